@@ -1,11 +1,8 @@
 import { defineConfig } from 'vitest/config'
 
-// Tests read the sources: '#platform', '#backends' and 'effuse' itself resolve to src by this condition of package.json's maps.
-const conditions = ['effuse-source', 'node', 'import', 'module', 'default']
-
 export default defineConfig({
-  resolve: { conditions },
-  ssr: { resolve: { conditions } },
+  // Tests read the sources: '#platform', '#backends' and 'effuse' itself resolve to src by this condition of package.json's maps.
+  ssr: { resolve: { conditions: ['effuse-source', 'module', 'node', 'development|production'] } },
   test: {
     include: ['test/**/*.test.ts'],
     testTimeout: 60_000,

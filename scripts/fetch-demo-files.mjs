@@ -1,0 +1,8 @@
+// node scripts/fetch-demo-files.mjs: fetches the demo's weights and photographs into the cache and prints their paths, one a line.
+// Where and what: support/demo-files.mjs.
+import { fetchPhotos, fetchWeights } from './support/demo-files.mjs'
+import { script } from './support/step.mjs'
+
+await script(async () => {
+  for (const file of [await fetchWeights(), ...(await fetchPhotos())]) console.log(file)
+})

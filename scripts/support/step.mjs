@@ -1,0 +1,68 @@
+// What the scripts share: plain lines of progress, programs run to their end, and failures told in one paragraph.
+// Plain Node and nothing from npm, because these scripts are what installs the packages.
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+/** The repository's root folder. */
+export const root = fileURLToPath(new URL('../../', import.meta.url))
+
+/** A step that failed, with a paragraph for the person who ran it: what was wanted, what came, what to do. */
+export class StepError extends Error {
+  /** @param {string} message @param {number} [exitCode] of the script, 1 without it */
+  constructor(message, exitCode = 1) {
+    super(message)
+    this.exitCode = exitCode
+  }
+}
+
+/** Prints one line of progress, on stderr so that stdout holds results only. @param {string} line */
+export const say = (line) => {
+  process.stderr.write(`${line}\n`)
+}
+
+/**
+ * Runs a script's work. A StepError ends it with its paragraph and exit code, without a stack trace; anything else is a bug and keeps its trace.
+ * @param {() => Promise<void>} work
+ */
+export const script = async (work) => {
+  try {
+    await work()
+  } catch (error) {
+    if (!(error instanceof StepError)) throw error
+    say(`\nerror: ${error.message}`)
+    process.exitCode = error.exitCode
+  }
+}
+
+/**
+ * Runs a program in the repository's root, its output shown. Returns its exit code; a program that is not there is `null`.
+ * @param {string} program @param {readonly string[]} args
+ * @returns {Promise<number | null>}
+ */
+export const runShown = (program, args) =>
+  new Promise((resolve, reject) => {
+    const child = spawn(program, args, { cwd: root, stdio: 'inherit' })
+    child.on('error', (error) => (isMissing(error) ? resolve(null) : reject(error)))
+    child.on('close', (code) => resolve(code ?? 1))
+  })
+
+/**
+ * Runs a program in the repository's root and keeps what it prints. A program that is not there is `null`.
+ * @param {string} program @param {readonly string[]} args
+ * @returns {Promise<{ code: number, output: string } | null>}
+ */
+export const runQuietly = (program, args) =>
+  new Promise((resolve, reject) => {
+    const child = spawn(program, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
+    let output = ''
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (/** @type {string} */ text) => {
+        output += text
+      })
+    }
+    child.on('error', (error) => (isMissing(error) ? resolve(null) : reject(error)))
+    child.on('close', (code) => resolve({ code: code ?? 1, output }))
+  })
+
+/** @param {Error} error */
+const isMissing = (error) => 'code' in error && error.code === 'ENOENT'

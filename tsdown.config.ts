@@ -1,0 +1,28 @@
+import { defineConfig } from 'tsdown'
+
+// One output file per source file: bundlers drop what is not used, and what is imported only when used stays apart.
+export default defineConfig({
+  entry: [
+    'src/index.ts',
+    'src/node.ts',
+    'src/compiler.ts',
+    'src/testing/index.ts',
+    'src/backends/tfjs/index.ts',
+    'src/cli/main.ts',
+    // The two sides of package.json's `imports`; nothing imports them by path.
+    'src/platform/node.ts',
+    'src/platform/browser.ts',
+    'src/backends/node.ts',
+    'src/backends/browser.ts',
+  ],
+  unbundle: true,
+  format: 'esm',
+  platform: 'neutral',
+  target: 'es2022',
+  // The importing package's conditions choose the side, not this build's.
+  external: [/^#/],
+  skipNodeModulesBundle: true,
+  dts: true,
+  sourcemap: true,
+  clean: true,
+})
