@@ -1,0 +1,138 @@
+/** Who may import whom: architecture.md's direction, held by reading the import lines of src. */
+import { expect, test } from 'vitest'
+import { type Import, importsInText, importsOf, sourceFiles } from './support/source-imports.ts'
+
+/** The layers, bottom first, and what each may import besides itself. Packages have a table of their own, below. */
+const layers = {
+  ir: { files: ['src/ir/'], imports: [] },
+  passes: { files: ['src/passes/'], imports: ['ir'] },
+  // What differs between Node and browsers: files, environment, hashes.
+  platform: { files: ['src/platform/'], imports: ['ir'] },
+  // File formats: bytes to tensors and back, whoever asks.
+  io: { files: ['src/io/'], imports: ['ir', 'platform'] },
+  backends: { files: ['src/backends/'], imports: ['ir', 'passes', 'platform'] },
+  compile: { files: ['src/compile.ts', 'src/executable/'], imports: ['ir', 'passes', 'platform', 'io', 'backends'] },
+  // Beside one another: what is made with a compiler.
+  models: { files: ['src/models/'], imports: ['ir', 'platform', 'io', 'compile'] },
+  train: { files: ['src/train/'], imports: ['ir', 'passes', 'platform', 'io', 'backends', 'compile'] },
+  data: { files: ['src/data/'], imports: ['ir', 'platform', 'io'] },
+  distributed: { files: ['src/distributed/'], imports: ['ir', 'passes', 'platform', 'io', 'backends', 'compile'] },
+  inspect: { files: ['src/inspect/'], imports: ['ir', 'passes', 'platform', 'io', 'backends', 'compile'] },
+  testing: { files: ['src/testing/'], imports: ['ir', 'passes', 'platform', 'backends', 'compile'] },
+  // The public names, nothing else: what package.json's exports point to.
+  entries: { files: ['src/index.ts', 'src/node.ts', 'src/compiler.ts'], imports: 'all' },
+  cli: { files: ['src/cli/'], imports: 'all' },
+} as const satisfies Record<string, { readonly files: readonly string[]; readonly imports: readonly string[] | 'all' }>
+
+/** `import()` may also go up here: the executable reaches reports only when somebody asks for one. */
+const alsoDynamically: Readonly<Record<string, readonly string[]>> = { compile: ['inspect'] }
+
+/** Files that only Node loads; the right-hand sides of `#platform` and `#backends` for Node among them. */
+const nodeOnly = ['src/node.ts', 'src/cli/', 'src/data/', 'src/platform/node', 'src/backends/node.ts']
+
+/** Packages, and the files that may import them. A package that is not here may not be imported at all. */
+const packages: readonly { readonly name: RegExp; readonly files: readonly string[]; readonly why: string }[] = [
+  { name: /^node:/, files: nodeOnly, why: 'a browser bundle never pulls in Node-only code' },
+  { name: /^immer$/, files: ['src/ir/edit.ts'], why: 'graphs are changed through Edit' },
+  { name: /^@tensorflow\//, files: ['src/backends/tfjs/'], why: 'tfjs is an optional peer' },
+  { name: /^@noble\/hashes\//, files: ['src/ir/', 'src/platform/', 'src/io/'], why: 'hashing belongs to few' },
+  {
+    name: /^@petamoriken\/float16$/,
+    files: ['src/ir/', 'src/backends/', 'src/io/'],
+    why: 'half rounding belongs to few',
+  },
+  { name: /^commander$/, files: ['src/cli/'], why: 'only the command line has arguments to read' },
+  { name: /^sharp$/, files: ['src/data/', 'src/platform/node'], why: 'sharp is native and an optional peer' },
+  { name: /^fast-check$/, files: ['src/testing/'], why: 'an optional peer of effuse/testing' },
+]
+
+const layerOf = (file: string): keyof typeof layers | null => {
+  const names = Object.keys(layers) as (keyof typeof layers)[] // Object.keys forgets the keys' type
+  return names.find((name) => isIn(file, layers[name].files)) ?? null
+}
+
+/** A place is a file, a folder with its slash, or the beginning of a name. */
+const isIn = (file: string, places: readonly string[]): boolean => places.some((place) => file.startsWith(place))
+
+/** What is wrong with an import, as one line; null if nothing is. */
+const problemOf = (found: Import): string | null => {
+  const where = `${found.file}:${found.line} imports ${found.specifier}`
+  if (found.target === null) {
+    const rule = packages.find(({ name }) => name.test(found.specifier))
+    if (rule === undefined) return `${where}: a package that no table of test/layers.test.ts lists`
+    return isIn(found.file, rule.files) ? null : `${where}: only ${rule.files.join(', ')} may (${rule.why})`
+  }
+  const [from, to] = [layerOf(found.file), layerOf(found.target)]
+  if (from === null || to === null) return `${where}: ${from === null ? found.file : found.target} is in no layer`
+  const allowed: readonly string[] | 'all' = layers[from].imports
+  if (from === to || allowed === 'all' || allowed.includes(to)) return null
+  if (found.kind === 'dynamic' && (alsoDynamically[from] ?? []).includes(to)) return null
+  return `${where}: ${from} may not import ${to}`
+}
+
+const problemsOf = (imports: readonly Import[]): readonly string[] =>
+  imports.map(problemOf).filter((problem) => problem !== null)
+
+const sources = sourceFiles('src')
+const imports = new Map(sources.map((file) => [file, importsOf(file)]))
+
+/** The files that a browser's bundle of these entries holds, each with the file that first asked for it. */
+const reachableFrom = (entries: readonly string[]): ReadonlyMap<string, string | null> => {
+  const reached = new Map<string, string | null>(entries.map((entry) => [entry, null]))
+  // A Map's iteration goes on to what is added while it runs.
+  for (const file of reached.keys()) {
+    for (const { target, kind } of imports.get(file) ?? []) {
+      if (target !== null && kind !== 'type' && !reached.has(target)) reached.set(target, file)
+    }
+  }
+  return reached
+}
+
+const chainTo = (file: string, reached: ReadonlyMap<string, string | null>): string => {
+  const from = reached.get(file)
+  return from === null || from === undefined ? file : `${chainTo(from, reached)} -> ${file}`
+}
+
+test('every file of src belongs to a layer', () => {
+  expect(sources.length).toBeGreaterThan(0)
+  expect(sources.filter((file) => layerOf(file) === null)).toEqual([])
+})
+
+test('imports go downwards, and packages are imported only where they belong', () => {
+  expect([...imports.values()].flatMap(problemsOf)).toEqual([])
+})
+
+test('what a browser bundle can reach is free of Node', () => {
+  const entries = ['src/index.ts', 'src/compiler.ts', 'src/testing/index.ts', 'src/backends/tfjs/index.ts']
+  const reached = reachableFrom(entries)
+  const wrong = [...reached.keys()].filter((file) => isIn(file, nodeOnly) || !imports.has(file))
+  expect(wrong.map((file) => chainTo(file, reached))).toEqual([])
+})
+
+test.each([
+  ['src/ir/print.ts', "import type { Pass } from '../passes/pass.ts'", 'ir may not import passes'],
+  ['src/passes/cse.ts', "export { x } from '../backends/tfjs/index.ts'", 'passes may not import backends'],
+  ['src/passes/cse.ts', "const x = await import('../compile.ts')", 'passes may not import compile'],
+  ['src/executable/results.ts', "import { report } from '../inspect/report.ts'", 'compile may not import inspect'],
+  ['src/models/efficientnet.ts', "import { x } from '../backends/backend.ts'", 'models may not import backends'],
+  ['src/passes/cse.ts', "import { produce } from 'immer'", 'only src/ir/edit.ts may'],
+  ['src/backends/common/x.ts', "type T = import('@tensorflow/tfjs-core').Tensor", 'only src/backends/tfjs/ may'],
+  ['src/io/safetensors.ts', "import { readFile } from 'node:fs/promises'", 'only src/node.ts'],
+  ['src/io/safetensors.ts', "import 'left-pad'", 'a package that no table'],
+  ['src/ir/print.ts', "import x from '../elsewhere/x.ts'", 'src/elsewhere/x.ts is in no layer'],
+])('%s may not: %s', (file, text, problem) => {
+  const found = importsInText(file, text)
+  expect(found).toHaveLength(1)
+  expect(problemsOf(found)).toEqual([expect.stringContaining(problem)])
+})
+
+test.each([
+  ['src/executable/executable.ts', "const { report } = await import('../inspect/report.ts')"],
+  ['src/passes/cse.ts', "import type { Node } from '../ir/types.ts'"],
+  ['src/backends/select.ts', "import { catalog } from '#backends'"],
+  ['src/platform/node.ts', "import { readFile } from 'node:fs/promises'"],
+])('%s may: %s', (file, text) => {
+  const found = importsInText(file, text)
+  expect(found).toHaveLength(1)
+  expect(problemsOf(found)).toEqual([])
+})
