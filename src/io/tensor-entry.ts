@@ -1,0 +1,188 @@
+/**
+ * A tensor as it lies in a file: name, dtype, shape, bytes; and its numbers, widened to what a host array holds.
+ * Bytes are little endian and row-major. JavaScript's typed arrays have the machine's order, which is little endian wherever
+ * Node 20 or a browser with WebAssembly runs on a supported platform.
+ */
+import { getFloat16, setFloat16 } from '@petamoriken/float16'
+import { EffuseError, invariant } from '../ir/diagnostics.ts'
+import { grouped, quote, showTensor } from './message-text.ts'
+
+/** Bytes of an element. */
+export const itemBytes = {
+  float64: 8,
+  float32: 4,
+  float16: 2,
+  bfloat16: 2,
+  int64: 8,
+  int32: 4,
+  int16: 2,
+  int8: 1,
+  uint64: 8,
+  uint32: 4,
+  uint16: 2,
+  uint8: 1,
+  bool: 1,
+} as const
+
+/** Element types of files; the graph's own dtypes are among them. */
+export type FileDType = keyof typeof itemBytes
+
+export interface TensorEntry {
+  readonly name: string
+  readonly dtype: FileDType
+  /** `[]` is a scalar; files may hold dimensions of size zero. */
+  readonly shape: readonly number[]
+  /** Row-major, little endian. Often a view into the file, at any alignment: read it with toFloat32 or toInt32, never write to it. */
+  readonly bytes: Uint8Array
+}
+
+/** The most dimensions that a tensor in a file may have; PyTorch has the same limit. */
+export const rankLimit = 64
+
+/** Bytes that the shape takes, or null past 2^53, where numbers are no longer exact. */
+export const bytesOf = (dtype: FileDType, shape: readonly number[]): number | null => {
+  let bytes: number = itemBytes[dtype]
+  // A zero makes the product zero; the other sizes are multiplied all the same, so that [2^52, 2^52, 0] is refused.
+  let isEmpty = false
+  for (const size of shape) {
+    if (size === 0) isEmpty = true
+    else bytes *= size
+    if (bytes > Number.MAX_SAFE_INTEGER) return null
+  }
+  return isEmpty ? 0 : bytes
+}
+
+/**
+ * The numbers of a floating-point tensor, row-major, as a new array.
+ * float32 bit by bit, float16 and bfloat16 exactly (every one of them is a float32); float64 is rounded to the nearest float32, ties to
+ * even, and becomes infinite past the largest float32.
+ *
+ * @throws EffuseError EF505 where the tensor holds integers.
+ */
+export const toFloat32 = (entry: TensorEntry): Float32Array<ArrayBuffer> => {
+  const { dtype, bytes } = entry
+  const view = viewOf(bytes)
+  const length = bytes.byteLength / itemBytes[dtype]
+  switch (dtype) {
+    case 'float32':
+      return new Float32Array(copyOf(bytes))
+    case 'float64':
+      return new Float32Array(new Float64Array(copyOf(bytes)))
+    case 'float16':
+      return Float32Array.from({ length }, (_, i) => getFloat16(view, 2 * i, true))
+    case 'bfloat16': {
+      // A bfloat16 is the upper half of a float32; moving bits keeps the payload of a NaN.
+      const bits = new Uint32Array(length)
+      for (let i = 0; i < length; i++) bits[i] = view.getUint16(2 * i, true) << 16
+      return new Float32Array(bits.buffer)
+    }
+    default:
+      throw new EffuseError({
+        code: 'EF505',
+        message: `expected floating-point numbers in tensor ${quote(entry.name)}, it is ${showTensor(dtype, entry.shape)}`,
+        hint: 'is this the right file for this model? If so, convert the tensor to float32 before saving it',
+      })
+  }
+}
+
+/**
+ * The numbers of an integer or boolean tensor, row-major, as a new array; true is 1.
+ *
+ * @throws EffuseError EF505 where the tensor holds floating-point numbers, or a number outside of int32.
+ */
+export const toInt32 = (entry: TensorEntry): Int32Array<ArrayBuffer> => {
+  const { dtype, bytes } = entry
+  const view = viewOf(bytes)
+  const length = bytes.byteLength / itemBytes[dtype]
+  const out = new Int32Array(length)
+  const read = integerReaders[dtype]
+  if (read === null)
+    throw new EffuseError({
+      code: 'EF505',
+      message: `expected integers in tensor ${quote(entry.name)}, it is ${showTensor(dtype, entry.shape)}`,
+      hint: 'is this the right file for this model?',
+    })
+  for (let i = 0; i < length; i++) {
+    const value = read(view, i)
+    if (value < -0x80000000 || value > 0x7fffffff)
+      throw new EffuseError({
+        code: 'EF505',
+        message: `tensor ${quote(entry.name)} (${showTensor(dtype, entry.shape)}) holds ${value} at element ${grouped(i)}, which int32 cannot hold`,
+        hint: 'effuse computes integers as int32: convert the tensor before saving it',
+      })
+    out[i] = Number(value)
+  }
+  return out
+}
+
+const integerReaders: { readonly [D in FileDType]: ((view: DataView, i: number) => number | bigint) | null } = {
+  float64: null,
+  float32: null,
+  float16: null,
+  bfloat16: null,
+  int64: (view, i) => view.getBigInt64(8 * i, true),
+  int32: (view, i) => view.getInt32(4 * i, true),
+  int16: (view, i) => view.getInt16(2 * i, true),
+  int8: (view, i) => view.getInt8(i),
+  uint64: (view, i) => view.getBigUint64(8 * i, true),
+  uint32: (view, i) => view.getUint32(4 * i, true),
+  uint16: (view, i) => view.getUint16(2 * i, true),
+  uint8: (view, i) => view.getUint8(i),
+  bool: (view, i) => (view.getUint8(i) === 0 ? 0 : 1),
+}
+
+/**
+ * A tensor from numbers; copies. Floats are rounded to the nearest, ties to even; bfloat16 by way of float32, which changes nothing
+ * for numbers that are float32 already. bool takes 0 as false and all else as true.
+ *
+ * @throws EffuseError EF901 where the count or an int32 is wrong: callers check what comes from users.
+ */
+export const tensorEntry = (
+  name: string,
+  dtype: 'float32' | 'float16' | 'bfloat16' | 'int32' | 'bool',
+  shape: readonly number[],
+  values: ArrayLike<number>,
+): TensorEntry => {
+  const wanted = bytesOf(dtype, shape)
+  invariant(
+    wanted === values.length * itemBytes[dtype],
+    () => `${values.length} values for ${showTensor(dtype, shape)} ${quote(name)}`,
+  )
+  const at = (i: number): number => values[i] as number // i < values.length
+  const bytes = new Uint8Array(values.length * itemBytes[dtype])
+  const view = viewOf(bytes)
+  for (let i = 0; i < values.length; i++) {
+    const value = at(i)
+    switch (dtype) {
+      case 'float32':
+        view.setFloat32(4 * i, value, true)
+        break
+      case 'float16':
+        setFloat16(view, 2 * i, value, true)
+        break
+      case 'bfloat16':
+        view.setUint16(2 * i, bfloat16Bits(value), true)
+        break
+      case 'int32':
+        invariant(value === (value | 0), () => `${value} is no int32, in ${quote(name)}`)
+        view.setInt32(4 * i, value, true)
+        break
+      case 'bool':
+        view.setUint8(i, value === 0 ? 0 : 1)
+    }
+  }
+  return { name, dtype, shape: [...shape], bytes }
+}
+
+const scratch = new DataView(new ArrayBuffer(4))
+const bfloat16Bits = (value: number): number => {
+  if (Number.isNaN(value)) return 0x7fc0 // adding the rounding bits could turn a NaN into an infinity
+  scratch.setFloat32(0, value)
+  const bits = scratch.getUint32(0)
+  return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16
+}
+
+const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
+/** The bytes alone in a new buffer, where any typed array is aligned. */
+const copyOf = (bytes: Uint8Array): ArrayBuffer => new Uint8Array(bytes).buffer
