@@ -1,0 +1,25 @@
+/** The browser's twin of node.ts: no files by path, no environment. */
+import { EffuseError } from '../ir/diagnostics.ts'
+import type { Platform } from './platform.ts'
+
+export const readFile: Platform['readFile'] = async (path) => {
+  throw new EffuseError({
+    code: 'EF501',
+    message: `cannot read the file ${String(path)}: a browser has no files by path`,
+    hint: 'fetch it and hand over the Response, or a Blob or File from an <input type="file">',
+  })
+}
+
+export const writeFileAtomic: Platform['writeFileAtomic'] = async (path) => {
+  throw new EffuseError({
+    code: 'EF501',
+    message: `cannot write the file ${String(path)}: a browser has no files by path`,
+    hint: 'save without a path gives the bytes: offer them as a download, or keep them in IndexedDB or OPFS',
+  })
+}
+
+export const saveTemporaryText: Platform['saveTemporaryText'] = () => null
+
+export const environment: Platform['environment'] = () => undefined
+
+export const now: Platform['now'] = () => performance.now()

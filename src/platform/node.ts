@@ -1,0 +1,132 @@
+/** Files, environment and clock of Node. The browser's twin is browser.ts. */
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { EffuseError } from '../ir/diagnostics.ts'
+import { fileError, systemCode } from './node-file-error.ts'
+import type { Platform } from './platform.ts'
+
+/** One call of the system reads or writes less than 2 GiB. */
+const chunkBytes = 1 << 30
+
+export const readFile: Platform['readFile'] = async (path) => {
+  const file = pathOf(path, 'read')
+  let handle: FileHandle | undefined
+  try {
+    handle = await open(file, 'r')
+    const status = await handle.stat()
+    // A device or a pipe may never end.
+    if (!status.isFile()) throw notRegular(file, 'read', status.isDirectory())
+    const bytes = new Uint8Array(status.size)
+    let filled = 0
+    while (filled < bytes.length) {
+      const { bytesRead } = await handle.read(bytes, filled, Math.min(chunkBytes, bytes.length - filled), null)
+      if (bytesRead === 0)
+        throw new EffuseError({
+          code: 'EF501',
+          message: `cannot read ${file}: it had ${bytes.length} bytes when it was opened and ended after ${filled}`,
+          hint: 'another program is writing it: try again when that is done',
+        })
+      filled += bytesRead
+    }
+    return bytes
+  } catch (error) {
+    throw fileError(error, file, 'read')
+  } finally {
+    await handle?.close()
+  }
+}
+
+export const writeFileAtomic: Platform['writeFileAtomic'] = async (path, bytes) => {
+  const given = pathOf(path, 'write')
+  try {
+    const { file, mode } = await target(given)
+    const temporary = join(
+      dirname(file),
+      `.${basename(file).slice(0, 100)}.${process.pid}.${randomBytes(6).toString('hex')}.tmp`,
+    )
+    try {
+      await writeNew(temporary, bytes, mode)
+      await rename(temporary, file)
+    } catch (error) {
+      await rm(temporary, { force: true }).catch(() => undefined) // the first error is the one to tell
+      throw error
+    }
+    await flushFolder(dirname(file))
+  } catch (error) {
+    throw fileError(error, given, 'write')
+  }
+}
+
+/** What a rename would replace: behind symbolic links, and with the permissions that it has. */
+const target = async (given: string): Promise<{ readonly file: string; readonly mode: number | null }> => {
+  try {
+    const file = await realpath(given)
+    const status = await stat(file)
+    // Renaming over a device would replace it.
+    if (!status.isFile()) throw notRegular(given, 'write', status.isDirectory())
+    return { file, mode: status.mode & 0o777 }
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return { file: given, mode: null }
+    throw error
+  }
+}
+
+const writeNew = async (temporary: string, bytes: Uint8Array, mode: number | null): Promise<void> => {
+  const handle = await open(temporary, 'wx', 0o666)
+  try {
+    if (mode !== null) await handle.chmod(mode)
+    let written = 0
+    while (written < bytes.length)
+      written += (await handle.write(bytes, written, Math.min(chunkBytes, bytes.length - written), null)).bytesWritten
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Makes the new name last through a power cut. Not every system can; the file itself is whole in any case. */
+const flushFolder = async (folder: string): Promise<void> => {
+  const handle = await open(folder, 'r').catch(() => null)
+  await handle?.sync().catch(() => undefined)
+  await handle?.close()
+}
+
+const notRegular = (path: string, verb: 'read' | 'write', isFolder: boolean): EffuseError =>
+  new EffuseError({
+    code: 'EF501',
+    message: `cannot ${verb} ${path}: expected a file, it is ${isFolder ? 'a folder' : 'a device or a pipe'}`,
+    hint: isFolder ? 'name a file in it' : 'copy it to a file, or name another one',
+  })
+
+const pathOf = (path: string | URL, verb: 'read' | 'write'): string => {
+  if (typeof path === 'string' && path !== '' && !path.includes('\0')) return path
+  try {
+    if (path instanceof URL) return fileURLToPath(path)
+  } catch {
+    // Another protocol; said below.
+  }
+  throw new EffuseError({
+    code: 'EF501',
+    message: `cannot ${verb} ${JSON.stringify(String(path))}: expected a path or a file: URL`,
+    hint: path instanceof URL && verb === 'read' ? 'fetch it and hand over the Response' : undefined,
+  })
+}
+
+export const saveTemporaryText: Platform['saveTemporaryText'] = (fileName, text) => {
+  try {
+    // A folder of its own: nobody else can have put a link there.
+    const path = join(mkdtempSync(join(tmpdir(), 'effuse-')), basename(fileName))
+    writeFileSync(path, text, { flag: 'wx' })
+    return path
+  } catch {
+    return null
+  }
+}
+
+export const environment: Platform['environment'] = (name) => process.env[name]
+
+export const now: Platform['now'] = () => performance.now()

@@ -1,0 +1,23 @@
+/** What differs between Node and browsers. The two twins, node.ts and browser.ts, are reached as '#platform' (package.json's imports). */
+export interface Platform {
+  /**
+   * The bytes of a whole file, in a buffer of their own.
+   *
+   * @param path A path, or a file: URL.
+   * @throws EffuseError EF501 where there is no such file, it is a folder, or it cannot be read; always in a browser.
+   */
+  readonly readFile: (path: string | URL) => Promise<Uint8Array<ArrayBuffer>>
+  /**
+   * Writes a file so that at every moment either the old content or all of the new stands under the name: a temporary file in the same
+   * folder, flushed to the disk, then renamed. On failure the temporary file is removed. Symbolic links are followed, permissions kept.
+   *
+   * @throws EffuseError EF501 where the folder does not exist, the path is a folder or a device, or writing fails; always in a browser.
+   */
+  readonly writeFileAtomic: (path: string | URL, bytes: Uint8Array) => Promise<void>
+  /** Writes a text to a new file in the system's temporary folder, and gives its path; null where that is not possible. Never throws. */
+  readonly saveTemporaryText: (fileName: string, text: string) => string | null
+  /** A variable of the environment; undefined where it is not set, and in browsers. */
+  readonly environment: (name: string) => string | undefined
+  /** Milliseconds of a clock that only runs forward, with fractions. */
+  readonly now: () => number
+}
