@@ -2,7 +2,6 @@
 
 python.safetensors holds every dtype that effuse reads, written by the safetensors library; python.json its values.
 The .pth files are kinds of checkpoints that test/goldens/efficientnet/pth does not have.
-Needs torch (requirements.txt) and safetensors==0.8.0.
 """
 
 from collections import OrderedDict
