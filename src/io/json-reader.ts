@@ -70,7 +70,7 @@ class Reader {
   }
 
   value(depth: number): JsonValue {
-    if (++this.count > valueLimit) this.fail(`more than ${valueLimit} values`)
+    if (++this.count > valueLimit) this.fail('more than 4,000,000 values')
     if (depth > depthLimit) this.fail(`more than ${depthLimit} levels of brackets`)
     this.skipSpace()
     switch (this.text[this.at]) {

@@ -59,7 +59,7 @@ export const readZip = (bytes: Uint8Array, corrupt: (detail: string, hint?: stri
     throw corrupt(
       `the directory of the zip archive should end at byte ${grouped(end)}, its entries end at ${grouped(reader.at)}`,
     )
-  checkOverlap([...entries.values()], start, corrupt)
+  checkOverlap([...entries.values()], corrupt)
   return {
     names: [...entries.keys()],
     has: (name) => entries.has(name),
@@ -190,10 +190,10 @@ const longField = (extra: Uint8Array): ByteReader => {
 }
 
 /** Two names for the same bytes are how small archives pretend to be large. */
-const checkOverlap = (entries: readonly Entry[], directoryAt: number, corrupt: Corrupt): void => {
+const checkOverlap = (entries: readonly Entry[], corrupt: Corrupt): void => {
   let end = 0
   for (const entry of entries.toSorted((a, b) => a.headerAt - b.headerAt)) {
-    if (entry.headerAt < end || end > directoryAt)
+    if (entry.headerAt < end)
       throw corrupt(
         `entry ${quote(entry.name)} of the zip archive overlaps another, at byte ${grouped(entry.headerAt)}`,
       )

@@ -387,7 +387,7 @@ describe('a hostile or corrupt file is refused with one paragraph that says what
     const started = performance.now()
     const before = process.memoryUsage().rss
     const zeros = failure(() => readSafetensors(fileOf(`{"a":[${'0,'.repeat(20_000_000)}`)))
-    expect(zeros.message).toContain('the header must be JSON: more than 4000000 values, at byte 8,000,010')
+    expect(zeros.message).toContain('the header must be JSON: more than 4,000,000 values, at byte 8,000,010')
     const newlines = failure(() => readSafetensors(fileOf(`{"${'\\n'.repeat(10_000_000)}":0}`)))
     expect(newlines.message).toContain('must be an object with dtype, shape and data_offsets, it is 0')
     failure(() => readSafetensors(fileOf(`{${' '.repeat(20_000_000)}`)))
