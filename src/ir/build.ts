@@ -1,0 +1,348 @@
+/** Building graphs: the builder, and `graph()`, which makes a model from a function on values. */
+import { EffuseError } from './diagnostics.ts'
+import { OpEmitter } from './emitter.ts'
+import { type ConstantPool, makeConstantPool } from './constants.ts'
+import { errorOf, freezeDeep, inferNode } from './make-node.ts'
+import type { Initializer } from './initializers.ts'
+import { rootTables, setSideTables } from './side-tables.ts'
+import type { OpAttrs, OpName } from './signatures.ts'
+import {
+  nodeId,
+  sameType,
+  showType,
+  type DType,
+  type Graph,
+  type Node,
+  type NodeId,
+  type Output,
+  type Ref,
+  type Type,
+  type Update,
+} from './types.ts'
+import { makeValue, type Signature, type TensorType, type Value, type Values } from './value.ts'
+
+/** Sizes of the symbolic dimensions. */
+export interface Sizes {
+  readonly batch: number
+}
+
+/**
+ * A declaration: what `compile` takes. Cheap and immutable; nothing runs yet.
+ * `at` runs the builder with real sizes and gives the IR, which has no symbolic sizes.
+ */
+export interface Model<I extends Signature = Signature, O extends Signature = Signature> {
+  readonly name: string
+  readonly inputs: I
+  readonly outputs: O
+  at(sizes: Sizes): Graph
+}
+
+export interface VariableOptions {
+  readonly shape: readonly number[]
+  readonly init?: Initializer | undefined
+  readonly trainable?: boolean | undefined
+  readonly dtype?: DType | undefined
+}
+
+/** Builds one graph. `graph()` makes one for each body; values know theirs. */
+export class Builder extends OpEmitter {
+  readonly #name: string
+  readonly #firstId: number
+  readonly #nodes: (Node | null)[] = []
+  readonly #inputs: NodeId[] = []
+  readonly #updates = new Map<NodeId, Update>()
+  readonly #variables = new Map<string, Value>()
+  readonly #callSites = new Map<NodeId, Error>()
+  readonly #constants: ConstantPool
+  readonly #streams = new Set<string>()
+  #path = ''
+
+  constructor(name: string, firstId = 0, constants: ConstantPool = makeConstantPool()) {
+    super()
+    this.#name = name
+    this.#firstId = firstId
+    this.#constants = constants
+  }
+
+  /** Where nodes are being added, `blocks.3/se`. */
+  get path(): string {
+    return this.#path
+  }
+
+  /** Everything that `body` builds gets `path` in front of its own. */
+  scope<T>(path: string, body: () => T): T {
+    const outer = this.#path
+    this.#path = joinPath(outer, path)
+    try {
+      return body()
+    } finally {
+      this.#path = outer
+    }
+  }
+
+  /** A tensor fed at each run. */
+  input(name: string, type: Type): Value {
+    const value = this.emit1('input', [], { name }, [type])
+    this.#inputs.push(value.id)
+    return value
+  }
+
+  /**
+   * A tensor that lives between runs, named by scope and `name`; float32 and trainable by default, starting at zero.
+   * Asking again for the same name gives the same variable; with another shape it is an error (EF107).
+   */
+  variable(name: string, options: VariableOptions): Value {
+    const full = joinPath(this.#path, name)
+    const type: Type = { dtype: options.dtype ?? 'float32', shape: options.shape }
+    const known = this.#variables.get(full)
+    if (known !== undefined) {
+      if (sameType(known, type)) return known
+      throw new EffuseError({
+        code: 'EF107',
+        path: full,
+        message: `the variable "${full}" is ${showType(known)} already, now ${showType(type)} is asked for`,
+        hint: 'give one of the layers another name',
+      })
+    }
+    const value = this.emit1(
+      'variable',
+      [],
+      { name: full, trainable: options.trainable ?? true, init: options.init ?? { kind: 'zeros' } },
+      [type],
+    )
+    this.#variables.set(full, value)
+    return value
+  }
+
+  /** A literal: a number (float32 scalar), or typed data with its shape. */
+  constant(value: number | readonly number[] | Float32Array | Int32Array | Uint8Array, type?: Type): Value {
+    if (typeof value === 'number') return this.splat(value, type ?? { dtype: 'float32', shape: [] })
+    const of = type ?? {
+      dtype: value instanceof Int32Array ? 'int32' : value instanceof Uint8Array ? 'bool' : 'float32',
+      shape: [value.length],
+    }
+    return this.literal(
+      of,
+      Array.isArray(value) ? Float32Array.from(value as readonly number[]) : (value as Float32Array),
+    )
+  }
+
+  /** `variable` takes `value` when the run ends. At most one update per variable (EF108). */
+  update(variable: Value, value: Value): void {
+    const node = this.#nodes[variable.id - this.#firstId]
+    if (node?.op !== 'variable')
+      throw new EffuseError({
+        code: 'EF108',
+        path: node?.path,
+        message: `only a variable can be updated, got the result of ${node?.op ?? 'another graph'}`,
+      })
+    if (!sameType(variable, value))
+      throw new EffuseError({
+        code: 'EF108',
+        path: node.path,
+        message: `the variable "${node.attrs.name}" is ${showType(variable)}, its new value ${showType(value)}`,
+      })
+    if (this.#updates.has(variable.id))
+      throw new EffuseError({
+        code: 'EF108',
+        path: node.path,
+        message: `the variable "${node.attrs.name}" is updated twice in one run`,
+      })
+    this.#updates.set(variable.id, { variable: variable.id, value: { id: value.id, port: value.port } })
+  }
+
+  /** float32 in [0, 1), new numbers at each run; the stream is the path that declares it. */
+  randomUniform(shape: readonly number[]): Value {
+    return this.randomUniformOf(shape, this.stream())
+  }
+
+  /** A name for a random stream, unique in the graph: the path, numbered where it repeats. */
+  stream(): string {
+    const base = this.#path === '' ? 'random' : this.#path
+    let name = base
+    for (let n = 1; this.#streams.has(name); n++) name = `${base}#${n}`
+    this.#streams.add(name)
+    return name
+  }
+
+  emit<K extends OpName>(
+    op: K,
+    inputs: readonly Ref[],
+    attrs: OpAttrs<K>,
+    declared: readonly Type[] = [],
+  ): readonly Value[] {
+    const site = new Error()
+    const id = nodeId(this.#firstId + this.#nodes.length)
+    const node = inferNode(
+      { id, op, inputs, attrs, path: this.#path },
+      inputs.map((ref) => this.#typeOf(ref)),
+      declared,
+    )
+    this.#callSites.set(id, site)
+    if ('severity' in node) {
+      const tables = rootTables(this.#constants, this.#callSites)
+      throw errorOf(node, tables.callSite(id))
+    }
+    this.#nodes.push(node)
+    return node.types.map((type, port) => makeValue(this, { id, port }, type))
+  }
+
+  /** The finished graph, frozen. */
+  finish(outputs: { readonly [name: string]: Value }): Graph {
+    const list: Output[] = Object.entries(outputs).map(([name, value]) => {
+      if (!isValue(value))
+        throw new EffuseError({
+          code: 'EF111',
+          message: `the output "${name}" of ${this.#name} must be a tensor of the graph, got ${typeof value}`,
+        })
+      this.#typeOf(value)
+      return { name, value: { id: value.id, port: value.port } }
+    })
+    const graph = freezeDeep<Graph>({
+      name: this.#name,
+      firstId: this.#firstId,
+      nodes: this.#nodes,
+      inputs: this.#inputs,
+      outputs: list,
+      updates: [...this.#updates.values()],
+    })
+    return setSideTables(graph, rootTables(this.#constants, this.#callSites))
+  }
+
+  /** A region for a node of this graph: takes the next ids of the compilation and shares its constants. */
+  region(
+    name: string,
+    operands: readonly Type[],
+    body: (operands: readonly Value[], b: Builder) => readonly Value[],
+  ): Graph {
+    const inner = new Builder(name, this.#firstId + this.#nodes.length, this.#constants)
+    const graph = finishRegion(inner, operands, body)
+    for (const _ of graph.nodes) this.#nodes.push(null)
+    return graph
+  }
+
+  protected addConstant(type: Type, data: Float32Array | Int32Array | Uint8Array): string {
+    return this.#constants.add(type, data)
+  }
+
+  #typeOf(ref: Ref): Type {
+    if ('builder' in ref && ref.builder !== this) {
+      throw new EffuseError({
+        code: 'EF110',
+        path: this.#path,
+        message: `a value of another graph is used in ${this.#name}`,
+        hint: 'values live in the body that made them; return them or pass them as inputs',
+      })
+    }
+    const type = this.#nodes[ref.id - this.#firstId]?.types[ref.port]
+    if (type === undefined)
+      throw new EffuseError({
+        code: 'EF110',
+        path: this.#path,
+        message: `${this.#name} has no value ${ref.id}.${ref.port}`,
+      })
+    return type
+  }
+}
+
+/** True for what ops take and return. */
+export const isValue = (x: unknown): x is Value =>
+  typeof x === 'object' && x !== null && 'builder' in x && x.builder instanceof OpEmitter
+
+/** The builder of a value that a user's function was given; values inside passes have an emitter instead. */
+export const builderOf = (value: Value): Builder => {
+  if (value.builder instanceof Builder) return value.builder
+  throw new EffuseError({
+    code: 'EF110',
+    message: 'layers with variables are built in graph(), not in gradients or decompositions',
+  })
+}
+
+/** 'a' and 'b' -> 'a/b'; empty parts vanish. */
+export const joinPath = (outer: string, inner: string): string =>
+  outer === '' ? inner : inner === '' ? outer : `${outer}/${inner}`
+
+/** The probe: bodies run once with this batch size, so that errors appear at the call of graph(). */
+const probeBatch = 2
+
+/**
+ * Declares a model: names and types of its inputs, and a function from values to named outputs.
+ * The body runs once at once, so that mistakes appear here, and again for each batch size.
+ *
+ * @throws EffuseError EF101, EF102, EF107, EF108, EF110, EF111 with model path, both shapes and call site.
+ * @example
+ * const twice = graph('twice', { x: float32('batch', 3) }, ({ x }) => ({ y: add(x, x) }))
+ */
+export const graph = <const I extends Signature, O extends Signature>(
+  name: string,
+  inputs: I,
+  body: (inputs: Values<I>, b: Builder) => O & { readonly [name: string]: Value },
+): Model<I, O> => {
+  checkInputs(name, inputs)
+  const build = ({ batch }: Sizes): Graph => {
+    const b = new Builder(name)
+    const values = Object.fromEntries(
+      Object.entries(inputs).map(([key, type]) => [key, b.input(key, typeAt(type, batch))]),
+    )
+    return b.finish(body(values as Values<I>, b)) // one value per declared input, of the declared type
+  }
+  const built = new Map<number, WeakRef<Graph>>()
+  const at = ({ batch }: Sizes): Graph => {
+    if (!Number.isSafeInteger(batch) || batch < 1)
+      throw new EffuseError({ code: 'EF111', message: `batch must be a positive integer, got ${batch}` })
+    const known = built.get(batch)?.deref()
+    if (known !== undefined) return known
+    const fresh = build({ batch })
+    built.set(batch, new WeakRef(fresh))
+    return fresh
+  }
+  return Object.freeze({ name, inputs, outputs: outputSignature(at({ batch: probeBatch })) as O, at })
+}
+
+/** The type with `batch` replaced. */
+export const typeAt = (type: TensorType, batch: number): Type => ({
+  dtype: type.dtype,
+  shape: type.shape.map((size) => (size === 'batch' ? batch : size)),
+})
+
+const checkInputs = (name: string, inputs: Signature): void => {
+  for (const [key, type] of Object.entries(inputs)) {
+    const bad = type.shape?.find((size) => size !== 'batch' && (!Number.isSafeInteger(size) || size < 1))
+    if (type.shape === undefined || bad !== undefined) {
+      throw new EffuseError({
+        code: 'EF111',
+        message: `input "${key}" of ${name}: sizes must be positive integers or 'batch', got ${String(bad)}`,
+        hint: "declare it as float32('batch', 224, 224, 3)",
+      })
+    }
+  }
+}
+
+const outputSignature = (probe: Graph): Signature =>
+  Object.fromEntries(
+    probe.outputs.map(({ name, value }) => {
+      const type = probe.nodes[value.id - probe.firstId]?.types[value.port] as Type // finish() checked it
+      return [name, Object.freeze({ dtype: type.dtype, rank: type.shape.length, shape: type.shape })]
+    }),
+  )
+
+/**
+ * A region on its own: a graph without variables, its operands by position. `firstId` keeps ids unique in a compilation
+ * (Edit.reserveIds); builders of graphs have a method for it.
+ */
+export const region = (
+  name: string,
+  operands: readonly Type[],
+  body: (operands: readonly Value[], b: Builder) => readonly Value[],
+  firstId = 0,
+  constants?: ConstantPool,
+): Graph => finishRegion(new Builder(name, firstId, constants), operands, body)
+
+const finishRegion = (
+  b: Builder,
+  operands: readonly Type[],
+  body: (operands: readonly Value[], b: Builder) => readonly Value[],
+): Graph => {
+  const inputs = operands.map((type, i) => b.input(String(i), type))
+  return b.finish(Object.fromEntries(body(inputs, b).map((value, i) => [String(i), value])))
+}

@@ -1,0 +1,71 @@
+/**
+ * Large literals, kept beside the graph by the SHA-256 of their type and bytes, so that graphs stay small, comparable and printable.
+ * One store for the process would leak; each compilation has its own pool, shared by all its graphs (side-tables.ts).
+ */
+import { sha256 } from '@noble/hashes/sha2.js'
+import { bytesToHex } from '@noble/hashes/utils.js'
+import { EffuseError } from './diagnostics.ts'
+import { elements, showType, type Type } from './types.ts'
+
+/** Literals up to this many elements stand in the text itself. */
+export const inlineElementsMax = 16
+
+/** Values of a constant: half types are held widened. Row-major. */
+export interface Constant {
+  readonly type: Type
+  readonly data: Float32Array | Int32Array | Uint8Array
+}
+
+/** Content-hashed constants; append only. */
+export interface ConstantPool {
+  add(type: Type, data: Constant['data']): string
+  get(sha256: string): Constant
+  has(sha256: string): boolean
+  entries(): IterableIterator<[string, Constant]>
+}
+
+export const makeConstantPool = (): ConstantPool => {
+  const constants = new Map<string, Constant>()
+  return {
+    add: (type, data) => {
+      const hash = hashConstant(type, data)
+      if (!constants.has(hash)) constants.set(hash, { type, data: copyOf(data) })
+      return hash
+    },
+    get: (hash) => {
+      const constant = constants.get(hash)
+      if (constant === undefined) {
+        throw new EffuseError({
+          code: 'EF203',
+          message: `the constant #sha256:${hash} is not known here`,
+          hint: 'a graph in text refers to large constants by hash; pass them to parse(text, { constants })',
+        })
+      }
+      return constant
+    },
+    has: (hash) => constants.has(hash),
+    entries: () => constants.entries(),
+  }
+}
+
+/** SHA-256 over the type in words and the little-endian bytes, in hexadecimal. */
+export const hashConstant = (type: Type, data: Constant['data']): string => {
+  if (data.length !== elements(type.shape)) {
+    throw new EffuseError({
+      code: 'EF111',
+      message: `a constant ${showType(type)} needs ${elements(type.shape)} values, got ${data.length}`,
+    })
+  }
+  const hash = sha256.create()
+  hash.update(new TextEncoder().encode(`${showType(type)}\n`))
+  hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+  return bytesToHex(hash.digest())
+}
+
+/** The pool owns its bytes: a caller may reuse his array. */
+const copyOf = (data: Constant['data']): Constant['data'] =>
+  data instanceof Float32Array
+    ? new Float32Array(data)
+    : data instanceof Int32Array
+      ? new Int32Array(data)
+      : new Uint8Array(data)

@@ -1,0 +1,23 @@
+/** Work of a graph: the sum over its live nodes. */
+import { liveOrder, typeOf } from './graph.ts'
+import type { Cost } from './op-def.ts'
+import { opDef } from './ops/index.ts'
+import type { Graph, Node } from './types.ts'
+
+/** Multiply-adds and other operations of one run. */
+export const costOf = (graph: Graph): Cost => {
+  let [multiplyAdds, operations] = [0, 0]
+  for (const node of liveOrder(graph)) {
+    const cost = nodeCost(graph, node)
+    multiplyAdds += cost.multiplyAdds
+    operations += cost.operations
+  }
+  return { multiplyAdds, operations }
+}
+
+export const nodeCost = (graph: Graph, node: Node): Cost =>
+  opDef(node.op).cost(
+    node.inputs.map((input) => typeOf(graph, input)),
+    node.types,
+    node.attrs,
+  )

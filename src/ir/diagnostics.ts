@@ -1,0 +1,104 @@
+/**
+ * What went wrong, as data. Analyses return Diagnostics; only the edge of the API throws an EffuseError.
+ * Every code stands in `errorCodes` and in docs/errors.md (a test compares them).
+ */
+import type { NodeId } from './types.ts'
+
+/** Code -> title. 1xx graphs, 2xx text, 3xx passes, 4xx running, 5xx files and weights, 6xx command line, 9xx effuse's own faults. */
+export const errorCodes = {
+  EF101: 'operands do not fit the op',
+  EF102: 'an attribute is wrong',
+  EF103: 'wrong number of operands',
+  EF104: 'a value is used but not defined',
+  EF105: 'the graph has a cycle',
+  EF106: 'declared type differs from the inferred one',
+  EF107: 'a name is used twice',
+  EF108: 'an update does not fit its variable',
+  EF109: 'op not allowed at this stage',
+  EF110: 'a value belongs to another graph',
+  EF111: 'a declaration is wrong',
+  EF201: 'syntax error in graph text',
+  EF202: 'unknown op',
+  EF203: 'unknown constant',
+  EF301: 'unknown pass',
+  EF302: 'wrong pass option',
+  EF303: 'a pass broke the graph',
+  EF304: 'rewrite rules do not end',
+  EF401: 'unknown or missing input',
+  EF402: 'an input does not fit',
+  EF403: 'unknown option',
+  EF404: 'backend not available',
+  EF405: 'op not supported by the backend',
+  EF406: 'used after dispose',
+  EF407: 'unknown variable',
+  EF408: 'a variable does not fit',
+  EF501: 'file cannot be read or written',
+  EF502: 'not a file of weights',
+  EF503: 'corrupt safetensors file',
+  EF504: 'corrupt PyTorch checkpoint',
+  EF505: 'weights do not fit the model',
+  EF506: 'picture cannot be decoded',
+  EF507: 'no pictures found',
+  EF601: 'wrong command line',
+  EF602: 'model not found',
+  EF901: 'fault in effuse',
+} as const
+export type ErrorCode = keyof typeof errorCodes
+
+export interface Diagnostic {
+  readonly severity: 'error' | 'warning'
+  readonly code: ErrorCode
+  /** Model path, `stem/conv`; '' where there is none. */
+  readonly path: string
+  readonly node: NodeId | null
+  /** What was expected, what came. */
+  readonly message: string
+  readonly hint?: string | undefined
+  readonly notes?: readonly string[] | undefined
+}
+
+export interface EffuseErrorInit {
+  readonly code: ErrorCode
+  readonly message: string
+  readonly path?: string | undefined
+  readonly hint?: string | undefined
+  readonly diagnostics?: readonly Diagnostic[] | undefined
+  readonly cause?: unknown
+}
+
+/** What effuse throws. `message` says what was expected, what came, where; `hint` what to do. */
+export class EffuseError extends Error {
+  readonly code: ErrorCode
+  readonly path: string | undefined
+  readonly hint: string | undefined
+  readonly diagnostics: readonly Diagnostic[]
+
+  constructor(init: EffuseErrorInit) {
+    super(init.message, init.cause === undefined ? undefined : { cause: init.cause })
+    this.name = 'EffuseError'
+    this.code = init.code
+    this.path = init.path
+    this.hint = init.hint
+    this.diagnostics = init.diagnostics ?? []
+  }
+
+  /** Where the code is explained. */
+  get url(): string {
+    return `docs/errors.md#${this.code.toLowerCase()}`
+  }
+}
+
+/** Fails with EF901 where something that effuse itself promises does not hold. */
+export function invariant(condition: boolean, message: () => string): asserts condition {
+  if (condition) return
+  throw new EffuseError({
+    code: 'EF901',
+    message: `bug in the compiler: ${message()}`,
+    hint: 'please report it with the graph that shows it',
+  })
+}
+
+/** For the end of a `switch` over a closed set. */
+export function assertNever(value: never): never {
+  throw new EffuseError({ code: 'EF901', message: `bug in the compiler: unexpected ${JSON.stringify(value)}` })
+}

@@ -1,0 +1,267 @@
+/**
+ * Edits of a graph: planned against a frozen base, committed at once. The one user of immer.
+ * Reading goes to `base` and to what this edit added, never to a draft.
+ */
+import { produce } from 'immer'
+import { EffuseError, invariant } from './diagnostics.ts'
+import { OpEmitter } from './emitter.ts'
+import { findNode, refKey, sameRef, typeOf } from './graph.ts'
+import { makeNode } from './make-node.ts'
+import { derivedTables, setSideTables, sideTables, type Origin } from './side-tables.ts'
+import type { OpAttrs, OpName } from './signatures.ts'
+import {
+  nodeId,
+  sameType,
+  showType,
+  type Graph,
+  type Node,
+  type NodeId,
+  type Output,
+  type Ref,
+  type Type,
+  type Update,
+} from './types.ts'
+import { makeValue, type Value } from './value.ts'
+
+export class Edit {
+  readonly base: Graph
+  readonly label: string
+  readonly #added = new Map<NodeId, Node>()
+  readonly #origins = new Map<NodeId, Origin>()
+  /** Keyed by refKey of the replaced value. */
+  readonly #replaced = new Map<number, Ref>()
+  readonly #patched = new Map<NodeId, Node>()
+  readonly #removed = new Set<NodeId>()
+  #inputs: readonly NodeId[] | null = null
+  #outputs: readonly Output[] | null = null
+  #updates: readonly Update[] | null = null
+  #next: number
+
+  /** `label` says what is done: it stands in traces and in the origins of new nodes. */
+  constructor(base: Graph, label: string) {
+    this.base = base
+    this.label = label
+    this.#next = base.firstId + base.nodes.length
+  }
+
+  /** Adds a node on behalf of `from`, whose path it takes unless `path` is given. Gives one value per output. */
+  addAll<K extends OpName>(
+    op: K,
+    inputs: readonly Ref[],
+    attrs: OpAttrs<K>,
+    from: From,
+    path?: string,
+    declared: readonly Type[] = [],
+  ): readonly Value[] {
+    const sources = (Array.isArray(from) ? from : [from]) as readonly Node[] // Array.isArray does not narrow readonly arrays
+    const id = nodeId(this.#next++)
+    const node = makeNode(
+      { id, op, inputs, attrs, path: path ?? sources[0]?.path ?? '' },
+      inputs.map((ref) => this.typeOf(ref)),
+      declared,
+    )
+    this.#added.set(id, node)
+    this.#origins.set(id, { from: sources.map((n) => n.id), label: this.label })
+    return node.types.map((type, port) => makeValue(this.emitter(from, node.path), { id, port }, type))
+  }
+
+  /** Adds a node with one output. */
+  add<K extends OpName>(
+    op: K,
+    inputs: readonly Ref[],
+    attrs: OpAttrs<K>,
+    from: From,
+    path?: string,
+    declared?: readonly Type[],
+  ): Value {
+    const value = this.addAll(op, inputs, attrs, from, path, declared)[0]
+    invariant(value !== undefined, () => `op ${op} gave no value`)
+    return value
+  }
+
+  /** An emitter whose nodes come from `from` and stand at `path`: what gradients and decompositions write with. */
+  emitter(from: From, path?: string): OpEmitter {
+    return new EditEmitter(this, from, path)
+  }
+
+  /** A value of the base or of this edit, as an operand for an emitter. */
+  value(ref: Ref, emitter: OpEmitter): Value {
+    return makeValue(emitter, ref, this.typeOf(ref))
+  }
+
+  /** Every use of `old`, as operand, output or update value, becomes `next`. Types must agree. Chains are followed. */
+  replaceUses(old: Ref, next: Ref): void {
+    const [from, to] = [this.typeOf(old), this.typeOf(next)]
+    invariant(
+      sameType(from, to),
+      () => `${this.label}: a value ${showType(from)} was to be replaced by ${showType(to)}`,
+    )
+    if (!sameRef(old, next)) this.#replaced.set(refKey(old), { id: next.id, port: next.port })
+  }
+
+  /** Changes a node in place; its output types must stay. */
+  patch(
+    node: Node,
+    change: { readonly inputs?: readonly Ref[]; readonly attrs?: object; readonly path?: string },
+  ): void {
+    const current = this.node(node.id)
+    const inputs = change.inputs ?? current.inputs
+    const attrs = (change.attrs ?? current.attrs) as OpAttrs // makeNode checks them against the op's specification
+    const next = makeNode(
+      { id: node.id, op: node.op, inputs, attrs, path: change.path ?? current.path },
+      inputs.map((ref) => this.typeOf(ref)),
+      current.types,
+    )
+    invariant(
+      next.types.length === current.types.length &&
+        next.types.every((type, port) => sameType(type, current.types[port] as Type)),
+      () => `${this.label}: patching node ${node.id} would change its type`,
+    )
+    if (this.#added.has(node.id)) this.#added.set(node.id, next)
+    else this.#patched.set(node.id, next)
+  }
+
+  /** Removes a node that nothing uses any more. */
+  remove(id: NodeId): void {
+    this.#removed.add(id)
+  }
+
+  setInputs(inputs: readonly NodeId[]): void {
+    this.#inputs = inputs
+  }
+  setOutputs(outputs: readonly Output[]): void {
+    this.#outputs = outputs.map(({ name, value }) => ({ name, value: { id: value.id, port: value.port } }))
+  }
+  setUpdates(updates: readonly Update[]): void {
+    this.#updates = updates.map(({ variable, value }) => ({ variable, value: { id: value.id, port: value.port } }))
+  }
+
+  /** Takes `count` ids out of circulation, for a region's nodes; gives the first. */
+  reserveIds(count: number): NodeId {
+    const first = nodeId(this.#next)
+    this.#next += count
+    return first
+  }
+
+  node(id: NodeId): Node {
+    const node = this.#added.get(id) ?? this.#patched.get(id) ?? findNode(this.base, id)
+    invariant(node !== null, () => `${this.label}: node ${id} is gone`)
+    return node
+  }
+
+  typeOf(ref: Ref): Type {
+    const added = this.#added.get(ref.id)
+    if (added === undefined) return typeOf(this.base, ref)
+    const type = added.types[ref.port]
+    invariant(type !== undefined, () => `${this.label}: node ${ref.id} has no output ${ref.port}`)
+    return type
+  }
+
+  /** Where a use of `ref` ends up after the replacements planned so far. */
+  resolve(ref: Ref): Ref {
+    let at = ref
+    for (let steps = 0; ; steps++) {
+      const next = this.#replaced.get(refKey(at))
+      if (next === undefined) return at
+      invariant(steps <= this.#replaced.size, () => `${this.label}: replacements go in a circle`)
+      at = next
+    }
+  }
+
+  get isEmpty(): boolean {
+    return (
+      this.#added.size + this.#replaced.size + this.#patched.size + this.#removed.size === 0 &&
+      this.#inputs === null &&
+      this.#outputs === null &&
+      this.#updates === null
+    )
+  }
+
+  /** The edited graph, frozen; `base` itself where nothing was planned. */
+  commit(): Graph {
+    if (this.isEmpty) return this.base
+    const { base } = this
+    const nodes: (Node | null)[] = [...base.nodes]
+    while (nodes.length < this.#next - base.firstId) nodes.push(null)
+    for (const [id, node] of this.#patched) nodes[id - base.firstId] = node
+    for (const [id, node] of this.#added) nodes[id - base.firstId] = node
+    for (const id of this.#removed) nodes[id - base.firstId] = null
+    if (this.#replaced.size > 0) {
+      for (let at = 0; at < nodes.length; at++) {
+        const node = nodes[at]
+        if (node !== null && node !== undefined) nodes[at] = this.#withResolvedInputs(node)
+      }
+    }
+    const outputs = (this.#outputs ?? base.outputs).map((o) => ({ name: o.name, value: plain(this.resolve(o.value)) }))
+    const updates = (this.#updates ?? base.updates).map((u) => ({
+      variable: u.variable,
+      value: plain(this.resolve(u.value)),
+    }))
+    const inputs = this.#inputs ?? base.inputs
+    const next = produce(base, (draft) => {
+      Object.assign(draft, { nodes: Object.freeze(nodes) }, this.#changedRoots(inputs, outputs, updates))
+    })
+    return next === base ? base : setSideTables(next, derivedTables(sideTables(base), this.#origins))
+  }
+
+  /** Roots that did not change keep their identity, so that "changed?" stays a comparison of references. */
+  #changedRoots(inputs: readonly NodeId[], outputs: readonly Output[], updates: readonly Update[]): Partial<Graph> {
+    const { base } = this
+    const sameOutputs =
+      outputs.length === base.outputs.length &&
+      outputs.every((o, i) => o.name === base.outputs[i]?.name && sameRef(o.value, base.outputs[i].value))
+    const sameUpdates =
+      updates.length === base.updates.length &&
+      updates.every((u, i) => u.variable === base.updates[i]?.variable && sameRef(u.value, base.updates[i].value))
+    return {
+      ...(inputs === base.inputs ? {} : { inputs: Object.freeze([...inputs]) }),
+      ...(sameOutputs ? {} : { outputs: freezeEntries(outputs) }),
+      ...(sameUpdates ? {} : { updates: freezeEntries(updates) }),
+    }
+  }
+
+  #withResolvedInputs(node: Node): Node {
+    if (!node.inputs.some((input) => this.#replaced.has(refKey(input)))) return node
+    const inputs = Object.freeze(node.inputs.map((input) => Object.freeze(plain(this.resolve(input)))))
+    return Object.freeze({ ...node, inputs }) as Node // same op and attributes, other operands of the same types
+  }
+}
+
+/** The node or nodes on whose behalf a node is added. */
+export type From = Node | readonly Node[]
+
+const plain = ({ id, port }: Ref): Ref => ({ id, port })
+const freezeEntries = <T extends { readonly value: Ref }>(entries: readonly T[]): readonly T[] =>
+  Object.freeze(entries.map((entry) => Object.freeze({ ...entry, value: Object.freeze(entry.value) })))
+
+class EditEmitter extends OpEmitter {
+  readonly #edit: Edit
+  readonly #from: From
+  readonly #path: string | undefined
+  constructor(edit: Edit, from: From, path: string | undefined) {
+    super()
+    this.#edit = edit
+    this.#from = from
+    this.#path = path
+  }
+  emit<K extends OpName>(
+    op: K,
+    inputs: readonly Ref[],
+    attrs: OpAttrs<K>,
+    declared: readonly Type[] = [],
+  ): readonly Value[] {
+    return this.#edit.addAll(op, inputs, attrs, this.#from, this.#path, declared).map((v) => makeValue(this, v, v))
+  }
+  protected addConstant(type: Type, data: Float32Array | Int32Array | Uint8Array): string {
+    return sideTables(this.#edit.base).constants.add(type, data)
+  }
+}
+
+/** Thrown by passes that meet a graph they cannot handle; names the node. */
+export const passError = (node: Node, message: string, hint?: string): EffuseError =>
+  new EffuseError({
+    code: 'EF303',
+    path: node.path,
+    message: node.path === '' ? message : `${node.path}: ${message}`,
+    hint,
+  })

@@ -1,0 +1,122 @@
+/**
+ * Reading graphs: access, traversal, users. Analyses are cached per graph in WeakMaps: a graph cannot change, so nothing is ever invalidated.
+ */
+import { invariant } from './diagnostics.ts'
+import type { Graph, Node, NodeId, Ref, Type } from './types.ts'
+import { nodeId } from './types.ts'
+
+/** The node, or null where there is none. */
+export const findNode = (graph: Graph, id: NodeId): Node | null => graph.nodes[id - graph.firstId] ?? null
+
+/** The node; its absence is a fault of effuse. */
+export const nodeAt = (graph: Graph, id: NodeId): Node => {
+  const node = findNode(graph, id)
+  invariant(node !== null, () => `node ${id} of graph ${graph.name} is gone`)
+  return node
+}
+
+/** The type of a value; its absence is a fault of effuse. */
+export const typeOf = (graph: Graph, ref: Ref): Type => {
+  const type = nodeAt(graph, ref.id).types[ref.port]
+  invariant(type !== undefined, () => `node ${ref.id} has no output ${ref.port}`)
+  return type
+}
+
+export const sameRef = (a: Ref, b: Ref): boolean => a.id === b.id && a.port === b.port
+/** A number per (id, port), for maps. Ports stay under 4096. */
+export const refKey = (ref: Ref): number => ref.id * 4096 + ref.port
+export const refFromKey = (key: number): Ref => ({ id: nodeId(Math.floor(key / 4096)), port: key % 4096 })
+
+/** All nodes that exist, by id. */
+export const nodesOf = (graph: Graph): readonly Node[] =>
+  cached(allNodes, graph, (g) => g.nodes.filter((n) => n !== null))
+const allNodes = new WeakMap<Graph, readonly Node[]>()
+
+/** Where a walk over the live nodes starts: outputs, then updates. */
+export const rootsOf = (graph: Graph): readonly Ref[] => [
+  ...graph.outputs.map((o) => o.value),
+  ...graph.updates.map((u) => u.value),
+]
+
+/**
+ * The live nodes in canonical order: inputs in signature order, then post-order depth-first from outputs, then updates, operands in order.
+ * Updated variables count as live. Iterative: graphs are deep. Throws EF901 on a cycle; verify() names cycles politely.
+ */
+export const liveOrder = (graph: Graph): readonly Node[] => cached(liveOrders, graph, walkLive)
+const liveOrders = new WeakMap<Graph, readonly Node[]>()
+
+const walkLive = (graph: Graph): readonly Node[] => {
+  const order: Node[] = []
+  const state = new Uint8Array(graph.nodes.length) // 0 new, 1 open, 2 done
+  const stack: { readonly node: Node; next: number }[] = []
+  const open = (id: NodeId): void => {
+    const at = id - graph.firstId
+    if (state[at] === 2) return
+    invariant(state[at] !== 1, () => `graph ${graph.name} has a cycle through node ${id}`)
+    state[at] = 1
+    stack.push({ node: nodeAt(graph, id), next: 0 })
+  }
+  const visit = (id: NodeId): void => {
+    open(id)
+    for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+      const input = top.node.inputs[top.next++]
+      if (input !== undefined) {
+        open(input.id)
+        continue
+      }
+      state[top.node.id - graph.firstId] = 2
+      order.push(top.node)
+      stack.pop()
+    }
+  }
+  for (const id of graph.inputs) visit(id)
+  for (const output of graph.outputs) visit(output.value.id)
+  for (const update of graph.updates) {
+    visit(update.variable)
+    visit(update.value.id)
+  }
+  return order
+}
+
+/** One use of a value: operand `index` of `node`. */
+export interface Use {
+  readonly node: Node
+  readonly index: number
+}
+
+/** Uses of each value by live nodes, by refKey. Uses as output or update value are not in here; see isRoot. */
+export const usesOf = (graph: Graph): ReadonlyMap<number, readonly Use[]> =>
+  cached(allUses, graph, (g) => {
+    const uses = new Map<number, Use[]>()
+    for (const node of liveOrder(g)) {
+      node.inputs.forEach((input, index) => {
+        const key = refKey(input)
+        const list = uses.get(key)
+        if (list === undefined) uses.set(key, [{ node, index }])
+        else list.push({ node, index })
+      })
+    }
+    return uses
+  })
+const allUses = new WeakMap<Graph, ReadonlyMap<number, readonly Use[]>>()
+
+/** Keys (refKey) of the values that are outputs or update values. */
+export const rootKeys = (graph: Graph): ReadonlySet<number> =>
+  cached(allRootKeys, graph, (g) => new Set(rootsOf(g).map(refKey)))
+const allRootKeys = new WeakMap<Graph, ReadonlySet<number>>()
+
+/** All live nodes of one op. */
+export const nodesOfOp = <K extends Node['op']>(graph: Graph, op: K): readonly Node<K>[] =>
+  liveOrder(graph).filter((n) => n.op === op) as readonly Node[] as readonly Node<K>[] // TypeScript does not narrow a generic discriminant
+
+/** The variables that the live graph reads or updates, in canonical order. */
+export const variablesOf = (graph: Graph): readonly Node<'variable'>[] => nodesOfOp(graph, 'variable')
+
+/** Computes once per graph. */
+export const cached = <T>(cache: WeakMap<Graph, T>, graph: Graph, compute: (graph: Graph) => T): T => {
+  const known = cache.get(graph)
+  if (known !== undefined) return known
+  const value = compute(graph)
+  cache.set(graph, value)
+  return value
+}

@@ -1,0 +1,158 @@
+/**
+ * The reference interpreter: what a graph means. Written to be read, not to be fast.
+ * 'float64' computes in float64 throughout and ignores float dtypes; 'declared' rounds each node's result once, exactly, to its dtype.
+ */
+import { EffuseError } from './diagnostics.ts'
+import { liveOrder, refKey } from './graph.ts'
+import type { EvalContext, RefTensor } from './op-def.ts'
+import { opDef } from './ops/index.ts'
+import { randomUniform } from './philox.ts'
+import { roundArray, wrapInt32 } from './rounding.ts'
+import { sideTables } from './side-tables.ts'
+import { elements, isFloat, showType, type Graph, type Node, type Type } from './types.ts'
+
+export type Mode = 'float64' | 'declared'
+/** Numbers in row-major order; bool as 0 and 1. */
+export type Numbers = ArrayLike<number>
+
+export interface InterpretOptions {
+  readonly inputs?: { readonly [name: string]: Numbers } | undefined
+  readonly variables?: ReadonlyMap<string, Numbers> | undefined
+  /** Default 'declared'. */
+  readonly mode?: Mode | undefined
+  /** Of the random streams. */
+  readonly seed?: number | undefined
+  readonly runIndex?: number | undefined
+  readonly replica?: number | undefined
+  /** Sees each node's results, in canonical order: for bisecting and calibration. */
+  readonly onNode?: ((node: Node, results: readonly RefTensor[]) => void) | undefined
+}
+
+export interface Interpretation {
+  readonly outputs: { readonly [name: string]: RefTensor }
+  /** New values of the variables that the graph updates. */
+  readonly updates: ReadonlyMap<string, RefTensor>
+}
+
+/**
+ * Runs a graph on the reference semantics of its ops.
+ * @throws EffuseError EF401 (input missing), EF402 (wrong number of values), EF407, EF408 (variables).
+ */
+export const interpret = (graph: Graph, options: InterpretOptions = {}): Interpretation => {
+  const mode = options.mode ?? 'declared'
+  const values = run(graph, mode, options, (node) => {
+    if (node.op === 'input')
+      return fed(node, `input "${node.attrs.name}"`, options.inputs?.[node.attrs.name], 'EF401', 'EF402')
+    if (node.op === 'variable')
+      return fed(node, `variable "${node.attrs.name}"`, options.variables?.get(node.attrs.name), 'EF407', 'EF408')
+    return null
+  })
+  const outputs = Object.fromEntries(graph.outputs.map((o) => [o.name, values(refKey(o.value))]))
+  const updates = new Map(
+    graph.updates.map((u) => {
+      const node = liveOrder(graph).find((n) => n.id === u.variable)
+      return [node?.op === 'variable' ? node.attrs.name : '', values(refKey(u.value))] as const
+    }),
+  )
+  return { outputs, updates }
+}
+
+type Sources = (node: Node) => Float64Array | null
+
+const run = (graph: Graph, mode: Mode, options: InterpretOptions, sources: Sources): ((key: number) => RefTensor) => {
+  const known = new Map<number, RefTensor>()
+  const valueAt = (key: number): RefTensor => {
+    const tensor = known.get(key)
+    if (tensor === undefined)
+      throw new EffuseError({ code: 'EF901', message: `bug in the compiler: value ${key} was not computed` })
+    return tensor
+  }
+  const cx: EvalContext = {
+    constant: (hash) => Float64Array.from(sideTables(graph).constants.get(hash).data),
+    randomUniform: (stream, count) =>
+      Float64Array.from(
+        randomUniform({
+          seed: options.seed ?? 0,
+          stream,
+          runIndex: options.runIndex ?? 0,
+          replica: options.replica ?? 0,
+          count,
+        }),
+      ),
+    region: (body, operands) => {
+      const inner = run(body, mode, options, (node) =>
+        node.op === 'input' ? (operands[body.inputs.indexOf(node.id)]?.data ?? null) : null,
+      )
+      return body.outputs.map((o) => inner(refKey(o.value)))
+    },
+  }
+  for (const node of liveOrder(graph)) {
+    const source = sources(node)
+    const results =
+      source === null
+        ? opDef(node.op).evalRef({
+            inputs: node.inputs.map((input) => valueAt(refKey(input))),
+            attrs: node.attrs,
+            types: node.types,
+            cx,
+          })
+        : [source]
+    const tensors = results.map((data, port) => rounded(node.types[port] as Type, data, mode)) // as many results as types: the op's signature
+    tensors.forEach((tensor, port) => known.set(refKey({ id: node.id, port }), tensor))
+    options.onNode?.(node, tensors)
+  }
+  return valueAt
+}
+
+/** One node on known operands, rounded to its dtype, outside of any run: for constant folding. Random ops and regions have no place here. */
+export const evaluateNode = (graph: Graph, node: Node, inputs: readonly RefTensor[]): readonly RefTensor[] => {
+  const cx: EvalContext = {
+    constant: (hash) => Float64Array.from(sideTables(graph).constants.get(hash).data),
+    randomUniform: () => {
+      throw new EffuseError({ code: 'EF901', message: 'bug in the compiler: a random op is no constant' })
+    },
+    region: () => {
+      throw new EffuseError({ code: 'EF901', message: 'bug in the compiler: regions are not folded' })
+    },
+  }
+  return opDef(node.op)
+    .evalRef({ inputs, attrs: node.attrs, types: node.types, cx })
+    .map((data, port) => rounded(node.types[port] as Type, data, 'declared')) // as many results as types
+}
+
+/** The result in the node's dtype. Casts to integers are the cast op's own business; here integers only wrap. */
+const rounded = (type: Type, data: Float64Array, mode: Mode): RefTensor => {
+  if (data.length !== elements(type.shape))
+    throw new EffuseError({
+      code: 'EF901',
+      message: `bug in the compiler: ${data.length} values for ${showType(type)}`,
+    })
+  if (type.dtype === 'int32') return { ...type, data: data.map(wrapInt32) }
+  if (mode === 'declared' && isFloat(type.dtype))
+    return { ...type, data: roundArray(type.dtype, Float64Array.from(data)) }
+  return { ...type, data }
+}
+
+const fed = (
+  node: Node,
+  what: string,
+  given: Numbers | undefined,
+  missing: 'EF401' | 'EF407',
+  wrong: 'EF402' | 'EF408',
+): Float64Array => {
+  const [type] = node.types
+  if (type === undefined || given === undefined)
+    throw new EffuseError({
+      code: missing,
+      path: node.path,
+      message: `${what} has no value; it is ${type === undefined ? 'untyped' : showType(type)}`,
+    })
+  const wanted = elements(type.shape)
+  if (given.length !== wanted)
+    throw new EffuseError({
+      code: wrong,
+      path: node.path,
+      message: `${what} is ${showType(type)} and needs ${wanted} numbers, got ${given.length}`,
+    })
+  return Float64Array.from(given)
+}

@@ -1,0 +1,73 @@
+/** Splits graph text into tokens with places. Whitespace and `// comments` separate; nothing here knows what an op is. */
+import { EffuseError } from './diagnostics.ts'
+
+export type TokenKind = 'word' | 'value' | 'string' | 'number' | 'hash' | 'path' | 'mark' | 'end'
+export interface Token {
+  readonly kind: TokenKind
+  /** The token's meaning: strings unquoted, hashes without #sha256:. */
+  readonly text: string
+  readonly at: number
+}
+
+const pattern =
+  /(?<space>\s+|\/\/[^\n]*)|(?<string>"(?:[^"\\\n]|\\.)*")|#sha256:(?<hash>[0-9a-f]{64})|(?<value>%[A-Za-z_0-9]+(?:\.\d+)?)|(?<number>-?(?:\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|-inf\b)|(?<word>[A-Za-z_][\w.]*)|@ ?(?<path>"(?:[^"\\\n]|\\.)*"|[^\s"{}]+)|(?<mark>[{}()[\]=,:])/y
+
+export const tokenize = (source: string): readonly Token[] => {
+  const tokens: Token[] = []
+  let at = 0
+  while (at < source.length) {
+    pattern.lastIndex = at
+    const groups = pattern.exec(source)?.groups
+    if (groups === undefined) throw syntaxError(source, at, `unexpected ${JSON.stringify(source[at])}`)
+    const token = tokenOf(groups, at, source)
+    if (token !== null) tokens.push(token)
+    at = pattern.lastIndex
+  }
+  tokens.push({ kind: 'end', text: 'the end of the text', at: source.length })
+  return tokens
+}
+
+const tokenOf = (groups: { readonly [name: string]: string | undefined }, at: number, source: string): Token | null => {
+  if (groups['space'] !== undefined) return null
+  for (const kind of ['string', 'hash', 'value', 'number', 'word', 'path', 'mark'] as const) {
+    const text = groups[kind]
+    if (text === undefined) continue
+    return { kind, text: text.startsWith('"') ? unquote(text, at, source) : text, at }
+  }
+  return null
+}
+
+const unquote = (text: string, at: number, source: string): string => {
+  try {
+    return String(JSON.parse(text))
+  } catch {
+    throw syntaxError(source, at, `not a string: ${text}`)
+  }
+}
+
+/** '3:16', counted from 1. */
+export const placeOf = (source: string, at: number): string => {
+  const before = source.slice(0, at).split('\n')
+  return `${before.length}:${(before.at(-1) ?? '').length + 1}`
+}
+
+/** `3:16: message`, the line, and a caret under the place. */
+export const textError = (
+  code: 'EF201' | 'EF202' | 'EF203' | 'EF104' | 'EF107' | 'EF101' | 'EF102' | 'EF103' | 'EF106' | 'EF108',
+  source: string,
+  at: number,
+  message: string,
+  hint?: string,
+): EffuseError => {
+  const start = source.lastIndexOf('\n', at - 1) + 1
+  const line = source.slice(start).split('\n', 1)[0] ?? ''
+  const caret = ' '.repeat(Math.min(at - start, 100)) + '^'
+  return new EffuseError({
+    code,
+    message: `${placeOf(source, at)}: ${message}\n  ${line.slice(0, 160)}\n  ${caret}`,
+    hint,
+  })
+}
+
+export const syntaxError = (source: string, at: number, message: string): EffuseError =>
+  textError('EF201', source, at, message)

@@ -1,0 +1,106 @@
+/** Making one node: attributes checked, types inferred, everything frozen. The only place where nodes come into being. */
+import { EffuseError, type Diagnostic } from './diagnostics.ts'
+import { isRecord } from './attrs.ts'
+import { opDef } from './ops/index.ts'
+import type { OpAttrs, OpName } from './signatures.ts'
+import { showType, type Node, type NodeId, type Ref, type Type } from './types.ts'
+
+export interface NodeParts<K extends OpName = OpName> {
+  readonly id: NodeId
+  readonly op: K
+  readonly inputs: readonly Ref[]
+  readonly attrs: OpAttrs<K>
+  readonly path: string
+}
+
+/** The frozen node, or what is wrong with its parts. `declared`: types that the text or the caller states, for sources. */
+export const inferNode = (
+  parts: NodeParts,
+  inputTypes: readonly Type[],
+  declared: readonly Type[],
+): Node | Diagnostic => {
+  const def = opDef(parts.op)
+  const attrs = completeAttrs(parts)
+  if ('severity' in attrs) return attrs as Diagnostic
+  if (def.arity !== 'variadic' && def.arity !== parts.inputs.length) {
+    return fault(parts, 'EF103', `${parts.op} takes ${def.arity} operands, got ${parts.inputs.length}`)
+  }
+  const types = def.infer(inputTypes, attrs, declared)
+  if (typeof types === 'string')
+    return fault(parts, 'EF101', `${parts.op}: ${types}`, [
+      `operands: ${inputTypes.map(showType).join(', ') || 'none'}`,
+    ])
+  return freezeDeep({
+    id: parts.id,
+    op: parts.op,
+    inputs: parts.inputs.map(({ id, port }) => ({ id, port })),
+    attrs,
+    types: types.map(({ dtype, shape }) => ({ dtype, shape: [...shape] })),
+    path: parts.path,
+  }) as unknown as Node // the parts were checked against the op's own specification
+}
+
+/** The same; throws an EffuseError where the parts are wrong. */
+export const makeNode = (parts: NodeParts, inputTypes: readonly Type[], declared: readonly Type[] = []): Node => {
+  const node = inferNode(parts, inputTypes, declared)
+  if ('severity' in node) throw errorOf(node)
+  return node
+}
+
+/** A diagnostic as an exception, with its place and notes in the message. */
+export const errorOf = (found: Diagnostic, callSite: string | null = null): EffuseError =>
+  new EffuseError({
+    code: found.code,
+    path: found.path,
+    hint: found.hint,
+    diagnostics: [found],
+    message: [
+      found.path === '' ? found.message : `${found.path}: ${found.message}`,
+      ...(found.notes ?? []),
+      ...(callSite === null ? [] : [`built at ${callSite}`]),
+    ].join('\n  '),
+  })
+
+/** Attributes with defaults filled in, or what is wrong with them. */
+const completeAttrs = (parts: NodeParts): { readonly [name: string]: unknown } | Diagnostic => {
+  const specs = opDef(parts.op).attrs
+  const given: { readonly [name: string]: unknown } = isRecord(parts.attrs) ? parts.attrs : {}
+  for (const name of Object.keys(given)) {
+    if (!Object.hasOwn(specs, name)) {
+      return fault(
+        parts,
+        'EF102',
+        `${parts.op} has no attribute "${name}"; it has ${Object.keys(specs).join(', ') || 'none'}`,
+      )
+    }
+  }
+  const complete: { [name: string]: unknown } = {}
+  for (const [name, spec] of Object.entries(specs)) {
+    const value = Object.hasOwn(given, name) ? given[name] : spec.default
+    if (value === undefined) return fault(parts, 'EF102', `${parts.op} needs the attribute "${name}": ${spec.expects}`)
+    if (!spec.accepts(value))
+      return fault(
+        parts,
+        'EF102',
+        `attribute "${name}" of ${parts.op} must be ${spec.expects}, got ${JSON.stringify(value)}`,
+      )
+    complete[name] = value
+  }
+  return complete
+}
+
+const fault = (parts: NodeParts, code: Diagnostic['code'], message: string, notes?: readonly string[]): Diagnostic => ({
+  severity: 'error',
+  code,
+  path: parts.path,
+  node: parts.id,
+  message,
+  notes,
+})
+
+/** Freezes plain data all the way down; what is frozen already is left alone (regions are shared). */
+export const freezeDeep = <T>(value: T): T => {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
+  for (const part of Object.values(value)) freezeDeep(part)
+  return Object.freeze(value)
+}

@@ -1,0 +1,38 @@
+import { natural } from '../../attrs.ts'
+import { ampAll, type OpDef } from '../../op-def.ts'
+import { elements } from '../../types.ts'
+import { axisExample, axisTypes, logSumExp, mapLines } from './softmax-shared.ts'
+
+export const logSoftmax: OpDef<'logSoftmax'> = {
+  name: 'logSoftmax',
+  summary: 'x - log(sum(exp(x))) along an axis.',
+  constraints: [
+    'C1: a float operand',
+    'C2: the axis exists',
+    'C3: the largest element is subtracted first, so nothing overflows',
+    'C4: half operands are computed in float32',
+  ],
+  level: 'composite',
+  arity: 1,
+  attrs: { axis: natural },
+  infer: ([x], { axis }) => axisTypes(x, axis),
+  evalRef: ({ inputs: [x], attrs: { axis } }) => [
+    mapLines(x, axis, (line) => {
+      const total = logSumExp(line)
+      return line.map((v) => v - total)
+    }),
+  ],
+  vjp: ({ outGrads: [g], outputs: [y], attrs: { axis }, b }) => [
+    b.sub(g, b.mul(b.exp(y), b.reduceSum(g, [axis], true))),
+  ],
+  decompose: ({ inputs: [x], attrs: { axis }, b }) => {
+    const wide = b.cast(x, 'float32')
+    const shifted = b.sub(wide, b.reduceMax(wide, [axis], true))
+    return [b.cast(b.sub(shifted, b.log(b.reduceSum(b.exp(shifted), [axis], true))), x.dtype)]
+  },
+  amp: ampAll('wide'),
+  fusion: 'composite',
+  tolerance: 'transcendental',
+  cost: ([x]) => ({ multiplyAdds: 0, operations: 5 * elements(x.shape) }),
+  example: axisExample('logSoftmax'),
+}

@@ -1,0 +1,34 @@
+import { ampAll, type OpDef } from '../../op-def.ts'
+import { elements } from '../../types.ts'
+import { binaryExample, floatBinary, mapBinary } from '../elementwise/shared.ts'
+
+export const siluGradient: OpDef<'siluGradient'> = {
+  name: 'siluGradient',
+  summary:
+    'Gradient of silu: (x, dy) -> dy * s * (1 + x * (1 - s)) with s = sigmoid(x), computed anew instead of stored.',
+  constraints: ['C1: equal shapes', 'C2: equal dtypes', 'C3: numeric', 'C4: float'],
+  level: 'composite',
+  arity: 2,
+  attrs: {},
+  infer: floatBinary,
+  evalRef: ({ inputs: [x, dy] }) =>
+    mapBinary(x, dy, (v, g) => {
+      const s = 1 / (1 + Math.exp(-v))
+      return g * s * (1 + v * (1 - s))
+    }),
+  vjp: ({ outGrads: [g], inputs: [x, dy], b }) => {
+    const s = b.sigmoid(x)
+    const slope = b.mul(s, b.sub(1, s))
+    const bend = b.mul(slope, b.add(b.mul(x, b.sub(1, b.mul(s, 2))), 2))
+    return [b.mul(g, b.mul(dy, bend)), b.emit1('siluGradient', [x, g], {})]
+  },
+  decompose: ({ inputs: [x, dy], b }) => {
+    const s = b.sigmoid(x)
+    return [b.mul(dy, b.mul(s, b.add(b.mul(x, b.sub(1, s)), 1)))]
+  },
+  amp: ampAll('infer'),
+  fusion: 'composite',
+  tolerance: 'transcendental',
+  cost: ([x]) => ({ multiplyAdds: 0, operations: 8 * elements(x.shape) }),
+  example: binaryExample('siluGradient'),
+}

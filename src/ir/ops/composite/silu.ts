@@ -1,0 +1,21 @@
+import { ampAll, type OpDef } from '../../op-def.ts'
+import { elements } from '../../types.ts'
+import { floatUnary, mapUnary, unaryExample } from '../elementwise/shared.ts'
+
+export const silu: OpDef<'silu'> = {
+  name: 'silu',
+  summary: 'x * sigmoid(x), also called swish (Ramachandran et al. 2017).',
+  constraints: ['C1: a float operand', 'C2: -infinity gives NaN, as x * sigmoid(x) does'],
+  level: 'composite',
+  arity: 1,
+  attrs: {},
+  infer: floatUnary,
+  evalRef: ({ inputs: [x] }) => mapUnary(x, (v) => v * (1 / (1 + Math.exp(-v)))),
+  vjp: ({ outGrads: [g], inputs: [x], b }) => [b.emit1('siluGradient', [x, g], {})],
+  decompose: ({ inputs: [x], b }) => [b.mul(x, b.sigmoid(x))],
+  amp: ampAll('infer'),
+  fusion: 'composite',
+  tolerance: 'transcendental',
+  cost: ([x]) => ({ multiplyAdds: 0, operations: 5 * elements(x.shape) }),
+  example: unaryExample('silu'),
+}

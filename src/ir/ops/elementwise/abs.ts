@@ -1,0 +1,20 @@
+import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { numericUnary, mapUnary, unaryExample } from './shared.ts'
+
+export const abs: OpDef<'abs'> = {
+  name: 'abs',
+  summary: '|x|.',
+  constraints: ['C1: a numeric operand', 'C2: NaN stays NaN; |-0| is 0; the gradient at 0 is 0'],
+  level: 'primitive',
+  arity: 1,
+  attrs: {},
+  infer: numericUnary,
+  evalRef: ({ inputs: [x] }) => mapUnary(x, Math.abs),
+  vjp: ({ outGrads: [g], inputs: [x], b }) => [b.mul(g, b.unary('sign', x))],
+  amp: ampAll('clear'),
+  fusion: 'elementwise',
+  tolerance: 'exact',
+  algebra: { idempotent: true },
+  cost: elementwiseCost,
+  example: unaryExample('abs'),
+}

@@ -1,0 +1,26 @@
+import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { binaryExample, mapBinary, numericBinary } from './shared.ts'
+
+export const add: OpDef<'add'> = {
+  name: 'add',
+  summary: 'Elementwise sum.',
+  constraints: [
+    'C1: equal shapes',
+    'C2: equal dtypes',
+    'C3: numeric',
+    'C4: int32 wraps around',
+    'C5: NaN if an operand is NaN; one rounding',
+  ],
+  level: 'primitive',
+  arity: 2,
+  attrs: {},
+  infer: numericBinary,
+  evalRef: ({ inputs: [a, b] }) => mapBinary(a, b, (x, y) => x + y),
+  vjp: ({ outGrads: [g] }) => [g, g],
+  amp: ampAll('infer'),
+  fusion: 'elementwise',
+  tolerance: 'rounding',
+  algebra: { commutative: true, rightUnit: -0 },
+  cost: elementwiseCost,
+  example: binaryExample('add'),
+}

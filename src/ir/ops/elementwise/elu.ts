@@ -1,0 +1,19 @@
+import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { floatUnary, mapUnary, unaryExample } from './shared.ts'
+
+export const elu: OpDef<'elu'> = {
+  name: 'elu',
+  summary: 'x where x > 0, exp(x) - 1 elsewhere (Clevert et al. 2015, alpha 1).',
+  constraints: ['C1: a float operand'],
+  level: 'primitive',
+  arity: 1,
+  attrs: {},
+  infer: floatUnary,
+  evalRef: ({ inputs: [x] }) => mapUnary(x, (v) => (v > 0 ? v : Math.expm1(v))),
+  vjp: ({ outGrads: [g], inputs: [x], outputs: [y], b }) => [b.select(b.compare('gt', x, 0), g, b.mul(g, b.add(y, 1)))],
+  amp: ampAll('infer'),
+  fusion: 'elementwise',
+  tolerance: 'transcendental',
+  cost: elementwiseCost,
+  example: unaryExample('elu'),
+}

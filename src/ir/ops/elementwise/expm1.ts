@@ -1,0 +1,19 @@
+import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { floatUnary, mapUnary, unaryExample } from './shared.ts'
+
+export const expm1: OpDef<'expm1'> = {
+  name: 'expm1',
+  summary: 'exp(x) - 1, exact near 0.',
+  constraints: ['C1: a float operand'],
+  level: 'primitive',
+  arity: 1,
+  attrs: {},
+  infer: floatUnary,
+  evalRef: ({ inputs: [x] }) => mapUnary(x, Math.expm1),
+  vjp: ({ outGrads: [g], outputs: [y], b }) => [b.mul(g, b.add(y, 1))],
+  amp: ampAll('deny'),
+  fusion: 'elementwise',
+  tolerance: 'transcendental',
+  cost: elementwiseCost,
+  example: unaryExample('expm1'),
+}

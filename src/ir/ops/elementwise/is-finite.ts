@@ -1,0 +1,21 @@
+import { elementwiseCost, type OpDef } from '../../op-def.ts'
+import { isFloat, showType } from '../../types.ts'
+import { mapUnary } from './shared.ts'
+
+export const isFinite: OpDef<'isFinite'> = {
+  name: 'isFinite',
+  summary: 'True where x is neither NaN nor infinite.',
+  constraints: ['C1: a float operand'],
+  level: 'primitive',
+  arity: 1,
+  attrs: {},
+  infer: ([x]) =>
+    isFloat(x.dtype) ? [{ dtype: 'bool', shape: x.shape }] : `C1: a float operand is needed, got ${showType(x)}`,
+  evalRef: ({ inputs: [x] }) => mapUnary(x, (v) => (Number.isFinite(v) ? 1 : 0)),
+  vjp: 'zero',
+  amp: [{ class: 'clear', inputs: [0], outputs: [] }],
+  fusion: 'elementwise',
+  tolerance: 'exact',
+  cost: elementwiseCost,
+  example: 'graph example {\n  %0 = input() {name="x"} : float32[3]\n  %1 = isFinite(%0) : bool[3]\n  return y = %1\n}',
+}

@@ -1,0 +1,19 @@
+import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { floatUnary, mapUnary, unaryExample } from './shared.ts'
+
+export const log: OpDef<'log'> = {
+  name: 'log',
+  summary: 'Natural logarithm.',
+  constraints: ['C1: a float operand', 'C2: NaN below 0, -infinity at 0'],
+  level: 'primitive',
+  arity: 1,
+  attrs: {},
+  infer: floatUnary,
+  evalRef: ({ inputs: [x] }) => mapUnary(x, Math.log),
+  vjp: ({ outGrads: [g], inputs: [x], b }) => [b.div(g, x)],
+  amp: ampAll('infer'),
+  fusion: 'elementwise',
+  tolerance: 'transcendental',
+  cost: elementwiseCost,
+  example: unaryExample('log'),
+}

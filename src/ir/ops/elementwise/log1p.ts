@@ -1,0 +1,19 @@
+import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { floatUnary, mapUnary, unaryExample } from './shared.ts'
+
+export const log1p: OpDef<'log1p'> = {
+  name: 'log1p',
+  summary: 'log(1 + x), exact near 0.',
+  constraints: ['C1: a float operand', 'C2: NaN below -1, -infinity at -1'],
+  level: 'primitive',
+  arity: 1,
+  attrs: {},
+  infer: floatUnary,
+  evalRef: ({ inputs: [x] }) => mapUnary(x, Math.log1p),
+  vjp: ({ outGrads: [g], inputs: [x], b }) => [b.div(g, b.add(x, 1))],
+  amp: ampAll('infer'),
+  fusion: 'elementwise',
+  tolerance: 'transcendental',
+  cost: elementwiseCost,
+  example: unaryExample('log1p'),
+}

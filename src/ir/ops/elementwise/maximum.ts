@@ -1,0 +1,29 @@
+import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { binaryExample, numericBinary, mapBinary } from './shared.ts'
+
+export const maximum: OpDef<'maximum'> = {
+  name: 'maximum',
+  summary: 'The larger of two.',
+  constraints: [
+    'C1: equal shapes',
+    'C2: equal dtypes',
+    'C3: numeric',
+    'C4: NaN if an operand is NaN; 0 is larger than -0',
+    'C5: where both are equal the gradient goes to the first',
+  ],
+  level: 'primitive',
+  arity: 2,
+  attrs: {},
+  infer: numericBinary,
+  evalRef: ({ inputs: [a, b] }) => mapBinary(a, b, (x, y) => Math.max(x, y)),
+  vjp: ({ outGrads: [g], inputs: [x, y], b }) => [
+    b.select(b.compare('ge', x, y), g, 0),
+    b.select(b.compare('lt', x, y), g, 0),
+  ],
+  amp: ampAll('clear'),
+  fusion: 'elementwise',
+  tolerance: 'exact',
+  algebra: { commutative: true, associative: true },
+  cost: elementwiseCost,
+  example: binaryExample('maximum'),
+}

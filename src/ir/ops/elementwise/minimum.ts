@@ -1,0 +1,29 @@
+import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { binaryExample, numericBinary, mapBinary } from './shared.ts'
+
+export const minimum: OpDef<'minimum'> = {
+  name: 'minimum',
+  summary: 'The smaller of two.',
+  constraints: [
+    'C1: equal shapes',
+    'C2: equal dtypes',
+    'C3: numeric',
+    'C4: NaN if an operand is NaN; -0 is smaller than 0',
+    'C5: where both are equal the gradient goes to the first',
+  ],
+  level: 'primitive',
+  arity: 2,
+  attrs: {},
+  infer: numericBinary,
+  evalRef: ({ inputs: [a, b] }) => mapBinary(a, b, (x, y) => Math.min(x, y)),
+  vjp: ({ outGrads: [g], inputs: [x, y], b }) => [
+    b.select(b.compare('le', x, y), g, 0),
+    b.select(b.compare('gt', x, y), g, 0),
+  ],
+  amp: ampAll('clear'),
+  fusion: 'elementwise',
+  tolerance: 'exact',
+  algebra: { commutative: true, associative: true },
+  cost: elementwiseCost,
+  example: binaryExample('minimum'),
+}

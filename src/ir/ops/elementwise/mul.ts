@@ -1,0 +1,26 @@
+import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { binaryExample, numericBinary, mapBinary } from './shared.ts'
+
+export const mul: OpDef<'mul'> = {
+  name: 'mul',
+  summary: 'Elementwise product.',
+  constraints: [
+    'C1: equal shapes',
+    'C2: equal dtypes',
+    'C3: numeric',
+    'C4: int32 wraps around',
+    'C5: NaN if an operand is NaN, and for 0 times infinity; one rounding',
+  ],
+  level: 'primitive',
+  arity: 2,
+  attrs: {},
+  infer: numericBinary,
+  evalRef: ({ inputs: [a, b] }) => mapBinary(a, b, a.dtype === 'int32' ? Math.imul : (x, y) => x * y),
+  vjp: ({ outGrads: [g], inputs: [x, y], b }) => [b.mul(g, y), b.mul(g, x)],
+  amp: ampAll('infer'),
+  fusion: 'elementwise',
+  tolerance: 'rounding',
+  algebra: { commutative: true, rightUnit: 1 },
+  cost: elementwiseCost,
+  example: binaryExample('mul'),
+}

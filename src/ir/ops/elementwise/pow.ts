@@ -1,0 +1,34 @@
+import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { binaryExample, floatBinary, mapBinary } from './shared.ts'
+
+export const pow: OpDef<'pow'> = {
+  name: 'pow',
+  summary: 'x to the y.',
+  constraints: [
+    'C1: equal shapes',
+    'C2: equal dtypes',
+    'C3: numeric',
+    'C4: float',
+    'C5: as IEEE 754 pow: 1 to anything and anything to 0 are 1',
+    'C6: NaN for a negative base and a fractional exponent',
+  ],
+  level: 'primitive',
+  arity: 2,
+  attrs: {},
+  infer: floatBinary,
+  evalRef: ({ inputs: [a, b] }) => mapBinary(a, b, power),
+  vjp: ({ outGrads: [g], inputs: [x, y], outputs: [z], b }) => [
+    b.mul(g, b.mul(y, b.pow(x, b.sub(y, 1)))),
+    // Where the base is 0 the power does not change with the exponent (for positive exponents).
+    b.mul(g, b.mul(z, b.log(b.select(b.compare('gt', x, 0), x, 1)))),
+  ],
+  amp: ampAll('deny'),
+  fusion: 'elementwise',
+  tolerance: 'transcendental',
+  cost: elementwiseCost,
+  example: binaryExample('pow'),
+}
+
+/** JavaScript gives NaN for 1 ** infinity and 1 ** NaN, IEEE 754 gives 1. */
+const power = (x: number, y: number): number =>
+  x === 1 ? 1 : x === -1 && !Number.isFinite(y) && !Number.isNaN(y) ? 1 : x ** y

@@ -1,0 +1,19 @@
+import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { floatUnary, mapUnary, unaryExample } from './shared.ts'
+
+export const reciprocal: OpDef<'reciprocal'> = {
+  name: 'reciprocal',
+  summary: '1 / x.',
+  constraints: ['C1: a float operand', 'C2: infinity with its sign at zeros'],
+  level: 'primitive',
+  arity: 1,
+  attrs: {},
+  infer: floatUnary,
+  evalRef: ({ inputs: [x] }) => mapUnary(x, (v) => 1 / v),
+  vjp: ({ outGrads: [g], outputs: [y], b }) => [b.neg(b.mul(g, b.mul(y, y)))],
+  amp: ampAll('infer'),
+  fusion: 'elementwise',
+  tolerance: 'rounding',
+  cost: elementwiseCost,
+  example: unaryExample('reciprocal'),
+}

@@ -1,0 +1,20 @@
+import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { floatUnary, mapUnary, unaryExample } from './shared.ts'
+
+export const relu: OpDef<'relu'> = {
+  name: 'relu',
+  summary: 'max(x, 0).',
+  constraints: ['C1: a float operand', 'C2: NaN stays NaN', 'C3: the gradient at 0 is 0'],
+  level: 'primitive',
+  arity: 1,
+  attrs: {},
+  infer: floatUnary,
+  evalRef: ({ inputs: [x] }) => mapUnary(x, (v) => (v < 0 ? 0 : v)),
+  vjp: ({ outGrads: [g], inputs: [x], b }) => [b.select(b.compare('gt', x, 0), g, 0)],
+  amp: ampAll('clear'),
+  fusion: 'elementwise',
+  tolerance: 'exact',
+  algebra: { idempotent: true },
+  cost: elementwiseCost,
+  example: unaryExample('relu'),
+}

@@ -1,0 +1,22 @@
+import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { floatUnary, mapUnary, unaryExample } from './shared.ts'
+
+export const relu6: OpDef<'relu6'> = {
+  name: 'relu6',
+  summary: 'min(max(x, 0), 6).',
+  constraints: ['C1: a float operand', 'C2: NaN stays NaN', 'C3: the gradient at 0 and at 6 is 0'],
+  level: 'primitive',
+  arity: 1,
+  attrs: {},
+  infer: floatUnary,
+  evalRef: ({ inputs: [x] }) => mapUnary(x, (v) => (v < 0 ? 0 : v > 6 ? 6 : v)),
+  vjp: ({ outGrads: [g], inputs: [x], b }) => [
+    b.select(b.emit1('and', [b.compare('gt', x, 0), b.compare('lt', x, 6)], {}), g, 0),
+  ],
+  amp: ampAll('clear'),
+  fusion: 'elementwise',
+  tolerance: 'exact',
+  algebra: { idempotent: true },
+  cost: elementwiseCost,
+  example: unaryExample('relu6'),
+}

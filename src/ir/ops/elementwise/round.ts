@@ -1,0 +1,32 @@
+import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { floatUnary, mapUnary, unaryExample } from './shared.ts'
+
+/** Exact for every double: beyond 2^52 all of them are integers. */
+const roundHalfEven = (v: number): number => {
+  if (!(Math.abs(v) < 2 ** 52)) return v
+  const below = Math.floor(v)
+  const rest = v - below
+  const rounded = rest < 0.5 || (rest === 0.5 && below % 2 === 0) ? below : below + 1
+  return rounded === 0 && (v < 0 || Object.is(v, -0)) ? -0 : rounded
+}
+
+export const round: OpDef<'round'> = {
+  name: 'round',
+  summary: 'The nearest integer.',
+  constraints: [
+    'C1: a float operand',
+    'C2: halfway goes to the even one (IEEE 754 roundToIntegralTiesToEven); the sign of zero stays',
+  ],
+  level: 'primitive',
+  arity: 1,
+  attrs: {},
+  infer: floatUnary,
+  evalRef: ({ inputs: [x] }) => mapUnary(x, roundHalfEven),
+  vjp: 'zero',
+  amp: ampAll('clear'),
+  fusion: 'elementwise',
+  tolerance: 'exact',
+  algebra: { idempotent: true },
+  cost: elementwiseCost,
+  example: unaryExample('round'),
+}

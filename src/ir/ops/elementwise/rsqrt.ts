@@ -1,0 +1,19 @@
+import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { floatUnary, mapUnary, unaryExample } from './shared.ts'
+
+export const rsqrt: OpDef<'rsqrt'> = {
+  name: 'rsqrt',
+  summary: '1 / sqrt(x).',
+  constraints: ['C1: a float operand', 'C2: NaN below 0, infinity at 0'],
+  level: 'primitive',
+  arity: 1,
+  attrs: {},
+  infer: floatUnary,
+  evalRef: ({ inputs: [x] }) => mapUnary(x, (v) => 1 / Math.sqrt(v)),
+  vjp: ({ outGrads: [g], inputs: [x], outputs: [y], b }) => [b.mul(g, b.mul(b.div(y, x), -0.5))],
+  amp: ampAll('infer'),
+  fusion: 'elementwise',
+  tolerance: 'transcendental',
+  cost: elementwiseCost,
+  example: unaryExample('rsqrt'),
+}

@@ -1,0 +1,25 @@
+import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { floatUnary, mapUnary, unaryExample } from './shared.ts'
+
+/** Constants of the paper, to float64. */
+const alpha = 1.6732632423543772
+const scale = 1.0507009873554805
+
+export const selu: OpDef<'selu'> = {
+  name: 'selu',
+  summary: 'scale * (x where x > 0, alpha * (exp(x) - 1) elsewhere) (Klambauer et al. 2017).',
+  constraints: ['C1: a float operand'],
+  level: 'primitive',
+  arity: 1,
+  attrs: {},
+  infer: floatUnary,
+  evalRef: ({ inputs: [x] }) => mapUnary(x, (v) => scale * (v > 0 ? v : alpha * Math.expm1(v))),
+  vjp: ({ outGrads: [g], inputs: [x], outputs: [y], b }) => [
+    b.select(b.compare('gt', x, 0), b.mul(g, scale), b.mul(g, b.add(y, scale * alpha))),
+  ],
+  amp: ampAll('infer'),
+  fusion: 'elementwise',
+  tolerance: 'transcendental',
+  cost: elementwiseCost,
+  example: unaryExample('selu'),
+}

@@ -1,0 +1,19 @@
+import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { floatUnary, mapUnary, unaryExample } from './shared.ts'
+
+export const sigmoid: OpDef<'sigmoid'> = {
+  name: 'sigmoid',
+  summary: '1 / (1 + exp(-x)).',
+  constraints: ['C1: a float operand', 'C2: -infinity gives 0, infinity gives 1'],
+  level: 'primitive',
+  arity: 1,
+  attrs: {},
+  infer: floatUnary,
+  evalRef: ({ inputs: [x] }) => mapUnary(x, (v) => 1 / (1 + Math.exp(-v))),
+  vjp: ({ outGrads: [g], outputs: [y], b }) => [b.mul(g, b.mul(y, b.sub(1, y)))],
+  amp: ampAll('infer'),
+  fusion: 'elementwise',
+  tolerance: 'transcendental',
+  cost: elementwiseCost,
+  example: unaryExample('sigmoid'),
+}

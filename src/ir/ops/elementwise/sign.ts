@@ -1,0 +1,20 @@
+import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { numericUnary, mapUnary, unaryExample } from './shared.ts'
+
+export const sign: OpDef<'sign'> = {
+  name: 'sign',
+  summary: '-1, 0 or 1 by the sign of x.',
+  constraints: ['C1: a numeric operand', 'C2: NaN stays NaN; zeros keep their sign'],
+  level: 'primitive',
+  arity: 1,
+  attrs: {},
+  infer: numericUnary,
+  evalRef: ({ inputs: [x] }) => mapUnary(x, Math.sign),
+  vjp: 'zero',
+  amp: ampAll('clear'),
+  fusion: 'elementwise',
+  tolerance: 'exact',
+  algebra: { idempotent: true },
+  cost: elementwiseCost,
+  example: unaryExample('sign'),
+}

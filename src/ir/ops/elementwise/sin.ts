@@ -1,0 +1,19 @@
+import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { floatUnary, mapUnary, unaryExample } from './shared.ts'
+
+export const sin: OpDef<'sin'> = {
+  name: 'sin',
+  summary: 'Sine of x in radians.',
+  constraints: ['C1: a float operand', 'C2: NaN for infinities'],
+  level: 'primitive',
+  arity: 1,
+  attrs: {},
+  infer: floatUnary,
+  evalRef: ({ inputs: [x] }) => mapUnary(x, Math.sin),
+  vjp: ({ outGrads: [g], inputs: [x], b }) => [b.mul(g, b.unary('cos', x))],
+  amp: ampAll('deny'),
+  fusion: 'elementwise',
+  tolerance: 'transcendental',
+  cost: elementwiseCost,
+  example: unaryExample('sin'),
+}

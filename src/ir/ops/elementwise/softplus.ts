@@ -1,0 +1,19 @@
+import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { floatUnary, mapUnary, unaryExample } from './shared.ts'
+
+export const softplus: OpDef<'softplus'> = {
+  name: 'softplus',
+  summary: 'log(1 + exp(x)).',
+  constraints: ['C1: a float operand', 'C2: does not overflow: max(x, 0) + log1p(exp(-|x|))'],
+  level: 'primitive',
+  arity: 1,
+  attrs: {},
+  infer: floatUnary,
+  evalRef: ({ inputs: [x] }) => mapUnary(x, (v) => Math.max(v, 0) + Math.log1p(Math.exp(-Math.abs(v)))),
+  vjp: ({ outGrads: [g], inputs: [x], b }) => [b.mul(g, b.sigmoid(x))],
+  amp: ampAll('infer'),
+  fusion: 'elementwise',
+  tolerance: 'transcendental',
+  cost: elementwiseCost,
+  example: unaryExample('softplus'),
+}

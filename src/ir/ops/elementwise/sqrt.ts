@@ -1,0 +1,19 @@
+import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { floatUnary, mapUnary, unaryExample } from './shared.ts'
+
+export const sqrt: OpDef<'sqrt'> = {
+  name: 'sqrt',
+  summary: 'Square root.',
+  constraints: ['C1: a float operand', 'C2: NaN below 0; correctly rounded'],
+  level: 'primitive',
+  arity: 1,
+  attrs: {},
+  infer: floatUnary,
+  evalRef: ({ inputs: [x] }) => mapUnary(x, Math.sqrt),
+  vjp: ({ outGrads: [g], outputs: [y], b }) => [b.div(g, b.mul(y, 2))],
+  amp: ampAll('infer'),
+  fusion: 'elementwise',
+  tolerance: 'rounding',
+  cost: elementwiseCost,
+  example: unaryExample('sqrt'),
+}

@@ -1,0 +1,26 @@
+import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { binaryExample, numericBinary, mapBinary } from './shared.ts'
+
+export const sub: OpDef<'sub'> = {
+  name: 'sub',
+  summary: 'Elementwise difference.',
+  constraints: [
+    'C1: equal shapes',
+    'C2: equal dtypes',
+    'C3: numeric',
+    'C4: int32 wraps around',
+    'C5: NaN if an operand is NaN; one rounding',
+  ],
+  level: 'primitive',
+  arity: 2,
+  attrs: {},
+  infer: numericBinary,
+  evalRef: ({ inputs: [a, b] }) => mapBinary(a, b, (x, y) => x - y),
+  vjp: ({ outGrads: [g], b }) => [g, b.neg(g)],
+  amp: ampAll('infer'),
+  fusion: 'elementwise',
+  tolerance: 'rounding',
+  algebra: { rightUnit: 0 },
+  cost: elementwiseCost,
+  example: binaryExample('sub'),
+}

@@ -1,0 +1,19 @@
+import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { floatUnary, mapUnary, unaryExample } from './shared.ts'
+
+export const tanh: OpDef<'tanh'> = {
+  name: 'tanh',
+  summary: 'Hyperbolic tangent.',
+  constraints: ['C1: a float operand'],
+  level: 'primitive',
+  arity: 1,
+  attrs: {},
+  infer: floatUnary,
+  evalRef: ({ inputs: [x] }) => mapUnary(x, Math.tanh),
+  vjp: ({ outGrads: [g], outputs: [y], b }) => [b.mul(g, b.sub(1, b.mul(y, y)))],
+  amp: ampAll('infer'),
+  fusion: 'elementwise',
+  tolerance: 'transcendental',
+  cost: elementwiseCost,
+  example: unaryExample('tanh'),
+}

@@ -1,0 +1,30 @@
+/** The table of all ops, total over signatures.ts: forgetting one does not compile. */
+import type { AnyOpDef, OpDef } from '../op-def.ts'
+import type { OpName } from '../signatures.ts'
+import { compositeOps } from './composite/index.ts'
+import { contractionOps } from './contraction/index.ts'
+import { elementwiseOps } from './elementwise/index.ts'
+import { movementOps } from './movement/index.ts'
+import { poolingOps } from './pooling/index.ts'
+import { reductionOps } from './reduction/index.ts'
+import { regionOps } from './region/index.ts'
+import { sourceOps } from './source/index.ts'
+
+export const opDefs: { readonly [K in OpName]: OpDef<K> } = {
+  ...sourceOps,
+  ...elementwiseOps,
+  ...movementOps,
+  ...reductionOps,
+  ...contractionOps,
+  ...poolingOps,
+  ...compositeOps,
+  ...regionOps,
+}
+
+/** The definition of an op seen without its name. One of the two places where the correlation of op and attributes is asserted, not checked. */
+export const opDef = (op: OpName): AnyOpDef => opDefs[op] as unknown as AnyOpDef
+
+export const opNames: readonly OpName[] = Object.keys(opDefs).sort() as OpName[]
+
+/** True for the name of an op; text and users bring any string. */
+export const isOpName = (name: string): name is OpName => Object.hasOwn(opDefs, name)

@@ -1,0 +1,24 @@
+import { sizes } from '../../attrs.ts'
+import { ampAll, noCost, type OpDef } from '../../op-def.ts'
+import { elements, showType } from '../../types.ts'
+
+export const reshape: OpDef<'reshape'> = {
+  name: 'reshape',
+  summary: 'The same elements in row-major order under another shape.',
+  constraints: ['C1: as many elements as before'],
+  level: 'primitive',
+  arity: 1,
+  attrs: { shape: sizes },
+  infer: ([x], { shape }) =>
+    elements(x.shape) === elements(shape)
+      ? [{ dtype: x.dtype, shape }]
+      : `C1: ${showType(x)} has ${elements(x.shape)} elements, [${shape.join(',')}] has ${elements(shape)}`,
+  evalRef: ({ inputs: [x] }) => [x.data],
+  vjp: ({ outGrads: [g], inputs: [x], b }) => [b.reshape(g, x.shape)],
+  amp: ampAll('clear'),
+  fusion: 'movement',
+  tolerance: 'exact',
+  cost: noCost,
+  example:
+    'graph example {\n  %0 = input() {name="x"} : float32[2,3]\n  %1 = reshape(%0) {shape=[6]} : float32[6]\n  return y = %1\n}',
+}

@@ -1,0 +1,32 @@
+import { naturals } from '../../attrs.ts'
+import { ampAll, noCost, type OpDef } from '../../op-def.ts'
+import { checkAxes, forEachIndex, stridesOf } from '../shape.ts'
+
+export const reverse: OpDef<'reverse'> = {
+  name: 'reverse',
+  summary: 'Last element first along the axes.',
+  constraints: ['C1: ascending axes that exist'],
+  level: 'primitive',
+  arity: 1,
+  attrs: { axes: naturals },
+  infer: ([x], { axes }) => checkAxes('C1', axes, x.shape.length) ?? [x],
+  evalRef: ({ inputs: [x], attrs: { axes } }) => {
+    const out = new Float64Array(x.data.length)
+    const strides = stridesOf(x.shape)
+    forEachIndex(x.shape, (index, flat) => {
+      let at = flat
+      for (const axis of axes)
+        at += ((x.shape[axis] as number) - 1 - 2 * (index[axis] as number)) * (strides[axis] as number)
+      out[at] = x.data[flat] as number
+    })
+    return [out]
+  },
+  vjp: ({ outGrads: [g], attrs: { axes }, b }) => [b.reverse(g, axes)],
+  amp: ampAll('clear'),
+  fusion: 'movement',
+  tolerance: 'exact',
+  algebra: { involution: true },
+  cost: noCost,
+  example:
+    'graph example {\n  %0 = input() {name="x"} : float32[3]\n  %1 = reverse(%0) {axes=[0]} : float32[3]\n  return y = %1\n}',
+}

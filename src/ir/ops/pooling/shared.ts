@@ -1,0 +1,58 @@
+/** Windows over images: type rules and the loop. */
+import { padding, positivePair, withDefault, type AttrSpecs } from '../../attrs.ts'
+import type { WindowAttrs } from '../../signatures.ts'
+import { isFloat, showType, type Type } from '../../types.ts'
+import { sizeAt, windowAxes } from '../window.ts'
+
+export const windowAttrSpecs: AttrSpecs<WindowAttrs> = {
+  window: positivePair,
+  strides: positivePair,
+  padding: withDefault(padding, 'same'),
+}
+
+/** C1: a float image. C2: the window fits. C3: every window touches the image. */
+export const poolTypes = (x: Type, attrs: WindowAttrs): readonly [Type] | string => {
+  if (x.shape.length !== 4 || !isFloat(x.dtype)) return `C1: a float operand of rank 4 is needed, got ${showType(x)}`
+  const axes = windowAxes([sizeAt(x.shape, 1), sizeAt(x.shape, 2)], attrs.window, attrs)
+  const [h, w] = axes
+  if (h.output < 1 || w.output < 1)
+    return `C2: a ${h.window}x${w.window} window does not fit into ${h.input}x${w.input}`
+  if (axes.some((a) => a.before >= a.window || a.after >= a.window))
+    return `C3: a window of ${h.window}x${w.window} with this padding would lie outside of the image`
+  return [{ dtype: x.dtype, shape: [sizeAt(x.shape, 0), h.output, w.output, sizeAt(x.shape, 3)] }]
+}
+
+/** Visits (first channel of an input pixel, first channel of its output pixel), windows in row-major order, taps in row-major order. */
+export const poolLoop = (
+  shape: readonly number[],
+  attrs: WindowAttrs,
+  visit: (xAt: number, yAt: number) => void,
+): void => {
+  const [h, w] = windowAxes([sizeAt(shape, 1), sizeAt(shape, 2)], attrs.window, attrs)
+  const channels = sizeAt(shape, 3)
+  for (let n = 0; n < sizeAt(shape, 0); n++) {
+    for (let y = 0; y < h.output; y++) {
+      for (let x = 0; x < w.output; x++) {
+        for (let ky = Math.max(0, h.before - y * h.stride); ky < h.window; ky++) {
+          const iy = y * h.stride + ky - h.before
+          if (iy >= h.input) break
+          for (let kx = Math.max(0, w.before - x * w.stride); kx < w.window; kx++) {
+            const ix = x * w.stride + kx - w.before
+            if (ix >= w.input) break
+            visit(((n * h.input + iy) * w.input + ix) * channels, ((n * h.output + y) * w.output + x) * channels)
+          }
+        }
+      }
+    }
+  }
+}
+
+/** How many pixels of the image each output pixel's window holds, flat over [H2, W2] of one sample and channel. */
+export const windowCounts = (shape: readonly number[], attrs: WindowAttrs): Float64Array => {
+  const [h, w] = windowAxes([sizeAt(shape, 1), sizeAt(shape, 2)], attrs.window, attrs)
+  const counts = new Float64Array(h.output * w.output)
+  poolLoop([1, h.input, w.input, 1], attrs, (_x, y) => {
+    counts[y] = (counts[y] as number) + 1
+  })
+  return counts
+}

@@ -1,0 +1,19 @@
+import { noCost, type OpDef } from '../../op-def.ts'
+import { fold, reduceAttrSpecs, reduceExample, reduceTypes } from './shared.ts'
+
+export const reduceAll: OpDef<'reduceAll'> = {
+  name: 'reduceAll',
+  summary: 'True where every element over the axes is true.',
+  constraints: ['C1: ascending axes that exist', 'C2: a bool operand'],
+  level: 'primitive',
+  arity: 1,
+  attrs: reduceAttrSpecs,
+  infer: ([x], attrs) => reduceTypes(x, attrs, (dtype) => dtype === 'bool', 'a bool'),
+  evalRef: ({ inputs: [x], attrs: { axes } }) => [fold(x, axes, 1, Math.min)],
+  vjp: 'zero',
+  amp: [],
+  fusion: 'reduction',
+  tolerance: 'exact',
+  cost: noCost,
+  example: reduceExample('reduceAll', 'bool'),
+}

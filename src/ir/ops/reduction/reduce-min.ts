@@ -1,0 +1,30 @@
+import { ampAll, type OpDef } from '../../op-def.ts'
+import { elements } from '../../types.ts'
+import { fold, reduceAttrSpecs, reduceExample, reduceTypes, spread } from './shared.ts'
+
+export const reduceMin: OpDef<'reduceMin'> = {
+  name: 'reduceMin',
+  summary: 'The smallest element over axes.',
+  constraints: [
+    'C1: ascending axes that exist',
+    'C2: a numeric operand',
+    'C3: NaN if an element is NaN',
+    'C4: equal elements share the gradient evenly',
+  ],
+  level: 'primitive',
+  arity: 1,
+  attrs: reduceAttrSpecs,
+  infer: ([x], attrs) => reduceTypes(x, attrs, (dtype) => dtype !== 'bool', 'a numeric'),
+  evalRef: ({ inputs: [x], attrs: { axes } }) => [
+    fold(x, axes, x.dtype === 'int32' ? 2 ** 31 - 1 : Infinity, (best, v) => Math.min(best, v)),
+  ],
+  vjp: ({ outGrads: [g], inputs: [x], outputs: [y], attrs: { axes }, b }) => {
+    const isBest = b.cast(b.compare('eq', x, spread(b, y, x, axes)), x.dtype)
+    return [b.mul(isBest, b.div(spread(b, g, x, axes), spread(b, b.reduceSum(isBest, axes), x, axes)))]
+  },
+  amp: ampAll('clear'),
+  fusion: 'reduction',
+  tolerance: 'exact',
+  cost: ([x]) => ({ multiplyAdds: 0, operations: elements(x.shape) }),
+  example: reduceExample('reduceMin'),
+}

@@ -1,0 +1,38 @@
+import { oneOf, region, text, withDefault } from '../../attrs.ts'
+import { ampAll, type OpDef } from '../../op-def.ts'
+import { costOf } from '../../cost.ts'
+import { regionTypes } from './shared.ts'
+
+export const composite: OpDef<'composite'> = {
+  name: 'composite',
+  summary: "A user's own op: its body says what it computes, so that every backend can run it.",
+  constraints: ['C1: operands fit the inputs of the body', 'C2: the body has neither variables nor updates'],
+  level: 'composite',
+  arity: 'variadic',
+  attrs: {
+    name: text,
+    body: region,
+    amp: withDefault(oneOf('allow', 'deny', 'infer', 'clear', 'wide'), 'infer'),
+    tolerance: withDefault(oneOf('exact', 'rounding', 'transcendental', 'accumulation', 'composite'), 'composite'),
+  },
+  infer: (inputs, { body }) => regionTypes(body, inputs),
+  evalRef: ({ inputs, attrs: { body }, cx }) => cx.region(body, inputs).map((t) => t.data),
+  vjp: 'none', // differentiation inlines it unless the user gave a gradient
+  decompose: ({ inputs, attrs: { body }, b }) => b.inline(body, inputs),
+  // The class stands in the attribute; passes read it there.
+  amp: ampAll('infer'),
+  fusion: 'composite',
+  tolerance: 'composite',
+  cost: (_inputs, _outputs, { body }) => costOf(body),
+  example: [
+    'graph example {',
+    '  %0 = input() {name="x"} : float32[3]',
+    '  %1 = composite(%0) {body=graph double {',
+    '    %0 = input() {name="0"} : float32[3]',
+    '    %1 = add(%0, %0) : float32[3]',
+    '    return %1',
+    '  }, name="double"} : float32[3]',
+    '  return y = %1',
+    '}',
+  ].join('\n'),
+}

@@ -1,0 +1,33 @@
+import { region, text } from '../../attrs.ts'
+import type { OpDef } from '../../op-def.ts'
+import { costOf } from '../../cost.ts'
+import { regionTypes } from './shared.ts'
+
+export const fusion: OpDef<'fusion'> = {
+  name: 'fusion',
+  summary: 'One kernel: computes its body without intermediates in memory. Inputs by position, no captures.',
+  constraints: ['C1: operands fit the inputs of the body', 'C2: the body has neither variables nor updates'],
+  level: 'region',
+  arity: 'variadic',
+  attrs: { kind: text, body: region },
+  infer: (inputs, { body }) => regionTypes(body, inputs),
+  evalRef: ({ inputs, attrs: { body }, cx }) => cx.region(body, inputs).map((t) => t.data),
+  vjp: 'none', // fusion comes after differentiation
+  decompose: ({ inputs, attrs: { body }, b }) => b.inline(body, inputs),
+  amp: [],
+  fusion: 'opaque',
+  tolerance: 'composite',
+  cost: (_inputs, _outputs, { body }) => costOf(body),
+  example: [
+    'graph example {',
+    '  %0 = input() {name="x"} : float32[3]',
+    '  %1 = fusion(%0) {body=graph body {',
+    '    %0 = input() {name="0"} : float32[3]',
+    '    %1 = add(%0, %0) : float32[3]',
+    '    %2 = relu(%1) : float32[3]',
+    '    return %2',
+    '  }, kind="loop"} : float32[3]',
+    '  return y = %1',
+    '}',
+  ].join('\n'),
+}

@@ -1,0 +1,23 @@
+import { text } from '../../attrs.ts'
+import { noCost, type OpDef } from '../../op-def.ts'
+import { EffuseError } from '../../diagnostics.ts'
+import { declaredType } from './declared.ts'
+
+export const input: OpDef<'input'> = {
+  name: 'input',
+  summary: 'A tensor fed at each run, by name; in a region, an operand by position.',
+  constraints: ['C1: one declared type'],
+  level: 'source',
+  arity: 0,
+  attrs: { name: text },
+  infer: (_inputs, _attrs, declared) => declaredType(declared),
+  evalRef: ({ attrs }) => {
+    throw new EffuseError({ code: 'EF401', message: `input "${attrs.name}" was not fed` })
+  },
+  vjp: 'zero',
+  amp: [],
+  fusion: 'source',
+  tolerance: 'exact',
+  cost: noCost,
+  example: 'graph example {\n  %0 = input() {name="x"} : float32[2]\n  return y = %0\n}',
+}

@@ -1,0 +1,328 @@
+/** Reads the text form (print.ts). Driven by the op table: no syntax of an op's own. Errors carry line:column and a caret. */
+import { makeConstantPool, type ConstantPool } from './constants.ts'
+import type { ErrorCode } from './diagnostics.ts'
+import { tokenize, syntaxError, textError, type Token, type TokenKind } from './lex.ts'
+import { freezeDeep, inferNode } from './make-node.ts'
+import { isOpName, opNames } from './ops/index.ts'
+import { rootTables, setSideTables } from './side-tables.ts'
+import {
+  dtypes,
+  nodeId,
+  sameType,
+  showType,
+  type DType,
+  type Graph,
+  type Node,
+  type NodeId,
+  type Output,
+  type Ref,
+  type Type,
+  type Update,
+} from './types.ts'
+
+export interface ParseOptions {
+  /** What the hashes in the text stand for. */
+  readonly constants?: ConstantPool | undefined
+}
+
+/**
+ * A graph from its text. Values may have any name (`%x`); ids are given in the order of the text.
+ * @throws EffuseError EF201 (syntax), EF202 (unknown op), EF104 (undefined value), EF101-EF106 (ill-typed), with line:column and a caret.
+ */
+export const parse = (source: string, options: ParseOptions = {}): Graph => {
+  const reader = new Reader(source, options.constants ?? makeConstantPool())
+  const graph = reader.graph()
+  reader.expect('end')
+  return graph
+}
+
+/** All the graphs in one text, in order; golden files hold two. */
+export const parseAll = (source: string, options: ParseOptions = {}): readonly Graph[] => {
+  const reader = new Reader(source, options.constants ?? makeConstantPool())
+  const graphs: Graph[] = []
+  while (reader.peek().kind !== 'end') graphs.push(reader.graph())
+  return graphs
+}
+
+class Reader {
+  readonly #source: string
+  readonly #tokens: readonly Token[]
+  readonly #constants: ConstantPool
+  #at = 0
+  #nextId = 0
+  #depth = 0
+
+  constructor(source: string, constants: ConstantPool) {
+    this.#source = source
+    this.#constants = constants
+    this.#tokens = tokenize(source)
+  }
+
+  peek(ahead = 0): Token {
+    return this.#tokens[Math.min(this.#at + ahead, this.#tokens.length - 1)] as Token // the last token is always 'end'
+  }
+
+  expect(kind: TokenKind, text?: string): Token {
+    const token = this.peek()
+    if (token.kind !== kind || (text !== undefined && token.text !== text)) {
+      throw syntaxError(
+        this.#source,
+        token.at,
+        `expected ${text === undefined ? kindNames[kind] : `"${text}"`}, found ${token.kind === 'end' ? token.text : JSON.stringify(token.text)}`,
+      )
+    }
+    this.#at++
+    return token
+  }
+
+  #accept(text: string): boolean {
+    const token = this.peek()
+    if ((token.kind !== 'mark' && token.kind !== 'word') || token.text !== text) return false
+    this.#at++
+    return true
+  }
+
+  graph(): Graph {
+    if (this.#depth++ > 64) throw syntaxError(this.#source, this.peek().at, 'regions nested more than 64 deep')
+    this.expect('word', 'graph')
+    const name = this.#word()
+    this.expect('mark', '{')
+    // Regions take the ids after those of the nodes read so far; the enclosing graph gets holes there.
+    const outerId = this.#nextId
+    if (this.#depth === 1) this.#nextId = 0
+    const firstId = this.#nextId
+    const body = this.#body(name, firstId)
+    this.#depth--
+    if (this.#depth === 0) this.#nextId = outerId
+    return body
+  }
+
+  #body(name: string, firstId: number): Graph {
+    const nodes: (Node | null)[] = []
+    const names = new Map<string, Node>()
+    const updates: Update[] = []
+    while (this.peek().kind === 'value') this.#node(firstId, nodes, names)
+    while (this.#accept('update')) updates.push(this.#update(names, updates))
+    this.expect('word', 'return')
+    const outputs = this.#outputs(names)
+    this.expect('mark', '}')
+    const inputs = nodes.filter((n): n is Node<'input'> => n?.op === 'input').map((n) => n.id)
+    const graph = freezeDeep<Graph>({ name, firstId, nodes, inputs, outputs, updates })
+    return setSideTables(graph, rootTables(this.#constants, new Map()))
+  }
+
+  #node(firstId: number, nodes: (Node | null)[], names: Map<string, Node>): void {
+    const name = this.expect('value')
+    if (name.text.includes('.')) throw syntaxError(this.#source, name.at, `a definition names no port: ${name.text}`)
+    if (names.has(name.text)) throw textError('EF107', this.#source, name.at, `value ${name.text} is defined twice`)
+    const ports = this.#accept(':') ? Number(this.expect('number').text) : 1
+    this.expect('mark', '=')
+    const op = this.expect('word')
+    if (!isOpName(op.text))
+      throw textError(
+        'EF202',
+        this.#source,
+        op.at,
+        `there is no op "${op.text}"`,
+        `did you mean ${nearest(op.text, opNames)}?`,
+      )
+    const refs = this.#list('(', ')', () => this.#ref(names))
+    const attrsAt = this.peek().at
+    const attrs = this.peek().text === '{' && this.peek().kind === 'mark' ? this.#record() : {}
+    this.expect('mark', ':')
+    const types = [this.#type()]
+    while (types.length < ports && this.#accept(',')) types.push(this.#type())
+    const path = this.peek().kind === 'path' ? this.expect('path').text : ''
+    const id = nodeId(this.#nextId++)
+    const parts = { id, op: op.text, inputs: refs.map((r) => r.ref), attrs: attrs as Node['attrs'], path } // inferNode checks them
+    const node = inferNode(
+      parts,
+      refs.map((r) => r.type),
+      types,
+    )
+    if ('severity' in node)
+      throw this.#located(node.code, node.code === 'EF102' ? attrsAt : op.at, node.message, node.hint)
+    if (
+      node.types.length !== types.length ||
+      !node.types.every((type, i) => sameType(type, types[i] ?? { dtype: 'bool', shape: [-1] }))
+    ) {
+      throw textError(
+        'EF106',
+        this.#source,
+        op.at,
+        `${op.text} gives ${node.types.map(showType).join(', ')}, but ${types.map(showType).join(', ')} is declared`,
+      )
+    }
+    if (node.types.length !== ports)
+      throw textError(
+        'EF103',
+        this.#source,
+        name.at,
+        `${op.text} has ${node.types.length} results, the text says ${ports}`,
+      )
+    while (nodes.length < id - firstId) nodes.push(null)
+    nodes.push(node)
+    names.set(name.text, node)
+  }
+
+  #ref(names: ReadonlyMap<string, Node>): { readonly ref: Ref; readonly type: Type } {
+    const token = this.expect('value')
+    const [name = '', port] = token.text.split('.')
+    const node = names.get(name)
+    if (node === undefined)
+      throw textError('EF104', this.#source, token.at, `value ${name} is used before it is defined`)
+    const type = node.types[Number(port ?? 0)]
+    if (type === undefined)
+      throw textError(
+        'EF104',
+        this.#source,
+        token.at,
+        `${name} has ${node.types.length} results, there is no ${token.text}`,
+      )
+    if (port === undefined && node.types.length > 1)
+      throw textError('EF104', this.#source, token.at, `${name} has ${node.types.length} results: say which, ${name}.0`)
+    return { ref: { id: node.id, port: Number(port ?? 0) }, type }
+  }
+
+  #update(names: ReadonlyMap<string, Node>, sofar: readonly Update[]): Update {
+    const at = this.peek().at
+    const variable = this.#ref(names)
+    const node = [...names.values()].find((n) => n.id === variable.ref.id)
+    if (node?.op !== 'variable')
+      throw textError('EF108', this.#source, at, `only a variable can be updated, got ${node?.op}`)
+    if (sofar.some((u) => u.variable === node.id))
+      throw textError('EF108', this.#source, at, `the variable "${node.attrs.name}" is updated twice`)
+    this.expect('mark', '=')
+    const value = this.#ref(names)
+    if (!sameType(variable.type, value.type))
+      throw textError(
+        'EF108',
+        this.#source,
+        at,
+        `the variable is ${showType(variable.type)}, its new value ${showType(value.type)}`,
+      )
+    return { variable: node.id, value: value.ref }
+  }
+
+  #outputs(names: ReadonlyMap<string, Node>): readonly Output[] {
+    const outputs: Output[] = []
+    if (this.peek().text === '}' && this.peek().kind === 'mark') return outputs
+    do {
+      const at = this.peek().at
+      const isNamed = this.peek().kind !== 'value'
+      const name = isNamed ? this.#word() : String(outputs.length)
+      if (isNamed) this.expect('mark', '=')
+      if (outputs.some((o) => o.name === name))
+        throw textError('EF107', this.#source, at, `two outputs are named "${name}"`)
+      outputs.push({ name, value: this.#ref(names).ref })
+    } while (this.#accept(','))
+    return outputs
+  }
+
+  #type(): Type {
+    const name = this.expect('word')
+    const dtype = dtypes.find((d): d is DType => d === name.text)
+    if (dtype === undefined)
+      throw syntaxError(
+        this.#source,
+        name.at,
+        `there is no element type "${name.text}"; there are ${dtypes.join(', ')}`,
+      )
+    const shape = this.#list('[', ']', () => {
+      const token = this.expect('number')
+      const size = Number(token.text)
+      if (!Number.isSafeInteger(size) || size < 1)
+        throw syntaxError(this.#source, token.at, `a size must be a positive integer, got ${token.text}`)
+      return size
+    })
+    return { dtype, shape }
+  }
+
+  #record(): { readonly [name: string]: unknown } {
+    const record: { [name: string]: unknown } = Object.create(null) // a key named __proto__ is a key like any other
+    for (const [key, value, at] of this.#list('{', '}', () => {
+      const at = this.peek().at
+      const key = this.#word()
+      this.expect('mark', '=')
+      return [key, this.#value(), at] as const
+    })) {
+      if (key in record) throw syntaxError(this.#source, at, `"${key}" is given twice`)
+      record[key] = value
+    }
+    return record
+  }
+
+  #value(): unknown {
+    const token = this.peek()
+    if (token.kind === 'mark' && token.text === '[') return this.#list('[', ']', () => this.#value())
+    if (token.kind === 'mark' && token.text === '{') return this.#record()
+    if (token.kind === 'word' && token.text === 'graph') return this.graph()
+    this.#at++
+    if (token.kind === 'number') return token.text === '-inf' ? -Infinity : Number(token.text)
+    if (token.kind === 'string') return token.text
+    if (token.kind === 'hash') return { sha256: token.text }
+    if (token.kind === 'word' && Object.hasOwn(literals, token.text)) return literals[token.text]
+    throw syntaxError(this.#source, token.at, `expected a value, found ${JSON.stringify(token.text)}`)
+  }
+
+  #list<T>(open: string, close: string, item: () => T): readonly T[] {
+    if (this.#depth++ > 256) throw syntaxError(this.#source, this.peek().at, 'nested too deep')
+    this.expect('mark', open)
+    const items: T[] = []
+    if (!this.#accept(close)) {
+      do items.push(item())
+      while (this.#accept(','))
+      this.expect('mark', close)
+    }
+    this.#depth--
+    return items
+  }
+
+  #word(): string {
+    return this.peek().kind === 'string' ? this.expect('string').text : this.expect('word').text
+  }
+
+  #located(code: ErrorCode, at: number, message: string, hint: string | undefined): Error {
+    const known = code === 'EF101' || code === 'EF102' || code === 'EF103' ? code : 'EF101'
+    return textError(known, this.#source, at, message, hint)
+  }
+}
+
+const literals: { readonly [word: string]: unknown } = {
+  true: true,
+  false: false,
+  null: null,
+  nan: Number.NaN,
+  inf: Infinity,
+}
+const kindNames: { readonly [K in TokenKind]: string } = {
+  word: 'a name',
+  value: 'a value (%name)',
+  string: 'a string',
+  number: 'a number',
+  hash: 'a hash',
+  path: 'a path',
+  mark: 'a mark',
+  end: 'the end of the text',
+}
+
+/** The known word nearest to a misspelt one, by edit distance. */
+export const nearest = (word: string, known: readonly string[]): string =>
+  known.map((k) => [editDistance(word, k), k] as const).sort(([a], [b]) => a - b)[0]?.[1] ?? ''
+
+const editDistance = (a: string, b: string): number => {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      next.push(
+        Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)),
+      )
+    }
+    row = next
+  }
+  return row[b.length] ?? 0
+}
+
+/** Ids that a region may start at: for tests and generators. */
+export const firstFreeId = (graph: Graph): NodeId => nodeId(graph.firstId + graph.nodes.length)

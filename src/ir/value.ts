@@ -1,0 +1,49 @@
+/** Values of a graph being built, and the types of tensors as users declare them. */
+import type { DType, Float, NodeId, Ref, Type } from './types.ts'
+import type { OpEmitter } from './emitter.ts'
+
+/** A size: a number, or the symbol `batch` that compile() replaces. */
+export type Dim = number | 'batch'
+
+/** What is known of a tensor before it runs: `float32('batch', 28, 28, 1)` is a `TensorType<'float32', 4>`. */
+export interface TensorType<D extends DType = DType, R extends number = number> {
+  readonly dtype: D
+  readonly rank: R
+  readonly shape: readonly Dim[]
+}
+/** Names to types: the inputs or the outputs of a model. */
+export type Signature = { readonly [name: string]: TensorType }
+
+/** A tensor of a graph being built; ops take and return these. It knows the emitter that makes nodes for it. */
+export interface Value<D extends DType = DType, R extends number = number> extends TensorType<D, R> {
+  readonly builder: OpEmitter
+  readonly id: NodeId
+  readonly port: number
+  /** Real sizes: a graph is built for one batch size. */
+  readonly shape: readonly number[]
+}
+export type Scalar = Value<'float32', 0>
+/** [N, H, W, C]: what a layer takes and returns. */
+export type Image<D extends Float = 'float32'> = Value<D, 4>
+export type Values<S extends Signature> = { readonly [K in keyof S]: Value<S[K]['dtype'], S[K]['rank']> }
+
+/** The handle for output `port` of node `id`. */
+export const makeValue = (builder: OpEmitter, ref: Ref, type: Type): Value =>
+  Object.freeze({ builder, id: ref.id, port: ref.port, dtype: type.dtype, shape: type.shape, rank: type.shape.length })
+
+const declare =
+  <D extends DType>(dtype: D) =>
+  <const S extends readonly Dim[]>(...shape: S): TensorType<D, S['length']> =>
+    Object.freeze({ dtype, rank: shape.length as S['length'], shape: Object.freeze([...shape]) })
+
+/** Declares a float32 tensor: `float32('batch', 224, 224, 3)`. */
+export const float32: Declare<'float32'> = declare('float32')
+/** Declares a float16 tensor. */
+export const float16: Declare<'float16'> = declare('float16')
+/** Declares a bfloat16 tensor. */
+export const bfloat16: Declare<'bfloat16'> = declare('bfloat16')
+/** Declares an int32 tensor: `int32('batch')`. */
+export const int32: Declare<'int32'> = declare('int32')
+/** Declares a bool tensor. */
+export const bool: Declare<'bool'> = declare('bool')
+type Declare<D extends DType> = <const S extends readonly Dim[]>(...shape: S) => TensorType<D, S['length']>

@@ -1,0 +1,191 @@
+/** The verifier: the authority on what a well-formed graph is. Finds everything that is wrong; throws nothing. */
+import type { Diagnostic, ErrorCode } from './diagnostics.ts'
+import { EffuseError } from './diagnostics.ts'
+import { findNode } from './graph.ts'
+import { inferNode } from './make-node.ts'
+import { isOpName, opDef } from './ops/index.ts'
+import { sideTables } from './side-tables.ts'
+import { sameType, showType, type Graph, type Node, type NodeId, type Ref, type Type } from './types.ts'
+
+/** model: as declared; tensor: after toInference or toTraining, model-form ops are gone. */
+export type Stage = 'model' | 'tensor'
+
+/** All that is wrong with a graph; empty where it is well-formed. */
+export const verify = (graph: Graph, options: { readonly stage?: Stage | undefined } = {}): readonly Diagnostic[] => {
+  const found: Diagnostic[] = []
+  const report = (code: ErrorCode, node: Node | null, message: string, hint?: string): void => {
+    found.push({ severity: 'error', code, path: node?.path ?? '', node: node?.id ?? null, message, hint })
+  }
+  const defined = (ref: Ref): Type | null => findNode(graph, ref.id)?.types[ref.port] ?? null
+  const variables = new Map<string, NodeId>()
+  const inputs = new Map<string, NodeId>()
+  for (const [at, node] of graph.nodes.entries()) {
+    if (node === null) continue
+    if (node.id !== at + graph.firstId)
+      report('EF901', node, `node ${node.id} stands in the place of ${at + graph.firstId}`)
+    if (!isOpName(node.op)) {
+      report('EF202', node, `there is no op "${String(node['op'])}"`)
+      continue
+    }
+    checkNode(graph, node, options.stage ?? 'model', defined, report, found)
+    if (node.op === 'variable') nameOnce(variables, node.attrs.name, node, 'variable', report)
+    if (node.op === 'input') nameOnce(inputs, node.attrs.name, node, 'input', report)
+    if (node.op === 'fusion' || node.op === 'composite') found.push(...verify(node.attrs.body, options))
+  }
+  checkRoots(graph, defined, report)
+  const cycle = findCycle(graph)
+  if (cycle !== null) report('EF105', cycle, `${cycle.op} (node ${cycle.id}) depends on its own result`)
+  return found
+}
+
+/** Throws one EffuseError with all findings, the first in front. */
+export const verifyOrThrow = (graph: Graph, options: { readonly stage?: Stage | undefined } = {}): void => {
+  const found = verify(graph, options)
+  const [first] = found
+  if (first === undefined) return
+  const site = first.node === null ? null : sideTables(graph).callSite(first.node)
+  const more = found.length > 1 ? `\n  and ${found.length - 1} more` : ''
+  throw new EffuseError({
+    code: first.code,
+    path: first.path,
+    hint: first.hint,
+    diagnostics: found,
+    message: `${first.path === '' ? '' : `${first.path}: `}${first.message}${site === null ? '' : `\n  built at ${site}`}${more}`,
+  })
+}
+
+type Report = (code: ErrorCode, node: Node | null, message: string, hint?: string) => void
+
+const checkNode = (
+  graph: Graph,
+  node: Node,
+  stage: Stage,
+  defined: (ref: Ref) => Type | null,
+  report: Report,
+  found: Diagnostic[],
+): void => {
+  if (stage !== 'model' && opDef(node.op).level === 'model') {
+    report('EF109', node, `${node.op} is model form and must be gone by now`, 'run toInference or toTraining first')
+  }
+  const types: Type[] = []
+  for (const [i, input] of node.inputs.entries()) {
+    const type = defined(input)
+    if (type === null)
+      report(
+        'EF104',
+        node,
+        `operand ${i} of ${node.op} is value ${input.id}.${input.port}, which graph ${graph.name} does not define`,
+      )
+    else types.push(type)
+  }
+  if (types.length !== node.inputs.length) return
+  const inferred = inferNode(node, types, node.types)
+  if ('severity' in inferred) found.push(inferred)
+  else if (
+    inferred.types.length !== node.types.length ||
+    !inferred.types.every((type, port) => sameType(type, node.types[port] ?? { dtype: 'bool', shape: [-1] }))
+  ) {
+    report(
+      'EF106',
+      node,
+      `${node.op} gives ${inferred.types.map(showType).join(', ')}, but ${node.types.map(showType).join(', ')} is declared`,
+    )
+  }
+}
+
+const nameOnce = (known: Map<string, NodeId>, name: string, node: Node, kind: string, report: Report): void => {
+  if (known.has(name)) report('EF107', node, `two nodes for the ${kind} "${name}"`)
+  known.set(name, node.id)
+}
+
+const checkRoots = (graph: Graph, defined: (ref: Ref) => Type | null, report: Report): void => {
+  const names = new Set<string>()
+  for (const { name, value } of graph.outputs) {
+    if (names.has(name)) report('EF107', null, `two outputs are named "${name}"`)
+    names.add(name)
+    if (defined(value) === null)
+      report(
+        'EF104',
+        null,
+        `output "${name}" is value ${value.id}.${value.port}, which graph ${graph.name} does not define`,
+      )
+  }
+  const inputNodes = graph.nodes.filter((n): n is Node<'input'> => n?.op === 'input').map((n) => n.id)
+  if (inputNodes.length !== graph.inputs.length || inputNodes.some((id) => !graph.inputs.includes(id))) {
+    report('EF111', null, `the signature of ${graph.name} does not list its input nodes, each once`)
+  }
+  const updated = new Set<NodeId>()
+  for (const { variable, value } of graph.updates) {
+    const node = findNode(graph, variable)
+    if (node?.op !== 'variable') {
+      report('EF108', node, `an update must name a variable, got ${node?.op ?? 'nothing'}`)
+      continue
+    }
+    if (updated.has(variable)) report('EF108', node, `the variable "${node.attrs.name}" is updated twice`)
+    updated.add(variable)
+    const type = defined(value)
+    const [own] = node.types
+    if (type === null) report('EF104', node, `the new value of "${node.attrs.name}" is not defined`)
+    else if (own !== undefined && !sameType(type, own))
+      report('EF108', node, `the variable "${node.attrs.name}" is ${showType(own)}, its new value ${showType(type)}`)
+  }
+}
+
+/** A node on a cycle, dead nodes included, or null. Kahn's algorithm: what cannot be ordered is on or behind a cycle. */
+const findCycle = (graph: Graph): Node | null => {
+  const waiting = new Map<NodeId, number>()
+  const users = new Map<NodeId, NodeId[]>()
+  const ready: NodeId[] = []
+  for (const node of graph.nodes) {
+    if (node === null) continue
+    const producers = new Set(node.inputs.map((input) => input.id).filter((id) => findNode(graph, id) !== null))
+    waiting.set(node.id, producers.size)
+    if (producers.size === 0) ready.push(node.id)
+    for (const id of producers) {
+      const list = users.get(id)
+      if (list === undefined) users.set(id, [node.id])
+      else list.push(node.id)
+    }
+  }
+  let done = 0
+  for (let id = ready.pop(); id !== undefined; id = ready.pop()) {
+    done++
+    for (const user of users.get(id) ?? []) {
+      const left = (waiting.get(user) ?? 0) - 1
+      waiting.set(user, left)
+      if (left === 0) ready.push(user)
+    }
+  }
+  if (done === waiting.size) return null
+  return walkToCycle(graph, [...waiting].find(([, left]) => left > 0)?.[0])
+}
+
+/** From a node that cannot be ordered, backwards through such nodes until one repeats: that one is on the cycle. */
+const walkToCycle = (graph: Graph, start: NodeId | undefined): Node | null => {
+  const seen = new Set<NodeId>()
+  const isOrdered = orderable(graph)
+  for (let at = start; at !== undefined; ) {
+    if (seen.has(at)) return findNode(graph, at)
+    seen.add(at)
+    at = findNode(graph, at)
+      ?.inputs.map((i) => i.id)
+      .find((id) => !isOrdered.has(id))
+  }
+  return null
+}
+
+const orderable = (graph: Graph): ReadonlySet<NodeId> => {
+  const ordered = new Set<NodeId>()
+  for (let before = -1; before !== ordered.size; ) {
+    before = ordered.size
+    for (const node of graph.nodes) {
+      if (
+        node !== null &&
+        !ordered.has(node.id) &&
+        node.inputs.every((i) => ordered.has(i.id) || findNode(graph, i.id) === null)
+      )
+        ordered.add(node.id)
+    }
+  }
+  return ordered
+}
