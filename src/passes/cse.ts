@@ -1,0 +1,45 @@
+/**
+ * Common subexpressions: of equal nodes (op, attributes, operands, types) the first stays. One walk in canonical order suffices,
+ * because operands come before their users. Inputs and variables have names of their own; equal random streams are equal numbers.
+ */
+import { Edit } from '../ir/edit.ts'
+import { liveOrder } from '../ir/graph.ts'
+import type { Node, NodeId, Ref } from '../ir/types.ts'
+import { definePass } from './pass.ts'
+
+export const cse = definePass({
+  name: 'cse',
+  summary: 'share equal nodes',
+  phase: 'simplify',
+  preserves: 'bits',
+  run: (graph, cx) => {
+    const first = new Map<string, Node>()
+    const merged = new Map<NodeId, NodeId>()
+    const edit = new Edit(graph, 'cse')
+    for (const node of liveOrder(graph)) {
+      if (node.op === 'input' || node.op === 'variable') continue
+      const key = keyOf(node, merged)
+      const known = first.get(key)
+      if (known === undefined) {
+        first.set(key, node)
+        continue
+      }
+      merged.set(node.id, known.id)
+      node.types.forEach((_, port) => edit.replaceUses({ id: node.id, port }, { id: known.id, port }))
+      edit.remove(node.id)
+      cx.report('shared')
+    }
+    return edit.commit()
+  },
+})
+
+const keyOf = (node: Node, merged: ReadonlyMap<NodeId, NodeId>): string => {
+  const operands = node.inputs.map((ref: Ref) => `${merged.get(ref.id) ?? ref.id}.${ref.port}`).join(',')
+  // JSON writes -0 as 0 and NaN as null, which would merge constants that differ.
+  const attrs = JSON.stringify(node.attrs, (_key, value: unknown) =>
+    typeof value === 'number' && (Object.is(value, -0) || !Number.isFinite(value))
+      ? `number ${Object.is(value, -0) ? '-0' : value}`
+      : value,
+  )
+  return `${node.op}(${operands})${attrs}:${node.types.map((t) => `${t.dtype}[${t.shape.join(',')}]`).join(';')}`
+}

@@ -1,0 +1,50 @@
+/** Replaces composites by their decompositions, until none is left that the backend wants gone. */
+import { Edit, passError } from '../ir/edit.ts'
+import { liveOrder } from '../ir/graph.ts'
+import { opDef } from '../ir/ops/index.ts'
+import type { Graph, Node } from '../ir/types.ts'
+import { definePass, type GraphPass } from './pass.ts'
+
+/** A composite may decompose into composites (cross-entropy into log-softmax), not into itself. */
+const roundsMax = 16
+
+/**
+ * The pass that decomposes every node for which `wanted` says so.
+ * @throws EffuseError EF303 where a wanted op has no decomposition.
+ */
+export const decompose = (wanted: (node: Node) => boolean): GraphPass =>
+  definePass({
+    name: 'decompose',
+    summary: 'composites into primitives',
+    phase: 'lower',
+    preserves: 'rounding',
+    run: (graph, cx) => {
+      let current = graph
+      for (let round = 0; round < roundsMax; round++) {
+        const next = decomposeOnce(current, wanted, (op) => cx.report(op))
+        if (next === current) return current
+        current = next
+      }
+      return current
+    },
+  })
+
+const decomposeOnce = (graph: Graph, wanted: (node: Node) => boolean, report: (op: string) => void): Graph => {
+  const edit = new Edit(graph, 'decompose')
+  for (const node of liveOrder(graph)) {
+    if (!wanted(node)) continue
+    const { decompose: rule } = opDef(node.op)
+    if (rule === undefined) throw passError(node, `${node.op} has no decomposition`)
+    const b = edit.emitter(node)
+    const results = rule({
+      inputs: node.inputs.map((ref) => edit.value(ref, b)),
+      attrs: node.attrs,
+      types: node.types,
+      b,
+    })
+    results.forEach((value, port) => edit.replaceUses({ id: node.id, port }, value))
+    edit.remove(node.id)
+    report(node.op)
+  }
+  return edit.commit()
+}

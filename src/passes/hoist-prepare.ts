@@ -1,0 +1,106 @@
+/**
+ * Moves everything that depends on variables and constants alone out of the plan `run` into the plan `prepare`, which runs once after
+ * variables were set. The values cross over as derived variables: `prepare` updates them, `run` reads them. For inference only:
+ * where a plan updates the variables it reads, nothing may be hoisted.
+ */
+import { Edit } from '../ir/edit.ts'
+import { cached, liveOrder, nodeAt, refKey, rootsOf } from '../ir/graph.ts'
+import { setSideTables, sideTables } from '../ir/side-tables.ts'
+import type { Graph, Node, Ref, Update } from '../ir/types.ts'
+import type { Value } from '../ir/value.ts'
+import { definePass, type PassContext, type Plans } from './pass.ts'
+
+/** Names of derived variables start so; users' names cannot, since paths never start with a dot. */
+export const derivedPrefix = '.prepared/'
+
+export const hoistPrepare = definePass({
+  name: 'hoist-prepare',
+  summary: 'work on variables alone, once instead of each run',
+  phase: 'lower',
+  preserves: 'bits',
+  runPlans: (plans: Plans, cx: PassContext): Plans => {
+    const { run } = plans
+    if (run === undefined || run.updates.length > 0 || plans.prepare !== undefined) return plans
+    const crossing = crossingValues(run)
+    if (crossing.length === 0) return plans
+    cx.report('hoisted values', crossing.length)
+    return { ...plans, prepare: preparePlan(run, crossing), run: runPlan(run, crossing) }
+  },
+})
+
+interface Crossing {
+  readonly ref: Ref
+  readonly node: Node
+  readonly name: string
+}
+
+/**
+ * Static values that a non-static node or a root needs, and that are more than a variable or a literal. A static broadcast stays in `run`
+ * and its operand crosses: repeating is cheaper in the consumer than in memory.
+ */
+const crossingValues = (graph: Graph): readonly Crossing[] => {
+  const isStatic = staticNodes(graph)
+  const crossing = new Map<number, Crossing>()
+  const cross = (ref: Ref): void => {
+    const node = nodeAt(graph, ref.id)
+    const [operand] = node.inputs
+    if (
+      !isStatic.has(node.id) ||
+      operand === undefined ||
+      !variableDependence(graph).has(node.id) ||
+      crossing.has(refKey(ref))
+    )
+      return
+    if (node.op === 'broadcast') cross(operand)
+    else crossing.set(refKey(ref), { ref, node, name: `${derivedPrefix}${crossing.size}` })
+  }
+  for (const node of liveOrder(graph)) if (!isStatic.has(node.id)) for (const ref of node.inputs) cross(ref)
+  for (const ref of rootsOf(graph)) cross(ref)
+  return [...crossing.values()]
+}
+
+const staticNodes = (graph: Graph): ReadonlySet<number> => {
+  const found = new Set<number>()
+  for (const node of liveOrder(graph)) {
+    const isSource = node.op === 'variable' || node.op === 'constant' || node.op === 'iota'
+    if (isSource || (node.inputs.length > 0 && node.inputs.every((ref) => found.has(ref.id)))) found.add(node.id)
+  }
+  return found
+}
+
+/** Pure literal arithmetic is constant folding's business. */
+const variableDependence = (graph: Graph): ReadonlySet<number> =>
+  cached(dependence, graph, (g) => {
+    const depends = new Set<number>()
+    for (const node of liveOrder(g))
+      if (node.op === 'variable' || node.inputs.some((ref) => depends.has(ref.id))) depends.add(node.id)
+    return depends
+  })
+const dependence = new WeakMap<Graph, ReadonlySet<number>>()
+
+const preparePlan = (run: Graph, crossing: readonly Crossing[]): Graph => {
+  const edit = new Edit(run, 'hoist-prepare')
+  const updates = crossing.map(
+    ({ ref, node, name }): Update => ({ variable: derivedVariable(edit, ref, node, name).id, value: ref }),
+  )
+  edit.setOutputs([])
+  edit.setUpdates(updates)
+  edit.setInputs([])
+  return pruned(edit.commit(), `${run.name}.prepare`)
+}
+
+const runPlan = (run: Graph, crossing: readonly Crossing[]): Graph => {
+  const edit = new Edit(run, 'hoist-prepare')
+  for (const { ref, node, name } of crossing) edit.replaceUses(ref, derivedVariable(edit, ref, node, name))
+  return pruned(edit.commit(), run.name)
+}
+
+const derivedVariable = (edit: Edit, ref: Ref, node: Node, name: string): Value =>
+  edit.add('variable', [], { name, trainable: false, init: { kind: 'zeros' } }, node, node.path, [edit.typeOf(ref)])
+
+/** Each plan keeps its own half only: what is dead here is alive there. */
+const pruned = (graph: Graph, name: string): Graph => {
+  const live = new Set(liveOrder(graph).map((n) => n.id))
+  const nodes = Object.freeze(graph.nodes.map((n) => (n !== null && live.has(n.id) ? n : null)))
+  return setSideTables(Object.freeze({ ...graph, name, nodes }), sideTables(graph))
+}

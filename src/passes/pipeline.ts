@@ -1,0 +1,49 @@
+/** Pipelines: lists of passes that one can read aloud, edit by name, and write as text. */
+import { EffuseError } from '../ir/diagnostics.ts'
+import { nearest } from '../ir/parse.ts'
+import type { Pass } from './pass.ts'
+
+export interface Pipeline {
+  readonly passes: readonly Pass[]
+  /** New pipelines; this one stays. `name` is that of a pass in it (EF301 otherwise). */
+  before(name: string, pass: Pass): Pipeline
+  after(name: string, pass: Pass): Pipeline
+  replace(name: string, pass: Pass): Pipeline
+  without(name: string): Pipeline
+  append(pass: Pass): Pipeline
+  /** `simplify,amp{dtype="float16"},fuse` */
+  toString(): string
+}
+
+/** A pipeline of the passes, in order. */
+export const pipeline = (passes: readonly Pass[]): Pipeline => {
+  const edit = (name: string, change: (at: number) => readonly Pass[]): Pipeline => {
+    const at = passes.findIndex((p) => p.name === name)
+    if (at < 0) {
+      const names = passes.map((p) => p.name)
+      throw new EffuseError({
+        code: 'EF301',
+        message: `there is no pass "${name}" in this pipeline: ${names.join(', ')}`,
+        hint: `did you mean ${nearest(name, names)}?`,
+      })
+    }
+    return pipeline(change(at))
+  }
+  return Object.freeze({
+    passes: Object.freeze([...passes]),
+    before: (name: string, pass: Pass) => edit(name, (at) => passes.toSpliced(at, 0, pass)),
+    after: (name: string, pass: Pass) => edit(name, (at) => passes.toSpliced(at + 1, 0, pass)),
+    replace: (name: string, pass: Pass) => edit(name, (at) => passes.toSpliced(at, 1, pass)),
+    without: (name: string) => edit(name, (at) => passes.toSpliced(at, 1)),
+    append: (pass: Pass) => pipeline([...passes, pass]),
+    toString: () => passes.map(passText).join(','),
+  })
+}
+
+/** `amp{dtype="float16", strict=true}` */
+export const passText = (pass: Pass): string => {
+  const options = Object.entries(pass.options ?? {}).filter(([, value]) => value !== undefined)
+  return options.length === 0
+    ? pass.name
+    : `${pass.name}{${options.map(([k, v]) => `${k}=${JSON.stringify(v)}`).join(', ')}}`
+}

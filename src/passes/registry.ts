@@ -1,0 +1,166 @@
+/** Passes by name, for the command line, tests and reproducers; and pipelines from their text form. */
+import { EffuseError } from '../ir/diagnostics.ts'
+import { nearest } from '../ir/parse.ts'
+import { opDef } from '../ir/ops/index.ts'
+import { cse } from './cse.ts'
+import { dce } from './dce.ts'
+import { decompose } from './decompose.ts'
+import { foldBatchNorm } from './fold-batch-norm.ts'
+import { foldConstants } from './fold-constants.ts'
+import { hoistPrepare } from './hoist-prepare.ts'
+import type { Pass } from './pass.ts'
+import { pipeline, type Pipeline } from './pipeline.ts'
+import { simplify } from './simplify/index.ts'
+import { toInference } from './to-inference.ts'
+
+/** Values of options in the text form: JSON. */
+export type PassOptions = { readonly [name: string]: unknown }
+
+/** Makes a pass from its options. */
+export interface PassFactory {
+  readonly name: string
+  /** Option -> what it takes, in words. */
+  readonly options: { readonly [name: string]: string }
+  /** @throws EffuseError EF302 */
+  make(options: PassOptions): Pass
+}
+
+/** A pass that takes no options. */
+const plain = (pass: Pass): PassFactory => ({ name: pass.name, options: {}, make: () => pass })
+
+export const passFactories: readonly PassFactory[] = [
+  plain(toInference),
+  plain(simplify),
+  plain(foldConstants),
+  plain(cse),
+  plain(dce),
+  plain(foldBatchNorm),
+  plain(hoistPrepare),
+  {
+    name: 'decompose',
+    options: { ops: 'names of ops, a list; without it all composites' },
+    make: ({ ops }) => {
+      if (ops === undefined) return decompose((n) => opDef(n.op).level === 'composite')
+      if (!Array.isArray(ops) || !ops.every((op) => typeof op === 'string'))
+        throw new EffuseError({
+          code: 'EF302',
+          message: `pass decompose: option "ops" must be a list of names, got ${JSON.stringify(ops)}`,
+        })
+      const wanted = new Set<string>(ops)
+      return { ...decompose((n) => wanted.has(n.op)), options: { ops } }
+    },
+  },
+]
+
+/**
+ * A pipeline from its text, `simplify,decompose{ops=["silu"]},cse`. `more`: passes of a backend or of one's own.
+ * @throws EffuseError EF301 (unknown pass), EF302 (unknown or wrong option, syntax).
+ */
+export const parsePipeline = (text: string, more: readonly PassFactory[] = []): Pipeline => {
+  const factories = new Map([...passFactories, ...more].map((f) => [f.name, f]))
+  return pipeline(
+    splitPasses(text).map(({ name, options }) => {
+      const factory = factories.get(name)
+      const names = [...factories.keys()]
+      if (factory === undefined)
+        throw new EffuseError({
+          code: 'EF301',
+          message: `there is no pass "${name}"; there are ${names.join(', ')}`,
+          hint: `did you mean ${nearest(name, names)}?`,
+        })
+      for (const key of Object.keys(options)) {
+        if (!Object.hasOwn(factory.options, key))
+          throw new EffuseError({
+            code: 'EF302',
+            message: `pass ${name} has no option "${key}"; it has ${Object.keys(factory.options).join(', ') || 'none'}`,
+          })
+      }
+      return factory.make(options)
+    }),
+  )
+}
+
+const splitPasses = (text: string): readonly { readonly name: string; readonly options: PassOptions }[] => {
+  const passes: { name: string; options: PassOptions }[] = []
+  const pattern = /\s*(?<name>[A-Za-z][\w-]*)\s*/y
+  let at = 0
+  for (;;) {
+    pattern.lastIndex = at
+    const name = pattern.exec(text)?.groups?.['name']
+    if (name === undefined) throw syntax(text, at, 'expected the name of a pass')
+    at = pattern.lastIndex
+    let options: PassOptions = {}
+    if (text[at] === '{') {
+      const end = closing(text, at)
+      options = parseOptions(text, at + 1, end)
+      at = end + 1
+    }
+    passes.push({ name, options })
+    at += text.slice(at).length - text.slice(at).trimStart().length
+    if (at >= text.length) return passes
+    if (text[at] !== ',') throw syntax(text, at, 'expected "," between passes')
+    at++
+  }
+}
+
+/** Where the brace opened at `start` closes; strings may hold braces. */
+const closing = (text: string, start: number): number => {
+  let depth = 0
+  let isInString = false
+  for (let at = start; at < text.length; at++) {
+    const c = text[at]
+    if (c === '\\' && isInString) at++
+    else if (c === '"') isInString = !isInString
+    else if (!isInString && c === '{') depth++
+    else if (!isInString && c === '}' && --depth === 0) return at
+  }
+  throw syntax(text, start, 'this "{" is not closed')
+}
+
+/** `key=JSON, key=JSON`. A value ends at a comma outside of brackets and strings. */
+const parseOptions = (text: string, start: number, end: number): PassOptions => {
+  const options: { [name: string]: unknown } = Object.create(null)
+  let at = start
+  while (at < end) {
+    const assignment = /^\s*([A-Za-z]\w*)\s*=\s*/.exec(text.slice(at, end))
+    const key = assignment?.[1]
+    if (assignment === null || key === undefined) throw syntax(text, at, 'expected option=value')
+    at += assignment[0].length
+    const valueEnd = endOfValue(text, at, end)
+    options[key] = parseValue(text, at, valueEnd)
+    at = valueEnd + 1
+  }
+  return options
+}
+
+const endOfValue = (text: string, start: number, end: number): number => {
+  let depth = 0
+  let isInString = false
+  for (let at = start; at < end; at++) {
+    const c = text[at]
+    if (c === '\\' && isInString) at++
+    else if (c === '"') isInString = !isInString
+    else if (!isInString && (c === '[' || c === '{')) depth++
+    else if (!isInString && (c === ']' || c === '}')) depth--
+    else if (!isInString && depth === 0 && c === ',') return at
+  }
+  return end
+}
+
+/** JSON; a bare word is a string, so that `dtype=float16` needs no quotes. */
+const parseValue = (text: string, start: number, end: number): unknown => {
+  const source = text.slice(start, end).trim()
+  if (/^[A-Za-z][\w-]*$/.test(source) && !['true', 'false', 'null'].includes(source)) return source
+  try {
+    return JSON.parse(source)
+  } catch {
+    throw syntax(text, start, `not a value: ${source}`)
+  }
+}
+
+const syntax = (text: string, at: number, message: string): EffuseError =>
+  new EffuseError({
+    code: 'EF302',
+    message: `${message} at column ${at + 1}\n  ${text}\n  ${' '.repeat(at)}^`,
+    hint: 'passes are written \'simplify,decompose{ops=["silu"]},cse\'',
+  })

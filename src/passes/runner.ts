@@ -1,0 +1,184 @@
+/**
+ * Runs a pipeline. What every pass needs is done here, not in the passes: verify, time, tell change by identity, keep snapshots,
+ * and write a reproducer when a pass fails.
+ */
+import { EffuseError, type Diagnostic } from '../ir/diagnostics.ts'
+import { nodesOf } from '../ir/graph.ts'
+import { print } from '../ir/print.ts'
+import { sideTables } from '../ir/side-tables.ts'
+import { genericTarget, type TargetInfo } from '../ir/target.ts'
+import type { Graph } from '../ir/types.ts'
+import { verify, type Stage } from '../ir/verify.ts'
+import { isPlansPass, planNames, type Pass, type PassContext, type PlanName, type Plans } from './pass.ts'
+import { passText, type Pipeline } from './pipeline.ts'
+
+/** What one pass did to one plan. */
+export interface PassRecord {
+  readonly name: string
+  readonly plan: PlanName
+  /** The graph before; for a plan that the pass made, the one it was made from. */
+  readonly before: Graph
+  readonly after: Graph
+  readonly changed: boolean
+  /** Counts that the pass reported. */
+  readonly report: { readonly [what: string]: number }
+  /** Milliseconds in the pass itself. */
+  readonly ms: number
+}
+
+export interface RunnerOptions {
+  readonly target?: TargetInfo | undefined
+  /** Verify after each pass: always in tests, by EFFUSE_VERIFY=1 elsewhere. The last graphs are verified in any case. */
+  readonly verify?: boolean | undefined
+  /** Debug level and printing, from the EFFUSE_ variables (docs/debugging.md). */
+  readonly debug?: DebugOptions | undefined
+  /** Keeps what is needed to replay a failure; gives the file's name for the message. */
+  readonly saveReproducer?: ((reproducer: Reproducer) => string | null) | undefined
+  readonly now?: (() => number) | undefined
+}
+
+export interface DebugOptions {
+  /** 1: a line per pass; 2: what the passes counted too. */
+  readonly level: number
+  /** Print the graph after these passes. */
+  readonly printAfter: readonly string[]
+  readonly log: (line: string) => void
+}
+
+/** The graph before the failing pass and the passes still to run. */
+export interface Reproducer {
+  readonly graph: string
+  readonly passes: string
+}
+
+export interface PipelineResult {
+  readonly plans: Plans
+  readonly records: readonly PassRecord[]
+}
+
+/**
+ * Runs the passes over the plans, in order.
+ * @throws EffuseError EF303 naming the pass, with the command that replays the failure; a pass's own EffuseError passes through with the same note.
+ */
+export const runPipeline = (pipeline: Pipeline, start: Plans, options: RunnerOptions = {}): PipelineResult => {
+  const records: PassRecord[] = []
+  let plans = start
+  for (const [at, pass] of pipeline.passes.entries()) {
+    const rest = pipeline.passes.slice(at)
+    const before = plans
+    const { after, counts, ms } = timed(pass, before, rest, options)
+    plans = after
+    if (options.verify === true || at === pipeline.passes.length - 1) checkPlans(pass, before, plans, rest, options)
+    for (const plan of planNames) {
+      const [graph, was] = [plans[plan], before[plan] ?? before.run]
+      if (graph === undefined || was === undefined) continue
+      const record = { name: pass.name, plan, before: was, after: graph, changed: graph !== was, report: counts, ms }
+      records.push(Object.freeze(record))
+      trace(record, options.debug)
+    }
+  }
+  return { plans, records }
+}
+
+const timed = (
+  pass: Pass,
+  plans: Plans,
+  rest: readonly Pass[],
+  options: RunnerOptions,
+): { readonly after: Plans; readonly counts: { readonly [what: string]: number }; readonly ms: number } => {
+  const now = options.now ?? (() => performance.now())
+  const counts: { [what: string]: number } = {}
+  const cx: PassContext = {
+    target: options.target ?? genericTarget,
+    report: (what, count = 1) => {
+      if (count !== 0) counts[what] = (counts[what] ?? 0) + count
+    },
+  }
+  const start = now()
+  try {
+    const after = isPlansPass(pass) ? pass.runPlans(plans, cx) : mapPlans(plans, (graph) => pass.run(graph, cx))
+    return { after, counts, ms: now() - start }
+  } catch (error) {
+    throw failure(pass, plans, rest, options, error instanceof EffuseError ? error : null, error)
+  }
+}
+
+/** The same function over each plan; the same object where nothing changed. */
+export const mapPlans = (plans: Plans, change: (graph: Graph) => Graph): Plans => {
+  const next: { [P in PlanName]?: Graph } = {}
+  let changed = false
+  for (const plan of planNames) {
+    const graph = plans[plan]
+    if (graph === undefined) continue
+    next[plan] = change(graph)
+    changed ||= next[plan] !== graph
+  }
+  return changed ? next : plans
+}
+
+const checkPlans = (pass: Pass, before: Plans, plans: Plans, rest: readonly Pass[], options: RunnerOptions): void => {
+  for (const plan of planNames) {
+    const graph = plans[plan]
+    if (graph === undefined || (graph === before[plan] && !isLast(rest))) continue
+    const found = verify(graph, { stage: stageOf(pass) })
+    if (found.length > 0) throw failure(pass, before, rest, options, null, null, found)
+  }
+}
+const isLast = (rest: readonly Pass[]): boolean => rest.length === 1
+/** Before the mode is chosen, graphs may hold model-form ops. */
+const stageOf = (pass: Pass): Stage =>
+  pass.phase === 'build' && pass.preserves !== 'mode' ? 'model' : pass.phase === 'build' ? 'tensor' : 'model'
+
+const failure = (
+  pass: Pass,
+  plans: Plans,
+  rest: readonly Pass[],
+  options: RunnerOptions,
+  known: EffuseError | null,
+  cause: unknown,
+  found: readonly Diagnostic[] = [],
+): EffuseError => {
+  const graph = plans.run ?? plans.micro ?? plans.evaluate
+  const reproducer: Reproducer = {
+    graph: graph === undefined ? '' : print(graph),
+    passes: rest.map(passText).join(','),
+  }
+  const file = options.saveReproducer?.(reproducer) ?? null
+  const replay =
+    file === null
+      ? `to replay: effuse opt GRAPH.ir --passes '${reproducer.passes}'`
+      : `to replay: effuse opt ${file} --passes '${reproducer.passes}'`
+  const [first] = found
+  const site =
+    first?.node === undefined || first.node === null || graph === undefined
+      ? null
+      : sideTables(graph).callSite(first.node)
+  const what =
+    known?.message ??
+    (first === undefined
+      ? cause instanceof Error
+        ? `${cause.name}: ${cause.message}`
+        : String(cause)
+      : `it left a graph that is not well-formed: ${first.path === '' ? '' : `${first.path}: `}${first.message}`)
+  return new EffuseError({
+    code: known?.code ?? 'EF303',
+    path: known?.path ?? first?.path,
+    hint: known?.hint ?? 'see docs/debugging.md',
+    cause,
+    diagnostics: known?.diagnostics ?? found,
+    message: `pass '${pass.name}': ${what}${site === null ? '' : `\n  built at ${site}`}\n  ${replay}`,
+  })
+}
+
+const trace = (record: PassRecord, debug: DebugOptions | undefined): void => {
+  if (debug === undefined) return
+  if (debug.level >= 1) {
+    const sizes = `${nodesOf(record.before).length} -> ${nodesOf(record.after).length} nodes`
+    debug.log(
+      `${record.name.padEnd(24)} ${record.plan.padEnd(8)} ${sizes.padEnd(24)} ${record.ms.toFixed(1)} ms${record.changed ? '' : ' (unchanged)'}`,
+    )
+  }
+  if (debug.level >= 2) for (const [what, count] of Object.entries(record.report)) debug.log(`    ${what}: ${count}`)
+  if (debug.printAfter.includes(record.name))
+    debug.log(`// after ${record.name}, plan ${record.plan}\n${print(record.after)}`)
+}

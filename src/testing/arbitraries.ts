@@ -1,0 +1,32 @@
+/** Building blocks of generators: shapes, numbers, tensors. */
+import fc from 'fast-check'
+import type { DType, Type } from '../ir/types.ts'
+import { elements } from '../ir/types.ts'
+import type { CaseInput } from './op-case.ts'
+
+/** A shape of the given ranks with sizes 1..max; shrinks to few small axes. */
+export const shapeArb = (
+  ranks: { readonly min?: number; readonly max?: number } = {},
+  sizeMax = 4,
+): fc.Arbitrary<number[]> =>
+  fc.array(fc.integer({ min: 1, max: sizeMax }), { minLength: ranks.min ?? 0, maxLength: ranks.max ?? 4 })
+
+/** Floats of moderate size on a grid of 1/64: exact in float32 and float16, and close to it in bfloat16. */
+export const moderate = (min = -4, max = 4): fc.Arbitrary<number> =>
+  fc.integer({ min: Math.ceil(min * 64), max: Math.floor(max * 64) }).map((n) => n / 64)
+
+/** A tensor of a type, its elements drawn from `element` (default: by dtype). */
+export const tensorArb = (
+  type: Type,
+  element: fc.Arbitrary<number> = elementArb(type.dtype),
+): fc.Arbitrary<CaseInput> =>
+  fc
+    .array(element, { minLength: elements(type.shape), maxLength: elements(type.shape) })
+    .map((data) => ({ type, data }))
+
+export const elementArb = (dtype: DType): fc.Arbitrary<number> =>
+  dtype === 'bool'
+    ? fc.integer({ min: 0, max: 1 })
+    : dtype === 'int32'
+      ? fc.integer({ min: -100, max: 100 })
+      : moderate()

@@ -1,0 +1,24 @@
+/** Random cases of every op, total over the vocabulary. */
+import type fc from 'fast-check'
+import type { OpName } from '../../ir/signatures.ts'
+import type { OpCase } from '../op-case.ts'
+import { compositeCases } from './composite.ts'
+import { contractionCases } from './contraction.ts'
+import { elementwiseCases } from './elementwise.ts'
+import { movementCases } from './movement.ts'
+import { poolingCases } from './pooling.ts'
+import { reductionCases } from './reduction.ts'
+import { sourceCases } from './source.ts'
+
+/** Regions (fusion, composite) are tested where they are made: their bodies are any graph. */
+export type CaseOp = Exclude<OpName, 'input' | 'variable' | 'constant' | 'fusion' | 'composite'>
+
+export const opCases: { readonly [K in CaseOp]: fc.Arbitrary<OpCase> } = {
+  ...sourceCases,
+  ...elementwiseCases,
+  ...movementCases,
+  ...reductionCases,
+  ...contractionCases,
+  ...poolingCases,
+  ...compositeCases,
+}

@@ -1,0 +1,62 @@
+import fc from 'fast-check'
+import { opDef } from '../../ir/ops/index.ts'
+import type { Padding, PoolingOps, WindowAttrs } from '../../ir/signatures.ts'
+import type { Float, Type } from '../../ir/types.ts'
+import { tensorArb } from '../arbitraries.ts'
+import type { CaseInput, CaseTable } from '../op-case.ts'
+
+const size = (max: number): fc.Arbitrary<number> => fc.integer({ min: 1, max })
+
+interface Geometry {
+  readonly x: Type
+  readonly attrs: WindowAttrs
+  readonly y: Type
+}
+
+const geometry: fc.Arbitrary<Geometry> = fc
+  .record({
+    dtype: fc.constantFrom<Float>('float32', 'float32', 'float16', 'bfloat16'),
+    n: size(2),
+    h: size(6),
+    w: size(6),
+    c: size(3),
+    window: fc.tuple(size(3), size(3)),
+    strides: fc.tuple(size(2), size(2)),
+    padding: fc.constantFrom<Padding>('same', 'valid', [
+      [1, 0],
+      [0, 1],
+    ]),
+  })
+  .map(({ dtype, n, h, w, c, window, strides, padding }) => {
+    const x: Type = { dtype, shape: [n, h, w, c] }
+    const attrs: WindowAttrs = { window, strides, padding }
+    const types = opDef('maxPool2d').infer([x], attrs, [])
+    return { x, attrs, y: typeof types === 'string' ? null : types[0] }
+  })
+  .filter((g): g is Geometry => g.y !== null && g.y !== undefined)
+
+/** The largest of a window is the same after a small step. */
+const distinct = (x: CaseInput): boolean => {
+  const sorted = [...x.data].sort((a, b) => a - b)
+  return sorted.every((v, i) => i === 0 || v - (sorted[i - 1] as number) > 1 / 128)
+}
+
+export const poolingCases: CaseTable<PoolingOps> = {
+  maxPool2d: geometry.chain(({ x, attrs }) =>
+    tensorArb(x).map((data) => ({ op: 'maxPool2d', inputs: [data], attrs, isSmooth: distinct(data) })),
+  ),
+  maxPool2dGradient: geometry.chain(({ x, attrs, y }) =>
+    fc.tuple(tensorArb(x), tensorArb(y)).map((inputs) => ({ op: 'maxPool2dGradient', inputs, attrs, isSmooth: false })),
+  ),
+  avgPool2d: geometry.chain(({ x, attrs }) =>
+    tensorArb(x).map((data) => ({ op: 'avgPool2d', inputs: [data], attrs, isSmooth: true })),
+  ),
+  avgPool2dGradient: geometry.chain(({ x, attrs, y }) =>
+    tensorArb(y).map((data) => ({
+      op: 'avgPool2dGradient',
+      inputs: [data],
+      attrs: { ...attrs, inputShape: x.shape },
+      isSmooth: true,
+    })),
+  ),
+}

@@ -1,0 +1,332 @@
+/** What every pass keeps, on random graphs; then each pass's own purpose on the smallest program that shows it. */
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { interpret } from '../../src/ir/interpret.ts'
+import { parse, parseAll } from '../../src/ir/parse.ts'
+import { print } from '../../src/ir/print.ts'
+import { sideTables } from '../../src/ir/side-tables.ts'
+import { nodesOf } from '../../src/ir/graph.ts'
+import type { Graph } from '../../src/ir/types.ts'
+import { verify } from '../../src/ir/verify.ts'
+import { passFactories, parsePipeline } from '../../src/passes/registry.ts'
+import { runPipeline } from '../../src/passes/runner.ts'
+import type { Plans } from '../../src/passes/pass.ts'
+import { simplifyRules } from '../../src/passes/simplify/index.ts'
+import { rewrite } from '../../src/passes/rewrite/driver.ts'
+import { anyGraph, feedsFor } from '../../src/testing/graphs.ts'
+
+type Feeds = ReturnType<typeof feedsFor>
+
+/** Runs `prepare` and then `run`, as an executable does. */
+const runPlans = (plans: Plans, feeds: Feeds) => {
+  const variables = new Map<string, ArrayLike<number>>(feeds.variables)
+  if (plans.prepare !== undefined)
+    for (const [name, tensor] of interpret(plans.prepare, { variables }).updates) variables.set(name, tensor.data)
+  return interpret(plans.run as Graph, { inputs: feeds.inputs, variables })
+}
+
+const same = (got: ArrayLike<number>, want: ArrayLike<number>, exact: boolean): void => {
+  expect(got.length).toBe(want.length)
+  for (let i = 0; i < want.length; i++) {
+    const [g, w] = [got[i] as number, want[i] as number]
+    if (Object.is(g, w) || (Number.isNaN(g) && Number.isNaN(w))) continue
+    if (exact) expect.fail(`element ${i}: got ${g}, expected exactly ${w}`)
+    if (!(g === w || Math.abs(g - w) <= 2e-2 * Math.max(1, Math.abs(w))))
+      expect.fail(`element ${i}: got ${g}, expected ${w}`)
+  }
+}
+
+describe('every pass', () => {
+  const cases = passFactories.filter((f) => f.name !== 'to-inference').map((f) => ({ name: f.name, pass: f.make({}) }))
+
+  test.each(cases)('$name keeps meaning, well-formedness and the signature', ({ pass }) => {
+    fc.assert(
+      fc.property(anyGraph({ mixedTypes: pass.preserves === 'bits' }), fc.nat(1000), ({ graph }, seed) => {
+        const { plans } = runPipeline({ ...parsePipeline('dce'), passes: [pass] }, { run: graph }, { verify: true })
+        const feeds = feedsFor(graph, seed)
+        const want = interpret(graph, feeds)
+        const got = runPlans(plans, feeds)
+        expect(Object.keys(got.outputs)).toEqual(Object.keys(want.outputs))
+        for (const [name, tensor] of Object.entries(want.outputs)) {
+          expect(got.outputs[name]?.dtype).toBe(tensor.dtype)
+          expect(got.outputs[name]?.shape).toEqual(tensor.shape)
+          same(got.outputs[name]?.data ?? [], tensor.data, pass.preserves === 'bits')
+        }
+        for (const [name, tensor] of want.updates)
+          same(got.updates.get(name)?.data ?? [], tensor.data, pass.preserves === 'bits')
+        expect(plans.run?.inputs).toEqual(graph.inputs)
+      }),
+      { numRuns: 80 },
+    )
+  })
+
+  test.each(cases)(
+    '$name gives the same object where it changes nothing, and changes nothing twice',
+    ({ name, pass }) => {
+      fc.assert(
+        fc.property(anyGraph(), ({ graph }) => {
+          const clean = parsePipeline(`${name},dce`)
+          const once = runPipeline(clean, { run: graph })
+          const twice = runPipeline({ ...clean, passes: [pass] }, once.plans)
+          expect(twice.plans).toBe(once.plans)
+          expect(twice.records.every((r) => !r.changed)).toBe(true)
+        }),
+        { numRuns: 40 },
+      )
+    },
+  )
+
+  test('the whole cleaning pipeline keeps bits under any order', () => {
+    const names = ['fold-constants', 'cse', 'dce', 'hoist-prepare']
+    fc.assert(
+      fc.property(anyGraph(), fc.shuffledSubarray(names, { minLength: 2 }), fc.nat(1000), ({ graph }, order, seed) => {
+        const { plans } = runPipeline(parsePipeline(order.join(',')), { run: graph }, { verify: true })
+        const feeds = feedsFor(graph, seed)
+        const [want, got] = [interpret(graph, feeds), runPlans(plans, feeds)]
+        for (const [name, tensor] of Object.entries(want.outputs))
+          same(got.outputs[name]?.data ?? [], tensor.data, true)
+      }),
+      { numRuns: 60 },
+    )
+  })
+})
+
+/** Input above, output below, separated by a comment; passes by name. */
+const golden = (passes: string, source: string): void => {
+  const [before, after] = parseAll(source)
+  if (before === undefined || after === undefined) throw new Error('a golden holds two graphs')
+  const { plans } = runPipeline(parsePipeline(passes), { run: before }, { verify: true })
+  expect(print(plans.run as Graph, { paths: false })).toBe(print(after, { paths: false }))
+}
+
+describe('to-inference', () => {
+  test('batch norm takes moving statistics, dropout vanishes, updates too', () =>
+    golden(
+      'to-inference',
+      `
+    graph g {
+      %x = input() {name="x"} : float32[2,3]
+      %s = variable() {name="s"} : float32[3]  %o = variable() {name="o"} : float32[3]
+      %m = variable() {name="m", trainable=false} : float32[3]  %v = variable() {name="v", trainable=false} : float32[3]
+      %y = batchNorm(%x, %s, %o, %m, %v) {epsilon=0.001, momentum=0.99} : float32[2,3]
+      %z = dropout(%y) {rate=0.2, stream="drop"} : float32[2,3]
+      update %m = %s
+      return z = %z
+    }
+    // ----
+    graph g {
+      %x = input() {name="x"} : float32[2,3]
+      %s = variable() {name="s"} : float32[3]  %o = variable() {name="o"} : float32[3]
+      %m = variable() {name="m", trainable=false} : float32[3]  %v = variable() {name="v", trainable=false} : float32[3]
+      %y = batchNormInference(%x, %s, %o, %m, %v) {epsilon=0.001} : float32[2,3]
+      return z = %y
+    }`,
+    ))
+})
+
+describe('cse', () => {
+  test('equal nodes become one; -0 and 0 stay apart', () =>
+    golden(
+      'cse',
+      `
+    graph g {
+      %x = input() {name="x"} : float32[2]  %a = neg(%x) : float32[2]  %b = neg(%x) : float32[2]  %c = add(%a, %b) : float32[2]
+      %p = constant() {value=0} : float32[2]  %q = constant() {value=-0} : float32[2]  %d = add(%c, %p) : float32[2]  %e = add(%d, %q) : float32[2]
+      return e = %e
+    }
+    graph g {
+      %x = input() {name="x"} : float32[2]  %a = neg(%x) : float32[2]  %c = add(%a, %a) : float32[2]
+      %p = constant() {value=0} : float32[2]  %q = constant() {value=-0} : float32[2]  %d = add(%c, %p) : float32[2]  %e = add(%d, %q) : float32[2]
+      return e = %e
+    }`,
+    ))
+})
+
+describe('fold-constants', () => {
+  test('what depends on literals alone is computed, rounded as a run would', () =>
+    golden(
+      'fold-constants,dce',
+      `
+    graph g {
+      %x = input() {name="x"} : float32[2]  %a = constant() {value=0.1} : float32[2]  %b = constant() {value=[1, 3]} : float32[2]
+      %c = add(%a, %b) : float32[2]  %y = mul(%x, %c) : float32[2]
+      return y = %y
+    }
+    graph g {
+      %x = input() {name="x"} : float32[2]  %c = constant() {value=[1.100000023841858, 3.0999999046325684]} : float32[2]  %y = mul(%x, %c) : float32[2]
+      return y = %y
+    }`,
+    ))
+})
+
+describe('fold-batch-norm', () => {
+  const network = (use: string) =>
+    parse(`
+    graph g {
+      %x = input() {name="x"} : float32[1,4,4,2]  %k = variable() {name="k"} : float32[3,3,2,3]
+      %s = variable() {name="s"} : float32[3]  %o = variable() {name="o"} : float32[3]  %m = variable() {name="m"} : float32[3]  %v = variable() {name="v", init={kind="ones"}} : float32[3]
+      %c = conv2d(%x, %k) {padding="valid"} : float32[1,2,2,3]
+      %y = batchNormInference(%c, %s, %o, %m, %v) {epsilon=0.001} : float32[1,2,2,3]
+      return y = %y${use}
+    }`)
+  test('the norm vanishes into the kernel, and the results agree', () => {
+    const graph = network('')
+    const { plans } = runPipeline(parsePipeline('fold-batch-norm,dce'), { run: graph }, { verify: true })
+    expect(nodesOf(plans.run as Graph).some((n) => n.op === 'batchNormInference')).toBe(false)
+    const feeds = feedsFor(graph, 5)
+    const variables = new Map([...feeds.variables, ['v', Float64Array.of(0.5, 1, 2)]])
+    const options = { inputs: feeds.inputs, variables, mode: 'float64' } as const
+    const [want, got] = [
+      interpret(graph, options).outputs['y']?.data ?? [],
+      interpret(plans.run as Graph, options).outputs['y']?.data ?? [],
+    ]
+    Array.from(want).forEach((w, i) => expect(got[i]).toBeCloseTo(w, 12))
+  })
+  test('not where the convolution has another use', () => {
+    const { records } = runPipeline(parsePipeline('fold-batch-norm'), { run: network(', c = %c') })
+    expect(records[0]?.changed).toBe(false)
+  })
+})
+
+describe('hoist-prepare', () => {
+  test('work on variables crosses over as derived variables; broadcasts stay', () => {
+    const graph = parse(`graph g {
+      %x = input() {name="x"} : float32[2,3]  %w = variable() {name="w"} : float32[3]  %e = exp(%w) : float32[3]
+      %b = broadcast(%e) {axes=[1], shape=[2, 3]} : float32[2,3]  %y = mul(%x, %b) : float32[2,3]
+      return y = %y
+    }`)
+    const { plans } = runPipeline(parsePipeline('hoist-prepare'), { run: graph }, { verify: true })
+    expect(print(plans.prepare as Graph)).toMatchInlineSnapshot(`
+      "graph g.prepare {
+        %0 = variable() {name=".prepared/0", trainable=false} : float32[3]
+        %1 = variable() {name="w"} : float32[3]
+        %2 = exp(%1) : float32[3]
+        update %0 = %2
+        return
+      }
+      "
+    `)
+    expect(print(plans.run as Graph)).toMatchInlineSnapshot(`
+      "graph g {
+        %0 = input() {name="x"} : float32[2,3]
+        %1 = variable() {name=".prepared/0", trainable=false} : float32[3]
+        %2 = broadcast(%1) {axes=[1], shape=[2, 3]} : float32[2,3]
+        %3 = mul(%0, %2) : float32[2,3]
+        return y = %3
+      }
+      "
+    `)
+  })
+  test('not where the plan changes variables', () => {
+    const graph = parse(
+      'graph g { %x = input() {name="x"} : float32[3] %w = variable() {name="w"} : float32[3] %e = exp(%w) : float32[3] %y = mul(%x, %e) : float32[3] update %w = %y return y = %y }',
+    )
+    expect(runPipeline(parsePipeline('hoist-prepare'), { run: graph }).plans.prepare).toBeUndefined()
+  })
+})
+
+describe('simplify', () => {
+  test('every rule fires on its own law', () => {
+    const seen = new Set<string>()
+    for (const source of lawPrograms) rewrite(parse(source), simplifyRules, 'test', (name) => seen.add(name))
+    expect(simplifyRules.map((r) => r.name).filter((name) => !seen.has(name))).toEqual([])
+  })
+  test('not x * 0 -> 0: wrong for NaN and infinities', () => {
+    const { records } = runPipeline(parsePipeline('simplify'), {
+      run: parse(
+        'graph g { %x = input() {name="x"} : float32[2] %z = constant() {value=0} : float32[2] %y = mul(%x, %z) : float32[2] return %y }',
+      ),
+    })
+    expect(records[0]?.changed).toBe(false)
+  })
+  test('a cast pair that rounds stays; one that loses nothing goes', () => {
+    golden(
+      'simplify,dce',
+      `
+      graph keep { %x = input() {name="x"} : float32[4]  %h = cast(%x) {to="float16"} : float16[4]  %y = cast(%h) {to="float32"} : float32[4]  return %y }
+      graph keep { %x = input() {name="x"} : float32[4]  %h = cast(%x) {to="float16"} : float16[4]  %y = cast(%h) {to="float32"} : float32[4]  return %y }`,
+    )
+    golden(
+      'simplify,dce',
+      `
+      graph go { %x = input() {name="x"} : float16[4]  %h = cast(%x) {to="float32"} : float32[4]  %y = cast(%h) {to="float16"} : float16[4]  return %y }
+      graph go { %x = input() {name="x"} : float16[4]  return %x }`,
+    )
+  })
+  test('rules that undo each other are named', () => {
+    const flip = [
+      { name: 'neg -> abs', op: 'neg', preserves: 'rounding', rewrite: (n, m) => m.b.emit1('abs', n.inputs, {}) },
+      { name: 'abs -> neg', op: 'abs', preserves: 'rounding', rewrite: (n, m) => m.b.emit1('neg', n.inputs, {}) },
+    ] satisfies Parameters<typeof rewrite>[1]
+    expect(() =>
+      rewrite(
+        parse('graph g { %x = input() {name="x"} : float32[2] %y = neg(%x) : float32[2] return %y }'),
+        flip,
+        'test',
+      ),
+    ).toThrow(expect.objectContaining({ code: 'EF304', message: expect.stringMatching(/neg -> abs|abs -> neg/) }))
+  })
+})
+
+const program = (body: string) =>
+  `graph g { %x = input() {name="x"} : float32[2,3] %f = input() {name="f"} : float32[2,3] %p = input() {name="p"} : bool[2,3] ${body} }`
+const constant = (value: string, type = 'float32[2,3]') => `%c = constant() {value=${value}} : ${type}`
+const lawPrograms: readonly string[] = [
+  program(`${constant('-0')} %y = add(%x, %c) : float32[2,3] return %y`),
+  program(`${constant('0')} %y = add(%c, %x) : float32[2,3] return %y`),
+  program(`${constant('0')} %y = sub(%x, %c) : float32[2,3] return %y`),
+  program(`${constant('1')} %y = mul(%x, %c) : float32[2,3] return %y`),
+  program(`${constant('1')} %y = div(%x, %c) : float32[2,3] return %y`),
+  program(`${constant('1')} %y = pow(%x, %c) : float32[2,3] return %y`),
+  program(`${constant('2')} %y = pow(%x, %c) : float32[2,3] return %y`),
+  program(`${constant('4')} %y = div(%x, %c) : float32[2,3] return %y`),
+  ...['neg', 'abs', 'relu', 'relu6'].map((op) =>
+    program(`%a = ${op}(%x) : float32[2,3] %y = ${op}(%a) : float32[2,3] return %y`),
+  ),
+  program('%a = not(%p) : bool[2,3] %y = not(%a) : bool[2,3] return %y'),
+  program('%a = neg(%f) : float32[2,3] %y = add(%x, %a) : float32[2,3] return %y'),
+  program('%a = neg(%f) : float32[2,3] %y = sub(%x, %a) : float32[2,3] return %y'),
+  ...['maximum', 'minimum'].map((op) => program(`%y = ${op}(%x, %x) : float32[2,3] return %y`)),
+  ...['and', 'or'].map((op) => program(`%y = ${op}(%p, %p) : bool[2,3] return %y`)),
+  program('%a = sqrt(%x) : float32[2,3] %y = reciprocal(%a) : float32[2,3] return %y'),
+  program('%y = select(%p, %x, %x) : float32[2,3] return %y'),
+  program(`${constant('1', 'bool[]')} %y = select(%c, %x, %f) : float32[2,3] return %y`),
+  program('%y = cast(%x) {to="float32"} : float32[2,3] return %y'),
+  program('%a = cast(%p) {to="float32"} : float32[2,3] %y = cast(%a) {to="bool"} : bool[2,3] return %y'),
+  program('%y = reshape(%x) {shape=[2, 3]} : float32[2,3] return %y'),
+  program('%a = reshape(%x) {shape=[6]} : float32[6] %y = reshape(%a) {shape=[3, 2]} : float32[3,2] return %y'),
+  program('%y = transpose(%x) {permutation=[0, 1]} : float32[2,3] return %y'),
+  program(
+    '%a = transpose(%x) {permutation=[1, 0]} : float32[3,2] %y = transpose(%a) {permutation=[1, 0]} : float32[2,3] return %y',
+  ),
+  program('%a = reverse(%x) {axes=[1]} : float32[2,3] %y = reverse(%a) {axes=[1]} : float32[2,3] return %y'),
+  program('%y = reverse(%x) {axes=[]} : float32[2,3] return %y'),
+  program('%y = broadcast(%x) {axes=[0, 1], shape=[2, 3]} : float32[2,3] return %y'),
+  program(
+    '%a = broadcast(%x) {axes=[1, 2], shape=[4, 2, 3]} : float32[4,2,3] %y = broadcast(%a) {axes=[1, 2, 3], shape=[5, 4, 2, 3]} : float32[5,4,2,3] return %y',
+  ),
+  program(`${constant('3')} %y = broadcast(%c) {axes=[1, 2], shape=[4, 2, 3]} : float32[4,2,3] return %y`),
+  program(`${constant('3')} %y = reshape(%c) {shape=[6]} : float32[6] return %y`),
+  program(`${constant('3')} %y = transpose(%c) {permutation=[1, 0]} : float32[3,2] return %y`),
+  program(`${constant('3')} %y = slice(%c) {limits=[1, 3], starts=[0, 0], strides=[1, 1]} : float32[1,3] return %y`),
+  program('%y = slice(%x) {limits=[2, 3], starts=[0, 0], strides=[1, 1]} : float32[2,3] return %y'),
+  program('%y = pad(%x) {high=[0, 0], interior=[0, 0], low=[0, 0], value=0} : float32[2,3] return %y'),
+  program('%y = concatenate(%x) {axis=0} : float32[2,3] return %y'),
+  ...['reduceSum', 'reduceMax', 'reduceMin'].map((op) => program(`%y = ${op}(%x) {axes=[]} : float32[2,3] return %y`)),
+]
+
+test('verify agrees with what passes leave behind', () => {
+  fc.assert(
+    fc.property(anyGraph(), ({ graph }) => {
+      const { plans } = runPipeline(
+        parsePipeline('simplify,fold-constants,cse,decompose,simplify,fold-constants,cse,dce,hoist-prepare'),
+        { run: graph },
+        { verify: true },
+      )
+      for (const plan of [plans.run, plans.prepare]) if (plan !== undefined) expect(verify(plan)).toEqual([])
+      const text = print(plans.run as Graph)
+      expect(print(parse(text, { constants: sideTables(graph).constants }))).toBe(text)
+    }),
+    { numRuns: 60 },
+  )
+})

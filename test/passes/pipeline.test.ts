@@ -1,0 +1,118 @@
+/** The runner, the text form of pipelines, and what a failing pass leaves behind. */
+import { describe, expect, test } from 'vitest'
+import { Edit } from '../../src/ir/edit.ts'
+import { parse } from '../../src/ir/parse.ts'
+import { print } from '../../src/ir/print.ts'
+import { definePass, type Plans } from '../../src/passes/pass.ts'
+import { pipeline } from '../../src/passes/pipeline.ts'
+import { parsePipeline, passFactories } from '../../src/passes/registry.ts'
+import { runPipeline, type Reproducer } from '../../src/passes/runner.ts'
+
+const graph = parse(
+  'graph g { %x = input() {name="x"} : float32[2] %y = neg(%x) : float32[2] %z = neg(%y) : float32[2] %d = neg(%z) : float32[2] return %z }',
+)
+const failing = definePass({
+  name: 'failing',
+  summary: 'throws',
+  phase: 'simplify',
+  preserves: 'bits',
+  run: () => {
+    throw new TypeError('oh')
+  },
+})
+const breaking = definePass({
+  name: 'breaking',
+  summary: 'leaves a bad graph',
+  phase: 'simplify',
+  preserves: 'bits',
+  run: (g) => {
+    const e = new Edit(g, 'breaking')
+    e.remove(g.nodes[1]?.id as never)
+    return e.commit()
+  },
+})
+
+describe('text form', () => {
+  test('parses and prints back', () => {
+    expect(parsePipeline('simplify, decompose{ops=["silu","softmax"]} ,cse').toString()).toBe(
+      'simplify,decompose{ops=["silu","softmax"]},cse',
+    )
+    expect(parsePipeline(passFactories.map((f) => f.name).join(',')).passes.length).toBe(passFactories.length)
+  })
+  test.each([
+    ['simplfy', 'EF301', /there is no pass "simplfy".*/],
+    ['cse{deep=true}', 'EF302', /pass cse has no option "deep"; it has none/],
+    ['decompose{ops=3}', 'EF302', /must be a list of names/],
+    ['decompose{ops=["silu"]', 'EF302', /this "{" is not closed/],
+    ['cse,,dce', 'EF302', /expected the name of a pass at column 5/],
+    ['cse dce', 'EF302', /expected "," between passes/],
+    ['decompose{ops=[}', 'EF302', /not a value/],
+  ])('%s', (text, code, message) => {
+    expect(() => parsePipeline(text)).toThrow(
+      expect.objectContaining({ code, message: expect.stringMatching(message) }),
+    )
+  })
+  test('editing by name', () => {
+    const base = parsePipeline('simplify,cse,dce')
+    expect(base.before('cse', failing).toString()).toBe('simplify,failing,cse,dce')
+    expect(base.after('dce', failing).toString()).toBe('simplify,cse,dce,failing')
+    expect(base.replace('cse', failing).toString()).toBe('simplify,failing,dce')
+    expect(base.without('cse').toString()).toBe('simplify,dce')
+    expect(base.toString()).toBe('simplify,cse,dce')
+    expect(() => base.before('fuse', failing)).toThrow(
+      expect.objectContaining({ code: 'EF301', message: expect.stringContaining('simplify, cse, dce') }),
+    )
+  })
+})
+
+describe('runner', () => {
+  test('records before, after, change by identity, counts', () => {
+    const { records } = runPipeline(parsePipeline('dce,simplify,cse'), { run: graph }, { verify: true })
+    expect(records.map((r) => [r.name, r.changed, r.report])).toEqual([
+      ['dce', true, { removed: 1 }],
+      ['simplify', true, { 'neg(neg(x)) -> x': 1 }],
+      ['cse', false, {}],
+    ])
+    expect(records[0]?.before).toBe(graph)
+    expect(records[1]?.before).toBe(records[0]?.after)
+    expect(records[2]?.after).toBe(records[2]?.before)
+    const [first] = records
+    expect(first?.before.nodes.filter((n, i) => n !== first.after.nodes[i]).length).toBe(1)
+  })
+  test.each([
+    [failing, /pass 'failing': TypeError: oh/],
+    [breaking, /pass 'breaking': it left a graph that is not well-formed/],
+  ])('a failure names the pass and gives a command that replays it', (bad, message) => {
+    const saved: Reproducer[] = []
+    const run = () =>
+      runPipeline(
+        pipeline([...parsePipeline('dce').passes, bad, ...parsePipeline('cse').passes]),
+        { run: graph },
+        {
+          verify: true,
+          saveReproducer: (r) => {
+            saved.push(r)
+            return '/tmp/r.ir'
+          },
+        },
+      )
+    expect(run).toThrow(expect.objectContaining({ code: 'EF303', message: expect.stringMatching(message) }))
+    expect(run).toThrow(`to replay: effuse opt /tmp/r.ir --passes '${bad.name},cse'`)
+    const again: Plans = { run: parse(saved[0]?.graph ?? '') }
+    expect(print(again.run as typeof graph)).toBe(
+      print(runPipeline(parsePipeline('dce'), { run: graph }).plans.run as typeof graph),
+    )
+  })
+  test('debug lines go to the log, one per pass and plan', () => {
+    const lines: string[] = []
+    runPipeline(
+      parsePipeline('dce,cse'),
+      { run: graph },
+      { debug: { level: 2, printAfter: ['cse'], log: (l) => lines.push(l) } },
+    )
+    expect(lines[0]).toMatch(/^dce +run +4 -> 3 nodes +\d+\.\d ms$/)
+    expect(lines[1]).toBe('    removed: 1')
+    expect(lines[2]).toMatch(/^cse .*\(unchanged\)$/)
+    expect(lines[3]).toContain('// after cse, plan run\ngraph g {')
+  })
+})
