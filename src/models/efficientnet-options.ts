@@ -1,0 +1,122 @@
+/** The options of efficientNet(): types, defaults and checks. */
+import { EffuseError } from '../ir/diagnostics.ts'
+import { nearest } from '../ir/parse.ts'
+import type { BlockRow } from './efficientnet-variants.ts'
+
+/** Per channel or one for all, in the units of the input (0 to 255). */
+export interface Normalization {
+  readonly mean: number | readonly number[]
+  readonly std: number | readonly number[]
+}
+
+export interface EfficientNetOptions {
+  /** Default 1000. */
+  readonly classes?: number | undefined
+  /** Height and width of the input; default: the variant's own. Two numbers: height, width. */
+  readonly resolution?: number | readonly [number, number] | undefined
+  /** Default 3. */
+  readonly inChannels?: number | undefined
+  /** Rate before the last layer; default: the variant's own. */
+  readonly dropout?: number | undefined
+  /** Rate of the last block; earlier ones less, in proportion. Default 0.2. */
+  readonly stochasticDepth?: number | undefined
+  /** 'same': TensorFlow's, the default; 'symmetric': PyTorch's. They differ at strides of 2. */
+  readonly padding?: 'same' | 'symmetric' | undefined
+  /** true (default): ImageNet's mean and deviation for 3 channels, 0.5 and 0.5 of 255 otherwise; false: none. */
+  readonly normalize?: boolean | Normalization | undefined
+  readonly batchNorm?: { readonly momentum?: number | undefined; readonly epsilon?: number | undefined } | undefined
+  /** Replaces the block table, for small models; scaled like the standard one. */
+  readonly blocks?: readonly BlockRow[] | undefined
+}
+
+type Check = readonly [expects: string, accepts: (value: unknown) => boolean]
+const isPositive = (v: unknown): boolean => Number.isSafeInteger(v) && Number(v) > 0
+const isRate = (v: unknown): boolean => typeof v === 'number' && v >= 0 && v < 1
+const isNumbers = (v: unknown, accepts: (x: number) => boolean): boolean =>
+  (Array.isArray(v) ? v : [v]).every((x) => typeof x === 'number' && accepts(x))
+const isRecord = (v: unknown): v is { readonly [name: string]: unknown } =>
+  typeof v === 'object' && v !== null && !Array.isArray(v)
+
+const checks: { readonly [K in keyof Required<EfficientNetOptions>]: Check } = {
+  classes: ['a positive integer', isPositive],
+  resolution: [
+    'a positive integer, or [height, width]',
+    (v) => isPositive(v) || (Array.isArray(v) && v.length === 2 && v.every(isPositive)),
+  ],
+  inChannels: ['a positive integer', isPositive],
+  dropout: ['a number from 0 to below 1', isRate],
+  stochasticDepth: ['a number from 0 to below 1', isRate],
+  padding: ["'same' or 'symmetric'", (v) => v === 'same' || v === 'symmetric'],
+  normalize: [
+    'true, false or { mean, std } with positive std',
+    (v) =>
+      typeof v === 'boolean' ||
+      (isRecord(v) && isNumbers(v['mean'], Number.isFinite) && isNumbers(v['std'], (x) => x > 0 && x < Infinity)),
+  ],
+  batchNorm: [
+    '{ momentum, epsilon }, momentum from 0 to 1, epsilon above 0',
+    (v) =>
+      isRecord(v) &&
+      Object.entries(v).every(
+        ([key, x]) =>
+          x === undefined ||
+          (typeof x === 'number' && ((key === 'momentum' && x >= 0 && x <= 1) || (key === 'epsilon' && x > 0))),
+      ),
+  ],
+  blocks: ['a list of { kernel, repeats, filters, expand, strides }', (v) => Array.isArray(v) && v.length > 0],
+}
+const rowChecks: { readonly [K in keyof Required<BlockRow>]: Check } = {
+  kernel: ['an odd positive integer', (v) => isPositive(v) && Number(v) % 2 === 1],
+  repeats: ['a positive integer', isPositive],
+  filters: ['a positive integer', isPositive],
+  expand: ['a positive integer', isPositive],
+  strides: ['1 or 2', (v) => v === 1 || v === 2],
+  squeezeExcite: ['a number from 0 to 1', (v) => typeof v === 'number' && v >= 0 && v <= 1],
+}
+
+/** @throws EffuseError EF403 naming the option, what it takes and what came. */
+export const checkEfficientNetOptions = (options: EfficientNetOptions): void => {
+  checkRecord('efficientNet()', '', options, checks)
+  for (const [i, row] of (options.blocks ?? []).entries()) {
+    checkRecord('a row of blocks', `blocks[${i}].`, row, rowChecks)
+    for (const key of ['kernel', 'repeats', 'filters', 'expand', 'strides'] as const) {
+      if (row[key] === undefined)
+        throw new EffuseError({ code: 'EF403', message: `blocks[${i}] needs "${key}": ${rowChecks[key][0]}` })
+    }
+  }
+  const channels = options.inChannels ?? 3
+  if (typeof options.normalize === 'object') {
+    for (const [key, value] of Object.entries(options.normalize)) {
+      if (Array.isArray(value) && value.length !== channels)
+        throw new EffuseError({
+          code: 'EF403',
+          message: `normalize.${key} needs ${channels} numbers, one per channel, got ${value.length}`,
+        })
+    }
+  }
+}
+
+const checkRecord = (what: string, prefix: string, record: object, known: { readonly [name: string]: Check }): void => {
+  for (const [name, value] of Object.entries(record)) {
+    const check = Object.hasOwn(known, name) ? known[name] : undefined
+    if (check === undefined)
+      throw new EffuseError({
+        code: 'EF403',
+        message: `${what} has no option "${name}"; it has ${Object.keys(known).join(', ')}`,
+        hint: `did you mean "${nearest(name, Object.keys(known))}"?`,
+      })
+    if (value !== undefined && !check[1](value))
+      throw new EffuseError({
+        code: 'EF403',
+        message: `option "${prefix}${name}" must be ${check[0]}, got ${JSON.stringify(value)}`,
+      })
+  }
+}
+
+/** Mean and deviation per channel of `normalize: true`, in units of 0 to 255. */
+export const defaultNormalization = (
+  channels: number,
+): { readonly mean: readonly number[]; readonly std: readonly number[] } =>
+  channels === 3
+    ? { mean: [0.485, 0.456, 0.406].map((x) => x * 255), std: [0.229, 0.224, 0.225].map((x) => x * 255) }
+    : { mean: new Array<number>(channels).fill(127.5), std: new Array<number>(channels).fill(127.5) }
