@@ -1,0 +1,99 @@
+/** A tfjs backend as the runtime uses it: buffers counted by hand, and on wasm and cpu their memory as typed arrays. */
+import type { DType } from '../../ir/types.ts'
+import { hostArray, hostArrayOf, type HostArray } from '../backend.ts'
+import type { Opened } from './open.ts'
+import type { DataId, KernelBackend, KernelFunc, TensorInfo, TfjsCore } from './tfjs-types.ts'
+
+export interface Device {
+  readonly kind: 'wasm' | 'cpu' | 'other'
+  /** tfjs's name of the backend, the one kernels are registered under. */
+  readonly name: string
+  readonly tf: TfjsCore
+  readonly backend: KernelBackend
+  /** Null: the memory cannot be seen from JavaScript, so 'host' lowerings do not run. */
+  readonly host: HostMemory | null
+  kernel(name: string): KernelFunc | null
+  /** Copies; the shape is what tfjs notes for the buffer. */
+  upload(data: HostArray, shape: readonly number[], dtype: DType): DataId
+  download(dataId: DataId, dtype: DType): Promise<HostArray>
+  /** One element, waiting for it. */
+  readScalar(dataId: DataId): number
+  /** Changes the shape that tfjs-wasm notes for a buffer; its elements stay. */
+  noteShape(dataId: DataId, shape: readonly number[]): void
+  /** Does the buffer live here? */
+  holds(dataId: DataId): boolean
+  retain(dataId: DataId): void
+  free(dataId: DataId): void
+}
+
+export interface HostMemory {
+  /** A buffer with any content. */
+  allocate(shape: readonly number[], dtype: DType): DataId
+  /** The buffer's memory; stale after the next allocation. */
+  view(dataId: DataId, dtype: DType, length: number): HostArray
+}
+
+/** Half types are held as float32. */
+export const tfjsDtype = (dtype: DType): 'float32' | 'int32' | 'bool' =>
+  dtype === 'int32' || dtype === 'bool' ? dtype : 'float32'
+
+export const makeDevice = ({ tf, name, backend }: Opened): Device => {
+  const kind = isWasm(backend) ? 'wasm' : isCpu(backend) ? 'cpu' : 'other'
+  const kernels = new Map<string, KernelFunc | null>()
+  return {
+    kind,
+    name,
+    tf,
+    backend,
+    host: isWasm(backend) ? wasmMemory(backend) : isCpu(backend) ? cpuMemory(backend) : null,
+    kernel: (kernel) => {
+      const known = kernels.get(kernel)
+      if (known !== undefined) return known
+      const found = tf.getKernel(kernel, name)?.kernelFunc ?? null
+      kernels.set(kernel, found)
+      return found
+    },
+    // The cpu backend keeps the array that it is given, so it gets a copy.
+    upload: (data, shape, dtype) =>
+      backend.write(kind === 'wasm' ? data : hostArrayOf(dtype, data), [...shape], tfjsDtype(dtype)),
+    download: async (dataId, dtype) => hostArrayOf(dtype, await backend.read(dataId)),
+    readScalar: (dataId) => backend.readSync(dataId)[0] ?? 0,
+    noteShape: (dataId, shape) => {
+      if (isWasm(backend)) backend.dataIdMap.get(dataId).shape = [...shape]
+    },
+    holds: (dataId) => backend.refCount(dataId) > 0,
+    retain: (dataId) => backend.incRef(dataId),
+    free: (dataId) => {
+      backend.disposeData(dataId)
+    },
+  }
+}
+
+interface Wasm extends KernelBackend {
+  readonly dataIdMap: { get(dataId: DataId): { shape: number[] } }
+  makeOutput(shape: number[], dtype: string): TensorInfo
+  typedArrayFromHeap(tensor: TensorInfo): HostArray
+}
+interface Cpu extends KernelBackend {
+  makeTensorInfo(shape: number[], dtype: string, values: ArrayBufferView): TensorInfo
+  readonly data: { get(dataId: DataId): { readonly values: HostArray } }
+}
+const isWasm = (backend: KernelBackend): backend is Wasm => 'typedArrayFromHeap' in backend && 'wasm' in backend
+const isCpu = (backend: KernelBackend): backend is Cpu =>
+  'makeTensorInfo' in backend && 'blockSize' in backend && 'data' in backend
+
+const wasmMemory = (backend: Wasm): HostMemory => ({
+  allocate: (shape, dtype) => backend.makeOutput([...shape], tfjsDtype(dtype)).dataId,
+  view: (dataId, dtype, length) => backend.typedArrayFromHeap({ dataId, shape: [length], dtype: tfjsDtype(dtype) }),
+})
+
+const cpuMemory = (backend: Cpu): HostMemory => ({
+  allocate: (shape, dtype) => {
+    const values = hostArray(
+      dtype,
+      shape.reduce((a, b) => a * b, 1),
+    )
+    return backend.makeTensorInfo([...shape], tfjsDtype(dtype), values).dataId
+  },
+  view: (dataId) => backend.data.get(dataId).values,
+})

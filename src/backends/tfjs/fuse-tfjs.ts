@@ -1,0 +1,101 @@
+/**
+ * Convolutions and matrix products with the bias and the activation after them, as one kernel of tfjs.
+ * Only where nothing else uses what lies between, and only in float32.
+ */
+import { region } from '../../ir/build.ts'
+import { Edit } from '../../ir/edit.ts'
+import type { OpEmitter } from '../../ir/emitter.ts'
+import { findNode, liveOrder, refKey, rootKeys, typeOf, usesOf } from '../../ir/graph.ts'
+import type { Graph, Node, NodeId, Ref } from '../../ir/types.ts'
+import type { Value } from '../../ir/value.ts'
+import { definePass } from '../../passes/pass.ts'
+import { fusedKinds, isFusedActivation, type Contraction, type FusedActivation } from './fused-kinds.ts'
+
+export const fuseTfjs = definePass({
+  name: 'fuse-tfjs',
+  summary: 'bias and activation into the convolution or product before them',
+  phase: 'fuse',
+  preserves: 'rounding',
+  run: (graph, cx) => {
+    const edit = new Edit(graph, 'fuse-tfjs')
+    for (const node of liveOrder(graph)) {
+      if (!isContraction(node)) continue
+      const chain = chainOf(graph, node)
+      if (chain === null) continue
+      fuse(edit, chain)
+      cx.report(fusedKinds[node.op])
+    }
+    return edit.commit()
+  },
+})
+
+interface Chain {
+  readonly contraction: Contraction
+  readonly add: Node<'add'> | null
+  /** The vector [C] that the add repeats. */
+  readonly bias: Ref | null
+  readonly activation: Node<FusedActivation> | null
+}
+
+const isContraction = (node: Node): node is Contraction =>
+  (node.op === 'conv2d' ||
+    node.op === 'depthwiseConv2d' ||
+    (node.op === 'matmul' && node.types[0]?.shape.length === 2)) &&
+  node.types[0]?.dtype === 'float32' &&
+  node.attrs.resultDtype === null
+
+/** The node that alone uses this one's result, unless the result is wanted outside. */
+const onlyUser = (graph: Graph, node: Node): Node | null => {
+  const key = refKey({ id: node.id, port: 0 })
+  const uses = usesOf(graph).get(key)
+  return uses?.length === 1 && !rootKeys(graph).has(key) ? (uses[0]?.node ?? null) : null
+}
+
+const chainOf = (graph: Graph, contraction: Contraction): Chain | null => {
+  const next = onlyUser(graph, contraction)
+  if (next === null) return null
+  if (isFusedActivation(next)) return { contraction, add: null, bias: null, activation: next }
+  if (next.op !== 'add') return null
+  const other = next.inputs.find((ref) => ref.id !== contraction.id)
+  const bias = other === undefined ? null : biasOf(graph, other)
+  if (bias === null) return null
+  const last = onlyUser(graph, next)
+  return { contraction, add: next, bias, activation: last !== null && isFusedActivation(last) ? last : null }
+}
+
+/** The vector behind `broadcast(v) {axes = [last]}`, or null. */
+const biasOf = (graph: Graph, ref: Ref): Ref | null => {
+  const node = findNode(graph, ref.id)
+  const [source] = node?.inputs ?? []
+  if (node?.op !== 'broadcast' || source === undefined) return null
+  const { axes, shape } = node.attrs
+  const type = typeOf(graph, source)
+  return type.shape.length === 1 && axes[0] === shape.length - 1 && type.shape[0] === shape.at(-1) ? source : null
+}
+
+/** Input, contraction, bias, repetition, sum, activation: a body has at most this many nodes. */
+const bodyNodesMax = 8
+
+const fuse = (edit: Edit, { contraction, add, bias, activation }: Chain): void => {
+  const last = activation ?? add ?? contraction
+  const operands = [...contraction.inputs, ...(bias === null ? [] : [bias])]
+  const types = operands.map((ref) => edit.typeOf(ref))
+  const first: NodeId = edit.reserveIds(bodyNodesMax)
+  const body = region(
+    fusedKinds[contraction.op],
+    types,
+    (values, b) => {
+      const [x, kernel, vector] = values as readonly [Value, Value, Value?]
+      const y = b.emit1(contraction.op, [x, kernel], contraction.attrs)
+      const sum = vector === undefined ? y : b.add(y, vector)
+      return [activation === null ? sum : activated(b, activation.op, sum)]
+    },
+    first,
+  )
+  const from = [contraction, ...(add === null ? [] : [add]), ...(activation === null ? [] : [activation])]
+  const fused = edit.add('fusion', operands, { kind: fusedKinds[contraction.op], body }, from, contraction.path)
+  edit.replaceUses({ id: last.id, port: 0 }, fused)
+  for (const node of from) edit.remove(node.id)
+}
+
+const activated = (b: OpEmitter, op: FusedActivation, x: Value): Value => b.unary(op, x)

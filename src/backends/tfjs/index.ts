@@ -1,0 +1,94 @@
+/** The tfjs backend: a program op by op on tfjs-core kernels, called directly. `effuse/tfjs`. */
+import { EffuseError } from '../../ir/diagnostics.ts'
+import { nodesOf } from '../../ir/graph.ts'
+import type { TargetInfo } from '../../ir/target.ts'
+import type { Graph } from '../../ir/types.ts'
+import { decompose } from '../../passes/decompose.ts'
+import { planNames } from '../../passes/pass.ts'
+import type { Backend, Program } from '../backend.ts'
+import { makeDevice, type Device } from './device.ts'
+import { fuseTfjs } from './fuse-tfjs.ts'
+import { fusedActivations } from './fused-kinds.ts'
+import { isDecomposed, lowerNode } from './lowering-table.ts'
+import { openInstance, openNamed, type Opened } from './open.ts'
+import { isHalf } from './planner.ts'
+import { makeRunnable } from './runnable.ts'
+import { makeTfjsStore } from './store.ts'
+import { rememberDevice } from './to-tensor.ts'
+import type { KernelBackend, WasmPaths } from './tfjs-types.ts'
+
+export interface TfjsOptions {
+  /** 'auto' (default): 'wasm', else 'cpu'. Or the name of any backend that tfjs-core has registered, or its instance. */
+  readonly backend?: 'auto' | 'wasm' | 'cpu' | (string & {}) | KernelBackend | undefined
+  /** Where the .wasm files lie: a folder, or a path per file. Default: beside the package. No effect once tfjs's wasm backend runs. */
+  readonly wasmPaths?: WasmPaths | undefined
+  /** Run half types by rounding float32 after each op: exact, slow, for tests of mixed precision (default false: they are refused). */
+  readonly emulateHalf?: boolean | undefined
+}
+
+/**
+ * A backend on tfjs-core. The user's tf.getBackend() stays as it is; tensors of the same tfjs backend are fed without a copy.
+ *
+ * @throws EffuseError EF404 where packages are missing, with the command that adds them.
+ * @example
+ * const net = await compile(model, { backend: await createTfjsBackend({ backend: 'wasm' }) })
+ */
+export const createTfjsBackend = async (options: TfjsOptions = {}): Promise<Backend> => {
+  const device = makeDevice(await open(options))
+  const name = `tfjs-${device.name}`
+  const emulateHalf = options.emulateHalf ?? false
+  const target: TargetInfo = {
+    name,
+    halfTypes: emulateHalf ? ['float16', 'bfloat16'] : [],
+    wideOutputs: emulateHalf,
+    fastHalfDepthwise: false,
+    fusions: ['contraction'],
+    fusedActivations: Object.keys(fusedActivations),
+  }
+  return rememberDevice(
+    {
+      name,
+      target,
+      legalize: [decompose(isDecomposed)],
+      fuse: [fuseTfjs],
+      createStore: () => makeTfjsStore(device),
+      compile: async (program, cx) => {
+        if (!emulateHalf) refuseHalf(program, device)
+        return makeRunnable(program, cx, { device, emulateHalf, lowerNode })
+      },
+      // The instance belongs to tfjs and to whoever else uses it; stores and runnables free what is theirs.
+      dispose: () => {},
+    },
+    device,
+  )
+}
+
+const open = async ({ backend = 'auto', wasmPaths }: TfjsOptions): Promise<Opened> => {
+  if (typeof backend !== 'string') return openInstance(backend)
+  if (backend !== 'auto') return openNamed(backend, wasmPaths)
+  try {
+    return await openNamed('wasm', wasmPaths)
+  } catch (error) {
+    if (!(error instanceof EffuseError) || error.code !== 'EF404') throw error
+    return openNamed('cpu', undefined)
+  }
+}
+
+/** tfjs computes in float32: half types would silently be wider than the program says. */
+const refuseHalf = (program: Program, { name }: Device): void => {
+  for (const plan of planNames) {
+    const node = program.plans[plan] === undefined ? undefined : firstHalf(program.plans[plan])
+    if (node === undefined) continue
+    throw new EffuseError({
+      code: 'EF405',
+      path: node.path,
+      message: `${node.path === '' ? '' : `${node.path}: `}${node.op} has the type ${node.types.map((type) => type.dtype).join(', ')}, and tfjs-${name} computes in float32`,
+      hint: 'compile without amp, or make the backend with createTfjsBackend({ emulateHalf: true }) to round after each op',
+    })
+  }
+}
+
+const firstHalf = (graph: Graph) => nodesOf(graph).find((node) => node.types.some(({ dtype }) => isHalf(dtype)))
+
+export { toTensor, type TensorHandle } from './to-tensor.ts'
+export type { KernelBackend, WasmPaths } from './tfjs-types.ts'

@@ -1,0 +1,264 @@
+/**
+ * Element by element. Operands keep their repeated axes where the kernels broadcast by themselves, and so do results:
+ * what is computed from small operands stays small.
+ *
+ * Exactness: int32 goes through the reference semantics (tfjs holds it to 2^24 only); float kernels that break a constraint of the op
+ * (NaN of relu6, sign, maximum and minimum) are replaced below, each with its reason.
+ */
+import type { ElementwiseOps, OpAttrs } from '../../../ir/signatures.ts'
+import { isFloat, type Node, type Type } from '../../../ir/types.ts'
+import type { HostArray } from '../../backend.ts'
+import type { LowerFunction, Lowering } from '../lowering.ts'
+import type { Operand, Planner } from '../planner.ts'
+import { collapsedShapes, jointShape, type View } from '../view.ts'
+import { as, lowerByReference, stored } from './shared.ts'
+
+/** An op of one or two operands, by any name. */
+interface Args<In extends readonly View[]> {
+  readonly node: Node
+  readonly inputs: In
+  readonly types: readonly [Type]
+  readonly planner: Planner
+}
+type Unary = (args: Args<readonly [View]>) => readonly [View]
+type Binary = (args: Args<readonly [View, View]>) => readonly [View]
+
+/** A kernel of one operand, run over what is in memory. */
+const unary =
+  (kernel: string): Unary =>
+  ({ node, inputs: [x], types: [type], planner }) => {
+    if (x.type.dtype === 'int32' || planner.device.kernel(kernel) === null) return byReference(node, [x], planner)
+    return [unaryView(kernel, x, type, planner)]
+  }
+
+const unaryView = (kernel: string, x: View, type: Type, planner: Planner): View => {
+  const flat = as(stored(x), [sizeOfView(x)])
+  return {
+    slot: planner.kernel(kernel, { x: flat }, {}, { dtype: type.dtype, shape: x.shape }),
+    shape: x.shape,
+    type,
+    splat: null,
+  }
+}
+
+const sizeOfView = (view: View): number => view.shape.reduce((a, b) => a * b, 1)
+
+/** A loop of ours over one operand, where no kernel keeps the op's constraints. */
+const unaryLoop =
+  (loop: (x: number) => number): Unary =>
+  ({ node, inputs: [x], types: [type], planner }) => {
+    if (x.type.dtype === 'int32') return byReference(node, [x], planner)
+    const slot = planner.host1(node.op, [stored(x)], { dtype: type.dtype, shape: x.shape }, ([from], [to]) =>
+      mapInto(from as HostArray, to as HostArray, loop),
+    )
+    return [{ slot, shape: x.shape, type, splat: null }]
+  }
+
+const mapInto = (from: HostArray, to: HostArray, f: (x: number) => number): void => {
+  for (let i = 0; i < to.length; i++) to[i] = f(from[i] as number)
+}
+
+/** Reference semantics on what is in memory, so that small operands stay small: elementwise ops do not look at shapes. */
+const byReference = (node: Node, inputs: readonly View[], planner: Planner): readonly [View] => {
+  const shape = jointShape(inputs)
+  const aligned = inputs.map(
+    (view): View => ({ ...planner.expanded(view, shape), type: { dtype: view.type.dtype, shape } }),
+  )
+  const small = { ...node, types: node.types.map((type) => ({ ...type, shape })) } as Node // the same op on the joint shape
+  const [result] = lowerByReference(small, aligned, planner)
+  return [{ ...(result as View), type: node.types[0] as Type }]
+}
+
+/** A kernel of two operands that broadcasts. */
+const binary =
+  (kernel: string): Binary =>
+  ({ node, inputs: [a, b], types: [type], planner }) => {
+    if (a.type.dtype === 'int32' || planner.device.kernel(kernel) === null) return byReference(node, [a, b], planner)
+    return [binaryView(kernel, a, b, type, planner)]
+  }
+
+const binaryView = (kernel: string, a: View, b: View, type: Type, planner: Planner): View => {
+  const shape = jointShape([a, b])
+  const [x, y] = suitable(a, b, shape, planner)
+  const {
+    operands: [xShape = [], yShape = []],
+  } = collapsedShapes([x, y])
+  const slot = planner.kernel(
+    kernel,
+    { a: as(stored(x), xShape), b: as(stored(y), yShape) },
+    {},
+    { dtype: type.dtype, shape },
+  )
+  return { slot, shape, type, splat: null }
+}
+
+/** tfjs-cpu broadcasts anything but suffixes a hundred times slower than it adds: there the small operand is repeated first. */
+const suitable = (a: View, b: View, shape: readonly number[], planner: Planner): readonly [View, View] => {
+  if (planner.device.kind !== 'cpu') return [a, b]
+  const { result, operands } = collapsedShapes([a, b])
+  const isSlow = operands.some((operand) =>
+    operand.some((size, i) => size !== result[result.length - operand.length + i]),
+  )
+  return isSlow ? [planner.expanded(a, shape), planner.expanded(b, shape)] : [a, b]
+}
+
+const comparisons: { readonly [D in OpAttrs<'compare'>['direction']]: string } = {
+  eq: 'Equal',
+  ne: 'NotEqual',
+  lt: 'Less',
+  le: 'LessEqual',
+  gt: 'Greater',
+  ge: 'GreaterEqual',
+}
+
+/** A number that certainly is none of NaN: a literal of the program. */
+const isKnownNumber = (view: View): boolean => view.splat !== null && !Number.isNaN(view.splat)
+
+/**
+ * tfjs-wasm's Maximum(a, b) is `a < b ? b : a`: NaN in b is lost. A literal goes second; two tensors go through a loop.
+ * The same for Minimum. tfjs-cpu uses Math.max.
+ */
+const extremum =
+  (kernel: string, loop: (a: number, b: number) => number): Binary =>
+  (args) => {
+    const {
+      node,
+      inputs: [a, b],
+      types: [type],
+      planner,
+    } = args
+    if (planner.device.kind !== 'wasm' || a.type.dtype === 'int32') return binary(kernel)(args)
+    if (isKnownNumber(b)) return [binaryView(kernel, a, b, type, planner)]
+    if (isKnownNumber(a)) return [binaryView(kernel, b, a, type, planner)]
+    const shape = jointShape([a, b])
+    const operands = [stored(planner.expanded(a, shape)), stored(planner.expanded(b, shape))]
+    const slot = planner.host1(node.op, operands, { dtype: type.dtype, shape }, ([x, y], [out]) =>
+      zipInto(x as HostArray, y as HostArray, out as HostArray, loop),
+    )
+    return [{ slot, shape, type, splat: null }]
+  }
+
+const zipInto = (x: HostArray, y: HostArray, out: HostArray, f: (x: number, y: number) => number): void => {
+  for (let i = 0; i < out.length; i++) out[i] = f(x[i] as number, y[i] as number)
+}
+
+/** tfjs-wasm's Relu6 makes 0 of NaN; its Maximum and Minimum with a literal on the right do not. */
+const lowerRelu6: LowerFunction<'relu6'> = (args) => {
+  const {
+    inputs: [x],
+    types: [type],
+    planner,
+  } = args
+  if (planner.device.kind !== 'wasm') return unary('Relu6')(args)
+  const positive = binaryView('Maximum', x, planner.splat(type, 0), type, planner)
+  return [binaryView('Minimum', positive, planner.splat(type, 6), type, planner)]
+}
+
+const lowerSelect: LowerFunction<'select'> = ({ inputs: [condition, a, b], types: [type], planner }) => {
+  if (condition.type.shape.length === 0 || condition.shape.every((size) => size === 1)) {
+    const shape = jointShape([a, b])
+    const [yes, no] = [planner.expanded(a, shape), planner.expanded(b, shape)]
+    return [
+      {
+        slot: planner.choice(condition.slot, yes.slot, no.slot, { dtype: type.dtype, shape }),
+        shape,
+        type,
+        splat: null,
+      },
+    ]
+  }
+  // The kernel wants equal shapes and looks at nothing; with rank 1 it goes element by element.
+  const shape = jointShape([condition, a, b])
+  const flat = (view: View): Operand => as(stored(planner.expanded(view, shape)), [shape.reduce((p, q) => p * q, 1)])
+  const slot = planner.kernel(
+    'Select',
+    { condition: flat(condition), t: flat(a), e: flat(b) },
+    {},
+    { dtype: type.dtype, shape },
+  )
+  return [{ slot, shape, type, splat: null }]
+}
+
+const lowerCast: LowerFunction<'cast'> = ({ node, inputs: [x], types: [type], planner }) => {
+  const from = x.type.dtype
+  if (isFloat(from) && isFloat(type.dtype)) {
+    if (type.dtype === 'float32' || planner.device.host === null) return [{ ...x, type }] // held as float32 already
+    const slot = planner.host1('copy', [stored(x)], { dtype: type.dtype, shape: x.shape }, copyLoop)
+    return [{ slot, shape: x.shape, type, splat: x.splat }] // rounded afterwards, as every half result is
+  }
+  if (from === type.dtype) return [{ ...x, type }]
+  if (planner.device.host === null)
+    return [
+      {
+        slot: planner.kernel('Cast', { x: stored(x) }, { dtype: type.dtype }, { dtype: type.dtype, shape: x.shape }),
+        shape: x.shape,
+        type,
+        splat: null,
+      },
+    ]
+  if (from === 'bool' || (from === 'int32' && isFloat(type.dtype))) {
+    return [
+      {
+        slot: planner.host1('Cast', [stored(x)], { dtype: type.dtype, shape: x.shape }, copyLoop),
+        shape: x.shape,
+        type,
+        splat: null,
+      },
+    ]
+  }
+  return byReference(node, [x], planner)
+}
+
+const copyLoop = ([from]: readonly HostArray[], [to]: readonly HostArray[]): void => to?.set(from ?? [])
+
+const lowerCompare: LowerFunction<'compare'> = ({
+  node,
+  attrs: { direction },
+  inputs: [a, b],
+  types: [type],
+  planner,
+}) =>
+  a.type.dtype === 'int32' || a.type.dtype === 'bool'
+    ? byReference(node, [a, b], planner)
+    : [binaryView(comparisons[direction], a, b, type, planner)]
+
+export const elementwiseLowering: { readonly [K in keyof ElementwiseOps]: Lowering<K> } = {
+  neg: unary('Neg'),
+  abs: unary('Abs'),
+  sign: unaryLoop(Math.sign), // tfjs: sign(NaN) is 0
+  floor: unary('Floor'),
+  ceil: unary('Ceil'),
+  round: unary('Round'),
+  exp: unary('Exp'),
+  expm1: unary('Expm1'),
+  log: unary('Log'),
+  log1p: unary('Log1p'),
+  sqrt: unary('Sqrt'),
+  rsqrt: unary('Rsqrt'),
+  reciprocal: unary('Reciprocal'),
+  sin: unary('Sin'),
+  cos: unary('Cos'),
+  tanh: unary('Tanh'),
+  erf: unary('Erf'),
+  sigmoid: unary('Sigmoid'),
+  softplus: unary('Softplus'),
+  relu: unary('Relu'),
+  relu6: lowerRelu6,
+  elu: unary('Elu'),
+  selu: unary('Selu'),
+  not: unary('LogicalNot'),
+  isFinite: unary('IsFinite'),
+  add: binary('Add'),
+  sub: binary('Sub'),
+  mul: binary('Multiply'),
+  div: binary('RealDiv'),
+  pow: binary('Pow'),
+  maximum: extremum('Maximum', Math.max),
+  minimum: extremum('Minimum', Math.min),
+  remainder: 'host', // tfjs's Mod has the divisor's sign
+  and: binary('LogicalAnd'),
+  or: binary('LogicalOr'),
+  compare: lowerCompare,
+  select: lowerSelect,
+  cast: lowerCast,
+}

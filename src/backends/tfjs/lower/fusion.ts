@@ -1,0 +1,83 @@
+/** Fusions: ours by one kernel, others node by node. */
+import { liveOrder, refKey } from '../../../ir/graph.ts'
+import type { Graph, Type } from '../../../ir/types.ts'
+import { fusedActivations, readFusedBody, type FusedBody } from '../fused-kinds.ts'
+import type { LowerFunction } from '../lowering.ts'
+import type { Operand, Planner } from '../planner.ts'
+import type { View } from '../view.ts'
+import { kernelConvAttrs } from './contraction.ts'
+import { transposed } from './movement.ts'
+import { asBatch } from './product.ts'
+import { as, made } from './shared.ts'
+
+export const lowerFusion: LowerFunction<'fusion'> = ({ attrs: { kind, body }, inputs, types, planner }) => {
+  const fused = kind.startsWith('tfjs.') ? readFusedBody(body) : null
+  const [type] = types
+  return fused === null || type === undefined
+    ? lowerRegion(body, inputs, planner)
+    : [lowerFused(fused, inputs, type, planner)]
+}
+
+const lowerFused = (
+  { contraction, hasBias, activation }: FusedBody,
+  inputs: readonly View[],
+  type: Type,
+  planner: Planner,
+): View => {
+  const [x, kernel, bias] = inputs.map((view) => planner.dense(view)) as [Operand, Operand, Operand | undefined]
+  const attrs = { activation: activation === null ? 'linear' : fusedActivations[activation] }
+  const biasInput = hasBias && bias !== undefined ? { bias: vector(bias, planner) } : {}
+  if (contraction.op === 'matmul') {
+    const { transposeA, transposeB } = contraction.attrs
+    const swap = (operand: Operand, isSwapped: boolean): Operand =>
+      isSwapped ? transposed(asBatch(operand), [0, 2, 1], planner) : asBatch(operand)
+    const slot = planner.kernel(
+      '_FusedMatMul',
+      { a: swap(x, transposeA), b: swap(kernel, transposeB), ...biasInput },
+      { transposeA: false, transposeB: false, ...attrs },
+      type,
+    )
+    return made(slot, type)
+  }
+  const name = contraction.op === 'conv2d' ? 'FusedConv2D' : 'FusedDepthwiseConv2D'
+  return made(
+    planner.kernel(
+      name,
+      { x, filter: kernel, ...biasInput },
+      { ...kernelConvAttrs(x, kernel, contraction.attrs), ...attrs },
+      type,
+    ),
+    type,
+  )
+}
+
+/** tfjs-wasm reads the rank of a bias from where the buffer was made, so its note must say [C]. */
+const vector = (bias: Operand, planner: Planner): Operand => {
+  const operand = as(bias, [bias.shape.reduce((a, b) => a * b, 1)])
+  planner.noteShape(operand)
+  return operand
+}
+
+/** A region's nodes as steps of the plan. */
+const lowerRegion = (body: Graph, operands: readonly View[], planner: Planner): readonly View[] => {
+  const views = new Map<number, View>()
+  body.inputs.forEach((id, i) => {
+    const operand = operands[i]
+    if (operand !== undefined) views.set(refKey({ id, port: 0 }), operand)
+  })
+  const viewOf = (key: number): View => {
+    const view = views.get(key)
+    if (view === undefined) throw planner.unsupported(`the region ${body.name} uses a value that it does not define`)
+    return view
+  }
+  for (const node of liveOrder(body)) {
+    if (node.op === 'input') continue
+    planner
+      .lower(
+        node,
+        node.inputs.map((ref) => viewOf(refKey(ref))),
+      )
+      .forEach((view, port) => views.set(refKey({ id: node.id, port }), view))
+  }
+  return body.outputs.map((output) => viewOf(refKey(output.value)))
+}

@@ -1,0 +1,45 @@
+/** How tfjs runs each op. Total: an op without an entry does not compile. */
+import { opDef } from '../../ir/ops/index.ts'
+import type { Node } from '../../ir/types.ts'
+import type { Lowering, LoweringTable } from './lowering.ts'
+import { compositeLowering } from './lower/composite.ts'
+import { contractionLowering } from './lower/contraction.ts'
+import { elementwiseLowering } from './lower/elementwise.ts'
+import { movementLowering } from './lower/movement.ts'
+import { poolingLowering } from './lower/pooling.ts'
+import { reductionLowering } from './lower/reduction.ts'
+import { lowerFusion } from './lower/fusion.ts'
+import { lowerByReference } from './lower/shared.ts'
+import { sourceLowering } from './lower/source.ts'
+import type { Planner } from './planner.ts'
+import type { View } from './view.ts'
+
+export const tfjsLowering: LoweringTable = {
+  ...sourceLowering,
+  ...elementwiseLowering,
+  ...movementLowering,
+  ...reductionLowering,
+  ...contractionLowering,
+  ...poolingLowering,
+  ...compositeLowering,
+  fusion: lowerFusion,
+  composite: 'decompose',
+}
+
+/** Ops that legalize takes apart. */
+export const isDecomposed = (node: Node): boolean => tfjsLowering[node.op] === 'decompose'
+
+/** Adds the steps of one node. @throws EffuseError EF405 where the device cannot run it. */
+export const lowerNode = (node: Node, inputs: readonly View[], planner: Planner): readonly View[] => {
+  const lowering = tfjsLowering[node.op] as Lowering<'add'> // the entry is for this very node; TypeScript does not pair them
+  if (lowering === 'host') return lowerByReference(node, inputs, planner)
+  if (lowering === 'decompose')
+    throw planner.unsupported(
+      `${node.op} is taken apart by the pass decompose, which did not run`,
+      opDef(node.op).summary,
+    )
+  if (typeof lowering === 'object') throw planner.unsupported(lowering.unsupported)
+  return lowering({ node, attrs: node.attrs, inputs, types: node.types, planner } as unknown as Parameters<
+    typeof lowering
+  >[0])
+}

@@ -1,0 +1,28 @@
+/** What a lowering is: how tfjs runs one op. The table over all ops stands in lowering-table.ts. */
+import type { OpAttrs, OpIn, OpName, OpOut, Tuple } from '../../ir/signatures.ts'
+import type { NodeOf, Type } from '../../ir/types.ts'
+import type { Planner } from './planner.ts'
+import type { View } from './view.ts'
+
+export interface LowerArgs<K extends OpName> {
+  readonly node: NodeOf<K>
+  readonly attrs: OpAttrs<K>
+  readonly inputs: Tuple<View, OpIn<K>>
+  readonly types: Tuple<Type, OpOut<K>>
+  readonly planner: Planner
+}
+
+/** Adds steps to the plan and says where the results are, one per output. */
+export type LowerFunction<K extends OpName> = (args: LowerArgs<K>) => Tuple<View, OpOut<K>>
+
+export interface Unsupported {
+  readonly unsupported: string
+}
+export const unsupported = (reason: string): Unsupported => ({ unsupported: reason })
+
+/**
+ * A function: kernels of tfjs, or loops over memory. 'decompose': the op's own decomposition, by the backend's legalize passes.
+ * 'host': the op's reference semantics over the backend's memory; wasm and cpu only, right and slow, for rare ops.
+ */
+export type Lowering<K extends OpName> = LowerFunction<K> | 'decompose' | 'host' | Unsupported
+export type LoweringTable = { readonly [K in OpName]: Lowering<K> }

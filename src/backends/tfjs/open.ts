@@ -1,0 +1,151 @@
+/**
+ * Gets a tfjs-core backend instance without touching the user's: tf.getBackend() and the choice that tf.ready() would make stay as they are.
+ * There is one instance per name and process, also for the user: a package's kernels know only the instance they were set up for last.
+ */
+import { EffuseError } from '../../ir/diagnostics.ts'
+import type { KernelBackend, TfjsCore, TfjsEngine, WasmPaths } from './tfjs-types.ts'
+
+export interface Opened {
+  readonly tf: TfjsCore
+  readonly name: string
+  readonly backend: KernelBackend
+}
+
+/** Packages that effuse adds by itself; other backends the user registers. */
+const packages: { readonly [name: string]: () => Promise<unknown> } = {
+  wasm: () => import('@tensorflow/tfjs-backend-wasm'),
+  cpu: () => import('@tensorflow/tfjs-backend-cpu'),
+}
+
+/**
+ * The instance of a registered backend, or of one whose package is installed.
+ * @throws EffuseError EF404 with the command that adds what is missing.
+ */
+export const openNamed = async (name: string, wasmPaths: WasmPaths | undefined): Promise<Opened> => {
+  const tf = await importCore(name)
+  const opening = inProgress.get(name) ?? startOpening(tf, name, wasmPaths)
+  inProgress.set(name, opening)
+  try {
+    return { tf, name, backend: await opening }
+  } finally {
+    inProgress.delete(name)
+  }
+}
+
+/** An instance that the user made and registered. */
+export const openInstance = async (backend: KernelBackend): Promise<Opened> => {
+  const tf = await importCore('cpu')
+  const name = Object.entries(tf.engine().registry).find(([, known]) => known === backend)?.[0]
+  if (name === undefined) {
+    throw new EffuseError({
+      code: 'EF404',
+      message: 'the tfjs backend given is not one that this copy of @tensorflow/tfjs-core has registered',
+      hint: 'pass its name instead, or tf.backend() of the same copy of tfjs-core',
+    })
+  }
+  return { tf, name, backend }
+}
+
+const inProgress = new Map<string, Promise<KernelBackend>>()
+
+const startOpening = async (tf: TfjsCore, name: string, wasmPaths: WasmPaths | undefined): Promise<KernelBackend> => {
+  const engine = tf.engine()
+  await pendingOf(engine)
+  const known = engine.registry[name]
+  if (known !== undefined) return known
+  await importPackage(engine, name, wasmPaths)
+  const entry = engine.registryFactory[name]
+  if (entry === undefined) {
+    throw new EffuseError({
+      code: 'EF404',
+      message: `tfjs has no backend "${name}"; it has ${Object.keys(engine.registryFactory).join(', ') || 'none'}`,
+      hint: 'import the package that registers it first',
+    })
+  }
+  const fresh = await makeInstance(name, entry.factory)
+  await pendingOf(engine)
+  // The user may have started the same backend meanwhile: then his is the one that the kernels know.
+  const theirs = engine.registry[name]
+  if (theirs !== undefined) return theirs
+  engine.registry[name] = fresh
+  entry.factory = () => fresh
+  for (const kernel of tf.getKernelsForBackend(name)) kernel.setupFunc?.(fresh)
+  return fresh
+}
+
+/** tfjs's own initialisation under way, if any: starting another one would make it give up. */
+const pendingOf = async (engine: TfjsEngine): Promise<void> => {
+  await (engine as { readonly pendingBackendInit?: Promise<unknown> | null }).pendingBackendInit // private in tfjs's types
+}
+
+const makeInstance = async (
+  name: string,
+  factory: () => KernelBackend | Promise<KernelBackend>,
+): Promise<KernelBackend> => {
+  const restore = keepProcessListeners()
+  try {
+    const backend = await factory()
+    // The cpu backend greets at its first tensor.
+    if ('firstUse' in backend) backend.firstUse = false
+    return backend
+  } catch (cause) {
+    const detail =
+      cause instanceof Error
+        ? cause.message
+        : String((cause as { readonly message?: unknown } | null)?.message ?? cause)
+    throw new EffuseError({
+      code: 'EF404',
+      message: `the tfjs backend "${name}" did not start: ${detail.split('\n')[0] ?? ''}`,
+      cause,
+      hint: name === 'wasm' ? 'where the .wasm files lie elsewhere, say so with wasmPaths' : undefined,
+    })
+  } finally {
+    restore()
+  }
+}
+
+/** tfjs-backend-wasm adds listeners to Node's process that rethrow every rejection; they are none of a library's business. */
+const keepProcessListeners = (): (() => void) => {
+  const { process } = globalThis as {
+    readonly process?: { listeners(event: string): unknown[]; off(event: string, listener: unknown): void }
+  }
+  if (typeof process?.listeners !== 'function') return () => {}
+  const events = ['uncaughtException', 'unhandledRejection']
+  const before = events.map((event) => new Set(process.listeners(event)))
+  return () =>
+    events.forEach((event, i) => {
+      for (const listener of process.listeners(event))
+        if (before[i]?.has(listener) === false) process.off(event, listener)
+    })
+}
+
+const importCore = async (name: string): Promise<TfjsCore> => {
+  try {
+    return (await import('@tensorflow/tfjs-core')) as unknown as TfjsCore // the real declarations are wider
+  } catch (cause) {
+    throw missing(name, cause)
+  }
+}
+
+const importPackage = async (engine: TfjsEngine, name: string, wasmPaths: WasmPaths | undefined): Promise<void> => {
+  const load = packages[name]
+  if (load === undefined) return
+  const wasRegistered = engine.registryFactory[name] !== undefined
+  try {
+    const loaded = (await load()) as { readonly setWasmPaths?: (paths: WasmPaths) => void }
+    if (wasmPaths !== undefined) loaded.setWasmPaths?.(wasmPaths)
+  } catch (cause) {
+    throw missing(name, cause)
+  }
+  const entry = engine.registryFactory[name]
+  // Importing the package must not make tf.ready() choose it.
+  if (!wasRegistered && entry !== undefined) entry.priority = 0
+}
+
+const missing = (name: string, cause: unknown): EffuseError =>
+  new EffuseError({
+    code: 'EF404',
+    message: `the tfjs backend "${name}" needs packages that are not installed: ${cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause)}`,
+    hint: `npm install @tensorflow/tfjs-core@4 @tensorflow/tfjs-backend-${name}@4`,
+    cause,
+  })

@@ -1,0 +1,312 @@
+/**
+ * From a graph to a flat list of steps over numbered buffers. Everything that can be known before a run is settled here:
+ * shapes, kernels, what is freed when. A step only fills in buffers and calls.
+ */
+import { EffuseError } from '../../ir/diagnostics.ts'
+import type { OpName } from '../../ir/signatures.ts'
+import { elements, showType, type DType, type Graph, type Node, type Type } from '../../ir/types.ts'
+import { hostArrayOf, type HostArray, type RunContext } from '../backend.ts'
+import { copyStrided } from '../common/strided-copy.ts'
+import { stridesOf } from '../../ir/ops/shape.ts'
+import { tfjsDtype, type Device, type HostMemory } from './device.ts'
+import { roundHalf } from './half.ts'
+import type { DataId, TensorInfo } from './tfjs-types.ts'
+import { denseView, type Slot, type View } from './view.ts'
+
+/** Buffers of a run by slot; null before they are made and after they are freed. */
+export type Buffers = (DataId | null)[]
+
+export interface Step {
+  readonly kernel: string
+  readonly op: OpName
+  readonly path: string
+  readonly reads: readonly Slot[]
+  readonly writes: readonly Slot[]
+  readonly run: (buffers: Buffers, cx: RunContext) => void
+}
+
+/** An operand of a kernel: the buffer, and the shape in which the kernel shall read it. */
+export interface Operand {
+  readonly slot: Slot
+  readonly shape: readonly number[]
+  readonly dtype: DType
+}
+
+export interface NamedSlot {
+  readonly name: string
+  readonly slot: Slot
+  readonly type: Type
+}
+
+/** What a plan holds for its whole life. */
+export interface ConstantSlot {
+  readonly slot: Slot
+  readonly type: Type
+  readonly dataId: DataId
+}
+
+/** JavaScript over memory; arrays in the order of operands and results. */
+export type HostLoop = (inputs: readonly HostArray[], outputs: readonly HostArray[], cx: RunContext) => void
+
+export interface PlannerOptions {
+  readonly device: Device
+  /** Half types are rounded after each node; without it they are refused before. */
+  readonly emulateHalf: boolean
+  readonly lowerNode: (node: Node, inputs: readonly View[], planner: Planner) => readonly View[]
+}
+
+export class Planner {
+  readonly device: Device
+  readonly steps: Step[] = []
+  readonly inputs: NamedSlot[] = []
+  readonly variables: NamedSlot[] = []
+  readonly constants: ConstantSlot[] = []
+  /** Buffers that this plan makes and frees: inputs and intermediates. */
+  readonly ownSlots = new Set<Slot>()
+  readonly slotBytes: number[] = []
+  readonly #literals = new Map<string, Slot>()
+  readonly #dense = new Map<string, View>()
+  #node: Node | null = null
+  readonly #options: PlannerOptions
+  /** Where constants kept beside the graph are. */
+  readonly graph: Graph
+
+  constructor(graph: Graph, options: PlannerOptions) {
+    this.graph = graph
+    this.device = options.device
+    this.#options = options
+  }
+
+  get slotCount(): number {
+    return this.slotBytes.length
+  }
+
+  /** Adds the steps of a node. @throws EffuseError EF405 where the device cannot run it. */
+  lower(node: Node, inputs: readonly View[]): readonly View[] {
+    this.#node = node
+    const firstNew = this.slotCount
+    const views = this.#options.lowerNode(node, inputs, this)
+    if (!this.#options.emulateHalf) return views
+    // Views of older buffers (reshapes, the chosen branch of a select) are rounded already; moved elements round to themselves.
+    for (const view of views)
+      if (view.slot >= firstNew && isHalf(view.type.dtype) && this.ownSlots.has(view.slot) && node.op !== 'input')
+        this.#roundInPlace(view)
+    return views
+  }
+
+  /** A tensor that each run is given. */
+  inputSlot(name: string, type: Type): View {
+    const slot = this.#newSlot(type)
+    this.ownSlots.add(slot)
+    this.inputs.push({ name, slot, type })
+    return denseView(slot, type)
+  }
+
+  variableSlot(name: string, type: Type): View {
+    const slot = this.#newSlot(type)
+    this.variables.push({ name, slot, type })
+    return denseView(slot, type)
+  }
+
+  /** Data that stays on the device. */
+  constant(type: Type, data: HostArray): View {
+    const slot = this.#newSlot(type)
+    this.constants.push({ slot, type, dataId: this.device.upload(data, type.shape, type.dtype) })
+    return denseView(slot, type)
+  }
+
+  /** One number for all elements, in one element of memory. */
+  splat(type: Type, value: number): View {
+    const [rounded] = this.rounded(type.dtype, hostArrayOf(type.dtype, [value]))
+    const key = `${tfjsDtype(type.dtype)} ${Object.is(rounded, -0) ? '-0' : rounded}`
+    let slot = this.#literals.get(key)
+    if (slot === undefined) {
+      slot = this.constant({ dtype: type.dtype, shape: [] }, hostArrayOf(type.dtype, [rounded ?? 0])).slot
+      this.#literals.set(key, slot)
+    }
+    return { slot, shape: type.shape.map(() => 1), type, splat: rounded ?? 0 }
+  }
+
+  /** The data rounded to the dtype where that is narrower than its array. */
+  rounded(dtype: DType, data: HostArray): HostArray {
+    if (isHalf(dtype)) roundHalf(dtype, data)
+    return data
+  }
+
+  /** The value with each element in memory, as an operand of its own shape. */
+  dense(view: View): Operand {
+    const { slot, type } = this.expanded(view, view.type.shape)
+    return { slot, shape: type.shape, dtype: type.dtype }
+  }
+
+  /** The same value with at least `shape` in memory; made once for all users. */
+  expanded(view: View, shape: readonly number[]): View {
+    if (view.shape.every((size, axis) => size === shape[axis])) return view
+    const key = `${view.slot}:${view.shape.join()}>${shape.join()}`
+    const known = this.#dense.get(key)
+    if (known !== undefined) return { ...known, type: view.type }
+    const type: Type = { dtype: view.type.dtype, shape }
+    const slot = this.device.host === null ? this.#tiled(view, shape) : this.#copied(view, shape)
+    const made: View = { ...denseView(slot, type), type: view.type, shape }
+    this.#dense.set(key, made)
+    return made
+  }
+
+  /** Movement in JavaScript: the elements of `source` read along strides (0 repeats) in the order of `type.shape`. */
+  moved(source: Operand, type: Type, at: number, strides: readonly number[], kernel = 'copy'): Slot {
+    const to = { at: 0, strides: stridesOf(type.shape) }
+    return this.host1(kernel, [source], type, ([x], [y]) =>
+      copyStrided(x as HostArray, { at, strides }, y as HostArray, to, type.shape),
+    )
+  }
+
+  /** A call of a tfjs kernel with one result; `shape` is only for accounting: kernels know their own. */
+  kernel(
+    name: string,
+    inputs: { readonly [name: string]: Operand } | readonly Operand[],
+    attrs: object,
+    type: Type,
+  ): Slot {
+    const func = this.device.kernel(name)
+    if (func === null) throw this.unsupported(`tfjs's "${this.device.name}" has no kernel ${name}`)
+    const operands: readonly Operand[] = Array.isArray(inputs) ? inputs : Object.values(inputs)
+    const infos = operands.map(
+      (operand): TensorInfo => ({ dataId: noBuffer, shape: [...operand.shape], dtype: tfjsDtype(operand.dtype) }),
+    )
+    const args = {
+      inputs: Array.isArray(inputs)
+        ? infos
+        : Object.fromEntries(Object.keys(inputs).map((key, i) => [key, infos[i] as TensorInfo])),
+      attrs,
+      backend: this.device.backend,
+    }
+    const slots = operands.map(({ slot }) => slot)
+    const result = this.#ownSlot(type)
+    this.#push(name, slots, [result], (buffers) => {
+      for (let i = 0; i < infos.length; i++) (infos[i] as TensorInfo).dataId = buffers[slots[i] as number] as DataId
+      buffers[result] = (func(args) as TensorInfo).dataId
+    })
+    return result
+  }
+
+  /** A loop in JavaScript over the operands' memory. */
+  host(kernel: string, inputs: readonly Operand[], types: readonly Type[], loop: HostLoop): readonly Slot[] {
+    const memory = this.hostMemory()
+    const reads = inputs.map(({ slot }) => slot)
+    const readTypes = inputs.map(({ shape, dtype }) => [dtype, elements(shape)] as const)
+    const writes = types.map((type) => this.#ownSlot(type))
+    const sizes = types.map((type) => elements(type.shape))
+    this.#push(kernel, reads, writes, (buffers, cx) => {
+      types.forEach((type, i) => {
+        buffers[writes[i] as number] = memory.allocate(type.shape, type.dtype)
+      })
+      const outputs = types.map((type, i) =>
+        memory.view(buffers[writes[i] as number] as DataId, type.dtype, sizes[i] as number),
+      )
+      loop(
+        readTypes.map(([dtype, size], i) => memory.view(buffers[reads[i] as number] as DataId, dtype, size)),
+        outputs,
+        cx,
+      )
+    })
+    return writes
+  }
+
+  host1(kernel: string, inputs: readonly Operand[], type: Type, loop: HostLoop): Slot {
+    return this.host(kernel, inputs, [type], loop)[0] as Slot // one type, one slot
+  }
+
+  /** One of two buffers, by a flag known only in the run. */
+  choice(flag: Slot, yes: Slot, no: Slot, type: Type): Slot {
+    const { device } = this
+    const result = this.#ownSlot(type)
+    this.#push('choice', [flag, yes, no], [result], (buffers) => {
+      const chosen = buffers[device.readScalar(buffers[flag] as DataId) === 0 ? no : yes] as DataId
+      device.retain(chosen)
+      buffers[result] = chosen
+    })
+    return result
+  }
+
+  /** Makes tfjs-wasm's note of a buffer's shape agree with the operand's, where kernels look at it. */
+  noteShape(operand: Operand): void {
+    const isUploaded = [...this.variables, ...this.constants].some(
+      ({ slot, type }) => slot === operand.slot && type.shape.length === operand.shape.length,
+    )
+    const { device } = this
+    if (isUploaded || device.kind !== 'wasm') return
+    this.#push('shape', [operand.slot], [], (buffers) =>
+      device.noteShape(buffers[operand.slot] as DataId, operand.shape),
+    )
+  }
+
+  /** Rounds a fresh buffer to a half type. Writing in place is right here only: nothing has seen the buffer yet. */
+  #roundInPlace(view: View): void {
+    const memory = this.hostMemory()
+    const { dtype } = view.type
+    const size = elements(view.shape)
+    this.#push('round', [view.slot], [], (buffers) => {
+      this.rounded(dtype, memory.view(buffers[view.slot] as DataId, dtype, size))
+    })
+  }
+
+  hostMemory(): HostMemory {
+    const { host, name } = this.device
+    if (host === null)
+      throw this.unsupported(`tfjs's "${name}" has no kernel for it, and its memory cannot be reached from JavaScript`)
+    return host
+  }
+
+  unsupported(reason: string, hint?: string): EffuseError {
+    const node = this.#node
+    const what = node === null ? 'a node' : `${node.op} ${node.types.map(showType).join(', ')}`
+    return new EffuseError({
+      code: 'EF405',
+      path: node?.path,
+      message: `${node === null || node.path === '' ? '' : `${node.path}: `}the backend tfjs-${this.device.name} cannot run ${what}: ${reason}`,
+      hint: hint ?? "use another backend, 'reference' runs every op",
+    })
+  }
+
+  #push(kernel: string, reads: readonly Slot[], writes: readonly Slot[], run: Step['run']): void {
+    this.steps.push({ kernel, op: this.#node?.op ?? 'input', path: this.#node?.path ?? '', reads, writes, run })
+  }
+
+  #newSlot(type: Type): Slot {
+    this.slotBytes.push(elements(type.shape) * (type.dtype === 'bool' ? 1 : 4))
+    return this.slotBytes.length - 1
+  }
+
+  #ownSlot(type: Type): Slot {
+    const slot = this.#newSlot(type)
+    this.ownSlots.add(slot)
+    return slot
+  }
+
+  #copied(view: View, shape: readonly number[]): Slot {
+    const dense = stridesOf(view.shape)
+    const strides = shape.map((size, axis) => (view.shape[axis] === size ? (dense[axis] ?? 0) : 0))
+    return this.moved(
+      { slot: view.slot, shape: view.shape, dtype: view.type.dtype },
+      { dtype: view.type.dtype, shape },
+      0,
+      strides,
+      'repeat',
+    )
+  }
+
+  #tiled(view: View, shape: readonly number[]): Slot {
+    const reps = shape.map((size, axis) => (view.shape[axis] === size ? 1 : size))
+    return this.kernel(
+      'Tile',
+      { x: { slot: view.slot, shape: view.shape, dtype: view.type.dtype } },
+      { reps },
+      { dtype: view.type.dtype, shape },
+    )
+  }
+}
+
+export const isHalf = (dtype: DType): dtype is 'float16' | 'bfloat16' => dtype === 'float16' || dtype === 'bfloat16'
+
+/** Stands in a prepared argument until the run fills in the buffer. */
+const noBuffer: DataId = Object.freeze({})

@@ -1,0 +1,221 @@
+/** Running planned programs: feeds in, steps, updates committed together, results out. */
+import { EffuseError, invariant } from '../../ir/diagnostics.ts'
+import { elements, showType, type Type } from '../../ir/types.ts'
+import { planNames, type PlanName } from '../../passes/pass.ts'
+import {
+  hostArrayOf,
+  type Binding,
+  type CompileContext,
+  type DeviceTensor,
+  type FeedTensor,
+  type ProfileRow,
+  type Program,
+  type RunContext,
+  type Runnable,
+} from '../backend.ts'
+import { planGraph, type CompiledPlan } from './compiled-plan.ts'
+import type { Device } from './device.ts'
+import type { Buffers, PlannerOptions } from './planner.ts'
+import { isTfjsStore, type TfjsStore } from './store.ts'
+import type { DataId } from './tfjs-types.ts'
+
+interface Bound {
+  readonly plan: CompiledPlan
+  /** The plan's table of buffers between runs: constants, and null elsewhere. */
+  readonly buffers: Buffers
+}
+
+/** Plans every graph of the program. @throws EffuseError EF405 */
+export const makeRunnable = (program: Program, cx: CompileContext, options: PlannerOptions): Runnable => {
+  const { device } = options
+  const bindings = new Map(program.variables.map((spec): [string, Binding] => [spec.name, cx.bind(spec)]))
+  const bound = new Map<PlanName, Bound>()
+  const dispose = (): void => {
+    for (const { plan } of bound.values()) for (const { dataId } of plan.constants) device.free(dataId)
+    bound.clear()
+  }
+  try {
+    planNames.forEach((name, done) => {
+      const graph = program.plans[name]
+      cx.signal?.throwIfAborted()
+      if (graph !== undefined) bound.set(name, bindPlan(planGraph(graph, options)))
+      cx.onProgress?.({ stage: 'plan', done: done + 1, total: planNames.length })
+    })
+  } catch (error) {
+    dispose()
+    throw error
+  }
+  const boundOf = (name: PlanName): Bound => {
+    const found = bound.get(name)
+    invariant(found !== undefined, () => `the program ${program.name} has no plan "${name}", or was disposed of`)
+    return found
+  }
+  const run = async (
+    name: PlanName,
+    feeds: ReadonlyMap<string, FeedTensor>,
+    at: RunContext,
+    onStep?: OnStep,
+  ): Promise<ReadonlyMap<string, DeviceTensor>> => {
+    const { plan, buffers } = boundOf(name)
+    const fed = await foreignData(plan, feeds, device)
+    // From here to the end nothing waits, so runs cannot mix.
+    try {
+      feedInputs(plan, fed, buffers, device)
+      for (const variable of plan.variables)
+        buffers[variable.slot] = storeOf(bindings, variable.name).store.bufferOf(storeOf(bindings, variable.name).name)
+      runSteps(plan, buffers, at, device, onStep)
+      const results = new Map(
+        plan.outputs.map(({ name: output, slot, type }) => [
+          output,
+          deviceTensor(held(buffers[slot], device), type, device),
+        ]),
+      )
+      commit(plan, buffers, bindings, device)
+      return results
+    } finally {
+      // Also after an error half-way: whatever this run made and nobody took goes.
+      for (const slot of plan.ownSlots) {
+        const dataId = buffers[slot]
+        if (dataId !== null && dataId !== undefined) device.free(dataId)
+        buffers[slot] = null
+      }
+    }
+  }
+  const main = bound.get('run') ?? bound.values().next().value
+  const kernels = main?.plan.steps.length ?? 0
+  return {
+    run: (name, feeds, at) => run(name, feeds, at),
+    plan: {
+      kernels,
+      dispatches: kernels,
+      peakBytes: main?.plan.peakBytes ?? 0,
+      arenaBytes: null,
+      lowerBoundBytes: null,
+    },
+    profile: async (name, feeds, at) => {
+      const rows: ProfileRow[] = []
+      const { plan } = boundOf(name)
+      const results = await run(name, feeds, at, (step, ms) => {
+        const { path, op, kernel } = plan.steps[step] as CompiledPlan['steps'][number] // steps report their own index
+        rows.push({ path, op, kernel, ms })
+      })
+      for (const tensor of results.values()) tensor.dispose()
+      return rows
+    },
+    dispose,
+  }
+}
+
+const bindPlan = (plan: CompiledPlan): Bound => {
+  const buffers: Buffers = new Array<DataId | null>(plan.slotCount).fill(null)
+  for (const { slot, dataId } of plan.constants) buffers[slot] = dataId
+  return { plan, buffers }
+}
+
+type OnStep = (step: number, ms: number) => void
+
+const runSteps = (
+  { steps, frees }: CompiledPlan,
+  buffers: Buffers,
+  at: RunContext,
+  device: Device,
+  onStep: OnStep | undefined,
+): void => {
+  for (let i = 0; i < steps.length; i++) {
+    const start = onStep === undefined ? 0 : performance.now()
+    steps[i]?.run(buffers, at)
+    for (const slot of frees[i] ?? []) {
+      const dataId = buffers[slot]
+      if (dataId === null || dataId === undefined) continue
+      device.free(dataId)
+      buffers[slot] = null
+    }
+    onStep?.(i, performance.now() - start)
+  }
+}
+
+/** A feed as this device takes it. */
+type Fed = { readonly dataId: DataId } | { readonly host: ArrayLike<number> }
+
+/** Tensors of other backends (and of other copies of tfjs) are read; those of this one are used as they lie. */
+const foreignData = async (
+  plan: CompiledPlan,
+  feeds: ReadonlyMap<string, FeedTensor>,
+  device: Device,
+): Promise<ReadonlyMap<string, Fed>> => {
+  const fed = new Map<string, Fed>()
+  for (const { name, type } of plan.inputs) {
+    const feed = feeds.get(name)
+    if (feed === undefined)
+      throw new EffuseError({ code: 'EF401', message: `the input "${name}" is missing; it is ${showType(type)}` })
+    fed.set(name, 'host' in feed ? { host: feed.host } : await nativeFeed(name, type, feed.native, device))
+  }
+  return fed
+}
+
+const nativeFeed = async (name: string, type: Type, native: unknown, device: Device): Promise<Fed> => {
+  if (typeof native === 'object' && native !== null) {
+    const { dataId } = native as { readonly dataId?: unknown }
+    if (typeof dataId === 'object' && dataId !== null && device.holds(dataId)) return { dataId }
+    if ('data' in native && typeof native.data === 'function') {
+      const host = await (native.data as () => Promise<ArrayLike<number>>)() // a tf.Tensor, by its method
+      if (host.length === elements(type.shape)) return { host }
+    }
+  }
+  throw new EffuseError({
+    code: 'EF402',
+    message: `the input "${name}" is ${showType(type)}; what was fed is no tensor that tfjs can read, or was disposed of`,
+    hint: 'feed a typed array, a nested list, a tf.Tensor or a result of this backend',
+  })
+}
+
+const feedInputs = (plan: CompiledPlan, fed: ReadonlyMap<string, Fed>, buffers: Buffers, device: Device): void => {
+  for (const { name, slot, type } of plan.inputs) {
+    const feed = fed.get(name)
+    if (feed === undefined || plan.unusedInputs.has(name)) continue
+    if ('dataId' in feed) device.retain(feed.dataId)
+    buffers[slot] =
+      'dataId' in feed ? feed.dataId : device.upload(hostArrayOf(type.dtype, feed.host), type.shape, type.dtype)
+  }
+}
+
+/** The buffer with one more holder. */
+const held = (dataId: DataId | null | undefined, device: Device): DataId => {
+  invariant(dataId !== null && dataId !== undefined, () => 'a result was not computed')
+  device.retain(dataId)
+  return dataId
+}
+
+const commit = (plan: CompiledPlan, buffers: Buffers, bindings: ReadonlyMap<string, Binding>, device: Device): void => {
+  const byStore = new Map<TfjsStore, { name: string; dataId: DataId }[]>()
+  for (const { name, slot } of plan.updates) {
+    const { store, name: stored } = storeOf(bindings, name)
+    byStore.set(store, [...(byStore.get(store) ?? []), { name: stored, dataId: held(buffers[slot], device) }])
+  }
+  for (const [store, values] of byStore) store.commit(values)
+}
+
+const storeOf = (
+  bindings: ReadonlyMap<string, Binding>,
+  name: string,
+): { readonly store: TfjsStore; readonly name: string } => {
+  const binding = bindings.get(name)
+  invariant(
+    binding !== undefined && isTfjsStore(binding.store),
+    () => `the variable "${name}" is bound to no store of this backend`,
+  )
+  return { store: binding.store, name: binding.name }
+}
+
+const deviceTensor = (dataId: DataId, type: Type, device: Device): DeviceTensor => {
+  let isDisposed = false
+  return {
+    type,
+    native: { dataId, shape: [...type.shape], dtype: type.dtype },
+    read: () => device.download(dataId, type.dtype),
+    dispose: () => {
+      if (!isDisposed) device.free(dataId)
+      isDisposed = true
+    },
+  }
+}

@@ -1,0 +1,67 @@
+/** Results as tensors of the user's tfjs. */
+import { EffuseError } from '../../ir/diagnostics.ts'
+import { elements } from '../../ir/types.ts'
+import type { Backend } from '../backend.ts'
+import { heldTensor } from '../common/held-tensors.ts'
+import { tfjsDtype, type Device } from './device.ts'
+import type { DataId } from './tfjs-types.ts'
+
+/** What can be said of a tf.Tensor without importing tfjs; `toTensor<tf.Tensor4D>(result)` says more. */
+export interface TensorHandle {
+  readonly dataId: object
+  readonly shape: number[]
+  readonly dtype: string
+  data(): Promise<unknown>
+  dispose(): void
+}
+
+const devices = new WeakMap<Backend, Device>()
+
+/** Lets `toTensor` find the device behind a backend. */
+export const rememberDevice = (backend: Backend, device: Device): Backend => {
+  devices.set(backend, device)
+  return backend
+}
+
+/**
+ * A tf.Tensor with a copy of a result's values, made on the result's tfjs backend. The caller disposes of both.
+ *
+ * @throws EffuseError EF402 where the result is not of a tfjs backend, or was disposed of.
+ * @example
+ * const { probabilities } = await net.run({ image })
+ * const tensor = toTensor<tf.Tensor2D>(probabilities)
+ */
+export const toTensor = <T extends TensorHandle = TensorHandle>(result: object): T => {
+  const held = heldTensor(result)
+  const device = held === null ? undefined : devices.get(held.backend)
+  if (held === null || device === undefined) {
+    throw new EffuseError({
+      code: 'EF402',
+      message: 'toTensor takes a result of a tfjs backend that was not disposed of',
+      hint: 'for other results: tf.tensor(await result.data(), result.shape)',
+    })
+  }
+  const { dataId } = held.tensor.native as { readonly dataId: DataId } // what runs of this backend give
+  const { dtype, shape } = held.tensor.type
+  const own = copyOf(dataId, dtype, shape, device)
+  return device.tf
+    .engine()
+    .makeTensorFromTensorInfo({ dataId: own, shape: [...shape], dtype: tfjsDtype(dtype) }, device.backend) as T // tfjs's Tensor class
+}
+
+/** A buffer of its own where the memory can be reached: tfjs counts buffers by tensor, and counts shared ones wrongly. */
+const copyOf = (
+  dataId: DataId,
+  dtype: Parameters<typeof tfjsDtype>[0],
+  shape: readonly number[],
+  device: Device,
+): DataId => {
+  if (device.host === null) {
+    device.retain(dataId)
+    return dataId
+  }
+  const copy = device.host.allocate(shape, dtype)
+  const length = elements(shape)
+  device.host.view(copy, dtype, length).set(device.host.view(dataId, dtype, length))
+  return copy
+}

@@ -1,0 +1,163 @@
+/** The conformance suite: every op on random operands of every dtype it takes, a backend against the reference interpreter. */
+import fc from 'fast-check'
+import type { Backend } from '../backends/backend.ts'
+import { runCase, type Deviation } from '../backends/conformance.ts'
+import { opDef } from '../ir/ops/index.ts'
+import { print } from '../ir/print.ts'
+import type { OpName } from '../ir/signatures.ts'
+import type { DType } from '../ir/types.ts'
+import { opCases, type CaseOp } from './cases/index.ts'
+import { feedsOfCase, graphOfCase, type CaseInput, type OpCase } from './op-case.ts'
+
+export interface Exclusion {
+  /** An op's name; '*' for all. */
+  readonly op: CaseOp | '*'
+  /** Absent: all dtypes. */
+  readonly dtypes?: readonly DType[] | undefined
+  readonly reason: string
+}
+
+export interface ConformanceOptions {
+  /** Of the random cases (default 1). */
+  readonly seed?: number | undefined
+  /** Random cases per op (default 30). */
+  readonly runs?: number | undefined
+  /** Default: all. */
+  readonly ops?: readonly CaseOp[] | undefined
+  /** What the backend is known not to do, each with its reason; listed in the report. Half types it refuses are added by themselves. */
+  readonly exclusions?: readonly Exclusion[] | undefined
+}
+
+export interface ConformanceFailure {
+  readonly name: string
+  /** The smallest case that still fails: graph text, and operands by name. */
+  readonly counterexample: { readonly graph: string; readonly inputs: { readonly [name: string]: readonly number[] } }
+  /** How far off; a message where the backend threw. */
+  readonly error: number | string
+  readonly tolerance: number
+}
+
+export interface ConformanceReport {
+  readonly backend: string
+  readonly seed: number
+  readonly cases: number
+  readonly failures: readonly ConformanceFailure[]
+  /** The accepted result nearest to its tolerance. */
+  readonly worst: { readonly name: string; readonly error: number; readonly tolerance: number } | null
+  readonly exclusions: readonly Exclusion[]
+}
+
+/**
+ * Verifies a backend op by op. Also with NaN, infinities and zeros among the operands of ops that move, compare and map elements.
+ *
+ * @example
+ * const { failures } = await conformance(await createTfjsBackend({ backend: 'cpu' }))
+ */
+export const conformance = async (backend: Backend, options: ConformanceOptions = {}): Promise<ConformanceReport> => {
+  const { seed = 1, runs = 30 } = options
+  const exclusions = [...(options.exclusions ?? []), ...refusedHalfTypes(backend)]
+  const failures: ConformanceFailure[] = []
+  let cases = 0
+  let worst: ConformanceReport['worst'] = null
+  // The model's forms (batchNorm, dropout) are gone before a backend sees a graph.
+  const ops = (options.ops ?? (Object.keys(opCases) as CaseOp[])).filter((op) => opDef(op).level !== 'model') // its keys are the ops
+  for (const op of ops) {
+    for (const { name, arbitrary } of casesOf(op)) {
+      let last: { readonly c: OpCase; readonly error: number | string; readonly tolerance: number } | null = null
+      const check = await fc.check(
+        fc.asyncProperty(
+          arbitrary.filter((c) => !isExcluded(c, exclusions)),
+          async (c) => {
+            cases++
+            const deviation = await judged(backend, c)
+            if (typeof deviation !== 'string' && (deviation === null || deviation.ratio <= 1)) {
+              if (deviation !== null && (worst === null || deviation.ratio > worst.error / worst.tolerance))
+                worst = deviation.error > 0 ? { name, error: deviation.error, tolerance: deviation.tolerance } : worst
+              return true
+            }
+            last = {
+              c,
+              error: typeof deviation === 'string' ? deviation : deviation.error,
+              tolerance: typeof deviation === 'string' ? 0 : deviation.tolerance,
+            }
+            return false
+          },
+        ),
+        { seed, numRuns: runs },
+      )
+      // fast-check runs the shrunk case last but for those that passed; `last` is the last that failed.
+      if (check.failed && last !== null) failures.push(failureOf(name, last))
+    }
+  }
+  return { backend: backend.name, seed, cases, failures, worst, exclusions }
+}
+
+const judged = async (backend: Backend, c: OpCase): Promise<Deviation | null | string> => {
+  try {
+    return await runCase(backend, { op: c.op, graph: graphOfCase(c), inputs: feedsOfCase(c) })
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
+const failureOf = (
+  name: string,
+  { c, error, tolerance }: { readonly c: OpCase; readonly error: number | string; readonly tolerance: number },
+): ConformanceFailure => ({
+  name,
+  counterexample: { graph: print(graphOfCase(c)), inputs: feedsOfCase(c) },
+  error,
+  tolerance,
+})
+
+/** The op's random cases, and where its meaning for them is plain, the same with special numbers strewn in. */
+const casesOf = (op: CaseOp): readonly { readonly name: string; readonly arbitrary: fc.Arbitrary<OpCase> }[] => {
+  const plain = { name: op, arbitrary: opCases[op] }
+  return takesSpecials(op)
+    ? [plain, { name: `${op} with special numbers`, arbitrary: withSpecials(opCases[op]) }]
+    : [plain]
+}
+
+const takesSpecials = (op: OpName): boolean => {
+  const { fusion, level, arity } = opDef(op)
+  return (
+    level === 'primitive' &&
+    arity !== 0 &&
+    ['elementwise', 'movement', 'broadcast', 'reduction', 'window'].includes(fusion)
+  )
+}
+
+const specials: readonly number[] = [Number.NaN, Infinity, -Infinity, -0, 0]
+
+const withSpecials = (cases: fc.Arbitrary<OpCase>): fc.Arbitrary<OpCase> =>
+  fc
+    .tuple(cases, fc.array(fc.tuple(fc.nat(), fc.nat(), fc.constantFrom(...specials)), { minLength: 1, maxLength: 4 }))
+    .map(([c, changes]) => {
+      const inputs = c.inputs.map((input) => ({ type: input.type, data: [...input.data] }))
+      for (const [operand, element, value] of changes) {
+        const input = inputs[operand % Math.max(1, inputs.length)]
+        if (input !== undefined && isFloatInput(input) && input.data.length > 0)
+          input.data[element % input.data.length] = value
+      }
+      return { ...c, inputs }
+    })
+
+const isFloatInput = ({ type }: CaseInput): boolean => type.dtype !== 'int32' && type.dtype !== 'bool'
+
+const refusedHalfTypes = ({ target }: Backend): readonly Exclusion[] => {
+  const refused = (['float16', 'bfloat16'] as const).filter((dtype) => !target.halfTypes.includes(dtype))
+  return refused.length === 0
+    ? []
+    : [{ op: '*', dtypes: refused, reason: `${target.name} refuses programs with ${refused.join(' and ')}` }]
+}
+
+const isExcluded = (c: OpCase, exclusions: readonly Exclusion[]): boolean => {
+  const used = new Set([
+    ...c.inputs.map(({ type }) => type.dtype),
+    ...graphOfCase(c).nodes.flatMap((node) => node?.types.map(({ dtype }) => dtype) ?? []),
+  ])
+  return exclusions.some(
+    ({ op, dtypes }) =>
+      (op === '*' || op === c.op) && (dtypes === undefined || dtypes.some((dtype) => used.has(dtype))),
+  )
+}

@@ -1,0 +1,351 @@
+/** The tfjs backend against the reference: op by op, on random graphs with broadcasts and updates, and as a guest in the user's tfjs. */
+import * as tf from '@tensorflow/tfjs-core'
+import fc from 'fast-check'
+import { beforeAll, describe, expect, test } from 'vitest'
+import type { Backend, DeviceTensor, FeedTensor, HostArray, VariableSpec } from '../../src/backends/backend.ts'
+import { hostArrayOf } from '../../src/backends/backend.ts'
+import { createTfjsBackend, toTensor } from '../../src/backends/tfjs/index.ts'
+import { Builder } from '../../src/ir/build.ts'
+import { makeResult } from '../../src/executable/results.ts'
+import { interpret } from '../../src/ir/interpret.ts'
+import { elements, type Graph } from '../../src/ir/types.ts'
+import type { Value } from '../../src/ir/value.ts'
+import { isPlansPass, type Pass } from '../../src/passes/pass.ts'
+import { anyGraph, conformance, feedsFor } from '../../src/testing/index.ts'
+
+const names = ['wasm', 'cpu'] as const
+const backends = new Map<string, Backend>()
+const backendOf = (name: string): Backend => backends.get(name) as Backend // made below
+
+beforeAll(async () => {
+  for (const name of names) backends.set(name, await createTfjsBackend({ backend: name }))
+})
+
+/** tfjs's own count of buffers on a backend. */
+const bufferCount = (name: string): number => tf.findBackend(name).numDataIds()
+
+const applied = (passes: readonly Pass[], g: Graph, backend: Backend): Graph =>
+  passes.reduce(
+    (current, pass) => (isPlansPass(pass) ? current : pass.run(current, { target: backend.target, report: () => {} })),
+    g,
+  )
+
+/** Compiles one graph as the plan `run`, with variables of their own. */
+const runnableOf = async (
+  backend: Backend,
+  g: Graph,
+  variables: ReadonlyMap<string, ArrayLike<number>>,
+  passes = backend.legalize,
+) => {
+  const store = backend.createStore()
+  const specs = g.nodes.flatMap((n): VariableSpec[] => {
+    const [type] = n?.types ?? []
+    return n?.op === 'variable' && type !== undefined
+      ? [{ name: n.attrs.name, type, trainable: true, init: n.attrs.init, derived: false }]
+      : []
+  })
+  for (const { name, type } of specs)
+    store.declare(name, type, () =>
+      hostArrayOf(type.dtype, variables.get(name) ?? new Float32Array(elements(type.shape))),
+    )
+  const runnable = await backend.compile(
+    { name: g.name, plans: { run: applied(passes, g, backend) }, variables: specs },
+    { bind: ({ name }) => ({ store, name }) },
+  )
+  const run = async (inputs: {
+    readonly [name: string]: ArrayLike<number>
+  }): Promise<{ readonly [name: string]: HostArray }> => {
+    const feeds = new Map(
+      g.nodes.flatMap((n): [string, FeedTensor][] => {
+        const [type] = n?.types ?? []
+        return n?.op === 'input' && type !== undefined
+          ? [[n.attrs.name, { type, host: hostArrayOf(type.dtype, inputs[n.attrs.name] ?? []) }]]
+          : []
+      }),
+    )
+    const results: { [name: string]: HostArray } = {}
+    for (const [name, tensor] of await runnable.run('run', feeds, { seed: 3, runIndex: 0, replica: 0 })) {
+      results[name] = await tensor.read()
+      tensor.dispose()
+    }
+    return results
+  }
+  return {
+    store,
+    run,
+    runnable,
+    dispose: () => {
+      runnable.dispose()
+      store.dispose()
+    },
+  }
+}
+
+const expectClose = (got: ArrayLike<number> | undefined, want: ArrayLike<number>, tolerance: number): void => {
+  expect(got?.length).toBe(want.length)
+  Array.from(want).forEach((w, i) => {
+    const g = got?.[i] ?? Number.NaN
+    if (g === w || (Number.isNaN(g) && Number.isNaN(w))) return
+    if (!(Math.abs(g - w) <= tolerance * Math.max(1, Math.abs(w)))) expect.fail(`element ${i}: got ${g}, expected ${w}`)
+  })
+}
+
+describe.each(names)('tfjs-%s', (name) => {
+  test('conforms to the reference in every op', async () => {
+    const report = await conformance(backendOf(name), { runs: 25 })
+    expect(report.failures).toEqual([])
+    expect(report.cases).toBeGreaterThan(1000)
+    expect(report.exclusions.map(({ dtypes }) => dtypes)).toEqual([['float16', 'bfloat16']])
+  })
+
+  test('conforms in half types too, where it may emulate them', async () => {
+    const report = await conformance(await createTfjsBackend({ backend: name, emulateHalf: true }), {
+      runs: 40,
+      seed: 2,
+    })
+    expect(report.failures).toEqual([])
+    expect(report.exclusions).toEqual([])
+  })
+
+  test('runs random graphs as the reference does, updates included, and leaves no buffer behind', async () => {
+    const before = bufferCount(name)
+    await fc.assert(
+      fc.asyncProperty(anyGraph({ mixedTypes: false }), fc.nat(1000), async ({ graph: g }, seed) => {
+        const { inputs, variables } = feedsFor(g, seed)
+        const want = interpret(g, { inputs, variables, mode: 'declared' })
+        const { run, store, dispose } = await runnableOf(backendOf(name), g, variables)
+        const got = await run(inputs)
+        for (const [output, { data }] of Object.entries(want.outputs)) expectClose(got[output], data, 1e-4)
+        for (const [variable, { data }] of want.updates) expectClose(await store.get(variable), data, 1e-4)
+        dispose()
+      }),
+      { numRuns: 60 },
+    )
+    expect(bufferCount(name)).toBe(before)
+  })
+
+  test('keeps memory flat over 100 runs with updates', async () => {
+    const b = new Builder('train')
+    const x = b.input('x', { dtype: 'float32', shape: [2, 6, 6, 3] })
+    const w = b.variable('w', { shape: [3, 3, 3, 4] })
+    const y = b.unary('relu', b.conv2d(x, w, { strides: 2 }))
+    const dw = b.emit1('conv2dFilterGradient', [x, y], {
+      strides: [2, 2],
+      padding: 'same',
+      dilations: [1, 1],
+      resultDtype: null,
+      filterShape: [3, 3, 3, 4],
+    })
+    b.update(w, b.sub(w, b.mul(dw, 0.01)))
+    const g = b.finish({ loss: b.reduceSum(y, [0, 1, 2, 3]), w })
+    const { run, dispose } = await runnableOf(
+      backendOf(name),
+      g,
+      new Map([['w', Float32Array.from({ length: 108 }, (_, i) => Math.sin(i))]]),
+    )
+    const feeds = { x: Float32Array.from({ length: 216 }, (_, i) => Math.cos(i)) }
+    await run(feeds)
+    const before = [bufferCount(name), tf.memory().numTensors, tf.memory().numDataBuffers]
+    for (let i = 0; i < 100; i++) await run(feeds)
+    expect([bufferCount(name), tf.memory().numTensors, tf.memory().numDataBuffers]).toEqual(before)
+    dispose()
+  })
+
+  test('frees what it made when a step fails', async () => {
+    const b = new Builder('fails')
+    const x = b.input('x', { dtype: 'float32', shape: [4] })
+    const y = b.tanh(b.exp(x))
+    const { runnable, dispose } = await runnableOf(backendOf(name), b.finish({ y }), new Map())
+    const before = bufferCount(name)
+    const type = { dtype: 'float32', shape: [4] } as const
+    const data = new Proxy(
+      {},
+      {
+        get: () => {
+          throw new Error('unreadable')
+        },
+      },
+    )
+    await expect(
+      runnable.run('run', new Map([['x', { type, host: data as Float32Array<ArrayBuffer> }]]), {
+        seed: 0,
+        runIndex: 0,
+        replica: 0,
+      }),
+    ).rejects.toThrow('unreadable')
+    expect(bufferCount(name)).toBe(before)
+    dispose()
+  })
+
+  test('fuses bias and activation into convolutions and products, with the same results', async () => {
+    const g = fusable()
+    const backend = backendOf(name)
+    const fused = applied([...backend.legalize, ...backend.fuse], g, backend)
+    expect(fused.nodes.flatMap((n) => (n?.op === 'fusion' ? [n.attrs.kind] : []))).toEqual([
+      'tfjs.conv2d',
+      'tfjs.depthwiseConv2d',
+      'tfjs.conv2d',
+      'tfjs.matmul',
+    ])
+    expect(fused.nodes.some((n) => n?.op === 'relu6' || n?.op === 'sigmoid')).toBe(false)
+    const { inputs, variables } = feedsFor(g, 5)
+    const want = interpret(g, { inputs, variables, mode: 'float64' }).outputs['y']
+    const { run, dispose } = await runnableOf(backend, g, variables, [...backend.legalize, ...backend.fuse])
+    expectClose((await run(inputs))['y'], want?.data ?? [], 1e-5)
+    dispose()
+  })
+
+  test('does not fuse over a value that is used again or wanted outside', () => {
+    const b = new Builder('shared')
+    const y = b.conv2d(
+      b.input('x', { dtype: 'float32', shape: [1, 4, 4, 2] }),
+      b.variable('w', { shape: [1, 1, 2, 2] }),
+    )
+    const z = b.unary('relu', y)
+    const g = b.finish({ y, z })
+    expect(applied(backendOf(name).fuse, g, backendOf(name))).toBe(g)
+  })
+
+  test('reads a scalar condition and passes the chosen tensor on', async () => {
+    const b = new Builder('guard')
+    const x = b.input('x', { dtype: 'float32', shape: [3] })
+    const ok = b.compare('gt', b.reduceSum(x, [0]), 0)
+    const { run, dispose } = await runnableOf(backendOf(name), b.finish({ y: b.select(ok, x, b.mul(x, 0)) }), new Map())
+    expect([...((await run({ x: [1, 2, 3] }))['y'] ?? [])]).toEqual([1, 2, 3])
+    expect([...((await run({ x: [-1, -2, Number.NaN] }))['y'] ?? [])]).toEqual([-0, -0, Number.NaN])
+    dispose()
+  })
+
+  test('says where the time went', async () => {
+    const g = fusable()
+    const { inputs, variables } = feedsFor(g, 1)
+    const { runnable, dispose } = await runnableOf(backendOf(name), g, variables)
+    const feeds = new Map([
+      [
+        'x',
+        { type: { dtype: 'float32', shape: [1, 5, 5, 3] } as const, host: hostArrayOf('float32', inputs['x'] ?? []) },
+      ],
+    ])
+    const rows = await runnable.profile('run', feeds, { seed: 0, runIndex: 0, replica: 0 })
+    expect(rows.map(({ kernel }) => kernel)).toEqual(
+      expect.arrayContaining(['Conv2D', 'DepthwiseConv2dNative', 'BatchMatMul']),
+    )
+    expect(rows.every(({ ms }) => ms >= 0)).toBe(true)
+    expect(runnable.plan.kernels).toBe(rows.length)
+    dispose()
+  })
+})
+
+/** Convolutions, a depthwise one and a product, each with bias and activation; one bias is a variable's square. */
+const fusable = (): Graph => {
+  const b = new Builder('fusable')
+  const weight = (name: string, shape: readonly number[]): Value => b.variable(name, { shape })
+  let x = b.input('x', { dtype: 'float32', shape: [1, 5, 5, 3] })
+  x = b.unary('relu6', b.add(b.conv2d(x, weight('a', [3, 3, 3, 4]), { strides: 2 }), weight('a/bias', [4])))
+  const bias = weight('b/bias', [4])
+  x = b.unary('sigmoid', b.add(b.depthwiseConv2d(x, weight('b', [3, 3, 4, 1])), b.mul(bias, bias)))
+  x = b.unary('elu', b.conv2d(x, weight('c', [1, 1, 4, 4])))
+  const flat = b.reshape(x, [3, 12])
+  return b.finish({
+    y: b.unary('relu', b.add(weight('d/bias', [2]), b.matmul(flat, weight('d', [2, 12]), { transposeB: true }))),
+  })
+}
+
+describe("the user's tfjs", () => {
+  const double = (): Graph => {
+    const b = new Builder('double')
+    const x = b.input('x', { dtype: 'float32', shape: [1, 2] })
+    return b.finish({ y: b.add(x, x) })
+  }
+  const type = { dtype: 'float32', shape: [1, 2] } as const
+  /** Feeds something of tfjs's own. */
+  const fed = async (
+    name: string,
+    native: unknown,
+  ): Promise<{ readonly y: DeviceTensor; readonly dispose: () => void }> => {
+    const { runnable, dispose } = await runnableOf(backendOf(name), double(), new Map())
+    const y = (await runnable.run('run', new Map([['x', { type, native }]]), { seed: 0, runIndex: 0, replica: 0 })).get(
+      'y',
+    ) as DeviceTensor // the graph's output
+    return { y, dispose }
+  }
+
+  test('its backend and its default stay as they are', async () => {
+    const backend = tf.getBackend()
+    const { run, dispose } = await runnableOf(backendOf('wasm'), double(), new Map())
+    await run({ x: [1, 2] })
+    dispose()
+    expect(tf.getBackend()).toBe(backend)
+    // tf.ready() takes the highest: importing the packages gave wasm 2 and cpu 1.
+    expect(Object.values(tf.engine().registryFactory).map(({ priority }) => priority)).toEqual([0, 0])
+    expect(process.listeners('unhandledRejection').map(String)).not.toContain('function (reason) { throw reason; }')
+  })
+
+  test('works on another backend side by side, and its tensors can be fed', async () => {
+    await tf.setBackend('cpu')
+    const tensor = tf.tensor2d([[1, 2]])
+    for (const name of names) {
+      const before = bufferCount(name)
+      const { y, dispose } = await fed(name, tensor)
+      expect([...(await y.read())]).toEqual([2, 4])
+      y.dispose()
+      dispose()
+      expect(bufferCount(name)).toBe(before)
+    }
+    expect(tf.getBackend()).toBe('cpu')
+    expect(tensor.isDisposed).toBe(false)
+    expect(tf.add(tensor, 1).dataSync()).toEqual(Float32Array.of(2, 3))
+    tensor.dispose()
+  })
+
+  test('a tensor on the same backend is used without a copy, and results come back as tensors', async () => {
+    await tf.setBackend('wasm')
+    const tensor = tf.tensor2d([[3, 4]])
+    const before = bufferCount('wasm')
+    const first = await fed('wasm', tensor)
+    expect(bufferCount('wasm')).toBe(before + 1)
+    const second = await fed('wasm', first.y.native)
+    const result = makeResult('y', second.y, backendOf('wasm'))
+    const asTensor = toTensor<tf.Tensor2D>(result)
+    result.dispose()
+    first.y.dispose()
+    const product = tf.mul(asTensor, 2)
+    expect([...product.dataSync()]).toEqual([24, 32])
+    tf.dispose([asTensor, product, tensor])
+    for (const { dispose } of [first, second]) dispose()
+    expect(bufferCount('wasm')).toBe(before - 1)
+    expect(() => toTensor(result)).toThrow('disposed')
+  })
+
+  test('what is no tensor is an error that names the input', async () => {
+    const tensor = tf.tensor2d([[3, 4]])
+    tensor.dispose()
+    await expect(fed('cpu', tensor)).rejects.toThrow(/disposed/)
+    await expect(fed('cpu', { shape: [1, 2] })).rejects.toMatchObject({
+      code: 'EF402',
+      message: expect.stringContaining('"x"'),
+    })
+  })
+})
+
+describe('errors', () => {
+  test('a backend that tfjs does not have', async () => {
+    await expect(createTfjsBackend({ backend: 'webnn' })).rejects.toMatchObject({
+      code: 'EF404',
+      message: expect.stringContaining('"webnn"'),
+    })
+  })
+
+  test('half types without emulation are refused, not widened', async () => {
+    const b = new Builder('half')
+    const y = b.exp(b.input('x', { dtype: 'float16', shape: [2] }))
+    await expect(runnableOf(backendOf('wasm'), b.finish({ y }), new Map())).rejects.toMatchObject({
+      code: 'EF405',
+      hint: expect.stringContaining('emulateHalf'),
+    })
+  })
+
+  test('auto takes wasm in Node', async () => {
+    expect((await createTfjsBackend()).name).toBe('tfjs-wasm')
+  })
+})
