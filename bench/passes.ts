@@ -1,0 +1,69 @@
+/**
+ * Time of each pass over graphs of 500 to 30,000 nodes, and over EfficientNet B0 and B7. A pass is n log n where its time per node
+ * grows by no more than the logarithm does. Median of several rounds after a warm-up; graphs are built anew, so that nothing is cached.
+ */
+import { Builder } from '../src/ir/build.ts'
+import { nodesOf } from '../src/ir/graph.ts'
+import type { Graph } from '../src/ir/types.ts'
+import { efficientNet } from '../src/models/efficientnet.ts'
+import { inferencePipeline } from '../src/passes/pipelines.ts'
+import { runPipeline } from '../src/passes/runner.ts'
+import { decompose } from '../src/passes/decompose.ts'
+
+const rounds = 5
+const backend = {
+  legalize: [decompose((n) => n.op === 'silu' || n.op === 'batchNormInference' || n.op === 'mean')],
+  fuse: [],
+}
+
+/** Blocks of convolution, batch norm, swish and a residual: about 9 nodes each. */
+const chain = (nodes: number): Graph => {
+  const b = new Builder('chain')
+  let x = b.input('x', { dtype: 'float32', shape: [1, 8, 8, 8] })
+  for (let i = 0; i * 9 < nodes; i++) {
+    x = b.scope(`blocks.${i}`, () => {
+      const vector = (name: string) => b.variable(name, { shape: [8] })
+      const y = b.conv2d(x, b.variable('kernel', { shape: [1, 1, 8, 8] }))
+      const normed = b.emit1('batchNorm', [y, vector('scale'), vector('offset'), vector('mean'), vector('variance')], {
+        epsilon: 1e-3,
+        momentum: 0.99,
+      })
+      return b.add(b.silu(normed), x)
+    })
+  }
+  return b.finish({ x })
+}
+
+const measure = (build: () => Graph): Map<string, number> => {
+  const samples = new Map<string, number[]>()
+  for (let round = 0; round <= rounds; round++) {
+    const { records } = runPipeline(inferencePipeline(backend, { simplify: true, fusion: true }), { run: build() })
+    if (round === 0) continue // warm-up
+    const byPass = new Map<string, number>()
+    for (const r of records) if (r.plan === 'run') byPass.set(r.name, (byPass.get(r.name) ?? 0) + r.ms)
+    for (const [name, ms] of byPass) samples.set(name, [...(samples.get(name) ?? []), ms])
+  }
+  const median = (list: readonly number[]): number =>
+    [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)] ?? Number.NaN
+  return new Map([...samples].map(([name, list]) => [name, median(list)]))
+}
+
+const sizes = [500, 2_000, 8_000, 30_000]
+const graphs: readonly (readonly [string, () => Graph])[] = [
+  ...sizes.map((n) => [`${n} nodes`, () => chain(n)] as const),
+  // A new declaration each time: `at` would give the same graph with its analyses already cached.
+  ['B0', () => efficientNet('b0').at({ batch: 1 })],
+  ['B7', () => efficientNet('b7').at({ batch: 1 })],
+]
+const columns = graphs.map(([name, build]) => ({ name, nodes: nodesOf(build()).length, times: measure(build) }))
+const passes = [...(columns[0]?.times.keys() ?? [])]
+const row = (cells: readonly (string | number)[]): void =>
+  console.log(cells.map((c, i) => (i === 0 ? String(c).padEnd(18) : String(c).padStart(14))).join(''))
+row(['pass, ms', ...columns.map((c) => c.name)])
+for (const pass of passes) row([pass, ...columns.map((c) => (c.times.get(pass) ?? 0).toFixed(1))])
+row(['all', ...columns.map((c) => [...c.times.values()].reduce((a, b) => a + b, 0).toFixed(1))])
+row(['nodes', ...columns.map((c) => c.nodes)])
+row([
+  'us per node',
+  ...columns.map((c) => ((1000 * [...c.times.values()].reduce((a, b) => a + b, 0)) / c.nodes).toFixed(1)),
+])

@@ -1,0 +1,66 @@
+/** Backends that Node can open by name. Heavy parts are imported when they are opened. */
+import { EffuseError } from '../ir/diagnostics.ts'
+import type { Backend } from './backend.ts'
+import type { Graph } from '../ir/types.ts'
+import type { BackendCatalog, BackendEntry, BenchPeer } from './catalog.ts'
+import { referenceEntry } from './reference/entry.ts'
+
+const tfjsEntry = (name: 'wasm' | 'cpu', summary: string): BackendEntry => {
+  const packages = ['@tensorflow/tfjs-core', `@tensorflow/tfjs-backend-${name}`]
+  const fix = `npm install ${packages.join(' ')}`
+  return {
+    name: `tfjs-${name}`,
+    summary,
+    probe: async () => {
+      const missing: string[] = []
+      for (const id of packages) if (!isInstalled(id)) missing.push(id)
+      return missing.length === 0
+        ? { isAvailable: true, detail: packages.join(' + '), fix: null }
+        : { isAvailable: false, detail: `missing: ${missing.join(', ')}`, fix }
+    },
+    open: async (): Promise<Backend> => {
+      const { createTfjsBackend } = await import('./tfjs/index.ts')
+      return createTfjsBackend({ backend: name })
+    },
+  }
+}
+
+const isInstalled = (id: string): boolean => {
+  try {
+    import.meta.resolve(id)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const planned = (name: string): BackendEntry => ({
+  name,
+  summary: 'not there yet',
+  probe: () => Promise.resolve({ isAvailable: false, detail: 'not part of this version of effuse', fix: null }),
+  open: () =>
+    Promise.reject(
+      new EffuseError({
+        code: 'EF404',
+        message: `the backend "${name}" is not part of this version of effuse`,
+        hint: "use 'auto', 'tfjs' or 'reference'",
+      }),
+    ),
+})
+
+export const catalog: BackendCatalog = [
+  tfjsEntry('wasm', 'tfjs on WebAssembly SIMD'),
+  tfjsEntry('cpu', 'tfjs in plain JavaScript'),
+  referenceEntry,
+  planned('wasm'),
+  planned('webgpu'),
+  planned('tensorflow'),
+]
+
+/** The network written by hand in tfjs, on 'tfjs-wasm' or 'tfjs-cpu'. @throws EffuseError EF404 */
+export const benchPeer = async (name: string, graph: Graph, seed: number): Promise<BenchPeer> => {
+  if (name !== 'tfjs-wasm' && name !== 'tfjs-cpu')
+    throw new EffuseError({ code: 'EF404', message: `there is no peer "${name}"; there are tfjs-wasm, tfjs-cpu` })
+  const { openByHand } = await import('./tfjs/by-hand.ts')
+  return openByHand(name === 'tfjs-wasm' ? 'wasm' : 'cpu', graph, seed)
+}

@@ -1,0 +1,9 @@
+import type { BackendEntry } from '../catalog.ts'
+import { referenceBackend } from './index.ts'
+
+export const referenceEntry: BackendEntry = {
+  name: 'reference',
+  summary: 'the reference interpreter: right, and slow',
+  probe: () => Promise.resolve({ isAvailable: true, detail: 'built in', fix: null }),
+  open: () => Promise.resolve(referenceBackend()),
+}

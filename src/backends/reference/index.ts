@@ -1,0 +1,86 @@
+/** The reference backend: the interpreter behind the backend contract. Slow, and right. */
+import { EffuseError } from '../../ir/diagnostics.ts'
+import { interpret, type Mode } from '../../ir/interpret.ts'
+import { liveOrder, variablesOf } from '../../ir/graph.ts'
+import { genericTarget } from '../../ir/target.ts'
+import type { Graph } from '../../ir/types.ts'
+import type {
+  Backend,
+  Binding,
+  CompileContext,
+  DeviceTensor,
+  FeedTensor,
+  HostArray,
+  Program,
+  RunContext,
+  Runnable,
+  VariableSpec,
+} from '../backend.ts'
+import { hostArrayOf } from '../backend.ts'
+import { makeHostStore } from '../common/host-store.ts'
+import type { PlanName } from '../../passes/pass.ts'
+
+export interface ReferenceOptions {
+  /** 'declared' (default) rounds each result to its dtype; 'float64' does not, and results are narrowed to float32 only when read. */
+  readonly mode?: Mode | undefined
+}
+
+/** Runs any program on the reference interpreter, in JavaScript. */
+export const referenceBackend = (options: ReferenceOptions = {}): Backend => ({
+  name: 'reference',
+  target: { ...genericTarget, name: 'reference' },
+  legalize: [],
+  fuse: [],
+  createStore: makeHostStore,
+  compile: (program, cx) => Promise.resolve(referenceRunnable(program, cx, options.mode ?? 'declared')),
+  dispose: () => {},
+})
+
+const referenceRunnable = (program: Program, cx: CompileContext, mode: Mode): Runnable => {
+  const bindings = new Map(program.variables.map((spec: VariableSpec): [string, Binding] => [spec.name, cx.bind(spec)]))
+  const planOf = (plan: PlanName): Graph => {
+    const graph = program.plans[plan]
+    if (graph === undefined)
+      throw new EffuseError({ code: 'EF901', message: `bug in the compiler: the program has no plan "${plan}"` })
+    return graph
+  }
+  const valuesOf = async (graph: Graph): Promise<Map<string, HostArray>> => {
+    const values = new Map<string, HostArray>()
+    for (const {
+      attrs: { name },
+    } of variablesOf(graph)) {
+      const binding = bindings.get(name)
+      if (binding !== undefined) values.set(name, await binding.store.get(binding.name))
+    }
+    return values
+  }
+  const run = async (
+    plan: PlanName,
+    feeds: ReadonlyMap<string, FeedTensor>,
+    at: RunContext,
+  ): Promise<ReadonlyMap<string, DeviceTensor>> => {
+    const graph = planOf(plan)
+    const inputs = Object.fromEntries(
+      [...feeds].map(([name, feed]) => [name, 'host' in feed ? feed.host : (feed.native as HostArray)]),
+    ) // natives are this backend's own
+    const { outputs, updates } = interpret(graph, { inputs, variables: await valuesOf(graph), mode, ...at })
+    for (const [name, { dtype, data }] of updates) {
+      const binding = bindings.get(name)
+      if (binding !== undefined) await binding.store.set(binding.name, hostArrayOf(dtype, data))
+    }
+    return new Map(
+      Object.entries(outputs).map(([name, { dtype, shape, data }]): [string, DeviceTensor] => {
+        const host = hostArrayOf(dtype, data)
+        return [name, { type: { dtype, shape }, native: host, read: () => Promise.resolve(host), dispose: () => {} }]
+      }),
+    )
+  }
+  const kernels =
+    program.plans.run === undefined ? 0 : liveOrder(program.plans.run).filter((n) => n.inputs.length > 0).length
+  return {
+    run,
+    plan: { kernels, dispatches: kernels, peakBytes: null, arenaBytes: null, lowerBoundBytes: null },
+    profile: () => Promise.resolve([]),
+    dispose: () => {},
+  }
+}

@@ -1,0 +1,54 @@
+/** From the option `backend` to a backend, and why that one. */
+import { catalog } from '#backends'
+import { EffuseError } from '../ir/diagnostics.ts'
+import type { Backend } from './backend.ts'
+import type { BackendEntry } from './catalog.ts'
+
+export interface Selection {
+  readonly backend: Backend
+  readonly reason: string
+  /** Opened here, so to be disposed of with the executable. */
+  readonly isOwned: boolean
+}
+
+/** One backend per name and process: executables share it, and their variables with it. */
+const opened = new Map<string, Promise<Backend>>()
+
+/**
+ * The backend for a name, an instance as it is, or for 'auto' the first of the platform's list that is available.
+ * @throws EffuseError EF404 with what is missing and the command that adds it.
+ */
+export const selectBackend = async (wanted: string | Backend): Promise<Selection> => {
+  if (typeof wanted !== 'string') return { backend: wanted, reason: 'given', isOwned: false }
+  const candidates = catalog.filter(
+    (entry) => wanted === 'auto' || entry.name === wanted || (wanted === 'tfjs' && entry.name.startsWith('tfjs-')),
+  )
+  const missing: string[] = []
+  for (const entry of candidates) {
+    const { isAvailable, detail, fix } = await entry.probe()
+    if (!isAvailable) {
+      missing.push(`${entry.name}: ${detail}${fix === null ? '' : ` (${fix})`}`)
+      continue
+    }
+    return { backend: await open(entry), reason: reasonFor(wanted, entry, missing), isOwned: false }
+  }
+  throw new EffuseError({
+    code: 'EF404',
+    message: `the backend "${wanted}" is not available here: ${missing.join('; ') || 'unknown on this platform'}`,
+    hint: 'effuse doctor shows what is there and what to add',
+  })
+}
+
+const open = (entry: BackendEntry): Promise<Backend> => {
+  const known = opened.get(entry.name)
+  if (known !== undefined) return known
+  const fresh = entry.open()
+  opened.set(entry.name, fresh)
+  fresh.catch(() => opened.delete(entry.name))
+  return fresh
+}
+
+const reasonFor = (wanted: string, entry: BackendEntry, missing: readonly string[]): string =>
+  wanted === entry.name
+    ? 'asked for'
+    : `${entry.summary}; the fastest available${missing.length === 0 ? '' : ` (not available: ${missing.join('; ')})`}`

@@ -1,0 +1,28 @@
+import type { Command } from 'commander'
+import { compile } from '../../compile.ts'
+import { compileOptionsOf, modelByName, naturalOf, withCommon, type CommonOptions } from '../common.ts'
+import type { Io } from '../io.ts'
+
+interface Options extends CommonOptions {
+  readonly model: string
+  readonly batch: string
+}
+
+export const addExplain = (program: Command, io: Io): void => {
+  withCommon(program.command('explain').description('what became of a layer, and why'))
+    .argument('<path>', 'path of a layer, blocks.3/se/reduce; a glob; or %12, a value of the declared graph')
+    .requiredOption('--model <name>', 'b0 to b7, lite0 to lite4, or your own ./net.js#name')
+    .option('--batch <n>', 'size of the batch', '1')
+    .action(async (path: string, options: Options) => {
+      const executable = await compile(await modelByName(options.model), {
+        ...compileOptionsOf(options),
+        batch: naturalOf('--batch', options.batch, 1),
+      })
+      try {
+        const { text, ...explanation } = executable.explain(path)
+        io.out(options.json === true ? JSON.stringify(explanation, null, 2) : text)
+      } finally {
+        executable.dispose()
+      }
+    })
+}

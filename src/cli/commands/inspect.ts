@@ -1,0 +1,67 @@
+import type { Command } from 'commander'
+import { compile } from '../../compile.ts'
+import { inspectReport } from '../../inspect/inspect.ts'
+import { EffuseError } from '../../ir/diagnostics.ts'
+import { print } from '../../ir/print.ts'
+import { compileOptionsOf, modelByName, naturalOf, withCommon, type CommonOptions } from '../common.ts'
+import { table, thousands, type Io } from '../io.ts'
+
+interface Options extends CommonOptions {
+  readonly model: string
+  readonly batch: string
+  readonly after?: string
+}
+
+export const addInspect = (program: Command, io: Io): void => {
+  withCommon(program.command('inspect').description('what each pass did to a model'))
+    .requiredOption('--model <name>', 'b0 to b7, lite0 to lite4, or your own ./net.js#name')
+    .option('--batch <n>', 'size of the batch', '1')
+    .option('--after <pass>', 'print the graph after this pass')
+    .action(async (options: Options) => {
+      const batch = naturalOf('--batch', options.batch, 1)
+      const model = await modelByName(options.model)
+      const executable = await compile(model, { ...compileOptionsOf(options), batch })
+      try {
+        if (options.after !== undefined) return printAfter(options.after, executable.passes, io)
+        const report = inspectReport(model, executable, batch)
+        if (options.json === true) return io.out(JSON.stringify(report, null, 2))
+        io.out(`${report.model} on ${report.backend} (${executable.backendReason})\n`)
+        io.out(
+          table(
+            ['pass', 'plan', 'nodes before', 'after', 'ms', 'what'],
+            report.passes.map((p) => [
+              p.name,
+              p.plan,
+              p.nodesBefore,
+              p.nodesAfter,
+              p.ms,
+              p.changed
+                ? Object.entries(p.report)
+                    .map(([what, count]) => `${what}: ${count}`)
+                    .join(', ')
+                : '(unchanged)',
+            ]),
+          ),
+        )
+        io.out(
+          `\n${thousands(report.parameters)} parameters, ${thousands(report.variables)} with moving statistics; ${(report.multiplyAdds / 1e9).toFixed(3)} G multiply-adds a run`,
+        )
+        io.out(
+          `${report.kernels} kernels${report.peakBytes === null ? '' : `, peak ${thousands(report.peakBytes)} bytes`}; compiled in ${report.passes.reduce((sum, p) => sum + p.ms, 0).toFixed(0)} ms of passes`,
+        )
+      } finally {
+        executable.dispose()
+      }
+    })
+}
+
+const printAfter = (name: string, records: Awaited<ReturnType<typeof compile>>['passes'], io: Io): void => {
+  const found = records.filter((r) => r.name === name)
+  const last = found.at(-1)
+  if (last === undefined)
+    throw new EffuseError({
+      code: 'EF301',
+      message: `no pass "${name}" ran; those that did: ${[...new Set(records.map((r) => r.name))].join(', ')}`,
+    })
+  io.out(print(last.after).trimEnd())
+}

@@ -1,0 +1,27 @@
+/** Where the command line writes. Tests bring their own. */
+export interface Io {
+  /** One line on stdout. */
+  readonly out: (line: string) => void
+  /** One line on stderr: progress, warnings, errors. */
+  readonly err: (line: string) => void
+}
+
+/** Columns aligned: the first at the left, numbers at the right. */
+export const table = (head: readonly string[], rows: readonly (readonly (string | number)[])[]): string => {
+  const all = [head, ...rows.map((row) => row.map(String))]
+  const widths = head.map((_, i) => Math.max(...all.map((row) => (row[i] ?? '').length)))
+  const isNumeric = head.map(
+    (_, i) => rows.length > 0 && rows.every((row) => typeof row[i] === 'number' || row[i] === '-'),
+  )
+  return all
+    .map((row) =>
+      row
+        .map((cell, i) => (isNumeric[i] === true ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0)))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
+}
+
+/** 5,330,564 */
+export const thousands = (n: number): string => n.toLocaleString('en-US')

@@ -1,0 +1,59 @@
+/** The command line as a function: argv in, exit code out. 0 done, 1 the work failed, 2 the command line was wrong. */
+import { Command, CommanderError } from 'commander'
+import { EffuseError, type ErrorCode } from '../ir/diagnostics.ts'
+import { addBench } from './commands/bench.ts'
+import { addDoctor } from './commands/doctor.ts'
+import { addExplain } from './commands/explain.ts'
+import { addInspect } from './commands/inspect.ts'
+import { addOpt } from './commands/opt.ts'
+import { addPredict } from './commands/predict.ts'
+import type { Io } from './io.ts'
+import { version } from './version.ts'
+
+/** Faults of the command line, not of the work. */
+const usageCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['EF301', 'EF302', 'EF403', 'EF601', 'EF602'])
+
+/** @param argv Arguments after the program's name. Never throws for a user's mistake, never prints a stack trace for one. */
+export const runCli = async (argv: readonly string[], io: Io): Promise<number> => {
+  const isJson = argv.includes('--json')
+  const program = new Command('effuse').description('a graph compiler for convolutional networks').version(version)
+  program.exitOverride().configureOutput({
+    writeOut: (text) => io.out(text.trimEnd()),
+    writeErr: (text) => {
+      if (!isJson) io.err(text.trimEnd())
+    },
+  })
+  for (const add of [addPredict, addInspect, addOpt, addExplain, addDoctor, addBench]) add(program, io)
+  for (const command of program.commands) command.exitOverride().configureOutput(program.configureOutput())
+  try {
+    await program.parseAsync(argv, { from: 'user' })
+    return 0
+  } catch (error) {
+    return report(error, isJson, io)
+  }
+}
+
+const report = (error: unknown, isJson: boolean, io: Io): number => {
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return 0
+    if (isJson)
+      io.out(
+        JSON.stringify({
+          error: { code: 'EF601', message: error.message.replace(/^error: /, ''), hint: 'effuse --help' },
+        }),
+      )
+    return 2
+  }
+  if (!(error instanceof EffuseError)) {
+    const message = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    if (isJson) io.out(JSON.stringify({ error: { code: 'EF901', message, hint: 'please report it' } }))
+    else io.err(`fault in effuse: ${message}`)
+    return 1
+  }
+  if (isJson) io.out(JSON.stringify({ error: { code: error.code, message: error.message, hint: error.hint ?? null } }))
+  else
+    io.err(
+      `error ${error.code}: ${error.message}${error.hint === undefined ? '' : `\n  hint: ${error.hint}`}\n  see ${error.url}`,
+    )
+  return usageCodes.has(error.code) ? 2 : 1
+}

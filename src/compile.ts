@@ -1,0 +1,175 @@
+/** compile(): options -> graph -> passes -> backend -> Executable. Decides nothing itself; every step has its file. */
+import type { Backend, Store, VariableSpec } from './backends/backend.ts'
+import { hostArrayOf, type Binding } from './backends/backend.ts'
+import { selectBackend } from './backends/select.ts'
+import { makeExecutable, type Executable } from './executable/executable.ts'
+import { checkOptions, type CompileOptions } from './executable/options.ts'
+import { handleOf, makeVariables, type Variables, type VariablesHandle } from './executable/variables.ts'
+import type { WeightsSource } from './executable/weights.ts'
+import { modelMetadata } from './executable/metadata.ts'
+import { debugOptions, saveReproducer } from './executable/debug.ts'
+import type { Model } from './ir/build.ts'
+import { EffuseError } from './ir/diagnostics.ts'
+import { initialValues } from './ir/initializers.ts'
+import { variablesOf } from './ir/graph.ts'
+import { sameType, showType, type Graph, type Type } from './ir/types.ts'
+import type { Signature } from './ir/value.ts'
+import { derivedPrefix } from './passes/hoist-prepare.ts'
+import { planNames, type Plans } from './passes/pass.ts'
+import { inferencePipeline } from './passes/pipelines.ts'
+import { runPipeline } from './passes/runner.ts'
+
+/**
+ * Compiles a model for a backend and gives what runs it.
+ *
+ * @param model What graph(), efficientNet() and their kind return.
+ * @throws EffuseError EF403 (options), EF404 (backend not available), EF405 (op not supported), EF303 (a pass failed), EF505 (weights).
+ * @example
+ * const net = await compile(graph('double', { x: float32('batch', 2) }, ({ x }) => ({ y: add(x, x) })), { backend: 'reference' })
+ * const { y } = await net.run({ x: [[1, 2]] }) // y is [[2, 4]]
+ */
+export const compile = async <I extends Signature, O extends Signature>(
+  model: Model<I, O>,
+  options: CompileOptions = {},
+): Promise<Executable<I, O>> => {
+  checkOptions(options)
+  const { backend, reason, isOwned } = await selectBackend(options.backend ?? 'auto')
+  try {
+    return await compileFor(model, options, backend, reason, isOwned)
+  } catch (error) {
+    if (isOwned) backend.dispose()
+    throw error
+  }
+}
+
+const compileFor = async <I extends Signature, O extends Signature>(
+  model: Model<I, O>,
+  options: CompileOptions,
+  backend: Backend,
+  backendReason: string,
+  ownsBackend: boolean,
+): Promise<Executable<I, O>> => {
+  options.signal?.throwIfAborted()
+  const declared = model.at({ batch: options.batch ?? 1 })
+  const xla = options.xla ?? true
+  const switches = {
+    simplify: typeof xla === 'boolean' ? xla : (xla.simplify ?? true),
+    fusion: typeof xla === 'boolean' ? xla : (xla.fusion ?? true),
+  }
+  const standard = inferencePipeline(backend, switches)
+  const { plans, records } = runPipeline(
+    options.passes?.(standard) ?? standard,
+    { run: declared },
+    {
+      target: backend.target,
+      verify: options.verify ?? debugOptions().verify,
+      debug: debugOptions().debug,
+      saveReproducer,
+    },
+  )
+  options.signal?.throwIfAborted()
+  const seed = options.seed ?? 0
+  const specs = new Map(specsOf([declared]).map((spec) => [spec.name, spec]))
+  const handle = await variablesFor(backend, specs, options.variables, seed)
+  const derived = backend.createStore()
+  const runnable = await backend.compile(
+    { name: model.name, plans, variables: specsOf(Object.values(plansOf(plans))) },
+    {
+      bind: (spec) => bindingOf(spec, handle, derived, seed),
+      signal: options.signal,
+      onProgress: options.onProgress,
+    },
+  )
+  const variables = makeVariables({ ...handle, specs }, modelMetadata(model))
+  if (options.variables !== undefined && handleOf(options.variables) === null)
+    await variables.load(options.variables as WeightsSource)
+  return makeExecutable<I, O>({
+    name: model.name,
+    backend,
+    backendReason,
+    ownsBackend,
+    runnable,
+    plans,
+    declared,
+    handle,
+    derived,
+    variables,
+    records,
+    seed,
+  })
+}
+
+const plansOf = (plans: Plans): readonly Graph[] => planNames.flatMap((name) => plans[name] ?? [])
+
+/** The variables of some graphs, each once, in canonical order. */
+const specsOf = (graphs: readonly Graph[]): readonly VariableSpec[] => {
+  const specs = new Map<string, VariableSpec>()
+  for (const graph of graphs) {
+    for (const {
+      attrs,
+      types: [type],
+    } of variablesOf(graph)) {
+      if (type !== undefined)
+        specs.set(attrs.name, {
+          name: attrs.name,
+          type,
+          trainable: attrs.trainable,
+          init: attrs.init,
+          derived: attrs.name.startsWith(derivedPrefix),
+        })
+    }
+  }
+  return [...specs.values()]
+}
+
+/** A store of its own, another executable's on the same backend, or one filled with copies from another backend. */
+const variablesFor = async (
+  backend: Backend,
+  specs: ReadonlyMap<string, VariableSpec>,
+  source: Variables | WeightsSource | undefined,
+  seed: number,
+): Promise<VariablesHandle> => {
+  const other = handleOf(source)
+  if (other === null)
+    return { backend, store: declareAll(backend.createStore(), specs, seed), specs, users: { count: 1 } }
+  checkShared(specs, other)
+  if (other.backend === backend) {
+    other.users.count++
+    return { ...other, store: declareAll(other.store, specs, seed) }
+  }
+  const store = declareAll(backend.createStore(), specs, seed)
+  for (const name of specs.keys()) if (other.store.has(name)) await store.set(name, await other.store.get(name))
+  return { backend, store, specs, users: { count: 1 } }
+}
+
+/** Adds what the store does not have yet. */
+const declareAll = (store: Store, specs: ReadonlyMap<string, VariableSpec>, seed: number): Store => {
+  for (const { name, type, init } of specs.values()) {
+    if (!store.has(name))
+      store.declare(name, type, () => hostArrayOf(type.dtype, initialValues(init, type.shape, { seed, name })))
+  }
+  return store
+}
+
+const checkShared = (specs: ReadonlyMap<string, VariableSpec>, other: VariablesHandle): void => {
+  const differences: string[] = []
+  for (const { name, type } of specs.values()) {
+    const theirs: Type | null = other.store.typeOf(name)
+    if (theirs !== null && !sameType(theirs, type))
+      differences.push(`"${name}" is ${showType(type)} here and ${showType(theirs)} there`)
+  }
+  if (differences.length > 0)
+    throw new EffuseError({
+      code: 'EF408',
+      message: `the variables cannot be shared: ${differences.slice(0, 10).join('; ')}${differences.length > 10 ? ` and ${differences.length - 10} more` : ''}`,
+    })
+}
+
+const bindingOf = (spec: VariableSpec, handle: VariablesHandle, derived: Store, seed: number): Binding => {
+  const store = spec.derived ? derived : handle.store
+  if (!store.has(spec.name))
+    store.declare(spec.name, spec.type, () =>
+      hostArrayOf(spec.type.dtype, initialValues(spec.init, spec.type.shape, { seed, name: spec.name })),
+    )
+  return { store, name: spec.name }
+}

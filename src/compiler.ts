@@ -1,0 +1,84 @@
+/** For compiler people: the IR, its text form, passes and backends. */
+export { print, printNode, hashGraph, type PrintOptions } from './ir/print.ts'
+export { parse, parseAll, type ParseOptions } from './ir/parse.ts'
+export { verify, verifyOrThrow, type Stage } from './ir/verify.ts'
+export { interpret, type InterpretOptions, type Interpretation, type Mode, type Numbers } from './ir/interpret.ts'
+export { costOf, nodeCost } from './ir/cost.ts'
+export { Edit, passError, type From } from './ir/edit.ts'
+export { OpEmitter } from './ir/emitter.ts'
+export * from './ir/graph.ts'
+export { sideTables, type Origin, type SideTables } from './ir/side-tables.ts'
+export { makeConstantPool, type Constant, type ConstantPool } from './ir/constants.ts'
+export { opDef, opDefs, opNames, isOpName } from './ir/ops/index.ts'
+export type { Algebra, AmpClass, AnyOpDef, Cost, FusionClass, Level, OpDef, PortClass, RefTensor } from './ir/op-def.ts'
+export type { OpAttrs, OpName, OpSignatures, Tolerance } from './ir/signatures.ts'
+export {
+  showType,
+  sameType,
+  sameShape,
+  elements,
+  sizeBytes,
+  isFloat,
+  nodeId,
+  dtypes,
+  type DType,
+  type Float,
+  type Graph,
+  type Node,
+  type NodeId,
+  type Output,
+  type Ref,
+  type Type,
+  type Update,
+} from './ir/types.ts'
+export { genericTarget, type TargetInfo } from './ir/target.ts'
+export { region } from './ir/build.ts'
+export {
+  definePass,
+  isPlansPass,
+  type GraphPass,
+  type Pass,
+  type PassContext,
+  type Phase,
+  type PlanName,
+  type Plans,
+  type PlansPass,
+  type Preserves,
+} from './passes/pass.ts'
+export { pipeline, passText, type Pipeline } from './passes/pipeline.ts'
+export {
+  runPipeline,
+  type PassRecord,
+  type PipelineResult,
+  type Reproducer,
+  type RunnerOptions,
+} from './passes/runner.ts'
+export { parsePipeline, passFactories, type PassFactory, type PassOptions } from './passes/registry.ts'
+export { inferencePipeline, type BackendPasses, type PipelineSwitches } from './passes/pipelines.ts'
+export { rule, splatOf, type Match, type Rule } from './passes/rewrite/rules.ts'
+export { rewrite, rulePass } from './passes/rewrite/driver.ts'
+export { simplify, simplifyRules } from './passes/simplify/index.ts'
+export { cse } from './passes/cse.ts'
+export { dce } from './passes/dce.ts'
+export { decompose } from './passes/decompose.ts'
+export { foldBatchNorm } from './passes/fold-batch-norm.ts'
+export { foldConstants } from './passes/fold-constants.ts'
+export { hoistPrepare } from './passes/hoist-prepare.ts'
+export { toInference } from './passes/to-inference.ts'
+export type {
+  Backend,
+  Binding,
+  CompileContext,
+  DeviceTensor,
+  FeedTensor,
+  HostArray,
+  HostTensor,
+  PlanFigures,
+  ProfileRow,
+  Program,
+  RunContext,
+  Runnable,
+  Store,
+  VariableSpec,
+} from './backends/backend.ts'
+export { referenceBackend, type ReferenceOptions } from './backends/reference/index.ts'

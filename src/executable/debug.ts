@@ -1,0 +1,29 @@
+/** The EFFUSE_ variables of the environment (docs/debugging.md; a test compares). Read at the edge, never inside a pass. */
+import { environment, saveTemporaryText } from '#platform'
+import { EffuseError } from '../ir/diagnostics.ts'
+import type { DebugOptions, Reproducer } from '../passes/runner.ts'
+
+/** Name -> what it does. */
+export const environmentVariables = {
+  EFFUSE_DEBUG: '1: a line per pass on stderr; 2: what each pass counted too',
+  EFFUSE_PRINT_AFTER: 'names of passes, comma between: print the graph after them on stderr',
+  EFFUSE_VERIFY: '1: verify the graph after each pass',
+} as const
+
+export const debugOptions = (): { readonly verify: boolean; readonly debug: DebugOptions | undefined } => {
+  const level = Number(environment('EFFUSE_DEBUG') ?? '0')
+  if (!Number.isInteger(level) || level < 0)
+    throw new EffuseError({
+      code: 'EF403',
+      message: `EFFUSE_DEBUG must be 0, 1 or 2, got ${environment('EFFUSE_DEBUG')}`,
+    })
+  const printAfter = (environment('EFFUSE_PRINT_AFTER') ?? '').split(',').filter((name) => name !== '')
+  return {
+    verify: environment('EFFUSE_VERIFY') === '1',
+    debug:
+      level === 0 && printAfter.length === 0 ? undefined : { level, printAfter, log: (line) => console.error(line) },
+  }
+}
+
+/** The graph before the failing pass, in a file where there are files. */
+export const saveReproducer = ({ graph }: Reproducer): string | null => saveTemporaryText('effuse-reproducer.ir', graph)

@@ -1,0 +1,130 @@
+/** A compiled program with its variables: what compile() gives. Runs queue in call order. */
+import type { Backend, PlanFigures, ProfileRow, Runnable, Store } from '../backends/backend.ts'
+import { EffuseError } from '../ir/diagnostics.ts'
+import { nodeAt } from '../ir/graph.ts'
+import type { Graph, Type } from '../ir/types.ts'
+import type { Signature } from '../ir/value.ts'
+import type { Plans } from '../passes/pass.ts'
+import type { PassRecord } from '../passes/runner.ts'
+import { explainNode, type Explanation } from './explain.ts'
+import { prepareFeeds, type Feeds } from './feeds.ts'
+import { makeResult, type Result, type Results } from './results.ts'
+import type { Variables, VariablesHandle } from './variables.ts'
+
+export interface Executable<I extends Signature = Signature, O extends Signature = Signature> extends Disposable {
+  /** Runs once. @throws EffuseError EF401, EF402 (feeds), EF406 (disposed of) */
+  run(inputs: Feeds<I>): Promise<Results<O>>
+  readonly variables: Variables
+  /** What each pass did, in order. */
+  readonly passes: readonly PassRecord[]
+  /** What became of a node of the model, by path or by name in the last graph, and why. */
+  explain(pathOrNode: string): Explanation
+  readonly plan: PlanFigures
+  /** Null: no mixed precision was asked for. */
+  readonly amp: null
+  /** Name of the backend in use. */
+  readonly backend: string
+  /** Why this backend. */
+  readonly backendReason: string
+  /** Time of each step of one run. */
+  profile(inputs: Feeds<I>): Promise<readonly ProfileRow[]>
+  dispose(): void
+}
+
+export interface ExecutableParts {
+  readonly name: string
+  readonly backend: Backend
+  readonly backendReason: string
+  readonly ownsBackend: boolean
+  readonly runnable: Runnable
+  readonly plans: Plans
+  readonly declared: Graph
+  readonly handle: VariablesHandle
+  readonly derived: Store
+  readonly variables: Variables
+  readonly records: readonly PassRecord[]
+  readonly seed: number
+}
+
+/** The executable for typed inputs and outputs; the types are the model's and were checked when it was declared. */
+export const makeExecutable = <I extends Signature, O extends Signature>(parts: ExecutableParts): Executable<I, O> => {
+  const { runnable, plans, handle, backend } = parts
+  const inputs = inputTypes(parts.declared)
+  let runIndex = 0
+  let preparedFor = -1
+  let isDisposed = false
+  let last: Promise<unknown> = Promise.resolve()
+
+  /** One run after another, whatever became of the one before. */
+  const queued = <T>(work: () => Promise<T>): Promise<T> => {
+    const next = last.then(work, work)
+    last = next.catch(() => {})
+    return next
+  }
+  const ensureUsable = (): void => {
+    if (isDisposed)
+      throw new EffuseError({
+        code: 'EF406',
+        message: `the executable of "${parts.name}" was disposed of`,
+        hint: 'compile the model again',
+      })
+  }
+  const prepare = async (): Promise<void> => {
+    if (plans.prepare === undefined || preparedFor === handle.store.version) return
+    const { version } = handle.store
+    await runnable.run('prepare', new Map(), { seed: parts.seed, runIndex, replica: 0 })
+    preparedFor = version
+  }
+  const run = async (given: { readonly [name: string]: unknown }): Promise<{ readonly [name: string]: Result }> => {
+    ensureUsable()
+    const feeds = await prepareFeeds(given, inputs, backend)
+    return queued(async () => {
+      ensureUsable()
+      await prepare()
+      const results = await runnable.run('run', feeds, { seed: parts.seed, runIndex: runIndex++, replica: 0 })
+      return Object.fromEntries([...results].map(([name, tensor]) => [name, makeResult(name, tensor, backend)]))
+    })
+  }
+  const dispose = (): void => {
+    if (isDisposed) return
+    isDisposed = true
+    // A run under way still needs the buffers.
+    void last.then(() => {
+      runnable.dispose()
+      parts.derived.dispose()
+      handle.users.count--
+      if (handle.users.count === 0) handle.store.dispose()
+      if (parts.ownsBackend && handle.users.count === 0) backend.dispose()
+    })
+  }
+  return Object.freeze({
+    run: run as unknown as Executable<I, O>['run'], // names and types were checked against the model's signature
+    variables: parts.variables,
+    passes: parts.records,
+    explain: (pathOrNode: string) => explainNode(pathOrNode, parts),
+    plan: runnable.plan,
+    amp: null,
+    backend: backend.name,
+    backendReason: parts.backendReason,
+    profile: async (given: Feeds<I>) => {
+      ensureUsable()
+      const feeds = await prepareFeeds(given, inputs, backend)
+      return queued(async () => {
+        await prepare()
+        return runnable.profile('run', feeds, { seed: parts.seed, runIndex: runIndex++, replica: 0 })
+      })
+    },
+    dispose,
+    [Symbol.dispose]: dispose,
+  })
+}
+
+/** Types by input name, in signature order. */
+const inputTypes = (graph: Graph): ReadonlyMap<string, Type> =>
+  new Map(
+    graph.inputs.flatMap((id) => {
+      const node = nodeAt(graph, id)
+      const [type] = node.types
+      return node.op === 'input' && type !== undefined ? [[node.attrs.name, type] as const] : []
+    }),
+  )

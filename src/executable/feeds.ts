@@ -1,0 +1,154 @@
+/** What a user feeds, turned into what a backend takes; and the types of it. Nothing of other packages is imported: tf.Tensor is known by its shape. */
+import type { Backend, FeedTensor, HostArray } from '../backends/backend.ts'
+import { hostArray } from '../backends/backend.ts'
+import { EffuseError } from '../ir/diagnostics.ts'
+import { nearest } from '../ir/parse.ts'
+import { elements, sameShape, showType, type DType, type Type } from '../ir/types.ts'
+import type { Signature } from '../ir/value.ts'
+import { isResult, nativeOf, type Result } from './results.ts'
+
+/** Decoded pictures, widened without loss. */
+type Bytes = Uint8Array | Uint8ClampedArray
+interface Feedable {
+  float32: Float32Array | Bytes
+  float16: Float32Array | Bytes
+  bfloat16: Float32Array | Bytes
+  int32: Int32Array | Bytes
+  bool: Uint8Array
+}
+type Nested<T, R extends number> = [
+  T,
+  readonly T[],
+  readonly (readonly T[])[],
+  readonly (readonly (readonly T[])[])[],
+  readonly (readonly (readonly (readonly T[])[])[])[],
+][R]
+/** A tf.Tensor, imported from nowhere. */
+export interface TensorLike {
+  readonly dataId: object
+  readonly shape: readonly number[]
+  readonly dtype: string
+  data(): Promise<ArrayLike<number>>
+}
+export type Feed<D extends DType, R extends number> =
+  | Feedable[D]
+  | Result<D, R>
+  | TensorLike
+  | Nested<D extends 'bool' ? boolean : number, R>
+export type Feeds<I extends Signature> = { readonly [K in keyof I]: Feed<I[K]['dtype'], I[K]['rank']> }
+
+/**
+ * Checks the feeds of one run against the inputs and brings them into the backend's form.
+ * @throws EffuseError EF401 (missing or unknown name), EF402 (shape, dtype, length).
+ */
+export const prepareFeeds = async (
+  feeds: { readonly [name: string]: unknown },
+  inputs: ReadonlyMap<string, Type>,
+  backend: Backend,
+): Promise<ReadonlyMap<string, FeedTensor>> => {
+  const known = [...inputs.keys()]
+  for (const name of Object.keys(feeds)) {
+    if (!inputs.has(name))
+      throw new EffuseError({
+        code: 'EF401',
+        message: `there is no input "${name}"; the inputs are ${known.join(', ') || 'none'}`,
+        hint: known.length === 0 ? undefined : `did you mean "${nearest(name, known)}"?`,
+      })
+  }
+  const prepared = new Map<string, FeedTensor>()
+  for (const [name, type] of inputs) {
+    if (!Object.hasOwn(feeds, name))
+      throw new EffuseError({ code: 'EF401', message: `the input "${name}" is missing; it is ${showType(type)}` })
+    prepared.set(name, await feedOf(name, type, feeds[name], backend))
+  }
+  return prepared
+}
+
+const feedOf = async (name: string, type: Type, given: unknown, backend: Backend): Promise<FeedTensor> => {
+  if (isResult(given)) {
+    checkFeed(name, type, given.dtype, given.shape)
+    const native = nativeOf(given, backend)
+    return native === null ? { type, host: (await given.data()) as HostArray } : { type, native }
+  }
+  if (isTensorLike(given)) {
+    checkFeed(name, type, given.dtype === 'bool' || given.dtype === 'int32' ? given.dtype : 'float32', given.shape)
+    return { type, native: given }
+  }
+  if (ArrayBuffer.isView(given)) return { type, host: fromTyped(name, type, given) }
+  return { type, host: fromNested(name, type, given) }
+}
+
+const wrong = (name: string, type: Type, came: string, hint?: string): EffuseError =>
+  new EffuseError({ code: 'EF402', message: `the input "${name}" is ${showType(type)}, got ${came}`, hint })
+
+const checkFeed = (name: string, type: Type, dtype: DType, shape: readonly number[]): void => {
+  const isFloatFeed = dtype !== 'int32' && dtype !== 'bool'
+  const wantsFloat = type.dtype !== 'int32' && type.dtype !== 'bool'
+  if (isFloatFeed !== wantsFloat || (!wantsFloat && dtype !== type.dtype) || !sameShape(shape, type.shape))
+    throw wrong(name, type, showType({ dtype, shape }))
+}
+
+const fromTyped = (name: string, type: Type, given: ArrayBufferView): HostArray => {
+  const isBytes = given instanceof Uint8Array || given instanceof Uint8ClampedArray
+  const fits =
+    type.dtype === 'bool'
+      ? given instanceof Uint8Array
+      : type.dtype === 'int32'
+        ? given instanceof Int32Array || isBytes
+        : given instanceof Float32Array || isBytes
+  if (!fits || !isNumeric(given))
+    throw wrong(
+      name,
+      type,
+      `a ${given.constructor.name}`,
+      `feed a ${type.dtype === 'bool' ? 'Uint8Array' : type.dtype === 'int32' ? 'Int32Array' : 'Float32Array or Uint8Array'}`,
+    )
+  if (given.length !== elements(type.shape))
+    throw wrong(name, type, `${given.length} values instead of ${elements(type.shape)}`)
+  const data = hostArray(type.dtype, given.length)
+  data.set(given)
+  return data
+}
+const isNumeric = (given: ArrayBufferView): given is Float32Array | Int32Array | Uint8Array | Uint8ClampedArray =>
+  given instanceof Float32Array ||
+  given instanceof Int32Array ||
+  given instanceof Uint8Array ||
+  given instanceof Uint8ClampedArray
+
+const fromNested = (name: string, type: Type, given: unknown): HostArray => {
+  const data = hostArray(type.dtype, elements(type.shape))
+  let at = 0
+  const walk = (value: unknown, axis: number): void => {
+    if (axis === type.shape.length) {
+      const ok =
+        type.dtype === 'bool'
+          ? typeof value === 'boolean' || value === 0 || value === 1
+          : typeof value === 'number' && (type.dtype !== 'int32' || value === (value | 0))
+      if (!ok) throw wrong(name, type, `${JSON.stringify(value) ?? String(value)} as an element`)
+      data[at++] = Number(value)
+      return
+    }
+    if (!Array.isArray(value) || value.length !== type.shape[axis]) {
+      throw wrong(
+        name,
+        type,
+        Array.isArray(value)
+          ? `a list of ${value.length} at axis ${axis}`
+          : `${value === null ? 'null' : typeof value} at axis ${axis}`,
+        'feed a typed array, a nested list of that shape, a tf.Tensor or a result',
+      )
+    }
+    for (const item of value) walk(item, axis + 1)
+  }
+  walk(given, 0)
+  return data
+}
+
+const isTensorLike = (given: unknown): given is TensorLike =>
+  typeof given === 'object' &&
+  given !== null &&
+  'dataId' in given &&
+  'shape' in given &&
+  'dtype' in given &&
+  'data' in given &&
+  typeof given.data === 'function'

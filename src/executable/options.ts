@@ -1,0 +1,92 @@
+/** The options of compile(): their types, their checks, and what the environment adds. */
+import type { Backend } from '../backends/backend.ts'
+import { EffuseError } from '../ir/diagnostics.ts'
+import { nearest } from '../ir/parse.ts'
+import type { Pipeline } from '../passes/pipeline.ts'
+import type { Variables } from './variables.ts'
+import type { WeightsSource } from './weights.ts'
+
+export const backendNames = [
+  'auto',
+  'reference',
+  'tfjs',
+  'tfjs-wasm',
+  'tfjs-cpu',
+  'wasm',
+  'webgpu',
+  'tensorflow',
+] as const
+export type BackendName = (typeof backendNames)[number]
+
+/** Parts of `xla` one by one. */
+export interface XlaSwitches {
+  readonly simplify?: boolean | undefined
+  readonly fusion?: boolean | undefined
+}
+
+export interface CompileOptions {
+  /** Where to run; 'auto' takes the fastest that is present. */
+  readonly backend?: BackendName | Backend | undefined
+  /** Size of the symbolic dimension `batch`; default 1. */
+  readonly batch?: number | undefined
+  /** Mixed precision. Default false. */
+  readonly amp?: false | undefined
+  /** Whole-graph simplification and fusion (default), or op by op as written (`false`), or single switches. */
+  readonly xla?: boolean | XlaSwitches | undefined
+  /** Variables of another executable (shared on the same backend, copied between backends), or weights to load. */
+  readonly variables?: Variables | WeightsSource | undefined
+  /** Changes the pipeline: `(p) => p.before('dce', mine)`. */
+  readonly passes?: ((pipeline: Pipeline) => Pipeline) | undefined
+  /** Check the graph after each pass. */
+  readonly verify?: boolean | undefined
+  /** Of initial values and random streams; default 0. */
+  readonly seed?: number | undefined
+  readonly signal?: AbortSignal | undefined
+  readonly onProgress?:
+    | ((progress: { readonly stage: string; readonly done: number; readonly total: number }) => void)
+    | undefined
+}
+
+const checks: { readonly [K in keyof Required<CompileOptions>]: readonly [string, (value: unknown) => boolean] } = {
+  backend: [
+    `one of ${backendNames.join(', ')}, or a backend`,
+    (v) => backendNames.some((name) => name === v) || (typeof v === 'object' && v !== null && 'createStore' in v),
+  ],
+  batch: ['a positive integer', (v) => Number.isSafeInteger(v) && Number(v) > 0],
+  amp: ['false (mixed precision is not there yet)', (v) => v === false],
+  xla: [
+    'true, false or { simplify, fusion }',
+    (v) =>
+      typeof v === 'boolean' ||
+      (typeof v === 'object' &&
+        v !== null &&
+        Object.entries(v).every(
+          ([key, x]) => ['simplify', 'fusion'].includes(key) && (x === undefined || typeof x === 'boolean'),
+        )),
+  ],
+  variables: ["another executable's variables, or weights", (v) => typeof v === 'object' || typeof v === 'string'],
+  passes: ['a function from pipeline to pipeline', (v) => typeof v === 'function'],
+  verify: ['true or false', (v) => typeof v === 'boolean'],
+  seed: ['an integer from 0 to 2^32 - 1', (v) => Number.isSafeInteger(v) && Number(v) >= 0 && Number(v) < 2 ** 32],
+  signal: ['an AbortSignal', (v) => v instanceof AbortSignal],
+  onProgress: ['a function', (v) => typeof v === 'function'],
+}
+
+/** @throws EffuseError EF403 naming the option, what it takes and what came. */
+export const checkOptions = (options: CompileOptions): void => {
+  for (const [name, value] of Object.entries(options)) {
+    const check = Object.hasOwn(checks, name) ? checks[name as keyof typeof checks] : undefined
+    if (check === undefined)
+      throw new EffuseError({
+        code: 'EF403',
+        message: `compile() has no option "${name}"; it has ${Object.keys(checks).join(', ')}`,
+        hint: `did you mean "${nearest(name, Object.keys(checks))}"?`,
+      })
+    const [expects, accepts] = check
+    if (value !== undefined && !accepts(value))
+      throw new EffuseError({
+        code: 'EF403',
+        message: `option "${name}" must be ${expects}, got ${typeof value === 'function' ? 'a function' : JSON.stringify(value)}`,
+      })
+  }
+}

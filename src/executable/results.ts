@@ -1,0 +1,90 @@
+/** What a run gives: handles of tensors that are still on the device. */
+import type { Backend, DeviceTensor, HostArray } from '../backends/backend.ts'
+import { dropTensor, heldTensor, holdTensor } from '../backends/common/held-tensors.ts'
+import { EffuseError } from '../ir/diagnostics.ts'
+import type { DType } from '../ir/types.ts'
+import type { Signature } from '../ir/value.ts'
+
+type F32 = Float32Array<ArrayBuffer>
+/** Half types arrive widened, exactly. */
+export interface Arrays {
+  float32: F32
+  float16: F32
+  bfloat16: F32
+  int32: Int32Array<ArrayBuffer>
+  bool: Uint8Array<ArrayBuffer>
+}
+export type Item<D extends DType> = D extends 'bool' ? boolean : number
+
+/** A tensor that a run gave. Stays readable until disposed of, whatever runs after. */
+export interface Result<D extends DType = DType, R extends number = number> {
+  readonly dtype: D
+  readonly rank: R
+  readonly shape: readonly number[]
+  /** Copies the values to the host, row-major. */
+  data(): Promise<Arrays[D]>
+  /** The one value of a scalar or a one-element tensor. */
+  item(): Promise<Item<D>>
+  /** Frees the memory on the device; reading afterwards is an error (EF406). */
+  dispose(): void
+}
+export type Results<O extends Signature> = { readonly [K in keyof O]: Result<O[K]['dtype'], O[K]['rank']> }
+
+export const isResult = (value: unknown): value is Result =>
+  typeof value === 'object' && value !== null && heldTensor(value) !== null
+
+/** The device tensor behind a result where it lives on the same backend; null elsewhere. */
+export const nativeOf = (result: Result, backend: Backend): unknown => {
+  const known = heldTensor(result)
+  return known !== null && known.backend === backend ? known.tensor.native : null
+}
+
+export const makeResult = (name: string, tensor: DeviceTensor, backend: Backend): Result => {
+  const { dtype, shape } = tensor.type
+  let isDisposed = false
+  const data = async (): Promise<HostArray> => {
+    if (isDisposed)
+      throw new EffuseError({
+        code: 'EF406',
+        message: `the result "${name}" was disposed of`,
+        hint: 'read it before dispose()',
+      })
+    return tensor.read()
+  }
+  const result: Result = {
+    dtype,
+    shape,
+    rank: shape.length,
+    data: data as Result['data'], // the backend reads the declared dtype's array
+    item: async () => {
+      const values = await data()
+      if (values.length !== 1)
+        throw new EffuseError({
+          code: 'EF402',
+          message: `item() is for one element; "${name}" has ${values.length}`,
+          hint: 'use data()',
+        })
+      return dtype === 'bool' ? values[0] !== 0 : (values[0] as number)
+    },
+    dispose: () => {
+      if (!isDisposed) tensor.dispose()
+      isDisposed = true
+      dropTensor(result)
+    },
+  }
+  holdTensor(result, { tensor, backend })
+  return Object.freeze(result)
+}
+
+/** Every result of a run at once: scalars as numbers, the rest as typed arrays. */
+export const read = async <R extends { readonly [name: string]: Result }>(
+  results: R,
+): Promise<{ [K in keyof R]: R[K] extends Result<infer D, infer N> ? (N extends 0 ? Item<D> : Arrays[D]) : never }> => {
+  const entries = await Promise.all(
+    Object.entries(results).map(async ([name, result]) => [
+      name,
+      result.rank === 0 ? await result.item() : await result.data(),
+    ]),
+  )
+  return Object.fromEntries(entries)
+}

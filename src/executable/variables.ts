@@ -1,0 +1,123 @@
+/** The variables of an executable, under the names of the model as written. */
+import { hostArray, type Backend, type HostArray, type Store, type VariableSpec } from '../backends/backend.ts'
+import { EffuseError } from '../ir/diagnostics.ts'
+import { globFilter } from '../ir/glob.ts'
+import { nearest } from '../ir/parse.ts'
+import { elements, isFloat, type DType } from '../ir/types.ts'
+import type { Arrays } from './results.ts'
+import {
+  decodeWeights,
+  encodeWeights,
+  readSource,
+  writeFileSafely,
+  type WeightsEntry,
+  type WeightsSource,
+} from './weights.ts'
+
+export interface VariableInfo {
+  readonly shape: readonly number[]
+  readonly dtype: DType
+  readonly trainable: boolean
+}
+
+export interface Variables {
+  /** All names, or those that match a glob (`*` within a part, `**` across, `!` negates), in the model's order. */
+  names(glob?: string | readonly string[]): readonly string[]
+  /** @throws EffuseError EF407 */
+  describe(name: string): VariableInfo
+  /** A copy of the values. @throws EffuseError EF407 (name), EF408 (another dtype asked for) */
+  get<D extends DType = 'float32'>(name: string, dtype?: D): Promise<Arrays[D]>
+  /** Copies `data` in. @throws EffuseError EF407, EF408 */
+  set(name: string, data: ArrayLike<number>): Promise<void>
+  /** Writes a safetensors file (temporary file, then rename), or gives its bytes. */
+  save(path?: string, options?: SaveOptions): Promise<Uint8Array>
+  /** Reads safetensors; every variable must be there, with its shape and dtype, and nothing else. @throws EffuseError EF505 listing all that is wrong, with nothing changed */
+  load(source: WeightsSource, options?: LoadOptions): Promise<void>
+}
+export interface SaveOptions {
+  /** Text kept with the weights; effuse's own keys start with `effuse.`. */
+  readonly metadata?: { readonly [key: string]: string } | undefined
+}
+export interface LoadOptions {
+  /** Variables that keep their values, whatever the file says. */
+  readonly except?: string | readonly string[] | undefined
+}
+
+/** What stands behind a Variables, for sharing between executables. */
+export interface VariablesHandle {
+  readonly backend: Backend
+  readonly store: Store
+  readonly specs: ReadonlyMap<string, VariableSpec>
+  /** Counts the executables that use the store; the last one disposes of it. */
+  readonly users: { count: number }
+}
+const handles = new WeakMap<Variables, VariablesHandle>()
+export const handleOf = (variables: unknown): VariablesHandle | null =>
+  typeof variables === 'object' && variables !== null ? (handles.get(variables as Variables) ?? null) : null
+
+export const makeVariables = (handle: VariablesHandle, metadata: { readonly [key: string]: string }): Variables => {
+  const { store, specs } = handle
+  const spec = (name: string): VariableSpec => {
+    const found = specs.get(name)
+    if (found === undefined)
+      throw new EffuseError({
+        code: 'EF407',
+        message: `there is no variable "${name}"`,
+        hint: specs.size === 0 ? 'the model has no variables' : `did you mean "${nearest(name, [...specs.keys()])}"?`,
+      })
+    return found
+  }
+  const variables: Variables = {
+    names: (glob) => [...specs.keys()].filter(globFilter(glob ?? '**')),
+    describe: (name) => {
+      const { type, trainable } = spec(name)
+      return { shape: type.shape, dtype: type.dtype, trainable }
+    },
+    get: async <D extends DType = 'float32'>(name: string, dtype?: D) => {
+      const { type } = spec(name)
+      const wanted = dtype ?? 'float32'
+      if (type.dtype !== wanted)
+        throw new EffuseError({
+          code: 'EF408',
+          message: `the variable "${name}" is ${type.dtype}, asked for ${wanted}`,
+          hint: `variables.get("${name}", "${type.dtype}")`,
+        })
+      return (await store.get(name)) as Arrays[D] // the store holds the declared dtype
+    },
+    set: (name, data) => store.set(name, hostValues(spec(name), data)),
+    save: async (path, options) => {
+      const entries: WeightsEntry[] = []
+      for (const { name, type } of specs.values()) entries.push({ name, type, data: await store.get(name) })
+      const bytes = encodeWeights(entries, { ...metadata, ...options?.metadata })
+      if (path !== undefined) await writeFileSafely(path, bytes)
+      return bytes
+    },
+    load: async (source, options) => {
+      const bytes = await readSource(source)
+      const kept = globFilter(options?.except ?? [])
+      const wanted = [...specs.values()].filter(({ name }) => !kept(name))
+      for (const [name, data] of decodeWeights(bytes, wanted, kept)) await store.set(name, data)
+    },
+  }
+  handles.set(variables, handle)
+  return Object.freeze(variables)
+}
+
+/** Checked and copied. */
+const hostValues = ({ name, type }: VariableSpec, data: ArrayLike<number>): HostArray => {
+  const wanted = elements(type.shape)
+  if (data.length !== wanted)
+    throw new EffuseError({
+      code: 'EF408',
+      message: `the variable "${name}" is ${type.dtype}[${type.shape.join(',')}] and needs ${wanted} values, got ${data.length}`,
+    })
+  const bad = isFloat(type.dtype) ? -1 : Array.from(data).findIndex((x) => x !== (x | 0))
+  if (bad >= 0)
+    throw new EffuseError({
+      code: 'EF408',
+      message: `the variable "${name}" is ${type.dtype}; element ${bad} is ${String(data[bad])}`,
+    })
+  const values = hostArray(type.dtype, wanted)
+  values.set(data)
+  return values
+}

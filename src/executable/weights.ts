@@ -1,0 +1,123 @@
+/** Weights as bytes: variables to safetensors and back, checked as a whole before anything changes. */
+import { readFile, writeFileAtomic } from '#platform'
+import { type HostArray, hostArrayOf, type VariableSpec } from '../backends/backend.ts'
+import { EffuseError } from '../ir/diagnostics.ts'
+import { isFloat, sameShape, showType, type Type } from '../ir/types.ts'
+import { recognizeWeights } from '../io/recognize.ts'
+import { readSafetensors, writeSafetensors } from '../io/safetensors.ts'
+import { type TensorEntry, tensorEntry, toFloat32, toInt32 } from '../io/tensor-entry.ts'
+
+/** A file's path (Node), a URL, what fetch or an input element gives, or the bytes themselves. */
+export type WeightsSource = string | URL | Blob | Response | Uint8Array | ArrayBuffer
+
+export interface WeightsEntry {
+  readonly name: string
+  readonly type: Type
+  readonly data: HostArray
+}
+
+/** A safetensors file of the variables, each in its own dtype. */
+export const encodeWeights = (
+  entries: Iterable<WeightsEntry>,
+  metadata: { readonly [key: string]: string },
+): Uint8Array<ArrayBuffer> =>
+  writeSafetensors(
+    [...entries].map(({ name, type, data }) => tensorEntry(name, type.dtype, type.shape, data)),
+    { 'effuse.format': '1', ...metadata },
+  )
+
+/**
+ * The values for the wanted variables, all of them or an error. Half types widen to float32 without loss; nothing is narrowed.
+ *
+ * @param ignored Names in the file that nobody asked for and that are no fault.
+ * @throws EffuseError EF502, EF503 (the file), EF505 listing every missing, surplus and misshapen entry.
+ */
+export const decodeWeights = (
+  bytes: Uint8Array,
+  wanted: readonly VariableSpec[],
+  ignored: (name: string) => boolean,
+  fileName?: string,
+): ReadonlyMap<string, HostArray> => {
+  if (recognizeWeights(bytes, fileName) !== 'safetensors') {
+    throw new EffuseError({
+      code: 'EF502',
+      message: 'variables are loaded from safetensors; this is a PyTorch checkpoint',
+      hint: "openModel() reads it, and gives the weights in the model's names and layouts",
+    })
+  }
+  const { tensors } = readSafetensors(bytes, fileName)
+  const faults: string[] = []
+  const values = new Map<string, HostArray>()
+  for (const { name, type } of wanted) {
+    const entry = tensors.get(name)
+    if (entry === undefined) faults.push(`missing: "${name}" ${showType(type)}`)
+    else if (!sameShape(entry.shape, type.shape) || !fits(entry, type))
+      faults.push(`"${name}" is ${entry.dtype}[${entry.shape.join(',')}] in the file, ${showType(type)} in the model`)
+    else values.set(name, hostArrayOf(type.dtype, isFloat(type.dtype) ? toFloat32(entry) : toInt32(entry)))
+  }
+  const names = new Set(wanted.map((spec) => spec.name))
+  for (const name of tensors.keys()) if (!names.has(name) && !ignored(name)) faults.push(`not in the model: "${name}"`)
+  if (faults.length > 0) throw misfit(faults, wanted.length)
+  return values
+}
+
+/** Widening is exact; an integer never stands for a float. */
+const fits = (entry: TensorEntry, type: Type): boolean =>
+  entry.dtype === type.dtype || (type.dtype === 'float32' && (entry.dtype === 'float16' || entry.dtype === 'bfloat16'))
+
+const shownFaults = 20
+const misfit = (faults: readonly string[], count: number): EffuseError => {
+  const more = faults.length > shownFaults ? [`and ${faults.length - shownFaults} more`] : []
+  return new EffuseError({
+    code: 'EF505',
+    message: `the weights do not fit the model (${faults.length} faults, ${count} variables); nothing was changed:\n  ${[...faults.slice(0, shownFaults), ...more].join('\n  ')}`,
+    hint: 'openModel(file) takes the model from the file; load(file, { except: globs }) leaves variables out',
+  })
+}
+
+/** All bytes of a source. @throws EffuseError EF501 where it cannot be read */
+export const readSource = async (source: WeightsSource): Promise<Uint8Array> => {
+  if (source instanceof Uint8Array) return source
+  if (source instanceof ArrayBuffer) return new Uint8Array(source)
+  if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer())
+  if (source instanceof Response) return bytesOfResponse(source)
+  if (source instanceof URL && source.protocol !== 'file:') return bytesOfResponse(await fetched(source))
+  if (typeof source === 'string' || source instanceof URL) return readFile(source)
+  throw new EffuseError({
+    code: 'EF501',
+    message: `weights are read from a path, a URL, a Blob, a Response or bytes, got ${source === null ? 'null' : typeof source}`,
+  })
+}
+
+const fetched = async (url: URL): Promise<Response> => {
+  try {
+    return await fetch(url)
+  } catch (error) {
+    throw new EffuseError({
+      code: 'EF501',
+      message: `${url.href} cannot be fetched: ${error instanceof Error ? error.message : String(error)}`,
+      cause: error,
+    })
+  }
+}
+const bytesOfResponse = async (response: Response): Promise<Uint8Array> => {
+  if (!response.ok)
+    throw new EffuseError({
+      code: 'EF501',
+      message: `${response.url || 'the response'}: the server answered ${response.status} ${response.statusText}`,
+    })
+  return new Uint8Array(await response.arrayBuffer())
+}
+
+/** What to call a source in messages. */
+export const sourceName = (source: WeightsSource): string | undefined =>
+  typeof source === 'string'
+    ? source
+    : source instanceof URL
+      ? source.href
+      : source instanceof Response
+        ? source.url || undefined
+        : undefined
+
+/** Whole or not at all: temporary file, then rename. @throws EffuseError EF501 */
+export const writeFileSafely = writeFileAtomic

@@ -1,0 +1,34 @@
+/** The public names of effuse; runs in Node and in browsers. */
+export { graph, type Builder, type Model, type Sizes, type VariableOptions } from './ir/build.ts'
+export * from './ir/functions.ts'
+export * as nn from './ir/nn.ts'
+export {
+  bfloat16,
+  bool,
+  float16,
+  float32,
+  int32,
+  type Dim,
+  type Image,
+  type Scalar,
+  type Signature,
+  type TensorType,
+  type Value,
+  type Values,
+} from './ir/value.ts'
+export type { DType, Float, Graph, NodeId } from './ir/types.ts'
+export type { Padding } from './ir/signatures.ts'
+export type { Initializer } from './ir/initializers.ts'
+export { EffuseError, errorCodes, type Diagnostic, type ErrorCode } from './ir/diagnostics.ts'
+export { compile } from './compile.ts'
+export type { CompileOptions, BackendName, XlaSwitches } from './executable/options.ts'
+export type { Executable } from './executable/executable.ts'
+export type { Explanation } from './executable/explain.ts'
+export type { Feed, Feeds, TensorLike } from './executable/feeds.ts'
+export { read, type Arrays, type Item, type Result, type Results } from './executable/results.ts'
+export type { LoadOptions, SaveOptions, VariableInfo, Variables } from './executable/variables.ts'
+export type { WeightsSource } from './executable/weights.ts'
+export { efficientNet, variants, type EfficientNetOptions, type Variant } from './models/efficientnet.ts'
+export { openModel, type OpenedModel } from './models/open-model.ts'
+export { top, type TopEntry } from './models/top.ts'
+export { doctor, type DoctorReport } from './inspect/doctor.ts'

@@ -1,0 +1,28 @@
+/** What this machine offers, what is missing, and the command that adds it. */
+import { catalog } from '#backends'
+
+export interface DoctorReport {
+  readonly backends: readonly {
+    readonly name: string
+    readonly available: boolean
+    readonly detail: string
+    readonly fix: string | null
+  }[]
+  /** What `backend: 'auto'` takes. */
+  readonly auto: string
+}
+
+/** Looks at every backend without opening it. */
+export const doctor = async (): Promise<DoctorReport> => {
+  const backends: DoctorReport['backends'][number][] = []
+  for (const entry of catalog) {
+    const { isAvailable, detail, fix } = await entry.probe()
+    backends.push({
+      name: entry.name,
+      available: isAvailable,
+      detail: isAvailable ? `${entry.summary} (${detail})` : detail,
+      fix,
+    })
+  }
+  return { backends, auto: backends.find((b) => b.available)?.name ?? 'none' }
+}

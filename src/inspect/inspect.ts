@@ -1,0 +1,60 @@
+/** What the passes did to a model, in figures. */
+import type { Executable } from '../executable/executable.ts'
+import { costOf } from '../ir/cost.ts'
+import type { Model } from '../ir/build.ts'
+import { nodesOf, variablesOf } from '../ir/graph.ts'
+import { elements } from '../ir/types.ts'
+
+export interface InspectReport {
+  readonly model: string
+  readonly backend: string
+  readonly train: boolean
+  readonly passes: readonly {
+    readonly name: string
+    readonly plan: string
+    readonly ms: number
+    readonly nodesBefore: number
+    readonly nodesAfter: number
+    readonly changed: boolean
+    readonly report: { readonly [what: string]: number }
+  }[]
+  readonly amp: null
+  readonly kernels: number
+  readonly peakBytes: number | null
+  /** Elements of the trainable variables, and of all. */
+  readonly parameters: number
+  readonly variables: number
+  /** Of one run of the model as declared. */
+  readonly multiplyAdds: number
+}
+
+/** @param batch The size at which `executable` was compiled. */
+export const inspectReport = (model: Model, executable: Executable, batch: number): InspectReport => {
+  const declared = model.at({ batch })
+  const sizes = variablesOf(declared).map((n) => ({
+    trainable: n.attrs.trainable,
+    size: elements(n.types[0]?.shape ?? []),
+  }))
+  return {
+    model: model.name,
+    backend: executable.backend,
+    train: false,
+    passes: executable.passes.map((r) => ({
+      name: r.name,
+      plan: r.plan,
+      ms: round(r.ms),
+      nodesBefore: nodesOf(r.before).length,
+      nodesAfter: nodesOf(r.after).length,
+      changed: r.changed,
+      report: r.report,
+    })),
+    amp: null,
+    kernels: executable.plan.kernels,
+    peakBytes: executable.plan.peakBytes,
+    parameters: sizes.reduce((sum, v) => sum + (v.trainable ? v.size : 0), 0),
+    variables: sizes.reduce((sum, v) => sum + v.size, 0),
+    multiplyAdds: costOf(declared).multiplyAdds,
+  }
+}
+
+const round = (ms: number): number => Math.round(ms * 100) / 100

@@ -1,0 +1,93 @@
+/**
+ * What tensors do not tell: padding, epsilon and normalisation. They decide the answer, so they come from the names' family, from a
+ * config.json beside the file, from the file's name, or from the user; never from a guess.
+ */
+import { EffuseError } from '../../ir/diagnostics.ts'
+import type { EfficientNetOptions } from '../efficientnet-options.ts'
+import type { Variant } from '../efficientnet-variants.ts'
+import type { Family } from './names.ts'
+
+export const formats = ['timm', 'timm-tf', 'torchvision', 'efficientnet-pytorch'] as const
+export type Format = (typeof formats)[number]
+
+/** timm's config.json, as far as it matters. */
+export interface TimmConfig {
+  readonly architecture?: string
+  readonly pretrained_cfg?: {
+    readonly mean?: readonly number[]
+    readonly std?: readonly number[]
+    readonly input_size?: readonly number[]
+  }
+}
+
+export interface Hints {
+  readonly format?: string | undefined
+  readonly fileName?: string | undefined
+  readonly config?: TimmConfig | null | undefined
+}
+
+/** @throws EffuseError EF403 (unknown format, or one of another family), EF505 (cannot be known). */
+export const conventionsOf = (family: Family, variant: Variant, hints: Hints): EfficientNetOptions => {
+  const format = formatOf(family, hints)
+  const isLite = variant.startsWith('lite')
+  const half = { mean: 127.5, std: 127.5 }
+  switch (format) {
+    // EfficientNet-PyTorch keeps TensorFlow's padding and epsilon; its Lite weights expect (rgb - 127) / 128.
+    case 'efficientnet-pytorch':
+      return { padding: 'same', batchNorm: { epsilon: 1e-3 }, normalize: isLite ? { mean: 127, std: 128 } : true }
+    case 'torchvision':
+      return {
+        padding: 'symmetric',
+        batchNorm: { epsilon: ['b5', 'b6', 'b7'].includes(variant) ? 1e-3 : 1e-5 },
+        normalize: true,
+      }
+    case 'timm-tf':
+      return {
+        padding: 'same',
+        batchNorm: { epsilon: 1e-3 },
+        normalize: statistics(hints.config) ?? (isLite || /ap_in1k/.test(hints.fileName ?? '') ? half : true),
+      }
+    case 'timm':
+      return {
+        padding: 'symmetric',
+        batchNorm: { epsilon: 1e-5 },
+        normalize: statistics(hints.config) ?? (/\.ra4_/.test(hints.fileName ?? '') ? half : true),
+      }
+  }
+}
+
+const formatOf = (family: Family, { format, fileName, config }: Hints): Format => {
+  if (format !== undefined) {
+    const known = formats.find((f) => f === format)
+    if (known === undefined)
+      throw new EffuseError({
+        code: 'EF403',
+        message: `there is no format "${format}"; there are ${formats.join(', ')}`,
+      })
+    if (!known.startsWith(family))
+      throw new EffuseError({
+        code: 'EF403',
+        message: `the format "${format}" was asked for, but the names in the file are those of ${family}`,
+      })
+    return known
+  }
+  if (family !== 'timm') return family
+  // Both of timm's families have the same names and shapes; TensorFlow's pad differently and have another epsilon.
+  const told = config?.architecture ?? /(?:tf_)?efficientnet_(?:b\d|lite\d)/.exec(fileName ?? '')?.[0]
+  if (told !== undefined) return told.startsWith('tf_') ? 'timm-tf' : 'timm'
+  throw new EffuseError({
+    code: 'EF505',
+    message:
+      'these are weights of timm, but the tensors do not tell whether of `efficientnet_*` or of `tf_efficientnet_*`, which pad differently',
+    hint: "say it: format 'timm' or 'timm-tf'; or keep timm's config.json beside the file",
+  })
+}
+
+const statistics = (
+  config: TimmConfig | null | undefined,
+): { readonly mean: readonly number[]; readonly std: readonly number[] } | null => {
+  const { mean, std } = config?.pretrained_cfg ?? {}
+  return mean === undefined || std === undefined
+    ? null
+    : { mean: mean.map((x) => x * 255), std: std.map((x) => x * 255) }
+}

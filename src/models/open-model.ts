@@ -1,0 +1,237 @@
+/** From a file of weights to a model: effuse's own files say which; others are recognised by names and shapes. */
+import { readFile } from '#platform'
+import { modelMetadata } from '../executable/metadata.ts'
+import { encodeWeights, readSource, sourceName, type WeightsEntry, type WeightsSource } from '../executable/weights.ts'
+import { readSafetensors } from '../io/safetensors.ts'
+import { recognizeWeights } from '../io/recognize.ts'
+import { type TensorEntry, toFloat32 } from '../io/tensor-entry.ts'
+import { readTorchCheckpoint } from '../io/torch-checkpoint.ts'
+import { EffuseError } from '../ir/diagnostics.ts'
+import { variablesOf } from '../ir/graph.ts'
+import { sameShape } from '../ir/types.ts'
+import {
+  type EfficientNet,
+  efficientNet,
+  type EfficientNetOptions,
+  isVariant,
+  type Variant,
+  variants,
+} from './efficientnet.ts'
+import { architectureOf } from './efficientnet-variants.ts'
+import { imagenetLabels } from './imagenet-labels.ts'
+import { conventionsOf, type Hints, type TimmConfig } from './import/conventions.ts'
+import { layoutOrder, permuted, permutedShape } from './import/layout.ts'
+import { type Family, familyOf, renamingOf } from './import/names.ts'
+
+export interface OpenModelOptions {
+  /** Where the weights come from, where the file does not say: 'timm', 'timm-tf', 'torchvision', 'efficientnet-pytorch'. */
+  readonly format?: string | undefined
+  /** Names of the classes, in order; default: the file's own, or ImageNet's where there are 1000. */
+  readonly labels?: readonly string[] | undefined
+}
+
+export interface OpenedModel {
+  readonly model: EfficientNet
+  /** safetensors in effuse's names and layouts: for compile's `variables`, or `variables.load`. */
+  readonly weights: Uint8Array
+  readonly labels: readonly string[]
+  /** Height and width that the model was declared for. */
+  readonly resolution: number
+}
+
+/**
+ * Reads a file of weights and declares the model that they belong to: variant, classes, padding, epsilon and normalisation included.
+ *
+ * @param source safetensors (effuse's, timm's, torchvision's) or a PyTorch .pth; see WeightsSource.
+ * @throws EffuseError EF501 (file), EF502 (no weights), EF503, EF504 (corrupt), EF505 (no EfficientNet, or not known which), EF403 (options).
+ * @example
+ * const { model, weights, labels, resolution } = await openModel('tf_efficientnet_b0.safetensors')
+ * const net = await compile(model, { variables: weights })
+ */
+export const openModel = async (source: WeightsSource, options: OpenModelOptions = {}): Promise<OpenedModel> => {
+  const bytes = await readSource(source)
+  const fileName = sourceName(source)
+  const { tensors, metadata } = readTensors(bytes, fileName)
+  const own = metadata.get('effuse.model')
+  if (own !== undefined) return openOwn(bytes, own, metadata.get('effuse.labels'), options)
+  const config = typeof source === 'string' ? await configBeside(source) : null
+  return openForeign(tensors, { format: options.format, fileName, config }, options)
+}
+
+const readTensors = (
+  bytes: Uint8Array,
+  fileName: string | undefined,
+): { readonly tensors: ReadonlyMap<string, TensorEntry>; readonly metadata: ReadonlyMap<string, string> } =>
+  recognizeWeights(bytes, fileName) === 'safetensors'
+    ? readSafetensors(bytes, fileName)
+    : { tensors: readTorchCheckpoint(bytes, { fileName }).tensors, metadata: new Map() }
+
+const openOwn = (
+  bytes: Uint8Array,
+  declaration: string,
+  labels: string | undefined,
+  options: OpenModelOptions,
+): OpenedModel => {
+  const { variant, options: declared } = parseDeclaration(declaration)
+  const model = efficientNet(variant, declared)
+  return { model, weights: bytes, ...labelled(model, options.labels ?? parseLabels(labels)) }
+}
+
+const parseDeclaration = (text: string): { readonly variant: Variant; readonly options: EfficientNetOptions } => {
+  const found: unknown = parseJson(text)
+  const { variant, options } =
+    typeof found === 'object' && found !== null && 'variant' in found && 'options' in found
+      ? found
+      : { variant: null, options: null }
+  if (typeof variant !== 'string' || !isVariant(variant) || typeof options !== 'object' || options === null) {
+    throw new EffuseError({
+      code: 'EF505',
+      message: `the file's metadata "effuse.model" names no model that this version knows: ${text.slice(0, 200)}`,
+      hint: 'was it written by a newer version of effuse?',
+    })
+  }
+  return { variant, options } // efficientNet checks the options
+}
+
+const parseJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}
+
+const parseLabels = (text: string | undefined): readonly string[] | undefined => {
+  const found = text === undefined ? null : parseJson(text)
+  return Array.isArray(found) && found.every((x): x is string => typeof x === 'string') ? found : undefined
+}
+
+const openForeign = (
+  tensors: ReadonlyMap<string, TensorEntry>,
+  hints: Hints,
+  options: OpenModelOptions,
+): OpenedModel => {
+  const stripped = withoutPrefix(tensors)
+  const family = familyOf(new Set(stripped.keys()))
+  if (family === null) {
+    throw new EffuseError({
+      code: 'EF505',
+      message: `the weights are of no EfficientNet that effuse knows: names such as ${
+        [...stripped.keys()]
+          .slice(0, 3)
+          .map((n) => `"${n}"`)
+          .join(', ') || '(none)'
+      }`,
+      hint: 'names of timm, torchvision and EfficientNet-PyTorch are known; load others with variables.load() after renaming',
+    })
+  }
+  const entries = converted(stripped, family)
+  const classes = entries.get('head/dense/bias')?.type.shape[0] ?? 0
+  const inChannels = entries.get('stem/conv/kernel')?.type.shape[2] ?? 0
+  const variant = variantOf(entries, { classes, inChannels })
+  const model = efficientNet(variant, { classes, inChannels, ...conventionsOf(family, variant, hints) })
+  const found = labelled(model, options.labels)
+  return {
+    model,
+    weights: encodeWeights(entries.values(), {
+      ...modelMetadata(model),
+      'effuse.labels': JSON.stringify(found.labels),
+    }),
+    ...found,
+  }
+}
+
+/** What DataParallel puts in front of every name. */
+const withoutPrefix = (tensors: ReadonlyMap<string, TensorEntry>): ReadonlyMap<string, TensorEntry> =>
+  [...tensors.keys()].every((name) => name.startsWith('module.'))
+    ? new Map([...tensors].map(([name, entry]) => [name.slice('module.'.length), entry]))
+    : tensors
+
+const converted = (tensors: ReadonlyMap<string, TensorEntry>, family: Family): ReadonlyMap<string, WeightsEntry> => {
+  const rename = renamingOf(family, new Set(tensors.keys()))
+  const entries = new Map<string, WeightsEntry>()
+  const unknown: string[] = []
+  for (const [name, entry] of tensors) {
+    const ours = rename(name)
+    if (ours === undefined) unknown.push(name)
+    if (ours === undefined || ours === null) continue
+    const order = layoutOrder(ours, entry.shape.length)
+    entries.set(ours, {
+      name: ours,
+      type: { dtype: 'float32', shape: permutedShape(entry.shape, order) },
+      data: permuted(toFloat32(entry), entry.shape, order),
+    })
+  }
+  if (unknown.length > 0) {
+    throw new EffuseError({
+      code: 'EF505',
+      message: `${unknown.length} tensors have no place in an EfficientNet: ${unknown.slice(0, 10).join(', ')}${unknown.length > 10 ? ` and ${unknown.length - 10} more` : ''}`,
+    })
+  }
+  return entries
+}
+
+/** The one variant whose variables have exactly these names and shapes. */
+const variantOf = (
+  entries: ReadonlyMap<string, WeightsEntry>,
+  { classes, inChannels }: { readonly classes: number; readonly inChannels: number },
+): Variant => {
+  const blocks = new Set([...entries.keys()].flatMap((name) => /^blocks\.\d+/.exec(name)?.[0] ?? [])).size
+  const candidates = variants.filter(
+    (v) => architectureOf(v).blocks.reduce((sum, row) => sum + row.repeats, 0) === blocks,
+  )
+  let nearest: { readonly variant: Variant; readonly faults: readonly string[] } | null = null
+  for (const variant of classes > 0 && inChannels > 0 ? candidates : []) {
+    const faults = differences(efficientNet(variant, { classes, inChannels, normalize: false }), entries)
+    if (faults.length === 0) return variant
+    if (nearest === null || faults.length < nearest.faults.length) nearest = { variant, faults }
+  }
+  throw new EffuseError({
+    code: 'EF505',
+    message:
+      nearest === null
+        ? `the weights fit no variant: ${blocks} blocks, ${classes} classes`
+        : `the weights fit no variant; nearest is ${nearest.variant}, with ${nearest.faults.length} differences:\n  ${nearest.faults.slice(0, 12).join('\n  ')}`,
+    hint: `effuse knows ${variants.join(', ')}`,
+  })
+}
+
+const differences = (model: EfficientNet, entries: ReadonlyMap<string, WeightsEntry>): readonly string[] => {
+  const faults: string[] = []
+  const wanted = new Set<string>()
+  for (const {
+    attrs: { name },
+    types: [type],
+  } of variablesOf(model.at({ batch: 1 }))) {
+    wanted.add(name)
+    const entry = entries.get(name)
+    if (entry === undefined) faults.push(`missing: ${name}`)
+    else if (type !== undefined && !sameShape(entry.type.shape, type.shape))
+      faults.push(`${name} is [${entry.type.shape.join(',')}], expected [${type.shape.join(',')}]`)
+  }
+  for (const name of entries.keys()) if (!wanted.has(name)) faults.push(`not in the model: ${name}`)
+  return faults
+}
+
+const labelled = (
+  model: EfficientNet,
+  given: readonly string[] | undefined,
+): { readonly labels: readonly string[]; readonly resolution: number } => {
+  const classes = Number(model.outputs.logits.shape[1])
+  const labels =
+    given ??
+    (classes === imagenetLabels.length ? imagenetLabels : Array.from({ length: classes }, (_, i) => `class ${i}`))
+  if (labels.length !== classes)
+    throw new EffuseError({ code: 'EF403', message: `${labels.length} labels for ${classes} classes` })
+  return { labels, resolution: Number(model.inputs.image.shape[1]) }
+}
+
+/** timm's config.json in the same folder; null where there is none. */
+const configBeside = async (path: string): Promise<TimmConfig | null> => {
+  try {
+    const found: unknown = JSON.parse(new TextDecoder().decode(await readFile(path.replace(/[^/\\]*$/, 'config.json'))))
+    return typeof found === 'object' && found !== null ? (found as TimmConfig) : null // fields are checked where they are used
+  } catch {
+    return null
+  }
+}

