@@ -2,7 +2,8 @@
 import { invariant } from '../../ir/diagnostics.ts'
 import { liveOrder, refKey } from '../../ir/graph.ts'
 import type { Graph, Node } from '../../ir/types.ts'
-import { Planner, type NamedSlot, type PlannerOptions, type Step } from './planner.ts'
+import type { NamedSlot, Step } from './plan-types.ts'
+import { Planner, type PlannerOptions } from './planner.ts'
 import type { DataId } from './tfjs-types.ts'
 import type { Slot, View } from './view.ts'
 

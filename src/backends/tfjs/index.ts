@@ -69,7 +69,8 @@ const open = async ({ backend = 'auto', wasmPaths }: TfjsOptions): Promise<Opene
   try {
     return await openNamed('wasm', wasmPaths)
   } catch (error) {
-    if (!(error instanceof EffuseError) || error.code !== 'EF404') throw error
+    // Who says where the files lie wants wasm.
+    if (!(error instanceof EffuseError) || error.code !== 'EF404' || wasmPaths !== undefined) throw error
     return openNamed('cpu', undefined)
   }
 }
@@ -90,5 +91,6 @@ const refuseHalf = (program: Program, { name }: Device): void => {
 
 const firstHalf = (graph: Graph) => nodesOf(graph).find((node) => node.types.some(({ dtype }) => isHalf(dtype)))
 
+export { type TfjsDeviation, tfjsDeviations } from './deviations.ts'
 export { toTensor, type TensorHandle } from './to-tensor.ts'
 export type { KernelBackend, WasmPaths } from './tfjs-types.ts'

@@ -131,15 +131,26 @@ const importPackage = async (engine: TfjsEngine, name: string, wasmPaths: WasmPa
   const load = packages[name]
   if (load === undefined) return
   const wasRegistered = engine.registryFactory[name] !== undefined
-  try {
-    const loaded = (await load()) as { readonly setWasmPaths?: (paths: WasmPaths) => void }
-    if (wasmPaths !== undefined) loaded.setWasmPaths?.(wasmPaths)
-  } catch (cause) {
+  const loaded = (await load().catch((cause: unknown) => {
     throw missing(name, cause)
-  }
+  })) as { readonly setWasmPaths?: (paths: WasmPaths) => void }
+  if (wasmPaths !== undefined) setPaths(loaded.setWasmPaths, wasmPaths)
   const entry = engine.registryFactory[name]
   // Importing the package must not make tf.ready() choose it.
   if (!wasRegistered && entry !== undefined) entry.priority = 0
+}
+
+const setPaths = (set: ((paths: WasmPaths) => void) | undefined, wasmPaths: WasmPaths): void => {
+  try {
+    set?.(wasmPaths)
+  } catch (cause) {
+    throw new EffuseError({
+      code: 'EF404',
+      message: `tfjs does not take these wasmPaths: ${cause instanceof Error ? cause.message : String(cause)}`,
+      hint: 'a folder ending in a slash, or a path for each .wasm file; after a failed start tfjs takes no others in this process',
+      cause,
+    })
+  }
 }
 
 const missing = (name: string, cause: unknown): EffuseError =>

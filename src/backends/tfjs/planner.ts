@@ -3,50 +3,15 @@
  * shapes, kernels, what is freed when. A step only fills in buffers and calls.
  */
 import { EffuseError } from '../../ir/diagnostics.ts'
-import type { OpName } from '../../ir/signatures.ts'
 import { elements, showType, type DType, type Graph, type Node, type Type } from '../../ir/types.ts'
-import { hostArrayOf, type HostArray, type RunContext } from '../backend.ts'
+import { hostArrayOf, type HostArray } from '../backend.ts'
 import { copyStrided } from '../common/strided-copy.ts'
 import { stridesOf } from '../../ir/ops/shape.ts'
 import { tfjsDtype, type Device, type HostMemory } from './device.ts'
 import { roundHalf } from './half.ts'
+import type { ConstantSlot, HostLoop, NamedSlot, Operand, Step } from './plan-types.ts'
 import type { DataId, TensorInfo } from './tfjs-types.ts'
 import { denseView, type Slot, type View } from './view.ts'
-
-/** Buffers of a run by slot; null before they are made and after they are freed. */
-export type Buffers = (DataId | null)[]
-
-export interface Step {
-  readonly kernel: string
-  readonly op: OpName
-  readonly path: string
-  readonly reads: readonly Slot[]
-  readonly writes: readonly Slot[]
-  readonly run: (buffers: Buffers, cx: RunContext) => void
-}
-
-/** An operand of a kernel: the buffer, and the shape in which the kernel shall read it. */
-export interface Operand {
-  readonly slot: Slot
-  readonly shape: readonly number[]
-  readonly dtype: DType
-}
-
-export interface NamedSlot {
-  readonly name: string
-  readonly slot: Slot
-  readonly type: Type
-}
-
-/** What a plan holds for its whole life. */
-export interface ConstantSlot {
-  readonly slot: Slot
-  readonly type: Type
-  readonly dataId: DataId
-}
-
-/** JavaScript over memory; arrays in the order of operands and results. */
-export type HostLoop = (inputs: readonly HostArray[], outputs: readonly HostArray[], cx: RunContext) => void
 
 export interface PlannerOptions {
   readonly device: Device

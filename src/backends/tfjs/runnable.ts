@@ -15,7 +15,8 @@ import {
 } from '../backend.ts'
 import { planGraph, type CompiledPlan } from './compiled-plan.ts'
 import type { Device } from './device.ts'
-import type { Buffers, PlannerOptions } from './planner.ts'
+import type { Buffers } from './plan-types.ts'
+import type { PlannerOptions } from './planner.ts'
 import { isTfjsStore, type TfjsStore } from './store.ts'
 import type { DataId } from './tfjs-types.ts'
 
@@ -61,8 +62,10 @@ export const makeRunnable = (program: Program, cx: CompileContext, options: Plan
     // From here to the end nothing waits, so runs cannot mix.
     try {
       feedInputs(plan, fed, buffers, device)
-      for (const variable of plan.variables)
-        buffers[variable.slot] = storeOf(bindings, variable.name).store.bufferOf(storeOf(bindings, variable.name).name)
+      for (const { name: variable, slot } of plan.variables) {
+        const { store, name: stored } = storeOf(bindings, variable)
+        buffers[slot] = store.bufferOf(stored)
+      }
       runSteps(plan, buffers, at, device, onStep)
       const results = new Map(
         plan.outputs.map(({ name: output, slot, type }) => [

@@ -1,6 +1,7 @@
 /** Matrix products, for matmul and for the convolutions that are products. */
 import { elements, type Type } from '../../../ir/types.ts'
-import type { Operand, Planner } from '../planner.ts'
+import type { Operand } from '../plan-types.ts'
+import type { Planner } from '../planner.ts'
 import { transposed } from './movement.ts'
 import { as } from './shared.ts'
 

@@ -5,7 +5,8 @@ import { randomUniform } from '../../../ir/philox.ts'
 import { elements, type Node, type Type } from '../../../ir/types.ts'
 import { invariant } from '../../../ir/diagnostics.ts'
 import type { HostArray, RunContext } from '../../backend.ts'
-import type { Operand, Planner } from '../planner.ts'
+import type { Operand } from '../plan-types.ts'
+import type { Planner } from '../planner.ts'
 import { denseView, type View } from '../view.ts'
 
 /** The value of a slot that a kernel filled. */

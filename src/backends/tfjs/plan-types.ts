@@ -1,0 +1,41 @@
+/** The parts of a planned program. */
+import type { OpName } from '../../ir/signatures.ts'
+import type { DType, Type } from '../../ir/types.ts'
+import type { HostArray, RunContext } from '../backend.ts'
+import type { DataId } from './tfjs-types.ts'
+import type { Slot } from './view.ts'
+
+/** Buffers of a run by slot; null before they are made and after they are freed. */
+export type Buffers = (DataId | null)[]
+
+export interface Step {
+  readonly kernel: string
+  readonly op: OpName
+  readonly path: string
+  readonly reads: readonly Slot[]
+  readonly writes: readonly Slot[]
+  readonly run: (buffers: Buffers, cx: RunContext) => void
+}
+
+/** An operand of a kernel: the buffer, and the shape in which the kernel shall read it. */
+export interface Operand {
+  readonly slot: Slot
+  readonly shape: readonly number[]
+  readonly dtype: DType
+}
+
+export interface NamedSlot {
+  readonly name: string
+  readonly slot: Slot
+  readonly type: Type
+}
+
+/** What a plan holds for its whole life. */
+export interface ConstantSlot {
+  readonly slot: Slot
+  readonly type: Type
+  readonly dataId: DataId
+}
+
+/** JavaScript over memory; arrays in the order of operands and results. */
+export type HostLoop = (inputs: readonly HostArray[], outputs: readonly HostArray[], cx: RunContext) => void
