@@ -296,7 +296,7 @@ const inlineInto = (b: OpEmitter, body: Graph, operands: readonly Value[]): read
       })
     values.set(id, [operand])
   })
-  const valueOf = (ref: Ref): Value => {
+  const valueAt = (ref: Ref): Value => {
     const value = values.get(ref.id)?.[ref.port]
     if (value === undefined)
       throw new EffuseError({ code: 'EF104', message: `the region ${body.name} uses a value that it does not define` })
@@ -304,7 +304,7 @@ const inlineInto = (b: OpEmitter, body: Graph, operands: readonly Value[]): read
   }
   for (const node of liveOrder(body)) {
     if (node.op === 'input') continue
-    values.set(node.id, b.emit(node.op, node.inputs.map(valueOf), node.attrs, node.types))
+    values.set(node.id, b.emit(node.op, node.inputs.map(valueAt), node.attrs, node.types))
   }
-  return body.outputs.map((output) => valueOf(output.value))
+  return body.outputs.map((output) => valueAt(output.value))
 }

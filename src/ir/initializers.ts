@@ -63,9 +63,9 @@ export const initialValues = (
 }
 
 /** Standard deviation of a standard normal variable cut at -2 and 2, as in Keras. */
-const truncatedDeviation = 0.87962566103423978
+const truncatedDeviation = 0.8796256610342398
 /** P(X < -2). */
-const truncatedLow = 0.022750131948179207
+const truncatedLow = 0.02275013194817921
 
 /** Fans as Keras computes them: all but the last two axes are the receptive field. Kernels [KH,KW,C,F], depthwise [KH,KW,C,1], dense [in,out]. */
 export const fanOf = (shape: readonly number[], mode: 'fanIn' | 'fanOut' | 'fanAverage'): number => {

@@ -61,7 +61,7 @@ export const textError = (
 ): EffuseError => {
   const start = source.lastIndexOf('\n', at - 1) + 1
   const line = source.slice(start).split('\n', 1)[0] ?? ''
-  const caret = ' '.repeat(Math.min(at - start, 100)) + '^'
+  const caret = `${' '.repeat(Math.min(at - start, 100))}^`
   return new EffuseError({
     code,
     message: `${placeOf(source, at)}: ${message}\n  ${line.slice(0, 160)}\n  ${caret}`,

@@ -85,44 +85,36 @@ export const contractionCases: CaseTable<ContractionOps> = {
     ),
   conv2d: forward('conv2d'),
   conv2dInputGradient: geometry('conv2d').chain(({ x, kernel, attrs, y }) =>
-    fc
-      .tuple(tensorArb({ ...y, dtype: x.dtype }), tensorArb(kernel))
-      .map((inputs) => ({
-        op: 'conv2dInputGradient',
-        inputs,
-        attrs: { ...attrs, inputShape: x.shape },
-        isSmooth: true,
-      })),
+    fc.tuple(tensorArb({ ...y, dtype: x.dtype }), tensorArb(kernel)).map((inputs) => ({
+      op: 'conv2dInputGradient',
+      inputs,
+      attrs: { ...attrs, inputShape: x.shape },
+      isSmooth: true,
+    })),
   ),
   conv2dFilterGradient: geometry('conv2d').chain(({ x, kernel, attrs, y }) =>
-    fc
-      .tuple(tensorArb(x), tensorArb({ ...y, dtype: x.dtype }))
-      .map((inputs) => ({
-        op: 'conv2dFilterGradient',
-        inputs,
-        attrs: { ...attrs, filterShape: kernel.shape },
-        isSmooth: true,
-      })),
+    fc.tuple(tensorArb(x), tensorArb({ ...y, dtype: x.dtype })).map((inputs) => ({
+      op: 'conv2dFilterGradient',
+      inputs,
+      attrs: { ...attrs, filterShape: kernel.shape },
+      isSmooth: true,
+    })),
   ),
   depthwiseConv2d: forward('depthwiseConv2d'),
   depthwiseConv2dInputGradient: geometry('depthwiseConv2d').chain(({ x, kernel, attrs, y }) =>
-    fc
-      .tuple(tensorArb({ ...y, dtype: x.dtype }), tensorArb(kernel))
-      .map((inputs) => ({
-        op: 'depthwiseConv2dInputGradient',
-        inputs,
-        attrs: { ...attrs, inputShape: x.shape },
-        isSmooth: true,
-      })),
+    fc.tuple(tensorArb({ ...y, dtype: x.dtype }), tensorArb(kernel)).map((inputs) => ({
+      op: 'depthwiseConv2dInputGradient',
+      inputs,
+      attrs: { ...attrs, inputShape: x.shape },
+      isSmooth: true,
+    })),
   ),
   depthwiseConv2dFilterGradient: geometry('depthwiseConv2d').chain(({ x, kernel, attrs, y }) =>
-    fc
-      .tuple(tensorArb(x), tensorArb({ ...y, dtype: x.dtype }))
-      .map((inputs) => ({
-        op: 'depthwiseConv2dFilterGradient',
-        inputs,
-        attrs: { ...attrs, filterShape: kernel.shape },
-        isSmooth: true,
-      })),
+    fc.tuple(tensorArb(x), tensorArb({ ...y, dtype: x.dtype })).map((inputs) => ({
+      op: 'depthwiseConv2dFilterGradient',
+      inputs,
+      attrs: { ...attrs, filterShape: kernel.shape },
+      isSmooth: true,
+    })),
   ),
 }

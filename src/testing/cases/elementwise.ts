@@ -112,16 +112,14 @@ export const elementwiseCases: CaseTable<ElementwiseOps> = {
   compare: fc
     .tuple(pair({}), fc.constantFrom('eq', 'ne', 'lt', 'le', 'gt', 'ge'))
     .map(([[a, b], direction]) => ({ op: 'compare', inputs: [a, b], attrs: { direction }, isSmooth: false })),
-  select: fc
-    .tuple(pair({}), fc.boolean())
-    .chain(([[a, b], isScalar]) =>
-      tensorArb({ dtype: 'bool', shape: isScalar ? [] : a.type.shape }).map((condition) => ({
-        op: 'select',
-        inputs: [condition, a, b],
-        attrs: {},
-        isSmooth: a.type.dtype !== 'int32',
-      })),
-    ),
+  select: fc.tuple(pair({}), fc.boolean()).chain(([[a, b], isScalar]) =>
+    tensorArb({ dtype: 'bool', shape: isScalar ? [] : a.type.shape }).map((condition) => ({
+      op: 'select',
+      inputs: [condition, a, b],
+      attrs: {},
+      isSmooth: a.type.dtype !== 'int32',
+    })),
+  ),
   cast: fc
     .tuple(
       fc.oneof(numeric, fc.constant<DType>('bool')),

@@ -65,24 +65,20 @@ export const reductionCases: CaseTable<ReductionOps> = {
   ).map(({ x, axes, keepDims }) => ({ op: 'reduceProd', inputs: [x], attrs: { axes, keepDims }, isSmooth: true })),
   reduceAll: plain('reduceAll', fc.constant<DType>('bool'), () => false),
   reduceAny: plain('reduceAny', fc.constant<DType>('bool'), () => false),
-  argMax: fc
-    .tuple(numeric, shapeArb({ min: 1 }), fc.nat())
-    .chain(([dtype, shape, at]) =>
-      tensorArb({ dtype, shape }).map((x) => ({
-        op: 'argMax',
-        inputs: [x],
-        attrs: { axis: at % shape.length },
-        isSmooth: false,
-      })),
-    ),
-  topK: fc
-    .tuple(numeric, shapeArb({ min: 1, max: 3 }), fc.nat())
-    .chain(([dtype, shape, at]) =>
-      tensorArb({ dtype, shape }).map((x) => ({
-        op: 'topK',
-        inputs: [x],
-        attrs: { k: 1 + (at % (shape.at(-1) ?? 1)) },
-        isSmooth: isFloat(dtype) && distinct(x),
-      })),
-    ),
+  argMax: fc.tuple(numeric, shapeArb({ min: 1 }), fc.nat()).chain(([dtype, shape, at]) =>
+    tensorArb({ dtype, shape }).map((x) => ({
+      op: 'argMax',
+      inputs: [x],
+      attrs: { axis: at % shape.length },
+      isSmooth: false,
+    })),
+  ),
+  topK: fc.tuple(numeric, shapeArb({ min: 1, max: 3 }), fc.nat()).chain(([dtype, shape, at]) =>
+    tensorArb({ dtype, shape }).map((x) => ({
+      op: 'topK',
+      inputs: [x],
+      attrs: { k: 1 + (at % (shape.at(-1) ?? 1)) },
+      isSmooth: isFloat(dtype) && distinct(x),
+    })),
+  ),
 }

@@ -13,6 +13,7 @@ import { erf } from './erf.ts'
 import { exp } from './exp.ts'
 import { expm1 } from './expm1.ts'
 import { floor } from './floor.ts'
+// biome-ignore lint/suspicious/noShadowRestrictedNames: the table's keys are the ops' names.
 import { isFinite } from './is-finite.ts'
 import { log } from './log.ts'
 import { log1p } from './log1p.ts'

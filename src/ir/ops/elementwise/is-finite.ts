@@ -2,6 +2,7 @@ import { elementwiseCost, type OpDef } from '../../op-def.ts'
 import { isFloat, showType } from '../../types.ts'
 import { mapUnary } from './shared.ts'
 
+// biome-ignore lint/suspicious/noShadowRestrictedNames: the op's name, used nowhere in this file as the global.
 export const isFinite: OpDef<'isFinite'> = {
   name: 'isFinite',
   summary: 'True where x is neither NaN nor infinite.',
