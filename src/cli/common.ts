@@ -1,7 +1,7 @@
 /** What commands have in common: options, models by name, errors. */
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import type { CompileOptions } from '../executable/options.ts'
 import type { Model } from '../ir/build.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
@@ -13,6 +13,7 @@ export interface CommonOptions {
   readonly json?: boolean
   readonly backend?: string
   readonly amp?: boolean
+  readonly use_amp?: boolean
   readonly xla?: boolean
   readonly seed?: string
 }
@@ -22,14 +23,16 @@ export const withCommon = (command: Command): Command =>
   command
     .option('--json', 'print one JSON document on stdout and nothing else there')
     .option('--backend <name>', 'where to run: auto, tfjs-wasm, tfjs-cpu, reference', 'auto')
-    .option('--amp, --use_amp', 'mixed precision')
-    .option('--xla, --use_xla', 'simplify and fuse the whole graph (default)')
+    .option('--amp', 'mixed precision')
+    .addOption(new Option('--use_amp', 'as --amp, the way NVIDIA writes it').hideHelp())
+    .option('--xla', 'simplify and fuse the whole graph (default)')
+    .addOption(new Option('--use_xla', 'as --xla, the way NVIDIA writes it').hideHelp())
     .option('--no-xla', 'run op by op as written')
     .option('--seed <n>', 'of initial values and random numbers', '0')
 
 /** The options of compile() that the common options stand for. */
 export const compileOptionsOf = (options: CommonOptions): CompileOptions => {
-  if (options.amp === true)
+  if (options.amp === true || options.use_amp === true)
     throw new EffuseError({
       code: 'EF403',
       message: 'mixed precision (--amp) is not part of this version of effuse',

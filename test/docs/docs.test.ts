@@ -1,0 +1,36 @@
+/** Documents say what the program does: codes, variables, passes, ops, and code blocks that parse. */
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { environmentVariables } from '../../src/executable/debug.ts'
+import { errorCodes } from '../../src/ir/diagnostics.ts'
+import { opNames } from '../../src/ir/ops/index.ts'
+import { parse } from '../../src/ir/parse.ts'
+import { print } from '../../src/ir/print.ts'
+import { passFactories } from '../../src/passes/registry.ts'
+import { opsPage } from '../../scripts/support/ops-page.ts'
+
+const doc = (name: string): string => readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8')
+
+test('errors.md has a section for every code, and for no other', () => {
+  expect([...doc('errors.md').matchAll(/^### (EF\d+)$/gm)].map((m) => m[1])).toEqual(Object.keys(errorCodes))
+})
+test('debugging.md lists the variables of the environment, in the same words', () => {
+  const rows = [...doc('debugging.md').matchAll(/^\| `(EFFUSE_\w+)` \| (.+) \|$/gm)].map((m) => [m[1], m[2]])
+  expect(rows).toEqual(Object.entries(environmentVariables))
+})
+test('passes.md lists the passes and what they preserve', () => {
+  const rows = [...doc('passes.md').matchAll(/^\| `([\w-]+)` \| .+ \| (\w+) \|$/gm)].map((m) => [m[1], m[2]])
+  const known = passFactories.map((f) => [f.name, f.make({}).preserves])
+  expect(rows.sort()).toEqual(known.sort())
+})
+test('ops.md is the page made from the ops (npm run docs)', () => {
+  expect(doc('ops.md')).toBe(opsPage())
+  expect(opNames.length).toBeGreaterThan(80)
+})
+describe('graphs in documents', () => {
+  const blocks = ['ir.md', 'passes.md', 'ops.md'].flatMap((name) =>
+    [...doc(name).matchAll(/```\n(graph [\s\S]*?)```/g)].map((m) => [name, m[1] ?? ''] as const),
+  )
+  test('there are some', () => expect(blocks.length).toBeGreaterThan(80))
+  test.each(blocks)('%s %#: parses and prints as it stands', (_name, text) => expect(print(parse(text))).toBe(text))
+})
