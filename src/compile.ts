@@ -63,6 +63,7 @@ const compileFor = async <I extends Signature, O extends Signature>(
     {
       target: backend.target,
       verify: options.verify ?? debugOptions().verify,
+      checkMeaning: options.verify,
       debug: debugOptions().debug,
       saveReproducer,
     },

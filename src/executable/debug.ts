@@ -1,5 +1,5 @@
 /** The EFFUSE_ variables of the environment (docs/debugging.md; a test compares). Read at the edge, never inside a pass. */
-import { environment, saveTemporaryText } from '#platform'
+import { environment, saveTemporaryText, saveText } from '#platform'
 import { EffuseError } from '../ir/diagnostics.ts'
 import type { DebugOptions, Reproducer } from '../passes/runner.ts'
 
@@ -8,6 +8,7 @@ export const environmentVariables = {
   EFFUSE_DEBUG: '1: a line per pass on stderr; 2: what each pass counted too',
   EFFUSE_PRINT_AFTER: 'names of passes, comma between: print the graph after them on stderr',
   EFFUSE_VERIFY: '1: verify the graph after each pass',
+  EFFUSE_TRACE: 'a folder: save the graph after each pass there, as text',
 } as const
 
 export const debugOptions = (): { readonly verify: boolean; readonly debug: DebugOptions | undefined } => {
@@ -18,11 +19,15 @@ export const debugOptions = (): { readonly verify: boolean; readonly debug: Debu
       message: `EFFUSE_DEBUG must be 0, 1 or 2, got ${environment('EFFUSE_DEBUG')}`,
     })
   const printAfter = (environment('EFFUSE_PRINT_AFTER') ?? '').split(',').filter((name) => name !== '')
-  return {
-    verify: environment('EFFUSE_VERIFY') === '1',
-    debug:
-      level === 0 && printAfter.length === 0 ? undefined : { level, printAfter, log: (line) => console.error(line) },
+  const folder = environment('EFFUSE_TRACE')
+  const debug: DebugOptions = {
+    level,
+    printAfter,
+    log: (line) => console.error(line),
+    saveGraph: folder === undefined || folder === '' ? undefined : (name, text) => saveText(folder, name, text),
   }
+  const isQuiet = level === 0 && printAfter.length === 0 && debug.saveGraph === undefined
+  return { verify: environment('EFFUSE_VERIFY') === '1', debug: isQuiet ? undefined : debug }
 }
 
 /** The graph before the failing pass, in a file where there are files. */

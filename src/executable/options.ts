@@ -37,7 +37,7 @@ export interface CompileOptions {
   readonly variables?: Variables | WeightsSource | undefined
   /** Changes the pipeline: `(p) => p.before('dce', mine)`. */
   readonly passes?: ((pipeline: Pipeline) => Pipeline) | undefined
-  /** Check the graph after each pass. */
+  /** Verify the graph after each pass, and run it before and after on the reference interpreter (docs/debugging.md). */
   readonly verify?: boolean | undefined
   /** Of initial values and random streams; default 0. */
   readonly seed?: number | undefined

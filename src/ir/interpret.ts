@@ -3,7 +3,7 @@
  * 'float64' computes in float64 throughout and ignores float dtypes; 'declared' rounds each node's result once, exactly, to its dtype.
  */
 import { EffuseError } from './diagnostics.ts'
-import { liveOrder, refKey } from './graph.ts'
+import { liveOrder, refKey, rootKeys, usesOf } from './graph.ts'
 import type { EvalContext, RefTensor } from './op-def.ts'
 import { opDef } from './ops/index.ts'
 import { randomUniform } from './philox.ts'
@@ -86,7 +86,13 @@ const run = (graph: Graph, mode: Mode, options: InterpretOptions, sources: Sourc
       return body.outputs.map((o) => inner(refKey(o.value)))
     },
   }
+  const isRead = (node: Node): boolean => {
+    const key = refKey({ id: node.id, port: 0 })
+    return usesOf(graph).has(key) || rootKeys(graph).has(key)
+  }
   for (const node of liveOrder(graph)) {
+    // A variable that is only written needs no value.
+    if (node.op === 'variable' && !isRead(node)) continue
     const source = sources(node)
     const results =
       source === null

@@ -9,6 +9,7 @@ import { sideTables } from '../ir/side-tables.ts'
 import { genericTarget, type TargetInfo } from '../ir/target.ts'
 import type { Graph } from '../ir/types.ts'
 import { verify, type Stage } from '../ir/verify.ts'
+import { meaningDifference } from './check-meaning.ts'
 import { isPlansPass, planNames, type Pass, type PassContext, type PlanName, type Plans } from './pass.ts'
 import { passText, type Pipeline } from './pipeline.ts'
 
@@ -30,6 +31,8 @@ export interface RunnerOptions {
   readonly target?: TargetInfo | undefined
   /** Verify after each pass: always in tests, by EFFUSE_VERIFY=1 elsewhere. The last graphs are verified in any case. */
   readonly verify?: boolean | undefined
+  /** Also run each pass's before and after on the reference interpreter; see check-meaning.ts. */
+  readonly checkMeaning?: boolean | undefined
   /** Debug level and printing, from the EFFUSE_ variables (docs/debugging.md). */
   readonly debug?: DebugOptions | undefined
   /** Keeps what is needed to replay a failure; gives the file's name for the message. */
@@ -42,6 +45,8 @@ export interface DebugOptions {
   readonly level: number
   /** Print the graph after these passes. */
   readonly printAfter: readonly string[]
+  /** Keeps the text of each plan after each pass: a name such as `03-cse.run.ir`. */
+  readonly saveGraph?: ((name: string, text: string) => void) | undefined
   readonly log: (line: string) => void
 }
 
@@ -69,15 +74,24 @@ export const runPipeline = (pipeline: Pipeline, start: Plans, options: RunnerOpt
     const { after, counts, ms } = timed(pass, before, rest, options)
     plans = after
     if (options.verify === true || at === pipeline.passes.length - 1) checkPlans(pass, before, plans, rest, options)
+    if (options.checkMeaning === true) {
+      const difference = meaningDifference(before, plans, pass.preserves)
+      if (difference !== null) throw failure(pass, before, rest, options, null, new MeaningChanged(difference))
+    }
     for (const plan of planNames) {
       const [graph, was] = [plans[plan], before[plan] ?? before.run]
       if (graph === undefined || was === undefined) continue
       const record = { name: pass.name, plan, before: was, after: graph, changed: graph !== was, report: counts, ms }
       records.push(Object.freeze(record))
-      trace(record, options.debug)
+      trace(record, at, options.debug)
     }
   }
   return { plans, records }
+}
+
+/** Carries the difference to the message. */
+class MeaningChanged extends Error {
+  override readonly name = 'it changed what the graph computes'
 }
 
 const timed = (
@@ -170,8 +184,9 @@ const failure = (
   })
 }
 
-const trace = (record: PassRecord, debug: DebugOptions | undefined): void => {
+const trace = (record: PassRecord, at: number, debug: DebugOptions | undefined): void => {
   if (debug === undefined) return
+  debug.saveGraph?.(`${String(at).padStart(2, '0')}-${record.name}.${record.plan}.ir`, print(record.after))
   if (debug.level >= 1) {
     const sizes = `${nodesOf(record.before).length} -> ${nodesOf(record.after).length} nodes`
     debug.log(

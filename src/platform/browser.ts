@@ -20,6 +20,10 @@ export const writeFileAtomic: Platform['writeFileAtomic'] = async (path) => {
 
 export const saveTemporaryText: Platform['saveTemporaryText'] = () => null
 
+export const saveText: Platform['saveText'] = (folder) => {
+  throw new EffuseError({ code: 'EF501', message: `cannot write into ${folder}: a browser has no files by path` })
+}
+
 export const environment: Platform['environment'] = () => undefined
 
 export const now: Platform['now'] = () => performance.now()

@@ -1,6 +1,6 @@
 /** Files, environment and clock of Node. The browser's twin is browser.ts. */
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
@@ -124,6 +124,20 @@ export const saveTemporaryText: Platform['saveTemporaryText'] = (fileName, text)
     return path
   } catch {
     return null
+  }
+}
+
+export const saveText: Platform['saveText'] = (folder, fileName, text) => {
+  const path = join(folder, basename(fileName))
+  try {
+    mkdirSync(folder, { recursive: true })
+    writeFileSync(path, text)
+  } catch (error) {
+    throw new EffuseError({
+      code: 'EF501',
+      message: `cannot write ${path}: ${error instanceof Error ? error.message : String(error)}`,
+      cause: error,
+    })
   }
 }
 

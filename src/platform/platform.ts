@@ -16,6 +16,8 @@ export interface Platform {
   readonly writeFileAtomic: (path: string | URL, bytes: Uint8Array) => Promise<void>
   /** Writes a text to a new file in the system's temporary folder, and gives its path; null where that is not possible. Never throws. */
   readonly saveTemporaryText: (fileName: string, text: string) => string | null
+  /** Writes a text into a folder, which is made where it is missing. @throws EffuseError EF501 where that fails; always in a browser. */
+  readonly saveText: (folder: string, fileName: string, text: string) => void
   /** A variable of the environment; undefined where it is not set, and in browsers. */
   readonly environment: (name: string) => string | undefined
   /** Milliseconds of a clock that only runs forward, with fractions. */

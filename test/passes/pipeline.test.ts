@@ -1,10 +1,16 @@
 /** The runner, the text form of pipelines, and what a failing pass leaves behind. */
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { compile } from '../../src/compile.ts'
 import { Edit } from '../../src/ir/edit.ts'
 import { parse } from '../../src/ir/parse.ts'
 import { print } from '../../src/ir/print.ts'
 import { definePass, type Plans } from '../../src/passes/pass.ts'
 import { pipeline } from '../../src/passes/pipeline.ts'
+import { efficientNet } from '../../src/models/efficientnet.ts'
+import { rulePass } from '../../src/passes/rewrite/driver.ts'
+import { rule } from '../../src/passes/rewrite/rules.ts'
+import { anyGraph } from '../../src/testing/graphs.ts'
 import { parsePipeline, passFactories } from '../../src/passes/registry.ts'
 import { runPipeline, type Reproducer } from '../../src/passes/runner.ts'
 
@@ -114,5 +120,59 @@ describe('runner', () => {
     expect(lines[1]).toBe('    removed: 1')
     expect(lines[2]).toMatch(/^cse .*\(unchanged\)$/)
     expect(lines[3]).toContain('// after cse, plan run\ngraph g {')
+  })
+
+  test('every graph is kept where a folder is asked for', () => {
+    const saved: [string, string][] = []
+    runPipeline(
+      parsePipeline('dce,cse'),
+      { run: graph },
+      { debug: { level: 0, printAfter: [], log: () => {}, saveGraph: (name, text) => saved.push([name, text]) } },
+    )
+    expect(saved.map(([name]) => name)).toEqual(['00-dce.run.ir', '01-cse.run.ir'])
+    expect(print(parse(saved[1]?.[1] ?? ''))).toBe(saved[1]?.[1])
+  })
+})
+
+describe('checking the meaning', () => {
+  const wrong = (preserves: 'bits' | 'rounding') =>
+    rulePass('wrong', 'a wrong law', [
+      rule('neg(x) -> abs(x)', 'neg', (n, m) => m.b.emit1('abs', n.inputs, {}), preserves),
+    ])
+  test.each(['bits', 'rounding'] as const)(
+    'a pass that breaks its promise (%s) is named, with the first number that differs',
+    (preserves) => {
+      expect(() => runPipeline(pipeline([wrong(preserves)]), { run: graph }, { checkMeaning: true })).toThrow(
+        expect.objectContaining({
+          code: 'EF303',
+          message: expect.stringMatching(
+            /^pass 'wrong': it changed what the graph computes: 0\[0\] was .* and is .*to replay: effuse opt/s,
+          ),
+        }),
+      )
+    },
+  )
+  test('the passes of inference keep their promises on every random graph', () => {
+    fc.assert(
+      fc.property(anyGraph({ effects: false }), ({ graph: any }) => {
+        runPipeline(
+          parsePipeline(
+            'to-inference,simplify,fold-constants,cse,decompose,simplify,fold-constants,cse,dce,hoist-prepare',
+          ),
+          { run: any },
+          { verify: true, checkMeaning: true },
+        )
+      }),
+      { numRuns: 60 },
+    )
+  })
+  test('a whole small network compiles under verify', async () => {
+    const model = efficientNet('b0', {
+      classes: 3,
+      resolution: 16,
+      blocks: [{ kernel: 3, repeats: 2, filters: 8, expand: 2, strides: 1 }],
+    })
+    using net = await compile(model, { backend: 'tfjs-wasm', verify: true })
+    expect(net.passes.filter((p) => p.changed).map((p) => p.name)).toContain('fuse-tfjs')
   })
 })
