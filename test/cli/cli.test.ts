@@ -1,5 +1,5 @@
 /** The command line as a person and as a program meet it: output, --json, exit codes, messages. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -20,7 +20,7 @@ beforeAll(async () => {
   const source = fileURLToPath(new URL('../../src/index.ts', import.meta.url))
   await writeFile(
     file('net.mjs'),
-    `import { float32, graph, silu } from ${JSON.stringify(source)}\nexport const tiny = graph('tiny', { x: float32('batch', 3) }, ({ x }) => ({ y: silu(x) }))\nexport const three = 3\n`,
+    `import { float32, graph, silu } from ${JSON.stringify(source)}\nexport const tiny = graph('tiny', { x: float32('batch', 3) }, ({ x }) => ({ y: silu(x) }))\nexport const three = 3\nexport const hostile = graph('<img>', { x: float32(1) }, ({ x }) => ({ y: silu(x) }))\n`,
   )
   const small = efficientNet('b0', {
     classes: 3,
@@ -87,6 +87,24 @@ describe('commands', () => {
     expect((await run('inspect', '--model', `${file('net.mjs')}#tiny`, '--backend', 'reference')).out).toContain(
       'tiny on reference',
     )
+  })
+
+  test('inspect --html writes a page that needs nothing else, with hostile names escaped', async () => {
+    const { code, out } = await run(
+      'inspect',
+      '--model',
+      `${file('net.mjs')}#hostile`,
+      '--backend',
+      'reference',
+      '--html',
+      file('report.html'),
+    )
+    expect([code, out]).toEqual([0, expect.stringContaining('report: ')])
+    const page = await readFile(file('report.html'), 'utf8')
+    expect(page).toMatch(/^<!doctype html>/)
+    expect(page).not.toMatch(/<script|src=|href=/)
+    expect(page).toContain('&lt;img&gt;')
+    expect(page).toContain('<b>to-inference</b>')
   })
 
   test('opt', async () => {

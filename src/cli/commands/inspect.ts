@@ -1,5 +1,7 @@
 import type { Command } from 'commander'
+import { writeFileAtomic } from '#platform'
 import { compile } from '../../compile.ts'
+import { htmlReport } from '../../inspect/html.ts'
 import { inspectReport } from '../../inspect/inspect.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { print } from '../../ir/print.ts'
@@ -10,6 +12,7 @@ interface Options extends CommonOptions {
   readonly model: string
   readonly batch: string
   readonly after?: string
+  readonly html?: string
 }
 
 export const addInspect = (program: Command, io: Io): void => {
@@ -17,12 +20,15 @@ export const addInspect = (program: Command, io: Io): void => {
     .requiredOption('--model <name>', 'b0 to b7, lite0 to lite4, or your own ./net.js#name')
     .option('--batch <n>', 'size of the batch', '1')
     .option('--after <pass>', 'print the graph after this pass')
+    .option('--html <file>', 'write the report as a page: passes, what each changed, layers, programs')
     .action(async (options: Options) => {
       const batch = naturalOf('--batch', options.batch, 1)
       const model = await modelByName(options.model)
       const executable = await compile(model, { ...compileOptionsOf(options), batch })
       try {
         if (options.after !== undefined) return printAfter(options.after, executable.passes, io)
+        if (options.html !== undefined)
+          await writeFileAtomic(options.html, new TextEncoder().encode(htmlReport(model, executable, batch)))
         const report = inspectReport(model, executable, batch)
         if (options.json === true) return io.out(JSON.stringify(report, null, 2))
         io.out(`${report.model} on ${report.backend} (${executable.backendReason})\n`)
@@ -49,6 +55,7 @@ export const addInspect = (program: Command, io: Io): void => {
         io.out(
           `${report.kernels} kernels${report.peakBytes === null ? '' : `, peak ${thousands(report.peakBytes)} bytes`}; compiled in ${report.passes.reduce((sum, p) => sum + p.ms, 0).toFixed(0)} ms of passes`,
         )
+        if (options.html !== undefined) io.out(`report: ${options.html}`)
       } finally {
         executable.dispose()
       }

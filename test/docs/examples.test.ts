@@ -1,0 +1,96 @@
+/** Every @example of a docstring, and every TypeScript block of the documents, runs as it stands (apart from imports). */
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import * as tf from '@tensorflow/tfjs-core'
+import ts from 'typescript'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import * as tfjs from '../../src/backends/tfjs/index.ts'
+import * as compiler from '../../src/compiler.ts'
+import * as effuse from '../../src/index.ts'
+import * as safetensors from '../../src/io/safetensors.ts'
+import * as entry from '../../src/io/tensor-entry.ts'
+import * as torch from '../../src/io/torch-checkpoint.ts'
+import { globFilter } from '../../src/ir/glob.ts'
+import * as node from '../../src/node.ts'
+import * as platform from '../../src/platform/node.ts'
+import { conformance } from '../../src/testing/index.ts'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const read = (path: string): string => readFileSync(join(root, path), 'utf8')
+
+const docstrings = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+  .filter((path) => path.endsWith('.ts'))
+  .flatMap((path) =>
+    [...read(join('src', path)).matchAll(/@example([\s\S]*?)\*\//g)].map((m) => ({
+      name: `src/${path}`,
+      code: (m[1] ?? '').replaceAll('*\\/', '*/').replace(/^\s*\* ?/gm, ''),
+    })),
+  )
+const documents = ['README.md', 'docs/models.md', 'docs/passes.md'].flatMap((path) =>
+  [...read(path).matchAll(/```ts\n([\s\S]*?)```/g)].map((m) => ({ name: path, code: m[1] ?? '' })),
+)
+const examples = [...docstrings, ...documents]
+
+const home = process.cwd()
+let folder = ''
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'effuse-examples-'))
+  // Files that examples name. The weights fit the names in them: a whole B0, and a state dict of one tensor.
+  cpSync(join(root, 'test/goldens/photos/chelsea.png'), join(folder, 'cat.jpg'))
+  cpSync(join(root, 'test/goldens/io/parameters.pth'), join(folder, 'net.pth'))
+  const names: { readonly tensors: readonly (readonly [string, readonly number[], string | null])[] } = JSON.parse(
+    read('test/goldens/efficientnet/names-timm-b0.json'),
+  )
+  const tensors = names.tensors
+    .filter(([, , ours]) => ours !== null)
+    .map(([name, shape]) =>
+      entry.tensorEntry(name, 'float32', shape, new Float32Array(shape.reduce((a, b) => a * b, 1))),
+    )
+  writeFileSync(join(folder, 'tf_efficientnet_b0.safetensors'), safetensors.writeSafetensors(tensors))
+  process.chdir(folder)
+})
+afterAll(() => {
+  process.chdir(home)
+  rmSync(folder, { recursive: true })
+})
+
+test('there are examples', () => expect(examples.length).toBeGreaterThan(12))
+
+test.each(examples)('$name %#', async ({ code }) => {
+  const model = effuse.efficientNet('b0', {
+    resolution: 224,
+    classes: 3,
+    blocks: [{ kernel: 3, repeats: 1, filters: 8, expand: 1, strides: 2 }],
+  })
+  using net = await effuse.compile(model)
+  const scope: { readonly [name: string]: unknown } = {
+    ...effuse,
+    ...compiler,
+    ...node,
+    ...tfjs,
+    ...safetensors,
+    ...entry,
+    ...torch,
+    ...platform,
+    globFilter,
+    conformance,
+    tf,
+    model,
+    net,
+    image: new Uint8Array(224 * 224 * 3),
+  }
+  const own = new Set(
+    [...code.matchAll(/(?:const|let) (?:\{([^}]*)\}|(\w+))/g)].flatMap((m) =>
+      (m[1] ?? m[2] ?? '').split(',').map((n) => n.trim()),
+    ),
+  )
+  const names = Object.keys(scope).filter((name) => !own.has(name))
+  const { outputText } = ts.transpileModule(
+    `export const run = async () => {\n${code.replace(/^import .*$/gm, '')}\n}`,
+    { compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.CommonJS } },
+  )
+  const make = new Function('exports', ...names, `${outputText}\nreturn exports.run()`)
+  await expect(make({}, ...names.map((name) => scope[name]))).resolves.not.toThrow()
+})
