@@ -82,3 +82,6 @@ export type {
   VariableSpec,
 } from './backends/backend.ts'
 export { referenceBackend, type ReferenceOptions } from './backends/reference/index.ts'
+export { differentiate, type DifferentiateOptions, gradientPrefix } from './passes/autodiff/differentiate.ts'
+export { type GradientTarget, reverse } from './passes/autodiff/reverse.ts'
+export { toTraining, type ToTrainingOptions } from './passes/to-training.ts'

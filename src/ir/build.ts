@@ -187,6 +187,27 @@ export class Builder extends OpEmitter {
     return node.types.map((type, port) => makeValue(this, { id, port }, type))
   }
 
+  /** The nodes built so far, operands before users. */
+  get nodes(): readonly Node[] {
+    return this.#nodes.filter((n) => n !== null)
+  }
+
+  /** Emits into this graph at a path of its own, whatever scope is open: gradients stand at `grad(path)`. */
+  emitterAt(path: string): OpEmitter {
+    return new EmitterAt(this, path)
+  }
+
+  /** Builds with an absolute path. */
+  scopeAt<T>(path: string, body: () => T): T {
+    const outer = this.#path
+    this.#path = path
+    try {
+      return body()
+    } finally {
+      this.#path = outer
+    }
+  }
+
   /** The finished graph, frozen. */
   finish(outputs: { readonly [name: string]: Value }): Graph {
     const list: Output[] = Object.entries(outputs).map(([name, value]) => {
@@ -221,12 +242,17 @@ export class Builder extends OpEmitter {
     return graph
   }
 
-  protected addConstant(type: Type, data: Float32Array | Int32Array | Uint8Array): string {
+  /** Puts the bytes of a large literal beside the graph; gives their hash. */
+  keepConstant(type: Type, data: Float32Array | Int32Array | Uint8Array): string {
     return this.#constants.add(type, data)
   }
 
+  protected addConstant(type: Type, data: Float32Array | Int32Array | Uint8Array): string {
+    return this.keepConstant(type, data)
+  }
+
   #typeOf(ref: Ref): Type {
-    if ('builder' in ref && ref.builder !== this) {
+    if ('builder' in ref && ownerOf(ref.builder) !== this) {
       throw new EffuseError({
         code: 'EF110',
         path: this.#path,
@@ -245,13 +271,45 @@ export class Builder extends OpEmitter {
   }
 }
 
+class EmitterAt extends OpEmitter {
+  readonly owner: Builder
+  readonly #path: string
+  constructor(owner: Builder, path: string) {
+    super()
+    this.owner = owner
+    this.#path = path
+  }
+  emit<K extends OpName>(
+    op: K,
+    inputs: readonly Ref[],
+    attrs: OpAttrs<K>,
+    declared: readonly Type[] = [],
+  ): readonly Value[] {
+    // Values keep the builder of the graph: users go on with them.
+    return this.owner.scopeAt(this.#path, () =>
+      this.owner.emit(
+        op,
+        inputs.map(({ id, port }) => ({ id, port })),
+        attrs,
+        declared,
+      ),
+    )
+  }
+  protected addConstant(type: Type, data: Float32Array | Int32Array | Uint8Array): string {
+    return this.owner.keepConstant(type, data)
+  }
+}
+
+const ownerOf = (emitter: unknown): unknown => (emitter instanceof EmitterAt ? emitter.owner : emitter)
+
 /** True for what ops take and return. */
 export const isValue = (x: unknown): x is Value =>
   typeof x === 'object' && x !== null && 'builder' in x && x.builder instanceof OpEmitter
 
 /** The builder of a value that a user's function was given; values inside passes have an emitter instead. */
 export const builderOf = (value: Value): Builder => {
-  if (value.builder instanceof Builder) return value.builder
+  const owner = ownerOf(value.builder)
+  if (owner instanceof Builder) return owner
   throw new EffuseError({
     code: 'EF110',
     message: 'layers with variables are built in graph(), not in gradients or decompositions',

@@ -2,6 +2,7 @@
 import { EffuseError } from '../ir/diagnostics.ts'
 import { nearest } from '../ir/parse.ts'
 import { opDef } from '../ir/ops/index.ts'
+import { differentiate } from './autodiff/differentiate.ts'
 import { cse } from './cse.ts'
 import { dce } from './dce.ts'
 import { decompose } from './decompose.ts'
@@ -12,6 +13,7 @@ import type { Pass } from './pass.ts'
 import { pipeline, type Pipeline } from './pipeline.ts'
 import { simplify } from './simplify/index.ts'
 import { toInference } from './to-inference.ts'
+import { toTraining } from './to-training.ts'
 
 /** Values of options in the text form: JSON. */
 export type PassOptions = { readonly [name: string]: unknown }
@@ -37,6 +39,26 @@ export const passFactories: readonly PassFactory[] = [
   plain(foldBatchNorm),
   plain(hoistPrepare),
   {
+    name: 'to-training',
+    options: { frozen: 'globs of variables that are not trained, a list' },
+    make: ({ frozen }) => toTraining({ frozen: globsOf('to-training', frozen) }),
+  },
+  {
+    name: 'differentiate',
+    options: {
+      loss: 'name of the scalar output; default loss',
+      frozen: 'globs of variables that are not trained, a list',
+    },
+    make: ({ loss, frozen }) => {
+      if (loss !== undefined && typeof loss !== 'string')
+        throw new EffuseError({
+          code: 'EF302',
+          message: `pass differentiate: option "loss" must be a name, got ${JSON.stringify(loss)}`,
+        })
+      return differentiate({ loss, frozen: globsOf('differentiate', frozen) })
+    },
+  },
+  {
     name: 'decompose',
     options: { ops: 'names of ops, a list; without it all composites' },
     make: ({ ops }) => {
@@ -51,6 +73,15 @@ export const passFactories: readonly PassFactory[] = [
     },
   },
 ]
+
+const globsOf = (pass: string, value: unknown): readonly string[] | undefined => {
+  if (value === undefined) return undefined
+  if (Array.isArray(value) && value.every((glob): glob is string => typeof glob === 'string')) return value
+  throw new EffuseError({
+    code: 'EF302',
+    message: `pass ${pass}: option "frozen" must be a list of globs, got ${JSON.stringify(value)}`,
+  })
+}
 
 /**
  * A pipeline from its text, `simplify,decompose{ops=["silu"]},cse`. `more`: passes of a backend or of one's own.
