@@ -8,6 +8,7 @@ import { poolingOps } from '../../src/ir/ops/pooling/index.ts'
 import { reductionOps } from '../../src/ir/ops/reduction/index.ts'
 import { regionOps } from '../../src/ir/ops/region/index.ts'
 import { sourceOps } from '../../src/ir/ops/source/index.ts'
+import { trainingOps } from '../../src/ir/ops/training/index.ts'
 import type { OpName } from '../../src/ir/signatures.ts'
 
 const groups = {
@@ -18,6 +19,7 @@ const groups = {
   contractionOps,
   poolingOps,
   compositeOps,
+  trainingOps,
   regionOps,
 }
 

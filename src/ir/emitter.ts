@@ -5,7 +5,7 @@
 import { EffuseError } from './diagnostics.ts'
 import { liveOrder } from './graph.ts'
 import type { ConvAttrs, OpAttrs, OpName, Padding, Pair, WindowAttrs } from './signatures.ts'
-import { elements, sameShape, showType, type DType, type Float, type Graph, type Ref, type Type } from './types.ts'
+import { elements, sameShape, type DType, type Float, type Graph, type Ref, type Type } from './types.ts'
 import type { Value } from './value.ts'
 
 export abstract class OpEmitter {
@@ -218,13 +218,8 @@ export abstract class OpEmitter {
     if (typeof b === 'number') return [a, this.like(a, b)]
     if (sameShape(a.shape, b.shape)) return [a, b]
     const shape = broadcastShape(a.shape, b.shape)
-    if (shape === null) {
-      throw new EffuseError({
-        code: 'EF101',
-        message: `shapes do not broadcast: ${showType(a)} and ${showType(b)}`,
-        hint: 'sizes must be equal or 1, counted from the last axis; reshape one of them',
-      })
-    }
+    // The op refuses them, with path, both types and the place of the call.
+    if (shape === null) return [a, b]
     return [this.broadcast(a, shape), this.broadcast(b, shape)]
   }
 }

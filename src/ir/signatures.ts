@@ -12,7 +12,7 @@ export interface Signature<In extends Arity, Attrs, Out extends Arity = 1> {
   readonly attrs: Attrs
   readonly out: Out
 }
-export type Arity = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 'variadic'
+export type Arity = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 'variadic'
 
 /** No attributes. */
 export type None = { readonly [name: string]: never }
@@ -172,6 +172,26 @@ export interface CompositeOps {
   variance: Signature<1, WideReduceAttrs>
 }
 
+/** Ops of the training step, the guard inside: where `finite` is false every result is the old value. One node per variable. */
+export interface TrainingOps {
+  /** (w, g, mean square, momentum, learning rate [], finite []) -> (w, mean square, momentum). */
+  rmsprop: Signature<6, { readonly rho: number; readonly momentum: number; readonly epsilon: number }, 3>
+  /** (w, g, momentum, learning rate [], finite []) -> (w, momentum). */
+  sgd: Signature<5, { readonly momentum: number; readonly nesterov: boolean }, 2>
+  /** (w, g, first moment, second moment, learning rate [], step int32 [], finite []) -> (w, first, second). */
+  adam: Signature<
+    7,
+    { readonly beta1: number; readonly beta2: number; readonly epsilon: number; readonly weightDecay: number },
+    3
+  >
+  /** (average, value, step int32 [], finite []) -> average. */
+  ema: Signature<4, { readonly decay: number }>
+  /** (...values) -> bool []. */
+  allFinite: Signature<'variadic', None>
+  /** (scale [], good steps int32 [], finite []) -> (scale, good steps). */
+  lossScaleUpdate: Signature<3, { readonly interval: number; readonly least: number }, 2>
+}
+
 /** Ops whose meaning is a graph of their own: fusions, and the user's composites. */
 export interface RegionOps {
   fusion: Signature<'variadic', { readonly kind: string; readonly body: Graph }, 'variadic'>
@@ -197,6 +217,7 @@ export interface OpSignatures
     ContractionOps,
     PoolingOps,
     CompositeOps,
+    TrainingOps,
     RegionOps {}
 
 export type OpName = keyof OpSignatures
@@ -219,4 +240,6 @@ export type Tuple<T, N extends Arity> = N extends 0
             ? readonly [T, T, T, T, T]
             : N extends 6
               ? readonly [T, T, T, T, T, T]
-              : readonly T[]
+              : N extends 7
+                ? readonly [T, T, T, T, T, T, T]
+                : readonly T[]

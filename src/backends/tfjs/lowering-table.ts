@@ -10,6 +10,7 @@ import { poolingLowering } from './lower/pooling.ts'
 import { reductionLowering } from './lower/reduction.ts'
 import { lowerFusion } from './lower/fusion.ts'
 import { lowerByReference } from './lower/shared.ts'
+import { trainingLowering } from './lower/training.ts'
 import { sourceLowering } from './lower/source.ts'
 import type { Planner } from './planner.ts'
 import type { View } from './view.ts'
@@ -22,6 +23,7 @@ export const tfjsLowering: LoweringTable = {
   ...contractionLowering,
   ...poolingLowering,
   ...compositeLowering,
+  ...trainingLowering,
   fusion: lowerFusion,
   composite: 'decompose',
 }

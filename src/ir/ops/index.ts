@@ -9,6 +9,7 @@ import { poolingOps } from './pooling/index.ts'
 import { reductionOps } from './reduction/index.ts'
 import { regionOps } from './region/index.ts'
 import { sourceOps } from './source/index.ts'
+import { trainingOps } from './training/index.ts'
 
 export const opDefs: { readonly [K in OpName]: OpDef<K> } = {
   ...sourceOps,
@@ -18,6 +19,7 @@ export const opDefs: { readonly [K in OpName]: OpDef<K> } = {
   ...contractionOps,
   ...poolingOps,
   ...compositeOps,
+  ...trainingOps,
   ...regionOps,
 }
 

@@ -48,7 +48,7 @@ export const compositeCases: CaseTable<CompositeOps> = {
     op: 'batchNormGradient',
     inputs,
     attrs: {},
-    isSmooth: false,
+    isSmooth: true,
   })),
   dropout: tensor().map((x) => ({
     op: 'dropout',

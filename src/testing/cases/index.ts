@@ -9,6 +9,7 @@ import { movementCases } from './movement.ts'
 import { poolingCases } from './pooling.ts'
 import { reductionCases } from './reduction.ts'
 import { sourceCases } from './source.ts'
+import { trainingCases } from './training.ts'
 
 /** Regions (fusion, composite) are tested where they are made: their bodies are any graph. */
 export type CaseOp = Exclude<OpName, 'input' | 'variable' | 'constant' | 'fusion' | 'composite'>
@@ -21,4 +22,5 @@ export const opCases: { readonly [K in CaseOp]: fc.Arbitrary<OpCase> } = {
   ...contractionCases,
   ...poolingCases,
   ...compositeCases,
+  ...trainingCases,
 }

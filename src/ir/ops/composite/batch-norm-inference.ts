@@ -1,6 +1,12 @@
-import { number } from '../../attrs.ts'
 import type { OpDef } from '../../op-def.ts'
-import { batchAxes, batchNormCost, checkStatistics, normalized, statisticsExample } from './batch-norm-shared.ts'
+import {
+  batchAxes,
+  batchNormCost,
+  checkStatistics,
+  epsilonSpec,
+  normalized,
+  statisticsExample,
+} from './batch-norm-shared.ts'
 
 export const batchNormInference: OpDef<'batchNormInference'> = {
   name: 'batchNormInference',
@@ -13,7 +19,7 @@ export const batchNormInference: OpDef<'batchNormInference'> = {
   ],
   level: 'composite',
   arity: 5,
-  attrs: { epsilon: number },
+  attrs: { epsilon: epsilonSpec },
   infer: ([x, ...vectors]) => checkStatistics(x, vectors) ?? [x],
   evalRef: ({ inputs: [x, scale, offset, mean, variance], attrs: { epsilon } }) => [
     normalized(

@@ -1,6 +1,17 @@
 /** What the forms of batch normalisation share: type rules, the formula, loops over channels. */
+import { type AttrSpec, custom } from '../../attrs.ts'
+import type { OpEmitter } from '../../emitter.ts'
 import type { Cost, RefTensor } from '../../op-def.ts'
 import { elements, isFloat, showType, type Type } from '../../types.ts'
+import type { Value } from '../../value.ts'
+
+/** Below 0 the root of variance + epsilon may not exist. */
+export const epsilonSpec: AttrSpec<number> = custom('a number of at least 0', (v) => typeof v === 'number' && v >= 0)
+/** Outside of 0 to 1 the moving statistics run away. */
+export const momentumSpec: AttrSpec<number> = custom(
+  'a number from 0 to 1',
+  (v) => typeof v === 'number' && v >= 0 && v <= 1,
+)
 
 /** C1: a float x of rank 1 at least. C2: the vectors are float32 [C]. */
 export const checkStatistics = (x: Type, vectors: readonly Type[]): string | null => {
@@ -45,6 +56,10 @@ export const channelSums = (x: RefTensor, f: (value: number, channel: number, at
 export const rowsOf = (shape: readonly number[]): number => elements(shape.slice(0, -1))
 /** All axes but the last. */
 export const batchAxes = (shape: readonly number[]): readonly number[] => shape.slice(0, -1).map((_, axis) => axis)
+
+/** Sum of what there is; null where nothing flows. */
+export const sumOf = (b: OpEmitter, parts: readonly Value[]): Value | null =>
+  parts.reduce<Value | null>((sum, part) => (sum === null ? part : b.add(sum, part)), null)
 
 export const batchNormCost = ([x]: readonly Type[]): Cost => ({
   multiplyAdds: 0,

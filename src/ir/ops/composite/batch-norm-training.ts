@@ -1,7 +1,15 @@
-import { number } from '../../attrs.ts'
 import type { OpDef } from '../../op-def.ts'
 import type { Value } from '../../value.ts'
-import { batchAxes, batchNormCost, channelSums, checkStatistics, normalized, rowsOf } from './batch-norm-shared.ts'
+import {
+  batchAxes,
+  batchNormCost,
+  channelSums,
+  checkStatistics,
+  epsilonSpec,
+  normalized,
+  rowsOf,
+  sumOf,
+} from './batch-norm-shared.ts'
 
 export const batchNormTraining: OpDef<'batchNormTraining'> = {
   name: 'batchNormTraining',
@@ -15,7 +23,7 @@ export const batchNormTraining: OpDef<'batchNormTraining'> = {
   ],
   level: 'composite',
   arity: 3,
-  attrs: { epsilon: number },
+  attrs: { epsilon: epsilonSpec },
   infer: ([x, scale, offset]) => checkStatistics(x, [scale, offset]) ?? [x, scale, scale, scale],
   evalRef: ({ inputs: [x, scale, offset], attrs: { epsilon } }) => {
     const rows = rowsOf(x.shape)
@@ -38,17 +46,8 @@ export const batchNormTraining: OpDef<'batchNormTraining'> = {
       ...(gMean === null ? [] : [b.broadcast(b.div(gMean, rows), x.shape)]),
       ...(toVariance === null ? [] : [b.mul(b.sub(b.cast(x, 'float32'), mean), b.mul(toVariance, 2 / rows))]),
     ]
-    const [first, ...rest] = parts
-    return [
-      first === undefined
-        ? null
-        : b.cast(
-            rest.reduce((sum, part) => b.add(sum, part), first),
-            x.dtype,
-          ),
-      dscale,
-      doffset,
-    ]
+    const sum = sumOf(b, parts)
+    return [sum === null ? null : b.cast(sum, x.dtype), dscale, doffset]
   },
   decompose: ({ inputs: [x, scale, offset], attrs: { epsilon }, b }) => {
     const wide = b.cast(x, 'float32')

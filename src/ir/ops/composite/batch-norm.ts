@@ -1,6 +1,12 @@
-import { number } from '../../attrs.ts'
 import type { OpDef } from '../../op-def.ts'
-import { batchNormCost, checkStatistics, normalized, statisticsExample } from './batch-norm-shared.ts'
+import {
+  batchNormCost,
+  checkStatistics,
+  epsilonSpec,
+  momentumSpec,
+  normalized,
+  statisticsExample,
+} from './batch-norm-shared.ts'
 
 export const batchNorm: OpDef<'batchNorm'> = {
   name: 'batchNorm',
@@ -13,7 +19,7 @@ export const batchNorm: OpDef<'batchNorm'> = {
   ],
   level: 'model',
   arity: 5,
-  attrs: { epsilon: number, momentum: number },
+  attrs: { epsilon: epsilonSpec, momentum: momentumSpec },
   infer: ([x, ...vectors]) => checkStatistics(x, vectors) ?? [x],
   evalRef: ({ inputs: [x, scale, offset, mean, variance], attrs: { epsilon } }) => [
     normalized(

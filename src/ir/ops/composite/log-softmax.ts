@@ -1,7 +1,7 @@
 import { natural } from '../../attrs.ts'
 import { ampAll, type OpDef } from '../../op-def.ts'
 import { elements } from '../../types.ts'
-import { axisExample, axisTypes, logSumExp, mapLines } from './softmax-shared.ts'
+import { axisExample, axisTypes, logSoftmaxOf, mapLines } from './softmax-shared.ts'
 
 export const logSoftmax: OpDef<'logSoftmax'> = {
   name: 'logSoftmax',
@@ -11,17 +11,13 @@ export const logSoftmax: OpDef<'logSoftmax'> = {
     'C2: the axis exists',
     'C3: the largest element is subtracted first, so nothing overflows',
     'C4: half operands are computed in float32',
+    'C5: NaN, +infinity or nothing but -infinity makes its whole line NaN; -infinity beside finite numbers gives -infinity',
   ],
   level: 'composite',
   arity: 1,
   attrs: { axis: natural },
   infer: ([x], { axis }) => axisTypes(x, axis),
-  evalRef: ({ inputs: [x], attrs: { axis } }) => [
-    mapLines(x, axis, (line) => {
-      const total = logSumExp(line)
-      return line.map((v) => v - total)
-    }),
-  ],
+  evalRef: ({ inputs: [x], attrs: { axis } }) => [mapLines(x, axis, logSoftmaxOf)],
   vjp: ({ outGrads: [g], outputs: [y], attrs: { axis }, b }) => [
     b.sub(g, b.mul(b.exp(y), b.reduceSum(g, [axis], true))),
   ],

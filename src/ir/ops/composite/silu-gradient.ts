@@ -6,7 +6,7 @@ export const siluGradient: OpDef<'siluGradient'> = {
   name: 'siluGradient',
   summary:
     'Gradient of silu: (x, dy) -> dy * s * (1 + x * (1 - s)) with s = sigmoid(x), computed anew instead of stored.',
-  constraints: ['C1: equal shapes', 'C2: equal dtypes', 'C3: numeric', 'C4: float'],
+  constraints: ['C1: equal shapes', 'C2: equal dtypes', 'C3: numeric', 'C4: float', 'C5: an infinite x gives NaN'],
   level: 'composite',
   arity: 2,
   attrs: {},

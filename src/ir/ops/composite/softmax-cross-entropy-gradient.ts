@@ -1,7 +1,7 @@
 import type { OpDef } from '../../op-def.ts'
 import { elements, showType } from '../../types.ts'
 import { checkLogits } from './softmax-cross-entropy.ts'
-import { logSumExp } from './softmax-shared.ts'
+import { logSoftmaxOf } from './softmax-shared.ts'
 
 export const softmaxCrossEntropyGradient: OpDef<'softmaxCrossEntropyGradient'> = {
   name: 'softmaxCrossEntropyGradient',
@@ -11,6 +11,7 @@ export const softmaxCrossEntropyGradient: OpDef<'softmaxCrossEntropyGradient'> =
     'C1: float logits of rank 2',
     'C2: labels have the type of the logits',
     'C3: dloss is [N] of the same dtype',
+    'C4: NaN, +infinity or nothing but -infinity among the logits of a row makes the whole row NaN',
   ],
   level: 'composite',
   arity: 3,
@@ -25,11 +26,10 @@ export const softmaxCrossEntropyGradient: OpDef<'softmaxCrossEntropyGradient'> =
     const out = new Float64Array(logits.data.length)
     dloss.data.forEach((g, row) => {
       const [start, end] = [row * classes, (row + 1) * classes]
-      const line = logits.data.subarray(start, end)
-      const total = logSumExp(line)
+      const logs = logSoftmaxOf(logits.data.subarray(start, end))
       const mass = labels.data.subarray(start, end).reduce((a, b) => a + b, 0)
       for (let c = 0; c < classes; c++)
-        out[start + c] = g * (Math.exp((line[c] as number) - total) * mass - (labels.data[start + c] as number))
+        out[start + c] = g * (Math.exp(logs[c] as number) * mass - (labels.data[start + c] as number))
     })
     return [out]
   },

@@ -1,6 +1,6 @@
 import type { OpDef } from '../../op-def.ts'
 import { elements, isFloat, sameType, showType, type Type } from '../../types.ts'
-import { logSumExp } from './softmax-shared.ts'
+import { logSoftmaxOf } from './softmax-shared.ts'
 
 /** C1: float logits of rank 2. C2: labels of the same type. */
 export const checkLogits = (logits: Type, labels: Type): string | null =>
@@ -19,6 +19,7 @@ export const softmaxCrossEntropy: OpDef<'softmaxCrossEntropy'> = {
     'C2: labels have the type of the logits',
     'C3: by log-sum-exp, so nothing overflows',
     'C4: a label of 0 adds 0, also where the logit is -infinity',
+    'C5: NaN, +infinity or nothing but -infinity among the logits of a row makes its loss NaN, if any of its labels is not 0',
   ],
   level: 'composite',
   arity: 2,
@@ -30,10 +31,9 @@ export const softmaxCrossEntropy: OpDef<'softmaxCrossEntropy'> = {
     return [
       new Float64Array(logits.shape[0] as number).map((_, row) => {
         const line = logits.data.subarray(row * classes, (row + 1) * classes)
-        const total = logSumExp(line)
-        return line.reduce((loss, v, c) => {
+        return logSoftmaxOf(line).reduce((loss, v, c) => {
           const label = labels.data[row * classes + c] as number
-          return label === 0 ? loss : loss - label * (v - total)
+          return label === 0 ? loss : loss - label * v
         }, 0)
       }),
     ]

@@ -27,11 +27,12 @@ export const mapLines = (x: RefTensor, axis: number, f: (line: Float64Array) => 
   return out
 }
 
-/** log(sum(exp(x))), without overflow. */
-export const logSumExp = (line: Float64Array): number => {
+/** log(softmax(line)). The largest is subtracted before the sum's logarithm is: added to it, that would vanish beside large logits. */
+export const logSoftmaxOf = (line: Float64Array): Float64Array => {
   const top = line.reduce((a, b) => Math.max(a, b), -Infinity)
-  if (!Number.isFinite(top)) return top === -Infinity ? -Infinity : top
-  return top + Math.log(line.reduce((sum, v) => sum + Math.exp(v - top), 0))
+  const shifted = line.map((v) => v - top)
+  const total = Math.log(shifted.reduce((sum, v) => sum + Math.exp(v), 0))
+  return shifted.map((v) => v - total)
 }
 
 export const axisExample = (op: string): string =>

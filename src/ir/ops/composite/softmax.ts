@@ -11,6 +11,7 @@ export const softmax: OpDef<'softmax'> = {
     'C2: the axis exists',
     'C3: the largest element is subtracted first, so nothing overflows',
     'C4: half operands are computed in float32',
+    'C5: NaN, +infinity or nothing but -infinity makes its whole line NaN; -infinity beside finite numbers gives 0',
   ],
   level: 'composite',
   arity: 1,

@@ -6,7 +6,11 @@ import { regionTypes } from './shared.ts'
 export const composite: OpDef<'composite'> = {
   name: 'composite',
   summary: "A user's own op: its body says what it computes, so that every backend can run it.",
-  constraints: ['C1: operands fit the inputs of the body', 'C2: the body has neither variables nor updates'],
+  constraints: [
+    'C1: operands fit the inputs of the body',
+    'C2: the body has neither variables nor updates',
+    'C3: the body depends on its operands alone: no random numbers, no op that means something else in training',
+  ],
   level: 'composite',
   arity: 'variadic',
   attrs: {
@@ -15,7 +19,13 @@ export const composite: OpDef<'composite'> = {
     amp: withDefault(oneOf('allow', 'deny', 'infer', 'clear', 'wide'), 'infer'),
     tolerance: withDefault(oneOf('exact', 'rounding', 'transcendental', 'accumulation', 'composite'), 'composite'),
   },
-  infer: (inputs, { body }) => regionTypes(body, inputs),
+  infer: (inputs, { body }) => {
+    // Equal composites are merged, and the passes that choose a mode do not look into bodies.
+    const barred = body.nodes.find((n) => n?.op === 'randomUniform' || n?.op === 'dropout' || n?.op === 'batchNorm')
+    return barred === undefined || barred === null
+      ? regionTypes(body, inputs)
+      : `C3: the body contains ${barred.op}; apply it outside and pass its result in`
+  },
   evalRef: ({ inputs, attrs: { body }, cx }) => cx.region(body, inputs).map((t) => t.data),
   vjp: 'none', // differentiation inlines it unless the user gave a gradient
   decompose: ({ inputs, attrs: { body }, b }) => b.inline(body, inputs),

@@ -1,0 +1,47 @@
+import { number } from '../../attrs.ts'
+import { elementwiseCost, type OpDef } from '../../op-def.ts'
+import { checkScalars, checkSlots } from './shared.ts'
+
+export const ema: OpDef<'ema'> = {
+  name: 'ema',
+  summary:
+    'Exponential moving average of a variable: average + (1 - d) * (value - average), d = min(decay, (1 + t) / (10 + t)), t = step + 1 being the count after this update.',
+  constraints: [
+    'C1: average and value are float32 of one shape',
+    'C2: step and finite are scalars int32, bool',
+    'C3: where finite is false the result is the old average',
+  ],
+  level: 'composite',
+  arity: 4,
+  attrs: { decay: number },
+  infer: ([average, value, step, finite]) =>
+    checkSlots([average, value]) ?? checkScalars([step, finite], ['int32', 'bool']) ?? [average],
+  evalRef: ({ inputs: [average, value, step, finite], attrs: { decay } }) => {
+    const t = (step.data[0] as number) + 1
+    const d = Math.min(decay, (1 + t) / (10 + t))
+    return [
+      finite.data[0] === 1 ? average.data.map((a, i) => a + (1 - d) * ((value.data[i] as number) - a)) : average.data,
+    ]
+  },
+  vjp: 'none',
+  decompose: ({ inputs: [average, value, step, finite], attrs: { decay }, b }) => {
+    const t = b.add(b.cast(step, 'float32'), 1)
+    const d = b.minimum(b.div(b.add(t, 1), b.add(t, 10)), decay)
+    const next = b.add(average, b.mul(b.sub(value, average), b.sub(1, d)))
+    return [b.select(finite, next, average)]
+  },
+  amp: [],
+  fusion: 'composite',
+  tolerance: 'composite',
+  cost: elementwiseCost,
+  example: [
+    'graph example {',
+    '  %0 = variable() {name="ema/w", trainable=false} : float32[2]',
+    '  %1 = variable() {name="w"} : float32[2]',
+    '  %2 = variable() {name="step", trainable=false} : int32[]',
+    '  %3 = constant() {value=1} : bool[]',
+    '  %4 = ema(%0, %1, %2, %3) {decay=0.9999} : float32[2]',
+    '  return average = %4',
+    '}',
+  ].join('\n'),
+}
