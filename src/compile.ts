@@ -16,7 +16,8 @@ import { sameType, showType, type Graph, type Type } from './ir/types.ts'
 import type { Signature } from './ir/value.ts'
 import { derivedPrefix } from './passes/hoist-prepare.ts'
 import { planNames, type Plans } from './passes/pass.ts'
-import { inferencePipeline } from './passes/pipelines.ts'
+import { inferencePipeline, trainingPipeline } from './passes/pipelines.ts'
+import { stepOptionsOf } from './passes/train/step.ts'
 import { runPipeline } from './passes/runner.ts'
 
 /**
@@ -56,7 +57,10 @@ const compileFor = async <I extends Signature, O extends Signature>(
     simplify: typeof xla === 'boolean' ? xla : (xla.simplify ?? true),
     fusion: typeof xla === 'boolean' ? xla : (xla.fusion ?? true),
   }
-  const standard = inferencePipeline(backend, switches)
+  const training = stepOptionsOf(model as unknown as Model)
+  if (training !== null && options.batch === undefined) throw missingBatch(model.name)
+  const standard =
+    training === null ? inferencePipeline(backend, switches) : trainingPipeline(backend, switches, training)
   const { plans, records } = runPipeline(
     options.passes?.(standard) ?? standard,
     { run: declared },
@@ -70,7 +74,9 @@ const compileFor = async <I extends Signature, O extends Signature>(
   )
   options.signal?.throwIfAborted()
   const seed = options.seed ?? 0
-  const specs = new Map(specsOf([declared]).map((spec) => [spec.name, spec]))
+  // A training step's passes add variables of its own: slots, averages, the step.
+  const own = specsOf([declared, ...(training === null ? [] : plansOf(plans))]).filter((spec) => !spec.derived)
+  const specs = new Map(own.map((spec) => [spec.name, spec]))
   const handle = await variablesFor(backend, specs, options.variables, seed)
   const derived = backend.createStore()
   const runnable = await backend.compile(
@@ -99,6 +105,13 @@ const compileFor = async <I extends Signature, O extends Signature>(
     seed,
   })
 }
+
+const missingBatch = (name: string): EffuseError =>
+  new EffuseError({
+    code: 'EF403',
+    message: `${name} is a training step and needs the option "batch": its statistics depend on it`,
+    hint: 'compile(step, { batch: 32 })',
+  })
 
 const plansOf = (plans: Plans): readonly Graph[] => planNames.flatMap((name) => plans[name] ?? [])
 

@@ -12,6 +12,8 @@ export type Initializer =
   | { readonly kind: 'constant'; readonly value: number }
   | { readonly kind: 'uniform'; readonly min: number; readonly max: number }
   | { readonly kind: 'normal'; readonly stddev: number }
+  /** What another variable starts with: averages start at what they average. */
+  | { readonly kind: 'sameAs'; readonly name: string; readonly init: Initializer }
   | {
       /** Keras' VarianceScaling: variance = scale / fan. */
       readonly kind: 'varianceScaling'
@@ -44,6 +46,8 @@ export const initialValues = (
       return drawn(values, position, (u) => init.min + (init.max - init.min) * u)
     case 'normal':
       return drawn(values, position, (u) => init.stddev * inverseNormal(u))
+    case 'sameAs':
+      return initialValues(init.init, shape, { ...position, name: init.name })
     case 'varianceScaling': {
       const variance = init.scale / Math.max(1, fanOf(shape, init.mode))
       if (init.distribution === 'uniform') {

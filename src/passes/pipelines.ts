@@ -1,5 +1,14 @@
 /** The pipelines, as lists to read aloud. The reason for each place stands beside it. */
+import { decompose } from './decompose.ts'
+import { differentiate } from './autodiff/differentiate.ts'
 import type { Pass } from './pass.ts'
+import { applyOptimizer } from './train/apply-optimizer.ts'
+import { clip } from './train/clip.ts'
+import { scaleLoss, unscale } from './train/loss-scale.ts'
+import { movingAverages } from './train/moving-averages.ts'
+import type { StepOptions } from './train/step.ts'
+import { weightDecay } from './train/weight-decay.ts'
+import { toTraining } from './to-training.ts'
 import { pipeline, type Pipeline } from './pipeline.ts'
 import { cse } from './cse.ts'
 import { dce } from './dce.ts'
@@ -48,3 +57,30 @@ export const inferencePipeline = (
     ...(simplified ? [hoistPrepare] : []), // after all that makes work on variables alone
     ...(fusion ? backend.fuse : []), //   last: needs final types and uses
   ])
+
+/** A training step; what each pass leaves for the next stands in train/gradient-outputs.ts. */
+export const trainingPipeline = (
+  backend: BackendPasses,
+  { simplify: simplified, fusion }: PipelineSwitches,
+  { optimizer, weightDecay: lambda = 0, emaDecay, clipNorm, frozen, lossScale = 'auto' }: StepOptions,
+): Pipeline => {
+  // In float32 nothing underflows: 'auto' scales under float16 only.
+  const scale = lossScale === 'auto' ? 'none' : lossScale
+  return pipeline([
+    toTraining({ frozen }), //                first: nothing below knows model-form ops
+    decompose((n) => n.op === 'composite'), // users' ops by their bodies, which differentiate
+    ...(simplified ? [simplify, foldConstants, cse, dce] : []), // fewer nodes to differentiate
+    scaleLoss(scale),
+    differentiate({ loss: 'scaledLoss', frozen }),
+    unscale(scale),
+    weightDecay(lambda), //                   after unscale: float32, and nothing for mixed precision to cast
+    ...(clipNorm === undefined ? [] : [clip(clipNorm)]), // of what the optimizer will see
+    applyOptimizer(optimizer, scale),
+    ...(emaDecay === undefined ? [] : [movingAverages(emaDecay)]), // of the values that this step gives
+    ...(simplified ? [simplify, foldConstants, cse] : []),
+    ...backend.legalize,
+    ...(simplified ? [simplify, foldConstants, cse] : []),
+    dce,
+    ...(fusion ? backend.fuse : []),
+  ])
+}

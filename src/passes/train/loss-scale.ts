@@ -1,0 +1,79 @@
+/**
+ * Loss scaling as two rewrites around differentiation: the scale multiplies the loss, so that every gradient is scaled; afterwards each
+ * gradient is divided by it in float32, and the flag `finite` says whether all of them are. Powers of two only: in float32 scaled and
+ * unscaled gradients have the same bits. State: docs/training.md.
+ */
+import { Edit } from '../../ir/edit.ts'
+import { nodeAt } from '../../ir/graph.ts'
+import type { Ref } from '../../ir/types.ts'
+import type { Value } from '../../ir/value.ts'
+import { definePass, type GraphPass } from '../pass.ts'
+import { gradientsIn, mapGradients, outputOf, withOutputs } from './gradient-outputs.ts'
+
+/** 'none', a constant power of two, or 'dynamic'. */
+export type LossScale = 'none' | 'dynamic' | number
+
+/** Where a dynamic scale starts, after how many finite steps it doubles, and where it ends. */
+export const dynamicScale = { initial: 2 ** 15, interval: 2000, least: 1 } as const
+export const scaleVariables = { scale: 'lossScale/scale', goodSteps: 'lossScale/goodSteps' } as const
+
+/** Adds the outputs `lossScale` and `scaledLoss`. */
+export const scaleLoss = (lossScale: LossScale): GraphPass =>
+  definePass({
+    name: 'scale-loss',
+    summary: 'multiply the loss by the scale',
+    phase: 'grad',
+    preserves: 'mode',
+    options: { lossScale },
+    run: (graph) => {
+      const edit = new Edit(graph, 'scale-loss')
+      const loss = outputOf(graph, 'loss')
+      const from = nodeAt(graph, loss.id)
+      const b = edit.emitter(from, 'lossScale')
+      const scale =
+        lossScale === 'dynamic'
+          ? b.emit1(
+              'variable',
+              [],
+              { name: scaleVariables.scale, trainable: false, init: { kind: 'constant', value: dynamicScale.initial } },
+              [{ dtype: 'float32', shape: [] }],
+            )
+          : b.splat(lossScale === 'none' ? 1 : lossScale, { dtype: 'float32', shape: [] })
+      const scaled = lossScale === 'none' ? loss : b.mul(edit.value(loss, b), scale)
+      edit.setOutputs(
+        withOutputs(
+          graph,
+          new Map<string, Ref>([
+            ['lossScale', scale],
+            ['scaledLoss', scaled],
+          ]),
+        ),
+      )
+      return edit.commit()
+    },
+  })
+
+/** Divides the gradients by the scale, and adds the output `finite`: all gradients and the loss are. */
+export const unscale = (lossScale: LossScale): GraphPass =>
+  definePass({
+    name: 'unscale',
+    summary: 'divide the gradients by the scale, and see whether all are finite',
+    phase: 'grad',
+    preserves: 'mode',
+    options: { lossScale },
+    run: (graph, cx) => {
+      const edit = new Edit(graph, 'unscale')
+      const scale = outputOf(graph, 'lossScale')
+      const loss = outputOf(graph, 'loss')
+      const b = edit.emitter(nodeAt(graph, loss.id), 'lossScale')
+      const inverse = lossScale === 'none' ? null : b.reciprocal(edit.value(scale, b))
+      const gradients = mapGradients(graph, 'unscale', edit, (gradient) =>
+        inverse === null ? gradient : gradient.builder.mul(gradient, inverse),
+      )
+      const finite: Value = b.emit1('allFinite', [loss, ...gradients.values()], {})
+      cx.report('gradients', gradientsIn(graph).length)
+      const outputs = withOutputs(graph, new Map<string, Ref>([...gradients, ['finite', finite]]))
+      edit.setOutputs(outputs.filter((output) => output.name !== 'scaledLoss'))
+      return edit.commit()
+    },
+  })

@@ -1,0 +1,145 @@
+/** Optimizers as plain data, and the one table of how each turns a gradient into updates. */
+import type { Initializer } from '../../ir/initializers.ts'
+import type { Value } from '../../ir/value.ts'
+import type { Schedule } from './schedules.ts'
+
+export type Optimizer = { readonly learningRate: Schedule } & (
+  | {
+      readonly kind: 'rmsprop'
+      readonly rho: number
+      readonly momentum: number
+      readonly epsilon: number
+      readonly initialMeanSquare: number
+    }
+  | { readonly kind: 'sgd'; readonly momentum: number; readonly nesterov: boolean }
+  | {
+      readonly kind: 'adam'
+      readonly beta1: number
+      readonly beta2: number
+      readonly epsilon: number
+      readonly weightDecay: number
+    }
+)
+
+type Rate = number | Schedule
+const scheduleOf = (rate: Rate): Schedule => (typeof rate === 'number' ? { kind: 'constant', value: rate } : rate)
+
+/** RMSprop of the EfficientNet reference: epsilon inside the root; `initialMeanSquare` 1 is far calmer in the first steps (TensorFlow 1). */
+export const rmsprop = ({
+  learningRate,
+  ...of
+}: {
+  readonly learningRate: Rate
+  readonly rho?: number
+  readonly momentum?: number
+  readonly epsilon?: number
+  readonly initialMeanSquare?: number
+}): Optimizer => ({
+  kind: 'rmsprop',
+  rho: 0.9,
+  momentum: 0.9,
+  epsilon: 1e-3,
+  initialMeanSquare: 0,
+  ...of,
+  learningRate: scheduleOf(learningRate),
+})
+/** Gradient descent with momentum, as Keras has it. */
+export const sgd = ({
+  learningRate,
+  ...of
+}: {
+  readonly learningRate: Rate
+  readonly momentum?: number
+  readonly nesterov?: boolean
+}): Optimizer => ({ kind: 'sgd', momentum: 0, nesterov: false, ...of, learningRate: scheduleOf(learningRate) })
+/** Adam with bias correction. */
+export const adam = ({
+  learningRate,
+  ...of
+}: {
+  readonly learningRate: Rate
+  readonly beta1?: number
+  readonly beta2?: number
+  readonly epsilon?: number
+}): Optimizer => ({
+  kind: 'adam',
+  beta1: 0.9,
+  beta2: 0.999,
+  epsilon: 1e-7,
+  weightDecay: 0,
+  ...of,
+  learningRate: scheduleOf(learningRate),
+})
+/** Adam with decoupled weight decay. */
+export const adamw = ({
+  learningRate,
+  ...of
+}: {
+  readonly learningRate: Rate
+  readonly beta1?: number
+  readonly beta2?: number
+  readonly epsilon?: number
+  readonly weightDecay?: number
+}): Optimizer => ({
+  kind: 'adam',
+  beta1: 0.9,
+  beta2: 0.999,
+  epsilon: 1e-7,
+  weightDecay: 0.004,
+  ...of,
+  learningRate: scheduleOf(learningRate),
+})
+
+/** Names of an optimizer's slots and what they start with. */
+export const slotsOf = (optimizer: Optimizer): readonly (readonly [name: string, init: Initializer])[] => {
+  switch (optimizer.kind) {
+    case 'rmsprop':
+      return [
+        ['meanSquare', { kind: 'constant', value: optimizer.initialMeanSquare }],
+        ['momentum', { kind: 'zeros' }],
+      ]
+    case 'sgd':
+      return [['momentum', { kind: 'zeros' }]]
+    case 'adam':
+      return [
+        ['firstMoment', { kind: 'zeros' }],
+        ['secondMoment', { kind: 'zeros' }],
+      ]
+  }
+}
+
+export interface StepValues {
+  readonly rate: Value
+  /** int32 []. */
+  readonly step: Value
+  /** bool []: false leaves everything as it is. */
+  readonly finite: Value
+}
+
+/** The new variable and the new slots, in the slots' order: one composite node. */
+export const emitOptimizer = (
+  optimizer: Optimizer,
+  variable: Value,
+  gradient: Value,
+  slots: readonly Value[],
+  { rate, step, finite }: StepValues,
+): readonly Value[] => {
+  const b = gradient.builder
+  switch (optimizer.kind) {
+    case 'rmsprop':
+      return b.emit('rmsprop', [variable, gradient, ...slots, rate, finite], {
+        rho: optimizer.rho,
+        momentum: optimizer.momentum,
+        epsilon: optimizer.epsilon,
+      })
+    case 'sgd':
+      return b.emit('sgd', [variable, gradient, ...slots, rate, finite], {
+        momentum: optimizer.momentum,
+        nesterov: optimizer.nesterov,
+      })
+    case 'adam': {
+      const { beta1, beta2, epsilon, weightDecay } = optimizer
+      return b.emit('adam', [variable, gradient, ...slots, rate, step, finite], { beta1, beta2, epsilon, weightDecay })
+    }
+  }
+}

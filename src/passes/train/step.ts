@@ -1,0 +1,134 @@
+/** trainingStep(): a declaration. Its graph is the model with loss and targets; the passes of the training pipeline make the step of it. */
+import { typeAt, type Model } from '../../ir/build.ts'
+import { EffuseError } from '../../ir/diagnostics.ts'
+import { Edit } from '../../ir/edit.ts'
+import { liveOrder } from '../../ir/graph.ts'
+import type { Graph, Ref } from '../../ir/types.ts'
+import type { Scalar, Signature, TensorType, Value, Values } from '../../ir/value.ts'
+import type { Loss } from './losses.ts'
+import type { Optimizer } from './optimizers.ts'
+
+export interface StepOptions {
+  readonly optimizer: Optimizer
+  /** lambda of lambda * sum(w^2), over kernels and biases; default 0. */
+  readonly weightDecay?: number | undefined
+  /** Average of all weights and statistics; default none. */
+  readonly emaDecay?: number | undefined
+  /** Longest gradient, over all variables together; default none. */
+  readonly clipNorm?: number | undefined
+  /** Variables that stay as they are. */
+  readonly frozen?: readonly string[] | undefined
+  /** 'none' (also what 'auto' means in float32), a constant, or 'dynamic'. */
+  readonly lossScale?: 'auto' | 'dynamic' | 'none' | number | undefined
+}
+
+export type StepOutputs = {
+  readonly loss: TensorType<'float32', 0>
+  readonly dataLoss: TensorType<'float32', 0>
+  readonly correct: TensorType<'int32', 0>
+  readonly learningRate: TensorType<'float32', 0>
+  readonly lossScale: TensorType<'float32', 0>
+  readonly finite: TensorType<'bool', 0>
+  readonly updated: TensorType<'bool', 0>
+}
+type Merge<A, B> = { readonly [K in keyof A | keyof B]: K extends keyof A ? A[K] : K extends keyof B ? B[K] : never }
+
+const declarations = new WeakMap<Model, StepOptions>()
+/** What a training declaration asks of the passes; null for a model of another kind. */
+export const stepOptionsOf = (model: Model): StepOptions | null => declarations.get(model) ?? null
+
+/**
+ * Declares a training step: the model's inputs and the loss's targets in; `loss`, `dataLoss`, `correct`, `learningRate`, `lossScale`,
+ * `finite`, `updated` out; the variables are updated at the end of each run. `batch` is the batch of one run.
+ *
+ * @throws EffuseError EF111 (the loss does not fit the outputs), EF403 (options).
+ * @example
+ * const step = trainingStep(efficientNet('b0', { classes: 3, resolution: 32 }), { loss: crossEntropy(), optimizer: sgd({ learningRate: 0.1 }) })
+ */
+export const trainingStep = <I extends Signature, O extends Signature, T extends Signature>(
+  model: Model<I, O>,
+  options: StepOptions & { readonly loss: Loss<T, NoInfer<O>> },
+): Model<Merge<I, T>, StepOutputs> => {
+  checkStepOptions(options)
+  const targets = options.loss.targets(model.outputs)
+  const clash = Object.keys(targets).find((name) => Object.hasOwn(model.inputs, name))
+  if (clash !== undefined)
+    throw new EffuseError({ code: 'EF107', message: `the loss wants an input "${clash}", which the model has already` })
+  const inputs = { ...model.inputs, ...targets } as Merge<I, T> // no name is in both
+  const at = ({ batch }: { readonly batch: number }): Graph =>
+    withLoss(model.at({ batch }), targets, options.loss as unknown as Loss<Signature, Signature>, batch)
+  const built = at({ batch: 2 })
+  const step: Model<Merge<I, T>, StepOutputs> = Object.freeze({
+    name: `${model.name}.train`,
+    inputs,
+    outputs: stepOutputs(built),
+    at,
+  })
+  declarations.set(step as unknown as Model, options)
+  return step
+}
+
+const stepOutputs = (graph: Graph): StepOutputs => {
+  const scalar = <D extends 'float32' | 'int32' | 'bool'>(dtype: D): TensorType<D, 0> => ({ dtype, rank: 0, shape: [] })
+  const float = scalar('float32')
+  const outputs = {
+    loss: float,
+    dataLoss: float,
+    learningRate: float,
+    lossScale: float,
+    finite: scalar('bool'),
+    updated: scalar('bool'),
+  }
+  const hasCorrect = graph.outputs.some((output) => output.name === 'correct')
+  return (hasCorrect ? { ...outputs, correct: scalar('int32') } : outputs) as StepOutputs // a loss without `correct` has none; its type says so where it is written
+}
+
+/** The model's graph with targets as inputs; its outputs are `loss` (the data loss, so far), `dataLoss` and `correct`. */
+const withLoss = (inner: Graph, targets: Signature, of: Loss<Signature, Signature>, batch: number): Graph => {
+  const edit = new Edit(inner, 'loss')
+  const from = liveOrder(inner).at(-1)
+  if (from === undefined) throw new EffuseError({ code: 'EF111', message: `${inner.name} is empty` })
+  const b = edit.emitter(from, 'loss')
+  const given = Object.entries(targets).map(
+    ([name, type]) => [name, edit.add('input', [], { name }, from, '', [typeAt(type, batch)])] as const,
+  )
+  const outputs = Object.fromEntries(
+    inner.outputs.map(({ name, value }) => [name, edit.value(value, b)]),
+  ) as Values<Signature>
+  const fed = Object.fromEntries(given.map(([name, value]) => [name, edit.value(value, b)])) as Values<Signature>
+  const value: Scalar = of.value(outputs, fed)
+  if (value.shape.length > 0 || value.dtype !== 'float32')
+    throw new EffuseError({
+      code: 'EF111',
+      message: `a loss is a float32 scalar, got ${value.dtype}[${value.shape.join(',')}]`,
+      hint: 'take the mean over the batch',
+    })
+  const correct: Ref | undefined = of.correct?.(outputs, fed)
+  edit.setInputs([...inner.inputs, ...given.map(([, input]: readonly [string, Value]) => input.id)])
+  edit.setOutputs([
+    { name: 'loss', value },
+    { name: 'dataLoss', value },
+    ...(correct === undefined ? [] : [{ name: 'correct', value: correct }]),
+  ])
+  return edit.commit()
+}
+
+const checkStepOptions = ({ weightDecay, emaDecay, clipNorm, lossScale }: StepOptions): void => {
+  const check = (name: string, value: unknown, accepts: boolean, expects: string): void => {
+    if (value !== undefined && !accepts)
+      throw new EffuseError({
+        code: 'EF403',
+        message: `option "${name}" must be ${expects}, got ${JSON.stringify(value)}`,
+      })
+  }
+  check('weightDecay', weightDecay, Number(weightDecay) >= 0, 'a number of at least 0')
+  check('emaDecay', emaDecay, Number(emaDecay) > 0 && Number(emaDecay) < 1, 'a number between 0 and 1')
+  check('clipNorm', clipNorm, Number(clipNorm) > 0, 'a positive number')
+  const isPower = typeof lossScale === 'number' && lossScale > 0 && Number.isInteger(Math.log2(lossScale))
+  check(
+    'lossScale',
+    lossScale,
+    isPower || ['auto', 'dynamic', 'none'].includes(String(lossScale)),
+    "'auto', 'dynamic', 'none' or a power of two",
+  )
+}
