@@ -1,2 +1,3 @@
 /** What needs files: Node only. */
 export { listImages, readImage, type ReadImageOptions } from './data/read-image.ts'
+export { digits, type LabelledImages } from './data/digits.ts'
