@@ -7,6 +7,7 @@ export default defineConfig({
     'src/node.ts',
     'src/compiler.ts',
     'src/testing/index.ts',
+    'src/inspect/index.ts',
     'src/backends/tfjs/index.ts',
     'src/cli/main.ts',
     // The two sides of package.json's `imports`; nothing imports them by path.

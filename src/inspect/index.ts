@@ -1,0 +1,5 @@
+/** Reports on compiled models, and timing them. */
+export { bench, type BenchOptions, type BenchReport, type BenchRow } from './bench.ts'
+export { doctor, type DoctorReport } from './doctor.ts'
+export { htmlReport } from './html.ts'
+export { inspectReport, type InspectReport } from './inspect.ts'
