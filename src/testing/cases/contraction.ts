@@ -51,11 +51,9 @@ const geometry = (op: 'conv2d' | 'depthwiseConv2d'): fc.Arbitrary<Geometry> =>
     })
     .filter((g): g is Geometry => g.y !== null && g.y !== undefined)
 
-const forward = <K extends 'conv2d' | 'depthwiseConv2d'>(
-  op: K,
-): fc.Arbitrary<{ readonly op: K; readonly inputs: never; readonly attrs: ConvAttrs; readonly isSmooth: boolean }> =>
+const forward = <K extends 'conv2d' | 'depthwiseConv2d'>(op: K) =>
   geometry(op).chain(({ x, kernel, attrs }) =>
-    fc.tuple(tensorArb(x), tensorArb(kernel)).map((inputs) => ({ op, inputs: inputs as never, attrs, isSmooth: true })),
+    fc.tuple(tensorArb(x), tensorArb(kernel)).map((inputs) => ({ op, inputs, attrs, isSmooth: true })),
   )
 
 export const contractionCases: CaseTable<ContractionOps> = {

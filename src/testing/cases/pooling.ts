@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import { opDef } from '../../ir/ops/index.ts'
 import type { Padding, PoolingOps, WindowAttrs } from '../../ir/signatures.ts'
 import type { Float, Type } from '../../ir/types.ts'
-import { tensorArb } from '../arbitraries.ts'
-import type { CaseInput, CaseTable } from '../op-case.ts'
+import { distinctArb, isDistinct, tensorArb } from '../arbitraries.ts'
+import type { CaseTable } from '../op-case.ts'
 
 const size = (max: number): fc.Arbitrary<number> => fc.integer({ min: 1, max })
 
@@ -35,18 +35,17 @@ const geometry: fc.Arbitrary<Geometry> = fc
   })
   .filter((g): g is Geometry => g.y !== null && g.y !== undefined)
 
-/** The largest of a window is the same after a small step. */
-const distinct = (x: CaseInput): boolean => {
-  const sorted = [...x.data].sort((a, b) => a - b)
-  return sorted.every((v, i) => i === 0 || v - (sorted[i - 1] as number) > 1 / 128)
-}
-
 export const poolingCases: CaseTable<PoolingOps> = {
   maxPool2d: geometry.chain(({ x, attrs }) =>
-    tensorArb(x).map((data) => ({ op: 'maxPool2d', inputs: [data], attrs, isSmooth: distinct(data) })),
+    fc
+      .oneof(tensorArb(x), distinctArb(x))
+      .map((data) => ({ op: 'maxPool2d', inputs: [data], attrs, isSmooth: isDistinct(data) })),
   ),
   maxPool2dGradient: geometry.chain(({ x, attrs, y }) =>
-    fc.tuple(tensorArb(x), tensorArb(y)).map((inputs) => ({ op: 'maxPool2dGradient', inputs, attrs, isSmooth: false })),
+    // Linear in dy, the only operand with a gradient: smooth at ties of x too.
+    fc
+      .tuple(fc.oneof(tensorArb(x, fc.constantFrom(-1, 0, 1)), distinctArb(x)), tensorArb(y))
+      .map((inputs) => ({ op: 'maxPool2dGradient', inputs, attrs, isSmooth: true })),
   ),
   avgPool2d: geometry.chain(({ x, attrs }) =>
     tensorArb(x).map((data) => ({ op: 'avgPool2d', inputs: [data], attrs, isSmooth: true })),

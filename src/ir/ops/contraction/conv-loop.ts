@@ -13,7 +13,7 @@ export const convLoop = (
   visit: (xAt: number, kernelAt: number, yAt: number) => void,
   yChannels: number = sizeAt(kernelShape, 3),
 ): void => {
-  const [n, , , c] = [0, 1, 2, 3].map((axis) => sizeAt(xShape, axis)) as [number, number, number, number]
+  const [n, c] = [sizeAt(xShape, 0), sizeAt(xShape, 3)]
   const [h, w] = windowAxes(
     [sizeAt(xShape, 1), sizeAt(xShape, 2)],
     [sizeAt(kernelShape, 0), sizeAt(kernelShape, 1)],

@@ -83,4 +83,5 @@ export const gradientConstraints = (attribute: string): readonly string[] => [
   'C4: the window fits into the padded input',
   'C5: resultDtype is null or not narrower than the operands',
   `C6: dy has the shape that the convolution of ${attribute} gives`,
+  'C7: sums in the widest type at hand; order free',
 ]

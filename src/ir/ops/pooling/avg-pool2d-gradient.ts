@@ -9,7 +9,7 @@ export const avgPool2dGradient: OpDef<'avgPool2dGradient'> = {
   constraints: [
     'C1: a float operand of rank 4',
     'C2: the window fits into the padded input',
-    'C3: every window touches the image',
+    'C3: on each side less padding than the window is long, so that every window touches the image',
     'C4: dy has the shape of the pooled inputShape',
   ],
   level: 'primitive',

@@ -8,7 +8,7 @@ export const avgPool2d: OpDef<'avgPool2d'> = {
   constraints: [
     'C1: a float operand of rank 4',
     'C2: the window fits into the padded input',
-    'C3: every window touches the image',
+    'C3: on each side less padding than the window is long, so that every window touches the image',
     'C4: padding does not count (as in TensorFlow)',
   ],
   level: 'primitive',

@@ -2,6 +2,7 @@ import { ampAll, type OpDef } from '../../op-def.ts'
 import { elements, sameShape, showType } from '../../types.ts'
 import { isLarger } from '../reduction/arg-max.ts'
 import { poolLoop, poolTypes, windowAttrSpecs } from './shared.ts'
+import { atMaxima } from './winners.ts'
 
 export const maxPool2dGradient: OpDef<'maxPool2dGradient'> = {
   name: 'maxPool2dGradient',
@@ -9,11 +10,11 @@ export const maxPool2dGradient: OpDef<'maxPool2dGradient'> = {
   constraints: [
     'C1: a float operand of rank 4',
     'C2: the window fits into the padded input',
-    'C3: every window touches the image',
+    'C3: on each side less padding than the window is long, so that every window touches the image',
     'C4: dy has the type of the pooled x',
     'C5: of equal elements the first in row-major order of the window takes the gradient',
     'C6: NaN counts as larger than everything',
-    'C7: differentiable by neither operand again',
+    'C7: piecewise constant in x: only dy is differentiated again',
   ],
   level: 'primitive',
   arity: 2,
@@ -40,7 +41,7 @@ export const maxPool2dGradient: OpDef<'maxPool2dGradient'> = {
     })
     return [out]
   },
-  vjp: 'none', // second derivatives of pooling are not offered
+  vjp: ({ outGrads: [g], inputs: [x], attrs, b }) => [null, atMaxima(b, g, x, attrs)],
   amp: ampAll('clear'),
   fusion: 'window',
   tolerance: 'accumulation',

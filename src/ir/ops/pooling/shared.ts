@@ -10,7 +10,7 @@ export const windowAttrSpecs: AttrSpecs<WindowAttrs> = {
   padding: withDefault(padding, 'same'),
 }
 
-/** C1: a float image. C2: the window fits. C3: every window touches the image. */
+/** C1: a float image. C2: the window fits. C3: every window touches the image, whatever the strides. */
 export const poolTypes = (x: Type, attrs: WindowAttrs): readonly [Type] | string => {
   if (x.shape.length !== 4 || !isFloat(x.dtype)) return `C1: a float operand of rank 4 is needed, got ${showType(x)}`
   const axes = windowAxes([sizeAt(x.shape, 1), sizeAt(x.shape, 2)], attrs.window, attrs)
@@ -18,7 +18,7 @@ export const poolTypes = (x: Type, attrs: WindowAttrs): readonly [Type] | string
   if (h.output < 1 || w.output < 1)
     return `C2: a ${h.window}x${w.window} window does not fit into ${h.input}x${w.input}`
   if (axes.some((a) => a.before >= a.window || a.after >= a.window))
-    return `C3: a window of ${h.window}x${w.window} with this padding would lie outside of the image`
+    return `C3: padding must be less than the ${h.window}x${w.window} window, got ${h.before} and ${h.after} above and below, ${w.before} and ${w.after} beside`
   return [{ dtype: x.dtype, shape: [sizeAt(x.shape, 0), h.output, w.output, sizeAt(x.shape, 3)] }]
 }
 

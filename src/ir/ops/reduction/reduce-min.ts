@@ -9,7 +9,7 @@ export const reduceMin: OpDef<'reduceMin'> = {
     'C1: ascending axes that exist',
     'C2: a numeric operand',
     'C3: NaN if an element is NaN',
-    'C4: equal elements share the gradient evenly',
+    'C4: equal elements share the gradient evenly; it is NaN where the result is',
   ],
   level: 'primitive',
   arity: 1,
