@@ -24,12 +24,15 @@ for (const xla of [true, false]) {
   }
   const [first = 0, , ...steady] = times
   steady.sort((a, b) => a - b)
-  console.log(`xla ${xla}: compile ${compiled.toFixed(0)} ms, first ${first.toFixed(0)} ms, median ${(steady[steady.length >> 1] ?? 0).toFixed(0)} ms, min ${(steady[0] ?? 0).toFixed(0)} ms, ${net.plan.kernels} kernels, passes ${net.passes.reduce((s, p) => s + p.ms, 0).toFixed(0)} ms`)
+  console.log(
+    `xla ${xla}: compile ${compiled.toFixed(0)} ms, first ${first.toFixed(0)} ms, median ${(steady[steady.length >> 1] ?? 0).toFixed(0)} ms, min ${(steady[0] ?? 0).toFixed(0)} ms, ${net.plan.kernels} kernels, passes ${net.passes.reduce((s, p) => s + p.ms, 0).toFixed(0)} ms`,
+  )
   if (xla) {
     const rows = await net.profile({ image, label: [1, 2, 3, 4] })
     const byKernel = new Map<string, number>()
     for (const row of rows) byKernel.set(row.kernel, (byKernel.get(row.kernel) ?? 0) + row.ms)
-    for (const [kernel, ms] of [...byKernel].sort((a, b) => b[1] - a[1]).slice(0, 10)) console.log(`    ${kernel.padEnd(40)} ${ms.toFixed(0)} ms`)
+    for (const [kernel, ms] of [...byKernel].sort((a, b) => b[1] - a[1]).slice(0, 10))
+      console.log(`    ${kernel.padEnd(40)} ${ms.toFixed(0)} ms`)
   }
   net.dispose()
 }

@@ -8,7 +8,7 @@ import { handleOf, makeVariables, type Variables, type VariablesHandle } from '.
 import type { WeightsSource } from './executable/weights.ts'
 import { modelMetadata } from './executable/metadata.ts'
 import { debugOptions, saveReproducer } from './executable/debug.ts'
-import type { Model } from './ir/build.ts'
+import type { Model } from './ir/model.ts'
 import { EffuseError } from './ir/diagnostics.ts'
 import { initialValues } from './ir/initializers.ts'
 import { variablesOf } from './ir/graph.ts'

@@ -1,5 +1,6 @@
 /** The public names of effuse; runs in Node and in browsers. */
-export { graph, type Builder, type Model, type Sizes, type VariableOptions } from './ir/build.ts'
+export type { Builder, VariableOptions } from './ir/build.ts'
+export { graph, type Model, type Sizes } from './ir/model.ts'
 export * from './ir/functions.ts'
 export * as nn from './ir/nn.ts'
 export {

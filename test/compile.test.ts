@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { compile } from '../src/compile.ts'
 import { referenceBackend } from '../src/backends/reference/index.ts'
-import { graph } from '../src/ir/build.ts'
+import { graph } from '../src/ir/model.ts'
 import { float32, int32 } from '../src/ir/value.ts'
 import { definePass } from '../src/passes/pass.ts'
 import { read } from '../src/executable/results.ts'

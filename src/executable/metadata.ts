@@ -1,5 +1,5 @@
 /** What a model wants written beside its weights, so that a file of weights needs no `--model`. */
-import type { Model } from '../ir/build.ts'
+import type { Model } from '../ir/model.ts'
 
 const known = new WeakMap<Model, { readonly [key: string]: string }>()
 

@@ -2,7 +2,7 @@
 import { benchPeer } from '#backends'
 import { compile } from '../compile.ts'
 import type { CompileOptions } from '../executable/options.ts'
-import type { Model } from '../ir/build.ts'
+import type { Model } from '../ir/model.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { nodeAt } from '../ir/graph.ts'
 import { elements, type Graph } from '../ir/types.ts'

@@ -1,7 +1,7 @@
 /** The report of a compiled model as one HTML page, without scripts and without anything from elsewhere. */
 import { escapeUTF8 } from 'entities/escape'
 import type { Executable } from '../executable/executable.ts'
-import type { Model } from '../ir/build.ts'
+import type { Model } from '../ir/model.ts'
 import { nodeCost } from '../ir/cost.ts'
 import { liveOrder, nodesOf } from '../ir/graph.ts'
 import { print, printNode } from '../ir/print.ts'

@@ -1,7 +1,7 @@
 /** What the passes did to a model, in figures. */
 import type { Executable } from '../executable/executable.ts'
 import { costOf } from '../ir/cost.ts'
-import type { Model } from '../ir/build.ts'
+import type { Model } from '../ir/model.ts'
 import { nodesOf, variablesOf } from '../ir/graph.ts'
 import { elements } from '../ir/types.ts'
 

@@ -1,6 +1,7 @@
 /** EfficientNet B0-B7 and Lite0-4 as typed models. Tables: efficientnet-variants.ts; options: efficientnet-options.ts. */
 import { withMetadata } from '../executable/metadata.ts'
-import { type Builder, graph, type Model } from '../ir/build.ts'
+import type { Builder } from '../ir/build.ts'
+import { graph, type Model } from '../ir/model.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { add, div, dropout, globalAveragePool2d, relu6, silu, softmax, sub } from '../ir/functions.ts'
 import * as nn from '../ir/nn.ts'

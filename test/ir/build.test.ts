@@ -1,6 +1,6 @@
 /** Building graphs: what is checked at the call, and what errors say. */
 import { describe, expect, test } from 'vitest'
-import { graph } from '../../src/ir/build.ts'
+import { graph } from '../../src/ir/model.ts'
 import { globFilter } from '../../src/ir/glob.ts'
 import { nodesOf } from '../../src/ir/graph.ts'
 import { print } from '../../src/ir/print.ts'

@@ -1,7 +1,8 @@
 /** Gradients against central differences in float64: random graphs, a small EfficientNet in training form; and what they promise besides. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { Builder, graph } from '../../src/ir/build.ts'
+import { Builder } from '../../src/ir/build.ts'
+import { graph } from '../../src/ir/model.ts'
 import { mean, mul, reduceSum, tanh } from '../../src/ir/functions.ts'
 import { Edit } from '../../src/ir/edit.ts'
 import { nodeAt, variablesOf } from '../../src/ir/graph.ts'

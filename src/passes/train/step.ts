@@ -1,5 +1,5 @@
 /** trainingStep(): a declaration. Its graph is the model with loss and targets; the passes of the training pipeline make the step of it. */
-import { typeAt, type Model } from '../../ir/build.ts'
+import { typeAt, type Model } from '../../ir/model.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { Edit } from '../../ir/edit.ts'
 import { liveOrder } from '../../ir/graph.ts'

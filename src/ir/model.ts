@@ -1,0 +1,85 @@
+/** Models: declarations that build graphs. `graph()` makes one from a function on values. */
+import { Builder } from './build.ts'
+import { EffuseError } from './diagnostics.ts'
+import type { Graph, Type } from './types.ts'
+import type { Signature, TensorType, Value, Values } from './value.ts'
+
+/** Sizes of the symbolic dimensions. */
+export interface Sizes {
+  readonly batch: number
+}
+
+/**
+ * A declaration: what `compile` takes. Cheap and immutable; nothing runs yet.
+ * `at` runs the builder with real sizes and gives the IR, which has no symbolic sizes.
+ */
+export interface Model<I extends Signature = Signature, O extends Signature = Signature> {
+  readonly name: string
+  readonly inputs: I
+  readonly outputs: O
+  at(sizes: Sizes): Graph
+}
+
+/** The probe: bodies run once with this batch size, so that errors appear at the call of graph(). */
+const probeBatch = 2
+
+/**
+ * Declares a model: names and types of its inputs, and a function from values to named outputs.
+ * The body runs once at once, so that mistakes appear here, and again for each batch size.
+ *
+ * @throws EffuseError EF101, EF102, EF107, EF108, EF110, EF111 with model path, both shapes and call site.
+ * @example
+ * const twice = graph('twice', { x: float32('batch', 3) }, ({ x }) => ({ y: add(x, x) }))
+ */
+export const graph = <const I extends Signature, O extends Signature>(
+  name: string,
+  inputs: I,
+  body: (inputs: Values<I>, b: Builder) => O & { readonly [name: string]: Value },
+): Model<I, O> => {
+  checkInputs(name, inputs)
+  const build = ({ batch }: Sizes): Graph => {
+    const b = new Builder(name)
+    const values = Object.fromEntries(
+      Object.entries(inputs).map(([key, type]) => [key, b.input(key, typeAt(type, batch))]),
+    )
+    return b.finish(body(values as Values<I>, b)) // one value per declared input, of the declared type
+  }
+  const built = new Map<number, WeakRef<Graph>>()
+  const at = ({ batch }: Sizes): Graph => {
+    if (!Number.isSafeInteger(batch) || batch < 1)
+      throw new EffuseError({ code: 'EF111', message: `batch must be a positive integer, got ${batch}` })
+    const known = built.get(batch)?.deref()
+    if (known !== undefined) return known
+    const fresh = build({ batch })
+    built.set(batch, new WeakRef(fresh))
+    return fresh
+  }
+  return Object.freeze({ name, inputs, outputs: outputSignature(at({ batch: probeBatch })) as O, at })
+}
+
+/** The type with `batch` replaced. */
+export const typeAt = (type: TensorType, batch: number): Type => ({
+  dtype: type.dtype,
+  shape: type.shape.map((size) => (size === 'batch' ? batch : size)),
+})
+
+const checkInputs = (name: string, inputs: Signature): void => {
+  for (const [key, type] of Object.entries(inputs)) {
+    const bad = type.shape?.find((size) => size !== 'batch' && (!Number.isSafeInteger(size) || size < 1))
+    if (type.shape === undefined || bad !== undefined) {
+      throw new EffuseError({
+        code: 'EF111',
+        message: `input "${key}" of ${name}: sizes must be positive integers or 'batch', got ${String(bad)}`,
+        hint: "declare it as float32('batch', 224, 224, 3)",
+      })
+    }
+  }
+}
+
+const outputSignature = (probe: Graph): Signature =>
+  Object.fromEntries(
+    probe.outputs.map(({ name, value }) => {
+      const type = probe.nodes[value.id - probe.firstId]?.types[value.port] as Type // finish() checked it
+      return [name, Object.freeze({ dtype: type.dtype, rank: type.shape.length, shape: type.shape })]
+    }),
+  )
