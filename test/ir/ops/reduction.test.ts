@@ -1,7 +1,11 @@
 /** Reductions: values by hand, NaN and ties, gradients at the awkward places, and one test for each numbered constraint. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { Builder } from '../../../src/ir/build.ts'
+import { interpret } from '../../../src/ir/interpret.ts'
 import type { DType, Type } from '../../../src/ir/types.ts'
+import type { Scalar, Value } from '../../../src/ir/value.ts'
+import { gradients } from '../../../src/passes/autodiff/gradients.ts'
 import { floats, gradientsOf, inferOp, isNear, runOp, tensor } from './run-op.ts'
 
 const { NaN: nan } = Number
@@ -211,6 +215,30 @@ describe('gradients', () => {
         },
       ),
     )
+  })
+  test('reduceProd C4: second derivatives are the products of all but two, at zeros too', () => {
+    const hessian = (data: readonly number[]) =>
+      data.map((_, row) => {
+        const b = new Builder('hessian')
+        const x = b.input('x', floats(data.length)) as Value<'float32', 1>
+        const [first] = gradients(b.emit1('reduceProd', [x], over(0)) as Scalar, [x])
+        const [second] = gradients(b.reshape(b.slice(first, [row], [row + 1]), []) as Scalar, [x])
+        const g = b.finish({ second })
+        return [...(interpret(g, { inputs: { x: data }, mode: 'float64' }).outputs['second']?.data ?? [])].map(
+          (v) => v + 0,
+        )
+      })
+    for (const data of [
+      [2, 5, 3],
+      [2, 0, 3],
+      [0, 4, 0],
+      [0, 0, 0, 7],
+    ])
+      expect(hessian(data)).toEqual(
+        data.map((_, i) =>
+          data.map((_, j) => (i === j ? 0 : data.reduce((p, v, k) => (k === i || k === j ? p : p * v), 1))),
+        ),
+      )
   })
   test('reduceSum repeats the gradient, keepDims or not', () => {
     const g = tensor([2], [10, 20])
