@@ -2,13 +2,13 @@
  * Layers: functions on images that make their own variables under `name`. Kernels are [KH,KW,C,F], depthwise [KH,KW,C,1], dense [in,out].
  * Initial values are those of the EfficientNet reference: variance scaling over fan-out.
  */
-import { builderOf } from './build.ts'
+import { builderOf, isValue, joinPath } from './build.ts'
 import { EffuseError } from './diagnostics.ts'
-import { type ConvOptions, pairOf } from './emitter.ts'
+import type { ConvOptions } from './emitter.ts'
 import { mean, mul, reshape, sigmoid } from './functions.ts'
 import type { Initializer } from './initializers.ts'
 import type { Padding, Pair } from './signatures.ts'
-import type { Float } from './types.ts'
+import { type Float, showType } from './types.ts'
 import type { Image, Value } from './value.ts'
 
 /** He et al. 2015 over fan-out, truncated normal: what the reference uses for every convolution. */
@@ -56,27 +56,48 @@ export interface DenseOptions extends Named {
   readonly init?: Initializer | undefined
 }
 
-const layer = <D extends Float, R extends number>(
-  x: Value<D, R>,
-  name: unknown,
-  rank: number,
-  body: () => Value,
-): Value => {
+const layer = (kind: string, x: Value, name: unknown, rank: number, body: () => Value): Value => {
+  const b = isValue(x) ? builderOf(x) : null
+  if (b === null) {
+    throw new EffuseError({
+      code: 'EF101',
+      message: `nn.${kind}: a tensor of the graph is needed, got ${x === null ? 'null' : typeof x}`,
+      hint: 'layers take what graph() hands to its body, and what ops return',
+    })
+  }
   if (typeof name !== 'string' || name === '') {
     throw new EffuseError({
       code: 'EF111',
-      message: `a layer with variables needs a name, got ${JSON.stringify(name)}`,
-      hint: "nn.conv2d(x, { name: 'stem/conv', … })",
+      path: b.path,
+      message: `nn.${kind}: a layer with variables needs a name, got ${JSON.stringify(name)}`,
+      hint: `nn.${kind}(x, { name: 'stem/conv', … })`,
     })
   }
+  const path = joinPath(b.path, name)
   if (x.shape.length !== rank) {
     throw new EffuseError({
       code: 'EF101',
-      path: name,
-      message: `${name}: a tensor of rank ${rank} is needed, got ${x.dtype}[${x.shape.join(',')}]`,
+      path,
+      message: `${path}: nn.${kind} takes a tensor of rank ${rank}, got ${showType(x)}`,
+      hint: rank === 4 ? 'images are [batch, height, width, channels]' : undefined,
     })
   }
-  return builderOf(x).scope(name, body)
+  return b.scope(name, body)
+}
+
+/** A size that the caller states; said by its own name, not by the shape of the variable that it ends up in. */
+const count = (x: Value, what: string, value: unknown): number => {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0) return value
+  const { path } = builderOf(x)
+  throw new EffuseError({
+    code: 'EF111',
+    path,
+    message: `${path}: ${what} must be a positive integer, got ${typeof value === 'number' ? String(value) : JSON.stringify(value)}`,
+  })
+}
+const kernelSize = (x: Value, kernel: Pair | number): Pair => {
+  const [height, width]: readonly unknown[] = Array.isArray(kernel) ? kernel : [kernel, kernel]
+  return [count(x, 'kernel', height), count(x, 'kernel', width)]
 }
 
 const convOptions = ({ strides, padding, dilations }: Window): ConvOptions => ({ strides, padding, dilations })
@@ -89,11 +110,11 @@ const withBias = (x: Value, y: Value, bias: boolean | undefined): Value => {
 
 /** Convolution: x [N,H,W,C] -> [N,H2,W2,filters]. Variables `kernel` [KH,KW,C,F] and, where asked for, `bias` [F]. */
 export const conv2d = <D extends Float>(x: Image<D>, options: Conv2dOptions): Image<D> =>
-  layer(x, options.name, 4, () => {
+  layer('conv2d', x, options.name, 4, () => {
     const b = builderOf(x)
-    const [kh, kw] = pairOf(options.kernel)
+    const [kh, kw] = kernelSize(x, options.kernel)
     const kernel = b.variable('kernel', {
-      shape: [kh, kw, x.shape[3] ?? 0, options.filters],
+      shape: [kh, kw, x.shape[3] ?? 0, count(x, 'filters', options.filters)],
       dtype: x.dtype,
       init: options.init ?? convInitializer,
     })
@@ -102,9 +123,9 @@ export const conv2d = <D extends Float>(x: Image<D>, options: Conv2dOptions): Im
 
 /** Depthwise convolution: x [N,H,W,C] -> [N,H2,W2,C]. Variables `kernel` [KH,KW,C,1] and, where asked for, `bias` [C]. */
 export const depthwiseConv2d = <D extends Float>(x: Image<D>, options: DepthwiseConv2dOptions): Image<D> =>
-  layer(x, options.name, 4, () => {
+  layer('depthwiseConv2d', x, options.name, 4, () => {
     const b = builderOf(x)
-    const [kh, kw] = pairOf(options.kernel)
+    const [kh, kw] = kernelSize(x, options.kernel)
     const kernel = b.variable('kernel', {
       shape: [kh, kw, x.shape[3] ?? 0, 1],
       dtype: x.dtype,
@@ -115,7 +136,7 @@ export const depthwiseConv2d = <D extends Float>(x: Image<D>, options: Depthwise
 
 /** Batch normalisation over the last axis. Variables `scale`, `offset` and, not trainable, `mean`, `variance` [C]. */
 export const batchNorm = <D extends Float, R extends number>(x: Value<D, R>, options: BatchNormOptions): Value<D, R> =>
-  layer(x, options.name, x.shape.length, () => {
+  layer('batchNorm', x, options.name, x?.shape?.length, () => {
     const b = builderOf(x)
     const shape = x.shape.slice(-1)
     const scale = b.variable('scale', { shape, init: { kind: 'ones' } })
@@ -130,10 +151,10 @@ export const batchNorm = <D extends Float, R extends number>(x: Value<D, R>, opt
 
 /** Fully connected: x [N,in] -> [N,units]. Variables `kernel` [in,units] and, unless refused, `bias` [units]. */
 export const dense = <D extends Float>(x: Value<D, 2>, options: DenseOptions): Value<D, 2> =>
-  layer(x, options.name, 2, () => {
+  layer('dense', x, options.name, 2, () => {
     const b = builderOf(x)
     const kernel = b.variable('kernel', {
-      shape: [x.shape[1] ?? 0, options.units],
+      shape: [x.shape[1] ?? 0, count(x, 'units', options.units)],
       dtype: x.dtype,
       init: options.init ?? denseInitializer,
     })
@@ -151,9 +172,11 @@ export const squeezeExcite = <D extends Float>(
   x: Image<D>,
   { name, reduced, activation }: SqueezeExciteOptions,
 ): Image<D> =>
-  layer(x, name, 4, () => {
+  layer('squeezeExcite', x, name, 4, () => {
     const [n = 1, , , channels = 1] = x.shape
     const squeezed = reshape(mean(x, [1, 2]), [n, 1, 1, channels])
-    const inner = activation(conv2d(squeezed, { name: 'reduce', filters: reduced, kernel: 1, bias: true }))
+    const inner = activation(
+      conv2d(squeezed, { name: 'reduce', filters: count(x, 'reduced', reduced), kernel: 1, bias: true }),
+    )
     return mul(x, sigmoid(conv2d(inner, { name: 'expand', filters: channels, kernel: 1, bias: true })))
   }) as Image<D>

@@ -36,7 +36,7 @@ export const setSideTables = (graph: Graph, of: SideTables): Graph => {
 /** Tables of a graph that a user's program built. `errors` were captured at each call. */
 export const rootTables = (constants: ConstantPool, callSites: ReadonlyMap<NodeId, Error>): SideTables => ({
   constants,
-  callSite: (id) => formatCallSite(callSites.get(id)),
+  callSite: (id) => callSiteOf(callSites.get(id)),
   origin: () => null,
 })
 
@@ -56,7 +56,7 @@ export const derivedTables = (base: SideTables, origins: ReadonlyMap<NodeId, Ori
 })
 
 /** The first frame outside effuse: file, line, column. Captured always, formatted only when somebody asks (style.md). */
-const formatCallSite = (error: Error | undefined): string | null => {
+export const callSiteOf = (error: Error | undefined): string | null => {
   const frames = error?.stack?.split('\n').slice(1) ?? []
   const frame = frames.find((line) => !isOwnFrame(line))
   const place = frame?.match(/\(?((?:file:\/\/)?[^\s()]+:\d+:\d+)\)?\s*$/)?.[1]
@@ -64,4 +64,4 @@ const formatCallSite = (error: Error | undefined): string | null => {
 }
 
 const isOwnFrame = (line: string): boolean =>
-  /[/\\]effuse[/\\](?:src|dist)[/\\]|[/\\]src[/\\](?:ir|models|passes)[/\\]|node:internal/.test(line)
+  /[/\\]effuse[/\\](?:src|dist)[/\\]|[/\\]src[/\\](?:ir|models|passes)[/\\]|node:internal|<anonymous>\)$/.test(line)

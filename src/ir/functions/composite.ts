@@ -1,0 +1,42 @@
+/** Custom ops: a function of values that keeps its name. */
+import { builderOf } from '../build.ts'
+import { EffuseError } from '../diagnostics.ts'
+import type { OpAttrs, Tolerance } from '../signatures.ts'
+import type { Type } from '../types.ts'
+import type { Value } from '../value.ts'
+import { emitterOf } from './shared.ts'
+
+export interface CompositeOptions {
+  /** Class for mixed precision; default 'infer'. */
+  readonly amp?: OpAttrs<'composite'>['amp'] | undefined
+  readonly tolerance?: Tolerance | undefined
+}
+/**
+ * A custom op: a function of values that keeps its name through the passes and that every backend can run, by its body.
+ * The body depends on its operands alone: it has no variables, no dropout and no random numbers, and uses no value from outside.
+ *
+ * @throws EffuseError EF101 (body not allowed), EF103 (no operand), EF110 (a value from outside).
+ * @example
+ * const cube = composite('cube', (x: Value) => mul(mul(x, x), x), { amp: 'deny' })
+ */
+export const composite =
+  <A extends readonly Value[], V extends Value>(
+    name: string,
+    body: (...operands: A) => V,
+    options: CompositeOptions = {},
+  ): ((...operands: A) => V) =>
+  (...operands) => {
+    const [first] = operands
+    if (first === undefined)
+      throw new EffuseError({ code: 'EF103', message: `the composite "${name}" needs one operand at least` })
+    for (const operand of operands) emitterOf(name, operand)
+    const types = operands.map(({ dtype, shape }): Type => ({ dtype, shape }))
+    const b = builderOf(first)
+    const graph = b.region(name, types, (inputs) => [body(...(inputs as readonly Value[] as A))]) // as many inputs as operands, of their types
+    return b.emit1('composite', operands, {
+      name,
+      body: graph,
+      amp: options.amp ?? 'infer',
+      tolerance: options.tolerance ?? 'composite',
+    }) as V
+  }
