@@ -15,9 +15,12 @@ export const costOf = (graph: Graph): Cost => {
   return { multiplyAdds, operations }
 }
 
+/** Work of one node; of a region, that of its body. */
 export const nodeCost = (graph: Graph, node: Node): Cost =>
-  opDef(node.op).cost(
-    node.inputs.map((input) => typeOf(graph, input)),
-    node.types,
-    node.attrs,
-  )
+  node.op === 'fusion' || node.op === 'composite'
+    ? costOf(node.attrs.body)
+    : opDef(node.op).cost(
+        node.inputs.map((input) => typeOf(graph, input)),
+        node.types,
+        node.attrs,
+      )

@@ -1,0 +1,146 @@
+/** A web page's bundle of effuse: three bundlers build it with no peer installed, it is small, it drops what is not used, and it runs. */
+import { execFileSync } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { gzipSync } from 'node:zlib'
+import { build as esbuild } from 'esbuild'
+import { build as vite } from 'vite'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import webpack from 'webpack'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+/** What the page runs: declares, compiles and runs a graph on the reference backend, and could do the rest. */
+const full = `
+import { add, compile, efficientNet, float32, graph, nn, openModel, read, softmax, trainingStep } from 'effuse'
+export const parts = [nn, softmax, openModel, efficientNet, trainingStep]
+export const run = async () => {
+  const net = await compile(graph('double', { x: float32('batch', 2) }, ({ x }) => ({ y: add(x, x) })))
+  return { backend: net.backend, y: [...(await read(await net.run({ x: [[1, 2.5]] }))).y] }
+}
+`
+const tiny = `
+import { add, float32, graph } from 'effuse'
+export const run = async () => graph('double', { x: float32('batch', 2) }, ({ x }) => ({ y: add(x, x) })).at({ batch: 1 }).nodes.length
+`
+
+let folder = ''
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'effuse-bundle-'))
+  // The package as it is published: its manifest, dist, and its dependencies; no peer.
+  const effuse = join(folder, 'node_modules/effuse')
+  mkdirSync(effuse, { recursive: true })
+  execFileSync(
+    process.execPath,
+    [
+      join(root, 'node_modules/tsdown/dist/run.mjs'),
+      '--out-dir',
+      join(effuse, 'dist'),
+      '--no-dts',
+      '--log-level',
+      'error',
+    ],
+    { cwd: root },
+  )
+  cpSync(join(root, 'package.json'), join(effuse, 'package.json'))
+  const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    readonly dependencies: object
+  }
+  for (const name of Object.keys(dependencies)) {
+    mkdirSync(join(folder, 'node_modules', name, '..'), { recursive: true })
+    symlinkSync(join(root, 'node_modules', name), join(folder, 'node_modules', name))
+  }
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
+  writeFileSync(join(folder, 'full.js'), full)
+  writeFileSync(join(folder, 'tiny.js'), tiny)
+}, 60_000)
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+/** Each bundler makes one minified module for browsers of an entry, and gives its text. */
+const bundlers: { readonly [name: string]: (entry: string) => Promise<string> } = {
+  esbuild: async (entry) => {
+    const { outputFiles, warnings } = await esbuild({
+      entryPoints: [join(folder, entry)],
+      bundle: true,
+      minify: true,
+      format: 'esm',
+      platform: 'browser',
+      write: false,
+      logLevel: 'silent',
+      nodePaths: [join(folder, 'node_modules')],
+      preserveSymlinks: true,
+    })
+    expect(warnings).toEqual([])
+    return outputFiles[0]?.text ?? ''
+  },
+  vite: async (entry) => {
+    const problems: string[] = []
+    const result = await vite({
+      root: folder,
+      logLevel: 'silent',
+      configFile: false,
+      resolve: { preserveSymlinks: true },
+      build: {
+        write: false,
+        minify: true,
+        target: 'es2022',
+        lib: { entry: join(folder, entry), formats: ['es'] },
+        rollupOptions: { onwarn: (warning) => problems.push(warning.message) },
+      },
+    })
+    expect(problems).toEqual([])
+    const [output] = Array.isArray(result) ? result : [result]
+    const chunks = output !== undefined && 'output' in output ? output.output : []
+    return chunks.map((chunk) => ('code' in chunk ? chunk.code : '')).join('\n')
+  },
+  webpack: (entry) =>
+    new Promise((resolve, reject) => {
+      const out = join(folder, `out-${entry}`)
+      webpack(
+        {
+          mode: 'production',
+          target: 'web',
+          context: folder,
+          entry: join(folder, entry),
+          experiments: { outputModule: true },
+          performance: false,
+          resolve: { symlinks: false },
+          output: { path: out, filename: 'bundle.mjs', library: { type: 'module' } },
+        },
+        (error, stats) => {
+          const problems = stats?.toJson({ all: false, errors: true, warnings: true })
+          const found = [...(problems?.errors ?? []), ...(problems?.warnings ?? [])].map((p) => p.message)
+          if (error !== null || found.length > 0) return reject(error ?? new Error(found.join('\n')))
+          resolve(
+            readdirSync(out)
+              .map((name) => readFileSync(join(out, name), 'utf8'))
+              .join('\n'),
+          )
+        },
+      )
+    }),
+}
+
+const gzipped = (text: string): number => gzipSync(text, { level: 9 }).length
+
+describe.each(Object.keys(bundlers))('%s', (name) => {
+  const bundle = (entry: string): Promise<string> => bundlers[name]?.(entry) ?? Promise.reject(new Error(name))
+  test('builds with no peer installed, below 150 KB gzipped, drops what is not used, and the result runs', async () => {
+    const [all, little] = [await bundle('full.js'), await bundle('tiny.js')]
+    expect(gzipped(all)).toBeLessThan(150_000)
+    expect(gzipped(little)).toBeLessThan(0.6 * gzipped(all))
+    // ImageNet's labels come with openModel alone.
+    expect(all).toContain('tabby')
+    expect(little).not.toContain('tabby')
+    for (const text of [all, little])
+      expect(text).not.toMatch(/@tensorflow|from\s*["']node:|import\(["']node:|require\(["']node:/)
+    const path = join(folder, `${name}.mjs`)
+    writeFileSync(path, all)
+    const { run } = (await import(/* @vite-ignore */ pathToFileURL(path).href)) as {
+      readonly run: () => Promise<unknown>
+    }
+    expect(await run()).toEqual({ backend: 'reference', y: [2, 5] })
+  }, 60_000)
+})
