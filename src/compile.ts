@@ -4,7 +4,7 @@ import { hostArrayOf, type Binding } from './backends/backend.ts'
 import { selectBackend } from './backends/select.ts'
 import { makeExecutable, type Executable } from './executable/executable.ts'
 import { checkOptions, type CompileOptions } from './executable/options.ts'
-import { handleOf, makeVariables, type Variables, type VariablesHandle } from './executable/variables.ts'
+import { handleOf, makeVariables, releaseStore, type Variables, type VariablesHandle } from './executable/variables.ts'
 import type { WeightsSource } from './executable/weights.ts'
 import { modelMetadata } from './executable/metadata.ts'
 import { debugOptions, saveReproducer } from './executable/debug.ts'
@@ -18,7 +18,7 @@ import { derivedPrefix } from './passes/hoist-prepare.ts'
 import { planNames, type Plans } from './passes/pass.ts'
 import { inferencePipeline, trainingPipeline } from './passes/pipelines.ts'
 import { stepOptionsOf } from './passes/train/step.ts'
-import { runPipeline } from './passes/runner.ts'
+import { type PassRecord, runPipeline } from './passes/runner.ts'
 
 /**
  * Compiles a model for a backend and gives what runs it.
@@ -50,60 +50,67 @@ const compileFor = async <I extends Signature, O extends Signature>(
   backendReason: string,
   ownsBackend: boolean,
 ): Promise<Executable<I, O>> => {
+  const { declared, plans, records, specs } = planFor(model as unknown as Model, options, backend)
+  const seed = options.seed ?? 0
+  const handle = await variablesFor(backend, specs, options.variables, seed)
+  const derived = backend.createStore()
+  const close: (() => void)[] = [() => derived.dispose(), () => releaseStore(handle)]
+  try {
+    const runnable = await backend.compile(
+      { name: model.name, plans, variables: specsOf(plansOf(plans)) },
+      {
+        bind: (spec) => bindingOf(spec, handle, derived, seed),
+        signal: options.signal,
+        onProgress: options.onProgress,
+      },
+    )
+    close.unshift(() => runnable.dispose())
+    const variables = makeVariables({ ...handle, specs }, modelMetadata(model))
+    if (options.variables !== undefined && handleOf(options.variables) === null)
+      await variables.load(options.variables as WeightsSource)
+    const parts = { name: model.name, backend, backendReason, ownsBackend, runnable, plans, declared, handle, derived }
+    return makeExecutable<I, O>({ ...parts, variables, records, seed })
+  } catch (error) {
+    // Nothing of a failed compilation stays on the device.
+    for (const dispose of close) dispose()
+    throw error
+  }
+}
+
+interface Planned {
+  readonly declared: Graph
+  readonly plans: Plans
+  readonly records: readonly PassRecord[]
+  readonly specs: ReadonlyMap<string, VariableSpec>
+}
+
+/** The declared graph and what the pipeline makes of it, with the variables that users see. */
+const planFor = (model: Model, options: CompileOptions, backend: Backend): Planned => {
   options.signal?.throwIfAborted()
+  const training = stepOptionsOf(model)
+  if (training !== null && options.batch === undefined) throw missingBatch(model.name)
   const declared = model.at({ batch: options.batch ?? 1 })
   const xla = options.xla ?? true
-  const switches = {
-    simplify: typeof xla === 'boolean' ? xla : (xla.simplify ?? true),
-    fusion: typeof xla === 'boolean' ? xla : (xla.fusion ?? true),
-  }
-  const training = stepOptionsOf(model as unknown as Model)
-  if (training !== null && options.batch === undefined) throw missingBatch(model.name)
+  const { simplify = true, fusion = true } = typeof xla === 'boolean' ? { simplify: xla, fusion: xla } : xla
+  const switches = { simplify, fusion }
   const standard =
     training === null ? inferencePipeline(backend, switches) : trainingPipeline(backend, switches, training)
+  const { verify, debug } = debugOptions()
   const { plans, records } = runPipeline(
     options.passes?.(standard) ?? standard,
     { run: declared },
     {
       target: backend.target,
-      verify: options.verify ?? debugOptions().verify,
+      verify: options.verify ?? verify,
       checkMeaning: options.verify,
-      debug: debugOptions().debug,
+      debug,
       saveReproducer,
     },
   )
   options.signal?.throwIfAborted()
-  const seed = options.seed ?? 0
   // A training step's passes add variables of its own: slots, averages, the step.
   const own = specsOf([declared, ...(training === null ? [] : plansOf(plans))]).filter((spec) => !spec.derived)
-  const specs = new Map(own.map((spec) => [spec.name, spec]))
-  const handle = await variablesFor(backend, specs, options.variables, seed)
-  const derived = backend.createStore()
-  const runnable = await backend.compile(
-    { name: model.name, plans, variables: specsOf(Object.values(plansOf(plans))) },
-    {
-      bind: (spec) => bindingOf(spec, handle, derived, seed),
-      signal: options.signal,
-      onProgress: options.onProgress,
-    },
-  )
-  const variables = makeVariables({ ...handle, specs }, modelMetadata(model))
-  if (options.variables !== undefined && handleOf(options.variables) === null)
-    await variables.load(options.variables as WeightsSource)
-  return makeExecutable<I, O>({
-    name: model.name,
-    backend,
-    backendReason,
-    ownsBackend,
-    runnable,
-    plans,
-    declared,
-    handle,
-    derived,
-    variables,
-    records,
-    seed,
-  })
+  return { declared, plans, records, specs: new Map(own.map((spec) => [spec.name, spec])) }
 }
 
 const missingBatch = (name: string): EffuseError =>

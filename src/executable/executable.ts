@@ -9,7 +9,7 @@ import type { PassRecord } from '../passes/runner.ts'
 import { explainNode, type Explanation } from './explain.ts'
 import { prepareFeeds, type Feeds } from './feeds.ts'
 import { makeResult, type Result, type Results } from './results.ts'
-import type { Variables, VariablesHandle } from './variables.ts'
+import { releaseStore, type Variables, type VariablesHandle } from './variables.ts'
 
 export interface Executable<I extends Signature = Signature, O extends Signature = Signature> extends Disposable {
   /** Runs once. @throws EffuseError EF401, EF402 (feeds), EF406 (disposed of) */
@@ -92,8 +92,7 @@ export const makeExecutable = <I extends Signature, O extends Signature>(parts: 
     void last.then(() => {
       runnable.dispose()
       parts.derived.dispose()
-      handle.users.count--
-      if (handle.users.count === 0) handle.store.dispose()
+      releaseStore(handle)
       if (parts.ownsBackend && handle.users.count === 0) backend.dispose()
     })
   }

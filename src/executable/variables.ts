@@ -51,6 +51,11 @@ export interface VariablesHandle {
   /** Counts the executables that use the store; the last one disposes of it. */
   readonly users: { count: number }
 }
+/** One executable less uses the store; the last one takes it along. */
+export const releaseStore = ({ users, store }: VariablesHandle): void => {
+  users.count--
+  if (users.count === 0) store.dispose()
+}
 const handles = new WeakMap<Variables, VariablesHandle>()
 export const handleOf = (variables: unknown): VariablesHandle | null =>
   typeof variables === 'object' && variables !== null ? (handles.get(variables as Variables) ?? null) : null

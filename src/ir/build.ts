@@ -77,6 +77,14 @@ export class Builder extends OpEmitter {
    */
   variable(name: string, options: VariableOptions): Value {
     const full = joinPath(this.#path, name)
+    if (full === '' || full.startsWith('.')) {
+      throw new EffuseError({
+        code: 'EF111',
+        path: this.#path,
+        message: `a variable's name must not be empty nor start with a dot, got ${JSON.stringify(full)}`,
+        hint: "names that start with a dot are effuse's own",
+      })
+    }
     const type: Type = { dtype: options.dtype ?? 'float32', shape: options.shape }
     const known = this.#variables.get(full)
     if (known !== undefined) {

@@ -108,6 +108,12 @@ describe('mistakes appear at the call of graph()', () => {
       /the variable "w" is float32\[2\] already, now float32\[1\]/,
     ],
     [
+      "a name that is effuse's own",
+      () => graph('m', image, ({ image: x }, b) => ({ y: b.mul(x, b.variable('.prepared/0', { shape: [2] })) })),
+      'EF111',
+      /must not be empty nor start with a dot, got "\.prepared\/0"/,
+    ],
+    [
       'two updates',
       () =>
         graph('m', image, ({ image: x }, b) => {

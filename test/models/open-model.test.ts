@@ -5,6 +5,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import * as tf from '@tensorflow/tfjs-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'
 import { listImages, readImage } from '../../src/data/read-image.ts'
@@ -205,6 +206,15 @@ describe("effuse's own files", () => {
     expect(await net.variables.get('head/dense/bias')).toEqual(Float32Array.of(1, 2, 3, 4))
     await net.variables.load(new Blob([new Uint8Array(bytes)]))
     expect(await net.variables.get('head/dense/bias')).toEqual(new Float32Array(4))
+  })
+
+  test('weights that do not fit leave nothing on the device', async () => {
+    using first = await compile(small, { backend: 'tfjs-wasm' })
+    await first.run({ image: new Uint8Array(16 * 16 * 3) })
+    const before = tf.findBackend('wasm').numDataIds()
+    const weights = writeSafetensors([tensorEntry('extra', 'float32', [1], [1])])
+    await expect(compile(small, { backend: 'tfjs-wasm', variables: weights })).rejects.toMatchObject({ code: 'EF505' })
+    expect(tf.findBackend('wasm').numDataIds()).toBe(before)
   })
 
   test.each([
