@@ -152,30 +152,46 @@ const variablesFor = async (
 ): Promise<VariablesHandle> => {
   const other = handleOf(source)
   if (other === null)
-    return { backend, store: declareAll(backend.createStore(), specs, seed), specs, users: { count: 1 } }
+    return {
+      backend,
+      store: declareAll(backend.createStore(), specs, seed),
+      specs,
+      nameOf: sameName,
+      users: { count: 1 },
+    }
   checkShared(specs, other)
   if (other.backend === backend) {
     other.users.count++
-    return { ...other, store: declareAll(other.store, specs, seed) }
+    return { ...other, store: declareAll(other.store, specs, seed, other.nameOf) }
   }
   const store = declareAll(backend.createStore(), specs, seed)
-  for (const name of specs.keys()) if (other.store.has(name)) await store.set(name, await other.store.get(name))
-  return { backend, store, specs, users: { count: 1 } }
+  for (const name of specs.keys())
+    if (other.store.has(other.nameOf(name))) await store.set(name, await other.store.get(other.nameOf(name)))
+  return { backend, store, specs, nameOf: sameName, users: { count: 1 } }
 }
 
-/** Adds what the store does not have yet. */
-const declareAll = (store: Store, specs: ReadonlyMap<string, VariableSpec>, seed: number): Store => {
-  for (const { name, type, init } of specs.values()) {
-    if (!store.has(name))
-      store.declare(name, type, () => hostArrayOf(type.dtype, initialValues(init, type.shape, { seed, name })))
-  }
+/** Adds what the store does not have yet, under the names that it uses. */
+const declareAll = (
+  store: Store,
+  specs: ReadonlyMap<string, VariableSpec>,
+  seed: number,
+  nameOf: VariablesHandle['nameOf'] = sameName,
+): Store => {
+  for (const spec of specs.values()) declare(store, nameOf(spec.name), spec, seed)
   return store
+}
+
+const sameName = (name: string): string => name
+
+const declare = (store: Store, as: string, { name, type, init }: VariableSpec, seed: number): void => {
+  if (!store.has(as))
+    store.declare(as, type, () => hostArrayOf(type.dtype, initialValues(init, type.shape, { seed, name })))
 }
 
 const checkShared = (specs: ReadonlyMap<string, VariableSpec>, other: VariablesHandle): void => {
   const differences: string[] = []
   for (const { name, type } of specs.values()) {
-    const theirs: Type | null = other.store.typeOf(name)
+    const theirs: Type | null = other.store.typeOf(other.nameOf(name))
     if (theirs !== null && !sameType(theirs, type))
       differences.push(`"${name}" is ${showType(type)} here and ${showType(theirs)} there`)
   }
@@ -187,10 +203,9 @@ const checkShared = (specs: ReadonlyMap<string, VariableSpec>, other: VariablesH
 }
 
 const bindingOf = (spec: VariableSpec, handle: VariablesHandle, derived: Store, seed: number): Binding => {
-  const store = spec.derived ? derived : handle.store
-  if (!store.has(spec.name))
-    store.declare(spec.name, spec.type, () =>
-      hostArrayOf(spec.type.dtype, initialValues(spec.init, spec.type.shape, { seed, name: spec.name })),
-    )
-  return { store, name: spec.name }
+  const binding = spec.derived
+    ? { store: derived, name: spec.name }
+    : { store: handle.store, name: handle.nameOf(spec.name) }
+  declare(binding.store, binding.name, spec, seed)
+  return binding
 }

@@ -3,6 +3,7 @@ import { hostArray, type Backend, type HostArray, type Store, type VariableSpec 
 import { EffuseError } from '../ir/diagnostics.ts'
 import { globFilter } from '../ir/glob.ts'
 import { nearest } from '../ir/parse.ts'
+import { averagePrefix } from '../passes/train/moving-averages.ts'
 import { elements, isFloat, type DType } from '../ir/types.ts'
 import type { Arrays } from './results.ts'
 import {
@@ -33,6 +34,11 @@ export interface Variables {
   save(path?: string, options?: SaveOptions): Promise<Uint8Array>
   /** Reads safetensors; every variable must be there, with its shape and dtype, and nothing else. @throws EffuseError EF505 listing all that is wrong, with nothing changed */
   load(source: WeightsSource, options?: LoadOptions): Promise<void>
+  /**
+   * The moving averages under the plain names: what has an average is read and written there, the rest as it is.
+   * `compile(model, { variables: trainer.variables.averages })` runs the averaged network. @throws EffuseError EF407 where there are none
+   */
+  readonly averages: Variables
 }
 export interface SaveOptions {
   /** Text kept with the weights; effuse's own keys start with `effuse.`. */
@@ -48,6 +54,8 @@ export interface VariablesHandle {
   readonly backend: Backend
   readonly store: Store
   readonly specs: ReadonlyMap<string, VariableSpec>
+  /** What the store calls a variable; averages go by other names. */
+  readonly nameOf: (name: string) => string
   /** Counts the executables that use the store; the last one disposes of it. */
   readonly users: { count: number }
 }
@@ -61,7 +69,7 @@ export const handleOf = (variables: unknown): VariablesHandle | null =>
   typeof variables === 'object' && variables !== null ? (handles.get(variables as Variables) ?? null) : null
 
 export const makeVariables = (handle: VariablesHandle, metadata: { readonly [key: string]: string }): Variables => {
-  const { store, specs } = handle
+  const { store, specs, nameOf } = handle
   const spec = (name: string): VariableSpec => {
     const found = specs.get(name)
     if (found === undefined)
@@ -87,12 +95,12 @@ export const makeVariables = (handle: VariablesHandle, metadata: { readonly [key
           message: `the variable "${name}" is ${type.dtype}, asked for ${wanted}`,
           hint: `variables.get("${name}", "${type.dtype}")`,
         })
-      return (await store.get(name)) as Arrays[D] // the store holds the declared dtype
+      return (await store.get(nameOf(name))) as Arrays[D] // the store holds the declared dtype
     },
-    set: (name, data) => store.set(name, hostValues(spec(name), data)),
+    set: (name, data) => store.set(nameOf(name), hostValues(spec(name), data)),
     save: async (path, options) => {
       const entries: WeightsEntry[] = []
-      for (const { name, type } of specs.values()) entries.push({ name, type, data: await store.get(name) })
+      for (const { name, type } of specs.values()) entries.push({ name, type, data: await store.get(nameOf(name)) })
       const bytes = encodeWeights(entries, { ...metadata, ...options?.metadata })
       if (path !== undefined) await writeFileSafely(path, bytes)
       return bytes
@@ -101,11 +109,29 @@ export const makeVariables = (handle: VariablesHandle, metadata: { readonly [key
       const bytes = await readSource(source)
       const kept = globFilter(options?.except ?? [])
       const wanted = [...specs.values()].filter(({ name }) => !kept(name))
-      for (const [name, data] of decodeWeights(bytes, wanted, kept)) await store.set(name, data)
+      for (const [name, data] of decodeWeights(bytes, wanted, kept)) await store.set(nameOf(name), data)
+    },
+    get averages() {
+      return averagesOf(handle, metadata)
     },
   }
   handles.set(variables, handle)
   return Object.freeze(variables)
+}
+
+/** The same store, seen by the names of the averages. */
+const averagesOf = (handle: VariablesHandle, metadata: { readonly [key: string]: string }): Variables => {
+  const { specs } = handle
+  const averaged = (name: string): string => (specs.has(`${averagePrefix}${name}`) ? `${averagePrefix}${name}` : name)
+  const plain = new Map([...specs].filter(([name]) => specs.has(`${averagePrefix}${name}`)))
+  if (plain.size === 0) {
+    throw new EffuseError({
+      code: 'EF407',
+      message: 'there are no averages',
+      hint: 'trainingStep(model, { emaDecay: 0.9999, … })',
+    })
+  }
+  return makeVariables({ ...handle, specs: plain, nameOf: averaged }, metadata)
 }
 
 /** Checked and copied. */

@@ -14,6 +14,11 @@ import {
 export interface Loss<T extends Signature, O extends Signature> {
   readonly targets: (outputs: O) => T
   readonly value: (outputs: Values<O>, targets: Values<T>) => Scalar
+  /** Each row by itself, without smoothing, for evaluation; flags are bool [batch]. Absent: the loss cannot be evaluated by rows. */
+  readonly rows?: (
+    outputs: Values<O>,
+    targets: Values<T>,
+  ) => { readonly loss: Value; readonly isRight: Value; readonly isTop5: Value }
   /** How many rows are right, int32 []; absent: the step has no output `correct`. */
   readonly correct?: (outputs: Values<O>, targets: Values<T>) => Value<'int32', 0>
 }
@@ -73,6 +78,18 @@ export const crossEntropy = (({
     value: ({ logits }: { readonly logits: Value }, { label }: { readonly label: Value }) => {
       const b = logits.builder
       return b.mean(b.emit1('softmaxCrossEntropy', [logits, distribution(logits, label)], {}), [0])
+    },
+    rows: ({ logits }: { readonly logits: Value }, { label }: { readonly label: Value }) => {
+      const b = logits.builder
+      const classes = logits.shape[1] ?? 1
+      const exact = isIndex ? b.oneHot(label, classes) : label
+      const [, best] = b.emit('topK', [logits], { k: Math.min(5, classes) }) as readonly [Value, Value] // two results
+      const right = b.broadcast(rightClass(label), best.shape, [0])
+      return {
+        loss: b.emit1('softmaxCrossEntropy', [logits, exact], {}),
+        isRight: b.compare('eq', b.emit1('argMax', [logits], { axis: 1 }), rightClass(label)),
+        isTop5: b.emit1('reduceAny', [b.compare('eq', best, right)], { axes: [1], keepDims: false }),
+      }
     },
     correct: ({ logits }: { readonly logits: Value }, { label }: { readonly label: Value }) => {
       const b = logits.builder

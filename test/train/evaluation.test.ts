@@ -1,0 +1,84 @@
+/** Evaluation of rows that count, and of the averages, through shared variables. */
+import { describe, expect, test } from 'vitest'
+import { compile } from '../../src/compile.ts'
+import { referenceBackend } from '../../src/backends/reference/index.ts'
+import { graph } from '../../src/ir/model.ts'
+import * as nn from '../../src/ir/nn.ts'
+import { float32 } from '../../src/ir/value.ts'
+import { evaluationStep } from '../../src/passes/train/evaluation.ts'
+import { crossEntropy } from '../../src/passes/train/losses.ts'
+import { sgd } from '../../src/passes/train/optimizers.ts'
+import { trainingStep } from '../../src/passes/train/step.ts'
+
+const model = graph('linear', { x: float32('batch', 3) }, ({ x }) => ({
+  logits: nn.dense(x, { name: 'dense', units: 7 }),
+}))
+const x = Float32Array.from({ length: 4 * 3 }, (_, i) => Math.sin(i * 1.3))
+const label = [2, 0, 6, 3]
+
+/** Loss, hits and top five of the first rows, from the logits. */
+const byHand = (logits: Float32Array, valid: number) => {
+  const rows = label.slice(0, valid).map((right, n) => {
+    const row = [...logits.subarray(n * 7, n * 7 + 7)]
+    const order = row
+      .map((v, i) => [v, i] as const)
+      .sort(([a, i], [b, j]) => b - a || i - j)
+      .map(([, i]) => i)
+    const total = Math.log(row.reduce((sum, v) => sum + Math.exp(v), 0))
+    return {
+      loss: total - (row[right] ?? Number.NaN),
+      hit: order[0] === right,
+      top5: order.slice(0, 5).includes(right),
+    }
+  })
+  return {
+    loss: rows.reduce((sum, r) => sum + r.loss, 0) / valid,
+    correct: rows.filter((r) => r.hit).length,
+    top5: rows.filter((r) => r.top5).length,
+  }
+}
+
+describe.each(['reference', 'tfjs-wasm'] as const)('%s', (backend) => {
+  test.each([1, 3, 4])('the first %d rows count, whatever stands in the others', async (valid) => {
+    using net = await compile(model, { backend, batch: 4, seed: 3 })
+    using evaluator = await compile(evaluationStep(model, { loss: crossEntropy({ labelSmoothing: 0.1 }) }), {
+      backend,
+      batch: 4,
+      variables: net.variables,
+    })
+    const want = byHand(await (await net.run({ x })).logits.data(), valid)
+    const blank = x.map((v, i) => (i < valid * 3 ? v : Number.NaN))
+    const results = await evaluator.run({ x: blank, label, valid })
+    expect(await results.loss.item()).toBeCloseTo(want.loss, 5)
+    expect([await results.correct.item(), await results.top5.item()]).toEqual([want.correct, want.top5])
+  })
+})
+
+describe('averages', () => {
+  const step = trainingStep(model, { loss: crossEntropy(), optimizer: sgd({ learningRate: 0.5 }), emaDecay: 0.5 })
+  test('under the plain names: read, shared on the backend, copied to another', async () => {
+    using trainer = await compile(step, { backend: 'reference', batch: 4 })
+    for (let n = 0; n < 3; n++) await trainer.run({ x, label })
+    const { averages } = trainer.variables
+    expect(averages.names()).toEqual(['dense/kernel', 'dense/bias'])
+    expect(await averages.get('dense/kernel')).toEqual(await trainer.variables.get('ema/dense/kernel'))
+    expect(await averages.get('dense/kernel')).not.toEqual(await trainer.variables.get('dense/kernel'))
+    using shared = await compile(model, { backend: 'reference', batch: 4, variables: averages })
+    using copied = await compile(model, { backend: referenceBackend(), batch: 4, variables: averages })
+    using raw = await compile(model, { backend: 'reference', batch: 4, variables: trainer.variables })
+    const logits = async (net: typeof shared) => (await net.run({ x })).logits.data()
+    const before = await logits(shared)
+    expect(await logits(copied)).toEqual(before)
+    expect(await logits(raw)).not.toEqual(before)
+    await trainer.run({ x, label })
+    expect(await logits(shared)).not.toEqual(before)
+    expect(await logits(copied)).toEqual(before)
+    expect(await shared.variables.get('dense/bias')).toEqual(await trainer.variables.get('ema/dense/bias'))
+  })
+  test('where there are none: an error that says how to have them', async () => {
+    using net = await compile(model, { backend: 'reference' })
+    expect(() => net.variables.averages).toThrow(
+      expect.objectContaining({ code: 'EF407', hint: expect.stringContaining('emaDecay') }),
+    )
+  })
+})
