@@ -40,7 +40,10 @@ for (let epoch = 0; epoch < epochs; epoch++) {
   )
 }
 
-/** Share of the held-out digits named right. The last batch is filled up with blanks, which `valid` leaves out. */
+/**
+ * Share of the held-out digits named right. The last batch is filled up with blanks, which `valid` leaves out.
+ * @param {typeof raw} tester
+ */
 const accuracy = async (tester) => {
   const pixels = 28 * 28
   let right = 0

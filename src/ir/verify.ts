@@ -4,6 +4,7 @@ import { EffuseError } from './diagnostics.ts'
 import { findNode } from './graph.ts'
 import { inferNode } from './make-node.ts'
 import { isOpName, opDef } from './ops/index.ts'
+import { printNode } from './print.ts'
 import { sideTables } from './side-tables.ts'
 import { sameType, showType, type Graph, type Node, type NodeId, type Ref, type Type } from './types.ts'
 
@@ -43,15 +44,39 @@ export const verifyOrThrow = (graph: Graph, options: { readonly stage?: Stage | 
   const found = verify(graph, options)
   const [first] = found
   if (first === undefined) return
-  const site = first.node === null ? null : sideTables(graph).callSite(first.node)
   const more = found.length > 1 ? `\n  and ${found.length - 1} more` : ''
   throw new EffuseError({
     code: first.code,
     path: first.path,
     hint: first.hint,
     diagnostics: found,
-    message: `${first.path === '' ? '' : `${first.path}: `}${first.message}${site === null ? '' : `\n  built at ${site}`}${more}`,
+    message: `${describeDiagnostic(graph, first)}${more}`,
   })
+}
+
+/** The finding as text: place in the model, what is wrong, the node's line with a caret, where it was built. */
+export const describeDiagnostic = (graph: Graph, found: Diagnostic): string => {
+  const node = found.node === null ? null : findNode(graph, found.node)
+  const site = found.node === null ? null : sideTables(graph).callSite(found.node)
+  return [
+    `${found.path === '' ? '' : `${found.path}: `}${found.message}`,
+    ...(node === null ? [] : markedLine(graph, node)),
+    ...(found.notes ?? []).map((note) => `  ${note}`),
+    ...(site === null ? [] : [`  built at ${site}`]),
+  ].join('\n')
+}
+
+const lineMax = 160
+/** The node as the text form prints it, its op and operands underlined; nothing for a graph too broken to print. */
+const markedLine = (graph: Graph, node: Node): readonly string[] => {
+  try {
+    const line = printNode(graph, node).split('\n', 1)[0] ?? ''
+    const start = line.indexOf('= ') + 2
+    const end = Math.min(line.indexOf(')') + 1, lineMax)
+    return [`    ${line.slice(0, lineMax)}`, `    ${' '.repeat(start)}${'^'.repeat(Math.max(1, end - start))}`]
+  } catch {
+    return []
+  }
 }
 
 type Report = (code: ErrorCode, node: Node | null, message: string, hint?: string) => void

@@ -5,10 +5,9 @@
 import { EffuseError, type Diagnostic } from '../ir/diagnostics.ts'
 import { nodesOf } from '../ir/graph.ts'
 import { print } from '../ir/print.ts'
-import { sideTables } from '../ir/side-tables.ts'
 import { genericTarget, type TargetInfo } from '../ir/target.ts'
 import type { Graph } from '../ir/types.ts'
-import { verify, type Stage } from '../ir/verify.ts'
+import { describeDiagnostic, type Stage, verify } from '../ir/verify.ts'
 import { meaningDifference } from './check-meaning.ts'
 import { isPlansPass, planNames, type Pass, type PassContext, type PlanName, type Plans } from './pass.ts'
 import { passText, type Pipeline } from './pipeline.ts'
@@ -135,7 +134,7 @@ const checkPlans = (pass: Pass, before: Plans, plans: Plans, rest: readonly Pass
     const graph = plans[plan]
     if (graph === undefined || (graph === before[plan] && !isLast(rest))) continue
     const found = verify(graph, { stage: stageOf(pass) })
-    if (found.length > 0) throw failure(pass, before, rest, options, null, null, found)
+    if (found.length > 0) throw failure(pass, before, rest, options, null, null, found, graph)
   }
 }
 const isLast = (rest: readonly Pass[]): boolean => rest.length === 1
@@ -151,6 +150,7 @@ const failure = (
   known: EffuseError | null,
   cause: unknown,
   found: readonly Diagnostic[] = [],
+  broken: Graph | null = null,
 ): EffuseError => {
   const graph = plans.run ?? plans.micro ?? plans.evaluate
   const reproducer: Reproducer = {
@@ -163,24 +163,20 @@ const failure = (
       ? `to replay: effuse opt GRAPH.ir --passes '${reproducer.passes}'`
       : `to replay: effuse opt ${file} --passes '${reproducer.passes}'`
   const [first] = found
-  const site =
-    first?.node === undefined || first.node === null || graph === undefined
-      ? null
-      : sideTables(graph).callSite(first.node)
   const what =
     known?.message ??
     (first === undefined
       ? cause instanceof Error
         ? `${cause.name}: ${cause.message}`
         : String(cause)
-      : `it left a graph that is not well-formed: ${first.path === '' ? '' : `${first.path}: `}${first.message}`)
+      : `it left a graph that is not well-formed: ${broken === null ? first.message : describeDiagnostic(broken, first)}`)
   return new EffuseError({
     code: known?.code ?? 'EF303',
     path: known?.path ?? first?.path,
     hint: known?.hint ?? 'see docs/debugging.md',
     cause,
     diagnostics: known?.diagnostics ?? found,
-    message: `pass '${pass.name}': ${what}${site === null ? '' : `\n  built at ${site}`}\n  ${replay}`,
+    message: `pass '${pass.name}': ${what}\n  ${replay}`,
   })
 }
 

@@ -1,6 +1,9 @@
 /** What the verifier finds in graphs that no builder would make. */
 import { describe, expect, test } from 'vitest'
+import { graph } from '../../src/ir/model.ts'
 import { parse } from '../../src/ir/parse.ts'
+import { setSideTables, sideTables } from '../../src/ir/side-tables.ts'
+import { float32 } from '../../src/ir/value.ts'
 import { nodeId, type Graph, type Node } from '../../src/ir/types.ts'
 import { verify, verifyOrThrow } from '../../src/ir/verify.ts'
 
@@ -69,6 +72,20 @@ describe('findings', () => {
   test('all findings in one error', () => {
     expect(() => verifyOrThrow({ ...base, inputs: [], outputs: [...base.outputs, ...base.outputs] })).toThrow(
       /and 1 more/,
+    )
+  })
+  test('the error shows the line, a caret and the place of the call', () => {
+    const model = graph('m', { x: float32(2) }, ({ x }, b) => ({ y: b.scope('head', () => b.neg(b.exp(x))) }))
+    const built = model.at({ batch: 1 })
+    const broken: Graph = {
+      ...built,
+      nodes: built.nodes.map((n) =>
+        n?.op === 'neg' ? ({ ...n, types: [{ dtype: 'float32', shape: [3] }] } as Node) : n,
+      ),
+    }
+    setSideTables(broken, sideTables(built))
+    expect(() => verifyOrThrow(broken)).toThrow(
+      /^head: neg gives float32\[2\], but float32\[3\] is declared\n {4}%2 = neg\(%1\) : float32\[3\] @ head\n {9}\^{7}\n {2}built at .*verify\.test\.ts:\d+:\d+$/,
     )
   })
 })
