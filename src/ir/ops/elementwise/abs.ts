@@ -4,7 +4,11 @@ import { numericUnary, mapUnary, unaryExample } from './shared.ts'
 export const abs: OpDef<'abs'> = {
   name: 'abs',
   summary: '|x|.',
-  constraints: ['C1: a numeric operand', 'C2: NaN stays NaN; |-0| is 0; the gradient at 0 is 0'],
+  constraints: [
+    'C1: a numeric operand',
+    'C2: NaN stays NaN; |-0| is 0; int32 wraps around',
+    'C3: the gradient at 0 is 0',
+  ],
   level: 'primitive',
   arity: 1,
   attrs: {},

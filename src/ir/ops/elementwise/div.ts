@@ -8,7 +8,7 @@ export const div: OpDef<'div'> = {
     'C1: equal shapes',
     'C2: equal dtypes',
     'C3: numeric',
-    'C4: int32 truncates toward zero, and gives 0 for a divisor of 0',
+    'C4: int32 truncates toward zero, wraps around, and gives 0 for a divisor of 0',
     'C5: floats: IEEE 754, one rounding',
   ],
   level: 'primitive',

@@ -9,7 +9,7 @@ export const minimum: OpDef<'minimum'> = {
     'C2: equal dtypes',
     'C3: numeric',
     'C4: NaN if an operand is NaN; -0 is smaller than 0',
-    'C5: where both are equal the gradient goes to the first',
+    'C5: where both are equal the gradient goes to the first, where the result is NaN to neither',
   ],
   level: 'primitive',
   arity: 2,

@@ -10,18 +10,23 @@ export const pow: OpDef<'pow'> = {
     'C3: numeric',
     'C4: float',
     'C5: as IEEE 754 pow: 1 to anything and anything to 0 are 1',
-    'C6: NaN for a negative base and a fractional exponent',
+    'C6: NaN for a finite negative base and a fractional exponent',
+    'C7: the gradient by x is 0 at 0 to the 0; the gradient by y takes log(x) as 0 where x is not above 0',
   ],
   level: 'primitive',
   arity: 2,
   attrs: {},
   infer: floatBinary,
   evalRef: ({ inputs: [a, b] }) => mapBinary(a, b, power),
-  vjp: ({ outGrads: [g], inputs: [x, y], outputs: [z], b }) => [
-    b.mul(g, b.mul(y, b.pow(x, b.sub(y, 1)))),
-    // Where the base is 0 the power does not change with the exponent (for positive exponents).
-    b.mul(g, b.mul(z, b.log(b.select(b.compare('gt', x, 0), x, 1)))),
-  ],
+  vjp: ({ outGrads: [g], inputs: [x, y], outputs: [z], b }) => {
+    // y x^(y-1) would be 0 times infinity at 0 to the 0, where the power is 1 all around.
+    const isZeroToZero = b.emit1('and', [b.compare('eq', x, 0), b.compare('eq', y, 0)], {})
+    return [
+      b.mul(g, b.mul(y, b.pow(b.select(isZeroToZero, 1, x), b.sub(y, 1)))),
+      // Where the base is 0 the power does not change with the exponent (for positive exponents).
+      b.mul(g, b.mul(z, b.log(b.select(b.compare('gt', x, 0), x, 1)))),
+    ]
+  },
   amp: ampAll('deny'),
   fusion: 'elementwise',
   tolerance: 'transcendental',

@@ -4,7 +4,7 @@ import { floatUnary, mapUnary, unaryExample } from './shared.ts'
 export const rsqrt: OpDef<'rsqrt'> = {
   name: 'rsqrt',
   summary: '1 / sqrt(x).',
-  constraints: ['C1: a float operand', 'C2: NaN below 0, infinity at 0'],
+  constraints: ['C1: a float operand', 'C2: NaN below 0, infinity with its sign at zeros'],
   level: 'primitive',
   arity: 1,
   attrs: {},

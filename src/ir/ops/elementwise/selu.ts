@@ -8,7 +8,7 @@ const scale = 1.0507009873554805
 export const selu: OpDef<'selu'> = {
   name: 'selu',
   summary: 'scale * (x where x > 0, alpha * (exp(x) - 1) elsewhere) (Klambauer et al. 2017).',
-  constraints: ['C1: a float operand'],
+  constraints: ['C1: a float operand', 'C2: the gradient at 0 is that of the left side'],
   level: 'primitive',
   arity: 1,
   attrs: {},

@@ -5,7 +5,11 @@ import { elements, isFloat } from '../../types.ts'
 export const gather: OpDef<'gather'> = {
   name: 'gather',
   summary: 'Slices along an axis by index: x [A..., N, B...], indices [I...] -> [A..., I..., B...].',
-  constraints: ['C1: the axis exists', 'C2: indices are int32', 'C3: indices beyond the ends are clamped to them'],
+  constraints: [
+    'C1: the axis exists',
+    'C2: indices are int32',
+    'C3: indices beyond the ends are clamped to them, in the gradient too',
+  ],
   level: 'primitive',
   arity: 2,
   attrs: { axis: natural },
