@@ -37,6 +37,10 @@ const isNumbers = (v: unknown, accepts: (x: number) => boolean): boolean =>
 const isRecord = (v: unknown): v is { readonly [name: string]: unknown } =>
   typeof v === 'object' && v !== null && !Array.isArray(v)
 
+/** Far beyond any EfficientNet; a file's metadata must not make effuse build for ever. */
+const repeatsMax = 100
+const rowsMax = 50
+
 const checks: { readonly [K in keyof Required<EfficientNetOptions>]: Check } = {
   classes: ['a positive integer', isPositive],
   resolution: [
@@ -63,11 +67,14 @@ const checks: { readonly [K in keyof Required<EfficientNetOptions>]: Check } = {
           (typeof x === 'number' && ((key === 'momentum' && x >= 0 && x <= 1) || (key === 'epsilon' && x > 0))),
       ),
   ],
-  blocks: ['a list of { kernel, repeats, filters, expand, strides }', (v) => Array.isArray(v) && v.length > 0],
+  blocks: [
+    'a list of { kernel, repeats, filters, expand, strides }',
+    (v) => Array.isArray(v) && v.length > 0 && v.length <= rowsMax,
+  ],
 }
 const rowChecks: { readonly [K in keyof Required<BlockRow>]: Check } = {
   kernel: ['an odd positive integer', (v) => isPositive(v) && Number(v) % 2 === 1],
-  repeats: ['a positive integer', isPositive],
+  repeats: [`a positive integer up to ${repeatsMax}`, (v) => isPositive(v) && Number(v) <= repeatsMax],
   filters: ['a positive integer', isPositive],
   expand: ['a positive integer', isPositive],
   strides: ['1 or 2', (v) => v === 1 || v === 2],

@@ -53,7 +53,7 @@ export const openModel = async (source: WeightsSource, options: OpenModelOptions
   const fileName = sourceName(source)
   const { tensors, metadata } = readTensors(bytes, fileName)
   const own = metadata.get('effuse.model')
-  if (own !== undefined) return openOwn(bytes, own, metadata.get('effuse.labels'), options)
+  if (own !== undefined) return openOwn(bytes, tensors, own, metadata.get('effuse.labels'), options)
   const config = typeof source === 'string' ? await configBeside(source) : null
   return openForeign(tensors, { format: options.format, fileName, config }, options)
 }
@@ -68,11 +68,21 @@ const readTensors = (
 
 const openOwn = (
   bytes: Uint8Array,
+  tensors: ReadonlyMap<string, TensorEntry>,
   declaration: string,
   labels: string | undefined,
   options: OpenModelOptions,
 ): OpenedModel => {
   const { variant, options: declared } = parseDeclaration(declaration)
+  // Metadata is only text: it must not make a model that the tensors beside it cannot fill.
+  const [classes] = tensors.get('head/dense/bias')?.shape ?? []
+  if (classes !== (declared.classes ?? 1000)) {
+    throw new EffuseError({
+      code: 'EF505',
+      message: `the file's metadata declares ${declared.classes ?? 1000} classes, but "head/dense/bias" has ${classes ?? 'no'} elements`,
+      hint: 'the file was put together from parts of others, or damaged',
+    })
+  }
   const model = efficientNet(variant, declared)
   return { model, weights: bytes, ...labelled(model, options.labels ?? parseLabels(labels)) }
 }

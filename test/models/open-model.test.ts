@@ -182,6 +182,37 @@ describe("effuse's own files", () => {
     expect((await readdir(folder)).filter((name) => !/safetensors$/.test(name))).toEqual([])
   })
 
+  test.each([
+    [
+      'more classes than weights',
+      { variant: 'b0', options: { classes: 2 ** 40 } },
+      'EF505',
+      'declares 1099511627776 classes, but "head/dense/bias" has 4 elements',
+    ],
+    [
+      'endless blocks',
+      {
+        variant: 'b0',
+        options: { classes: 4, blocks: [{ kernel: 3, repeats: 1e9, filters: 8, expand: 1, strides: 1 }] },
+      },
+      'EF403',
+      'blocks[0].repeats',
+    ],
+    [
+      'a prototype',
+      JSON.parse('{ "variant": "b0", "options": { "classes": 4, "__proto__": { "x": 1 } } }'),
+      'EF403',
+      '"__proto__"',
+    ],
+    ['no such variant', { variant: 'constructor', options: {} }, 'EF505', 'names no model that this version knows'],
+    ['nonsense', 7, 'EF505', 'names no model that this version knows'],
+  ])('hostile metadata: %s', async (_name, declaration, code, message) => {
+    const bytes = writeSafetensors([tensorEntry('head/dense/bias', 'float32', [4], [0, 0, 0, 0])], {
+      'effuse.model': JSON.stringify(declaration),
+    })
+    await expect(openModel(bytes)).rejects.toMatchObject({ code, message: expect.stringContaining(message) })
+  })
+
   test('load takes all or nothing, and lists every fault at once', async () => {
     using net = await compile(small, { backend: 'reference', seed: 7 })
     const bytes = await net.variables.save()
