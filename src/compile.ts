@@ -4,7 +4,14 @@ import { hostArrayOf, type Binding } from './backends/backend.ts'
 import { selectBackend } from './backends/select.ts'
 import { makeExecutable, type Executable } from './executable/executable.ts'
 import { checkOptions, type CompileOptions } from './executable/options.ts'
-import { handleOf, makeVariables, releaseStore, type Variables, type VariablesHandle } from './executable/variables.ts'
+import {
+  handleOf,
+  holdStore,
+  makeVariables,
+  releaseStore,
+  type Variables,
+  type VariablesHandle,
+} from './executable/variables.ts'
 import type { WeightsSource } from './executable/weights.ts'
 import { modelMetadata } from './executable/metadata.ts'
 import { debugOptions, saveReproducer } from './executable/debug.ts'
@@ -34,12 +41,19 @@ export const compile = async <I extends Signature, O extends Signature>(
   options: CompileOptions = {},
 ): Promise<Executable<I, O>> => {
   checkOptions(options)
-  const { backend, reason, isOwned } = await selectBackend(options.backend ?? 'auto')
+  // Held from the call on: the other executable may be disposed of while this one is being compiled.
+  const shared = handleOf(options.variables)
+  if (shared !== null) holdStore(shared)
   try {
-    return await compileFor(model, options, backend, reason, isOwned)
-  } catch (error) {
-    if (isOwned) backend.dispose()
-    throw error
+    const { backend, reason, isOwned } = await selectBackend(options.backend ?? 'auto')
+    try {
+      return await compileFor(model, options, backend, reason, isOwned)
+    } catch (error) {
+      if (isOwned) backend.dispose()
+      throw error
+    }
+  } finally {
+    if (shared !== null) releaseStore(shared)
   }
 }
 
@@ -161,7 +175,7 @@ const variablesFor = async (
     }
   checkShared(specs, other)
   if (other.backend === backend) {
-    other.users.count++
+    holdStore(other)
     return { ...other, store: declareAll(other.store, specs, seed, other.nameOf) }
   }
   const store = declareAll(backend.createStore(), specs, seed)

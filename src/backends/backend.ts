@@ -3,6 +3,7 @@
  * hand it over as one graph (TensorFlow) or generate kernels (wasm, WebGPU). Nothing here says how.
  */
 import type { Initializer } from '../ir/initializers.ts'
+import { roundTo } from '../ir/rounding.ts'
 import type { TargetInfo } from '../ir/target.ts'
 import type { DType, Type } from '../ir/types.ts'
 import type { Pass, PlanName, Plans } from '../passes/pass.ts'
@@ -125,10 +126,10 @@ export interface Backend {
 export const hostArray = (dtype: DType, length: number): HostArray =>
   dtype === 'int32' ? new Int32Array(length) : dtype === 'bool' ? new Uint8Array(length) : new Float32Array(length)
 
-/** Host data from any numbers of the dtype. */
-export const hostArrayOf = (dtype: DType, numbers: ArrayLike<number>): HostArray =>
-  dtype === 'int32'
-    ? Int32Array.from(numbers)
-    : dtype === 'bool'
-      ? Uint8Array.from(numbers)
-      : Float32Array.from(numbers)
+/** A new host array from any numbers; half types are rounded to what they hold, integers wrap around. */
+export const hostArrayOf = (dtype: DType, numbers: ArrayLike<number>): HostArray => {
+  if (dtype === 'int32') return new Int32Array(numbers)
+  if (dtype === 'bool') return new Uint8Array(numbers)
+  if (dtype === 'float32') return new Float32Array(numbers)
+  return Float32Array.from(numbers, (x) => roundTo(dtype, x))
+}

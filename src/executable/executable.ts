@@ -1,5 +1,5 @@
 /** A compiled program with its variables: what compile() gives. Runs queue in call order. */
-import type { Backend, PlanFigures, ProfileRow, Runnable, Store } from '../backends/backend.ts'
+import type { Backend, FeedTensor, PlanFigures, ProfileRow, Runnable, Store } from '../backends/backend.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { nodeAt } from '../ir/graph.ts'
 import type { Graph, Type } from '../ir/types.ts'
@@ -75,16 +75,29 @@ export const makeExecutable = <I extends Signature, O extends Signature>(parts: 
     await runnable.run('prepare', new Map(), { seed: parts.seed, runIndex, replica: 0 })
     preparedFor = version
   }
-  const run = async (given: { readonly [name: string]: unknown }): Promise<{ readonly [name: string]: Result }> => {
+  /**
+   * One place in the queue, taken at the call; feeds are copied then too, so the caller may reuse his arrays. A wrong feed is told at once,
+   * whatever runs before. What was called before dispose() still runs.
+   */
+  const enqueue = async <T>(
+    given: { readonly [name: string]: unknown },
+    work: (feeds: ReadonlyMap<string, FeedTensor>) => Promise<T>,
+  ): Promise<T> => {
     ensureUsable()
-    const feeds = await prepareFeeds(given, inputs, backend)
-    return queued(async () => {
-      ensureUsable()
+    const feeds = prepareFeeds(given, inputs, backend)
+    const result = queued(async () => {
+      const prepared = await feeds
       await prepare()
+      return work(prepared)
+    })
+    const [value] = await Promise.all([result, feeds])
+    return value
+  }
+  const run = (given: { readonly [name: string]: unknown }): Promise<{ readonly [name: string]: Result }> =>
+    enqueue(given, async (feeds) => {
       const results = await runnable.run('run', feeds, { seed: parts.seed, runIndex: runIndex++, replica: 0 })
       return Object.fromEntries([...results].map(([name, tensor]) => [name, makeResult(name, tensor, backend)]))
     })
-  }
   const dispose = (): void => {
     if (isDisposed) return
     isDisposed = true
@@ -105,14 +118,8 @@ export const makeExecutable = <I extends Signature, O extends Signature>(parts: 
     amp: null,
     backend: backend.name,
     backendReason: parts.backendReason,
-    profile: async (given: Feeds<I>) => {
-      ensureUsable()
-      const feeds = await prepareFeeds(given, inputs, backend)
-      return queued(async () => {
-        await prepare()
-        return runnable.profile('run', feeds, { seed: parts.seed, runIndex: runIndex++, replica: 0 })
-      })
-    },
+    profile: (given: Feeds<I>) =>
+      enqueue(given, (feeds) => runnable.profile('run', feeds, { seed: parts.seed, runIndex: runIndex++, replica: 0 })),
     dispose,
     [Symbol.dispose]: dispose,
   })

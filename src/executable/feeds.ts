@@ -1,6 +1,7 @@
 /** What a user feeds, turned into what a backend takes; and the types of it. Nothing of other packages is imported: tf.Tensor is known by its shape. */
 import type { Backend, FeedTensor, HostArray } from '../backends/backend.ts'
-import { hostArray } from '../backends/backend.ts'
+import { hostArray, hostArrayOf } from '../backends/backend.ts'
+import { wasDropped } from '../backends/common/held-tensors.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { nearest } from '../ir/parse.ts'
 import { elements, sameShape, showType, type DType, type Type } from '../ir/types.ts'
@@ -47,6 +48,11 @@ export const prepareFeeds = async (
   backend: Backend,
 ): Promise<ReadonlyMap<string, FeedTensor>> => {
   const known = [...inputs.keys()]
+  if (typeof feeds !== 'object' || feeds === null)
+    throw new EffuseError({
+      code: 'EF401',
+      message: `run() takes an object of inputs by name (${known.join(', ') || 'none'}), got ${feeds === null ? 'null' : typeof feeds}`,
+    })
   for (const name of Object.keys(feeds)) {
     if (!inputs.has(name))
       throw new EffuseError({
@@ -55,13 +61,15 @@ export const prepareFeeds = async (
         hint: known.length === 0 ? undefined : `did you mean "${nearest(name, known)}"?`,
       })
   }
-  const prepared = new Map<string, FeedTensor>()
   for (const [name, type] of inputs) {
     if (!Object.hasOwn(feeds, name))
       throw new EffuseError({ code: 'EF401', message: `the input "${name}" is missing; it is ${showType(type)}` })
-    prepared.set(name, await feedOf(name, type, feeds[name], backend))
   }
-  return prepared
+  // All of them before the first wait: the caller may write to his arrays as soon as he has the promise.
+  const pending = [...inputs].map(
+    async ([name, type]) => [name, await feedOf(name, type, feeds[name], backend)] as const,
+  )
+  return new Map(await Promise.all(pending))
 }
 
 const feedOf = async (name: string, type: Type, given: unknown, backend: Backend): Promise<FeedTensor> => {
@@ -70,13 +78,24 @@ const feedOf = async (name: string, type: Type, given: unknown, backend: Backend
     const native = nativeOf(given, backend)
     return native === null ? { type, host: (await given.data()) as HostArray } : { type, native }
   }
+  if (typeof given === 'object' && given !== null && wasDropped(given))
+    throw new EffuseError({
+      code: 'EF406',
+      message: `the result fed as the input "${name}" was disposed of`,
+      hint: 'dispose of results after the runs that take them',
+    })
   if (isTensorLike(given)) {
-    checkFeed(name, type, given.dtype === 'bool' || given.dtype === 'int32' ? given.dtype : 'float32', given.shape)
+    const dtype = tensorDtypes.find((d) => d === given.dtype)
+    if (dtype === undefined) throw wrong(name, type, `a tensor of ${given.dtype}`, 'feed a tensor of real numbers')
+    checkFeed(name, type, dtype, given.shape)
     return { type, native: given }
   }
   if (ArrayBuffer.isView(given)) return { type, host: fromTyped(name, type, given) }
   return { type, host: fromNested(name, type, given) }
 }
+
+/** What tensors of tfjs may hold for us; it knows complex64 and string besides. */
+const tensorDtypes = ['float32', 'int32', 'bool'] as const
 
 const wrong = (name: string, type: Type, came: string, hint?: string): EffuseError =>
   new EffuseError({ code: 'EF402', message: `the input "${name}" is ${showType(type)}, got ${came}`, hint })
@@ -105,9 +124,11 @@ const fromTyped = (name: string, type: Type, given: ArrayBufferView): HostArray 
     )
   if (given.length !== elements(type.shape))
     throw wrong(name, type, `${given.length} values instead of ${elements(type.shape)}`)
-  const data = hostArray(type.dtype, given.length)
-  data.set(given)
-  return data
+  if (type.dtype === 'bool') {
+    const at = given.findIndex((x) => x > 1)
+    if (at >= 0) throw wrong(name, type, `${given[at]} at element ${at}`, 'a bool is 0 or 1: mask.map((x) => +(x > 0))')
+  }
+  return hostArrayOf(type.dtype, given)
 }
 const isNumeric = (given: ArrayBufferView): given is Float32Array | Int32Array | Uint8Array | Uint8ClampedArray =>
   given instanceof Float32Array ||
@@ -141,7 +162,7 @@ const fromNested = (name: string, type: Type, given: unknown): HostArray => {
     for (const item of value) walk(item, axis + 1)
   }
   walk(given, 0)
-  return data
+  return hostArrayOf(type.dtype, data)
 }
 
 const isTensorLike = (given: unknown): given is TensorLike =>

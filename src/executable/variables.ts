@@ -1,10 +1,10 @@
 /** The variables of an executable, under the names of the model as written. */
-import { hostArray, type Backend, type HostArray, type Store, type VariableSpec } from '../backends/backend.ts'
+import { hostArrayOf, type Backend, type HostArray, type Store, type VariableSpec } from '../backends/backend.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { globFilter } from '../ir/glob.ts'
 import { nearest } from '../ir/parse.ts'
 import { averagePrefix } from '../passes/train/moving-averages.ts'
-import { elements, isFloat, type DType } from '../ir/types.ts'
+import { elements, isFloat, showType, type DType } from '../ir/types.ts'
 import type { Arrays } from './results.ts'
 import {
   decodeWeights,
@@ -59,6 +59,19 @@ export interface VariablesHandle {
   /** Counts the executables that use the store; the last one disposes of it. */
   readonly users: { count: number }
 }
+/** One more uses the store. @throws EffuseError EF406 where the last executable that used it was disposed of, and the values with it */
+export const holdStore = (handle: VariablesHandle): void => {
+  ensureAlive(handle)
+  handle.users.count++
+}
+const ensureAlive = ({ users }: VariablesHandle): void => {
+  if (users.count === 0)
+    throw new EffuseError({
+      code: 'EF406',
+      message: 'these variables went with the last executable that used them, which was disposed of',
+      hint: 'save() them, or compile what shares them, before dispose()',
+    })
+}
 /** One executable less uses the store; the last one takes it along. */
 export const releaseStore = ({ users, store }: VariablesHandle): void => {
   users.count--
@@ -80,6 +93,11 @@ export const makeVariables = (handle: VariablesHandle, metadata: { readonly [key
       })
     return found
   }
+  /** The name in the store of a variable whose values are still there. */
+  const stored = (name: string): string => {
+    ensureAlive(handle)
+    return nameOf(name)
+  }
   const variables: Variables = {
     names: (glob) => [...specs.keys()].filter(globFilter(glob ?? '**')),
     describe: (name) => {
@@ -95,12 +113,15 @@ export const makeVariables = (handle: VariablesHandle, metadata: { readonly [key
           message: `the variable "${name}" is ${type.dtype}, asked for ${wanted}`,
           hint: `variables.get("${name}", "${type.dtype}")`,
         })
-      return (await store.get(nameOf(name))) as Arrays[D] // the store holds the declared dtype
+      return (await store.get(stored(name))) as Arrays[D] // the store holds the declared dtype
     },
-    set: (name, data) => store.set(nameOf(name), hostValues(spec(name), data)),
+    set: async (name, data) => {
+      const values = hostValues(spec(name), data)
+      await store.set(stored(name), values)
+    },
     save: async (path, options) => {
       const entries: WeightsEntry[] = []
-      for (const { name, type } of specs.values()) entries.push({ name, type, data: await store.get(nameOf(name)) })
+      for (const { name, type } of specs.values()) entries.push({ name, type, data: await store.get(stored(name)) })
       const bytes = encodeWeights(entries, { ...metadata, ...options?.metadata })
       if (path !== undefined) await writeFileSafely(path, bytes)
       return bytes
@@ -109,7 +130,7 @@ export const makeVariables = (handle: VariablesHandle, metadata: { readonly [key
       const bytes = await readSource(source)
       const kept = globFilter(options?.except ?? [])
       const wanted = [...specs.values()].filter(({ name }) => !kept(name))
-      for (const [name, data] of decodeWeights(bytes, wanted, kept)) await store.set(nameOf(name), data)
+      for (const [name, data] of decodeWeights(bytes, wanted, kept)) await store.set(stored(name), data)
     },
     get averages() {
       return averagesOf(handle, metadata)
@@ -134,21 +155,29 @@ const averagesOf = (handle: VariablesHandle, metadata: { readonly [key: string]:
   return makeVariables({ ...handle, specs: plain, nameOf: averaged }, metadata)
 }
 
-/** Checked and copied. */
+/** Checked and copied; half types are rounded to what they hold. */
 const hostValues = ({ name, type }: VariableSpec, data: ArrayLike<number>): HostArray => {
   const wanted = elements(type.shape)
-  if (data.length !== wanted)
-    throw new EffuseError({
+  const fault = (came: string): EffuseError =>
+    new EffuseError({
       code: 'EF408',
-      message: `the variable "${name}" is ${type.dtype}[${type.shape.join(',')}] and needs ${wanted} values, got ${data.length}`,
+      message: `the variable "${name}" is ${showType(type)} and needs ${wanted} values, got ${came}`,
+      hint: 'give a flat list or a typed array, row-major',
     })
-  const bad = isFloat(type.dtype) ? -1 : Array.from(data).findIndex((x) => x !== (x | 0))
-  if (bad >= 0)
-    throw new EffuseError({
-      code: 'EF408',
-      message: `the variable "${name}" is ${type.dtype}; element ${bad} is ${String(data[bad])}`,
-    })
-  const values = hostArray(type.dtype, wanted)
-  values.set(data)
-  return values
+  const isList = Array.isArray(data) || (ArrayBuffer.isView(data) && 'length' in data)
+  if (!isList) throw fault(data === null ? 'null' : typeof data === 'object' ? 'an object' : `a ${typeof data}`)
+  if (data.length !== wanted) throw fault(String(data.length))
+  const accepts = acceptedBy(type.dtype)
+  for (let i = 0; i < wanted; i++) {
+    const value: unknown = data[i]
+    if (typeof value !== 'number' || !accepts(value))
+      throw new EffuseError({
+        code: 'EF408',
+        message: `the variable "${name}" is ${type.dtype}; element ${i} is ${typeof value === 'string' ? JSON.stringify(value) : String(value)}`,
+      })
+  }
+  return hostArrayOf(type.dtype, data)
 }
+
+const acceptedBy = (dtype: DType): ((x: number) => boolean) =>
+  isFloat(dtype) ? () => true : dtype === 'bool' ? (x) => x === 0 || x === 1 : (x) => x === (x | 0)

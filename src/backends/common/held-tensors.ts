@@ -12,6 +12,9 @@ export const holdTensor = (holder: object, tensor: HeldTensor): void => {
   held.set(holder, tensor)
 }
 export const heldTensor = (holder: object): HeldTensor | null => held.get(holder) ?? null
+const dropped = new WeakSet<object>()
 export const dropTensor = (holder: object): void => {
-  held.delete(holder)
+  if (held.delete(holder)) dropped.add(holder)
 }
+/** A holder that was disposed of: for messages that say so. */
+export const wasDropped = (holder: object): boolean => dropped.has(holder)

@@ -1,6 +1,6 @@
 /** The reference backend: the interpreter behind the backend contract. Slow, and right. */
 import { EffuseError } from '../../ir/diagnostics.ts'
-import { interpret, type Mode } from '../../ir/interpret.ts'
+import { interpret, type Mode, type Numbers } from '../../ir/interpret.ts'
 import { liveOrder, variablesOf } from '../../ir/graph.ts'
 import { genericTarget } from '../../ir/target.ts'
 import type { Graph } from '../../ir/types.ts'
@@ -17,6 +17,7 @@ import type {
   VariableSpec,
 } from '../backend.ts'
 import { hostArrayOf } from '../backend.ts'
+import { readForeign } from '../common/foreign-tensor.ts'
 import { makeHostStore } from '../common/host-store.ts'
 import type { PlanName } from '../../passes/pass.ts'
 
@@ -61,8 +62,8 @@ const referenceRunnable = (program: Program, cx: CompileContext, mode: Mode): Ru
   ): Promise<ReadonlyMap<string, DeviceTensor>> => {
     const graph = planOf(plan)
     const inputs = Object.fromEntries(
-      [...feeds].map(([name, feed]) => [name, 'host' in feed ? feed.host : (feed.native as HostArray)]),
-    ) // natives are this backend's own
+      await Promise.all([...feeds].map(async ([name, feed]) => [name, await numbersOf(name, feed)] as const)),
+    )
     const { outputs, updates } = interpret(graph, { inputs, variables: await valuesOf(graph), mode, ...at })
     for (const [name, { dtype, data }] of updates) {
       const binding = bindings.get(name)
@@ -71,7 +72,15 @@ const referenceRunnable = (program: Program, cx: CompileContext, mode: Mode): Ru
     return new Map(
       Object.entries(outputs).map(([name, { dtype, shape, data }]): [string, DeviceTensor] => {
         const host = hostArrayOf(dtype, data)
-        return [name, { type: { dtype, shape }, native: host, read: () => Promise.resolve(host), dispose: () => {} }]
+        return [
+          name,
+          {
+            type: { dtype, shape },
+            native: host,
+            read: () => Promise.resolve(hostArrayOf(dtype, host)),
+            dispose: () => {},
+          },
+        ]
       }),
     )
   }
@@ -83,4 +92,10 @@ const referenceRunnable = (program: Program, cx: CompileContext, mode: Mode): Ru
     profile: () => Promise.resolve([]),
     dispose: () => {},
   }
+}
+
+/** A result of this backend is its array; what comes from elsewhere is read. */
+const numbersOf = async (name: string, feed: FeedTensor): Promise<Numbers> => {
+  if ('host' in feed) return feed.host
+  return ArrayBuffer.isView(feed.native) ? (feed.native as HostArray) : readForeign(name, feed.type, feed.native) // views are this backend's own
 }

@@ -1,6 +1,6 @@
 /** Running planned programs: feeds in, steps, updates committed together, results out. */
 import { EffuseError, invariant } from '../../ir/diagnostics.ts'
-import { elements, showType, type Type } from '../../ir/types.ts'
+import { showType, type Type } from '../../ir/types.ts'
 import { planNames, type PlanName } from '../../passes/pass.ts'
 import {
   hostArrayOf,
@@ -13,6 +13,7 @@ import {
   type RunContext,
   type Runnable,
 } from '../backend.ts'
+import { readForeign } from '../common/foreign-tensor.ts'
 import { planGraph, type CompiledPlan } from './compiled-plan.ts'
 import type { Device } from './device.ts'
 import type { Buffers } from './plan-types.ts'
@@ -160,16 +161,8 @@ const nativeFeed = async (name: string, type: Type, native: unknown, device: Dev
   if (typeof native === 'object' && native !== null) {
     const { dataId } = native as { readonly dataId?: unknown }
     if (typeof dataId === 'object' && dataId !== null && device.holds(dataId)) return { dataId }
-    if ('data' in native && typeof native.data === 'function') {
-      const host = await (native.data as () => Promise<ArrayLike<number>>)() // a tf.Tensor, by its method
-      if (host.length === elements(type.shape)) return { host }
-    }
   }
-  throw new EffuseError({
-    code: 'EF402',
-    message: `the input "${name}" is ${showType(type)}; what was fed is no tensor that tfjs can read, or was disposed of`,
-    hint: 'feed a typed array, a nested list, a tf.Tensor or a result of this backend',
-  })
+  return { host: await readForeign(name, type, native) }
 }
 
 const feedInputs = (plan: CompiledPlan, fed: ReadonlyMap<string, Fed>, buffers: Buffers, device: Device): void => {
