@@ -1,4 +1,5 @@
 /** The command line as a function: argv in, exit code out. 0 done, 1 the work failed, 2 the command line was wrong. */
+import { environment } from '#platform'
 import { Command, CommanderError } from 'commander'
 import { EffuseError, type ErrorCode } from '../ir/diagnostics.ts'
 import { addBench } from './commands/bench.ts'
@@ -45,10 +46,12 @@ const report = (error: unknown, isJson: boolean, io: Io): number => {
     return 2
   }
   if (!(error instanceof EffuseError)) {
-    const message = error instanceof Error ? (error.stack ?? error.message) : String(error)
-    if (isJson) io.out(JSON.stringify({ error: { code: 'EF901', message, hint: 'please report it' } }))
-    else io.err(`fault in effuse: ${message}`)
-    return 1
+    // effuse's own code throws EffuseErrors: this comes from a model's module, or is a fault of effuse.
+    const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+    const hint =
+      'a fault of effuse, or of your own model where it has code of yours; EFFUSE_DEBUG=1 shows where it arose'
+    if (environment('EFFUSE_DEBUG') !== undefined && error instanceof Error) io.err(error.stack ?? message)
+    return report(new EffuseError({ code: 'EF901', message, hint, cause: error }), isJson, io)
   }
   if (isJson) io.out(JSON.stringify({ error: { code: error.code, message: error.message, hint: error.hint ?? null } }))
   else

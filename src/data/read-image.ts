@@ -137,14 +137,31 @@ export const listImages = async (paths: readonly string[]): Promise<readonly str
       all.push(path)
       continue
     }
-    const inside = (await readdir(path, { recursive: true })).filter((name) => extensions.test(name)).sort()
+    const inside = await picturesIn(path)
     if (inside.length === 0)
       throw new EffuseError({
         code: 'EF507',
         message: `the folder ${path} holds no pictures`,
         hint: 'names ending in .jpg, .png, .webp, .gif, .tiff or .avif are looked for',
       })
-    all.push(...inside.map((name) => join(path, name)))
+    all.push(...inside)
   }
   return all
+}
+
+/** Folders may have names like pictures; a folder that cannot be read is an error, not an empty one. */
+const picturesIn = async (folder: string): Promise<readonly string[]> => {
+  try {
+    const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+    return entries
+      .filter((entry) => !entry.isDirectory() && extensions.test(entry.name))
+      .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
+      .sort()
+  } catch (error) {
+    throw new EffuseError({
+      code: 'EF501',
+      message: `the folder ${folder} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+      cause: error,
+    })
+  }
 }

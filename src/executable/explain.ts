@@ -112,10 +112,13 @@ const askedNodes = (graph: Graph, asked: string): readonly Node[] => {
   const below =
     exact.length > 0 ? exact : nodes.filter((n) => n.path.startsWith(`${asked}/`) || globFilter(asked)(n.path))
   if (below.length > 0) return below
-  const paths = [...new Set(nodes.map((n) => n.path))]
+  const paths = [...new Set(nodes.map((n) => n.path))].filter((path) => path !== '')
   throw new EffuseError({
     code: 'EF407',
     message: `no node of ${graph.name} has the path "${asked}"`,
-    hint: `did you mean "${nearest(asked, paths)}"?`,
+    hint:
+      paths.length === 0
+        ? 'nothing in it has a path; %0, %1 … name its values in order'
+        : `did you mean "${nearest(asked, paths)}"?`,
   })
 }

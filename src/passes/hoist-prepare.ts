@@ -4,7 +4,7 @@
  * where a plan updates the variables it reads, nothing may be hoisted.
  */
 import { Edit } from '../ir/edit.ts'
-import { cached, liveOrder, nodeAt, refKey, rootsOf } from '../ir/graph.ts'
+import { cached, liveOrder, nodeAt, refKey, rootsOf, variablesOf } from '../ir/graph.ts'
 import { setSideTables, sideTables } from '../ir/side-tables.ts'
 import type { Graph, Node, Ref, Update } from '../ir/types.ts'
 import type { Value } from '../ir/value.ts'
@@ -41,6 +41,7 @@ interface Crossing {
 const crossingValues = (graph: Graph): readonly Crossing[] => {
   const isStatic = staticNodes(graph)
   const crossing = new Map<number, Crossing>()
+  const names = derivedNames(graph)
   const cross = (ref: Ref): void => {
     const node = nodeAt(graph, ref.id)
     const [operand] = node.inputs
@@ -52,11 +53,21 @@ const crossingValues = (graph: Graph): readonly Crossing[] => {
     )
       return
     if (node.op === 'broadcast') cross(operand)
-    else crossing.set(refKey(ref), { ref, node, name: `${derivedPrefix}${crossing.size}` })
+    else crossing.set(refKey(ref), { ref, node, name: names() })
   }
   for (const node of liveOrder(graph)) if (!isStatic.has(node.id)) for (const ref of node.inputs) cross(ref)
   for (const ref of rootsOf(graph)) cross(ref)
   return [...crossing.values()]
+}
+
+/** Names that the graph does not use yet: a graph in text may have been through this pass. */
+const derivedNames = (graph: Graph): (() => string) => {
+  const taken = new Set(variablesOf(graph).map((n) => n.attrs.name))
+  let next = 0
+  return () => {
+    while (taken.has(`${derivedPrefix}${next}`)) next++
+    return `${derivedPrefix}${next++}`
+  }
 }
 
 const staticNodes = (graph: Graph): ReadonlySet<number> => {

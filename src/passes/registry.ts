@@ -1,7 +1,7 @@
 /** Passes by name, for the command line, tests and reproducers; and pipelines from their text form. */
 import { EffuseError } from '../ir/diagnostics.ts'
 import { nearest } from '../ir/parse.ts'
-import { opDef } from '../ir/ops/index.ts'
+import { isOpName, opDef, opNames } from '../ir/ops/index.ts'
 import { differentiate } from './autodiff/differentiate.ts'
 import { cse } from './cse.ts'
 import { dce } from './dce.ts'
@@ -67,6 +67,13 @@ export const passFactories: readonly PassFactory[] = [
         throw new EffuseError({
           code: 'EF302',
           message: `pass decompose: option "ops" must be a list of names, got ${JSON.stringify(ops)}`,
+        })
+      const unknown = ops.find((op) => !isOpName(op))
+      if (unknown !== undefined)
+        throw new EffuseError({
+          code: 'EF302',
+          message: `pass decompose: there is no op "${unknown}"`,
+          hint: `did you mean ${nearest(unknown, opNames)}?`,
         })
       const wanted = new Set<string>(ops)
       return { ...decompose((n) => wanted.has(n.op)), options: { ops } }

@@ -49,7 +49,7 @@ export interface DebugOptions {
   readonly log: (line: string) => void
 }
 
-/** The graph before the failing pass and the passes still to run. */
+/** The graphs of all plans before the failing pass, and the passes still to run. */
 export interface Reproducer {
   readonly graph: string
   readonly passes: string
@@ -152,9 +152,8 @@ const failure = (
   found: readonly Diagnostic[] = [],
   broken: Graph | null = null,
 ): EffuseError => {
-  const graph = plans.run ?? plans.micro ?? plans.evaluate
   const reproducer: Reproducer = {
-    graph: graph === undefined ? '' : print(graph),
+    graph: planNames.flatMap((plan) => (plans[plan] === undefined ? [] : print(plans[plan]))).join(''),
     passes: rest.map(passText).join(','),
   }
   const file = options.saveReproducer?.(reproducer) ?? null

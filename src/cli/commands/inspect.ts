@@ -26,9 +26,11 @@ export const addInspect = (program: Command, io: Io): void => {
       const model = await modelByName(options.model)
       const executable = await compile(model, { ...compileOptionsOf(options), batch })
       try {
-        if (options.after !== undefined) return printAfter(options.after, executable.passes, io)
+        const after = options.after === undefined ? null : graphAfter(options.after, executable.passes)
         if (options.html !== undefined)
           await writeFileAtomic(options.html, new TextEncoder().encode(htmlReport(model, executable, batch)))
+        if (after !== null)
+          return io.out(options.json === true ? JSON.stringify(after, null, 2) : after.graph.trimEnd())
         const report = inspectReport(model, executable, batch)
         if (options.json === true) return io.out(JSON.stringify(report, null, 2))
         io.out(`${report.model} on ${report.backend} (${executable.backendReason})\n`)
@@ -62,7 +64,11 @@ export const addInspect = (program: Command, io: Io): void => {
     })
 }
 
-const printAfter = (name: string, records: Awaited<ReturnType<typeof compile>>['passes'], io: Io): void => {
+/** The last graph that a pass left, in text. @throws EffuseError EF301 */
+const graphAfter = (
+  name: string,
+  records: Awaited<ReturnType<typeof compile>>['passes'],
+): { readonly pass: string; readonly plan: string; readonly graph: string } => {
   const found = records.filter((r) => r.name === name)
   const last = found.at(-1)
   if (last === undefined)
@@ -70,5 +76,5 @@ const printAfter = (name: string, records: Awaited<ReturnType<typeof compile>>['
       code: 'EF301',
       message: `no pass "${name}" ran; those that did: ${[...new Set(records.map((r) => r.name))].join(', ')}`,
     })
-  io.out(print(last.after).trimEnd())
+  return { pass: name, plan: last.plan, graph: print(last.after) }
 }
