@@ -1,6 +1,6 @@
 /** The options of compile(): their types, their checks, and what the environment adds. */
 import type { Backend } from '../backends/backend.ts'
-import { EffuseError } from '../ir/diagnostics.ts'
+import { EffuseError, showGiven } from '../ir/diagnostics.ts'
 import { nearest } from '../ir/parse.ts'
 import type { Pipeline } from '../passes/pipeline.ts'
 import type { Variables } from './variables.ts'
@@ -86,7 +86,7 @@ export const checkOptions = (options: CompileOptions): void => {
     if (value !== undefined && !accepts(value))
       throw new EffuseError({
         code: 'EF403',
-        message: `option "${name}" must be ${expects}, got ${typeof value === 'function' ? 'a function' : JSON.stringify(value)}`,
+        message: `option "${name}" must be ${expects}, got ${showGiven(value)}`,
       })
   }
 }

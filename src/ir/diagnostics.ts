@@ -88,6 +88,25 @@ export class EffuseError extends Error {
   }
 }
 
+const shownMax = 200
+
+/** Any value for a message: JSON where it has some, else a word for it; cut where it is long. Never fails. */
+export const showGiven = (value: unknown): string => {
+  const text = wordsFor(value)
+  return text.length > shownMax ? `${text.slice(0, shownMax)}…` : text
+}
+
+const wordsFor = (value: unknown): string => {
+  if (typeof value === 'function') return 'a function'
+  if (typeof value === 'string') return JSON.stringify(value)
+  if (typeof value !== 'object' || value === null) return String(value)
+  try {
+    return JSON.stringify(value) ?? 'an object'
+  } catch {
+    return 'an object' // a circle, or a bigint inside
+  }
+}
+
 /** Fails with EF901 where something that effuse itself promises does not hold. */
 export function invariant(condition: boolean, message: () => string): asserts condition {
   if (condition) return

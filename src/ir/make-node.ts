@@ -1,5 +1,5 @@
 /** Making one node: attributes checked, types inferred, everything frozen. The only place where nodes come into being. */
-import { EffuseError, type Diagnostic } from './diagnostics.ts'
+import { EffuseError, showGiven, type Diagnostic } from './diagnostics.ts'
 import { isRecord } from './attrs.ts'
 import { opDef } from './ops/index.ts'
 import type { OpAttrs, OpName } from './signatures.ts'
@@ -82,7 +82,7 @@ const completeAttrs = (parts: NodeParts): { readonly [name: string]: unknown } |
       return fault(
         parts,
         'EF102',
-        `attribute "${name}" of ${parts.op} must be ${spec.expects}, got ${JSON.stringify(value)}`,
+        `attribute "${name}" of ${parts.op} must be ${spec.expects}, got ${showGiven(value)}`,
       )
     complete[name] = value
   }

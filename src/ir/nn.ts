@@ -3,7 +3,7 @@
  * Initial values are those of the EfficientNet reference: variance scaling over fan-out.
  */
 import { builderOf, isValue, joinPath } from './build.ts'
-import { EffuseError } from './diagnostics.ts'
+import { EffuseError, showGiven } from './diagnostics.ts'
 import type { ConvOptions } from './emitter.ts'
 import { mean, mul, reshape, sigmoid } from './functions.ts'
 import type { Initializer } from './initializers.ts'
@@ -69,7 +69,7 @@ const layer = (kind: string, x: Value, name: unknown, rank: number, body: () => 
     throw new EffuseError({
       code: 'EF111',
       path: b.path,
-      message: `nn.${kind}: a layer with variables needs a name, got ${JSON.stringify(name)}`,
+      message: `nn.${kind}: a layer with variables needs a name, got ${showGiven(name)}`,
       hint: `nn.${kind}(x, { name: 'stem/conv', … })`,
     })
   }
@@ -92,7 +92,7 @@ const count = (x: Value, what: string, value: unknown): number => {
   throw new EffuseError({
     code: 'EF111',
     path,
-    message: `${path}: ${what} must be a positive integer, got ${typeof value === 'number' ? String(value) : JSON.stringify(value)}`,
+    message: `${path}: ${what} must be a positive integer, got ${showGiven(value)}`,
   })
 }
 const kernelSize = (x: Value, kernel: Pair | number): Pair => {

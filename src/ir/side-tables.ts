@@ -63,5 +63,11 @@ export const callSiteOf = (error: Error | undefined): string | null => {
   return place?.replace(/^file:\/\//, '') ?? null
 }
 
+/** Paths and file: URLs, of Windows too, in one form. */
+const normalized = (text: string): string => text.replace(/file:\/\/(?:\/(?=[A-Za-z]:))?/g, '').replaceAll('\\', '/')
+
+/** The folder that effuse's own modules lie in, whatever its name; null where a bundler made one file of everything. */
+const ownFolder = /^(.*\/)ir\/side-tables\.[jt]s/.exec(normalized(import.meta.url))?.[1] ?? null
+
 const isOwnFrame = (line: string): boolean =>
-  /[/\\]effuse[/\\](?:src|dist)[/\\]|[/\\]src[/\\](?:ir|models|passes)[/\\]|node:internal|<anonymous>\)$/.test(line)
+  (ownFolder !== null && normalized(line).includes(ownFolder)) || /node:internal|<anonymous>\)$/.test(line)

@@ -1,5 +1,5 @@
 /** The options of efficientNet(): types, defaults and checks. */
-import { EffuseError } from '../ir/diagnostics.ts'
+import { EffuseError, showGiven } from '../ir/diagnostics.ts'
 import { nearest } from '../ir/parse.ts'
 import type { BlockRow } from './efficientnet-variants.ts'
 
@@ -115,7 +115,7 @@ const checkRecord = (what: string, prefix: string, record: object, known: { read
     if (value !== undefined && !check[1](value))
       throw new EffuseError({
         code: 'EF403',
-        message: `option "${prefix}${name}" must be ${check[0]}, got ${JSON.stringify(value)}`,
+        message: `option "${prefix}${name}" must be ${check[0]}, got ${showGiven(value)}`,
       })
   }
 }

@@ -19,7 +19,7 @@ import {
 } from './efficientnet.ts'
 import { architectureOf } from './efficientnet-variants.ts'
 import { imagenetLabels } from './imagenet-labels.ts'
-import { conventionsOf, type Hints, type TimmConfig } from './import/conventions.ts'
+import { conventionsOf, type Hints, timmConfig, type TimmConfig } from './import/conventions.ts'
 import { layoutOrder, permuted, permutedShape } from './import/layout.ts'
 import { type Family, familyOf, renamingOf } from './import/names.ts'
 
@@ -239,8 +239,8 @@ const labelled = (
 /** timm's config.json in the same folder; null where there is none. */
 const configBeside = async (path: string): Promise<TimmConfig | null> => {
   try {
-    const found: unknown = JSON.parse(new TextDecoder().decode(await readFile(path.replace(/[^/\\]*$/, 'config.json'))))
-    return typeof found === 'object' && found !== null ? (found as TimmConfig) : null // fields are checked where they are used
+    const bytes = await readFile(path.replace(/[^/\\]*$/, 'config.json'))
+    return timmConfig(JSON.parse(new TextDecoder().decode(bytes)))
   } catch {
     return null
   }

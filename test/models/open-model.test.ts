@@ -1,7 +1,7 @@
 /** Reading weights into models: names and layouts of other libraries, effuse's own files, and what is refused. */
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -125,7 +125,22 @@ describe('names and layouts of other libraries', () => {
       1e-5,
       Math.round(25.5),
     ])
+    // What config.json says in another way than timm does is as if it said nothing.
+    for (const config of [
+      '[]',
+      '"x"',
+      '{"architecture": 5, "pretrained_cfg": {"mean": "x", "std": 1}}',
+      '{"architecture": "resnet50"}',
+    ]) {
+      await writeFile(join(folder, 'config.json'), config)
+      expect(text(await openModel(path))).toEqual(['same', 1e-3, 128])
+    }
     await rm(join(folder, 'config.json'))
+    // The name of the file counts, not that of a folder around it.
+    await mkdir(join(folder, 'efficientnet_b0'))
+    await writeFile(join(folder, 'efficientnet_b0', 'tf_efficientnet_b0.safetensors'), timm)
+    expect(text(await openModel(join(folder, 'efficientnet_b0', 'tf_efficientnet_b0.safetensors')))[1]).toBe(1e-3)
+    await rm(join(folder, 'efficientnet_b0'), { recursive: true })
   })
 
   test('what cannot be known, or fits nothing, is an error that says what to do', async () => {

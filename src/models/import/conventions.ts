@@ -12,13 +12,25 @@ export type Format = (typeof formats)[number]
 
 /** timm's config.json, as far as it matters. */
 export interface TimmConfig {
-  readonly architecture?: string
-  readonly pretrained_cfg?: {
-    readonly mean?: readonly number[]
-    readonly std?: readonly number[]
-    readonly input_size?: readonly number[]
+  readonly architecture: string | undefined
+  readonly mean: readonly number[] | undefined
+  readonly std: readonly number[] | undefined
+}
+
+/** What a parsed config.json says of these; a field of another kind is as one that is not there. */
+export const timmConfig = (found: unknown): TimmConfig => {
+  const { architecture, pretrained_cfg: pretrained } = recordOf(found)
+  const { mean, std } = recordOf(pretrained)
+  return {
+    architecture: typeof architecture === 'string' ? architecture : undefined,
+    mean: numbersOf(mean),
+    std: numbersOf(std),
   }
 }
+const recordOf = (value: unknown): { readonly [name: string]: unknown } =>
+  typeof value === 'object' && value !== null ? (value as { readonly [name: string]: unknown }) : {} // any object is one
+const numbersOf = (value: unknown): readonly number[] | undefined =>
+  Array.isArray(value) && value.every((x): x is number => typeof x === 'number') ? value : undefined
 
 export interface Hints {
   readonly format?: string | undefined
@@ -73,7 +85,8 @@ const formatOf = (family: Family, { format, fileName, config }: Hints): Format =
   }
   if (family !== 'timm') return family
   // Both of timm's families have the same names and shapes; TensorFlow's pad differently and have another epsilon.
-  const told = config?.architecture ?? /(?:tf_)?efficientnet_(?:b\d|lite\d)/.exec(fileName ?? '')?.[0]
+  // The last name in the path counts: a folder efficientnet_b0 may hold tf_efficientnet_b0.safetensors.
+  const told = timmName(config?.architecture) ?? timmName(fileName)
   if (told !== undefined) return told.startsWith('tf_') ? 'timm-tf' : 'timm'
   throw new EffuseError({
     code: 'EF505',
@@ -83,10 +96,13 @@ const formatOf = (family: Family, { format, fileName, config }: Hints): Format =
   })
 }
 
+const timmName = (text: string | undefined): string | undefined =>
+  text?.match(/(?:tf_)?efficientnet_(?:b\d|lite\d)/g)?.at(-1)
+
 const statistics = (
   config: TimmConfig | null | undefined,
 ): { readonly mean: readonly number[]; readonly std: readonly number[] } | null => {
-  const { mean, std } = config?.pretrained_cfg ?? {}
+  const { mean, std } = config ?? {}
   return mean === undefined || std === undefined
     ? null
     : { mean: mean.map((x) => x * 255), std: std.map((x) => x * 255) }

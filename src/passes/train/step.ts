@@ -1,6 +1,6 @@
 /** trainingStep(): a declaration. Its graph is the model with loss and targets; the passes of the training pipeline make the step of it. */
 import { typeAt, type Model } from '../../ir/model.ts'
-import { EffuseError } from '../../ir/diagnostics.ts'
+import { EffuseError, showGiven } from '../../ir/diagnostics.ts'
 import { Edit } from '../../ir/edit.ts'
 import { liveOrder } from '../../ir/graph.ts'
 import type { Graph, Ref } from '../../ir/types.ts'
@@ -118,7 +118,7 @@ const checkStepOptions = ({ weightDecay, emaDecay, clipNorm, lossScale }: StepOp
     if (value !== undefined && !accepts)
       throw new EffuseError({
         code: 'EF403',
-        message: `option "${name}" must be ${expects}, got ${JSON.stringify(value)}`,
+        message: `option "${name}" must be ${expects}, got ${showGiven(value)}`,
       })
   }
   check('weightDecay', weightDecay, Number(weightDecay) >= 0, 'a number of at least 0')
