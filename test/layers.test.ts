@@ -15,7 +15,8 @@ const layers = {
   // Beside one another: what is made with a compiler.
   models: { files: ['src/models/'], imports: ['ir', 'platform', 'io', 'compile'] },
   train: { files: ['src/train/'], imports: ['ir', 'passes', 'platform', 'io', 'backends', 'compile'] },
-  data: { files: ['src/data/'], imports: ['ir', 'platform', 'io'] },
+  // Sources for the loop: they know what it asks for, never the loop itself.
+  data: { files: ['src/data/'], imports: ['ir', 'platform', 'io', 'train'] },
   distributed: { files: ['src/distributed/'], imports: ['ir', 'passes', 'platform', 'io', 'backends', 'compile'] },
   inspect: { files: ['src/inspect/'], imports: ['ir', 'passes', 'platform', 'io', 'backends', 'compile'] },
   testing: { files: ['src/testing/'], imports: ['ir', 'passes', 'platform', 'backends', 'compile'] },
