@@ -4,7 +4,7 @@
  */
 import type { NodeId } from './types.ts'
 
-/** Code -> title. 1xx graphs, 2xx text, 3xx passes, 4xx running, 5xx files and weights, 6xx command line, 9xx effuse's own faults. */
+/** Code -> title. 1xx graphs, 2xx text, 3xx passes, 4xx running, 5xx files and weights, 6xx command line, 7xx training, 9xx effuse's own faults. */
 export const errorCodes = {
   EF101: 'operands do not fit the op',
   EF102: 'an attribute is wrong',
@@ -39,8 +39,11 @@ export const errorCodes = {
   EF505: 'weights do not fit the model',
   EF506: 'picture cannot be decoded',
   EF507: 'no pictures found',
+  EF508: 'a run cannot be resumed',
   EF601: 'wrong command line',
   EF602: 'model not found',
+  EF701: 'data does not fit',
+  EF702: 'training stopped: a number is not finite',
   EF901: 'fault in effuse',
 } as const
 export type ErrorCode = keyof typeof errorCodes

@@ -1,0 +1,172 @@
+/** The options of fit(): types, defaults and checks. */
+import type { CompileOptions } from '../executable/options.ts'
+import type { WeightsSource } from '../executable/weights.ts'
+import type { Variables } from '../executable/variables.ts'
+import { EffuseError, showGiven } from '../ir/diagnostics.ts'
+import type { Model } from '../ir/model.ts'
+import { nearest } from '../ir/parse.ts'
+import type { Signature } from '../ir/value.ts'
+import type { Loss } from '../passes/train/losses.ts'
+import type { Optimizer } from '../passes/train/optimizers.ts'
+import type { StepOptions } from '../passes/train/step.ts'
+import type { CheckpointStore } from './checkpoint-store.ts'
+import type { Stage, TrainingEvent } from './events.ts'
+import type { DataSource } from './source.ts'
+import type { StagesOptions } from './stages.ts'
+
+/** What an optimizer's schedule may depend on. */
+export interface RunFigures {
+  /** Updates in one pass over the data. */
+  readonly stepsPerEpoch: number
+  /** Updates of the whole run. */
+  readonly steps: number
+  readonly epochs: number
+  /** Rows of one update: batch times accumulate. */
+  readonly globalBatch: number
+}
+
+export interface EarlyStop {
+  /** Epochs without improvement after which the run ends. */
+  readonly patience: number
+  /** Least improvement of top-1 that counts, 0 to 1. Default 0. */
+  readonly least?: number | undefined
+}
+
+export interface FitOptions<T extends Signature = Signature, O extends Signature = Signature>
+  extends Pick<StepOptions, 'weightDecay' | 'emaDecay' | 'clipNorm' | 'frozen' | 'lossScale'>,
+    Pick<CompileOptions, 'backend' | 'amp' | 'xla' | 'seed' | 'signal'> {
+  readonly data: { readonly train: DataSource; readonly test?: DataSource | undefined }
+  readonly loss: Loss<T, NoInfer<O>>
+  readonly optimizer: Optimizer | ((run: RunFigures) => Optimizer)
+  readonly epochs: number
+  /** Rows of one micro-batch. */
+  readonly batch: number
+  /** Micro-batches of one update. Default 1. */
+  readonly accumulate?: number | undefined
+  readonly stages?: StagesOptions | undefined
+  /** Without stages: strength of augmentation, in the source's units. */
+  readonly augmentation?: number | undefined
+  /** Without stages: alpha of mixup; needs a loss of distributions. */
+  readonly mixup?: number | undefined
+  /** Where checkpoints go; absent: none are written. */
+  readonly checkpoints?: CheckpointStore | undefined
+  /** Updates between checkpoints, besides the one at the end of each epoch. */
+  readonly checkpointEvery?: number | undefined
+  /** How many of the latest stay, besides the best. Default 3. */
+  readonly keepCheckpoints?: number | undefined
+  /** Go on from the latest checkpoint where there is one. Default false. */
+  readonly resume?: boolean | undefined
+  /** Weights to start from, of another run or of a file; absent: the model's initial values. */
+  readonly variables?: Variables | WeightsSource | undefined
+  /** Epochs between evaluations of `data.test`; the last epoch is always evaluated. Default 1. */
+  readonly evaluateEvery?: number | undefined
+  /** Rows of a batch of the evaluation. Default: batch. */
+  readonly evaluationBatch?: number | undefined
+  readonly earlyStop?: EarlyStop | undefined
+  /** Skipped updates in a row after which a run with a dynamic loss scale gives up. Default 20. */
+  readonly skippedMax?: number | undefined
+  /** Texts kept in the checkpoints. */
+  readonly metadata?: { readonly [key: string]: string } | undefined
+  readonly onEvent?: ((event: TrainingEvent) => void) | undefined
+}
+
+/** The model, or how to make it for a stage: picture size and dropout may change between stages, variables may not. */
+export type ModelForStage<I extends Signature, O extends Signature> = Model<I, O> | ((stage: Stage) => Model<I, O>)
+
+type Check = readonly [expects: string, accepts: (value: unknown) => boolean]
+const isCount = (v: unknown): boolean => Number.isSafeInteger(v) && Number(v) > 0
+const positive: Check = ['a positive integer', isCount]
+const atLeast0: Check = ['a number of at least 0', (v) => typeof v === 'number' && v >= 0 && v < Infinity]
+const isObject = (v: unknown): v is object => typeof v === 'object' && v !== null
+const isSource = (v: unknown): boolean =>
+  isObject(v) && 'batches' in v && typeof v.batches === 'function' && 'classes' in v && 'length' in v
+const anything: Check = ['a value', () => true] // checked where it is used: trainingStep(), compile()
+
+const checks: { readonly [K in keyof Required<FitOptions>]: Check } = {
+  data: [
+    '{ train, test? }, each with classes, length and batches()',
+    (v) =>
+      isObject(v) && 'train' in v && isSource(v.train) && (!('test' in v) || v.test === undefined || isSource(v.test)),
+  ],
+  loss: ['a loss such as crossEntropy()', (v) => isObject(v) && 'targets' in v],
+  optimizer: [
+    'an optimizer such as rmsprop({ learningRate }), or a function that makes one',
+    (v) => typeof v === 'function' || (isObject(v) && 'kind' in v),
+  ],
+  epochs: positive,
+  batch: positive,
+  accumulate: positive,
+  stages: ['{ count, from, to }', (v) => isObject(v) && 'count' in v && 'from' in v && 'to' in v],
+  augmentation: atLeast0,
+  mixup: atLeast0,
+  checkpoints: ['a store of checkpoints', (v) => isObject(v) && 'list' in v && 'write' in v],
+  checkpointEvery: positive,
+  keepCheckpoints: positive,
+  resume: ['true or false', (v) => typeof v === 'boolean'],
+  variables: anything,
+  evaluateEvery: positive,
+  evaluationBatch: positive,
+  earlyStop: [
+    '{ patience, least? }, patience a positive integer',
+    (v) =>
+      isObject(v) &&
+      'patience' in v &&
+      isCount(v.patience) &&
+      (!('least' in v) || v.least === undefined || Number(v.least) >= 0),
+  ],
+  skippedMax: positive,
+  metadata: ['an object of texts', isObject],
+  onEvent: ['a function', (v) => typeof v === 'function'],
+  weightDecay: anything,
+  emaDecay: anything,
+  clipNorm: anything,
+  frozen: anything,
+  lossScale: anything,
+  backend: anything,
+  amp: anything,
+  xla: anything,
+  seed: anything,
+  signal: anything,
+}
+const needed = ['data', 'loss', 'optimizer', 'epochs', 'batch'] as const
+
+/** @throws EffuseError EF403 naming the option, what it takes and what came. */
+export const checkFitOptions = (options: FitOptions): void => {
+  const names = Object.keys(checks)
+  for (const [name, value] of Object.entries(options)) {
+    const check = Object.hasOwn(checks, name) ? checks[name as keyof typeof checks] : undefined
+    if (check === undefined)
+      throw new EffuseError({
+        code: 'EF403',
+        message: `fit() has no option "${name}"; it has ${names.join(', ')}`,
+        hint: `did you mean "${nearest(name, names)}"?`,
+      })
+    if (value !== undefined && !check[1](value))
+      throw new EffuseError({ code: 'EF403', message: `option "${name}" must be ${check[0]}, got ${showGiven(value)}` })
+  }
+  for (const name of needed)
+    if (options[name] === undefined)
+      throw new EffuseError({ code: 'EF403', message: `fit() needs the option "${name}": ${checks[name][0]}` })
+  if (options.earlyStop !== undefined && options.data.test === undefined)
+    throw new EffuseError({
+      code: 'EF403',
+      message: 'earlyStop needs data.test: improvement is measured there',
+      hint: 'give held-out data, or leave earlyStop out',
+    })
+  if (options.resume === true && options.checkpoints === undefined)
+    throw new EffuseError({ code: 'EF403', message: 'resume needs the option "checkpoints": where to go on from' })
+}
+
+/** Updates and micro-batches of a run. @throws EffuseError EF701 where one update needs more rows than there are. */
+export const figuresOf = ({ data, epochs, batch, accumulate = 1 }: FitOptions): RunFigures => {
+  const globalBatch = batch * accumulate
+  const { length } = data.train
+  if (globalBatch > length)
+    throw new EffuseError({
+      code: 'EF701',
+      message: `one update takes ${globalBatch} rows (batch ${batch}${accumulate === 1 ? '' : ` times accumulate ${accumulate}`}), and the training data has ${length}`,
+      hint: 'a smaller batch, or more data',
+    })
+  const stepsPerEpoch = Math.floor(length / globalBatch)
+  return { stepsPerEpoch, steps: stepsPerEpoch * epochs, epochs, globalBatch }
+}
