@@ -1,6 +1,6 @@
 /** A compiled program with its variables: what compile() gives. Runs queue in call order. */
-import type { Backend, FeedTensor, PlanFigures, ProfileRow, Runnable, Store } from '../backends/backend.ts'
-import { EffuseError } from '../ir/diagnostics.ts'
+import type { Backend, FeedTensor, PlanFigures, ProfileRow, RunContext, Runnable, Store } from '../backends/backend.ts'
+import { EffuseError, showGiven } from '../ir/diagnostics.ts'
 import { nodeAt } from '../ir/graph.ts'
 import type { Graph, Type } from '../ir/types.ts'
 import type { Signature } from '../ir/value.ts'
@@ -15,6 +15,12 @@ export interface Executable<I extends Signature = Signature, O extends Signature
   /** Runs once. @throws EffuseError EF401, EF402 (feeds), EF406 (disposed of) */
   run(inputs: Feeds<I>): Promise<Results<O>>
   readonly variables: Variables
+  /**
+   * Runs so far, micro-batches, skipped steps and profile() among them, failed runs not: the position in the random streams. Setting it
+   * takes effect for the runs that are called afterwards, so that a training that goes on from a checkpoint draws the numbers that it would
+   * have drawn. @throws EffuseError EF403
+   */
+  runIndex: number
   /** What each pass did, in order. */
   readonly passes: readonly PassRecord[]
   /** What became of a node of the model, by path or by name in the last graph, and why. */
@@ -50,7 +56,8 @@ export interface ExecutableParts {
 export const makeExecutable = <I extends Signature, O extends Signature>(parts: ExecutableParts): Executable<I, O> => {
   const { runnable, plans, handle, backend } = parts
   const inputs = inputTypes(parts.declared)
-  let runIndex = 0
+  /** A run takes the numbering at its call and the number at its turn. */
+  let numbering = { next: 0 }
   let preparedFor = -1
   let isDisposed = false
   let last: Promise<unknown> = Promise.resolve()
@@ -72,7 +79,7 @@ export const makeExecutable = <I extends Signature, O extends Signature>(parts: 
   const prepare = async (): Promise<void> => {
     if (plans.prepare === undefined || preparedFor === handle.store.version) return
     const { version } = handle.store
-    await runnable.run('prepare', new Map(), { seed: parts.seed, runIndex, replica: 0 })
+    await runnable.run('prepare', new Map(), { seed: parts.seed, runIndex: 0, replica: 0 }) // draws nothing
     preparedFor = version
   }
   /**
@@ -81,21 +88,24 @@ export const makeExecutable = <I extends Signature, O extends Signature>(parts: 
    */
   const enqueue = async <T>(
     given: { readonly [name: string]: unknown },
-    work: (feeds: ReadonlyMap<string, FeedTensor>) => Promise<T>,
+    work: (feeds: ReadonlyMap<string, FeedTensor>, at: RunContext) => Promise<T>,
   ): Promise<T> => {
     ensureUsable()
     const feeds = prepareFeeds(given, inputs, backend)
+    const numbers = numbering
     const result = queued(async () => {
       const prepared = await feeds
       await prepare()
-      return work(prepared)
+      const value = await work(prepared, { seed: parts.seed, runIndex: numbers.next, replica: 0 })
+      numbers.next++
+      return value
     })
     const [value] = await Promise.all([result, feeds])
     return value
   }
   const run = (given: { readonly [name: string]: unknown }): Promise<{ readonly [name: string]: Result }> =>
-    enqueue(given, async (feeds) => {
-      const results = await runnable.run('run', feeds, { seed: parts.seed, runIndex: runIndex++, replica: 0 })
+    enqueue(given, async (feeds, at) => {
+      const results = await runnable.run('run', feeds, at)
       return Object.fromEntries([...results].map(([name, tensor]) => [name, makeResult(name, tensor, backend)]))
     })
   const dispose = (): void => {
@@ -112,14 +122,26 @@ export const makeExecutable = <I extends Signature, O extends Signature>(parts: 
   return Object.freeze({
     run: run as unknown as Executable<I, O>['run'], // names and types were checked against the model's signature
     variables: parts.variables,
+    get runIndex() {
+      return numbering.next
+    },
+    set runIndex(next: number) {
+      if (!Number.isSafeInteger(next) || next < 0)
+        throw new EffuseError({
+          code: 'EF403',
+          message: `runIndex must be an integer of at least 0, got ${showGiven(next)}`,
+          hint: 'it counts runs: set what runIndex was when the checkpoint was written',
+        })
+      // Runs that wait in the queue keep the numbers that they were called with.
+      numbering = { next }
+    },
     passes: parts.records,
     explain: (pathOrNode: string) => explainNode(pathOrNode, parts),
     plan: runnable.plan,
     amp: null,
     backend: backend.name,
     backendReason: parts.backendReason,
-    profile: (given: Feeds<I>) =>
-      enqueue(given, (feeds) => runnable.profile('run', feeds, { seed: parts.seed, runIndex: runIndex++, replica: 0 })),
+    profile: (given: Feeds<I>) => enqueue(given, (feeds, at) => runnable.profile('run', feeds, at)),
     dispose,
     [Symbol.dispose]: dispose,
   })
