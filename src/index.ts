@@ -39,3 +39,20 @@ export { efficientNet, variants, type EfficientNetOptions, type Variant } from '
 export { openModel, type OpenedModel } from './models/open-model.ts'
 export { top, type TopEntry } from './models/top.ts'
 export { doctor, type DoctorReport } from './inspect/doctor.ts'
+export { memoryStore, type CheckpointStore } from './train/checkpoint-store.ts'
+export { evaluate, type EvaluateOptions } from './train/evaluate.ts'
+export type { Evaluation } from './train/evaluation-result.ts'
+export type {
+  CheckpointEvent,
+  EvaluationEvent,
+  NoticeEvent,
+  Stage,
+  StageEvent,
+  StepEvent,
+  TrainingEvent,
+} from './train/events.ts'
+export { fit } from './train/fit.ts'
+export type { EarlyStop, FitOptions, ModelForStage, RunFigures } from './train/fit-options.ts'
+export type { FitResult } from './train/fit-result.ts'
+export type { Batch, BatchRequest, Column, DataSource } from './train/source.ts'
+export { stagesOf, type StageSettings, type StagesOptions } from './train/stages.ts'

@@ -29,7 +29,14 @@ const layers = {
 const alsoDynamically: Readonly<Record<string, readonly string[]>> = { compile: ['inspect'] }
 
 /** Files that only Node loads; the right-hand sides of `#platform` and `#backends` for Node among them. */
-const nodeOnly = ['src/node.ts', 'src/cli/', 'src/data/', 'src/platform/node', 'src/backends/node.ts']
+const nodeOnly = [
+  'src/node.ts',
+  'src/cli/',
+  'src/data/',
+  'src/train/directory.ts',
+  'src/platform/node',
+  'src/backends/node.ts',
+]
 
 /** Packages, and the files that may import them. A package that is not here may not be imported at all. */
 const packages: readonly { readonly name: RegExp; readonly files: readonly string[]; readonly why: string }[] = [

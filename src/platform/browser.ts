@@ -27,3 +27,14 @@ export const saveText: Platform['saveText'] = (folder) => {
 export const environment: Platform['environment'] = () => undefined
 
 export const now: Platform['now'] = () => performance.now()
+
+/** A message to oneself: a timer would wait for 4 ms. */
+export const nextTurn: Platform['nextTurn'] = () =>
+  new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel()
+    port1.onmessage = () => {
+      port1.close()
+      resolve()
+    }
+    port2.postMessage(null)
+  })

@@ -144,3 +144,5 @@ export const saveText: Platform['saveText'] = (folder, fileName, text) => {
 export const environment: Platform['environment'] = (name) => process.env[name]
 
 export const now: Platform['now'] = () => performance.now()
+
+export const nextTurn: Platform['nextTurn'] = () => new Promise((resolve) => setImmediate(resolve))

@@ -22,4 +22,6 @@ export interface Platform {
   readonly environment: (name: string) => string | undefined
   /** Milliseconds of a clock that only runs forward, with fractions. */
   readonly now: () => number
+  /** Lets everything else that waits have its turn: signals, timers, files. Awaiting a settled promise does not. */
+  readonly nextTurn: () => Promise<void>
 }

@@ -1,0 +1,54 @@
+/** What follows a pass over the training data: evaluation, the best so far, and a checkpoint. */
+import { type Run, saveCheckpoint } from './run.ts'
+import type { EpochEnd } from './train-epoch.ts'
+
+/** Ends the epoch: the state moves to the next one. 'aborted': the evaluation was not finished, and the epoch is not ended. */
+export const evaluateEpoch = async (run: Run): Promise<EpochEnd> => {
+  const { data, epochs, evaluateEvery = 1 } = run.options
+  const { epoch } = run.state
+  const isDue = data.test !== undefined && ((epoch + 1) % evaluateEvery === 0 || epoch + 1 === epochs)
+  let isBest = false
+  if (isDue) {
+    const outcome = await evaluated(run)
+    if (outcome === 'aborted') return 'aborted'
+    isBest = outcome.isBest
+  }
+  run.state = { ...run.state, epoch: epoch + 1, batchInEpoch: 0 }
+  await saveCheckpoint(run, isBest)
+  return 'done'
+}
+
+const evaluated = async (run: Run): Promise<'aborted' | { readonly isBest: boolean }> => {
+  const { signal, earlyStop } = run.options
+  const { state } = run
+  const results = await run.runner.evaluate(signal).catch((error: unknown) => {
+    if (signal?.aborted === true) return null
+    throw error
+  })
+  if (results === null) return 'aborted'
+  const { raw, averaged } = results
+  const top1 = (averaged ?? raw).top1
+  const isBest = state.best === null || top1 > state.best.top1
+  const isGain = state.lastGain === null || top1 > state.lastGain.top1 + (earlyStop?.least ?? 0)
+  run.state = {
+    ...state,
+    top1: raw.top1,
+    emaTop1: averaged?.top1 ?? null,
+    best: isBest ? { epoch: state.epoch, top1 } : state.best,
+    lastGain: isGain ? { epoch: state.epoch, top1 } : state.lastGain,
+  }
+  run.emit({
+    kind: 'evaluation',
+    epoch: state.epoch,
+    step: state.step,
+    top1: raw.top1,
+    top5: raw.top5,
+    loss: raw.loss,
+    emaTop1: averaged?.top1 ?? null,
+    emaTop5: averaged?.top5 ?? null,
+    emaLoss: averaged?.loss ?? null,
+    count: raw.count,
+    isBest,
+  })
+  return { isBest }
+}

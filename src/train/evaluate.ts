@@ -1,0 +1,136 @@
+/** How good a network is on held-out data. */
+import { nextTurn, now } from '#platform'
+import { compile } from '../compile.ts'
+import type { Executable } from '../executable/executable.ts'
+import type { CompileOptions } from '../executable/options.ts'
+import { read, type Result } from '../executable/results.ts'
+import type { Variables } from '../executable/variables.ts'
+import type { WeightsSource } from '../executable/weights.ts'
+import { EffuseError } from '../ir/diagnostics.ts'
+import type { Model } from '../ir/model.ts'
+import type { Signature } from '../ir/value.ts'
+import { evaluationStep } from '../passes/train/evaluation.ts'
+import { crossEntropy, type Loss } from '../passes/train/losses.ts'
+import type { Evaluation } from './evaluation-result.ts'
+import { type Feeder, makeFeeder } from './feeder.ts'
+import type { Batch, DataSource } from './source.ts'
+
+export interface EvaluateOptions<T extends Signature = Signature, O extends Signature = Signature>
+  extends Pick<CompileOptions, 'backend' | 'amp' | 'xla' | 'seed' | 'signal'> {
+  readonly data: DataSource
+  /** Another executable's variables (or their averages), or weights to load. */
+  readonly variables: Variables | WeightsSource
+  /** Must say what is right row by row; default crossEntropy(). */
+  readonly loss?: Loss<T, NoInfer<O>> | undefined
+  /** Rows of one run. Default 32. */
+  readonly batch?: number | undefined
+  readonly onProgress?: ((done: number, total: number) => void) | undefined
+}
+
+/**
+ * Top-1, top-5 and loss over all rows of a source; a last short batch is filled up with blanks that do not count.
+ *
+ * @throws EffuseError EF701 (the data does not fit), EF403 (options), and what compile() throws.
+ * @example
+ * const source = { classes: ['a', 'b', 'c'], length: 2, batches: () => [{ image: new Uint8Array(2 * 224 * 224 * 3), label: Int32Array.of(0, 2) }] }
+ * const { top1 } = await evaluate(model, { data: source, variables: net.variables, batch: 2 })
+ */
+export const evaluate = async <I extends Signature, O extends Signature, T extends Signature>(
+  model: Model<I, O>,
+  { data, variables, loss, batch = 32, onProgress, ...options }: EvaluateOptions<T, O>,
+): Promise<Evaluation> => {
+  const declared = evaluationStep(model as unknown as Model, {
+    loss: (loss ?? crossEntropy()) as unknown as Loss<Signature, Signature>, // checked against the outputs when it is declared
+  }) as unknown as Model
+  using tester = await compile(declared, { ...options, batch, variables })
+  return await evaluateWith(tester, declared, { data, batch, size: sizeOf(model), signal: options.signal, onProgress })
+}
+
+/** Height and width of the pictures that a model takes; undefined for models of other inputs. */
+export const sizeOf = ({ inputs }: { readonly inputs: Signature }): readonly [number, number] | undefined => {
+  const [, height, width] = inputs['image']?.rank === 4 ? (inputs['image'].shape as readonly unknown[]) : []
+  return typeof height === 'number' && typeof width === 'number' ? [height, width] : undefined
+}
+
+/** Classes that a model tells apart; that of the data where it has no logits. @throws EffuseError EF701 where they differ */
+export const classesOf = ({ name, outputs }: Pick<Model, 'name' | 'outputs'>, data: DataSource): number => {
+  const classes = outputs['logits']?.shape[1]
+  if (typeof classes === 'number' && classes !== data.classes.length)
+    throw new EffuseError({
+      code: 'EF701',
+      message: `${name} tells ${classes} classes apart, and the data has ${data.classes.length}: ${data.classes.slice(0, 10).join(', ')}${data.classes.length > 10 ? ' …' : ''}`,
+      hint: `declare the model with classes: ${data.classes.length}`,
+    })
+  return data.classes.length
+}
+
+export interface EvaluationRun {
+  readonly data: DataSource
+  readonly batch: number
+  readonly size: readonly [number, number] | undefined
+  readonly signal?: AbortSignal | undefined
+  readonly onProgress?: ((done: number, total: number) => void) | undefined
+}
+
+/** Runs an executable of an evaluation over a source. `declared` says what it is fed. */
+export const evaluateWith = async (
+  tester: Executable,
+  declared: Model,
+  { data, batch, size, signal, onProgress }: EvaluationRun,
+): Promise<Evaluation> => {
+  const { valid: _, ...inputs } = declared.inputs
+  const feeder = makeFeeder({ inputs, batch, classes: data.classes.length })
+  const sums = { loss: 0, correct: 0, top5: 0, count: 0 }
+  const times: number[] = []
+  let from = now()
+  let index = 0
+  for await (const columns of data.batches({ batch, epoch: 0, seed: 0, size, signal })) {
+    signal?.throwIfAborted()
+    const { values, rows } = await testBatch(tester, feeder, columns, index++)
+    sums.loss += values.loss * rows
+    sums.correct += values.correct
+    sums.top5 += values.top5
+    sums.count += rows
+    await nextTurn()
+    times.push(now() - from)
+    from = now()
+    onProgress?.(sums.count, data.length)
+  }
+  if (sums.count === 0) throw new EffuseError({ code: 'EF701', message: 'the data source gave no rows to evaluate' })
+  const total = times.reduce((sum, ms) => sum + ms, 0)
+  return {
+    top1: sums.correct / sums.count,
+    top5: sums.top5 / sums.count,
+    loss: sums.loss / sums.count,
+    count: sums.count,
+    imagesPerSecond: sums.count / (total / 1000),
+    latencyMs: {
+      mean: total / times.length,
+      p90: quantile(times, 0.9),
+      p95: quantile(times, 0.95),
+      p99: quantile(times, 0.99),
+    },
+  }
+}
+
+const testBatch = async (
+  tester: Executable,
+  feeder: Feeder,
+  columns: Batch,
+  index: number,
+): Promise<{
+  readonly values: { readonly loss: number; readonly correct: number; readonly top5: number }
+  readonly rows: number
+}> => {
+  const { feeds, rows } = feeder.feed(columns, { epoch: 0, batch: index })
+  const results = await tester.run({ ...feeds, valid: rows } as never) // the feeder made them for these inputs
+  const { loss, correct, top5 } = await read(results as { readonly [name: string]: Result<'float32', 0> }) // all three are scalars
+  for (const result of Object.values(results)) result.dispose()
+  return { values: { loss: loss ?? Number.NaN, correct: correct ?? 0, top5: top5 ?? 0 }, rows }
+}
+
+/** The value below which a share of them lies: the nearest rank. */
+const quantile = (values: readonly number[], share: number): number => {
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN
+}

@@ -1,0 +1,151 @@
+/** From a source's batch to the feeds of one run: checked row by row, labels in the form that the loss wants, short batches filled up. */
+import { EffuseError, showGiven } from '../ir/diagnostics.ts'
+import type { Signature, TensorType } from '../ir/value.ts'
+import { mixColumn, mixupShares, type MixupPosition } from './mixup.ts'
+import type { Batch, Column } from './source.ts'
+
+/** Where a batch comes from, for messages. */
+export interface BatchPlace {
+  readonly epoch: number
+  readonly batch: number
+}
+export interface Fed {
+  readonly feeds: { readonly [input: string]: Column }
+  /** Rows that the source gave; the rest of the batch is blank. */
+  readonly rows: number
+}
+export interface Feeder {
+  /** @throws EffuseError EF701 */
+  feed(columns: Batch, place: BatchPlace, mixup?: MixupPosition | null): Fed
+}
+
+export interface FeederOptions {
+  /** Inputs that the source has columns for. */
+  readonly inputs: Signature
+  /** Rows of one run. */
+  readonly batch: number
+  /** How many classes the labels choose from. */
+  readonly classes: number
+}
+
+/** The input of class labels, by the name that crossEntropy() gives it. */
+const labelName = 'label'
+
+export const makeFeeder = ({ inputs, batch, classes }: FeederOptions): Feeder => {
+  const wanted = Object.entries(inputs).map(([name, type]) => ({ name, type, rowSize: rowSize(name, type) }))
+  const names = wanted.map(({ name }) => name)
+  return {
+    feed: (columns, place, mixup = null) => {
+      for (const name of Object.keys(columns))
+        if (!Object.hasOwn(inputs, name))
+          throw misfit(place, `a column "${name}", which is no input; the inputs are ${names.join(', ')}`)
+      const rows = rowsOf(columns, wanted, batch, place)
+      const feeds: { [input: string]: Column } = {}
+      for (const { name, type, rowSize: size } of wanted) {
+        const column = columns[name] as Column // rowsOf() saw it
+        const isIndex = name === labelName && column.length === rows && !(column instanceof Float32Array)
+        if (isIndex) checkLabels(column, classes, place)
+        feeds[name] = isIndex && isDistribution(type, classes) ? oneHot(column, classes) : column
+        if ((feeds[name] as Column).length !== rows * size)
+          throw misfit(place, `${column.length} values of "${name}", ${size} a row, for ${rows} rows`)
+      }
+      if (mixup !== null && mixup.alpha > 0) blend(feeds, rows, mixup, place)
+      return { feeds: rows === batch ? feeds : filledUp(feeds, rows, batch), rows }
+    },
+  }
+}
+
+interface Wanted {
+  readonly name: string
+  readonly type: TensorType
+  readonly rowSize: number
+}
+
+const rowSize = (name: string, { shape }: TensorType): number => {
+  const [rows, ...rest] = shape
+  if (rows !== 'batch' || rest.includes('batch'))
+    throw new EffuseError({
+      code: 'EF701',
+      message: `the input "${name}" is [${shape.join(',')}]; a training loop feeds inputs whose first dimension is the batch, and no other`,
+    })
+  return rest.reduce<number>((product, size) => product * Number(size), 1)
+}
+
+/** The first input says how many rows a batch has. */
+const rowsOf = (columns: Batch, wanted: readonly Wanted[], batch: number, place: BatchPlace): number => {
+  for (const { name } of wanted) {
+    const column = columns[name]
+    if (column === undefined) throw misfit(place, `no column "${name}"`)
+    if (!ArrayBuffer.isView(column)) throw misfit(place, `${showGiven(column)} as "${name}", not a typed array`)
+  }
+  const [first] = wanted
+  if (first === undefined) throw misfit(place, 'nothing to feed: the model has no inputs')
+  const { length } = columns[first.name] as Column // just checked
+  const rows = length / first.rowSize
+  if (!Number.isInteger(rows) || rows < 1)
+    throw misfit(place, `${length} values of "${first.name}", which has ${first.rowSize} a row`)
+  if (rows > batch) throw misfit(place, `${rows} rows where at most ${batch} were asked for`)
+  return rows
+}
+
+const isDistribution = ({ dtype, shape }: TensorType, classes: number): boolean =>
+  dtype === 'float32' && shape.length === 2 && shape[1] === classes
+
+const checkLabels = (labels: Column, classes: number, place: BatchPlace): void => {
+  const row = labels.findIndex((label: number) => label < 0 || label >= classes)
+  if (row >= 0)
+    throw misfit(place, `the label ${labels[row]} in row ${row}; there are ${classes} classes, 0 to ${classes - 1}`)
+}
+
+const oneHot = (labels: Column, classes: number): Float32Array<ArrayBuffer> => {
+  const rows = new Float32Array(labels.length * classes)
+  labels.forEach((label: number, row: number) => {
+    rows[row * classes + label] = 1
+  })
+  return rows
+}
+
+const blend = (feeds: { [input: string]: Column }, rows: number, mixup: MixupPosition, place: BatchPlace): void => {
+  const shares = mixupShares(rows, mixup)
+  for (const [name, column] of Object.entries(feeds)) {
+    if (column instanceof Int32Array)
+      throw misfit(
+        place,
+        `indices as "${name}", which cannot be blended`,
+        "mixup needs a loss of distributions: crossEntropy({ labels: 'distribution' })",
+      )
+    feeds[name] = mixColumn(column, shares)
+  }
+}
+
+const filledUp = (
+  feeds: { readonly [input: string]: Column },
+  rows: number,
+  batch: number,
+): { readonly [input: string]: Column } =>
+  Object.fromEntries(
+    Object.entries(feeds).map(([name, column]): [string, Column] => {
+      const length = (column.length / rows) * batch
+      const full =
+        column instanceof Float32Array
+          ? new Float32Array(length)
+          : column instanceof Int32Array
+            ? new Int32Array(length)
+            : new Uint8Array(length)
+      full.set(column)
+      return [name, full]
+    }),
+  )
+
+const misfit = ({ epoch, batch }: BatchPlace, came: string, hint?: string): EffuseError =>
+  new EffuseError({ code: 'EF701', message: `the data source gave ${came} (batch ${batch} of epoch ${epoch})`, hint })
+
+/** The first number among the feeds that is not finite, in words; null where all are. */
+export const nonFiniteFeed = (feeds: { readonly [input: string]: Column }, batch: number): string | null => {
+  for (const [name, column] of Object.entries(feeds)) {
+    if (!(column instanceof Float32Array)) continue
+    const at = column.findIndex((x) => !Number.isFinite(x))
+    if (at >= 0) return `"${name}" holds ${column[at]} in row ${Math.floor(at / (column.length / batch))}`
+  }
+  return null
+}

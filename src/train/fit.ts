@@ -1,0 +1,70 @@
+/** fit(): epochs, stages, evaluations and checkpoints around a training step. No mathematics: that is in the step's graph. */
+import type { Signature } from '../ir/value.ts'
+import { evaluateEpoch } from './evaluate-epoch.ts'
+import type { FitResult } from './fit-result.ts'
+import { checkFitOptions, type FitOptions, type ModelForStage } from './fit-options.ts'
+import { openStageOf, startRun } from './start-run.ts'
+import { type Run, saveCheckpoint } from './run.ts'
+import { trainEpoch } from './train-epoch.ts'
+
+/**
+ * Trains a model: `epochs` passes over `data.train`, evaluated on `data.test` by the weights as they are and by their averages.
+ * With `checkpoints` a run that was interrupted, even killed, goes on with `resume: true` to the same bits as one that was not.
+ *
+ * @param model A model, or what makes one for each stage: pictures' size and dropout may differ, variables may not.
+ * @throws EffuseError EF403 (options), EF701 (data), EF702 (a number is not finite), EF508 (cannot be resumed), EF501 (checkpoints).
+ * @example
+ * const rows = { classes: ['a', 'b', 'c'], length: 4, batches: () => [0, 1].map(() => ({ image: new Uint8Array(2 * 224 * 224 * 3), label: Int32Array.of(0, 2) })) }
+ * using run = await fit(model, { data: { train: rows, test: rows }, loss: crossEntropy(), optimizer: sgd({ learningRate: 0.01 }), epochs: 1, batch: 2 })
+ * await run.variables.save('trained.safetensors')
+ */
+export const fit = async <I extends Signature, O extends Signature, T extends Signature>(
+  model: ModelForStage<I, O>,
+  options: FitOptions<T, O>,
+): Promise<FitResult> => {
+  const given = options as unknown as FitOptions // the loss fits the model: the signature says so
+  checkFitOptions(given)
+  const run = await startRun(model as unknown as ModelForStage<Signature, Signature>, given)
+  try {
+    return resultOf(run, await trainAll(run))
+  } catch (error) {
+    run.runner.dispose()
+    throw error
+  }
+}
+
+type Reason = FitResult['reason']
+
+const trainAll = async (run: Run): Promise<Reason> => {
+  const { epochs, earlyStop } = run.options
+  while (run.state.epoch < epochs) {
+    const stage = await openStageOf(run)
+    if ((await trainEpoch(run, stage)) === 'aborted' || (await evaluateEpoch(run)) === 'aborted') {
+      await saveCheckpoint(run)
+      return 'aborted'
+    }
+    const { epoch, lastGain } = run.state
+    if (earlyStop !== undefined && lastGain !== null && epoch - 1 - lastGain.epoch >= earlyStop.patience)
+      return 'earlyStop'
+  }
+  return 'finished'
+}
+
+const resultOf = (run: Run, reason: Reason): FitResult => {
+  const { runner, state, checkpoint } = run
+  const dispose = (): void => runner.dispose()
+  return Object.freeze({
+    reason,
+    epochs: state.epoch,
+    steps: state.step,
+    skippedSteps: state.skippedSteps,
+    loss: state.loss,
+    lossScale: state.lossScale,
+    top1: state.top1,
+    emaTop1: state.emaTop1,
+    checkpoint,
+    variables: runner.trainer.variables,
+    dispose,
+    [Symbol.dispose]: dispose,
+  })
+}

@@ -1,0 +1,90 @@
+/** The executables of one stage: the training step and the evaluations by raw and averaged weights, over one set of variables. */
+import { now } from '#platform'
+import { compile } from '../compile.ts'
+import type { Executable } from '../executable/executable.ts'
+import type { CompileOptions } from '../executable/options.ts'
+import type { Variables } from '../executable/variables.ts'
+import type { Model } from '../ir/model.ts'
+import type { Signature } from '../ir/value.ts'
+import { evaluationStep } from '../passes/train/evaluation.ts'
+import type { Loss } from '../passes/train/losses.ts'
+import type { Optimizer } from '../passes/train/optimizers.ts'
+import { trainingStep } from '../passes/train/step.ts'
+import { classesOf, evaluateWith, sizeOf } from './evaluate.ts'
+import type { Evaluation } from './evaluation-result.ts'
+import type { FitOptions } from './fit-options.ts'
+
+export interface StageRunner {
+  readonly model: Model
+  readonly step: Model
+  readonly trainer: Executable
+  readonly size: readonly [number, number] | undefined
+  readonly compileMs: number
+  readonly stepOptions: Pick<CompileOptions, 'backend' | 'batch' | 'seed' | 'amp' | 'xla'>
+  /** Raw, and by the averages where there are some. */
+  evaluate(signal: AbortSignal | undefined): Promise<{ readonly raw: Evaluation; readonly averaged: Evaluation | null }>
+  /** Ends the executables; the variables live on with whoever shares them. */
+  dispose(): void
+}
+
+export const openStage = async (
+  model: Model,
+  options: FitOptions,
+  optimizer: Optimizer,
+  seed: number,
+  shared: Variables | undefined,
+): Promise<StageRunner> => {
+  const { data, loss, batch, accumulate, weightDecay, emaDecay, clipNorm, frozen, lossScale } = options
+  classesOf(model, data.train)
+  const step = trainingStep(model, {
+    loss: loss as Loss<Signature, Signature>,
+    optimizer,
+    ...(accumulate === undefined || accumulate === 1 ? {} : { accumulate }),
+    weightDecay,
+    emaDecay,
+    clipNorm,
+    frozen,
+    lossScale,
+  }) as unknown as Model
+  const { backend, amp, xla } = options
+  const common = { backend, amp, xla, seed }
+  const start = now()
+  const trainer = await compile(step, { ...common, batch, variables: shared, signal: options.signal })
+  const size = sizeOf(model)
+  const testers: { tester: Executable; isAveraged: boolean }[] = []
+  const declared = data.test === undefined ? null : evaluationModel(model, options)
+  const evaluationBatch = options.evaluationBatch ?? batch
+  return {
+    model,
+    step,
+    trainer,
+    size,
+    compileMs: now() - start,
+    stepOptions: { ...common, batch },
+    evaluate: async (signal) => {
+      const { test } = data
+      if (test === undefined || declared === null) throw new Error('fit() evaluates only where there is data.test')
+      if (testers.length === 0) {
+        const compiled = (variables: Variables): Promise<Executable> =>
+          compile(declared, { ...common, batch: evaluationBatch, variables })
+        testers.push({ tester: await compiled(trainer.variables), isAveraged: false })
+        if (emaDecay !== undefined)
+          testers.push({ tester: await compiled(trainer.variables.averages), isAveraged: true })
+      }
+      const results: Evaluation[] = []
+      for (const { tester } of testers)
+        results.push(await evaluateWith(tester, declared, { data: test, batch: evaluationBatch, size, signal }))
+      const [raw, averaged = null] = results as [Evaluation, Evaluation?] // the raw one is always there
+      return { raw, averaged }
+    },
+    dispose: () => {
+      for (const { tester } of testers) tester.dispose()
+      trainer.dispose()
+    },
+  }
+}
+
+const evaluationModel = (model: Model, { loss, data }: FitOptions): Model => {
+  if (data.test !== undefined) classesOf(model, data.test)
+  return evaluationStep(model, { loss: loss as Loss<Signature, Signature> }) as unknown as Model
+}

@@ -1,0 +1,144 @@
+/** The beginning of a run: figures, stages, the checkpoint to go on from, the weights to start with; and the change from stage to stage. */
+import { EffuseError } from '../ir/diagnostics.ts'
+import { variablesOf } from '../ir/graph.ts'
+import type { Model } from '../ir/model.ts'
+import { print } from '../ir/print.ts'
+import type { Signature } from '../ir/value.ts'
+import { averagePrefix } from '../passes/train/moving-averages.ts'
+import { type FoundCheckpoint, configurationDifferences, latestCheckpoint } from './checkpoints.ts'
+import type { Stage } from './events.ts'
+import { figuresOf, type FitOptions, type ModelForStage } from './fit-options.ts'
+import type { Run } from './run.ts'
+import { type RunConfiguration, startState } from './run-state.ts'
+import { type StageRunner, openStage } from './stage-runner.ts'
+import { stageAt, stagesOf } from './stages.ts'
+import { makeThroughput } from './throughput.ts'
+
+/** Opens the first stage, or the one that a resumed run stands in, with the variables as they shall be. */
+export const startRun = async (model: ModelForStage<Signature, Signature>, options: FitOptions): Promise<Run> => {
+  const figures = figuresOf(options)
+  const { augmentation, mixup, stages: staged, epochs } = options
+  const stages = stagesOf(staged, epochs, { augmentation, mixup })
+  const modelFor = modelFunction(model, stages)
+  const found = await checkpointToResume(options)
+  const configuration = configurationOf(options, found)
+  const optimizer = typeof options.optimizer === 'function' ? options.optimizer(figures) : options.optimizer
+  const emit = options.onEvent ?? (() => {})
+  const state = found?.state ?? startState
+  const stage = stageAt(stages, state.epoch)
+  const runner = await openStage(modelFor(stage), options, optimizer, configuration.seed, undefined)
+  const throughput = makeThroughput()
+  const checkpoint = found?.name ?? null
+  const run: Run = {
+    ...{ options, figures, stages, configuration, optimizer, modelFor, emit, throughput },
+    ...{ state, stage, runner, checkpoint },
+  }
+  try {
+    if (found !== null) await restore(runner, found)
+    else if (options.variables !== undefined) await startFrom(runner, options)
+  } catch (error) {
+    runner.dispose()
+    throw error
+  }
+  emitStage(run, stage, runner.compileMs)
+  return run
+}
+
+/** The stage that the run stands in, its executables in `run.runner`; those before it share their variables and go. */
+export const openStageOf = async (run: Run): Promise<Stage> => {
+  const stage = stageAt(run.stages, run.state.epoch)
+  const { runner, options, optimizer, configuration } = run
+  if (stage === run.stage) return stage
+  run.stage = stage
+  const model = run.modelFor(stage)
+  if (isSameModel(model, runner.model)) {
+    emitStage(run, stage, 0)
+    return stage
+  }
+  run.runner = await openStage(model, options, optimizer, configuration.seed, runner.trainer.variables)
+  run.runner.trainer.runIndex = runner.trainer.runIndex
+  runner.dispose()
+  emitStage(run, stage, run.runner.compileMs)
+  return stage
+}
+
+/** Equal text is an equal program: its executables serve on. */
+const isSameModel = (a: Model, b: Model): boolean => a === b || print(a.at({ batch: 1 })) === print(b.at({ batch: 1 }))
+
+const emitStage = ({ emit, state, runner }: Run, stage: Stage, compileMs: number): void =>
+  emit({ kind: 'stage', stage, epoch: state.epoch, backend: runner.trainer.backend, compileMs, step: state.step })
+
+const modelFunction = (
+  model: ModelForStage<Signature, Signature>,
+  stages: readonly Stage[],
+): ((stage: Stage) => Model) => {
+  if (typeof model === 'function') return model
+  if (stages.some(({ size, dropout }) => size !== undefined || dropout !== undefined))
+    throw new EffuseError({
+      code: 'EF403',
+      message: 'stages of their own picture size or dropout need a model for each, and fit() got one model',
+      hint: "fit((stage) => efficientNet('b0', { resolution: stage.size, dropout: stage.dropout }), …)",
+    })
+  return () => model
+}
+
+/** Sees first that the store can be written: a run must not find that out after its first hour. */
+const checkpointToResume = async ({ checkpoints, resume, onEvent }: FitOptions): Promise<FoundCheckpoint | null> => {
+  if (checkpoints === undefined) return null
+  await checkpoints.write(probeName, new Uint8Array(1))
+  await checkpoints.remove(probeName)
+  if (resume !== true) return null
+  return latestCheckpoint(checkpoints, (message) => onEvent?.({ kind: 'notice', message }))
+}
+const probeName = '.probe'
+
+/** @throws EffuseError EF508 listing what differs */
+const configurationOf = (options: FitOptions, found: FoundCheckpoint | null): RunConfiguration => {
+  const { classes, length } = options.data.train
+  const { batch, accumulate = 1 } = options
+  const seed = options.seed ?? found?.configuration.seed ?? 0
+  const configuration = { seed, batch, accumulate, classes: [...classes], length }
+  if (found === null) return configuration
+  const isAtEpoch = found.state.batchInEpoch === 0
+  const differences = configurationDifferences(found.configuration, configuration, isAtEpoch)
+  if (differences.length > 0)
+    throw new EffuseError({
+      code: 'EF508',
+      message: `the run in ${options.checkpoints?.label ?? 'the store'} cannot go on from ${found.name}:\n  ${differences.join('\n  ')}`,
+      hint: 'give the data and settings that it was started with, or start anew in another folder',
+    })
+  return configuration
+}
+
+const restore = async ({ trainer }: StageRunner, { bytes, name, state }: FoundCheckpoint): Promise<void> => {
+  try {
+    await trainer.variables.load(bytes)
+  } catch (error) {
+    if (!(error instanceof EffuseError) || error.code !== 'EF505') throw error
+    throw new EffuseError({
+      code: 'EF508',
+      message: `the checkpoint ${name} is of another model or optimizer: ${error.message}`,
+      hint: 'declare the model, the optimizer and the averages as they were when the run began',
+      cause: error,
+    })
+  }
+  trainer.runIndex = state.runIndex
+}
+
+/** The model's variables from elsewhere; averages start at the same values, as they would at the initial ones. */
+const startFrom = async ({ trainer, model }: StageRunner, { variables: source }: FitOptions): Promise<void> => {
+  const { variables } = trainer
+  const own = variablesOf(model.at({ batch: 1 })).map((node) => node.attrs.name)
+  if (typeof source === 'object' && 'names' in source)
+    for (const name of own) {
+      const { dtype } = variables.describe(name)
+      await variables.set(name, await source.get(name, dtype))
+    }
+  else if (source !== undefined) {
+    const isOwn = new Set(own)
+    await variables.load(source, { except: variables.names().filter((name) => !isOwn.has(name)) })
+  }
+  for (const name of own)
+    if (variables.names(`${averagePrefix}${name}`).length > 0)
+      await variables.set(`${averagePrefix}${name}`, await variables.get(name, variables.describe(name).dtype))
+}

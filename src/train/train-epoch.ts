@@ -1,0 +1,166 @@
+/** One pass over the training data: batches in, updates out, everything that was promised of a bad number on the way. */
+import { nextTurn } from '#platform'
+import { read, type Result } from '../executable/results.ts'
+import { EffuseError } from '../ir/diagnostics.ts'
+import type { Stage } from './events.ts'
+import { type Feeder, makeFeeder, nonFiniteFeed } from './feeder.ts'
+import { firstNonFinite } from './first-non-finite.ts'
+import { type Run, saveCheckpoint } from './run.ts'
+import { noPending } from './run-state.ts'
+import type { Batch, Column } from './source.ts'
+
+/** 'aborted': the signal asked for an end; the run stands behind its last run, wherever in the epoch that is. */
+export type EpochEnd = 'done' | 'aborted'
+
+/** @throws EffuseError EF701 (the data does not fit), EF702 (a number is not finite and is not to be skipped) */
+export const trainEpoch = async (run: Run, stage: Stage): Promise<EpochEnd> => {
+  const { options, figures, configuration, runner } = run
+  const { batch, accumulate = 1, data, signal, checkpointEvery } = options
+  const total = figures.stepsPerEpoch * accumulate
+  const feeder = makeFeeder({ inputs: runner.step.inputs, batch, classes: data.train.classes.length })
+  run.throughput.restart()
+  if (run.state.batchInEpoch < total) {
+    const { epoch, batchInEpoch: skip } = run.state
+    const { augmentation } = stage
+    const request = { batch, epoch, seed: configuration.seed, size: runner.size, augmentation, skip, signal }
+    const skipHere = data.train.canSkip === true ? 0 : skip
+    let seen = 0
+    try {
+      for await (const columns of data.train.batches(request)) {
+        if (seen++ < skipHere) continue
+        if (signal?.aborted === true) return 'aborted'
+        const isWhole = await runBatch(run, stage, feeder, columns)
+        await nextTurn() // signals, timers and files have their turn between runs
+        if (run.state.batchInEpoch === total) break
+        const isUpdate = isWhole && run.state.pending.batches === 0
+        if (isUpdate && checkpointEvery !== undefined && run.state.step % checkpointEvery === 0)
+          await saveCheckpoint(run)
+      }
+    } catch (error) {
+      if (signal?.aborted === true && !(error instanceof EffuseError)) return 'aborted' // the source stopped because it was asked to
+      throw error
+    }
+  }
+  if (signal?.aborted === true) return 'aborted'
+  if (run.state.batchInEpoch < total)
+    throw new EffuseError({
+      code: 'EF701',
+      message: `the data source says that it has ${data.train.length} rows, and gave ${run.state.batchInEpoch} of ${total} whole batches of ${batch} in epoch ${run.state.epoch}`,
+      hint: 'length must be the number of rows of one epoch',
+    })
+  return 'done'
+}
+
+/** One micro-batch. false: a short batch, which is left out: statistics and averages are those of whole batches. */
+const runBatch = async (run: Run, stage: Stage, feeder: Feeder, columns: Batch): Promise<boolean> => {
+  const { options, configuration, runner, state } = run
+  const { batch } = options
+  const place = { epoch: state.epoch, batch: state.batchInEpoch }
+  const mixup = stage.mixup === undefined ? null : { alpha: stage.mixup, seed: configuration.seed, ...place }
+  const { feeds, rows } = feeder.feed(columns, place, mixup)
+  if (rows < batch) return false
+  const { runIndex } = runner.trainer
+  const results = (await runner.trainer.run(feeds as never)) as { readonly [name: string]: Result } // the feeder made them for these inputs
+  const values = (await read(results)) as unknown as StepValues // the outputs of a training step
+  for (const result of Object.values(results)) result.dispose()
+  run.throughput.note(rows)
+  await account(run, values, feeds, runIndex)
+  return true
+}
+
+interface StepValues {
+  readonly loss: number
+  readonly correct?: number
+  readonly learningRate: number
+  readonly lossScale: number
+  readonly finite: boolean
+}
+
+const account = async (
+  run: Run,
+  values: StepValues,
+  feeds: { readonly [input: string]: Column },
+  runIndex: number,
+): Promise<void> => {
+  const { accumulate = 1, batch, skippedMax = 20 } = run.options
+  const { state } = run
+  if (!values.finite) {
+    const isDynamic = run.runner.trainer.variables.names('lossScale/goodSteps').length > 0
+    const culprit = nonFiniteFeed(feeds, batch)
+    if (!isDynamic || state.skippedInRow + 1 > skippedMax)
+      throw await notFinite(run, values, feeds, runIndex, culprit, isDynamic)
+    if (culprit !== null)
+      run.emit({ kind: 'notice', message: `the input ${culprit} (${placeOf(run)}); its update is skipped` })
+  }
+  const pending = {
+    batches: state.pending.batches + 1,
+    loss: state.pending.loss + values.loss,
+    correct: state.pending.correct + (values.correct ?? 0),
+  }
+  const moved = { ...state, batchInEpoch: state.batchInEpoch + 1, runIndex: run.runner.trainer.runIndex }
+  if (pending.batches < accumulate) {
+    run.state = { ...moved, pending }
+    return
+  }
+  const isSkipped = !values.finite
+  run.state = {
+    ...moved,
+    pending: noPending,
+    step: state.step + 1,
+    loss: pending.loss / accumulate,
+    lossScale: values.lossScale,
+    skippedSteps: state.skippedSteps + (isSkipped ? 1 : 0),
+    skippedInRow: isSkipped ? state.skippedInRow + 1 : 0,
+  }
+  emitStep(run, values, values.correct === undefined ? null : pending.correct / (batch * accumulate))
+}
+
+const emitStep = (run: Run, { learningRate, lossScale, finite }: StepValues, accuracy: number | null): void => {
+  const { state, figures, options } = run
+  run.emit({
+    kind: 'step',
+    step: state.step,
+    steps: figures.steps,
+    epoch: state.epoch,
+    stepInEpoch: state.batchInEpoch / (options.accumulate ?? 1),
+    stepsPerEpoch: figures.stepsPerEpoch,
+    loss: state.loss ?? Number.NaN,
+    accuracy,
+    learningRate,
+    lossScale,
+    finite,
+    skippedSteps: state.skippedSteps,
+    imagesPerSecond: run.throughput.rate(),
+  })
+}
+
+const placeOf = ({ state }: Run): string => `batch ${state.batchInEpoch} of epoch ${state.epoch}`
+
+const notFinite = async (
+  run: Run,
+  { loss, lossScale }: StepValues,
+  feeds: { readonly [input: string]: Column },
+  runIndex: number,
+  culprit: string | null,
+  isDynamic: boolean,
+): Promise<EffuseError> => {
+  const { step, stepOptions, trainer } = run.runner
+  const where =
+    culprit === null
+      ? await firstNonFinite({ step, options: stepOptions, variables: trainer.variables, feeds, runIndex })
+      : null
+  const what =
+    culprit !== null
+      ? `the input ${culprit}`
+      : where !== null
+        ? `the first tensor that is not finite is ${where}`
+        : 'computed again, every tensor is finite'
+  const kept = run.checkpoint === null ? 'no checkpoint was written' : `the last checkpoint, ${run.checkpoint}, is good`
+  return new EffuseError({
+    code: 'EF702',
+    message: `step ${run.state.step + 1} (${placeOf(run)}) is not finite: the loss is ${loss}, the loss scale ${lossScale}; ${what}${isDynamic ? `; ${run.state.skippedInRow} updates before it were skipped in a row` : ''}; ${kept}`,
+    hint: isDynamic
+      ? 'a smaller learning rate, or clipNorm; skippedMax allows more in a row'
+      : "a smaller learning rate, clipNorm, or lossScale: 'dynamic', which skips such steps",
+  })
+}
