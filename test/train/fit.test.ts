@@ -1,11 +1,19 @@
 /** The loop: what it tells, what it keeps, where it goes on. */
 import { describe, expect, test } from 'vitest'
-import { memoryStore } from '../../src/train/checkpoint-store.ts'
-import { fit } from '../../src/train/fit.ts'
-import type { TrainingEvent } from '../../src/train/events.ts'
+import { EffuseError } from '../../src/ir/diagnostics.ts'
+import { mean, mul } from '../../src/ir/functions.ts'
+import { graph } from '../../src/ir/model.ts'
+import * as nn from '../../src/ir/nn.ts'
+import { float32 } from '../../src/ir/value.ts'
+import { readSafetensors } from '../../src/io/safetensors.ts'
 import { crossEntropy } from '../../src/passes/train/losses.ts'
-import { adam } from '../../src/passes/train/optimizers.ts'
+import { adam, sgd } from '../../src/passes/train/optimizers.ts'
 import { cosine } from '../../src/passes/train/schedules.ts'
+import { memoryStore } from '../../src/train/checkpoint-store.ts'
+import type { Stage, TrainingEvent } from '../../src/train/events.ts'
+import { fit } from '../../src/train/fit.ts'
+import type { Batch, DataSource } from '../../src/train/source.ts'
+import { stagesOf } from '../../src/train/stages.ts'
 import { pictures, smallNet } from './small-data.ts'
 
 const backend = 'tfjs-wasm'
@@ -40,4 +48,357 @@ describe('a run', () => {
     ])
     expect(await run.variables.get('step', 'int32')).toEqual(Int32Array.of(24))
   }, 60_000)
+})
+
+const options = {
+  data,
+  loss: crossEntropy(),
+  optimizer: sgd({ learningRate: 0.01 }),
+  epochs: 1,
+  batch: 10,
+  backend,
+} as const
+
+describe('stages', () => {
+  test('as the reference counts them', () => {
+    const sizes = (count: number, from: number, to: number) =>
+      stagesOf({ count, from: { size: from }, to: { size: to } }, 10).map(({ size, firstEpoch, epochs }) => [
+        size,
+        firstEpoch,
+        epochs,
+      ])
+    expect(sizes(4, 128, 300)).toEqual([
+      [171, 0, 2],
+      [214, 2, 2],
+      [257, 4, 2],
+      [300, 6, 4],
+    ])
+    const linear = stagesOf({ count: 3, from: { mixup: 0, augmentation: 5 }, to: { mixup: 0.2, augmentation: 10 } }, 3)
+    expect(linear.map(({ mixup, augmentation }) => [mixup, augmentation])).toEqual([
+      [0, 5],
+      [0.1, 7.5],
+      [0.2, 10],
+    ])
+    expect(stagesOf(undefined, 5, { mixup: 0.3 })).toMatchObject([{ count: 1, epochs: 5, mixup: 0.3, size: undefined }])
+  })
+
+  test('change size and dropout over the same variables; the step and the random numbers go on', async () => {
+    const events: TrainingEvent[] = []
+    const asked: (readonly number[] | undefined)[] = []
+    const train: DataSource = {
+      ...data.train,
+      batches: (request) => {
+        asked.push(request.size)
+        return data.train.batches(request)
+      },
+    }
+    using run = await fit((stage: Stage) => smallNet({ resolution: stage.size, dropout: stage.dropout }), {
+      ...options,
+      data: { train, test: data.test },
+      epochs: 4,
+      stages: { count: 3, from: { size: 4, dropout: 0.1 }, to: { size: 16, dropout: 0.3 } },
+      onEvent: (event) => events.push(event),
+    })
+    expect(run.steps).toBe(24)
+    expect(asked).toEqual([
+      [8, 8],
+      [12, 12],
+      [16, 16],
+      [16, 16],
+    ])
+    expect(events.filter((e) => e.kind === 'stage').map((e) => [e.stage.size, e.epoch, e.step])).toEqual([
+      [8, 0, 0],
+      [12, 1, 6],
+      [16, 2, 12],
+    ])
+    expect(await run.variables.get('step', 'int32')).toEqual(Int32Array.of(24))
+  })
+
+  test('resumed in a later stage: the same bits', async () => {
+    const trained = async (stop: number | null): Promise<Uint8Array> => {
+      const checkpoints = memoryStore()
+      for (const last of stop === null ? [null] : [stop, null]) {
+        const controller = new AbortController()
+        using _ = await fit((stage: Stage) => smallNet({ resolution: stage.size, dropout: stage.dropout }), {
+          ...options,
+          ...{ epochs: 3, checkpoints, resume: true, signal: controller.signal, emaDecay: 0.9 },
+          stages: { count: 3, from: { size: 4, dropout: 0.1 }, to: { size: 16, dropout: 0.3 } },
+          onEvent: (event) => {
+            if (event.kind === 'step' && event.step === last) controller.abort()
+          },
+        })
+      }
+      return checkpoints.read('step-00000018.safetensors')
+    }
+    const whole = await trained(null)
+    for (const stop of [6, 9, 17]) expect(Buffer.from(await trained(stop)).equals(Buffer.from(whole))).toBe(true)
+  })
+
+  test.each<[string, object, RegExp]>([
+    ['more stages than epochs', { stages: { count: 2, from: {}, to: {} } }, /2 stages need at least 2 epochs, got 1/],
+    ['no count', { stages: { count: 0, from: {}, to: {} } }, /stages\.count must be a positive integer, got 0/],
+    [
+      'a model that cannot change its size',
+      { stages: { count: 1, from: { size: 4 }, to: { size: 8 } } },
+      /need a model for each, and fit\(\) got one model/,
+    ],
+    ['a dropout of 1', { stages: { count: 1, from: {}, to: { dropout: 1 } } }, /stages\.to\.dropout must be a number/],
+  ])('%s', async (_name, more, message) => {
+    await expect(fit(smallNet(), { ...options, ...more })).rejects.toMatchObject({
+      code: 'EF403',
+      message: expect.stringMatching(message),
+    })
+  })
+})
+
+/** The source with one number of one batch replaced; float32 pictures. */
+const spoilt = (source: DataSource, at: number, value: number): DataSource => ({
+  ...source,
+  *batches(request) {
+    let n = 0
+    for (const { image = new Uint8Array(0), label = new Int32Array(0) } of source.batches(request) as Iterable<Batch>) {
+      const pixels = Float32Array.from(image)
+      if (n++ === at) pixels[2 * 64 + 7] = value
+      yield { image: pixels, label }
+    }
+  },
+})
+
+describe('numbers that are not finite', () => {
+  const steps = (events: readonly TrainingEvent[]) => events.filter((event) => event.kind === 'step')
+
+  test.each([Number.NaN, Number.POSITIVE_INFINITY])(
+    '%s among the pixels ends a run without a dynamic scale, names the row, and keeps the checkpoint',
+    async (value) => {
+      const checkpoints = memoryStore()
+      using _ = await fit(smallNet(), { ...options, checkpoints })
+      const before = await checkpoints.read('step-00000006.safetensors')
+      const failed = fit(smallNet(), {
+        ...options,
+        ...{ epochs: 2, checkpoints, resume: true, data: { train: spoilt(data.train, 4, value) } },
+      })
+      await expect(failed).rejects.toMatchObject({
+        code: 'EF702',
+        message: expect.stringMatching(
+          /^step 11 \(batch 4 of epoch 1\) is not finite: the loss is .*; the input "image" holds (NaN|Infinity) in row 2; the last checkpoint, step-00000006\.safetensors, is good$/,
+        ),
+      })
+      expect(await checkpoints.list()).toEqual(['best.safetensors', 'step-00000006.safetensors'])
+      expect(await checkpoints.read('step-00000006.safetensors')).toEqual(before)
+    },
+  )
+
+  test('under a dynamic scale the update is skipped and counted, the scale halves, and the run goes on', async () => {
+    const events: TrainingEvent[] = []
+    using run = await fit(smallNet(), {
+      ...options,
+      ...{ lossScale: 'dynamic', data: { train: spoilt(data.train, 2, Number.NaN) } },
+      onEvent: (event) => events.push(event),
+    })
+    expect(run).toMatchObject({ steps: 6, skippedSteps: 1, lossScale: 2 ** 14 })
+    expect(steps(events).map((e) => [e.finite, e.skippedSteps])).toEqual([
+      [true, 0],
+      [true, 0],
+      [false, 1],
+      [true, 1],
+      [true, 1],
+      [true, 1],
+    ])
+    expect(events.find((event) => event.kind === 'notice')).toEqual({
+      kind: 'notice',
+      message: 'the input "image" holds NaN in row 2 (batch 2 of epoch 0); its update is skipped',
+    })
+    expect(await run.variables.get('step', 'int32')).toEqual(Int32Array.of(5))
+  })
+
+  test('too many in a row end it', async () => {
+    const train = [0, 1, 2, 3].reduce((source, at) => spoilt(source, at, Number.NaN), data.train)
+    await expect(
+      fit(smallNet(), { ...options, lossScale: 'dynamic', skippedMax: 3, data: { train } }),
+    ).rejects.toMatchObject({
+      code: 'EF702',
+      message: expect.stringMatching(
+        /^step 4 .*; 3 updates before it were skipped in a row; no checkpoint was written$/,
+      ),
+    })
+  })
+
+  test('a network that overflows names its first tensor, by path', async () => {
+    const model = graph('overflowing', { image: float32('batch', 8, 8, 1) }, ({ image }, b) => {
+      const x = nn.conv2d(image, { name: 'first', filters: 2, kernel: 1 })
+      const y = b.scope('second', () => mul(mul(x, 1e30), 1e30))
+      return { logits: nn.dense(mean(y, [1, 2]), { name: 'head', units: 3 }) }
+    })
+    await expect(fit(model, options)).rejects.toMatchObject({
+      code: 'EF702',
+      message: expect.stringMatching(
+        /the first tensor that is not finite is mul at second; no checkpoint was written$/,
+      ),
+    })
+  })
+
+  test('a weight that is not finite is named', async () => {
+    using good = await fit(smallNet(), options)
+    const name = 'blocks.1/depthwise/conv/kernel'
+    const weights = await good.variables.get(name)
+    weights[3] = Number.NaN
+    await good.variables.set(name, weights)
+    await expect(fit(smallNet(), { ...options, variables: good.variables })).rejects.toMatchObject({
+      code: 'EF702',
+      message: expect.stringMatching(
+        /the first tensor that is not finite is variable blocks\.1\/depthwise\/conv\/kernel/,
+      ),
+    })
+  })
+})
+
+describe('early stop and the best', () => {
+  test('ends after `patience` epochs without a gain, and keeps the best', async () => {
+    const checkpoints = memoryStore()
+    const events: TrainingEvent[] = []
+    using run = await fit(smallNet(), {
+      ...options,
+      // Nothing is learnt, statistics included, so the first evaluation stays the best.
+      ...{ frozen: ['**', '!head/dense/bias'], optimizer: sgd({ learningRate: 0 }), epochs: 9, checkpoints },
+      earlyStop: { patience: 2 },
+      onEvent: (event) => events.push(event),
+    })
+    expect(run).toMatchObject({ reason: 'earlyStop', epochs: 3 })
+    expect(events.flatMap((event) => (event.kind === 'evaluation' ? [event.isBest] : []))).toEqual([true, false, false])
+    const { metadata } = readSafetensors(await checkpoints.read('best.safetensors'))
+    expect(JSON.parse(metadata.get('effuse.training') ?? '')).toMatchObject({ state: { epoch: 1, best: { epoch: 0 } } })
+  })
+})
+
+describe('mistakes', () => {
+  const bad = (train: Partial<DataSource>) => ({ data: { train: { ...data.train, ...train } } })
+  const batchOf = (batch: Batch) => bad({ batches: () => [batch] })
+  const image = new Uint8Array(10 * 64)
+  test.each<[string, object, string, RegExp]>([
+    ['an unknown option', { epoch: 3 }, 'EF403', /fit\(\) has no option "epoch"/],
+    ['accumulate 0', { accumulate: 0 }, 'EF403', /option "accumulate" must be a positive integer, got 0/],
+    ['no epochs', { epochs: undefined }, 'EF403', /fit\(\) needs the option "epochs": a positive integer/],
+    [
+      'an early stop without test data',
+      { data: { train: data.train }, earlyStop: { patience: 1 } },
+      'EF403',
+      /earlyStop needs data\.test/,
+    ],
+    ['resume without a store', { resume: true }, 'EF403', /resume needs the option "checkpoints"/],
+    [
+      'a batch larger than the data',
+      { batch: 61 },
+      'EF701',
+      /one update takes 61 rows \(batch 61\), and the training data has 60/,
+    ],
+    [
+      'a batch larger than the data by accumulation',
+      { batch: 31, accumulate: 2 },
+      'EF701',
+      /one update takes 62 rows \(batch 31 times accumulate 2\)/,
+    ],
+    [
+      'other classes',
+      bad({ classes: ['a', 'b'] }),
+      'EF701',
+      /efficientnet-b0 tells 3 classes apart, and the data has 2: a, b/,
+    ],
+    [
+      'a label that is no class',
+      batchOf({ image, label: Int32Array.from({ length: 10 }, (_, i) => i % 4) }),
+      'EF701',
+      /the label 3 in row 3; there are 3 classes, 0 to 2 \(batch 0 of epoch 0\)/,
+    ],
+    ['a negative label', batchOf({ image, label: new Int32Array(10).fill(-1) }), 'EF701', /the label -1 in row 0/],
+    ['no labels', batchOf({ image }), 'EF701', /no column "label"/],
+    [
+      'an unknown column',
+      batchOf({ image, label: new Int32Array(10), weight: image }),
+      'EF701',
+      /a column "weight", which is no input; the inputs are image, label/,
+    ],
+    [
+      'pictures of another size',
+      batchOf({ image: new Uint8Array(10 * 50), label: new Int32Array(10) }),
+      'EF701',
+      /500 values of "image", which has 64 a row/,
+    ],
+    [
+      'fewer labels than pictures',
+      batchOf({ image, label: new Int32Array(9) }),
+      'EF701',
+      /9 values of "label", 1 a row, for 10 rows/,
+    ],
+    [
+      'more rows than asked for',
+      batchOf({ image: new Uint8Array(11 * 64), label: new Int32Array(11) }),
+      'EF701',
+      /11 rows where at most 10 were asked for/,
+    ],
+    [
+      'a list instead of an array',
+      bad({ batches: () => [{ image: [1, 2], label: [1] }] as never }),
+      'EF701',
+      /as "image", not a typed array/,
+    ],
+    [
+      'a source that ends early',
+      batchOf({ image, label: new Int32Array(10) }),
+      'EF701',
+      /says that it has 60 rows, and gave 1 of 6 whole batches of 10 in epoch 0/,
+    ],
+    ['mixup of indices', { mixup: 0.2 }, 'EF701', /indices as "label", which cannot be blended/],
+    [
+      'a test set of other classes',
+      { data: { ...data, test: { ...data.test, classes: ['a'] } } },
+      'EF701',
+      /3 classes apart, and the data has 1/,
+    ],
+    ['averages outside', { emaDecay: 2 }, 'EF403', /option "emaDecay"/],
+    ['a backend that is none', { backend: 'gpu' }, 'EF403', /option "backend"/],
+  ])('%s', async (_name, more, code, message) => {
+    await expect(fit(smallNet(), { ...options, ...more } as never)).rejects.toMatchObject({
+      code,
+      message: expect.stringMatching(message),
+    })
+  })
+
+  test('a store that cannot be written ends the run before it begins', async () => {
+    const train = {
+      ...data.train,
+      batches: () => {
+        throw new Error('the data was asked for')
+      },
+    }
+    const full = {
+      ...memoryStore(),
+      write: () => Promise.reject(new EffuseError({ code: 'EF501', message: 'the disk is full' })),
+    }
+    await expect(fit(smallNet(), { ...options, data: { train }, checkpoints: full })).rejects.toMatchObject({
+      code: 'EF501',
+    })
+  })
+
+  test('a disk that fills up on the way leaves the older checkpoints', async () => {
+    const store = memoryStore()
+    let writes = 0
+    const filling = {
+      ...store,
+      write: (name: string, bytes: Uint8Array) =>
+        ++writes > 3
+          ? Promise.reject(new EffuseError({ code: 'EF501', message: 'the disk is full' }))
+          : store.write(name, bytes),
+    }
+    const failed = fit(smallNet(), { ...options, data: { train: data.train }, epochs: 4, checkpoints: filling })
+    await expect(failed).rejects.toMatchObject({ code: 'EF501', message: 'the disk is full' })
+    expect((await store.list()).toSorted()).toEqual(['step-00000006.safetensors', 'step-00000012.safetensors'])
+    using run = await fit(smallNet(), {
+      ...options,
+      data: { train: data.train },
+      epochs: 4,
+      checkpoints: store,
+      resume: true,
+    })
+    expect(run.steps).toBe(24)
+  })
 })

@@ -1,6 +1,6 @@
 /** Small data for tests of the loop: three kinds of pictures that a small network tells apart, and how to look at a run. */
 import type { Model } from '../../src/ir/model.ts'
-import { efficientNet } from '../../src/models/efficientnet.ts'
+import { type EfficientNet, efficientNet, type EfficientNetOptions } from '../../src/models/efficientnet.ts'
 import { philox4x32 } from '../../src/ir/philox.ts'
 import type { TrainingEvent } from '../../src/train/events.ts'
 import type { Batch, BatchRequest, DataSource } from '../../src/train/source.ts'
@@ -41,10 +41,8 @@ export const pictures = (
   },
 })
 
-/** An EfficientNet of one block, with all that draws. */
-export const smallNet = (
-  options: { readonly resolution?: number; readonly dropout?: number; readonly classes?: number } = {},
-) =>
+/** An EfficientNet of one row of blocks, with all that draws. */
+export const smallNet = ({ wide, ...options }: EfficientNetOptions & { readonly wide?: boolean } = {}): EfficientNet =>
   efficientNet('b0', {
     classes: 3,
     resolution: side,
@@ -52,7 +50,7 @@ export const smallNet = (
     dropout: 0.2,
     stochasticDepth: 0.3,
     batchNorm: { momentum: 0.9 },
-    blocks: [{ kernel: 3, repeats: 2, filters: 8, expand: 1, strides: 1 }],
+    blocks: [{ kernel: 3, repeats: 2, filters: wide === true ? 16 : 8, expand: 1, strides: 1 }],
     ...options,
   })
 

@@ -1,0 +1,179 @@
+/** Going on: a run that was interrupted ends with the same bits as one that was not. */
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { EffuseError } from '../../src/ir/diagnostics.ts'
+import { crossEntropy } from '../../src/passes/train/losses.ts'
+import { adam, rmsprop, sgd } from '../../src/passes/train/optimizers.ts'
+import { cosine } from '../../src/passes/train/schedules.ts'
+import { type CheckpointStore, memoryStore } from '../../src/train/checkpoint-store.ts'
+import type { TrainingEvent } from '../../src/train/events.ts'
+import { fit } from '../../src/train/fit.ts'
+import type { FitOptions } from '../../src/train/fit-options.ts'
+import { pictures, smallNet, timeless } from './small-data.ts'
+
+const distribution = crossEntropy({ labels: 'distribution', labelSmoothing: 0.1 })
+const options = {
+  data: { train: pictures(34, { canSkip: true, isShuffled: true }), test: pictures(10) },
+  loss: distribution,
+  optimizer: ({ steps }: { readonly steps: number }) =>
+    rmsprop({ learningRate: cosine({ initial: 0.02, steps }), initialMeanSquare: 1 }),
+  emaDecay: 0.9,
+  lossScale: 'dynamic',
+  mixup: 0.2,
+  epochs: 3,
+  batch: 8,
+  seed: 5,
+  backend: 'tfjs-wasm',
+} as const
+const latest = async (store: CheckpointStore): Promise<Uint8Array> =>
+  store.read(
+    (await store.list())
+      .filter((name) => name.startsWith('step-'))
+      .toSorted()
+      .at(-1) ?? 'none',
+  )
+
+/** Runs to the end, stopped after each of the numbers of steps, and once in the middle of an evaluation; gives the last file and what was told. */
+const interrupted = async (stops: readonly number[], more: Partial<FitOptions> = {}) => {
+  const checkpoints = memoryStore()
+  const events: TrainingEvent[] = []
+  const todo = [...stops]
+  for (;;) {
+    const controller = new AbortController()
+    const after = todo.shift()
+    let steps = 0
+    using run = await fit(smallNet(), {
+      ...options,
+      ...(more as object),
+      checkpoints,
+      resume: true,
+      signal: controller.signal,
+      onEvent: (event) => {
+        events.push(event)
+        if (event.kind === 'step' && ++steps === after) controller.abort()
+      },
+    })
+    if (run.reason === 'finished')
+      return { bytes: await latest(checkpoints), events: timeless(events), run: { ...run } }
+    expect(run.reason).toBe('aborted')
+  }
+}
+
+describe('a resumed run', () => {
+  test.each([
+    ['one that skips', options.data.train],
+    ['one that cannot skip', pictures(34, { isShuffled: true })],
+  ])(
+    'has the bits of an uninterrupted one, whatever the moments; the source is %s',
+    async (_name, train) => {
+      const data = { ...options.data, train }
+      const whole = await interrupted([], { data })
+      await fc.assert(
+        fc.asyncProperty(fc.array(fc.integer({ min: 1, max: 7 }), { minLength: 1, maxLength: 4 }), async (stops) => {
+          const parts = await interrupted(stops, { data })
+          expect(parts.events).toEqual(whole.events)
+          expect(Buffer.from(parts.bytes).equals(Buffer.from(whole.bytes))).toBe(true)
+        }),
+        { numRuns: 4 },
+      )
+    },
+    120_000,
+  )
+
+  test('is told to go on where there is nothing yet: it begins', async () => {
+    const checkpoints = memoryStore()
+    using run = await fit(smallNet(), { ...options, epochs: 1, checkpoints, resume: true })
+    expect(run.steps).toBe(4)
+    using again = await fit(smallNet(), { ...options, epochs: 1, checkpoints, resume: true })
+    expect(again).toMatchObject({ reason: 'finished', steps: 4, top1: run.top1, loss: run.loss })
+  })
+
+  test('passes over damaged checkpoints, and says so', async () => {
+    const checkpoints = memoryStore()
+    using first = await fit(smallNet(), { ...options, epochs: 2, checkpoints })
+    const [, newest = ''] = (await checkpoints.list()).filter((name) => name.startsWith('step-')).toSorted()
+    await checkpoints.write(newest, (await checkpoints.read(newest)).subarray(0, 3000))
+    const events: TrainingEvent[] = []
+    using run = await fit(smallNet(), {
+      ...options,
+      ...{ epochs: 2, checkpoints, resume: true, onEvent: (event: TrainingEvent) => events.push(event) },
+    })
+    expect(run.steps).toBe(8)
+    expect(events.filter((event) => event.kind === 'step')).toHaveLength(4)
+    expect(events.find((event) => event.kind === 'notice')).toMatchObject({
+      message: expect.stringMatching(/step-00000008\.safetensors in memory cannot be used and is passed over/),
+    })
+    for (const name of run.variables.names()) {
+      const { dtype } = run.variables.describe(name)
+      expect(await run.variables.get(name, dtype)).toEqual(await first.variables.get(name, dtype))
+    }
+    for (const name of (await checkpoints.list()).filter((n) => n.startsWith('step-')))
+      await checkpoints.write(name, new Uint8Array(9))
+    await expect(fit(smallNet(), { ...options, checkpoints, resume: true })).rejects.toMatchObject({
+      code: 'EF508',
+      message: expect.stringMatching(/none of the 2 checkpoints in memory can be read/),
+    })
+  })
+
+  test('refuses other classes, another seed, another model, another optimizer, and lists the differences', async () => {
+    const checkpoints = memoryStore()
+    using _ = await fit(smallNet(), { ...options, epochs: 1, checkpoints })
+    const resumed = async (more: object, model = smallNet()): Promise<string> => {
+      const error: unknown = await fit(model, { ...options, ...more, checkpoints, resume: true }).catch(
+        (e: unknown) => e,
+      )
+      expect(error).toBeInstanceOf(EffuseError)
+      expect((error as EffuseError).code).toBe('EF508')
+      return (error as EffuseError).message
+    }
+    const renamed = { ...pictures(34), classes: ['left', 'right', 'neither', 'both'] }
+    expect(await resumed({ data: { train: renamed } }, smallNet({ classes: 4 }))).toMatch(
+      /3 classes, the data 4\n {2}class 2 was "both" and is "neither"\n {2}class 3 was not there and is "both"/,
+    )
+    expect(await resumed({ seed: 6 })).toMatch(/the seed was 5 and is 6/)
+    expect(await resumed({ optimizer: adam({ learningRate: 1 }) })).toMatch(
+      /another model or optimizer[\s\S]*missing: "optimizer\/stem\/conv\/kernel\/firstMoment"/,
+    )
+    expect(await resumed({}, smallNet({ wide: true }))).toMatch(
+      /"blocks\.0\/project\/conv\/kernel" is float32\[1,1,32,8\] in the file, float32\[1,1,32,16\] in the model/,
+    )
+  })
+
+  test('in the middle of an epoch needs the same batch; at its end another is right', async () => {
+    const store = async (stopAt: number) => {
+      const checkpoints = memoryStore()
+      const controller = new AbortController()
+      using _ = await fit(smallNet(), {
+        ...options,
+        ...{ checkpoints, signal: controller.signal },
+        onEvent: (event) => {
+          if (event.kind === 'step' && event.step === stopAt) controller.abort()
+        },
+      })
+      return checkpoints
+    }
+    await expect(
+      fit(smallNet(), { ...options, batch: 4, checkpoints: await store(2), resume: true }),
+    ).rejects.toMatchObject({
+      code: 'EF508',
+      message: expect.stringMatching(/batch was 8 and is 4.*middle of an epoch/),
+    })
+    const checkpoints = memoryStore()
+    using one = await fit(smallNet(), { ...options, epochs: 1, checkpoints })
+    using run = await fit(smallNet(), { ...options, epochs: 2, batch: 4, checkpoints, resume: true })
+    expect([one.steps, run.steps]).toEqual([4, 12])
+  })
+
+  test('starts from other weights: the averages with them', async () => {
+    using first = await fit(smallNet(), { ...options, epochs: 1 })
+    for (const variables of [first.variables, first.variables.averages]) {
+      using run = await fit(smallNet(), {
+        ...options,
+        ...{ epochs: 1, variables, optimizer: sgd({ learningRate: 0 }), weightDecay: 0 },
+      })
+      const name = 'head/dense/kernel'
+      expect(await run.variables.get(name)).toEqual(await variables.get(name))
+      expect(await run.variables.averages.get(name)).toEqual(await variables.get(name))
+    }
+  })
+})
