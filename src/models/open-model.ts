@@ -2,7 +2,7 @@
 import { readFile } from '#platform'
 import { modelMetadata } from '../executable/metadata.ts'
 import { encodeWeights, readSource, sourceName, type WeightsEntry, type WeightsSource } from '../executable/weights.ts'
-import { readSafetensors } from '../io/safetensors.ts'
+import { readSafetensors, writeSafetensors } from '../io/safetensors.ts'
 import { recognizeWeights } from '../io/recognize.ts'
 import { type TensorEntry, toFloat32 } from '../io/tensor-entry.ts'
 import { readTorchCheckpoint } from '../io/torch-checkpoint.ts'
@@ -28,6 +28,8 @@ export interface OpenModelOptions {
   readonly format?: string | undefined
   /** Names of the classes, in order; default: the file's own, or ImageNet's where there are 1000. */
   readonly labels?: readonly string[] | undefined
+  /** Of a checkpoint of a training run: the moving averages, or the weights as they are; default: what its last evaluation found better. */
+  readonly averages?: boolean | undefined
 }
 
 export interface OpenedModel {
@@ -53,7 +55,7 @@ export const openModel = async (source: WeightsSource, options: OpenModelOptions
   const fileName = sourceName(source)
   const { tensors, metadata } = readTensors(bytes, fileName)
   const own = metadata.get('effuse.model')
-  if (own !== undefined) return openOwn(bytes, tensors, own, metadata.get('effuse.labels'), options)
+  if (own !== undefined) return openOwn(bytes, tensors, metadata, own, options)
   const config = typeof source === 'string' ? await configBeside(source) : null
   return openForeign(tensors, { format: options.format, fileName, config }, options)
 }
@@ -69,8 +71,8 @@ const readTensors = (
 const openOwn = (
   bytes: Uint8Array,
   tensors: ReadonlyMap<string, TensorEntry>,
+  metadata: ReadonlyMap<string, string>,
   declaration: string,
-  labels: string | undefined,
   options: OpenModelOptions,
 ): OpenedModel => {
   const { variant, options: declared } = parseDeclaration(declaration)
@@ -84,7 +86,41 @@ const openOwn = (
     })
   }
   const model = efficientNet(variant, declared)
-  return { model, weights: bytes, ...labelled(model, options.labels ?? parseLabels(labels)) }
+  const training = metadata.get('effuse.training')
+  const weights = training === undefined ? bytes : weightsOfRun(tensors, metadata, model, training, options.averages)
+  return { model, weights, ...labelled(model, options.labels ?? parseLabels(metadata.get('effuse.labels'))) }
+}
+
+/** A checkpoint without what only training needs; the averages under the plain names where they are wanted. */
+const weightsOfRun = (
+  tensors: ReadonlyMap<string, TensorEntry>,
+  metadata: ReadonlyMap<string, string>,
+  model: EfficientNet,
+  training: string,
+  wanted: boolean | undefined,
+): Uint8Array => {
+  const names = variablesOf(model.at({ batch: 1 })).map((node) => node.attrs.name)
+  const hasAverages = names.some((name) => tensors.has(`ema/${name}`))
+  if (wanted === true && !hasAverages)
+    throw new EffuseError({
+      code: 'EF505',
+      message: 'the checkpoint holds no moving averages',
+      hint: 'it is of a run without emaDecay: leave `averages` out',
+    })
+  const prefix = hasAverages && (wanted ?? areAveragesBetter(training)) ? 'ema/' : ''
+  const entries = names.flatMap((name) => {
+    const entry = tensors.get(`${prefix}${name}`)
+    return entry === undefined ? [] : [{ ...entry, name }] // what is missing is told when the weights are loaded
+  })
+  const kept = [...metadata].filter(([key]) => key !== 'effuse.training')
+  return writeSafetensors(entries, Object.fromEntries(kept))
+}
+
+const areAveragesBetter = (training: string): boolean => {
+  const found: unknown = parseJson(training)
+  const state: unknown = typeof found === 'object' && found !== null && 'state' in found ? found.state : null
+  if (typeof state !== 'object' || state === null || !('top1' in state) || !('emaTop1' in state)) return true
+  return typeof state.top1 !== 'number' || typeof state.emaTop1 !== 'number' || state.emaTop1 >= state.top1
 }
 
 const parseDeclaration = (text: string): { readonly variant: Variant; readonly options: EfficientNetOptions } => {
