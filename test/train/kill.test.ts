@@ -1,0 +1,90 @@
+/** Runs that are killed outright, at random moments, writing checkpoints or not: they go on, and end with the same bits. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
+const cache = here('../../node_modules/.cache')
+let folder = ''
+let program = ''
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'effuse-kill-'))
+  await mkdir(cache, { recursive: true })
+  // Beside the packages, so that Node finds them.
+  program = join(await mkdtemp(join(cache, 'effuse-kill-')), 'run.mjs')
+  await build({
+    entryPoints: [here('run-in-folder.ts')],
+    outfile: program,
+    ...{ bundle: true, platform: 'node', format: 'esm', packages: 'external', target: 'node20' },
+    conditions: ['effuse-source', 'node', 'import'],
+  })
+})
+afterAll(async () => {
+  await rm(folder, { recursive: true, force: true })
+  await rm(join(program, '..'), { recursive: true, force: true })
+})
+
+interface Ended {
+  readonly output: string
+  readonly signal: NodeJS.Signals | null
+}
+
+/** Runs the program; `kill` is called when the first step is told. */
+const start = (out: string, kill?: (child: ChildProcess) => void): Promise<Ended> =>
+  new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [program, out], { stdio: ['ignore', 'pipe', 'pipe'] })
+    let [output, errors] = ['', '']
+    child.stdout.on('data', (text) => {
+      if (output === '') kill?.(child)
+      output += text
+    })
+    child.stderr.on('data', (text) => {
+      errors += text
+    })
+    child.on('error', reject)
+    child.on('close', (code, signal) =>
+      code === 0 || signal !== null ? resolve({ output, signal }) : reject(new Error(`${errors}\n${output}`)),
+    )
+  })
+
+const lastStep = 240
+const final = (out: string): Promise<Buffer> =>
+  readFile(join(out, `step-${String(lastStep).padStart(8, '0')}.safetensors`))
+/** Reproducible by its seed, printed on failure: Park and Miller. */
+const randoms = (seed: number): (() => number) => {
+  let at = seed
+  return () => {
+    at = (at * 48271) % 2147483647
+    return at / 2147483647
+  }
+}
+
+test('20 kills at random moments', async () => {
+  const seed = (Date.now() % 2147483646) + 1
+  const random = randoms(seed)
+  const whole = join(folder, 'whole')
+  expect((await start(whole)).output.trimEnd().split('\n').at(-1)).toBe('finished')
+  const wanted = await final(whole)
+  let kills = 0
+  for (let round = 0; kills < 20; round++) {
+    const out = join(folder, `round-${round}`)
+    const reached: number[] = []
+    for (;;) {
+      const { output, signal } = await start(out, (child) => {
+        if (kills < 20) setTimeout(() => child.kill('SIGKILL'), random() * 250)
+      })
+      reached.push(Number(/step (\d+)/.exec(output)?.[1] ?? lastStep))
+      if (signal === null) break
+      kills++
+    }
+    expect((await final(out)).equals(wanted), `round ${round}, seed ${seed}, went on at ${reached.join(', ')}`).toBe(
+      true,
+    )
+    // What a killed process had half-written is gone, and no more is kept than was asked for.
+    expect((await readdir(out)).length).toBe(4)
+  }
+}, 400_000)

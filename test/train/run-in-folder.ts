@@ -1,0 +1,23 @@
+/** A program for kill.test.ts: a run in the folder of its first argument, gone on with where one is there. Prints a line per step. */
+import { directory } from '../../src/node.ts'
+import { crossEntropy } from '../../src/passes/train/losses.ts'
+import { rmsprop } from '../../src/passes/train/optimizers.ts'
+import { cosine } from '../../src/passes/train/schedules.ts'
+import { fit } from '../../src/train/fit.ts'
+import { pictures, smallNet } from './small-data.ts'
+
+const [, , folder = ''] = process.argv
+using run = await fit(smallNet(), {
+  data: { train: pictures(160, { canSkip: true, isShuffled: true }), test: pictures(12) },
+  loss: crossEntropy({ labels: 'distribution' }),
+  optimizer: ({ steps }) => rmsprop({ learningRate: cosine({ initial: 0.02, steps }), initialMeanSquare: 1 }),
+  ...{ emaDecay: 0.9, lossScale: 'dynamic', mixup: 0.2, epochs: 12, batch: 8, seed: 3, backend: 'tfjs-cpu' },
+  checkpoints: directory(folder),
+  checkpointEvery: 3,
+  resume: true,
+  onEvent: (event) => {
+    if (event.kind === 'step') console.log(`step ${event.step}`)
+    if (event.kind === 'notice') console.log(event.message)
+  },
+})
+console.log(run.reason)
