@@ -79,13 +79,14 @@ export interface Runnable {
     feeds: ReadonlyMap<string, FeedTensor>,
     cx: RunContext,
   ): Promise<ReadonlyMap<string, DeviceTensor>>
-  /** What it made of the program, for `executable.plan`. Null: the backend does not know. */
+  /** What it made of the plans that runs are made of (turnPlans), for `executable.plan`. Null: the backend does not know. */
   readonly plan: PlanFigures
-  /** Time of each step of the last run of `profile`, where the backend can tell. */
+  /** Runs the plan once, as `run` does with all that it updates, and gives the time of each step where the backend can tell. */
   profile(plan: PlanName, feeds: ReadonlyMap<string, FeedTensor>, cx: RunContext): Promise<readonly ProfileRow[]>
   dispose(): void
 }
 
+/** Of several plans: kernels and dispatches of all together; bytes of the largest, since they run one after another. */
 export interface PlanFigures {
   readonly kernels: number
   readonly dispatches: number
@@ -121,6 +122,9 @@ export interface Backend {
   compile(program: Program, cx: CompileContext): Promise<Runnable>
   dispose(): void
 }
+
+/** The plans of an executable's runs, whichever of them a program has. */
+export const turnPlans: readonly PlanName[] = ['run', 'micro', 'apply']
 
 /** A zeroed host array for a dtype. */
 export const hostArray = (dtype: DType, length: number): HostArray =>

@@ -6,7 +6,7 @@ import { nearest } from '../ir/parse.ts'
 import { printNode } from '../ir/print.ts'
 import { sideTables } from '../ir/side-tables.ts'
 import { showType, type Graph, type Node, type NodeId } from '../ir/types.ts'
-import { planNames, type Plans } from '../passes/pass.ts'
+import { planNames, type PlanName, type Plans } from '../passes/pass.ts'
 import type { PassRecord } from '../passes/runner.ts'
 
 export interface Explanation {
@@ -37,33 +37,13 @@ export interface Explainable {
 /** @throws EffuseError EF407 where no node has that path or name. */
 export const explainNode = (asked: string, { declared, plans, records }: Explainable): Explanation => {
   const start = askedNodes(declared, asked)
-  const ids = new Set<NodeId>(start.map((n) => n.id))
-  const descends = (graph: Graph, node: Node): boolean =>
-    ids.has(node.id) || (sideTables(graph).origin(node.id)?.from ?? []).some((id) => ids.has(id))
-  const history: { pass: string; what: string }[] = []
-  for (const record of records) {
-    if (!record.changed) continue
-    const made = nodesOf(record.after).filter(
-      (n) =>
-        !ids.has(n.id) &&
-        (sideTables(record.after).origin(n.id)?.from ?? []).some((id) => ids.has(id)) &&
-        record.before.nodes[n.id - record.before.firstId] == null,
-    )
-    const gone = nodesOf(record.before).filter(
-      (n) => ids.has(n.id) && record.after.nodes[n.id - record.after.firstId] == null,
-    )
-    for (const n of made) ids.add(n.id)
-    if (made.length + gone.length > 0)
-      history.push({
-        pass: record.name,
-        what: [...gone.map((n) => `removed ${n.op}`), ...made.map((n) => `made ${n.op}`)].join(', '),
-      })
-  }
+  const { history, idsIn } = descendants(start, records)
   const became = planNames.flatMap((plan) => {
     const graph = plans[plan]
     if (graph === undefined) return []
+    const ids = idsIn(plan)
     return liveOrder(graph)
-      .filter((n) => descends(graph, n))
+      .filter((n) => ids.has(n.id) || descends(graph, n, ids))
       .map((n) => ({
         plan,
         node: printNode(graph, n).split('\n', 1)[0] ?? '',
@@ -99,6 +79,45 @@ export const explainNode = (asked: string, { declared, plans, records }: Explain
     ].join('\n'),
   }
 }
+
+const descends = (graph: Graph, node: Node, ids: ReadonlySet<NodeId>): boolean =>
+  (sideTables(graph).origin(node.id)?.from ?? []).some((id) => ids.has(id))
+
+interface Descendants {
+  readonly history: Explanation['history']
+  /** What the nodes became in a plan. Each plan numbers its new nodes for itself. */
+  readonly idsIn: (plan: PlanName) => ReadonlySet<NodeId>
+}
+
+/** Follows the nodes through the passes; a plan that a pass made starts with what the plan `run` had. */
+const descendants = (start: readonly Node[], records: readonly PassRecord[]): Descendants => {
+  const ids = new Map<PlanName, ReadonlySet<NodeId>>([['run', new Set(start.map((n) => n.id))]])
+  const idsIn = (plan: PlanName): ReadonlySet<NodeId> => ids.get(plan) ?? ids.get('run') ?? new Set()
+  const history: { pass: string; what: string }[] = []
+  for (const position of new Set(records.map(({ at }) => at))) {
+    const ofPass = records.filter(({ at }) => at === position)
+    const changes = ofPass.map((record) => ({ record, ...changesBy(record, idsIn(record.plan), ofPass) }))
+    for (const { record, own, made } of changes) ids.set(record.plan, new Set([...own, ...made.map((n) => n.id)]))
+    const said = [
+      ...[...new Set(changes.flatMap(({ gone }) => gone))].map((n) => `removed ${n.op}`),
+      ...changes.flatMap(({ made }) => made).map((n) => `made ${n.op}`),
+    ]
+    const [first] = ofPass
+    if (first !== undefined && said.length > 0) history.push({ pass: first.name, what: said.join(', ') })
+  }
+  return { history, idsIn }
+}
+
+const isIn = (graph: Graph, { id }: Node): boolean => graph.nodes[id - graph.firstId] != null
+
+/** Of the plans that a pass made of one, a node that any of them has is not gone. */
+const changesBy = ({ before, after }: PassRecord, own: ReadonlySet<NodeId>, ofPass: readonly PassRecord[]) => ({
+  own,
+  made: nodesOf(after).filter((n) => !own.has(n.id) && !isIn(before, n) && descends(after, n, own)),
+  gone: nodesOf(before).filter(
+    (n) => own.has(n.id) && ofPass.every((record) => record.before !== before || !isIn(record.after, n)),
+  ),
+})
 
 /** Nodes at the path, below it, or matching it as a glob; `%12` names a node of the declared graph. */
 const askedNodes = (graph: Graph, asked: string): readonly Node[] => {

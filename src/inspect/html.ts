@@ -6,7 +6,7 @@ import { nodeCost } from '../ir/cost.ts'
 import { liveOrder, nodesOf } from '../ir/graph.ts'
 import { print, printNode } from '../ir/print.ts'
 import { elements, type Graph, type Node } from '../ir/types.ts'
-import type { PassRecord } from '../passes/runner.ts'
+import { finalPlans, type PassRecord } from '../passes/runner.ts'
 import { inspectReport } from './inspect.ts'
 
 /** @param batch The size at which `executable` was compiled. */
@@ -20,16 +20,16 @@ export const htmlReport = (model: Model, executable: Executable, batch: number):
     ['peak memory', report.peakBytes === null ? 'not known to the backend' : `${thousands(report.peakBytes)} bytes`],
     ['passes', `${report.passes.reduce((sum, p) => sum + p.ms, 0).toFixed(1)} ms`],
   ]
-  const last = new Map(executable.passes.map((r) => [r.plan, r.after]))
+  const programs = finalPlans(executable.passes)
   return page(report.model, [
     `<h1>${escapeUTF8(report.model)}</h1>`,
     `<dl>${figures.map(([name, value]) => `<dt>${name}</dt><dd>${escapeUTF8(value)}</dd>`).join('')}</dl>`,
     '<h2>Passes</h2>',
     ...executable.passes.map((record) => passSection(record, widest(executable.passes))),
     '<h2>Layers</h2>',
-    layerTable(model.at({ batch }), last.get('run')),
+    layerTable(model.at({ batch }), programs.run ?? programs.micro),
     '<h2>Programs</h2>',
-    ...[...last].map(
+    ...Object.entries(programs).map(
       ([plan, graph]) =>
         `<details><summary>${plan}, ${liveOrder(graph).length} nodes</summary><pre>${escapeUTF8(print(graph))}</pre></details>`,
     ),

@@ -4,6 +4,7 @@ import { costOf } from '../ir/cost.ts'
 import type { Model } from '../ir/model.ts'
 import { nodesOf, variablesOf } from '../ir/graph.ts'
 import { elements } from '../ir/types.ts'
+import { stepOptionsOf } from '../passes/train/step.ts'
 
 export interface InspectReport {
   readonly model: string
@@ -38,7 +39,7 @@ export const inspectReport = (model: Model, executable: Executable, batch: numbe
   return {
     model: model.name,
     backend: executable.backend,
-    train: false,
+    train: stepOptionsOf(model) !== null,
     passes: executable.passes.map((r) => ({
       name: r.name,
       plan: r.plan,

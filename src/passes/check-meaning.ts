@@ -7,7 +7,7 @@ import { costOf } from '../ir/cost.ts'
 import { nodesOf } from '../ir/graph.ts'
 import { elements, type Graph, isFloat } from '../ir/types.ts'
 import { numberText } from '../ir/print.ts'
-import type { Plans, Preserves } from './pass.ts'
+import { planNames, type PlanName, type Plans, type Preserves } from './pass.ts'
 
 /** Graphs with more work than this are not run: the interpreter is slow. */
 export const checkedMultiplyAddsMax = 5e7
@@ -17,13 +17,31 @@ const tolerances: { readonly [P in Exclude<Preserves, 'bits' | 'mode'>]: number 
 
 /** What differs, in one sentence; null where the pass kept its promise, changes the meaning on purpose, or the graph is too large to run. */
 export const meaningDifference = (before: Plans, after: Plans, preserves: Preserves, seed = 1): string | null => {
-  const [from, to] = [before.run, after.run]
-  if (preserves === 'mode' || from === undefined || to === undefined || from === to) return null
+  if (preserves === 'mode') return null
+  for (const plan of comparedPlans) {
+    const difference = planDifference(plan, before, after, preserves, seed)
+    if (difference !== null) return difference
+  }
+  return null
+}
+
+/** `prepare` is part of what runs after it. */
+const comparedPlans = planNames.filter((plan) => plan !== 'prepare')
+
+const planDifference = (
+  plan: PlanName,
+  before: Plans,
+  after: Plans,
+  preserves: Exclude<Preserves, 'mode'>,
+  seed: number,
+): string | null => {
+  const [from, to] = [before[plan], after[plan]]
+  if (from === undefined || to === undefined || from === to) return null
   if (costOf(from).multiplyAdds > checkedMultiplyAddsMax) return null
   const mode = preserves === 'bits' ? 'declared' : 'float64'
   const feeds = randomFeeds(before.prepare ?? from, from, seed)
-  const want = runPlans(before, feeds, mode)
-  const got = runPlans(after, feeds, mode)
+  const want = runPrepared(before.prepare, from, feeds, mode)
+  const got = runPrepared(after.prepare, to, feeds, mode)
   for (const [name, tensor] of [...Object.entries(want.outputs), ...want.updates]) {
     const other = got.outputs[name] ?? got.updates.get(name)
     const at = other === undefined ? 0 : firstDifference(tensor.data, other.data, preserves)
@@ -65,12 +83,17 @@ const randomFeeds = (first: Graph, second: Graph, seed: number): RandomFeeds => 
 }
 
 /** `prepare` first, as an executable does. */
-const runPlans = (plans: Plans, feeds: RandomFeeds, mode: 'declared' | 'float64'): Interpretation => {
+const runPrepared = (
+  prepare: Graph | undefined,
+  plan: Graph,
+  feeds: RandomFeeds,
+  mode: 'declared' | 'float64',
+): Interpretation => {
   const variables = new Map<string, Float64Array>(feeds.variables)
-  if (plans.prepare !== undefined) {
-    for (const [name, tensor] of interpret(plans.prepare, { variables, mode }).updates) variables.set(name, tensor.data)
+  if (prepare !== undefined) {
+    for (const [name, tensor] of interpret(prepare, { variables, mode }).updates) variables.set(name, tensor.data)
   }
-  return interpret(plans.run as Graph, { inputs: feeds.inputs, variables, mode }) // the caller made sure that it is there
+  return interpret(plan, { inputs: feeds.inputs, variables, mode })
 }
 
 const firstDifference = (

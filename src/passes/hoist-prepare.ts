@@ -5,10 +5,10 @@
  */
 import { Edit } from '../ir/edit.ts'
 import { cached, liveOrder, nodeAt, refKey, rootsOf, variablesOf } from '../ir/graph.ts'
-import { setSideTables, sideTables } from '../ir/side-tables.ts'
 import type { Graph, Node, Ref, Update } from '../ir/types.ts'
 import type { Value } from '../ir/value.ts'
 import { definePass, type PassContext, type Plans } from './pass.ts'
+import { pruned } from './prune.ts'
 
 /** Names of derived variables start so; users' names cannot, since paths never start with a dot. */
 export const derivedPrefix = '.prepared/'
@@ -108,10 +108,3 @@ const runPlan = (run: Graph, crossing: readonly Crossing[]): Graph => {
 
 const derivedVariable = (edit: Edit, ref: Ref, node: Node, name: string): Value =>
   edit.add('variable', [], { name, trainable: false, init: { kind: 'zeros' } }, node, node.path, [edit.typeOf(ref)])
-
-/** Each plan keeps its own half only: what is dead here is alive there. */
-const pruned = (graph: Graph, name: string): Graph => {
-  const live = new Set(liveOrder(graph).map((n) => n.id))
-  const nodes = Object.freeze(graph.nodes.map((n) => (n !== null && live.has(n.id) ? n : null)))
-  return setSideTables(Object.freeze({ ...graph, name, nodes }), sideTables(graph))
-}

@@ -15,6 +15,8 @@ import { passText, type Pipeline } from './pipeline.ts'
 /** What one pass did to one plan. */
 export interface PassRecord {
   readonly name: string
+  /** Position of the pass in its pipeline. */
+  readonly at: number
   readonly plan: PlanName
   /** The graph before; for a plan that the pass made, the one it was made from. */
   readonly before: Graph
@@ -80,12 +82,27 @@ export const runPipeline = (pipeline: Pipeline, start: Plans, options: RunnerOpt
     for (const plan of planNames) {
       const [graph, was] = [plans[plan], before[plan] ?? before.run]
       if (graph === undefined || was === undefined) continue
-      const record = { name: pass.name, plan, before: was, after: graph, changed: graph !== was, report: counts, ms }
+      const record = {
+        name: pass.name,
+        at,
+        plan,
+        before: was,
+        after: graph,
+        changed: graph !== was,
+        report: counts,
+        ms,
+      }
       records.push(Object.freeze(record))
       trace(record, at, options.debug)
     }
   }
   return { plans, records }
+}
+
+/** What the last pass left: plans that an earlier pass made others of are gone. */
+export const finalPlans = (records: readonly PassRecord[]): Plans => {
+  const last = records.at(-1)?.at
+  return Object.fromEntries(records.flatMap(({ at, plan, after }) => (at === last ? [[plan, after]] : [])))
 }
 
 /** Carries the difference to the message. */

@@ -1,6 +1,6 @@
 /** The reference backend: the interpreter behind the backend contract. Slow, and right. */
 import { EffuseError } from '../../ir/diagnostics.ts'
-import { interpret, type Mode, type Numbers } from '../../ir/interpret.ts'
+import { interpret, type InterpretOptions, type Mode, type Numbers } from '../../ir/interpret.ts'
 import { liveOrder, variablesOf } from '../../ir/graph.ts'
 import { genericTarget } from '../../ir/target.ts'
 import type { Graph } from '../../ir/types.ts'
@@ -11,12 +11,13 @@ import type {
   DeviceTensor,
   FeedTensor,
   HostArray,
+  ProfileRow,
   Program,
   RunContext,
   Runnable,
   VariableSpec,
 } from '../backend.ts'
-import { hostArrayOf } from '../backend.ts'
+import { hostArrayOf, turnPlans } from '../backend.ts'
 import { readForeign } from '../common/foreign-tensor.ts'
 import { makeHostStore } from '../common/host-store.ts'
 import type { PlanName } from '../../passes/pass.ts'
@@ -59,12 +60,13 @@ const referenceRunnable = (program: Program, cx: CompileContext, mode: Mode): Ru
     plan: PlanName,
     feeds: ReadonlyMap<string, FeedTensor>,
     at: RunContext,
+    onNode?: InterpretOptions['onNode'],
   ): Promise<ReadonlyMap<string, DeviceTensor>> => {
     const graph = planOf(plan)
     const inputs = Object.fromEntries(
       await Promise.all([...feeds].map(async ([name, feed]) => [name, await numbersOf(name, feed)] as const)),
     )
-    const { outputs, updates } = interpret(graph, { inputs, variables: await valuesOf(graph), mode, ...at })
+    const { outputs, updates } = interpret(graph, { inputs, variables: await valuesOf(graph), mode, onNode, ...at })
     for (const [name, { dtype, data }] of updates) {
       const binding = bindings.get(name)
       if (binding !== undefined) await binding.store.set(binding.name, hostArrayOf(dtype, data))
@@ -84,12 +86,21 @@ const referenceRunnable = (program: Program, cx: CompileContext, mode: Mode): Ru
       }),
     )
   }
-  const kernels =
-    program.plans.run === undefined ? 0 : liveOrder(program.plans.run).filter((n) => n.inputs.length > 0).length
+  const nodes = turnPlans.flatMap((plan) => (program.plans[plan] === undefined ? [] : liveOrder(program.plans[plan])))
+  const kernels = nodes.filter((n) => n.inputs.length > 0).length
   return {
-    run,
+    run: (plan, feeds, at) => run(plan, feeds, at),
     plan: { kernels, dispatches: kernels, peakBytes: null, arenaBytes: null, lowerBoundBytes: null },
-    profile: () => Promise.resolve([]),
+    profile: async (plan, feeds, at) => {
+      const rows: ProfileRow[] = []
+      let last = performance.now()
+      await run(plan, feeds, at, ({ path, op, inputs }) => {
+        const now = performance.now()
+        if (inputs.length > 0) rows.push({ path, op, kernel: 'reference', ms: now - last })
+        last = now
+      })
+      return rows
+    },
     dispose: () => {},
   }
 }

@@ -4,6 +4,7 @@ import { showType, type Type } from '../../ir/types.ts'
 import { planNames, type PlanName } from '../../passes/pass.ts'
 import {
   hostArrayOf,
+  turnPlans,
   type Binding,
   type CompileContext,
   type DeviceTensor,
@@ -85,14 +86,14 @@ export const makeRunnable = (program: Program, cx: CompileContext, options: Plan
       }
     }
   }
-  const main = bound.get('run') ?? bound.values().next().value
-  const kernels = main?.plan.steps.length ?? 0
+  const turns = turnPlans.flatMap((plan) => bound.get(plan)?.plan ?? [])
+  const kernels = turns.reduce((sum, { steps }) => sum + steps.length, 0)
   return {
     run: (name, feeds, at) => run(name, feeds, at),
     plan: {
       kernels,
       dispatches: kernels,
-      peakBytes: main?.plan.peakBytes ?? 0,
+      peakBytes: Math.max(0, ...turns.map(({ peakBytes }) => peakBytes)),
       arenaBytes: null,
       lowerBoundBytes: null,
     },
