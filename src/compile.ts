@@ -23,6 +23,7 @@ import { sameType, showType, type Graph, type Type } from './ir/types.ts'
 import type { Signature } from './ir/value.ts'
 import { derivedPrefix } from './passes/hoist-prepare.ts'
 import { planNames, type Plans } from './passes/pass.ts'
+import { accumulatedSteps } from './passes/train/accumulate.ts'
 import { inferencePipeline, trainingPipeline } from './passes/pipelines.ts'
 import { stepOptionsOf } from './passes/train/step.ts'
 import { type PassRecord, runPipeline } from './passes/runner.ts'
@@ -64,7 +65,7 @@ const compileFor = async <I extends Signature, O extends Signature>(
   backendReason: string,
   ownsBackend: boolean,
 ): Promise<Executable<I, O>> => {
-  const { declared, plans, records, specs } = planFor(model as unknown as Model, options, backend)
+  const { declared, plans, records, specs, steps } = planFor(model as unknown as Model, options, backend)
   const seed = options.seed ?? 0
   const handle = await variablesFor(backend, specs, options.variables, seed)
   const derived = backend.createStore()
@@ -83,7 +84,7 @@ const compileFor = async <I extends Signature, O extends Signature>(
     if (options.variables !== undefined && handleOf(options.variables) === null)
       await variables.load(options.variables as WeightsSource)
     const parts = { name: model.name, backend, backendReason, ownsBackend, runnable, plans, declared, handle, derived }
-    return makeExecutable<I, O>({ ...parts, variables, records, seed })
+    return makeExecutable<I, O>({ ...parts, variables, records, seed, steps })
   } catch (error) {
     // Nothing of a failed compilation stays on the device.
     for (const dispose of close) dispose()
@@ -96,6 +97,7 @@ interface Planned {
   readonly plans: Plans
   readonly records: readonly PassRecord[]
   readonly specs: ReadonlyMap<string, VariableSpec>
+  readonly steps: number
 }
 
 /** The declared graph and what the pipeline makes of it, with the variables that users see. */
@@ -110,8 +112,9 @@ const planFor = (model: Model, options: CompileOptions, backend: Backend): Plann
   const standard =
     training === null ? inferencePipeline(backend, switches) : trainingPipeline(backend, switches, training)
   const { verify, debug } = debugOptions()
+  const pipeline = options.passes?.(standard) ?? standard
   const { plans, records } = runPipeline(
-    options.passes?.(standard) ?? standard,
+    pipeline,
     { run: declared },
     {
       target: backend.target,
@@ -124,7 +127,8 @@ const planFor = (model: Model, options: CompileOptions, backend: Backend): Plann
   options.signal?.throwIfAborted()
   // A training step's passes add variables of its own: slots, averages, the step.
   const own = specsOf([declared, ...(training === null ? [] : plansOf(plans))]).filter((spec) => !spec.derived)
-  return { declared, plans, records, specs: new Map(own.map((spec) => [spec.name, spec])) }
+  const byName = new Map(own.map((spec) => [spec.name, spec]))
+  return { declared, plans, records, specs: byName, steps: accumulatedSteps(pipeline) }
 }
 
 const missingBatch = (name: string): EffuseError =>

@@ -9,14 +9,18 @@ import type { PassRecord } from '../passes/runner.ts'
 import { explainNode, type Explanation } from './explain.ts'
 import { prepareFeeds, type Feeds } from './feeds.ts'
 import { makeResult, type Result, type Results } from './results.ts'
+import { makeTurns } from './turns.ts'
 import { releaseStore, type Variables, type VariablesHandle } from './variables.ts'
 
 export interface Executable<I extends Signature = Signature, O extends Signature = Signature> extends Disposable {
-  /** Runs once. @throws EffuseError EF401, EF402 (feeds), EF406 (disposed of) */
+  /**
+   * Runs once. Of a step that accumulates, each run is one micro-batch; every n-th also makes the update, tells so in `updated`, and its
+   * `learningRate`, `lossScale` and `finite` are the update's. @throws EffuseError EF401, EF402 (feeds), EF406 (disposed of)
+   */
   run(inputs: Feeds<I>): Promise<Results<O>>
   readonly variables: Variables
   /**
-   * Runs so far, micro-batches, skipped steps and profile() among them, failed runs not: the position in the random streams. Setting it
+   * Runs so far, micro-batches, skipped steps and profile() among them, not those that failed: the position in the random streams. Setting it
    * takes effect for the runs that are called afterwards, so that a training that goes on from a checkpoint draws the numbers that it would
    * have drawn. @throws EffuseError EF403
    */
@@ -25,6 +29,7 @@ export interface Executable<I extends Signature = Signature, O extends Signature
   readonly passes: readonly PassRecord[]
   /** What became of a node of the model, by path or by name in the last graph, and why. */
   explain(pathOrNode: string): Explanation
+  /** Of one run with all its plans: of `micro` and `apply` together where gradients accumulate. */
   readonly plan: PlanFigures
   /** Null: no mixed precision was asked for. */
   readonly amp: null
@@ -32,7 +37,7 @@ export interface Executable<I extends Signature = Signature, O extends Signature
   readonly backend: string
   /** Why this backend. */
   readonly backendReason: string
-  /** Time of each step of one run. */
+  /** Time of each step of one run, which is a run like any other: it updates and counts, and every n-th makes the update. */
   profile(inputs: Feeds<I>): Promise<readonly ProfileRow[]>
   dispose(): void
 }
@@ -50,11 +55,14 @@ export interface ExecutableParts {
   readonly variables: Variables
   readonly records: readonly PassRecord[]
   readonly seed: number
+  /** Micro-batches for each update of a training step. */
+  readonly steps: number
 }
 
 /** The executable for typed inputs and outputs; the types are the model's and were checked when it was declared. */
 export const makeExecutable = <I extends Signature, O extends Signature>(parts: ExecutableParts): Executable<I, O> => {
   const { runnable, plans, handle, backend } = parts
+  const turns = makeTurns(parts)
   const inputs = inputTypes(parts.declared)
   /** A run takes the numbering at its call and the number at its turn. */
   let numbering = { next: 0 }
@@ -88,7 +96,7 @@ export const makeExecutable = <I extends Signature, O extends Signature>(parts: 
    */
   const enqueue = async <T>(
     given: { readonly [name: string]: unknown },
-    work: (feeds: ReadonlyMap<string, FeedTensor>, at: RunContext) => Promise<T>,
+    work: (feeds: ReadonlyMap<string, FeedTensor>, at: RunContext, onRan: () => void) => Promise<T>,
   ): Promise<T> => {
     ensureUsable()
     const feeds = prepareFeeds(given, inputs, backend)
@@ -96,16 +104,14 @@ export const makeExecutable = <I extends Signature, O extends Signature>(parts: 
     const result = queued(async () => {
       const prepared = await feeds
       await prepare()
-      const value = await work(prepared, { seed: parts.seed, runIndex: numbers.next, replica: 0 })
-      numbers.next++
-      return value
+      return work(prepared, { seed: parts.seed, runIndex: numbers.next, replica: 0 }, () => numbers.next++)
     })
     const [value] = await Promise.all([result, feeds])
     return value
   }
   const run = (given: { readonly [name: string]: unknown }): Promise<{ readonly [name: string]: Result }> =>
-    enqueue(given, async (feeds, at) => {
-      const results = await runnable.run('run', feeds, at)
+    enqueue(given, async (...turn) => {
+      const results = await turns.run(...turn)
       return Object.fromEntries([...results].map(([name, tensor]) => [name, makeResult(name, tensor, backend)]))
     })
   const dispose = (): void => {
@@ -141,7 +147,7 @@ export const makeExecutable = <I extends Signature, O extends Signature>(parts: 
     amp: null,
     backend: backend.name,
     backendReason: parts.backendReason,
-    profile: (given: Feeds<I>) => enqueue(given, (feeds, at) => runnable.profile('run', feeds, at)),
+    profile: (given: Feeds<I>) => enqueue(given, turns.profile),
     dispose,
     [Symbol.dispose]: dispose,
   })

@@ -2,6 +2,7 @@
 import { Edit, passError } from '../ir/edit.ts'
 import { liveOrder } from '../ir/graph.ts'
 import { opDef } from '../ir/ops/index.ts'
+import type { OpName } from '../ir/signatures.ts'
 import type { Graph, Node } from '../ir/types.ts'
 import { definePass, type GraphPass } from './pass.ts'
 
@@ -28,6 +29,12 @@ export const decompose = (wanted: (node: Node) => boolean): GraphPass =>
       return current
     },
   })
+
+/** The same for these ops; its text form names them, so that it can be replayed. */
+export const decomposeOps = (ops: readonly OpName[]): GraphPass => {
+  const wanted = new Set(ops)
+  return definePass({ ...decompose((node) => wanted.has(node.op)), options: { ops } })
+}
 
 const decomposeOnce = (graph: Graph, wanted: (node: Node) => boolean, report: (op: string) => void): Graph => {
   const edit = new Edit(graph, 'decompose')

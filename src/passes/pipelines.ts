@@ -1,13 +1,17 @@
 /** The pipelines, as lists to read aloud. The reason for each place stands beside it. */
-import { decompose } from './decompose.ts'
+import { decomposeOps } from './decompose.ts'
 import { differentiate } from './autodiff/differentiate.ts'
 import type { Pass } from './pass.ts'
+import { accumulate } from './train/accumulate.ts'
 import { applyOptimizer } from './train/apply-optimizer.ts'
 import { clip } from './train/clip.ts'
+import { guardUpdates } from './train/guard-updates.ts'
+import { learningRate } from './train/learning-rate.ts'
 import { scaleLoss, unscale } from './train/loss-scale.ts'
 import { movingAverages } from './train/moving-averages.ts'
+import { ruleOf } from './train/optimizers.ts'
 import type { StepOptions } from './train/step.ts'
-import { weightDecay } from './train/weight-decay.ts'
+import { weightDecay, weightDecayLoss } from './train/weight-decay.ts'
 import { toTraining } from './to-training.ts'
 import { pipeline, type Pipeline } from './pipeline.ts'
 import { cse } from './cse.ts'
@@ -62,20 +66,33 @@ export const inferencePipeline = (
 export const trainingPipeline = (
   backend: BackendPasses,
   { simplify: simplified, fusion }: PipelineSwitches,
-  { optimizer, weightDecay: lambda = 0, emaDecay, clipNorm, frozen, lossScale = 'auto' }: StepOptions,
+  step: StepOptions,
 ): Pipeline => {
+  const {
+    optimizer,
+    weightDecay: lambda = 0,
+    emaDecay,
+    clipNorm,
+    frozen,
+    lossScale = 'auto',
+    accumulate: steps = 1,
+  } = step
   // In float32 nothing underflows: 'auto' scales under float16 only.
   const scale = lossScale === 'auto' ? 'none' : lossScale
   return pipeline([
     toTraining({ frozen }), //                first: nothing below knows model-form ops
-    decompose((n) => n.op === 'composite'), // users' ops by their bodies, which differentiate
+    decomposeOps(['composite']), //           users' ops by their bodies, which differentiate
     ...(simplified ? [simplify, foldConstants, cse, dce] : []), // fewer nodes to differentiate
     scaleLoss(scale),
     differentiate({ loss: 'scaledLoss', frozen }),
-    unscale(scale),
+    unscale(scale), //                        gives the flag `finite`
+    guardUpdates, //                          here the only updates are the statistics of this batch
+    weightDecayLoss(lambda),
+    learningRate(optimizer.learningRate),
+    ...(steps === 1 ? [] : [accumulate(steps)]), // what follows works on gradients: once for each update
     weightDecay(lambda), //                   after unscale: float32, and nothing for mixed precision to cast
     ...(clipNorm === undefined ? [] : [clip(clipNorm)]), // of what the optimizer will see
-    applyOptimizer(optimizer, scale),
+    applyOptimizer(ruleOf(optimizer), scale),
     ...(emaDecay === undefined ? [] : [movingAverages(emaDecay)]), // of the values that this step gives
     ...(simplified ? [simplify, foldConstants, cse] : []),
     ...backend.legalize,

@@ -5,30 +5,18 @@ import { isOpName, opDef, opNames } from '../ir/ops/index.ts'
 import { differentiate } from './autodiff/differentiate.ts'
 import { cse } from './cse.ts'
 import { dce } from './dce.ts'
-import { decompose } from './decompose.ts'
+import { decompose, decomposeOps } from './decompose.ts'
 import { foldBatchNorm } from './fold-batch-norm.ts'
 import { foldConstants } from './fold-constants.ts'
 import { hoistPrepare } from './hoist-prepare.ts'
-import type { Pass } from './pass.ts'
+import { isName, isNames, optionOf, plain, type PassFactory, type PassOptions } from './pass-factory.ts'
 import { pipeline, type Pipeline } from './pipeline.ts'
 import { simplify } from './simplify/index.ts'
 import { toInference } from './to-inference.ts'
 import { toTraining } from './to-training.ts'
+import { trainingFactories } from './train/factories.ts'
 
-/** Values of options in the text form: JSON. */
-export type PassOptions = { readonly [name: string]: unknown }
-
-/** Makes a pass from its options. */
-export interface PassFactory {
-  readonly name: string
-  /** Option -> what it takes, in words. */
-  readonly options: { readonly [name: string]: string }
-  /** @throws EffuseError EF302 */
-  make(options: PassOptions): Pass
-}
-
-/** A pass that takes no options. */
-const plain = (pass: Pass): PassFactory => ({ name: pass.name, options: {}, make: () => pass })
+export type { PassFactory, PassOptions } from './pass-factory.ts'
 
 export const passFactories: readonly PassFactory[] = [
   plain(toInference),
@@ -49,25 +37,19 @@ export const passFactories: readonly PassFactory[] = [
       loss: 'name of the scalar output; default loss',
       frozen: 'globs of variables that are not trained, a list',
     },
-    make: ({ loss, frozen }) => {
-      if (loss !== undefined && typeof loss !== 'string')
-        throw new EffuseError({
-          code: 'EF302',
-          message: `pass differentiate: option "loss" must be a name, got ${JSON.stringify(loss)}`,
-        })
-      return differentiate({ loss, frozen: globsOf('differentiate', frozen) })
-    },
+    make: ({ loss, frozen }) =>
+      differentiate({
+        loss: optionOf('differentiate', 'loss', loss, 'a name', isName),
+        frozen: globsOf('differentiate', frozen),
+      }),
   },
+  ...trainingFactories,
   {
     name: 'decompose',
     options: { ops: 'names of ops, a list; without it all composites' },
-    make: ({ ops }) => {
+    make: (options) => {
+      const ops = optionOf('decompose', 'ops', options['ops'], 'a list of names', isNames)
       if (ops === undefined) return decompose((n) => opDef(n.op).level === 'composite')
-      if (!Array.isArray(ops) || !ops.every((op) => typeof op === 'string'))
-        throw new EffuseError({
-          code: 'EF302',
-          message: `pass decompose: option "ops" must be a list of names, got ${JSON.stringify(ops)}`,
-        })
       const unknown = ops.find((op) => !isOpName(op))
       if (unknown !== undefined)
         throw new EffuseError({
@@ -75,20 +57,13 @@ export const passFactories: readonly PassFactory[] = [
           message: `pass decompose: there is no op "${unknown}"`,
           hint: `did you mean ${nearest(unknown, opNames)}?`,
         })
-      const wanted = new Set<string>(ops)
-      return { ...decompose((n) => wanted.has(n.op)), options: { ops } }
+      return decomposeOps(ops.filter(isOpName))
     },
   },
 ]
 
-const globsOf = (pass: string, value: unknown): readonly string[] | undefined => {
-  if (value === undefined) return undefined
-  if (Array.isArray(value) && value.every((glob): glob is string => typeof glob === 'string')) return value
-  throw new EffuseError({
-    code: 'EF302',
-    message: `pass ${pass}: option "frozen" must be a list of globs, got ${JSON.stringify(value)}`,
-  })
-}
+const globsOf = (pass: string, value: unknown): readonly string[] | undefined =>
+  optionOf(pass, 'frozen', value, 'a list of globs', isNames)
 
 /**
  * A pipeline from its text, `simplify,decompose{ops=["silu"]},cse`. `more`: passes of a backend or of one's own.

@@ -3,13 +3,13 @@ import { EffuseError } from '../../ir/diagnostics.ts'
 import { nodesOf } from '../../ir/graph.ts'
 import type { TargetInfo } from '../../ir/target.ts'
 import type { Graph } from '../../ir/types.ts'
-import { decompose } from '../../passes/decompose.ts'
+import { decomposeOps } from '../../passes/decompose.ts'
 import { planNames } from '../../passes/pass.ts'
 import type { Backend, Program } from '../backend.ts'
 import { makeDevice, type Device } from './device.ts'
 import { fuseTfjs } from './fuse-tfjs.ts'
 import { fusedActivations } from './fused-kinds.ts'
-import { isDecomposed, lowerNode } from './lowering-table.ts'
+import { decomposedOps, lowerNode } from './lowering-table.ts'
 import { openInstance, openNamed, type Opened } from './open.ts'
 import { isHalf } from './planner.ts'
 import { makeRunnable } from './runnable.ts'
@@ -49,7 +49,7 @@ export const createTfjsBackend = async (options: TfjsOptions = {}): Promise<Back
     {
       name,
       target,
-      legalize: [decompose(isDecomposed)],
+      legalize: [decomposeOps(decomposedOps)],
       fuse: [fuseTfjs],
       createStore: () => makeTfjsStore(device),
       compile: async (program, cx) => {

@@ -1,5 +1,6 @@
 /** How tfjs runs each op. Total: an op without an entry does not compile. */
-import { opDef } from '../../ir/ops/index.ts'
+import { opDef, opNames } from '../../ir/ops/index.ts'
+import type { OpName } from '../../ir/signatures.ts'
 import type { Node } from '../../ir/types.ts'
 import type { Lowering, LoweringTable } from './lowering.ts'
 import { compositeLowering } from './lower/composite.ts'
@@ -29,7 +30,7 @@ export const tfjsLowering: LoweringTable = {
 }
 
 /** Ops that legalize takes apart. */
-export const isDecomposed = (node: Node): boolean => tfjsLowering[node.op] === 'decompose'
+export const decomposedOps: readonly OpName[] = opNames.filter((op) => tfjsLowering[op] === 'decompose')
 
 /** Adds the steps of one node. @throws EffuseError EF405 where the device cannot run it. */
 export const lowerNode = (node: Node, inputs: readonly View[], planner: Planner): readonly View[] => {

@@ -1,6 +1,7 @@
 /**
- * Turns gradients into updates: one optimizer node per variable, its slots as variables `optimizer/<variable>/<slot>`; the statistics of
- * batch norms, the step and the loss scale move under the same flag. A step that is not finite changes nothing but the loss scale.
+ * Turns gradients into updates: one optimizer node per variable, its slots as variables `optimizer/<variable>/<slot>`; the step and the
+ * loss scale move with them. A step that is not finite changes nothing but the loss scale. A plan that has the output `updated` has been
+ * through it, or leaves the update to another plan.
  */
 import { Edit } from '../../ir/edit.ts'
 import { nodeAt } from '../../ir/graph.ts'
@@ -10,41 +11,35 @@ import { gradientPrefix } from '../autodiff/differentiate.ts'
 import { definePass, type GraphPass } from '../pass.ts'
 import { gradientsIn, outputOf, withOutputs } from './gradient-outputs.ts'
 import { dynamicScale, type LossScale, scaleVariables } from './loss-scale.ts'
-import { emitOptimizer, type Optimizer, slotsOf } from './optimizers.ts'
-import { emitSchedule } from './schedules.ts'
+import { emitOptimizer, slotsOf, type StepValues, type UpdateRule } from './optimizers.ts'
+import { scalarState, stepName } from './state.ts'
 
-export const applyOptimizer = (optimizer: Optimizer, lossScale: LossScale): GraphPass =>
+export const applyOptimizer = (rule: UpdateRule, lossScale: LossScale): GraphPass =>
   definePass({
     name: 'apply-optimizer',
     summary: 'gradients into updates',
     phase: 'grad',
     preserves: 'mode',
-    options: { optimizer, lossScale },
+    options: { rule, lossScale },
     run: (graph, cx) => {
+      if (graph.outputs.some((output) => output.name === 'updated')) return graph
       const edit = new Edit(graph, 'apply-optimizer')
       const flag = outputOf(graph, 'finite')
       const b = edit.emitter(nodeAt(graph, flag.id), 'step')
-      const variable = (name: string, dtype: 'float32' | 'int32', value: number): Value =>
-        b.emit1('variable', [], { name, trainable: false, init: { kind: 'constant', value } }, [{ dtype, shape: [] }])
       const finite = edit.value(flag, b)
-      const step = variable('step', 'int32', 0)
-      const rate = emitSchedule(optimizer.learningRate, step)
-      const updates: Update[] = graph.updates.map((update) => guardedUpdate(edit, update, finite))
-      for (const { variable: trained, gradient } of gradientsIn(graph)) {
-        const at = edit.emitter(trained, `optimizer(${trained.attrs.name})`)
-        const w = edit.value({ id: trained.id, port: 0 }, at)
-        const slots = slotsOf(optimizer).map(([name, init]) =>
-          at.emit1('variable', [], { name: `optimizer/${trained.attrs.name}/${name}`, trainable: false, init }, [
-            { dtype: 'float32', shape: w.shape },
-          ]),
-        )
-        const results = emitOptimizer(optimizer, w, edit.value(gradient, at), slots, { rate, step, finite })
-        ;[w, ...slots].forEach((old, i) => updates.push({ variable: old.id, value: results[i] as Value })) // an optimizer gives one result for each
-        cx.report('variables')
-      }
-      updates.push({ variable: step.id, value: b.select(finite, b.add(step, 1), step) })
+      const step = scalarState(edit, b, stepName, 'int32', 0)
+      const rate = edit.value(outputOf(graph, 'learningRate'), b)
+      const trained = gradientsIn(graph)
+      cx.report('variables', trained.length)
+      const isTrained = new Set(trained.map(({ variable }) => variable.id))
+      const updates: Update[] = [
+        // After accumulation the trained variables update to themselves, so that the plan knows them.
+        ...graph.updates.filter(({ variable }) => !isTrained.has(variable)),
+        ...trained.flatMap((of) => optimizerUpdates(edit, rule, of, { rate, step, finite })),
+        { variable: step.id, value: b.select(finite, b.add(step, 1), step) },
+      ]
       if (lossScale === 'dynamic') {
-        const good = variable(scaleVariables.goodSteps, 'int32', 0)
+        const good = scalarState(edit, b, scaleVariables.goodSteps, 'int32', 0)
         const scale = edit.value(outputOf(graph, 'lossScale'), b)
         const [nextScale, nextGood] = b.emit('lossScaleUpdate', [scale, good, finite], {
           interval: dynamicScale.interval,
@@ -53,23 +48,25 @@ export const applyOptimizer = (optimizer: Optimizer, lossScale: LossScale): Grap
         updates.push({ variable: scale.id, value: nextScale }, { variable: good.id, value: nextGood })
       }
       edit.setUpdates(updates)
-      const outputs = withOutputs(
-        graph,
-        new Map<string, Ref>([
-          ['learningRate', rate],
-          ['updated', finite],
-        ]),
-      )
+      const outputs = withOutputs(graph, new Map<string, Ref>([['updated', finite]]))
       edit.setOutputs(outputs.filter((output) => !output.name.startsWith(gradientPrefix)))
       return edit.commit()
     },
   })
 
-const guardedUpdate = (edit: Edit, { variable, value }: Update, finite: Value): Update => {
-  const node = edit.node(variable)
-  const b = edit.emitter(node)
-  return {
-    variable,
-    value: b.select(edit.value(finite, b), edit.value(value, b), edit.value({ id: variable, port: 0 }, b)),
-  }
+const optimizerUpdates = (
+  edit: Edit,
+  rule: UpdateRule,
+  { variable, gradient }: ReturnType<typeof gradientsIn>[number],
+  values: StepValues,
+): readonly Update[] => {
+  const b = edit.emitter(variable, `optimizer(${variable.attrs.name})`)
+  const w = edit.value({ id: variable.id, port: 0 }, b)
+  const slots = slotsOf(rule).map(([slot, init]) =>
+    b.emit1('variable', [], { name: `optimizer/${variable.attrs.name}/${slot}`, trainable: false, init }, [
+      { dtype: 'float32', shape: w.shape },
+    ]),
+  )
+  const results = emitOptimizer(rule, w, edit.value(gradient, b), slots, values)
+  return [w, ...slots].map((old, i) => ({ variable: old.id, value: results[i] as Value })) // an optimizer gives one result for each
 }

@@ -12,6 +12,8 @@ import { gradientsIn, mapGradients, outputOf, withOutputs } from './gradient-out
 
 /** 'none', a constant power of two, or 'dynamic'. */
 export type LossScale = 'none' | 'dynamic' | number
+export const isPowerOfTwo = (value: unknown): value is number =>
+  typeof value === 'number' && value > 0 && Number.isInteger(Math.log2(value))
 
 /** Where a dynamic scale starts, after how many finite steps it doubles, and where it ends. */
 export const dynamicScale = { initial: 2 ** 15, interval: 2000, least: 1 } as const

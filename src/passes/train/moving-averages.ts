@@ -1,52 +1,63 @@
-/** Averages of all weights and statistics, as variables `ema/<variable>`: one node each, of the value that the variable takes in this step. */
+/**
+ * Averages of all weights and statistics, as variables `ema/<variable>`: one node each, of the value that the variable takes in this step.
+ * Where gradients accumulate, the averages move with the update, and take the statistics as the micro-batches left them.
+ */
 import { Edit } from '../../ir/edit.ts'
-import { nodeAt, variablesOf } from '../../ir/graph.ts'
-import type { Update } from '../../ir/types.ts'
-import { definePass, type GraphPass } from '../pass.ts'
+import { nodesOf, variablesOf } from '../../ir/graph.ts'
+import type { Graph, Node, Update } from '../../ir/types.ts'
+import type { Value } from '../../ir/value.ts'
+import { definePass, type PlansPass } from '../pass.ts'
 import { outputOf } from './gradient-outputs.ts'
-import { scaleVariables } from './loss-scale.ts'
+import { isState, scalarState, stepName } from './state.ts'
 
 export const averagePrefix = 'ema/'
-/** State of the step itself is not averaged. */
-const isState = (name: string): boolean =>
-  name === 'step' || name.startsWith('optimizer/') || Object.values(scaleVariables).some((v) => v === name)
 
-export const movingAverages = (decay: number): GraphPass =>
+export const movingAverages = (decay: number): PlansPass =>
   definePass({
     name: 'moving-averages',
     summary: 'averages of weights and statistics',
     phase: 'grad',
     preserves: 'mode',
     options: { decay },
-    run: (graph, cx) => {
-      const edit = new Edit(graph, 'moving-averages')
-      const finite = outputOf(graph, 'finite')
-      const updated = new Map(graph.updates.map((update) => [update.variable, update.value]))
-      const step = variablesOf(graph).find((node) => node.attrs.name === 'step')
-      const updates: Update[] = []
-      for (const node of variablesOf(graph)) {
-        if (isState(node.attrs.name) || step === undefined) continue
-        const b = edit.emitter(node, `ema(${node.attrs.name})`)
-        const type = nodeAt(graph, node.id).types[0]
-        if (type === undefined || type.dtype !== 'float32') continue
-        const average = b.emit1(
-          'variable',
-          [],
-          {
-            name: `${averagePrefix}${node.attrs.name}`,
-            trainable: false,
-            init: { kind: 'sameAs', name: node.attrs.name, init: node.attrs.init },
-          },
-          [type],
-        )
-        const now = updated.get(node.id) ?? { id: node.id, port: 0 }
-        updates.push({
-          variable: average.id,
-          value: b.emit1('ema', [average, now, { id: step.id, port: 0 }, finite], { decay }),
-        })
-        cx.report('averages')
-      }
-      edit.setUpdates([...graph.updates, ...updates])
-      return edit.commit()
+    runPlans: (plans, cx) => {
+      const plan = plans.apply === undefined ? 'run' : 'apply'
+      const graph = plans[plan]
+      const whole = plans.micro ?? graph
+      if (graph === undefined || whole === undefined) return plans
+      // The plan that updates need not read every variable of the model; the one that computes the loss does.
+      const averaged = variablesOf(whole).filter(
+        ({ attrs, types: [type] }) => !isState(attrs.name) && type?.dtype === 'float32',
+      )
+      cx.report('averages', averaged.length)
+      return { ...plans, [plan]: withAverages(graph, averaged, decay) }
     },
   })
+
+const withAverages = (graph: Graph, averaged: readonly Node<'variable'>[], decay: number): Graph => {
+  const edit = new Edit(graph, 'moving-averages')
+  const known = new Map(nodesOf(graph).flatMap((node) => (node.op === 'variable' ? [[node.attrs.name, node]] : [])))
+  const updated = new Map(graph.updates.map((update) => [update.variable, update.value]))
+  const [first] = averaged
+  if (first === undefined) return graph
+  const step = scalarState(edit, edit.emitter(first, 'step'), stepName, 'int32', 0)
+  const updates = averaged.map((node): Update => {
+    const { name, init } = node.attrs
+    const b = edit.emitter(node, `ema(${name})`)
+    const own = known.get(name)
+    const variable: Value =
+      own === undefined
+        ? edit.add('variable', [], node.attrs, node, node.path, node.types)
+        : edit.value({ id: own.id, port: 0 }, b)
+    const average = b.emit1(
+      'variable',
+      [],
+      { name: `${averagePrefix}${name}`, trainable: false, init: { kind: 'sameAs', name, init } },
+      node.types,
+    )
+    const now = updated.get(variable.id) ?? variable
+    const finite = edit.value(outputOf(graph, 'finite'), b)
+    return { variable: average.id, value: b.emit1('ema', [average, now, step, finite], { decay }) }
+  })
+  edit.setUpdates([...graph.updates, ...updates])
+  return edit.commit()
+}

@@ -3,7 +3,8 @@ import type { Initializer } from '../../ir/initializers.ts'
 import type { Value } from '../../ir/value.ts'
 import type { Schedule } from './schedules.ts'
 
-export type Optimizer = { readonly learningRate: Schedule } & (
+/** How a gradient becomes an update; the learning rate is a value of the graph. */
+export type UpdateRule =
   | {
       readonly kind: 'rmsprop'
       readonly rho: number
@@ -19,7 +20,10 @@ export type Optimizer = { readonly learningRate: Schedule } & (
       readonly epsilon: number
       readonly weightDecay: number
     }
-)
+export type Optimizer = { readonly learningRate: Schedule } & UpdateRule
+
+/** The rule of an optimizer, without its rate. */
+export const ruleOf = ({ learningRate: _, ...rule }: Optimizer): UpdateRule => rule
 
 type Rate = number | Schedule
 const scheduleOf = (rate: Rate): Schedule => (typeof rate === 'number' ? { kind: 'constant', value: rate } : rate)
@@ -91,7 +95,7 @@ export const adamw = ({
 })
 
 /** Names of an optimizer's slots and what they start with. */
-export const slotsOf = (optimizer: Optimizer): readonly (readonly [name: string, init: Initializer])[] => {
+export const slotsOf = (optimizer: UpdateRule): readonly (readonly [name: string, init: Initializer])[] => {
   switch (optimizer.kind) {
     case 'rmsprop':
       return [
@@ -118,7 +122,7 @@ export interface StepValues {
 
 /** The new variable and the new slots, in the slots' order: one composite node. */
 export const emitOptimizer = (
-  optimizer: Optimizer,
+  optimizer: UpdateRule,
   variable: Value,
   gradient: Value,
   slots: readonly Value[],

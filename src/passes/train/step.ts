@@ -2,11 +2,13 @@
 import { typeAt, type Model } from '../../ir/model.ts'
 import { EffuseError, showGiven } from '../../ir/diagnostics.ts'
 import { Edit } from '../../ir/edit.ts'
-import { liveOrder } from '../../ir/graph.ts'
+import { liveOrder, variablesOf } from '../../ir/graph.ts'
 import type { Graph, Ref } from '../../ir/types.ts'
 import type { Scalar, Signature, TensorType, Value, Values } from '../../ir/value.ts'
+import { isPowerOfTwo } from './loss-scale.ts'
 import type { Loss } from './losses.ts'
 import type { Optimizer } from './optimizers.ts'
+import { isState } from './state.ts'
 
 export interface StepOptions {
   readonly optimizer: Optimizer
@@ -16,6 +18,8 @@ export interface StepOptions {
   readonly emaDecay?: number | undefined
   /** Longest gradient, over all variables together; default none. */
   readonly clipNorm?: number | undefined
+  /** Runs for each update, default 1: their gradients are averaged, and every n-th run updates. */
+  readonly accumulate?: number | undefined
   /** Variables that stay as they are. */
   readonly frozen?: readonly string[] | undefined
   /** 'none' (also what 'auto' means in float32), a constant, or 'dynamic'. */
@@ -39,9 +43,10 @@ export const stepOptionsOf = (model: Model): StepOptions | null => declarations.
 
 /**
  * Declares a training step: the model's inputs and the loss's targets in; `loss`, `dataLoss`, `correct`, `learningRate`, `lossScale`,
- * `finite`, `updated` out; the variables are updated at the end of each run. `batch` is the batch of one run.
+ * `finite`, `updated` out; the variables are updated at the end of each run, or of every n-th with `accumulate: n`. `batch` is the batch of
+ * one run.
  *
- * @throws EffuseError EF111 (the loss does not fit the outputs), EF403 (options).
+ * @throws EffuseError EF107 (a variable has a name of the step's own state), EF111 (the loss does not fit the outputs), EF403 (options).
  * @example
  * const step = trainingStep(efficientNet('b0', { classes: 3, resolution: 32 }), { loss: crossEntropy(), optimizer: sgd({ learningRate: 0.1 }) })
  */
@@ -58,6 +63,7 @@ export const trainingStep = <I extends Signature, O extends Signature, T extends
   const at = ({ batch }: { readonly batch: number }): Graph =>
     withLoss(model.at({ batch }), targets, options.loss as unknown as Loss<Signature, Signature>, batch)
   const built = at({ batch: 2 })
+  checkNames(built)
   const step: Model<Merge<I, T>, StepOutputs> = Object.freeze({
     name: `${model.name}.train`,
     inputs,
@@ -66,6 +72,17 @@ export const trainingStep = <I extends Signature, O extends Signature, T extends
   })
   declarations.set(step as unknown as Model, options)
   return step
+}
+
+const checkNames = (graph: Graph): void => {
+  const clash = variablesOf(graph).find(({ attrs }) => isState(attrs.name))
+  if (clash !== undefined)
+    throw new EffuseError({
+      code: 'EF107',
+      path: clash.path,
+      message: `the model's variable "${clash.attrs.name}" has a name of the training step's own state`,
+      hint: `step, optimizer/…, ema/…, lossScale/… and accumulate/… are taken; give the variable another name`,
+    })
 }
 
 const stepOutputs = (graph: Graph): StepOutputs => {
@@ -113,7 +130,7 @@ const withLoss = (inner: Graph, targets: Signature, of: Loss<Signature, Signatur
   return edit.commit()
 }
 
-const checkStepOptions = ({ weightDecay, emaDecay, clipNorm, lossScale }: StepOptions): void => {
+const checkStepOptions = ({ weightDecay, emaDecay, clipNorm, accumulate, lossScale }: StepOptions): void => {
   const check = (name: string, value: unknown, accepts: boolean, expects: string): void => {
     if (value !== undefined && !accepts)
       throw new EffuseError({
@@ -124,11 +141,11 @@ const checkStepOptions = ({ weightDecay, emaDecay, clipNorm, lossScale }: StepOp
   check('weightDecay', weightDecay, Number(weightDecay) >= 0, 'a number of at least 0')
   check('emaDecay', emaDecay, Number(emaDecay) > 0 && Number(emaDecay) < 1, 'a number between 0 and 1')
   check('clipNorm', clipNorm, Number(clipNorm) > 0, 'a positive number')
-  const isPower = typeof lossScale === 'number' && lossScale > 0 && Number.isInteger(Math.log2(lossScale))
+  check('accumulate', accumulate, Number.isSafeInteger(accumulate) && Number(accumulate) >= 1, 'a positive integer')
   check(
     'lossScale',
     lossScale,
-    isPower || ['auto', 'dynamic', 'none'].includes(String(lossScale)),
+    isPowerOfTwo(lossScale) || ['auto', 'dynamic', 'none'].includes(String(lossScale)),
     "'auto', 'dynamic', 'none' or a power of two",
   )
 }

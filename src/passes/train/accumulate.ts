@@ -1,0 +1,136 @@
+/**
+ * Gradient accumulation: the plan `run` becomes two that share variables. `micro` takes a micro-batch, adds its gradients to
+ * `accumulate/<variable>` and counts it in `accumulate/count`; `apply` takes the mean, and what the passes after this one make of gradients
+ * happens there, once for each update. `accumulate/finite` is whether all micro-batches were finite: one that was not spoils its own
+ * update, and no other, since `apply` assigns zeros to the accumulators instead of multiplying by them.
+ */
+import { EffuseError } from '../../ir/diagnostics.ts'
+import { Edit } from '../../ir/edit.ts'
+import { nodeAt } from '../../ir/graph.ts'
+import type { Graph, Node, Output, Ref, Update } from '../../ir/types.ts'
+import type { Value } from '../../ir/value.ts'
+import { gradientPrefix } from '../autodiff/differentiate.ts'
+import { definePass, type PlansPass } from '../pass.ts'
+import type { Pipeline } from '../pipeline.ts'
+import { pruned } from '../prune.ts'
+import { gradientsIn, outputOf } from './gradient-outputs.ts'
+import { scalarState } from './state.ts'
+
+export const accumulateNames = {
+  prefix: 'accumulate/',
+  count: 'accumulate/count',
+  finite: 'accumulate/finite',
+} as const
+
+/** @param steps Micro-batches for each update, 2 at least. */
+export const accumulate = (steps: number): PlansPass =>
+  definePass({
+    name: 'accumulate',
+    summary: 'gradients of several micro-batches for each update',
+    phase: 'grad',
+    preserves: 'mode',
+    options: { steps },
+    runPlans: (plans, cx) => {
+      const { run, ...others } = plans
+      if (run === undefined) return plans
+      checkNames(run)
+      cx.report('accumulators', gradientsIn(run).length)
+      return { ...others, micro: microPlan(run), apply: applyPlan(run, steps) }
+    },
+  })
+
+/** How many micro-batches a pipeline's steps accumulate; 1 where it has no such pass. */
+export const accumulatedSteps = (pipeline: Pipeline): number => {
+  const steps = pipeline.passes.find((pass) => pass.name === 'accumulate')?.options?.['steps']
+  return typeof steps === 'number' ? steps : 1
+}
+
+const checkNames = (graph: Graph): void => {
+  const clash = gradientsIn(graph).find(({ variable }) =>
+    [accumulateNames.count, accumulateNames.finite].some((name) => name === accumulatorName(variable)),
+  )
+  if (clash !== undefined)
+    throw new EffuseError({
+      code: 'EF107',
+      path: clash.variable.path,
+      message: `the gradients of the variable "${clash.variable.attrs.name}" would be summed in "${accumulatorName(clash.variable)}", which the accumulation needs itself`,
+      hint: 'give the variable another name',
+    })
+}
+
+const accumulatorName = ({ attrs }: Node<'variable'>): string => `${accumulateNames.prefix}${attrs.name}`
+
+interface State {
+  readonly count: Value
+  readonly finite: Value
+  readonly accumulatorOf: (variable: Node<'variable'>) => Value
+}
+
+/** The variables, in either plan. */
+const stateIn = (edit: Edit): State => {
+  const from = nodeAt(edit.base, outputOf(edit.base, 'finite').id)
+  const b = edit.emitter(from, 'accumulate')
+  return {
+    count: scalarState(edit, b, accumulateNames.count, 'int32', 0),
+    finite: scalarState(edit, b, accumulateNames.finite, 'bool', 1),
+    accumulatorOf: (variable) =>
+      edit
+        .emitter(variable, `accumulate(${variable.attrs.name})`)
+        .emit1('variable', [], { name: accumulatorName(variable), trainable: false, init: { kind: 'zeros' } }, [
+          { dtype: 'float32', shape: edit.typeOf({ id: variable.id, port: 0 }).shape },
+        ]),
+  }
+}
+
+const microPlan = (run: Graph): Graph => {
+  const edit = new Edit(run, 'accumulate')
+  const { count, finite, accumulatorOf } = stateIn(edit)
+  const b = finite.builder
+  const sums = gradientsIn(run).map(({ variable, gradient }): Update => {
+    const sum = accumulatorOf(variable)
+    const at = sum.builder
+    return { variable: sum.id, value: at.add(sum, at.cast(edit.value(gradient, at), 'float32')) }
+  })
+  const own = edit.value(outputOf(run, 'finite'), b)
+  edit.setUpdates([
+    ...run.updates,
+    ...sums,
+    { variable: count.id, value: b.add(count, 1) },
+    { variable: finite.id, value: b.emit1('and', [finite, own], {}) },
+  ])
+  edit.setOutputs([
+    ...run.outputs.filter(({ name }) => !name.startsWith(gradientPrefix)),
+    { name: 'updated', value: b.splat(0, { dtype: 'bool', shape: [] }) },
+  ])
+  return pruned(edit.commit(), `${run.name}.micro`)
+}
+
+/** What both plans tell: the state that does not change between updates. */
+const sharedOutputs: readonly string[] = ['learningRate', 'lossScale']
+
+const applyPlan = (run: Graph, steps: number): Graph => {
+  const edit = new Edit(run, 'accumulate')
+  const { count, finite, accumulatorOf } = stateIn(edit)
+  const b = finite.builder
+  const outputs: Output[] = run.outputs.filter(({ name }) => sharedOutputs.includes(name))
+  const resets: Update[] = []
+  const trained: Update[] = []
+  for (const { variable } of gradientsIn(run)) {
+    const sum = accumulatorOf(variable)
+    outputs.push({ name: `${gradientPrefix}${variable.attrs.name}`, value: sum.builder.div(sum, steps) })
+    resets.push({ variable: sum.id, value: sum.builder.like(sum, 0) })
+    // Nothing here reads the weights yet: so the plan has them all the same, for the passes that follow and in text.
+    trained.push({ variable: variable.id, value: refOf(variable) })
+  }
+  edit.setInputs([])
+  edit.setOutputs([...outputs, { name: 'finite', value: finite }])
+  edit.setUpdates([
+    ...trained,
+    ...resets,
+    { variable: count.id, value: b.like(count, 0) },
+    { variable: finite.id, value: b.like(finite, 1) },
+  ])
+  return pruned(edit.commit(), `${run.name}.apply`)
+}
+
+const refOf = ({ id }: Node): Ref => ({ id, port: 0 })
