@@ -33,7 +33,7 @@ export interface EarlyStop {
 }
 
 export interface FitOptions<T extends Signature = Signature, O extends Signature = Signature>
-  extends Pick<StepOptions, 'weightDecay' | 'emaDecay' | 'clipNorm' | 'frozen' | 'lossScale'>,
+  extends Pick<StepOptions, 'weightDecay' | 'emaDecay' | 'clipNorm' | 'frozen' | 'lossScale' | 'accumulate'>,
     Pick<CompileOptions, 'backend' | 'amp' | 'xla' | 'seed' | 'signal'> {
   readonly data: { readonly train: DataSource; readonly test?: DataSource | undefined }
   readonly loss: Loss<T, NoInfer<O>>
@@ -41,8 +41,6 @@ export interface FitOptions<T extends Signature = Signature, O extends Signature
   readonly epochs: number
   /** Rows of one micro-batch. */
   readonly batch: number
-  /** Micro-batches of one update. Default 1. */
-  readonly accumulate?: number | undefined
   readonly stages?: StagesOptions | undefined
   /** Without stages: strength of augmentation, in the source's units. */
   readonly augmentation?: number | undefined

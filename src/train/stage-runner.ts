@@ -39,7 +39,7 @@ export const openStage = async (
   const step = trainingStep(model, {
     loss: loss as Loss<Signature, Signature>,
     optimizer,
-    ...(accumulate === undefined || accumulate === 1 ? {} : { accumulate }),
+    accumulate,
     weightDecay,
     emaDecay,
     clipNorm,

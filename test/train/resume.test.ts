@@ -7,6 +7,7 @@ import { adam, rmsprop, sgd } from '../../src/passes/train/optimizers.ts'
 import { cosine } from '../../src/passes/train/schedules.ts'
 import { type CheckpointStore, memoryStore } from '../../src/train/checkpoint-store.ts'
 import type { TrainingEvent } from '../../src/train/events.ts'
+import type { DataSource } from '../../src/train/source.ts'
 import { fit } from '../../src/train/fit.ts'
 import type { FitOptions } from '../../src/train/fit-options.ts'
 import { pictures, smallNet, timeless } from './small-data.ts'
@@ -33,24 +34,36 @@ const latest = async (store: CheckpointStore): Promise<Uint8Array> =>
       .at(-1) ?? 'none',
   )
 
-/** Runs to the end, stopped after each of the numbers of steps, and once in the middle of an evaluation; gives the last file and what was told. */
-const interrupted = async (stops: readonly number[], more: Partial<FitOptions> = {}) => {
+/** The source, calling `stop` when it has given so many batches. */
+const stopping = (source: DataSource, after: number | undefined, stop: () => void): DataSource => ({
+  ...source,
+  async *batches(request) {
+    let given = 0
+    for await (const batch of source.batches(request)) {
+      if (++given === after) stop()
+      yield batch
+    }
+  },
+})
+
+/** Runs to the end, stopped after each of the numbers of micro-batches; gives the last file and what was told. */
+const interrupted = async (stops: readonly number[], more: Pick<Partial<FitOptions>, 'data' | 'accumulate'> = {}) => {
   const checkpoints = memoryStore()
   const events: TrainingEvent[] = []
   const todo = [...stops]
   for (;;) {
     const controller = new AbortController()
     const after = todo.shift()
-    let steps = 0
+    const given = { ...options, ...more }
+    const train = stopping(given.data.train, after, () => controller.abort())
     using run = await fit(smallNet(), {
-      ...options,
-      ...(more as object),
+      ...given,
+      data: { ...given.data, train },
       checkpoints,
       resume: true,
       signal: controller.signal,
       onEvent: (event) => {
         events.push(event)
-        if (event.kind === 'step' && ++steps === after) controller.abort()
       },
     })
     if (run.reason === 'finished')
@@ -61,16 +74,17 @@ const interrupted = async (stops: readonly number[], more: Partial<FitOptions> =
 
 describe('a resumed run', () => {
   test.each([
-    ['one that skips', options.data.train],
-    ['one that cannot skip', pictures(34, { isShuffled: true })],
-  ])(
+    ['one that skips', options.data.train, 1],
+    ['one that cannot skip', pictures(34, { isShuffled: true }), 1],
+    ['one that skips, gradients being accumulated', pictures(70, { canSkip: true, isShuffled: true }), 3],
+  ] as const)(
     'has the bits of an uninterrupted one, whatever the moments; the source is %s',
-    async (_name, train) => {
-      const data = { ...options.data, train }
-      const whole = await interrupted([], { data })
+    async (_name, train, n) => {
+      const more = { data: { ...options.data, train }, accumulate: n }
+      const whole = await interrupted([], more)
       await fc.assert(
-        fc.asyncProperty(fc.array(fc.integer({ min: 1, max: 7 }), { minLength: 1, maxLength: 4 }), async (stops) => {
-          const parts = await interrupted(stops, { data })
+        fc.asyncProperty(fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 4 }), async (stops) => {
+          const parts = await interrupted(stops, more)
           expect(parts.events).toEqual(whole.events)
           expect(Buffer.from(parts.bytes).equals(Buffer.from(whole.bytes))).toBe(true)
         }),
