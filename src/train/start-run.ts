@@ -1,9 +1,11 @@
 /** The beginning of a run: figures, stages, the checkpoint to go on from, the weights to start with; and the change from stage to stage. */
+import { readSafetensors } from '../io/safetensors.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { variablesOf } from '../ir/graph.ts'
 import type { Model } from '../ir/model.ts'
 import { print } from '../ir/print.ts'
 import type { Signature } from '../ir/value.ts'
+import { accumulateNames } from '../passes/train/accumulate.ts'
 import { averagePrefix } from '../passes/train/moving-averages.ts'
 import { type FoundCheckpoint, configurationDifferences, latestCheckpoint } from './checkpoints.ts'
 import type { Stage } from './events.ts'
@@ -13,6 +15,7 @@ import { type RunConfiguration, startState } from './run-state.ts'
 import { type StageRunner, openStage } from './stage-runner.ts'
 import { stageAt, stagesOf } from './stages.ts'
 import { makeThroughput } from './throughput.ts'
+import { variableDifferences } from './variable-differences.ts'
 
 /** Opens the first stage, or the one that a resumed run stands in, with the variables as they shall be. */
 export const startRun = async (model: ModelForStage<Signature, Signature>, options: FitOptions): Promise<Run> => {
@@ -111,17 +114,16 @@ const configurationOf = (options: FitOptions, found: FoundCheckpoint | null): Ru
 }
 
 const restore = async ({ trainer }: StageRunner, { bytes, name, state }: FoundCheckpoint): Promise<void> => {
-  try {
-    await trainer.variables.load(bytes)
-  } catch (error) {
-    if (!(error instanceof EffuseError) || error.code !== 'EF505') throw error
+  // Between updates the accumulators are empty, and another run may have others.
+  const except = state.pending.batches === 0 ? [`${accumulateNames.prefix}**`] : []
+  const differences = variableDifferences(readSafetensors(bytes, name).tensors, trainer.variables, except)
+  if (differences.length > 0)
     throw new EffuseError({
       code: 'EF508',
-      message: `the checkpoint ${name} is of another model or optimizer: ${error.message}`,
+      message: `the checkpoint ${name} is of another model, optimizer or averages:\n  ${differences.join('\n  ')}`,
       hint: 'declare the model, the optimizer and the averages as they were when the run began',
-      cause: error,
     })
-  }
+  await trainer.variables.load(bytes, { except })
   trainer.runIndex = state.runIndex
 }
 

@@ -1,0 +1,44 @@
+/** How the variables of a checkpoint differ from those of a step, every one of them; what follows from another difference is only counted. */
+import type { Variables } from '../executable/variables.ts'
+import type { TensorEntry } from '../io/tensor-entry.ts'
+import { globFilter } from '../ir/glob.ts'
+import { sameShape } from '../ir/types.ts'
+import { accumulateNames } from '../passes/train/accumulate.ts'
+import { averagePrefix } from '../passes/train/moving-averages.ts'
+
+/** One line each, in the model's order, then what only the file has. Empty: the file fits. */
+export const variableDifferences = (
+  tensors: ReadonlyMap<string, TensorEntry>,
+  variables: Variables,
+  except: readonly string[] = [],
+): readonly string[] => {
+  const isLeftOut = globFilter(except)
+  const faults = new Map<string, string>()
+  for (const name of variables.names()) {
+    if (isLeftOut(name)) continue
+    const { dtype, shape } = variables.describe(name)
+    const entry = tensors.get(name)
+    const here = `${dtype}[${shape.join(',')}]`
+    if (entry === undefined) faults.set(name, `missing in the checkpoint: "${name}" ${here}`)
+    else if (entry.dtype !== dtype || !sameShape(entry.shape, shape))
+      faults.set(name, `"${name}" is ${entry.dtype}[${entry.shape.join(',')}] in the checkpoint, ${here} here`)
+  }
+  const known = new Set(variables.names())
+  for (const name of tensors.keys()) if (!known.has(name) && !isLeftOut(name)) faults.set(name, `not here: "${name}"`)
+  const lines: string[] = []
+  let following = 0
+  for (const [name, line] of faults)
+    if (sourcesOf(name).some((source) => faults.has(source))) following++
+    else lines.push(line)
+  return following === 0
+    ? lines
+    : [...lines, `and ${following} slots, averages and accumulators, which follow from these`]
+}
+
+/** The variables that a variable of the step may belong to. */
+const sourcesOf = (name: string): readonly string[] => {
+  for (const prefix of [averagePrefix, accumulateNames.prefix])
+    if (name.startsWith(prefix)) return [name.slice(prefix.length)]
+  const slot = /^optimizer\/(.+)\/[^/]+$/.exec(name)?.[1]
+  return slot === undefined ? [] : [slot]
+}
