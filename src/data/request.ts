@@ -1,0 +1,46 @@
+/** What the loop may ask of our own sources, checked. */
+import { EffuseError, showGiven } from '../ir/diagnostics.ts'
+import type { BatchRequest } from '../train/source.ts'
+
+/** A request whose numbers make sense, `skip` filled in. */
+export interface CheckedRequest extends BatchRequest {
+  readonly skip: number
+}
+
+type Check = readonly [expects: string, accepts: (value: unknown) => boolean]
+const isNatural = (v: unknown): boolean => Number.isSafeInteger(v) && Number(v) >= 0
+const word: Check = ['an integer from 0 to 2^32 - 1', (v) => isNatural(v) && Number(v) < 2 ** 32]
+
+/** Far above any network's input: a typing error would ask for all memory. */
+const sideMax = 1 << 14
+
+/** A height and width, as requests and options have them. */
+export const isSize = (v: unknown): v is readonly [number, number] =>
+  Array.isArray(v) && v.length === 2 && v.every((n) => isNatural(n) && n > 0 && n <= sideMax)
+
+const checks: { readonly [K in keyof Required<BatchRequest>]: Check } = {
+  batch: ['a positive integer', (v) => isNatural(v) && Number(v) > 0],
+  epoch: word,
+  seed: word,
+  size: [`[height, width], positive integers up to ${sideMax}`, (v) => v === undefined || isSize(v)],
+  augmentation: [
+    'a number of at least 0',
+    (v) => v === undefined || (typeof v === 'number' && v >= 0 && v < Number.POSITIVE_INFINITY),
+  ],
+  skip: ['an integer of at least 0', (v) => v === undefined || isNatural(v)],
+  signal: ['an AbortSignal', (v) => v === undefined || v instanceof AbortSignal],
+}
+
+/** @throws EffuseError EF403 naming the field, what it takes and what came. */
+export const checkRequest = (request: BatchRequest): CheckedRequest => {
+  for (const name of Object.keys(checks) as (keyof typeof checks)[]) {
+    // Object.keys forgets the keys' type
+    const [expects, accepts] = checks[name]
+    if (!accepts(request[name]))
+      throw new EffuseError({
+        code: 'EF403',
+        message: `batches(): "${name}" must be ${expects}, got ${showGiven(request[name])}`,
+      })
+  }
+  return { ...request, skip: request.skip ?? 0 }
+}
