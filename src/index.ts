@@ -24,7 +24,7 @@ export { EffuseError, errorCodes, type Diagnostic, type ErrorCode } from './ir/d
 export { type EvaluationOutputs, evaluationStep } from './passes/train/evaluation.ts'
 export { crossEntropy, type Loss, loss } from './passes/train/losses.ts'
 export { adam, adamw, type Optimizer, rmsprop, sgd } from './passes/train/optimizers.ts'
-export { cosine, exponential, piecewise, type Schedule, warmup } from './passes/train/schedules.ts'
+export { cosine, exponential, linearCosine, piecewise, type Schedule, warmup } from './passes/train/schedules.ts'
 export { type StepOptions, type StepOutputs, trainingStep } from './passes/train/step.ts'
 export { gradients } from './passes/autodiff/gradients.ts'
 export { compile } from './compile.ts'

@@ -40,8 +40,8 @@ const scheduleKinds: Kinds<Schedule> = {
   cosine: { initial: isNumber, steps: isNumber },
   exponential: { initial: isNumber, rate: isNumber, every: isNumber, staircase: isFlag },
   piecewise: { boundaries: isNumbers, values: isNumbers },
-  // biome-ignore lint/suspicious/noThenProperty: the schedule after the warm-up has this name; nobody awaits the table
-  warmup: { steps: isNumber, then: (value) => isSchedule(value) },
+  linearCosine: { initial: isNumber, steps: isNumber, alpha: isNumber, beta: isNumber, numPeriods: isNumber },
+  warmup: { steps: isNumber, after: (value) => isSchedule(value) },
 }
 const isSchedule = isOneOf<Schedule>(scheduleKinds)
 

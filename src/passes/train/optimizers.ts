@@ -1,7 +1,7 @@
 /** Optimizers as plain data, and the one table of how each turns a gradient into updates. */
 import type { Initializer } from '../../ir/initializers.ts'
 import type { Value } from '../../ir/value.ts'
-import type { Schedule } from './schedules.ts'
+import { type Rate, type Schedule, scheduleOf } from './schedules.ts'
 
 /** How a gradient becomes an update; the learning rate is a value of the graph. */
 export type UpdateRule =
@@ -24,9 +24,6 @@ export type Optimizer = { readonly learningRate: Schedule } & UpdateRule
 
 /** The rule of an optimizer, without its rate. */
 export const ruleOf = ({ learningRate: _, ...rule }: Optimizer): UpdateRule => rule
-
-type Rate = number | Schedule
-const scheduleOf = (rate: Rate): Schedule => (typeof rate === 'number' ? { kind: 'constant', value: rate } : rate)
 
 /** RMSprop of the EfficientNet reference: epsilon inside the root; `initialMeanSquare` 1 is far calmer in the first steps (TensorFlow 1). */
 export const rmsprop = ({

@@ -1,11 +1,24 @@
-/** Learning rates as plain data, evaluated inside the graph from the variable `step`. Steps count from 0. */
-import { EffuseError } from '../../ir/diagnostics.ts'
+/**
+ * Learning rates as plain data, evaluated inside the graph from the int32 variable `step`, which counts from 0. Comparisons and differences of
+ * steps are of integers, so every boundary is met exactly; only positions on a curve are float32, exact up to step 2^24 and within 2^-24 of the
+ * way beyond. Arguments are checked by check-schedule.ts.
+ */
 import type { Value } from '../../ir/value.ts'
+import { checkedSchedule } from './check-schedule.ts'
 
 export type Schedule =
   | { readonly kind: 'constant'; readonly value: number }
   /** From `initial` to 0 along half a cosine. */
   | { readonly kind: 'cosine'; readonly initial: number; readonly steps: number }
+  /** initial * ((alpha + linear) * cosine + beta), linear falling from 1 to 0 over `steps`, the cosine going through `numPeriods` meanwhile. */
+  | {
+      readonly kind: 'linearCosine'
+      readonly initial: number
+      readonly steps: number
+      readonly alpha: number
+      readonly beta: number
+      readonly numPeriods: number
+    }
   /** initial * rate^(step / every), in whole steps of `every` where `staircase`. */
   | {
       readonly kind: 'exponential'
@@ -16,46 +29,104 @@ export type Schedule =
     }
   /** values[i] below boundaries[i], the last value from the last boundary on. */
   | { readonly kind: 'piecewise'; readonly boundaries: readonly number[]; readonly values: readonly number[] }
-  /** Linearly from 0 to what `then` starts with, over `steps`; then `then`, its steps counted from there. */
-  | { readonly kind: 'warmup'; readonly steps: number; readonly then: Schedule }
+  /** Linearly from 0 to what `after` starts with, over `steps`; then `after`, its steps counted from there. */
+  | { readonly kind: 'warmup'; readonly steps: number; readonly after: Schedule }
 
-/** @example warmup(cosine({ initial: 0.016, steps: 10000 }), { steps: 500 }) */
-export const cosine = (of: { readonly initial: number; readonly steps: number }): Schedule => ({
-  kind: 'cosine',
-  ...of,
-})
-/** Staircase by default. */
-export const exponential = (of: {
+/** What an optimizer takes: a number is a rate that stays. */
+export type Rate = number | Schedule
+
+/** A checked schedule of either. @throws EffuseError EF403 */
+export const scheduleOf = (rate: Rate): Schedule =>
+  checkedSchedule(typeof rate === 'number' ? { kind: 'constant', value: rate } : rate)
+
+/**
+ * From `initial` to 0 along half a cosine over `steps`, then 0.
+ *
+ * @throws EffuseError EF403 (`steps` not positive, `initial` not finite).
+ * @example
+ * warmup(cosine({ initial: 0.016, steps: 10000 }), { steps: 500 })
+ */
+export const cosine = (of: { readonly initial: number; readonly steps: number }): Schedule =>
+  checkedSchedule({ kind: 'cosine', ...of })
+
+/**
+ * TensorFlow's `linear_cosine_decay` (Bello et al. 2017, "Neural Optimizer Search with Reinforcement Learning"):
+ * initial * ((alpha + linear) * cosine + beta) with linear = (steps - t) / steps, cosine = (1 + cos(2 pi numPeriods t / steps)) / 2 and
+ * t = min(step, steps). More aggressive than `cosine`: larger initial rates can be used.
+ *
+ * @throws EffuseError EF403 (`steps` not positive, another argument not finite).
+ * @example
+ * linearCosine({ initial: 0.032, steps: 10000 }) // ends at 0.001 of the initial rate
+ */
+export const linearCosine = ({
+  alpha = 0,
+  beta = 0.001,
+  numPeriods = 0.5,
+  ...of
+}: {
+  readonly initial: number
+  readonly steps: number
+  /** Default 0. */
+  readonly alpha?: number | undefined
+  /** What is left at the end, as a share of `initial`; default 0.001. */
+  readonly beta?: number | undefined
+  /** Default 0.5: from 1 down to 0. */
+  readonly numPeriods?: number | undefined
+}): Schedule => checkedSchedule({ kind: 'linearCosine', ...of, alpha, beta, numPeriods })
+
+/**
+ * initial * rate^(step / every), by default in whole steps of `every`, which need not be an integer.
+ *
+ * @throws EffuseError EF403 (`every` or `rate` not positive, `initial` not finite).
+ * @example
+ * exponential({ initial: 0.016, rate: 0.97, every: 2.4 * 1251 }) // staircase: 0.97 every 2.4 epochs of 1251 steps
+ */
+export const exponential = ({
+  staircase = true,
+  ...of
+}: {
   readonly initial: number
   readonly rate: number
   readonly every: number
-  readonly staircase?: boolean
-}): Schedule => ({ kind: 'exponential', staircase: true, ...of })
-/** One value more than boundaries. */
+  /** Default true. */
+  readonly staircase?: boolean | undefined
+}): Schedule => checkedSchedule({ kind: 'exponential', ...of, staircase })
+
+/**
+ * values[i] below boundaries[i], the last value from the last boundary on: one value more than boundaries.
+ *
+ * @throws EffuseError EF403 (boundaries not ascending integers of at least 0, values not finite or of another number).
+ * @example
+ * piecewise({ boundaries: [1000, 5000], values: [0.1, 0.01, 0.001] })
+ */
 export const piecewise = (of: {
   readonly boundaries: readonly number[]
   readonly values: readonly number[]
-}): Schedule => {
-  if (of.values.length !== of.boundaries.length + 1)
-    throw new EffuseError({
-      code: 'EF403',
-      message: `a piecewise schedule of ${of.boundaries.length} boundaries needs ${of.boundaries.length + 1} values, got ${of.values.length}`,
-    })
-  return { kind: 'piecewise', ...of }
-}
-export const warmup = (then: Schedule, { steps }: { readonly steps: number }): Schedule => ({
-  kind: 'warmup',
-  steps,
-  then,
-})
+}): Schedule => checkedSchedule({ kind: 'piecewise', ...of })
 
-/** The rate at a step, on the host: for logs and as the independent twin of `emitSchedule`. */
+/**
+ * Linearly from 0 to what `after` starts with, over `steps`; then `after`, its steps counted from there.
+ *
+ * @throws EffuseError EF403 (`steps` not a positive integer).
+ * @example
+ * warmup(piecewise({ boundaries: [1000], values: [0.1, 0.01] }), { steps: 100 })
+ */
+export const warmup = (after: Rate, { steps }: { readonly steps: number }): Schedule =>
+  checkedSchedule({ kind: 'warmup', steps, after: scheduleOf(after) })
+
+/** The rate at a step, on the host in float64: for logs and as the independent twin of `emitSchedule`. */
 export const scheduleAt = (schedule: Schedule, step: number): number => {
   switch (schedule.kind) {
     case 'constant':
       return schedule.value
     case 'cosine':
       return (schedule.initial * (1 + Math.cos((Math.PI * Math.min(step, schedule.steps)) / schedule.steps))) / 2
+    case 'linearCosine': {
+      const { initial, steps, alpha, beta, numPeriods } = schedule
+      const t = Math.min(step, steps)
+      const cos = (1 + Math.cos((Math.PI * 2 * numPeriods * t) / steps)) / 2
+      return initial * ((alpha + (steps - t) / steps) * cos + beta)
+    }
     case 'exponential': {
       const times = step / schedule.every
       return schedule.initial * schedule.rate ** (schedule.staircase ? Math.floor(times) : times)
@@ -64,45 +135,49 @@ export const scheduleAt = (schedule: Schedule, step: number): number => {
       return schedule.values[schedule.boundaries.filter((b) => step >= b).length] ?? Number.NaN
     case 'warmup':
       return step < schedule.steps
-        ? (scheduleAt(schedule.then, 0) * step) / schedule.steps
-        : scheduleAt(schedule.then, step - schedule.steps)
+        ? (scheduleAt(schedule.after, 0) * step) / schedule.steps
+        : scheduleAt(schedule.after, step - schedule.steps)
   }
 }
 
 /** The rate as a float32 scalar. @param step int32 scalar. */
-export const emitSchedule = (schedule: Schedule, step: Value): Value =>
-  emitAt(schedule, step.builder.cast(step, 'float32'))
-
-const emitAt = (schedule: Schedule, t: Value): Value => {
-  const b = t.builder
+export const emitSchedule = (schedule: Schedule, step: Value): Value => {
+  const b = step.builder
+  const number = (value: number): Value => b.splat(value, { dtype: 'float32', shape: [] })
+  const position = (): Value => b.cast(step, 'float32')
   switch (schedule.kind) {
     case 'constant':
-      return b.splat(schedule.value, { dtype: 'float32', shape: [] })
-    case 'cosine': {
-      const angle = b.mul(b.minimum(t, schedule.steps), Math.PI / schedule.steps)
-      return b.mul(b.add(b.unary('cos', angle), 1), schedule.initial / 2)
+      return number(schedule.value)
+    case 'cosine':
+      return b.mul(b.add(emitCosine(step, schedule.steps, 0.5), 1), schedule.initial / 2)
+    case 'linearCosine': {
+      const { initial, steps, alpha, beta, numPeriods } = schedule
+      const linear = b.sub(1, b.div(b.minimum(position(), steps), steps))
+      const cos = b.mul(b.add(emitCosine(step, steps, numPeriods), 1), 0.5)
+      return b.mul(b.add(b.mul(b.add(linear, alpha), cos), beta), initial)
     }
     case 'exponential': {
-      const times = b.div(t, schedule.every)
+      const times = b.div(position(), schedule.every)
       return b.mul(
         b.exp(b.mul(schedule.staircase ? b.unary('floor', times) : times, Math.log(schedule.rate))),
         schedule.initial,
       )
     }
-    case 'piecewise': {
-      const first = b.splat(schedule.values[0] ?? 0, { dtype: 'float32', shape: [] })
+    case 'piecewise':
       return schedule.boundaries.reduce(
-        (rate, boundary, i) => b.select(b.compare('ge', t, boundary), schedule.values[i + 1] ?? 0, rate),
-        first,
+        (rate, boundary, i) => b.select(b.compare('ge', step, boundary), number(schedule.values[i + 1] ?? 0), rate),
+        number(schedule.values[0] ?? 0),
       )
-    }
     case 'warmup': {
-      const rising = b.mul(t, scheduleAt(schedule.then, 0) / schedule.steps)
-      return b.select(
-        b.compare('lt', t, schedule.steps),
-        rising,
-        emitAt(schedule.then, b.maximum(b.sub(t, schedule.steps), 0)),
-      )
+      const rising = b.mul(position(), scheduleAt(schedule.after, 0) / schedule.steps)
+      const left = b.maximum(b.sub(step, schedule.steps), 0)
+      return b.select(b.compare('lt', step, schedule.steps), rising, emitSchedule(schedule.after, left))
     }
   }
+}
+
+/** cos(2 pi periods t / steps), t = min(step, steps). */
+const emitCosine = (step: Value, steps: number, periods: number): Value => {
+  const b = step.builder
+  return b.unary('cos', b.mul(b.minimum(b.cast(step, 'float32'), steps), (2 * Math.PI * periods) / steps))
 }

@@ -1,0 +1,71 @@
+/** What the arguments of schedules must be. Written by hand or made by the functions, every schedule comes through here. */
+import { EffuseError, showGiven } from '../../ir/diagnostics.ts'
+import type { Schedule } from './schedules.ts'
+
+type Check = readonly [expects: string, accepts: (value: unknown) => boolean]
+
+/** Rates are float32 in the graph. */
+const isFloat32 = (v: unknown): boolean => typeof v === 'number' && Number.isFinite(Math.fround(v))
+const isPositive = (v: unknown): boolean => isFloat32(v) && Math.fround(Number(v)) > 0
+/** `step` is an int32: what lies beyond never comes. */
+const isStep = (v: unknown): boolean => Number.isInteger(v) && Number(v) >= 0 && Number(v) < 2 ** 31
+const isAscending = (list: readonly number[]): boolean => list.every((v, i) => i === 0 || v > (list[i - 1] ?? 0))
+
+const finite: Check = ['a finite float32 number', isFloat32]
+const positive: Check = ['a positive number', isPositive]
+const steps: Check = ['a positive integer', (v) => isStep(v) && Number(v) > 0]
+
+const checks: {
+  readonly [K in Schedule['kind']]: {
+    readonly [A in Exclude<keyof Extract<Schedule, { kind: K }>, 'kind' | 'after'>]: Check
+  }
+} = {
+  constant: { value: finite },
+  cosine: { initial: finite, steps: positive },
+  linearCosine: { initial: finite, steps: positive, alpha: finite, beta: finite, numPeriods: finite },
+  exponential: {
+    initial: finite,
+    rate: positive,
+    every: positive,
+    staircase: ['true or false', (v) => typeof v === 'boolean'],
+  },
+  piecewise: {
+    boundaries: [
+      'ascending integers from 0 to 2147483647',
+      (v) => Array.isArray(v) && v.every(isStep) && isAscending(v),
+    ],
+    values: ['a list of finite float32 numbers', (v) => Array.isArray(v) && v.every(isFloat32)],
+  },
+  warmup: { steps }, // and `after`, which is a schedule itself
+}
+
+/** The schedule itself. @throws EffuseError EF403 naming the argument, what it takes and what came. */
+export const checkedSchedule = (schedule: Schedule): Schedule => {
+  const kind: unknown = (schedule as unknown as { readonly kind?: unknown } | null | undefined)?.kind // may be written without types
+  if (typeof kind !== 'string' || !Object.hasOwn(checks, kind))
+    throw wrong(
+      `a learning rate is a number or a schedule (${Object.keys(checks).join(', ')}), got ${showGiven(schedule)}`,
+    )
+  const known: { readonly [name: string]: Check } = checks[schedule.kind]
+  const given = new Map<string, unknown>(Object.entries(schedule))
+  for (const [name, [expects, accepts]] of Object.entries(known))
+    if (!accepts(given.get(name)))
+      throw wrong(`${titleOf(schedule, name)} must be ${expects}, got ${showNumbers(given.get(name))}`)
+  if (schedule.kind === 'piecewise' && schedule.values.length !== schedule.boundaries.length + 1) {
+    const count = schedule.boundaries.length
+    throw wrong(`a piecewise schedule of ${count} boundaries needs ${count + 1} values, got ${schedule.values.length}`)
+  }
+  if (schedule.kind === 'warmup') checkedSchedule(schedule.after)
+  return schedule
+}
+
+/** A rate that stays is written as a number. */
+const titleOf = ({ kind }: Schedule, name: string): string =>
+  kind === 'constant' ? 'a learning rate' : `"${name}" of ${kind}()`
+
+/** Like showGiven, but JSON makes null of what is often the trouble: NaN and the infinities. */
+const showNumbers = (value: unknown): string =>
+  Array.isArray(value) ? `[${value.map(showGiven).join(', ')}]` : showGiven(value)
+
+const wrong = (message: string): EffuseError =>
+  new EffuseError({ code: 'EF403', message, hint: 'rates and boundaries count in steps: epochs * steps per epoch' })
