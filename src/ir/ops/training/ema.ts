@@ -26,8 +26,9 @@ export const ema: OpDef<'ema'> = {
   vjp: 'none',
   decompose: ({ inputs: [average, value, step, finite], attrs: { decay }, b }) => {
     const t = b.add(b.cast(step, 'float32'), 1)
-    const d = b.minimum(b.div(b.add(t, 1), b.add(t, 10)), decay)
-    const next = b.add(average, b.mul(b.sub(value, average), b.sub(1, d)))
+    // 1 - d as a number of its own, 9 / (10 + t) while d grows: of a d near 1, float32 keeps too few digits to take it from 1.
+    const weight = b.maximum(b.div(9, b.add(t, 10)), 1 - decay)
+    const next = b.add(average, b.mul(b.sub(value, average), weight))
     return [b.select(finite, next, average)]
   },
   amp: [],
