@@ -1,0 +1,146 @@
+/**
+ * Batch norm's statistics in float32 where the mean is far from 0: against float64 on the same float32 data. A formula that takes the square of
+ * the mean from the mean of squares is off by 2^-24 mean^2, everything of a deviation of 1 at a mean of 4096; two passes by the square of the
+ * mean's own rounding, 2^-48 mean^2.
+ */
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { compile } from '../../../src/compile.ts'
+import type { BackendName } from '../../../src/executable/options.ts'
+import { Builder } from '../../../src/ir/build.ts'
+import { batchNorm } from '../../../src/ir/nn.ts'
+import { graph } from '../../../src/ir/model.ts'
+import { mul, mean } from '../../../src/ir/functions.ts'
+import { interpret } from '../../../src/ir/interpret.ts'
+import { opDef } from '../../../src/ir/ops/index.ts'
+import { float32 } from '../../../src/ir/value.ts'
+import { loss } from '../../../src/passes/train/losses.ts'
+import { sgd } from '../../../src/passes/train/optimizers.ts'
+import { trainingStep } from '../../../src/passes/train/step.ts'
+
+const eps = 2 ** -23
+const epsilon = 1e-3
+
+interface Batch {
+  readonly rows: number
+  readonly channels: number
+  /** Row-major [rows,channels], float32. */
+  readonly x: Float32Array<ArrayBuffer>
+}
+
+/** Channels of their own mean, up to 10^6, and deviation; the noise is a fixed rough wave. */
+const batches: fc.Arbitrary<Batch> = fc
+  .record({
+    rows: fc.oneof(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 100, max: 2000 })),
+    means: fc.array(fc.oneof(fc.constantFrom(0, 1, 4096, 1e6), fc.double({ min: -1e6, max: 1e6, noNaN: true })), {
+      minLength: 1,
+      maxLength: 3,
+    }),
+    deviation: fc.constantFrom(0, 0.1, 1, 30),
+    seed: fc.nat(1000),
+  })
+  .map(({ rows, means, deviation, seed }) => ({
+    rows,
+    channels: means.length,
+    x: Float32Array.from({ length: rows * means.length }, (_, i) => {
+      const wave = Math.sin(seed + i * 1.7) + Math.cos(i * i * 0.37)
+      return (means[i % means.length] ?? 0) + deviation * wave
+    }),
+  }))
+
+const truth = ({ rows, channels, x }: Batch) =>
+  Array.from({ length: channels }, (_, c) => {
+    const column = Float64Array.from({ length: rows }, (_v, r) => x[r * channels + c] ?? Number.NaN)
+    // Deviations from the first element: no digit is lost to the mean, not even in float64.
+    const origin = column[0] ?? 0
+    const shifted = column.map((v) => v - origin)
+    const offset = shifted.reduce((a, b) => a + b, 0) / rows
+    const variance = shifted.reduce((a, b) => a + (b - offset) ** 2, 0) / rows
+    return { mean: origin + offset, variance, largest: column.reduce((a, b) => Math.max(a, Math.abs(b)), 0) }
+  })
+
+type Got = { readonly y: ArrayLike<number>; readonly mean: ArrayLike<number>; readonly variance: ArrayLike<number> }
+const check = (batch: Batch, got: Got): void => {
+  truth(batch).forEach(({ mean: m, variance: v, largest }, c) => {
+    // What rounding the mean may cost: its own last places, and their square in the variance.
+    const slip = 1.5 * eps * largest
+    const near = (value: number, want: number, tolerance: number, what: string): void => {
+      if (!(Math.abs(value - want) <= tolerance))
+        expect.fail(`${what} of channel ${c} is ${value}, expected ${want} +- ${tolerance}`)
+    }
+    near(got.mean[c] ?? Number.NaN, m, slip, 'mean')
+    near(got.variance[c] ?? Number.NaN, v, 8 * eps * v + 2 * slip ** 2, 'variance')
+    // The rounding of the mean moves every y of the channel alike; that of the variance scales it.
+    for (let r = 0; r < batch.rows; r++) {
+      const x = batch.x[r * batch.channels + c] ?? Number.NaN
+      const want = (x - m) / Math.sqrt(v + epsilon)
+      const off = 2 * slip + Math.abs(x - m) * (8 * eps + slip ** 2 / (v + epsilon))
+      near(got.y[r * batch.channels + c] ?? Number.NaN, want, off / Math.sqrt(v + epsilon), `y of row ${r}`)
+    }
+  })
+}
+
+const training = (rows: number, channels: number, decompose: boolean) => {
+  const b = new Builder('statistics')
+  const x = b.input('x', { dtype: 'float32', shape: [rows, channels] })
+  const vector = (value: number) => b.broadcast(b.constant(value), [channels], [])
+  const inputs = [x, vector(1), vector(0)] as const
+  const [y, m, v] = decompose
+    ? (opDef('batchNormTraining').decompose?.({ inputs, attrs: { epsilon }, types: [], b }) ?? [])
+    : b.emit('batchNormTraining', inputs, { epsilon })
+  if (y === undefined || m === undefined || v === undefined) throw new Error('three results')
+  return b.finish({ y, mean: m, variance: v })
+}
+
+describe('statistics of a batch', () => {
+  test.each([false, true])('the reference in float32, decomposed: %s', (decompose) => {
+    fc.assert(
+      fc.property(batches, (batch) => {
+        const { outputs } = interpret(training(batch.rows, batch.channels, decompose), { inputs: { x: batch.x } })
+        const { y, mean: m, variance } = outputs
+        check(batch, { y: y?.data ?? [], mean: m?.data ?? [], variance: variance?.data ?? [] })
+      }),
+      { numRuns: 60 },
+    )
+  })
+  test('the bound tells: mean of squares less square of the mean breaks it', () => {
+    const x = Float32Array.from({ length: 200 }, (_, i) => 4096 + Math.sin(i * 1.7))
+    const [m, squares] = [x, x.map((v) => v * v)].map((list) => Math.fround(list.reduce((a, v) => a + v, 0) / 200))
+    const variance = [Math.fround((squares ?? 0) - Math.fround((m ?? 0) ** 2))]
+    expect(() => check({ rows: 200, channels: 1, x }, { y: x, mean: [m ?? 0], variance })).toThrow(/^variance/)
+  })
+})
+
+/** A norm alone, trained for one step: its moving statistics afterwards are 0.5 * (0, 1) + 0.5 * those of the batch, Bessel's N / (N - 1). */
+describe.each<BackendName>(['tfjs-wasm', 'tfjs-cpu', 'reference'])(
+  '%s: moving statistics of a training step',
+  (backend) => {
+    test('means up to 10^6', async () => {
+      await fc.assert(
+        fc.asyncProperty(batches, async (batch) => {
+          const { rows, channels, x } = batch
+          const net = graph('norm', { x: float32('batch', channels) }, (given) => ({
+            y: batchNorm(given.x, { name: 'bn', momentum: 0.5, epsilon }),
+          }))
+          const step = trainingStep(net, {
+            loss: loss({}, ({ y }) => mean(mul(y, y))),
+            optimizer: sgd({ learningRate: 0.1 }),
+          })
+          using trainer = await compile(step, { backend, batch: rows })
+          await trainer.run({
+            x: Array.from({ length: rows }, (_, r) => [...x.subarray(r * channels, (r + 1) * channels)]),
+          })
+          const [m, v] = [await trainer.variables.get('bn/mean'), await trainer.variables.get('bn/variance')]
+          truth(batch).forEach((want, c) => {
+            const slip = 1.5 * eps * want.largest
+            expect(Math.abs((m[c] ?? Number.NaN) - want.mean / 2)).toBeLessThanOrEqual(slip)
+            const unbiased = (want.variance * rows) / Math.max(rows - 1, 1)
+            const off = Math.abs((v[c] ?? Number.NaN) - (1 + unbiased) / 2)
+            expect(off).toBeLessThanOrEqual(8 * eps * (1 + unbiased) + 4 * slip ** 2)
+          })
+        }),
+        { numRuns: 15 },
+      )
+    })
+  },
+)
