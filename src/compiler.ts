@@ -64,6 +64,15 @@ export { decompose } from './passes/decompose.ts'
 export { foldBatchNorm } from './passes/fold-batch-norm.ts'
 export { foldConstants } from './passes/fold-constants.ts'
 export { hoistPrepare } from './passes/hoist-prepare.ts'
+export { minimumCut, type MinimumCut } from './passes/mixed-precision/min-cut.ts'
+export {
+  priceOf,
+  type Assignment,
+  type Edge,
+  type PortGraph,
+  type Price,
+  type Vertex,
+} from './passes/mixed-precision/port-graph.ts'
 export { toInference } from './passes/to-inference.ts'
 export type {
   Backend,

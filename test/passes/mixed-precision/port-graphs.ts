@@ -1,0 +1,76 @@
+/** Small abstract problems, and what is true of them by trying every answer. */
+import fc from 'fast-check'
+import {
+  comparePrices,
+  priceOf,
+  settled,
+  type Assignment,
+  type Edge,
+  type PortGraph,
+  type Price,
+  type Vertex,
+} from '../../../src/passes/mixed-precision/port-graph.ts'
+
+const classes = ['allow', 'deny', 'infer', 'clear', 'wide'] as const
+
+/** Up to `verticesMax` vertices of any class, some settled, and values between any of them: cycles and loops do no harm. */
+export const anyPortGraph = (verticesMax = 9): fc.Arbitrary<PortGraph> =>
+  fc
+    .tuple(
+      fc.array(fc.record({ class: fc.constantFrom(...classes), fixed: fc.nat(5) }), {
+        minLength: 1,
+        maxLength: verticesMax,
+      }),
+      fc.array(
+        fc.record({
+          from: fc.nat(verticesMax),
+          to: fc.array(fc.nat(verticesMax), { maxLength: 4 }),
+          bytes: fc.nat(8),
+          isFree: fc.boolean(),
+        }),
+        { maxLength: 12 },
+      ),
+    )
+    .map(([drawn, values]) => ({
+      vertices: drawn.map(
+        (v, id): Vertex => ({
+          id,
+          name: `v${id}`,
+          op: v.class,
+          class: v.class,
+          canBeHalf: v.fixed !== 0,
+          isHalf: v.fixed === 1,
+        }),
+      ),
+      edges: values.map(
+        (e): Edge => ({ ...e, from: e.from % drawn.length, to: [...new Set(e.to.map((t) => t % drawn.length))] }),
+      ),
+    }))
+
+/** Every answer that leaves what is settled as it is, with its price. */
+export const everyAnswer = function* (
+  graph: PortGraph,
+): Generator<{ readonly assignment: Assignment; readonly price: Price }> {
+  const open = graph.vertices.filter((v) => settled(v) === null)
+  for (let bits = 0; bits < 2 ** open.length; bits++) {
+    const assignment = graph.vertices.map((v) => settled(v) ?? ((bits >>> open.indexOf(v)) & 1) === 1)
+    yield { assignment, price: priceOf(graph, assignment) }
+  }
+}
+
+/** The cheapest answers, of those that are wanted. */
+export const cheapestAnswers = (
+  graph: PortGraph,
+  isWanted: (assignment: Assignment) => boolean = () => true,
+): { readonly price: Price; readonly assignments: readonly Assignment[] } => {
+  let best: Price | null = null
+  let assignments: Assignment[] = []
+  for (const { assignment, price } of everyAnswer(graph)) {
+    if (!isWanted(assignment)) continue
+    const order = best === null ? -1 : comparePrices(price, best)
+    if (order < 0) [best, assignments] = [price, []]
+    if (order <= 0) assignments.push(assignment)
+  }
+  if (best === null) throw new Error('there is always an answer')
+  return { price: best, assignments }
+}
