@@ -64,6 +64,9 @@ export { decompose } from './passes/decompose.ts'
 export { foldBatchNorm } from './passes/fold-batch-norm.ts'
 export { foldConstants } from './passes/fold-constants.ts'
 export { hoistPrepare } from './passes/hoist-prepare.ts'
+export { amp } from './passes/mixed-precision/amp.ts'
+export type { AmpOptions, AmpSettings } from './passes/mixed-precision/options.ts'
+export { type AmpDecision, type AmpReport, decisionOf } from './passes/mixed-precision/report.ts'
 export { minimumCut, type MinimumCut } from './passes/mixed-precision/min-cut.ts'
 export {
   priceOf,

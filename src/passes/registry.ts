@@ -9,6 +9,7 @@ import { decompose, decomposeOps } from './decompose.ts'
 import { foldBatchNorm } from './fold-batch-norm.ts'
 import { foldConstants } from './fold-constants.ts'
 import { hoistPrepare } from './hoist-prepare.ts'
+import { ampFactory } from './mixed-precision/factory.ts'
 import { isName, isNames, optionOf, plain, type PassFactory, type PassOptions } from './pass-factory.ts'
 import { pipeline, type Pipeline } from './pipeline.ts'
 import { simplify } from './simplify/index.ts'
@@ -26,6 +27,7 @@ export const passFactories: readonly PassFactory[] = [
   plain(dce),
   plain(foldBatchNorm),
   plain(hoistPrepare),
+  ampFactory,
   {
     name: 'to-training',
     options: { frozen: 'globs of variables that are not trained, a list' },

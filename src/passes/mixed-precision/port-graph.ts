@@ -29,6 +29,8 @@ export interface Edge {
   readonly bytes: number
   /** A cast of it costs nothing: wide output, or a variable's half copy. */
   readonly isFree: boolean
+  /** Casts of it that stand in the graph as written: to use one costs nothing more. */
+  readonly written?: readonly CastKind[] | undefined
 }
 
 export interface PortGraph {
@@ -66,7 +68,8 @@ export const castAt = (edge: Edge, isHalf: Assignment): CastKind | null =>
 
 /** Whether a cast of that kind costs nothing there; see Edge. */
 export const isFreeCast = ({ vertices }: PortGraph, edge: Edge, kind: CastKind): boolean =>
-  edge.isFree && (kind === 'widen' || vertices[edge.from]?.canBeHalf !== true)
+  edge.written?.includes(kind) === true ||
+  (edge.isFree && (kind === 'widen' || vertices[edge.from]?.canBeHalf !== true))
 
 /** What an answer costs. */
 export const priceOf = (graph: PortGraph, isHalf: Assignment): Price => {

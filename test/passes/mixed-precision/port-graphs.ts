@@ -27,6 +27,7 @@ export const anyPortGraph = (verticesMax = 9): fc.Arbitrary<PortGraph> =>
           to: fc.array(fc.nat(verticesMax), { maxLength: 4 }),
           bytes: fc.nat(8),
           isFree: fc.boolean(),
+          written: fc.oneof({ weight: 4, arbitrary: fc.constant([]) }, fc.subarray(['narrow', 'widen'] as const)),
         }),
         { maxLength: 12 },
       ),

@@ -1,0 +1,97 @@
+/**
+ * Automatic mixed precision: contractions in half, with as few casts around them as there can be, and the proof of that number.
+ * Variables stay float32 and are cast where they are used; sums, statistics and what is sensitive stay float32 inside.
+ * In the interpreter's mode 'float64' the pass is the identity.
+ */
+import { EffuseError } from '../../ir/diagnostics.ts'
+import { liveOrder } from '../../ir/graph.ts'
+import { globFilter } from '../../ir/glob.ts'
+import type { TargetInfo } from '../../ir/target.ts'
+import type { Graph, Node } from '../../ir/types.ts'
+import { definePass, planNames, type PlansPass } from '../pass.ts'
+import { mapPlans } from '../runner.ts'
+import { minimumCut } from './min-cut.ts'
+import {
+  ampFault,
+  ampSettings,
+  statedOptions,
+  unknownOp,
+  type AmpOptions,
+  type AmpSettings,
+  type Fault,
+} from './options.ts'
+import { precisionProblem } from './problem.ts'
+import { countCasts, rememberDecision, type AmpDecision } from './report.ts'
+import { applyAssignment } from './rewrite.ts'
+import { layerPath } from './settled.ts'
+import { strategies } from './strategies.ts'
+
+/**
+ * The pass. After the gradients, before decomposition: composites are classified as they stand.
+ * @throws EffuseError EF403: an option is wrong, a list names an op that is none, or a glob in `keep` fits no path.
+ * @example
+ * const { plans } = runPipeline(parsePipeline('to-inference').append(amp({ dtype: 'float16' })), { run: model.at({ batch: 1 }) })
+ * print(plans.run) // conv2d takes float16
+ */
+export const amp = (options: AmpOptions = {}): PlansPass => {
+  const wrong = ampFault(options)
+  if (wrong !== null) throw new EffuseError({ code: 'EF403', ...wrong })
+  const settings = ampSettings(options)
+  return definePass({
+    name: 'amp',
+    summary: 'mixed precision',
+    phase: 'amp',
+    preserves: 'precision',
+    options: statedOptions(settings),
+    runPlans: (plans, cx) => {
+      checkNames(
+        planNames.flatMap((name) => plans[name] ?? []),
+        settings,
+      )
+      return mapPlans(plans, (graph) => {
+        const { after, decision } = decide(graph, settings, cx.target)
+        rememberDecision(after, decision)
+        const { casts, absorbed, weightCasts, warnings } = decision.report
+        cx.report('casts', casts)
+        cx.report('absorbed', absorbed)
+        cx.report('weight casts', weightCasts)
+        cx.report('literals kept in float32', warnings.length)
+        return after
+      })
+    },
+  })
+}
+
+const decide = (
+  graph: Graph,
+  settings: AmpSettings,
+  target: TargetInfo,
+): { readonly after: Graph; readonly decision: AmpDecision } => {
+  const problem = precisionProblem(graph, settings, target)
+  const { assignment, lowerBound } = minimumCut(problem.ports)
+  const isHalf = settings.strategy === 'minCut' ? assignment : strategies[settings.strategy](problem.ports)
+  const after = applyAssignment(graph, problem, isHalf, settings, (body) => decide(body, settings, target).after)
+  const { strategy, dtype } = settings
+  const counts = countCasts(graph, after, dtype)
+  const report = { ...counts, strategy, dtype, lowerBound: lowerBound.casts, warnings: problem.warnings }
+  return { after, decision: { graph, problem, isHalf, settings, report } }
+}
+
+/** Names and globs that mean nothing in any plan are mistakes: a misspelt `keep` would leave a layer in half without a word. */
+const checkNames = (graphs: readonly Graph[], settings: AmpSettings): void => {
+  const nodes = graphs.flatMap(liveOrder)
+  const composites = new Set(nodes.flatMap((n) => (n.op === 'composite' ? [n.attrs.name] : [])))
+  const fault = unknownOp(settings, composites) ?? keepFault(nodes, settings)
+  if (fault !== null) throw new EffuseError({ code: 'EF403', ...fault })
+}
+
+const keepFault = (nodes: readonly Node[], { keep }: AmpSettings): Fault | null => {
+  const paths = [...new Set(nodes.map((n) => layerPath(n.path)))].filter((path) => path !== '')
+  const idle = keep.find((glob) => !paths.some(globFilter(glob.replace(/^!/, ''))))
+  return idle === undefined
+    ? null
+    : {
+        message: `"keep" names "${idle}", which fits no path`,
+        hint: `paths look like ${paths.slice(0, 3).join(', ') || 'none: no node has one'}`,
+      }
+}

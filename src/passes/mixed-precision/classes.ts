@@ -1,0 +1,45 @@
+/** The mixed-precision classes of a node's ports: what its op says, what the machine makes of that, and what the user wants instead. */
+import { opDef } from '../../ir/ops/index.ts'
+import type { AmpClass } from '../../ir/op-def.ts'
+import type { TargetInfo } from '../../ir/target.ts'
+import { isFloat, type Graph, type Node } from '../../ir/types.ts'
+import { typeOf } from '../../ir/graph.ts'
+import type { AmpSettings } from './options.ts'
+
+/** Ports of one node that share a float type. */
+export interface NodePorts {
+  readonly class: AmpClass
+  readonly inputs: readonly number[]
+  readonly outputs: readonly number[]
+  /** The op has results that may be float32 where the operands are half; whether the machine can do that is its own matter. */
+  readonly canWiden: boolean
+}
+
+/** The port classes of a node, those of floats only. */
+export const portsOf = (graph: Graph, node: Node, settings: AmpSettings, target: TargetInfo): readonly NodePorts[] =>
+  opDef(node.op).amp.flatMap((declared): readonly NodePorts[] => {
+    const inputs = (declared.inputs === 'all' ? node.inputs.map((_, i) => i) : declared.inputs).filter((i) => {
+      const ref = node.inputs[i]
+      return ref !== undefined && isFloat(typeOf(graph, ref).dtype)
+    })
+    const outputs = (declared.outputs === 'all' ? node.types.map((_, i) => i) : declared.outputs).filter((i) => {
+      const type = node.types[i]
+      return type !== undefined && isFloat(type.dtype)
+    })
+    if (inputs.length + outputs.length === 0) return []
+    const canWiden = declared.wideOutputs !== undefined
+    return [{ class: classOf(node, declared.class, settings, target), inputs, outputs, canWiden }]
+  })
+
+const classOf = (node: Node, declared: AmpClass, settings: AmpSettings, target: TargetInfo): AmpClass => {
+  const name = node.op === 'composite' ? node.attrs.name : node.op
+  if (settings.allow.includes(name)) return 'allow'
+  if (settings.deny.includes(name)) return 'deny'
+  const own = node.op === 'composite' ? node.attrs.amp : declared
+  // A slow half kernel is not worth casts of its own, but it follows its neighbours.
+  const fitting = own === 'allow' && opDef(node.op).fusion === 'depthwise' && !target.fastHalfDepthwise ? 'infer' : own
+  const isTakenOut =
+    (fitting === 'allow' && settings.allow.includes(`!${name}`)) ||
+    (fitting === 'deny' && settings.deny.includes(`!${name}`))
+  return isTakenOut ? 'infer' : fitting
+}

@@ -1,0 +1,124 @@
+/** What users say about mixed precision: which half type, which strategy, which ops and layers. Checked here, wherever it comes from. */
+import { showGiven } from '../../ir/diagnostics.ts'
+import { isOpName, opDef, opNames } from '../../ir/ops/index.ts'
+import { nearest } from '../../ir/parse.ts'
+import type { Float } from '../../ir/types.ts'
+
+export type Half = Exclude<Float, 'float32'>
+export const halfTypes: readonly Half[] = ['float16', 'bfloat16']
+
+/** 'minCut': the fewest casts there can be. 'tensorflow': what TensorFlow's own rewrite decides. */
+export type StrategyName = 'minCut' | 'tensorflow'
+export const strategyNames: readonly StrategyName[] = ['minCut', 'tensorflow']
+
+export interface AmpOptions {
+  /** Default 'float16'. */
+  readonly dtype?: Half | undefined
+  /** Default 'minCut'. */
+  readonly strategy?: StrategyName | undefined
+  /** Ops that always compute in half, beside those that say so themselves; '!conv2d' takes one out. */
+  readonly allow?: readonly string[] | undefined
+  /** Ops that always compute in float32; '!exp' takes one out. */
+  readonly deny?: readonly string[] | undefined
+  /** Globs of paths that stay float32 as a whole, gradients included: 'blocks.*\/se/**'. */
+  readonly keep?: readonly string[] | undefined
+  /** Every value that the pass makes half is rounded, also where a fused kernel could keep more of it. Default false. */
+  readonly strict?: boolean | undefined
+}
+
+/** The same with nothing left open. */
+export type AmpSettings = { readonly [K in keyof AmpOptions]-?: Exclude<AmpOptions[K], undefined> }
+
+export const ampDefaults: AmpSettings = {
+  dtype: 'float16',
+  strategy: 'minCut',
+  allow: [],
+  deny: [],
+  keep: [],
+  strict: false,
+}
+
+export const ampSettings = (options: AmpOptions): AmpSettings => ({
+  dtype: options.dtype ?? ampDefaults.dtype,
+  strategy: options.strategy ?? ampDefaults.strategy,
+  allow: options.allow ?? ampDefaults.allow,
+  deny: options.deny ?? ampDefaults.deny,
+  keep: options.keep ?? ampDefaults.keep,
+  strict: options.strict ?? ampDefaults.strict,
+})
+
+/** Options that differ from the default: what the text form of the pass shows. */
+export const statedOptions = (settings: AmpSettings): { readonly [name: string]: unknown } =>
+  Object.fromEntries(
+    Object.entries(settings).filter(([name, value]) => {
+      const standard = ampDefaults[name as keyof AmpSettings] // the entries are a settings object's own
+      return name === 'dtype' || (Array.isArray(value) ? value.length > 0 : value !== standard)
+    }),
+  )
+
+const isNames = (value: unknown): boolean =>
+  Array.isArray(value) && value.every((name) => typeof name === 'string' && name !== '' && name !== '!')
+
+const expectations: { readonly [K in keyof AmpSettings]: readonly [string, (value: unknown) => boolean] } = {
+  dtype: ["'float16' or 'bfloat16'", (v) => halfTypes.some((dtype) => dtype === v)],
+  strategy: ["'minCut' or 'tensorflow'", (v) => strategyNames.some((name) => name === v)],
+  allow: ['a list of names of ops', isNames],
+  deny: ['a list of names of ops', isNames],
+  keep: ['a list of globs of paths', isNames],
+  strict: ['true or false', (v) => typeof v === 'boolean'],
+}
+
+export interface Fault {
+  readonly message: string
+  readonly hint?: string | undefined
+}
+
+/** What is wrong with options that may be anything, or null. */
+export const ampFault = (options: object): Fault | null => {
+  for (const [name, value] of Object.entries(options)) {
+    const expected = Object.hasOwn(expectations, name) ? expectations[name as keyof AmpSettings] : undefined
+    if (expected === undefined) {
+      const names = Object.keys(expectations)
+      return {
+        message: `mixed precision has no option "${name}"; it has ${names.join(', ')}`,
+        hint: `did you mean "${nearest(name, names)}"?`,
+      }
+    }
+    if (value !== undefined && !expected[1](value))
+      return { message: `option "amp.${name}" must be ${expected[0]}, got ${showGiven(value)}` }
+  }
+  return listFault(options)
+}
+
+/** Names are ops, or composites of one's own, which only a graph knows; those must at least look like no misspelt op. */
+const listFault = ({ allow = [], deny = [] }: AmpOptions): Fault | null => {
+  const both = plainNames(allow).find((op) => plainNames(deny).includes(op))
+  if (both !== undefined)
+    return {
+      message: `the op "${both}" is in two lists, allow and deny`,
+      hint: 'options and the EFFUSE_AMP_ variables of the environment count together: take it out of one',
+    }
+  for (const list of [allow, deny]) {
+    const torn = plainNames(list).find((op) => list.includes(`!${op}`))
+    if (torn !== undefined) return { message: `"${torn}" and "!${torn}" stand in one list` }
+  }
+  const fixed = plainNames(allow).find((op) => isOpName(op) && opDef(op).amp.length === 0)
+  if (fixed !== undefined)
+    return { message: `the op "${fixed}" cannot be allowed: its operands and results have types of their own` }
+  return null
+}
+
+const plainNames = (list: readonly string[]): readonly string[] => list.filter((name) => !name.startsWith('!'))
+
+/** A name in the lists that is no op, nor a composite of the graph; or null. */
+export const unknownOp = ({ allow, deny }: AmpSettings, composites: ReadonlySet<string>): Fault | null => {
+  const unknown = [...allow, ...deny]
+    .map((name) => name.replace(/^!/, ''))
+    .find((name) => !isOpName(name) && !composites.has(name))
+  return unknown === undefined
+    ? null
+    : {
+        message: `there is no op "${unknown}" to allow or deny`,
+        hint: `did you mean "${nearest(unknown, [...opNames, ...composites])}"?`,
+      }
+}

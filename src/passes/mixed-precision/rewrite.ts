@@ -1,0 +1,164 @@
+/**
+ * Carries an answer out: nodes whose ports turn half are written anew, and where a value is wanted in the other type it gets one relaxed
+ * cast, shared by all who want it so. Nothing else changes; a value that stays float32 stays the same node.
+ */
+import { Edit } from '../../ir/edit.ts'
+import { liveOrder, nodeAt, nodesOf, refKey, typeOf } from '../../ir/graph.ts'
+import type { OpAttrs } from '../../ir/signatures.ts'
+import type { Graph, Node, NodeId, Ref } from '../../ir/types.ts'
+import { halfBody } from './composite-body.ts'
+import { narrowedLiteral } from './literals.ts'
+import type { AmpSettings } from './options.ts'
+import type { Assignment } from './port-graph.ts'
+import { hasResultDtype, type DecidedPorts, type PrecisionProblem } from './problem.ts'
+import { isNarrowing, isStaticMovement, isWidening } from './statics.ts'
+import { seenThrough, writtenCasts } from './written-casts.ts'
+
+/** The graph with the answer carried out; the graph itself where it asks for nothing. */
+export const applyAssignment = (
+  graph: Graph,
+  problem: PrecisionProblem,
+  isHalf: Assignment,
+  settings: AmpSettings,
+  halvedBody: (body: Graph) => Graph,
+): Graph => {
+  const edit = new Edit(graph, 'amp')
+  const values = halfValues(edit, problem, isHalf, settings)
+  const replaced: Node[] = []
+  for (const node of liveOrder(graph)) {
+    if (isNarrowing(graph, node, settings.dtype)) {
+      if (values.dropCast(node)) replaced.push(node)
+      continue
+    }
+    if (isWidening(graph, node, settings.dtype)) {
+      if (values.shareWidening(node)) replaced.push(node)
+      continue
+    }
+    const ports = (problem.decided.get(node.id) ?? []).filter(
+      ({ vertex }) => isHalf[vertex] === true && problem.ports.vertices[vertex]?.isHalf === false,
+    )
+    if (ports.length === 0) continue
+    turnHalf(edit, node, ports, values, isHalf, settings, halvedBody)
+    replaced.push(node)
+  }
+  removeReplaced(edit, graph, replaced)
+  return edit.commit()
+}
+
+/** Where the value of each maker can be had in half, and what is made for it. */
+interface HalfValues {
+  /** The value in half: the node that computes it so, a literal, or one cast for all. */
+  of(ref: Ref): Ref
+  /** `made` computes the value in half. Who wants it in float32 gets one cast. */
+  set(ref: Ref, made: Ref): void
+  /** True where a cast that was written has become superfluous: its operand is half now, or another does the same. */
+  dropCast(node: Node<'cast'>): boolean
+  /** True where another cast widens the same value. */
+  shareWidening(node: Node<'cast'>): boolean
+}
+
+const halfValues = (
+  edit: Edit,
+  { ports, decided }: PrecisionProblem,
+  isHalf: Assignment,
+  { dtype, strict }: AmpSettings,
+): HalfValues => {
+  const graph = edit.base
+  const known = new Map<number, Ref>()
+  const widened = new Map<number, Ref>()
+  const written = writtenCasts(graph, dtype)
+  const isWantedWide = floatUsers(ports, isHalf)
+  const of = (given: Ref): Ref => {
+    const ref = seenThrough(graph, given, dtype)
+    if (typeOf(graph, ref).dtype === dtype) return ref
+    const found = known.get(refKey(ref)) ?? written.narrowed(ref)
+    if (found !== null) return found
+    const node = nodeAt(graph, ref.id)
+    const made: Ref =
+      node.op === 'constant'
+        ? narrowedLiteral(edit, node, dtype)
+        : isStaticMovement(graph, node, dtype)
+          ? edit.add(node.op, node.inputs.map(of), node.attrs, node)
+          : edit.add('cast', [ref], { to: dtype, relaxed: !strict }, node)
+    known.set(refKey(ref), made)
+    return made
+  }
+  return {
+    of,
+    set: (ref, made) => {
+      known.set(refKey(ref), made)
+      const node = nodeAt(graph, ref.id)
+      const maker = decided.get(ref.id)?.find(({ outputs }) => outputs.includes(ref.port))
+      if (maker === undefined || !isWantedWide.has(maker.result ?? maker.vertex)) return
+      edit.replaceUses(ref, written.widened(ref) ?? edit.add('cast', [made], { to: 'float32', relaxed: !strict }, node))
+    },
+    dropCast: (node) => {
+      const [operand] = node.inputs
+      const own: Ref = { id: node.id, port: 0 }
+      // A literal's cast stays as it is: folding it is another pass's business.
+      if (operand === undefined || nodeAt(graph, operand.id).op === 'constant') return false
+      const half = of(operand)
+      if (half.id === own.id) return false
+      edit.replaceUses(own, half)
+      return true
+    },
+    shareWidening: (node) => {
+      const [operand] = node.inputs
+      if (operand === undefined) return false
+      const key = refKey(operand)
+      const first = widened.get(key)
+      if (first === undefined) widened.set(key, { id: node.id, port: 0 })
+      else edit.replaceUses({ id: node.id, port: 0 }, first)
+      return first !== undefined
+    },
+  }
+}
+
+/** Makers whose value somebody wants in float32. */
+const floatUsers = ({ edges }: PrecisionProblem['ports'], isHalf: Assignment): ReadonlySet<number> =>
+  new Set(edges.filter(({ to }) => to.some((user) => isHalf[user] !== true)).map(({ from }) => from))
+
+/** Writes the node anew with half operands and results at the given ports. */
+const turnHalf = (
+  edit: Edit,
+  node: Node,
+  ports: readonly DecidedPorts[],
+  values: HalfValues,
+  isHalf: Assignment,
+  settings: AmpSettings,
+  halvedBody: (body: Graph) => Graph,
+): void => {
+  const inputs = node.inputs.map((ref, i) => (ports.some((p) => p.inputs.includes(i)) ? values.of(ref) : ref))
+  const isWide = ports.some(({ result }) => result !== null && isHalf[result] !== true)
+  const made = edit.addAll(node.op, inputs, attrsInHalf(edit, node, ports, isWide, settings, halvedBody), node)
+  node.types.forEach((_, port) => {
+    const ref: Ref = { id: node.id, port }
+    const value = made[port]
+    if (value === undefined) return
+    if (value.dtype === settings.dtype && typeOf(edit.base, ref).dtype === 'float32') values.set(ref, value)
+    else edit.replaceUses(ref, value)
+  })
+}
+
+const attrsInHalf = (
+  edit: Edit,
+  node: Node,
+  ports: readonly DecidedPorts[],
+  isWide: boolean,
+  settings: AmpSettings,
+  halvedBody: (body: Graph) => Graph,
+): OpAttrs => {
+  if (hasResultDtype(node)) return { ...node.attrs, resultDtype: isWide ? 'float32' : null }
+  const [first] = ports
+  return node.op === 'composite' && first !== undefined
+    ? { ...node.attrs, body: halfBody(edit, node, first, settings, halvedBody) }
+    : node.attrs
+}
+
+/** What was replaced goes, and with it what was dead already: it may still name what was replaced. */
+const removeReplaced = (edit: Edit, graph: Graph, replaced: readonly Node[]): void => {
+  if (replaced.length === 0) return
+  const live = new Set<NodeId>(liveOrder(graph).map((n) => n.id))
+  for (const node of nodesOf(graph)) if (!live.has(node.id)) edit.remove(node.id)
+  for (const node of replaced) edit.remove(node.id)
+}

@@ -1,0 +1,103 @@
+/** What is settled before a strategy is asked: ports that must stay float32, each with its reason. */
+import { globFilter } from '../../ir/glob.ts'
+import { findNode, liveOrder, refKey, rootKeys, usesOf } from '../../ir/graph.ts'
+import { opDef } from '../../ir/ops/index.ts'
+import type { Graph, Node, NodeId, Ref } from '../../ir/types.ts'
+import type { NodePorts } from './classes.ts'
+import type { AmpSettings } from './options.ts'
+import { attrFault, firstOf, operandFault, staticNodes } from './statics.ts'
+
+export interface Rules {
+  /** Why these ports must stay float32 whatever a strategy thinks; null where one may decide. */
+  readonly reasonFor: (node: Node, ports: NodePorts) => string | null
+  readonly warnings: () => readonly string[]
+}
+
+export type Classes = ReadonlyMap<NodeId, readonly NodePorts[]>
+
+export const makeRules = (graph: Graph, settings: AmpSettings, classes: Classes): Rules => {
+  const { dtype, keep } = settings
+  const isKept = globFilter(keep)
+  const isTail = tailNodes(graph, settings, classes)
+  const faults = new Map<number, string | null>()
+  const faultOf = (ref: Ref): string | null => {
+    const key = refKey(ref)
+    if (!faults.has(key)) faults.set(key, operandFault(graph, ref, dtype))
+    return faults.get(key) ?? null
+  }
+  const warnings: string[] = []
+  const literalReason = (node: Node, ports: NodePorts): string | null => {
+    const fault =
+      firstOf(ports.inputs, (i) => faultOf(node.inputs[i] as Ref)) ?? // indices of operands
+      attrFault(node, dtype)
+    if (fault === null) return null
+    warnings.push(`${nameOf(node)} stays float32, since ${dtype} does not hold its literal: ${fault}`)
+    return `${dtype} does not hold its literal: ${fault}`
+  }
+  return {
+    reasonFor: (node, ports) =>
+      keep.length > 0 && isKept(layerPath(node.path))
+        ? `"keep" names its path ${layerPath(node.path)}`
+        : (literalReason(node, ports) ??
+          (ports.class === 'infer' && isTail(node)
+            ? 'it is on the way into a variable, with no contraction after it'
+            : null)),
+    warnings: () => warnings,
+  }
+}
+
+/** A node in messages. */
+export const nameOf = (node: Node): string => (node.path === '' ? node.op : `${node.path} ${node.op}`)
+
+/** The layer that a node belongs to: `grad(blocks.3/se)` is of `blocks.3/se`. */
+export const layerPath = (path: string): string => {
+  const inner = /^[\w-]+\((.*)\)$/.exec(path)?.[1]
+  return inner === undefined ? path : layerPath(inner)
+}
+
+/**
+ * Nodes that lead into a variable and to no contraction on any way. Arithmetic there works for a float32 master: a gradient times the
+ * learning rate, or over the loss scale, would underflow in half. Epilogues go with their contraction all the same.
+ */
+const tailNodes = (graph: Graph, { dtype }: AmpSettings, classes: Classes): ((node: Node) => boolean) => {
+  const toContraction = new Set<NodeId>()
+  const toVariable = new Set<NodeId>(graph.updates.map((update) => update.value.id))
+  const uses = usesOf(graph)
+  const isContraction = (node: Node): boolean =>
+    (classes.get(node.id) ?? []).some((ports) => ports.class === 'allow') || node.types.some((t) => t.dtype === dtype)
+  for (const node of liveOrder(graph).toReversed()) {
+    for (let port = 0; port < node.types.length; port++) {
+      for (const { node: user } of uses.get(refKey({ id: node.id, port })) ?? []) {
+        if (toContraction.has(user.id) || isContraction(user)) toContraction.add(node.id)
+        if (toVariable.has(user.id)) toVariable.add(node.id)
+      }
+    }
+  }
+  return (node) => toVariable.has(node.id) && !toContraction.has(node.id) && !isEpilogue(graph, node)
+}
+
+/** A bias or an activation, or one after the other, behind a contraction whose result nothing else uses. */
+const isEpilogue = (graph: Graph, node: Node): boolean => {
+  const [first] = node.inputs
+  const { fusion, level } = opDef(node.op)
+  if (first === undefined) return false
+  if (isBias(graph, node)) return node.inputs.some((ref) => isOnlyUse(graph, ref) && isContractionAt(graph, ref))
+  if (node.inputs.length > 1 || !(fusion === 'elementwise' || (level === 'composite' && fusion === 'composite')))
+    return false
+  const before = findNode(graph, first.id)
+  if (before === null || !isOnlyUse(graph, first)) return false
+  return isContractionAt(graph, first) || (isBias(graph, before) && isEpilogue(graph, before))
+}
+
+/** The sum with a vector that is known before the run, repeated. */
+const isBias = (graph: Graph, node: Node): boolean =>
+  node.op === 'add' &&
+  node.inputs.some((ref) => findNode(graph, ref.id)?.op === 'broadcast' && staticNodes(graph).has(ref.id))
+
+const isContractionAt = (graph: Graph, ref: Ref): boolean => {
+  const node = findNode(graph, ref.id)
+  return node !== null && ['contraction', 'depthwise'].includes(opDef(node.op).fusion)
+}
+
+const isOnlyUse = (graph: Graph, ref: Ref): boolean =>
+  usesOf(graph).get(refKey(ref))?.length === 1 && !rootKeys(graph).has(refKey(ref))

@@ -1,0 +1,76 @@
+/**
+ * What a graph knows before it is fed: values that depend on variables and literals alone. Arithmetic on them stays float32, since the
+ * masters are; their half copies are cast once, and cost no activation a cast. Movement among them is seen through: a cast before it does.
+ */
+import { cached, liveOrder, nodeAt, typeOf } from '../../ir/graph.ts'
+import { opDef } from '../../ir/ops/index.ts'
+import type { Graph, Node, NodeId, Ref } from '../../ir/types.ts'
+import { literalFault, sourceFault } from './literals.ts'
+import type { Half } from './options.ts'
+
+/** The nodes that depend on variables and literals alone. */
+export const staticNodes = (graph: Graph): ReadonlySet<NodeId> =>
+  cached(known, graph, (g) => {
+    const found = new Set<NodeId>()
+    for (const node of liveOrder(g)) {
+      const isSource = node.op === 'variable' || node.op === 'constant' || node.op === 'iota'
+      if (isSource || (node.inputs.length > 0 && node.inputs.every((ref) => found.has(ref.id)))) found.add(node.id)
+    }
+    return found
+  })
+const known = new WeakMap<Graph, ReadonlySet<NodeId>>()
+
+/** Rearranges or repeats what it is given, and nothing else: the same elements in any type. */
+const isMovement = (node: Node): boolean => {
+  const { fusion } = opDef(node.op)
+  return node.inputs.length > 0 && (fusion === 'movement' || fusion === 'broadcast')
+}
+
+/** Movement of static values, which happens in half where its result is wanted in half. */
+export const isStaticMovement = (graph: Graph, node: Node, dtype: Half): boolean =>
+  staticNodes(graph).has(node.id) && isMovement(node) && attrFault(node, dtype) === null
+
+/** A cast that widens what was written in the half type. The half value itself stands for its result. */
+export const isWidening = (graph: Graph, node: Node, dtype: Half): node is Node<'cast'> =>
+  node.op === 'cast' && node.attrs.to === 'float32' && operandDtype(graph, node) === dtype
+
+/** A cast to the half type that stands in the graph already. */
+export const isNarrowing = (graph: Graph, node: Node, dtype: Half): node is Node<'cast'> =>
+  node.op === 'cast' && node.attrs.to === dtype && operandDtype(graph, node) === 'float32'
+
+const operandDtype = (graph: Graph, node: Node): string | null => {
+  const [x] = node.inputs
+  return x === undefined ? null : typeOf(graph, x).dtype
+}
+
+/**
+ * The values that a use of `ref` stands for, seen through widening casts and static movement. A literal stands for none: it takes any type.
+ */
+export const sourcesOf = (graph: Graph, ref: Ref, dtype: Half): readonly Ref[] => {
+  const node = nodeAt(graph, ref.id)
+  if (node.op === 'constant') return []
+  return isWidening(graph, node, dtype) || isStaticMovement(graph, node, dtype)
+    ? node.inputs.flatMap((operand) => sourcesOf(graph, operand, dtype))
+    : [ref]
+}
+
+/** Why an operand cannot be half whoever uses it: a literal, moved about perhaps, that half does not hold. */
+export const operandFault = (graph: Graph, ref: Ref, dtype: Half): string | null => {
+  const node = nodeAt(graph, ref.id)
+  if (node.op === 'constant' || node.op === 'iota') return sourceFault(graph, node, dtype)
+  if (!staticNodes(graph).has(node.id) || !isMovement(node)) return null
+  return firstOf(node.inputs, (operand) => operandFault(graph, operand, dtype)) ?? attrFault(node, dtype)
+}
+
+/** Why a node's own attributes do not fit into half. */
+export const attrFault = (node: Node, dtype: Half): string | null =>
+  node.op === 'pad' ? literalFault(dtype, node.attrs.value) : null
+
+/** The first answer that is not null. */
+export const firstOf = <T, R>(list: readonly T[], ask: (item: T) => R | null): R | null => {
+  for (const item of list) {
+    const answer = ask(item)
+    if (answer !== null) return answer
+  }
+  return null
+}
