@@ -59,6 +59,7 @@ describe('a decomposition computes what the op does', () => {
         const want = interpret(graphOfCase(c), { inputs: feedsOfCase(c), mode: 'float64' }).outputs
         const got = interpret(decomposed(c), { inputs: feedsOfCase(c), mode: 'float64' }).outputs
         for (const [name, tensor] of Object.entries(want)) {
+          expect(got[name]?.dtype).toBe(tensor.dtype)
           expect(got[name]?.shape).toEqual(tensor.shape)
           tensor.data.forEach((x, i) => expectNear(got[name]?.data[i] ?? Number.NaN, x, 1e-9))
         }

@@ -236,6 +236,17 @@ describe('half operands: decompositions compute in float32 and narrow once', () 
   // Each of these leaves float16 (largest 65504) where an intermediate is half.
   test.each<[Name, readonly Operand[], object, readonly (readonly number[])[]]>([
     ['mean', [[f16(4), [60000, 60000, 60000, 60000]]], reduce([0]), [[60000]]],
+    // From the half sigmoid the next half number would come.
+    ['silu', [[f16(1), [0.107421875]]], {}, [[0.05657958984375]]],
+    [
+      'siluGradient',
+      [
+        [f16(1), [0.044921875]],
+        [f16(1), [3]],
+      ],
+      {},
+      [[1.5673828125]],
+    ],
     ['variance', [[f16(2), [-200, 200]]], reduce([0]), [[40000]]],
     ['variance', [[f16(2), [-300, 300]]], reduce([0], 'float32'), [[90000]]],
     ['softmax', [[f16(2), [60000, -60000]]], { axis: 0 }, [[1, 0]]],

@@ -6,7 +6,14 @@ export const siluGradient: OpDef<'siluGradient'> = {
   name: 'siluGradient',
   summary:
     'Gradient of silu: (x, dy) -> dy * s * (1 + x * (1 - s)) with s = sigmoid(x), computed anew instead of stored.',
-  constraints: ['C1: equal shapes', 'C2: equal dtypes', 'C3: numeric', 'C4: float', 'C5: an infinite x gives NaN'],
+  constraints: [
+    'C1: equal shapes',
+    'C2: equal dtypes',
+    'C3: numeric',
+    'C4: float',
+    'C5: an infinite x gives NaN',
+    'C6: half x and dy are computed in float32',
+  ],
   level: 'composite',
   arity: 2,
   attrs: {},
@@ -23,8 +30,9 @@ export const siluGradient: OpDef<'siluGradient'> = {
     return [b.mul(g, b.mul(dy, bend)), b.emit1('siluGradient', [x, g], {})]
   },
   decompose: ({ inputs: [x, dy], b }) => {
-    const s = b.sigmoid(x)
-    return [b.mul(dy, b.mul(s, b.add(b.mul(x, b.sub(1, s)), 1)))]
+    const [wide, g] = [b.cast(x, 'float32'), b.cast(dy, 'float32')]
+    const s = b.sigmoid(wide)
+    return [b.cast(b.mul(g, b.mul(s, b.add(b.mul(wide, b.sub(1, s)), 1))), x.dtype)]
   },
   amp: ampAll('infer'),
   fusion: 'composite',

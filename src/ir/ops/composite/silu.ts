@@ -5,14 +5,21 @@ import { floatUnary, mapUnary, unaryExample } from '../elementwise/shared.ts'
 export const silu: OpDef<'silu'> = {
   name: 'silu',
   summary: 'x * sigmoid(x), also called swish (Ramachandran et al. 2017).',
-  constraints: ['C1: a float operand', 'C2: -infinity gives NaN, as x * sigmoid(x) does'],
+  constraints: [
+    'C1: a float operand',
+    'C2: -infinity gives NaN, as x * sigmoid(x) does',
+    'C3: half x is computed in float32',
+  ],
   level: 'composite',
   arity: 1,
   attrs: {},
   infer: floatUnary,
   evalRef: ({ inputs: [x] }) => mapUnary(x, (v) => v * (1 / (1 + Math.exp(-v)))),
   vjp: ({ outGrads: [g], inputs: [x], b }) => [b.emit1('siluGradient', [x, g], {})],
-  decompose: ({ inputs: [x], b }) => [b.mul(x, b.sigmoid(x))],
+  decompose: ({ inputs: [x], b }) => {
+    const wide = b.cast(x, 'float32')
+    return [b.cast(b.mul(wide, b.sigmoid(wide)), x.dtype)]
+  },
   amp: ampAll('infer'),
   fusion: 'composite',
   tolerance: 'transcendental',
