@@ -1,0 +1,191 @@
+/**
+ * The strategy `tensorflow`: the painting of TensorFlow's own graph rewrite (auto_mixed_precision), as of 2.15, on port classes.
+ * A rule of thumb with no regard for costs; what is cheapest is min-cut.ts's business. It decides as TensorFlow does, node by node
+ * (test/goldens/amp), apart from loops and lists of tensors, which effuse's graphs do not have.
+ */
+import { invariant } from '../../ir/diagnostics.ts'
+import { castAt, isFreeCast, type Assignment, type CastKind, type Edge } from './port-graph.ts'
+import type { PortGraph, Vertex } from './port-graph.ts'
+
+/** A vertex with what only painting asks of it. */
+export interface PaintVertex extends Vertex {
+  /** The result of a cast that stands in the graph as written: it becomes half where all its users do. */
+  readonly isCast?: boolean | undefined
+  /** No paint starts here, enters or passes, whatever the class: an op that no list names, a contraction that must stay as it is. */
+  readonly isBarrier?: boolean | undefined
+}
+
+/** Every PortGraph is one. */
+export interface PaintGraph extends PortGraph {
+  readonly vertices: readonly PaintVertex[]
+}
+
+export interface PaintOptions {
+  /**
+   * The rule that TensorFlow 2.21 has and 2.15 has not: in the order of the vertices, an infer op with a half operand and no denied
+   * one becomes half even if no allow op follows (default false).
+   */
+  readonly followAllow?: boolean | undefined
+}
+
+/** A cast that an assignment needs: one for each value, shared by all users of the other type. */
+export interface Cast {
+  readonly edge: Edge
+  readonly kind: CastKind
+  /** It costs nothing there; counted apart. */
+  readonly isFree: boolean
+}
+
+/** Reductions that TensorFlow denies. The other wide ops, softmax and batch norm, are infer ops there. */
+const deniedWide: ReadonlySet<string> = new Set(['reduceSum', 'mean', 'variance'])
+
+/**
+ * Which vertices TensorFlow's painting computes in half. What is half as written stays so; deny vertices and those that cannot be
+ * half never become it.
+ * @throws EffuseError EF901 where the graph does not hold together: a vertex's id is not its place, an edge names none.
+ * @example
+ * const vertex = { op: '', canBeHalf: true, isHalf: false } as const
+ * const half = paint({
+ *   vertices: [
+ *     { ...vertex, id: 0, name: 'exp', class: 'deny' },
+ *     { ...vertex, id: 1, name: 'relu', class: 'clear' },
+ *     { ...vertex, id: 2, name: 'matmul', class: 'allow' },
+ *     { ...vertex, id: 3, name: 'log', class: 'infer' },
+ *   ],
+ *   edges: [0, 1, 2].map((id) => ({ from: id, to: [id + 1], bytes: 2, isFree: false })),
+ * })
+ * half // [false, true, true, false]
+ */
+export const paint = (graph: PaintGraph, options: PaintOptions = {}): Assignment => {
+  checkGraph(graph)
+  const { vertices } = graph
+  const links = linksOf(graph)
+  const allow = idsOf(vertices, (v) => isA(v, 'allow'))
+  const denied = deniedIn(vertices, links)
+  const isOpen = (id: number): boolean => vertices[id]?.canBeHalf === true && !vertices[id].isHalf && !denied.has(id)
+  const painted = paintBetween(vertices, links, allow, isOpen)
+  if (options.followAllow === true) followAllow(vertices, links, painted, isOpen)
+  // Steps 4 and 5. Paint starts at every allow op, also where it cannot hold.
+  const flooded = reach(painted, links.both, (id) => isOpen(id) && isA(vertices[id], 'clear'))
+  const half = new Set([...flooded].filter((id) => vertices[id]?.canBeHalf === true))
+  // Step 6: last, because it asks what became of the users; casts never use each other's results as half.
+  for (const id of idsOf(vertices, (v) => v.isCast === true && v.canBeHalf && !v.isHalf)) {
+    const users = links.users(id)
+    if (users.length > 0 && users.every((user) => half.has(user))) half.add(id)
+  }
+  return vertices.map((v) => v.isHalf || half.has(v.id))
+}
+
+/**
+ * The casts that an assignment needs, in the order of the edges. Their number is what a strategy is judged by; free ones count apart.
+ * @throws EffuseError EF901 if the assignment does not have one entry per vertex.
+ * @example
+ * const vertex = { op: 'matmul', class: 'allow', canBeHalf: true, isHalf: false } as const
+ * const graph = {
+ *   vertices: [{ ...vertex, id: 0, name: 'a' }, { ...vertex, id: 1, name: 'b' }],
+ *   edges: [{ from: 0, to: [1], bytes: 2, isFree: false }],
+ * }
+ * castsOf(graph, [true, false]).length // 1
+ */
+export const castsOf = (graph: PortGraph, assignment: Assignment): readonly Cast[] => {
+  const [count, given] = [graph.vertices.length, assignment.length]
+  invariant(count === given, () => `expected an assignment of ${count} vertices, got one of ${given}`)
+  return graph.edges.flatMap((edge) => {
+    const kind = castAt(edge, assignment)
+    return kind === null ? [] : [{ edge, kind, isFree: isFreeCast(graph, edge, kind) }]
+  })
+}
+
+/** Step 2: deny spreads along values through clear and infer ops, as far as the last deny or infer op on the way. */
+const deniedIn = (vertices: readonly PaintVertex[], links: Links): ReadonlySet<number> => {
+  const deny = idsOf(vertices, (v) => isA(v, 'deny'))
+  const infer = idsOf(vertices, (v) => isA(v, 'infer'))
+  // A clear op that leads to neither is as exact in half after an exponential as anywhere.
+  const upstream = reach([...deny, ...infer], links.inputs, (id) => isA(vertices[id], 'clear'))
+  return reach(deny, links.users, (id) => upstream.has(id))
+}
+
+/** Steps 1 and 3: the allow ops, and what lies on a path from one to another. */
+const paintBetween = (
+  vertices: readonly PaintVertex[],
+  links: Links,
+  allow: readonly number[],
+  isOpen: (id: number) => boolean,
+): Set<number> => {
+  const isNeutral = (id: number): boolean => isA(vertices[id], 'clear') || isA(vertices[id], 'infer')
+  const downstream = reach(allow, links.users, (id) => isOpen(id) && isNeutral(id))
+  return reach(allow, links.inputs, (id) => downstream.has(id))
+}
+
+/**
+ * TensorFlow 2.21's step after the third. Adds to `painted`, so that a chain of infer ops follows as a whole. That no operand may be
+ * denied needs no check: it would have denied the op.
+ */
+const followAllow = (
+  vertices: readonly PaintVertex[],
+  links: Links,
+  painted: Set<number>,
+  isOpen: (id: number) => boolean,
+): void => {
+  for (const vertex of vertices) {
+    if (!isA(vertex, 'infer') || !isOpen(vertex.id)) continue
+    if (links.inputs(vertex.id).some((id) => painted.has(id))) painted.add(vertex.id)
+  }
+}
+
+const isA = (vertex: PaintVertex | undefined, asked: Exclude<Vertex['class'], 'wide'>): boolean => {
+  if (vertex === undefined || vertex.isBarrier === true) return false
+  if (vertex.class !== 'wide') return vertex.class === asked
+  return asked === (deniedWide.has(vertex.op) ? 'deny' : 'infer')
+}
+
+const idsOf = (vertices: readonly PaintVertex[], has: (vertex: PaintVertex) => boolean): readonly number[] =>
+  vertices.filter(has).map((v) => v.id)
+
+/** The starts, and what a walk from them reaches over vertices that it may enter. */
+const reach = (
+  starts: Iterable<number>,
+  next: (id: number) => readonly number[],
+  mayEnter: (id: number) => boolean,
+): Set<number> => {
+  const reached = new Set(starts)
+  // A Set's iteration goes on to what is added while it runs.
+  for (const id of reached) {
+    for (const neighbour of next(id)) if (mayEnter(neighbour)) reached.add(neighbour)
+  }
+  return reached
+}
+
+/** Neighbours of each vertex. */
+interface Links {
+  readonly inputs: (id: number) => readonly number[]
+  readonly users: (id: number) => readonly number[]
+  readonly both: (id: number) => readonly number[]
+}
+
+const linksOf = ({ vertices, edges }: PortGraph): Links => {
+  const inputs = vertices.map((): number[] => [])
+  const users = vertices.map((): number[] => [])
+  for (const { from, to } of edges) {
+    for (const user of to) {
+      inputs[user]?.push(from)
+      users[from]?.push(user)
+    }
+  }
+  return {
+    inputs: (id) => inputs[id] ?? [],
+    users: (id) => users[id] ?? [],
+    both: (id) => [...(inputs[id] ?? []), ...(users[id] ?? [])],
+  }
+}
+
+const checkGraph = ({ vertices, edges }: PortGraph): void => {
+  vertices.forEach((v, i) => {
+    invariant(v.id === i, () => `vertex '${v.name}' has the id ${v.id}, expected its place, ${i}`)
+  })
+  for (const { from, to } of edges) {
+    for (const id of [from, ...to]) {
+      invariant(vertices[id] !== undefined, () => `an edge names the vertex ${id} of ${vertices.length}`)
+    }
+  }
+}
