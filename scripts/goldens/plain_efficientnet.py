@@ -1,7 +1,7 @@
 """EfficientNet's forward pass as bare torch functions over effuse's names and layouts.
 
 It shares no code with timm or torchvision, so that agreement of the two is evidence for the names, the layouts, the
-padding and the structure at once. Inference only.
+padding and the structure at once. For training it has batch statistics, and no dropout.
 """
 
 import torch
@@ -17,11 +17,13 @@ def pad_same(x: torch.Tensor, kernel: int, stride: int) -> torch.Tensor:
     return F.pad(x, pads)
 
 
-def forward(variables, image, *, strides, padding, epsilon, mean, std, activation, observe=None):
+def forward(variables, image, *, strides, padding, epsilon, mean, std, activation, observe=None, statistics=None):
     """Logits [N, classes] of image [N, H, W, 3] in 0..255.
 
     variables: effuse name -> tensor in effuse's layout; strides: one per block; padding: 'same' or 'symmetric';
     activation: 'silu' or 'relu6'; observe(path, tensor [N, C, H, W]) sees every intermediate result.
+    statistics: a dict makes every BN take the batch's own mean and biased variance, and gets what they are: the name of
+    the moving statistic -> the batch's, variances with Bessel's correction.
     """
     act = {"silu": F.silu, "relu6": F.relu6}[activation]
     see = observe or (lambda path, x: None)
@@ -35,6 +37,12 @@ def forward(variables, image, *, strides, padding, epsilon, mean, std, activatio
 
     def norm(x, path):
         scale, offset, m, v = (variables[f"{path}/{p}"][:, None, None] for p in ("scale", "offset", "mean", "variance"))
+        if statistics is not None:
+            m = x.mean((0, 2, 3), keepdim=True)
+            v = ((x - m) ** 2).mean((0, 2, 3), keepdim=True)
+            rows = x.numel() // x.shape[1]
+            statistics[f"{path}/mean"] = m.detach().flatten()
+            statistics[f"{path}/variance"] = v.detach().flatten() * rows / max(rows - 1, 1)
         return (x - m) / torch.sqrt(v + epsilon) * scale + offset
 
     x = ((image - mean) / std).permute(0, 3, 1, 2)

@@ -27,6 +27,12 @@ const mix = (seed: number, index: number): number => {
 /** The uint32 hash of a name and an index that all golden values come from. */
 export const goldenHash = (name: string, index: number): number => mix(fnv1a32(name), index)
 
+/** Golden numbers in [0, 1), in steps of 2^-24. */
+export const goldenUniform = (name: string, count: number): Float64Array => {
+  const seed = fnv1a32(name)
+  return Float64Array.from({ length: count }, (_, index) => (mix(seed, index) >>> 8) * 2 ** -24)
+}
+
 type Shape = readonly number[]
 
 const dimension = (name: string, shape: Shape, axis: number): number => {
