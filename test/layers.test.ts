@@ -17,6 +17,11 @@ const layers = {
   train: { files: ['src/train/'], imports: ['ir', 'passes', 'platform', 'io', 'backends', 'compile'] },
   // Sources for the loop: they know what it asks for, never the loop itself.
   data: { files: ['src/data/'], imports: ['ir', 'platform', 'io', 'train'] },
+  // Whole runs as plain data, put together from models and the loop.
+  recipes: {
+    files: ['src/recipes/'],
+    imports: ['ir', 'passes', 'platform', 'io', 'backends', 'compile', 'models', 'train'],
+  },
   distributed: { files: ['src/distributed/'], imports: ['ir', 'passes', 'platform', 'io', 'backends', 'compile'] },
   inspect: { files: ['src/inspect/'], imports: ['ir', 'passes', 'platform', 'io', 'backends', 'compile'] },
   testing: { files: ['src/testing/'], imports: ['ir', 'passes', 'platform', 'backends', 'compile'] },

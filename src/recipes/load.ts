@@ -1,0 +1,56 @@
+/** Recipes in files: those that come with effuse, by name, and one's own, by path. */
+import { readFile } from '#platform'
+import { EffuseError } from '../ir/diagnostics.ts'
+import { nearest } from '../ir/parse.ts'
+import type { Recipe } from './recipe.ts'
+import { checkSettings } from './resolve.ts'
+
+/** The files of `recipes/`, which is part of the package. */
+export const recipeNames = ['b0-imagenet', 'b4-imagenet', 'digits'] as const
+
+/**
+ * The settings in a recipe file: those that it names. `resolveRecipe` fills in the rest.
+ *
+ * @param nameOrPath 'b0-imagenet', 'b4-imagenet', 'digits', or a path that ends in `.json`.
+ * @throws EffuseError EF403 (no such recipe, or a setting in it), EF501 (the file).
+ * @example
+ * const recipe = resolveRecipe(await loadRecipe('digits'), { epochs: 1 })
+ */
+export const loadRecipe = async (nameOrPath: string): Promise<Partial<Recipe>> => {
+  if (nameOrPath.endsWith('.json')) return parseRecipe(await textOf(nameOrPath), nameOrPath)
+  if (!recipeNames.some((name) => name === nameOrPath))
+    throw new EffuseError({
+      code: 'EF403',
+      message: `there is no recipe "${nameOrPath}"; there are ${recipeNames.join(', ')}, or your own as FILE.json`,
+      hint: `did you mean ${nearest(nameOrPath, recipeNames)}?`,
+    })
+  // src/recipes and dist/recipes lie equally deep.
+  return parseRecipe(await textOf(new URL(`../../recipes/${nameOrPath}.json`, import.meta.url)), nameOrPath)
+}
+
+const textOf = async (source: string | URL): Promise<string> => new TextDecoder().decode(await readFile(source))
+
+/** @param label What to call the file in messages. @throws EffuseError EF403 */
+export const parseRecipe = (text: string, label: string): Partial<Recipe> => {
+  const found = parsed(text, label)
+  // For people: what the recipe is, and what wrote it.
+  const { about: _about, effuse: _effuse, recipe: _recipe, ...given } = found
+  checkSettings(given as Partial<Recipe>, (key) => `"${key}" in ${label}`)
+  return given as Partial<Recipe> // just checked
+}
+
+const parsed = (text: string, label: string): { readonly [name: string]: unknown } => {
+  let found: unknown
+  try {
+    found = JSON.parse(text)
+  } catch (error) {
+    throw new EffuseError({
+      code: 'EF403',
+      message: `${label} is not JSON: ${error instanceof Error ? error.message : String(error)}`,
+      cause: error,
+    })
+  }
+  if (typeof found !== 'object' || found === null || Array.isArray(found))
+    throw new EffuseError({ code: 'EF403', message: `${label} must hold an object of settings` })
+  return found as { readonly [name: string]: unknown } // an object, just checked
+}

@@ -1,0 +1,137 @@
+/** From a recipe and what somebody changes of it to all settings of a run. */
+import { EffuseError, showGiven } from '../ir/diagnostics.ts'
+import { nearest } from '../ir/parse.ts'
+import { isOfKind, kindWords } from './kinds.ts'
+import { type Recipe, type Setting, settingNames, settings } from './recipe.ts'
+
+/** How messages call a setting: `"weightDecay"` of a file, `--weight-decay` of a command line. */
+export type NameOf = (key: keyof Recipe) => string
+const quoted: NameOf = (key) => `"${key}"`
+
+/**
+ * All settings: the changes, else the recipe's, else the initial ones. Settings that belong to another one (`rho` to the optimizer `rmsprop`)
+ * go with it where the changes choose differently; changes that contradict one another are an error.
+ *
+ * @throws EffuseError EF403 naming the setting, what it takes and what came.
+ * @example
+ * const recipe = resolveRecipe({ model: 'b0', data: 'digits', optimizer: 'rmsprop', rho: 0.9 }, { optimizer: 'adam', epochs: 3 })
+ */
+export const resolveRecipe = (
+  base: Partial<Recipe>,
+  changes: Partial<Recipe> = {},
+  nameOf: NameOf = quoted,
+): Recipe => {
+  checkSettings(base, quoted)
+  checkSettings(changes, nameOf)
+  if (given(changes, 'learningRate') && given(changes, 'learningRateInit'))
+    throw new EffuseError({
+      code: 'EF403',
+      message: `${nameOf('learningRate')} and ${nameOf('learningRateInit')} are two ways to say one thing`,
+      hint: `${nameOf('learningRate')} is the rate itself; ${nameOf('learningRateInit')} is for 128 rows an update and is scaled by the rows it has`,
+    })
+  const initial = Object.fromEntries(settingNames.map((key) => [key, settings[key].initial]))
+  const kept = withoutReplaced(base, changes)
+  const merged = withDefaults({ ...initial, ...defined(kept), ...defined(changes) } as Recipe) // needed settings are checked next
+  for (const key of settingNames)
+    if (merged[key] === undefined)
+      throw new EffuseError({
+        code: 'EF403',
+        message: `the run needs ${nameOf(key)}: ${kindWords(settings[key].takes)}`,
+      })
+  checkBelonging(merged, nameOf)
+  checkTogether(merged, nameOf)
+  return merged
+}
+
+/** @throws EffuseError EF403 for a name that is none and a value that does not fit. */
+export const checkSettings = (given: Partial<Recipe>, nameOf: NameOf): void => {
+  for (const [name, value] of Object.entries(given)) {
+    if (value === undefined) continue
+    const setting: Setting<unknown> | undefined = Object.hasOwn(settings, name)
+      ? settings[name as keyof Recipe]
+      : undefined
+    if (setting === undefined)
+      throw new EffuseError({
+        code: 'EF403',
+        message: `there is no setting "${name}"; there are ${settingNames.join(', ')}`,
+        hint: `did you mean "${nearest(name, settingNames)}"?`,
+      })
+    const isOptional = setting.initial === null
+    if (!(isOptional && value === null) && !isOfKind(setting.takes, value))
+      throw new EffuseError({
+        code: 'EF403',
+        message: `${nameOf(name as keyof Recipe)} must be ${kindWords(setting.takes)}, got ${showGiven(value)}`,
+      })
+  }
+}
+
+const given = (of: Partial<Recipe>, key: keyof Recipe): boolean => of[key] !== undefined && of[key] !== null
+const defined = (of: Partial<Recipe>): Partial<Recipe> =>
+  Object.fromEntries(Object.entries(of).filter(([, value]) => value !== undefined))
+
+/** The recipe without what the changes make void. */
+const withoutReplaced = (base: Partial<Recipe>, changes: Partial<Recipe>): Partial<Recipe> => {
+  const isVoid = (key: keyof Recipe): boolean => {
+    if (key === 'learningRate' || key === 'learningRateInit')
+      return given(changes, 'learningRate') || given(changes, 'learningRateInit')
+    const { belongsTo } = settings[key]
+    return belongsTo !== undefined && changes[belongsTo.key] !== undefined && !goesWith(belongsTo, changes)
+  }
+  return Object.fromEntries(Object.entries(base).filter(([key]) => !isVoid(key as keyof Recipe))) // names were checked
+}
+
+const goesWith = ({ key, values }: NonNullable<Setting<unknown>['belongsTo']>, recipe: Partial<Recipe>): boolean =>
+  values === 'several' ? Number(recipe[key]) > 1 : values.includes(recipe[key])
+
+/** Defaults that depend on other settings. */
+const withDefaults = (recipe: Recipe): Recipe => ({
+  ...recipe,
+  learningRateInit: recipe.learningRateInit ?? (recipe.learningRate === null ? 0.005 : null),
+  // The reference's five epochs; a short run has no five to spare.
+  warmupEpochs: recipe.warmupEpochs ?? Math.min(5, recipe.epochs / 10),
+})
+
+const checkBelonging = (recipe: Recipe, nameOf: NameOf): void => {
+  for (const key of settingNames) {
+    const { belongsTo } = settings[key]
+    if (belongsTo === undefined || !given(recipe, key) || goesWith(belongsTo, recipe)) continue
+    const wanted = belongsTo.values === 'several' ? 'above 1' : belongsTo.values.join(' or ')
+    throw new EffuseError({
+      code: 'EF403',
+      message: `${nameOf(key)} goes with ${nameOf(belongsTo.key)} ${wanted}, which is ${recipe[belongsTo.key]} here`,
+      hint: `leave ${nameOf(key)} out, or choose another ${nameOf(belongsTo.key)}`,
+    })
+  }
+}
+
+const checkTogether = (recipe: Recipe, nameOf: NameOf): void => {
+  const { schedule, boundaries, multipliers, warmupEpochs, epochs, stages } = recipe
+  const fault = (message: string, hint?: string): EffuseError => new EffuseError({ code: 'EF403', message, hint })
+  if (schedule === 'piecewise') {
+    if (boundaries === null || multipliers === null || multipliers.length !== boundaries.length + 1)
+      throw fault(
+        `${nameOf('schedule')} piecewise needs ${nameOf('boundaries')}, and one more of ${nameOf('multipliers')}; got ${boundaries?.length ?? 0} and ${multipliers?.length ?? 0}`,
+      )
+    if (boundaries.some((at, i) => i > 0 && at <= (boundaries[i - 1] ?? 0)))
+      throw fault(`${nameOf('boundaries')} must rise, got ${boundaries.join(', ')}`)
+  }
+  if (warmupEpochs !== null && warmupEpochs >= epochs)
+    throw fault(
+      `${nameOf('warmupEpochs')} ${warmupEpochs} leaves nothing of ${epochs} ${epochs === 1 ? 'epoch' : 'epochs'}`,
+      `a shorter warm-up, or a larger ${nameOf('epochs')}`,
+    )
+  if (stages > epochs)
+    throw fault(
+      `${nameOf('stages')} ${stages} needs at least as many of ${nameOf('epochs')}, got ${epochs}`,
+      'an epoch belongs to one stage',
+    )
+}
+
+/** What differs between two sets of settings, for a note. */
+export const changedSettings = (
+  before: Recipe,
+  after: Recipe,
+): readonly { readonly key: keyof Recipe; readonly before: unknown; readonly after: unknown }[] =>
+  settingNames
+    .filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]))
+    .map((key) => ({ key, before: before[key], after: after[key] }))

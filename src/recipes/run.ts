@@ -1,0 +1,182 @@
+/** From settings to what fit() takes: the model of each stage, and the options. */
+import type { CompileOptions } from '../executable/options.ts'
+import { EffuseError } from '../ir/diagnostics.ts'
+import type { Signature } from '../ir/value.ts'
+import {
+  type EfficientNet,
+  type EfficientNetOptions,
+  efficientNet,
+  isVariant,
+  type Variant,
+  variants,
+} from '../models/efficientnet.ts'
+import { architectureOf } from '../models/efficientnet-variants.ts'
+import { crossEntropy, type Loss } from '../passes/train/losses.ts'
+import { adam, adamw, type Optimizer, rmsprop, sgd } from '../passes/train/optimizers.ts'
+import { cosine, exponential, linearCosine, piecewise, type Schedule, warmup } from '../passes/train/schedules.ts'
+import type { FitOptions, RunFigures } from '../train/fit-options.ts'
+import type { StageSettings, StagesOptions } from '../train/stages.ts'
+import type { Recipe } from './recipe.ts'
+
+/** What fit() takes of a recipe; data, checkpoints and events are the caller's. */
+export type RecipeFitOptions = Omit<FitOptions, 'data' | 'loss'> & {
+  readonly loss: Loss<Signature, EfficientNet['outputs']>
+}
+
+/**
+ * The network of a recipe, for each stage: pictures' size and dropout as the stage has them, else the recipe's, else the variant's.
+ *
+ * @throws EffuseError EF602 (the recipe names a module, not a variant), EF403 (options of the model).
+ * @example
+ * const recipe = resolveRecipe({ model: 'b0', data: 'photos', size: 64 })
+ * const small = recipeModel(recipe, 3)({ size: 32 })
+ */
+export const recipeModel =
+  (recipe: Recipe, classes: number): ((stage?: StageSettings) => EfficientNet) =>
+  (stage = {}) =>
+    efficientNet(variantOf(recipe), {
+      ...recipe.architecture,
+      classes,
+      resolution: stage.size ?? recipe.size ?? undefined,
+      dropout: stage.dropout ?? recipe.dropout ?? undefined,
+      stochasticDepth: recipe.stochasticDepth ?? undefined,
+    } satisfies EfficientNetOptions)
+
+const variantOf = ({ model }: Recipe): Variant => {
+  if (!isVariant(model))
+    throw new EffuseError({
+      code: 'EF602',
+      message: `"${model}" is no variant of EfficientNet; there are ${variants.join(', ')}`,
+    })
+  return model
+}
+
+/**
+ * The options of fit() that a recipe stands for.
+ *
+ * @throws EffuseError EF403
+ * @example
+ * const recipe = resolveRecipe({ model: 'b0', data: 'photos', size: 32, epochs: 1, batch: 2, warmupEpochs: 0 })
+ * const rows = { classes: ['a', 'b', 'c'], length: 2, batches: () => [{ image: new Uint8Array(2 * 32 * 32 * 3), label: Int32Array.of(0, 2) }] }
+ * using run = await fit(recipeModel(recipe, 3), { ...recipeOptions(recipe), data: { train: rows } })
+ */
+export const recipeOptions = (recipe: Recipe): RecipeFitOptions => ({
+  loss: lossOf(recipe),
+  optimizer: (run) => optimizerOf(recipe, run),
+  epochs: recipe.epochs,
+  batch: recipe.batch,
+  accumulate: recipe.accumulate,
+  ...(recipe.stages > 1
+    ? { stages: stagesOptionsOf(recipe) }
+    : { augmentation: recipe.augmentation ?? undefined, mixup: recipe.mixup === 0 ? undefined : recipe.mixup }),
+  checkpointEvery: recipe.checkpointEvery ?? undefined,
+  keepCheckpoints: recipe.keepCheckpoints,
+  evaluateEvery: recipe.evaluateEvery,
+  evaluationBatch: recipe.evaluationBatch ?? undefined,
+  earlyStop: recipe.earlyStop === null ? undefined : { patience: recipe.earlyStop },
+  // Decoupled decay is the optimizer's own; both would shrink the weights twice.
+  weightDecay: recipe.optimizer === 'adamw' ? 0 : recipe.weightDecay,
+  emaDecay: recipe.emaDecay ?? undefined,
+  clipNorm: recipe.clipNorm ?? undefined,
+  frozen: recipe.frozen.length === 0 ? undefined : recipe.frozen,
+  lossScale: recipe.lossScale,
+  ...recipeCompileOptions(recipe),
+})
+
+/** Where and how a recipe runs. @throws EffuseError EF403 */
+export const recipeCompileOptions = ({
+  backend,
+  amp,
+  xla,
+  seed,
+}: Pick<Recipe, 'backend' | 'amp' | 'xla' | 'seed'>): Pick<CompileOptions, 'backend' | 'xla' | 'seed'> => {
+  if (amp)
+    throw new EffuseError({
+      code: 'EF403',
+      message: 'mixed precision (--amp) is not part of this version of effuse',
+      hint: 'leave --amp out',
+    })
+  return { backend, xla, seed }
+}
+
+/** Mixed labels are distributions; plain ones stay indices, which take less room. */
+const lossOf = (recipe: Recipe): RecipeFitOptions['loss'] => {
+  const { labelSmoothing, mixup, baseMixup } = recipe
+  const isMixed = mixup > 0 || (baseMixup ?? 0) > 0
+  const loss = isMixed ? crossEntropy({ labels: 'distribution', labelSmoothing }) : crossEntropy({ labelSmoothing })
+  return loss as unknown as RecipeFitOptions['loss'] // fit() derives the targets' types itself
+}
+
+const stagesOptionsOf = (recipe: Recipe): StagesOptions => {
+  const { stages: count, size, dropout, augmentation, mixup } = recipe
+  const { baseSize, baseDropout, baseAugmentation, baseMixup } = recipe
+  const own = isVariant(recipe.model) ? architectureOf(recipe.model) : null
+  return {
+    count,
+    from: {
+      size: baseSize ?? undefined,
+      dropout: baseDropout ?? undefined,
+      augmentation: baseAugmentation ?? undefined,
+      mixup: baseMixup ?? undefined,
+    },
+    to: {
+      size: size ?? (baseSize === null ? undefined : own?.resolution),
+      dropout: dropout ?? (baseDropout === null ? undefined : own?.dropout),
+      augmentation: augmentation ?? undefined,
+      mixup: mixup === 0 && baseMixup === null ? undefined : mixup,
+    },
+  }
+}
+
+const optimizerOf = (recipe: Recipe, run: RunFigures): Optimizer => {
+  const learningRate = scheduleOf(recipe, run)
+  const { momentum, rho, epsilon, initialMeanSquare, beta1, beta2, nesterov, weightDecay } = recipe
+  switch (recipe.optimizer) {
+    case 'rmsprop':
+      return rmsprop({ learningRate, ...given({ momentum, rho, epsilon, initialMeanSquare }) })
+    case 'sgd':
+      return sgd({ learningRate, ...given({ momentum, nesterov }) })
+    case 'adam':
+      return adam({ learningRate, ...given({ beta1, beta2, epsilon }) })
+    case 'adamw':
+      return adamw({ learningRate, weightDecay, ...given({ beta1, beta2, epsilon }) })
+  }
+}
+
+/** Without what is null, which is left to the optimizer. */
+const given = <T extends { readonly [name: string]: number | boolean | null }>(
+  of: T,
+): { readonly [K in keyof T]?: NonNullable<T[K]> } =>
+  Object.fromEntries(Object.entries(of).filter(([, value]) => value !== null)) as {
+    readonly [K in keyof T]?: NonNullable<T[K]> // fromEntries forgets the keys
+  }
+
+/** The learning rate of a run, in updates. The schedule after the warm-up counts its steps from the warm-up's end, as the reference does. */
+export const scheduleOf = (recipe: Recipe, { stepsPerEpoch, steps, globalBatch }: RunFigures): Schedule => {
+  const initial = recipe.learningRate ?? ((recipe.learningRateInit ?? 0) * globalBatch) / 128
+  const warmupSteps = Math.round((recipe.warmupEpochs ?? 0) * stepsPerEpoch)
+  const after = mainSchedule(recipe, initial, stepsPerEpoch, Math.max(1, steps - warmupSteps))
+  return warmupSteps === 0 ? after : warmup(after, { steps: warmupSteps })
+}
+
+const mainSchedule = (recipe: Recipe, initial: number, stepsPerEpoch: number, steps: number): Schedule => {
+  switch (recipe.schedule) {
+    case 'cosine':
+      return cosine({ initial, steps })
+    case 'linearCosine':
+      return linearCosine({ initial, steps })
+    case 'exponential':
+      return exponential({
+        initial,
+        rate: recipe.decayRate ?? 0.97,
+        every: (recipe.decayEpochs ?? 2.4) * stepsPerEpoch,
+      })
+    case 'piecewise':
+      return piecewise({
+        boundaries: (recipe.boundaries ?? []).map((epoch) => Math.round(epoch * stepsPerEpoch)),
+        values: (recipe.multipliers ?? []).map((times) => times * initial),
+      })
+    case 'constant':
+      return { kind: 'constant', value: initial }
+  }
+}
