@@ -6,6 +6,7 @@ import type { CompileOptions } from '../executable/options.ts'
 import type { Model } from '../ir/model.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { nearest } from '../ir/parse.ts'
+import { fromWord, isOfKind, type Kind, kindWords } from '../recipes/kinds.ts'
 import { efficientNet, variants, type EfficientNetOptions } from '../models/efficientnet.ts'
 
 /** Options that every command takes. */
@@ -53,6 +54,26 @@ export const naturalOf = (option: string, text: string, least = 0): number => {
       code: 'EF601',
       message: `${option} must be an integer of at least ${least}, got "${text}"`,
     })
+  return value
+}
+
+/** One of a few words. @throws EffuseError EF601 */
+export const choiceOf = <T extends string>(option: string, text: string, of: readonly T[]): T => {
+  const found = of.find((word) => word === text)
+  if (found !== undefined) return found
+  throw new EffuseError({
+    code: 'EF601',
+    message: `${option} must be one of ${of.join(', ')}, got "${text}"`,
+    hint: `did you mean ${nearest(text, of)}?`,
+  })
+}
+
+/** A share from the command line, above 0 and below 1. @throws EffuseError EF601 */
+export const shareOf = (option: string, text: string): number => {
+  const kind: Kind = { kind: 'number', above: 0, below: 1 }
+  const value = fromWord(kind, text)
+  if (typeof value !== 'number' || !isOfKind(kind, value))
+    throw new EffuseError({ code: 'EF601', message: `${option} must be ${kindWords(kind)}, got "${text}"` })
   return value
 }
 

@@ -4,6 +4,8 @@ export interface Io {
   readonly out: (line: string) => void
   /** One line on stderr: progress, warnings, errors. */
   readonly err: (line: string) => void
+  /** Where a progress bar may be drawn; absent: stderr is no terminal. */
+  readonly terminal?: NodeJS.WritableStream | undefined
 }
 
 /** Columns aligned: the first at the left, numbers at the right. */

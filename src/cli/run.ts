@@ -1,13 +1,15 @@
-/** The command line as a function: argv in, exit code out. 0 done, 1 the work failed, 2 the command line was wrong. */
+/** The command line as a function: argv in, exit code out. 0 done, 1 the work failed, 2 the command line was wrong, 130 or 143 stopped by a signal. */
 import { environment } from '#platform'
 import { Command, CommanderError } from 'commander'
 import { EffuseError, type ErrorCode } from '../ir/diagnostics.ts'
 import { addBench } from './commands/bench.ts'
 import { addDoctor } from './commands/doctor.ts'
+import { addEvaluate } from './commands/evaluate.ts'
 import { addExplain } from './commands/explain.ts'
 import { addInspect } from './commands/inspect.ts'
 import { addOpt } from './commands/opt.ts'
 import { addPredict } from './commands/predict.ts'
+import { addTrain } from './commands/train.ts'
 import type { Io } from './io.ts'
 import { version } from './version.ts'
 
@@ -24,11 +26,16 @@ export const runCli = async (argv: readonly string[], io: Io): Promise<number> =
       if (!isJson) io.err(text.trimEnd())
     },
   })
-  for (const add of [addPredict, addInspect, addOpt, addExplain, addDoctor, addBench]) add(program, io)
+  let exitCode = 0
+  const end = (code: number): void => {
+    exitCode = code
+  }
+  for (const add of [addPredict, addTrain, addEvaluate, addInspect, addOpt, addExplain, addDoctor, addBench])
+    add(program, io, end)
   for (const command of program.commands) command.exitOverride().configureOutput(program.configureOutput())
   try {
     await program.parseAsync(argv, { from: 'user' })
-    return 0
+    return exitCode
   } catch (error) {
     return report(error, isJson, io)
   }

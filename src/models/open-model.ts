@@ -8,6 +8,7 @@ import { type TensorEntry, toFloat32 } from '../io/tensor-entry.ts'
 import { readTorchCheckpoint } from '../io/torch-checkpoint.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { variablesOf } from '../ir/graph.ts'
+import type { Model } from '../ir/model.ts'
 import { sameShape } from '../ir/types.ts'
 import {
   type EfficientNet,
@@ -91,11 +92,15 @@ const openOwn = (
   return { model, weights, ...labelled(model, options.labels ?? parseLabels(metadata.get('effuse.labels'))) }
 }
 
-/** A checkpoint without what only training needs; the averages under the plain names where they are wanted. */
-const weightsOfRun = (
+/**
+ * A checkpoint without what only training needs; the averages under the plain names where they are wanted.
+ * @param wanted true: the averages; false: the weights as they are; undefined: what the last evaluation found better.
+ * @throws EffuseError EF505 where averages are wanted and there are none
+ */
+export const weightsOfRun = (
   tensors: ReadonlyMap<string, TensorEntry>,
   metadata: ReadonlyMap<string, string>,
-  model: EfficientNet,
+  model: Pick<Model, 'at'>,
   training: string,
   wanted: boolean | undefined,
 ): Uint8Array => {

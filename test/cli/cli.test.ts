@@ -43,7 +43,7 @@ const photo = fileURLToPath(new URL('../goldens/photos/coffee.png', import.meta.
 
 describe('commands', () => {
   test('help and version end with 0', async () => {
-    for (const command of ['predict', 'inspect', 'opt', 'explain', 'doctor', 'bench']) {
+    for (const command of ['predict', 'train', 'evaluate', 'inspect', 'opt', 'explain', 'doctor', 'bench']) {
       const { code, out } = await run(command, '--help')
       expect(code).toBe(0)
       expect(out).toContain(`Usage: effuse ${command}`)

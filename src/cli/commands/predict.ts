@@ -2,23 +2,31 @@ import type { Command } from 'commander'
 import { compile } from '../../compile.ts'
 import { listImages, readImage } from '../../data/read-image.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
-import { openModel } from '../../models/open-model.ts'
+import type { Model } from '../../ir/model.ts'
+import type { EfficientNet } from '../../models/efficientnet.ts'
 import { top, type TopEntry } from '../../models/top.ts'
-import { compileOptionsOf, naturalOf, withCommon, type CommonOptions } from '../common.ts'
+import { choiceOf, compileOptionsOf, naturalOf, withCommon, type CommonOptions } from '../common.ts'
 import type { Io } from '../io.ts'
+import { openWeights, type OpenedWeights } from '../open-weights.ts'
+import { cropKey } from '../train/open-data.ts'
 
 interface Options extends CommonOptions {
   readonly weights?: string
   readonly format?: string
   readonly top: string
+  readonly crop?: string
 }
 
 export const addPredict = (program: Command, io: Io): void => {
   withCommon(program.command('predict').description('name what is on pictures'))
     .argument('<files...>', 'pictures, or folders of pictures')
-    .option('--weights <file>', "weights: effuse's own, timm's or torchvision's safetensors, or a PyTorch .pth")
+    .option(
+      '--weights <file>',
+      "a run's folder (its best checkpoint), or weights: effuse's, timm's or torchvision's safetensors, a PyTorch .pth",
+    )
     .option('--format <name>', 'where the weights come from, where the file does not say: timm, timm-tf, torchvision')
     .option('--top <k>', 'how many classes to name', '5')
+    .option('--crop <how>', "center, or none: the whole picture; default: as the weights' data was, else center")
     .action((files: readonly string[], options: Options) => predict(files, options, io))
 }
 
@@ -27,27 +35,30 @@ const predict = async (files: readonly string[], options: Options, io: Io): Prom
     throw new EffuseError({
       code: 'EF601',
       message: 'predict needs trained weights: --weights FILE; an untrained network would only guess',
-      hint: 'npm run demo fetches the weights of EfficientNet-Lite0',
+      hint: 'npm run demo:photos fetches the weights of EfficientNet-Lite0; effuse train makes your own',
     })
   }
   const k = naturalOf('--top', options.top, 1)
+  const crop = options.crop === undefined ? undefined : choiceOf('--crop', options.crop, ['center', 'none'])
   const pictures = await listImages(files)
-  const { model, weights, labels, resolution } = await openModel(options.weights, { format: options.format })
-  const net = await compile(model, { ...compileOptionsOf(options), variables: weights })
+  const opened = await openWeights(options.weights, { prefer: 'best', format: options.format })
+  const prepare = preparationOf(opened, crop)
+  const model = opened.model as unknown as EfficientNet // preparationOf() has seen its inputs and outputs
+  const net = await compile(model, { ...compileOptionsOf(options), variables: await opened.weights() })
   try {
     if (options.json !== true)
-      io.out(`${model.name} at ${resolution}x${resolution} on ${net.backend} (${net.backendReason})\n`)
+      io.out(`${model.name} at ${prepare.size.join('x')} on ${net.backend} (${net.backendReason})\n`)
     const results: { file: string; top: readonly TopEntry[] }[] = []
     let ms = 0
     for (const file of pictures) {
-      const image = await readImage(file, { size: resolution })
+      const image = await prepare.read(file)
       const start = performance.now()
       const { probabilities, logits } = await net.run({ image })
       const values = await probabilities.data()
       ms += performance.now() - start
       probabilities.dispose()
       logits.dispose()
-      const best = top(values, k, labels)
+      const best = top(values, k, opened.labels)
       results.push({ file, top: best })
       if (options.json !== true)
         io.out(
@@ -62,3 +73,46 @@ const predict = async (files: readonly string[], options: Options, io: Io): Prom
     net.dispose()
   }
 }
+
+interface Preparation {
+  readonly size: readonly [height: number, width: number]
+  readonly read: (file: string) => Promise<Uint8Array<ArrayBuffer>>
+}
+
+/** How pictures become the input of a network. @throws EffuseError EF402 where it takes none of one or three channels */
+const preparationOf = ({ model, metadata }: OpenedWeights, wanted: 'center' | 'none' | undefined): Preparation => {
+  const [height, width, channels] = pictureShape(model)
+  const crop = wanted ?? (metadata.get(cropKey) === 'none' ? 'none' : 'center')
+  const read = async (file: string): Promise<Uint8Array<ArrayBuffer>> => {
+    const rgb = await readImage(file, { size: [height, width], crop })
+    return channels === 3 ? rgb : grey(rgb)
+  }
+  return { size: [height, width], read }
+}
+
+const pictureShape = ({ name, inputs, outputs }: Model): readonly [number, number, 1 | 3] => {
+  const { image } = inputs
+  const [, height, width, channels] = image?.shape ?? []
+  if (
+    typeof height === 'number' &&
+    typeof width === 'number' &&
+    (channels === 1 || channels === 3) &&
+    outputs['probabilities'] !== undefined
+  )
+    return [height, width, channels]
+  throw new EffuseError({
+    code: 'EF402',
+    message: `predict needs a model from "image" [batch,height,width,1 or 3] to "probabilities"; ${name} takes ${Object.entries(
+      inputs,
+    )
+      .map(([key, { shape }]) => `"${key}" [${shape.join(',')}]`)
+      .join(', ')} and gives ${Object.keys(outputs).join(', ')}`,
+  })
+}
+
+/** Brightness as television has it (Rec. 601). */
+const grey = (rgb: Uint8Array): Uint8Array<ArrayBuffer> =>
+  Uint8Array.from({ length: rgb.length / 3 }, (_, i) => {
+    const [r, g, b] = rgb.subarray(i * 3, i * 3 + 3) as unknown as readonly [number, number, number] // three a pixel
+    return Math.round(0.299 * r + 0.587 * g + 0.114 * b)
+  })

@@ -1,0 +1,114 @@
+import type { Command } from 'commander'
+import { EffuseError } from '../../ir/diagnostics.ts'
+import type { Evaluation } from '../../train/evaluation-result.ts'
+import { evaluate } from '../../train/evaluate.ts'
+import { trainingKey } from '../../train/checkpoints.ts'
+import { compileOptionsOf, naturalOf, shareOf, withCommon, type CommonOptions } from '../common.ts'
+import { table, type Io } from '../io.ts'
+import { openWeights, type OpenedWeights } from '../open-weights.ts'
+import { openData } from '../train/open-data.ts'
+import { makeCount } from '../train/progress.ts'
+
+interface Options extends CommonOptions {
+  readonly data?: string
+  readonly holdout?: string
+  readonly batch?: string
+  readonly size?: string
+  readonly best?: boolean
+  readonly format?: string
+}
+
+export const addEvaluate = (program: Command, io: Io): void => {
+  withCommon(
+    program.command('evaluate').description('top-1, top-5 and loss of weights on held-out pictures, and how fast'),
+  )
+    .argument('<weights>', "a run's folder, or a file of weights")
+    .option('--data <source>', 'digits, or a folder of pictures; default: what the run was trained on')
+    .option('--holdout <share>', 'as train had it')
+    .option('--batch <n>', "pictures of one run; default: the run's, else 32")
+    .option('--size <pixels>', 'height and width; default: what the weights were trained at')
+    .option('--best', "of a run's folder the best checkpoint, not the latest")
+    .option('--format <name>', 'where the weights come from, where the file does not say: timm, timm-tf, torchvision')
+    .action((path: string, options: Options) => evaluateCommand(path, options, io))
+}
+
+const evaluateCommand = async (path: string, options: Options, io: Io): Promise<void> => {
+  const size = options.size === undefined ? undefined : naturalOf('--size', options.size, 1)
+  const holdout = options.holdout === undefined ? undefined : shareOf('--holdout', options.holdout)
+  const wanted = options.batch === undefined ? undefined : naturalOf('--batch', options.batch, 1)
+  const opened = await openWeights(path, {
+    prefer: options.best === true ? 'best' : 'latest',
+    format: options.format,
+    size,
+  })
+  const { model, run, file } = opened
+  const source = options.data ?? run?.settings.data
+  if (source === undefined)
+    throw new EffuseError({
+      code: 'EF601',
+      message: `${file} lies in no run's folder, so evaluate needs --data`,
+      hint: '--data digits, or a folder val/<class>/*',
+    })
+  const isRunsData = options.data === undefined
+  const { test } = await openData({
+    data: source,
+    holdout: holdout ?? (isRunsData ? (run?.settings.holdout ?? null) : null),
+    seed: isRunsData ? (run?.settings.seed ?? 0) : 0,
+  })
+  if (test === undefined)
+    throw new EffuseError({
+      code: 'EF507',
+      message: `${source} holds nothing out for tests`,
+      hint: 'a folder val in it, or --holdout 0.1',
+    })
+  checkLabels(opened, test.classes)
+  const batch = wanted ?? run?.settings.evaluationBatch ?? run?.settings.batch ?? 32
+  const count = makeCount(io, `${file} on ${source}`)
+  const measured = async (averages: boolean | undefined): Promise<Evaluation> =>
+    evaluate(model, {
+      ...compileOptionsOf(options),
+      data: test,
+      variables: await opened.weights(averages),
+      batch,
+      onProgress: count.update,
+    })
+  try {
+    const raw = await measured(opened.hasAverages ? false : undefined)
+    const ema = opened.hasAverages ? await measured(true) : null
+    count.stop()
+    if (options.json === true)
+      return io.out(JSON.stringify({ checkpoint: file, data: source, batch, ...raw, ema }, null, 2))
+    io.out(`${file} on ${raw.count} pictures of ${source}, ${batch} at a time\n`)
+    io.out(tableOf(raw, ema))
+  } finally {
+    count.stop()
+  }
+}
+
+/** A run's labels are those of its data; other files name their classes as they like, and only the count is checked. */
+const checkLabels = ({ metadata, labels, file }: OpenedWeights, classes: readonly string[]): void => {
+  if (!metadata.has(trainingKey) || labels.length !== classes.length) return // evaluate() compares the counts
+  const at = labels.findIndex((label, i) => label !== classes[i])
+  if (at >= 0)
+    throw new EffuseError({
+      code: 'EF701',
+      message: `class ${at} is "${labels[at]}" in ${file} and "${classes[at]}" in the data`,
+      hint: 'evaluate on data with the same classes in the same order',
+    })
+}
+
+const tableOf = (raw: Evaluation, ema: Evaluation | null): string => {
+  const row = (
+    name: string,
+    { top1, top5, loss, imagesPerSecond, latencyMs }: Evaluation,
+  ): readonly (string | number)[] => [
+    name,
+    ...[top1, top5].map((share) => `${(share * 100).toFixed(2)} %`),
+    loss.toFixed(4),
+    ...[imagesPerSecond, latencyMs.mean, latencyMs.p90, latencyMs.p95, latencyMs.p99].map((x) => x.toFixed(1)),
+  ]
+  return table(
+    ['weights', 'top-1', 'top-5', 'loss', 'images/s', 'ms a batch', '90 %', '95 %', '99 %'],
+    [row('as they are', raw), ...(ema === null ? [] : [row('averages', ema)])],
+  )
+}

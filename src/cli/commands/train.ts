@@ -1,0 +1,143 @@
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import { EffuseError } from '../../ir/diagnostics.ts'
+import { bestName } from '../../train/checkpoints.ts'
+import { directory } from '../../train/directory.ts'
+import { fit } from '../../train/fit.ts'
+import type { FitResult } from '../../train/fit-result.ts'
+import { naturalOf, withCommon, type CommonOptions } from '../common.ts'
+import type { Io } from '../io.ts'
+import { addSettingFlags } from '../train/flags.ts'
+import { catchInterrupt } from '../train/interrupt.ts'
+import { openMetrics } from '../train/metrics.ts'
+import { newPlan, resumedPlan, type TrainPlan } from '../train/plan.ts'
+import { durationWords, makeProgress, percent } from '../train/progress.ts'
+import { closeRunFolder, openRunFolder } from '../train/run-folder.ts'
+
+interface Options extends CommonOptions {
+  readonly recipe?: string
+  readonly out?: string
+  readonly resume?: string
+  readonly logEvery: string
+}
+
+/** @param end Sets the exit code of a run that a signal stopped. */
+export const addTrain = (program: Command, io: Io, end: (exitCode: number) => void): void => {
+  const command = withCommon(program.command('train').description('train a network, with checkpoints to go on from'))
+    .option(
+      '--recipe <name>',
+      'settings to start from: b0-imagenet, b4-imagenet, digits, or FILE.json; flags change them',
+    )
+    .option('--out <folder>', 'where the run goes: config.json, metrics.jsonl, checkpoints; default runs/<name>')
+    .option('--resume <folder>', 'go on with the run there; flags change its settings')
+    .option('--log-every <updates>', 'how often metrics.jsonl gets a line', '10')
+  addSettingFlags(command)
+  command.action(async (options: Options) => {
+    const logEvery = naturalOf('--log-every', options.logEvery, 1)
+    const plan =
+      options.resume === undefined
+        ? await newPlan(command, options.recipe, options.out)
+        : await resumedPlan(command, options.resume, options)
+    await train(plan, { io, end, logEvery, isJson: options.json === true })
+  })
+}
+
+interface Surroundings {
+  readonly io: Io
+  readonly end: (exitCode: number) => void
+  readonly logEvery: number
+  readonly isJson: boolean
+}
+
+const train = async (plan: TrainPlan, { io, end, logEvery, isJson }: Surroundings): Promise<void> => {
+  const { recipe, notes } = plan
+  const folder = await openRunFolder(plan)
+  for (const note of notes) io.err(`note: ${note}`)
+  io.err(`${plan.resumed !== null ? 'going on with' : 'training'} ${recipe.model} on ${recipe.data}, in ${folder}`)
+  const metrics = openMetrics(folder, logEvery)
+  const progress = makeProgress(io, { rowsPerUpdate: recipe.batch * recipe.accumulate, epochs: recipe.epochs })
+  using interrupt = catchInterrupt(() =>
+    progress.say('stopping after this step, with a checkpoint; Ctrl-C again ends at once'),
+  )
+  const start = performance.now()
+  let isStarted = false
+  let updates = 0
+  try {
+    using result = await fit(plan.model, {
+      ...plan.options,
+      checkpoints: directory(folder),
+      resume: plan.resumed !== null,
+      signal: interrupt.signal,
+      onEvent: (event) => {
+        if (event.kind === 'stage' && !isStarted) {
+          isStarted = true
+          metrics.goOnFrom(event.step)
+        }
+        if (event.kind === 'step') {
+          updates++
+          metrics.step(event)
+        }
+        if (event.kind === 'evaluation') metrics.evaluation(event)
+        progress.onEvent(event)
+      },
+    })
+    progress.stop()
+    if (updates === 0 && result.reason === 'finished')
+      io.err(`note: all ${recipe.epochs} epochs were done already; --epochs ${recipe.epochs * 2} goes on`)
+    const seconds = (performance.now() - start) / 1000
+    if (isJson) io.out(JSON.stringify(documentOf(result, folder, seconds), null, 2))
+    else for (const line of summaryOf(result, folder, seconds)) io.out(line)
+    if (result.reason === 'aborted') {
+      io.err(`stopped; to go on: effuse train --resume ${folder}`)
+      end(interrupt.exitCode() ?? 1)
+    }
+  } catch (error) {
+    progress.stop()
+    if (!isStarted) await closeRunFolder(folder, plan)
+    const exitCode = interrupt.exitCode()
+    if (isStarted || exitCode === null) throw withWayOn(error, isStarted ? folder : null)
+    io.err('stopped before the first update')
+    if (isJson) io.out(JSON.stringify(documentOf(nothingDone, folder, 0), null, 2))
+    end(exitCode)
+  } finally {
+    plan.start?.[Symbol.dispose]()
+  }
+}
+
+type Outcome = Omit<FitResult, 'variables' | 'dispose' | typeof Symbol.dispose>
+const nothingDone: Outcome = {
+  ...{ reason: 'aborted', epochs: 0, steps: 0, skippedSteps: 0, loss: null, lossScale: 1 },
+  ...{ top1: null, emaTop1: null, checkpoint: null },
+}
+
+const documentOf = (result: Outcome, folder: string, seconds: number): object => {
+  const { checkpoint, reason, epochs, steps, loss, top1, emaTop1, skippedSteps, lossScale } = result
+  return {
+    folder,
+    checkpoint: checkpoint === null ? null : join(folder, checkpoint),
+    ...{ reason, epochs, steps, seconds: Math.round(seconds * 1000) / 1000 },
+    ...{ loss, top1, emaTop1, skippedSteps, lossScale },
+  }
+}
+
+/** The test accuracy comes last: the averages', where there are some. */
+const summaryOf = (result: Outcome, folder: string, seconds: number): readonly string[] => {
+  const { checkpoint, reason, epochs, steps, top1, emaTop1, skippedSteps } = result
+  const how = { finished: 'finished', earlyStop: 'ended early, without improvement,', aborted: 'stopped' }[reason]
+  return [
+    `${how} after ${epochs} ${epochs === 1 ? 'epoch' : 'epochs'} and ${steps} updates${skippedSteps === 0 ? '' : `, ${skippedSteps} of them skipped,`} in ${durationWords(seconds)}`,
+    ...(checkpoint === null ? [] : [`checkpoint: ${join(folder, checkpoint)}`]),
+    ...(top1 === null ? [] : [`best so far: ${join(folder, bestName)}`, `test accuracy: ${percent(top1)}`]),
+    ...(emaTop1 === null ? [] : [`test accuracy by the averages: ${percent(emaTop1)}`]),
+  ]
+}
+
+/** A run that fails after it began can go on once the reason is gone. */
+const withWayOn = (error: unknown, folder: string | null): unknown => {
+  if (folder === null || !(error instanceof EffuseError)) return error
+  const way = `what was done is kept: effuse train --resume ${folder}`
+  return new EffuseError({
+    ...{ code: error.code, message: error.message, path: error.path, diagnostics: error.diagnostics, cause: error },
+    hint: error.hint === undefined ? way : `${error.hint}; ${way}`,
+  })
+}

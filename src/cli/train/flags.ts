@@ -1,0 +1,100 @@
+/** The settings of a recipe as flags. What each takes stands in the table of recipes; here are only names and help. */
+import { type Command, Option } from 'commander'
+import { EffuseError } from '../../ir/diagnostics.ts'
+import { fromWord, isOfKind, kindWords } from '../../recipes/kinds.ts'
+import { type Recipe, settings } from '../../recipes/recipe.ts'
+
+/** Settings that only a file can have. */
+type FileOnly = 'architecture'
+/** Settings whose flags every command has. */
+type CommonSetting = 'backend' | 'amp' | 'xla' | 'seed'
+type FlagSetting = Exclude<keyof Recipe, FileOnly | CommonSetting>
+
+const flags: { readonly [K in FlagSetting]: readonly [flag: string, help: string] } = {
+  model: ['--model <name>', 'b0 to b7, lite0 to lite4, or your own ./net.js#name'],
+  data: ['--data <source>', 'digits, or a folder train/<class>/*.jpg with val/<class>/* or --holdout'],
+  holdout: ['--holdout <share>', 'share of the pictures held out for tests, where the folder has no val'],
+  size: ['--size <pixels>', "height and width of the pictures; default: the model's own"],
+  dropout: ['--dropout <rate>', "before the last layer; default: the model's own"],
+  stochasticDepth: ['--stochastic-depth <rate>', 'of the last block; default 0.2'],
+  epochs: ['--epochs <n>', 'passes over the training data; default 10'],
+  stepsPerEpoch: ['--steps-per-epoch <n>', 'updates of one epoch; default: as many as the data has pictures for'],
+  batch: ['--batch <n>', 'pictures of one run of the step; default 32'],
+  accumulate: ['--accumulate <n>', 'runs of the step for one update; default 1'],
+  stages: ['--stages <n>', 'stage-wise training: the --base-… settings move to their ends in n stages'],
+  baseSize: ['--base-size <pixels>', 'where --size starts from; the first stage is one step further'],
+  baseDropout: ['--base-dropout <rate>', '--dropout of the first stage'],
+  baseAugmentation: ['--base-augmentation <n>', '--augmentation of the first stage'],
+  baseMixup: ['--base-mixup <alpha>', '--mixup of the first stage'],
+  optimizer: ['--optimizer <name>', 'rmsprop (default), sgd, adam, adamw'],
+  momentum: ['--momentum <x>', 'of rmsprop (default 0.9) and sgd (0)'],
+  rho: ['--rho <x>', 'of rmsprop; default 0.9'],
+  epsilon: ['--epsilon <x>', 'of rmsprop (default 1e-3, inside the root), adam and adamw (1e-7)'],
+  initialMeanSquare: ['--initial-mean-square <x>', 'of rmsprop; default 0, and 1 is calmer in the first steps'],
+  beta1: ['--beta1 <x>', 'of adam and adamw; default 0.9'],
+  beta2: ['--beta2 <x>', 'of adam and adamw; default 0.999'],
+  nesterov: ['--nesterov', 'of sgd'],
+  learningRate: ['--lr <rate>', 'the highest learning rate, as it is'],
+  learningRateInit: ['--lr-init <rate>', 'for 128 pictures an update, scaled by how many it has; default 0.005'],
+  schedule: ['--schedule <name>', 'cosine (default), linearCosine, exponential, piecewise, constant'],
+  warmupEpochs: ['--warmup-epochs <n>', 'rising from 0; default 5, or a tenth of --epochs where that is less'],
+  decayRate: ['--decay-rate <x>', 'of --schedule exponential; default 0.97'],
+  decayEpochs: ['--decay-epochs <n>', 'of --schedule exponential: how often; default 2.4'],
+  boundaries: ['--boundaries <epochs>', 'of --schedule piecewise: 30,60,80'],
+  multipliers: ['--multipliers <list>', 'of --schedule piecewise, one more: 1,0.1,0.01,0.001'],
+  weightDecay: ['--weight-decay <x>', 'x * sum(w^2) over kernels and biases; decoupled with adamw; default 5e-6'],
+  labelSmoothing: ['--label-smoothing <x>', 'default 0.1'],
+  emaDecay: ['--ema-decay <x>', 'moving averages of all weights; default none'],
+  clipNorm: ['--clip-norm <x>', 'longest gradient, over all variables; default none'],
+  lossScale: ['--loss-scale <x>', 'auto (default), dynamic, none, or a power of two'],
+  augmentation: ['--augmentation <n>', "strength, in the data's own units"],
+  mixup: ['--mixup <alpha>', 'default 0: none'],
+  frozen: ['--freeze <globs...>', "variables that stay as they are: 'stem/**' 'blocks.*/**'"],
+  earlyStop: ['--early-stop <epochs>', 'end after so many epochs without improvement'],
+  checkpointEvery: ['--checkpoint-every <updates>', "besides the one at each epoch's end"],
+  keepCheckpoints: ['--keep <n>', 'latest checkpoints that stay, besides the best; default 3'],
+  evaluateEvery: ['--evaluate-every <epochs>', 'default 1'],
+  evaluationBatch: ['--eval-batch <n>', 'pictures of one run of an evaluation; default: --batch'],
+  weights: ['--weights <file>', 'start from these; a head of another number of classes stays fresh'],
+}
+const flagSettings = Object.keys(flags) as readonly FlagSetting[] // Object.keys forgets the keys' type
+const commonSettings: readonly CommonSetting[] = ['backend', 'amp', 'xla', 'seed']
+
+export const addSettingFlags = (command: Command): Command => {
+  for (const key of flagSettings) command.addOption(new Option(...flags[key]))
+  return command
+}
+
+/** `--weight-decay`, for messages. */
+export const flagOf = (key: keyof Recipe): string =>
+  key === 'architecture' ? '"architecture"' : key in flags ? wordOf(flags[key as FlagSetting][0]) : `--${key}`
+const wordOf = (flag: string): string => flag.split(' ')[0] ?? flag
+
+/**
+ * The settings that the command line names, and no defaults. `none` takes an optional setting away.
+ * @throws EffuseError EF601 naming the flag, what it takes and what came.
+ */
+export const settingsGiven = (command: Command): Partial<Recipe> => {
+  const found: [keyof Recipe, unknown][] = []
+  for (const key of flagSettings) {
+    const name = new Option(flags[key][0]).attributeName()
+    if (command.getOptionValueSource(name) === 'cli') found.push([key, settingOf(key, command.getOptionValue(name))])
+  }
+  for (const key of commonSettings) {
+    const isGiven = [key, `use_${key}`].some((name) => command.getOptionValueSource(name) === 'cli')
+    if (isGiven) found.push([key, settingOf(key, command.getOptionValue(key) ?? true)])
+  }
+  return Object.fromEntries(found)
+}
+
+const settingOf = (key: keyof Recipe, given: unknown): unknown => {
+  const { takes, initial } = settings[key]
+  if (given === 'none' && initial === null) return null
+  const value = typeof given === 'string' ? fromWord(takes, given) : given
+  if (!isOfKind(takes, value))
+    throw new EffuseError({
+      code: 'EF601',
+      message: `${flagOf(key)} must be ${kindWords(takes)}${initial === null && takes.kind !== 'switch' ? ', or none' : ''}, got "${String(given)}"`,
+    })
+  return value
+}

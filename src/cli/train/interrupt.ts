@@ -1,0 +1,31 @@
+/** Ctrl-C during a long piece of work: the first asks it to end well, the second ends the process at once. */
+
+export interface Interrupt extends Disposable {
+  readonly signal: AbortSignal
+  /** 130 after Ctrl-C (SIGINT), 143 after SIGTERM, as shells have it; null where nobody asked. */
+  exitCode(): number | null
+}
+
+const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const
+type Caught = keyof typeof exitCodes
+
+/** Listens until it is disposed of. @param onFirst Told of the first signal. */
+export const catchInterrupt = (onFirst: () => void): Interrupt => {
+  const controller = new AbortController()
+  let exitCode: number | null = null
+  const caught = (name: NodeJS.Signals): void => {
+    const code = exitCodes[name as Caught] // only these are listened for
+    if (exitCode !== null) process.exit(code)
+    exitCode = code
+    onFirst()
+    controller.abort()
+  }
+  for (const name of Object.keys(exitCodes)) process.on(name, caught)
+  return {
+    signal: controller.signal,
+    exitCode: () => exitCode,
+    [Symbol.dispose]: () => {
+      for (const name of Object.keys(exitCodes)) process.off(name, caught)
+    },
+  }
+}

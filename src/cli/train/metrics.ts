@@ -1,0 +1,77 @@
+/** `metrics.jsonl` of a run: a line of JSON for each logged step and each evaluation. */
+import { appendFileSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileError } from '../../platform/node-file-error.ts'
+import type { EvaluationEvent, StepEvent } from '../../train/events.ts'
+
+export interface Metrics {
+  /** What a run that goes on from this update does again is dropped, and a line that was cut off. */
+  goOnFrom(step: number): void
+  step(event: StepEvent): void
+  evaluation(event: EvaluationEvent): void
+}
+
+export const metricsName = 'metrics.jsonl'
+
+/** @param every Updates from one logged step to the next; the first and the last of an epoch are logged in any case. */
+export const openMetrics = (folder: string, every: number): Metrics => {
+  const path = join(folder, metricsName)
+  const append = (line: object): void => attempt(path, () => appendFileSync(path, `${JSON.stringify(line)}\n`))
+  return {
+    goOnFrom: (step) => attempt(path, () => dropAfter(path, step)),
+    step: ({ step, epoch, loss, learningRate, lossScale, imagesPerSecond, stepInEpoch, stepsPerEpoch, finite }) => {
+      if (step % every !== 0 && step !== 1 && stepInEpoch !== stepsPerEpoch) return
+      append({ step, epoch, loss, learningRate, lossScale, imagesPerSecond: rounded(imagesPerSecond), finite })
+    },
+    evaluation: ({ epoch, step, top1, top5, loss, emaTop1, emaTop5, emaLoss }) =>
+      append({ epoch, step, top1, top5, loss, emaTop1, emaTop5, emaLoss }),
+  }
+}
+
+const rounded = (x: number): number => Math.round(x * 10) / 10
+
+const attempt = (path: string, work: () => void): void => {
+  try {
+    work()
+  } catch (error) {
+    throw fileError(error, path, 'write')
+  }
+}
+
+/** Lines come in the order of steps, so what goes is the end of the file. */
+const dropAfter = (path: string, step: number): void => {
+  const text = readIfThere(path)
+  let kept = 0
+  for (let from = 0; ; ) {
+    const end = text.indexOf('\n', from)
+    if (end < 0) break // no newline: the process ended within the line
+    const at = stepOf(text.slice(from, end))
+    if (at === null || at > step) break
+    from = end + 1
+    kept = from
+  }
+  if (kept < text.length) truncateSync(path, Buffer.byteLength(text.slice(0, kept)))
+}
+
+const stepOf = (line: string): number | null => {
+  try {
+    const found: unknown = JSON.parse(line)
+    return typeof found === 'object' && found !== null && 'step' in found && typeof found.step === 'number'
+      ? found.step
+      : null
+  } catch {
+    return null
+  }
+}
+
+const readIfThere = (path: string): string => {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
+      writeFileSync(path, '')
+      return ''
+    }
+    throw error
+  }
+}

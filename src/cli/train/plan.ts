@@ -1,0 +1,155 @@
+/** What a command line asks of `effuse train`, checked as far as that goes before anything is written. */
+import { resolve } from 'node:path'
+import type { Command } from 'commander'
+import { EffuseError } from '../../ir/diagnostics.ts'
+import type { Model } from '../../ir/model.ts'
+import type { Signature } from '../../ir/value.ts'
+import { type EfficientNet, isVariant } from '../../models/efficientnet.ts'
+import { loadRecipe } from '../../recipes/load.ts'
+import type { Recipe } from '../../recipes/recipe.ts'
+import { changedSettings, resolveRecipe } from '../../recipes/resolve.ts'
+import { recipeModel, type RecipeFitOptions, recipeOptions } from '../../recipes/run.ts'
+import { classesOf } from '../../train/evaluate.ts'
+import { figuresOf, type FitOptions, type ModelForStage } from '../../train/fit-options.ts'
+import { stageAt, stagesOf } from '../../train/stages.ts'
+import { modelByName } from '../common.ts'
+import { flagOf, settingsGiven } from './flags.ts'
+import { digitsName, type OpenedData, openData, shortened } from './open-data.ts'
+import { hasCheckpoint, readConfig, type SavedConfig } from './run-folder.ts'
+import { openStartWeights, type Start, startVariables, type StartWeights } from './start-weights.ts'
+
+export interface TrainPlan {
+  readonly recipe: Recipe
+  /** Name of the recipe that the settings began with. */
+  readonly recipeName: string | null
+  /** Where the run goes or is; undefined: a folder of its own in `runs`. */
+  readonly folder: string | undefined
+  /** The run that goes on, as its folder had it; null for a new one. */
+  readonly resumed: SavedConfig | null
+  readonly model: ModelForStage<Signature, EfficientNet['outputs']>
+  readonly options: RecipeFitOptions & Pick<FitOptions, 'data' | 'variables' | 'metadata'>
+  /** What holds `options.variables`, to be disposed of when they have been taken. */
+  readonly start: Start | null
+  /** What the user should know before the run starts. */
+  readonly notes: readonly string[]
+}
+
+/** @throws EffuseError EF403, EF601, EF602 (the command line), and what opening data and weights throws. */
+export const newPlan = async (
+  command: Command,
+  recipeName: string | undefined,
+  out: string | undefined,
+): Promise<TrainPlan> => {
+  const given = settingsGiven(command)
+  const base = recipeName === undefined ? {} : await loadRecipe(recipeName)
+  const file = given.weights ?? base.weights ?? null
+  const weights = file === null ? null : await openStartWeights(file, given.model ?? base.model)
+  const named = weights === null ? base : { ...base, ...weights.settings }
+  for (const key of ['model', 'data'] as const)
+    if (given[key] === undefined && named[key] === undefined)
+      throw new EffuseError({
+        code: 'EF601',
+        message: `train needs ${flagOf(key)}, or a --recipe that names one`,
+        hint: 'effuse train --recipe digits trains a small network on the built-in digits',
+      })
+  const recipe = withFullPaths(resolveRecipe(named, given, flagOf))
+  return planOf(recipe, { recipeName: recipeName ?? null, folder: out, resumed: null, weights, notes: [] })
+}
+
+/** @throws EffuseError EF601 (flags that only a new run can have), EF501 (no run there), and what newPlan() throws. */
+export const resumedPlan = async (
+  command: Command,
+  folder: string,
+  { recipe: recipeName, out }: { readonly recipe?: string; readonly out?: string },
+): Promise<TrainPlan> => {
+  const given = settingsGiven(command)
+  const settled = { '--recipe': recipeName, '--out': out, '--model': given.model, '--weights': given.weights }
+  for (const [flag, value] of Object.entries(settled))
+    if (value !== undefined)
+      throw new EffuseError({
+        code: 'EF601',
+        message: `${flag} is settled by the run that --resume goes on with`,
+        hint: `leave ${flag} out, or start a new run without --resume`,
+      })
+  const saved = await readConfig(folder)
+  const recipe = withFullPaths(resolveRecipe(saved.settings, given, flagOf))
+  const changes = changedSettings(saved.settings, recipe).map(
+    ({ key, before, after }) => `${flagOf(key)} was ${shown(before)} and is ${shown(after)} from here on`,
+  )
+  // A run that was ended before its first checkpoint starts over, with the weights that it was to start with.
+  const isFresh = recipe.weights !== null && !(await hasCheckpoint(folder))
+  const weights = isFresh && recipe.weights !== null ? await openStartWeights(recipe.weights, recipe.model) : null
+  return planOf(recipe, { recipeName: saved.recipe, folder, resumed: saved, weights, notes: changes })
+}
+
+const shown = (value: unknown): string => (value === null ? 'none' : JSON.stringify(value))
+
+/** A run goes on from wherever the command is given. */
+const withFullPaths = (recipe: Recipe): Recipe => ({
+  ...recipe,
+  model: isVariant(recipe.model) ? recipe.model : fullModelPath(recipe.model),
+  data: recipe.data === digitsName ? recipe.data : resolve(recipe.data),
+  weights: recipe.weights === null ? null : resolve(recipe.weights),
+})
+
+const fullModelPath = (model: string): string => {
+  const isModule = model.includes('/') || /\.[cm]?[jt]s(#|$)/.test(model)
+  const [file = '', ...exported] = model.split('#')
+  return isModule ? [resolve(file), ...exported].join('#') : model // a misspelt variant: modelByName() tells
+}
+
+interface Beginnings extends Pick<TrainPlan, 'recipeName' | 'folder' | 'resumed' | 'notes'> {
+  readonly weights: StartWeights | null
+}
+
+const planOf = async (settings: Recipe, { weights, notes, ...rest }: Beginnings): Promise<TrainPlan> => {
+  const opened = await openData(settings)
+  const recipe = fittedToData(settings, opened)
+  const data = { train: shortened(opened.train, recipe), test: opened.test }
+  const model = await modelOf(recipe, data.train.classes.length)
+  const options: TrainPlan['options'] = { ...recipeOptions(recipe), data, metadata: opened.metadata }
+  // fit() finds these faults, too, but only when the run has a folder.
+  figuresOf(options as FitOptions)
+  const first = firstModel(model, options)
+  for (const source of [data.train, data.test]) if (source !== undefined) classesOf(first, source)
+  const start = weights === null ? null : await startVariables(weights, first, recipe)
+  return {
+    ...rest,
+    recipe,
+    model,
+    options: start === null ? options : { ...options, variables: start.variables },
+    start,
+    notes: [...notes, ...((start?.note ?? null) ? [start?.note ?? ''] : [])],
+  }
+}
+
+/** Where nobody says how large pictures are and how many channels they have, the data does. */
+const fittedToData = (recipe: Recipe, { size, channels }: OpenedData): Recipe =>
+  isVariant(recipe.model)
+    ? {
+        ...recipe,
+        size: recipe.size ?? (recipe.stages === 1 ? size : null),
+        architecture:
+          channels === 3 || recipe.architecture.inChannels !== undefined
+            ? recipe.architecture
+            : { ...recipe.architecture, inChannels: channels },
+      }
+    : recipe
+
+const modelOf = async (recipe: Recipe, classes: number): Promise<TrainPlan['model']> => {
+  if (isVariant(recipe.model)) return recipeModel(recipe, classes) as unknown as TrainPlan['model'] // its inputs are a signature
+  const model = await modelByName(recipe.model)
+  for (const key of ['size', 'baseSize', 'dropout', 'baseDropout', 'stochasticDepth'] as const)
+    if (recipe[key] !== null)
+      throw new EffuseError({
+        code: 'EF403',
+        message: `${flagOf(key)} is for variants of EfficientNet; ${recipe.model} says it itself`,
+        hint: `leave ${flagOf(key)} out`,
+      })
+  return model as unknown as TrainPlan['model'] // trainingStep() checks the outputs against the loss
+}
+
+const firstModel = (model: TrainPlan['model'], { stages, epochs }: RecipeFitOptions): Model => {
+  const first = typeof model === 'function' ? model(stageAt(stagesOf(stages, epochs), 0)) : model
+  return first as unknown as Model
+}

@@ -1,0 +1,145 @@
+/** The folder of a run: its resolved configuration, made before the first step, and the checkpoints and metrics that come after. */
+import { mkdir, readdir, rm, rmdir, stat } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { readFile, writeFileAtomic } from '#platform'
+import { EffuseError } from '../../ir/diagnostics.ts'
+import { fileError, systemCode } from '../../platform/node-file-error.ts'
+import { parseRecipe } from '../../recipes/load.ts'
+import type { Recipe } from '../../recipes/recipe.ts'
+import { resolveRecipe } from '../../recipes/resolve.ts'
+import { bestName, stepNames } from '../../train/checkpoints.ts'
+import { version } from '../version.ts'
+
+export const configName = 'config.json'
+
+interface Beginning {
+  readonly folder: string | undefined
+  readonly resumed: SavedConfig | null
+  readonly recipe: Recipe
+  readonly recipeName: string | null
+}
+
+/**
+ * The folder that a run goes to, with its settings in it: a new one, or the one that it goes on in.
+ * @throws EffuseError EF601, EF501
+ */
+export const openRunFolder = async ({ folder, resumed, recipe, recipeName }: Beginning): Promise<string> => {
+  const path =
+    resumed !== null && folder !== undefined ? folder : await makeRunFolder(folder, runName(recipe, recipeName))
+  await saveConfig(path, recipe, recipeName)
+  return path
+}
+
+/** Takes back what openRunFolder() did, for a run that could not start. */
+export const closeRunFolder = async (path: string, { resumed }: Beginning): Promise<void> => {
+  if (resumed !== null) return saveConfig(path, resumed.settings, resumed.recipe)
+  await rm(join(path, configName), { force: true })
+  await rmdir(path).catch(() => undefined) // something else is in it by now
+}
+
+/**
+ * A folder for a new run: the one given, which must be new or empty, or `runs/<name>`, `runs/<name>-2` and so on, the first that is.
+ * @throws EffuseError EF601 (there is something in it), EF501 (it cannot be made).
+ */
+const makeRunFolder = async (given: string | undefined, name: string): Promise<string> => {
+  if (given !== undefined) {
+    const inside = await namesIn(given)
+    if (inside.includes(configName))
+      throw new EffuseError({
+        code: 'EF601',
+        message: `--out ${given} holds a run already`,
+        hint: `go on with it: effuse train --resume ${given}; or choose another folder`,
+      })
+    if (inside.length > 0)
+      throw new EffuseError({
+        code: 'EF601',
+        message: `--out ${given} is not empty: it holds ${inside.slice(0, 3).join(', ')}${inside.length > 3 ? ' …' : ''}`,
+        hint: 'choose a new folder',
+      })
+    return made(given)
+  }
+  for (let n = 1; ; n++) {
+    const folder = join('runs', n === 1 ? name : `${name}-${n}`)
+    if ((await namesIn(folder)).length === 0) return made(folder)
+  }
+}
+
+/** Names in a folder; none where there is no folder. */
+const namesIn = async (folder: string): Promise<readonly string[]> => {
+  try {
+    return await readdir(folder)
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return []
+    throw fileError(error, folder, 'write')
+  }
+}
+
+const made = async (folder: string): Promise<string> => {
+  try {
+    await mkdir(folder, { recursive: true })
+    return folder
+  } catch (error) {
+    throw fileError(error, folder, 'write')
+  }
+}
+
+/** Written whole or not at all. */
+const saveConfig = (folder: string, recipe: Recipe, name: string | null): Promise<void> => {
+  const text = `${JSON.stringify({ effuse: version, recipe: name, ...recipe }, null, 2)}\n`
+  return writeFileAtomic(join(folder, configName), new TextEncoder().encode(text))
+}
+
+export interface SavedConfig {
+  readonly settings: Recipe
+  /** The recipe that it was made from, null where there was none. */
+  readonly recipe: string | null
+}
+
+export const isRun = async (folder: string): Promise<boolean> =>
+  (await readdir(folder).catch((): readonly string[] => [])).includes(configName)
+
+/** @throws EffuseError EF501 (no run there), EF403 (settings of another version) */
+export const readConfig = async (folder: string): Promise<SavedConfig> => {
+  const path = join(folder, configName)
+  if (!(await isRun(folder)))
+    throw new EffuseError({
+      code: 'EF501',
+      message: `there is no run in ${folder}: no ${configName}`,
+      hint: 'a run is the folder that `effuse train --out` names',
+    })
+  const text = new TextDecoder().decode(await readFile(path))
+  const settings = resolveRecipe(parseRecipe(text, path))
+  const { recipe }: { readonly recipe?: unknown } = JSON.parse(text) // parseRecipe() saw that it is an object
+  return { settings, recipe: typeof recipe === 'string' ? recipe : null }
+}
+
+export const hasCheckpoint = async (folder: string): Promise<boolean> => stepNames(await namesIn(folder)).length > 0
+
+/** A short name for a run. */
+const runName = ({ model, data }: Recipe, recipe: string | null): string =>
+  recipe === null
+    ? [model, data].map((part) => basename(part).replace(/[^\w.-]+/g, '-')).join('-')
+    : basename(recipe, '.json')
+
+/**
+ * The file of weights that a path stands for: the file itself, or of a run's folder the best or the latest checkpoint.
+ * @throws EffuseError EF501 where there is none.
+ */
+export const checkpointIn = async (path: string, prefer: 'best' | 'latest'): Promise<string> => {
+  const isFolder = await stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  )
+  if (!isFolder) return path
+  const names = await namesIn(path)
+  const best = names.includes(bestName) ? [bestName] : []
+  const [latest] = stepNames(names)
+  const [found] = prefer === 'best' ? [...best, latest] : [latest, ...best]
+  if (found === undefined)
+    throw new EffuseError({
+      code: 'EF501',
+      message: `there is no checkpoint in ${path}`,
+      hint: 'name a folder that `effuse train` has written a checkpoint to, or a file of weights',
+    })
+  return join(path, found)
+}

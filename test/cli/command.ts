@@ -1,0 +1,44 @@
+/** The command line as tests use it, and a run that is over in a second. */
+import { writeFile } from 'node:fs/promises'
+import type { Recipe } from '../../src/recipes/recipe.ts'
+import { runCli } from '../../src/cli/run.ts'
+
+export interface Ran {
+  readonly code: number
+  readonly out: string
+  readonly err: string
+}
+
+export const run = async (...argv: readonly string[]): Promise<Ran> => {
+  const [out, err]: [string[], string[]] = [[], []]
+  const code = await runCli(argv, { out: (line) => out.push(line), err: (line) => err.push(line) })
+  return { code, out: out.join('\n'), err: err.join('\n') }
+}
+
+/** A network of one block on a few digits. */
+export const tinyRecipe: Partial<Recipe> = {
+  model: 'b0',
+  data: 'digits',
+  size: 16,
+  architecture: {
+    inChannels: 1,
+    batchNorm: { momentum: 0.8 },
+    blocks: [{ kernel: 3, repeats: 1, filters: 8, expand: 1, strides: 2 }],
+  },
+  epochs: 2,
+  stepsPerEpoch: 3,
+  batch: 8,
+  optimizer: 'rmsprop',
+  initialMeanSquare: 1,
+  learningRate: 0.01,
+  warmupEpochs: 0.5,
+  emaDecay: 0.5,
+  evaluationBatch: 500,
+  backend: 'tfjs-wasm',
+}
+
+/** Writes the tiny recipe, changed, and gives its path. */
+export const writeRecipe = async (path: string, changes: Partial<Recipe> = {}): Promise<string> => {
+  await writeFile(path, JSON.stringify({ ...tinyRecipe, ...changes }))
+  return path
+}

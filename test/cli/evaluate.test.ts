@@ -1,0 +1,151 @@
+/** effuse evaluate and effuse predict on what effuse train leaves behind. */
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import sharp from 'sharp'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { compile } from '../../src/compile.ts'
+import { digits } from '../../src/data/digits.ts'
+import { readSafetensors, writeSafetensors } from '../../src/io/safetensors.ts'
+import { efficientNet } from '../../src/models/efficientnet.ts'
+import { openModel } from '../../src/models/open-model.ts'
+import { run, writeRecipe } from './command.ts'
+
+let folder = ''
+const at = (name: string): string => join(folder, name)
+let lines: readonly { readonly [key: string]: number }[] = []
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'effuse-evaluate-'))
+  const recipe = await writeRecipe(at('tiny.json'), { size: 28, stepsPerEpoch: 12 })
+  expect((await run('train', '--recipe', recipe, '--out', at('run'))).code).toBe(0)
+  const text = await readFile(join(at('run'), 'metrics.jsonl'), 'utf8')
+  lines = text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line)]))
+}, 60_000)
+afterAll(() => rm(folder, { recursive: true }))
+
+describe('evaluate', () => {
+  test('finds what the run found, by the weights and by their averages', async () => {
+    const { code, out } = await run('evaluate', at('run'), '--json')
+    expect(code).toBe(0)
+    const document = JSON.parse(out)
+    const last = lines.at(-1) ?? {}
+    expect(document).toMatchObject({
+      checkpoint: join(at('run'), 'step-00000024.safetensors'),
+      data: 'digits',
+      batch: 500,
+      count: 1996,
+      top1: last['top1'],
+      top5: last['top5'],
+      imagesPerSecond: expect.any(Number),
+    })
+    expect(document.loss).toBeCloseTo(last['loss'] ?? Number.NaN, 5)
+    expect(document.ema).toMatchObject({ count: 1996, top1: last['emaTop1'], top5: last['emaTop5'] })
+    for (const { mean, p90, p95, p99 } of [document.latencyMs, document.ema.latencyMs]) {
+      expect(mean).toBeGreaterThan(0)
+      expect([p90, p95, p99]).toEqual([p90, p95, p99].sort((a, b) => a - b))
+    }
+  })
+
+  test('takes the best checkpoint, other batches and other data where it is told to', async () => {
+    const { code, out } = await run('evaluate', at('run'), '--best', '--batch', '499', '--data', 'digits', '--json')
+    expect(code).toBe(0)
+    const evaluations = lines.filter((line) => 'emaTop1' in line)
+    const best = Math.max(...evaluations.map((line) => line['emaTop1'] ?? 0))
+    expect(JSON.parse(out)).toMatchObject({ checkpoint: join(at('run'), 'best.safetensors'), batch: 499, count: 1996 })
+    expect(JSON.parse(out).ema.top1).toBeCloseTo(best, 6)
+  })
+
+  test('prints a table', async () => {
+    const { out } = await run('evaluate', join(at('run'), 'best.safetensors'))
+    expect(out).toMatch(/weights +top-1 +top-5 +loss +images\/s/)
+    expect(out).toMatch(/as they are +\d+\.\d\d % [\s\S]*averages +\d+\.\d\d % /)
+  })
+
+  test.each<[string, () => Promise<readonly string[]>, number, RegExp]>([
+    ['a file of no run without data', () => alone(), 2, /EF601: .*alone\.safetensors lies in no run's folder/],
+    ['classes of other names', () => renamed(), 1, /EF701: class 3 is "three" in .* and "3" in the data/],
+    ['other classes', () => three(), 1, /EF701: .*tells 3 classes apart, and the data has 10/],
+    ['no file', async () => [at('nowhere')], 1, /EF501/],
+    ['a batch of none', async () => [at('run'), '--batch', '0'], 2, /EF601: --batch must be an integer of at least 1/],
+  ])('%s is an error', async (_, make, code, message) => {
+    const given = await make()
+    const { code: came, err } = await run('evaluate', ...given)
+    expect([came, err]).toEqual([code, expect.stringMatching(message)])
+  })
+})
+
+const best = (): Promise<Buffer> => readFile(join(at('run'), 'best.safetensors'))
+const alone = async (): Promise<readonly string[]> => {
+  await writeFile(at('alone.safetensors'), await best())
+  return [at('alone.safetensors')]
+}
+const renamed = async (): Promise<readonly string[]> => {
+  const { tensors, metadata } = readSafetensors(await best())
+  const names: string[] = JSON.parse(metadata.get('effuse.labels') ?? '[]')
+  const labels = JSON.stringify(names.map((name) => (name === '3' ? 'three' : name)))
+  const bytes = writeSafetensors([...tensors.values()], { ...Object.fromEntries(metadata), 'effuse.labels': labels })
+  await writeFile(at('renamed.safetensors'), bytes)
+  return [at('renamed.safetensors'), '--data', 'digits']
+}
+const three = async (): Promise<readonly string[]> => {
+  const blocks = [{ kernel: 3, repeats: 1, filters: 8, expand: 1, strides: 2 }] as const
+  using net = await compile(efficientNet('b0', { classes: 3, resolution: 28, inChannels: 1, blocks }))
+  await net.variables.save(at('three.safetensors'))
+  return [at('three.safetensors'), '--data', 'digits']
+}
+
+describe('predict', () => {
+  test('gives a network of one channel the whole picture, grey', async () => {
+    const { test: held } = digits()
+    const pixels = held.images.slice(7 * 784, 8 * 784)
+    await sharp(pixels, { raw: { width: 28, height: 28, channels: 1 } })
+      .png()
+      .toFile(at('digit.png'))
+    const { code, out } = await run('predict', at('digit.png'), '--weights', at('run'), '--top', '10', '--json')
+    expect(code).toBe(0)
+    const { top } = JSON.parse(out).results[0]
+    const { model, weights } = await openModel(join(at('run'), 'best.safetensors'))
+    using net = await compile(model, { variables: weights })
+    const { probabilities } = await net.run({ image: pixels })
+    const values = await probabilities.data()
+    for (const { index, label, probability } of top) {
+      expect(label).toBe(String(index))
+      expect(probability).toBeCloseTo(values[index] ?? Number.NaN, 5)
+    }
+    expect(top.length).toBe(10)
+    // The middle alone is another picture.
+    const cropped = await run(
+      'predict',
+      at('digit.png'),
+      '--weights',
+      at('run'),
+      '--top',
+      '10',
+      '--crop',
+      'center',
+      '--json',
+    )
+    expect(JSON.parse(cropped.out).results[0].top).not.toEqual(top)
+  })
+  test('colours are weighed as brightness', async () => {
+    const flat = (r: number, g: number, b: number) =>
+      ({ create: { width: 28, height: 28, channels: 3, background: { r, g, b } } }) as const
+    for (const [name, colour] of [
+      ['green', flat(0, 200, 0)],
+      ['grey', flat(117, 117, 117)],
+    ] as const)
+      await sharp(colour)
+        .png()
+        .toFile(at(`${name}.png`)) // 0.587 * 200 = 117.4
+    const { out } = await run('predict', at('green.png'), at('grey.png'), '--weights', at('run'), '--json')
+    const [green, grey] = JSON.parse(out).results
+    expect(green.top).toEqual(grey.top)
+  })
+  test('a crop that is none is an error', async () => {
+    const { code, err } = await run('predict', at('digit.png'), '--weights', at('run'), '--crop', 'centre')
+    expect([code, err]).toEqual([
+      2,
+      expect.stringMatching(/EF601: --crop must be one of center, none, got "centre"\n.*did you mean center/),
+    ])
+  })
+})

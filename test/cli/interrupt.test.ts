@@ -1,0 +1,87 @@
+/** Ctrl-C in a real process: the first ends the run well, the second at once. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { run, writeRecipe } from './command.ts'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+// Beside the built commands, so that it finds the package's own files; git and the tools ignore it.
+const bundle = join(root, 'dist', 'cli-under-test', `main-${process.pid}.mjs`)
+let folder = ''
+let recipe = ''
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'effuse-interrupt-'))
+  recipe = await writeRecipe(join(folder, 'tiny.json'), { epochs: 50, stepsPerEpoch: 12, backend: 'tfjs-cpu' })
+  await build({
+    entryPoints: [join(root, 'src/cli/main.ts')],
+    outfile: bundle,
+    ...{
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      target: 'es2022',
+      packages: 'external',
+      conditions: ['effuse-source', 'node'],
+    },
+    logLevel: 'error',
+  })
+}, 60_000)
+afterAll(async () => {
+  await rm(folder, { recursive: true })
+  await rm(bundle)
+})
+
+/** Starts a run, waits for its first update, and gives what it says from then on. */
+const started = async (out: string): Promise<{ readonly child: ChildProcess; readonly ended: Promise<Ended> }> => {
+  const child = spawn(process.execPath, [bundle, 'train', '--recipe', recipe, '--out', out, '--json'])
+  const ended = new Promise<Ended>((resolve) => {
+    const texts = { out: '', err: '' }
+    child.stdout.on('data', (data) => (texts.out += data))
+    child.stderr.on('data', (data) => (texts.err += data))
+    child.on('close', (code, signal) => resolve({ code, signal, ...texts }))
+  })
+  await new Promise<void>((resolve, reject) => {
+    child.stderr.on('data', (data) => String(data).includes('update 1/') && resolve())
+    child.on('close', () => reject(new Error('the run ended by itself')))
+  })
+  return { child, ended }
+}
+interface Ended {
+  readonly code: number | null
+  readonly signal: string | null
+  readonly out: string
+  readonly err: string
+}
+
+test.each([
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const)('%s ends with a checkpoint and the way to go on', async (signal, exitCode) => {
+  const out = join(folder, signal)
+  const { child, ended } = await started(out)
+  child.kill(signal)
+  const { code, out: document, err } = await ended
+  expect(code).toBe(exitCode)
+  expect(err).toContain(`stopped; to go on: effuse train --resume ${out}`)
+  const { reason, steps, checkpoint } = JSON.parse(document)
+  expect(reason).toBe('aborted')
+  expect((await readFile(checkpoint)).length).toBeGreaterThan(1000)
+  const resumed = await run('train', '--resume', out, '--epochs', '1', '--backend', 'tfjs-wasm', '--json')
+  expect(resumed.err).toContain(`going on after update ${steps}\n`)
+  expect([resumed.code, JSON.parse(resumed.out)]).toEqual([0, expect.objectContaining({ steps: 12 })])
+})
+
+test('a second SIGINT ends at once, and leaves no half-written file', async () => {
+  const out = join(folder, 'twice')
+  const { child, ended } = await started(out)
+  child.kill('SIGINT')
+  child.kill('SIGINT')
+  const { code, signal } = await ended
+  expect([code, signal]).toEqual([130, null])
+  const files = (await readdir(out)).filter((name) => name.endsWith('.tmp'))
+  expect(files.every((name) => name.startsWith('.'))).toBe(true)
+})
