@@ -39,6 +39,7 @@ export const evaluate = async <I extends Signature, O extends Signature, T exten
   model: Model<I, O>,
   { data, variables, loss, batch = 32, onProgress, ...options }: EvaluateOptions<T, O>,
 ): Promise<Evaluation> => {
+  classesOf(model as unknown as Model, data)
   const declared = evaluationStep(model as unknown as Model, {
     loss: (loss ?? crossEntropy()) as unknown as Loss<Signature, Signature>, // checked against the outputs when it is declared
   }) as unknown as Model
