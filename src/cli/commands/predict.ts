@@ -15,6 +15,7 @@ interface Options extends CommonOptions {
   readonly format?: string
   readonly top: string
   readonly crop?: string
+  readonly size?: string
 }
 
 export const addPredict = (program: Command, io: Io): void => {
@@ -27,6 +28,7 @@ export const addPredict = (program: Command, io: Io): void => {
     .option('--format <name>', 'where the weights come from, where the file does not say: timm, timm-tf, torchvision')
     .option('--top <k>', 'how many classes to name', '5')
     .option('--crop <how>', "center, or none: the whole picture; default: as the weights' data was, else center")
+    .option('--size <pixels>', 'height and width; default: what the weights were trained at')
     .action((files: readonly string[], options: Options) => predict(files, options, io))
 }
 
@@ -40,8 +42,9 @@ const predict = async (files: readonly string[], options: Options, io: Io): Prom
   }
   const k = naturalOf('--top', options.top, 1)
   const crop = options.crop === undefined ? undefined : choiceOf('--crop', options.crop, ['center', 'none'])
+  const size = options.size === undefined ? undefined : naturalOf('--size', options.size, 1)
   const pictures = await listImages(files)
-  const opened = await openWeights(options.weights, { prefer: 'best', format: options.format })
+  const opened = await openWeights(options.weights, { prefer: 'best', format: options.format, size })
   const prepare = preparationOf(opened, crop)
   const model = opened.model as unknown as EfficientNet // preparationOf() has seen its inputs and outputs
   const net = await compile(model, { ...compileOptionsOf(options), variables: await opened.weights() })
