@@ -13,15 +13,8 @@
  *
  * TensorFlow computes in float32, and so does this: the same words give the same box, to the pixel (test/goldens/data/boxes.json).
  */
+import { type Box, wholeBox } from './box.ts'
 import type { Draws } from './draws.ts'
-
-/** Part of a picture, in pixels. */
-export interface Box {
-  readonly left: number
-  readonly top: number
-  readonly width: number
-  readonly height: number
-}
 
 export interface DistortedBoxOptions {
   /** Least and greatest share of the picture's area. */
@@ -55,7 +48,7 @@ export const distortedBox = (
     const left = size.width < width ? draws.below(width - size.width) : 0
     if (f(f(size.width * size.height) / f(width * height)) >= f(coveredMin)) return { left, top, ...size }
   }
-  return { left: 0, top: 0, width, height }
+  return wholeBox(width, height)
 }
 
 /** Steps 2 and 3: null where no box of this ratio keeps the bounds. */

@@ -1,6 +1,6 @@
 /**
  * Resizing in plain JavaScript, separably: each output pixel is a weighted mean of a run of input pixels, first along rows, then along
- * columns. For small pictures, and where TensorFlow's own filter is wanted; large photographs go through sharp (decode.ts).
+ * columns. What the filters mean; resize.ts leaves shrinking large photographs to sharp.
  */
 
 /**

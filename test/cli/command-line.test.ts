@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { runCli } from '../../src/cli/run.ts'
-import { listImages } from '../../src/data/read-image.ts'
+import { listImages } from '../../src/data/picture-files.ts'
 
 let folder = ''
 const file = (name: string): string => join(folder, name)

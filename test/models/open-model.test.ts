@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url'
 import * as tf from '@tensorflow/tfjs-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'
-import { listImages, readImage } from '../../src/data/read-image.ts'
+import { listImages } from '../../src/data/picture-files.ts'
+import { readImage } from '../../src/data/read-image.ts'
 import { readSafetensors, writeSafetensors } from '../../src/io/safetensors.ts'
 import { type TensorEntry, tensorEntry, toFloat32 } from '../../src/io/tensor-entry.ts'
 import { interpret } from '../../src/ir/interpret.ts'
@@ -317,7 +318,7 @@ describe('pictures', () => {
     await expect(listImages(['nowhere.jpg'])).rejects.toMatchObject({ code: 'EF501' })
     await expect(readImage('nowhere.jpg', { size: 8 })).rejects.toMatchObject({
       code: 'EF501',
-      message: 'nowhere.jpg cannot be read: there is no such file',
+      message: 'cannot read nowhere.jpg: there is no such file',
     })
   })
 })

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { compile } from '../../compile.ts'
-import { listImages, readImage } from '../../data/read-image.ts'
+import { listImages } from '../../data/picture-files.ts'
+import { readImage } from '../../data/read-image.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import type { Model } from '../../ir/model.ts'
 import type { EfficientNet } from '../../models/efficientnet.ts'

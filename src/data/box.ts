@@ -1,0 +1,23 @@
+/** Which part of a picture is used. */
+
+/** Part of a picture, in pixels. */
+export interface Box {
+  readonly left: number
+  readonly top: number
+  readonly width: number
+  readonly height: number
+}
+
+export const wholeBox = (width: number, height: number): Box => ({ left: 0, top: 0, width, height })
+
+/** What evaluation looks at: the central square of size / (size + 32) of the shorter side, as in the reference. */
+export const centreBox = (width: number, height: number, size: number): Box => {
+  // Whole numbers to the end: size / (size + 32) in between would lose a pixel to rounding where the result is whole.
+  const side = Math.max(1, Math.floor((size * Math.min(width, height)) / (size + 32)))
+  return {
+    left: Math.floor((width - side + 1) / 2),
+    top: Math.floor((height - side + 1) / 2),
+    width: side,
+    height: side,
+  }
+}

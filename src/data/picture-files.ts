@@ -1,0 +1,84 @@
+/** Which files are pictures, by name. Node only. */
+import { readdir, realpath, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { EffuseError } from '../ir/diagnostics.ts'
+import { fileError } from '../platform/node-file-error.ts'
+
+const extensions = /\.(jpe?g|png|webp|gif|tiff?|avif)$/i
+export const extensionsHint = 'names ending in .jpg, .png, .webp, .gif, .tiff or .avif are looked for'
+
+/**
+ * The pictures that paths stand for: files as they are, folders by the pictures in them (sorted, folders inside included).
+ * @throws EffuseError EF501 (no such path), EF507 (a folder without pictures).
+ */
+export const listImages = async (paths: readonly string[]): Promise<readonly string[]> => {
+  const all: string[] = []
+  for (const path of paths) {
+    if (!(await isFolder(path))) {
+      all.push(path)
+      continue
+    }
+    const inside = await picturesIn(path)
+    if (inside.length === 0)
+      throw new EffuseError({ code: 'EF507', message: `the folder ${path} holds no pictures`, hint: extensionsHint })
+    all.push(...inside.map((name) => join(path, name)))
+  }
+  return all
+}
+
+/** @throws EffuseError EF501 where there is nothing of this name. */
+export const isFolder = async (path: string): Promise<boolean> => {
+  try {
+    return (await stat(path)).isDirectory()
+  } catch (error) {
+    throw fileError(error, path, 'read')
+  }
+}
+
+/**
+ * The pictures in a folder and in the folders inside, as paths from it with slashes, sorted by code unit: the same on every system. Links are
+ * followed; hidden files and folders, whose names begin with a dot, are left out. Folders may have names like pictures.
+ *
+ * @throws EffuseError EF501: a folder that cannot be read is an error, not an empty one.
+ */
+export const picturesIn = async (folder: string): Promise<readonly string[]> => {
+  const found: string[] = []
+  await collect(folder, '', new Set(), found)
+  return found.sort()
+}
+
+/** @param above real paths of the folders on the way here: links may lead in circles. */
+const collect = async (folder: string, prefix: string, above: ReadonlySet<string>, found: string[]): Promise<void> => {
+  const real = await realpath(folder).catch((error: unknown) => {
+    throw fileError(error, folder, 'read')
+  })
+  if (above.has(real)) return
+  for (const { name, isFolder } of await visibleEntries(folder)) {
+    if (isFolder) await collect(join(folder, name), `${prefix}${name}/`, new Set([...above, real]), found)
+    else if (extensions.test(name)) found.push(prefix + name)
+  }
+}
+
+export interface Entry {
+  readonly name: string
+  readonly isFolder: boolean
+}
+
+/** What a folder holds, links followed, hidden names left out. @throws EffuseError EF501 */
+export const visibleEntries = async (folder: string): Promise<readonly Entry[]> => {
+  try {
+    const entries = await readdir(folder, { withFileTypes: true })
+    const visible = entries.filter(({ name }) => !name.startsWith('.'))
+    return await Promise.all(
+      visible.map(async (entry) => ({
+        name: entry.name,
+        // A link to nothing counts as a file: reading it will say so.
+        isFolder: entry.isSymbolicLink()
+          ? await isFolder(join(folder, entry.name)).catch(() => false)
+          : entry.isDirectory(),
+      })),
+    )
+  } catch (error) {
+    throw fileError(error, folder, 'read')
+  }
+}

@@ -1,0 +1,190 @@
+/** Pictures of every kind come out as upright RGB of 8 bits, and resized the same way by sharp as by the plain filter. */
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import fc from 'fast-check'
+import sharp, { type Sharp } from 'sharp'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { centreBox, wholeBox } from '../../src/data/box.ts'
+import { decode, grey } from '../../src/data/decode.ts'
+import { picturesIn } from '../../src/data/picture-files.ts'
+import { readImage } from '../../src/data/read-image.ts'
+import { resample } from '../../src/data/resample.ts'
+import { resizedPart } from '../../src/data/resize.ts'
+import { readFile } from '../../src/platform/node.ts'
+
+let folder = ''
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'effuse-decode-'))
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+const [width, height] = [4, 3]
+const pixels = Uint8Array.from({ length: width * height * 3 }, (_, i) => 7 * i)
+const picture = (): Sharp => sharp(pixels, { raw: { width, height, channels: 3 } })
+const photo = (name: string): string => fileURLToPath(new URL(`../goldens/photos/${name}.png`, import.meta.url))
+
+describe('decode', () => {
+  test.each([
+    ['PNG', () => picture().png()],
+    ['PNG of 16 bits', () => picture().toColourspace('rgb16').png()],
+    ['PNG with a palette', () => picture().png({ palette: true })],
+    ['PNG with transparency', () => picture().ensureAlpha(0.25).png()],
+    ['WebP', () => picture().webp({ lossless: true })],
+    ['GIF', () => picture().gif()],
+    ['TIFF', () => picture().tiff({ compression: 'lzw' })],
+  ])('%s, to the bit', async (name, make) => {
+    const found = await decode(await make().toBuffer(), name)
+    expect(found).toEqual({ width, height, channels: 3, data: pixels })
+  })
+  // Colours that ink can print, in squares of one colour: what is lost is lost by the ink and by JPEG.
+  const inks = [200, 60, 50, 90, 160, 80].flatMap((v, i, all) =>
+    i % 3 === 0 ? [[v, all[i + 1] ?? 0, all[i + 2] ?? 0]] : [],
+  )
+  test.each([
+    ['JPEG of CMYK', 24, (raw: Sharp) => raw.toColourspace('cmyk').jpeg({ quality: 100 })],
+    ['TIFF of CMYK', 24, (raw: Sharp) => raw.toColourspace('cmyk').tiff()],
+    ['TIFF of Lab', 4, (raw: Sharp) => raw.toColourspace('lab').tiff()],
+    ['JPEG', 4, (raw: Sharp) => raw.jpeg({ quality: 100 })],
+  ])('%s, within %i', async (name, most, make) => {
+    for (const ink of inks) {
+      const raw = sharp(
+        Uint8Array.from({ length: 16 * 16 * 3 }, (_, i) => ink[i % 3] ?? 0),
+        {
+          raw: { width: 16, height: 16, channels: 3 },
+        },
+      )
+      const found = await decode(await make(raw).toBuffer(), name)
+      expect([found.width, found.height, found.data.length]).toEqual([16, 16, 768])
+      const off = found.data.reduce((worst, v, i) => Math.max(worst, Math.abs(v - (ink[i % 3] ?? 0))), 0)
+      expect(off).toBeLessThan(most)
+    }
+  })
+  test.each([
+    ['8', () => picture().greyscale().png()],
+    ['16', () => picture().greyscale().toColourspace('grey16').png()],
+    ['8 with transparency', () => picture().greyscale().ensureAlpha(0.5).png()],
+  ])('grey of %s bits is repeated', async (name, make) => {
+    const { data } = await decode(await make().toBuffer(), name)
+    const once = await picture().greyscale().raw().toBuffer()
+    expect([...data]).toEqual([...once].flatMap((v) => [v, v, v]))
+  })
+  test("the camera's orientation is applied", async () => {
+    // Orientation 6: turned clockwise, so the first row is the left column from below.
+    const found = await decode(await picture().withMetadata({ orientation: 6 }).png().toBuffer(), 'turned')
+    const column = [2, 1, 0].flatMap((y) => [...pixels.subarray(y * 12, y * 12 + 3)])
+    expect([found.width, found.height, [...found.data.subarray(0, 9)]]).toEqual([3, 4, column])
+  })
+  test.each([0.02, 0.1, 0.5, 0.9, 0.99])('%f of a JPEG is refused', async (share) => {
+    const whole = await sharp(photo('coffee')).jpeg().toBuffer()
+    await expect(decode(whole.subarray(0, whole.length * share), 'half.jpg')).rejects.toMatchObject({
+      code: 'EF506',
+      message: expect.stringMatching(/^half\.jpg cannot be decoded as a picture: it begins like a JPEG of \d+ bytes; /),
+    })
+  })
+})
+
+test('grey by the weights of BT.601', () => {
+  expect([...grey(Uint8Array.of(255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 9, 9))]).toEqual([76, 150, 29, 9])
+})
+
+describe('resizedPart', () => {
+  const box = { left: 13, top: 40, width: 150, height: 101 }
+  test.each(['chelsea', 'coffee', 'rocket'])('is the plain triangle, on %s', async (name) => {
+    const whole = await decode(await readFile(photo(name)), name)
+    const part = await sharp(photo(name)).extract(box).raw().toBuffer()
+    const differences = async (size: readonly [number, number]): Promise<readonly number[]> => {
+      const ours = await resizedPart(whole, box, size, { filter: 'triangle' })
+      const plain = resample({ ...box, channels: 3, data: part }, size, 'triangle')
+      expect(ours.length).toBe(plain.length)
+      return Array.from(ours, (v, i) => Math.abs(v - (plain[i] ?? Number.NaN)))
+    }
+    // Shrinking is sharp's: it rounds between rows and columns, and halves by boxes first.
+    for (const size of [
+      [64, 48],
+      [101, 75],
+      [30, 149],
+    ] as const) {
+      const all = await differences(size)
+      expect(all.reduce((a, b) => a + b, 0) / all.length).toBeLessThan(0.5)
+    }
+    for (const size of [
+      [180, 200],
+      [102, 20],
+      [50, 151],
+    ] as const)
+      expect((await differences(size)).every((d) => d <= 0.5)).toBe(true)
+  })
+  test('mirrored is mirrored: after the triangle filter, before the bilinear one', async () => {
+    const whole = await decode(await readFile(photo('coffee')), 'coffee')
+    const flopped = await sharp(photo('coffee')).flop().raw().toBuffer()
+    const all = wholeBox(224, 224)
+    const turn = (data: Uint8Array, wide: number): number[] =>
+      Array.from(
+        data,
+        (_, i) => data[(Math.floor(i / 3 / wide) * wide + (wide - 1 - (Math.floor(i / 3) % wide))) * 3 + (i % 3)] ?? -1,
+      )
+    const [triangle, bilinear] = await Promise.all(
+      (['triangle', 'bilinear'] as const).map((filter) =>
+        resizedPart(whole, all, [50, 60], { filter, isMirrored: true }),
+      ),
+    )
+    expect([...(triangle ?? [])]).toEqual(turn(await resizedPart(whole, all, [50, 60], { filter: 'triangle' }), 60))
+    const other = { width: 224, height: 224, channels: 3, data: flopped } as const
+    expect(bilinear).toEqual(await resizedPart(other, all, [50, 60], { filter: 'bilinear' }))
+  })
+  test('readImage takes either filter', async () => {
+    const [triangle, bilinear] = [
+      await readImage(photo('coffee'), { size: 40 }),
+      await readImage(photo('coffee'), { size: 40, filter: 'bilinear' }),
+    ]
+    expect(bilinear.length).toBe(triangle.length)
+    expect(bilinear).not.toEqual(triangle)
+  })
+})
+
+test('the centre: size / (size + 32) of the shorter side, exactly, in the middle', () => {
+  const side = fc.integer({ min: 1, max: 5000 })
+  fc.assert(
+    fc.property(side, side, fc.integer({ min: 1, max: 800 }), (width, height, size) => {
+      const box = centreBox(width, height, size)
+      expect(box.width).toBe(Math.max(1, Number((BigInt(size) * BigInt(Math.min(width, height))) / BigInt(size + 32))))
+      expect(box.height).toBe(box.width)
+      const [right, below] = [width - box.left - box.width, height - box.top - box.height]
+      expect(box.left - right === 0 || box.left - right === 1).toBe(true)
+      expect(box.top - below === 0 || box.top - below === 1).toBe(true)
+      expect(Math.min(right, below)).toBeGreaterThanOrEqual(0)
+    }),
+  )
+  // In floating point 49 / (49 + 32) * 81 falls short of 49.
+  for (let size = 1; size <= 800; size++) expect(centreBox(size + 32, size + 32, size).width).toBe(size)
+})
+
+test('picturesIn: by name, sorted by code unit, links followed but not in circles, nothing hidden', async () => {
+  const root = join(folder, 'list')
+  await mkdir(join(root, 'b.jpg', 'deep'), { recursive: true })
+  await mkdir(join(folder, 'elsewhere'))
+  for (const name of [
+    'Z.PNG',
+    'a.jpeg',
+    '.hidden.jpg',
+    'notes.txt',
+    'b.jpg/deep/é.webp',
+    'b.jpg/1.tif',
+    '../elsewhere/x.gif',
+  ])
+    await writeFile(join(root, name), '')
+  await symlink(root, join(root, 'b.jpg', 'circle'))
+  await symlink(join(folder, 'elsewhere'), join(root, 'link'))
+  await symlink(join(folder, 'nothing'), join(root, 'lost.jpg'))
+  expect(await picturesIn(root)).toEqual([
+    'Z.PNG',
+    'a.jpeg',
+    'b.jpg/1.tif',
+    'b.jpg/deep/é.webp',
+    'link/x.gif',
+    'lost.jpg',
+  ])
+  await expect(picturesIn(join(folder, 'nothing'))).rejects.toMatchObject({ code: 'EF501' })
+})
