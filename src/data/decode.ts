@@ -35,11 +35,14 @@ export const decode = async (bytes: Uint8Array, path: string): Promise<Picture> 
 }
 
 /** Grey by the weights of ITU-R BT.601, as Pillow and TensorFlow have it: [pixels, 3] to [pixels]. */
-export const grey = (data: Uint8Array): Uint8Array<ArrayBuffer> =>
-  Uint8Array.from({ length: data.length / 3 }, (_, i) => {
-    const [red = 0, green = 0, blue = 0] = [data[3 * i], data[3 * i + 1], data[3 * i + 2]]
-    return Math.round((299 * red + 587 * green + 114 * blue) / 1000)
-  })
+export const grey = (data: Uint8Array): Uint8Array<ArrayBuffer> => {
+  const out = new Uint8Array(data.length / 3)
+  for (let i = 0; i < out.length; i++) {
+    const [red, green, blue] = [data[3 * i] as number, data[3 * i + 1] as number, data[3 * i + 2] as number] // three a pixel
+    out[i] = Math.round((299 * red + 587 * green + 114 * blue) / 1000)
+  }
+  return out
+}
 
 /** Some versions of sharp give grey pictures as they are. */
 export const rgb = (data: Uint8Array, channels: number): Uint8Array<ArrayBuffer> => {

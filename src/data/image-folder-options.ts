@@ -1,0 +1,96 @@
+/** The options of imageFolder(): types, defaults and checks. */
+import { availableParallelism } from 'node:os'
+import { EffuseError, showGiven } from '../ir/diagnostics.ts'
+import { nearest } from '../ir/parse.ts'
+import type { Picture } from './decode.ts'
+import type { Draws } from './draws.ts'
+import { isSize } from './request.ts'
+import type { ResizeFilter } from './resample.ts'
+
+/** Changes a training picture, [height,width,3], after crop, flip and resize; gives one of the same size. */
+export type Augment = (
+  picture: Picture,
+  options: {
+    /** The request's `augmentation`; undefined where it has none. */
+    readonly strength: number | undefined
+    /** Random numbers for this row alone: with no others, a run can be repeated. */
+    readonly draws: Draws
+  },
+) => Picture | Promise<Picture>
+
+export interface ImageFolderOptions {
+  /** Height and width where a request has none. Default 224. */
+  readonly size?: number | readonly [height: number, width: number] | undefined
+  /** 3 (default): RGB; 1: grey. */
+  readonly channels?: 1 | 3 | undefined
+  /** Share of each class held out for testing, above 0 and below 1; needed where the folder is not split already. */
+  readonly holdout?: number | undefined
+  /** Which pictures are held out. Default 0. */
+  readonly holdoutSeed?: number | undefined
+  /** 'triangle' (default), or the reference's 'bilinear'. */
+  readonly filter?: ResizeFilter | undefined
+  /** Changes training pictures further; `augmentation` of a request is its strength. */
+  readonly augment?: Augment | undefined
+  /** Pictures read and decoded at once. Default: the processor's cores. */
+  readonly concurrency?: number | undefined
+  /** Batches prepared ahead. Default 2. */
+  readonly prefetch?: number | undefined
+  /** Damaged pictures that each part may have; the next one is an error. Default 10. */
+  readonly maxCorrupt?: number | undefined
+  /** Told of each damaged picture once. Default: a warning of the process. */
+  readonly onSkip?: ((path: string, reason: string) => void) | undefined
+}
+
+type Filled = 'channels' | 'filter' | 'concurrency' | 'prefetch' | 'maxCorrupt' | 'onSkip'
+/** All that batches need, defaults filled in. */
+export interface FolderSettings extends Readonly<{ [K in Filled]: NonNullable<ImageFolderOptions[K]> }> {
+  readonly size: readonly [number, number]
+  readonly augment: Augment | undefined
+}
+
+type Check = readonly [expects: string, accepts: (value: unknown) => boolean]
+const isNatural = (v: unknown): boolean => Number.isSafeInteger(v) && Number(v) >= 0
+const isFunction = (v: unknown): boolean => typeof v === 'function'
+const positive: Check = ['a positive integer', (v) => isNatural(v) && v !== 0]
+
+const checks: { readonly [K in keyof Required<ImageFolderOptions>]: Check } = {
+  size: ['a positive integer, or [height, width]', (v) => isSize(typeof v === 'number' ? [v, v] : v)],
+  channels: ['1 or 3', (v) => v === 1 || v === 3],
+  holdout: ['a number above 0 and below 1', (v) => typeof v === 'number' && v > 0 && v < 1],
+  holdoutSeed: ['an integer from 0 to 2^32 - 1', (v) => isNatural(v) && Number(v) < 2 ** 32],
+  filter: ["'triangle' or 'bilinear'", (v) => v === 'triangle' || v === 'bilinear'],
+  augment: ['a function from picture to picture', isFunction],
+  concurrency: positive,
+  prefetch: positive,
+  maxCorrupt: ['an integer of at least 0, or Infinity', (v) => isNatural(v) || v === Number.POSITIVE_INFINITY],
+  onSkip: ['a function of path and reason', isFunction],
+}
+
+/** @throws EffuseError EF403 naming the option, what it takes and what came. */
+export const settingsOf = (options: ImageFolderOptions): FolderSettings => {
+  for (const [name, value] of Object.entries(options)) {
+    const check = Object.hasOwn(checks, name) ? checks[name as keyof typeof checks] : undefined
+    if (check === undefined)
+      throw new EffuseError({
+        code: 'EF403',
+        message: `imageFolder() has no option "${name}"; it has ${Object.keys(checks).join(', ')}`,
+        hint: `did you mean "${nearest(name, Object.keys(checks))}"?`,
+      })
+    if (value !== undefined && !check[1](value))
+      throw new EffuseError({ code: 'EF403', message: `option "${name}" must be ${check[0]}, got ${showGiven(value)}` })
+  }
+  const { size = 224 } = options
+  return {
+    size: typeof size === 'number' ? [size, size] : size,
+    channels: options.channels ?? 3,
+    filter: options.filter ?? 'triangle',
+    augment: options.augment,
+    concurrency: options.concurrency ?? availableParallelism(),
+    prefetch: options.prefetch ?? 2,
+    maxCorrupt: options.maxCorrupt ?? 10,
+    onSkip: options.onSkip ?? warn,
+  }
+}
+
+const warn = (_path: string, reason: string): void =>
+  process.emitWarning(`left out a damaged picture: ${reason}`, { type: 'EffuseWarning', code: 'EF506' })

@@ -1,0 +1,409 @@
+/** Batches from folders: what stands in them, that it depends on seed and epoch alone, and what happens to pictures that are damaged. */
+import { execFile } from 'node:child_process'
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { build } from 'esbuild'
+import sharp from 'sharp'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { distortedBox } from '../../src/data/distorted-box.ts'
+import { rowDraws } from '../../src/data/draws.ts'
+import type { ImageFolderSource } from '../../src/data/folder-source.ts'
+import { imageFolder } from '../../src/data/image-folder.ts'
+import type { Augment, ImageFolderOptions } from '../../src/data/image-folder-options.ts'
+import { readImage } from '../../src/data/read-image.ts'
+import type { LabelledBatch, LabelledRequest } from '../../src/data/request.ts'
+import { resample, rounded } from '../../src/data/resample.ts'
+import { shuffled } from '../../src/data/shuffle.ts'
+import { crossEntropy } from '../../src/passes/train/losses.ts'
+import { adam } from '../../src/passes/train/optimizers.ts'
+import { fit } from '../../src/train/fit.ts'
+import { smallNet } from '../train/small-data.ts'
+import { flat, folderOf, ramp } from './picture-folder.ts'
+
+const all = async (batches: AsyncIterable<LabelledBatch>): Promise<readonly LabelledBatch[]> => {
+  const found: LabelledBatch[] = []
+  for await (const batch of batches) found.push(batch)
+  return found
+}
+const bytesOf = async (source: ImageFolderSource, request: LabelledRequest): Promise<Buffer> =>
+  Buffer.concat(
+    (await all(source.batches(request))).flatMap(({ image, label }) => [image, new Uint8Array(label.buffer)]),
+  )
+/** The brightness of each row: of one colour each, it names the picture. */
+const values = (batches: readonly LabelledBatch[], bytes: number): readonly number[] =>
+  batches.flatMap(({ image }) => Array.from({ length: image.length / bytes }, (_, n) => image[n * bytes] ?? -1))
+
+const folders: string[] = []
+const made = async (files: Parameters<typeof folderOf>[0]): Promise<string> => {
+  const root = await folderOf(files)
+  folders.push(root)
+  return root
+}
+afterAll(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true }))))
+
+const [wide, tall] = [60, 44]
+/** 24 pictures to train on, 6 to test with: value 10 n + class. */
+let flats = ''
+let ramps = ''
+beforeAll(async () => {
+  const names = Array.from({ length: 30 }, (_, n) => ({ n, path: `${n < 24 ? 'train' : 'val'}/c${n % 3}/${n}.png` }))
+  flats = await made(
+    Object.fromEntries(await Promise.all(names.map(async ({ n, path }) => [path, await flat(8 * n + (n % 3))]))),
+  )
+  const picture = await ramp(wide, tall)
+  ramps = await made(Object.fromEntries(Array.from({ length: 40 }, (_, n) => [`a/${n}.png`, picture])))
+})
+
+describe('an epoch', () => {
+  test('has every picture once, with its label, in an order by seed and epoch', async () => {
+    const { train, test } = await imageFolder(flats, { size: 6 })
+    const epochOf = async (request: LabelledRequest) => {
+      const batches = await all(train.batches(request))
+      const labels = batches.flatMap(({ label }) => [...label])
+      const found = values(batches, 6 * 6 * 3)
+      found.forEach((value, row) => expect(value % 8).toBe(labels[row]))
+      return found
+    }
+    const first = await epochOf({ batch: 7, epoch: 0, seed: 3 })
+    const places = shuffled(24, 3, 0)
+    const sorted = [0, 1, 2].flatMap((c) =>
+      Array.from({ length: 8 }, (_, i) => c + 3 * i).sort((a, b) => (String(a) < String(b) ? -1 : 1)),
+    )
+    expect(first).toEqual(Array.from(places, (i) => 8 * (sorted[i] ?? -1) + ((sorted[i] ?? 0) % 3)))
+    expect(await epochOf({ batch: 24, epoch: 0, seed: 3 })).toEqual(first)
+    for (const other of [await epochOf({ batch: 7, epoch: 1, seed: 3 }), await epochOf({ batch: 7, epoch: 0 })]) {
+      expect(other).not.toEqual(first)
+      expect([...other].sort()).toEqual([...first].sort())
+    }
+    const held = await all(test.batches({ batch: 4, epoch: 5, seed: 9 }))
+    expect(held.map(({ image, label }) => [image.length, label.length])).toEqual([
+      [4 * 108, 4],
+      [2 * 108, 2],
+    ])
+    expect(values(held, 108)).toEqual([24, 27, 25, 28, 26, 29].map((n) => 8 * n + (n % 3)))
+  })
+  test('is the same whatever the concurrency, the prefetch and the batch size', async () => {
+    const request = { epoch: 2, seed: 11 }
+    const images = async (options: ImageFolderOptions, batch: number) => {
+      const { train } = await imageFolder(ramps, { holdout: 0.1, size: 12, ...options })
+      const batches = await all(train.batches({ ...request, batch }))
+      return Buffer.concat(batches.map(({ image }) => image))
+    }
+    const whole = await images({ concurrency: 1, prefetch: 1 }, 36)
+    expect((await images({ concurrency: 8 }, 36)).equals(whole)).toBe(true)
+    expect((await images({ concurrency: 8, prefetch: 5 }, 5)).equals(whole)).toBe(true)
+    expect((await images({ concurrency: 1 }, 1)).equals(whole)).toBe(true)
+  })
+  test('goes on after skip as if the first batches had been taken', async () => {
+    for (const part of ['train', 'test'] as const) {
+      const { [part]: source } = await imageFolder(ramps, { holdout: 0.5, size: 10 })
+      const request = { batch: 3, epoch: 1, seed: 4 }
+      const batches = await all(source.batches(request))
+      expect(batches).toHaveLength(7)
+      expect(await all(source.batches({ ...request, skip: 4 }))).toEqual(batches.slice(4))
+      expect(await all(source.batches({ ...request, skip: 7 }))).toEqual([])
+    }
+  })
+  test('two at once do not disturb each other', async () => {
+    const { train } = await imageFolder(ramps, { holdout: 0.5, size: 8, concurrency: 3 })
+    const requests = [1, 2, 1].map((seed) => ({ batch: 4, epoch: 0, seed }))
+    const [one, two, again] = await Promise.all(requests.map((request) => bytesOf(train, request)))
+    expect(one).toEqual(again)
+    expect(one).not.toEqual(two)
+  })
+})
+
+describe('training pictures', () => {
+  test('are the recipe: the box of this row, mirrored by a draw of its own, resized', async () => {
+    const { train } = await imageFolder(ramps, { holdout: 0.1, filter: 'bilinear' })
+    const at = { seed: 8, epoch: 3 }
+    const rows: Uint8Array[] = []
+    for await (const { image } of train.batches({ ...at, batch: 1, size: [9, 14] })) rows.push(image)
+    const picture = await ramp(wide, tall)
+    for (const [row, found] of rows.entries()) {
+      const box = distortedBox(wide, tall, rowDraws({ ...at, row, purpose: 'crop' }))
+      const isMirrored = rowDraws({ ...at, row, purpose: 'flip' }).below(2) === 1
+      const part = sharp(picture).extract({ ...box })
+      const data = await (isMirrored ? sharp(await part.png().toBuffer()).flop() : part).raw().toBuffer()
+      expect(found).toEqual(rounded(resample({ ...box, channels: 3, data }, [9, 14], 'bilinear')))
+    }
+  })
+  test('stay within area and aspect, are mirrored half of the time, and never upside down', async () => {
+    const { train } = await imageFolder(ramps, { holdout: 0.1, size: 12 })
+    const rows: { readonly isMirrored: boolean; readonly area: number; readonly aspect: number }[] = []
+    for (let epoch = 0; epoch < 20; epoch++)
+      for await (const { image } of train.batches({ batch: 1, epoch })) {
+        // Red rises by 255 / 59 a pixel to the right, green by 255 / 43 a pixel down; a row of 12 spans 11 / 12 of the box.
+        const at = (x: number, y: number, c: number) => image[(y * 12 + x) * 3 + c] ?? Number.NaN
+        const [red, green] = [at(11, 5, 0) - at(0, 5, 0), at(5, 11, 1) - at(5, 0, 1)]
+        const [width, height] = [(Math.abs(red) * (59 / 255) * 12) / 11, (green * (43 / 255) * 12) / 11]
+        rows.push({ isMirrored: red < 0, area: (width * height) / (wide * tall), aspect: width / height })
+      }
+    expect(rows).toHaveLength(720)
+    // Rounding to levels and the filter's edges blur what can be read off by about a pixel.
+    expect(Math.min(...rows.map(({ area }) => area))).toBeGreaterThan(0.08)
+    expect(Math.max(...rows.map(({ area }) => area))).toBeLessThan(1.05)
+    expect(Math.min(...rows.map(({ aspect }) => aspect))).toBeGreaterThan(0.75 * 0.88)
+    expect(Math.max(...rows.map(({ aspect }) => aspect))).toBeLessThan(1.33 * 1.14)
+    expect(new Set(rows.map(({ area }) => area.toFixed(2))).size).toBeGreaterThan(40)
+    const mirrored = rows.filter(({ isMirrored }) => isMirrored).length
+    expect(Math.abs(mirrored - 360)).toBeLessThan(4 * Math.sqrt(720 / 4))
+  })
+  test('are changed further by augment, with draws and the strength of the request', async () => {
+    const strengths = new Set<number | undefined>()
+    const augment: Augment = ({ data, ...picture }, { strength, draws }) => {
+      strengths.add(strength)
+      return { ...picture, data: data.map(() => draws.below(256)) }
+    }
+    const { train, test } = await imageFolder(flats, { size: 4, augment })
+    const request = { batch: 24, epoch: 0, augmentation: 2.5 }
+    const once = await bytesOf(train, request)
+    expect(await bytesOf((await imageFolder(flats, { size: 4, augment, concurrency: 1 })).train, request)).toEqual(once)
+    expect(new Set(once.subarray(0, 48)).size).toBeGreaterThan(30)
+    expect([...strengths]).toEqual([2.5])
+    expect(values(await all(test.batches(request)), 48)[0]).toBe(8 * 24)
+    const { train: wrong } = await imageFolder(flats, { size: 4, augment: (p) => ({ ...p, data: p.data.subarray(3) }) })
+    await expect(all(wrong.batches(request))).rejects.toMatchObject({
+      code: 'EF403',
+      message: 'option "augment" must give a picture of [4,4,3] bytes, it gave 45',
+    })
+  })
+  test('refuse a strength that nothing heeds', async () => {
+    const { train, test } = await imageFolder(flats)
+    expect(() => train.batches({ batch: 1, epoch: 0, augmentation: 3 })).toThrow(
+      expect.objectContaining({ code: 'EF403', message: expect.stringContaining('"augmentation" is 3') }),
+    )
+    for (const source of [train, test]) source.batches({ batch: 1, epoch: 0, augmentation: 0 })
+  })
+})
+
+describe('pictures', () => {
+  test('to test with are what readImage gives', async () => {
+    const { test } = await imageFolder(ramps, { holdout: 0.1 })
+    for (const [size, filter] of [
+      [20, 'triangle'],
+      [[30, 50], 'bilinear'],
+    ] as const) {
+      const { test: source } = await imageFolder(ramps, { holdout: 0.1, size, filter })
+      const [batch] = await all(source.batches({ batch: 4, epoch: 0 }))
+      const [path = ''] = test.files
+      const expected = await readImage(path, { size, filter })
+      expect(batch?.image.subarray(0, expected.length)).toEqual(expected)
+    }
+  })
+  test('are 224 by 224 by default, of the option or of the request', async () => {
+    const lengthOf = async (options: ImageFolderOptions, size?: readonly [number, number]) =>
+      (await all((await imageFolder(flats, options)).test.batches({ batch: 1, epoch: 0, size })))[0]?.image.length
+    expect(await lengthOf({})).toBe(224 * 224 * 3)
+    expect(await lengthOf({ size: [5, 6] })).toBe(90)
+    expect(await lengthOf({ size: 100 }, [7, 8])).toBe(168)
+    expect(await lengthOf({ channels: 1 }, [7, 8])).toBe(56)
+  })
+  test('of one channel are grey', async () => {
+    const root = await made({ 'a/1.png': await ramp(30, 20), 'a/2.png': await ramp(30, 20) })
+    const [colour, grey] = await Promise.all(
+      ([3, 1] as const).map(async (channels) => {
+        const { train } = await imageFolder(root, { holdout: 0.5, channels, size: 8 })
+        return (await all(train.batches({ batch: 1, epoch: 0 })))[0]?.image ?? expect.unreachable()
+      }),
+    )
+    const expected = Array.from({ length: 64 }, (_, i) => {
+      const [r = 0, g = 0, b = 0] = [...(colour ?? []).slice(3 * i, 3 * i + 3)]
+      return Math.round(0.299 * r + 0.587 * g + 0.114 * b)
+    })
+    expect([...(grey ?? [])]).toEqual(expected)
+  })
+  test('of every kind are read', async () => {
+    const raw = sharp(await flat(120))
+    const files = {
+      'a/deep.png': await raw.clone().toColourspace('rgb16').png().toBuffer(),
+      'a/grey.jpg': await raw.clone().greyscale().jpeg().toBuffer(),
+      'a/ink.jpg': await raw.clone().toColourspace('cmyk').jpeg({ quality: 100 }).toBuffer(),
+      'a/palette.png': await raw.clone().png({ palette: true }).toBuffer(),
+      'a/through.webp': await raw.clone().ensureAlpha(0.5).webp({ lossless: true }).toBuffer(),
+      'a/turned.jpg': await raw.clone().withMetadata({ orientation: 8 }).jpeg().toBuffer(),
+      'a/moving.gif': await raw.clone().gif().toBuffer(),
+      'a/misnamed.tif': await raw.clone().avif({ lossless: true }).toBuffer(),
+    }
+    const { train } = await imageFolder(await made(files), { holdout: 0.1, size: 5, maxCorrupt: 0 })
+    const batches = await all(train.batches({ batch: 3, epoch: 0 }))
+    const found = Buffer.concat(batches.map(({ image }) => image))
+    expect(found.length).toBe(7 * 75)
+    expect(found.every((v) => Math.abs(v - 120) < 16)).toBe(true)
+  })
+})
+
+describe('damaged pictures', () => {
+  let root = ''
+  const good = [10, 20, 30, 40, 50, 60, 70, 80]
+  beforeAll(async () => {
+    const jpeg = await sharp(await flat(200, [300, 300]))
+      .jpeg()
+      .toBuffer()
+    root = await made({
+      ...Object.fromEntries(await Promise.all(good.map(async (value) => [`train/a/${value}.png`, await flat(value)]))),
+      'train/a/15-cut.jpg': jpeg.subarray(0, 500),
+      'train/a/35-text.jpg': 'no picture at all',
+      'train/a/45-empty.png': '',
+      'val/a/0-cut.jpg': jpeg.subarray(0, 500),
+      'val/a/1.png': await flat(90),
+      'val/a/2-text.jpg': 'no picture at all',
+      'val/a/3.png': await flat(91),
+      'val/a/4.png': await flat(92),
+    })
+    await mkdir(join(root, 'train/a/16.jpg')) // no picture, no error
+    await symlink(join(root, 'nowhere'), join(root, 'train/a/55-lost.png'))
+  })
+  const bytes = 4 * 4 * 3
+  const opened = async (options: ImageFolderOptions = {}) => {
+    const skipped: string[] = []
+    const onSkip = (path: string): void => void skipped.push(path.slice(root.length + 1))
+    return { ...(await imageFolder(root, { size: 4, onSkip, ...options })), skipped }
+  }
+  /** The list as it is sorted, damaged ones null. */
+  const listedValues = [10, null, 20, 30, null, 40, null, 50, null, 60, 70, 80]
+
+  test('are replaced by the next good one of the order; each is named once', async () => {
+    const { train, skipped } = await opened()
+    expect(train.length).toBe(12)
+    for (const epoch of [0, 1]) {
+      const batches = await all(train.batches({ batch: 5, epoch, seed: 2 }))
+      expect(batches.map(({ label }) => label.length)).toEqual([5, 5, 2])
+      const order = Array.from(shuffled(12, 2, epoch), (i) => listedValues[i] ?? null)
+      const expected = order.map((_, row) => [...order.slice(row), ...order].find((value) => value !== null))
+      expect(values(batches, bytes)).toEqual(expected)
+    }
+    const names = ['15-cut.jpg', '35-text.jpg', '45-empty.png', '55-lost.png']
+    expect([...skipped].sort()).toEqual(names.map((name) => `train/a/${name}`))
+  })
+  test('change nothing for concurrency, batch size and skip', async () => {
+    const request = { batch: 3, epoch: 4, seed: 6 }
+    const batches = await all((await opened({ concurrency: 1 })).train.batches(request))
+    const { train, skipped } = await opened({ concurrency: 8 })
+    expect(await all(train.batches(request))).toEqual(batches)
+    const again = await opened({ concurrency: 1, prefetch: 1 })
+    expect(await all(again.train.batches({ ...request, skip: 2 }))).toEqual(batches.slice(2))
+    const { skipped: inOrder, train: one } = await opened({ concurrency: 1 })
+    await all(one.batches(request))
+    expect(inOrder).toEqual(skipped)
+  })
+  test('are left out of the test data, where a replacement would count twice', async () => {
+    const { test, skipped } = await opened()
+    const batches = await all(test.batches({ batch: 2, epoch: 0 }))
+    expect(values(batches, bytes)).toEqual([90, 91, 92])
+    expect(batches.map(({ label }) => label.length)).toEqual([2, 1])
+    expect(await all(test.batches({ batch: 2, epoch: 0, skip: 1 }))).toEqual(batches.slice(1))
+    expect(skipped).toEqual(['val/a/0-cut.jpg', 'val/a/2-text.jpg'])
+  })
+  test('end the run when there are more than maxCorrupt', async () => {
+    const { train, test, skipped } = await opened({ maxCorrupt: 3 })
+    await expect(all(train.batches({ batch: 5, epoch: 0 }))).rejects.toMatchObject({
+      code: 'EF506',
+      message: expect.stringMatching(
+        /^more than 3 pictures \(maxCorrupt\) cannot be read:\n( {2}.*(cut|text|empty|lost).*\n?){4}$/,
+      ),
+      hint: expect.stringContaining('maxCorrupt'),
+    })
+    expect(skipped).toHaveLength(3)
+    await all(test.batches({ batch: 5, epoch: 0 })) // each part has its own count
+    const strict = await opened({ maxCorrupt: 0 })
+    await expect(all(strict.test.batches({ batch: 5, epoch: 0 }))).rejects.toMatchObject({
+      message: expect.stringMatching(
+        /^more than 0 pictures \(maxCorrupt\) cannot be read:\n.*0-cut\.jpg cannot be decoded/,
+      ),
+    })
+  })
+  test('end the run when there is nothing else', async () => {
+    const files = { 'train/a/1.jpg': 'text', 'train/a/2.jpg': '', 'val/a/1.jpg': 'text' }
+    const { train, test } = await imageFolder(await made(files), { onSkip: () => undefined })
+    for (const source of [train, test])
+      await expect(all(source.batches({ batch: 1, epoch: 0 }))).rejects.toMatchObject({
+        code: 'EF506',
+        message: expect.stringMatching(/^none of the pictures can be read:\n/),
+      })
+  })
+  test('are warned of where nobody listens', async () => {
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
+    const { test } = await imageFolder(root, { size: 4 })
+    for (let pass = 0; pass < 2; pass++) await all(test.batches({ batch: 2, epoch: 0 }))
+    const told = warn.mock.calls.map(([message]) => String(message))
+    warn.mockRestore()
+    expect(told).toHaveLength(2)
+    expect(told[0]).toMatch(/^left out a damaged picture: .*0-cut\.jpg cannot be decoded as a picture/)
+  })
+  test('mended between runs are read again', async () => {
+    const folder = await made({ 'a/1.png': await flat(5), 'a/2.png': 'text', 'a/3.png': await flat(7) })
+    const seen = async (): Promise<readonly string[]> => {
+      const skipped: string[] = []
+      const { train, test } = await imageFolder(folder, { holdout: 0.3, size: 2, onSkip: (path) => skipped.push(path) })
+      for (const part of [train, test]) await all(part.batches({ batch: 1, epoch: 0 })).catch(() => [])
+      return skipped
+    }
+    expect(await seen()).toHaveLength(1)
+    await writeFile(join(folder, 'a/2.png'), await flat(6))
+    expect(await seen()).toHaveLength(0)
+  })
+})
+
+describe('leaving early', () => {
+  test('leaves nothing open: a program that does so ends', async () => {
+    const cache = fileURLToPath(new URL('../../node_modules/.cache', import.meta.url))
+    await mkdir(cache, { recursive: true })
+    // Beside the packages, so that Node finds them.
+    const place = await mkdtemp(join(cache, 'effuse-leave-'))
+    folders.push(place)
+    await build({
+      entryPoints: [fileURLToPath(new URL('leave-early.ts', import.meta.url))],
+      outfile: join(place, 'run.mjs'),
+      ...{ bundle: true, platform: 'node', format: 'esm', packages: 'external', target: 'node20' },
+      conditions: ['effuse-source', 'node', 'import'],
+    })
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [join(place, 'run.mjs'), ramps])
+    expect(stderr).toBe('')
+    expect(Number(/^ended after ([\d.]+) ms$/m.exec(stdout)?.[1])).toBeLessThan(5000)
+  })
+  test('an abort is told, also while a batch is awaited', async () => {
+    const { train } = await imageFolder(ramps, { holdout: 0.1 })
+    for (const isWaiting of [false, true]) {
+      const abort = new AbortController()
+      const batches = train.batches({ batch: 6, epoch: 0, signal: abort.signal })
+      await batches.next()
+      const next = isWaiting ? batches.next() : null
+      abort.abort(new Error('enough'))
+      await expect(next ?? batches.next()).rejects.toThrow('enough')
+      expect(await batches.next()).toEqual({ done: true, value: undefined })
+    }
+    await expect(
+      all(train.batches({ batch: 6, epoch: 0, signal: AbortSignal.abort(new Error('before')) })),
+    ).rejects.toThrow('before')
+  })
+  test('a request that makes no sense fails at the call', async () => {
+    const { train } = await imageFolder(flats)
+    expect(() => train.batches({ batch: 0, epoch: 0 })).toThrow(expect.objectContaining({ code: 'EF403' }))
+    expect(() => train.batches({ batch: 1, epoch: 0, size: [100_000, 8] })).toThrow(
+      expect.objectContaining({ code: 'EF403', message: expect.stringContaining('"size"') }),
+    )
+  })
+})
+
+test('fit learns from a folder and tests on it', async () => {
+  const files = await Promise.all(
+    Array.from({ length: 36 }, async (_, n) => {
+      const kind = n % 3
+      const path = `${n < 27 ? 'train' : 'test'}/${['black', 'grey', 'white'][kind]}/${n}.png`
+      return [path, await flat(100 * kind + n)] as const
+    }),
+  )
+  const data = await imageFolder(await made(Object.fromEntries(files)), { channels: 1, size: 8 })
+  using run = await fit(smallNet({ dropout: 0, stochasticDepth: 0, batchNorm: { momentum: 0.5 } }), {
+    data,
+    loss: crossEntropy(),
+    optimizer: adam({ learningRate: 0.01 }),
+    epochs: 12,
+    batch: 9,
+    backend: 'tfjs-wasm',
+  })
+  expect([run.epochs, run.steps, run.top1]).toEqual([12, 36, 1])
+})
