@@ -47,6 +47,30 @@ export const runShown = (program, args) =>
   })
 
 /**
+ * Runs a program in the repository's root, its progress (stderr) shown and its result (stdout) kept. Ctrl-C is the program's affair: it may
+ * want to end well.
+ * @param {string} program @param {readonly string[]} args
+ * @returns {Promise<{ code: number, output: string }>}
+ */
+export const runForOutput = async (program, args) => {
+  const ignore = () => {}
+  process.on('SIGINT', ignore)
+  try {
+    return await new Promise((resolve, reject) => {
+      const child = spawn(program, args, { cwd: root, stdio: ['inherit', 'pipe', 'inherit'] })
+      let output = ''
+      child.stdout.setEncoding('utf8').on('data', (/** @type {string} */ text) => {
+        output += text
+      })
+      child.on('error', reject)
+      child.on('close', (code) => resolve({ code: code ?? 1, output }))
+    })
+  } finally {
+    process.off('SIGINT', ignore)
+  }
+}
+
+/**
  * Runs a program in the repository's root and keeps what it prints. A program that is not there is `null`.
  * @param {string} program @param {readonly string[]} args
  * @returns {Promise<{ code: number, output: string } | null>}
