@@ -15,6 +15,10 @@ export const run = async (...argv: readonly string[]): Promise<Ran> => {
   return { code, out: out.join('\n'), err: err.join('\n') }
 }
 
+/** The flags of a command, as its help lists them. */
+export const flagsOf = async (command: string): Promise<readonly string[]> =>
+  [...(await run(command, '--help')).out.matchAll(/^ {2}(?:-\w, )?(--[a-z][\w-]*)/gm)].map((m) => m[1] ?? '')
+
 /** A network of one block on a few digits. */
 export const tinyRecipe: Partial<Recipe> = {
   model: 'b0',

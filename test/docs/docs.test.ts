@@ -6,6 +6,7 @@ import { errorCodes } from '../../src/ir/diagnostics.ts'
 import { opNames } from '../../src/ir/ops/index.ts'
 import { parse } from '../../src/ir/parse.ts'
 import { print } from '../../src/ir/print.ts'
+import { flagsOf } from '../cli/command.ts'
 import { passFactories } from '../../src/passes/registry.ts'
 import { opsPage } from '../../scripts/support/ops-page.ts'
 
@@ -33,4 +34,24 @@ describe('graphs in documents', () => {
   )
   test('there are some', () => expect(blocks.length).toBeGreaterThan(80))
   test.each(blocks)('%s %#: parses and prints as it stands', (_name, text) => expect(print(parse(text))).toBe(text))
+})
+
+describe('flags in documents', () => {
+  const commands = ['train', 'evaluate', 'predict', 'bench', 'inspect', 'explain', 'opt', 'doctor']
+  const flags = (text: string): readonly string[] =>
+    [...text.matchAll(/(?<![\w-])--[a-z][\w-]*/g)].map(([flag]) => flag).filter((flag) => flag !== '--help')
+  const unknown = async (named: readonly string[]): Promise<readonly string[]> => {
+    const known = (await Promise.all(commands.map(flagsOf))).flat()
+    expect(named.length).toBeGreaterThan(20)
+    return named.filter((flag) => !known.includes(flag))
+  }
+  test('command-line.md names no flag that there is not', async () => {
+    expect(await unknown(flags(doc('command-line.md')))).toEqual([])
+  })
+  test('from-nvidia.md has a twin that there is for each of theirs, and all flags of train', async () => {
+    const right = [...doc('from-nvidia.md').matchAll(/^\| .+? \| (.+) \|$/gm)].flatMap((m) => flags(m[1] ?? ''))
+    expect((await unknown(right)).filter((flag) => flag !== '--use_amp' && flag !== '--use_xla')).toEqual([])
+    const missing = (await flagsOf('train')).filter((flag) => !right.includes(flag))
+    expect(missing).toEqual(['--json', '--backend', '--help'])
+  })
 })

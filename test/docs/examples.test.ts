@@ -28,7 +28,10 @@ const docstrings = readdirSync(join(root, 'src'), { recursive: true, encoding: '
       code: (m[1] ?? '').replaceAll('*\\/', '*/').replace(/^\s*\* ?/gm, ''),
     })),
   )
-const pages = ['README.md', 'docs/models.md', 'docs/passes.md', 'docs/training.md', 'docs/fit.md', 'docs/data.md']
+const pages = [
+  'README.md',
+  ...['models', 'passes', 'training', 'fit', 'data', 'command-line'].map((name) => `docs/${name}.md`),
+]
 const documents = pages.flatMap((path) =>
   [...read(path).matchAll(/```ts\n([\s\S]*?)```/g)].map((m) => ({ name: path, code: m[1] ?? '' })),
 )
