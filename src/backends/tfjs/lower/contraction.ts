@@ -7,9 +7,9 @@ import type { Planner } from '../planner.ts'
 import {
   lowerConvFilterGradient,
   lowerConvInputGradient,
-  lowerDepthwiseFilterGradient,
   lowerDepthwiseInputGradient,
 } from './convolution-gradients.ts'
+import { lowerDepthwiseFilterGradient } from './depthwise-filter-gradient.ts'
 import { asBatch, product } from './product.ts'
 import { lowerByReference, made } from './shared.ts'
 

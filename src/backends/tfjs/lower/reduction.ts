@@ -10,13 +10,7 @@ import type { Operand } from '../plan-types.ts'
 import type { Planner } from '../planner.ts'
 import type { View } from '../view.ts'
 import { made } from './shared.ts'
-
-/** Neighbouring axes as one: an array [outer, reduced, inner] is reduced in the middle. */
-interface Group {
-  readonly outer: number
-  readonly reduced: number
-  readonly inner: number
-}
+import { type Group, planSum } from './sums.ts'
 
 /** The steps, last group of axes first; each works on what the one before left. */
 export const groupsOf = (shape: readonly number[], axes: readonly number[]): readonly Group[] => {
@@ -41,14 +35,6 @@ type Numbers = HostArray | Float64Array
 
 const sumGroup = (x: Numbers, { outer, reduced, inner }: Group): Float64Array => {
   const sums = new Float64Array(outer * inner)
-  if (inner === 1) {
-    for (let o = 0, at = 0; o < outer; o++) {
-      let sum = 0
-      for (let r = 0; r < reduced; r++, at++) sum += x[at] as number
-      sums[o] = sum
-    }
-    return sums
-  }
   for (let o = 0, at = 0; o < outer; o++) {
     const to = o * inner
     for (let r = 0; r < reduced; r++)
@@ -93,11 +79,15 @@ const reduceHost = (
 const lowerReduceSum: LowerFunction<'reduceSum'> = ({ node, attrs: { axes }, inputs: [x], types: [type], planner }) => {
   const operand = planner.dense(x)
   if (planner.device.host === null) return [kernelReduction('Sum', operand, axes, 'axis', type, planner)]
-  return [
-    x.type.dtype === 'int32'
-      ? reduceHost(operand, axes, type, planner, node.op, wrapped(sumGroup))
-      : reduceHost(operand, axes, type, planner, node.op, sumGroup),
-  ]
+  if (x.type.dtype === 'int32') return [reduceHost(operand, axes, type, planner, node.op, wrapped(sumGroup))]
+  // The first step goes over all elements; the others over what it left.
+  const [first, ...rest] = groupsOf(operand.shape, axes)
+  if (first === undefined) return [made(operand.slot, type)]
+  const { reads, finish } = planSum(operand, first, planner)
+  const slot = planner.host1(node.op, reads, type, (arrays, [target]) => {
+    target?.set(rest.reduce<Float64Array>(sumGroup, finish(arrays)))
+  })
+  return [made(slot, type)]
 }
 
 /** Between groups of axes int32 wraps, so that float64 stays exact. */

@@ -1,0 +1,144 @@
+/**
+ * Sums over neighbouring axes, finished by a loop in float64.
+ *
+ * On wasm XNNPACK's average pooling adds up the bulk, windows of rows by SIMD: five times faster than the loop, which then adds up the windows.
+ * A window is short, so a sum in float32 stays within a few roundings of the one in float64. What is not finite is summed again by the loop:
+ * XNNPACK loses NaN.
+ */
+import { elements } from '../../../ir/types.ts'
+import type { HostArray } from '../../backend.ts'
+import type { Operand } from '../plan-types.ts'
+import type { Planner } from '../planner.ts'
+
+/** Neighbouring axes as one: an array [outer, reduced, inner] is reduced in the middle. */
+export interface Group {
+  readonly outer: number
+  readonly reduced: number
+  readonly inner: number
+}
+
+/** A sum as a host loop takes it: what the loop has to read, in this order, and what it makes of these arrays: the sums [outer, inner]. */
+export interface PlannedSum {
+  readonly reads: readonly Operand[]
+  readonly finish: (arrays: readonly HostArray[]) => Float64Array
+}
+
+/** Plans the sums of an operand of any float type. */
+export const planSum = (x: Operand, group: Group, planner: Planner): PlannedSum => {
+  const pooling = planner.device.kind === 'wasm' && x.dtype === 'float32' ? poolingFor(group) : null
+  if (pooling === null) return { reads: [x], finish: ([data]) => sumRows(data as Float32Array, group) }
+  const { outer } = group
+  const { height, channels, window, rows } = pooling
+  const means: Operand = {
+    slot: planner.kernel(
+      'AvgPool',
+      { x: { ...x, shape: [outer, height, 1, channels] } },
+      { filterSize: [window, 1], strides: [window, 1], pad: 'valid' },
+      { dtype: x.dtype, shape: [outer, rows, 1, channels] },
+    ),
+    shape: [outer, rows, 1, channels],
+    dtype: x.dtype,
+  }
+  return {
+    reads: [x, means],
+    finish: ([data, windows]) => {
+      const sums = sumWindows(data as Float32Array, windows as Float32Array, group, pooling)
+      return sums.every(Number.isFinite) ? sums : sumRows(data as Float32Array, group)
+    },
+  }
+}
+
+/** The operand as an image [outer, height, 1, channels] and windows [window, 1] side by side; `rows` of them fit. */
+interface Pooling {
+  readonly height: number
+  readonly channels: number
+  readonly window: number
+  readonly rows: number
+}
+
+/** Below this the loop is faster than a kernel's call. */
+const pooledElementsMin = 1 << 14
+/** Channels that fill XNNPACK's vectors, and how many are too many to be worth adding up afterwards. */
+const [channelsMin, channelsMax] = [32, 1024]
+/** Rows of a window: as many as keep it both worth its while and exact to a few roundings. */
+const [windowMin, windowMax, windowElse] = [16, 96, 64]
+
+export const poolingFor = ({ outer, reduced, inner }: Group): Pooling | null => {
+  if (outer * reduced * inner < pooledElementsMin) return null
+  // Few channels are filled up with rows: [reduced, inner] is [reduced / m, m * inner] just as well.
+  for (let m = 1; m === 1 || m * inner <= channelsMax; m++) {
+    if (reduced % m !== 0 || m * inner < channelsMin) continue
+    const height = reduced / m
+    const window = windowOf(height)
+    if (window !== null) return { height, channels: m * inner, window, rows: Math.floor(height / window) }
+  }
+  return null
+}
+
+/** The longest window that leaves nothing over. */
+const windowOf = (height: number): number | null => {
+  for (let window = Math.min(windowMax, height); window >= windowMin; window--) if (height % window === 0) return window
+  return height >= windowElse ? windowElse : null
+}
+
+/** The means of the windows times their length, and the rows left over. */
+const sumWindows = (
+  x: Float32Array,
+  means: Float32Array,
+  { outer, reduced, inner }: Group,
+  { height, channels, window, rows }: Pooling,
+): Float64Array => {
+  const perRow = channels / inner
+  const sums = sumRows(means, { outer, reduced: rows * perRow, inner })
+  for (let i = 0; i < sums.length; i++) sums[i] = (sums[i] as number) * window
+  const over = (height - rows * window) * perRow
+  if (over > 0) {
+    for (let o = 0; o < outer; o++) addRows(sums, o * inner, x, (o * reduced + reduced - over) * inner, over, inner)
+  }
+  return sums
+}
+
+export const sumRows = (x: Float32Array, { outer, reduced, inner }: Group): Float64Array => {
+  const sums = new Float64Array(outer * inner)
+  for (let o = 0; o < outer; o++) {
+    if (inner === 1) sums[o] = sumRun(x, o * reduced, reduced)
+    else addRows(sums, o * inner, x, o * reduced * inner, reduced, inner)
+  }
+  return sums
+}
+
+/** sums[to + i] += x[at + r * inner + i] over all rows r, four at a time: a sum is loaded and stored once for four elements. */
+const addRows = (sums: Float64Array, to: number, x: Float32Array, at: number, rows: number, inner: number): void => {
+  let from = at
+  let row = 0
+  for (; row + 4 <= rows; row += 4, from += 4 * inner) {
+    for (let i = 0, a = from; i < inner; i++, a++) {
+      const four =
+        (x[a] as number) + (x[a + inner] as number) + ((x[a + 2 * inner] as number) + (x[a + 3 * inner] as number))
+      sums[to + i] = (sums[to + i] as number) + four
+    }
+  }
+  for (; row < rows; row++, from += inner)
+    for (let i = 0; i < inner; i++) sums[to + i] = (sums[to + i] as number) + (x[from + i] as number)
+}
+
+/** Four sums side by side: none waits for the one before. */
+const sumRun = (x: Float32Array, at: number, count: number): number => {
+  let [a, b, c, d] = [0, 0, 0, 0]
+  let i = at
+  for (const end = at + count - 3; i < end; i += 4) {
+    a += x[i] as number
+    b += x[i + 1] as number
+    c += x[i + 2] as number
+    d += x[i + 3] as number
+  }
+  for (; i < at + count; i++) a += x[i] as number
+  return a + b + (c + d)
+}
+
+/** The sums over all axes but the last, as for batch statistics. */
+export const channelGroup = (shape: readonly number[]): Group => ({
+  outer: 1,
+  reduced: elements(shape.slice(0, -1)),
+  inner: shape.at(-1) ?? 1,
+})
