@@ -6,19 +6,22 @@
  * counter = (element >> 2, run index low, run index high, replica); the element's value is word (element & 3) of the result
  */
 
-const multiplier0 = 0xd2511f53
-const multiplier1 = 0xcd9e8d57
-const weyl0 = 0x9e3779b9
-const weyl1 = 0xbb67ae85
+const multiplier0 = 0xd2511f53 | 0
+const multiplier1 = 0xcd9e8d57 | 0
+const weyl0 = 0x9e3779b9 | 0
+const weyl1 = 0xbb67ae85 | 0
 const rounds = 10
 
-/** Upper 32 bits of the product of two 32-bit numbers, by 16-bit halves: none of the sums passes 2^32. */
+/** Upper 32 bits of the product of two 32-bit numbers, by 16-bit halves. All words here are int32, bit for bit: engines keep those in registers. */
 const multiplyHigh = (a: number, b: number): number => {
-  const [aHigh, aLow, bHigh, bLow] = [a >>> 16, a & 0xffff, b >>> 16, b & 0xffff]
-  const low = Math.imul(aLow, bLow) >>> 16
-  const middle = (Math.imul(aHigh, bLow) >>> 0) + low
-  const other = (Math.imul(aLow, bHigh) >>> 0) + (middle & 0xffff)
-  return ((Math.imul(aHigh, bHigh) >>> 0) + (middle >>> 16) + (other >>> 16)) >>> 0
+  const aHigh = a >>> 16
+  const aLow = a & 0xffff
+  const bHigh = b >>> 16
+  const bLow = b & 0xffff
+  const middle = Math.imul(aHigh, bLow)
+  const other = Math.imul(aLow, bHigh)
+  const carry = ((middle & 0xffff) + (other & 0xffff) + (Math.imul(aLow, bLow) >>> 16)) >>> 16
+  return (Math.imul(aHigh, bHigh) + (middle >>> 16) + (other >>> 16) + carry) | 0
 }
 
 /** Four random words for a counter and a key, all unsigned 32-bit. `out` is filled and returned. */
@@ -31,18 +34,23 @@ export const philox4x32 = (
   k1: number,
   out: Uint32Array = new Uint32Array(4),
 ): Uint32Array => {
-  let [x0, x1, x2, x3, key0, key1] = [c0 >>> 0, c1 >>> 0, c2 >>> 0, c3 >>> 0, k0 >>> 0, k1 >>> 0]
+  let x0 = c0 | 0
+  let x1 = c1 | 0
+  let x2 = c2 | 0
+  let x3 = c3 | 0
+  let key0 = k0 | 0
+  let key1 = k1 | 0
   for (let round = 0; round < rounds; round++) {
     const high0 = multiplyHigh(multiplier0, x0)
-    const low0 = Math.imul(multiplier0, x0)
     const high1 = multiplyHigh(multiplier1, x2)
+    const low0 = Math.imul(multiplier0, x0)
     const low1 = Math.imul(multiplier1, x2)
-    x0 = (high1 ^ x1 ^ key0) >>> 0
-    x1 = low1 >>> 0
-    x2 = (high0 ^ x3 ^ key1) >>> 0
-    x3 = low0 >>> 0
-    key0 = (key0 + weyl0) >>> 0
-    key1 = (key1 + weyl1) >>> 0
+    x0 = high1 ^ x1 ^ key0
+    x1 = low1
+    x2 = high0 ^ x3 ^ key1
+    x3 = low0
+    key0 = (key0 + weyl0) | 0
+    key1 = (key1 + weyl1) | 0
   }
   out[0] = x0
   out[1] = x1

@@ -78,10 +78,12 @@ export const batchNormGradient: OpDef<'batchNormGradient'> = {
   decompose: ({ inputs: [x, scale, mean, inverse, dy], b }) => {
     const rows = rowsOf(x.shape)
     const [wide, g] = [b.cast(x, 'float32'), b.cast(dy, 'float32')]
-    const hat = b.mul(b.sub(wide, mean), inverse)
+    // The inverse deviation joins the sums, not the elements; the forward pass has x - mean too.
+    const centred = b.sub(wide, mean)
     const doffset = b.reduceSum(g, batchAxes(x.shape))
-    const dscale = b.reduceSum(b.mul(g, hat), batchAxes(x.shape))
-    const inner = b.sub(b.sub(g, b.div(doffset, rows)), b.mul(hat, b.div(dscale, rows)))
+    const dscale = b.mul(b.reduceSum(b.mul(g, centred), batchAxes(x.shape)), inverse)
+    const slope = b.mul(b.mul(dscale, inverse), 1 / rows)
+    const inner = b.sub(b.sub(g, b.mul(doffset, 1 / rows)), b.mul(centred, slope))
     return [b.cast(b.mul(inner, b.mul(scale, inverse)), x.dtype), dscale, doffset]
   },
   amp: [{ class: 'wide', inputs: [0, 4], outputs: [0] }],

@@ -31,8 +31,9 @@ export const siluGradient: OpDef<'siluGradient'> = {
   },
   decompose: ({ inputs: [x, dy], b }) => {
     const [wide, g] = [b.cast(x, 'float32'), b.cast(dy, 'float32')]
+    // s + silu(x) * (1 - s): the forward pass has both, and then x itself is needed no more.
     const s = b.sigmoid(wide)
-    return [b.cast(b.mul(g, b.mul(s, b.add(b.mul(wide, b.sub(1, s)), 1))), x.dtype)]
+    return [b.cast(b.mul(g, b.add(s, b.mul(b.mul(wide, s), b.sub(1, s)))), x.dtype)]
   },
   amp: ampAll('infer'),
   fusion: 'composite',
