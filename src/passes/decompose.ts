@@ -3,7 +3,7 @@ import { Edit, passError } from '../ir/edit.ts'
 import { liveOrder } from '../ir/graph.ts'
 import { opDef } from '../ir/ops/index.ts'
 import type { OpName } from '../ir/signatures.ts'
-import type { Graph, Node } from '../ir/types.ts'
+import { elements, type Graph, type Node } from '../ir/types.ts'
 import { definePass, type GraphPass } from './pass.ts'
 
 /** A composite may decompose into composites (cross-entropy into log-softmax), not into itself. */
@@ -30,10 +30,15 @@ export const decompose = (wanted: (node: Node) => boolean): GraphPass =>
     },
   })
 
-/** The same for these ops; its text form names them, so that it can be replayed. */
-export const decomposeOps = (ops: readonly OpName[]): GraphPass => {
+/** The same for these ops, with `above` only where a result has more elements; its text form names them, so that it can be replayed. */
+export const decomposeOps = (
+  ops: readonly OpName[],
+  { above = 0 }: { readonly above?: number | undefined } = {},
+): GraphPass => {
   const wanted = new Set(ops)
-  return definePass({ ...decompose((node) => wanted.has(node.op)), options: { ops } })
+  const isLarge = ({ types }: Node): boolean => types.some(({ shape }) => elements(shape) > above)
+  const pass = decompose((node) => wanted.has(node.op) && isLarge(node))
+  return definePass({ ...pass, options: above === 0 ? { ops } : { ops, above } })
 }
 
 const decomposeOnce = (graph: Graph, wanted: (node: Node) => boolean, report: (op: string) => void): Graph => {

@@ -10,7 +10,7 @@ import { foldBatchNorm } from './fold-batch-norm.ts'
 import { foldConstants } from './fold-constants.ts'
 import { hoistPrepare } from './hoist-prepare.ts'
 import { ampFactory } from './mixed-precision/factory.ts'
-import { isName, isNames, optionOf, plain, type PassFactory, type PassOptions } from './pass-factory.ts'
+import { isName, isNames, isNumber, optionOf, plain, type PassFactory, type PassOptions } from './pass-factory.ts'
 import { pipeline, type Pipeline } from './pipeline.ts'
 import { simplify } from './simplify/index.ts'
 import { toInference } from './to-inference.ts'
@@ -48,18 +48,23 @@ export const passFactories: readonly PassFactory[] = [
   ...trainingFactories,
   {
     name: 'decompose',
-    options: { ops: 'names of ops, a list; without it all composites' },
+    options: {
+      ops: 'names of ops, a list; without it all composites',
+      above: 'a number; only ops with a result of more elements',
+    },
     make: (options) => {
       const ops = optionOf('decompose', 'ops', options['ops'], 'a list of names', isNames)
-      if (ops === undefined) return decompose((n) => opDef(n.op).level === 'composite')
-      const unknown = ops.find((op) => !isOpName(op))
+      const above = optionOf('decompose', 'above', options['above'], 'a number', isNumber)
+      if (ops === undefined && above === undefined) return decompose((n) => opDef(n.op).level === 'composite')
+      const chosen = ops ?? opNames.filter((op) => opDef(op).level === 'composite')
+      const unknown = chosen.find((op) => !isOpName(op))
       if (unknown !== undefined)
         throw new EffuseError({
           code: 'EF302',
           message: `pass decompose: there is no op "${unknown}"`,
           hint: `did you mean ${nearest(unknown, opNames)}?`,
         })
-      return decomposeOps(ops.filter(isOpName))
+      return decomposeOps(chosen.filter(isOpName), { above })
     },
   },
 ]

@@ -43,12 +43,15 @@ describe('text form', () => {
     expect(parsePipeline('simplify, decompose{ops=["silu","softmax"]} ,cse').toString()).toBe(
       'simplify,decompose{ops=["silu","softmax"]},cse',
     )
+    const sized = 'decompose{ops=["ema"], above=4096}'
+    expect(parsePipeline(sized).toString()).toBe(sized)
     expect(parsePipeline(passFactories.map((f) => f.name).join(',')).passes.length).toBe(passFactories.length)
   })
   test.each([
     ['simplfy', 'EF301', /there is no pass "simplfy".*/],
     ['cse{deep=true}', 'EF302', /pass cse has no option "deep"; it has none/],
     ['decompose{ops=3}', 'EF302', /must be a list of names/],
+    ['decompose{above="much"}', 'EF302', /option "above" must be a number/],
     ['decompose{ops=["silu"]', 'EF302', /this "{" is not closed/],
     ['cse,,dce', 'EF302', /expected the name of a pass at column 5/],
     ['cse dce', 'EF302', /expected "," between passes/],

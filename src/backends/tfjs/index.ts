@@ -4,12 +4,12 @@ import { nodesOf } from '../../ir/graph.ts'
 import type { TargetInfo } from '../../ir/target.ts'
 import type { Graph } from '../../ir/types.ts'
 import { decomposeOps } from '../../passes/decompose.ts'
-import { planNames } from '../../passes/pass.ts'
+import { planNames, type Pass } from '../../passes/pass.ts'
 import type { Backend, Program } from '../backend.ts'
 import { makeDevice, type Device } from './device.ts'
 import { fuseTfjs } from './fuse-tfjs.ts'
 import { fusedActivations } from './fused-kinds.ts'
-import { decomposedOps, lowerNode } from './lowering-table.ts'
+import { decomposedOps, loopOps, lowerNode } from './lowering-table.ts'
 import { openInstance, openNamed, type Opened } from './open.ts'
 import { isHalf } from './planner.ts'
 import { makeRunnable } from './runnable.ts'
@@ -49,7 +49,7 @@ export const createTfjsBackend = async (options: TfjsOptions = {}): Promise<Back
     {
       name,
       target,
-      legalize: [decomposeOps(decomposedOps)],
+      legalize: legalizeFor(device),
       fuse: [fuseTfjs],
       createStore: () => makeTfjsStore(device),
       compile: async (program, cx) => {
@@ -74,6 +74,14 @@ const open = async ({ backend = 'auto', wasmPaths }: TfjsOptions): Promise<Opene
     return openNamed('cpu', undefined)
   }
 }
+
+/** With larger results the kernels of wasm are faster than a loop, many as they are: the loops take 4 to 8 ns per element. */
+const wasmLoopMax = 1 << 12
+
+const legalizeFor = ({ host, kind }: Device): readonly Pass[] => [
+  decomposeOps(host === null ? [...decomposedOps, ...loopOps] : decomposedOps),
+  ...(kind === 'wasm' ? [decomposeOps(loopOps, { above: wasmLoopMax })] : []),
+]
 
 /** tfjs computes in float32: half types would silently be wider than the program says. */
 const refuseHalf = (program: Program, { name }: Device): void => {

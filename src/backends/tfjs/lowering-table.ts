@@ -31,6 +31,11 @@ export const tfjsLowering: LoweringTable = {
 
 /** Ops that legalize takes apart. */
 export const decomposedOps: readonly OpName[] = opNames.filter((op) => tfjsLowering[op] === 'decompose')
+/** Ops that run as a loop over memory; legalize takes them apart where a device is better off so. */
+export const loopOps: readonly OpName[] = opNames.filter((op) => {
+  const lowering = tfjsLowering[op]
+  return typeof lowering === 'object' && 'inMemory' in lowering
+})
 
 /** Adds the steps of one node. @throws EffuseError EF405 where the device cannot run it. */
 export const lowerNode = (node: Node, inputs: readonly View[], planner: Planner): readonly View[] => {
@@ -41,8 +46,9 @@ export const lowerNode = (node: Node, inputs: readonly View[], planner: Planner)
       `${node.op} is taken apart by the pass decompose, which did not run`,
       opDef(node.op).summary,
     )
-  if (typeof lowering === 'object') throw planner.unsupported(lowering.unsupported)
-  return lowering({ node, attrs: node.attrs, inputs, types: node.types, planner } as unknown as Parameters<
-    typeof lowering
+  if (typeof lowering === 'object' && 'unsupported' in lowering) throw planner.unsupported(lowering.unsupported)
+  const lower = typeof lowering === 'object' ? lowering.inMemory : lowering
+  return lower({ node, attrs: node.attrs, inputs, types: node.types, planner } as unknown as Parameters<
+    typeof lower
   >[0])
 }

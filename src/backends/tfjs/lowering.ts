@@ -20,9 +20,15 @@ export interface Unsupported {
 }
 export const unsupported = (reason: string): Unsupported => ({ unsupported: reason })
 
+/** A loop over memory where the device's can be reached, else the op's own decomposition. */
+export interface InMemory<K extends OpName> {
+  readonly inMemory: LowerFunction<K>
+}
+export const inMemory = <K extends OpName>(lower: LowerFunction<K>): InMemory<K> => ({ inMemory: lower })
+
 /**
  * A function: kernels of tfjs, or loops over memory. 'decompose': the op's own decomposition, by the backend's legalize passes.
  * 'host': the op's reference semantics over the backend's memory; wasm and cpu only, right and slow, for rare ops.
  */
-export type Lowering<K extends OpName> = LowerFunction<K> | 'decompose' | 'host' | Unsupported
+export type Lowering<K extends OpName> = LowerFunction<K> | InMemory<K> | 'decompose' | 'host' | Unsupported
 export type LoweringTable = { readonly [K in OpName]: Lowering<K> }

@@ -27,13 +27,16 @@ const plainProduct = (a: Operand, b: Operand, flags: Flags, type: Type, planner:
     type,
   )
 
-/** XNNPACK packs the right operand anew whenever it is another buffer: 4 ns per element, where Transpose takes 1. */
+/** XNNPACK packs the right operand anew whenever it is another buffer: about so many times as long as Transpose takes per element. */
 const packingCost = 4
+/** Where rows of the result lie a multiple of 4096 bytes apart, Transpose's writes fall on the same few lines of the cache. */
+const transposeCost = ({ shape }: Operand): number => ((shape[1] ?? 1) % 1024 === 0 ? 6 : 1)
 
 /** A transposed left operand may as well stand on the right, where the right one is larger: AT B = (BT A)T. */
 const isBetterTurned = (a: Operand, b: Operand, { transposeA, transposeB }: Flags, type: Type): boolean => {
   const [left, right] = [elements(a.shape), elements(b.shape)]
-  return transposeA && !transposeB && packingCost * left + right + elements(type.shape) < packingCost * right + left
+  const turned = packingCost * left + transposeCost(b) * right + elements(type.shape)
+  return transposeA && !transposeB && turned < packingCost * right + transposeCost(a) * left
 }
 
 const turnedProduct = (a: Operand, b: Operand, type: Type, planner: Planner): number => {

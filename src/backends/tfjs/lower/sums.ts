@@ -5,7 +5,6 @@
  * A window is short, so a sum in float32 stays within a few roundings of the one in float64. What is not finite is summed again by the loop:
  * XNNPACK loses NaN.
  */
-import { elements } from '../../../ir/types.ts'
 import type { HostArray } from '../../backend.ts'
 import type { Operand } from '../plan-types.ts'
 import type { Planner } from '../planner.ts'
@@ -25,31 +24,39 @@ export interface PlannedSum {
 
 /** Plans the sums of an operand of any float type. */
 export const planSum = (x: Operand, group: Group, planner: Planner): PlannedSum => {
-  const pooling = planner.device.kind === 'wasm' && x.dtype === 'float32' ? poolingFor(group) : null
-  if (pooling === null) return { reads: [x], finish: ([data]) => sumRows(data as Float32Array, group) }
-  const { outer } = group
-  const { height, channels, window, rows } = pooling
-  const means: Operand = {
-    slot: planner.kernel(
-      'AvgPool',
-      { x: { ...x, shape: [outer, height, 1, channels] } },
-      { filterSize: [window, 1], strides: [window, 1], pad: 'valid' },
-      { dtype: x.dtype, shape: [outer, rows, 1, channels] },
-    ),
-    shape: [outer, rows, 1, channels],
-    dtype: x.dtype,
-  }
+  const planned = planMeans(x, group, planner)
+  if (planned === null) return { reads: [x], finish: ([data]) => sumRows(data as Float32Array, group) }
+  const { means, pooling } = planned
   return {
     reads: [x, means],
     finish: ([data, windows]) => {
       const sums = sumWindows(data as Float32Array, windows as Float32Array, group, pooling)
-      return sums.every(Number.isFinite) ? sums : sumRows(data as Float32Array, group)
+      return areFinite(sums) ? sums : sumRows(data as Float32Array, group)
     },
   }
 }
 
+/** The means of windows of rows by a kernel, [outer, rows, 1, channels]; null where a loop over the elements is faster. */
+export const planMeans = (
+  x: Operand,
+  group: Group,
+  planner: Planner,
+): { readonly means: Operand; readonly pooling: Pooling } | null => {
+  const pooling = planner.device.kind === 'wasm' && x.dtype === 'float32' ? poolingFor(group) : null
+  if (pooling === null) return null
+  const { height, channels, window, rows } = pooling
+  const shape = [group.outer, rows, 1, channels]
+  const slot = planner.kernel(
+    'AvgPool',
+    { x: { ...x, shape: [group.outer, height, 1, channels] } },
+    { filterSize: [window, 1], strides: [window, 1], pad: 'valid' },
+    { dtype: x.dtype, shape },
+  )
+  return { means: { slot, shape, dtype: x.dtype }, pooling }
+}
+
 /** The operand as an image [outer, height, 1, channels] and windows [window, 1] side by side; `rows` of them fit. */
-interface Pooling {
+export interface Pooling {
   readonly height: number
   readonly channels: number
   readonly window: number
@@ -58,15 +65,15 @@ interface Pooling {
 
 /** Below this the loop is faster than a kernel's call. */
 const pooledElementsMin = 1 << 14
-/** Channels that fill XNNPACK's vectors, and how many are too many to be worth adding up afterwards. */
-const [channelsMin, channelsMax] = [32, 1024]
+/** Channels that fill XNNPACK's vectors. It keeps a row of them on the stack, 64 KiB in tfjs, and writes past its end without a word. */
+const [channelsMin, channelsMax] = [32, 4096]
 /** Rows of a window: as many as keep it both worth its while and exact to a few roundings. */
 const [windowMin, windowMax, windowElse] = [16, 96, 64]
 
 export const poolingFor = ({ outer, reduced, inner }: Group): Pooling | null => {
   if (outer * reduced * inner < pooledElementsMin) return null
   // Few channels are filled up with rows: [reduced, inner] is [reduced / m, m * inner] just as well.
-  for (let m = 1; m === 1 || m * inner <= channelsMax; m++) {
+  for (let m = 1; m * inner <= channelsMax; m++) {
     if (reduced % m !== 0 || m * inner < channelsMin) continue
     const height = reduced / m
     const window = windowOf(height)
@@ -79,6 +86,13 @@ export const poolingFor = ({ outer, reduced, inner }: Group): Pooling | null => 
 const windowOf = (height: number): number | null => {
   for (let window = Math.min(windowMax, height); window >= windowMin; window--) if (height % window === 0) return window
   return height >= windowElse ? windowElse : null
+}
+
+/** Sums of float32 numbers are far from where float64 ends, and so is the sum of the sums. */
+const areFinite = (sums: Float64Array): boolean => {
+  let total = 0
+  for (let i = 0; i < sums.length; i++) total += sums[i] as number
+  return Number.isFinite(total)
 }
 
 /** The means of the windows times their length, and the rows left over. */
@@ -135,10 +149,3 @@ const sumRun = (x: Float32Array, at: number, count: number): number => {
   for (; i < at + count; i++) a += x[i] as number
   return a + b + (c + d)
 }
-
-/** The sums over all axes but the last, as for batch statistics. */
-export const channelGroup = (shape: readonly number[]): Group => ({
-  outer: 1,
-  reduced: elements(shape.slice(0, -1)),
-  inner: shape.at(-1) ?? 1,
-})
