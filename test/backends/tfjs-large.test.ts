@@ -1,12 +1,14 @@
-/** What only large operands reach on tfjs-wasm: sums by pooling, products turned round, taps of depthwise gradients in groups. */
+/** What only large operands reach on tfjs-wasm: sums by pooling, products turned round, taps in groups, long rows, optimizers by kernels. */
 import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Backend } from '../../src/backends/backend.ts'
 import { runCase } from '../../src/backends/conformance.ts'
 import { createTfjsBackend } from '../../src/backends/tfjs/index.ts'
+import { repetitions } from '../../src/backends/tfjs/lower/long-rows.ts'
 import { poolingFor } from '../../src/backends/tfjs/lower/sums.ts'
 import { Builder } from '../../src/ir/build.ts'
 import { elements, type Graph } from '../../src/ir/types.ts'
+import type { Value } from '../../src/ir/value.ts'
 
 let wasm: Backend
 beforeAll(async () => {
@@ -72,6 +74,7 @@ describe('sums by pooling', () => {
     { shape: [1 << 16], axes: [0], what: 'one long sum' },
     { shape: [2, 48 * 64 * 16], axes: [1], what: 'two long sums' },
     { shape: [4, 96, 96, 3], axes: [0, 1, 2], what: 'few channels' },
+    { shape: [32, 4096], axes: [0], what: 'as many channels as the stack is sure to hold' },
   ])('take $what: $shape over $axes', async ({ shape, axes }) => {
     expect(await kernelsOf(sumGraph(shape, axes))).toContain('AvgPool')
     for (const shift of [0, 1000]) {
@@ -79,6 +82,16 @@ describe('sums by pooling', () => {
       const deviation = await runCase(wasm, { op: 'reduceSum', graph: sumGraph(shape, axes), inputs })
       expect(deviation?.ratio ?? 0).toBeLessThanOrEqual(1)
     }
+  })
+
+  test('are no sums of so many channels that the stack overflows', async () => {
+    const shape = [27, 32_391]
+    const graph = sumGraph(shape, [0])
+    for (let round = 0; round < 3; round++)
+      expect(
+        (await runCase(wasm, { op: 'reduceSum', graph, inputs: { x: noise(elements(shape)) } }))?.ratio,
+      ).toBeLessThanOrEqual(1)
+    expect(await kernelsOf(graph)).not.toContain('AvgPool')
   })
 
   test.each([
@@ -155,3 +168,103 @@ test.each(['wasm', 'cpu'])(
     expect(deviation?.ratio ?? 0).toBeLessThanOrEqual(1)
   },
 )
+
+describe('vectors along few channels', () => {
+  test('are written several times only where that divides the rows and stays small', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 100_000 }), fc.integer({ min: 1, max: 2000 }), (rows, channels) => {
+        const count = repetitions(rows, channels)
+        if (count === null) return
+        expect(rows % count).toBe(0)
+        expect(count * 8).toBeLessThanOrEqual(rows)
+        expect(count * channels).toBeGreaterThanOrEqual(512)
+        expect(count * channels).toBeLessThanOrEqual(4096)
+      }),
+    )
+  })
+
+  const shape = [3, 20, 16, 24]
+  test.each([
+    ['of the last axis', [24], [3]],
+    ['per sample', [3, 24], [0, 3]],
+    ['of another axis, which stay as they are', [16], [2]],
+  ] as const)('%s', async (_name, small, axes) => {
+    const b = new Builder('vector')
+    const [x, vector] = [
+      b.input('x', { dtype: 'float32', shape }),
+      b.broadcast(b.input('v', { dtype: 'float32', shape: [...small] }), shape, [...axes]),
+    ]
+    const graph = b.finish({ right: b.sub(x, vector), left: b.div(vector, x), twice: b.mul(vector, x) })
+    const inputs = { x: noise(elements(shape), 3), v: noise(elements(small), 0.5) }
+    const deviation = await runCase(wasm, { op: 'div', graph, inputs })
+    expect(deviation?.ratio ?? 0).toBeLessThanOrEqual(1)
+    const repeats = (await kernelsOf(graph)).filter((kernel) => kernel === 'repeat')
+    expect(repeats.length).toBe(axes.at(-1) === 3 ? 1 : 0)
+  })
+})
+
+describe.each([true, false])('large variables, finite: %s', (holds) => {
+  const size = 9000
+  const graphOf = (
+    slots: number,
+    emit: (b: Builder, values: readonly Value[], scalars: Scalars) => readonly Value[],
+  ) => {
+    const b = new Builder('optimizer')
+    const values = Array.from({ length: slots }, (_, i) => b.input(`x${i}`, { dtype: 'float32', shape: [size] }))
+    const scalars = {
+      rate: b.input('rate', { dtype: 'float32', shape: [] }),
+      step: b.input('step', { dtype: 'int32', shape: [] }),
+      finite: b.input('finite', { dtype: 'bool', shape: [] }),
+    }
+    const results = emit(b, values, scalars)
+    return b.finish(Object.fromEntries(results.map((value, i) => [`y${i}`, value])))
+  }
+  interface Scalars {
+    readonly rate: Value
+    readonly step: Value
+    readonly finite: Value
+  }
+  const optimizers = {
+    rmsprop: graphOf(4, (b, x, { rate, finite }) =>
+      b.emit('rmsprop', [...x, rate, finite], { rho: 0.9, momentum: 0.9, epsilon: 1e-3 }),
+    ),
+    sgd: graphOf(3, (b, x, { rate, finite }) => b.emit('sgd', [...x, rate, finite], { momentum: 0.9, nesterov: true })),
+    adam: graphOf(4, (b, x, { rate, step, finite }) =>
+      b.emit('adam', [...x, rate, step, finite], { beta1: 0.9, beta2: 0.99, epsilon: 1e-3, weightDecay: 0.1 }),
+    ),
+    ema: graphOf(2, (b, x, { step, finite }) => b.emit('ema', [...x, step, finite], { decay: 0.9 })),
+  }
+  test.each(['rmsprop', 'sgd', 'adam', 'ema'] as const)('%s by kernels', async (op) => {
+    const inputs = {
+      ...Object.fromEntries([0, 1, 3].map((i) => [`x${i}`, noise(size, i === 3 ? 1 : 0)])),
+      x2: noise(size, 1), // squares are not negative
+      rate: [0.01],
+      step: [4],
+      finite: [holds ? 1 : 0],
+    }
+    const deviation = await runCase(wasm, { op, graph: optimizers[op], inputs })
+    expect(deviation?.ratio ?? 0).toBeLessThanOrEqual(1)
+  })
+})
+
+test('finds what is not finite in large operands, wherever it stands, and takes no large number for it', async () => {
+  const sizes = [17, 20_011, 1 << 15]
+  const b = new Builder('finite')
+  const operands = sizes.map((size, i) => b.input(`x${i}`, { dtype: 'float32', shape: [size] }))
+  const graph = b.finish({ finite: b.emit1('allFinite', operands, {}) })
+  const places = [null, [0, 16], [1, 0], [1, 20_010], [2, 0], [2, 12_345], [2, (1 << 15) - 1]] as const
+  for (const value of [Number.NaN, Infinity, -Infinity, 3.4e38])
+    for (const place of places) {
+      const data = sizes.map((size) => noise(size))
+      if (place !== null) {
+        const [operand, element] = place
+        // Neighbours of its own kind make a window overflow where the number itself is finite.
+        for (let row = 0; row < 8; row++) (data[operand] as Float32Array)[Math.max(0, element - row * 32)] = value
+      }
+      const inputs = Object.fromEntries(data.map((x, i) => [`x${i}`, x]))
+      expect(await runCase(wasm, { op: 'allFinite', graph, inputs })).toMatchObject({
+        want: place === null || value === 3.4e38 ? 1 : 0,
+        error: 0,
+      })
+    }
+})

@@ -30,7 +30,7 @@ export class Planner {
   readonly ownSlots = new Set<Slot>()
   readonly slotBytes: number[] = []
   readonly #literals = new Map<string, Slot>()
-  readonly #dense = new Map<string, View>()
+  readonly #made = new Map<string, Slot>()
   #node: Node | null = null
   readonly #options: PlannerOptions
   /** Where constants kept beside the graph are. */
@@ -107,14 +107,17 @@ export class Planner {
   /** The same value with at least `shape` in memory; made once for all users. */
   expanded(view: View, shape: readonly number[]): View {
     if (view.shape.every((size, axis) => size === shape[axis])) return view
-    const key = `${view.slot}:${view.shape.join()}>${shape.join()}`
-    const known = this.#dense.get(key)
-    if (known !== undefined) return { ...known, type: view.type }
-    const type: Type = { dtype: view.type.dtype, shape }
-    const slot = this.device.host === null ? this.#tiled(view, shape) : this.#copied(view, shape)
-    const made: View = { ...denseView(slot, type), type: view.type, shape }
-    this.#dense.set(key, made)
-    return made
+    const slot = this.once(`${view.slot}:${view.shape.join()}>${shape.join()}`, () =>
+      this.device.host === null ? this.#tiled(view, shape) : this.#copied(view, shape),
+    )
+    return { slot, shape, type: view.type, splat: null }
+  }
+
+  /** What `make` adds to the plan, made once for all who ask for it by this key. */
+  once(key: string, make: () => Slot): Slot {
+    const slot = this.#made.get(key) ?? make()
+    this.#made.set(key, slot)
+    return slot
   }
 
   /** Movement in JavaScript: the elements of `source` read along strides (0 repeats) in the order of `type.shape`. */

@@ -12,6 +12,7 @@ import type { LowerFunction, Lowering } from '../lowering.ts'
 import type { Operand } from '../plan-types.ts'
 import type { Planner } from '../planner.ts'
 import { collapsedShapes, jointShape, type View } from '../view.ts'
+import { withLongRows } from './long-rows.ts'
 import { as, lowerByReference, stored } from './shared.ts'
 
 /** An op of one or two operands, by any name. */
@@ -84,12 +85,9 @@ const binaryView = (kernel: string, a: View, b: View, type: Type, planner: Plann
   const {
     operands: [xShape = [], yShape = []],
   } = collapsedShapes([x, y])
-  const slot = planner.kernel(
-    kernel,
-    { a: as(stored(x), xShape), b: as(stored(y), yShape) },
-    {},
-    { dtype: type.dtype, shape },
-  )
+  const collapsed = [as(stored(x), xShape), as(stored(y), yShape)] as const
+  const [left, right] = planner.device.kind === 'wasm' ? withLongRows(collapsed, planner) : collapsed
+  const slot = planner.kernel(kernel, { a: left, b: right }, {}, { dtype: type.dtype, shape })
   return { slot, shape, type, splat: null }
 }
 
