@@ -1,7 +1,8 @@
 /** compile(): options -> graph -> passes -> backend -> Executable. Decides nothing itself; every step has its file. */
-import type { Backend, Store, VariableSpec } from './backends/backend.ts'
+import type { Backend, Engine, Store, VariableSpec } from './backends/backend.ts'
 import { hostArrayOf, type Binding } from './backends/backend.ts'
 import { selectBackend } from './backends/select.ts'
+import { ampFigures, ampRequest, engineFor, withEnvironmentScale } from './executable/amp.ts'
 import { makeExecutable, type Executable } from './executable/executable.ts'
 import { checkOptions, type CompileOptions } from './executable/options.ts'
 import {
@@ -22,6 +23,7 @@ import { variablesOf } from './ir/graph.ts'
 import { sameType, showType, type Graph, type Type } from './ir/types.ts'
 import type { Signature } from './ir/value.ts'
 import { derivedPrefix } from './passes/hoist-prepare.ts'
+import type { AmpSettings } from './passes/mixed-precision/options.ts'
 import { planNames, type Plans } from './passes/pass.ts'
 import { accumulatedSteps } from './passes/train/accumulate.ts'
 import { inferencePipeline, trainingPipeline } from './passes/pipelines.ts'
@@ -65,13 +67,20 @@ const compileFor = async <I extends Signature, O extends Signature>(
   backendReason: string,
   ownsBackend: boolean,
 ): Promise<Executable<I, O>> => {
-  const { declared, plans, records, specs, steps } = planFor(model as unknown as Model, options, backend)
+  const amp = ampRequest(options.amp)
+  const engine = engineFor(backend, amp)
+  const { declared, plans, records, specs, steps } = planFor(
+    model as unknown as Model,
+    options,
+    engine,
+    amp?.settings ?? null,
+  )
   const seed = options.seed ?? 0
   const handle = await variablesFor(backend, specs, options.variables, seed)
   const derived = backend.createStore()
   const close: (() => void)[] = [() => derived.dispose(), () => releaseStore(handle)]
   try {
-    const runnable = await backend.compile(
+    const runnable = await engine.compile(
       { name: model.name, plans, variables: specsOf(plansOf(plans)) },
       {
         bind: (spec) => bindingOf(spec, handle, derived, seed),
@@ -84,7 +93,7 @@ const compileFor = async <I extends Signature, O extends Signature>(
     if (options.variables !== undefined && handleOf(options.variables) === null)
       await variables.load(options.variables as WeightsSource)
     const parts = { name: model.name, backend, backendReason, ownsBackend, runnable, plans, declared, handle, derived }
-    return makeExecutable<I, O>({ ...parts, variables, records, seed, steps })
+    return makeExecutable<I, O>({ ...parts, variables, records, seed, steps, amp: ampFigures(records, backend) })
   } catch (error) {
     // Nothing of a failed compilation stays on the device.
     for (const dispose of close) dispose()
@@ -101,23 +110,23 @@ interface Planned {
 }
 
 /** The declared graph and what the pipeline makes of it, with the variables that users see. */
-const planFor = (model: Model, options: CompileOptions, backend: Backend): Planned => {
+const planFor = (model: Model, options: CompileOptions, engine: Engine, amp: AmpSettings | null): Planned => {
   options.signal?.throwIfAborted()
-  const training = stepOptionsOf(model)
+  const training = withEnvironmentScale(stepOptionsOf(model))
   if (training !== null && options.batch === undefined) throw missingBatch(model.name)
   const declared = model.at({ batch: options.batch ?? 1 })
   const xla = options.xla ?? true
   const { simplify = true, fusion = true } = typeof xla === 'boolean' ? { simplify: xla, fusion: xla } : xla
-  const switches = { simplify, fusion }
+  const switches = { simplify, fusion, amp }
   const standard =
-    training === null ? inferencePipeline(backend, switches) : trainingPipeline(backend, switches, training)
+    training === null ? inferencePipeline(engine, switches) : trainingPipeline(engine, switches, training)
   const { verify, debug } = debugOptions()
   const pipeline = options.passes?.(standard) ?? standard
   const { plans, records } = runPipeline(
     pipeline,
     { run: declared },
     {
-      target: backend.target,
+      target: engine.target,
       verify: options.verify ?? verify,
       checkMeaning: options.verify,
       debug,

@@ -81,6 +81,7 @@ export type {
   Backend,
   Binding,
   CompileContext,
+  Engine,
   DeviceTensor,
   FeedTensor,
   HostArray,

@@ -28,6 +28,7 @@ export { cosine, exponential, linearCosine, piecewise, type Schedule, warmup } f
 export { type StepOptions, type StepOutputs, trainingStep } from './passes/train/step.ts'
 export { gradients } from './passes/autodiff/gradients.ts'
 export { compile } from './compile.ts'
+export type { AmpFigures, MixedPrecision } from './executable/amp.ts'
 export type { CompileOptions, BackendName, XlaSwitches } from './executable/options.ts'
 export type { Executable } from './executable/executable.ts'
 export type { Explanation } from './executable/explain.ts'

@@ -110,16 +110,22 @@ export interface CompileContext {
     | undefined
 }
 
-export interface Backend {
-  /** 'reference', 'tfjs-wasm' … */
-  readonly name: string
+/** What turns programs into runnables on some device. */
+export interface Engine {
   readonly target: TargetInfo
   /** Its own passes, between AMP and simplify: decompositions chosen for it. */
   readonly legalize: readonly Pass[]
   /** Its own fusions, after hoistPrepare; run only with `xla`. */
   readonly fuse: readonly Pass[]
-  createStore(): Store
   compile(program: Program, cx: CompileContext): Promise<Runnable>
+}
+
+export interface Backend extends Engine {
+  /** 'reference', 'tfjs-wasm' … */
+  readonly name: string
+  /** The same device with half types by rounding after each op, for `amp: { emulate: true }`; absent: it has them, or cannot round. */
+  readonly emulatingHalf?: Engine | undefined
+  createStore(): Store
   dispose(): void
 }
 

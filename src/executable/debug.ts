@@ -9,6 +9,10 @@ export const environmentVariables = {
   EFFUSE_PRINT_AFTER: 'names of passes, comma between: print the graph after them on stderr',
   EFFUSE_VERIFY: '1: verify the graph after each pass',
   EFFUSE_TRACE: 'a folder: save the graph after each pass there, as text',
+  EFFUSE_AMP_ALLOW: 'names of ops, comma between: mixed precision computes them in half too; `!op` takes one out',
+  EFFUSE_AMP_DENY: 'names of ops, comma between: mixed precision leaves them in float32; `!op` takes one out',
+  EFFUSE_AMP_KEEP: 'globs of paths, comma between: mixed precision leaves these layers in float32',
+  EFFUSE_AMP_LOSS_SCALE: "0: a training step's `lossScale: 'auto'` scales nothing under float16 either",
 } as const
 
 export const debugOptions = (): { readonly verify: boolean; readonly debug: DebugOptions | undefined } => {

@@ -6,6 +6,7 @@ import type { Graph, Type } from '../ir/types.ts'
 import type { Signature } from '../ir/value.ts'
 import type { Plans } from '../passes/pass.ts'
 import type { PassRecord } from '../passes/runner.ts'
+import type { AmpFigures } from './amp.ts'
 import { explainNode, type Explanation } from './explain.ts'
 import { prepareFeeds, type Feeds } from './feeds.ts'
 import { makeResult, type Result, type Results } from './results.ts'
@@ -31,8 +32,8 @@ export interface Executable<I extends Signature = Signature, O extends Signature
   explain(pathOrNode: string): Explanation
   /** Of one run with all its plans: of `micro` and `apply` together where gradients accumulate. */
   readonly plan: PlanFigures
-  /** Null: no mixed precision was asked for. */
-  readonly amp: null
+  /** What mixed precision came to: casts, and the proof that there are no fewer. Null: none was asked for. */
+  readonly amp: AmpFigures | null
   /** Name of the backend in use. */
   readonly backend: string
   /** Why this backend. */
@@ -57,6 +58,7 @@ export interface ExecutableParts {
   readonly seed: number
   /** Micro-batches for each update of a training step. */
   readonly steps: number
+  readonly amp: AmpFigures | null
 }
 
 /** The executable for typed inputs and outputs; the types are the model's and were checked when it was declared. */
@@ -144,7 +146,7 @@ export const makeExecutable = <I extends Signature, O extends Signature>(parts: 
     passes: parts.records,
     explain: (pathOrNode: string) => explainNode(pathOrNode, parts),
     plan: runnable.plan,
-    amp: null,
+    amp: parts.amp,
     backend: backend.name,
     backendReason: parts.backendReason,
     profile: (given: Feeds<I>) => enqueue(given, turns.profile),

@@ -3,6 +3,7 @@ import type { Backend } from '../backends/backend.ts'
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
 import { nearest } from '../ir/parse.ts'
 import type { Pipeline } from '../passes/pipeline.ts'
+import { ampOptionFault, type MixedPrecision } from './amp.ts'
 import type { Variables } from './variables.ts'
 import type { WeightsSource } from './weights.ts'
 
@@ -29,8 +30,8 @@ export interface CompileOptions {
   readonly backend?: BackendName | Backend | undefined
   /** Size of the symbolic dimension `batch`; default 1. */
   readonly batch?: number | undefined
-  /** Mixed precision. Default false. */
-  readonly amp?: false | undefined
+  /** Mixed precision: true is float16 with the fewest casts. Default false. docs/amp.md. */
+  readonly amp?: boolean | MixedPrecision | undefined
   /** Whole-graph simplification and fusion (default), or op by op as written (`false`), or single switches. */
   readonly xla?: boolean | XlaSwitches | undefined
   /** Variables of another executable (shared on the same backend, copied between backends), or weights to load. */
@@ -53,7 +54,10 @@ const checks: { readonly [K in keyof Required<CompileOptions>]: readonly [string
     (v) => backendNames.some((name) => name === v) || (typeof v === 'object' && v !== null && 'createStore' in v),
   ],
   batch: ['a positive integer', (v) => Number.isSafeInteger(v) && Number(v) > 0],
-  amp: ['false (mixed precision is not there yet)', (v) => v === false],
+  amp: [
+    'true, false or { dtype, strategy, allow, deny, keep, strict, emulate }',
+    (v) => typeof v === 'boolean' || (typeof v === 'object' && v !== null && !Array.isArray(v)),
+  ],
   xla: [
     'true, false or { simplify, fusion }',
     (v) =>
@@ -89,4 +93,6 @@ export const checkOptions = (options: CompileOptions): void => {
         message: `option "${name}" must be ${expects}, got ${showGiven(value)}`,
       })
   }
+  const fault = typeof options.amp === 'object' ? ampOptionFault(options.amp) : null
+  if (fault !== null) throw new EffuseError({ code: 'EF403', ...fault })
 }

@@ -19,6 +19,8 @@ import { dce } from './dce.ts'
 import { foldBatchNorm } from './fold-batch-norm.ts'
 import { foldConstants } from './fold-constants.ts'
 import { hoistPrepare } from './hoist-prepare.ts'
+import { amp } from './mixed-precision/amp.ts'
+import type { AmpSettings } from './mixed-precision/options.ts'
 import { simplify } from './simplify/index.ts'
 import { toInference } from './to-inference.ts'
 
@@ -32,12 +34,14 @@ export interface PipelineSwitches {
   /** Simplify, fold, hoist. */
   readonly simplify: boolean
   readonly fusion: boolean
+  /** Mixed precision; absent or null: none. */
+  readonly amp?: AmpSettings | null | undefined
 }
 
 /** Inference and everything else that updates nothing. */
 export const inferencePipeline = (
   backend: BackendPasses,
-  { simplify: simplified, fusion }: PipelineSwitches,
+  { simplify: simplified, fusion, amp: precision = null }: PipelineSwitches,
 ): Pipeline =>
   pipeline([
     toInference, //                       first: nothing below knows model-form ops
@@ -49,6 +53,7 @@ export const inferencePipeline = (
           foldBatchNorm, //                   before legalize, which takes batch norms apart
         ]
       : []),
+    ...(precision === null ? [] : [amp(precision)]), // on composites still: they are classified as they stand
     ...backend.legalize, //               composites that the backend has no kernel for
     ...(simplified
       ? [
@@ -65,7 +70,7 @@ export const inferencePipeline = (
 /** A training step; what each pass leaves for the next stands in train/gradient-outputs.ts. */
 export const trainingPipeline = (
   backend: BackendPasses,
-  { simplify: simplified, fusion }: PipelineSwitches,
+  { simplify: simplified, fusion, amp: precision = null }: PipelineSwitches,
   step: StepOptions,
 ): Pipeline => {
   const {
@@ -77,8 +82,8 @@ export const trainingPipeline = (
     lossScale = 'auto',
     accumulate: steps = 1,
   } = step
-  // In float32 nothing underflows: 'auto' scales under float16 only.
-  const scale = lossScale === 'auto' ? 'none' : lossScale
+  // In float32 nothing underflows, and bfloat16 has its range: 'auto' scales under float16 only.
+  const scale = lossScale !== 'auto' ? lossScale : precision?.dtype === 'float16' ? 'dynamic' : 'none'
   return pipeline([
     toTraining({ frozen }), //                first: nothing below knows model-form ops
     decomposeOps(['composite']), //           users' ops by their bodies, which differentiate
@@ -95,6 +100,7 @@ export const trainingPipeline = (
     applyOptimizer(ruleOf(optimizer), scale),
     ...(emaDecay === undefined ? [] : [movingAverages(emaDecay)]), // of the values that this step gives
     ...(simplified ? [simplify, foldConstants, cse] : []),
+    ...(precision === null ? [] : [amp(precision)]), // forward and backward are one graph, cut once
     ...backend.legalize,
     ...(simplified ? [simplify, foldConstants, cse] : []),
     dce,

@@ -5,7 +5,7 @@ import type { TargetInfo } from '../../ir/target.ts'
 import type { Graph } from '../../ir/types.ts'
 import { decomposeOps } from '../../passes/decompose.ts'
 import { planNames, type Pass } from '../../passes/pass.ts'
-import type { Backend, Program } from '../backend.ts'
+import type { Backend, Engine, Program } from '../backend.ts'
 import { makeDevice, type Device } from './device.ts'
 import { fuseTfjs } from './fuse-tfjs.ts'
 import { fusedActivations } from './fused-kinds.ts'
@@ -36,31 +36,39 @@ export interface TfjsOptions {
 export const createTfjsBackend = async (options: TfjsOptions = {}): Promise<Backend> => {
   const device = makeDevice(await open(options))
   const name = `tfjs-${device.name}`
-  const emulateHalf = options.emulateHalf ?? false
+  const engine = engineOf(device, options.emulateHalf ?? false)
+  return rememberDevice(
+    {
+      ...engine,
+      name,
+      // Rounding in place needs memory that JavaScript can reach.
+      emulatingHalf: device.host === null ? undefined : engineOf(device, true),
+      createStore: () => makeTfjsStore(device),
+      // The instance belongs to tfjs and to whoever else uses it; stores and runnables free what is theirs.
+      dispose: () => {},
+    },
+    device,
+  )
+}
+
+const engineOf = (device: Device, emulateHalf: boolean): Engine => {
   const target: TargetInfo = {
-    name,
+    name: `tfjs-${device.name}`,
     halfTypes: emulateHalf ? ['float16', 'bfloat16'] : [],
     wideOutputs: emulateHalf,
     fastHalfDepthwise: false,
     fusions: ['contraction'],
     fusedActivations: Object.keys(fusedActivations),
   }
-  return rememberDevice(
-    {
-      name,
-      target,
-      legalize: legalizeFor(device),
-      fuse: [fuseTfjs],
-      createStore: () => makeTfjsStore(device),
-      compile: async (program, cx) => {
-        if (!emulateHalf) refuseHalf(program, device)
-        return makeRunnable(program, cx, { device, emulateHalf, lowerNode })
-      },
-      // The instance belongs to tfjs and to whoever else uses it; stores and runnables free what is theirs.
-      dispose: () => {},
+  return {
+    target,
+    legalize: legalizeFor(device),
+    fuse: [fuseTfjs],
+    compile: async (program, cx) => {
+      if (!emulateHalf) refuseHalf(program, device)
+      return makeRunnable(program, cx, { device, emulateHalf, lowerNode })
     },
-    device,
-  )
+  }
 }
 
 const open = async ({ backend = 'auto', wasmPaths }: TfjsOptions): Promise<Opened> => {
@@ -92,7 +100,7 @@ const refuseHalf = (program: Program, { name }: Device): void => {
       code: 'EF405',
       path: node.path,
       message: `${node.path === '' ? '' : `${node.path}: `}${node.op} has the type ${node.types.map((type) => type.dtype).join(', ')}, and tfjs-${name} computes in float32`,
-      hint: 'compile without amp, or make the backend with createTfjsBackend({ emulateHalf: true }) to round after each op',
+      hint: 'make the backend with createTfjsBackend({ emulateHalf: true }) to round after each op',
     })
   }
 }

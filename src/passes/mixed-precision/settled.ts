@@ -57,7 +57,7 @@ export const layerPath = (path: string): string => {
 
 /**
  * Nodes that lead into a variable and to no contraction on any way. Arithmetic there works for a float32 master: a gradient times the
- * learning rate, or over the loss scale, would underflow in half. Epilogues go with their contraction all the same.
+ * learning rate, or over the loss scale, would underflow in half. Contractions, which sum in float32, and their epilogues are free to go.
  */
 const tailNodes = (graph: Graph, { dtype }: AmpSettings, classes: Classes): ((node: Node) => boolean) => {
   const toContraction = new Set<NodeId>()
@@ -73,8 +73,11 @@ const tailNodes = (graph: Graph, { dtype }: AmpSettings, classes: Classes): ((no
       }
     }
   }
-  return (node) => toVariable.has(node.id) && !toContraction.has(node.id) && !isEpilogue(graph, node)
+  return (node) => toVariable.has(node.id) && !toContraction.has(node.id) && !isSummed(node) && !isEpilogue(graph, node)
 }
+
+/** A contraction, whatever its class: slow half kernels make depthwise ones follow their neighbours. */
+const isSummed = (node: Node): boolean => ['contraction', 'depthwise'].includes(opDef(node.op).fusion)
 
 /** A bias or an activation, or one after the other, behind a contraction whose result nothing else uses. */
 const isEpilogue = (graph: Graph, node: Node): boolean => {
@@ -96,7 +99,7 @@ const isBias = (graph: Graph, node: Node): boolean =>
 
 const isContractionAt = (graph: Graph, ref: Ref): boolean => {
   const node = findNode(graph, ref.id)
-  return node !== null && ['contraction', 'depthwise'].includes(opDef(node.op).fusion)
+  return node !== null && isSummed(node)
 }
 
 const isOnlyUse = (graph: Graph, ref: Ref): boolean =>

@@ -22,7 +22,7 @@ export interface StepOptions {
   readonly accumulate?: number | undefined
   /** Variables that stay as they are. */
   readonly frozen?: readonly string[] | undefined
-  /** 'none' (also what 'auto' means in float32), a constant, or 'dynamic'. */
+  /** 'none', a constant, 'dynamic', or 'auto' (default): dynamic under float16 mixed precision, else none. */
   readonly lossScale?: 'auto' | 'dynamic' | 'none' | number | undefined
 }
 

@@ -125,6 +125,19 @@ describe('into a variable', () => {
   })
 })
 
+test('a depthwise filter gradient is half on the way into its kernel, also where its half kernel is slow', () => {
+  const text = `graph g {
+    %x = input() {name="x"} : float32[1,4,4,2]  %k = variable() {name="k"} : float32[1,1,2,2]  %d = variable() {name="d"} : float32[3,3,2,1]
+    %y = conv2d(%x, %k) : float32[1,4,4,2]
+    %g = depthwiseConv2dFilterGradient(%y, %y) {filterShape=[3, 3, 2, 1]} : float32[3,3,2,1]
+    update %d = %g
+    return x = %x
+  }`
+  const { graph, report } = halved(text, {}, { fastHalfDepthwise: false })
+  expect(nodesOfOp(graph, 'depthwiseConv2dFilterGradient')[0]?.attrs.resultDtype).toBe('float32')
+  expect(report).toMatchObject({ casts: 1, absorbed: 1 })
+})
+
 describe('literals', () => {
   const by = (value: string) =>
     network(
