@@ -2,6 +2,7 @@
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type Command, Option } from 'commander'
+import type { MixedPrecision } from '../executable/amp.ts'
 import type { CompileOptions } from '../executable/options.ts'
 import type { Model } from '../ir/model.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
@@ -15,6 +16,9 @@ export interface CommonOptions {
   readonly backend?: string
   readonly amp?: boolean
   readonly use_amp?: boolean
+  readonly ampDtype?: string
+  readonly ampStrategy?: string
+  readonly emulateHalf?: boolean
   readonly xla?: boolean
   readonly seed?: string
 }
@@ -26,24 +30,37 @@ export const withCommon = (command: Command): Command =>
     .option('--backend <name>', 'where to run: auto, tfjs-wasm, tfjs-cpu, reference', 'auto')
     .option('--amp', 'mixed precision')
     .addOption(new Option('--use_amp', 'as --amp, the way NVIDIA writes it').hideHelp())
+    .option('--amp-dtype <type>', 'float16 or bfloat16; implies --amp (default: float16)')
+    .option('--amp-strategy <name>', 'minCut or tensorflow; implies --amp (default: minCut)')
+    .option('--emulate-half', 'round after each op where the backend has no half arithmetic: exact and slow')
     .option('--xla', 'simplify and fuse the whole graph (default)')
     .addOption(new Option('--use_xla', 'as --xla, the way NVIDIA writes it').hideHelp())
     .option('--no-xla', 'run op by op as written')
     .option('--seed <n>', 'of initial values and random numbers', '0')
 
 /** The options of compile() that the common options stand for. */
-export const compileOptionsOf = (options: CommonOptions): CompileOptions => {
-  if (options.amp === true || options.use_amp === true)
-    throw new EffuseError({
-      code: 'EF403',
-      message: 'mixed precision (--amp) is not part of this version of effuse',
-      hint: 'leave --amp out',
-    })
+export const compileOptionsOf = (options: CommonOptions): CompileOptions => ({
+  backend: (options.backend ?? 'auto') as NonNullable<CompileOptions['backend']>, // compile() checks the name
+  amp: ampOf(options),
+  xla: options.xla ?? true,
+  seed: naturalOf('--seed', options.seed ?? '0'),
+})
+
+/** The same for commands that compile and run nothing: there half types are figures on paper, and need no arithmetic. */
+export const paperOptionsOf = (options: CommonOptions): CompileOptions => {
+  const amp = ampOf(options)
+  return { ...compileOptionsOf(options), amp: amp === false ? false : { ...amp, emulate: true } }
+}
+
+const ampOf = (options: CommonOptions): false | MixedPrecision => {
+  const { ampDtype, ampStrategy, emulateHalf } = options
+  const wanted = options.amp === true || options.use_amp === true || ampDtype !== undefined || ampStrategy !== undefined
+  if (!wanted) return false
   return {
-    backend: (options.backend ?? 'auto') as NonNullable<CompileOptions['backend']>,
-    xla: options.xla ?? true,
-    seed: naturalOf('--seed', options.seed ?? '0'),
-  } // compile() checks the name
+    dtype: ampDtype as MixedPrecision['dtype'], // compile() checks both
+    strategy: ampStrategy as MixedPrecision['strategy'],
+    emulate: emulateHalf,
+  }
 }
 
 /** A non-negative integer from the command line. @throws EffuseError EF601 */

@@ -6,6 +6,8 @@ import { nearest } from '../ir/parse.ts'
 import { printNode } from '../ir/print.ts'
 import { sideTables } from '../ir/side-tables.ts'
 import { showType, type Graph, type Node, type NodeId } from '../ir/types.ts'
+import { explainPrecision, type PrecisionNote } from '../passes/mixed-precision/explain.ts'
+import { decisionOf } from '../passes/mixed-precision/report.ts'
 import { planNames, type PlanName, type Plans } from '../passes/pass.ts'
 import type { PassRecord } from '../passes/runner.ts'
 
@@ -23,6 +25,8 @@ export interface Explanation {
   }[]
   /** Passes that changed something at these nodes, in order. */
   readonly history: readonly { readonly pass: string; readonly what: string }[]
+  /** Why it computes in half or in float32; empty without mixed precision. */
+  readonly precision: readonly PrecisionNote[]
   readonly callSite: string | null
   /** All of it as text. */
   readonly text: string
@@ -52,6 +56,12 @@ export const explainNode = (asked: string, { declared, plans, records }: Explain
         madeBy: sideTables(graph).origin(n.id)?.label ?? null,
       }))
   })
+  const precision = records.flatMap((record) => {
+    const decision = record.name === 'amp' ? decisionOf(record.after) : null
+    if (decision === null) return []
+    const ids = idsIn(record.plan)
+    return explainPrecision(decision, (n) => ids.has(n.id) || descends(decision.graph, n, ids))
+  })
   const site = start.map((n) => sideTables(declared).callSite(n.id)).find((s) => s !== null) ?? null
   const lines = start.map(
     (n) =>
@@ -62,6 +72,7 @@ export const explainNode = (asked: string, { declared, plans, records }: Explain
     declared: lines,
     became,
     history,
+    precision,
     callSite: site,
     text: [
       `${asked} was declared as`,
@@ -69,6 +80,8 @@ export const explainNode = (asked: string, { declared, plans, records }: Explain
       ...(site === null ? [] : [`  at ${site}`]),
       history.length === 0 ? 'No pass changed it.' : 'Passes that changed it:',
       ...history.map((h) => `  ${h.pass}: ${h.what}`),
+      ...(precision.length === 0 ? [] : ['Mixed precision:']),
+      ...precision.flatMap(precisionLines),
       became.length === 0
         ? 'Nothing of it is left: no output depends on it, or a law made it superfluous.'
         : 'In the program it is:',
@@ -118,6 +131,12 @@ const changesBy = ({ before, after }: PassRecord, own: ReadonlySet<NodeId>, ofPa
     (n) => own.has(n.id) && ofPass.every((record) => record.before !== before || !isIn(record.after, n)),
   ),
 })
+
+const precisionLines = (note: PrecisionNote): readonly string[] => [
+  `  ${note.name}: ${note.dtype}${note.class === null ? '' : ` (class ${note.class})`}, because ${note.reason}`,
+  ...note.casts.map((cast) => `    its region ends at ${cast}`),
+  `    to change it: ${note.change}`,
+]
 
 /** Nodes at the path, below it, or matching it as a glob; `%12` names a node of the declared graph. */
 const askedNodes = (graph: Graph, asked: string): readonly Node[] => {

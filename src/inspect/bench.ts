@@ -31,7 +31,7 @@ export interface BenchReport {
   readonly rows: readonly BenchRow[]
 }
 
-export interface BenchOptions extends Pick<CompileOptions, 'backend' | 'batch' | 'seed'> {
+export interface BenchOptions extends Pick<CompileOptions, 'backend' | 'batch' | 'seed' | 'amp'> {
   /** 'tfjs-wasm', 'tfjs-cpu': the network written by hand in tfjs on that backend; or another backend of effuse. */
   readonly against?: readonly string[] | undefined
   /** Also op by op (`xla: false`). Default true. */
@@ -45,6 +45,7 @@ export interface BenchOptions extends Pick<CompileOptions, 'backend' | 'batch' |
 interface Contender {
   readonly name: string
   readonly backend: string
+  readonly amp: boolean
   readonly xla: boolean
   readonly compileMs: number
   readonly peakBytes: number | null
@@ -88,10 +89,11 @@ const ourContender = async (
   feeds: Feeds,
 ): Promise<Contender> => {
   const start = performance.now()
-  const net = await compile(model, { backend: options.backend, batch, seed: options.seed, xla })
+  const net = await compile(model, { backend: options.backend, batch, seed: options.seed, amp: options.amp, xla })
   const compileMs = performance.now() - start
   return {
-    name: `effuse${xla ? '' : ', op by op'}`,
+    name: `effuse${net.amp === null ? '' : `, ${net.amp.emulated ? 'emulated ' : ''}${net.amp.dtype}`}${xla ? '' : ', op by op'}`,
+    amp: net.amp !== null,
     backend: net.backend,
     xla,
     compileMs,
@@ -112,6 +114,7 @@ const peerContender = async (name: string, declared: Graph, feeds: Feeds, seed: 
   return {
     name: `${name}, by hand`,
     backend: name,
+    amp: false,
     xla: false,
     compileMs: 0,
     peakBytes: null,
@@ -156,7 +159,7 @@ const rowOf = (
   return {
     name: c.name,
     backend: c.backend,
-    amp: false,
+    amp: c.amp,
     xla: c.xla,
     batch,
     size,

@@ -18,6 +18,14 @@ export const htmlReport = (model: Model, executable: Executable, batch: number):
     ['multiply-adds', `${(report.multiplyAdds / 1e9).toFixed(3)} G a run, batch ${batch}`],
     ['kernels', String(report.kernels)],
     ['peak memory', report.peakBytes === null ? 'not known to the backend' : `${thousands(report.peakBytes)} bytes`],
+    ...(report.amp === null
+      ? []
+      : [
+          [
+            'mixed precision',
+            `${report.amp.dtype}, ${report.amp.strategy}: ${report.amp.casts} casts, lower bound ${report.amp.lowerBound}; ${report.amp.absorbed} absorbed, ${report.amp.weightCasts} of weights`,
+          ] as const,
+        ]),
     ['passes', `${report.passes.reduce((sum, p) => sum + p.ms, 0).toFixed(1)} ms`],
   ]
   const programs = finalPlans(executable.passes)

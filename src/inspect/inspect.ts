@@ -1,9 +1,11 @@
 /** What the passes did to a model, in figures. */
+import type { AmpFigures } from '../executable/amp.ts'
 import type { Executable } from '../executable/executable.ts'
 import { costOf } from '../ir/cost.ts'
 import type { Model } from '../ir/model.ts'
 import { nodesOf, variablesOf } from '../ir/graph.ts'
 import { elements } from '../ir/types.ts'
+import { precisionReport, type PrecisionReport } from './precision.ts'
 import { stepOptionsOf } from '../passes/train/step.ts'
 
 export interface InspectReport {
@@ -19,7 +21,8 @@ export interface InspectReport {
     readonly changed: boolean
     readonly report: { readonly [what: string]: number }
   }[]
-  readonly amp: null
+  /** Null: no mixed precision was asked for. */
+  readonly amp: (AmpFigures & PrecisionReport) | null
   readonly kernels: number
   readonly peakBytes: number | null
   /** Elements of the trainable variables, and of all. */
@@ -49,13 +52,18 @@ export const inspectReport = (model: Model, executable: Executable, batch: numbe
       changed: r.changed,
       report: r.report,
     })),
-    amp: null,
+    amp: ampPart(executable),
     kernels: executable.plan.kernels,
     peakBytes: executable.plan.peakBytes,
     parameters: sizes.reduce((sum, v) => sum + (v.trainable ? v.size : 0), 0),
     variables: sizes.reduce((sum, v) => sum + v.size, 0),
     multiplyAdds: costOf(declared).multiplyAdds,
   }
+}
+
+const ampPart = (executable: Executable): InspectReport['amp'] => {
+  const layers = precisionReport(executable)
+  return executable.amp === null || layers === null ? null : { ...executable.amp, ...layers }
 }
 
 const round = (ms: number): number => Math.round(ms * 100) / 100

@@ -198,8 +198,7 @@ describe("a user's mistake is one paragraph and an exit code, never a stack trac
       1,
       /EF404: the backend "webgpu" is not available here/,
     ],
-    ['amp', ['inspect', '--model', 'b0', '--amp'], 2, /EF403: mixed precision/],
-    ['amp as NVIDIA writes it', ['inspect', '--model', 'b0', '--use_amp'], 2, /EF403: mixed precision/],
+    ['amp of no type', ['inspect', '--model', 'b0', '--amp-dtype', 'float8'], 2, /EF403: option "amp.dtype" must be/],
     ['seed', ['inspect', '--model', 'b0', '--seed', 'x'], 2, /EF601: --seed must be an integer of at least 0, got "x"/],
     [
       'unknown pass',

@@ -209,6 +209,22 @@ describe('training', () => {
     expect([...(await trainer.variables.get('lossScale/scale'))]).toEqual([2 ** (26 - skipped)])
   })
 
+  test('with accumulation: the plan of an update has nothing to cast, gradients are added in float32', async () => {
+    using trainer = await compile(step({ accumulate: 2, emaDecay: 0.9 }), { backend: 'reference', batch: 3, amp: true })
+    expect(trainer.amp).toMatchObject({ casts: 2, lowerBound: 2 })
+    expect(trainer.passes.find((r) => r.name === 'amp' && r.plan === 'apply')?.changed).toBe(false)
+    const dtypes = trainer.variables.names('accumulate/**').map((name) => trainer.variables.describe(name).dtype)
+    expect(new Set(dtypes)).toEqual(new Set(['float32', 'int32', 'bool']))
+    // A scale that these gradients do not overflow from the start.
+    await trainer.variables.set('lossScale/scale', [256])
+    const half = (part: number) => ({
+      image: images.subarray(part * 2304, (part + 1) * 2304),
+      label: label.slice(0, 3),
+    })
+    expect(await (await trainer.run(half(0))).updated.item()).toBe(false)
+    expect(await (await trainer.run(half(1))).updated.item()).toBe(true)
+  })
+
   test('bfloat16 on tfjs-wasm: learns without a scale', async () => {
     using trainer = await compile(step(), { backend: 'tfjs-wasm', batch: 6, amp: { dtype: 'bfloat16', emulate: true } })
     const losses: number[] = []

@@ -22,8 +22,9 @@ export const addBench = (program: Command, io: Io): void => {
     .action(async (options: Options) => {
       const size = options.size === undefined ? undefined : naturalOf('--size', options.size, 1)
       const model = await modelByName(options.model, { resolution: size })
-      const { backend, seed } = compileOptionsOf(options)
+      const { amp, backend, seed } = compileOptionsOf(options)
       const settings: BenchOptions = {
+        amp,
         backend,
         seed,
         batch: naturalOf('--batch', options.batch, 1),

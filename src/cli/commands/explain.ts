@@ -1,11 +1,13 @@
 import type { Command } from 'commander'
 import { compile } from '../../compile.ts'
-import { compileOptionsOf, modelByName, naturalOf, withCommon, type CommonOptions } from '../common.ts'
+import { modelByName, naturalOf, paperOptionsOf, withCommon, type CommonOptions } from '../common.ts'
 import type { Io } from '../io.ts'
+import { trainingStepOf } from '../training-step.ts'
 
 interface Options extends CommonOptions {
   readonly model: string
   readonly batch: string
+  readonly train?: boolean
 }
 
 export const addExplain = (program: Command, io: Io): void => {
@@ -13,9 +15,11 @@ export const addExplain = (program: Command, io: Io): void => {
     .argument('<path>', 'path of a layer, blocks.3/se/reduce; a glob; or %12, a value of the declared graph')
     .requiredOption('--model <name>', 'b0 to b7, lite0 to lite4, or your own ./net.js#name')
     .option('--batch <n>', 'size of the batch', '1')
+    .option('--train', 'in the training step: cross-entropy, RMSprop, weight decay, averages')
     .action(async (path: string, options: Options) => {
-      const executable = await compile(await modelByName(options.model), {
-        ...compileOptionsOf(options),
+      const named = await modelByName(options.model)
+      const executable = await compile(options.train === true ? trainingStepOf(named) : named, {
+        ...paperOptionsOf(options),
         batch: naturalOf('--batch', options.batch, 1),
       })
       try {

@@ -2,29 +2,33 @@ import type { Command } from 'commander'
 import { writeFileAtomic } from '#platform'
 import { compile } from '../../compile.ts'
 import { htmlReport } from '../../inspect/html.ts'
-import { inspectReport } from '../../inspect/inspect.ts'
+import { inspectReport, type InspectReport } from '../../inspect/inspect.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { print } from '../../ir/print.ts'
-import { compileOptionsOf, modelByName, naturalOf, withCommon, type CommonOptions } from '../common.ts'
+import { modelByName, naturalOf, paperOptionsOf, withCommon, type CommonOptions } from '../common.ts'
 import { table, thousands, type Io } from '../io.ts'
+import { trainingStepOf } from '../training-step.ts'
 
 interface Options extends CommonOptions {
   readonly model: string
   readonly batch: string
   readonly after?: string
   readonly html?: string
+  readonly train?: boolean
 }
 
 export const addInspect = (program: Command, io: Io): void => {
   withCommon(program.command('inspect').description('what each pass did to a model'))
     .requiredOption('--model <name>', 'b0 to b7, lite0 to lite4, or your own ./net.js#name')
     .option('--batch <n>', 'size of the batch', '1')
+    .option('--train', 'the training step: cross-entropy, RMSprop, weight decay, averages')
     .option('--after <pass>', 'print the graph after this pass')
     .option('--html <file>', 'write the report as a page: passes, what each changed, layers, programs')
     .action(async (options: Options) => {
       const batch = naturalOf('--batch', options.batch, 1)
-      const model = await modelByName(options.model)
-      const executable = await compile(model, { ...compileOptionsOf(options), batch })
+      const named = await modelByName(options.model)
+      const model = options.train === true ? trainingStepOf(named) : named
+      const executable = await compile(model, { ...paperOptionsOf(options), batch })
       try {
         const after = options.after === undefined ? null : graphAfter(options.after, executable.passes)
         if (options.html !== undefined)
@@ -57,11 +61,34 @@ export const addInspect = (program: Command, io: Io): void => {
         io.out(
           `${report.kernels} kernels${report.peakBytes === null ? '' : `, peak ${thousands(report.peakBytes)} bytes`}; compiled in ${report.passes.reduce((sum, p) => sum + p.ms, 0).toFixed(0)} ms of passes`,
         )
+        if (report.amp !== null) printPrecision(report.amp, report.backend, io)
         if (options.html !== undefined) io.out(`report: ${options.html}`)
       } finally {
         executable.dispose()
       }
     })
+}
+
+const printPrecision = (amp: NonNullable<InspectReport['amp']>, backend: string, io: Io): void => {
+  io.out(`\nmixed precision: ${amp.dtype}, ${amp.strategy}\n`)
+  io.out(
+    table(
+      ['layer', 'half', 'float32', 'casts', 'absorbed', 'weights', 'float32 because'],
+      amp.layers.map((l) => [
+        l.layer,
+        ...[l.half, l.float32, l.casts, l.absorbed, l.weightCasts].map((count) => (count === 0 ? '-' : count)),
+        l.because.join('; '),
+      ]),
+    ),
+  )
+  const proof = amp.casts === amp.lowerBound ? 'minimal' : 'more than it takes'
+  io.out(
+    `\n${amp.casts} cast${amp.casts === 1 ? '' : 's'}, lower bound ${amp.lowerBound}: ${proof}; ${amp.absorbed} absorbed by wide results, ${amp.weightCasts} of weights`,
+  )
+  for (const cast of amp.castsAt) io.out(`  ${cast}`)
+  for (const warning of amp.warnings) io.out(`warning: ${warning}`)
+  if (amp.emulated)
+    io.out(`${backend} has no half arithmetic: this is the program that --emulate-half runs, rounding after each op`)
 }
 
 /** The last graph that a pass left, in text. @throws EffuseError EF301 */

@@ -47,7 +47,12 @@ export const makeRules = (graph: Graph, settings: AmpSettings, classes: Classes)
 }
 
 /** A node in messages. */
-export const nameOf = (node: Node): string => (node.path === '' ? node.op : `${node.path} ${node.op}`)
+export const nameOf = (node: Node): string =>
+  node.op === 'input' || node.op === 'variable'
+    ? `${node.op} ${node.attrs.name}`
+    : node.path === ''
+      ? node.op
+      : `${node.path} ${node.op}`
 
 /** The layer that a node belongs to: `grad(blocks.3/se)` is of `blocks.3/se`. */
 export const layerPath = (path: string): string => {

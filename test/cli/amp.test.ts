@@ -1,0 +1,151 @@
+/** Mixed precision on the command line: looking at it needs no half arithmetic, running it does. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { runCli } from '../../src/cli/run.ts'
+import { compile } from '../../src/compile.ts'
+import { efficientNet } from '../../src/models/efficientnet.ts'
+
+const run = async (...argv: string[]) => {
+  const [out, err]: [string[], string[]] = [[], []]
+  const code = await runCli(argv, { out: (line) => out.push(line), err: (line) => err.push(line) })
+  return { code, out: out.join('\n'), err: err.join('\n') }
+}
+
+let folder = ''
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'effuse-amp-'))
+  const source = fileURLToPath(new URL('../../src/index.ts', import.meta.url))
+  const small = `efficientNet('b0', { classes: 3, resolution: 16, blocks: [{ kernel: 3, repeats: 1, filters: 8, expand: 2, strides: 1 }] })`
+  await writeFile(
+    join(folder, 'net.mjs'),
+    `import { efficientNet, float32, graph, silu } from ${JSON.stringify(source)}\nexport const small = ${small}\nexport const tiny = graph('tiny', { x: float32('batch', 3) }, ({ x }) => ({ y: silu(x) }))\n`,
+  )
+  const model = efficientNet('b0', {
+    classes: 3,
+    resolution: 16,
+    blocks: [{ kernel: 3, repeats: 1, filters: 8, expand: 2, strides: 1 }],
+  })
+  using net = await compile(model, { backend: 'reference' })
+  await net.variables.save(join(folder, 'small.safetensors'), { metadata: { 'effuse.labels': '["ant","bee","cat"]' } })
+})
+afterAll(() => rm(folder, { recursive: true }))
+const small = () => `${join(folder, 'net.mjs')}#small`
+
+describe('inspect', () => {
+  test.each([['--amp'], ['--use_amp']])(
+    '%s: the certificate of B0, on a backend without half arithmetic too',
+    async (flag) => {
+      const { code, out } = await run('inspect', '--model', 'b0', flag, '--json')
+      expect(code).toBe(0)
+      expect(JSON.parse(out)).toMatchObject({
+        backend: 'tfjs-wasm',
+        train: false,
+        amp: {
+          strategy: 'minCut',
+          dtype: 'float16',
+          casts: 1,
+          absorbed: 1,
+          lowerBound: 1,
+          weightCasts: 163,
+          emulated: true,
+        },
+      })
+    },
+  )
+  test('--train: the training step, with its casts', async () => {
+    const { code, out } = await run('inspect', '--model', 'b0', '--train', '--batch', '2', '--amp', '--json')
+    expect(code).toBe(0)
+    const report = JSON.parse(out)
+    expect(report).toMatchObject({
+      model: 'efficientnet-b0.train',
+      train: true,
+      amp: { casts: 2, absorbed: 116, lowerBound: 2, weightCasts: 114 },
+    })
+    expect(report.amp.castsAt).toEqual([
+      'input image -> normalize sub: to float16, 602112 bytes of half',
+      expect.stringMatching(/^grad\(loss\) softmaxCrossEntropyGradient -> .*: to float16, 4000 bytes of half$/),
+    ])
+    const sum = (key: string): number =>
+      report.amp.layers.reduce((total: number, layer: { [key: string]: number }) => total + (layer[key] ?? 0), 0)
+    expect([sum('casts'), sum('absorbed'), sum('weightCasts')]).toEqual([2, 116, 114])
+    expect(report.passes.map((p: { name: string }) => p.name)).toContain('scale-loss')
+  })
+  test('--train without mixed precision', async () => {
+    const { code, out } = await run('inspect', '--model', small(), '--train', '--batch', '2', '--backend', 'reference')
+    expect(code).toBe(0)
+    expect(out).toContain('apply-optimizer')
+    expect(out).not.toContain('mixed precision')
+  })
+  test('as a table: a row per layer, the proof, each cast, and that nothing of it runs here', async () => {
+    const { out } = await run('inspect', '--model', small(), '--amp', '--amp-dtype', 'bfloat16')
+    expect(out).toContain('mixed precision: bfloat16, minCut')
+    expect(out).toMatch(/^blocks\.0\/se +10 +- +- +- +4$/m)
+    expect(out).toContain('1 cast, lower bound 1: minimal; 1 absorbed by wide results')
+    expect(out).toContain('  input image -> normalize sub: to bfloat16, 1536 bytes of half')
+    expect(out).toContain('tfjs-wasm has no half arithmetic: this is the program that --emulate-half runs')
+    expect((await run('inspect', '--model', small(), '--amp', '--backend', 'reference')).out).not.toContain('emulate')
+  })
+  test('--train of a model without logits is a mistake', async () => {
+    const { code, err } = await run('inspect', '--model', `${join(folder, 'net.mjs')}#tiny`, '--train')
+    expect([code, err]).toEqual([2, expect.stringContaining('--train needs a model with an output "logits"')])
+  })
+})
+
+describe('explain', () => {
+  test('says why a layer is half, where its region ends, and what would change it', async () => {
+    const { code, out } = await run('explain', '--model', 'b0', '--amp', 'blocks.3/se/reduce')
+    expect(code).toBe(0)
+    for (const line of [
+      '  blocks.3/se/reduce conv2d: float16 (class allow), because contractions are half, summed in float32',
+      '    its region ends at input image -> normalize sub: to float16, 301056 bytes of half',
+      "    to change it: keep: ['blocks.3/se/reduce'] makes its layer float32; this node alone takes 1 contraction in float32 more and 1 cast more",
+      '  blocks.3/se/reduce add: float16 (class infer), because what is around it is half: float32 would take 1 cast more',
+      '  variable blocks.3/se/reduce/kernel: float32, because variables are float32 masters',
+    ])
+      expect(out.split('\n')).toContain(line)
+  })
+  test('says why a layer is float32', async () => {
+    const { out } = await run('explain', '--model', 'b0', '--amp', 'head')
+    expect(out).toContain(
+      '  head softmax: float32 (class wide), because half is not worth its casts here: half would take 2 casts more',
+    )
+    expect(out).toContain(
+      "    to change it: allow: ['softmax'] makes every softmax half; this node alone takes 2 casts more",
+    )
+  })
+  test('in the training step the gradients are explained with their layer', async () => {
+    const { out } = await run('explain', '--model', small(), '--train', '--batch', '2', '--amp', '--json', 'head/dense')
+    const notes: { name: string; dtype: string; reason: string }[] = JSON.parse(out).precision
+    const gradient = notes.filter((n) => n.name === 'grad(head/dense) matmul')
+    expect(gradient.map((n) => n.dtype)).toEqual(['float16', 'float16'])
+    expect(gradient.some((n) => n.reason.endsWith('its result is float32, without a cast'))).toBe(true)
+    expect(notes.find((n) => n.name === 'unscale(head/dense/kernel) mul')).toMatchObject({
+      dtype: 'float32',
+      reason: 'it is on the way into a variable, with no contraction after it',
+    })
+  })
+  test('without mixed precision there is nothing to say of it', async () => {
+    const { out } = await run('explain', '--model', small(), '--json', 'head/dense')
+    expect(JSON.parse(out).precision).toEqual([])
+  })
+})
+
+describe('running', () => {
+  const photo = fileURLToPath(new URL('../goldens/photos/coffee.png', import.meta.url))
+  const predict = (...flags: string[]) =>
+    run('predict', photo, '--weights', join(folder, 'small.safetensors'), '--backend', 'tfjs-wasm', ...flags)
+  test('needs half arithmetic, or leave to round', async () => {
+    const { code, err } = await predict('--amp')
+    expect([code, err]).toEqual([1, expect.stringMatching(/EF405: .*float16 arithmetic.*\n.*--emulate-half/)])
+    expect(await predict('--amp', '--emulate-half')).toMatchObject({ code: 0, err: '' })
+  })
+  test('bench says what it timed', async () => {
+    const flags = ['--model', small(), '--amp', '--emulate-half', '--rounds', '1', '--json']
+    const { code, out } = await run('bench', ...flags)
+    expect(code).toBe(0)
+    expect(JSON.parse(out).rows[0]).toMatchObject({ name: 'effuse, emulated float16', amp: true })
+  })
+})
