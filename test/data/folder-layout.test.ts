@@ -1,5 +1,5 @@
 /** Which pictures are which class, which are held out, and what is wrong with a folder. */
-import { rm, symlink } from 'node:fs/promises'
+import { symlink } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -7,19 +7,13 @@ import type { ClassFolder } from '../../src/data/folder-layout.ts'
 import { heldOut } from '../../src/data/holdout.ts'
 import { imageFolder } from '../../src/data/image-folder.ts'
 import type { ImageFolderOptions } from '../../src/data/image-folder-options.ts'
-import { folderOf } from './picture-folder.ts'
+import { folderOf, removeFolders } from './picture-folder.ts'
 
-const folders: string[] = []
-afterAll(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true }))))
-const made = async (files: Parameters<typeof folderOf>[0]): Promise<string> => {
-  const root = await folderOf(files)
-  folders.push(root)
-  return root
-}
+afterAll(removeFolders)
 
 describe('layouts', () => {
   test('train and val: classes sorted, folders inside included, other files left alone', async () => {
-    const root = await made({
+    const root = await folderOf({
       'train/dog/b.JPG': '',
       'train/dog/a/z.png': '',
       'train/Cat/1.jpeg': '',
@@ -43,8 +37,8 @@ describe('layouts', () => {
     expect([train.length, test.length, train.canSkip]).toEqual([4, 3, true])
   })
   test('test/ in place of val/; a class may be a link', async () => {
-    const elsewhere = await made({ '1.png': '', '2.png': '' })
-    const root = await made({ 'train/a/1.png': '', 'test/a/1.png': '', 'test/b/1.png': '' })
+    const elsewhere = await folderOf({ '1.png': '', '2.png': '' })
+    const root = await folderOf({ 'train/a/1.png': '', 'test/a/1.png': '', 'test/b/1.png': '' })
     await symlink(elsewhere, join(root, 'train', 'b'))
     const { train, test } = await imageFolder(root)
     expect([train.length, test.length]).toEqual([3, 2])
@@ -52,7 +46,7 @@ describe('layouts', () => {
   test.each([['train/'], ['']])('holdout in %s<class>/*', async (prefix) => {
     const names = Array.from({ length: 20 }, (_, i) => `${i}.png`)
     const files = ['a', 'b'].flatMap((c) => names.map((name) => [`${prefix}${c}/${name}`, ''] as const))
-    const root = await made(Object.fromEntries(files))
+    const root = await folderOf(Object.fromEntries(files))
     const { train, test } = await imageFolder(root, { holdout: 0.25 })
     expect([train.length, test.length]).toEqual([30, 10])
     expect([...test.labels]).toEqual([...Array<number>(5).fill(0), ...Array<number>(5).fill(1)])
@@ -159,11 +153,11 @@ describe('what is wrong with a folder is said', () => {
     ],
   ]
   test.each(cases)('%s', async (_name, files, options, code, message) => {
-    const root = await made(files)
+    const root = await folderOf(files)
     await expect(imageFolder(root, options)).rejects.toMatchObject({ code, message: message.replace('/PATH', root) })
   })
   test('no folder', async () => {
-    const root = await made({ file: 'text' })
+    const root = await folderOf({ file: 'text' })
     await expect(imageFolder(join(root, 'nowhere'))).rejects.toMatchObject({
       code: 'EF501',
       message: `cannot read ${join(root, 'nowhere')}: there is no such file`,

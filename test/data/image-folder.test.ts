@@ -1,59 +1,39 @@
-/** Batches from folders: what stands in them, that it depends on seed and epoch alone, and what happens to pictures that are damaged. */
-import { execFile } from 'node:child_process'
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
-import { build } from 'esbuild'
+/** Batches from folders: what stands in them, and that it depends on seed and epoch alone. */
 import sharp from 'sharp'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { distortedBox } from '../../src/data/distorted-box.ts'
 import { rowDraws } from '../../src/data/draws.ts'
 import type { ImageFolderSource } from '../../src/data/folder-source.ts'
 import { imageFolder } from '../../src/data/image-folder.ts'
 import type { Augment, ImageFolderOptions } from '../../src/data/image-folder-options.ts'
 import { readImage } from '../../src/data/read-image.ts'
-import type { LabelledBatch, LabelledRequest } from '../../src/data/request.ts'
+import type { LabelledRequest } from '../../src/data/request.ts'
 import { resample, rounded } from '../../src/data/resample.ts'
 import { shuffled } from '../../src/data/shuffle.ts'
 import { crossEntropy } from '../../src/passes/train/losses.ts'
 import { adam } from '../../src/passes/train/optimizers.ts'
 import { fit } from '../../src/train/fit.ts'
 import { smallNet } from '../train/small-data.ts'
-import { flat, folderOf, ramp } from './picture-folder.ts'
+import { all, flat, folderOf, ramp, removeFolders, values } from './picture-folder.ts'
 
-const all = async (batches: AsyncIterable<LabelledBatch>): Promise<readonly LabelledBatch[]> => {
-  const found: LabelledBatch[] = []
-  for await (const batch of batches) found.push(batch)
-  return found
-}
+afterAll(removeFolders)
+
 const bytesOf = async (source: ImageFolderSource, request: LabelledRequest): Promise<Buffer> =>
   Buffer.concat(
     (await all(source.batches(request))).flatMap(({ image, label }) => [image, new Uint8Array(label.buffer)]),
   )
-/** The brightness of each row: of one colour each, it names the picture. */
-const values = (batches: readonly LabelledBatch[], bytes: number): readonly number[] =>
-  batches.flatMap(({ image }) => Array.from({ length: image.length / bytes }, (_, n) => image[n * bytes] ?? -1))
-
-const folders: string[] = []
-const made = async (files: Parameters<typeof folderOf>[0]): Promise<string> => {
-  const root = await folderOf(files)
-  folders.push(root)
-  return root
-}
-afterAll(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true }))))
 
 const [wide, tall] = [60, 44]
-/** 24 pictures to train on, 6 to test with: value 10 n + class. */
+/** 24 pictures to train on, 6 to test with, each of one colour: 8 n + class. */
 let flats = ''
 let ramps = ''
 beforeAll(async () => {
   const names = Array.from({ length: 30 }, (_, n) => ({ n, path: `${n < 24 ? 'train' : 'val'}/c${n % 3}/${n}.png` }))
-  flats = await made(
+  flats = await folderOf(
     Object.fromEntries(await Promise.all(names.map(async ({ n, path }) => [path, await flat(8 * n + (n % 3))]))),
   )
   const picture = await ramp(wide, tall)
-  ramps = await made(Object.fromEntries(Array.from({ length: 40 }, (_, n) => [`a/${n}.png`, picture])))
+  ramps = await folderOf(Object.fromEntries(Array.from({ length: 40 }, (_, n) => [`a/${n}.png`, picture])))
 })
 
 describe('an epoch', () => {
@@ -202,7 +182,7 @@ describe('pictures', () => {
     expect(await lengthOf({ channels: 1 }, [7, 8])).toBe(56)
   })
   test('of one channel are grey', async () => {
-    const root = await made({ 'a/1.png': await ramp(30, 20), 'a/2.png': await ramp(30, 20) })
+    const root = await folderOf({ 'a/1.png': await ramp(30, 20), 'a/2.png': await ramp(30, 20) })
     const [colour, grey] = await Promise.all(
       ([3, 1] as const).map(async (channels) => {
         const { train } = await imageFolder(root, { holdout: 0.5, channels, size: 8 })
@@ -227,164 +207,11 @@ describe('pictures', () => {
       'a/moving.gif': await raw.clone().gif().toBuffer(),
       'a/misnamed.tif': await raw.clone().avif({ lossless: true }).toBuffer(),
     }
-    const { train } = await imageFolder(await made(files), { holdout: 0.1, size: 5, maxCorrupt: 0 })
+    const { train } = await imageFolder(await folderOf(files), { holdout: 0.1, size: 5, maxCorrupt: 0 })
     const batches = await all(train.batches({ batch: 3, epoch: 0 }))
     const found = Buffer.concat(batches.map(({ image }) => image))
     expect(found.length).toBe(7 * 75)
     expect(found.every((v) => Math.abs(v - 120) < 16)).toBe(true)
-  })
-})
-
-describe('damaged pictures', () => {
-  let root = ''
-  const good = [10, 20, 30, 40, 50, 60, 70, 80]
-  beforeAll(async () => {
-    const jpeg = await sharp(await flat(200, [300, 300]))
-      .jpeg()
-      .toBuffer()
-    root = await made({
-      ...Object.fromEntries(await Promise.all(good.map(async (value) => [`train/a/${value}.png`, await flat(value)]))),
-      'train/a/15-cut.jpg': jpeg.subarray(0, 500),
-      'train/a/35-text.jpg': 'no picture at all',
-      'train/a/45-empty.png': '',
-      'val/a/0-cut.jpg': jpeg.subarray(0, 500),
-      'val/a/1.png': await flat(90),
-      'val/a/2-text.jpg': 'no picture at all',
-      'val/a/3.png': await flat(91),
-      'val/a/4.png': await flat(92),
-    })
-    await mkdir(join(root, 'train/a/16.jpg')) // no picture, no error
-    await symlink(join(root, 'nowhere'), join(root, 'train/a/55-lost.png'))
-  })
-  const bytes = 4 * 4 * 3
-  const opened = async (options: ImageFolderOptions = {}) => {
-    const skipped: string[] = []
-    const onSkip = (path: string): void => void skipped.push(path.slice(root.length + 1))
-    return { ...(await imageFolder(root, { size: 4, onSkip, ...options })), skipped }
-  }
-  /** The list as it is sorted, damaged ones null. */
-  const listedValues = [10, null, 20, 30, null, 40, null, 50, null, 60, 70, 80]
-
-  test('are replaced by the next good one of the order; each is named once', async () => {
-    const { train, skipped } = await opened()
-    expect(train.length).toBe(12)
-    for (const epoch of [0, 1]) {
-      const batches = await all(train.batches({ batch: 5, epoch, seed: 2 }))
-      expect(batches.map(({ label }) => label.length)).toEqual([5, 5, 2])
-      const order = Array.from(shuffled(12, 2, epoch), (i) => listedValues[i] ?? null)
-      const expected = order.map((_, row) => [...order.slice(row), ...order].find((value) => value !== null))
-      expect(values(batches, bytes)).toEqual(expected)
-    }
-    const names = ['15-cut.jpg', '35-text.jpg', '45-empty.png', '55-lost.png']
-    expect([...skipped].sort()).toEqual(names.map((name) => `train/a/${name}`))
-  })
-  test('change nothing for concurrency, batch size and skip', async () => {
-    const request = { batch: 3, epoch: 4, seed: 6 }
-    const batches = await all((await opened({ concurrency: 1 })).train.batches(request))
-    const { train, skipped } = await opened({ concurrency: 8 })
-    expect(await all(train.batches(request))).toEqual(batches)
-    const again = await opened({ concurrency: 1, prefetch: 1 })
-    expect(await all(again.train.batches({ ...request, skip: 2 }))).toEqual(batches.slice(2))
-    const { skipped: inOrder, train: one } = await opened({ concurrency: 1 })
-    await all(one.batches(request))
-    expect(inOrder).toEqual(skipped)
-  })
-  test('are left out of the test data, where a replacement would count twice', async () => {
-    const { test, skipped } = await opened()
-    const batches = await all(test.batches({ batch: 2, epoch: 0 }))
-    expect(values(batches, bytes)).toEqual([90, 91, 92])
-    expect(batches.map(({ label }) => label.length)).toEqual([2, 1])
-    expect(await all(test.batches({ batch: 2, epoch: 0, skip: 1 }))).toEqual(batches.slice(1))
-    expect(skipped).toEqual(['val/a/0-cut.jpg', 'val/a/2-text.jpg'])
-  })
-  test('end the run when there are more than maxCorrupt', async () => {
-    const { train, test, skipped } = await opened({ maxCorrupt: 3 })
-    await expect(all(train.batches({ batch: 5, epoch: 0 }))).rejects.toMatchObject({
-      code: 'EF506',
-      message: expect.stringMatching(
-        /^more than 3 pictures \(maxCorrupt\) cannot be read:\n( {2}.*(cut|text|empty|lost).*\n?){4}$/,
-      ),
-      hint: expect.stringContaining('maxCorrupt'),
-    })
-    expect(skipped).toHaveLength(3)
-    await all(test.batches({ batch: 5, epoch: 0 })) // each part has its own count
-    const strict = await opened({ maxCorrupt: 0 })
-    await expect(all(strict.test.batches({ batch: 5, epoch: 0 }))).rejects.toMatchObject({
-      message: expect.stringMatching(
-        /^more than 0 pictures \(maxCorrupt\) cannot be read:\n.*0-cut\.jpg cannot be decoded/,
-      ),
-    })
-  })
-  test('end the run when there is nothing else', async () => {
-    const files = { 'train/a/1.jpg': 'text', 'train/a/2.jpg': '', 'val/a/1.jpg': 'text' }
-    const { train, test } = await imageFolder(await made(files), { onSkip: () => undefined })
-    for (const source of [train, test])
-      await expect(all(source.batches({ batch: 1, epoch: 0 }))).rejects.toMatchObject({
-        code: 'EF506',
-        message: expect.stringMatching(/^none of the pictures can be read:\n/),
-      })
-  })
-  test('are warned of where nobody listens', async () => {
-    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
-    const { test } = await imageFolder(root, { size: 4 })
-    for (let pass = 0; pass < 2; pass++) await all(test.batches({ batch: 2, epoch: 0 }))
-    const told = warn.mock.calls.map(([message]) => String(message))
-    warn.mockRestore()
-    expect(told).toHaveLength(2)
-    expect(told[0]).toMatch(/^left out a damaged picture: .*0-cut\.jpg cannot be decoded as a picture/)
-  })
-  test('mended between runs are read again', async () => {
-    const folder = await made({ 'a/1.png': await flat(5), 'a/2.png': 'text', 'a/3.png': await flat(7) })
-    const seen = async (): Promise<readonly string[]> => {
-      const skipped: string[] = []
-      const { train, test } = await imageFolder(folder, { holdout: 0.3, size: 2, onSkip: (path) => skipped.push(path) })
-      for (const part of [train, test]) await all(part.batches({ batch: 1, epoch: 0 })).catch(() => [])
-      return skipped
-    }
-    expect(await seen()).toHaveLength(1)
-    await writeFile(join(folder, 'a/2.png'), await flat(6))
-    expect(await seen()).toHaveLength(0)
-  })
-})
-
-describe('leaving early', () => {
-  test('leaves nothing open: a program that does so ends', async () => {
-    const cache = fileURLToPath(new URL('../../node_modules/.cache', import.meta.url))
-    await mkdir(cache, { recursive: true })
-    // Beside the packages, so that Node finds them.
-    const place = await mkdtemp(join(cache, 'effuse-leave-'))
-    folders.push(place)
-    await build({
-      entryPoints: [fileURLToPath(new URL('leave-early.ts', import.meta.url))],
-      outfile: join(place, 'run.mjs'),
-      ...{ bundle: true, platform: 'node', format: 'esm', packages: 'external', target: 'node20' },
-      conditions: ['effuse-source', 'node', 'import'],
-    })
-    const { stdout, stderr } = await promisify(execFile)(process.execPath, [join(place, 'run.mjs'), ramps])
-    expect(stderr).toBe('')
-    expect(Number(/^ended after ([\d.]+) ms$/m.exec(stdout)?.[1])).toBeLessThan(5000)
-  })
-  test('an abort is told, also while a batch is awaited', async () => {
-    const { train } = await imageFolder(ramps, { holdout: 0.1 })
-    for (const isWaiting of [false, true]) {
-      const abort = new AbortController()
-      const batches = train.batches({ batch: 6, epoch: 0, signal: abort.signal })
-      await batches.next()
-      const next = isWaiting ? batches.next() : null
-      abort.abort(new Error('enough'))
-      await expect(next ?? batches.next()).rejects.toThrow('enough')
-      expect(await batches.next()).toEqual({ done: true, value: undefined })
-    }
-    await expect(
-      all(train.batches({ batch: 6, epoch: 0, signal: AbortSignal.abort(new Error('before')) })),
-    ).rejects.toThrow('before')
-  })
-  test('a request that makes no sense fails at the call', async () => {
-    const { train } = await imageFolder(flats)
-    expect(() => train.batches({ batch: 0, epoch: 0 })).toThrow(expect.objectContaining({ code: 'EF403' }))
-    expect(() => train.batches({ batch: 1, epoch: 0, size: [100_000, 8] })).toThrow(
-      expect.objectContaining({ code: 'EF403', message: expect.stringContaining('"size"') }),
-    )
   })
 })
 
@@ -396,7 +223,7 @@ test('fit learns from a folder and tests on it', async () => {
       return [path, await flat(100 * kind + n)] as const
     }),
   )
-  const data = await imageFolder(await made(Object.fromEntries(files)), { channels: 1, size: 8 })
+  const data = await imageFolder(await folderOf(Object.fromEntries(files)), { channels: 1, size: 8 })
   using run = await fit(smallNet({ dropout: 0, stochasticDepth: 0, batchNorm: { momentum: 0.5 } }), {
     data,
     loss: crossEntropy(),

@@ -1,8 +1,9 @@
 /** Folders of small pictures for tests. */
-import { mkdir, mkdtemp, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import sharp from 'sharp'
+import type { LabelledBatch } from '../../src/data/request.ts'
 
 /** One colour per picture, so that crops and resizes leave it alone and a row says which picture it was. */
 export const flat = async (value: number, [width, height]: readonly [number, number] = [20, 16]): Promise<Buffer> =>
@@ -22,12 +23,28 @@ export const ramp = async (width: number, height: number): Promise<Buffer> =>
     .png()
     .toBuffer()
 
-/** A folder with these files; null is an empty folder. */
+const folders: string[] = []
+/** A folder with these files; null is an empty folder. `removeFolders` takes it away. */
 export const folderOf = async (files: { readonly [path: string]: Uint8Array | string | null }): Promise<string> => {
   const root = await mkdtemp(join(tmpdir(), 'effuse-folder-'))
+  folders.push(root)
   for (const [path, content] of Object.entries(files)) {
     await mkdir(content === null ? join(root, path) : dirname(join(root, path)), { recursive: true })
     if (content !== null) await writeFile(join(root, path), content)
   }
   return root
 }
+
+export const removeFolders = async (): Promise<void> => {
+  for (const folder of folders.splice(0)) await rm(folder, { recursive: true })
+}
+
+export const all = async (batches: AsyncIterable<LabelledBatch>): Promise<readonly LabelledBatch[]> => {
+  const found: LabelledBatch[] = []
+  for await (const batch of batches) found.push(batch)
+  return found
+}
+
+/** The first byte of each row: where pictures have one colour each, it names the picture. */
+export const values = (batches: readonly LabelledBatch[], bytes: number): readonly number[] =>
+  batches.flatMap(({ image }) => Array.from({ length: image.length / bytes }, (_, n) => image[n * bytes] ?? -1))

@@ -1,4 +1,4 @@
-/** A program for image-folder.test.ts: leaves the batches of the folder in its first argument early, by break and by an abort, and tells how long it lives on. */
+/** A program for leave-early.test.ts: leaves the batches of the folder in its first argument early, by break and by an abort, and tells how long it lives on. */
 import { imageFolder } from '../../src/node.ts'
 
 const [, , folder = ''] = process.argv
