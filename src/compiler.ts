@@ -68,6 +68,7 @@ export { amp } from './passes/mixed-precision/amp.ts'
 export type { AmpOptions, AmpSettings } from './passes/mixed-precision/options.ts'
 export { type AmpDecision, type AmpReport, decisionOf } from './passes/mixed-precision/report.ts'
 export { minimumCut, type MinimumCut } from './passes/mixed-precision/min-cut.ts'
+export { castsOf, paint, type PaintOptions } from './passes/mixed-precision/painting.ts'
 export {
   priceOf,
   type Assignment,
