@@ -5,7 +5,7 @@
  */
 import { Edit } from '../../ir/edit.ts'
 import { nodeAt } from '../../ir/graph.ts'
-import type { Ref } from '../../ir/types.ts'
+import { isFloat, type Ref } from '../../ir/types.ts'
 import type { Value } from '../../ir/value.ts'
 import { definePass, type GraphPass } from '../pass.ts'
 import { gradientsIn, mapGradients, outputOf, withOutputs } from './gradient-outputs.ts'
@@ -55,7 +55,7 @@ export const scaleLoss = (lossScale: LossScale): GraphPass =>
     },
   })
 
-/** Divides the gradients by the scale, and adds the output `finite`: all gradients and the loss are. */
+/** Divides the gradients by the scale, and adds the output `finite`: all gradients, the loss and what variables become are. */
 export const unscale = (lossScale: LossScale): GraphPass =>
   definePass({
     name: 'unscale',
@@ -72,7 +72,9 @@ export const unscale = (lossScale: LossScale): GraphPass =>
       const gradients = mapGradients(graph, 'unscale', edit, (gradient) =>
         inverse === null ? gradient : gradient.builder.mul(gradient, inverse),
       )
-      const finite: Value = b.emit1('allFinite', [loss, ...gradients.values()], {})
+      // The only updates so far are statistics. A variance may overflow where nothing else does: by its infinite deviation all else is 0.
+      const statistics = graph.updates.flatMap(({ value }) => (isFloat(edit.typeOf(value).dtype) ? [value] : []))
+      const finite: Value = b.emit1('allFinite', [loss, ...gradients.values(), ...statistics], {})
       cx.report('gradients', gradientsIn(graph).length)
       const outputs = withOutputs(graph, new Map<string, Ref>([...gradients, ['finite', finite]]))
       edit.setOutputs(outputs.filter((output) => output.name !== 'scaledLoss'))
