@@ -231,8 +231,10 @@ describe('mistakes', () => {
       'scale',
       () => step({ lossScale: 3 }),
       'EF403',
-      /option "lossScale" must be 'auto', 'dynamic', 'none' or a power of two, got 3/,
+      /option "lossScale" must be 'auto', 'dynamic', 'none' or a power of two from 2\^-126 to 2\^127, got 3/,
     ],
+    ['scale beyond float32', () => step({ lossScale: 2 ** 128 }), 'EF403', /2\^127, got 3.402823669209385e\+38/],
+    ['scale below float32', () => step({ lossScale: 2 ** -127 }), 'EF403', /2\^127, got 5.87747/],
     ['decay', () => step({ emaDecay: 1 }), 'EF403', /option "emaDecay" must be a number between 0 and 1, got 1/],
     [
       'smoothing',

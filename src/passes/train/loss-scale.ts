@@ -12,8 +12,9 @@ import { gradientsIn, mapGradients, outputOf, withOutputs } from './gradient-out
 
 /** 'none', a constant power of two, or 'dynamic'. */
 export type LossScale = 'none' | 'dynamic' | number
+/** Among float32's normal numbers: 2^-126 to 2^127. Beyond, a scale would be infinite or 0 in the graph, and no step ever finite. */
 export const isPowerOfTwo = (value: unknown): value is number =>
-  typeof value === 'number' && value > 0 && Number.isInteger(Math.log2(value))
+  typeof value === 'number' && value >= 2 ** -126 && value <= 2 ** 127 && value === 2 ** Math.round(Math.log2(value))
 
 /** Where a dynamic scale starts, after how many finite steps it doubles, and where it ends. */
 export const dynamicScale = { initial: 2 ** 15, interval: 2000, least: 1 } as const

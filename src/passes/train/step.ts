@@ -146,6 +146,6 @@ const checkStepOptions = ({ weightDecay, emaDecay, clipNorm, accumulate, lossSca
     'lossScale',
     lossScale,
     isPowerOfTwo(lossScale) || ['auto', 'dynamic', 'none'].includes(String(lossScale)),
-    "'auto', 'dynamic', 'none' or a power of two",
+    "'auto', 'dynamic', 'none' or a power of two from 2^-126 to 2^127",
   )
 }
