@@ -95,7 +95,7 @@ describe.each(names)('%s', (name) => {
       expect(got).toEqual({ flat: numbersOf(c), square: numbersOf(c) })
     }
   })
-  test('each run has its own numbers, those of its index', async () => {
+  test('each run has its own numbers, those of its index, also where it was set', async () => {
     const model = graph('draws', { x: float32() }, ({ x }, b) => ({
       draws: mul(
         b.scope('here', () => b.randomUniform([7])),
@@ -106,9 +106,16 @@ describe.each(names)('%s', (name) => {
     const [stream] = liveOrder(model.at({ batch: 1 })).flatMap((n) =>
       n.op === 'randomUniform' ? [n.attrs.stream] : [],
     )
-    for (let runIndex = 0; runIndex < 4; runIndex++) {
-      const got = await (await net.run({ x: 1 })).draws.data()
-      expect(got).toEqual(randomUniform({ seed: 5, stream: stream ?? '', runIndex, replica: 0, count: 7 }))
+    for (const [first, runs] of [
+      [0, 4],
+      [2 ** 32 - 2, 4],
+      [2 ** 53 - 4, 2],
+    ] as const) {
+      net.runIndex = first
+      for (let runIndex = first; runIndex < first + runs; runIndex++) {
+        const got = await (await net.run({ x: 1 })).draws.data()
+        expect(got).toEqual(randomUniform({ seed: 5, stream: stream ?? '', runIndex, replica: 0, count: 7 }))
+      }
     }
   })
   test('a skipped step uses up its run index', async () => {
