@@ -203,6 +203,19 @@ describe('in a training step', () => {
         )
       expect(rates).toEqual([0.5, 0.25])
       expect(await net.variables.get('step', 'int32')).toEqual(Int32Array.of(at + 1))
+      // After the last of its numbers an int32 goes on with the first.
+      await net.variables.set('step', [2 ** 31 - 1])
+      expect(
+        await (
+          await net.run({
+            x: [
+              [1, 2],
+              [3, 4],
+            ],
+          })
+        ).learningRate.item(),
+      ).toBe(0.25)
+      expect(await net.variables.get('step', 'int32')).toEqual(Int32Array.of(-(2 ** 31)))
     },
   )
 })
