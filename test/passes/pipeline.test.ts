@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'
+import { Builder } from '../../src/ir/build.ts'
 import { Edit } from '../../src/ir/edit.ts'
 import { parse } from '../../src/ir/parse.ts'
 import { print } from '../../src/ir/print.ts'
@@ -46,6 +47,13 @@ describe('text form', () => {
     const sized = 'decompose{ops=["ema"], above=4096}'
     expect(parsePipeline(sized).toString()).toBe(sized)
     expect(parsePipeline(passFactories.map((f) => f.name).join(',')).passes.length).toBe(passFactories.length)
+  })
+  test('decompose takes only results above a size where it is told so', () => {
+    const b = new Builder('sizes')
+    const y = b.silu(b.input('small', { dtype: 'float32', shape: [4] }))
+    const z = b.silu(b.input('large', { dtype: 'float32', shape: [5] }))
+    const { plans } = runPipeline(parsePipeline('decompose{ops=["silu"], above=4}'), { run: b.finish({ y, z }) })
+    expect(plans.run?.nodes.flatMap((n) => (n?.op === 'silu' ? [n.types[0]?.shape] : []))).toEqual([[4]])
   })
   test.each([
     ['simplfy', 'EF301', /there is no pass "simplfy".*/],
