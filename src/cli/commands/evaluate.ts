@@ -6,7 +6,7 @@ import { trainingKey } from '../../train/checkpoints.ts'
 import { compileOptionsOf, naturalOf, shareOf, withCommon, type CommonOptions } from '../common.ts'
 import { table, type Io } from '../io.ts'
 import { openWeights, type OpenedWeights } from '../open-weights.ts'
-import { openData } from '../train/open-data.ts'
+import { channelsOf, openData } from '../train/open-data.ts'
 import { makeCount } from '../train/progress.ts'
 
 interface Options extends CommonOptions {
@@ -53,14 +53,9 @@ const evaluateCommand = async (path: string, options: Options, io: Io): Promise<
   const { test } = await openData({
     data: source,
     holdout: holdout ?? (isRunsData ? (run?.settings.holdout ?? null) : null),
-    seed: isRunsData ? (run?.settings.seed ?? 0) : 0,
+    channels: channelsOf(model),
+    say: io.err,
   })
-  if (test === undefined)
-    throw new EffuseError({
-      code: 'EF507',
-      message: `${source} holds nothing out for tests`,
-      hint: 'a folder val in it, or --holdout 0.1',
-    })
   checkLabels(opened, test.classes)
   const batch = wanted ?? run?.settings.evaluationBatch ?? run?.settings.batch ?? 32
   const count = makeCount(io, `${file} on ${source}`)

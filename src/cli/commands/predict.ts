@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { compile } from '../../compile.ts'
+import { grey } from '../../data/decode.ts'
 import { listImages } from '../../data/picture-files.ts'
 import { readImage } from '../../data/read-image.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
@@ -113,10 +114,3 @@ const pictureShape = ({ name, inputs, outputs }: Model): readonly [number, numbe
       .join(', ')} and gives ${Object.keys(outputs).join(', ')}`,
   })
 }
-
-/** Brightness as television has it (Rec. 601). */
-const grey = (rgb: Uint8Array): Uint8Array<ArrayBuffer> =>
-  Uint8Array.from({ length: rgb.length / 3 }, (_, i) => {
-    const [r, g, b] = rgb.subarray(i * 3, i * 3 + 3) as unknown as readonly [number, number, number] // three a pixel
-    return Math.round(0.299 * r + 0.587 * g + 0.114 * b)
-  })

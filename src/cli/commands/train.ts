@@ -34,28 +34,33 @@ export const addTrain = (program: Command, io: Io, end: (exitCode: number) => vo
   addSettingFlags(command)
   command.action(async (options: Options) => {
     const logEvery = naturalOf('--log-every', options.logEvery, 1)
+    // Where lines go changes when there is a bar.
+    const voice = { say: io.err }
+    const say = (line: string): void => voice.say(line)
     const plan =
       options.resume === undefined
-        ? await newPlan(command, options.recipe, options.out)
-        : await resumedPlan(command, options.resume, options)
-    await train(plan, { io, end, logEvery, isJson: options.json === true })
+        ? await newPlan(command, options, say)
+        : await resumedPlan(command, options.resume, options, say)
+    await train(plan, { io, end, voice, logEvery, isJson: options.json === true })
   })
 }
 
 interface Surroundings {
   readonly io: Io
   readonly end: (exitCode: number) => void
+  readonly voice: { say: (line: string) => void }
   readonly logEvery: number
   readonly isJson: boolean
 }
 
-const train = async (plan: TrainPlan, { io, end, logEvery, isJson }: Surroundings): Promise<void> => {
+const train = async (plan: TrainPlan, { io, end, voice, logEvery, isJson }: Surroundings): Promise<void> => {
   const { recipe, notes } = plan
   const folder = await openRunFolder(plan)
   for (const note of notes) io.err(`note: ${note}`)
   io.err(`${plan.resumed !== null ? 'going on with' : 'training'} ${recipe.model} on ${recipe.data}, in ${folder}`)
   const metrics = openMetrics(folder, logEvery)
   const progress = makeProgress(io, { rowsPerUpdate: recipe.batch * recipe.accumulate, epochs: recipe.epochs })
+  voice.say = progress.say
   using interrupt = catchInterrupt(() =>
     progress.say('stopping after this step, with a checkpoint; Ctrl-C again ends at once'),
   )

@@ -1,13 +1,14 @@
 /** The data that a run names: the built-in digits, or a folder of pictures. */
 import { digits } from '../../data/digits.ts'
+import { imageFolder } from '../../data/image-folder.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
+import type { Signature } from '../../ir/value.ts'
 import type { Recipe } from '../../recipes/recipe.ts'
 import type { Batch, DataSource } from '../../train/source.ts'
 
 export interface OpenedData {
   readonly train: DataSource
-  /** Absent where nothing is held out. */
-  readonly test: DataSource | undefined
+  readonly test: DataSource
   /** Height and width that all its pictures have; null where they differ. */
   readonly size: number | null
   readonly channels: number
@@ -15,17 +16,56 @@ export interface OpenedData {
   readonly metadata: { readonly [key: string]: string }
 }
 
-/** @throws EffuseError EF404 (a package is missing), EF501, EF507 (the folder), EF403 (settings that do not go together) */
-export const openData = async ({ data, holdout }: Pick<Recipe, 'data' | 'holdout' | 'seed'>): Promise<OpenedData> => {
-  if (data !== digitsName) throw new EffuseError({ code: 'EF901', message: 'folders: soon' })
+export interface OpenDataOptions extends Pick<Recipe, 'data' | 'holdout'> {
+  /** Channels that the model takes, where it is settled. */
+  readonly channels: number | undefined
+  /** Told of damaged pictures. */
+  readonly say: (line: string) => void
+}
+
+/** What `--data` calls the built-in handwritten digits. */
+export const digitsName = 'digits'
+/** Key of a checkpoint's metadata: how readImage() crops pictures for it. */
+export const cropKey = 'effuse.crop'
+
+/** @throws EffuseError EF404 (a package is missing), EF501, EF507 (the folder), EF403 (settings that do not go together), EF701 (channels) */
+export const openData = async ({ data, holdout, channels, say }: OpenDataOptions): Promise<OpenedData> => {
+  if (data === digitsName) return openDigits(holdout, channels)
+  if (channels !== undefined && channels !== 1 && channels !== 3)
+    throw new EffuseError({
+      code: 'EF701',
+      message: `pictures have 1 or 3 channels, and the model takes ${channels}`,
+    })
+  const { train, test } = await imageFolder(data, {
+    channels,
+    holdout: holdout ?? undefined,
+    onSkip: (path, reason) => say(`note: the picture ${path} is left out: ${reason}`),
+  })
+  return { train, test, size: null, channels: channels ?? 3, metadata: { [cropKey]: 'center' } }
+}
+
+const openDigits = (holdout: number | null, channels: number | undefined): OpenedData => {
   if (holdout !== null)
     throw new EffuseError({
       code: 'EF403',
-      message: '--holdout goes with a folder of pictures; of the digits, 2,000 are held out always',
+      message: '--holdout goes with a folder of pictures; of the digits, every fifth is held out always',
       hint: 'leave it out',
     })
   const { train, test } = digits()
-  return { train, test, size: 28, channels: 1, metadata: { [cropKey]: 'none' } }
+  const [side, , own] = train.size
+  if (channels !== undefined && channels !== own)
+    throw new EffuseError({
+      code: 'EF701',
+      message: `the digits have ${own} channel, and the model takes ${channels}`,
+      hint: 'declare the model with inChannels: 1',
+    })
+  return { train, test, size: side, channels: own, metadata: { [cropKey]: 'none' } }
+}
+
+/** Channels of a model's pictures; undefined for models of other inputs. */
+export const channelsOf = ({ inputs }: { readonly inputs: Signature }): number | undefined => {
+  const channels = inputs['image']?.rank === 4 ? (inputs['image'].shape as readonly unknown[])[3] : undefined
+  return typeof channels === 'number' ? channels : undefined
 }
 
 /** A source whose epochs end after so many updates; which pictures they see changes from epoch to epoch with the source's order. */
@@ -38,8 +78,10 @@ export const shortened = (
   return {
     ...source,
     length: Math.min(source.length, batchesMax * batch),
-    batches: (request) =>
-      firstBatches(source.batches(request), batchesMax - (source.canSkip === true ? (request.skip ?? 0) : 0)),
+    batches: (request) => {
+      const skipped = source.canSkip === true ? (request.skip ?? 0) : 0
+      return firstBatches(source.batches(request), batchesMax - skipped)
+    },
   }
 }
 
@@ -51,9 +93,3 @@ async function* firstBatches(batches: ReturnType<DataSource['batches']>, count: 
       if (++given >= count) return
     }
 }
-
-/** Key of a checkpoint's metadata: how readImage() crops pictures for it. */
-export const cropKey = 'effuse.crop'
-
-/** What `--data` calls the built-in handwritten digits. */
-export const digitsName = 'digits'

@@ -14,7 +14,7 @@ import { figuresOf, type FitOptions, type ModelForStage } from '../../train/fit-
 import { stageAt, stagesOf } from '../../train/stages.ts'
 import { modelByName } from '../common.ts'
 import { flagOf, settingsGiven } from './flags.ts'
-import { digitsName, type OpenedData, openData, shortened } from './open-data.ts'
+import { channelsOf, digitsName, type OpenedData, openData, shortened } from './open-data.ts'
 import { hasCheckpoint, readConfig, type SavedConfig } from './run-folder.ts'
 import { openStartWeights, type Start, startVariables, type StartWeights } from './start-weights.ts'
 
@@ -34,11 +34,16 @@ export interface TrainPlan {
   readonly notes: readonly string[]
 }
 
+interface PlanOptions {
+  readonly recipe?: string
+  readonly out?: string
+}
+
 /** @throws EffuseError EF403, EF601, EF602 (the command line), and what opening data and weights throws. */
 export const newPlan = async (
   command: Command,
-  recipeName: string | undefined,
-  out: string | undefined,
+  { recipe: recipeName, out }: PlanOptions,
+  say: (line: string) => void,
 ): Promise<TrainPlan> => {
   const given = settingsGiven(command)
   const base = recipeName === undefined ? {} : await loadRecipe(recipeName)
@@ -53,14 +58,15 @@ export const newPlan = async (
         hint: 'effuse train --recipe digits trains a small network on the built-in digits',
       })
   const recipe = withFullPaths(resolveRecipe(named, given, flagOf))
-  return planOf(recipe, { recipeName: recipeName ?? null, folder: out, resumed: null, weights, notes: [] })
+  return planOf(recipe, { recipeName: recipeName ?? null, folder: out, resumed: null, weights, notes: [], say })
 }
 
 /** @throws EffuseError EF601 (flags that only a new run can have), EF501 (no run there), and what newPlan() throws. */
 export const resumedPlan = async (
   command: Command,
   folder: string,
-  { recipe: recipeName, out }: { readonly recipe?: string; readonly out?: string },
+  { recipe: recipeName, out }: PlanOptions,
+  say: (line: string) => void,
 ): Promise<TrainPlan> => {
   const given = settingsGiven(command)
   const settled = { '--recipe': recipeName, '--out': out, '--model': given.model, '--weights': given.weights }
@@ -79,7 +85,7 @@ export const resumedPlan = async (
   // A run that was ended before its first checkpoint starts over, with the weights that it was to start with.
   const isFresh = recipe.weights !== null && !(await hasCheckpoint(folder))
   const weights = isFresh && recipe.weights !== null ? await openStartWeights(recipe.weights, recipe.model) : null
-  return planOf(recipe, { recipeName: saved.recipe, folder, resumed: saved, weights, notes: changes })
+  return planOf(recipe, { recipeName: saved.recipe, folder, resumed: saved, weights, notes: changes, say })
 }
 
 const shown = (value: unknown): string => (value === null ? 'none' : JSON.stringify(value))
@@ -100,18 +106,23 @@ const fullModelPath = (model: string): string => {
 
 interface Beginnings extends Pick<TrainPlan, 'recipeName' | 'folder' | 'resumed' | 'notes'> {
   readonly weights: StartWeights | null
+  /** Told what happens to the data while the run goes on. */
+  readonly say: (line: string) => void
 }
 
-const planOf = async (settings: Recipe, { weights, notes, ...rest }: Beginnings): Promise<TrainPlan> => {
-  const opened = await openData(settings)
+const planOf = async (settings: Recipe, { weights, notes, say, ...rest }: Beginnings): Promise<TrainPlan> => {
+  const own = isVariant(settings.model) ? null : await ownModel(settings)
+  const channels = own === null ? settings.architecture.inChannels : channelsOf(own)
+  checkAugmentation(settings)
+  const opened = await openData({ ...settings, channels, say })
   const recipe = fittedToData(settings, opened)
   const data = { train: shortened(opened.train, recipe), test: opened.test }
-  const model = await modelOf(recipe, data.train.classes.length)
+  const model = (own ?? recipeModel(recipe, data.train.classes.length)) as unknown as TrainPlan['model'] // trainingStep() checks the outputs against the loss
   const options: TrainPlan['options'] = { ...recipeOptions(recipe), data, metadata: opened.metadata }
   // fit() finds these faults, too, but only when the run has a folder.
   figuresOf(options as FitOptions)
   const first = firstModel(model, options)
-  for (const source of [data.train, data.test]) if (source !== undefined) classesOf(first, source)
+  for (const source of [data.train, data.test]) classesOf(first, source)
   const start = weights === null ? null : await startVariables(weights, first, recipe)
   return {
     ...rest,
@@ -119,7 +130,7 @@ const planOf = async (settings: Recipe, { weights, notes, ...rest }: Beginnings)
     model,
     options: start === null ? options : { ...options, variables: start.variables },
     start,
-    notes: [...notes, ...((start?.note ?? null) ? [start?.note ?? ''] : [])],
+    notes: start === null || start.note === null ? notes : [...notes, start.note],
   }
 }
 
@@ -136,8 +147,8 @@ const fittedToData = (recipe: Recipe, { size, channels }: OpenedData): Recipe =>
       }
     : recipe
 
-const modelOf = async (recipe: Recipe, classes: number): Promise<TrainPlan['model']> => {
-  if (isVariant(recipe.model)) return recipeModel(recipe, classes) as unknown as TrainPlan['model'] // its inputs are a signature
+/** @throws EffuseError EF602 (no such model), EF403 (settings that it has itself) */
+const ownModel = async (recipe: Recipe): Promise<Model> => {
   const model = await modelByName(recipe.model)
   for (const key of ['size', 'baseSize', 'dropout', 'baseDropout', 'stochasticDepth'] as const)
     if (recipe[key] !== null)
@@ -146,7 +157,17 @@ const modelOf = async (recipe: Recipe, classes: number): Promise<TrainPlan['mode
         message: `${flagOf(key)} is for variants of EfficientNet; ${recipe.model} says it itself`,
         hint: `leave ${flagOf(key)} out`,
       })
-  return model as unknown as TrainPlan['model'] // trainingStep() checks the outputs against the loss
+  return model
+}
+
+const checkAugmentation = (recipe: Recipe): void => {
+  for (const key of ['augmentation', 'baseAugmentation'] as const)
+    if (recipe.data !== digitsName && recipe[key] !== null)
+      throw new EffuseError({
+        code: 'EF403',
+        message: `${flagOf(key)} goes with --data digits; folders of pictures have random crops and mirroring, and no strength`,
+        hint: `leave ${flagOf(key)} out, or say none`,
+      })
 }
 
 const firstModel = (model: TrainPlan['model'], { stages, epochs }: RecipeFitOptions): Model => {

@@ -1,0 +1,118 @@
+/** effuse train and evaluate on folders of pictures. */
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { openModel } from '../../src/models/open-model.ts'
+import { flat, folderOf } from '../data/picture-folder.ts'
+import { run, tinyRecipe, writeRecipe } from './command.ts'
+
+let folder = ''
+let pictures = ''
+let recipe = ''
+const at = (name: string): string => join(folder, name)
+/** Dark and bright pictures: six to train on and two to test with, of each. */
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'effuse-train-folder-'))
+  const files: { [path: string]: Buffer } = {}
+  for (const [name, value] of [
+    ['bright', 200],
+    ['dark', 20],
+  ] as const)
+    for (let i = 0; i < 8; i++)
+      files[`${i < 6 ? 'train' : 'val'}/${name}/${i}.png`] = await flat(value + 5 * i, [24, 20])
+  pictures = await folderOf(files)
+  recipe = await writeRecipe(at('tiny.json'), {
+    data: pictures,
+    architecture: { ...tinyRecipe.architecture, inChannels: 3 },
+    stepsPerEpoch: null,
+    batch: 4,
+    epochs: 2,
+    evaluationBatch: 3,
+  })
+})
+afterAll(async () => {
+  await rm(folder, { recursive: true })
+  await rm(pictures, { recursive: true })
+})
+
+test('a folder with a part for tests', async () => {
+  const { code, out } = await run('train', '--recipe', recipe, '--out', at('split'), '--json')
+  expect(code).toBe(0)
+  const { checkpoint, steps } = JSON.parse(out)
+  expect(steps).toBe(6)
+  expect((await openModel(checkpoint)).labels).toEqual(['bright', 'dark'])
+  const evaluated = JSON.parse((await run('evaluate', at('split'), '--json')).out)
+  expect(evaluated).toMatchObject({ data: pictures, count: 4, top1: JSON.parse(out).top1 })
+  const predicted = await run('predict', join(pictures, 'val/dark/7.png'), '--weights', at('split'), '--json')
+  expect(
+    JSON.parse(predicted.out)
+      .results[0].top.map((entry: { label: string }) => entry.label)
+      .sort(),
+  ).toEqual(['bright', 'dark'])
+})
+
+test('a folder without one needs --holdout, and grey pictures may be asked for', async () => {
+  const all = join(pictures, 'train')
+  const without = await run('train', '--recipe', recipe, '--data', all, '--out', at('never'))
+  expect([without.code, without.err]).toEqual([2, expect.stringMatching(/EF403: .*holdout/)])
+  const grey = await writeRecipe(at('grey.json'), { stepsPerEpoch: null, batch: 4, epochs: 1, evaluationBatch: 4 })
+  const { code, out } = await run(
+    'train',
+    '--recipe',
+    grey,
+    '--data',
+    all,
+    '--holdout',
+    '0.34',
+    '--out',
+    at('held'),
+    '--json',
+  )
+  expect(code).toBe(0)
+  expect(JSON.parse(out).steps).toBe(2) // 8 of 12 to train on
+  expect(JSON.parse((await run('evaluate', at('held'), '--json')).out).count).toBe(4)
+})
+
+test('a damaged picture is told and the run goes on', async () => {
+  const damaged = at('damaged')
+  await cp(pictures, damaged, { recursive: true })
+  await writeFile(join(damaged, 'train/dark/0.png'), 'no picture at all')
+  const { code, err } = await run('train', '--recipe', recipe, '--data', damaged, '--out', at('mended'))
+  expect(code).toBe(0)
+  expect(err.match(/note: the picture .*train\/dark\/0\.png is left out: /g)?.length).toBe(1)
+})
+
+test('a run does not go on with other classes', async () => {
+  const changing = at('changing')
+  await cp(pictures, changing, { recursive: true })
+  expect((await run('train', '--recipe', recipe, '--data', changing, '--out', at('grown'))).code).toBe(0)
+  for (const part of ['train', 'val']) {
+    await mkdir(join(changing, part, 'dim'))
+    await writeFile(join(changing, part, 'dim', '0.png'), await flat(100))
+  }
+  const { code, err } = await run('train', '--resume', at('grown'), '--epochs', '3')
+  expect([code, err]).toEqual([1, expect.stringMatching(/EF508: [\s\S]*the checkpoint has 2 classes, the data 3/)])
+  const evaluated = await run('evaluate', at('grown'))
+  expect([evaluated.code, evaluated.err]).toEqual([
+    1,
+    expect.stringMatching(/EF701: .*2 classes apart, and the data has 3/),
+  ])
+  expect(JSON.parse(await readFile(join(at('grown'), 'config.json'), 'utf8')).epochs).toBe(2)
+})
+
+test.each<[string, readonly string[], number, RegExp]>([
+  ['a folder that is none', ['--data', 'NOWHERE'], 1, /EF501: .*nowhere/],
+  ['a strength of augmentation', ['--augmentation', '1'], 2, /EF403: --augmentation goes with --data digits/],
+  [
+    'a larger batch than there are pictures',
+    ['--batch', '13'],
+    1,
+    /EF701: one update takes 13 rows .*, and the training data has 12/,
+  ],
+  ['digits in colour', ['--data', 'digits'], 1, /EF701: the digits have 1 channel, and the model takes 3/],
+])('%s is an error', async (_, flags, code, message) => {
+  const given = flags.map((word) => word.replace('NOWHERE', at('nowhere')))
+  const { code: came, err } = await run('train', '--recipe', recipe, ...given, '--out', at('never'))
+  expect([came, err]).toEqual([code, expect.stringMatching(message)])
+})
