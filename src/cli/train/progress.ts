@@ -53,7 +53,8 @@ const plainLine = (io: Io): Line => {
 }
 
 const barLooks = {
-  barsize: 24,
+  // With the words, 80 columns.
+  barsize: 12,
   hideCursor: true,
   clearOnComplete: true,
   // Ours ends a run with a checkpoint; theirs would only stop the bar.
@@ -70,8 +71,9 @@ const barLine = (io: Io, terminal: NodeJS.WritableStream): Line => {
   const start = ({ event: { step, steps }, words }: NonNullable<typeof shown>): void =>
     bar.start(steps, step, { words })
   return {
-    step: (event, words) => {
+    step: (event, long) => {
       const isFirst = shown === null
+      const words = long.replace('update ', '')
       shown = { event, words }
       if (isFirst) start(shown)
       else bar.update(event.step, { words })

@@ -1,0 +1,96 @@
+/** What a person sees of a run: a bar on a terminal, lines elsewhere. */
+import { PassThrough } from 'node:stream'
+import { expect, test } from 'vitest'
+import { durationWords, makeCount, makeProgress } from '../../src/cli/train/progress.ts'
+import type { EvaluationEvent, StageEvent, StepEvent } from '../../src/train/events.ts'
+
+const step = (at: number, more: Partial<StepEvent> = {}): StepEvent => ({
+  kind: 'step',
+  step: at,
+  steps: 100,
+  epoch: Math.floor((at - 1) / 50),
+  stepInEpoch: ((at - 1) % 50) + 1,
+  stepsPerEpoch: 50,
+  loss: 1.25,
+  accuracy: null,
+  learningRate: 0.1,
+  lossScale: 1,
+  finite: true,
+  skippedSteps: 0,
+  imagesPerSecond: 64,
+  ...more,
+})
+const evaluation: EvaluationEvent = {
+  ...{ kind: 'evaluation', epoch: 0, step: 50, top1: 0.5, top5: 0.9, loss: 2, count: 4, isBest: true },
+  ...{ emaTop1: 0.625, emaTop5: 0.9, emaLoss: 2 },
+}
+const stage: StageEvent = {
+  ...{ kind: 'stage', epoch: 0, backend: 'tfjs-wasm', compileMs: 1500, step: 7 },
+  stage: {
+    ...{ index: 0, count: 1, firstEpoch: 0, epochs: 2 },
+    ...{ size: undefined, dropout: undefined, augmentation: undefined, mixup: undefined },
+  },
+}
+
+/** A terminal of 120 columns that keeps what is written. */
+const terminal = () => {
+  let text = ''
+  const stream = Object.assign(new PassThrough(), { isTTY: true, columns: 120 })
+  stream.on('data', (data: Buffer) => {
+    text += data.toString()
+  })
+  return { stream, text: () => text }
+}
+
+test('a bar has the epoch, the speed and the time left, and lines stand above it', () => {
+  const { stream, text } = terminal()
+  const lines: string[] = []
+  const io = { out: () => {}, err: (line: string) => lines.push(line), terminal: stream }
+  const progress = makeProgress(io, { rowsPerUpdate: 32, epochs: 2 })
+  progress.onEvent(stage)
+  progress.onEvent(step(20))
+  expect(text()).toContain('epoch 1/2  20/100  loss 1.2500  64 images/s  0:40 left')
+  expect(text()).toMatch(/20 % /)
+  progress.onEvent(evaluation)
+  const before = text().length
+  progress.onEvent({ kind: 'notice', message: 'the disk is slow' })
+  // The bar is drawn again below the line.
+  expect(text().slice(before)).toContain('  20/100  ')
+  progress.stop()
+  expect(lines).toEqual([
+    'compiled for tfjs-wasm in 1.5 s',
+    'going on after update 7',
+    'epoch 1/2: test loss 2.0000, accuracy 50.00 %, by the averages 62.50 %',
+    'note: the disk is slow',
+  ])
+  const end = text().length
+  progress.stop()
+  expect(text().length).toBe(end)
+})
+
+test('elsewhere there is a line now and then, and no control characters', () => {
+  const lines: string[] = []
+  const progress = makeProgress({ out: () => {}, err: (line) => lines.push(line) }, { rowsPerUpdate: 32, epochs: 2 })
+  for (let at = 1; at <= 100; at++) progress.onEvent(step(at, { skippedSteps: 3 }))
+  progress.stop()
+  expect(lines).toEqual(['epoch 1/2  update 1/100  loss 1.2500  64 images/s  3 skipped  0:50 left'])
+})
+
+test('a count is drawn on a terminal only', () => {
+  const { stream, text } = terminal()
+  const count = makeCount({ out: () => {}, err: () => {}, terminal: stream }, 'photos')
+  count.update(8, 20)
+  expect(text()).toContain('8/20  photos')
+  count.stop()
+  const silent = makeCount({ out: () => {}, err: expect.unreachable }, 'photos')
+  silent.update(8, 20)
+  silent.stop()
+})
+
+test.each([
+  [0, '0:00'],
+  [59.4, '0:59'],
+  [59.6, '1:00'],
+  [3599.6, '1:00:00'],
+  [100_000, '27:46:40'],
+])('%d seconds are %s', (seconds, words) => expect(durationWords(seconds)).toBe(words))
