@@ -76,6 +76,10 @@ export interface Recipe {
   readonly weights: string | null
   readonly backend: BackendName
   readonly amp: boolean
+  readonly ampDtype: 'float16' | 'bfloat16' | null
+  readonly ampStrategy: 'minCut' | 'tensorflow' | null
+  /** Rounds after each op where the backend has no half arithmetic. */
+  readonly emulateHalf: boolean | null
   readonly xla: boolean
   readonly seed: number
 }
@@ -97,6 +101,7 @@ const text: Kind = { kind: 'text' }
 const flag: Kind = { kind: 'switch' }
 const ofOptimizers = (...values: readonly string[]) => ({ key: 'optimizer', values }) as const
 const ofSchedule = (...values: readonly string[]) => ({ key: 'schedule', values }) as const
+const ofAmp = { key: 'amp', values: [true] } as const
 const ofStages = { key: 'stages', values: 'several' } as const
 
 /** Settings with the initial value null may be null; the others may not. */
@@ -149,6 +154,9 @@ export const settings: { readonly [K in keyof Recipe]: Setting<Recipe[K]> } = {
   weights: { takes: text, initial: null },
   backend: { takes: { kind: 'choice', of: backendNames }, initial: 'auto' },
   amp: { takes: flag, initial: false },
+  ampDtype: { takes: { kind: 'choice', of: ['float16', 'bfloat16'] }, initial: null, belongsTo: ofAmp },
+  ampStrategy: { takes: { kind: 'choice', of: ['minCut', 'tensorflow'] }, initial: null, belongsTo: ofAmp },
+  emulateHalf: { takes: flag, initial: null, belongsTo: ofAmp },
   xla: { takes: flag, initial: true },
   seed: { takes: { kind: 'integer', least: 0 }, initial: 0 },
 }

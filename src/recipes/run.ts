@@ -83,20 +83,17 @@ export const recipeOptions = (recipe: Recipe): RecipeFitOptions => ({
   ...recipeCompileOptions(recipe),
 })
 
-/** Where and how a recipe runs. @throws EffuseError EF403 */
-export const recipeCompileOptions = ({
-  backend,
-  amp,
-  xla,
-  seed,
-}: Pick<Recipe, 'backend' | 'amp' | 'xla' | 'seed'>): Pick<CompileOptions, 'backend' | 'xla' | 'seed'> => {
-  if (amp)
-    throw new EffuseError({
-      code: 'EF403',
-      message: 'mixed precision (--amp) is not part of this version of effuse',
-      hint: 'leave --amp out',
-    })
-  return { backend, xla, seed }
+/** Where and how a recipe runs. */
+export const recipeCompileOptions = (
+  recipe: Pick<Recipe, 'backend' | 'amp' | 'ampDtype' | 'ampStrategy' | 'emulateHalf' | 'xla' | 'seed'>,
+): Pick<CompileOptions, 'backend' | 'amp' | 'xla' | 'seed'> => {
+  const { backend, amp, ampDtype, ampStrategy, emulateHalf, xla, seed } = recipe
+  const precision = {
+    dtype: ampDtype ?? undefined,
+    strategy: ampStrategy ?? undefined,
+    emulate: emulateHalf ?? undefined,
+  }
+  return { backend, amp: amp && precision, xla, seed }
 }
 
 /** Mixed labels are distributions; plain ones stay indices, which take less room. */

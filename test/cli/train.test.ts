@@ -125,6 +125,19 @@ describe('a run', () => {
     )
   })
 
+  test('in mixed precision scales its loss, and says so in its settings', async () => {
+    const amp = ['--amp-dtype', 'float16', '--emulate-half', '--epochs', '1', '--steps-per-epoch', '1']
+    const { code, out, err } = await run('train', '--recipe', recipe, ...amp, '--out', at('half'), '--json')
+    expect([code, err]).toEqual([0, expect.stringContaining('epoch 1/1')])
+    expect(JSON.parse(out).lossScale).toBe(2 ** 15)
+    expect(await configOf('half')).toMatchObject({
+      amp: true,
+      ampDtype: 'float16',
+      ampStrategy: null,
+      emulateHalf: true,
+    })
+  })
+
   test('without --out goes into a new folder of runs', async () => {
     const home = process.cwd()
     process.chdir(folder)
@@ -244,6 +257,12 @@ describe('wrong orders', () => {
       ['--recipe', 'RECIPE', '--optimizer', 'sgd', '--rho', '0.9'],
       2,
       /EF403: --rho goes with --optimizer rmsprop, which is sgd/,
+    ],
+    [
+      'half types without mixed precision',
+      ['--recipe', 'RECIPE', '--emulate-half'],
+      2,
+      /EF403: --emulate-half goes with --amp true, which is false here/,
     ],
     [
       'a base without stages',

@@ -7,7 +7,7 @@ import { type Recipe, settings } from '../../recipes/recipe.ts'
 /** Settings that only a file can have. */
 type FileOnly = 'architecture'
 /** Settings whose flags every command has. */
-type CommonSetting = 'backend' | 'amp' | 'xla' | 'seed'
+type CommonSetting = 'backend' | 'amp' | 'ampDtype' | 'ampStrategy' | 'emulateHalf' | 'xla' | 'seed'
 type FlagSetting = Exclude<keyof Recipe, FileOnly | CommonSetting>
 
 const flags: { readonly [K in FlagSetting]: readonly [flag: string, help: string] } = {
@@ -58,7 +58,15 @@ const flags: { readonly [K in FlagSetting]: readonly [flag: string, help: string
   weights: ['--weights <file>', 'start from these; a head of another number of classes stays fresh'],
 }
 const flagSettings = Object.keys(flags) as readonly FlagSetting[] // Object.keys forgets the keys' type
-const commonSettings: readonly CommonSetting[] = ['backend', 'amp', 'xla', 'seed']
+const commonSettings: readonly CommonSetting[] = [
+  'backend',
+  'amp',
+  'ampDtype',
+  'ampStrategy',
+  'emulateHalf',
+  'xla',
+  'seed',
+]
 
 export const addSettingFlags = (command: Command): Command => {
   for (const key of flagSettings) command.addOption(new Option(...flags[key]))
@@ -67,7 +75,11 @@ export const addSettingFlags = (command: Command): Command => {
 
 /** `--weight-decay`, for messages. */
 export const flagOf = (key: keyof Recipe): string =>
-  key === 'architecture' ? '"architecture"' : key in flags ? wordOf(flags[key as FlagSetting][0]) : `--${key}`
+  key === 'architecture'
+    ? '"architecture"'
+    : key in flags
+      ? wordOf(flags[key as FlagSetting][0])
+      : `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
 const wordOf = (flag: string): string => flag.split(' ')[0] ?? flag
 
 /**
@@ -84,7 +96,9 @@ export const settingsGiven = (command: Command): Partial<Recipe> => {
     const isGiven = [key, `use_${key}`].some((name) => command.getOptionValueSource(name) === 'cli')
     if (isGiven) found.push([key, settingOf(key, command.getOptionValue(key) ?? true)])
   }
-  return Object.fromEntries(found)
+  const given: Partial<Recipe> = Object.fromEntries(found)
+  const impliesAmp = given.ampDtype !== undefined || given.ampStrategy !== undefined
+  return impliesAmp && given.amp === undefined ? { ...given, amp: true } : given
 }
 
 const settingOf = (key: keyof Recipe, given: unknown): unknown => {
