@@ -127,6 +127,14 @@ describe('predict', () => {
     )
     expect(JSON.parse(cropped.out).results[0].top).not.toEqual(top)
   })
+  test("a config.json of another program's is none of its business", async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'effuse-foreign-'))
+    await writeFile(join(folder, 'config.json'), '{"architecture": "tf_efficientnet_b0", "num_classes": 1000}')
+    await writeFile(join(folder, 'weights.safetensors'), await best())
+    const { code } = await run('predict', at('digit.png'), '--weights', join(folder, 'weights.safetensors'))
+    await rm(folder, { recursive: true })
+    expect(code).toBe(0)
+  })
   test('colours are weighed as brightness', async () => {
     const flat = (r: number, g: number, b: number) =>
       ({ create: { width: 28, height: 28, channels: 3, background: { r, g, b } } }) as const

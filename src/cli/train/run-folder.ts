@@ -44,7 +44,7 @@ export const closeRunFolder = async (path: string, { resumed }: Beginning): Prom
 const makeRunFolder = async (given: string | undefined, name: string): Promise<string> => {
   if (given !== undefined) {
     const inside = await namesIn(given)
-    if (inside.includes(configName))
+    if (await isRun(given))
       throw new EffuseError({
         code: 'EF601',
         message: `--out ${given} holds a run already`,
@@ -95,8 +95,15 @@ export interface SavedConfig {
   readonly recipe: string | null
 }
 
-export const isRun = async (folder: string): Promise<boolean> =>
-  (await readdir(folder).catch((): readonly string[] => [])).includes(configName)
+/** Other programs have files of that name, too: timm beside its weights. */
+export const isRun = async (folder: string): Promise<boolean> => {
+  try {
+    const found: unknown = JSON.parse(new TextDecoder().decode(await readFile(join(folder, configName))))
+    return typeof found === 'object' && found !== null && 'effuse' in found
+  } catch {
+    return false
+  }
+}
 
 /** @throws EffuseError EF501 (no run there), EF403 (settings of another version) */
 export const readConfig = async (folder: string): Promise<SavedConfig> => {
@@ -104,7 +111,7 @@ export const readConfig = async (folder: string): Promise<SavedConfig> => {
   if (!(await isRun(folder)))
     throw new EffuseError({
       code: 'EF501',
-      message: `there is no run in ${folder}: no ${configName}`,
+      message: `there is no run in ${folder}: no ${configName} of effuse's`,
       hint: 'a run is the folder that `effuse train --out` names',
     })
   const text = new TextDecoder().decode(await readFile(path))
