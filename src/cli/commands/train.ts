@@ -61,9 +61,10 @@ const train = async (plan: TrainPlan, { io, end, voice, logEvery, isJson }: Surr
   const metrics = openMetrics(folder, logEvery)
   const progress = makeProgress(io, { rowsPerUpdate: recipe.batch * recipe.accumulate, epochs: recipe.epochs })
   voice.say = progress.say
-  using interrupt = catchInterrupt(() =>
-    progress.say('stopping after this step, with a checkpoint; Ctrl-C again ends at once'),
-  )
+  using interrupt = catchInterrupt({
+    onFirst: () => progress.say('stopping after this step, with a checkpoint; Ctrl-C again ends at once'),
+    onSecond: progress.stop, // the bar hides the cursor
+  })
   const start = performance.now()
   let isStarted = false
   let updates = 0

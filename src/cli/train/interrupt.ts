@@ -9,13 +9,22 @@ export interface Interrupt extends Disposable {
 const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const
 type Caught = keyof typeof exitCodes
 
-/** Listens until it is disposed of. @param onFirst Told of the first signal. */
-export const catchInterrupt = (onFirst: () => void): Interrupt => {
+export interface InterruptOptions {
+  readonly onFirst: () => void
+  /** The process ends when this returns. */
+  readonly onSecond: () => void
+}
+
+/** Listens until it is disposed of. */
+export const catchInterrupt = ({ onFirst, onSecond }: InterruptOptions): Interrupt => {
   const controller = new AbortController()
   let exitCode: number | null = null
   const caught = (name: NodeJS.Signals): void => {
     const code = exitCodes[name as Caught] // only these are listened for
-    if (exitCode !== null) process.exit(code)
+    if (exitCode !== null) {
+      onSecond()
+      process.exit(code)
+    }
     exitCode = code
     onFirst()
     controller.abort()

@@ -1,0 +1,50 @@
+/** metrics.jsonl after a run was cut off anywhere: whole lines of what was done, and nothing else. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { metricsName, openMetrics } from '../../src/cli/train/metrics.ts'
+
+let folder = ''
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'effuse-metrics-'))
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+const read = (): string => readFileSync(join(folder, metricsName), 'utf8')
+
+test('a run that goes on keeps the whole lines up to its checkpoint', () => {
+  const rising = fc
+    .array(fc.record({ by: fc.integer({ min: 0, max: 3 }), note: fc.string({ unit: 'grapheme' }) }))
+    .map((moves) => {
+      let step = 0
+      return moves.map(({ by, note }) => {
+        step += by
+        return { step, note }
+      })
+    })
+  fc.assert(
+    fc.property(rising, fc.nat({ max: 40 }), fc.nat({ max: 400 }), (lines, checkpoint, cut) => {
+      const bytes = Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
+      writeFileSync(join(folder, metricsName), bytes.subarray(0, Math.max(0, bytes.length - cut)))
+      openMetrics(folder, 1).goOnFrom(checkpoint)
+      let end = 0
+      const whole = lines.filter((line) => {
+        end += Buffer.byteLength(JSON.stringify(line)) + 1
+        return end <= bytes.length - cut && line.step <= checkpoint
+      })
+      expect(read()).toBe(whole.map((line) => `${JSON.stringify(line)}\n`).join(''))
+    }),
+  )
+})
+
+test('what is no line of ours ends the file', () => {
+  writeFileSync(join(folder, metricsName), '{"step":1}\nhello\n{"step":2}\n')
+  openMetrics(folder, 1).goOnFrom(9)
+  expect(read()).toBe('{"step":1}\n')
+})
+
+test('a folder that went away is told', () => {
+  const gone = join(folder, 'gone')
+  expect(() => openMetrics(gone, 1).goOnFrom(0)).toThrow(/cannot write .*its folder does not exist/)
+})
