@@ -47,7 +47,7 @@ export const newPlan = async (
 ): Promise<TrainPlan> => {
   const given = settingsGiven(command)
   const base = recipeName === undefined ? {} : await loadRecipe(recipeName)
-  const file = given.weights ?? base.weights ?? null
+  const file = (given.weights === undefined ? base.weights : given.weights) ?? null // null: --weights none
   const weights = file === null ? null : await openStartWeights(file, given.model ?? base.model)
   const named = weights === null ? base : { ...base, ...weights.settings }
   for (const key of ['model', 'data'] as const)
