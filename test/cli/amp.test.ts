@@ -1,5 +1,5 @@
 /** Mixed precision on the command line: looking at it needs no half arithmetic, running it does. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -141,6 +141,20 @@ describe('running', () => {
     const { code, err } = await predict('--amp')
     expect([code, err]).toEqual([1, expect.stringMatching(/EF405: .*float16 arithmetic.*\n.*--emulate-half/)])
     expect(await predict('--amp', '--emulate-half')).toMatchObject({ code: 0, err: '' })
+  })
+  test('train keeps the settings, and an emulated run learns under a dynamic scale', async () => {
+    const out = join(folder, 'run')
+    const flags = ['--epochs', '1', '--steps-per-epoch', '3', '--batch', '8', '--out', out, '--json']
+    const small = ['--recipe', 'digits', '--backend', 'tfjs-wasm', ...flags]
+    const { code, out: document } = await run('train', ...small, '--amp-dtype', 'float16', '--emulate-half')
+    expect([code, JSON.parse(document).steps]).toEqual([0, 3])
+    expect(JSON.parse(document).lossScale).toBeGreaterThanOrEqual(2 ** 10)
+    expect(JSON.parse(await readFile(join(out, 'config.json'), 'utf8'))).toMatchObject({
+      amp: true,
+      ampDtype: 'float16',
+      emulateHalf: true,
+    })
+    expect(await run('train', ...small, '--emulate-half')).toMatchObject({ code: 2 })
   })
   test('bench says what it timed', async () => {
     const flags = ['--model', small(), '--amp', '--emulate-half', '--rounds', '1', '--json']

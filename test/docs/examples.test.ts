@@ -30,7 +30,7 @@ const docstrings = readdirSync(join(root, 'src'), { recursive: true, encoding: '
   )
 const pages = [
   'README.md',
-  ...['models', 'passes', 'training', 'fit', 'data', 'command-line'].map((name) => `docs/${name}.md`),
+  ...['models', 'passes', 'training', 'amp', 'fit', 'data', 'command-line'].map((name) => `docs/${name}.md`),
 ]
 const documents = pages.flatMap((path) =>
   [...read(path).matchAll(/```ts\n([\s\S]*?)```/g)].map((m) => ({ name: path, code: m[1] ?? '' })),

@@ -1,4 +1,5 @@
 /** Mixed precision on EfficientNet: how many casts, the proof that there are no fewer, the time it takes, and that nothing changes in float64. */
+import { readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { interpret } from '../../../src/ir/interpret.ts'
 import { nodesOf, variablesOf } from '../../../src/ir/graph.ts'
@@ -6,6 +7,7 @@ import { genericTarget } from '../../../src/ir/target.ts'
 import type { Graph } from '../../../src/ir/types.ts'
 import { efficientNet, type EfficientNetOptions, type Variant } from '../../../src/models/efficientnet.ts'
 import { amp } from '../../../src/passes/mixed-precision/amp.ts'
+import type { AmpOptions } from '../../../src/passes/mixed-precision/options.ts'
 import { decisionOf } from '../../../src/passes/mixed-precision/report.ts'
 import { priceOf } from '../../../src/passes/mixed-precision/port-graph.ts'
 import { inferencePipeline, trainingPipeline } from '../../../src/passes/pipelines.ts'
@@ -15,6 +17,7 @@ import { crossEntropy } from '../../../src/passes/train/losses.ts'
 import { rmsprop } from '../../../src/passes/train/optimizers.ts'
 import { stepOptionsOf, trainingStep } from '../../../src/passes/train/step.ts'
 import type { Model } from '../../../src/ir/model.ts'
+import { ampTable } from '../../../scripts/support/amp-table.ts'
 import { brokenLaws } from './laws.ts'
 
 const [backend, switches] = [
@@ -38,9 +41,9 @@ const training = (variant: Variant, batch: number, options: EfficientNetOptions 
   if (options2 === null) throw new Error('a training step has options')
   return runPipeline(trainingPipeline(backend, switches, options2), { run: step.at({ batch }) }).plans.run as Graph
 }
-const halved = (graph: Graph, wideOutputs: boolean) => {
+const halved = (graph: Graph, wideOutputs: boolean, options: AmpOptions = {}) => {
   const { plans, records } = runPipeline(
-    pipeline([amp()]),
+    pipeline([amp(options)]),
     { run: graph },
     { target: { ...genericTarget, wideOutputs } },
   )
@@ -72,8 +75,24 @@ describe('casts', () => {
     expect(priceOf(decision.problem.ports, decision.isHalf).contractions).toBe(0)
     expect(brokenLaws(graph, after, 'float16')).toEqual([])
   })
+  // Equal to what TensorFlow 2.15's own rewrite adds to these networks in inference.
+  test.each([
+    ['B0 inference', 36],
+    ['B4 inference', 68],
+  ])('%s, decided as TensorFlow does: %i', (name, casts) => {
+    const { decision } = halved(graphs.get(name) as Graph, false, { strategy: 'tensorflow' })
+    expect(decision.report).toMatchObject({ casts, lowerBound: 2, strategy: 'tensorflow' })
+  })
   test('of weights one each: 82 kernels and 32 biases of squeeze-excite, the rest is in batch norms', () =>
     expect(halved(graphs.get('B0 training') as Graph, true).decision.report.weightCasts).toBe(114))
+})
+
+test('docs/amp.md has the table that scripts/amp-table.mjs writes', () => {
+  const page = readFileSync(new URL('../../../docs/amp.md', import.meta.url), 'utf8')
+  const [head = '', rule, ...rows] = ampTable(() => {}, ['b0', 'b4']).split('\n')
+  expect(page).toContain(`${head}\n${rule}\n`)
+  expect(rows).toHaveLength(4)
+  for (const row of rows) expect(page).toContain(`\n${row}\n`)
 })
 
 test("B7's training graph takes less than 1.5 s", () => {
