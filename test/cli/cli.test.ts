@@ -224,7 +224,12 @@ describe("a user's mistake is one paragraph and an exit code, never a stack trac
       1,
       /EF506: .*looks like text/,
     ],
-    ['missing picture', ['predict', 'nowhere.jpg', '--weights', 'SMALL'], 1, /EF501: cannot read nowhere\.jpg: there is no such file/],
+    [
+      'missing picture',
+      ['predict', 'nowhere.jpg', '--weights', 'SMALL'],
+      1,
+      /EF501: cannot read nowhere\.jpg: there is no such file/,
+    ],
     [
       'top 0',
       ['predict', photo, '--weights', 'SMALL', '--top', '0'],

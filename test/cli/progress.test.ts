@@ -71,9 +71,9 @@ test('a bar has the epoch, the speed and the time left, and lines stand above it
 test('elsewhere there is a line now and then, and no control characters', () => {
   const lines: string[] = []
   const progress = makeProgress({ out: () => {}, err: (line) => lines.push(line) }, { rowsPerUpdate: 32, epochs: 2 })
-  for (let at = 1; at <= 100; at++) progress.onEvent(step(at, { skippedSteps: 3 }))
+  for (let at = 1; at <= 100; at++) progress.onEvent(step(at, { skippedSteps: 3, lossScale: 2 ** 14 }))
   progress.stop()
-  expect(lines).toEqual(['epoch 1/2  update 1/100  loss 1.2500  64 images/s  3 skipped  0:50 left'])
+  expect(lines).toEqual(['epoch 1/2  update 1/100  loss 1.2500  64 images/s  scale 16384  3 skipped  0:50 left'])
 })
 
 test('a count is drawn on a terminal only', () => {

@@ -91,13 +91,14 @@ const barLine = (io: Io, terminal: NodeJS.WritableStream): Line => {
 }
 
 const stepWords = (event: StepEvent, rowsPerUpdate: number, epochs: number): string => {
-  const { epoch, step, steps, loss, imagesPerSecond, skippedSteps } = event
+  const { epoch, step, steps, loss, lossScale, imagesPerSecond, skippedSteps } = event
   const left = imagesPerSecond > 0 ? ((steps - step) * rowsPerUpdate) / imagesPerSecond : null
   return [
     `epoch ${epoch + 1}/${epochs}`,
     `update ${step}/${steps}`,
     `loss ${loss.toFixed(4)}`,
     `${imagesPerSecond.toFixed(imagesPerSecond < 10 ? 1 : 0)} images/s`,
+    ...(lossScale === 1 ? [] : [`scale ${lossScale}`]),
     ...(skippedSteps === 0 ? [] : [`${skippedSteps} skipped`]),
     ...(left === null ? [] : [`${durationWords(left)} left`]),
   ].join('  ')
