@@ -248,6 +248,31 @@ describe('mistakes', () => {
       'EF111',
       /cross-entropy needs an output "logits"/,
     ],
+    [
+      'rho',
+      () => rmsprop({ learningRate: 1, rho: 1 }),
+      'EF403',
+      /optimizer rmsprop: "rho" must be a number from 0 to below 1, got 1/,
+    ],
+    [
+      'epsilon',
+      () => adam({ learningRate: 1, epsilon: -1 }),
+      'EF403',
+      /optimizer adam: "epsilon" must be a number of at least 0, got -1/,
+    ],
+    [
+      'no setting',
+      () => sgd({ learningRate: 1, rho: 0.9 } as never),
+      'EF403',
+      /optimizer sgd: "rho" is no setting of it/,
+    ],
+    ['frozen', () => step({ frozen: ['dense/*', 'dense/kernl'] }), 'EF403', /no variable fits the glob "dense\/kernl"/],
+    [
+      'all frozen',
+      () => step({ frozen: ['**'] }),
+      'EF403',
+      /there is nothing to train: all of its variables are frozen/,
+    ],
     ['piecewise', () => piecewise({ boundaries: [1], values: [1] }), 'EF403', /needs 2 values, got 1/],
     [
       'labels of the model',

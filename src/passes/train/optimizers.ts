@@ -1,4 +1,5 @@
 /** Optimizers as plain data, and the one table of how each turns a gradient into updates. */
+import { EffuseError, showGiven } from '../../ir/diagnostics.ts'
 import type { Initializer } from '../../ir/initializers.ts'
 import type { Value } from '../../ir/value.ts'
 import { type Rate, type Schedule, scheduleOf } from './schedules.ts'
@@ -35,15 +36,16 @@ export const rmsprop = ({
   readonly momentum?: number
   readonly epsilon?: number
   readonly initialMeanSquare?: number
-}): Optimizer => ({
-  kind: 'rmsprop',
-  rho: 0.9,
-  momentum: 0.9,
-  epsilon: 1e-3,
-  initialMeanSquare: 0,
-  ...of,
-  learningRate: scheduleOf(learningRate),
-})
+}): Optimizer =>
+  checked({
+    kind: 'rmsprop',
+    rho: 0.9,
+    momentum: 0.9,
+    epsilon: 1e-3,
+    initialMeanSquare: 0,
+    ...of,
+    learningRate: scheduleOf(learningRate),
+  })
 /** Gradient descent with momentum, as Keras has it. */
 export const sgd = ({
   learningRate,
@@ -52,7 +54,7 @@ export const sgd = ({
   readonly learningRate: Rate
   readonly momentum?: number
   readonly nesterov?: boolean
-}): Optimizer => ({ kind: 'sgd', momentum: 0, nesterov: false, ...of, learningRate: scheduleOf(learningRate) })
+}): Optimizer => checked({ kind: 'sgd', momentum: 0, nesterov: false, ...of, learningRate: scheduleOf(learningRate) })
 /** Adam with bias correction. */
 export const adam = ({
   learningRate,
@@ -62,15 +64,16 @@ export const adam = ({
   readonly beta1?: number
   readonly beta2?: number
   readonly epsilon?: number
-}): Optimizer => ({
-  kind: 'adam',
-  beta1: 0.9,
-  beta2: 0.999,
-  epsilon: 1e-7,
-  weightDecay: 0,
-  ...of,
-  learningRate: scheduleOf(learningRate),
-})
+}): Optimizer =>
+  checked({
+    kind: 'adam',
+    beta1: 0.9,
+    beta2: 0.999,
+    epsilon: 1e-7,
+    weightDecay: 0,
+    ...of,
+    learningRate: scheduleOf(learningRate),
+  })
 /** Adam with decoupled weight decay. */
 export const adamw = ({
   learningRate,
@@ -81,15 +84,37 @@ export const adamw = ({
   readonly beta2?: number
   readonly epsilon?: number
   readonly weightDecay?: number
-}): Optimizer => ({
-  kind: 'adam',
-  beta1: 0.9,
-  beta2: 0.999,
-  epsilon: 1e-7,
-  weightDecay: 0.004,
-  ...of,
-  learningRate: scheduleOf(learningRate),
-})
+}): Optimizer =>
+  checked({
+    kind: 'adam',
+    beta1: 0.9,
+    beta2: 0.999,
+    epsilon: 1e-7,
+    weightDecay: 0.004,
+    ...of,
+    learningRate: scheduleOf(learningRate),
+  })
+
+type Check = readonly [expects: string, accepts: (value: unknown) => boolean]
+const isNumber = (v: unknown): v is number => typeof v === 'number' && Number.isFinite(v)
+const share: Check = ['a number from 0 to below 1', (v) => isNumber(v) && v >= 0 && v < 1]
+const atLeast0: Check = ['a number of at least 0', (v) => isNumber(v) && v >= 0]
+const checks: { readonly [K in UpdateRule['kind']]: { readonly [setting: string]: Check } } = {
+  rmsprop: { rho: share, momentum: share, epsilon: atLeast0, initialMeanSquare: atLeast0 },
+  sgd: { momentum: share, nesterov: ['true or false', (v) => typeof v === 'boolean'] },
+  adam: { beta1: share, beta2: share, epsilon: atLeast0, weightDecay: atLeast0 },
+}
+/** @throws EffuseError EF403 */
+const checked = (optimizer: Optimizer): Optimizer => {
+  const { kind, learningRate: _, ...settings } = optimizer
+  for (const [name, value] of Object.entries(settings)) {
+    const check = Object.hasOwn(checks[kind], name) ? checks[kind][name] : undefined
+    if (check?.[1](value) === true) continue
+    const what = check === undefined ? 'is no setting of it' : `must be ${check[0]}, got ${showGiven(value)}`
+    throw new EffuseError({ code: 'EF403', message: `optimizer ${kind}: "${name}" ${what}` })
+  }
+  return optimizer
+}
 
 /** Names of an optimizer's slots and what they start with. */
 export const slotsOf = (optimizer: UpdateRule): readonly (readonly [name: string, init: Initializer])[] => {

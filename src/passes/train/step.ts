@@ -2,7 +2,9 @@
 import { typeAt, type Model } from '../../ir/model.ts'
 import { EffuseError, showGiven } from '../../ir/diagnostics.ts'
 import { Edit } from '../../ir/edit.ts'
+import { globFilter } from '../../ir/glob.ts'
 import { liveOrder, variablesOf } from '../../ir/graph.ts'
+import { nearest } from '../../ir/parse.ts'
 import type { Graph, Ref } from '../../ir/types.ts'
 import type { Scalar, Signature, TensorType, Value, Values } from '../../ir/value.ts'
 import { isPowerOfTwo } from './loss-scale.ts'
@@ -64,6 +66,7 @@ export const trainingStep = <I extends Signature, O extends Signature, T extends
     withLoss(model.at({ batch }), targets, options.loss as unknown as Loss<Signature, Signature>, batch)
   const built = at({ batch: 2 })
   checkNames(built)
+  checkFrozen(built, options.frozen ?? [])
   const step: Model<Merge<I, T>, StepOutputs> = Object.freeze({
     name: `${model.name}.train`,
     inputs,
@@ -82,6 +85,25 @@ const checkNames = (graph: Graph): void => {
       path: clash.path,
       message: `the model's variable "${clash.attrs.name}" has a name of the training step's own state`,
       hint: `step, optimizer/…, ema/…, lossScale/… and accumulate/… are taken; give the variable another name`,
+    })
+}
+
+/** A glob that fits nothing is a slip of the pen, and so is a step with nothing to train. */
+const checkFrozen = (graph: Graph, frozen: readonly string[]): void => {
+  const trainable = variablesOf(graph).filter(({ attrs }) => attrs.trainable)
+  const names = trainable.map(({ attrs }) => attrs.name)
+  const all = variablesOf(graph).map(({ attrs }) => attrs.name)
+  const idle = frozen.find((glob) => !all.some(globFilter(glob.replace(/^!/, ''))))
+  if (idle !== undefined)
+    throw new EffuseError({
+      code: 'EF403',
+      message: `option "frozen": no variable fits the glob "${idle}"`,
+      hint: all.length === 0 ? undefined : `did you mean "${nearest(idle, all)}"?`,
+    })
+  if (names.filter((name) => !globFilter(frozen)(name)).length === 0)
+    throw new EffuseError({
+      code: 'EF403',
+      message: `there is nothing to train: ${names.length === 0 ? 'the model has no trainable variables' : 'all of its variables are frozen'}`,
     })
 }
 
