@@ -6,6 +6,7 @@ import { Builder } from '../src/ir/build.ts'
 import { nodesOf } from '../src/ir/graph.ts'
 import type { Graph } from '../src/ir/types.ts'
 import { efficientNet } from '../src/models/efficientnet.ts'
+import { ampSettings } from '../src/passes/mixed-precision/options.ts'
 import { inferencePipeline } from '../src/passes/pipelines.ts'
 import { runPipeline } from '../src/passes/runner.ts'
 import { decompose } from '../src/passes/decompose.ts'
@@ -37,7 +38,7 @@ const chain = (nodes: number): Graph => {
 const measure = (build: () => Graph): Map<string, number> => {
   const samples = new Map<string, number[]>()
   for (let round = 0; round <= rounds; round++) {
-    const { records } = runPipeline(inferencePipeline(backend, { simplify: true, fusion: true }), { run: build() })
+    const { records } = runPipeline(inferencePipeline(backend, { simplify: true, fusion: true, amp: ampSettings({}) }), { run: build() })
     if (round === 0) continue // warm-up
     const byPass = new Map<string, number>()
     for (const r of records) if (r.plan === 'run') byPass.set(r.name, (byPass.get(r.name) ?? 0) + r.ms)

@@ -33,6 +33,8 @@ export interface PrecisionProblem {
   readonly places: readonly Place[]
   /** By node: only what can become half. */
   readonly decided: ReadonlyMap<NodeId, readonly DecidedPorts[]>
+  /** By node: ports without a result that read one value, literals aside, and take it as it comes: nothing to decide. */
+  readonly readers: ReadonlyMap<NodeId, NodePorts>
   /** Literals that half cannot hold, each in a sentence. */
   readonly warnings: readonly string[]
 }
@@ -44,15 +46,27 @@ export const precisionProblem = (graph: Graph, settings: AmpSettings, target: Ta
   const draft = makeDraft(statics)
   const rules = makeRules(graph, settings, classes)
   const decided = new Map<NodeId, readonly DecidedPorts[]>()
+  const readers = new Map<NodeId, NodePorts>()
   for (const node of liveOrder(graph)) {
-    if (!statics.has(node.id))
-      decided.set(
-        node.id,
-        decidedPorts(graph, node, classes.get(node.id) ?? [], { ...settings, ...target }, draft, rules),
-      )
+    if (statics.has(node.id)) continue
+    const own = classes.get(node.id) ?? []
+    const reader = own.find((ports) => isReader(graph, node, ports, settings, rules))
+    if (reader !== undefined) readers.set(node.id, reader)
+    else decided.set(node.id, decidedPorts(graph, node, own, { ...settings, ...target }, draft, rules))
   }
-  addUses(graph, settings, decided, draft)
-  return { ports: draft.finish(), places: draft.places, decided, warnings: rules.warnings() }
+  addUses(graph, settings, decided, readers, draft)
+  return { ports: draft.finish(), places: draft.places, decided, readers, warnings: rules.warnings() }
+}
+
+/**
+ * Whether these are the ports of a finite check, a comparison with a literal, an argMax: they read the value in the type in which it is
+ * made. Left to a strategy, such a reader could take a half copy that others need, and see an infinity where there is none.
+ */
+const isReader = (graph: Graph, node: Node, ports: NodePorts, { dtype }: AmpSettings, rules: Rules): boolean => {
+  if (ports.class !== 'clear' || ports.outputs.length > 0) return false
+  const read = ports.inputs.flatMap((i) => sourcesOf(graph, node.inputs[i] as Ref, dtype)) // indices of operands
+  const type = ports.inputs.map((i) => typeOf(graph, node.inputs[i] as Ref).dtype)
+  return read.length === 1 && type.every((t) => t === 'float32') && rules.reasonFor(node, ports) === null
 }
 
 // --- Vertices and edges under construction.
@@ -161,6 +175,7 @@ const addUses = (
   graph: Graph,
   settings: AmpSettings,
   decided: ReadonlyMap<NodeId, readonly DecidedPorts[]>,
+  readers: ReadonlyMap<NodeId, NodePorts>,
   draft: Draft,
 ): void => {
   const { dtype } = settings
@@ -191,7 +206,9 @@ const addUses = (
     if (isWidening(graph, node, dtype) || isNarrowing(graph, node, dtype) || isStaticMovement(graph, node, dtype))
       continue
     const own = decided.get(node.id)
+    const reader = readers.get(node.id)
     node.inputs.forEach((ref, i) => {
+      if (reader?.inputs.includes(i) === true) return
       const of = typeOf(graph, ref).dtype
       if (of !== 'float32' && of !== dtype) return
       const ports = own?.find(({ inputs }) => inputs.includes(i))

@@ -34,9 +34,12 @@ export const applyAssignment = (
       if (values.shareWidening(node)) replaced.push(node)
       continue
     }
-    const ports = (problem.decided.get(node.id) ?? []).filter(
+    const ports: DecidedPorts[] = (problem.decided.get(node.id) ?? []).filter(
       ({ vertex }) => isHalf[vertex] === true && problem.ports.vertices[vertex]?.isHalf === false,
     )
+    const reader = problem.readers.get(node.id)
+    if (reader?.inputs.some((i) => values.isComputed(node.inputs[i] as Ref)) === true)
+      ports.push({ ...reader, vertex: -1, result: null }) // no vertex decides on it
     if (ports.length === 0) continue
     turnHalf(edit, node, ports, values, isHalf, settings, halvedBody)
     replaced.push(node)
@@ -51,6 +54,8 @@ interface HalfValues {
   of(ref: Ref): Ref
   /** `made` computes the value in half. Who wants it in float32 gets one cast. */
   set(ref: Ref, made: Ref): void
+  /** True where `set` was called for the value. */
+  isComputed(ref: Ref): boolean
   /** True where a cast that was written has become superfluous: its operand is half now, or another does the same. */
   dropCast(node: Node<'cast'>): boolean
   /** True where another cast widens the same value. */
@@ -65,6 +70,7 @@ const halfValues = (
 ): HalfValues => {
   const graph = edit.base
   const known = new Map<number, Ref>()
+  const computed = new Set<number>()
   const widened = new Map<number, Ref>()
   const written = writtenCasts(graph, dtype)
   const isWantedWide = floatUsers(ports, isHalf)
@@ -85,8 +91,10 @@ const halfValues = (
   }
   return {
     of,
+    isComputed: (ref) => computed.has(refKey(ref)),
     set: (ref, made) => {
       known.set(refKey(ref), made)
+      computed.add(refKey(ref))
       const node = nodeAt(graph, ref.id)
       const maker = decided.get(ref.id)?.find(({ outputs }) => outputs.includes(ref.port))
       if (maker === undefined || !isWantedWide.has(maker.result ?? maker.vertex)) return

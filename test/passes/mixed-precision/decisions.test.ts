@@ -1,6 +1,6 @@
 /** What mixed precision decides, on the smallest program that shows each reason. */
 import { describe, expect, test } from 'vitest'
-import { liveOrder, nodesOfOp } from '../../../src/ir/graph.ts'
+import { liveOrder, nodesOfOp, typeOf } from '../../../src/ir/graph.ts'
 import { parse } from '../../../src/ir/parse.ts'
 import { print } from '../../../src/ir/print.ts'
 import { genericTarget, type TargetInfo } from '../../../src/ir/target.ts'
@@ -9,6 +9,7 @@ import { amp } from '../../../src/passes/mixed-precision/amp.ts'
 import type { AmpOptions } from '../../../src/passes/mixed-precision/options.ts'
 import { decisionOf } from '../../../src/passes/mixed-precision/report.ts'
 import { pipeline } from '../../../src/passes/pipeline.ts'
+import { parsePipeline } from '../../../src/passes/registry.ts'
 import { runPipeline } from '../../../src/passes/runner.ts'
 
 const halved = (text: string, options: AmpOptions = {}, target: Partial<TargetInfo> = {}) => {
@@ -138,6 +139,30 @@ test('a depthwise filter gradient is half on the way into its kernel, also where
   expect(report).toMatchObject({ casts: 1, absorbed: 1 })
 })
 
+describe('readers take a value in the type in which it is made', () => {
+  const readers = (value: string) =>
+    network(
+      `%c = conv2d(%y, %k) : float32[1,4,4,2] %f = isFinite(${value}) : bool[1,4,4,2] %z0 = constant() {value=0} : float32[1,4,4,2] %g = compare(${value}, %z0) {direction="gt"} : bool[1,4,4,2] %z = add(%c, %x) : float32[1,4,4,2]`,
+      '%z',
+      ', finite = %f, positive = %g',
+    )
+  const operandOf = (graph: Graph, op: 'isFinite' | 'compare'): string | undefined => {
+    const [node] = nodesOfOp(graph, op)
+    const [operand] = node?.inputs ?? []
+    return operand === undefined ? undefined : typeOf(graph, operand).dtype
+  }
+  test('half where it is half, and no cast for them', () => {
+    const { graph, report } = halved(readers('%y'))
+    expect([operandOf(graph, 'isFinite'), operandOf(graph, 'compare')]).toEqual(['float16', 'float16'])
+    expect(report).toMatchObject({ casts: 1, absorbed: 1 })
+  })
+  test('not the half copy that others need', () => {
+    const { graph, report } = halved(readers('%x'))
+    expect([operandOf(graph, 'isFinite'), operandOf(graph, 'compare')]).toEqual(['float32', 'float32'])
+    expect(report).toMatchObject({ casts: 1, absorbed: 1 })
+  })
+})
+
 describe('literals', () => {
   const by = (value: string) =>
     network(
@@ -226,6 +251,16 @@ describe('what the user says', () => {
       expect.objectContaining({ code: 'EF403', message: expect.stringMatching(message) }),
     )
   })
+})
+
+test('the pass has a text form, in which options are checked', () => {
+  const text = 'amp{dtype="bfloat16", deny=["tanh"], keep=["head/*"], strict=true}'
+  expect(parsePipeline(text).toString()).toBe(text)
+  expect(parsePipeline('amp').toString()).toBe('amp{dtype="float16"}')
+  expect(() => parsePipeline('amp{dtype=float8}')).toThrow(
+    expect.objectContaining({ code: 'EF302', message: expect.stringContaining("'float16' or 'bfloat16'") }),
+  )
+  expect(() => parsePipeline('amp{keeps=["x"]}')).toThrow(expect.objectContaining({ code: 'EF302' }))
 })
 
 test('a depthwise convolution follows its neighbours where its half kernel is slow, and leads where it is fast', () => {

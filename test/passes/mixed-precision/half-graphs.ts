@@ -112,6 +112,12 @@ const makers: readonly Make[] = [
     return y
   },
   (m, x, y) => m.b.select(m.b.compare('lt', x, like(m, x, y)), x, like(m, x, y)),
+  (m, x, y, c) =>
+    m.b.select(
+      c % 2 === 0 ? m.b.compare('gt', x, [0, 1e6][(c >> 1) % 2] ?? 0) : m.b.unary('isFinite', x),
+      x,
+      like(m, x, y),
+    ),
   (m, x, _y, c) => m.b.slice(m.b.pad(x, [0, 1, 0, 0], [0, 0, 0, 0], [0, 1e6, -Infinity][c % 3]), [0, 0, 0, 0], shape),
   (m, x, y, c) => m.b.slice(m.b.concatenate([x, like(m, x, y)], 3), [0, 0, 0, c % 3], [1, 4, 4, (c % 3) + 2]),
   (m, x, _y, c) =>
