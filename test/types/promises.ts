@@ -81,11 +81,17 @@ export const runs = async (): Promise<void> => {
   const { logit } = await net.run({ image: pixels, label: [1, 2] })
   // @ts-expect-error an unknown option
   await compile(digits, { batchSize: 2 })
+  const half = await compile(digits, { amp: { dtype: 'bfloat16', keep: ['head/**'], emulate: true } })
+  const casts: number | undefined = half.amp?.casts
+  // @ts-expect-error float32 is no half type
+  await compile(digits, { amp: { dtype: 'float32' } })
+  // @ts-expect-error there may have been no mixed precision
+  half.amp.lowerBound
   // @ts-expect-error an unknown variant
   efficientNet('b8')
   // @ts-expect-error no such option
   efficientNet('b0', { clases: 3 })
   // @ts-expect-error another dtype than asked for
   const wrong: Float32Array = await net.variables.get('step', 'int32')
-  void [values, first, logit, wrong, mul]
+  void [values, first, logit, wrong, mul, casts]
 }

@@ -47,12 +47,13 @@ export const precisionProblem = (graph: Graph, settings: AmpSettings, target: Ta
   const rules = makeRules(graph, settings, classes)
   const decided = new Map<NodeId, readonly DecidedPorts[]>()
   const readers = new Map<NodeId, NodePorts>()
+  const surroundings = { ...settings, ...target }
   for (const node of liveOrder(graph)) {
     if (statics.has(node.id)) continue
     const own = classes.get(node.id) ?? []
     const reader = own.find((ports) => isReader(graph, node, ports, settings, rules))
     if (reader !== undefined) readers.set(node.id, reader)
-    else decided.set(node.id, decidedPorts(graph, node, own, { ...settings, ...target }, draft, rules))
+    else decided.set(node.id, decidedPorts(graph, node, own, surroundings, draft, rules))
   }
   addUses(graph, settings, decided, readers, draft)
   return { ports: draft.finish(), places: draft.places, decided, readers, warnings: rules.warnings() }
@@ -105,7 +106,7 @@ const makeDraft = (statics: ReadonlySet<NodeId>): Draft => {
     },
     addUse: (key, edge, user) => {
       const known = edges.get(key)
-      if (known === undefined) edges.set(key, { ...edge(), to: [user] })
+      if (known === undefined) edges.set(key, Object.assign(edge(), { to: [user] }))
       else if (known.to.at(-1) !== user) known.to.push(user)
     },
     finish: () => ({ vertices, edges: [...edges.values()].map((edge) => ({ ...edge, to: [...new Set(edge.to)] })) }),

@@ -68,12 +68,15 @@ const tailNodes = (graph: Graph, { dtype }: AmpSettings, classes: Classes): ((no
   const toContraction = new Set<NodeId>()
   const toVariable = new Set<NodeId>(graph.updates.map((update) => update.value.id))
   const uses = usesOf(graph)
-  const isContraction = (node: Node): boolean =>
-    (classes.get(node.id) ?? []).some((ports) => ports.class === 'allow') || node.types.some((t) => t.dtype === dtype)
+  const contractions = new Set<NodeId>()
+  for (const node of liveOrder(graph)) {
+    const isAllowed = classes.get(node.id)?.some((ports) => ports.class === 'allow') === true
+    if (isAllowed || node.types.some((type) => type.dtype === dtype)) contractions.add(node.id)
+  }
   for (const node of liveOrder(graph).toReversed()) {
     for (let port = 0; port < node.types.length; port++) {
       for (const { node: user } of uses.get(refKey({ id: node.id, port })) ?? []) {
-        if (toContraction.has(user.id) || isContraction(user)) toContraction.add(node.id)
+        if (toContraction.has(user.id) || contractions.has(user.id)) toContraction.add(node.id)
         if (toVariable.has(user.id)) toVariable.add(node.id)
       }
     }
