@@ -4,15 +4,24 @@
  * (test/goldens/amp), apart from loops and lists of tensors, which effuse's graphs do not have.
  */
 import { invariant } from '../../ir/diagnostics.ts'
-import { castAt, isFreeCast, type Assignment, type CastKind, type Edge } from './port-graph.ts'
-import type { PortGraph, Vertex } from './port-graph.ts'
+import {
+  castAt,
+  isFreeCast,
+  type Assignment,
+  type CastKind,
+  type Edge,
+  type PortGraph,
+  type Vertex,
+} from './port-graph.ts'
 
 /** A vertex with what only painting asks of it. */
 export interface PaintVertex extends Vertex {
   /** The result of a cast that stands in the graph as written: it becomes half where all its users do. */
   readonly isCast?: boolean | undefined
-  /** No paint starts here, enters or passes, whatever the class: an op that no list names, a contraction that must stay as it is. */
+  /** No paint starts here, enters or passes, whatever the class: an op that no list names. */
   readonly isBarrier?: boolean | undefined
+  /** An allow op at which paint starts although it cannot be half: TensorFlow asks only afterwards what an op's definition allows. */
+  readonly startsPaint?: boolean | undefined
 }
 
 /** Every PortGraph is one. */
@@ -60,16 +69,17 @@ export const paint = (graph: PaintGraph, options: PaintOptions = {}): Assignment
   checkGraph(graph)
   const { vertices } = graph
   const links = linksOf(graph)
-  const allow = idsOf(vertices, (v) => isA(v, 'allow'))
+  // Elsewhere paint would spread around an op that stays float32 (kept, or without a half kernel), for casts and no gain.
+  const allow = idsOf(vertices, (v) => isA(v, 'allow') && (v.canBeHalf || v.isHalf || v.startsPaint === true))
   const denied = deniedIn(vertices, links)
   const isOpen = (id: number): boolean => vertices[id]?.canBeHalf === true && !vertices[id].isHalf && !denied.has(id)
   const painted = paintBetween(vertices, links, allow, isOpen)
   if (options.followAllow === true) followAllow(vertices, links, painted, isOpen)
-  // Steps 4 and 5. Paint starts at every allow op, also where it cannot hold.
+  // Steps 4 and 5.
   const flooded = reach(painted, links.both, (id) => isOpen(id) && isA(vertices[id], 'clear'))
   const half = new Set([...flooded].filter((id) => vertices[id]?.canBeHalf === true))
   // Step 6: last, because it asks what became of the users; casts never use each other's results as half.
-  for (const id of idsOf(vertices, (v) => v.isCast === true && v.canBeHalf && !v.isHalf)) {
+  for (const id of idsOf(vertices, (v) => v.isCast === true && v.canBeHalf)) {
     const users = links.users(id)
     if (users.length > 0 && users.every((user) => half.has(user))) half.add(id)
   }

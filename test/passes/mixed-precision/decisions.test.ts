@@ -338,3 +338,12 @@ describe("a user's composite", () => {
     expect(bodyOf(graph)).toContain('float32')
   })
 })
+
+test("TensorFlow's strategy leaves alone what is around a contraction that must stay float32", () => {
+  const text = network(
+    '%e = exp(%y) : float32[1,4,4,2] %w = conv2d(%e, %k) : float32[1,4,4,2] @ head/conv %z = relu(%w) : float32[1,4,4,2]',
+  )
+  const { graph, report } = halved(text, { strategy: 'tensorflow', keep: ['head/*'] }, { wideOutputs: false })
+  expect(dtypeOf(graph, 'relu')).toEqual(['float32'])
+  expect(report).toMatchObject({ casts: 2, lowerBound: 2 })
+})

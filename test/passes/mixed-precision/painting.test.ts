@@ -11,6 +11,7 @@ const aVertex = fc.record({
   op: fc.constantFrom('mean', 'softmax', ''),
   canBeHalf: fc.integer({ min: 0, max: 5 }).map((n) => n > 0),
   kind: fc.constantFrom('plain', 'plain', 'plain', 'plain', 'cast', 'barrier'),
+  startsPaint: fc.boolean(),
 })
 
 /** Graphs without cycles, in the order of the values' making. Nothing feeds a cast's result: its operand is of another type. */
@@ -198,7 +199,16 @@ describe('single decisions', () => {
       chain(allow, { ...clear, isHalf: true }, clear),
       [true, true, false],
     ],
-    ['paint starts where it cannot hold', chain({ ...allow, canBeHalf: false }, infer, allow), [false, true, true]],
+    [
+      'nor at a contraction that stays float32',
+      chain({ ...allow, canBeHalf: false }, infer, allow),
+      [false, false, true],
+    ],
+    [
+      "but as in TensorFlow it may start where the op's definition has no half",
+      chain({ ...allow, canBeHalf: false, startsPaint: true }, infer, allow),
+      [false, true, true],
+    ],
   ])('%s', (_name, graph, expected) => expect(paint(graph)).toEqual(expected))
 
   test('with followAllow a chain of infer ops follows, up to what cannot be half', () => {

@@ -130,7 +130,8 @@ const vertexOf = (node: Node, type: string, id: number, version: Version, readsV
     canBeHalf: isFloat32 && mayBeHalf,
     isHalf: node.types.get(type) === 'float16',
     isCast,
-    isBarrier: list === null || (list === 'allow' && !node.isProcessed),
+    isBarrier: list === null,
+    startsPaint: isFloat32 && list === 'allow' && node.isProcessed,
   }
 }
 
