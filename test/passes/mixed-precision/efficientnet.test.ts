@@ -75,13 +75,19 @@ describe('casts', () => {
     expect(priceOf(decision.problem.ports, decision.isHalf).contractions).toBe(0)
     expect(brokenLaws(graph, after, 'float16')).toEqual([])
   })
-  // Equal to what TensorFlow 2.15's own rewrite adds to these networks in inference.
+  // Composites make a comparison node by node meaningless; TensorFlow has 36, 68 and 184 in its graphs (tensorflow-goldens.test.ts).
   test.each([
-    ['B0 inference', 36],
-    ['B4 inference', 68],
-  ])('%s, decided as TensorFlow does: %i', (name, casts) => {
-    const { decision } = halved(graphs.get(name) as Graph, false, { strategy: 'tensorflow' })
-    expect(decision.report).toMatchObject({ casts, lowerBound: 2, strategy: 'tensorflow' })
+    ['B0 inference', 36, 2],
+    ['B4 inference', 68, 2],
+    ['B0 training', 183, 117],
+  ])("%s by TensorFlow's strategy: %i, where %i would do", (name, casts, lowerBound) => {
+    const graph = graphs.get(name) as Graph // made above
+    const { after, decision } = halved(graph, false, { strategy: 'tensorflow' })
+    expect(decision.report).toMatchObject({ casts, absorbed: 0, lowerBound, strategy: 'tensorflow' })
+    expect(priceOf(decision.problem.ports, decision.isHalf).contractions).toBe(0)
+    // The rule of thumb leaves the last matmul's bias in float32, in TensorFlow too: a cast stands before it.
+    const broken = brokenLaws(graph, after, 'float16')
+    expect(broken.filter((law) => !law.startsWith('between a contraction and its epilogue'))).toEqual([])
   })
   test('of weights one each: 82 kernels and 32 biases of squeeze-excite, the rest is in batch norms', () =>
     expect(halved(graphs.get('B0 training') as Graph, true).decision.report.weightCasts).toBe(114))
