@@ -40,7 +40,7 @@ const nodeOnly = [
   'src/data/',
   'src/train/directory.ts',
   'src/platform/node',
-  'src/backends/node.ts',
+  'src/backends/node',
 ]
 
 /** Packages, and the files that may import them. A package that is not here may not be imported at all. */

@@ -1,8 +1,8 @@
 /** Backends that Node can open by name. Heavy parts are imported when they are opened. */
 import { EffuseError } from '../ir/diagnostics.ts'
 import type { Backend } from './backend.ts'
-import type { Graph } from '../ir/types.ts'
-import type { BackendCatalog, BackendEntry, BenchPeer } from './catalog.ts'
+import { peerNames, type BackendCatalog, type BackendEntry, type BenchPeer, type PeerRequest } from './catalog.ts'
+import { loadTfjsGradients } from './node-tfjs-gradients.ts'
 import { referenceEntry } from './reference/entry.ts'
 
 const tfjsEntry = (name: 'wasm' | 'cpu', summary: string): BackendEntry => {
@@ -57,10 +57,11 @@ export const catalog: BackendCatalog = [
   planned('tensorflow'),
 ]
 
-/** The network written by hand in tfjs, on 'tfjs-wasm' or 'tfjs-cpu'. @throws EffuseError EF404 */
-export const benchPeer = async (name: string, graph: Graph, seed: number): Promise<BenchPeer> => {
-  if (name !== 'tfjs-wasm' && name !== 'tfjs-cpu')
-    throw new EffuseError({ code: 'EF404', message: `there is no peer "${name}"; there are tfjs-wasm, tfjs-cpu` })
+/** The network written by hand in tfjs, on 'tfjs-wasm' or 'tfjs-cpu'. @throws EffuseError EF404, EF405 (what it cannot do there) */
+export const benchPeer = async (name: string, request: PeerRequest): Promise<BenchPeer> => {
+  const known = peerNames.find((peer) => peer === name)
+  if (known === undefined)
+    throw new EffuseError({ code: 'EF404', message: `there is no peer "${name}"; there are ${peerNames.join(', ')}` })
   const { openByHand } = await import('./tfjs/by-hand.ts')
-  return openByHand(name === 'tfjs-wasm' ? 'wasm' : 'cpu', graph, seed)
+  return openByHand(known === 'tfjs-wasm' ? 'wasm' : 'cpu', request, loadTfjsGradients)
 }

@@ -120,7 +120,8 @@ export const modelByName = async (name: string, options: EfficientNetOptions = {
   return model
 }
 
-const isVariant = (name: string): name is (typeof variants)[number] => variants.some((v) => v === name)
+/** Is it a variant of EfficientNet? Other names are of modules. */
+export const isVariant = (name: string): name is (typeof variants)[number] => variants.some((v) => v === name)
 
 const importModule = async (file: string): Promise<{ readonly [name: string]: unknown }> => {
   try {

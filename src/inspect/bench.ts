@@ -1,11 +1,13 @@
-/** Times a model side by side with peers, in one process: rounds alternate, so that a noisy machine hits all alike. */
+/** Times a model, or its training step, side by side with peers, in one process. */
 import { benchPeer } from '#backends'
 import { compile } from '../compile.ts'
 import type { CompileOptions } from '../executable/options.ts'
 import type { Model } from '../ir/model.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { nodeAt } from '../ir/graph.ts'
-import { elements, type Graph } from '../ir/types.ts'
+import { stepOptionsOf } from '../passes/train/step.ts'
+import { type BenchFeeds, benchFeeds } from './bench-feeds.ts'
+import { type Contender, race, type Times } from './race.ts'
 
 export interface BenchRow {
   readonly name: string
@@ -13,12 +15,15 @@ export interface BenchRow {
   readonly amp: boolean
   readonly xla: boolean
   readonly batch: number
+  /** Height and width. */
   readonly size: readonly number[]
   readonly train: boolean
   /** Building, passes and backend; 0 for a peer that has no such step. */
   readonly compileMs: number
   /** The first run. */
   readonly warmupMs: number
+  /** How many runs the following are of. */
+  readonly rounds: number
   readonly medianMs: number
   readonly minMs: number
   readonly p90Ms: number
@@ -28,57 +33,71 @@ export interface BenchRow {
 }
 export interface BenchReport {
   readonly machine: string
+  /** Ours first, peers last. */
   readonly rows: readonly BenchRow[]
+  /** Peers that cannot do it, each with the reason. */
+  readonly skipped: readonly { readonly name: string; readonly reason: string }[]
 }
 
 export interface BenchOptions extends Pick<CompileOptions, 'backend' | 'batch' | 'seed' | 'amp'> {
-  /** 'tfjs-wasm', 'tfjs-cpu': the network written by hand in tfjs on that backend; or another backend of effuse. */
+  /** 'tfjs-wasm', 'tfjs-cpu': the network written by hand in tfjs on that backend. */
   readonly against?: readonly string[] | undefined
   /** Also op by op (`xla: false`). Default true. */
   readonly opByOp?: boolean | undefined
   /** Default 15. */
   readonly rounds?: number | undefined
+  /** Milliseconds: who has taken that long in its rounds drops out of the others. Default 60,000. */
+  readonly budgetMs?: number | undefined
   readonly onProgress?: ((line: string) => void) | undefined
   readonly machine?: string | undefined
 }
 
-interface Contender {
-  readonly name: string
-  readonly backend: string
-  readonly amp: boolean
-  readonly xla: boolean
-  readonly compileMs: number
-  readonly peakBytes: number | null
-  run(): Promise<void>
-  dispose(): void
-}
-
 /**
- * @throws EffuseError EF404 (a backend is missing), EF403 (options).
+ * Times a model, or a training step where that is what the model declares. Peers start from the same values and draw the same random numbers;
+ * the losses of the first step must agree, or there is no report.
+ *
+ * @throws EffuseError EF403 (options), EF404 (a backend or a peer is missing), EF901 (losses differ).
+ * @example
+ * const { rows } = await bench(model, { batch: 1, rounds: 2, opByOp: false })
+ * rows[0]?.medianMs // of 2 runs
  */
 export const bench = async (model: Model, options: BenchOptions = {}): Promise<BenchReport> => {
-  const batch = options.batch ?? 1
-  const rounds = options.rounds ?? 15
-  if (!Number.isSafeInteger(rounds) || rounds < 1)
-    throw new EffuseError({ code: 'EF403', message: `rounds must be a positive integer, got ${rounds}` })
+  const { batch = 1, rounds = 15, budgetMs = 60_000, seed = 0 } = options
+  checkPositive('rounds', rounds, Number.isSafeInteger(rounds))
+  checkPositive('budgetMs', budgetMs, Number.isFinite(budgetMs))
   const declared = model.at({ batch })
+  const training = stepOptionsOf(model)
   const feeds = benchFeeds(declared)
   const contenders: Contender[] = []
+  const skipped: { readonly name: string; readonly reason: string }[] = []
   try {
-    const ours = await ourContender(model, options, batch, true, feeds)
-    contenders.push(ours)
+    contenders.push(await ourContender(model, options, batch, true, feeds))
     if (options.opByOp !== false) contenders.push(await ourContender(model, options, batch, false, feeds))
-    for (const peer of options.against ?? [])
-      contenders.push(await peerContender(peer, declared, feeds, options.seed ?? 0))
-    const times = await race(contenders, rounds, options.onProgress)
+    for (const name of options.against ?? []) {
+      const found = await peerContender(name, { graph: declared, seed, training }, feeds)
+      if ('run' in found) contenders.push(found)
+      else {
+        skipped.push({ name, reason: found.reason })
+        options.onProgress?.(`${name} is left out: ${found.reason}`)
+      }
+    }
+    const sensitivity = () => lossSensitivity(model, options, batch, feeds)
+    const times = await race(contenders, { rounds, budgetMs, sensitivity, onProgress: options.onProgress })
     const size = declared.inputs.flatMap((id) => nodeAt(declared, id).types[0]?.shape.slice(1, 3) ?? [])
+    const shared = { batch, size, train: training !== null }
     return {
       machine: options.machine ?? 'unknown',
-      rows: contenders.map((c, i) => rowOf(c, times[i] ?? { warmup: Number.NaN, samples: [] }, batch, size)),
+      rows: contenders.map((c, i) => ({ ...namesOf(c), ...shared, ...figuresOf(c, batch, times[i]) })),
+      skipped,
     }
   } finally {
     for (const contender of contenders) contender.dispose()
   }
+}
+
+const checkPositive = (option: string, value: number, isNumber: boolean): void => {
+  if (!isNumber || !(value > 0))
+    throw new EffuseError({ code: 'EF403', message: `${option} must be a positive number, got ${value}` })
 }
 
 const ourContender = async (
@@ -86,11 +105,12 @@ const ourContender = async (
   options: BenchOptions,
   batch: number,
   xla: boolean,
-  feeds: Feeds,
+  feeds: BenchFeeds,
 ): Promise<Contender> => {
   const start = performance.now()
   const net = await compile(model, { backend: options.backend, batch, seed: options.seed, amp: options.amp, xla })
   const compileMs = performance.now() - start
+  const lossName = stepOptionsOf(model) === null ? null : 'loss'
   return {
     name: `effuse${net.amp === null ? '' : `, ${net.amp.emulated ? 'emulated ' : ''}${net.amp.dtype}`}${xla ? '' : ', op by op'}`,
     amp: net.amp !== null,
@@ -99,95 +119,87 @@ const ourContender = async (
     compileMs,
     peakBytes: net.plan.peakBytes,
     run: async () => {
-      const results = await net.run(feeds)
-      for (const result of Object.values(results)) {
-        await result.data()
+      let loss: number | null = null
+      for (const [name, result] of Object.entries(await net.run(feeds))) {
+        const [value = Number.NaN] = await result.data()
+        if (name === lossName) loss = value
         result.dispose()
       }
+      return loss
     },
     dispose: () => net.dispose(),
   }
 }
 
-const peerContender = async (name: string, declared: Graph, feeds: Feeds, seed: number): Promise<Contender> => {
-  const peer = await benchPeer(name, declared, seed)
-  return {
-    name: `${name}, by hand`,
-    backend: name,
-    amp: false,
-    xla: false,
-    compileMs: 0,
-    peakBytes: null,
-    run: () => peer.run(feeds),
-    dispose: () => peer.dispose(),
-  }
-}
+/** Changes of pixels as small as the roundings of a layer. */
+const nudges = [1e-6, -1e-6, 2e-6]
 
-/** All contenders once per round, in turn, after a first run each. */
-const race = async (
-  contenders: readonly Contender[],
-  rounds: number,
-  onProgress: BenchOptions['onProgress'],
-): Promise<readonly { readonly warmup: number; readonly samples: readonly number[] }[]> => {
-  const timed = async (contender: Contender): Promise<number> => {
-    const start = performance.now()
-    await contender.run()
-    return performance.now() - start
-  }
-  const results: { readonly warmup: number; readonly samples: number[] }[] = []
-  for (const contender of contenders) {
-    const warmup = await timed(contender)
-    await timed(contender)
-    onProgress?.(`${contender.name} on ${contender.backend}: first run ${warmup.toFixed(0)} ms`)
-    results.push({ warmup, samples: [] })
-  }
-  for (let round = 0; round < rounds; round++) {
-    for (const [i, contender] of contenders.entries()) results[i]?.samples.push(await timed(contender))
-  }
-  return results
-}
-
-const rowOf = (
-  c: Contender,
-  { warmup, samples }: { readonly warmup: number; readonly samples: readonly number[] },
+/** How far the first loss moves when the pixels move by as much as they would by rounding. */
+const lossSensitivity = async (
+  model: Model,
+  options: BenchOptions,
   batch: number,
-  size: readonly number[],
-): BenchRow => {
-  const sorted = [...samples].sort((a, b) => a - b)
+  feeds: BenchFeeds,
+): Promise<number> => {
+  const lossAt = async (nudge: number): Promise<number> => {
+    const nudged = Object.entries(feeds).map(
+      ([name, data]) => [name, data instanceof Float32Array ? data.map((x) => x * (1 + nudge)) : data] as const,
+    )
+    const contender = await ourContender(model, options, batch, true, Object.fromEntries(nudged))
+    const loss = await contender.run()
+    contender.dispose()
+    return loss ?? 0
+  }
+  const still = await lossAt(0)
+  const moved: number[] = []
+  for (const nudge of nudges) moved.push(Math.abs((await lossAt(nudge)) - still))
+  return Math.max(...moved)
+}
+
+/** A peer; the reason where it cannot do this at all, which is no mistake of the caller's. */
+const peerContender = async (
+  name: string,
+  request: Parameters<typeof benchPeer>[1],
+  feeds: BenchFeeds,
+): Promise<Contender | { readonly reason: string }> => {
+  try {
+    const peer = await benchPeer(name, request)
+    return {
+      name: `${name}, by hand`,
+      backend: name,
+      amp: false,
+      xla: false,
+      compileMs: 0,
+      peakBytes: null,
+      run: () => peer.run(feeds),
+      dispose: () => peer.dispose(),
+    }
+  } catch (error) {
+    if (error instanceof EffuseError && error.code === 'EF405') return { reason: error.message }
+    throw error
+  }
+}
+
+const namesOf = ({ name, backend, amp, xla }: Contender) => ({ name, backend, amp, xla })
+
+const figuresOf = ({ compileMs, peakBytes }: Contender, batch: number, times: Times | undefined) => {
+  const sorted = [...(times?.samples ?? [])].sort((a, b) => a - b)
   const at = (share: number): number =>
     sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN
+  const [below = Number.NaN, above = Number.NaN] = [
+    sorted[Math.ceil(sorted.length / 2) - 1],
+    sorted[Math.floor(sorted.length / 2)],
+  ]
+  const medianMs = (below + above) / 2
   return {
-    name: c.name,
-    backend: c.backend,
-    amp: c.amp,
-    xla: c.xla,
-    batch,
-    size,
-    train: false,
-    compileMs: c.compileMs,
-    warmupMs: warmup,
-    medianMs: at(0.5),
+    compileMs,
+    warmupMs: times?.warmup ?? Number.NaN,
+    rounds: sorted.length,
+    medianMs,
     minMs: at(0),
     p90Ms: at(0.9),
     p99Ms: at(0.99),
-    imagesPerSecond: (1000 * batch) / at(0.5),
-    peakBytes: c.peakBytes,
+    imagesPerSecond: (1000 * batch) / medianMs,
+    peakBytes,
   }
 }
-
-type Feeds = { readonly [name: string]: Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> }
-
-/** Pixels between 0 and 255, the same in every run. */
-const benchFeeds = (graph: Graph): Feeds =>
-  Object.fromEntries(
-    graph.inputs.map((id) => {
-      const node = nodeAt(graph, id)
-      const [type] = node.types
-      const length = type === undefined ? 0 : elements(type.shape)
-      const name = node.op === 'input' ? node.attrs.name : ''
-      return [
-        name,
-        type?.dtype === 'int32' ? new Int32Array(length) : Float32Array.from({ length }, (_, i) => (i * 7919) % 256),
-      ]
-    }),
-  )

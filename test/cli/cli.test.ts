@@ -20,7 +20,7 @@ beforeAll(async () => {
   const source = fileURLToPath(new URL('../../src/index.ts', import.meta.url))
   await writeFile(
     file('net.mjs'),
-    `import { float32, graph, silu } from ${JSON.stringify(source)}\nexport const tiny = graph('tiny', { x: float32('batch', 3) }, ({ x }) => ({ y: silu(x) }))\nexport const three = 3\nexport const hostile = graph('<img>', { x: float32(1) }, ({ x }) => ({ y: silu(x) }))\n`,
+    `import { efficientNet, float32, graph, silu } from ${JSON.stringify(source)}\nexport const tiny = graph('tiny', { x: float32('batch', 3) }, ({ x }) => ({ y: silu(x) }))\nexport const three = 3\nexport const small = efficientNet('b0', { classes: 3, resolution: 16, blocks: [{ kernel: 3, repeats: 2, filters: 8, expand: 2, strides: 1 }] })\nexport const hostile = graph('<img>', { x: float32(1) }, ({ x }) => ({ y: silu(x) }))\n`,
   )
   const small = efficientNet('b0', {
     classes: 3,
@@ -177,6 +177,33 @@ describe('commands', () => {
       for (const key of ['compileMs', 'warmupMs', 'medianMs', 'minMs', 'p90Ms', 'p99Ms', 'imagesPerSecond'])
         expect(row[key]).toBeGreaterThanOrEqual(0)
   })
+
+  test('bench --train', async () => {
+    const model = `${file('net.mjs')}#small`
+    const argv = ['--model', model, '--train', '--batch', '4', '--rounds', '2', '--budget', '20']
+    const { code, out, err } = await run('bench', ...argv, '--against', 'tfjs-wasm', 'tfjs-cpu', '--json')
+    expect(code).toBe(0)
+    const { rows, skipped } = JSON.parse(out)
+    expect(rows.map((r: { name: string }) => r.name)).toEqual(['effuse', 'effuse, op by op', 'tfjs-cpu, by hand'])
+    for (const row of rows) expect(row).toMatchObject({ train: true, batch: 4, size: [16, 16], amp: false })
+    expect(rows[0].medianMs).toBeLessThan(rows[2].medianMs)
+    expect(rows[0].compileMs).toBeGreaterThan(0)
+    expect(skipped).toEqual([{ name: 'tfjs-wasm', reason: expect.stringContaining('Conv2DBackpropFilter') }])
+    expect(err).toMatch(/effuse on tfjs-wasm: first run \d+ ms, loss \d/)
+    const plain = await run(
+      'bench',
+      '--model',
+      model,
+      '--train',
+      '--batch',
+      '2',
+      '--rounds',
+      '1',
+      '--backend',
+      'tfjs-wasm',
+    )
+    expect(plain.out).toMatch(/ratio: median against "effuse, op by op"/)
+  })
 })
 
 describe("a user's mistake is one paragraph and an exit code, never a stack trace", () => {
@@ -199,6 +226,26 @@ describe("a user's mistake is one paragraph and an exit code, never a stack trac
       /EF404: the backend "webgpu" is not available here/,
     ],
     ['amp of no type', ['inspect', '--model', 'b0', '--amp-dtype', 'float8'], 2, /EF403: option "amp.dtype" must be/],
+    [
+      'an unknown peer',
+      ['bench', '--model', 'b0', '--against', 'tfjs-webgl'],
+      2,
+      /EF601: --against must be one of tfjs-wasm/,
+    ],
+    [
+      'a size of a model of its own',
+      ['bench', '--model', 'NET#tiny', '--size', '8'],
+      2,
+      /EF601: --size and --classes are/,
+    ],
+    ['no rounds', ['bench', '--model', 'b0', '--rounds', '0'], 2, /EF601: --rounds must be an integer of at least 1/],
+    ['no time', ['bench', '--model', 'b0', '--budget', 'x'], 2, /EF601: --budget must be an integer of at least 1/],
+    [
+      'training what has no logits',
+      ['bench', '--train', '--model', 'NET#tiny'],
+      2,
+      /EF602: --train needs a model with/,
+    ],
     ['seed', ['inspect', '--model', 'b0', '--seed', 'x'], 2, /EF601: --seed must be an integer of at least 0, got "x"/],
     [
       'unknown pass',

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import * as tfjs from '../../src/backends/tfjs/index.ts'
 import * as compiler from '../../src/compiler.ts'
 import * as effuse from '../../src/index.ts'
+import * as inspect from '../../src/inspect/index.ts'
 import * as safetensors from '../../src/io/safetensors.ts'
 import * as entry from '../../src/io/tensor-entry.ts'
 import * as torch from '../../src/io/torch-checkpoint.ts'
@@ -75,6 +76,7 @@ test.each(examples)('$name %#', async ({ code }) => {
     ...effuse,
     ...compiler,
     ...node,
+    ...inspect,
     ...tfjs,
     ...safetensors,
     ...entry,

@@ -1,59 +1,95 @@
 import { cpus } from 'node:os'
 import type { Command } from 'commander'
-import { bench, type BenchOptions } from '../../inspect/bench.ts'
-import { compileOptionsOf, modelByName, naturalOf, withCommon, type CommonOptions } from '../common.ts'
+import { peerNames } from '../../backends/catalog.ts'
+import { bench, type BenchReport } from '../../inspect/bench.ts'
+import { EffuseError } from '../../ir/diagnostics.ts'
+import type { Model } from '../../ir/model.ts'
+import {
+  choiceOf,
+  compileOptionsOf,
+  isVariant,
+  modelByName,
+  naturalOf,
+  withCommon,
+  type CommonOptions,
+} from '../common.ts'
 import { table, type Io } from '../io.ts'
+import { trainingStepOf } from '../training-step.ts'
 
 interface Options extends CommonOptions {
   readonly model: string
+  readonly train?: boolean
   readonly batch: string
   readonly size?: string
+  readonly classes?: string
   readonly rounds: string
+  readonly budget: string
   readonly against?: readonly string[]
 }
 
 export const addBench = (program: Command, io: Io): void => {
-  withCommon(program.command('bench').description('times a model, side by side with peers'))
+  withCommon(program.command('bench').description('times a model or its training step, side by side with peers'))
     .requiredOption('--model <name>', 'b0 to b7, lite0 to lite4, or your own ./net.js#name')
+    .option('--train', 'the training step: cross-entropy, RMSprop, weight decay, averages')
     .option('--batch <n>', 'size of the batch', '1')
     .option('--size <pixels>', "height and width; default: the variant's own")
+    .option('--classes <n>', 'how many the network tells apart; default: 1000')
     .option('--rounds <n>', 'timed runs of each', '15')
-    .option('--against <peer...>', 'tfjs-wasm, tfjs-cpu: the network written by hand in tfjs')
+    .option('--budget <seconds>', 'who has taken that long in its rounds drops out of the others', '60')
+    .option('--against <peer...>', `${peerNames.join(', ')}: the network written by hand in tfjs`)
     .action(async (options: Options) => {
-      const size = options.size === undefined ? undefined : naturalOf('--size', options.size, 1)
-      const model = await modelByName(options.model, { resolution: size })
       const { amp, backend, seed } = compileOptionsOf(options)
-      const settings: BenchOptions = {
+      const against = options.against?.map((name) => choiceOf('--against', name, peerNames))
+      const report = await bench(await modelOf(options), {
         amp,
         backend,
         seed,
         batch: naturalOf('--batch', options.batch, 1),
         rounds: naturalOf('--rounds', options.rounds, 1),
-        against: options.against,
+        budgetMs: 1000 * naturalOf('--budget', options.budget, 1),
+        against,
         machine: `${cpus().length} x ${cpus()[0]?.model.trim() ?? 'unknown'}, Node ${process.versions.node}`,
         onProgress: (line) => io.err(line),
-      }
-      const report = await bench(model, settings)
-      if (options.json === true) return io.out(JSON.stringify(report, null, 2))
-      const peer = report.rows.at(-1)
-      io.out(report.machine)
-      io.out(
-        table(
-          ['name', 'backend', 'batch', 'compile ms', 'first ms', 'median ms', 'min ms', 'p90 ms', 'images/s', 'ratio'],
-          report.rows.map((r) => [
-            r.name,
-            r.backend,
-            r.batch,
-            Math.round(r.compileMs),
-            Math.round(r.warmupMs),
-            r.medianMs.toFixed(1),
-            r.minMs.toFixed(1),
-            r.p90Ms.toFixed(1),
-            r.imagesPerSecond.toFixed(1),
-            peer === undefined ? '-' : (r.medianMs / peer.medianMs).toFixed(2),
-          ]),
-        ),
-      )
-      if (peer !== undefined) io.out(`\nratio: median against "${peer.name}"; below 1 is faster.`)
+      })
+      io.out(options.json === true ? JSON.stringify(report, null, 2) : told(report))
     })
+}
+
+const modelOf = async (options: Options): Promise<Model> => {
+  const [resolution, classes] = [options.size, options.classes].map((text, i) =>
+    text === undefined ? undefined : naturalOf(i === 0 ? '--size' : '--classes', text, 1),
+  )
+  if (!isVariant(options.model) && (resolution !== undefined || classes !== undefined))
+    throw new EffuseError({
+      code: 'EF601',
+      message: `--size and --classes are of the variants of EfficientNet; ${options.model} has its own`,
+    })
+  const model = await modelByName(options.model, { resolution, classes })
+  return options.train === true ? trainingStepOf(model) : model
+}
+
+const told = ({ machine, rows, skipped }: BenchReport): string => {
+  const peer = rows.at(-1)
+  const heads = ['name', 'backend', 'batch', 'compile ms', 'first ms', 'rounds', 'median ms', 'min ms', 'p90 ms']
+  return [
+    machine,
+    table(
+      [...heads, 'images/s', 'ratio'],
+      rows.map((r) => [
+        r.name,
+        r.backend,
+        r.batch,
+        Math.round(r.compileMs),
+        Math.round(r.warmupMs),
+        r.rounds,
+        r.medianMs.toFixed(1),
+        r.minMs.toFixed(1),
+        r.p90Ms.toFixed(1),
+        r.imagesPerSecond.toFixed(1),
+        peer === undefined ? '-' : (r.medianMs / peer.medianMs).toFixed(r.medianMs < peer.medianMs / 100 ? 4 : 2),
+      ]),
+    ),
+    ...(peer === undefined ? [] : [`\nratio: median against "${peer.name}"; below 1 is faster.`]),
+    ...skipped.map(({ reason }) => `left out: ${reason}`),
+  ].join('\n')
 }
