@@ -38,7 +38,10 @@ const chain = (nodes: number): Graph => {
 const measure = (build: () => Graph): Map<string, number> => {
   const samples = new Map<string, number[]>()
   for (let round = 0; round <= rounds; round++) {
-    const { records } = runPipeline(inferencePipeline(backend, { simplify: true, fusion: true, amp: ampSettings({}) }), { run: build() })
+    const { records } = runPipeline(
+      inferencePipeline(backend, { simplify: true, fusion: true, amp: ampSettings({}) }),
+      { run: build() },
+    )
     if (round === 0) continue // warm-up
     const byPass = new Map<string, number>()
     for (const r of records) if (r.plan === 'run') byPass.set(r.name, (byPass.get(r.name) ?? 0) + r.ms)
