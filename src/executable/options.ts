@@ -55,7 +55,7 @@ const checks: { readonly [K in keyof Required<CompileOptions>]: readonly [string
   ],
   batch: ['a positive integer', (v) => Number.isSafeInteger(v) && Number(v) > 0],
   amp: [
-    'true, false or { dtype, strategy, allow, deny, keep, strict, emulate }',
+    'true, false or { dtype, strategy, allow, deny, keep, strict, followAllow, emulate }',
     (v) => typeof v === 'boolean' || (typeof v === 'object' && v !== null && !Array.isArray(v)),
   ],
   xla: [

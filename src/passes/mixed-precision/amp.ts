@@ -67,9 +67,11 @@ const decide = (
   settings: AmpSettings,
   target: TargetInfo,
 ): { readonly after: Graph; readonly decision: AmpDecision } => {
-  const problem = precisionProblem(graph, settings, target)
+  // TensorFlow's kernels have no wide results, so its strategy decides as if the machine had none.
+  const machine = settings.strategy === 'tensorflow' ? { ...target, wideOutputs: false } : target
+  const problem = precisionProblem(graph, settings, machine)
   const { assignment, lowerBound } = minimumCut(problem.ports)
-  const isHalf = settings.strategy === 'minCut' ? assignment : strategies[settings.strategy](problem.ports)
+  const isHalf = settings.strategy === 'minCut' ? assignment : strategies[settings.strategy](problem.ports, settings)
   const after = applyAssignment(graph, problem, isHalf, settings, (body) => decide(body, settings, target).after)
   const { strategy, dtype } = settings
   const counts = countCasts(graph, after, dtype)

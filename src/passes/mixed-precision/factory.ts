@@ -12,6 +12,7 @@ export const ampFactory: PassFactory = {
     allow: 'names of ops, a list',
     deny: 'names of ops, a list',
     keep: 'globs of paths that stay float32, a list',
+    followAllow: 'true: the strategy tensorflow as of 2.21',
     strict: 'true: casts round, whatever a kernel could keep',
   },
   make: (options) => {

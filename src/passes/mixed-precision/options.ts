@@ -24,6 +24,8 @@ export interface AmpOptions {
   readonly keep?: readonly string[] | undefined
   /** Every value that the pass makes half is rounded, also where a fused kernel could keep more of it. Default false. */
   readonly strict?: boolean | undefined
+  /** Of the strategy 'tensorflow': infer ops follow a half operand even where no allow op comes after, as in TensorFlow 2.21. Default false, as in 2.15. */
+  readonly followAllow?: boolean | undefined
 }
 
 /** The same with nothing left open. */
@@ -36,6 +38,7 @@ export const ampDefaults: AmpSettings = {
   deny: [],
   keep: [],
   strict: false,
+  followAllow: false,
 }
 
 export const ampSettings = (options: AmpOptions): AmpSettings => ({
@@ -45,6 +48,7 @@ export const ampSettings = (options: AmpOptions): AmpSettings => ({
   deny: options.deny ?? ampDefaults.deny,
   keep: options.keep ?? ampDefaults.keep,
   strict: options.strict ?? ampDefaults.strict,
+  followAllow: options.followAllow ?? ampDefaults.followAllow,
 })
 
 /** Options that differ from the default: what the text form of the pass shows. */
@@ -66,6 +70,7 @@ const expectations: { readonly [K in keyof AmpSettings]: readonly [string, (valu
   deny: ['a list of names of ops', isNames],
   keep: ['a list of globs of paths', isNames],
   strict: ['true or false', (v) => typeof v === 'boolean'],
+  followAllow: ['true or false', (v) => typeof v === 'boolean'],
 }
 
 export interface Fault {
@@ -87,8 +92,16 @@ export const ampFault = (options: object): Fault | null => {
     if (value !== undefined && !expected[1](value))
       return { message: `option "amp.${name}" must be ${expected[0]}, got ${showGiven(value)}` }
   }
-  return listFault(options)
+  return strategyFault(options) ?? listFault(options)
 }
+
+const strategyFault = ({ strategy = ampDefaults.strategy, followAllow }: AmpOptions): Fault | null =>
+  followAllow === true && strategy !== 'tensorflow'
+    ? {
+        message: `option "amp.followAllow" belongs to the strategy 'tensorflow', and the strategy is '${strategy}'`,
+        hint: "say strategy: 'tensorflow' too, or leave it out",
+      }
+    : null
 
 /** Names are ops, or composites of one's own, which only a graph knows; those must at least look like no misspelt op. */
 const listFault = ({ allow = [], deny = [] }: AmpOptions): Fault | null => {
