@@ -6,11 +6,13 @@ import { createTfjsBackend } from '../../src/backends/tfjs/index.ts'
 import { compile } from '../../src/compile.ts'
 import type { Executable } from '../../src/executable/executable.ts'
 import { read } from '../../src/executable/results.ts'
-import { graph, nn } from '../../src/index.ts'
+import { graph, mean, mul, nn } from '../../src/index.ts'
 import { float32 } from '../../src/ir/value.ts'
 import type { PlanName } from '../../src/passes/pass.ts'
+import { loss } from '../../src/passes/train/losses.ts'
 import { adam, rmsprop, sgd } from '../../src/passes/train/optimizers.ts'
 import { piecewise } from '../../src/passes/train/schedules.ts'
+import { trainingStep } from '../../src/passes/train/step.ts'
 import { normedNet, plainNet, rows, squaresStep } from '../support/small-steps.ts'
 
 const feeds = (seed: number, count = 2) => ({ x: rows(count, 3, seed), wanted: rows(count, 2, seed + 50) })
@@ -134,6 +136,41 @@ describe.each(['reference', 'tfjs-wasm'] as const)('%s', (backend) => {
       expect(await valuesOf(net, kept)).not.toEqual(before)
     },
   )
+
+  test('finite gradients whose sum is not: the update is skipped, and nothing but the scale moves', async () => {
+    // Of y * wanted, with weights of 0: the gradients of the kernel are x * wanted / 2, and the outputs stay 0.
+    const linear = trainingStep(plainNet, {
+      loss: loss({ wanted: float32('batch', 2) }, ({ y }, { wanted }) => mean(mul(y, wanted))),
+      optimizer: adam({ learningRate: 0.1 }),
+      accumulate: 3,
+      emaDecay: 0.5,
+      lossScale: 'dynamic',
+    })
+    using net = await compile(linear, { backend, batch: 1 })
+    await net.variables.set('lossScale/scale', [1])
+    await net.variables.set('dense/kernel', new Float32Array(6))
+    const kept = ['!accumulate/*', '!lossScale/*']
+    const before = await valuesOf(net, kept)
+    const huge = { x: [[3e38, 0, 0]], wanted: [[1, 1]] }
+    const told: (readonly [boolean, boolean])[] = []
+    for (let n = 0; n < 3; n++) {
+      const { finite, updated } = await read(await net.run(huge))
+      told.push([finite, updated])
+    }
+    expect(told).toEqual([
+      [true, false],
+      [true, false],
+      [false, false],
+    ])
+    expect(await valuesOf(net, kept)).toEqual(before)
+    for (let n = 0; n < 3; n++) await net.run(feeds(n, 1))
+    expect(await scalar(net, 'step')).toBe(1)
+    expect(
+      Object.values(await valuesOf(net, kept))
+        .flat()
+        .every(Number.isFinite),
+    ).toBe(true)
+  })
 
   test('a resumed accumulation gives the bits of the one that was not interrupted', async () => {
     const step = squaresStep(normedNet(0.5), { accumulate: 3, emaDecay: 0.9, optimizer: adam({ learningRate: 0.1 }) })

@@ -112,18 +112,31 @@ const applyPlan = (run: Graph, steps: number): Graph => {
   const edit = new Edit(run, 'accumulate')
   const { count, finite, accumulatorOf } = stateIn(edit)
   const b = finite.builder
-  const outputs: Output[] = run.outputs.filter(({ name }) => sharedOutputs.includes(name))
+  const gradients: Output[] = []
   const resets: Update[] = []
   const trained: Update[] = []
   for (const { variable } of gradientsIn(run)) {
     const sum = accumulatorOf(variable)
-    outputs.push({ name: `${gradientPrefix}${variable.attrs.name}`, value: sum.builder.div(sum, steps) })
+    gradients.push({ name: `${gradientPrefix}${variable.attrs.name}`, value: sum.builder.div(sum, steps) })
     resets.push({ variable: sum.id, value: sum.builder.like(sum, 0) })
     // Nothing here reads the weights yet: so the plan has them all the same, for the passes that follow and in text.
     trained.push({ variable: variable.id, value: refOf(variable) })
   }
   edit.setInputs([])
-  edit.setOutputs([...outputs, { name: 'finite', value: finite }])
+  // Finite gradients may have a sum that is not.
+  const means =
+    gradients.length === 0
+      ? finite
+      : b.emit1(
+          'allFinite',
+          gradients.map(({ value }) => value),
+          {},
+        )
+  edit.setOutputs([
+    ...run.outputs.filter(({ name }) => sharedOutputs.includes(name)),
+    ...gradients,
+    { name: 'finite', value: b.emit1('and', [finite, means], {}) },
+  ])
   edit.setUpdates([
     ...trained,
     ...resets,
