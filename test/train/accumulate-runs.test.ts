@@ -6,7 +6,7 @@ import { createTfjsBackend } from '../../src/backends/tfjs/index.ts'
 import { compile } from '../../src/compile.ts'
 import type { Executable } from '../../src/executable/executable.ts'
 import { read } from '../../src/executable/results.ts'
-import { graph, mean, mul, nn } from '../../src/index.ts'
+import { add, graph, mean, mul, nn } from '../../src/index.ts'
 import { float32 } from '../../src/ir/value.ts'
 import type { PlanName } from '../../src/passes/pass.ts'
 import { loss } from '../../src/passes/train/losses.ts'
@@ -170,6 +170,23 @@ describe.each(['reference', 'tfjs-wasm'] as const)('%s', (backend) => {
         .flat()
         .every(Number.isFinite),
     ).toBe(true)
+  })
+
+  test('a loss that is not finite spoils the update, though all gradients and their sums are', async () => {
+    const step = trainingStep(plainNet, {
+      loss: loss({ wanted: float32('batch', 2) }, ({ y }, { wanted }) => mean(add(y, wanted))),
+      optimizer: sgd({ learningRate: 0.1 }),
+      accumulate: 2,
+    })
+    using net = await compile(step, { backend, batch: 1 })
+    const before = await valuesOf(net, ['dense/*', 'step'])
+    const { x, wanted } = feeds(1, 1)
+    const first = await read(await net.run({ x, wanted: [[Number.POSITIVE_INFINITY, 0]] }))
+    const second = await read(await net.run({ x, wanted }))
+    expect([first.finite, second.finite, second.updated]).toEqual([false, false, false])
+    expect(await valuesOf(net, ['dense/*', 'step'])).toEqual(before)
+    for (const isUpdate of [false, true]) expect((await read(await net.run({ x, wanted }))).updated).toBe(isUpdate)
+    expect(await valuesOf(net, 'dense/*')).not.toEqual(before)
   })
 
   test('a resumed accumulation gives the bits of the one that was not interrupted', async () => {
