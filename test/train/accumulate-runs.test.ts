@@ -251,7 +251,8 @@ describe.each(['reference', 'tfjs-wasm'] as const)('%s', (backend) => {
   test('every run tells the loss of its micro-batch, the decay included', async () => {
     const step = squaresStep(plainNet, { accumulate: 2, weightDecay: 0.5 })
     using net = await compile(step, { backend, batch: 2 })
-    using plain = await compile(squaresStep(plainNet, { frozen: ['**'] }), { backend, batch: 2 })
+    // Without decay, and too patient to update here.
+    using plain = await compile(squaresStep(plainNet, { accumulate: 3 }), { backend, batch: 2 })
     const weights = Object.values(await valuesOf(net, 'dense/*')).flat()
     const decay = 0.5 * weights.reduce((sum, w) => sum + w * w, 0)
     for (const n of [1, 2]) {
