@@ -17,9 +17,9 @@ import { table, type Io } from '../io.ts'
 import { trainingStepOf } from '../training-step.ts'
 
 interface Options extends CommonOptions {
-  readonly model: string
+  readonly model?: string
   readonly train?: boolean
-  readonly batch: string
+  readonly batch?: string
   readonly size?: string
   readonly classes?: string
   readonly rounds: string
@@ -29,15 +29,16 @@ interface Options extends CommonOptions {
 
 export const addBench = (program: Command, io: Io): void => {
   withCommon(program.command('bench').description('times a model or its training step, side by side with peers'))
-    .requiredOption('--model <name>', 'b0 to b7, lite0 to lite4, or your own ./net.js#name')
+    .option('--model <name>', 'b0 to b7, lite0 to lite4, or your own ./net.js#name; default: b0')
     .option('--train', 'the training step: cross-entropy, RMSprop, weight decay, averages')
-    .option('--batch <n>', 'size of the batch', '1')
-    .option('--size <pixels>', "height and width; default: the variant's own")
+    .option('--batch <n>', 'size of the batch; default: 1, with --train 4')
+    .option('--size <pixels>', "height and width; default: the variant's own, with --train and no --model 96")
     .option('--classes <n>', 'how many the network tells apart; default: 1000')
     .option('--rounds <n>', 'timed runs of each', '15')
     .option('--budget <seconds>', 'who has taken that long in its rounds drops out of the others', '60')
     .option('--against <peer...>', `${peerNames.join(', ')}: the network written by hand in tfjs`)
-    .action(async (options: Options) => {
+    .action(async (given: Options) => {
+      const options = completed(given)
       const { amp, backend, seed } = compileOptionsOf(options)
       const against = options.against?.map((name) => choiceOf('--against', name, peerNames))
       const report = await bench(await modelOf(options), {
@@ -55,7 +56,15 @@ export const addBench = (program: Command, io: Io): void => {
     })
 }
 
-const modelOf = async (options: Options): Promise<Model> => {
+/** A step is timed on small pictures where nobody says otherwise: peers may take a minute for it as it is. */
+const completed = ({ model, batch, size, ...options }: Options) => ({
+  ...options,
+  model: model ?? 'b0',
+  batch: batch ?? (options.train === true ? '4' : '1'),
+  size: size ?? (options.train === true && model === undefined ? '96' : undefined),
+})
+
+const modelOf = async (options: ReturnType<typeof completed>): Promise<Model> => {
   const [resolution, classes] = [options.size, options.classes].map((text, i) =>
     text === undefined ? undefined : naturalOf(i === 0 ? '--size' : '--classes', text, 1),
   )
