@@ -69,12 +69,28 @@ describe('on random graphs', () => {
     fc.assert(
       fc.property(anyProgram, anyOptions, fc.boolean(), ({ graph }, options, wide) => {
         const { graph: after, decision } = halved(graph, options, wide)
-        expect(brokenLaws(graph, after, options.dtype)).toEqual([])
+        expect(brokenLaws(graph, after, options.dtype, options)).toEqual([])
         expect(decision.report.casts).toBe(priceOf(decision.problem.ports, decision.isHalf).casts)
         expect(decision.report.casts).toBe(decision.report.lowerBound)
       }),
       { numRuns: 250 },
     )
+  })
+
+  test('who denies a contraction and allows its activation asks for the cast between them', () => {
+    const graph = parse(`graph forced {
+      %0 = input() {name="x"} : float32[2,3]
+      %1 = matmul(%0, %0) {transposeB=true} : float32[2,2]
+      %2 = tanh(%1) : float32[2,2]
+      return y = %2
+    }`)
+    const options = { allow: ['tanh'], deny: ['matmul'] }
+    const { graph: after, decision } = halved(graph, options, false)
+    expect(brokenLaws(graph, after, 'float16')).toEqual([
+      expect.stringMatching(/^between a contraction and its epilogue/),
+    ])
+    expect(brokenLaws(graph, after, 'float16', options)).toEqual([])
+    expect(decision.report).toMatchObject({ casts: 2, lowerBound: 2 })
   })
 
   test('any other answer is carried out as faithfully, and none has fewer casts for as many contractions', () => {

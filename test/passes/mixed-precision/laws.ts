@@ -7,7 +7,12 @@ import type { Graph, Node, Ref } from '../../../src/ir/types.ts'
 type Half = 'float16' | 'bfloat16'
 
 /** Every law that a cast breaks which was not in `before`, in words; empty where all hold. */
-export const brokenLaws = (before: Graph, graph: Graph, dtype: Half): readonly string[] => {
+export const brokenLaws = (
+  before: Graph,
+  graph: Graph,
+  dtype: Half,
+  said: { readonly allow: readonly string[]; readonly deny: readonly string[] } = { allow: [], deny: [] },
+): readonly string[] => {
   const broken: string[] = []
   const seen = new Set<string>()
   for (const node of liveOrder(graph)) {
@@ -23,7 +28,7 @@ export const brokenLaws = (before: Graph, graph: Graph, dtype: Half): readonly s
     if (isPlaced && seen.has(key)) broken.push(`a second cast of one value to one type: ${printNode(graph, node)}`)
     seen.add(key)
     if (isPlaced && inner.op === 'constant') broken.push(`a cast of a literal: ${printNode(graph, node)}`)
-    if (isPlaced && isEpilogueCast(graph, node, operand))
+    if (isPlaced && isEpilogueCast(graph, node, operand) && !isForced(graph, node, operand, said))
       broken.push(`between a contraction and its epilogue: ${printNode(graph, node)}`)
   }
   return broken
@@ -51,6 +56,19 @@ const isEpilogueCast = (graph: Graph, cast: Node, operand: Ref): boolean => {
       (ref) => ref !== undefined && isContraction(nodeAt(graph, ref.id)) && onlyUser(graph, ref) !== null,
     )
   )
+}
+
+/** Who denies a contraction and allows what follows it asks for a cast between them. */
+const isForced = (
+  graph: Graph,
+  cast: Node,
+  operand: Ref,
+  { allow, deny }: { readonly allow: readonly string[]; readonly deny: readonly string[] },
+): boolean => {
+  const before = nodeAt(graph, operand.id)
+  const heads = [before, ...before.inputs.map((ref) => nodeAt(graph, ref.id))].filter(isContraction)
+  const chain = [before, onlyUser(graph, { id: cast.id, port: 0 })]
+  return heads.some((n) => deny.includes(n.op)) && chain.some((n) => n !== null && allow.includes(n.op))
 }
 
 const isContraction = (node: Node): boolean => ['contraction', 'depthwise'].includes(opDef(node.op).fusion)
