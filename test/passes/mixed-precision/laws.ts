@@ -58,7 +58,7 @@ const isEpilogueCast = (graph: Graph, cast: Node, operand: Ref): boolean => {
   )
 }
 
-/** Who denies a contraction and allows what follows it asks for a cast between them. */
+/** Who allows or denies an op of such a chain by name may ask for a cast within it. */
 const isForced = (
   graph: Graph,
   cast: Node,
@@ -66,9 +66,9 @@ const isForced = (
   { allow, deny }: { readonly allow: readonly string[]; readonly deny: readonly string[] },
 ): boolean => {
   const before = nodeAt(graph, operand.id)
-  const heads = [before, ...before.inputs.map((ref) => nodeAt(graph, ref.id))].filter(isContraction)
-  const chain = [before, onlyUser(graph, { id: cast.id, port: 0 })]
-  return heads.some((n) => deny.includes(n.op)) && chain.some((n) => n !== null && allow.includes(n.op))
+  const heads = before.inputs.map((ref) => nodeAt(graph, ref.id)).filter(isContraction)
+  const chain = [...heads, before, onlyUser(graph, { id: cast.id, port: 0 })]
+  return chain.some((n) => n !== null && (allow.includes(n.op) || deny.includes(n.op)))
 }
 
 const isContraction = (node: Node): boolean => ['contraction', 'depthwise'].includes(opDef(node.op).fusion)
