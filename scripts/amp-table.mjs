@@ -1,30 +1,16 @@
 // node scripts/amp-table.mjs: measures the casts of mixed precision in EfficientNet B0 to B7 and writes the table of docs/amp.md.
 import { readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { importFromSources } from './support/from-sources.mjs'
 import { ensureInstalled } from './support/install.mjs'
 import { root, say, script } from './support/step.mjs'
 
-const outFolder = path.join(root, 'node_modules/.cache/effuse-docs')
 const page = path.join(root, 'docs/amp.md')
 const table = /(<!-- amp-table -->\n)[\s\S]*?(\n<!-- \/amp-table -->)/
 
 await script(async () => {
   await ensureInstalled()
-  const { build } = await import('tsdown')
-  await build({
-    config: false,
-    cwd: root,
-    entry: ['scripts/support/amp-table.ts'],
-    outDir: outFolder,
-    format: 'esm',
-    platform: 'node',
-    dts: false,
-    logLevel: 'warn',
-    skipNodeModulesBundle: true,
-    inputOptions: { resolve: { conditionNames: ['effuse-source', 'node', 'import'] } },
-    outputOptions: { entryFileNames: '[name].mjs' },
-  })
-  const { ampTable } = await import(path.join(outFolder, 'amp-table.mjs'))
+  const { ampTable } = await importFromSources('amp-table')
   const measured = ampTable(say)
   const text = await readFile(page, 'utf8')
   await writeFile(

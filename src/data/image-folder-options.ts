@@ -1,7 +1,6 @@
 /** The options of imageFolder(): types, defaults and checks. */
+import { type Check, checkRecord } from '../ir/check-record.ts'
 import { availableParallelism } from 'node:os'
-import { EffuseError, showGiven } from '../ir/diagnostics.ts'
-import { nearest } from '../ir/parse.ts'
 import type { Picture } from './decode.ts'
 import type { Draws } from './draws.ts'
 import { isSize } from './request.ts'
@@ -48,7 +47,6 @@ export interface FolderSettings extends Readonly<{ [K in Filled]: NonNullable<Im
   readonly augment: Augment | undefined
 }
 
-type Check = readonly [expects: string, accepts: (value: unknown) => boolean]
 const isNatural = (v: unknown): boolean => Number.isSafeInteger(v) && Number(v) >= 0
 const isFunction = (v: unknown): boolean => typeof v === 'function'
 const positive: Check = ['a positive integer', (v) => isNatural(v) && v !== 0]
@@ -68,17 +66,7 @@ const checks: { readonly [K in keyof Required<ImageFolderOptions>]: Check } = {
 
 /** @throws EffuseError EF403 naming the option, what it takes and what came. */
 export const settingsOf = (options: ImageFolderOptions): FolderSettings => {
-  for (const [name, value] of Object.entries(options)) {
-    const check = Object.hasOwn(checks, name) ? checks[name as keyof typeof checks] : undefined
-    if (check === undefined)
-      throw new EffuseError({
-        code: 'EF403',
-        message: `imageFolder() has no option "${name}"; it has ${Object.keys(checks).join(', ')}`,
-        hint: `did you mean "${nearest(name, Object.keys(checks))}"?`,
-      })
-    if (value !== undefined && !check[1](value))
-      throw new EffuseError({ code: 'EF403', message: `option "${name}" must be ${check[0]}, got ${showGiven(value)}` })
-  }
+  checkRecord('imageFolder()', '', options, checks)
   const { size = 224 } = options
   return {
     size: typeof size === 'number' ? [size, size] : size,

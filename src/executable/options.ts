@@ -1,7 +1,7 @@
 /** The options of compile(): their types, their checks, and what the environment adds. */
+import { checkRecord } from '../ir/check-record.ts'
 import type { Backend } from '../backends/backend.ts'
-import { EffuseError, showGiven } from '../ir/diagnostics.ts'
-import { nearest } from '../ir/parse.ts'
+import { EffuseError } from '../ir/diagnostics.ts'
 import type { Pipeline } from '../passes/pipeline.ts'
 import { ampOptionFault, type MixedPrecision } from './amp.ts'
 import type { Variables } from './variables.ts'
@@ -78,21 +78,7 @@ const checks: { readonly [K in keyof Required<CompileOptions>]: readonly [string
 
 /** @throws EffuseError EF403 naming the option, what it takes and what came. */
 export const checkOptions = (options: CompileOptions): void => {
-  for (const [name, value] of Object.entries(options)) {
-    const check = Object.hasOwn(checks, name) ? checks[name as keyof typeof checks] : undefined
-    if (check === undefined)
-      throw new EffuseError({
-        code: 'EF403',
-        message: `compile() has no option "${name}"; it has ${Object.keys(checks).join(', ')}`,
-        hint: `did you mean "${nearest(name, Object.keys(checks))}"?`,
-      })
-    const [expects, accepts] = check
-    if (value !== undefined && !accepts(value))
-      throw new EffuseError({
-        code: 'EF403',
-        message: `option "${name}" must be ${expects}, got ${showGiven(value)}`,
-      })
-  }
+  checkRecord('compile()', '', options, checks)
   const fault = typeof options.amp === 'object' ? ampOptionFault(options.amp) : null
   if (fault !== null) throw new EffuseError({ code: 'EF403', ...fault })
 }

@@ -1,6 +1,6 @@
 /** The options of efficientNet(): types, defaults and checks. */
-import { EffuseError, showGiven } from '../ir/diagnostics.ts'
-import { nearest } from '../ir/parse.ts'
+import { type Check, checkRecord } from '../ir/check-record.ts'
+import { EffuseError } from '../ir/diagnostics.ts'
 import type { BlockRow } from './efficientnet-variants.ts'
 
 /** Per channel or one for all, in the units of the input (0 to 255). */
@@ -29,7 +29,6 @@ export interface EfficientNetOptions {
   readonly blocks?: readonly BlockRow[] | undefined
 }
 
-type Check = readonly [expects: string, accepts: (value: unknown) => boolean]
 const isPositive = (v: unknown): boolean => Number.isSafeInteger(v) && Number(v) > 0
 const isRate = (v: unknown): boolean => typeof v === 'number' && v >= 0 && v < 1
 const isNumbers = (v: unknown, accepts: (x: number) => boolean): boolean =>
@@ -100,23 +99,6 @@ export const checkEfficientNetOptions = (options: EfficientNetOptions): void => 
           message: `normalize.${key} needs ${channels} numbers, one per channel, got ${value.length}`,
         })
     }
-  }
-}
-
-const checkRecord = (what: string, prefix: string, record: object, known: { readonly [name: string]: Check }): void => {
-  for (const [name, value] of Object.entries(record)) {
-    const check = Object.hasOwn(known, name) ? known[name] : undefined
-    if (check === undefined)
-      throw new EffuseError({
-        code: 'EF403',
-        message: `${what} has no option "${name}"; it has ${Object.keys(known).join(', ')}`,
-        hint: `did you mean "${nearest(name, Object.keys(known))}"?`,
-      })
-    if (value !== undefined && !check[1](value))
-      throw new EffuseError({
-        code: 'EF403',
-        message: `option "${prefix}${name}" must be ${check[0]}, got ${showGiven(value)}`,
-      })
   }
 }
 

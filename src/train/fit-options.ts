@@ -1,10 +1,10 @@
 /** The options of fit(): types, defaults and checks. */
+import { type Check, checkRecord } from '../ir/check-record.ts'
 import type { CompileOptions } from '../executable/options.ts'
 import type { WeightsSource } from '../executable/weights.ts'
 import type { Variables } from '../executable/variables.ts'
-import { EffuseError, showGiven } from '../ir/diagnostics.ts'
+import { EffuseError } from '../ir/diagnostics.ts'
 import type { Model } from '../ir/model.ts'
-import { nearest } from '../ir/parse.ts'
 import type { Signature } from '../ir/value.ts'
 import type { Loss } from '../passes/train/losses.ts'
 import type { Optimizer } from '../passes/train/optimizers.ts'
@@ -71,7 +71,6 @@ export interface FitOptions<T extends Signature = Signature, O extends Signature
 /** The model, or how to make it for a stage: picture size and dropout may change between stages, variables may not. */
 export type ModelForStage<I extends Signature, O extends Signature> = Model<I, O> | ((stage: Stage) => Model<I, O>)
 
-type Check = readonly [expects: string, accepts: (value: unknown) => boolean]
 const isCount = (v: unknown): boolean => Number.isSafeInteger(v) && Number(v) > 0
 const positive: Check = ['a positive integer', isCount]
 const atLeast0: Check = ['a number of at least 0', (v) => typeof v === 'number' && v >= 0 && v < Infinity]
@@ -130,18 +129,7 @@ const needed = ['data', 'loss', 'optimizer', 'epochs', 'batch'] as const
 
 /** @throws EffuseError EF403 naming the option, what it takes and what came. */
 export const checkFitOptions = (options: FitOptions): void => {
-  const names = Object.keys(checks)
-  for (const [name, value] of Object.entries(options)) {
-    const check = Object.hasOwn(checks, name) ? checks[name as keyof typeof checks] : undefined
-    if (check === undefined)
-      throw new EffuseError({
-        code: 'EF403',
-        message: `fit() has no option "${name}"; it has ${names.join(', ')}`,
-        hint: `did you mean "${nearest(name, names)}"?`,
-      })
-    if (value !== undefined && !check[1](value))
-      throw new EffuseError({ code: 'EF403', message: `option "${name}" must be ${check[0]}, got ${showGiven(value)}` })
-  }
+  checkRecord('fit()', '', options, checks)
   for (const name of needed)
     if (options[name] === undefined)
       throw new EffuseError({ code: 'EF403', message: `fit() needs the option "${name}": ${checks[name][0]}` })

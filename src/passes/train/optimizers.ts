@@ -56,24 +56,12 @@ export const sgd = ({
   readonly nesterov?: boolean
 }): Optimizer => checked({ kind: 'sgd', momentum: 0, nesterov: false, ...of, learningRate: scheduleOf(learningRate) })
 /** Adam with bias correction. */
-export const adam = ({
-  learningRate,
-  ...of
-}: {
+export const adam = (of: {
   readonly learningRate: Rate
   readonly beta1?: number
   readonly beta2?: number
   readonly epsilon?: number
-}): Optimizer =>
-  checked({
-    kind: 'adam',
-    beta1: 0.9,
-    beta2: 0.999,
-    epsilon: 1e-7,
-    weightDecay: 0,
-    ...of,
-    learningRate: scheduleOf(learningRate),
-  })
+}): Optimizer => adamw({ weightDecay: 0, ...of })
 /** Adam with decoupled weight decay. */
 export const adamw = ({
   learningRate,
