@@ -1,10 +1,24 @@
 import { defineConfig } from 'vitest/config'
 
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** What fast-check draws this run's properties from. */
+    propertySeed: number
+  }
+}
+
+/** The same programs and tensors in every run, so that a commit passes always or never; `npm run test:seeds` draws others. */
+const propertySeed = Number(process.env['EFFUSE_TEST_SEED'] ?? 1)
+if (!Number.isInteger(propertySeed))
+  throw new Error(`EFFUSE_TEST_SEED must be an integer, and is "${process.env['EFFUSE_TEST_SEED']}".`)
+
 export default defineConfig({
   // Tests read the sources: '#platform', '#backends' and 'effuse' itself resolve to src by this condition of package.json's maps.
   ssr: { resolve: { conditions: ['effuse-source', 'module', 'node', 'development|production'] } },
   test: {
     include: ['test/**/*.test.ts'],
+    setupFiles: ['test/support/property-seed.ts'],
+    provide: { propertySeed },
     testTimeout: 60_000,
     allowOnly: false,
   },
