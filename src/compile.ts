@@ -69,12 +69,7 @@ const compileFor = async <I extends Signature, O extends Signature>(
 ): Promise<Executable<I, O>> => {
   const amp = ampRequest(options.amp)
   const engine = engineFor(backend, amp)
-  const { declared, plans, records, specs, steps } = planFor(
-    model as unknown as Model,
-    options,
-    engine,
-    amp?.settings ?? null,
-  )
+  const { declared, plans, records, specs, steps } = planFor(model, options, engine, amp?.settings ?? null)
   const seed = options.seed ?? 0
   const handle = await variablesFor(backend, specs, options.variables, seed)
   const derived = backend.createStore()

@@ -99,7 +99,7 @@ export const shareOf = (option: string, text: string): number => {
  * @throws EffuseError EF602
  */
 export const modelByName = async (name: string, options: EfficientNetOptions = {}): Promise<Model> => {
-  if (isVariant(name)) return efficientNet(name, options) as unknown as Model // a model of any signature
+  if (isVariant(name)) return efficientNet(name, options)
   if (!name.includes('/') && !/\.[cm]?[jt]s(#|$)/.test(name)) {
     throw new EffuseError({
       code: 'EF602',

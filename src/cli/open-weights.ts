@@ -67,7 +67,7 @@ export const openWeights = async (
   const opened = await openModel(file, { format })
   return {
     ...common,
-    model: (size === undefined ? opened.model : resized(opened.model, size)) as unknown as Model, // its inputs are a signature
+    model: size === undefined ? opened.model : resized(opened.model, size),
     labels: opened.labels,
     weights: async (averages) =>
       averages === undefined ? opened.weights : (await openModel(file, { format, averages })).weights,

@@ -21,5 +21,5 @@ export const trainingStepOf = (model: Model): Model => {
     optimizer: rmsprop({ learningRate: warmup(cosine({ initial: 0.016, steps: 100_000 }), { steps: 1000 }) }),
     weightDecay: 5e-6,
     emaDecay: 0.9999,
-  }) as unknown as Model
+  })
 }

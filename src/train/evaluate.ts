@@ -10,7 +10,7 @@ import { EffuseError } from '../ir/diagnostics.ts'
 import type { Model } from '../ir/model.ts'
 import type { Signature } from '../ir/value.ts'
 import { evaluationStep } from '../passes/train/evaluation.ts'
-import { crossEntropy, type Loss } from '../passes/train/losses.ts'
+import { anyLoss, crossEntropy, type Loss } from '../passes/train/losses.ts'
 import type { Evaluation } from './evaluation-result.ts'
 import { type Feeder, makeFeeder } from './feeder.ts'
 import type { Batch, DataSource } from './source.ts'
@@ -39,10 +39,10 @@ export const evaluate = async <I extends Signature, O extends Signature, T exten
   model: Model<I, O>,
   { data, variables, loss, batch = 32, onProgress, ...options }: EvaluateOptions<T, O>,
 ): Promise<Evaluation> => {
-  classesOf(model as unknown as Model, data)
-  const declared = evaluationStep(model as unknown as Model, {
-    loss: (loss ?? crossEntropy()) as unknown as Loss<Signature, Signature>, // checked against the outputs when it is declared
-  }) as unknown as Model
+  classesOf(model, data)
+  const declared = evaluationStep(model, {
+    loss: loss === undefined ? anyLoss(crossEntropy()) : anyLoss(loss), // checked against the outputs when it is declared
+  })
   using tester = await compile(declared, { ...options, batch, variables })
   return await evaluateWith(tester, declared, { data, batch, size: sizeOf(model), signal: options.signal, onProgress })
 }

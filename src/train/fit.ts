@@ -24,7 +24,7 @@ export const fit = async <I extends Signature, O extends Signature, T extends Si
 ): Promise<FitResult> => {
   const given = options as unknown as FitOptions // the loss fits the model: the signature says so
   checkFitOptions(given)
-  const run = await startRun(model as unknown as ModelForStage<Signature, Signature>, given)
+  const run = await startRun(model as ModelForStage<Signature, Signature>, given)
   try {
     return resultOf(run, await trainAll(run))
   } catch (error) {

@@ -5,9 +5,8 @@ import type { Executable } from '../executable/executable.ts'
 import type { CompileOptions } from '../executable/options.ts'
 import type { Variables } from '../executable/variables.ts'
 import type { Model } from '../ir/model.ts'
-import type { Signature } from '../ir/value.ts'
 import { evaluationStep } from '../passes/train/evaluation.ts'
-import type { Loss } from '../passes/train/losses.ts'
+import { anyLoss } from '../passes/train/losses.ts'
 import type { Optimizer } from '../passes/train/optimizers.ts'
 import { trainingStep } from '../passes/train/step.ts'
 import { classesOf, evaluateWith, sizeOf } from './evaluate.ts'
@@ -37,7 +36,7 @@ export const openStage = async (
   const { data, loss, batch, accumulate, weightDecay, emaDecay, clipNorm, frozen, lossScale } = options
   classesOf(model, data.train)
   const step = trainingStep(model, {
-    loss: loss as Loss<Signature, Signature>,
+    loss: anyLoss(loss),
     optimizer,
     accumulate,
     weightDecay,
@@ -45,7 +44,7 @@ export const openStage = async (
     clipNorm,
     frozen,
     lossScale,
-  }) as unknown as Model
+  })
   const { backend, amp, xla } = options
   const common = { backend, amp, xla, seed }
   const start = now()
@@ -86,5 +85,5 @@ export const openStage = async (
 
 const evaluationModel = (model: Model, { loss, data }: FitOptions): Model => {
   if (data.test !== undefined) classesOf(model, data.test)
-  return evaluationStep(model, { loss: loss as Loss<Signature, Signature> }) as unknown as Model
+  return evaluationStep(model, { loss: anyLoss(loss) })
 }

@@ -48,7 +48,5 @@ export const lowerNode = (node: Node, inputs: readonly View[], planner: Planner)
     )
   if (typeof lowering === 'object' && 'unsupported' in lowering) throw planner.unsupported(lowering.unsupported)
   const lower = typeof lowering === 'object' ? lowering.inMemory : lowering
-  return lower({ node, attrs: node.attrs, inputs, types: node.types, planner } as unknown as Parameters<
-    typeof lower
-  >[0])
+  return lower({ node, attrs: node.attrs, inputs, types: node.types, planner } as Parameters<typeof lower>[0])
 }

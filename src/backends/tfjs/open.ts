@@ -121,7 +121,7 @@ const keepProcessListeners = (): (() => void) => {
 
 const importCore = async (name: string): Promise<TfjsCore> => {
   try {
-    return (await import('@tensorflow/tfjs-core')) as unknown as TfjsCore // the real declarations are wider
+    return (await import('@tensorflow/tfjs-core')) as TfjsCore // the real declarations are wider
   } catch (cause) {
     throw missing(name, cause)
   }

@@ -48,7 +48,7 @@ const predict = async (files: readonly string[], options: Options, io: Io): Prom
   const pictures = await listImages(files)
   const opened = await openWeights(options.weights, { prefer: 'best', format: options.format, size })
   const prepare = preparationOf(opened, crop)
-  const model = opened.model as unknown as EfficientNet // preparationOf() has seen its inputs and outputs
+  const model = opened.model as EfficientNet // preparationOf() has seen its inputs and outputs
   const net = await compile(model, { ...compileOptionsOf(options), variables: await opened.weights() })
   try {
     if (options.json !== true)

@@ -117,7 +117,7 @@ const planOf = async (settings: Recipe, { weights, notes, say, ...rest }: Beginn
   const opened = await openData({ ...settings, channels, say })
   const recipe = fittedToData(settings, opened)
   const data = { train: shortened(opened.train, recipe), test: opened.test }
-  const model = (own ?? recipeModel(recipe, data.train.classes.length)) as unknown as TrainPlan['model'] // trainingStep() checks the outputs against the loss
+  const model = (own ?? recipeModel(recipe, data.train.classes.length)) as TrainPlan['model'] // trainingStep() checks the outputs against the loss
   const options: TrainPlan['options'] = { ...recipeOptions(recipe), data, metadata: opened.metadata }
   // fit() finds these faults, too, but only when the run has a folder.
   figuresOf(options as FitOptions)
@@ -172,5 +172,5 @@ const checkAugmentation = (recipe: Recipe): void => {
 
 const firstModel = (model: TrainPlan['model'], { stages, epochs }: RecipeFitOptions): Model => {
   const first = typeof model === 'function' ? model(stageAt(stagesOf(stages, epochs), 0)) : model
-  return first as unknown as Model
+  return first
 }

@@ -17,7 +17,7 @@ const comparison = (direction: OpAttrs<'compare'>['direction'], name: string): C
     checkBroadcast(name, a, b)
     return a.builder.compare(direction, a, b)
   }) as Comparison
-const logical = (op: 'and' | 'or'): Logical => binary(op) as unknown as Logical // the same function, for bool only
+const logical = (op: 'and' | 'or'): Logical => binary(op) // for bool only
 
 /** -x. */
 export const neg: Unary = unary('neg')

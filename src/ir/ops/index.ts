@@ -24,7 +24,7 @@ export const opDefs: { readonly [K in OpName]: OpDef<K> } = {
 }
 
 /** The definition of an op seen without its name. One of the two places where the correlation of op and attributes is asserted, not checked. */
-export const opDef = (op: OpName): AnyOpDef => opDefs[op] as unknown as AnyOpDef
+export const opDef = (op: OpName): AnyOpDef => opDefs[op] as AnyOpDef
 
 export const opNames: readonly OpName[] = Object.keys(opDefs).sort() as OpName[]
 

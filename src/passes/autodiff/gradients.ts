@@ -21,5 +21,5 @@ export const gradients = <const V extends readonly Value<Float>[]>(
 ): { readonly [K in keyof V]: V[K] extends Value<infer D extends DType, infer R> ? Value<D, R> : never } => {
   const b = builderOf(scalar)
   const found = reverse({ nodes: b.nodes, emitterFor: (node) => b.emitterAt(`grad(${node.path})`) }, scalar, values)
-  return found.map((g) => makeValue(b, g, g)) as unknown as ReturnType<typeof gradients<V>> // one per value, of its type: the ops' gradients are
+  return found.map((g) => makeValue(b, g, g)) as ReturnType<typeof gradients<V>> // one per value, of its type: the ops' gradients are
 }

@@ -41,7 +41,7 @@ const checks: {
 
 /** The schedule itself. @throws EffuseError EF403 naming the argument, what it takes and what came. */
 export const checkedSchedule = (schedule: Schedule): Schedule => {
-  const kind: unknown = (schedule as unknown as { readonly kind?: unknown } | null | undefined)?.kind // may be written without types
+  const kind: unknown = (schedule as { readonly kind?: unknown } | null | undefined)?.kind // may be written without types
   if (typeof kind !== 'string' || !Object.hasOwn(checks, kind))
     throw wrong(
       `a learning rate is a number or a schedule (${Object.keys(checks).join(', ')}), got ${showGiven(schedule)}`,

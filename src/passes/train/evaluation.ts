@@ -5,7 +5,7 @@ import { Edit } from '../../ir/edit.ts'
 import { liveOrder } from '../../ir/graph.ts'
 import type { Graph } from '../../ir/types.ts'
 import { int32, type Signature, type TensorType, type Value, type Values } from '../../ir/value.ts'
-import type { Loss } from './losses.ts'
+import { type AnyLoss, anyLoss, type Loss } from './losses.ts'
 
 export type EvaluationOutputs = {
   /** Mean over the valid rows. */
@@ -35,12 +35,7 @@ export const evaluationStep = <I extends Signature, O extends Signature, T exten
     { readonly valid: TensorType<'int32', 0> }
   > // disjoint names
   const at = ({ batch }: { readonly batch: number }): Graph =>
-    withCounts(
-      model.at({ batch }),
-      { ...targets, valid: int32() },
-      options.loss as unknown as Loss<Signature, Signature>,
-      batch,
-    )
+    withCounts(model.at({ batch }), { ...targets, valid: int32() }, anyLoss(options.loss), batch)
   at({ batch: 2 })
   const scalar = <D extends 'float32' | 'int32'>(dtype: D): TensorType<D, 0> => ({ dtype, rank: 0, shape: [] })
   return Object.freeze({
@@ -51,7 +46,7 @@ export const evaluationStep = <I extends Signature, O extends Signature, T exten
   })
 }
 
-const withCounts = (inner: Graph, targets: Signature, of: Loss<Signature, Signature>, batch: number): Graph => {
+const withCounts = (inner: Graph, targets: Signature, of: AnyLoss, batch: number): Graph => {
   const { rows } = of
   if (rows === undefined)
     throw new EffuseError({

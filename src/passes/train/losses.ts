@@ -23,6 +23,13 @@ export interface Loss<T extends Signature, O extends Signature> {
   readonly correct?: (outputs: Values<O>, targets: Values<T>) => Value<'int32', 0>
 }
 
+/** A loss seen without the types of its model. */
+export type AnyLoss = Loss<Signature, Signature>
+
+/** Its values fit the model's outputs by the signature of whoever took both. */
+export const anyLoss = <T extends Signature, O extends Signature>(given: Loss<T, O>): AnyLoss =>
+  given as unknown as AnyLoss // a function of certain outputs is none of any outputs
+
 /** A loss of one's own: `loss({ wanted: float32('batch', 3) }, ({ embedding }, { wanted }) => ...)`. */
 export const loss = <const T extends Signature, O extends Signature>(
   targets: T,
@@ -97,4 +104,4 @@ export const crossEntropy = (({
       return b.reduceSum(b.cast(hits, 'int32'), [0])
     },
   }
-}) as unknown as CrossEntropy // the overloads say what follows from `labels`
+}) as CrossEntropy // the overloads say what follows from `labels`

@@ -8,7 +8,7 @@ import { nearest } from '../../ir/parse.ts'
 import type { Graph, Ref } from '../../ir/types.ts'
 import type { Scalar, Signature, TensorType, Value, Values } from '../../ir/value.ts'
 import { isPowerOfTwo } from './loss-scale.ts'
-import type { Loss } from './losses.ts'
+import { type AnyLoss, anyLoss, type Loss } from './losses.ts'
 import type { Optimizer } from './optimizers.ts'
 import { isState } from './state.ts'
 
@@ -63,7 +63,7 @@ export const trainingStep = <I extends Signature, O extends Signature, T extends
     throw new EffuseError({ code: 'EF107', message: `the loss wants an input "${clash}", which the model has already` })
   const inputs = { ...model.inputs, ...targets } as Merge<I, T> // no name is in both
   const at = ({ batch }: { readonly batch: number }): Graph =>
-    withLoss(model.at({ batch }), targets, options.loss as unknown as Loss<Signature, Signature>, batch)
+    withLoss(model.at({ batch }), targets, anyLoss(options.loss), batch)
   const built = at({ batch: 2 })
   checkNames(built)
   checkFrozen(built, options.frozen ?? [])
@@ -73,7 +73,7 @@ export const trainingStep = <I extends Signature, O extends Signature, T extends
     outputs: stepOutputs(built),
     at,
   })
-  declarations.set(step as unknown as Model, options)
+  declarations.set(step, options)
   return step
 }
 
@@ -123,7 +123,7 @@ const stepOutputs = (graph: Graph): StepOutputs => {
 }
 
 /** The model's graph with targets as inputs; its outputs are `loss` (the data loss, so far), `dataLoss` and `correct`. */
-const withLoss = (inner: Graph, targets: Signature, of: Loss<Signature, Signature>, batch: number): Graph => {
+const withLoss = (inner: Graph, targets: Signature, of: AnyLoss, batch: number): Graph => {
   const edit = new Edit(inner, 'loss')
   const from = liveOrder(inner).at(-1)
   if (from === undefined) throw new EffuseError({ code: 'EF111', message: `${inner.name} is empty` })

@@ -29,10 +29,7 @@ const unary = <K extends OpName>(
     .chain(([type, shape]) =>
       tensorArb({ dtype: type, shape }, type === 'int32' || type === 'bool' ? elementArb(type) : moderate(min, max)),
     )
-    .map(
-      (x) =>
-        ({ op, inputs: [x], attrs: {}, isSmooth: isSmooth(x) && x.type.dtype !== 'int32' }) as unknown as OpCase<K>,
-    ) // no unary op here has attributes
+    .map((x) => ({ op, inputs: [x], attrs: {}, isSmooth: isSmooth(x) && x.type.dtype !== 'int32' })) // no unary op here has attributes
 
 interface BinaryOptions {
   readonly dtype?: fc.Arbitrary<DType>
@@ -52,15 +49,12 @@ const pair = ({ dtype = numeric, first, second }: BinaryOptions): fc.Arbitrary<r
   })
 
 const binary = <K extends OpName>(op: K, options: BinaryOptions = {}): fc.Arbitrary<OpCase<K>> =>
-  pair(options).map(
-    ([a, b]) =>
-      ({
-        op,
-        inputs: [a, b],
-        attrs: {},
-        isSmooth: a.type.dtype !== 'int32' && (options.isSmooth?.(a, b) ?? true),
-      }) as unknown as OpCase<K>,
-  ) // no attributes
+  pair(options).map(([a, b]) => ({
+    op,
+    inputs: [a, b],
+    attrs: {},
+    isSmooth: a.type.dtype !== 'int32' && (options.isSmooth?.(a, b) ?? true),
+  })) // no attributes
 
 const apart = (a: CaseInput, b: CaseInput): boolean =>
   a.data.every((v, i) => Math.abs(v - (b.data[i] as number)) > 1 / 16)
