@@ -2,30 +2,9 @@
 // npm run bench -- passes: only those whose name holds `passes`. What follows a second `--` goes to the programs.
 import { readdir } from 'node:fs/promises'
 import path from 'node:path'
+import { buildFromSources } from './support/from-sources.mjs'
 import { ensureInstalled } from './support/install.mjs'
 import { root, runShown, StepError, say, script } from './support/step.mjs'
-
-// Inside node_modules, so that the built programs find the packages, and git and the tools ignore them.
-const outFolder = path.join(root, 'node_modules/.cache/effuse-bench')
-
-/** @param {readonly string[]} names */
-const bundle = async (names) => {
-  const { build } = await import('tsdown')
-  await build({
-    config: false,
-    cwd: root,
-    entry: names.map((name) => `bench/${name}.ts`),
-    outDir: outFolder,
-    format: 'esm',
-    platform: 'node',
-    dts: false,
-    sourcemap: true,
-    skipNodeModulesBundle: true,
-    inputOptions: { resolve: { conditionNames: ['effuse-source', 'node', 'import'] } },
-    outputOptions: { entryFileNames: '[name].mjs', chunkFileNames: 'chunks/[name]-[hash].mjs' },
-    logLevel: 'warn',
-  })
-}
 
 await script(async () => {
   await ensureInstalled()
@@ -40,12 +19,15 @@ await script(async () => {
   if (names.length === 0) {
     throw new StepError(`No bench is named like ${filters.join(' or ')}. There are: ${all.sort().join(', ')}.`, 2)
   }
-  await bundle(names)
+  const folder = await buildFromSources(
+    names.map((name) => `bench/${name}.ts`),
+    'bench',
+  )
   const failed = []
   for (const name of names) {
     say(`\nbench/${name}.ts`)
     const options = ['--expose-gc', '--enable-source-maps']
-    if ((await runShown(process.execPath, [...options, path.join(outFolder, `${name}.mjs`), ...passedOn])) !== 0)
+    if ((await runShown(process.execPath, [...options, path.join(folder, `${name}.mjs`), ...passedOn])) !== 0)
       failed.push(name)
   }
   if (failed.length > 0) throw new StepError(`These ended with an error, see above: ${failed.join(', ')}.`)

@@ -1,28 +1,35 @@
-// Running a TypeScript module of scripts/support that reads the sources: built first, then imported.
+// TypeScript modules outside src that read the sources: built first, then run or imported.
 import path from 'node:path'
 import { root } from './step.mjs'
 
-// Inside node_modules, so that what is built finds the packages, and git and the tools ignore it.
-const outFolder = path.join(root, 'node_modules/.cache/effuse-docs')
+/**
+ * Builds modules with all that they take from src. Returns the folder that holds them as NAME.mjs.
+ * @param {readonly string[]} entries paths of TypeScript files in the repository @param {string} purpose names the folder
+ */
+export const buildFromSources = async (entries, purpose) => {
+  const { build } = await import('tsdown')
+  // Inside node_modules, so that what is built finds the packages, and git and the tools ignore it.
+  const outDir = path.join(root, 'node_modules/.cache', `effuse-${purpose}`)
+  await build({
+    config: false,
+    cwd: root,
+    entry: [...entries],
+    outDir,
+    format: 'esm',
+    platform: 'node',
+    dts: false,
+    sourcemap: true,
+    logLevel: 'warn',
+    skipNodeModulesBundle: true,
+    inputOptions: { resolve: { conditionNames: ['effuse-source', 'node', 'import'] } },
+    outputOptions: { entryFileNames: '[name].mjs', chunkFileNames: 'chunks/[name]-[hash].mjs' },
+  })
+  return outDir
+}
 
 /**
  * The exports of scripts/support/NAME.ts.
  * @param {string} name
  */
-export const importFromSources = async (name) => {
-  const { build } = await import('tsdown')
-  await build({
-    config: false,
-    cwd: root,
-    entry: [`scripts/support/${name}.ts`],
-    outDir: outFolder,
-    format: 'esm',
-    platform: 'node',
-    dts: false,
-    logLevel: 'warn',
-    skipNodeModulesBundle: true,
-    inputOptions: { resolve: { conditionNames: ['effuse-source', 'node', 'import'] } },
-    outputOptions: { entryFileNames: '[name].mjs' },
-  })
-  return import(path.join(outFolder, `${name}.mjs`))
-}
+export const importFromSources = async (name) =>
+  import(path.join(await buildFromSources([`scripts/support/${name}.ts`], 'scripts'), `${name}.mjs`))
