@@ -59,5 +59,6 @@ export type {
 export { fit } from './train/fit.ts'
 export type { EarlyStop, FitOptions, ModelForStage, RunFigures } from './train/fit-options.ts'
 export type { FitResult } from './train/fit-result.ts'
+export { opfs } from './train/opfs.ts'
 export type { Batch, BatchRequest, Column, DataSource } from './train/source.ts'
 export { stagesOf, type StageSettings, type StagesOptions } from './train/stages.ts'

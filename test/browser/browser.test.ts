@@ -1,0 +1,117 @@
+/**
+ * effuse in a browser, for real: Chromium runs it from the sources. Needs a Chromium (Debian: `apt-get install chromium`; elsewhere name
+ * one in EFFUSE_CHROMIUM); without one these tests are skipped, except where CI is set: there they fail.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest'
+import { compile } from '../../src/compile.ts'
+import { read } from '../../src/executable/results.ts'
+import { opfs } from '../../src/train/opfs.ts'
+import { picture, smallNet } from '../train/small-data.ts'
+import { type Chromium, chromiumPath, openChromium } from './chromium.ts'
+import { openSite, type Site } from './site.ts'
+import type {} from './page-program.ts'
+
+test('outside a browser, and with a path that is none, the store says so', async () => {
+  await expect(opfs('run').list()).rejects.toMatchObject({ code: 'EF501', hint: expect.stringContaining('directory(') })
+  for (const path of ['', '/run', 'a//b', '../run']) expect(() => opfs(path)).toThrow(/opfs\(\) takes the path/)
+})
+
+describe.runIf(chromiumPath() !== null || process.env['CI'] !== undefined)('in Chromium', () => {
+  let [site, profile]: [Site | null, string] = [null, '']
+  let browser: Chromium
+  let page: Page
+  const openPage = async (): Promise<void> => {
+    browser = await openChromium(profile)
+    page = await browser.context.newPage()
+    await page.goto(site?.address ?? '')
+    await page.waitForFunction(() => 'effuse' in globalThis)
+  }
+  beforeAll(async () => {
+    site = await openSite()
+  })
+  afterAll(async () => {
+    await site?.close()
+  })
+  beforeEach(async () => {
+    profile = await mkdtemp(join(tmpdir(), 'effuse-chromium-'))
+    await openPage()
+  })
+  afterEach(async () => {
+    await browser.close()
+    await rm(profile, { recursive: true, force: true, maxRetries: 5 })
+  })
+
+  test.each(['wasm', 'cpu'] as const)('tfjs-%s conforms to the reference in every op', async (name) => {
+    const report = await page.evaluate(([backend, seed]) => effuse.conformance(backend, 5, seed), [
+      name,
+      inject('propertySeed'),
+    ] as const)
+    expect(report.failures).toEqual([])
+    expect(report.cases).toBeGreaterThan(200)
+  })
+
+  test('a network gives what it gives in Node', async () => {
+    const image = new Uint8Array([0, 1, 2].flatMap((row) => [...picture(row)]))
+    for (const name of ['wasm', 'cpu'] as const) {
+      using net = await compile(smallNet(), { backend: `tfjs-${name}`, batch: 3, seed: 3 })
+      const { logits } = await read(await net.run({ image }))
+      const found = await page.evaluate((backend) => effuse.logits(backend), name)
+      found.forEach((value, i) => expect(value).toBeCloseTo(logits[i] ?? Number.NaN, 5))
+      expect(found.length).toBe(9)
+    }
+  })
+
+  test('a run that ended early goes on in another page, to the same bits as one that did not', async () => {
+    const whole = await page.evaluate(() => effuse.train({ folder: null }))
+    expect(whole).toMatchObject({ reason: 'finished', steps: 30 })
+    expect(whole.top1).toBeGreaterThan(0.9)
+    expect(await page.evaluate(() => effuse.train({ folder: 'runs/a', stopAfter: 7 }))).toMatchObject({
+      reason: 'aborted',
+      steps: 7,
+    })
+    await page.reload()
+    await page.waitForFunction(() => 'effuse' in globalThis)
+    expect(await page.evaluate(() => effuse.train({ folder: 'runs/a' }))).toEqual(whole)
+    const files = await page.evaluate(() => effuse.list('runs/a'))
+    expect(files.map(([name]) => name).sort()).toEqual([
+      'best.safetensors',
+      ...[26, 28, 30].map((step) => `step-${String(step).padStart(8, '0')}.safetensors`),
+    ])
+  })
+
+  test('a browser that is killed goes on, to the same bits', async () => {
+    const whole = await page.evaluate(() => effuse.train({ folder: null }))
+    let kills = 0
+    for (const killAt of [3, 9, 14, 20]) {
+      const isFinished = await new Promise<boolean>((resolve) => {
+        page.on('console', (line) => {
+          if (Number(/^step (\d+)$/.exec(line.text())?.[1]) >= killAt) resolve(false)
+        })
+        page
+          .evaluate(() => effuse.train({ folder: 'run' }))
+          .then(
+            () => resolve(true),
+            () => {}, // the browser goes away under it
+          )
+      })
+      await browser.kill()
+      if (!isFinished) kills++
+      await openPage()
+    }
+    expect(kills).toBeGreaterThan(1)
+    expect(await page.evaluate(() => effuse.train({ folder: 'run' }))).toEqual(whole)
+  })
+
+  test('what finds no room is told, and the old content stays', async () => {
+    const control = await browser.context.newCDPSession(page)
+    await control.send('Storage.overrideQuotaForOrigin', { origin: site?.address ?? '', quotaSize: 1 << 20 })
+    const { message, content } = await page.evaluate(() => effuse.overfill('run', 8 << 20))
+    expect(message).toMatch(/^EF501: run\/kept cannot be written to the browser's storage/)
+    expect(message).toMatch(/no more room for this page, keep fewer checkpoints/)
+    expect(content).toEqual([1, 2, 3])
+  })
+})

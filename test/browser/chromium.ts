@@ -1,0 +1,78 @@
+/** A Chromium on this machine: Debian's package, or the program that EFFUSE_CHROMIUM names. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { accessSync, constants } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { type BrowserContext, chromium } from 'playwright-core'
+
+const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
+
+const isProgram = (path: string): boolean => {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Its path; null where there is none. */
+export const chromiumPath = (): string | null => {
+  const given = process.env['EFFUSE_CHROMIUM']
+  if (given !== undefined) return given
+  const folders = (process.env['PATH'] ?? '').split(delimiter)
+  return names.flatMap((name) => folders.map((folder) => join(folder, name))).find(isProgram) ?? null
+}
+
+export interface Chromium {
+  readonly context: BrowserContext
+  close(): Promise<void>
+  /** All its processes at once, as a power cut would. */
+  kill(): Promise<void>
+}
+
+/** A headless browser over a profile, a folder that keeps what its pages store. Started here, not by Playwright, so that it can be killed. */
+export const openChromium = async (profile: string): Promise<Chromium> => {
+  const path = chromiumPath()
+  if (path === null) throw new Error('no Chromium is on the PATH: install one (Debian: apt-get install chromium)')
+  const child = spawn(
+    path,
+    [
+      '--headless=new',
+      '--no-sandbox', // which root, as in a container, cannot have; the pages are the tests' own
+      '--disable-dev-shm-usage',
+      '--no-first-run',
+      '--remote-debugging-port=0',
+      `--user-data-dir=${profile}`,
+      'about:blank',
+    ],
+    { detached: true, stdio: ['ignore', 'ignore', 'pipe'] }, // detached: a process group of its own
+  )
+  const ended = once(child, 'exit')
+  const lines: string[] = []
+  const address = await new Promise<string>((resolve, reject) => {
+    createInterface({ input: child.stderr }).on('line', (line) => {
+      lines.push(line)
+      const found = /^DevTools listening on (ws:\S+)$/.exec(line)?.[1]
+      if (found !== undefined) resolve(found)
+    })
+    child.on('error', reject)
+    child.on('exit', () => reject(new Error(`${path} ended at once:\n${lines.join('\n')}`)))
+  })
+  const browser = await chromium.connectOverCDP(address)
+  const [context = await browser.newContext()] = browser.contexts()
+  const kill = async (): Promise<void> => {
+    if (child.exitCode === null && child.signalCode === null && child.pid !== undefined)
+      process.kill(-child.pid, 'SIGKILL')
+    await ended
+  }
+  return {
+    context,
+    kill,
+    close: async () => {
+      await browser.close()
+      await kill()
+    },
+  }
+}

@@ -1,0 +1,89 @@
+/** What the page of site.ts can do; browser.test.ts calls it. */
+import { createTfjsBackend } from '../../src/backends/tfjs/index.ts'
+import {
+  compile,
+  crossEntropy,
+  EffuseError,
+  fit,
+  memoryStore,
+  opfs,
+  read,
+  rmsprop,
+  type CheckpointStore,
+} from '../../src/index.ts'
+import { conformance, type ConformanceReport } from '../../src/testing/index.ts'
+import { picture, pictures, smallNet } from '../train/small-data.ts'
+
+export interface Trained {
+  readonly reason: string
+  readonly steps: number
+  readonly top1: number | null
+  /** Of all variables: equal bytes have equal digests. */
+  readonly digest: string
+}
+
+export interface PageProgram {
+  conformance(backend: 'wasm' | 'cpu', runs: number, seed: number): Promise<ConformanceReport>
+  /** Logits of pictures 0, 1, 2 by the small net as it is initialised. */
+  logits(backend: 'wasm' | 'cpu'): Promise<readonly number[]>
+  /** A run on wasm, kept in a folder of the origin private file system, or in memory; gone on with where one is there. `console` has a line per step. */
+  train(options: { readonly folder: string | null; readonly stopAfter?: number }): Promise<Trained>
+  /** Names and sizes of a folder's files. */
+  list(folder: string): Promise<readonly (readonly [name: string, size: number])[]>
+  /** What comes of writing more than there is room for: the message with its hint, and the file's content afterwards. */
+  overfill(folder: string, size: number): Promise<{ readonly message: string; readonly content: readonly number[] }>
+}
+
+const digestOf = async (bytes: Uint8Array<ArrayBuffer>): Promise<string> =>
+  [...new Uint8Array(await crypto.subtle.digest('SHA-256', bytes))].map((byte) => byte.toString(16)).join(' ')
+
+const storeOf = (folder: string | null): CheckpointStore => (folder === null ? memoryStore() : opfs(folder))
+
+const program: PageProgram = {
+  conformance: async (name, runs, seed) => conformance(await createTfjsBackend({ backend: name }), { runs, seed }),
+  logits: async (name) => {
+    using net = await compile(smallNet(), { backend: await createTfjsBackend({ backend: name }), batch: 3, seed: 3 })
+    const image = new Uint8Array([0, 1, 2].flatMap((row) => [...picture(row)]))
+    const { logits } = await read(await net.run({ image }))
+    return [...logits]
+  },
+  train: async ({ folder, stopAfter = Number.POSITIVE_INFINITY }) => {
+    const end = new AbortController()
+    using run = await fit(smallNet(), {
+      data: { train: pictures(40, { canSkip: true, isShuffled: true }), test: pictures(12) },
+      loss: crossEntropy(),
+      optimizer: rmsprop({ learningRate: 0.02, initialMeanSquare: 1 }),
+      ...{ emaDecay: 0.9, epochs: 6, batch: 8, seed: 3, backend: await createTfjsBackend({ backend: 'wasm' }) },
+      checkpoints: storeOf(folder),
+      checkpointEvery: 2,
+      resume: true,
+      signal: end.signal,
+      onEvent: (event) => {
+        if (event.kind === 'step') console.log(`step ${event.step}`)
+        if (event.kind === 'step' && event.step >= stopAfter) end.abort()
+      },
+    })
+    const { reason, steps, top1 } = run
+    const bytes = await run.variables.save(undefined)
+    return { reason, steps, top1, digest: await digestOf(new Uint8Array(bytes)) }
+  },
+  list: async (folder) => {
+    const store = opfs(folder)
+    return Promise.all((await store.list()).map(async (name) => [name, (await store.read(name)).length] as const))
+  },
+  overfill: async (folder, size) => {
+    const store = opfs(folder)
+    await store.write('kept', Uint8Array.of(1, 2, 3))
+    const message = await store.write('kept', new Uint8Array(size)).then(
+      () => '',
+      (error: unknown) =>
+        error instanceof EffuseError ? `${error.code}: ${error.message}: ${error.hint}` : String(error),
+    )
+    return { message, content: [...(await store.read('kept'))] }
+  },
+}
+
+declare global {
+  var effuse: PageProgram
+}
+globalThis.effuse = program

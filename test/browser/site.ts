@@ -1,0 +1,53 @@
+/** A web site for the tests: one page, its program built for browsers from the sources, and tfjs's WebAssembly beside it. */
+import { createReadStream } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
+const wasmFolder = here('../../node_modules/@tensorflow/tfjs-backend-wasm/dist')
+
+export interface Site {
+  readonly address: string
+  close(): Promise<void>
+}
+
+export const openSite = async (): Promise<Site> => {
+  const program = await built()
+  const server = createServer(({ url = '' }, response) => {
+    const wasm = /^\/(tfjs-backend-wasm[a-z-]*\.wasm)$/.exec(url)?.[1]
+    if (wasm !== undefined) {
+      response.setHeader('content-type', 'application/wasm')
+      createReadStream(join(wasmFolder, wasm)).pipe(response)
+    } else if (url === '/program.js') {
+      response.setHeader('content-type', 'text/javascript')
+      response.end(program)
+    } else if (url === '/') {
+      response.setHeader('content-type', 'text/html')
+      response.end('<!doctype html><title>effuse</title><script type="module" src="/program.js"></script>')
+    } else {
+      response.statusCode = 404
+      response.end()
+    }
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return {
+    address: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    close: () =>
+      new Promise((resolve) => {
+        server.closeAllConnections()
+        server.close(() => resolve())
+      }),
+  }
+}
+
+const built = async (): Promise<string> => {
+  const { outputFiles } = await build({
+    entryPoints: [here('page-program.ts')],
+    ...{ bundle: true, platform: 'browser', format: 'esm', target: 'es2022', write: false, logLevel: 'warning' },
+    conditions: ['effuse-source', 'browser', 'import'],
+  })
+  return outputFiles?.[0]?.text ?? ''
+}
