@@ -2,7 +2,7 @@
  * The B0 training step at batch 4, 96x96, 10 classes, RMSprop with averages, on tfjs-wasm: with all passes and op by op, beside the same step
  * written by hand in tfjs on tfjs-cpu (tfjs-wasm has no kernels for it). The figure: 1.0 s at most. Then where the time goes.
  */
-import { compile, crossEntropy, efficientNet, rmsprop, trainingStep, type Model } from '../src/index.ts'
+import { compile, crossEntropy, efficientNet, rmsprop, trainingStep } from '../src/index.ts'
 import { bench } from '../src/inspect/index.ts'
 
 const [batch, size, mostMs] = [4, 96, 1000]
@@ -12,7 +12,7 @@ const step = trainingStep(efficientNet('b0', { classes: 10, resolution: size }),
   weightDecay: 5e-6,
   emaDecay: 0.9999,
 })
-const { rows, skipped } = await bench(step as unknown as Model, {
+const { rows, skipped } = await bench(step, {
   batch,
   backend: 'tfjs-wasm',
   against: ['tfjs-wasm', 'tfjs-cpu'],

@@ -12,7 +12,6 @@ import { inferencePipeline, trainingPipeline } from '../../src/passes/pipelines.
 import { runPipeline } from '../../src/passes/runner.ts'
 import { trainingStepOf } from '../../src/cli/training-step.ts'
 import { stepOptionsOf } from '../../src/passes/train/step.ts'
-import type { Model } from '../../src/ir/model.ts'
 
 const variants: readonly Variant[] = ['b0', 'b1', 'b2', 'b3', 'b4', 'b5', 'b6', 'b7']
 const [backend, switches] = [
@@ -22,7 +21,7 @@ const [backend, switches] = [
 
 /** The graph that the pass sees: simplified, composites as they stand. */
 const graphOf = (variant: Variant, train: boolean): Graph => {
-  const model = efficientNet(variant) as unknown as Model // a model of any signature
+  const model = efficientNet(variant) // a model of any signature
   const step = trainingStepOf(model)
   const options = stepOptionsOf(step)
   const passes =

@@ -23,7 +23,6 @@ import {
   silu,
   trainingStep,
   warmup,
-  type Model,
 } from '../../src/index.ts'
 import { benchFeeds } from '../../src/inspect/bench-feeds.ts'
 import { bench } from '../../src/inspect/bench.ts'
@@ -65,7 +64,7 @@ describe('the training step by hand', () => {
         hostArrayOf('float32', initialValues(init, type?.shape ?? [], { seed: 3, name })),
       ]),
     )
-    const training = stepOptionsOf(model as unknown as Model)
+    const training = stepOptionsOf(model)
     if (training === null) throw new Error('this is a training step')
     const before = tf.memory().numTensors
     const byHand = trainByHand(tf, { graph: declared, seed: 3, training, variables })
@@ -95,7 +94,7 @@ describe('bench', () => {
   test('times a training step against both peers where tfjs has the gradients', async () => {
     const model = trainingStep(dense, { loss, optimizer: sgd({ learningRate: 0.1 }), weightDecay: 1e-3, emaDecay: 0.9 })
     const told: string[] = []
-    const { rows, skipped } = await bench(model as unknown as Model, {
+    const { rows, skipped } = await bench(model, {
       batch: 16,
       rounds: 3,
       backend: 'tfjs-wasm',
@@ -120,12 +119,12 @@ describe('bench', () => {
     const convolutional = trainingStep(small, { loss, optimizer: sgd({ learningRate: 0.1 }) })
     const clipped = trainingStep(dense, { loss, optimizer: sgd({ learningRate: 0.1 }), clipNorm: 1 })
     const options = { batch: 4, rounds: 1, opByOp: false, backend: 'tfjs-wasm', against: ['tfjs-wasm'] } as const
-    const first = await bench(convolutional as unknown as Model, options)
+    const first = await bench(convolutional, options)
     expect(first.rows).toHaveLength(1)
     expect(first.skipped).toEqual([
       { name: 'tfjs-wasm', reason: expect.stringMatching(/tfjs-wasm cannot train .* no kernel Conv2DBackpropFilter/) },
     ])
-    const second = await bench(clipped as unknown as Model, options)
+    const second = await bench(clipped, options)
     expect(second.skipped).toEqual([{ name: 'tfjs-wasm', reason: expect.stringContaining('does not know clipNorm') }])
   })
 
@@ -135,7 +134,7 @@ describe('bench', () => {
     [{ budgetMs: Number.NaN }, 'EF403', /budgetMs/],
     [{ against: ['tfjs-webgpu'] }, 'EF404', /there is no peer "tfjs-webgpu"; there are tfjs-wasm, tfjs-cpu/],
   ])('refuses %o', async (options, code, message) => {
-    await expect(bench(small as unknown as Model, { backend: 'reference', rounds: 1, ...options })).rejects.toThrow(
+    await expect(bench(small, { backend: 'reference', rounds: 1, ...options })).rejects.toThrow(
       expect.objectContaining({ code, message: expect.stringMatching(message) }),
     )
   })

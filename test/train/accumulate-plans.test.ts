@@ -6,7 +6,6 @@ import { runCli } from '../../src/cli/run.ts'
 import { compile } from '../../src/compile.ts'
 import { htmlReport, inspectReport } from '../../src/inspect/index.ts'
 import { liveOrder, variablesOf } from '../../src/ir/graph.ts'
-import type { Model } from '../../src/ir/model.ts'
 import { parseAll } from '../../src/ir/parse.ts'
 import { print } from '../../src/ir/print.ts'
 import type { Graph } from '../../src/ir/types.ts'
@@ -130,7 +129,7 @@ test('explain follows a layer into both plans, and calls nothing gone that is in
 })
 
 test('reports show the plans that run, and say that it trains', async () => {
-  const step = squaresStep(plainNet, everything) as unknown as Model
+  const step = squaresStep(plainNet, everything)
   using net = await compile(step, { backend: 'reference', batch: 2 })
   const report = inspectReport(step, net, 2)
   expect(report.train).toBe(true)

@@ -16,7 +16,6 @@ import { runPipeline } from '../../../src/passes/runner.ts'
 import { crossEntropy } from '../../../src/passes/train/losses.ts'
 import { rmsprop } from '../../../src/passes/train/optimizers.ts'
 import { stepOptionsOf, trainingStep } from '../../../src/passes/train/step.ts'
-import type { Model } from '../../../src/ir/model.ts'
 import { ampTable } from '../../../scripts/support/amp-table.ts'
 import { brokenLaws } from './laws.ts'
 
@@ -37,7 +36,7 @@ const training = (variant: Variant, batch: number, options: EfficientNetOptions 
     emaDecay: 0.9999,
     lossScale: 'dynamic',
   })
-  const options2 = stepOptionsOf(step as unknown as Model)
+  const options2 = stepOptionsOf(step)
   if (options2 === null) throw new Error('a training step has options')
   return runPipeline(trainingPipeline(backend, switches, options2), { run: step.at({ batch }) }).plans.run as Graph
 }
