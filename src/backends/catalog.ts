@@ -25,7 +25,8 @@ export interface BackendEntry {
 export type BackendCatalog = readonly BackendEntry[]
 
 /** Peers of benchmarks, by name: the network written by hand in tfjs on its backend. */
-export const peerNames = ['tfjs-wasm', 'tfjs-cpu'] as const
+export const peerNames = ['tfjs-wasm', 'tfjs-cpu', 'tfjs-webgpu'] as const
+export type PeerName = (typeof peerNames)[number]
 
 /** A network to be written by hand. */
 export interface PeerRequest {

@@ -3,6 +3,7 @@ import { EffuseError } from '../ir/diagnostics.ts'
 import type { Backend } from './backend.ts'
 import { peerNames, type BackendCatalog, type BackendEntry, type BenchPeer, type PeerRequest } from './catalog.ts'
 import { loadTfjsGradients } from './node-tfjs-gradients.ts'
+import { provideWebgpu } from './node-webgpu.ts'
 import { referenceEntry } from './reference/entry.ts'
 
 const tfjsEntry = (name: 'wasm' | 'cpu', summary: string): BackendEntry => {
@@ -57,11 +58,11 @@ export const catalog: BackendCatalog = [
   planned('tensorflow'),
 ]
 
-/** The network written by hand in tfjs, on 'tfjs-wasm' or 'tfjs-cpu'. @throws EffuseError EF404, EF405 (what it cannot do there) */
+/** The network written by hand in tfjs, on 'tfjs-wasm', 'tfjs-cpu' or 'tfjs-webgpu'. @throws EffuseError EF404, EF405 (what it cannot do there) */
 export const benchPeer = async (name: string, request: PeerRequest): Promise<BenchPeer> => {
   const known = peerNames.find((peer) => peer === name)
   if (known === undefined)
     throw new EffuseError({ code: 'EF404', message: `there is no peer "${name}"; there are ${peerNames.join(', ')}` })
-  const { openByHand } = await import('./tfjs/by-hand.ts')
-  return openByHand(known === 'tfjs-wasm' ? 'wasm' : 'cpu', request, loadTfjsGradients)
+  const { openByHand } = await import('./tfjs/by-hand-peer.ts')
+  return openByHand(known, request, { loadGradients: loadTfjsGradients, provideWebgpu })
 }

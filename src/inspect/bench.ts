@@ -40,7 +40,7 @@ export interface BenchReport {
 }
 
 export interface BenchOptions extends Pick<CompileOptions, 'backend' | 'batch' | 'seed' | 'amp'> {
-  /** 'tfjs-wasm', 'tfjs-cpu': the network written by hand in tfjs on that backend. */
+  /** 'tfjs-wasm', 'tfjs-cpu', 'tfjs-webgpu': the network written by hand in tfjs on that backend. */
   readonly against?: readonly string[] | undefined
   /** Also op by op (`xla: false`). Default true. */
   readonly opByOp?: boolean | undefined

@@ -132,11 +132,38 @@ describe('bench', () => {
     [{ rounds: 0 }, 'EF403', /rounds must be a positive number, got 0/],
     [{ rounds: 1.5 }, 'EF403', /rounds/],
     [{ budgetMs: Number.NaN }, 'EF403', /budgetMs/],
-    [{ against: ['tfjs-webgpu'] }, 'EF404', /there is no peer "tfjs-webgpu"; there are tfjs-wasm, tfjs-cpu/],
+    [{ against: ['tfjs-webgl'] }, 'EF404', /there is no peer "tfjs-webgl"; there are tfjs-wasm, tfjs-cpu, tfjs-webgpu/],
   ])('refuses %o', async (options, code, message) => {
     await expect(bench(small, { backend: 'reference', rounds: 1, ...options })).rejects.toThrow(
       expect.objectContaining({ code, message: expect.stringMatching(message) }),
     )
+  })
+})
+
+/** Large packages for one peer: who wants it adds them, and has a device (Vulkan, or Mesa's lavapipe). */
+const missing = ['webgpu', '@tensorflow/tfjs-backend-webgpu'].filter((id) => {
+  try {
+    import.meta.resolve(id)
+    return false
+  } catch {
+    return true
+  }
+})
+
+describe('the peer on WebGPU', () => {
+  const model = trainingStep(tiny, { loss, optimizer: sgd({ learningRate: 0.02, momentum: 0.9 }), weightDecay: 1e-3 })
+  const timed = () =>
+    bench(model, { batch: 8, rounds: 1, opByOp: false, backend: 'tfjs-cpu', against: ['tfjs-webgpu'] })
+  test.runIf(missing.length > 0)('names the package that is missing, and leaves no navigator behind', async () => {
+    const before = globalThis.navigator
+    await expect(timed()).rejects.toThrow(
+      expect.objectContaining({ code: 'EF404', hint: expect.stringMatching(/^npm install .*webgpu/) }),
+    )
+    expect(globalThis.navigator).toBe(before)
+  })
+  test.runIf(missing.length === 0)('has the loss of effuse (runs where its packages are installed)', async () => {
+    for (let time = 0; time < 2; time++)
+      expect((await timed()).rows.map(({ name }) => name)).toEqual(['effuse', 'tfjs-webgpu, by hand'])
   })
 })
 

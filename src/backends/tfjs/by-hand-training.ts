@@ -109,7 +109,16 @@ const withDecay = (
   lambda: number,
 ): Tf.Scalar => {
   const squares = trained.filter(([name]) => decayed(name)).map(([, w]) => tf.sum(tf.square(w)))
-  return lambda === 0 || squares.length === 0 ? loss : tf.add(loss, tf.mul(tf.addN(squares), lambda))
+  // One by one: addN of so many is more buffers than WebGPU binds.
+  return lambda === 0
+    ? loss
+    : tf.add(
+        loss,
+        tf.mul(
+          squares.reduce<Tf.Tensor>((sum, one) => tf.add(sum, one), tf.scalar(0)),
+          lambda,
+        ),
+      )
 }
 
 /** Moving mean and variance; the variance is the unbiased one. */

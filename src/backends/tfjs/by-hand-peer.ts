@@ -1,0 +1,125 @@
+/** The peers of benchmarks: a network or its training step written by hand in tfjs, on one of tfjs' backends. */
+import type * as Tf from '@tensorflow/tfjs-core'
+import { EffuseError } from '../../ir/diagnostics.ts'
+import { initialValues } from '../../ir/initializers.ts'
+import type { Graph } from '../../ir/types.ts'
+import { hostArrayOf, type HostArray } from '../backend.ts'
+import type { BenchPeer, PeerName, PeerRequest } from '../catalog.ts'
+import { byHand } from './by-hand.ts'
+import { variableNodes } from './by-hand-layers.ts'
+import { trainByHand } from './by-hand-training.ts'
+
+/** What Node has to add before tfjs can do all it can. */
+export interface NodeParts {
+  readonly loadGradients: () => Promise<void>
+  /** Makes `navigator.gpu`, and gives what takes it away. */
+  readonly provideWebgpu: () => Promise<() => void>
+}
+
+/**
+ * Opens tfjs, makes the peer's backend its active one for each run, and gives the network with the initial values of a seed.
+ * @throws EffuseError EF404 where packages are missing or the backend does not start; EF405 where an op or an option is not known by hand, or
+ * the backend lacks kernels for gradients.
+ */
+export const openByHand = async (peer: PeerName, request: PeerRequest, parts: NodeParts): Promise<BenchPeer> => {
+  const tf = await import('@tensorflow/tfjs-core')
+  const close = peer === 'tfjs-webgpu' ? await openWebgpu(tf, parts.provideWebgpu) : nothing
+  try {
+    await importPackage(peer)
+    const activate = activator(tf, peer)
+    await activate()
+    const { run, dispose } = await openNetwork(tf, request, parts.loadGradients)
+    return {
+      run: async (feeds) => {
+        await activate()
+        return run(feeds)
+      },
+      dispose: () => {
+        dispose()
+        close()
+      },
+    }
+  } catch (error) {
+    close()
+    throw error
+  }
+}
+
+const openNetwork = async (
+  tf: typeof Tf,
+  { graph, seed, training }: PeerRequest,
+  loadGradients: NodeParts['loadGradients'],
+): Promise<BenchPeer> => {
+  const variables = initialVariables(graph, seed)
+  if (training !== null) {
+    if (tf.getGradient('Add') === undefined) await loadGradients()
+    const trainer = trainByHand(tf, { graph, seed, training, variables })
+    return { run: (feeds) => trainer.step(feeds), dispose: () => trainer.dispose() }
+  }
+  const net = byHand(tf, graph, variables)
+  return {
+    run: async (feeds) => {
+      await net.run(feeds as { readonly [name: string]: Float32Array }) // images are float32
+      return null
+    },
+    dispose: () => net.dispose(),
+  }
+}
+
+const nothing = (): void => {}
+
+/** The package registers it once; a device goes with its peer, and takes the registration along. */
+let webgpuFactory: ReturnType<typeof Tf.findBackendFactory> | null = null
+
+/** A device that goes with the peer: while it is there the process does not end. */
+const openWebgpu = async (tf: typeof Tf, provideWebgpu: NodeParts['provideWebgpu']): Promise<() => void> => {
+  const end = await provideWebgpu()
+  if (webgpuFactory !== null && tf.findBackendFactory('webgpu') === null) tf.registerBackend('webgpu', webgpuFactory)
+  return () => {
+    webgpuFactory = tf.findBackendFactory('webgpu')
+    if (webgpuFactory !== null) tf.removeBackend('webgpu')
+    end()
+  }
+}
+
+/** Not among the packages that effuse is built with: the one for Node's WebGPU is large. */
+const webgpuPackage: string = '@tensorflow/tfjs-backend-webgpu'
+const packages: { readonly [P in PeerName]: () => Promise<unknown> } = {
+  'tfjs-wasm': () => import('@tensorflow/tfjs-backend-wasm'),
+  'tfjs-cpu': () => import('@tensorflow/tfjs-backend-cpu'),
+  'tfjs-webgpu': () => import(webgpuPackage),
+}
+
+const importPackage = async (peer: PeerName): Promise<void> => {
+  try {
+    await packages[peer]()
+  } catch (cause) {
+    throw new EffuseError({
+      code: 'EF404',
+      message: `the peer "${peer}" needs the package @tensorflow/${peer.replace('-', '-backend-')}, which is not installed`,
+      hint: `npm install @tensorflow/${peer.replace('-', '-backend-')}@4`,
+      cause,
+    })
+  }
+}
+
+const activator = (tf: typeof Tf, peer: PeerName): (() => Promise<void>) => {
+  const backend = peer.slice('tfjs-'.length)
+  return async () => {
+    if (tf.getBackend() !== backend && !(await tf.setBackend(backend)))
+      throw new EffuseError({ code: 'EF404', message: `${peer} does not start here` })
+    await tf.ready()
+    // The cpu backend greets at its first tensor.
+    const instance = tf.backend()
+    if ('firstUse' in instance) instance.firstUse = false
+  }
+}
+
+const initialVariables = (graph: Graph, seed: number): ReadonlyMap<string, HostArray> =>
+  new Map(
+    variableNodes(graph).flatMap(({ attrs: { name, init }, types: [type] }) =>
+      type === undefined
+        ? []
+        : [[name, hostArrayOf(type.dtype, initialValues(init, type.shape, { seed, name }))] as const],
+    ),
+  )
