@@ -36,18 +36,22 @@ export const fit = async <I extends Signature, O extends Signature, T extends Si
 type Reason = FitResult['reason']
 
 const trainAll = async (run: Run): Promise<Reason> => {
-  const { epochs, earlyStop } = run.options
-  while (run.state.epoch < epochs) {
+  while (run.state.epoch < run.options.epochs) {
+    if (hasStalled(run)) return 'earlyStop'
     const stage = await openStageOf(run)
     if ((await trainEpoch(run, stage)) === 'aborted' || (await evaluateEpoch(run)) === 'aborted') {
       await saveCheckpoint(run)
       return 'aborted'
     }
-    const { epoch, lastGain } = run.state
-    if (earlyStop !== undefined && lastGain !== null && epoch - 1 - lastGain.epoch >= earlyStop.patience)
-      return 'earlyStop'
   }
   return 'finished'
+}
+
+/** Between epochs, and so of a resumed run too: an evaluation that was due said that `patience` epochs went by without a gain. */
+const hasStalled = ({ options: { earlyStop, evaluateEvery = 1 }, state }: Run): boolean => {
+  const { epoch, batchInEpoch, lastGain } = state
+  if (earlyStop === undefined || lastGain === null || batchInEpoch > 0 || epoch % evaluateEvery !== 0) return false
+  return epoch - 1 - lastGain.epoch >= earlyStop.patience
 }
 
 const resultOf = (run: Run, reason: Reason): FitResult => {

@@ -253,13 +253,15 @@ describe('numbers that are not finite', () => {
 })
 
 describe('early stop and the best', () => {
+  // Nothing is learnt, statistics included, so the first evaluation stays the best.
+  const idle = { frozen: ['**', '!head/dense/bias'], optimizer: sgd({ learningRate: 0 }) }
+
   test('ends after `patience` epochs without a gain, and keeps the best', async () => {
     const checkpoints = memoryStore()
     const events: TrainingEvent[] = []
     using run = await fit(smallNet(), {
       ...options,
-      // Nothing is learnt, statistics included, so the first evaluation stays the best.
-      ...{ frozen: ['**', '!head/dense/bias'], optimizer: sgd({ learningRate: 0 }), epochs: 9, checkpoints },
+      ...{ ...idle, epochs: 9, checkpoints },
       earlyStop: { patience: 2 },
       onEvent: (event) => events.push(event),
     })
@@ -267,6 +269,25 @@ describe('early stop and the best', () => {
     expect(events.flatMap((event) => (event.kind === 'evaluation' ? [event.isBest] : []))).toEqual([true, false, false])
     const { metadata } = readSafetensors(await checkpoints.read('best.safetensors'))
     expect(JSON.parse(metadata.get('effuse.training') ?? '')).toMatchObject({ state: { epoch: 1, best: { epoch: 0 } } })
+  })
+
+  test('a run that has ended so does nothing more when it is resumed', async () => {
+    const settings = { ...options, ...idle, epochs: 9, checkpoints: memoryStore(), earlyStop: { patience: 2 } }
+    using run = await fit(smallNet(), settings)
+    using again = await fit(smallNet(), { ...settings, resume: true })
+    expect(again).toMatchObject({ reason: 'earlyStop', epochs: run.epochs, steps: run.steps })
+  })
+
+  test('epochs that nobody evaluated end nothing: the next evaluation does', async () => {
+    const evaluated: number[] = []
+    using run = await fit(smallNet(), {
+      ...{ ...options, ...idle, epochs: 9, evaluateEvery: 3, earlyStop: { patience: 1 } },
+      onEvent: (event) => {
+        if (event.kind === 'evaluation') evaluated.push(event.epoch)
+      },
+    })
+    expect(run).toMatchObject({ reason: 'earlyStop', epochs: 6 })
+    expect(evaluated).toEqual([2, 5])
   })
 })
 
