@@ -7,7 +7,7 @@ import { print } from '../ir/print.ts'
 import type { Signature } from '../ir/value.ts'
 import { accumulateNames } from '../passes/train/accumulate.ts'
 import { averagePrefix } from '../passes/train/moving-averages.ts'
-import { type FoundCheckpoint, configurationDifferences, latestCheckpoint } from './checkpoints.ts'
+import { type FoundCheckpoint, configurationDifferences, latestCheckpoint, stepNames } from './checkpoints.ts'
 import type { Stage } from './events.ts'
 import { figuresOf, type FitOptions, type ModelForStage } from './fit-options.ts'
 import type { Run } from './run.ts'
@@ -85,12 +85,23 @@ const modelFunction = (
   return () => model
 }
 
-/** Sees first that the store can be written: a run must not find that out after its first hour. */
+/**
+ * Sees first that the store can be written: a run must not find that out after its first hour. A new run has it to itself: of the
+ * checkpoints of two runs neither rotation nor a later `resume` could tell which is the latest.
+ */
 const checkpointToResume = async ({ checkpoints, resume, onEvent }: FitOptions): Promise<FoundCheckpoint | null> => {
   if (checkpoints === undefined) return null
   await checkpoints.write(probeName, new Uint8Array(1))
   await checkpoints.remove(probeName)
-  if (resume !== true) return null
+  if (resume !== true) {
+    const [latest] = stepNames(await checkpoints.list())
+    if (latest === undefined) return null
+    throw new EffuseError({
+      code: 'EF508',
+      message: `${checkpoints.label} holds the checkpoints of a run already, the latest is ${latest}; a new run would mix its own with them`,
+      hint: 'resume: true goes on with that run; a new one wants another place',
+    })
+  }
   return latestCheckpoint(checkpoints, (message) => onEvent?.({ kind: 'notice', message }))
 }
 const probeName = '.probe'

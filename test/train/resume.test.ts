@@ -102,6 +102,19 @@ describe('a resumed run', () => {
     expect(again).toMatchObject({ reason: 'finished', steps: 4, top1: run.top1, loss: run.loss })
   })
 
+  test('has its store to itself: a new run does not mix its checkpoints with those of another', async () => {
+    const checkpoints = memoryStore()
+    using _ = await fit(smallNet(), { ...options, epochs: 2, checkpoints })
+    const before = await checkpoints.list()
+    await expect(fit(smallNet(), { ...options, epochs: 1, checkpoints })).rejects.toMatchObject({
+      code: 'EF508',
+      message: expect.stringMatching(
+        /memory holds the checkpoints of a run already, the latest is step-\d+\.safetensors/,
+      ),
+    })
+    expect(await checkpoints.list()).toEqual(before)
+  })
+
   test('passes over damaged checkpoints, and says so', async () => {
     const checkpoints = memoryStore()
     using first = await fit(smallNet(), { ...options, epochs: 2, checkpoints })
