@@ -22,7 +22,7 @@ const evaluated = async (run: Run): Promise<'aborted' | { readonly isBest: boole
   const { signal, earlyStop } = run.options
   const { state } = run
   const results = await run.runner.evaluate(signal).catch((error: unknown) => {
-    if (signal?.aborted === true) return null
+    if (signal?.aborted === true && error === signal.reason) return null
     throw error
   })
   if (results === null) return 'aborted'

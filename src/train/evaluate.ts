@@ -11,6 +11,7 @@ import type { Model } from '../ir/model.ts'
 import type { Signature } from '../ir/value.ts'
 import { evaluationStep } from '../passes/train/evaluation.ts'
 import { anyLoss, crossEntropy, type Loss } from '../passes/train/losses.ts'
+import { drawBatches } from './draw-batches.ts'
 import type { Evaluation } from './evaluation-result.ts'
 import { type Feeder, makeFeeder } from './feeder.ts'
 import type { Batch, DataSource } from './source.ts'
@@ -30,7 +31,7 @@ export interface EvaluateOptions<T extends Signature = Signature, O extends Sign
 /**
  * Top-1, top-5 and loss over all rows of a source; a last short batch is filled up with blanks that do not count.
  *
- * @throws EffuseError EF701 (the data does not fit), EF403 (options), and what compile() throws.
+ * @throws EffuseError EF701 (the data does not fit), EF403 (options), what compile() throws, and the signal's reason.
  * @example
  * const source = { classes: ['a', 'b', 'c'], length: 2, batches: () => [{ image: new Uint8Array(2 * 224 * 224 * 3), label: Int32Array.of(0, 2) }] }
  * const { top1 } = await evaluate(model, { data: source, variables: net.variables, batch: 2 })
@@ -85,18 +86,24 @@ export const evaluateWith = async (
   const times: number[] = []
   let from = now()
   let index = 0
-  for await (const columns of data.batches({ batch, epoch: 0, seed: 0, size, signal })) {
-    signal?.throwIfAborted()
+  for await (const columns of drawBatches(data, { batch, epoch: 0, seed: 0, size, signal })) {
     const { values, rows } = await testBatch(tester, feeder, columns, index++)
     sums.loss += values.loss * rows
     sums.correct += values.correct
     sums.top5 += values.top5
     sums.count += rows
+    if (sums.count > data.length)
+      throw new EffuseError({
+        code: 'EF701',
+        message: `the data source says that it has ${data.length} rows, and gave ${sums.count} to evaluate`,
+        hint: 'length must be the number of rows, and batches() must end after them',
+      })
     await nextTurn()
     times.push(now() - from)
     from = now()
     onProgress?.(sums.count, data.length)
   }
+  signal?.throwIfAborted()
   if (sums.count === 0) throw new EffuseError({ code: 'EF701', message: 'the data source gave no rows to evaluate' })
   const total = times.reduce((sum, ms) => sum + ms, 0)
   return {

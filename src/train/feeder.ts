@@ -36,6 +36,8 @@ export const makeFeeder = ({ inputs, batch, classes }: FeederOptions): Feeder =>
   const names = wanted.map(({ name }) => name)
   return {
     feed: (columns, place, mixup = null) => {
+      if (typeof columns !== 'object' || columns === null)
+        throw misfit(place, `${showGiven(columns)} as a batch, not an object of columns: ${names.join(', ')}`)
       for (const name of Object.keys(columns))
         if (!Object.hasOwn(inputs, name))
           throw misfit(place, `a column "${name}", which is no input; the inputs are ${names.join(', ')}`)

@@ -75,13 +75,17 @@ const isCount = (v: unknown): boolean => Number.isSafeInteger(v) && Number(v) > 
 const positive: Check = ['a positive integer', isCount]
 const atLeast0: Check = ['a number of at least 0', (v) => typeof v === 'number' && v >= 0 && v < Infinity]
 const isObject = (v: unknown): v is object => typeof v === 'object' && v !== null
-const isSource = (v: unknown): boolean =>
-  isObject(v) && 'batches' in v && typeof v.batches === 'function' && 'classes' in v && 'length' in v
+const isSource = (v: unknown): boolean => {
+  if (!isObject(v) || !('batches' in v && 'classes' in v && 'length' in v)) return false
+  const { batches, classes, length } = v
+  const isNames = Array.isArray(classes) && classes.every((name) => typeof name === 'string')
+  return typeof batches === 'function' && isNames && Number.isSafeInteger(length) && Number(length) >= 0
+}
 const anything: Check = ['a value', () => true] // checked where it is used: trainingStep(), compile()
 
 const checks: { readonly [K in keyof Required<FitOptions>]: Check } = {
   data: [
-    '{ train, test? }, each with classes, length and batches()',
+    '{ train, test? }, each with classes (names), length (an integer) and batches()',
     (v) =>
       isObject(v) && 'train' in v && isSource(v.train) && (!('test' in v) || v.test === undefined || isSource(v.test)),
   ],

@@ -12,7 +12,8 @@ import { trainEpoch } from './train-epoch.ts'
  * With `checkpoints` a run that was interrupted, even killed, goes on with `resume: true` to the same bits as one that was not.
  *
  * @param model A model, or what makes one for each stage: pictures' size and dropout may differ, variables may not.
- * @throws EffuseError EF403 (options), EF701 (data), EF702 (a number is not finite), EF508 (cannot be resumed), EF501 (checkpoints).
+ * @throws EffuseError EF403 (options), EF701 (data), EF702 (a number is not finite), EF508 (cannot be resumed), EF501 (checkpoints); the
+ * signal's reason where it asks for an end before there is a run; what the source, the store and onEvent throw.
  * @example
  * const rows = { classes: ['a', 'b', 'c'], length: 4, batches: () => [0, 1].map(() => ({ image: new Uint8Array(2 * 224 * 224 * 3), label: Int32Array.of(0, 2) })) }
  * using run = await fit(model, { data: { train: rows, test: rows }, loss: crossEntropy(), optimizer: sgd({ learningRate: 0.01 }), epochs: 1, batch: 2 })
@@ -39,6 +40,7 @@ const trainAll = async (run: Run): Promise<Reason> => {
   while (run.state.epoch < run.options.epochs) {
     if (hasStalled(run)) return 'earlyStop'
     const stage = await openStageOf(run)
+    if (stage === 'aborted') return 'aborted' // between epochs: the last checkpoint is of this moment
     if ((await trainEpoch(run, stage)) === 'aborted' || (await evaluateEpoch(run)) === 'aborted') {
       await saveCheckpoint(run)
       return 'aborted'

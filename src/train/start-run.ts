@@ -48,18 +48,27 @@ export const startRun = async (model: ModelForStage<Signature, Signature>, optio
 }
 
 /** The stage that the run stands in, its executables in `run.runner`; those before it share their variables and go. */
-export const openStageOf = async (run: Run): Promise<Stage> => {
+export const openStageOf = async (run: Run): Promise<Stage | 'aborted'> => {
   const stage = stageAt(run.stages, run.state.epoch)
   const { runner, options, optimizer, configuration } = run
   if (stage === run.stage) return stage
-  run.stage = stage
   const model = run.modelFor(stage)
   if (isSameModel(model, runner.model)) {
+    run.stage = stage
     emitStage(run, stage, 0)
     return stage
   }
-  run.runner = await openStage(model, options, optimizer, configuration.seed, runner.trainer.variables)
-  run.runner.trainer.runIndex = runner.trainer.runIndex
+  const { signal } = options
+  const opened = await openStage(model, options, optimizer, configuration.seed, runner.trainer.variables).catch(
+    (error: unknown) => {
+      if (signal?.aborted === true && error === signal.reason) return null
+      throw error
+    },
+  )
+  if (opened === null) return 'aborted'
+  opened.trainer.runIndex = runner.trainer.runIndex
+  run.runner = opened
+  run.stage = stage
   runner.dispose()
   emitStage(run, stage, run.runner.compileMs)
   return stage

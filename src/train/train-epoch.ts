@@ -2,6 +2,7 @@
 import { nextTurn } from '#platform'
 import { read, type Result } from '../executable/results.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
+import { drawBatches } from './draw-batches.ts'
 import type { Stage } from './events.ts'
 import { type Feeder, makeFeeder, nonFiniteFeed } from './feeder.ts'
 import { firstNonFinite } from './first-non-finite.ts'
@@ -25,20 +26,21 @@ export const trainEpoch = async (run: Run, stage: Stage): Promise<EpochEnd> => {
     const request = { batch, epoch, seed: configuration.seed, size: runner.size, augmentation, skip, signal }
     const skipHere = data.train.canSkip === true ? 0 : skip
     let seen = 0
-    try {
-      for await (const columns of data.train.batches(request)) {
-        if (seen++ < skipHere) continue
-        if (signal?.aborted === true) return 'aborted'
-        const isWhole = await runBatch(run, stage, feeder, columns)
-        await nextTurn() // signals, timers and files have their turn between runs
-        if (run.state.batchInEpoch === total) break
-        const isUpdate = isWhole && run.state.pending.batches === 0
-        if (isUpdate && checkpointEvery !== undefined && run.state.step % checkpointEvery === 0)
-          await saveCheckpoint(run)
-      }
-    } catch (error) {
-      if (signal?.aborted === true && !(error instanceof EffuseError)) return 'aborted' // the source stopped because it was asked to
-      throw error
+    let short: number | null = null
+    for await (const columns of drawBatches(data.train, request)) {
+      if (seen++ < skipHere) continue
+      if (short !== null)
+        throw new EffuseError({
+          code: 'EF701',
+          message: `the data source gave a batch after one of ${short} rows (${placeOf(run)})`,
+          hint: `only the last batch of an epoch may have fewer than the ${batch} rows that are asked for`,
+        })
+      const rows = await runBatch(run, stage, feeder, columns)
+      if (rows < batch) short = rows
+      await nextTurn() // signals, timers and files have their turn between runs
+      if (run.state.batchInEpoch === total) break
+      const isUpdate = rows === batch && run.state.pending.batches === 0
+      if (isUpdate && checkpointEvery !== undefined && run.state.step % checkpointEvery === 0) await saveCheckpoint(run)
     }
   }
   if (signal?.aborted === true) return 'aborted'
@@ -51,21 +53,21 @@ export const trainEpoch = async (run: Run, stage: Stage): Promise<EpochEnd> => {
   return 'done'
 }
 
-/** One micro-batch. false: a short batch, which is left out: statistics and averages are those of whole batches. */
-const runBatch = async (run: Run, stage: Stage, feeder: Feeder, columns: Batch): Promise<boolean> => {
+/** One micro-batch; how many rows it had. A short one is left out: statistics and averages are those of whole batches. */
+const runBatch = async (run: Run, stage: Stage, feeder: Feeder, columns: Batch): Promise<number> => {
   const { options, configuration, runner, state } = run
   const { batch } = options
   const place = { epoch: state.epoch, batch: state.batchInEpoch }
   const mixup = stage.mixup === undefined ? null : { alpha: stage.mixup, seed: configuration.seed, ...place }
   const { feeds, rows } = feeder.feed(columns, place, mixup)
-  if (rows < batch) return false
+  if (rows < batch) return rows
   const { runIndex } = runner.trainer
   const results = (await runner.trainer.run(feeds as never)) as { readonly [name: string]: Result } // the feeder made them for these inputs
   const values = (await read(results)) as unknown as StepValues // the outputs of a training step
   for (const result of Object.values(results)) result.dispose()
   run.throughput.note(rows)
   await account(run, values, feeds, runIndex)
-  return true
+  return rows
 }
 
 interface StepValues {

@@ -291,6 +291,72 @@ describe('early stop and the best', () => {
   })
 })
 
+describe('an end by the signal', () => {
+  /** Begins as `source`, and gives nothing more after so many batches. */
+  const hanging = (source: DataSource, after: number): DataSource => ({
+    ...source,
+    async *batches(request) {
+      let given = 0
+      for await (const batch of source.batches(request)) {
+        if (given++ === after) await new Promise(() => {})
+        yield batch
+      }
+    },
+  })
+  const soon = (controller: AbortController) => setTimeout(() => controller.abort(), 20)
+
+  test.each([
+    ['to train', { train: hanging(data.train, 2) }, 2],
+    ['to evaluate', { ...data, test: hanging(data.test, 1) }, 6],
+  ])('does not wait for a source that gives nothing more %s', async (_what, hangs, steps) => {
+    const checkpoints = memoryStore()
+    const controller = new AbortController()
+    using run = await fit(smallNet(), {
+      ...{ ...options, data: hangs, checkpoints, signal: controller.signal },
+      onEvent: (event) => {
+        if (event.kind === 'step' && event.step === steps) soon(controller)
+      },
+    })
+    expect(run).toMatchObject({ reason: 'aborted', epochs: 0, steps })
+    using resumed = await fit(smallNet(), { ...options, checkpoints, resume: true })
+    using whole = await fit(smallNet(), options)
+    expect([resumed.reason, resumed.loss, resumed.top1]).toEqual(['finished', whole.loss, whole.top1])
+  })
+
+  test('while the next stage is compiled, is one between epochs', async () => {
+    const checkpoints = memoryStore()
+    const controller = new AbortController()
+    const settings = { ...options, checkpoints, epochs: 2, stages: { count: 2, from: { size: 4 }, to: { size: 8 } } }
+    const sized = (stage: Stage) => smallNet({ resolution: stage.size })
+    using run = await fit(sized, {
+      ...{ ...settings, signal: controller.signal },
+      onEvent: (event) => {
+        if (event.kind === 'checkpoint') controller.abort()
+      },
+    })
+    expect(run).toMatchObject({ reason: 'aborted', epochs: 1, steps: 6, checkpoint: 'step-00000006.safetensors' })
+    using resumed = await fit(sized, { ...settings, resume: true })
+    expect(resumed).toMatchObject({ reason: 'finished', epochs: 2 })
+  })
+
+  test('hides no error of others', async () => {
+    const controller = new AbortController()
+    const failed = fit(smallNet(), {
+      ...{ ...options, signal: controller.signal },
+      onEvent: (event) => {
+        if (event.kind !== 'step') return
+        controller.abort()
+        throw new TypeError('of the one who listens')
+      },
+    })
+    await expect(failed).rejects.toThrow('of the one who listens')
+  })
+
+  test('before there is a run, is the reason', async () => {
+    await expect(fit(smallNet(), { ...options, signal: AbortSignal.abort('not today') })).rejects.toBe('not today')
+  })
+})
+
 describe('mistakes', () => {
   const bad = (train: Partial<DataSource>) => ({ data: { train: { ...data.train, ...train } } })
   const batchOf = (batch: Batch) => bad({ batches: () => [batch] })
@@ -367,6 +433,39 @@ describe('mistakes', () => {
       batchOf({ image, label: new Int32Array(10) }),
       'EF701',
       /says that it has 60 rows, and gave 1 of 6 whole batches of 10 in epoch 0/,
+    ],
+    [
+      'a promise instead of batches',
+      bad({ batches: () => Promise.resolve([]) as never }),
+      'EF701',
+      /batches\(\) of the data source gave a promise, which is no sequence of batches/,
+    ],
+    ['batches that are none', bad({ batches: () => [null] as never }), 'EF701', /gave null as a batch, not an object/],
+    [
+      'a short batch before others',
+      bad({
+        batches: () => [10, 3, 10].map((rows) => ({ image: image.slice(0, rows * 64), label: new Int32Array(rows) })),
+      }),
+      'EF701',
+      /gave a batch after one of 3 rows \(batch 1 of epoch 0\)/,
+    ],
+    ['a length that is none', bad({ length: Number.NaN }), 'EF403', /length \(an integer\) and batches\(\)/],
+    ['classes that are none', bad({ classes: 3 as never }), 'EF403', /classes \(names\)/],
+    [
+      'a test set that does not end',
+      {
+        data: {
+          ...data,
+          test: {
+            ...data.test,
+            *batches() {
+              for (;;) yield { image, label: new Int32Array(10) }
+            },
+          },
+        },
+      },
+      'EF701',
+      /says that it has 21 rows, and gave 30 to evaluate/,
     ],
     ['mixup of indices', { mixup: 0.2 }, 'EF701', /indices as "label", which cannot be blended/],
     [
