@@ -45,13 +45,13 @@ export const openStage = async (
     frozen,
     lossScale,
   })
+  const declared = data.test === undefined ? null : evaluationModel(model, options)
   const { backend, amp, xla } = options
   const common = { backend, amp, xla, seed }
   const start = now()
   const trainer = await compile(step, { ...common, batch, variables: shared, signal: options.signal })
   const size = sizeOf(model)
   const testers: { tester: Executable; isAveraged: boolean }[] = []
-  const declared = data.test === undefined ? null : evaluationModel(model, options)
   const evaluationBatch = options.evaluationBatch ?? batch
   return {
     model,

@@ -4,6 +4,7 @@ import { EffuseError } from '../ir/diagnostics.ts'
 import { variablesOf } from '../ir/graph.ts'
 import type { Model } from '../ir/model.ts'
 import { print } from '../ir/print.ts'
+import { showType } from '../ir/types.ts'
 import type { Signature } from '../ir/value.ts'
 import { accumulateNames } from '../passes/train/accumulate.ts'
 import { averagePrefix } from '../passes/train/moving-averages.ts'
@@ -39,12 +40,12 @@ export const startRun = async (model: ModelForStage<Signature, Signature>, optio
   try {
     if (found !== null) await restore(runner, found)
     else if (options.variables !== undefined) await startFrom(runner, options)
+    emitStage(run, stage, runner.compileMs)
+    return run
   } catch (error) {
     runner.dispose()
     throw error
   }
-  emitStage(run, stage, runner.compileMs)
-  return run
 }
 
 /** The stage that the run stands in, its executables in `run.runner`; those before it share their variables and go. */
@@ -58,6 +59,7 @@ export const openStageOf = async (run: Run): Promise<Stage | 'aborted'> => {
     emitStage(run, stage, 0)
     return stage
   }
+  checkSameVariables(runner.model, model, stage)
   const { signal } = options
   const opened = await openStage(model, options, optimizer, configuration.seed, runner.trainer.variables).catch(
     (error: unknown) => {
@@ -76,6 +78,29 @@ export const openStageOf = async (run: Run): Promise<Stage | 'aborted'> => {
 
 /** Equal text is an equal program: its executables serve on. */
 const isSameModel = (a: Model, b: Model): boolean => a === b || print(a.at({ batch: 1 })) === print(b.at({ batch: 1 }))
+
+/** What is trained is the variables: a stage takes them over as they are. @throws EffuseError EF403 listing what differs */
+const checkSameVariables = (before: Model, now: Model, { index }: Stage): void => {
+  const [were, are] = [variableTypes(before), variableTypes(now)]
+  const differences = [...new Set([...were.keys(), ...are.keys()])].flatMap((name) => {
+    const [was = 'not there', is = 'not there'] = [were.get(name), are.get(name)]
+    return was === is ? [] : [`"${name}" was ${was} and is ${is}`]
+  })
+  if (differences.length > 0)
+    throw new EffuseError({
+      code: 'EF403',
+      message: `the model of stage ${index} has other variables than the one before:\n  ${differences.join('\n  ')}`,
+      hint: 'picture size and dropout may change from stage to stage, variables may not',
+    })
+}
+
+const variableTypes = (model: Model): ReadonlyMap<string, string> =>
+  new Map(
+    variablesOf(model.at({ batch: 1 })).map(({ attrs, types: [type] }) => [
+      attrs.name,
+      type === undefined ? '' : showType(type),
+    ]),
+  )
 
 const emitStage = ({ emit, state, runner }: Run, stage: Stage, compileMs: number): void =>
   emit({ kind: 'stage', stage, epoch: state.epoch, backend: runner.trainer.backend, compileMs, step: state.step })

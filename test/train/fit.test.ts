@@ -114,6 +114,22 @@ describe('stages', () => {
     expect(await run.variables.get('step', 'int32')).toEqual(Int32Array.of(24))
   })
 
+  test('take the variables over as they are: a model that has others is refused, and all of them are listed', async () => {
+    const block = { kernel: 3, repeats: 1, filters: 8, expand: 1, strides: 1 }
+    const run = fit(
+      (stage: Stage) => smallNet({ blocks: [{ ...block, squeezeExcite: stage.index === 0 ? 0.25 : 0 }] }),
+      {
+        ...{ ...options, epochs: 2, stages: { count: 2, from: {}, to: {} } },
+      },
+    )
+    await expect(run).rejects.toMatchObject({
+      code: 'EF403',
+      message: expect.stringMatching(
+        /the model of stage 1 has other variables than the one before:\n {2}"blocks\.0\/se\/reduce\/kernel" was float32\[.*\] and is not there/,
+      ),
+    })
+  })
+
   test('resumed in a later stage: the same bits', async () => {
     const trained = async (stop: number | null): Promise<Uint8Array> => {
       const checkpoints = memoryStore()

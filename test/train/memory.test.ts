@@ -1,20 +1,26 @@
 /** A training step forgets nothing on the device: after many steps there are as many buffers as after a few. */
 import * as tf from '@tensorflow/tfjs-core'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { createTfjsBackend } from '../../src/backends/tfjs/index.ts'
 import {
   compile,
   crossEntropy,
   dropout,
+  fit,
   float32,
   globalAveragePool2d,
   graph,
+  int32,
+  loss,
+  memoryStore,
   nn,
   rmsprop,
   silu,
   trainingStep,
 } from '../../src/index.ts'
 import { benchFeeds } from '../../src/inspect/bench-feeds.ts'
+import type { TrainingEvent } from '../../src/train/events.ts'
+import { classes, pictures, smallNet } from './small-data.ts'
 
 const tiny = graph('tiny', { image: float32('batch', 8, 8, 1) }, ({ image }) => {
   const stem = silu(nn.batchNorm(nn.conv2d(image, { filters: 8, kernel: 3, strides: 2, name: 'stem' }), { name: 'bn' }))
@@ -46,4 +52,34 @@ test('1000 training steps leave the device as they found it', { timeout: 300_000
     counts.add(tf.findBackend(name).numDataIds())
     expect([...counts]).toEqual([buffers])
   }
+})
+
+describe('a run that fails leaves nothing on the device', () => {
+  const data = { train: pictures(12), test: pictures(7) }
+  const throwing = (kind: TrainingEvent['kind']) => (event: TrainingEvent) => {
+    if (event.kind === kind) throw new Error('of the one who listens')
+  }
+  const noRows = loss({ label: int32('batch') }, crossEntropy().value)
+  const broken = { ...data.train, batches: () => [null as never] }
+  const pixels = new Float32Array(4 * 64).fill(Number.NaN)
+  const notFinite = { ...data.train, batches: () => [{ image: pixels, label: new Int32Array(4) }] }
+  test.each<[string, object]>([
+    ['onEvent throws at the stage', { onEvent: throwing('stage') }],
+    ['onEvent throws at a step', { onEvent: throwing('step') }],
+    ['onEvent throws at an evaluation', { onEvent: throwing('evaluation') }],
+    ['onEvent throws at a checkpoint', { checkpoints: memoryStore(), onEvent: throwing('checkpoint') }],
+    ['the test data has other classes', { data: { ...data, test: { ...data.test, classes: classes.slice(1) } } }],
+    ['the loss cannot be evaluated', { loss: noRows }],
+    ['the weights to start from are none', { variables: new Uint8Array(10) }],
+    ['the training data is none', { data: { train: broken } }],
+    ['the test data is none', { data: { train: data.train, test: broken } }],
+    ['the training data is not finite', { data: { train: notFinite } }],
+  ])('%s', async (_why, more) => {
+    const backend = await createTfjsBackend({ backend: 'wasm' })
+    const before = tf.findBackend('wasm').numDataIds()
+    const options = { data, loss: crossEntropy(), optimizer: rmsprop({ learningRate: 1e-3 }), emaDecay: 0.9 }
+    await expect(fit(smallNet(), { ...options, epochs: 1, batch: 4, backend, ...more })).rejects.toThrow()
+    await new Promise((resolve) => setTimeout(resolve)) // what is disposed of goes after the runs that need it
+    expect(tf.findBackend('wasm').numDataIds()).toBe(before)
+  })
 })
