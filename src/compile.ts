@@ -27,7 +27,7 @@ import type { AmpSettings } from './passes/mixed-precision/options.ts'
 import { planNames, type Plans } from './passes/pass.ts'
 import { accumulatedSteps } from './passes/train/accumulate.ts'
 import { inferencePipeline, trainingPipeline } from './passes/pipelines.ts'
-import { stepOptionsOf } from './passes/train/step.ts'
+import { stepOptionsOf, trainedModelOf } from './passes/train/step.ts'
 import { type PassRecord, runPipeline } from './passes/runner.ts'
 
 /**
@@ -129,8 +129,9 @@ const planFor = (model: Model, options: CompileOptions, engine: Engine, amp: Amp
     },
   )
   options.signal?.throwIfAborted()
-  // A training step's passes add variables of its own: slots, averages, the step.
-  const own = specsOf([declared, ...(training === null ? [] : plansOf(plans))]).filter((spec) => !spec.derived)
+  // A training step has the variables that its loss does not reach, too, and its passes add some: slots, averages, the step.
+  const whole = trainedModelOf(model)?.at({ batch: options.batch ?? 1 }) ?? declared
+  const own = specsOf([whole, declared, ...(training === null ? [] : plansOf(plans))]).filter((spec) => !spec.derived)
   const byName = new Map(own.map((spec) => [spec.name, spec]))
   return { declared, plans, records, specs: byName, steps: accumulatedSteps(pipeline) }
 }

@@ -4,6 +4,7 @@ import { EffuseError } from '../ir/diagnostics.ts'
 import { globFilter } from '../ir/glob.ts'
 import { nearest } from '../ir/parse.ts'
 import { averagePrefix } from '../passes/train/moving-averages.ts'
+import { isState } from '../passes/train/state.ts'
 import { elements, isFloat, showType, type DType } from '../ir/types.ts'
 import type { Arrays } from './results.ts'
 import {
@@ -144,8 +145,8 @@ export const makeVariables = (handle: VariablesHandle, metadata: { readonly [key
 const averagesOf = (handle: VariablesHandle, metadata: { readonly [key: string]: string }): Variables => {
   const { specs } = handle
   const averaged = (name: string): string => (specs.has(`${averagePrefix}${name}`) ? `${averagePrefix}${name}` : name)
-  const plain = new Map([...specs].filter(([name]) => specs.has(`${averagePrefix}${name}`)))
-  if (plain.size === 0) {
+  const plain = new Map([...specs].filter(([name]) => !isState(name)))
+  if ([...plain.keys()].every((name) => averaged(name) === name)) {
     throw new EffuseError({
       code: 'EF407',
       message: 'there are no averages',

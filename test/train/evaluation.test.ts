@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'
 import { referenceBackend } from '../../src/backends/reference/index.ts'
+import { add, cast, mul } from '../../src/ir/functions.ts'
 import { graph } from '../../src/ir/model.ts'
 import * as nn from '../../src/ir/nn.ts'
 import { float32 } from '../../src/ir/value.ts'
@@ -74,6 +75,19 @@ describe('averages', () => {
     expect(await logits(shared)).not.toEqual(before)
     expect(await logits(copied)).toEqual(before)
     expect(await shared.variables.get('dense/bias')).toEqual(await trainer.variables.get('ema/dense/bias'))
+  })
+  test('what has no average is there as it is', async () => {
+    const counted = graph('counted', { x: float32('batch', 3) }, ({ x }, b) => {
+      const seen = b.variable('seen', { shape: [], dtype: 'int32', trainable: false })
+      return { logits: mul(nn.dense(x, { name: 'dense', units: 7 }), add(cast(seen, 'float32'), 1)) }
+    })
+    const options = { loss: crossEntropy(), optimizer: sgd({ learningRate: 0.5 }), emaDecay: 0.5 }
+    using trainer = await compile(trainingStep(counted, options), { backend: 'reference', batch: 4 })
+    await trainer.variables.set('seen', [7])
+    const { averages } = trainer.variables
+    expect(averages.names()).toEqual(['dense/kernel', 'dense/bias', 'seen'])
+    using net = await compile(counted, { backend: 'reference', batch: 4, variables: await averages.save() })
+    expect(await net.variables.get('seen', 'int32')).toEqual(Int32Array.of(7))
   })
   test('where there are none: an error that says how to have them', async () => {
     using net = await compile(model, { backend: 'reference' })

@@ -1,7 +1,14 @@
 /** Going on: a run that was interrupted ends with the same bits as one that was not. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { compile } from '../../src/compile.ts'
+import { readSafetensors } from '../../src/io/safetensors.ts'
+import { type TensorEntry, toFloat32 } from '../../src/io/tensor-entry.ts'
 import { EffuseError } from '../../src/ir/diagnostics.ts'
+import { globalAveragePool2d } from '../../src/ir/functions.ts'
+import { graph } from '../../src/ir/model.ts'
+import * as nn from '../../src/ir/nn.ts'
+import { float32 } from '../../src/ir/value.ts'
 import { crossEntropy } from '../../src/passes/train/losses.ts'
 import { adam, rmsprop, sgd } from '../../src/passes/train/optimizers.ts'
 import { cosine } from '../../src/passes/train/schedules.ts'
@@ -208,5 +215,26 @@ describe('a resumed run', () => {
       expect(await run.variables.get(name)).toEqual(await variables.get(name))
       expect(await run.variables.averages.get(name)).toEqual(await variables.get(name))
     }
+  })
+
+  test('keeps what the loss does not reach: another head is in the checkpoints as it was', async () => {
+    const twoHeads = graph('two-heads', { image: float32('batch', 8, 8, 1) }, ({ image }) => {
+      const x = globalAveragePool2d(nn.conv2d(image, { name: 'stem', filters: 4, kernel: 3 }))
+      return { logits: nn.dense(x, { name: 'head', units: 3 }), extra: nn.dense(x, { name: 'extra', units: 2 }) }
+    })
+    const { backend } = options
+    using before = await compile(twoHeads, { backend, seed: 11 })
+    const checkpoints = memoryStore()
+    const settings = { ...options, epochs: 1, frozen: ['extra/bias'], checkpoints }
+    using run = await fit(twoHeads, { ...settings, variables: before.variables })
+    using _ = await fit(twoHeads, { ...settings, epochs: 2, resume: true })
+    const saved = readSafetensors(await latest(checkpoints)).tensors
+    for (const name of ['extra/kernel', 'extra/bias'])
+      expect(toFloat32(saved.get(name) as TensorEntry)).toEqual(await before.variables.get(name))
+    expect([...saved.keys()].filter((name) => name.startsWith('optimizer/extra'))).toEqual([])
+    // The averages have the head, too, so that the whole model can be made of them.
+    using after = await compile(twoHeads, { backend, variables: await run.variables.averages.save() })
+    expect(await after.variables.get('extra/kernel')).toEqual(await before.variables.get('extra/kernel'))
+    expect(await after.variables.get('head/kernel')).not.toEqual(await before.variables.get('head/kernel'))
   })
 })

@@ -271,7 +271,7 @@ describe('mistakes', () => {
       'all frozen',
       () => step({ frozen: ['**'] }),
       'EF403',
-      /there is nothing to train: all of its variables are frozen/,
+      /there is nothing to train: all of the variables that the loss depends on are frozen/,
     ],
     ['piecewise', () => piecewise({ boundaries: [1], values: [1] }), 'EF403', /needs 2 values, got 1/],
     [

@@ -39,9 +39,18 @@ export type StepOutputs = {
 }
 type Merge<A, B> = { readonly [K in keyof A | keyof B]: K extends keyof A ? A[K] : K extends keyof B ? B[K] : never }
 
-const declarations = new WeakMap<Model, StepOptions>()
+interface Declaration {
+  readonly options: StepOptions
+  readonly trained: Model
+}
+const declarations = new WeakMap<Model, Declaration>()
 /** What a training declaration asks of the passes; null for a model of another kind. */
-export const stepOptionsOf = (model: Model): StepOptions | null => declarations.get(model) ?? null
+export const stepOptionsOf = (model: Model): StepOptions | null => declarations.get(model)?.options ?? null
+/**
+ * The model that a training declaration trains; null for a model of another kind. Its graph has the variables that the loss does not
+ * reach, too: another head's, say.
+ */
+export const trainedModelOf = (step: Model): Model | null => declarations.get(step)?.trained ?? null
 
 /**
  * Declares a training step: the model's inputs and the loss's targets in; `loss`, `dataLoss`, `correct`, `learningRate`, `lossScale`,
@@ -65,15 +74,16 @@ export const trainingStep = <I extends Signature, O extends Signature, T extends
   const at = ({ batch }: { readonly batch: number }): Graph =>
     withLoss(model.at({ batch }), targets, anyLoss(options.loss), batch)
   const built = at({ batch: 2 })
-  checkNames(built)
-  checkFrozen(built, options.frozen ?? [])
+  const whole = model.at({ batch: 2 })
+  checkNames(whole)
+  checkFrozen(built, whole, options.frozen ?? [])
   const step: Model<Merge<I, T>, StepOutputs> = Object.freeze({
     name: `${model.name}.train`,
     inputs,
     outputs: stepOutputs(built),
     at,
   })
-  declarations.set(step, options)
+  declarations.set(step, { options, trained: model })
   return step
 }
 
@@ -89,10 +99,10 @@ const checkNames = (graph: Graph): void => {
 }
 
 /** A glob that fits nothing is a slip of the pen, and so is a step with nothing to train. */
-const checkFrozen = (graph: Graph, frozen: readonly string[]): void => {
-  const trainable = variablesOf(graph).filter(({ attrs }) => attrs.trainable)
+const checkFrozen = (withLoss: Graph, model: Graph, frozen: readonly string[]): void => {
+  const trainable = variablesOf(withLoss).filter(({ attrs }) => attrs.trainable)
   const names = trainable.map(({ attrs }) => attrs.name)
-  const all = variablesOf(graph).map(({ attrs }) => attrs.name)
+  const all = variablesOf(model).map(({ attrs }) => attrs.name)
   const idle = frozen.find((glob) => !all.some(globFilter(glob.replace(/^!/, ''))))
   if (idle !== undefined)
     throw new EffuseError({
@@ -103,7 +113,7 @@ const checkFrozen = (graph: Graph, frozen: readonly string[]): void => {
   if (names.filter((name) => !globFilter(frozen)(name)).length === 0)
     throw new EffuseError({
       code: 'EF403',
-      message: `there is nothing to train: ${names.length === 0 ? 'the model has no trainable variables' : 'all of its variables are frozen'}`,
+      message: `there is nothing to train: ${names.length === 0 ? 'the loss depends on no trainable variable' : 'all of the variables that the loss depends on are frozen'}`,
     })
 }
 
