@@ -22,11 +22,12 @@ export interface ClassFolder {
 
 export type Layout =
   | { readonly kind: 'split'; readonly train: readonly ClassFolder[]; readonly test: readonly ClassFolder[] }
-  | { readonly kind: 'whole'; readonly all: readonly ClassFolder[] }
+  | { readonly kind: 'train' | 'whole'; readonly all: readonly ClassFolder[] }
+  | { readonly kind: 'test'; readonly test: readonly ClassFolder[]; readonly held: string }
 
 /**
- * `train/<class>/*` with `val/<class>/*` or `test/<class>/*` beside it (val where there are both) is split; `train` alone, or `<class>/*`
- * without it, is whole.
+ * `train/<class>/*` with `val/<class>/*` or `test/<class>/*` beside it (val where there are both) is split; without one of the two sides it
+ * is the other; `<class>/*` without either is whole.
  *
  * @throws EffuseError EF501 (no such folder), EF507 (no classes, a class without pictures, classes that differ).
  */
@@ -37,14 +38,10 @@ export const readLayout = async (path: string): Promise<Layout> => {
   const held = ['val', 'test'].find((name) => folders.includes(name))
   if (!folders.includes('train')) {
     if (held === undefined) return { kind: 'whole', all: await classFolders(path) }
-    throw new EffuseError({
-      code: 'EF507',
-      message: `${path} holds ${held}/ but no train/`,
-      hint: 'expected train/<class>/* beside it, or folders of classes alone',
-    })
+    return { kind: 'test', test: await classFolders(join(path, held)), held }
   }
   const train = await classFolders(join(path, 'train'))
-  if (held === undefined) return { kind: 'whole', all: train }
+  if (held === undefined) return { kind: 'train', all: train }
   const test = await classFolders(join(path, held))
   checkSame(train, test, { path, held })
   return { kind: 'split', train, test }

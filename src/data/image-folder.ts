@@ -1,7 +1,7 @@
 /** Pictures in folders named after their classes, as data for fit() and evaluate(). */
 import { EffuseError } from '../ir/diagnostics.ts'
 import { loadSharp } from './decode.ts'
-import { listed, readLayout } from './folder-layout.ts'
+import { type ClassFolder, type Layout, listed, readLayout } from './folder-layout.ts'
 import { folderSource, type ImageFolderSource } from './folder-source.ts'
 import { heldOut, type Split } from './holdout.ts'
 import { type ImageFolderOptions, settingsOf } from './image-folder-options.ts'
@@ -19,7 +19,7 @@ export interface ImageFolder {
  * with are its centre crops. Batches are `image` uint8 [rows,height,width,channels], 0 to 255, and `label` int32 [rows]. They are the same
  * for the same seed and epoch, whatever the concurrency and the batch size.
  *
- * @throws EffuseError EF501 (no such folder), EF507 (no classes, a class without pictures, classes that differ), EF403 (options, or no way
+ * @throws EffuseError EF501 (no such folder), EF507 (no classes, a class without pictures, classes that differ, nothing to test with), EF403 (options, or no way
  * to split), EF404 (sharp is not installed). The batches: EF403 (request), EF506 (more damaged pictures than `maxCorrupt`).
  * @example
  * const { train, test } = await imageFolder('flowers', { holdout: 0.2, size: 64 })
@@ -29,24 +29,67 @@ export interface ImageFolder {
 export const imageFolder = async (path: string, options: ImageFolderOptions = {}): Promise<ImageFolder> => {
   const settings = settingsOf(options)
   await loadSharp() // now, not at the first batch
-  const { train, test } = await splitOf(path, options)
+  const { train, test } = splitOf(await readLayout(path), path, options)
   return { train: folderSource(listed(train), settings, true), test: folderSource(listed(test), settings, false) }
 }
 
-const splitOf = async (path: string, { holdout, holdoutSeed = 0 }: ImageFolderOptions): Promise<Split> => {
+/**
+ * Pictures to test with, where there need be none to train on: `path/val/<class>/*` or `path/test/<class>/*`, else all of `path/<class>/*`,
+ * or the share that `holdout` holds out, the same as imageFolder() does. `path/train/<class>/*` alone needs `holdout`.
+ *
+ * @throws EffuseError as imageFolder() does.
+ * @example
+ * const test = await testFolder('flowers', { size: 64 })
+ * console.log(test.classes, test.length) // evaluate(model, { data: test, variables })
+ */
+export const testFolder = async (path: string, options: ImageFolderOptions = {}): Promise<ImageFolderSource> => {
+  const settings = settingsOf(options)
+  await loadSharp()
   const layout = await readLayout(path)
-  if (layout.kind === 'split') {
-    if (holdout === undefined) return layout
+  const isAll = layout.kind === 'whole' && options.holdout === undefined
+  const test = isAll
+    ? layout.all
+    : layout.kind === 'test'
+      ? ownTest(layout.test, path, options)
+      : splitOf(layout, path, options).test
+  return folderSource(listed(test), settings, false)
+}
+
+const splitOf = (layout: Layout, path: string, options: ImageFolderOptions): Split => {
+  if (layout.kind === 'test')
+    throw new EffuseError({
+      code: 'EF507',
+      message: `${path} holds ${layout.held}/ but no train/`,
+      hint: 'expected train/<class>/* beside it, or folders of classes alone',
+    })
+  if (layout.kind === 'split') return { train: layout.train, test: ownTest(layout.test, path, options) }
+  const { holdout, holdoutSeed = 0 } = options
+  if (holdout === undefined)
     throw new EffuseError({
       code: 'EF403',
-      message: `${path} has test data of its own, so the option "holdout" cannot apply`,
-      hint: 'leave holdout out',
+      message: `${path} has no val/ or test/ beside train/, so the option "holdout" must say which share to test with`,
+      hint: 'holdout: 0.1, --holdout 0.1, holds out a tenth of each class',
     })
-  }
-  if (holdout !== undefined) return heldOut(layout.all, { share: holdout, seed: holdoutSeed })
+  const split = heldOut(layout.all, { share: holdout, seed: holdoutSeed })
+  if (split.test.every(({ files }) => files.length === 0))
+    throw new EffuseError({
+      code: 'EF507',
+      message: `no class in ${path} has more than one picture, so none can be held out to test with`,
+      hint: 'add pictures, or a folder val/<class>/* beside train/',
+    })
+  return split
+}
+
+/** @throws EffuseError EF403 where a share is to be held out all the same */
+const ownTest = (
+  test: readonly ClassFolder[],
+  path: string,
+  { holdout }: ImageFolderOptions,
+): readonly ClassFolder[] => {
+  if (holdout === undefined) return test
   throw new EffuseError({
     code: 'EF403',
-    message: `${path} has no val/ or test/ beside train/, so the option "holdout" must say which share to test with`,
-    hint: 'holdout: 0.1 holds out a tenth of each class',
+    message: `${path} has test data of its own, so the option "holdout" cannot apply`,
+    hint: 'leave holdout out',
   })
 }

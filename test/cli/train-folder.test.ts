@@ -74,13 +74,21 @@ test('a folder without one needs --holdout, and grey pictures may be asked for',
   expect(JSON.parse((await run('evaluate', at('held'), '--json')).out).count).toBe(4)
 })
 
+test('a folder of classes alone is tested on as a whole, unless it is what the run held a part out of', async () => {
+  const { code, out } = await run('evaluate', at('split'), '--data', join(pictures, 'train'), '--json')
+  expect([code, JSON.parse(out)]).toEqual([0, expect.objectContaining({ count: 12 })])
+  const own = join(pictures, 'train', '..', 'train')
+  const held = await run('evaluate', at('held'), '--data', own, '--json')
+  expect(JSON.parse(held.out).count).toBe(4)
+})
+
 test('a damaged picture is told and the run goes on', async () => {
   const damaged = at('damaged')
   await cp(pictures, damaged, { recursive: true })
   await writeFile(join(damaged, 'train/dark/0.png'), 'no picture at all')
   const { code, err } = await run('train', '--recipe', recipe, '--data', damaged, '--out', at('mended'))
   expect(code).toBe(0)
-  expect(err.match(/note: the picture .*train\/dark\/0\.png is left out: /g)?.length).toBe(1)
+  expect(err.match(/note: a picture is left out: .*train\/dark\/0\.png /g)?.length).toBe(1)
 })
 
 test('a run does not go on with other classes', async () => {

@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { afterAll, describe, expect, test } from 'vitest'
 import type { ClassFolder } from '../../src/data/folder-layout.ts'
 import { heldOut } from '../../src/data/holdout.ts'
-import { imageFolder } from '../../src/data/image-folder.ts'
+import { imageFolder, testFolder } from '../../src/data/image-folder.ts'
 import type { ImageFolderOptions } from '../../src/data/image-folder-options.ts'
 import { folderOf, removeFolders } from './picture-folder.ts'
 
@@ -55,6 +55,31 @@ describe('layouts', () => {
     expect((await imageFolder(root, { holdout: 0.25, holdoutSeed: 1 })).test.files).not.toEqual(test.files)
     // Not the same names in each class.
     expect(test.files.slice(0, 5).map((f) => f.slice(-6))).not.toEqual(test.files.slice(5).map((f) => f.slice(-6)))
+  })
+})
+
+describe('a folder to test with', () => {
+  test('is val or test, with or without train, else all of it, or a share', async () => {
+    const names = ['a/1.jpg', 'a/2.jpg', 'b/1.jpg', 'b/2.jpg']
+    const inside = (prefix: string) => names.map((name) => [`${prefix}${name}`, ''] as const)
+    const found = async (files: readonly (readonly [string, string])[], options: ImageFolderOptions = {}) => {
+      const root = await folderOf(Object.fromEntries(files))
+      const { files: paths, classes } = await testFolder(root, options)
+      expect(classes).toEqual(['a', 'b'])
+      return paths.map((path) => relative(root, path))
+    }
+    expect(await found(inside(''))).toEqual(names)
+    expect(await found(inside('val/'))).toEqual(names.map((name) => `val/${name}`))
+    expect(await found([...inside('test/'), ...inside('train/')])).toEqual(names.map((name) => `test/${name}`))
+    const share = await folderOf(Object.fromEntries(inside('')))
+    const { test } = await imageFolder(share, { holdout: 0.5 })
+    expect((await testFolder(share, { holdout: 0.5 })).files).toEqual(test.files)
+  })
+  test('is not what was trained on', async () => {
+    const root = await folderOf({ 'train/a/1.jpg': '', 'train/b/1.jpg': '' })
+    await expect(testFolder(root)).rejects.toMatchObject({ code: 'EF403' })
+    const own = await folderOf({ 'val/a/1.jpg': '' })
+    await expect(testFolder(own, { holdout: 0.5 })).rejects.toMatchObject({ code: 'EF403' })
   })
 })
 
@@ -143,6 +168,13 @@ describe('what is wrong with a folder is said', () => {
       {},
       'EF403',
       '/PATH has no val/ or test/ beside train/, so the option "holdout" must say which share to test with',
+    ],
+    [
+      'one picture in each class',
+      { 'a/1.jpg': '', 'b/1.jpg': '' },
+      { holdout: 0.5 },
+      'EF507',
+      'no class in /PATH has more than one picture, so none can be held out to test with',
     ],
     [
       'both a val and a holdout',

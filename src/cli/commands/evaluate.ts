@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import type { Evaluation } from '../../train/evaluation-result.ts'
@@ -6,7 +7,7 @@ import { trainingKey } from '../../train/checkpoints.ts'
 import { compileOptionsOf, naturalOf, shareOf, withCommon, type CommonOptions } from '../common.ts'
 import { table, type Io } from '../io.ts'
 import { openWeights, type OpenedWeights } from '../open-weights.ts'
-import { channelsOf, openData } from '../train/open-data.ts'
+import { channelsOf, openTestData } from '../train/open-data.ts'
 import { makeCount } from '../train/progress.ts'
 
 interface Options extends CommonOptions {
@@ -23,7 +24,10 @@ export const addEvaluate = (program: Command, io: Io): void => {
     program.command('evaluate').description('top-1, top-5 and loss of weights on held-out pictures, and how fast'),
   )
     .argument('<weights>', "a run's folder, or a file of weights")
-    .option('--data <source>', 'digits, or a folder of pictures; default: what the run was trained on')
+    .option(
+      '--data <source>',
+      'digits, or a folder val/<class>/*, or <class>/* alone; default: what the run was trained on',
+    )
     .option('--holdout <share>', 'as train had it')
     .option('--batch <n>', "pictures of one run; default: the run's, else 32")
     .option('--size <pixels>', 'height and width; default: what the weights were trained at')
@@ -47,10 +51,11 @@ const evaluateCommand = async (path: string, options: Options, io: Io): Promise<
     throw new EffuseError({
       code: 'EF601',
       message: `${file} lies in no run's folder, so evaluate needs --data`,
-      hint: '--data digits, or a folder val/<class>/*',
+      hint: '--data digits, or a folder val/<class>/*, or <class>/* alone',
     })
-  const isRunsData = options.data === undefined
-  const { test } = await openData({
+  // Named in another way the run's data is the run's data all the same, and most of it was trained on.
+  const isRunsData = options.data === undefined || resolve(options.data) === run?.settings.data
+  const test = await openTestData({
     data: source,
     holdout: holdout ?? (isRunsData ? (run?.settings.holdout ?? null) : null),
     channels: channelsOf(model),

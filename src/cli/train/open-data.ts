@@ -1,6 +1,7 @@
 /** The data that a run names: the built-in digits, or a folder of pictures. */
 import { digits } from '../../data/digits.ts'
-import { imageFolder } from '../../data/image-folder.ts'
+import { imageFolder, testFolder } from '../../data/image-folder.ts'
+import type { ImageFolderOptions } from '../../data/image-folder-options.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import type { Signature } from '../../ir/value.ts'
 import type { Recipe } from '../../recipes/recipe.ts'
@@ -29,19 +30,30 @@ export const digitsName = 'digits'
 export const cropKey = 'effuse.crop'
 
 /** @throws EffuseError EF404 (a package is missing), EF501, EF507 (the folder), EF403 (settings that do not go together), EF701 (channels) */
-export const openData = async ({ data, holdout, channels, say }: OpenDataOptions): Promise<OpenedData> => {
+export const openData = async (options: OpenDataOptions): Promise<OpenedData> => {
+  const { data, holdout, channels } = options
   if (data === digitsName) return openDigits(holdout, channels)
+  const { train, test } = await imageFolder(data, folderOptions(options))
+  return { train, test, size: null, channels: channels ?? 3, metadata: { [cropKey]: 'center' } }
+}
+
+/** Its part to test with; of a folder that is not divided, all. @throws EffuseError as openData() does */
+export const openTestData = async (options: OpenDataOptions): Promise<DataSource> =>
+  options.data === digitsName
+    ? openDigits(options.holdout, options.channels).test
+    : testFolder(options.data, folderOptions(options))
+
+const folderOptions = ({ holdout, channels, say }: OpenDataOptions): ImageFolderOptions => {
   if (channels !== undefined && channels !== 1 && channels !== 3)
     throw new EffuseError({
       code: 'EF701',
       message: `pictures have 1 or 3 channels, and the model takes ${channels}`,
     })
-  const { train, test } = await imageFolder(data, {
+  return {
     channels,
     holdout: holdout ?? undefined,
-    onSkip: (path, reason) => say(`note: the picture ${path} is left out: ${reason}`),
-  })
-  return { train, test, size: null, channels: channels ?? 3, metadata: { [cropKey]: 'center' } }
+    onSkip: (_path, reason) => say(`note: a picture is left out: ${reason}`),
+  }
 }
 
 const openDigits = (holdout: number | null, channels: number | undefined): OpenedData => {
