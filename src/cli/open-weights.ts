@@ -23,6 +23,7 @@ export interface OpenedWeights {
   readonly file: string
   /** Pictures `image` to `logits`, and of EfficientNets `probabilities`. */
   readonly model: Model
+  /** Names of the classes; empty where the file has none. */
   readonly labels: readonly string[]
   readonly hasAverages: boolean
   /** For compile's `variables`: the averages, the weights as they are, or (undefined) what the last evaluation found better. */
@@ -36,6 +37,8 @@ export interface OpenedWeights {
 export interface OpenWeightsOptions {
   readonly prefer: 'best' | 'latest'
   readonly format?: string | undefined
+  /** One's own model, `./net.js#name`, of weights that lie in no run's folder. */
+  readonly model?: string | undefined
   /** Height and width, where they are to be others than the model was declared for. */
   readonly size?: number | undefined
 }
@@ -43,8 +46,14 @@ export interface OpenWeightsOptions {
 /** @throws EffuseError EF501 (no such file), EF502 to EF505 (what it holds), EF602 (the run's module). */
 export const openWeights = async (
   path: string,
-  { prefer, format, size }: OpenWeightsOptions,
+  { prefer, format, model: named, size }: OpenWeightsOptions,
 ): Promise<OpenedWeights> => {
+  if (named !== undefined && isVariant(named))
+    throw new EffuseError({
+      code: 'EF601',
+      message: `--model is for your own, ./net.js#name; weights of EfficientNet say themselves that they are of ${named}, or of another`,
+      hint: 'leave --model out',
+    })
   const file = await checkpointIn(path, prefer)
   const bytes = await readFile(file)
   const isOwn = recognizeWeights(bytes, file) === 'safetensors'
@@ -52,16 +61,18 @@ export const openWeights = async (
   const run = (await isRun(dirname(file))) ? await readConfig(dirname(file)) : null
   const common = { file, metadata, run, hasAverages: [...tensors.keys()].some((name) => name.startsWith('ema/')) }
   const training = metadata.get(trainingKey)
-  if (training !== undefined && run !== null && !isVariant(run.settings.model)) {
+  const ownModel =
+    named ?? (training !== undefined && run !== null && !isVariant(run.settings.model) ? run.settings.model : undefined)
+  if (ownModel !== undefined) {
     if (size !== undefined)
       throw new EffuseError({
         code: 'EF601',
         message: '--size is for variants of EfficientNet; your own model has its own',
       })
-    const model = await modelByName(run.settings.model)
+    const model = await modelByName(ownModel)
     const labels: readonly string[] = JSON.parse(metadata.get(labelsKey) ?? '[]') // as fit() writes it
     const weights = (averages?: boolean): Promise<Uint8Array> =>
-      Promise.resolve(weightsOfRun(tensors, metadata, model, training, averages))
+      Promise.resolve(training === undefined ? bytes : weightsOfRun(tensors, metadata, model, training, averages))
     return { ...common, model, labels, weights }
   }
   const opened = await openModel(file, { format })

@@ -8,6 +8,8 @@ import { compile } from '../../src/compile.ts'
 import { settingNames } from '../../src/recipes/recipe.ts'
 import { version } from '../../src/cli/version.ts'
 import { efficientNet } from '../../src/models/efficientnet.ts'
+import { readSafetensors } from '../../src/io/safetensors.ts'
+import { toFloat32 } from '../../src/io/tensor-entry.ts'
 import { openModel } from '../../src/models/open-model.ts'
 import { run, tinyRecipe, writeRecipe } from './command.ts'
 
@@ -221,10 +223,129 @@ describe('fine-tuning', () => {
     expect(await kernel(checkpoint, 'stem/conv/kernel')).toEqual(await kernel(file, 'stem/conv/kernel'))
     expect((await kernel(checkpoint, 'head/dense/kernel')).length).toBe(1280 * 10)
   })
+  test('takes the best checkpoint of a folder', async () => {
+    const file = join(at('ten'), 'best.safetensors')
+    const { code, out } = await run(
+      'train',
+      '--weights',
+      at('ten'),
+      ...options,
+      ...still,
+      '--out',
+      at('more'),
+      '--json',
+    )
+    expect(code).toBe(0)
+    const name = 'stem/conv/kernel'
+    expect(await kernel(JSON.parse(out).checkpoint, name)).toEqual(await kernel(file, name))
+  })
   test('keeps to the variant of the weights', async () => {
     const file = await saveWeights('b0.safetensors', 10)
     const { code, err } = await run('train', '--weights', file, '--model', 'b1', ...options, '--out', at('b1'))
     expect([code, err]).toEqual([1, expect.stringMatching(/EF505: .* holds weights of b0, and the run is to train b1/)])
+  })
+})
+
+describe('weights for a model of your own', () => {
+  const library = JSON.stringify(fileURLToPath(new URL('../../src/index.ts', import.meta.url)))
+  const options = ['--data', 'digits', '--steps-per-epoch', '1', '--epochs', '1', '--batch', '4', '--eval-batch', '500']
+  const still = ['--lr', '1e-30', '--weight-decay', '0', '--warmup-epochs', '0']
+  const kernel = async (file: string, name: string): Promise<Float32Array | null> => {
+    const entry = readSafetensors(await readFile(file)).tensors.get(name)
+    return entry === undefined ? null : toFloat32(entry)
+  }
+  /** The last layer's name and width, and the names of what stands before it. */
+  const module = async (file: string, head: string, units: number, stem = 'stem'): Promise<string> => {
+    await writeFile(
+      at(file),
+      `import { float32, globalAveragePool2d, graph, nn, silu, softmax } from ${library}
+       export default graph('own', { image: float32('batch', 28, 28, 1) }, ({ image }) => {
+         const x = silu(nn.conv2d(image, { name: '${stem}', filters: 4, kernel: 3, strides: 2 }))
+         const y = nn.dense(globalAveragePool2d(x), { name: 'middle', units: ${units} })
+         return { logits: nn.dense(y, { name: '${head}', units: 10 }) }
+       })`,
+    )
+    return at(file)
+  }
+  let file = ''
+  let kept = ''
+  beforeAll(async () => {
+    kept = await module('kept.mjs', 'head', 6)
+    const { out } = await run('train', '--model', kept, ...options, '--out', at('before'), '--json')
+    file = JSON.parse(out).checkpoint
+  })
+
+  test('go to the variables of their names, and every difference is listed', async () => {
+    const same = await run(
+      'train',
+      '--model',
+      kept,
+      '--weights',
+      file,
+      ...options,
+      ...still,
+      '--out',
+      at('same'),
+      '--json',
+    )
+    expect([same.code, same.err]).toEqual([0, expect.not.stringContaining('start fresh')])
+    expect(await kernel(JSON.parse(same.out).checkpoint, 'head/kernel')).toEqual(await kernel(file, 'head/kernel'))
+    expect(await kernel(file, 'head/kernel')).toHaveLength(60)
+    const other = await module('other.mjs', 'top', 7)
+    const { code, err, out } = await run(
+      'train',
+      '--model',
+      other,
+      '--weights',
+      at('before'),
+      ...options,
+      ...still,
+      '--out',
+      at('other'),
+      '--json',
+    )
+    expect(code).toBe(0)
+    expect(await kernel(JSON.parse(out).checkpoint, 'stem/kernel')).toEqual(await kernel(file, 'stem/kernel'))
+    const note = err.split('note: ').find((text) => text.includes('start fresh')) ?? ''
+    const lines = note.split('\n').filter((line) => line.startsWith('  '))
+    expect(note).toMatch(/best\.safetensors fits 1 of 5 variables, the others start fresh:/)
+    expect(lines.map((line) => line.trim())).toEqual([
+      '"middle/kernel" is float32[4,6] in the file, float32[4,7] in the model',
+      '"middle/bias" is float32[6] in the file, float32[7] in the model',
+      'missing: "top/kernel" float32[7,10]',
+      'missing: "top/bias" float32[10]',
+      'not in the model: "head/bias"',
+      'not in the model: "head/kernel"',
+    ])
+  })
+  test('that have nothing for it are an error, before anything is written', async () => {
+    const blocks = [{ kernel: 3, repeats: 1, filters: 8, expand: 1, strides: 2 }] as const
+    using net = await compile(efficientNet('b0', { classes: 10, resolution: 16, inChannels: 1, blocks }))
+    await net.variables.save(at('foreign.safetensors'))
+    const { code, err } = await run(
+      'train',
+      '--model',
+      kept,
+      '--weights',
+      at('foreign.safetensors'),
+      ...options,
+      '--out',
+      at('no'),
+    )
+    expect([code, err]).toEqual([
+      1,
+      expect.stringMatching(/EF505: .*foreign\.safetensors has nothing for own:\n {2}missing: "stem\/kernel"/),
+    ])
+    await expect(readdir(at('no'))).rejects.toThrow()
+  })
+  test('can be tested and asked where they lie in no run, with the model named', async () => {
+    await writeFile(at('loose.safetensors'), await readFile(file))
+    const given = [at('loose.safetensors'), '--data', 'digits', '--batch', '500']
+    expect((await run('evaluate', ...given)).code).toBe(1)
+    const { code, out } = await run('evaluate', ...given, '--model', kept, '--json')
+    expect([code, JSON.parse(out).count]).toEqual([0, 1996])
+    const variant = await run('evaluate', ...given, '--model', 'b0')
+    expect([variant.code, variant.err]).toEqual([2, expect.stringMatching(/EF601: --model is for your own/)])
   })
 })
 

@@ -17,6 +17,7 @@ interface Options extends CommonOptions {
   readonly size?: string
   readonly best?: boolean
   readonly format?: string
+  readonly model?: string
 }
 
 export const addEvaluate = (program: Command, io: Io): void => {
@@ -30,6 +31,7 @@ export const addEvaluate = (program: Command, io: Io): void => {
     )
     .option('--holdout <share>', 'as train had it')
     .option('--batch <n>', "pictures of one run; default: the run's, else 32")
+    .option('--model <module>', "your own model, ./net.js#name, where the weights lie in no run's folder")
     .option('--size <pixels>', 'height and width; default: what the weights were trained at')
     .option('--best', "of a run's folder the best checkpoint, not the latest")
     .option('--format <name>', 'where the weights come from, where the file does not say: timm, timm-tf, torchvision')
@@ -43,6 +45,7 @@ const evaluateCommand = async (path: string, options: Options, io: Io): Promise<
   const opened = await openWeights(path, {
     prefer: options.best === true ? 'best' : 'latest',
     format: options.format,
+    model: options.model,
     size,
   })
   const { model, run, file } = opened

@@ -15,6 +15,7 @@ import { cropKey } from '../train/open-data.ts'
 interface Options extends CommonOptions {
   readonly weights?: string
   readonly format?: string
+  readonly model?: string
   readonly top: string
   readonly crop?: string
   readonly size?: string
@@ -28,6 +29,7 @@ export const addPredict = (program: Command, io: Io): void => {
       "a run's folder (its best checkpoint), or weights: effuse's, timm's or torchvision's safetensors, a PyTorch .pth",
     )
     .option('--format <name>', 'where the weights come from, where the file does not say: timm, timm-tf, torchvision')
+    .option('--model <module>', "your own model, ./net.js#name, where the weights lie in no run's folder")
     .option('--top <k>', 'how many classes to name', '5')
     .option('--crop <how>', "center, or none: the whole picture; default: as the weights' data was, else center")
     .option('--size <pixels>', 'height and width; default: what the weights were trained at')
@@ -46,7 +48,12 @@ const predict = async (files: readonly string[], options: Options, io: Io): Prom
   const crop = options.crop === undefined ? undefined : choiceOf('--crop', options.crop, ['center', 'none'])
   const size = options.size === undefined ? undefined : naturalOf('--size', options.size, 1)
   const pictures = await listImages(files)
-  const opened = await openWeights(options.weights, { prefer: 'best', format: options.format, size })
+  const opened = await openWeights(options.weights, {
+    prefer: 'best',
+    format: options.format,
+    model: options.model,
+    size,
+  })
   const prepare = preparationOf(opened, crop)
   const model = opened.model as EfficientNet // preparationOf() has seen its inputs and outputs
   const net = await compile(model, { ...compileOptionsOf(options), variables: await opened.weights() })
@@ -63,7 +70,7 @@ const predict = async (files: readonly string[], options: Options, io: Io): Prom
       ms += performance.now() - start
       probabilities.dispose()
       logits.dispose()
-      const best = top(values, k, opened.labels)
+      const best = top(values, k, opened.labels.length === 0 ? undefined : opened.labels)
       results.push({ file, top: best })
       if (options.json !== true)
         io.out(

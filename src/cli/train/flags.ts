@@ -55,7 +55,7 @@ const flags: { readonly [K in FlagSetting]: readonly [flag: string, help: string
   keepCheckpoints: ['--keep <n>', 'latest checkpoints that stay, besides the best; default 3'],
   evaluateEvery: ['--evaluate-every <epochs>', 'default 1'],
   evaluationBatch: ['--eval-batch <n>', 'pictures of one run of an evaluation; default: --batch'],
-  weights: ['--weights <file>', 'start from these; a head of another number of classes stays fresh'],
+  weights: ['--weights <path>', "start from a file, or a run's best; a head of another number of classes stays fresh"],
 }
 const flagSettings = Object.keys(flags) as readonly FlagSetting[] // Object.keys forgets the keys' type
 const commonSettings: readonly CommonSetting[] = [

@@ -16,7 +16,7 @@ import { modelByName } from '../common.ts'
 import { flagOf, settingsGiven } from './flags.ts'
 import { channelsOf, digitsName, type OpenedData, openData, shortened } from './open-data.ts'
 import { hasCheckpoint, readConfig, type SavedConfig } from './run-folder.ts'
-import { openStartWeights, type Start, startVariables, type StartWeights } from './start-weights.ts'
+import { openStartWeights, type Start, type StartWeights } from './start-weights.ts'
 
 export interface TrainPlan {
   readonly recipe: Recipe
@@ -123,7 +123,7 @@ const planOf = async (settings: Recipe, { weights, notes, say, ...rest }: Beginn
   figuresOf(options as FitOptions)
   const first = firstModel(model, options)
   for (const source of [data.train, data.test]) classesOf(first, source)
-  const start = weights === null ? null : await startVariables(weights, first, recipe)
+  const start = weights === null ? null : await weights.variables(first, recipe)
   return {
     ...rest,
     recipe,
