@@ -135,6 +135,29 @@ describe('predict', () => {
     await rm(folder, { recursive: true })
     expect(code).toBe(0)
   })
+  test('a picture that cannot be read keeps none of the others from being named', async () => {
+    await writeFile(at('text.jpg'), 'no picture')
+    await writeFile(at('empty.png'), '')
+    const given = [at('text.jpg'), at('digit.png'), at('empty.png'), at('digit.png'), '--weights', at('run')]
+    const told = await run('predict', ...given)
+    expect(told.code).toBe(1)
+    expect(told.out).toContain('2 pictures could not be read.')
+    expect(told.err).toMatch(/error EF506: .*text\.jpg[\s\S]*error EF506: .*empty\.png/)
+    const { code, out } = await run('predict', ...given, '--json')
+    const { results, failed } = JSON.parse(out)
+    expect([code, results.length]).toEqual([1, 2])
+    expect(failed).toEqual([
+      { file: at('text.jpg'), code: 'EF506', message: expect.stringContaining('looks like text') },
+      { file: at('empty.png'), code: 'EF506', message: expect.stringContaining('it is empty') },
+    ])
+    const alone = await run('predict', at('text.jpg'), '--weights', at('run'), '--json')
+    expect([alone.code, JSON.parse(alone.out).error.code]).toEqual([1, 'EF506'])
+  })
+  test('a name of several lines takes one', async () => {
+    await writeFile(at('two\nlines\u001b.png'), await readFile(at('digit.png')))
+    const { out } = await run('predict', at('two\nlines\u001b.png'), '--weights', at('run'))
+    expect(out).toContain('two\\u000alines\\u001b.png')
+  })
   test('colours are weighed as brightness', async () => {
     const flat = (r: number, g: number, b: number) =>
       ({ create: { width: 28, height: 28, channels: 3, background: { r, g, b } } }) as const

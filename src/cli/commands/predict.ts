@@ -1,14 +1,16 @@
 import type { Command } from 'commander'
 import { compile } from '../../compile.ts'
+import { damageOf } from '../../data/damaged.ts'
 import { grey } from '../../data/decode.ts'
 import { listImages } from '../../data/picture-files.ts'
 import { readImage } from '../../data/read-image.ts'
+import type { Executable } from '../../executable/executable.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import type { Model } from '../../ir/model.ts'
 import type { EfficientNet } from '../../models/efficientnet.ts'
 import { top, type TopEntry } from '../../models/top.ts'
 import { choiceOf, compileOptionsOf, naturalOf, withCommon, type CommonOptions } from '../common.ts'
-import type { Io } from '../io.ts'
+import { oneLine, type Io } from '../io.ts'
 import { openWeights, type OpenedWeights } from '../open-weights.ts'
 import { cropKey } from '../train/open-data.ts'
 
@@ -21,7 +23,8 @@ interface Options extends CommonOptions {
   readonly size?: string
 }
 
-export const addPredict = (program: Command, io: Io): void => {
+/** @param end Sets the exit code where some of the pictures could not be read. */
+export const addPredict = (program: Command, io: Io, end: (exitCode: number) => void): void => {
   withCommon(program.command('predict').description('name what is on pictures'))
     .argument('<files...>', 'pictures, or folders of pictures')
     .option(
@@ -33,10 +36,15 @@ export const addPredict = (program: Command, io: Io): void => {
     .option('--top <k>', 'how many classes to name', '5')
     .option('--crop <how>', "center, or none: the whole picture; default: as the weights' data was, else center")
     .option('--size <pixels>', 'height and width; default: what the weights were trained at')
-    .action((files: readonly string[], options: Options) => predict(files, options, io))
+    .action((files: readonly string[], options: Options) => predict(files, options, io, end))
 }
 
-const predict = async (files: readonly string[], options: Options, io: Io): Promise<void> => {
+const predict = async (
+  files: readonly string[],
+  options: Options,
+  io: Io,
+  end: (exitCode: number) => void,
+): Promise<void> => {
   if (options.weights === undefined) {
     throw new EffuseError({
       code: 'EF601',
@@ -56,34 +64,65 @@ const predict = async (files: readonly string[], options: Options, io: Io): Prom
   })
   const prepare = preparationOf(opened, crop)
   const model = opened.model as EfficientNet // preparationOf() has seen its inputs and outputs
-  const net = await compile(model, { ...compileOptionsOf(options), variables: await opened.weights() })
-  try {
-    if (options.json !== true)
-      io.out(`${model.name} at ${prepare.size.join('x')} on ${net.backend} (${net.backendReason})\n`)
-    const results: { file: string; top: readonly TopEntry[] }[] = []
-    let ms = 0
-    for (const file of pictures) {
-      const image = await prepare.read(file)
-      const start = performance.now()
-      const { probabilities, logits } = await net.run({ image })
-      const values = await probabilities.data()
-      ms += performance.now() - start
-      probabilities.dispose()
-      logits.dispose()
-      const best = top(values, k, opened.labels.length === 0 ? undefined : opened.labels)
-      results.push({ file, top: best })
-      if (options.json !== true)
-        io.out(
-          [file, ...best.map((b) => `  ${(b.probability * 100).toFixed(1).padStart(5)} %  ${b.label}`), ''].join('\n'),
-        )
+  using net = await compile(model, { ...compileOptionsOf(options), variables: await opened.weights() })
+  if (options.json !== true)
+    io.out(`${model.name} at ${prepare.size.join('x')} on ${net.backend} (${net.backendReason})\n`)
+  const results: { readonly file: string; readonly top: readonly TopEntry[] }[] = []
+  const failed: Failure[] = []
+  let ms = 0
+  for (const file of pictures) {
+    const image = await prepare.read(file).catch((error: unknown) => failureOf(error, file))
+    if (!(image instanceof Uint8Array)) {
+      if (pictures.length === 1) throw image.error
+      io.err(`error ${image.error.code}: ${image.error.message}`)
+      failed.push(image)
+      continue
     }
-    if (options.json === true) return io.out(JSON.stringify({ backend: net.backend, ms, results }, null, 2))
-    io.out(
-      `${results.length} picture${results.length === 1 ? '' : 's'} in ${ms.toFixed(0)} ms on ${net.backend}, the first run's preparation included.`,
-    )
-  } finally {
-    net.dispose()
+    const start = performance.now()
+    const values = await probabilitiesOf(net, image)
+    ms += performance.now() - start
+    const best = top(values, k, opened.labels.length === 0 ? undefined : opened.labels)
+    results.push({ file, top: best })
+    if (options.json !== true) io.out(told(file, best))
   }
+  if (failed.length > 0) end(1)
+  if (options.json === true) {
+    const faults = failed.map(({ file, error: { code, message } }) => ({ file, code, message }))
+    return io.out(JSON.stringify({ backend: net.backend, ms, results, failed: faults }, null, 2))
+  }
+  io.out(`${countOf(results.length)} in ${ms.toFixed(0)} ms on ${net.backend}, the first run's preparation included.`)
+  if (failed.length > 0) io.out(`${countOf(failed.length)} could not be read.`)
+}
+
+const probabilitiesOf = async (
+  net: Executable<EfficientNet['inputs'], EfficientNet['outputs']>,
+  image: Uint8Array,
+): Promise<ArrayLike<number>> => {
+  const outputs = await net.run({ image })
+  const values = await outputs.probabilities.data()
+  for (const output of Object.values(outputs)) output.dispose() // one's own model may have others
+  return values
+}
+
+const told = (file: string, best: readonly TopEntry[]): string =>
+  [
+    oneLine(file),
+    ...best.map((b) => `  ${(b.probability * 100).toFixed(1).padStart(5)} %  ${oneLine(b.label)}`),
+    '',
+  ].join('\n')
+
+const countOf = (n: number): string => `${n} picture${n === 1 ? '' : 's'}`
+
+/** A picture that cannot be read: among others it is told, and the others go on. */
+interface Failure {
+  readonly file: string
+  readonly error: EffuseError
+}
+
+/** @throws what is no fault of the file */
+const failureOf = (error: unknown, file: string): Failure => {
+  if (error instanceof EffuseError && damageOf(error, file) !== null) return { file, error }
+  throw error
 }
 
 interface Preparation {
