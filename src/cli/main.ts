@@ -1,13 +1,16 @@
 #!/usr/bin/env node
 /** The executable `effuse`. */
+import { fileError } from '../platform/node-file-error.ts'
 import { runCli } from './run.ts'
 
-// Who reads us may stop early, as head does: nothing is left to be said to him.
-for (const stream of [process.stdout, process.stderr])
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit()
-    throw error
-  })
+// Who reads the results may stop early, as head does: nothing is left to be said to him.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit()
+  process.stderr.write(`error EF501: ${fileError(error, 'the results to stdout', 'write').message}\n`)
+  process.exit(1)
+})
+// Who reads the progress may stop early, too: the work has other ends.
+process.stderr.on('error', () => {})
 
 process.exitCode = await runCli(process.argv.slice(2), {
   out: (line) => process.stdout.write(`${line}\n`),

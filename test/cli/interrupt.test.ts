@@ -1,5 +1,6 @@
 /** Ctrl-C in a real process: the first ends the run well, the second at once. */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { closeSync, existsSync, openSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -84,4 +85,25 @@ test('a second SIGINT ends at once, and leaves no half-written file', async () =
   expect([code, signal]).toEqual([130, null])
   const files = (await readdir(out)).filter((name) => name.endsWith('.tmp'))
   expect(files.every((name) => name.startsWith('.'))).toBe(true)
+})
+
+test('a run whose progress nobody reads any more goes on to its end', async () => {
+  const out = join(folder, 'unread')
+  const args = ['train', '--recipe', recipe, '--epochs', '1', '--backend', 'tfjs-wasm', '--out', out, '--json']
+  const child = spawn(process.execPath, [bundle, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  child.stderr.once('data', () => child.stderr.destroy())
+  let document = ''
+  child.stdout.on('data', (data) => (document += data))
+  const code = await new Promise((resolve) => child.on('close', resolve))
+  expect([code, JSON.parse(document).reason]).toEqual([0, 'finished'])
+})
+
+test.skipIf(!existsSync('/dev/full'))('results that nobody can take are an error in words', async () => {
+  const full = openSync('/dev/full', 'w')
+  const child = spawn(process.execPath, [bundle, 'doctor'], { stdio: ['ignore', full, 'pipe'] })
+  closeSync(full)
+  let err = ''
+  child.stderr?.on('data', (data) => (err += data))
+  const code = await new Promise((resolve) => child.on('close', resolve))
+  expect([code, err]).toEqual([1, 'error EF501: cannot write the results to stdout: the disk is full\n'])
 })

@@ -1,6 +1,6 @@
 /** What a person sees of a run: a bar on a terminal, lines elsewhere. */
 import { PassThrough } from 'node:stream'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { durationWords, makeCount, makeProgress } from '../../src/cli/train/progress.ts'
 import type { EvaluationEvent, StageEvent, StepEvent } from '../../src/train/events.ts'
 
@@ -85,6 +85,21 @@ test('a count is drawn on a terminal only', () => {
   const silent = makeCount({ out: () => {}, err: expect.unreachable }, 'photos')
   silent.update(8, 20)
   silent.stop()
+})
+
+test('a count that is interrupted gives the cursor back and ends the process', () => {
+  const { stream, text } = terminal()
+  const before = process.listenerCount('SIGINT')
+  const exit = vi.spyOn(process, 'exit').mockImplementation((code) => {
+    throw new Error(`exit ${code}`)
+  })
+  const count = makeCount({ out: () => {}, err: () => {}, terminal: stream }, 'photos')
+  count.update(8, 20)
+  expect(text()).not.toContain('\u001b[?25h')
+  expect(() => process.emit('SIGINT', 'SIGINT')).toThrow('exit 130')
+  expect(text()).toContain('\u001b[?25h')
+  expect(process.listenerCount('SIGINT')).toBe(before)
+  exit.mockRestore()
 })
 
 test.each([

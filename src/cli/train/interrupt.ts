@@ -15,6 +15,18 @@ export interface InterruptOptions {
   readonly onSecond: () => void
 }
 
+/** For work that leaves nothing behind: the first one ends the process, when `restore` has returned. Listens until it is disposed of. */
+export const endOnInterrupt = (restore: () => void): Disposable => {
+  const interrupt = catchInterrupt({
+    onFirst: () => {
+      restore()
+      process.exit(interrupt.exitCode() ?? 1)
+    },
+    onSecond: restore,
+  })
+  return interrupt
+}
+
 /** Listens until it is disposed of. */
 export const catchInterrupt = ({ onFirst, onSecond }: InterruptOptions): Interrupt => {
   const controller = new AbortController()

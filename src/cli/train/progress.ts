@@ -2,6 +2,7 @@
 import { SingleBar } from 'cli-progress'
 import type { EvaluationEvent, StageEvent, StepEvent, TrainingEvent } from '../../train/events.ts'
 import type { Io } from '../io.ts'
+import { endOnInterrupt } from './interrupt.ts'
 
 export interface Progress {
   readonly onEvent: (event: TrainingEvent) => void
@@ -133,7 +134,7 @@ const stageWords = ({ stage, epoch, backend, compileMs, step }: StageEvent): rea
   ]
 }
 
-/** A plain count, drawn on a terminal only. */
+/** A plain count, drawn on a terminal only. An interrupt ends the process, and gives the terminal its cursor back. */
 export const makeCount = (
   io: Io,
   label: string,
@@ -144,16 +145,20 @@ export const makeCount = (
     format: '[{bar}] {value}/{total}  {label}',
     ...barLooks,
   })
-  let isShown = false
+  let shown: Disposable | null = null
+  const stop = (): void => {
+    if (shown === null) return
+    bar.stop()
+    shown[Symbol.dispose]()
+    shown = null
+  }
   return {
     update: (done, total) => {
-      if (!isShown) bar.start(total, done, { label })
-      else bar.update(done)
-      isShown = true
+      if (shown === null) {
+        shown = endOnInterrupt(stop)
+        bar.start(total, done, { label })
+      } else bar.update(done)
     },
-    stop: () => {
-      if (isShown) bar.stop()
-      isShown = false
-    },
+    stop,
   }
 }
