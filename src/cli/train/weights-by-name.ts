@@ -8,6 +8,7 @@ import type { Model } from '../../ir/model.ts'
 import { sameShape, showType } from '../../ir/types.ts'
 import { familyOf } from '../../models/import/names.ts'
 import { openModel, weightsOfRun } from '../../models/open-model.ts'
+import { isState } from '../../passes/train/state.ts'
 import { trainingKey } from '../../train/checkpoints.ts'
 
 /** Tensors and metadata of a safetensors file. */
@@ -29,9 +30,6 @@ export interface Comparison {
   /** One line for each. */
   readonly differences: readonly string[]
 }
-
-/** Of a run's checkpoint: what is no weight. */
-const ofTraining = /^(optimizer|ema|accumulate|lossScale)\/|^step$/
 
 /** Of a run's checkpoint the averages count, where its last evaluation found them better. */
 export const comparedByName = (model: Model, { tensors, metadata }: NamedWeights): Comparison => {
@@ -57,7 +55,7 @@ export const comparedByName = (model: Model, { tensors, metadata }: NamedWeights
           : `"${name}" is ${entry.dtype}[${entry.shape.join(',')}] in the file, ${showType(type)} in the model`,
       ),
       ...[...tensors.keys()]
-        .filter((name) => !names.has(name) && !(training !== undefined && ofTraining.test(name)))
+        .filter((name) => !names.has(name) && !(training !== undefined && isState(name)))
         .map((name) => `not in the model: "${name}"`),
     ],
   }
