@@ -1,7 +1,7 @@
 /** What needs files: Node only. */
 export { listImages } from './data/picture-files.ts'
 export { readImage, type ReadImageOptions } from './data/read-image.ts'
-export type { ResizeFilter } from './data/resample.ts'
+export type { ResizeFilter } from './pixels/resample.ts'
 export { digits, type LabelledImages } from './data/digits.ts'
 export { imageFolder, type ImageFolder, testFolder } from './data/image-folder.ts'
 export type { Augment, ImageFolderOptions } from './data/image-folder-options.ts'

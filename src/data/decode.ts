@@ -1,6 +1,6 @@
 /** Bytes to pixels by sharp (an optional package). */
 import { EffuseError } from '../ir/diagnostics.ts'
-import type { PixelGrid } from './resample.ts'
+import type { PixelGrid } from '../pixels/resample.ts'
 
 /** RGB, 0 to 255, row-major [height, width, 3]. */
 export interface Picture extends PixelGrid {

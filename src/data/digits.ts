@@ -4,7 +4,7 @@ import { EffuseError } from '../ir/diagnostics.ts'
 import type { DataSource } from '../train/source.ts'
 import { type DrawsPosition, rowDraws } from './draws.ts'
 import { type CheckedRequest, checkRequest, type LabelledBatch, type LabelledRequest } from './request.ts'
-import { resample, rounded } from './resample.ts'
+import { resample, rounded } from '../pixels/resample.ts'
 import { inSequence, shuffled } from './shuffle.ts'
 
 export interface LabelledImages extends DataSource {

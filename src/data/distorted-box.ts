@@ -13,7 +13,7 @@
  *
  * TensorFlow computes in float32, and so does this: the same words give the same box, to the pixel (test/goldens/data/boxes.json).
  */
-import { type Box, wholeBox } from './box.ts'
+import { type Box, wholeBox } from '../pixels/box.ts'
 import type { Draws } from './draws.ts'
 
 export interface DistortedBoxOptions {

@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os'
 import type { Picture } from './decode.ts'
 import type { Draws } from './draws.ts'
 import { isSize } from './request.ts'
-import type { ResizeFilter } from './resample.ts'
+import type { ResizeFilter } from '../pixels/resample.ts'
 
 /** Changes a training picture, [height,width,3], after crop, flip and resize; gives one of the same size. */
 export type Augment = (

@@ -1,6 +1,6 @@
 /** From a decoded picture to a row of a batch. */
 import { EffuseError } from '../ir/diagnostics.ts'
-import { centreBox } from './box.ts'
+import { centreBox } from '../pixels/box.ts'
 import { grey, type Picture } from './decode.ts'
 import { distortedBox } from './distorted-box.ts'
 import { type DrawsPosition, rowDraws } from './draws.ts'

@@ -1,8 +1,8 @@
 /** One picture from a file, for prediction. Node only. */
 import { readFile } from '../platform/node.ts'
-import { centreBox, wholeBox } from './box.ts'
+import { centreBox, wholeBox } from '../pixels/box.ts'
 import { decode } from './decode.ts'
-import type { ResizeFilter } from './resample.ts'
+import type { ResizeFilter } from '../pixels/resample.ts'
 import { resizedPart } from './resize.ts'
 
 export interface ReadImageOptions {

@@ -1,7 +1,7 @@
 /** A part of a picture, at the size that the network takes. */
-import type { Box } from './box.ts'
+import type { Box } from '../pixels/box.ts'
 import { loadSharp, type Picture, rgb } from './decode.ts'
-import { resample, type ResizeFilter, rounded } from './resample.ts'
+import { resample, type ResizeFilter, rounded } from '../pixels/resample.ts'
 
 export interface ResizeOptions {
   readonly filter: ResizeFilter

@@ -2,11 +2,12 @@
  * effuse in a browser, for real: Chromium runs it from the sources. Needs a Chromium (Debian: `apt-get install chromium`; elsewhere name
  * one in EFFUSE_CHROMIUM); without one these tests are skipped, except where CI is set: there they fail.
  */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest'
+import { readImage } from '../../src/data/read-image.ts'
 import { compile } from '../../src/compile.ts'
 import { read } from '../../src/executable/results.ts'
 import { opfs } from '../../src/train/opfs.ts'
@@ -104,6 +105,24 @@ describe.runIf(chromiumPath() !== null || process.env['CI'] !== undefined)('in C
     }
     expect(kills).toBeGreaterThan(1)
     expect(await page.evaluate(() => effuse.train({ folder: 'run' }))).toEqual(whole)
+  })
+
+  test.each([null, 96, 224])('pictures of a page are those that Node reads, at size %s', async (size) => {
+    const { png, canvas, apart } = await page.evaluate((wanted) => effuse.pixels(wanted), size)
+    expect(apart).toEqual({ imageData: 0, bitmap: 0, image: 0, videoFrame: 0 })
+    const file = join(profile, 'picture.png')
+    await writeFile(file, Uint8Array.from(png))
+    const read = await readImage(file, size === null ? { size: [200, 300], crop: 'none' } : { size })
+    expect(canvas.length).toBe(read.length)
+    const most = canvas.reduce((far, value, i) => Math.max(far, Math.abs(value - (read[i] ?? 255))), 0)
+    // Node leaves shrinking to sharp, which rounds between rows and columns.
+    expect(most).toBeLessThanOrEqual(size === 96 ? 2 : 0)
+  })
+
+  test('a picture that is not there yet or that may not be read is told', async () => {
+    const elsewhere = `${(site?.address ?? '').replace('127.0.0.1', 'localhost')}picture.png`
+    expect(await page.evaluate((picture) => effuse.unreadable(picture), elsewhere)).toEqual(['EF506', 'EF506'])
+    expect(await page.evaluate((picture) => effuse.unreadable(picture), '/picture.png')).toEqual(['EF506', '3 values'])
   })
 
   test('what finds no room is told, and the old content stays', async () => {

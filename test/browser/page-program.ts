@@ -5,11 +5,13 @@ import {
   crossEntropy,
   EffuseError,
   fit,
+  fromPixels,
   memoryStore,
   opfs,
   read,
   rmsprop,
   type CheckpointStore,
+  type PixelSource,
 } from '../../src/index.ts'
 import { conformance, type ConformanceReport } from '../../src/testing/index.ts'
 import { picture, pictures, smallNet } from '../train/small-data.ts'
@@ -22,6 +24,15 @@ export interface Trained {
   readonly digest: string
 }
 
+export interface Pixels {
+  /** The picture as a file. */
+  readonly png: readonly number[]
+  /** What fromPixels() makes of the canvas. */
+  readonly canvas: readonly number[]
+  /** How far off that of the other forms is that a page may have a picture in, at most. */
+  readonly apart: { readonly [form: string]: number }
+}
+
 export interface PageProgram {
   conformance(backend: 'wasm' | 'cpu', runs: number, seed: number): Promise<ConformanceReport>
   /** Logits of pictures 0, 1, 2 by the small net as it is initialised. */
@@ -30,6 +41,10 @@ export interface PageProgram {
   train(options: { readonly folder: string | null; readonly stopAfter?: number }): Promise<Trained>
   /** Names and sizes of a folder's files. */
   list(folder: string): Promise<readonly (readonly [name: string, size: number])[]>
+  /** A picture of 300x200 with a gradient and a disc. */
+  pixels(size: number | null): Promise<Pixels>
+  /** Error codes of a video without a picture and of a picture, each, or how many values came. */
+  unreadable(picture: string): Promise<readonly string[]>
   /** What comes of writing more than there is room for: the message with its hint, and the file's content afterwards. */
   overfill(folder: string, size: number): Promise<{ readonly message: string; readonly content: readonly number[] }>
 }
@@ -70,6 +85,49 @@ const program: PageProgram = {
   list: async (folder) => {
     const store = opfs(folder)
     return Promise.all((await store.list()).map(async (name) => [name, (await store.read(name)).length] as const))
+  },
+  pixels: async (size) => {
+    const canvas = new OffscreenCanvas(300, 200)
+    const context = canvas.getContext('2d') as OffscreenCanvasRenderingContext2D // of a canvas that has none yet
+    const gradient = context.createLinearGradient(0, 0, 300, 200)
+    gradient.addColorStop(0, '#f80')
+    gradient.addColorStop(1, '#08f')
+    context.fillStyle = gradient
+    context.fillRect(0, 0, 300, 200)
+    context.fillStyle = '#0a2'
+    context.arc(150, 100, 60, 0, 7)
+    context.fill()
+    const blob = await canvas.convertToBlob()
+    const image = new Image()
+    image.src = URL.createObjectURL(blob)
+    await image.decode()
+    const options = size === null ? {} : { size }
+    const of = (source: PixelSource): number[] => [...fromPixels(source, options)]
+    const ofCanvas = of(canvas)
+    const apart = (source: PixelSource): number =>
+      of(source).reduce((most, value, i) => Math.max(most, Math.abs(value - (ofCanvas[i] ?? 255))), 0)
+    return {
+      png: [...new Uint8Array(await blob.arrayBuffer())],
+      canvas: ofCanvas,
+      apart: {
+        imageData: apart(context.getImageData(0, 0, 300, 200)),
+        bitmap: apart(await createImageBitmap(blob)),
+        image: apart(image),
+        videoFrame: apart(new VideoFrame(canvas, { timestamp: 0 })),
+      },
+    }
+  },
+  unreadable: async (picture) => {
+    const image = new Image()
+    image.src = picture
+    await image.decode()
+    return [document.createElement('video'), image].map((source) => {
+      try {
+        return `${fromPixels(source).length} values`
+      } catch (error) {
+        return String((error as { readonly code?: unknown }).code)
+      }
+    })
   },
   overfill: async (folder, size) => {
     const store = opfs(folder)

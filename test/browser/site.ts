@@ -9,6 +9,12 @@ import { build } from 'esbuild'
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 const wasmFolder = here('../../node_modules/@tensorflow/tfjs-backend-wasm/dist')
 
+/** A picture of one pixel. */
+const onePixel = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==',
+  'base64',
+)
+
 export interface Site {
   readonly address: string
   close(): Promise<void>
@@ -24,6 +30,9 @@ export const openSite = async (): Promise<Site> => {
     } else if (url === '/program.js') {
       response.setHeader('content-type', 'text/javascript')
       response.end(program)
+    } else if (url === '/picture.png') {
+      response.setHeader('content-type', 'image/png')
+      response.end(onePixel)
     } else if (url === '/') {
       response.setHeader('content-type', 'text/html')
       response.end('<!doctype html><title>effuse</title><script type="module" src="/program.js"></script>')

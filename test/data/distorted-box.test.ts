@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { Box } from '../../src/data/box.ts'
+import type { Box } from '../../src/pixels/box.ts'
 import { distortedBox, recipeBox } from '../../src/data/distorted-box.ts'
 import { drawsFrom, rowDraws } from '../../src/data/draws.ts'
 import { philox4x32 } from '../../src/ir/philox.ts'

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type PixelGrid, resample, rounded } from '../../src/data/resample.ts'
+import { type PixelGrid, resample, rounded } from '../../src/pixels/resample.ts'
 
 const golden: {
   readonly cases: readonly {

@@ -1,0 +1,92 @@
+/** A picture that a page has already, for prediction in a browser: what readImage() is in Node. */
+import { EffuseError } from '../ir/diagnostics.ts'
+import { type Box, centreBox, wholeBox } from './box.ts'
+import { resample, type ResizeFilter, rounded } from './resample.ts'
+
+/** An ImageBitmap, a canvas or its ImageData, a video, an <img>, a VideoFrame: by what says how large they are. */
+export type PixelSource =
+  | { readonly width: number; readonly height: number }
+  | { readonly videoWidth: number; readonly videoHeight: number }
+  | { readonly naturalWidth: number; readonly naturalHeight: number }
+  | { readonly displayWidth: number; readonly displayHeight: number }
+
+export interface FromPixelsOptions {
+  /** Height and width of the result. Default: the picture's own, with `crop: 'none'`. */
+  readonly size?: number | readonly [number, number] | undefined
+  /** 'center' (default where there is a size): the central square of size / (size + 32) of the shorter side; 'none': the whole picture, squeezed. */
+  readonly crop?: 'center' | 'none' | undefined
+  /** 'triangle' (default), or 'bilinear' for weights that were trained with it. */
+  readonly filter?: ResizeFilter | undefined
+}
+
+/**
+ * The pixels of a picture as the network takes it: RGB, 0 to 255, uint8, row-major [height,width,3]. Transparency is dropped. Cut and resized
+ * as readImage() of effuse/node does it, so that a page sees what a server sees. Of a video the picture that is shown.
+ *
+ * @throws EffuseError EF506 where there is no picture yet, or it comes from another site without leave to read it; EF404 outside browsers.
+ * @example
+ * const predict = async (canvas: PixelSource) => net.run({ image: fromPixels(canvas, { size: 224 }) })
+ */
+export const fromPixels = (source: PixelSource, options: FromPixelsOptions = {}): Uint8Array<ArrayBuffer> => {
+  const [width, height] = sizeOf(source)
+  if (!(width > 0 && height > 0))
+    throw new EffuseError({
+      code: 'EF506',
+      message: `there is no picture yet: its size is ${width}x${height}`,
+      hint: 'wait for it: `await image.decode()`, or the event loadeddata of a video',
+    })
+  const { size = [height, width], filter = 'triangle' } = options
+  const to = typeof size === 'number' ? ([size, size] as const) : size
+  const crop = options.crop ?? (options.size === undefined ? 'none' : 'center')
+  const box = crop === 'center' ? centreBox(width, height, Math.max(...to)) : wholeBox(width, height)
+  const data = pixelsOf(source, box)
+  return rounded(resample({ width: box.width, height: box.height, channels: 3, data }, to, filter))
+}
+
+const sizeOf = (source: PixelSource): readonly [width: number, height: number] => {
+  if ('videoWidth' in source) return [source.videoWidth, source.videoHeight]
+  if ('naturalWidth' in source) return [source.naturalWidth, source.naturalHeight]
+  return 'displayWidth' in source ? [source.displayWidth, source.displayHeight] : [source.width, source.height]
+}
+
+/** The box, [height,width,3], pixel for pixel. */
+const pixelsOf = (source: PixelSource, box: Box): Uint8Array => {
+  const rgba =
+    'data' in source && source.data instanceof Uint8ClampedArray
+      ? cut(source.data, (source as ImageData).width, box)
+      : drawn(source as CanvasImageSource, box) // what is no ImageData can be drawn, or the canvas says that it cannot
+  const rgb = new Uint8Array((rgba.length / 4) * 3)
+  for (let from = 0, to = 0; from < rgba.length; from += 4, to += 3) rgb.set(rgba.subarray(from, from + 3), to)
+  return rgb
+}
+
+const cut = (data: Uint8ClampedArray, width: number, box: Box): Uint8ClampedArray => {
+  const out = new Uint8ClampedArray(box.width * box.height * 4)
+  for (let y = 0; y < box.height; y++) {
+    const from = ((box.top + y) * width + box.left) * 4
+    out.set(data.subarray(from, from + box.width * 4), y * box.width * 4)
+  }
+  return out
+}
+
+const drawn = (source: CanvasImageSource, { left, top, width, height }: Box): Uint8ClampedArray => {
+  if (typeof OffscreenCanvas === 'undefined')
+    throw new EffuseError({
+      code: 'EF404',
+      message: 'fromPixels() needs a canvas, and there is none here',
+      hint: 'in Node take readImage() of effuse/node, or feed the pixels themselves',
+    })
+  try {
+    const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true })
+    if (context === null) throw new Error('the browser gives no canvas to draw on')
+    context.drawImage(source, left, top, width, height, 0, 0, width, height)
+    return context.getImageData(0, 0, width, height).data
+  } catch (cause) {
+    throw new EffuseError({
+      code: 'EF506',
+      message: `the picture cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
+      hint: "of another site's pictures only those that it serves for all (CORS), loaded with crossOrigin = 'anonymous'",
+      cause,
+    })
+  }
+}
