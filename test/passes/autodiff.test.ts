@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Builder } from '../../src/ir/build.ts'
 import { graph } from '../../src/ir/model.ts'
-import { mean, mul, reduceSum, tanh } from '../../src/ir/functions.ts'
+import { composite, mean, mul, reduceSum, sub, tanh } from '../../src/ir/functions.ts'
 import { Edit } from '../../src/ir/edit.ts'
 import { nodeAt, variablesOf } from '../../src/ir/graph.ts'
 import { initialValues } from '../../src/ir/initializers.ts'
@@ -20,6 +20,10 @@ import { parsePipeline } from '../../src/passes/registry.ts'
 import { runPipeline } from '../../src/passes/runner.ts'
 
 const smooth = ['tanh', 'sigmoid', 'silu', 'softplus', 'sin', 'neg', 'erf'] as const
+
+/** Users' ops, one in the other; the outer one gives an operand to two ops. */
+const bent = composite('bent', (x: Value<'float32'>) => mul(x, tanh(x)))
+const tamed = composite('tamed', (x: Value<'float32'>, y: Value<'float32'>) => sub(bent(tanh(y)), tanh(mul(x, y))))
 
 /** A program over x [2,3] and w [3,2], read from small numbers; every op is smooth. */
 const program = (steps: readonly (readonly [number, number, number])[]): Graph => {
@@ -50,6 +54,7 @@ const program = (steps: readonly (readonly [number, number, number])[]): Graph =
         ),
       () => b.broadcast(x, [2, ...x.shape]),
       () => (x.shape.length > 0 ? b.concatenate([x, fitting], 0) : x),
+      () => tamed(x as Value<'float32'>, fitting as Value<'float32'>), // all of them are
     ]
     values.push((choices[op % choices.length] ?? (() => x))())
   }
@@ -161,6 +166,17 @@ describe('promises', () => {
     expect([...(outputs['first']?.data ?? [])]).toEqual([12, 27])
     expect([...(outputs['second']?.data ?? [])]).toEqual([12, -18])
   })
+  test("so can those of a user's op", () => {
+    const cube = composite('cube', (x: Value<'float32', 1>) => mul(mul(x, x), x))
+    const model = graph('cube', { x: float32(2) }, ({ x }) => {
+      const [first] = gradients(reduceSum(cube(x)), [x])
+      const [second] = gradients(reduceSum(first), [x])
+      return { first, second }
+    })
+    const { outputs } = interpret(model.at({ batch: 1 }), { inputs: { x: [2, -3] } })
+    expect([...(outputs['first']?.data ?? [])]).toEqual([12, 27])
+    expect([...(outputs['second']?.data ?? [])]).toEqual([12, -18])
+  })
   test('zeros where nothing depends on a value; paths say what they are gradients of', () => {
     const model = graph('g', { x: float32(2), y: float32(3) }, ({ x, y }, b) => {
       const [dx, dy] = gradients(
@@ -219,6 +235,25 @@ describe('promises', () => {
     }
   })
   test.each([
+    [
+      'a value of another graph that has as many',
+      () => {
+        let kept: Value<'float32', 1> | undefined
+        graph('other', { x: float32(2) }, ({ x }) => {
+          kept = x
+          return { x }
+        }).at({ batch: 1 })
+        return graph('g', { x: float32(2) }, ({ x }) => ({ y: gradients(reduceSum(x), [kept as typeof x])[0] }))
+      },
+      'EF110',
+      /gradients: a value is of another graph than the scalar/,
+    ],
+    [
+      'no list',
+      () => graph('g', { x: float32(2) }, ({ x }) => ({ y: gradients(reduceSum(x), x as never) as never as Value })),
+      'EF101',
+      /gradients: a list of values is needed, got float32\[2\]/,
+    ],
     [
       'no scalar',
       () => graph('g', { x: float32(2) }, ({ x }) => ({ y: gradients(x as never, [x])[0] as Value })),

@@ -1,6 +1,7 @@
 /** Gradients inside a graph() body, for users' own steps. */
-import { builderOf } from '../../ir/build.ts'
-import type { DType, Float } from '../../ir/types.ts'
+import { builderOf, isValue } from '../../ir/build.ts'
+import { EffuseError, showGiven } from '../../ir/diagnostics.ts'
+import { type DType, type Float, showType } from '../../ir/types.ts'
 import { makeValue, type Scalar, type Value } from '../../ir/value.ts'
 import { reverse } from './reverse.ts'
 
@@ -8,7 +9,7 @@ import { reverse } from './reverse.ts'
  * Gradients of a float32 scalar by values of the same graph: one per value, of its shape and dtype; zeros where the scalar does not
  * depend on it. They are values like any other, and can be differentiated again where the ops allow it.
  *
- * @throws EffuseError EF101 (not a scalar), EF110 (another graph), EF303 (an op on the way cannot be differentiated).
+ * @throws EffuseError EF101 (not a scalar, not values), EF110 (another graph), EF303 (an op on the way cannot be differentiated).
  * @example
  * graph('parabola', { x: float32(3) }, ({ x }) => {
  *   const [slope] = gradients(reduceSum(mul(x, x)), [x]) // 2 x
@@ -19,7 +20,29 @@ export const gradients = <const V extends readonly Value<Float>[]>(
   scalar: Scalar,
   values: V,
 ): { readonly [K in keyof V]: V[K] extends Value<infer D extends DType, infer R> ? Value<D, R> : never } => {
+  checkArguments(scalar, values)
   const b = builderOf(scalar)
   const found = reverse({ nodes: b.nodes, emitterFor: (node) => b.emitterAt(`grad(${node.path})`) }, scalar, values)
   return found.map((g) => makeValue(b, g, g)) as ReturnType<typeof gradients<V>> // one per value, of its type: the ops' gradients are
+}
+
+/** Without types anything may come; and values of another graph may have ids that this one has, too. */
+const checkArguments = (scalar: unknown, values: unknown): void => {
+  const wrong = (what: string, came: unknown): EffuseError =>
+    new EffuseError({
+      code: 'EF101',
+      message: `gradients: ${what} needed, got ${isValue(came) ? showType(came) : showGiven(came)}`,
+      hint: 'gradients(loss, [x, w])',
+    })
+  if (!isValue(scalar)) throw wrong('a scalar of the graph is', scalar)
+  if (!Array.isArray(values)) throw wrong('a list of values is', values)
+  for (const value of values) {
+    if (!isValue(value)) throw wrong('values of the graph are', value)
+    if (builderOf(value) !== builderOf(scalar))
+      throw new EffuseError({
+        code: 'EF110',
+        message: 'gradients: a value is of another graph than the scalar',
+        hint: 'values live in the body that made them; return them or pass them as inputs',
+      })
+  }
 }

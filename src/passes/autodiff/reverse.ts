@@ -4,7 +4,7 @@
  */
 import { EffuseError } from '../../ir/diagnostics.ts'
 import type { OpEmitter } from '../../ir/emitter.ts'
-import { refKey } from '../../ir/graph.ts'
+import { liveOrder, refKey } from '../../ir/graph.ts'
 import { opDef } from '../../ir/ops/index.ts'
 import { isFloat, type Node, type Ref, showType, type Type } from '../../ir/types.ts'
 import { makeValue, type Value } from '../../ir/value.ts'
@@ -22,7 +22,8 @@ export interface GradientTarget {
  * @throws EffuseError EF101 (not a float scalar), EF303 (an op on the way cannot be differentiated).
  */
 export const reverse = (target: GradientTarget, scalar: Ref, wanted: readonly Ref[]): readonly Value[] => {
-  const nodes = new Map(target.nodes.map((n) => [n.id, n]))
+  const nodes = new Map<number, Node>(target.nodes.map((n) => [n.id, n]))
+  const gradients = new Gradients()
   const root = nodes.get(scalar.id)
   const type = root?.types[scalar.port]
   if (root === undefined || type === undefined || type.shape.length > 0 || !isFloat(type.dtype)) {
@@ -33,14 +34,14 @@ export const reverse = (target: GradientTarget, scalar: Ref, wanted: readonly Re
       hint: 'reduce it first: mean(loss)',
     })
   }
-  const reaches = dependents(target.nodes, wanted)
-  const gradients = new Gradients()
-  gradients.add(scalar, target.emitterFor(root).splat(1, type))
-  for (const node of target.nodes.toReversed()) {
-    const outGrads = node.types.map((_, port) => gradients.at({ id: node.id, port }))
-    if (outGrads.every((g) => g === null) || !node.inputs.some((input) => reaches.has(input.id))) continue
-    backward(target, node, outGrads, nodes, reaches, gradients)
+  const walk: Walk = {
+    target,
+    nodes,
+    reaches: dependents(target.nodes, new Set(wanted.map(({ id }) => id))),
+    gradients,
   }
+  gradients.add(scalar, target.emitterFor(root).splat(1, type))
+  walkBack(walk, target.nodes)
   return wanted.map((ref) => {
     const of = nodes.get(ref.id)
     const known = gradients.at(ref)
@@ -55,14 +56,30 @@ export const reverse = (target: GradientTarget, scalar: Ref, wanted: readonly Re
   })
 }
 
+interface Walk {
+  readonly target: GradientTarget
+  /** By id; the opened bodies of composites join. */
+  readonly nodes: Map<number, Node>
+  /** The wanted nodes and all that depend on them. */
+  readonly reaches: Set<number>
+  readonly gradients: Gradients
+}
+
+/** @param nodes Operands before users. */
+const walkBack = (walk: Walk, nodes: readonly Node[]): void => {
+  for (const node of nodes.toReversed()) {
+    const outGrads = node.types.map((_, port) => walk.gradients.at({ id: node.id, port }))
+    if (outGrads.every((g) => g === null) || !node.inputs.some((input) => walk.reaches.has(input.id))) continue
+    if (node.op === 'composite') throughBody(walk, node, outGrads)
+    else backward(walk, node, outGrads)
+  }
+}
+
 /** The gradients of one node's operands, added to what they have. */
 const backward = (
-  target: GradientTarget,
+  { target, nodes, reaches, gradients }: Walk,
   node: Node,
   outGrads: readonly (Value | null)[],
-  nodes: ReadonlyMap<number, Node>,
-  reaches: ReadonlySet<number>,
-  gradients: Gradients,
 ): void => {
   const { vjp } = opDef(node.op)
   if (vjp === 'zero') return
@@ -71,7 +88,7 @@ const backward = (
       code: 'EF303',
       path: node.path,
       message: `${node.path === '' ? '' : `${node.path}: `}${node.op} cannot be differentiated`,
-      hint: opDef(node.op).level === 'model' ? 'run to-training first' : 'decompose it first',
+      hint: hintFor(node),
     })
   }
   const b = target.emitterFor(node)
@@ -89,6 +106,36 @@ const backward = (
   })
 }
 
+const hintFor = ({ op }: Node): string | undefined =>
+  opDef(op).level === 'model'
+    ? 'what it computes is decided by a training step, trainingStep(), or by the pass to-training before this one'
+    : opDef(op).decompose === undefined
+      ? undefined
+      : 'decompose it first'
+
+/** A user's op is differentiated by its body, which is computed once more for what its gradient needs. */
+const throughBody = (walk: Walk, node: Node<'composite'>, outGrads: readonly (Value | null)[]): void => {
+  const b = walk.target.emitterFor(node)
+  const { body } = node.attrs
+  const values = new Map<number, readonly Ref[]>(body.inputs.map((id, k) => [id, [node.inputs[k] as Ref]])) // C1: as many
+  const valueAt = ({ id, port }: Ref): Ref => values.get(id)?.[port] as Ref // operands come before users
+  const opened = liveOrder(body).flatMap((inner): readonly Node[] => {
+    if (inner.op === 'input') return []
+    const inputs = inner.inputs.map(valueAt)
+    const results = b.emit(inner.op, inputs, inner.attrs, inner.types)
+    values.set(inner.id, results)
+    const [first] = results
+    return first === undefined ? [] : [{ ...inner, id: first.id, inputs, path: node.path }]
+  })
+  for (const inner of opened) walk.nodes.set(inner.id, inner)
+  for (const id of dependents(opened, walk.reaches)) walk.reaches.add(id)
+  body.outputs.forEach(({ value }, port) => {
+    const g = outGrads[port]
+    if (g !== null && g !== undefined) walk.gradients.add(valueAt(value), g)
+  })
+  walkBack(walk, opened)
+}
+
 /** Sums what flows into a value, in the order in which it comes. */
 class Gradients {
   readonly #sums = new Map<number, Value>()
@@ -101,9 +148,9 @@ class Gradients {
   }
 }
 
-/** The wanted nodes and all that depend on them. */
-const dependents = (nodes: readonly Node[], wanted: readonly Ref[]): ReadonlySet<number> => {
-  const found = new Set<number>(wanted.map((ref) => ref.id))
+/** Some nodes and all that depend on them. */
+const dependents = (nodes: readonly Node[], on: ReadonlySet<number>): Set<number> => {
+  const found = new Set(on)
   for (const node of nodes) if (node.inputs.some((input) => found.has(input.id))) found.add(node.id)
   return found
 }

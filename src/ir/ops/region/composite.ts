@@ -26,7 +26,7 @@ export const composite: OpDef<'composite'> = {
       : `C3: the body contains ${barred.op}; apply it outside and pass its result in`
   },
   evalRef: ({ inputs, attrs: { body }, cx }) => cx.region(body, inputs).map((t) => t.data),
-  vjp: 'none', // differentiation inlines it unless the user gave a gradient
+  vjp: 'none', // differentiation goes through its body
   decompose: ({ inputs, attrs: { body }, b }) => b.inline(body, inputs),
   // The class stands in the attribute; passes read it there.
   amp: ampAll('infer'),
