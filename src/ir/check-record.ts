@@ -16,6 +16,11 @@ export const checkRecord = (
   record: object,
   known: { readonly [name: string]: Check },
 ): void => {
+  if (typeof record !== 'object' || record === null || Array.isArray(record))
+    throw new EffuseError({
+      code: 'EF403',
+      message: `${what} takes an object of options, ${Object.keys(known).join(', ')}, got ${showGiven(record)}`,
+    })
   for (const [name, value] of Object.entries(record)) {
     const check = Object.hasOwn(known, name) ? known[name] : undefined
     if (check === undefined)
@@ -30,4 +35,16 @@ export const checkRecord = (
         message: `option "${prefix}${name}" must be ${check[0]}, got ${showGiven(value)}`,
       })
   }
+}
+
+/** Those that have no default are there. @throws EffuseError EF403 naming the option and what it takes. */
+export const checkPresent = <R extends object>(
+  what: string,
+  record: R,
+  needed: { readonly [K in keyof R & string]?: Check },
+): void => {
+  for (const [name, check] of Object.entries<Check | undefined>(needed))
+    if (check !== undefined && record[name as keyof R] === undefined)
+      // a key of the table
+      throw new EffuseError({ code: 'EF403', message: `${what} needs the option "${name}": ${check[0]}` })
 }

@@ -1,6 +1,6 @@
 /** Models: declarations that build graphs. `graph()` makes one from a function on values. */
 import { Builder } from './build.ts'
-import { EffuseError } from './diagnostics.ts'
+import { EffuseError, showGiven } from './diagnostics.ts'
 import type { Graph, Type } from './types.ts'
 import type { Signature, TensorType, Value, Values } from './value.ts'
 
@@ -18,6 +18,16 @@ export interface Model<I extends Signature = Signature, O extends Signature = Si
   readonly inputs: I
   readonly outputs: O
   at(sizes: Sizes): Graph
+}
+
+/** @throws EffuseError EF403 where JavaScript hands over what is no model. */
+export const checkModel = (what: string, model: unknown): void => {
+  if (typeof model === 'object' && model !== null && 'at' in model && typeof model.at === 'function') return
+  throw new EffuseError({
+    code: 'EF403',
+    message: `${what} takes a model, got ${showGiven(model)}`,
+    hint: 'a model is what graph(), efficientNet(), trainingStep() and evaluationStep() return',
+  })
 }
 
 /** The probe: bodies run once with this batch size, so that errors appear at the call of graph(). */

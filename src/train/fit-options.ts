@@ -1,12 +1,12 @@
 /** The options of fit(): types, defaults and checks. */
-import { type Check, checkRecord } from '../ir/check-record.ts'
+import { type Check, checkPresent, checkRecord } from '../ir/check-record.ts'
 import type { CompileOptions } from '../executable/options.ts'
 import type { WeightsSource } from '../executable/weights.ts'
 import type { Variables } from '../executable/variables.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import type { Model } from '../ir/model.ts'
 import type { Signature } from '../ir/value.ts'
-import type { Loss } from '../passes/train/losses.ts'
+import { type Loss, lossCheck } from '../passes/train/losses.ts'
 import type { Optimizer } from '../passes/train/optimizers.ts'
 import type { StepOptions } from '../passes/train/step.ts'
 import type { CheckpointStore } from './checkpoint-store.ts'
@@ -89,7 +89,7 @@ const checks: { readonly [K in keyof Required<FitOptions>]: Check } = {
     (v) =>
       isObject(v) && 'train' in v && isSource(v.train) && (!('test' in v) || v.test === undefined || isSource(v.test)),
   ],
-  loss: ['a loss such as crossEntropy()', (v) => isObject(v) && 'targets' in v],
+  loss: lossCheck,
   optimizer: [
     'an optimizer such as rmsprop({ learningRate }), or a function that makes one',
     (v) => typeof v === 'function' || (isObject(v) && 'kind' in v),
@@ -129,14 +129,13 @@ const checks: { readonly [K in keyof Required<FitOptions>]: Check } = {
   seed: anything,
   signal: anything,
 }
-const needed = ['data', 'loss', 'optimizer', 'epochs', 'batch'] as const
+const { data, loss, optimizer, epochs, batch } = checks
+const needed = { data, loss, optimizer, epochs, batch }
 
 /** @throws EffuseError EF403 naming the option, what it takes and what came. */
 export const checkFitOptions = (options: FitOptions): void => {
   checkRecord('fit()', '', options, checks)
-  for (const name of needed)
-    if (options[name] === undefined)
-      throw new EffuseError({ code: 'EF403', message: `fit() needs the option "${name}": ${checks[name][0]}` })
+  checkPresent('fit()', options, needed)
   if (options.earlyStop !== undefined && options.data.test === undefined)
     throw new EffuseError({
       code: 'EF403',

@@ -9,6 +9,7 @@ import { interpret } from '../../src/ir/interpret.ts'
 import * as nn from '../../src/ir/nn.ts'
 import { float32 } from '../../src/ir/value.ts'
 import { efficientNet } from '../../src/models/efficientnet.ts'
+import { evaluationStep } from '../../src/passes/train/evaluation.ts'
 import { crossEntropy, loss } from '../../src/passes/train/losses.ts'
 import { adam, adamw, type Optimizer, rmsprop, sgd } from '../../src/passes/train/optimizers.ts'
 import {
@@ -214,6 +215,14 @@ describe('schedules', () => {
   })
 })
 
+describe('options that are undefined are those that are not there', () => {
+  test('of optimizers and of losses', () => {
+    expect(rmsprop({ learningRate: 1, rho: undefined })).toEqual(rmsprop({ learningRate: 1 }))
+    expect(adamw({ learningRate: 1, weightDecay: undefined })).toEqual(adamw({ learningRate: 1 }))
+    expect(() => crossEntropy({ labelSmoothing: undefined })).not.toThrow()
+  })
+})
+
 describe('mistakes', () => {
   const model = efficientNet('b0', {
     classes: 3,
@@ -240,7 +249,7 @@ describe('mistakes', () => {
       'smoothing',
       () => crossEntropy({ labelSmoothing: 1 }),
       'EF403',
-      /labelSmoothing must be a number from 0 to below 1, got 1/,
+      /option "labelSmoothing" must be a number from 0 to below 1, got 1/,
     ],
     [
       'no logits',
@@ -252,19 +261,19 @@ describe('mistakes', () => {
       'rho',
       () => rmsprop({ learningRate: 1, rho: 1 }),
       'EF403',
-      /optimizer rmsprop: "rho" must be a number from 0 to below 1, got 1/,
+      /option "rmsprop\.rho" must be a number from 0 to below 1, got 1/,
     ],
     [
       'epsilon',
       () => adam({ learningRate: 1, epsilon: -1 }),
       'EF403',
-      /optimizer adam: "epsilon" must be a number of at least 0, got -1/,
+      /option "adam\.epsilon" must be a number of at least 0, got -1/,
     ],
     [
       'no setting',
       () => sgd({ learningRate: 1, rho: 0.9 } as never),
       'EF403',
-      /optimizer sgd: "rho" is no setting of it/,
+      /sgd\(\) has no option "rho"; it has learningRate, momentum, nesterov/,
     ],
     ['frozen', () => step({ frozen: ['dense/*', 'dense/kernl'] }), 'EF403', /no variable fits the glob "dense\/kernl"/],
     [
@@ -273,6 +282,55 @@ describe('mistakes', () => {
       'EF403',
       /there is nothing to train: all of the variables that the loss depends on are frozen/,
     ],
+    [
+      'a misspelt option',
+      () => step({ weigthDecay: 1 } as never),
+      'EF403',
+      /trainingStep\(\) has no option "weigthDecay"/,
+    ],
+    ['a number as text', () => step({ weightDecay: '1' as never }), 'EF403', /"weightDecay" must be .*, got "1"/],
+    [
+      'no optimizer',
+      () => step({ optimizer: undefined as never }),
+      'EF403',
+      /needs the option "optimizer": an optimizer/,
+    ],
+    [
+      'a name for an optimizer',
+      () => step({ optimizer: 'adam' as never }),
+      'EF403',
+      /"optimizer" must be .*, got "adam"/,
+    ],
+    ['no loss', () => trainingStep(model, {} as never), 'EF403', /trainingStep\(\) needs the option "loss"/],
+    [
+      'no options',
+      () => trainingStep(model, undefined as never),
+      'EF403',
+      /takes an object of options, .*, got undefined/,
+    ],
+    [
+      'a function for a loss',
+      () => evaluationStep(model, { loss: (() => 1) as never }),
+      'EF403',
+      /"loss" must be a loss/,
+    ],
+    ['no model', () => trainingStep(3 as never, {} as never), 'EF403', /trainingStep\(\) takes a model, got 3/],
+    [
+      'an unknown kind of labels',
+      () => crossEntropy({ labels: 'idx' as never }),
+      'EF403',
+      /"labels" must be 'index' or/,
+    ],
+    ['a misspelt smoothing', () => crossEntropy({ labelSmothing: 0.1 } as never), 'EF403', /no option "labelSmothing"/],
+    ['a loss without a function', () => loss(3 as never, undefined as never), 'EF403', /loss\(\) takes the types/],
+    [
+      'a loss that gives nothing',
+      () => trainingStep(model, { loss: loss({}, () => undefined as never), optimizer: sgd({ learningRate: 1 }) }),
+      'EF111',
+      /a loss is a float32 scalar of the graph, got undefined/,
+    ],
+    ['no rate', () => sgd(undefined as never), 'EF403', /sgd\(\) takes an object of options, learningRate/],
+    ['warm-up of no length', () => warmup(0.1, undefined as never), 'EF403', /"steps" of warmup\(\) must be/],
     ['piecewise', () => piecewise({ boundaries: [1], values: [1] }), 'EF403', /needs 2 values, got 1/],
     [
       'labels of the model',

@@ -6,20 +6,25 @@ import {
   add,
   compile,
   composite,
+  crossEntropy,
   efficientNet,
   equal,
   float32,
   graph,
   type Image,
   int32,
+  loss,
   matmul,
   mean,
   mul,
   nn,
   read,
   reshape,
+  sgd,
   silu,
   softmax,
+  sub,
+  trainingStep,
   type Value,
 } from 'effuse'
 
@@ -94,4 +99,29 @@ export const runs = async (): Promise<void> => {
   // @ts-expect-error another dtype than asked for
   const wrong: Float32Array = await net.variables.get('step', 'int32')
   void [values, first, logit, wrong, mul, casts]
+}
+
+const line = graph('line', { x: float32('batch', 2) }, ({ x }) => ({ y: nn.dense(x, { name: 'dense', units: 1 }) }))
+const optimizer = sgd({ learningRate: 0.1, momentum: undefined })
+// By itself a loss says which outputs it reads; inside trainingStep() it knows the model's.
+const squared = loss({ wanted: float32('batch', 1) }, ({ y }: { y: Value<'float32', 2> }, { wanted }) => {
+  const difference = sub(y, wanted)
+  return mean(mul(difference, difference))
+})
+const ofZ = loss({}, ({ z }: { z: Value<'float32', 2> }) => mean(z))
+export const trains = async (): Promise<void> => {
+  using trainer = await compile(trainingStep(line, { loss: squared, optimizer }), { batch: 1 })
+  const value: number = await (await trainer.run({ x: [[1, 2]], wanted: [[3]] })).loss.item()
+  // @ts-expect-error the loss's target is missing
+  await trainer.run({ x: [[1, 2]] })
+  trainingStep(line, { loss: loss({}, ({ y }) => mean(y)), optimizer })
+  // @ts-expect-error the model has no output z
+  trainingStep(line, { loss: ofZ, optimizer })
+  // @ts-expect-error nor does it in a loss written there
+  trainingStep(line, { loss: loss({}, ({ z }) => mean(z)), optimizer })
+  // @ts-expect-error a loss is a scalar
+  trainingStep(line, { loss: loss({}, ({ y }) => y), optimizer })
+  // @ts-expect-error cross-entropy wants logits
+  trainingStep(line, { loss: crossEntropy(), optimizer })
+  void value
 }

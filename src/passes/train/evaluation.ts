@@ -1,11 +1,12 @@
 /** evaluationStep(): the model with a loss, without smoothing and decay, counting only the rows that are real. */
-import { type Model, typeAt } from '../../ir/model.ts'
+import { checkPresent, checkRecord } from '../../ir/check-record.ts'
+import { checkModel, type Model, typeAt } from '../../ir/model.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { Edit } from '../../ir/edit.ts'
 import { liveOrder } from '../../ir/graph.ts'
 import type { Graph } from '../../ir/types.ts'
 import { int32, type Signature, type TensorType, type Value, type Values } from '../../ir/value.ts'
-import { type AnyLoss, anyLoss, type Loss } from './losses.ts'
+import { type AnyLoss, anyLoss, type Loss, lossCheck } from './losses.ts'
 
 export type EvaluationOutputs = {
   /** Mean over the valid rows. */
@@ -29,6 +30,9 @@ export const evaluationStep = <I extends Signature, O extends Signature, T exten
   model: Model<I, O>,
   options: { readonly loss: Loss<T, NoInfer<O>> },
 ): Model<Merge<Merge<I, T>, { readonly valid: TensorType<'int32', 0> }>, EvaluationOutputs> => {
+  checkModel('evaluationStep()', model)
+  checkRecord('evaluationStep()', '', options, { loss: lossCheck })
+  checkPresent('evaluationStep()', options, { loss: lossCheck })
   const targets = options.loss.targets(model.outputs)
   const inputs = { ...model.inputs, ...targets, valid: int32() } as Merge<
     Merge<I, T>,
@@ -52,7 +56,7 @@ const withCounts = (inner: Graph, targets: Signature, of: AnyLoss, batch: number
     throw new EffuseError({
       code: 'EF111',
       message: 'an evaluation needs a loss with a value per row',
-      hint: 'crossEntropy() has one; give your own loss `rows`',
+      hint: 'crossEntropy() has one; a loss of your own gets it by { ...loss(…), rows }, or leave the test data out',
     })
   const edit = new Edit(inner, 'evaluation')
   const from = liveOrder(inner).at(-1)

@@ -1,5 +1,6 @@
 /** Losses: a scalar to minimise, and what it wants fed besides the model's inputs. */
-import { EffuseError } from '../../ir/diagnostics.ts'
+import { type Check, checkRecord } from '../../ir/check-record.ts'
+import { EffuseError, showGiven } from '../../ir/diagnostics.ts'
 import type { DType } from '../../ir/types.ts'
 import {
   float32,
@@ -30,17 +31,69 @@ export type AnyLoss = Loss<Signature, Signature>
 export const anyLoss = <T extends Signature, O extends Signature>(given: Loss<T, O>): AnyLoss =>
   given as unknown as AnyLoss // a function of certain outputs is none of any outputs
 
-/** A loss of one's own: `loss({ wanted: float32('batch', 3) }, ({ embedding }, { wanted }) => ...)`. */
-export const loss = <const T extends Signature, O extends Signature>(
+/** What a loss reads, by the values that its function declares. */
+type Read<V extends Outputs> = { readonly [K in keyof V]: TensorType<V[K]['dtype'], V[K]['rank']> }
+type Outputs = { readonly [name: string]: Value }
+
+interface MakeLoss {
+  <const T extends Signature, O extends Signature>(
+    targets: T,
+    value: (outputs: Values<O>, targets: Values<T>) => Scalar,
+  ): Loss<T, O>
+  <const T extends Signature, V extends Outputs>(
+    targets: T,
+    value: (outputs: V, targets: Values<T>) => Scalar,
+  ): Loss<T, Read<V>>
+}
+
+/**
+ * A loss of one's own: the tensors that it wants fed, and a function of the model's outputs and of those to a float32 scalar [].
+ * Written inside trainingStep() or fit(), the outputs have the model's types; by itself, it says which outputs it reads.
+ *
+ * @throws EffuseError EF403 where `value` is no function; at trainingStep() EF111 where the function gives no float32 scalar.
+ * @example
+ * const line = graph('line', { x: float32('batch', 2) }, ({ x }) => ({ y: nn.dense(x, { name: 'dense', units: 1 }) }))
+ * const squared = loss({ wanted: float32('batch', 1) }, ({ y }: { y: Value<'float32', 2> }, { wanted }) => {
+ *   const difference = sub(y, wanted) // [batch,1]
+ *   return mean(mul(difference, difference))
+ * })
+ * const step = trainingStep(line, { loss: squared, optimizer: sgd({ learningRate: 0.1 }) })
+ */
+export const loss = (<T extends Signature, O extends Signature>(
   targets: T,
   value: (outputs: Values<O>, targets: Values<T>) => Scalar,
-): Loss<T, O> => ({ targets: () => targets, value })
+): Loss<T, O> => {
+  if (typeof targets !== 'object' || targets === null || typeof value !== 'function')
+    throw new EffuseError({
+      code: 'EF403',
+      message: `loss() takes the types of its targets and a function of outputs and targets, got ${showGiven(targets)} and ${showGiven(value)}`,
+      hint: "loss({ wanted: float32('batch', 1) }, ({ y }, { wanted }) => …)",
+    })
+  return { targets: () => targets, value }
+}) as MakeLoss // two ways to say which outputs there are, one function
 
 type Logits = { readonly logits: TensorType<'float32', 2> }
+/** What the option `loss` takes. */
+export const lossCheck: Check = [
+  'a loss such as crossEntropy()',
+  (v) =>
+    typeof v === 'object' &&
+    v !== null &&
+    'targets' in v &&
+    typeof v.targets === 'function' &&
+    'value' in v &&
+    typeof v.value === 'function',
+]
+
 interface CrossEntropyOptions<L extends 'index' | 'distribution'> {
-  readonly labels?: L
-  /** Mass moved from the right class to all of them alike; default 0. */
-  readonly labelSmoothing?: number
+  /** 'index' (default): int32 [batch] numbers of classes. 'distribution': float32 [batch,classes]. */
+  readonly labels?: L | undefined
+  /** Mass moved from the right class to all of them alike, from 0 to below 1; default 0. */
+  readonly labelSmoothing?: number | undefined
+}
+const crossEntropyChecks: { readonly [K in keyof CrossEntropyOptions<'index'>]-?: Check } = {
+  labels: ["'index' or 'distribution'", (v) => v === 'index' || v === 'distribution'],
+  labelSmoothing: ['a number from 0 to below 1', (v) => typeof v === 'number' && v >= 0 && v < 1],
 }
 type Label<D extends DType, R extends number> = { readonly label: TensorType<D, R> }
 
@@ -52,18 +105,18 @@ interface CrossEntropy {
 }
 
 /**
- * Softmax cross-entropy of the output `logits` [batch,classes], averaged over the batch.
- * Target `label`: int32 [batch] class indices, or float32 [batch,classes] distributions.
+ * Softmax cross-entropy of the output `logits` float32 [batch,classes] in nats, averaged over the batch (Szegedy et al. 2015 for the smoothing).
+ * Target `label`: int32 [batch] numbers of classes, or float32 [batch,classes] distributions. A number that is no class counts for none: its
+ * row has the loss 0; fit() and evaluate() refuse it (EF701).
+ *
+ * @throws EffuseError EF403 (options); at trainingStep() EF111 where the model has no such output.
+ * @example
+ * const loss = crossEntropy({ labelSmoothing: 0.1 })
+ * const mixed = crossEntropy({ labels: 'distribution' }) // what mixup needs
  */
-export const crossEntropy = (({
-  labels = 'index',
-  labelSmoothing = 0,
-}: CrossEntropyOptions<'index' | 'distribution'> = {}) => {
-  if (!(labelSmoothing >= 0 && labelSmoothing < 1))
-    throw new EffuseError({
-      code: 'EF403',
-      message: `labelSmoothing must be a number from 0 to below 1, got ${labelSmoothing}`,
-    })
+export const crossEntropy = ((options: CrossEntropyOptions<'index' | 'distribution'> = {}) => {
+  checkRecord('crossEntropy()', '', options, crossEntropyChecks)
+  const { labels = 'index', labelSmoothing = 0 } = options
   const isIndex = labels === 'index'
   const distribution = (logits: Value, label: Value): Value => {
     const b = logits.builder

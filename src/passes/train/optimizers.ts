@@ -1,5 +1,5 @@
 /** Optimizers as plain data, and the one table of how each turns a gradient into updates. */
-import { EffuseError, showGiven } from '../../ir/diagnostics.ts'
+import { type Check, checkPresent, checkRecord } from '../../ir/check-record.ts'
 import type { Initializer } from '../../ir/initializers.ts'
 import type { Value } from '../../ir/value.ts'
 import { type Rate, type Schedule, scheduleOf } from './schedules.ts'
@@ -26,82 +26,101 @@ export type Optimizer = { readonly learningRate: Schedule } & UpdateRule
 /** The rule of an optimizer, without its rate. */
 export const ruleOf = ({ learningRate: _, ...rule }: Optimizer): UpdateRule => rule
 
-/** RMSprop of the EfficientNet reference: epsilon inside the root; `initialMeanSquare` 1 is far calmer in the first steps (TensorFlow 1). */
-export const rmsprop = ({
-  learningRate,
-  ...of
-}: {
+/** A learning rate, a number per step or a schedule, that every optimizer takes. */
+interface Rated {
   readonly learningRate: Rate
-  readonly rho?: number
-  readonly momentum?: number
-  readonly epsilon?: number
-  readonly initialMeanSquare?: number
-}): Optimizer =>
-  checked({
-    kind: 'rmsprop',
-    rho: 0.9,
-    momentum: 0.9,
-    epsilon: 1e-3,
-    initialMeanSquare: 0,
-    ...of,
-    learningRate: scheduleOf(learningRate),
-  })
-/** Gradient descent with momentum, as Keras has it. */
-export const sgd = ({
-  learningRate,
-  ...of
-}: {
-  readonly learningRate: Rate
-  readonly momentum?: number
-  readonly nesterov?: boolean
-}): Optimizer => checked({ kind: 'sgd', momentum: 0, nesterov: false, ...of, learningRate: scheduleOf(learningRate) })
-/** Adam with bias correction. */
-export const adam = (of: {
-  readonly learningRate: Rate
-  readonly beta1?: number
-  readonly beta2?: number
-  readonly epsilon?: number
-}): Optimizer => adamw({ weightDecay: 0, ...of })
-/** Adam with decoupled weight decay. */
-export const adamw = ({
-  learningRate,
-  ...of
-}: {
-  readonly learningRate: Rate
-  readonly beta1?: number
-  readonly beta2?: number
-  readonly epsilon?: number
-  readonly weightDecay?: number
-}): Optimizer =>
-  checked({
-    kind: 'adam',
-    beta1: 0.9,
-    beta2: 0.999,
-    epsilon: 1e-7,
-    weightDecay: 0.004,
-    ...of,
-    learningRate: scheduleOf(learningRate),
-  })
+}
+export interface RmspropOptions extends Rated {
+  /** Weight of the old mean square; default 0.9. */
+  readonly rho?: number | undefined
+  /** Default 0.9. */
+  readonly momentum?: number | undefined
+  /** Inside the root; default 1e-3. */
+  readonly epsilon?: number | undefined
+  /** What the mean square starts with; default 0. */
+  readonly initialMeanSquare?: number | undefined
+}
+export interface SgdOptions extends Rated {
+  /** Default 0. */
+  readonly momentum?: number | undefined
+  /** Default false. */
+  readonly nesterov?: boolean | undefined
+}
+export interface AdamOptions extends Rated {
+  /** Default 0.9. */
+  readonly beta1?: number | undefined
+  /** Default 0.999. */
+  readonly beta2?: number | undefined
+  /** Beside the root; default 1e-7. */
+  readonly epsilon?: number | undefined
+}
+export interface AdamwOptions extends AdamOptions {
+  /** Share of a weight that goes in each step, times the learning rate; default 0.004. */
+  readonly weightDecay?: number | undefined
+}
 
-type Check = readonly [expects: string, accepts: (value: unknown) => boolean]
+/**
+ * RMSprop (Tieleman and Hinton 2012) as the EfficientNet reference has it: epsilon inside the root; `initialMeanSquare` 1 is far calmer in the
+ * first steps (TensorFlow 1).
+ *
+ * @throws EffuseError EF403 (options).
+ * @example
+ * rmsprop({ learningRate: cosine({ initial: 0.016, steps: 10000 }), initialMeanSquare: 1 })
+ */
+export const rmsprop = (options: RmspropOptions): Optimizer =>
+  optimizer('rmsprop', { kind: 'rmsprop', rho: 0.9, momentum: 0.9, epsilon: 1e-3, initialMeanSquare: 0 }, options)
+/**
+ * Gradient descent with momentum, as Keras has it.
+ *
+ * @throws EffuseError EF403 (options).
+ * @example
+ * sgd({ learningRate: 0.1, momentum: 0.9, nesterov: true })
+ */
+export const sgd = (options: SgdOptions): Optimizer =>
+  optimizer('sgd', { kind: 'sgd', momentum: 0, nesterov: false }, options)
+/**
+ * Adam with bias correction (Kingma and Ba 2014).
+ *
+ * @throws EffuseError EF403 (options).
+ * @example
+ * adam({ learningRate: 1e-3 })
+ */
+export const adam = (options: AdamOptions): Optimizer =>
+  optimizer('adam', { kind: 'adam', beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weightDecay: 0 }, options, adamChecks)
+/**
+ * Adam with decoupled weight decay (Loshchilov and Hutter 2017).
+ *
+ * @throws EffuseError EF403 (options).
+ * @example
+ * adamw({ learningRate: warmup(cosine({ initial: 1e-3, steps: 10000 }), { steps: 500 }), weightDecay: 0.05 })
+ */
+export const adamw = (options: AdamwOptions): Optimizer =>
+  optimizer('adamw', { kind: 'adam', beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weightDecay: 0.004 }, options)
+
 const isNumber = (v: unknown): v is number => typeof v === 'number' && Number.isFinite(v)
 const share: Check = ['a number from 0 to below 1', (v) => isNumber(v) && v >= 0 && v < 1]
 const atLeast0: Check = ['a number of at least 0', (v) => isNumber(v) && v >= 0]
+const adamChecks = { beta1: share, beta2: share, epsilon: atLeast0 }
 const checks: { readonly [K in UpdateRule['kind']]: { readonly [setting: string]: Check } } = {
   rmsprop: { rho: share, momentum: share, epsilon: atLeast0, initialMeanSquare: atLeast0 },
   sgd: { momentum: share, nesterov: ['true or false', (v) => typeof v === 'boolean'] },
-  adam: { beta1: share, beta2: share, epsilon: atLeast0, weightDecay: atLeast0 },
+  adam: { ...adamChecks, weightDecay: atLeast0 },
 }
-/** @throws EffuseError EF403 */
-const checked = (optimizer: Optimizer): Optimizer => {
-  const { kind, learningRate: _, ...settings } = optimizer
-  for (const [name, value] of Object.entries(settings)) {
-    const check = Object.hasOwn(checks[kind], name) ? checks[kind][name] : undefined
-    if (check?.[1](value) === true) continue
-    const what = check === undefined ? 'is no setting of it' : `must be ${check[0]}, got ${showGiven(value)}`
-    throw new EffuseError({ code: 'EF403', message: `optimizer ${kind}: "${name}" ${what}` })
-  }
-  return optimizer
+// scheduleOf() says what is wrong with one.
+const rateCheck: Check = ['a number or a schedule such as cosine({ initial, steps })', () => true]
+
+/** The rule with what the options say instead of its defaults. @throws EffuseError EF403 */
+const optimizer = (
+  name: string,
+  defaults: UpdateRule,
+  options: Rated,
+  settings: { readonly [name: string]: Check } = checks[defaults.kind],
+): Optimizer => {
+  checkRecord(`${name}()`, `${name}.`, options, { learningRate: rateCheck, ...settings })
+  checkPresent(`${name}()`, options, { learningRate: rateCheck })
+  const { learningRate, ...given } = options
+  const said = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+  return { ...defaults, ...said, learningRate: scheduleOf(learningRate) }
 }
 
 /** Names of an optimizer's slots and what they start with. */

@@ -111,8 +111,8 @@ export const piecewise = (of: {
  * @example
  * warmup(piecewise({ boundaries: [1000], values: [0.1, 0.01] }), { steps: 100 })
  */
-export const warmup = (after: Rate, { steps }: { readonly steps: number }): Schedule =>
-  checkedSchedule({ kind: 'warmup', steps, after: scheduleOf(after) })
+export const warmup = (after: Rate, of: { readonly steps: number }): Schedule =>
+  checkedSchedule({ kind: 'warmup', ...of, after: scheduleOf(after) })
 
 /** The rate at a step, on the host in float64: for logs and as the independent twin of `emitSchedule`. */
 export const scheduleAt = (schedule: Schedule, step: number): number => {

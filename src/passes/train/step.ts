@@ -1,14 +1,16 @@
 /** trainingStep(): a declaration. Its graph is the model with loss and targets; the passes of the training pipeline make the step of it. */
-import { typeAt, type Model } from '../../ir/model.ts'
+import { isValue } from '../../ir/build.ts'
+import { type Check, checkPresent, checkRecord } from '../../ir/check-record.ts'
 import { EffuseError, showGiven } from '../../ir/diagnostics.ts'
 import { Edit } from '../../ir/edit.ts'
 import { globFilter } from '../../ir/glob.ts'
 import { liveOrder, variablesOf } from '../../ir/graph.ts'
+import { checkModel, typeAt, type Model } from '../../ir/model.ts'
 import { nearest } from '../../ir/parse.ts'
-import type { Graph, Ref } from '../../ir/types.ts'
+import { type Graph, type Ref, showType } from '../../ir/types.ts'
 import type { Scalar, Signature, TensorType, Value, Values } from '../../ir/value.ts'
 import { isPowerOfTwo } from './loss-scale.ts'
-import { type AnyLoss, anyLoss, type Loss } from './losses.ts'
+import { type AnyLoss, anyLoss, type Loss, lossCheck } from './losses.ts'
 import type { Optimizer } from './optimizers.ts'
 import { isState } from './state.ts'
 
@@ -65,6 +67,7 @@ export const trainingStep = <I extends Signature, O extends Signature, T extends
   model: Model<I, O>,
   options: StepOptions & { readonly loss: Loss<T, NoInfer<O>> },
 ): Model<Merge<I, T>, StepOutputs> => {
+  checkModel('trainingStep()', model)
   checkStepOptions(options)
   const targets = options.loss.targets(model.outputs)
   const clash = Object.keys(targets).find((name) => Object.hasOwn(model.inputs, name))
@@ -146,10 +149,16 @@ const withLoss = (inner: Graph, targets: Signature, of: AnyLoss, batch: number):
   ) as Values<Signature>
   const fed = Object.fromEntries(given.map(([name, value]) => [name, edit.value(value, b)])) as Values<Signature>
   const value: Scalar = of.value(outputs, fed)
+  if (!isValue(value))
+    throw new EffuseError({
+      code: 'EF111',
+      message: `a loss is a float32 scalar of the graph, got ${showGiven(value)}`,
+      hint: 'its function has to return what the ops give',
+    })
   if (value.shape.length > 0 || value.dtype !== 'float32')
     throw new EffuseError({
       code: 'EF111',
-      message: `a loss is a float32 scalar, got ${value.dtype}[${value.shape.join(',')}]`,
+      message: `a loss is a float32 scalar, got ${showType(value)}`,
       hint: 'take the mean over the batch',
     })
   const correct: Ref | undefined = of.correct?.(outputs, fed)
@@ -162,22 +171,25 @@ const withLoss = (inner: Graph, targets: Signature, of: AnyLoss, batch: number):
   return edit.commit()
 }
 
-const checkStepOptions = ({ weightDecay, emaDecay, clipNorm, accumulate, lossScale }: StepOptions): void => {
-  const check = (name: string, value: unknown, accepts: boolean, expects: string): void => {
-    if (value !== undefined && !accepts)
-      throw new EffuseError({
-        code: 'EF403',
-        message: `option "${name}" must be ${expects}, got ${showGiven(value)}`,
-      })
-  }
-  check('weightDecay', weightDecay, Number(weightDecay) >= 0, 'a number of at least 0')
-  check('emaDecay', emaDecay, Number(emaDecay) > 0 && Number(emaDecay) < 1, 'a number between 0 and 1')
-  check('clipNorm', clipNorm, Number(clipNorm) > 0, 'a positive number')
-  check('accumulate', accumulate, Number.isSafeInteger(accumulate) && Number(accumulate) >= 1, 'a positive integer')
-  check(
-    'lossScale',
-    lossScale,
-    isPowerOfTwo(lossScale) || ['auto', 'dynamic', 'none'].includes(String(lossScale)),
+const isNumber = (v: unknown): v is number => typeof v === 'number' && Number.isFinite(v)
+const checks: { readonly [K in keyof Required<StepOptions> | 'loss']: Check } = {
+  loss: lossCheck,
+  optimizer: [
+    'an optimizer such as rmsprop({ learningRate })',
+    (v) => typeof v === 'object' && v !== null && 'kind' in v && 'learningRate' in v,
+  ],
+  weightDecay: ['a number of at least 0', (v) => isNumber(v) && v >= 0],
+  emaDecay: ['a number between 0 and 1', (v) => isNumber(v) && v > 0 && v < 1],
+  clipNorm: ['a positive number', (v) => isNumber(v) && v > 0],
+  accumulate: ['a positive integer', (v) => Number.isSafeInteger(v) && Number(v) >= 1],
+  frozen: ['a list of globs', (v) => Array.isArray(v) && v.every((glob) => typeof glob === 'string')],
+  lossScale: [
     "'auto', 'dynamic', 'none' or a power of two from 2^-126 to 2^127",
-  )
+    (v) => isPowerOfTwo(v) || ['auto', 'dynamic', 'none'].includes(String(v)),
+  ],
+}
+
+const checkStepOptions = (options: StepOptions & { readonly loss: unknown }): void => {
+  checkRecord('trainingStep()', '', options, checks)
+  checkPresent('trainingStep()', options, { loss: checks.loss, optimizer: checks.optimizer })
 }
