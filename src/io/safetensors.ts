@@ -29,7 +29,7 @@ export interface SafetensorsFile {
  * @throws EffuseError EF503 where anything in the file breaks the format: the message names the tensor and the byte.
  * @example
  * const { tensors, metadata } = readSafetensors(writeSafetensors([tensorEntry('bias', 'float32', [2], [1, 2])], { note: 'small' }))
- * toFloat32(tensors.get('bias')) // [1, 2]
+ * toFloat32(tensors.get('bias')!) // [1, 2]
  */
 export const readSafetensors = (bytes: Uint8Array, fileName?: string): SafetensorsFile => {
   if (bytes.length < headerStart)

@@ -41,7 +41,7 @@ const copyFactor = 4
  * @throws EffuseError EF504 where the file is damaged, holds something else than a dict of tensors, or several of them.
  * @example
  * const { tensors } = readTorchCheckpoint(await readFile('net.pth'), { fileName: 'net.pth' })
- * toFloat32(tensors.get('bias'))
+ * toFloat32(tensors.get('bias')!)
  */
 export const readTorchCheckpoint = (bytes: Uint8Array, options: TorchCheckpointOptions = {}): TorchCheckpoint => {
   const corrupt: Corrupt = (detail, hint = 'check where the file comes from, and download or save it again') =>

@@ -46,7 +46,7 @@ export interface PlansPass extends PassBase {
 
 export type Pass = GraphPass | PlansPass
 
-/** Makes a pass; for users too: `compile(g, { passes: (p) => p.before('fuse', mine) })`. */
+/** Makes a pass; for users too: `compile(g, { passes: (p) => p.before('dce', mine) })`. */
 export const definePass = <P extends Pass>(pass: P): P => Object.freeze(pass)
 
 export const isPlansPass = (pass: Pass): pass is PlansPass => 'runPlans' in pass

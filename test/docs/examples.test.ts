@@ -1,8 +1,7 @@
 /** Every @example of a docstring, and every TypeScript block of the documents, runs as it stands (apart from imports). */
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import * as tf from '@tensorflow/tfjs-core'
 import ts from 'typescript'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -17,28 +16,10 @@ import { globFilter } from '../../src/ir/glob.ts'
 import * as node from '../../src/node.ts'
 import * as platform from '../../src/platform/node.ts'
 import { conformance } from '../../src/testing/index.ts'
-
-const root = fileURLToPath(new URL('../..', import.meta.url))
-const read = (path: string): string => readFileSync(join(root, path), 'utf8')
-
-const docstrings = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
-  .filter((path) => path.endsWith('.ts'))
-  .flatMap((path) =>
-    [...read(join('src', path)).matchAll(/@example([\s\S]*?)\*\//g)].map((m) => ({
-      name: `src/${path}`,
-      code: (m[1] ?? '').replaceAll('*\\/', '*/').replace(/^\s*\* ?/gm, ''),
-    })),
-  )
-const pages = [
-  'README.md',
-  ...['models', 'passes', 'training', 'amp', 'fit', 'data', 'command-line'].map((name) => `docs/${name}.md`),
-]
-const documents = pages.flatMap((path) =>
-  [...read(path).matchAll(/```ts\n([\s\S]*?)```/g)].map((m) => ({ name: path, code: m[1] ?? '' })),
-)
-const examples = [...docstrings, ...documents]
+import { blocks as examples, namesIn, root } from './blocks.ts'
 
 const home = process.cwd()
+const read = (path: string): string => readFileSync(join(root, path), 'utf8')
 let folder = ''
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'effuse-examples-'))
@@ -89,16 +70,11 @@ test.each(examples)('$name %#', async ({ code }) => {
     net,
     image: new Uint8Array(224 * 224 * 3),
   }
-  const own = new Set(
-    [...code.matchAll(/(?:const|let) (?:\{([^}]*)\}|(\w+))/g)].flatMap((m) =>
-      (m[1] ?? m[2] ?? '').split(',').map((n) => n.trim()),
-    ),
-  )
-  const names = Object.keys(scope).filter((name) => !own.has(name))
-  const { outputText } = ts.transpileModule(
-    `export const run = async () => {\n${code.replace(/^import .*$/gm, '')}\n}`,
-    { compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.CommonJS } },
-  )
+  const { declared, body } = namesIn(code)
+  const names = Object.keys(scope).filter((name) => !declared.has(name))
+  const { outputText } = ts.transpileModule(`export const run = async () => {\n${body}\n}`, {
+    compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.CommonJS },
+  })
   const make = new Function('exports', ...names, `${outputText}\nreturn exports.run()`)
   await expect(make({}, ...names.map((name) => scope[name]))).resolves.not.toThrow()
 })

@@ -31,7 +31,7 @@ import { strategies } from './strategies.ts'
  * @throws EffuseError EF403: an option is wrong, a list names an op that is none, or a glob in `keep` fits no path.
  * @example
  * const { plans } = runPipeline(parsePipeline('to-inference').append(amp({ dtype: 'float16' })), { run: model.at({ batch: 1 }) })
- * print(plans.run) // conv2d takes float16
+ * print(plans.run!) // conv2d takes float16
  */
 export const amp = (options: AmpOptions = {}): PlansPass => {
   const wrong = ampFault(options)
