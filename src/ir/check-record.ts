@@ -48,3 +48,6 @@ export const checkPresent = <R extends object>(
       // a key of the table
       throw new EffuseError({ code: 'EF403', message: `${what} needs the option "${name}": ${check[0]}` })
 }
+
+/** A number that float32, which graphs compute in, holds as a finite one. */
+export const isFloat32 = (v: unknown): v is number => typeof v === 'number' && Number.isFinite(Math.fround(v))

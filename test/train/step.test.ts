@@ -322,6 +322,23 @@ describe('mistakes', () => {
       /"labels" must be 'index' or/,
     ],
     ['a misspelt smoothing', () => crossEntropy({ labelSmothing: 0.1 } as never), 'EF403', /no option "labelSmothing"/],
+    // In float32 the first two are infinite, and the last is 0: no gradient would be left.
+    ['endless decay', () => step({ weightDecay: Infinity }), 'EF403', /option "weightDecay" must be a number of at/],
+    ['too much decay', () => step({ weightDecay: 1e39 }), 'EF403', /option "weightDecay" must be a number of at/],
+    ['no length', () => step({ clipNorm: 1e-50 }), 'EF403', /option "clipNorm" must be a positive number, got 1e-50/],
+    ['a glob', () => step({ frozen: 'dense/*' as never }), 'EF403', /option "frozen" must be a list of globs/],
+    [
+      'an unknown optimizer',
+      () => step({ optimizer: { kind: 'lion', learningRate: { kind: 'constant', value: 1 } } as never }),
+      'EF403',
+      /an optimizer is one of rmsprop, sgd, adam, got \{"kind":"lion"/,
+    ],
+    [
+      'an optimizer without its settings',
+      () => step({ optimizer: { kind: 'sgd', learningRate: { kind: 'constant', value: 1 } } as never }),
+      'EF403',
+      /the optimizer sgd needs the option "momentum": a number from 0 to below 1/,
+    ],
     ['a loss without a function', () => loss(3 as never, undefined as never), 'EF403', /loss\(\) takes the types/],
     [
       'a loss that gives nothing',

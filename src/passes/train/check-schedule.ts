@@ -1,11 +1,8 @@
 /** What the arguments of schedules must be. Written by hand or made by the functions, every schedule comes through here. */
+import { type Check, isFloat32 } from '../../ir/check-record.ts'
 import { EffuseError, showGiven } from '../../ir/diagnostics.ts'
 import type { Schedule } from './schedules.ts'
 
-type Check = readonly [expects: string, accepts: (value: unknown) => boolean]
-
-/** Rates are float32 in the graph. */
-const isFloat32 = (v: unknown): boolean => typeof v === 'number' && Number.isFinite(Math.fround(v))
 const isPositive = (v: unknown): boolean => isFloat32(v) && Math.fround(Number(v)) > 0
 /** `step` is an int32: what lies beyond never comes. */
 const isStep = (v: unknown): boolean => Number.isInteger(v) && Number(v) >= 0 && Number(v) < 2 ** 31

@@ -1,7 +1,9 @@
 /** Optimizers as plain data, and the one table of how each turns a gradient into updates. */
-import { type Check, checkPresent, checkRecord } from '../../ir/check-record.ts'
+import { type Check, checkPresent, checkRecord, isFloat32 } from '../../ir/check-record.ts'
+import { EffuseError, showGiven } from '../../ir/diagnostics.ts'
 import type { Initializer } from '../../ir/initializers.ts'
 import type { Value } from '../../ir/value.ts'
+import { checkedSchedule } from './check-schedule.ts'
 import { type Rate, type Schedule, scheduleOf } from './schedules.ts'
 
 /** How a gradient becomes an update; the learning rate is a value of the graph. */
@@ -97,9 +99,8 @@ export const adam = (options: AdamOptions): Optimizer =>
 export const adamw = (options: AdamwOptions): Optimizer =>
   optimizer('adamw', { kind: 'adam', beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weightDecay: 0.004 }, options)
 
-const isNumber = (v: unknown): v is number => typeof v === 'number' && Number.isFinite(v)
-const share: Check = ['a number from 0 to below 1', (v) => isNumber(v) && v >= 0 && v < 1]
-const atLeast0: Check = ['a number of at least 0', (v) => isNumber(v) && v >= 0]
+const share: Check = ['a number from 0 to below 1', (v) => isFloat32(v) && v >= 0 && v < 1]
+const atLeast0: Check = ['a number of at least 0', (v) => isFloat32(v) && v >= 0]
 const adamChecks = { beta1: share, beta2: share, epsilon: atLeast0 }
 const checks: { readonly [K in UpdateRule['kind']]: { readonly [setting: string]: Check } } = {
   rmsprop: { rho: share, momentum: share, epsilon: atLeast0, initialMeanSquare: atLeast0 },
@@ -121,6 +122,20 @@ const optimizer = (
   const { learningRate, ...given } = options
   const said = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
   return { ...defaults, ...said, learningRate: scheduleOf(learningRate) }
+}
+
+/** An optimizer as trainingStep() is given it, which may be written by hand. @throws EffuseError EF403 */
+export const checkOptimizer = (given: Optimizer): void => {
+  const { kind, learningRate, ...settings } = given
+  if (!Object.hasOwn(checks, kind))
+    throw new EffuseError({
+      code: 'EF403',
+      message: `an optimizer is one of ${Object.keys(checks).join(', ')}, got ${showGiven(given)}`,
+      hint: 'rmsprop(), sgd(), adam() and adamw() make them',
+    })
+  checkedSchedule(learningRate)
+  checkRecord(`the optimizer ${kind}`, `${kind}.`, settings, checks[kind])
+  checkPresent(`the optimizer ${kind}`, settings, checks[kind])
 }
 
 /** Names of an optimizer's slots and what they start with. */

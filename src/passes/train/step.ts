@@ -1,6 +1,6 @@
 /** trainingStep(): a declaration. Its graph is the model with loss and targets; the passes of the training pipeline make the step of it. */
 import { isValue } from '../../ir/build.ts'
-import { type Check, checkPresent, checkRecord } from '../../ir/check-record.ts'
+import { type Check, checkPresent, checkRecord, isFloat32 } from '../../ir/check-record.ts'
 import { EffuseError, showGiven } from '../../ir/diagnostics.ts'
 import { Edit } from '../../ir/edit.ts'
 import { globFilter } from '../../ir/glob.ts'
@@ -11,7 +11,7 @@ import { type Graph, type Ref, showType } from '../../ir/types.ts'
 import type { Scalar, Signature, TensorType, Value, Values } from '../../ir/value.ts'
 import { isPowerOfTwo } from './loss-scale.ts'
 import { type AnyLoss, anyLoss, type Loss, lossCheck } from './losses.ts'
-import type { Optimizer } from './optimizers.ts'
+import { checkOptimizer, type Optimizer } from './optimizers.ts'
 import { isState } from './state.ts'
 
 export interface StepOptions {
@@ -171,16 +171,17 @@ const withLoss = (inner: Graph, targets: Signature, of: AnyLoss, batch: number):
   return edit.commit()
 }
 
-const isNumber = (v: unknown): v is number => typeof v === 'number' && Number.isFinite(v)
+/** Numbers of the graph are float32: what rounds to 0 or to infinity there is refused here. */
+const isDecay = (v: unknown): boolean => isFloat32(v) && v >= 0 && isFloat32(2 * v) // the gradient of its square is twice that
 const checks: { readonly [K in keyof Required<StepOptions> | 'loss']: Check } = {
   loss: lossCheck,
   optimizer: [
     'an optimizer such as rmsprop({ learningRate })',
     (v) => typeof v === 'object' && v !== null && 'kind' in v && 'learningRate' in v,
   ],
-  weightDecay: ['a number of at least 0', (v) => isNumber(v) && v >= 0],
-  emaDecay: ['a number between 0 and 1', (v) => isNumber(v) && v > 0 && v < 1],
-  clipNorm: ['a positive number', (v) => isNumber(v) && v > 0],
+  weightDecay: ['a number of at least 0', isDecay],
+  emaDecay: ['a number between 0 and 1', (v) => isFloat32(v) && v > 0 && Math.fround(v) < 1],
+  clipNorm: ['a positive number', (v) => isFloat32(v) && Math.fround(v) > 0],
   accumulate: ['a positive integer', (v) => Number.isSafeInteger(v) && Number(v) >= 1],
   frozen: ['a list of globs', (v) => Array.isArray(v) && v.every((glob) => typeof glob === 'string')],
   lossScale: [
@@ -192,4 +193,5 @@ const checks: { readonly [K in keyof Required<StepOptions> | 'loss']: Check } = 
 const checkStepOptions = (options: StepOptions & { readonly loss: unknown }): void => {
   checkRecord('trainingStep()', '', options, checks)
   checkPresent('trainingStep()', options, { loss: checks.loss, optimizer: checks.optimizer })
+  checkOptimizer(options.optimizer)
 }
