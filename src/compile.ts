@@ -16,7 +16,7 @@ import {
 import type { WeightsSource } from './executable/weights.ts'
 import { modelMetadata } from './executable/metadata.ts'
 import { debugOptions, saveReproducer } from './executable/debug.ts'
-import type { Model } from './ir/model.ts'
+import { checkModel, type Model } from './ir/model.ts'
 import { EffuseError } from './ir/diagnostics.ts'
 import { initialValues } from './ir/initializers.ts'
 import { variablesOf } from './ir/graph.ts'
@@ -43,6 +43,7 @@ export const compile = async <I extends Signature, O extends Signature>(
   model: Model<I, O>,
   options: CompileOptions = {},
 ): Promise<Executable<I, O>> => {
+  checkModel('compile()', model)
   checkOptions(options)
   // Held from the call on: the other executable may be disposed of while this one is being compiled.
   const shared = handleOf(options.variables)

@@ -1,7 +1,7 @@
 /** Which files are pictures, by name. Node only. */
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { EffuseError } from '../ir/diagnostics.ts'
+import { EffuseError, showGiven } from '../ir/diagnostics.ts'
 import { fileError } from '../platform/node-file-error.ts'
 
 const extensions = /\.(jpe?g|png|webp|gif|tiff?|avif)$/i
@@ -9,9 +9,15 @@ export const extensionsHint = 'names ending in .jpg, .png, .webp, .gif, .tiff or
 
 /**
  * The pictures that paths stand for: files as they are, folders by the pictures in them (sorted, folders inside included).
- * @throws EffuseError EF501 (no such path), EF507 (a folder without pictures).
+ *
+ * @throws EffuseError EF501 (no such path), EF507 (a folder without pictures), EF403 (no list).
+ * @example
+ * for (const path of await listImages(['cat.jpg', 'flowers'])) console.log(path)
  */
 export const listImages = async (paths: readonly string[]): Promise<readonly string[]> => {
+  // A text is a list of characters, and "/" the whole disk.
+  if (!Array.isArray(paths) || paths.some((path) => typeof path !== 'string'))
+    throw new EffuseError({ code: 'EF403', message: `listImages() takes a list of paths, got ${showGiven(paths)}` })
   const all: string[] = []
   for (const path of paths) {
     if (!(await isFolder(path))) {

@@ -1,4 +1,5 @@
 /** One picture from a file, for prediction. Node only. */
+import { type Check, checkPresent, checkRecord } from '../ir/check-record.ts'
 import { readFile } from '../platform/node.ts'
 import { centreBox, wholeBox } from '../pixels/box.ts'
 import { decode } from './decode.ts'
@@ -14,18 +15,28 @@ export interface ReadImageOptions {
   readonly filter?: ResizeFilter | undefined
 }
 
+const isCount = (v: unknown): boolean => Number.isSafeInteger(v) && Number(v) > 0
+const checks: { readonly [K in keyof Required<ReadImageOptions>]: Check } = {
+  size: [
+    'a positive integer, or [height, width]',
+    (v) => isCount(v) || (Array.isArray(v) && v.length === 2 && v.every(isCount)),
+  ],
+  crop: ["'center' or 'none'", (v) => v === 'center' || v === 'none'],
+  filter: ["'triangle' or 'bilinear'", (v) => v === 'triangle' || v === 'bilinear'],
+}
+
 /**
  * A picture as the network takes it: RGB, 0 to 255, row-major [height, width, 3]. Grey pictures are repeated, transparency is dropped,
  * the camera's orientation applied. Resized with a triangle filter, which averages where it shrinks.
  *
- * @throws EffuseError EF501 (no such file), EF506 (no picture, or damaged), EF404 (sharp is not installed).
+ * @throws EffuseError EF501 (no such file), EF506 (no picture, or damaged), EF404 (sharp is not installed), EF403 (options).
  * @example
  * const { probabilities } = await net.run({ image: await readImage('cat.jpg', { size: 224 }) })
  */
-export const readImage = async (
-  path: string,
-  { size, crop = 'center', filter = 'triangle' }: ReadImageOptions,
-): Promise<Uint8Array<ArrayBuffer>> => {
+export const readImage = async (path: string, options: ReadImageOptions): Promise<Uint8Array<ArrayBuffer>> => {
+  checkRecord('readImage()', '', options, checks)
+  checkPresent('readImage()', options, { size: checks.size })
+  const { size, crop = 'center', filter = 'triangle' } = options
   const [height, width] = typeof size === 'number' ? [size, size] : size
   const picture = await decode(await readFile(path), path)
   const box =

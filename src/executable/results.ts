@@ -1,7 +1,7 @@
 /** What a run gives: handles of tensors that are still on the device. */
 import type { Backend, DeviceTensor, HostArray } from '../backends/backend.ts'
 import { dropTensor, heldTensor, holdTensor } from '../backends/common/held-tensors.ts'
-import { EffuseError } from '../ir/diagnostics.ts'
+import { EffuseError, showGiven } from '../ir/diagnostics.ts'
 import type { DType } from '../ir/types.ts'
 import type { Signature } from '../ir/value.ts'
 
@@ -80,6 +80,15 @@ export const makeResult = (name: string, tensor: DeviceTensor, backend: Backend)
 export const read = async <R extends { readonly [name: string]: Result }>(
   results: R,
 ): Promise<{ [K in keyof R]: R[K] extends Result<infer D, infer N> ? (N extends 0 ? Item<D> : Arrays[D]) : never }> => {
+  const wrong = Object.entries<unknown>(results ?? {}).find(
+    ([, result]) => typeof result !== 'object' || result === null || !('data' in result),
+  )
+  if (typeof results !== 'object' || results === null || wrong !== undefined)
+    throw new EffuseError({
+      code: 'EF402',
+      message: `read() takes results by name, got ${wrong === undefined ? showGiven(results) : `${showGiven(wrong[1])} as "${wrong[0]}"`}`,
+      hint: 'read(await net.run({ … }))',
+    })
   const entries = await Promise.all(
     Object.entries(results).map(async ([name, result]) => [
       name,

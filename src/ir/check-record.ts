@@ -5,6 +5,9 @@ import { nearest } from './parse.ts'
 /** What a value must be, in words, and whether one is it. */
 export type Check = readonly [expects: string, accepts: (value: unknown) => boolean]
 
+/** Of an option that is handed on, and checked where it is used. */
+export const unchecked: Check = ['a value', () => true]
+
 /**
  * Every entry is known and of its kind; `undefined` is as if it were not there.
  * @param what Whose options these are, `compile()`; `prefix` stands before their names in messages.

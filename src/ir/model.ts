@@ -1,5 +1,5 @@
 /** Models: declarations that build graphs. `graph()` makes one from a function on values. */
-import { Builder } from './build.ts'
+import { Builder, isValue } from './build.ts'
 import { EffuseError, showGiven } from './diagnostics.ts'
 import type { Graph, Type } from './types.ts'
 import type { Signature, TensorType, Value, Values } from './value.ts'
@@ -22,7 +22,14 @@ export interface Model<I extends Signature = Signature, O extends Signature = Si
 
 /** @throws EffuseError EF403 where JavaScript hands over what is no model. */
 export const checkModel = (what: string, model: unknown): void => {
-  if (typeof model === 'object' && model !== null && 'at' in model && typeof model.at === 'function') return
+  if (
+    typeof model === 'object' &&
+    model !== null &&
+    'inputs' in model &&
+    'at' in model &&
+    typeof model.at === 'function'
+  )
+    return
   throw new EffuseError({
     code: 'EF403',
     message: `${what} takes a model, got ${showGiven(model)}`,
@@ -47,12 +54,20 @@ export const graph = <const I extends Signature, O extends Signature>(
   body: (inputs: Values<I>, b: Builder) => O & { readonly [name: string]: Value },
 ): Model<I, O> => {
   checkInputs(name, inputs)
+  if (typeof body !== 'function')
+    throw new EffuseError({
+      code: 'EF111',
+      message: `graph "${name}" needs a function from its inputs to named outputs, got ${showGiven(body)}`,
+      hint: 'graph(name, inputs, ({ x }) => ({ y: relu(x) }))',
+    })
   const build = ({ batch }: Sizes): Graph => {
     const b = new Builder(name)
     const values = Object.fromEntries(
       Object.entries(inputs).map(([key, type]) => [key, b.input(key, typeAt(type, batch))]),
     )
-    return b.finish(body(values as Values<I>, b)) // one value per declared input, of the declared type
+    const outputs: unknown = body(values as Values<I>, b) // one value per declared input, of the declared type
+    checkOutputs(name, outputs)
+    return b.finish(outputs)
   }
   const built = new Map<number, WeakRef<Graph>>()
   const at = ({ batch }: Sizes): Graph => {
@@ -74,9 +89,15 @@ export const typeAt = (type: TensorType, batch: number): Type => ({
 })
 
 const checkInputs = (name: string, inputs: Signature): void => {
+  if (typeof name !== 'string' || name === '' || typeof inputs !== 'object' || inputs === null)
+    throw new EffuseError({
+      code: 'EF111',
+      message: `graph() takes a name, inputs and a function, got ${showGiven(name)} and ${showGiven(inputs)}`,
+      hint: "graph('net', { image: float32('batch', 224, 224, 3) }, ({ image }) => …)",
+    })
   for (const [key, type] of Object.entries(inputs)) {
-    const bad = type.shape?.find((size) => size !== 'batch' && (!Number.isSafeInteger(size) || size < 1))
-    if (type.shape === undefined || bad !== undefined) {
+    const bad = type?.shape?.find((size) => size !== 'batch' && (!Number.isSafeInteger(size) || size < 1))
+    if (type?.shape === undefined || bad !== undefined) {
       throw new EffuseError({
         code: 'EF111',
         message: `input "${key}" of ${name}: sizes must be positive integers or 'batch', got ${String(bad)}`,
@@ -84,6 +105,16 @@ const checkInputs = (name: string, inputs: Signature): void => {
       })
     }
   }
+}
+
+/** finish() checks that each is a tensor of the graph. */
+function checkOutputs(name: string, outputs: unknown): asserts outputs is { readonly [name: string]: Value } {
+  if (typeof outputs === 'object' && outputs !== null && !isValue(outputs) && Object.keys(outputs).length > 0) return
+  throw new EffuseError({
+    code: 'EF111',
+    message: `the body of ${name} must return an object of named outputs, got ${isValue(outputs) ? 'a tensor' : outputs instanceof Promise ? 'a promise' : showGiven(outputs)}`,
+    hint: 'return { y }',
+  })
 }
 
 const outputSignature = (probe: Graph): Signature =>

@@ -3,6 +3,7 @@
  * Initial values are those of the EfficientNet reference: variance scaling over fan-out.
  */
 import { builderOf, isValue, joinPath } from './build.ts'
+import { type Check, checkRecord, unchecked } from './check-record.ts'
 import { EffuseError, showGiven } from './diagnostics.ts'
 import type { ConvOptions } from './emitter.ts'
 import { mean, mul, reshape, sigmoid } from './functions.ts'
@@ -18,6 +19,7 @@ export const convInitializer: Initializer = {
   mode: 'fanOut',
   distribution: 'truncatedNormal',
 }
+/** Uniform over fan-out with scale 1/3: what the reference uses for the last layer. */
 export const denseInitializer: Initializer = {
   kind: 'varianceScaling',
   scale: 1 / 3,
@@ -56,7 +58,19 @@ export interface DenseOptions extends Named {
   readonly init?: Initializer | undefined
 }
 
-const layer = (kind: string, x: Value, name: unknown, rank: number, body: () => Value): Value => {
+// Values are checked where they are used, with the path of the layer.
+const known = (...names: readonly string[]): { readonly [name: string]: Check } =>
+  Object.fromEntries(['name', ...names].map((name) => [name, unchecked]))
+const windowOptions = ['kernel', 'strides', 'padding', 'dilations', 'bias', 'init']
+const optionsOf: { readonly [kind: string]: { readonly [name: string]: Check } } = {
+  conv2d: known('filters', ...windowOptions),
+  depthwiseConv2d: known(...windowOptions),
+  batchNorm: known('momentum', 'epsilon'),
+  dense: known('units', 'bias', 'init'),
+  squeezeExcite: known('reduced', 'activation'),
+}
+
+const layer = (kind: string, x: Value, options: Named, rank: number, body: () => Value): Value => {
   const b = isValue(x) ? builderOf(x) : null
   if (b === null) {
     throw new EffuseError({
@@ -65,6 +79,8 @@ const layer = (kind: string, x: Value, name: unknown, rank: number, body: () => 
       hint: 'layers take what graph() hands to its body, and what ops return',
     })
   }
+  checkRecord(`nn.${kind}()`, '', options, optionsOf[kind] ?? {})
+  const name: unknown = options.name
   if (typeof name !== 'string' || name === '') {
     throw new EffuseError({
       code: 'EF111',
@@ -108,9 +124,18 @@ const withBias = (x: Value, y: Value, bias: boolean | undefined): Value => {
   return b.add(y, b.variable('bias', { shape: y.shape.slice(-1), dtype: x.dtype }))
 }
 
-/** Convolution: x [N,H,W,C] -> [N,H2,W2,filters]. Variables `kernel` [KH,KW,C,F] and, where asked for, `bias` [F]. */
+/**
+ * Convolution: x [N,H,W,C] -> [N,H2,W2,filters], of x's dtype. Variables `kernel` [KH,KW,C,filters] and, where asked for, `bias` [filters].
+ * With padding 'same' H2 = ceil(H / strides), with 'valid' floor((H - (KH - 1) * dilations - 1) / strides) + 1; so for W2.
+ *
+ * @throws EffuseError EF101 (x is no image, or the window does not fit), EF102, EF111 (sizes), EF107 (the name is taken), EF403 (options).
+ * @example
+ * graph('stem', { image: float32('batch', 224, 224, 3) }, ({ image }) => ({
+ *   x: nn.conv2d(image, { name: 'stem/conv', filters: 32, kernel: 3, strides: 2 }), // [batch,112,112,32]
+ * }))
+ */
 export const conv2d = <D extends Float>(x: Image<D>, options: Conv2dOptions): Image<D> =>
-  layer('conv2d', x, options.name, 4, () => {
+  layer('conv2d', x, options, 4, () => {
     const b = builderOf(x)
     const [kh, kw] = kernelSize(x, options.kernel)
     const kernel = b.variable('kernel', {
@@ -121,9 +146,18 @@ export const conv2d = <D extends Float>(x: Image<D>, options: Conv2dOptions): Im
     return withBias(x, b.conv2d(x, kernel, convOptions(options)), options.bias)
   }) as Image<D>
 
-/** Depthwise convolution: x [N,H,W,C] -> [N,H2,W2,C]. Variables `kernel` [KH,KW,C,1] and, where asked for, `bias` [C]. */
+/**
+ * Depthwise convolution, each channel by itself: x [N,H,W,C] -> [N,H2,W2,C], sizes as in `conv2d`. Variables `kernel` [KH,KW,C,1] and, where
+ * asked for, `bias` [C].
+ *
+ * @throws EffuseError EF101 (x is no image, or the window does not fit), EF102, EF111 (sizes), EF107 (the name is taken), EF403 (options).
+ * @example
+ * graph('depthwise', { image: float32('batch', 8, 8, 3) }, ({ image }) => ({
+ *   x: nn.depthwiseConv2d(image, { name: 'depthwise', kernel: 5, bias: true }), // [batch,8,8,3]
+ * }))
+ */
 export const depthwiseConv2d = <D extends Float>(x: Image<D>, options: DepthwiseConv2dOptions): Image<D> =>
-  layer('depthwiseConv2d', x, options.name, 4, () => {
+  layer('depthwiseConv2d', x, options, 4, () => {
     const b = builderOf(x)
     const [kh, kw] = kernelSize(x, options.kernel)
     const kernel = b.variable('kernel', {
@@ -134,9 +168,16 @@ export const depthwiseConv2d = <D extends Float>(x: Image<D>, options: Depthwise
     return withBias(x, b.depthwiseConv2d(x, kernel, convOptions(options)), options.bias)
   }) as Image<D>
 
-/** Batch normalisation over the last axis. Variables `scale`, `offset` and, not trainable, `mean`, `variance` [C]. */
+/**
+ * Batch normalisation (Ioffe and Szegedy 2015) of the last axis: x [...,C] -> [...,C], by the batch's statistics in training and by the moving
+ * ones in inference. Variables float32 `scale`, `offset` and, not trainable, `mean`, `variance`, all [C].
+ *
+ * @throws EffuseError EF101 (x is no float tensor), EF102 (momentum, epsilon), EF107 (the name is taken), EF403 (options).
+ * @example
+ * graph('normed', { x: float32('batch', 8, 8, 3) }, ({ x }) => ({ y: relu(nn.batchNorm(x, { name: 'bn', momentum: 0.9 })) }))
+ */
 export const batchNorm = <D extends Float, R extends number>(x: Value<D, R>, options: BatchNormOptions): Value<D, R> =>
-  layer('batchNorm', x, options.name, x?.shape?.length, () => {
+  layer('batchNorm', x, options, x?.shape?.length, () => {
     const b = builderOf(x)
     const shape = x.shape.slice(-1)
     const scale = b.variable('scale', { shape, init: { kind: 'ones' } })
@@ -149,9 +190,15 @@ export const batchNorm = <D extends Float, R extends number>(x: Value<D, R>, opt
     })
   }) as Value<D, R>
 
-/** Fully connected: x [N,in] -> [N,units]. Variables `kernel` [in,units] and, unless refused, `bias` [units]. */
+/**
+ * Fully connected: x [N,in] -> [N,units], x times `kernel` [in,units] plus, unless refused, `bias` [units].
+ *
+ * @throws EffuseError EF101 (x is no matrix), EF111 (units), EF107 (the name is taken), EF403 (options).
+ * @example
+ * graph('classifier', { x: float32('batch', 1280) }, ({ x }) => ({ logits: nn.dense(x, { name: 'dense', units: 10 }) })) // [batch,10]
+ */
 export const dense = <D extends Float>(x: Value<D, 2>, options: DenseOptions): Value<D, 2> =>
-  layer('dense', x, options.name, 2, () => {
+  layer('dense', x, options, 2, () => {
     const b = builderOf(x)
     const kernel = b.variable('kernel', {
       shape: [x.shape[1] ?? 0, count(x, 'units', options.units)],
@@ -167,12 +214,25 @@ export interface SqueezeExciteOptions extends Named {
   /** Between them. */
   readonly activation: <D extends Float, R extends number>(x: Value<D, R>) => Value<D, R>
 }
-/** Squeeze and excite (Hu et al. 2017): x times a sigmoid gate per channel, made of the means over height and width. */
-export const squeezeExcite = <D extends Float>(
-  x: Image<D>,
-  { name, reduced, activation }: SqueezeExciteOptions,
-): Image<D> =>
-  layer('squeezeExcite', x, name, 4, () => {
+/**
+ * Squeeze and excite (Hu et al. 2017): x [N,H,W,C] times a sigmoid gate [N,1,1,C], made of the means over height and width by two convolutions
+ * with biases: variables `reduce/kernel` [1,1,C,reduced], `reduce/bias`, `expand/kernel` [1,1,reduced,C], `expand/bias`.
+ *
+ * @throws EffuseError EF101 (x is no image), EF111 (reduced), EF107 (the name is taken), EF403 (options).
+ * @example
+ * graph('gated', { x: float32('batch', 8, 8, 32) }, ({ x }) => ({
+ *   y: nn.squeezeExcite(x, { name: 'se', reduced: 8, activation: silu }), // [batch,8,8,32]
+ * }))
+ */
+export const squeezeExcite = <D extends Float>(x: Image<D>, options: SqueezeExciteOptions): Image<D> =>
+  layer('squeezeExcite', x, options, 4, () => {
+    const { reduced, activation } = options
+    if (typeof activation !== 'function')
+      throw new EffuseError({
+        code: 'EF403',
+        path: builderOf(x).path,
+        message: `${builderOf(x).path}: nn.squeezeExcite() needs the option "activation": a function such as silu`,
+      })
     const [n = 1, , , channels = 1] = x.shape
     const squeezed = reshape(mean(x, [1, 2]), [n, 1, 1, channels])
     const inner = activation(

@@ -1,5 +1,5 @@
 /** The best classes of a distribution. */
-import { EffuseError } from '../ir/diagnostics.ts'
+import { EffuseError, showGiven } from '../ir/diagnostics.ts'
 
 export interface TopEntry {
   readonly index: number
@@ -15,6 +15,12 @@ export interface TopEntry {
  * top(Float32Array.of(0.1, 0.7, 0.2), 2, ['cat', 'dog', 'owl']) // dog 0.7, owl 0.2
  */
 export const top = (probabilities: ArrayLike<number>, k = 5, labels?: readonly string[]): readonly TopEntry[] => {
+  if (!ArrayBuffer.isView(probabilities) && !Array.isArray(probabilities))
+    throw new EffuseError({
+      code: 'EF403',
+      message: `top() takes the probabilities of one picture, got ${showGiven(probabilities)}`,
+      hint: 'top(await probabilities.data(), 5)',
+    })
   if (!Number.isSafeInteger(k) || k < 1)
     throw new EffuseError({ code: 'EF403', message: `k must be a positive integer, got ${k}` })
   if (labels !== undefined && labels.length !== probabilities.length) {

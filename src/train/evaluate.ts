@@ -7,14 +7,15 @@ import { read, type Result } from '../executable/results.ts'
 import type { Variables } from '../executable/variables.ts'
 import type { WeightsSource } from '../executable/weights.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
-import type { Model } from '../ir/model.ts'
+import { type Check, checkPresent, checkRecord, unchecked } from '../ir/check-record.ts'
+import { checkModel, type Model } from '../ir/model.ts'
 import type { Signature } from '../ir/value.ts'
 import { evaluationStep } from '../passes/train/evaluation.ts'
-import { anyLoss, crossEntropy, type Loss } from '../passes/train/losses.ts'
+import { anyLoss, crossEntropy, type Loss, lossCheck } from '../passes/train/losses.ts'
 import { drawBatches } from './draw-batches.ts'
 import type { Evaluation } from './evaluation-result.ts'
 import { type Feeder, makeFeeder } from './feeder.ts'
-import type { Batch, DataSource } from './source.ts'
+import { type Batch, type DataSource, sourceCheck } from './source.ts'
 
 export interface EvaluateOptions<T extends Signature = Signature, O extends Signature = Signature>
   extends Pick<CompileOptions, 'backend' | 'amp' | 'xla' | 'seed' | 'signal'> {
@@ -28,6 +29,20 @@ export interface EvaluateOptions<T extends Signature = Signature, O extends Sign
   readonly onProgress?: ((done: number, total: number) => void) | undefined
 }
 
+const checks: { readonly [K in keyof Required<EvaluateOptions>]: Check } = {
+  data: sourceCheck,
+  loss: lossCheck,
+  // compile() says what is wrong with one.
+  variables: ["another executable's variables, or weights", () => true],
+  batch: ['a positive integer', (v) => Number.isSafeInteger(v) && Number(v) > 0],
+  onProgress: ['a function', (v) => typeof v === 'function'],
+  backend: unchecked,
+  amp: unchecked,
+  xla: unchecked,
+  seed: unchecked,
+  signal: unchecked,
+}
+
 /**
  * Top-1, top-5 and loss over all rows of a source; a last short batch is filled up with blanks that do not count.
  *
@@ -38,8 +53,12 @@ export interface EvaluateOptions<T extends Signature = Signature, O extends Sign
  */
 export const evaluate = async <I extends Signature, O extends Signature, T extends Signature>(
   model: Model<I, O>,
-  { data, variables, loss, batch = 32, onProgress, ...options }: EvaluateOptions<T, O>,
+  given: EvaluateOptions<T, O>,
 ): Promise<Evaluation> => {
+  checkModel('evaluate()', model)
+  checkRecord('evaluate()', '', given, checks)
+  checkPresent('evaluate()', given, { data: checks.data, variables: checks.variables })
+  const { data, variables, loss, batch = 32, onProgress, ...options } = given
   classesOf(model, data)
   const declared = evaluationStep(model, {
     loss: loss === undefined ? anyLoss(crossEntropy()) : anyLoss(loss), // checked against the outputs when it is declared

@@ -1,5 +1,5 @@
 /** The options of fit(): types, defaults and checks. */
-import { type Check, checkPresent, checkRecord } from '../ir/check-record.ts'
+import { type Check, checkPresent, checkRecord, unchecked } from '../ir/check-record.ts'
 import type { CompileOptions } from '../executable/options.ts'
 import type { WeightsSource } from '../executable/weights.ts'
 import type { Variables } from '../executable/variables.ts'
@@ -11,7 +11,7 @@ import type { Optimizer } from '../passes/train/optimizers.ts'
 import type { StepOptions } from '../passes/train/step.ts'
 import type { CheckpointStore } from './checkpoint-store.ts'
 import type { Stage, TrainingEvent } from './events.ts'
-import type { DataSource } from './source.ts'
+import { type DataSource, sourceCheck } from './source.ts'
 import type { StagesOptions } from './stages.ts'
 
 /** What an optimizer's schedule may depend on. */
@@ -75,17 +75,11 @@ const isCount = (v: unknown): boolean => Number.isSafeInteger(v) && Number(v) > 
 const positive: Check = ['a positive integer', isCount]
 const atLeast0: Check = ['a number of at least 0', (v) => typeof v === 'number' && v >= 0 && v < Infinity]
 const isObject = (v: unknown): v is object => typeof v === 'object' && v !== null
-const isSource = (v: unknown): boolean => {
-  if (!isObject(v) || !('batches' in v && 'classes' in v && 'length' in v)) return false
-  const { batches, classes, length } = v
-  const isNames = Array.isArray(classes) && classes.every((name) => typeof name === 'string')
-  return typeof batches === 'function' && isNames && Number.isSafeInteger(length) && Number(length) >= 0
-}
-const anything: Check = ['a value', () => true] // checked where it is used: trainingStep(), compile()
+const [, isSource] = sourceCheck
 
 const checks: { readonly [K in keyof Required<FitOptions>]: Check } = {
   data: [
-    '{ train, test? }, each with classes (names), length (an integer) and batches()',
+    `{ train, test? }, each ${sourceCheck[0]}`,
     (v) =>
       isObject(v) && 'train' in v && isSource(v.train) && (!('test' in v) || v.test === undefined || isSource(v.test)),
   ],
@@ -104,7 +98,7 @@ const checks: { readonly [K in keyof Required<FitOptions>]: Check } = {
   checkpointEvery: positive,
   keepCheckpoints: positive,
   resume: ['true or false', (v) => typeof v === 'boolean'],
-  variables: anything,
+  variables: unchecked,
   evaluateEvery: positive,
   evaluationBatch: positive,
   earlyStop: [
@@ -118,16 +112,16 @@ const checks: { readonly [K in keyof Required<FitOptions>]: Check } = {
   skippedMax: positive,
   metadata: ['an object of texts', isObject],
   onEvent: ['a function', (v) => typeof v === 'function'],
-  weightDecay: anything,
-  emaDecay: anything,
-  clipNorm: anything,
-  frozen: anything,
-  lossScale: anything,
-  backend: anything,
-  amp: anything,
-  xla: anything,
-  seed: anything,
-  signal: anything,
+  weightDecay: unchecked,
+  emaDecay: unchecked,
+  clipNorm: unchecked,
+  frozen: unchecked,
+  lossScale: unchecked,
+  backend: unchecked,
+  amp: unchecked,
+  xla: unchecked,
+  seed: unchecked,
+  signal: unchecked,
 }
 const { data, loss, optimizer, epochs, batch } = checks
 const needed = { data, loss, optimizer, epochs, batch }

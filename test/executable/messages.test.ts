@@ -1,7 +1,7 @@
 /** Messages about values that JSON cannot write, and about places in programs. */
 import { expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'
-import { float32, graph, nn } from '../../src/index.ts'
+import { evaluate, float32, graph, nn, read } from '../../src/index.ts'
 import { sideTables } from '../../src/ir/side-tables.ts'
 import { parse, parsePipeline, runPipeline } from '../../src/compiler.ts'
 import { efficientNet } from '../../src/models/efficientnet.ts'
@@ -21,6 +21,47 @@ test.each([
   await expect(compile(model, options as never)).rejects.toMatchObject({
     code: 'EF403',
     message: expect.stringContaining(message),
+  })
+})
+test.each<[string, unknown, unknown, RegExp]>([
+  ['no model', undefined, {}, /compile\(\) takes a model, got undefined/],
+  ['the graph of a model', model.at({ batch: 1 }).nodes, {}, /compile\(\) takes a model, got/],
+  ['no options', model, null, /compile\(\) takes an object of options, backend, batch, .*, got null/],
+])('compile() of %s', async (_what, what, options, message) => {
+  await expect(compile(what as never, options as never)).rejects.toMatchObject({
+    code: 'EF403',
+    message: expect.stringMatching(message),
+  })
+})
+test.each<[string, () => unknown, RegExp]>([
+  [
+    'no function',
+    () => graph('g', { x: float32(2) }, undefined as never),
+    /graph "g" needs a function .*, got undefined/,
+  ],
+  ['nothing', () => graph('g', { x: float32(2) }, () => undefined as never), /must return .*, got undefined/],
+  ['no outputs', () => graph('g', { x: float32(2) }, () => ({})), /must return .*, got \{\}/],
+  ['a promise', () => graph('g', { x: float32(2) }, (async () => ({})) as never), /must return .*, got a promise/],
+  ['one tensor', () => graph('g', { x: float32(2) }, (({ x }: never) => x) as never), /must return .*, got a tensor/],
+  ['no inputs', () => graph('g', null as never, () => ({})), /graph\(\) takes a name, inputs .*, got "g" and null/],
+  ['an input of no type', () => graph('g', { x: null } as never, () => ({})), /input "x" of g: sizes must be/],
+])('graph() of %s', (_what, make, message) => {
+  expect(make).toThrow(expect.objectContaining({ code: 'EF111', message: expect.stringMatching(message) }))
+})
+test.each([
+  [undefined, /read\(\) takes results by name, got undefined/],
+  [{ y: 3 }, /read\(\) takes results by name, got 3 as "y"/],
+])('read(%o)', async (results, message) => {
+  await expect(read(results as never)).rejects.toMatchObject({ code: 'EF402', message: expect.stringMatching(message) })
+})
+test.each<[string, unknown, RegExp]>([
+  ['no options', undefined, /evaluate\(\) takes an object of options/],
+  ['no data', { variables: 'net.safetensors' }, /evaluate\(\) needs the option "data"/],
+  ['a misspelt option', { bach: 3 }, /evaluate\(\) has no option "bach"/],
+])('evaluate() with %s', async (_what, options, message) => {
+  await expect(evaluate(model, options as never)).rejects.toMatchObject({
+    code: 'EF403',
+    message: expect.stringMatching(message),
   })
 })
 test('options of models and attributes of ops', () => {

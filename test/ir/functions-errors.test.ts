@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { graph } from '../../src/ir/model.ts'
 import * as fn from '../../src/ir/functions.ts'
+import { gradients } from '../../src/passes/autodiff/gradients.ts'
 import * as nn from '../../src/ir/nn.ts'
 import { bool, float32, int32, type Value } from '../../src/ir/value.ts'
 
@@ -141,7 +142,7 @@ describe('operands that do not fit: path, both types, place of the call, what to
     ],
     [
       'no window',
-      ({ x }) => fn.maxPool2d(fn.reshape(x, [1, 2, 3, 1]), untyped({})),
+      ({ x }) => fn.maxPool2d(fn.reshape(x, [1, 2, 3, 1]), untyped<never>({})),
       'EF102',
       /maxPool2d needs the attribute "window": two positive integers/,
       null,
@@ -155,7 +156,7 @@ describe('operands that do not fit: path, both types, place of the call, what to
     ],
     [
       'nothing for a tensor',
-      () => fn.relu(untyped(undefined)),
+      () => fn.relu(untyped<never>(undefined)),
       'EF101',
       /relu: a tensor of the graph is needed, got undefined/,
       /graph\(\) hands/,
@@ -190,6 +191,83 @@ describe('operands that do not fit: path, both types, place of the call, what to
       'EF110',
       /a value of another graph is used in c/,
       /pass them as inputs/,
+    ],
+    [
+      'an axis that is no list',
+      ({ x }) => fn.mean(x, untyped<never>(1)),
+      'EF101',
+      /a\/b: mean: the axes must be a list of integers, got 1/,
+      /\[1\]/,
+    ],
+    [
+      'a size that is no list',
+      ({ x }) => fn.reshape(x, untyped<never>(6)),
+      'EF101',
+      /reshape: the shape must be .*, got 6/,
+      /\[6\]/,
+    ],
+    [
+      'a shape that is none',
+      ({ x }) => fn.broadcastTo(x, untyped<never>(undefined)),
+      'EF101',
+      /broadcastTo: the shape must be/,
+      null,
+    ],
+    [
+      'no order',
+      ({ x }) => fn.transpose(x, untyped<never>(undefined)),
+      'EF101',
+      /transpose: the axes must be .*, got undefined/,
+      null,
+    ],
+    [
+      'no limits',
+      ({ x }) => fn.slice(x, [0, 0], untyped<never>(undefined)),
+      'EF101',
+      /slice: limits must be a list/,
+      null,
+    ],
+    [
+      'padding all around',
+      ({ x }) => fn.pad(x, untyped<never>(1), untyped<never>(1)),
+      'EF101',
+      /pad: low must be a list .*, got 1/,
+      /\[1\]/,
+    ],
+    [
+      'tensors that are no list',
+      ({ x }) => fn.concatenate(untyped<never>(x), 0),
+      'EF103',
+      /one tensor at least, got no list/,
+      /\[a, b\]/,
+    ],
+    [
+      'no options to drop by',
+      ({ x }) => fn.dropout(x, untyped<never>(undefined)),
+      'EF102',
+      /dropout needs the attribute "rate"/,
+      null,
+    ],
+    [
+      'no options of a pool',
+      ({ x }) => fn.maxPool2d(fn.reshape(x, [1, 2, 3, 1]), untyped<never>(undefined)),
+      'EF102',
+      /maxPool2d needs the attribute "window"/,
+      null,
+    ],
+    [
+      'a composite of no function',
+      ({ x }) => fn.composite('c', untyped<(v: Value) => Value>(3))(x),
+      'EF111',
+      /"c" needs a function/,
+      null,
+    ],
+    [
+      'gradients by one tensor',
+      ({ x }) => untyped(gradients(fn.mean(x), untyped<never>(x))),
+      'EF101',
+      /gradients: a scalar and a list/,
+      /\[x, w\]/,
     ],
     [
       'a composite of nothing',

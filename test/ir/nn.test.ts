@@ -313,6 +313,27 @@ describe('what layers refuse', () => {
       /"outer\/c\/kernel" is float32\[3,3,2,2\] already, now float32\[3,3,2,3\]/,
     ],
     [
+      'a misspelt option',
+      (x) => nn.conv2d(x, untyped({ ...conv, stride: 2 })),
+      'EF403',
+      undefined,
+      /nn\.conv2d\(\) has no option "stride"; it has name, filters, kernel, strides/,
+    ],
+    [
+      'no options',
+      (x) => nn.conv2d(x, untyped(undefined)),
+      'EF403',
+      undefined,
+      /nn\.conv2d\(\) takes an object of options, .*, got undefined/,
+    ],
+    [
+      'no activation',
+      (x) => nn.squeezeExcite(x, untyped({ name: 'se', reduced: 1 })),
+      'EF403',
+      'outer/se',
+      /outer\/se: .* needs the option "activation"/,
+    ],
+    [
       'no tensor',
       () => nn.conv2d(untyped([1, 2]), conv),
       'EF101',

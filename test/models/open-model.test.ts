@@ -275,6 +275,7 @@ describe("effuse's own files", () => {
 describe('top', () => {
   test('best first, ties by index, never more than there are', () => {
     expect(top(Float32Array.of(0.25, 0.5, 0.25), 5, ['a', 'b', 'c']).map((t) => t.label)).toEqual(['b', 'a', 'c'])
+    expect(() => top(3 as never)).toThrow(expect.objectContaining({ code: 'EF403' }))
     expect(() => top([1], 0)).toThrow(expect.objectContaining({ code: 'EF403' }))
     expect(() => top([1, 2], 1, ['x'])).toThrow(
       expect.objectContaining({ code: 'EF403', message: '1 labels for 2 classes' }),

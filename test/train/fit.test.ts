@@ -381,6 +381,7 @@ describe('mistakes', () => {
     ['an unknown option', { epoch: 3 }, 'EF403', /fit\(\) has no option "epoch"/],
     ['accumulate 0', { accumulate: 0 }, 'EF403', /option "accumulate" must be a positive integer, got 0/],
     ['no epochs', { epochs: undefined }, 'EF403', /fit\(\) needs the option "epochs": a positive integer/],
+    ['an optimizer that is none', { optimizer: () => 3 }, 'EF403', /"optimizer" must be an optimizer .*, got 3/],
     [
       'an early stop without test data',
       { data: { train: data.train }, earlyStop: { patience: 1 } },
@@ -465,8 +466,8 @@ describe('mistakes', () => {
       'EF701',
       /gave a batch after one of 3 rows \(batch 1 of epoch 0\)/,
     ],
-    ['a length that is none', bad({ length: Number.NaN }), 'EF403', /length \(an integer\) and batches\(\)/],
-    ['classes that are none', bad({ classes: 3 as never }), 'EF403', /classes \(names\)/],
+    ['a length that is none', bad({ length: Number.NaN }), 'EF403', /length \(a number of rows\) and batches\(\)/],
+    ['classes that are none', bad({ classes: 3 as never }), 'EF403', /classes \(a list of names\)/],
     [
       'a test set that does not end',
       {

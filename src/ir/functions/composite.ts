@@ -26,6 +26,8 @@ export const composite =
     options: CompositeOptions = {},
   ): ((...operands: A) => V) =>
   (...operands) => {
+    if (typeof body !== 'function')
+      throw new EffuseError({ code: 'EF111', message: `the composite "${name}" needs a function of its operands` })
     const [first] = operands
     if (first === undefined)
       throw new EffuseError({ code: 'EF103', message: `the composite "${name}" needs one operand at least` })

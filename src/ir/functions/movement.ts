@@ -2,7 +2,7 @@
 import { EffuseError } from '../diagnostics.ts'
 import { type DType, elements, showType } from '../types.ts'
 import type { Dim, Value } from '../value.ts'
-import { axisOf, emitterOf, misfit } from './shared.ts'
+import { axisOf, emitterOf, integers, misfit } from './shared.ts'
 
 /** The same elements in row-major order; one size may be -1 and is computed. 'batch' stands for x's first size: images keep theirs in front. */
 export const reshape = <D extends DType, const S extends readonly Dim[]>(
@@ -11,7 +11,15 @@ export const reshape = <D extends DType, const S extends readonly Dim[]>(
 ): Value<D, S['length']> => emitterOf('reshape', x).reshape(x, resolved(x, shape)) as Value<D, S['length']>
 
 const resolved = (x: Value, shape: readonly Dim[]): readonly number[] => {
-  const sizes = shape.map((size) => (size === 'batch' ? (x.shape[0] ?? 1) : size))
+  const named: readonly unknown[] = Array.isArray(shape) ? shape : []
+  const sizes = integers(
+    'reshape',
+    x,
+    'the shape',
+    named.length === 0 && !Array.isArray(shape)
+      ? shape
+      : named.map((size) => (size === 'batch' ? (x.shape[0] ?? 1) : size)),
+  )
   const open = sizes.filter((size) => size === -1).length
   if (open === 0) return sizes
   const rest = sizes.reduce((product, size) => (size === -1 ? product : product * size), 1)
@@ -32,7 +40,7 @@ export const transpose = <D extends DType, R extends number>(
 ): Value<D, R> =>
   emitterOf('transpose', x).transpose(
     x,
-    permutation.map((axis) => axisOf('transpose', x, axis)),
+    integers('transpose', x, 'the axes', permutation).map((axis) => axisOf('transpose', x, axis)),
   ) as Value<D, R>
 /** Repeats along new leading axes and along axes of size 1, as NumPy does. */
 export const broadcastTo = <D extends DType, const S extends readonly number[]>(
@@ -40,6 +48,7 @@ export const broadcastTo = <D extends DType, const S extends readonly number[]>(
   shape: S,
 ): Value<D, S['length']> => {
   const b = emitterOf('broadcastTo', x)
+  integers('broadcastTo', x, 'the shape', shape)
   if (shape.length < x.shape.length)
     throw misfit(
       x,
@@ -54,22 +63,33 @@ export const slice = <D extends DType, R extends number>(
   starts: readonly number[],
   limits: readonly number[],
   strides?: readonly number[],
-): Value<D, R> => emitterOf('slice', x).slice(x, starts, limits, strides) as Value<D, R>
+): Value<D, R> =>
+  emitterOf('slice', x).slice(
+    x,
+    integers('slice', x, 'starts', starts),
+    integers('slice', x, 'limits', limits),
+    strides === undefined ? undefined : integers('slice', x, 'strides', strides),
+  ) as Value<D, R>
 /** A number around x: low[i] before and high[i] after on axis i. */
 export const pad = <D extends DType, R extends number>(
   x: Value<D, R>,
   low: readonly number[],
   high: readonly number[],
   value = 0,
-): Value<D, R> => emitterOf('pad', x).pad(x, low, high, value) as Value<D, R>
+): Value<D, R> =>
+  emitterOf('pad', x).pad(x, integers('pad', x, 'low', low), integers('pad', x, 'high', high), value) as Value<D, R>
 /** One after another along an axis. */
 export const concatenate = <D extends DType, R extends number>(
   values: readonly [Value<D, R>, ...Value<NoInfer<D>, NoInfer<R>>[]],
   axis: number,
 ): Value<D, R> => {
-  const [first]: readonly (Value | undefined)[] = values
+  const [first]: readonly (Value | undefined)[] = Array.isArray(values) ? values : []
   if (first === undefined)
-    throw new EffuseError({ code: 'EF103', message: 'concatenate needs one tensor at least, got an empty list' })
+    throw new EffuseError({
+      code: 'EF103',
+      message: `concatenate needs one tensor at least, got ${Array.isArray(values) ? 'an empty list' : 'no list'}`,
+      hint: 'concatenate([a, b], axis)',
+    })
   for (const value of values) emitterOf('concatenate', value)
   return first.builder.concatenate(values, axisOf('concatenate', first, axis)) as Value<D, R>
 }
@@ -77,7 +97,9 @@ export const concatenate = <D extends DType, R extends number>(
 export const reverse = <D extends DType, R extends number>(x: Value<D, R>, axes: readonly number[]): Value<D, R> =>
   emitterOf('reverse', x).reverse(
     x,
-    axes.map((axis) => axisOf('reverse', x, axis)).sort((a, b) => a - b),
+    integers('reverse', x, 'the axes', axes)
+      .map((axis) => axisOf('reverse', x, axis))
+      .sort((a, b) => a - b),
   ) as Value<D, R>
 /** Slices of x along an axis, by index; indices beyond the ends are clamped. */
 export const gather = <D extends DType>(x: Value<D>, indices: Value<'int32'>, axis = 0): Value<D> => {

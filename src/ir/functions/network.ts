@@ -6,14 +6,23 @@ import type { Float } from '../types.ts'
 import type { Image, Value } from '../value.ts'
 import { axisOf, emitterOf } from './shared.ts'
 
+export interface MatmulOptions {
+  /** Default false: a is [...,M,K]. */
+  readonly transposeA?: boolean | undefined
+  /** Default false: b is [...,K,N]. */
+  readonly transposeB?: boolean | undefined
+}
 /** Matrix product over the last two axes. */
 export const matmul = <D extends Float, R extends number>(
   a: Value<D, R>,
   b: Value<NoInfer<D>, NoInfer<R>>,
-  options: { readonly transposeA?: boolean; readonly transposeB?: boolean } = {},
+  options: MatmulOptions = {},
 ): Value<D, R> => {
   emitterOf('matmul', b)
-  return emitterOf('matmul', a).matmul(a, b, options) as Value<D, R>
+  return emitterOf('matmul', a).matmul(a, b, {
+    transposeA: options.transposeA ?? false,
+    transposeB: options.transposeB ?? false,
+  }) as Value<D, R>
 }
 /** exp(x) over its sum along an axis (default: the last). */
 export const softmax = <D extends Float, R extends number>(x: Value<D, R>, axis = -1): Value<D, R> =>
@@ -31,12 +40,14 @@ export interface PoolOptions {
 }
 const pooling =
   (op: 'maxPool2d' | 'avgPool2d') =>
-  <D extends Float>(x: Image<D>, { window, strides, padding }: PoolOptions): Image<D> =>
-    emitterOf(op, x).emit1(op, [x], {
+  <D extends Float>(x: Image<D>, options: PoolOptions): Image<D> => {
+    const { window, strides, padding } = options ?? ({} as PoolOptions) // the op says what is missing
+    return emitterOf(op, x).emit1(op, [x], {
       window: pairOf(window),
       strides: pairOf(strides ?? window),
       padding: padding ?? 'valid',
     }) as Image<D>
+  }
 /** Largest element of each window of an image [N,H,W,C]. */
 export const maxPool2d: <D extends Float>(x: Image<D>, options: PoolOptions) => Image<D> = pooling('maxPool2d')
 /** Mean of each window of an image; padding does not count. */
@@ -52,12 +63,11 @@ export interface DropoutOptions {
   readonly per?: 'element' | 'sample' | undefined
 }
 /** Dropout; the identity in inference. */
-export const dropout = <D extends Float, R extends number>(
-  x: Value<D, R>,
-  { rate, per }: DropoutOptions,
-): Value<D, R> =>
-  emitterOf('dropout', x).emit1('dropout', [x], {
+export const dropout = <D extends Float, R extends number>(x: Value<D, R>, options: DropoutOptions): Value<D, R> => {
+  const { rate, per } = options ?? ({} as DropoutOptions) // the op says what is missing
+  return emitterOf('dropout', x).emit1('dropout', [x], {
     rate,
     per: per ?? 'element',
     stream: builderOf(x).stream(),
   }) as Value<D, R>
+}

@@ -1,7 +1,7 @@
 /** Reductions: over axes, or over everything. Negative axes count from the end. */
 import type { DType, Float } from '../types.ts'
 import type { Value } from '../value.ts'
-import { axisOf, emitterOf, type Reduction } from './shared.ts'
+import { axisOf, emitterOf, integers, type Reduction } from './shared.ts'
 
 // As many axes as given are gone from the rank: what the table of ranks says, and what the ops' type rules do.
 const reduction = <Accepted extends DType>(
@@ -10,8 +10,12 @@ const reduction = <Accepted extends DType>(
 ): Reduction<Accepted> =>
   ((x: Value, axes?: readonly number[]) => {
     emitterOf(op, x)
+    const given = axes === undefined ? x.shape.map((_, axis) => axis) : integers(op, x, 'the axes', axes)
     // Ascending in the IR.
-    return make(x, axes?.map((axis) => axisOf(op, x, axis)).sort((a, b) => a - b) ?? x.shape.map((_, axis) => axis))
+    return make(
+      x,
+      given.map((axis) => axisOf(op, x, axis)).sort((a, b) => a - b),
+    )
   }) as Reduction<Accepted>
 
 /** Sum over axes, or over everything. */

@@ -1,6 +1,6 @@
 /** What the functions on values have in common: their types, and mistakes told with place and shapes. */
 import { Builder, isValue } from '../build.ts'
-import { EffuseError } from '../diagnostics.ts'
+import { EffuseError, showGiven } from '../diagnostics.ts'
 import { broadcastShape, type OpEmitter } from '../emitter.ts'
 import { callSiteOf } from '../side-tables.ts'
 import type { DType, Float } from '../types.ts'
@@ -92,5 +92,16 @@ export const axisOf = (op: string, x: Value, axis: number): number => {
     x,
     `${op}: ${showType(x)} has no axis ${axis}`,
     rank === 0 ? 'a scalar has no axes' : `axes are 0 to ${rank - 1}, or -${rank} to -1 counted from the end`,
+  )
+}
+
+/** Without types, in JavaScript, a single number may come where a list is wanted. */
+export const integers = (op: string, x: Value, what: string, value: unknown): readonly number[] => {
+  emitterOf(op, x)
+  if (Array.isArray(value) && value.every((v) => Number.isSafeInteger(v))) return value
+  throw misfit(
+    x,
+    `${op}: ${what} must be a list of integers, got ${showGiven(value)}`,
+    typeof value === 'number' ? `[${value}]` : undefined,
   )
 }
