@@ -24,6 +24,8 @@ export default defineConfig({
   external: [/^#/],
   skipNodeModulesBundle: true,
   dts: true,
+  // Executables are Disposable; a project whose `lib` is es2022 has no such type, and a `reference` in a source does not reach its declaration.
+  banner: { dts: '/// <reference lib="esnext.disposable" />' },
   sourcemap: true,
   clean: true,
 })

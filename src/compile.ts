@@ -212,7 +212,14 @@ const declare = (store: Store, as: string, { name, type, init }: VariableSpec, s
     store.declare(as, type, () => hostArrayOf(type.dtype, initialValues(init, type.shape, { seed, name })))
 }
 
+/** What is missing there starts at its initial value, as slots and averages do; where all is, the variables are another model's. */
 const checkShared = (specs: ReadonlyMap<string, VariableSpec>, other: VariablesHandle): void => {
+  const names = [...specs.keys()]
+  if (names.length > 0 && !names.some((name) => other.store.has(other.nameOf(name))))
+    throw new EffuseError({
+      code: 'EF408',
+      message: `the variables given are of another model: it has none of ${names.slice(0, 3).join(', ')}${names.length > 3 ? ' …' : ''}, but ${[...other.specs.keys()].slice(0, 3).join(', ')}${other.specs.size > 3 ? ' …' : ''}`,
+    })
   const differences: string[] = []
   for (const { name, type } of specs.values()) {
     const theirs: Type | null = other.store.typeOf(other.nameOf(name))

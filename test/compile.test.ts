@@ -117,6 +117,16 @@ describe('variables', () => {
       Float32Array.of(10, 20, 10, 20, 10, 20),
     )
   })
+  test('of another model cannot be shared: none of its variables would be used', async () => {
+    using first = await compile(affine, { backend })
+    const other = graph('other', { x: float32('batch', 3) }, ({ x }, b) => ({
+      y: b.mul(x, b.variable('scale', { shape: [3] })),
+    }))
+    await expect(compile(other, { backend, variables: first.variables })).rejects.toMatchObject({
+      code: 'EF408',
+      message: 'the variables given are of another model: it has none of scale, but w, shift',
+    })
+  })
   test('of another shape cannot be shared', async () => {
     using first = await compile(affine, { backend })
     const other = graph('other', { x: float32('batch', 3) }, ({ x }, b) => ({
