@@ -38,7 +38,7 @@ export { read, type Arrays, type Item, type Result, type Results } from './execu
 export type { LoadOptions, SaveOptions, VariableInfo, Variables } from './executable/variables.ts'
 export type { WeightsSource } from './executable/weights.ts'
 export { efficientNet, variants, type EfficientNetOptions, type Variant } from './models/efficientnet.ts'
-export { openModel, type OpenedModel } from './models/open-model.ts'
+export { openModel, type OpenedModel, type OpenedWeights, type OpenModelOptions } from './models/open-model.ts'
 export { top, type TopEntry } from './models/top.ts'
 export { fromPixels, type FromPixelsOptions, type PixelSource } from './pixels/from-pixels.ts'
 export type { ResizeFilter } from './pixels/resample.ts'

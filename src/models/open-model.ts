@@ -6,10 +6,12 @@ import { readSafetensors, writeSafetensors } from '../io/safetensors.ts'
 import { recognizeWeights } from '../io/recognize.ts'
 import { type TensorEntry, toFloat32 } from '../io/tensor-entry.ts'
 import { readTorchCheckpoint } from '../io/torch-checkpoint.ts'
+import { type Check, checkRecord } from '../ir/check-record.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { variablesOf } from '../ir/graph.ts'
 import type { Model } from '../ir/model.ts'
 import { sameShape } from '../ir/types.ts'
+import type { Signature } from '../ir/value.ts'
 import {
   type EfficientNet,
   efficientNet,
@@ -33,17 +35,30 @@ export interface OpenModelOptions {
   readonly averages?: boolean | undefined
 }
 
-export interface OpenedModel {
-  readonly model: EfficientNet
+/** What a file of weights gives for a network of one's own. */
+export interface OpenedWeights<M> {
+  readonly model: M
   /** safetensors in effuse's names and layouts: for compile's `variables`, or `variables.load`. */
   readonly weights: Uint8Array
+  /** Names of the classes, in order. */
   readonly labels: readonly string[]
+}
+export interface OpenedModel extends OpenedWeights<EfficientNet> {
   /** Height and width that the model was declared for. */
   readonly resolution: number
 }
 
+interface OpenModel {
+  (source: WeightsSource, options?: OpenModelOptions & { readonly model?: undefined }): Promise<OpenedModel>
+  <I extends Signature, O extends Signature>(
+    source: WeightsSource,
+    options: OpenModelOptions & { readonly model: Model<I, O> },
+  ): Promise<OpenedWeights<Model<I, O>>>
+}
+
 /**
  * Reads a file of weights and declares the model that they belong to: variant, classes, padding, epsilon and normalisation included.
+ * Files do not hold networks of one's own: those come as the option `model`, and what only training needs of a checkpoint is left out.
  *
  * @param source safetensors (effuse's, timm's, torchvision's) or a PyTorch .pth; see WeightsSource.
  * @throws EffuseError EF501 (file), EF502 (no weights), EF503, EF504 (corrupt), EF505 (no EfficientNet, or not known which), EF403 (options).
@@ -51,14 +66,42 @@ export interface OpenedModel {
  * const { model, weights, labels, resolution } = await openModel('tf_efficientnet_b0.safetensors')
  * const net = await compile(model, { variables: weights })
  */
-export const openModel = async (source: WeightsSource, options: OpenModelOptions = {}): Promise<OpenedModel> => {
+export const openModel = (async (
+  source: WeightsSource,
+  options: OpenModelOptions & { readonly model?: Model | undefined } = {},
+): Promise<OpenedModel | OpenedWeights<Model>> => {
+  checkRecord('openModel()', '', options, checks)
   const bytes = await readSource(source)
   const fileName = sourceName(source)
   const { tensors, metadata } = readTensors(bytes, fileName)
+  if (options.model !== undefined) return openWith(options.model, bytes, tensors, metadata, options)
   const own = metadata.get('effuse.model')
   if (own !== undefined) return openOwn(bytes, tensors, metadata, own, options)
   const config = typeof source === 'string' ? await configBeside(source) : null
   return openForeign(tensors, { format: options.format, fileName, config }, options)
+}) as OpenModel // `model` decides what comes out
+
+const checks: { readonly [K in keyof Required<OpenModelOptions> | 'model']: Check } = {
+  format: ['a name such as timm', (v) => typeof v === 'string'], // conventionsOf() knows which there are
+  labels: ['a list of names', (v) => Array.isArray(v) && v.every((name) => typeof name === 'string')],
+  averages: ['true or false', (v) => typeof v === 'boolean'],
+  model: ['a model that graph() returned', (v) => typeof v === 'object' && v !== null && 'at' in v],
+}
+
+/** Whether they fit the model is seen where they are loaded. */
+const openWith = (
+  model: Model,
+  bytes: Uint8Array,
+  tensors: ReadonlyMap<string, TensorEntry>,
+  metadata: ReadonlyMap<string, string>,
+  options: OpenModelOptions,
+): OpenedWeights<Model> => {
+  const training = metadata.get('effuse.training')
+  return {
+    model,
+    weights: training === undefined ? bytes : weightsOfRun(tensors, metadata, model, training, options.averages),
+    labels: options.labels ?? parseLabels(metadata.get('effuse.labels')) ?? [],
+  }
 }
 
 const readTensors = (
@@ -173,7 +216,7 @@ const openForeign = (
           .map((n) => `"${n}"`)
           .join(', ') || '(none)'
       }`,
-      hint: 'names of timm, torchvision and EfficientNet-PyTorch are known; load others with variables.load() after renaming',
+      hint: 'names of timm, torchvision and EfficientNet-PyTorch are known; a network of your own: openModel(file, { model })',
     })
   }
   const entries = converted(stripped, family)

@@ -1,6 +1,7 @@
 /**
  * The declarations as they are published, in a project with strict settings and nothing else installed: they are checked
- * too, not skipped. `effuse/testing` is left out: its generators are those of fast-check. */
+ * too, not skipped. `effuse/testing` is left out: its generators are those of fast-check.
+ */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'

@@ -12,10 +12,19 @@ import { listImages } from '../../src/data/picture-files.ts'
 import { readImage } from '../../src/data/read-image.ts'
 import { readSafetensors, writeSafetensors } from '../../src/io/safetensors.ts'
 import { type TensorEntry, tensorEntry, toFloat32 } from '../../src/io/tensor-entry.ts'
+import { reshape } from '../../src/ir/functions.ts'
 import { interpret } from '../../src/ir/interpret.ts'
+import { graph } from '../../src/ir/model.ts'
+import * as nn from '../../src/ir/nn.ts'
+import { float32 } from '../../src/ir/value.ts'
 import { efficientNet } from '../../src/models/efficientnet.ts'
 import { openModel } from '../../src/models/open-model.ts'
 import { top } from '../../src/models/top.ts'
+import { crossEntropy } from '../../src/passes/train/losses.ts'
+import { sgd } from '../../src/passes/train/optimizers.ts'
+import { memoryStore } from '../../src/train/checkpoint-store.ts'
+import { fit } from '../../src/train/fit.ts'
+import { classes, pictures } from '../train/small-data.ts'
 import { goldenHash } from '../support/golden-weights.ts'
 
 const golden = <T>(name: string): T =>
@@ -269,6 +278,51 @@ describe("effuse's own files", () => {
     ['EF502', 'a picture', fileURLToPath(new URL('../goldens/photos/chelsea.png', import.meta.url))],
   ])('%s: %s', async (code, _name, path) => {
     await expect(openModel(path)).rejects.toMatchObject({ code })
+  })
+})
+
+describe("networks of one's own", () => {
+  const net = graph('own', { image: float32('batch', 8, 8, 1) }, ({ image }) => ({
+    logits: nn.dense(reshape(image, ['batch', -1]), { name: 'dense', units: 3 }),
+  }))
+  const trained = async (emaDecay?: number) => {
+    const checkpoints = memoryStore()
+    using run = await fit(net, {
+      ...{ data: { train: pictures(6) }, loss: crossEntropy(), optimizer: sgd({ learningRate: 1e-5 }), epochs: 1 },
+      ...{ batch: 3, emaDecay, checkpoints, backend: 'reference' },
+    })
+    const kernel = (prefix: string) => run.variables.get(`${prefix}dense/kernel`)
+    const bytes = await checkpoints.read('step-00000002.safetensors')
+    return { bytes, raw: await kernel(''), averaged: emaDecay === undefined ? null : await kernel('ema/') }
+  }
+  const kernelOf = async (weights: Uint8Array) => {
+    using again = await compile(net, { variables: weights, backend: 'reference' })
+    return await again.variables.get('dense/kernel')
+  }
+  test('a checkpoint opens with its network, without what only training needs', async () => {
+    const { bytes, raw } = await trained()
+    const { model, weights, labels } = await openModel(bytes, { model: net })
+    expect(model).toBe(net)
+    expect(labels).toEqual(classes)
+    expect(await kernelOf(weights)).toEqual(raw)
+  })
+  test('by the averages, or as they are', async () => {
+    const { bytes, raw, averaged } = await trained(0.5)
+    const opened = async (averages: boolean) => kernelOf((await openModel(bytes, { model: net, averages })).weights)
+    expect(await opened(true)).toEqual(averaged)
+    expect(await opened(false)).toEqual(raw)
+    expect(averaged).not.toEqual(raw)
+  })
+  test('saved weights too; without the network the error says how', async () => {
+    using first = await compile(net, { backend: 'reference' })
+    const saved = await first.variables.save()
+    const { weights } = await openModel(saved, { model: net })
+    expect(await kernelOf(weights)).toEqual(await first.variables.get('dense/kernel'))
+    await expect(openModel(saved)).rejects.toMatchObject({
+      code: 'EF505',
+      hint: expect.stringContaining('openModel(file, { model })'),
+    })
+    await expect(openModel(saved, { modle: net } as never)).rejects.toMatchObject({ code: 'EF403' })
   })
 })
 
