@@ -1,5 +1,6 @@
 /** Clipping by global norm: all gradients are scaled by min(1, longest / norm), the norm being that of all of them together. */
 import { Edit } from '../../ir/edit.ts'
+import type { Value } from '../../ir/value.ts'
 import { definePass, type GraphPass } from '../pass.ts'
 import { gradientsIn, mapGradients, withOutputs } from './gradient-outputs.ts'
 
@@ -15,16 +16,8 @@ export const clip = (longest: number): GraphPass =>
       const [first] = gradientsIn(graph)
       if (first === undefined) return graph
       const b = edit.emitter(first.variable, 'clip')
-      const squares = gradientsIn(graph).map(({ gradient }) => {
-        const g = edit.value(gradient, b)
-        return b.reduceSum(
-          b.mul(g, g),
-          g.shape.map((_, axis) => axis),
-        )
-      })
-      const norm = b.sqrt(squares.reduce((sum, square) => b.add(sum, square)))
-      // norm 0 gives infinity, and the minimum is 1.
-      const factor = b.minimum(b.div(longest, norm), 1)
+      const gradients = gradientsIn(graph).map(({ gradient }) => edit.value(gradient, b))
+      const factor = b.minimum(shareOf(longest, gradients), 1)
       edit.setOutputs(
         withOutputs(
           graph,
@@ -34,3 +27,27 @@ export const clip = (longest: number): GraphPass =>
       return edit.commit()
     },
   })
+
+/** What gradients are shrunk by before they are squared where squares overflow; of a norm so large the squares do not underflow then. */
+const shrinking = 2 ** -80
+
+/** longest / norm. Norm 0 gives infinity. */
+const shareOf = (longest: number, gradients: readonly Value[]): Value => {
+  const normOf = (scale: number): Value => {
+    const squares = gradients.map((gradient) => {
+      const b = gradient.builder
+      const g = scale === 1 ? gradient : b.mul(gradient, scale)
+      return b.reduceSum(
+        b.mul(g, g),
+        g.shape.map((_, axis) => axis),
+      )
+    })
+    const sum = squares.reduce((total, square) => total.builder.add(total, square))
+    return sum.builder.sqrt(sum)
+  }
+  const norm = normOf(1)
+  const b = norm.builder
+  // Clipping is for gradients that explode: from about 1e19 their squares are beyond float32, though they themselves are not.
+  const exploded = b.div(longest * shrinking, normOf(shrinking))
+  return b.select(b.unary('isFinite', norm), b.div(longest, norm), exploded)
+}
