@@ -29,7 +29,9 @@ export type FusionClass =
   | 'opaque'
 
 /** Mixed-precision class of a port class; names as in TensorFlow, `wide` is effuse's: half in and out, float32 accumulation inside. */
-export type AmpClass = 'allow' | 'deny' | 'infer' | 'clear' | 'wide'
+export const ampClasses = ['allow', 'deny', 'infer', 'clear', 'wide'] as const
+export type AmpClass = (typeof ampClasses)[number]
+
 /** Ports that share one float type. Ports named in no class keep their type. */
 export interface PortClass {
   readonly class: AmpClass
@@ -118,8 +120,8 @@ export interface OpDef<K extends OpName> {
   ) => Tuple<Type, OpOut<K>> | string
   /** Reference semantics in float64, written to be read. The interpreter rounds the result to the node's dtype. One array per output. */
   readonly evalRef: (args: EvalArgs<K>) => Tuple<Float64Array, OpOut<K>>
-  /** Vector-Jacobian product; 'zero' where the result is piecewise constant or not real-valued; 'none' where the op cannot be differentiated (model form, regions). */
-  readonly vjp: Vjp<K> | 'zero' | 'none'
+  /** Vector-Jacobian product; 'zero' where the result is piecewise constant or not real-valued; 'by its body' of a composite; 'none' where the op cannot be differentiated (model form, fused regions). */
+  readonly vjp: Vjp<K> | 'zero' | 'by its body' | 'none'
   /** The op in terms of others, for composites (required there) and where a backend lacks the primitive. */
   readonly decompose?: (args: DecomposeArgs<K>) => Tuple<Value, OpOut<K>>
   readonly amp: readonly PortClass[]
@@ -155,6 +157,7 @@ export interface AnyOpDef {
         b: OpEmitter
       }) => readonly (Value | null)[])
     | 'zero'
+    | 'by its body'
     | 'none'
   readonly decompose?: (args: {
     inputs: readonly Value[]

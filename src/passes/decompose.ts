@@ -1,6 +1,7 @@
 /** Replaces composites by their decompositions, until none is left that the backend wants gone. */
 import { Edit, passError } from '../ir/edit.ts'
 import { liveOrder } from '../ir/graph.ts'
+import type { AmpClass } from '../ir/op-def.ts'
 import { opDef } from '../ir/ops/index.ts'
 import type { OpName } from '../ir/signatures.ts'
 import { elements, type Graph, type Node } from '../ir/types.ts'
@@ -30,15 +31,35 @@ export const decompose = (wanted: (node: Node) => boolean): GraphPass =>
     },
   })
 
-/** The same for these ops, with `above` only where a result has more elements; its text form names them, so that it can be replayed. */
+/** Which nodes of the named ops; without options all of them. */
+export interface DecomposeOptions {
+  /** Only where a result has more elements. */
+  readonly above?: number | undefined
+  /** Of users' composites only those of these classes for mixed precision. */
+  readonly classes?: readonly AmpClass[] | undefined
+  /** Names of users' composites that stay. */
+  readonly except?: readonly string[] | undefined
+}
+
+/** The same for these ops; its text form names them, so that it can be replayed. */
 export const decomposeOps = (
   ops: readonly OpName[],
-  { above = 0 }: { readonly above?: number | undefined } = {},
+  { above = 0, classes, except = [] }: DecomposeOptions = {},
 ): GraphPass => {
-  const wanted = new Set(ops)
+  const named = new Set(ops)
   const isLarge = ({ types }: Node): boolean => types.some(({ shape }) => elements(shape) > above)
-  const pass = decompose((node) => wanted.has(node.op) && isLarge(node))
-  return definePass({ ...pass, options: above === 0 ? { ops } : { ops, above } })
+  const isSpared = (node: Node): boolean =>
+    node.op === 'composite' && (classes?.includes(node.attrs.amp) === false || except.includes(node.attrs.name))
+  const pass = decompose((node) => named.has(node.op) && isLarge(node) && !isSpared(node))
+  return definePass({
+    ...pass,
+    options: {
+      ops,
+      ...(above === 0 ? {} : { above }),
+      ...(classes === undefined ? {} : { classes }),
+      ...(except.length === 0 ? {} : { except }),
+    },
+  })
 }
 
 const decomposeOnce = (graph: Graph, wanted: (node: Node) => boolean, report: (op: string) => void): Graph => {

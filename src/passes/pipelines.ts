@@ -20,6 +20,7 @@ import { foldBatchNorm } from './fold-batch-norm.ts'
 import { foldConstants } from './fold-constants.ts'
 import { hoistPrepare } from './hoist-prepare.ts'
 import { amp } from './mixed-precision/amp.ts'
+import { silentComposites } from './mixed-precision/classes.ts'
 import type { AmpSettings } from './mixed-precision/options.ts'
 import { simplify } from './simplify/index.ts'
 import { toInference } from './to-inference.ts'
@@ -86,7 +87,8 @@ export const trainingPipeline = (
   const scale = lossScale !== 'auto' ? lossScale : precision?.dtype === 'float16' ? 'dynamic' : 'none'
   return pipeline([
     toTraining({ frozen }), //                first: nothing below knows model-form ops
-    decomposeOps(['composite']), //           users' ops by their bodies, which differentiate
+    // Users' ops by their bodies, apart from those of which something is said that mixed precision must hear.
+    decomposeOps(['composite'], precision === null ? {} : silentComposites(precision)),
     ...(simplified ? [simplify, foldConstants, cse, dce] : []), // fewer nodes to differentiate
     scaleLoss(scale),
     differentiate({ loss: 'scaledLoss', frozen }),

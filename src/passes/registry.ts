@@ -1,5 +1,6 @@
 /** Passes by name, for the command line, tests and reproducers; and pipelines from their text form. */
 import { EffuseError } from '../ir/diagnostics.ts'
+import { ampClasses, type AmpClass } from '../ir/op-def.ts'
 import { nearest } from '../ir/parse.ts'
 import { isOpName, opDef, opNames } from '../ir/ops/index.ts'
 import { differentiate } from './autodiff/differentiate.ts'
@@ -51,11 +52,21 @@ export const passFactories: readonly PassFactory[] = [
     options: {
       ops: 'names of ops, a list; without it all composites',
       above: 'a number; only ops with a result of more elements',
+      classes: "classes for mixed precision, a list; of users' composites only those",
+      except: "names of users' composites that stay, a list",
     },
     make: (options) => {
       const ops = optionOf('decompose', 'ops', options['ops'], 'a list of names', isNames)
       const above = optionOf('decompose', 'above', options['above'], 'a number', isNumber)
-      if (ops === undefined && above === undefined) return decompose((n) => opDef(n.op).level === 'composite')
+      const classes = optionOf(
+        'decompose',
+        'classes',
+        options['classes'],
+        `a list of ${ampClasses.join(', ')}`,
+        isAmpClasses,
+      )
+      const except = optionOf('decompose', 'except', options['except'], 'a list of names', isNames)
+      if (Object.keys(options).length === 0) return decompose((n) => opDef(n.op).level === 'composite')
       const chosen = ops ?? opNames.filter((op) => opDef(op).level === 'composite')
       const unknown = chosen.find((op) => !isOpName(op))
       if (unknown !== undefined)
@@ -64,10 +75,13 @@ export const passFactories: readonly PassFactory[] = [
           message: `pass decompose: there is no op "${unknown}"`,
           hint: `did you mean ${nearest(unknown, opNames)}?`,
         })
-      return decomposeOps(chosen.filter(isOpName), { above })
+      return decomposeOps(chosen.filter(isOpName), { above, classes, except })
     },
   },
 ]
+
+const isAmpClasses = (value: unknown): value is readonly AmpClass[] =>
+  isNames(value) && value.every((name) => ampClasses.some((known) => known === name))
 
 const globsOf = (pass: string, value: unknown): readonly string[] | undefined =>
   optionOf(pass, 'frozen', value, 'a list of globs', isNames)

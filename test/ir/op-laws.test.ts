@@ -127,7 +127,7 @@ describe('no op is left out', () => {
     ema: updates,
     lossScaleUpdate: updates,
     fusion: 'made after gradients are taken',
-    composite: 'differentiated by its body, which the training pipeline puts in its place',
+    composite: 'differentiated by its body: test/passes/composite-gradients.test.ts',
   }
   test('every op has a gradient check, or a reason why not', () => {
     const checked = [...differentiable, ...flat].map(({ op }) => op)

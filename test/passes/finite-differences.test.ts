@@ -12,6 +12,7 @@ import { isFloat, type Graph, type Ref } from '../../src/ir/types.ts'
 import type { Value } from '../../src/ir/value.ts'
 import { efficientNet } from '../../src/models/efficientnet.ts'
 import { gradientPrefix } from '../../src/passes/autodiff/differentiate.ts'
+import { targetIn } from '../../src/passes/autodiff/differentiate.ts'
 import { reverse } from '../../src/passes/autodiff/reverse.ts'
 import { parsePipeline } from '../../src/passes/registry.ts'
 import { runPipeline } from '../../src/passes/runner.ts'
@@ -136,12 +137,8 @@ describe('random graphs', () => {
     const sources = liveOrder(forward).flatMap((n) => (n.op === 'input' || n.op === 'variable' ? [n] : []))
     const again = new Edit(forward, 'gradients')
     const loss = (forward.outputs.at(-1) as { readonly value: Ref }).value // added above
-    const target = {
-      nodes: liveOrder(forward),
-      emitterFor: (n: (typeof forward.nodes)[number] & object) => again.emitter(n, 'grad'),
-    }
     const gradients = reverse(
-      target,
+      targetIn(again),
       loss,
       sources.map(({ id }) => ({ id, port: 0 })),
     )

@@ -7,8 +7,9 @@ import { Edit } from '../../ir/edit.ts'
 import { globFilter } from '../../ir/glob.ts'
 import { liveOrder, variablesOf } from '../../ir/graph.ts'
 import type { Graph } from '../../ir/types.ts'
+import { editRegion } from '../edit-region.ts'
 import { definePass, type GraphPass } from '../pass.ts'
-import { reverse } from './reverse.ts'
+import { type GradientTarget, reverse } from './reverse.ts'
 
 export interface DifferentiateOptions {
   /** Name of the scalar output; default 'loss'. */
@@ -49,7 +50,7 @@ const withGradients = (graph: Graph, { loss = 'loss', frozen = [] }: Differentia
   const variables = variablesOf(graph).filter(({ attrs }) => attrs.trainable && !isFrozen(attrs.name))
   const edit = new Edit(graph, 'differentiate')
   const gradients = reverse(
-    { nodes: liveOrder(graph), emitterFor: (node) => edit.emitter(node, `grad(${node.path})`) },
+    targetIn(edit),
     scalar.value,
     variables.map(({ id }) => ({ id, port: 0 })),
   )
@@ -62,3 +63,10 @@ const withGradients = (graph: Graph, { loss = 'loss', frozen = [] }: Differentia
   ])
   return edit.commit()
 }
+
+/** Gradients of what the edited graph has, added to it. */
+export const targetIn = (edit: Edit): GradientTarget => ({
+  nodes: liveOrder(edit.base),
+  emitterFor: (node) => edit.emitter(node, `grad(${node.path})`),
+  region: (...of) => editRegion(edit, ...of),
+})

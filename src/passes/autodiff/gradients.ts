@@ -22,7 +22,15 @@ export const gradients = <const V extends readonly Value<Float>[]>(
 ): { readonly [K in keyof V]: V[K] extends Value<infer D extends DType, infer R> ? Value<D, R> : never } => {
   checkArguments(scalar, values)
   const b = builderOf(scalar)
-  const found = reverse({ nodes: b.nodes, emitterFor: (node) => b.emitterAt(`grad(${node.path})`) }, scalar, values)
+  const found = reverse(
+    {
+      nodes: b.nodes,
+      emitterFor: (node) => b.emitterAt(`grad(${node.path})`),
+      region: (...of) => b.region(...of),
+    },
+    scalar,
+    values,
+  )
   return found.map((g) => makeValue(b, g, g)) as ReturnType<typeof gradients<V>> // one per value, of its type: the ops' gradients are
 }
 

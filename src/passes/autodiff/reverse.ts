@@ -2,11 +2,12 @@
  * Reverse-mode differentiation: a walk over the graph from a scalar back to the wanted values. The mathematics is in the ops (their `vjp`);
  * here gradients are only carried and summed, keyed by (id, port). Nodes that the wanted values do not reach are never visited.
  */
+import type { Builder } from '../../ir/build.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import type { OpEmitter } from '../../ir/emitter.ts'
-import { liveOrder, refKey } from '../../ir/graph.ts'
+import { refKey } from '../../ir/graph.ts'
 import { opDef } from '../../ir/ops/index.ts'
-import { isFloat, type Node, type Ref, showType, type Type } from '../../ir/types.ts'
+import { type Graph, isFloat, type Node, type Ref, showType, type Type } from '../../ir/types.ts'
 import { makeValue, type Value } from '../../ir/value.ts'
 
 /** Where gradients are written: an edit of a graph, or a graph being built. */
@@ -15,15 +16,17 @@ export interface GradientTarget {
   readonly nodes: readonly Node[]
   /** Emits at the path `grad(path of node)`, on behalf of the node. */
   emitterFor(node: Node): OpEmitter
+  /** The body of a composite that stands there. */
+  region(name: string, operands: readonly Type[], body: RegionBody): Graph
 }
+type RegionBody = (operands: readonly Value[], b: Builder) => readonly Value[]
 
 /**
  * Gradients of a scalar by values, in the order of `wanted`; zeros where it does not depend on one.
  * @throws EffuseError EF101 (not a float scalar), EF303 (an op on the way cannot be differentiated).
  */
 export const reverse = (target: GradientTarget, scalar: Ref, wanted: readonly Ref[]): readonly Value[] => {
-  const nodes = new Map<number, Node>(target.nodes.map((n) => [n.id, n]))
-  const gradients = new Gradients()
+  const nodes = new Map(target.nodes.map((n) => [n.id, n]))
   const root = nodes.get(scalar.id)
   const type = root?.types[scalar.port]
   if (root === undefined || type === undefined || type.shape.length > 0 || !isFloat(type.dtype)) {
@@ -34,18 +37,28 @@ export const reverse = (target: GradientTarget, scalar: Ref, wanted: readonly Re
       hint: 'reduce it first: mean(loss)',
     })
   }
-  const walk: Walk = {
-    target,
-    nodes,
-    reaches: dependents(target.nodes, new Set(wanted.map(({ id }) => id))),
-    gradients,
+  return pulledBack(target, [{ ref: scalar, gradient: target.emitterFor(root).splat(1, type) }], wanted)
+}
+
+/** Gradients of the wanted values, where those of some results are known. */
+const pulledBack = (
+  target: GradientTarget,
+  known: readonly { readonly ref: Ref; readonly gradient: Value }[],
+  wanted: readonly Ref[],
+): readonly Value[] => {
+  const nodes = new Map(target.nodes.map((n) => [n.id, n]))
+  const reaches = dependents(target.nodes, wanted)
+  const gradients = new Gradients()
+  for (const { ref, gradient } of known) gradients.add(ref, gradient)
+  for (const node of target.nodes.toReversed()) {
+    const outGrads = node.types.map((_, port) => gradients.at({ id: node.id, port }))
+    if (outGrads.every((g) => g === null) || !node.inputs.some((input) => reaches.has(input.id))) continue
+    backward(target, node, outGrads, nodes, reaches, gradients)
   }
-  gradients.add(scalar, target.emitterFor(root).splat(1, type))
-  walkBack(walk, target.nodes)
   return wanted.map((ref) => {
     const of = nodes.get(ref.id)
-    const known = gradients.at(ref)
-    if (known !== null) return known
+    const found = gradients.at(ref)
+    if (found !== null) return found
     const wantedType = of?.types[ref.port]
     if (of === undefined || wantedType === undefined)
       throw new EffuseError({
@@ -56,34 +69,26 @@ export const reverse = (target: GradientTarget, scalar: Ref, wanted: readonly Re
   })
 }
 
-interface Walk {
-  readonly target: GradientTarget
-  /** By id; the opened bodies of composites join. */
-  readonly nodes: Map<number, Node>
-  /** The wanted nodes and all that depend on them. */
-  readonly reaches: Set<number>
-  readonly gradients: Gradients
-}
-
-/** @param nodes Operands before users. */
-const walkBack = (walk: Walk, nodes: readonly Node[]): void => {
-  for (const node of nodes.toReversed()) {
-    const outGrads = node.types.map((_, port) => walk.gradients.at({ id: node.id, port }))
-    if (outGrads.every((g) => g === null) || !node.inputs.some((input) => walk.reaches.has(input.id))) continue
-    if (node.op === 'composite') throughBody(walk, node, outGrads)
-    else backward(walk, node, outGrads)
-  }
-}
-
 /** The gradients of one node's operands, added to what they have. */
 const backward = (
-  { target, nodes, reaches, gradients }: Walk,
+  target: GradientTarget,
   node: Node,
   outGrads: readonly (Value | null)[],
+  nodes: ReadonlyMap<number, Node>,
+  reaches: ReadonlySet<number>,
+  gradients: Gradients,
 ): void => {
+  const b = target.emitterFor(node)
+  const valueAt = (ref: Ref): Value => makeValue(b, ref, nodes.get(ref.id)?.types[ref.port] as Type) // operands come from the same graph
+  const given = outGrads.map((g) => (g === null ? null : makeValue(b, g, g)))
+  if (node.op === 'composite') {
+    for (const { input, gradient } of throughBody(target, node, node.inputs.map(valueAt), given, reaches, b))
+      gradients.add(input, gradient)
+    return
+  }
   const { vjp } = opDef(node.op)
   if (vjp === 'zero') return
-  if (vjp === 'none') {
+  if (vjp === 'none' || vjp === 'by its body') {
     throw new EffuseError({
       code: 'EF303',
       path: node.path,
@@ -91,10 +96,8 @@ const backward = (
       hint: hintFor(node),
     })
   }
-  const b = target.emitterFor(node)
-  const valueAt = (ref: Ref): Value => makeValue(b, ref, nodes.get(ref.id)?.types[ref.port] as Type) // operands come from the same graph
   const parts = vjp({
-    outGrads: outGrads.map((g) => (g === null ? null : makeValue(b, g, g))),
+    outGrads: given,
     inputs: node.inputs.map(valueAt),
     outputs: node.types.map((type, port) => makeValue(b, { id: node.id, port }, type)),
     attrs: node.attrs,
@@ -113,27 +116,36 @@ const hintFor = ({ op }: Node): string | undefined =>
       ? undefined
       : 'decompose it first'
 
-/** A user's op is differentiated by its body, which is computed once more for what its gradient needs. */
-const throughBody = (walk: Walk, node: Node<'composite'>, outGrads: readonly (Value | null)[]): void => {
-  const b = walk.target.emitterFor(node)
-  const { body } = node.attrs
-  const values = new Map<number, readonly Ref[]>(body.inputs.map((id, k) => [id, [node.inputs[k] as Ref]])) // C1: as many
-  const valueAt = ({ id, port }: Ref): Ref => values.get(id)?.[port] as Ref // operands come before users
-  const opened = liveOrder(body).flatMap((inner): readonly Node[] => {
-    if (inner.op === 'input') return []
-    const inputs = inner.inputs.map(valueAt)
-    const results = b.emit(inner.op, inputs, inner.attrs, inner.types)
-    values.set(inner.id, results)
-    const [first] = results
-    return first === undefined ? [] : [{ ...inner, id: first.id, inputs, path: node.path }]
+/** The composite that is the gradient of one of this name. */
+export const gradientName = (name: string): string => `grad(${name})`
+
+/**
+ * The gradients of a user's composite are a composite too: of its class for mixed precision, its body computes the original one anew and
+ * goes back through it. So what its author said of it holds for its gradients, and nothing in between is kept until then.
+ */
+const throughBody = (
+  target: GradientTarget,
+  node: Node<'composite'>,
+  operands: readonly Value[],
+  outGrads: readonly (Value | null)[],
+  reaches: ReadonlySet<number>,
+  b: OpEmitter,
+): readonly { readonly input: Ref; readonly gradient: Value }[] => {
+  const { name, body, amp, tolerance } = node.attrs
+  const wanted = operands.flatMap((x, i) => (isFloat(x.dtype) && reaches.has(x.id) ? [i] : []))
+  const given = outGrads.flatMap((gradient, port) => (gradient === null ? [] : [{ gradient, port }]))
+  const inputs = [...operands, ...given.map(({ gradient }) => gradient)]
+  const types = inputs.map(({ dtype, shape }): Type => ({ dtype, shape }))
+  const backwards = target.region(body.name, types, (values, inner) => {
+    const results = inner.inline(body, values.slice(0, operands.length))
+    return pulledBack(
+      { nodes: inner.nodes, emitterFor: () => inner, region: (...of) => inner.region(...of) },
+      given.map(({ port }, i) => ({ ref: results[port] as Value, gradient: values[operands.length + i] as Value })), // in the order of `types`
+      wanted.map((i) => values[i] as Value),
+    )
   })
-  for (const inner of opened) walk.nodes.set(inner.id, inner)
-  for (const id of dependents(opened, walk.reaches)) walk.reaches.add(id)
-  body.outputs.forEach(({ value }, port) => {
-    const g = outGrads[port]
-    if (g !== null && g !== undefined) walk.gradients.add(valueAt(value), g)
-  })
-  walkBack(walk, opened)
+  const made = b.emit('composite', inputs, { name: gradientName(name), body: backwards, amp, tolerance })
+  return wanted.map((i, at) => ({ input: operands[i] as Value, gradient: made[at] as Value })) // a result for each wanted operand
 }
 
 /** Sums what flows into a value, in the order in which it comes. */
@@ -148,9 +160,9 @@ class Gradients {
   }
 }
 
-/** Some nodes and all that depend on them. */
-const dependents = (nodes: readonly Node[], on: ReadonlySet<number>): Set<number> => {
-  const found = new Set(on)
+/** The wanted nodes and all that depend on them. */
+const dependents = (nodes: readonly Node[], wanted: readonly Ref[]): ReadonlySet<number> => {
+  const found = new Set<number>(wanted.map((ref) => ref.id))
   for (const node of nodes) if (node.inputs.some((input) => found.has(input.id))) found.add(node.id)
   return found
 }

@@ -10,6 +10,7 @@ import type { TargetInfo } from '../../ir/target.ts'
 import type { Graph, Node } from '../../ir/types.ts'
 import { definePass, planNames, type PlansPass } from '../pass.ts'
 import { mapPlans } from '../runner.ts'
+import { nameInLists } from './classes.ts'
 import { minimumCut } from './min-cut.ts'
 import {
   ampFault,
@@ -82,7 +83,7 @@ const decide = (
 /** Names and globs that mean nothing in any plan are mistakes: a misspelt `keep` would leave a layer in half without a word. */
 const checkNames = (graphs: readonly Graph[], settings: AmpSettings): void => {
   const nodes = graphs.flatMap(liveOrder)
-  const composites = new Set(nodes.flatMap((n) => (n.op === 'composite' ? [n.attrs.name] : [])))
+  const composites = new Set(nodes.flatMap((n) => (n.op === 'composite' ? [nameInLists(n)] : [])))
   const fault = unknownOp(settings, composites) ?? keepFault(nodes, settings)
   if (fault !== null) throw new EffuseError({ code: 'EF403', ...fault })
 }

@@ -4,7 +4,9 @@ import type { AmpClass } from '../../ir/op-def.ts'
 import type { TargetInfo } from '../../ir/target.ts'
 import { isFloat, type Graph, type Node } from '../../ir/types.ts'
 import { typeOf } from '../../ir/graph.ts'
+import type { DecomposeOptions } from '../decompose.ts'
 import type { AmpSettings } from './options.ts'
+import { layerPath } from './settled.ts'
 
 /** Ports of one node that share a float type. */
 export interface NodePorts {
@@ -32,7 +34,7 @@ export const portsOf = (graph: Graph, node: Node, settings: AmpSettings, target:
   })
 
 const classOf = (node: Node, declared: AmpClass, settings: AmpSettings, target: TargetInfo): AmpClass => {
-  const name = node.op === 'composite' ? node.attrs.name : node.op
+  const name = nameInLists(node)
   if (settings.allow.includes(name)) return 'allow'
   if (settings.deny.includes(name)) return 'deny'
   const own = node.op === 'composite' ? node.attrs.amp : declared
@@ -43,3 +45,15 @@ const classOf = (node: Node, declared: AmpClass, settings: AmpSettings, target: 
     (fitting === 'deny' && settings.deny.includes(`!${name}`))
   return isTakenOut ? 'infer' : fitting
 }
+
+/** The name by which `allow` and `deny` know a node: a composite's own, which its gradient shares. */
+export const nameInLists = (node: Node): string => (node.op === 'composite' ? layerPath(node.attrs.name) : node.op)
+
+/**
+ * Composites that may be taken apart before mixed precision decides, since neither the author nor the user said anything that would not
+ * hold for the ops in the body: their classes, and names that are in no list.
+ */
+export const silentComposites = ({ allow, deny }: AmpSettings): DecomposeOptions => ({
+  classes: ['infer', 'clear'],
+  except: [...new Set([...allow, ...deny].map((name) => name.replace(/^!/, '')))],
+})

@@ -8,6 +8,7 @@ import { typeOf } from '../../ir/graph.ts'
 import { sideTables } from '../../ir/side-tables.ts'
 import type { Graph, Node, Type } from '../../ir/types.ts'
 import type { Value } from '../../ir/value.ts'
+import { editRegion } from '../edit-region.ts'
 import type { DecidedPorts } from './problem.ts'
 import type { AmpSettings } from './options.ts'
 
@@ -35,7 +36,5 @@ export const halfBody = (
   }
   const ended = region(body.name, types, castAtEnds, 0, constants)
   const made = ports.class === 'wide' ? ended : halved(ended)
-  // Ids are unique in a compilation: written again with numbers of the edit's own.
-  const first = edit.reserveIds(made.nodes.length)
-  return region(body.name, types, (operands, b) => b.inline(made, operands), first, constants)
+  return editRegion(edit, body.name, types, (operands, b) => b.inline(made, operands))
 }

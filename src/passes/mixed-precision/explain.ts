@@ -1,5 +1,6 @@
 /** Why a node is half or float32: its class, the casts that bound its region, and what the other type would cost. */
 import type { Node } from '../../ir/types.ts'
+import { nameInLists } from './classes.ts'
 import { minimumCut } from './min-cut.ts'
 import {
   castAt,
@@ -58,7 +59,7 @@ export const explainPrecision = (decision: AmpDecision, isAsked: (node: Node) =>
       dtype: half ? settings.dtype : 'float32',
       reason: `${reasonOf(vertex, reason, half, other)}${isWide ? '; its result is float32, without a cast' : ''}`,
       casts: reason === null ? boundary(ports, isHalf, vertex, links, settings.dtype) : [],
-      change: changeOf(vertex, reason, half, other, node),
+      change: changeOf(reason, half, other, node),
     }
   })
 }
@@ -71,10 +72,10 @@ const reasonOf = (vertex: Vertex, reason: string | null, half: boolean, other: s
   return half ? `what is around it is half${price}` : `half is not worth its casts here${price}`
 }
 
-const changeOf = (vertex: Vertex, reason: string | null, half: boolean, other: string | null, node: Node): string => {
+const changeOf = (reason: string | null, half: boolean, other: string | null, node: Node): string => {
   if (reason?.startsWith('"keep"') === true) return 'leave it out of keep'
   if (reason !== null) return 'nothing: it is settled'
-  const name = node.op === 'composite' ? node.attrs.name : vertex.op
+  const name = nameInLists(node)
   const price = other === null ? '' : `; this node alone takes ${other}`
   if (!half) return `allow: ['${name}'] makes every ${name} half${price}`
   const path = layerPath(node.path)

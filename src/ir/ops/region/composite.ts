@@ -1,5 +1,5 @@
 import { oneOf, region, text, withDefault } from '../../attrs.ts'
-import { ampAll, noCost, type OpDef } from '../../op-def.ts'
+import { ampAll, ampClasses, noCost, type OpDef } from '../../op-def.ts'
 import { regionTypes } from './shared.ts'
 
 export const composite: OpDef<'composite'> = {
@@ -15,7 +15,7 @@ export const composite: OpDef<'composite'> = {
   attrs: {
     name: text,
     body: region,
-    amp: withDefault(oneOf('allow', 'deny', 'infer', 'clear', 'wide'), 'infer'),
+    amp: withDefault(oneOf(...ampClasses), 'infer'),
     tolerance: withDefault(oneOf('exact', 'rounding', 'transcendental', 'accumulation', 'composite'), 'composite'),
   },
   infer: (inputs, { body }) => {
@@ -26,7 +26,7 @@ export const composite: OpDef<'composite'> = {
       : `C3: the body contains ${barred.op}; apply it outside and pass its result in`
   },
   evalRef: ({ inputs, attrs: { body }, cx }) => cx.region(body, inputs).map((t) => t.data),
-  vjp: 'none', // differentiation goes through its body
+  vjp: 'by its body', // in passes/autodiff/reverse.ts
   decompose: ({ inputs, attrs: { body }, b }) => b.inline(body, inputs),
   // The class stands in the attribute; passes read it there.
   amp: ampAll('infer'),
