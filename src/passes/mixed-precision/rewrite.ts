@@ -74,20 +74,33 @@ const halfValues = (
   const widened = new Map<number, Ref>()
   const written = writtenCasts(graph, dtype)
   const isWantedWide = floatUsers(ports, isHalf)
-  const of = (given: Ref): Ref => {
-    const ref = seenThrough(graph, given, dtype)
-    if (typeOf(graph, ref).dtype === dtype) return ref
-    const found = known.get(refKey(ref)) ?? written.narrowed(ref)
-    if (found !== null) return found
+  const madeBefore = (ref: Ref): Ref | null =>
+    typeOf(graph, ref).dtype === dtype ? ref : (known.get(refKey(ref)) ?? written.narrowed(ref))
+  const made = (ref: Ref): Ref => {
     const node = nodeAt(graph, ref.id)
-    const made: Ref =
-      node.op === 'constant'
-        ? narrowedLiteral(edit, node, dtype)
-        : isStaticMovement(graph, node, dtype)
-          ? edit.add(node.op, node.inputs.map(of), node.attrs, node)
-          : edit.add('cast', [ref], { to: dtype, relaxed: !strict }, node)
-    known.set(refKey(ref), made)
-    return made
+    return node.op === 'constant'
+      ? narrowedLiteral(edit, node, dtype)
+      : isStaticMovement(graph, node, dtype)
+        ? edit.add(node.op, node.inputs.map(of), node.attrs, node)
+        : edit.add('cast', [ref], { to: dtype, relaxed: !strict }, node)
+  }
+  const of = (given: Ref): Ref => {
+    // Operands first, by a stack: static movement happens in half itself, and its chains may be long.
+    const waiting = [seenThrough(graph, given, dtype)]
+    for (let ref = waiting.at(-1); ref !== undefined; ref = waiting.at(-1)) {
+      const node = nodeAt(graph, ref.id)
+      const operands =
+        madeBefore(ref) === null && isStaticMovement(graph, node, dtype)
+          ? node.inputs.map((operand) => seenThrough(graph, operand, dtype)).filter((x) => madeBefore(x) === null)
+          : []
+      if (operands.length > 0) waiting.push(...operands)
+      else {
+        if (madeBefore(ref) === null) known.set(refKey(ref), made(ref))
+        waiting.pop()
+      }
+    }
+    const ref = seenThrough(graph, given, dtype)
+    return madeBefore(ref) as Ref // made above
   }
   return {
     of,

@@ -2,7 +2,7 @@
  * What a graph knows before it is fed: values that depend on variables and literals alone. Arithmetic on them stays float32, since the
  * masters are; their half copies are cast once, and cost no activation a cast. Movement among them is seen through: a cast before it does.
  */
-import { cached, liveOrder, nodeAt, typeOf } from '../../ir/graph.ts'
+import { cached, liveOrder, refKey, typeOf } from '../../ir/graph.ts'
 import { opDef } from '../../ir/ops/index.ts'
 import type { Graph, Node, NodeId, Ref } from '../../ir/types.ts'
 import { literalFault, sourceFault } from './literals.ts'
@@ -46,21 +46,49 @@ const operandDtype = (graph: Graph, node: Node): string | null => {
 /**
  * The values that a use of `ref` stands for, seen through widening casts and static movement. A literal stands for none: it takes any type.
  */
-export const sourcesOf = (graph: Graph, ref: Ref, dtype: Half): readonly Ref[] => {
-  const node = nodeAt(graph, ref.id)
-  if (node.op === 'constant') return []
-  return isWidening(graph, node, dtype) || isStaticMovement(graph, node, dtype)
-    ? node.inputs.flatMap((operand) => sourcesOf(graph, operand, dtype))
-    : [ref]
-}
+export const sourcesOf = (graph: Graph, ref: Ref, dtype: Half): readonly Ref[] =>
+  seenThroughOf(graph, dtype).get(ref.id)?.sources ?? [ref]
 
 /** Why an operand cannot be half whoever uses it: a literal, moved about perhaps, that half does not hold. */
-export const operandFault = (graph: Graph, ref: Ref, dtype: Half): string | null => {
-  const node = nodeAt(graph, ref.id)
-  if (node.op === 'constant' || node.op === 'iota') return sourceFault(graph, node, dtype)
-  if (!staticNodes(graph).has(node.id) || !isMovement(node)) return null
-  return firstOf(node.inputs, (operand) => operandFault(graph, operand, dtype)) ?? attrFault(node, dtype)
+export const operandFault = (graph: Graph, ref: Ref, dtype: Half): string | null =>
+  seenThroughOf(graph, dtype).get(ref.id)?.fault ?? null
+
+interface SeenThrough {
+  readonly sources: readonly Ref[]
+  readonly fault: string | null
 }
+
+/**
+ * The nodes that do not stand for themselves alone. One walk for all of them, operands first: chains of movement may be long, and a value that is cut
+ * and joined over and over has more ways back than there are nodes.
+ */
+const seenThroughOf = (graph: Graph, dtype: Half): ReadonlyMap<NodeId, SeenThrough> =>
+  cached(seenThroughBy[dtype], graph, (g) => {
+    const found = new Map<NodeId, SeenThrough>()
+    const statics = staticNodes(g)
+    for (const node of liveOrder(g)) {
+      const operands = node.inputs.map((ref) => found.get(ref.id) ?? { sources: [ref], fault: null })
+      const isMoved = statics.has(node.id) && isMovement(node)
+      const fault = isMoved
+        ? (firstOf(operands, (operand) => operand.fault) ?? attrFault(node, dtype))
+        : sourceFault(g, node, dtype)
+      const sources =
+        node.op === 'constant'
+          ? []
+          : isWidening(g, node, dtype) || isStaticMovement(g, node, dtype)
+            ? distinct(operands.flatMap((operand) => operand.sources))
+            : [{ id: node.id, port: 0 }]
+      if (fault !== null || sources[0]?.id !== node.id) found.set(node.id, { sources, fault })
+    }
+    return found
+  })
+const seenThroughBy: { readonly [D in Half]: WeakMap<Graph, ReadonlyMap<NodeId, SeenThrough>> } = {
+  float16: new WeakMap(),
+  bfloat16: new WeakMap(),
+}
+
+const distinct = (refs: readonly Ref[]): readonly Ref[] =>
+  refs.length < 2 ? refs : [...new Map(refs.map((ref) => [refKey(ref), ref])).values()]
 
 /** Why a node's own attributes do not fit into half. */
 export const attrFault = (node: Node, dtype: Half): string | null =>
