@@ -37,7 +37,10 @@ export const ampRequest = (
 }
 
 const namesIn = (variable: string): readonly string[] =>
-  (environment(variable) ?? '').split(',').filter((name) => name !== '')
+  (environment(variable) ?? '')
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '')
 
 /** What is wrong with the option as it stands, in words; null where nothing is. */
 export const ampOptionFault = (

@@ -14,6 +14,8 @@ export type Preserves = 'bits' | 'rounding' | 'precision' | 'mode'
 
 export interface PassContext {
   readonly target: TargetInfo
+  /** What the pipeline began with: users' names mean something although the passes before have removed what bears them. */
+  readonly declared?: Plans | undefined
   /** Counts for the trace: rules fired, nodes removed. */
   report(what: string, count?: number): void
 }

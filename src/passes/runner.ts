@@ -72,7 +72,7 @@ export const runPipeline = (pipeline: Pipeline, start: Plans, options: RunnerOpt
   for (const [at, pass] of pipeline.passes.entries()) {
     const rest = pipeline.passes.slice(at)
     const before = plans
-    const { after, counts, ms } = timed(pass, before, rest, options)
+    const { after, counts, ms } = timed(pass, before, start, rest, options)
     plans = after
     if (options.verify === true || at === pipeline.passes.length - 1) checkPlans(pass, before, plans, rest, options)
     if (options.checkMeaning === true) {
@@ -113,6 +113,7 @@ class MeaningChanged extends Error {
 const timed = (
   pass: Pass,
   plans: Plans,
+  declared: Plans,
   rest: readonly Pass[],
   options: RunnerOptions,
 ): { readonly after: Plans; readonly counts: { readonly [what: string]: number }; readonly ms: number } => {
@@ -120,14 +121,15 @@ const timed = (
   const counts: { [what: string]: number } = {}
   const cx: PassContext = {
     target: options.target ?? genericTarget,
+    declared,
     report: (what, count = 1) => {
       if (count !== 0) counts[what] = (counts[what] ?? 0) + count
     },
   }
-  const start = now()
+  const begun = now()
   try {
     const after = isPlansPass(pass) ? pass.runPlans(plans, cx) : mapPlans(plans, (graph) => pass.run(graph, cx))
-    return { after, counts, ms: now() - start }
+    return { after, counts, ms: now() - begun }
   } catch (error) {
     throw failure(pass, plans, rest, options, error instanceof EffuseError ? error : null, error)
   }

@@ -5,6 +5,7 @@ import type { MixedPrecision } from '../../src/executable/amp.ts'
 import { nodesOf } from '../../src/ir/graph.ts'
 import type { Graph } from '../../src/ir/types.ts'
 import { efficientNet } from '../../src/models/efficientnet.ts'
+import { evaluationStep } from '../../src/passes/train/evaluation.ts'
 import { crossEntropy } from '../../src/passes/train/losses.ts'
 import { rmsprop, sgd } from '../../src/passes/train/optimizers.ts'
 import { type StepOptions, trainingStep } from '../../src/passes/train/step.ts'
@@ -99,9 +100,32 @@ describe('inference', () => {
   })
 })
 
+test('a layer to keep that inference does without is no mistake', async () => {
+  const net = efficientNet('b0', {
+    classes: 3,
+    resolution: 16,
+    stochasticDepth: 0.5,
+    blocks: [{ kernel: 3, repeats: 2, filters: 8, expand: 2, strides: 1 }],
+  })
+  const amp = { keep: ['blocks.*/drop'] }
+  using trainer = await compile(trainingStep(net, { loss: crossEntropy(), optimizer: sgd({ learningRate: 0.1 }) }), {
+    backend: 'reference',
+    batch: 2,
+    amp,
+  })
+  expect(trainer.amp?.casts).toBeGreaterThan(2)
+  using tester = await compile(evaluationStep(net, { loss: crossEntropy() }), {
+    backend: 'reference',
+    batch: 2,
+    amp,
+    variables: trainer.variables,
+  })
+  expect(tester.amp).toMatchObject({ casts: 1, lowerBound: 1 })
+})
+
 describe('the environment', () => {
   test('adds to the lists', async () => {
-    vi.stubEnv('EFFUSE_AMP_DENY', 'silu,mean')
+    vi.stubEnv('EFFUSE_AMP_DENY', 'silu, mean')
     vi.stubEnv('EFFUSE_AMP_KEEP', 'head/dense')
     using net = await compile(small, { backend: 'reference', amp: true })
     const graph = net.passes.find((r) => r.name === 'amp')?.after as Graph

@@ -46,7 +46,7 @@ export const amp = (options: AmpOptions = {}): PlansPass => {
     options: statedOptions(settings),
     runPlans: (plans, cx) => {
       checkNames(
-        planNames.flatMap((name) => plans[name] ?? []),
+        [plans, cx.declared].flatMap((of) => planNames.flatMap((name) => of?.[name] ?? [])),
         settings,
       )
       return mapPlans(plans, (graph) => {
@@ -80,7 +80,10 @@ const decide = (
   return { after, decision: { graph, problem, isHalf, settings, report } }
 }
 
-/** Names and globs that mean nothing in any plan are mistakes: a misspelt `keep` would leave a layer in half without a word. */
+/**
+ * Names and globs that mean nothing are mistakes: a misspelt `keep` would leave a layer in half without a word. What was declared counts
+ * too: a dropout that inference does without is no mistake of who keeps it in training.
+ */
 const checkNames = (graphs: readonly Graph[], settings: AmpSettings): void => {
   const nodes = graphs.flatMap(liveOrder)
   const composites = new Set(nodes.flatMap((n) => (n.op === 'composite' ? [nameInLists(n)] : [])))

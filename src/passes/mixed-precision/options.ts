@@ -103,6 +103,14 @@ const strategyFault = ({ strategy = ampDefaults.strategy, followAllow }: AmpOpti
       }
     : null
 
+/** Ops that are something else by the time mixed precision decides: a list that names one would do nothing. */
+const becoming: { readonly [op: string]: string } = {
+  batchNorm: 'by then it is batchNormInference, or batchNormTraining and batchNormGradient: name these',
+  dropout: 'by then it is a select of the value times a number: keep its path instead',
+  composite: 'name the composite itself, as in composite(name, …)',
+  fusion: 'fused regions are made afterwards: name the ops in them',
+}
+
 /** Names are ops, or composites of one's own, which only a graph knows; those must at least look like no misspelt op. */
 const listFault = ({ allow = [], deny = [] }: AmpOptions): Fault | null => {
   const both = plainNames(allow).find((op) => plainNames(deny).includes(op))
@@ -115,6 +123,8 @@ const listFault = ({ allow = [], deny = [] }: AmpOptions): Fault | null => {
     const torn = plainNames(list).find((op) => list.includes(`!${op}`))
     if (torn !== undefined) return { message: `"${torn}" and "!${torn}" stand in one list` }
   }
+  const gone = [...allow, ...deny].map((name) => name.replace(/^!/, '')).find((name) => Object.hasOwn(becoming, name))
+  if (gone !== undefined) return { message: `mixed precision never meets the op "${gone}"`, hint: becoming[gone] }
   const fixed = plainNames(allow).find((op) => isOpName(op) && opDef(op).amp.length === 0)
   if (fixed !== undefined)
     return { message: `the op "${fixed}" cannot be allowed: its operands and results have types of their own` }

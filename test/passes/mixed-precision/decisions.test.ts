@@ -245,6 +245,8 @@ describe('what the user says', () => {
   test.each<[string, AmpOptions, RegExp]>([
     ['an op in two lists', { allow: ['exp'], deny: ['exp'] }, /the op "exp" is in two lists/],
     ['an op that is none', { deny: ['softmx'] }, /there is no op "softmx" to allow or deny/],
+    ['an op of models', { deny: ['batchNorm'] }, /mixed precision never meets the op "batchNorm"/],
+    ['composites all together', { allow: ['!composite'] }, /mixed precision never meets the op "composite"/],
     ['a path that is none', { keep: ['hed/*'] }, /"keep" names "hed\/\*", which fits no path/],
   ])('%s is a mistake', (_name, options, message) => {
     expect(() => halved(two, options)).toThrow(
