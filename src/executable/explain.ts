@@ -135,6 +135,7 @@ const changesBy = ({ before, after }: PassRecord, own: ReadonlySet<NodeId>, ofPa
 const precisionLines = (note: PrecisionNote): readonly string[] => [
   `  ${note.name}: ${note.dtype}${note.class === null ? '' : ` (class ${note.class})`}, because ${note.reason}`,
   ...note.casts.map((cast) => `    its region ends at ${cast}`),
+  ...(note.moreCasts === 0 ? [] : [`    and at ${note.moreCasts} more`]),
   `    to change it: ${note.change}`,
 ]
 

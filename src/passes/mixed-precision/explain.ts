@@ -13,8 +13,9 @@ import {
   type Price,
   type Vertex,
 } from './port-graph.ts'
+import type { AmpSettings } from './options.ts'
 import type { AmpDecision } from './report.ts'
-import { layerPath } from './settled.ts'
+import { intoVariable, layerPath } from './settled.ts'
 
 export interface PrecisionNote {
   /** Path and op. */
@@ -24,10 +25,21 @@ export interface PrecisionNote {
   readonly class: Vertex['class'] | null
   readonly dtype: string
   readonly reason: string
-  /** The casts at which the region of this type around the node ends, nearest first; none where it is settled. */
+  /** The casts at which the region of this type around the node ends, nearest first, a few of them; none where it is settled. */
   readonly casts: readonly string[]
+  /** Casts there that are not listed. */
+  readonly moreCasts: number
   /** What would make it the other type, and at which price. */
   readonly change: string
+  /** The same as entries of options; none where no option helps. */
+  readonly edits: readonly ListEdit[]
+}
+
+/** An entry to be added to an option, or taken out of it. */
+export interface ListEdit {
+  readonly what: 'add' | 'remove'
+  readonly option: 'allow' | 'deny' | 'keep'
+  readonly entry: string
 }
 
 /** For more nodes than this the price of the other type is not computed: each takes a cut of its own. */
@@ -47,53 +59,107 @@ export const explainPrecision = (decision: AmpDecision, isAsked: (node: Node) =>
   const links = linksOf(ports)
   return asked.map((one): PrecisionNote => {
     const { vertex, node } = one
-    const half = isHalf[vertex.id] === true
-    const reason = places[vertex.id]?.reason ?? null
-    const other = priced.has(one) ? otherPrice(ports, isHalf, vertex) : null
+    const settledBy = places[vertex.id]?.reason ?? null
     const result = problem.decided.get(node.id)?.find((p) => p.vertex === vertex.id)?.result ?? null
+    const isDecided = problem.decided.get(node.id)?.some((p) => p.vertex === vertex.id) === true
+    const half = isHalf[vertex.id] === true
+    const price = priced.has(one) ? otherPrice(decision, vertex) : null
     const isWide = half && result !== null && isHalf[result] !== true
+    const subject: Subject = { vertex, node, settledBy, half, price, settings }
+    const ends = settledBy === null ? boundary(ports, isHalf, vertex, links) : []
+    const edits = editsFor(subject)
     return {
       name: vertex.name,
       op: vertex.op,
-      class: problem.decided.get(node.id)?.some((p) => p.vertex === vertex.id) === true ? vertex.class : null,
+      class: isDecided ? vertex.class : null,
       dtype: half ? settings.dtype : 'float32',
-      reason: `${reasonOf(vertex, reason, half, other)}${isWide ? '; its result is float32, without a cast' : ''}`,
-      casts: reason === null ? boundary(ports, isHalf, vertex, links, settings.dtype) : [],
-      change: changeOf(reason, half, other, node),
+      reason: `${reasonOf(subject)}${isWide ? '; its result is float32, without a cast' : ''}`,
+      casts: ends.slice(0, castsShown).map((edge) => castText(ports, isHalf, edge, settings.dtype)),
+      moreCasts: Math.max(0, ends.length - castsShown),
+      change: changeText(subject, edits),
+      edits,
     }
   })
 }
 
-const reasonOf = (vertex: Vertex, reason: string | null, half: boolean, other: string | null): string => {
-  if (reason !== null) return reason
+interface Subject {
+  readonly vertex: Vertex
+  readonly node: Node
+  /** Why no strategy decides on it. */
+  readonly settledBy: string | null
+  readonly half: boolean
+  /** What the other type would take; null where it was not computed. */
+  readonly price: string | null
+  readonly settings: AmpSettings
+}
+
+const reasonOf = ({ vertex, node, settledBy, half, price, settings }: Subject): string => {
+  if (settledBy !== null) return settledBy
+  const name = nameInLists(node)
+  if (settings.deny.includes(name)) return `"deny" names ${name}`
+  if (settings.allow.includes(name)) return `"allow" names ${name}`
   if (vertex.class === 'deny') return 'it is sensitive: ops of class deny are always float32'
   if (half && vertex.class === 'allow') return 'contractions are half, summed in float32'
-  const price = other === null ? '' : `: ${half ? 'float32' : 'half'} would take ${other}`
-  return half ? `what is around it is half${price}` : `half is not worth its casts here${price}`
+  const would = price === null ? '' : `: ${half ? 'float32' : 'half'} would take ${price}`
+  if (settings.strategy === 'tensorflow')
+    return half ? `TensorFlow's painting reaches it${would}` : `TensorFlow's painting does not reach it${would}`
+  return half ? `what is around it is half${would}` : `half is not worth its casts here${would}`
 }
 
-const changeOf = (reason: string | null, half: boolean, other: string | null, node: Node): string => {
-  if (reason?.startsWith('"keep"') === true) return 'leave it out of keep'
-  if (reason !== null) return 'nothing: it is settled'
+/** What to say in the options, so that nothing in them contradicts it. */
+const editsFor = ({ node, settledBy, half, settings }: Subject): readonly ListEdit[] => {
   const name = nameInLists(node)
-  const price = other === null ? '' : `; this node alone takes ${other}`
-  if (!half) return `allow: ['${name}'] makes every ${name} half${price}`
   const path = layerPath(node.path)
-  return path === ''
-    ? `deny: ['${name}'] makes every ${name} float32${price}`
-    : `keep: ['${path}'] makes its layer float32${price}`
+  // Of what is settled, users have a say in what they said, and in arithmetic on the way into a variable.
+  if (settledBy !== null && settledBy !== intoVariable) return []
+  if (!half) {
+    if (settings.deny.includes(name)) return [{ what: 'remove', option: 'deny', entry: name }]
+    const taken = settings.allow.includes(`!${name}`)
+    return [
+      ...(taken ? [{ what: 'remove', option: 'allow', entry: `!${name}` } as const] : []),
+      { what: 'add', option: 'allow', entry: name },
+    ]
+  }
+  if (path !== '') return [{ what: 'add', option: 'keep', entry: path }]
+  return [
+    ...(settings.allow.includes(name) ? [{ what: 'remove', option: 'allow', entry: name } as const] : []),
+    ...(settings.deny.includes(`!${name}`) ? [{ what: 'remove', option: 'deny', entry: `!${name}` } as const] : []),
+    { what: 'add', option: 'deny', entry: name },
+  ]
 }
 
-/** What the cheapest answer with this vertex on the other side costs more, in words. */
-const otherPrice = (ports: PortGraph, isHalf: Assignment, vertex: Vertex): string => {
-  const now = priceOf(ports, isHalf)
-  const other = minimumCut(ports, new Map([[vertex.id, isHalf[vertex.id] !== true]])).lowerBound
-  return differenceText(now, other)
+const changeText = ({ node, settledBy, half, price }: Subject, edits: readonly ListEdit[]): string => {
+  if (settledBy?.startsWith('"keep"') === true) return 'leave it out of keep'
+  if (edits.length === 0) return 'nothing: it is settled'
+  const name = nameInLists(node)
+  const words = edits.map(({ what, option, entry }) => {
+    if (what === 'remove') return `leave '${entry}' out of ${option}`
+    const effect = option === 'keep' ? 'its layer float32' : `every ${name} ${half ? 'float32' : 'half'}`
+    return `${option}: ['${entry}'] makes ${effect}`
+  })
+  return `${words.join(', and ')}${price === null ? '' : `; this node alone takes ${price}`}`
 }
 
-const differenceText = (from: Price, to: Price): string => {
+/**
+ * What it costs more to have this vertex on the other side, in words: by the cheapest answer that has, or, where painting decided, by
+ * the same answer otherwise.
+ */
+const otherPrice = ({ problem: { ports }, isHalf, settings }: AmpDecision, vertex: Vertex): string => {
+  const other = isHalf[vertex.id] !== true
+  const to =
+    settings.strategy === 'minCut'
+      ? minimumCut(ports, new Map([[vertex.id, other]])).lowerBound
+      : priceOf(
+          ports,
+          isHalf.map((half, id) => (id === vertex.id ? other : half)),
+        )
+  const isOfUsers = settings.allow.some((name) => !name.startsWith('!'))
+  return differenceText(priceOf(ports, isHalf), to, isOfUsers ? 'allowed op' : 'contraction')
+}
+
+const differenceText = (from: Price, to: Price, allowed: string): string => {
   const parts = [
-    [to.contractions - from.contractions, 'contraction', ' in float32'],
+    [to.contractions - from.contractions, allowed, ' in float32'],
     [to.casts - from.casts, 'cast', ''],
   ] as const
   const words = parts.flatMap(([count, noun, rest]) =>
@@ -102,7 +168,8 @@ const differenceText = (from: Price, to: Price): string => {
       : [`${Math.abs(count)} ${noun}${Math.abs(count) === 1 ? '' : 's'}${rest} ${count > 0 ? 'more' : 'less'}`],
   )
   if (words.length > 0) return words.join(' and ')
-  return to.bytes === from.bytes ? 'as many casts' : `as many casts of ${to.bytes - from.bytes} bytes more`
+  const bytes = to.bytes - from.bytes
+  return bytes === 0 ? 'as many casts' : `as many casts of ${Math.abs(bytes)} bytes ${bytes > 0 ? 'more' : 'less'}`
 }
 
 /** Edges of each vertex. */
@@ -114,13 +181,7 @@ const linksOf = ({ vertices, edges }: PortGraph): Links => {
 }
 
 /** The casts where the region of one type around a vertex ends: a walk outwards that stops at them. */
-const boundary = (
-  ports: PortGraph,
-  isHalf: Assignment,
-  vertex: Vertex,
-  links: Links,
-  dtype: string,
-): readonly string[] => {
+const boundary = (ports: PortGraph, isHalf: Assignment, vertex: Vertex, links: Links): readonly Edge[] => {
   const seen = new Set([vertex.id])
   const found = new Set<Edge>()
   const side = isHalf[vertex.id]
@@ -132,8 +193,7 @@ const boundary = (
       for (const next of [edge.from, ...edge.to]) if (isHalf[next] === side) seen.add(next)
     }
   }
-  const texts = [...found].map((edge) => castText(ports, isHalf, edge, dtype))
-  return texts.length <= castsShown ? texts : [...texts.slice(0, castsShown), `and ${texts.length - castsShown} more`]
+  return [...found]
 }
 
 /** `input -> normalize sub: to float16, 301056 bytes`. */

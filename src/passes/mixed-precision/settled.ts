@@ -13,6 +13,9 @@ export interface Rules {
   readonly warnings: () => readonly string[]
 }
 
+/** The one settled reason that a user's word outweighs: an op that is allowed is half there too. */
+export const intoVariable = 'it is on the way into a variable, with no contraction after it'
+
 export type Classes = ReadonlyMap<NodeId, readonly NodePorts[]>
 
 export const makeRules = (graph: Graph, settings: AmpSettings, classes: Classes): Rules => {
@@ -38,10 +41,7 @@ export const makeRules = (graph: Graph, settings: AmpSettings, classes: Classes)
     reasonFor: (node, ports) =>
       keep.length > 0 && isKept(layerPath(node.path))
         ? `"keep" names its path ${layerPath(node.path)}`
-        : (literalReason(node, ports) ??
-          (ports.class === 'infer' && isTail(node)
-            ? 'it is on the way into a variable, with no contraction after it'
-            : null)),
+        : (literalReason(node, ports) ?? (ports.class === 'infer' && isTail(node) ? intoVariable : null)),
     warnings: () => warnings,
   }
 }
