@@ -1,10 +1,12 @@
 /** What commands have in common: options, models by name, errors. */
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type Command, Option } from 'commander'
 import type { MixedPrecision } from '../executable/amp.ts'
 import type { CompileOptions } from '../executable/options.ts'
 import type { Model } from '../ir/model.ts'
+import { sideMax } from '../data/request.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { nearest } from '../ir/parse.ts'
 import { fromWord, isOfKind, type Kind, kindWords } from '../recipes/kinds.ts'
@@ -43,7 +45,7 @@ export const compileOptionsOf = (options: CommonOptions): CompileOptions => ({
   backend: (options.backend ?? 'auto') as NonNullable<CompileOptions['backend']>, // compile() checks the name
   amp: ampOf(options),
   xla: options.xla ?? true,
-  seed: naturalOf('--seed', options.seed ?? '0'),
+  seed: naturalOf('--seed', options.seed ?? '0', 0, 2 ** 32 - 1),
 })
 
 /** The same for commands that compile and run nothing: there half types are figures on paper, and need no arithmetic. */
@@ -55,7 +57,14 @@ export const paperOptionsOf = (options: CommonOptions): CompileOptions => {
 const ampOf = (options: CommonOptions): false | MixedPrecision => {
   const { ampDtype, ampStrategy, emulateHalf } = options
   const wanted = options.amp === true || options.use_amp === true || ampDtype !== undefined || ampStrategy !== undefined
-  if (!wanted) return false
+  if (!wanted) {
+    if (emulateHalf !== true) return false
+    throw new EffuseError({
+      code: 'EF601',
+      message: '--emulate-half goes with --amp: without it nothing is half',
+      hint: 'add --amp, or leave --emulate-half out',
+    })
+  }
   return {
     dtype: ampDtype as MixedPrecision['dtype'], // compile() checks both
     strategy: ampStrategy as MixedPrecision['strategy'],
@@ -64,15 +73,17 @@ const ampOf = (options: CommonOptions): false | MixedPrecision => {
 }
 
 /** A non-negative integer from the command line. @throws EffuseError EF601 */
-export const naturalOf = (option: string, text: string, least = 0): number => {
-  const value = Number(text)
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < least)
-    throw new EffuseError({
-      code: 'EF601',
-      message: `${option} must be an integer of at least ${least}, got "${text}"`,
-    })
+export const naturalOf = (option: string, text: string, least = 0, most?: number): number => {
+  const kind: Kind = { kind: 'integer', least, ...(most === undefined ? {} : { most }) }
+  const value = fromWord(kind, text)
+  if (typeof value !== 'number' || !isOfKind(kind, value))
+    throw new EffuseError({ code: 'EF601', message: `${option} must be ${kindWords(kind)}, got "${text}"` })
   return value
 }
+
+/** Height and width of pictures. @throws EffuseError EF601 */
+export const sizeFlag = (text: string | undefined): number | undefined =>
+  text === undefined ? undefined : naturalOf('--size', text, 1, sideMax)
 
 /** One of a few words. @throws EffuseError EF601 */
 export const choiceOf = <T extends string>(option: string, text: string, of: readonly T[]): T => {
@@ -124,12 +135,17 @@ export const modelByName = async (name: string, options: EfficientNetOptions = {
 export const isVariant = (name: string): name is (typeof variants)[number] => variants.some((v) => v === name)
 
 const importModule = async (file: string): Promise<{ readonly [name: string]: unknown }> => {
+  const path = resolve(file)
+  if (!existsSync(path))
+    throw new EffuseError({ code: 'EF602', message: `the module ${file} cannot be loaded: there is no such file` })
   try {
-    return await import(pathToFileURL(resolve(file)).href)
+    return await import(pathToFileURL(path).href)
   } catch (error) {
     throw new EffuseError({
       code: 'EF602',
       message: `the module ${file} cannot be loaded: ${error instanceof Error ? error.message : String(error)}`,
+      // Node keeps the place of a syntax error to itself.
+      hint: error instanceof SyntaxError ? `node --check ${file} shows where` : undefined,
       cause: error,
     })
   }

@@ -14,9 +14,10 @@ import {
   isVariant,
   type Variant,
 } from '../models/efficientnet.ts'
+import { formats } from '../models/import/conventions.ts'
 import { openModel, weightsOfRun } from '../models/open-model.ts'
 import { labelsKey, trainingKey } from '../train/checkpoints.ts'
-import { modelByName } from './common.ts'
+import { choiceOf, modelByName } from './common.ts'
 import { checkpointIn, isRun, readConfig, type SavedConfig } from './train/run-folder.ts'
 
 export interface OpenedWeights {
@@ -54,6 +55,7 @@ export const openWeights = async (
       message: `--model is for your own, ./net.js#name; weights of EfficientNet say themselves that they are of ${named}, or of another`,
       hint: 'leave --model out',
     })
+  if (format !== undefined) choiceOf('--format', format, formats)
   const file = await checkpointIn(path, prefer)
   const bytes = await readFile(file)
   const isOwn = recognizeWeights(bytes, file) === 'safetensors'

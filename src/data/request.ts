@@ -22,7 +22,7 @@ const isNatural = (v: unknown): boolean => Number.isSafeInteger(v) && Number(v) 
 const word: Check = ['an integer from 0 to 2^32 - 1', (v) => isNatural(v) && Number(v) < 2 ** 32]
 
 /** Far above any network's input: a typing error would ask for all memory. */
-const sideMax = 1 << 14
+export const sideMax = 1 << 14
 
 /** A height and width, as requests and options have them. */
 export const isSize = (v: unknown): v is readonly [number, number] =>

@@ -1,7 +1,7 @@
 /** What a setting takes, as data: checked in files of JSON and read from the words of a command line, with the same message. */
 
 export type Kind =
-  | { readonly kind: 'integer'; readonly least: number }
+  | { readonly kind: 'integer'; readonly least: number; readonly most?: number }
   | {
       readonly kind: 'number'
       readonly least?: number
@@ -16,7 +16,9 @@ export type Kind =
 export const kindWords = (kind: Kind): string => {
   switch (kind.kind) {
     case 'integer':
-      return `an integer of at least ${kind.least}`
+      return kind.most === undefined
+        ? `an integer of at least ${kind.least}`
+        : `an integer from ${kind.least} to ${kind.most}`
     case 'number':
       return `a number${boundsWords(kind)}`
     case 'choice':
@@ -50,7 +52,7 @@ const boundsWords = (of: Extract<Kind, { readonly kind: 'number' }>): string => 
 export const isOfKind = (kind: Kind, value: unknown): boolean => {
   switch (kind.kind) {
     case 'integer':
-      return Number.isSafeInteger(value) && Number(value) >= kind.least
+      return Number.isSafeInteger(value) && Number(value) >= kind.least && Number(value) <= (kind.most ?? Infinity)
     case 'number':
       return (
         typeof value === 'number' &&

@@ -2,6 +2,7 @@
 import { readFile } from '#platform'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { nearest } from '../ir/parse.ts'
+import { jsonFault } from './json-fault.ts'
 import type { Recipe } from './recipe.ts'
 import { checkSettings } from './resolve.ts'
 
@@ -32,21 +33,22 @@ const textOf = async (source: string | URL): Promise<string> => new TextDecoder(
 
 /** @param label What to call the file in messages. @throws EffuseError EF403 */
 export const parseRecipe = (text: string, label: string): Partial<Recipe> => {
-  const found = parsed(text, label)
+  const found = parseObject(text, label)
   // For people: what the recipe is, and what wrote it.
   const { about: _about, effuse: _effuse, recipe: _recipe, ...given } = found
   checkSettings(given as Partial<Recipe>, (key) => `"${key}" in ${label}`)
   return given as Partial<Recipe> // just checked
 }
 
-const parsed = (text: string, label: string): { readonly [name: string]: unknown } => {
+/** @throws EffuseError EF403 with the place where the text is no JSON */
+export const parseObject = (text: string, label: string): { readonly [name: string]: unknown } => {
   let found: unknown
   try {
     found = JSON.parse(text)
   } catch (error) {
     throw new EffuseError({
       code: 'EF403',
-      message: `${label} is not JSON: ${error instanceof Error ? error.message : String(error)}`,
+      message: `${label} is not JSON: ${jsonFault(text) ?? String(error)}`,
       cause: error,
     })
   }

@@ -2,6 +2,7 @@
  * A training run as plain data: what a recipe file holds, what the command line's flags change, and what `config.json` of a run says.
  * The table below is the only place that knows the settings; files, flags and documents are checked against it.
  */
+import { sideMax } from '../data/request.ts'
 import { backendNames, type BackendName } from '../executable/options.ts'
 import type { EfficientNetOptions } from '../models/efficientnet.ts'
 import type { Kind } from './kinds.ts'
@@ -93,6 +94,7 @@ export interface Setting<T> {
 }
 
 const positive: Kind = { kind: 'integer', least: 1 }
+const side: Kind = { kind: 'integer', least: 1, most: sideMax }
 const atLeast0: Kind = { kind: 'number', least: 0 }
 const above0: Kind = { kind: 'number', above: 0 }
 const rate: Kind = { kind: 'number', least: 0, below: 1 }
@@ -110,7 +112,7 @@ export const settings: { readonly [K in keyof Recipe]: Setting<Recipe[K]> } = {
   architecture: { takes: { kind: 'object' }, initial: {} },
   data: { takes: text },
   holdout: { takes: betweenOpen, initial: null },
-  size: { takes: positive, initial: null },
+  size: { takes: side, initial: null },
   dropout: { takes: rate, initial: null },
   stochasticDepth: { takes: rate, initial: null },
   epochs: { takes: positive, initial: 10 },
@@ -118,7 +120,7 @@ export const settings: { readonly [K in keyof Recipe]: Setting<Recipe[K]> } = {
   batch: { takes: positive, initial: 32 },
   accumulate: { takes: positive, initial: 1 },
   stages: { takes: positive, initial: 1 },
-  baseSize: { takes: positive, initial: null, belongsTo: ofStages },
+  baseSize: { takes: side, initial: null, belongsTo: ofStages },
   baseDropout: { takes: rate, initial: null, belongsTo: ofStages },
   baseAugmentation: { takes: atLeast0, initial: null, belongsTo: ofStages },
   baseMixup: { takes: atLeast0, initial: null, belongsTo: ofStages },
@@ -158,7 +160,7 @@ export const settings: { readonly [K in keyof Recipe]: Setting<Recipe[K]> } = {
   ampStrategy: { takes: { kind: 'choice', of: ['minCut', 'tensorflow'] }, initial: null, belongsTo: ofAmp },
   emulateHalf: { takes: flag, initial: null, belongsTo: ofAmp },
   xla: { takes: flag, initial: true },
-  seed: { takes: { kind: 'integer', least: 0 }, initial: 0 },
+  seed: { takes: { kind: 'integer', least: 0, most: 2 ** 32 - 1 }, initial: 0 },
 }
 
 export const settingNames = Object.keys(settings) as readonly (keyof Recipe)[] // Object.keys forgets the keys' type

@@ -23,12 +23,6 @@ export const resolveRecipe = (
 ): Recipe => {
   checkSettings(base, quoted)
   checkSettings(changes, nameOf)
-  if (given(changes, 'learningRate') && given(changes, 'learningRateInit'))
-    throw new EffuseError({
-      code: 'EF403',
-      message: `${nameOf('learningRate')} and ${nameOf('learningRateInit')} are two ways to say one thing`,
-      hint: `${nameOf('learningRate')} is the rate itself; ${nameOf('learningRateInit')} is for 128 rows an update and is scaled by the rows it has`,
-    })
   const initial = Object.fromEntries(settingNames.map((key) => [key, settings[key].initial]))
   const kept = withoutReplaced(base, changes)
   const merged = withDefaults({ ...initial, ...defined(kept), ...defined(changes) } as Recipe) // needed settings are checked next
@@ -53,9 +47,10 @@ export const checkSettings = (given: Partial<Recipe>, nameOf: NameOf): void => {
     if (setting === undefined)
       throw new EffuseError({
         code: 'EF403',
-        message: `there is no setting "${name}"; there are ${settingNames.join(', ')}`,
+        message: `there is no setting ${nameOf(name as keyof Recipe)}; there are ${settingNames.join(', ')}`,
         hint: `did you mean "${nearest(name, settingNames)}"?`,
       })
+    if (name === 'architecture') checkArchitecture(value, nameOf)
     const isOptional = setting.initial === null
     if (!(isOptional && value === null) && !isOfKind(setting.takes, value))
       throw new EffuseError({
@@ -63,6 +58,25 @@ export const checkSettings = (given: Partial<Recipe>, nameOf: NameOf): void => {
         message: `${nameOf(name as keyof Recipe)} must be ${kindWords(setting.takes)}, got ${showGiven(value)}`,
       })
   }
+}
+
+/** What of a model's options is a setting of its own. The data says how many classes there are. */
+const ownSettings: { readonly [option: string]: keyof Recipe } = {
+  classes: 'data',
+  resolution: 'size',
+  dropout: 'dropout',
+  stochasticDepth: 'stochasticDepth',
+}
+
+/** Two places for one thing: one of them would not be heeded. @throws EffuseError EF403 */
+const checkArchitecture = (architecture: unknown, nameOf: NameOf): void => {
+  for (const [option, key] of Object.entries(ownSettings))
+    if (typeof architecture === 'object' && architecture !== null && option in architecture)
+      throw new EffuseError({
+        code: 'EF403',
+        message: `${nameOf('architecture')} cannot have "${option}": ${option === 'classes' ? 'the data says it' : `the setting "${key}" says it`}`,
+        hint: `leave "${option}" out there`,
+      })
 }
 
 const given = (of: Partial<Recipe>, key: keyof Recipe): boolean => of[key] !== undefined && of[key] !== null
@@ -107,6 +121,11 @@ const checkBelonging = (recipe: Recipe, nameOf: NameOf): void => {
 const checkTogether = (recipe: Recipe, nameOf: NameOf): void => {
   const { schedule, boundaries, multipliers, warmupEpochs, epochs, stages } = recipe
   const fault = (message: string, hint?: string): EffuseError => new EffuseError({ code: 'EF403', message, hint })
+  if (given(recipe, 'learningRate') && given(recipe, 'learningRateInit'))
+    throw fault(
+      `${nameOf('learningRate')} and ${nameOf('learningRateInit')} are two ways to say one thing`,
+      `${nameOf('learningRate')} is the rate itself; ${nameOf('learningRateInit')} is for 128 rows an update and is scaled by the rows it has`,
+    )
   if (schedule === 'piecewise') {
     if (boundaries === null || multipliers === null || multipliers.length !== boundaries.length + 1)
       throw fault(

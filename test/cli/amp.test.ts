@@ -141,6 +141,8 @@ describe('running', () => {
     const { code, err } = await predict('--amp')
     expect([code, err]).toEqual([1, expect.stringMatching(/EF405: .*float16 arithmetic.*\n.*--emulate-half/)])
     expect(await predict('--amp', '--emulate-half')).toMatchObject({ code: 0, err: '' })
+    const alone = await predict('--emulate-half')
+    expect([alone.code, alone.err]).toEqual([2, expect.stringMatching(/EF601: --emulate-half goes with --amp/)])
   })
   test('train keeps the settings, and an emulated run learns under a dynamic scale', async () => {
     const out = join(folder, 'run')
@@ -155,6 +157,10 @@ describe('running', () => {
       emulateHalf: true,
     })
     expect(await run('train', ...small, '--emulate-half')).toMatchObject({ code: 2 })
+    // None of a half type asks for none.
+    const none = await run('train', ...small, '--amp-dtype', 'none', '--out', join(folder, 'none'))
+    expect(none.code).toBe(0)
+    expect(JSON.parse(await readFile(join(folder, 'none', 'config.json'), 'utf8'))).toMatchObject({ amp: false })
   })
   test('bench says what it timed', async () => {
     const flags = ['--model', small(), '--amp', '--emulate-half', '--rounds', '1', '--json']

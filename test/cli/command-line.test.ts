@@ -59,6 +59,21 @@ test("an error from a model's own code is a message, not a stack trace", async (
   expect(error).toMatchObject({ code: 'EF901', message: 'TypeError: no such luck' })
 })
 
+test('a module that cannot be loaded is told with what is wrong with it', async () => {
+  const missing = await run('inspect', '--model', file('missing.mjs'))
+  expect([missing.code, missing.err]).toEqual([
+    2,
+    expect.stringMatching(/EF602: .*cannot be loaded: there is no such file\n/),
+  ])
+  // In a process of its own: here modules are not loaded by Node.
+  await writeFile(file('wrong.mjs'), 'export default {,}')
+  const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+  const stderr = await new Promise<string>((resolve) =>
+    execFile(process.execPath, [main, 'inspect', '--model', file('wrong.mjs')], (_, _out, err) => resolve(err)),
+  )
+  expect(stderr).toMatch(/EF602: .*Unexpected token ','\n {2}hint: node --check .*wrong\.mjs shows where\n/)
+})
+
 test('explain in a graph without paths suggests none', async () => {
   const { code, err } = await run('explain', 'stem', '--model', `${file('net.mjs')}#plain`, '--backend', 'reference')
   expect(code).toBe(1)

@@ -55,6 +55,11 @@ describe('evaluate', () => {
     expect(JSON.parse(out).ema.top1).toBeCloseTo(best, 6)
   })
 
+  test('a batch is no larger than the data', async () => {
+    const { code, out } = await run('evaluate', at('run'), '--batch', '1000000', '--json')
+    expect([code, JSON.parse(out)]).toEqual([0, expect.objectContaining({ batch: 1996, count: 1996 })])
+  })
+
   test('prints a table', async () => {
     const { out } = await run('evaluate', join(at('run'), 'best.safetensors'))
     expect(out).toMatch(/weights +top-1 +top-5 +loss +images\/s/)
@@ -66,6 +71,13 @@ describe('evaluate', () => {
     ['classes of other names', () => renamed(), 1, /EF701: class 3 is "three" in .* and "3" in the data/],
     ['other classes', () => three(), 1, /EF701: .*tells 3 classes apart, and the data has 10/],
     ['no file', async () => [at('nowhere')], 1, /EF501/],
+    [
+      'pictures beyond all memory',
+      async () => [at('run'), '--size', '20000'],
+      2,
+      /EF601: --size must be an integer from 1 to 16384/,
+    ],
+    ['a format that is none', async () => [at('run'), '--format', 'tf'], 2, /EF601: --format must be one of timm, /],
     ['a batch of none', async () => [at('run'), '--batch', '0'], 2, /EF601: --batch must be an integer of at least 1/],
   ])('%s is an error', async (_, make, code, message) => {
     const given = await make()

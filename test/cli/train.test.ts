@@ -353,6 +353,13 @@ describe('wrong orders', () => {
   test.each<[string, readonly string[], number, RegExp]>([
     ['nothing to train', ['--data', 'digits'], 2, /EF601: train needs --model/],
     ['nothing to train on', ['--model', 'b0'], 2, /EF601: train needs --data/],
+    ['no name for a folder', ['--model', 'b0', '--data', 'digits', '--out', ''], 2, /EF601: --out must name a folder/],
+    [
+      'a size beyond all memory',
+      ['--model', 'b0', '--data', 'digits', '--size', '20000'],
+      2,
+      /EF601: --size must be an integer from 1 to 16384/,
+    ],
     [
       'no accumulation',
       ['--recipe', 'RECIPE', '--accumulate', '0'],
@@ -449,6 +456,31 @@ describe('wrong orders', () => {
     }
   })
 
+  test('a run that had no time for a checkpoint starts over, and says so; one that is past its epochs says how far', async () => {
+    const args = ['train', '--recipe', recipe, '--out', at('lost')]
+    expect((await run(...args)).code).toBe(0)
+    const fewer = await run('train', '--resume', at('lost'), '--epochs', '1')
+    expect(fewer.err).toContain('note: 2 epochs, more than --epochs 1, were done already; --epochs 4 goes on')
+    for (const name of await readdir(at('lost'))) if (name.endsWith('.safetensors')) await rm(join(at('lost'), name))
+    const { code, err } = await run('train', '--resume', at('lost'))
+    expect([code, err]).toEqual([
+      0,
+      expect.stringMatching(/note: there is no checkpoint in .*lost: the run starts over/),
+    ])
+  })
+  test("a run's settings that cannot be read are told, with the place and who wrote them", async () => {
+    const config = join(at('spoilt'), 'config.json')
+    await mkdir(at('spoilt'))
+    await writeFile(config, '{"effuse": "9.0.0",\n "epochs": 2')
+    const broken = await run('train', '--resume', at('spoilt'))
+    expect([broken.code, broken.err]).toEqual([2, expect.stringMatching(/EF403: .*config\.json is not JSON: 2:13: /)])
+    await writeFile(config, JSON.stringify({ effuse: '9.0.0', model: 'b0', data: 'digits', sharpness: 2 }))
+    const { code, err } = await run('train', '--resume', at('spoilt'))
+    expect([code, err]).toEqual([
+      2,
+      expect.stringMatching(/there is no setting "sharpness" in .*\n {2}hint: effuse 9\.0\.0 wrote .*, and this is /),
+    ])
+  })
   test('a run that cannot go on as asked keeps its settings', async () => {
     await run('train', '--recipe', recipe, '--out', at('kept'), '--epochs', '1')
     const before = await configOf('kept')

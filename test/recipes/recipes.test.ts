@@ -189,17 +189,36 @@ describe('resolution', () => {
     ['all warm-up', { epochs: 2, warmupEpochs: 2 }, /"warmupEpochs" 2 leaves nothing of 2 epochs/],
     ['more stages than epochs', { epochs: 2, stages: 3 }, /"stages" 3 needs at least as many of "epochs", got 2/],
     ['no accumulation', { accumulate: 0 }, /EF403: "accumulate" must be an integer of at least 1, got 0/],
+    ['more pixels than memory', { size: 100_000 }, /"size" must be an integer from 1 to 16384, got 100000/],
+    ['a seed of more than 32 bits', { seed: 2 ** 32 }, /"seed" must be an integer from 0 to 4294967295/],
+    [
+      'what is a setting of its own',
+      { architecture: { dropout: 0.5 } as never },
+      /EF403: "architecture" cannot have "dropout": the setting "dropout" says it/,
+    ],
+    [
+      'classes, which the data has',
+      { architecture: { classes: 5 } as never },
+      /EF403: "architecture" cannot have "classes": the data says it/,
+    ],
     ['a misspelt setting', { epoch: 3 } as never, /there is no setting "epoch".*/],
   ])('%s is an error', (_, changes, message) =>
     expect(messageOf(() => resolveRecipe(needed, changes))).toMatch(message),
   )
 
+  test('two rates in a file are an error, too', () => {
+    const both = { ...needed, learningRate: 1, learningRateInit: 1 }
+    expect(messageOf(() => resolveRecipe(both))).toMatch(/are two ways to say one thing/)
+    expect(resolveRecipe(both, { learningRate: 2 })).toMatchObject({ learningRate: 2, learningRateInit: null })
+  })
   test('nothing is assumed that has to be said', () => {
     expect(messageOf(() => resolveRecipe({ model: 'b0' }))).toBe('EF403: the run needs "data": a text')
   })
   test.each([
     ['[1]', /x\.json must hold an object/],
-    ['{', /x\.json is not JSON/],
+    ['{', /x\.json is not JSON: 1:2: expected a name in double quotes, found the end of the text/],
+    ['{\n  "batch": nine\n}', /x\.json is not JSON: 2:12: expected a value, found "nine"/],
+    ['{"epoch": 9}', /there is no setting "epoch" in x\.json; there are model,/],
     ['{"batch": "9"}', /"batch" in x\.json must be an integer of at least 1, got "9"/],
   ])('a file that holds %s is an error', (text, message) =>
     expect(messageOf(() => parseRecipe(text, 'x.json'))).toMatch(message),

@@ -10,6 +10,7 @@ import {
   isVariant,
   modelByName,
   naturalOf,
+  sizeFlag,
   withCommon,
   type CommonOptions,
 } from '../common.ts'
@@ -65,9 +66,8 @@ const completed = ({ model, batch, size, ...options }: Options) => ({
 })
 
 const modelOf = async (options: ReturnType<typeof completed>): Promise<Model> => {
-  const [resolution, classes] = [options.size, options.classes].map((text, i) =>
-    text === undefined ? undefined : naturalOf(i === 0 ? '--size' : '--classes', text, 1),
-  )
+  const resolution = sizeFlag(options.size)
+  const classes = options.classes === undefined ? undefined : naturalOf('--classes', options.classes, 1)
   if (!isVariant(options.model) && (resolution !== undefined || classes !== undefined))
     throw new EffuseError({
       code: 'EF601',

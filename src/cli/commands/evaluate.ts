@@ -4,7 +4,8 @@ import { EffuseError } from '../../ir/diagnostics.ts'
 import type { Evaluation } from '../../train/evaluation-result.ts'
 import { evaluate } from '../../train/evaluate.ts'
 import { trainingKey } from '../../train/checkpoints.ts'
-import { compileOptionsOf, naturalOf, shareOf, withCommon, type CommonOptions } from '../common.ts'
+import { formats } from '../../models/import/conventions.ts'
+import { compileOptionsOf, naturalOf, sizeFlag, shareOf, withCommon, type CommonOptions } from '../common.ts'
 import { table, type Io } from '../io.ts'
 import { openWeights, type OpenedWeights } from '../open-weights.ts'
 import { channelsOf, openTestData } from '../train/open-data.ts'
@@ -34,12 +35,12 @@ export const addEvaluate = (program: Command, io: Io): void => {
     .option('--model <module>', "your own model, ./net.js#name, where the weights lie in no run's folder")
     .option('--size <pixels>', 'height and width; default: what the weights were trained at')
     .option('--best', "of a run's folder the best checkpoint, not the latest")
-    .option('--format <name>', 'where the weights come from, where the file does not say: timm, timm-tf, torchvision')
+    .option('--format <name>', `where the weights come from, where the file does not say: ${formats.join(', ')}`)
     .action((path: string, options: Options) => evaluateCommand(path, options, io))
 }
 
 const evaluateCommand = async (path: string, options: Options, io: Io): Promise<void> => {
-  const size = options.size === undefined ? undefined : naturalOf('--size', options.size, 1)
+  const size = sizeFlag(options.size)
   const holdout = options.holdout === undefined ? undefined : shareOf('--holdout', options.holdout)
   const wanted = options.batch === undefined ? undefined : naturalOf('--batch', options.batch, 1)
   const opened = await openWeights(path, {
@@ -65,7 +66,8 @@ const evaluateCommand = async (path: string, options: Options, io: Io): Promise<
     say: io.err,
   })
   checkLabels(opened, test.classes)
-  const batch = wanted ?? run?.settings.evaluationBatch ?? run?.settings.batch ?? 32
+  // What a batch has more than the data would be blanks.
+  const batch = Math.min(test.length, wanted ?? run?.settings.evaluationBatch ?? run?.settings.batch ?? 32)
   const count = makeCount(io, `${file} on ${source}`)
   const measured = async (averages: boolean | undefined): Promise<Evaluation> =>
     evaluate(model, {

@@ -9,7 +9,8 @@ import { EffuseError } from '../../ir/diagnostics.ts'
 import type { Model } from '../../ir/model.ts'
 import type { EfficientNet } from '../../models/efficientnet.ts'
 import { top, type TopEntry } from '../../models/top.ts'
-import { choiceOf, compileOptionsOf, naturalOf, withCommon, type CommonOptions } from '../common.ts'
+import { formats } from '../../models/import/conventions.ts'
+import { choiceOf, compileOptionsOf, naturalOf, sizeFlag, withCommon, type CommonOptions } from '../common.ts'
 import { oneLine, type Io } from '../io.ts'
 import { openWeights, type OpenedWeights } from '../open-weights.ts'
 import { cropKey } from '../train/open-data.ts'
@@ -31,7 +32,7 @@ export const addPredict = (program: Command, io: Io, end: (exitCode: number) => 
       '--weights <file>',
       "a run's folder (its best checkpoint), or weights: effuse's, timm's or torchvision's safetensors, a PyTorch .pth",
     )
-    .option('--format <name>', 'where the weights come from, where the file does not say: timm, timm-tf, torchvision')
+    .option('--format <name>', `where the weights come from, where the file does not say: ${formats.join(', ')}`)
     .option('--model <module>', "your own model, ./net.js#name, where the weights lie in no run's folder")
     .option('--top <k>', 'how many classes to name', '5')
     .option('--crop <how>', "center, or none: the whole picture; default: as the weights' data was, else center")
@@ -54,7 +55,7 @@ const predict = async (
   }
   const k = naturalOf('--top', options.top, 1)
   const crop = options.crop === undefined ? undefined : choiceOf('--crop', options.crop, ['center', 'none'])
-  const size = options.size === undefined ? undefined : naturalOf('--size', options.size, 1)
+  const size = sizeFlag(options.size)
   const pictures = await listImages(files)
   const opened = await openWeights(options.weights, {
     prefer: 'best',

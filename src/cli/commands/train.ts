@@ -89,7 +89,7 @@ const train = async (plan: TrainPlan, { io, end, voice, logEvery, isJson }: Surr
     })
     progress.stop()
     if (updates === 0 && result.reason === 'finished')
-      io.err(`note: all ${recipe.epochs} epochs were done already; --epochs ${recipe.epochs * 2} goes on`)
+      io.err(`note: ${doneWords(result.epochs, recipe.epochs)} already; --epochs ${result.epochs * 2} goes on`)
     const seconds = (performance.now() - start) / 1000
     if (isJson) io.out(JSON.stringify(documentOf(result, folder, seconds), null, 2))
     else for (const line of summaryOf(result, folder, seconds)) io.out(line)
@@ -109,6 +109,9 @@ const train = async (plan: TrainPlan, { io, end, voice, logEvery, isJson }: Surr
     plan.start?.[Symbol.dispose]()
   }
 }
+
+const doneWords = (done: number, asked: number): string =>
+  done > asked ? `${done} epochs, more than --epochs ${asked}, were done` : `all ${done} epochs were done`
 
 type Outcome = Omit<FitResult, 'variables' | 'dispose' | typeof Symbol.dispose>
 const nothingDone: Outcome = {
@@ -131,7 +134,7 @@ const summaryOf = (result: Outcome, folder: string, seconds: number): readonly s
   const { checkpoint, reason, epochs, steps, top1, emaTop1, skippedSteps } = result
   const how = { finished: 'finished', earlyStop: 'ended early, without improvement,', aborted: 'stopped' }[reason]
   return [
-    `${how} after ${epochs} ${epochs === 1 ? 'epoch' : 'epochs'} and ${steps} updates${skippedSteps === 0 ? '' : `, ${skippedSteps} of them skipped,`} in ${durationWords(seconds)}`,
+    `${how} after ${epochs} ${epochs === 1 ? 'epoch' : 'epochs'} and ${steps} ${steps === 1 ? 'update' : 'updates'}${skippedSteps === 0 ? '' : `, ${skippedSteps} of them skipped,`} in ${durationWords(seconds)}`,
     ...(checkpoint === null ? [] : [`checkpoint: ${join(folder, checkpoint)}`]),
     ...(top1 === null ? [] : [`best so far: ${join(folder, bestName)}`, `test accuracy: ${percent(top1)}`]),
     ...(emaTop1 === null ? [] : [`test accuracy by the averages: ${percent(emaTop1)}`]),

@@ -97,7 +97,7 @@ export const settingsGiven = (command: Command): Partial<Recipe> => {
     if (isGiven) found.push([key, settingOf(key, command.getOptionValue(key) ?? true)])
   }
   const given: Partial<Recipe> = Object.fromEntries(found)
-  const impliesAmp = given.ampDtype !== undefined || given.ampStrategy !== undefined
+  const impliesAmp = (given.ampDtype ?? given.ampStrategy ?? null) !== null // `none` takes away
   return impliesAmp && given.amp === undefined ? { ...given, amp: true } : given
 }
 

@@ -83,9 +83,10 @@ export const resumedPlan = async (
     ({ key, before, after }) => `${flagOf(key)} was ${shown(before)} and is ${shown(after)} from here on`,
   )
   // A run that was ended before its first checkpoint starts over, with the weights that it was to start with.
-  const isFresh = recipe.weights !== null && !(await hasCheckpoint(folder))
+  const isFresh = !(await hasCheckpoint(folder))
   const weights = isFresh && recipe.weights !== null ? await openStartWeights(recipe.weights, recipe.model) : null
-  return planOf(recipe, { recipeName: saved.recipe, folder, resumed: saved, weights, notes: changes, say })
+  const notes = isFresh ? [...changes, `there is no checkpoint in ${folder}: the run starts over`] : changes
+  return planOf(recipe, { recipeName: saved.recipe, folder, resumed: saved, weights, notes, say })
 }
 
 const shown = (value: unknown): string => (value === null ? 'none' : JSON.stringify(value))

@@ -1,10 +1,10 @@
 /** The folder of a run: its resolved configuration, made before the first step, and the checkpoints and metrics that come after. */
 import { mkdir, readdir, rm, rmdir, stat } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { readFile, writeFileAtomic } from '#platform'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { fileError, systemCode } from '../../platform/node-file-error.ts'
-import { parseRecipe } from '../../recipes/load.ts'
+import { parseObject, parseRecipe } from '../../recipes/load.ts'
 import type { Recipe } from '../../recipes/recipe.ts'
 import { resolveRecipe } from '../../recipes/resolve.ts'
 import { bestName, stepNames } from '../../train/checkpoints.ts'
@@ -42,6 +42,7 @@ export const closeRunFolder = async (path: string, { resumed }: Beginning): Prom
  * @throws EffuseError EF601 (there is something in it), EF501 (it cannot be made).
  */
 const makeRunFolder = async (given: string | undefined, name: string): Promise<string> => {
+  if (given === '') throw new EffuseError({ code: 'EF601', message: '--out must name a folder, got ""' })
   if (given !== undefined) {
     const inside = await namesIn(given)
     if (await isRun(given))
@@ -79,7 +80,19 @@ const made = async (folder: string): Promise<string> => {
     await mkdir(folder, { recursive: true })
     return folder
   } catch (error) {
-    throw fileError(error, folder, 'write')
+    throw fileError(await reasonOf(error, folder), folder, 'write')
+  }
+}
+
+/** Node says ENOENT of folders that cannot be made on a disk that is read-only: the first one that is missing tells the reason. */
+const reasonOf = async (error: unknown, folder: string): Promise<unknown> => {
+  if (systemCode(error) !== 'ENOENT') return error
+  for (let at = resolve(folder); ; at = dirname(at)) {
+    const reason = await mkdir(at).then(
+      () => error,
+      (found: unknown) => found,
+    )
+    if (systemCode(reason) !== 'ENOENT' || at === dirname(at)) return reason
   }
 }
 
@@ -98,26 +111,46 @@ export interface SavedConfig {
 /** Other programs have files of that name, too: timm beside its weights. */
 export const isRun = async (folder: string): Promise<boolean> => {
   try {
-    const found: unknown = JSON.parse(new TextDecoder().decode(await readFile(join(folder, configName))))
-    return typeof found === 'object' && found !== null && 'effuse' in found
+    return writerOf(parseObject(await configText(folder), '')) !== null
   } catch {
     return false
   }
 }
 
-/** @throws EffuseError EF501 (no run there), EF403 (settings of another version) */
+const configText = async (folder: string): Promise<string> =>
+  new TextDecoder().decode(await readFile(join(folder, configName)))
+
+/** The version of effuse that wrote a configuration; null where another program did. */
+const writerOf = (config: { readonly [name: string]: unknown }): string | null =>
+  'effuse' in config ? String(config['effuse']) : null
+
+/** @throws EffuseError EF501 (no run there), EF403 (damaged, or settings of another version) */
 export const readConfig = async (folder: string): Promise<SavedConfig> => {
   const path = join(folder, configName)
-  if (!(await isRun(folder)))
-    throw new EffuseError({
+  const noRun = (cause?: unknown): EffuseError =>
+    new EffuseError({
       code: 'EF501',
       message: `there is no run in ${folder}: no ${configName} of effuse's`,
       hint: 'a run is the folder that `effuse train --out` names',
+      cause,
     })
-  const text = new TextDecoder().decode(await readFile(path))
-  const settings = resolveRecipe(parseRecipe(text, path))
-  const { recipe }: { readonly recipe?: unknown } = JSON.parse(text) // parseRecipe() saw that it is an object
-  return { settings, recipe: typeof recipe === 'string' ? recipe : null }
+  const text = await configText(folder).catch((error: unknown) => {
+    const isMissing = ['ENOENT', 'ENOTDIR'].includes(
+      systemCode(error instanceof EffuseError ? error.cause : null) ?? '',
+    )
+    throw isMissing ? noRun(error) : error
+  })
+  const found = parseObject(text, path)
+  const writer = writerOf(found)
+  if (writer === null) throw noRun()
+  const { recipe } = found
+  try {
+    return { settings: resolveRecipe(parseRecipe(text, path)), recipe: typeof recipe === 'string' ? recipe : null }
+  } catch (error) {
+    if (!(error instanceof EffuseError) || writer === version) throw error
+    const hint = `effuse ${writer} wrote ${path}, and this is ${version}`
+    throw new EffuseError({ code: error.code, message: error.message, hint, cause: error })
+  }
 }
 
 export const hasCheckpoint = async (folder: string): Promise<boolean> => stepNames(await namesIn(folder)).length > 0
