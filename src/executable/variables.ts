@@ -31,7 +31,7 @@ export interface Variables {
   get<D extends DType = 'float32'>(name: string, dtype?: D): Promise<Arrays[D]>
   /** Copies `data` in. @throws EffuseError EF407, EF408 */
   set(name: string, data: ArrayLike<number>): Promise<void>
-  /** Writes a safetensors file (temporary file, then rename), or gives its bytes. */
+  /** Writes a safetensors file (temporary file, then rename), or gives its bytes: all variables as they are at one moment, between runs. */
   save(path?: string, options?: SaveOptions): Promise<Uint8Array>
   /** Reads safetensors; every variable must be there, with its shape and dtype, and nothing else. @throws EffuseError EF505 listing all that is wrong, with nothing changed */
   load(source: WeightsSource, options?: LoadOptions): Promise<void>
@@ -121,8 +121,11 @@ export const makeVariables = (handle: VariablesHandle, metadata: { readonly [key
       await store.set(stored(name), values)
     },
     save: async (path, options) => {
-      const entries: WeightsEntry[] = []
-      for (const { name, type } of specs.values()) entries.push({ name, type, data: await store.get(stored(name)) })
+      // All of them before the first wait: runs that are under way must not come in between.
+      const reading = [...specs.values()].map(
+        async ({ name, type }): Promise<WeightsEntry> => ({ name, type, data: await store.get(stored(name)) }),
+      )
+      const entries = await Promise.all(reading)
       const bytes = encodeWeights(entries, { ...metadata, ...options?.metadata })
       if (path !== undefined) await writeFileSafely(path, bytes)
       return bytes
@@ -131,7 +134,7 @@ export const makeVariables = (handle: VariablesHandle, metadata: { readonly [key
       const bytes = await readSource(source)
       const kept = globFilter(options?.except ?? [])
       const wanted = [...specs.values()].filter(({ name }) => !kept(name))
-      for (const [name, data] of decodeWeights(bytes, wanted, kept)) await store.set(stored(name), data)
+      await Promise.all([...decodeWeights(bytes, wanted, kept)].map(([name, data]) => store.set(stored(name), data)))
     },
     get averages() {
       return averagesOf(handle, metadata)

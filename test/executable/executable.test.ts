@@ -1,7 +1,7 @@
 /** What happens between the caller and the device: whose memory, whose turn, what is gone. On both kinds of backend. */
 import { describe, expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'
-import { add, bool, cast, float32, graph, mul, not } from '../../src/index.ts'
+import { add, bool, cast, float32, graph, loss, mean, mul, neg, not, sgd, trainingStep } from '../../src/index.ts'
 
 const model = graph('m', { x: float32('batch', 2), z: float32('batch', 2) }, ({ x, z }, b) => {
   const w = b.variable('w', { shape: [1, 2] })
@@ -104,6 +104,34 @@ describe.each(['reference', 'tfjs-cpu'] as const)('%s', (backend) => {
     await expect(first.variables.get('w')).rejects.toMatchObject({ code: 'EF406' })
     await expect(first.variables.set('w', [1, 2])).rejects.toMatchObject({ code: 'EF406' })
     await expect(first.variables.save()).rejects.toMatchObject({ code: 'EF406' })
+  })
+  test('what is saved and loaded while runs are under way is of one moment', async () => {
+    // Each of the variables counts the updates.
+    const names = Array.from({ length: 9 }, (_, i) => `w${i}`)
+    const counting = graph('counting', { x: float32('batch', 1) }, ({ x }, b) => ({
+      y: names.reduce((sum, name) => add(sum, b.variable(name, { shape: [1] }) as typeof x), x),
+    }))
+    const step = trainingStep(counting, {
+      loss: loss({}, ({ y }) => neg(mean(y))),
+      optimizer: sgd({ learningRate: 1 }),
+    })
+    using net = await compile(step, { backend, batch: 1 })
+    using other = await compile(step, { backend, batch: 1 })
+    const counts = async ({ variables }: typeof net): Promise<readonly number[]> => [
+      ...(await variables.get('step', 'int32')),
+      ...(await Promise.all(names.map(async (name) => (await variables.get(name))[0] as number))),
+    ]
+    for (let ticks = 0; ticks < 8; ticks++) {
+      const runs = [0, 1, 2].map(() => net.run({ x: [[1]] }))
+      for (let tick = 0; tick < ticks; tick++) await null
+      await other.variables.load(await net.variables.save())
+      expect(new Set(await counts(other)).size).toBe(1)
+      const more = [0, 1, 2].map(() => net.run({ x: [[1]] }))
+      for (let tick = 0; tick < ticks; tick++) await null
+      await net.variables.load(await other.variables.save())
+      await Promise.all([...runs, ...more])
+      expect(new Set(await counts(net)).size).toBe(1)
+    }
   })
   test('variables are held while what shares them is being compiled', async () => {
     const first = await compile(model, { backend })

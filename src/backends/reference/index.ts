@@ -46,16 +46,18 @@ const referenceRunnable = (program: Program, cx: CompileContext, mode: Mode): Ru
       throw new EffuseError({ code: 'EF901', message: `bug in the compiler: the program has no plan "${plan}"` })
     return graph
   }
-  const valuesOf = async (graph: Graph): Promise<Map<string, HostArray>> => {
-    const values = new Map<string, HostArray>()
-    for (const {
-      attrs: { name },
-    } of variablesOf(graph)) {
-      const binding = bindings.get(name)
-      if (binding !== undefined) values.set(name, await binding.store.get(binding.name))
-    }
-    return values
-  }
+  /** All of them read before the first wait, as they are all written: others may share them, and see whole updates. */
+  const valuesOf = async (graph: Graph): Promise<ReadonlyMap<string, HostArray>> =>
+    new Map(
+      await Promise.all(
+        variablesOf(graph).flatMap(({ attrs: { name } }) => {
+          const binding = bindings.get(name)
+          return binding === undefined
+            ? []
+            : [binding.store.get(binding.name).then((value): [string, HostArray] => [name, value])]
+        }),
+      ),
+    )
   const run = async (
     plan: PlanName,
     feeds: ReadonlyMap<string, FeedTensor>,
@@ -67,10 +69,12 @@ const referenceRunnable = (program: Program, cx: CompileContext, mode: Mode): Ru
       await Promise.all([...feeds].map(async ([name, feed]) => [name, await numbersOf(name, feed)] as const)),
     )
     const { outputs, updates } = interpret(graph, { inputs, variables: await valuesOf(graph), mode, onNode, ...at })
-    for (const [name, { dtype, data }] of updates) {
-      const binding = bindings.get(name)
-      if (binding !== undefined) await binding.store.set(binding.name, hostArrayOf(dtype, data))
-    }
+    await Promise.all(
+      [...updates].map(([name, { dtype, data }]) => {
+        const binding = bindings.get(name)
+        return binding?.store.set(binding.name, hostArrayOf(dtype, data))
+      }),
+    )
     return new Map(
       Object.entries(outputs).map(([name, { dtype, shape, data }]): [string, DeviceTensor] => {
         const host = hostArrayOf(dtype, data)
