@@ -1,5 +1,6 @@
 /** Mixed precision layer by layer: what is half, where the casts stand, and the certificate. */
 import type { Executable } from '../executable/executable.ts'
+import { nameInLists } from '../passes/mixed-precision/classes.ts'
 import { castText } from '../passes/mixed-precision/explain.ts'
 import { castAt, isFreeCast } from '../passes/mixed-precision/port-graph.ts'
 import { type AmpDecision, decisionOf } from '../passes/mixed-precision/report.ts'
@@ -27,7 +28,13 @@ export interface PrecisionReport {
   readonly castsAt: readonly string[]
 }
 
-/** Null where no mixed precision was asked for. */
+/**
+ * Which layers compute in half, and where the casts are; null where no mixed precision was asked for.
+ *
+ * @example
+ * const half = await compile(model, { amp: true, backend: 'reference' })
+ * const castsAt = precisionReport(half)?.castsAt
+ */
 export const precisionReport = (executable: Executable): PrecisionReport | null => {
   const last = new Map(executable.passes.filter((r) => r.name === 'amp').map((r) => [r.plan, r.after]))
   const decisions = [...last.values()].flatMap((after) => decisionOf(after) ?? [])
@@ -54,7 +61,8 @@ interface Counting {
   readonly because: Set<string>
 }
 
-const countLayers = ({ problem, isHalf }: AmpDecision, layers: Map<string, Counting>): void => {
+const countLayers = (decision: AmpDecision, layers: Map<string, Counting>): void => {
+  const { problem, isHalf } = decision
   const { ports, places, decided } = problem
   const at = (vertex: number): Counting => {
     const layer = layerOf(places[vertex]?.node?.path ?? '')
@@ -69,9 +77,7 @@ const countLayers = ({ problem, isHalf }: AmpDecision, layers: Map<string, Count
     if (isHalf[vertex] === true) counting.half++
     else {
       counting.float32++
-      const reason = places[vertex]?.reason ?? null
-      const { op, class: ampClass } = ports.vertices[vertex] ?? { op: '', class: 'clear' }
-      counting.because.add(reason ?? (ampClass === 'deny' ? `${op} is sensitive` : `${op} is not worth its casts`))
+      counting.because.add(floatReason(decision, vertex))
     }
     if (result !== null && isHalf[vertex] === true && isHalf[result] !== true) counting.absorbed++
   }
@@ -82,6 +88,18 @@ const countLayers = ({ problem, isHalf }: AmpDecision, layers: Map<string, Count
     if (!isFree) at(edge.from).casts++
     else if (kind === 'narrow' && ports.vertices[edge.from]?.canBeHalf === false) at(edge.from).weightCasts++
   }
+}
+
+/** Why a vertex is float32, for all of its op in a layer. */
+const floatReason = ({ problem: { ports, places }, settings }: AmpDecision, vertex: number): string => {
+  const { node, reason } = places[vertex] ?? { node: null, reason: null }
+  if (reason !== null) return reason
+  const name = node === null ? '' : nameInLists(node)
+  if (settings.deny.includes(name)) return `"deny" names ${name}`
+  if (ports.vertices[vertex]?.class === 'deny') return `${name} is sensitive`
+  return settings.strategy === 'tensorflow'
+    ? `TensorFlow's painting does not reach ${name}`
+    : `${name} is not worth its casts`
 }
 
 const layerOf = (path: string): string => {

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { runCli } from '../../src/cli/run.ts'
 import { compile } from '../../src/compile.ts'
 import { efficientNet } from '../../src/models/efficientnet.ts'
@@ -85,8 +85,24 @@ describe('inspect', () => {
     expect(out).toMatch(/^blocks\.0\/se +10 +- +- +- +4$/m)
     expect(out).toContain('1 cast, lower bound 1: minimal; 1 absorbed by wide results')
     expect(out).toContain('  input image -> normalize sub: to bfloat16, 1536 bytes of half')
-    expect(out).toContain('tfjs-wasm has no half arithmetic: this is the program that --emulate-half runs')
+    expect(out).toContain('tfjs-wasm has no half arithmetic: this is the program that --emulate-half')
     expect((await run('inspect', '--model', small(), '--amp', '--backend', 'reference')).out).not.toContain('emulate')
+  })
+  test('the table fits into a terminal of 80 columns: the reasons stand below it, under letters', async () => {
+    const { out } = await run('inspect', '--model', 'b0', '--train', '--batch', '2', '--amp')
+    const lines = out.slice(out.indexOf('mixed precision: ')).split('\n')
+    expect(lines.filter((line) => line.length > 80)).toEqual([])
+    expect(lines.find((line) => line.startsWith('blocks.5/se'))).toMatch(/ a$/)
+    expect(lines).toContain('a: it is on the way into a variable, with no contraction after it')
+    expect(lines.filter((line) => /^[a-z]: /.test(line)).length).toBeGreaterThan(3)
+  })
+  test("says whose word it was: the user's, or TensorFlow's", async () => {
+    vi.stubEnv('EFFUSE_AMP_DENY', 'mean')
+    const { out } = await run('inspect', '--model', small(), '--amp', '--amp-strategy', 'tensorflow', '--json')
+    vi.unstubAllEnvs()
+    const because = JSON.parse(out).amp.layers.flatMap((layer: { because: string[] }) => layer.because)
+    expect(because).toContain('"deny" names mean')
+    expect(because).toContain("TensorFlow's painting does not reach softmax")
   })
   test('--train of a model without logits is a mistake', async () => {
     const { code, err } = await run('inspect', '--model', `${join(folder, 'net.mjs')}#tiny`, '--train')

@@ -6,7 +6,7 @@ import { inspectReport, type InspectReport } from '../../inspect/inspect.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { print } from '../../ir/print.ts'
 import { modelByName, naturalOf, paperOptionsOf, withCommon, type CommonOptions } from '../common.ts'
-import { table, thousands, type Io } from '../io.ts'
+import { folded, table, thousands, type Io } from '../io.ts'
 import { trainingStepOf } from '../training-step.ts'
 
 interface Options extends CommonOptions {
@@ -71,25 +71,36 @@ export const addInspect = (program: Command, io: Io): void => {
 
 const printPrecision = (amp: NonNullable<InspectReport['amp']>, backend: string, io: Io): void => {
   io.out(`\nmixed precision: ${amp.dtype}, ${amp.strategy}\n`)
+  const reasons = [...new Set(amp.layers.flatMap((l) => l.because))]
   io.out(
     table(
-      ['layer', 'half', 'float32', 'casts', 'absorbed', 'weights', 'float32 because'],
+      ['layer', 'half', 'float32', 'casts', 'absorbed', 'weights', 'why float32'],
       amp.layers.map((l) => [
         l.layer,
         ...[l.half, l.float32, l.casts, l.absorbed, l.weightCasts].map((count) => (count === 0 ? '-' : count)),
-        l.because.join('; '),
+        l.because.map((reason) => letterOf(reasons.indexOf(reason))).join(' '),
       ]),
     ),
   )
+  io.out('')
+  for (const [i, reason] of reasons.entries()) io.out(folded(`${letterOf(i)}: ${reason}`, '   '))
   const proof = amp.casts === amp.lowerBound ? 'minimal' : 'more than it takes'
   io.out(
-    `\n${amp.casts} cast${amp.casts === 1 ? '' : 's'}, lower bound ${amp.lowerBound}: ${proof}; ${amp.absorbed} absorbed by wide results, ${amp.weightCasts} of weights`,
+    folded(
+      `\n${amp.casts} cast${amp.casts === 1 ? '' : 's'}, lower bound ${amp.lowerBound}: ${proof}; ${amp.absorbed} absorbed by wide results, ${amp.weightCasts} of weights`,
+    ),
   )
-  for (const cast of amp.castsAt) io.out(`  ${cast}`)
-  for (const warning of amp.warnings) io.out(`warning: ${warning}`)
+  for (const cast of amp.castsAt) io.out(folded(`  ${cast}`, '    '))
+  for (const warning of amp.warnings) io.out(folded(`warning: ${warning}`, '  '))
   if (amp.emulated)
-    io.out(`${backend} has no half arithmetic: this is the program that --emulate-half runs, rounding after each op`)
+    io.out(
+      folded(`${backend} has no half arithmetic: this is the program that --emulate-half runs, rounding after each op`),
+    )
 }
+
+/** a, b … z, aa, ab … */
+const letterOf = (i: number): string =>
+  `${i < 26 ? '' : letterOf(Math.floor(i / 26) - 1)}${String.fromCharCode(97 + (i % 26))}`
 
 /** The last graph that a pass left, in text. @throws EffuseError EF301 */
 const graphAfter = (
