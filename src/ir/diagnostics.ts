@@ -32,6 +32,7 @@ export const errorCodes = {
   EF406: 'used after dispose',
   EF407: 'unknown variable',
   EF408: 'a variable does not fit',
+  EF409: 'not enough memory',
   EF501: 'file cannot be read or written',
   EF502: 'not a file of weights',
   EF503: 'corrupt safetensors file',

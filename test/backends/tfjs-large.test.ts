@@ -6,7 +6,9 @@ import { runCase } from '../../src/backends/conformance.ts'
 import { createTfjsBackend } from '../../src/backends/tfjs/index.ts'
 import { repetitions } from '../../src/backends/tfjs/lower/long-rows.ts'
 import { poolingFor } from '../../src/backends/tfjs/lower/sums.ts'
+import { compile } from '../../src/compile.ts'
 import { Builder } from '../../src/ir/build.ts'
+import { broadcastTo, exp, float32, graph } from '../../src/index.ts'
 import { elements, type Graph } from '../../src/ir/types.ts'
 import type { Value } from '../../src/ir/value.ts'
 
@@ -267,4 +269,16 @@ test('finds what is not finite in large operands, wherever it stands, and takes 
         error: 0,
       })
     }
+})
+
+test('a run that memory is too small for is an error before it starts, and others run', async () => {
+  const widened = async (side: number): Promise<readonly number[]> => {
+    const model = graph('wide', { x: float32('batch', 1, 1) }, ({ x }) => ({ y: exp(broadcastTo(x, [2, side, side])) }))
+    using net = await compile(model, { backend: wasm, batch: 2 })
+    const { y } = await net.run({ x: [[[0]], [[0]]] })
+    return [...(await y.data())]
+  }
+  const message = expect.stringMatching(/^wide needs [\d,]+ MiB for a run, more than tfjs-wasm can get$/)
+  await expect(widened(40_000)).rejects.toMatchObject({ code: 'EF409', message }) // 12 GB
+  expect(await widened(2)).toEqual(Array(8).fill(1))
 })

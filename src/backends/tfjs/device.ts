@@ -23,6 +23,8 @@ export interface Device {
   /** Does the buffer live here? */
   holds(dataId: DataId): boolean
   retain(dataId: DataId): void
+  /** False where so many bytes cannot be had at once; true also where nobody can tell. */
+  hasRoom(bytes: number): boolean
   free(dataId: DataId): void
 }
 
@@ -63,6 +65,7 @@ export const makeDevice = ({ tf, name, backend }: Opened): Device => {
     },
     holds: (dataId) => backend.refCount(dataId) > 0,
     retain: (dataId) => backend.incRef(dataId),
+    hasRoom: (bytes) => !isWasm(backend) || hasWasmRoom(backend, bytes),
     free: (dataId) => {
       backend.disposeData(dataId)
     },
@@ -70,6 +73,7 @@ export const makeDevice = ({ tf, name, backend }: Opened): Device => {
 }
 
 interface Wasm extends KernelBackend {
+  readonly wasm: { _malloc(bytes: number): number; _free(address: number): void }
   readonly dataIdMap: { get(dataId: DataId): { shape: number[] } }
   makeOutput(shape: number[], dtype: string): TensorInfo
   typedArrayFromHeap(tensor: TensorInfo): HostArray
@@ -81,6 +85,15 @@ interface Cpu extends KernelBackend {
 const isWasm = (backend: KernelBackend): backend is Wasm => 'typedArrayFromHeap' in backend && 'wasm' in backend
 const isCpu = (backend: KernelBackend): backend is Cpu =>
   'makeTensorInfo' in backend && 'blockSize' in backend && 'data' in backend
+
+/** A size of more than 32 bits would be cut off, and an address of 0 be written to: tfjs looks at neither. */
+const hasWasmRoom = ({ wasm }: Wasm, bytes: number): boolean => {
+  if (bytes >= 2 ** 32) return false
+  const address = wasm._malloc(bytes)
+  if (address === 0) return bytes === 0
+  wasm._free(address)
+  return true
+}
 
 const wasmMemory = (backend: Wasm): HostMemory => ({
   allocate: (shape, dtype) => backend.makeOutput([...shape], tfjsDtype(dtype)).dataId,

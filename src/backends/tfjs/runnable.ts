@@ -53,6 +53,18 @@ export const makeRunnable = (program: Program, cx: CompileContext, options: Plan
     invariant(found !== undefined, () => `the program ${program.name} has no plan "${name}", or was disposed of`)
     return found
   }
+  const roomy = new Set<PlanName>()
+  /** Once, and not when compiling: who only looks at a program needs no memory for it. */
+  const ensureRoom = (name: PlanName, { peakBytes }: CompiledPlan): void => {
+    if (roomy.has(name)) return
+    if (!device.hasRoom(peakBytes))
+      throw new EffuseError({
+        code: 'EF409',
+        message: `${program.name} needs ${Math.ceil(peakBytes / 2 ** 20).toLocaleString('en-US')} MiB for a run, more than tfjs-${device.name} can get`,
+        hint: 'a smaller batch, or smaller pictures',
+      })
+    roomy.add(name)
+  }
   const run = async (
     name: PlanName,
     feeds: ReadonlyMap<string, FeedTensor>,
@@ -60,6 +72,7 @@ export const makeRunnable = (program: Program, cx: CompileContext, options: Plan
     onStep?: OnStep,
   ): Promise<ReadonlyMap<string, DeviceTensor>> => {
     const { plan, buffers } = boundOf(name)
+    ensureRoom(name, plan)
     const fed = await foreignData(plan, feeds, device)
     // From here to the end nothing waits, so runs cannot mix.
     try {
