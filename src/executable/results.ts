@@ -76,7 +76,13 @@ export const makeResult = (name: string, tensor: DeviceTensor, backend: Backend)
   return Object.freeze(result)
 }
 
-/** Every result of a run at once: scalars as numbers, the rest as typed arrays. */
+/**
+ * Every result of a run at once: scalars as numbers (bool ones as booleans), the rest as typed arrays, row-major.
+ *
+ * @throws EffuseError EF402 (no results), EF406 (one was disposed of).
+ * @example
+ * const { probabilities, logits } = await read(await net.run({ image })) // Float32Array [1 * classes] each
+ */
 export const read = async <R extends { readonly [name: string]: Result }>(
   results: R,
 ): Promise<{ [K in keyof R]: R[K] extends Result<infer D, infer N> ? (N extends 0 ? Item<D> : Arrays[D]) : never }> => {

@@ -12,7 +12,12 @@ export interface DoctorReport {
   readonly auto: string
 }
 
-/** Looks at every backend without opening it. */
+/**
+ * Looks at every backend without opening it: what is there, and the command that adds what is not.
+ *
+ * @example
+ * const { auto, backends } = await doctor()
+ */
 export const doctor = async (): Promise<DoctorReport> => {
   const backends: DoctorReport['backends'][number][] = []
   for (const entry of catalog) {

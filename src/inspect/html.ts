@@ -9,7 +9,13 @@ import { elements, type Graph, type Node } from '../ir/types.ts'
 import { finalPlans, type PassRecord } from '../passes/runner.ts'
 import { inspectReport } from './inspect.ts'
 
-/** @param batch The size at which `executable` was compiled. */
+/**
+ * The report as one HTML page that needs nothing else: passes, graphs side by side, kernels.
+ *
+ * @param batch The size at which `executable` was compiled.
+ * @example
+ * const page = htmlReport(model, net, 1)
+ */
 export const htmlReport = (model: Model, executable: Executable, batch: number): string => {
   const report = inspectReport(model, executable, batch)
   const figures: readonly (readonly [string, string])[] = [

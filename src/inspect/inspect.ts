@@ -32,7 +32,13 @@ export interface InspectReport {
   readonly multiplyAdds: number
 }
 
-/** @param batch The size at which `executable` was compiled. */
+/**
+ * What each pass did, and the figures of the program: kernels, bytes, parameters, multiply-adds.
+ *
+ * @param batch The size at which `executable` was compiled.
+ * @example
+ * const { passes, kernels, peakBytes } = inspectReport(model, net, 1)
+ */
 export const inspectReport = (model: Model, executable: Executable, batch: number): InspectReport => {
   const declared = model.at({ batch })
   const sizes = variablesOf(declared).map((n) => ({

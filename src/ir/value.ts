@@ -36,14 +36,44 @@ const declare =
   <const S extends readonly Dim[]>(...shape: S): TensorType<D, S['length']> =>
     Object.freeze({ dtype, rank: shape.length as S['length'], shape: Object.freeze([...shape]) })
 
-/** Declares a float32 tensor: `float32('batch', 224, 224, 3)`. */
+/**
+ * Declares a float32 tensor of sizes that are numbers, or 'batch', which compile() replaces. No sizes: a scalar.
+ *
+ * @throws EffuseError EF111 at graph() (a size that is no positive integer).
+ * @example
+ * const image = float32('batch', 224, 224, 3)
+ */
 export const float32: Declare<'float32'> = declare('float32')
-/** Declares a float16 tensor. */
+/**
+ * Declares a float16 tensor of sizes that are numbers, or 'batch', which compile() replaces. No sizes: a scalar.
+ *
+ * @throws EffuseError EF111 at graph() (a size that is no positive integer).
+ * @example
+ * const half = float16('batch', 8)
+ */
 export const float16: Declare<'float16'> = declare('float16')
-/** Declares a bfloat16 tensor. */
+/**
+ * Declares a bfloat16 tensor of sizes that are numbers, or 'batch', which compile() replaces. No sizes: a scalar.
+ *
+ * @throws EffuseError EF111 at graph() (a size that is no positive integer).
+ * @example
+ * const half = bfloat16('batch', 8)
+ */
 export const bfloat16: Declare<'bfloat16'> = declare('bfloat16')
-/** Declares an int32 tensor: `int32('batch')`. */
+/**
+ * Declares a int32 tensor of sizes that are numbers, or 'batch', which compile() replaces. No sizes: a scalar.
+ *
+ * @throws EffuseError EF111 at graph() (a size that is no positive integer).
+ * @example
+ * const label = int32('batch')
+ */
 export const int32: Declare<'int32'> = declare('int32')
-/** Declares a bool tensor. */
+/**
+ * Declares a bool tensor of sizes that are numbers, or 'batch', which compile() replaces. No sizes: a scalar. It is fed as 0 and 1.
+ *
+ * @throws EffuseError EF111 at graph() (a size that is no positive integer).
+ * @example
+ * const flag = bool()
+ */
 export const bool: Declare<'bool'> = declare('bool')
 type Declare<D extends DType> = <const S extends readonly Dim[]>(...shape: S) => TensorType<D, S['length']>

@@ -266,7 +266,7 @@ describe('operands that do not fit: path, both types, place of the call, what to
       'gradients by one tensor',
       ({ x }) => untyped(gradients(fn.mean(x), untyped<never>(x))),
       'EF101',
-      /gradients: a scalar and a list/,
+      /gradients: a list of values is needed/,
       /\[x, w\]/,
     ],
     [

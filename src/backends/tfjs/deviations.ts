@@ -10,6 +10,7 @@ export interface TfjsDeviation {
   readonly reason: string
 }
 
+/** Where tfjs's kernels differ from the reference, and what effuse does instead. */
 export const tfjsDeviations: readonly TfjsDeviation[] = [
   {
     backend: 'tfjs-wasm',

@@ -110,7 +110,13 @@ export const not = <R extends number>(x: Value<'bool', R>): Value<'bool', R> =>
 export const isFinite = <R extends number>(x: Value<Float, R>): Value<'bool', R> =>
   emitterOf('isFinite', x).unary('isFinite', x) as Value<'bool', R>
 
-/** `a` where the condition is true, `b` elsewhere. The condition is a scalar or of a's shape. */
+/**
+ * `a` where the condition is true, `b` elsewhere, of a's shape and dtype. The bool condition is a scalar or of a's shape; b broadcasts to a.
+ *
+ * @throws EffuseError EF101 (shapes, or a condition that is no bool).
+ * @example
+ * graph('clipped', { x: float32('batch', 3) }, ({ x }) => ({ y: select(greater(x, 1), mul(x, 0), x) }))
+ */
 export const select = <D extends DType, R extends number>(
   condition: Value<'bool'>,
   a: Value<D, R>,
@@ -120,6 +126,12 @@ export const select = <D extends DType, R extends number>(
   checkBroadcast('select', a, b)
   return a.builder.select(condition, a, b) as Value<D, R>
 }
-/** Another element type; a cast that you write is exact, mixed precision never drops it. */
+/**
+ * Another element type, rounding to the nearest, halfway to the even; mixed precision never drops a cast that you write. Of x's shape.
+ *
+ * @throws EffuseError EF102 (no such dtype).
+ * @example
+ * graph('floats', { label: int32('batch') }, ({ label }) => ({ y: cast(label, 'float32') }))
+ */
 export const cast = <D extends DType, R extends number>(x: Value<DType, R>, to: D): Value<D, R> =>
   emitterOf('cast', x).cast(x, to) as Value<D, R>

@@ -4,7 +4,13 @@ import { type DType, elements, showType } from '../types.ts'
 import type { Dim, Value } from '../value.ts'
 import { axisOf, emitterOf, integers, misfit } from './shared.ts'
 
-/** The same elements in row-major order; one size may be -1 and is computed. 'batch' stands for x's first size: images keep theirs in front. */
+/**
+ * The same elements in row-major order: x -> [...shape]. One size may be -1 and is computed; 'batch' stands for x's first size.
+ *
+ * @throws EffuseError EF101 (another number of elements, no list).
+ * @example
+ * graph('flat', { image: float32('batch', 8, 8, 3) }, ({ image }) => ({ x: reshape(image, ['batch', -1]) })) // [batch,192]
+ */
 export const reshape = <D extends DType, const S extends readonly Dim[]>(
   x: Value<D>,
   shape: S,
@@ -33,7 +39,13 @@ const resolved = (x: Value, shape: readonly Dim[]): readonly number[] => {
   )
 }
 
-/** Axes in another order. */
+/**
+ * Axes in another order: axis i of the result is axis permutation[i] of x; negative ones count from the end.
+ *
+ * @throws EffuseError EF101 (not each axis once, no list).
+ * @example
+ * graph('channelsFirst', { image: float32('batch', 8, 8, 3) }, ({ image }) => ({ x: transpose(image, [0, 3, 1, 2]) })) // [batch,3,8,8]
+ */
 export const transpose = <D extends DType, R extends number>(
   x: Value<D, R>,
   permutation: readonly number[],
@@ -42,7 +54,13 @@ export const transpose = <D extends DType, R extends number>(
     x,
     integers('transpose', x, 'the axes', permutation).map((axis) => axisOf('transpose', x, axis)),
   ) as Value<D, R>
-/** Repeats along new leading axes and along axes of size 1, as NumPy does. */
+/**
+ * Repeats along new leading axes and along axes of size 1, as NumPy does: x -> [...shape].
+ *
+ * @throws EffuseError EF101 (sizes that do not repeat to those wanted, fewer axes).
+ * @example
+ * graph('rows', { x: float32(3) }, ({ x }) => ({ y: broadcastTo(x, [2, 3]) })) // [3] -> [2,3]
+ */
 export const broadcastTo = <D extends DType, const S extends readonly number[]>(
   x: Value<D>,
   shape: S,
@@ -57,7 +75,13 @@ export const broadcastTo = <D extends DType, const S extends readonly number[]>(
     )
   return b.broadcast(x, shape) as Value<D, S['length']>
 }
-/** Elements from `starts` to below `limits`, every `strides`-th. */
+/**
+ * Elements from `starts` to below `limits`, every `strides`-th (default 1), a number for each axis.
+ *
+ * @throws EffuseError EF101 (limits beyond the sizes, another number of axes).
+ * @example
+ * graph('middle', { x: float32(2, 6) }, ({ x }) => ({ y: slice(x, [0, 1], [2, 5], [1, 2]) })) // [2,2]
+ */
 export const slice = <D extends DType, R extends number>(
   x: Value<D, R>,
   starts: readonly number[],
@@ -70,7 +94,13 @@ export const slice = <D extends DType, R extends number>(
     integers('slice', x, 'limits', limits),
     strides === undefined ? undefined : integers('slice', x, 'strides', strides),
   ) as Value<D, R>
-/** A number around x: low[i] before and high[i] after on axis i. */
+/**
+ * A number (default 0) around x: low[i] before and high[i] after on axis i.
+ *
+ * @throws EffuseError EF101 (another number of axes, no lists).
+ * @example
+ * graph('framed', { image: float32('batch', 8, 8, 3) }, ({ image }) => ({ x: pad(image, [0, 1, 1, 0], [0, 1, 1, 0]) })) // [batch,10,10,3]
+ */
 export const pad = <D extends DType, R extends number>(
   x: Value<D, R>,
   low: readonly number[],
@@ -78,7 +108,13 @@ export const pad = <D extends DType, R extends number>(
   value = 0,
 ): Value<D, R> =>
   emitterOf('pad', x).pad(x, integers('pad', x, 'low', low), integers('pad', x, 'high', high), value) as Value<D, R>
-/** One after another along an axis. */
+/**
+ * One after another along an axis; all other sizes are equal. A negative axis counts from the end.
+ *
+ * @throws EffuseError EF101 (sizes or dtypes differ, no such axis), EF103 (an empty list).
+ * @example
+ * graph('both', { a: float32('batch', 4), b: float32('batch', 2) }, ({ a, b }) => ({ y: concatenate([a, b], 1) })) // [batch,6]
+ */
 export const concatenate = <D extends DType, R extends number>(
   values: readonly [Value<D, R>, ...Value<NoInfer<D>, NoInfer<R>>[]],
   axis: number,
@@ -93,7 +129,13 @@ export const concatenate = <D extends DType, R extends number>(
   for (const value of values) emitterOf('concatenate', value)
   return first.builder.concatenate(values, axisOf('concatenate', first, axis)) as Value<D, R>
 }
-/** Last element first along the axes. */
+/**
+ * Last element first along the axes.
+ *
+ * @throws EffuseError EF101 (no such axis).
+ * @example
+ * graph('mirrored', { image: float32('batch', 8, 8, 3) }, ({ image }) => ({ x: reverse(image, [2]) }))
+ */
 export const reverse = <D extends DType, R extends number>(x: Value<D, R>, axes: readonly number[]): Value<D, R> =>
   emitterOf('reverse', x).reverse(
     x,
@@ -101,11 +143,23 @@ export const reverse = <D extends DType, R extends number>(x: Value<D, R>, axes:
       .map((axis) => axisOf('reverse', x, axis))
       .sort((a, b) => a - b),
   ) as Value<D, R>
-/** Slices of x along an axis, by index; indices beyond the ends are clamped. */
+/**
+ * Slices of x along an axis (default the first), by int32 index; indices beyond the ends are clamped. The axis gives way to those of `indices`.
+ *
+ * @throws EffuseError EF101 (indices that are no int32, no such axis).
+ * @example
+ * graph('embedded', { table: float32(100, 8), word: int32('batch') }, ({ table, word }) => ({ x: gather(table, word) })) // [batch,8]
+ */
 export const gather = <D extends DType>(x: Value<D>, indices: Value<'int32'>, axis = 0): Value<D> => {
   emitterOf('gather', indices)
   return emitterOf('gather', x).gather(x, indices, axisOf('gather', x, axis)) as Value<D>
 }
-/** 1 at the index, 0 elsewhere, along a new last axis. */
+/**
+ * 1 at the index, 0 elsewhere, along a new last axis of size `depth`; all 0 where the index is none of 0 to depth - 1.
+ *
+ * @throws EffuseError EF101 (indices that are no int32), EF102 (depth).
+ * @example
+ * graph('marks', { label: int32('batch') }, ({ label }) => ({ y: oneHot(label, 10) })) // float32 [batch,10]
+ */
 export const oneHot = (indices: Value<'int32'>, depth: number): Value<'float32'> =>
   emitterOf('oneHot', indices).oneHot(indices, depth) as Value<'float32'>

@@ -18,26 +18,74 @@ const reduction = <Accepted extends DType>(
     )
   }) as Reduction<Accepted>
 
-/** Sum over axes, or over everything. */
+/**
+ * Sum over axes, or over everything; the axes are gone from the shape, negative ones count from the end.
+ *
+ * @throws EffuseError EF101 (no such axis, one twice, no list).
+ * @example
+ * graph('sums', { x: float32('batch', 4, 3) }, ({ x }) => ({ y: reduceSum(x, [1]) })) // [batch,3]
+ */
 export const reduceSum: Reduction<DType> = reduction('reduceSum', (x, axes) => x.builder.reduceSum(x, axes))
-/** Product over axes, or over everything. */
+/**
+ * Product over axes, or over everything; the axes are gone from the shape, negative ones count from the end.
+ *
+ * @throws EffuseError EF101 (no such axis, one twice, no list).
+ * @example
+ * graph('products', { x: float32('batch', 4, 3) }, ({ x }) => ({ y: reduceProd(x, [1]) })) // [batch,3]
+ */
 export const reduceProd: Reduction<DType> = reduction('reduceProd', (x, axes) =>
   x.builder.emit1('reduceProd', [x], { axes, keepDims: false }),
 )
-/** Largest element over axes, or of everything. */
+/**
+ * Largest element over axes, or of everything; the axes are gone from the shape, negative ones count from the end.
+ *
+ * @throws EffuseError EF101 (no such axis, one twice, no list).
+ * @example
+ * graph('peaks', { x: float32('batch', 4, 3) }, ({ x }) => ({ y: reduceMax(x, [1]) })) // [batch,3]
+ */
 export const reduceMax: Reduction<DType> = reduction('reduceMax', (x, axes) => x.builder.reduceMax(x, axes))
-/** Smallest element over axes, or of everything. */
+/**
+ * Smallest element over axes, or of everything; the axes are gone from the shape, negative ones count from the end.
+ *
+ * @throws EffuseError EF101 (no such axis, one twice, no list).
+ * @example
+ * graph('lows', { x: float32('batch', 4, 3) }, ({ x }) => ({ y: reduceMin(x, [1]) })) // [batch,3]
+ */
 export const reduceMin: Reduction<DType> = reduction('reduceMin', (x, axes) =>
   x.builder.emit1('reduceMin', [x], { axes, keepDims: false }),
 )
-/** Mean over axes, or of everything. */
+/**
+ * Mean over axes, or of everything; the axes are gone from the shape, negative ones count from the end.
+ *
+ * @throws EffuseError EF101 (no such axis, one twice, no list).
+ * @example
+ * graph('means', { x: float32('batch', 4, 3) }, ({ x }) => ({ y: mean(x, [1]) })) // [batch,3]
+ */
 export const mean: Reduction<Float> = reduction('mean', (x, axes) => x.builder.mean(x, axes))
-/** Biased variance over axes, or of everything. */
+/**
+ * Biased variance over axes, or of everything; the axes are gone from the shape, negative ones count from the end.
+ *
+ * @throws EffuseError EF101 (no such axis, one twice, no list).
+ * @example
+ * graph('spreads', { x: float32('batch', 4, 3) }, ({ x }) => ({ y: variance(x, [1]) })) // [batch,3]
+ */
 export const variance: Reduction<Float> = reduction('variance', (x, axes) => x.builder.variance(x, axes))
-/** Index of the largest element along an axis (default: the last); of equal ones the lowest. */
+/**
+ * int32 index of the largest element along an axis (default the last), which is gone from the shape; of equal ones the lowest.
+ *
+ * @throws EffuseError EF101 (no such axis).
+ * @example
+ * graph('best', { logits: float32('batch', 10) }, ({ logits }) => ({ label: argMax(logits) })) // [batch]
+ */
 export const argMax = (x: Value, axis = -1): Value<'int32'> =>
   emitterOf('argMax', x).emit1('argMax', [x], { axis: axisOf('argMax', x, axis) }) as Value<'int32'>
-/** The k largest along the last axis, in descending order, and their indices. */
+/**
+ * The k largest along the last axis, in descending order, and their int32 indices: x [...,n] -> two of [...,k].
+ *
+ * @throws EffuseError EF101 (fewer than k), EF102 (k).
+ * @example
+ * graph('five', { logits: float32('batch', 10) }, ({ logits }) => ({ ...topK(logits, 5) })) // values, indices [batch,5]
+ */
 export const topK = <D extends DType, R extends number>(
   x: Value<D, R>,
   k: number,

@@ -14,6 +14,7 @@ import { trainingCases } from './training.ts'
 /** Regions (fusion, composite) are tested where they are made: their bodies are any graph. */
 export type CaseOp = Exclude<OpName, 'input' | 'variable' | 'constant' | 'fusion' | 'composite'>
 
+/** Random cases of every op, by name: operands and attributes that its type rule accepts. */
 export const opCases: { readonly [K in CaseOp]: fc.Arbitrary<OpCase> } = {
   ...sourceCases,
   ...elementwiseCases,
