@@ -22,7 +22,7 @@ const layers = {
   // Whole runs as plain data, put together from models and the loop.
   recipes: {
     files: ['src/recipes/'],
-    imports: ['ir', 'passes', 'platform', 'io', 'backends', 'compile', 'models', 'train'],
+    imports: ['ir', 'passes', 'platform', 'io', 'pixels', 'backends', 'compile', 'models', 'train'],
   },
   distributed: { files: ['src/distributed/'], imports: ['ir', 'passes', 'platform', 'io', 'backends', 'compile'] },
   inspect: { files: ['src/inspect/'], imports: ['ir', 'passes', 'platform', 'io', 'backends', 'compile'] },

@@ -3,7 +3,7 @@ import { type Check, checkRecord } from '../ir/check-record.ts'
 import { availableParallelism } from 'node:os'
 import type { Picture } from './decode.ts'
 import type { Draws } from './draws.ts'
-import { isSize } from './request.ts'
+import { isSize } from '../pixels/size.ts'
 import type { ResizeFilter } from '../pixels/resample.ts'
 
 /** Changes a training picture, [height,width,3], after crop, flip and resize; gives one of the same size. */

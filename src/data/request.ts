@@ -1,5 +1,6 @@
 /** What the loop may ask of our own sources, checked, and what they answer. */
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
+import { isSize, sideMax } from '../pixels/size.ts'
 import type { BatchRequest } from '../train/source.ts'
 
 /** A request by hand: `seed` is 0 where there is none. */
@@ -20,13 +21,6 @@ export interface CheckedRequest extends BatchRequest {
 type Check = readonly [expects: string, accepts: (value: unknown) => boolean]
 const isNatural = (v: unknown): boolean => Number.isSafeInteger(v) && Number(v) >= 0
 const word: Check = ['an integer from 0 to 2^32 - 1', (v) => isNatural(v) && Number(v) < 2 ** 32]
-
-/** Far above any network's input: a typing error would ask for all memory. */
-export const sideMax = 1 << 14
-
-/** A height and width, as requests and options have them. */
-export const isSize = (v: unknown): v is readonly [number, number] =>
-  Array.isArray(v) && v.length === 2 && v.every((n) => isNatural(n) && n > 0 && n <= sideMax)
 
 const checks: { readonly [K in keyof Required<BatchRequest>]: Check } = {
   batch: ['a positive integer', (v) => isNatural(v) && Number(v) > 0],

@@ -2,7 +2,7 @@
  * A training run as plain data: what a recipe file holds, what the command line's flags change, and what `config.json` of a run says.
  * The table below is the only place that knows the settings; files, flags and documents are checked against it.
  */
-import { sideMax } from '../data/request.ts'
+import { sideMax } from '../pixels/size.ts'
 import { backendNames, type BackendName } from '../executable/options.ts'
 import type { EfficientNetOptions } from '../models/efficientnet.ts'
 import type { Kind } from './kinds.ts'

@@ -246,7 +246,12 @@ describe("a user's mistake is one paragraph and an exit code, never a stack trac
       2,
       /EF602: --train needs a model with/,
     ],
-    ['seed', ['inspect', '--model', 'b0', '--seed', 'x'], 2, /EF601: --seed must be an integer of at least 0, got "x"/],
+    [
+      'seed',
+      ['inspect', '--model', 'b0', '--seed', 'x'],
+      2,
+      /EF601: --seed must be an integer from 0 to 4294967295, got "x"/,
+    ],
     [
       'unknown pass',
       ['opt', 'TWICE', '--passes', 'simplfy'],

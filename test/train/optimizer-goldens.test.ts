@@ -48,12 +48,16 @@ const network = graph('tiny', { x: float32('batch', 3) }, ({ x }) => {
 /** By the functions that users call; the golden's options are the plain data that they make. */
 const optimizerOf = ({ optimizer, schedule: learningRate }: Case): Optimizer => {
   switch (optimizer.kind) {
-    case 'rmsprop':
-      return rmsprop({ ...optimizer, learningRate })
-    case 'sgd':
-      return sgd({ ...optimizer, learningRate })
+    case 'rmsprop': {
+      const { kind: _, ...rest } = optimizer
+      return rmsprop({ ...rest, learningRate })
+    }
+    case 'sgd': {
+      const { kind: _, ...rest } = optimizer
+      return sgd({ ...rest, learningRate })
+    }
     case 'adam': {
-      const { weightDecay, ...rest } = optimizer
+      const { kind: _, weightDecay, ...rest } = optimizer
       return weightDecay === 0 ? adam({ ...rest, learningRate }) : adamw({ ...rest, weightDecay, learningRate })
     }
   }
