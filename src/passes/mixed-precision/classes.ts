@@ -37,7 +37,7 @@ const classOf = (node: Node, declared: AmpClass, settings: AmpSettings, target: 
   const name = nameInLists(node)
   if (settings.allow.includes(name)) return 'allow'
   if (settings.deny.includes(name)) return 'deny'
-  const own = node.op === 'composite' ? node.attrs.amp : declared
+  const own = ownClass(node, declared)
   // A slow half kernel is not worth casts of its own, but it follows its neighbours.
   const fitting = own === 'allow' && opDef(node.op).fusion === 'depthwise' && !target.fastHalfDepthwise ? 'infer' : own
   const isTakenOut =
@@ -45,6 +45,13 @@ const classOf = (node: Node, declared: AmpClass, settings: AmpSettings, target: 
     (fitting === 'deny' && settings.deny.includes(`!${name}`))
   return isTakenOut ? 'infer' : fitting
 }
+
+/** What the op declares of its ports, or the author of a composite of it. */
+const ownClass = (node: Node, declared: AmpClass): AmpClass => (node.op === 'composite' ? node.attrs.amp : declared)
+
+/** Is it of class deny although no list says so? */
+export const isSensitive = (node: Node): boolean =>
+  opDef(node.op).amp.some((declared) => ownClass(node, declared.class) === 'deny')
 
 /** The name by which `allow` and `deny` know a node: a composite's own, which its gradient shares. */
 export const nameInLists = (node: Node): string => (node.op === 'composite' ? layerPath(node.attrs.name) : node.op)

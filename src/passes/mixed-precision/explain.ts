@@ -1,6 +1,6 @@
 /** Why a node is half or float32: its class, the casts that bound its region, and what the other type would cost. */
 import type { Node } from '../../ir/types.ts'
-import { nameInLists } from './classes.ts'
+import { isSensitive, nameInLists } from './classes.ts'
 import { minimumCut } from './min-cut.ts'
 import {
   castAt,
@@ -113,9 +113,11 @@ const editsFor = ({ node, settledBy, half, settings }: Subject): readonly ListEd
   // Of what is settled, users have a say in what they said, and in arithmetic on the way into a variable.
   if (settledBy !== null && settledBy !== intoVariable) return []
   if (!half) {
-    if (settings.deny.includes(name)) return [{ what: 'remove', option: 'deny', entry: name }]
+    const denied = settings.deny.includes(name) ? [{ what: 'remove', option: 'deny', entry: name } as const] : []
+    if (denied.length > 0 && !isSensitive(node)) return denied
     const taken = settings.allow.includes(`!${name}`)
     return [
+      ...denied,
       ...(taken ? [{ what: 'remove', option: 'allow', entry: `!${name}` } as const] : []),
       { what: 'add', option: 'allow', entry: name },
     ]

@@ -71,8 +71,8 @@ describe('in words', () => {
     %x = input() {name="x"} : float32[1,4,4,2]  %k = variable() {name="k"} : float32[1,1,2,2]
     %y = conv2d(%x, %k) : float32[1,4,4,2] @ stem
     %t = tanh(%y) : float32[1,4,4,2] @ act  %m = mean(%t) {axes=[1, 2], keepDims=true} : float32[1,1,1,2] @ squeeze
-    %z = conv2d(%m, %k) : float32[1,1,1,2]
-    return z = %z
+    %z = conv2d(%m, %k) : float32[1,1,1,2]  %p = pow(%z, %z) : float32[1,1,1,2]
+    return z = %z, p = %p
   }`)
   const note = (op: string, options: AmpOptions): PrecisionNote => {
     const [found] = explainPrecision(decide(chain, options), (n) => n.op === op)
@@ -81,6 +81,12 @@ describe('in words', () => {
   }
   test.each<[string, AmpOptions, { readonly reason: string; readonly change: string }]>([
     ['tanh', { deny: ['tanh'] }, { reason: '"deny" names tanh', change: "leave 'tanh' out of deny" }],
+    // Found once: what is denied twice, by the user and by itself, stays so when the user takes his word back.
+    [
+      'pow',
+      { deny: ['pow'] },
+      { reason: '"deny" names pow', change: "leave 'pow' out of deny, and allow: ['pow'] makes every pow half" },
+    ],
     [
       'tanh',
       { allow: ['tanh'] },
