@@ -7,7 +7,8 @@ export interface Evaluation {
   /** Mean over the rows, without smoothing and decay. */
   readonly loss: number
   readonly count: number
+  /** After the first batch, which warms up, where there are others. */
   readonly imagesPerSecond: number
-  /** Of a batch, data and results included. */
+  /** Of a batch after the first one, data and results included. */
   readonly latencyMs: { readonly mean: number; readonly p90: number; readonly p95: number; readonly p99: number }
 }

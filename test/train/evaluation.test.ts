@@ -10,6 +10,9 @@ import { evaluationStep } from '../../src/passes/train/evaluation.ts'
 import { crossEntropy } from '../../src/passes/train/losses.ts'
 import { sgd } from '../../src/passes/train/optimizers.ts'
 import { trainingStep } from '../../src/passes/train/step.ts'
+import { evaluate } from '../../src/train/evaluate.ts'
+import type { DataSource } from '../../src/train/source.ts'
+import { pictures, smallNet } from './small-data.ts'
 
 const model = graph('linear', { x: float32('batch', 3) }, ({ x }) => ({
   logits: nn.dense(x, { name: 'dense', units: 7 }),
@@ -95,4 +98,23 @@ describe('averages', () => {
       expect.objectContaining({ code: 'EF407', hint: expect.stringContaining('emaDecay') }),
     )
   })
+})
+
+test('the first batch, which warms up, counts in the figures and not in the speed', async () => {
+  const waitMs = 1500
+  const data: DataSource = {
+    ...pictures(10),
+    async *batches(request) {
+      await new Promise((resolve) => setTimeout(resolve, waitMs))
+      yield* pictures(10).batches(request)
+    },
+  }
+  using net = await compile(smallNet(), { backend: 'tfjs-cpu', batch: 4 })
+  const { count, latencyMs, imagesPerSecond } = await evaluate(smallNet(), { data, variables: net.variables, batch: 4 })
+  expect(count).toBe(10)
+  expect(latencyMs.p99).toBeLessThan(waitMs)
+  expect(imagesPerSecond).toBeGreaterThan(10 / (waitMs / 1000))
+  // Of a single batch that is all there is.
+  const single = await evaluate(smallNet(), { data, variables: net.variables, batch: 10 })
+  expect(single.latencyMs.mean).toBeGreaterThanOrEqual(waitMs - 50) // timers may be early
 })
