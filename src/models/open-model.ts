@@ -216,7 +216,7 @@ const openForeign = (
           .map((n) => `"${n}"`)
           .join(', ') || '(none)'
       }`,
-      hint: 'names of timm, torchvision and EfficientNet-PyTorch are known; a network of your own: openModel(file, { model })',
+      hint: 'names of timm, torchvision and EfficientNet-PyTorch are known; a network of your own: openModel(file, { model }), or --model ./net.js',
     })
   }
   const entries = converted(stripped, family)
