@@ -184,6 +184,10 @@ describe('options', () => {
     const model = graph('m', { x: float32('batch', 2) }, ({ x }, b) => ({ y: b.scope('twice', () => b.neg(b.neg(x))) }))
     using net = await compile(model, { backend })
     expect(net.explain('twice').text).toContain('Nothing of it is left')
+    expect(() => net.explain(undefined as never)).toThrow(
+      expect.objectContaining({ code: 'EF403', message: expect.stringContaining('takes the path of a node') }),
+    )
+    expect(JSON.parse(JSON.stringify(net)).backend).toBe(net.backend) // looking through it asks for no averages
     expect(() => net.explain('thrice')).toThrow(
       expect.objectContaining({ code: 'EF407', hint: 'did you mean "twice"?' }),
     )

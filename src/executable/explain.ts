@@ -1,5 +1,5 @@
 /** What became of a node of the model: the answer to "where did my layer go, and why". */
-import { EffuseError } from '../ir/diagnostics.ts'
+import { EffuseError, showGiven } from '../ir/diagnostics.ts'
 import { liveOrder, nodesOf, typeOf } from '../ir/graph.ts'
 import { globFilter } from '../ir/glob.ts'
 import { nearest } from '../ir/parse.ts'
@@ -38,8 +38,14 @@ export interface Explainable {
   readonly records: readonly PassRecord[]
 }
 
-/** @throws EffuseError EF407 where no node has that path or name. */
+/** @throws EffuseError EF407 where no node has that path or name, EF403 where it is none. */
 export const explainNode = (asked: string, { declared, plans, records }: Explainable): Explanation => {
+  if (typeof asked !== 'string')
+    throw new EffuseError({
+      code: 'EF403',
+      message: `explain() takes the path of a node, or its name in the printed graph, got ${showGiven(asked)}`,
+      hint: "explain('stem/conv')",
+    })
   const start = askedNodes(declared, asked)
   const { history, idsIn } = descendants(start, records)
   const became = planNames.flatMap((plan) => {

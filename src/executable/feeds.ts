@@ -120,7 +120,7 @@ const fromTyped = (name: string, type: Type, given: ArrayBufferView): HostArray 
       name,
       type,
       `a ${given.constructor.name}`,
-      `feed a ${type.dtype === 'bool' ? 'Uint8Array' : type.dtype === 'int32' ? 'Int32Array' : 'Float32Array or Uint8Array'}`,
+      `feed ${type.dtype === 'bool' ? 'a Uint8Array' : type.dtype === 'int32' ? 'an Int32Array' : 'a Float32Array or Uint8Array'}`,
     )
   if (given.length !== elements(type.shape))
     throw wrong(name, type, `${given.length} values instead of ${elements(type.shape)}`)

@@ -140,6 +140,8 @@ export const makeVariables = (handle: VariablesHandle, metadata: { readonly [key
       return averagesOf(handle, metadata)
     },
   }
+  // Who looks through the object, as JSON.stringify does, asks for no averages.
+  Object.defineProperty(variables, 'averages', { enumerable: false })
   handles.set(variables, handle)
   return Object.freeze(variables)
 }

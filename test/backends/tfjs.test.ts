@@ -389,6 +389,10 @@ describe("the user's tfjs", () => {
 
 describe('errors', () => {
   test('a backend that tfjs does not have', async () => {
+    await expect(createTfjsBackend({ backnd: 'cpu' } as never)).rejects.toMatchObject({
+      code: 'EF403',
+      hint: 'did you mean "backend"?',
+    })
     await expect(createTfjsBackend({ backend: 'webnn' })).rejects.toMatchObject({
       code: 'EF404',
       message: expect.stringContaining('"webnn"'),

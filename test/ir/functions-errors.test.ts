@@ -256,6 +256,13 @@ describe('operands that do not fit: path, both types, place of the call, what to
       null,
     ],
     [
+      'a composite without a name',
+      ({ x }) => fn.composite('', (v: Value) => v)(x),
+      'EF111',
+      /a composite needs a name, got ""/,
+      /gelu/,
+    ],
+    [
       'a composite of no function',
       ({ x }) => fn.composite('c', untyped<(v: Value) => Value>(3))(x),
       'EF111',

@@ -1,4 +1,5 @@
 /** The tfjs backend: a program op by op on tfjs-core kernels, called directly. `effuse/tfjs`. */
+import { type Check, checkRecord } from '../../ir/check-record.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { nodesOf } from '../../ir/graph.ts'
 import type { TargetInfo } from '../../ir/target.ts'
@@ -29,11 +30,12 @@ export interface TfjsOptions {
 /**
  * A backend on tfjs-core. The user's tf.getBackend() stays as it is; tensors of the same tfjs backend are fed without a copy.
  *
- * @throws EffuseError EF404 where packages are missing, with the command that adds them.
+ * @throws EffuseError EF404 where packages are missing, with the command that adds them; EF403 (options).
  * @example
  * const net = await compile(model, { backend: await createTfjsBackend({ backend: 'wasm' }) })
  */
 export const createTfjsBackend = async (options: TfjsOptions = {}): Promise<Backend> => {
+  checkRecord('createTfjsBackend()', '', options, checks)
   const device = makeDevice(await open(options))
   const name = `tfjs-${device.name}`
   const engine = engineOf(device, options.emulateHalf ?? false)
@@ -49,6 +51,15 @@ export const createTfjsBackend = async (options: TfjsOptions = {}): Promise<Back
     },
     device,
   )
+}
+
+const checks: { readonly [K in keyof Required<TfjsOptions>]: Check } = {
+  backend: [
+    "'auto', the name of a tfjs backend or its instance",
+    (v) => typeof v === 'string' || (typeof v === 'object' && v !== null),
+  ],
+  wasmPaths: ['a folder, or a path per file', (v) => typeof v === 'string' || (typeof v === 'object' && v !== null)],
+  emulateHalf: ['true or false', (v) => typeof v === 'boolean'],
 }
 
 const engineOf = (device: Device, emulateHalf: boolean): Engine => {

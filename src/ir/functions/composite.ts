@@ -1,6 +1,6 @@
 /** Custom ops: a function of values that keeps its name. */
 import { builderOf } from '../build.ts'
-import { EffuseError } from '../diagnostics.ts'
+import { EffuseError, showGiven } from '../diagnostics.ts'
 import type { OpAttrs, Tolerance } from '../signatures.ts'
 import type { Type } from '../types.ts'
 import type { Value } from '../value.ts'
@@ -15,7 +15,7 @@ export interface CompositeOptions {
  * A custom op: a function of values that keeps its name through the passes and that every backend can run, by its body.
  * The body depends on its operands alone: it has no variables, no dropout and no random numbers, and uses no value from outside.
  *
- * @throws EffuseError EF101 (body not allowed), EF103 (no operand), EF110 (a value from outside).
+ * @throws EffuseError where it is applied: EF101 (body not allowed), EF103 (no operand), EF110 (a value from outside), EF111 (name, body).
  * @example
  * const cube = composite('cube', (x: Value) => mul(mul(x, x), x), { amp: 'deny' })
  */
@@ -26,6 +26,12 @@ export const composite =
     options: CompositeOptions = {},
   ): ((...operands: A) => V) =>
   (...operands) => {
+    if (typeof name !== 'string' || name === '')
+      throw new EffuseError({
+        code: 'EF111',
+        message: `a composite needs a name, got ${showGiven(name)}`,
+        hint: "composite('gelu', (x) => …)",
+      })
     if (typeof body !== 'function')
       throw new EffuseError({ code: 'EF111', message: `the composite "${name}" needs a function of its operands` })
     const [first] = operands
