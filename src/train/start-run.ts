@@ -166,7 +166,7 @@ const restore = async ({ trainer }: StageRunner, { bytes, name, state }: FoundCh
     throw new EffuseError({
       code: 'EF508',
       message: `the checkpoint ${name} is of another model, optimizer or averages:\n  ${differences.join('\n  ')}`,
-      hint: 'declare the model, the optimizer and the averages as they were when the run began',
+      hint: 'declare the model, the optimizer, the averages, mixed precision and the loss scale as they were when the run began',
     })
   await trainer.variables.load(bytes, { except })
   trainer.runIndex = state.runIndex
