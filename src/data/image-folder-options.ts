@@ -1,5 +1,5 @@
 /** The options of imageFolder(): types, defaults and checks. */
-import { type Check, checkRecord } from '../ir/check-record.ts'
+import { type Check, checkRecord, isCount, isNatural } from '../ir/check-record.ts'
 import { availableParallelism } from 'node:os'
 import type { Picture } from './decode.ts'
 import type { Draws } from './draws.ts'
@@ -47,9 +47,8 @@ export interface FolderSettings extends Readonly<{ [K in Filled]: NonNullable<Im
   readonly augment: Augment | undefined
 }
 
-const isNatural = (v: unknown): boolean => Number.isSafeInteger(v) && Number(v) >= 0
 const isFunction = (v: unknown): boolean => typeof v === 'function'
-const positive: Check = ['a positive integer', (v) => isNatural(v) && v !== 0]
+const positive: Check = ['a positive integer', isCount]
 
 const checks: { readonly [K in keyof Required<ImageFolderOptions>]: Check } = {
   size: ['a positive integer, or [height, width]', (v) => isSize(typeof v === 'number' ? [v, v] : v)],

@@ -1,7 +1,7 @@
 /** One picture from a file, for prediction. Node only. */
-import { type Check, checkPresent, checkRecord } from '../ir/check-record.ts'
+import { type Check, checkPresent, checkRecord, isCount } from '../ir/check-record.ts'
 import { readFile } from '../platform/node.ts'
-import { centreBox, wholeBox } from '../pixels/box.ts'
+import { boxFor } from '../pixels/box.ts'
 import { decode } from './decode.ts'
 import type { ResizeFilter } from '../pixels/resample.ts'
 import { resizedPart } from './resize.ts'
@@ -15,7 +15,6 @@ export interface ReadImageOptions {
   readonly filter?: ResizeFilter | undefined
 }
 
-const isCount = (v: unknown): boolean => Number.isSafeInteger(v) && Number(v) > 0
 const checks: { readonly [K in keyof Required<ReadImageOptions>]: Check } = {
   size: [
     'a positive integer, or [height, width]',
@@ -39,9 +38,6 @@ export const readImage = async (path: string, options: ReadImageOptions): Promis
   const { size, crop = 'center', filter = 'triangle' } = options
   const [height, width] = typeof size === 'number' ? [size, size] : size
   const picture = await decode(await readFile(path), path)
-  const box =
-    crop === 'center'
-      ? centreBox(picture.width, picture.height, Math.max(height, width))
-      : wholeBox(picture.width, picture.height)
+  const box = boxFor(crop, picture.width, picture.height, Math.max(height, width))
   return resizedPart(picture, box, [height, width], { filter })
 }

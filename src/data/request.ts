@@ -1,4 +1,5 @@
 /** What the loop may ask of our own sources, checked, and what they answer. */
+import { type Check, isCount, isNatural } from '../ir/check-record.ts'
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
 import { isSize, sideMax } from '../pixels/size.ts'
 import type { BatchRequest } from '../train/source.ts'
@@ -18,12 +19,10 @@ export interface CheckedRequest extends BatchRequest {
   readonly skip: number
 }
 
-type Check = readonly [expects: string, accepts: (value: unknown) => boolean]
-const isNatural = (v: unknown): boolean => Number.isSafeInteger(v) && Number(v) >= 0
 const word: Check = ['an integer from 0 to 2^32 - 1', (v) => isNatural(v) && Number(v) < 2 ** 32]
 
 const checks: { readonly [K in keyof Required<BatchRequest>]: Check } = {
-  batch: ['a positive integer', (v) => isNatural(v) && Number(v) > 0],
+  batch: ['a positive integer', isCount],
   epoch: word,
   seed: word,
   size: [`[height, width], positive integers up to ${sideMax}`, (v) => v === undefined || isSize(v)],

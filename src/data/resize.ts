@@ -1,5 +1,5 @@
 /** A part of a picture, at the size that the network takes. */
-import type { Box } from '../pixels/box.ts'
+import { type Box, cutBox } from '../pixels/box.ts'
 import { loadSharp, type Picture, rgb } from './decode.ts'
 import { resample, type ResizeFilter, rounded } from '../pixels/resample.ts'
 
@@ -22,7 +22,7 @@ export const resizedPart = async (
     return isMirrored ? mirrored({ width, height, channels: 3, data }).data : data
   }
   // Mirrored first, as the reference does it: the bilinear filter gives another picture the other way round.
-  const part = cut(picture, box)
+  const part: Picture = { width: box.width, height: box.height, channels: 3, data: cutBox(picture, box) }
   return rounded(resample(isMirrored ? mirrored(part) : part, [height, width], filter))
 }
 
@@ -42,15 +42,6 @@ const shrunkPart = async (
     .raw()
     .toBuffer({ resolveWithObject: true })
   return rgb(data, info.channels)
-}
-
-const cut = ({ data, width }: Picture, box: Box): Picture & { readonly data: Uint8Array<ArrayBuffer> } => {
-  const out = new Uint8Array(box.width * box.height * 3)
-  for (let y = 0; y < box.height; y++) {
-    const from = ((box.top + y) * width + box.left) * 3
-    out.set(data.subarray(from, from + box.width * 3), y * box.width * 3)
-  }
-  return { width: box.width, height: box.height, channels: 3, data: out }
 }
 
 const mirrored = ({ data, width, height }: Picture): Picture & { readonly data: Uint8Array<ArrayBuffer> } => {

@@ -54,3 +54,9 @@ export const checkPresent = <R extends object>(
 
 /** A number that float32, which graphs compute in, holds as a finite one. */
 export const isFloat32 = (v: unknown): v is number => typeof v === 'number' && Number.isFinite(Math.fround(v))
+
+export const isObject = (v: unknown): v is object => typeof v === 'object' && v !== null
+/** An integer from 0. */
+export const isNatural = (v: unknown): boolean => Number.isSafeInteger(v) && Number(v) >= 0
+/** An integer from 1. */
+export const isCount = (v: unknown): boolean => isNatural(v) && v !== 0

@@ -6,7 +6,7 @@ import { readSafetensors, writeSafetensors } from '../io/safetensors.ts'
 import { recognizeWeights } from '../io/recognize.ts'
 import { type TensorEntry, toFloat32 } from '../io/tensor-entry.ts'
 import { readTorchCheckpoint } from '../io/torch-checkpoint.ts'
-import { type Check, checkRecord } from '../ir/check-record.ts'
+import { type Check, checkRecord, isObject } from '../ir/check-record.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { variablesOf } from '../ir/graph.ts'
 import type { Model } from '../ir/model.ts'
@@ -85,7 +85,7 @@ const checks: { readonly [K in keyof Required<OpenModelOptions> | 'model']: Chec
   format: ['a name such as timm', (v) => typeof v === 'string'], // conventionsOf() knows which there are
   labels: ['a list of names', (v) => Array.isArray(v) && v.every((name) => typeof name === 'string')],
   averages: ['true or false', (v) => typeof v === 'boolean'],
-  model: ['a model that graph() returned', (v) => typeof v === 'object' && v !== null && 'at' in v],
+  model: ['a model that graph() returned', (v) => isObject(v) && 'at' in v],
 }
 
 /** Whether they fit the model is seen where they are loaded. */

@@ -10,6 +10,24 @@ export interface Box {
 
 export const wholeBox = (width: number, height: number): Box => ({ left: 0, top: 0, width, height })
 
+/** The central square of evaluation, or the whole picture. */
+export const boxFor = (crop: 'center' | 'none', width: number, height: number, size: number): Box =>
+  crop === 'center' ? centreBox(width, height, size) : wholeBox(width, height)
+
+/** The pixels of a box, row-major [height,width,channels]. */
+export const cutBox = (
+  picture: { readonly data: Uint8Array | Uint8ClampedArray; readonly width: number; readonly channels: number },
+  box: Box,
+): Uint8Array<ArrayBuffer> => {
+  const { data, width, channels } = picture
+  const out = new Uint8Array(box.width * box.height * channels)
+  for (let y = 0; y < box.height; y++) {
+    const from = ((box.top + y) * width + box.left) * channels
+    out.set(data.subarray(from, from + box.width * channels), y * box.width * channels)
+  }
+  return out
+}
+
 /** What evaluation looks at: the central square of size / (size + 32) of the shorter side, as in the reference. */
 export const centreBox = (width: number, height: number, size: number): Box => {
   // Whole numbers to the end: size / (size + 32) in between would lose a pixel to rounding where the result is whole.

@@ -1,6 +1,6 @@
 /** A picture that a page has already, for prediction in a browser: what readImage() is in Node. */
 import { EffuseError } from '../ir/diagnostics.ts'
-import { type Box, centreBox, wholeBox } from './box.ts'
+import { type Box, boxFor, cutBox } from './box.ts'
 import { resample, type ResizeFilter, rounded } from './resample.ts'
 
 /** An ImageBitmap, a canvas or its ImageData, a video, an <img>, a VideoFrame: by what says how large they are. */
@@ -38,7 +38,7 @@ export const fromPixels = (source: PixelSource, options: FromPixelsOptions = {})
   const { size = [height, width], filter = 'triangle' } = options
   const to = typeof size === 'number' ? ([size, size] as const) : size
   const crop = options.crop ?? (options.size === undefined ? 'none' : 'center')
-  const box = crop === 'center' ? centreBox(width, height, Math.max(...to)) : wholeBox(width, height)
+  const box = boxFor(crop, width, height, Math.max(...to))
   const data = pixelsOf(source, box)
   return rounded(resample({ width: box.width, height: box.height, channels: 3, data }, to, filter))
 }
@@ -53,20 +53,11 @@ const sizeOf = (source: PixelSource): readonly [width: number, height: number] =
 const pixelsOf = (source: PixelSource, box: Box): Uint8Array => {
   const rgba =
     'data' in source && source.data instanceof Uint8ClampedArray
-      ? cut(source.data, (source as ImageData).width, box)
+      ? cutBox({ data: source.data, width: (source as ImageData).width, channels: 4 }, box)
       : drawn(source as CanvasImageSource, box) // what is no ImageData can be drawn, or the canvas says that it cannot
   const rgb = new Uint8Array((rgba.length / 4) * 3)
   for (let from = 0, to = 0; from < rgba.length; from += 4, to += 3) rgb.set(rgba.subarray(from, from + 3), to)
   return rgb
-}
-
-const cut = (data: Uint8ClampedArray, width: number, box: Box): Uint8ClampedArray => {
-  const out = new Uint8ClampedArray(box.width * box.height * 4)
-  for (let y = 0; y < box.height; y++) {
-    const from = ((box.top + y) * width + box.left) * 4
-    out.set(data.subarray(from, from + box.width * 4), y * box.width * 4)
-  }
-  return out
 }
 
 const drawn = (source: CanvasImageSource, { left, top, width, height }: Box): Uint8ClampedArray => {

@@ -1,5 +1,5 @@
 /** The options of fit(): types, defaults and checks. */
-import { type Check, checkPresent, checkRecord, unchecked } from '../ir/check-record.ts'
+import { type Check, checkPresent, checkRecord, isCount, isObject, unchecked } from '../ir/check-record.ts'
 import type { CompileOptions } from '../executable/options.ts'
 import type { WeightsSource } from '../executable/weights.ts'
 import type { Variables } from '../executable/variables.ts'
@@ -71,10 +71,8 @@ export interface FitOptions<T extends Signature = Signature, O extends Signature
 /** The model, or how to make it for a stage: picture size and dropout may change between stages, variables may not. */
 export type ModelForStage<I extends Signature, O extends Signature> = Model<I, O> | ((stage: Stage) => Model<I, O>)
 
-const isCount = (v: unknown): boolean => Number.isSafeInteger(v) && Number(v) > 0
 const positive: Check = ['a positive integer', isCount]
 const atLeast0: Check = ['a number of at least 0', (v) => typeof v === 'number' && v >= 0 && v < Infinity]
-const isObject = (v: unknown): v is object => typeof v === 'object' && v !== null
 const [, isSource] = sourceCheck
 
 const checks: { readonly [K in keyof Required<FitOptions>]: Check } = {

@@ -1,5 +1,5 @@
 /** What the training loop asks of data: batches of rows, each column the feed of one input. One's own source is an object like this. */
-import type { Check } from '../ir/check-record.ts'
+import { type Check, isNatural, isObject } from '../ir/check-record.ts'
 
 /** Rows, one after another, row-major: pictures [rows,height,width,channels] from 0 to 255, labels [rows] or [rows,classes]. */
 export type Column =
@@ -43,14 +43,12 @@ export interface DataSource {
 export const sourceCheck: Check = [
   'with classes (a list of names), length (a number of rows) and batches()',
   (v) =>
-    typeof v === 'object' &&
-    v !== null &&
+    isObject(v) &&
     'batches' in v &&
     typeof v.batches === 'function' &&
     'classes' in v &&
     Array.isArray(v.classes) &&
     v.classes.every((name) => typeof name === 'string') &&
     'length' in v &&
-    Number.isSafeInteger(v.length) &&
-    Number(v.length) >= 0,
+    isNatural(v.length),
 ]

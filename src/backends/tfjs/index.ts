@@ -1,5 +1,5 @@
 /** The tfjs backend: a program op by op on tfjs-core kernels, called directly. `effuse/tfjs`. */
-import { type Check, checkRecord } from '../../ir/check-record.ts'
+import { type Check, checkRecord, isObject } from '../../ir/check-record.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { nodesOf } from '../../ir/graph.ts'
 import type { TargetInfo } from '../../ir/target.ts'
@@ -54,11 +54,8 @@ export const createTfjsBackend = async (options: TfjsOptions = {}): Promise<Back
 }
 
 const checks: { readonly [K in keyof Required<TfjsOptions>]: Check } = {
-  backend: [
-    "'auto', the name of a tfjs backend or its instance",
-    (v) => typeof v === 'string' || (typeof v === 'object' && v !== null),
-  ],
-  wasmPaths: ['a folder, or a path per file', (v) => typeof v === 'string' || (typeof v === 'object' && v !== null)],
+  backend: ["'auto', the name of a tfjs backend or its instance", (v) => typeof v === 'string' || isObject(v)],
+  wasmPaths: ['a folder, or a path per file', (v) => typeof v === 'string' || isObject(v)],
   emulateHalf: ['true or false', (v) => typeof v === 'boolean'],
 }
 

@@ -1,5 +1,5 @@
 /** Losses: a scalar to minimise, and what it wants fed besides the model's inputs. */
-import { type Check, checkRecord } from '../../ir/check-record.ts'
+import { type Check, checkRecord, isObject } from '../../ir/check-record.ts'
 import { EffuseError, showGiven } from '../../ir/diagnostics.ts'
 import type { DType } from '../../ir/types.ts'
 import {
@@ -77,12 +77,7 @@ type Logits = { readonly logits: TensorType<'float32', 2> }
 export const lossCheck: Check = [
   'a loss such as crossEntropy()',
   (v) =>
-    typeof v === 'object' &&
-    v !== null &&
-    'targets' in v &&
-    typeof v.targets === 'function' &&
-    'value' in v &&
-    typeof v.value === 'function',
+    isObject(v) && 'targets' in v && typeof v.targets === 'function' && 'value' in v && typeof v.value === 'function',
 ]
 
 interface CrossEntropyOptions<L extends 'index' | 'distribution'> {

@@ -1,6 +1,6 @@
 /** trainingStep(): a declaration. Its graph is the model with loss and targets; the passes of the training pipeline make the step of it. */
 import { isValue } from '../../ir/build.ts'
-import { type Check, checkPresent, checkRecord, isFloat32 } from '../../ir/check-record.ts'
+import { type Check, checkPresent, checkRecord, isFloat32, isObject } from '../../ir/check-record.ts'
 import { EffuseError, showGiven } from '../../ir/diagnostics.ts'
 import { Edit } from '../../ir/edit.ts'
 import { globFilter } from '../../ir/glob.ts'
@@ -177,7 +177,7 @@ const checks: { readonly [K in keyof Required<StepOptions> | 'loss']: Check } = 
   loss: lossCheck,
   optimizer: [
     'an optimizer such as rmsprop({ learningRate })',
-    (v) => typeof v === 'object' && v !== null && 'kind' in v && 'learningRate' in v,
+    (v) => isObject(v) && 'kind' in v && 'learningRate' in v,
   ],
   weightDecay: ['a number of at least 0', isDecay],
   emaDecay: ['a number between 0 and 1', (v) => isFloat32(v) && v > 0 && Math.fround(v) < 1],
