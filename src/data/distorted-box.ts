@@ -26,6 +26,18 @@ export interface DistortedBoxOptions {
   readonly attempts: number
 }
 
+/**
+ * Boxes of a share of the picture, of the reference's aspect. Without `area`, the reference's for results of 122 pixels and more; below, the
+ * least share is 1 - size / 128: what is resized to few pixels shows little as a whole, and a tenth of it nothing.
+ *
+ * @param size The longer side of the result, in pixels.
+ */
+export const boxesFor = (size: number, area?: readonly [number, number]): DistortedBoxOptions => {
+  if (area !== undefined) return { ...recipeBox, area, coveredMin: 0 } // no second bound beside the one that was asked for
+  const [least, most] = recipeBox.area
+  return { ...recipeBox, area: [Math.max(least, 1 - size / 128), most] }
+}
+
 /** The reference's. `coveredMin` is also TensorFlow's default, so boxes of less than a tenth are never used, whatever `area` says. */
 export const recipeBox: DistortedBoxOptions = { area: [0.05, 1], aspect: [0.75, 1.33], coveredMin: 0.1, attempts: 100 }
 

@@ -1,8 +1,10 @@
 /** The options of imageFolder(): types, defaults and checks. */
 import { type Check, checkRecord, isCount, isNatural } from '../ir/check-record.ts'
+import { EffuseError } from '../ir/diagnostics.ts'
 import { availableParallelism } from 'node:os'
 import type { Picture } from './decode.ts'
 import type { Draws } from './draws.ts'
+import type { FixedCrop } from '../pixels/box.ts'
 import { isSize } from '../pixels/size.ts'
 import type { ResizeFilter } from '../pixels/resample.ts'
 
@@ -17,6 +19,9 @@ export type Augment = (
   },
 ) => Picture | Promise<Picture>
 
+/** How training pictures are cut. */
+export type FolderCrop = FixedCrop | 'box'
+
 export interface ImageFolderOptions {
   /** Height and width where a request has none. Default 224. */
   readonly size?: number | readonly [height: number, width: number] | undefined
@@ -26,6 +31,18 @@ export interface ImageFolderOptions {
   readonly holdout?: number | undefined
   /** Which pictures are held out. Default 0. */
   readonly holdoutSeed?: number | undefined
+  /**
+   * Which part of a picture is used. In training 'box' (default): a random box; 'center': the central square, as in readImage(); 'none': the
+   * whole picture, squeezed. Pictures to test with are whole with 'none', else their centre.
+   */
+  readonly crop?: FolderCrop | undefined
+  /**
+   * Least and greatest share of a picture that a random box covers, with `crop: 'box'`. Default: the reference's [0.05, 1], of which it uses no
+   * less than 0.1; for sizes below 122 pixels [1 - size / 128, 1].
+   */
+  readonly cropArea?: readonly [least: number, greatest: number] | undefined
+  /** Training pictures are mirrored half of the time. Default true. */
+  readonly flip?: boolean | undefined
   /** 'triangle' (default), or the reference's 'bilinear'. */
   readonly filter?: ResizeFilter | undefined
   /** Changes training pictures further; `augmentation` of a request is its strength. */
@@ -40,14 +57,20 @@ export interface ImageFolderOptions {
   readonly onSkip?: ((path: string, reason: string) => void) | undefined
 }
 
-type Filled = 'channels' | 'filter' | 'concurrency' | 'prefetch' | 'maxCorrupt' | 'onSkip'
+type Filled = 'channels' | 'crop' | 'flip' | 'filter' | 'concurrency' | 'prefetch' | 'maxCorrupt' | 'onSkip'
 /** All that batches need, defaults filled in. */
 export interface FolderSettings extends Readonly<{ [K in Filled]: NonNullable<ImageFolderOptions[K]> }> {
   readonly size: readonly [number, number]
+  readonly cropArea: readonly [number, number] | undefined
   readonly augment: Augment | undefined
 }
 
 const isFunction = (v: unknown): boolean => typeof v === 'function'
+const isShares = (v: unknown): boolean => {
+  if (!Array.isArray(v) || v.length !== 2) return false
+  const [least, greatest]: readonly unknown[] = v
+  return typeof least === 'number' && typeof greatest === 'number' && 0 < least && least <= greatest && greatest <= 1
+}
 const positive: Check = ['a positive integer', isCount]
 
 const checks: { readonly [K in keyof Required<ImageFolderOptions>]: Check } = {
@@ -55,6 +78,9 @@ const checks: { readonly [K in keyof Required<ImageFolderOptions>]: Check } = {
   channels: ['1 or 3', (v) => v === 1 || v === 3],
   holdout: ['a number above 0 and below 1', (v) => typeof v === 'number' && v > 0 && v < 1],
   holdoutSeed: ['an integer from 0 to 2^32 - 1', (v) => isNatural(v) && Number(v) < 2 ** 32],
+  crop: ["'box', 'center' or 'none'", (v) => v === 'box' || v === 'center' || v === 'none'],
+  cropArea: ['[least, greatest], above 0 and up to 1, the least not above the greatest', isShares],
+  flip: ['true or false', (v) => typeof v === 'boolean'],
   filter: ["'triangle' or 'bilinear'", (v) => v === 'triangle' || v === 'bilinear'],
   augment: ['a function from picture to picture', isFunction],
   concurrency: positive,
@@ -66,10 +92,19 @@ const checks: { readonly [K in keyof Required<ImageFolderOptions>]: Check } = {
 /** @throws EffuseError EF403 naming the option, what it takes and what came. */
 export const settingsOf = (options: ImageFolderOptions): FolderSettings => {
   checkRecord('imageFolder()', '', options, checks)
-  const { size = 224 } = options
+  const { size = 224, crop = 'box', cropArea } = options
+  if (cropArea !== undefined && crop !== 'box')
+    throw new EffuseError({
+      code: 'EF403',
+      message: `option "cropArea" goes with crop: 'box', got crop: '${crop}'`,
+      hint: 'leave one of the two out',
+    })
   return {
     size: typeof size === 'number' ? [size, size] : size,
     channels: options.channels ?? 3,
+    crop,
+    cropArea,
+    flip: options.flip ?? true,
     filter: options.filter ?? 'triangle',
     augment: options.augment,
     concurrency: options.concurrency ?? availableParallelism(),

@@ -15,8 +15,8 @@ export interface ImageFolder {
  * Data from `path/train/<class>/*` and `path/val/<class>/*` (or `test/`), or from `path/<class>/*` with a share of each class held out.
  * Classes are the names of the folders, sorted; folders inside a class belong to it.
  *
- * Training pictures are random crops as the reference's recipe has them (see distorted-box.ts), mirrored half of the time; those to test
- * with are its centre crops. Batches are `image` uint8 [rows,height,width,channels], 0 to 255, and `label` int32 [rows]. They are the same
+ * Training pictures are random boxes as the reference's recipe has them (see distorted-box.ts), mirrored half of the time; those to test
+ * with are its centre crops. `crop`, `cropArea` and `flip` choose otherwise. Batches are `image` uint8 [rows,height,width,channels], 0 to 255, and `label` int32 [rows]. They are the same
  * for the same seed and epoch, whatever the concurrency and the batch size.
  *
  * @throws EffuseError EF501 (no such folder), EF507 (no classes, a class without pictures, classes that differ, nothing to test with), EF403 (options, or no way

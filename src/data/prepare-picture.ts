@@ -1,9 +1,9 @@
 /** From a decoded picture to a row of a batch. */
 import { EffuseError } from '../ir/diagnostics.ts'
-import { centreBox } from '../pixels/box.ts'
+import { type Box, boxFor } from '../pixels/box.ts'
 import { grey, type Picture } from './decode.ts'
-import { distortedBox } from './distorted-box.ts'
-import { type DrawsPosition, rowDraws } from './draws.ts'
+import { boxesFor, distortedBox } from './distorted-box.ts'
+import { type Draws, type DrawsPosition, rowDraws } from './draws.ts'
 import type { FolderSettings } from './image-folder-options.ts'
 import type { CheckedRequest } from './request.ts'
 import { resizedPart } from './resize.ts'
@@ -11,17 +11,17 @@ import { resizedPart } from './resize.ts'
 /** @param row place in the epoch's order. Gives [height, width, channels]. */
 export type Prepare = (picture: Picture, row: number) => Promise<Uint8Array>
 
-type Settings = Pick<FolderSettings, 'size' | 'filter' | 'channels' | 'augment'>
+type Settings = Pick<FolderSettings, 'size' | 'filter' | 'channels' | 'augment' | 'crop' | 'cropArea' | 'flip'>
 type Request = Pick<CheckedRequest, 'seed' | 'epoch' | 'size' | 'augmentation'>
 
-/** The recipe: a random box, mirrored half of the time, then what `augment` makes of it. All draws are the row's own. */
-export const trainingPicture =
-  ({ filter, channels, augment, ...settings }: Settings, request: Request): Prepare =>
-  async (picture, row) => {
-    const { seed, epoch, size = settings.size, augmentation: strength } = request
+/** A random box unless the settings say otherwise, mirrored half of the time, then what `augment` makes of it. All draws are the row's own. */
+export const trainingPicture = (settings: Settings, request: Request): Prepare => {
+  const { filter, channels, augment, flip } = settings
+  const { seed, epoch, size = settings.size, augmentation: strength } = request
+  return async (picture, row) => {
     const drawsFor = (purpose: DrawsPosition['purpose']) => rowDraws({ seed, epoch, row, purpose })
-    const box = distortedBox(picture.width, picture.height, drawsFor('crop'))
-    const isMirrored = drawsFor('flip').below(2) === 1
+    const box = trainingBox(picture, settings, Math.max(...size), drawsFor('crop'))
+    const isMirrored = flip && drawsFor('flip').below(2) === 1
     const data = await resizedPart(picture, box, size, { filter, isMirrored })
     if (augment === undefined) return inChannels(data, channels)
     const [height, width] = size
@@ -29,12 +29,21 @@ export const trainingPicture =
     checkChanged(changed, size)
     return inChannels(changed.data, channels)
   }
+}
 
-/** The centre crop of the reference's evaluation: nothing is random. */
+const trainingBox = (
+  { width, height }: Picture,
+  { crop, cropArea }: Pick<Settings, 'crop' | 'cropArea'>,
+  size: number,
+  draws: Draws,
+): Box =>
+  crop === 'box' ? distortedBox(width, height, draws, boxesFor(size, cropArea)) : boxFor(crop, width, height, size)
+
+/** What fits to the training pictures, and nothing of it random: the whole picture where they are whole, else the centre. */
 export const testPicture =
-  ({ filter, channels, ...settings }: Settings, { size = settings.size }: Request): Prepare =>
+  ({ filter, channels, crop, ...settings }: Settings, { size = settings.size }: Request): Prepare =>
   async (picture) => {
-    const box = centreBox(picture.width, picture.height, Math.max(...size))
+    const box = boxFor(crop === 'none' ? 'none' : 'center', picture.width, picture.height, Math.max(...size))
     return inChannels(await resizedPart(picture, box, size, { filter }), channels)
   }
 

@@ -9,7 +9,7 @@ import { resizedPart } from './resize.ts'
 export interface ReadImageOptions {
   /** Height and width of the result. */
   readonly size: number | readonly [number, number]
-  /** 'center' (default): the central square of size / (size + 32) of the shorter side, as the reference evaluates; 'none': the whole picture, squeezed. */
+  /** 'center' (default): the central square of size / (size + 32) of the shorter side, at least 7/8 of it, as the reference evaluates; 'none': the whole picture, squeezed. */
   readonly crop?: 'center' | 'none' | undefined
   /** 'triangle' (default), or 'bilinear' for weights that were trained with it. */
   readonly filter?: ResizeFilter | undefined

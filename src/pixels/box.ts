@@ -10,8 +10,11 @@ export interface Box {
 
 export const wholeBox = (width: number, height: number): Box => ({ left: 0, top: 0, width, height })
 
+/** How a picture to predict or to evaluate is cut: the central square, or not at all. */
+export type FixedCrop = 'center' | 'none'
+
 /** The central square of evaluation, or the whole picture. */
-export const boxFor = (crop: 'center' | 'none', width: number, height: number, size: number): Box =>
+export const boxFor = (crop: FixedCrop, width: number, height: number, size: number): Box =>
   crop === 'center' ? centreBox(width, height, size) : wholeBox(width, height)
 
 /** The pixels of a box, row-major [height,width,channels]. */
@@ -28,10 +31,14 @@ export const cutBox = (
   return out
 }
 
-/** What evaluation looks at: the central square of size / (size + 32) of the shorter side, as in the reference. */
+/**
+ * What evaluation looks at: the central square of size / (size + 32) of the shorter side, as in the reference; never less than 7/8, its share
+ * at 224. Below that size the reference's share would leave out more and more of a picture: half of it at 32.
+ */
 export const centreBox = (width: number, height: number, size: number): Box => {
   // Whole numbers to the end: size / (size + 32) in between would lose a pixel to rounding where the result is whole.
-  const side = Math.max(1, Math.floor((size * Math.min(width, height)) / (size + 32)))
+  const shorter = Math.min(width, height)
+  const side = Math.max(1, Math.floor((size * shorter) / (size + 32)), Math.floor((7 * shorter) / 8))
   return {
     left: Math.floor((width - side + 1) / 2),
     top: Math.floor((height - side + 1) / 2),
