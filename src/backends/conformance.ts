@@ -2,6 +2,7 @@
  * Does a backend compute what the ops mean? One graph at a time against the reference interpreter.
  * The random cases and their shrinking are in src/testing/conformance.ts, which binds them to this.
  */
+import { findNode } from '../ir/graph.ts'
 import { interpret, type Numbers } from '../ir/interpret.ts'
 import { opDef } from '../ir/ops/index.ts'
 import type { RefTensor } from '../ir/op-def.ts'
@@ -62,7 +63,7 @@ const runOnce = async (
   try {
     const feeds = new Map(
       graph.inputs.flatMap((id) => {
-        const node = graph.nodes[id - graph.firstId]
+        const node = findNode(graph, id)
         const [type] = node?.types ?? []
         return node?.op !== 'input' || type === undefined
           ? []

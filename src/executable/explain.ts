@@ -1,6 +1,6 @@
 /** What became of a node of the model: the answer to "where did my layer go, and why". */
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
-import { liveOrder, nodesOf, typeOf } from '../ir/graph.ts'
+import { findNode, liveOrder, nodesOf, typeOf } from '../ir/graph.ts'
 import { globFilter } from '../ir/glob.ts'
 import { nearest } from '../ir/parse.ts'
 import { printNode } from '../ir/print.ts'
@@ -127,7 +127,7 @@ const descendants = (start: readonly Node[], records: readonly PassRecord[]): De
   return { history, idsIn }
 }
 
-const isIn = (graph: Graph, { id }: Node): boolean => graph.nodes[id - graph.firstId] != null
+const isIn = (graph: Graph, { id }: Node): boolean => findNode(graph, id) !== null
 
 /** Of the plans that a pass made of one, a node that any of them has is not gone. */
 const changesBy = ({ before, after }: PassRecord, own: ReadonlySet<NodeId>, ofPass: readonly PassRecord[]) => ({

@@ -3,7 +3,7 @@ import { escapeUTF8 } from 'entities/escape'
 import type { Executable } from '../executable/executable.ts'
 import type { Model } from '../ir/model.ts'
 import { nodeCost } from '../ir/cost.ts'
-import { liveOrder, nodesOf } from '../ir/graph.ts'
+import { findNode, liveOrder, nodesOf } from '../ir/graph.ts'
 import { print, printNode } from '../ir/print.ts'
 import { elements, type Graph, type Node } from '../ir/types.ts'
 import { finalPlans, type PassRecord } from '../passes/runner.ts'
@@ -69,8 +69,8 @@ const passSection = (record: PassRecord, most: number): string => {
 const shownLines = 200
 /** Nodes by identity: what changed between two graphs is where they hold different nodes. */
 const difference = ({ before, after }: PassRecord): string => {
-  const gone = liveOrder(before).filter((n) => after.nodes[n.id - after.firstId] !== n)
-  const come = liveOrder(after).filter((n) => before.nodes[n.id - before.firstId] !== n)
+  const gone = liveOrder(before).filter((n) => findNode(after, n.id) !== n)
+  const come = liveOrder(after).filter((n) => findNode(before, n.id) !== n)
   const lines = (graph: Graph, nodes: readonly Node[], sign: string): string[] =>
     nodes
       .slice(0, shownLines)

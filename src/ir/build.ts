@@ -31,8 +31,7 @@ export interface VariableOptions {
 /** Builds one graph. `graph()` makes one for each body; values know theirs. */
 export class Builder extends OpEmitter {
   readonly #name: string
-  readonly #firstId: number
-  readonly #nodes: (Node | null)[] = []
+  readonly #nodes: Node[] = []
   readonly #inputs: NodeId[] = []
   readonly #updates = new Map<NodeId, Update>()
   readonly #variables = new Map<string, Value>()
@@ -41,10 +40,9 @@ export class Builder extends OpEmitter {
   readonly #streams = new Set<string>()
   #path = ''
 
-  constructor(name: string, firstId = 0, constants: ConstantPool = makeConstantPool()) {
+  constructor(name: string, constants: ConstantPool = makeConstantPool()) {
     super()
     this.#name = name
-    this.#firstId = firstId
     this.#constants = constants
   }
 
@@ -121,7 +119,7 @@ export class Builder extends OpEmitter {
 
   /** `variable` takes `value` when the run ends. At most one update per variable (EF108). */
   update(variable: Value, value: Value): void {
-    const node = this.#nodes[variable.id - this.#firstId]
+    const node = this.#nodes[variable.id]
     if (node?.op !== 'variable')
       throw new EffuseError({
         code: 'EF108',
@@ -164,7 +162,7 @@ export class Builder extends OpEmitter {
     declared: readonly Type[] = [],
   ): readonly Value[] {
     const site = new Error()
-    const id = nodeId(this.#firstId + this.#nodes.length)
+    const id = nodeId(this.#nodes.length)
     const node = inferNode(
       { id, op, inputs, attrs, path: this.#path },
       inputs.map((ref) => this.#typeOf(ref)),
@@ -181,7 +179,7 @@ export class Builder extends OpEmitter {
 
   /** The nodes built so far, operands before users. */
   get nodes(): readonly Node[] {
-    return this.#nodes.filter((n) => n !== null)
+    return [...this.#nodes]
   }
 
   /** Emits into this graph at a path of its own, whatever scope is open: gradients stand at `grad(path)`. */
@@ -213,7 +211,6 @@ export class Builder extends OpEmitter {
     })
     const graph = freezeDeep<Graph>({
       name: this.#name,
-      firstId: this.#firstId,
       nodes: this.#nodes,
       inputs: this.#inputs,
       outputs: list,
@@ -222,16 +219,13 @@ export class Builder extends OpEmitter {
     return setSideTables(graph, rootTables(this.#constants, this.#callSites))
   }
 
-  /** A region for a node of this graph: takes the next ids of the compilation and shares its constants. */
+  /** A region for a node of this graph: shares its constants. */
   region(
     name: string,
     operands: readonly Type[],
     body: (operands: readonly Value[], b: Builder) => readonly Value[],
   ): Graph {
-    const inner = new Builder(name, this.#firstId + this.#nodes.length, this.#constants)
-    const graph = finishRegion(inner, operands, body)
-    for (const _ of graph.nodes) this.#nodes.push(null)
-    return graph
+    return region(name, operands, body, this.#constants)
   }
 
   /** Puts the bytes of a large literal beside the graph; gives their hash. */
@@ -252,7 +246,7 @@ export class Builder extends OpEmitter {
         hint: 'values live in the body that made them; return them or pass them as inputs',
       })
     }
-    const type = this.#nodes[ref.id - this.#firstId]?.types[ref.port]
+    const type = this.#nodes[ref.id]?.types[ref.port]
     if (type === undefined)
       throw new EffuseError({
         code: 'EF110',
@@ -312,23 +306,14 @@ export const builderOf = (value: Value): Builder => {
 export const joinPath = (outer: string, inner: string): string =>
   outer === '' ? inner : inner === '' ? outer : `${outer}/${inner}`
 
-/**
- * A region on its own: a graph without variables, its operands by position. `firstId` keeps ids unique in a compilation
- * (Edit.reserveIds); builders of graphs have a method for it.
- */
+/** A region on its own: a graph without variables, its operands by position. */
 export const region = (
   name: string,
   operands: readonly Type[],
   body: (operands: readonly Value[], b: Builder) => readonly Value[],
-  firstId = 0,
   constants?: ConstantPool,
-): Graph => finishRegion(new Builder(name, firstId, constants), operands, body)
-
-const finishRegion = (
-  b: Builder,
-  operands: readonly Type[],
-  body: (operands: readonly Value[], b: Builder) => readonly Value[],
 ): Graph => {
+  const b = new Builder(name, constants)
   const inputs = operands.map((type, i) => b.input(String(i), type))
   return b.finish(Object.fromEntries(body(inputs, b).map((value, i) => [String(i), value])))
 }

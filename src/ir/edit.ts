@@ -41,7 +41,7 @@ export class Edit {
   constructor(base: Graph, label: string) {
     this.base = base
     this.label = label
-    this.#next = base.firstId + base.nodes.length
+    this.#next = base.nodes.length
   }
 
   /** Adds a node on behalf of `from`, whose path it takes unless `path` is given. Gives one value per output. */
@@ -136,13 +136,6 @@ export class Edit {
     this.#updates = updates.map(({ variable, value }) => ({ variable, value: { id: value.id, port: value.port } }))
   }
 
-  /** Takes `count` ids out of circulation, for a region's nodes; gives the first. */
-  reserveIds(count: number): NodeId {
-    const first = nodeId(this.#next)
-    this.#next += count
-    return first
-  }
-
   node(id: NodeId): Node {
     const node = this.#added.get(id) ?? this.#patched.get(id) ?? findNode(this.base, id)
     invariant(node !== null, () => `${this.label}: node ${id} is gone`)
@@ -182,10 +175,10 @@ export class Edit {
     if (this.isEmpty) return this.base
     const { base } = this
     const nodes: (Node | null)[] = [...base.nodes]
-    while (nodes.length < this.#next - base.firstId) nodes.push(null)
-    for (const [id, node] of this.#patched) nodes[id - base.firstId] = node
-    for (const [id, node] of this.#added) nodes[id - base.firstId] = node
-    for (const id of this.#removed) nodes[id - base.firstId] = null
+    while (nodes.length < this.#next) nodes.push(null)
+    for (const [id, node] of this.#patched) nodes[id] = node
+    for (const [id, node] of this.#added) nodes[id] = node
+    for (const id of this.#removed) nodes[id] = null
     if (this.#replaced.size > 0) {
       for (let at = 0; at < nodes.length; at++) {
         const node = nodes[at]

@@ -6,7 +6,7 @@ import type { Graph, Node, NodeId, Ref, Type } from './types.ts'
 import { nodeId } from './types.ts'
 
 /** The node, or null where there is none. */
-export const findNode = (graph: Graph, id: NodeId): Node | null => graph.nodes[id - graph.firstId] ?? null
+export const findNode = (graph: Graph, id: NodeId): Node | null => graph.nodes[id] ?? null
 
 /** The node; its absence is a fault of effuse. */
 export const nodeAt = (graph: Graph, id: NodeId): Node => {
@@ -50,10 +50,9 @@ const walkLive = (graph: Graph): readonly Node[] => {
   const state = new Uint8Array(graph.nodes.length) // 0 new, 1 open, 2 done
   const stack: { readonly node: Node; next: number }[] = []
   const open = (id: NodeId): void => {
-    const at = id - graph.firstId
-    if (state[at] === 2) return
-    invariant(state[at] !== 1, () => `graph ${graph.name} has a cycle through node ${id}`)
-    state[at] = 1
+    if (state[id] === 2) return
+    invariant(state[id] !== 1, () => `graph ${graph.name} has a cycle through node ${id}`)
+    state[id] = 1
     stack.push({ node: nodeAt(graph, id), next: 0 })
   }
   const visit = (id: NodeId): void => {
@@ -64,7 +63,7 @@ const walkLive = (graph: Graph): readonly Node[] => {
         open(input.id)
         continue
       }
-      state[top.node.id - graph.firstId] = 2
+      state[top.node.id] = 2
       order.push(top.node)
       stack.pop()
     }

@@ -24,8 +24,11 @@ export interface InterpretOptions {
   readonly seed?: number | undefined
   readonly runIndex?: number | undefined
   readonly replica?: number | undefined
-  /** Sees each node's results, in canonical order: for bisecting and calibration. */
-  readonly onNode?: ((node: Node, results: readonly RefTensor[]) => void) | undefined
+  /**
+   * Sees each node's results, in canonical order: for bisecting and calibration. Nodes of bodies number for themselves:
+   * `regions` are the nodes around one, outermost first.
+   */
+  readonly onNode?: ((node: Node, results: readonly RefTensor[], regions: readonly Node[]) => void) | undefined
 }
 
 export interface Interpretation {
@@ -59,7 +62,13 @@ export const interpret = (graph: Graph, options: InterpretOptions = {}): Interpr
 
 type Sources = (node: Node) => Float64Array | null
 
-const run = (graph: Graph, mode: Mode, options: InterpretOptions, sources: Sources): ((key: number) => RefTensor) => {
+const run = (
+  graph: Graph,
+  mode: Mode,
+  options: InterpretOptions,
+  sources: Sources,
+  regions: readonly Node[] = [],
+): ((key: number) => RefTensor) => {
   const known = new Map<number, RefTensor>()
   const valueAt = (key: number): RefTensor => {
     const tensor = known.get(key)
@@ -67,7 +76,7 @@ const run = (graph: Graph, mode: Mode, options: InterpretOptions, sources: Sourc
       throw new EffuseError({ code: 'EF901', message: `bug in the compiler: value ${key} was not computed` })
     return tensor
   }
-  const cx: EvalContext = {
+  const contextOf = (of: Node): EvalContext => ({
     constant: (hash) => Float64Array.from(sideTables(graph).constants.get(hash).data),
     randomUniform: (stream, count) =>
       Float64Array.from(
@@ -80,12 +89,12 @@ const run = (graph: Graph, mode: Mode, options: InterpretOptions, sources: Sourc
         }),
       ),
     region: (body, operands) => {
-      const inner = run(body, mode, options, (node) =>
-        node.op === 'input' ? (operands[body.inputs.indexOf(node.id)]?.data ?? null) : null,
-      )
+      const operandOf = (node: Node): Float64Array | null =>
+        node.op === 'input' ? (operands[body.inputs.indexOf(node.id)]?.data ?? null) : null
+      const inner = run(body, mode, options, operandOf, [...regions, of])
       return body.outputs.map((o) => inner(refKey(o.value)))
     },
-  }
+  })
   const isRead = (node: Node): boolean => {
     const key = refKey({ id: node.id, port: 0 })
     return usesOf(graph).has(key) || rootKeys(graph).has(key)
@@ -100,12 +109,12 @@ const run = (graph: Graph, mode: Mode, options: InterpretOptions, sources: Sourc
             inputs: node.inputs.map((input) => valueAt(refKey(input))),
             attrs: node.attrs,
             types: node.types,
-            cx,
+            cx: contextOf(node),
           })
         : [source]
     const tensors = results.map((data, port) => rounded(node.types[port] as Type, data, mode)) // as many results as types: the op's signature
     tensors.forEach((tensor, port) => known.set(refKey({ id: node.id, port }), tensor))
-    options.onNode?.(node, tensors)
+    options.onNode?.(node, tensors, regions)
   }
   return valueAt
 }

@@ -1,6 +1,7 @@
 /** Models: declarations that build graphs. `graph()` makes one from a function on values. */
 import { Builder, isValue } from './build.ts'
 import { EffuseError, showGiven } from './diagnostics.ts'
+import { findNode } from './graph.ts'
 import type { Graph, Type } from './types.ts'
 import type { Signature, TensorType, Value, Values } from './value.ts'
 
@@ -120,7 +121,7 @@ function checkOutputs(name: string, outputs: unknown): asserts outputs is { read
 const outputSignature = (probe: Graph): Signature =>
   Object.fromEntries(
     probe.outputs.map(({ name, value }) => {
-      const type = probe.nodes[value.id - probe.firstId]?.types[value.port] as Type // finish() checked it
+      const type = findNode(probe, value.id)?.types[value.port] as Type // finish() checked it
       return [name, Object.freeze({ dtype: type.dtype, rank: type.shape.length, shape: type.shape })]
     }),
   )

@@ -13,7 +13,6 @@ import {
   type DType,
   type Graph,
   type Node,
-  type NodeId,
   type Output,
   type Ref,
   type Type,
@@ -49,7 +48,6 @@ class Reader {
   readonly #tokens: readonly Token[]
   readonly #constants: ConstantPool
   #at = 0
-  #nextId = 0
   #depth = 0
 
   constructor(source: string, constants: ConstantPool) {
@@ -87,31 +85,26 @@ class Reader {
     this.expect('word', 'graph')
     const name = this.#word()
     this.expect('mark', '{')
-    // Regions take the ids after those of the nodes read so far; the enclosing graph gets holes there.
-    const outerId = this.#nextId
-    if (this.#depth === 1) this.#nextId = 0
-    const firstId = this.#nextId
-    const body = this.#body(name, firstId)
+    const body = this.#body(name)
     this.#depth--
-    if (this.#depth === 0) this.#nextId = outerId
     return body
   }
 
-  #body(name: string, firstId: number): Graph {
-    const nodes: (Node | null)[] = []
+  #body(name: string): Graph {
+    const nodes: Node[] = []
     const names = new Map<string, Node>()
     const updates: Update[] = []
-    while (this.peek().kind === 'value') this.#node(firstId, nodes, names)
+    while (this.peek().kind === 'value') this.#node(nodes, names)
     while (this.#accept('update')) updates.push(this.#update(names, updates))
     this.expect('word', 'return')
     const outputs = this.#outputs(names)
     this.expect('mark', '}')
-    const inputs = nodes.filter((n): n is Node<'input'> => n?.op === 'input').map((n) => n.id)
-    const graph = freezeDeep<Graph>({ name, firstId, nodes, inputs, outputs, updates })
+    const inputs = nodes.filter(({ op }) => op === 'input').map((n) => n.id)
+    const graph = freezeDeep<Graph>({ name, nodes, inputs, outputs, updates })
     return setSideTables(graph, rootTables(this.#constants, new Map()))
   }
 
-  #node(firstId: number, nodes: (Node | null)[], names: Map<string, Node>): void {
+  #node(nodes: Node[], names: Map<string, Node>): void {
     const name = this.expect('value')
     if (name.text.includes('.')) throw syntaxError(this.#source, name.at, `a definition names no port: ${name.text}`)
     if (names.has(name.text)) throw textError('EF107', this.#source, name.at, `value ${name.text} is defined twice`)
@@ -133,7 +126,7 @@ class Reader {
     const types = [this.#type()]
     while (types.length < ports && this.#accept(',')) types.push(this.#type())
     const path = this.peek().kind === 'path' ? this.expect('path').text : ''
-    const id = nodeId(this.#nextId++)
+    const id = nodeId(nodes.length)
     const parts = { id, op: op.text, inputs: refs.map((r) => r.ref), attrs: attrs as Node['attrs'], path } // inferNode checks them
     const node = inferNode(
       parts,
@@ -160,7 +153,6 @@ class Reader {
         name.at,
         `${op.text} has ${node.types.length} results, the text says ${ports}`,
       )
-    while (nodes.length < id - firstId) nodes.push(null)
     nodes.push(node)
     names.set(name.text, node)
   }
@@ -323,6 +315,3 @@ const editDistance = (a: string, b: string): number => {
   }
   return row[b.length] ?? 0
 }
-
-/** Ids that a region may start at: for tests and generators. */
-export const firstFreeId = (graph: Graph): NodeId => nodeId(graph.firstId + graph.nodes.length)

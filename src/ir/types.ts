@@ -18,7 +18,7 @@ export interface Type {
   readonly shape: readonly number[]
 }
 
-/** The number of a node: stable across passes, unique within a compilation, regions included. */
+/** The number of a node: stable across passes, unique within its graph. Bodies of regions number for themselves, from 0. */
 export type NodeId = number & { readonly __brand: 'NodeId' }
 
 /** Makes a NodeId from a number that is known to be one. */
@@ -56,13 +56,9 @@ export interface Update {
   readonly value: Ref
 }
 
-/**
- * A graph: an array of frozen nodes, `null` where a node was removed. Node `id` stands at index `id - firstId`.
- * `firstId` is 0 except in regions, whose nodes take the next free ids of their compilation.
- */
+/** A graph: an array of frozen nodes, `null` where a node was removed. Node `id` stands at index `id`. */
 export interface Graph {
   readonly name: string
-  readonly firstId: number
   readonly nodes: readonly (Node | null)[]
   /** The signature, in order; an input stays even where nothing uses it. Regions take their operands by this order. */
   readonly inputs: readonly NodeId[]

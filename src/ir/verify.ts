@@ -22,8 +22,7 @@ export const verify = (graph: Graph, options: { readonly stage?: Stage | undefin
   const inputs = new Map<string, NodeId>()
   for (const [at, node] of graph.nodes.entries()) {
     if (node === null) continue
-    if (node.id !== at + graph.firstId)
-      report('EF901', node, `node ${node.id} stands in the place of ${at + graph.firstId}`)
+    if (node.id !== at) report('EF901', node, `node ${node.id} stands in the place of ${at}`)
     if (!isOpName(node.op)) {
       report('EF202', node, `there is no op "${String(node['op'])}"`)
       continue
@@ -31,13 +30,29 @@ export const verify = (graph: Graph, options: { readonly stage?: Stage | undefin
     checkNode(graph, node, options.stage ?? 'model', defined, report, found)
     if (node.op === 'variable') nameOnce(variables, node.attrs.name, node, 'variable', report)
     if (node.op === 'input') nameOnce(inputs, node.attrs.name, node, 'input', report)
-    if (node.op === 'fusion' || node.op === 'composite') found.push(...verify(node.attrs.body, options))
+    if (node.op === 'fusion' || node.op === 'composite') found.push(...bodyFindings(node, options))
   }
   checkRoots(graph, defined, report)
   const cycle = findCycle(graph)
   if (cycle !== null) report('EF105', cycle, `${cycle.op} (node ${cycle.id}) depends on its own result`)
   return found
 }
+
+/** What is wrong in the body of a region, said of the region: bodies number for themselves. */
+const bodyFindings = (
+  region: Node<'fusion' | 'composite'>,
+  options: { readonly stage?: Stage | undefined },
+): readonly Diagnostic[] =>
+  verify(region.attrs.body, options).map((inner) => {
+    const node = inner.node === null ? null : findNode(region.attrs.body, inner.node)
+    return {
+      ...inner,
+      path: inner.path === '' ? region.path : inner.path,
+      node: region.id,
+      message: `in the body of ${region.op}: ${inner.message}`,
+      notes: [...(node === null ? [] : markedLine(region.attrs.body, node)), ...(inner.notes ?? [])],
+    }
+  })
 
 /** Throws one EffuseError with all findings, the first in front. */
 export const verifyOrThrow = (graph: Graph, options: { readonly stage?: Stage | undefined } = {}): void => {

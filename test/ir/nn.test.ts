@@ -20,7 +20,7 @@ const variablesOf = (built: Graph) =>
   )
 const outputType = (built: Graph) => {
   const [output] = built.outputs
-  const node = output && built.nodes[output.value.id - built.firstId]
+  const node = output && built.nodes[output.value.id]
   return node?.types[output?.value.port ?? 0]
 }
 const run = (built: Graph, x: Numbers, variables: { readonly [name: string]: Numbers }) => [

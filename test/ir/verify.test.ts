@@ -69,6 +69,21 @@ describe('findings', () => {
   test('EF111 signature', () => expect(codes({ ...base, inputs: [] })).toEqual(['EF111']))
   test('EF202 unknown op', () =>
     expect(codes(withNode(3, { op: 'constructor' } as unknown as Partial<Node>))).toContain('EF202'))
+  test('what is wrong in a body is said of its region, with the line in the body', () => {
+    const fused = parse(
+      'graph g { %x = input() {name="x"} : float32[2] %y = fusion(%x) {kind="loop", body=graph body { %a = input() {name="0"} : float32[2] %b = neg(%a) : float32[2] return %b }} : float32[2] @ stem return %y }',
+    )
+    const region = fused.nodes[1] as Node<'fusion'>
+    const { body } = region.attrs
+    const wrong = { ...body.nodes[1], types: [{ dtype: 'int32', shape: [2] }] } as Node
+    const attrs = { ...region.attrs, body: { ...body, nodes: [body.nodes[0] as Node, wrong] } }
+    const broken: Graph = { ...fused, nodes: [fused.nodes[0] as Node, { ...region, attrs } as Node] }
+    const found = verify(broken).find(({ message }) =>
+      message.startsWith('in the body of fusion: neg gives float32[2]'),
+    )
+    expect(found).toMatchObject({ code: 'EF106', path: 'stem', node: region.id })
+    expect(found?.notes?.[0]).toBe('    %1 = neg(%0) : int32[2]')
+  })
   test('all findings in one error', () => {
     expect(() => verifyOrThrow({ ...base, inputs: [], outputs: [...base.outputs, ...base.outputs] })).toThrow(
       /and 1 more/,

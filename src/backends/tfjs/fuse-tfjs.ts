@@ -6,7 +6,7 @@ import { region } from '../../ir/build.ts'
 import { Edit } from '../../ir/edit.ts'
 import type { OpEmitter } from '../../ir/emitter.ts'
 import { findNode, liveOrder, refKey, rootKeys, typeOf, usesOf } from '../../ir/graph.ts'
-import type { Graph, Node, NodeId, Ref } from '../../ir/types.ts'
+import type { Graph, Node, Ref } from '../../ir/types.ts'
 import type { Value } from '../../ir/value.ts'
 import { definePass } from '../../passes/pass.ts'
 import { fusedKinds, isFusedActivation, type Contraction, type FusedActivation } from './fused-kinds.ts'
@@ -73,25 +73,16 @@ const biasOf = (graph: Graph, ref: Ref): Ref | null => {
   return type.shape.length === 1 && axes[0] === shape.length - 1 && type.shape[0] === shape.at(-1) ? source : null
 }
 
-/** Input, contraction, bias, repetition, sum, activation: a body has at most this many nodes. */
-const bodyNodesMax = 8
-
 const fuse = (edit: Edit, { contraction, add, bias, activation }: Chain): void => {
   const last = activation ?? add ?? contraction
   const operands = [...contraction.inputs, ...(bias === null ? [] : [bias])]
   const types = operands.map((ref) => edit.typeOf(ref))
-  const first: NodeId = edit.reserveIds(bodyNodesMax)
-  const body = region(
-    fusedKinds[contraction.op],
-    types,
-    (values, b) => {
-      const [x, kernel, vector] = values as readonly [Value, Value, Value?]
-      const y = b.emit1(contraction.op, [x, kernel], contraction.attrs)
-      const sum = vector === undefined ? y : b.add(y, vector)
-      return [activation === null ? sum : activated(b, activation.op, sum)]
-    },
-    first,
-  )
+  const body = region(fusedKinds[contraction.op], types, (values, b) => {
+    const [x, kernel, vector] = values as readonly [Value, Value, Value?]
+    const y = b.emit1(contraction.op, [x, kernel], contraction.attrs)
+    const sum = vector === undefined ? y : b.add(y, vector)
+    return [activation === null ? sum : activated(b, activation.op, sum)]
+  })
   const from = [contraction, ...(add === null ? [] : [add]), ...(activation === null ? [] : [activation])]
   const fused = edit.add('fusion', operands, { kind: fusedKinds[contraction.op], body }, from, contraction.path)
   edit.replaceUses({ id: last.id, port: 0 }, fused)

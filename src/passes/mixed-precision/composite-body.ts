@@ -8,7 +8,6 @@ import { typeOf } from '../../ir/graph.ts'
 import { sideTables } from '../../ir/side-tables.ts'
 import type { Graph, Node, Type } from '../../ir/types.ts'
 import type { Value } from '../../ir/value.ts'
-import { editRegion } from '../edit-region.ts'
 import type { DecidedPorts } from './problem.ts'
 import type { AmpSettings } from './options.ts'
 
@@ -34,7 +33,6 @@ export const halfBody = (
     const inner = operands.map((x, i) => (ports.inputs.includes(i) ? b.cast(x, 'float32', !strict) : x))
     return b.inline(body, inner).map((y, i) => (ports.outputs.includes(i) ? b.cast(y, dtype, !strict) : y))
   }
-  const ended = region(body.name, types, castAtEnds, 0, constants)
-  const made = ports.class === 'wide' ? ended : halved(ended)
-  return editRegion(edit, body.name, types, (operands, b) => b.inline(made, operands))
+  const ended = region(body.name, types, castAtEnds, constants)
+  return ports.class === 'wide' ? ended : halved(ended)
 }
