@@ -5,7 +5,12 @@ export interface StepEvent {
   readonly kind: 'step'
   /** Updates tried so far, this one included; skipped ones count. */
   readonly step: number
-  /** Updates of the whole run. */
+  /**
+   * How far the run is, in updates of its present settings: epochs done times `stepsPerEpoch`, and those of this epoch. `step` itself but in a
+   * run that goes on with another batch or another number of updates an epoch. Schedules are at this position.
+   */
+  readonly position: number
+  /** Updates of the whole run under its present settings; `position` ends there. */
   readonly steps: number
   /** Which pass over the data, from 0. */
   readonly epoch: number

@@ -11,6 +11,7 @@ import type { Optimizer } from '../passes/train/optimizers.ts'
 import type { StepOptions } from '../passes/train/step.ts'
 import type { CheckpointStore } from './checkpoint-store.ts'
 import type { Stage, TrainingEvent } from './events.ts'
+import type { RunState } from './run-state.ts'
 import { type DataSource, sourceCheck } from './source.ts'
 import type { StagesOptions } from './stages.ts'
 
@@ -137,6 +138,16 @@ export const checkFitOptions = (options: FitOptions): void => {
   if (options.resume === true && options.checkpoints === undefined)
     throw new EffuseError({ code: 'EF403', message: 'resume needs the option "checkpoints": where to go on from' })
 }
+
+/**
+ * How far a run is, in updates of its present settings: the share of its epochs that is done, whatever they were done with. A schedule
+ * that goes by it ends with the run.
+ */
+export const positionOf = (
+  { epoch, batchInEpoch }: Pick<RunState, 'epoch' | 'batchInEpoch'>,
+  { accumulate = 1 }: Pick<FitOptions, 'accumulate'>,
+  { stepsPerEpoch }: Pick<RunFigures, 'stepsPerEpoch'>,
+): number => epoch * stepsPerEpoch + Math.floor(batchInEpoch / accumulate)
 
 /** Updates and micro-batches of a run. @throws EffuseError EF701 where one update needs more rows than there are. */
 export const figuresOf = ({ data, epochs, batch, accumulate = 1 }: FitOptions): RunFigures => {

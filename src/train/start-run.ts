@@ -8,11 +8,13 @@ import { showType } from '../ir/types.ts'
 import type { Signature } from '../ir/value.ts'
 import { accumulateNames } from '../passes/train/accumulate.ts'
 import { averagePrefix } from '../passes/train/moving-averages.ts'
+import type { Optimizer } from '../passes/train/optimizers.ts'
+import { scheduleOf } from '../passes/train/schedules.ts'
 import { type FoundCheckpoint, configurationDifferences, latestCheckpoint, stepNames } from './checkpoints.ts'
 import type { Stage } from './events.ts'
-import { figuresOf, type FitOptions, type ModelForStage } from './fit-options.ts'
+import { figuresOf, type FitOptions, type ModelForStage, positionOf, type RunFigures } from './fit-options.ts'
 import type { Run } from './run.ts'
-import { type RunConfiguration, startState } from './run-state.ts'
+import { type RunConfiguration, type RunState, startState } from './run-state.ts'
 import { type StageRunner, openStage } from './stage-runner.ts'
 import { stageAt, stagesOf } from './stages.ts'
 import { makeThroughput } from './throughput.ts'
@@ -26,9 +28,9 @@ export const startRun = async (model: ModelForStage<Signature, Signature>, optio
   const modelFor = modelFunction(model, stages)
   const found = await checkpointToResume(options)
   const configuration = configurationOf(options, found)
-  const optimizer = typeof options.optimizer === 'function' ? options.optimizer(figures) : options.optimizer
   const emit = options.onEvent ?? (() => {})
   const state = found?.state ?? startState
+  const optimizer = optimizerOf(options, figures, state)
   const stage = stageAt(stages, state.epoch)
   const runner = await openStage(modelFor(stage), options, optimizer, configuration.seed, undefined)
   const throughput = makeThroughput()
@@ -46,6 +48,15 @@ export const startRun = async (model: ModelForStage<Signature, Signature>, optio
     runner.dispose()
     throw error
   }
+}
+
+/** With its schedule where the run is: updates go on counting where a resumed run makes more or fewer of them in an epoch than before. */
+const optimizerOf = (options: FitOptions, figures: RunFigures, state: RunState): Optimizer => {
+  const declared = typeof options.optimizer === 'function' ? options.optimizer(figures) : options.optimizer
+  const by = positionOf(state, options, figures) - state.step
+  return by === 0
+    ? declared
+    : { ...declared, learningRate: { kind: 'shifted', by, after: scheduleOf(declared.learningRate) } }
 }
 
 /** The stage that the run stands in, its executables in `run.runner`; those before it share their variables and go. */

@@ -7,6 +7,7 @@ import type { Stage } from './events.ts'
 import { type Feeder, makeFeeder, nonFiniteFeed } from './feeder.ts'
 import { firstNonFinite } from './first-non-finite.ts'
 import { type Run, saveCheckpoint } from './run.ts'
+import { positionOf } from './fit-options.ts'
 import { noPending } from './run-state.ts'
 import type { Batch, Column } from './source.ts'
 
@@ -122,6 +123,7 @@ const emitStep = (run: Run, { learningRate, lossScale, finite }: StepValues, acc
   run.emit({
     kind: 'step',
     step: state.step,
+    position: positionOf(state, options, figures),
     steps: figures.steps,
     epoch: state.epoch,
     stepInEpoch: state.batchInEpoch / (options.accumulate ?? 1),

@@ -7,6 +7,7 @@ import type { EvaluationEvent, StageEvent, StepEvent } from '../../src/train/eve
 const step = (at: number, more: Partial<StepEvent> = {}): StepEvent => ({
   kind: 'step',
   step: at,
+  position: at,
   steps: 100,
   epoch: Math.floor((at - 1) / 50),
   stepInEpoch: ((at - 1) % 50) + 1,

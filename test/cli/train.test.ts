@@ -109,6 +109,30 @@ describe('a run', () => {
     expect(again.err).toContain('note: all 2 epochs were done already')
   })
 
+  test.each([
+    ['--batch', '16', 6],
+    ['--batch', '4', 6],
+    ['--steps-per-epoch', '5', 10],
+    ['--steps-per-epoch', '1', 2],
+  ] as const)(
+    'that goes on with %s %s ends its schedule and its count with its last epoch',
+    async (flag, value, total) => {
+      const out = at(`other${flag}-${value}`)
+      await run('train', '--recipe', recipe, '--out', out, '--epochs', '1', '--warmup-epochs', '0')
+      const { code, err } = await run('train', '--resume', out, '--epochs', '2', flag, value, '--log-every', '1')
+      expect([code, err]).toEqual([0, expect.stringMatching(/going on after update 3/)])
+      for (const [, done, all] of err.matchAll(/update (\d+)\/(\d+)/g))
+        expect(Number(done)).toBeLessThanOrEqual(Number(all))
+      const rates = (await jsonLines(join(out, 'metrics.jsonl'))).flatMap(({ step, learningRate }) =>
+        step !== undefined && learningRate !== undefined && step > 3 ? [learningRate] : [],
+      )
+      const half = total / 2
+      expect(rates).toHaveLength(half)
+      for (const [n, rate] of rates.entries())
+        expect(rate).toBeCloseTo(0.005 * (1 + Math.cos((Math.PI * (half + n)) / total)), 7)
+    },
+  )
+
   test('that lost its last checkpoint does its updates again, and drops what was logged of them', async () => {
     await run('train', '--recipe', recipe, '--out', at('cut'), '--log-every', '1')
     await rm(join(at('cut'), 'step-00000006.safetensors'))

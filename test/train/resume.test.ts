@@ -11,12 +11,12 @@ import * as nn from '../../src/ir/nn.ts'
 import { float32 } from '../../src/ir/value.ts'
 import { crossEntropy } from '../../src/passes/train/losses.ts'
 import { adam, rmsprop, sgd } from '../../src/passes/train/optimizers.ts'
-import { cosine } from '../../src/passes/train/schedules.ts'
+import { cosine, scheduleAt } from '../../src/passes/train/schedules.ts'
 import { type CheckpointStore, memoryStore } from '../../src/train/checkpoint-store.ts'
-import type { TrainingEvent } from '../../src/train/events.ts'
+import type { StepEvent, TrainingEvent } from '../../src/train/events.ts'
 import type { DataSource } from '../../src/train/source.ts'
 import { fit } from '../../src/train/fit.ts'
-import type { FitOptions } from '../../src/train/fit-options.ts'
+import type { FitOptions, RunFigures } from '../../src/train/fit-options.ts'
 import { pictures, smallNet, timeless } from './small-data.ts'
 
 const distribution = crossEntropy({ labels: 'distribution', labelSmoothing: 0.1 })
@@ -202,6 +202,50 @@ describe('a resumed run', () => {
     expect([one.steps, run.steps]).toEqual([4, 12])
     using other = await fit(smallNet(), { ...options, epochs: 3, batch: 4, accumulate: 4, checkpoints, resume: true })
     expect(other.steps).toBe(14)
+  })
+
+  test.each([
+    ['a larger batch', 4, 8],
+    ['a smaller batch', 8, 4],
+  ] as const)('with %s keeps its schedule at the share of the training that is done', async (_name, before, after) => {
+    const data = { train: pictures(64, { canSkip: true, isShuffled: true }) }
+    const rates = (batch: number) => cosine({ initial: 0.02, steps: (64 / batch) * 4 })
+    const settings = {
+      ...options,
+      data,
+      optimizer: ({ globalBatch }: RunFigures) => sgd({ learningRate: rates(globalBatch) }),
+    }
+    /** The half by one batch, then the rest by the other, stopped once after so many updates of it. */
+    const halves = async (stopAfter: number) => {
+      const checkpoints = memoryStore()
+      using half = await fit(smallNet(), { ...settings, epochs: 2, batch: before, checkpoints })
+      expect(half.steps).toBe(128 / before)
+      const steps: StepEvent[] = []
+      for (const isStopped of [true, false]) {
+        const controller = new AbortController()
+        using run = await fit(smallNet(), {
+          ...{ ...settings, epochs: 4, batch: after, checkpoints, resume: true, signal: controller.signal },
+          onEvent: (event) => {
+            if (event.kind !== 'step') return
+            steps.push({ ...event, imagesPerSecond: 0 })
+            if (isStopped && steps.length === stopAfter) controller.abort()
+          },
+        })
+        expect(run.reason).toBe(isStopped ? 'aborted' : 'finished')
+      }
+      return { steps, bytes: await latest(checkpoints) }
+    }
+    const { steps, bytes } = await halves(3)
+    const [total, done] = [256 / after, 128 / after]
+    expect(steps.map(({ step, position, steps: of }) => [step, position, of])).toEqual(
+      Array.from({ length: total - done }, (_, n) => [128 / before + n + 1, done + n + 1, total]),
+    )
+    for (const [n, { learningRate }] of steps.entries())
+      expect(learningRate).toBeCloseTo(scheduleAt(rates(after), done + n), 7)
+    // Where it is stopped once more does not matter.
+    const other = await halves(total - done - 1)
+    expect(other.steps).toEqual(steps)
+    expect(Buffer.from(other.bytes).equals(Buffer.from(bytes))).toBe(true)
   })
 
   test('starts from other weights: the averages with them', async () => {

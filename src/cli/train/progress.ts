@@ -69,15 +69,15 @@ const barLine = (io: Io, terminal: NodeJS.WritableStream): Line => {
     ...barLooks,
   })
   let shown: { readonly event: StepEvent; readonly words: string } | null = null
-  const start = ({ event: { step, steps }, words }: NonNullable<typeof shown>): void =>
-    bar.start(steps, step, { words })
+  const start = ({ event: { position, steps }, words }: NonNullable<typeof shown>): void =>
+    bar.start(steps, position, { words })
   return {
     step: (event, long) => {
       const isFirst = shown === null
       const words = long.replace('update ', '')
       shown = { event, words }
       if (isFirst) start(shown)
-      else bar.update(event.step, { words })
+      else bar.update(event.position, { words })
     },
     say: (text) => {
       if (shown !== null) bar.stop() // clears its line
@@ -92,11 +92,11 @@ const barLine = (io: Io, terminal: NodeJS.WritableStream): Line => {
 }
 
 const stepWords = (event: StepEvent, rowsPerUpdate: number, epochs: number): string => {
-  const { epoch, step, steps, loss, lossScale, imagesPerSecond, skippedSteps } = event
-  const left = imagesPerSecond > 0 ? ((steps - step) * rowsPerUpdate) / imagesPerSecond : null
+  const { epoch, position, steps, loss, lossScale, imagesPerSecond, skippedSteps } = event
+  const left = imagesPerSecond > 0 ? ((steps - position) * rowsPerUpdate) / imagesPerSecond : null
   return [
     `epoch ${epoch + 1}/${epochs}`,
-    `update ${step}/${steps}`,
+    `update ${position}/${steps}`,
     `loss ${loss.toFixed(4)}`,
     `${imagesPerSecond.toFixed(imagesPerSecond < 10 ? 1 : 0)} images/s`,
     ...(lossScale === 1 ? [] : [`scale ${lossScale}`]),

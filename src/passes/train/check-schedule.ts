@@ -6,9 +6,12 @@ import type { Schedule } from './schedules.ts'
 const isPositive = (v: unknown): boolean => isFloat32(v) && Math.fround(Number(v)) > 0
 /** `step` is an int32: what lies beyond never comes. */
 const isStep = (v: unknown): boolean => Number.isInteger(v) && Number(v) >= 0 && Number(v) < 2 ** 31
+/** Negative ones would climb the loss. */
+const isRate = (v: unknown): boolean => isFloat32(v) && v >= 0
 const isAscending = (list: readonly number[]): boolean => list.every((v, i) => i === 0 || v > (list[i - 1] ?? 0))
 
 const finite: Check = ['a finite float32 number', isFloat32]
+const rate: Check = ['a finite float32 number of at least 0', isRate]
 const positive: Check = ['a positive number', isPositive]
 const steps: Check = ['a positive integer', (v) => isStep(v) && Number(v) > 0]
 
@@ -17,11 +20,11 @@ const checks: {
     readonly [A in Exclude<keyof Extract<Schedule, { kind: K }>, 'kind' | 'after'>]: Check
   }
 } = {
-  constant: { value: finite },
-  cosine: { initial: finite, steps: positive },
-  linearCosine: { initial: finite, steps: positive, alpha: finite, beta: finite, numPeriods: finite },
+  constant: { value: rate },
+  cosine: { initial: rate, steps: positive },
+  linearCosine: { initial: rate, steps: positive, alpha: rate, beta: rate, numPeriods: finite },
   exponential: {
-    initial: finite,
+    initial: rate,
     rate: positive,
     every: positive,
     staircase: ['true or false', (v) => typeof v === 'boolean'],
@@ -31,9 +34,10 @@ const checks: {
       'ascending integers from 0 to 2147483647',
       (v) => Array.isArray(v) && v.every(isStep) && isAscending(v),
     ],
-    values: ['a list of finite float32 numbers', (v) => Array.isArray(v) && v.every(isFloat32)],
+    values: ['a list of finite float32 numbers of at least 0', (v) => Array.isArray(v) && v.every(isRate)],
   },
   warmup: { steps }, // and `after`, which is a schedule itself
+  shifted: { by: ['an integer', (v) => Number.isInteger(v) && Math.abs(Number(v)) < 2 ** 31] },
 }
 
 /** The schedule itself. @throws EffuseError EF403 naming the argument, what it takes and what came. */
@@ -52,7 +56,7 @@ export const checkedSchedule = (schedule: Schedule): Schedule => {
     const count = schedule.boundaries.length
     throw wrong(`a piecewise schedule of ${count} boundaries needs ${count + 1} values, got ${schedule.values.length}`)
   }
-  if (schedule.kind === 'warmup') checkedSchedule(schedule.after)
+  if (schedule.kind === 'warmup' || schedule.kind === 'shifted') checkedSchedule(schedule.after)
   return schedule
 }
 

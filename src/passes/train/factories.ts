@@ -42,6 +42,7 @@ const scheduleKinds: Kinds<Schedule> = {
   piecewise: { boundaries: isNumbers, values: isNumbers },
   linearCosine: { initial: isNumber, steps: isNumber, alpha: isNumber, beta: isNumber, numPeriods: isNumber },
   warmup: { steps: isNumber, after: (value) => isSchedule(value) },
+  shifted: { by: isNumber, after: (value) => isSchedule(value) },
 }
 const isSchedule = isOneOf<Schedule>(scheduleKinds)
 

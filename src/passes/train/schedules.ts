@@ -31,6 +31,8 @@ export type Schedule =
   | { readonly kind: 'piecewise'; readonly boundaries: readonly number[]; readonly values: readonly number[] }
   /** Linearly from 0 to what `after` starts with, over `steps`; then `after`, its steps counted from there. */
   | { readonly kind: 'warmup'; readonly steps: number; readonly after: Schedule }
+  /** `after` at step + by: fit() makes it where updates and the schedule are not at the same number (a resumed run with another batch). */
+  | { readonly kind: 'shifted'; readonly by: number; readonly after: Schedule }
 
 /** What an optimizer takes: a number is a rate that stays. */
 export type Rate = number | Schedule
@@ -42,7 +44,7 @@ export const scheduleOf = (rate: Rate): Schedule =>
 /**
  * From `initial` to 0 along half a cosine over `steps`, then 0.
  *
- * @throws EffuseError EF403 (`steps` not positive, `initial` not finite).
+ * @throws EffuseError EF403 (`steps` not positive, `initial` negative or not finite).
  * @example
  * warmup(cosine({ initial: 0.016, steps: 10000 }), { steps: 500 })
  */
@@ -54,7 +56,7 @@ export const cosine = (of: { readonly initial: number; readonly steps: number })
  * initial * ((alpha + linear) * cosine + beta) with linear = (steps - t) / steps, cosine = (1 + cos(2 pi numPeriods t / steps)) / 2 and
  * t = min(step, steps). More aggressive than `cosine`: larger initial rates can be used.
  *
- * @throws EffuseError EF403 (`steps` not positive, another argument not finite).
+ * @throws EffuseError EF403 (`steps` not positive, another argument not finite, a rate negative).
  * @example
  * linearCosine({ initial: 0.032, steps: 10000 }) // ends at 0.001 of the initial rate
  */
@@ -77,7 +79,7 @@ export const linearCosine = ({
 /**
  * initial * rate^(step / every), by default in whole steps of `every`, which need not be an integer.
  *
- * @throws EffuseError EF403 (`every` or `rate` not positive, `initial` not finite).
+ * @throws EffuseError EF403 (`every` or `rate` not positive, `initial` negative or not finite).
  * @example
  * exponential({ initial: 0.016, rate: 0.97, every: 2.4 * 1251 }) // staircase: 0.97 every 2.4 epochs of 1251 steps
  */
@@ -95,7 +97,7 @@ export const exponential = ({
 /**
  * values[i] below boundaries[i], the last value from the last boundary on: one value more than boundaries.
  *
- * @throws EffuseError EF403 (boundaries not ascending integers of at least 0, values not finite or of another number).
+ * @throws EffuseError EF403 (boundaries not ascending integers of at least 0, values negative, not finite or of another number).
  * @example
  * piecewise({ boundaries: [1000, 5000], values: [0.1, 0.01, 0.001] })
  */
@@ -137,6 +139,8 @@ export const scheduleAt = (schedule: Schedule, step: number): number => {
       return step < schedule.steps
         ? (scheduleAt(schedule.after, 0) * step) / schedule.steps
         : scheduleAt(schedule.after, step - schedule.steps)
+    case 'shifted':
+      return scheduleAt(schedule.after, step + schedule.by)
   }
 }
 
@@ -173,6 +177,8 @@ export const emitSchedule = (schedule: Schedule, step: Value): Value => {
       const left = b.maximum(b.sub(step, schedule.steps), 0)
       return b.select(b.compare('lt', step, schedule.steps), rising, emitSchedule(schedule.after, left))
     }
+    case 'shifted':
+      return emitSchedule(schedule.after, b.add(step, schedule.by))
   }
 }
 
