@@ -1,5 +1,5 @@
 /** What commands have in common: options, models by name, errors. */
-import { existsSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type Command, Option } from 'commander'
@@ -9,6 +9,7 @@ import type { Model } from '../ir/model.ts'
 import { sideMax } from '../pixels/size.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { nearest } from '../ir/parse.ts'
+import { checkRegular } from '../platform/node-regular-file.ts'
 import { fromWord, isOfKind, type Kind, kindWords } from '../recipes/kinds.ts'
 import { efficientNet, variants, type EfficientNetOptions } from '../models/efficientnet.ts'
 
@@ -136,8 +137,11 @@ export const isVariant = (name: string): name is (typeof variants)[number] => va
 
 const importModule = async (file: string): Promise<{ readonly [name: string]: unknown }> => {
   const path = resolve(file)
-  if (!existsSync(path))
+  const status = statSync(path, { throwIfNoEntry: false })
+  if (status === undefined)
     throw new EffuseError({ code: 'EF602', message: `the module ${file} cannot be loaded: there is no such file` })
+  // Of a pipe, import() waits for ever.
+  checkRegular(status, file, 'read')
   try {
     return await import(pathToFileURL(path).href)
   } catch (error) {

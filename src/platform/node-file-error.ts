@@ -34,6 +34,10 @@ const bothWords: ReadonlyMap<string, Words> = new Map([
   ['ENAMETOOLONG', { what: 'the name is too long', hint: 'choose a shorter one' }],
   ['ELOOP', { what: 'its symbolic links lead in a circle', hint: 'check the links' }],
   ['EMFILE', { what: 'too many files are open', hint: 'close some, or raise the limit (ulimit -n)' }],
+  [
+    'ENXIO',
+    { what: 'expected a file, it is a socket, a pipe or a device', hint: 'copy it to a file, or name another one' },
+  ],
   ['EBUSY', { what: 'another program uses it', hint: 'close that program and try again' }],
 ])
 

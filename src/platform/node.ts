@@ -7,6 +7,7 @@ import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { fileError, systemCode } from './node-file-error.ts'
+import { checkRegular, openToRead, withFile } from './node-regular-file.ts'
 import type { Platform } from './platform.ts'
 
 /** One call of the system reads or writes less than 2 GiB. */
@@ -16,11 +17,9 @@ export const readFile: Platform['readFile'] = async (path) => {
   const file = pathOf(path, 'read')
   let handle: FileHandle | undefined
   try {
-    handle = await open(file, 'r')
-    const status = await handle.stat()
-    // A device or a pipe may never end.
-    if (!status.isFile()) throw notRegular(file, 'read', status.isDirectory())
-    const bytes = new Uint8Array(status.size)
+    const opened = await openToRead(file)
+    handle = opened.handle
+    const bytes = new Uint8Array(opened.size)
     let filled = 0
     while (filled < bytes.length) {
       const { bytesRead } = await handle.read(bytes, filled, Math.min(chunkBytes, bytes.length - filled), null)
@@ -67,7 +66,7 @@ const target = async (given: string): Promise<{ readonly file: string; readonly 
     const file = await realpath(given)
     const status = await stat(file)
     // Renaming over a device would replace it.
-    if (!status.isFile()) throw notRegular(given, 'write', status.isDirectory())
+    checkRegular(status, given, 'write')
     return { file, mode: status.mode & 0o777 }
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return { file: given, mode: null }
@@ -94,13 +93,6 @@ const flushFolder = async (folder: string): Promise<void> => {
   await handle?.sync().catch(() => undefined)
   await handle?.close()
 }
-
-const notRegular = (path: string, verb: 'read' | 'write', isFolder: boolean): EffuseError =>
-  new EffuseError({
-    code: 'EF501',
-    message: `cannot ${verb} ${path}: expected a file, it is ${isFolder ? 'a folder' : 'a device or a pipe'}`,
-    hint: isFolder ? 'name a file in it' : 'copy it to a file, or name another one',
-  })
 
 const pathOf = (path: string | URL, verb: 'read' | 'write'): string => {
   if (typeof path === 'string' && path !== '' && !path.includes('\0')) return path
@@ -131,13 +123,9 @@ export const saveText: Platform['saveText'] = (folder, fileName, text) => {
   const path = join(folder, basename(fileName))
   try {
     mkdirSync(folder, { recursive: true })
-    writeFileSync(path, text)
+    withFile(path, 'replace', (descriptor) => writeFileSync(descriptor, text))
   } catch (error) {
-    throw new EffuseError({
-      code: 'EF501',
-      message: `cannot write ${path}: ${error instanceof Error ? error.message : String(error)}`,
-      cause: error,
-    })
+    throw fileError(error, path, 'write')
   }
 }
 

@@ -91,6 +91,8 @@ test('a count is drawn on a terminal only', () => {
 test('a count that is interrupted gives the cursor back and ends the process', () => {
   const { stream, text } = terminal()
   const before = process.listenerCount('SIGINT')
+  const listeners = process.listeners('SIGINT')
+  const kill = vi.spyOn(process, 'kill').mockReturnValue(true)
   const exit = vi.spyOn(process, 'exit').mockImplementation((code) => {
     throw new Error(`exit ${code}`)
   })
@@ -99,8 +101,13 @@ test('a count that is interrupted gives the cursor back and ends the process', (
   expect(text()).not.toContain('\u001b[?25h')
   expect(() => process.emit('SIGINT', 'SIGINT')).toThrow('exit 130')
   expect(text()).toContain('\u001b[?25h')
-  expect(process.listenerCount('SIGINT')).toBe(before)
+  // By the signal itself, which nobody may hear any more.
+  expect(kill.mock.calls).toEqual([[process.pid, 'SIGINT']])
+  expect(process.listenerCount('SIGINT')).toBe(0)
   exit.mockRestore()
+  kill.mockRestore()
+  for (const listener of listeners) process.on('SIGINT', listener)
+  expect(process.listenerCount('SIGINT')).toBe(before)
 })
 
 test.each([

@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process'
+import { constants } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import * as fs from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -7,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import * as browser from '../../src/platform/browser.ts'
 import * as node from '../../src/platform/node.ts'
 import type { Platform } from '../../src/platform/platform.ts'
-import { bytesOfText, failureOf } from './support.ts'
+import { bytesOfText, failure, failureOf } from './support.ts'
 
 // Both twins give all that '#platform' promises, with the same types.
 const twins: { readonly node: Platform; readonly browser: Platform } = { node, browser }
@@ -70,7 +72,7 @@ describe('readFile', () => {
   test.each<[string, () => string | URL, string, string]>([
     ['a file that is not there', () => join(folder, 'none'), 'there is no such file', 'check the path'],
     ['a folder', () => folder, 'expected a file, it is a folder', 'name a file in it'],
-    ['a device that never ends', () => '/dev/zero', 'expected a file, it is a device or a pipe', 'copy it to a file'],
+    ['a device that never ends', () => '/dev/zero', 'expected a file, it is a device', 'copy it to a file'],
     [
       'a path through a file',
       () => join(new URL(import.meta.url).pathname, 'x'),
@@ -141,7 +143,7 @@ describe('writeFileAtomic', () => {
   test.each<[string, () => string, string]>([
     ['a folder', () => folder, 'expected a file, it is a folder'],
     ['a file in no folder', () => join(folder, 'none', 'a'), 'its folder does not exist'],
-    ['a device', () => '/dev/null', 'expected a file, it is a device or a pipe'],
+    ['a device', () => '/dev/null', 'expected a file, it is a device'],
     ['an empty path', () => '', 'expected a path or a file: URL'],
   ])('%s is an error', async (_, path, message) => {
     const error = await failureOf(() => node.writeFileAtomic(path(), fresh))
@@ -181,6 +183,19 @@ test('saveTemporaryText makes a new file each time, and never throws', async () 
   vi.stubEnv('TMPDIR', join(folder, 'none'))
   expect(node.saveTemporaryText('graph.ir', 'graph {}')).toBeNull()
   vi.unstubAllEnvs()
+})
+
+test('saveText replaces a file, and never waits for the other end of a pipe', async () => {
+  node.saveText(folder, 'a', 'a longer text')
+  node.saveText(folder, 'a', 'short')
+  expect(await fs.readFile(join(folder, 'a'), 'utf8')).toBe('short')
+  execFileSync('mkfifo', [join(folder, 'pipe')])
+  const error = failure(() => node.saveText(folder, 'pipe', 'text'))
+  expect([error.code, error.message]).toEqual(['EF501', expect.stringContaining('expected a file, it is')])
+  // With somebody at the other end it could be opened.
+  const reader = await fs.open(join(folder, 'pipe'), constants.O_RDONLY | constants.O_NONBLOCK)
+  expect(failure(() => node.saveText(folder, 'pipe', 'text')).message).toContain('it is a pipe')
+  await reader.close()
 })
 
 test('environment and clock', () => {

@@ -1,4 +1,4 @@
-/** Ctrl-C during a long piece of work: the first asks it to end well, the second ends the process at once. */
+/** Ctrl-C during a long piece of work: the first asks it to end well, the second ends the process at once, whatever it waits for. */
 
 export interface Interrupt extends Disposable {
   readonly signal: AbortSignal
@@ -10,21 +10,29 @@ const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const
 type Caught = keyof typeof exitCodes
 
 export interface InterruptOptions {
-  readonly onFirst: () => void
+  readonly onFirst: (signal: Caught) => void
   /** The process ends when this returns. */
   readonly onSecond: () => void
 }
 
 /** For work that leaves nothing behind: the first one ends the process, when `restore` has returned. Listens until it is disposed of. */
 export const endOnInterrupt = (restore: () => void): Disposable => {
-  const interrupt = catchInterrupt({
-    onFirst: () => {
-      restore()
-      process.exit(interrupt.exitCode() ?? 1)
-    },
-    onSecond: restore,
-  })
-  return interrupt
+  const end = (signal: Caught): void => {
+    restore()
+    endBy(signal)
+  }
+  return catchInterrupt({ onFirst: end, onSecond: restore })
+}
+
+/**
+ * As if nobody listened for the signal: shells see 130 or 143. process.exit() would wait for the threads of Node's own, and one that hangs in
+ * a call of the system never comes back.
+ */
+const endBy = (signal: Caught): never => {
+  process.removeAllListeners(signal)
+  process.kill(process.pid, signal)
+  // Still here: the first process of a container is not ended by its own signals.
+  process.exit(exitCodes[signal])
 }
 
 /** Listens until it is disposed of. */
@@ -32,13 +40,13 @@ export const catchInterrupt = ({ onFirst, onSecond }: InterruptOptions): Interru
   const controller = new AbortController()
   let exitCode: number | null = null
   const caught = (name: NodeJS.Signals): void => {
-    const code = exitCodes[name as Caught] // only these are listened for
+    const signal = name as Caught // only these are listened for
     if (exitCode !== null) {
       onSecond()
-      process.exit(code)
+      endBy(signal)
     }
-    exitCode = code
-    onFirst()
+    exitCode = exitCodes[signal]
+    onFirst(signal)
     controller.abort()
   }
   for (const name of Object.keys(exitCodes)) process.on(name, caught)

@@ -1,7 +1,8 @@
 /** `metrics.jsonl` of a run: a line of JSON for each logged step and each evaluation. */
-import { appendFileSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import { ftruncateSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileError } from '../../platform/node-file-error.ts'
+import { withFile } from '../../platform/node-regular-file.ts'
 import type { EvaluationEvent, StepEvent } from '../../train/events.ts'
 
 export interface Metrics {
@@ -16,9 +17,10 @@ export const metricsName = 'metrics.jsonl'
 /** @param every Updates from one logged step to the next; the first and the last of an epoch are logged in any case. */
 export const openMetrics = (folder: string, every: number): Metrics => {
   const path = join(folder, metricsName)
-  const append = (line: object): void => attempt(path, () => appendFileSync(path, `${JSON.stringify(line)}\n`))
+  const append = (line: object): void =>
+    attempt(path, () => withFile(path, 'append', (file) => writeFileSync(file, `${JSON.stringify(line)}\n`)))
   return {
-    goOnFrom: (step) => attempt(path, () => dropAfter(path, step)),
+    goOnFrom: (step) => attempt(path, () => withFile(path, 'change', (file) => dropAfter(file, step))),
     step: ({ step, epoch, loss, learningRate, lossScale, imagesPerSecond, stepInEpoch, stepsPerEpoch, finite }) => {
       if (step % every !== 0 && step !== 1 && stepInEpoch !== stepsPerEpoch) return
       append({ step, epoch, loss, learningRate, lossScale, imagesPerSecond: rounded(imagesPerSecond), finite })
@@ -39,8 +41,8 @@ const attempt = (path: string, work: () => void): void => {
 }
 
 /** Lines come in the order of steps, so what goes is the end of the file. */
-const dropAfter = (path: string, step: number): void => {
-  const text = readIfThere(path)
+const dropAfter = (file: number, step: number): void => {
+  const text = readFileSync(file, 'utf8')
   let kept = 0
   for (let from = 0; ; ) {
     const end = text.indexOf('\n', from)
@@ -50,7 +52,7 @@ const dropAfter = (path: string, step: number): void => {
     from = end + 1
     kept = from
   }
-  if (kept < text.length) truncateSync(path, Buffer.byteLength(text.slice(0, kept)))
+  if (kept < text.length) ftruncateSync(file, Buffer.byteLength(text.slice(0, kept)))
 }
 
 const stepOf = (line: string): number | null => {
@@ -61,17 +63,5 @@ const stepOf = (line: string): number | null => {
       : null
   } catch {
     return null
-  }
-}
-
-const readIfThere = (path: string): string => {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
-      writeFileSync(path, '')
-      return ''
-    }
-    throw error
   }
 }
