@@ -2,6 +2,7 @@
 import type { DType } from '../../ir/types.ts'
 import { hostArray, hostArrayOf, type HostArray } from '../backend.ts'
 import type { Opened } from './open.ts'
+import { makeShapedIds, type WasmTensors } from './shaped-ids.ts'
 import type { DataId, KernelBackend, KernelFunc, TensorInfo, TfjsCore } from './tfjs-types.ts'
 
 export interface Device {
@@ -20,6 +21,8 @@ export interface Device {
   readScalar(dataId: DataId): number
   /** Changes the shape that tfjs-wasm notes for a buffer; its elements stay. */
   noteShape(dataId: DataId, shape: readonly number[]): void
+  /** The float32 buffer under an id that no kernel ever meets with another shape; the buffer's own where tfjs needs none (shaped-ids.ts). */
+  shaped(dataId: DataId, shape: readonly number[]): DataId
   /** Does the buffer live here? */
   holds(dataId: DataId): boolean
   retain(dataId: DataId): void
@@ -42,6 +45,7 @@ export const tfjsDtype = (dtype: DType): 'float32' | 'int32' | 'bool' =>
 export const makeDevice = ({ tf, name, backend }: Opened): Device => {
   const kind = isWasm(backend) ? 'wasm' : isCpu(backend) ? 'cpu' : 'other'
   const kernels = new Map<string, KernelFunc | null>()
+  const shapedIds = isWasm(backend) ? makeShapedIds(backend) : null
   return {
     kind,
     name,
@@ -63,19 +67,20 @@ export const makeDevice = ({ tf, name, backend }: Opened): Device => {
     noteShape: (dataId, shape) => {
       if (isWasm(backend)) backend.dataIdMap.get(dataId).shape = [...shape]
     },
+    shaped: (dataId, shape) => shapedIds?.of(dataId, shape) ?? dataId,
     holds: (dataId) => backend.refCount(dataId) > 0,
     retain: (dataId) => backend.incRef(dataId),
     hasRoom: (bytes) => !isWasm(backend) || hasWasmRoom(backend, bytes),
     free: (dataId) => {
+      // Also where others still hold the buffer: they may be the user's tensors, of whose end nobody tells.
+      shapedIds?.drop(dataId)
       backend.disposeData(dataId)
     },
   }
 }
 
-interface Wasm extends KernelBackend {
-  readonly wasm: { _malloc(bytes: number): number; _free(address: number): void }
-  readonly dataIdMap: { get(dataId: DataId): { shape: number[] } }
-  makeOutput(shape: number[], dtype: string): TensorInfo
+interface Wasm extends KernelBackend, WasmTensors {
+  readonly wasm: WasmTensors['wasm'] & { _malloc(bytes: number): number; _free(address: number): void }
   typedArrayFromHeap(tensor: TensorInfo): HostArray
 }
 interface Cpu extends KernelBackend {

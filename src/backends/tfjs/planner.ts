@@ -149,9 +149,15 @@ export class Planner {
       backend: this.device.backend,
     }
     const slots = operands.map(({ slot }) => slot)
+    const packed = packedOperand[name]
+    const { device } = this
     const result = this.#ownSlot(type)
     this.#push(name, slots, [result], (buffers) => {
-      for (let i = 0; i < infos.length; i++) (infos[i] as TensorInfo).dataId = buffers[slots[i] as number] as DataId
+      for (let i = 0; i < infos.length; i++) {
+        const info = infos[i] as TensorInfo // both by operand
+        const dataId = buffers[slots[i] as number] as DataId
+        info.dataId = i === packed ? device.shaped(dataId, info.shape) : dataId
+      }
       buffers[result] = (func(args) as TensorInfo).dataId
     })
     return result
@@ -275,6 +281,9 @@ export class Planner {
 }
 
 export const isHalf = (dtype: DType): dtype is 'float16' | 'bfloat16' => dtype === 'float16' || dtype === 'bfloat16'
+
+/** The operand that a kernel keeps something of by its tensor id alone, whatever its shape. */
+const packedOperand: { readonly [kernel: string]: number | undefined } = { BatchMatMul: 1, _FusedMatMul: 1 }
 
 /** Stands in a prepared argument until the run fills in the buffer. */
 const noBuffer: DataId = Object.freeze({})
