@@ -4,7 +4,8 @@ import { EffuseError } from '../ir/diagnostics.ts'
 import type { DataSource } from '../train/source.ts'
 import { type DrawsPosition, rowDraws } from './draws.ts'
 import { type CheckedRequest, checkRequest, type LabelledBatch, type LabelledRequest } from './request.ts'
-import { resample, rounded } from '../pixels/resample.ts'
+import { wholeBox } from '../pixels/box.ts'
+import { resized } from '../pixels/resample.ts'
 import { inSequence, shuffled } from './shuffle.ts'
 
 export interface LabelledImages extends DataSource {
@@ -121,4 +122,4 @@ const shifted = (picture: Uint8Array, [down, right]: Shift): Uint8Array => {
 const sized = (data: Uint8Array, size: readonly [number, number]): Uint8Array =>
   size[0] === side && size[1] === side
     ? data
-    : rounded(resample({ width: side, height: side, channels: 1, data }, size, 'triangle'))
+    : resized({ width: side, height: side, channels: 1, data }, wholeBox(side, side), size, { filter: 'triangle' })

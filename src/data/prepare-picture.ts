@@ -6,7 +6,7 @@ import { boxesFor, distortedBox } from './distorted-box.ts'
 import { type Draws, type DrawsPosition, rowDraws } from './draws.ts'
 import type { FolderSettings } from './image-folder-options.ts'
 import type { CheckedRequest } from './request.ts'
-import { resizedPart } from './resize.ts'
+import { resized } from '../pixels/resample.ts'
 
 /** @param row place in the epoch's order. Gives [height, width, channels]. */
 export type Prepare = (picture: Picture, row: number) => Promise<Uint8Array>
@@ -22,7 +22,7 @@ export const trainingPicture = (settings: Settings, request: Request): Prepare =
     const drawsFor = (purpose: DrawsPosition['purpose']) => rowDraws({ seed, epoch, row, purpose })
     const box = trainingBox(picture, settings, Math.max(...size), drawsFor('crop'))
     const isMirrored = flip && drawsFor('flip').below(2) === 1
-    const data = await resizedPart(picture, box, size, { filter, isMirrored })
+    const data = resized(picture, box, size, { filter, isMirrored })
     if (augment === undefined) return inChannels(data, channels)
     const [height, width] = size
     const changed = await augment({ width, height, channels: 3, data }, { strength, draws: drawsFor('augment') })
@@ -44,7 +44,7 @@ export const testPicture =
   ({ filter, channels, crop, ...settings }: Settings, { size = settings.size }: Request): Prepare =>
   async (picture) => {
     const box = boxFor(crop === 'none' ? 'none' : 'center', picture.width, picture.height, Math.max(...size))
-    return inChannels(await resizedPart(picture, box, size, { filter }), channels)
+    return inChannels(resized(picture, box, size, { filter }), channels)
   }
 
 const inChannels = (data: Uint8Array, channels: 1 | 3): Uint8Array => (channels === 1 ? grey(data) : data)

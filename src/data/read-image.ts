@@ -3,8 +3,7 @@ import { type Check, checkPresent, checkRecord, isCount } from '../ir/check-reco
 import { readFile } from '../platform/node.ts'
 import { boxFor } from '../pixels/box.ts'
 import { decode } from './decode.ts'
-import type { ResizeFilter } from '../pixels/resample.ts'
-import { resizedPart } from './resize.ts'
+import { resized, type ResizeFilter } from '../pixels/resample.ts'
 
 export interface ReadImageOptions {
   /** Height and width of the result. */
@@ -39,5 +38,5 @@ export const readImage = async (path: string, options: ReadImageOptions): Promis
   const [height, width] = typeof size === 'number' ? [size, size] : size
   const picture = await decode(await readFile(path), path)
   const box = boxFor(crop, picture.width, picture.height, Math.max(height, width))
-  return resizedPart(picture, box, [height, width], { filter })
+  return resized(picture, box, [height, width], { filter })
 }

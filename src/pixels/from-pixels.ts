@@ -1,7 +1,7 @@
 /** A picture that a page has already, for prediction in a browser: what readImage() is in Node. */
 import { EffuseError } from '../ir/diagnostics.ts'
-import { type Box, boxFor, cutBox } from './box.ts'
-import { resample, type ResizeFilter, rounded } from './resample.ts'
+import { type Box, boxFor, cutBox, wholeBox } from './box.ts'
+import { resized, type ResizeFilter } from './resample.ts'
 
 /** An ImageBitmap, a canvas or its ImageData, a video, an <img>, a VideoFrame: by what says how large they are. */
 export type PixelSource =
@@ -40,7 +40,9 @@ export const fromPixels = (source: PixelSource, options: FromPixelsOptions = {})
   const crop = options.crop ?? (options.size === undefined ? 'none' : 'center')
   const box = boxFor(crop, width, height, Math.max(...to))
   const data = pixelsOf(source, box)
-  return rounded(resample({ width: box.width, height: box.height, channels: 3, data }, to, filter))
+  return resized({ width: box.width, height: box.height, channels: 3, data }, wholeBox(box.width, box.height), to, {
+    filter,
+  })
 }
 
 const sizeOf = (source: PixelSource): readonly [width: number, height: number] => {

@@ -1,7 +1,11 @@
 /**
- * Resizing in plain JavaScript, separably: each output pixel is a weighted mean of a run of input pixels, first along rows, then along
- * columns. What the filters mean; resize.ts leaves shrinking large photographs to sharp.
+ * Resizing, separably: each output pixel is a weighted mean of a run of input pixels, first along rows, then along columns. The same
+ * numbers in Node and in browsers; and with the triangle filter those of Pillow, to the bit.
  */
+import type { Box } from './box.ts'
+import { plainTriangle } from './resample-plain.ts'
+import { fastTriangle } from './resample-fast.ts'
+import { bilinearPairs, type Pairs, type Taps, triangleTaps } from './taps.ts'
 
 /**
  * How pictures are resized.
@@ -20,99 +24,69 @@ export interface PixelGrid {
   readonly data: Uint8Array
 }
 
-/** For each output pixel the first input pixel and `count` weights, which add up to 1. */
-interface Taps {
-  readonly first: Int32Array
-  readonly count: number
-  readonly weights: Float64Array
+/** What a filter that resizes in whole numbers is given. */
+export interface TriangleJob {
+  readonly source: PixelGrid
+  readonly box: Box
+  /** Of a row of the result. */
+  readonly across: Taps
+  /** Of a column of the result. */
+  readonly down: Taps
 }
 
-/** The picture at another size, [height, width, channels], not rounded. */
-export const resample = (
+export interface ResizeOptions {
+  readonly filter: ResizeFilter
+  /** Left and right exchanged. Default false. */
+  readonly isMirrored?: boolean | undefined
+}
+
+/** A part of a picture at another size, [height, width, channels]. Nothing outside of the box has any weight. */
+export const resized = (
   source: PixelGrid,
+  box: Box,
   [height, width]: readonly [number, number],
-  filter: ResizeFilter,
-): Float32Array<ArrayBuffer> => {
-  const { channels } = source
-  const down = tapsOf(source.height, height, filter)
-  const narrowed = alongRows(source, width, tapsOf(source.width, width, filter), rowsUsed(source.height, down))
-  const out = new Float32Array(height * width * channels)
-  const stride = width * channels
+  { filter, isMirrored = false }: ResizeOptions,
+): Uint8Array<ArrayBuffer> => {
+  if (filter === 'bilinear') return bilinear(source, box, [height, width], isMirrored)
+  const job = {
+    source,
+    box,
+    across: triangleTaps(box.width, width, isMirrored),
+    down: triangleTaps(box.height, height),
+  }
+  return fastTriangle(job) ?? plainTriangle(job)
+}
+
+/** Mirrored first, as the reference does it: the filter gives another picture the other way round. */
+const bilinear = (
+  { channels, data, width: pictureWidth }: PixelGrid,
+  { left, top, width: boxWidth, height: boxHeight }: Box,
+  [height, width]: readonly [number, number],
+  isMirrored: boolean,
+): Uint8Array<ArrayBuffer> => {
+  const [across, down] = [bilinearPairs(boxWidth, width), bilinearPairs(boxHeight, height)]
+  const columns = ({ low, high }: Pairs): readonly (readonly [number, number])[] =>
+    Array.from(low, (column, x) => {
+      const pair = [column, high[x] as number] as const // one of each for every pixel
+      const [a, b] = isMirrored ? pair.map((place) => boxWidth - 1 - place) : pair
+      return [(left + (a as number)) * channels, (left + (b as number)) * channels] // of two
+    })
+  const places = columns(across)
+  const out = new Uint8ClampedArray(height * width * channels) // rounds natively
+  let to = 0
   for (let y = 0; y < height; y++) {
-    for (let t = 0; t < down.count; t++) {
-      const weight = down.weights[y * down.count + t] as number // `count` weights for each pixel
-      if (weight === 0) continue
-      const from = ((down.first[y] as number) + t) * stride // as many first pixels as pixels
-      for (let i = 0; i < stride; i++)
-        out[y * stride + i] = (out[y * stride + i] as number) + weight * (narrowed[from + i] as number)
-    }
-  }
-  return out
-}
-
-/** To the nearest bytes, as an array of clamped bytes does it natively. */
-export const rounded = (values: Float32Array): Uint8Array<ArrayBuffer> =>
-  new Uint8Array(new Uint8ClampedArray(values).buffer)
-
-const tapsOf = (from: number, to: number, filter: ResizeFilter): Taps =>
-  filter === 'triangle' ? triangleTaps(from, to) : bilinearTaps(from, to)
-
-const triangleTaps = (from: number, to: number): Taps => {
-  const scale = from / to
-  const reach = Math.max(1, scale)
-  const count = Math.min(from, Math.ceil(2 * reach) + 1)
-  const [first, weights] = [new Int32Array(to), new Float64Array(to * count)]
-  for (let i = 0; i < to; i++) {
-    const centre = (i + 0.5) * scale
-    const start = Math.max(0, Math.min(from - count, Math.floor(centre - reach)))
-    const values = Array.from({ length: count }, (_, t) => Math.max(0, 1 - Math.abs(start + t + 0.5 - centre) / reach))
-    const sum = values.reduce((a, b) => a + b, 0) // less than usual at the edges
-    first[i] = start
-    weights.set(
-      values.map((value) => value / sum),
-      i * count,
-    )
-  }
-  return { first, count, weights }
-}
-
-const bilinearTaps = (from: number, to: number): Taps => {
-  const count = Math.min(2, from)
-  const [first, weights] = [new Int32Array(to), new Float64Array(to * count)]
-  for (let i = 0; i < to; i++) {
-    const place = Math.min((i * from) / to, from - 1) // right of the last pixel there is none to mix with
-    const start = Math.max(0, Math.min(Math.floor(place), from - count))
-    first[i] = start
-    weights[i * count] = 1 - (place - start)
-    if (count === 2) weights[i * count + 1] = place - start
-  }
-  return { first, count, weights }
-}
-
-/** Which rows the columns' taps look at: a bilinear filter passes over most of a large picture. */
-const rowsUsed = (height: number, { first, count, weights }: Taps): Uint8Array => {
-  const used = new Uint8Array(height)
-  first.forEach((start, i) => {
-    for (let t = 0; t < count; t++) if (weights[i * count + t] !== 0) used[start + t] = 1
-  })
-  return used
-}
-
-const alongRows = (source: PixelGrid, width: number, taps: Taps, used: Uint8Array): Float32Array => {
-  const { channels, data } = source
-  const out = new Float32Array(source.height * width * channels)
-  for (let y = 0; y < source.height; y++) {
-    if (used[y] === 0) continue
+    const upper = (top + (down.low[y] as number)) * pictureWidth * channels // one of each for every row
+    const lower = (top + (down.high[y] as number)) * pictureWidth * channels
+    const v = down.weight[y] as number
     for (let x = 0; x < width; x++) {
-      const from = (y * source.width + (taps.first[x] as number)) * channels // as many first pixels as pixels
-      const to = (y * width + x) * channels
+      const [a, b] = places[x] as readonly [number, number]
+      const u = across.weight[x] as number
       for (let c = 0; c < channels; c++) {
-        let sum = 0
-        for (let t = 0; t < taps.count; t++)
-          sum += (taps.weights[x * taps.count + t] as number) * (data[from + t * channels + c] as number)
-        out[to + c] = sum
+        const above = (1 - u) * (data[upper + a + c] as number) + u * (data[upper + b + c] as number) // within the box
+        const below = (1 - u) * (data[lower + a + c] as number) + u * (data[lower + b + c] as number)
+        out[to++] = (1 - v) * above + v * below
       }
     }
   }
-  return out
+  return new Uint8Array(out.buffer)
 }

@@ -6,13 +6,10 @@ import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import sharp, { type Sharp } from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { centreBox, wholeBox } from '../../src/pixels/box.ts'
+import { centreBox } from '../../src/pixels/box.ts'
 import { decode, grey } from '../../src/data/decode.ts'
 import { picturesIn } from '../../src/data/picture-files.ts'
 import { readImage } from '../../src/data/read-image.ts'
-import { resample } from '../../src/pixels/resample.ts'
-import { resizedPart } from '../../src/data/resize.ts'
-import { readFile } from '../../src/platform/node.ts'
 
 let folder = ''
 beforeAll(async () => {
@@ -89,59 +86,31 @@ test('grey by the weights of BT.601', () => {
   expect([...grey(Uint8Array.of(255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 9, 9))]).toEqual([76, 150, 29, 9])
 })
 
-describe('resizedPart', () => {
-  const box = { left: 13, top: 40, width: 150, height: 101 }
-  test.each(['chelsea', 'coffee', 'rocket'])('is the plain triangle, on %s', async (name) => {
-    const whole = await decode(await readFile(photo(name)), name)
-    const part = await sharp(photo(name)).extract(box).raw().toBuffer()
-    const differences = async (size: readonly [number, number]): Promise<readonly number[]> => {
-      const ours = await resizedPart(whole, box, size, { filter: 'triangle' })
-      const plain = resample({ ...box, channels: 3, data: part }, size, 'triangle')
-      expect(ours.length).toBe(plain.length)
-      return Array.from(ours, (v, i) => Math.abs(v - (plain[i] ?? Number.NaN)))
-    }
-    // Shrinking is sharp's: it rounds between rows and columns, and halves by boxes first.
-    for (const size of [
-      [64, 48],
-      [101, 75],
-      [30, 149],
-    ] as const) {
-      const all = await differences(size)
-      expect(all.reduce((a, b) => a + b, 0) / all.length).toBeLessThan(0.5)
-    }
-    for (const size of [
-      [180, 200],
-      [102, 20],
-      [50, 151],
-    ] as const)
-      expect((await differences(size)).every((d) => d <= 0.5)).toBe(true)
-  })
-  test('mirrored is mirrored: after the triangle filter, before the bilinear one', async () => {
-    const whole = await decode(await readFile(photo('coffee')), 'coffee')
-    const flopped = await sharp(photo('coffee')).flop().raw().toBuffer()
-    const all = wholeBox(224, 224)
-    const turn = (data: Uint8Array, wide: number): number[] =>
-      Array.from(
-        data,
-        (_, i) => data[(Math.floor(i / 3 / wide) * wide + (wide - 1 - (Math.floor(i / 3) % wide))) * 3 + (i % 3)] ?? -1,
-      )
-    const [triangle, bilinear] = await Promise.all(
-      (['triangle', 'bilinear'] as const).map((filter) =>
-        resizedPart(whole, all, [50, 60], { filter, isMirrored: true }),
-      ),
-    )
-    expect([...(triangle ?? [])]).toEqual(turn(await resizedPart(whole, all, [50, 60], { filter: 'triangle' }), 60))
-    const other = { width: 224, height: 224, channels: 3, data: flopped } as const
-    expect(bilinear).toEqual(await resizedPart(other, all, [50, 60], { filter: 'bilinear' }))
-  })
-  test('readImage takes either filter', async () => {
-    const [triangle, bilinear] = [
-      await readImage(photo('coffee'), { size: 40 }),
-      await readImage(photo('coffee'), { size: 40, filter: 'bilinear' }),
-    ]
-    expect(bilinear.length).toBe(triangle.length)
-    expect(bilinear).not.toEqual(triangle)
-  })
+test('readImage takes either filter', async () => {
+  const [triangle, bilinear] = [
+    await readImage(photo('coffee'), { size: 40 }),
+    await readImage(photo('coffee'), { size: 40, filter: 'bilinear' }),
+  ]
+  expect(bilinear.length).toBe(triangle.length)
+  expect(bilinear).not.toEqual(triangle)
+})
+
+describe('readImage shrinks with the triangle filter alone', () => {
+  const wave = Uint8Array.from({ length: 64 * 64 * 3 }, (_, i) =>
+    Math.round(127 + 120 * Math.sin((2 * Math.PI * (Math.floor(i / 3) % 64)) / 24)),
+  )
+  const firstRow = async (side: number): Promise<readonly number[]> => {
+    const path = join(folder, `wave-${side}.png`)
+    await sharp(wave, { raw: { width: 64, height: 64, channels: 3 } })
+      .extract({ left: 0, top: 0, width: side, height: side })
+      .png()
+      .toFile(path)
+    const found = await readImage(path, { size: 8, crop: 'none' })
+    return [...found.subarray(0, 3 * 8)].filter((_, i) => i % 3 === 0)
+  }
+  test('by 8', async () => expect(await firstRow(64)).toEqual([209, 138, 51, 192, 138, 51, 192, 155]))
+  test('by less than 4, up to the edges', async () =>
+    expect(await firstRow(31)).toEqual([178, 235, 201, 97, 21, 46, 147, 228]))
 })
 
 test('the centre: size / (size + 32) of the shorter side, exactly, at least 7/8 of it, in the middle', () => {

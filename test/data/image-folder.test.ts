@@ -8,12 +8,13 @@ import { imageFolder } from '../../src/data/image-folder.ts'
 import type { Augment, ImageFolderOptions } from '../../src/data/image-folder-options.ts'
 import { readImage } from '../../src/data/read-image.ts'
 import type { LabelledRequest } from '../../src/data/request.ts'
-import { resample, rounded } from '../../src/pixels/resample.ts'
+import { resized } from '../../src/pixels/resample.ts'
 import { shuffled } from '../../src/data/shuffle.ts'
 import { crossEntropy } from '../../src/passes/train/losses.ts'
 import { adam } from '../../src/passes/train/optimizers.ts'
 import { fit } from '../../src/train/fit.ts'
 import { smallNet } from '../train/small-data.ts'
+import { wholeBox } from '../../src/pixels/box.ts'
 import { all, flat, folderOf, ramp, removeFolders, values } from './picture-folder.ts'
 
 afterAll(removeFolders)
@@ -107,7 +108,8 @@ describe('training pictures', () => {
       const isMirrored = rowDraws({ ...at, row, purpose: 'flip' }).below(2) === 1
       const part = sharp(picture).extract({ ...box })
       const data = await (isMirrored ? sharp(await part.png().toBuffer()).flop() : part).raw().toBuffer()
-      expect(found).toEqual(rounded(resample({ ...box, channels: 3, data }, [9, 14], 'bilinear')))
+      const cut = { width: box.width, height: box.height, channels: 3, data }
+      expect(found).toEqual(resized(cut, wholeBox(box.width, box.height), [9, 14], { filter: 'bilinear' }))
     }
   })
   test('stay within area and aspect, are mirrored half of the time, and never upside down', async () => {
