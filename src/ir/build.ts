@@ -1,4 +1,5 @@
 /** The builder: makes one graph, node by node. Models (model.ts) run it for each batch size. */
+import { captureSite } from './call-site.ts'
 import { EffuseError } from './diagnostics.ts'
 import { OpEmitter } from './emitter.ts'
 import { type ConstantPool, makeConstantPool } from './constants.ts'
@@ -161,7 +162,7 @@ export class Builder extends OpEmitter {
     attrs: OpAttrs<K>,
     declared: readonly Type[] = [],
   ): readonly Value[] {
-    const site = new Error()
+    const site = captureSite()
     const id = nodeId(this.#nodes.length)
     const node = inferNode(
       { id, op, inputs, attrs, path: this.#path },

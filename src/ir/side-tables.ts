@@ -2,6 +2,7 @@
  * What is known of a graph's nodes besides the graph: call sites, origins, constants. Kept apart so that equal programs stay equal.
  * Tables form a chain: a graph made by an edit has a small table of its own and looks the rest up in its base's.
  */
+import { callSiteOf } from './call-site.ts'
 import { makeConstantPool, type ConstantPool } from './constants.ts'
 import type { Graph, NodeId } from './types.ts'
 
@@ -54,20 +55,3 @@ export const derivedTables = (base: SideTables, origins: ReadonlyMap<NodeId, Ori
   },
   origin: (id) => origins.get(id) ?? base.origin(id),
 })
-
-/** The first frame outside effuse: file, line, column. Captured always, formatted only when somebody asks (style.md). */
-export const callSiteOf = (error: Error | undefined): string | null => {
-  const frames = error?.stack?.split('\n').slice(1) ?? []
-  const frame = frames.find((line) => !isOwnFrame(line))
-  const place = frame?.match(/\(?((?:file:\/\/)?[^\s()]+:\d+:\d+)\)?\s*$/)?.[1]
-  return place?.replace(/^file:\/\//, '') ?? null
-}
-
-/** Paths and file: URLs, of Windows too, in one form. */
-const normalized = (text: string): string => text.replace(/file:\/\/(?:\/(?=[A-Za-z]:))?/g, '').replaceAll('\\', '/')
-
-/** The folder that effuse's own modules lie in, whatever its name; null where a bundler made one file of everything. */
-const ownFolder = /^(.*\/)ir\/side-tables\.[jt]s/.exec(normalized(import.meta.url))?.[1] ?? null
-
-const isOwnFrame = (line: string): boolean =>
-  (ownFolder !== null && normalized(line).includes(ownFolder)) || /node:internal|<anonymous>\)$/.test(line)

@@ -2,7 +2,7 @@
 import { Builder, isValue } from '../build.ts'
 import { EffuseError, showGiven } from '../diagnostics.ts'
 import { broadcastShape, type OpEmitter } from '../emitter.ts'
-import { callSiteOf } from '../side-tables.ts'
+import { callSiteOf, captureSite } from '../call-site.ts'
 import type { DType, Float } from '../types.ts'
 import { sameShape, showType } from '../types.ts'
 import type { Value } from '../value.ts'
@@ -44,7 +44,7 @@ export const emitterOf = (op: string, x: unknown): OpEmitter => {
 /** The error for operands that do not fit, with model path and place of the call. */
 export const misfit = (x: Value, message: string, hint?: string): EffuseError => {
   const path = x.builder instanceof Builder ? x.builder.path : ''
-  const site = callSiteOf(new Error())
+  const site = callSiteOf(captureSite())
   return new EffuseError({
     code: 'EF101',
     path,

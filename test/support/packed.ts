@@ -1,0 +1,55 @@
+/** effuse as users get it: built, packed by npm, unpacked into a project of its own that has its dependencies and the peers asked for. */
+import { execFileSync } from 'node:child_process'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+export interface PackedOptions {
+  /** With declarations, which take a while. */
+  readonly declarations?: boolean
+  /** Packages besides effuse's dependencies. */
+  readonly peers?: readonly string[]
+}
+
+export interface Packed {
+  /** The project's folder; effuse lies in its node_modules. */
+  readonly folder: string
+  /** The file that npm would publish. */
+  readonly tarball: string
+  remove(): void
+}
+
+export const packed = ({ declarations = false, peers = [] }: PackedOptions = {}): Packed => {
+  // Call sites have spaces in them too.
+  const folder = mkdtempSync(join(tmpdir(), 'effuse packed-'))
+  const staging = join(folder, 'staging')
+  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    readonly files: readonly string[]
+    readonly dependencies: { readonly [name: string]: string }
+  }
+  const tsdown = [join(root, 'node_modules/tsdown/dist/run.mjs'), '--out-dir', join(staging, 'dist')]
+  execFileSync(
+    process.execPath,
+    [...tsdown, '--log-level', 'error', ...(declarations ? [] : ['--no-dts'])],
+    { cwd: root }, // the build's configuration names its entries from there
+  )
+  for (const name of ['package.json', 'README.md', 'LICENSE', ...manifest.files])
+    if (name !== 'dist' && existsSync(join(root, name)))
+      cpSync(join(root, name), join(staging, name), { recursive: true })
+  const pack = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder]
+  const [made] = JSON.parse(execFileSync('npm', pack, { cwd: staging, encoding: 'utf8', stdio: 'pipe' }))
+  const tarball = join(folder, made.filename)
+  rmSync(staging, { recursive: true })
+  const modules = join(folder, 'node_modules')
+  mkdirSync(join(modules, 'effuse'), { recursive: true })
+  execFileSync('tar', ['-xzf', tarball, '--strip-components=1', '-C', join(modules, 'effuse')])
+  for (const name of [...Object.keys(manifest.dependencies), ...peers]) {
+    mkdirSync(dirname(join(modules, name)), { recursive: true })
+    symlinkSync(join(root, 'node_modules', name), join(modules, name))
+  }
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
+  return { folder, tarball, remove: () => rmSync(folder, { recursive: true, force: true }) }
+}
