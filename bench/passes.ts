@@ -7,6 +7,7 @@ import { nodesOf } from '../src/ir/graph.ts'
 import type { Graph } from '../src/ir/types.ts'
 import { efficientNet } from '../src/models/efficientnet.ts'
 import { ampSettings } from '../src/passes/mixed-precision/options.ts'
+import { programOf } from '../src/passes/program.ts'
 import { inferencePipeline } from '../src/passes/pipelines.ts'
 import { runPipeline } from '../src/passes/runner.ts'
 import { decompose } from '../src/passes/decompose.ts'
@@ -40,7 +41,7 @@ const measure = (build: () => Graph): Map<string, number> => {
   for (let round = 0; round <= rounds; round++) {
     const { records } = runPipeline(
       inferencePipeline(backend, { simplify: true, fusion: true, amp: ampSettings({}) }),
-      { run: build() },
+      programOf(build()),
     )
     if (round === 0) continue // warm-up
     const byPass = new Map<string, number>()

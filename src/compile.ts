@@ -24,7 +24,7 @@ import { sameType, showType, type Graph, type Type } from './ir/types.ts'
 import type { Signature } from './ir/value.ts'
 import { derivedPrefix } from './passes/hoist-prepare.ts'
 import type { AmpSettings } from './passes/mixed-precision/options.ts'
-import { planNames, type Plans } from './passes/pass.ts'
+import { graphsOf, type Program, programOf } from './passes/program.ts'
 import { accumulatedSteps } from './passes/train/accumulate.ts'
 import { inferencePipeline, trainingPipeline } from './passes/pipelines.ts'
 import { stepOptionsOf, trainedModelOf } from './passes/train/step.ts'
@@ -70,25 +70,33 @@ const compileFor = async <I extends Signature, O extends Signature>(
 ): Promise<Executable<I, O>> => {
   const amp = ampRequest(options.amp)
   const engine = engineFor(backend, amp)
-  const { declared, plans, records, specs, steps } = planFor(model, options, engine, amp?.settings ?? null)
+  const { declared, program, records, specs, steps } = planFor(model, options, engine, amp?.settings ?? null)
   const seed = options.seed ?? 0
   const handle = await variablesFor(backend, specs, options.variables, seed)
   const derived = backend.createStore()
   const close: (() => void)[] = [() => derived.dispose(), () => releaseStore(handle)]
   try {
-    const runnable = await engine.compile(
-      { name: model.name, plans, variables: specsOf(plansOf(plans)) },
-      {
-        bind: (spec) => bindingOf(spec, handle, derived, seed),
-        signal: options.signal,
-        onProgress: options.onProgress,
-      },
-    )
+    const all = new Map(specsOf(graphsOf(program)).map((spec) => [spec.name, spec]))
+    const runnable = await engine.compile(program, {
+      bind: (name) => bindingOf(all.get(name) as VariableSpec, handle, derived, seed), // backends ask for the program's own
+      signal: options.signal,
+      onProgress: options.onProgress,
+    })
     close.unshift(() => runnable.dispose())
     const variables = makeVariables({ ...handle, specs }, modelMetadata(model))
     if (options.variables !== undefined && handleOf(options.variables) === null)
       await variables.load(options.variables as WeightsSource)
-    const parts = { name: model.name, backend, backendReason, ownsBackend, runnable, plans, declared, handle, derived }
+    const parts = {
+      name: model.name,
+      backend,
+      backendReason,
+      ownsBackend,
+      runnable,
+      program,
+      declared,
+      handle,
+      derived,
+    }
     return makeExecutable<I, O>({ ...parts, variables, records, seed, steps, amp: ampFigures(records, backend) })
   } catch (error) {
     // Nothing of a failed compilation stays on the device.
@@ -99,7 +107,7 @@ const compileFor = async <I extends Signature, O extends Signature>(
 
 interface Planned {
   readonly declared: Graph
-  readonly plans: Plans
+  readonly program: Program
   readonly records: readonly PassRecord[]
   readonly specs: ReadonlyMap<string, VariableSpec>
   readonly steps: number
@@ -118,23 +126,21 @@ const planFor = (model: Model, options: CompileOptions, engine: Engine, amp: Amp
     training === null ? inferencePipeline(engine, switches) : trainingPipeline(engine, switches, training)
   const { verify, debug } = debugOptions()
   const pipeline = options.passes?.(standard) ?? standard
-  const { plans, records } = runPipeline(
-    pipeline,
-    { run: declared },
-    {
-      target: engine.target,
-      verify: options.verify ?? verify,
-      checkMeaning: options.verify,
-      debug,
-      saveReproducer,
-    },
-  )
+  const { program, records } = runPipeline(pipeline, programOf(declared, model.name), {
+    target: engine.target,
+    verify: options.verify ?? verify,
+    checkMeaning: options.verify,
+    debug,
+    saveReproducer,
+  })
   options.signal?.throwIfAborted()
   // A training step has the variables that its loss does not reach, too, and its passes add some: slots, averages, the step.
   const whole = trainedModelOf(model)?.at({ batch: options.batch ?? 1 }) ?? declared
-  const own = specsOf([whole, declared, ...(training === null ? [] : plansOf(plans))]).filter((spec) => !spec.derived)
+  const own = specsOf([whole, declared, ...(training === null ? [] : graphsOf(program))]).filter(
+    (spec) => !spec.derived,
+  )
   const byName = new Map(own.map((spec) => [spec.name, spec]))
-  return { declared, plans, records, specs: byName, steps: accumulatedSteps(pipeline) }
+  return { declared, program, records, specs: byName, steps: accumulatedSteps(pipeline) }
 }
 
 const missingBatch = (name: string): EffuseError =>
@@ -143,8 +149,6 @@ const missingBatch = (name: string): EffuseError =>
     message: `${name} is a training step and needs the option "batch": its statistics depend on it`,
     hint: 'compile(step, { batch: 32 })',
   })
-
-const plansOf = (plans: Plans): readonly Graph[] => planNames.flatMap((name) => plans[name] ?? [])
 
 /** The variables of some graphs, each once, in canonical order. */
 const specsOf = (graphs: readonly Graph[]): readonly VariableSpec[] => {

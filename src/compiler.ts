@@ -35,16 +35,33 @@ export { genericTarget, type TargetInfo } from './ir/target.ts'
 export { region } from './ir/build.ts'
 export {
   definePass,
-  isPlansPass,
+  isProgramPass,
   type GraphPass,
   type Pass,
   type PassContext,
   type Phase,
-  type PlanName,
-  type Plans,
-  type PlansPass,
+  type ProgramPass,
   type Preserves,
 } from './passes/pass.ts'
+export {
+  type CollectiveStep,
+  type Condition,
+  type CrossingValue,
+  findGraph,
+  graphOf,
+  type GraphStep,
+  graphStep,
+  graphSteps,
+  mapGraphs,
+  type Program,
+  programOf,
+  replaceStep,
+  type Step,
+  type Traffic,
+  traffic,
+} from './passes/program.ts'
+export { parseProgram, printProgram } from './passes/program-text.ts'
+export { verifyProgram } from './passes/verify-program.ts'
 export { pipeline, passText, type Pipeline } from './passes/pipeline.ts'
 export {
   runPipeline,
@@ -89,7 +106,6 @@ export type {
   HostTensor,
   PlanFigures,
   ProfileRow,
-  Program,
   RunContext,
   Runnable,
   Store,

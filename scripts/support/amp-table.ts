@@ -7,6 +7,7 @@ import { efficientNet, type Variant } from '../../src/models/efficientnet.ts'
 import { amp } from '../../src/passes/mixed-precision/amp.ts'
 import type { StrategyName } from '../../src/passes/mixed-precision/options.ts'
 import { type AmpReport, decisionOf } from '../../src/passes/mixed-precision/report.ts'
+import { graphOf, programOf } from '../../src/passes/program.ts'
 import { pipeline } from '../../src/passes/pipeline.ts'
 import { inferencePipeline, trainingPipeline } from '../../src/passes/pipelines.ts'
 import { runPipeline } from '../../src/passes/runner.ts'
@@ -20,20 +21,20 @@ const [backend, switches] = [
 ]
 
 /** The graph that the pass sees: simplified, composites as they stand. */
-const graphOf = (variant: Variant, train: boolean): Graph => {
+const graphFor = (variant: Variant, train: boolean): Graph => {
   const model = efficientNet(variant) // a model of any signature
   const step = trainingStepOf(model)
   const options = stepOptionsOf(step)
   const passes =
     train && options !== null ? trainingPipeline(backend, switches, options) : inferencePipeline(backend, switches)
   const before = (train ? passes : passes.without('hoist-prepare')).without('dce')
-  return runPipeline(before, { run: train ? step.at({ batch: 2 }) : model.at({ batch: 1 }) }).plans.run as Graph
+  return graphOf(runPipeline(before, programOf(train ? step.at({ batch: 2 }) : model.at({ batch: 1 }))).program)
 }
 
 const report = (graph: Graph, strategy: StrategyName, wideOutputs: boolean): AmpReport => {
   const target = { ...genericTarget, wideOutputs }
-  const { plans } = runPipeline(pipeline([amp({ strategy })]), { run: graph }, { target })
-  const decision = decisionOf(plans.run as Graph) // one graph in, one out
+  const { program } = runPipeline(pipeline([amp({ strategy })]), programOf(graph), { target })
+  const decision = decisionOf(graphOf(program)) // one graph in, one out
   if (decision === null) throw new Error('the pass amp left no decision')
   return decision.report
 }
@@ -47,7 +48,7 @@ const proved = (r: AmpReport): string => `${r.casts} (${r.lowerBound})`
 export const ampTable = (progress: (line: string) => void, only: readonly Variant[] = variants): string => {
   const rows = only.flatMap((variant) =>
     [false, true].map((train) => {
-      const graph = graphOf(variant, train)
+      const graph = graphFor(variant, train)
       const wide = report(graph, 'minCut', true)
       const narrow = report(graph, 'minCut', false)
       const painted = report(graph, 'tensorflow', false)

@@ -6,7 +6,8 @@ import type { Initializer } from '../ir/initializers.ts'
 import { roundTo } from '../ir/rounding.ts'
 import type { TargetInfo } from '../ir/target.ts'
 import type { DType, Type } from '../ir/types.ts'
-import type { Pass, PlanName, Plans } from '../passes/pass.ts'
+import type { Pass } from '../passes/pass.ts'
+import { type Program, type GraphStep, graphSteps } from '../passes/program.ts'
 
 /** Data on the host; half types are held widened, exactly. Row-major. */
 export type HostArray = Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>
@@ -22,13 +23,6 @@ export interface VariableSpec {
   readonly init: Initializer
   /** Made by the plan `prepare` from other variables; belongs to one executable and is not among the user's variables. */
   readonly derived: boolean
-}
-
-/** What a backend compiles: graphs that share variables. Constants hang on the graphs (side-tables.ts). */
-export interface Program {
-  readonly name: string
-  readonly plans: Plans
-  readonly variables: readonly VariableSpec[]
 }
 
 /** The values of variables, on the device. One store may serve several executables of one backend. */
@@ -73,20 +67,16 @@ export interface RunContext {
 }
 
 export interface Runnable {
-  /** Runs one plan and commits its updates. Feeds by input name, results by output name. Calls come one after another. */
-  run(
-    plan: PlanName,
-    feeds: ReadonlyMap<string, FeedTensor>,
-    cx: RunContext,
-  ): Promise<ReadonlyMap<string, DeviceTensor>>
-  /** What it made of the plans that runs are made of (turnPlans), for `executable.plan`. Null: the backend does not know. */
+  /** Runs the graph of one step and commits its updates. Feeds by input name, results by output name. Calls come one after another. */
+  run(step: string, feeds: ReadonlyMap<string, FeedTensor>, cx: RunContext): Promise<ReadonlyMap<string, DeviceTensor>>
+  /** What it made of the steps that runs are made of (stepsOfRun), for `executable.plan`. Null: the backend does not know. */
   readonly plan: PlanFigures
-  /** Runs the plan once, as `run` does with all that it updates, and gives the time of each step where the backend can tell. */
-  profile(plan: PlanName, feeds: ReadonlyMap<string, FeedTensor>, cx: RunContext): Promise<readonly ProfileRow[]>
+  /** Runs the step once, as `run` does with all that it updates, and gives the time of each step where the backend can tell. */
+  profile(step: string, feeds: ReadonlyMap<string, FeedTensor>, cx: RunContext): Promise<readonly ProfileRow[]>
   dispose(): void
 }
 
-/** Of several plans: kernels and dispatches of all together; bytes of the largest, since they run one after another. */
+/** Of several steps: kernels and dispatches of all together; bytes of the largest, since they run one after another. */
 export interface PlanFigures {
   readonly kernels: number
   readonly dispatches: number
@@ -103,7 +93,7 @@ export interface ProfileRow {
 }
 
 export interface CompileContext {
-  readonly bind: (variable: VariableSpec) => Binding
+  readonly bind: (variable: string) => Binding
   readonly signal?: AbortSignal | undefined
   readonly onProgress?:
     | ((progress: { readonly stage: string; readonly done: number; readonly total: number }) => void)
@@ -129,8 +119,9 @@ export interface Backend extends Engine {
   dispose(): void
 }
 
-/** The plans of an executable's runs, whichever of them a program has. */
-export const turnPlans: readonly PlanName[] = ['run', 'micro', 'apply']
+/** The graphs that a run is made of: all but those that only make derived variables. */
+export const stepsOfRun = (program: Program): readonly GraphStep[] =>
+  graphSteps(program).filter(({ when }) => when.kind !== 'stale')
 
 /** A zeroed host array for a dtype. */
 export const hostArray = (dtype: DType, length: number): HostArray =>

@@ -8,7 +8,8 @@ import { opDef } from '../ir/ops/index.ts'
 import type { RefTensor } from '../ir/op-def.ts'
 import type { OpName } from '../ir/signatures.ts'
 import { elements, isFloat, type Graph } from '../ir/types.ts'
-import { isPlansPass, type Plans } from '../passes/pass.ts'
+import { isProgramPass } from '../passes/pass.ts'
+import { mainStep, mapGraphs, type Program, programOf } from '../passes/program.ts'
 import { hostArrayOf, type Backend, type HostArray } from './backend.ts'
 import { toleranceOf, type ToleranceRow } from './tolerance.ts'
 
@@ -54,12 +55,7 @@ const runOnce = async (
   inputs: ConformanceCase['inputs'],
 ): Promise<ReadonlyMap<string, HostArray>> => {
   const store = backend.createStore()
-  const runnable = await backend.compile(
-    { name: graph.name, plans: legalized(backend, graph), variables: [] },
-    {
-      bind: ({ name }) => ({ store, name }),
-    },
-  )
+  const runnable = await backend.compile(legalized(backend, graph), { bind: (name) => ({ store, name }) })
   try {
     const feeds = new Map(
       graph.inputs.flatMap((id) => {
@@ -70,7 +66,7 @@ const runOnce = async (
           : [[node.attrs.name, { type, host: hostArrayOf(type.dtype, inputs[node.attrs.name] ?? []) }] as const]
       }),
     )
-    const results = await runnable.run('run', feeds, { seed: 0, runIndex: 0, replica: 0 })
+    const results = await runnable.run(mainStep, feeds, { seed: 0, runIndex: 0, replica: 0 })
     const read = new Map<string, HostArray>()
     for (const [name, tensor] of results) {
       read.set(name, await tensor.read())
@@ -83,16 +79,13 @@ const runOnce = async (
   }
 }
 
-const legalized = (backend: Backend, graph: Graph): Plans => {
+const legalized = (backend: Backend, graph: Graph): Program => {
   const cx = { target: backend.target, report: () => {} }
-  let plans: Plans = { run: graph }
-  for (const pass of backend.legalize)
-    plans = isPlansPass(pass)
-      ? pass.runPlans(plans, cx)
-      : plans.run === undefined
-        ? plans
-        : { ...plans, run: pass.run(plans.run, cx) }
-  return plans
+  return backend.legalize.reduce(
+    (program, pass) =>
+      isProgramPass(pass) ? pass.runProgram(program, cx) : mapGraphs(program, (each) => pass.run(each, cx)),
+    programOf(graph),
+  )
 }
 
 const worstElement = (

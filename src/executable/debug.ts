@@ -34,5 +34,6 @@ export const debugOptions = (): { readonly verify: boolean; readonly debug: Debu
   return { verify: environment('EFFUSE_VERIFY') === '1', debug: isQuiet ? undefined : debug }
 }
 
-/** The graph before the failing pass, in a file where there are files. */
-export const saveReproducer = ({ graph }: Reproducer): string | null => saveTemporaryText('effuse-reproducer.ir', graph)
+/** The program before the failing pass, in a file where there are files. */
+export const saveReproducer = ({ program }: Reproducer): string | null =>
+  saveTemporaryText('effuse-reproducer.ir', program)

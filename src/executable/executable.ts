@@ -4,7 +4,7 @@ import { EffuseError, showGiven } from '../ir/diagnostics.ts'
 import { nodeAt } from '../ir/graph.ts'
 import type { Graph, Type } from '../ir/types.ts'
 import type { Signature } from '../ir/value.ts'
-import type { Plans } from '../passes/pass.ts'
+import { type Program, graphSteps } from '../passes/program.ts'
 import type { PassRecord } from '../passes/runner.ts'
 import type { AmpFigures } from './amp.ts'
 import { explainNode, type Explanation } from './explain.ts'
@@ -30,7 +30,7 @@ export interface Executable<I extends Signature = Signature, O extends Signature
   readonly passes: readonly PassRecord[]
   /** What became of a node of the model, by path or by name in the last graph, and why. */
   explain(pathOrNode: string): Explanation
-  /** Of one run with all its plans: of `micro` and `apply` together where gradients accumulate. */
+  /** Of one run with all its steps: of `micro` and `apply` together where gradients accumulate. */
   readonly plan: PlanFigures
   /** What mixed precision came to: casts, and the proof that there are no fewer. Null: none was asked for. */
   readonly amp: AmpFigures | null
@@ -49,7 +49,7 @@ export interface ExecutableParts {
   readonly backendReason: string
   readonly ownsBackend: boolean
   readonly runnable: Runnable
-  readonly plans: Plans
+  readonly program: Program
   readonly declared: Graph
   readonly handle: VariablesHandle
   readonly derived: Store
@@ -63,7 +63,8 @@ export interface ExecutableParts {
 
 /** The executable for typed inputs and outputs; the types are the model's and were checked when it was declared. */
 export const makeExecutable = <I extends Signature, O extends Signature>(parts: ExecutableParts): Executable<I, O> => {
-  const { runnable, plans, handle, backend } = parts
+  const { runnable, program, handle, backend } = parts
+  const prepares = graphSteps(program).filter(({ when }) => when.kind === 'stale')
   const turns = makeTurns(parts)
   const inputs = inputTypes(parts.declared)
   /** A run takes the numbering at its call and the number at its turn. */
@@ -87,9 +88,9 @@ export const makeExecutable = <I extends Signature, O extends Signature>(parts: 
       })
   }
   const prepare = async (): Promise<void> => {
-    if (plans.prepare === undefined || preparedFor === handle.store.version) return
+    if (prepares.length === 0 || preparedFor === handle.store.version) return
     const { version } = handle.store
-    await runnable.run('prepare', new Map(), { seed: parts.seed, runIndex: 0, replica: 0 }) // draws nothing
+    for (const { name } of prepares) await runnable.run(name, new Map(), { seed: parts.seed, runIndex: 0, replica: 0 }) // draws nothing
     preparedFor = version
   }
   /**

@@ -8,14 +8,14 @@ import { sideTables } from '../ir/side-tables.ts'
 import { showType, type Graph, type Node, type NodeId } from '../ir/types.ts'
 import { explainPrecision, type PrecisionNote } from '../passes/mixed-precision/explain.ts'
 import { decisionOf } from '../passes/mixed-precision/report.ts'
-import { planNames, type PlanName, type Plans } from '../passes/pass.ts'
+import { graphSteps, mainStep, type Program } from '../passes/program.ts'
 import type { PassRecord } from '../passes/runner.ts'
 
 export interface Explanation {
   readonly asked: string
   /** The nodes as declared. */
   readonly declared: readonly string[]
-  /** What stands in the final plans in their place. */
+  /** What stands in the final graphs in their place. */
   readonly became: readonly {
     readonly plan: string
     readonly node: string
@@ -34,12 +34,12 @@ export interface Explanation {
 
 export interface Explainable {
   readonly declared: Graph
-  readonly plans: Plans
+  readonly program: Program
   readonly records: readonly PassRecord[]
 }
 
 /** @throws EffuseError EF407 where no node has that path or name, EF403 where it is none. */
-export const explainNode = (asked: string, { declared, plans, records }: Explainable): Explanation => {
+export const explainNode = (asked: string, { declared, program, records }: Explainable): Explanation => {
   if (typeof asked !== 'string')
     throw new EffuseError({
       code: 'EF403',
@@ -48,9 +48,7 @@ export const explainNode = (asked: string, { declared, plans, records }: Explain
     })
   const start = askedNodes(declared, asked)
   const { history, idsIn } = descendants(start, records)
-  const became = planNames.flatMap((plan) => {
-    const graph = plans[plan]
-    if (graph === undefined) return []
+  const became = graphSteps(program).flatMap(({ name: plan, graph }) => {
     const ids = idsIn(plan)
     return liveOrder(graph)
       .filter((n) => ids.has(n.id) || descends(graph, n, ids))
@@ -105,13 +103,13 @@ const descends = (graph: Graph, node: Node, ids: ReadonlySet<NodeId>): boolean =
 interface Descendants {
   readonly history: Explanation['history']
   /** What the nodes became in a plan. Each plan numbers its new nodes for itself. */
-  readonly idsIn: (plan: PlanName) => ReadonlySet<NodeId>
+  readonly idsIn: (plan: string) => ReadonlySet<NodeId>
 }
 
 /** Follows the nodes through the passes; a plan that a pass made starts with what the plan `run` had. */
 const descendants = (start: readonly Node[], records: readonly PassRecord[]): Descendants => {
-  const ids = new Map<PlanName, ReadonlySet<NodeId>>([['run', new Set(start.map((n) => n.id))]])
-  const idsIn = (plan: PlanName): ReadonlySet<NodeId> => ids.get(plan) ?? ids.get('run') ?? new Set()
+  const ids = new Map<string, ReadonlySet<NodeId>>([[mainStep, new Set(start.map((n) => n.id))]])
+  const idsIn = (plan: string): ReadonlySet<NodeId> => ids.get(plan) ?? ids.get(mainStep) ?? new Set()
   const history: { pass: string; what: string }[] = []
   for (const position of new Set(records.map(({ at }) => at))) {
     const ofPass = records.filter(({ at }) => at === position)

@@ -5,8 +5,8 @@
  */
 import type { DeviceTensor, FeedTensor, ProfileRow, RunContext, Runnable } from '../backends/backend.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
-import type { Plans } from '../passes/pass.ts'
-import { accumulateNames } from '../passes/train/accumulate.ts'
+import { findGraph, mainStep, type Program } from '../passes/program.ts'
+import { accumulateNames, applyStep, microStep } from '../passes/train/accumulate.ts'
 import type { VariablesHandle } from './variables.ts'
 
 type Feeds = ReadonlyMap<string, FeedTensor>
@@ -20,7 +20,7 @@ export interface Turns {
 }
 
 export interface TurnParts {
-  readonly plans: Plans
+  readonly program: Program
   readonly runnable: Runnable
   readonly handle: VariablesHandle
   /** Micro-batches for each update. */
@@ -28,16 +28,16 @@ export interface TurnParts {
 }
 
 export const makeTurns = (parts: TurnParts): Turns => {
-  const { plans, runnable } = parts
-  if (plans.apply === undefined) {
+  const { program, runnable } = parts
+  if (findGraph(program, applyStep) === undefined) {
     const whole = async <T>(work: Promise<T>, onRan: () => void): Promise<T> => {
       const value = await work
       onRan()
       return value
     }
     return {
-      run: (feeds, at, onRan) => whole(runnable.run('run', feeds, at), onRan),
-      profile: (feeds, at, onRan) => whole(runnable.profile('run', feeds, at), onRan),
+      run: (feeds, at, onRan) => whole(runnable.run(mainStep, feeds, at), onRan),
+      profile: (feeds, at, onRan) => whole(runnable.profile(mainStep, feeds, at), onRan),
     }
   }
   const turn = accumulatingTurn(parts)
@@ -45,7 +45,7 @@ export const makeTurns = (parts: TurnParts): Turns => {
   return {
     run: async (feeds, at, onRan) => {
       const { micro, apply } = await turn(
-        (plan) => runnable.run(plan, plan === 'micro' ? feeds : nothing, at),
+        (plan) => runnable.run(plan, plan === microStep ? feeds : nothing, at),
         onRan,
         (tensors) => tensors.forEach((tensor) => tensor.dispose()),
       )
@@ -53,7 +53,7 @@ export const makeTurns = (parts: TurnParts): Turns => {
     },
     profile: async (feeds, at, onRan) => {
       const { micro, apply } = await turn(
-        (plan) => runnable.profile(plan, plan === 'micro' ? feeds : nothing, at),
+        (plan) => runnable.profile(plan, plan === microStep ? feeds : nothing, at),
         onRan,
         () => {},
       )

@@ -6,7 +6,8 @@ import { nodeCost } from '../ir/cost.ts'
 import { findNode, liveOrder, nodesOf } from '../ir/graph.ts'
 import { print, printNode } from '../ir/print.ts'
 import { elements, type Graph, type Node } from '../ir/types.ts'
-import { finalPlans, type PassRecord } from '../passes/runner.ts'
+import { prepareStep } from '../passes/hoist-prepare.ts'
+import { finalGraphs, type PassRecord } from '../passes/runner.ts'
 import { inspectReport } from './inspect.ts'
 
 /**
@@ -34,16 +35,16 @@ export const htmlReport = (model: Model, executable: Executable, batch: number):
         ]),
     ['passes', `${report.passes.reduce((sum, p) => sum + p.ms, 0).toFixed(1)} ms`],
   ]
-  const programs = finalPlans(executable.passes)
+  const graphs = finalGraphs(executable.passes)
   return page(report.model, [
     `<h1>${escapeUTF8(report.model)}</h1>`,
     `<dl>${figures.map(([name, value]) => `<dt>${name}</dt><dd>${escapeUTF8(value)}</dd>`).join('')}</dl>`,
     '<h2>Passes</h2>',
     ...executable.passes.map((record) => passSection(record, widest(executable.passes))),
     '<h2>Layers</h2>',
-    layerTable(model.at({ batch }), programs.run ?? programs.micro),
+    layerTable(model.at({ batch }), [...graphs].find(([step]) => step !== prepareStep)?.[1]),
     '<h2>Programs</h2>',
-    ...Object.entries(programs).map(
+    ...[...graphs].map(
       ([plan, graph]) =>
         `<details><summary>${plan}, ${liveOrder(graph).length} nodes</summary><pre>${escapeUTF8(print(graph))}</pre></details>`,
     ),

@@ -7,7 +7,8 @@ import { costOf } from '../ir/cost.ts'
 import { nodesOf } from '../ir/graph.ts'
 import { elements, type Graph, isFloat } from '../ir/types.ts'
 import { numberText } from '../ir/print.ts'
-import { planNames, type PlanName, type Plans, type Preserves } from './pass.ts'
+import type { Preserves } from './pass.ts'
+import { findGraph, graphSteps, type Program } from './program.ts'
 
 /** Graphs with more work than this are not run: the interpreter is slow. */
 export const checkedMultiplyAddsMax = 5e7
@@ -16,32 +17,33 @@ export const checkedMultiplyAddsMax = 5e7
 const tolerances: { readonly [P in Exclude<Preserves, 'bits' | 'mode'>]: number } = { rounding: 1e-6, precision: 2e-2 }
 
 /** What differs, in one sentence; null where the pass kept its promise, changes the meaning on purpose, or the graph is too large to run. */
-export const meaningDifference = (before: Plans, after: Plans, preserves: Preserves, seed = 1): string | null => {
+export const meaningDifference = (before: Program, after: Program, preserves: Preserves, seed = 1): string | null => {
   if (preserves === 'mode') return null
-  for (const plan of comparedPlans) {
-    const difference = planDifference(plan, before, after, preserves, seed)
+  for (const { name } of graphSteps(before).filter(({ when }) => when.kind !== 'stale')) {
+    const difference = stepDifference(name, before, after, preserves, seed)
     if (difference !== null) return difference
   }
   return null
 }
 
-/** `prepare` is part of what runs after it. */
-const comparedPlans = planNames.filter((plan) => plan !== 'prepare')
+/** What makes derived variables is part of what runs after it. */
+const preparing = (program: Program): Graph | undefined =>
+  graphSteps(program).find(({ when }) => when.kind === 'stale')?.graph
 
-const planDifference = (
-  plan: PlanName,
-  before: Plans,
-  after: Plans,
+const stepDifference = (
+  step: string,
+  before: Program,
+  after: Program,
   preserves: Exclude<Preserves, 'mode'>,
   seed: number,
 ): string | null => {
-  const [from, to] = [before[plan], after[plan]]
+  const [from, to] = [findGraph(before, step), findGraph(after, step)]
   if (from === undefined || to === undefined || from === to) return null
   if (costOf(from).multiplyAdds > checkedMultiplyAddsMax) return null
   const mode = preserves === 'bits' ? 'declared' : 'float64'
-  const feeds = randomFeeds(before.prepare ?? from, from, seed)
-  const want = runPrepared(before.prepare, from, feeds, mode)
-  const got = runPrepared(after.prepare, to, feeds, mode)
+  const feeds = randomFeeds(preparing(before) ?? from, from, seed)
+  const want = runPrepared(preparing(before), from, feeds, mode)
+  const got = runPrepared(preparing(after), to, feeds, mode)
   for (const [name, tensor] of [...Object.entries(want.outputs), ...want.updates]) {
     const other = got.outputs[name] ?? got.updates.get(name)
     const at = other === undefined ? 0 : firstDifference(tensor.data, other.data, preserves)

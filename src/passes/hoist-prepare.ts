@@ -1,13 +1,14 @@
 /**
- * Moves everything that depends on variables and constants alone out of the plan `run` into the plan `prepare`, which runs once after
- * variables were set. The values cross over as derived variables: `prepare` updates them, `run` reads them. For inference only:
- * where a plan updates the variables it reads, nothing may be hoisted.
+ * Moves everything that depends on variables and constants alone out of the step `run` into the step `prepare`, which runs when variables have
+ * changed. The values cross over as derived variables: `prepare` updates them, `run` reads them. For inference only:
+ * where a step updates the variables it reads, nothing may be hoisted.
  */
 import { Edit } from '../ir/edit.ts'
 import { cached, liveOrder, nodeAt, refKey, rootsOf, variablesOf } from '../ir/graph.ts'
 import type { Graph, Node, Ref, Update } from '../ir/types.ts'
 import type { Value } from '../ir/value.ts'
-import { definePass, type PassContext, type Plans } from './pass.ts'
+import { definePass } from './pass.ts'
+import { findGraph, graphStep, mainStep, replaceStep } from './program.ts'
 import { pruned } from './prune.ts'
 
 /** Names of derived variables start so; users' names cannot, since paths never start with a dot. */
@@ -18,17 +19,23 @@ export const hoistPrepare = definePass({
   summary: 'work on variables alone, once instead of each run',
   phase: 'lower',
   preserves: 'bits',
-  runPlans: (plans: Plans, cx: PassContext): Plans => {
-    const { run } = plans
-    if (run === undefined || run.updates.length > 0 || plans.prepare !== undefined) return plans
-    const crossing = crossingValues(run)
-    if (crossing.length === 0) return plans
-    cx.report('hoisted values', crossing.length)
-    return { ...plans, prepare: preparePlan(run, crossing), run: runPlan(run, crossing) }
+  runProgram: (program, cx) => {
+    const run = findGraph(program, mainStep)
+    if (run === undefined || run.updates.length > 0 || findGraph(program, prepareStep) !== undefined) return program
+    const hoisted = hoistedValues(run)
+    if (hoisted.length === 0) return program
+    cx.report('hoisted values', hoisted.length)
+    return replaceStep(program, mainStep, [
+      graphStep(prepareStep, prepareGraph(run, hoisted), { kind: 'stale' }),
+      graphStep(mainStep, runGraph(run, hoisted)),
+    ])
   },
 })
 
-interface Crossing {
+/** Makes derived variables of variables; runs when they are stale. */
+export const prepareStep = 'prepare'
+
+interface Hoisted {
   readonly ref: Ref
   readonly node: Node
   readonly name: string
@@ -38,26 +45,26 @@ interface Crossing {
  * Static values that a non-static node or a root needs, and that are more than a variable or a literal. A static broadcast stays in `run`
  * and its operand crosses: repeating is cheaper in the consumer than in memory.
  */
-const crossingValues = (graph: Graph): readonly Crossing[] => {
+const hoistedValues = (graph: Graph): readonly Hoisted[] => {
   const isStatic = staticNodes(graph)
-  const crossing = new Map<number, Crossing>()
+  const hoisted = new Map<number, Hoisted>()
   const names = derivedNames(graph)
-  const cross = (ref: Ref): void => {
+  const hoist = (ref: Ref): void => {
     const node = nodeAt(graph, ref.id)
     const [operand] = node.inputs
     if (
       !isStatic.has(node.id) ||
       operand === undefined ||
       !variableDependence(graph).has(node.id) ||
-      crossing.has(refKey(ref))
+      hoisted.has(refKey(ref))
     )
       return
-    if (node.op === 'broadcast') cross(operand)
-    else crossing.set(refKey(ref), { ref, node, name: names() })
+    if (node.op === 'broadcast') hoist(operand)
+    else hoisted.set(refKey(ref), { ref, node, name: names() })
   }
-  for (const node of liveOrder(graph)) if (!isStatic.has(node.id)) for (const ref of node.inputs) cross(ref)
-  for (const ref of rootsOf(graph)) cross(ref)
-  return [...crossing.values()]
+  for (const node of liveOrder(graph)) if (!isStatic.has(node.id)) for (const ref of node.inputs) hoist(ref)
+  for (const ref of rootsOf(graph)) hoist(ref)
+  return [...hoisted.values()]
 }
 
 /** Names that the graph does not use yet: a graph in text may have been through this pass. */
@@ -89,20 +96,20 @@ const variableDependence = (graph: Graph): ReadonlySet<number> =>
   })
 const dependence = new WeakMap<Graph, ReadonlySet<number>>()
 
-const preparePlan = (run: Graph, crossing: readonly Crossing[]): Graph => {
+const prepareGraph = (run: Graph, hoisted: readonly Hoisted[]): Graph => {
   const edit = new Edit(run, 'hoist-prepare')
-  const updates = crossing.map(
+  const updates = hoisted.map(
     ({ ref, node, name }): Update => ({ variable: derivedVariable(edit, ref, node, name).id, value: ref }),
   )
   edit.setOutputs([])
   edit.setUpdates(updates)
   edit.setInputs([])
-  return pruned(edit.commit(), `${run.name}.prepare`)
+  return pruned(edit.commit(), `${run.name}.${prepareStep}`)
 }
 
-const runPlan = (run: Graph, crossing: readonly Crossing[]): Graph => {
+const runGraph = (run: Graph, hoisted: readonly Hoisted[]): Graph => {
   const edit = new Edit(run, 'hoist-prepare')
-  for (const { ref, node, name } of crossing) edit.replaceUses(ref, derivedVariable(edit, ref, node, name))
+  for (const { ref, node, name } of hoisted) edit.replaceUses(ref, derivedVariable(edit, ref, node, name))
   return pruned(edit.commit(), run.name)
 }
 

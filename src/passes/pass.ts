@@ -1,6 +1,7 @@
 /** What a pass is: a value that turns a graph into a graph. Pure; plans edits against a frozen base and commits them at once. */
 import type { TargetInfo } from '../ir/target.ts'
 import type { Graph } from '../ir/types.ts'
+import type { Program } from './program.ts'
 
 /** Groups of passes, for `effuse opt --to=amp`. */
 export type Phase = 'build' | 'simplify' | 'grad' | 'amp' | 'fuse' | 'lower' | 'codegen'
@@ -15,15 +16,10 @@ export type Preserves = 'bits' | 'rounding' | 'precision' | 'mode'
 export interface PassContext {
   readonly target: TargetInfo
   /** What the pipeline began with: users' names mean something although the passes before have removed what bears them. */
-  readonly declared?: Plans | undefined
+  readonly declared?: Program | undefined
   /** Counts for the trace: rules fired, nodes removed. */
   report(what: string, count?: number): void
 }
-
-/** Names of the graphs of a program; see architecture.md, "From declaration to run". */
-export type PlanName = 'prepare' | 'run' | 'micro' | 'apply' | 'evaluate'
-export type Plans = { readonly [P in PlanName]?: Graph }
-export const planNames: readonly PlanName[] = ['prepare', 'run', 'micro', 'apply', 'evaluate']
 
 interface PassBase {
   /** kebab-case; the file and the test have the same name. */
@@ -36,19 +32,19 @@ interface PassBase {
   readonly options?: { readonly [name: string]: unknown } | undefined
 }
 
-/** Works on one graph; the runner gives it each plan in turn. Valid in, valid out; no promise in between. */
+/** Works on one graph; the runner gives it that of each step in turn. Valid in, valid out; no promise in between. */
 export interface GraphPass extends PassBase {
   readonly run: (graph: Graph, cx: PassContext) => Graph
 }
 
-/** Works on all plans together: splits one in two, say. */
-export interface PlansPass extends PassBase {
-  readonly runPlans: (plans: Plans, cx: PassContext) => Plans
+/** Works on the program: splits a step in two, say. */
+export interface ProgramPass extends PassBase {
+  readonly runProgram: (program: Program, cx: PassContext) => Program
 }
 
-export type Pass = GraphPass | PlansPass
+export type Pass = GraphPass | ProgramPass
 
 /** Makes a pass; for users too: `compile(g, { passes: (p) => p.before('dce', mine) })`. */
 export const definePass = <P extends Pass>(pass: P): P => Object.freeze(pass)
 
-export const isPlansPass = (pass: Pass): pass is PlansPass => 'runPlans' in pass
+export const isProgramPass = (pass: Pass): pass is ProgramPass => 'runProgram' in pass

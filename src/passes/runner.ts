@@ -9,16 +9,20 @@ import { genericTarget, type TargetInfo } from '../ir/target.ts'
 import type { Graph } from '../ir/types.ts'
 import { describeDiagnostic, type Stage, verify } from '../ir/verify.ts'
 import { meaningDifference } from './check-meaning.ts'
-import { isPlansPass, planNames, type Pass, type PassContext, type PlanName, type Plans } from './pass.ts'
+import { isProgramPass, type Pass, type PassContext } from './pass.ts'
 import { passText, type Pipeline } from './pipeline.ts'
+import { findGraph, graphSteps, mainStep, mapGraphs, type Program, programError } from './program.ts'
+import { printProgram } from './program-text.ts'
+import { verifyProgram } from './verify-program.ts'
 
-/** What one pass did to one plan. */
+/** What one pass did to the graph of one step. */
 export interface PassRecord {
   readonly name: string
   /** Position of the pass in its pipeline. */
   readonly at: number
-  readonly plan: PlanName
-  /** The graph before; for a plan that the pass made, the one it was made from. */
+  /** The step's name. */
+  readonly plan: string
+  /** The graph before; for a step that the pass made, the one it was made from. */
   readonly before: Graph
   readonly after: Graph
   readonly changed: boolean
@@ -46,42 +50,41 @@ export interface DebugOptions {
   readonly level: number
   /** Print the graph after these passes. */
   readonly printAfter: readonly string[]
-  /** Keeps the text of each plan after each pass: a name such as `03-cse.run.ir`. */
+  /** Keeps the text of each step's graph after each pass: a name such as `03-cse.run.ir`. */
   readonly saveGraph?: ((name: string, text: string) => void) | undefined
   readonly log: (line: string) => void
 }
 
-/** The graphs of all plans before the failing pass, and the passes still to run. */
+/** The program before the failing pass, in text, and the passes still to run. */
 export interface Reproducer {
-  readonly graph: string
+  readonly program: string
   readonly passes: string
 }
 
 export interface PipelineResult {
-  readonly plans: Plans
+  readonly program: Program
   readonly records: readonly PassRecord[]
 }
 
 /**
- * Runs the passes over the plans, in order.
+ * Runs the passes over the program, in order.
  * @throws EffuseError EF303 naming the pass, with the command that replays the failure; a pass's own EffuseError passes through with the same note.
  */
-export const runPipeline = (pipeline: Pipeline, start: Plans, options: RunnerOptions = {}): PipelineResult => {
+export const runPipeline = (pipeline: Pipeline, start: Program, options: RunnerOptions = {}): PipelineResult => {
   const records: PassRecord[] = []
-  let plans = start
+  let program = start
   for (const [at, pass] of pipeline.passes.entries()) {
     const rest = pipeline.passes.slice(at)
-    const before = plans
+    const before = program
     const { after, counts, ms } = timed(pass, before, start, rest, options)
-    plans = after
-    if (options.verify === true || at === pipeline.passes.length - 1) checkPlans(pass, before, plans, rest, options)
+    program = after
+    if (options.verify === true || at === pipeline.passes.length - 1) checkProgram(pass, before, program, rest, options)
     if (options.checkMeaning === true) {
-      const difference = meaningDifference(before, plans, pass.preserves)
+      const difference = meaningDifference(before, program, pass.preserves)
       if (difference !== null) throw failure(pass, before, rest, options, null, new MeaningChanged(difference))
     }
-    for (const plan of planNames) {
-      const [graph, was] = [plans[plan], before[plan] ?? before.run]
-      if (graph === undefined || was === undefined) continue
+    for (const { name: plan, graph } of graphSteps(program)) {
+      const was = findGraph(before, plan) ?? findGraph(before, mainStep) ?? graph
       const record = {
         name: pass.name,
         at,
@@ -96,13 +99,13 @@ export const runPipeline = (pipeline: Pipeline, start: Plans, options: RunnerOpt
       trace(record, at, options.debug)
     }
   }
-  return { plans, records }
+  return { program, records }
 }
 
-/** What the last pass left: plans that an earlier pass made others of are gone. */
-export const finalPlans = (records: readonly PassRecord[]): Plans => {
+/** The graphs that the last pass left, by step: those that an earlier pass made others of are gone. */
+export const finalGraphs = (records: readonly PassRecord[]): ReadonlyMap<string, Graph> => {
   const last = records.at(-1)?.at
-  return Object.fromEntries(records.flatMap(({ at, plan, after }) => (at === last ? [[plan, after]] : [])))
+  return new Map(records.flatMap(({ at, plan, after }) => (at === last ? [[plan, after]] : [])))
 }
 
 /** Carries the difference to the message. */
@@ -112,11 +115,11 @@ class MeaningChanged extends Error {
 
 const timed = (
   pass: Pass,
-  plans: Plans,
-  declared: Plans,
+  program: Program,
+  declared: Program,
   rest: readonly Pass[],
   options: RunnerOptions,
-): { readonly after: Plans; readonly counts: { readonly [what: string]: number }; readonly ms: number } => {
+): { readonly after: Program; readonly counts: { readonly [what: string]: number }; readonly ms: number } => {
   const now = options.now ?? (() => performance.now())
   const counts: { [what: string]: number } = {}
   const cx: PassContext = {
@@ -128,33 +131,29 @@ const timed = (
   }
   const begun = now()
   try {
-    const after = isPlansPass(pass) ? pass.runPlans(plans, cx) : mapPlans(plans, (graph) => pass.run(graph, cx))
+    const after = isProgramPass(pass)
+      ? pass.runProgram(program, cx)
+      : mapGraphs(program, (graph) => pass.run(graph, cx))
     return { after, counts, ms: now() - begun }
   } catch (error) {
-    throw failure(pass, plans, rest, options, error instanceof EffuseError ? error : null, error)
+    throw failure(pass, program, rest, options, error instanceof EffuseError ? error : null, error)
   }
 }
 
-/** The same function over each plan; the same object where nothing changed. */
-export const mapPlans = (plans: Plans, change: (graph: Graph) => Graph): Plans => {
-  const next: { [P in PlanName]?: Graph } = {}
-  let changed = false
-  for (const plan of planNames) {
-    const graph = plans[plan]
-    if (graph === undefined) continue
-    next[plan] = change(graph)
-    changed ||= next[plan] !== graph
-  }
-  return changed ? next : plans
-}
-
-const checkPlans = (pass: Pass, before: Plans, plans: Plans, rest: readonly Pass[], options: RunnerOptions): void => {
-  for (const plan of planNames) {
-    const graph = plans[plan]
-    if (graph === undefined || (graph === before[plan] && !isLast(rest))) continue
+const checkProgram = (
+  pass: Pass,
+  before: Program,
+  program: Program,
+  rest: readonly Pass[],
+  options: RunnerOptions,
+): void => {
+  for (const { name, graph } of graphSteps(program)) {
+    if (graph === findGraph(before, name) && !isLast(rest)) continue
     const found = verify(graph, { stage: stageOf(pass) })
     if (found.length > 0) throw failure(pass, before, rest, options, null, null, found, graph)
   }
+  const [fault] = program === before ? [] : verifyProgram(program)
+  if (fault !== undefined) throw failure(pass, before, rest, options, programError(program, fault), null)
 }
 const isLast = (rest: readonly Pass[]): boolean => rest.length === 1
 /** Before the mode is chosen, graphs may hold model-form ops. */
@@ -163,7 +162,7 @@ const stageOf = (pass: Pass): Stage =>
 
 const failure = (
   pass: Pass,
-  plans: Plans,
+  program: Program,
   rest: readonly Pass[],
   options: RunnerOptions,
   known: EffuseError | null,
@@ -172,7 +171,7 @@ const failure = (
   broken: Graph | null = null,
 ): EffuseError => {
   const reproducer: Reproducer = {
-    graph: planNames.flatMap((plan) => (plans[plan] === undefined ? [] : print(plans[plan]))).join(''),
+    program: printProgram(program),
     passes: rest.map(passText).join(','),
   }
   const file = options.saveReproducer?.(reproducer) ?? null
@@ -209,5 +208,5 @@ const trace = (record: PassRecord, at: number, debug: DebugOptions | undefined):
   }
   if (debug.level >= 2) for (const [what, count] of Object.entries(record.report)) debug.log(`    ${what}: ${count}`)
   if (debug.printAfter.includes(record.name))
-    debug.log(`// after ${record.name}, plan ${record.plan}\n${print(record.after)}`)
+    debug.log(`// after ${record.name}, step ${record.plan}\n${print(record.after)}`)
 }

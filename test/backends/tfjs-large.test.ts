@@ -11,6 +11,7 @@ import { Builder } from '../../src/ir/build.ts'
 import { broadcastTo, exp, float32, graph } from '../../src/index.ts'
 import { elements, type Graph } from '../../src/ir/types.ts'
 import type { Value } from '../../src/ir/value.ts'
+import { programOf } from '../../src/passes/program.ts'
 
 let wasm: Backend
 beforeAll(async () => {
@@ -28,10 +29,7 @@ const sumGraph = (shape: readonly number[], axes: readonly number[]): Graph => {
 
 const kernelsOf = async (graph: Graph): Promise<readonly string[]> => {
   const store = wasm.createStore()
-  const runnable = await wasm.compile(
-    { name: graph.name, plans: { run: graph }, variables: [] },
-    { bind: ({ name }) => ({ store, name }) },
-  )
+  const runnable = await wasm.compile(programOf(graph), { bind: (name) => ({ store, name }) })
   const feeds = new Map(
     graph.nodes.flatMap((node) => {
       const [type] = node?.types ?? []

@@ -10,7 +10,8 @@ import { makeResult } from '../../src/executable/results.ts'
 import { interpret } from '../../src/ir/interpret.ts'
 import { elements, type Graph } from '../../src/ir/types.ts'
 import type { Value } from '../../src/ir/value.ts'
-import { isPlansPass, type Pass } from '../../src/passes/pass.ts'
+import { isProgramPass, type Pass } from '../../src/passes/pass.ts'
+import { programOf } from '../../src/passes/program.ts'
 import { anyGraph, conformance, feedsFor } from '../../src/testing/index.ts'
 
 const names = ['wasm', 'cpu'] as const
@@ -26,7 +27,8 @@ const bufferCount = (name: string): number => tf.findBackend(name).numDataIds()
 
 const applied = (passes: readonly Pass[], g: Graph, backend: Backend): Graph =>
   passes.reduce(
-    (current, pass) => (isPlansPass(pass) ? current : pass.run(current, { target: backend.target, report: () => {} })),
+    (current, pass) =>
+      isProgramPass(pass) ? current : pass.run(current, { target: backend.target, report: () => {} }),
     g,
   )
 
@@ -48,10 +50,7 @@ const runnableOf = async (
     store.declare(name, type, () =>
       hostArrayOf(type.dtype, variables.get(name) ?? new Float32Array(elements(type.shape))),
     )
-  const runnable = await backend.compile(
-    { name: g.name, plans: { run: applied(passes, g, backend) }, variables: specs },
-    { bind: ({ name }) => ({ store, name }) },
-  )
+  const runnable = await backend.compile(programOf(applied(passes, g, backend)), { bind: (name) => ({ store, name }) })
   const run = async (inputs: {
     readonly [name: string]: ArrayLike<number>
   }): Promise<{ readonly [name: string]: HostArray }> => {

@@ -80,7 +80,7 @@ test('explain in a graph without paths suggests none', async () => {
   expect(err).toContain('hint: nothing in it has a path')
 })
 
-test('opt reads what it printed, all plans of it', async () => {
+test('opt reads what it printed, all steps of it', async () => {
   const hoisted = await run('opt', file('static.ir'), '--passes', 'hoist-prepare')
   await writeFile(file('hoisted.ir'), hoisted.out)
   const again = await run('opt', file('hoisted.ir'))
@@ -88,7 +88,7 @@ test('opt reads what it printed, all plans of it', async () => {
   await writeFile(file('two.ir'), 'graph a {\n  return\n}\ngraph b {\n  return\n}\n')
   const twice = await run('opt', file('two.ir'))
   expect(twice.code).toBe(1)
-  expect(twice.err).toContain('a and b would both be the plan "run"')
+  expect(twice.err).toContain('a program of 2 graphs needs a line "step NAME" above each of them')
 })
 
 test('opt replays passes of backends, and refuses ops that are none', async () => {

@@ -5,6 +5,7 @@ import { evaluate, float32, graph, nn, read } from '../../src/index.ts'
 import { sideTables } from '../../src/ir/side-tables.ts'
 import { parse, parsePipeline, runPipeline } from '../../src/compiler.ts'
 import { efficientNet } from '../../src/models/efficientnet.ts'
+import { graphOf, programOf } from '../../src/passes/program.ts'
 
 const model = graph('m', { x: float32('batch', 2) }, ({ x }) => ({ y: x }))
 const circle: { self?: unknown } = {}
@@ -88,7 +89,7 @@ test('hoisting takes names that the text does not use', () => {
   %3 = add(%0, %2) : float32[2]
   return y = %3
 }`
-  const { plans } = runPipeline(parsePipeline('hoist-prepare'), { run: parse(text) }, { verify: true })
-  const names = plans.run?.nodes.flatMap((n) => (n?.op === 'variable' ? n.attrs.name : []))
+  const { program } = runPipeline(parsePipeline('hoist-prepare'), programOf(parse(text)), { verify: true })
+  const names = graphOf(program).nodes.flatMap((n) => (n?.op === 'variable' ? n.attrs.name : []))
   expect(names).toEqual(['.prepared/1'])
 })

@@ -19,6 +19,7 @@ import { philox4x32, randomUniform, streamKey } from '../../src/ir/philox.ts'
 import type { Graph } from '../../src/ir/types.ts'
 import { float32 } from '../../src/ir/value.ts'
 import { efficientNet } from '../../src/models/efficientnet.ts'
+import { graphOf, programOf } from '../../src/passes/program.ts'
 import { parsePipeline } from '../../src/passes/registry.ts'
 import { runPipeline } from '../../src/passes/runner.ts'
 import { loss } from '../../src/passes/train/losses.ts'
@@ -75,8 +76,8 @@ describe.each(names)('%s', (name) => {
   /** The graph at a position, as backends run it. */
   const runAt = async (g: Graph, position: RunContext): Promise<{ readonly [output: string]: readonly number[] }> => {
     const store = backend.createStore()
-    const cx = { bind: ({ name: variable }: { readonly name: string }) => ({ store, name: variable }) }
-    const runnable = await backend.compile({ name: g.name, plans: { run: g }, variables: [] }, cx)
+    const cx = { bind: (variable: string) => ({ store, name: variable }) }
+    const runnable = await backend.compile(programOf(g), cx)
     const read: { [output: string]: readonly number[] } = {}
     for (const [output, tensor] of await runnable.run('run', new Map(), position)) {
       read[output] = [...hostArrayOf('float32', await tensor.read())]
@@ -147,7 +148,7 @@ describe('dropout and stochastic depth', () => {
     const b = new Builder('drop')
     const x = b.input('x', { dtype: 'float32', shape })
     const y = b.emit1('dropout', [x], { rate, per, stream: `drop ${rate} ${per}` })
-    return runPipeline(parsePipeline('to-training'), { run: b.finish({ y }) }).plans.run as Graph // what went in
+    return graphOf(runPipeline(parsePipeline('to-training'), programOf(b.finish({ y }))).program) // what went in
   }
   const run = (g: Graph, size: number, seed: number, runIndex: number): Float64Array =>
     interpret(g, { inputs: { x: new Float64Array(size).fill(1) }, seed, runIndex }).outputs['y']?.data ??

@@ -16,6 +16,7 @@ import { verify } from '../../src/ir/verify.ts'
 import { efficientNet } from '../../src/models/efficientnet.ts'
 import { gradients } from '../../src/passes/autodiff/gradients.ts'
 import { gradientPrefix } from '../../src/passes/autodiff/differentiate.ts'
+import { graphOf, programOf } from '../../src/passes/program.ts'
 import { parsePipeline } from '../../src/passes/registry.ts'
 import { runPipeline } from '../../src/passes/runner.ts'
 
@@ -110,8 +111,8 @@ describe('central differences', () => {
       blocks: [{ kernel: 3, repeats: 2, filters: 8, expand: 2, strides: 1 }],
     })
     const step = withLoss(model.at({ batch: 3 }))
-    const { plans } = runPipeline(parsePipeline('to-training,differentiate'), { run: step }, { verify: true })
-    const trained = plans.run as Graph
+    const { program } = runPipeline(parsePipeline('to-training,differentiate'), programOf(step), { verify: true })
+    const trained = graphOf(program)
     const names = trained.outputs.flatMap((o) =>
       o.name.startsWith(gradientPrefix) ? [o.name.slice(gradientPrefix.length)] : [],
     )
@@ -207,11 +208,13 @@ describe('promises', () => {
       %y = batchNorm(%x, %s, %o, %m, %v) {epsilon=0.001, momentum=0.9} : float32[4,2]  %l = mean(%y) {axes=[0, 1]} : float32[]
       return loss = %l }`
     const of = (frozen: string) =>
-      runPipeline(
-        parsePipeline(`to-training{frozen=${frozen}},differentiate{frozen=${frozen}}`),
-        { run: parse(source) },
-        { verify: true },
-      ).plans.run as Graph
+      graphOf(
+        runPipeline(
+          parsePipeline(`to-training{frozen=${frozen}},differentiate{frozen=${frozen}}`),
+          programOf(parse(source)),
+          { verify: true },
+        ).program,
+      )
     expect(of('[]').outputs.map((o) => o.name)).toEqual(['loss', 'gradient/bn/scale', 'gradient/bn/offset'])
     expect(of('[]').updates.length).toBe(2)
     expect(of('["**/scale"]').outputs.map((o) => o.name)).toEqual(['loss', 'gradient/bn/offset'])
@@ -222,9 +225,9 @@ describe('promises', () => {
     const source = (per: string) =>
       `graph g { %x = input() {name="x"} : float32[2000,3] %y = dropout(%x) {per="${per}", rate=0.25, stream="d"} : float32[2000,3] return y = %y }`
     for (const per of ['element', 'sample']) {
-      const { plans } = runPipeline(parsePipeline('to-training'), { run: parse(source(per)) }, { verify: true })
+      const { program } = runPipeline(parsePipeline('to-training'), programOf(parse(source(per))), { verify: true })
       const run = (runIndex: number) =>
-        interpret(plans.run as Graph, { inputs: { x: new Float64Array(6000).fill(1) }, runIndex }).outputs['y']?.data ??
+        interpret(graphOf(program), { inputs: { x: new Float64Array(6000).fill(1) }, runIndex }).outputs['y']?.data ??
         new Float64Array()
       const y = run(0)
       expect(new Set(y)).toEqual(new Set([0, Math.fround(4 / 3)]))
@@ -274,9 +277,10 @@ describe('promises', () => {
     [
       'no such output',
       () =>
-        runPipeline(parsePipeline('differentiate{loss=cost}'), {
-          run: parse('graph g { %x = input() {name="x"} : float32[] return y = %x }'),
-        }),
+        runPipeline(
+          parsePipeline('differentiate{loss=cost}'),
+          programOf(parse('graph g { %x = input() {name="x"} : float32[] return y = %x }')),
+        ),
       'EF302',
       /there is no output "cost" to differentiate; there are y/,
     ],

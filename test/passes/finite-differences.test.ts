@@ -14,6 +14,7 @@ import { efficientNet } from '../../src/models/efficientnet.ts'
 import { gradientPrefix } from '../../src/passes/autodiff/differentiate.ts'
 import { targetIn } from '../../src/passes/autodiff/differentiate.ts'
 import { reverse } from '../../src/passes/autodiff/reverse.ts'
+import { graphOf, programOf } from '../../src/passes/program.ts'
 import { parsePipeline } from '../../src/passes/registry.ts'
 import { runPipeline } from '../../src/passes/runner.ts'
 import { crossEntropy } from '../../src/passes/train/losses.ts'
@@ -67,8 +68,8 @@ describe('EfficientNet with dropout and stochastic depth', () => {
           optimizer: sgd({ learningRate: 1 }),
         })
         const declared = step.at({ batch })
-        const trained = runPipeline(parsePipeline('to-training'), { run: declared }).plans.run as Graph // what went in
-        const withGradients = runPipeline(parsePipeline('differentiate'), { run: trained }).plans.run as Graph
+        const trained = graphOf(runPipeline(parsePipeline('to-training'), programOf(declared)).program) // what went in
+        const withGradients = graphOf(runPipeline(parsePipeline('differentiate'), programOf(trained)).program)
         const at: Point = new Map(
           variablesOf(trained).map(({ attrs: { name, init }, types }) => {
             const shape = types[0]?.shape ?? []

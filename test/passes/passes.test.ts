@@ -6,11 +6,10 @@ import { parse, parseAll } from '../../src/ir/parse.ts'
 import { print } from '../../src/ir/print.ts'
 import { sideTables } from '../../src/ir/side-tables.ts'
 import { nodesOf } from '../../src/ir/graph.ts'
-import type { Graph } from '../../src/ir/types.ts'
 import { verify } from '../../src/ir/verify.ts'
+import { findGraph, graphOf, graphsOf, type Program, programOf } from '../../src/passes/program.ts'
 import { passFactories, parsePipeline } from '../../src/passes/registry.ts'
 import { runPipeline } from '../../src/passes/runner.ts'
-import type { Plans } from '../../src/passes/pass.ts'
 import { simplifyRules } from '../../src/passes/simplify/index.ts'
 import { rewrite } from '../../src/passes/rewrite/driver.ts'
 import { anyGraph, feedsFor } from '../../src/testing/graphs.ts'
@@ -18,11 +17,12 @@ import { anyGraph, feedsFor } from '../../src/testing/graphs.ts'
 type Feeds = ReturnType<typeof feedsFor>
 
 /** Runs `prepare` and then `run`, as an executable does. */
-const runPlans = (plans: Plans, feeds: Feeds, mode: Mode = 'declared') => {
+const runProgram = (program: Program, feeds: Feeds, mode: Mode = 'declared') => {
   const variables = new Map<string, ArrayLike<number>>(feeds.variables)
-  if (plans.prepare !== undefined)
-    for (const [name, tensor] of interpret(plans.prepare, { variables, mode }).updates) variables.set(name, tensor.data)
-  return interpret(plans.run as Graph, { inputs: feeds.inputs, variables, mode })
+  const prepare = findGraph(program, 'prepare')
+  if (prepare !== undefined)
+    for (const [name, tensor] of interpret(prepare, { variables, mode }).updates) variables.set(name, tensor.data)
+  return interpret(graphOf(program), { inputs: feeds.inputs, variables, mode })
 }
 
 const same = (got: ArrayLike<number>, want: ArrayLike<number>, exact: boolean): void => {
@@ -47,13 +47,15 @@ describe('every pass', () => {
         anyGraph({ mixedTypes: pass.preserves === 'bits', effects: pass.name !== 'hoist-prepare' }),
         fc.nat(1000),
         ({ graph }, seed) => {
-          const { plans } = runPipeline({ ...parsePipeline('dce'), passes: [pass] }, { run: graph }, { verify: true })
+          const { program } = runPipeline({ ...parsePipeline('dce'), passes: [pass] }, programOf(graph), {
+            verify: true,
+          })
           const feeds = feedsFor(graph, seed)
           // What keeps no more than the precision of half keeps every bit where types do not round.
           const mode = pass.preserves === 'precision' ? 'float64' : 'declared'
           const exact = pass.preserves === 'bits' || mode === 'float64'
           const want = interpret(graph, { ...feeds, mode })
-          const got = runPlans(plans, feeds, mode)
+          const got = runProgram(program, feeds, mode)
           expect(Object.keys(got.outputs)).toEqual(Object.keys(want.outputs))
           for (const [name, tensor] of Object.entries(want.outputs)) {
             expect(got.outputs[name]?.dtype).toBe(tensor.dtype)
@@ -61,7 +63,7 @@ describe('every pass', () => {
             same(got.outputs[name]?.data ?? [], tensor.data, exact)
           }
           for (const [name, tensor] of want.updates) same(got.updates.get(name)?.data ?? [], tensor.data, exact)
-          expect(plans.run?.inputs).toEqual(graph.inputs)
+          expect(graphOf(program).inputs).toEqual(graph.inputs)
         },
       ),
       { numRuns: 80 },
@@ -74,9 +76,9 @@ describe('every pass', () => {
       fc.assert(
         fc.property(anyGraph(), ({ graph }) => {
           const clean = parsePipeline(`${name},dce`)
-          const once = runPipeline(clean, { run: graph })
-          const twice = runPipeline({ ...clean, passes: [pass] }, once.plans)
-          expect(twice.plans).toBe(once.plans)
+          const once = runPipeline(clean, programOf(graph))
+          const twice = runPipeline({ ...clean, passes: [pass] }, once.program)
+          expect(twice.program).toBe(once.program)
           expect(twice.records.every((r) => !r.changed)).toBe(true)
         }),
         { numRuns: 40 },
@@ -92,9 +94,9 @@ describe('every pass', () => {
         fc.shuffledSubarray(names, { minLength: 2 }),
         fc.nat(1000),
         ({ graph }, order, seed) => {
-          const { plans } = runPipeline(parsePipeline(order.join(',')), { run: graph }, { verify: true })
+          const { program } = runPipeline(parsePipeline(order.join(',')), programOf(graph), { verify: true })
           const feeds = feedsFor(graph, seed)
-          const [want, got] = [interpret(graph, feeds), runPlans(plans, feeds)]
+          const [want, got] = [interpret(graph, feeds), runProgram(program, feeds)]
           for (const [name, tensor] of Object.entries(want.outputs))
             same(got.outputs[name]?.data ?? [], tensor.data, true)
         },
@@ -108,8 +110,8 @@ describe('every pass', () => {
 const golden = (passes: string, source: string): void => {
   const [before, after] = parseAll(source)
   if (before === undefined || after === undefined) throw new Error('a golden holds two graphs')
-  const { plans } = runPipeline(parsePipeline(passes), { run: before }, { verify: true })
-  expect(print(plans.run as Graph, { paths: false })).toBe(print(after, { paths: false }))
+  const { program } = runPipeline(parsePipeline(passes), programOf(before), { verify: true })
+  expect(print(graphOf(program), { paths: false })).toBe(print(after, { paths: false }))
 }
 
 describe('to-inference', () => {
@@ -184,19 +186,19 @@ describe('fold-batch-norm', () => {
     }`)
   test('the norm vanishes into the kernel, and the results agree', () => {
     const graph = network('')
-    const { plans } = runPipeline(parsePipeline('fold-batch-norm,dce'), { run: graph }, { verify: true })
-    expect(nodesOf(plans.run as Graph).some((n) => n.op === 'batchNormInference')).toBe(false)
+    const { program } = runPipeline(parsePipeline('fold-batch-norm,dce'), programOf(graph), { verify: true })
+    expect(nodesOf(graphOf(program)).some((n) => n.op === 'batchNormInference')).toBe(false)
     const feeds = feedsFor(graph, 5)
     const variables = new Map([...feeds.variables, ['v', Float64Array.of(0.5, 1, 2)]])
     const options = { inputs: feeds.inputs, variables, mode: 'float64' } as const
     const [want, got] = [
       interpret(graph, options).outputs['y']?.data ?? [],
-      interpret(plans.run as Graph, options).outputs['y']?.data ?? [],
+      interpret(graphOf(program), options).outputs['y']?.data ?? [],
     ]
     Array.from(want).forEach((w, i) => expect(got[i]).toBeCloseTo(w, 12))
   })
   test('not where the convolution has another use', () => {
-    const { records } = runPipeline(parsePipeline('fold-batch-norm'), { run: network(', c = %c') })
+    const { records } = runPipeline(parsePipeline('fold-batch-norm'), programOf(network(', c = %c')))
     expect(records[0]?.changed).toBe(false)
   })
 })
@@ -208,8 +210,8 @@ describe('hoist-prepare', () => {
       %b = broadcast(%e) {axes=[1], shape=[2, 3]} : float32[2,3]  %y = mul(%x, %b) : float32[2,3]
       return y = %y
     }`)
-    const { plans } = runPipeline(parsePipeline('hoist-prepare'), { run: graph }, { verify: true })
-    expect(print(plans.prepare as Graph)).toMatchInlineSnapshot(`
+    const { program } = runPipeline(parsePipeline('hoist-prepare'), programOf(graph), { verify: true })
+    expect(print(graphOf(program, 'prepare'))).toMatchInlineSnapshot(`
       "graph g.prepare {
         %0 = variable() {name=".prepared/0", trainable=false} : float32[3]
         %1 = variable() {name="w"} : float32[3]
@@ -219,7 +221,7 @@ describe('hoist-prepare', () => {
       }
       "
     `)
-    expect(print(plans.run as Graph)).toMatchInlineSnapshot(`
+    expect(print(graphOf(program))).toMatchInlineSnapshot(`
       "graph g {
         %0 = input() {name="x"} : float32[2,3]
         %1 = variable() {name=".prepared/0", trainable=false} : float32[3]
@@ -234,7 +236,7 @@ describe('hoist-prepare', () => {
     const graph = parse(
       'graph g { %x = input() {name="x"} : float32[3] %w = variable() {name="w"} : float32[3] %e = exp(%w) : float32[3] %y = mul(%x, %e) : float32[3] update %w = %y return y = %y }',
     )
-    expect(runPipeline(parsePipeline('hoist-prepare'), { run: graph }).plans.prepare).toBeUndefined()
+    expect(findGraph(runPipeline(parsePipeline('hoist-prepare'), programOf(graph)).program, 'prepare')).toBeUndefined()
   })
 })
 
@@ -245,11 +247,14 @@ describe('simplify', () => {
     expect(simplifyRules.map((r) => r.name).filter((name) => !seen.has(name))).toEqual([])
   })
   test('not x * 0 -> 0: wrong for NaN and infinities', () => {
-    const { records } = runPipeline(parsePipeline('simplify'), {
-      run: parse(
-        'graph g { %x = input() {name="x"} : float32[2] %z = constant() {value=0} : float32[2] %y = mul(%x, %z) : float32[2] return %y }',
+    const { records } = runPipeline(
+      parsePipeline('simplify'),
+      programOf(
+        parse(
+          'graph g { %x = input() {name="x"} : float32[2] %z = constant() {value=0} : float32[2] %y = mul(%x, %z) : float32[2] return %y }',
+        ),
       ),
-    })
+    )
     expect(records[0]?.changed).toBe(false)
   })
   test('a cast pair that rounds stays; one that loses nothing goes', () => {
@@ -331,13 +336,13 @@ const lawPrograms: readonly string[] = [
 test('verify agrees with what passes leave behind', () => {
   fc.assert(
     fc.property(anyGraph(), ({ graph }) => {
-      const { plans } = runPipeline(
+      const { program } = runPipeline(
         parsePipeline('simplify,fold-constants,cse,decompose,simplify,fold-constants,cse,dce,hoist-prepare'),
-        { run: graph },
+        programOf(graph),
         { verify: true },
       )
-      for (const plan of [plans.run, plans.prepare]) if (plan !== undefined) expect(verify(plan)).toEqual([])
-      const text = print(plans.run as Graph)
+      for (const step of graphsOf(program)) expect(verify(step)).toEqual([])
+      const text = print(graphOf(program))
       expect(print(parse(text, { constants: sideTables(graph).constants }))).toBe(text)
     }),
     { numRuns: 60 },

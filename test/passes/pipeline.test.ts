@@ -6,7 +6,9 @@ import { Builder } from '../../src/ir/build.ts'
 import { Edit } from '../../src/ir/edit.ts'
 import { parse } from '../../src/ir/parse.ts'
 import { print } from '../../src/ir/print.ts'
-import { definePass, type Plans } from '../../src/passes/pass.ts'
+import { definePass } from '../../src/passes/pass.ts'
+import { parseProgram } from '../../src/passes/program-text.ts'
+import { graphOf, programOf } from '../../src/passes/program.ts'
 import { pipeline } from '../../src/passes/pipeline.ts'
 import { efficientNet } from '../../src/models/efficientnet.ts'
 import { rulePass } from '../../src/passes/rewrite/driver.ts'
@@ -52,8 +54,8 @@ describe('text form', () => {
     const b = new Builder('sizes')
     const y = b.silu(b.input('small', { dtype: 'float32', shape: [4] }))
     const z = b.silu(b.input('large', { dtype: 'float32', shape: [5] }))
-    const { plans } = runPipeline(parsePipeline('decompose{ops=["silu"], above=4}'), { run: b.finish({ y, z }) })
-    expect(plans.run?.nodes.flatMap((n) => (n?.op === 'silu' ? [n.types[0]?.shape] : []))).toEqual([[4]])
+    const { program } = runPipeline(parsePipeline('decompose{ops=["silu"], above=4}'), programOf(b.finish({ y, z })))
+    expect(graphOf(program).nodes.flatMap((n) => (n?.op === 'silu' ? [n.types[0]?.shape] : []))).toEqual([[4]])
   })
   test.each([
     ['simplfy', 'EF301', /there is no pass "simplfy".*/],
@@ -84,7 +86,7 @@ describe('text form', () => {
 
 describe('runner', () => {
   test('records before, after, change by identity, counts', () => {
-    const { records } = runPipeline(parsePipeline('dce,simplify,cse'), { run: graph }, { verify: true })
+    const { records } = runPipeline(parsePipeline('dce,simplify,cse'), programOf(graph), { verify: true })
     expect(records.map((r) => [r.name, r.changed, r.report])).toEqual([
       ['dce', true, { removed: 1 }],
       ['simplify', true, { 'neg(neg(x)) -> x': 1 }],
@@ -102,44 +104,34 @@ describe('runner', () => {
   ])('a failure names the pass and gives a command that replays it', (bad, message) => {
     const saved: Reproducer[] = []
     const run = () =>
-      runPipeline(
-        pipeline([...parsePipeline('dce').passes, bad, ...parsePipeline('cse').passes]),
-        { run: graph },
-        {
-          verify: true,
-          saveReproducer: (r) => {
-            saved.push(r)
-            return '/tmp/r.ir'
-          },
+      runPipeline(pipeline([...parsePipeline('dce').passes, bad, ...parsePipeline('cse').passes]), programOf(graph), {
+        verify: true,
+        saveReproducer: (r) => {
+          saved.push(r)
+          return '/tmp/r.ir'
         },
-      )
+      })
     expect(run).toThrow(expect.objectContaining({ code: 'EF303', message: expect.stringMatching(message) }))
     expect(run).toThrow(`to replay: effuse opt /tmp/r.ir --passes '${bad.name},cse'`)
-    const again: Plans = { run: parse(saved[0]?.graph ?? '') }
-    expect(print(again.run as typeof graph)).toBe(
-      print(runPipeline(parsePipeline('dce'), { run: graph }).plans.run as typeof graph),
-    )
+    const again = parseProgram(saved[0]?.program ?? '')
+    expect(print(graphOf(again))).toBe(print(graphOf(runPipeline(parsePipeline('dce'), programOf(graph)).program)))
   })
   test('debug lines go to the log, one per pass and plan', () => {
     const lines: string[] = []
-    runPipeline(
-      parsePipeline('dce,cse'),
-      { run: graph },
-      { debug: { level: 2, printAfter: ['cse'], log: (l) => lines.push(l) } },
-    )
+    runPipeline(parsePipeline('dce,cse'), programOf(graph), {
+      debug: { level: 2, printAfter: ['cse'], log: (l) => lines.push(l) },
+    })
     expect(lines[0]).toMatch(/^dce +run +4 -> 3 nodes +\d+\.\d ms$/)
     expect(lines[1]).toBe('    removed: 1')
     expect(lines[2]).toMatch(/^cse .*\(unchanged\)$/)
-    expect(lines[3]).toContain('// after cse, plan run\ngraph g {')
+    expect(lines[3]).toContain('// after cse, step run\ngraph g {')
   })
 
   test('every graph is kept where a folder is asked for', () => {
     const saved: [string, string][] = []
-    runPipeline(
-      parsePipeline('dce,cse'),
-      { run: graph },
-      { debug: { level: 0, printAfter: [], log: () => {}, saveGraph: (name, text) => saved.push([name, text]) } },
-    )
+    runPipeline(parsePipeline('dce,cse'), programOf(graph), {
+      debug: { level: 0, printAfter: [], log: () => {}, saveGraph: (name, text) => saved.push([name, text]) },
+    })
     expect(saved.map(([name]) => name)).toEqual(['00-dce.run.ir', '01-cse.run.ir'])
     expect(print(parse(saved[1]?.[1] ?? ''))).toBe(saved[1]?.[1])
   })
@@ -153,7 +145,7 @@ describe('checking the meaning', () => {
   test.each(['bits', 'rounding'] as const)(
     'a pass that breaks its promise (%s) is named, with the first number that differs',
     (preserves) => {
-      expect(() => runPipeline(pipeline([wrong(preserves)]), { run: graph }, { checkMeaning: true })).toThrow(
+      expect(() => runPipeline(pipeline([wrong(preserves)]), programOf(graph), { checkMeaning: true })).toThrow(
         expect.objectContaining({
           code: 'EF303',
           message: expect.stringMatching(
@@ -170,7 +162,7 @@ describe('checking the meaning', () => {
           parsePipeline(
             'to-inference,simplify,fold-constants,cse,decompose,simplify,fold-constants,cse,dce,hoist-prepare',
           ),
-          { run: any },
+          programOf(any),
           { verify: true, checkMeaning: true },
         )
       }),

@@ -1,4 +1,4 @@
-/** The plans micro and apply as graphs: well-formed after every pass, printed and replayed at every stage, followed by explain and reports. */
+/** The steps micro and apply as graphs: well-formed after every pass, printed and replayed at every stage, followed by explain and reports. */
 import { rmSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { fuseTfjs } from '../../src/backends/tfjs/fuse-tfjs.ts'
@@ -6,12 +6,12 @@ import { runCli } from '../../src/cli/run.ts'
 import { compile } from '../../src/compile.ts'
 import { htmlReport, inspectReport } from '../../src/inspect/index.ts'
 import { liveOrder, variablesOf } from '../../src/ir/graph.ts'
-import { parseAll } from '../../src/ir/parse.ts'
-import { print } from '../../src/ir/print.ts'
 import type { Graph } from '../../src/ir/types.ts'
 import { verify } from '../../src/ir/verify.ts'
-import { definePass, planNames, type PlanName, type Plans } from '../../src/passes/pass.ts'
+import { definePass } from '../../src/passes/pass.ts'
 import { type Pipeline, pipeline } from '../../src/passes/pipeline.ts'
+import { parseProgram, printProgram } from '../../src/passes/program-text.ts'
+import { graphsOf, graphSteps, programOf, withSteps } from '../../src/passes/program.ts'
 import { parsePipeline } from '../../src/passes/registry.ts'
 import { runPipeline } from '../../src/passes/runner.ts'
 import { adam, rmsprop, sgd } from '../../src/passes/train/optimizers.ts'
@@ -49,14 +49,6 @@ const cases: readonly (readonly [string, Partial<StepOptions>])[] = [
   ],
 ]
 
-const printed = (plans: Plans): string =>
-  planNames.flatMap((plan) => (plans[plan] === undefined ? [] : print(plans[plan]))).join('')
-/** As `effuse opt` reads them. */
-const parsed = (text: string): Plans => {
-  const graphs = parseAll(text)
-  const nameOf = ({ name }: Graph): PlanName => planNames.find((plan) => name.endsWith(`.${plan}`)) ?? 'run'
-  return Object.fromEntries(graphs.map((g) => [nameOf(g), g]))
-}
 const fusions = [{ name: fuseTfjs.name, options: {}, make: () => fuseTfjs }]
 
 describe.each(cases)('%s', (_name, options) => {
@@ -77,14 +69,17 @@ describe.each(cases)('%s', (_name, options) => {
       await net.run({ x: rows(2, 3, 1), wanted: rows(2, 2, 2) })
       const [whole] = used
       if (whole === undefined) throw new Error('no pipeline')
-      const end = printed(runPipeline(whole, { run: step.at({ batch: 2 }) }).plans)
-      let plans: Plans = { run: step.at({ batch: 2 }) }
+      const end = printProgram(runPipeline(whole, programOf(step.at({ batch: 2 }))).program)
+      let program = programOf(step.at({ batch: 2 }))
       for (const [at, pass] of whole.passes.entries()) {
-        const text = printed(plans)
+        const text = printProgram(program)
         const rest = parsePipeline(pipeline(whole.passes.slice(at)).toString(), fusions)
-        expect(printed(runPipeline(rest, parsed(text), { verify: true }).plans), `before ${pass.name}`).toBe(end)
-        plans = runPipeline(pipeline([pass]), plans).plans
-        for (const plan of planNames) if (plans[plan] !== undefined) expect(verify(plans[plan])).toEqual([])
+        expect(
+          printProgram(runPipeline(rest, parseProgram(text), { verify: true }).program),
+          `before ${pass.name}`,
+        ).toBe(end)
+        program = runPipeline(pipeline([pass]), program).program
+        for (const step of graphsOf(program)) expect(verify(step)).toEqual([])
       }
     },
   )
@@ -144,13 +139,11 @@ test('reports show the plans that run, and say that it trains', async () => {
 
 test('the meaning of each plan is checked, and a pass that changes one is named', () => {
   const step = squaresStep(plainNet, everything)
-  const { plans } = runPipeline(
+  const { program } = runPipeline(
     parsePipeline(
       'to-training,scale-loss,differentiate{loss=scaledLoss},unscale,guard-updates,learning-rate,accumulate,apply-optimizer',
     ),
-    {
-      run: step.at({ batch: 2 }),
-    },
+    programOf(step.at({ batch: 2 })),
   )
   for (const wrong of ['micro', 'apply'] as const) {
     const forgetting = definePass({
@@ -158,12 +151,15 @@ test('the meaning of each plan is checked, and a pass that changes one is named'
       summary: 'loses the updates of one plan',
       phase: 'simplify',
       preserves: 'bits',
-      runPlans: (all: Plans): Plans => {
-        const graph = all[wrong]
-        return graph === undefined ? all : { ...all, [wrong]: { ...graph, updates: [] } }
-      },
+      runProgram: (all) =>
+        withSteps(
+          all,
+          graphSteps(all).map((step) =>
+            step.name === wrong ? { ...step, graph: { ...step.graph, updates: [] } } : step,
+          ),
+        ),
     })
-    expect(() => runPipeline(pipeline([forgetting]), plans, { checkMeaning: true })).toThrow(
+    expect(() => runPipeline(pipeline([forgetting]), program, { checkMeaning: true })).toThrow(
       expect.objectContaining({
         code: 'EF303',
         message: expect.stringMatching(/^pass 'forgetting': it changed what .* is gone/),

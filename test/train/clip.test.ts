@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { interpret } from '../../src/ir/interpret.ts'
 import { parse } from '../../src/ir/parse.ts'
-import type { Graph } from '../../src/ir/types.ts'
+import { graphOf, programOf } from '../../src/passes/program.ts'
 import { parsePipeline } from '../../src/passes/registry.ts'
 import { runPipeline } from '../../src/passes/runner.ts'
 
@@ -15,13 +15,13 @@ const source = `graph g {
 
 /** The gradients after the pass, in float32. */
 const clipped = (longest: number, g: readonly number[]): readonly number[] => {
-  const { plans } = runPipeline(parsePipeline(`clip{longest=${longest}}`), { run: parse(source) }, { verify: true })
+  const { program } = runPipeline(parsePipeline(`clip{longest=${longest}}`), programOf(parse(source)), { verify: true })
   const variables = new Map([
     ['v', new Float64Array(3)],
     ['w', new Float64Array(2)],
   ])
   const inputs = { g: g.slice(0, 3), h: g.slice(3) }
-  const { outputs } = interpret(plans.run as Graph, { inputs, variables, mode: 'declared' })
+  const { outputs } = interpret(graphOf(program), { inputs, variables, mode: 'declared' })
   return ['gradient/v', 'gradient/w'].flatMap((name) => [...(outputs[name]?.data ?? [])])
 }
 

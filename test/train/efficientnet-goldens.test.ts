@@ -7,9 +7,9 @@ import { describe, expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'
 import { variablesOf } from '../../src/ir/graph.ts'
 import { interpret, type Numbers } from '../../src/ir/interpret.ts'
-import type { Graph } from '../../src/ir/types.ts'
 import { efficientNet } from '../../src/models/efficientnet.ts'
 import { gradientPrefix } from '../../src/passes/autodiff/differentiate.ts'
+import { graphOf, programOf } from '../../src/passes/program.ts'
 import { parsePipeline } from '../../src/passes/registry.ts'
 import { runPipeline } from '../../src/passes/runner.ts'
 import { crossEntropy } from '../../src/passes/train/losses.ts'
@@ -137,10 +137,11 @@ test('the gradients that are 0 are those of offsets that the next norm takes awa
 
 describe('float64, on the reference', () => {
   test('loss, the gradients of all 213 trainable tensors and the moving statistics are those of PyTorch', () => {
-    const { run } = runPipeline(parsePipeline('to-training,differentiate'), {
-      run: stepWith({}).at({ batch: one.batch }),
-    }).plans
-    const trained = run as Graph // what went in
+    const { program } = runPipeline(
+      parsePipeline('to-training,differentiate'),
+      programOf(stepWith({}).at({ batch: one.batch })),
+    )
+    const trained = graphOf(program)
     const variables = new Map(
       variablesOf(trained).map(({ attrs, types }) => [attrs.name, goldenVariable(attrs.name, types[0]?.shape ?? [])]),
     )

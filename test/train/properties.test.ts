@@ -13,7 +13,7 @@ import { globFilter } from '../../src/ir/glob.ts'
 import { variablesOf } from '../../src/ir/graph.ts'
 import { initialValues } from '../../src/ir/initializers.ts'
 import { interpret } from '../../src/ir/interpret.ts'
-import type { Graph } from '../../src/ir/types.ts'
+import { graphOf, programOf } from '../../src/passes/program.ts'
 import { trainingPipeline } from '../../src/passes/pipelines.ts'
 import { runPipeline } from '../../src/passes/runner.ts'
 import { crossEntropy } from '../../src/passes/train/losses.ts'
@@ -65,7 +65,7 @@ describe.each(names)('%s: a power of two as loss scale', (name) => {
     const options = optionsOf({ lossScale })
     const parts = { legalize: backend.legalize, fuse: [] }
     const pipeline = trainingPipeline(parts, { simplify: true, fusion: false }, options)
-    const graph = runPipeline(pipeline, { run: stepOf(layers, options).at({ batch }) }).plans.run as Graph // what went in
+    const graph = graphOf(runPipeline(pipeline, programOf(stepOf(layers, options).at({ batch }))).program) // what went in
     const variables = new Map(
       variablesOf(graph).map(({ attrs: { name: variable, init }, types }) => [
         variable,

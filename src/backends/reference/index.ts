@@ -1,5 +1,4 @@
 /** The reference backend: the interpreter behind the backend contract. Slow, and right. */
-import { EffuseError } from '../../ir/diagnostics.ts'
 import { interpret, type InterpretOptions, type Mode, type Numbers } from '../../ir/interpret.ts'
 import { liveOrder, variablesOf } from '../../ir/graph.ts'
 import { genericTarget } from '../../ir/target.ts'
@@ -12,15 +11,13 @@ import type {
   FeedTensor,
   HostArray,
   ProfileRow,
-  Program,
   RunContext,
   Runnable,
-  VariableSpec,
 } from '../backend.ts'
-import { hostArrayOf, turnPlans } from '../backend.ts'
+import { hostArrayOf, stepsOfRun } from '../backend.ts'
 import { readForeign } from '../common/foreign-tensor.ts'
 import { makeHostStore } from '../common/host-store.ts'
-import type { PlanName } from '../../passes/pass.ts'
+import { graphOf, graphsOf, type Program } from '../../passes/program.ts'
 
 export interface ReferenceOptions {
   /** 'declared' (default) rounds each result to its dtype; 'float64' does not, and results are narrowed to float32 only when read. */
@@ -39,13 +36,8 @@ export const referenceBackend = (options: ReferenceOptions = {}): Backend => ({
 })
 
 const referenceRunnable = (program: Program, cx: CompileContext, mode: Mode): Runnable => {
-  const bindings = new Map(program.variables.map((spec: VariableSpec): [string, Binding] => [spec.name, cx.bind(spec)]))
-  const planOf = (plan: PlanName): Graph => {
-    const graph = program.plans[plan]
-    if (graph === undefined)
-      throw new EffuseError({ code: 'EF901', message: `bug in the compiler: the program has no plan "${plan}"` })
-    return graph
-  }
+  const names = new Set(graphsOf(program).flatMap((graph) => variablesOf(graph).map(({ attrs }) => attrs.name)))
+  const bindings = new Map([...names].map((name): [string, Binding] => [name, cx.bind(name)]))
   /** All of them read before the first wait, as they are all written: others may share them, and see whole updates. */
   const valuesOf = async (graph: Graph): Promise<ReadonlyMap<string, HostArray>> =>
     new Map(
@@ -59,12 +51,12 @@ const referenceRunnable = (program: Program, cx: CompileContext, mode: Mode): Ru
       ),
     )
   const run = async (
-    plan: PlanName,
+    step: string,
     feeds: ReadonlyMap<string, FeedTensor>,
     at: RunContext,
     onNode?: InterpretOptions['onNode'],
   ): Promise<ReadonlyMap<string, DeviceTensor>> => {
-    const graph = planOf(plan)
+    const graph = graphOf(program, step)
     const inputs = Object.fromEntries(
       await Promise.all([...feeds].map(async ([name, feed]) => [name, await numbersOf(name, feed)] as const)),
     )
@@ -90,15 +82,15 @@ const referenceRunnable = (program: Program, cx: CompileContext, mode: Mode): Ru
       }),
     )
   }
-  const nodes = turnPlans.flatMap((plan) => (program.plans[plan] === undefined ? [] : liveOrder(program.plans[plan])))
+  const nodes = stepsOfRun(program).flatMap(({ graph }) => liveOrder(graph))
   const kernels = nodes.filter((n) => n.inputs.length > 0).length
   return {
-    run: (plan, feeds, at) => run(plan, feeds, at),
+    run: (step, feeds, at) => run(step, feeds, at),
     plan: { kernels, dispatches: kernels, peakBytes: null, arenaBytes: null, lowerBoundBytes: null },
-    profile: async (plan, feeds, at) => {
+    profile: async (step, feeds, at) => {
       const rows: ProfileRow[] = []
       let last = performance.now()
-      await run(plan, feeds, at, ({ path, op, inputs }, _results, regions) => {
+      await run(step, feeds, at, ({ path, op, inputs }, _results, regions) => {
         if (regions.length > 0) return // in the time of the region
         const now = performance.now()
         if (inputs.length > 0) rows.push({ path, op, kernel: 'reference', ms: now - last })

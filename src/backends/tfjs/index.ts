@@ -5,8 +5,9 @@ import { nodesOf } from '../../ir/graph.ts'
 import type { TargetInfo } from '../../ir/target.ts'
 import type { Graph } from '../../ir/types.ts'
 import { decomposeOps } from '../../passes/decompose.ts'
-import { planNames, type Pass } from '../../passes/pass.ts'
-import type { Backend, Engine, Program } from '../backend.ts'
+import type { Pass } from '../../passes/pass.ts'
+import { graphsOf, type Program } from '../../passes/program.ts'
+import type { Backend, Engine } from '../backend.ts'
 import { makeDevice, type Device } from './device.ts'
 import { fuseTfjs } from './fuse-tfjs.ts'
 import { fusedActivations } from './fused-kinds.ts'
@@ -101,8 +102,8 @@ const legalizeFor = ({ host, kind }: Device): readonly Pass[] => [
 
 /** tfjs computes in float32: half types would silently be wider than the program says. */
 const refuseHalf = (program: Program, { name }: Device): void => {
-  for (const plan of planNames) {
-    const node = program.plans[plan] === undefined ? undefined : firstHalf(program.plans[plan])
+  for (const graph of graphsOf(program)) {
+    const node = firstHalf(graph)
     if (node === undefined) continue
     throw new EffuseError({
       code: 'EF405',

@@ -1,16 +1,16 @@
 /** Running planned programs: feeds in, steps, updates committed together, results out. */
 import { EffuseError, invariant } from '../../ir/diagnostics.ts'
 import { showType, type Type } from '../../ir/types.ts'
-import { planNames, type PlanName } from '../../passes/pass.ts'
+import { variablesOf } from '../../ir/graph.ts'
+import { graphSteps, graphsOf, type Program } from '../../passes/program.ts'
 import {
   hostArrayOf,
-  turnPlans,
+  stepsOfRun,
   type Binding,
   type CompileContext,
   type DeviceTensor,
   type FeedTensor,
   type ProfileRow,
-  type Program,
   type RunContext,
   type Runnable,
 } from '../backend.ts'
@@ -31,31 +31,32 @@ interface Bound {
 /** Plans every graph of the program. @throws EffuseError EF405 */
 export const makeRunnable = (program: Program, cx: CompileContext, options: PlannerOptions): Runnable => {
   const { device } = options
-  const bindings = new Map(program.variables.map((spec): [string, Binding] => [spec.name, cx.bind(spec)]))
-  const bound = new Map<PlanName, Bound>()
+  const names = new Set(graphsOf(program).flatMap((graph) => variablesOf(graph).map(({ attrs }) => attrs.name)))
+  const bindings = new Map([...names].map((name): [string, Binding] => [name, cx.bind(name)]))
+  const bound = new Map<string, Bound>()
   const dispose = (): void => {
     for (const { plan } of bound.values()) for (const { dataId } of plan.constants) device.free(dataId)
     bound.clear()
   }
   try {
-    planNames.forEach((name, done) => {
-      const graph = program.plans[name]
+    const steps = graphSteps(program)
+    for (const [done, { name, graph }] of steps.entries()) {
       cx.signal?.throwIfAborted()
-      if (graph !== undefined) bound.set(name, bindPlan(planGraph(graph, options)))
-      cx.onProgress?.({ stage: 'plan', done: done + 1, total: planNames.length })
-    })
+      bound.set(name, bindPlan(planGraph(graph, options)))
+      cx.onProgress?.({ stage: 'plan', done: done + 1, total: steps.length })
+    }
   } catch (error) {
     dispose()
     throw error
   }
-  const boundOf = (name: PlanName): Bound => {
+  const boundOf = (name: string): Bound => {
     const found = bound.get(name)
-    invariant(found !== undefined, () => `the program ${program.name} has no plan "${name}", or was disposed of`)
+    invariant(found !== undefined, () => `the program ${program.name} has no step "${name}", or was disposed of`)
     return found
   }
-  const roomy = new Set<PlanName>()
+  const roomy = new Set<string>()
   /** Once, and not when compiling: who only looks at a program needs no memory for it. */
-  const ensureRoom = (name: PlanName, { peakBytes }: CompiledPlan): void => {
+  const ensureRoom = (name: string, { peakBytes }: CompiledPlan): void => {
     if (roomy.has(name)) return
     if (!device.hasRoom(peakBytes))
       throw new EffuseError({
@@ -66,7 +67,7 @@ export const makeRunnable = (program: Program, cx: CompileContext, options: Plan
     roomy.add(name)
   }
   const run = async (
-    name: PlanName,
+    name: string,
     feeds: ReadonlyMap<string, FeedTensor>,
     at: RunContext,
     onStep?: OnStep,
@@ -99,7 +100,7 @@ export const makeRunnable = (program: Program, cx: CompileContext, options: Plan
       }
     }
   }
-  const turns = turnPlans.flatMap((plan) => bound.get(plan)?.plan ?? [])
+  const turns = stepsOfRun(program).flatMap(({ name }) => bound.get(name)?.plan ?? [])
   const kernels = turns.reduce((sum, { steps }) => sum + steps.length, 0)
   return {
     run: (name, feeds, at) => run(name, feeds, at),

@@ -8,8 +8,8 @@ import { liveOrder } from '../../ir/graph.ts'
 import { globFilter } from '../../ir/glob.ts'
 import type { TargetInfo } from '../../ir/target.ts'
 import type { Graph, Node } from '../../ir/types.ts'
-import { definePass, planNames, type PlansPass } from '../pass.ts'
-import { mapPlans } from '../runner.ts'
+import { definePass, type ProgramPass } from '../pass.ts'
+import { graphsOf, mapGraphs } from '../program.ts'
 import { nameInLists } from './classes.ts'
 import { minimumCut } from './min-cut.ts'
 import {
@@ -31,10 +31,10 @@ import { strategies } from './strategies.ts'
  * The pass. After the gradients, before decomposition: composites are classified as they stand.
  * @throws EffuseError EF403: an option is wrong, a list names an op that is none, or a glob in `keep` fits no path.
  * @example
- * const { plans } = runPipeline(parsePipeline('to-inference').append(amp({ dtype: 'float16' })), { run: model.at({ batch: 1 }) })
- * print(plans.run!) // conv2d takes float16
+ * const { program } = runPipeline(parsePipeline('to-inference').append(amp({ dtype: 'float16' })), programOf(model.at({ batch: 1 })))
+ * printProgram(program) // conv2d takes float16
  */
-export const amp = (options: AmpOptions = {}): PlansPass => {
+export const amp = (options: AmpOptions = {}): ProgramPass => {
   const wrong = ampFault(options)
   if (wrong !== null) throw new EffuseError({ code: 'EF403', ...wrong })
   const settings = ampSettings(options)
@@ -44,12 +44,12 @@ export const amp = (options: AmpOptions = {}): PlansPass => {
     phase: 'amp',
     preserves: 'precision',
     options: statedOptions(settings),
-    runPlans: (plans, cx) => {
+    runProgram: (program, cx) => {
       checkNames(
-        [plans, cx.declared].flatMap((of) => planNames.flatMap((name) => of?.[name] ?? [])),
+        [program, cx.declared].flatMap((of) => (of === undefined ? [] : graphsOf(of))),
         settings,
       )
-      return mapPlans(plans, (graph) => {
+      return mapGraphs(program, (graph) => {
         const { after, decision } = decide(graph, settings, cx.target)
         rememberDecision(after, decision)
         const { casts, absorbed, weightCasts, warnings } = decision.report

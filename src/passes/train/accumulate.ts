@@ -1,5 +1,5 @@
 /**
- * Gradient accumulation: the plan `run` becomes two that share variables. `micro` takes a micro-batch, adds its gradients to
+ * Gradient accumulation: the step `run` becomes two that share variables. `micro` takes a micro-batch, adds its gradients to
  * `accumulate/<variable>` and counts it in `accumulate/count`; `apply` takes the mean, and what the passes after this one make of gradients
  * happens there, once for each update. `accumulate/finite` is whether all micro-batches were finite: one that was not spoils its own
  * update, and no other, since `apply` assigns zeros to the accumulators instead of multiplying by them.
@@ -10,8 +10,9 @@ import { nodeAt } from '../../ir/graph.ts'
 import type { Graph, Node, Output, Ref, Update } from '../../ir/types.ts'
 import type { Value } from '../../ir/value.ts'
 import { gradientPrefix } from '../autodiff/differentiate.ts'
-import { definePass, type PlansPass } from '../pass.ts'
+import { definePass, type ProgramPass } from '../pass.ts'
 import type { Pipeline } from '../pipeline.ts'
+import { findGraph, graphStep, mainStep, replaceStep } from '../program.ts'
 import { pruned } from '../prune.ts'
 import { gradientsIn, outputOf } from './gradient-outputs.ts'
 import { scalarState } from './state.ts'
@@ -23,21 +24,33 @@ export const accumulateNames = {
 } as const
 
 /** @param steps Micro-batches for each update, 2 at least. */
-export const accumulate = (steps: number): PlansPass =>
+export const accumulate = (steps: number): ProgramPass =>
   definePass({
     name: 'accumulate',
     summary: 'gradients of several micro-batches for each update',
     phase: 'grad',
     preserves: 'mode',
     options: { steps },
-    runPlans: (plans, cx) => {
-      const { run, ...others } = plans
-      if (run === undefined) return plans
+    runProgram: (program, cx) => {
+      const run = findGraph(program, mainStep)
+      if (run === undefined) return program
       checkNames(run)
       cx.report('accumulators', gradientsIn(run).length)
-      return { ...others, micro: microPlan(run), apply: applyPlan(run, steps) }
+      return replaceStep(program, mainStep, [
+        graphStep(microStep, microGraph(run)),
+        graphStep(applyStep, applyGraph(run, steps), {
+          kind: 'counter',
+          variable: accumulateNames.count,
+          value: steps,
+        }),
+      ])
     },
   })
+
+/** Takes a micro-batch; runs each time. */
+export const microStep = 'micro'
+/** Makes the update; runs when enough micro-batches have been counted. */
+export const applyStep = 'apply'
 
 /** How many micro-batches a pipeline's steps accumulate; 1 where it has no such pass. */
 export const accumulatedSteps = (pipeline: Pipeline): number => {
@@ -66,7 +79,7 @@ interface State {
   readonly accumulatorOf: (variable: Node<'variable'>) => Value
 }
 
-/** The variables, in either plan. */
+/** The variables, in either step. */
 const stateIn = (edit: Edit): State => {
   const from = nodeAt(edit.base, outputOf(edit.base, 'finite').id)
   const b = edit.emitter(from, 'accumulate')
@@ -82,7 +95,7 @@ const stateIn = (edit: Edit): State => {
   }
 }
 
-const microPlan = (run: Graph): Graph => {
+const microGraph = (run: Graph): Graph => {
   const edit = new Edit(run, 'accumulate')
   const { count, finite, accumulatorOf } = stateIn(edit)
   const b = finite.builder
@@ -102,13 +115,13 @@ const microPlan = (run: Graph): Graph => {
     ...run.outputs.filter(({ name }) => !name.startsWith(gradientPrefix)),
     { name: 'updated', value: b.splat(0, { dtype: 'bool', shape: [] }) },
   ])
-  return pruned(edit.commit(), `${run.name}.micro`)
+  return pruned(edit.commit(), `${run.name}.${microStep}`)
 }
 
-/** What both plans tell: the state that does not change between updates. */
+/** What both steps tell: the state that does not change between updates. */
 const sharedOutputs: readonly string[] = ['learningRate', 'lossScale']
 
-const applyPlan = (run: Graph, steps: number): Graph => {
+const applyGraph = (run: Graph, steps: number): Graph => {
   const edit = new Edit(run, 'accumulate')
   const { count, finite, accumulatorOf } = stateIn(edit)
   const b = finite.builder
@@ -119,7 +132,7 @@ const applyPlan = (run: Graph, steps: number): Graph => {
     const sum = accumulatorOf(variable)
     gradients.push({ name: `${gradientPrefix}${variable.attrs.name}`, value: sum.builder.div(sum, steps) })
     resets.push({ variable: sum.id, value: sum.builder.like(sum, 0) })
-    // Nothing here reads the weights yet: so the plan has them all the same, for the passes that follow and in text.
+    // Nothing here reads the weights yet: so the step has them all the same, for the passes that follow and in text.
     trained.push({ variable: variable.id, value: refOf(variable) })
   }
   edit.setInputs([])
@@ -143,7 +156,7 @@ const applyPlan = (run: Graph, steps: number): Graph => {
     { variable: count.id, value: b.like(count, 0) },
     { variable: finite.id, value: b.like(finite, 1) },
   ])
-  return pruned(edit.commit(), `${run.name}.apply`)
+  return pruned(edit.commit(), `${run.name}.${applyStep}`)
 }
 
 const refOf = ({ id }: Node): Ref => ({ id, port: 0 })

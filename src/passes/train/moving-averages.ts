@@ -6,30 +6,31 @@ import { Edit } from '../../ir/edit.ts'
 import { nodesOf, variablesOf } from '../../ir/graph.ts'
 import type { Graph, Node, Update } from '../../ir/types.ts'
 import type { Value } from '../../ir/value.ts'
-import { definePass, type PlansPass } from '../pass.ts'
+import { definePass, type ProgramPass } from '../pass.ts'
+import { findGraph, graphStep, graphSteps, mainStep, replaceStep } from '../program.ts'
+import { applyStep, microStep } from './accumulate.ts'
 import { outputOf } from './gradient-outputs.ts'
 import { isState, scalarState, stepName } from './state.ts'
 
 export const averagePrefix = 'ema/'
 
-export const movingAverages = (decay: number): PlansPass =>
+export const movingAverages = (decay: number): ProgramPass =>
   definePass({
     name: 'moving-averages',
     summary: 'averages of weights and statistics',
     phase: 'grad',
     preserves: 'mode',
     options: { decay },
-    runPlans: (plans, cx) => {
-      const plan = plans.apply === undefined ? 'run' : 'apply'
-      const graph = plans[plan]
-      const whole = plans.micro ?? graph
-      if (graph === undefined || whole === undefined) return plans
-      // The plan that updates need not read every variable of the model; the one that computes the loss does.
-      const averaged = variablesOf(whole).filter(
+    runProgram: (program, cx) => {
+      const updating = graphSteps(program).find(({ name }) => name === applyStep || name === mainStep)
+      if (updating === undefined) return program
+      // The step that updates need not read every variable of the model; the one that computes the loss does.
+      const averaged = variablesOf(findGraph(program, microStep) ?? updating.graph).filter(
         ({ attrs, types: [type] }) => !isState(attrs.name) && type?.dtype === 'float32',
       )
       cx.report('averages', averaged.length)
-      return { ...plans, [plan]: withAverages(graph, averaged, decay) }
+      const { name, graph, when } = updating
+      return replaceStep(program, name, [graphStep(name, withAverages(graph, averaged, decay), when)])
     },
   })
 

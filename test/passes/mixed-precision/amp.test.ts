@@ -14,6 +14,7 @@ import { priceOf, settled } from '../../../src/passes/mixed-precision/port-graph
 import { precisionProblem } from '../../../src/passes/mixed-precision/problem.ts'
 import { countCasts, decisionOf, type AmpDecision } from '../../../src/passes/mixed-precision/report.ts'
 import { applyAssignment } from '../../../src/passes/mixed-precision/rewrite.ts'
+import { graphOf, programOf } from '../../../src/passes/program.ts'
 import { pipeline } from '../../../src/passes/pipeline.ts'
 import { runPipeline } from '../../../src/passes/runner.ts'
 import { anyGraph, feedsFor } from '../../../src/testing/graphs.ts'
@@ -25,12 +26,11 @@ interface Halved {
   readonly decision: AmpDecision
 }
 const halved = (graph: Graph, options: AmpOptions = {}, wideOutputs = true): Halved => {
-  const { plans } = runPipeline(
-    pipeline([amp(options)]),
-    { run: graph },
-    { target: { ...genericTarget, wideOutputs }, verify: true },
-  )
-  const after = plans.run as Graph
+  const { program } = runPipeline(pipeline([amp(options)]), programOf(graph), {
+    target: { ...genericTarget, wideOutputs },
+    verify: true,
+  })
+  const after = graphOf(program)
   return { graph: after, decision: decisionOf(after) as AmpDecision }
 }
 

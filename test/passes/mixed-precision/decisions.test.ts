@@ -8,17 +8,17 @@ import type { Graph } from '../../../src/ir/types.ts'
 import { amp } from '../../../src/passes/mixed-precision/amp.ts'
 import type { AmpOptions } from '../../../src/passes/mixed-precision/options.ts'
 import { decisionOf } from '../../../src/passes/mixed-precision/report.ts'
+import { graphOf, programOf } from '../../../src/passes/program.ts'
 import { pipeline } from '../../../src/passes/pipeline.ts'
 import { parsePipeline } from '../../../src/passes/registry.ts'
 import { runPipeline } from '../../../src/passes/runner.ts'
 
 const halved = (text: string, options: AmpOptions = {}, target: Partial<TargetInfo> = {}) => {
-  const { plans, records } = runPipeline(
-    pipeline([amp(options)]),
-    { run: parse(text) },
-    { target: { ...genericTarget, ...target }, verify: true },
-  )
-  const graph = plans.run as Graph
+  const { program, records } = runPipeline(pipeline([amp(options)]), programOf(parse(text)), {
+    target: { ...genericTarget, ...target },
+    verify: true,
+  })
+  const graph = graphOf(program)
   return { graph, text: print(graph), report: decisionOf(graph)?.report, record: records[0] }
 }
 const network = (middle: string, result = '%z', more = '') => `graph g {

@@ -10,6 +10,7 @@ import { amp } from '../../../src/passes/mixed-precision/amp.ts'
 import type { AmpOptions } from '../../../src/passes/mixed-precision/options.ts'
 import { decisionOf } from '../../../src/passes/mixed-precision/report.ts'
 import { priceOf } from '../../../src/passes/mixed-precision/port-graph.ts'
+import { graphOf, programOf } from '../../../src/passes/program.ts'
 import { inferencePipeline, trainingPipeline } from '../../../src/passes/pipelines.ts'
 import { pipeline } from '../../../src/passes/pipeline.ts'
 import { runPipeline } from '../../../src/passes/runner.ts'
@@ -26,8 +27,10 @@ const [backend, switches] = [
 
 /** The graph that mixed precision sees: composites as they stand. */
 const inference = (variant: Variant, options: EfficientNetOptions = {}): Graph =>
-  runPipeline(inferencePipeline(backend, switches), { run: efficientNet(variant, options).at({ batch: 1 }) }).plans
-    .run as Graph
+  graphOf(
+    runPipeline(inferencePipeline(backend, switches), programOf(efficientNet(variant, options).at({ batch: 1 })))
+      .program,
+  )
 const training = (variant: Variant, batch: number, options: EfficientNetOptions = {}): Graph => {
   const step = trainingStep(efficientNet(variant, options), {
     loss: crossEntropy({ labelSmoothing: 0.1 }),
@@ -38,15 +41,13 @@ const training = (variant: Variant, batch: number, options: EfficientNetOptions 
   })
   const options2 = stepOptionsOf(step)
   if (options2 === null) throw new Error('a training step has options')
-  return runPipeline(trainingPipeline(backend, switches, options2), { run: step.at({ batch }) }).plans.run as Graph
+  return graphOf(runPipeline(trainingPipeline(backend, switches, options2), programOf(step.at({ batch }))).program)
 }
 const halved = (graph: Graph, wideOutputs: boolean, options: AmpOptions = {}) => {
-  const { plans, records } = runPipeline(
-    pipeline([amp(options)]),
-    { run: graph },
-    { target: { ...genericTarget, wideOutputs } },
-  )
-  const after = plans.run as Graph
+  const { program, records } = runPipeline(pipeline([amp(options)]), programOf(graph), {
+    target: { ...genericTarget, wideOutputs },
+  })
+  const after = graphOf(program)
   const decision = decisionOf(after)
   if (decision === null) throw new Error('the pass ran')
   return { after, decision, ms: records[0]?.ms ?? Number.NaN }

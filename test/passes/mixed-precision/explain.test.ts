@@ -9,13 +9,14 @@ import { amp } from '../../../src/passes/mixed-precision/amp.ts'
 import { explainPrecision, type ListEdit, type PrecisionNote } from '../../../src/passes/mixed-precision/explain.ts'
 import { ampSettings, type AmpOptions } from '../../../src/passes/mixed-precision/options.ts'
 import { decisionOf, type AmpDecision } from '../../../src/passes/mixed-precision/report.ts'
+import { graphOf, programOf } from '../../../src/passes/program.ts'
 import { pipeline } from '../../../src/passes/pipeline.ts'
 import { runPipeline } from '../../../src/passes/runner.ts'
 import { anyHalfGraph } from './half-graphs.ts'
 
 const decide = (graph: Graph, options: AmpOptions): AmpDecision => {
-  const { plans } = runPipeline(pipeline([amp(options)]), { run: graph }, { target: genericTarget })
-  return decisionOf(plans.run as Graph) as AmpDecision
+  const { program } = runPipeline(pipeline([amp(options)]), programOf(graph), { target: genericTarget })
+  return decisionOf(graphOf(program)) as AmpDecision
 }
 const edited = (options: AmpOptions, edits: readonly ListEdit[]): AmpOptions => {
   const { allow, deny, keep } = ampSettings(options)

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import { parse } from '../../../src/ir/parse.ts'
 import { print } from '../../../src/ir/print.ts'
+import { graphOf, programOf } from '../../../src/passes/program.ts'
 import { parsePipeline } from '../../../src/passes/registry.ts'
 import { runPipeline } from '../../../src/passes/runner.ts'
 
@@ -13,8 +14,8 @@ const text = `graph tail {
   return y = %3
 }`
 const after = (passes: string): string => {
-  const { plans } = runPipeline(parsePipeline(passes), { run: parse(text) }, { verify: true })
-  return print(plans.run ?? parse(text))
+  const { program } = runPipeline(parsePipeline(passes), programOf(parse(text)), { verify: true })
+  return print(graphOf(program))
 }
 
 test('a chain behind the last contraction stays float32, or follows as a whole', () => {

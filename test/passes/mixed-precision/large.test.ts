@@ -5,6 +5,7 @@ import type { Graph } from '../../../src/ir/types.ts'
 import type { Value } from '../../../src/ir/value.ts'
 import { amp } from '../../../src/passes/mixed-precision/amp.ts'
 import { decisionOf } from '../../../src/passes/mixed-precision/report.ts'
+import { graphOf, programOf } from '../../../src/passes/program.ts'
 import { pipeline } from '../../../src/passes/pipeline.ts'
 import { runPipeline } from '../../../src/passes/runner.ts'
 
@@ -38,6 +39,6 @@ test.each([
   ['a weight moved in 20,000 steps', product(same, (w, b) => times(20_000, (v, i) => b.reverse(v, [i % 2]), w))],
   ['20,000 activations', product((x, b) => times(20_000, (v) => b.tanh(v), x), same)],
 ] as const)('%s', (_name, graph) => {
-  const { plans } = runPipeline(pipeline([amp()]), { run: graph })
-  expect(decisionOf(plans.run as Graph)?.report).toMatchObject({ casts: 1, lowerBound: 1, weightCasts: 1 })
+  const { program } = runPipeline(pipeline([amp()]), programOf(graph))
+  expect(decisionOf(graphOf(program))?.report).toMatchObject({ casts: 1, lowerBound: 1, weightCasts: 1 })
 })

@@ -1,0 +1,141 @@
+/** Programs as data: their text form, and what must hold of one as a whole. */
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { parse } from '../../src/ir/parse.ts'
+import {
+  type Condition,
+  graphStep,
+  mapGraphs,
+  type Program,
+  programOf,
+  replaceStep,
+  type Step,
+  traffic,
+} from '../../src/passes/program.ts'
+import { parseProgram, printProgram } from '../../src/passes/program-text.ts'
+import { verifyProgram } from '../../src/passes/verify-program.ts'
+
+const source = parse(
+  'graph a { %x = input() {name="x"} : float32[2] %n = variable() {name="count"} : int32[] %y = neg(%x) : float32[2] update %n = %n return y = %y, sum = %y }',
+)
+const sink = parse(
+  'graph b { %s = input() {name="sum"} : float32[2] %w = variable() {name="w"} : float32[2] %v = add(%w, %s) : float32[2] update %w = %v return total = %v }',
+)
+const sum = { name: 'sum', type: { dtype: 'float32', shape: [2] } } as const
+const reduce: Step = {
+  kind: 'collective',
+  name: 'reduce',
+  reduce: 'sum',
+  values: ['sum'],
+  after: 'micro',
+  before: 'apply',
+  when: { kind: 'always' },
+}
+const counted: Condition = { kind: 'counter', variable: 'count', value: 3 }
+const steps: readonly Step[] = [graphStep('micro', source), reduce, graphStep('apply', sink, counted)]
+const whole = programOf(steps, 'whole', [sum])
+
+describe('text', () => {
+  test('a graph alone is the program that runs it', () => {
+    expect(printProgram(programOf(source))).toMatch(/^graph a \{/)
+    expect(parseProgram(printProgram(programOf(source))).steps).toMatchObject([
+      { name: 'run', when: { kind: 'always' } },
+    ])
+  })
+  test('steps, conditions, collectives and crossing values', () => {
+    const text = printProgram(whole)
+    expect(text.split('\n').filter((line) => /^(step|crossing)/.test(line))).toEqual([
+      'crossing "sum" : float32[2]',
+      'step micro',
+      'step reduce = sum("sum") after micro before apply',
+      'step apply when "count" = 3',
+    ])
+    expect(printProgram(parseProgram(text))).toBe(text)
+  })
+  test('every program comes back as it was', () => {
+    const name = fc.stringMatching(/^[a-z][\w.-]{0,8}$/)
+    const condition = fc.oneof(
+      fc.constant<Condition>({ kind: 'always' }),
+      fc.constant<Condition>({ kind: 'stale' }),
+      fc.record({ kind: fc.constant('counter' as const), variable: fc.string(), value: fc.integer() }),
+    )
+    const step = fc.oneof(
+      fc.tuple(name, condition).map(([n, when]): Step => graphStep(n, sink, when)),
+      fc
+        .record({ name, values: fc.array(fc.string()), after: name, before: name, when: condition })
+        .chain((parts) =>
+          fc.constantFrom('sum', 'and').map((kind): Step => ({ kind: 'collective', reduce: kind as 'sum', ...parts })),
+        ),
+    )
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 1, maxLength: 4 }), fc.array(fc.string()), (drawn, names) => {
+        const crossing = names.map((n) => ({ name: n, type: sum.type }))
+        const program = programOf(drawn, 'b', crossing)
+        const again = parseProgram(printProgram(program))
+        const plain = ({ steps: all }: Program) =>
+          all.map((s) => (s.kind === 'graph' ? { name: s.name, when: s.when } : s))
+        expect(plain(again)).toEqual(plain(program))
+        // A lone graph that runs each time has no place for crossing values: nothing could read them.
+        if (printProgram(program).startsWith('step') || names.length > 0)
+          expect(printProgram(again)).toBe(printProgram(program))
+      }),
+    )
+  })
+  test.each([
+    ['step a when never\ngraph g {\n  return\n}', '1:1: expected "step NAME"'],
+    ['step a\nstep b\ngraph g {\n  return\n}', '1:1: expected one graph under this line, got 0'],
+    ['graph g {\n  return\n}\nstep b\ngraph h {\n  return\n}', '1:1: a graph of a program stands under its line'],
+    ['crossing x : float32[2]', '1:1: expected "crossing "NAME" : TYPE"'],
+    ['step a\ngraph g {\n  return %0\n}', '3:10'],
+    ['', 'expected a graph, got none'],
+  ])('%j is refused', (text, message) => {
+    expect(() => parseProgram(text)).toThrow(message)
+  })
+})
+
+describe('what must hold', () => {
+  const faultOf = (program: Program): string => verifyProgram(program).join('; ')
+  const changed = (at: number, change: object): Program =>
+    programOf(
+      steps.map((step, i) => (i === at ? ({ ...step, ...change } as Step) : step)),
+      'whole',
+      [sum],
+    )
+  test('a program that is well-formed', () => expect(verifyProgram(whole)).toEqual([]))
+  test.each<readonly [string, Program]>([
+    ['two steps are called "micro"', changed(2, { name: 'micro' })],
+    ['two crossing values are called "sum"', programOf(steps, 'whole', [sum, sum])],
+    ['"sum" must be an output of one step, and is one of 0', programOf([steps[2] as Step], 'w', [sum])],
+    ['reads the crossing value "sum" before a step writes it', programOf([...steps].reverse(), 'w', [sum])],
+    [
+      '"sum" is int32[2], and float32[2] in the step "micro"',
+      programOf(steps, 'w', [{ name: 'sum', type: { dtype: 'int32', shape: [2] } }]),
+    ],
+    ['"reduce" starts after "nothing", which is no step before it', changed(1, { after: 'nothing' })],
+    ['"reduce" is needed before "micro", which is no step after it', changed(1, { before: 'micro' })],
+    ['"reduce" combines "x", which is no crossing value', changed(1, { values: ['x'] })],
+    ['"reduce" cannot form the and of "sum" float32[2]', changed(1, { reduce: 'and' })],
+    [
+      'waits for the variable "w", which is float32[2], not int32[]',
+      changed(2, { when: { kind: 'counter', variable: 'w', value: 1 } }),
+    ],
+    [
+      'waits for the variable "z", which no step has',
+      changed(2, { when: { kind: 'counter', variable: 'z', value: 1 } }),
+    ],
+    ['must have no inputs and no outputs', changed(2, { when: { kind: 'stale' } })],
+  ])('%s', (message, program) => expect(faultOf(program)).toContain(message))
+})
+
+test('what a step reads and writes, and changes of steps', () => {
+  expect(traffic(graphStep('micro', source), whole)).toEqual({
+    variablesRead: ['count'],
+    variablesWritten: ['count'],
+    crossingRead: [],
+    crossingWritten: ['sum'],
+    feeds: ['x'],
+    results: ['y'],
+  })
+  expect(mapGraphs(whole, (g) => g)).toBe(whole)
+  expect(replaceStep(whole, 'reduce', []).steps.map(({ name }) => name)).toEqual(['micro', 'apply'])
+})
