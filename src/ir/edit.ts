@@ -5,8 +5,9 @@
 import { produce } from 'immer'
 import { EffuseError, invariant } from './diagnostics.ts'
 import { OpEmitter } from './emitter.ts'
-import { findNode, refKey, sameRef, typeOf } from './graph.ts'
+import { findNode, sameRef, typeOf } from './graph.ts'
 import { makeNode } from './make-node.ts'
+import { Replacements, replacedUses } from './replaced-uses.ts'
 import { derivedTables, setSideTables, sideTables, type Origin } from './side-tables.ts'
 import type { OpAttrs, OpName } from './signatures.ts'
 import {
@@ -28,8 +29,7 @@ export class Edit {
   readonly label: string
   readonly #added = new Map<NodeId, Node>()
   readonly #origins = new Map<NodeId, Origin>()
-  /** Keyed by refKey of the replaced value. */
-  readonly #replaced = new Map<number, Ref>()
+  readonly #replaced = new Replacements()
   readonly #patched = new Map<NodeId, Node>()
   readonly #removed = new Set<NodeId>()
   #inputs: readonly NodeId[] | null = null
@@ -89,14 +89,21 @@ export class Edit {
     return makeValue(emitter, ref, this.typeOf(ref))
   }
 
-  /** Every use of `old`, as operand, output or update value, becomes `next`. Types must agree. Chains are followed. */
+  /**
+   * Every use of `old`, as operand, output or update value, becomes `next`, but for the uses by nodes that `next` is computed from: so
+   * `edit.replaceUses(v, edit.add('relu', [v], {}, node))` wraps `v`. What this edit adds later has its uses replaced too, and chains are followed. A second replacement
+   * of the same value takes the place of the first; to wrap twice, wrap `resolve(v)`. replaced-uses.ts has the exact rule.
+   * @throws EffuseError EF303 where the types differ.
+   */
   replaceUses(old: Ref, next: Ref): void {
     const [from, to] = [this.typeOf(old), this.typeOf(next)]
-    invariant(
-      sameType(from, to),
-      () => `${this.label}: a value ${showType(from)} was to be replaced by ${showType(to)}`,
-    )
-    if (!sameRef(old, next)) this.#replaced.set(refKey(old), { id: next.id, port: next.port })
+    if (!sameType(from, to))
+      throw passError(
+        this.node(old.id),
+        `${this.label}: a value ${showType(from)} cannot be replaced by one that is ${showType(to)}`,
+        'cast or reshape the new value first',
+      )
+    if (!sameRef(old, next)) this.#replaced.set(old, next)
   }
 
   /** Changes a node in place; its output types must stay. */
@@ -150,15 +157,9 @@ export class Edit {
     return type
   }
 
-  /** Where a use of `ref` ends up after the replacements planned so far. */
+  /** Where a use of `ref` by a node that no replacement is computed from ends up, after the replacements planned so far. */
   resolve(ref: Ref): Ref {
-    let at = ref
-    for (let steps = 0; ; steps++) {
-      const next = this.#replaced.get(refKey(at))
-      if (next === undefined) return at
-      invariant(steps <= this.#replaced.size, () => `${this.label}: replacements go in a circle`)
-      at = next
-    }
+    return this.#replaced.end(ref)
   }
 
   get isEmpty(): boolean {
@@ -180,10 +181,9 @@ export class Edit {
     for (const [id, node] of this.#added) nodes[id] = node
     for (const id of this.#removed) nodes[id] = null
     if (this.#replaced.size > 0) {
-      for (let at = 0; at < nodes.length; at++) {
-        const node = nodes[at]
-        if (node !== null && node !== undefined) nodes[at] = this.#withResolvedInputs(node)
-      }
+      const useOf = replacedUses({ base, nodes, added: this.#added, patched: this.#patched }, this.#replaced)
+      for (const [at, node] of nodes.entries())
+        if (node?.inputs.some((input) => this.#replaced.has(input)) === true) nodes[at] = withUses(node, useOf)
     }
     const outputs = (this.#outputs ?? base.outputs).map((o) => ({ name: o.name, value: plain(this.resolve(o.value)) }))
     const updates = (this.#updates ?? base.updates).map((u) => ({
@@ -212,12 +212,11 @@ export class Edit {
       ...(sameUpdates ? {} : { updates: freezeEntries(updates) }),
     }
   }
+}
 
-  #withResolvedInputs(node: Node): Node {
-    if (!node.inputs.some((input) => this.#replaced.has(refKey(input)))) return node
-    const inputs = Object.freeze(node.inputs.map((input) => Object.freeze(plain(this.resolve(input)))))
-    return Object.freeze({ ...node, inputs }) as Node // same op and attributes, other operands of the same types
-  }
+const withUses = (node: Node, useOf: (node: Node, ref: Ref) => Ref): Node => {
+  const inputs = Object.freeze(node.inputs.map((input) => Object.freeze(plain(useOf(node, input)))))
+  return Object.freeze({ ...node, inputs }) as Node // same op and attributes, other operands of the same types
 }
 
 /** The node or nodes on whose behalf a node is added. */
