@@ -1,5 +1,5 @@
 /** For compiler people: the IR, its text form, passes and backends. */
-export { print, printNode, hashGraph, type PrintOptions } from './ir/print.ts'
+export { print, printNode, printBody, hashBody, hashGraph, type PrintOptions } from './ir/print.ts'
 export { parse, parseAll, type ParseOptions } from './ir/parse.ts'
 export { verify, verifyOrThrow, type Stage } from './ir/verify.ts'
 export { interpret, type InterpretOptions, type Interpretation, type Mode, type Numbers } from './ir/interpret.ts'
@@ -32,7 +32,8 @@ export {
   type Update,
 } from './ir/types.ts'
 export { genericTarget, type TargetInfo } from './ir/target.ts'
-export { region } from './ir/build.ts'
+export { emitRegion, regionGraph, type BodyFunction } from './ir/region.ts'
+export { normalForm, toBody, type LiftedLiteral, type MadeBody } from './ir/body.ts'
 export {
   definePass,
   isProgramPass,

@@ -2,7 +2,7 @@
 import { captureSite } from './call-site.ts'
 import { EffuseError } from './diagnostics.ts'
 import { OpEmitter } from './emitter.ts'
-import { type ConstantPool, makeConstantPool } from './constants.ts'
+import { makeConstantPool } from './constants.ts'
 import { errorOf, freezeDeep, inferNode } from './make-node.ts'
 import type { Initializer } from './initializers.ts'
 import { rootTables, setSideTables } from './side-tables.ts'
@@ -37,14 +37,13 @@ export class Builder extends OpEmitter {
   readonly #updates = new Map<NodeId, Update>()
   readonly #variables = new Map<string, Value>()
   readonly #callSites = new Map<NodeId, Error>()
-  readonly #constants: ConstantPool
+  readonly #constants = makeConstantPool()
   readonly #streams = new Set<string>()
   #path = ''
 
-  constructor(name: string, constants: ConstantPool = makeConstantPool()) {
+  constructor(name: string) {
     super()
     this.#name = name
-    this.#constants = constants
   }
 
   /** Where nodes are being added, `blocks.3/se`. */
@@ -220,15 +219,6 @@ export class Builder extends OpEmitter {
     return setSideTables(graph, rootTables(this.#constants, this.#callSites))
   }
 
-  /** A region for a node of this graph: shares its constants. */
-  region(
-    name: string,
-    operands: readonly Type[],
-    body: (operands: readonly Value[], b: Builder) => readonly Value[],
-  ): Graph {
-    return region(name, operands, body, this.#constants)
-  }
-
   /** Puts the bytes of a large literal beside the graph; gives their hash. */
   keepConstant(type: Type, data: Float32Array | Int32Array | Uint8Array): string {
     return this.#constants.add(type, data)
@@ -306,15 +296,3 @@ export const builderOf = (value: Value): Builder => {
 /** 'a' and 'b' -> 'a/b'; empty parts vanish. */
 export const joinPath = (outer: string, inner: string): string =>
   outer === '' ? inner : inner === '' ? outer : `${outer}/${inner}`
-
-/** A region on its own: a graph without variables, its operands by position. */
-export const region = (
-  name: string,
-  operands: readonly Type[],
-  body: (operands: readonly Value[], b: Builder) => readonly Value[],
-  constants?: ConstantPool,
-): Graph => {
-  const b = new Builder(name, constants)
-  const inputs = operands.map((type, i) => b.input(String(i), type))
-  return b.finish(Object.fromEntries(body(inputs, b).map((value, i) => [String(i), value])))
-}

@@ -1,5 +1,5 @@
 /** Work of a graph: the sum over its live nodes. */
-import { liveOrder, typeOf } from './graph.ts'
+import { isRegion, liveOrder, typeOf } from './graph.ts'
 import type { Cost } from './op-def.ts'
 import { opDef } from './ops/index.ts'
 import type { Graph, Node } from './types.ts'
@@ -17,7 +17,7 @@ export const costOf = (graph: Graph): Cost => {
 
 /** Work of one node; of a region, that of its body. */
 export const nodeCost = (graph: Graph, node: Node): Cost =>
-  node.op === 'fusion' || node.op === 'composite'
+  isRegion(node)
     ? costOf(node.attrs.body)
     : opDef(node.op).cost(
         node.inputs.map((input) => typeOf(graph, input)),

@@ -2,6 +2,7 @@
  * Emitting nodes: the one vocabulary for the public builder, for gradients and for decompositions.
  * A subclass says where a node goes (a graph being built, an edit); the methods here fill in attributes and broadcast.
  */
+import { inlineElementsMax } from './constants.ts'
 import { EffuseError } from './diagnostics.ts'
 import { liveOrder } from './graph.ts'
 import type { ConvAttrs, OpAttrs, OpName, Padding, Pair, WindowAttrs } from './signatures.ts'
@@ -38,7 +39,7 @@ export abstract class OpEmitter {
   }
   /** A literal; short ones stand in the graph, long ones beside it. */
   literal(type: Type, data: Float32Array | Int32Array | Uint8Array): Value {
-    const inline = elements(type.shape) <= 16
+    const inline = elements(type.shape) <= inlineElementsMax
     return this.emit1('constant', [], { value: inline ? [...data] : { sha256: this.addConstant(type, data) } }, [type])
   }
   iota(shape: readonly number[], axis: number, dtype: DType): Value {
@@ -287,14 +288,14 @@ const inlineInto = (b: OpEmitter, body: Graph, operands: readonly Value[]): read
     if (operand === undefined)
       throw new EffuseError({
         code: 'EF103',
-        message: `the region ${body.name} takes ${body.inputs.length} operands, got ${operands.length}`,
+        message: `the body takes ${body.inputs.length} operands, got ${operands.length}`,
       })
     values.set(id, [operand])
   })
   const valueAt = (ref: Ref): Value => {
     const value = values.get(ref.id)?.[ref.port]
     if (value === undefined)
-      throw new EffuseError({ code: 'EF104', message: `the region ${body.name} uses a value that it does not define` })
+      throw new EffuseError({ code: 'EF104', message: 'the body uses a value that it does not define' })
     return value
   }
   for (const node of liveOrder(body)) {

@@ -2,6 +2,7 @@
  * Reading graphs: access, traversal, users. Analyses are cached per graph in WeakMaps: a graph cannot change, so nothing is ever invalidated.
  */
 import { invariant } from './diagnostics.ts'
+import type { RegionOps } from './signatures.ts'
 import type { Graph, Node, NodeId, Ref, Type } from './types.ts'
 import { nodeId } from './types.ts'
 
@@ -107,6 +108,9 @@ const allRootKeys = new WeakMap<Graph, ReadonlySet<number>>()
 /** All live nodes of one op. */
 export const nodesOfOp = <K extends Node['op']>(graph: Graph, op: K): readonly Node<K>[] =>
   liveOrder(graph).filter((n) => n.op === op) as readonly Node[] as readonly Node<K>[] // TypeScript does not narrow a generic discriminant
+
+/** True for a node whose meaning is a graph of its own. */
+export const isRegion = (node: Node): node is Node<keyof RegionOps> => node.op === 'fusion' || node.op === 'composite'
 
 /** The variables that the live graph reads or updates, in canonical order. */
 export const variablesOf = (graph: Graph): readonly Node<'variable'>[] => nodesOfOp(graph, 'variable')

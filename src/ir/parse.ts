@@ -1,9 +1,11 @@
 /** Reads the text form (print.ts). Driven by the op table: no syntax of an op's own. Errors carry line:column and a caret. */
+import { normalForm } from './body.ts'
 import { makeConstantPool, type ConstantPool } from './constants.ts'
 import type { ErrorCode } from './diagnostics.ts'
 import { tokenize, syntaxError, textError, type Token, type TokenKind } from './lex.ts'
-import { freezeDeep, inferNode } from './make-node.ts'
+import { freezeDeep, inferNode, makeNode } from './make-node.ts'
 import { isOpName, opNames } from './ops/index.ts'
+import { bodyName } from './ops/region/shared.ts'
 import { rootTables, setSideTables } from './side-tables.ts'
 import {
   dtypes,
@@ -85,29 +87,53 @@ class Reader {
     this.expect('word', 'graph')
     const name = this.#word()
     this.expect('mark', '{')
-    const body = this.#body(name)
+    const graph = this.#rest(name, new Map(), false)
+    this.#depth--
+    return graph
+  }
+
+  /** `(%x: float32[3]) { … }`: inputs and outputs by position. */
+  #body(): Graph {
+    if (this.#depth++ > 64) throw syntaxError(this.#source, this.peek().at, 'regions nested more than 64 deep')
+    const names = new Map<string, Node>()
+    this.#list('(', ')', () => this.#bodyInput(names))
+    this.expect('mark', '{')
+    const body = normalForm(this.#rest(bodyName, names, true))
     this.#depth--
     return body
   }
 
-  #body(name: string): Graph {
-    const nodes: Node[] = []
-    const names = new Map<string, Node>()
+  #bodyInput(names: Map<string, Node>): void {
+    const name = this.#newName(names)
+    this.expect('mark', ':')
+    const [id, types] = [nodeId(names.size), [this.#type()]]
+    const attrs = { name: String(id) }
+    names.set(name.text, makeNode({ id, op: 'input', inputs: [], attrs, path: '' }, [], types))
+  }
+
+  /** What follows the opening brace of a graph or a body; `names` has the nodes read so far. */
+  #rest(name: string, names: Map<string, Node>, isBody: boolean): Graph {
     const updates: Update[] = []
-    while (this.peek().kind === 'value') this.#node(nodes, names)
-    while (this.#accept('update')) updates.push(this.#update(names, updates))
+    while (this.peek().kind === 'value') this.#node(names, isBody)
+    while (!isBody && this.#accept('update')) updates.push(this.#update(names, updates))
     this.expect('word', 'return')
-    const outputs = this.#outputs(names)
+    const outputs = this.#outputs(names, isBody)
     this.expect('mark', '}')
+    const nodes = [...names.values()]
     const inputs = nodes.filter(({ op }) => op === 'input').map((n) => n.id)
     const graph = freezeDeep<Graph>({ name, nodes, inputs, outputs, updates })
     return setSideTables(graph, rootTables(this.#constants, new Map()))
   }
 
-  #node(nodes: Node[], names: Map<string, Node>): void {
+  #newName(names: ReadonlyMap<string, Node>): Token {
     const name = this.expect('value')
     if (name.text.includes('.')) throw syntaxError(this.#source, name.at, `a definition names no port: ${name.text}`)
     if (names.has(name.text)) throw textError('EF107', this.#source, name.at, `value ${name.text} is defined twice`)
+    return name
+  }
+
+  #node(names: Map<string, Node>, isBody: boolean): void {
+    const name = this.#newName(names)
     const ports = this.#accept(':') ? Number(this.expect('number').text) : 1
     this.expect('mark', '=')
     const op = this.expect('word')
@@ -119,14 +145,18 @@ class Reader {
         `there is no op "${op.text}"`,
         `did you mean ${nearest(op.text, opNames)}?`,
       )
+    if (isBody && op.text === 'input')
+      throw syntaxError(this.#source, op.at, 'the inputs of a body stand in its brackets: (%x: float32[3]) { … }')
     const refs = this.#list('(', ')', () => this.#ref(names))
     const attrsAt = this.peek().at
     const attrs = this.peek().text === '{' && this.peek().kind === 'mark' ? this.#record() : {}
     this.expect('mark', ':')
     const types = [this.#type()]
     while (types.length < ports && this.#accept(',')) types.push(this.#type())
+    if (isBody && this.peek().kind === 'path')
+      throw syntaxError(this.#source, this.peek().at, 'a node of a body has no path')
     const path = this.peek().kind === 'path' ? this.expect('path').text : ''
-    const id = nodeId(nodes.length)
+    const id = nodeId(names.size)
     const parts = { id, op: op.text, inputs: refs.map((r) => r.ref), attrs: attrs as Node['attrs'], path } // inferNode checks them
     const node = inferNode(
       parts,
@@ -153,7 +183,6 @@ class Reader {
         name.at,
         `${op.text} has ${node.types.length} results, the text says ${ports}`,
       )
-    nodes.push(node)
     names.set(name.text, node)
   }
 
@@ -196,12 +225,13 @@ class Reader {
     return { variable: node.id, value: value.ref }
   }
 
-  #outputs(names: ReadonlyMap<string, Node>): readonly Output[] {
+  #outputs(names: ReadonlyMap<string, Node>, isBody: boolean): readonly Output[] {
     const outputs: Output[] = []
     if (this.peek().text === '}' && this.peek().kind === 'mark') return outputs
     do {
       const at = this.peek().at
       const isNamed = this.peek().kind !== 'value'
+      if (isNamed && isBody) throw syntaxError(this.#source, at, 'the results of a body have no names')
       const name = isNamed ? this.#word() : String(outputs.length)
       if (isNamed) this.expect('mark', '=')
       if (outputs.some((o) => o.name === name))
@@ -248,7 +278,7 @@ class Reader {
     const token = this.peek()
     if (token.kind === 'mark' && token.text === '[') return this.#list('[', ']', () => this.#value())
     if (token.kind === 'mark' && token.text === '{') return this.#record()
-    if (token.kind === 'word' && token.text === 'graph') return this.graph()
+    if (token.kind === 'mark' && token.text === '(') return this.#body()
     this.#at++
     if (token.kind === 'number') return token.text === '-inf' ? -Infinity : Number(token.text)
     if (token.kind === 'string') return token.text

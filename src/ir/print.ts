@@ -5,7 +5,7 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
 import { isRecord, sameAttr } from './attrs.ts'
-import { liveOrder } from './graph.ts'
+import { cached, liveOrder, typeOf } from './graph.ts'
 import { opDef } from './ops/index.ts'
 import { showType, type Graph, type Node, type Ref } from './types.ts'
 
@@ -15,10 +15,19 @@ export interface PrintOptions {
 }
 
 /** The graph as text. Ids and dead nodes leave no trace. */
-export const print = (graph: Graph, options: PrintOptions = {}): string => printGraph(graph, options.paths ?? true, '')
+export const print = (graph: Graph, options: PrintOptions = {}): string => printGraph(graph, options.paths ?? true)
 
 /** SHA-256 of the text without paths: equal for equal programs; a cache key. */
-export const hashGraph = (graph: Graph): string => bytesToHex(sha256(utf8ToBytes(print(graph, { paths: false }))))
+export const hashGraph = (graph: Graph): string => hashText(print(graph, { paths: false }))
+
+/** The body of a region as text, as it stands in the region's line: `(%0: float32[3]) { … }`. Equal for equal bodies, and only for them. */
+export const printBody = (body: Graph): string => bodyText(body, '')
+
+/** SHA-256 of the body's text: names what a region computes, whatever it is called and wherever it stands. The key of its kernel. */
+export const hashBody = (body: Graph): string => cached(bodyHashes, body, (b) => hashText(printBody(b)))
+const bodyHashes = new WeakMap<Graph, string>()
+
+const hashText = (text: string): string => bytesToHex(sha256(utf8ToBytes(text)))
 
 /** The line of one node, for messages. */
 export const printNode = (graph: Graph, node: Node): string => {
@@ -34,20 +43,34 @@ type Names = ReadonlyMap<number, { readonly name: string; readonly ports: number
 const valueNames = (graph: Graph): Names =>
   new Map(liveOrder(graph).map((n, i) => [n.id, { name: `%${i}`, ports: n.types.length }]))
 
-const printGraph = (graph: Graph, paths: boolean, indent: string): string => {
+const printGraph = (graph: Graph, paths: boolean): string => {
   const names = valueNames(graph)
-  const inner = `${indent}  `
-  const lines = liveOrder(graph).map((node) => inner + nodeLine(node, names, paths, inner))
+  const lines = liveOrder(graph).map((node) => `  ${nodeLine(node, names, paths, '  ')}`)
   const updates = graph.updates.map(
-    (u) => `${inner}update ${refName({ id: u.variable, port: 0 }, names)} = ${refName(u.value, names)}`,
+    (u) => `  update ${refName({ id: u.variable, port: 0 }, names)} = ${refName(u.value, names)}`,
   )
+  return `${[`graph ${word(graph.name)} {`, ...lines, ...updates, `  ${returnLine(graph, names)}`, '}'].join('\n')}\n`
+}
+
+/** Inputs in brackets; they and the outputs have no names. A body has no updates. */
+const bodyText = (body: Graph, indent: string): string => {
+  const names = valueNames(body)
+  const inner = `${indent}  `
+  const operands = body.inputs.map((id) => {
+    const ref = { id, port: 0 }
+    return `${refName(ref, names)}: ${showType(typeOf(body, ref))}`
+  })
+  const lines = liveOrder(body).flatMap((node) =>
+    node.op === 'input' ? [] : [inner + nodeLine(node, names, false, inner)],
+  )
+  return [`(${operands.join(', ')}) {`, ...lines, inner + returnLine(body, names), `${indent}}`].join('\n')
+}
+
+const returnLine = (graph: Graph, names: Names): string => {
   const results = graph.outputs.map(
     (o, i) => (o.name === String(i) ? '' : `${word(o.name)} = `) + refName(o.value, names),
   )
-  const end = `${inner}return${results.length === 0 ? '' : ` ${results.join(', ')}`}`
-  return (
-    [`graph ${word(graph.name)} {`, ...lines, ...updates, end, `${indent}}`].join('\n') + (indent === '' ? '\n' : '')
-  )
+  return `return${results.length === 0 ? '' : ` ${results.join(', ')}`}`
 }
 
 const nodeLine = (node: Node, names: Names, paths: boolean, indent: string): string => {
@@ -55,7 +78,7 @@ const nodeLine = (node: Node, names: Names, paths: boolean, indent: string): str
   const ports = node.types.length === 1 ? '' : `:${node.types.length}`
   const operands = node.inputs.map((ref) => refName(ref, names)).join(', ')
   const path = paths && node.path !== '' ? ` @ ${pathWord(node.path)}` : ''
-  return `${own}${ports} = ${node.op}(${operands})${attrsText(node, paths, indent)} : ${node.types.map(showType).join(', ')}${path}`
+  return `${own}${ports} = ${node.op}(${operands})${attrsText(node, indent)} : ${node.types.map(showType).join(', ')}${path}`
 }
 
 const refName = (ref: Ref, names: Names): string => {
@@ -64,24 +87,24 @@ const refName = (ref: Ref, names: Names): string => {
   return known.ports === 1 ? known.name : `${known.name}.${ref.port}`
 }
 
-const attrsText = (node: Node, paths: boolean, indent: string): string => {
+const attrsText = (node: Node, indent: string): string => {
   const specs = opDef(node.op).attrs
   const parts = Object.entries(node.attrs)
     .filter(([name, value]) => specs[name]?.default === undefined || !sameAttr(value, specs[name].default))
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, value]) => `${word(name)}=${valueText(value, paths, indent)}`)
+    .map(([name, value]) => `${word(name)}=${valueText(value, indent)}`)
   return parts.length === 0 ? '' : ` {${parts.join(', ')}}`
 }
 
-const valueText = (value: unknown, paths: boolean, indent: string): string => {
+const valueText = (value: unknown, indent: string): string => {
   if (typeof value === 'number') return numberText(value)
-  if (Array.isArray(value)) return `[${value.map((v) => valueText(v, paths, indent)).join(', ')}]`
-  if (isGraph(value)) return printGraph(value, paths, indent)
+  if (Array.isArray(value)) return `[${value.map((v) => valueText(v, indent)).join(', ')}]`
+  if (isGraph(value)) return bodyText(value, indent)
   if (isRecord(value)) {
     if (typeof value['sha256'] === 'string') return `#sha256:${value['sha256']}`
     return `{${Object.keys(value)
       .sort()
-      .map((key) => `${word(key)}=${valueText(value[key], paths, indent)}`)
+      .map((key) => `${word(key)}=${valueText(value[key], indent)}`)
       .join(', ')}}`
   }
   return JSON.stringify(value)

@@ -1,11 +1,12 @@
 /** The verifier: the authority on what a well-formed graph is. Finds everything that is wrong; throws nothing. */
 import type { Diagnostic, ErrorCode } from './diagnostics.ts'
 import { EffuseError } from './diagnostics.ts'
-import { findNode } from './graph.ts'
+import { findNode, isRegion } from './graph.ts'
 import { inferNode } from './make-node.ts'
 import { isOpName, opDef } from './ops/index.ts'
 import { printNode } from './print.ts'
 import { sideTables } from './side-tables.ts'
+import type { RegionOps } from './signatures.ts'
 import { sameType, showType, type Graph, type Node, type NodeId, type Ref, type Type } from './types.ts'
 
 /** model: as declared; tensor: after toInference or toTraining, model-form ops are gone. */
@@ -30,7 +31,7 @@ export const verify = (graph: Graph, options: { readonly stage?: Stage | undefin
     checkNode(graph, node, options.stage ?? 'model', defined, report, found)
     if (node.op === 'variable') nameOnce(variables, node.attrs.name, node, 'variable', report)
     if (node.op === 'input') nameOnce(inputs, node.attrs.name, node, 'input', report)
-    if (node.op === 'fusion' || node.op === 'composite') found.push(...bodyFindings(node, options))
+    if (isRegion(node)) found.push(...bodyFindings(node, options))
   }
   checkRoots(graph, defined, report)
   const cycle = findCycle(graph)
@@ -40,7 +41,7 @@ export const verify = (graph: Graph, options: { readonly stage?: Stage | undefin
 
 /** What is wrong in the body of a region, said of the region: bodies number for themselves. */
 const bodyFindings = (
-  region: Node<'fusion' | 'composite'>,
+  region: Node<keyof RegionOps>,
   options: { readonly stage?: Stage | undefined },
 ): readonly Diagnostic[] =>
   verify(region.attrs.body, options).map((inner) => {

@@ -3,7 +3,8 @@
  * because operands come before their users. Inputs and variables have names of their own; equal random streams are equal numbers.
  */
 import { Edit } from '../ir/edit.ts'
-import { liveOrder } from '../ir/graph.ts'
+import { isRegion, liveOrder } from '../ir/graph.ts'
+import { hashBody } from '../ir/print.ts'
 import type { Node, NodeId, Ref } from '../ir/types.ts'
 import { definePass } from './pass.ts'
 
@@ -36,7 +37,8 @@ export const cse = definePass({
 const keyOf = (node: Node, merged: ReadonlyMap<NodeId, NodeId>): string => {
   const operands = node.inputs.map((ref: Ref) => `${merged.get(ref.id) ?? ref.id}.${ref.port}`).join(',')
   // JSON writes -0 as 0 and NaN as null, which would merge constants that differ.
-  const attrs = JSON.stringify(node.attrs, (_key, value: unknown) =>
+  const own = isRegion(node) ? { ...node.attrs, body: hashBody(node.attrs.body) } : node.attrs
+  const attrs = JSON.stringify(own, (_key, value: unknown) =>
     typeof value === 'number' && (Object.is(value, -0) || !Number.isFinite(value))
       ? `number ${Object.is(value, -0) ? '-0' : value}`
       : value,

@@ -172,7 +172,7 @@ describe('operands that do not fit: path, both types, place of the call, what to
       'dropout in a composite',
       ({ x }) => fn.composite('c', (v: Value<'float32', 2>) => fn.dropout(v, { rate: 0.5 }))(x),
       'EF101',
-      /a\/b: composite: C3: the body contains dropout/,
+      /a\/b: composite: C5: the body contains dropout/,
       null,
     ],
     [
@@ -182,7 +182,7 @@ describe('operands that do not fit: path, both types, place of the call, what to
           fn.mul(v, v.builder.randomUniformOf([2, 3], 's') as Value<'float32', 2>),
         )(x),
       'EF101',
-      /C3: the body contains randomUniform/,
+      /C5: the body contains randomUniform/,
       null,
     ],
     [

@@ -282,8 +282,7 @@ describe('composite', () => {
     expect(print(b.finish({ y }), { paths: false })).toMatchInlineSnapshot(`
       "graph m {
         %0 = input() {name="x"} : float32[2]
-        %1 = composite(%0) {amp="deny", body=graph cube {
-          %0 = input() {name="0"} : float32[2]
+        %1 = composite(%0) {amp="deny", body=(%0: float32[2]) {
           %1 = mul(%0, %0) : float32[2]
           %2 = mul(%1, %0) : float32[2]
           return %2

@@ -6,6 +6,7 @@ import { Edit } from '../../src/ir/edit.ts'
 import { interpret } from '../../src/ir/interpret.ts'
 import { parse, parseAll } from '../../src/ir/parse.ts'
 import { hashGraph, print } from '../../src/ir/print.ts'
+import { emitRegion } from '../../src/ir/region.ts'
 import { sideTables } from '../../src/ir/side-tables.ts'
 import { verify } from '../../src/ir/verify.ts'
 import { anyGraph, feedsFor } from '../../src/testing/graphs.ts'
@@ -96,15 +97,15 @@ describe('details', () => {
   test('regions print inside, with names of their own, and number for themselves', () => {
     const b = new Builder('outer')
     const x = b.input('x', { dtype: 'float32', shape: [2] })
-    const body = b.region('twice', [x], ([y], inner) => (y === undefined ? [] : [inner.add(y, y)]))
-    const [y] = b.emit('fusion', [x], { kind: 'loop', body })
+    const [y] = emitRegion(b, 'fusion', [x], { kind: 'loop' }, ([u], inner) =>
+      u === undefined ? [] : [inner.add(u, u)],
+    )
     if (y === undefined) throw new Error('no result')
     const text = print(b.finish({ y }))
     expect(text).toMatchInlineSnapshot(`
       "graph outer {
         %0 = input() {name="x"} : float32[2]
-        %1 = fusion(%0) {body=graph twice {
-          %0 = input() {name="0"} : float32[2]
+        %1 = fusion(%0) {body=(%0: float32[2]) {
           %1 = add(%0, %0) : float32[2]
           return %1
         }, kind="loop"} : float32[2]
@@ -231,7 +232,7 @@ describe('errors name the place and show it', () => {
     expect(() => parse(`graph g { %x = constant() {value=${'['.repeat(5000)}`)).toThrow(
       expect.objectContaining({ code: 'EF201' }),
     )
-    expect(() => parse('graph g { %x = fusion() {body='.repeat(500))).toThrow(
+    expect(() => parse(`graph g { ${'%x = fusion() {body=() { '.repeat(500)}`)).toThrow(
       expect.objectContaining({ code: 'EF201' }),
     )
   })

@@ -71,7 +71,7 @@ describe('findings', () => {
     expect(codes(withNode(3, { op: 'constructor' } as unknown as Partial<Node>))).toContain('EF202'))
   test('what is wrong in a body is said of its region, with the line in the body', () => {
     const fused = parse(
-      'graph g { %x = input() {name="x"} : float32[2] %y = fusion(%x) {kind="loop", body=graph body { %a = input() {name="0"} : float32[2] %b = neg(%a) : float32[2] return %b }} : float32[2] @ stem return %y }',
+      'graph g { %x = input() {name="x"} : float32[2] %y = fusion(%x) {kind="loop", body=(%a: float32[2]) { %b = neg(%a) : float32[2] return %b }} : float32[2] @ stem return %y }',
     )
     const region = fused.nodes[1] as Node<'fusion'>
     const { body } = region.attrs

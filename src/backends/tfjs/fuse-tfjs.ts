@@ -2,10 +2,10 @@
  * Convolutions and matrix products with the bias and the activation after them, as one kernel of tfjs.
  * Only where nothing else uses what lies between, and only in float32.
  */
-import { region } from '../../ir/build.ts'
 import { Edit } from '../../ir/edit.ts'
 import type { OpEmitter } from '../../ir/emitter.ts'
 import { findNode, liveOrder, refKey, rootKeys, typeOf, usesOf } from '../../ir/graph.ts'
+import { emitRegion } from '../../ir/region.ts'
 import type { Graph, Node, Ref } from '../../ir/types.ts'
 import type { Value } from '../../ir/value.ts'
 import { definePass } from '../../passes/pass.ts'
@@ -75,17 +75,16 @@ const biasOf = (graph: Graph, ref: Ref): Ref | null => {
 
 const fuse = (edit: Edit, { contraction, add, bias, activation }: Chain): void => {
   const last = activation ?? add ?? contraction
-  const operands = [...contraction.inputs, ...(bias === null ? [] : [bias])]
-  const types = operands.map((ref) => edit.typeOf(ref))
-  const body = region(fusedKinds[contraction.op], types, (values, b) => {
-    const [x, kernel, vector] = values as readonly [Value, Value, Value?]
-    const y = b.emit1(contraction.op, [x, kernel], contraction.attrs)
-    const sum = vector === undefined ? y : b.add(y, vector)
-    return [activation === null ? sum : activated(b, activation.op, sum)]
-  })
   const from = [contraction, ...(add === null ? [] : [add]), ...(activation === null ? [] : [activation])]
-  const fused = edit.add('fusion', operands, { kind: fusedKinds[contraction.op], body }, from, contraction.path)
-  edit.replaceUses({ id: last.id, port: 0 }, fused)
+  const b = edit.emitter(from, contraction.path)
+  const operands = [...contraction.inputs, ...(bias === null ? [] : [bias])].map((ref) => edit.value(ref, b))
+  const [fused] = emitRegion(b, 'fusion', operands, { kind: fusedKinds[contraction.op] }, (values, inner) => {
+    const [x, kernel, vector] = values as readonly [Value, Value, Value?]
+    const y = inner.emit1(contraction.op, [x, kernel], contraction.attrs)
+    const sum = vector === undefined ? y : inner.add(y, vector)
+    return [activation === null ? sum : activated(inner, activation.op, sum)]
+  })
+  edit.replaceUses({ id: last.id, port: 0 }, fused as Value) // the body has one result
   for (const node of from) edit.remove(node.id)
 }
 

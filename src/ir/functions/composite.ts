@@ -1,8 +1,8 @@
 /** Custom ops: a function of values that keeps its name. */
 import { builderOf } from '../build.ts'
 import { EffuseError, showGiven } from '../diagnostics.ts'
+import { emitRegion } from '../region.ts'
 import type { OpAttrs, Tolerance } from '../signatures.ts'
-import type { Type } from '../types.ts'
 import type { Value } from '../value.ts'
 import { emitterOf } from './shared.ts'
 
@@ -38,13 +38,9 @@ export const composite =
     if (first === undefined)
       throw new EffuseError({ code: 'EF103', message: `the composite "${name}" needs one operand at least` })
     for (const operand of operands) emitterOf(name, operand)
-    const types = operands.map(({ dtype, shape }): Type => ({ dtype, shape }))
-    const b = builderOf(first)
-    const graph = b.region(name, types, (inputs) => [body(...(inputs as readonly Value[] as A))]) // as many inputs as operands, of their types
-    return b.emit1('composite', operands, {
-      name,
-      body: graph,
-      amp: options.amp ?? 'infer',
-      tolerance: options.tolerance ?? 'composite',
-    }) as V
+    const attrs = { name, amp: options.amp ?? 'infer', tolerance: options.tolerance ?? 'composite' } as const
+    const [result] = emitRegion(builderOf(first), 'composite', operands, attrs, (inputs) => [
+      body(...(inputs as readonly Value[] as A)), // as many inputs as operands, of their types
+    ])
+    return result as V
   }

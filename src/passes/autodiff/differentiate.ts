@@ -2,12 +2,10 @@
  * The pass that adds gradients: of the output `loss` by every trainable variable, as outputs `gradient/<variable>`.
  * The passes after it turn these outputs into updates; an optimizer's result replaces them.
  */
-import { region } from '../../ir/build.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { Edit } from '../../ir/edit.ts'
 import { globFilter } from '../../ir/glob.ts'
 import { liveOrder, variablesOf } from '../../ir/graph.ts'
-import { sideTables } from '../../ir/side-tables.ts'
 import type { Graph } from '../../ir/types.ts'
 import { definePass, type GraphPass } from '../pass.ts'
 import { type GradientTarget, reverse } from './reverse.ts'
@@ -69,5 +67,4 @@ const withGradients = (graph: Graph, { loss = 'loss', frozen = [] }: Differentia
 export const targetIn = (edit: Edit): GradientTarget => ({
   nodes: liveOrder(edit.base),
   emitterFor: (node) => edit.emitter(node, `grad(${node.path})`),
-  region: (name, operands, body) => region(name, operands, body, sideTables(edit.base).constants),
 })

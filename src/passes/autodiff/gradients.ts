@@ -26,7 +26,6 @@ export const gradients = <const V extends readonly Value<Float>[]>(
     {
       nodes: b.nodes,
       emitterFor: (node) => b.emitterAt(`grad(${node.path})`),
-      region: (...of) => b.region(...of),
     },
     scalar,
     values,

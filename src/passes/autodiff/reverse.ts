@@ -2,12 +2,12 @@
  * Reverse-mode differentiation: a walk over the graph from a scalar back to the wanted values. The mathematics is in the ops (their `vjp`);
  * here gradients are only carried and summed, keyed by (id, port). Nodes that the wanted values do not reach are never visited.
  */
-import type { Builder } from '../../ir/build.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import type { OpEmitter } from '../../ir/emitter.ts'
 import { refKey } from '../../ir/graph.ts'
 import { opDef } from '../../ir/ops/index.ts'
-import { type Graph, isFloat, type Node, type Ref, showType, type Type } from '../../ir/types.ts'
+import { emitRegion } from '../../ir/region.ts'
+import { isFloat, type Node, type Ref, showType, type Type } from '../../ir/types.ts'
 import { makeValue, type Value } from '../../ir/value.ts'
 
 /** Where gradients are written: an edit of a graph, or a graph being built. */
@@ -16,10 +16,7 @@ export interface GradientTarget {
   readonly nodes: readonly Node[]
   /** Emits at the path `grad(path of node)`, on behalf of the node. */
   emitterFor(node: Node): OpEmitter
-  /** The body of a composite that stands there. */
-  region(name: string, operands: readonly Type[], body: RegionBody): Graph
 }
-type RegionBody = (operands: readonly Value[], b: Builder) => readonly Value[]
 
 /**
  * Gradients of a scalar by values, in the order of `wanted`; zeros where it does not depend on one.
@@ -82,7 +79,7 @@ const backward = (
   const valueAt = (ref: Ref): Value => makeValue(b, ref, nodes.get(ref.id)?.types[ref.port] as Type) // operands come from the same graph
   const given = outGrads.map((g) => (g === null ? null : makeValue(b, g, g)))
   if (node.op === 'composite') {
-    for (const { input, gradient } of throughBody(target, node, node.inputs.map(valueAt), given, reaches, b))
+    for (const { input, gradient } of throughBody(node, node.inputs.map(valueAt), given, reaches, b))
       gradients.add(input, gradient)
     return
   }
@@ -124,7 +121,6 @@ export const gradientName = (name: string): string => `grad(${name})`
  * goes back through it. So what its author said of it holds for its gradients, and nothing in between is kept until then.
  */
 const throughBody = (
-  target: GradientTarget,
   node: Node<'composite'>,
   operands: readonly Value[],
   outGrads: readonly (Value | null)[],
@@ -135,16 +131,14 @@ const throughBody = (
   const wanted = operands.flatMap((x, i) => (isFloat(x.dtype) && reaches.has(x.id) ? [i] : []))
   const given = outGrads.flatMap((gradient, port) => (gradient === null ? [] : [{ gradient, port }]))
   const inputs = [...operands, ...given.map(({ gradient }) => gradient)]
-  const types = inputs.map(({ dtype, shape }): Type => ({ dtype, shape }))
-  const backwards = target.region(body.name, types, (values, inner) => {
+  const made = emitRegion(b, 'composite', inputs, { name: gradientName(name), amp, tolerance }, (values, inner) => {
     const results = inner.inline(body, values.slice(0, operands.length))
     return pulledBack(
-      { nodes: inner.nodes, emitterFor: () => inner, region: (...of) => inner.region(...of) },
-      given.map(({ port }, i) => ({ ref: results[port] as Value, gradient: values[operands.length + i] as Value })), // in the order of `types`
+      { nodes: inner.nodes, emitterFor: () => inner },
+      given.map(({ port }, i) => ({ ref: results[port] as Value, gradient: values[operands.length + i] as Value })), // in the order of `inputs`
       wanted.map((i) => values[i] as Value),
     )
   })
-  const made = b.emit('composite', inputs, { name: gradientName(name), body: backwards, amp, tolerance })
   return wanted.map((i, at) => ({ input: operands[i] as Value, gradient: made[at] as Value })) // a result for each wanted operand
 }
 

@@ -2,8 +2,8 @@
 import { opDef } from '../../ir/ops/index.ts'
 import type { AmpClass } from '../../ir/op-def.ts'
 import type { TargetInfo } from '../../ir/target.ts'
-import { isFloat, type Graph, type Node } from '../../ir/types.ts'
-import { typeOf } from '../../ir/graph.ts'
+import { isFloat, type Graph, type Node, type Ref } from '../../ir/types.ts'
+import { nodeAt, typeOf } from '../../ir/graph.ts'
 import type { DecomposeOptions } from '../decompose.ts'
 import type { AmpSettings } from './options.ts'
 import { layerPath } from './settled.ts'
@@ -20,9 +20,13 @@ export interface NodePorts {
 /** The port classes of a node, those of floats only. */
 export const portsOf = (graph: Graph, node: Node, settings: AmpSettings, target: TargetInfo): readonly NodePorts[] =>
   opDef(node.op).amp.flatMap((declared): readonly NodePorts[] => {
+    const ampClass = classOf(node, declared.class, settings, target)
+    // A wide composite computes in float32: its author's literals reach it as they were written.
+    const isWritten = (ref: Ref): boolean =>
+      node.op === 'composite' && ampClass === 'wide' && nodeAt(graph, ref.id).op === 'constant'
     const inputs = (declared.inputs === 'all' ? node.inputs.map((_, i) => i) : declared.inputs).filter((i) => {
       const ref = node.inputs[i]
-      return ref !== undefined && isFloat(typeOf(graph, ref).dtype)
+      return ref !== undefined && isFloat(typeOf(graph, ref).dtype) && !isWritten(ref)
     })
     const outputs = (declared.outputs === 'all' ? node.types.map((_, i) => i) : declared.outputs).filter((i) => {
       const type = node.types[i]
@@ -30,7 +34,7 @@ export const portsOf = (graph: Graph, node: Node, settings: AmpSettings, target:
     })
     if (inputs.length + outputs.length === 0) return []
     const canWiden = declared.wideOutputs !== undefined
-    return [{ class: classOf(node, declared.class, settings, target), inputs, outputs, canWiden }]
+    return [{ class: ampClass, inputs, outputs, canWiden }]
   })
 
 const classOf = (node: Node, declared: AmpClass, settings: AmpSettings, target: TargetInfo): AmpClass => {

@@ -2,10 +2,10 @@
  * A user's composite with half operands and results: its body, retyped. A wide one widens its operands, computes as it was written and
  * narrows its results. Of any other the body is a graph with casts at its ends, and mixed precision itself decides how far they move in.
  */
-import { region } from '../../ir/build.ts'
+import { normalForm } from '../../ir/body.ts'
 import type { Edit } from '../../ir/edit.ts'
 import { typeOf } from '../../ir/graph.ts'
-import { sideTables } from '../../ir/side-tables.ts'
+import { regionGraph } from '../../ir/region.ts'
 import type { Graph, Node, Type } from '../../ir/types.ts'
 import type { Value } from '../../ir/value.ts'
 import type { DecidedPorts } from './problem.ts'
@@ -23,7 +23,6 @@ export const halfBody = (
   halved: (body: Graph) => Graph,
 ): Graph => {
   const { body } = node.attrs
-  const { constants } = sideTables(edit.base)
   const { dtype, strict } = settings
   const types = node.inputs.map((ref, i): Type => {
     const type = typeOf(edit.base, ref)
@@ -33,6 +32,6 @@ export const halfBody = (
     const inner = operands.map((x, i) => (ports.inputs.includes(i) ? b.cast(x, 'float32', !strict) : x))
     return b.inline(body, inner).map((y, i) => (ports.outputs.includes(i) ? b.cast(y, dtype, !strict) : y))
   }
-  const ended = region(body.name, types, castAtEnds, constants)
-  return ports.class === 'wide' ? ended : halved(ended)
+  const ended = regionGraph(node.attrs.name, types, castAtEnds)
+  return normalForm(ports.class === 'wide' ? ended : halved(ended))
 }

@@ -307,8 +307,8 @@ describe('what is written already', () => {
 describe("a user's composite", () => {
   const call = (ampClass: string) =>
     network(
-      `%s = composite(%y) {amp="${ampClass}", body=graph swish {
-        %0 = input() {name="0"} : float32[1,4,4,2]  %1 = sigmoid(%0) : float32[1,4,4,2]  %2 = mul(%0, %1) : float32[1,4,4,2]
+      `%s = composite(%y) {amp="${ampClass}", body=(%0: float32[1,4,4,2]) {
+        %1 = sigmoid(%0) : float32[1,4,4,2]  %2 = mul(%0, %1) : float32[1,4,4,2]
         return %2
       }, name="swish"} : float32[1,4,4,2]
       %z = conv2d(%s, %k) : float32[1,4,4,2]`,
@@ -325,7 +325,7 @@ describe("a user's composite", () => {
   test('wide: half at its ends, float32 inside', () =>
     golden(
       bodyOf(halved(call('wide')).graph),
-      `graph swish {
+      `graph body {
         %0 = input() {name="0"} : float16[1,4,4,2]
         %1 = cast(%0) {relaxed=true, to="float32"} : float32[1,4,4,2]
         %2 = sigmoid(%1) : float32[1,4,4,2]
@@ -334,6 +334,22 @@ describe("a user's composite", () => {
         return %4
       }`,
     ))
+  test('wide: its literals stay float32, which a pass has made operands of', () => {
+    const table = Array.from({ length: 32 }, (_, i) => 1 + i * 2 ** -20) // not exact in half
+    const image = 'float32[1,4,4,2]'
+    const { graph } = halved(
+      network(
+        `%t = constant() {value=[${table.join(', ')}]} : ${image}
+        %s = composite(%y, %t) {amp="wide", name="scaled", body=(%0: ${image}, %1: ${image}) {
+          %2 = mul(%0, %1) : ${image}
+          return %2
+        }} : ${image}
+        %z = conv2d(%s, %k) : ${image}`,
+      ),
+    )
+    const [node] = nodesOfOp(graph, 'composite')
+    expect(node?.inputs.map((ref) => typeOf(graph, ref).dtype)).toEqual(['float16', 'float32'])
+  })
   test('denied by its name', () => {
     const { graph } = halved(call('infer'), { deny: ['swish'] })
     expect(nodesOfOp(graph, 'composite')[0]?.types[0]?.dtype).toBe('float32')

@@ -5,6 +5,7 @@
 import fc from 'fast-check'
 import { Builder } from '../../../src/ir/build.ts'
 import { print } from '../../../src/ir/print.ts'
+import { emitRegion } from '../../../src/ir/region.ts'
 import type { Graph, Type } from '../../../src/ir/types.ts'
 import type { Value } from '../../../src/ir/value.ts'
 
@@ -127,17 +128,11 @@ const makers: readonly Make[] = [
     }),
   (m, x, y, c) => {
     const amp = (['infer', 'wide', 'allow', 'deny', 'clear'] as const)[c % 5] ?? 'infer'
-    const body = m.b.region(
-      'scaled',
-      [
-        { dtype: x.dtype, shape },
-        { dtype: x.dtype, shape },
-      ],
-      ([u, v], b) => {
-        const [p, q] = [u as Value, v as Value] // as many as operands
-        return [b.add(b.exp(b.mul(p, 0.25)), b.conv2d(q, b.splat(0.5, { dtype: q.dtype, shape: [1, 1, 2, 2] })))]
-      },
-    )
-    return m.b.emit1('composite', [x, like(m, x, y)], { name: 'scaled', body, amp, tolerance: 'composite' })
+    const attrs = { name: 'scaled', amp, tolerance: 'composite' } as const
+    const [scaled] = emitRegion(m.b, 'composite', [x, like(m, x, y)], attrs, ([u, v], b) => {
+      const [p, q] = [u as Value, v as Value] // as many as operands
+      return [b.add(b.exp(b.mul(p, 0.25)), b.conv2d(q, b.splat(0.5, { dtype: q.dtype, shape: [1, 1, 2, 2] })))]
+    })
+    return scaled as Value
   },
 ]

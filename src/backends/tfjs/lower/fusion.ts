@@ -68,7 +68,7 @@ const lowerRegion = (body: Graph, operands: readonly View[], planner: Planner): 
   })
   const viewOf = (key: number): View => {
     const view = views.get(key)
-    if (view === undefined) throw planner.unsupported(`the region ${body.name} uses a value that it does not define`)
+    if (view === undefined) throw planner.unsupported('its body uses a value that it does not define')
     return view
   }
   for (const node of liveOrder(body)) {

@@ -1,14 +1,13 @@
 import { oneOf, region, text, withDefault } from '../../attrs.ts'
 import { ampAll, ampClasses, noCost, type OpDef } from '../../op-def.ts'
-import { regionTypes } from './shared.ts'
+import { regionConstraints, regionTypes } from './shared.ts'
 
 export const composite: OpDef<'composite'> = {
   name: 'composite',
   summary: "A user's own op: its body says what it computes, so that every backend can run it.",
   constraints: [
-    'C1: operands fit the inputs of the body',
-    'C2: the body has neither variables nor updates',
-    'C3: the body depends on its operands alone: no random numbers, no op that means something else in training',
+    ...regionConstraints,
+    'C5: the body depends on its operands alone: no random numbers, no op that means something else in training',
   ],
   level: 'composite',
   arity: 'variadic',
@@ -23,7 +22,7 @@ export const composite: OpDef<'composite'> = {
     const barred = body.nodes.find((n) => n?.op === 'randomUniform' || n?.op === 'dropout' || n?.op === 'batchNorm')
     return barred === undefined || barred === null
       ? regionTypes(body, inputs)
-      : `C3: the body contains ${barred.op}; apply it outside and pass its result in`
+      : `C5: the body contains ${barred.op}; apply it outside and pass its result in`
   },
   evalRef: ({ inputs, attrs: { body }, cx }) => cx.region(body, inputs).map((t) => t.data),
   vjp: 'by its body', // in passes/autodiff/reverse.ts
@@ -37,8 +36,7 @@ export const composite: OpDef<'composite'> = {
   example: [
     'graph example {',
     '  %0 = input() {name="x"} : float32[3]',
-    '  %1 = composite(%0) {body=graph double {',
-    '    %0 = input() {name="0"} : float32[3]',
+    '  %1 = composite(%0) {body=(%0: float32[3]) {',
     '    %1 = add(%0, %0) : float32[3]',
     '    return %1',
     '  }, name="double"} : float32[3]',

@@ -1,11 +1,11 @@
 import { region, text } from '../../attrs.ts'
 import { noCost, type OpDef } from '../../op-def.ts'
-import { regionTypes } from './shared.ts'
+import { regionConstraints, regionTypes } from './shared.ts'
 
 export const fusion: OpDef<'fusion'> = {
   name: 'fusion',
   summary: 'One kernel: computes its body without intermediates in memory. Inputs by position, no captures.',
-  constraints: ['C1: operands fit the inputs of the body', 'C2: the body has neither variables nor updates'],
+  constraints: regionConstraints,
   level: 'region',
   arity: 'variadic',
   attrs: { kind: text, body: region },
@@ -21,8 +21,7 @@ export const fusion: OpDef<'fusion'> = {
   example: [
     'graph example {',
     '  %0 = input() {name="x"} : float32[3]',
-    '  %1 = fusion(%0) {body=graph body {',
-    '    %0 = input() {name="0"} : float32[3]',
+    '  %1 = fusion(%0) {body=(%0: float32[3]) {',
     '    %1 = add(%0, %0) : float32[3]',
     '    %2 = relu(%1) : float32[3]',
     '    return %2',

@@ -1,0 +1,58 @@
+/**
+ * Bodies of regions. A body is a graph in normal form: nodes in canonical order, numbered from 0; inputs and outputs named by position;
+ * no paths, no dead nodes, no updates; large literals are operands. So equal bodies are equal data, with equal text and equal hash.
+ */
+import { liveOrder } from './graph.ts'
+import { freezeDeep } from './make-node.ts'
+import { bodyName, isLargeLiteral } from './ops/region/shared.ts'
+import type { ConstantValue } from './signatures.ts'
+import { nodeId, type Graph, type Node, type NodeId, type Ref, type Type } from './types.ts'
+
+/** A literal of a body that its region takes as an operand. */
+export interface LiftedLiteral {
+  readonly type: Type
+  readonly value: ConstantValue
+}
+
+export interface MadeBody {
+  readonly body: Graph
+  /** What the region takes after its own operands, in this order. */
+  readonly literals: readonly LiftedLiteral[]
+}
+
+/** The graph as a body. Its large literals become inputs after its own. */
+export const toBody = (graph: Graph): MadeBody => {
+  const lifted = liveOrder(graph).filter(isLargeLiteral)
+  return {
+    body: normalForm(
+      graph,
+      lifted.map(({ id }) => id),
+    ),
+    literals: lifted.map(({ types: [type], attrs: { value } }) => ({ type: type as Type, value })), // a constant has one type
+  }
+}
+
+/** The graph in normal form, the nodes `asInputs` as inputs after its own. Variables and updates stay, for the op to refuse. */
+export const normalForm = (graph: Graph, asInputs: readonly NodeId[] = []): Graph => {
+  const inputs = [...graph.inputs, ...asInputs]
+  const sources = new Set(inputs)
+  const order = [...inputs, ...liveOrder(graph).flatMap(({ id }) => (sources.has(id) ? [] : [id]))]
+  const numbers = new Map(order.map((id, at) => [id, nodeId(at)]))
+  const moved = ({ id, port }: Ref): Ref => ({ id: numbers.get(id) as NodeId, port }) // operands of live nodes are live
+  const nodes = order.map((id, at): Node => {
+    const node = graph.nodes[id] as Node // it is live
+    if (at < inputs.length)
+      return { id: nodeId(at), op: 'input', inputs: [], attrs: { name: String(at) }, types: node.types, path: '' }
+    return { ...node, id: nodeId(at), inputs: node.inputs.map(moved), path: '' } as Node // same op and attributes
+  })
+  return freezeDeep<Graph>({
+    name: bodyName,
+    nodes,
+    inputs: inputs.map((_, at) => nodeId(at)),
+    outputs: graph.outputs.map(({ value }, at) => ({ name: String(at), value: moved(value) })),
+    updates: graph.updates.map(({ variable, value }) => ({
+      variable: numbers.get(variable) as NodeId,
+      value: moved(value),
+    })),
+  })
+}

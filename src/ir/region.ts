@@ -1,0 +1,54 @@
+/** Making regions: nodes whose meaning is a graph of their own. */
+import { toBody } from './body.ts'
+import { Builder } from './build.ts'
+import type { OpEmitter } from './emitter.ts'
+import { sideTables } from './side-tables.ts'
+import type { OpAttrs, RegionOps } from './signatures.ts'
+import type { Graph, Type } from './types.ts'
+import type { Value } from './value.ts'
+
+/** What a body computes: values of its own graph from values for its operands. It uses no value from outside. */
+export type BodyFunction = (operands: readonly Value[], b: Builder) => readonly Value[]
+
+/** Attributes of a region without its body. */
+type OwnAttrs<K extends keyof RegionOps> = Omit<OpAttrs<K>, 'body'>
+
+/**
+ * Adds a region on `operands`. Large literals of the body become operands after these, so that bodies are equal where the programs are.
+ *
+ * @throws EffuseError EF101 (C2: the body has variables), EF110 (it uses a value from outside).
+ * @example
+ * const graph = parse('graph g { %x = input() {name="x"} : float32[3] %y = neg(%x) : float32[3] return y = %y }')
+ * const [, node] = liveOrder(graph)
+ * const edit = new Edit(graph, 'fuse')
+ * const b = edit.emitter(node!)
+ * const operands = node!.inputs.map((ref) => edit.value(ref, b))
+ * const [fused] = emitRegion(b, 'fusion', operands, { kind: 'loop' }, ([x], inner) => [inner.neg(x!)])
+ * edit.replaceUses({ id: node!.id, port: 0 }, fused!)
+ * edit.commit() // %1 = fusion(%0) {body=(%0: float32[3]) { … }, kind="loop"}
+ */
+export const emitRegion = <K extends keyof RegionOps>(
+  b: OpEmitter,
+  op: K,
+  operands: readonly Value[],
+  attrs: OwnAttrs<K>,
+  body: BodyFunction,
+): readonly Value[] => {
+  const { name, kind } = attrs as { readonly name?: string; readonly kind?: string } // a composite has the one, a fusion the other
+  const graph = regionGraph(name ?? kind ?? op, operands, body)
+  const made = toBody(graph)
+  const { constants } = sideTables(graph)
+  const literals = made.literals.map(({ type, value }) =>
+    typeof value === 'object' && 'sha256' in value
+      ? b.literal(type, constants.get(value.sha256).data)
+      : b.emit1('constant', [], { value }, [type]),
+  )
+  return b.emit(op, [...operands, ...literals], { ...attrs, body: made.body } as OpAttrs<K>) // its own and the body are all that it has
+}
+
+/** The graph that a function of operands spells, not yet in normal form. `name` stands in messages. */
+export const regionGraph = (name: string, operands: readonly Type[], body: BodyFunction): Graph => {
+  const b = new Builder(name)
+  const inputs = operands.map((type, i) => b.input(String(i), type))
+  return b.finish(Object.fromEntries(body(inputs, b).map((value, i) => [String(i), value])))
+}
