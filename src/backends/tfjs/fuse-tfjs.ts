@@ -1,15 +1,20 @@
 /**
  * Convolutions and matrix products with the bias and the activation after them, as one kernel of tfjs.
  * Only where nothing else uses what lies between, and only in float32.
+ *
+ * relu and relu6 only in float32 inference: there they are XNNPACK's clamp, which loses NaN. A training step looks for NaN in its gradients, and
+ * mixed precision overflows, so there the activation stays a kernel of its own.
  */
 import { Edit } from '../../ir/edit.ts'
 import type { OpEmitter } from '../../ir/emitter.ts'
-import { findNode, liveOrder, refKey, rootKeys, typeOf, usesOf } from '../../ir/graph.ts'
+import { findNode, liveOrder, nodesOf, refKey, rootKeys, typeOf, usesOf } from '../../ir/graph.ts'
 import { emitRegion } from '../../ir/region.ts'
 import type { Graph, Node, Ref } from '../../ir/types.ts'
+import type { OpName } from '../../ir/signatures.ts'
 import type { Value } from '../../ir/value.ts'
 import { definePass } from '../../passes/pass.ts'
 import { fusedKinds, isFusedActivation, type Contraction, type FusedActivation } from './fused-kinds.ts'
+import { isHalf } from './planner.ts'
 
 export const fuseTfjs = definePass({
   name: 'fuse-tfjs',
@@ -18,9 +23,10 @@ export const fuseTfjs = definePass({
   preserves: 'rounding',
   run: (graph, cx) => {
     const edit = new Edit(graph, 'fuse-tfjs')
+    const activations = isInference(graph) ? isFusedActivation : isExactActivation
     for (const node of liveOrder(graph)) {
       if (!isContraction(node)) continue
-      const chain = chainOf(graph, node)
+      const chain = chainOf(graph, node, activations)
       if (chain === null) continue
       fuse(edit, chain)
       cx.report(fusedKinds[node.op])
@@ -51,16 +57,27 @@ const onlyUser = (graph: Graph, node: Node): Node | null => {
   return uses?.length === 1 && !rootKeys(graph).has(key) ? (uses[0]?.node ?? null) : null
 }
 
-const chainOf = (graph: Graph, contraction: Contraction): Chain | null => {
+/** Float32 without updates and without gradients of kernels. */
+const isInference = (graph: Graph): boolean =>
+  graph.updates.length === 0 &&
+  nodesOf(graph).every(({ op, types }) => !gradientOps.has(op) && !types.some(({ dtype }) => isHalf(dtype)))
+
+const gradientOps: ReadonlySet<OpName> = new Set(['conv2dFilterGradient', 'depthwiseConv2dFilterGradient'])
+
+/** What tfjs computes after the contraction, where NaN is still there. */
+const isExactActivation = (node: Node): node is Node<FusedActivation> =>
+  isFusedActivation(node) && node.op !== 'relu' && node.op !== 'relu6'
+
+const chainOf = (graph: Graph, contraction: Contraction, isActivation: typeof isFusedActivation): Chain | null => {
   const next = onlyUser(graph, contraction)
   if (next === null) return null
-  if (isFusedActivation(next)) return { contraction, add: null, bias: null, activation: next }
+  if (isActivation(next)) return { contraction, add: null, bias: null, activation: next }
   if (next.op !== 'add') return null
   const other = next.inputs.find((ref) => ref.id !== contraction.id)
   const bias = other === undefined ? null : biasOf(graph, other)
   if (bias === null) return null
   const last = onlyUser(graph, next)
-  return { contraction, add: next, bias, activation: last !== null && isFusedActivation(last) ? last : null }
+  return { contraction, add: next, bias, activation: last !== null && isActivation(last) ? last : null }
 }
 
 /** The vector behind `broadcast(v) {axes = [last]}`, or null. */

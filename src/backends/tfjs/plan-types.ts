@@ -39,3 +39,6 @@ export interface ConstantSlot {
 
 /** JavaScript over memory; arrays in the order of operands and results. */
 export type HostLoop = (inputs: readonly HostArray[], outputs: readonly HostArray[], cx: RunContext) => void
+
+/** JavaScript that writes into a buffer again, with other operands to look at. */
+export type ReviseLoop = (fresh: HostArray, inputs: readonly HostArray[]) => void

@@ -9,7 +9,7 @@ import { copyStrided } from '../common/strided-copy.ts'
 import { stridesOf } from '../../ir/ops/shape.ts'
 import { tfjsDtype, type Device, type HostMemory } from './device.ts'
 import { roundHalf } from './half.ts'
-import type { ConstantSlot, HostLoop, NamedSlot, Operand, Step } from './plan-types.ts'
+import type { ConstantSlot, HostLoop, NamedSlot, Operand, ReviseLoop, Step } from './plan-types.ts'
 import type { DataId, TensorInfo } from './tfjs-types.ts'
 import { denseView, type Slot, type View } from './view.ts'
 
@@ -55,7 +55,9 @@ export class Planner {
     // Views of older buffers (reshapes, the chosen branch of a select) are rounded already; moved elements round to themselves.
     for (const view of views)
       if (view.slot >= firstNew && isHalf(view.type.dtype) && this.ownSlots.has(view.slot) && node.op !== 'input')
-        this.#roundInPlace(view)
+        this.revise('round', { slot: view.slot, shape: view.shape, dtype: view.type.dtype }, [], (data) =>
+          this.rounded(view.type.dtype, data),
+        )
     return views
   }
 
@@ -214,13 +216,20 @@ export class Planner {
     )
   }
 
-  /** Rounds a fresh buffer to a half type. Writing in place is right here only: nothing has seen the buffer yet. */
-  #roundInPlace(view: View): void {
+  /**
+   * Lets a loop write into a buffer again that a step has just filled. Right only while nothing has seen the buffer: what XNNPACK packed of it
+   * would stay as it was.
+   */
+  revise(kernel: string, fresh: Operand, inputs: readonly Operand[], loop: ReviseLoop): void {
     const memory = this.hostMemory()
-    const { dtype } = view.type
-    const size = elements(view.shape)
-    this.#push('round', [view.slot], [], (buffers) => {
-      this.rounded(dtype, memory.view(buffers[view.slot] as DataId, dtype, size))
+    const operands = [fresh, ...inputs]
+    const sizes = operands.map(({ shape }) => elements(shape))
+    const reads = operands.map(({ slot }) => slot)
+    this.#push(kernel, reads, [], (buffers) => {
+      const [target, ...arrays] = operands.map(({ slot, dtype }, i) =>
+        memory.view(buffers[slot] as DataId, dtype, sizes[i] as number),
+      )
+      loop(target as HostArray, arrays)
     })
   }
 

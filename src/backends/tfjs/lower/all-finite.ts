@@ -8,10 +8,14 @@ import type { Operand } from '../plan-types.ts'
 import type { Planner } from '../planner.ts'
 import { planMeans } from './sums.ts'
 
-type Test = (arrays: readonly HostArray[]) => boolean
+/** Is all of an operand finite? What a host loop has to read for it, in this order, and the test of these arrays. */
+export interface FiniteTest {
+  readonly reads: readonly Operand[]
+  readonly test: (arrays: readonly HostArray[]) => boolean
+}
 
 export const allFinite = (operands: readonly Operand[], type: Type, planner: Planner): number => {
-  const planned = operands.map((x) => planTest(x, planner))
+  const planned = operands.map((x) => planFiniteTest(x, planner))
   return planner.host1(
     'allFinite',
     planned.flatMap(({ reads }) => reads),
@@ -28,7 +32,7 @@ export const allFinite = (operands: readonly Operand[], type: Type, planner: Pla
   )
 }
 
-const planTest = (x: Operand, planner: Planner): { readonly reads: readonly Operand[]; readonly test: Test } => {
+export const planFiniteTest = (x: Operand, planner: Planner): FiniteTest => {
   const size = elements(x.shape)
   const planned = planMeans(x, { outer: 1, reduced: size, inner: 1 }, planner)
   if (planned === null) return { reads: [x], test: ([data]) => areFinite(data) }

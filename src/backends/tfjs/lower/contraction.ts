@@ -1,7 +1,5 @@
 /** Products and convolutions. Gradients, which tfjs has in part and slowly, are convolutions and products themselves: convolution-gradients.ts. */
 import type { ContractionOps, ConvAttrs } from '../../../ir/signatures.ts'
-import { sizeAt, windowAxes } from '../../../ir/ops/window.ts'
-import type { Type } from '../../../ir/types.ts'
 import type { LowerFunction, Lowering } from '../lowering.ts'
 import type { Planner } from '../planner.ts'
 import {
@@ -9,32 +7,10 @@ import {
   lowerConvInputGradient,
   lowerDepthwiseInputGradient,
 } from './convolution-gradients.ts'
+import { convolve, kernelConvAttrs } from './convolve.ts'
 import { lowerDepthwiseFilterGradient } from './depthwise-filter-gradient.ts'
 import { asBatch, product } from './product.ts'
 import { lowerByReference, made } from './shared.ts'
-
-/**
- * Attributes as Conv2D and DepthwiseConv2dNative take them. Padding in numbers: XNNPACK, which tfjs-wasm calls, computes 'same'
- * wrongly where one side of the window is 1 and the stride along it is not.
- */
-export const kernelConvAttrs = (
-  x: Type,
-  kernel: Type,
-  attrs: Pick<ConvAttrs, 'strides' | 'padding' | 'dilations'>,
-): object => {
-  const [h, w] = windowAxes(
-    [sizeAt(x.shape, 1), sizeAt(x.shape, 2)],
-    [sizeAt(kernel.shape, 0), sizeAt(kernel.shape, 1)],
-    attrs,
-  )
-  const pad = [
-    [0, 0],
-    [h.before, h.after],
-    [w.before, w.after],
-    [0, 0],
-  ]
-  return { strides: attrs.strides, pad, dilations: attrs.dilations, dataFormat: 'NHWC' }
-}
 
 const lowerMatmul: LowerFunction<'matmul'> = ({
   attrs: { transposeA, transposeB },
@@ -47,11 +23,13 @@ const lowerMatmul: LowerFunction<'matmul'> = ({
 
 const lowerConv: LowerFunction<'conv2d'> = ({ attrs, inputs: [x, kernel], types: [type], planner }) => [
   made(
-    planner.kernel(
+    convolve(
       'Conv2D',
-      { x: planner.dense(x), filter: planner.dense(kernel) },
+      planner.dense(x),
+      planner.dense(kernel),
       kernelConvAttrs(x.type, kernel.type, attrs),
       type,
+      planner,
     ),
     type,
   ),
@@ -63,20 +41,13 @@ const lowerDepthwise: LowerFunction<'depthwiseConv2d'> = ({
   inputs: [x, kernel],
   types: [type],
   planner,
-}) =>
-  canRunDepthwise(attrs, planner)
-    ? [
-        made(
-          planner.kernel(
-            'DepthwiseConv2dNative',
-            { x: planner.dense(x), filter: planner.dense(kernel) },
-            kernelConvAttrs(x.type, kernel.type, attrs),
-            type,
-          ),
-          type,
-        ),
-      ]
-    : [lowerByReference(node, [x, kernel], planner)[0] ?? x]
+}) => {
+  if (!canRunDepthwise(attrs, planner)) return [lowerByReference(node, [x, kernel], planner)[0] ?? x]
+  const kernelAttrs = kernelConvAttrs(x.type, kernel.type, attrs)
+  return [
+    made(convolve('DepthwiseConv2dNative', planner.dense(x), planner.dense(kernel), kernelAttrs, type, planner), type),
+  ]
+}
 
 /** tfjs-cpu refuses strides and dilations together. */
 export const canRunDepthwise = (

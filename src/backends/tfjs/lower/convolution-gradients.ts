@@ -9,12 +9,13 @@
  *
  * The filter gradient of depthwise convolutions stands in depthwise-filter-gradient.ts.
  */
-import type { ConvAttrs, Pair } from '../../../ir/signatures.ts'
+import type { ConvAttrs } from '../../../ir/signatures.ts'
 import { windowAxes, type Axis } from '../../../ir/ops/window.ts'
 import type { Type } from '../../../ir/types.ts'
 import type { LowerFunction } from '../lowering.ts'
 import type { Operand } from '../plan-types.ts'
 import type { Planner } from '../planner.ts'
+import { convolve, kernelConvAttrs, type KernelConvAttrs } from './convolve.ts'
 import { concatenated, padded, reversed, transposed } from './movement.ts'
 import { patchesOf } from './patches.ts'
 import { product } from './product.ts'
@@ -45,7 +46,9 @@ const spreadGradient = (dy: Operand, [h, w]: readonly [Axis, Axis], planner: Pla
   return { ...dy, shape, slot: padded(dy, low, interior, 0, { dtype: dy.dtype, shape }, planner) }
 }
 
-const dilationsOf = ([h, w]: readonly [Axis, Axis]): Pair => [h.dilation, w.dilation]
+/** Stride 1, no padding, the dilation of the forward convolution. */
+const plainAttrs = (x: Operand, filter: Operand, [h, w]: readonly [Axis, Axis]): KernelConvAttrs =>
+  kernelConvAttrs(x, filter, { strides: [1, 1], padding: 'valid', dilations: [h.dilation, w.dilation] })
 const isPointwise = ([h, w]: readonly [Axis, Axis]): boolean =>
   [h, w].every((axis) => axis.window === 1 && axis.stride === 1 && axis.before === 0 && axis.after === 0)
 
@@ -75,13 +78,7 @@ export const lowerConvInputGradient: LowerFunction<'conv2dInputGradient'> = ({
   }
   const flipped = transposed(reversed(kernel, [0, 1], planner), [0, 1, 3, 2], planner)
   const spread = spreadGradient(dy, axes, planner)
-  const slot = planner.kernel(
-    'Conv2D',
-    { x: spread, filter: flipped },
-    { strides: [1, 1], pad: 'valid', dilations: dilationsOf(axes), dataFormat: 'NHWC' },
-    type,
-  )
-  return [made(slot, type)]
+  return [made(convolve('Conv2D', spread, flipped, plainAttrs(spread, flipped, axes), type, planner), type)]
 }
 
 export const lowerDepthwiseInputGradient: LowerFunction<'depthwiseConv2dInputGradient'> = ({
@@ -94,13 +91,8 @@ export const lowerDepthwiseInputGradient: LowerFunction<'depthwiseConv2dInputGra
   const axes = axesOf(quad(attrs.inputShape), quad(kernel.shape), attrs)
   const spread = spreadGradient(dy, axes, planner)
   const filter = reversed(kernel, [0, 1], planner)
-  const slot = planner.kernel(
-    'DepthwiseConv2dNative',
-    { x: spread, filter },
-    { strides: [1, 1], pad: 'valid', dilations: dilationsOf(axes) },
-    type,
-  )
-  return [made(slot, type)]
+  const plain = plainAttrs(spread, filter, axes)
+  return [made(convolve('DepthwiseConv2dNative', spread, filter, plain, type, planner), type)]
 }
 
 /** Elements of patches made at a time: 16 MiB. */

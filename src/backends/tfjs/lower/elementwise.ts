@@ -12,6 +12,7 @@ import type { LowerFunction, Lowering } from '../lowering.ts'
 import type { Operand } from '../plan-types.ts'
 import type { Planner } from '../planner.ts'
 import { collapsedShapes, jointShape, type View } from '../view.ts'
+import { clamped } from './clamps.ts'
 import { withLongRows } from './long-rows.ts'
 import { as, lowerByReference, stored } from './shared.ts'
 
@@ -45,10 +46,17 @@ const unaryView = (kernel: string, x: View, type: Type, planner: Planner): View 
 
 const sizeOfView = (view: View): number => view.shape.reduce((a, b) => a * b, 1)
 
-/** A loop of ours over one operand, where no kernel keeps the op's constraints. */
+/** A loop of ours over one operand, where no kernel keeps the op's constraints; the kernel where memory cannot be reached. */
 const unaryLoop =
-  (loop: (x: number) => number): Unary =>
-  ({ node, inputs: [x], types: [type], planner }) => {
+  (loop: (x: number) => number, kernel: string): Unary =>
+  (args) => {
+    const {
+      node,
+      inputs: [x],
+      types: [type],
+      planner,
+    } = args
+    if (planner.device.host === null) return unary(kernel)(args)
     if (x.type.dtype === 'int32') return byReference(node, [x], planner)
     const slot = planner.host1(node.op, [stored(x)], { dtype: type.dtype, shape: x.shape }, ([from], [to]) =>
       mapInto(from as HostArray, to as HostArray, loop),
@@ -110,15 +118,19 @@ const comparisons: { readonly [D in OpAttrs<'compare'>['direction']]: string } =
   ge: 'GreaterEqual',
 }
 
-/** A number that certainly is none of NaN: a literal of the program. */
-const isKnownNumber = (view: View): boolean => view.splat !== null && !Number.isNaN(view.splat)
+/** out = f(x, y), y again and again where `step` is 0. */
+type ZipLoop = (x: HostArray, y: HostArray, step: 0 | 1, out: HostArray) => void
 
-/**
- * tfjs-wasm's Maximum(a, b) is `a < b ? b : a`: NaN in b is lost. A literal goes second; two tensors go through a loop.
- * The same for Minimum. tfjs-cpu uses Math.max.
- */
+const maximumLoop: ZipLoop = (x, y, step, out) => {
+  for (let i = 0; i < out.length; i++) out[i] = Math.max(x[i] as number, y[i * step] as number)
+}
+const minimumLoop: ZipLoop = (x, y, step, out) => {
+  for (let i = 0; i < out.length; i++) out[i] = Math.min(x[i] as number, y[i * step] as number)
+}
+
+/** tfjs-wasm's Maximum(a, b) is `a < b ? b : a`, which loses NaN in b, and slower than a loop. The same for Minimum. tfjs-cpu uses Math.max. */
 const extremum =
-  (kernel: string, loop: (a: number, b: number) => number): Binary =>
+  (kernel: string, loop: ZipLoop): Binary =>
   (args) => {
     const {
       node,
@@ -127,31 +139,28 @@ const extremum =
       planner,
     } = args
     if (planner.device.kind !== 'wasm' || a.type.dtype === 'int32') return binary(kernel)(args)
-    if (isKnownNumber(b)) return [binaryView(kernel, a, b, type, planner)]
-    if (isKnownNumber(a)) return [binaryView(kernel, b, a, type, planner)]
     const shape = jointShape([a, b])
-    const operands = [stored(planner.expanded(a, shape)), stored(planner.expanded(b, shape))]
-    const slot = planner.host1(node.op, operands, { dtype: type.dtype, shape }, ([x, y], [out]) =>
-      zipInto(x as HostArray, y as HostArray, out as HostArray, loop),
+    const [x, y] = sizeOfView(a) === 1 ? [b, a] : [a, b] // the order does not matter
+    const step = sizeOfView(y) === 1 ? 0 : 1
+    const operands = [stored(planner.expanded(x, shape)), stored(step === 0 ? y : planner.expanded(y, shape))]
+    const slot = planner.host1(node.op, operands, { dtype: type.dtype, shape }, ([left, right], [out]) =>
+      loop(left as HostArray, right as HostArray, step, out as HostArray),
     )
     return [{ slot, shape, type, splat: null }]
   }
 
-const zipInto = (x: HostArray, y: HostArray, out: HostArray, f: (x: number, y: number) => number): void => {
-  for (let i = 0; i < out.length; i++) out[i] = f(x[i] as number, y[i] as number)
-}
-
-/** tfjs-wasm's Relu6 makes 0 of NaN; its Maximum and Minimum with a literal on the right do not. */
-const lowerRelu6: LowerFunction<'relu6'> = (args) => {
-  const {
-    inputs: [x],
-    types: [type],
-    planner,
-  } = args
-  if (planner.device.kind !== 'wasm') return unary('Relu6')(args)
-  const positive = binaryView('Maximum', x, planner.splat(type, 0), type, planner)
-  return [binaryView('Minimum', positive, planner.splat(type, 6), type, planner)]
-}
+const clamp =
+  (kernel: 'Relu' | 'Relu6'): Unary =>
+  (args) => {
+    const {
+      inputs: [x],
+      types: [type],
+      planner,
+    } = args
+    if (planner.device.kind !== 'wasm') return unary(kernel)(args)
+    const flat = as(stored(x), [sizeOfView(x)])
+    return [{ slot: clamped(kernel, flat, planner), shape: x.shape, type, splat: null }]
+  }
 
 const lowerSelect: LowerFunction<'select'> = ({ inputs: [condition, a, b], types: [type], planner }) => {
   if (condition.type.shape.length === 0 || condition.shape.every((size) => size === 1)) {
@@ -224,7 +233,7 @@ const lowerCompare: LowerFunction<'compare'> = ({
 export const elementwiseLowering: { readonly [K in keyof ElementwiseOps]: Lowering<K> } = {
   neg: unary('Neg'),
   abs: unary('Abs'),
-  sign: unaryLoop(Math.sign), // tfjs: sign(NaN) is 0
+  sign: unaryLoop(Math.sign, 'Sign'), // tfjs: sign(NaN) is 0
   floor: unary('Floor'),
   ceil: unary('Ceil'),
   round: unary('Round'),
@@ -235,14 +244,15 @@ export const elementwiseLowering: { readonly [K in keyof ElementwiseOps]: Loweri
   sqrt: unary('Sqrt'),
   rsqrt: unary('Rsqrt'),
   reciprocal: unary('Reciprocal'),
-  sin: unary('Sin'),
-  cos: unary('Cos'),
+  // tfjs-wasm's are wrong beyond 1e10, by all of their range beyond 1e17, and slower than a loop.
+  sin: unaryLoop(Math.sin, 'Sin'),
+  cos: unaryLoop(Math.cos, 'Cos'),
   tanh: unary('Tanh'),
   erf: unary('Erf'),
   sigmoid: unary('Sigmoid'),
   softplus: unary('Softplus'),
-  relu: unary('Relu'),
-  relu6: lowerRelu6,
+  relu: clamp('Relu'),
+  relu6: clamp('Relu6'),
   elu: unary('Elu'),
   selu: unary('Selu'),
   not: unary('LogicalNot'),
@@ -252,8 +262,8 @@ export const elementwiseLowering: { readonly [K in keyof ElementwiseOps]: Loweri
   mul: binary('Multiply'),
   div: binary('RealDiv'),
   pow: binary('Pow'),
-  maximum: extremum('Maximum', Math.max),
-  minimum: extremum('Minimum', Math.min),
+  maximum: extremum('Maximum', maximumLoop),
+  minimum: extremum('Minimum', minimumLoop),
   remainder: 'host', // tfjs's Mod has the divisor's sign
   and: binary('LogicalAnd'),
   or: binary('LogicalOr'),

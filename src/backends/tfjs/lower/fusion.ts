@@ -6,7 +6,7 @@ import type { LowerFunction } from '../lowering.ts'
 import type { Operand } from '../plan-types.ts'
 import type { Planner } from '../planner.ts'
 import type { View } from '../view.ts'
-import { kernelConvAttrs } from './contraction.ts'
+import { isScaling, kernelConvAttrs } from './convolve.ts'
 import { transposed } from './movement.ts'
 import { asBatch } from './product.ts'
 import { as, made } from './shared.ts'
@@ -14,10 +14,22 @@ import { as, made } from './shared.ts'
 export const lowerFusion: LowerFunction<'fusion'> = ({ attrs: { kind, body }, inputs, types, planner }) => {
   const fused = kind.startsWith('tfjs.') ? readFusedBody(body) : null
   const [type] = types
-  return fused === null || type === undefined
+  return fused === null || type === undefined || isScaled(fused, inputs, planner)
     ? lowerRegion(body, inputs, planner)
     : [lowerFused(fused, inputs, type, planner)]
 }
+
+/** What XNNPACK's own kernel does not compute well (convolve.ts) goes node by node. */
+const isScaled = ({ contraction }: FusedBody, [x, kernel]: readonly View[], { device }: Planner): boolean =>
+  device.kind === 'wasm' &&
+  contraction.op !== 'matmul' &&
+  x !== undefined &&
+  kernel !== undefined &&
+  isScaling(
+    contraction.op === 'conv2d' ? 'Conv2D' : 'DepthwiseConv2dNative',
+    kernel.type,
+    kernelConvAttrs(x.type, kernel.type, contraction.attrs),
+  )
 
 const lowerFused = (
   { contraction, hasBias, activation }: FusedBody,

@@ -1,0 +1,70 @@
+/** tfjs's convolution kernels, for convolutions and for the gradients that are some. */
+import type { ConvAttrs } from '../../../ir/signatures.ts'
+import { sizeAt, windowAxes } from '../../../ir/ops/window.ts'
+import { elements, type Type } from '../../../ir/types.ts'
+import type { Operand } from '../plan-types.ts'
+import type { Planner } from '../planner.ts'
+import { withLongRows } from './long-rows.ts'
+import { as } from './shared.ts'
+
+type Shaped = Pick<Type, 'shape'>
+
+export interface KernelConvAttrs {
+  readonly strides: readonly [number, number]
+  readonly pad: readonly (readonly [number, number])[]
+  readonly dilations: readonly [number, number]
+  readonly dataFormat: 'NHWC'
+}
+
+const noPad = [0, 0] as const
+
+/**
+ * Attributes as Conv2D and DepthwiseConv2dNative take them. Padding in numbers: XNNPACK, which tfjs-wasm calls, computes 'same'
+ * wrongly where one side of the window is 1 and the stride along it is not.
+ */
+export const kernelConvAttrs = (
+  x: Shaped,
+  kernel: Shaped,
+  attrs: Pick<ConvAttrs, 'strides' | 'padding' | 'dilations'>,
+): KernelConvAttrs => {
+  const [h, w] = windowAxes(
+    [sizeAt(x.shape, 1), sizeAt(x.shape, 2)],
+    [sizeAt(kernel.shape, 0), sizeAt(kernel.shape, 1)],
+    attrs,
+  )
+  const pad = [noPad, [h.before, h.after], [w.before, w.after], noPad] as const
+  return { strides: attrs.strides, pad, dilations: attrs.dilations, dataFormat: 'NHWC' }
+}
+
+export type ConvKernel = 'Conv2D' | 'DepthwiseConv2dNative'
+
+/** The convolution of x [N,H,W,C] with a filter [KH,KW,C,F], or [KH,KW,C,1] channel by channel. */
+export const convolve = (
+  kernel: ConvKernel,
+  x: Operand,
+  filter: Operand,
+  attrs: KernelConvAttrs,
+  type: Type,
+  planner: Planner,
+): number =>
+  planner.device.kind === 'wasm' && isScaling(kernel, filter, attrs)
+    ? scaled(x, filter, type, planner)
+    : planner.kernel(kernel, { x, filter }, attrs, type)
+
+/** Each channel times a number of its own: for this XNNPACK has a kernel of its own, which makes -infinity of NaN. */
+export const isScaling = (kernel: ConvKernel, filter: Shaped, { strides, pad }: KernelConvAttrs): boolean => {
+  const [height, width, channels, filters] = filter.shape
+  return (
+    height === 1 &&
+    width === 1 &&
+    strides.every((stride) => stride === 1) &&
+    pad.flat().every((size) => size === 0) &&
+    (kernel === 'DepthwiseConv2dNative' || (channels === 1 && filters === 1))
+  )
+}
+
+const scaled = (x: Operand, filter: Operand, type: Type, planner: Planner): number => {
+  const channels = elements(filter.shape)
+  const [a, b] = withLongRows([as(x, [elements(x.shape) / channels, channels]), as(filter, [channels])], planner)
+  return planner.kernel('Multiply', { a, b }, {}, type)
+}
