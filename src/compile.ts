@@ -26,6 +26,7 @@ import { derivedPrefix } from './passes/hoist-prepare.ts'
 import type { AmpSettings } from './passes/mixed-precision/options.ts'
 import { graphsOf, type Program, programOf } from './passes/program.ts'
 import { accumulatedSteps } from './passes/train/accumulate.ts'
+import { checkedPipeline } from './passes/pipeline.ts'
 import { inferencePipeline, trainingPipeline } from './passes/pipelines.ts'
 import { stepOptionsOf, trainedModelOf } from './passes/train/step.ts'
 import { type PassRecord, runPipeline } from './passes/runner.ts'
@@ -125,7 +126,10 @@ const planFor = (model: Model, options: CompileOptions, engine: Engine, amp: Amp
   const standard =
     training === null ? inferencePipeline(engine, switches) : trainingPipeline(engine, switches, training)
   const { verify, debug } = debugOptions()
-  const pipeline = options.passes?.(standard) ?? standard
+  const pipeline =
+    options.passes === undefined
+      ? standard
+      : checkedPipeline(options.passes(standard), 'the option "passes" of compile()')
   const { program, records } = runPipeline(pipeline, programOf(declared, model.name), {
     target: engine.target,
     verify: options.verify ?? verify,

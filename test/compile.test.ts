@@ -177,7 +177,7 @@ describe('options', () => {
   })
   test('xla false: as written, nothing prepared', async () => {
     using net = await compile(affine, { backend, xla: false })
-    expect(net.passes.map((p) => p.name)).toEqual(['to-inference', 'dce'])
+    expect(net.passes.map((p) => p.name)).toEqual(['to-inference', 'dce', 'fuse'])
     expect(await (await net.run({ x: [[0, 0]] })).y.data()).toEqual(new Float32Array(2))
   })
   test('explain follows a layer through the passes', async () => {

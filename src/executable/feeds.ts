@@ -2,7 +2,7 @@
 import type { Backend, FeedTensor, HostArray } from '../backends/backend.ts'
 import { hostArray, hostArrayOf } from '../backends/backend.ts'
 import { wasDropped } from '../backends/common/held-tensors.ts'
-import { EffuseError } from '../ir/diagnostics.ts'
+import { EffuseError, showGiven } from '../ir/diagnostics.ts'
 import { nearest } from '../ir/parse.ts'
 import { elements, sameShape, showType, type DType, type Type } from '../ir/types.ts'
 import type { Signature } from '../ir/value.ts'
@@ -145,7 +145,7 @@ const fromNested = (name: string, type: Type, given: unknown): HostArray => {
         type.dtype === 'bool'
           ? typeof value === 'boolean' || value === 0 || value === 1
           : typeof value === 'number' && (type.dtype !== 'int32' || value === (value | 0))
-      if (!ok) throw wrong(name, type, `${JSON.stringify(value) ?? String(value)} as an element`)
+      if (!ok) throw wrong(name, type, `${showGiven(value)}${typeof value === 'bigint' ? 'n' : ''} as an element`)
       data[at++] = Number(value)
       return
     }
@@ -170,6 +170,7 @@ const isTensorLike = (given: unknown): given is TensorLike =>
   given !== null &&
   'dataId' in given &&
   'shape' in given &&
+  Array.isArray(given.shape) &&
   'dtype' in given &&
   'data' in given &&
   typeof given.data === 'function'

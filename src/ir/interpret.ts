@@ -3,7 +3,7 @@
  * 'float64' computes in float64 throughout and ignores float dtypes; 'declared' rounds each node's result once, exactly, to its dtype.
  */
 import { EffuseError } from './diagnostics.ts'
-import { liveOrder, refKey, rootKeys, usesOf } from './graph.ts'
+import { findNode, liveOrder, refKey, rootKeys, usesOf } from './graph.ts'
 import type { EvalContext, RefTensor } from './op-def.ts'
 import { opDef } from './ops/index.ts'
 import { randomUniform } from './philox.ts'
@@ -39,13 +39,13 @@ export interface Interpretation {
 
 /**
  * Runs a graph on the reference semantics of its ops.
- * @throws EffuseError EF401 (input missing), EF402 (wrong number of values), EF407, EF408 (variables).
+ * @throws EffuseError EF401 (input missing), EF402 (wrong number of values), EF407, EF408 (variables), EF409 (a value of more than 2^28 elements).
  */
 export const interpret = (graph: Graph, options: InterpretOptions = {}): Interpretation => {
   const mode = options.mode ?? 'declared'
   const values = run(graph, mode, options, (node) => {
     if (node.op === 'input')
-      return fed(node, `input "${node.attrs.name}"`, options.inputs?.[node.attrs.name], 'EF401', 'EF402')
+      return fed(node, `input "${node.attrs.name}"`, own(options.inputs, node.attrs.name), 'EF401', 'EF402')
     if (node.op === 'variable')
       return fed(node, `variable "${node.attrs.name}"`, options.variables?.get(node.attrs.name), 'EF407', 'EF408')
     return null
@@ -53,14 +53,32 @@ export const interpret = (graph: Graph, options: InterpretOptions = {}): Interpr
   const outputs = Object.fromEntries(graph.outputs.map((o) => [o.name, values(refKey(o.value))]))
   const updates = new Map(
     graph.updates.map((u) => {
-      const node = liveOrder(graph).find((n) => n.id === u.variable)
+      const node = findNode(graph, u.variable)
       return [node?.op === 'variable' ? node.attrs.name : '', values(refKey(u.value))] as const
     }),
   )
   return { outputs, updates }
 }
 
+/** An input may be called `constructor`, which every object has from its prototype. */
+const own = (inputs: InterpretOptions['inputs'], name: string): Numbers | undefined =>
+  inputs !== undefined && Object.hasOwn(inputs, name) ? inputs[name] : undefined
+
 type Sources = (node: Node) => Float64Array | null
+
+/** 2 GiB in one value; more elements than this are taken for a mistake, before memory runs out. */
+const elementsMax = 2 ** 28
+
+const checkSize = (node: Node): void => {
+  for (const type of node.types)
+    if (elements(type.shape) > elementsMax)
+      throw new EffuseError({
+        code: 'EF409',
+        path: node.path,
+        message: `${node.path === '' ? '' : `${node.path}: `}${node.op} gives ${showType(type)}, ${elements(type.shape)} elements; the reference interpreter holds at most ${elementsMax} in one value`,
+        hint: 'use smaller shapes',
+      })
+}
 
 const run = (
   graph: Graph,
@@ -102,6 +120,7 @@ const run = (
   for (const node of liveOrder(graph)) {
     // A variable that is only written needs no value.
     if (node.op === 'variable' && !isRead(node)) continue
+    checkSize(node)
     const source = sources(node)
     const results =
       source === null

@@ -9,8 +9,12 @@ import { sideTables } from './side-tables.ts'
 import type { RegionOps } from './signatures.ts'
 import { sameType, showType, type Graph, type Node, type NodeId, type Ref, type Type } from './types.ts'
 
-/** model: as declared; tensor: after toInference or toTraining, model-form ops are gone. */
-export type Stage = 'model' | 'tensor'
+/**
+ * How far a graph has come. model: as declared; tensor: after to-inference or to-training, model-form ops are gone; fused: after the
+ * pass fuse, nodes are kernels, and no fusion stands in another.
+ */
+export type Stage = 'model' | 'tensor' | 'fused'
+export const stages: readonly Stage[] = ['model', 'tensor', 'fused']
 
 /** All that is wrong with a graph; empty where it is well-formed. */
 export const verify = (graph: Graph, options: { readonly stage?: Stage | undefined } = {}): readonly Diagnostic[] => {
@@ -106,7 +110,10 @@ const checkNode = (
   found: Diagnostic[],
 ): void => {
   if (stage !== 'model' && opDef(node.op).level === 'model') {
-    report('EF109', node, `${node.op} is model form and must be gone by now`, 'run toInference or toTraining first')
+    report('EF109', node, `${node.op} is model form and must be gone by now`, 'run to-inference or to-training first')
+  }
+  if (stage === 'fused' && node.op === 'fusion' && node.attrs.body.nodes.some((inner) => inner?.op === 'fusion')) {
+    report('EF109', node, 'a fusion is one kernel and cannot hold another', 'inline the body of the inner one')
   }
   const types: Type[] = []
   for (const [i, input] of node.inputs.entries()) {
@@ -197,36 +204,19 @@ const findCycle = (graph: Graph): Node | null => {
       if (left === 0) ready.push(user)
     }
   }
-  if (done === waiting.size) return null
-  return walkToCycle(graph, [...waiting].find(([, left]) => left > 0)?.[0])
+  return done === waiting.size ? null : walkToCycle(graph, waiting)
 }
 
-/** From a node that cannot be ordered, backwards through such nodes until one repeats: that one is on the cycle. */
-const walkToCycle = (graph: Graph, start: NodeId | undefined): Node | null => {
+/** Backwards from a node that still waits, through such nodes, until one repeats: that one is on the cycle. */
+const walkToCycle = (graph: Graph, waiting: ReadonlyMap<NodeId, number>): Node | null => {
+  const isStuck = (id: NodeId): boolean => (waiting.get(id) ?? 0) > 0
   const seen = new Set<NodeId>()
-  const isOrdered = orderable(graph)
-  for (let at = start; at !== undefined; ) {
+  for (let at = [...waiting.keys()].find(isStuck); at !== undefined; ) {
     if (seen.has(at)) return findNode(graph, at)
     seen.add(at)
     at = findNode(graph, at)
-      ?.inputs.map((i) => i.id)
-      .find((id) => !isOrdered.has(id))
+      ?.inputs.map((input) => input.id)
+      .find(isStuck)
   }
   return null
-}
-
-const orderable = (graph: Graph): ReadonlySet<NodeId> => {
-  const ordered = new Set<NodeId>()
-  for (let before = -1; before !== ordered.size; ) {
-    before = ordered.size
-    for (const node of graph.nodes) {
-      if (
-        node !== null &&
-        !ordered.has(node.id) &&
-        node.inputs.every((i) => ordered.has(i.id) || findNode(graph, i.id) === null)
-      )
-        ordered.add(node.id)
-    }
-  }
-  return ordered
 }

@@ -1,6 +1,10 @@
 /** What a pass is: a value that turns a graph into a graph. Pure; plans edits against a frozen base and commits them at once. */
+import { isRecord } from '../ir/attrs.ts'
+import type { Check } from '../ir/check-record.ts'
+import { EffuseError, showGiven } from '../ir/diagnostics.ts'
 import type { TargetInfo } from '../ir/target.ts'
 import type { Graph } from '../ir/types.ts'
+import type { Stage } from '../ir/verify.ts'
 import type { Program } from './program.ts'
 
 /** Groups of passes, for `effuse opt --to=amp`. */
@@ -28,6 +32,8 @@ interface PassBase {
   readonly summary: string
   readonly phase: Phase
   readonly preserves: Preserves
+  /** The stage of the graphs that it leaves, for a pass that makes one out of another; from there on the verifier holds them to it. */
+  readonly stage?: Exclude<Stage, 'model'> | undefined
   /** As in the text form, `amp{dtype="float16"}`; absent: none. */
   readonly options?: { readonly [name: string]: unknown } | undefined
 }
@@ -44,7 +50,50 @@ export interface ProgramPass extends PassBase {
 
 export type Pass = GraphPass | ProgramPass
 
-/** Makes a pass; for users too: `compile(g, { passes: (p) => p.before('dce', mine) })`. */
-export const definePass = <P extends Pass>(pass: P): P => Object.freeze(pass)
+/**
+ * Makes a pass; for users too: `compile(g, { passes: (p) => p.before('dce', mine) })`.
+ * @throws EffuseError EF111 where a part of it is missing or is not what it must be
+ */
+export const definePass = <P extends Pass>(pass: P): P => {
+  checkPass(pass, 'definePass()')
+  return Object.freeze(pass)
+}
+
+/** @throws EffuseError EF111: `what` was given something that is no pass */
+export const checkPass = (given: unknown, what: string): void => {
+  if (!isRecord(given))
+    throw new EffuseError({
+      code: 'EF111',
+      message: `${what} takes a pass, as definePass() makes it, got ${showGiven(given)}`,
+    })
+  for (const [part, [expects, accepts]] of Object.entries(partsOfPass)) {
+    if (!accepts(given[part]))
+      throw new EffuseError({
+        code: 'EF111',
+        message: `${what}: the ${part} of ${showGiven(given['name'] ?? 'a pass')} must be ${expects}, got ${showGiven(given[part])}`,
+      })
+  }
+  if (typeof given['run'] !== 'function' && typeof given['runProgram'] !== 'function')
+    throw new EffuseError({
+      code: 'EF111',
+      message: `${what}: the pass ${showGiven(given['name'])} needs a function run, from graph to graph, or runProgram, from program to program`,
+    })
+}
+
+const preservesWords: readonly Preserves[] = ['bits', 'rounding', 'precision', 'mode']
+const oneOf = (words: readonly string[]): Check => [
+  `one of ${words.join(', ')}`,
+  (v) => words.some((word) => word === v),
+]
+const isFunctionOrNothing = (v: unknown): boolean => v === undefined || typeof v === 'function'
+const partsOfPass: { readonly [part: string]: Check } = {
+  name: ['a word in kebab-case', (v) => typeof v === 'string' && /^[A-Za-z][\w-]*$/.test(v)],
+  summary: ['a string', (v) => typeof v === 'string'],
+  phase: oneOf(phases),
+  preserves: oneOf(preservesWords),
+  stage: ['"tensor" or "fused" where it is there', (v) => v === undefined || v === 'tensor' || v === 'fused'],
+  run: ['a function', isFunctionOrNothing],
+  runProgram: ['a function', isFunctionOrNothing],
+}
 
 export const isProgramPass = (pass: Pass): pass is ProgramPass => 'runProgram' in pass

@@ -1,7 +1,8 @@
 /** Pipelines: lists of passes that one can read aloud, edit by name, and write as text. */
-import { EffuseError } from '../ir/diagnostics.ts'
+import { isRecord } from '../ir/attrs.ts'
+import { EffuseError, showGiven } from '../ir/diagnostics.ts'
 import { nearest } from '../ir/parse.ts'
-import type { Pass } from './pass.ts'
+import { checkPass, type Pass } from './pass.ts'
 
 export interface Pipeline {
   readonly passes: readonly Pass[]
@@ -15,8 +16,11 @@ export interface Pipeline {
   toString(): string
 }
 
-/** A pipeline of the passes, in order. */
+/** A pipeline of the passes, in order. @throws EffuseError EF111 where one is no pass */
 export const pipeline = (passes: readonly Pass[]): Pipeline => {
+  if (!Array.isArray(passes))
+    throw new EffuseError({ code: 'EF111', message: `pipeline() takes a list of passes, got ${showGiven(passes)}` })
+  for (const pass of passes) checkPass(pass, 'a pipeline')
   const edit = (name: string, change: (at: number) => readonly Pass[]): Pipeline => {
     const at = passes.findIndex((p) => p.name === name)
     if (at < 0) {
@@ -37,6 +41,17 @@ export const pipeline = (passes: readonly Pass[]): Pipeline => {
     without: (name: string) => edit(name, (at) => passes.toSpliced(at, 1)),
     append: (pass: Pass) => pipeline([...passes, pass]),
     toString: () => passes.map(passText).join(','),
+  })
+}
+
+/** What a user's function of pipelines gave. @throws EffuseError EF403 where it is no pipeline */
+export const checkedPipeline = (given: unknown, what: string): Pipeline => {
+  if (isRecord(given) && Array.isArray(given['passes']) && typeof given['append'] === 'function')
+    return given as unknown as Pipeline // pipeline() made it, and checked the passes
+  throw new EffuseError({
+    code: 'EF403',
+    message: `${what} must give a pipeline, got ${isRecord(given) && typeof given['then'] === 'function' ? 'a promise' : showGiven(given)}`,
+    hint: "(p) => p.before('fuse', mine)",
   })
 }
 

@@ -18,6 +18,7 @@ import { cse } from './cse.ts'
 import { dce } from './dce.ts'
 import { foldBatchNorm } from './fold-batch-norm.ts'
 import { foldConstants } from './fold-constants.ts'
+import { fuse } from './fuse.ts'
 import { hoistPrepare } from './hoist-prepare.ts'
 import { amp } from './mixed-precision/amp.ts'
 import { silentComposites } from './mixed-precision/classes.ts'
@@ -65,7 +66,8 @@ export const inferencePipeline = (
       : []),
     dce,
     ...(simplified ? [hoistPrepare] : []), // after all that makes work on variables alone
-    ...(fusion ? backend.fuse : []), //   last: needs final types and uses
+    fuse, //                              last: needs final types and uses
+    ...(fusion ? backend.fuse : []),
   ])
 
 /** A training step; what each pass leaves for the next stands in train/gradient-outputs.ts. */
@@ -106,6 +108,7 @@ export const trainingPipeline = (
     ...backend.legalize,
     ...(simplified ? [simplify, foldConstants, cse] : []),
     dce,
+    fuse,
     ...(fusion ? backend.fuse : []),
   ])
 }

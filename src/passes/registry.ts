@@ -9,6 +9,7 @@ import { dce } from './dce.ts'
 import { decompose, decomposeOps } from './decompose.ts'
 import { foldBatchNorm } from './fold-batch-norm.ts'
 import { foldConstants } from './fold-constants.ts'
+import { fuse } from './fuse.ts'
 import { hoistPrepare } from './hoist-prepare.ts'
 import { ampFactory } from './mixed-precision/factory.ts'
 import { isName, isNames, isNumber, optionOf, plain, type PassFactory, type PassOptions } from './pass-factory.ts'
@@ -28,6 +29,7 @@ export const passFactories: readonly PassFactory[] = [
   plain(dce),
   plain(foldBatchNorm),
   plain(hoistPrepare),
+  plain(fuse),
   ampFactory,
   {
     name: 'to-training',

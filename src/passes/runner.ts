@@ -2,18 +2,21 @@
  * Runs a pipeline. What every pass needs is done here, not in the passes: verify, time, tell change by identity, keep snapshots,
  * and write a reproducer when a pass fails.
  */
-import { EffuseError, type Diagnostic } from '../ir/diagnostics.ts'
+import { EffuseError } from '../ir/diagnostics.ts'
 import { nodesOf } from '../ir/graph.ts'
 import { print } from '../ir/print.ts'
 import { genericTarget, type TargetInfo } from '../ir/target.ts'
 import type { Graph } from '../ir/types.ts'
-import { describeDiagnostic, type Stage, verify } from '../ir/verify.ts'
+import { type Stage, stages, verify } from '../ir/verify.ts'
 import { meaningDifference } from './check-meaning.ts'
-import { isProgramPass, type Pass, type PassContext } from './pass.ts'
-import { passText, type Pipeline } from './pipeline.ts'
+import { graphFault, programFault } from './check-result.ts'
+import { passFailure, type Moment, type Reproducer } from './failure.ts'
+import { type GraphPass, isProgramPass, type PassContext, type ProgramPass } from './pass.ts'
+import type { Pipeline } from './pipeline.ts'
 import { findGraph, graphSteps, mainStep, mapGraphs, type Program, programError } from './program.ts'
-import { printProgram } from './program-text.ts'
 import { verifyProgram } from './verify-program.ts'
+
+export type { Reproducer } from './failure.ts'
 
 /** What one pass did to the graph of one step. */
 export interface PassRecord {
@@ -38,6 +41,8 @@ export interface RunnerOptions {
   readonly verify?: boolean | undefined
   /** Also run each pass's before and after on the reference interpreter; see check-meaning.ts. */
   readonly checkMeaning?: boolean | undefined
+  /** How far the program has come already (default model): for replays that begin in the middle. */
+  readonly stage?: Stage | undefined
   /** Debug level and printing, from the EFFUSE_ variables (docs/debugging.md). */
   readonly debug?: DebugOptions | undefined
   /** Keeps what is needed to replay a failure; gives the file's name for the message. */
@@ -55,12 +60,6 @@ export interface DebugOptions {
   readonly log: (line: string) => void
 }
 
-/** The program before the failing pass, in text, and the passes still to run. */
-export interface Reproducer {
-  readonly program: string
-  readonly passes: string
-}
-
 export interface PipelineResult {
   readonly program: Program
   readonly records: readonly PassRecord[]
@@ -72,35 +71,56 @@ export interface PipelineResult {
  */
 export const runPipeline = (pipeline: Pipeline, start: Program, options: RunnerOptions = {}): PipelineResult => {
   const records: PassRecord[] = []
+  const runs: PassRun[] = []
   let program = start
+  let stage = options.stage ?? 'model'
   for (const [at, pass] of pipeline.passes.entries()) {
-    const rest = pipeline.passes.slice(at)
-    const before = program
-    const { after, counts, ms } = timed(pass, before, start, rest, options)
-    program = after
-    if (options.verify === true || at === pipeline.passes.length - 1) checkProgram(pass, before, program, rest, options)
-    if (options.checkMeaning === true) {
-      const difference = meaningDifference(before, program, pass.preserves)
-      if (difference !== null) throw failure(pass, before, rest, options, null, new MeaningChanged(difference))
+    const moment: Moment = {
+      pass,
+      before: program,
+      stage,
+      rest: pipeline.passes.slice(at),
+      save: options.saveReproducer,
     }
-    for (const { name: plan, graph } of graphSteps(program)) {
-      const was = findGraph(before, plan) ?? findGraph(before, mainStep) ?? graph
-      const record = {
-        name: pass.name,
-        at,
-        plan,
-        before: was,
-        after: graph,
-        changed: graph !== was,
-        report: counts,
-        ms,
-      }
-      records.push(Object.freeze(record))
+    const { after, counts, ms } = timed(moment, start, runs, options)
+    program = after
+    stage = laterStage(stage, pass.stage)
+    const run: PassRun = { ...moment, after, stageAfter: stage }
+    runs.push(run)
+    if (options.verify === true) checkRun(run)
+    if (options.checkMeaning === true) {
+      const difference = meaningDifference(moment.before, program, pass.preserves)
+      if (difference !== null) throw passFailure(moment, { thrown: new MeaningChanged(difference) })
+    }
+    for (const record of recordsOf(run, at, counts, ms)) {
+      records.push(record)
       trace(record, at, options.debug)
     }
   }
+  checkEnd(runs)
   return { program, records }
 }
+
+/** A pass that has run. */
+interface PassRun extends Moment {
+  readonly after: Program
+  readonly stageAfter: Stage
+}
+
+const recordsOf = (
+  { pass, before, after }: PassRun,
+  at: number,
+  report: PassRecord['report'],
+  ms: number,
+): readonly PassRecord[] =>
+  graphSteps(after).map(({ name: plan, graph }) => {
+    const was = findGraph(before, plan) ?? findGraph(before, mainStep) ?? graph
+    return Object.freeze({ name: pass.name, at, plan, before: was, after: graph, changed: graph !== was, report, ms })
+  })
+
+/** A pass may move graphs to a later stage; none moves them back. */
+const laterStage = (now: Stage, next: Stage | undefined): Stage =>
+  stages[Math.max(stages.indexOf(now), stages.indexOf(next ?? now))] ?? now
 
 /** The graphs that the last pass left, by step: those that an earlier pass made others of are gone. */
 export const finalGraphs = (records: readonly PassRecord[]): ReadonlyMap<string, Graph> => {
@@ -114,87 +134,72 @@ class MeaningChanged extends Error {
 }
 
 const timed = (
-  pass: Pass,
-  program: Program,
+  moment: Moment,
   declared: Program,
-  rest: readonly Pass[],
+  earlier: readonly PassRun[],
   options: RunnerOptions,
 ): { readonly after: Program; readonly counts: { readonly [what: string]: number }; readonly ms: number } => {
+  const { pass, before } = moment
   const now = options.now ?? (() => performance.now())
-  const counts: { [what: string]: number } = {}
+  const counts = new Map<string, number>()
   const cx: PassContext = {
     target: options.target ?? genericTarget,
     declared,
     report: (what, count = 1) => {
-      if (count !== 0) counts[what] = (counts[what] ?? 0) + count
+      if (count !== 0) counts.set(what, (counts.get(what) ?? 0) + count)
     },
   }
   const begun = now()
   try {
     const after = isProgramPass(pass)
-      ? pass.runProgram(program, cx)
-      : mapGraphs(program, (graph) => pass.run(graph, cx))
-    return { after, counts, ms: now() - begun }
+      ? programBy(pass, before, cx)
+      : mapGraphs(before, (graph) => graphBy(pass, graph, cx))
+    return { after, counts: Object.fromEntries(counts), ms: now() - begun }
   } catch (error) {
-    throw failure(pass, program, rest, options, error instanceof EffuseError ? error : null, error)
+    // A pass may fail on what another one left: then that one is named.
+    if (options.verify !== true) for (const run of earlier) checkRun(run)
+    throw passFailure(moment, { thrown: error })
   }
 }
 
-const checkProgram = (
-  pass: Pass,
-  before: Program,
-  program: Program,
-  rest: readonly Pass[],
-  options: RunnerOptions,
-): void => {
-  for (const { name, graph } of graphSteps(program)) {
-    if (graph === findGraph(before, name) && !isLast(rest)) continue
-    const found = verify(graph, { stage: stageOf(pass) })
-    if (found.length > 0) throw failure(pass, before, rest, options, null, null, found, graph)
-  }
-  const [fault] = program === before ? [] : verifyProgram(program)
-  if (fault !== undefined) throw failure(pass, before, rest, options, programError(program, fault), null)
+/** What the pass makes of the graph; the next pass gets nothing else. */
+const graphBy = (pass: GraphPass, graph: Graph, cx: PassContext): Graph => {
+  const after: unknown = pass.run(graph, cx)
+  const fault = graphFault(after, graph)
+  if (fault !== null) throw passGave(fault)
+  return after as Graph // checked above
 }
-const isLast = (rest: readonly Pass[]): boolean => rest.length === 1
-/** Before the mode is chosen, graphs may hold model-form ops. */
-const stageOf = (pass: Pass): Stage =>
-  pass.phase === 'build' && pass.preserves !== 'mode' ? 'model' : pass.phase === 'build' ? 'tensor' : 'model'
+const programBy = (pass: ProgramPass, program: Program, cx: PassContext): Program => {
+  const after: unknown = pass.runProgram(program, cx)
+  const fault = programFault(after, program)
+  if (fault !== null) throw passGave(fault)
+  return after as Program // checked above
+}
+const passGave = (fault: string): EffuseError => new EffuseError({ code: 'EF303', message: `it gave ${fault}` })
 
-const failure = (
-  pass: Pass,
-  program: Program,
-  rest: readonly Pass[],
-  options: RunnerOptions,
-  known: EffuseError | null,
-  cause: unknown,
-  found: readonly Diagnostic[] = [],
-  broken: Graph | null = null,
-): EffuseError => {
-  const reproducer: Reproducer = {
-    program: printProgram(program),
-    passes: rest.map(passText).join(','),
+/** Everything that the pass changed is well-formed at the stage that it has now reached. */
+const checkRun = (run: PassRun): void => {
+  const { before, after, stage, stageAfter } = run
+  for (const { name, graph } of graphSteps(after)) {
+    if (graph === findGraph(before, name) && stage === stageAfter) continue
+    const found = verify(graph, { stage: stageAfter })
+    if (found.length > 0) throw passFailure(run, { found, broken: graph })
   }
-  const file = options.saveReproducer?.(reproducer) ?? null
-  const replay =
-    file === null
-      ? `to replay: effuse opt GRAPH.ir --passes '${reproducer.passes}'`
-      : `to replay: effuse opt ${file} --passes '${reproducer.passes}'`
-  const [first] = found
-  const what =
-    known?.message ??
-    (first === undefined
-      ? cause instanceof Error
-        ? `${cause.name}: ${cause.message}`
-        : String(cause)
-      : `it left a graph that is not well-formed: ${broken === null ? first.message : describeDiagnostic(broken, first)}`)
-  return new EffuseError({
-    code: known?.code ?? 'EF303',
-    path: known?.path ?? first?.path,
-    hint: known?.hint ?? 'see docs/debugging.md',
-    cause,
-    diagnostics: known?.diagnostics ?? found,
-    message: `pass '${pass.name}': ${what}\n  ${replay}`,
-  })
+  const [fault] = after === before ? [] : verifyProgram(after)
+  if (fault !== undefined) throw passFailure(run, { thrown: programError(after, fault) })
+}
+
+/** Where the result is not well-formed, the first pass that left such a graph is named; the last where the pipeline began with one. */
+const checkEnd = (runs: readonly PassRun[]): void => {
+  const last = runs.at(-1)
+  if (last === undefined) return
+  const { after, stageAfter } = last
+  const found = graphSteps(after).map(({ graph }) => ({ broken: graph, found: verify(graph, { stage: stageAfter }) }))
+  const broken = found.find((entry) => entry.found.length > 0)
+  const [fault] = verifyProgram(after)
+  if (broken === undefined && fault === undefined) return
+  for (const run of runs) checkRun(run)
+  throw passFailure(last, broken ?? { thrown: programError(after, fault ?? '') })
 }
 
 const trace = (record: PassRecord, at: number, debug: DebugOptions | undefined): void => {

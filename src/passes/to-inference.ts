@@ -11,6 +11,7 @@ export const toInference = definePass({
   summary: 'model form to inference form',
   phase: 'build',
   preserves: 'mode',
+  stage: 'tensor',
   run: (graph, cx) => {
     const edit = new Edit(graph, 'to-inference')
     for (const node of liveOrder(graph)) {

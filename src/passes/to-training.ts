@@ -20,6 +20,7 @@ export const toTraining = (options: ToTrainingOptions = {}): GraphPass =>
     summary: 'model form to training form',
     phase: 'build',
     preserves: 'mode',
+    stage: 'tensor',
     options: options.frozen === undefined ? {} : { frozen: options.frozen },
     run: (graph, cx) => {
       const isFrozen = globFilter(options.frozen ?? [])

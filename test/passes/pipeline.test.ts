@@ -78,7 +78,7 @@ describe('text form', () => {
     expect(base.replace('cse', failing).toString()).toBe('simplify,failing,dce')
     expect(base.without('cse').toString()).toBe('simplify,dce')
     expect(base.toString()).toBe('simplify,cse,dce')
-    expect(() => base.before('fuse', failing)).toThrow(
+    expect(() => base.before('fold-constants', failing)).toThrow(
       expect.objectContaining({ code: 'EF301', message: expect.stringContaining('simplify, cse, dce') }),
     )
   })

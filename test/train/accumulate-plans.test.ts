@@ -186,11 +186,16 @@ test('the reproducer of a failure after the split replays on the command line', 
     () => new Error('nothing failed'),
     (e: unknown) => (e instanceof Error ? e : new Error(String(e))),
   )
-  const [, file = '', passes = ''] = /effuse opt (\S+) --passes '(.*)'$/.exec(error.message) ?? []
+  const [, file = '', passes = ''] = /effuse opt (\S+) --stage tensor --passes '(.*)'$/.exec(error.message) ?? []
   const out: string[] = []
   try {
     const io = { out: (text: string) => out.push(text), err: () => {} }
-    expect(await runCli(['opt', file, '--passes', passes.replace(/^failing,/, ''), '--json'], io as never)).toBe(0)
+    expect(
+      await runCli(
+        ['opt', file, '--stage', 'tensor', '--passes', passes.replace(/^failing,/, ''), '--json'],
+        io as never,
+      ),
+    ).toBe(0)
   } finally {
     rmSync(file)
   }

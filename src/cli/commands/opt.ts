@@ -1,8 +1,8 @@
-import type { Command } from 'commander'
+import { Option, type Command } from 'commander'
 import { readFile } from '#platform'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { print } from '../../ir/print.ts'
-import { verifyOrThrow } from '../../ir/verify.ts'
+import { stages, verifyOrThrow, type Stage } from '../../ir/verify.ts'
 import { fuseTfjs } from '../../backends/tfjs/fuse-tfjs.ts'
 import { graphSteps } from '../../passes/program.ts'
 import { parseProgram, printProgram } from '../../passes/program-text.ts'
@@ -14,21 +14,26 @@ import { table, type Io } from '../io.ts'
 
 interface Options extends CommonOptions {
   readonly passes?: string
+  readonly stage?: Stage
 }
 
 export const addOpt = (program: Command, io: Io): void => {
   withCommon(program.command('opt').description('read a graph in text, run passes, print the graph'))
     .argument('<file>', 'the graph, or - for stdin')
     .option('--passes <list>', '\'simplify,decompose{ops=["silu"]},cse\'; none: parse and print')
+    .addOption(
+      new Option('--stage <stage>', 'how far the graph has come before the passes').choices(stages).default('model'),
+    )
     .action(async (file: string, options: Options) => {
       const text = new TextDecoder().decode(file === '-' ? await readStdin() : await readFile(file))
       const start = parseProgram(text)
-      for (const { graph } of graphSteps(start)) verifyOrThrow(graph)
+      for (const { graph } of graphSteps(start)) verifyOrThrow(graph, { stage: options.stage })
       const { program: after, records } =
         options.passes === undefined
           ? { program: start, records: [] }
           : runPipeline(parsePipeline(options.passes, backendPasses), start, {
               verify: true,
+              stage: options.stage,
               debug: debugOptions().debug,
             })
       if (options.json === true) {

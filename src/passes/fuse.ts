@@ -1,0 +1,14 @@
+/**
+ * The place in a pipeline where nodes become kernels. It changes nothing itself: the fusions of the backend, if there are any and they are
+ * wanted, stand behind it. So `p.before('fuse', mine)` means the same on every backend, and from here on graphs are at the stage `fused`.
+ */
+import { definePass } from './pass.ts'
+
+export const fuse = definePass({
+  name: 'fuse',
+  summary: 'the place of fusions, which follow it',
+  phase: 'fuse',
+  preserves: 'bits',
+  stage: 'fused',
+  run: (graph) => graph,
+})

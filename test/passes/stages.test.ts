@@ -1,0 +1,120 @@
+/** The pipeline knows how far its graphs have come, and holds every later pass to it. */
+import { describe, expect, test } from 'vitest'
+import { compile } from '../../src/compile.ts'
+import { Edit } from '../../src/ir/edit.ts'
+import { liveOrder } from '../../src/ir/graph.ts'
+import { parse } from '../../src/ir/parse.ts'
+import { verify } from '../../src/ir/verify.ts'
+import { definePass, type Pass } from '../../src/passes/pass.ts'
+import { inferencePipeline, trainingPipeline } from '../../src/passes/pipelines.ts'
+import { programOf } from '../../src/passes/program.ts'
+import { parsePipeline } from '../../src/passes/registry.ts'
+import { runPipeline } from '../../src/passes/runner.ts'
+import { sgd } from '../../src/passes/train/optimizers.ts'
+import type { StepOptions } from '../../src/passes/train/step.ts'
+import { smallNet } from '../support/small-nets.ts'
+
+const graph = parse('graph g { %x = input() {name="x"} : float32[2,3] %y = neg(%x) : float32[2,3] return y = %y }')
+
+/** Puts a dropout behind each result: a model-form op, right before the mode is chosen and wrong after it. */
+const dropsOut = definePass({
+  name: 'drops-out',
+  summary: 'a dropout behind each negation',
+  phase: 'simplify',
+  preserves: 'mode',
+  run: (g) => {
+    const edit = new Edit(g, 'drops-out')
+    for (const node of liveOrder(g)) {
+      if (node.op !== 'neg') continue
+      const y = { id: node.id, port: 0 }
+      edit.replaceUses(y, edit.add('dropout', [y], { rate: 0.5, per: 'element', stream: 'mine' }, node))
+    }
+    return edit.commit()
+  },
+})
+
+const run = (names: string, pass: Pass, at: string, verified: boolean) =>
+  runPipeline(parsePipeline(names).after(at, pass), programOf(graph), { verify: verified })
+
+describe('after the mode is chosen no pass may leave a model-form op', () => {
+  test('before it one may', () => expect(() => run('cse,to-inference', dropsOut, 'cse', true)).not.toThrow())
+  test.each([
+    ['to-inference,cse', 'to-inference'],
+    ['to-inference,cse,dce', 'cse'],
+    ['to-inference,cse', 'cse'],
+    ['to-training,cse', 'cse'],
+  ])('%s, the op comes back after %s', (names, at) => {
+    for (const verified of [true, false])
+      expect(() => run(names, dropsOut, at, verified)).toThrow(
+        expect.objectContaining({
+          code: 'EF303',
+          message: expect.stringMatching(
+            /^pass 'drops-out': it left .*dropout is model form and must be gone by now.*opt GRAPH.ir --stage tensor --passes 'drops-out/s,
+          ),
+          diagnostics: [expect.objectContaining({ code: 'EF109' })],
+        }),
+      )
+  })
+  test('a replay from the middle fails as the whole did', () => {
+    const rest = parsePipeline('cse').before('cse', dropsOut)
+    expect(() => runPipeline(rest, programOf(graph))).not.toThrow()
+    expect(() => runPipeline(rest, programOf(graph), { stage: 'tensor' })).toThrow(/dropout is model form/)
+  })
+  test('a pass of phase build that chooses no mode stays at the stage model', () => {
+    const early = definePass({ ...dropsOut, name: 'early', phase: 'build' })
+    expect(() => run('cse,to-inference', early, 'cse', true)).not.toThrow()
+  })
+})
+
+describe('the anchor fuse', () => {
+  const none = { legalize: [], fuse: [] }
+  const step: StepOptions = { optimizer: sgd({ learningRate: 0.1 }) }
+  const seen: string[] = []
+  const mine = definePass({
+    name: 'mine',
+    summary: 'looks on',
+    phase: 'simplify',
+    preserves: 'bits',
+    run: (g) => {
+      seen.push(...liveOrder(g).map((n) => n.op))
+      return g
+    },
+  })
+  test.each([true, false])('stands in every pipeline (optimized: %s)', (on) => {
+    for (const p of [
+      inferencePipeline(none, { simplify: on, fusion: on }),
+      trainingPipeline(none, { simplify: on, fusion: on }, step),
+    ])
+      expect(p.before('fuse', mine).toString()).toMatch(/mine,fuse/)
+  })
+  test.each(['reference', 'tfjs-cpu', 'tfjs-wasm'] as const)(
+    'a pass before it sees the program without fusions on %s',
+    async (backend) => {
+      seen.length = 0
+      using net = await compile(smallNet([[2, 0]]), {
+        backend,
+        passes: (p) => p.before('fuse', mine),
+      })
+      expect(net.passes.map((r) => r.name)).toContain('mine')
+      expect(seen).toContain('conv2d')
+      expect(seen).not.toContain('fusion')
+    },
+  )
+  test('from there on a fusion may not hold a fusion', () => {
+    const fused = (inner: string) =>
+      parse(`graph g { %x = input() {name="x"} : float32[2]
+        %y = fusion(%x) {kind="loop", body=graph outer {
+          %0 = input() {name="0"} : float32[2]
+          %1 = ${inner} : float32[2]
+          return %1
+        }} : float32[2]
+        return y = %y }`)
+    const nested = fused(
+      'fusion(%0) {kind="loop", body=graph inner { %0 = input() {name="0"} : float32[2] %1 = neg(%0) : float32[2] return %1 }}',
+    )
+    expect(verify(fused('neg(%0)'), { stage: 'fused' })).toEqual([])
+    expect(verify(nested, { stage: 'tensor' })).toEqual([])
+    expect(verify(nested, { stage: 'fused' })).toMatchObject([{ code: 'EF109', message: /cannot hold another/ }])
+    expect(() => runPipeline(parsePipeline('fuse'), programOf(nested))).toThrow(/cannot hold another/)
+  })
+})
