@@ -44,7 +44,7 @@ export const errorCodes = {
   EF601: 'wrong command line',
   EF602: 'model not found',
   EF701: 'data does not fit',
-  EF702: 'training stopped: a number is not finite',
+  EF702: 'a number is not finite',
   EF901: 'fault in effuse',
 } as const
 export type ErrorCode = keyof typeof errorCodes

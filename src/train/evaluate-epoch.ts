@@ -1,5 +1,6 @@
 /** What follows a pass over the training data: evaluation, the best so far, and a checkpoint. */
 import { type Run, saveCheckpoint } from './run.ts'
+import type { TestResult } from './stage-runner.ts'
 import type { EpochEnd } from './train-epoch.ts'
 
 /** Ends the epoch: the state moves to the next one. 'aborted': the evaluation was not finished, and the epoch is not ended. */
@@ -27,13 +28,16 @@ const evaluated = async (run: Run): Promise<'aborted' | { readonly isBest: boole
   })
   if (results === null) return 'aborted'
   const { raw, averaged } = results
-  const top1 = (averaged ?? raw).top1
-  const isBest = state.best === null || top1 > state.best.top1
-  const isGain = state.lastGain === null || top1 > state.lastGain.top1 + (earlyStop?.least ?? 0)
+  for (const { fault } of averaged === null ? [raw] : [raw, averaged])
+    if (fault !== undefined)
+      run.emit({ kind: 'notice', message: `epoch ${state.epoch}: ${fault}; it does not count as an accuracy` })
+  const top1 = (averaged ?? raw).top1 // NaN is never better, nor the first
+  const isBest = top1 > (state.best?.top1 ?? -1)
+  const isGain = top1 > (state.lastGain === null ? -1 : state.lastGain.top1 + (earlyStop?.least ?? 0))
   run.state = {
     ...state,
-    top1: raw.top1,
-    emaTop1: averaged?.top1 ?? null,
+    top1: shareOrNull(raw),
+    emaTop1: shareOrNull(averaged),
     best: isBest ? { epoch: state.epoch, top1 } : state.best,
     lastGain: isGain ? { epoch: state.epoch, top1 } : state.lastGain,
   }
@@ -52,3 +56,6 @@ const evaluated = async (run: Run): Promise<'aborted' | { readonly isBest: boole
   })
   return { isBest }
 }
+
+const shareOrNull = (result: TestResult | null): number | null =>
+  result === null || Number.isNaN(result.top1) ? null : result.top1

@@ -14,8 +14,8 @@ import { evaluationStep } from '../passes/train/evaluation.ts'
 import { anyLoss, crossEntropy, type Loss, lossCheck } from '../passes/train/losses.ts'
 import { drawBatches } from './draw-batches.ts'
 import type { Evaluation } from './evaluation-result.ts'
-import { type Feeder, makeFeeder } from './feeder.ts'
-import { type Batch, type DataSource, sourceCheck } from './source.ts'
+import { makeFeeder, nonFiniteFeed } from './feeder.ts'
+import { type Column, type DataSource, sourceCheck } from './source.ts'
 
 export interface EvaluateOptions<T extends Signature = Signature, O extends Signature = Signature>
   extends Pick<CompileOptions, 'backend' | 'amp' | 'xla' | 'seed' | 'signal'> {
@@ -46,7 +46,8 @@ const checks: { readonly [K in keyof Required<EvaluateOptions>]: Check } = {
 /**
  * Top-1, top-5 and loss over all rows of a source; a last short batch is filled up with blanks that do not count.
  *
- * @throws EffuseError EF701 (the data does not fit), EF403 (options), what compile() throws, and the signal's reason.
+ * @throws EffuseError EF701 (the data does not fit), EF702 (a row's loss is not finite), EF403 (options), what compile() throws, and the
+ * signal's reason.
  * @example
  * const source = { classes: ['a', 'b', 'c'], length: 2, batches: () => [{ image: new Uint8Array(2 * 224 * 224 * 3), label: Int32Array.of(0, 2) }] }
  * const { top1 } = await evaluate(model, { data: source, variables: net.variables, batch: 2 })
@@ -93,7 +94,7 @@ export interface EvaluationRun {
   readonly onProgress?: ((done: number, total: number) => void) | undefined
 }
 
-/** Runs an executable of an evaluation over a source. `declared` says what it is fed. */
+/** Runs an executable of an evaluation over a source. `declared` says what it is fed. @throws EffuseError EF701, EF702 */
 export const evaluateWith = async (
   tester: Executable,
   declared: Model,
@@ -106,7 +107,9 @@ export const evaluateWith = async (
   let from = now()
   let index = 0
   for await (const columns of drawBatches(data, { batch, epoch: 0, seed: 0, size, signal })) {
-    const { values, rows } = await testBatch(tester, feeder, columns, index++)
+    const { feeds, rows } = feeder.feed(columns, { epoch: 0, batch: index++ })
+    const values = await runBatch(tester, feeds, rows)
+    if (!Number.isFinite(values.loss)) throw await notFinite(tester, feeds, { rows, before: sums.count, batch })
     sums.loss += values.loss * rows
     sums.correct += values.correct
     sums.top5 += values.top5
@@ -154,20 +157,41 @@ const speedOf = (done: readonly Timed[]): Pick<Evaluation, 'imagesPerSecond' | '
   }
 }
 
-const testBatch = async (
+type Feeds = { readonly [input: string]: Column }
+
+const runBatch = async (
   tester: Executable,
-  feeder: Feeder,
-  columns: Batch,
-  index: number,
-): Promise<{
-  readonly values: { readonly loss: number; readonly correct: number; readonly top5: number }
-  readonly rows: number
-}> => {
-  const { feeds, rows } = feeder.feed(columns, { epoch: 0, batch: index })
-  const results = await tester.run({ ...feeds, valid: rows } as never) // the feeder made them for these inputs
+  feeds: Feeds,
+  valid: number,
+): Promise<{ readonly loss: number; readonly correct: number; readonly top5: number }> => {
+  const results = await tester.run({ ...feeds, valid } as never) // the feeder made them for these inputs
   const { loss, correct, top5 } = await read(results as { readonly [name: string]: Result<'float32', 0> }) // all three are scalars
   for (const result of Object.values(results)) result.dispose()
-  return { values: { loss: loss ?? Number.NaN, correct: correct ?? 0, top5: top5 ?? 0 }, rows }
+  return { loss: loss ?? Number.NaN, correct: correct ?? 0, top5: top5 ?? 0 }
+}
+
+/** Such a network has no accuracy, whichever logit is called the largest. The first row is found by halving: rows beyond `valid` do not count. */
+const notFinite = async (
+  tester: Executable,
+  feeds: Feeds,
+  { rows, before, batch }: { readonly rows: number; readonly before: number; readonly batch: number },
+): Promise<EffuseError> => {
+  let [finite, not] = [0, rows]
+  while (not - finite > 1) {
+    const middle = (finite + not) >> 1
+    if (Number.isFinite((await runBatch(tester, feeds, middle)).loss)) finite = middle
+    else not = middle
+  }
+  const { loss } = await runBatch(tester, feeds, not)
+  const culprit = nonFiniteFeed(feeds, batch)
+  return new EffuseError({
+    code: 'EF702',
+    message: `an evaluation is not finite: of row ${before + not - 1} the loss is ${loss}, and those before it are finite; ${culprit === null ? 'what the data gave is finite' : `the input ${culprit} of its batch`}`,
+    hint:
+      culprit === null
+        ? 'the weights are not finite, or take this row beyond what float32 (under mixed precision: the half type) can hold'
+        : 'correct the data',
+  })
 }
 
 /** The value below which a share of them lies: the nearest rank. */

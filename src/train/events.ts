@@ -30,7 +30,7 @@ export interface StepEvent {
   readonly imagesPerSecond: number
 }
 
-/** The held-out data, by the weights as they are and by their averages. */
+/** The held-out data, by the weights as they are and by their averages. What was not finite is NaN, and a notice says of which row. */
 export interface EvaluationEvent {
   readonly kind: 'evaluation'
   readonly epoch: number
@@ -44,7 +44,7 @@ export interface EvaluationEvent {
   readonly emaTop5: number | null
   readonly emaLoss: number | null
   readonly count: number
-  /** The best so far, by the averages where there are some. */
+  /** The best so far, by the averages where there are some; never where their accuracy is NaN. */
   readonly isBest: boolean
 }
 

@@ -12,7 +12,7 @@ export interface FitResult extends Disposable {
   /** Loss with weight decay of the last update; null where none was made. */
   readonly loss: number | null
   readonly lossScale: number
-  /** Shares of the last evaluation, 0 to 1; null where there was none. */
+  /** Shares of the last evaluation, 0 to 1; null where there was none or it was not finite. */
   readonly top1: number | null
   readonly emaTop1: number | null
   /** Name of the last checkpoint in the store. */

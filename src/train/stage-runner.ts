@@ -4,6 +4,7 @@ import { compile } from '../compile.ts'
 import type { Executable } from '../executable/executable.ts'
 import type { CompileOptions } from '../executable/options.ts'
 import type { Variables } from '../executable/variables.ts'
+import { EffuseError } from '../ir/diagnostics.ts'
 import type { Model } from '../ir/model.ts'
 import { evaluationStep } from '../passes/train/evaluation.ts'
 import { anyLoss } from '../passes/train/losses.ts'
@@ -21,9 +22,18 @@ export interface StageRunner {
   readonly compileMs: number
   readonly stepOptions: Pick<CompileOptions, 'backend' | 'batch' | 'seed' | 'amp' | 'xla'>
   /** Raw, and by the averages where there are some. */
-  evaluate(signal: AbortSignal | undefined): Promise<{ readonly raw: Evaluation; readonly averaged: Evaluation | null }>
+  evaluate(signal: AbortSignal | undefined): Promise<{ readonly raw: TestResult; readonly averaged: TestResult | null }>
   /** Ends the executables; the variables live on with whoever shares them. */
   dispose(): void
+}
+
+/** What an evaluation found; numbers that are none, and what is wrong, where it was not finite. */
+export type TestResult = Pick<Evaluation, 'top1' | 'top5' | 'loss' | 'count'> & { readonly fault?: string | undefined }
+
+/** Training may go on well all the same: by the averages, say, or at a lower loss scale. */
+const faultOf = (error: unknown): TestResult => {
+  if (!(error instanceof EffuseError) || error.code !== 'EF702') throw error
+  return { top1: Number.NaN, top5: Number.NaN, loss: Number.NaN, count: 0, fault: error.message }
 }
 
 export const openStage = async (
@@ -52,7 +62,8 @@ export const openStage = async (
   const trainer = await compile(step, { ...common, batch, variables: shared, signal: options.signal })
   const size = sizeOf(model)
   const testers: { tester: Executable; isAveraged: boolean }[] = []
-  const evaluationBatch = options.evaluationBatch ?? batch
+  // What a batch has more than the data would be blanks.
+  const evaluationBatch = Math.min(options.evaluationBatch ?? batch, Math.max(1, data.test?.length ?? 1))
   return {
     model,
     step,
@@ -70,10 +81,12 @@ export const openStage = async (
         if (emaDecay !== undefined)
           testers.push({ tester: await compiled(trainer.variables.averages), isAveraged: true })
       }
-      const results: Evaluation[] = []
+      const results: TestResult[] = []
       for (const { tester } of testers)
-        results.push(await evaluateWith(tester, declared, { data: test, batch: evaluationBatch, size, signal }))
-      const [raw, averaged = null] = results as [Evaluation, Evaluation?] // the raw one is always there
+        results.push(
+          await evaluateWith(tester, declared, { data: test, batch: evaluationBatch, size, signal }).catch(faultOf),
+        )
+      const [raw, averaged = null] = results as [TestResult, TestResult?] // the raw one is always there
       return { raw, averaged }
     },
     dispose: () => {

@@ -10,7 +10,10 @@ import { evaluationStep } from '../../src/passes/train/evaluation.ts'
 import { crossEntropy } from '../../src/passes/train/losses.ts'
 import { sgd } from '../../src/passes/train/optimizers.ts'
 import { trainingStep } from '../../src/passes/train/step.ts'
+import { memoryStore } from '../../src/train/checkpoint-store.ts'
 import { evaluate } from '../../src/train/evaluate.ts'
+import type { TrainingEvent } from '../../src/train/events.ts'
+import { fit } from '../../src/train/fit.ts'
 import type { DataSource } from '../../src/train/source.ts'
 import { pictures, smallNet } from './small-data.ts'
 
@@ -117,4 +120,81 @@ test('the first batch, which warms up, counts in the figures and not in the spee
   // Of a single batch that is all there is.
   const single = await evaluate(smallNet(), { data, variables: net.variables, batch: 10 })
   expect(single.latencyMs.mean).toBeGreaterThanOrEqual(waitMs - 50) // timers may be early
+})
+
+describe('a row whose loss is not finite', () => {
+  const linear = graph('linear', { x: float32('batch', 1) }, ({ x }) => ({
+    logits: nn.dense(x, { name: 'dense', units: 3 }),
+  }))
+  /** Rows of one number, three in a batch. */
+  const rowsOf = (values: readonly number[]): DataSource => ({
+    classes: ['a', 'b', 'c'],
+    length: values.length,
+    *batches({ batch }) {
+      for (let at = 0; at < values.length; at += batch) {
+        const x = Float32Array.from(values.slice(at, at + batch))
+        yield { x, label: new Int32Array(x.length) }
+      }
+    },
+  })
+
+  test.each([
+    [
+      'reference',
+      'in the data',
+      [1, 2, 3, 4, 5, Number.NaN, 7],
+      5,
+      /of row 5 the loss is NaN.*the input "x" holds NaN in row 2 of its batch/,
+    ],
+    [
+      'tfjs-wasm',
+      'in the data',
+      [1, Number.NaN, 3, Number.NaN],
+      1,
+      /of row 1 the loss is NaN.*the input "x" holds NaN in row 1 of its batch/,
+    ],
+    [
+      'tfjs-cpu',
+      'made by the network',
+      [1, 2, 3, 4, 5, 6, 1e38],
+      6,
+      /of row 6 the loss is NaN.*what the data gave is finite/,
+    ],
+  ] as const)('%s, %s: ends the evaluation and is named', async (backend, _where, values, row, message) => {
+    using net = await compile(linear, { backend })
+    await net.variables.set('dense/kernel', [100, 50, -100])
+    const options = { variables: net.variables, backend, batch: 3 }
+    await expect(evaluate(linear, { ...options, data: rowsOf(values) })).rejects.toMatchObject({
+      code: 'EF702',
+      message: expect.stringMatching(message),
+    })
+    expect(await evaluate(linear, { ...options, data: rowsOf(values.slice(0, row)) })).toMatchObject({
+      top1: 1,
+      count: row,
+    })
+  })
+
+  test('in the middle of a run is a notice; the evaluation is never the best, and the run goes on', async () => {
+    const checkpoints = memoryStore()
+    const events: TrainingEvent[] = []
+    using run = await fit(linear, {
+      ...{ loss: crossEntropy(), optimizer: sgd({ learningRate: 0.1 }), epochs: 2, batch: 3, backend: 'tfjs-cpu' },
+      data: { train: rowsOf([1, 2, 3, 4, 5, 6]), test: rowsOf([1, 2, 3, 4, Number.NaN]) },
+      emaDecay: 0.5,
+      checkpoints,
+      onEvent: (event) => events.push(event),
+    })
+    expect(run).toMatchObject({ reason: 'finished', epochs: 2, top1: null, emaTop1: null })
+    const evaluations = events.filter((event) => event.kind === 'evaluation')
+    expect(evaluations).toHaveLength(2)
+    for (const { top1, top5, loss, emaTop1, isBest } of evaluations)
+      expect([top1, top5, loss, emaTop1, isBest]).toEqual([Number.NaN, Number.NaN, Number.NaN, Number.NaN, false])
+    const notices = events.filter((event) => event.kind === 'notice')
+    expect(notices.map(({ message }) => message)).toEqual(
+      [0, 0, 1, 1].map((epoch) =>
+        expect.stringMatching(new RegExp(`^epoch ${epoch}: .*of row 4 the loss is NaN.*"x" holds NaN in row 1`)),
+      ),
+    )
+    expect(await checkpoints.list()).not.toContain('best.safetensors')
+  })
 })

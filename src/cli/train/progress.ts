@@ -118,8 +118,8 @@ export const percent = (share: number): string => `${(share * 100).toFixed(2)} %
 const evaluationWords = ({ epoch, top1, loss, emaTop1 }: EvaluationEvent, epochs: number): string =>
   [
     `epoch ${epoch + 1}/${epochs}: test loss ${loss.toFixed(4)}`,
-    `accuracy ${percent(top1)}`,
-    ...(emaTop1 === null ? [] : [`by the averages ${percent(emaTop1)}`]),
+    Number.isNaN(top1) ? 'no accuracy' : `accuracy ${percent(top1)}`,
+    ...(emaTop1 === null ? [] : [`by the averages ${Number.isNaN(emaTop1) ? 'none' : percent(emaTop1)}`]),
   ].join(', ')
 
 const stageWords = ({ stage, epoch, backend, compileMs, step }: StageEvent): readonly string[] => {
