@@ -46,7 +46,7 @@ export { doctor, type DoctorReport } from './inspect/doctor.ts'
 export type { Recipe } from './recipes/recipe.ts'
 export { resolveRecipe } from './recipes/resolve.ts'
 export { recipeModel, type RecipeFitOptions, recipeOptions } from './recipes/run.ts'
-export { memoryStore, type CheckpointStore } from './train/checkpoint-store.ts'
+export { memoryStore, type CheckpointStore, type StoreLock } from './train/checkpoint-store.ts'
 export { evaluate, type EvaluateOptions } from './train/evaluate.ts'
 export type { Evaluation } from './train/evaluation-result.ts'
 export type {

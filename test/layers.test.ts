@@ -41,6 +41,7 @@ const nodeOnly = [
   'src/cli/',
   'src/data/',
   'src/train/directory.ts',
+  'src/train/directory-lock.ts',
   'src/platform/node',
   'src/backends/node',
 ]

@@ -15,5 +15,6 @@ process.stderr.on('error', () => {})
 process.exitCode = await runCli(process.argv.slice(2), {
   out: (line) => process.stdout.write(`${line}\n`),
   err: (line) => process.stderr.write(`${line}\n`),
-  terminal: process.stderr.isTTY ? process.stderr : undefined,
+  // A dumb terminal prints escape codes as they are.
+  terminal: process.stderr.isTTY && process.env['TERM'] !== 'dumb' ? process.stderr : undefined,
 })

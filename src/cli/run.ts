@@ -1,4 +1,4 @@
-/** The command line as a function: argv in, exit code out. 0 done, 1 the work failed, 2 the command line was wrong, 130 or 143 stopped by a signal. */
+/** The command line as a function: argv in, exit code out. 0 done, 1 the work failed, 2 the command line was wrong, 129, 130 or 143 stopped by a signal. */
 import { environment } from '#platform'
 import { Command, CommanderError } from 'commander'
 import { EffuseError, type ErrorCode } from '../ir/diagnostics.ts'

@@ -11,13 +11,39 @@ export interface CheckpointStore {
   /** Whole or not at all: a failure or a power cut leaves the old content, or none. @throws EffuseError EF501 */
   write(name: string, bytes: Uint8Array): Promise<void>
   remove(name: string): Promise<void>
+  /** Takes the store for one run; absent: nothing keeps two runs apart. @throws EffuseError EF508 while another run has it */
+  readonly lock?: (() => Promise<StoreLock>) | undefined
+  /**
+   * Writes a file elsewhere where the store's own place is gone: what to call it there. Null where the place is there all the same.
+   */
+  readonly rescue?: ((name: string, bytes: Uint8Array) => Promise<string | null>) | undefined
+}
+
+export interface StoreLock {
+  /** Never fails, and does nothing a second time. */
+  release(): Promise<void>
 }
 
 /** A store that lives as long as the process. @example const checkpoints = memoryStore() */
 export const memoryStore = (): CheckpointStore => {
   const files = new Map<string, Uint8Array>()
+  let isTaken = false
   return {
     label: 'memory',
+    lock: () => {
+      if (isTaken)
+        return Promise.reject(
+          new EffuseError({ code: 'EF508', message: 'another run writes this store', hint: 'wait for it, or end it' }),
+        )
+      isTaken = true
+      let isMine = true
+      const release = (): Promise<void> => {
+        if (isMine) isTaken = false
+        isMine = false
+        return Promise.resolve()
+      }
+      return Promise.resolve({ release })
+    },
     list: () => Promise.resolve([...files.keys()]),
     read: (name) => {
       const bytes = files.get(name)

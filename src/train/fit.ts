@@ -25,7 +25,16 @@ export const fit = async <I extends Signature, O extends Signature, T extends Si
 ): Promise<FitResult> => {
   const given = options as unknown as FitOptions // the loss fits the model: the signature says so
   checkFitOptions(given)
-  const run = await startRun(model as ModelForStage<Signature, Signature>, given)
+  const lock = await given.checkpoints?.lock?.()
+  try {
+    return await runAll(model as ModelForStage<Signature, Signature>, given)
+  } finally {
+    await lock?.release()
+  }
+}
+
+const runAll = async (model: ModelForStage<Signature, Signature>, options: FitOptions): Promise<FitResult> => {
+  const run = await startRun(model, options)
   try {
     return resultOf(run, await trainAll(run))
   } catch (error) {

@@ -1,6 +1,6 @@
 /** Checkpoints in a browser's storage of its own. */
 import { EffuseError } from '../ir/diagnostics.ts'
-import type { CheckpointStore } from './checkpoint-store.ts'
+import type { CheckpointStore, StoreLock } from './checkpoint-store.ts'
 
 /**
  * A store of checkpoints in a folder of the page's origin private file system, which is made where it is missing; it outlives the page and
@@ -28,9 +28,23 @@ export const opfs = (path: string): CheckpointStore => {
       throw failure(what, error)
     }
   }
+  const unusable = `the folder ${path} of the browser's storage cannot be used`
+  const list = (): Promise<readonly string[]> => within(unusable, wholeFiles)
   return {
     label: `opfs:${path}`,
-    list: () => within(`the folder ${path} of the browser's storage cannot be used`, filledFiles),
+    lock: async () => {
+      await list() // says where there is no such storage
+      const lock = await lockPath(path)
+      try {
+        // Nobody else writes now: what is there of an unfinished save is of a page that went away.
+        await within(unusable, removeLeftovers)
+        return lock
+      } catch (error) {
+        await lock.release()
+        throw error
+      }
+    },
+    list,
     read: (name) =>
       within(`${path}/${name} cannot be read from the browser's storage`, async (folder) => {
         const file = await (await folder.getFileHandle(name)).getFile()
@@ -50,17 +64,49 @@ export const opfs = (path: string): CheckpointStore => {
   }
 }
 
+/** Held by this page, whatever its tabs and workers are; a page that goes away lets go. Source: the W3C's Web Locks API. */
+const lockPath = (path: string): Promise<StoreLock> =>
+  new Promise((resolve, reject) => {
+    const held = globalThis.navigator.locks.request(`effuse:opfs:${path}`, { ifAvailable: true }, (lock) => {
+      if (lock === null)
+        throw new EffuseError({
+          code: 'EF508',
+          message: `another run writes opfs:${path}`,
+          hint: 'wait for it or end it: it may be in another tab of this site',
+        })
+      return new Promise<void>((end) => {
+        resolve({
+          release: async () => {
+            end()
+            await held
+          },
+        })
+      })
+    })
+    held.catch(reject)
+  })
+
+const removeLeftovers = async (folder: FileSystemDirectoryHandle): Promise<void> => {
+  const whole = new Set(await wholeFiles(folder))
+  for await (const { kind, name } of (folder as Iterable).values())
+    if (kind === 'file' && !whole.has(name)) await folder.removeEntry(name)
+}
+
 const openFolder = async (names: readonly string[]): Promise<FileSystemDirectoryHandle> => {
   let folder = await globalThis.navigator.storage.getDirectory()
   for (const name of names) folder = await folder.getDirectoryHandle(name, { create: true })
   return folder
 }
 
-/** A file is made empty and filled when its writing ends: an empty one is that of a page that went away meanwhile. */
-const filledFiles = async (folder: FileSystemDirectoryHandle): Promise<readonly string[]> => {
+/**
+ * A file is made empty and filled when its writing ends: an empty one is that of a page that went away meanwhile. Chromium's streams write to
+ * a file beside, of another ending.
+ */
+const wholeFiles = async (folder: FileSystemDirectoryHandle): Promise<readonly string[]> => {
   const names: string[] = []
   for await (const handle of (folder as Iterable).values())
-    if (handle.kind === 'file' && (await (handle as FileSystemFileHandle).getFile()).size > 0) names.push(handle.name)
+    if (handle.kind === 'file' && !handle.name.endsWith('.crswap'))
+      if ((await (handle as FileSystemFileHandle).getFile()).size > 0) names.push(handle.name)
   return names
 }
 

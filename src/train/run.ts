@@ -1,7 +1,9 @@
 /** A training run while it goes on: what its parts share. Only the last four change. */
 import type { Model } from '../ir/model.ts'
 import type { Optimizer } from '../passes/train/optimizers.ts'
-import { encodeCheckpoint, writeCheckpoint, bestName } from './checkpoints.ts'
+import { EffuseError } from '../ir/diagnostics.ts'
+import type { CheckpointStore } from './checkpoint-store.ts'
+import { bestName, encodeCheckpoint, stepName, writeCheckpoint } from './checkpoints.ts'
 import type { Stage, TrainingEvent } from './events.ts'
 import type { FitOptions, RunFigures } from './fit-options.ts'
 import type { RunConfiguration, RunState } from './run-state.ts'
@@ -32,8 +34,12 @@ export const saveCheckpoint = async (run: Run, isBest = false): Promise<void> =>
   if (checkpoints === undefined) return
   const { state, runner, configuration } = run
   const bytes = await encodeCheckpoint(runner.trainer.variables, runner.model, state, configuration, metadata)
-  if (isBest) await checkpoints.write(bestName, bytes)
-  run.checkpoint = await writeCheckpoint(checkpoints, state.step, bytes, keepCheckpoints)
+  try {
+    if (isBest) await checkpoints.write(bestName, bytes)
+    run.checkpoint = await writeCheckpoint(checkpoints, state.step, bytes, keepCheckpoints)
+  } catch (error) {
+    throw await rescued(checkpoints, stepName(state.step), bytes, error)
+  }
   run.emit({
     kind: 'checkpoint',
     name: run.checkpoint,
@@ -42,4 +48,15 @@ export const saveCheckpoint = async (run: Run, isBest = false): Promise<void> =>
     bytes: bytes.length,
   })
   run.throughput.restart()
+}
+
+/** What to throw where a checkpoint cannot be written; what was trained is kept elsewhere where it can be. */
+const rescued = async (store: CheckpointStore, name: string, bytes: Uint8Array, error: unknown): Promise<unknown> => {
+  const place = await store.rescue?.(name, bytes).catch(() => null) // the first error is the one to tell
+  if (typeof place !== 'string' || !(error instanceof EffuseError)) return error
+  return new EffuseError({
+    ...{ code: error.code, path: error.path, diagnostics: error.diagnostics, cause: error },
+    message: `${error.message}; the run stands in ${place}`,
+    hint: error.hint,
+  })
 }

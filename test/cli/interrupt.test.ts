@@ -1,5 +1,5 @@
 /** Ctrl-C in a real process: the first ends the run well, the second at once. */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { closeSync, existsSync, openSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -33,6 +33,7 @@ const started = async (
 }
 
 test.each([
+  ['SIGHUP', 129],
   ['SIGINT', 130],
   ['SIGTERM', 143],
 ] as const)('%s ends with a checkpoint and the way to go on', async (signal, exitCode) => {
@@ -48,6 +49,13 @@ test.each([
   const resumed = await run('train', '--resume', out, '--epochs', '1', '--backend', 'tfjs-wasm', '--json')
   expect(resumed.err).toContain(`going on after update ${steps}\n`)
   expect([resumed.code, JSON.parse(resumed.out)]).toEqual([0, expect.objectContaining({ steps: 12 })])
+})
+
+test('SIGHUP, told more than once as terminals do, still leaves a checkpoint', async () => {
+  const { child, ended } = await started(join(folder, 'hang-up'))
+  for (let n = 0; n < 3; n++) child.kill('SIGHUP')
+  const { code, out } = await ended
+  expect([code, JSON.parse(out).reason]).toEqual([129, 'aborted'])
 })
 
 test('a second SIGINT ends at once, and leaves no half-written file', async () => {
@@ -82,4 +90,43 @@ test.skipIf(!existsSync('/dev/full'))('results that nobody can take are an error
   child.stderr?.on('data', (data) => (err += data))
   const code = await new Promise((resolve) => child.on('close', resolve))
   expect([code, err]).toEqual([1, 'error EF501: cannot write the results to stdout: the disk is full\n'])
+})
+
+/** A shell script on a terminal of its own, that of script(1) where there is one; all that it writes. */
+const onTerminal = (script: string, term: string): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const child = spawn('script', ['-qec', script, '/dev/null'], {
+      env: { ...process.env, TERM: term, SHELL: '/bin/sh' },
+    })
+    let text = ''
+    child.stdout.on('data', (data) => (text += data))
+    child.on('error', reject)
+    child.on('close', () => resolve(text))
+  })
+const hasScript = spawnSync('script', ['--version']).status === 0
+const esc = '\u001b'
+
+// Without script(1), which is part of util-linux, there is no terminal to be had here.
+test.skipIf(!hasScript)(
+  'on a terminal there is a bar; SIGHUP ends with a checkpoint and gives the cursor back',
+  async () => {
+    const out = join(folder, 'terminal')
+    const command = `'${process.execPath}' '${cli.path}' train --recipe '${recipe}' --out '${out}'`
+    const text = await onTerminal(
+      `${command} & p=$!; while ! test -s '${out}/metrics.jsonl'; do sleep 0.1; done; kill -HUP $p; wait $p; echo code $?`,
+      'xterm',
+    )
+    expect(text).toContain('code 129')
+    expect(text).toContain(`stopped; to go on: effuse train --resume ${out}`)
+    expect(text).toContain(`${esc}[?25l`)
+    expect(text.lastIndexOf(`${esc}[?25h`)).toBeGreaterThan(text.lastIndexOf(`${esc}[?25l`))
+  },
+)
+
+test.skipIf(!hasScript)('a dumb terminal gets lines and no escape codes', async () => {
+  const args = `--epochs 1 --steps-per-epoch 2 --backend tfjs-wasm --out '${join(folder, 'dumb')}'`
+  const text = await onTerminal(`'${process.execPath}' '${cli.path}' train --recipe '${recipe}' ${args}`, 'dumb')
+  expect(text).toContain('update 1/2')
+  expect(text).toContain('test accuracy: ')
+  expect(text).not.toContain(esc)
 })

@@ -1,7 +1,9 @@
 /** Checkpoints in a folder. */
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { existsSync, rmSync } from 'node:fs'
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { crossEntropy } from '../../src/passes/train/losses.ts'
 import { sgd } from '../../src/passes/train/optimizers.ts'
@@ -38,6 +40,155 @@ test('what a killed process left half-written goes; what a living one writes sta
   for (const name of [dead, living, '.hidden', 'config.json']) await writeFile(join(path, name), 'x')
   expect(await directory(path).list()).toEqual(['config.json'])
   expect((await readdir(path)).toSorted()).toEqual(['.hidden', living, 'config.json'].toSorted())
+})
+
+describe('one run at a time', () => {
+  const host = hostname()
+  const owner = (more: object) => JSON.stringify({ process: process.pid, host, started: null, token: 'x', ...more })
+  const locked = async (name: string, locks: { readonly [file: string]: string }): Promise<string> => {
+    const path = join(folder, name)
+    await mkdir(path)
+    for (const [file, text] of Object.entries(locks)) await writeFile(join(path, file), text)
+    return path
+  }
+
+  test('a second one is refused while the first goes on, and told who that is', async () => {
+    const path = join(folder, 'busy')
+    const lock = await directory(path).lock?.()
+    const refused = { code: 'EF508', message: `another run writes ${path}: process ${process.pid} on ${host}` }
+    await expect(directory(path).lock?.()).rejects.toMatchObject(refused)
+    const other = {
+      data: { train: pictures(12) },
+      loss: crossEntropy(),
+      optimizer: sgd({ learningRate: 1 }),
+      epochs: 1,
+      batch: 4,
+    }
+    await expect(
+      fit(smallNet(), { ...other, checkpoints: directory(path), resume: true, backend: 'tfjs-cpu' }),
+    ).rejects.toMatchObject(refused)
+    await lock?.release()
+    await lock?.release()
+    expect(await readdir(path)).toEqual([])
+    await (await directory(path).lock?.())?.release()
+  })
+
+  test.each([
+    ['that has died', { '.run-lock.3': owner({ process: 999999999 }) }],
+    [
+      'that has died, and of one that died while it took over',
+      { '.run-lock.3': owner({ process: 999999999 }), '.run-lock.4': owner({ process: 999999998 }) },
+    ],
+    ...(existsSync('/proc/self/stat')
+      ? [['whose number another has by now', { '.run-lock.1': owner({ started: '1' }) }] as const]
+      : []),
+  ] as const)('the lock of a process %s does not count', async (name, locks) => {
+    const path = await locked(name.replaceAll(/\W/g, '-'), locks)
+    const lock = await directory(path).lock?.()
+    expect(await readdir(path)).toHaveLength(1)
+    await lock?.release()
+    expect(await readdir(path)).toEqual([])
+  })
+
+  test.each([
+    ['of another machine', owner({ host: 'elsewhere', process: 999999999 })],
+    ['without words', ''],
+  ])('a lock %s counts, and the message says what to remove', async (name, text) => {
+    const path = await locked(name.replaceAll(' ', '-'), { '.run-lock.1': text })
+    await expect(directory(path).lock?.()).rejects.toMatchObject({
+      code: 'EF508',
+      hint: `wait for it or end it; where it is no longer there, remove ${join(path, '.run-lock.1')}`,
+    })
+    expect(await readdir(path)).toEqual(['.run-lock.1'])
+  })
+
+  test('of many that come together, over the lock of a dead one, no two have it at once', async () => {
+    const path = await locked('many', { '.run-lock.7': owner({ process: 999999999 }) })
+    let [holding, most, taken] = [0, 0, 0]
+    const contender = async (): Promise<void> => {
+      for (let round = 0; round < 20; round++) {
+        const lock = await directory(path)
+          .lock?.()
+          .catch(() => undefined)
+        if (lock === undefined) continue
+        taken++
+        most = Math.max(most, ++holding)
+        await setImmediate()
+        holding--
+        await lock.release()
+      }
+    }
+    await Promise.all(Array.from({ length: 8 }, contender))
+    expect(most).toBe(1)
+    expect(taken).toBeGreaterThan(0)
+  })
+})
+
+describe('a folder that goes while a run writes to it', () => {
+  const opened = async (name: string) => {
+    const path = join(folder, name)
+    const store = directory(path)
+    const lock = await store.lock?.()
+    await store.write('a', Uint8Array.of(1))
+    return { path, store, lock }
+  }
+  const isGone = { code: 'EF501', message: expect.stringMatching(/was renamed or deleted while a run wrote to it/) }
+
+  test('renamed: nothing is written under the old name, and what is to be kept goes to the new one', async () => {
+    const { path, store, lock } = await opened('before')
+    await rename(path, join(folder, 'after'))
+    await expect(store.write('b', Uint8Array.of(2))).rejects.toMatchObject(isGone)
+    await expect(store.list()).rejects.toMatchObject(isGone)
+    expect(await store.rescue?.('b', Uint8Array.of(2))).toBe(join(folder, 'after', 'b'))
+    await lock?.release()
+    expect((await readdir(join(folder, 'after'))).toSorted()).toEqual(['a', 'b'])
+    expect(existsSync(path)).toBe(false)
+  })
+
+  test('deleted: what is to be kept goes to a folder of its own', async () => {
+    const { path, store, lock } = await opened('deleted')
+    await rm(path, { recursive: true })
+    await mkdir(`${path}-rescued`)
+    await expect(store.write('b', Uint8Array.of(2))).rejects.toMatchObject(isGone)
+    expect(await store.rescue?.('b', Uint8Array.of(2))).toBe(join(`${path}-rescued-2`, 'b'))
+    await lock?.release()
+    expect(existsSync(path)).toBe(false)
+  })
+
+  test('there: nothing goes elsewhere', async () => {
+    const { store } = await opened('there')
+    expect(await store.rescue?.('b', Uint8Array.of(2))).toBe(null)
+  })
+
+  test('a run says so, and where it stands; from there it goes on to the same bits', async () => {
+    const settings = {
+      ...{
+        data: { train: pictures(32, { canSkip: true }) },
+        loss: crossEntropy(),
+        optimizer: sgd({ learningRate: 0.1 }),
+      },
+      ...{ epochs: 2, batch: 4, checkpointEvery: 3, backend: 'tfjs-cpu' as const },
+    }
+    const path = join(folder, 'lost')
+    await expect(
+      fit(smallNet(), {
+        ...settings,
+        checkpoints: directory(path),
+        onEvent: (event) => {
+          if (event.kind === 'step' && event.step === 5) rmSync(path, { recursive: true })
+        },
+      }),
+    ).rejects.toMatchObject({
+      ...isGone,
+      message: expect.stringMatching(/; the run stands in .*lost-rescued.step-00000006\.safetensors$/),
+    })
+    expect(existsSync(path)).toBe(false)
+    const [wanted, rescued] = [join(folder, 'whole'), `${path}-rescued`]
+    using _ = await fit(smallNet(), { ...settings, checkpoints: directory(wanted) })
+    using __ = await fit(smallNet(), { ...settings, checkpoints: directory(rescued), resume: true })
+    const last = 'step-00000016.safetensors'
+    expect((await readFile(join(rescued, last))).equals(await readFile(join(wanted, last)))).toBe(true)
+  })
 })
 
 describe('a folder that cannot be used ends a run before it begins', () => {

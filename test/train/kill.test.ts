@@ -88,3 +88,18 @@ test('20 kills at random moments', async () => {
     expect((await readdir(out)).length).toBe(4)
   }
 }, 400_000)
+
+test('a second process that would go on with a run is refused; of one that was killed it goes on', async () => {
+  const out = join(folder, 'two')
+  let second: Promise<Ended> | null = null
+  const first = await start(out, (child) => {
+    child.kill('SIGSTOP') // it lives, and does nothing
+    second = start(out).finally(() => child.kill('SIGKILL'))
+    second.catch(() => {})
+  })
+  expect(first.signal).toBe('SIGKILL')
+  await expect(second).rejects.toThrow(/another run writes .*two: process \d+ on /)
+  expect((await readdir(out)).filter((name) => name.startsWith('.run-lock'))).toHaveLength(1)
+  expect((await start(out)).output.trimEnd().split('\n').at(-1)).toBe('finished')
+  expect((await readdir(out)).filter((name) => name.startsWith('.run-lock'))).toEqual([])
+}, 120_000)

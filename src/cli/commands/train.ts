@@ -2,7 +2,6 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { bestName } from '../../train/checkpoints.ts'
-import { directory } from '../../train/directory.ts'
 import { fit } from '../../train/fit.ts'
 import type { FitResult } from '../../train/fit-result.ts'
 import { naturalOf, withCommon, type CommonOptions } from '../common.ts'
@@ -12,7 +11,7 @@ import { catchInterrupt } from '../train/interrupt.ts'
 import { openMetrics } from '../train/metrics.ts'
 import { newPlan, resumedPlan, type TrainPlan } from '../train/plan.ts'
 import { durationWords, makeProgress, percent } from '../train/progress.ts'
-import { closeRunFolder, openRunFolder } from '../train/run-folder.ts'
+import { openRunFolder } from '../train/run-folder.ts'
 
 interface Options extends CommonOptions {
   readonly recipe?: string
@@ -55,14 +54,20 @@ interface Surroundings {
 
 const train = async (plan: TrainPlan, { io, end, voice, logEvery, isJson }: Surroundings): Promise<void> => {
   const { recipe, notes } = plan
-  const folder = await openRunFolder(plan)
+  const run = await openRunFolder(plan, (line) => voice.say(line))
+  const folder = run.path
   for (const note of notes) io.err(`note: ${note}`)
   io.err(`${plan.resumed !== null ? 'going on with' : 'training'} ${recipe.model} on ${recipe.data}, in ${folder}`)
   const metrics = openMetrics(folder, logEvery)
   const progress = makeProgress(io, { rowsPerUpdate: recipe.batch * recipe.accumulate, epochs: recipe.epochs })
   voice.say = progress.say
+  const ending = new AbortController()
+  const log = makeGuard(() => ending.abort())
   using interrupt = catchInterrupt({
-    onFirst: () => progress.say('stopping after this step, with a checkpoint; Ctrl-C again ends at once'),
+    onFirst: () => {
+      progress.say('stopping after this step, with a checkpoint; Ctrl-C again ends at once')
+      ending.abort()
+    },
     onSecond: progress.stop, // the bar hides the cursor
   })
   const start = performance.now()
@@ -71,23 +76,24 @@ const train = async (plan: TrainPlan, { io, end, voice, logEvery, isJson }: Surr
   try {
     using result = await fit(plan.model, {
       ...plan.options,
-      checkpoints: directory(folder),
+      checkpoints: run.checkpoints,
       resume: plan.resumed !== null,
-      signal: interrupt.signal,
+      signal: ending.signal,
       onEvent: (event) => {
         if (event.kind === 'stage' && !isStarted) {
           isStarted = true
-          metrics.goOnFrom(event.step)
+          log.attempt(() => metrics.goOnFrom(event.step))
         }
         if (event.kind === 'step') {
           updates++
-          metrics.step(event)
+          log.attempt(() => metrics.step(event))
         }
-        if (event.kind === 'evaluation') metrics.evaluation(event)
+        if (event.kind === 'evaluation') log.attempt(() => metrics.evaluation(event))
         progress.onEvent(event)
       },
     })
     progress.stop()
+    log.rethrow()
     if (updates === 0 && result.reason === 'finished')
       io.err(`note: ${doneWords(result.epochs, recipe.epochs)} already; --epochs ${result.epochs * 2} goes on`)
     const seconds = (performance.now() - start) / 1000
@@ -99,14 +105,33 @@ const train = async (plan: TrainPlan, { io, end, voice, logEvery, isJson }: Surr
     }
   } catch (error) {
     progress.stop()
-    if (!isStarted) await closeRunFolder(folder, plan)
+    if (!isStarted) await run.undo()
     const exitCode = interrupt.exitCode()
-    if (isStarted || exitCode === null) throw withWayOn(error, isStarted ? folder : null)
+    if (isStarted || exitCode === null) throw withWayOn(error, isStarted ? await run.place() : null)
     io.err('stopped before the first update')
     if (isJson) io.out(JSON.stringify(documentOf(nothingDone, folder, 0), null, 2))
     end(exitCode)
   } finally {
+    await run.release()
     plan.start?.[Symbol.dispose]()
+  }
+}
+
+/** What cannot be logged ends the run as an interrupt does, with a checkpoint; then it is thrown. */
+const makeGuard = (onFault: () => void): { attempt(work: () => void): void; rethrow(): void } => {
+  let fault: { readonly error: unknown } | null = null
+  return {
+    attempt: (work) => {
+      try {
+        work()
+      } catch (error) {
+        fault ??= { error }
+        onFault()
+      }
+    },
+    rethrow: () => {
+      if (fault !== null) throw fault.error
+    },
   }
 }
 

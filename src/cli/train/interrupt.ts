@@ -1,12 +1,12 @@
-/** Ctrl-C during a long piece of work: the first asks it to end well, the second ends the process at once, whatever it waits for. */
+/** Ctrl-C during long work, or the end of its terminal: the first asks it to end well, a second Ctrl-C ends the process at once, whatever it waits for. */
 
 export interface Interrupt extends Disposable {
   readonly signal: AbortSignal
-  /** 130 after Ctrl-C (SIGINT), 143 after SIGTERM, as shells have it; null where nobody asked. */
+  /** 129 after SIGHUP, 130 after Ctrl-C (SIGINT), 143 after SIGTERM, as shells have it; null where nobody asked. */
   exitCode(): number | null
 }
 
-const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const
+const exitCodes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
 type Caught = keyof typeof exitCodes
 
 export interface InterruptOptions {
@@ -42,6 +42,7 @@ export const catchInterrupt = ({ onFirst, onSecond }: InterruptOptions): Interru
   const caught = (name: NodeJS.Signals): void => {
     const signal = name as Caught // only these are listened for
     if (exitCode !== null) {
+      if (name === 'SIGHUP') return // a terminal that goes tells it more than once
       onSecond()
       endBy(signal)
     }

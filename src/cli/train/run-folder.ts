@@ -7,7 +7,10 @@ import { fileError, systemCode } from '../../platform/node-file-error.ts'
 import { parseObject, parseRecipe } from '../../recipes/load.ts'
 import type { Recipe } from '../../recipes/recipe.ts'
 import { resolveRecipe } from '../../recipes/resolve.ts'
+import type { CheckpointStore, StoreLock } from '../../train/checkpoint-store.ts'
 import { bestName, stepNames } from '../../train/checkpoints.ts'
+import { directory } from '../../train/directory.ts'
+import { lockStart } from '../../train/directory-lock.ts'
 import { version } from '../version.ts'
 
 export const configName = 'config.json'
@@ -19,50 +22,115 @@ interface Beginning {
   readonly recipeName: string | null
 }
 
+/** The folder of a run that goes on: taken, with its settings in it. */
+export interface RunFolder {
+  readonly path: string
+  /** Its checkpoints, for fit(); the settings stay beside them. */
+  readonly checkpoints: CheckpointStore
+  /** Where the run can be gone on with; null where its folder is gone and nothing could be kept. */
+  place(): Promise<string | null>
+  /** Lets others have it. */
+  release(): Promise<void>
+  /** Takes back what was done, for a run that could not start. */
+  undo(): Promise<void>
+}
+
 /**
  * The folder that a run goes to, with its settings in it: a new one, or the one that it goes on in.
- * @throws EffuseError EF601, EF501
+ * @param say Told where something has to be put right while the run goes on.
+ * @throws EffuseError EF601, EF501, EF508 (another run has it)
  */
-export const openRunFolder = async ({ folder, resumed, recipe, recipeName }: Beginning): Promise<string> => {
-  const path =
-    resumed !== null && folder !== undefined ? folder : await makeRunFolder(folder, runName(recipe, recipeName))
-  await saveConfig(path, recipe, recipeName)
-  return path
+export const openRunFolder = async (
+  { folder, resumed, recipe, recipeName }: Beginning,
+  say: (line: string) => void,
+): Promise<RunFolder> => {
+  const isNew = resumed === null || folder === undefined
+  const path = isNew ? await makeRunFolder(folder, runName(recipe, recipeName)) : folder
+  const store = directory(path)
+  const lock = await lockOf(store)
+  const undo = async (): Promise<void> => {
+    // Why the run could not start is to be told, not why this fails.
+    if (resumed !== null) await saveConfig(path, resumed.settings, resumed.recipe).catch(() => undefined)
+    else await rm(join(path, configName), { force: true })
+    await lock.release()
+    if (resumed === null) await rmdir(path).catch(() => undefined) // something else is in it by now
+  }
+  try {
+    if (isNew && folder !== undefined) await checkUnused(folder) // another may have come before the lock
+    await saveConfig(path, recipe, recipeName)
+  } catch (error) {
+    await lock.release()
+    throw error
+  }
+  let rescued: string | null = null
+  return {
+    path,
+    checkpoints: {
+      ...store,
+      lock: () => Promise.resolve({ release: () => Promise.resolve() }), // it is taken, and for longer
+      write: async (name, bytes) => {
+        await store.write(name, bytes)
+        if (await isRun(path)) return
+        await saveConfig(path, recipe, recipeName)
+        say(`note: ${configName} was missing in ${path}, and is written again`)
+      },
+      rescue: async (name, bytes) => {
+        const file = (await store.rescue?.(name, bytes)) ?? null
+        if (file === null) return null
+        rescued = dirname(file)
+        if (!(await isRun(rescued))) await saveConfig(rescued, recipe, recipeName)
+        return file
+      },
+    },
+    place: async () => {
+      if (rescued !== null) return rescued
+      const isThere = await store.list().then(
+        () => true,
+        () => false,
+      )
+      return isThere ? path : null
+    },
+    release: () => lock.release(),
+    undo,
+  }
 }
 
-/** Takes back what openRunFolder() did, for a run that could not start. */
-export const closeRunFolder = async (path: string, { resumed }: Beginning): Promise<void> => {
-  if (resumed !== null) return saveConfig(path, resumed.settings, resumed.recipe)
-  await rm(join(path, configName), { force: true })
-  await rmdir(path).catch(() => undefined) // something else is in it by now
-}
+const lockOf = async (store: CheckpointStore): Promise<StoreLock> =>
+  (await store.lock?.()) ?? { release: () => Promise.resolve() }
 
 /**
- * A folder for a new run: the one given, which must be new or empty, or `runs/<name>`, `runs/<name>-2` and so on, the first that is.
+ * A folder for a new run: the one given, which must be new or empty, or `runs/<name>`, `runs/<name>-2` and so on, the first that is not there.
  * @throws EffuseError EF601 (there is something in it), EF501 (it cannot be made).
  */
 const makeRunFolder = async (given: string | undefined, name: string): Promise<string> => {
   if (given === '') throw new EffuseError({ code: 'EF601', message: '--out must name a folder, got ""' })
   if (given !== undefined) {
-    const inside = await namesIn(given)
-    if (await isRun(given))
-      throw new EffuseError({
-        code: 'EF601',
-        message: `--out ${given} holds a run already`,
-        hint: `go on with it: effuse train --resume ${given}; or choose another folder`,
-      })
-    if (inside.length > 0)
-      throw new EffuseError({
-        code: 'EF601',
-        message: `--out ${given} is not empty: it holds ${inside.slice(0, 3).join(', ')}${inside.length > 3 ? ' …' : ''}`,
-        hint: 'choose a new folder',
-      })
-    return made(given)
+    await checkUnused(given)
+    await made(given, true)
+    return given
   }
+  await made('runs', true)
   for (let n = 1; ; n++) {
     const folder = join('runs', n === 1 ? name : `${name}-${n}`)
-    if ((await namesIn(folder)).length === 0) return made(folder)
+    if (await made(folder, false)) return folder
   }
+}
+
+/** @throws EffuseError EF601 where there is something in it */
+const checkUnused = async (folder: string): Promise<void> => {
+  const inside = (await namesIn(folder)).filter((name) => !name.startsWith(lockStart))
+  if (await isRun(folder))
+    throw new EffuseError({
+      code: 'EF601',
+      message: `--out ${folder} holds a run already`,
+      hint: `go on with it: effuse train --resume ${folder}; or choose another folder`,
+    })
+  if (inside.length > 0)
+    throw new EffuseError({
+      code: 'EF601',
+      message: `--out ${folder} is not empty: it holds ${inside.slice(0, 3).join(', ')}${inside.length > 3 ? ' …' : ''}`,
+      hint: 'choose a new folder',
+    })
 }
 
 /** Names in a folder; none where there is no folder. */
@@ -75,11 +143,13 @@ const namesIn = async (folder: string): Promise<readonly string[]> => {
   }
 }
 
-const made = async (folder: string): Promise<string> => {
+/** False: it was there already, and `mayBeThere` is false. */
+const made = async (folder: string, mayBeThere: boolean): Promise<boolean> => {
   try {
-    await mkdir(folder, { recursive: true })
-    return folder
+    await mkdir(folder, { recursive: mayBeThere })
+    return true
   } catch (error) {
+    if (!mayBeThere && systemCode(error) === 'EEXIST') return false
     throw fileError(await reasonOf(error, folder), folder, 'write')
   }
 }

@@ -1,0 +1,82 @@
+/** The folder of a run while the run goes on: one run at a time has it, and what happens when it is moved, deleted or loses its settings. */
+import { existsSync, renameSync, rmSync } from 'node:fs'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { runCli } from '../../src/cli/run.ts'
+import { type Ran, run, writeRecipe } from './command.ts'
+
+let folder = ''
+let recipe = ''
+const at = (name: string): string => join(folder, name)
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'effuse-run-folder-'))
+  recipe = await writeRecipe(at('tiny.json'))
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+/** Trains, and does something when the first update is told. */
+const trainedWith = async (out: string, onFirst: () => void): Promise<Ran> => {
+  const lines: string[] = []
+  let isFirst = true
+  const code = await runCli(['train', '--recipe', recipe, '--out', out, '--log-every', '1'], {
+    out: (line) => lines.push(line),
+    err: (line) => {
+      lines.push(line)
+      if (!line.includes('update 1/') || !isFirst) return
+      isFirst = false
+      onFirst()
+    },
+  })
+  return { code, out: '', err: lines.join('\n') }
+}
+
+describe('a folder that goes in the middle of a run', () => {
+  test.each([
+    ['deleted', 'deleted-rescued', (path: string) => rmSync(path, { recursive: true })],
+    ['moved', 'elsewhere', (path: string) => renameSync(path, at('elsewhere'))],
+  ] as const)('%s: the run ends, keeps what it has in %s, and can be gone on with there', async (name, place, lose) => {
+    const { code, err } = await trainedWith(at(name), () => lose(at(name)))
+    expect(code).toBe(1)
+    expect(err).toMatch(/error EF501: the folder .* was renamed or deleted while a run wrote to it; the run stands in /)
+    expect(err).toContain(`effuse train --resume ${at(place)}`)
+    expect(err).not.toContain(`--resume ${at(name)}\n`)
+    expect(existsSync(at(name))).toBe(false)
+    const resumed = await run('train', '--resume', at(place), '--json')
+    expect([resumed.code, JSON.parse(resumed.out)]).toEqual([
+      0,
+      expect.objectContaining({ reason: 'finished', steps: 6 }),
+    ])
+  })
+
+  test('its settings alone: they are written again, and the run says so', async () => {
+    const { code, err } = await trainedWith(at('unset'), () => rmSync(join(at('unset'), 'config.json')))
+    expect([code, err]).toEqual([
+      0,
+      expect.stringContaining(`note: config.json was missing in ${at('unset')}, and is written again`),
+    ])
+    expect(JSON.parse(await readFile(join(at('unset'), 'config.json'), 'utf8'))).toMatchObject({ epochs: 2, batch: 8 })
+    expect((await run('train', '--resume', at('unset'), '--epochs', '3')).code).toBe(0)
+  })
+})
+
+test('a second command that would go on with a run is refused, and leaves its settings as they are', async () => {
+  const out = at('busy')
+  let second: Promise<Ran> | null = null
+  const first = await trainedWith(out, () => {
+    second = run('train', '--resume', out, '--epochs', '7')
+  })
+  const { code, err } = (await second) ?? { code: 0, err: '' }
+  expect([first.code, code]).toEqual([0, 1])
+  expect(err).toContain(`error EF508: another run writes ${out}: process ${process.pid} on `)
+  expect(JSON.parse(await readFile(join(out, 'config.json'), 'utf8'))).toMatchObject({ epochs: 2 })
+})
+
+test('of two new runs that are to go to one folder, one has it', async () => {
+  const out = at('one')
+  const commands = await Promise.all([1, 2].map(() => run('train', '--recipe', recipe, '--out', out)))
+  expect(commands.map(({ code }) => code).toSorted()).not.toEqual([0, 0])
+  expect(commands.some(({ code }) => code === 0)).toBe(true)
+  expect(await readdir(out)).toContain('step-00000006.safetensors')
+})
