@@ -10,6 +10,8 @@ export default defineConfig({
     'src/inspect/index.ts',
     'src/backends/tfjs/index.ts',
     'src/cli/main.ts',
+    // Threads run it; nothing imports it.
+    'src/data/picture-worker.ts',
     // The two sides of package.json's `imports`; nothing imports them by path.
     'src/platform/node.ts',
     'src/platform/browser.ts',

@@ -1,9 +1,12 @@
+import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
 declare module 'vitest' {
   interface ProvidedContext {
     /** What fast-check draws this run's properties from. */
     propertySeed: number
+    /** Path of the program of the threads that prepare pictures, built from the sources. */
+    pictureWorker: string
   }
 }
 
@@ -16,6 +19,10 @@ export default defineConfig({
   // Tests read the sources: '#platform', '#backends' and 'effuse' itself resolve to src by this condition of package.json's maps.
   ssr: { resolve: { conditions: ['effuse-source', 'module', 'node', 'development|production'] } },
   test: {
+    alias: [
+      { find: './worker-url.ts', replacement: fileURLToPath(new URL('test/support/worker-url.ts', import.meta.url)) },
+    ],
+    globalSetup: ['test/support/build-picture-worker.ts'],
     include: ['test/**/*.test.ts'],
     setupFiles: ['test/support/property-seed.ts'],
     provide: { propertySeed },

@@ -1,61 +1,159 @@
-/** Bytes to pixels by sharp (an optional package). */
+/** Bytes to pixels, by one rule: what is stored counts. Most of it by sharp (an optional package). */
+import type { Sharp, SharpOptions } from 'sharp'
 import { EffuseError } from '../ir/diagnostics.ts'
-import type { PixelGrid } from '../pixels/resample.ts'
-
-/** RGB, 0 to 255, row-major [height, width, 3]. */
-export interface Picture extends PixelGrid {
-  readonly channels: 3
-}
+import { rgbOf, rgbOfCmyk, rgbOfYcbcr } from './colours.ts'
+import { decodingBudget } from './budget.ts'
+import { decodeGif } from './gif.ts'
+import { upright } from './orient.ts'
+import { formatOf, looksLike, type PictureFormat } from './picture-format.ts'
+import { type Decoded, type DecodeOptions, decodeDefaults, type Picture } from './picture.ts'
+import { headerOf, type PictureHeader } from './picture-header.ts'
+import { storesYcbcr, uncompressedYcbcr } from './tiff-ycbcr.ts'
 
 /**
- * A picture of any kind as RGB of 8 bits: grey repeated, transparency dropped, CMYK and deeper ones converted, palettes looked up, the
- * camera's orientation applied.
+ * A picture as RGB of 8 bits, as it is stored: grey repeated, transparency dropped, hidden colours kept, CMYK by Pillow's formula, of 16 bits
+ * the upper 8, palettes looked up, the orientation of EXIF or XMP applied. Of several pictures the first.
  *
  * @param path for messages.
- * @throws EffuseError EF506 (no picture, or damaged), EF404 (sharp is not installed).
+ * @throws EffuseError EF506 (none of the formats, damaged, too large, too slow), EF404 (sharp is not installed).
  */
-export const decode = async (bytes: Uint8Array, path: string): Promise<Picture> => {
+export const decode = async (
+  bytes: Uint8Array,
+  path: string,
+  options: DecodeOptions = decodeDefaults,
+): Promise<Decoded> => {
   const sharp = await loadSharp()
+  const open = (more: SharpOptions = {}): Sharp =>
+    sharp(bytes, {
+      failOn: 'error',
+      limitInputPixels: options.maxPixels,
+      sequentialRead: true,
+      ignoreIcc: options.colors === 'stored',
+      ...more,
+    })
   try {
-    const { data, info } = await sharp(bytes, { failOn: 'error' })
-      .rotate()
-      .toColourspace('srgb')
-      .removeAlpha()
-      .raw()
-      .toBuffer({ resolveWithObject: true })
-    return { width: info.width, height: info.height, channels: 3, data: rgb(data, info.channels) }
+    const format = formatOf(bytes)
+    if (format === null) throw new Error('this is none of the formats that are read')
+    // Whatever size it says: only the header is read.
+    const header = await inTime(options.timeLimit, () =>
+      headerOf(bytes, format, () => open({ limitInputPixels: false })),
+    )
+    checkSize(header, options)
+    const picture = await decodingBudget.during(4 * header.width * header.height, () =>
+      inTime(options.timeLimit, async () =>
+        upright(await pixelsOf(bytes, format, header, { ...options, open }), header),
+      ),
+    )
+    return { ...picture, hasOtherProfile: header.hasOtherProfile }
   } catch (error) {
     throw new EffuseError({
       code: 'EF506',
-      message: `${path} cannot be decoded as a picture: it ${looksLike(bytes)}; ${error instanceof Error ? error.message : String(error)}`,
-      hint: 'JPEG, PNG, WebP, GIF, TIFF and AVIF are read, whatever the name ends in',
+      message: `${path} cannot be decoded as a picture: it ${looksLike(bytes)}; ${wordsOf(error)}`,
+      hint: hintOf(error),
       cause: error,
     })
   }
 }
 
-/** Grey by the weights of ITU-R BT.601, as Pillow and TensorFlow have it: [pixels, 3] to [pixels]. */
-export const grey = (data: Uint8Array): Uint8Array<ArrayBuffer> => {
-  const out = new Uint8Array(data.length / 3)
-  for (let i = 0; i < out.length; i++) {
-    const [red, green, blue] = [data[3 * i] as number, data[3 * i + 1] as number, data[3 * i + 2] as number] // three a pixel
-    out[i] = Math.round((299 * red + 587 * green + 114 * blue) / 1000)
+const pixelsOf = async (
+  bytes: Uint8Array,
+  format: PictureFormat,
+  { isCmyk }: PictureHeader,
+  { colors, timeLimit, open }: DecodeOptions & { readonly open: (more?: SharpOptions) => Sharp },
+): Promise<Picture> => {
+  if (format === 'GIF') return decodeGif(bytes)
+  const isStored = colors === 'stored'
+  const own = format === 'TIFF' ? uncompressedYcbcr(bytes) : null
+  if (own !== null) return { ...own, channels: 3, data: rgbOfYcbcr(own.data) }
+  const isInk = isCmyk && isStored
+  const read = async (failOn: 'error' | 'warning'): Promise<Picture> => {
+    const pipeline = open({ failOn }).timeout({ seconds: Math.min(3600, Math.ceil(timeLimit)) })
+    const coloured = isInk
+      ? pipeline.pipelineColourspace('cmyk').toColourspace('cmyk')
+      : pipeline.toColourspace('srgb').removeAlpha()
+    const { data, info } = await coloured.raw().toBuffer({ resolveWithObject: true })
+    const rgb = isInk ? rgbOfCmyk(inkOf(data, info.channels)) : rgbOf(data, info.channels)
+    const isYcbcr = format === 'TIFF' && storesYcbcr(bytes)
+    return { width: info.width, height: info.height, channels: 3, data: isYcbcr ? rgbOfYcbcr(rgb) : rgb }
   }
-  return out
+  return format === 'JPEG' ? jpegPicture(read) : read('error')
 }
 
-/** Some versions of sharp give grey pictures as they are. */
-export const rgb = (data: Uint8Array, channels: number): Uint8Array<ArrayBuffer> => {
-  if (channels === 3) return new Uint8Array(data)
-  return Uint8Array.from(
-    { length: (data.length / channels) * 3 },
-    (_, i) => data[Math.floor(i / 3) * channels] as number,
-  )
+/** Ink with transparency has five channels. */
+const inkOf = (data: Uint8Array, channels: number): Uint8Array =>
+  channels === 4 ? data : data.filter((_, i) => i % channels < 4)
+
+/**
+ * A JPEG whose data ends before its last pixel decodes to a picture that is grey from there on, with a warning. Of other warnings the picture
+ * takes no harm.
+ */
+const jpegPicture = async (read: (failOn: 'error' | 'warning') => Promise<Picture>): Promise<Picture> => {
+  try {
+    return await read('warning')
+  } catch (error) {
+    if (error instanceof Error && error.message.includes('premature end')) throw error
+    return await read('error')
+  }
 }
 
-type Sharp = typeof import('sharp').default
+const checkSize = (
+  { width, height }: { readonly width: number; readonly height: number },
+  { maxPixels }: DecodeOptions,
+): void => {
+  if (width * height > maxPixels)
+    throw new LimitError(
+      `its header says ${width}x${height}, more than ${maxPixels} pixels`,
+      'make it smaller, or allow more with maxPixels',
+    )
+  if (width * height === 0) throw new Error(`its header says ${width}x${height}`)
+}
+
+/** Of the picture, though nothing need be wrong with its file. */
+class LimitError extends Error {
+  readonly hint: string
+  constructor(message: string, hint: string) {
+    super(message)
+    this.hint = hint
+  }
+}
+
+/** What is still at work when the time is over ends by sharp's own limit; nobody waits for it. */
+const inTime = async <T>(seconds: number, work: () => Promise<T>): Promise<T> => {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new LimitError(`decoding it takes longer than ${seconds} s`, 'allow more time with timeLimit')),
+      Math.min(seconds * 1000, 2 ** 31 - 1),
+    )
+  })
+  try {
+    return await Promise.race([work(), late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+const hintOf = (error: unknown): string =>
+  error instanceof LimitError ? error.hint : 'JPEG, PNG, WebP, GIF, TIFF and AVIF are read, whatever the name ends in'
+
+/** libvips tells of every attempt: lines that differ in their numbers alone are one. */
+const wordsOf = (error: unknown): string => {
+  const message = error instanceof Error ? error.message : String(error)
+  const lines = new Map<string, string>()
+  for (const line of message.split('\n')) {
+    const trimmed = line.trim().replace(/^Input \w+ has corrupt header: /, '')
+    const kind = trimmed.replace(/\d+/g, '0')
+    // Where libvips looked, and a code without a word, tell nobody anything.
+    if (trimmed === '' || kind === '(0.0)' || kind.startsWith('source: bad seek')) continue
+    if (!lines.has(kind)) lines.set(kind, trimmed)
+  }
+  const told = [...lines.values()].join('; ')
+  return told === '' || told.includes('unsupported image format') ? 'its header is damaged or cut off' : told
+}
+
+type SharpPackage = typeof import('sharp').default
 /** @throws EffuseError EF404 */
-export const loadSharp = async (): Promise<Sharp> => {
+export const loadSharp = async (): Promise<SharpPackage> => {
   try {
     return (await import('sharp')).default
   } catch (error) {
@@ -66,22 +164,4 @@ export const loadSharp = async (): Promise<Sharp> => {
       cause: error,
     })
   }
-}
-
-const signatures: readonly (readonly [string, readonly number[]])[] = [
-  ['begins like a JPEG', [0xff, 0xd8, 0xff]],
-  ['begins like a PNG', [0x89, 0x50, 0x4e, 0x47]],
-  ['begins like a GIF', [0x47, 0x49, 0x46, 0x38]],
-  ['begins like a RIFF file (WebP or sound)', [0x52, 0x49, 0x46, 0x46]],
-  ['looks like a PDF', [0x25, 0x50, 0x44, 0x46]],
-  ['looks like a zip archive', [0x50, 0x4b, 3, 4]],
-]
-const looksLike = (bytes: Uint8Array): string => {
-  if (bytes.length === 0) return 'is empty'
-  const known = signatures.find(([, start]) => start.every((byte, i) => bytes[i] === byte))
-  if (known !== undefined) return `${known[0]} of ${bytes.length} bytes`
-  const start = bytes.subarray(0, 64)
-  if (start.every((byte) => byte === 9 || byte === 10 || byte === 13 || (byte >= 32 && byte < 127)))
-    return `looks like text ("${new TextDecoder().decode(start.subarray(0, 24)).replace(/\s+/g, ' ')}…")`
-  return `begins with bytes that no known picture format has (${[...bytes.subarray(0, 4)].map((b) => b.toString(16).padStart(2, '0')).join(' ')})`
 }

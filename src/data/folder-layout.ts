@@ -1,7 +1,7 @@
 /** Which folders hold which classes. */
 import { join } from 'node:path'
 import { EffuseError } from '../ir/diagnostics.ts'
-import { extensionsHint, isFolder, picturesIn, visibleEntries } from './picture-files.ts'
+import { extensionsHint, isFolder, type OtherFiles, picturesIn, visibleEntries } from './picture-files.ts'
 
 /** Pictures and the index of each one's class, classes in the order of their names, each one's pictures sorted. */
 export interface Listed {
@@ -29,25 +29,26 @@ export type Layout =
  * `train/<class>/*` with `val/<class>/*` or `test/<class>/*` beside it (val where there are both) is split; without one of the two sides it
  * is the other; `<class>/*` without either is whole.
  *
+ * @param others told of files in the classes that are no pictures by their names.
  * @throws EffuseError EF501 (no such folder), EF507 (no classes, a class without pictures, classes that differ).
  */
-export const readLayout = async (path: string): Promise<Layout> => {
+export const readLayout = async (path: string, others: OtherFiles): Promise<Layout> => {
   if (!(await isFolder(path)))
     throw new EffuseError({ code: 'EF501', message: `cannot read ${path}: expected a folder, it is a file` })
   const folders = (await visibleEntries(path)).filter((entry) => entry.isFolder).map((entry) => entry.name)
   const held = ['val', 'test'].find((name) => folders.includes(name))
   if (!folders.includes('train')) {
-    if (held === undefined) return { kind: 'whole', all: await classFolders(path) }
-    return { kind: 'test', test: await classFolders(join(path, held)), held }
+    if (held === undefined) return { kind: 'whole', all: await classFolders(path, others) }
+    return { kind: 'test', test: await classFolders(join(path, held), others), held }
   }
-  const train = await classFolders(join(path, 'train'))
+  const train = await classFolders(join(path, 'train'), others)
   if (held === undefined) return { kind: 'train', all: train }
-  const test = await classFolders(join(path, held))
+  const test = await classFolders(join(path, held), others)
   checkSame(train, test, { path, held })
   return { kind: 'split', train, test }
 }
 
-const classFolders = async (path: string): Promise<readonly ClassFolder[]> => {
+const classFolders = async (path: string, others: OtherFiles): Promise<readonly ClassFolder[]> => {
   const names = (await visibleEntries(path)).filter((entry) => entry.isFolder).map((entry) => entry.name)
   if (names.length === 0)
     throw new EffuseError({
@@ -58,7 +59,7 @@ const classFolders = async (path: string): Promise<readonly ClassFolder[]> => {
   const found: ClassFolder[] = []
   for (const name of names.sort()) {
     const folder = join(path, name)
-    found.push({ name, folder, files: await picturesIn(folder) })
+    found.push({ name, folder, files: await picturesIn(folder, others.note) })
   }
   const empty = found.filter(({ files }) => files.length === 0)
   if (empty.length > 0)

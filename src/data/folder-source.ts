@@ -1,12 +1,12 @@
 /** Batches of pictures from files, prepared ahead. */
 import { EffuseError } from '../ir/diagnostics.ts'
-import { readFile } from '../platform/node.ts'
 import type { DataSource } from '../train/source.ts'
-import { type Damage, damagedFiles, type DamagedFiles, damageOf } from './damaged.ts'
-import { decode, type Picture } from './decode.ts'
+import { type Damage, damagedFiles, type DamagedFiles } from './damaged.ts'
 import type { Listed } from './folder-layout.ts'
 import type { FolderSettings } from './image-folder-options.ts'
 import { inOrder } from './in-order.ts'
+import { type JobStream, jobStream } from './picture-pool.ts'
+import type { PictureResult } from './picture-job.ts'
 import { type Prepare, testPicture, trainingPicture } from './prepare-picture.ts'
 import { type CheckedRequest, checkRequest, type LabelledBatch, type LabelledRequest } from './request.ts'
 import { shuffled } from './shuffle.ts'
@@ -26,48 +26,60 @@ interface Row {
   readonly image: Uint8Array | null
   readonly label: number
   readonly damage: readonly Damage[]
+  readonly hasOtherProfile: boolean
 }
 
 export const folderSource = (listed: Listed, settings: FolderSettings, isTraining: boolean): ImageFolderSource => {
   const damaged = damagedFiles(settings.maxCorrupt, settings.onSkip)
-  const load = loader(listed.files)
+  const known: KnownDamage = new Map()
+  const profiles = otherProfiles(settings)
   const batches = (request: LabelledRequest): AsyncGenerator<LabelledBatch> => {
     const checked = checkRequest(request)
     if (isTraining) checkStrength(checked, settings)
-    const prepare = isTraining ? trainingPicture(settings, checked) : testPicture(settings, checked)
-    const rows = isTraining
-      ? trainingRows(listed, checked, { load, prepare, damageMax: settings.maxCorrupt })
-      : testRows(listed, { load, prepare })
+    const stream = jobStream(settings.workers, settings.concurrency)
+    const load = loader(
+      listed.files,
+      known,
+      (isTraining ? trainingPicture : testPicture)(settings, checked, stream.run),
+    )
+    const rows = isTraining ? trainingRows(listed, checked, load, settings.maxCorrupt) : testRows(listed, load)
     const { batch, skip, signal, size: [height, width] = settings.size } = checked
     const length = listed.files.length
-    const { concurrency, prefetch } = settings
     const [start, rowsToDrop] = isTraining ? [skip * batch, 0] : [0, skip * batch]
-    const ordered = inOrder([start, length], rows, { concurrency, ahead: prefetch * batch, signal })
+    const ordered = inOrder([start, length], rows, {
+      ...paceOf(settings, batch, stream),
+      signal,
+      onLeave: stream.leave,
+    })
     const bytes = height * width * settings.channels
-    return inBatches(ordered, { batch, bytes, rowsToDrop, damaged, isTraining })
+    return inBatches(ordered, { batch, bytes, rowsToDrop, damaged, profiles, isTraining })
   }
   return { ...listed, length: listed.files.length, canSkip: true, batches }
 }
 
-type Load = (index: number) => Promise<Picture | Damage>
+/** Threads with a queue are given all that may be ahead: this one may be computing when they are done with it. */
+const paceOf = ({ concurrency, prefetch }: FolderSettings, batch: number, { isQueued }: JobStream) => {
+  const ahead = prefetch * batch
+  return { ahead, concurrency: isQueued ? ahead : concurrency }
+}
 
-/** The picture of a file, or what is wrong with it. A file that was found damaged is not tried again. */
-const loader = (files: readonly string[]): Load => {
-  const known = new Map<number, Damage>()
-  return async (index) => {
+/** By a file's place in the list. */
+type KnownDamage = Map<number, Damage>
+type Load = (index: number, row: number) => Promise<Exclude<PictureResult, { readonly damage: string }> | Damage>
+
+/** The picture of a file for a row, or what is wrong with it. A file that was found damaged is not tried again. */
+const loader =
+  (files: readonly string[], known: KnownDamage, prepare: Prepare): Load =>
+  async (index, row) => {
     const before = known.get(index)
     if (before !== undefined) return before
     const path = files[index] as string // an index of the list
-    try {
-      return await decode(await readFile(path), path)
-    } catch (error) {
-      const damage = damageOf(error, path)
-      if (damage === null) throw error
-      known.set(index, damage)
-      return damage
-    }
+    const found = await prepare(path, row)
+    if (!('damage' in found)) return found
+    const damage = { path, reason: found.damage }
+    known.set(index, damage)
+    return damage
   }
-}
 
 /**
  * A damaged picture's place is taken by the next good one of the epoch's order, from the end round to the beginning: whichever is damaged
@@ -76,34 +88,51 @@ const loader = (files: readonly string[]): Load => {
 const trainingRows = (
   { files, labels }: Listed,
   { seed, epoch }: CheckedRequest,
-  { load, prepare, damageMax }: { readonly load: Load; readonly prepare: Prepare; readonly damageMax: number },
+  load: Load,
+  damageMax: number,
 ): ((row: number) => Promise<Row>) => {
   const order = shuffled(files.length, seed, epoch)
   return async (row) => {
     const damage: Damage[] = []
     for (let i = 0; i < order.length && damage.length <= damageMax; i++) {
       const index = order[(row + i) % order.length] as number // below the length
-      const found = await load(index)
-      if ('data' in found) return { image: await prepare(found, row), label: labels[index] as number, damage }
+      const found = await load(index, row)
+      if ('image' in found) return { ...found, label: labels[index] as number, damage }
       damage.push(found)
     }
-    return { image: null, label: 0, damage }
+    return { image: null, label: 0, damage, hasOtherProfile: false }
   }
 }
 
 /** A damaged picture is left out: another in its place would count twice. */
 const testRows =
-  (
-    { labels }: Listed,
-    { load, prepare }: { readonly load: Load; readonly prepare: Prepare },
-  ): ((row: number) => Promise<Row>) =>
+  ({ labels }: Listed, load: Load): ((row: number) => Promise<Row>) =>
   async (row) => {
-    const found = await load(row)
+    const found = await load(row, row)
     const label = labels[row] as number // as many labels as files
-    return 'data' in found
-      ? { image: await prepare(found, row), label, damage: [] }
-      : { image: null, label, damage: [found] }
+    return 'image' in found
+      ? { ...found, label, damage: [] }
+      : { image: null, label, damage: [found], hasOtherProfile: false }
   }
+
+/** Counts pictures whose profile is not heeded, and tells of them once, after a whole pass. */
+interface OtherProfiles {
+  /** Of one pass: the number of such pictures in it. */
+  tell(count: number): void
+}
+
+const otherProfiles = ({ colors, onNotice }: FolderSettings): OtherProfiles => {
+  let isTold = colors === 'srgb'
+  return {
+    tell: (count) => {
+      if (count === 0 || isTold) return
+      isTold = true
+      onNotice(
+        `${count} picture${count === 1 ? ' has a colour profile' : 's have colour profiles'} other than sRGB: the stored values are used; colors: 'srgb' converts them`,
+      )
+    },
+  }
+}
 
 interface BatchesOptions {
   readonly batch: number
@@ -112,21 +141,23 @@ interface BatchesOptions {
   /** Good rows to leave out at the beginning. */
   readonly rowsToDrop: number
   readonly damaged: DamagedFiles
+  readonly profiles: OtherProfiles
   readonly isTraining: boolean
 }
 
 async function* inBatches(
   rows: AsyncGenerator<Row>,
-  { batch, bytes, rowsToDrop, damaged, isTraining }: BatchesOptions,
+  { batch, bytes, rowsToDrop, damaged, profiles, isTraining }: BatchesOptions,
 ): AsyncGenerator<LabelledBatch> {
-  let [good, filled] = [0, 0]
+  let [good, filled, otherProfiles] = [0, 0, 0]
   let [images, labels] = [new Uint8Array(batch * bytes), new Int32Array(batch)]
-  for await (const { image, label, damage } of rows) {
+  for await (const { image, label, damage, hasOtherProfile } of rows) {
     damaged.note(damage)
     if (image === null) {
       if (isTraining) throw damaged.error('none of the pictures can be read')
       continue
     }
+    if (hasOtherProfile) otherProfiles++
     if (++good <= rowsToDrop) continue
     images.set(image, filled * bytes)
     labels[filled++] = label
@@ -135,6 +166,7 @@ async function* inBatches(
     filled = 0
     ;[images, labels] = [new Uint8Array(batch * bytes), new Int32Array(batch)]
   }
+  profiles.tell(otherProfiles)
   if (good === 0 && !isTraining) throw damaged.error('none of the pictures can be read')
   if (filled > 0) yield { image: images.slice(0, filled * bytes), label: labels.slice(0, filled) }
 }

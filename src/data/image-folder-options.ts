@@ -2,9 +2,10 @@
 import { type Check, checkRecord, isCount, isNatural } from '../ir/check-record.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { availableParallelism } from 'node:os'
-import type { Picture } from './decode.ts'
+import type { Picture } from './picture.ts'
+import type { FolderCrop } from './picture-job.ts'
+import { type Reading, readingChecks, readingOf, type ReadingOptions } from './read-picture.ts'
 import type { Draws } from './draws.ts'
-import type { FixedCrop } from '../pixels/box.ts'
 import { isSize } from '../pixels/size.ts'
 import type { ResizeFilter } from '../pixels/resample.ts'
 
@@ -19,10 +20,7 @@ export type Augment = (
   },
 ) => Picture | Promise<Picture>
 
-/** How training pictures are cut. */
-export type FolderCrop = FixedCrop | 'box'
-
-export interface ImageFolderOptions {
+export interface ImageFolderOptions extends ReadingOptions {
   /** Height and width where a request has none. Default 224. */
   readonly size?: number | readonly [height: number, width: number] | undefined
   /** 3 (default): RGB; 1: grey. */
@@ -49,17 +47,23 @@ export interface ImageFolderOptions {
   readonly augment?: Augment | undefined
   /** Pictures read and decoded at once. Default: the processor's cores. */
   readonly concurrency?: number | undefined
+  /** Threads that prepare pictures while this one computes; 0: none. What comes out does not depend on it. Default: half of the cores, at least 1. */
+  readonly workers?: number | undefined
   /** Batches prepared ahead. Default 2. */
   readonly prefetch?: number | undefined
   /** Damaged pictures that each part may have; the next one is an error. Default 10. */
   readonly maxCorrupt?: number | undefined
   /** Told of each damaged picture once. Default: a warning of the process. */
   readonly onSkip?: ((path: string, reason: string) => void) | undefined
+  /** Told once each of what is odd with the data and nothing fails of: files that are not read, profiles that are not heeded. Default: a warning of the process. */
+  readonly onNotice?: ((notice: string) => void) | undefined
 }
 
-type Filled = 'channels' | 'crop' | 'flip' | 'filter' | 'concurrency' | 'prefetch' | 'maxCorrupt' | 'onSkip'
+type Filled =
+  | ('channels' | 'crop' | 'flip' | 'filter' | 'onSkip' | 'onNotice')
+  | ('concurrency' | 'workers' | 'prefetch' | 'maxCorrupt')
 /** All that batches need, defaults filled in. */
-export interface FolderSettings extends Readonly<{ [K in Filled]: NonNullable<ImageFolderOptions[K]> }> {
+export interface FolderSettings extends Readonly<{ [K in Filled]: NonNullable<ImageFolderOptions[K]> }>, Reading {
   readonly size: readonly [number, number]
   readonly cropArea: readonly [number, number] | undefined
   readonly augment: Augment | undefined
@@ -83,10 +87,13 @@ const checks: { readonly [K in keyof Required<ImageFolderOptions>]: Check } = {
   flip: ['true or false', (v) => typeof v === 'boolean'],
   filter: ["'triangle' or 'bilinear'", (v) => v === 'triangle' || v === 'bilinear'],
   augment: ['a function from picture to picture', isFunction],
+  ...readingChecks,
   concurrency: positive,
+  workers: ['an integer of at least 0', isNatural],
   prefetch: positive,
   maxCorrupt: ['an integer of at least 0, or Infinity', (v) => isNatural(v) || v === Number.POSITIVE_INFINITY],
   onSkip: ['a function of path and reason', isFunction],
+  onNotice: ['a function of a text', isFunction],
 }
 
 /** @throws EffuseError EF403 naming the option, what it takes and what came. */
@@ -100,6 +107,7 @@ export const settingsOf = (options: ImageFolderOptions): FolderSettings => {
       hint: 'leave one of the two out',
     })
   return {
+    ...readingOf(options),
     size: typeof size === 'number' ? [size, size] : size,
     channels: options.channels ?? 3,
     crop,
@@ -107,12 +115,16 @@ export const settingsOf = (options: ImageFolderOptions): FolderSettings => {
     flip: options.flip ?? true,
     filter: options.filter ?? 'triangle',
     augment: options.augment,
+    workers: options.workers ?? Math.max(1, Math.floor(availableParallelism() / 2)),
     concurrency: options.concurrency ?? availableParallelism(),
     prefetch: options.prefetch ?? 2,
     maxCorrupt: options.maxCorrupt ?? 10,
     onSkip: options.onSkip ?? warn,
+    onNotice: options.onNotice ?? notify,
   }
 }
 
 const warn = (_path: string, reason: string): void =>
   process.emitWarning(`left out a damaged picture: ${reason}`, { type: 'EffuseWarning', code: 'EF506' })
+
+const notify = (notice: string): void => process.emitWarning(notice, { type: 'EffuseWarning' })

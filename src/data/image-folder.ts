@@ -3,8 +3,9 @@ import { EffuseError } from '../ir/diagnostics.ts'
 import { loadSharp } from './decode.ts'
 import { type ClassFolder, type Layout, listed, readLayout } from './folder-layout.ts'
 import { folderSource, type ImageFolderSource } from './folder-source.ts'
+import { otherFiles } from './picture-files.ts'
 import { heldOut, type Split } from './holdout.ts'
-import { type ImageFolderOptions, settingsOf } from './image-folder-options.ts'
+import { type FolderSettings, type ImageFolderOptions, settingsOf } from './image-folder-options.ts'
 
 export interface ImageFolder {
   readonly train: ImageFolderSource
@@ -29,7 +30,7 @@ export interface ImageFolder {
 export const imageFolder = async (path: string, options: ImageFolderOptions = {}): Promise<ImageFolder> => {
   const settings = settingsOf(options)
   await loadSharp() // now, not at the first batch
-  const { train, test } = splitOf(await readLayout(path), path, options)
+  const { train, test } = splitOf(await layoutOf(path, settings), path, options)
   return { train: folderSource(listed(train), settings, true), test: folderSource(listed(test), settings, false) }
 }
 
@@ -45,7 +46,7 @@ export const imageFolder = async (path: string, options: ImageFolderOptions = {}
 export const testFolder = async (path: string, options: ImageFolderOptions = {}): Promise<ImageFolderSource> => {
   const settings = settingsOf(options)
   await loadSharp()
-  const layout = await readLayout(path)
+  const layout = await layoutOf(path, settings)
   const isAll = layout.kind === 'whole' && options.holdout === undefined
   const test = isAll
     ? layout.all
@@ -53,6 +54,14 @@ export const testFolder = async (path: string, options: ImageFolderOptions = {})
       ? ownTest(layout.test, path, options)
       : splitOf(layout, path, options).test
   return folderSource(listed(test), settings, false)
+}
+
+const layoutOf = async (path: string, { onNotice }: Pick<FolderSettings, 'onNotice'>): Promise<Layout> => {
+  const others = otherFiles()
+  const layout = await readLayout(path, others)
+  const notice = others.told(path)
+  if (notice !== null) onNotice(notice)
+  return layout
 }
 
 const splitOf = (layout: Layout, path: string, options: ImageFolderOptions): Split => {

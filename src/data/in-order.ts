@@ -7,6 +7,8 @@ export interface InOrderOptions {
   /** Tasks begun, at work or done, that nobody has taken yet. */
   readonly ahead: number
   readonly signal?: AbortSignal | undefined
+  /** Told when nothing more is wanted, before what is at work is waited for. */
+  readonly onLeave?: (() => void) | undefined
 }
 
 /**
@@ -20,7 +22,7 @@ export interface InOrderOptions {
 export async function* inOrder<T>(
   [start, end]: readonly [number, number],
   task: (index: number) => Promise<T>,
-  { concurrency, ahead, signal }: InOrderOptions,
+  { concurrency, ahead, signal, onLeave }: InOrderOptions,
 ): AsyncGenerator<T, void, undefined> {
   const begun: Promise<T>[] = [] // not taken yet, in order
   let [next, atWork, isOver] = [start, 0, false]
@@ -50,6 +52,7 @@ export async function* inOrder<T>(
     }
   } finally {
     isOver = true
+    onLeave?.()
     await Promise.allSettled(begun)
   }
 }

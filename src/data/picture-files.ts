@@ -1,11 +1,12 @@
 /** Which files are pictures, by name. Node only. */
 import { readdir, realpath, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { extname, join } from 'node:path'
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
 import { fileError } from '../platform/node-file-error.ts'
 
-const extensions = /\.(jpe?g|png|webp|gif|tiff?|avif)$/i
-export const extensionsHint = 'names ending in .jpg, .png, .webp, .gif, .tiff or .avif are looked for'
+const extensions = /\.(jpe?g|jfif|png|webp|gif|tiff?|avif)$/i
+export const extensionsHint =
+  'names ending in .jpg, .jpeg, .jfif, .png, .webp, .gif, .tif, .tiff or .avif are looked for'
 
 /**
  * The pictures that paths stand for: files as they are, folders by the pictures in them (sorted, folders inside included).
@@ -45,23 +46,33 @@ export const isFolder = async (path: string): Promise<boolean> => {
  * The pictures in a folder and in the folders inside, as paths from it with slashes, sorted by code unit: the same on every system. Links are
  * followed; hidden files and folders, whose names begin with a dot, are left out. Folders may have names like pictures.
  *
+ * @param onOther told the name of each file that is left out for its ending.
  * @throws EffuseError EF501: a folder that cannot be read is an error, not an empty one.
  */
-export const picturesIn = async (folder: string): Promise<readonly string[]> => {
+export const picturesIn = async (
+  folder: string,
+  onOther: (name: string) => void = () => undefined,
+): Promise<readonly string[]> => {
   const found: string[] = []
-  await collect(folder, '', new Set(), found)
+  const take = (path: string): void => void (extensions.test(path) ? found.push(path) : onOther(path))
+  await collect(folder, '', new Set(), take)
   return found.sort()
 }
 
 /** @param above real paths of the folders on the way here: links may lead in circles. */
-const collect = async (folder: string, prefix: string, above: ReadonlySet<string>, found: string[]): Promise<void> => {
+const collect = async (
+  folder: string,
+  prefix: string,
+  above: ReadonlySet<string>,
+  take: (path: string) => void,
+): Promise<void> => {
   const real = await realpath(folder).catch((error: unknown) => {
     throw fileError(error, folder, 'read')
   })
   if (above.has(real)) return
   for (const { name, isFolder } of await visibleEntries(folder)) {
-    if (isFolder) await collect(join(folder, name), `${prefix}${name}/`, new Set([...above, real]), found)
-    else if (extensions.test(name)) found.push(prefix + name)
+    if (isFolder) await collect(join(folder, name), `${prefix}${name}/`, new Set([...above, real]), take)
+    else take(prefix + name)
   }
 }
 
@@ -86,5 +97,31 @@ export const visibleEntries = async (folder: string): Promise<readonly Entry[]> 
     )
   } catch (error) {
     throw fileError(error, folder, 'read')
+  }
+}
+
+/** Files that are left out for their endings, counted: one sentence for all, null where there are none. */
+export interface OtherFiles {
+  note(name: string): void
+  told(folder: string): string | null
+}
+
+export const otherFiles = (): OtherFiles => {
+  const counts = new Map<string, number>()
+  return {
+    note: (name) => {
+      const ending = extname(name).toLowerCase()
+      counts.set(ending, (counts.get(ending) ?? 0) + 1)
+    },
+    told: (folder) => {
+      if (counts.size === 0) return null
+      const sorted = [...counts].sort(([, a], [, b]) => b - a)
+      const total = sorted.reduce((sum, [, count]) => sum + count, 0)
+      const listed = sorted
+        .slice(0, 8)
+        .map(([ending, count]) => `${count} ${ending === '' ? 'without an ending' : ending}`)
+      const rest = sorted.length > 8 ? ` and ${sorted.length - 8} other endings` : ''
+      return `${total} file${total === 1 ? '' : 's'} in ${folder} ${total === 1 ? 'is' : 'are'} not read, for the ending: ${listed.join(', ')}${rest}; ${extensionsHint}`
+    },
   }
 }

@@ -1,53 +1,45 @@
-/** From a decoded picture to a row of a batch. */
+/** From a place in a folder to a row of a batch. */
 import { EffuseError } from '../ir/diagnostics.ts'
-import { type Box, boxFor } from '../pixels/box.ts'
-import { grey, type Picture } from './decode.ts'
-import { boxesFor, distortedBox } from './distorted-box.ts'
-import { type Draws, type DrawsPosition, rowDraws } from './draws.ts'
+import { grey } from './colours.ts'
+import { rowDraws } from './draws.ts'
 import type { FolderSettings } from './image-folder-options.ts'
+import type { Picture } from './picture.ts'
+import type { PictureJob, PictureResult } from './picture-job.ts'
 import type { CheckedRequest } from './request.ts'
-import { resized } from '../pixels/resample.ts'
 
-/** @param row place in the epoch's order. Gives [height, width, channels]. */
-export type Prepare = (picture: Picture, row: number) => Promise<Uint8Array>
-
-type Settings = Pick<FolderSettings, 'size' | 'filter' | 'channels' | 'augment' | 'crop' | 'cropArea' | 'flip'>
+/** @param row place in the epoch's order. */
+export type Prepare = (path: string, row: number) => Promise<PictureResult>
+type Run = (job: PictureJob) => Promise<PictureResult>
 type Request = Pick<CheckedRequest, 'seed' | 'epoch' | 'size' | 'augmentation'>
 
 /** A random box unless the settings say otherwise, mirrored half of the time, then what `augment` makes of it. All draws are the row's own. */
-export const trainingPicture = (settings: Settings, request: Request): Prepare => {
-  const { filter, channels, augment, flip } = settings
+export const trainingPicture = (settings: FolderSettings, request: Request, run: Run): Prepare => {
+  const { channels, augment } = settings
   const { seed, epoch, size = settings.size, augmentation: strength } = request
-  return async (picture, row) => {
-    const drawsFor = (purpose: DrawsPosition['purpose']) => rowDraws({ seed, epoch, row, purpose })
-    const box = trainingBox(picture, settings, Math.max(...size), drawsFor('crop'))
-    const isMirrored = flip && drawsFor('flip').below(2) === 1
-    const data = resized(picture, box, size, { filter, isMirrored })
-    if (augment === undefined) return inChannels(data, channels)
-    const [height, width] = size
-    const changed = await augment({ width, height, channels: 3, data }, { strength, draws: drawsFor('augment') })
+  const [height, width] = size
+  return async (path, row) => {
+    const at = { seed, epoch, row }
+    // `augment` is a function of this thread, and has colours.
+    const found = await run({ ...jobOf(settings), path, size, at, channels: augment === undefined ? channels : 3 })
+    if ('damage' in found || augment === undefined) return found
+    const options = { strength, draws: rowDraws({ ...at, purpose: 'augment' }) }
+    const changed = await augment({ width, height, channels: 3, data: found.image }, options)
     checkChanged(changed, size)
-    return inChannels(changed.data, channels)
+    return { ...found, image: channels === 1 ? grey(changed.data) : new Uint8Array(changed.data) }
   }
 }
 
-const trainingBox = (
-  { width, height }: Picture,
-  { crop, cropArea }: Pick<Settings, 'crop' | 'cropArea'>,
-  size: number,
-  draws: Draws,
-): Box =>
-  crop === 'box' ? distortedBox(width, height, draws, boxesFor(size, cropArea)) : boxFor(crop, width, height, size)
-
 /** What fits to the training pictures, and nothing of it random: the whole picture where they are whole, else the centre. */
-export const testPicture =
-  ({ filter, channels, crop, ...settings }: Settings, { size = settings.size }: Request): Prepare =>
-  async (picture) => {
-    const box = boxFor(crop === 'none' ? 'none' : 'center', picture.width, picture.height, Math.max(...size))
-    return inChannels(resized(picture, box, size, { filter }), channels)
-  }
+export const testPicture = (settings: FolderSettings, { size = settings.size }: Request, run: Run): Prepare => {
+  const crop = settings.crop === 'none' ? 'none' : 'center'
+  const job = { ...jobOf(settings), size, crop, flip: false, at: { seed: 0, epoch: 0, row: 0 } } as const
+  return (path) => run({ ...job, path })
+}
 
-const inChannels = (data: Uint8Array, channels: 1 | 3): Uint8Array => (channels === 1 ? grey(data) : data)
+const jobOf = ({ filter, channels, crop, cropArea, flip, ...rest }: FolderSettings) => {
+  const { colors, maxPixels, maxBytes, timeLimit } = rest
+  return { filter, channels, crop, cropArea, flip, reading: { colors, maxPixels, maxBytes, timeLimit } }
+}
 
 const checkChanged = ({ data }: Picture, [height, width]: readonly [number, number]): void => {
   if (data instanceof Uint8Array && data.length === height * width * 3) return

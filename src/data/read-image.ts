@@ -1,11 +1,10 @@
 /** One picture from a file, for prediction. Node only. */
 import { type Check, checkPresent, checkRecord, isCount } from '../ir/check-record.ts'
-import { readFile } from '../platform/node.ts'
 import { boxFor } from '../pixels/box.ts'
-import { decode } from './decode.ts'
+import { readingChecks, readingOf, type ReadingOptions, readPicture } from './read-picture.ts'
 import { resized, type ResizeFilter } from '../pixels/resample.ts'
 
-export interface ReadImageOptions {
+export interface ReadImageOptions extends ReadingOptions {
   /** Height and width of the result. */
   readonly size: number | readonly [number, number]
   /** 'center' (default): the central square of size / (size + 32) of the shorter side, at least 7/8 of it, as the reference evaluates; 'none': the whole picture, squeezed. */
@@ -21,13 +20,14 @@ const checks: { readonly [K in keyof Required<ReadImageOptions>]: Check } = {
   ],
   crop: ["'center' or 'none'", (v) => v === 'center' || v === 'none'],
   filter: ["'triangle' or 'bilinear'", (v) => v === 'triangle' || v === 'bilinear'],
+  ...readingChecks,
 }
 
 /**
- * A picture as the network takes it: RGB, 0 to 255, row-major [height, width, 3]. Grey pictures are repeated, transparency is dropped,
- * the camera's orientation applied. Resized with a triangle filter, which averages where it shrinks.
+ * A picture as the network takes it: RGB, 0 to 255, row-major [height, width, 3]. The values are those that the file stores, profiles have no
+ * say; grey is repeated, transparency dropped, the orientation applied. Resized with a triangle filter, which averages where it shrinks.
  *
- * @throws EffuseError EF501 (no such file), EF506 (no picture, or damaged), EF404 (sharp is not installed), EF403 (options).
+ * @throws EffuseError EF501 (no such file), EF506 (no picture, damaged, too large, too slow), EF404 (sharp is not installed), EF403 (options).
  * @example
  * const { probabilities } = await net.run({ image: await readImage('cat.jpg', { size: 224 }) })
  */
@@ -36,7 +36,7 @@ export const readImage = async (path: string, options: ReadImageOptions): Promis
   checkPresent('readImage()', options, { size: checks.size })
   const { size, crop = 'center', filter = 'triangle' } = options
   const [height, width] = typeof size === 'number' ? [size, size] : size
-  const picture = await decode(await readFile(path), path)
+  const picture = await readPicture(path, readingOf(options))
   const box = boxFor(crop, picture.width, picture.height, Math.max(height, width))
   return resized(picture, box, [height, width], { filter })
 }

@@ -23,6 +23,9 @@ export interface FromPixelsOptions {
  * The pixels of a picture as the network takes it: RGB, 0 to 255, uint8, row-major [height,width,3]. Transparency is dropped. Cut and resized
  * as readImage() of effuse/node does it, so that a page sees what a server sees. Of a video the picture that is shown.
  *
+ * The pixels are those that the browser gives. It applies colour profiles and multiplies by transparency, neither of which networks are trained
+ * with; of a file take `createImageBitmap(blob, { colorSpaceConversion: 'none', premultiplyAlpha: 'none' })`.
+ *
  * @throws EffuseError EF506 where there is no picture yet, or it comes from another site without leave to read it; EF404 outside browsers.
  * @example
  * const predict = async (canvas: PixelSource) => net.run({ image: fromPixels(canvas, { size: 224 }) })

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { compile } from '../../compile.ts'
 import { damageOf } from '../../data/damaged.ts'
-import { grey } from '../../data/decode.ts'
+import { grey } from '../../data/colours.ts'
 import { listImages } from '../../data/picture-files.ts'
 import { readImage } from '../../data/read-image.ts'
 import type { Executable } from '../../executable/executable.ts'

@@ -1,0 +1,55 @@
+/** Preparing one picture of a folder, described by plain data, so that any thread can do it: the same job gives the same bytes everywhere. */
+import { type Box, boxFor, type FixedCrop } from '../pixels/box.ts'
+import { resized, type ResizeFilter } from '../pixels/resample.ts'
+import { grey } from './colours.ts'
+import { damageOf } from './damaged.ts'
+import { boxesFor, distortedBox } from './distorted-box.ts'
+import { type DrawsPosition, rowDraws } from './draws.ts'
+import { type Reading, readPicture } from './read-picture.ts'
+
+/** How training pictures are cut. */
+export type FolderCrop = FixedCrop | 'box'
+
+export interface PictureJob {
+  readonly path: string
+  /** Height and width of the result. */
+  readonly size: readonly [number, number]
+  readonly channels: 1 | 3
+  readonly filter: ResizeFilter
+  readonly crop: FolderCrop
+  readonly cropArea: readonly [number, number] | undefined
+  /** Mirrored half of the time. */
+  readonly flip: boolean
+  /** Where the row stands, for what is random. */
+  readonly at: Omit<DrawsPosition, 'purpose'>
+  readonly reading: Reading
+}
+
+/** [height,width,channels] of the job, or what is wrong with the file. */
+export type PictureResult =
+  | { readonly image: Uint8Array<ArrayBuffer>; readonly hasOtherProfile: boolean }
+  | { readonly damage: string }
+
+/** @throws what is no fault of the file */
+export const doJob = async (job: PictureJob): Promise<PictureResult> => {
+  const { path, size, filter, channels, flip, at } = job
+  try {
+    const picture = await readPicture(path, job.reading)
+    const isMirrored = flip && rowDraws({ ...at, purpose: 'flip' }).below(2) === 1
+    const data = resized(picture, boxOf(picture, job), size, { filter, isMirrored })
+    return { image: channels === 1 ? grey(data) : data, hasOtherProfile: picture.hasOtherProfile }
+  } catch (error) {
+    const damage = damageOf(error, path)
+    if (damage === null) throw error
+    return { damage: damage.reason }
+  }
+}
+
+const boxOf = (
+  { width, height }: { readonly width: number; readonly height: number },
+  { crop, cropArea, size, at }: PictureJob,
+): Box => {
+  const longer = Math.max(...size)
+  if (crop !== 'box') return boxFor(crop, width, height, longer)
+  return distortedBox(width, height, rowDraws({ ...at, purpose: 'crop' }), boxesFor(longer, cropArea))
+}

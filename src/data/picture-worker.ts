@@ -1,0 +1,48 @@
+/** The program of a worker thread that prepares pictures. It ends with the process. */
+import { parentPort, workerData } from 'node:worker_threads'
+import { EffuseError } from '../ir/diagnostics.ts'
+import { decodingBudget } from './budget.ts'
+import { doJob } from './picture-job.ts'
+import type { Answer, Order, WorkerSettings } from './picture-pool.ts'
+
+const port = parentPort
+if (port === null) throw new Error('picture-worker runs in a worker thread alone')
+const settings: WorkerSettings = workerData
+decodingBudget.limit = settings.decodingBytesMax
+
+const waiting: Extract<Order, { readonly kind: 'do' }>[] = []
+let atWork = 0
+
+port.on('message', (order: Order) => {
+  if (order.kind === 'do') {
+    waiting.push(order)
+    return begin()
+  }
+  for (const { id } of waiting.filter(({ stream }) => stream === order.stream)) answer({ kind: 'dropped', id })
+  waiting.splice(0, waiting.length, ...waiting.filter(({ stream }) => stream !== order.stream))
+})
+
+const begin = (): void => {
+  while (atWork < settings.concurrency) {
+    const order = waiting.shift()
+    if (order === undefined) return
+    atWork++
+    void work(order).finally(() => {
+      atWork--
+      begin()
+    })
+  }
+}
+
+const work = async ({ id, job }: Extract<Order, { readonly kind: 'do' }>): Promise<void> => {
+  try {
+    const result = await doJob(job)
+    answer({ kind: 'done', id, result }, 'image' in result ? [result.image.buffer] : [])
+  } catch (error) {
+    const { code, message, hint } =
+      error instanceof EffuseError ? error : { code: null, message: String(error), hint: undefined }
+    answer({ kind: 'failed', id, error: { code, message, hint } })
+  }
+}
+
+const answer = (message: Answer, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer)

@@ -1,0 +1,53 @@
+/** From a file to pixels, within limits that the caller may choose. */
+import { stat } from 'node:fs/promises'
+import { type Check, isCount } from '../ir/check-record.ts'
+import { EffuseError } from '../ir/diagnostics.ts'
+import { readFile } from '../platform/node.ts'
+import { fileError } from '../platform/node-file-error.ts'
+import { decode } from './decode.ts'
+import { type Colours, type Decoded, decodeDefaults, type DecodeOptions } from './picture.ts'
+
+/** How files are read. */
+export interface ReadingOptions {
+  /** 'stored' (default): the values in the file, whatever profile it has; 'srgb': converted by the profile. */
+  readonly colors?: Colours | undefined
+  /** Pixels that a picture may have: one of more is refused by its header. Default 64 megapixels. */
+  readonly maxPixels?: number | undefined
+  /** Bytes that a picture's file may have. Default 128 MiB. */
+  readonly maxBytes?: number | undefined
+  /** Seconds that decoding a picture may take. Default 30. */
+  readonly timeLimit?: number | undefined
+}
+
+export interface Reading extends DecodeOptions {
+  readonly maxBytes: number
+}
+
+export const readingChecks: { readonly [K in keyof Required<ReadingOptions>]: Check } = {
+  colors: ["'stored' or 'srgb'", (v) => v === 'stored' || v === 'srgb'],
+  maxPixels: ['a positive integer', isCount],
+  maxBytes: ['a positive integer', isCount],
+  timeLimit: ['a number above 0', (v) => typeof v === 'number' && v > 0],
+}
+
+/** Defaults filled in. */
+export const readingOf = ({ colors, maxPixels, maxBytes, timeLimit }: ReadingOptions): Reading => ({
+  colors: colors ?? decodeDefaults.colors,
+  maxPixels: maxPixels ?? decodeDefaults.maxPixels,
+  maxBytes: maxBytes ?? 128 * 2 ** 20,
+  timeLimit: timeLimit ?? decodeDefaults.timeLimit,
+})
+
+/** @throws EffuseError EF501 (no such file), EF506 (no picture, damaged, too large, too slow), EF404 (sharp is not installed) */
+export const readPicture = async (path: string, reading: Reading): Promise<Decoded> => {
+  const { size } = await stat(path).catch((error: unknown) => {
+    throw fileError(error, path, 'read')
+  })
+  if (size > reading.maxBytes)
+    throw new EffuseError({
+      code: 'EF506',
+      message: `${path} has ${size} bytes, more than the ${reading.maxBytes} that a picture may have`,
+      hint: 'make it smaller, or allow more with maxBytes',
+    })
+  return decode(await readFile(path), path, reading)
+}

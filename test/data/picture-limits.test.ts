@@ -1,0 +1,245 @@
+/** What is not read, and what it would cost is not paid: other formats, pictures too large or too slow, headers that promise too much. */
+import { join } from 'node:path'
+import { deflateSync } from 'node:zlib'
+import sharp from 'sharp'
+import { afterAll, describe, expect, test } from 'vitest'
+import { budgetOf } from '../../src/data/budget.ts'
+import { decode } from '../../src/data/decode.ts'
+import { imageFolder } from '../../src/data/image-folder.ts'
+import { decodeDefaults } from '../../src/data/picture.ts'
+import { readImage } from '../../src/data/read-image.ts'
+import { all, flat, folderOf, removeFolders } from './picture-folder.ts'
+
+afterAll(removeFolders)
+
+const messageOf = async (bytes: Uint8Array, options = decodeDefaults): Promise<string> => {
+  const error: unknown = await decode(bytes, 'x', options).then(
+    () => null,
+    (reason: unknown) => reason,
+  )
+  expect(error).toMatchObject({ code: 'EF506' })
+  return (error as Error).message
+}
+const text = (value: string): Uint8Array => new TextEncoder().encode(value)
+const noise = (width: number, height: number): Buffer =>
+  Buffer.from(Uint8Array.from({ length: width * height * 3 }, (_, i) => (i * 7919 + (i >> 4) * 31) % 256))
+const picture = (width: number, height: number) => sharp(noise(width, height), { raw: { width, height, channels: 3 } })
+
+describe('only the listed formats are read, told by content', () => {
+  test.each([
+    [
+      'SVG',
+      text('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>'),
+      /looks like an SVG/,
+    ],
+    ['SVG after a comment', text('<?xml version="1.0"?><!-- a --><svg width="9" height="9"/>'), /looks like an SVG/],
+    ['BMP', Buffer.concat([Buffer.from('BM'), Buffer.alloc(60)]), /begins like a BMP of 62 bytes/],
+    [
+      'HEIC',
+      Buffer.concat([Buffer.from([0, 0, 0, 20]), Buffer.from('ftypheic\0\0\0\0mif1')]),
+      /begins like a HEIC file/,
+    ],
+    ['PDF', text('%PDF-1.7\n1 0 obj'), /looks like a PDF/],
+    ['WAVE', Buffer.from('RIFF\x24\0\0\0WAVEfmt '), /begins like a RIFF file that is no WebP/],
+    ['portable pixmap', Buffer.from('P6 2 2 255\n123456789012'), /looks like text/],
+    ['nothing', Buffer.alloc(0), /is empty/],
+  ])('not %s', async (_, bytes, message) => {
+    expect(await messageOf(bytes)).toMatch(message)
+    expect(await messageOf(bytes)).toMatch(/this is none of the formats that are read$/)
+  })
+  test('an SVG that would take long is refused at once', async () => {
+    const bomb = `<svg xmlns="http://www.w3.org/2000/svg" width="9000" height="9000"><filter id="f"><feTurbulence numOctaves="99"/></filter><rect width="100%" height="100%" filter="url(#f)"/></svg>`
+    const start = performance.now()
+    await messageOf(text(bomb))
+    expect(performance.now() - start).toBeLessThan(2000)
+  })
+})
+
+describe('damaged files say what they are, once', () => {
+  const files = {
+    TIFF: () => picture(64, 64).tiff({ compression: 'lzw' }),
+    AVIF: () => picture(64, 64).avif(),
+    WebP: () => picture(64, 64).webp(),
+    PNG: () => picture(64, 64).png(),
+    GIF: () => picture(64, 64).gif(),
+    JPEG: () => picture(64, 64).jpeg(),
+  } as const
+  const names = Object.keys(files) as (keyof typeof files)[] // Object.keys forgets the keys' type
+  test.each(names)('%s, cut off', async (name) => {
+    const whole = await files[name]().toBuffer()
+    for (const share of [0.1, 0.5, 0.9]) {
+      const message = await messageOf(whole.subarray(0, Math.ceil(share * whole.length)))
+      expect(message).toMatch(
+        new RegExp(`^x cannot be decoded as a picture: it begins like an? ${name} of \\d+ bytes; .`),
+      )
+      expect(message).not.toMatch(/\n|unknown|no known|bad seek/)
+      const told = message.split('; ').map((part) => part.replace(/\d+/g, '0'))
+      expect(new Set(told).size).toBe(told.length)
+    }
+  })
+})
+
+/** A JPEG of 20x20 whose header claims another size. */
+const claiming = async (width: number, height: number, isProgressive: boolean): Promise<Buffer> => {
+  const bytes = await picture(20, 20).jpeg({ progressive: isProgressive }).toBuffer()
+  const frame = bytes.indexOf(Buffer.from([0xff, isProgressive ? 0xc2 : 0xc0]))
+  bytes.writeUInt16BE(height, frame + 5)
+  bytes.writeUInt16BE(width, frame + 7)
+  return bytes
+}
+
+describe('the header is judged before anything is decoded', () => {
+  test.each([
+    [7000, 7000, false],
+    [7000, 7000, true],
+    [100, 100, false],
+    [100, 100, true],
+    [21, 60, false],
+  ])(
+    'a JPEG that claims %i x %i with data for 20x20 is damaged (progressive: %s)',
+    async (width, height, isProgressive) => {
+      expect(await messageOf(await claiming(width, height, isProgressive))).toMatch(/premature end/)
+    },
+  )
+  test('a JPEG with bytes too many between its parts is read', async () => {
+    const bytes = await picture(20, 20).jpeg().toBuffer()
+    const table = bytes.indexOf(Buffer.from([0xff, 0xc4]))
+    const odd = Buffer.concat([bytes.subarray(0, table), Buffer.from([1, 2, 3]), bytes.subarray(table)])
+    expect((await decode(odd, 'odd')).data).toEqual((await decode(bytes, 'whole')).data)
+  })
+  test('what has more than maxPixels is refused, of each format', async () => {
+    for (const make of [
+      picture(50, 40).png(),
+      picture(50, 40).jpeg(),
+      picture(50, 40).webp(),
+      picture(50, 40).gif(),
+      picture(50, 40).tiff(),
+      picture(50, 40).avif(),
+    ]) {
+      const bytes = await make.toBuffer()
+      expect(await messageOf(bytes, { ...decodeDefaults, maxPixels: 1999 })).toMatch(
+        /; its header says 50x40, more than 1999 pixels$/,
+      )
+      expect((await decode(bytes, 'x', { ...decodeDefaults, maxPixels: 2000 })).width).toBe(50)
+    }
+  })
+  test('64 megapixels are the default, and a header costs no memory', async () => {
+    const png = await picture(2, 2).png().toBuffer()
+    png.writeUInt32BE(60_000, 16)
+    png.writeUInt32BE(60_000, 20)
+    png.writeUInt32BE(crc(png.subarray(12, 29)), 29)
+    const before = process.memoryUsage().rss
+    expect(await messageOf(png)).toMatch(/its header says 60000x60000, more than 64000000 pixels/)
+    expect(await messageOf(await claiming(8001, 8000, false))).toMatch(
+      /its header says 8001x8000, more than 64000000 pixels/,
+    )
+    expect(process.memoryUsage().rss - before).toBeLessThan(100 * 2 ** 20)
+    const gif = await picture(9, 9).gif().toBuffer()
+    gif.writeUInt16LE(65535, 6)
+    gif.writeUInt16LE(65535, 8)
+    expect(await messageOf(gif)).toMatch(/65535x65535/)
+  })
+})
+
+const crc = (bytes: Uint8Array): number => {
+  let value = 0xffffffff
+  for (const byte of bytes) {
+    value ^= byte
+    for (let bit = 0; bit < 8; bit++) value = (value >>> 1) ^ ((value & 1) === 0 ? 0 : 0xedb88320)
+  }
+  return (value ^ 0xffffffff) >>> 0
+}
+
+test('a time limit ends the wait', async () => {
+  const bytes = await picture(900, 900).png().toBuffer()
+  expect(await messageOf(bytes, { ...decodeDefaults, timeLimit: 1e-4 })).toMatch(
+    /; decoding it takes longer than 0.0001 s$/,
+  )
+  expect((await decode(bytes, 'x', { ...decodeDefaults, timeLimit: 60 })).width).toBe(900)
+})
+
+test('files of more than maxBytes are not even opened', async () => {
+  const root = await folderOf({ '1.png': deflateSync(noise(40, 40)) })
+  await expect(readImage(join(root, '1.png'), { size: 4, maxBytes: 100 })).rejects.toMatchObject({
+    code: 'EF506',
+    message: expect.stringMatching(/1\.png has \d+ bytes, more than the 100 that a picture may have/),
+    hint: expect.stringContaining('maxBytes'),
+  })
+})
+
+test('a folder leaves out what is over its limits, as if damaged', async () => {
+  const root = await folderOf({
+    'train/a/1.png': await flat(10),
+    'train/a/2.png': await flat(20, [100, 90]),
+    'train/a/3.jpg': await claiming(7000, 7000, false),
+    'train/a/4.png': Buffer.concat([await flat(30), Buffer.alloc(5000)]),
+    'train/a/5.png': text('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'),
+    'val/a/1.png': await flat(40),
+  })
+  const skipped: string[] = []
+  const { train } = await imageFolder(root, {
+    size: 4,
+    maxPixels: 8000,
+    maxBytes: 4000,
+    onSkip: (path) => skipped.push(path.slice(-5)),
+  })
+  const batches = await all(train.batches({ batch: 5, epoch: 0 }))
+  expect([...skipped].sort()).toEqual(['2.png', '3.jpg', '4.png', '5.png'])
+  expect(batches.flatMap(({ image }) => [...image]).every((v) => v === 10)).toBe(true)
+})
+
+test('files that are not read for their endings are told of once, with counts', async () => {
+  const root = await folderOf({
+    'train/a/1.png': await flat(10),
+    'train/a/2.bmp': 'BM',
+    'train/a/deep/3.BMP': 'BM',
+    'train/b/1.jfif': await picture(9, 9).jpeg().toBuffer(),
+    'train/b/notes.txt': '',
+    'train/b/.hidden.bmp': '',
+    'train/beside.bmp': '',
+    'val/a/1.png': await flat(10),
+    'val/b/1.png': await flat(10),
+    'val/b/README': '',
+  })
+  const notices: string[] = []
+  const { train } = await imageFolder(root, { onNotice: (notice) => notices.push(notice) })
+  expect(train.length).toBe(2)
+  expect(notices).toEqual([
+    `4 files in ${root} are not read, for the ending: 2 .bmp, 1 .txt, 1 without an ending; names ending in .jpg, .jpeg, .jfif, .png, .webp, .gif, .tif, .tiff or .avif are looked for`,
+  ])
+})
+
+test('a budget lets in what fits, in order, and what is larger than all of it alone', async () => {
+  const budget = budgetOf(100)
+  const log: string[] = []
+  const [ends, works] = [new Map<string, () => void>(), [] as Promise<void>[]]
+  const begin = (name: string, bytes: number): void => {
+    const work = () =>
+      new Promise<void>((resolve) => {
+        log.push(name)
+        ends.set(name, resolve)
+      })
+    works.push(budget.during(bytes, work))
+  }
+  const turn = () => new Promise((resolve) => setImmediate(resolve))
+  for (const [name, bytes] of [
+    ['a', 60],
+    ['b', 40],
+    ['c', 300],
+    ['d', 1],
+  ] as const)
+    begin(name, bytes)
+  await turn()
+  expect(log).toEqual(['a', 'b'])
+  ends.get('a')?.()
+  await turn()
+  expect(log).toEqual(['a', 'b'])
+  ends.get('b')?.()
+  await turn()
+  expect(log).toEqual(['a', 'b', 'c'])
+  ends.get('c')?.()
+  await turn()
+  expect(log).toEqual(['a', 'b', 'c', 'd'])
+  ends.get('d')?.()
+  await Promise.all(works)
+})
