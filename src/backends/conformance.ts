@@ -1,23 +1,39 @@
 /**
- * Does a backend compute what the ops mean? One graph at a time against the reference interpreter.
+ * Does a backend compute what the ops mean? Graphs against the reference interpreter, one or several over one store.
  * The random cases and their shrinking are in src/testing/conformance.ts, which binds them to this.
  */
-import { findNode } from '../ir/graph.ts'
+import { findNode, nodesOf } from '../ir/graph.ts'
 import { interpret, type Numbers } from '../ir/interpret.ts'
 import { opDef } from '../ir/ops/index.ts'
 import type { RefTensor } from '../ir/op-def.ts'
 import type { OpName } from '../ir/signatures.ts'
-import { elements, isFloat, type Graph } from '../ir/types.ts'
-import { isProgramPass } from '../passes/pass.ts'
+import { elements, isFloat, type Graph, type Type } from '../ir/types.ts'
+import { isProgramPass, type Pass } from '../passes/pass.ts'
 import { mainStep, mapGraphs, type Program, programOf } from '../passes/program.ts'
-import { hostArrayOf, type Backend, type HostArray } from './backend.ts'
+import { hostArray, hostArrayOf, type Backend, type HostArray, type Runnable } from './backend.ts'
 import { toleranceOf, type ToleranceRow } from './tolerance.ts'
+
+/** Numbers by name of input or variable. */
+interface Numbered {
+  readonly [name: string]: Numbers
+}
 
 export interface ConformanceCase {
   /** The op under test: its tolerance class judges the results. */
   readonly op: OpName
   readonly graph: Graph
-  readonly inputs: { readonly [name: string]: Numbers }
+  readonly inputs: Numbered
+}
+
+/** Programs over one store, run one after another in each round. */
+export interface SharedCase {
+  readonly op: OpName
+  /** Their variables are shared by name. */
+  readonly graphs: readonly Graph[]
+  /** The variables are set before each round. */
+  readonly rounds: readonly { readonly inputs: Numbered; readonly variables: Numbered }[]
+  /** Through the backend's fusing passes too. */
+  readonly isFused: boolean
 }
 
 /** The worst element of a case: how far off it is and how far it may be. `ratio` above 1 is a failure; infinite where nothing else fits. */
@@ -32,56 +48,102 @@ export interface Deviation {
 }
 
 /** Runs the case on the backend and on the reference; gives the worst element. */
-export const runCase = async (backend: Backend, { op, graph, inputs }: ConformanceCase): Promise<Deviation | null> => {
-  const want = interpret(graph, { inputs, mode: 'declared' }).outputs
-  const got = await runOnce(backend, graph, inputs)
-  const magnitudes = interpret(graph, {
-    inputs: Object.fromEntries(Object.entries(inputs).map(([name, data]) => [name, Array.from(data, Math.abs)])),
-    mode: 'float64',
-  }).outputs
-  let worst: Deviation | null = null
-  for (const [output, tensor] of Object.entries(want)) {
-    const row = toleranceOf(opDef(op).tolerance, tensor.dtype)
-    const found = worstElement(output, got.get(output), tensor, magnitudes[output], row)
-    if (found !== null && (worst === null || found.ratio > worst.ratio)) worst = found
-  }
-  return worst
-}
+export const runCase = (backend: Backend, { op, graph, inputs }: ConformanceCase): Promise<Deviation | null> =>
+  runShared(backend, { op, graphs: [graph], rounds: [{ inputs, variables: {} }], isFused: false })
 
-/** The graph through the backend's own passes, compiled and run once. */
-const runOnce = async (
+/** The same for programs that share a store: the worst element of all their results and updates. */
+export const runShared = async (
   backend: Backend,
-  graph: Graph,
-  inputs: ConformanceCase['inputs'],
-): Promise<ReadonlyMap<string, HostArray>> => {
+  { op, graphs, rounds, isFused }: SharedCase,
+): Promise<Deviation | null> => {
   const store = backend.createStore()
-  const runnable = await backend.compile(legalized(backend, graph), { bind: (name) => ({ store, name }) })
+  const types = new Map(graphs.flatMap(variablesOf))
+  for (const [name, type] of types) store.declare(name, type, () => hostArray(type.dtype, elements(type.shape)))
+  const passes = isFused ? [...backend.legalize, ...backend.fuse] : backend.legalize
+  const runnables: Runnable[] = []
+  const deviations: (Deviation | null)[] = []
   try {
-    const feeds = new Map(
-      graph.inputs.flatMap((id) => {
-        const node = findNode(graph, id)
-        const [type] = node?.types ?? []
-        return node?.op !== 'input' || type === undefined
-          ? []
-          : [[node.attrs.name, { type, host: hostArrayOf(type.dtype, inputs[node.attrs.name] ?? []) }] as const]
-      }),
-    )
-    const results = await runnable.run(mainStep, feeds, { seed: 0, runIndex: 0, replica: 0 })
-    const read = new Map<string, HostArray>()
-    for (const [name, tensor] of results) {
-      read.set(name, await tensor.read())
-      tensor.dispose()
+    for (const graph of graphs)
+      runnables.push(await backend.compile(through(backend, passes, graph), { bind: (name) => ({ store, name }) }))
+    for (const { inputs, variables } of rounds) {
+      for (const [name, type] of types) await store.set(name, hostArrayOf(type.dtype, variables[name] ?? []))
+      const values = new Map(Object.entries(variables))
+      for (const [i, graph] of graphs.entries()) {
+        const judge = judgeOf(op, graph, inputs, values)
+        const got = await runOnce(runnables[i] as Runnable, graph, inputs) // one for each graph
+        for (const [name, output] of Object.entries(judge.outputs)) deviations.push(output(name, got.get(name)))
+        for (const [name, update] of judge.updates) deviations.push(update(name, await store.get(name)))
+        for (const [name, { data }] of judge.values) values.set(name, data)
+      }
     }
-    return read
   } finally {
-    runnable.dispose()
+    for (const runnable of runnables) runnable.dispose()
     store.dispose()
   }
+  return deviations.reduce((worst, found) => ((found?.ratio ?? -1) > (worst?.ratio ?? -1) ? found : worst), null)
 }
 
-const legalized = (backend: Backend, graph: Graph): Program => {
+type Judge = (name: string, got: HostArray | undefined) => Deviation | null
+
+/** What the reference says of a run: a judge for each output and each update, and the variables' new values. */
+const judgeOf = (
+  op: OpName,
+  graph: Graph,
+  inputs: Numbered,
+  variables: ReadonlyMap<string, Numbers>,
+): {
+  readonly outputs: { readonly [name: string]: Judge }
+  readonly updates: ReadonlyMap<string, Judge>
+  readonly values: ReadonlyMap<string, RefTensor>
+} => {
+  const want = interpret(graph, { inputs, variables, mode: 'declared' })
+  const magnitudes = interpret(graph, {
+    inputs: Object.fromEntries(Object.entries(inputs).map(([name, data]) => [name, Array.from(data, Math.abs)])),
+    variables: new Map([...variables].map(([name, data]) => [name, Array.from(data, Math.abs)])),
+    mode: 'float64',
+  })
+  const judge =
+    (tensor: RefTensor, magnitude: RefTensor | undefined): Judge =>
+    (name, got) =>
+      worstElement(name, got, tensor, magnitude, toleranceOf(opDef(op).tolerance, tensor.dtype))
+  return {
+    outputs: Object.fromEntries(
+      Object.entries(want.outputs).map(([name, tensor]) => [name, judge(tensor, magnitudes.outputs[name])]),
+    ),
+    updates: new Map([...want.updates].map(([name, tensor]) => [name, judge(tensor, magnitudes.updates.get(name))])),
+    values: want.updates,
+  }
+}
+
+const runOnce = async (runnable: Runnable, graph: Graph, inputs: Numbered): Promise<ReadonlyMap<string, HostArray>> => {
+  const feeds = new Map(
+    graph.inputs.flatMap((id) => {
+      const node = findNode(graph, id)
+      const [type] = node?.types ?? []
+      return node?.op !== 'input' || type === undefined
+        ? []
+        : [[node.attrs.name, { type, host: hostArrayOf(type.dtype, inputs[node.attrs.name] ?? []) }] as const]
+    }),
+  )
+  const results = await runnable.run(mainStep, feeds, { seed: 0, runIndex: 0, replica: 0 })
+  const read = new Map<string, HostArray>()
+  for (const [name, tensor] of results) {
+    read.set(name, await tensor.read())
+    tensor.dispose()
+  }
+  return read
+}
+
+const variablesOf = (graph: Graph): readonly (readonly [string, Type])[] =>
+  nodesOf(graph).flatMap((node) => {
+    const [type] = node.types
+    return node.op === 'variable' && type !== undefined ? [[node.attrs.name, type] as const] : []
+  })
+
+/** The graph as a program, through passes of the backend. */
+const through = (backend: Backend, passes: readonly Pass[], graph: Graph): Program => {
   const cx = { target: backend.target, report: () => {} }
-  return backend.legalize.reduce(
+  return passes.reduce(
     (program, pass) =>
       isProgramPass(pass) ? pass.runProgram(program, cx) : mapGraphs(program, (each) => pass.run(each, cx)),
     programOf(graph),

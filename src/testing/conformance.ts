@@ -1,13 +1,17 @@
 /** The conformance suite: every op on random operands of every dtype it takes, a backend against the reference interpreter. */
 import fc from 'fast-check'
 import type { Backend } from '../backends/backend.ts'
-import { runCase, type Deviation } from '../backends/conformance.ts'
+import { runShared, type Deviation } from '../backends/conformance.ts'
+import { nodesOf } from '../ir/graph.ts'
 import { opDef } from '../ir/ops/index.ts'
 import { print } from '../ir/print.ts'
-import type { OpName } from '../ir/signatures.ts'
+import type { ContractionOps, OpName } from '../ir/signatures.ts'
 import type { DType } from '../ir/types.ts'
 import { opCases, type CaseOp } from './cases/index.ts'
+import { madeSpecials, madeSpecialsInTraining } from './made-specials.ts'
 import { feedsOfCase, graphOfCase, type CaseInput, type OpCase } from './op-case.ts'
+import { sharedTrials } from './shared-values.ts'
+import { trialOf, type Trial } from './trial.ts'
 
 export interface Exclusion {
   /** An op's name; '*' for all. */
@@ -30,7 +34,7 @@ export interface ConformanceOptions {
 
 export interface ConformanceFailure {
   readonly name: string
-  /** The smallest case that still fails: graph text, and operands by name. */
+  /** The smallest case that still fails: text of its graphs, operands and variables by name (of the last round). */
   readonly counterexample: { readonly graph: string; readonly inputs: { readonly [name: string]: readonly number[] } }
   /** How far off; a message where the backend threw. */
   readonly error: number | string
@@ -48,7 +52,8 @@ export interface ConformanceReport {
 }
 
 /**
- * Verifies a backend op by op. Also with NaN, infinities and zeros among the operands of ops that move, compare and map elements.
+ * Verifies a backend op by op. Also with NaN, infinities and zeros among the operands of ops that move, compare and map elements, fed and made
+ * by arithmetic; and contractions whose operands are shared, in several shapes and by several programs.
  *
  * @example
  * const { failures } = await conformance(await createTfjsBackend({ backend: 'cpu' }))
@@ -63,20 +68,20 @@ export const conformance = async (backend: Backend, options: ConformanceOptions 
   const ops = (options.ops ?? (Object.keys(opCases) as CaseOp[])).filter((op) => opDef(op).level !== 'model') // its keys are the ops
   for (const op of ops) {
     for (const { name, arbitrary } of casesOf(op)) {
-      let last: { readonly c: OpCase; readonly error: number | string; readonly tolerance: number } | null = null
+      let last: { readonly trial: Trial; readonly error: number | string; readonly tolerance: number } | null = null
       const check = await fc.check(
         fc.asyncProperty(
-          arbitrary.filter((c) => !isExcluded(c, exclusions)),
-          async (c) => {
+          arbitrary.filter((trial) => !isExcluded(op, trial, exclusions)),
+          async (trial) => {
             cases++
-            const deviation = await judged(backend, c)
+            const deviation = await judged(backend, trial)
             if (typeof deviation !== 'string' && (deviation === null || deviation.ratio <= 1)) {
               if (deviation !== null && (worst === null || deviation.ratio > worst.error / worst.tolerance))
                 worst = deviation.error > 0 ? { name, error: deviation.error, tolerance: deviation.tolerance } : worst
               return true
             }
             last = {
-              c,
+              trial,
               error: typeof deviation === 'string' ? deviation : deviation.error,
               tolerance: typeof deviation === 'string' ? 0 : deviation.tolerance,
             }
@@ -92,9 +97,9 @@ export const conformance = async (backend: Backend, options: ConformanceOptions 
   return { backend: backend.name, seed, cases, failures, worst, exclusions }
 }
 
-const judged = async (backend: Backend, c: OpCase): Promise<Deviation | null | string> => {
+const judged = async (backend: Backend, trial: Trial): Promise<Deviation | null | string> => {
   try {
-    return await runCase(backend, { op: c.op, graph: graphOfCase(c), inputs: feedsOfCase(c) })
+    return await runShared(backend, trial)
   } catch (error) {
     return error instanceof Error ? error.message : String(error)
   }
@@ -102,21 +107,44 @@ const judged = async (backend: Backend, c: OpCase): Promise<Deviation | null | s
 
 const failureOf = (
   name: string,
-  { c, error, tolerance }: { readonly c: OpCase; readonly error: number | string; readonly tolerance: number },
-): ConformanceFailure => ({
-  name,
-  counterexample: { graph: print(graphOfCase(c)), inputs: feedsOfCase(c) },
-  error,
-  tolerance,
-})
-
-/** The op's random cases, and where its meaning for them is plain, the same with special numbers strewn in. */
-const casesOf = (op: CaseOp): readonly { readonly name: string; readonly arbitrary: fc.Arbitrary<OpCase> }[] => {
-  const plain = { name: op, arbitrary: opCases[op] }
-  return takesSpecials(op)
-    ? [plain, { name: `${op} with special numbers`, arbitrary: withSpecials(opCases[op]) }]
-    : [plain]
+  { trial, error, tolerance }: { readonly trial: Trial; readonly error: number | string; readonly tolerance: number },
+): ConformanceFailure => {
+  const { inputs, variables } = trial.rounds.at(-1) ?? { inputs: {}, variables: {} }
+  return {
+    name,
+    counterexample: { graph: trial.graphs.map((graph) => print(graph)).join('\n'), inputs: { ...inputs, ...variables } },
+    error,
+    tolerance,
+  }
 }
+
+interface Cases {
+  readonly name: string
+  readonly arbitrary: fc.Arbitrary<Trial>
+}
+
+/** The op's random cases; where its meaning for them is plain, the same with special numbers, fed and made; for contractions shared operands. */
+const casesOf = (op: CaseOp): readonly Cases[] => {
+  const cases = opCases[op]
+  const plain = { name: op, arbitrary: cases.map(plainTrial) }
+  if (isContraction(op))
+    return [
+      plain,
+      { name: `${op} of shared values`, arbitrary: sharedTrials(op) },
+      { name: `${op} with made special numbers`, arbitrary: madeSpecials(op, cases) },
+      { name: `${op}, special numbers and an activation in training`, arbitrary: madeSpecialsInTraining(cases) },
+    ]
+  if (!takesSpecials(op)) return [plain]
+  return [
+    plain,
+    { name: `${op} with special numbers`, arbitrary: withSpecials(cases).map(plainTrial) },
+    { name: `${op} with made special numbers`, arbitrary: madeSpecials(op, cases) },
+  ]
+}
+
+const plainTrial = (c: OpCase): Trial => trialOf(c.op, graphOfCase(c), feedsOfCase(c))
+
+const isContraction = (op: CaseOp): op is keyof ContractionOps => opDef(op).fusion === 'contraction'
 
 const takesSpecials = (op: OpName): boolean => {
   const { fusion, level, arity } = opDef(op)
@@ -151,13 +179,13 @@ const refusedHalfTypes = ({ target }: Backend): readonly Exclusion[] => {
     : [{ op: '*', dtypes: refused, reason: `${target.name} refuses programs with ${refused.join(' and ')}` }]
 }
 
-const isExcluded = (c: OpCase, exclusions: readonly Exclusion[]): boolean => {
-  const used = new Set([
-    ...c.inputs.map(({ type }) => type.dtype),
-    ...graphOfCase(c).nodes.flatMap((node) => node?.types.map(({ dtype }) => dtype) ?? []),
-  ])
+const isExcluded = (op: CaseOp, { graphs }: Trial, exclusions: readonly Exclusion[]): boolean => {
+  const used = new Set(
+    graphs.flatMap((graph) => nodesOf(graph).flatMap(({ types }) => types.map(({ dtype }) => dtype))),
+  )
   return exclusions.some(
-    ({ op, dtypes }) =>
-      (op === '*' || op === c.op) && (dtypes === undefined || dtypes.some((dtype) => used.has(dtype))),
+    (exclusion) =>
+      (exclusion.op === '*' || exclusion.op === op) &&
+      (exclusion.dtypes === undefined || exclusion.dtypes.some((dtype) => used.has(dtype))),
   )
 }
