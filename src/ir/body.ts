@@ -5,6 +5,7 @@
 import { liveOrder } from './graph.ts'
 import { freezeDeep } from './make-node.ts'
 import { bodyName, isLargeLiteral } from './ops/region/shared.ts'
+import { bodyTables, setSideTables } from './side-tables.ts'
 import type { ConstantValue } from './signatures.ts'
 import { nodeId, type Graph, type Node, type NodeId, type Ref, type Type } from './types.ts'
 
@@ -45,7 +46,7 @@ export const normalForm = (graph: Graph, asInputs: readonly NodeId[] = []): Grap
       return { id: nodeId(at), op: 'input', inputs: [], attrs: { name: String(at) }, types: node.types, path: '' }
     return { ...node, id: nodeId(at), inputs: node.inputs.map(moved), path: '' } as Node // same op and attributes
   })
-  return freezeDeep<Graph>({
+  const body = freezeDeep<Graph>({
     name: bodyName,
     nodes,
     inputs: inputs.map((_, at) => nodeId(at)),
@@ -55,4 +56,5 @@ export const normalForm = (graph: Graph, asInputs: readonly NodeId[] = []): Grap
       value: moved(value),
     })),
   })
+  return setSideTables(body, bodyTables(graph, order))
 }

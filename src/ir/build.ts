@@ -5,7 +5,7 @@ import { OpEmitter } from './emitter.ts'
 import { makeConstantPool } from './constants.ts'
 import { errorOf, freezeDeep, inferNode } from './make-node.ts'
 import type { Initializer } from './initializers.ts'
-import { rootTables, setSideTables } from './side-tables.ts'
+import { rootTables, setSideTables, type Origin } from './side-tables.ts'
 import type { OpAttrs, OpName } from './signatures.ts'
 import {
   nodeId,
@@ -37,9 +37,11 @@ export class Builder extends OpEmitter {
   readonly #updates = new Map<NodeId, Update>()
   readonly #variables = new Map<string, Value>()
   readonly #callSites = new Map<NodeId, Error>()
+  readonly #origins = new Map<NodeId, Origin>()
   readonly #constants = makeConstantPool()
   readonly #streams = new Set<string>()
   #path = ''
+  #from: readonly NodeId[] = []
 
   constructor(name: string) {
     super()
@@ -169,8 +171,9 @@ export class Builder extends OpEmitter {
       declared,
     )
     this.#callSites.set(id, site)
+    if (this.#from.length > 0) this.#origins.set(id, { from: this.#from, label: this.#name })
     if ('severity' in node) {
-      const tables = rootTables(this.#constants, this.#callSites)
+      const tables = rootTables(this.#constants, { callSites: this.#callSites })
       throw errorOf(node, tables.callSite(id))
     }
     this.#nodes.push(node)
@@ -198,6 +201,17 @@ export class Builder extends OpEmitter {
     }
   }
 
+  /** In a body: what `build` adds stands for these nodes of the graph around the region, at the path of the first. */
+  onBehalfOf<T>(nodes: readonly Node[], build: () => T): T {
+    const outer = this.#from
+    this.#from = nodes.map(({ id }) => id)
+    try {
+      return this.scopeAt(nodes[0]?.path ?? this.#path, build)
+    } finally {
+      this.#from = outer
+    }
+  }
+
   /** The finished graph, frozen. */
   finish(outputs: { readonly [name: string]: Value }): Graph {
     const list: Output[] = Object.entries(outputs).map(([name, value]) => {
@@ -216,7 +230,7 @@ export class Builder extends OpEmitter {
       outputs: list,
       updates: [...this.#updates.values()],
     })
-    return setSideTables(graph, rootTables(this.#constants, this.#callSites))
+    return setSideTables(graph, rootTables(this.#constants, { callSites: this.#callSites, origins: this.#origins }))
   }
 
   /** Puts the bytes of a large literal beside the graph; gives their hash. */
@@ -250,11 +264,14 @@ export class Builder extends OpEmitter {
 
 class EmitterAt extends OpEmitter {
   readonly owner: Builder
-  readonly #path: string
+  readonly path: string
   constructor(owner: Builder, path: string) {
     super()
     this.owner = owner
-    this.#path = path
+    this.path = path
+  }
+  emitterAt(path: string): OpEmitter {
+    return this.owner.emitterAt(path)
   }
   emit<K extends OpName>(
     op: K,
@@ -263,7 +280,7 @@ class EmitterAt extends OpEmitter {
     declared: readonly Type[] = [],
   ): readonly Value[] {
     // Values keep the builder of the graph: users go on with them.
-    return this.owner.scopeAt(this.#path, () =>
+    return this.owner.scopeAt(this.path, () =>
       this.owner.emit(
         op,
         inputs.map(({ id, port }) => ({ id, port })),

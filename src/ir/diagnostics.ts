@@ -17,6 +17,7 @@ export const errorCodes = {
   EF109: 'op not allowed at this stage',
   EF110: 'a value belongs to another graph',
   EF111: 'a declaration is wrong',
+  EF112: 'a graph put together by hand, without its side tables',
   EF201: 'syntax error in graph text',
   EF202: 'unknown op',
   EF203: 'unknown constant',

@@ -53,15 +53,14 @@ export class Edit {
     path?: string,
     declared: readonly Type[] = [],
   ): readonly Value[] {
-    const sources = (Array.isArray(from) ? from : [from]) as readonly Node[] // Array.isArray does not narrow readonly arrays
     const id = nodeId(this.#next++)
     const node = makeNode(
-      { id, op, inputs, attrs, path: path ?? sources[0]?.path ?? '' },
+      { id, op, inputs, attrs, path: path ?? pathOf(from) },
       inputs.map((ref) => this.typeOf(ref)),
       declared,
     )
     this.#added.set(id, node)
-    this.#origins.set(id, { from: sources.map((n) => n.id), label: this.label })
+    this.#origins.set(id, { from: sourcesOf(from).map((n) => n.id), label: this.label })
     return node.types.map((type, port) => makeValue(this.emitter(from, node.path), { id, port }, type))
   }
 
@@ -221,6 +220,8 @@ const withUses = (node: Node, useOf: (node: Node, ref: Ref) => Ref): Node => {
 
 /** The node or nodes on whose behalf a node is added. */
 export type From = Node | readonly Node[]
+const sourcesOf = (from: From): readonly Node[] => (Array.isArray(from) ? from : [from]) as readonly Node[] // Array.isArray does not narrow readonly arrays
+const pathOf = (from: From): string => sourcesOf(from)[0]?.path ?? ''
 
 const plain = ({ id, port }: Ref): Ref => ({ id, port })
 const freezeEntries = <T extends { readonly value: Ref }>(entries: readonly T[]): readonly T[] =>
@@ -235,6 +236,12 @@ class EditEmitter extends OpEmitter {
     this.#edit = edit
     this.#from = from
     this.#path = path
+  }
+  get path(): string {
+    return this.#path ?? pathOf(this.#from)
+  }
+  emitterAt(path: string): OpEmitter {
+    return new EditEmitter(this.#edit, this.#from, path)
   }
   emit<K extends OpName>(
     op: K,

@@ -6,8 +6,8 @@ import { inlineElementsMax } from './constants.ts'
 import { EffuseError } from './diagnostics.ts'
 import { liveOrder } from './graph.ts'
 import type { ConvAttrs, OpAttrs, OpName, Padding, Pair, WindowAttrs } from './signatures.ts'
-import { elements, sameShape, type DType, type Float, type Graph, type Ref, type Type } from './types.ts'
-import type { Value } from './value.ts'
+import { elements, sameShape, type DType, type Float, type Graph, type NodeId, type Ref, type Type } from './types.ts'
+import { makeValue, type Value } from './value.ts'
 
 export abstract class OpEmitter {
   /** Adds a node and gives its values, one per output. Operand types are checked; errors name path and shapes. */
@@ -206,9 +206,18 @@ export abstract class OpEmitter {
     return this.emit1('logSoftmax', [x], { axis })
   }
 
-  /** Adds the nodes of `body` here, its inputs replaced by `operands`, and gives its outputs in order. Regions have no variables and no captures. */
-  inline(body: Graph, operands: readonly Value[]): readonly Value[] {
-    return inlineInto(this, body, operands)
+  /** Where nodes are being added, `blocks.3/se`. */
+  abstract readonly path: string
+
+  /** The same at another path. */
+  abstract emitterAt(path: string): OpEmitter
+
+  /**
+   * Adds the nodes of `body` here, its inputs replaced by `operands`, and gives its outputs in order. Regions have no variables and no captures.
+   * `pathOf` says at which path, by node of the body; '' is that of this emitter.
+   */
+  inline(body: Graph, operands: readonly Value[], pathOf: (id: NodeId) => string = () => ''): readonly Value[] {
+    return inlineInto(this, body, operands, pathOf)
   }
 
   /** Gives both operands one shape and one dtype; numbers take the other's. */
@@ -281,7 +290,12 @@ export const broadcastShape = (a: readonly number[], b: readonly number[]): read
   return shape
 }
 
-const inlineInto = (b: OpEmitter, body: Graph, operands: readonly Value[]): readonly Value[] => {
+const inlineInto = (
+  b: OpEmitter,
+  body: Graph,
+  operands: readonly Value[],
+  pathOf: (id: NodeId) => string,
+): readonly Value[] => {
   const values = new Map<number, readonly Value[]>()
   body.inputs.forEach((id, i) => {
     const operand = operands[i]
@@ -300,7 +314,13 @@ const inlineInto = (b: OpEmitter, body: Graph, operands: readonly Value[]): read
   }
   for (const node of liveOrder(body)) {
     if (node.op === 'input') continue
-    values.set(node.id, b.emit(node.op, node.inputs.map(valueAt), node.attrs, node.types))
+    const path = pathOf(node.id)
+    const at = path === '' || path === b.path ? b : b.emitterAt(path)
+    const made = at.emit(node.op, node.inputs.map(valueAt), node.attrs, node.types)
+    values.set(
+      node.id,
+      at === b ? made : made.map((value) => (value.builder === at ? makeValue(b, value, value) : value)),
+    )
   }
   return body.outputs.map((output) => valueAt(output.value))
 }

@@ -122,7 +122,7 @@ class Reader {
     const nodes = [...names.values()]
     const inputs = nodes.filter(({ op }) => op === 'input').map((n) => n.id)
     const graph = freezeDeep<Graph>({ name, nodes, inputs, outputs, updates })
-    return setSideTables(graph, rootTables(this.#constants, new Map()))
+    return setSideTables(graph, rootTables(this.#constants))
   }
 
   #newName(names: ReadonlyMap<string, Node>): Token {

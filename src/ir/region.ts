@@ -35,7 +35,7 @@ export const emitRegion = <K extends keyof RegionOps>(
   body: BodyFunction,
 ): readonly Value[] => {
   const { name, kind } = attrs as { readonly name?: string; readonly kind?: string } // a composite has the one, a fusion the other
-  const graph = regionGraph(name ?? kind ?? op, operands, body)
+  const graph = regionGraph(name ?? kind ?? op, operands, body, b.path)
   const made = toBody(graph)
   const { constants } = sideTables(graph)
   const literals = made.literals.map(({ type, value }) =>
@@ -46,9 +46,10 @@ export const emitRegion = <K extends keyof RegionOps>(
   return b.emit(op, [...operands, ...literals], { ...attrs, body: made.body } as OpAttrs<K>) // its own and the body are all that it has
 }
 
-/** The graph that a function of operands spells, not yet in normal form. `name` stands in messages. */
-export const regionGraph = (name: string, operands: readonly Type[], body: BodyFunction): Graph => {
+/** The graph that a function of operands spells, not yet in normal form, its nodes at `path`. `name` stands in messages. */
+export const regionGraph = (name: string, operands: readonly Type[], body: BodyFunction, path = ''): Graph => {
   const b = new Builder(name)
   const inputs = operands.map((type, i) => b.input(String(i), type))
-  return b.finish(Object.fromEntries(body(inputs, b).map((value, i) => [String(i), value])))
+  const results = b.scopeAt(path, () => body(inputs, b))
+  return b.finish(Object.fromEntries(results.map((value, i) => [String(i), value])))
 }

@@ -5,7 +5,7 @@ import { findNode, isRegion } from './graph.ts'
 import { inferNode } from './make-node.ts'
 import { isOpName, opDef } from './ops/index.ts'
 import { printNode } from './print.ts'
-import { sideTables } from './side-tables.ts'
+import { findSideTables } from './side-tables.ts'
 import type { RegionOps } from './signatures.ts'
 import { sameType, showType, type Graph, type Node, type NodeId, type Ref, type Type } from './types.ts'
 
@@ -47,17 +47,25 @@ export const verify = (graph: Graph, options: { readonly stage?: Stage | undefin
 const bodyFindings = (
   region: Node<keyof RegionOps>,
   options: { readonly stage?: Stage | undefined },
-): readonly Diagnostic[] =>
-  verify(region.attrs.body, options).map((inner) => {
-    const node = inner.node === null ? null : findNode(region.attrs.body, inner.node)
+): readonly Diagnostic[] => {
+  const { body } = region.attrs
+  const tables = findSideTables(body)
+  return verify(body, options).map((inner) => {
+    const node = inner.node === null ? null : findNode(body, inner.node)
+    const site = node === null ? null : (tables?.callSite(node.id) ?? null)
     return {
       ...inner,
-      path: inner.path === '' ? region.path : inner.path,
+      path: inner.path || (node === null ? '' : tables?.path(node.id)) || region.path,
       node: region.id,
       message: `in the body of ${region.op}: ${inner.message}`,
-      notes: [...(node === null ? [] : markedLine(region.attrs.body, node)), ...(inner.notes ?? [])],
+      notes: [
+        ...(node === null ? [] : markedLine(body, node)),
+        ...(inner.notes ?? []),
+        ...(site === null ? [] : [`built at ${site}`]),
+      ],
     }
   })
+}
 
 /** Throws one EffuseError with all findings, the first in front. */
 export const verifyOrThrow = (graph: Graph, options: { readonly stage?: Stage | undefined } = {}): void => {
@@ -77,7 +85,7 @@ export const verifyOrThrow = (graph: Graph, options: { readonly stage?: Stage | 
 /** The finding as text: place in the model, what is wrong, the node's line with a caret, where it was built. */
 export const describeDiagnostic = (graph: Graph, found: Diagnostic): string => {
   const node = found.node === null ? null : findNode(graph, found.node)
-  const site = found.node === null ? null : sideTables(graph).callSite(found.node)
+  const site = found.node === null ? null : (findSideTables(graph)?.callSite(found.node) ?? null)
   return [
     `${found.path === '' ? '' : `${found.path}: `}${found.message}`,
     ...(node === null ? [] : markedLine(graph, node)),

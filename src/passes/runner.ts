@@ -5,6 +5,7 @@
 import { EffuseError } from '../ir/diagnostics.ts'
 import { nodesOf } from '../ir/graph.ts'
 import { print } from '../ir/print.ts'
+import { findSideTables, noSideTables } from '../ir/side-tables.ts'
 import { genericTarget, type TargetInfo } from '../ir/target.ts'
 import type { Graph } from '../ir/types.ts'
 import { type Stage, stages, verify } from '../ir/verify.ts'
@@ -13,7 +14,7 @@ import { graphFault, programFault } from './check-result.ts'
 import { passFailure, type Moment, type Reproducer } from './failure.ts'
 import { type GraphPass, isProgramPass, type PassContext, type ProgramPass } from './pass.ts'
 import type { Pipeline } from './pipeline.ts'
-import { findGraph, graphSteps, mainStep, mapGraphs, type Program, programError } from './program.ts'
+import { findGraph, graphSteps, graphsOf, mainStep, mapGraphs, type Program, programError } from './program.ts'
 import { verifyProgram } from './verify-program.ts'
 
 export type { Reproducer } from './failure.ts'
@@ -184,6 +185,7 @@ const checkRun = (run: PassRun): void => {
     if (graph === findGraph(before, name) && stage === stageAfter) continue
     const found = verify(graph, { stage: stageAfter })
     if (found.length > 0) throw passFailure(run, { found, broken: graph })
+    if (findSideTables(graph) === null) throw passFailure(run, { thrown: noSideTables(graph) })
   }
   const [fault] = after === before ? [] : verifyProgram(after)
   if (fault !== undefined) throw passFailure(run, { thrown: programError(after, fault) })
@@ -196,10 +198,12 @@ const checkEnd = (runs: readonly PassRun[]): void => {
   const { after, stageAfter } = last
   const found = graphSteps(after).map(({ graph }) => ({ broken: graph, found: verify(graph, { stage: stageAfter }) }))
   const broken = found.find((entry) => entry.found.length > 0)
+  const bare = graphsOf(after).find((graph) => findSideTables(graph) === null)
   const [fault] = verifyProgram(after)
-  if (broken === undefined && fault === undefined) return
+  if (broken === undefined && fault === undefined && bare === undefined) return
   for (const run of runs) checkRun(run)
-  throw passFailure(last, broken ?? { thrown: programError(after, fault ?? '') })
+  const thrown = bare === undefined ? programError(after, fault ?? '') : noSideTables(bare)
+  throw passFailure(last, broken ?? { thrown })
 }
 
 const trace = (record: PassRecord, at: number, debug: DebugOptions | undefined): void => {

@@ -103,15 +103,12 @@ describe('the anchor fuse', () => {
   test('from there on a fusion may not hold a fusion', () => {
     const fused = (inner: string) =>
       parse(`graph g { %x = input() {name="x"} : float32[2]
-        %y = fusion(%x) {kind="loop", body=graph outer {
-          %0 = input() {name="0"} : float32[2]
+        %y = fusion(%x) {kind="loop", body=(%0: float32[2]) {
           %1 = ${inner} : float32[2]
           return %1
         }} : float32[2]
         return y = %y }`)
-    const nested = fused(
-      'fusion(%0) {kind="loop", body=graph inner { %0 = input() {name="0"} : float32[2] %1 = neg(%0) : float32[2] return %1 }}',
-    )
+    const nested = fused('fusion(%0) {kind="loop", body=(%0: float32[2]) { %1 = neg(%0) : float32[2] return %1 }}')
     expect(verify(fused('neg(%0)'), { stage: 'fused' })).toEqual([])
     expect(verify(nested, { stage: 'tensor' })).toEqual([])
     expect(verify(nested, { stage: 'fused' })).toMatchObject([{ code: 'EF109', message: /cannot hold another/ }])

@@ -6,7 +6,6 @@
  * mixed precision overflows, so there the activation stays a kernel of its own.
  */
 import { Edit } from '../../ir/edit.ts'
-import type { OpEmitter } from '../../ir/emitter.ts'
 import { findNode, liveOrder, nodesOf, refKey, rootKeys, typeOf, usesOf } from '../../ir/graph.ts'
 import { emitRegion } from '../../ir/region.ts'
 import type { Graph, Node, Ref } from '../../ir/types.ts'
@@ -97,12 +96,10 @@ const fuse = (edit: Edit, { contraction, add, bias, activation }: Chain): void =
   const operands = [...contraction.inputs, ...(bias === null ? [] : [bias])].map((ref) => edit.value(ref, b))
   const [fused] = emitRegion(b, 'fusion', operands, { kind: fusedKinds[contraction.op] }, (values, inner) => {
     const [x, kernel, vector] = values as readonly [Value, Value, Value?]
-    const y = inner.emit1(contraction.op, [x, kernel], contraction.attrs)
-    const sum = vector === undefined ? y : inner.add(y, vector)
-    return [activation === null ? sum : activated(inner, activation.op, sum)]
+    const y = inner.onBehalfOf([contraction], () => inner.emit1(contraction.op, [x, kernel], contraction.attrs))
+    const sum = add === null || vector === undefined ? y : inner.onBehalfOf([add], () => inner.add(y, vector))
+    return [activation === null ? sum : inner.onBehalfOf([activation], () => inner.unary(activation.op, sum))]
   })
   edit.replaceUses({ id: last.id, port: 0 }, fused as Value) // the body has one result
   for (const node of from) edit.remove(node.id)
 }
-
-const activated = (b: OpEmitter, op: FusedActivation, x: Value): Value => b.unary(op, x)

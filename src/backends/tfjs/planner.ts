@@ -32,6 +32,7 @@ export class Planner {
   readonly #literals = new Map<string, Slot>()
   readonly #made = new Map<string, Slot>()
   #node: Node | null = null
+  #path = ''
   readonly #options: PlannerOptions
   /** Where constants kept beside the graph are. */
   readonly graph: Graph
@@ -46,9 +47,10 @@ export class Planner {
     return this.slotBytes.length
   }
 
-  /** Adds the steps of a node. @throws EffuseError EF405 where the device cannot run it. */
-  lower(node: Node, inputs: readonly View[]): readonly View[] {
+  /** Adds the steps of a node; `path` is for messages and profiles. @throws EffuseError EF405 where the device cannot run it. */
+  lower(node: Node, inputs: readonly View[], path = node.path): readonly View[] {
     this.#node = node
+    this.#path = path
     const firstNew = this.slotCount
     const views = this.#options.lowerNode(node, inputs, this)
     if (!this.#options.emulateHalf) return views
@@ -245,14 +247,14 @@ export class Planner {
     const what = node === null ? 'a node' : `${node.op} ${node.types.map(showType).join(', ')}`
     return new EffuseError({
       code: 'EF405',
-      path: node?.path,
-      message: `${node === null || node.path === '' ? '' : `${node.path}: `}the backend tfjs-${this.device.name} cannot run ${what}: ${reason}`,
+      path: this.#path,
+      message: `${this.#path === '' ? '' : `${this.#path}: `}the backend tfjs-${this.device.name} cannot run ${what}: ${reason}`,
       hint: hint ?? "use another backend, 'reference' runs every op",
     })
   }
 
   #push(kernel: string, reads: readonly Slot[], writes: readonly Slot[], run: Step['run']): void {
-    this.steps.push({ kernel, op: this.#node?.op ?? 'input', path: this.#node?.path ?? '', reads, writes, run })
+    this.steps.push({ kernel, op: this.#node?.op ?? 'input', path: this.#path, reads, writes, run })
   }
 
   #newSlot(type: Type): Slot {

@@ -6,6 +6,7 @@ import { normalForm } from '../../ir/body.ts'
 import type { Edit } from '../../ir/edit.ts'
 import { typeOf } from '../../ir/graph.ts'
 import { regionGraph } from '../../ir/region.ts'
+import { sideTables } from '../../ir/side-tables.ts'
 import type { Graph, Node, Type } from '../../ir/types.ts'
 import type { Value } from '../../ir/value.ts'
 import type { DecidedPorts } from './problem.ts'
@@ -30,8 +31,10 @@ export const halfBody = (
   })
   const castAtEnds = (operands: readonly Value[], b: Value['builder']): readonly Value[] => {
     const inner = operands.map((x, i) => (ports.inputs.includes(i) ? b.cast(x, 'float32', !strict) : x))
-    return b.inline(body, inner).map((y, i) => (ports.outputs.includes(i) ? b.cast(y, dtype, !strict) : y))
+    return b
+      .inline(body, inner, sideTables(body).path)
+      .map((y, i) => (ports.outputs.includes(i) ? b.cast(y, dtype, !strict) : y))
   }
-  const ended = regionGraph(node.attrs.name, types, castAtEnds)
+  const ended = regionGraph(node.attrs.name, types, castAtEnds, node.path)
   return normalForm(ports.class === 'wide' ? ended : halved(ended))
 }

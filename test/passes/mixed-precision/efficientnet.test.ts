@@ -5,6 +5,7 @@ import { interpret } from '../../../src/ir/interpret.ts'
 import { nodesOf, variablesOf } from '../../../src/ir/graph.ts'
 import { genericTarget } from '../../../src/ir/target.ts'
 import type { Graph } from '../../../src/ir/types.ts'
+import { setSideTables, sideTables } from '../../../src/ir/side-tables.ts'
 import { efficientNet, type EfficientNetOptions, type Variant } from '../../../src/models/efficientnet.ts'
 import { amp } from '../../../src/passes/mixed-precision/amp.ts'
 import type { AmpOptions } from '../../../src/passes/mixed-precision/options.ts'
@@ -104,7 +105,7 @@ test('docs/amp.md has the table that scripts/amp-table.mjs writes', () => {
 test("B7's training graph takes less than 1.5 s", () => {
   const graph = training('b7', 8)
   expect(nodesOf(graph).length).toBeGreaterThan(10_000)
-  const times = [1, 2, 3].map(() => halved({ ...graph }, true).ms)
+  const times = [1, 2, 3].map(() => halved(setSideTables({ ...graph }, sideTables(graph)), true).ms) // a copy, so that nothing is cached
   expect(Math.min(...times)).toBeLessThan(1500)
 })
 

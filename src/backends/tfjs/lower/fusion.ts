@@ -1,5 +1,6 @@
 /** Fusions: ours by one kernel, others node by node. */
 import { liveOrder, refKey } from '../../../ir/graph.ts'
+import { sideTables } from '../../../ir/side-tables.ts'
 import type { Graph, Type } from '../../../ir/types.ts'
 import { fusedActivations, readFusedBody, type FusedBody } from '../fused-kinds.ts'
 import type { LowerFunction } from '../lowering.ts'
@@ -89,6 +90,7 @@ const lowerRegion = (body: Graph, operands: readonly View[], planner: Planner): 
       .lower(
         node,
         node.inputs.map((ref) => viewOf(refKey(ref))),
+        sideTables(body).path(node.id),
       )
       .forEach((view, port) => views.set(refKey({ id: node.id, port }), view))
   }

@@ -1,5 +1,6 @@
 import { oneOf, region, text, withDefault } from '../../attrs.ts'
 import { ampAll, ampClasses, noCost, type OpDef } from '../../op-def.ts'
+import { sideTables } from '../../side-tables.ts'
 import { regionConstraints, regionTypes } from './shared.ts'
 
 export const composite: OpDef<'composite'> = {
@@ -26,7 +27,7 @@ export const composite: OpDef<'composite'> = {
   },
   evalRef: ({ inputs, attrs: { body }, cx }) => cx.region(body, inputs).map((t) => t.data),
   vjp: 'by its body', // in passes/autodiff/reverse.ts
-  decompose: ({ inputs, attrs: { body }, b }) => b.inline(body, inputs),
+  decompose: ({ inputs, attrs: { body }, b }) => b.inline(body, inputs, sideTables(body).path),
   // The class stands in the attribute; passes read it there.
   amp: ampAll('infer'),
   fusion: 'composite',

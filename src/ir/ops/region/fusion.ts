@@ -1,5 +1,6 @@
 import { region, text } from '../../attrs.ts'
 import { noCost, type OpDef } from '../../op-def.ts'
+import { sideTables } from '../../side-tables.ts'
 import { regionConstraints, regionTypes } from './shared.ts'
 
 export const fusion: OpDef<'fusion'> = {
@@ -12,7 +13,7 @@ export const fusion: OpDef<'fusion'> = {
   infer: (inputs, { body }) => regionTypes(body, inputs),
   evalRef: ({ inputs, attrs: { body }, cx }) => cx.region(body, inputs).map((t) => t.data),
   vjp: 'none', // fusion comes after differentiation
-  decompose: ({ inputs, attrs: { body }, b }) => b.inline(body, inputs),
+  decompose: ({ inputs, attrs: { body }, b }) => b.inline(body, inputs, sideTables(body).path),
   amp: [],
   fusion: 'opaque',
   tolerance: 'composite',
