@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'
 import { read } from '../../src/executable/results.ts'
-import { cos, float32, graph, relu, relu6, sin, sub } from '../../src/index.ts'
+import { cos, float32, graph, pow, relu, relu6, sin, sub } from '../../src/index.ts'
 import { opDef, opNames } from '../../src/ir/ops/index.ts'
 import type { ElementwiseOps } from '../../src/ir/signatures.ts'
 import type { Value } from '../../src/ir/value.ts'
@@ -54,9 +54,8 @@ describe.each(backends)('%s', (backend) => {
       const results = await read(await net.run({ x, one: new Float32Array(size).fill(1) }))
       for (const [name, data] of Object.entries(results)) {
         const values = data as Float32Array // all outputs are float32
-        // 1 to the power of anything is 1.
-        if (name === 'pow right') continue
-        const lost = values.findIndex((value, i) => Number.isNaN(value) !== (i === at))
+        const isKept = name !== 'pow right' // 1 to the power of anything is 1
+        const lost = values.findIndex((value, i) => Number.isNaN(value) !== (isKept && i === at))
         expect(`${name} of ${bits.toString(16)}: element ${lost}`).toBe(`${name} of ${bits.toString(16)}: element -1`)
       }
     }
@@ -71,6 +70,18 @@ describe.each(backends)('%s', (backend) => {
       expect([...y].map(withoutSign)).toEqual([...x].map((v) => withoutSign(Math.max(v, 0))))
       expect([...z].map(withoutSign)).toEqual([...x].map((v) => withoutSign(Math.min(Math.max(v, 0), 6))))
     }
+  })
+
+  test('powers at the ends of the line are those of IEEE 754', async () => {
+    const model = graph('m', { x: float32(9), y: float32(9) }, ({ x, y }) => ({ z: pow(x, y) }))
+    using net = await compile(model, { backend })
+    const { z } = await read(
+      await net.run({
+        x: [1, 1, -1, -1, Number.NaN, 0, -0, -8, 2],
+        y: [Number.NaN, Infinity, Infinity, -Infinity, 0, 0, -1, 1 / 3, -Infinity],
+      }),
+    )
+    expect([...z]).toEqual([1, 1, 1, 1, 1, 1, -Infinity, Number.NaN, 0])
   })
 
   test('sin and cos of huge angles', async () => {

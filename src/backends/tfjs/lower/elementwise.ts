@@ -109,6 +109,10 @@ const suitable = (a: View, b: View, shape: readonly number[], planner: Planner):
   return isSlow ? [planner.expanded(a, shape), planner.expanded(b, shape)] : [a, b]
 }
 
+/** tfjs-cpu's Pow is JavaScript's, where 1 to NaN and -1 to infinity are NaN; IEEE 754 says 1. */
+const lowerPow: Binary = (args) =>
+  args.planner.device.kind === 'cpu' ? byReference(args.node, args.inputs, args.planner) : binary('Pow')(args)
+
 const comparisons: { readonly [D in OpAttrs<'compare'>['direction']]: string } = {
   eq: 'Equal',
   ne: 'NotEqual',
@@ -261,7 +265,7 @@ export const elementwiseLowering: { readonly [K in keyof ElementwiseOps]: Loweri
   sub: binary('Sub'),
   mul: binary('Multiply'),
   div: binary('RealDiv'),
-  pow: binary('Pow'),
+  pow: lowerPow,
   maximum: extremum('Maximum', maximumLoop),
   minimum: extremum('Minimum', minimumLoop),
   remainder: 'host', // tfjs's Mod has the divisor's sign
