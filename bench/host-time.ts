@@ -3,7 +3,7 @@
  * Host time is a run with its results read, less the time inside Runnable.run and the reading of tensors. The figure: under 1 ms a step.
  */
 import * as tf from '@tensorflow/tfjs-core'
-import type { Backend, Runnable } from '../src/backends/backend.ts'
+import type { Runnable } from '../src/backends/backend.ts'
 import { createTfjsBackend } from '../src/backends/tfjs/index.ts'
 import { compile, crossEntropy, efficientNet, rmsprop, trainingStep } from '../src/index.ts'
 
@@ -21,7 +21,7 @@ const timed = async <T>(work: () => Promise<T>): Promise<T> => {
     inside += performance.now() - start
   }
 }
-const watched = (runnable: Runnable): Runnable => ({
+const watched = <V>(runnable: Runnable<V>): Runnable<V> => ({
   ...runnable,
   run: async (...call) => {
     const results = await timed(() => runnable.run(...call))
@@ -29,7 +29,7 @@ const watched = (runnable: Runnable): Runnable => ({
   },
 })
 const backend = await createTfjsBackend({ backend: 'wasm' })
-const watchedBackend: Backend = {
+const watchedBackend: typeof backend = {
   ...backend,
   compile: async (...call) => watched(await backend.compile(...call)),
 }

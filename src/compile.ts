@@ -1,32 +1,23 @@
 /** compile(): options -> graph -> passes -> backend -> Executable. Decides nothing itself; every step has its file. */
-import type { Backend, Engine, Store, VariableSpec } from './backends/backend.ts'
-import { hostArrayOf, type Binding } from './backends/backend.ts'
+import type { Backend, Engine } from './backends/backend.ts'
+import { declareDerivedValues, derivedValues } from './executable/derived-values.ts'
 import { selectBackend } from './backends/select.ts'
 import { ampFigures, ampRequest, engineFor, withEnvironmentScale } from './executable/amp.ts'
 import { makeExecutable, type Executable } from './executable/executable.ts'
 import { checkOptions, type CompileOptions } from './executable/options.ts'
-import {
-  handleOf,
-  holdStore,
-  makeVariables,
-  releaseStore,
-  type Variables,
-  type VariablesHandle,
-} from './executable/variables.ts'
+import { variablesFor } from './executable/share-variables.ts'
+import { declareAll, specsOf, type VariableSpec } from './executable/variable-spec.ts'
+import { handleOf, holdStore, makeVariables, releaseStore } from './executable/variables.ts'
 import type { WeightsSource } from './executable/weights.ts'
 import { modelMetadata } from './executable/metadata.ts'
 import { debugOptions, saveReproducer } from './executable/debug.ts'
 import { checkModel, type Model } from './ir/model.ts'
 import { EffuseError } from './ir/diagnostics.ts'
-import { initialValues } from './ir/initializers.ts'
-import { variablesOf } from './ir/graph.ts'
-import { sameType, showType, type Graph, type Type } from './ir/types.ts'
+import type { Graph } from './ir/types.ts'
 import type { Signature } from './ir/value.ts'
-import { derivedPrefix } from './passes/hoist-prepare.ts'
 import type { AmpSettings } from './passes/mixed-precision/options.ts'
-import { graphsOf, type Program, programOf } from './passes/program.ts'
-import { accumulatedSteps } from './passes/train/accumulate.ts'
 import { checkedPipeline } from './passes/pipeline.ts'
+import { derivedVariables, graphsOf, type Program, programOf } from './passes/program.ts'
 import { inferencePipeline, trainingPipeline } from './passes/pipelines.ts'
 import { stepOptionsOf, trainedModelOf } from './passes/train/step.ts'
 import { type PassRecord, runPipeline } from './passes/runner.ts'
@@ -50,13 +41,8 @@ export const compile = async <I extends Signature, O extends Signature>(
   const shared = handleOf(options.variables)
   if (shared !== null) holdStore(shared)
   try {
-    const { backend, reason, isOwned } = await selectBackend(options.backend ?? 'auto')
-    try {
-      return await compileFor(model, options, backend, reason, isOwned)
-    } catch (error) {
-      if (isOwned) backend.dispose()
-      throw error
-    }
+    const { backend, reason } = await selectBackend(options.backend ?? 'auto')
+    return await compileFor(model, options, backend, reason)
   } finally {
     if (shared !== null) releaseStore(shared)
   }
@@ -67,22 +53,24 @@ const compileFor = async <I extends Signature, O extends Signature>(
   options: CompileOptions,
   backend: Backend,
   backendReason: string,
-  ownsBackend: boolean,
 ): Promise<Executable<I, O>> => {
   const amp = ampRequest(options.amp)
   const engine = engineFor(backend, amp)
-  const { declared, program, records, specs, steps } = planFor(model, options, engine, amp?.settings ?? null)
+  const { declared, program, records, specs } = planFor(model, options, engine, amp?.settings ?? null)
   const seed = options.seed ?? 0
   const handle = await variablesFor(backend, specs, options.variables, seed)
-  const derived = backend.createStore()
-  const close: (() => void)[] = [() => derived.dispose(), () => releaseStore(handle)]
+  const close: (() => void)[] = [() => releaseStore(handle)]
   try {
-    const all = new Map(specsOf(graphsOf(program)).map((spec) => [spec.name, spec]))
-    const runnable = await engine.compile(program, {
-      bind: (name) => bindingOf(all.get(name) as VariableSpec, handle, derived, seed), // backends ask for the program's own
-      signal: options.signal,
-      onProgress: options.onProgress,
-    })
+    const derived = derivedValues(program, handle.nameOf)
+    const releaseDerived = declareDerivedValues(handle.store, derived)
+    close.unshift(releaseDerived)
+    const derivedNames = new Map(derived.map(({ variable, name }) => [variable, name]))
+    // Passes of the user's may have added variables.
+    const added = specsOf(graphsOf(program)).filter(({ name }) => !derivedNames.has(name))
+    declareAll(handle.store, added, seed, handle.nameOf)
+    const nameOf = (variable: string): string => derivedNames.get(variable) ?? handle.nameOf(variable)
+    const { signal, onProgress } = options
+    const runnable = await engine.compile(program, handle.store, { nameOf, signal, onProgress })
     close.unshift(() => runnable.dispose())
     const variables = makeVariables({ ...handle, specs }, modelMetadata(model))
     if (options.variables !== undefined && handleOf(options.variables) === null)
@@ -91,14 +79,14 @@ const compileFor = async <I extends Signature, O extends Signature>(
       name: model.name,
       backend,
       backendReason,
-      ownsBackend,
       runnable,
       program,
       declared,
       handle,
-      derived,
+      nameOf,
+      releaseDerived,
     }
-    return makeExecutable<I, O>({ ...parts, variables, records, seed, steps, amp: ampFigures(records, backend) })
+    return makeExecutable<I, O>({ ...parts, variables, records, seed, amp: ampFigures(records, backend) })
   } catch (error) {
     // Nothing of a failed compilation stays on the device.
     for (const dispose of close) dispose()
@@ -111,7 +99,6 @@ interface Planned {
   readonly program: Program
   readonly records: readonly PassRecord[]
   readonly specs: ReadonlyMap<string, VariableSpec>
-  readonly steps: number
 }
 
 /** The declared graph and what the pipeline makes of it, with the variables that users see. */
@@ -140,11 +127,12 @@ const planFor = (model: Model, options: CompileOptions, engine: Engine, amp: Amp
   options.signal?.throwIfAborted()
   // A training step has the variables that its loss does not reach, too, and its passes add some: slots, averages, the step.
   const whole = trainedModelOf(model)?.at({ batch: options.batch ?? 1 }) ?? declared
+  const derived = derivedVariables(program)
   const own = specsOf([whole, declared, ...(training === null ? [] : graphsOf(program))]).filter(
-    (spec) => !spec.derived,
+    ({ name }) => !derived.has(name),
   )
   const byName = new Map(own.map((spec) => [spec.name, spec]))
-  return { declared, program, records, specs: byName, steps: accumulatedSteps(pipeline) }
+  return { declared, program, records, specs: byName }
 }
 
 const missingBatch = (name: string): EffuseError =>
@@ -153,98 +141,3 @@ const missingBatch = (name: string): EffuseError =>
     message: `${name} is a training step and needs the option "batch": its statistics depend on it`,
     hint: 'compile(step, { batch: 32 })',
   })
-
-/** The variables of some graphs, each once, in canonical order. */
-const specsOf = (graphs: readonly Graph[]): readonly VariableSpec[] => {
-  const specs = new Map<string, VariableSpec>()
-  for (const graph of graphs) {
-    for (const {
-      attrs,
-      types: [type],
-    } of variablesOf(graph)) {
-      if (type !== undefined)
-        specs.set(attrs.name, {
-          name: attrs.name,
-          type,
-          trainable: attrs.trainable,
-          init: attrs.init,
-          derived: attrs.name.startsWith(derivedPrefix),
-        })
-    }
-  }
-  return [...specs.values()]
-}
-
-/** A store of its own, another executable's on the same backend, or one filled with copies from another backend. */
-const variablesFor = async (
-  backend: Backend,
-  specs: ReadonlyMap<string, VariableSpec>,
-  source: Variables | WeightsSource | undefined,
-  seed: number,
-): Promise<VariablesHandle> => {
-  const other = handleOf(source)
-  if (other === null)
-    return {
-      backend,
-      store: declareAll(backend.createStore(), specs, seed),
-      specs,
-      nameOf: sameName,
-      users: { count: 1 },
-    }
-  checkShared(specs, other)
-  if (other.backend === backend) {
-    holdStore(other)
-    return { ...other, store: declareAll(other.store, specs, seed, other.nameOf) }
-  }
-  const store = declareAll(backend.createStore(), specs, seed)
-  for (const name of specs.keys())
-    if (other.store.has(other.nameOf(name))) await store.set(name, await other.store.get(other.nameOf(name)))
-  return { backend, store, specs, nameOf: sameName, users: { count: 1 } }
-}
-
-/** Adds what the store does not have yet, under the names that it uses. */
-const declareAll = (
-  store: Store,
-  specs: ReadonlyMap<string, VariableSpec>,
-  seed: number,
-  nameOf: VariablesHandle['nameOf'] = sameName,
-): Store => {
-  for (const spec of specs.values()) declare(store, nameOf(spec.name), spec, seed)
-  return store
-}
-
-const sameName = (name: string): string => name
-
-const declare = (store: Store, as: string, { name, type, init }: VariableSpec, seed: number): void => {
-  if (!store.has(as))
-    store.declare(as, type, () => hostArrayOf(type.dtype, initialValues(init, type.shape, { seed, name })))
-}
-
-/** What is missing there starts at its initial value, as slots and averages do; where all is, the variables are another model's. */
-const checkShared = (specs: ReadonlyMap<string, VariableSpec>, other: VariablesHandle): void => {
-  const names = [...specs.keys()]
-  if (names.length > 0 && !names.some((name) => other.store.has(other.nameOf(name))))
-    throw new EffuseError({
-      code: 'EF408',
-      message: `the variables given are of another model: it has none of ${names.slice(0, 3).join(', ')}${names.length > 3 ? ' …' : ''}, but ${[...other.specs.keys()].slice(0, 3).join(', ')}${other.specs.size > 3 ? ' …' : ''}`,
-    })
-  const differences: string[] = []
-  for (const { name, type } of specs.values()) {
-    const theirs: Type | null = other.store.typeOf(other.nameOf(name))
-    if (theirs !== null && !sameType(theirs, type))
-      differences.push(`"${name}" is ${showType(type)} here and ${showType(theirs)} there`)
-  }
-  if (differences.length > 0)
-    throw new EffuseError({
-      code: 'EF408',
-      message: `the variables cannot be shared: ${differences.slice(0, 10).join('; ')}${differences.length > 10 ? ` and ${differences.length - 10} more` : ''}`,
-    })
-}
-
-const bindingOf = (spec: VariableSpec, handle: VariablesHandle, derived: Store, seed: number): Binding => {
-  const binding = spec.derived
-    ? { store: derived, name: spec.name }
-    : { store: handle.store, name: handle.nameOf(spec.name) }
-  declare(binding.store, binding.name, spec, seed)
-  return binding
-}

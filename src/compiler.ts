@@ -98,8 +98,9 @@ export {
 export { toInference } from './passes/to-inference.ts'
 export type {
   Backend,
-  Binding,
+  Communicator,
   CompileContext,
+  DeviceLoss,
   Engine,
   DeviceTensor,
   FeedTensor,
@@ -110,7 +111,7 @@ export type {
   RunContext,
   Runnable,
   Store,
-  VariableSpec,
+  StoreTurn,
 } from './backends/backend.ts'
 export { referenceBackend, type ReferenceOptions } from './backends/reference/index.ts'
 export { differentiate, type DifferentiateOptions, gradientPrefix } from './passes/autodiff/differentiate.ts'

@@ -10,7 +10,7 @@ import type { OpName } from '../ir/signatures.ts'
 import { elements, isFloat, type Graph, type Type } from '../ir/types.ts'
 import { isProgramPass, type Pass } from '../passes/pass.ts'
 import { mainStep, mapGraphs, type Program, programOf } from '../passes/program.ts'
-import { hostArray, hostArrayOf, type Backend, type HostArray, type Runnable } from './backend.ts'
+import { hostArray, hostArrayOf, type Backend, type HostArray, type Runnable, type Store } from './backend.ts'
 import { toleranceOf, type ToleranceRow } from './tolerance.ts'
 
 /** Numbers by name of input or variable. */
@@ -64,15 +64,16 @@ export const runShared = async (
   const deviations: (Deviation | null)[] = []
   try {
     for (const graph of graphs)
-      runnables.push(await backend.compile(through(backend, passes, graph), { bind: (name) => ({ store, name }) }))
+      runnables.push(await backend.compile(through(backend, passes, graph), store, { nameOf: (name) => name }))
     for (const { inputs, variables } of rounds) {
-      for (const [name, type] of types) await store.set(name, hostArrayOf(type.dtype, variables[name] ?? []))
+      await store.write(new Map([...types].map(([name, type]) => [name, hostArrayOf(type.dtype, variables[name] ?? [])])))
       const values = new Map(Object.entries(variables))
       for (const [i, graph] of graphs.entries()) {
         const judge = judgeOf(op, graph, inputs, values)
-        const got = await runOnce(runnables[i] as Runnable, graph, inputs) // one for each graph
+        const got = await runOnce(store, runnables[i] as Runnable, graph, inputs) // one for each graph
         for (const [name, output] of Object.entries(judge.outputs)) deviations.push(output(name, got.get(name)))
-        for (const [name, update] of judge.updates) deviations.push(update(name, await store.get(name)))
+        const updated = await store.read(judge.updates.keys())
+        for (const [name, update] of judge.updates) deviations.push(update(name, updated.get(name)))
         for (const [name, { data }] of judge.values) values.set(name, data)
       }
     }
@@ -115,7 +116,12 @@ const judgeOf = (
   }
 }
 
-const runOnce = async (runnable: Runnable, graph: Graph, inputs: Numbered): Promise<ReadonlyMap<string, HostArray>> => {
+const runOnce = async (
+  store: Store,
+  runnable: Runnable,
+  graph: Graph,
+  inputs: Numbered,
+): Promise<ReadonlyMap<string, HostArray>> => {
   const feeds = new Map(
     graph.inputs.flatMap((id) => {
       const node = findNode(graph, id)
@@ -125,7 +131,8 @@ const runOnce = async (runnable: Runnable, graph: Graph, inputs: Numbered): Prom
         : [[node.attrs.name, { type, host: hostArrayOf(type.dtype, inputs[node.attrs.name] ?? []) }] as const]
     }),
   )
-  const results = await runnable.run(mainStep, feeds, { seed: 0, runIndex: 0, replica: 0 })
+  const at = { seed: 0, runIndex: 0, replica: 0 }
+  const results = await store.turn((turn) => runnable.run(turn, [mainStep], feeds, at))
   const read = new Map<string, HostArray>()
   for (const [name, tensor] of results) {
     read.set(name, await tensor.read())

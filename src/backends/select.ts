@@ -7,8 +7,6 @@ import type { BackendEntry } from './catalog.ts'
 export interface Selection {
   readonly backend: Backend
   readonly reason: string
-  /** Opened here, so to be disposed of with the executable. */
-  readonly isOwned: boolean
 }
 
 /** One backend per name and process: executables share it, and their variables with it. */
@@ -19,7 +17,7 @@ const opened = new Map<string, Promise<Backend>>()
  * @throws EffuseError EF404 with what is missing and the command that adds it.
  */
 export const selectBackend = async (wanted: string | Backend): Promise<Selection> => {
-  if (typeof wanted !== 'string') return { backend: wanted, reason: 'given', isOwned: false }
+  if (typeof wanted !== 'string') return { backend: wanted, reason: 'given' }
   const candidates = catalog.filter(
     (entry) => wanted === 'auto' || entry.name === wanted || (wanted === 'tfjs' && entry.name.startsWith('tfjs-')),
   )
@@ -30,7 +28,7 @@ export const selectBackend = async (wanted: string | Backend): Promise<Selection
       missing.push(`${entry.name}: ${detail}${fix === null ? '' : ` (${fix})`}`)
       continue
     }
-    return { backend: await open(entry), reason: reasonFor(wanted, entry, missing), isOwned: false }
+    return { backend: await open(entry), reason: reasonFor(wanted, entry, missing) }
   }
   throw new EffuseError({
     code: 'EF404',
@@ -39,12 +37,21 @@ export const selectBackend = async (wanted: string | Backend): Promise<Selection
   })
 }
 
-const open = (entry: BackendEntry): Promise<Backend> => {
-  const known = opened.get(entry.name)
-  if (known !== undefined) return known
+const open = (entry: BackendEntry): Promise<Backend> => openOnce(entry, opened)
+
+/** The backend that is open under the entry's name, or a new one: where none is, or where the device of the last one is lost. */
+export const openOnce = (
+  entry: Pick<BackendEntry, 'name' | 'open'>,
+  known: Map<string, Promise<Backend>>,
+): Promise<Backend> => {
+  const last = known.get(entry.name)
+  if (last !== undefined) return last
   const fresh = entry.open()
-  opened.set(entry.name, fresh)
-  fresh.catch(() => opened.delete(entry.name))
+  const forget = (): void => {
+    if (known.get(entry.name) === fresh) known.delete(entry.name)
+  }
+  known.set(entry.name, fresh)
+  fresh.then(({ lost }) => lost).then(forget, forget)
   return fresh
 }
 

@@ -1,16 +1,25 @@
 /** A compiled program with its variables: what compile() gives. Runs queue in call order. */
-import type { Backend, FeedTensor, PlanFigures, ProfileRow, RunContext, Runnable, Store } from '../backends/backend.ts'
+import type {
+  Backend,
+  DeviceLoss,
+  FeedTensor,
+  PlanFigures,
+  ProfileRow,
+  RunContext,
+  Runnable,
+  StoreTurn,
+} from '../backends/backend.ts'
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
 import { nodeAt } from '../ir/graph.ts'
 import type { Graph, Type } from '../ir/types.ts'
 import type { Signature } from '../ir/value.ts'
-import { type Program, graphSteps } from '../passes/program.ts'
+import type { Program } from '../passes/program.ts'
 import type { PassRecord } from '../passes/runner.ts'
 import type { AmpFigures } from './amp.ts'
 import { explainNode, type Explanation } from './explain.ts'
-import { prepareFeeds, type Feeds } from './feeds.ts'
+import { makeDueSteps } from './due-steps.ts'
+import { prepareFeeds, releaseFeeds, type Feeds } from './feeds.ts'
 import { makeResult, type Result, type Results } from './results.ts'
-import { makeTurns } from './turns.ts'
 import { releaseStore, type Variables, type VariablesHandle } from './variables.ts'
 
 export interface Executable<I extends Signature = Signature, O extends Signature = Signature> extends Disposable {
@@ -47,38 +56,33 @@ export interface ExecutableParts {
   readonly name: string
   readonly backend: Backend
   readonly backendReason: string
-  readonly ownsBackend: boolean
   readonly runnable: Runnable
   readonly program: Program
   readonly declared: Graph
   readonly handle: VariablesHandle
-  readonly derived: Store
+  /** What the store calls a variable of the program. */
+  readonly nameOf: (variable: string) => string
+  /** Takes the values derived for this program out of the store. */
+  readonly releaseDerived: () => void
   readonly variables: Variables
   readonly records: readonly PassRecord[]
   readonly seed: number
-  /** Micro-batches for each update of a training step. */
-  readonly steps: number
   readonly amp: AmpFigures | null
 }
 
 /** The executable for typed inputs and outputs; the types are the model's and were checked when it was declared. */
 export const makeExecutable = <I extends Signature, O extends Signature>(parts: ExecutableParts): Executable<I, O> => {
-  const { runnable, program, handle, backend } = parts
-  const prepares = graphSteps(program).filter(({ when }) => when.kind === 'stale')
-  const turns = makeTurns(parts)
+  const { runnable, handle, backend } = parts
+  const dueSteps = makeDueSteps(parts.program, parts.nameOf)
   const inputs = inputTypes(parts.declared)
   /** A run takes the numbering at its call and the number at its turn. */
   let numbering = { next: 0 }
-  let preparedFor = -1
   let isDisposed = false
-  let last: Promise<unknown> = Promise.resolve()
+  let loss: DeviceLoss | null = null
+  void backend.lost.then((why) => {
+    loss = why
+  })
 
-  /** One run after another, whatever became of the one before. */
-  const queued = <T>(work: () => Promise<T>): Promise<T> => {
-    const next = last.then(work, work)
-    last = next.catch(() => {})
-    return next
-  }
   const ensureUsable = (): void => {
     if (isDisposed)
       throw new EffuseError({
@@ -86,47 +90,53 @@ export const makeExecutable = <I extends Signature, O extends Signature>(parts: 
         message: `the executable of "${parts.name}" was disposed of`,
         hint: 'compile the model again',
       })
-  }
-  const prepare = async (): Promise<void> => {
-    if (prepares.length === 0 || preparedFor === handle.store.version) return
-    const { version } = handle.store
-    for (const { name } of prepares) await runnable.run(name, new Map(), { seed: parts.seed, runIndex: 0, replica: 0 }) // draws nothing
-    preparedFor = version
+    if (loss !== null) throw deviceLost(backend, loss)
   }
   /**
-   * One place in the queue, taken at the call; feeds are copied then too, so the caller may reuse his arrays. A wrong feed is told at once,
-   * whatever runs before. What was called before dispose() still runs.
+   * A turn on the variables, taken at the call: all that a run reads and writes of them happens in it, so nothing comes between. Feeds are
+   * copied at the call too, so the caller may reuse their arrays. A wrong feed is told at once, whatever runs before. What was called before
+   * dispose() still runs.
    */
   const enqueue = async <T>(
     given: { readonly [name: string]: unknown },
-    work: (feeds: ReadonlyMap<string, FeedTensor>, at: RunContext, onRan: () => void) => Promise<T>,
+    work: (
+      turn: StoreTurn,
+      steps: readonly string[],
+      feeds: ReadonlyMap<string, FeedTensor>,
+      at: RunContext,
+    ) => Promise<T>,
   ): Promise<T> => {
     ensureUsable()
     const feeds = prepareFeeds(given, inputs, backend)
     const numbers = numbering
-    const result = queued(async () => {
+    const result = handle.store.turn(async (turn) => {
       const prepared = await feeds
-      await prepare()
-      return work(prepared, { seed: parts.seed, runIndex: numbers.next, replica: 0 }, () => numbers.next++)
+      const steps = await dueSteps.of(turn)
+      const value = await work(turn, steps, prepared, { seed: parts.seed, runIndex: numbers.next, replica: 0 })
+      dueSteps.ran(turn)
+      numbers.next++
+      return value
     })
-    const [value] = await Promise.all([result, feeds])
-    return value
+    try {
+      const [value] = await Promise.all([result, feeds])
+      return value
+    } finally {
+      // After the run: it may still read them.
+      void result.catch(() => {}).then(() => feeds.then(releaseFeeds, () => {}))
+    }
   }
   const run = (given: { readonly [name: string]: unknown }): Promise<{ readonly [name: string]: Result }> =>
     enqueue(given, async (...turn) => {
-      const results = await turns.run(...turn)
-      return Object.fromEntries([...results].map(([name, tensor]) => [name, makeResult(name, tensor, backend)]))
+      const results = await runnable.run(...turn)
+      return Object.fromEntries([...results].map(([name, tensor]) => [name, makeResult(name, tensor)]))
     })
   const dispose = (): void => {
     if (isDisposed) return
     isDisposed = true
-    // A run under way still needs the buffers.
-    void last.then(() => {
-      runnable.dispose()
-      parts.derived.dispose()
-      releaseStore(handle)
-      if (parts.ownsBackend && handle.users.count === 0) backend.dispose()
-    })
+    // In turn: a run under way still needs the buffers.
+    void handle.store.turn(() => runnable.dispose())
+    parts.releaseDerived()
+    releaseStore(handle)
   }
   return Object.freeze({
     run: run as unknown as Executable<I, O>['run'], // names and types were checked against the model's signature
@@ -150,11 +160,18 @@ export const makeExecutable = <I extends Signature, O extends Signature>(parts: 
     amp: parts.amp,
     backend: backend.name,
     backendReason: parts.backendReason,
-    profile: (given: Feeds<I>) => enqueue(given, turns.profile),
+    profile: (given: Feeds<I>) => enqueue(given, (...turn) => runnable.profile(...turn)),
     dispose,
     [Symbol.dispose]: dispose,
   })
 }
+
+const deviceLost = ({ name }: Backend, { reason }: DeviceLoss): EffuseError =>
+  new EffuseError({
+    code: 'EF410',
+    message: `the device of the backend ${name} is lost: ${reason}`,
+    hint: 'compile the model again, and load its variables from the last checkpoint',
+  })
 
 /** Types by input name, in signature order. */
 const inputTypes = (graph: Graph): ReadonlyMap<string, Type> =>

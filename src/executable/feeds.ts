@@ -1,12 +1,13 @@
 /** What a user feeds, turned into what a backend takes; and the types of it. Nothing of other packages is imported: tf.Tensor is known by its shape. */
 import type { Backend, FeedTensor, HostArray } from '../backends/backend.ts'
 import { hostArray, hostArrayOf } from '../backends/backend.ts'
-import { wasDropped } from '../backends/common/held-tensors.ts'
+import { readForeign } from '../backends/common/foreign-tensor.ts'
+import { heldTensor, wasDropped } from '../backends/common/held-tensors.ts'
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
 import { nearest } from '../ir/parse.ts'
 import { elements, sameShape, showType, type DType, type Type } from '../ir/types.ts'
 import type { Signature } from '../ir/value.ts'
-import { isResult, nativeOf, type Result } from './results.ts'
+import { isResult, type Result } from './results.ts'
 
 /** Decoded pictures, widened without loss. */
 type Bytes = Uint8Array | Uint8ClampedArray
@@ -39,7 +40,8 @@ export type Feed<D extends DType, R extends number> =
 export type Feeds<I extends Signature> = { readonly [K in keyof I]: Feed<I[K]['dtype'], I[K]['rank']> }
 
 /**
- * Checks the feeds of one run against the inputs and brings them into the backend's form.
+ * Checks the feeds of one run against the inputs and brings them into the backend's form. Everything is copied, or held on the device, before
+ * this returns its promise: the caller may write to an array, or dispose of a tensor, at once. `releaseFeeds` gives back what is held.
  * @throws EffuseError EF401 (missing or unknown name), EF402 (shape, dtype, length).
  */
 export const prepareFeeds = async (
@@ -65,18 +67,31 @@ export const prepareFeeds = async (
     if (!Object.hasOwn(feeds, name))
       throw new EffuseError({ code: 'EF401', message: `the input "${name}" is missing; it is ${showType(type)}` })
   }
-  // All of them before the first wait: the caller may write to his arrays as soon as he has the promise.
   const pending = [...inputs].map(
     async ([name, type]) => [name, await feedOf(name, type, feeds[name], backend)] as const,
   )
-  return new Map(await Promise.all(pending))
+  try {
+    return new Map(await Promise.all(pending))
+  } catch (error) {
+    for (const entry of await Promise.allSettled(pending))
+      if (entry.status === 'fulfilled') releaseFeeds(new Map([entry.value]))
+    throw error
+  }
+}
+
+/** Gives back what prepareFeeds holds on the device. */
+export const releaseFeeds = (feeds: ReadonlyMap<string, FeedTensor>): void => {
+  for (const feed of feeds.values()) if ('tensor' in feed) feed.tensor.dispose()
 }
 
 const feedOf = async (name: string, type: Type, given: unknown, backend: Backend): Promise<FeedTensor> => {
   if (isResult(given)) {
     checkFeed(name, type, given.dtype, given.shape)
-    const native = nativeOf(given, backend)
-    return native === null ? { type, host: (await given.data()) as HostArray } : { type, native }
+    const held = heldTensor(given)
+    // Another float type holds other numbers: it is read and rounded.
+    if (held !== null && held.device === backend.device && held.type.dtype === type.dtype)
+      return { type, tensor: held.share() }
+    return { type, host: hostArrayOf(type.dtype, await given.data()) }
   }
   if (typeof given === 'object' && given !== null && wasDropped(given))
     throw new EffuseError({
@@ -88,7 +103,9 @@ const feedOf = async (name: string, type: Type, given: unknown, backend: Backend
     const dtype = tensorDtypes.find((d) => d === given.dtype)
     if (dtype === undefined) throw wrong(name, type, `a tensor of ${given.dtype}`, 'feed a tensor of real numbers')
     checkFeed(name, type, dtype, given.shape)
-    return { type, native: given }
+    const adopted = backend.adopt(given, type)
+    if (adopted !== null) return { type, tensor: adopted }
+    return { type, host: hostArrayOf(type.dtype, await readForeign(name, type, given)) }
   }
   if (ArrayBuffer.isView(given)) return { type, host: fromTyped(name, type, given) }
   return { type, host: fromNested(name, type, given) }

@@ -1,5 +1,5 @@
 /** What a run gives: handles of tensors that are still on the device. */
-import type { Backend, DeviceTensor, HostArray } from '../backends/backend.ts'
+import type { DeviceTensor, HostArray } from '../backends/backend.ts'
 import { dropTensor, heldTensor, holdTensor } from '../backends/common/held-tensors.ts'
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
 import type { DType } from '../ir/types.ts'
@@ -33,13 +33,7 @@ export type Results<O extends Signature> = { readonly [K in keyof O]: Result<O[K
 export const isResult = (value: unknown): value is Result =>
   typeof value === 'object' && value !== null && heldTensor(value) !== null
 
-/** The device tensor behind a result where it lives on the same backend; null elsewhere. */
-export const nativeOf = (result: Result, backend: Backend): unknown => {
-  const known = heldTensor(result)
-  return known !== null && known.backend === backend ? known.tensor.native : null
-}
-
-export const makeResult = (name: string, tensor: DeviceTensor, backend: Backend): Result => {
+export const makeResult = (name: string, tensor: DeviceTensor): Result => {
   const { dtype, shape } = tensor.type
   let isDisposed = false
   const data = async (): Promise<HostArray> => {
@@ -72,7 +66,7 @@ export const makeResult = (name: string, tensor: DeviceTensor, backend: Backend)
       dropTensor(result)
     },
   }
-  holdTensor(result, { tensor, backend })
+  holdTensor(result, tensor)
   return Object.freeze(result)
 }
 

@@ -1,5 +1,6 @@
 /** The variables of an executable, under the names of the model as written. */
-import { hostArrayOf, type Backend, type HostArray, type Store, type VariableSpec } from '../backends/backend.ts'
+import { hostArrayOf, type Backend, type HostArray, type Store } from '../backends/backend.ts'
+import type { VariableSpec } from './variable-spec.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { globFilter } from '../ir/glob.ts'
 import { nearest } from '../ir/parse.ts'
@@ -114,27 +115,31 @@ export const makeVariables = (handle: VariablesHandle, metadata: { readonly [key
           message: `the variable "${name}" is ${type.dtype}, asked for ${wanted}`,
           hint: `variables.get("${name}", "${type.dtype}")`,
         })
-      return (await store.get(stored(name))) as Arrays[D] // the store holds the declared dtype
+      const as = stored(name)
+      return (await store.read([as])).get(as) as Arrays[D] // the store holds the declared dtype
     },
     set: async (name, data) => {
       const values = hostValues(spec(name), data)
-      await store.set(stored(name), values)
+      await store.write(new Map([[stored(name), values]]))
     },
     save: async (path, options) => {
-      // All of them before the first wait: runs that are under way must not come in between.
-      const reading = [...specs.values()].map(
-        async ({ name, type }): Promise<WeightsEntry> => ({ name, type, data: await store.get(stored(name)) }),
+      const values = await store.read([...specs.keys()].map(stored))
+      const entries = [...specs.values()].map(
+        ({ name, type }): WeightsEntry => ({ name, type, data: values.get(stored(name)) as HostArray }), // all were read
       )
-      const entries = await Promise.all(reading)
       const bytes = encodeWeights(entries, { ...metadata, ...options?.metadata })
       if (path !== undefined) await writeFileSafely(path, bytes)
       return bytes
     },
     load: async (source, options) => {
-      const bytes = await readSource(source)
       const kept = globFilter(options?.except ?? [])
       const wanted = [...specs.values()].filter(({ name }) => !kept(name))
-      await Promise.all([...decodeWeights(bytes, wanted, kept)].map(([name, data]) => store.set(stored(name), data)))
+      ensureAlive(handle)
+      // The place in the order of calls is taken now, before the source is read.
+      await store.turn(async (turn) => {
+        const values = decodeWeights(await readSource(source), wanted, kept)
+        turn.write(new Map([...values].map(([name, data]) => [nameOf(name), data])))
+      })
     },
     get averages() {
       return averagesOf(handle, metadata)

@@ -1,6 +1,7 @@
 /** Weights as bytes: variables to safetensors and back, checked as a whole before anything changes. */
 import { readFile, writeFileAtomic } from '#platform'
-import { type HostArray, hostArrayOf, type VariableSpec } from '../backends/backend.ts'
+import { type HostArray, hostArrayOf } from '../backends/backend.ts'
+import type { VariableSpec } from './variable-spec.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { isFloat, sameShape, showType, type Type } from '../ir/types.ts'
 import { recognizeWeights } from '../io/recognize.ts'

@@ -115,6 +115,15 @@ export const isRegion = (node: Node): node is Node<keyof RegionOps> => node.op =
 /** The variables that the live graph reads or updates, in canonical order. */
 export const variablesOf = (graph: Graph): readonly Node<'variable'>[] => nodesOfOp(graph, 'variable')
 
+/** The variables whose values the live graph reads: not those that it only updates. */
+export const variablesReadBy = (graph: Graph): readonly Node<'variable'>[] => {
+  const [uses, roots] = [usesOf(graph), rootKeys(graph)]
+  return variablesOf(graph).filter(({ id }) => {
+    const key = refKey({ id, port: 0 })
+    return uses.has(key) || roots.has(key)
+  })
+}
+
 /** Computes once per graph. */
 export const cached = <T>(cache: WeakMap<Graph, T>, graph: Graph, compute: (graph: Graph) => T): T => {
   const known = cache.get(graph)

@@ -4,7 +4,7 @@
  * a runtime looks at conditions only.
  */
 import { EffuseError, invariant } from '../ir/diagnostics.ts'
-import { nodeAt, typeOf, variablesOf } from '../ir/graph.ts'
+import { nodeAt, typeOf, variablesOf, variablesReadBy } from '../ir/graph.ts'
 import type { Graph, Type } from '../ir/types.ts'
 
 /** When a step runs. */
@@ -124,7 +124,7 @@ export const traffic = ({ graph }: GraphStep, { crossing }: Pick<Program, 'cross
   })
   const outputs = graph.outputs.map(({ name }) => name)
   return {
-    variablesRead: [...variables.values()],
+    variablesRead: variablesReadBy(graph).map(({ attrs }) => attrs.name),
     variablesWritten: graph.updates.flatMap(({ variable }) => variables.get(variable) ?? []),
     crossingRead: inputs.filter(isCrossing),
     crossingWritten: outputs.filter(isCrossing),
@@ -132,6 +132,12 @@ export const traffic = ({ graph }: GraphStep, { crossing }: Pick<Program, 'cross
     results: outputs.filter((name) => !isCrossing(name)),
   }
 }
+
+/** The variables that steps make of other variables; they are not a user's. */
+export const derivedVariables = (program: Program): ReadonlySet<string> =>
+  new Set(
+    graphSteps(program).flatMap((step) => (step.when.kind === 'stale' ? traffic(step, program).variablesWritten : [])),
+  )
 
 /** The type of an input or an output of a graph, by name. */
 export const typeOfInput = (graph: Graph, input: string): Type | null => {

@@ -29,7 +29,7 @@ const sumGraph = (shape: readonly number[], axes: readonly number[]): Graph => {
 
 const kernelsOf = async (graph: Graph): Promise<readonly string[]> => {
   const store = wasm.createStore()
-  const runnable = await wasm.compile(programOf(graph), { bind: (name) => ({ store, name }) })
+  const runnable = await wasm.compile(programOf(graph), store, { nameOf: (name) => name })
   const feeds = new Map(
     graph.nodes.flatMap((node) => {
       const [type] = node?.types ?? []
@@ -38,7 +38,8 @@ const kernelsOf = async (graph: Graph): Promise<readonly string[]> => {
         : []
     }),
   )
-  const rows = await runnable.profile('run', feeds, { seed: 0, runIndex: 0, replica: 0 })
+  const at = { seed: 0, runIndex: 0, replica: 0 }
+  const rows = await store.turn((turn) => runnable.profile(turn, ['run'], feeds, at))
   runnable.dispose()
   store.dispose()
   return rows.map(({ kernel }) => kernel)

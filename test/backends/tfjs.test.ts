@@ -2,11 +2,13 @@
 import * as tf from '@tensorflow/tfjs-core'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { Backend, DeviceTensor, FeedTensor, HostArray, VariableSpec } from '../../src/backends/backend.ts'
+import type { Backend, DeviceTensor, FeedTensor, HostArray } from '../../src/backends/backend.ts'
 import { hostArrayOf } from '../../src/backends/backend.ts'
 import { createTfjsBackend, tfjsDeviations, toTensor } from '../../src/backends/tfjs/index.ts'
 import { Builder } from '../../src/ir/build.ts'
+import { prepareFeeds, releaseFeeds } from '../../src/executable/feeds.ts'
 import { makeResult } from '../../src/executable/results.ts'
+import { specsOf } from '../../src/executable/variable-spec.ts'
 import { interpret } from '../../src/ir/interpret.ts'
 import { elements, type Graph } from '../../src/ir/types.ts'
 import type { Value } from '../../src/ir/value.ts'
@@ -40,17 +42,13 @@ const runnableOf = async (
   passes = backend.legalize,
 ) => {
   const store = backend.createStore()
-  const specs = g.nodes.flatMap((n): VariableSpec[] => {
-    const [type] = n?.types ?? []
-    return n?.op === 'variable' && type !== undefined
-      ? [{ name: n.attrs.name, type, trainable: true, init: n.attrs.init, derived: false }]
-      : []
-  })
-  for (const { name, type } of specs)
+  for (const { name, type } of specsOf([g]))
     store.declare(name, type, () =>
       hostArrayOf(type.dtype, variables.get(name) ?? new Float32Array(elements(type.shape))),
     )
-  const runnable = await backend.compile(programOf(applied(passes, g, backend)), { bind: (name) => ({ store, name }) })
+  const runnable = await backend.compile(programOf(applied(passes, g, backend)), store, { nameOf: (name) => name })
+  const runWith = (feeds: ReadonlyMap<string, FeedTensor>) =>
+    store.turn((turn) => runnable.run(turn, ['run'], feeds, { seed: 3, runIndex: 0, replica: 0 }))
   const run = async (inputs: {
     readonly [name: string]: ArrayLike<number>
   }): Promise<{ readonly [name: string]: HostArray }> => {
@@ -63,7 +61,7 @@ const runnableOf = async (
       }),
     )
     const results: { [name: string]: HostArray } = {}
-    for (const [name, tensor] of await runnable.run('run', feeds, { seed: 3, runIndex: 0, replica: 0 })) {
+    for (const [name, tensor] of await runWith(feeds)) {
       results[name] = await tensor.read()
       tensor.dispose()
     }
@@ -72,6 +70,7 @@ const runnableOf = async (
   return {
     store,
     run,
+    runWith,
     runnable,
     dispose: () => {
       runnable.dispose()
@@ -115,7 +114,8 @@ describe.each(names)('tfjs-%s', (name) => {
         const { run, store, dispose } = await runnableOf(backendOf(name), g, variables)
         const got = await run(inputs)
         for (const [output, { data }] of Object.entries(want.outputs)) expectClose(got[output], data, 1e-4)
-        for (const [variable, { data }] of want.updates) expectClose(await store.get(variable), data, 1e-4)
+        for (const [variable, { data }] of want.updates)
+          expectClose((await store.read([variable])).get(variable), data, 1e-4)
         dispose()
       }),
       { numRuns: 60 },
@@ -154,7 +154,7 @@ describe.each(names)('tfjs-%s', (name) => {
     const b = new Builder('fails')
     const x = b.input('x', { dtype: 'float32', shape: [4] })
     const y = b.tanh(b.exp(x))
-    const { runnable, dispose } = await runnableOf(backendOf(name), b.finish({ y }), new Map())
+    const { runWith, dispose } = await runnableOf(backendOf(name), b.finish({ y }), new Map())
     const before = bufferCount(name)
     const type = { dtype: 'float32', shape: [4] } as const
     const data = new Proxy(
@@ -165,13 +165,9 @@ describe.each(names)('tfjs-%s', (name) => {
         },
       },
     )
-    await expect(
-      runnable.run('run', new Map([['x', { type, host: data as Float32Array<ArrayBuffer> }]]), {
-        seed: 0,
-        runIndex: 0,
-        replica: 0,
-      }),
-    ).rejects.toThrow('unreadable')
+    await expect(runWith(new Map([['x', { type, host: data as Float32Array<ArrayBuffer> }]]))).rejects.toThrow(
+      'unreadable',
+    )
     expect(bufferCount(name)).toBe(before)
     dispose()
   })
@@ -277,14 +273,15 @@ describe.each(names)('tfjs-%s', (name) => {
   test('says where the time went', async () => {
     const g = fusable()
     const { inputs, variables } = feedsFor(g, 1)
-    const { runnable, dispose } = await runnableOf(backendOf(name), g, variables)
+    const { runnable, store, dispose } = await runnableOf(backendOf(name), g, variables)
     const feeds = new Map([
       [
         'x',
         { type: { dtype: 'float32', shape: [1, 5, 5, 3] } as const, host: hostArrayOf('float32', inputs['x'] ?? []) },
       ],
     ])
-    const rows = await runnable.profile('run', feeds, { seed: 0, runIndex: 0, replica: 0 })
+    const at = { seed: 0, runIndex: 0, replica: 0 }
+    const rows = await store.turn((turn) => runnable.profile(turn, ['run'], feeds, at))
     expect(rows.map(({ kernel }) => kernel)).toEqual(
       expect.arrayContaining(['Conv2D', 'DepthwiseConv2dNative', 'BatchMatMul']),
     )
@@ -319,12 +316,12 @@ describe("the user's tfjs", () => {
   /** Feeds something of tfjs's own. */
   const fed = async (
     name: string,
-    native: unknown,
+    tensor: object | DeviceTensor,
   ): Promise<{ readonly y: DeviceTensor; readonly dispose: () => void }> => {
-    const { runnable, dispose } = await runnableOf(backendOf(name), double(), new Map())
-    const y = (await runnable.run('run', new Map([['x', { type, native }]]), { seed: 0, runIndex: 0, replica: 0 })).get(
-      'y',
-    ) as DeviceTensor // the graph's output
+    const { runWith, dispose } = await runnableOf(backendOf(name), double(), new Map())
+    const feeds = await prepareFeeds({ x: tensor }, new Map([['x', type]]), backendOf(name))
+    const y = (await runWith(feeds)).get('y') as DeviceTensor // the graph's output
+    releaseFeeds(feeds)
     return { y, dispose }
   }
 
@@ -362,8 +359,8 @@ describe("the user's tfjs", () => {
     const before = bufferCount('wasm')
     const first = await fed('wasm', tensor)
     expect(bufferCount('wasm')).toBe(before + 1)
-    const second = await fed('wasm', first.y.native)
-    const result = makeResult('y', second.y, backendOf('wasm'))
+    const second = await fed('wasm', makeResult('y', first.y))
+    const result = makeResult('y', second.y)
     const asTensor = toTensor<tf.Tensor2D>(result)
     result.dispose()
     first.y.dispose()

@@ -76,10 +76,9 @@ describe.each(names)('%s', (name) => {
   /** The graph at a position, as backends run it. */
   const runAt = async (g: Graph, position: RunContext): Promise<{ readonly [output: string]: readonly number[] }> => {
     const store = backend.createStore()
-    const cx = { bind: (variable: string) => ({ store, name: variable }) }
-    const runnable = await backend.compile(programOf(g), cx)
+    const runnable = await backend.compile(programOf(g), store, { nameOf: (variable) => variable })
     const read: { [output: string]: readonly number[] } = {}
-    for (const [output, tensor] of await runnable.run('run', new Map(), position)) {
+    for (const [output, tensor] of await store.turn((turn) => runnable.run(turn, ['run'], new Map(), position))) {
       read[output] = [...hostArrayOf('float32', await tensor.read())]
       tensor.dispose()
     }

@@ -1,17 +1,12 @@
 /** Which device tensor stands behind an object that a user holds. Kept here, so that a backend's own conversions find it. */
-import type { Backend, DeviceTensor } from '../backend.ts'
+import type { DeviceTensor } from '../backend.ts'
 
-export interface HeldTensor {
-  readonly tensor: DeviceTensor
-  readonly backend: Backend
-}
+const held = new WeakMap<object, DeviceTensor>()
 
-const held = new WeakMap<object, HeldTensor>()
-
-export const holdTensor = (holder: object, tensor: HeldTensor): void => {
+export const holdTensor = (holder: object, tensor: DeviceTensor): void => {
   held.set(holder, tensor)
 }
-export const heldTensor = (holder: object): HeldTensor | null => held.get(holder) ?? null
+export const heldTensor = (holder: object): DeviceTensor | null => held.get(holder) ?? null
 const dropped = new WeakSet<object>()
 export const dropTensor = (holder: object): void => {
   if (held.delete(holder)) dropped.add(holder)

@@ -1,11 +1,11 @@
 /** The reference backend: the interpreter behind the backend contract. Slow, and right. */
-import { interpret, type InterpretOptions, type Mode, type Numbers } from '../../ir/interpret.ts'
-import { liveOrder, variablesOf } from '../../ir/graph.ts'
+import { liveOrder, variablesReadBy } from '../../ir/graph.ts'
+import { interpret, type InterpretOptions, type Mode } from '../../ir/interpret.ts'
 import { genericTarget } from '../../ir/target.ts'
-import type { Graph } from '../../ir/types.ts'
+import type { Type } from '../../ir/types.ts'
+import type { GraphStep, Program } from '../../passes/program.ts'
 import type {
   Backend,
-  Binding,
   CompileContext,
   DeviceTensor,
   FeedTensor,
@@ -13,84 +13,90 @@ import type {
   ProfileRow,
   RunContext,
   Runnable,
+  StoreTurn,
 } from '../backend.ts'
 import { hostArrayOf, stepsOfRun } from '../backend.ts'
-import { readForeign } from '../common/foreign-tensor.ts'
-import { makeHostStore } from '../common/host-store.ts'
-import { graphOf, graphsOf, type Program } from '../../passes/program.ts'
+import { crossingTypes, type StepOperands, type StepResults, runSteps } from '../common/run-steps.ts'
+import { makeVariableStore, type Memory } from '../common/variable-store.ts'
 
 export interface ReferenceOptions {
   /** 'declared' (default) rounds each result to its dtype; 'float64' does not, and results are narrowed to float32 only when read. */
   readonly mode?: Mode | undefined
 }
 
-/** Runs any program on the reference interpreter, in JavaScript. */
-export const referenceBackend = (options: ReferenceOptions = {}): Backend => ({
-  name: 'reference',
-  target: { ...genericTarget, name: 'reference' },
-  legalize: [],
-  fuse: [],
-  createStore: makeHostStore,
-  compile: (program, cx) => Promise.resolve(referenceRunnable(program, cx, options.mode ?? 'declared')),
-  dispose: () => {},
+/** Arrays on the host. They are never written again, so they may be shared. */
+const hostMemory = (): Memory<HostArray> => ({
+  device: Object.freeze({}),
+  upload: (data) => data.slice(),
+  download: (value) => Promise.resolve(value.slice()),
+  free: () => {},
 })
 
-const referenceRunnable = (program: Program, cx: CompileContext, mode: Mode): Runnable => {
-  const names = new Set(graphsOf(program).flatMap((graph) => variablesOf(graph).map(({ attrs }) => attrs.name)))
-  const bindings = new Map([...names].map((name): [string, Binding] => [name, cx.bind(name)]))
-  /** All of them read before the first wait, as they are all written: others may share them, and see whole updates. */
-  const valuesOf = async (graph: Graph): Promise<ReadonlyMap<string, HostArray>> =>
-    new Map(
-      await Promise.all(
-        variablesOf(graph).flatMap(({ attrs: { name } }) => {
-          const binding = bindings.get(name)
-          return binding === undefined
-            ? []
-            : [binding.store.get(binding.name).then((value): [string, HostArray] => [name, value])]
-        }),
-      ),
-    )
+/** Runs any program on the reference interpreter, in JavaScript. */
+export const referenceBackend = (options: ReferenceOptions = {}): Backend<HostArray> => {
+  const memory = hostMemory()
+  return {
+    name: 'reference',
+    target: { ...genericTarget, name: 'reference' },
+    device: memory.device,
+    fingerprint: 'reference',
+    lost: new Promise(() => {}), // it ends with the process
+    legalize: [],
+    fuse: [],
+    createStore: () => makeVariableStore(memory),
+    adopt: () => null,
+    compile: (program, _store, cx) =>
+      Promise.resolve(referenceRunnable(program, cx, memory, options.mode ?? 'declared')),
+    dispose: () => {},
+  }
+}
+
+type Feeds = ReadonlyMap<string, FeedTensor<HostArray>>
+
+const referenceRunnable = (
+  program: Program,
+  { nameOf }: CompileContext,
+  memory: Memory<HostArray>,
+  mode: Mode,
+): Runnable<HostArray> => {
+  const crossing = crossingTypes(program)
   const run = async (
-    step: string,
-    feeds: ReadonlyMap<string, FeedTensor>,
+    turn: StoreTurn<HostArray>,
+    steps: readonly string[],
+    feeds: Feeds,
     at: RunContext,
     onNode?: InterpretOptions['onNode'],
-  ): Promise<ReadonlyMap<string, DeviceTensor>> => {
-    const graph = graphOf(program, step)
-    const inputs = Object.fromEntries(
-      await Promise.all([...feeds].map(async ([name, feed]) => [name, await numbersOf(name, feed)] as const)),
-    )
-    const { outputs, updates } = interpret(graph, { inputs, variables: await valuesOf(graph), mode, onNode, ...at })
-    await Promise.all(
-      [...updates].map(([name, { dtype, data }]) => {
-        const binding = bindings.get(name)
-        return binding?.store.set(binding.name, hostArrayOf(dtype, data))
-      }),
-    )
-    return new Map(
-      Object.entries(outputs).map(([name, { dtype, shape, data }]): [string, DeviceTensor] => {
-        const host = hostArrayOf(dtype, data)
-        return [
-          name,
-          {
-            type: { dtype, shape },
-            native: host,
-            read: () => Promise.resolve(hostArrayOf(dtype, host)),
-            dispose: () => {},
-          },
-        ]
-      }),
-    )
+  ): Promise<ReadonlyMap<string, DeviceTensor<HostArray>>> => {
+    const types = new Map<string, Type>()
+    const runGraph = ({ graph }: GraphStep, operands: StepOperands<HostArray>): StepResults<HostArray> => {
+      const fed = [...feeds].map(([name, feed]) => [name, 'host' in feed ? feed.host : feed.tensor.native] as const)
+      const handed = graph.inputs.flatMap((id) => {
+        const node = graph.nodes[id]
+        return node?.op === 'input' && crossing.has(node.attrs.name)
+          ? [[node.attrs.name, operands.crossing(node.attrs.name)] as const]
+          : []
+      })
+      const variables = new Map(variablesReadBy(graph).map(({ attrs: { name } }) => [name, operands.variable(name)]))
+      const inputs = Object.fromEntries([...fed, ...handed])
+      const { outputs, updates } = interpret(graph, { inputs, variables, mode, onNode, ...at })
+      for (const [name, { dtype, shape }] of Object.entries(outputs)) types.set(name, { dtype, shape })
+      return {
+        outputs: new Map(Object.entries(outputs).map(([name, { dtype, data }]) => [name, hostArrayOf(dtype, data)])),
+        updates: new Map([...updates].map(([name, { dtype, data }]) => [name, hostArrayOf(dtype, data)])),
+      }
+    }
+    const results = await runSteps({ program, steps, turn, at, memory, nameOf, runGraph })
+    return new Map([...results].map(([name, value]) => [name, hostTensor(value, types.get(name) as Type, memory)])) // set above
   }
   const nodes = stepsOfRun(program).flatMap(({ graph }) => liveOrder(graph))
   const kernels = nodes.filter((n) => n.inputs.length > 0).length
   return {
-    run: (step, feeds, at) => run(step, feeds, at),
+    run: (turn, steps, feeds, at) => run(turn, steps, feeds, at),
     plan: { kernels, dispatches: kernels, peakBytes: null, arenaBytes: null, lowerBoundBytes: null },
-    profile: async (step, feeds, at) => {
+    profile: async (turn, steps, feeds, at) => {
       const rows: ProfileRow[] = []
       let last = performance.now()
-      await run(step, feeds, at, ({ path, op, inputs }, _results, regions) => {
+      await run(turn, steps, feeds, at, ({ path, op, inputs }, _results, regions) => {
         if (regions.length > 0) return // in the time of the region
         const now = performance.now()
         if (inputs.length > 0) rows.push({ path, op, kernel: 'reference', ms: now - last })
@@ -102,8 +108,11 @@ const referenceRunnable = (program: Program, cx: CompileContext, mode: Mode): Ru
   }
 }
 
-/** A result of this backend is its array; what comes from elsewhere is read. */
-const numbersOf = async (name: string, feed: FeedTensor): Promise<Numbers> => {
-  if ('host' in feed) return feed.host
-  return ArrayBuffer.isView(feed.native) ? (feed.native as HostArray) : readForeign(name, feed.type, feed.native) // views are this backend's own
-}
+const hostTensor = (native: HostArray, type: Type, memory: Memory<HostArray>): DeviceTensor<HostArray> => ({
+  type,
+  device: memory.device,
+  native,
+  read: () => memory.download(native, type),
+  share: () => hostTensor(native, type, memory),
+  dispose: () => {},
+})

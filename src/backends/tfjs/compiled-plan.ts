@@ -15,6 +15,7 @@ export interface CompiledPlan {
   readonly inputs: readonly NamedSlot[]
   /** Inputs that no step reads and no result is: they are not uploaded. */
   readonly unusedInputs: ReadonlySet<string>
+  /** Those that are read: a variable that is only updated needs no value. */
   readonly variables: readonly NamedSlot[]
   readonly constants: readonly { readonly slot: Slot; readonly dataId: DataId }[]
   readonly outputs: readonly NamedSlot[]
@@ -58,7 +59,7 @@ export const planGraph = (graph: Graph, options: PlannerOptions): CompiledPlan =
     slotCount: planner.slotCount,
     inputs: planner.inputs,
     unusedInputs: new Set(planner.inputs.filter(({ slot }) => !read.has(slot)).map(({ name }) => name)),
-    variables: planner.variables,
+    variables: planner.variables.filter(({ slot }) => read.has(slot)),
     constants: planner.constants,
     outputs,
     updates,

@@ -16,6 +16,8 @@ export interface Device {
   kernel(name: string): KernelFunc | null
   /** Copies; the shape is what tfjs notes for the buffer. */
   upload(data: HostArray, shape: readonly number[], dtype: DType): DataId
+  /** The same for an array that is nobody else's any more. */
+  place(data: HostArray, shape: readonly number[], dtype: DType): DataId
   download(dataId: DataId, dtype: DType): Promise<HostArray>
   /** One element, waiting for it. */
   readScalar(dataId: DataId): number
@@ -46,7 +48,7 @@ export const makeDevice = ({ tf, name, backend }: Opened): Device => {
   const kind = isWasm(backend) ? 'wasm' : isCpu(backend) ? 'cpu' : 'other'
   const kernels = new Map<string, KernelFunc | null>()
   const shapedIds = isWasm(backend) ? makeShapedIds(backend) : null
-  return {
+  const device: Device = {
     kind,
     name,
     tf,
@@ -62,6 +64,7 @@ export const makeDevice = ({ tf, name, backend }: Opened): Device => {
     // The cpu backend keeps the array that it is given, so it gets a copy.
     upload: (data, shape, dtype) =>
       backend.write(kind === 'wasm' ? data : hostArrayOf(dtype, data), [...shape], tfjsDtype(dtype)),
+    place: (data, shape, dtype) => backend.write(data, [...shape], tfjsDtype(dtype)),
     download: async (dataId, dtype) => hostArrayOf(dtype, await backend.read(dataId)),
     readScalar: (dataId) => backend.readSync(dataId)[0] ?? 0,
     noteShape: (dataId, shape) => {
@@ -77,7 +80,13 @@ export const makeDevice = ({ tf, name, backend }: Opened): Device => {
       backend.disposeData(dataId)
     },
   }
+  devices.add(device)
+  return device
 }
+
+const devices = new WeakSet<object>()
+/** Is it a device of tfjs? Tensors of other backends are on others. */
+export const isDevice = (value: object): value is Device => devices.has(value)
 
 interface Wasm extends KernelBackend, WasmTensors {
   readonly wasm: WasmTensors['wasm'] & { _malloc(bytes: number): number; _free(address: number): void }

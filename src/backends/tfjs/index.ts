@@ -8,16 +8,16 @@ import { decomposeOps } from '../../passes/decompose.ts'
 import type { Pass } from '../../passes/pass.ts'
 import { graphsOf, type Program } from '../../passes/program.ts'
 import type { Backend, Engine } from '../backend.ts'
+import { makeVariableStore } from '../common/variable-store.ts'
 import { makeDevice, type Device } from './device.ts'
 import { fuseTfjs } from './fuse-tfjs.ts'
 import { fusedActivations } from './fused-kinds.ts'
 import { decomposedOps, loopOps, lowerNode } from './lowering-table.ts'
 import { openInstance, openNamed, type Opened } from './open.ts'
 import { isHalf } from './planner.ts'
+import { adoptTensor, tfjsMemory } from './memory.ts'
 import { makeRunnable } from './runnable.ts'
-import { makeTfjsStore } from './store.ts'
-import { rememberDevice } from './to-tensor.ts'
-import type { KernelBackend, WasmPaths } from './tfjs-types.ts'
+import type { DataId, KernelBackend, WasmPaths } from './tfjs-types.ts'
 
 export interface TfjsOptions {
   /** 'auto' (default): 'wasm', else 'cpu'. Or the name of any backend that tfjs-core has registered, or its instance. */
@@ -35,23 +35,24 @@ export interface TfjsOptions {
  * @example
  * const net = await compile(model, { backend: await createTfjsBackend({ backend: 'wasm' }) })
  */
-export const createTfjsBackend = async (options: TfjsOptions = {}): Promise<Backend> => {
+export const createTfjsBackend = async (options: TfjsOptions = {}): Promise<Backend<DataId>> => {
   checkRecord('createTfjsBackend()', '', options, checks)
   const device = makeDevice(await open(options))
   const name = `tfjs-${device.name}`
   const engine = engineOf(device, options.emulateHalf ?? false)
-  return rememberDevice(
-    {
-      ...engine,
-      name,
-      // Rounding in place needs memory that JavaScript can reach.
-      emulatingHalf: device.host === null ? undefined : engineOf(device, true),
-      createStore: () => makeTfjsStore(device),
-      // The instance belongs to tfjs and to whoever else uses it; stores and runnables free what is theirs.
-      dispose: () => {},
-    },
+  return {
+    ...engine,
+    name,
     device,
-  )
+    fingerprint: `${name} ${device.tf.version_core}`,
+    lost: new Promise(() => {}), // memory of this process
+    // Rounding in place needs memory that JavaScript can reach.
+    emulatingHalf: device.host === null ? undefined : engineOf(device, true),
+    createStore: () => makeVariableStore(tfjsMemory(device)),
+    adopt: (tensor, type) => adoptTensor(tensor, type, device),
+    // The instance belongs to tfjs and to whoever else uses it; stores and runnables free what is theirs.
+    dispose: () => {},
+  }
 }
 
 const checks: { readonly [K in keyof Required<TfjsOptions>]: Check } = {
@@ -60,7 +61,7 @@ const checks: { readonly [K in keyof Required<TfjsOptions>]: Check } = {
   emulateHalf: ['true or false', (v) => typeof v === 'boolean'],
 }
 
-const engineOf = (device: Device, emulateHalf: boolean): Engine => {
+const engineOf = (device: Device, emulateHalf: boolean): Engine<DataId> => {
   const target: TargetInfo = {
     name: `tfjs-${device.name}`,
     halfTypes: emulateHalf ? ['float16', 'bfloat16'] : [],
@@ -73,7 +74,7 @@ const engineOf = (device: Device, emulateHalf: boolean): Engine => {
     target,
     legalize: legalizeFor(device),
     fuse: [fuseTfjs],
-    compile: async (program, cx) => {
+    compile: async (program, _store, cx) => {
       if (!emulateHalf) refuseHalf(program, device)
       return makeRunnable(program, cx, { device, emulateHalf, lowerNode })
     },

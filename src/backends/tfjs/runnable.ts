@@ -1,25 +1,23 @@
-/** Running planned programs: feeds in, steps, updates committed together, results out. */
+/** Running planned programs: feeds in, kernels, updates committed together, results out. */
 import { EffuseError, invariant } from '../../ir/diagnostics.ts'
 import { showType, type Type } from '../../ir/types.ts'
-import { variablesOf } from '../../ir/graph.ts'
-import { graphSteps, graphsOf, type Program } from '../../passes/program.ts'
+import { type GraphStep, graphSteps, type Program } from '../../passes/program.ts'
 import {
-  hostArrayOf,
   stepsOfRun,
-  type Binding,
   type CompileContext,
   type DeviceTensor,
   type FeedTensor,
   type ProfileRow,
   type RunContext,
   type Runnable,
+  type StoreTurn,
 } from '../backend.ts'
-import { readForeign } from '../common/foreign-tensor.ts'
+import { crossingTypes, runSteps, type StepOperands, type StepResults } from '../common/run-steps.ts'
 import { planGraph, type CompiledPlan } from './compiled-plan.ts'
 import type { Device } from './device.ts'
+import { deviceTensor, tfjsMemory } from './memory.ts'
 import type { Buffers } from './plan-types.ts'
 import type { PlannerOptions } from './planner.ts'
-import { isTfjsStore, type TfjsStore } from './store.ts'
 import type { DataId } from './tfjs-types.ts'
 
 interface Bound {
@@ -28,11 +26,13 @@ interface Bound {
   readonly buffers: Buffers
 }
 
+type Feeds = ReadonlyMap<string, FeedTensor<DataId>>
+type Results = ReadonlyMap<string, DeviceTensor<DataId>>
+
 /** Plans every graph of the program. @throws EffuseError EF405 */
-export const makeRunnable = (program: Program, cx: CompileContext, options: PlannerOptions): Runnable => {
+export const makeRunnable = (program: Program, cx: CompileContext, options: PlannerOptions): Runnable<DataId> => {
   const { device } = options
-  const names = new Set(graphsOf(program).flatMap((graph) => variablesOf(graph).map(({ attrs }) => attrs.name)))
-  const bindings = new Map([...names].map((name): [string, Binding] => [name, cx.bind(name)]))
+  const memory = tfjsMemory(device)
   const bound = new Map<string, Bound>()
   const dispose = (): void => {
     for (const { plan } of bound.values()) for (const { dataId } of plan.constants) device.free(dataId)
@@ -55,7 +55,7 @@ export const makeRunnable = (program: Program, cx: CompileContext, options: Plan
     return found
   }
   const roomy = new Set<string>()
-  /** Once, and not when compiling: who only looks at a program needs no memory for it. */
+  /** Checked before the first run: compiling a program without running it needs no memory on the device. */
   const ensureRoom = (name: string, { peakBytes }: CompiledPlan): void => {
     if (roomy.has(name)) return
     if (!device.hasRoom(peakBytes))
@@ -66,58 +66,40 @@ export const makeRunnable = (program: Program, cx: CompileContext, options: Plan
       })
     roomy.add(name)
   }
+  const crossing = crossingTypes(program)
   const run = async (
-    name: string,
-    feeds: ReadonlyMap<string, FeedTensor>,
+    turn: StoreTurn<DataId>,
+    steps: readonly string[],
+    feeds: Feeds,
     at: RunContext,
     onStep?: OnStep,
-  ): Promise<ReadonlyMap<string, DeviceTensor>> => {
-    const { plan, buffers } = boundOf(name)
-    ensureRoom(name, plan)
-    const fed = await foreignData(plan, feeds, device)
-    // From here to the end nothing waits, so runs cannot mix.
-    try {
-      feedInputs(plan, fed, buffers, device)
-      for (const { name: variable, slot } of plan.variables) {
-        const { store, name: stored } = storeOf(bindings, variable)
-        buffers[slot] = store.bufferOf(stored)
-      }
-      runSteps(plan, buffers, at, device, onStep)
-      const results = new Map(
-        plan.outputs.map(({ name: output, slot, type }) => [
-          output,
-          deviceTensor(held(buffers[slot], device), type, device),
-        ]),
-      )
-      commit(plan, buffers, bindings, device)
-      return results
-    } finally {
-      // Also after an error half-way: whatever this run made and nobody took goes.
-      for (const slot of plan.ownSlots) {
-        const dataId = buffers[slot]
-        if (dataId !== null && dataId !== undefined) device.free(dataId)
-        buffers[slot] = null
-      }
+  ): Promise<Results> => {
+    const types = new Map<string, Type>()
+    const runGraph = ({ name }: GraphStep, operands: StepOperands<DataId>): StepResults<DataId> => {
+      const { plan, buffers } = boundOf(name)
+      ensureRoom(name, plan)
+      for (const { name: output, type } of plan.outputs) types.set(output, type)
+      return runPlan(plan, buffers, { device, at, feeds, crossing, operands, onStep })
     }
+    const results = await runSteps({ program, steps, turn, at, memory, nameOf: cx.nameOf, runGraph })
+    return new Map([...results].map(([name, id]) => [name, deviceTensor(id, types.get(name) as Type, device)])) // set above
   }
-  const turns = stepsOfRun(program).flatMap(({ name }) => bound.get(name)?.plan ?? [])
-  const kernels = turns.reduce((sum, { steps }) => sum + steps.length, 0)
+  const plans = stepsOfRun(program).flatMap(({ name }) => bound.get(name)?.plan ?? [])
+  const kernels = plans.reduce((sum, { steps }) => sum + steps.length, 0)
   return {
-    run: (name, feeds, at) => run(name, feeds, at),
+    run: (turn, steps, feeds, at) => run(turn, steps, feeds, at),
     plan: {
       kernels,
       dispatches: kernels,
-      peakBytes: Math.max(0, ...turns.map(({ peakBytes }) => peakBytes)),
+      peakBytes: Math.max(0, ...plans.map(({ peakBytes }) => peakBytes)),
       arenaBytes: null,
       lowerBoundBytes: null,
     },
-    profile: async (name, feeds, at) => {
+    profile: async (turn, steps, feeds, at) => {
       const rows: ProfileRow[] = []
-      const { plan } = boundOf(name)
-      const results = await run(name, feeds, at, (step, ms) => {
-        const { path, op, kernel } = plan.steps[step] as CompiledPlan['steps'][number] // steps report their own index
-        rows.push({ path, op, kernel, ms })
-      })
+      const results = await run(turn, steps, feeds, at, ({ path, op, kernel }, ms) =>
+        rows.push({ path, op, kernel, ms }),
+      )
       for (const tensor of results.values()) tensor.dispose()
       return rows
     },
@@ -131,102 +113,73 @@ const bindPlan = (plan: CompiledPlan): Bound => {
   return { plan, buffers }
 }
 
-type OnStep = (step: number, ms: number) => void
+type OnStep = (step: CompiledPlan['steps'][number], ms: number) => void
 
-const runSteps = (
-  { steps, frees }: CompiledPlan,
-  buffers: Buffers,
-  at: RunContext,
-  device: Device,
-  onStep: OnStep | undefined,
-): void => {
+interface PlanRun {
+  readonly device: Device
+  readonly at: RunContext
+  readonly feeds: Feeds
+  readonly crossing: ReadonlyMap<string, Type>
+  readonly operands: StepOperands<DataId>
+  readonly onStep: OnStep | undefined
+}
+
+/** Nothing in here waits, so runs of programs on different stores cannot mix. */
+const runPlan = (plan: CompiledPlan, buffers: Buffers, run: PlanRun): StepResults<DataId> => {
+  const { device, operands } = run
+  try {
+    feedInputs(plan, buffers, run)
+    for (const { name, slot } of plan.variables) buffers[slot] = operands.variable(name)
+    runKernels(plan, buffers, run)
+    const held = ({ name, slot }: { readonly name: string; readonly slot: number }): readonly [string, DataId] => {
+      const dataId = buffers[slot]
+      invariant(dataId !== null && dataId !== undefined, () => `the value of "${name}" was not computed`)
+      device.retain(dataId)
+      return [name, dataId]
+    }
+    return { outputs: new Map(plan.outputs.map(held)), updates: new Map(plan.updates.map(held)) }
+  } finally {
+    // Also after an error half-way: whatever this run made and nobody took goes.
+    for (const slot of plan.ownSlots) {
+      const dataId = buffers[slot]
+      if (dataId !== null && dataId !== undefined) device.free(dataId)
+      buffers[slot] = null
+    }
+  }
+}
+
+const runKernels = ({ steps, frees }: CompiledPlan, buffers: Buffers, { device, at, onStep }: PlanRun): void => {
   for (let i = 0; i < steps.length; i++) {
+    const step = steps[i] as CompiledPlan['steps'][number] // in range
     const start = onStep === undefined ? 0 : performance.now()
-    steps[i]?.run(buffers, at)
+    step.run(buffers, at)
     for (const slot of frees[i] ?? []) {
       const dataId = buffers[slot]
       if (dataId === null || dataId === undefined) continue
       device.free(dataId)
       buffers[slot] = null
     }
-    onStep?.(i, performance.now() - start)
+    onStep?.(step, performance.now() - start)
   }
 }
 
-/** A feed as this device takes it. */
-type Fed = { readonly dataId: DataId } | { readonly host: ArrayLike<number> }
-
-/** Tensors of other backends (and of other copies of tfjs) are read; those of this one are used as they lie. */
-const foreignData = async (
-  plan: CompiledPlan,
-  feeds: ReadonlyMap<string, FeedTensor>,
-  device: Device,
-): Promise<ReadonlyMap<string, Fed>> => {
-  const fed = new Map<string, Fed>()
-  for (const { name, type } of plan.inputs) {
+/** Every input has a buffer that this run holds once. */
+const feedInputs = (
+  { inputs, unusedInputs }: CompiledPlan,
+  buffers: Buffers,
+  { device, feeds, crossing, operands }: PlanRun,
+): void => {
+  for (const { name, slot, type } of inputs) {
+    if (unusedInputs.has(name)) continue
     const feed = feeds.get(name)
-    if (feed === undefined)
+    if (feed !== undefined && 'host' in feed) {
+      buffers[slot] = device.place(feed.host, type.shape, type.dtype)
+      continue
+    }
+    const dataId = crossing.has(name) ? operands.crossing(name) : feed?.tensor.native
+    if (dataId === undefined)
       throw new EffuseError({ code: 'EF401', message: `the input "${name}" is missing; it is ${showType(type)}` })
-    fed.set(name, 'host' in feed ? { host: feed.host } : await nativeFeed(name, type, feed.native, device))
-  }
-  return fed
-}
-
-const nativeFeed = async (name: string, type: Type, native: unknown, device: Device): Promise<Fed> => {
-  if (typeof native === 'object' && native !== null) {
-    const { dataId } = native as { readonly dataId?: unknown }
-    if (typeof dataId === 'object' && dataId !== null && device.holds(dataId)) return { dataId }
-  }
-  return { host: await readForeign(name, type, native) }
-}
-
-const feedInputs = (plan: CompiledPlan, fed: ReadonlyMap<string, Fed>, buffers: Buffers, device: Device): void => {
-  for (const { name, slot, type } of plan.inputs) {
-    const feed = fed.get(name)
-    if (feed === undefined || plan.unusedInputs.has(name)) continue
-    if ('dataId' in feed) device.retain(feed.dataId)
-    buffers[slot] =
-      'dataId' in feed ? feed.dataId : device.upload(hostArrayOf(type.dtype, feed.host), type.shape, type.dtype)
-  }
-}
-
-/** The buffer with one more holder. */
-const held = (dataId: DataId | null | undefined, device: Device): DataId => {
-  invariant(dataId !== null && dataId !== undefined, () => 'a result was not computed')
-  device.retain(dataId)
-  return dataId
-}
-
-const commit = (plan: CompiledPlan, buffers: Buffers, bindings: ReadonlyMap<string, Binding>, device: Device): void => {
-  const byStore = new Map<TfjsStore, { name: string; dataId: DataId }[]>()
-  for (const { name, slot } of plan.updates) {
-    const { store, name: stored } = storeOf(bindings, name)
-    byStore.set(store, [...(byStore.get(store) ?? []), { name: stored, dataId: held(buffers[slot], device) }])
-  }
-  for (const [store, values] of byStore) store.commit(values)
-}
-
-const storeOf = (
-  bindings: ReadonlyMap<string, Binding>,
-  name: string,
-): { readonly store: TfjsStore; readonly name: string } => {
-  const binding = bindings.get(name)
-  invariant(
-    binding !== undefined && isTfjsStore(binding.store),
-    () => `the variable "${name}" is bound to no store of this backend`,
-  )
-  return { store: binding.store, name: binding.name }
-}
-
-const deviceTensor = (dataId: DataId, type: Type, device: Device): DeviceTensor => {
-  let isDisposed = false
-  return {
-    type,
-    native: { dataId, shape: [...type.shape], dtype: type.dtype },
-    read: () => device.download(dataId, type.dtype),
-    dispose: () => {
-      if (!isDisposed) device.free(dataId)
-      isDisposed = true
-    },
+    device.retain(dataId)
+    buffers[slot] = dataId
   }
 }

@@ -48,6 +48,7 @@ export interface TfjsEngine {
 
 /** The exports of @tensorflow/tfjs-core in use. */
 export interface TfjsCore {
+  readonly version_core: string
   engine(): TfjsEngine
   getKernel(name: string, backend: string): KernelConfig | undefined
   getKernelsForBackend(backend: string): readonly KernelConfig[]

@@ -1,9 +1,8 @@
 /** Results as tensors of the user's tfjs. */
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { elements } from '../../ir/types.ts'
-import type { Backend } from '../backend.ts'
 import { heldTensor } from '../common/held-tensors.ts'
-import { tfjsDtype, type Device } from './device.ts'
+import { isDevice, tfjsDtype, type Device } from './device.ts'
 import type { DataId } from './tfjs-types.ts'
 
 /** What can be said of a tf.Tensor without importing tfjs; `toTensor<tf.Tensor4D>(result)` says more. */
@@ -13,14 +12,6 @@ export interface TensorHandle {
   readonly dtype: string
   data(): Promise<unknown>
   dispose(): void
-}
-
-const devices = new WeakMap<Backend, Device>()
-
-/** Lets `toTensor` find the device behind a backend. */
-export const rememberDevice = (backend: Backend, device: Device): Backend => {
-  devices.set(backend, device)
-  return backend
 }
 
 /**
@@ -33,17 +24,16 @@ export const rememberDevice = (backend: Backend, device: Device): Backend => {
  */
 export const toTensor = <T extends TensorHandle = TensorHandle>(result: object): T => {
   const held = heldTensor(result)
-  const device = held === null ? undefined : devices.get(held.backend)
-  if (held === null || device === undefined) {
+  if (held === null || !isDevice(held.device)) {
     throw new EffuseError({
       code: 'EF402',
       message: 'toTensor takes a result of a tfjs backend that was not disposed of',
       hint: 'for other results: tf.tensor(await result.data(), result.shape)',
     })
   }
-  const { dataId } = held.tensor.native as { readonly dataId: DataId } // what runs of this backend give
-  const { dtype, shape } = held.tensor.type
-  const own = copyOf(dataId, dtype, shape, device)
+  const { device } = held
+  const { dtype, shape } = held.type
+  const own = copyOf(held.native as DataId, dtype, shape, device) // what runs of this device give
   return device.tf
     .engine()
     .makeTensorFromTensorInfo({ dataId: own, shape: [...shape], dtype: tfjsDtype(dtype) }, device.backend) as T // tfjs's Tensor class

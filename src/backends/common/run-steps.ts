@@ -1,0 +1,112 @@
+/**
+ * Runs steps of a program on a device whose values are replaced, not overwritten: variables that a step writes are kept aside, seen by the
+ * steps after it, and committed together when all have run. What a failed run made is freed, and nothing else has changed.
+ */
+import { EffuseError, invariant } from '../../ir/diagnostics.ts'
+import type { Type } from '../../ir/types.ts'
+import type { CollectiveStep, GraphStep, Program } from '../../passes/program.ts'
+import type { HostTensor, RunContext, StoreTurn } from '../backend.ts'
+import type { Memory } from './variable-store.ts'
+
+/** What a graph takes: values by name. They stay the lender's. */
+export interface StepOperands<V> {
+  variable(name: string): V
+  crossing(name: string): V
+}
+/** What a graph gave: values by name, each of them held once by whoever gets it. */
+export interface StepResults<V> {
+  readonly outputs: ReadonlyMap<string, V>
+  readonly updates: ReadonlyMap<string, V>
+}
+
+export interface StepsToRun<V> {
+  readonly program: Program
+  readonly steps: readonly string[]
+  readonly turn: StoreTurn<V>
+  readonly at: RunContext
+  readonly memory: Memory<V>
+  readonly nameOf: (variable: string) => string
+  readonly runGraph: (step: GraphStep, operands: StepOperands<V>) => StepResults<V> | Promise<StepResults<V>>
+}
+
+/** Types of the values that steps hand on, by name. */
+export const crossingTypes = ({ crossing }: Program): ReadonlyMap<string, Type> =>
+  new Map(crossing.map(({ name, type }) => [name, type]))
+
+/** The results by output name; the caller owns them. */
+export const runSteps = async <V>(run: StepsToRun<V>): Promise<ReadonlyMap<string, V>> => {
+  const { program, turn, memory, nameOf } = run
+  const [written, crossing, results] = [new Map<string, V>(), new Map<string, V>(), new Map<string, V>()]
+  const reducing = new Map<CollectiveStep, Promise<ReadonlyMap<string, V>>>()
+  const put = (values: Map<string, V>, name: string, value: V): void => {
+    const old = values.get(name)
+    if (old !== undefined) memory.free(old)
+    values.set(name, value)
+  }
+  const operands: StepOperands<V> = {
+    variable: (name) => written.get(nameOf(name)) ?? turn.valueOf(nameOf(name)),
+    crossing: (name) => {
+      const value = crossing.get(name)
+      invariant(value !== undefined, () => `no step has written the crossing value "${name}"`)
+      return value
+    },
+  }
+  const finish = async (collective: CollectiveStep): Promise<void> => {
+    const pending = reducing.get(collective)
+    reducing.delete(collective)
+    for (const [name, value] of (await pending) ?? []) put(crossing, name, value)
+  }
+  const isCrossing = crossingTypes(program)
+  try {
+    for (const name of run.steps) {
+      for (const collective of [...reducing.keys()]) if (collective.before === name) await finish(collective)
+      const step = program.steps.find((one) => one.name === name)
+      invariant(step !== undefined, () => `the program ${program.name} has no step "${name}"`)
+      if (step.kind === 'collective') {
+        reducing.set(step, reduced(step, run, operands))
+        continue
+      }
+      const { outputs, updates } = await run.runGraph(step, operands)
+      for (const [output, value] of outputs) put(isCrossing.has(output) ? crossing : results, output, value)
+      for (const [variable, value] of updates) put(written, nameOf(variable), value)
+    }
+    for (const collective of [...reducing.keys()]) await finish(collective)
+    turn.commit(written)
+    for (const value of crossing.values()) memory.free(value)
+    return results
+  } catch (error) {
+    for (const pending of reducing.values())
+      await pending.then(
+        (values) => values.forEach((value) => memory.free(value)),
+        () => {},
+      )
+    for (const values of [written, crossing, results]) for (const value of values.values()) memory.free(value)
+    throw error
+  }
+}
+
+/** The values combined over all replicas; begun at the call. */
+const reduced = async <V>(
+  step: CollectiveStep,
+  { program, at, memory }: StepsToRun<V>,
+  operands: StepOperands<V>,
+): Promise<ReadonlyMap<string, V>> => {
+  const { replicas = 1, communicator } = at
+  if (replicas === 1) return new Map()
+  if (communicator === undefined)
+    throw new EffuseError({
+      code: 'EF403',
+      message: `${program.name} combines values of ${replicas} replicas in the step "${step.name}", and the run has no communicator`,
+      hint: 'give run() a communicator that reaches the other replicas',
+    })
+  const known = crossingTypes(program)
+  const types = step.values.map((name) => known.get(name) as Type) // verify-program.ts
+  const own = await Promise.all(
+    step.values.map(async (name, i): Promise<HostTensor> => {
+      const type = types[i] as Type // one for each value
+      return { type, data: await memory.download(operands.crossing(name), type) }
+    }),
+  )
+  const all = await communicator.allReduce(step.reduce, own)
+  return new Map(step.values.map((name, i) => [name, memory.upload(all[i] as HostTensor['data'], types[i] as Type)]))
+}

@@ -1,0 +1,161 @@
+/**
+ * The store of every backend whose variables are replaced, not overwritten: a new value is new memory, and the old one is freed after it has
+ * been put in place. So a change is whole or did not happen. How a device holds a value is `Memory`.
+ */
+import { EffuseError, invariant } from '../../ir/diagnostics.ts'
+import type { Type } from '../../ir/types.ts'
+import type { HostArray, Store, StoreTurn } from '../backend.ts'
+import { makeTurnQueue } from './turns.ts'
+
+/** How a device holds values. */
+export interface Memory<V> {
+  /** Identity of the device. */
+  readonly device: object
+  /** Copies to the device. */
+  upload(data: HostArray, type: Type): V
+  /** Copies to the host; the value as it is at the call, also where it is freed before the copy has come. */
+  download(value: V, type: Type): Promise<HostArray>
+  free(value: V): void
+  /** Called for a value that a run gave and that becomes a variable's. */
+  adopted?(value: V, type: Type): void
+}
+
+interface Entry<V> {
+  readonly type: Type
+  readonly initial: () => HostArray
+  value: V | null
+  version: number
+  readonly derived: Derived | null
+}
+
+interface Derived {
+  readonly sources: readonly string[]
+  /** Versions of the sources that the value was made of; null: it was never made. */
+  madeOf: readonly number[] | null
+  users: number
+}
+
+export const makeVariableStore = <V>(memory: Memory<V>): Store<V> => {
+  const entries = new Map<string, Entry<V>>()
+  const queue = makeTurnQueue()
+  let isDisposed = false
+  let changes = 0
+  const entryOf = (name: string): Entry<V> => {
+    const entry = entries.get(name)
+    if (entry === undefined) throw new EffuseError({ code: 'EF407', message: `there is no variable "${name}"` })
+    return entry
+  }
+  const held = (name: string): V => {
+    const entry = entryOf(name)
+    invariant(
+      entry.derived === null || entry.value !== null,
+      () => `the derived value "${name}" is read before it is made`,
+    )
+    entry.value ??= memory.upload(entry.initial(), entry.type)
+    return entry.value
+  }
+  const versionsOf = (names: readonly string[]): readonly number[] => names.map((name) => entryOf(name).version)
+  const commit = (values: ReadonlyMap<string, V>): void => {
+    // What may fail comes first; from the loop on nothing does.
+    const changed = [...values].map(([name, value]) => {
+      const entry = entryOf(name)
+      memory.adopted?.(value, entry.type)
+      return { entry, value, madeOf: entry.derived === null ? null : versionsOf(entry.derived.sources) }
+    })
+    const old: V[] = []
+    for (const { entry, value, madeOf } of changed) {
+      if (entry.value !== null) old.push(entry.value)
+      entry.value = value
+      entry.version = ++changes
+      if (entry.derived !== null) entry.derived.madeOf = madeOf
+    }
+    for (const value of old) memory.free(value)
+  }
+  const turnOf: StoreTurn<V> = {
+    valueOf: held,
+    read: async (names) => {
+      // All downloads begin before the first wait, so that they are of one moment.
+      const pending = [...names].map(
+        async (name): Promise<readonly [string, HostArray]> => [
+          name,
+          await memory.download(held(name), entryOf(name).type),
+        ],
+      )
+      return new Map(await Promise.all(pending))
+    },
+    write: (values) => {
+      const uploaded = new Map<string, V>()
+      try {
+        for (const [name, data] of values) uploaded.set(name, memory.upload(data, entryOf(name).type))
+      } catch (error) {
+        for (const value of uploaded.values()) memory.free(value)
+        throw error
+      }
+      commit(uploaded)
+    },
+    commit,
+    versionOf: (name) => entryOf(name).version,
+    isStale: (name) => {
+      const { derived } = entryOf(name)
+      invariant(derived !== null, () => `"${name}" is no derived value`)
+      const { madeOf } = derived
+      return madeOf === null || versionsOf(derived.sources).some((version, i) => version !== madeOf[i])
+    },
+  }
+  const turn: Store<V>['turn'] = async (work) => {
+    if (isDisposed)
+      throw new EffuseError({
+        code: 'EF406',
+        message: 'the variables were disposed of',
+        hint: 'compile the model again',
+      })
+    return queue.turn(() => work(turnOf))
+  }
+  return {
+    device: memory.device,
+    has: (name) => entries.has(name),
+    typeOf: (name) => entries.get(name)?.type ?? null,
+    declare: (name, type, initial) => {
+      entries.set(name, { type, initial, value: null, version: 0, derived: null })
+    },
+    declareDerived: (name, type, sources) => {
+      const known = entries.get(name)?.derived
+      if (known !== null && known !== undefined) known.users++
+      else
+        entries.set(name, {
+          type,
+          initial: neverNeeded,
+          value: null,
+          version: 0,
+          derived: { sources, madeOf: null, users: 1 },
+        })
+    },
+    releaseDerived: (name) => {
+      const entry = entries.get(name)
+      // Turns called before may still read it.
+      void queue.turn(() => {
+        if (entry?.derived == null || entries.get(name) !== entry || --entry.derived.users > 0) return
+        entries.delete(name)
+        if (entry.value !== null) memory.free(entry.value)
+      })
+    },
+    turn,
+    // The read is under way when the turn ends: it need not keep others waiting.
+    read: async (names) => (await turn((at) => [at.read(names)] as const))[0],
+    write: (values) => {
+      const copies = new Map([...values].map(([name, data]) => [name, data.slice()]))
+      return turn((at) => at.write(copies))
+    },
+    dispose: () => {
+      isDisposed = true
+      void queue.turn(() => {
+        for (const { value } of entries.values()) if (value !== null) memory.free(value)
+        entries.clear()
+      })
+    },
+  }
+}
+
+const neverNeeded = (): HostArray => {
+  throw new EffuseError({ code: 'EF901', message: 'bug in the compiler: a derived value has no initial value' })
+}

@@ -1,0 +1,92 @@
+/**
+ * Which steps of a program a run consists of, by their conditions. The host keeps counters in mind, and reads one only where somebody else
+ * may have changed it since: reading waits for the device.
+ */
+import type { StoreTurn } from '../backends/backend.ts'
+import { EffuseError } from '../ir/diagnostics.ts'
+import { graphSteps, type Program, type Step, traffic } from '../passes/program.ts'
+
+export interface DueSteps {
+  /** Names of the steps of the next run, in order. @throws EffuseError EF408: a counter has a value that the program never gives it. */
+  of(turn: StoreTurn): Promise<readonly string[]>
+  /** To be called when they have run, in the same turn: counters stand as these steps leave them. */
+  ran(turn: StoreTurn): void
+}
+
+/** A variable that steps wait for. Every step that updates it adds 1, but a step that waits for it sets it back to 0. */
+interface Counter {
+  readonly variable: string
+  /** The value that is waited for. */
+  readonly reached: number
+  readonly waiting: string
+  /** As the host knows it, of that version of the variable; after the next run, `next`. */
+  count: number
+  next: number
+  version: number
+}
+
+export const makeDueSteps = (program: Program, nameOf: (variable: string) => string): DueSteps => {
+  const counters = countersOf(program)
+  const written = new Map(
+    graphSteps(program).map((step) => [step.name, new Set(traffic(step, program).variablesWritten)] as const),
+  )
+  const isDue = ({ name, when }: Step, turn: StoreTurn): boolean => {
+    if (when.kind === 'always') return true
+    if (when.kind === 'stale') return [...(written.get(name) ?? [])].some((derived) => turn.isStale(nameOf(derived)))
+    return counters.get(when.variable)?.next === when.value
+  }
+  return {
+    of: async (turn) => {
+      for (const counter of counters.values()) {
+        await refresh(counter, turn, nameOf)
+        counter.next = counter.count
+      }
+      const due: string[] = []
+      for (const step of program.steps) {
+        if (!isDue(step, turn)) continue
+        due.push(step.name)
+        for (const counter of counters.values())
+          if (written.get(step.name)?.has(counter.variable) === true)
+            counter.next =
+              step.when.kind === 'counter' && step.when.variable === counter.variable ? 0 : counter.next + 1
+      }
+      return due
+    },
+    ran: (turn) => {
+      for (const counter of counters.values()) {
+        counter.count = counter.next
+        counter.version = turn.versionOf(nameOf(counter.variable))
+      }
+    },
+  }
+}
+
+const countersOf = ({ steps }: Program): ReadonlyMap<string, Counter> =>
+  new Map(
+    steps.flatMap(({ name, when }) =>
+      when.kind === 'counter'
+        ? [
+            [
+              when.variable,
+              { variable: when.variable, reached: when.value, waiting: name, count: 0, next: 0, version: -1 },
+            ],
+          ]
+        : [],
+    ),
+  )
+
+const refresh = async (counter: Counter, turn: StoreTurn, nameOf: (variable: string) => string): Promise<void> => {
+  const { variable, reached, waiting } = counter
+  const name = nameOf(variable)
+  const version = turn.versionOf(name)
+  if (version === counter.version) return
+  const [count] = (await turn.read([name])).get(name) ?? []
+  if (count === undefined || count < 0 || count >= reached)
+    throw new EffuseError({
+      code: 'EF408',
+      message: `the variable "${variable}" is ${count}; here it is at least 0 and below ${reached}, at which "${waiting}" runs`,
+      hint: `a file of a step that counts further is loaded with { except: '${variable.replace(/[^/]*$/, '**')}' }`,
+    })
+  counter.count = count
+  counter.version = version
+}

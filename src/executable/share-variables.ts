@@ -1,0 +1,62 @@
+/** The variables that an executable starts with: of its own, another executable's, or copies of those of another backend. */
+import type { Backend, HostArray } from '../backends/backend.ts'
+import { jointTurn } from '../backends/common/turns.ts'
+import { EffuseError } from '../ir/diagnostics.ts'
+import { sameType, showType, type Type } from '../ir/types.ts'
+import { declareAll, type VariableSpec } from './variable-spec.ts'
+import { handleOf, holdStore, type Variables, type VariablesHandle } from './variables.ts'
+import type { WeightsSource } from './weights.ts'
+
+/** A store of its own, another executable's on the same backend, or one filled with copies from another backend. */
+export const variablesFor = async (
+  backend: Backend,
+  specs: ReadonlyMap<string, VariableSpec>,
+  source: Variables | WeightsSource | undefined,
+  seed: number,
+): Promise<VariablesHandle> => {
+  const other = handleOf(source)
+  if (other === null)
+    return {
+      backend,
+      store: declareAll(backend.createStore(), specs.values(), seed, sameName),
+      specs,
+      nameOf: sameName,
+      users: { count: 1 },
+    }
+  checkShared(specs, other)
+  if (other.store.device === backend.device) {
+    holdStore(other)
+    return { ...other, backend, store: declareAll(other.store, specs.values(), seed, other.nameOf) }
+  }
+  const store = declareAll(backend.createStore(), specs.values(), seed, sameName)
+  const names = [...specs.keys()].filter((name) => other.store.has(other.nameOf(name)))
+  // A copy is a read there and a write here, at one moment in both.
+  await jointTurn([other.store, store], async ([from, to]) => {
+    const values = await from?.read(names.map(other.nameOf))
+    to?.write(new Map(names.flatMap((name) => [[name, values?.get(other.nameOf(name)) as HostArray] as const]))) // all were read
+  })
+  return { backend, store, specs, nameOf: sameName, users: { count: 1 } }
+}
+
+const sameName = (name: string): string => name
+
+/** What is missing there starts at its initial value, as slots and averages do; where all is, the variables are another model's. */
+const checkShared = (specs: ReadonlyMap<string, VariableSpec>, other: VariablesHandle): void => {
+  const names = [...specs.keys()]
+  if (names.length > 0 && !names.some((name) => other.store.has(other.nameOf(name))))
+    throw new EffuseError({
+      code: 'EF408',
+      message: `the variables given are of another model: it has none of ${names.slice(0, 3).join(', ')}${names.length > 3 ? ' …' : ''}, but ${[...other.specs.keys()].slice(0, 3).join(', ')}${other.specs.size > 3 ? ' …' : ''}`,
+    })
+  const differences: string[] = []
+  for (const { name, type } of specs.values()) {
+    const theirs: Type | null = other.store.typeOf(other.nameOf(name))
+    if (theirs !== null && !sameType(theirs, type))
+      differences.push(`"${name}" is ${showType(type)} here and ${showType(theirs)} there`)
+  }
+  if (differences.length > 0)
+    throw new EffuseError({
+      code: 'EF408',
+      message: `the variables cannot be shared: ${differences.slice(0, 10).join('; ')}${differences.length > 10 ? ` and ${differences.length - 10} more` : ''}`,
+    })
+}

@@ -1,0 +1,167 @@
+/** The store that backends share: turns, versions, derived values, and copies between two stores. */
+import { describe, expect, test } from 'vitest'
+import type { HostArray, Store } from '../../src/backends/backend.ts'
+import { jointTurn } from '../../src/backends/common/turns.ts'
+import { makeVariableStore, type Memory } from '../../src/backends/common/variable-store.ts'
+
+interface Cell {
+  data: HostArray
+  isFree: boolean
+}
+const counting = (): Memory<Cell> & { readonly alive: () => number; fails: boolean } => {
+  const cells: Cell[] = []
+  const memory = {
+    device: {},
+    fails: false,
+    alive: () => cells.filter(({ isFree }) => !isFree).length,
+    upload: (data: HostArray): Cell => {
+      if (memory.fails) throw new Error('out of memory')
+      const cell = { data: data.slice(), isFree: false }
+      cells.push(cell)
+      return cell
+    },
+    download: async ({ data }: Cell) => {
+      const copy = data.slice()
+      await null
+      return copy
+    },
+    free: (cell: Cell) => {
+      if (cell.isFree) throw new Error('freed twice')
+      cell.isFree = true
+    },
+  }
+  return memory
+}
+const scalar = { dtype: 'float32', shape: [] } as const
+const storeWith = (names: readonly string[], memory = counting()) => {
+  const store = makeVariableStore(memory)
+  for (const name of names) store.declare(name, scalar, () => Float32Array.of(0))
+  return { store, memory }
+}
+const valueIn = async (store: Store, name: string): Promise<number | undefined> =>
+  (await store.read([name])).get(name)?.[0]
+const of = (entries: { readonly [name: string]: number }): ReadonlyMap<string, HostArray> =>
+  new Map(Object.entries(entries).map(([name, x]) => [name, Float32Array.of(x)]))
+
+describe('turns', () => {
+  test('one after another, in call order, also after one that failed', async () => {
+    const { store } = storeWith(['w'])
+    const told: string[] = []
+    const slow = store.turn(async () => {
+      for (let i = 0; i < 50; i++) await null
+      told.push('slow')
+      throw new Error('no')
+    })
+    const quick = store.turn(() => told.push('quick'))
+    await expect(slow).rejects.toThrow('no')
+    await quick
+    expect(told).toEqual(['slow', 'quick'])
+  })
+  test('inside a turn reads, writes and versions are at hand', async () => {
+    const { store } = storeWith(['w'])
+    await store.turn(async (turn) => {
+      const before = turn.versionOf('w')
+      const early = turn.read(['w'])
+      turn.write(of({ w: 3 }))
+      expect(turn.versionOf('w')).toBeGreaterThan(before)
+      expect((await early).get('w')).toEqual(Float32Array.of(0))
+      expect((await turn.read(['w'])).get('w')).toEqual(Float32Array.of(3))
+    })
+  })
+  test('writes of many are all or nothing, and take what they were given at the call', async () => {
+    const { store, memory } = storeWith(['a', 'b'])
+    const data = Float32Array.of(1)
+    const writing = store.write(new Map([['a', data]]))
+    data[0] = 9
+    await writing
+    expect(await valueIn(store, 'a')).toBe(1)
+    await expect(store.write(of({ a: 5, nothing: 6 }))).rejects.toMatchObject({ code: 'EF407' })
+    memory.fails = true
+    await expect(store.write(of({ a: 5, b: 6 }))).rejects.toThrow('out of memory')
+    memory.fails = false
+    expect(await valueIn(store, 'a')).toBe(1)
+    expect(memory.alive()).toBe(1)
+  })
+  test('dispose() lets earlier turns end, frees everything, and refuses later ones', async () => {
+    const { store, memory } = storeWith(['a'])
+    await store.write(of({ a: 4 }))
+    const reading = valueIn(store, 'a')
+    store.dispose()
+    expect(await reading).toBe(4)
+    await expect(store.turn(() => 1)).rejects.toMatchObject({ code: 'EF406' })
+    expect(memory.alive()).toBe(0)
+  })
+})
+
+describe('derived values', () => {
+  test('are stale until made, and again when a source changes; other variables do not matter', async () => {
+    const { store } = storeWith(['w', 'v'])
+    store.declareDerived('.d', scalar, ['w'])
+    const isStale = () => store.turn((turn) => turn.isStale('.d'))
+    const make = () => store.turn((turn) => turn.commit(new Map([['.d', { data: Float32Array.of(1), isFree: false }]])))
+    expect(await isStale()).toBe(true)
+    await make()
+    expect(await isStale()).toBe(false)
+    await store.write(of({ v: 1 }))
+    expect(await isStale()).toBe(false)
+    await store.write(of({ w: 1 }))
+    expect(await isStale()).toBe(true)
+    await make()
+    expect(await isStale()).toBe(false)
+  })
+  test('a commit that writes a source too leaves them stale: they were made of the old one', async () => {
+    const { store } = storeWith(['w'])
+    store.declareDerived('.d', scalar, ['w'])
+    const cell = (x: number): Cell => ({ data: Float32Array.of(x), isFree: false })
+    await store.turn((turn) =>
+      turn.commit(
+        new Map([
+          ['w', cell(2)],
+          ['.d', cell(1)],
+        ]),
+      ),
+    )
+    expect(await store.turn((turn) => turn.isStale('.d'))).toBe(true)
+  })
+  test('stay as long as somebody uses them', async () => {
+    const { store, memory } = storeWith(['w'])
+    store.declareDerived('.d', scalar, ['w'])
+    store.declareDerived('.d', scalar, ['w'])
+    await store.turn((turn) => turn.commit(new Map([['.d', memory.upload(Float32Array.of(1), scalar)]])))
+    store.releaseDerived('.d')
+    expect(await store.turn((turn) => turn.isStale('.d'))).toBe(false)
+    expect(memory.alive()).toBe(1)
+    store.releaseDerived('.d')
+    await store.turn(() => {})
+    expect(memory.alive()).toBe(0)
+    expect(store.has('.d')).toBe(false)
+  })
+})
+
+test('joint turns on two stores, asked for in either order, neither block each other nor mix', async () => {
+  const [a, b] = [storeWith(['w']).store, storeWith(['w']).store]
+  const log: string[] = []
+  const swap = (name: string, stores: readonly Store[]) =>
+    jointTurn(stores, async ([first, second]) => {
+      log.push(`${name} begins`)
+      const x = (await first?.read(['w']))?.get('w')?.[0] ?? Number.NaN
+      await null
+      second?.write(of({ w: x + 1 }))
+      log.push(`${name} ends`)
+    })
+  await Promise.all([
+    swap('one', [a, b]),
+    swap('two', [b, a]),
+    swap('three', [a, b]),
+    a.write(of({ w: 10 })),
+    swap('four', [a, a]),
+  ])
+  expect(log).toEqual(['one', 'two', 'three', 'four'].flatMap((name) => [`${name} begins`, `${name} ends`]))
+  expect([await valueIn(a, 'w'), await valueIn(b, 'w')]).toEqual([11, 3])
+  await expect(
+    jointTurn([a, b], () => {
+      throw new Error('no')
+    }),
+  ).rejects.toThrow('no')
+  expect(await valueIn(b, 'w')).toBe(3)
+})
