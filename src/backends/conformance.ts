@@ -66,7 +66,9 @@ export const runShared = async (
     for (const graph of graphs)
       runnables.push(await backend.compile(through(backend, passes, graph), store, { nameOf: (name) => name }))
     for (const { inputs, variables } of rounds) {
-      await store.write(new Map([...types].map(([name, type]) => [name, hostArrayOf(type.dtype, variables[name] ?? [])])))
+      await store.write(
+        new Map([...types].map(([name, type]) => [name, hostArrayOf(type.dtype, variables[name] ?? [])])),
+      )
       const values = new Map(Object.entries(variables))
       for (const [i, graph] of graphs.entries()) {
         const judge = judgeOf(op, graph, inputs, values)

@@ -112,7 +112,10 @@ const failureOf = (
   const { inputs, variables } = trial.rounds.at(-1) ?? { inputs: {}, variables: {} }
   return {
     name,
-    counterexample: { graph: trial.graphs.map((graph) => print(graph)).join('\n'), inputs: { ...inputs, ...variables } },
+    counterexample: {
+      graph: trial.graphs.map((graph) => print(graph)).join('\n'),
+      inputs: { ...inputs, ...variables },
+    },
     error,
     tolerance,
   }
