@@ -3,10 +3,34 @@
  * peer installed; a page passes it, `compile(model, { backend: await createTfjsBackend() })` from `effuse/tfjs`.
  */
 import { EffuseError } from '../ir/diagnostics.ts'
-import type { BackendCatalog, BenchPeer, PeerRequest } from './catalog.ts'
+import type { BackendCatalog, BackendEntry, BenchPeer, PeerRequest } from './catalog.ts'
 import { referenceEntry } from './reference/entry.ts'
+import { findWasm, serveHint } from './tfjs/find-wasm.ts'
 
-export const catalog: BackendCatalog = [referenceEntry]
+const pageHint =
+  "import { createTfjsBackend } from 'effuse/tfjs', then compile(model, { backend: await createTfjsBackend() }); see docs/bundlers.md"
+
+const tfjsEntry: BackendEntry = {
+  name: 'tfjs-wasm',
+  summary: 'tfjs on WebAssembly SIMD',
+  probe: async (isThorough = false) => {
+    const detail = 'a page opens it by itself'
+    if (!isThorough) return { isAvailable: false, detail, fix: pageHint }
+    const { folder, places } = await findWasm()
+    return folder === null
+      ? {
+          isAvailable: false,
+          detail: `${detail}; its .wasm files were not found`,
+          fix: `${serveHint(places)}; ${pageHint}`,
+        }
+      : { isAvailable: false, detail: `${detail}; its .wasm files are at ${folder}`, fix: pageHint }
+  },
+  open: () =>
+    Promise.reject(new EffuseError({ code: 'EF404', message: 'a page opens tfjs-wasm by itself', hint: pageHint })),
+}
+
+/** Fastest first. */
+export const catalog: BackendCatalog = [tfjsEntry, referenceEntry]
 
 /** Peers bring packages of their own; pages time themselves. */
 export const benchPeer = (name: string, _request: PeerRequest): Promise<BenchPeer> =>

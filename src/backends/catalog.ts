@@ -15,8 +15,8 @@ export interface BackendEntry {
   readonly name: string
   /** What `auto` says when it takes it. */
   readonly summary: string
-  /** Looks without changing anything. */
-  probe(): Promise<Availability>
+  /** Looks without changing anything; where it is to be thorough also at what it would have to ask a server for. */
+  probe(isThorough?: boolean): Promise<Availability>
   /** @throws EffuseError EF404 with the command that adds what is missing. */
   open(): Promise<Backend>
 }

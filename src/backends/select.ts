@@ -3,6 +3,7 @@ import { catalog } from '#backends'
 import { EffuseError } from '../ir/diagnostics.ts'
 import type { Backend } from './backend.ts'
 import type { BackendEntry } from './catalog.ts'
+import { referenceEntry } from './reference/entry.ts'
 
 export interface Selection {
   readonly backend: Backend
@@ -28,6 +29,7 @@ export const selectBackend = async (wanted: string | Backend): Promise<Selection
       missing.push(`${entry.name}: ${detail}${fix === null ? '' : ` (${fix})`}`)
       continue
     }
+    if (entry === referenceEntry && wanted === 'auto') warnOfInterpreter(missing)
     return { backend: await open(entry), reason: reasonFor(wanted, entry, missing) }
   }
   throw new EffuseError({
@@ -35,6 +37,17 @@ export const selectBackend = async (wanted: string | Backend): Promise<Selection
     message: `the backend "${wanted}" is not available here: ${missing.join('; ') || 'unknown on this platform'}`,
     hint: 'effuse doctor shows what is there and what to add',
   })
+}
+
+let isWarned = false
+
+/** The interpreter is for checks: a program that meets it by chance should be told, once. */
+const warnOfInterpreter = (missing: readonly string[]): void => {
+  if (isWarned) return
+  isWarned = true
+  console.warn(
+    `effuse: runs on the reference interpreter, many times slower than WebAssembly, because nothing else is available: ${missing.join('; ')}. To have it without this warning, ask for backend: 'reference'.`,
+  )
 }
 
 const open = (entry: BackendEntry): Promise<Backend> => openOnce(entry, opened)

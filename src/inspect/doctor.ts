@@ -21,7 +21,7 @@ export interface DoctorReport {
 export const doctor = async (): Promise<DoctorReport> => {
   const backends: DoctorReport['backends'][number][] = []
   for (const entry of catalog) {
-    const { isAvailable, detail, fix } = await entry.probe()
+    const { isAvailable, detail, fix } = await entry.probe(true)
     backends.push({
       name: entry.name,
       available: isAvailable,

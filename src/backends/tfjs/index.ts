@@ -20,9 +20,12 @@ import { makeRunnable } from './runnable.ts'
 import type { DataId, KernelBackend, WasmPaths } from './tfjs-types.ts'
 
 export interface TfjsOptions {
-  /** 'auto' (default): 'wasm', else 'cpu'. Or the name of any backend that tfjs-core has registered, or its instance. */
+  /** 'auto' (default): 'wasm', else 'cpu' with a warning in the console. Or the name of any backend that tfjs-core has registered, or its instance. */
   readonly backend?: 'auto' | 'wasm' | 'cpu' | (string & {}) | KernelBackend | undefined
-  /** Where the .wasm files lie: a folder, or a path per file. Default: beside the package. No effect once tfjs's wasm backend runs. */
+  /**
+   * Where the .wasm files lie: a folder that ends in a slash, or a path per file. Default: in Node in the package; in a page beside the script,
+   * beside the page or at the site's root, where they are looked for. No effect once tfjs's wasm backend runs.
+   */
   readonly wasmPaths?: WasmPaths | undefined
   /** Run half types by rounding float32 after each op: exact, slow, for tests of mixed precision (default false: they are refused). */
   readonly emulateHalf?: boolean | undefined
@@ -89,7 +92,11 @@ const open = async ({ backend = 'auto', wasmPaths }: TfjsOptions): Promise<Opene
   } catch (error) {
     // Who says where the files lie wants wasm.
     if (!(error instanceof EffuseError) || error.code !== 'EF404' || wasmPaths !== undefined) throw error
-    return openNamed('cpu', undefined)
+    const slower = await openNamed('cpu', undefined)
+    console.warn(
+      `effuse: tfjs computes in plain JavaScript, many times slower than in WebAssembly: ${error.message}; ${error.hint ?? ''}`,
+    )
+    return slower
   }
 }
 

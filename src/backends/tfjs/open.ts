@@ -3,6 +3,7 @@
  * There is one instance per name and process, also for the user: a package's kernels know only the instance they were set up for last.
  */
 import { EffuseError } from '../../ir/diagnostics.ts'
+import { findWasm, serveHint } from './find-wasm.ts'
 import type { KernelBackend, TfjsCore, TfjsEngine, WasmPaths } from './tfjs-types.ts'
 
 export interface Opened {
@@ -53,7 +54,8 @@ const startOpening = async (tf: TfjsCore, name: string, wasmPaths: WasmPaths | u
   await pendingOf(engine)
   const known = engine.registry[name]
   if (known !== undefined) return known
-  await importPackage(engine, name, wasmPaths)
+  const loaded = await importPackage(engine, name)
+  const places = await locate(loaded, name, wasmPaths)
   const entry = engine.registryFactory[name]
   if (entry === undefined) {
     throw new EffuseError({
@@ -62,7 +64,7 @@ const startOpening = async (tf: TfjsCore, name: string, wasmPaths: WasmPaths | u
       hint: 'import the package that registers it first',
     })
   }
-  const fresh = await makeInstance(name, entry.factory)
+  const fresh = await makeInstance(name, entry.factory, places)
   await pendingOf(engine)
   // The user may have started the same backend meanwhile: then his is the one that the kernels know.
   const theirs = engine.registry[name]
@@ -81,6 +83,7 @@ const pendingOf = async (engine: TfjsEngine): Promise<void> => {
 const makeInstance = async (
   name: string,
   factory: () => KernelBackend | Promise<KernelBackend>,
+  places: readonly string[],
 ): Promise<KernelBackend> => {
   const restore = keepProcessListeners()
   try {
@@ -97,7 +100,7 @@ const makeInstance = async (
       code: 'EF404',
       message: `the tfjs backend "${name}" did not start: ${detail.split('\n')[0] ?? ''}`,
       cause,
-      hint: name === 'wasm' ? 'where the .wasm files lie elsewhere, say so with wasmPaths' : undefined,
+      hint: name !== 'wasm' ? undefined : places.length > 0 ? serveHint(places) : wasmPathsHint,
     })
   } finally {
     restore()
@@ -127,17 +130,37 @@ const importCore = async (name: string): Promise<TfjsCore> => {
   }
 }
 
-const importPackage = async (engine: TfjsEngine, name: string, wasmPaths: WasmPaths | undefined): Promise<void> => {
+const wasmPathsHint = 'where the .wasm files lie elsewhere, say so with wasmPaths'
+
+interface LoadedPackage {
+  readonly setWasmPaths?: (paths: WasmPaths) => void
+}
+
+const importPackage = async (engine: TfjsEngine, name: string): Promise<LoadedPackage> => {
   const load = packages[name]
-  if (load === undefined) return
+  if (load === undefined) return {}
   const wasRegistered = engine.registryFactory[name] !== undefined
   const loaded = (await load().catch((cause: unknown) => {
     throw missing(name, cause)
-  })) as { readonly setWasmPaths?: (paths: WasmPaths) => void }
-  if (wasmPaths !== undefined) setPaths(loaded.setWasmPaths, wasmPaths)
+  })) as LoadedPackage
   const entry = engine.registryFactory[name]
   // Importing the package must not make tf.ready() choose it.
   if (!wasRegistered && entry !== undefined) entry.priority = 0
+  return loaded
+}
+
+/** Says where the .wasm files are. Gives the places of a page where they are not. */
+const locate = async (
+  { setWasmPaths }: LoadedPackage,
+  name: string,
+  wasmPaths: WasmPaths | undefined,
+): Promise<readonly string[]> => {
+  if (wasmPaths !== undefined) setPaths(setWasmPaths, wasmPaths)
+  if (name !== 'wasm' || wasmPaths !== undefined) return []
+  const { folder, places } = await findWasm()
+  if (folder === null) return places
+  setPaths(setWasmPaths, folder)
+  return []
 }
 
 const setPaths = (set: ((paths: WasmPaths) => void) | undefined, wasmPaths: WasmPaths): void => {
