@@ -28,6 +28,6 @@ export default defineConfig({
   dts: true,
   // Executables are Disposable; a project whose `lib` is es2022 has no such type, and a `reference` in a source does not reach its declaration.
   banner: { dts: '/// <reference lib="esnext.disposable" />' },
-  sourcemap: true,
+  // No source maps: what is built is one readable module per source file, comments included, and maps would be more than half of the package.
   clean: true,
 })

@@ -61,7 +61,11 @@ const packages: readonly { readonly name: RegExp; readonly files: readonly strin
   { name: /^commander$/, files: ['src/cli/'], why: 'only the command line has arguments to read' },
   { name: /^cli-progress$/, files: ['src/cli/'], why: 'only the command line has a terminal to draw on' },
   { name: /^sharp$/, files: ['src/data/', 'src/platform/node'], why: 'sharp is native and an optional peer' },
-  { name: /^fast-check$/, files: ['src/testing/'], why: 'an optional peer of effuse/testing' },
+  {
+    name: /^fast-check$/,
+    files: ['src/testing/fast-check.ts'],
+    why: 'that file says what to install where it is missing',
+  },
 ]
 
 const layerOf = (file: string): keyof typeof layers | null => {

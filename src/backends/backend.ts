@@ -9,6 +9,7 @@ import type { TargetInfo } from '../ir/target.ts'
 import type { DType, Type } from '../ir/types.ts'
 import type { Pass } from '../passes/pass.ts'
 import { type Program, type GraphStep, graphSteps } from '../passes/program.ts'
+import type { WebAbortSignal } from '../ir/web-types.ts'
 
 /** Data on the host; half types are held widened, exactly. Row-major. */
 export type HostArray = Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>
@@ -140,7 +141,7 @@ export interface ProfileRow {
 export interface CompileContext {
   /** What the store calls a variable of the program: shared stores may know it by another name (averages, derived values). */
   readonly nameOf: (variable: string) => string
-  readonly signal?: AbortSignal | undefined
+  readonly signal?: WebAbortSignal | undefined
   readonly onProgress?:
     | ((progress: { readonly stage: string; readonly done: number; readonly total: number }) => void)
     | undefined

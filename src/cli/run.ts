@@ -1,4 +1,6 @@
 /** The command line as a function: argv in, exit code out. 0 done, 1 the work failed, 2 the command line was wrong, 129, 130 or 143 stopped by a signal. */
+import { relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { environment } from '#platform'
 import { Command, CommanderError } from 'commander'
 import { EffuseError, type ErrorCode } from '../ir/diagnostics.ts'
@@ -63,7 +65,14 @@ const report = (error: unknown, isJson: boolean, io: Io): number => {
   if (isJson) io.out(JSON.stringify({ error: { code: error.code, message: error.message, hint: error.hint ?? null } }))
   else
     io.err(
-      `error ${error.code}: ${error.message}${error.hint === undefined ? '' : `\n  hint: ${error.hint}`}\n  see ${error.url}`,
+      `error ${error.code}: ${error.message}${error.hint === undefined ? '' : `\n  hint: ${error.hint}`}\n  see ${pageOf(error)}`,
     )
   return usageCodes.has(error.code) ? 2 : 1
+}
+
+/** The page lies in the package: src/cli and dist/cli are equally deep. */
+const pageOf = ({ code }: EffuseError): string => {
+  const page = fileURLToPath(new URL('../../docs/errors.md', import.meta.url))
+  const near = relative('', page)
+  return `${near.startsWith('..') ? page : near}#${code.toLowerCase()}`
 }

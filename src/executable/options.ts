@@ -6,6 +6,7 @@ import type { Pipeline } from '../passes/pipeline.ts'
 import { ampOptionFault, type MixedPrecision } from './amp.ts'
 import type { Variables } from './variables.ts'
 import type { WeightsSource } from './weights.ts'
+import type { WebAbortSignal } from '../ir/web-types.ts'
 
 export const backendNames = [
   'auto',
@@ -42,7 +43,7 @@ export interface CompileOptions {
   readonly verify?: boolean | undefined
   /** Of initial values and random streams; default 0. */
   readonly seed?: number | undefined
-  readonly signal?: AbortSignal | undefined
+  readonly signal?: WebAbortSignal | undefined
   readonly onProgress?:
     | ((progress: { readonly stage: string; readonly done: number; readonly total: number }) => void)
     | undefined

@@ -7,9 +7,10 @@ import { isFloat, sameShape, showType, type Type } from '../ir/types.ts'
 import { recognizeWeights } from '../io/recognize.ts'
 import { readSafetensors, writeSafetensors } from '../io/safetensors.ts'
 import { type TensorEntry, tensorEntry, toFloat32, toInt32 } from '../io/tensor-entry.ts'
+import type { WebBlob, WebResponse, WebUrl } from '../ir/web-types.ts'
 
 /** A file's path (Node), a URL, what fetch or an input element gives, or the bytes themselves. */
-export type WeightsSource = string | URL | Blob | Response | Uint8Array | ArrayBuffer
+export type WeightsSource = string | WebUrl | WebBlob | WebResponse | Uint8Array | ArrayBuffer
 
 export interface WeightsEntry {
   readonly name: string

@@ -88,9 +88,9 @@ export class EffuseError extends Error {
     this.diagnostics = init.diagnostics ?? []
   }
 
-  /** Where the code is explained. */
+  /** Where the code is explained: a page of the package, `node_modules/effuse/docs/errors.md`, and its section. */
   get url(): string {
-    return `docs/errors.md#${this.code.toLowerCase()}`
+    return `effuse/docs/errors.md#${this.code.toLowerCase()}`
   }
 }
 

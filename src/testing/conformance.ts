@@ -1,5 +1,5 @@
 /** The conformance suite: every op on random operands of every dtype it takes, a backend against the reference interpreter. */
-import fc from 'fast-check'
+import { type Arbitrary, fc } from './fast-check.ts'
 import type { Backend } from '../backends/backend.ts'
 import { runShared, type Deviation } from '../backends/conformance.ts'
 import { nodesOf } from '../ir/graph.ts'
@@ -123,7 +123,7 @@ const failureOf = (
 
 interface Cases {
   readonly name: string
-  readonly arbitrary: fc.Arbitrary<Trial>
+  readonly arbitrary: Arbitrary<Trial>
 }
 
 /** The op's random cases; where its meaning for them is plain, the same with special numbers, fed and made; for contractions shared operands. */
@@ -160,7 +160,7 @@ const takesSpecials = (op: OpName): boolean => {
 
 const specials: readonly number[] = [Number.NaN, Infinity, -Infinity, -0, 0]
 
-const withSpecials = (cases: fc.Arbitrary<OpCase>): fc.Arbitrary<OpCase> =>
+const withSpecials = (cases: Arbitrary<OpCase>): Arbitrary<OpCase> =>
   fc
     .tuple(cases, fc.array(fc.tuple(fc.nat(), fc.nat(), fc.constantFrom(...specials)), { minLength: 1, maxLength: 4 }))
     .map(([c, changes]) => {

@@ -2,7 +2,7 @@
  * Random graphs: a list of small numbers is read as a program. Each entry picks an op and earlier values, modulo their count,
  * so every draw is a valid graph and shrinking removes nodes.
  */
-import fc from 'fast-check'
+import { type Arbitrary, fc } from './fast-check.ts'
 import { Builder } from '../ir/build.ts'
 import { print } from '../ir/print.ts'
 import { elements, isFloat, sameShape, type Graph } from '../ir/types.ts'
@@ -25,7 +25,7 @@ export interface GraphText {
 }
 
 /** Random well-formed graphs over inputs x [2,3], image [1,4,4,2] and variables, as text: counterexamples can be read and replayed. */
-export const anyGraph = (options: GraphOptions = {}): fc.Arbitrary<GraphText> =>
+export const anyGraph = (options: GraphOptions = {}): Arbitrary<GraphText> =>
   fc
     .array(fc.tuple(fc.nat(255), fc.nat(255), fc.nat(255), fc.nat(255)), {
       minLength: 1,

@@ -2,7 +2,7 @@
  * Special numbers that arithmetic makes: they stand in the graph, not among the feeds. Processors make another NaN than JavaScript feeds (its sign
  * bit is set), and kernels that compare bits tell them apart.
  */
-import fc from 'fast-check'
+import { type Arbitrary, fc } from './fast-check.ts'
 import { Builder } from '../ir/build.ts'
 import { opDef } from '../ir/ops/index.ts'
 import type { OpName } from '../ir/signatures.ts'
@@ -25,13 +25,13 @@ const makings: readonly Making[] = [
 ]
 /** Where which special number is made. */
 type Change = readonly [operand: number, element: number, making: Making]
-const changesArb: fc.Arbitrary<readonly Change[]> = fc.array(
-  fc.tuple(fc.nat(), fc.nat(), fc.constantFrom(...makings)),
-  { minLength: 1, maxLength: 3 },
-)
+const changesArb: Arbitrary<readonly Change[]> = fc.array(fc.tuple(fc.nat(), fc.nat(), fc.constantFrom(...makings)), {
+  minLength: 1,
+  maxLength: 3,
+})
 
 /** The op on operands with special numbers in them. */
-export const madeSpecials = (op: OpName, cases: fc.Arbitrary<OpCase>): fc.Arbitrary<Trial> =>
+export const madeSpecials = (op: OpName, cases: Arbitrary<OpCase>): Arbitrary<Trial> =>
   fc.tuple(cases, changesArb).map(([c, changes]) => {
     const b = new Builder('made')
     const { operands, inputs } = makeOperands(b, c, changes, operandsOf(op))
@@ -42,7 +42,7 @@ export const madeSpecials = (op: OpName, cases: fc.Arbitrary<OpCase>): fc.Arbitr
 const activations = ['relu', 'relu6', 'elu', 'sigmoid', 'tanh'] as const
 
 /** A contraction with special numbers, a bias and an activation after it, in a graph that trains: by the backend's fusing passes. */
-export const madeSpecialsInTraining = (cases: fc.Arbitrary<OpCase>): fc.Arbitrary<Trial> =>
+export const madeSpecialsInTraining = (cases: Arbitrary<OpCase>): Arbitrary<Trial> =>
   fc
     .tuple(cases, changesArb, fc.constantFrom(...activations), fc.boolean())
     .map(([c, changes, activation, hasBias]) => {

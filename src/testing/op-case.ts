@@ -1,5 +1,5 @@
 /** One op on concrete operands: what op laws, gradient checks and the conformance suite run on. */
-import type fc from 'fast-check'
+import type { Arbitrary } from './fast-check.ts'
 import { Builder } from '../ir/build.ts'
 import type { OpAttrs, OpName } from '../ir/signatures.ts'
 import type { Graph, Type } from '../ir/types.ts'
@@ -19,7 +19,7 @@ export interface OpCase<K extends OpName = OpName> {
 }
 
 /** Random cases of each op of a group; every draw is valid, and shrinks towards small shapes. `dtype`: of the main operands, where the op takes it. */
-export type CaseTable<Ops> = { readonly [K in keyof Ops & OpName]: fc.Arbitrary<OpCase<K>> }
+export type CaseTable<Ops> = { readonly [K in keyof Ops & OpName]: Arbitrary<OpCase<K>> }
 
 /** Inputs x0, x1 …; outputs y0, y1 …. */
 export const graphOfCase = (c: OpCase): Graph => {

@@ -3,7 +3,7 @@
  * as a left and as a right operand of several shapes, by two programs over one store, before and after its variable changes. What a backend keeps
  * of an operand (packed weights) must not outlive its shape, its attributes or its value.
  */
-import fc from 'fast-check'
+import { type Arbitrary, fc } from './fast-check.ts'
 import { Builder } from '../ir/build.ts'
 import { invariant } from '../ir/diagnostics.ts'
 import { opDef } from '../ir/ops/index.ts'
@@ -20,7 +20,7 @@ const sizes = { x: 12, z: 8, w: 12 } as const
 /** Larger results are given out, and not used again. */
 const reusedMax = 64
 
-export const sharedTrials = (op: keyof ContractionOps): fc.Arbitrary<Trial> =>
+export const sharedTrials = (op: keyof ContractionOps): Arbitrary<Trial> =>
   fc
     .tuple(
       fc.array(fc.tuple(fc.nat(7), fc.nat(7), fc.array(fc.nat(11), { minLength: 12, maxLength: 12 })), {
@@ -36,7 +36,7 @@ export const sharedTrials = (op: keyof ContractionOps): fc.Arbitrary<Trial> =>
       isFused: true,
     }))
 
-const numbers = (length: number): fc.Arbitrary<number[]> =>
+const numbers = (length: number): Arbitrary<number[]> =>
   fc.array(moderate(-2, 2), { minLength: length, maxLength: length })
 
 /** The uses one after another, and each with its operands exchanged; the second program has them the other way round. */

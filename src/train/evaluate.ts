@@ -16,6 +16,7 @@ import { drawBatches } from './draw-batches.ts'
 import type { Evaluation } from './evaluation-result.ts'
 import { makeFeeder, nonFiniteFeed } from './feeder.ts'
 import { type Column, type DataSource, sourceCheck } from './source.ts'
+import type { WebAbortSignal } from '../ir/web-types.ts'
 
 export interface EvaluateOptions<T extends Signature = Signature, O extends Signature = Signature>
   extends Pick<CompileOptions, 'backend' | 'amp' | 'xla' | 'seed' | 'signal'> {
@@ -90,7 +91,7 @@ export interface EvaluationRun {
   readonly data: DataSource
   readonly batch: number
   readonly size: readonly [number, number] | undefined
-  readonly signal?: AbortSignal | undefined
+  readonly signal?: WebAbortSignal | undefined
   readonly onProgress?: ((done: number, total: number) => void) | undefined
 }
 

@@ -1,5 +1,6 @@
 /** What the training loop asks of data: batches of rows, each column the feed of one input. One's own source is an object like this. */
 import { type Check, isNatural, isObject } from '../ir/check-record.ts'
+import type { WebAbortSignal } from '../ir/web-types.ts'
 
 /** Rows, one after another, row-major: pictures [rows,height,width,channels] from 0 to 255, labels [rows] or [rows,classes]. */
 export type Column =
@@ -22,7 +23,7 @@ export interface BatchRequest {
   readonly augmentation?: number | undefined
   /** Batches to leave out at the beginning: a resumed run has had them. */
   readonly skip?: number | undefined
-  readonly signal?: AbortSignal | undefined
+  readonly signal?: WebAbortSignal | undefined
 }
 
 /**

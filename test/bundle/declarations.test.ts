@@ -2,15 +2,13 @@
  * The declarations as they are published, in a project with strict settings and nothing else installed: they are checked
  * too, not skipped. `effuse/testing` is left out: its generators are those of fast-check.
  */
-import { execFileSync, spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Packed, packed } from '../support/packed.ts'
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
 const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc')
 
 const program = `
@@ -25,32 +23,51 @@ net.dispose()
 export const parts = [values, print, doctor, directory, toTensor]
 `
 
-let folder = ''
+let install: Packed
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'effuse-declarations-'))
-  const effuse = join(folder, 'node_modules/effuse')
-  mkdirSync(effuse, { recursive: true })
-  const tsdown = join(root, 'node_modules/tsdown/dist/run.mjs')
-  execFileSync(process.execPath, [tsdown, '--out-dir', join(effuse, 'dist'), '--log-level', 'error'], { cwd: root })
-  cpSync(join(root, 'package.json'), join(effuse, 'package.json'))
-  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
-  writeFileSync(join(folder, 'net.ts'), program)
+  install = packed({ declarations: true })
+  writeFileSync(join(install.folder, 'net.ts'), program)
 }, 120_000)
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
+afterAll(() => install.remove())
 
+/** What tsc says of a file under these options. */
+const toldBy = (name: string, options: object): string => {
+  const compilerOptions = {
+    ...{ strict: true, exactOptionalPropertyTypes: true, noEmit: true, skipLibCheck: false },
+    ...{ target: 'es2022', types: [], ...options },
+  }
+  writeFileSync(join(install.folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: [name] }))
+  return spawnSync(process.execPath, [tsc, '-p', install.folder], { encoding: 'utf8' }).stdout
+}
+
+const resolutions = {
+  bundler: { moduleResolution: 'bundler', module: 'esnext' },
+  nodenext: { moduleResolution: 'nodenext', module: 'nodenext' },
+}
 test.each([
-  ['bundler', 'esnext'],
-  ['nodenext', 'nodenext'],
-])(
-  'moduleResolution %s, lib of ES2022 and the DOM',
-  (moduleResolution, module) => {
-    const compilerOptions = {
-      ...{ strict: true, exactOptionalPropertyTypes: true, noEmit: true, skipLibCheck: false },
-      ...{ target: 'es2022', lib: ['es2022', 'dom'], types: [], module, moduleResolution },
-    }
-    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['net.ts'] }))
-    const { stdout } = spawnSync(process.execPath, [tsc, '-p', folder], { encoding: 'utf8' })
-    expect(stdout).toBe('')
+  ['bundler', ['es2022', 'dom']],
+  ['nodenext', ['es2022', 'dom']],
+  ['bundler', ['es2022']],
+  ['nodenext', ['es2022']],
+] as const)(
+  'moduleResolution %s, lib %j',
+  (resolution, lib) => {
+    expect(toldBy('net.ts', { ...resolutions[resolution], lib })).toBe('')
   },
   60_000,
 )
+
+test('what takes a URL, a Blob or a signal takes the real ones, and nothing else', () => {
+  const url = `
+import { compile, float32, graph } from 'effuse'
+const net = await compile(graph('g', { x: float32(1) }, ({ x }) => ({ y: x })), { signal: new AbortController().signal })
+await net.variables.load(new URL('https://example.org'))
+await net.variables.load(new Blob([]))
+// @ts-expect-error no source of weights
+await net.variables.load({ href: 'net' })
+// @ts-expect-error no signal
+await compile(graph('g', { x: float32(1) }, ({ x }) => ({ y: x })), { signal: { aborted: false } })
+`
+  writeFileSync(join(install.folder, 'web.ts'), url)
+  expect(toldBy('web.ts', { ...resolutions.nodenext, lib: ['es2022', 'dom'] })).toBe('')
+}, 60_000)

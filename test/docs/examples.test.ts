@@ -3,6 +3,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs-core'
+import fc from 'fast-check'
 import ts from 'typescript'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import * as tfjs from '../../src/backends/tfjs/index.ts'
@@ -15,7 +16,7 @@ import * as torch from '../../src/io/torch-checkpoint.ts'
 import { globFilter } from '../../src/ir/glob.ts'
 import * as node from '../../src/node.ts'
 import * as platform from '../../src/platform/node.ts'
-import { conformance } from '../../src/testing/index.ts'
+import * as testing from '../../src/testing/index.ts'
 import { blocks as examples, namesIn, root } from './blocks.ts'
 
 const home = process.cwd()
@@ -65,7 +66,8 @@ test.each(examples)('$name %#', async ({ code }) => {
     ...torch,
     ...platform,
     globFilter,
-    conformance,
+    ...testing,
+    fc,
     tf,
     model,
     net,

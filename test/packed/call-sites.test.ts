@@ -1,6 +1,6 @@
 /** `built at` names the user's line, however the program is run: plain, with source maps, transpiled as tsx does, in a bundle. */
 import { execFileSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { build, transform } from 'esbuild'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -35,7 +35,9 @@ const lineOf = (mark: string): number => program.split('\n').findIndex((line) =>
 
 let project: Packed
 beforeAll(async () => {
-  project = packed()
+  // Frames of effuse itself are renamed then, too.
+  project = packed({ maps: true })
+  expect(existsSync(join(project.folder, 'node_modules/effuse/dist/ir/call-site.js.map'))).toBe(true)
   const at = (name: string): string => join(project.folder, name)
   writeFileSync(at('program.ts'), program)
   const { code, map } = await transform(program, { loader: 'ts', sourcemap: true, sourcefile: 'program.ts' })

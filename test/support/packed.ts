@@ -10,6 +10,8 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 export interface PackedOptions {
   /** With declarations, which take a while. */
   readonly declarations?: boolean
+  /** With source maps, which the package has none of. */
+  readonly maps?: boolean
   /** Packages besides effuse's dependencies. */
   readonly peers?: readonly string[]
 }
@@ -22,7 +24,7 @@ export interface Packed {
   remove(): void
 }
 
-export const packed = ({ declarations = false, peers = [] }: PackedOptions = {}): Packed => {
+export const packed = ({ declarations = false, maps = false, peers = [] }: PackedOptions = {}): Packed => {
   // Call sites have spaces in them too.
   const folder = mkdtempSync(join(tmpdir(), 'effuse packed-'))
   const staging = join(folder, 'staging')
@@ -33,7 +35,7 @@ export const packed = ({ declarations = false, peers = [] }: PackedOptions = {})
   const tsdown = [join(root, 'node_modules/tsdown/dist/run.mjs'), '--out-dir', join(staging, 'dist')]
   execFileSync(
     process.execPath,
-    [...tsdown, '--log-level', 'error', ...(declarations ? [] : ['--no-dts'])],
+    [...tsdown, '--log-level', 'error', ...(declarations ? [] : ['--no-dts']), ...(maps ? ['--sourcemap'] : [])],
     { cwd: root }, // the build's configuration names its entries from there
   )
   for (const name of ['package.json', 'README.md', 'LICENSE', ...manifest.files])

@@ -1,16 +1,16 @@
-import fc from 'fast-check'
+import { type Arbitrary, fc } from '../fast-check.ts'
 import type { CompositeOps } from '../../ir/signatures.ts'
 import type { DType, Float, Type } from '../../ir/types.ts'
 import { moderate, shapeArb, tensorArb } from '../arbitraries.ts'
 import type { CaseInput, CaseTable } from '../op-case.ts'
 import { wide } from './reduction.ts'
 
-const float: fc.Arbitrary<Float> = fc.constantFrom('float32', 'float32', 'float16', 'bfloat16')
-const tensor = (ranks: { readonly min?: number; readonly max?: number } = {}): fc.Arbitrary<CaseInput> =>
+const float: Arbitrary<Float> = fc.constantFrom('float32', 'float32', 'float16', 'bfloat16')
+const tensor = (ranks: { readonly min?: number; readonly max?: number } = {}): Arbitrary<CaseInput> =>
   fc.tuple(float, shapeArb(ranks, 3)).chain(([dtype, shape]) => tensorArb({ dtype, shape }))
 
 /** x [...,C] and float32 vectors [C]; positive ones where a variance or an inverse deviation is wanted. */
-const normed = (vectors: readonly ('any' | 'positive')[], withGradient = false): fc.Arbitrary<readonly CaseInput[]> =>
+const normed = (vectors: readonly ('any' | 'positive')[], withGradient = false): Arbitrary<readonly CaseInput[]> =>
   fc.tuple(float, shapeArb({ min: 1, max: 4 }, 3)).chain(([dtype, shape]) => {
     const x: Type = { dtype, shape }
     const vector: Type = { dtype: 'float32', shape: shape.slice(-1) }
@@ -23,15 +23,15 @@ const normed = (vectors: readonly ('any' | 'positive')[], withGradient = false):
 
 const epsilon = fc.constantFrom(0.001, 0.01)
 /** Rows of non-negative labels of any mass, zeros among them. */
-const labels = (type: Type): fc.Arbitrary<CaseInput> => tensorArb(type, fc.oneof(fc.constant(0), moderate(0.125, 1)))
-const logits: fc.Arbitrary<Type> = fc
+const labels = (type: Type): Arbitrary<CaseInput> => tensorArb(type, fc.oneof(fc.constant(0), moderate(0.125, 1)))
+const logits: Arbitrary<Type> = fc
   .tuple(float, fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 4 }))
   .map(([dtype, n, c]) => ({ dtype, shape: [n, c] }))
 const onAxis = <K extends 'softmax' | 'logSoftmax'>(op: K) =>
   fc
     .tuple(tensor({ min: 1, max: 3 }), fc.nat())
     .map(([x, at]) => ({ op, inputs: [x], attrs: { axis: at % x.type.shape.length }, isSmooth: true }))
-const floats: fc.Arbitrary<DType> = float
+const floats: Arbitrary<DType> = float
 
 export const compositeCases: CaseTable<CompositeOps> = {
   batchNorm: fc

@@ -1,14 +1,14 @@
-import fc from 'fast-check'
+import { type Arbitrary, fc } from '../fast-check.ts'
 import { opDef } from '../../ir/ops/index.ts'
 import type { ContractionOps, ConvAttrs, Padding } from '../../ir/signatures.ts'
 import type { Float, Type } from '../../ir/types.ts'
 import { tensorArb } from '../arbitraries.ts'
 import type { CaseTable } from '../op-case.ts'
 
-const float: fc.Arbitrary<Float> = fc.constantFrom('float32', 'float32', 'float16', 'bfloat16')
-const size = (max: number): fc.Arbitrary<number> => fc.integer({ min: 1, max })
+const float: Arbitrary<Float> = fc.constantFrom('float32', 'float32', 'float16', 'bfloat16')
+const size = (max: number): Arbitrary<number> => fc.integer({ min: 1, max })
 const smallPair = fc.tuple(size(2), size(2))
-const padding: fc.Arbitrary<Padding> = fc.oneof(
+const padding: Arbitrary<Padding> = fc.oneof(
   fc.constantFrom<Padding>('same', 'valid'),
   fc.tuple(fc.tuple(fc.nat(2), fc.nat(2)), fc.tuple(fc.nat(2), fc.nat(2))),
 )
@@ -21,7 +21,7 @@ interface Geometry {
 }
 
 /** Operand types of a convolution whose window fits, and its result. Odd and even sizes, strides, dilations, all paddings. */
-const geometry = (op: 'conv2d' | 'depthwiseConv2d'): fc.Arbitrary<Geometry> =>
+const geometry = (op: 'conv2d' | 'depthwiseConv2d'): Arbitrary<Geometry> =>
   fc
     .record({
       dtype: float,

@@ -1,11 +1,11 @@
-import fc from 'fast-check'
+import { type Arbitrary, fc } from '../fast-check.ts'
 import type { ElementwiseOps, OpName } from '../../ir/signatures.ts'
 import type { DType, Float } from '../../ir/types.ts'
 import { elementArb, moderate, shapeArb, tensorArb } from '../arbitraries.ts'
 import type { CaseInput, CaseTable, OpCase } from '../op-case.ts'
 
-const float: fc.Arbitrary<Float> = fc.constantFrom('float32', 'float32', 'float16', 'bfloat16')
-const numeric: fc.Arbitrary<DType> = fc.oneof(float, fc.constant<DType>('int32'))
+const float: Arbitrary<Float> = fc.constantFrom('float32', 'float32', 'float16', 'bfloat16')
+const numeric: Arbitrary<DType> = fc.oneof(float, fc.constant<DType>('int32'))
 
 /** No element within 1/16 of a number where the op has a kink. */
 const awayFrom =
@@ -14,7 +14,7 @@ const awayFrom =
     x.data.every((v) => kinks.every((kink) => Math.abs(v - kink) > 1 / 16))
 
 interface UnaryOptions {
-  readonly dtype?: fc.Arbitrary<DType>
+  readonly dtype?: Arbitrary<DType>
   readonly min?: number
   readonly max?: number
   readonly isSmooth?: (x: CaseInput) => boolean
@@ -23,7 +23,7 @@ interface UnaryOptions {
 const unary = <K extends OpName>(
   op: K,
   { dtype = float, min = -4, max = 4, isSmooth = () => true }: UnaryOptions = {},
-): fc.Arbitrary<OpCase<K>> =>
+): Arbitrary<OpCase<K>> =>
   fc
     .tuple(dtype, shapeArb())
     .chain(([type, shape]) =>
@@ -32,15 +32,15 @@ const unary = <K extends OpName>(
     .map((x) => ({ op, inputs: [x], attrs: {}, isSmooth: isSmooth(x) && x.type.dtype !== 'int32' })) // no unary op here has attributes
 
 interface BinaryOptions {
-  readonly dtype?: fc.Arbitrary<DType>
-  readonly first?: fc.Arbitrary<number>
-  readonly second?: fc.Arbitrary<number>
+  readonly dtype?: Arbitrary<DType>
+  readonly first?: Arbitrary<number>
+  readonly second?: Arbitrary<number>
   readonly isSmooth?: (a: CaseInput, b: CaseInput) => boolean
 }
 
-const pair = ({ dtype = numeric, first, second }: BinaryOptions): fc.Arbitrary<readonly [CaseInput, CaseInput]> =>
+const pair = ({ dtype = numeric, first, second }: BinaryOptions): Arbitrary<readonly [CaseInput, CaseInput]> =>
   fc.tuple(dtype, shapeArb()).chain(([type, shape]) => {
-    const element = (given: fc.Arbitrary<number> | undefined) =>
+    const element = (given: Arbitrary<number> | undefined) =>
       given === undefined || type === 'int32' || type === 'bool' ? elementArb(type) : given
     return fc.tuple(
       tensorArb({ dtype: type, shape }, element(first)),
@@ -48,7 +48,7 @@ const pair = ({ dtype = numeric, first, second }: BinaryOptions): fc.Arbitrary<r
     )
   })
 
-const binary = <K extends OpName>(op: K, options: BinaryOptions = {}): fc.Arbitrary<OpCase<K>> =>
+const binary = <K extends OpName>(op: K, options: BinaryOptions = {}): Arbitrary<OpCase<K>> =>
   pair(options).map(([a, b]) => ({
     op,
     inputs: [a, b],
@@ -58,7 +58,7 @@ const binary = <K extends OpName>(op: K, options: BinaryOptions = {}): fc.Arbitr
 
 const apart = (a: CaseInput, b: CaseInput): boolean =>
   a.data.every((v, i) => Math.abs(v - (b.data[i] as number)) > 1 / 16)
-const nonZero: fc.Arbitrary<number> = fc.oneof(moderate(0.25, 4), moderate(-4, -0.25))
+const nonZero: Arbitrary<number> = fc.oneof(moderate(0.25, 4), moderate(-4, -0.25))
 
 export const elementwiseCases: CaseTable<ElementwiseOps> = {
   neg: unary('neg', { dtype: numeric }),

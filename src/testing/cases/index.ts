@@ -1,5 +1,5 @@
 /** Random cases of every op, total over the vocabulary. */
-import type fc from 'fast-check'
+import type { Arbitrary } from '../fast-check.ts'
 import type { OpName } from '../../ir/signatures.ts'
 import type { OpCase } from '../op-case.ts'
 import { compositeCases } from './composite.ts'
@@ -15,7 +15,7 @@ import { trainingCases } from './training.ts'
 export type CaseOp = Exclude<OpName, 'input' | 'variable' | 'constant' | 'fusion' | 'composite'>
 
 /** Random cases of every op, by name: operands and attributes that its type rule accepts. */
-export const opCases: { readonly [K in CaseOp]: fc.Arbitrary<OpCase> } = {
+export const opCases: { readonly [K in CaseOp]: Arbitrary<OpCase> } = {
   ...sourceCases,
   ...elementwiseCases,
   ...movementCases,

@@ -1,15 +1,15 @@
-import fc from 'fast-check'
+import { type Arbitrary, fc } from '../fast-check.ts'
 import type { MovementOps } from '../../ir/signatures.ts'
 import { elements, isFloat, type DType, type Type } from '../../ir/types.ts'
 import { shapeArb, tensorArb } from '../arbitraries.ts'
 import type { CaseInput, CaseTable } from '../op-case.ts'
 
-const dtype: fc.Arbitrary<DType> = fc.constantFrom('float32', 'float32', 'float16', 'bfloat16', 'int32', 'bool')
-const tensor = (ranks: { readonly min?: number; readonly max?: number } = {}): fc.Arbitrary<CaseInput> =>
+const dtype: Arbitrary<DType> = fc.constantFrom('float32', 'float32', 'float16', 'bfloat16', 'int32', 'bool')
+const tensor = (ranks: { readonly min?: number; readonly max?: number } = {}): Arbitrary<CaseInput> =>
   fc.tuple(dtype, shapeArb(ranks, 3)).chain(([type, shape]) => tensorArb({ dtype: type, shape }))
 const smooth = (x: CaseInput): boolean => isFloat(x.type.dtype)
 /** One number per axis. */
-const perAxis = (type: Type, max: number): fc.Arbitrary<number[]> =>
+const perAxis = (type: Type, max: number): Arbitrary<number[]> =>
   fc.array(fc.nat(max), { minLength: type.shape.length, maxLength: type.shape.length })
 
 export const movementCases: CaseTable<MovementOps> = {

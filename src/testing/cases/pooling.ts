@@ -1,11 +1,11 @@
-import fc from 'fast-check'
+import { type Arbitrary, fc } from '../fast-check.ts'
 import { opDef } from '../../ir/ops/index.ts'
 import type { Padding, PoolingOps, WindowAttrs } from '../../ir/signatures.ts'
 import type { Float, Type } from '../../ir/types.ts'
 import { distinctArb, isDistinct, tensorArb } from '../arbitraries.ts'
 import type { CaseTable } from '../op-case.ts'
 
-const size = (max: number): fc.Arbitrary<number> => fc.integer({ min: 1, max })
+const size = (max: number): Arbitrary<number> => fc.integer({ min: 1, max })
 
 interface Geometry {
   readonly x: Type
@@ -13,7 +13,7 @@ interface Geometry {
   readonly y: Type
 }
 
-const geometry: fc.Arbitrary<Geometry> = fc
+const geometry: Arbitrary<Geometry> = fc
   .record({
     dtype: fc.constantFrom<Float>('float32', 'float32', 'float16', 'bfloat16'),
     n: size(2),

@@ -1,16 +1,16 @@
-import fc from 'fast-check'
+import { type Arbitrary, fc } from '../fast-check.ts'
 import type { ReductionOps, WideReduceAttrs } from '../../ir/signatures.ts'
 import { isFloat, type DType, type Float } from '../../ir/types.ts'
 import { distinctArb, elementArb, isDistinct, moderate, shapeArb, tensorArb } from '../arbitraries.ts'
 import type { CaseInput, CaseTable } from '../op-case.ts'
 
-const numeric: fc.Arbitrary<DType> = fc.constantFrom('float32', 'float32', 'float16', 'bfloat16', 'int32')
+const numeric: Arbitrary<DType> = fc.constantFrom('float32', 'float32', 'float16', 'bfloat16', 'int32')
 
 /** A tensor and some of its axes. */
 export const reducible = (
-  dtype: fc.Arbitrary<DType>,
-  element?: fc.Arbitrary<number>,
-): fc.Arbitrary<{ readonly x: CaseInput; readonly axes: readonly number[]; readonly keepDims: boolean }> =>
+  dtype: Arbitrary<DType>,
+  element?: Arbitrary<number>,
+): Arbitrary<{ readonly x: CaseInput; readonly axes: readonly number[]; readonly keepDims: boolean }> =>
   fc.tuple(dtype, shapeArb({}, 4)).chain(([type, shape]) =>
     fc.record({
       x: tensorArb({ dtype: type, shape }, isFloat(type) && element !== undefined ? element : elementArb(type)),
@@ -20,7 +20,7 @@ export const reducible = (
   )
 
 /** With ties, and without: gradients are checked on the latter. */
-const tiedOrNot = (dtype: DType, shape: readonly number[]): fc.Arbitrary<CaseInput> =>
+const tiedOrNot = (dtype: DType, shape: readonly number[]): Arbitrary<CaseInput> =>
   fc.oneof(tensorArb({ dtype, shape }), ...(isFloat(dtype) ? [distinctArb({ dtype, shape })] : []))
 
 const extremum = <K extends 'reduceMax' | 'reduceMin'>(op: K) =>
@@ -54,8 +54,8 @@ interface WideCase<K> {
 /** Of ops whose result may be wider than the operand. */
 export const wide = <K extends 'reduceSum' | 'mean' | 'variance'>(
   op: K,
-  dtype: fc.Arbitrary<DType>,
-): fc.Arbitrary<WideCase<K>> =>
+  dtype: Arbitrary<DType>,
+): Arbitrary<WideCase<K>> =>
   fc.tuple(reducible(dtype), fc.boolean()).map(([{ x, axes, keepDims }, isWide]) => {
     const resultDtype: Float | null = isWide && isFloat(x.type.dtype) ? 'float32' : null
     return { op, inputs: [x], attrs: { axes, keepDims, resultDtype }, isSmooth: isFloat(x.type.dtype) }

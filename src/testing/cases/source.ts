@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { fc } from '../fast-check.ts'
 import type { SourceOps } from '../../ir/signatures.ts'
 import { shapeArb } from '../arbitraries.ts'
 import type { CaseTable } from '../op-case.ts'

@@ -1,10 +1,10 @@
-import fc from 'fast-check'
+import { type Arbitrary, fc } from '../fast-check.ts'
 import type { OpName, TrainingOps } from '../../ir/signatures.ts'
 import type { Type } from '../../ir/types.ts'
 import { moderate, shapeArb, tensorArb } from '../arbitraries.ts'
 import type { CaseInput, CaseTable, OpCase } from '../op-case.ts'
 
-const scalar = (dtype: Type['dtype'], element: fc.Arbitrary<number>): fc.Arbitrary<CaseInput> =>
+const scalar = (dtype: Type['dtype'], element: Arbitrary<number>): Arbitrary<CaseInput> =>
   tensorArb({ dtype, shape: [] }, element)
 const rate = scalar('float32', moderate(0, 1))
 const step = scalar('int32', fc.nat(20))
@@ -14,18 +14,18 @@ const positive = moderate(0, 2)
 
 /** Float32 tensors of one shape, each drawn from its own range, then scalars. */
 const slots = (
-  ranges: readonly fc.Arbitrary<number>[],
-  ...scalars: readonly fc.Arbitrary<CaseInput>[]
-): fc.Arbitrary<readonly CaseInput[]> =>
+  ranges: readonly Arbitrary<number>[],
+  ...scalars: readonly Arbitrary<CaseInput>[]
+): Arbitrary<readonly CaseInput[]> =>
   shapeArb({ max: 2 }, 3).chain((shape) =>
     fc.tuple(...ranges.map((range) => tensorArb({ dtype: 'float32', shape }, range)), ...scalars),
   )
 
 const cases = <K extends OpName>(
   op: K,
-  inputs: fc.Arbitrary<readonly CaseInput[]>,
-  attrs: fc.Arbitrary<OpCase<K>['attrs']>,
-): fc.Arbitrary<OpCase<K>> =>
+  inputs: Arbitrary<readonly CaseInput[]>,
+  attrs: Arbitrary<OpCase<K>['attrs']>,
+): Arbitrary<OpCase<K>> =>
   fc.tuple(inputs, attrs).map(([given, of]) => ({ op, inputs: given, attrs: of, isSmooth: false }))
 
 export const trainingCases: CaseTable<TrainingOps> = {
