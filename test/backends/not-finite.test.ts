@@ -2,7 +2,21 @@
 import { describe, expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'
 import { read } from '../../src/executable/results.ts'
-import { cos, float32, graph, pow, relu, relu6, sin, sub } from '../../src/index.ts'
+import {
+  cos,
+  crossEntropy,
+  float32,
+  globalAveragePool2d,
+  graph,
+  nn,
+  pow,
+  relu,
+  relu6,
+  sgd,
+  sin,
+  sub,
+  trainingStep,
+} from '../../src/index.ts'
 import { opDef, opNames } from '../../src/ir/ops/index.ts'
 import type { ElementwiseOps } from '../../src/ir/signatures.ts'
 import type { Value } from '../../src/ir/value.ts'
@@ -30,6 +44,44 @@ describe.each(backends)('%s', (backend) => {
     const { y, z } = await read(await net.run({ x: [Infinity, 1, -Infinity] }))
     expect([...y]).toEqual([Number.NaN, 0, Number.NaN])
     expect([...z]).toEqual([Number.NaN, 0, Number.NaN])
+  })
+
+  test('a NaN in a layer with bias and relu ends in a step that is not finite and changes nothing', async () => {
+    const net = graph('net', { image: float32('batch', 4, 4, 2) }, ({ image }) => {
+      const x = relu(nn.conv2d(image, { name: 'conv', filters: 3, kernel: 3, bias: true }))
+      return { logits: nn.dense(globalAveragePool2d(x), { name: 'dense', units: 2 }) }
+    })
+    const step = trainingStep(net, { loss: crossEntropy(), optimizer: sgd({ learningRate: 0.1 }) })
+    using trainer = await compile(step, { backend, batch: 1 })
+    const before = [...(await trainer.variables.get('conv/kernel', 'float32'))]
+    const image = Float32Array.from({ length: 32 }, (_, i) => Math.sin(i))
+    image[13] = Number.NaN
+    const { finite, loss } = await read(await trainer.run({ image, label: [1] }))
+    expect([finite, loss]).toEqual([false, Number.NaN])
+    expect([...(await trainer.variables.get('conv/kernel', 'float32'))]).toEqual(before)
+    expect((await read(await trainer.run({ image: image.fill(1), label: [1] }))).finite).toBe(true)
+  })
+
+  test('inference without fusing keeps a NaN through relu', async () => {
+    const net = graph('net', { image: float32(1, 2, 2, 1) }, ({ image }) => ({
+      y: relu(nn.conv2d(image, { name: 'conv', filters: 2, kernel: 1, bias: true })),
+    }))
+    using plain = await compile(net, { backend, xla: false })
+    const { y } = await read(await plain.run({ image: Float32Array.of(Number.NaN, 1, 1, 1) }))
+    expect([...y].map(Number.isNaN)).toEqual([true, true, false, false, false, false, false, false])
+  })
+
+  test('what overflows in half precision stays no number through relu', async () => {
+    const model = graph('m', { x: float32('batch', 4) }, ({ x }) => {
+      const h = nn.dense(x, { name: 'first', units: 4, bias: false })
+      return { y: nn.dense(relu(sub(h, h)), { name: 'second', units: 2, bias: false }) }
+    })
+    const emulate = backend !== 'reference'
+    using net = await compile(model, { backend, batch: 2, amp: { emulate } })
+    await net.variables.set('first/kernel', new Float32Array(16).fill(300))
+    await net.variables.set('second/kernel', new Float32Array(8).fill(1))
+    const { y } = await read(await net.run({ x: Float32Array.of(300, 300, 300, 300, 0, 0, 0, 0) })) // 360,000 is beyond float16
+    expect([...y]).toEqual([Number.NaN, Number.NaN, 0, 0])
   })
 
   // The second size takes the kernels that look before they write again (clamps.ts).
