@@ -13,7 +13,8 @@ export const buildFromSources = async (entries, purpose) => {
   await build({
     config: false,
     cwd: root,
-    entry: [...entries],
+    // Threads run the second; nothing imports it.
+    entry: [...entries, 'src/data/picture-worker.ts'],
     outDir,
     format: 'esm',
     platform: 'node',
@@ -22,7 +23,8 @@ export const buildFromSources = async (entries, purpose) => {
     logLevel: 'warn',
     skipNodeModulesBundle: true,
     inputOptions: { resolve: { conditionNames: ['effuse-source', 'node', 'import'] } },
-    outputOptions: { entryFileNames: '[name].mjs', chunkFileNames: 'chunks/[name]-[hash].mjs' },
+    // All in one folder: a module looks for the threads' program beside itself.
+    outputOptions: { entryFileNames: '[name].mjs', chunkFileNames: '[name]-[hash].mjs' },
   })
   return outDir
 }

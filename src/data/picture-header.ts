@@ -3,6 +3,7 @@ import type { Sharp } from 'sharp'
 import { gifHeader } from './gif.ts'
 import { jpegHeader } from './jpeg-header.ts'
 import type { PictureFormat } from './picture-format.ts'
+import { pngHeader } from './png-header.ts'
 import { orientationIn, tiffTags } from './tiff-tags.ts'
 
 export interface PictureHeader {
@@ -28,6 +29,11 @@ export const headerOf = async (bytes: Uint8Array, format: PictureFormat, open: (
       isCmyk: jpeg.components === 4,
       hasOtherProfile: isOtherProfile(jpeg.profile),
     }
+  const png = format === 'PNG' ? pngHeader(bytes) : null
+  if (png !== null && !png.hasXmp && !png.hasProfile) {
+    const orientation = orientationIn(png.exif === null ? null : tiffTags(png.exif)) ?? 1
+    return { width: png.width, height: png.height, orientation, isCmyk: false, hasOtherProfile: false }
+  }
   const gif = format === 'GIF' ? gifHeader(bytes) : null
   if (gif !== null) return { ...gif, orientation: 1, isCmyk: false, hasOtherProfile: false }
   const found = await open().metadata()

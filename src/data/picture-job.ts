@@ -5,7 +5,7 @@ import { grey } from './colours.ts'
 import { damageOf } from './damaged.ts'
 import { boxesFor, distortedBox } from './distorted-box.ts'
 import { type DrawsPosition, rowDraws } from './draws.ts'
-import { type Reading, readPicture } from './read-picture.ts'
+import { type ReadFile, type Reading, readPicture } from './read-picture.ts'
 
 /** How training pictures are cut. */
 export type FolderCrop = FixedCrop | 'box'
@@ -30,11 +30,11 @@ export type PictureResult =
   | { readonly image: Uint8Array<ArrayBuffer>; readonly hasOtherProfile: boolean }
   | { readonly damage: string }
 
-/** @throws what is no fault of the file */
-export const doJob = async (job: PictureJob): Promise<PictureResult> => {
+/** @param read of files. @throws what is no fault of the file */
+export const doJob = async (job: PictureJob, read?: ReadFile): Promise<PictureResult> => {
   const { path, size, filter, channels, flip, at } = job
   try {
-    const picture = await readPicture(path, job.reading)
+    const picture = await readPicture(path, job.reading, read)
     const isMirrored = flip && rowDraws({ ...at, purpose: 'flip' }).below(2) === 1
     const data = resized(picture, boxOf(picture, job), size, { filter, isMirrored })
     return { image: channels === 1 ? grey(data) : data, hasOtherProfile: picture.hasOtherProfile }

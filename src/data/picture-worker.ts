@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { decodingBudget } from './budget.ts'
 import { doJob } from './picture-job.ts'
+import { readFileNow } from './read-picture.ts'
 import type { Answer, Order, WorkerSettings } from './picture-pool.ts'
 
 const port = parentPort
@@ -36,7 +37,7 @@ const begin = (): void => {
 
 const work = async ({ id, job }: Extract<Order, { readonly kind: 'do' }>): Promise<void> => {
   try {
-    const result = await doJob(job)
+    const result = await doJob(job, readFileNow)
     answer({ kind: 'done', id, result }, 'image' in result ? [result.image.buffer] : [])
   } catch (error) {
     const { code, message, hint } =

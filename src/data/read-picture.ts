@@ -1,5 +1,5 @@
 /** From a file to pixels, within limits that the caller may choose. */
-import { stat } from 'node:fs/promises'
+import { readFileSync, statSync } from 'node:fs'
 import { type Check, isCount } from '../ir/check-record.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { readFile } from '../platform/node.ts'
@@ -39,15 +39,34 @@ export const readingOf = ({ colors, maxPixels, maxBytes, timeLimit }: ReadingOpt
 })
 
 /** @throws EffuseError EF501 (no such file), EF506 (no picture, damaged, too large, too slow), EF404 (sharp is not installed) */
-export const readPicture = async (path: string, reading: Reading): Promise<Decoded> => {
-  const { size } = await stat(path).catch((error: unknown) => {
-    throw fileError(error, path, 'read')
-  })
+export const readPicture = async (path: string, reading: Reading, read: ReadFile = readFile): Promise<Decoded> => {
+  const size = sizeOf(path)
   if (size > reading.maxBytes)
     throw new EffuseError({
       code: 'EF506',
       message: `${path} has ${size} bytes, more than the ${reading.maxBytes} that a picture may have`,
       hint: 'make it smaller, or allow more with maxBytes',
     })
-  return decode(await readFile(path), path, reading)
+  return decode(await read(path), path, reading)
+}
+
+/** Of its metadata, which systems keep at hand: asking through other threads takes longer than the answer. @throws EffuseError EF501 */
+const sizeOf = (path: string): number => {
+  try {
+    return statSync(path).size
+  } catch (error) {
+    throw fileError(error, path, 'read')
+  }
+}
+
+/** @throws EffuseError EF501 */
+export type ReadFile = (path: string) => Promise<Uint8Array>
+
+/** At once, for a thread that may wait for the disk: small files take a fraction of the time. What is no file is left to those who know what to say. */
+export const readFileNow: ReadFile = async (path) => {
+  try {
+    return statSync(path).isFile() ? readFileSync(path) : await readFile(path)
+  } catch (error) {
+    throw fileError(error, path, 'read')
+  }
 }

@@ -26,13 +26,18 @@ test('leaves nothing open: a program that does so ends', async () => {
   // Beside the packages, so that Node finds them.
   place = await mkdtemp(join(cache, 'effuse-leave-'))
   await build({
-    entryPoints: [fileURLToPath(new URL('left-early-program.ts', import.meta.url))],
-    outfile: join(place, 'run.mjs'),
+    entryPoints: {
+      run: fileURLToPath(new URL('left-early-program.ts', import.meta.url)),
+      'picture-worker': fileURLToPath(new URL('../../src/data/picture-worker.ts', import.meta.url)),
+    },
+    outdir: place,
+    outExtension: { '.js': '.mjs' },
     ...{ bundle: true, platform: 'node', format: 'esm', packages: 'external', target: 'node20' },
     conditions: ['effuse-source', 'node', 'import'],
   })
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [join(place, 'run.mjs'), ramps])
   expect(stderr).toBe('')
+  expect(stdout).toMatch(/^threads: there$/m)
   expect(Number(/^ended after ([\d.]+) ms$/m.exec(stdout)?.[1])).toBeLessThan(5000)
 })
 test('an abort is told, also while a batch is awaited', async () => {

@@ -1,4 +1,5 @@
 /** A program for leave-early.test.ts: leaves the batches of the folder in its first argument early, by break and by an abort, and tells how long it lives on. */
+import { workerUrl } from '../../src/data/worker-url.ts'
 import { imageFolder } from '../../src/node.ts'
 
 const [, , folder = ''] = process.argv
@@ -10,5 +11,6 @@ const batches = train.batches({ batch: 4, epoch: 1, signal: abort.signal })
 await batches.next()
 abort.abort() // and nobody asks for the rest
 
+console.log(`threads: ${workerUrl() === null ? 'none' : 'there'}`)
 const start = performance.now()
 process.on('exit', () => console.log(`ended after ${performance.now() - start} ms`))

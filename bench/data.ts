@@ -1,0 +1,143 @@
+/**
+ * Pictures from a folder: 448 JPEGs of 500x375 to 224x224, random box and mirror, beside PyTorch's DataLoader (Pillow, two workers) in turns,
+ * and a run of fit() on the same folder beside its two parts alone. The figures: at least 1.0 of the DataLoader, at least 0.9 of the slower part.
+ * The peer needs a Python with torch and torchvision: EFFUSE_PYTHON, else python3.
+ */
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { cpus, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import sharp from 'sharp'
+import { crossEntropy, type DataSource, efficientNet, fit, sgd } from '../src/index.ts'
+import { imageFolder } from '../src/node.ts'
+
+const [pictures, batch, size, rounds] = [448, 32, 224, 5]
+const classes = ['a', 'b', 'c', 'd']
+
+/** Slopes, waves and some noise: about as hard to compress as a photograph. */
+const writePicture = async (path: string, n: number): Promise<void> => {
+  const [width, height] = [500, 375]
+  const data = Uint8Array.from({ length: width * height * 3 }, (_, i) => {
+    const [x, y, c] = [Math.floor(i / 3) % width, Math.floor(i / 3 / width), i % 3]
+    const wave = 60 * Math.sin((x * (n % 7) + y * 3) / 40 + c) + 40 * Math.sin((y * (n % 5) - x) / 9)
+    return Math.max(0, Math.min(255, 128 + wave + (((i * 7919 + n * 31) >> 3) % 16) - 8))
+  })
+  await sharp(data, { raw: { width, height, channels: 3 } })
+    .jpeg({ quality: 88 })
+    .toFile(path)
+}
+
+const median = (values: readonly number[]): number =>
+  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+
+interface Peer {
+  readonly epoch: () => Promise<number>
+  readonly end: () => void
+}
+
+/** Null, with the reason said, where there is none. */
+const openPeer = async (root: string): Promise<Peer | null> => {
+  const python = process.env['EFFUSE_PYTHON'] ?? 'python3'
+  const script = join(process.cwd(), 'bench/dataloader.py')
+  const child: ChildProcessWithoutNullStreams = spawn(python, [script, root, String(batch), String(size)])
+  const said: string[] = []
+  child.stderr.on('data', (text) => said.push(String(text)))
+  const ended = new Promise<null>((resolve) => {
+    child.on('error', (error) => {
+      said.push(error.message)
+      resolve(null)
+    })
+    child.on('exit', () => resolve(null))
+  })
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  const next = async (): Promise<string | null> =>
+    Promise.race([lines.next().then(({ value }) => (value === undefined ? null : String(value))), ended])
+  if ((await next()) !== 'ready') {
+    console.log(`left out: the DataLoader (${python}): ${said.join('').trim().split('\n').at(-1)}`)
+    return null
+  }
+  return {
+    epoch: async () => {
+      child.stdin.write('\n')
+      return Number(await next())
+    },
+    end: () => child.stdin.end(),
+  }
+}
+
+const rateOf = async (source: DataSource, epoch: number): Promise<number> => {
+  const start = performance.now()
+  let count = 0
+  for await (const columns of source.batches({ batch, epoch, seed: 0, size: [size, size] }))
+    count += columns['label']?.length ?? 0
+  return (1000 * count) / (performance.now() - start)
+}
+
+const told = (values: readonly number[]): string =>
+  `${median(values).toFixed(0)} images/s (${values.map((v) => v.toFixed(0)).join(' ')})`
+const figure = (what: string, ratio: number, least: number): void =>
+  console.log(
+    `figure: ${what} at least ${least.toFixed(1)}: ${ratio.toFixed(2)}, ${ratio >= least ? 'kept' : 'MISSED'}`,
+  )
+
+const root = await mkdtemp(join(tmpdir(), 'effuse-bench-data-'))
+try {
+  console.log(`${cpus().length} cores of ${cpus()[0]?.model}`)
+  for (const name of classes)
+    for (const part of ['train', 'val']) await mkdir(join(root, part, name), { recursive: true })
+  for (let n = 0; n < pictures; n++) await writePicture(join(root, 'train', classes[n % 4] ?? '', `${n}.jpg`), n)
+  for (const name of classes) await writePicture(join(root, 'val', name, '0.jpg'), 1)
+  const { train, test } = await imageFolder(root, { maxCorrupt: 0, prefetch: 3 })
+  await rateOf(train, 0)
+
+  const peer = await openPeer(join(root, 'train'))
+  const [ours, theirs]: [number[], number[]] = [[], []]
+  for (let round = 1; round <= rounds; round++) {
+    ours.push(await rateOf(train, round))
+    if (peer !== null) theirs.push(await peer.epoch())
+  }
+  peer?.end()
+  console.log(`from the folder           ${told(ours)}`)
+  if (peer !== null) {
+    console.log(`PyTorch's DataLoader      ${told(theirs)}`)
+    figure('of the DataLoader', median(ours.map((rate, i) => rate / (theirs[i] ?? Number.NaN))), 1)
+  }
+
+  // A net whose step takes somewhat longer than the pictures.
+  const blocks = [{ kernel: 3, repeats: 1, filters: 8, expand: 1, strides: 2 }] as const
+  const model = efficientNet('b0', { classes: classes.length, resolution: size, blocks })
+  const firstBatch = (await train.batches({ batch, epoch: 0, size: [size, size] }).next()).value
+  const inMemory: DataSource = {
+    ...{ classes, length: pictures, canSkip: true },
+    *batches({ skip = 0 }) {
+      for (let at = skip * batch; at < pictures; at += batch) yield firstBatch ?? {}
+    },
+  }
+  const fitted = async (source: DataSource): Promise<number> => {
+    const times: number[] = []
+    using _ = await fit(model, {
+      ...{ data: { train: source, test }, loss: crossEntropy(), optimizer: sgd({ learningRate: 1e-3 }) },
+      ...{ epochs: 1, batch, backend: 'tfjs-wasm' },
+      onEvent: (event) => {
+        if (event.kind === 'step') times.push(performance.now())
+      },
+    })
+    // The first steps prepare the kernels.
+    const [first = Number.NaN, last = Number.NaN] = [times[3], times.at(-1)]
+    return (1000 * batch * (times.length - 4)) / (last - first)
+  }
+  const [steps, data, both]: [number[], number[], number[]] = [[], [], []]
+  for (let round = 1; round <= rounds; round++) {
+    steps.push(await fitted(inMemory))
+    data.push(await rateOf(train, round))
+    both.push(await fitted(train))
+  }
+  console.log(`steps alone               ${told(steps)}`)
+  console.log(`data alone                ${told(data)}`)
+  console.log(`training from the folder  ${told(both)}`)
+  const ratios = both.map((rate, i) => rate / Math.min(steps[i] ?? Number.NaN, data[i] ?? Number.NaN))
+  figure('of the slower of the two alone', median(ratios), 0.9)
+} finally {
+  await rm(root, { recursive: true })
+}

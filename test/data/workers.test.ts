@@ -1,0 +1,132 @@
+/** Threads that prepare pictures: what comes out does not depend on them, and they get in nobody's way. */
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { imageFolder } from '../../src/data/image-folder.ts'
+import type { ImageFolderOptions } from '../../src/data/image-folder-options.ts'
+import * as jobs from '../../src/data/picture-job.ts'
+import { jobStream } from '../../src/data/picture-pool.ts'
+import * as place from '../support/worker-url.ts'
+import { all, folderOf, ramp, removeFolders } from './picture-folder.ts'
+
+let root = ''
+beforeAll(async () => {
+  const pictures = await Promise.all(Array.from({ length: 30 }, (_, n) => ramp(50 + n, 70 - n)))
+  root = await folderOf({
+    ...Object.fromEntries(pictures.map((picture, n) => [`train/${n % 2 === 0 ? 'a' : 'b'}/${n}.png`, picture])),
+    'train/a/30.png': 'no picture',
+    'val/a/1.png': pictures[3] ?? '',
+    'val/b/1.png': 'no picture',
+  })
+})
+afterAll(removeFolders)
+
+const epochOf = async (options: ImageFolderOptions) => {
+  const skipped: string[] = []
+  const { train, test: held } = await imageFolder(root, { size: 24, onSkip: (path) => skipped.push(path), ...options })
+  const batches = [
+    ...(await all(train.batches({ batch: 7, epoch: 2, seed: 5 }))),
+    ...(await all(held.batches({ batch: 2, epoch: 0 }))),
+  ]
+  return { batches, skipped }
+}
+
+test('nothing depends on their number: not pictures, labels, or what is told of damaged files', async () => {
+  const alone = await epochOf({ workers: 0, concurrency: 1, prefetch: 1 })
+  expect(alone.batches.length).toBe(6)
+  expect(alone.skipped.length).toBe(2)
+  const run = vi.spyOn(jobs, 'doJob')
+  for (const [workers, concurrency, prefetch] of [
+    [1, 1, 1],
+    [1, 4, 3],
+    [2, 2, 2],
+    [3, 8, 5],
+  ] as const)
+    expect(await epochOf({ workers, concurrency, prefetch })).toEqual(alone)
+  // All of it was done elsewhere.
+  expect(run).not.toHaveBeenCalled()
+  run.mockRestore()
+})
+
+test('the calling thread may be busy meanwhile: what is ahead is ready when it looks', async () => {
+  const { train } = await imageFolder(root, { size: 24, workers: 1, prefetch: 3 })
+  const batches = train.batches({ batch: 5, epoch: 0 })
+  await batches.next()
+  const until = performance.now() + 1500
+  while (performance.now() < until) Math.sqrt(until)
+  // The answers have arrived, and no turn of the event loop was given to the work itself.
+  const start = performance.now()
+  await batches.next()
+  await batches.next()
+  expect(performance.now() - start).toBeLessThan(700)
+  await batches.return(undefined)
+})
+
+const jobFor = (name: string): jobs.PictureJob => ({
+  ...{
+    path: join(root, name),
+    size: [8, 8],
+    channels: 3,
+    filter: 'triangle',
+    crop: 'box',
+    cropArea: undefined,
+    flip: true,
+  },
+  at: { seed: 1, epoch: 2, row: 3 },
+  reading: { colors: 'stored', maxPixels: 1e6, maxBytes: 1e6, timeLimit: 60 },
+})
+
+test('a stream that is left begins nothing more, and another goes on', async () => {
+  const [left, kept] = [jobStream(1, 1), jobStream(1, 1)]
+  const job = jobFor('train/a/0.png')
+  const results = Array.from({ length: 40 }, () => left.run(job))
+  const other = kept.run(job)
+  left.leave()
+  const found = await Promise.allSettled(results)
+  expect(found.filter(({ status }) => status === 'rejected').length).toBeGreaterThan(20)
+  expect(await other).toEqual(await jobs.doJob(job))
+})
+
+test('what was given up is not taken for damaged in the next epoch', async () => {
+  const skipped: string[] = []
+  const options = { size: 24, onSkip: (path: string) => skipped.push(path) }
+  const { train } = await imageFolder(root, { ...options, workers: 1, concurrency: 1, prefetch: 4 })
+  for await (const _ of train.batches({ batch: 6, epoch: 0 })) break
+  const { train: alone } = await imageFolder(root, { ...options, workers: 0 })
+  const request = { batch: 7, epoch: 1, seed: 3 }
+  expect(await all(train.batches(request))).toEqual(await all(alone.batches(request)))
+  for (const path of skipped) expect(path).toMatch(/30\.png$/)
+})
+
+test('an error that is no fault of a file keeps its code and hint', async () => {
+  const stream = jobStream(1, 2)
+  const wrong = { ...jobFor('train/a/0.png'), size: [-1, 8] as const }
+  await expect(stream.run(wrong)).rejects.toThrow(/length|size|Invalid/i)
+  await expect(stream.run(jobFor('train/a/30.png'))).resolves.toEqual({
+    damage: expect.stringContaining('looks like text'),
+  })
+})
+
+describe('a thread that cannot begin, or ends', () => {
+  test.each([
+    ['has no program', null],
+    ['fails at once', 'throw new Error("no")'],
+    [
+      'ends at the first job',
+      "import { parentPort } from 'node:worker_threads'; parentPort.on('message', () => process.exit(3))",
+    ],
+  ])('%s: the work is done all the same', async (_, program) => {
+    const path = join(root, `worker-${Math.abs(program?.length ?? 0)}.mjs`)
+    if (program !== null) await writeFile(path, program)
+    const found = vi.spyOn(place, 'workerUrl').mockReturnValue(program === null ? null : pathToFileURL(path))
+    // A number of threads that no pool has yet.
+    const stream = jobStream(2, 50 + (program?.length ?? 0))
+    const job = jobFor('train/b/1.png')
+    const expected = await jobs.doJob(job)
+    const here = vi.spyOn(jobs, 'doJob')
+    expect(await Promise.all(Array.from({ length: 9 }, () => stream.run(job)))).toEqual(Array(9).fill(expected))
+    if (program !== null) expect(here).toHaveBeenCalledTimes(9)
+    for (const mock of [found, here]) mock.mockRestore()
+  })
+})
