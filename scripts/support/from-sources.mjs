@@ -13,8 +13,10 @@ export const buildFromSources = async (entries, purpose) => {
   await build({
     config: false,
     cwd: root,
-    // Threads run the second; nothing imports it.
-    entry: [...entries, 'src/data/picture-worker.ts'],
+    // By name: from several folders they would keep those. Threads run the last one; nothing imports it.
+    entry: Object.fromEntries(
+      [...entries, 'src/data/picture-worker.ts'].map((entry) => [path.basename(entry, '.ts'), entry]),
+    ),
     outDir,
     format: 'esm',
     platform: 'node',
