@@ -54,7 +54,7 @@ const compileFor = async <I extends Signature, O extends Signature>(
   backend: Backend,
   backendReason: string,
 ): Promise<Executable<I, O>> => {
-  const amp = ampRequest(options.amp)
+  const amp = ampRequest(options.amp, backend)
   const engine = engineFor(backend, amp)
   const { declared, program, records, specs } = planFor(model, options, engine, amp?.settings ?? null)
   const seed = options.seed ?? 0

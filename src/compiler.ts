@@ -31,7 +31,7 @@ export {
   type Type,
   type Update,
 } from './ir/types.ts'
-export { genericTarget, type TargetInfo } from './ir/target.ts'
+export { type FusionKind, genericTarget, ieeeOps, type MemoryConstraints, type TargetInfo } from './ir/target.ts'
 export { emitRegion, regionGraph, type BodyFunction } from './ir/region.ts'
 export { normalForm, toBody, type LiftedLiteral, type MadeBody } from './ir/body.ts'
 export {

@@ -60,6 +60,7 @@ export const runShared = async (
   const types = new Map(graphs.flatMap(variablesOf))
   for (const [name, type] of types) store.declare(name, type, () => hostArray(type.dtype, elements(type.shape)))
   const passes = isFused ? [...backend.legalize, ...backend.fuse] : backend.legalize
+  const isExact = backend.target.exactOps.includes(op)
   const runnables: Runnable[] = []
   const deviations: (Deviation | null)[] = []
   try {
@@ -71,7 +72,7 @@ export const runShared = async (
       )
       const values = new Map(Object.entries(variables))
       for (const [i, graph] of graphs.entries()) {
-        const judge = judgeOf(op, graph, inputs, values)
+        const judge = judgeOf(op, graph, inputs, values, isExact)
         const got = await runOnce(store, runnables[i] as Runnable, graph, inputs) // one for each graph
         for (const [name, output] of Object.entries(judge.outputs)) deviations.push(output(name, got.get(name)))
         const updated = await store.read(judge.updates.keys())
@@ -94,6 +95,7 @@ const judgeOf = (
   graph: Graph,
   inputs: Numbered,
   variables: ReadonlyMap<string, Numbers>,
+  isExact: boolean,
 ): {
   readonly outputs: { readonly [name: string]: Judge }
   readonly updates: ReadonlyMap<string, Judge>
@@ -108,7 +110,7 @@ const judgeOf = (
   const judge =
     (tensor: RefTensor, magnitude: RefTensor | undefined): Judge =>
     (name, got) =>
-      worstElement(name, got, tensor, magnitude, toleranceOf(opDef(op).tolerance, tensor.dtype))
+      worstElement(name, got, tensor, magnitude, toleranceOf(opDef(op).tolerance, tensor.dtype, isExact))
   return {
     outputs: Object.fromEntries(
       Object.entries(want.outputs).map(([name, tensor]) => [name, judge(tensor, magnitudes.outputs[name])]),

@@ -6,7 +6,7 @@
  *
  * class           relative  absolute  scale
  * exact           0         0
- * rounding        0         0         one rounding of + - * / sqrt: the same bits
+ * rounding        0         0         one rounding of + - * / sqrt: the same bits, where TargetInfo.exactOps names the op; else as transcendental
  * transcendental  16 eps    4 eps     1                                   half types: 2 eps, 1 eps: one rounding of a good float32
  * accumulation    1 eps     16 eps    the op on the operands' magnitudes: what the sum would be if nothing cancelled
  * composite       32 eps    32 eps    largest magnitude of the reference, at least 1
@@ -49,7 +49,8 @@ function both(row: Factors): { readonly float32: Factors; readonly half: Factors
 }
 
 /** The row for a result of this dtype. */
-export const toleranceOf = (toleranceClass: ToleranceClass, dtype: DType): ToleranceRow => {
+export const toleranceOf = (given: ToleranceClass, dtype: DType, isExact = true): ToleranceRow => {
+  const toleranceClass = given === 'rounding' && !isExact ? 'transcendental' : given
   const { relative, absolute, scale } = factors[toleranceClass][dtype === 'float32' ? 'float32' : 'half']
   return { relative: relative * epsilon[dtype], absolute: absolute * epsilon[dtype], scale }
 }

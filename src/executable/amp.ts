@@ -19,14 +19,17 @@ export interface AmpFigures extends AmpReport {
   readonly emulated: boolean
 }
 
-/** The settings, null where no mixed precision is wanted. @throws EffuseError EF403 */
+/** The settings, null where no mixed precision is wanted; the half type is the machine's best where none is named. @throws EffuseError EF403 */
 export const ampRequest = (
   option: boolean | MixedPrecision | undefined,
+  { target, emulatingHalf }: Pick<Backend, 'target' | 'emulatingHalf'>,
 ): { readonly settings: AmpSettings; readonly emulate: boolean } | null => {
   if (option === undefined || option === false) return null
   const { emulate, ...given } = option === true ? {} : option
+  const [best = emulatingHalf?.target.halfTypes[0]] = target.halfTypes
   const options: AmpOptions = {
     ...given,
+    dtype: given.dtype ?? best,
     allow: [...(given.allow ?? []), ...namesIn('EFFUSE_AMP_ALLOW')],
     deny: [...(given.deny ?? []), ...namesIn('EFFUSE_AMP_DENY')],
     keep: [...(given.keep ?? []), ...namesIn('EFFUSE_AMP_KEEP')],

@@ -63,7 +63,8 @@ export const runSteps = async <V>(run: StepsToRun<V>): Promise<ReadonlyMap<strin
       const step = program.steps.find((one) => one.name === name)
       invariant(step !== undefined, () => `the program ${program.name} has no step "${name}"`)
       if (step.kind === 'collective') {
-        reducing.set(step, reduced(step, run, operands))
+        const before = [...reducing.values()].at(-1)
+        reducing.set(step, reduced(step, run, operands, before))
         continue
       }
       const { outputs, updates } = await run.runGraph(step, operands)
@@ -85,11 +86,12 @@ export const runSteps = async <V>(run: StepsToRun<V>): Promise<ReadonlyMap<strin
   }
 }
 
-/** The values combined over all replicas; begun at the call. */
+/** The values combined over all replicas; their copies begin at the call. One after another: replicas must call in the same order. */
 const reduced = async <V>(
   step: CollectiveStep,
   { program, at, memory }: StepsToRun<V>,
   operands: StepOperands<V>,
+  before: Promise<unknown> | undefined,
 ): Promise<ReadonlyMap<string, V>> => {
   const { replicas = 1, communicator } = at
   if (replicas === 1) return new Map()
@@ -107,6 +109,7 @@ const reduced = async <V>(
       return { type, data: await memory.download(operands.crossing(name), type) }
     }),
   )
+  await before
   const all = await communicator.allReduce(step.reduce, own)
   return new Map(step.values.map((name, i) => [name, memory.upload(all[i] as HostTensor['data'], types[i] as Type)]))
 }

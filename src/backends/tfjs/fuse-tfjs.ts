@@ -22,7 +22,10 @@ export const fuseTfjs = definePass({
   preserves: 'rounding',
   run: (graph, cx) => {
     const edit = new Edit(graph, 'fuse-tfjs')
-    const activations = isInference(graph) ? isFusedActivation : isExactActivation
+    if (!cx.target.fusions.includes('contraction')) return graph
+    const isLossless = isInference(graph) ? isFusedActivation : isExactActivation
+    const activations = (node: Node): node is Node<FusedActivation> =>
+      isLossless(node) && cx.target.fusedActivations.includes(node.op)
     for (const node of liveOrder(graph)) {
       if (!isContraction(node)) continue
       const chain = chainOf(graph, node, activations)

@@ -2,7 +2,7 @@
 import { type Check, checkRecord, isObject } from '../../ir/check-record.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { nodesOf } from '../../ir/graph.ts'
-import type { TargetInfo } from '../../ir/target.ts'
+import { ieeeOps, type TargetInfo } from '../../ir/target.ts'
 import type { Graph } from '../../ir/types.ts'
 import { decomposeOps } from '../../passes/decompose.ts'
 import type { Pass } from '../../passes/pass.ts'
@@ -11,7 +11,6 @@ import type { Backend, Engine } from '../backend.ts'
 import { makeVariableStore } from '../common/variable-store.ts'
 import { makeDevice, type Device } from './device.ts'
 import { fuseTfjs } from './fuse-tfjs.ts'
-import { fusedActivations } from './fused-kinds.ts'
 import { decomposedOps, loopOps, lowerNode } from './lowering-table.ts'
 import { openInstance, openNamed, type Opened } from './open.ts'
 import { isHalf } from './planner.ts'
@@ -70,8 +69,14 @@ const engineOf = (device: Device, emulateHalf: boolean): Engine<DataId> => {
     halfTypes: emulateHalf ? ['float16', 'bfloat16'] : [],
     wideOutputs: emulateHalf,
     fastHalfDepthwise: false,
+    exactOps: ieeeOps,
     fusions: ['contraction'],
-    fusedActivations: Object.keys(fusedActivations),
+    fusedActivations: ['relu', 'relu6', 'elu', 'sigmoid'],
+    memory: {
+      alignment: 16,
+      arenaBytesMax: device.kind === 'wasm' ? 2 ** 32 - 1 : Number.MAX_SAFE_INTEGER,
+      exclusiveWrites: false,
+    },
   }
   return {
     target,
