@@ -5,6 +5,7 @@ import { compile } from '../../src/compile.ts'
 import { read } from '../../src/executable/results.ts'
 import {
   type Builder,
+  crossEntropy,
   float32,
   graph,
   loss,
@@ -111,6 +112,22 @@ describe.each(['tfjs-wasm', 'tfjs-cpu', 'reference'] as const)('%s', (backend) =
       }
     }
   })
+})
+
+test('ids of shapes end with their buffers: training with products leaves none behind', async () => {
+  const net = graph('net', { x: float32('batch', 3) }, ({ x }) => ({
+    logits: nn.dense(tanh(nn.dense(x, { name: 'first', units: 4, bias: false })), { name: 'second', units: 2 }),
+  }))
+  const step = trainingStep(net, { loss: crossEntropy(), optimizer: sgd({ learningRate: 0.1 }) })
+  using trainer = await compile(step, { backend: 'tfjs-wasm', batch: 2 })
+  const run = async () => {
+    const results = await trainer.run({ x: Float32Array.of(1, 2, 3, 4, 5, 6), label: [0, 1] })
+    for (const result of Object.values(results)) result.dispose()
+  }
+  await run()
+  const before = tf.findBackend('wasm').numDataIds()
+  for (let i = 0; i < 20; i++) await run()
+  expect(tf.findBackend('wasm').numDataIds()).toBe(before)
 })
 
 test.each([['effuse first', true] as const, ['tfjs first', false] as const])(

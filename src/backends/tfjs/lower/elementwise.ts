@@ -3,7 +3,7 @@
  * what is computed from small operands stays small.
  *
  * Exactness: int32 goes through the reference semantics (tfjs holds it to 2^24 only); float kernels that break a constraint of the op
- * (NaN of relu6, sign, maximum and minimum) are replaced below, each with its reason.
+ * (NaN of relu, relu6, sign, maximum and minimum, sin and cos of huge angles) are replaced below, each with its reason.
  */
 import type { ElementwiseOps, OpAttrs } from '../../../ir/signatures.ts'
 import { isFloat, type Node, type Type } from '../../../ir/types.ts'
