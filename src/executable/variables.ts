@@ -4,6 +4,7 @@ import type { VariableSpec } from './variable-spec.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { globFilter } from '../ir/glob.ts'
 import { nearest } from '../ir/parse.ts'
+import { trainingKey } from '../io/own-metadata.ts'
 import { averagePrefix } from '../passes/train/moving-averages.ts'
 import { isState } from '../passes/train/state.ts'
 import { elements, isFloat, showType, type DType } from '../ir/types.ts'
@@ -12,6 +13,7 @@ import {
   decodeWeights,
   encodeWeights,
   readSource,
+  sourceName,
   writeFileSafely,
   type WeightsEntry,
   type WeightsSource,
@@ -34,7 +36,7 @@ export interface Variables {
   set(name: string, data: ArrayLike<number>): Promise<void>
   /** Writes a safetensors file (temporary file, then rename), or gives its bytes: all variables as they are at one moment, between runs. */
   save(path?: string, options?: SaveOptions): Promise<Uint8Array>
-  /** Reads safetensors; every variable must be there, with its shape and dtype, and nothing else. @throws EffuseError EF505 listing all that is wrong, with nothing changed */
+  /** Reads safetensors; every variable must be there, with its shape and dtype, and nothing else. @throws EffuseError EF509 (damaged), EF505 listing all that is wrong, with nothing changed */
   load(source: WeightsSource, options?: LoadOptions): Promise<void>
   /**
    * The moving averages under the plain names: what has an average is read and written there, the rest as it is.
@@ -49,6 +51,8 @@ export interface SaveOptions {
 export interface LoadOptions {
   /** Variables that keep their values, whatever the file says. */
   readonly except?: string | readonly string[] | undefined
+  /** Whether a file of effuse's must be as effuse wrote it, by its checksums. Default true. */
+  readonly verify?: boolean | undefined
 }
 
 /** What stands behind a Variables, for sharing between executables. */
@@ -78,6 +82,11 @@ const ensureAlive = ({ users }: VariablesHandle): void => {
 export const releaseStore = ({ users, store }: VariablesHandle): void => {
   users.count--
   if (users.count === 0) store.dispose()
+}
+/** The same variables; their files carry `metadata`. */
+export const withSavedMetadata = (variables: Variables, metadata: { readonly [key: string]: string }): Variables => {
+  const handle = handleOf(variables)
+  return handle === null ? variables : makeVariables(handle, metadata)
 }
 const handles = new WeakMap<Variables, VariablesHandle>()
 export const handleOf = (variables: unknown): VariablesHandle | null =>
@@ -134,10 +143,11 @@ export const makeVariables = (handle: VariablesHandle, metadata: { readonly [key
     load: async (source, options) => {
       const kept = globFilter(options?.except ?? [])
       const wanted = [...specs.values()].filter(({ name }) => !kept(name))
+      const { verify } = options ?? {}
       ensureAlive(handle)
       // The place in the order of calls is taken now, before the source is read.
       await store.turn(async (turn) => {
-        const values = decodeWeights(await readSource(source), wanted, kept)
+        const values = decodeWeights(await readSource(source), wanted, kept, { fileName: sourceName(source), verify })
         turn.write(new Map([...values].map(([name, data]) => [nameOf(name), data])))
       })
     },
@@ -163,7 +173,8 @@ const averagesOf = (handle: VariablesHandle, metadata: { readonly [key: string]:
       hint: 'trainingStep(model, { emaDecay: 0.9999, … })',
     })
   }
-  return makeVariables({ ...handle, specs: plain, nameOf: averaged }, metadata)
+  const { [trainingKey]: _, ...rest } = metadata // a run does not go on from its averages
+  return makeVariables({ ...handle, specs: plain, nameOf: averaged }, rest)
 }
 
 /** Checked and copied; half types are rounded to what they hold. */

@@ -4,8 +4,8 @@ import { type HostArray, hostArrayOf } from '../backends/backend.ts'
 import type { VariableSpec } from './variable-spec.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { isFloat, sameShape, showType, type Type } from '../ir/types.ts'
+import { readVerified, writeOwnFile } from '../io/checksums.ts'
 import { recognizeWeights } from '../io/recognize.ts'
-import { readSafetensors, writeSafetensors } from '../io/safetensors.ts'
 import { type TensorEntry, tensorEntry, toFloat32, toInt32 } from '../io/tensor-entry.ts'
 import type { WebBlob, WebResponse, WebUrl } from '../ir/web-types.ts'
 
@@ -23,22 +23,22 @@ export const encodeWeights = (
   entries: Iterable<WeightsEntry>,
   metadata: { readonly [key: string]: string },
 ): Uint8Array<ArrayBuffer> =>
-  writeSafetensors(
+  writeOwnFile(
     [...entries].map(({ name, type, data }) => tensorEntry(name, type.dtype, type.shape, data)),
-    { 'effuse.format': '1', ...metadata },
+    metadata,
   )
 
 /**
  * The values for the wanted variables, all of them or an error. Half types widen to float32 without loss; nothing is narrowed.
  *
  * @param ignored Names in the file that nobody asked for and that are no fault.
- * @throws EffuseError EF502, EF503 (the file), EF505 listing every missing, surplus and misshapen entry.
+ * @throws EffuseError EF502, EF503, EF509 (the file), EF505 listing every missing, surplus and misshapen entry.
  */
 export const decodeWeights = (
   bytes: Uint8Array,
   wanted: readonly VariableSpec[],
   ignored: (name: string) => boolean,
-  fileName?: string,
+  { fileName, verify }: { readonly fileName?: string | undefined; readonly verify?: boolean | undefined } = {},
 ): ReadonlyMap<string, HostArray> => {
   if (recognizeWeights(bytes, fileName) !== 'safetensors') {
     throw new EffuseError({
@@ -47,7 +47,7 @@ export const decodeWeights = (
       hint: "openModel() reads it, and gives the weights in the model's names and layouts",
     })
   }
-  const { tensors } = readSafetensors(bytes, fileName)
+  const { tensors } = readVerified(bytes, fileName, verify)
   const faults: string[] = []
   const values = new Map<string, HostArray>()
   for (const { name, type } of wanted) {

@@ -18,13 +18,21 @@ export interface TorchCheckpoint {
   readonly stateDict: string
   /** Names in the state dict whose values are not tensors. */
   readonly others: readonly string[]
+  /** Which of the weights these are, and which the file has: as they are, or their moving averages, as training scripts keep beside them. */
+  readonly taken: Kind
+  readonly available: readonly Kind[]
+  /** What was chosen without being asked, one sentence each. */
+  readonly notes: readonly string[]
 }
+type Kind = 'raw' | 'averages'
 
 export interface TorchCheckpointOptions {
   /** For messages. */
   readonly fileName?: string | undefined
   /** Which state dict to take, by its keys with dots between, where a file has several. */
   readonly stateDict?: string | undefined
+  /** Of a file that has both, the moving averages (default) or the weights as they are. */
+  readonly weights?: Kind | undefined
 }
 
 /** Names that training scripts give to the weights, in the order in which they are preferred. */
@@ -51,7 +59,8 @@ export const readTorchCheckpoint = (bytes: Uint8Array, options: TorchCheckpointO
       hint,
     })
   const content = readContainer(bytes, corrupt)
-  const { path, dict } = findStateDict(content.value, options.stateDict, corrupt)
+  const { found, ...choice } = findStateDict(content.value, options, corrupt)
+  const { path, dict } = found
   const copyLimit = copyFactor * bytes.length
   let copied = 0
   const tensors = new Map<string, TensorEntry>()
@@ -76,7 +85,7 @@ export const readTorchCheckpoint = (bytes: Uint8Array, options: TorchCheckpointO
       bytes: rowMajor(content.storage(value.storage), view),
     })
   }
-  return { tensors, stateDict: path, others }
+  return { tensors, stateDict: path, others, ...choice }
 }
 
 const readContainer = (bytes: Uint8Array, corrupt: Corrupt): TorchContent => {
@@ -93,29 +102,83 @@ interface Candidate {
   readonly dict: PickleDict
 }
 
-/** The dict that holds tensors: the shallowest one, or the one with the asked or usual name among several. */
-const findStateDict = (root: PickleValue, asked: string | undefined, corrupt: Corrupt): Candidate => {
+interface Choice extends Pick<TorchCheckpoint, 'taken' | 'available' | 'notes'> {
+  readonly found: Candidate
+}
+
+/** The dict that is asked for; else the averages or the weights as they are. */
+const findStateDict = (
+  root: PickleValue,
+  { stateDict: asked, weights: wanted }: TorchCheckpointOptions,
+  corrupt: Corrupt,
+): Choice => {
   if (!isDict(root)) throw corrupt(`expected a dict of tensors, it holds ${kindOf(root)}`, saveAgain)
   const byDepth = candidates(root)
+  const all = byDepth.flat()
   if (asked !== undefined) {
-    const all = byDepth.flat()
     const found = all.find(({ path }) => path === asked)
-    if (found !== undefined) return found
-    throw corrupt(`it has no dict of tensors named ${quote(asked)}; it has ${all.length === 0 ? 'none' : listOf(all)}`)
+    if (found === undefined)
+      throw corrupt(
+        `it has no dict of tensors named ${quote(asked)}; it has ${all.length === 0 ? 'none' : listOf(all)}`,
+      )
+    const taken = isAveraged(found) ? 'averages' : 'raw'
+    return { found, taken, available: [taken], notes: [] }
   }
+  if (all.length === 0) throw corrupt('no dict in it holds tensors', saveAgain)
+  const raw = preferred(
+    byDepth.map((level) => level.filter((candidate) => !isAveraged(candidate))),
+    corrupt,
+  )
+  const averages = all.find((candidate) => isAveraged(candidate) && (raw === null || areOfSame(raw, candidate))) ?? null
+  if (raw !== null && averages !== null) {
+    const taken = wanted ?? 'averages'
+    const words = `the file has weights, ${quote(raw.path)}, and their averages, ${quote(averages.path)}; the averages are taken`
+    const notes = wanted === undefined ? [words] : []
+    return { found: taken === 'averages' ? averages : raw, taken, available: ['raw', 'averages'], notes }
+  }
+  const found = raw ?? averages
+  if (found === null) throw corrupt(`which of its dicts of tensors are the weights? It holds ${listOf(all)}`, sayWhich)
+  const taken = raw === null ? 'averages' : 'raw'
+  if (wanted !== undefined && wanted !== taken)
+    throw corrupt(
+      `it holds no ${wanted === 'averages' ? 'moving averages' : 'weights but averages'}; it has ${listOf([found])}`,
+      'leave `weights` out',
+    )
+  return { found, taken, available: [taken], notes: [] }
+}
+
+/** Keys such as state_dict_ema, model_ema, ema and ema_model. */
+const isAveraged = ({ path }: Candidate): boolean => /(^|[^A-Za-z])ema([^a-z]|$)|Ema([^a-z]|$)|EMA/.test(path)
+
+/** Wrappers may put something before the names of the averages. */
+const areOfSame = (raw: Candidate, averages: Candidate): boolean => {
+  const names = averages.dict.entries.flatMap(([name]) => (typeof name === 'string' ? [name] : []))
+  const known = new Set(names.flatMap((name) => [name, ...suffixes(name)]))
+  return raw.dict.entries.some(
+    ([name, value]) =>
+      typeof name === 'string' && isTensor(value) && (known.has(name) || suffixes(name).some((end) => known.has(end))),
+  )
+}
+/** `a.b.c` -> `b.c`, the names under one wrapper less. */
+const suffixes = (name: string): readonly string[] => {
+  const dot = name.indexOf('.')
+  const rest = name.slice(dot + 1)
+  return dot < 0 || !rest.includes('.') ? [] : [rest]
+}
+
+/** The shallowest dict, or the one with the usual name among several; null where there is none. */
+const preferred = (byDepth: readonly (readonly Candidate[])[], corrupt: Corrupt): Candidate | null => {
   const shallowest = byDepth.find((level) => level.length > 0)
-  if (shallowest === undefined) throw corrupt('no dict in it holds tensors', saveAgain)
+  if (shallowest === undefined) return null
   const [only, ...more] = shallowest
   if (only !== undefined && more.length === 0) return only
   for (const name of usualNames) {
     const found = shallowest.find(({ path }) => path === name || path.endsWith(`.${name}`))
     if (found !== undefined) return found
   }
-  throw corrupt(
-    `it holds several dicts of tensors: ${listOf(shallowest)}`,
-    'say which one is meant (stateDict), or save that one alone',
-  )
+  throw corrupt(`it holds several dicts of tensors: ${listOf(shallowest)}`, sayWhich)
 }
+const sayWhich = 'say which one is meant (stateDict), or save that one alone'
 
 const listOf = (found: readonly Candidate[]): string =>
   found

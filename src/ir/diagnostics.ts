@@ -43,6 +43,7 @@ export const errorCodes = {
   EF506: 'picture cannot be decoded',
   EF507: 'no pictures found',
   EF508: 'a run cannot be resumed',
+  EF509: 'the file has changed since effuse wrote it',
   EF601: 'wrong command line',
   EF602: 'model not found',
   EF701: 'data does not fit',

@@ -29,6 +29,14 @@ export interface EfficientNetOptions {
   readonly blocks?: readonly BlockRow[] | undefined
 }
 
+/** Which values a network gives. */
+export interface EfficientNetParts {
+  /** false: without the last layer; the outputs are `features` and `pooled`, and there are no `classes`. Default true. */
+  readonly head?: boolean | undefined
+  /** Inner values that are outputs, too, by their paths: 'stem', 'blocks.0' and so on. */
+  readonly taps?: readonly string[] | undefined
+}
+
 const isPositive = (v: unknown): boolean => Number.isSafeInteger(v) && Number(v) > 0
 const isRate = (v: unknown): boolean => typeof v === 'number' && v >= 0 && v < 1
 const isNumbers = (v: unknown, accepts: (x: number) => boolean): boolean =>
@@ -40,7 +48,7 @@ const isRecord = (v: unknown): v is { readonly [name: string]: unknown } =>
 const repeatsMax = 100
 const rowsMax = 50
 
-const checks: { readonly [K in keyof Required<EfficientNetOptions>]: Check } = {
+const checks: { readonly [K in keyof Required<EfficientNetOptions & EfficientNetParts>]: Check } = {
   classes: ['a positive integer', isPositive],
   resolution: [
     'a positive integer, or [height, width]',
@@ -70,6 +78,8 @@ const checks: { readonly [K in keyof Required<EfficientNetOptions>]: Check } = {
     'a list of { kernel, repeats, filters, expand, strides }',
     (v) => Array.isArray(v) && v.length > 0 && v.length <= rowsMax,
   ],
+  head: ['true or false', (v) => typeof v === 'boolean'],
+  taps: ["a list of paths such as 'blocks.2'", (v) => Array.isArray(v) && v.every((path) => typeof path === 'string')],
 }
 const rowChecks: { readonly [K in keyof Required<BlockRow>]: Check } = {
   kernel: ['an odd positive integer', (v) => isPositive(v) && Number(v) % 2 === 1],
@@ -81,8 +91,15 @@ const rowChecks: { readonly [K in keyof Required<BlockRow>]: Check } = {
 }
 
 /** @throws EffuseError EF403 naming the option, what it takes and what came. */
-export const checkEfficientNetOptions = (options: EfficientNetOptions): void => {
+export const checkEfficientNetOptions = (options: EfficientNetOptions & EfficientNetParts): void => {
   checkRecord('efficientNet()', '', options, checks)
+  for (const key of options.head === false ? (['classes', 'dropout'] as const) : [])
+    if (options[key] !== undefined)
+      throw new EffuseError({
+        code: 'EF403',
+        message: `option "${key}" is of the last layer, and head: false leaves that out`,
+        hint: `leave "${key}" out, and give it to the head of your own`,
+      })
   for (const [i, row] of (options.blocks ?? []).entries()) {
     checkRecord('a row of blocks', `blocks[${i}].`, row, rowChecks)
     for (const key of ['kernel', 'repeats', 'filters', 'expand', 'strides'] as const) {

@@ -1,5 +1,6 @@
 /** EfficientNet B0-B7 and Lite0-4 as typed models. Tables: efficientnet-variants.ts; options: efficientnet-options.ts. */
-import { withMetadata } from '../executable/metadata.ts'
+import { modelMetadata, withMetadata } from '../ir/metadata.ts'
+import { modelKey } from '../io/own-metadata.ts'
 import type { Builder } from '../ir/build.ts'
 import { graph, type Model } from '../ir/model.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
@@ -8,27 +9,59 @@ import * as nn from '../ir/nn.ts'
 import { nearest } from '../ir/parse.ts'
 import type { Padding } from '../ir/signatures.ts'
 import { float32, type Image, type TensorType, type Value } from '../ir/value.ts'
-import { checkEfficientNetOptions, defaultNormalization, type EfficientNetOptions } from './efficientnet-options.ts'
+import {
+  checkEfficientNetOptions,
+  defaultNormalization,
+  type EfficientNetOptions,
+  type EfficientNetParts,
+} from './efficientnet-options.ts'
 import { type Architecture, architectureOf, isVariant, type Variant, variants } from './efficientnet-variants.ts'
 
-export type { EfficientNetOptions, Normalization } from './efficientnet-options.ts'
+export type { EfficientNetOptions, EfficientNetParts, Normalization } from './efficientnet-options.ts'
 export { type BlockRow, isVariant, type Variant, variants } from './efficientnet-variants.ts'
 
-export type EfficientNet = Model<
-  { readonly image: TensorType<'float32', 4> },
-  { readonly logits: TensorType<'float32', 2>; readonly probabilities: TensorType<'float32', 2> }
+type Inputs = { readonly image: TensorType<'float32', 4> }
+/** Inner values by their paths, [N,H,W,C]. */
+type Tapped<T extends string> = { readonly [path in T]: TensorType<'float32', 4> }
+
+/** `T`: paths of inner values that are outputs, too. */
+export type EfficientNet<T extends string = never> = Model<
+  Inputs,
+  { readonly logits: TensorType<'float32', 2>; readonly probabilities: TensorType<'float32', 2> } & Tapped<T>
 >
+/** Without the last layer. */
+export type EfficientNetFeatures<T extends string = never> = Model<
+  Inputs,
+  { readonly features: TensorType<'float32', 4>; readonly pooled: TensorType<'float32', 2> } & Tapped<T>
+>
+
+interface DeclareEfficientNet {
+  <const T extends string = never>(
+    variant: Variant,
+    options: EfficientNetOptions & { readonly head: false; readonly taps?: readonly T[] | undefined },
+  ): EfficientNetFeatures<T>
+  <const T extends string>(
+    variant: Variant,
+    options: EfficientNetOptions & { readonly head?: true | undefined; readonly taps: readonly T[] },
+  ): EfficientNet<T>
+  (variant: Variant, options?: EfficientNetOptions & { readonly head?: true | undefined }): EfficientNet
+}
 
 /**
  * Declares an EfficientNet (Tan and Le, 2019): input `image` float32 [batch,H,W,inChannels], 0 to 255; outputs `logits` and
- * `probabilities` float32 [batch,classes]. Variables are named as in docs/models.md, kernels in HWIO layout.
+ * `probabilities` float32 [batch,classes]. With `head: false` it ends before the last layer: outputs `features` [batch,H/32,W/32,C] and
+ * their means `pooled` [batch,C], for a network of one's own (`apply`). Variables are named as in docs/models.md, kernels in HWIO layout.
  *
  * @param variant 'b0' to 'b7', 'lite0' to 'lite4'.
  * @throws EffuseError EF602 (no such variant), EF403 (an option).
  * @example
  * const model = efficientNet('b0', { classes: 10, resolution: 96 })
+ * const backbone = efficientNet('b0', { head: false, taps: ['blocks.2', 'blocks.10'] }) // features, pooled and two inner values
  */
-export const efficientNet = (variant: Variant, options: EfficientNetOptions = {}): EfficientNet => {
+export const efficientNet = ((
+  variant: Variant,
+  options: EfficientNetOptions & EfficientNetParts = {},
+): EfficientNet | EfficientNetFeatures => {
   if (!isVariant(variant)) {
     throw new EffuseError({
       code: 'EF602',
@@ -43,15 +76,28 @@ export const efficientNet = (variant: Variant, options: EfficientNetOptions = {}
   const inputs = { image: float32('batch', height, width, inChannels) }
   const model = graph(`efficientnet-${variant}`, inputs, ({ image }, b) =>
     network(image, b, architecture, options),
-  ) as EfficientNet // the outputs' types
-  return withMetadata(model, {
-    'effuse.model': JSON.stringify({
-      family: 'efficientnet',
-      variant,
-      options: { ...options, resolution, classes: options.classes ?? 1000 },
-    }),
-  })
+  ) as unknown as EfficientNet | EfficientNetFeatures // the outputs' types
+  const classes = options.head === false ? {} : { classes: options.classes ?? 1000 }
+  const declaration: Declaration = { family: 'efficientnet', variant, options: { ...options, resolution, ...classes } }
+  return withMetadata(model as Model, { [modelKey]: JSON.stringify(declaration) }) as typeof model
+}) as DeclareEfficientNet // `head` and `taps` decide what comes out
+
+/** What a file of weights says of its model. */
+export interface Declaration {
+  readonly family: 'efficientnet'
+  readonly variant: Variant
+  readonly options: EfficientNetOptions & EfficientNetParts
 }
+
+/** How an EfficientNet was declared, its resolution and classes among the options. */
+export const declarationOf = (model: EfficientNet | EfficientNetFeatures): Declaration =>
+  JSON.parse(modelMetadata(model as Model)[modelKey] ?? '{}') // as efficientNet() writes it
+
+/** The same network as another declaration of the same variables. */
+export const redeclared = (
+  { variant, options }: Declaration,
+  changes: EfficientNetOptions & EfficientNetParts,
+): EfficientNet => efficientNet(variant, { ...options, ...changes } as EfficientNetOptions)
 
 /** What layers have in common in one network. */
 interface Style {
@@ -60,7 +106,12 @@ interface Style {
   readonly batchNorm: { readonly momentum: number; readonly epsilon: number }
 }
 
-const network = (image: Image, b: Builder, architecture: Architecture, options: EfficientNetOptions) => {
+const network = (
+  image: Image,
+  b: Builder,
+  architecture: Architecture,
+  options: EfficientNetOptions & EfficientNetParts,
+): { readonly [output: string]: Value } => {
   const style: Style = {
     activation: architecture.isLite ? relu6 : silu,
     padding: (kernel) =>
@@ -72,19 +123,37 @@ const network = (image: Image, b: Builder, architecture: Architecture, options: 
         : 'same',
     batchNorm: { momentum: options.batchNorm?.momentum ?? 0.99, epsilon: options.batchNorm?.epsilon ?? 1e-3 },
   }
+  const inner = new Map<string, Image>()
   let x = normalized(image, b, options)
   x = b.scope('stem', () =>
     style.activation(convNorm(x, style, { filters: architecture.stemFilters, kernel: 3, strides: 2 })),
   )
-  for (const block of blocksOf(architecture, options.stochasticDepth ?? 0.2))
+  inner.set('stem', x)
+  for (const block of blocksOf(architecture, options.stochasticDepth ?? 0.2)) {
     x = b.scope(block.name, () => invertedResidual(x, style, block))
+    inner.set(block.name, x)
+  }
+  const taps = Object.fromEntries((options.taps ?? []).map((path) => [path, tapped(inner, path)]))
   x = b.scope('head', () =>
     style.activation(convNorm(x, style, { filters: architecture.headFilters, kernel: 1, strides: 1 })),
   )
   return b.scope('head', () => {
-    const pooled = dropout(globalAveragePool2d(x), { rate: options.dropout ?? architecture.dropout })
-    const logits = nn.dense(pooled, { name: 'dense', units: options.classes ?? 1000 })
-    return { logits, probabilities: softmax(logits) }
+    const pooled = globalAveragePool2d(x)
+    if (options.head === false) return { features: x, pooled, ...taps }
+    const kept = dropout(pooled, { rate: options.dropout ?? architecture.dropout })
+    const logits = nn.dense(kept, { name: 'dense', units: options.classes ?? 1000 })
+    return { logits, probabilities: softmax(logits), ...taps }
+  })
+}
+
+const tapped = (inner: ReadonlyMap<string, Image>, path: string): Image => {
+  const value = inner.get(path)
+  if (value !== undefined) return value
+  const known = [...inner.keys()]
+  throw new EffuseError({
+    code: 'EF403',
+    message: `option "taps": there is no inner value "${path}"; there are stem and ${known[1]} to ${known.at(-1)}`,
+    hint: `did you mean "${nearest(path, known)}"?`,
   })
 }
 

@@ -10,6 +10,8 @@ export const readFile: Platform['readFile'] = async (path) => {
   })
 }
 
+export const folderNames: Platform['folderNames'] = async () => null
+
 export const writeFileAtomic: Platform['writeFileAtomic'] = async (path) => {
   throw new EffuseError({
     code: 'EF501',

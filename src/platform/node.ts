@@ -1,7 +1,7 @@
 /** Files, environment and clock of Node. The browser's twin is browser.ts. */
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
-import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises'
+import { type FileHandle, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -36,6 +36,16 @@ export const readFile: Platform['readFile'] = async (path) => {
     throw fileError(error, file, 'read')
   } finally {
     await handle?.close()
+  }
+}
+
+export const folderNames: Platform['folderNames'] = async (path) => {
+  try {
+    return await readdir(path)
+  } catch (error) {
+    // What the path is otherwise, and why it cannot be read, is said where it is read.
+    if (['ENOENT', 'ENOTDIR'].includes(systemCode(error) ?? '')) return null
+    throw fileError(error, path, 'read')
   }
 }
 

@@ -7,6 +7,8 @@ export interface Platform {
    * @throws EffuseError EF501 where there is no such file, it is a folder, or it cannot be read; always in a browser.
    */
   readonly readFile: (path: string | URL) => Promise<Uint8Array<ArrayBuffer>>
+  /** The names in a folder; null where the path is no folder or there is none, and in browsers. */
+  readonly folderNames: (path: string) => Promise<readonly string[] | null>
   /**
    * Writes a file so that at every moment either the old content or all of the new stands under the name: a temporary file in the same
    * folder, flushed to the disk, then renamed. On failure the temporary file is removed. Symbolic links are followed, permissions kept.

@@ -1,46 +1,26 @@
 /** Checkpoints of a run: one safetensors file with everything that is needed to go on, or to predict. */
-import { modelMetadata } from '../executable/metadata.ts'
-import type { Variables } from '../executable/variables.ts'
-import { readSafetensors } from '../io/safetensors.ts'
+import { modelMetadata } from '../ir/metadata.ts'
+import { readVerified } from '../io/checksums.ts'
+import { labelsKey, trainingKey } from '../io/own-metadata.ts'
+import { stepName, stepNames } from '../io/run-files.ts'
+import { type TensorEntry, toInt32 } from '../io/tensor-entry.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import type { Model } from '../ir/model.ts'
 import type { CheckpointStore } from './checkpoint-store.ts'
-import { parseState, type RunConfiguration, type RunState, stateText } from './run-state.ts'
+import { countersOf, parseState, type RunConfiguration, type RunState, stateText } from './run-state.ts'
 
-/** The best so far, by the last evaluation. */
-export const bestName = 'best.safetensors'
-const stepPattern = /^step-(\d+)\.safetensors$/
-export const stepName = (step: number): string => `step-${String(step).padStart(8, '0')}.safetensors`
-/** Keys of a checkpoint's metadata, beside the model's own. */
-export const trainingKey = 'effuse.training'
-export const labelsKey = 'effuse.labels'
-
-/** The file of a moment: weights, slots, averages, scale and step as variables; the run's place as metadata. */
-export const encodeCheckpoint = async (
-  variables: Variables,
+/** What files of a run's variables say besides: the model, the classes, and the run's place. */
+export const runMetadata = (
   model: Model,
   state: RunState,
   configuration: RunConfiguration,
   metadata: { readonly [key: string]: string } = {},
-): Promise<Uint8Array> =>
-  variables.save(undefined, {
-    metadata: {
-      ...metadata,
-      ...modelMetadata(model),
-      [labelsKey]: JSON.stringify(configuration.classes),
-      [trainingKey]: stateText(state, configuration),
-    },
-  })
-
-/** Names of the numbered checkpoints, latest first. */
-export const stepNames = (names: readonly string[]): readonly string[] =>
-  names
-    .flatMap((name) => {
-      const step = stepPattern.exec(name)?.[1]
-      return step === undefined ? [] : [{ name, step: Number(step) }]
-    })
-    .sort((a, b) => b.step - a.step)
-    .map(({ name }) => name)
+): { readonly [key: string]: string } => ({
+  ...metadata,
+  ...modelMetadata(model),
+  [labelsKey]: JSON.stringify(configuration.classes),
+  [trainingKey]: stateText(state, configuration),
+})
 
 /** Writes a numbered checkpoint, then removes the oldest beyond `keep`. */
 export const writeCheckpoint = async (
@@ -89,13 +69,28 @@ export const latestCheckpoint = async (
   })
 }
 
-/** @throws EffuseError EF503 (damaged), EF508 (not of a run) */
+/** @throws EffuseError EF503, EF509 (damaged), EF508 (not of a run, or its state is damaged) */
 const decodeCheckpoint = (bytes: Uint8Array, name: string): Omit<FoundCheckpoint, 'name'> => {
-  const { metadata } = readSafetensors(bytes, name)
-  const found = parseState(metadata.get(trainingKey) ?? '')
-  if (found === null)
+  const { tensors, metadata } = readVerified(bytes, name)
+  const text = metadata.get(trainingKey)
+  if (text === undefined)
     throw new EffuseError({ code: 'EF508', message: `${name} holds weights, but not the state of a run` })
+  const found = parseState(text)
+  const fault = typeof found === 'string' ? found : counterFault(tensors, found.state)
+  if (typeof found === 'string' || fault !== null)
+    throw new EffuseError({ code: 'EF508', message: `the state of the run in ${name} is damaged: ${fault}` })
   return { bytes, ...found }
+}
+
+/** The variables and the state must be of one moment. */
+const counterFault = (tensors: ReadonlyMap<string, TensorEntry>, state: RunState): string | null => {
+  for (const [name, wanted] of Object.entries(countersOf(state))) {
+    const entry = tensors.get(name)
+    const count = entry?.dtype === 'int32' ? toInt32(entry)[0] : undefined
+    if (count !== undefined && count !== wanted)
+      return `the variable "${name}" is ${count}, and by the state it must be ${wanted}`
+  }
+  return null
 }
 
 /** What differs between a checkpoint and the run that wants to go on from it, one line each. */

@@ -17,7 +17,10 @@ export interface FitResult extends Disposable {
   readonly emaTop1: number | null
   /** Name of the last checkpoint in the store. */
   readonly checkpoint: string | null
-  /** The weights, the averages beside them (`variables.averages`), and the optimizer's state. They live until dispose(). */
+  /**
+   * The weights, the averages beside them (`variables.averages`), and the optimizer's state. They live until dispose(). Files that they
+   * save carry the model and the classes: openModel() opens them.
+   */
   readonly variables: Variables
   dispose(): void
 }

@@ -1,5 +1,7 @@
 /** fit(): epochs, stages, evaluations and checkpoints around a training step. No mathematics: that is in the step's graph. */
+import { withSavedMetadata } from '../executable/variables.ts'
 import type { Signature } from '../ir/value.ts'
+import { runMetadata } from './checkpoints.ts'
 import { evaluateEpoch } from './evaluate-epoch.ts'
 import type { FitResult } from './fit-result.ts'
 import { checkFitOptions, type FitOptions, type ModelForStage } from './fit-options.ts'
@@ -66,7 +68,7 @@ const hasStalled = ({ options: { earlyStop, evaluateEvery = 1 }, state }: Run): 
 }
 
 const resultOf = (run: Run, reason: Reason): FitResult => {
-  const { runner, state, checkpoint } = run
+  const { runner, state, checkpoint, configuration, options } = run
   const dispose = (): void => runner.dispose()
   return Object.freeze({
     reason,
@@ -78,7 +80,10 @@ const resultOf = (run: Run, reason: Reason): FitResult => {
     top1: state.top1,
     emaTop1: state.emaTop1,
     checkpoint,
-    variables: runner.trainer.variables,
+    variables: withSavedMetadata(
+      runner.trainer.variables,
+      runMetadata(runner.model, state, configuration, options.metadata),
+    ),
     dispose,
     [Symbol.dispose]: dispose,
   })

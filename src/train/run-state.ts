@@ -1,4 +1,8 @@
 /** Where a run stands: what a checkpoint holds besides variables. Nothing of it depends on the clock, so equal runs have equal files. */
+import { type Check, isCount, isNatural } from '../ir/check-record.ts'
+import { showGiven } from '../ir/diagnostics.ts'
+import { accumulateNames } from '../passes/train/accumulate.ts'
+import { stepName } from '../passes/train/state.ts'
 
 export interface RunState {
   /** The pass over the data that goes on, from 0; `epochs` when all are done. */
@@ -62,29 +66,97 @@ export const stateText = (state: RunState, configuration: RunConfiguration): str
     typeof value === 'number' && !Number.isFinite(value) ? { number: String(value) } : value,
   )
 
-/** Null where the text is none of ours. */
+/**
+ * Reads the text of a state and checks it field by field: a run must not go on from something else than it wrote.
+ * @returns What is wrong, in words, where it is none of ours.
+ */
 export const parseState = (
   text: string,
-): { readonly state: RunState; readonly configuration: RunConfiguration } | null => {
+): { readonly state: RunState; readonly configuration: RunConfiguration } | string => {
+  const found = parsed(text)
+  if (!isRecord(found) || found['version'] !== 1) return 'it is not of version 1'
+  const { state, configuration } = found
+  const fault = faultIn('configuration', configuration, configurationChecks) ?? faultIn('state', state, stateChecks)
+  if (fault !== null) return fault
+  const both = { state: state as RunState, configuration: configuration as RunConfiguration } // as the tables say
+  return disagreement(both.state, both.configuration) ?? both
+}
+
+const parsed = (text: string): unknown => {
   try {
-    const found: unknown = JSON.parse(text, (_, value) =>
+    return JSON.parse(text, (_, value) =>
       typeof value === 'object' && value !== null && typeof value.number === 'string' ? Number(value.number) : value,
     )
-    if (!isRecord(found) || found['version'] !== 1) return null
-    const { state, configuration } = found
-    if (!isRecord(state) || !isRecord(configuration)) return null
-    const counts = [state['epoch'], state['batchInEpoch'], state['step'], state['runIndex']]
-    const isWhole =
-      counts.every((n) => Number.isSafeInteger(n) && Number(n) >= 0) &&
-      isRecord(state['pending']) &&
-      Array.isArray(configuration['classes']) &&
-      Number.isSafeInteger(configuration['seed'])
-    return isWhole
-      ? { state: state as unknown as RunState, configuration: configuration as unknown as RunConfiguration } // as this version writes them
-      : null
   } catch {
     return null
   }
 }
 const isRecord = (value: unknown): value is { readonly [name: string]: unknown } =>
   typeof value === 'object' && value !== null
+
+type Checks<T> = { readonly [K in keyof Required<T>]: Check }
+
+const natural: Check = ['an integer of at least 0', isNatural]
+const positive: Check = ['a positive integer', isCount]
+/** Losses may be NaN or infinite. */
+const number: Check = ['a number', (v) => typeof v === 'number']
+const share = (v: unknown): boolean => typeof v === 'number' && v >= 0 && v <= 1
+const orNull = ([expects, accepts]: Check): Check => [`${expects}, or null`, (v) => v === null || accepts(v)]
+const gain: Check = [
+  '{ epoch, top1 }, top1 from 0 to 1',
+  (v) => isRecord(v) && isNatural(v['epoch']) && share(v['top1']),
+]
+
+const stateChecks: Checks<RunState> = {
+  epoch: natural,
+  batchInEpoch: natural,
+  step: natural,
+  runIndex: natural,
+  skippedSteps: natural,
+  skippedInRow: natural,
+  pending: [
+    '{ batches, loss, correct }',
+    (v) => isRecord(v) && isNatural(v['batches']) && typeof v['loss'] === 'number' && isNatural(v['correct']),
+  ],
+  loss: orNull(number),
+  lossScale: ['a positive number', (v) => typeof v === 'number' && v > 0 && v < Infinity],
+  top1: orNull(['a share from 0 to 1', share]),
+  emaTop1: orNull(['a share from 0 to 1', share]),
+  best: orNull(gain),
+  lastGain: orNull(gain),
+}
+const configurationChecks: Checks<RunConfiguration> = {
+  seed: natural,
+  batch: positive,
+  accumulate: positive,
+  classes: ['a list of names', (v) => Array.isArray(v) && v.every((name) => typeof name === 'string')],
+  length: positive,
+}
+
+const faultIn = (what: string, value: unknown, checks: { readonly [name: string]: Check }): string | null => {
+  if (!isRecord(value)) return `its ${what} is ${showGiven(value)}`
+  for (const [name, [expects, accepts]] of Object.entries(checks))
+    if (!accepts(value[name])) return `${what}.${name} must be ${expects}, it is ${showGiven(value[name])}`
+  return null
+}
+
+/** Fields that are right by themselves and not together. */
+const disagreement = (state: RunState, { accumulate }: RunConfiguration): string | null => {
+  const { step, runIndex, skippedSteps, skippedInRow, pending, epoch, best, lastGain } = state
+  const later = [best, lastGain].find((gained) => gained !== null && gained.epoch >= epoch)
+  return pending.batches >= accumulate
+    ? `${pending.batches} micro-batches wait for an update of ${accumulate}`
+    : skippedSteps > step || skippedInRow > skippedSteps
+      ? `${skippedSteps} of ${step} updates were skipped, ${skippedInRow} of them in a row`
+      : runIndex < step
+        ? `${step} updates were made in ${runIndex} runs`
+        : later !== undefined && later !== null
+          ? `the evaluation of epoch ${later.epoch} was the best, and epoch ${epoch} goes on`
+          : null
+}
+
+/** What counters among the variables must be. */
+export const countersOf = ({ step, skippedSteps, pending }: RunState): { readonly [variable: string]: number } => ({
+  [stepName]: step - skippedSteps, // a skipped update leaves it
+  [accumulateNames.count]: pending.batches,
+})

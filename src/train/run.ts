@@ -2,8 +2,9 @@
 import type { Model } from '../ir/model.ts'
 import type { Optimizer } from '../passes/train/optimizers.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
+import { bestName, stepName } from '../io/run-files.ts'
 import type { CheckpointStore } from './checkpoint-store.ts'
-import { bestName, encodeCheckpoint, stepName, writeCheckpoint } from './checkpoints.ts'
+import { runMetadata, writeCheckpoint } from './checkpoints.ts'
 import type { Stage, TrainingEvent } from './events.ts'
 import type { FitOptions, RunFigures } from './fit-options.ts'
 import type { RunConfiguration, RunState } from './run-state.ts'
@@ -33,7 +34,10 @@ export const saveCheckpoint = async (run: Run, isBest = false): Promise<void> =>
   const { checkpoints, keepCheckpoints = keptByDefault, metadata } = run.options
   if (checkpoints === undefined) return
   const { state, runner, configuration } = run
-  const bytes = await encodeCheckpoint(runner.trainer.variables, runner.model, state, configuration, metadata)
+  // Weights, slots, averages, scale and step are variables; the run's place is metadata.
+  const bytes = await runner.trainer.variables.save(undefined, {
+    metadata: runMetadata(runner.model, state, configuration, metadata),
+  })
   try {
     if (isBest) await checkpoints.write(bestName, bytes)
     run.checkpoint = await writeCheckpoint(checkpoints, state.step, bytes, keepCheckpoints)

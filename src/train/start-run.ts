@@ -1,4 +1,5 @@
 /** The beginning of a run: figures, stages, the checkpoint to go on from, the weights to start with; and the change from stage to stage. */
+import { stepNames } from '../io/run-files.ts'
 import { readSafetensors } from '../io/safetensors.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { variablesOf } from '../ir/graph.ts'
@@ -10,7 +11,7 @@ import { accumulateNames } from '../passes/train/accumulate.ts'
 import { averagePrefix } from '../passes/train/moving-averages.ts'
 import type { Optimizer } from '../passes/train/optimizers.ts'
 import { scheduleOf } from '../passes/train/schedules.ts'
-import { type FoundCheckpoint, configurationDifferences, latestCheckpoint, stepNames } from './checkpoints.ts'
+import { type FoundCheckpoint, configurationDifferences, latestCheckpoint } from './checkpoints.ts'
 import type { Stage } from './events.ts'
 import { figuresOf, type FitOptions, type ModelForStage, positionOf, type RunFigures } from './fit-options.ts'
 import type { Run } from './run.ts'
@@ -179,7 +180,7 @@ const restore = async ({ trainer }: StageRunner, { bytes, name, state }: FoundCh
       message: `the checkpoint ${name} is of another model, optimizer or averages:\n  ${differences.join('\n  ')}`,
       hint: 'declare the model, the optimizer, the averages, mixed precision and the loss scale as they were when the run began',
     })
-  await trainer.variables.load(bytes, { except })
+  await trainer.variables.load(bytes, { except, verify: false }) // latestCheckpoint() has done that
   trainer.runIndex = state.runIndex
 }
 

@@ -215,7 +215,7 @@ describe('fine-tuning', () => {
   // So small a rate that the weights stay, to float32's last bits.
   const still = ['--lr', '1e-30', '--weight-decay', '0', '--warmup-epochs', '0']
   const kernel = async (file: string, name: string): Promise<Float32Array> => {
-    const { model, weights } = await openModel(file, { averages: false })
+    const { model, weights } = await openModel(file, { weights: 'raw' })
     using net = await compile(model, { variables: weights })
     return net.variables.get(name)
   }

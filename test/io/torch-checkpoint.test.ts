@@ -71,13 +71,54 @@ describe('files written by torch.save', () => {
     expect([...readTorchCheckpoint(golden('io/parameters.pth')).tensors.keys()]).toEqual(['weight', 'bias'])
   })
 
+  test.each([
+    ['state_dict', 'state_dict_ema', ''],
+    ['model', 'model_ema', ''],
+    ['model', 'model_ema', 'module.'],
+    ['raw', 'ema', ''],
+    ['net', 'emaModel', 'model.'],
+  ])('weights %s and their averages %s: the averages, unless asked otherwise', (raw, averages, prefix) => {
+    const code = p.dict(
+      [p.text(raw), p.dict([p.text('fc.weight'), tensor()])],
+      [p.text('optimizer'), p.dict([p.text('state'), p.dict([p.text('fc.weight'), tensor()])])],
+      [p.text(averages), p.dict([p.text(`${prefix}fc.weight`), tensor({ key: '1' })])],
+    )
+    const bytes = zipCheckpoint(code, [floats(1, 2, 3, 4), floats(5, 6, 7, 8)])
+    const of = (weights?: 'raw' | 'averages') => {
+      const { tensors, stateDict, taken, available, notes } = readTorchCheckpoint(bytes, { weights })
+      return { values: [...tensors.values()].map((entry) => [...toFloat32(entry)]), stateDict, taken, available, notes }
+    }
+    const available = ['raw', 'averages']
+    const averaged = { values: [[5, 6, 7, 8]], stateDict: averages, taken: 'averages', available }
+    expect(of('averages')).toEqual({ ...averaged, notes: [] })
+    expect(of()).toEqual({
+      ...averaged,
+      notes: [`the file has weights, "${raw}", and their averages, "${averages}"; the averages are taken`],
+    })
+    expect(of('raw')).toEqual({ values: [[1, 2, 3, 4]], stateDict: raw, taken: 'raw', available, notes: [] })
+  })
+
+  test('averages of something else are not taken, and weights that there are not are refused', () => {
+    const dict = (name: string) => p.dict([p.text(name), tensor()])
+    const other = zipCheckpoint(p.dict([p.text('model'), dict('fc.weight')], [p.text('loss_ema'), dict('value')]))
+    expect(readTorchCheckpoint(other).stateDict).toBe('model')
+    expect(failure(() => readTorchCheckpoint(other, { weights: 'averages' })).message).toContain(
+      'it holds no moving averages; it has "model"',
+    )
+    const alone = zipCheckpoint(p.dict([p.text('model_ema'), dict('fc.weight')]))
+    expect(readTorchCheckpoint(alone)).toMatchObject({ stateDict: 'model_ema', taken: 'averages', notes: [] })
+    expect(failure(() => readTorchCheckpoint(alone, { weights: 'raw' })).code).toBe('EF504')
+  })
+
   test('several state dicts: the caller chooses', () => {
-    const bytes = golden('io/two.pth')
-    const error = failure(() => readTorchCheckpoint(bytes, { fileName: 'two.pth' }))
+    const dict = p.dict([p.text('weight'), tensor()])
+    const pair = zipCheckpoint(p.dict([p.text('generator'), dict], [p.text('critic'), dict]))
+    const error = failure(() => readTorchCheckpoint(pair, { fileName: 'pair.pth' }))
     expect(error.message).toBe(
-      'cannot read two.pth as a PyTorch checkpoint: it holds several dicts of tensors: "ema", "raw"',
+      'cannot read pair.pth as a PyTorch checkpoint: it holds several dicts of tensors: "generator", "critic"',
     )
     expect(error.hint).toContain('stateDict')
+    const bytes = golden('io/two.pth')
     expect(readTorchCheckpoint(bytes, { stateDict: 'ema' }).stateDict).toBe('ema')
     expect(failure(() => readTorchCheckpoint(bytes, { stateDict: 'constructor' })).message).toContain(
       'it has no dict of tensors named "constructor"; it has "ema", "raw"',

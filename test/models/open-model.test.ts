@@ -15,6 +15,7 @@ import { type TensorEntry, tensorEntry, toFloat32 } from '../../src/io/tensor-en
 import { reshape } from '../../src/ir/functions.ts'
 import { interpret } from '../../src/ir/interpret.ts'
 import { graph } from '../../src/ir/model.ts'
+import { print } from '../../src/ir/print.ts'
 import * as nn from '../../src/ir/nn.ts'
 import { float32 } from '../../src/ir/value.ts'
 import { efficientNet } from '../../src/models/efficientnet.ts'
@@ -153,6 +154,84 @@ describe('names and layouts of other libraries', () => {
     await rm(join(folder, 'efficientnet_b0'), { recursive: true })
   })
 
+  test.each(['module.', 'model.', '_orig_mod.', 'net.', 'backbone.', 'module._orig_mod.'])(
+    'names that all begin with %s',
+    async (prefix) => {
+      const { tensors } = golden<Names>('names-lite0-pth')
+      const wrapped = foreign({
+        tensors: [
+          ['n_averaged', [], null],
+          ...tensors.map(([name, shape, ours]) => [prefix + name, shape, ours] as const),
+        ],
+      })
+      const { model, weights } = await openModel(wrapped)
+      expect(model.name).toBe('efficientnet-lite0')
+      expect(readSafetensors(weights).tensors.size).toBe(tensors.filter(([, , ours]) => ours !== null).length)
+    },
+  )
+
+  test.each([
+    ['timm-b0', 'classifier', 'timm-tf'],
+    ['torchvision-b0', 'classifier', undefined],
+    ['lite0-pth', '_fc', undefined],
+  ])('without a head: %s', async (file, head, format) => {
+    const { tensors } = golden<Names>(`names-${file}`)
+    const whole = await openModel(foreign({ tensors }), { format, head: false })
+    const without = foreign({ tensors: tensors.filter(([name]) => !name.startsWith(head)) })
+    const { model, weights, labels, resolution } = await openModel(without, { format, head: false })
+    expect(Object.entries(model.outputs).map(([name, { shape }]) => [name, shape])).toEqual([
+      ['features', [2, 7, 7, 1280]],
+      ['pooled', [2, 1280]],
+    ])
+    expect([labels, resolution]).toEqual([[], 224])
+    expect(readSafetensors(weights).tensors.has('head/dense/kernel')).toBe(false)
+    const [all, fewer] = [whole, { weights }].map((opened) => readSafetensors(opened.weights).tensors)
+    expect([...(all?.keys() ?? [])]).toEqual([...(fewer?.keys() ?? [])])
+    for (const [name, { bytes }] of all ?? []) expect(Buffer.compare(bytes, fewer?.get(name)?.bytes ?? bytes)).toBe(0)
+    expect(print(whole.model.at({ batch: 1 }))).toBe(print(model.at({ batch: 1 })))
+    // Opened again, it is what it was.
+    const again = await openModel(weights)
+    expect(print(again.model.at({ batch: 1 }))).toBe(print(model.at({ batch: 1 })))
+    expect(again.labels).toEqual([])
+  })
+
+  test("names of classes from timm's config.json", async () => {
+    const { tensors } = golden<Names>('names-timm-b0')
+    const small = foreign({
+      tensors: tensors.map(([name, [out = 0, ...rest], ours]) =>
+        name.startsWith('classifier') ? [name, [3, ...rest], ours] : [name, out === 0 ? [] : [out, ...rest], ours],
+      ),
+    })
+    const inside = await mkdtemp(join(folder, 'labels-'))
+    const path = join(inside, 'model.safetensors')
+    await writeFile(path, small)
+    const architecture = 'tf_efficientnet_b0'
+    const cases: readonly (readonly [object, readonly string[], number])[] = [
+      [{ label_names: ['cat', 'dog', 'fish'] }, ['cat', 'dog', 'fish'], 0],
+      [{ pretrained_cfg: { label_names: ['cat', 'dog', 'fish'] } }, ['cat', 'dog', 'fish'], 0],
+      [{ labels: ['cat', 'dog', 'fish'] }, ['cat', 'dog', 'fish'], 0],
+      [{ label_names: { 0: 'cat', 1: 'dog', 2: 'fish' } }, ['cat', 'dog', 'fish'], 0],
+      [
+        { label_names: ['n1', 'n2', 'n3'], label_descriptions: { n1: 'a cat', n2: 'a dog', n3: 'a fish' } },
+        ['a cat', 'a dog', 'a fish'],
+        0,
+      ],
+      [{ label_names: ['n1', 'n2', 'n3'], label_descriptions: { n1: 'a cat' } }, ['n1', 'n2', 'n3'], 0],
+      [{ label_names: ['cat', 'dog'] }, ['class 0', 'class 1', 'class 2'], 1],
+      [{ label_names: ['cat', 5, 'dog'] }, ['class 0', 'class 1', 'class 2'], 0],
+      [{ label_names: 'cat' }, ['class 0', 'class 1', 'class 2'], 0],
+    ]
+    for (const [config, wanted, notes] of cases) {
+      await writeFile(join(inside, 'config.json'), JSON.stringify({ architecture, ...config }))
+      const opened = await openModel(path)
+      expect(opened.labels).toEqual(wanted)
+      expect(opened.notes.length).toBe(notes)
+      // The names stay with the weights.
+      expect((await openModel(opened.weights)).labels).toEqual(wanted)
+    }
+    expect((await openModel(path, { labels: ['x', 'y', 'z'] })).labels).toEqual(['x', 'y', 'z'])
+  })
+
   test('what cannot be known, or fits nothing, is an error that says what to do', async () => {
     const names = golden<Names>('names-timm-b0')
     await expect(openModel(foreign(names))).rejects.toMatchObject({
@@ -281,6 +360,34 @@ describe("effuse's own files", () => {
   })
 })
 
+describe('what has changed since effuse wrote it', () => {
+  const small = efficientNet('b0', {
+    ...{ classes: 2, resolution: 16 },
+    blocks: [{ kernel: 3, repeats: 1, filters: 8, expand: 1, strides: 2 }],
+  })
+  test('is refused wherever a file is opened, unless verify: false accepts it', async () => {
+    using net = await compile(small, { backend: 'reference' })
+    const path = join(folder, 'damaged.safetensors')
+    const bytes = await net.variables.save()
+    const damaged = new Uint8Array(bytes)
+    damaged[bytes.length - 2] = (damaged[bytes.length - 2] ?? 0) ^ 1
+    await writeFile(path, damaged)
+    const refused = { code: 'EF509', message: expect.stringContaining(`${path} has changed since effuse wrote it`) }
+    await expect(openModel(path)).rejects.toMatchObject(refused)
+    await expect(openModel(path, { model: small })).rejects.toMatchObject(refused)
+    await expect(net.variables.load(path)).rejects.toMatchObject(refused)
+    await expect(compile(small, { backend: 'reference', variables: damaged })).rejects.toMatchObject({ code: 'EF509' })
+    await net.variables.load(path, { verify: false })
+    // What is opened so is whole again: everything takes it.
+    const options = { verify: false }
+    for (const { weights } of [await openModel(path, options), await openModel(path, { ...options, model: small })]) {
+      using again = await compile(small, { backend: 'reference', variables: weights })
+      for (const name of again.variables.names())
+        expect(await again.variables.get(name)).toEqual(await net.variables.get(name))
+    }
+  })
+})
+
 describe("networks of one's own", () => {
   const net = graph('own', { image: float32('batch', 8, 8, 1) }, ({ image }) => ({
     logits: nn.dense(reshape(image, ['batch', -1]), { name: 'dense', units: 3 }),
@@ -293,7 +400,8 @@ describe("networks of one's own", () => {
     })
     const kernel = (prefix: string) => run.variables.get(`${prefix}dense/kernel`)
     const bytes = await checkpoints.read('step-00000002.safetensors')
-    return { bytes, raw: await kernel(''), averaged: emaDecay === undefined ? null : await kernel('ema/') }
+    const saved = await run.variables.save()
+    return { bytes, saved, raw: await kernel(''), averaged: emaDecay === undefined ? null : await kernel('ema/') }
   }
   const kernelOf = async (weights: Uint8Array) => {
     using again = await compile(net, { variables: weights, backend: 'reference' })
@@ -308,10 +416,23 @@ describe("networks of one's own", () => {
   })
   test('by the averages, or as they are', async () => {
     const { bytes, raw, averaged } = await trained(0.5)
-    const opened = async (averages: boolean) => kernelOf((await openModel(bytes, { model: net, averages })).weights)
-    expect(await opened(true)).toEqual(averaged)
-    expect(await opened(false)).toEqual(raw)
+    const opened = async (kind: 'raw' | 'averages') =>
+      kernelOf((await openModel(bytes, { model: net, weights: kind })).weights)
+    expect(await opened('averages')).toEqual(averaged)
+    expect(await opened('raw')).toEqual(raw)
     expect(averaged).not.toEqual(raw)
+  })
+  test('what fit() gives saves opens with it, labels included', async () => {
+    for (const emaDecay of [undefined, 0.5]) {
+      const { saved, raw, averaged } = await trained(emaDecay)
+      const opened = await openModel(saved, { model: net })
+      expect(opened.labels).toEqual(classes)
+      expect(await kernelOf(opened.weights)).toEqual(averaged ?? raw)
+    }
+  })
+  test('a PyTorch checkpoint does not say what goes where', async () => {
+    const path = fileURLToPath(new URL('../goldens/io/parameters.pth', import.meta.url))
+    await expect(openModel(path, { model: net })).rejects.toMatchObject({ code: 'EF502' })
   })
   test('saved weights too; without the network the error says how', async () => {
     using first = await compile(net, { backend: 'reference' })

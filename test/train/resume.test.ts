@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'
+import { writeOwnFile } from '../../src/io/checksums.ts'
 import { readSafetensors } from '../../src/io/safetensors.ts'
 import { type TensorEntry, toFloat32 } from '../../src/io/tensor-entry.ts'
 import { EffuseError } from '../../src/ir/diagnostics.ts'
@@ -146,6 +147,62 @@ describe('a resumed run', () => {
     await expect(fit(smallNet(), { ...options, checkpoints, resume: true })).rejects.toMatchObject({
       code: 'EF508',
       message: expect.stringMatching(/none of the 2 checkpoints in memory can be read/),
+    })
+  })
+
+  test('a bit that flipped in the latest checkpoint: it is told, and the one before it is taken', async () => {
+    const checkpoints = memoryStore()
+    using first = await fit(smallNet(), { ...options, epochs: 2, checkpoints })
+    const [, newest = ''] = (await checkpoints.list()).filter((name) => name.startsWith('step-')).toSorted()
+    const bytes = await checkpoints.read(newest)
+    bytes[bytes.length - 100] = (bytes[bytes.length - 100] ?? 0) ^ 4
+    await checkpoints.write(newest, bytes)
+    const notices: string[] = []
+    using run = await fit(smallNet(), {
+      ...{ ...options, epochs: 2, checkpoints, resume: true },
+      onEvent: (event) => {
+        if (event.kind === 'notice') notices.push(event.message)
+      },
+    })
+    expect(notices).toEqual([
+      expect.stringMatching(
+        /step-00000008\.safetensors in memory cannot be used and is passed over: .* has changed since/,
+      ),
+    ])
+    for (const name of run.variables.names()) {
+      const { dtype } = run.variables.describe(name)
+      expect(await run.variables.get(name, dtype)).toEqual(await first.variables.get(name, dtype))
+    }
+  })
+
+  test.each([
+    ['state', { pending: {} }, /state\.pending must be \{ batches, loss, correct \}/],
+    ['state', { skippedSteps: 'many' }, /state\.skippedSteps must be an integer of at least 0, it is "many"/],
+    ['state', { step: 3 }, /the variable "step" is 4, and by the state it must be 3/],
+    ['state', { lossScale: -1 }, /state\.lossScale must be a positive number, it is -1/],
+    ['state', { best: 5 }, /state\.best must be \{ epoch, top1 \}/],
+    ['state', { best: { epoch: 9, top1: 0.5 } }, /the evaluation of epoch 9 was the best/],
+    ['state', { top1: 7 }, /state\.top1 must be/],
+    ['state', { runIndex: 1 }, /4 updates were made in 1 runs/],
+    ['state', { skippedInRow: 2 }, /were skipped/],
+    ['state', { pending: { batches: 1, loss: 0, correct: 0 } }, /1 micro-batches wait for an update of 1/],
+    ['configuration', { batch: undefined }, /configuration\.batch must be a positive integer, it is undefined/],
+    ['configuration', { classes: [1] }, /configuration\.classes must be a list of names/],
+    ['configuration', { length: 0 }, /configuration\.length/],
+  ] as const)('a %s that no run wrote, %o, is refused', async (part, change, message) => {
+    const checkpoints = memoryStore()
+    using _ = await fit(smallNet(), { ...options, epochs: 1, checkpoints })
+    const [name = ''] = (await checkpoints.list()).filter((file) => file.startsWith('step-'))
+    const { tensors, metadata } = readSafetensors(await checkpoints.read(name))
+    const told: { readonly state: object; readonly configuration: object } = JSON.parse(
+      metadata.get('effuse.training') ?? '',
+    )
+    const text = JSON.stringify({ ...told, [part]: { ...told[part], ...change } })
+    const texts = { ...Object.fromEntries(metadata), 'effuse.training': text }
+    await checkpoints.write(name, writeOwnFile([...tensors.values()], texts))
+    await expect(fit(smallNet(), { ...options, checkpoints, resume: true })).rejects.toMatchObject({
+      code: 'EF508',
+      message: expect.stringMatching(message),
     })
   })
 

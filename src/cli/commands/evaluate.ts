@@ -3,21 +3,20 @@ import type { Command } from 'commander'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import type { Evaluation } from '../../train/evaluation-result.ts'
 import { evaluate } from '../../train/evaluate.ts'
-import { trainingKey } from '../../train/checkpoints.ts'
+import { trainingKey } from '../../io/own-metadata.ts'
 import { formats } from '../../models/import/conventions.ts'
 import { compileOptionsOf, naturalOf, sizeFlag, shareOf, withCommon, type CommonOptions } from '../common.ts'
 import { table, type Io } from '../io.ts'
-import { openWeights, type OpenedWeights } from '../open-weights.ts'
+import { openWeights, type WeightsByPath, type WeightsFlags, noVerifyFlag } from '../open-weights.ts'
 import { channelsOf, openTestData } from '../train/open-data.ts'
 import { makeCount } from '../train/progress.ts'
 
-interface Options extends CommonOptions {
+interface Options extends CommonOptions, Omit<WeightsFlags, 'averages'> {
   readonly data?: string
   readonly holdout?: string
   readonly batch?: string
   readonly size?: string
   readonly best?: boolean
-  readonly format?: string
   readonly model?: string
 }
 
@@ -36,6 +35,7 @@ export const addEvaluate = (program: Command, io: Io): void => {
     .option('--size <pixels>', 'height and width; default: what the weights were trained at')
     .option('--best', "of a run's folder the best checkpoint, not the latest")
     .option('--format <name>', `where the weights come from, where the file does not say: ${formats.join(', ')}`)
+    .option(...noVerifyFlag)
     .action((path: string, options: Options) => evaluateCommand(path, options, io))
 }
 
@@ -46,6 +46,7 @@ const evaluateCommand = async (path: string, options: Options, io: Io): Promise<
   const opened = await openWeights(path, {
     prefer: options.best === true ? 'best' : 'latest',
     format: options.format,
+    verify: options.verify,
     model: options.model,
     size,
   })
@@ -69,17 +70,19 @@ const evaluateCommand = async (path: string, options: Options, io: Io): Promise<
   // What a batch has more than the data would be blanks.
   const batch = Math.min(test.length, wanted ?? run?.settings.evaluationBatch ?? run?.settings.batch ?? 32)
   const count = makeCount(io, `${file} on ${source}`)
-  const measured = async (averages: boolean | undefined): Promise<Evaluation> =>
+  for (const note of opened.notes) io.err(`note: ${note}`)
+  const hasBoth = opened.available.length > 1
+  const measured = async (kind: 'raw' | 'averages' | undefined): Promise<Evaluation> =>
     evaluate(model, {
       ...compileOptionsOf(options),
       data: test,
-      variables: await opened.weights(averages),
+      variables: await opened.weights(kind),
       batch,
       onProgress: count.update,
     })
   try {
-    const raw = await measured(opened.hasAverages ? false : undefined)
-    const ema = opened.hasAverages ? await measured(true) : null
+    const raw = await measured(hasBoth ? 'raw' : undefined)
+    const ema = hasBoth ? await measured('averages') : null
     count.stop()
     if (options.json === true)
       return io.out(JSON.stringify({ checkpoint: file, data: source, batch, ...raw, ema }, null, 2))
@@ -91,7 +94,7 @@ const evaluateCommand = async (path: string, options: Options, io: Io): Promise<
 }
 
 /** A run's labels are those of its data; other files name their classes as they like, and only the count is checked. */
-const checkLabels = ({ metadata, labels, file }: OpenedWeights, classes: readonly string[]): void => {
+const checkLabels = ({ metadata, labels, file }: WeightsByPath, classes: readonly string[]): void => {
   if (!metadata.has(trainingKey) || labels.length !== classes.length) return // evaluate() compares the counts
   const at = labels.findIndex((label, i) => label !== classes[i])
   if (at >= 0)

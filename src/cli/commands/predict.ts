@@ -12,12 +12,11 @@ import { top, type TopEntry } from '../../models/top.ts'
 import { formats } from '../../models/import/conventions.ts'
 import { choiceOf, compileOptionsOf, naturalOf, sizeFlag, withCommon, type CommonOptions } from '../common.ts'
 import { oneLine, type Io } from '../io.ts'
-import { openWeights, type OpenedWeights } from '../open-weights.ts'
+import { openWeights, type WeightsByPath, type WeightsFlags, withWeightsFlags } from '../open-weights.ts'
 import { cropKey } from '../train/open-data.ts'
 
-interface Options extends CommonOptions {
+interface Options extends CommonOptions, WeightsFlags {
   readonly weights?: string
-  readonly format?: string
   readonly model?: string
   readonly top: string
   readonly crop?: string
@@ -26,7 +25,7 @@ interface Options extends CommonOptions {
 
 /** @param end Sets the exit code where some of the pictures could not be read. */
 export const addPredict = (program: Command, io: Io, end: (exitCode: number) => void): void => {
-  withCommon(program.command('predict').description('name what is on pictures'))
+  withWeightsFlags(withCommon(program.command('predict').description('name what is on pictures')))
     .argument('<files...>', 'pictures, or folders of pictures')
     .option(
       '--weights <file>',
@@ -59,10 +58,11 @@ const predict = async (
   const pictures = await listImages(files)
   const opened = await openWeights(options.weights, {
     prefer: 'best',
-    format: options.format,
+    ...{ format: options.format, averages: options.averages, verify: options.verify },
     model: options.model,
     size,
   })
+  for (const note of opened.notes) io.err(`note: ${note}`)
   const prepare = preparationOf(opened, crop)
   const model = opened.model as EfficientNet // preparationOf() has seen its inputs and outputs
   using net = await compile(model, { ...compileOptionsOf(options), variables: await opened.weights() })
@@ -132,7 +132,7 @@ interface Preparation {
 }
 
 /** How pictures become the input of a network. @throws EffuseError EF402 where it takes none of one or three channels */
-const preparationOf = ({ model, metadata }: OpenedWeights, wanted: 'center' | 'none' | undefined): Preparation => {
+const preparationOf = ({ model, metadata }: WeightsByPath, wanted: 'center' | 'none' | undefined): Preparation => {
   const [height, width, channels] = pictureShape(model)
   const crop = wanted ?? (metadata.get(cropKey) === 'none' ? 'none' : 'center')
   const read = async (file: string): Promise<Uint8Array<ArrayBuffer>> => {

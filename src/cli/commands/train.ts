@@ -1,11 +1,12 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { EffuseError } from '../../ir/diagnostics.ts'
-import { bestName } from '../../train/checkpoints.ts'
+import { bestName } from '../../io/run-files.ts'
 import { fit } from '../../train/fit.ts'
 import type { FitResult } from '../../train/fit-result.ts'
 import { naturalOf, withCommon, type CommonOptions } from '../common.ts'
 import type { Io } from '../io.ts'
+import { type WeightsFlags, withWeightsFlags } from '../open-weights.ts'
 import { addSettingFlags } from '../train/flags.ts'
 import { catchInterrupt } from '../train/interrupt.ts'
 import { openMetrics } from '../train/metrics.ts'
@@ -13,7 +14,7 @@ import { newPlan, resumedPlan, type TrainPlan } from '../train/plan.ts'
 import { durationWords, makeProgress, percent } from '../train/progress.ts'
 import { openRunFolder } from '../train/run-folder.ts'
 
-interface Options extends CommonOptions {
+interface Options extends CommonOptions, WeightsFlags {
   readonly recipe?: string
   readonly out?: string
   readonly resume?: string
@@ -31,6 +32,7 @@ export const addTrain = (program: Command, io: Io, end: (exitCode: number) => vo
     .option('--resume <folder>', 'go on with the run there; flags change its settings')
     .option('--log-every <updates>', 'how often metrics.jsonl gets a line', '10')
   addSettingFlags(command)
+  withWeightsFlags(command)
   command.action(async (options: Options) => {
     const logEvery = naturalOf('--log-every', options.logEvery, 1)
     // Where lines go changes when there is a bar.

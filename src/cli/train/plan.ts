@@ -13,6 +13,7 @@ import { classesOf } from '../../train/evaluate.ts'
 import { figuresOf, type FitOptions, type ModelForStage } from '../../train/fit-options.ts'
 import { stageAt, stagesOf } from '../../train/stages.ts'
 import { modelByName } from '../common.ts'
+import { openOptionsOf, type WeightsFlags } from '../open-weights.ts'
 import { flagOf, settingsGiven } from './flags.ts'
 import { channelsOf, digitsName, type OpenedData, openData, shortened } from './open-data.ts'
 import { hasCheckpoint, readConfig, type SavedConfig } from './run-folder.ts'
@@ -34,7 +35,7 @@ export interface TrainPlan {
   readonly notes: readonly string[]
 }
 
-interface PlanOptions {
+interface PlanOptions extends WeightsFlags {
   readonly recipe?: string
   readonly out?: string
 }
@@ -42,13 +43,13 @@ interface PlanOptions {
 /** @throws EffuseError EF403, EF601, EF602 (the command line), and what opening data and weights throws. */
 export const newPlan = async (
   command: Command,
-  { recipe: recipeName, out }: PlanOptions,
+  { recipe: recipeName, out, ...flags }: PlanOptions,
   say: (line: string) => void,
 ): Promise<TrainPlan> => {
   const given = settingsGiven(command)
   const base = recipeName === undefined ? {} : await loadRecipe(recipeName)
   const file = (given.weights === undefined ? base.weights : given.weights) ?? null // null: --weights none
-  const weights = file === null ? null : await openStartWeights(file, given.model ?? base.model)
+  const weights = file === null ? null : await openStartWeights(file, given.model ?? base.model, openOptionsOf(flags))
   const named = weights === null ? base : { ...base, ...weights.settings }
   for (const key of ['model', 'data'] as const)
     if (given[key] === undefined && named[key] === undefined)
@@ -65,7 +66,7 @@ export const newPlan = async (
 export const resumedPlan = async (
   command: Command,
   folder: string,
-  { recipe: recipeName, out }: PlanOptions,
+  { recipe: recipeName, out, ...flags }: PlanOptions,
   say: (line: string) => void,
 ): Promise<TrainPlan> => {
   const given = settingsGiven(command)
@@ -84,7 +85,10 @@ export const resumedPlan = async (
   )
   // A run that was ended before its first checkpoint starts over, with the weights that it was to start with.
   const isFresh = !(await hasCheckpoint(folder))
-  const weights = isFresh && recipe.weights !== null ? await openStartWeights(recipe.weights, recipe.model) : null
+  const weights =
+    isFresh && recipe.weights !== null
+      ? await openStartWeights(recipe.weights, recipe.model, openOptionsOf(flags))
+      : null
   const notes = isFresh ? [...changes, `there is no checkpoint in ${folder}: the run starts over`] : changes
   return planOf(recipe, { recipeName: saved.recipe, folder, resumed: saved, weights, notes, say })
 }
@@ -131,7 +135,7 @@ const planOf = async (settings: Recipe, { weights, notes, say, ...rest }: Beginn
     model,
     options: start === null ? options : { ...options, variables: start.variables },
     start,
-    notes: start === null || start.note === null ? notes : [...notes, start.note],
+    notes: start === null ? notes : [...notes, ...start.notes],
   }
 }
 

@@ -1,14 +1,14 @@
 /** The folder of a run: its resolved configuration, made before the first step, and the checkpoints and metrics that come after. */
-import { mkdir, readdir, rm, rmdir, stat } from 'node:fs/promises'
+import { mkdir, readdir, rm, rmdir } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
-import { readFile, writeFileAtomic } from '#platform'
+import { folderNames, readFile, writeFileAtomic } from '#platform'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { fileError, systemCode } from '../../platform/node-file-error.ts'
 import { parseObject, parseRecipe } from '../../recipes/load.ts'
 import type { Recipe } from '../../recipes/recipe.ts'
 import { resolveRecipe } from '../../recipes/resolve.ts'
+import { checkpointAmong, stepNames } from '../../io/run-files.ts'
 import type { CheckpointStore, StoreLock } from '../../train/checkpoint-store.ts'
-import { bestName, stepNames } from '../../train/checkpoints.ts'
 import { directory } from '../../train/directory.ts'
 import { lockStart } from '../../train/directory-lock.ts'
 import { version } from '../version.ts'
@@ -236,20 +236,6 @@ const runName = ({ model, data }: Recipe, recipe: string | null): string =>
  * @throws EffuseError EF501 where there is none.
  */
 export const checkpointIn = async (path: string, prefer: 'best' | 'latest'): Promise<string> => {
-  const isFolder = await stat(path).then(
-    (found) => found.isDirectory(),
-    () => false,
-  )
-  if (!isFolder) return path
-  const names = await namesIn(path)
-  const best = names.includes(bestName) ? [bestName] : []
-  const [latest] = stepNames(names)
-  const [found] = prefer === 'best' ? [...best, latest] : [latest, ...best]
-  if (found === undefined)
-    throw new EffuseError({
-      code: 'EF501',
-      message: `there is no checkpoint in ${path}`,
-      hint: 'name a folder that `effuse train` has written a checkpoint to, or a file of weights',
-    })
-  return join(path, found)
+  const names = await folderNames(path)
+  return names === null ? path : join(path, checkpointAmong(names, prefer, path))
 }

@@ -1,11 +1,10 @@
 /** Weights that a new run starts from: of the variants of EfficientNet the file says which, of one's own model names say what goes where. */
 import { compile } from '../../compile.ts'
-import { modelMetadata } from '../../executable/metadata.ts'
 import { writeSafetensors } from '../../io/safetensors.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import type { Model } from '../../ir/model.ts'
-import { type EfficientNetOptions, isVariant } from '../../models/efficientnet.ts'
-import { openModel } from '../../models/open-model.ts'
+import { declarationOf, isVariant } from '../../models/efficientnet.ts'
+import { openModel, type OpenModelOptions } from '../../models/open-model.ts'
 import type { Recipe } from '../../recipes/recipe.ts'
 import { recipeCompileOptions } from '../../recipes/run.ts'
 import type { FitOptions } from '../../train/fit-options.ts'
@@ -20,8 +19,8 @@ export interface StartWeights {
 
 export interface Start extends Disposable {
   readonly variables: NonNullable<FitOptions['variables']>
-  /** What does not come from the file. */
-  readonly note: string | null
+  /** What was chosen of the file, and what does not come from it. */
+  readonly notes: readonly string[]
 }
 
 /**
@@ -29,45 +28,49 @@ export interface Start extends Disposable {
  * @param wanted The model that the run names, undefined where it names none.
  * @throws EffuseError EF505 where the file is of another variant, and what openModel() throws.
  */
-export const openStartWeights = async (path: string, wanted: string | undefined): Promise<StartWeights> => {
+export const openStartWeights = async (
+  path: string,
+  wanted: string | undefined,
+  options: OpenModelOptions = {},
+): Promise<StartWeights> => {
   const file = await checkpointIn(path, 'best')
-  return wanted === undefined || isVariant(wanted) ? ofVariant(file, wanted) : byName(file)
+  return wanted === undefined || isVariant(wanted) ? ofVariant(file, wanted, options) : byName(file, options)
 }
 
 const headNames = ['head/dense/kernel', 'head/dense/bias']
 
 /** Weights decide variant, padding, epsilon and normalisation: with others they would be worth nothing. */
-const ofVariant = async (file: string, wanted: string | undefined): Promise<StartWeights> => {
-  const opened = await openModel(file)
-  const { variant, options }: { readonly variant: string; readonly options: EfficientNetOptions } = JSON.parse(
-    modelMetadata(opened.model)['effuse.model'] ?? '{}',
-  ) // as efficientNet() writes it
+const ofVariant = async (file: string, wanted: string | undefined, how: OpenModelOptions): Promise<StartWeights> => {
+  const opened = await openModel(file, how)
+  const { variant, options } = declarationOf(opened.model)
   if (wanted !== undefined && wanted !== variant)
     throw new EffuseError({
       code: 'EF505',
       message: `${file} holds weights of ${variant}, and the run is to train ${wanted}`,
       hint: `leave --model out, or give --model ${variant}`,
     })
-  const { classes: _c, resolution: _r, dropout: _d, stochasticDepth: _s, ...architecture } = options
+  const { classes: _c, resolution: _r, dropout: _d, stochasticDepth: _s, head: _h, taps: _t, ...architecture } = options
   return {
     settings: { model: variant, architecture },
     variables: async (model, recipe) => {
-      const had = opened.model.outputs.logits.shape[1]
+      const had = options.classes
       const has = model.outputs['logits']?.shape[1]
-      if (had === has) return { variables: opened.weights, note: null, [Symbol.dispose]: () => {} }
-      const note = `the weights tell ${had} classes apart and the data has ${has}: ${headNames.join(' and ')} start fresh`
-      return started(model, recipe, { weights: opened.weights, fresh: headNames, note })
+      const { weights, notes } = opened
+      if (had === has) return { variables: weights, notes, [Symbol.dispose]: () => {} }
+      const told = had === undefined ? 'the weights have no last layer' : `the weights tell ${had} classes apart`
+      const note = `${told} and the data has ${has} classes: ${headNames.join(' and ')} start fresh`
+      return started(model, recipe, { weights, fresh: headNames, notes: [...notes, note] })
     },
   }
 }
 
 /** What a file has under the names of the model; the rest starts fresh. */
-const byName = async (file: string): Promise<StartWeights> => {
-  const found = await namedWeights(file)
+const byName = async (file: string, how: OpenModelOptions): Promise<StartWeights> => {
+  const found = await namedWeights(file, how)
   return {
     settings: {},
     variables: async (model, recipe) => {
-      const { fitting, fresh, differences } = comparedByName(model, found)
+      const { fitting, fresh, differences } = comparedByName(model, found, how.weights)
       if (fitting.length === 0)
         throw new EffuseError({
           code: 'EF505',
@@ -75,11 +78,13 @@ const byName = async (file: string): Promise<StartWeights> => {
           hint: 'weights go to variables of the same names and shapes',
         })
       const count = fitting.length + fresh.length
-      const note =
+      const notes =
         differences.length === 0
-          ? null
-          : `${file} fits ${fitting.length} of ${count} variables, the others start fresh:\n  ${differences.join('\n  ')}`
-      return started(model, recipe, { weights: writeSafetensors(fitting, {}), fresh, note })
+          ? []
+          : [
+              `${file} fits ${fitting.length} of ${count} variables, the others start fresh:\n  ${differences.join('\n  ')}`,
+            ]
+      return started(model, recipe, { weights: writeSafetensors(fitting, {}), fresh, notes })
     },
   }
 }
@@ -91,8 +96,8 @@ const started = async (
   {
     weights,
     fresh,
-    note,
-  }: { readonly weights: Uint8Array; readonly fresh: readonly string[]; readonly note: string | null },
+    notes,
+  }: { readonly weights: Uint8Array; readonly fresh: readonly string[]; readonly notes: readonly string[] },
 ): Promise<Start> => {
   const net = await compile(model, recipeCompileOptions(recipe))
   try {
@@ -101,5 +106,5 @@ const started = async (
     net.dispose()
     throw error
   }
-  return { variables: net.variables, note, [Symbol.dispose]: () => net.dispose() }
+  return { variables: net.variables, notes, [Symbol.dispose]: () => net.dispose() }
 }

@@ -1,26 +1,23 @@
 /** Weights for a model of one's own: which of its variables a file has, by name and shape, and every difference. */
 import { readFile } from '#platform'
+import { modelWeights } from '../../executable/model-weights.ts'
+import { readVerified } from '../../io/checksums.ts'
 import { recognizeWeights } from '../../io/recognize.ts'
-import { readSafetensors } from '../../io/safetensors.ts'
+import { readSafetensors, type SafetensorsFile } from '../../io/safetensors.ts'
 import type { TensorEntry } from '../../io/tensor-entry.ts'
 import { variablesOf } from '../../ir/graph.ts'
 import type { Model } from '../../ir/model.ts'
 import { sameShape, showType } from '../../ir/types.ts'
-import { familyOf } from '../../models/import/names.ts'
-import { openModel, weightsOfRun } from '../../models/open-model.ts'
-import { isState } from '../../passes/train/state.ts'
-import { trainingKey } from '../../train/checkpoints.ts'
-
-/** Tensors and metadata of a safetensors file. */
-export type NamedWeights = ReturnType<typeof readSafetensors>
+import { familyOf, withoutWrappers } from '../../models/import/names.ts'
+import { openModel, type OpenModelOptions } from '../../models/open-model.ts'
 
 /** What a file holds; of the families that effuse knows in effuse's names and layouts. @throws EffuseError as openModel() does */
-export const namedWeights = async (file: string): Promise<NamedWeights> => {
+export const namedWeights = async (file: string, options: OpenModelOptions): Promise<SafetensorsFile> => {
   const bytes = await readFile(file)
-  const own = recognizeWeights(bytes, file) === 'safetensors' ? readSafetensors(bytes, file) : null
-  return own !== null && familyOf(new Set(own.tensors.keys())) === null
+  const own = recognizeWeights(bytes, file) === 'safetensors' ? readVerified(bytes, file, options.verify) : null
+  return own !== null && familyOf(new Set(withoutWrappers(own.tensors).keys())) === null
     ? own
-    : readSafetensors((await openModel(file)).weights)
+    : readSafetensors((await openModel(file, options)).weights)
 }
 
 export interface Comparison {
@@ -31,13 +28,9 @@ export interface Comparison {
   readonly differences: readonly string[]
 }
 
-/** Of a run's checkpoint the averages count, where its last evaluation found them better. */
-export const comparedByName = (model: Model, { tensors, metadata }: NamedWeights): Comparison => {
-  const training = metadata.get(trainingKey)
-  const given =
-    training === undefined
-      ? tensors
-      : readSafetensors(weightsOfRun(tensors, metadata, model, training, undefined)).tensors
+/** Without what only training needs. @param kind undefined: of a run's checkpoint what its last evaluation found better */
+export const comparedByName = (model: Model, found: SafetensorsFile, kind: OpenModelOptions['weights']): Comparison => {
+  const { tensors: given } = readSafetensors(modelWeights(found, null, model, kind).weights)
   const variables = variablesOf(model.at({ batch: 1 })).flatMap(({ attrs: { name }, types: [type] }) =>
     type === undefined ? [] : [{ name, type, entry: given.get(name) }],
   )
@@ -54,9 +47,7 @@ export const comparedByName = (model: Model, { tensors, metadata }: NamedWeights
           ? `missing: "${name}" ${showType(type)}`
           : `"${name}" is ${entry.dtype}[${entry.shape.join(',')}] in the file, ${showType(type)} in the model`,
       ),
-      ...[...tensors.keys()]
-        .filter((name) => !names.has(name) && !(training !== undefined && isState(name)))
-        .map((name) => `not in the model: "${name}"`),
+      ...[...given.keys()].filter((name) => !names.has(name)).map((name) => `not in the model: "${name}"`),
     ],
   }
 }

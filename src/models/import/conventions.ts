@@ -15,17 +15,35 @@ export interface TimmConfig {
   readonly architecture: string | undefined
   readonly mean: readonly number[] | undefined
   readonly std: readonly number[] | undefined
+  /** Names of the classes, in order. */
+  readonly labels: readonly string[] | undefined
 }
 
 /** What a parsed config.json says of these; a field of another kind is as one that is not there. */
 export const timmConfig = (found: unknown): TimmConfig => {
-  const { architecture, pretrained_cfg: pretrained } = recordOf(found)
-  const { mean, std } = recordOf(pretrained)
+  const top = recordOf(found)
+  const { architecture, pretrained_cfg: pretrained } = top
+  const inner = recordOf(pretrained)
+  const { mean, std } = inner
+  const names = top['label_names'] ?? inner['label_names'] ?? top['labels'] ?? inner['labels']
   return {
     architecture: typeof architecture === 'string' ? architecture : undefined,
     mean: numbersOf(mean),
     std: numbersOf(std),
+    labels: labelsOf(names, recordOf(top['label_descriptions'] ?? inner['label_descriptions'])),
   }
+}
+/** A list of names, or an object from index to name; where all have a description, those, since names are codes then. */
+const labelsOf = (
+  names: unknown,
+  descriptions: { readonly [name: string]: unknown },
+): readonly string[] | undefined => {
+  const record = recordOf(names)
+  const count = Object.keys(record).length
+  const list: readonly unknown[] = Array.isArray(names) ? names : Array.from({ length: count }, (_, i) => record[i])
+  if (list.length === 0 || !list.every((name): name is string => typeof name === 'string')) return undefined
+  const words = list.map((name) => (Object.hasOwn(descriptions, name) ? descriptions[name] : undefined))
+  return words.every((word): word is string => typeof word === 'string') ? words : list
 }
 const recordOf = (value: unknown): { readonly [name: string]: unknown } =>
   typeof value === 'object' && value !== null ? (value as { readonly [name: string]: unknown }) : {} // any object is one

@@ -6,7 +6,22 @@
 /** Which library's names they are. */
 export type Family = 'timm' | 'torchvision' | 'efficientnet-pytorch'
 
-/** By names that only one of them has. */
+/** What DataParallel, torch.compile, and classes around a network put in front of every name. */
+const wrappers = ['module.', 'model.', '_orig_mod.', 'net.', 'backbone.']
+/** What torch.optim.swa_utils.AveragedModel keeps beside the weights. */
+const averageCount = 'n_averaged'
+
+/** The same without wrappers around the whole network. */
+export const withoutWrappers = <T>(tensors: ReadonlyMap<string, T>): ReadonlyMap<string, T> => {
+  let entries = [...tensors].filter(([name]) => name !== averageCount)
+  for (;;) {
+    const wrapper = wrappers.find((prefix) => entries.length > 0 && entries.every(([name]) => name.startsWith(prefix)))
+    if (wrapper === undefined) return new Map(entries)
+    entries = entries.map(([name, entry]) => [name.slice(wrapper.length), entry])
+  }
+}
+
+/** By names, without wrappers, that only one of them has. */
 export const familyOf = (names: ReadonlySet<string>): Family | null =>
   names.has('conv_stem.weight')
     ? 'timm'

@@ -1,5 +1,6 @@
 /** evaluationStep(): the model with a loss, without smoothing and decay, counting only the rows that are real. */
 import { checkPresent, checkRecord } from '../../ir/check-record.ts'
+import { modelMetadata, withMetadata } from '../../ir/metadata.ts'
 import { checkModel, type Model, typeAt } from '../../ir/model.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { Edit } from '../../ir/edit.ts'
@@ -42,12 +43,8 @@ export const evaluationStep = <I extends Signature, O extends Signature, T exten
     withCounts(model.at({ batch }), { ...targets, valid: int32() }, anyLoss(options.loss), batch)
   at({ batch: 2 })
   const scalar = <D extends 'float32' | 'int32'>(dtype: D): TensorType<D, 0> => ({ dtype, rank: 0, shape: [] })
-  return Object.freeze({
-    name: `${model.name}.evaluate`,
-    inputs,
-    outputs: { loss: scalar('float32'), correct: scalar('int32'), top5: scalar('int32') },
-    at,
-  })
+  const outputs = { loss: scalar('float32'), correct: scalar('int32'), top5: scalar('int32') }
+  return withMetadata(Object.freeze({ name: `${model.name}.evaluate`, inputs, outputs, at }), modelMetadata(model))
 }
 
 const withCounts = (inner: Graph, targets: Signature, of: AnyLoss, batch: number): Graph => {

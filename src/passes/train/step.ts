@@ -5,6 +5,7 @@ import { EffuseError, showGiven } from '../../ir/diagnostics.ts'
 import { Edit } from '../../ir/edit.ts'
 import { globFilter } from '../../ir/glob.ts'
 import { liveOrder, variablesOf } from '../../ir/graph.ts'
+import { modelMetadata, withMetadata } from '../../ir/metadata.ts'
 import { checkModel, typeAt, type Model } from '../../ir/model.ts'
 import { nearest } from '../../ir/parse.ts'
 import { type Graph, type Ref, showType } from '../../ir/types.ts'
@@ -87,7 +88,7 @@ export const trainingStep = <I extends Signature, O extends Signature, T extends
     at,
   })
   declarations.set(step, { options, trained: model })
-  return step
+  return withMetadata(step, modelMetadata(model))
 }
 
 const checkNames = (graph: Graph): void => {

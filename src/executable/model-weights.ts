@@ -1,0 +1,78 @@
+/** Of saved variables those of the model: as they are or averaged, without what only training needs. */
+import { EffuseError } from '../ir/diagnostics.ts'
+import { variablesOf } from '../ir/graph.ts'
+import type { Model } from '../ir/model.ts'
+import { writeOwnFile } from '../io/checksums.ts'
+import { trainingKey } from '../io/own-metadata.ts'
+import type { SafetensorsFile } from '../io/safetensors.ts'
+import { averagePrefix } from '../passes/train/moving-averages.ts'
+import { isState } from '../passes/train/state.ts'
+
+/** 'raw': as the last update left them; 'averages': their moving averages. */
+export type WeightsKind = 'raw' | 'averages'
+
+export interface ModelWeights {
+  /** safetensors, for compile's `variables`. */
+  readonly weights: Uint8Array
+  /** Which these are. */
+  readonly taken: WeightsKind
+  /** Which the file has. */
+  readonly available: readonly WeightsKind[]
+}
+
+/**
+ * What `model` needs of a file: of one that training wrote without slots and other state, the averages under the plain names.
+ *
+ * @param bytes The file as it is, given back where it holds nothing else; null where that may not be.
+ * @param wanted undefined: what the last evaluation of the run found better, the averages where there was none.
+ * @throws EffuseError EF505 where averages are wanted and there are none
+ */
+export const modelWeights = (
+  file: SafetensorsFile,
+  bytes: Uint8Array | null,
+  model: Pick<Model, 'at'>,
+  wanted: WeightsKind | undefined,
+): ModelWeights => {
+  const { tensors, metadata } = file
+  const names = variablesOf(model.at({ batch: 1 })).map((node) => node.attrs.name)
+  const own = new Set(names)
+  const others = [...tensors.keys()].filter((name) => !own.has(name))
+  const averaged = (name: string): string => `${averagePrefix}${name}`
+  const available: readonly WeightsKind[] = names.some((name) => tensors.has(averaged(name)))
+    ? ['raw', 'averages']
+    : ['raw']
+  if (wanted !== undefined && !available.includes(wanted))
+    throw new EffuseError({
+      code: 'EF505',
+      message: 'the checkpoint holds no moving averages',
+      hint: 'it is of a run without emaDecay, or holds the averages alone: leave `weights` out',
+    })
+  const taken = wanted ?? (available.length === 2 && areAveragesBetter(metadata.get(trainingKey)) ? 'averages' : 'raw')
+  if (bytes !== null && !others.some(isState)) return { weights: bytes, taken, available }
+  const entries = names.flatMap((name) => {
+    const average = taken === 'averages' ? tensors.get(averaged(name)) : undefined
+    const entry = average ?? tensors.get(name) // integers have no averages
+    return entry === undefined ? [] : [{ ...entry, name }] // what is missing is told when the weights are loaded
+  })
+  // What belongs to nobody is told then, too.
+  const surplus = others.flatMap((name) => (isState(name) ? [] : (tensors.get(name) ?? [])))
+  const kept = [...metadata].filter(([key]) => key !== trainingKey)
+  return { weights: writeOwnFile([...entries, ...surplus], Object.fromEntries(kept)), taken, available }
+}
+
+const areAveragesBetter = (training: string | undefined): boolean => {
+  const state = fieldOf(parsed(training), 'state')
+  const [top1, emaTop1] = [fieldOf(state, 'top1'), fieldOf(state, 'emaTop1')]
+  return typeof top1 !== 'number' || typeof emaTop1 !== 'number' || emaTop1 >= top1
+}
+
+const fieldOf = (value: unknown, name: string): unknown =>
+  typeof value === 'object' && value !== null ? (value as { readonly [name: string]: unknown })[name] : undefined // any object is one
+
+const parsed = (text: string | undefined): unknown => {
+  try {
+    return JSON.parse(text ?? '')
+  } catch {
+    return undefined
+  }
+}

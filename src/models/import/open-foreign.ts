@@ -1,0 +1,136 @@
+/** Weights of other libraries: which EfficientNet they are of, and the same weights in effuse's names and layouts. */
+import { encodeWeights, type WeightsEntry } from '../../executable/weights.ts'
+import { labelsKey } from '../../io/own-metadata.ts'
+import { type TensorEntry, toFloat32 } from '../../io/tensor-entry.ts'
+import { EffuseError } from '../../ir/diagnostics.ts'
+import { variablesOf } from '../../ir/graph.ts'
+import { modelMetadata } from '../../ir/metadata.ts'
+import { sameShape } from '../../ir/types.ts'
+import {
+  type EfficientNet,
+  type EfficientNetOptions,
+  type EfficientNetParts,
+  redeclared,
+  type Variant,
+  variants,
+} from '../efficientnet.ts'
+import { architectureOf } from '../efficientnet-variants.ts'
+import { labelsFor } from '../labels.ts'
+import type { Opened } from '../opened.ts'
+import { conventionsOf, type Hints } from './conventions.ts'
+import { layoutOrder, permuted, permutedShape } from './layout.ts'
+import { type Family, familyOf, renamingOf, withoutWrappers } from './names.ts'
+
+/** The model of the weights, by their names and shapes and by what `hints` say. @throws EffuseError EF505, EF403 */
+export const openForeign = (
+  tensors: ReadonlyMap<string, TensorEntry>,
+  hints: Hints,
+  given: readonly string[] | undefined,
+): Opened<EfficientNet> => {
+  const stripped = withoutWrappers(tensors)
+  const family = familyOf(new Set(stripped.keys()))
+  if (family === null) {
+    throw new EffuseError({
+      code: 'EF505',
+      message: `the weights are of no EfficientNet that effuse knows: names such as ${
+        [...stripped.keys()]
+          .slice(0, 3)
+          .map((n) => `"${n}"`)
+          .join(', ') || '(none)'
+      }`,
+      hint: 'names of timm, torchvision and EfficientNet-PyTorch are known; a network of your own: openModel(file, { model }), or --model ./net.js',
+    })
+  }
+  const entries = converted(stripped, family)
+  // Features are saved without the layer that tells classes apart.
+  const isHeadless = ![...entries.keys()].some((name) => name.startsWith('head/dense/'))
+  const classes = entries.get('head/dense/bias')?.type.shape[0] ?? 0
+  const inChannels = entries.get('stem/conv/kernel')?.type.shape[2] ?? 0
+  const parts = isHeadless ? { inChannels, head: false as const } : { inChannels, classes }
+  const variant = variantOf(entries, parts)
+  const model = redeclared({ family: 'efficientnet', variant, options: parts }, conventionsOf(family, variant, hints))
+  const { labels, notes } = labelsOf(classes, given, hints)
+  const names = isHeadless ? {} : { [labelsKey]: JSON.stringify(labels) }
+  const weights = encodeWeights(entries.values(), { ...modelMetadata(model), ...names })
+  return { model, weights, labels, notes, taken: 'raw', available: ['raw'] }
+}
+
+/** timm's config.json names classes of its own. */
+const labelsOf = (
+  classes: number,
+  given: readonly string[] | undefined,
+  { config }: Hints,
+): Pick<Opened<EfficientNet>, 'labels' | 'notes'> => {
+  const named = config?.labels
+  if (given !== undefined || named === undefined || named.length === classes)
+    return { labels: labelsFor(classes, given ?? named), notes: [] }
+  const note = `config.json names ${named.length} classes and the weights have ${classes}: its names are not used`
+  return { labels: labelsFor(classes, undefined), notes: [note] }
+}
+
+const converted = (tensors: ReadonlyMap<string, TensorEntry>, family: Family): ReadonlyMap<string, WeightsEntry> => {
+  const rename = renamingOf(family, new Set(tensors.keys()))
+  const entries = new Map<string, WeightsEntry>()
+  const unknown: string[] = []
+  for (const [name, entry] of tensors) {
+    const ours = rename(name)
+    if (ours === undefined) unknown.push(name)
+    if (ours === undefined || ours === null) continue
+    const order = layoutOrder(ours, entry.shape.length)
+    entries.set(ours, {
+      name: ours,
+      type: { dtype: 'float32', shape: permutedShape(entry.shape, order) },
+      data: permuted(toFloat32(entry), entry.shape, order),
+    })
+  }
+  if (unknown.length > 0) {
+    throw new EffuseError({
+      code: 'EF505',
+      message: `${unknown.length} tensors have no place in an EfficientNet: ${unknown.slice(0, 10).join(', ')}${unknown.length > 10 ? ` and ${unknown.length - 10} more` : ''}`,
+    })
+  }
+  return entries
+}
+
+/** The one variant whose variables have exactly these names and shapes. */
+const variantOf = (
+  entries: ReadonlyMap<string, WeightsEntry>,
+  parts: EfficientNetOptions & EfficientNetParts & { readonly inChannels: number },
+): Variant => {
+  const blocks = new Set([...entries.keys()].flatMap((name) => /^blocks\.\d+/.exec(name)?.[0] ?? [])).size
+  const candidates = variants.filter(
+    (v) => architectureOf(v).blocks.reduce((sum, row) => sum + row.repeats, 0) === blocks,
+  )
+  let nearest: { readonly variant: Variant; readonly faults: readonly string[] } | null = null
+  for (const variant of parts.classes !== 0 && parts.inChannels > 0 ? candidates : []) {
+    const model = redeclared({ family: 'efficientnet', variant, options: parts }, { normalize: false })
+    const faults = differences(model, entries)
+    if (faults.length === 0) return variant
+    if (nearest === null || faults.length < nearest.faults.length) nearest = { variant, faults }
+  }
+  throw new EffuseError({
+    code: 'EF505',
+    message:
+      nearest === null
+        ? `the weights fit no variant: ${blocks} blocks, ${parts.classes ?? 'no'} classes`
+        : `the weights fit no variant; nearest is ${nearest.variant}, with ${nearest.faults.length} differences:\n  ${nearest.faults.slice(0, 12).join('\n  ')}`,
+    hint: `effuse knows ${variants.join(', ')}`,
+  })
+}
+
+const differences = (model: EfficientNet, entries: ReadonlyMap<string, WeightsEntry>): readonly string[] => {
+  const faults: string[] = []
+  const wanted = new Set<string>()
+  for (const {
+    attrs: { name },
+    types: [type],
+  } of variablesOf(model.at({ batch: 1 }))) {
+    wanted.add(name)
+    const entry = entries.get(name)
+    if (entry === undefined) faults.push(`missing: ${name}`)
+    else if (type !== undefined && !sameShape(entry.type.shape, type.shape))
+      faults.push(`${name} is [${entry.type.shape.join(',')}], expected [${type.shape.join(',')}]`)
+  }
+  for (const name of entries.keys()) if (!wanted.has(name)) faults.push(`not in the model: ${name}`)
+  return faults
+}
