@@ -1,5 +1,6 @@
 /** The public names of effuse; runs in Node and in browsers. */
 export type { Builder, VariableOptions } from './ir/build.ts'
+export { apply, type ApplyOptions } from './ir/apply.ts'
 export { graph, type Model, type Sizes } from './ir/model.ts'
 export * from './ir/functions.ts'
 export * as nn from './ir/nn.ts'
@@ -36,8 +37,16 @@ export type { PrecisionNote } from './passes/mixed-precision/explain.ts'
 export type { Feed, Feeds, TensorLike } from './executable/feeds.ts'
 export { read, type Arrays, type Item, type Result, type Results } from './executable/results.ts'
 export type { LoadOptions, SaveOptions, VariableInfo, Variables } from './executable/variables.ts'
+export type { WeightsKind } from './executable/model-weights.ts'
 export type { WeightsSource } from './executable/weights.ts'
-export { efficientNet, variants, type EfficientNetOptions, type Variant } from './models/efficientnet.ts'
+export {
+  type EfficientNet,
+  efficientNet,
+  type EfficientNetFeatures,
+  type EfficientNetOptions,
+  type Variant,
+  variants,
+} from './models/efficientnet.ts'
 export { openModel, type OpenedModel, type OpenedWeights, type OpenModelOptions } from './models/open-model.ts'
 export { top, type TopEntry } from './models/top.ts'
 export { fromPixels, type FromPixelsOptions, type PixelSource } from './pixels/from-pixels.ts'

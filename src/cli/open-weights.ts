@@ -7,7 +7,7 @@ import { recognizeWeights } from '../io/recognize.ts'
 import { readSafetensors } from '../io/safetensors.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import type { Model } from '../ir/model.ts'
-import { declarationOf, type EfficientNet, isVariant, redeclared } from '../models/efficientnet.ts'
+import { isVariant } from '../models/efficientnet.ts'
 import { formats } from '../models/import/conventions.ts'
 import { openModel, type OpenedWeights, type OpenModelOptions } from '../models/open-model.ts'
 import { choiceOf, modelByName } from './common.ts'
@@ -79,8 +79,8 @@ export const openWeights = async (
   const own = ownModel === undefined ? null : await modelByName(ownModel)
   const open = async (kind: Kind | undefined): Promise<OpenedWeights<Model>> => {
     if (own !== null) return openModel(file, { ...options, weights: kind, model: own })
-    const opened = await openModel(file, { ...options, weights: kind })
-    return { ...opened, model: (size === undefined ? opened.model : resized(opened.model, size)) as Model } // any is one
+    const opened = await openModel(file, { ...options, weights: kind, resolution: size })
+    return { ...opened, model: opened.model as Model } // any is one
   }
   const { weights, taken, ...opened } = await open(options.weights)
   return {
@@ -89,9 +89,6 @@ export const openWeights = async (
     weights: async (kind = taken) => (kind === taken ? weights : (await open(kind)).weights),
   }
 }
-
-const resized = (model: EfficientNet, resolution: number): EfficientNet =>
-  redeclared(declarationOf(model), { resolution })
 
 const metadataOf = async (file: string): Promise<ReadonlyMap<string, string>> => {
   const bytes = await readFile(file)

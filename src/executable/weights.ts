@@ -73,7 +73,7 @@ const misfit = (faults: readonly string[], count: number): EffuseError => {
   return new EffuseError({
     code: 'EF505',
     message: `the weights do not fit the model (${faults.length} faults, ${count} variables); nothing was changed:\n  ${[...faults.slice(0, shownFaults), ...more].join('\n  ')}`,
-    hint: 'openModel(file) takes the model from the file, openModel(file, { model }) the weights out of a checkpoint; load(file, { except: globs }) leaves variables out',
+    hint: 'openModel(file) takes the model from the file, openModel(file, { model }) the weights out of a checkpoint; load(file, { except: globs }) leaves variables out, fit({ variables, fresh: globs }) says which are new',
   })
 }
 

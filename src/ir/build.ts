@@ -6,6 +6,8 @@ import { makeConstantPool } from './constants.ts'
 import { errorOf, freezeDeep, inferNode } from './make-node.ts'
 import type { Initializer } from './initializers.ts'
 import { rootTables, setSideTables, type Origin } from './side-tables.ts'
+import { callSiteOf } from './call-site.ts'
+
 import type { OpAttrs, OpName } from './signatures.ts'
 import {
   nodeId,
@@ -40,8 +42,10 @@ export class Builder extends OpEmitter {
   readonly #origins = new Map<NodeId, Origin>()
   readonly #constants = makeConstantPool()
   readonly #streams = new Set<string>()
+  readonly #layers = new Map<string, { readonly kind: string; readonly site: Error }>()
   #path = ''
   #from: readonly NodeId[] = []
+  #isSharing = false
 
   constructor(name: string) {
     super()
@@ -61,6 +65,27 @@ export class Builder extends OpEmitter {
       return body()
     } finally {
       this.#path = outer
+    }
+  }
+
+  /**
+   * A part that makes variables, `nn.conv2d` say: a scope whose name nothing else has, since two of one name would be one. With `share`,
+   * and inside a part that was asked for with it, a part of the same kind is used again.
+   *
+   * @throws EffuseError EF107
+   */
+  part<T>(kind: string, name: string, share: boolean, body: () => T): T {
+    const path = joinPath(this.#path, name)
+    const isShared = share || this.#isSharing
+    const taken = this.#layers.get(path)
+    if (taken !== undefined && !(isShared && taken.kind === kind)) throw nameTaken(path, kind, taken)
+    if (taken === undefined) this.#layers.set(path, { kind, site: new Error() })
+    const outer = this.#isSharing
+    this.#isSharing = isShared
+    try {
+      return this.scope(name, body)
+    } finally {
+      this.#isSharing = outer
     }
   }
 
@@ -260,6 +285,19 @@ export class Builder extends OpEmitter {
       })
     return type
   }
+}
+
+const nameTaken = (path: string, kind: string, taken: { readonly kind: string; readonly site: Error }): EffuseError => {
+  const site = callSiteOf(taken.site)
+  return new EffuseError({
+    code: 'EF107',
+    path,
+    message: `the name "${path}" is taken by ${taken.kind}${site === null ? '' : ` at ${site}`}, now ${kind} asks for it`,
+    hint:
+      taken.kind === kind
+        ? 'give it another name; share: true uses the same variables again, on purpose'
+        : 'give one of them another name',
+  })
 }
 
 class EmitterAt extends OpEmitter {

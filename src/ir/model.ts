@@ -61,14 +61,17 @@ export const graph = <const I extends Signature, O extends Signature>(
       message: `graph "${name}" needs a function from its inputs to named outputs, got ${showGiven(body)}`,
       hint: 'graph(name, inputs, ({ x }) => ({ y: relu(x) }))',
     })
+  const whole = (inputs: Values<I>, b: Builder): { readonly [name: string]: Value } => {
+    const outputs: unknown = body(inputs, b)
+    checkOutputs(name, outputs)
+    return outputs
+  }
   const build = ({ batch }: Sizes): Graph => {
     const b = new Builder(name)
     const values = Object.fromEntries(
       Object.entries(inputs).map(([key, type]) => [key, b.input(key, typeAt(type, batch))]),
     )
-    const outputs: unknown = body(values as Values<I>, b) // one value per declared input, of the declared type
-    checkOutputs(name, outputs)
-    return b.finish(outputs)
+    return b.finish(whole(values as Values<I>, b)) // one value per declared input, of the declared type
   }
   const built = new Map<number, WeakRef<Graph>>()
   const at = ({ batch }: Sizes): Graph => {
@@ -80,8 +83,15 @@ export const graph = <const I extends Signature, O extends Signature>(
     built.set(batch, new WeakRef(fresh))
     return fresh
   }
-  return Object.freeze({ name, inputs, outputs: outputSignature(at({ batch: probeBatch })) as O, at })
+  const model = Object.freeze({ name, inputs, outputs: outputSignature(at({ batch: probeBatch })) as O, at })
+  bodies.set(model, whole as Body)
+  return model
 }
+
+type Body = (inputs: { readonly [name: string]: Value }, b: Builder) => { readonly [name: string]: Value }
+const bodies = new WeakMap<object, Body>()
+/** What a model of graph() does to values, for apply(); null for models that are made in another way. */
+export const bodyOf = (model: object): Body | null => bodies.get(model) ?? null
 
 /** The type with `batch` replaced. */
 export const typeAt = (type: TensorType, batch: number): Type => ({

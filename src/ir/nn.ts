@@ -28,8 +28,10 @@ export const denseInitializer: Initializer = {
 }
 
 interface Named {
-  /** Path of the layer; its variables are `name/kernel`, `name/bias` … */
+  /** Path of the layer; its variables are `name/kernel`, `name/bias` … No other layer of the graph may have it. */
   readonly name: string
+  /** true: an earlier layer of this name and kind is used again, its variables with it. Default false. */
+  readonly share?: boolean | undefined
 }
 interface Window {
   readonly kernel: Pair | number
@@ -59,8 +61,10 @@ export interface DenseOptions extends Named {
 }
 
 // Values are checked where they are used, with the path of the layer.
-const known = (...names: readonly string[]): { readonly [name: string]: Check } =>
-  Object.fromEntries(['name', ...names].map((name) => [name, unchecked]))
+const known = (...names: readonly string[]): { readonly [name: string]: Check } => ({
+  ...Object.fromEntries(['name', ...names].map((name) => [name, unchecked])),
+  share: ['true or false', (v) => typeof v === 'boolean'],
+})
 const windowOptions = ['kernel', 'strides', 'padding', 'dilations', 'bias', 'init']
 const optionsOf: { readonly [kind: string]: { readonly [name: string]: Check } } = {
   conv2d: known('filters', ...windowOptions),
@@ -98,7 +102,7 @@ const layer = (kind: string, x: Value, options: Named, rank: number, body: () =>
       hint: rank === 4 ? 'images are [batch, height, width, channels]' : undefined,
     })
   }
-  return b.scope(name, body)
+  return b.part(`nn.${kind}`, name, options.share === true, body)
 }
 
 /** A size that the caller states; said by its own name, not by the shape of the variable that it ends up in. */

@@ -10,12 +10,18 @@ import { readSafetensors } from '../io/safetensors.ts'
 import type { TensorEntry } from '../io/tensor-entry.ts'
 import { readTorchCheckpoint } from '../io/torch-checkpoint.ts'
 import { joinPath } from '../ir/build.ts'
-import { type Check, checkRecord, isObject } from '../ir/check-record.ts'
+import { type Check, checkRecord, isObject, unchecked } from '../ir/check-record.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { modelMetadata } from '../ir/metadata.ts'
 import type { Model } from '../ir/model.ts'
 import type { Signature } from '../ir/value.ts'
-import { declarationOf, type EfficientNet, type EfficientNetFeatures, redeclared } from './efficientnet.ts'
+import {
+  declarationOf,
+  type EfficientNet,
+  type EfficientNetFeatures,
+  type EfficientNetOptions,
+  redeclared,
+} from './efficientnet.ts'
 import { type TimmConfig, timmConfig } from './import/conventions.ts'
 import { openForeign } from './import/open-foreign.ts'
 import { labelsIn, openOwn } from './open-own.ts'
@@ -35,6 +41,12 @@ export interface OpenModelOptions {
   readonly verify?: boolean | undefined
   /** A path that goes before the names of the weights: that of `apply(model, inputs, { name })` in a network of one's own. */
   readonly under?: string | undefined
+}
+
+/** What only an EfficientNet can be asked for. */
+interface NetworkOptions {
+  /** Height and width of pictures, or [height, width]; default: the file's own, or the variant's. */
+  readonly resolution?: EfficientNetOptions['resolution']
 }
 
 /** What a file of weights gives for a network of one's own. */
@@ -58,19 +70,22 @@ export interface OpenedModel<M = EfficientNet> extends OpenedWeights<M> {
 interface OpenModel {
   (
     source: WeightsSource,
-    options?: OpenModelOptions & { readonly model?: undefined; readonly head?: true | undefined },
+    options?: OpenModelOptions & NetworkOptions & { readonly model?: undefined; readonly head?: true | undefined },
   ): Promise<OpenedModel>
   /** Without the last layer: for a network of one's own. */
   (
     source: WeightsSource,
-    options: OpenModelOptions & { readonly model?: undefined; readonly head: false },
+    options: OpenModelOptions & NetworkOptions & { readonly model?: undefined; readonly head: false },
   ): Promise<OpenedModel<EfficientNetFeatures>>
   <I extends Signature, O extends Signature>(
     source: WeightsSource,
     options: OpenModelOptions & { readonly model: Model<I, O> },
   ): Promise<OpenedWeights<Model<I, O>>>
 }
-type AnyOptions = OpenModelOptions & { readonly model?: Model | undefined; readonly head?: boolean | undefined }
+interface AnyOptions extends OpenModelOptions, NetworkOptions {
+  readonly model?: Model | undefined
+  readonly head?: boolean | undefined
+}
 
 /**
  * Reads a file of weights and declares the model that they belong to: variant, classes, padding, epsilon and normalisation included.
@@ -94,7 +109,9 @@ export const openModel = (async (
   const { under } = options
   const result = under === undefined ? opened : { ...opened, weights: weightsUnder(opened.weights, under) }
   if (options.model !== undefined) return result
-  const model = opened.model as EfficientNet // openFile() made it
+  const { resolution } = options
+  const declared = opened.model as EfficientNet // openFile() made it
+  const model = resolution === undefined ? declared : redeclared(declarationOf(declared), { resolution })
   return { ...result, model, resolution: Number(model.inputs.image.shape[1]) }
 }) as OpenModel // `model` and `head` decide what comes out
 
@@ -106,6 +123,7 @@ const checks: { readonly [K in keyof Required<AnyOptions>]: Check } = {
   under: ['a path such as backbone', (v) => typeof v === 'string' && v !== '' && !v.startsWith('.')],
   model: ['a model that graph() returned', (v) => isObject(v) && 'at' in v],
   head: ['true or false', (v) => typeof v === 'boolean'],
+  resolution: unchecked, // efficientNet() checks it
 }
 
 /** Of a run's folder its checkpoint. @throws EffuseError EF501 where it has none */
@@ -121,10 +139,11 @@ const openFile = async (
 ): Promise<Opened<EfficientNet | Model>> => {
   const { model, head, verify, weights: wanted } = options
   const fileName = sourceName(source)
-  if (model !== undefined && head !== undefined)
+  const part = head !== undefined ? 'head' : options.resolution !== undefined ? 'resolution' : null
+  if (model !== undefined && part !== null)
     throw new EffuseError({
       code: 'EF403',
-      message: 'openModel() takes "head" or "model", not both: a network of your own has the layers that it has',
+      message: `openModel() takes "${part}" or "model", not both: a network of your own has its own`,
     })
   if (recognizeWeights(bytes, fileName) === 'torch') {
     if (model !== undefined) throw notForOwn(model)

@@ -5,7 +5,7 @@
 import { Edit, passError } from '../ir/edit.ts'
 import { globFilter } from '../ir/glob.ts'
 import { findNode, liveOrder } from '../ir/graph.ts'
-import { elements, type Graph, type Node, type Update } from '../ir/types.ts'
+import { elements, type Graph, type Node, type NodeId } from '../ir/types.ts'
 import type { Value } from '../ir/value.ts'
 import { definePass, type GraphPass } from './pass.ts'
 
@@ -25,19 +25,23 @@ export const toTraining = (options: ToTrainingOptions = {}): GraphPass =>
     run: (graph, cx) => {
       const isFrozen = globFilter(options.frozen ?? [])
       const edit = new Edit(graph, 'to-training')
-      const updates: Update[] = [...graph.updates]
-      for (const node of liveOrder(graph)) {
-        if (node.op === 'batchNorm') {
-          updates.push(...trainNorm(edit, graph, node, isFrozen))
-          cx.report('batch norms')
-        }
+      /** What each moving statistic becomes. Of a norm that is used several times, each use goes on from what the one before left. */
+      const moved = new Map<NodeId, Value>()
+      const order = liveOrder(graph)
+      // In call order, which ids are in, whatever the outputs read first.
+      for (const node of order.filter((n) => n.op === 'batchNorm').sort((a, b) => a.id - b.id)) {
+        trainNorm(edit, graph, node, isFrozen, moved)
+        cx.report('batch norms')
+      }
+      for (const node of order) {
         if (node.op === 'dropout') {
           edit.replaceUses({ id: node.id, port: 0 }, dropped(edit, node))
           cx.report('dropouts')
         }
         if (node.op === 'batchNorm' || node.op === 'dropout') edit.remove(node.id)
       }
-      if (updates.length > graph.updates.length) edit.setUpdates(updates)
+      const updates = [...moved].map(([variable, value]) => ({ variable, value }))
+      if (updates.length > 0) edit.setUpdates([...graph.updates, ...updates])
       return edit.commit()
     },
   })
@@ -47,7 +51,8 @@ const trainNorm = (
   graph: Graph,
   node: Node<'batchNorm'>,
   isFrozen: (name: string) => boolean,
-): readonly Update[] => {
+  moved: Map<NodeId, Value>,
+): void => {
   const b = edit.emitter(node)
   const [x, scale, offset, mean, variance] = node.inputs.map((ref) => edit.value(ref, b)) as [
     Value,
@@ -64,7 +69,7 @@ const trainNorm = (
       { id: node.id, port: 0 },
       b.emit1('batchNormInference', [x, scale, offset, mean, variance], { epsilon }),
     )
-    return []
+    return
   }
   const [y, batchMean, batchVariance] = b.emit('batchNormTraining', [x, scale, offset], { epsilon }) as readonly [
     Value,
@@ -76,10 +81,13 @@ const trainNorm = (
   const rows = elements(x.shape.slice(0, -1))
   // The moving variance is the unbiased one (Bessel), as TensorFlow's fused batch norm keeps it.
   const unbiased = b.mul(batchVariance, rows / Math.max(rows - 1, 1))
-  return [
-    { variable: movingOf(graph, node, mean), value: blended(b, mean, batchMean, momentum) },
-    { variable: movingOf(graph, node, variance), value: blended(b, variance, unbiased, momentum) },
-  ]
+  for (const [statistic, now] of [
+    [mean, batchMean],
+    [variance, unbiased],
+  ] as const) {
+    const variable = movingOf(graph, node, statistic)
+    moved.set(variable, blended(b, moved.get(variable) ?? statistic, now, momentum))
+  }
 }
 
 const movingOf = (graph: Graph, node: Node, statistic: Value): Node['id'] => {

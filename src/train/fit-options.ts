@@ -57,6 +57,8 @@ export interface FitOptions<T extends Signature = Signature, O extends Signature
   readonly resume?: boolean | undefined
   /** Weights to start from, of another run or of a file; absent: the model's initial values. */
   readonly variables?: Variables | WeightsSource | undefined
+  /** Of `variables`: the part that is new, by globs; it starts at its initial values, and what is there of it is left. Another head, say. */
+  readonly fresh?: string | readonly string[] | undefined
   /** Epochs between evaluations of `data.test`; the last epoch is always evaluated. Default 1. */
   readonly evaluateEvery?: number | undefined
   /** Rows of a batch of the evaluation. Default: batch. */
@@ -98,6 +100,7 @@ const checks: { readonly [K in keyof Required<FitOptions>]: Check } = {
   keepCheckpoints: positive,
   resume: ['true or false', (v) => typeof v === 'boolean'],
   variables: unchecked,
+  fresh: ['a glob or a list of globs', (v) => [v].flat().every((glob) => typeof glob === 'string')],
   evaluateEvery: positive,
   evaluationBatch: positive,
   earlyStop: [
@@ -134,6 +137,11 @@ export const checkFitOptions = (options: FitOptions): void => {
       code: 'EF403',
       message: 'earlyStop needs data.test: improvement is measured there',
       hint: 'give held-out data, or leave earlyStop out',
+    })
+  if (options.fresh !== undefined && options.variables === undefined)
+    throw new EffuseError({
+      code: 'EF403',
+      message: 'fresh needs the option "variables": without it all variables start at their initial values',
     })
   if (options.resume === true && options.checkpoints === undefined)
     throw new EffuseError({ code: 'EF403', message: 'resume needs the option "checkpoints": where to go on from' })

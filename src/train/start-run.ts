@@ -2,6 +2,8 @@
 import { stepNames } from '../io/run-files.ts'
 import { readSafetensors } from '../io/safetensors.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
+import { globFilter } from '../ir/glob.ts'
+import { nearest } from '../ir/parse.ts'
 import { variablesOf } from '../ir/graph.ts'
 import type { Model } from '../ir/model.ts'
 import { print } from '../ir/print.ts'
@@ -185,9 +187,21 @@ const restore = async ({ trainer }: StageRunner, { bytes, name, state }: FoundCh
 }
 
 /** The model's variables from elsewhere; averages start at the same values, as they would at the initial ones. */
-const startFrom = async ({ trainer, model }: StageRunner, { variables: source }: FitOptions): Promise<void> => {
+const startFrom = async (
+  { trainer, model }: StageRunner,
+  { variables: source, fresh = [] }: FitOptions,
+): Promise<void> => {
   const { variables } = trainer
-  const own = variablesOf(model.at({ batch: 1 })).map((node) => node.attrs.name)
+  const names = variablesOf(model.at({ batch: 1 })).map((node) => node.attrs.name)
+  const idle = [fresh].flat().find((glob) => !names.some(globFilter(glob.replace(/^!/, ''))))
+  if (idle !== undefined)
+    throw new EffuseError({
+      code: 'EF403',
+      message: `option "fresh": no variable fits the glob "${idle}"`,
+      hint: `did you mean "${nearest(idle, names)}"?`,
+    })
+  const isFresh = globFilter(fresh)
+  const own = names.filter((name) => !isFresh(name))
   if (typeof source === 'object' && 'names' in source)
     for (const name of own) {
       const { dtype } = variables.describe(name)
@@ -195,7 +209,11 @@ const startFrom = async ({ trainer, model }: StageRunner, { variables: source }:
     }
   else if (source !== undefined) {
     const isOwn = new Set(own)
-    await variables.load(source, { except: variables.names().filter((name) => !isOwn.has(name)) })
+    const except = [
+      ...variables.names().filter((name) => !isOwn.has(name)),
+      ...[fresh].flat().filter((glob) => !glob.startsWith('!')),
+    ]
+    await variables.load(source, { except })
   }
   for (const name of own)
     if (variables.names(`${averagePrefix}${name}`).length > 0)

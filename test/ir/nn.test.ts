@@ -89,11 +89,11 @@ describe('variables', () => {
     expect(of()).toEqual({ ...kernel, 'head/dense/bias': ['float32', [3], true, zeros] })
     expect(of(false)).toEqual(kernel)
   })
-  test('names nest under scopes; a layer used twice under one name shares its variables', () => {
+  test('names nest under scopes; a layer used twice on purpose shares its variables', () => {
     const built = graph('m', image, ({ x }, b) => ({
       y: b.scope('blocks.0', () => {
         const same = { name: 'conv', filters: 2, kernel: 3 }
-        return nn.conv2d(nn.conv2d(x, same), same)
+        return nn.conv2d(nn.conv2d(x, same), { ...same, share: true })
       }),
     })).at({ batch: 1 })
     expect(Object.keys(variablesOf(built))).toEqual(['blocks.0/conv/kernel'])
@@ -307,10 +307,34 @@ describe('what layers refuse', () => {
     ],
     [
       'a name for two shapes',
-      (x) => nn.conv2d(nn.conv2d(x, conv), { ...conv, filters: 3 }),
+      (x) => nn.conv2d(nn.conv2d(x, conv), { ...conv, filters: 3, share: true }),
       'EF107',
       'outer/c/kernel',
       /"outer\/c\/kernel" is float32\[3,3,2,2\] already, now float32\[3,3,2,3\]/,
+    ],
+    [
+      'a name that is taken, of the same shape',
+      (x) => nn.conv2d(nn.conv2d(x, conv), conv),
+      'EF107',
+      'outer/c',
+      /the name "outer\/c" is taken by nn\.conv2d at .*nn\.test\.ts:\d+:\d+, now nn\.conv2d asks for it/,
+    ],
+    [
+      'a name that another kind has, shared or not',
+      (x) => nn.batchNorm(nn.conv2d(x, conv), { name: 'c', share: true }),
+      'EF107',
+      'outer/c',
+      /is taken by nn\.conv2d at .*, now nn\.batchNorm asks for it/,
+    ],
+    [
+      'a squeeze and excite of a name that is taken',
+      (x) => {
+        const options = { name: 'se', reduced: 2, activation: relu }
+        return nn.squeezeExcite(nn.squeezeExcite(x, options), options)
+      },
+      'EF107',
+      'outer/se',
+      /"outer\/se" is taken by nn\.squeezeExcite/,
     ],
     [
       'a misspelt option',
