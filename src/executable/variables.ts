@@ -132,9 +132,11 @@ export const makeVariables = (handle: VariablesHandle, metadata: { readonly [key
       await store.write(new Map([[stored(name), values]]))
     },
     save: async (path, options) => {
-      const values = await store.read([...specs.keys()].map(stored))
+      // dispose() may come before the values: their names are looked up at the call alone.
+      const names = new Map([...specs.keys()].map((name) => [name, stored(name)]))
+      const values = await store.read([...names.values()])
       const entries = [...specs.values()].map(
-        ({ name, type }): WeightsEntry => ({ name, type, data: values.get(stored(name)) as HostArray }), // all were read
+        ({ name, type }): WeightsEntry => ({ name, type, data: values.get(names.get(name) ?? name) as HostArray }), // all were read
       )
       const bytes = encodeWeights(entries, { ...metadata, ...options?.metadata })
       if (path !== undefined) await writeFileSafely(path, bytes)

@@ -1,13 +1,11 @@
 /** The builder: makes one graph, node by node. Models (model.ts) run it for each batch size. */
-import { captureSite } from './call-site.ts'
+import { callSiteOf, captureSite } from './call-site.ts'
 import { EffuseError } from './diagnostics.ts'
 import { OpEmitter } from './emitter.ts'
 import { makeConstantPool } from './constants.ts'
 import { errorOf, freezeDeep, inferNode } from './make-node.ts'
 import type { Initializer } from './initializers.ts'
 import { rootTables, setSideTables, type Origin } from './side-tables.ts'
-import { callSiteOf } from './call-site.ts'
-
 import type { OpAttrs, OpName } from './signatures.ts'
 import {
   nodeId,
@@ -79,7 +77,7 @@ export class Builder extends OpEmitter {
     const isShared = share || this.#isSharing
     const taken = this.#layers.get(path)
     if (taken !== undefined && !(isShared && taken.kind === kind)) throw nameTaken(path, kind, taken)
-    if (taken === undefined) this.#layers.set(path, { kind, site: new Error() })
+    if (taken === undefined) this.#layers.set(path, { kind, site: captureSite() })
     const outer = this.#isSharing
     this.#isSharing = isShared
     try {
