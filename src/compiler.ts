@@ -95,6 +95,12 @@ export {
   type Price,
   type Vertex,
 } from './passes/mixed-precision/port-graph.ts'
+export { checkPlan, type PlanFault, type PlanRule } from './passes/memory/check-plan.ts'
+export { type GraphProblem, memoryProblemOf, type ScheduledGraph, scheduleGraph } from './passes/memory/from-graph.ts'
+export type { MemoryPlan, Move, Place } from './passes/memory/plan.ts'
+export { planMemory } from './passes/memory/plan-memory.ts'
+export type { Commit, MemoryProblem, Overwrite, PlannedStep, PlannedValue } from './passes/memory/problem.ts'
+export { schedule, type Schedule, type ScheduleRule } from './passes/memory/schedule.ts'
 export { toInference } from './passes/to-inference.ts'
 export type {
   Backend,

@@ -126,8 +126,11 @@ export interface Runnable<V = unknown> {
 export interface PlanFigures {
   readonly kernels: number
   readonly dispatches: number
+  /** The most bytes that inputs, intermediates and results take at once. */
   readonly peakBytes: number | null
+  /** Bytes of all arenas; null also where each value has a buffer of its own. */
   readonly arenaBytes: number | null
+  /** The most bytes alive at once in the chosen order; variables and constants do not count (docs/passes.md, "Order and memory"). */
   readonly lowerBoundBytes: number | null
 }
 

@@ -1,7 +1,10 @@
-/** One graph, planned: a list of steps with what each frees. */
+/** One graph, planned: a list of steps in the order of the memory planner, with what each frees. */
 import { invariant } from '../../ir/diagnostics.ts'
 import { liveOrder, refKey } from '../../ir/graph.ts'
 import type { Graph, Node } from '../../ir/types.ts'
+import { freesOf } from '../../passes/memory/lifetimes.ts'
+import { usesOf, type MemoryProblem } from '../../passes/memory/problem.ts'
+import { schedule } from '../../passes/memory/schedule.ts'
 import type { NamedSlot, Step } from './plan-types.ts'
 import { Planner, type PlannerOptions } from './planner.ts'
 import type { DataId } from './tfjs-types.ts'
@@ -22,6 +25,10 @@ export interface CompiledPlan {
   readonly updates: readonly NamedSlot[]
   /** Freed when all is done: what outputs and updates share, and inputs. */
   readonly ownSlots: readonly Slot[]
+  /**
+   * The most that inputs and intermediates take at once. Each has a buffer of its own, given back after its last use, so this is also the lower
+   * bound of the order.
+   */
   readonly peakBytes: number
 }
 
@@ -51,11 +58,12 @@ export const planGraph = (graph: Graph, options: PlannerOptions): CompiledPlan =
   )
   const updates = graph.updates.map((u) => root(names.get(u.variable) ?? '', refKey(u.value)))
   const kept = new Set([...outputs, ...updates].map(({ slot }) => slot))
-  const frees = freesOf(planner, kept)
+  const problem = memoryProblem(planner, kept)
+  const { order, peakBytes } = schedule(problem)
   const read = new Set([...planner.steps.flatMap(({ reads }) => reads), ...kept])
   return {
-    steps: planner.steps,
-    frees,
+    steps: order.map((at) => planner.steps[at] as Step), // the order names each step once
+    frees: freesOf(problem, usesOf(problem), order),
     slotCount: planner.slotCount,
     inputs: planner.inputs,
     unusedInputs: new Set(planner.inputs.filter(({ slot }) => !read.has(slot)).map(({ name }) => name)),
@@ -64,33 +72,28 @@ export const planGraph = (graph: Graph, options: PlannerOptions): CompiledPlan =
     outputs,
     updates,
     ownSlots: [...planner.ownSlots],
-    peakBytes: peakBytesOf(planner, frees),
+    peakBytes,
   }
 }
 
 const nameOf = (node: Node<'variable'>): string => node.attrs.name
 
-/** After which step each buffer is done with; what is kept to the end is in no list. */
-const freesOf = (planner: Planner, kept: ReadonlySet<Slot>): readonly (readonly Slot[])[] => {
-  const last = new Map<Slot, number>()
-  planner.steps.forEach(({ reads, writes }, at) => {
-    for (const slot of writes) last.set(slot, at)
-    for (const slot of reads) last.set(slot, at)
-  })
-  const frees: Slot[][] = planner.steps.map(() => [])
-  for (const [slot, at] of last) if (planner.ownSlots.has(slot) && !kept.has(slot)) frees[at]?.push(slot)
-  return frees
-}
-
-/** The most that intermediates take at once. */
-const peakBytesOf = (planner: Planner, frees: readonly (readonly Slot[])[]): number => {
-  const bytes = (slots: readonly Slot[]): number => slots.reduce((sum, slot) => sum + (planner.slotBytes[slot] ?? 0), 0)
-  let live = bytes(planner.inputs.map(({ slot }) => slot))
-  let peak = live
-  planner.steps.forEach(({ writes }, at) => {
-    live += bytes(writes)
-    peak = Math.max(peak, live)
-    live -= bytes(frees[at] ?? [])
-  })
-  return peak
+/** The plan's slots as values of a memory problem. Variables take new buffers over when a run ends, so their new values are results. */
+const memoryProblem = (planner: Planner, kept: ReadonlySet<Slot>): MemoryProblem => {
+  const fed = new Set(planner.inputs.map(({ slot }) => slot))
+  return {
+    values: planner.slotBytes.map((bytes, slot) => ({
+      bytes,
+      home: fed.has(slot) ? 'given' : planner.ownSlots.has(slot) ? 'made' : 'outside',
+    })),
+    steps: planner.steps.map(({ reads, writes, passesOn }) => ({
+      reads,
+      writes,
+      updates: writes.length === 0 ? reads.slice(0, 1) : [],
+      overwrites: writes.flatMap((write) => passesOn.map((read) => ({ write, read }))),
+      canFail: true, // each allocates
+    })),
+    results: [...kept],
+    commits: [],
+  }
 }

@@ -13,7 +13,10 @@ export interface Step {
   readonly op: OpName
   readonly path: string
   readonly reads: readonly Slot[]
+  /** Slots that it fills. A step that fills none changes its first operand where it lies. */
   readonly writes: readonly Slot[]
+  /** The slots whose buffer its one result may be: the step makes none of its own. */
+  readonly passesOn: readonly Slot[]
   readonly run: (buffers: Buffers, cx: RunContext) => void
 }
 

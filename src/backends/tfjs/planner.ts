@@ -198,11 +198,17 @@ export class Planner {
   choice(flag: Slot, yes: Slot, no: Slot, type: Type): Slot {
     const { device } = this
     const result = this.#ownSlot(type)
-    this.#push('choice', [flag, yes, no], [result], (buffers) => {
-      const chosen = buffers[device.readScalar(buffers[flag] as DataId) === 0 ? no : yes] as DataId
-      device.retain(chosen)
-      buffers[result] = chosen
-    })
+    this.#push(
+      'choice',
+      [flag, yes, no],
+      [result],
+      (buffers) => {
+        const chosen = buffers[device.readScalar(buffers[flag] as DataId) === 0 ? no : yes] as DataId
+        device.retain(chosen)
+        buffers[result] = chosen
+      },
+      [yes, no],
+    )
     return result
   }
 
@@ -253,8 +259,22 @@ export class Planner {
     })
   }
 
-  #push(kernel: string, reads: readonly Slot[], writes: readonly Slot[], run: Step['run']): void {
-    this.steps.push({ kernel, op: this.#node?.op ?? 'input', path: this.#path, reads, writes, run })
+  #push(
+    kernel: string,
+    reads: readonly Slot[],
+    writes: readonly Slot[],
+    run: Step['run'],
+    passesOn: readonly Slot[] = [],
+  ): void {
+    this.steps.push({
+      kernel,
+      op: this.#node?.op ?? 'input',
+      path: this.#path,
+      reads,
+      writes,
+      passesOn,
+      run,
+    })
   }
 
   #newSlot(type: Type): Slot {

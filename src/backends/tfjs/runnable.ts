@@ -93,7 +93,7 @@ export const makeRunnable = (program: Program, cx: CompileContext, options: Plan
       dispatches: kernels,
       peakBytes: Math.max(0, ...plans.map(({ peakBytes }) => peakBytes)),
       arenaBytes: null,
-      lowerBoundBytes: null,
+      lowerBoundBytes: Math.max(0, ...plans.map(({ peakBytes }) => peakBytes)),
     },
     profile: async (turn, steps, feeds, at) => {
       const rows: ProfileRow[] = []

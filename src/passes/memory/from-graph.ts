@@ -1,0 +1,103 @@
+/** A graph as a memory problem: each node a step, each of its results a value. For backends that run a graph node by node, and for passes. */
+import { liveOrder, refKey, typeOf } from '../../ir/graph.ts'
+import { opDef } from '../../ir/ops/index.ts'
+import { sameShape, sizeBytes, type Graph, type Node, type NodeId, type Ref, type Type } from '../../ir/types.ts'
+import type { Commit, MemoryProblem, Overwrite, PlannedStep, PlannedValue } from './problem.ts'
+import { schedule } from './schedule.ts'
+
+export interface GraphProblem {
+  readonly problem: MemoryProblem
+  /** The node of each step. */
+  readonly nodes: readonly Node[]
+  /** The value of each result of a node, by refKey. */
+  readonly values: ReadonlyMap<number, number>
+}
+
+/** A graph and the order in which its nodes run. Apart from the printed order, which says nothing about time. */
+export interface ScheduledGraph {
+  readonly graph: Graph
+  /** Nodes that compute something: neither inputs, variables and constants nor views. */
+  readonly order: readonly NodeId[]
+  readonly peakBytes: number
+}
+
+/**
+ * The order of a graph's nodes with the lowest peak that is found.
+ *
+ * @example
+ * const g = graph('two', { x: float32(8) }, ({ x }) => ({ y: exp(neg(x)) })).at({ batch: 1 })
+ * scheduleGraph(g).peakBytes // is 32: each result lies where its operand lay
+ */
+export const scheduleGraph = (graph: Graph): ScheduledGraph => {
+  const { problem, nodes } = memoryProblemOf(graph)
+  const { order, peakBytes } = schedule(problem)
+  return { graph, order: order.flatMap((at) => nodes[at]?.id ?? []), peakBytes }
+}
+
+/**
+ * @param canFail Which nodes may end a run with an error (default: none).
+ */
+export const memoryProblemOf = (graph: Graph, canFail: (node: Node) => boolean = () => false): GraphProblem => {
+  const values: PlannedValue[] = []
+  const steps: PlannedStep[] = []
+  const nodes: Node[] = []
+  const known = new Map<number, number>()
+  const variables = new Map<NodeId, number>()
+  const valueAt = (ref: Ref): number => known.get(refKey(ref)) ?? -1 // operands come first
+  for (const node of liveOrder(graph)) {
+    const made = node.types.map((type, port) => {
+      const value = values.push(valueFor(node, type, valueAt)) - 1
+      known.set(refKey({ id: node.id, port }), value)
+      return value
+    })
+    if (node.op === 'variable') variables.set(node.id, made[0] as number)
+    if (values[made[0] ?? -1]?.home !== 'made') continue
+    nodes.push(node)
+    steps.push({
+      reads: [...new Set(node.inputs.map(valueAt))],
+      writes: made,
+      updates: [],
+      overwrites: overwritesOf(graph, node, made, valueAt),
+      canFail: canFail(node),
+    })
+  }
+  const commits = graph.updates.map(
+    (update): Commit => ({
+      variable: variables.get(update.variable) ?? -1,
+      value: valueAt(update.value),
+    }),
+  )
+  const results = [...new Set(graph.outputs.map((output) => valueAt(output.value)))]
+  return { problem: { values, steps, results, commits }, nodes, values: known }
+}
+
+/** Reshaping moves nothing in row-major order. */
+const valueFor = (node: Node, type: Type, valueAt: (ref: Ref) => number): PlannedValue => {
+  const bytes = sizeBytes(type)
+  const [operand] = node.inputs
+  if (node.op === 'input') return { home: 'given', bytes }
+  if (node.op === 'variable') return { home: 'variable', bytes }
+  if (node.op === 'constant') return { home: 'outside', bytes }
+  if (node.op === 'reshape' && operand !== undefined) return { home: 'view', of: valueAt(operand), bytes }
+  return { home: 'made', bytes }
+}
+
+/** What goes element by element may write where it reads: optimizers and averages too, which read all of an element before they write any. */
+const overwritesOf = (
+  graph: Graph,
+  node: Node,
+  made: readonly number[],
+  valueAt: (ref: Ref) => number,
+): readonly Overwrite[] => {
+  const isElementwise = opDef(node.op).fusion === 'elementwise' || updaters.has(node.op)
+  if (!isElementwise) return []
+  return made.flatMap((write, port) =>
+    node.inputs.flatMap((ref) => {
+      const [from, to] = [typeOf(graph, ref), node.types[port]]
+      const fits = to !== undefined && sameShape(from.shape, to.shape) && sizeBytes(from) === sizeBytes(to)
+      return fits ? [{ write, read: valueAt(ref) }] : []
+    }),
+  )
+}
+
+const updaters: ReadonlySet<Node['op']> = new Set(['rmsprop', 'sgd', 'adam', 'ema'])

@@ -1,0 +1,119 @@
+/**
+ * Rules that decide step by step, by how much memory grows: list scheduling. Growth of a waiting step only ever shrinks while others are chosen,
+ * so that a heap with outdated entries is enough.
+ */
+import { makeHeap } from './heap.ts'
+import type { MakeOrder } from './orders.ts'
+import { type Dependencies, isPlanned, type MemoryProblem, type Uses } from './problem.ts'
+
+/** As listed, but what leaves less memory in use than before runs as soon as it can: filter gradients right after what they need. */
+export const eagerOrder: MakeOrder = (problem, uses, dependencies) => {
+  const { bytes, users, isWanted } = measures(problem, uses)
+  const left = users.map((list, base) => list.length + (isWanted(base) ? 1 : 0))
+  const growth = problem.steps.map(({ writes }, at) => {
+    const coming = writes.reduce((sum, base) => sum + (left[base] === 0 ? 0 : bytes(base)), 0)
+    return (uses.ofStep[at] ?? []).reduce((sum, base) => sum - (left[base] === 1 ? bytes(base) : 0), coming)
+  })
+  return listSchedule(
+    dependencies,
+    (at) => ((growth[at] as number) < 0 ? 0 : 1),
+    (a, b) => a < b,
+    (at, choose) => {
+      for (const base of uses.ofStep[at] ?? []) {
+        left[base] = (left[base] as number) - 1
+        if (left[base] !== 1 || isWanted(base)) continue
+        // Whoever is left to read it will free it.
+        const last = users[base]?.find((user) => !choose.isDone(user))
+        if (last === undefined) continue
+        growth[last] = (growth[last] as number) - bytes(base)
+        choose.again(last)
+      }
+    },
+  )
+}
+
+/** From the end to the beginning, always the step before which the fewest bytes are alive; of equal ones the last listed. */
+export const backwardOrder: MakeOrder = (problem, uses, { successors, predecessors }) => {
+  const { bytes, users, isWanted } = measures(problem, uses)
+  const isAlive = users.map((_, base) => isWanted(base))
+  /** Seen from the end, operands come alive and results go. */
+  const growth = problem.steps.map(({ writes }, at) => {
+    const going = writes.reduce((sum, base) => sum + (users[base]?.length || isWanted(base) ? bytes(base) : 0), 0)
+    return (uses.ofStep[at] ?? []).reduce((sum, base) => sum + (isWanted(base) ? 0 : bytes(base)), -going)
+  })
+  const order = listSchedule(
+    { successors: predecessors, predecessors: successors },
+    (at) => growth[at] as number,
+    (a, b) => a > b,
+    (at, choose) => {
+      for (const base of uses.ofStep[at] ?? []) {
+        if (isAlive[base] === true) continue
+        isAlive[base] = true
+        for (const user of users[base] ?? []) {
+          growth[user] = (growth[user] as number) - bytes(base)
+          choose.again(user)
+        }
+      }
+    },
+  )
+  return [...order].reverse()
+}
+
+const measures = (problem: MemoryProblem, { ofStep, wanted }: Uses) => {
+  const users: number[][] = problem.values.map(() => [])
+  ofStep.forEach((bases, at) => {
+    for (const base of bases) users[base]?.push(at)
+  })
+  return {
+    /** What a base takes of the plan's memory. */
+    bytes: (base: number): number => (isPlanned(problem, base) ? (problem.values[base]?.bytes ?? 0) : 0),
+    /** The steps that use each base. */
+    users,
+    isWanted: (base: number): boolean => wanted.has(base),
+  }
+}
+
+interface Choose {
+  isDone(step: number): boolean
+  /** Its rank has become lower. */
+  again(step: number): void
+}
+
+/** Of the steps whose predecessors are done always the one of the lowest rank, of equal ones the first. */
+const listSchedule = (
+  { successors, predecessors }: Dependencies,
+  rankOf: (at: number) => number,
+  isFirst: (a: number, b: number) => boolean,
+  onDone: (at: number, choose: Choose) => void,
+): readonly number[] => {
+  const waiting = predecessors.map((list) => list.length)
+  const isDone = new Uint8Array(waiting.length)
+  const ranked: Ranked[] = []
+  const heap = makeHeap((a, b) => {
+    const [x, y] = [ranked[a] as Ranked, ranked[b] as Ranked] // only indexes of the list are pushed
+    return x.rank < y.rank || (x.rank === y.rank && isFirst(x.at, y.at))
+  })
+  const push = (at: number): void => {
+    if (waiting[at] === 0 && isDone[at] === 0) heap.push(ranked.push({ at, rank: rankOf(at) }) - 1)
+  }
+  const choose: Choose = { isDone: (at) => isDone[at] === 1, again: push }
+  waiting.forEach((_, at) => push(at))
+  const order: number[] = []
+  for (let item = heap.pop(); item !== undefined; item = heap.pop()) {
+    const { at } = ranked[item] as Ranked
+    if (isDone[at] === 1) continue // pushed again since, with a lower rank
+    isDone[at] = 1
+    order.push(at)
+    onDone(at, choose)
+    for (const next of successors[at] ?? []) {
+      waiting[next] = (waiting[next] as number) - 1
+      push(next)
+    }
+  }
+  return order
+}
+
+interface Ranked {
+  readonly at: number
+  readonly rank: number
+}
