@@ -32,6 +32,7 @@ export interface VariableOptions {
 /** Builds one graph. `graph()` makes one for each body; values know theirs. */
 export class Builder extends OpEmitter {
   readonly #name: string
+  readonly #isDeclared: boolean
   readonly #nodes: Node[] = []
   readonly #inputs: NodeId[] = []
   readonly #updates = new Map<NodeId, Update>()
@@ -45,9 +46,15 @@ export class Builder extends OpEmitter {
   #from: readonly NodeId[] = []
   #isSharing = false
 
-  constructor(name: string) {
+  /** `isDeclared`: a user's program builds it, so that call sites lead to the user's lines; a body that a pass makes has none. */
+  constructor(name: string, isDeclared = true) {
     super()
     this.#name = name
+    this.#isDeclared = isDeclared
+  }
+
+  get isDeclared(): boolean {
+    return this.#isDeclared
   }
 
   /** Where nodes are being added, `blocks.3/se`. */
@@ -186,14 +193,14 @@ export class Builder extends OpEmitter {
     attrs: OpAttrs<K>,
     declared: readonly Type[] = [],
   ): readonly Value[] {
-    const site = captureSite()
+    const site = this.#isDeclared ? captureSite() : null
     const id = nodeId(this.#nodes.length)
     const node = inferNode(
       { id, op, inputs, attrs, path: this.#path },
       inputs.map((ref) => this.#typeOf(ref)),
       declared,
     )
-    this.#callSites.set(id, site)
+    if (site !== null) this.#callSites.set(id, site)
     if (this.#from.length > 0) this.#origins.set(id, { from: this.#from, label: this.#name })
     if ('severity' in node) {
       const tables = rootTables(this.#constants, { callSites: this.#callSites })
@@ -344,6 +351,12 @@ export const builderOf = (value: Value): Builder => {
     code: 'EF110',
     message: 'layers with variables are built in graph(), not in gradients or decompositions',
   })
+}
+
+/** True for the emitter of a graph that a user's program builds. */
+export const isDeclaring = (emitter: OpEmitter): boolean => {
+  const owner = ownerOf(emitter)
+  return owner instanceof Builder && owner.isDeclared
 }
 
 /** 'a' and 'b' -> 'a/b'; empty parts vanish. */

@@ -1,6 +1,6 @@
 /** Making regions: nodes whose meaning is a graph of their own. */
 import { toBody } from './body.ts'
-import { Builder } from './build.ts'
+import { Builder, isDeclaring } from './build.ts'
 import type { OpEmitter } from './emitter.ts'
 import { sideTables } from './side-tables.ts'
 import type { OpAttrs, RegionOps } from './signatures.ts'
@@ -35,7 +35,7 @@ export const emitRegion = <K extends keyof RegionOps>(
   body: BodyFunction,
 ): readonly Value[] => {
   const { name, kind } = attrs as { readonly name?: string; readonly kind?: string } // a composite has the one, a fusion the other
-  const graph = regionGraph(name ?? kind ?? op, operands, body, b.path)
+  const graph = regionGraph(name ?? kind ?? op, operands, body, b.path, isDeclaring(b))
   const made = toBody(graph)
   const { constants } = sideTables(graph)
   const literals = made.literals.map(({ type, value }) =>
@@ -47,8 +47,14 @@ export const emitRegion = <K extends keyof RegionOps>(
 }
 
 /** The graph that a function of operands spells, not yet in normal form, its nodes at `path`. `name` stands in messages. */
-export const regionGraph = (name: string, operands: readonly Type[], body: BodyFunction, path = ''): Graph => {
-  const b = new Builder(name)
+export const regionGraph = (
+  name: string,
+  operands: readonly Type[],
+  body: BodyFunction,
+  path = '',
+  isDeclared = false,
+): Graph => {
+  const b = new Builder(name, isDeclared)
   const inputs = operands.map((type, i) => b.input(String(i), type))
   const results = b.scopeAt(path, () => body(inputs, b))
   return b.finish(Object.fromEntries(results.map((value, i) => [String(i), value])))
