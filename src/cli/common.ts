@@ -9,6 +9,7 @@ import type { Model } from '../ir/model.ts'
 import { sideMax } from '../pixels/size.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { nearest } from '../ir/parse.ts'
+import { systemCode } from '../platform/node-file-error.ts'
 import { checkRegular } from '../platform/node-regular-file.ts'
 import { fromWord, isOfKind, type Kind, kindWords } from '../recipes/kinds.ts'
 import { efficientNet, variants, type EfficientNetOptions } from '../models/efficientnet.ts'
@@ -112,14 +113,15 @@ export const shareOf = (option: string, text: string): number => {
  */
 export const modelByName = async (name: string, options: EfficientNetOptions = {}): Promise<Model> => {
   if (isVariant(name)) return efficientNet(name, options)
-  if (!name.includes('/') && !/\.[cm]?[jt]s(#|$)/.test(name)) {
+  const named = ownModuleOf(name)
+  if (named === null) {
     throw new EffuseError({
       code: 'EF602',
       message: `there is no model "${name}"; there are ${variants.join(', ')}, or your own as ./net.js#name`,
       hint: `did you mean ${nearest(name, variants)}?`,
     })
   }
-  const [file = '', exported = 'default'] = name.split('#')
+  const { file, exported = 'default' } = named
   const module = await importModule(file)
   const model = module[exported]
   if (!isModel(model)) {
@@ -130,6 +132,15 @@ export const modelByName = async (name: string, options: EfficientNetOptions = {
     })
   }
   return model
+}
+
+/** `./net.js#digits` as file and export; null for what is no path. The name is what follows the last `#`: folders may have one, too. */
+export const ownModuleOf = (name: string): { readonly file: string; readonly exported: string | undefined } | null => {
+  const at = name.lastIndexOf('#')
+  const exported =
+    at < 0 || !/^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(name.slice(at + 1)) ? null : name.slice(at + 1)
+  const file = exported === null ? name : name.slice(0, at)
+  return /[/\\]/.test(file) || /\.[cm]?[jt]s$/.test(file) ? { file, exported: exported ?? undefined } : null
 }
 
 /** Is it a variant of EfficientNet? Other names are of modules. */
@@ -149,11 +160,20 @@ const importModule = async (file: string): Promise<{ readonly [name: string]: un
       code: 'EF602',
       message: `the module ${file} cannot be loaded: ${error instanceof Error ? error.message : String(error)}`,
       // Node keeps the place of a syntax error to itself.
-      hint: error instanceof SyntaxError ? `node --check ${file} shows where` : undefined,
+      hint: isOfTypeScript(error)
+        ? typescriptHint
+        : error instanceof SyntaxError
+          ? `node --check ${file} shows where`
+          : undefined,
       cause: error,
     })
   }
 }
+
+/** Node 22.18 and later strip types; those before it do not know the ending, and no Node knows enums without being told to. */
+const isOfTypeScript = (error: unknown): boolean =>
+  ['ERR_UNKNOWN_FILE_EXTENSION', 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX'].includes(systemCode(error) ?? '')
+const typescriptHint = `this is Node ${process.versions.node}; Node 22.18 or later reads TypeScript without enums and namespaces; any does with a loader: npm install --save-dev tsx, then NODE_OPTIONS='--import tsx' before the command`
 
 const isModel = (value: unknown): value is Model =>
   typeof value === 'object' && value !== null && 'at' in value && typeof value.at === 'function' && 'inputs' in value

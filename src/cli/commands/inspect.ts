@@ -4,13 +4,15 @@ import { compile } from '../../compile.ts'
 import { htmlReport } from '../../inspect/html.ts'
 import { inspectReport, type InspectReport } from '../../inspect/inspect.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
+import type { Model } from '../../ir/model.ts'
 import { print } from '../../ir/print.ts'
 import { modelByName, naturalOf, paperOptionsOf, withCommon, type CommonOptions } from '../common.ts'
+import { openWeights } from '../open-weights.ts'
 import { folded, table, thousands, type Io } from '../io.ts'
 import { trainingStepOf } from '../training-step.ts'
 
 interface Options extends CommonOptions {
-  readonly model: string
+  readonly model?: string
   readonly batch: string
   readonly after?: string
   readonly html?: string
@@ -19,14 +21,15 @@ interface Options extends CommonOptions {
 
 export const addInspect = (program: Command, io: Io): void => {
   withCommon(program.command('inspect').description('what each pass did to a model'))
-    .requiredOption('--model <name>', 'b0 to b7, lite0 to lite4, or your own ./net.js#name')
+    .argument('[weights]', "a run's folder, or a file of weights, in place of --model; with it, its own model")
+    .option('--model <name>', 'b0 to b7, lite0 to lite4, or your own ./net.js#name')
     .option('--batch <n>', 'size of the batch', '1')
     .option('--train', 'the training step: cross-entropy, RMSprop, weight decay, averages')
     .option('--after <pass>', 'print the graph after this pass')
     .option('--html <file>', 'write the report as a page: passes, what each changed, layers, programs')
-    .action(async (options: Options) => {
+    .action(async (weights: string | undefined, options: Options) => {
       const batch = naturalOf('--batch', options.batch, 1)
-      const named = await modelByName(options.model)
+      const named = await modelOf(weights, options.model)
       const model = options.train === true ? trainingStepOf(named) : named
       const executable = await compile(model, { ...paperOptionsOf(options), batch })
       try {
@@ -67,6 +70,17 @@ export const addInspect = (program: Command, io: Io): void => {
         executable.dispose()
       }
     })
+}
+
+/** Of weights the model that they are of. @throws EffuseError EF601 where nothing is named */
+const modelOf = async (weights: string | undefined, name: string | undefined): Promise<Model> => {
+  if (weights !== undefined) return (await openWeights(weights, { prefer: 'best', model: name })).model
+  if (name !== undefined) return modelByName(name)
+  throw new EffuseError({
+    code: 'EF601',
+    message: "inspect needs --model, or a run's folder or file of weights",
+    hint: 'effuse inspect --model b0, or effuse inspect runs/b0-flowers',
+  })
 }
 
 const printPrecision = (amp: NonNullable<InspectReport['amp']>, backend: string, io: Io): void => {

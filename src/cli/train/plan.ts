@@ -12,7 +12,7 @@ import { recipeModel, type RecipeFitOptions, recipeOptions } from '../../recipes
 import { classesOf } from '../../train/evaluate.ts'
 import { figuresOf, type FitOptions, type ModelForStage } from '../../train/fit-options.ts'
 import { stageAt, stagesOf } from '../../train/stages.ts'
-import { modelByName } from '../common.ts'
+import { modelByName, ownModuleOf } from '../common.ts'
 import { openOptionsOf, type WeightsFlags } from '../open-weights.ts'
 import { flagOf, settingsGiven } from './flags.ts'
 import { channelsOf, digitsName, type OpenedData, openData, shortened } from './open-data.ts'
@@ -104,9 +104,9 @@ const withFullPaths = (recipe: Recipe): Recipe => ({
 })
 
 const fullModelPath = (model: string): string => {
-  const isModule = model.includes('/') || /\.[cm]?[jt]s(#|$)/.test(model)
-  const [file = '', ...exported] = model.split('#')
-  return isModule ? [resolve(file), ...exported].join('#') : model // a misspelt variant: modelByName() tells
+  const named = ownModuleOf(model)
+  if (named === null) return model // a misspelt variant: modelByName() tells
+  return [resolve(named.file), ...(named.exported === undefined ? [] : [named.exported])].join('#')
 }
 
 interface Beginnings extends Pick<TrainPlan, 'recipeName' | 'folder' | 'resumed' | 'notes'> {
