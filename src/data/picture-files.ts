@@ -1,6 +1,6 @@
 /** Which files are pictures, by name. Node only. */
 import { readdir, realpath, stat } from 'node:fs/promises'
-import { extname, join } from 'node:path'
+import { extname, join, sep } from 'node:path'
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
 import { fileError } from '../platform/node-file-error.ts'
 
@@ -59,7 +59,7 @@ export const picturesIn = async (
   return found.sort()
 }
 
-/** @param above real paths of the folders on the way here: links may lead in circles. */
+/** @param above real paths of the folders on the way here, the first one first: links may lead in circles, and out of it to what holds it. */
 const collect = async (
   folder: string,
   prefix: string,
@@ -69,7 +69,8 @@ const collect = async (
   const real = await realpath(folder).catch((error: unknown) => {
     throw fileError(error, folder, 'read')
   })
-  if (above.has(real)) return
+  const [first = real] = above
+  if (above.has(real) || (above.size > 0 && first.startsWith(real.endsWith(sep) ? real : real + sep))) return
   for (const { name, isFolder } of await visibleEntries(folder)) {
     if (isFolder) await collect(join(folder, name), `${prefix}${name}/`, new Set([...above, real]), take)
     else take(prefix + name)

@@ -17,7 +17,7 @@ export const environmentVariables = {
 
 export const debugOptions = (): { readonly verify: boolean; readonly debug: DebugOptions | undefined } => {
   const level = Number(environment('EFFUSE_DEBUG') ?? '0')
-  if (!Number.isInteger(level) || level < 0)
+  if (![0, 1, 2].includes(level))
     throw new EffuseError({
       code: 'EF403',
       message: `EFFUSE_DEBUG must be 0, 1 or 2, got ${environment('EFFUSE_DEBUG')}`,
@@ -30,8 +30,11 @@ export const debugOptions = (): { readonly verify: boolean; readonly debug: Debu
     log: (line) => console.error(line),
     saveGraph: folder === undefined || folder === '' ? undefined : (name, text) => saveText(folder, name, text),
   }
+  const verify = environment('EFFUSE_VERIFY') ?? ''
+  if (!['', '0', '1'].includes(verify))
+    throw new EffuseError({ code: 'EF403', message: `EFFUSE_VERIFY must be 0 or 1, got ${verify}` })
   const isQuiet = level === 0 && printAfter.length === 0 && debug.saveGraph === undefined
-  return { verify: environment('EFFUSE_VERIFY') === '1', debug: isQuiet ? undefined : debug }
+  return { verify: verify === '1', debug: isQuiet ? undefined : debug }
 }
 
 /** The program before the failing pass, in a file where there are files. */

@@ -81,8 +81,13 @@ const checks: { readonly [K in keyof Required<EfficientNetOptions & EfficientNet
   head: ['true or false', (v) => typeof v === 'boolean'],
   taps: ["a list of paths such as 'blocks.2'", (v) => Array.isArray(v) && v.every((path) => typeof path === 'string')],
 }
+/** Far above any network that is published; each step costs the square of it, and one slip of the pen would hang. */
+const kernelMax = 63
 const rowChecks: { readonly [K in keyof Required<BlockRow>]: Check } = {
-  kernel: ['an odd positive integer', (v) => isPositive(v) && Number(v) % 2 === 1],
+  kernel: [
+    `an odd integer from 1 to ${kernelMax}`,
+    (v) => isPositive(v) && Number(v) % 2 === 1 && Number(v) <= kernelMax,
+  ],
   repeats: [`a positive integer up to ${repeatsMax}`, (v) => isPositive(v) && Number(v) <= repeatsMax],
   filters: ['a positive integer', isPositive],
   expand: ['a positive integer', isPositive],

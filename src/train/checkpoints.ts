@@ -5,6 +5,7 @@ import { labelsKey, trainingKey } from '../io/own-metadata.ts'
 import { stepName, stepNames } from '../io/run-files.ts'
 import { type TensorEntry, toInt32 } from '../io/tensor-entry.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
+import { listed } from '../ir/listed.ts'
 import type { Model } from '../ir/model.ts'
 import type { CheckpointStore } from './checkpoint-store.ts'
 import { countersOf, parseState, type RunConfiguration, type RunState, stateText } from './run-state.ts'
@@ -64,7 +65,7 @@ export const latestCheckpoint = async (
   if (faults.length === 0) return null
   throw new EffuseError({
     code: 'EF508',
-    message: `none of the ${faults.length} checkpoints in ${store.label} can be read:\n  ${faults.join('\n  ')}`,
+    message: `none of the ${faults.length} checkpoints in ${store.label} can be read:${listed(faults)}`,
     hint: 'start anew without resume, in another folder',
   })
 }

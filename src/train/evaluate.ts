@@ -66,7 +66,10 @@ export const evaluate = async <I extends Signature, O extends Signature, T exten
     loss: loss === undefined ? anyLoss(crossEntropy()) : anyLoss(loss), // checked against the outputs when it is declared
   })
   using tester = await compile(declared, { ...options, batch, variables })
-  return await evaluateWith(tester, declared, { data, batch, size: sizeOf(model), signal: options.signal, onProgress })
+  const { distributions } = loss ?? {}
+  return await evaluateWith(tester, declared, {
+    ...{ data, batch, size: sizeOf(model), distributions, signal: options.signal, onProgress },
+  })
 }
 
 /** Height and width of the pictures that a model takes; undefined for models of other inputs. */
@@ -75,8 +78,19 @@ export const sizeOf = ({ inputs }: { readonly inputs: Signature }): readonly [nu
   return typeof height === 'number' && typeof width === 'number' ? [height, width] : undefined
 }
 
-/** Classes that a model tells apart; that of the data where it has no logits. @throws EffuseError EF701 where they differ */
+/**
+ * Classes that a model tells apart; that of the data where it has no logits.
+ * @throws EffuseError EF701 where they differ, and where two classes of the data have one name
+ */
 export const classesOf = ({ name, outputs }: Pick<Model, 'name' | 'outputs'>, data: DataSource): number => {
+  const seen = new Set<string>()
+  const twice = data.classes.find((label) => seen.size === seen.add(label).size)
+  if (twice !== undefined)
+    throw new EffuseError({
+      code: 'EF701',
+      message: `two classes of the data are called "${twice}"`,
+      hint: 'give each class a name of its own: a resumed run and predictions tell classes by their names',
+    })
   const classes = outputs['logits']?.shape[1]
   if (typeof classes === 'number' && classes !== data.classes.length)
     throw new EffuseError({
@@ -91,6 +105,8 @@ export interface EvaluationRun {
   readonly data: DataSource
   readonly batch: number
   readonly size: readonly [number, number] | undefined
+  /** Of the loss. */
+  readonly distributions: readonly string[] | undefined
   readonly signal?: WebAbortSignal | undefined
   readonly onProgress?: ((done: number, total: number) => void) | undefined
 }
@@ -99,10 +115,10 @@ export interface EvaluationRun {
 export const evaluateWith = async (
   tester: Executable,
   declared: Model,
-  { data, batch, size, signal, onProgress }: EvaluationRun,
+  { data, batch, size, distributions, signal, onProgress }: EvaluationRun,
 ): Promise<Evaluation> => {
   const { valid: _, ...inputs } = declared.inputs
-  const feeder = makeFeeder({ inputs, batch, classes: data.classes.length })
+  const feeder = makeFeeder({ inputs, batch, classes: data.classes.length, distributions })
   const sums = { loss: 0, correct: 0, top5: 0, count: 0 }
   const done: Timed[] = []
   let from = now()

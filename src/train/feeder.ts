@@ -26,12 +26,14 @@ export interface FeederOptions {
   readonly batch: number
   /** How many classes the labels choose from. */
   readonly classes: number
+  /** Names of the inputs that are distributions over classes. */
+  readonly distributions?: readonly string[] | undefined
 }
 
 /** The input of class labels, by the name that crossEntropy() gives it. */
 const labelName = 'label'
 
-export const makeFeeder = ({ inputs, batch, classes }: FeederOptions): Feeder => {
+export const makeFeeder = ({ inputs, batch, classes, distributions = [] }: FeederOptions): Feeder => {
   const wanted = Object.entries(inputs).map(([name, type]) => ({ name, type, rowSize: rowSize(name, type) }))
   const names = wanted.map(({ name }) => name)
   return {
@@ -41,6 +43,7 @@ export const makeFeeder = ({ inputs, batch, classes }: FeederOptions): Feeder =>
       for (const name of Object.keys(columns))
         if (!Object.hasOwn(inputs, name))
           throw misfit(place, `a column "${name}", which is no input; the inputs are ${names.join(', ')}`)
+      checkChannels(columns, inputs, place)
       const rows = rowsOf(columns, wanted, batch, place)
       const feeds: { [input: string]: Column } = {}
       for (const { name, type, rowSize: size } of wanted) {
@@ -50,6 +53,7 @@ export const makeFeeder = ({ inputs, batch, classes }: FeederOptions): Feeder =>
         feeds[name] = isIndex && isDistribution(type, classes) ? oneHot(column, classes) : column
         if ((feeds[name] as Column).length !== rows * size)
           throw misfit(place, `${column.length} values of "${name}", ${size} a row, for ${rows} rows`)
+        if (!isIndex && distributions.includes(name)) checkDistribution(name, column, size, place)
       }
       if (mixup !== null && mixup.alpha > 0) blend(feeds, rows, mixup, place)
       return { feeds: rows === batch ? feeds : filledUp(feeds, rows, batch), rows }
@@ -97,6 +101,42 @@ const checkLabels = (labels: Column, classes: number, place: BatchPlace): void =
   const row = labels.findIndex((label: number) => label < 0 || label >= classes)
   if (row >= 0)
     throw misfit(place, `the label ${labels[row]} in row ${row}; there are ${classes} classes, 0 to ${classes - 1}`)
+}
+
+/** Float32 rounds, and people round more: what is further off than this is something else than a distribution. */
+const sumTolerance = 1e-3
+
+const checkDistribution = (name: string, column: Column, classes: number, place: BatchPlace): void => {
+  for (let row = 0; row * classes < column.length; row++) {
+    const values = column.subarray(row * classes, (row + 1) * classes)
+    const fault = (what: string): EffuseError =>
+      misfit(
+        place,
+        `row ${row} of "${name}", a distribution over ${classes} classes, ${what}`,
+        'shares of at least 0 whose sum is 1',
+      )
+    const negative = values.find((value) => value < 0)
+    if (negative !== undefined) throw fault(`with the share ${negative}`)
+    let sum = 0
+    for (const value of values) sum += value
+    // Of NaN the step says where it is.
+    if (Math.abs(sum - 1) > sumTolerance) throw fault(`whose sum is ${Number(sum.toPrecision(6))}`)
+  }
+}
+
+/** Pictures of another number of channels: as many as the labels, and all else is right. */
+const checkChannels = (columns: Batch, inputs: Signature, place: BatchPlace): void => {
+  const rows = columns[labelName]?.length
+  const image = columns['image']?.length
+  const [, height, width, channels] = inputs['image']?.rank === 4 ? inputs['image'].shape.map(Number) : []
+  if (inputs[labelName]?.rank !== 1 || rows === undefined || image === undefined || channels === undefined) return
+  const given = image / (rows * Number(height) * Number(width))
+  if (given !== channels && [1, 2, 3, 4].includes(given))
+    throw misfit(
+      place,
+      `pictures of ${given} ${given === 1 ? 'channel' : 'channels'} as "image", and the model takes ${channels}`,
+      `declare the model with inChannels: ${given}, or give pictures of ${channels}`,
+    )
 }
 
 const oneHot = (labels: Column, classes: number): Float32Array<ArrayBuffer> => {

@@ -68,6 +68,7 @@ export interface FitOptions<T extends Signature = Signature, O extends Signature
   readonly skippedMax?: number | undefined
   /** Texts kept in the checkpoints. */
   readonly metadata?: { readonly [key: string]: string } | undefined
+  /** Told what happens. Of one that gives a promise the run does not wait until its end; a rejection ends it. */
   readonly onEvent?: ((event: TrainingEvent) => void) | undefined
 }
 
@@ -77,6 +78,7 @@ export type ModelForStage<I extends Signature, O extends Signature> = Model<I, O
 const positive: Check = ['a positive integer', isCount]
 const atLeast0: Check = ['a number of at least 0', (v) => typeof v === 'number' && v >= 0 && v < Infinity]
 const [, isSource] = sourceCheck
+const isMethod = (of: object, name: string): boolean => typeof Reflect.get(of, name) === 'function'
 
 const checks: { readonly [K in keyof Required<FitOptions>]: Check } = {
   data: [
@@ -95,7 +97,10 @@ const checks: { readonly [K in keyof Required<FitOptions>]: Check } = {
   stages: ['{ count, from, to }', (v) => isObject(v) && 'count' in v && 'from' in v && 'to' in v],
   augmentation: atLeast0,
   mixup: atLeast0,
-  checkpoints: ['a store of checkpoints', (v) => isObject(v) && 'list' in v && 'write' in v],
+  checkpoints: [
+    'a store of checkpoints: list(), read(), write() and remove()',
+    (v) => isObject(v) && ['list', 'read', 'write', 'remove'].every((name) => isMethod(v, name)),
+  ],
   checkpointEvery: positive,
   keepCheckpoints: positive,
   resume: ['true or false', (v) => typeof v === 'boolean'],

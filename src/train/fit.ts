@@ -3,6 +3,7 @@ import { withSavedMetadata } from '../executable/variables.ts'
 import type { Signature } from '../ir/value.ts'
 import { runMetadata } from './checkpoints.ts'
 import { evaluateEpoch } from './evaluate-epoch.ts'
+import { checkedStore } from './checked-store.ts'
 import type { FitResult } from './fit-result.ts'
 import { checkFitOptions, type FitOptions, type ModelForStage } from './fit-options.ts'
 import { openStageOf, startRun } from './start-run.ts'
@@ -25,8 +26,9 @@ export const fit = async <I extends Signature, O extends Signature, T extends Si
   model: ModelForStage<I, O>,
   options: FitOptions<T, O>,
 ): Promise<FitResult> => {
-  const given = options as unknown as FitOptions // the loss fits the model: the signature says so
-  checkFitOptions(given)
+  const asked = options as unknown as FitOptions // the loss fits the model: the signature says so
+  checkFitOptions(asked)
+  const given = asked.checkpoints === undefined ? asked : { ...asked, checkpoints: checkedStore(asked.checkpoints) }
   const lock = await given.checkpoints?.lock?.()
   try {
     return await runAll(model as ModelForStage<Signature, Signature>, given)
@@ -38,7 +40,9 @@ export const fit = async <I extends Signature, O extends Signature, T extends Si
 const runAll = async (model: ModelForStage<Signature, Signature>, options: FitOptions): Promise<FitResult> => {
   const run = await startRun(model, options)
   try {
-    return resultOf(run, await trainAll(run))
+    const reason = await trainAll(run)
+    await run.events.settle()
+    return resultOf(run, reason)
   } catch (error) {
     run.runner.dispose()
     throw error

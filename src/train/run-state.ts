@@ -23,8 +23,19 @@ export interface RunState {
   readonly top1: number | null
   readonly emaTop1: number | null
   readonly best: { readonly epoch: number; readonly top1: number } | null
+  /** The first batch of all, and what it was asked for with: a resumed run asks again. Files of earlier versions have none. */
+  readonly firstBatch?: FirstBatch | undefined
+  /** The model of the stage that was trained last. */
+  readonly model?: { readonly stage: number; readonly fingerprint: string } | undefined
   /** The last evaluation that was better by enough for the run to go on (EarlyStop). */
   readonly lastGain: { readonly epoch: number; readonly top1: number } | null
+}
+
+export interface FirstBatch {
+  readonly fingerprint: string
+  readonly batch: number
+  readonly size?: readonly [height: number, width: number] | undefined
+  readonly augmentation?: number | undefined
 }
 
 /** Sums over the micro-batches of an update. */
@@ -102,6 +113,7 @@ const positive: Check = ['a positive integer', isCount]
 const number: Check = ['a number', (v) => typeof v === 'number']
 const share = (v: unknown): boolean => typeof v === 'number' && v >= 0 && v <= 1
 const orNull = ([expects, accepts]: Check): Check => [`${expects}, or null`, (v) => v === null || accepts(v)]
+const orAbsent = ([expects, accepts]: Check): Check => [expects, (v) => v === undefined || accepts(v)]
 const gain: Check = [
   '{ epoch, top1 }, top1 from 0 to 1',
   (v) => isRecord(v) && isNatural(v['epoch']) && share(v['top1']),
@@ -124,6 +136,19 @@ const stateChecks: Checks<RunState> = {
   emaTop1: orNull(['a share from 0 to 1', share]),
   best: orNull(gain),
   lastGain: orNull(gain),
+  firstBatch: orAbsent([
+    '{ fingerprint, batch, size?, augmentation? }',
+    (v) =>
+      isRecord(v) &&
+      typeof v['fingerprint'] === 'string' &&
+      isCount(v['batch']) &&
+      (v['size'] === undefined || (Array.isArray(v['size']) && v['size'].length === 2 && v['size'].every(isCount))) &&
+      (v['augmentation'] === undefined || (typeof v['augmentation'] === 'number' && v['augmentation'] >= 0)),
+  ]),
+  model: orAbsent([
+    '{ stage, fingerprint }',
+    (v) => isRecord(v) && isNatural(v['stage']) && typeof v['fingerprint'] === 'string',
+  ]),
 }
 const configurationChecks: Checks<RunConfiguration> = {
   seed: natural,

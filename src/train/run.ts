@@ -5,6 +5,7 @@ import { EffuseError } from '../ir/diagnostics.ts'
 import { bestName, stepName } from '../io/run-files.ts'
 import type { CheckpointStore } from './checkpoint-store.ts'
 import { runMetadata, writeCheckpoint } from './checkpoints.ts'
+import type { Emitter } from './emitter.ts'
 import type { Stage, TrainingEvent } from './events.ts'
 import type { FitOptions, RunFigures } from './fit-options.ts'
 import type { RunConfiguration, RunState } from './run-state.ts'
@@ -19,6 +20,7 @@ export interface Run {
   readonly optimizer: Optimizer
   readonly modelFor: (stage: Stage) => Model
   readonly emit: (event: TrainingEvent) => void
+  readonly events: Emitter
   readonly throughput: Throughput
   state: RunState
   stage: Stage

@@ -81,11 +81,10 @@ export const openStage = async (
         if (emaDecay !== undefined)
           testers.push({ tester: await compiled(trainer.variables.averages), isAveraged: true })
       }
+      const on = { batch: evaluationBatch, size, distributions: loss.distributions }
       const results: TestResult[] = []
       for (const { tester } of testers)
-        results.push(
-          await evaluateWith(tester, declared, { data: test, batch: evaluationBatch, size, signal }).catch(faultOf),
-        )
+        results.push(await evaluateWith(tester, declared, { ...on, data: test, signal }).catch(faultOf))
       const [raw, averaged = null] = results as [TestResult, TestResult?] // the raw one is always there
       return { raw, averaged }
     },

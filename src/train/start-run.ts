@@ -5,6 +5,7 @@ import { EffuseError } from '../ir/diagnostics.ts'
 import { globFilter } from '../ir/glob.ts'
 import { nearest } from '../ir/parse.ts'
 import { variablesOf } from '../ir/graph.ts'
+import { listed } from '../ir/listed.ts'
 import type { Model } from '../ir/model.ts'
 import { print } from '../ir/print.ts'
 import { showType } from '../ir/types.ts'
@@ -14,14 +15,17 @@ import { averagePrefix } from '../passes/train/moving-averages.ts'
 import type { Optimizer } from '../passes/train/optimizers.ts'
 import { scheduleOf } from '../passes/train/schedules.ts'
 import { type FoundCheckpoint, configurationDifferences, latestCheckpoint } from './checkpoints.ts'
+import { drawBatches } from './draw-batches.ts'
+import { makeEmitter } from './emitter.ts'
 import type { Stage } from './events.ts'
+import { batchFingerprint, modelFingerprint } from './fingerprint.ts'
 import { figuresOf, type FitOptions, type ModelForStage, positionOf, type RunFigures } from './fit-options.ts'
 import type { Run } from './run.ts'
 import { type RunConfiguration, type RunState, startState } from './run-state.ts'
 import { type StageRunner, openStage } from './stage-runner.ts'
 import { stageAt, stagesOf } from './stages.ts'
 import { makeThroughput } from './throughput.ts'
-import { variableDifferences } from './variable-differences.ts'
+import { optimizerDifference, variableDifferences } from './variable-differences.ts'
 
 /** Opens the first stage, or the one that a resumed run stands in, with the variables as they shall be. */
 export const startRun = async (model: ModelForStage<Signature, Signature>, options: FitOptions): Promise<Run> => {
@@ -29,9 +33,12 @@ export const startRun = async (model: ModelForStage<Signature, Signature>, optio
   const { augmentation, mixup, stages: staged, epochs } = options
   const stages = stagesOf(staged, epochs, { augmentation, mixup })
   const modelFor = modelFunction(model, stages)
-  const found = await checkpointToResume(options)
+  const notices: string[] = []
+  const found = await checkpointToResume(options, (message) => notices.push(message))
   const configuration = configurationOf(options, found)
-  const emit = options.onEvent ?? (() => {})
+  const events = makeEmitter(options.onEvent)
+  const { emit } = events
+  for (const message of notices) emit({ kind: 'notice', message })
   const state = found?.state ?? startState
   const optimizer = optimizerOf(options, figures, state)
   const stage = stageAt(stages, state.epoch)
@@ -39,12 +46,14 @@ export const startRun = async (model: ModelForStage<Signature, Signature>, optio
   const throughput = makeThroughput()
   const checkpoint = found?.name ?? null
   const run: Run = {
-    ...{ options, figures, stages, configuration, optimizer, modelFor, emit, throughput },
+    ...{ options, figures, stages, configuration, optimizer, modelFor, emit, events, throughput },
     ...{ state, stage, runner, checkpoint },
   }
   try {
     if (found !== null) await restore(runner, found)
     else if (options.variables !== undefined) await startFrom(runner, options)
+    if (found !== null) for (const message of await changesSince(run)) emit({ kind: 'notice', message })
+    noteModel(run)
     emitStage(run, stage, runner.compileMs)
     return run
   } catch (error) {
@@ -70,6 +79,7 @@ export const openStageOf = async (run: Run): Promise<Stage | 'aborted'> => {
   const model = run.modelFor(stage)
   if (isSameModel(model, runner.model)) {
     run.stage = stage
+    noteModel(run)
     emitStage(run, stage, 0)
     return stage
   }
@@ -85,9 +95,36 @@ export const openStageOf = async (run: Run): Promise<Stage | 'aborted'> => {
   opened.trainer.runIndex = runner.trainer.runIndex
   run.runner = opened
   run.stage = stage
+  noteModel(run)
   runner.dispose()
   emitStage(run, stage, run.runner.compileMs)
   return stage
+}
+
+const noteModel = (run: Run): void => {
+  run.state = { ...run.state, model: { stage: run.stage.index, fingerprint: modelFingerprint(run.runner.model) } }
+}
+
+/** What of a resumed run may change, and is to be known: classes, seed and variables were compared already. */
+const changesSince = async ({ state, stages, modelFor, options, configuration }: Run): Promise<readonly string[]> => {
+  const changes: string[] = []
+  const trained = state.model === undefined ? undefined : stages[state.model.stage]
+  if (trained !== undefined && modelFingerprint(modelFor(trained)) !== state.model?.fingerprint)
+    changes.push(
+      'the model is not what it was: its graph differs from the one that the checkpoint was trained with (or another version of effuse made it)',
+    )
+  if (state.firstBatch !== undefined) {
+    const { fingerprint, ...asked } = state.firstBatch
+    const request = { ...asked, epoch: 0, seed: configuration.seed, signal: options.signal }
+    for await (const columns of drawBatches(options.data.train, request)) {
+      if (batchFingerprint(columns) !== fingerprint)
+        changes.push(
+          'the training data is not what it was: its first batch differs from that of the beginning (or the source draws at random without the seed, and the run would differ from one that was not stopped)',
+        )
+      break
+    }
+  }
+  return changes
 }
 
 /** Equal text is an equal program: its executables serve on. */
@@ -103,7 +140,7 @@ const checkSameVariables = (before: Model, now: Model, { index }: Stage): void =
   if (differences.length > 0)
     throw new EffuseError({
       code: 'EF403',
-      message: `the model of stage ${index} has other variables than the one before:\n  ${differences.join('\n  ')}`,
+      message: `the model of stage ${index} has other variables than the one before:${listed(differences)}`,
       hint: 'picture size and dropout may change from stage to stage, variables may not',
     })
 }
@@ -137,7 +174,10 @@ const modelFunction = (
  * Sees first that the store can be written: a run must not find that out after its first hour. A new run has it to itself: of the
  * checkpoints of two runs neither rotation nor a later `resume` could tell which is the latest.
  */
-const checkpointToResume = async ({ checkpoints, resume, onEvent }: FitOptions): Promise<FoundCheckpoint | null> => {
+const checkpointToResume = async (
+  { checkpoints, resume }: FitOptions,
+  onDamaged: (message: string) => void,
+): Promise<FoundCheckpoint | null> => {
   if (checkpoints === undefined) return null
   await checkpoints.write(probeName, new Uint8Array(1))
   await checkpoints.remove(probeName)
@@ -150,7 +190,7 @@ const checkpointToResume = async ({ checkpoints, resume, onEvent }: FitOptions):
       hint: 'resume: true goes on with that run; a new one wants another place',
     })
   }
-  return latestCheckpoint(checkpoints, (message) => onEvent?.({ kind: 'notice', message }))
+  return latestCheckpoint(checkpoints, onDamaged)
 }
 const probeName = '.probe'
 
@@ -166,7 +206,7 @@ const configurationOf = (options: FitOptions, found: FoundCheckpoint | null): Ru
   if (differences.length > 0)
     throw new EffuseError({
       code: 'EF508',
-      message: `the run in ${options.checkpoints?.label ?? 'the store'} cannot go on from ${found.name}:\n  ${differences.join('\n  ')}`,
+      message: `the run in ${options.checkpoints?.label ?? 'the store'} cannot go on from ${found.name}:${listed(differences)}`,
       hint: 'give the data and settings that it was started with, or start anew in another folder',
     })
   return configuration
@@ -175,11 +215,12 @@ const configurationOf = (options: FitOptions, found: FoundCheckpoint | null): Ru
 const restore = async ({ trainer }: StageRunner, { bytes, name, state }: FoundCheckpoint): Promise<void> => {
   // Between updates the accumulators are empty, and another run may have others.
   const except = state.pending.batches === 0 ? [`${accumulateNames.prefix}**`] : []
-  const differences = variableDifferences(readSafetensors(bytes, name).tensors, trainer.variables, except)
+  const { tensors } = readSafetensors(bytes, name)
+  const differences = variableDifferences(tensors, trainer.variables, except)
   if (differences.length > 0)
     throw new EffuseError({
       code: 'EF508',
-      message: `the checkpoint ${name} is of another model, optimizer or averages:\n  ${differences.join('\n  ')}`,
+      message: `${optimizerDifference(name, tensors.keys(), trainer.variables.names())}the checkpoint ${name} is of another model, optimizer or averages:${listed(differences)}`,
       hint: 'declare the model, the optimizer, the averages, mixed precision and the loss scale as they were when the run began',
     })
   await trainer.variables.load(bytes, { except, verify: false }) // latestCheckpoint() has done that

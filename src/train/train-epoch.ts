@@ -1,15 +1,17 @@
 /** One pass over the training data: batches in, updates out, everything that was promised of a bad number on the way. */
 import { nextTurn } from '#platform'
 import { read, type Result } from '../executable/results.ts'
+import { isObject } from '../ir/check-record.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { drawBatches } from './draw-batches.ts'
 import type { Stage } from './events.ts'
 import { type Feeder, makeFeeder, nonFiniteFeed } from './feeder.ts'
+import { batchFingerprint } from './fingerprint.ts'
 import { firstNonFinite } from './first-non-finite.ts'
 import { type Run, saveCheckpoint } from './run.ts'
 import { positionOf } from './fit-options.ts'
-import { noPending } from './run-state.ts'
-import type { Batch, Column } from './source.ts'
+import { type FirstBatch, noPending } from './run-state.ts'
+import type { Batch, BatchRequest, Column } from './source.ts'
 
 /** 'aborted': the signal asked for an end; the run stands behind its last run, wherever in the epoch that is. */
 export type EpochEnd = 'done' | 'aborted'
@@ -19,7 +21,8 @@ export const trainEpoch = async (run: Run, stage: Stage): Promise<EpochEnd> => {
   const { options, figures, configuration, runner } = run
   const { batch, accumulate = 1, data, signal, checkpointEvery } = options
   const total = figures.stepsPerEpoch * accumulate
-  const feeder = makeFeeder({ inputs: runner.step.inputs, batch, classes: data.train.classes.length })
+  const { distributions } = options.loss
+  const feeder = makeFeeder({ inputs: runner.step.inputs, batch, classes: data.train.classes.length, distributions })
   run.throughput.restart()
   if (run.state.batchInEpoch < total) {
     const { epoch, batchInEpoch: skip } = run.state
@@ -36,9 +39,12 @@ export const trainEpoch = async (run: Run, stage: Stage): Promise<EpochEnd> => {
           message: `the data source gave a batch after one of ${short} rows (${placeOf(run)})`,
           hint: `only the last batch of an epoch may have fewer than the ${batch} rows that are asked for`,
         })
+      if (epoch === 0 && run.state.batchInEpoch === 0)
+        run.state = { ...run.state, firstBatch: firstBatchOf(columns, request) }
       const rows = await runBatch(run, stage, feeder, columns)
       if (rows < batch) short = rows
       await nextTurn() // signals, timers and files have their turn between runs
+      run.events.check()
       if (run.state.batchInEpoch === total) break
       const isUpdate = rows === batch && run.state.pending.batches === 0
       if (isUpdate && checkpointEvery !== undefined && run.state.step % checkpointEvery === 0) await saveCheckpoint(run)
@@ -53,6 +59,12 @@ export const trainEpoch = async (run: Run, stage: Stage): Promise<EpochEnd> => {
     })
   return 'done'
 }
+
+const firstBatchOf = (columns: Batch, { batch, size, augmentation }: BatchRequest): FirstBatch | undefined =>
+  // What is no column the feeder tells.
+  isObject(columns) && Object.values(columns).every((column) => ArrayBuffer.isView(column))
+    ? { fingerprint: batchFingerprint(columns), batch, size, augmentation }
+    : undefined
 
 /** One micro-batch; how many rows it had. A short one is left out: statistics and averages are those of whole batches. */
 const runBatch = async (run: Run, stage: Stage, feeder: Feeder, columns: Batch): Promise<number> => {

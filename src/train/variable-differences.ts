@@ -42,3 +42,21 @@ const sourcesOf = (name: string): readonly string[] => {
   const slot = /^optimizer\/(.+)\/[^/]+$/.exec(name)?.[1]
   return slot === undefined ? [] : [slot]
 }
+
+const slotPattern = /^optimizer\/.+\/([^/]+)$/
+/** By the slots that they keep. */
+const optimizersBySlots: ReadonlyMap<string, string> = new Map([
+  ['momentum', 'sgd'],
+  ['meanSquare, momentum', 'rmsprop'],
+  ['firstMoment, secondMoment', 'adam or adamw'],
+])
+
+/** `step-1.safetensors was trained with rmsprop, and the run is to go on with sgd: `; empty where the optimizers keep the same. */
+export const optimizerDifference = (file: string, before: Iterable<string>, now: Iterable<string>): string => {
+  const kindOf = (names: Iterable<string>): string => {
+    const slots = [...new Set([...names].flatMap((name) => slotPattern.exec(name)?.[1] ?? []))].sort().join(', ')
+    return optimizersBySlots.get(slots) ?? 'another optimizer'
+  }
+  const [was, is] = [kindOf(before), kindOf(now)]
+  return was === is ? '' : `${file} was trained with ${was}, and the run is to go on with ${is}: `
+}

@@ -141,6 +141,8 @@ test('picturesIn: by name, sorted by code unit, links followed but not in circle
     await writeFile(join(root, name), '')
   await symlink(root, join(root, 'b.jpg', 'circle'))
   await symlink(join(folder, 'elsewhere'), join(root, 'link'))
+  // What holds the folder is no part of it: a class would have the pictures of all.
+  await symlink(join(root, '..'), join(root, 'b.jpg', 'above'))
   await symlink(join(folder, 'nothing'), join(root, 'lost.jpg'))
   expect(await picturesIn(root)).toEqual([
     'Z.PNG',

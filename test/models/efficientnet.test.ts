@@ -202,7 +202,7 @@ describe('options', () => {
       'row',
       () => efficientNet('b0', { blocks: [{ kernel: 4, repeats: 1, filters: 8, expand: 1, strides: 1 }] }),
       'EF403',
-      'option "blocks[0].kernel" must be an odd positive integer, got 4',
+      'option "blocks[0].kernel" must be an odd integer from 1 to 63, got 4',
     ],
     [
       'row without filters',

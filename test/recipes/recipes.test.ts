@@ -287,3 +287,11 @@ describe('what becomes of a recipe', () => {
     expect(targets(0.2)).toMatchObject({ label: { dtype: 'float32', shape: ['batch', 3] } })
   })
 })
+
+test('a kernel of 1001 in a recipe is refused, at once', () => {
+  const blocks = [{ kernel: 1001, repeats: 1, filters: 8, expand: 1, strides: 1 }]
+  const recipe = resolveRecipe({ ...needed, architecture: { blocks } })
+  expect(messageOf(() => recipeModel(recipe, 3)())).toMatch(
+    /"blocks\[0\]\.kernel" must be an odd integer from 1 to 63, got 1001/,
+  )
+})

@@ -1,4 +1,5 @@
 /** The loop: what it tells, what it keeps, where it goes on. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { EffuseError } from '../../src/ir/diagnostics.ts'
 import { mean, mul } from '../../src/ir/functions.ts'
@@ -377,6 +378,11 @@ describe('mistakes', () => {
   const bad = (train: Partial<DataSource>) => ({ data: { train: { ...data.train, ...train } } })
   const batchOf = (batch: Batch) => bad({ batches: () => [batch] })
   const image = new Uint8Array(10 * 64)
+  /** Ten rows: three that are right, the one that is given in the second place. */
+  const shares = (row: readonly number[]) =>
+    Float32Array.from({ length: 30 }, (_, i) =>
+      Math.floor(i / 3) === 1 ? (row[i % 3] ?? 0) : i % 3 === 0 ? 1.0005 : 0,
+    )
   test.each<[string, object, string, RegExp]>([
     ['an unknown option', { epoch: 3 }, 'EF403', /fit\(\) has no option "epoch"/],
     ['accumulate 0', { accumulate: 0 }, 'EF403', /option "accumulate" must be a positive integer, got 0/],
@@ -414,6 +420,49 @@ describe('mistakes', () => {
       /the label 3 in row 3; there are 3 classes, 0 to 2 \(batch 0 of epoch 0\)/,
     ],
     ['a negative label', batchOf({ image, label: new Int32Array(10).fill(-1) }), 'EF701', /the label -1 in row 0/],
+    [
+      'pictures of three channels where the model takes one',
+      batchOf({ image: new Uint8Array(10 * 64 * 3), label: new Int32Array(10) }),
+      'EF701',
+      /pictures of 3 channels as "image", and the model takes 1 \(batch 0/,
+    ],
+    [
+      'a distribution with a negative share',
+      { ...batchOf({ image, label: shares([0.5, 0.6, -0.1]) }), loss: crossEntropy({ labels: 'distribution' }) },
+      'EF701',
+      /row 1 of "label", a distribution over 3 classes, with the share -0\.1\d* \(batch 0 of epoch 0\)/,
+    ],
+    [
+      'a distribution whose sum is not 1',
+      { ...batchOf({ image, label: shares([0.5, 0.5, 0.002]) }), loss: crossEntropy({ labels: 'distribution' }) },
+      'EF701',
+      /row 1 of "label", a distribution over 3 classes, whose sum is 1\.002/,
+    ],
+    ['two classes of one name', bad({ classes: ['a', 'b', 'a'] }), 'EF701', /two classes of the data are called "a"/],
+    [
+      'a store without remove()',
+      { checkpoints: { ...memoryStore(), remove: undefined } },
+      'EF403',
+      /list\(\), read\(\), write\(\) and remove\(\)/,
+    ],
+    [
+      'a store that lists null',
+      { checkpoints: { ...memoryStore(), list: () => Promise.resolve(null) } },
+      'EF403',
+      /list\(\) of the option "checkpoints" must give a list of names, got null/,
+    ],
+    [
+      'an async onEvent that rejects',
+      { onEvent: async () => Promise.reject(new Error('no disk')) },
+      'EF403',
+      /onEvent\(\) rejected at the event "stage": no disk/,
+    ],
+    [
+      'a negative rate',
+      { optimizer: () => ({ ...sgd({ learningRate: 1 }), learningRate: { kind: 'constant', value: -1 } }) },
+      'EF403',
+      /a learning rate must be/,
+    ],
     ['no labels', batchOf({ image }), 'EF701', /no column "label"/],
     [
       'an unknown column',
@@ -538,4 +587,27 @@ describe('mistakes', () => {
     })
     expect(run.steps).toBe(24)
   })
+})
+
+test('an onEvent that rejects after the last step ends the run, too; a larger evaluation batch than there is data is that of the data', async () => {
+  const data = { train: pictures(12), test: pictures(5) }
+  const options = {
+    data,
+    loss: crossEntropy(),
+    optimizer: sgd({ learningRate: 0.1 }),
+    epochs: 1,
+    batch: 4,
+    backend: 'tfjs-cpu' as const,
+  }
+  using run = await fit(smallNet(), { ...options, evaluationBatch: 10_000_000 })
+  expect(run.top1).not.toBe(null)
+  await expect(
+    fit(smallNet(), {
+      ...options,
+      onEvent: async (event) => {
+        await nextTurn()
+        if (event.kind === 'evaluation') throw new Error('late')
+      },
+    }),
+  ).rejects.toMatchObject({ code: 'EF403', message: 'onEvent() rejected at the event "evaluation": late' })
 })

@@ -2,6 +2,7 @@
 import { compile } from '../../compile.ts'
 import { writeSafetensors } from '../../io/safetensors.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
+import { listed } from '../../ir/listed.ts'
 import type { Model } from '../../ir/model.ts'
 import { declarationOf, isVariant } from '../../models/efficientnet.ts'
 import { openModel, type OpenModelOptions } from '../../models/open-model.ts'
@@ -74,16 +75,14 @@ const byName = async (file: string, how: OpenModelOptions): Promise<StartWeights
       if (fitting.length === 0)
         throw new EffuseError({
           code: 'EF505',
-          message: `${file} has nothing for ${model.name}:\n  ${differences.join('\n  ')}`,
+          message: `${file} has nothing for ${model.name}:${listed(differences)}`,
           hint: 'weights go to variables of the same names and shapes',
         })
       const count = fitting.length + fresh.length
       const notes =
         differences.length === 0
           ? []
-          : [
-              `${file} fits ${fitting.length} of ${count} variables, the others start fresh:\n  ${differences.join('\n  ')}`,
-            ]
+          : [`${file} fits ${fitting.length} of ${count} variables, the others start fresh:${listed(differences)}`]
       return started(model, recipe, { weights: writeSafetensors(fitting, {}), fresh, notes })
     },
   }

@@ -20,6 +20,8 @@ export interface Loss<T extends Signature, O extends Signature> {
     outputs: Values<O>,
     targets: Values<T>,
   ) => { readonly loss: Value; readonly isRight: Value; readonly isTop5: Value }
+  /** Names of the targets that are distributions over classes: training loops refuse rows that are none. */
+  readonly distributions?: readonly string[]
   /** How many rows are right, int32 []; absent: the step has no output `correct`. */
   readonly correct?: (outputs: Values<O>, targets: Values<T>) => Value<'int32', 0>
 }
@@ -121,6 +123,7 @@ export const crossEntropy = ((options: CrossEntropyOptions<'index' | 'distributi
   }
   const rightClass = (label: Value): Value => (isIndex ? label : label.builder.emit1('argMax', [label], { axis: 1 }))
   return {
+    ...(isIndex ? {} : { distributions: ['label'] }),
     targets: (outputs: Logits) => {
       const classes = outputs.logits?.shape[1]
       if (outputs.logits?.rank !== 2 || classes === undefined)

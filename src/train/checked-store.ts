@@ -1,0 +1,30 @@
+/** A store of a user's own, its answers checked: what it gives is used far from where it was given. */
+import { EffuseError, showGiven } from '../ir/diagnostics.ts'
+import type { CheckpointStore } from './checkpoint-store.ts'
+
+/** The store, whose answers are of the kinds that they must be. @throws EffuseError EF403 at the answer that is not */
+export const checkedStore = (store: CheckpointStore): CheckpointStore => ({
+  label: typeof store.label === 'string' ? store.label : 'the store of checkpoints',
+  list: async () => {
+    const names: unknown = await store.list()
+    if (!Array.isArray(names) || names.some((name) => typeof name !== 'string'))
+      throw wrong('list()', 'a list of names', names)
+    return names
+  },
+  read: async (name) => {
+    const bytes: unknown = await store.read(name)
+    if (!(bytes instanceof Uint8Array)) throw wrong(`read("${name}")`, 'a Uint8Array', bytes)
+    return bytes
+  },
+  write: (name, bytes) => store.write(name, bytes),
+  remove: (name) => store.remove(name),
+  lock: store.lock,
+  rescue: store.rescue,
+})
+
+const wrong = (call: string, expects: string, came: unknown): EffuseError =>
+  new EffuseError({
+    code: 'EF403',
+    message: `${call} of the option "checkpoints" must give ${expects}, got ${showGiven(came)}`,
+    hint: 'memoryStore(), opfs() and directory() of effuse/node are stores to compare with',
+  })
