@@ -5,10 +5,12 @@
 import { Builder } from '../src/ir/build.ts'
 import { nodesOf } from '../src/ir/graph.ts'
 import type { Graph } from '../src/ir/types.ts'
+import type { Value } from '../src/ir/value.ts'
 import { efficientNet } from '../src/models/efficientnet.ts'
 import { ampSettings } from '../src/passes/mixed-precision/options.ts'
 import { programOf } from '../src/passes/program.ts'
 import { inferencePipeline } from '../src/passes/pipelines.ts'
+import { parsePipeline } from '../src/passes/registry.ts'
 import { runPipeline } from '../src/passes/runner.ts'
 import { decompose } from '../src/passes/decompose.ts'
 
@@ -72,3 +74,35 @@ row([
   'us per node',
   ...columns.map((c) => ((1000 * [...c.times.values()].reduce((a, b) => a + b, 0)) / c.nodes).toFixed(1)),
 ])
+
+/** What defeats a pass that walks back along a chain from each node, or looks at all users of a value for each of them. */
+const shapes: { readonly [name: string]: (b: Builder, n: number) => Graph } = {
+  'chain of neg': (b, n) => repeated(b, n, (x) => b.unary('neg', x)),
+  'chain of transpose': (b, n) => repeated(b, n, (x) => b.transpose(x, [1, 0])),
+  'chain of reshape': (b, n) => repeated(b, n, (x, i) => b.reshape(x, i % 2 === 0 ? [3, 2] : [2, 3])),
+  'chain of cast': (b, n) => repeated(b, n, (x, i) => b.cast(x, i % 2 === 0 ? 'float16' : 'float32')),
+  'chain of add': (b, n) => repeated(b, n, (x) => b.add(x, b.unary('neg', x))),
+  'fan of mul': (b, n) => {
+    const x = b.input('x', { dtype: 'float32', shape: [2, 3] })
+    return b.finish(Object.fromEntries(Array.from({ length: n }, (_, i) => [`y${i}`, b.mul(x, i + 2)])))
+  },
+}
+const repeated = (b: Builder, n: number, step: (x: Value, i: number) => Value): Graph => {
+  let x: Value = b.input('x', { dtype: 'float32', shape: [2, 3] })
+  for (let i = 0; i < n; i++) x = step(x, i)
+  return b.finish({ x })
+}
+
+const cleaning = ['simplify', 'fold-constants', 'cse', 'dce', 'hoist-prepare']
+const lengths = [10_000, 100_000]
+console.log('\nms of one pass over chains and fans: ten times the nodes should take about ten times as long')
+row(['shape', ...cleaning.flatMap((pass) => lengths.map((n) => `${pass} ${n / 1000}k`))])
+for (const [name, build] of Object.entries(shapes)) {
+  const times = cleaning.flatMap((pass) =>
+    lengths.map((n) => {
+      const { records } = runPipeline(parsePipeline(pass), programOf(build(new Builder('shape'), n)))
+      return records[0]?.ms ?? Number.NaN
+    }),
+  )
+  row([name, ...times.map((ms) => ms.toFixed(0))])
+}

@@ -66,6 +66,7 @@ export { verifyProgram } from './passes/verify-program.ts'
 export { pipeline, passText, type Pipeline } from './passes/pipeline.ts'
 export {
   runPipeline,
+  type Checked,
   type PassRecord,
   type PipelineResult,
   type Reproducer,

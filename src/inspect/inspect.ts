@@ -6,6 +6,7 @@ import type { Model } from '../ir/model.ts'
 import { nodesOf, variablesOf } from '../ir/graph.ts'
 import { elements } from '../ir/types.ts'
 import { precisionReport, type PrecisionReport } from './precision.ts'
+import type { Checked } from '../passes/check-meaning.ts'
 import { stepOptionsOf } from '../passes/train/step.ts'
 
 export interface InspectReport {
@@ -19,6 +20,8 @@ export interface InspectReport {
     readonly nodesBefore: number
     readonly nodesAfter: number
     readonly changed: boolean
+    /** How `verify: true` judged it: whole, structure, or not, and why. */
+    readonly checked: Checked
     readonly report: { readonly [what: string]: number }
   }[]
   /** Null: no mixed precision was asked for. */
@@ -56,6 +59,7 @@ export const inspectReport = (model: Model, executable: Executable, batch: numbe
       nodesBefore: nodesOf(r.before).length,
       nodesAfter: nodesOf(r.after).length,
       changed: r.changed,
+      checked: r.checked,
       report: r.report,
     })),
     amp: ampPart(executable),

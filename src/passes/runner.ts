@@ -9,7 +9,7 @@ import { findSideTables, noSideTables } from '../ir/side-tables.ts'
 import { genericTarget, type TargetInfo } from '../ir/target.ts'
 import type { Graph } from '../ir/types.ts'
 import { type Stage, stages, verify } from '../ir/verify.ts'
-import { meaningDifference } from './check-meaning.ts'
+import { checkMeaning, type Checked } from './check-meaning.ts'
 import { graphFault, programFault } from './check-result.ts'
 import { passFailure, type Moment, type Reproducer } from './failure.ts'
 import { type GraphPass, isProgramPass, type PassContext, type ProgramPass } from './pass.ts'
@@ -17,6 +17,7 @@ import type { Pipeline } from './pipeline.ts'
 import { findGraph, graphSteps, graphsOf, mainStep, mapGraphs, type Program, programError } from './program.ts'
 import { verifyProgram } from './verify-program.ts'
 
+export type { Checked } from './check-meaning.ts'
 export type { Reproducer } from './failure.ts'
 
 /** What one pass did to the graph of one step. */
@@ -30,6 +31,8 @@ export interface PassRecord {
   readonly before: Graph
   readonly after: Graph
   readonly changed: boolean
+  /** How `verify: true` judged that the pass kept its promise. */
+  readonly checked: Checked
   /** Counts that the pass reported. */
   readonly report: { readonly [what: string]: number }
   /** Milliseconds in the pass itself. */
@@ -89,11 +92,13 @@ export const runPipeline = (pipeline: Pipeline, start: Program, options: RunnerO
     const run: PassRun = { ...moment, after, stageAfter: stage }
     runs.push(run)
     if (options.verify === true) checkRun(run)
-    if (options.checkMeaning === true) {
-      const difference = meaningDifference(moment.before, program, pass.preserves)
-      if (difference !== null) throw passFailure(moment, { thrown: new MeaningChanged(difference) })
-    }
-    for (const record of recordsOf(run, at, counts, ms)) {
+    const meaning =
+      options.checkMeaning === true
+        ? checkMeaning(moment.before, program, { preserves: pass.preserves, declared: start })
+        : null
+    if (meaning !== null && meaning.difference !== null)
+      throw passFailure(moment, { thrown: new MeaningChanged(meaning.difference) })
+    for (const record of recordsOf(run, { at, report: counts, ms }, meaning?.checked)) {
       records.push(record)
       trace(record, at, options.debug)
     }
@@ -110,14 +115,16 @@ interface PassRun extends Moment {
 
 const recordsOf = (
   { pass, before, after }: PassRun,
-  at: number,
-  report: PassRecord['report'],
-  ms: number,
+  figures: Pick<PassRecord, 'at' | 'report' | 'ms'>,
+  checked: ReadonlyMap<string, Checked> = new Map(),
 ): readonly PassRecord[] =>
   graphSteps(after).map(({ name: plan, graph }) => {
     const was = findGraph(before, plan) ?? findGraph(before, mainStep) ?? graph
-    return Object.freeze({ name: pass.name, at, plan, before: was, after: graph, changed: graph !== was, report, ms })
+    const state = { plan, before: was, after: graph, changed: graph !== was, checked: checked.get(plan) ?? unasked }
+    return Object.freeze({ name: pass.name, ...figures, ...state })
   })
+
+const unasked: Checked = Object.freeze({ how: 'not', why: 'nobody asked: compile with verify: true' })
 
 /** A pass may move graphs to a later stage; none moves them back. */
 const laterStage = (now: Stage, next: Stage | undefined): Stage =>

@@ -4,7 +4,9 @@
  */
 import { type Arbitrary, fc } from './fast-check.ts'
 import { Builder } from '../ir/build.ts'
+import type { OpEmitter } from '../ir/emitter.ts'
 import { print } from '../ir/print.ts'
+import { emitRegion } from '../ir/region.ts'
 import { elements, isFloat, sameShape, type Graph } from '../ir/types.ts'
 import type { Value } from '../ir/value.ts'
 
@@ -71,6 +73,22 @@ const binaries = ['add', 'sub', 'mul', 'maximum', 'minimum'] as const
 /** The other operand where it fits, otherwise x itself. */
 const fitting = (x: Value, y: Value): Value => (x.dtype === y.dtype && sameShape(x.shape, y.shape) ? y : x)
 
+/** What the bodies of composites compute of two operands; the last one holds a composite itself. */
+const bodies: readonly ((x: Value, y: Value, b: OpEmitter) => Value)[] = [
+  (x, y, b) => b.add(x, b.unary('relu6', y)),
+  (x, y, b) => b.mul(b.unary('neg', b.unary('neg', x)), b.add(y, 0)),
+  (x, y, b) => b.sub(x, x === y ? x : b.unary('tanh', y)),
+  (x, y, b) => b.mul(x, composed(b, 0, y, x)),
+]
+const composed = (b: OpEmitter, which: number, x: Value, y: Value): Value => {
+  const attrs = { name: `body${which}`, amp: 'infer', tolerance: 'composite' } as const
+  const [made] = emitRegion(b, 'composite', [x, y], attrs, ([p, q], inner) => {
+    const make = bodies[which % bodies.length]
+    return p === undefined || q === undefined || make === undefined ? [] : [make(p, q, inner)]
+  })
+  return made ?? x
+}
+
 const pureMakers: readonly Maker[] = [
   onFloat((b, x, _y, c) => b.unary(unaries[c % unaries.length] ?? 'neg', x)),
   onFloat((b, x, y, c) => b.binary(binaries[c % binaries.length] ?? 'add', x, fitting(x, y))),
@@ -123,6 +141,7 @@ const pureMakers: readonly Maker[] = [
       : x,
   ),
   (b, x) => (isFloat(x.dtype) && x.shape.length > 0 ? b.emit('topK', [x], { k: 1 }) : []),
+  onFloat((b, x, y, c) => composed(b, c % bodies.length, x, fitting(x, y))),
   (b) => [
     b.constant(
       Float32Array.from({ length: 20 }, (_, i) => i / 4),

@@ -1,0 +1,66 @@
+/** Random inputs and variables for judging passes. They reach beyond 6 and below 0, where relu6, relu and abs part. */
+import { nodesOf } from '../ir/graph.ts'
+import { elements, isFloat, type Graph, type Node, type NodeId, type Type } from '../ir/types.ts'
+
+export interface RandomFeeds {
+  readonly inputs: { readonly [name: string]: Float64Array }
+  readonly variables: ReadonlyMap<string, Float64Array>
+}
+
+/** Numbers from a small generator: from 0 to 1, the same for the same seed. */
+export const generator = (seed: number): (() => number) => {
+  let state = seed >>> 0
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return (state >>> 8) * 2 ** -24
+  }
+}
+
+/** On a grid of 1/64, which float16 holds: half of the numbers between -2 and 2, the others up to 9 either way. Integers from 0 to 3. */
+export const randomTensor = ({ dtype, shape }: Type, next: () => number, isPositive = false): Float64Array =>
+  Float64Array.from({ length: elements(shape) }, () => {
+    if (!isFloat(dtype)) return Math.floor(next() * (dtype === 'bool' ? 2 : 4))
+    if (isPositive) return Math.round((0.25 + 1.75 * next()) * 64) / 64
+    const reach = next() < 0.5 ? 2 : 9
+    return Math.round((2 * next() - 1) * reach * 64) / 64
+  })
+
+/** Feeds for all of these graphs; `positive` names the variables that stay between 1/4 and 2. */
+export const randomFeeds = (graphs: readonly Graph[], positive: ReadonlySet<string>, seed: number): RandomFeeds => {
+  const next = generator(seed)
+  const inputs = new Map<string, Float64Array>()
+  const variables = new Map<string, Float64Array>()
+  for (const node of graphs.flatMap(nodesOf)) {
+    const [type] = node.types
+    if ((node.op !== 'input' && node.op !== 'variable') || type === undefined) continue
+    const { name } = node.attrs
+    const known = node.op === 'input' ? inputs : variables
+    if (!known.has(name)) known.set(name, randomTensor(type, next, node.op === 'variable' && positive.has(name)))
+  }
+  return { inputs: Object.fromEntries(inputs), variables }
+}
+
+/** The operand that must not be negative: a variance, or a mean of squares, whose root is taken. */
+const rootedOperand = (node: Node): number | null =>
+  node.op === 'batchNorm' || node.op === 'batchNormInference'
+    ? 4
+    : node.op === 'rmsprop'
+      ? 2
+      : node.op === 'adam'
+        ? 3
+        : null
+
+/** Names of the variables in graphs of a program whose roots are taken. */
+export const positiveVariables = (graphs: readonly Graph[]): ReadonlySet<string> => {
+  const names = new Set<string>()
+  for (const graph of graphs) {
+    const variables = new Map<NodeId, string>()
+    for (const node of nodesOf(graph)) if (node.op === 'variable') variables.set(node.id, node.attrs.name)
+    for (const node of nodesOf(graph)) {
+      const at = rootedOperand(node)
+      const name = at === null ? undefined : variables.get(node.inputs[at]?.id as NodeId)
+      if (name !== undefined) names.add(name)
+    }
+  }
+  return names
+}

@@ -1,0 +1,145 @@
+/** What `verify: true` finds, and what it says of what it did not look at. */
+import { describe, expect, test } from 'vitest'
+import { fuseTfjs } from '../../src/backends/tfjs/fuse-tfjs.ts'
+import { compile } from '../../src/compile.ts'
+import { Edit } from '../../src/ir/edit.ts'
+import { liveOrder } from '../../src/ir/graph.ts'
+import { relu6 } from '../../src/ir/functions.ts'
+import { graph } from '../../src/ir/model.ts'
+import { parse } from '../../src/ir/parse.ts'
+import type { OpName } from '../../src/ir/signatures.ts'
+import { float32 } from '../../src/ir/value.ts'
+import { efficientNet } from '../../src/models/efficientnet.ts'
+import { decomposeOps } from '../../src/passes/decompose.ts'
+import { definePass, type Pass, type Preserves } from '../../src/passes/pass.ts'
+import { pipeline } from '../../src/passes/pipeline.ts'
+import { programOf } from '../../src/passes/program.ts'
+import { parsePipeline } from '../../src/passes/registry.ts'
+import { rulePass } from '../../src/passes/rewrite/driver.ts'
+import { rule } from '../../src/passes/rewrite/rules.ts'
+import { runPipeline } from '../../src/passes/runner.ts'
+
+const check = (passes: readonly Pass[], text: string) =>
+  runPipeline(pipeline(passes), programOf(parse(text)), { verify: true, checkMeaning: true }).records
+const becomes = (
+  from: OpName,
+  to: 'relu' | 'abs' | 'relu6' | 'neg',
+  preserves: 'bits' | 'rounding' | 'precision',
+): Pass =>
+  rulePass('wrong', 'a wrong law', [rule(`${from} -> ${to}`, from, (n, m) => m.b.emit1(to, n.inputs, {}), preserves)])
+const updating = (change: (edit: Edit) => void, preserves: Preserves): Pass =>
+  definePass({
+    name: 'wrong',
+    summary: 'touches updates',
+    phase: 'simplify',
+    preserves,
+    run: (g) => {
+      const edit = new Edit(g, 'wrong')
+      change(edit)
+      return edit.commit()
+    },
+  })
+const wrong = (message: RegExp) => expect.objectContaining({ code: 'EF303', message: expect.stringMatching(message) })
+const one = (op: string, source = 'input') =>
+  `graph g { %x = ${source}() {name="x"} : float32[40] %y = ${op}(%x) : float32[40] return y = %y }`
+
+describe('what is found', () => {
+  test.each([
+    ['relu6', 'relu', 'input'],
+    ['relu6', 'relu', 'variable'],
+    ['relu', 'relu6', 'variable'],
+    ['abs', 'relu', 'input'],
+    ['abs', 'relu', 'variable'],
+    ['relu', 'abs', 'variable'],
+    ['sqrt', 'relu', 'input'],
+  ] as const)('%s becomes %s of an %s', (from, to, source) => {
+    for (const preserves of ['bits', 'rounding', 'precision'] as const)
+      expect(() => check([becomes(from, to, preserves)], one(from, source))).toThrow(wrong(/y\[\d+\] was .* and is/))
+  })
+
+  const stateful = `graph g { %x = input() {name="x"} : float32[2] %w = variable() {name="w"} : float32[2]
+    %s = add(%x, %w) : float32[2] update %w = %s return y = %s }`
+  const stateless = stateful.replace('update %w = %s', '')
+  const wOf = (edit: Edit) => liveOrder(edit.base).find((n) => n.op === 'variable')?.id as never
+  const sOf = (edit: Edit) => edit.base.outputs[0]?.value as never
+  test.each(['bits', 'rounding', 'precision'] as const)('an update added, dropped or changed (%s)', (preserves) => {
+    const adds = updating((e) => e.setUpdates([{ variable: wOf(e), value: sOf(e) }]), preserves)
+    const drops = updating((e) => e.setUpdates([]), preserves)
+    const alters = updating(
+      (e) => e.setUpdates([{ variable: wOf(e), value: { id: e.base.inputs[0] as never, port: 0 } }]),
+      preserves,
+    )
+    expect(() => check([adds], stateless)).toThrow(wrong(/there is an update of "w" that was not there before/))
+    expect(() => check([drops], stateful)).toThrow(wrong(/the update of "w" is gone/))
+    expect(() => check([alters], stateful)).toThrow(wrong(/w\[0\] was .* and is/))
+  })
+
+  test('an output added, dropped or of another type', () => {
+    const outputs = (change: (edit: Edit) => void) => updating(change, 'rounding')
+    const value = (e: Edit) => e.base.outputs[0]?.value as never
+    expect(() => check([outputs((e) => e.setOutputs([]))], stateful)).toThrow(wrong(/the output "y" is gone/))
+    expect(() =>
+      check([outputs((e) => e.setOutputs([...e.base.outputs, { name: 'z', value: value(e) }]))], stateful),
+    ).toThrow(wrong(/there is an output "z" that was not there before/))
+    const half = outputs((e) => {
+      const node = liveOrder(e.base)[0] as never
+      e.setOutputs([{ name: 'y', value: e.add('cast', [value(e)], { to: 'float16', relaxed: false }, node) }])
+    })
+    expect(() => check([half], stateful)).toThrow(wrong(/the output "y" was float32\[2\] and is float16\[2\]/))
+  })
+
+  test('variances stay positive, so that a batch norm is no NaN, also where it was taken apart before', () => {
+    const norm = `graph g { %x = input() {name="x"} : float32[64,16] %s = variable() {name="s"} : float32[16] %o = variable() {name="o"} : float32[16]
+      %m = variable() {name="m"} : float32[16] %v = variable() {name="v"} : float32[16]
+      %y = batchNormInference(%x, %s, %o, %m, %v) {epsilon=0.001} : float32[64,16] %r = relu6(%y) : float32[64,16] return y = %r }`
+    expect(() => check([decomposeOps(['batchNormInference']), becomes('relu6', 'relu', 'bits')], norm)).toThrow(
+      /pass 'wrong'/,
+    )
+  })
+
+  test('compile() with verify: true finds it in a pass of a user', async () => {
+    const model = graph('net', { x: float32('batch', 40) }, ({ x }) => ({ y: relu6(x) }))
+    await expect(
+      compile(model, {
+        backend: 'reference',
+        verify: true,
+        passes: (p) => p.before('fuse', becomes('relu6', 'relu', 'bits')),
+      }),
+    ).rejects.toEqual(wrong(/pass 'wrong'/))
+  })
+})
+
+describe('what is said of each pass', () => {
+  const conv = `graph g { %x = input() {name="x"} : float32[1,4,4,2] %k = variable() {name="k"} : float32[1,1,2,3] %b = variable() {name="b"} : float32[3]
+    %c = conv2d(%x, %k) : float32[1,4,4,3] %v = broadcast(%b) {axes=[3], shape=[1,4,4,3]} : float32[1,4,4,3]
+    %s = add(%c, %v) : float32[1,4,4,3] %n = neg(%s) : float32[1,4,4,3] %y = neg(%n) : float32[1,4,4,3] %r = relu(%y) : float32[1,4,4,3] return y = %r }`
+  test('whole, structure, or not, and why', () => {
+    const passes = [...parsePipeline('to-inference,simplify,simplify,dce').passes, fuseTfjs]
+    expect(check(passes, conv).map(({ name, checked }) => [name, checked.how, checked.why])).toEqual([
+      ['to-inference', 'not', 'the pass changes the meaning on purpose'],
+      ['simplify', 'whole', 'in float64 mode, within 0.000001 of the largest number'],
+      ['simplify', 'structure', 'unchanged'],
+      ['dce', 'structure', 'the same program once regions are inlined and equal nodes merged'],
+      ['fuse-tfjs', 'structure', 'the same program once regions are inlined and equal nodes merged'],
+    ])
+  })
+  test('nothing was asked for', () => {
+    const [record] = runPipeline(parsePipeline('cse'), programOf(parse(conv))).records
+    expect(record?.checked).toEqual({ how: 'not', why: 'nobody asked: compile with verify: true' })
+  })
+  test('of a network too large to run, fusions and merging are judged by their structure, the rest is said not to be', () => {
+    const { records } = runPipeline(
+      pipeline([...parsePipeline('to-inference,cse,fold-batch-norm,dce').passes, fuseTfjs]),
+      programOf(efficientNet('b0').at({ batch: 1 })),
+      { checkMeaning: true },
+    )
+    expect(records.map(({ name, checked }) => [name, checked.how])).toEqual([
+      ['to-inference', 'not'],
+      ['cse', 'structure'],
+      ['fold-batch-norm', 'not'],
+      ['dce', 'structure'],
+      ['fuse-tfjs', 'structure'],
+    ])
+    expect(records[2]?.checked.why).toMatch(/^\d+ M multiply-adds are more than the 50 M that the interpreter runs$/)
+  })
+})
