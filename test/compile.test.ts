@@ -2,7 +2,9 @@
 import { describe, expect, test } from 'vitest'
 import { compile } from '../src/compile.ts'
 import { referenceBackend } from '../src/backends/reference/index.ts'
+import { relu } from '../src/ir/functions.ts'
 import { graph } from '../src/ir/model.ts'
+import * as nn from '../src/ir/nn.ts'
 import { float32, int32 } from '../src/ir/value.ts'
 import { definePass } from '../src/passes/pass.ts'
 import { read } from '../src/executable/results.ts'
@@ -191,6 +193,15 @@ describe('options', () => {
     expect(() => net.explain('thrice')).toThrow(
       expect.objectContaining({ code: 'EF407', hint: 'did you mean "twice"?' }),
     )
+  })
+  test('explain names the parts of a fused region, and prints no body', async () => {
+    const model = graph('m', { x: float32('batch', 8, 8, 2) }, ({ x }) => ({
+      y: relu(nn.conv2d(x, { filters: 3, kernel: 3, name: 'stem' })),
+    }))
+    using net = await compile(model, { backend: 'tfjs-cpu' })
+    const [fused] = net.explain('stem').became.filter(({ fusion }) => fusion !== null)
+    expect(fused?.node).toMatch(/^fusion tfjs\.conv2d of conv2d, .*relu : float32\[1,8,8,3\] @ /)
+    expect(fused?.node).not.toMatch(/[{}]/)
   })
   test('an aborted signal stops before anything is opened', async () => {
     const controller = new AbortController()

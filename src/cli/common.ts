@@ -8,11 +8,11 @@ import type { CompileOptions } from '../executable/options.ts'
 import type { Model } from '../ir/model.ts'
 import { sideMax } from '../pixels/size.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
-import { nearest } from '../ir/parse.ts'
 import { systemCode } from '../platform/node-file-error.ts'
 import { checkRegular } from '../platform/node-regular-file.ts'
 import { fromWord, isOfKind, type Kind, kindWords } from '../recipes/kinds.ts'
 import { efficientNet, variants, type EfficientNetOptions } from '../models/efficientnet.ts'
+import { didYouMean } from '../ir/words.ts'
 
 /** Options that every command takes. */
 export interface CommonOptions {
@@ -94,7 +94,7 @@ export const choiceOf = <T extends string>(option: string, text: string, of: rea
   throw new EffuseError({
     code: 'EF601',
     message: `${option} must be one of ${of.join(', ')}, got "${text}"`,
-    hint: `did you mean ${nearest(text, of)}?`,
+    hint: didYouMean(text, of, ''),
   })
 }
 
@@ -118,7 +118,7 @@ export const modelByName = async (name: string, options: EfficientNetOptions = {
     throw new EffuseError({
       code: 'EF602',
       message: `there is no model "${name}"; there are ${variants.join(', ')}, or your own as ./net.js#name`,
-      hint: `did you mean ${nearest(name, variants)}?`,
+      hint: didYouMean(name, variants, ''),
     })
   }
   const { file, exported = 'default' } = named

@@ -2,7 +2,6 @@
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
 import { findNode, liveOrder, nodesOf, typeOf } from '../ir/graph.ts'
 import { globFilter } from '../ir/glob.ts'
-import { nearest } from '../ir/parse.ts'
 import { printNode } from '../ir/print.ts'
 import { sideTables } from '../ir/side-tables.ts'
 import { showType, type Graph, type Node, type NodeId } from '../ir/types.ts'
@@ -10,6 +9,7 @@ import { explainPrecision, type PrecisionNote } from '../passes/mixed-precision/
 import { decisionOf } from '../passes/mixed-precision/report.ts'
 import { graphSteps, mainStep, type Program } from '../passes/program.ts'
 import type { PassRecord } from '../passes/runner.ts'
+import { didYouMean } from '../ir/words.ts'
 
 export interface Explanation {
   readonly asked: string
@@ -54,7 +54,7 @@ export const explainNode = (asked: string, { declared, program, records }: Expla
       .filter((n) => ids.has(n.id) || descends(graph, n, ids))
       .map((n) => ({
         plan,
-        node: printNode(graph, n).split('\n', 1)[0] ?? '',
+        node: nodeLine(graph, n),
         dtype: n.types.map((t) => t.dtype).join(', '),
         fusion: n.op === 'fusion' ? n.attrs.kind : null,
         madeBy: sideTables(graph).origin(n.id)?.label ?? null,
@@ -96,6 +96,20 @@ export const explainNode = (asked: string, { declared, program, records }: Expla
     ].join('\n'),
   }
 }
+
+/** In one line: of a region what it is fused of, not its body. */
+const nodeLine = (graph: Graph, n: Node): string => {
+  if (n.op !== 'fusion') return printNode(graph, n).split('\n', 1)[0] ?? ''
+  const parts = liveOrder(n.attrs.body).flatMap(({ op }) => (op === 'input' ? [] : [op]))
+  return `fusion ${n.attrs.kind} of ${partList(parts)} : ${n.types.map(showType).join(', ')} @ ${n.path}`
+}
+
+/** `conv2d, add, 3 mul`: in order, repeated ones counted. */
+const partList = (parts: readonly string[]): string =>
+  [...new Set(parts)]
+    .map((part) => [part, parts.filter((other) => other === part).length] as const)
+    .map(([part, count]) => (count === 1 ? part : `${count} ${part}`))
+    .join(', ')
 
 const descends = (graph: Graph, node: Node, ids: ReadonlySet<NodeId>): boolean =>
   (sideTables(graph).origin(node.id)?.from ?? []).some((id) => ids.has(id))
@@ -159,9 +173,6 @@ const askedNodes = (graph: Graph, asked: string): readonly Node[] => {
   throw new EffuseError({
     code: 'EF407',
     message: `no node of ${graph.name} has the path "${asked}"`,
-    hint:
-      paths.length === 0
-        ? 'nothing in it has a path; %0, %1 … name its values in order'
-        : `did you mean "${nearest(asked, paths)}"?`,
+    hint: paths.length === 0 ? 'nothing in it has a path; %0, %1 … name its values in order' : didYouMean(asked, paths),
   })
 }

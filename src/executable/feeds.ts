@@ -4,10 +4,10 @@ import { hostArray, hostArrayOf } from '../backends/backend.ts'
 import { readForeign } from '../backends/common/foreign-tensor.ts'
 import { heldTensor, wasDropped } from '../backends/common/held-tensors.ts'
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
-import { nearest } from '../ir/parse.ts'
 import { elements, sameShape, showType, type DType, type Type } from '../ir/types.ts'
 import type { Signature } from '../ir/value.ts'
 import { isResult, type Result } from './results.ts'
+import { didYouMean } from '../ir/words.ts'
 
 /** Decoded pictures, widened without loss. */
 type Bytes = Uint8Array | Uint8ClampedArray
@@ -60,7 +60,7 @@ export const prepareFeeds = async (
       throw new EffuseError({
         code: 'EF401',
         message: `there is no input "${name}"; the inputs are ${known.join(', ') || 'none'}`,
-        hint: known.length === 0 ? undefined : `did you mean "${nearest(name, known)}"?`,
+        hint: known.length === 0 ? undefined : didYouMean(name, known),
       })
   }
   for (const [name, type] of inputs) {

@@ -3,7 +3,6 @@ import { hostArrayOf, type Backend, type HostArray, type Store } from '../backen
 import type { VariableSpec } from './variable-spec.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { globFilter } from '../ir/glob.ts'
-import { nearest } from '../ir/parse.ts'
 import { trainingKey } from '../io/own-metadata.ts'
 import { averagePrefix } from '../passes/train/moving-averages.ts'
 import { isState } from '../passes/train/state.ts'
@@ -18,6 +17,7 @@ import {
   type WeightsEntry,
   type WeightsSource,
 } from './weights.ts'
+import { didYouMean } from '../ir/words.ts'
 
 export interface VariableInfo {
   readonly shape: readonly number[]
@@ -100,7 +100,7 @@ export const makeVariables = (handle: VariablesHandle, metadata: { readonly [key
       throw new EffuseError({
         code: 'EF407',
         message: `there is no variable "${name}"`,
-        hint: specs.size === 0 ? 'the model has no variables' : `did you mean "${nearest(name, [...specs.keys()])}"?`,
+        hint: specs.size === 0 ? 'the model has no variables' : didYouMean(name, [...specs.keys()]),
       })
     return found
   }

@@ -8,6 +8,7 @@ import { readVerified, writeOwnFile } from '../io/checksums.ts'
 import { recognizeWeights } from '../io/recognize.ts'
 import { type TensorEntry, tensorEntry, toFloat32, toInt32 } from '../io/tensor-entry.ts'
 import type { WebBlob, WebResponse, WebUrl } from '../ir/web-types.ts'
+import { listed } from '../ir/listed.ts'
 
 /** A file's path (Node), a URL, what fetch or an input element gives, or the bytes themselves. */
 export type WeightsSource = string | WebUrl | WebBlob | WebResponse | Uint8Array | ArrayBuffer
@@ -67,15 +68,12 @@ export const decodeWeights = (
 const fits = (entry: TensorEntry, type: Type): boolean =>
   entry.dtype === type.dtype || (type.dtype === 'float32' && (entry.dtype === 'float16' || entry.dtype === 'bfloat16'))
 
-const shownFaults = 20
-const misfit = (faults: readonly string[], count: number): EffuseError => {
-  const more = faults.length > shownFaults ? [`and ${faults.length - shownFaults} more`] : []
-  return new EffuseError({
+const misfit = (faults: readonly string[], count: number): EffuseError =>
+  new EffuseError({
     code: 'EF505',
-    message: `the weights do not fit the model (${faults.length} faults, ${count} variables); nothing was changed:\n  ${[...faults.slice(0, shownFaults), ...more].join('\n  ')}`,
+    message: `the weights do not fit the model (${faults.length} faults, ${count} variables); nothing was changed:${listed(faults)}`,
     hint: 'openModel(file) takes the model from the file, openModel(file, { model }) the weights out of a checkpoint; load(file, { except: globs }) leaves variables out, fit({ variables, fresh: globs }) says which are new',
   })
-}
 
 /** All bytes of a source. @throws EffuseError EF501 where it cannot be read */
 export const readSource = async (source: WeightsSource): Promise<Uint8Array> => {

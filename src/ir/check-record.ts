@@ -1,6 +1,6 @@
 /** Options given by users: one way to say which there are, what each takes, and what came. */
 import { EffuseError, showGiven } from './diagnostics.ts'
-import { nearest } from './parse.ts'
+import { didYouMean } from './words.ts'
 
 /** What a value must be, in words, and whether one is it. */
 export type Check = readonly [expects: string, accepts: (value: unknown) => boolean]
@@ -30,7 +30,7 @@ export const checkRecord = (
       throw new EffuseError({
         code: 'EF403',
         message: `${what} has no option "${name}"; it has ${Object.keys(known).join(', ')}`,
-        hint: `did you mean "${nearest(name, Object.keys(known))}"?`,
+        hint: didYouMean(name, Object.keys(known)),
       })
     if (value !== undefined && !check[1](value))
       throw new EffuseError({

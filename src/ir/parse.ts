@@ -20,6 +20,7 @@ import {
   type Type,
   type Update,
 } from './types.ts'
+import { didYouMean } from './words.ts'
 
 export interface ParseOptions {
   /** What the hashes in the text stand for. */
@@ -138,13 +139,7 @@ class Reader {
     this.expect('mark', '=')
     const op = this.expect('word')
     if (!isOpName(op.text))
-      throw textError(
-        'EF202',
-        this.#source,
-        op.at,
-        `there is no op "${op.text}"`,
-        `did you mean ${nearest(op.text, opNames)}?`,
-      )
+      throw textError('EF202', this.#source, op.at, `there is no op "${op.text}"`, didYouMean(op.text, opNames, ''))
     if (isBody && op.text === 'input')
       throw syntaxError(this.#source, op.at, 'the inputs of a body stand in its brackets: (%x: float32[3]) { … }')
     const refs = this.#list('(', ')', () => this.#ref(names))
@@ -326,22 +321,4 @@ const kindNames: { readonly [K in TokenKind]: string } = {
   path: 'a path',
   mark: 'a mark',
   end: 'the end of the text',
-}
-
-/** The known word nearest to a misspelt one, by edit distance. */
-export const nearest = (word: string, known: readonly string[]): string =>
-  known.map((k) => [editDistance(word, k), k] as const).sort(([a], [b]) => a - b)[0]?.[1] ?? ''
-
-const editDistance = (a: string, b: string): number => {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      next.push(
-        Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)),
-      )
-    }
-    row = next
-  }
-  return row[b.length] ?? 0
 }

@@ -6,7 +6,6 @@ import { graph, type Model } from '../ir/model.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { add, div, dropout, globalAveragePool2d, relu6, silu, softmax, sub } from '../ir/functions.ts'
 import * as nn from '../ir/nn.ts'
-import { nearest } from '../ir/parse.ts'
 import type { Padding } from '../ir/signatures.ts'
 import { float32, type Image, type TensorType, type Value } from '../ir/value.ts'
 import {
@@ -16,6 +15,7 @@ import {
   type EfficientNetParts,
 } from './efficientnet-options.ts'
 import { type Architecture, architectureOf, isVariant, type Variant, variants } from './efficientnet-variants.ts'
+import { didYouMean } from '../ir/words.ts'
 
 export type { EfficientNetOptions, EfficientNetParts, Normalization } from './efficientnet-options.ts'
 export { type BlockRow, isVariant, type Variant, variants } from './efficientnet-variants.ts'
@@ -66,7 +66,7 @@ export const efficientNet = ((
     throw new EffuseError({
       code: 'EF602',
       message: `there is no variant "${String(variant)}"; there are ${variants.join(', ')}`,
-      hint: `did you mean "${nearest(String(variant), variants)}"?`,
+      hint: didYouMean(String(variant), variants),
     })
   }
   checkEfficientNetOptions(options)
@@ -153,7 +153,7 @@ const tapped = (inner: ReadonlyMap<string, Image>, path: string): Image => {
   throw new EffuseError({
     code: 'EF403',
     message: `option "taps": there is no inner value "${path}"; there are stem and ${known[1]} to ${known.at(-1)}`,
-    hint: `did you mean "${nearest(path, known)}"?`,
+    hint: didYouMean(path, known),
   })
 }
 

@@ -1,8 +1,8 @@
 /** Pipelines: lists of passes that one can read aloud, edit by name, and write as text. */
 import { isRecord } from '../ir/attrs.ts'
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
-import { nearest } from '../ir/parse.ts'
 import { checkPass, type Pass } from './pass.ts'
+import { didYouMean } from '../ir/words.ts'
 
 export interface Pipeline {
   readonly passes: readonly Pass[]
@@ -28,7 +28,7 @@ export const pipeline = (passes: readonly Pass[]): Pipeline => {
       throw new EffuseError({
         code: 'EF301',
         message: `there is no pass "${name}" in this pipeline: ${names.join(', ')}`,
-        hint: `did you mean ${nearest(name, names)}?`,
+        hint: didYouMean(name, names, ''),
       })
     }
     return pipeline(change(at))

@@ -1,7 +1,6 @@
 /** Passes by name, for the command line, tests and reproducers; and pipelines from their text form. */
 import { EffuseError } from '../ir/diagnostics.ts'
 import { ampClasses, type AmpClass } from '../ir/op-def.ts'
-import { nearest } from '../ir/parse.ts'
 import { isOpName, opDef, opNames } from '../ir/ops/index.ts'
 import { differentiate } from './autodiff/differentiate.ts'
 import { cse } from './cse.ts'
@@ -18,6 +17,7 @@ import { simplify } from './simplify/index.ts'
 import { toInference } from './to-inference.ts'
 import { toTraining } from './to-training.ts'
 import { trainingFactories } from './train/factories.ts'
+import { didYouMean } from '../ir/words.ts'
 
 export type { PassFactory, PassOptions } from './pass-factory.ts'
 
@@ -75,7 +75,7 @@ export const passFactories: readonly PassFactory[] = [
         throw new EffuseError({
           code: 'EF302',
           message: `pass decompose: there is no op "${unknown}"`,
-          hint: `did you mean ${nearest(unknown, opNames)}?`,
+          hint: didYouMean(unknown, opNames, ''),
         })
       return decomposeOps(chosen.filter(isOpName), { above, classes, except })
     },
@@ -102,7 +102,7 @@ export const parsePipeline = (text: string, more: readonly PassFactory[] = []): 
         throw new EffuseError({
           code: 'EF301',
           message: `there is no pass "${name}"; there are ${names.join(', ')}`,
-          hint: `did you mean ${nearest(name, names)}?`,
+          hint: didYouMean(name, names, ''),
         })
       for (const key of Object.keys(options)) {
         if (!Object.hasOwn(factory.options, key))

@@ -1,10 +1,10 @@
 /** Recipes in files: those that come with effuse, by name, and one's own, by path. */
 import { readFile } from '#platform'
 import { EffuseError } from '../ir/diagnostics.ts'
-import { nearest } from '../ir/parse.ts'
 import { jsonFault } from './json-fault.ts'
 import type { Recipe } from './recipe.ts'
 import { checkSettings } from './resolve.ts'
+import { didYouMean } from '../ir/words.ts'
 
 /** The files of `recipes/`, which is part of the package. */
 export const recipeNames = ['b0-imagenet', 'b4-imagenet', 'digits'] as const
@@ -23,7 +23,7 @@ export const loadRecipe = async (nameOrPath: string): Promise<Partial<Recipe>> =
     throw new EffuseError({
       code: 'EF403',
       message: `there is no recipe "${nameOrPath}"; there are ${recipeNames.join(', ')}, or your own as FILE.json`,
-      hint: `did you mean ${nearest(nameOrPath, recipeNames)}?`,
+      hint: didYouMean(nameOrPath, recipeNames, ''),
     })
   // src/recipes and dist/recipes lie equally deep.
   return parseRecipe(await textOf(new URL(`../../recipes/${nameOrPath}.json`, import.meta.url)), nameOrPath)

@@ -1,8 +1,8 @@
 /** From a recipe and what somebody changes of it to all settings of a run. */
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
-import { nearest } from '../ir/parse.ts'
 import { isOfKind, kindWords } from './kinds.ts'
 import { type Recipe, type Setting, settingNames, settings } from './recipe.ts'
+import { didYouMean } from '../ir/words.ts'
 
 /** How messages call a setting: `"weightDecay"` of a file, `--weight-decay` of a command line. */
 export type NameOf = (key: keyof Recipe) => string
@@ -48,7 +48,7 @@ export const checkSettings = (given: Partial<Recipe>, nameOf: NameOf): void => {
       throw new EffuseError({
         code: 'EF403',
         message: `there is no setting ${nameOf(name as keyof Recipe)}; there are ${settingNames.join(', ')}`,
-        hint: `did you mean "${nearest(name, settingNames)}"?`,
+        hint: didYouMean(name, settingNames),
       })
     if (name === 'architecture') checkArchitecture(value, nameOf)
     const isOptional = setting.initial === null

@@ -3,7 +3,6 @@ import { stepNames } from '../io/run-files.ts'
 import { readSafetensors } from '../io/safetensors.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { globFilter } from '../ir/glob.ts'
-import { nearest } from '../ir/parse.ts'
 import { variablesOf } from '../ir/graph.ts'
 import { listed } from '../ir/listed.ts'
 import type { Model } from '../ir/model.ts'
@@ -26,6 +25,7 @@ import { type StageRunner, openStage } from './stage-runner.ts'
 import { stageAt, stagesOf } from './stages.ts'
 import { makeThroughput } from './throughput.ts'
 import { optimizerDifference, variableDifferences } from './variable-differences.ts'
+import { didYouMean } from '../ir/words.ts'
 
 /** Opens the first stage, or the one that a resumed run stands in, with the variables as they shall be. */
 export const startRun = async (model: ModelForStage<Signature, Signature>, options: FitOptions): Promise<Run> => {
@@ -239,7 +239,7 @@ const startFrom = async (
     throw new EffuseError({
       code: 'EF403',
       message: `option "fresh": no variable fits the glob "${idle}"`,
-      hint: `did you mean "${nearest(idle, names)}"?`,
+      hint: didYouMean(idle, names),
     })
   const isFresh = globFilter(fresh)
   const own = names.filter((name) => !isFresh(name))

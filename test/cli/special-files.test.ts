@@ -65,6 +65,16 @@ test('a pipe in a folder of pictures is left out like a damaged one', async () =
   expect(code).toBe(0)
 })
 
+test('predict names the pictures that there are, and tells of the rest', async () => {
+  const [there, missing] = [at('pictures/a/1.png'), at('missing.png')]
+  const { code, out, err } = await run('predict', '--weights', at('run'), there, missing)
+  expect(code).toBe(1)
+  expect(err).toContain(`error EF501: cannot read ${missing}: there is no such file`)
+  expect(out).toMatch(/1\.png\n +\d+\.\d %[\s\S]*1 picture in .*\n1 picture could not be read/)
+  const alone = await run('predict', '--weights', at('run'), missing)
+  expect([alone.code, alone.out]).toEqual([1, ''])
+})
+
 test('a second Ctrl-C ends a run in which a thread hangs', async () => {
   const hanging = at('hanging.mjs')
   await writeFile(hanging, `import { open } from 'node:fs/promises'\nvoid open(${JSON.stringify(at('fifo'))}, 'r')`)

@@ -299,3 +299,29 @@ describe('composite', () => {
     ).toEqual([8, 64])
   })
 })
+
+test('a number may be the first operand, and takes the dtype of the second', () => {
+  const x = { x: float32(3) }
+  const feeds = { x: [1, 2, 4] }
+  expect(evaluate(x, feeds, ({ x }) => fn.sub(1, x)).data).toEqual([0, -1, -3])
+  expect(evaluate(x, feeds, ({ x }) => fn.div(8, x)).data).toEqual([8, 4, 2])
+  expect(evaluate(x, feeds, ({ x }) => fn.pow(2, x)).data).toEqual([2, 4, 16])
+  expect(evaluate(x, feeds, ({ x }) => fn.less(2, x))).toMatchObject({ dtype: 'bool', data: [0, 0, 1] })
+  expect(evaluate({ n: int32(2) }, { n: [1, 5] }, ({ n }) => fn.sub(3, n))).toMatchObject({
+    dtype: 'int32',
+    data: [2, -2],
+  })
+  expect(() => graph('g', { n: int32(2) }, ({ n }) => ({ y: fn.sub(0.5, n) }))).toThrow(/the number 0.5 is no int32/)
+  expect(() => graph('g', x, () => ({ y: fn.sub(1, 2 as never) }))).toThrow(/sub: a tensor of the graph is needed/)
+})
+
+test('flatten, and reshape by a size of the tensor itself, need no assertions', () => {
+  const image = { image: float32(2, 2, 3, 1) }
+  const feeds = { image: Array.from({ length: 12 }, (_, i) => i) }
+  const wanted = { shape: [2, 6], data: feeds.image }
+  expect(evaluate(image, feeds, ({ image }) => fn.flatten(image))).toMatchObject(wanted)
+  expect(evaluate(image, feeds, ({ image }) => fn.reshape(image, [image.shape[0], -1]))).toMatchObject(wanted)
+  expect(() => graph('g', { x: float32() }, ({ x }) => ({ y: fn.flatten(x) }))).toThrow(
+    /flatten: float32\[\] has no rows/,
+  )
+})

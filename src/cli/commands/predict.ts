@@ -55,7 +55,11 @@ const predict = async (
   const k = naturalOf('--top', options.top, 1)
   const crop = options.crop === undefined ? undefined : choiceOf('--crop', options.crop, ['center', 'none'])
   const size = sizeFlag(options.size)
-  const pictures = await listImages(files)
+  const failed: Failure[] = []
+  const pictures = await picturesOf(files, (failure) => {
+    io.err(`error ${failure.error.code}: ${failure.error.message}`)
+    failed.push(failure)
+  })
   const opened = await openWeights(options.weights, {
     prefer: 'best',
     ...{ format: options.format, averages: options.averages, verify: options.verify },
@@ -69,12 +73,11 @@ const predict = async (
   if (options.json !== true)
     io.out(`${model.name} at ${prepare.size.join('x')} on ${net.backend} (${net.backendReason})\n`)
   const results: { readonly file: string; readonly top: readonly TopEntry[] }[] = []
-  const failed: Failure[] = []
   let ms = 0
   for (const file of pictures) {
     const image = await prepare.read(file).catch((error: unknown) => failureOf(error, file))
     if (!(image instanceof Uint8Array)) {
-      if (pictures.length === 1) throw image.error
+      if (pictures.length + failed.length === 1) throw image.error
       io.err(`error ${image.error.code}: ${image.error.message}`)
       failed.push(image)
       continue
@@ -118,6 +121,23 @@ const countOf = (n: number): string => `${n} picture${n === 1 ? '' : 's'}`
 interface Failure {
   readonly file: string
   readonly error: EffuseError
+}
+
+/** The pictures that the arguments stand for; of several, one that stands for none is told. @throws EffuseError where all do, the first's */
+const picturesOf = async (files: readonly string[], tell: (failure: Failure) => void): Promise<readonly string[]> => {
+  const found: string[] = []
+  const failures: Failure[] = []
+  for (const file of files)
+    try {
+      found.push(...(await listImages([file])))
+    } catch (error) {
+      if (!(error instanceof EffuseError)) throw error
+      failures.push({ file, error })
+    }
+  const [first] = failures
+  if (found.length === 0 && first !== undefined) throw first.error
+  failures.forEach(tell)
+  return found
 }
 
 /** @throws what is no fault of the file */

@@ -1,5 +1,5 @@
-/** Elementwise functions: arithmetic, comparisons, logic. A number or a smaller second operand broadcasts to the first. */
-import type { BinaryOp, UnaryOp } from '../emitter.ts'
+/** Elementwise functions: arithmetic, comparisons, logic. A number on either side, or a smaller second operand, broadcasts. */
+import type { BinaryOp, OpEmitter, UnaryOp } from '../emitter.ts'
 import type { OpAttrs } from '../signatures.ts'
 import type { DType, Float } from '../types.ts'
 import type { Value } from '../value.ts'
@@ -8,16 +8,21 @@ import { type Binary, checkBroadcast, type Comparison, emitterOf, type Logical, 
 // The emitter knows dtypes and ranks only at run time; these four lines say what follows from the ops' type rules.
 const unary = (op: UnaryOp): Unary => ((x: Value) => emitterOf(op, x).unary(op, x)) as Unary
 const binary = (op: BinaryOp): Binary =>
-  ((a: Value, b: Value | number) => {
-    checkBroadcast(op, a, b)
-    return a.builder.binary(op, a, b)
-  }) as Binary
+  ((a: Value | number, b: Value | number) => aligned(op, a, b).binary(op, a, b)) as Binary
 const comparison = (direction: OpAttrs<'compare'>['direction'], name: string): Comparison =>
-  ((a: Value, b: Value | number) => {
-    checkBroadcast(name, a, b)
-    return a.builder.compare(direction, a, b)
-  }) as Comparison
-const logical = (op: 'and' | 'or'): Logical => binary(op) // for bool only
+  ((a: Value | number, b: Value | number) => aligned(name, a, b).compare(direction, a, b)) as Comparison
+const logical = (op: 'and' | 'or'): Logical => binary(op) as Logical // for bool only
+
+/** The emitter for two operands that go together; one may be a number. */
+const aligned = (op: string, a: Value | number, b: Value | number): OpEmitter => {
+  if (typeof a !== 'number') {
+    checkBroadcast(op, a, b)
+    return a.builder
+  }
+  const tensor = b as Value // of two numbers emitterOf() says that one must be a tensor
+  checkBroadcast(op, tensor, a)
+  return tensor.builder
+}
 
 /**
  * -x; elementwise, of x's shape and dtype.

@@ -5,18 +5,19 @@ import type { Dim, Value } from '../value.ts'
 import { axisOf, emitterOf, integers, misfit } from './shared.ts'
 
 /**
- * The same elements in row-major order: x -> [...shape]. One size may be -1 and is computed; 'batch' stands for x's first size.
+ * The same elements in row-major order: x -> [...shape]. One size may be -1 and is computed; 'batch' stands for x's first size. The types let
+ * `x.shape[0]` stand there as it is.
  *
  * @throws EffuseError EF101 (another number of elements, no list).
  * @example
  * graph('flat', { image: float32('batch', 8, 8, 3) }, ({ image }) => ({ x: reshape(image, ['batch', -1]) })) // [batch,192]
  */
-export const reshape = <D extends DType, const S extends readonly Dim[]>(
+export const reshape = <D extends DType, const S extends readonly (Dim | undefined)[]>(
   x: Value<D>,
   shape: S,
 ): Value<D, S['length']> => emitterOf('reshape', x).reshape(x, resolved(x, shape)) as Value<D, S['length']>
 
-const resolved = (x: Value, shape: readonly Dim[]): readonly number[] => {
+const resolved = (x: Value, shape: readonly (Dim | undefined)[]): readonly number[] => {
   const named: readonly unknown[] = Array.isArray(shape) ? shape : []
   const sizes = integers(
     'reshape',
@@ -37,6 +38,19 @@ const resolved = (x: Value, shape: readonly Dim[]): readonly number[] => {
       ? `reshape: one size may be -1, got [${sizes.join(',')}]`
       : `reshape: ${showType(x)} has ${elements(x.shape)} elements, which [${sizes.join(',')}] cannot hold`,
   )
+}
+
+/**
+ * The rows as vectors: x [N, ...] -> [N, rest].
+ *
+ * @throws EffuseError EF101 (a scalar).
+ * @example
+ * graph('flat', { image: float32('batch', 8, 8, 3) }, ({ image }) => ({ x: flatten(image) })) // [batch,192]
+ */
+export const flatten = <D extends DType>(x: Value<D>): Value<D, 2> => {
+  emitterOf('flatten', x)
+  if (x.shape.length === 0) throw misfit(x, `flatten: ${showType(x)} has no rows`, 'reshape(x, [1, 1])')
+  return reshape(x, [x.shape[0], -1])
 }
 
 /**

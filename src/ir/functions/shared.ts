@@ -8,12 +8,15 @@ import { sameShape, showType } from '../types.ts'
 import type { Value } from '../value.ts'
 
 export type Unary = <D extends Float, R extends number>(x: Value<D, R>) => Value<D, R>
-/** `b` broadcasts to `a`; a number takes a's dtype. */
-export type Binary = <D extends DType, R extends number>(a: Value<D, R>, b: Value<NoInfer<D>> | number) => Value<D, R>
-export type Comparison = <D extends DType, R extends number>(
-  a: Value<D, R>,
-  b: Value<NoInfer<D>> | number,
-) => Value<'bool', R>
+/** `b` broadcasts to `a`; a number, on either side, takes the other's dtype. */
+export interface Binary {
+  <D extends DType, R extends number>(a: Value<D, R>, b: Value<NoInfer<D>> | number): Value<D, R>
+  <D extends DType, R extends number>(a: number, b: Value<D, R>): Value<D, R>
+}
+export interface Comparison {
+  <D extends DType, R extends number>(a: Value<D, R>, b: Value<NoInfer<D>> | number): Value<'bool', R>
+  <R extends number>(a: number, b: Value<DType, R>): Value<'bool', R>
+}
 export type Logical = <R extends number>(a: Value<'bool', R>, b: Value<'bool'>) => Value<'bool', R>
 /** Rank after a reduction: a table, no arithmetic. */
 type Less = [[0], [1, 0], [2, 1, 0], [3, 2, 1, 0], [4, 3, 2, 1, 0]]

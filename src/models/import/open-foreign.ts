@@ -20,6 +20,7 @@ import type { Opened } from '../opened.ts'
 import { conventionsOf, type Hints } from './conventions.ts'
 import { layoutOrder, permuted, permutedShape } from './layout.ts'
 import { type Family, familyOf, renamingOf, withoutWrappers } from './names.ts'
+import { listed } from '../../ir/listed.ts'
 
 /** The model of the weights, by their names and shapes and by what `hints` say. @throws EffuseError EF505, EF403 */
 export const openForeign = (
@@ -113,7 +114,7 @@ const variantOf = (
     message:
       nearest === null
         ? `the weights fit no variant: ${blocks} blocks, ${parts.classes ?? 'no'} classes`
-        : `the weights fit no variant; nearest is ${nearest.variant}, with ${nearest.faults.length} differences:\n  ${nearest.faults.slice(0, 12).join('\n  ')}`,
+        : `the weights fit no variant; nearest is ${nearest.variant}, with ${nearest.faults.length} differences:${listed(nearest.faults)}`,
     hint: `effuse knows ${variants.join(', ')}`,
   })
 }

@@ -1,8 +1,8 @@
 /** What users say about mixed precision: which half type, which strategy, which ops and layers. Checked here, wherever it comes from. */
 import { showGiven } from '../../ir/diagnostics.ts'
 import { isOpName, opDef, opNames } from '../../ir/ops/index.ts'
-import { nearest } from '../../ir/parse.ts'
 import type { Float } from '../../ir/types.ts'
+import { didYouMean } from '../../ir/words.ts'
 
 export type Half = Exclude<Float, 'float32'>
 export const halfTypes: readonly Half[] = ['float16', 'bfloat16']
@@ -86,7 +86,7 @@ export const ampFault = (options: object): Fault | null => {
       const names = Object.keys(expectations)
       return {
         message: `mixed precision has no option "${name}"; it has ${names.join(', ')}`,
-        hint: `did you mean "${nearest(name, names)}"?`,
+        hint: didYouMean(name, names),
       }
     }
     if (value !== undefined && !expected[1](value))
@@ -142,6 +142,6 @@ export const unknownOp = ({ allow, deny }: AmpSettings, composites: ReadonlySet<
     ? null
     : {
         message: `there is no op "${unknown}" to allow or deny`,
-        hint: `did you mean "${nearest(unknown, [...opNames, ...composites])}"?`,
+        hint: didYouMean(unknown, [...opNames, ...composites]),
       }
 }

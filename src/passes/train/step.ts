@@ -7,13 +7,13 @@ import { globFilter } from '../../ir/glob.ts'
 import { liveOrder, variablesOf } from '../../ir/graph.ts'
 import { modelMetadata, withMetadata } from '../../ir/metadata.ts'
 import { checkModel, typeAt, type Model } from '../../ir/model.ts'
-import { nearest } from '../../ir/parse.ts'
 import { type Graph, type Ref, showType } from '../../ir/types.ts'
 import type { Scalar, Signature, TensorType, Value, Values } from '../../ir/value.ts'
 import { isPowerOfTwo } from './loss-scale.ts'
 import { type AnyLoss, anyLoss, type Loss, lossCheck } from './losses.ts'
 import { checkOptimizer, type Optimizer } from './optimizers.ts'
 import { isState } from './state.ts'
+import { didYouMean } from '../../ir/words.ts'
 
 export interface StepOptions {
   readonly optimizer: Optimizer
@@ -112,7 +112,7 @@ const checkFrozen = (withLoss: Graph, model: Graph, frozen: readonly string[]): 
     throw new EffuseError({
       code: 'EF403',
       message: `option "frozen": no variable fits the glob "${idle}"`,
-      hint: all.length === 0 ? undefined : `did you mean "${nearest(idle, all)}"?`,
+      hint: all.length === 0 ? undefined : didYouMean(idle, all),
     })
   if (names.filter((name) => !globFilter(frozen)(name)).length === 0)
     throw new EffuseError({

@@ -1,0 +1,26 @@
+/** Suggestions as messages have them. */
+
+/** `did you mean "word"?` where a known word is near, undefined where none is: a guess from afar misleads. */
+export const didYouMean = (word: string, known: readonly string[], quote: '"' | '' = '"'): string | undefined => {
+  let best: { readonly word: string; readonly distance: number } | null = null
+  for (const candidate of known) {
+    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase())
+    const isNear = distance <= Math.max(1, Math.floor(Math.max(word.length, candidate.length) / 3))
+    if (isNear && (best === null || distance < best.distance)) best = { word: candidate, distance }
+  }
+  return best === null ? undefined : `did you mean ${quote}${best.word}${quote}?`
+}
+
+const editDistance = (a: string, b: string): number => {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      next.push(
+        Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)),
+      )
+    }
+    row = next
+  }
+  return row[b.length] ?? 0
+}
