@@ -135,6 +135,19 @@ describe.each(backends)('%s', (_name, open) => {
     expect(await (await third).y.data()).toEqual(Float32Array.of(11))
   })
 
+  test('executables that share variables share what is derived from them', async () => {
+    const backend = await open()
+    using one = await compile(derived, { backend })
+    using other = await compile(derived, { backend, variables: one.variables })
+    const rows = async (net: typeof one): Promise<number> => (await net.profile({ x: [1] })).length
+    const [whole, prepared] = [await rows(one), await rows(one)]
+    expect(prepared).toBeLessThan(whole)
+    expect(await rows(other)).toBe(prepared)
+    await other.variables.set('w', [1])
+    expect([await rows(one), await rows(other)]).toEqual([whole, prepared])
+    expect((await (await other.run({ x: [1] })).y.data())[0]).toBeCloseTo(derivedOf(1), 5)
+  })
+
   test('a run that fails changes nothing and holds nobody up', async () => {
     using net = await addingOn(await open())
     const wrong = net.run({ x: [1, 2] as never })
