@@ -19,6 +19,7 @@ import type { AmpSettings } from './passes/mixed-precision/options.ts'
 import { checkedPipeline } from './passes/pipeline.ts'
 import { derivedVariables, graphsOf, type Program, programOf } from './passes/program.ts'
 import { inferencePipeline, trainingPipeline } from './passes/pipelines.ts'
+import { passFactories } from './passes/registry.ts'
 import { stepOptionsOf, trainedModelOf } from './passes/train/step.ts'
 import { type PassRecord, runPipeline } from './passes/runner.ts'
 
@@ -123,6 +124,7 @@ const planFor = (model: Model, options: CompileOptions, engine: Engine, amp: Amp
     checkMeaning: options.verify,
     debug,
     saveReproducer,
+    replayable: new Set([...passFactories, ...engine.legalize, ...engine.fuse].map(({ name }) => name)),
   })
   options.signal?.throwIfAborted()
   // A training step has the variables that its loss does not reach, too, and its passes add some: slots, averages, the step.

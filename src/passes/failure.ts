@@ -22,13 +22,16 @@ export interface Moment {
   readonly rest: readonly Pass[]
   /** Keeps what is needed to replay a failure; gives the file's name for the message. */
   readonly save: ((reproducer: Reproducer) => string | null) | undefined
+  /** Names of the passes that `effuse opt` makes; absent: all. A user's own pass is known to their program alone. */
+  readonly replayable: ReadonlySet<string> | undefined
 }
 
 /** What went wrong: something was thrown, or the verifier found something in a graph. */
 export type Fault = { readonly thrown: unknown } | { readonly found: readonly Diagnostic[]; readonly broken: Graph }
 
 /** EF303, or the code that a pass's own EffuseError has. */
-export const passFailure = ({ pass, before, stage, rest, save }: Moment, fault: Fault): EffuseError => {
+export const passFailure = (moment: Moment, fault: Fault): EffuseError => {
+  const { pass } = moment
   const thrown = 'thrown' in fault ? fault.thrown : undefined
   const known = thrown instanceof EffuseError ? thrown : null
   const [first] = 'found' in fault ? fault.found : []
@@ -38,7 +41,7 @@ export const passFailure = ({ pass, before, stage, rest, save }: Moment, fault: 
     hint: known?.hint ?? first?.hint ?? 'see docs/debugging.md',
     cause: thrown,
     diagnostics: known?.diagnostics ?? ('found' in fault ? fault.found : []),
-    message: `pass '${pass.name}': ${known?.message ?? faultText(fault)}\n  ${replay(before, stage, rest, save)}`,
+    message: `pass '${pass.name}': ${known?.message ?? faultText(fault)}\n  ${replay(moment)}`,
   })
 }
 
@@ -50,8 +53,17 @@ const faultText = (fault: Fault): string => {
   return fault.thrown instanceof Error ? `${fault.thrown.name}: ${fault.thrown.message}` : String(fault.thrown)
 }
 
-const replay = (before: Program, stage: Stage, rest: readonly Pass[], save: Moment['save']): string => {
-  const reproducer: Reproducer = { program: printProgram(before), passes: rest.map(passText).join(',') }
-  const file = save?.(reproducer) ?? 'GRAPH.ir'
-  return `to replay: effuse opt ${file} ${stage === 'model' ? '' : `--stage ${stage} `}--passes '${reproducer.passes}'`
+/** How to see the failure again: a command, or where the graph is that a user's own pass fails on. */
+const replay = ({ pass, before, stage, rest, save, replayable }: Moment): string => {
+  const isOwn = ({ name }: Pass): boolean => replayable?.has(name) === false
+  const firstOwn = rest.findIndex(isOwn)
+  const passes = firstOwn <= 0 ? rest : rest.slice(0, firstOwn)
+  const reproducer: Reproducer = { program: printProgram(before), passes: passes.map(passText).join(',') }
+  const file = save?.(reproducer) ?? null
+  if (isOwn(pass)) {
+    const where =
+      file === null ? 'the graph before it is in the text that EFFUSE_TRACE saves' : `the graph before it is in ${file}`
+    return `the pass is your own, so effuse opt cannot replay it; ${where}: runPipeline(pipeline([pass]), parseProgram(text)) runs it again`
+  }
+  return `to replay: effuse opt ${file ?? 'GRAPH.ir'} ${stage === 'model' ? '' : `--stage ${stage} `}--passes '${reproducer.passes}'`
 }

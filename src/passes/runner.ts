@@ -51,6 +51,8 @@ export interface RunnerOptions {
   readonly debug?: DebugOptions | undefined
   /** Keeps what is needed to replay a failure; gives the file's name for the message. */
   readonly saveReproducer?: ((reproducer: Reproducer) => string | null) | undefined
+  /** Names of the passes that `effuse opt` can make; absent: all of the pipeline's. */
+  readonly replayable?: ReadonlySet<string> | undefined
   readonly now?: (() => number) | undefined
 }
 
@@ -85,6 +87,7 @@ export const runPipeline = (pipeline: Pipeline, start: Program, options: RunnerO
       stage,
       rest: pipeline.passes.slice(at),
       save: options.saveReproducer,
+      replayable: options.replayable,
     }
     const { after, counts, ms } = timed(moment, start, runs, options)
     program = after

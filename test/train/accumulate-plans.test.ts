@@ -170,7 +170,7 @@ test('the meaning of each plan is checked, and a pass that changes one is named'
 
 test('the reproducer of a failure after the split replays on the command line', async () => {
   const failing = definePass({
-    name: 'failing',
+    name: 'cse', // a name that effuse opt knows: there it is the pass that does not fail
     summary: 'throws',
     phase: 'grad',
     preserves: 'mode',
@@ -190,12 +190,7 @@ test('the reproducer of a failure after the split replays on the command line', 
   const out: string[] = []
   try {
     const io = { out: (text: string) => out.push(text), err: () => {} }
-    expect(
-      await runCli(
-        ['opt', file, '--stage', 'tensor', '--passes', passes.replace(/^failing,/, ''), '--json'],
-        io as never,
-      ),
-    ).toBe(0)
+    expect(await runCli(['opt', file, '--stage', 'tensor', '--passes', passes, '--json'], io as never)).toBe(0)
   } finally {
     rmSync(file)
   }
