@@ -2,7 +2,7 @@
 
     python make_predictions.py LITE0.pth
 
-Reads test/goldens/photos/*.png (made by preprocess-photos.mjs). Two implementations, timm's and one that shares no
+Reads test/goldens/photos/*.png (made by make_photos.py). Two implementations, timm's and one that shares no
 code with it, must agree in float64 before anything is written.
 """
 

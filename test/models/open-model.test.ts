@@ -283,7 +283,8 @@ describe("effuse's own files", () => {
     expect(await (await again.run({ image })).logits.data()).toEqual(await (await net.run({ image })).logits.data())
     // A save that fails leaves neither a half file nor a temporary one.
     await expect(net.variables.save(join(folder, 'nowhere', 'x.safetensors'))).rejects.toMatchObject({ code: 'EF501' })
-    expect((await readdir(folder)).filter((name) => !/safetensors$/.test(name))).toEqual([])
+    const files = (await readdir(folder, { withFileTypes: true })).filter((entry) => entry.isFile())
+    expect(files.map(({ name }) => name).filter((name) => !/safetensors$/.test(name))).toEqual([])
   })
 
   test.each([
