@@ -23,7 +23,7 @@ def main(source: str) -> None:
         left, top = ((length - side + 1) // 2 for length in image.size)
         cut = image.crop((left, top, left + side, top + side)).resize((SIZE, SIZE), Image.Resampling.BILINEAR)
         file = GOLDENS / "photos" / f"{Path(photo).stem.replace('_', '-')}.png"
-        cut.save(file, optimize=True)
+        cut.save(file, optimize=True, icc_profile=None)  # stored values are what counts
         print(f"{photo}: {image.size}, square of {side} at {left},{top}, {file.stat().st_size} bytes")
 
 

@@ -210,7 +210,7 @@ describe("a user's mistake is one paragraph and an exit code, never a stack trac
   test.each<[string, string[], number, RegExp]>([
     ['unknown command', ['fly'], 2, /unknown command 'fly'/],
     ['unknown option', ['doctor', '--fast'], 2, /unknown option '--fast'/],
-    ['missing option', ['inspect'], 2, /required option '--model <name>'/],
+    ['missing option', ['inspect'], 2, /inspect needs --model, or a run's folder or file of weights/],
     ['unknown model', ['inspect', '--model', 'b9'], 2, /EF602: there is no model "b9".*\n.*did you mean b0/s],
     [
       'missing module',
