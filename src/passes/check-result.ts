@@ -11,7 +11,7 @@ export const graphFault = (given: unknown, before: Graph): string | null => {
   const { name, nodes, inputs, outputs, updates } = given
   if (typeof name !== 'string' || !Array.isArray(nodes)) return wrongKind(given, 'a graph')
   for (const [at, node] of Array.from<unknown>(nodes).entries()) {
-    const fault = node === before.nodes[at] ? null : nodeFault(node)
+    const fault = at < before.nodes.length && node === before.nodes[at] ? null : nodeFault(node)
     if (fault !== null) return `a graph whose node ${at} is ${fault}`
   }
   if (!Array.isArray(inputs) || !inputs.every((id) => typeof id === 'number'))

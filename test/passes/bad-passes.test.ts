@@ -33,6 +33,7 @@ describe('what a pass gives', () => {
     ['a promise', (g: Graph) => Promise.resolve(g), /it gave a promise, not a graph: a pass must not be async/],
     ['a circle', () => circle, /it gave an object, not a graph/],
     ['undefined among the nodes', holes, /it gave a graph whose node 0 is undefined; a removed node is null/],
+    ['undefined after the nodes', (g: Graph) => ({ ...g, nodes: [...g.nodes, undefined] }), /node 2 is undefined/],
     ['a hole among the nodes', (g: Graph) => ({ ...g, nodes: new Array(2) }), /node 0 is undefined/],
     [
       'half a node',
