@@ -25,9 +25,12 @@ export const randomTensor = ({ dtype, shape }: Type, next: () => number, isPosit
     return Math.round((2 * next() - 1) * reach * 64) / 64
   })
 
-/** Feeds for all of these graphs; `positive` names the variables that stay between 1/4 and 2. */
-export const randomFeeds = (graphs: readonly Graph[], positive: ReadonlySet<string>, seed: number): RandomFeeds => {
-  const next = generator(seed)
+/** Feeds for all of these graphs; `positive` names the variables that stay between 1/4 and 2; `next` gives numbers from 0 to 1. */
+export const randomFeeds = (
+  graphs: readonly Graph[],
+  positive: ReadonlySet<string>,
+  next: () => number,
+): RandomFeeds => {
   const inputs = new Map<string, Float64Array>()
   const variables = new Map<string, Float64Array>()
   for (const node of graphs.flatMap(nodesOf)) {

@@ -57,6 +57,17 @@ describe('what is found', () => {
       expect(() => check([becomes(from, to, preserves)], one(from, source))).toThrow(wrong(/y\[\d+\] was .* and is/))
   })
 
+  test.each([1, 2, 3])('also of %d elements, for which one draw of numbers is not enough', (size) => {
+    const few = (op: string, source: string) => one(op, source).replaceAll('40', String(size))
+    for (const source of ['input', 'variable'])
+      for (const [from, to] of [
+        ['relu6', 'relu'],
+        ['abs', 'relu'],
+        ['relu', 'relu6'],
+      ] as const)
+        expect(() => check([becomes(from, to, 'bits')], few(from, source))).toThrow(wrong(/y\[\d\] was .* and is/))
+  })
+
   const stateful = `graph g { %x = input() {name="x"} : float32[2] %w = variable() {name="w"} : float32[2]
     %s = add(%x, %w) : float32[2] update %w = %s return y = %s }`
   const stateless = stateful.replace('update %w = %s', '')
