@@ -5,39 +5,28 @@
  */
 import { interpret, type Interpretation, type Mode } from '../ir/interpret.ts'
 import { costOf } from '../ir/cost.ts'
-import { findNode, liveOrder, typeOf } from '../ir/graph.ts'
-import { elements, sameType, showType, type Graph, type Type } from '../ir/types.ts'
-import { numberText, print } from '../ir/print.ts'
+import { findNode, typeOf } from '../ir/graph.ts'
+import { sameType, showType, type Graph, type Type } from '../ir/types.ts'
+import { print } from '../ir/print.ts'
 import { genericTarget } from '../ir/target.ts'
+import { checkRegions, type RegionCheck } from './check-regions.ts'
+import { numericDifference, tolerance } from './compare-results.ts'
 import { cse } from './cse.ts'
 import { decomposeOps } from './decompose.ts'
+import { inlineDerived } from './inline-derived.ts'
 import type { Preserves } from './pass.ts'
 import { findGraph, graphSteps, type Program } from './program.ts'
-import { generator, positiveVariables, randomFeeds, type RandomFeeds } from './random-feeds.ts'
+import { drawsOf, generator, positiveVariables, randomFeeds, type RandomFeeds } from './random-feeds.ts'
 
-/** Graphs with more work than this are not run: the interpreter is slow. */
+/** Graphs with more work than this are not run whole, but by regions: the interpreter is slow. */
 export const checkedMultiplyAddsMax = 5e7
 
-/**
- * Runs with other numbers each: few elements seldom reach all places where two ops part, 6 and 0 say, in one. As many as give the values
- * of the graph 64 elements each, within a fraction of a second.
- */
-const drawsOf = (graph: Graph): number => {
-  const sizes = liveOrder(graph).flatMap(({ types }) => types.map(({ shape }) => elements(shape)))
-  const work = costOf(graph).multiplyAdds + sizes.reduce((sum, size) => sum + size, 0)
-  const wanted = Math.ceil(64 / Math.max(1, Math.min(...sizes, 64)))
-  return Math.max(1, Math.min(wanted, Math.floor(2e4 / Math.max(1, work))))
-}
-
-/** Relative to the largest result, float64 against float64: types do not round there, so half precision must agree as well. */
-const tolerance = 1e-6
-
 /** How the work of a pass on one step was judged. */
-export interface Checked {
+export type Checked =
   /** whole: both graphs ran; structure: they are the same once regions are inlined and equal nodes merged; not: see `why`. */
-  readonly how: 'whole' | 'structure' | 'not'
-  readonly why: string
-}
+  | { readonly how: 'whole' | 'structure' | 'not'; readonly why: string }
+  /** The parts that the pass changed were cut out and ran: so many agree, so many could not be judged (`why` has the reasons). */
+  | { readonly how: 'regions'; readonly why: string; readonly equal: number; readonly unjudged: number }
 
 /** By step: how it was judged, and what differs, in one sentence; null where the pass kept its promise or was not judged. */
 export interface MeaningCheck {
@@ -62,10 +51,11 @@ export const checkMeaning = (before: Program, after: Program, options: MeaningOp
   }
   const lost = graphSteps(before).find(({ name }) => findGraph(after, name) === undefined)
   if (lost !== undefined) return { checked, difference: `the step "${lost.name}" is gone` }
+  const made: string[] = []
   for (const { name, graph, when } of graphSteps(after)) {
     const from = findGraph(before, name)
     if (from === undefined) {
-      checked.set(name, { how: 'not', why: `the pass made this step; its values are judged where they are used` })
+      made.push(name)
       continue
     }
     const difference = signatureDifference(from, graph)
@@ -74,6 +64,10 @@ export const checkMeaning = (before: Program, after: Program, options: MeaningOp
     if (judged.difference !== null) return { checked, difference: judged.difference }
     checked.set(name, when.kind === 'stale' && from !== graph ? withReaders : judged.checked)
   }
+  // What a step makes that the pass added is judged where it is used.
+  const [user] = checked.values()
+  for (const name of made)
+    checked.set(name, user ?? { how: 'not', why: 'no step of before is left to compare it with' })
   return { checked, difference: null }
 }
 const withReaders: Checked = { how: 'whole', why: 'with the steps that read its variables' }
@@ -90,22 +84,22 @@ const stepCheck = (
 ): { readonly checked: Checked; readonly difference: string | null } => {
   const [from, to] = [findGraph(before, step) as Graph, findGraph(after, step) as Graph] // the caller found both
   const [first, second] = [preparing(before), preparing(after)]
-  const settled = (how: Checked['how'], why: string, difference: string | null = null) => ({
+  const settled = (how: 'whole' | 'structure' | 'not', why: string, difference: string | null = null) => ({
     checked: { how, why },
     difference,
   })
   if (from === to && first === second) return settled('structure', 'unchanged')
-  if (first === second && inlinedText(from) === inlinedText(to))
+  const [was, is] = from === first ? [from, to] : withDerived([first, from], [second, to])
+  if ((from !== first || first === second) && inlinedText(was) === inlinedText(is))
     return settled('structure', 'the same program once regions are inlined and equal nodes merged')
   const { multiplyAdds } = costOf(from)
-  if (multiplyAdds > checkedMultiplyAddsMax)
-    return settled(
-      'not',
-      `${Math.round(multiplyAdds / 1e6)} M multiply-adds are more than the ${checkedMultiplyAddsMax / 1e6} M that the interpreter runs`,
-    )
   const mode: Mode = preserves === 'bits' ? 'declared' : 'float64'
-  const graphs = [first ?? from, from]
   const positive = positiveVariables([...graphSteps(declared), ...graphSteps(before)].map(({ graph }) => graph))
+  if (multiplyAdds > checkedMultiplyAddsMax) {
+    const guess = preserves === 'precision'
+    return byRegions(checkRegions(was, is, { isExact: preserves === 'bits', mode, guess, positive, seed }), preserves)
+  }
+  const graphs = [first ?? from, from]
   const next = generator(seed)
   let found: string | null = null
   for (let draw = 0; draw < drawsOf(from) && found === null; draw++) {
@@ -121,6 +115,36 @@ const stepCheck = (
       : `${found} (seed ${seed}, ${mode} mode); the pass promises to keep ${preserves === 'bits' ? 'the bits' : preserves}`,
   )
 }
+
+/** What derived variables hold stands in the graphs themselves. */
+const withDerived = (...sides: readonly (readonly [Graph | undefined, Graph])[]): readonly [Graph, Graph] => {
+  const spare = Math.max(...sides.flat().map((graph) => graph?.nodes.length ?? 0))
+  return sides.map(([prepare, run]) =>
+    prepare === undefined ? run : inlineDerived(prepare, run, spare),
+  ) as unknown as [Graph, Graph] // one for each side, of which there are two
+}
+
+const byRegions = (
+  { equal, repeated, unjudged, difference }: RegionCheck,
+  preserves: Preserves,
+): { readonly checked: Checked; readonly difference: string | null } => {
+  const judged = `${equal} changed parts agree, ${repeated} of them repeat others`
+  const rest = [...new Set(unjudged)].slice(0, reasonsShown)
+  const more = unjudged.length > rest.length ? [`and ${unjudged.length - rest.length} more`] : []
+  const why =
+    unjudged.length === 0 ? judged : `${judged}; ${unjudged.length} were not judged: ${[...rest, ...more].join('; ')}`
+  return {
+    checked:
+      equal === 0 && unjudged.length > 0
+        ? { how: 'not', why }
+        : { how: 'regions', why, equal, unjudged: unjudged.length },
+    difference:
+      difference === null
+        ? null
+        : `${difference}; the pass promises to keep ${preserves === 'bits' ? 'the bits' : preserves}`,
+  }
+}
+const reasonsShown = 3
 
 /** The canonical text with every region inlined and equal nodes merged: fusions leave no trace in it. */
 const inlinedText = (graph: Graph): string => {
@@ -162,29 +186,4 @@ const runPrepared = (prepare: Graph | undefined, plan: Graph, feeds: RandomFeeds
     for (const [name, tensor] of interpret(prepare, { variables, mode }).updates) variables.set(name, tensor.data)
   }
   return interpret(plan, { inputs: feeds.inputs, variables, mode })
-}
-
-const numericDifference = (want: Interpretation, got: Interpretation, isExact: boolean): string | null => {
-  const all = [
-    ...Object.entries(want.outputs).map(([name, was]) => ({ name, was, is: got.outputs[name] })),
-    ...[...want.updates].map(([name, was]) => ({ name, was, is: got.updates.get(name) })),
-  ]
-  for (const { name, was, is } of all) {
-    const other = is?.data ?? new Float64Array()
-    const at = firstDifference(was.data, other, isExact)
-    if (at !== null)
-      return `${name}[${at}] was ${numberText(was.data[at] ?? Number.NaN)} and is ${numberText(other[at] ?? Number.NaN)}`
-  }
-  return null
-}
-
-const firstDifference = (want: Float64Array, got: Float64Array, isExact: boolean): number | null => {
-  if (want.length !== got.length) return 0
-  const scale = want.reduce((most, x) => (Number.isFinite(x) ? Math.max(most, Math.abs(x)) : most), 1)
-  const at = want.findIndex((w, i) => {
-    const g = got[i] as number // equal lengths
-    if (Object.is(w, g) || (Number.isNaN(w) && Number.isNaN(g))) return false
-    return isExact || !(w === g || Math.abs(w - g) <= tolerance * scale)
-  })
-  return at < 0 ? null : at
 }

@@ -1,5 +1,6 @@
 /** Random inputs and variables for judging passes. They reach beyond 6 and below 0, where relu6, relu and abs part. */
-import { nodesOf } from '../ir/graph.ts'
+import { costOf } from '../ir/cost.ts'
+import { liveOrder, nodesOf } from '../ir/graph.ts'
 import { elements, isFloat, type Graph, type Node, type NodeId, type Type } from '../ir/types.ts'
 
 export interface RandomFeeds {
@@ -41,6 +42,17 @@ export const randomFeeds = (
     if (!known.has(name)) known.set(name, randomTensor(type, next, node.op === 'variable' && positive.has(name)))
   }
   return { inputs: Object.fromEntries(inputs), variables }
+}
+
+/**
+ * Runs with other numbers each: few elements seldom reach all places where two ops part, 6 and 0 say, in one. As many as give the values
+ * of the graph 64 elements each, within a fraction of a second.
+ */
+export const drawsOf = (graph: Graph): number => {
+  const sizes = liveOrder(graph).flatMap(({ types }) => types.map(({ shape }) => elements(shape)))
+  const work = costOf(graph).multiplyAdds + sizes.reduce((sum, size) => sum + size, 0)
+  const wanted = Math.ceil(64 / Math.max(1, Math.min(...sizes, 64)))
+  return Math.max(1, Math.min(wanted, Math.floor(2e4 / Math.max(1, work))))
 }
 
 /** The operand that must not be negative: a variance, or a mean of squares, whose root is taken. */

@@ -1,0 +1,131 @@
+/**
+ * Which values of a graph before a pass should be equal to which after it. Nodes that the pass left alone have the same id, and give equal values
+ * if their operands are equal: so their operands are what is to be shown, as are outputs and updates.
+ */
+import { cached, findNode, liveOrder, refKey, sameRef, typeOf } from '../ir/graph.ts'
+import { findSideTables } from '../ir/side-tables.ts'
+import { isFloat, sameShape, sameType, type Graph, type Node, type NodeId, type Ref, type Type } from '../ir/types.ts'
+
+/** Two values that should be equal. */
+export interface Pair {
+  readonly before: Ref
+  readonly after: Ref
+  /** A guess: the pass made the one on behalf of the other. They may differ in a pass that keeps its promise. */
+  readonly isGuess: boolean
+}
+
+export interface Pairing {
+  /** What is to be shown, operands first. */
+  readonly pairs: readonly Pair[]
+  /** Names of values that are taken to be equal while another pair is compared: by the value's key, the same name on both sides. */
+  readonly before: Map<number, string>
+  readonly after: Map<number, string>
+}
+
+/** `guess`: pair what was made anew with what it was made from. */
+export const pairValues = (before: Graph, after: Graph, guess: boolean): Pairing => {
+  const kept = keptNodes(before, after)
+  const pairing = {
+    pairs: new Map<string, Pair>(),
+    before: new Map<number, string>(),
+    after: new Map<number, string>(),
+  }
+  const name = (a: Ref, b: Ref, label: string): void => {
+    if (pairing.before.has(refKey(a)) || pairing.after.has(refKey(b))) return
+    pairing.before.set(refKey(a), label)
+    pairing.after.set(refKey(b), label)
+  }
+  for (const node of kept)
+    node.types.forEach((_, port) => {
+      const ref = { id: node.id, port }
+      name(ref, ref, labelOf(ref, ref))
+    })
+  const show = (a: Ref, b: Ref, isGuess = false): void => {
+    const isKept = sameRef(a, b) && pairing.before.get(refKey(a)) === labelOf(a, a)
+    if (isKept || pairing.pairs.has(labelOf(a, b))) return
+    pairing.pairs.set(labelOf(a, b), { before: a, after: b, isGuess })
+    name(a, b, labelOf(a, b))
+  }
+  for (const node of kept)
+    findNode(before, node.id)?.inputs.forEach((a, i) => {
+      const b = node.inputs[i]
+      if (b !== undefined) show(a, b)
+    })
+  for (const [a, b] of pairedRoots(before, after)) show(a, b)
+  if (guess) for (const [a, b] of remade(before, after)) show(a, b, true)
+  const at = new Map(liveOrder(before).map(({ id }, i) => [id, i] as const))
+  const pairs = [...pairing.pairs.values()].sort((p, q) => (at.get(p.before.id) ?? 0) - (at.get(q.before.id) ?? 0))
+  return { ...pairing, pairs }
+}
+
+/** The name of a pair. */
+export const labelOf = (before: Ref, after: Ref): string => `${before.id}.${before.port}=${after.id}.${after.port}`
+
+/** Live nodes of `after` that stand in `before` with the same attributes, apart from the places where their operands are made. */
+const keptNodes = (before: Graph, after: Graph): readonly Node[] => {
+  const live = liveIds(before)
+  return liveOrder(after).filter((node) => {
+    const was = findNode(before, node.id)
+    if (was === node) return live.has(node.id)
+    const sameOperand = (ref: Ref, i: number): boolean => {
+      const other = was?.inputs[i]
+      return other !== undefined && sameType(typeOf(before, other), typeOf(after, ref))
+    }
+    return (
+      was !== null &&
+      live.has(node.id) &&
+      was.op === node.op &&
+      was.attrs === node.attrs &&
+      was.inputs.length === node.inputs.length &&
+      node.inputs.every(sameOperand) &&
+      sameTypes(was.types, node.types)
+    )
+  })
+}
+const sameTypes = (a: readonly Type[], b: readonly Type[]): boolean =>
+  a.length === b.length && a.every((type, i) => sameType(type, b[i] as Type)) // equal lengths
+const liveIds = (graph: Graph): ReadonlySet<NodeId> =>
+  cached(allLive, graph, (g) => new Set(liveOrder(g).map((n) => n.id)))
+const allLive = new WeakMap<Graph, ReadonlySet<NodeId>>()
+
+/** Nodes of `after` that the pass made of one of the same op and shape, float types aside. */
+const remade = (before: Graph, after: Graph): readonly (readonly [Ref, Ref])[] => {
+  const live = liveIds(before)
+  const origin = findSideTables(after)?.origin
+  const taken = new Set<NodeId>()
+  return liveOrder(after).flatMap((node): readonly (readonly [Ref, Ref])[] => {
+    const [from] = findNode(before, node.id) === null ? (origin?.(node.id)?.from ?? []) : []
+    const was = from === undefined || !live.has(from) || taken.has(from) ? null : findNode(before, from)
+    const fits = was?.op === node.op && was.types.every((type, i) => sameNumbers(type, node.types[i]))
+    if (!fits) return []
+    taken.add(was.id)
+    return node.types.map(
+      (_, port) =>
+        [
+          { id: was.id, port },
+          { id: node.id, port },
+        ] as const,
+    )
+  })
+}
+const sameNumbers = (a: Type, b: Type | undefined): boolean =>
+  b !== undefined && sameShape(a.shape, b.shape) && (a.dtype === b.dtype || (isFloat(a.dtype) && isFloat(b.dtype)))
+
+/** Outputs by name, updates by variable. */
+const pairedRoots = (before: Graph, after: Graph): readonly (readonly [Ref, Ref])[] => {
+  const named = (graph: Graph): ReadonlyMap<string, Ref> => {
+    const variable = (id: NodeId): string => {
+      const node = findNode(graph, id)
+      return node?.op === 'variable' ? node.attrs.name : ''
+    }
+    return new Map([
+      ...graph.outputs.map(({ name, value }) => [`output ${name}`, value] as const),
+      ...graph.updates.map((u) => [`update ${variable(u.variable)}`, u.value] as const),
+    ])
+  }
+  const now = named(after)
+  return [...named(before)].flatMap(([name, a]) => {
+    const b = now.get(name)
+    return b === undefined ? [] : [[a, b] as const]
+  })
+}
