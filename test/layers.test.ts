@@ -9,14 +9,14 @@ const layers = {
   // What differs between Node and browsers: files, environment, hashes.
   platform: { files: ['src/platform/'], imports: ['ir'] },
   // File formats: bytes to tensors and back, whoever asks.
-  io: { files: ['src/io/'], imports: ['ir', 'platform'] },
+  io: { files: ['src/io/'], imports: ['ir', 'platform', 'pixels'] },
   // Pictures as arrays, wherever they come from.
   pixels: { files: ['src/pixels/'], imports: ['ir'] },
   backends: { files: ['src/backends/'], imports: ['ir', 'passes', 'platform'] },
   compile: { files: ['src/compile.ts', 'src/executable/'], imports: ['ir', 'passes', 'platform', 'io', 'backends'] },
   // Beside one another: what is made with a compiler.
-  models: { files: ['src/models/'], imports: ['ir', 'platform', 'io', 'compile'] },
-  train: { files: ['src/train/'], imports: ['ir', 'passes', 'platform', 'io', 'backends', 'compile'] },
+  models: { files: ['src/models/'], imports: ['ir', 'platform', 'io', 'pixels', 'compile'] },
+  train: { files: ['src/train/'], imports: ['ir', 'passes', 'platform', 'io', 'pixels', 'backends', 'compile'] },
   // Sources for the loop: they know what it asks for, never the loop itself.
   data: { files: ['src/data/'], imports: ['ir', 'platform', 'io', 'pixels', 'train'] },
   // Whole runs as plain data, put together from models and the loop.

@@ -74,7 +74,7 @@ const labelled = (
   const source = { classes, length: list.length, size: [side, side, 1], images, labels } as const
   // Not a generator itself: a wrong request fails at the call, not at the first batch.
   const batches = (request: LabelledRequest) => batchesOf(source, checkRequest(request), isTraining)
-  return { ...source, canSkip: true, batches }
+  return { ...source, canSkip: true, crop: 'none', batches }
 }
 
 function* batchesOf(

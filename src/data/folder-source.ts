@@ -1,5 +1,6 @@
 /** Batches of pictures from files, prepared ahead. */
 import { EffuseError } from '../ir/diagnostics.ts'
+import { type FixedCrop, fixedCropOf } from '../pixels/box.ts'
 import type { DataSource } from '../train/source.ts'
 import { type Damage, damagedFiles, type DamagedFiles } from './damaged.ts'
 import type { Listed } from './folder-layout.ts'
@@ -17,6 +18,8 @@ export interface ImageFolderSource extends DataSource {
   readonly files: readonly string[]
   /** Index of each one's class. */
   readonly labels: Int32Array<ArrayBuffer>
+  /** How pictures to test with are cut: never at random. */
+  readonly crop: FixedCrop
   /** The last batch of an epoch may be short. */
   batches(request: LabelledRequest): AsyncGenerator<LabelledBatch>
 }
@@ -54,7 +57,7 @@ export const folderSource = (listed: Listed, settings: FolderSettings, isTrainin
     const bytes = height * width * settings.channels
     return inBatches(ordered, { batch, bytes, rowsToDrop, damaged, profiles, isTraining })
   }
-  return { ...listed, length: listed.files.length, canSkip: true, batches }
+  return { ...listed, length: listed.files.length, canSkip: true, crop: fixedCropOf(settings.crop), batches }
 }
 
 /** Threads with a queue are given all that may be ahead: this one may be computing when they are done with it. */

@@ -3,9 +3,9 @@ import { type Check, checkRecord, isCount, isNatural } from '../ir/check-record.
 import { EffuseError } from '../ir/diagnostics.ts'
 import { availableParallelism } from 'node:os'
 import type { Picture } from './picture.ts'
-import type { FolderCrop } from './picture-job.ts'
 import { type Reading, readingChecks, readingOf, type ReadingOptions } from './read-picture.ts'
 import type { Draws } from './draws.ts'
+import { type FolderCrop, isCropArea } from '../pixels/box.ts'
 import { isSize } from '../pixels/size.ts'
 import type { ResizeFilter } from '../pixels/resample.ts'
 
@@ -70,11 +70,6 @@ export interface FolderSettings extends Readonly<{ [K in Filled]: NonNullable<Im
 }
 
 const isFunction = (v: unknown): boolean => typeof v === 'function'
-const isShares = (v: unknown): boolean => {
-  if (!Array.isArray(v) || v.length !== 2) return false
-  const [least, greatest]: readonly unknown[] = v
-  return typeof least === 'number' && typeof greatest === 'number' && 0 < least && least <= greatest && greatest <= 1
-}
 const positive: Check = ['a positive integer', isCount]
 
 const checks: { readonly [K in keyof Required<ImageFolderOptions>]: Check } = {
@@ -83,7 +78,7 @@ const checks: { readonly [K in keyof Required<ImageFolderOptions>]: Check } = {
   holdout: ['a number above 0 and below 1', (v) => typeof v === 'number' && v > 0 && v < 1],
   holdoutSeed: ['an integer from 0 to 2^32 - 1', (v) => isNatural(v) && Number(v) < 2 ** 32],
   crop: ["'box', 'center' or 'none'", (v) => v === 'box' || v === 'center' || v === 'none'],
-  cropArea: ['[least, greatest], above 0 and up to 1, the least not above the greatest', isShares],
+  cropArea: ['[least, greatest], above 0 and up to 1, the least not above the greatest', isCropArea],
   flip: ['true or false', (v) => typeof v === 'boolean'],
   filter: ["'triangle' or 'bilinear'", (v) => v === 'triangle' || v === 'bilinear'],
   augment: ['a function from picture to picture', isFunction],

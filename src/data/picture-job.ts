@@ -1,14 +1,11 @@
 /** Preparing one picture of a folder, described by plain data, so that any thread can do it: the same job gives the same bytes everywhere. */
-import { type Box, boxFor, type FixedCrop } from '../pixels/box.ts'
+import { type Box, boxFor, type FolderCrop } from '../pixels/box.ts'
 import { resized, type ResizeFilter } from '../pixels/resample.ts'
 import { grey } from './colours.ts'
 import { damageOf } from './damaged.ts'
 import { boxesFor, distortedBox } from './distorted-box.ts'
 import { type DrawsPosition, rowDraws } from './draws.ts'
 import { type ReadFile, type Reading, readPicture } from './read-picture.ts'
-
-/** How training pictures are cut. */
-export type FolderCrop = FixedCrop | 'box'
 
 export interface PictureJob {
   readonly path: string

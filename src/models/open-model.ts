@@ -3,7 +3,7 @@ import { folderNames, readFile } from '#platform'
 import { modelWeights, type WeightsKind } from '../executable/model-weights.ts'
 import { readSource, sourceName, type WeightsSource } from '../executable/weights.ts'
 import { readVerified, writeOwnFile } from '../io/checksums.ts'
-import { labelsKey, modelKey } from '../io/own-metadata.ts'
+import { cropIn, labelsKey, modelKey } from '../io/own-metadata.ts'
 import { recognizeWeights } from '../io/recognize.ts'
 import { checkpointAmong } from '../io/run-files.ts'
 import { readSafetensors } from '../io/safetensors.ts'
@@ -15,6 +15,7 @@ import { EffuseError } from '../ir/diagnostics.ts'
 import { modelMetadata } from '../ir/metadata.ts'
 import type { Model } from '../ir/model.ts'
 import type { Signature } from '../ir/value.ts'
+import type { FixedCrop } from '../pixels/box.ts'
 import {
   declarationOf,
   type EfficientNet,
@@ -56,6 +57,8 @@ export interface OpenedWeights<M> {
   readonly weights: Uint8Array
   /** Names of the classes, in order; none where there are no classes, or the file does not name them. */
   readonly labels: readonly string[]
+  /** How pictures are to be cut, for readImage() and fromPixels(): as the data that the weights were tested with; 'center' where the file does not say. */
+  readonly crop: FixedCrop
   /** Which of the weights these are, and which the file has. */
   readonly taken: WeightsKind
   readonly available: readonly WeightsKind[]
@@ -156,7 +159,7 @@ const openFile = async (
   const unchanged = verify === false ? null : bytes
   if (model !== undefined) {
     const labels = options.labels ?? labelsIn(file.metadata) ?? []
-    return { model, labels, notes: [], ...modelWeights(file, unchanged, model, wanted) }
+    return { model, labels, crop: cropIn(file.metadata), notes: [], ...modelWeights(file, unchanged, model, wanted) }
   }
   const opened = openOwn(file, unchanged, options) ?? (await openOther(source, file.tensors, options))
   return head === false ? withoutHead(opened) : opened

@@ -1,6 +1,6 @@
 /** Files that effuse wrote of an EfficientNet: the metadata declares the model. */
 import { modelWeights, type WeightsKind } from '../executable/model-weights.ts'
-import { labelsKey, modelKey } from '../io/own-metadata.ts'
+import { cropIn, labelsKey, modelKey } from '../io/own-metadata.ts'
 import type { SafetensorsFile } from '../io/safetensors.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { type Declaration, type EfficientNet, isVariant, redeclared } from './efficientnet.ts'
@@ -35,7 +35,7 @@ export const openOwn = (
   }
   const model = redeclared(declaration, {})
   const labels = labelsFor(classes ?? 0, given ?? labelsIn(metadata))
-  return { model, labels, notes: [], ...modelWeights(file, bytes, model, wanted) }
+  return { model, labels, crop: cropIn(metadata), notes: [], ...modelWeights(file, bytes, model, wanted) }
 }
 
 const parseDeclaration = (text: string): Declaration => {

@@ -11,7 +11,22 @@ export interface Box {
 export const wholeBox = (width: number, height: number): Box => ({ left: 0, top: 0, width, height })
 
 /** How a picture to predict or to evaluate is cut: the central square, or not at all. */
-export type FixedCrop = 'center' | 'none'
+export const fixedCrops = ['center', 'none'] as const
+export type FixedCrop = (typeof fixedCrops)[number]
+
+/** How pictures to train on are cut: also to a random box. */
+export const folderCrops = ['box', ...fixedCrops] as const
+export type FolderCrop = (typeof folderCrops)[number]
+
+/** What evaluation and prediction do where training cut so: never a random box. */
+export const fixedCropOf = (crop: FolderCrop): FixedCrop => (crop === 'none' ? 'none' : 'center')
+
+/** Least and greatest share of a picture, above 0 and up to 1. */
+export const isCropArea = (value: unknown): boolean => {
+  if (!Array.isArray(value) || value.length !== 2) return false
+  const [least, greatest]: readonly unknown[] = value
+  return typeof least === 'number' && typeof greatest === 'number' && 0 < least && least <= greatest && greatest <= 1
+}
 
 /** The central square of evaluation, or the whole picture. */
 export const boxFor = (crop: FixedCrop, width: number, height: number, size: number): Box =>

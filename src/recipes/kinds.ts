@@ -1,5 +1,7 @@
 /** What a setting takes, as data: checked in files of JSON and read from the words of a command line, with the same message. */
 
+import { isCropArea } from '../pixels/box.ts'
+
 export type Kind =
   | { readonly kind: 'integer'; readonly least: number; readonly most?: number }
   | {
@@ -10,7 +12,7 @@ export type Kind =
       readonly most?: number
     }
   | { readonly kind: 'choice'; readonly of: readonly string[] }
-  | { readonly kind: 'switch' | 'text' | 'texts' | 'numbers' | 'lossScale' | 'object' }
+  | { readonly kind: 'switch' | 'text' | 'texts' | 'numbers' | 'area' | 'lossScale' | 'object' }
 
 /** In words, after "must be". */
 export const kindWords = (kind: Kind): string => {
@@ -31,6 +33,8 @@ export const kindWords = (kind: Kind): string => {
       return 'a list of texts'
     case 'numbers':
       return 'a list of numbers of at least 0'
+    case 'area':
+      return 'two numbers above 0 and up to 1, the least and the greatest share'
     case 'lossScale':
       return "'auto', 'dynamic', 'none' or a power of two"
     case 'object':
@@ -72,6 +76,8 @@ export const isOfKind = (kind: Kind, value: unknown): boolean => {
       return Array.isArray(value) && value.every((item) => typeof item === 'string')
     case 'numbers':
       return Array.isArray(value) && value.every((item) => Number.isFinite(item) && Number(item) >= 0)
+    case 'area':
+      return isCropArea(value)
     case 'lossScale':
       return (
         ['auto', 'dynamic', 'none'].some((name) => name === value) ||
@@ -90,6 +96,7 @@ export const fromWord = (kind: Kind, word: string): unknown => {
     case 'number':
       return numberOf(word)
     case 'numbers':
+    case 'area':
       return word.split(',').map(numberOf)
     case 'lossScale':
       return /^[\d.]/.test(word) ? numberOf(word) : word

@@ -2,6 +2,7 @@
  * A training run as plain data: what a recipe file holds, what the command line's flags change, and what `config.json` of a run says.
  * The table below is the only place that knows the settings; files, flags and documents are checked against it.
  */
+import { type FolderCrop, folderCrops } from '../pixels/box.ts'
 import { sideMax } from '../pixels/size.ts'
 import { backendNames, type BackendName } from '../executable/options.ts'
 import type { EfficientNetOptions } from '../models/efficientnet.ts'
@@ -22,6 +23,12 @@ export interface Recipe {
   readonly data: string
   /** Share of the pictures that is held out for tests, where the folder has no part of its own for them. */
   readonly holdout: number | null
+  /** How training pictures of a folder are cut; those to test with are cut to match. */
+  readonly crop: FolderCrop | null
+  /** Least and greatest share of a picture that a random box covers. */
+  readonly cropArea: readonly [least: number, greatest: number] | null
+  /** Training pictures of a folder are mirrored half of the time. */
+  readonly flip: boolean | null
   /** Height and width of the pictures. */
   readonly size: number | null
   readonly dropout: number | null
@@ -112,6 +119,9 @@ export const settings: { readonly [K in keyof Recipe]: Setting<Recipe[K]> } = {
   architecture: { takes: { kind: 'object' }, initial: {} },
   data: { takes: text },
   holdout: { takes: betweenOpen, initial: null },
+  crop: { takes: { kind: 'choice', of: folderCrops }, initial: null },
+  cropArea: { takes: { kind: 'area' }, initial: null, belongsTo: { key: 'crop', values: ['box', null] } },
+  flip: { takes: flag, initial: null },
   size: { takes: side, initial: null },
   dropout: { takes: rate, initial: null },
   stochasticDepth: { takes: rate, initial: null },

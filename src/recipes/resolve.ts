@@ -109,7 +109,8 @@ const checkBelonging = (recipe: Recipe, nameOf: NameOf): void => {
   for (const key of settingNames) {
     const { belongsTo } = settings[key]
     if (belongsTo === undefined || !given(recipe, key) || goesWith(belongsTo, recipe)) continue
-    const wanted = belongsTo.values === 'several' ? 'above 1' : belongsTo.values.join(' or ')
+    const wanted =
+      belongsTo.values === 'several' ? 'above 1' : belongsTo.values.filter((value) => value !== null).join(' or ')
     throw new EffuseError({
       code: 'EF403',
       message: `${nameOf(key)} goes with ${nameOf(belongsTo.key)} ${wanted}, which is ${recipe[belongsTo.key]} here`,

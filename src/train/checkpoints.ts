@@ -1,24 +1,26 @@
 /** Checkpoints of a run: one safetensors file with everything that is needed to go on, or to predict. */
 import { modelMetadata } from '../ir/metadata.ts'
 import { readVerified } from '../io/checksums.ts'
-import { labelsKey, trainingKey } from '../io/own-metadata.ts'
+import { cropKey, labelsKey, trainingKey } from '../io/own-metadata.ts'
 import { stepName, stepNames } from '../io/run-files.ts'
 import { type TensorEntry, toInt32 } from '../io/tensor-entry.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { listed } from '../ir/listed.ts'
 import type { Model } from '../ir/model.ts'
 import type { CheckpointStore } from './checkpoint-store.ts'
+import type { FitOptions } from './fit-options.ts'
 import { countersOf, parseState, type RunConfiguration, type RunState, stateText } from './run-state.ts'
 
-/** What files of a run's variables say besides: the model, the classes, and the run's place. */
+/** What files of a run's variables say besides: the model, the classes, how pictures are cut, and the run's place. */
 export const runMetadata = (
   model: Model,
   state: RunState,
   configuration: RunConfiguration,
-  metadata: { readonly [key: string]: string } = {},
+  { data, metadata }: Pick<FitOptions, 'data' | 'metadata'>,
 ): { readonly [key: string]: string } => ({
   ...metadata,
   ...modelMetadata(model),
+  ...(data.train.crop === undefined ? {} : { [cropKey]: data.train.crop }),
   [labelsKey]: JSON.stringify(configuration.classes),
   [trainingKey]: stateText(state, configuration),
 })

@@ -84,10 +84,7 @@ const resultOf = (run: Run, reason: Reason): FitResult => {
     top1: state.top1,
     emaTop1: state.emaTop1,
     checkpoint,
-    variables: withSavedMetadata(
-      runner.trainer.variables,
-      runMetadata(runner.model, state, configuration, options.metadata),
-    ),
+    variables: withSavedMetadata(runner.trainer.variables, runMetadata(runner.model, state, configuration, options)),
     dispose,
     [Symbol.dispose]: dispose,
   })

@@ -33,12 +33,12 @@ const keptByDefault = 3
 
 /** Writes a checkpoint of this moment; as the best, too, and that first: the numbered one says which was the best. */
 export const saveCheckpoint = async (run: Run, isBest = false): Promise<void> => {
-  const { checkpoints, keepCheckpoints = keptByDefault, metadata } = run.options
+  const { checkpoints, keepCheckpoints = keptByDefault } = run.options
   if (checkpoints === undefined) return
   const { state, runner, configuration } = run
   // Weights, slots, averages, scale and step are variables; the run's place is metadata.
   const bytes = await runner.trainer.variables.save(undefined, {
-    metadata: runMetadata(runner.model, state, configuration, metadata),
+    metadata: runMetadata(runner.model, state, configuration, run.options),
   })
   try {
     if (isBest) await checkpoints.write(bestName, bytes)

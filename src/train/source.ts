@@ -1,6 +1,7 @@
 /** What the training loop asks of data: batches of rows, each column the feed of one input. One's own source is an object like this. */
 import { type Check, isNatural, isObject } from '../ir/check-record.ts'
 import type { WebAbortSignal } from '../ir/web-types.ts'
+import type { FixedCrop } from '../pixels/box.ts'
 
 /** Rows, one after another, row-major: pictures [rows,height,width,channels] from 0 to 255, labels [rows] or [rows,classes]. */
 export type Column =
@@ -37,12 +38,14 @@ export interface DataSource {
   readonly length: number
   /** `batches` heeds `skip`. Otherwise the loop draws the batches and throws them away. */
   readonly canSkip?: boolean | undefined
+  /** Of pictures: how those to predict are to be cut to match. Of `train` it is kept in the checkpoints, and `openModel` gives it back. */
+  readonly crop?: FixedCrop | undefined
   batches(request: BatchRequest): AsyncIterable<Batch> | Iterable<Batch>
 }
 
 /** What a source must be, for options that take one. */
 export const sourceCheck: Check = [
-  'with classes (a list of names), length (a number of rows) and batches()',
+  "with classes (a list of names), length (a number of rows) and batches(), and crop, if any, 'center' or 'none'",
   (v) =>
     isObject(v) &&
     'batches' in v &&
@@ -51,5 +54,6 @@ export const sourceCheck: Check = [
     Array.isArray(v.classes) &&
     v.classes.every((name) => typeof name === 'string') &&
     'length' in v &&
-    isNatural(v.length),
+    isNatural(v.length) &&
+    (!('crop' in v) || v.crop === undefined || v.crop === 'center' || v.crop === 'none'),
 ]

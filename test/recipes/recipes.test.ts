@@ -88,6 +88,11 @@ describe('words of a command line', () => {
     [{ kind: 'number', most: 1 }, '1e999'],
     [{ kind: 'numbers' }, '1,,2'],
     [{ kind: 'numbers' }, ''],
+    [{ kind: 'area' }, '0.5'],
+    [{ kind: 'area' }, '0,1'],
+    [{ kind: 'area' }, '0.5,1.1'],
+    [{ kind: 'area' }, '0.5,0.4'],
+    [{ kind: 'area' }, '0.5,'],
     [{ kind: 'choice', of: ['adam'] }, 'Adam'],
     [{ kind: 'lossScale' }, '1000'],
     [{ kind: 'lossScale' }, 'always'],
@@ -97,6 +102,7 @@ describe('words of a command line', () => {
     [{ kind: 'lossScale' }, '1024', 1024],
     [{ kind: 'lossScale' }, 'dynamic', 'dynamic'],
     [{ kind: 'numbers' }, '30,60.5', [30, 60.5]],
+    [{ kind: 'area' }, '0.05,1', [0.05, 1]],
     [{ kind: 'integer', least: 0 }, '007', 7],
   ])('%o takes "%s"', (kind, word, value) => {
     expect(fromWord(kind, word)).toEqual(value)
@@ -158,6 +164,9 @@ describe('resolution', () => {
     }
     expect(resolveRecipe(base, { optimizer: 'sgd' })).toMatchObject({ rho: null, momentum: 0.7 })
     expect(resolveRecipe(base, { optimizer: 'adam' })).toMatchObject({ rho: null, momentum: null })
+    const cut: Partial<Recipe> = { ...needed, cropArea: [0.5, 1] }
+    expect(resolveRecipe(cut, { crop: 'none' })).toMatchObject({ crop: 'none', cropArea: null })
+    expect(resolveRecipe(cut, { crop: 'box' })).toMatchObject({ crop: 'box', cropArea: [0.5, 1] })
     expect(resolveRecipe(base, { learningRate: 0.5 })).toMatchObject({ learningRate: 0.5, learningRateInit: null })
     expect(resolveRecipe(base, { stages: 1 })).toMatchObject({ baseSize: null })
     expect(resolveRecipe(base, { emaDecay: 0.9 })).toMatchObject({ rho: 0.8, baseSize: 64, learningRateInit: 0.1 })
@@ -170,6 +179,11 @@ describe('resolution', () => {
       /EF403: "learningRate" and "learningRateInit" are two ways/,
     ],
     ['rho of adam', { optimizer: 'adam', rho: 0.9 }, /EF403: "rho" goes with "optimizer" rmsprop, which is adam here/],
+    [
+      'shares of no box',
+      { crop: 'center', cropArea: [0.5, 1] },
+      /"cropArea" goes with "crop" box, which is center here/,
+    ],
     ['sizes without stages', { baseSize: 64 }, /EF403: "baseSize" goes with "stages" above 1, which is 1 here/],
     [
       'a decay of another schedule',

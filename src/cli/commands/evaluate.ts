@@ -5,16 +5,18 @@ import type { Evaluation } from '../../train/evaluation-result.ts'
 import { evaluate } from '../../train/evaluate.ts'
 import { trainingKey } from '../../io/own-metadata.ts'
 import { formats } from '../../models/import/conventions.ts'
-import { compileOptionsOf, naturalOf, sizeFlag, shareOf, withCommon, type CommonOptions } from '../common.ts'
+import { choiceOf, compileOptionsOf, naturalOf, sizeFlag, shareOf, withCommon, type CommonOptions } from '../common.ts'
+import { fixedCrops } from '../../pixels/box.ts'
 import { table, type Io } from '../io.ts'
 import { openWeights, type WeightsByPath, type WeightsFlags, noVerifyFlag } from '../open-weights.ts'
-import { channelsOf, openTestData } from '../train/open-data.ts'
+import { channelsOf, digitsName, openTestData } from '../train/open-data.ts'
 import { makeCount } from '../train/progress.ts'
 
 interface Options extends CommonOptions, Omit<WeightsFlags, 'averages'> {
   readonly data?: string
   readonly holdout?: string
   readonly batch?: string
+  readonly crop?: string
   readonly size?: string
   readonly best?: boolean
   readonly model?: string
@@ -32,6 +34,7 @@ export const addEvaluate = (program: Command, io: Io): void => {
     .option('--holdout <share>', 'as train had it')
     .option('--batch <n>', "pictures of one run; default: the run's, else 32")
     .option('--model <module>', "your own model, ./net.js#name, where the weights lie in no run's folder")
+    .option('--crop <how>', 'center, or none: whole pictures; default: as the weights were tested, else center')
     .option('--size <pixels>', 'height and width; default: what the weights were trained at')
     .option('--best', "of a run's folder the best checkpoint, not the latest")
     .option('--format <name>', `where the weights come from, where the file does not say: ${formats.join(', ')}`)
@@ -42,6 +45,7 @@ export const addEvaluate = (program: Command, io: Io): void => {
 const evaluateCommand = async (path: string, options: Options, io: Io): Promise<void> => {
   const size = sizeFlag(options.size)
   const holdout = options.holdout === undefined ? undefined : shareOf('--holdout', options.holdout)
+  const crop = options.crop === undefined ? null : choiceOf('--crop', options.crop, fixedCrops)
   const wanted = options.batch === undefined ? undefined : naturalOf('--batch', options.batch, 1)
   const opened = await openWeights(path, {
     prefer: options.best === true ? 'best' : 'latest',
@@ -63,6 +67,7 @@ const evaluateCommand = async (path: string, options: Options, io: Io): Promise<
   const test = await openTestData({
     data: source,
     holdout: holdout ?? (isRunsData ? (run?.settings.holdout ?? null) : null),
+    crop: crop ?? (source === digitsName ? null : opened.crop),
     channels: channelsOf(model),
     say: io.err,
   })

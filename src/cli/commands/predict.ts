@@ -11,9 +11,9 @@ import type { EfficientNet } from '../../models/efficientnet.ts'
 import { top, type TopEntry } from '../../models/top.ts'
 import { formats } from '../../models/import/conventions.ts'
 import { choiceOf, compileOptionsOf, naturalOf, sizeFlag, withCommon, type CommonOptions } from '../common.ts'
+import { type FixedCrop, fixedCrops } from '../../pixels/box.ts'
 import { oneLine, type Io } from '../io.ts'
 import { openWeights, type WeightsByPath, type WeightsFlags, withWeightsFlags } from '../open-weights.ts'
-import { cropKey } from '../train/open-data.ts'
 
 interface Options extends CommonOptions, WeightsFlags {
   readonly weights?: string
@@ -34,7 +34,7 @@ export const addPredict = (program: Command, io: Io, end: (exitCode: number) => 
     .option('--format <name>', `where the weights come from, where the file does not say: ${formats.join(', ')}`)
     .option('--model <module>', "your own model, ./net.js#name, where the weights lie in no run's folder")
     .option('--top <k>', 'how many classes to name', '5')
-    .option('--crop <how>', "center, or none: the whole picture; default: as the weights' data was, else center")
+    .option('--crop <how>', 'center, or none: the whole picture; default: as the weights were tested, else center')
     .option('--size <pixels>', 'height and width; default: what the weights were trained at')
     .action((files: readonly string[], options: Options) => predict(files, options, io, end))
 }
@@ -53,7 +53,7 @@ const predict = async (
     })
   }
   const k = naturalOf('--top', options.top, 1)
-  const crop = options.crop === undefined ? undefined : choiceOf('--crop', options.crop, ['center', 'none'])
+  const crop = options.crop === undefined ? undefined : choiceOf('--crop', options.crop, fixedCrops)
   const size = sizeFlag(options.size)
   const failed: Failure[] = []
   const pictures = await picturesOf(files, (failure) => {
@@ -152,9 +152,9 @@ interface Preparation {
 }
 
 /** How pictures become the input of a network. @throws EffuseError EF402 where it takes none of one or three channels */
-const preparationOf = ({ model, metadata }: WeightsByPath, wanted: 'center' | 'none' | undefined): Preparation => {
+const preparationOf = ({ model, crop: own }: WeightsByPath, wanted: FixedCrop | undefined): Preparation => {
   const [height, width, channels] = pictureShape(model)
-  const crop = wanted ?? (metadata.get(cropKey) === 'none' ? 'none' : 'center')
+  const crop = wanted ?? own
   const read = async (file: string): Promise<Uint8Array<ArrayBuffer>> => {
     const rgb = await readImage(file, { size: [height, width], crop })
     return channels === 3 ? rgb : grey(rgb)

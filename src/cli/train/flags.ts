@@ -14,6 +14,12 @@ const flags: { readonly [K in FlagSetting]: readonly [flag: string, help: string
   model: ['--model <name>', 'b0 to b7, lite0 to lite4, or your own ./net.js#name'],
   data: ['--data <source>', 'digits, or a folder train/<class>/*.jpg with val/<class>/* or --holdout'],
   holdout: ['--holdout <share>', 'share of the pictures held out for tests, where the folder has no val'],
+  crop: [
+    '--crop <how>',
+    'training pictures of a folder: box (default), a random box; center, the middle; none, the whole picture',
+  ],
+  cropArea: ['--crop-area <shares>', 'of --crop box: the least and the greatest, 0.5,1; default: by the size'],
+  flip: ['--flip', 'training pictures of a folder are mirrored half of the time, the default'],
   size: ['--size <pixels>', "height and width of the pictures; default: the model's own"],
   dropout: ['--dropout <rate>', "before the last layer; default: the model's own"],
   stochasticDepth: ['--stochastic-depth <rate>', 'of the last block; default 0.2'],
@@ -70,7 +76,7 @@ const commonSettings: readonly CommonSetting[] = [
 
 export const addSettingFlags = (command: Command): Command => {
   for (const key of flagSettings) command.addOption(new Option(...flags[key]))
-  return command
+  return command.option('--no-flip', 'training pictures are never mirrored')
 }
 
 /** `--weight-decay`, for messages. */
@@ -83,7 +89,7 @@ export const flagOf = (key: keyof Recipe): string =>
 const wordOf = (flag: string): string => flag.split(' ')[0] ?? flag
 
 /**
- * The settings that the command line names, and no defaults. `none` takes an optional setting away.
+ * The settings that the command line names, and no defaults. `none` takes an optional setting away, where it is no value of it.
  * @throws EffuseError EF601 naming the flag, what it takes and what came.
  */
 export const settingsGiven = (command: Command): Partial<Recipe> => {
@@ -103,12 +109,13 @@ export const settingsGiven = (command: Command): Partial<Recipe> => {
 
 const settingOf = (key: keyof Recipe, given: unknown): unknown => {
   const { takes, initial } = settings[key]
-  if (given === 'none' && initial === null) return null
+  const takesAway = initial === null && !isOfKind(takes, 'none')
+  if (given === 'none' && takesAway) return null
   const value = typeof given === 'string' ? fromWord(takes, given) : given
   if (!isOfKind(takes, value))
     throw new EffuseError({
       code: 'EF601',
-      message: `${flagOf(key)} must be ${kindWords(takes)}${initial === null && takes.kind !== 'switch' ? ', or none' : ''}, got "${String(given)}"`,
+      message: `${flagOf(key)} must be ${kindWords(takes)}${takesAway && takes.kind !== 'switch' ? ', or none' : ''}, got "${String(given)}"`,
     })
   return value
 }

@@ -6,6 +6,7 @@ import { EffuseError } from '../../ir/diagnostics.ts'
 import type { Signature } from '../../ir/value.ts'
 import type { Recipe } from '../../recipes/recipe.ts'
 import type { Batch, DataSource } from '../../train/source.ts'
+import { flagOf } from './flags.ts'
 
 export interface OpenedData {
   readonly train: DataSource
@@ -13,37 +14,33 @@ export interface OpenedData {
   /** Height and width that all its pictures have; null where they differ. */
   readonly size: number | null
   readonly channels: number
-  /** Texts for the checkpoints: how pictures are to be prepared. */
-  readonly metadata: { readonly [key: string]: string }
 }
 
-export interface OpenDataOptions extends Pick<Recipe, 'data' | 'holdout'> {
+type Cutting = Pick<Recipe, 'crop' | 'cropArea' | 'flip'>
+
+export interface OpenDataOptions extends Pick<Recipe, 'data' | 'holdout'>, Partial<Cutting> {
   /** Channels that the model takes, where it is settled. */
   readonly channels: number | undefined
-  /** Told of damaged pictures. */
+  /** Told of damaged pictures, and of what is odd with the data. */
   readonly say: (line: string) => void
 }
 
 /** What `--data` calls the built-in handwritten digits. */
 export const digitsName = 'digits'
-/** Key of a checkpoint's metadata: how readImage() crops pictures for it. */
-export const cropKey = 'effuse.crop'
 
 /** @throws EffuseError EF404 (a package is missing), EF501, EF507 (the folder), EF403 (settings that do not go together), EF701 (channels) */
 export const openData = async (options: OpenDataOptions): Promise<OpenedData> => {
-  const { data, holdout, channels } = options
-  if (data === digitsName) return openDigits(holdout, channels)
+  const { data, channels } = options
+  if (data === digitsName) return openDigits(options)
   const { train, test } = await imageFolder(data, folderOptions(options))
-  return { train, test, size: null, channels: channels ?? 3, metadata: { [cropKey]: 'center' } }
+  return { train, test, size: null, channels: channels ?? 3 }
 }
 
 /** Its part to test with; of a folder that is not divided, all. @throws EffuseError as openData() does */
 export const openTestData = async (options: OpenDataOptions): Promise<DataSource> =>
-  options.data === digitsName
-    ? openDigits(options.holdout, options.channels).test
-    : testFolder(options.data, folderOptions(options))
+  options.data === digitsName ? openDigits(options).test : testFolder(options.data, folderOptions(options))
 
-const folderOptions = ({ holdout, channels, say }: OpenDataOptions): ImageFolderOptions => {
+const folderOptions = ({ holdout, crop, cropArea, flip, channels, say }: OpenDataOptions): ImageFolderOptions => {
   if (channels !== undefined && channels !== 1 && channels !== 3)
     throw new EffuseError({
       code: 'EF701',
@@ -52,17 +49,17 @@ const folderOptions = ({ holdout, channels, say }: OpenDataOptions): ImageFolder
   return {
     channels,
     holdout: holdout ?? undefined,
+    crop: crop ?? undefined,
+    cropArea: cropArea ?? undefined,
+    flip: flip ?? undefined,
     onSkip: (_path, reason) => say(`note: a picture is left out: ${reason}`),
+    onNotice: (notice) => say(`note: ${notice}`),
   }
 }
 
-const openDigits = (holdout: number | null, channels: number | undefined): OpenedData => {
-  if (holdout !== null)
-    throw new EffuseError({
-      code: 'EF403',
-      message: '--holdout goes with a folder of pictures; of the digits, every fifth is held out always',
-      hint: 'leave it out',
-    })
+const openDigits = (options: OpenDataOptions): OpenedData => {
+  checkForDigits(options)
+  const { channels } = options
   const { train, test } = digits()
   const [side, , own] = train.size
   if (channels !== undefined && channels !== own)
@@ -71,7 +68,26 @@ const openDigits = (holdout: number | null, channels: number | undefined): Opene
       message: `the digits have ${own} channel, and the model takes ${channels}`,
       hint: 'declare the model with inChannels: 1',
     })
-  return { train, test, size: side, channels: own, metadata: { [cropKey]: 'none' } }
+  return { train, test, size: side, channels: own }
+}
+
+/** Settings of folders may say what the digits are anyhow: whole and never mirrored. @throws EffuseError EF403 */
+const checkForDigits = ({ holdout, crop, cropArea, flip }: OpenDataOptions): void => {
+  const held = 'of the digits, every fifth is held out always'
+  const whole = 'the digits are taken whole and never mirrored'
+  const faults: readonly (readonly [isFault: boolean, key: keyof Recipe, why: string])[] = [
+    [holdout !== null, 'holdout', held],
+    [(crop ?? 'none') !== 'none', 'crop', whole],
+    [(cropArea ?? null) !== null, 'cropArea', whole],
+    [flip === true, 'flip', whole],
+  ]
+  for (const [isFault, key, why] of faults)
+    if (isFault)
+      throw new EffuseError({
+        code: 'EF403',
+        message: `${flagOf(key)} goes with a folder of pictures; ${why}`,
+        hint: 'leave it out',
+      })
 }
 
 /** Channels of a model's pictures; undefined for models of other inputs. */

@@ -28,7 +28,7 @@ export interface TrainPlan {
   /** The run that goes on, as its folder had it; null for a new one. */
   readonly resumed: SavedConfig | null
   readonly model: ModelForStage<Signature, EfficientNet['outputs']>
-  readonly options: RecipeFitOptions & Pick<FitOptions, 'data' | 'variables' | 'metadata'>
+  readonly options: RecipeFitOptions & Pick<FitOptions, 'data' | 'variables'>
   /** What holds `options.variables`, to be disposed of when they have been taken. */
   readonly start: Start | null
   /** What the user should know before the run starts. */
@@ -123,7 +123,7 @@ const planOf = async (settings: Recipe, { weights, notes, say, ...rest }: Beginn
   const recipe = fittedToData(settings, opened)
   const data = { train: shortened(opened.train, recipe), test: opened.test }
   const model = (own ?? recipeModel(recipe, data.train.classes.length)) as TrainPlan['model'] // trainingStep() checks the outputs against the loss
-  const options: TrainPlan['options'] = { ...recipeOptions(recipe), data, metadata: opened.metadata }
+  const options: TrainPlan['options'] = { ...recipeOptions(recipe), data }
   // fit() finds these faults, too, but only when the run has a folder.
   figuresOf(options as FitOptions)
   const first = firstModel(model, options)

@@ -53,7 +53,7 @@ export const openForeign = (
   const { labels, notes } = labelsOf(classes, given, hints)
   const names = isHeadless ? {} : { [labelsKey]: JSON.stringify(labels) }
   const weights = encodeWeights(entries.values(), { ...modelMetadata(model), ...names })
-  return { model, weights, labels, notes, taken: 'raw', available: ['raw'] }
+  return { model, weights, labels, crop: 'center', notes, taken: 'raw', available: ['raw'] }
 }
 
 /** timm's config.json names classes of its own. */
