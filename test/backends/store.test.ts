@@ -2,36 +2,9 @@
 import { describe, expect, test } from 'vitest'
 import type { HostArray, Store } from '../../src/backends/backend.ts'
 import { jointTurn } from '../../src/backends/common/turns.ts'
-import { makeVariableStore, type Memory } from '../../src/backends/common/variable-store.ts'
+import { makeVariableStore } from '../../src/backends/common/variable-store.ts'
+import { type Cell, counting } from '../support/counting-memory.ts'
 
-interface Cell {
-  data: HostArray
-  isFree: boolean
-}
-const counting = (): Memory<Cell> & { readonly alive: () => number; fails: boolean } => {
-  const cells: Cell[] = []
-  const memory = {
-    device: {},
-    fails: false,
-    alive: () => cells.filter(({ isFree }) => !isFree).length,
-    upload: (data: HostArray): Cell => {
-      if (memory.fails) throw new Error('out of memory')
-      const cell = { data: data.slice(), isFree: false }
-      cells.push(cell)
-      return cell
-    },
-    download: async ({ data }: Cell) => {
-      const copy = data.slice()
-      await null
-      return copy
-    },
-    free: (cell: Cell) => {
-      if (cell.isFree) throw new Error('freed twice')
-      cell.isFree = true
-    },
-  }
-  return memory
-}
 const scalar = { dtype: 'float32', shape: [] } as const
 const storeWith = (names: readonly string[], memory = counting()) => {
   const store = makeVariableStore(memory)

@@ -3,10 +3,10 @@
  * steps after it, and committed together when all have run. What a failed run made is freed, and nothing else has changed.
  */
 import { EffuseError, invariant } from '../../ir/diagnostics.ts'
-import type { Type } from '../../ir/types.ts'
+import { elements, type Type } from '../../ir/types.ts'
 import type { CollectiveStep, GraphStep, Program } from '../../passes/program.ts'
 import type { HostTensor, RunContext, StoreTurn } from '../backend.ts'
-import type { Memory } from './variable-store.ts'
+import { type Memory, uploadAll } from './variable-store.ts'
 
 /** What a graph takes: values by name. They stay the lender's. */
 export interface StepOperands<V> {
@@ -38,6 +38,8 @@ export const runSteps = async <V>(run: StepsToRun<V>): Promise<ReadonlyMap<strin
   const { program, turn, memory, nameOf } = run
   const [written, crossing, results] = [new Map<string, V>(), new Map<string, V>(), new Map<string, V>()]
   const reducing = new Map<CollectiveStep, Promise<ReadonlyMap<string, V>>>()
+  const placeOf = new Map(program.steps.map((step, at) => [step.name, at]))
+  const state = { hasFailed: false }
   const put = (values: Map<string, V>, name: string, value: V): void => {
     const old = values.get(name)
     if (old !== undefined) memory.free(old)
@@ -59,12 +61,17 @@ export const runSteps = async <V>(run: StepsToRun<V>): Promise<ReadonlyMap<strin
   const isCrossing = crossingTypes(program)
   try {
     for (const name of run.steps) {
-      for (const collective of [...reducing.keys()]) if (collective.before === name) await finish(collective)
-      const step = program.steps.find((one) => one.name === name)
-      invariant(step !== undefined, () => `the program ${program.name} has no step "${name}"`)
+      const at = placeOf.get(name)
+      const step = at === undefined ? undefined : program.steps[at]
+      invariant(at !== undefined && step !== undefined, () => `the program ${program.name} has no step "${name}"`)
+      // By place: the very step that it is needed before may not be due.
+      for (const collective of [...reducing.keys()])
+        if ((placeOf.get(collective.before) ?? 0) <= at) await finish(collective)
       if (step.kind === 'collective') {
         const before = [...reducing.values()].at(-1)
-        reducing.set(step, reduced(step, run, operands, before))
+        const pending = reduced(step, run, operands, before, state)
+        pending.catch(() => {}) // it may fail while other steps run; finish() tells
+        reducing.set(step, pending)
         continue
       }
       const { outputs, updates } = await run.runGraph(step, operands)
@@ -76,8 +83,10 @@ export const runSteps = async <V>(run: StepsToRun<V>): Promise<ReadonlyMap<strin
     for (const value of crossing.values()) memory.free(value)
     return results
   } catch (error) {
+    // Nobody waits for the others here: a replica that is gone never answers.
+    state.hasFailed = true
     for (const pending of reducing.values())
-      await pending.then(
+      void pending.then(
         (values) => values.forEach((value) => memory.free(value)),
         () => {},
       )
@@ -92,6 +101,7 @@ const reduced = async <V>(
   { program, at, memory }: StepsToRun<V>,
   operands: StepOperands<V>,
   before: Promise<unknown> | undefined,
+  state: { readonly hasFailed: boolean },
 ): Promise<ReadonlyMap<string, V>> => {
   const { replicas = 1, communicator } = at
   if (replicas === 1) return new Map()
@@ -110,6 +120,18 @@ const reduced = async <V>(
     }),
   )
   await before
+  if (state.hasFailed) return new Map()
   const all = await communicator.allReduce(step.reduce, own)
-  return new Map(step.values.map((name, i) => [name, memory.upload(all[i] as HostTensor['data'], types[i] as Type)]))
+  if (state.hasFailed) return new Map()
+  const tensors = step.values.map((name, i) => {
+    const [type, data] = [types[i] as Type, all[i]] // one for each value
+    if (data?.length !== elements(type.shape))
+      throw new EffuseError({
+        code: 'EF403',
+        message: `the communicator must give ${elements(type.shape)} elements for "${name}", value ${i} of ${step.values.length} of the step "${step.name}", and gave ${data?.length ?? 'none'}`,
+        hint: 'allReduce() gives as many arrays as it takes, of the same lengths and in the same order',
+      })
+    return [name, { type, data }] as const
+  })
+  return uploadAll(memory, tensors)
 }

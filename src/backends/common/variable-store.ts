@@ -4,7 +4,7 @@
  */
 import { EffuseError, invariant } from '../../ir/diagnostics.ts'
 import type { Type } from '../../ir/types.ts'
-import type { HostArray, Store, StoreTurn } from '../backend.ts'
+import type { HostArray, HostTensor, Store, StoreTurn } from '../backend.ts'
 import { makeTurnQueue } from './turns.ts'
 
 /** How a device holds values. */
@@ -18,6 +18,21 @@ export interface Memory<V> {
   free(value: V): void
   /** Called for a value that a run gave and that becomes a variable's. */
   adopted?(value: V, type: Type): void
+}
+
+/** Copies all of them to the device, or none: where one fails, the others are freed. Names must differ. */
+export const uploadAll = <V>(
+  memory: Memory<V>,
+  tensors: Iterable<readonly [string, HostTensor]>,
+): ReadonlyMap<string, V> => {
+  const uploaded = new Map<string, V>()
+  try {
+    for (const [name, { data, type }] of tensors) uploaded.set(name, memory.upload(data, type))
+    return uploaded
+  } catch (error) {
+    for (const value of uploaded.values()) memory.free(value)
+    throw error
+  }
 }
 
 interface Entry<V> {
@@ -84,14 +99,14 @@ export const makeVariableStore = <V>(memory: Memory<V>): Store<V> => {
       return new Map(await Promise.all(pending))
     },
     write: (values) => {
-      const uploaded = new Map<string, V>()
+      const tensors = [...values].map(([name, data]) => [name, { type: entryOf(name).type, data }] as const)
+      const uploaded = uploadAll(memory, tensors)
       try {
-        for (const [name, data] of values) uploaded.set(name, memory.upload(data, entryOf(name).type))
+        commit(uploaded)
       } catch (error) {
         for (const value of uploaded.values()) memory.free(value)
         throw error
       }
-      commit(uploaded)
     },
     commit,
     versionOf: (name) => entryOf(name).version,
