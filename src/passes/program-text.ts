@@ -12,7 +12,7 @@
 import { EffuseError } from '../ir/diagnostics.ts'
 import { parseAll } from '../ir/parse.ts'
 import { print } from '../ir/print.ts'
-import { dtypes, showType, type Type } from '../ir/types.ts'
+import { dtypes, showType } from '../ir/types.ts'
 import type { ConstantPool } from '../ir/constants.ts'
 import {
   type Condition,
@@ -99,7 +99,7 @@ const stepOf = (line: string, at: number, graph: ReturnType<typeof parseAll>[num
       ? { kind: 'stale' }
       : counter === undefined
         ? { kind: 'always' }
-        : { kind: 'counter', variable: JSON.parse(counter), value: Number(count) }
+        : { kind: 'counter', variable: parsedName(counter, at), value: parsedCount(count ?? '', at) }
   if (reduce === undefined) {
     if (graph === undefined) throw syntax(at, 'expected one graph under this line, got 0')
     return graphStep(name, graph, when)
@@ -115,6 +115,15 @@ const stepOf = (line: string, at: number, graph: ReturnType<typeof parseAll>[num
   }
 }
 
+const parsedName = (text: string, at: number): string => parsedList(text, at)[0] as string // one string, or an error
+
+/** A value of an int32 variable. */
+const parsedCount = (text: string, at: number): number => {
+  const count = Number(text)
+  if (count !== (count | 0)) throw syntax(at, `expected a value of an int32 variable, got ${text}`)
+  return count
+}
+
 const parsedList = (text: string, at: number): readonly string[] => {
   try {
     const list: unknown = JSON.parse(`[${text}]`)
@@ -127,12 +136,12 @@ const parsedList = (text: string, at: number): readonly string[] => {
 
 const crossingOf = (line: string, at: number): CrossingValue | null => {
   if (!line.startsWith('crossing')) return null
-  const [, name, dtype, shape] = /^crossing ("(?:[^"\\]|\\.)*") : (\w+)\[([\d,]*)\]\s*$/.exec(line) ?? []
+  const [, name, dtype, shape] = /^crossing ("(?:[^"\\]|\\.)*") : (\w+)\[((?:\d+(?:,\d+)*)?)\]\s*$/.exec(line) ?? []
   const known = dtypes.find((d) => d === dtype)
-  if (name === undefined || shape === undefined || known === undefined)
+  const sizes = shape === undefined || shape === '' ? [] : shape.split(',').map(Number)
+  if (name === undefined || shape === undefined || known === undefined || !sizes.every(Number.isSafeInteger))
     throw syntax(at, 'expected "crossing "NAME" : TYPE", with a type such as float32[8]')
-  const type: Type = { dtype: known, shape: shape === '' ? [] : shape.split(',').map(Number) }
-  return { name: JSON.parse(name), type }
+  return { name: parsedName(name, at), type: { dtype: known, shape: sizes } }
 }
 
 const syntax = (line: number, message: string): EffuseError =>

@@ -1,5 +1,5 @@
 /** Is a program well-formed as a whole? Its graphs are checked one by one by ir/verify.ts. */
-import { variablesOf } from '../ir/graph.ts'
+import { nodesOfOp, variablesOf } from '../ir/graph.ts'
 import { sameType, showType, type Type } from '../ir/types.ts'
 import {
   type CollectiveStep,
@@ -8,6 +8,7 @@ import {
   graphSteps,
   graphsOf,
   type Program,
+  type Step,
   traffic,
   typeOfInput,
   typeOfOutput,
@@ -16,11 +17,17 @@ import {
 /** What is wrong, a sentence each; empty where nothing is. */
 export const verifyProgram = (program: Program): readonly string[] => [
   ...repeated(program.steps.map(({ name }) => name)).map((name) => `two steps are called "${name}"`),
+  ...program.steps.flatMap(({ name }) =>
+    /^[\w.-]+$/.test(name)
+      ? []
+      : [`the name of the step ${JSON.stringify(name)} has other signs than letters, digits, _, . and -`],
+  ),
+  ...sharedTypeFaults(program),
   ...repeated(program.crossing.map(({ name }) => name)).map((name) => `two crossing values are called "${name}"`),
   ...program.crossing.flatMap((value) => crossingFaults(program, value)),
   ...program.steps.flatMap((step, at) => [
     ...(step.kind === 'collective' ? collectiveFaults(program, step, at) : staleFaults(program, step)),
-    ...(step.when.kind === 'counter' ? counterFaults(program, step.name, step.when.variable) : []),
+    ...counterFaults(program, step),
   ]),
 ]
 
@@ -28,11 +35,37 @@ const repeated = (names: readonly string[]): readonly string[] => [
   ...new Set(names.filter((name, at) => names.indexOf(name) !== at)),
 ]
 
-/** Written once, read later only, with one type. */
+/** Steps share variables and feeds by name: each has one type. */
+const sharedTypeFaults = (program: Program): readonly string[] => {
+  const known = new Map<string, { readonly step: string; readonly type: Type }>()
+  return graphSteps(program).flatMap((step) => {
+    const shared = [...nodesOfOp(step.graph, 'variable'), ...nodesOfOp(step.graph, 'input')]
+    return shared.flatMap(({ op, attrs: { name }, types: [type] }) => {
+      const key = `${op} ${name}`
+      const first = known.get(key)
+      if (type === undefined || (first !== undefined && sameType(first.type, type))) return []
+      if (first === undefined) {
+        known.set(key, { step: step.name, type })
+        return []
+      }
+      return [
+        `the ${op} "${name}" is ${showType(first.type)} in the step "${first.step}" and ${showType(type)} in the step "${step.name}"`,
+      ]
+    })
+  })
+}
+
+/** Does `step` run in every run in which `reader` does? */
+const runsWith = ({ when: a }: Step, { when: b }: Step): boolean =>
+  a.kind === 'always' ||
+  (a.kind === 'counter' && b.kind === 'counter' && a.variable === b.variable && a.value === b.value)
+
+/** Written once, read later only, with one type, and never read in a run that has not written it. */
 const crossingFaults = (program: Program, { name, type }: CrossingValue): readonly string[] => {
   const steps = graphSteps(program)
   const writers = steps.flatMap((step, at) => (typeOfOutput(step.graph, name) === null ? [] : [at]))
   const readers = steps.flatMap((step, at) => (typeOfInput(step.graph, name) === null ? [] : [at]))
+  const collectives = program.steps.filter((step) => step.kind === 'collective')
   const [writer] = writers
   if (writer === undefined || writers.length > 1)
     return [`the crossing value "${name}" must be an output of one step, and is one of ${writers.length}`]
@@ -46,6 +79,12 @@ const crossingFaults = (program: Program, { name, type }: CrossingValue): readon
     ...readers
       .filter((at) => at <= writer)
       .map((at) => `the step "${steps[at]?.name}" reads the crossing value "${name}" before a step writes it`),
+    ...[...readers.map((at) => steps[at] as GraphStep), ...collectives.filter(({ values }) => values.includes(name))] // found above
+      .filter((reader) => !runsWith(steps[writer] as GraphStep, reader)) // found above
+      .map(
+        (reader) =>
+          `the step "${reader.name}" reads the crossing value "${name}", also when "${steps[writer]?.name}" does not run`,
+      ),
   ]
 }
 
@@ -56,7 +95,15 @@ const collectiveFaults = (program: Program, step: CollectiveStep, at: number): r
   const written = new Set(
     program.steps.slice(0, after + 1).flatMap((s) => (s.kind === 'graph' ? traffic(s, program).crossingWritten : [])),
   )
+  /** From `after` to `before` its values may be the replica's own or those of all. */
+  const unsure = program.steps.slice(after + 1, before).flatMap((other) => {
+    if (other === step) return []
+    const read = other.kind === 'graph' ? traffic(other, program).crossingRead : other.values
+    return read.filter((name) => step.values.includes(name)).map((name) => [other.name, name] as const)
+  })
   return [
+    ...repeated(step.values).map((name) => `"${step.name}" combines "${name}" twice`),
+    ...unsure.map(([reader, name]) => `"${reader}" reads "${name}" while "${step.name}" combines it`),
     ...(after < 0 || after >= at ? [`"${step.name}" starts after "${step.after}", which is no step before it`] : []),
     ...(before <= at ? [`"${step.name}" is needed before "${step.before}", which is no step after it`] : []),
     ...step.values.flatMap((name) => {
@@ -88,14 +135,24 @@ const staleFaults = (program: Program, step: GraphStep): readonly string[] => {
   ]
 }
 
-const counterFaults = (program: Program, step: string, counter: string): readonly string[] => {
+/** The host counts along (executable/due-steps.ts): a counter goes from 0 to the one value that steps wait for. */
+const counterFaults = (program: Program, { name: step, when }: Step): readonly string[] => {
+  if (when.kind !== 'counter') return []
+  const { variable: counter, value } = when
   const node = graphsOf(program)
     .flatMap(variablesOf)
     .find(({ attrs }) => attrs.name === counter)
   const [type] = node?.types ?? []
-  return type?.dtype === 'int32' && type.shape.length === 0
-    ? []
-    : [
-        `the step "${step}" waits for the variable "${counter}", which ${type === undefined ? 'no step has' : `is ${showType(type)}, not int32[]`}`,
-      ]
+  const other = program.steps.find((s) => s.when.kind === 'counter' && s.when.variable === counter)?.when
+  return [
+    ...(type?.dtype === 'int32' && type.shape.length === 0
+      ? []
+      : [
+          `the step "${step}" waits for the variable "${counter}", which ${type === undefined ? 'no step has' : `is ${showType(type)}, not int32[]`}`,
+        ]),
+    ...(value >= 1 ? [] : [`the step "${step}" waits until "${counter}" is ${value}; counters begin at 0 and go up`]),
+    ...(other?.kind === 'counter' && other.value !== value
+      ? [`the step "${step}" waits until "${counter}" is ${value}, and another step until it is ${other.value}`]
+      : []),
+  ]
 }

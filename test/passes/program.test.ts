@@ -88,6 +88,11 @@ describe('text', () => {
     ['crossing x : float32[2]', '1:1: expected "crossing "NAME" : TYPE"'],
     ['step a\ngraph g {\n  return %0\n}', '3:10'],
     ['', 'expected a graph, got none'],
+    ['step a when "\\q" = 4\ngraph g {\n  return\n}', '1:1: expected names of values in quotation marks'],
+    ['crossing "\\q" : float32[2]', '1:1: expected names of values in quotation marks'],
+    ['crossing "x" : float32[1,,2]', '1:1: expected "crossing "NAME" : TYPE"'],
+    ['crossing "x" : float32[99999999999999999999]', '1:1: expected "crossing "NAME" : TYPE"'],
+    ['step a when "n" = 4294967296\ngraph g {\n  return\n}', '1:1: expected a value of an int32 variable'],
   ])('%j is refused', (text, message) => {
     expect(() => parseProgram(text)).toThrow(message)
   })
@@ -101,6 +106,8 @@ describe('what must hold', () => {
       'whole',
       [sum],
     )
+  const withStep = (name: string, text: string, at = steps.length): Program =>
+    programOf([...steps.slice(0, at), graphStep(name, parse(text)), ...steps.slice(at)], 'whole', [sum])
   test('a program that is well-formed', () => expect(verifyProgram(whole)).toEqual([]))
   test.each<readonly [string, Program]>([
     ['two steps are called "micro"', changed(2, { name: 'micro' })],
@@ -122,6 +129,34 @@ describe('what must hold', () => {
     [
       'waits for the variable "z", which no step has',
       changed(2, { when: { kind: 'counter', variable: 'z', value: 1 } }),
+    ],
+    [
+      'waits until "count" is 0; counters begin at 0',
+      changed(2, { when: { kind: 'counter', variable: 'count', value: 0 } }),
+    ],
+    [
+      'waits until "count" is 4, and another step until it is 3',
+      programOf([...steps, graphStep('log', parse('graph c { return }'), { ...counted, value: 4 } as Condition)], 'w', [
+        sum,
+      ]),
+    ],
+    [
+      'the variable "count" is int32[] in the step "micro" and float32[2] in the step "log"',
+      withStep('log', 'graph c { %n = variable() {name="count"} : float32[2] return z = %n }'),
+    ],
+    [
+      'the input "x" is float32[2] in the step "micro" and int32[] in the step "log"',
+      withStep('log', 'graph c { %x = input() {name="x"} : int32[] return z = %x }'),
+    ],
+    ['the name of the step "log it" has other signs', withStep('log it', 'graph c { return }')],
+    [
+      'the step "apply" reads the crossing value "sum", also when "micro" does not run',
+      changed(0, { when: { ...counted, value: 2 } }),
+    ],
+    ['"reduce" combines "sum" twice', changed(1, { values: ['sum', 'sum'] })],
+    [
+      '"log" reads "sum" while "reduce" combines it',
+      withStep('log', 'graph c { %s = input() {name="sum"} : float32[2] return z = %s }', 2),
     ],
     ['must have no inputs and no outputs', changed(2, { when: { kind: 'stale' } })],
   ])('%s', (message, program) => expect(faultOf(program)).toContain(message))
