@@ -144,3 +144,23 @@ test.each([96, 224])('a training step of B0 at batch 8 and %i pixels needs no mo
   expect(peakBytes).toBeLessThanOrEqual(before)
   expect(peakBytes).toBeLessThanOrEqual(1.1 * (lowerBoundBytes as number))
 })
+
+test.each(['wasm', 'cpu'] as const)(
+  'tensors disposed of right after the call: tfjs of %s counts none of them any more',
+  async (name) => {
+    const model = graph('doubled', { x: float32(1) }, ({ x }) => ({ y: add(x, x) }))
+    using net = await compile(model, { backend: await createTfjsBackend({ backend: name }) })
+    await tf.setBackend(name)
+    const counts = () => [tf.memory().numTensors, tf.memory().numDataBuffers, tf.memory().numBytes]
+    const before = counts()
+    for (let i = 0; i < 5; i++) {
+      const fed = tf.tensor1d([i])
+      const running = net.run({ x: fed })
+      fed.dispose()
+      const { y } = await running
+      expect(await y.data()).toEqual(Float32Array.of(2 * i))
+      y.dispose()
+    }
+    expect(counts()).toEqual(before)
+  },
+)

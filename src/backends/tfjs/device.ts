@@ -77,7 +77,8 @@ export const makeDevice = ({ tf, name, backend }: Opened): Device => {
     free: (dataId) => {
       // Also where others still hold the buffer: they may be the user's tensors, of whose end nobody tells.
       shapedIds?.drop(dataId)
-      backend.disposeData(dataId)
+      // A tensor of the user's that was disposed of while a run held its buffer: tfjs counts the buffer until it is told.
+      if (backend.disposeData(dataId)) tf.engine().removeDataId(dataId, backend)
     },
   }
   devices.add(device)

@@ -44,6 +44,8 @@ export interface TfjsEngine {
     [name: string]: { factory: () => KernelBackend | Promise<KernelBackend>; priority: number }
   }
   makeTensorFromTensorInfo(info: TensorInfo, backend: KernelBackend): object
+  /** Forgets a buffer that is gone; nothing where it knows none. */
+  removeDataId(dataId: DataId, backend: KernelBackend): void
 }
 
 /** The exports of @tensorflow/tfjs-core in use. */
