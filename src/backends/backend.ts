@@ -173,7 +173,7 @@ export interface Backend<V = unknown> extends Engine<V> {
   readonly device: object
   /** Says what a tuned schedule depends on: device, driver, versions. Equal fingerprints may share schedules. */
   readonly fingerprint: string
-  /** Settles when the device is gone; never where that cannot happen. */
+  /** Settles when the device is gone; never where that cannot happen. Calls under way fail then, and do not hang. */
   readonly lost: Promise<DeviceLoss>
   /** The same device with half types by rounding after each op, for `amp: { emulate: true }`; absent: it has them, or cannot round. */
   readonly emulatingHalf?: Engine<V> | undefined

@@ -1,7 +1,6 @@
 /** A compiled program with its variables: what compile() gives. Runs queue in call order. */
 import type {
   Backend,
-  DeviceLoss,
   FeedTensor,
   PlanFigures,
   ProfileRow,
@@ -17,6 +16,7 @@ import type { Program } from '../passes/program.ts'
 import type { PassRecord } from '../passes/runner.ts'
 import type { AmpFigures } from './amp.ts'
 import { explainNode, type Explanation } from './explain.ts'
+import { ensureDevice, onDevice } from './device-loss.ts'
 import { makeDueSteps } from './due-steps.ts'
 import { prepareFeeds, releaseFeeds, type Feeds } from './feeds.ts'
 import { makeResult, type Result, type Results } from './results.ts'
@@ -25,7 +25,7 @@ import { releaseStore, type Variables, type VariablesHandle } from './variables.
 export interface Executable<I extends Signature = Signature, O extends Signature = Signature> extends Disposable {
   /**
    * Runs once. Of a step that accumulates, each run is one micro-batch; every n-th also makes the update, tells so in `updated`, and its
-   * `learningRate`, `lossScale` and `finite` are the update's. @throws EffuseError EF401, EF402 (feeds), EF406 (disposed of)
+   * `learningRate`, `lossScale` and `finite` are the update's. @throws EffuseError EF401, EF402 (feeds), EF406 (disposed of), EF410 (device lost)
    */
   run(inputs: Feeds<I>): Promise<Results<O>>
   readonly variables: Variables
@@ -78,10 +78,6 @@ export const makeExecutable = <I extends Signature, O extends Signature>(parts: 
   /** A run takes the numbering at its call and the number at its turn. */
   let numbering = { next: 0 }
   let isDisposed = false
-  let loss: DeviceLoss | null = null
-  void backend.lost.then((why) => {
-    loss = why
-  })
 
   const ensureUsable = (): void => {
     if (isDisposed)
@@ -90,7 +86,7 @@ export const makeExecutable = <I extends Signature, O extends Signature>(parts: 
         message: `the executable of "${parts.name}" was disposed of`,
         hint: 'compile the model again',
       })
-    if (loss !== null) throw deviceLost(backend, loss)
+    ensureDevice(backend)
   }
   /**
    * A turn on the variables, taken at the call: all that a run reads and writes of them happens in it, so nothing comes between. Feeds are
@@ -109,14 +105,16 @@ export const makeExecutable = <I extends Signature, O extends Signature>(parts: 
     ensureUsable()
     const feeds = prepareFeeds(given, inputs, backend)
     const numbers = numbering
-    const result = handle.store.turn(async (turn) => {
-      const prepared = await feeds
-      const steps = await dueSteps.of(turn)
-      const value = await work(turn, steps, prepared, { seed: parts.seed, runIndex: numbers.next, replica: 0 })
-      dueSteps.ran(turn)
-      numbers.next++
-      return value
-    })
+    const result = handle.store.turn((turn) =>
+      onDevice(backend, async () => {
+        const prepared = await feeds
+        const steps = await dueSteps.of(turn)
+        const value = await work(turn, steps, prepared, { seed: parts.seed, runIndex: numbers.next, replica: 0 })
+        dueSteps.ran(turn)
+        numbers.next++
+        return value
+      }),
+    )
     try {
       const [value] = await Promise.all([result, feeds])
       return value
@@ -165,13 +163,6 @@ export const makeExecutable = <I extends Signature, O extends Signature>(parts: 
     [Symbol.dispose]: dispose,
   })
 }
-
-const deviceLost = ({ name }: Backend, { reason }: DeviceLoss): EffuseError =>
-  new EffuseError({
-    code: 'EF410',
-    message: `the device of the backend ${name} is lost: ${reason}`,
-    hint: 'compile the model again, and load its variables from the last checkpoint',
-  })
 
 /** Types by input name, in signature order. */
 const inputTypes = (graph: Graph): ReadonlyMap<string, Type> =>

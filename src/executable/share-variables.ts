@@ -3,6 +3,7 @@ import type { Backend, HostArray } from '../backends/backend.ts'
 import { jointTurn } from '../backends/common/turns.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { sameType, showType, type Type } from '../ir/types.ts'
+import { watchDevice } from './device-loss.ts'
 import { declareAll, type VariableSpec } from './variable-spec.ts'
 import { handleOf, holdStore, type Variables, type VariablesHandle } from './variables.ts'
 import type { WeightsSource } from './weights.ts'
@@ -14,6 +15,7 @@ export const variablesFor = async (
   source: Variables | WeightsSource | undefined,
   seed: number,
 ): Promise<VariablesHandle> => {
+  watchDevice(backend)
   const other = handleOf(source)
   if (other === null)
     return {

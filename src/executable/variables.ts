@@ -1,5 +1,6 @@
 /** The variables of an executable, under the names of the model as written. */
 import { hostArrayOf, type Backend, type HostArray, type Store } from '../backends/backend.ts'
+import { onDevice } from './device-loss.ts'
 import type { VariableSpec } from './variable-spec.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { globFilter } from '../ir/glob.ts'
@@ -93,7 +94,7 @@ export const handleOf = (variables: unknown): VariablesHandle | null =>
   typeof variables === 'object' && variables !== null ? (handles.get(variables as Variables) ?? null) : null
 
 export const makeVariables = (handle: VariablesHandle, metadata: { readonly [key: string]: string }): Variables => {
-  const { store, specs, nameOf } = handle
+  const { backend, store, specs, nameOf } = handle
   const spec = (name: string): VariableSpec => {
     const found = specs.get(name)
     if (found === undefined)
@@ -125,16 +126,17 @@ export const makeVariables = (handle: VariablesHandle, metadata: { readonly [key
           hint: `variables.get("${name}", "${type.dtype}")`,
         })
       const as = stored(name)
-      return (await store.read([as])).get(as) as Arrays[D] // the store holds the declared dtype
+      return (await onDevice(backend, () => store.read([as]))).get(as) as Arrays[D] // the store holds the declared dtype
     },
     set: async (name, data) => {
       const values = hostValues(spec(name), data)
-      await store.write(new Map([[stored(name), values]]))
+      const as = stored(name)
+      await onDevice(backend, () => store.write(new Map([[as, values]])))
     },
     save: async (path, options) => {
       // dispose() may come before the values: their names are looked up at the call alone.
       const names = new Map([...specs.keys()].map((name) => [name, stored(name)]))
-      const values = await store.read([...names.values()])
+      const values = await onDevice(backend, () => store.read([...names.values()]))
       const entries = [...specs.values()].map(
         ({ name, type }): WeightsEntry => ({ name, type, data: values.get(names.get(name) ?? name) as HostArray }), // all were read
       )
@@ -150,7 +152,7 @@ export const makeVariables = (handle: VariablesHandle, metadata: { readonly [key
       // The place in the order of calls is taken now, before the source is read.
       await store.turn(async (turn) => {
         const values = decodeWeights(await readSource(source), wanted, kept, { fileName: sourceName(source), verify })
-        turn.write(new Map([...values].map(([name, data]) => [nameOf(name), data])))
+        await onDevice(backend, () => turn.write(new Map([...values].map(([name, data]) => [nameOf(name), data]))))
       })
     },
     get averages() {
