@@ -27,6 +27,7 @@ export const variablesFor = async (
     }
   checkShared(specs, other)
   if (other.store.device === backend.device) {
+    checkDistinct(specs, other)
     holdStore(other)
     return { ...other, backend, store: declareAll(other.store, specs.values(), seed, other.nameOf) }
   }
@@ -61,4 +62,19 @@ const checkShared = (specs: ReadonlyMap<string, VariableSpec>, other: VariablesH
       code: 'EF408',
       message: `the variables cannot be shared: ${differences.slice(0, 10).join('; ')}${differences.length > 10 ? ` and ${differences.length - 10} more` : ''}`,
     })
+}
+
+/** Averages stand in for the weights that they are of; a step that has both would write the one over the other. */
+const checkDistinct = (specs: ReadonlyMap<string, VariableSpec>, { nameOf }: VariablesHandle): void => {
+  const known = new Map<string, string>()
+  for (const name of specs.keys()) {
+    const first = known.get(nameOf(name))
+    if (first !== undefined)
+      throw new EffuseError({
+        code: 'EF408',
+        message: `"${first}" and "${name}" are two variables here and one among the averages given`,
+        hint: 'averages are for running the model; train with the variables themselves: { variables: trainer.variables }',
+      })
+    known.set(nameOf(name), name)
+  }
 }

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'
 import { add, bool, cast, float32, graph, loss, mean, mul, neg, not, sgd, trainingStep } from '../../src/index.ts'
+import { plainNet, squaresStep } from '../support/small-steps.ts'
 
 const model = graph('m', { x: float32('batch', 2), z: float32('batch', 2) }, ({ x, z }, b) => {
   const w = b.variable('w', { shape: [1, 2] })
@@ -140,6 +141,17 @@ describe.each(['reference', 'tfjs-cpu'] as const)('%s', (backend) => {
     first.dispose()
     using second = await compiling
     expect(await listOf((await second.run(zeros)).square)).toEqual([9, 16])
+  })
+  test('a step that keeps averages does not train on averages: weight and average would be one variable', async () => {
+    const step = squaresStep(plainNet, { emaDecay: 0.5 })
+    using trainer = await compile(step, { backend, batch: 2 })
+    const { averages } = trainer.variables
+    await expect(compile(step, { backend, batch: 2, variables: averages })).rejects.toMatchObject({
+      code: 'EF408',
+      message: expect.stringContaining('"dense/kernel" and "ema/dense/kernel" are two variables here'),
+    })
+    using evaluation = await compile(plainNet, { backend, batch: 2, variables: averages })
+    expect(await evaluation.variables.get('dense/kernel')).toEqual(await averages.get('dense/kernel'))
   })
   test('prepared values follow the variables in every executable that shares them', async () => {
     using first = await compile(model, { backend })
