@@ -9,7 +9,8 @@ import type {
   StoreTurn,
 } from '../backends/backend.ts'
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
-import { nodeAt } from '../ir/graph.ts'
+import { nodeAt, typeOf } from '../ir/graph.ts'
+import { shownAs, showTypes } from '../ir/shown.ts'
 import type { Graph, Type } from '../ir/types.ts'
 import type { Signature } from '../ir/value.ts'
 import type { Program } from '../passes/program.ts'
@@ -136,7 +137,11 @@ export const makeExecutable = <I extends Signature, O extends Signature>(parts: 
     parts.releaseDerived()
     releaseStore(handle)
   }
-  return Object.freeze({
+  const line = (): string => {
+    const what = `Executable "${parts.name}" on ${backend.name}${isDisposed ? ', disposed of' : ''}`
+    return `${what}: ${signatureText(parts.declared)}; await executable.run({ … }) gives results`
+  }
+  const executable = {
     run: run as unknown as Executable<I, O>['run'], // names and types were checked against the model's signature
     variables: parts.variables,
     get runIndex() {
@@ -161,7 +166,8 @@ export const makeExecutable = <I extends Signature, O extends Signature>(parts: 
     profile: (given: Feeds<I>) => enqueue(given, (...turn) => runnable.profile(...turn)),
     dispose,
     [Symbol.dispose]: dispose,
-  })
+  }
+  return Object.freeze(shownAs(executable, line))
 }
 
 /** Types by input name, in signature order. */
@@ -173,3 +179,9 @@ const inputTypes = (graph: Graph): ReadonlyMap<string, Type> =>
       return node.op === 'input' && type !== undefined ? [[node.attrs.name, type] as const] : []
     }),
   )
+
+const signatureText = (graph: Graph): string => {
+  const inputs = [...inputTypes(graph)].map(([name, type]) => ({ name, ...type }))
+  const outputs = graph.outputs.map(({ name, value }) => ({ name, ...typeOf(graph, value) }))
+  return `${showTypes(inputs)} -> ${showTypes(outputs)}`
+}

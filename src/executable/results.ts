@@ -2,7 +2,8 @@
 import type { DeviceTensor, HostArray } from '../backends/backend.ts'
 import { dropTensor, heldTensor, holdTensor } from '../backends/common/held-tensors.ts'
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
-import type { DType } from '../ir/types.ts'
+import { shownAs } from '../ir/shown.ts'
+import { showType, type DType } from '../ir/types.ts'
 import type { Signature } from '../ir/value.ts'
 
 type F32 = Float32Array<ArrayBuffer>
@@ -66,6 +67,11 @@ export const makeResult = (name: string, tensor: DeviceTensor): Result => {
       dropTensor(result)
     },
   }
+  shownAs(result, () => {
+    const what = `Result "${name}" ${showType(tensor.type)}`
+    if (isDisposed) return `${what}, disposed of`
+    return `${what}; its ${shape.length === 0 ? 'number: await result.item()' : 'numbers: await result.data()'}`
+  })
   holdTensor(result, tensor)
   return Object.freeze(result)
 }

@@ -18,6 +18,7 @@ import {
   type WeightsEntry,
   type WeightsSource,
 } from './weights.ts'
+import { shownAs, showTypes } from '../ir/shown.ts'
 import { didYouMean } from '../ir/words.ts'
 
 export interface VariableInfo {
@@ -161,6 +162,10 @@ export const makeVariables = (handle: VariablesHandle, metadata: { readonly [key
   }
   // Who looks through the object, as JSON.stringify does, asks for no averages.
   Object.defineProperty(variables, 'averages', { enumerable: false })
+  shownAs(variables, () => {
+    const types = [...specs.values()].map(({ name, type }) => ({ name, ...type }))
+    return `Variables: ${showTypes(types)}; await variables.get(name) gives the numbers of one`
+  })
   handles.set(variables, handle)
   return Object.freeze(variables)
 }

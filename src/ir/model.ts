@@ -2,6 +2,7 @@
 import { Builder, isValue } from './build.ts'
 import { EffuseError, showGiven } from './diagnostics.ts'
 import { findNode } from './graph.ts'
+import { firstFive, shownAs, showTypes } from './shown.ts'
 import type { Graph, Type } from './types.ts'
 import type { Signature, TensorType, Value, Values } from './value.ts'
 
@@ -83,7 +84,12 @@ export const graph = <const I extends Signature, O extends Signature>(
     built.set(batch, new WeakRef(fresh))
     return fresh
   }
-  const model = Object.freeze({ name, inputs, outputs: outputSignature(at({ batch: probeBatch })) as O, at })
+  const outputs = outputSignature(at({ batch: probeBatch })) as O
+  const line = (): string => {
+    const given = Object.entries(inputs).map(([key, { dtype, shape }]) => ({ name: key, dtype, shape }))
+    return `Model "${name}": ${showTypes(given)} -> ${firstFive(Object.keys(outputs))}; compile() makes it run`
+  }
+  const model = Object.freeze(shownAs({ name, inputs, outputs, at }, line))
   bodies.set(model, whole as Body)
   return model
 }

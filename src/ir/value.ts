@@ -1,5 +1,6 @@
 /** Values of a graph being built, and the types of tensors as users declare them. */
-import type { DType, Float, NodeId, Ref, Type } from './types.ts'
+import { inspectKey } from './shown.ts'
+import { showType, type DType, type Float, type NodeId, type Ref, type Type } from './types.ts'
 import type { OpEmitter } from './emitter.ts'
 
 /** A size: a number, or the symbol `batch` that compile() replaces. */
@@ -29,7 +30,34 @@ export type Values<S extends Signature> = { readonly [K in keyof S]: Value<S[K][
 
 /** The handle for output `port` of node `id`. */
 export const makeValue = (builder: OpEmitter, ref: Ref, type: Type): Value =>
-  Object.freeze({ builder, id: ref.id, port: ref.port, dtype: type.dtype, shape: type.shape, rank: type.shape.length })
+  Object.freeze(new Handle(builder, ref, type))
+
+/** A class, since there are thousands of them: what they print is said once. */
+class Handle implements Value {
+  readonly builder: OpEmitter
+  readonly id: NodeId
+  readonly port: number
+  readonly dtype: DType
+  readonly shape: readonly number[]
+  readonly rank: number
+
+  constructor(builder: OpEmitter, { id, port }: Ref, { dtype, shape }: Type) {
+    this.builder = builder
+    this.id = id
+    this.port = port
+    this.dtype = dtype
+    this.shape = shape
+    this.rank = shape.length
+  }
+
+  toString(): string {
+    return `Value ${showType(this)} of a graph; it has numbers when the compiled graph runs`
+  }
+
+  [inspectKey](): string {
+    return this.toString()
+  }
+}
 
 const declare =
   <D extends DType>(dtype: D) =>

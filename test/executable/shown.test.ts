@@ -1,0 +1,52 @@
+/** What console.log of the things that users hold prints: one line that helps. */
+import { inspect } from 'node:util'
+import { expect, test } from 'vitest'
+import { compile } from '../../src/compile.ts'
+import { mean, relu } from '../../src/ir/functions.ts'
+import { graph } from '../../src/ir/model.ts'
+import * as nn from '../../src/ir/nn.ts'
+import { float32, type Value } from '../../src/ir/value.ts'
+
+test('a value, a model, an executable, its variables and results print one line', async () => {
+  let value: Value | undefined
+  const model = graph('net', { x: float32('batch', 3) }, ({ x }) => {
+    value = x
+    const y = relu(nn.dense(x, { name: 'dense', units: 2 }))
+    return { y, loss: mean(y) }
+  })
+  expect(inspect(value)).toBe('Value float32[2,3] of a graph; it has numbers when the compiled graph runs')
+  expect(inspect(model)).toBe('Model "net": x float32[batch,3] -> y, loss; compile() makes it run')
+  const net = await compile(model, { backend: 'reference', batch: 4 })
+  expect(inspect({ net })).toBe(
+    `{\n  net: Executable "net" on reference: x float32[4,3] -> y float32[4,2], loss float32[]; await executable.run({ … }) gives results\n}`,
+  )
+  expect(inspect(net.variables)).toBe(
+    'Variables: dense/kernel float32[3,2], dense/bias float32[2]; await variables.get(name) gives the numbers of one',
+  )
+  const { y, loss } = await net.run({ x: new Float32Array(12) })
+  expect([inspect(y), inspect(loss)]).toEqual([
+    'Result "y" float32[4,2]; its numbers: await result.data()',
+    'Result "loss" float32[]; its number: await result.item()',
+  ])
+  expect(`${value} ${model} ${net} ${net.variables} ${y}`).toContain('Executable "net"')
+  // What looks at the parts sees nothing of it.
+  expect([Object.keys(y), Object.getOwnPropertySymbols({ ...net })]).toEqual([
+    ['dtype', 'shape', 'rank', 'data', 'item', 'dispose'],
+    [Symbol.dispose],
+  ])
+  y.dispose()
+  net.dispose()
+  expect(inspect(y)).toBe('Result "y" float32[4,2], disposed of')
+  expect(inspect(net)).toMatch(/^Executable "net" on reference, disposed of: /)
+})
+
+test('of many inputs, outputs and variables the first five are named', async () => {
+  const names = Array.from({ length: 12 }, (_, i) => `n${i}`)
+  const model = graph('wide', { x: float32(1) }, ({ x }) => Object.fromEntries(names.map((name) => [name, relu(x)])))
+  using net = await compile(model, { backend: 'reference' })
+  for (const line of [inspect(model), inspect(net)]) {
+    expect(line).toMatch(/n4( float32\[1\])? and 7 more/)
+    expect(line.split('\n')).toHaveLength(1)
+  }
+  expect(inspect(net.variables)).toMatch(/^Variables: none/)
+})
