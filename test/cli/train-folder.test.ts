@@ -91,6 +91,15 @@ test('a damaged picture is told and the run goes on', async () => {
   expect(err.match(/note: a picture is left out: .*train\/dark\/0\.png /g)?.length).toBe(1)
 })
 
+test('files that are not read are told in a note', async () => {
+  const mixed = at('mixed')
+  await cp(pictures, mixed, { recursive: true })
+  await writeFile(join(mixed, 'train/dark/0.bmp'), 'BM')
+  const { code, err } = await run('train', '--recipe', recipe, '--data', mixed, '--out', at('mixed-run'))
+  expect(code).toBe(0)
+  expect(err).toMatch(/^note: 1 file in .* is not read, for the ending: 1 \.bmp/m)
+})
+
 test('a run does not go on with other classes', async () => {
   const changing = at('changing')
   await cp(pictures, changing, { recursive: true })

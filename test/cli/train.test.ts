@@ -478,6 +478,9 @@ describe('wrong orders', () => {
       const { code, err } = await run('train', '--resume', at('settled'), ...flags)
       expect([code, err]).toEqual([2, expect.stringContaining(`EF601: ${flags[0]} is settled by the run`)])
     }
+    const idle = await run('train', '--resume', at('settled'), '--averages', '--no-verify')
+    for (const flag of ['--averages', '--no-verify'])
+      expect(idle.err).toContain(`note: ${flag} is for --weights and changes nothing here`)
   })
 
   test('a run that had no time for a checkpoint starts over, and says so; one that is past its epochs says how far', async () => {

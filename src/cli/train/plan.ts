@@ -62,6 +62,16 @@ export const newPlan = async (
   return planOf(recipe, { recipeName: recipeName ?? null, folder: out, resumed: null, weights, notes: [], say })
 }
 
+/** Flags that say how a file of weights is read: a run that goes on reads its own checkpoint. */
+const idleFlags = ({ averages, format, verify }: WeightsFlags): readonly string[] => {
+  const given = [
+    ...(averages === undefined ? [] : [averages ? '--averages' : '--no-averages']),
+    ...(format === undefined ? [] : ['--format']),
+    ...(verify === false ? ['--no-verify'] : []),
+  ]
+  return given.map((flag) => `${flag} is for --weights and changes nothing here: the run goes on from its checkpoint`)
+}
+
 /** @throws EffuseError EF601 (flags that only a new run can have), EF501 (no run there), and what newPlan() throws. */
 export const resumedPlan = async (
   command: Command,
@@ -89,7 +99,9 @@ export const resumedPlan = async (
     isFresh && recipe.weights !== null
       ? await openStartWeights(recipe.weights, recipe.model, openOptionsOf(flags))
       : null
-  const notes = isFresh ? [...changes, `there is no checkpoint in ${folder}: the run starts over`] : changes
+  const notes = isFresh
+    ? [...changes, `there is no checkpoint in ${folder}: the run starts over`]
+    : [...changes, ...idleFlags(flags)]
   return planOf(recipe, { recipeName: saved.recipe, folder, resumed: saved, weights, notes, say })
 }
 
