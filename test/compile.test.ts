@@ -48,6 +48,25 @@ describe('run', () => {
     using net = await compile(affine, { backend })
     await expect(net.run(feeds as never)).rejects.toMatchObject({ code, message: expect.stringContaining(message) })
   })
+  test.each([
+    ['values', { x: new Float32Array(6) }, 'if these are 3 rows, compile(model, { batch: 3 }) takes them'],
+    [
+      'a list',
+      {
+        x: [
+          [1, 2],
+          [3, 4],
+        ],
+      },
+      'if these are 2 rows, compile(model, { batch: 2 }) takes them',
+    ],
+    ['a part of a row', { x: new Float32Array(3) }, undefined],
+    ['a row that is no list of rows', { x: [1, 2] }, 'feed a typed array, a nested list of that shape'],
+  ])('a feed of another batch, %s: the hint says how to compile for it', async (_name, feeds, hint) => {
+    using net = await compile(affine, { backend })
+    const wrong = { code: 'EF402', hint: hint === undefined ? undefined : expect.stringContaining(hint) }
+    await expect(net.run(feeds as never)).rejects.toMatchObject(wrong)
+  })
   test('runs queue in call order and updates commit at the end', async () => {
     using net = await compile(counter, { backend, passes: (p) => p.without('to-inference') })
     const runs = await Promise.all([1, 2, 3].map((by) => net.run({ by })))

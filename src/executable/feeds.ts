@@ -121,7 +121,12 @@ const checkFeed = (name: string, type: Type, dtype: DType, shape: readonly numbe
   const isFloatFeed = dtype !== 'int32' && dtype !== 'bool'
   const wantsFloat = type.dtype !== 'int32' && type.dtype !== 'bool'
   if (isFloatFeed !== wantsFloat || (!wantsFloat && dtype !== type.dtype) || !sameShape(shape, type.shape))
-    throw wrong(name, type, showType({ dtype, shape }))
+    throw wrong(
+      name,
+      type,
+      showType({ dtype, shape }),
+      sameShape(shape.slice(1), type.shape.slice(1)) ? batchHint(type, shape[0] ?? 0) : undefined,
+    )
 }
 
 const fromTyped = (name: string, type: Type, given: ArrayBufferView): HostArray => {
@@ -140,13 +145,23 @@ const fromTyped = (name: string, type: Type, given: ArrayBufferView): HostArray 
       `feed ${type.dtype === 'bool' ? 'a Uint8Array' : type.dtype === 'int32' ? 'an Int32Array' : 'a Float32Array or Uint8Array'}`,
     )
   if (given.length !== elements(type.shape))
-    throw wrong(name, type, `${given.length} values instead of ${elements(type.shape)}`)
+    throw wrong(
+      name,
+      type,
+      `${given.length} values instead of ${elements(type.shape)}`,
+      batchHint(type, given.length / elements(type.shape.slice(1))),
+    )
   if (type.dtype === 'bool') {
     const at = given.findIndex((x) => x > 1)
     if (at >= 0) throw wrong(name, type, `${given[at]} at element ${at}`, 'a bool is 0 or 1: mask.map((x) => +(x > 0))')
   }
   return hostArrayOf(type.dtype, given)
 }
+/** A batch of another size than the one compiled for is a common mistake. A type does not say which axis is the batch, so this is a guess. */
+const batchHint = ({ shape: [batch = 1, ...row] }: Type, rows: number): string | undefined =>
+  row.length === 0 || !Number.isInteger(rows) || rows === 0 || rows === batch
+    ? undefined
+    : `if these are ${rows} rows, compile(model, { batch: ${rows} }) takes them; this executable takes ${batch} a run`
 const isNumeric = (given: ArrayBufferView): given is Float32Array | Int32Array | Uint8Array | Uint8ClampedArray =>
   given instanceof Float32Array ||
   given instanceof Int32Array ||
@@ -173,7 +188,8 @@ const fromNested = (name: string, type: Type, given: unknown): HostArray => {
         Array.isArray(value)
           ? `a list of ${value.length} at axis ${axis}`
           : `${value === null ? 'null' : typeof value} at axis ${axis}`,
-        'feed a typed array, a nested list of that shape, a tf.Tensor or a result',
+        (axis === 0 && Array.isArray(value) && Array.isArray(value[0]) ? batchHint(type, value.length) : undefined) ??
+          'feed a typed array, a nested list of that shape, a tf.Tensor or a result',
       )
     }
     for (const item of value) walk(item, axis + 1)

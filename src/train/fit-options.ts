@@ -137,6 +137,9 @@ const needed = { data, loss, optimizer, epochs, batch }
 export const checkFitOptions = (options: FitOptions): void => {
   checkRecord('fit()', '', options, checks)
   checkPresent('fit()', options, needed)
+  checkRecord('data', 'data.', options.data, { train: unchecked, test: unchecked })
+  if (options.earlyStop !== undefined)
+    checkRecord('earlyStop', 'earlyStop.', options.earlyStop, { patience: unchecked, least: unchecked })
   if (options.earlyStop !== undefined && options.data.test === undefined)
     throw new EffuseError({
       code: 'EF403',

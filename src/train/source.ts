@@ -45,7 +45,7 @@ export interface DataSource {
 
 /** What a source must be, for options that take one. */
 export const sourceCheck: Check = [
-  "with classes (a list of names), length (a number of rows) and batches(), and crop, if any, 'center' or 'none'",
+  "a source of data with classes (a list of names), length (a number of rows) and batches(), and crop, if any, 'center' or 'none'",
   (v) =>
     isObject(v) &&
     'batches' in v &&

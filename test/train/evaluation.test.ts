@@ -122,6 +122,15 @@ test('the first batch, which warms up, counts in the figures and not in the spee
   expect(single.latencyMs.mean).toBeGreaterThanOrEqual(waitMs - 50) // timers may be early
 })
 
+test('what is no source of data is refused', async () => {
+  using net = await compile(smallNet(), { backend: 'tfjs-cpu' })
+  const options = { data: { train: pictures(10) } as never, variables: net.variables }
+  await expect(evaluate(smallNet(), options)).rejects.toMatchObject({
+    code: 'EF403',
+    message: expect.stringContaining('option "data" must be a source of data with classes'),
+  })
+})
+
 describe('a row whose loss is not finite', () => {
   const linear = graph('linear', { x: float32('batch', 1) }, ({ x }) => ({
     logits: nn.dense(x, { name: 'dense', units: 3 }),

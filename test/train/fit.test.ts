@@ -385,6 +385,13 @@ describe('mistakes', () => {
     )
   test.each<[string, object, string, RegExp]>([
     ['an unknown option', { epoch: 3 }, 'EF403', /fit\(\) has no option "epoch"/],
+    [
+      'test data of another name',
+      { data: { ...data, validation: data.test } },
+      'EF403',
+      /data has no option "validation"; it has train, test/,
+    ],
+    ['early stop by another name', { earlyStop: { patience: 1, min: 2 } }, 'EF403', /earlyStop has no option "min"/],
     ['accumulate 0', { accumulate: 0 }, 'EF403', /option "accumulate" must be a positive integer, got 0/],
     ['no epochs', { epochs: undefined }, 'EF403', /fit\(\) needs the option "epochs": a positive integer/],
     ['an optimizer that is none', { optimizer: () => 3 }, 'EF403', /"optimizer" must be an optimizer .*, got 3/],

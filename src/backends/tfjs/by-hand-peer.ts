@@ -22,10 +22,10 @@ export interface NodeParts {
  * the backend lacks kernels for gradients.
  */
 export const openByHand = async (peer: PeerName, request: PeerRequest, parts: NodeParts): Promise<BenchPeer> => {
-  const tf = await import('@tensorflow/tfjs-core')
+  const tf = await importFor(peer, '@tensorflow/tfjs-core', () => import('@tensorflow/tfjs-core'))
   const close = peer === 'tfjs-webgpu' ? await openWebgpu(tf, parts.provideWebgpu) : nothing
   try {
-    await importPackage(peer)
+    await importFor(peer, `@tensorflow/${peer.replace('-', '-backend-')}`, packages[peer])
     const activate = activator(tf, peer)
     await activate()
     const { run, dispose } = await openNetwork(tf, request, parts.loadGradients)
@@ -90,14 +90,14 @@ const packages: { readonly [P in PeerName]: () => Promise<unknown> } = {
   'tfjs-webgpu': () => import(webgpuPackage),
 }
 
-const importPackage = async (peer: PeerName): Promise<void> => {
+const importFor = async <T>(peer: PeerName, name: string, load: () => Promise<T>): Promise<T> => {
   try {
-    await packages[peer]()
+    return await load()
   } catch (cause) {
     throw new EffuseError({
       code: 'EF404',
-      message: `the peer "${peer}" needs the package @tensorflow/${peer.replace('-', '-backend-')}, which is not installed`,
-      hint: `npm install @tensorflow/${peer.replace('-', '-backend-')}@4`,
+      message: `the peer "${peer}" needs the package ${name}, which is not installed`,
+      hint: `npm install ${name}@4`,
       cause,
     })
   }

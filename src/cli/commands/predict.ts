@@ -49,7 +49,7 @@ const predict = async (
     throw new EffuseError({
       code: 'EF601',
       message: 'predict needs trained weights: --weights FILE; an untrained network would only guess',
-      hint: 'npm run demo:photos fetches the weights of EfficientNet-Lite0; effuse train makes your own',
+      hint: 'weights of timm or torchvision, or a run of effuse train',
     })
   }
   const k = naturalOf('--top', options.top, 1)
