@@ -1,5 +1,5 @@
 /** Losses: a scalar to minimise, and what it wants fed besides the model's inputs. */
-import { type Check, checkRecord, isObject } from '../../ir/check-record.ts'
+import { type Check, checkRecord, isFloat32, isObject } from '../../ir/check-record.ts'
 import { EffuseError, showGiven } from '../../ir/diagnostics.ts'
 import type { DType } from '../../ir/types.ts'
 import {
@@ -87,10 +87,17 @@ interface CrossEntropyOptions<L extends 'index' | 'distribution'> {
   readonly labels?: L | undefined
   /** Mass moved from the right class to all of them alike, from 0 to below 1; default 0. */
   readonly labelSmoothing?: number | undefined
+  /** One weight a class, 0 or more, not all 0: how much a row counts in training. Evaluations do not weight. */
+  readonly classWeights?: readonly number[] | undefined
 }
+const isWeight = (v: unknown): boolean => isFloat32(v) && v >= 0
 const crossEntropyChecks: { readonly [K in keyof CrossEntropyOptions<'index'>]-?: Check } = {
   labels: ["'index' or 'distribution'", (v) => v === 'index' || v === 'distribution'],
   labelSmoothing: ['a number from 0 to below 1', (v) => typeof v === 'number' && v >= 0 && v < 1],
+  classWeights: [
+    'a list of numbers of at least 0, one a class, and not all of them 0',
+    (v) => Array.isArray(v) && v.every(isWeight) && v.some((weight) => Math.fround(weight) > 0),
+  ],
 }
 type Label<D extends DType, R extends number> = { readonly label: TensorType<D, R> }
 
@@ -105,15 +112,20 @@ interface CrossEntropy {
  * Softmax cross-entropy of the output `logits` float32 [batch,classes] in nats, averaged over the batch (Szegedy et al. 2015 for the smoothing).
  * Target `label`: int32 [batch] numbers of classes, or float32 [batch,classes] distributions. A number that is no class counts for none: its
  * row has the loss 0; fit() and evaluate() refuse it (EF701).
+ * With `classWeights` each term of a class is multiplied by its weight. The mean is then over the weights of the rows' classes, and over the
+ * rows where labels are distributions, as in PyTorch's CrossEntropyLoss. A batch whose weights are all 0 has the loss 0.
  *
- * @throws EffuseError EF403 (options); at trainingStep() EF111 where the model has no such output.
+ * @throws EffuseError EF403 (options; at trainingStep() weights that are not as many as the classes); at trainingStep() EF111 where the
+ * model has no such output.
  * @example
  * const loss = crossEntropy({ labelSmoothing: 0.1 })
  * const mixed = crossEntropy({ labels: 'distribution' }) // what mixup needs
+ * const rare = crossEntropy({ classWeights: [1, 1, 4] }) // a row of the third class counts four times
  */
 export const crossEntropy = ((options: CrossEntropyOptions<'index' | 'distribution'> = {}) => {
   checkRecord('crossEntropy()', '', options, crossEntropyChecks)
   const { labels = 'index', labelSmoothing = 0 } = options
+  const classWeights = options.classWeights === undefined ? undefined : Float32Array.from(options.classWeights)
   const isIndex = labels === 'index'
   const distribution = (logits: Value, label: Value): Value => {
     const b = logits.builder
@@ -131,11 +143,19 @@ export const crossEntropy = ((options: CrossEntropyOptions<'index' | 'distributi
           code: 'EF111',
           message: `cross-entropy needs an output "logits" [batch,classes]; the outputs are ${Object.keys(outputs).join(', ')}`,
         })
+      if (classWeights !== undefined && classWeights.length !== classes)
+        throw new EffuseError({
+          code: 'EF403',
+          message: `option "classWeights" has ${classWeights.length} weights, and the model tells ${classes} classes apart`,
+          hint: 'give one weight a class, in the order of the classes',
+        })
       return { label: isIndex ? int32('batch') : float32('batch', classes) }
     },
     value: ({ logits }: { readonly logits: Value }, { label }: { readonly label: Value }) => {
-      const b = logits.builder
-      return b.mean(b.emit1('softmaxCrossEntropy', [logits, distribution(logits, label)], {}), [0])
+      const wanted = distribution(logits, label)
+      return classWeights === undefined
+        ? logits.builder.mean(entropyOf(logits, wanted), [0])
+        : weightedMean(logits, { wanted, weights: classWeights, label: isIndex ? label : null })
     },
     rows: ({ logits }: { readonly logits: Value }, { label }: { readonly label: Value }) => {
       const b = logits.builder
@@ -144,7 +164,7 @@ export const crossEntropy = ((options: CrossEntropyOptions<'index' | 'distributi
       const [, best] = b.emit('topK', [logits], { k: Math.min(5, classes) }) as readonly [Value, Value] // two results
       const right = b.broadcast(rightClass(label), best.shape, [0])
       return {
-        loss: b.emit1('softmaxCrossEntropy', [logits, exact], {}),
+        loss: entropyOf(logits, exact),
         isRight: b.compare('eq', b.emit1('argMax', [logits], { axis: 1 }), rightClass(label)),
         isTop5: b.emit1('reduceAny', [b.compare('eq', best, right)], { axes: [1], keepDims: false }),
       }
@@ -156,3 +176,24 @@ export const crossEntropy = ((options: CrossEntropyOptions<'index' | 'distributi
     },
   }
 }) as CrossEntropy // the overloads say what follows from `labels`
+
+const entropyOf = (logits: Value, wanted: Value): Value =>
+  logits.builder.emit1('softmaxCrossEntropy', [logits, wanted], {})
+
+interface Weighted {
+  /** The distributions, smoothed. */
+  readonly wanted: Value
+  readonly weights: Float32Array
+  /** Indices, whose weights the mean is over; null: the mean is over the rows. */
+  readonly label: Value | null
+}
+
+const weightedMean = (logits: Value, { wanted, weights, label }: Weighted): Value => {
+  const b = logits.builder
+  const perClass = b.broadcast(b.literal({ dtype: 'float32', shape: [weights.length] }, weights), wanted.shape, [1])
+  const rows = entropyOf(logits, b.mul(wanted, perClass))
+  if (label === null) return b.mean(rows, [0])
+  const weight = b.reduceSum(b.mul(b.oneHot(label, weights.length), perClass), [0, 1])
+  const hasWeight = b.compare('gt', weight, 0)
+  return b.select(hasWeight, b.div(b.reduceSum(rows, [0]), b.select(hasWeight, weight, 1)), 0)
+}
