@@ -24,6 +24,7 @@ export type { Initializer } from './ir/initializers.ts'
 export { EffuseError, errorCodes, type Diagnostic, type ErrorCode } from './ir/diagnostics.ts'
 export { type EvaluationOutputs, evaluationStep } from './passes/train/evaluation.ts'
 export { crossEntropy, type Loss, loss } from './passes/train/losses.ts'
+export type { Metric, Metrics } from './passes/train/metrics.ts'
 export { adam, adamw, type Optimizer, rmsprop, sgd } from './passes/train/optimizers.ts'
 export { cosine, exponential, linearCosine, piecewise, type Schedule, warmup } from './passes/train/schedules.ts'
 export { type StepOptions, type StepOutputs, trainingStep } from './passes/train/step.ts'
@@ -57,7 +58,7 @@ export { resolveRecipe } from './recipes/resolve.ts'
 export { recipeModel, type RecipeFitOptions, recipeOptions } from './recipes/run.ts'
 export { memoryStore, type CheckpointStore, type StoreLock } from './train/checkpoint-store.ts'
 export { evaluate, type EvaluateOptions } from './train/evaluate.ts'
-export type { Evaluation } from './train/evaluation-result.ts'
+export type { Confusion, Evaluation } from './train/evaluation-result.ts'
 export type {
   CheckpointEvent,
   EvaluationEvent,

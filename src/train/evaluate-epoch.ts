@@ -51,6 +51,8 @@ const evaluated = async (run: Run): Promise<'aborted' | { readonly isBest: boole
     emaTop1: averaged?.top1 ?? null,
     emaTop5: averaged?.top5 ?? null,
     emaLoss: averaged?.loss ?? null,
+    metrics: raw.metrics,
+    emaMetrics: averaged?.metrics ?? null,
     count: raw.count,
     isBest,
   })

@@ -3,28 +3,37 @@ import { nextTurn, now } from '#platform'
 import { compile } from '../compile.ts'
 import type { Executable } from '../executable/executable.ts'
 import type { CompileOptions } from '../executable/options.ts'
-import { read, type Result } from '../executable/results.ts'
+import { read } from '../executable/results.ts'
 import type { Variables } from '../executable/variables.ts'
 import type { WeightsSource } from '../executable/weights.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { type Check, checkPresent, checkRecord, unchecked } from '../ir/check-record.ts'
 import { checkModel, type Model } from '../ir/model.ts'
-import type { Signature } from '../ir/value.ts'
-import { evaluationStep } from '../passes/train/evaluation.ts'
+import type { Signature, TensorType } from '../ir/value.ts'
+import { declareEvaluation } from '../passes/train/evaluation.ts'
 import { anyLoss, crossEntropy, type Loss, lossCheck } from '../passes/train/losses.ts'
+import { anyMetrics, type Metrics, metricsCheck } from '../passes/train/metrics.ts'
 import { drawBatches } from './draw-batches.ts'
 import type { Evaluation } from './evaluation-result.ts'
+import { type BatchFigures, makeSums } from './evaluation-sums.ts'
 import { makeFeeder, nonFiniteFeed } from './feeder.ts'
 import { type Column, type DataSource, sourceCheck } from './source.ts'
 import type { WebAbortSignal } from '../ir/web-types.ts'
 
-export interface EvaluateOptions<T extends Signature = Signature, O extends Signature = Signature>
-  extends Pick<CompileOptions, 'backend' | 'amp' | 'xla' | 'seed' | 'signal'> {
+export interface EvaluateOptions<
+  T extends Signature = Signature,
+  O extends Signature = Signature,
+  M extends string = string,
+> extends Pick<CompileOptions, 'backend' | 'amp' | 'xla' | 'seed' | 'signal'> {
   readonly data: DataSource
   /** Another executable's variables (or their averages), or weights to load. */
   readonly variables: Variables | WeightsSource
   /** Must say what is right row by row; default crossEntropy(). */
   readonly loss?: Loss<T, NoInfer<O>> | undefined
+  /** Functions in the graph that give a value per row, by names; the result has their means. */
+  readonly metrics?: Metrics<NoInfer<T>, NoInfer<O>, M> | undefined
+  /** Count which class is taken for which. Default false. */
+  readonly confusion?: boolean | undefined
   /** Rows of one run. Default 32. */
   readonly batch?: number | undefined
   readonly onProgress?: ((done: number, total: number) => void) | undefined
@@ -33,6 +42,8 @@ export interface EvaluateOptions<T extends Signature = Signature, O extends Sign
 const checks: { readonly [K in keyof Required<EvaluateOptions>]: Check } = {
   data: sourceCheck,
   loss: lossCheck,
+  metrics: metricsCheck,
+  confusion: ['true or false', (v) => typeof v === 'boolean'],
   // compile() says what is wrong with one.
   variables: ["another executable's variables, or weights", () => true],
   batch: ['a positive integer', (v) => Number.isSafeInteger(v) && Number(v) > 0],
@@ -44,6 +55,9 @@ const checks: { readonly [K in keyof Required<EvaluateOptions>]: Check } = {
   signal: unchecked,
 }
 
+/** What crossEntropy() wants, which is the loss where there is no other. */
+type DefaultTargets = { readonly label: TensorType<'int32', 1> }
+
 /**
  * Top-1, top-5 and loss over all rows of a source; a last short batch is filled up with blanks that do not count.
  *
@@ -51,25 +65,35 @@ const checks: { readonly [K in keyof Required<EvaluateOptions>]: Check } = {
  * signal's reason.
  * @example
  * const source = { classes: ['a', 'b', 'c'], length: 2, batches: () => [{ image: new Uint8Array(2 * 224 * 224 * 3), label: Int32Array.of(0, 2) }] }
- * const { top1 } = await evaluate(model, { data: source, variables: net.variables, batch: 2 })
+ * const { top1, confusion } = await evaluate(model, { data: source, variables: net.variables, batch: 2, confusion: true })
+ * const isSure = ({ logits }: { logits: Value<'float32', 2> }) => greater(reduceMax(softmax(logits, 1), [1]), 0.9)
+ * const { metrics } = await evaluate(model, { data: source, variables: net.variables, batch: 2, metrics: { isSure } })
  */
-export const evaluate = async <I extends Signature, O extends Signature, T extends Signature>(
+export const evaluate = async <
+  I extends Signature,
+  O extends Signature,
+  T extends Signature = DefaultTargets,
+  M extends string = never,
+>(
   model: Model<I, O>,
-  given: EvaluateOptions<T, O>,
-): Promise<Evaluation> => {
+  given: EvaluateOptions<T, O, M>,
+): Promise<Evaluation<M>> => {
   checkModel('evaluate()', model)
   checkRecord('evaluate()', '', given, checks)
   checkPresent('evaluate()', given, { data: checks.data, variables: checks.variables })
-  const { data, variables, loss, batch = 32, onProgress, ...options } = given
+  const { data, variables, loss, metrics, confusion, batch = 32, onProgress, ...options } = given
   classesOf(model, data)
-  const declared = evaluationStep(model, {
+  const declared = declareEvaluation(model, {
     loss: loss === undefined ? anyLoss(crossEntropy()) : anyLoss(loss), // checked against the outputs when it is declared
+    metrics: anyMetrics(metrics),
+    hasClasses: confusion,
   })
   using tester = await compile(declared, { ...options, batch, variables })
   const { distributions } = loss ?? {}
-  return await evaluateWith(tester, declared, {
+  const found = await evaluateWith(tester, declared, {
     ...{ data, batch, size: sizeOf(model), distributions, signal: options.signal, onProgress },
   })
+  return found as Evaluation<M> // of the metrics that were declared
 }
 
 /** Height and width of the pictures that a model takes; undefined for models of other inputs. */
@@ -119,38 +143,29 @@ export const evaluateWith = async (
 ): Promise<Evaluation> => {
   const { valid: _, ...inputs } = declared.inputs
   const feeder = makeFeeder({ inputs, batch, classes: data.classes.length, distributions })
-  const sums = { loss: 0, correct: 0, top5: 0, count: 0 }
+  const sums = makeSums(data.classes)
   const done: Timed[] = []
   let from = now()
   let index = 0
   for await (const columns of drawBatches(data, { batch, epoch: 0, seed: 0, size, signal })) {
     const { feeds, rows } = feeder.feed(columns, { epoch: 0, batch: index++ })
     const values = await runBatch(tester, feeds, rows)
-    if (!Number.isFinite(values.loss)) throw await notFinite(tester, feeds, { rows, before: sums.count, batch })
-    sums.loss += values.loss * rows
-    sums.correct += values.correct
-    sums.top5 += values.top5
-    sums.count += rows
-    if (sums.count > data.length)
+    if (!Number.isFinite(values.loss)) throw await notFinite(tester, feeds, { rows, before: sums.count(), batch })
+    sums.add(values, rows)
+    if (sums.count() > data.length)
       throw new EffuseError({
         code: 'EF701',
-        message: `the data source says that it has ${data.length} rows, and gave ${sums.count} to evaluate`,
+        message: `the data source says that it has ${data.length} rows, and gave ${sums.count()} to evaluate`,
         hint: 'length must be the number of rows, and batches() must end after them',
       })
     await nextTurn()
     done.push({ ms: now() - from, rows })
     from = now()
-    onProgress?.(sums.count, data.length)
+    onProgress?.(sums.count(), data.length)
   }
   signal?.throwIfAborted()
-  if (sums.count === 0) throw new EffuseError({ code: 'EF701', message: 'the data source gave no rows to evaluate' })
-  return {
-    top1: sums.correct / sums.count,
-    top5: sums.top5 / sums.count,
-    loss: sums.loss / sums.count,
-    count: sums.count,
-    ...speedOf(done),
-  }
+  if (sums.count() === 0) throw new EffuseError({ code: 'EF701', message: 'the data source gave no rows to evaluate' })
+  return { ...sums.result(), ...speedOf(done) }
 }
 
 interface Timed {
@@ -176,15 +191,16 @@ const speedOf = (done: readonly Timed[]): Pick<Evaluation, 'imagesPerSecond' | '
 
 type Feeds = { readonly [input: string]: Column }
 
-const runBatch = async (
-  tester: Executable,
-  feeds: Feeds,
-  valid: number,
-): Promise<{ readonly loss: number; readonly correct: number; readonly top5: number }> => {
+const runBatch = async (tester: Executable, feeds: Feeds, valid: number): Promise<BatchFigures> => {
   const results = await tester.run({ ...feeds, valid } as never) // the feeder made them for these inputs
-  const { loss, correct, top5 } = await read(results as { readonly [name: string]: Result<'float32', 0> }) // all three are scalars
+  const given = (await read(results)) as { readonly [name: string]: unknown } // as declareEvaluation() has it
   for (const result of Object.values(results)) result.dispose()
-  return { loss: loss ?? Number.NaN, correct: correct ?? 0, top5: top5 ?? 0 }
+  const { loss, correct, top5, predicted, wanted, ...metrics } = given
+  return {
+    ...({ loss, correct, top5 } as Pick<BatchFigures, 'loss' | 'correct' | 'top5'>),
+    metrics: metrics as BatchFigures['metrics'],
+    classes: predicted === undefined ? null : ({ predicted, wanted } as NonNullable<BatchFigures['classes']>),
+  }
 }
 
 /** Such a network has no accuracy, whichever logit is called the largest. The first row is found by halving: rows beyond `valid` do not count. */

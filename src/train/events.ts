@@ -43,6 +43,10 @@ export interface EvaluationEvent {
   readonly emaTop1: number | null
   readonly emaTop5: number | null
   readonly emaLoss: number | null
+  /** Means of the metrics that were asked for, by name. */
+  readonly metrics: { readonly [name: string]: number }
+  /** Null where there are no averages. */
+  readonly emaMetrics: { readonly [name: string]: number } | null
   readonly count: number
   /** The best so far, by the averages where there are some; never where their accuracy is NaN. */
   readonly isBest: boolean

@@ -7,6 +7,7 @@ import { EffuseError } from '../ir/diagnostics.ts'
 import type { Model } from '../ir/model.ts'
 import type { Signature } from '../ir/value.ts'
 import { type Loss, lossCheck } from '../passes/train/losses.ts'
+import { type Metrics, metricsCheck } from '../passes/train/metrics.ts'
 import type { Optimizer } from '../passes/train/optimizers.ts'
 import type { StepOptions } from '../passes/train/step.ts'
 import type { CheckpointStore } from './checkpoint-store.ts'
@@ -63,6 +64,8 @@ export interface FitOptions<T extends Signature = Signature, O extends Signature
   readonly evaluateEvery?: number | undefined
   /** Rows of a batch of the evaluation. Default: batch. */
   readonly evaluationBatch?: number | undefined
+  /** Of evaluations: functions in the graph that give a value per row, by names; events have their means. */
+  readonly metrics?: Metrics<NoInfer<T>, NoInfer<O>> | undefined
   readonly earlyStop?: EarlyStop | undefined
   /** Skipped updates in a row after which a run with a dynamic loss scale gives up. Default 20. */
   readonly skippedMax?: number | undefined
@@ -108,6 +111,7 @@ const checks: { readonly [K in keyof Required<FitOptions>]: Check } = {
   fresh: ['a glob or a list of globs', (v) => [v].flat().every((glob) => typeof glob === 'string')],
   evaluateEvery: positive,
   evaluationBatch: positive,
+  metrics: metricsCheck,
   earlyStop: [
     '{ patience, least? }, patience a positive integer',
     (v) =>
@@ -145,6 +149,12 @@ export const checkFitOptions = (options: FitOptions): void => {
       code: 'EF403',
       message: 'earlyStop needs data.test: improvement is measured there',
       hint: 'give held-out data, or leave earlyStop out',
+    })
+  if (options.metrics !== undefined && options.data.test === undefined)
+    throw new EffuseError({
+      code: 'EF403',
+      message: 'metrics need data.test: they are measured there',
+      hint: 'give held-out data, or leave metrics out',
     })
   if (options.fresh !== undefined && options.variables === undefined)
     throw new EffuseError({

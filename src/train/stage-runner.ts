@@ -6,8 +6,9 @@ import type { CompileOptions } from '../executable/options.ts'
 import type { Variables } from '../executable/variables.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import type { Model } from '../ir/model.ts'
-import { evaluationStep } from '../passes/train/evaluation.ts'
+import { declareEvaluation } from '../passes/train/evaluation.ts'
 import { anyLoss } from '../passes/train/losses.ts'
+import { anyMetrics } from '../passes/train/metrics.ts'
 import type { Optimizer } from '../passes/train/optimizers.ts'
 import { trainingStep } from '../passes/train/step.ts'
 import { classesOf, evaluateWith, sizeOf } from './evaluate.ts'
@@ -28,13 +29,18 @@ export interface StageRunner {
 }
 
 /** What an evaluation found; numbers that are none, and what is wrong, where it was not finite. */
-export type TestResult = Pick<Evaluation, 'top1' | 'top5' | 'loss' | 'count'> & { readonly fault?: string | undefined }
+export type TestResult = Pick<Evaluation, 'top1' | 'top5' | 'loss' | 'count' | 'metrics'> & {
+  readonly fault?: string | undefined
+}
 
 /** Training may go on well all the same: by the averages, say, or at a lower loss scale. */
-const faultOf = (error: unknown): TestResult => {
-  if (!(error instanceof EffuseError) || error.code !== 'EF702') throw error
-  return { top1: Number.NaN, top5: Number.NaN, loss: Number.NaN, count: 0, fault: error.message }
-}
+const faultOf =
+  (metrics: FitOptions['metrics'] = {}) =>
+  (error: unknown): TestResult => {
+    if (!(error instanceof EffuseError) || error.code !== 'EF702') throw error
+    const none = Object.fromEntries(Object.keys(metrics).map((name) => [name, Number.NaN]))
+    return { top1: Number.NaN, top5: Number.NaN, loss: Number.NaN, count: 0, metrics: none, fault: error.message }
+  }
 
 export const openStage = async (
   model: Model,
@@ -84,7 +90,9 @@ export const openStage = async (
       const on = { batch: evaluationBatch, size, distributions: loss.distributions }
       const results: TestResult[] = []
       for (const { tester } of testers)
-        results.push(await evaluateWith(tester, declared, { ...on, data: test, signal }).catch(faultOf))
+        results.push(
+          await evaluateWith(tester, declared, { ...on, data: test, signal }).catch(faultOf(options.metrics)),
+        )
       const [raw, averaged = null] = results as [TestResult, TestResult?] // the raw one is always there
       return { raw, averaged }
     },
@@ -95,7 +103,7 @@ export const openStage = async (
   }
 }
 
-const evaluationModel = (model: Model, { loss, data }: FitOptions): Model => {
+const evaluationModel = (model: Model, { loss, data, metrics }: FitOptions): Model => {
   if (data.test !== undefined) classesOf(model, data.test)
-  return evaluationStep(model, { loss: anyLoss(loss) })
+  return declareEvaluation(model, { loss: anyLoss(loss), metrics: anyMetrics(metrics) })
 }

@@ -55,6 +55,34 @@ describe('evaluate', () => {
     expect(JSON.parse(out).ema.top1).toBeCloseTo(best, 6)
   })
 
+  test('says which class is taken for which: a table, JSON and a page', async () => {
+    const page = at('matrix.html')
+    const plain = await run('evaluate', at('run'), '--confusion', '--confusion-html', page)
+    expect(plain.code).toBe(0)
+    const { code, out } = await run('evaluate', at('run'), '--confusion', '--json')
+    expect(code).toBe(0)
+    const { confusion, top1, count, ema } = JSON.parse(out)
+    for (const [found, share] of [
+      [confusion, top1],
+      [ema.confusion, ema.top1],
+    ]) {
+      expect(found.classes).toEqual(['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])
+      expect(found.counts.flat().reduce((sum: number, n: number) => sum + n, 0)).toBe(count)
+      const right = found.counts.reduce((sum: number, row: number[], i: number) => sum + (row[i] ?? 0), 0)
+      expect(right / count).toBeCloseTo(share, 10)
+    }
+    expect(plain.out).toContain('by the averages')
+    const table = plain.out.split('\n').filter((line) => /^\d( +\d+){10}$/.test(line))
+    expect(table.map((line) => line.split(/ +/).slice(1).map(Number))).toEqual(ema.confusion.counts)
+    const html = await readFile(page, 'utf8')
+    ema.confusion.counts.forEach((row: number[], i: number) => {
+      const total = row.reduce((sum, n) => sum + n, 0)
+      row.forEach((n, j) => {
+        expect(html).toContain(`<title>${i} taken for ${j}: ${n} of ${total}</title>`)
+      })
+    })
+  })
+
   test('a batch is no larger than the data', async () => {
     const { code, out } = await run('evaluate', at('run'), '--batch', '1000000', '--json')
     expect([code, JSON.parse(out)]).toEqual([0, expect.objectContaining({ batch: 1996, count: 1996 })])

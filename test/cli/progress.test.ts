@@ -23,7 +23,7 @@ const step = (at: number, more: Partial<StepEvent> = {}): StepEvent => ({
 })
 const evaluation: EvaluationEvent = {
   ...{ kind: 'evaluation', epoch: 0, step: 50, top1: 0.5, top5: 0.9, loss: 2, count: 4, isBest: true },
-  ...{ emaTop1: 0.625, emaTop5: 0.9, emaLoss: 2 },
+  ...{ emaTop1: 0.625, emaTop5: 0.9, emaLoss: 2, metrics: {}, emaMetrics: {} },
 }
 const stage: StageEvent = {
   ...{ kind: 'stage', epoch: 0, backend: 'tfjs-wasm', compileMs: 1500, step: 7 },

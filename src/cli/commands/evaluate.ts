@@ -1,5 +1,7 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
+import { writeFileAtomic } from '#platform'
+import { confusionPage } from '../../inspect/confusion.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import type { Evaluation } from '../../train/evaluation-result.ts'
 import { evaluate } from '../../train/evaluate.ts'
@@ -7,6 +9,7 @@ import { trainingKey } from '../../io/own-metadata.ts'
 import { formats } from '../../models/import/conventions.ts'
 import { choiceOf, compileOptionsOf, naturalOf, sizeFlag, shareOf, withCommon, type CommonOptions } from '../common.ts'
 import { fixedCrops } from '../../pixels/box.ts'
+import { confusionLines } from '../confusion.ts'
 import { table, type Io } from '../io.ts'
 import { openWeights, type WeightsByPath, type WeightsFlags, noVerifyFlag } from '../open-weights.ts'
 import { channelsOf, digitsName, openTestData } from '../train/open-data.ts'
@@ -20,6 +23,8 @@ interface Options extends CommonOptions, Omit<WeightsFlags, 'averages'> {
   readonly size?: string
   readonly best?: boolean
   readonly model?: string
+  readonly confusion?: boolean
+  readonly confusionHtml?: string
 }
 
 export const addEvaluate = (program: Command, io: Io): void => {
@@ -37,6 +42,8 @@ export const addEvaluate = (program: Command, io: Io): void => {
     .option('--crop <how>', 'center, or none: whole pictures; default: as the weights were tested, else center')
     .option('--size <pixels>', 'height and width; default: what the weights were trained at')
     .option('--best', "of a run's folder the best checkpoint, not the latest")
+    .option('--confusion', 'which class is taken for which; of many classes the pairs that are confused most')
+    .option('--confusion-html <file>', 'write that as a page with a picture')
     .option('--format <name>', `where the weights come from, where the file does not say: ${formats.join(', ')}`)
     .option(...noVerifyFlag)
     .action((path: string, options: Options) => evaluateCommand(path, options, io))
@@ -84,15 +91,28 @@ const evaluateCommand = async (path: string, options: Options, io: Io): Promise<
       variables: await opened.weights(kind),
       batch,
       onProgress: count.update,
+      confusion: options.confusion === true || options.confusionHtml !== undefined,
     })
   try {
     const raw = await measured(hasBoth ? 'raw' : undefined)
     const ema = hasBoth ? await measured('averages') : null
     count.stop()
-    if (options.json === true)
-      return io.out(JSON.stringify({ checkpoint: file, data: source, batch, ...raw, ema }, null, 2))
+    const { confusion } = ema ?? raw
+    const kind = ema === null ? '' : ' by the averages'
+    if (confusion !== null && options.confusionHtml !== undefined)
+      await writeFileAtomic(
+        options.confusionHtml,
+        new TextEncoder().encode(confusionPage(`${file} on ${source}${kind}`, confusion)),
+      )
+    if (options.json === true) {
+      const both = { ...documentOf(raw), ema: ema === null ? null : documentOf(ema) }
+      return io.out(JSON.stringify({ checkpoint: file, data: source, batch, ...both }, null, 2))
+    }
     io.out(`${file} on ${raw.count} pictures of ${source}, ${batch} at a time\n`)
     io.out(tableOf(raw, ema))
+    if (confusion !== null && options.confusion === true)
+      io.out(`\nwhat was taken for what${kind}\n\n${confusionLines(confusion)}`)
+    if (options.confusionHtml !== undefined) io.out(`\nconfusion matrix: ${options.confusionHtml}`)
   } finally {
     count.stop()
   }
@@ -108,6 +128,14 @@ const checkLabels = ({ metadata, labels, file }: WeightsByPath, classes: readonl
       message: `class ${at} is "${labels[at]}" in ${file} and "${classes[at]}" in the data`,
       hint: 'evaluate on data with the same classes in the same order',
     })
+}
+
+/** As JSON, in which a matrix is a list of rows. The command line has no metrics of one's own. */
+const documentOf = ({ confusion, metrics: _, ...figures }: Evaluation): object => {
+  if (confusion === null) return figures
+  const { classes, counts } = confusion
+  const rows = classes.map((_, i) => [...counts.subarray(i * classes.length, (i + 1) * classes.length)])
+  return { ...figures, confusion: { classes, counts: rows } }
 }
 
 const tableOf = (raw: Evaluation, ema: Evaluation | null): string => {

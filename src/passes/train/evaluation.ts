@@ -6,8 +6,9 @@ import { EffuseError } from '../../ir/diagnostics.ts'
 import { Edit } from '../../ir/edit.ts'
 import { liveOrder } from '../../ir/graph.ts'
 import type { Graph } from '../../ir/types.ts'
-import { int32, type Signature, type TensorType, type Value, type Values } from '../../ir/value.ts'
+import { float32, int32, type Signature, type TensorType, type Value, type Values } from '../../ir/value.ts'
 import { type AnyLoss, anyLoss, type Loss, lossCheck } from './losses.ts'
+import { type AnyMetrics, anyMetrics, metricRows, type Metrics, metricsCheck } from './metrics.ts'
 
 export type EvaluationOutputs = {
   /** Mean over the valid rows. */
@@ -21,34 +22,57 @@ type Merge<A, B> = { readonly [K in keyof A | keyof B]: K extends keyof A ? A[K]
 
 /**
  * Declares an evaluation: the model's inputs, the loss's targets and `valid` (int32 scalar: the first rows that count, for a last batch
- * filled up with blanks) in; `loss`, `correct` and `top5` out, over the valid rows.
+ * filled up with blanks) in; `loss`, `correct` and `top5` out, over the valid rows, and of each metric its mean over them, float32 [].
  *
- * @throws EffuseError EF111 where the loss has no value per row (crossEntropy has).
+ * @throws EffuseError EF111 where the loss has no value per row (crossEntropy has), or a metric gives none; EF403 (options).
  * @example
  * const evaluation = evaluationStep(efficientNet('b0', { classes: 10, resolution: 32 }), { loss: crossEntropy() })
  */
-export const evaluationStep = <I extends Signature, O extends Signature, T extends Signature>(
+export const evaluationStep = <I extends Signature, O extends Signature, T extends Signature, M extends string = never>(
   model: Model<I, O>,
-  options: { readonly loss: Loss<T, NoInfer<O>> },
-): Model<Merge<Merge<I, T>, { readonly valid: TensorType<'int32', 0> }>, EvaluationOutputs> => {
+  options: {
+    readonly loss: Loss<T, NoInfer<O>>
+    readonly metrics?: Metrics<NoInfer<T>, NoInfer<O>, M> | undefined
+  },
+): Model<
+  Merge<Merge<I, T>, { readonly valid: TensorType<'int32', 0> }>,
+  Merge<EvaluationOutputs, { readonly [K in M]: TensorType<'float32', 0> }>
+> => {
   checkModel('evaluationStep()', model)
-  checkRecord('evaluationStep()', '', options, { loss: lossCheck })
+  const checks = { loss: lossCheck, metrics: metricsCheck }
+  checkRecord('evaluationStep()', '', options, checks)
   checkPresent('evaluationStep()', options, { loss: lossCheck })
-  const targets = options.loss.targets(model.outputs)
-  const inputs = { ...model.inputs, ...targets, valid: int32() } as Merge<
-    Merge<I, T>,
-    { readonly valid: TensorType<'int32', 0> }
-  > // disjoint names
-  const at = ({ batch }: { readonly batch: number }): Graph =>
-    withCounts(model.at({ batch }), { ...targets, valid: int32() }, anyLoss(options.loss), batch)
+  const declared = declareEvaluation(model, { loss: anyLoss(options.loss), metrics: anyMetrics(options.metrics) })
+  return declared as never // what declareEvaluation() says in words, in types
+}
+
+export interface EvaluationParts {
+  readonly loss: AnyLoss
+  readonly metrics?: AnyMetrics | undefined
+  /** Also of each row the class that is `predicted` and that which is `wanted`, int32 [batch]. */
+  readonly hasClasses?: boolean | undefined
+}
+
+/** evaluationStep() of any model. @throws EffuseError EF111 */
+export const declareEvaluation = (model: Model, parts: EvaluationParts): Model => {
+  const targets = { ...parts.loss.targets(model.outputs), valid: int32() }
+  const at = ({ batch }: { readonly batch: number }): Graph => withCounts(model.at({ batch }), targets, parts, batch)
   at({ batch: 2 })
-  const scalar = <D extends 'float32' | 'int32'>(dtype: D): TensorType<D, 0> => ({ dtype, rank: 0, shape: [] })
-  const outputs = { loss: scalar('float32'), correct: scalar('int32'), top5: scalar('int32') }
+  const outputs = {
+    ...{ loss: float32(), correct: int32(), top5: int32() },
+    ...Object.fromEntries(Object.keys(parts.metrics ?? {}).map((name) => [name, float32()])),
+    ...(parts.hasClasses === true ? { predicted: int32('batch'), wanted: int32('batch') } : {}),
+  }
+  const inputs = { ...model.inputs, ...targets }
   return withMetadata(Object.freeze({ name: `${model.name}.evaluate`, inputs, outputs, at }), modelMetadata(model))
 }
 
-const withCounts = (inner: Graph, targets: Signature, of: AnyLoss, batch: number): Graph => {
-  const { rows } = of
+const withCounts = (
+  inner: Graph,
+  targets: Signature,
+  { loss: { rows }, metrics = {}, hasClasses = false }: EvaluationParts,
+  batch: number,
+): Graph => {
   if (rows === undefined)
     throw new EffuseError({
       code: 'EF111',
@@ -66,16 +90,31 @@ const withCounts = (inner: Graph, targets: Signature, of: AnyLoss, batch: number
     inner.outputs.map(({ name, value }) => [name, edit.value(value, b)]),
   ) as Values<Signature>
   const fed = Object.fromEntries(given) as Values<Signature>
-  const { loss, isRight, isTop5 } = rows(outputs, fed)
+  const { loss, isRight, isTop5, classes } = rows(outputs, fed)
+  if (hasClasses && classes === undefined)
+    throw new EffuseError({
+      code: 'EF111',
+      message: 'a confusion matrix needs a loss that says which class is right and which is predicted',
+      hint: 'crossEntropy() does; the `rows` of your own loss may give `classes: { predicted, wanted }`, int32 [batch]',
+    })
   const valid = fed['valid'] as Value // among the targets
   const counts = b.compare('lt', b.iota([batch], 0, 'int32'), b.broadcast(valid, [batch], []))
   const counted = (flag: Value): Value => b.reduceSum(b.cast(b.emit1('and', [flag, counts], {}), 'int32'), [0])
-  const total = b.reduceSum(b.select(counts, loss, 0), [0])
+  const divisor = b.maximum(b.cast(valid, 'float32'), 1)
+  const meanOf = (each: Value): Value => b.div(b.reduceSum(b.select(counts, each, 0), [0]), divisor)
+  const ofOwn = metricRows(metrics, outputs, fed, batch)
   edit.setInputs([...inner.inputs, ...given.map(([, value]) => value.id)])
   edit.setOutputs([
-    { name: 'loss', value: b.div(total, b.maximum(b.cast(valid, 'float32'), 1)) },
+    { name: 'loss', value: meanOf(loss) },
     { name: 'correct', value: counted(isRight) },
     { name: 'top5', value: counted(isTop5) },
+    ...ofOwn.map(([name, each]) => ({ name, value: meanOf(each) })),
+    ...(hasClasses && classes !== undefined
+      ? [
+          { name: 'predicted', value: classes.predicted },
+          { name: 'wanted', value: classes.wanted },
+        ]
+      : []),
   ])
   return edit.commit()
 }

@@ -19,7 +19,13 @@ export interface Loss<T extends Signature, O extends Signature> {
   readonly rows?: (
     outputs: Values<O>,
     targets: Values<T>,
-  ) => { readonly loss: Value; readonly isRight: Value; readonly isTop5: Value }
+  ) => {
+    readonly loss: Value
+    readonly isRight: Value
+    readonly isTop5: Value
+    /** Numbers of classes, int32 [batch]; absent: there is no confusion matrix. */
+    readonly classes?: { readonly predicted: Value; readonly wanted: Value }
+  }
   /** Names of the targets that are distributions over classes: training loops refuse rows that are none. */
   readonly distributions?: readonly string[]
   /** How many rows are right, int32 []; absent: the step has no output `correct`. */
@@ -162,11 +168,14 @@ export const crossEntropy = ((options: CrossEntropyOptions<'index' | 'distributi
       const classes = logits.shape[1] ?? 1
       const exact = isIndex ? b.oneHot(label, classes) : label
       const [, best] = b.emit('topK', [logits], { k: Math.min(5, classes) }) as readonly [Value, Value] // two results
-      const right = b.broadcast(rightClass(label), best.shape, [0])
+      const predicted = b.emit1('argMax', [logits], { axis: 1 })
+      const wanted = rightClass(label)
+      const right = b.broadcast(wanted, best.shape, [0])
       return {
         loss: entropyOf(logits, exact),
-        isRight: b.compare('eq', b.emit1('argMax', [logits], { axis: 1 }), rightClass(label)),
+        isRight: b.compare('eq', predicted, wanted),
         isTop5: b.emit1('reduceAny', [b.compare('eq', best, right)], { axes: [1], keepDims: false }),
+        classes: { predicted, wanted },
       }
     },
     correct: ({ logits }: { readonly logits: Value }, { label }: { readonly label: Value }) => {

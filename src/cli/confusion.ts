@@ -1,0 +1,38 @@
+/** What a person reads of a confusion matrix: the matrix itself where it fits, else the pairs that are confused most. */
+import type { Confusion } from '../train/evaluation-result.ts'
+import { mistakesIn } from '../train/evaluation-sums.ts'
+import { oneLine, table } from './io.ts'
+
+/** More columns do not fit into a terminal's 80. */
+const wholeMax = 12
+const pairsMax = 10
+const columns = 80
+
+export const confusionLines = (confusion: Confusion): string => {
+  const whole = confusion.classes.length <= wholeMax ? wholeTable(confusion) : null
+  return whole?.split('\n').every((line) => line.length <= columns) ? whole : pairsTable(confusion)
+}
+
+const wholeTable = ({ classes, counts }: Confusion): string => {
+  const names = classes.map(oneLine)
+  const rows = names.map((name, i) => [name, ...counts.subarray(i * names.length, (i + 1) * names.length)])
+  return table(['class, taken for', ...names], rows)
+}
+
+const pairsTable = (confusion: Confusion): string => {
+  const mistakes = mistakesIn(confusion)
+  if (mistakes.length === 0) return 'no class was taken for another'
+  const pairs = table(
+    ['class', 'taken for', 'times', '% of the class'],
+    mistakes
+      .slice(0, pairsMax)
+      .map(({ wanted, predicted, count, share }) => [
+        oneLine(wanted),
+        oneLine(predicted),
+        count,
+        Number((share * 100).toFixed(1)),
+      ]),
+  )
+  const more = mistakes.length - pairsMax
+  return more > 0 ? `${pairs}\nand ${more} more ${more === 1 ? 'pair' : 'pairs'}` : pairs
+}
