@@ -171,7 +171,7 @@ const feedInputs = (
 ): void => {
   for (const { name, slot, type } of inputs) {
     if (unusedInputs.has(name)) continue
-    const feed = feeds.get(name)
+    const feed = crossing.has(name) ? undefined : feeds.get(name) // a crossing value is never fed
     if (feed !== undefined && 'host' in feed) {
       buffers[slot] = device.place(feed.host, type.shape, type.dtype)
       continue
