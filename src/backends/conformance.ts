@@ -2,7 +2,7 @@
  * Does a backend compute what the ops mean? Graphs against the reference interpreter, one or several over one store.
  * The random cases and their shrinking are in src/testing/conformance.ts, which binds them to this.
  */
-import { findNode, nodesOf } from '../ir/graph.ts'
+import { inputTypes, nodesOf } from '../ir/graph.ts'
 import { interpret, type Numbers } from '../ir/interpret.ts'
 import { opDef } from '../ir/ops/index.ts'
 import type { RefTensor } from '../ir/op-def.ts'
@@ -127,13 +127,7 @@ const runOnce = async (
   inputs: Numbered,
 ): Promise<ReadonlyMap<string, HostArray>> => {
   const feeds = new Map(
-    graph.inputs.flatMap((id) => {
-      const node = findNode(graph, id)
-      const [type] = node?.types ?? []
-      return node?.op !== 'input' || type === undefined
-        ? []
-        : [[node.attrs.name, { type, host: hostArrayOf(type.dtype, inputs[node.attrs.name] ?? []) }] as const]
-    }),
+    [...inputTypes(graph)].map(([name, type]) => [name, { type, host: hostArrayOf(type.dtype, inputs[name] ?? []) }]),
   )
   const at = { seed: 0, runIndex: 0, replica: 0 }
   const results = await store.turn((turn) => runnable.run(turn, [mainStep], feeds, at))

@@ -9,9 +9,9 @@ import type {
   StoreTurn,
 } from '../backends/backend.ts'
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
-import { nodeAt, typeOf } from '../ir/graph.ts'
+import { inputTypes, typeOf } from '../ir/graph.ts'
 import { shownAs, showTypes } from '../ir/shown.ts'
-import type { Graph, Type } from '../ir/types.ts'
+import type { Graph } from '../ir/types.ts'
 import type { Signature } from '../ir/value.ts'
 import type { Program } from '../passes/program.ts'
 import type { PassRecord } from '../passes/runner.ts'
@@ -169,16 +169,6 @@ export const makeExecutable = <I extends Signature, O extends Signature>(parts: 
   }
   return Object.freeze(shownAs(executable, line))
 }
-
-/** Types by input name, in signature order. */
-const inputTypes = (graph: Graph): ReadonlyMap<string, Type> =>
-  new Map(
-    graph.inputs.flatMap((id) => {
-      const node = nodeAt(graph, id)
-      const [type] = node.types
-      return node.op === 'input' && type !== undefined ? [[node.attrs.name, type] as const] : []
-    }),
-  )
 
 const signatureText = (graph: Graph): string => {
   const inputs = [...inputTypes(graph)].map(([name, type]) => ({ name, ...type }))

@@ -36,7 +36,7 @@ export const variablesFor = async (
   // A copy is a read there and a write here, at one moment in both.
   await jointTurn([other.store, store], async ([from, to]) => {
     const values = await from?.read(names.map(other.nameOf))
-    to?.write(new Map(names.flatMap((name) => [[name, values?.get(other.nameOf(name)) as HostArray] as const]))) // all were read
+    to?.write(new Map(names.map((name) => [name, values?.get(other.nameOf(name)) as HostArray]))) // all were read
   })
   return { backend, store, specs, nameOf: sameName, users: { count: 1 } }
 }

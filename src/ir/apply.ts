@@ -43,7 +43,7 @@ export const apply = <I extends Signature, O extends Signature>(
   checkModel('apply()', model)
   checkRecord('apply()', '', options, checks)
   checkPresent('apply()', options, needed)
-  const body = bodyOf(model as unknown as Model)
+  const body = bodyOf(model)
   if (body === null)
     throw new EffuseError({
       code: 'EF403',

@@ -105,6 +105,16 @@ export const rootKeys = (graph: Graph): ReadonlySet<number> =>
   cached(allRootKeys, graph, (g) => new Set(rootsOf(g).map(refKey)))
 const allRootKeys = new WeakMap<Graph, ReadonlySet<number>>()
 
+/** Types by input name, in signature order. */
+export const inputTypes = (graph: Graph): ReadonlyMap<string, Type> =>
+  new Map(
+    graph.inputs.flatMap((id) => {
+      const node = nodeAt(graph, id)
+      const [type] = node.types
+      return node.op === 'input' && type !== undefined ? [[node.attrs.name, type] as const] : []
+    }),
+  )
+
 /** All live nodes of one op. */
 export const nodesOfOp = <K extends Node['op']>(graph: Graph, op: K): readonly Node<K>[] =>
   liveOrder(graph).filter((n) => n.op === op) as readonly Node[] as readonly Node<K>[] // TypeScript does not narrow a generic discriminant

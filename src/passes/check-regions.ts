@@ -35,7 +35,7 @@ export interface RegionCheck {
 /** Steps towards the sources before a difference counts, unless the sources are reached earlier. */
 const extensions = 3
 /** A region with more multiply-adds is not run. */
-export const regionMultiplyAddsMax = 2e8
+const regionMultiplyAddsMax = 2e8
 
 /** Compares before and after pair by pair, and ends with the first pair that differs. */
 export const checkRegions = (before: Graph, after: Graph, options: RegionOptions): RegionCheck => {

@@ -4,7 +4,7 @@
  * a runtime looks at conditions only.
  */
 import { EffuseError, invariant } from '../ir/diagnostics.ts'
-import { nodeAt, typeOf, variablesOf, variablesReadBy } from '../ir/graph.ts'
+import { inputTypes, typeOf, variablesOf, variablesReadBy } from '../ir/graph.ts'
 import type { Graph, Type } from '../ir/types.ts'
 
 /** When a step runs. */
@@ -118,10 +118,7 @@ export interface Traffic {
 export const traffic = ({ graph }: GraphStep, { crossing }: Pick<Program, 'crossing'>): Traffic => {
   const isCrossing = (name: string): boolean => crossing.some((value) => value.name === name)
   const variables = new Map(variablesOf(graph).map((node) => [node.id, node.attrs.name]))
-  const inputs = graph.inputs.flatMap((id) => {
-    const node = nodeAt(graph, id)
-    return node.op === 'input' ? [node.attrs.name] : []
-  })
+  const inputs = [...inputTypes(graph).keys()]
   const outputs = graph.outputs.map(({ name }) => name)
   return {
     variablesRead: variablesReadBy(graph).map(({ attrs }) => attrs.name),
@@ -140,13 +137,7 @@ export const derivedVariables = (program: Program): ReadonlySet<string> =>
   )
 
 /** The type of an input or an output of a graph, by name. */
-export const typeOfInput = (graph: Graph, input: string): Type | null => {
-  for (const id of graph.inputs) {
-    const node = nodeAt(graph, id)
-    if (node.op === 'input' && node.attrs.name === input) return node.types[0] ?? null
-  }
-  return null
-}
+export const typeOfInput = (graph: Graph, input: string): Type | null => inputTypes(graph).get(input) ?? null
 export const typeOfOutput = (graph: Graph, output: string): Type | null => {
   const found = graph.outputs.find(({ name }) => name === output)
   return found === undefined ? null : typeOf(graph, found.value)

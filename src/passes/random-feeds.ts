@@ -18,7 +18,7 @@ export const generator = (seed: number): (() => number) => {
 }
 
 /** On a grid of 1/64, which float16 holds: half of the numbers between -2 and 2, the others up to 9 either way. Integers from 0 to 3. */
-export const randomTensor = ({ dtype, shape }: Type, next: () => number, isPositive = false): Float64Array =>
+const randomTensor = ({ dtype, shape }: Type, next: () => number, isPositive = false): Float64Array =>
   Float64Array.from({ length: elements(shape) }, () => {
     if (!isFloat(dtype)) return Math.floor(next() * (dtype === 'bool' ? 2 : 4))
     if (isPositive) return Math.round((0.25 + 1.75 * next()) * 64) / 64

@@ -1,5 +1,5 @@
 /** The reference backend: the interpreter behind the backend contract. Slow, and right. */
-import { liveOrder, variablesReadBy } from '../../ir/graph.ts'
+import { inputTypes, liveOrder, variablesReadBy } from '../../ir/graph.ts'
 import { interpret, type InterpretOptions, type Mode } from '../../ir/interpret.ts'
 import { genericTarget } from '../../ir/target.ts'
 import type { Type } from '../../ir/types.ts'
@@ -70,12 +70,9 @@ const referenceRunnable = (
     const types = new Map<string, Type>()
     const runGraph = ({ graph }: GraphStep, operands: StepOperands<HostArray>): StepResults<HostArray> => {
       const fed = [...feeds].map(([name, feed]) => [name, 'host' in feed ? feed.host : feed.tensor.native] as const)
-      const handed = graph.inputs.flatMap((id) => {
-        const node = graph.nodes[id]
-        return node?.op === 'input' && crossing.has(node.attrs.name)
-          ? [[node.attrs.name, operands.crossing(node.attrs.name)] as const]
-          : []
-      })
+      const handed = [...inputTypes(graph).keys()]
+        .filter((name) => crossing.has(name))
+        .map((name) => [name, operands.crossing(name)] as const)
       const variables = new Map(variablesReadBy(graph).map(({ attrs: { name } }) => [name, operands.variable(name)]))
       const inputs = Object.fromEntries([...fed, ...handed])
       const { outputs, updates } = interpret(graph, { inputs, variables, mode, onNode, ...at })

@@ -49,7 +49,7 @@ export interface MemoryProblem {
 }
 
 /** The value whose bytes a value is: itself, or what it is a view of. By value. */
-export const basesOf = ({ values }: MemoryProblem): Int32Array => {
+const basesOf = ({ values }: MemoryProblem): Int32Array => {
   const bases = new Int32Array(values.length).fill(-1)
   const baseOf = (value: number): number => {
     const chain: number[] = []
