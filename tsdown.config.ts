@@ -17,6 +17,8 @@ export default defineConfig({
     'src/platform/browser.ts',
     'src/backends/node.ts',
     'src/backends/browser.ts',
+    'src/peers/node.ts',
+    'src/peers/browser.ts',
   ],
   unbundle: true,
   format: 'esm',

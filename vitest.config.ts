@@ -16,7 +16,7 @@ if (!Number.isInteger(propertySeed))
   throw new Error(`EFFUSE_TEST_SEED must be an integer, and is "${process.env['EFFUSE_TEST_SEED']}".`)
 
 export default defineConfig({
-  // Tests read the sources: '#platform', '#backends' and 'effuse' itself resolve to src by this condition of package.json's maps.
+  // Tests read the sources: '#platform', '#backends', '#peers' and 'effuse' itself resolve to src by this condition of package.json's maps.
   ssr: { resolve: { conditions: ['effuse-source', 'module', 'node', 'development|production'] } },
   test: {
     alias: [

@@ -13,6 +13,8 @@ const layers = {
   // Pictures as arrays, wherever they come from.
   pixels: { files: ['src/pixels/'], imports: ['ir'] },
   backends: { files: ['src/backends/'], imports: ['ir', 'passes', 'platform'] },
+  // The network that benchmarks time effuse against, without effuse's passes and engines.
+  peers: { files: ['src/peers/'], imports: ['ir', 'passes', 'backends'] },
   compile: { files: ['src/compile.ts', 'src/executable/'], imports: ['ir', 'passes', 'platform', 'io', 'backends'] },
   // Beside one another: what is made with a compiler.
   models: { files: ['src/models/'], imports: ['ir', 'platform', 'io', 'pixels', 'compile'] },
@@ -25,7 +27,7 @@ const layers = {
     imports: ['ir', 'passes', 'platform', 'io', 'pixels', 'backends', 'compile', 'models', 'train'],
   },
   distributed: { files: ['src/distributed/'], imports: ['ir', 'passes', 'platform', 'io', 'backends', 'compile'] },
-  inspect: { files: ['src/inspect/'], imports: ['ir', 'passes', 'platform', 'io', 'backends', 'compile'] },
+  inspect: { files: ['src/inspect/'], imports: ['ir', 'passes', 'platform', 'io', 'backends', 'peers', 'compile'] },
   testing: { files: ['src/testing/'], imports: ['ir', 'passes', 'platform', 'backends', 'compile'] },
   // The public names, nothing else: what package.json's exports point to.
   entries: { files: ['src/index.ts', 'src/node.ts', 'src/compiler.ts'], imports: 'all' },
@@ -35,7 +37,7 @@ const layers = {
 /** `import()` may also go up here: the executable reaches reports only when somebody asks for one. */
 const alsoDynamically: Readonly<Record<string, readonly string[]>> = { compile: ['inspect'] }
 
-/** Files that only Node loads; the right-hand sides of `#platform` and `#backends` for Node among them. */
+/** Files that only Node loads; the right-hand sides of `#platform`, `#backends` and `#peers` for Node among them. */
 const nodeOnly = [
   'src/node.ts',
   'src/cli/',
@@ -44,13 +46,15 @@ const nodeOnly = [
   'src/train/directory-lock.ts',
   'src/platform/node',
   'src/backends/node',
+  'src/peers/node.ts',
+  'src/peers/tfjs',
 ]
 
 /** Packages, and the files that may import them. A package that is not here may not be imported at all. */
 const packages: readonly { readonly name: RegExp; readonly files: readonly string[]; readonly why: string }[] = [
   { name: /^node:/, files: nodeOnly, why: 'a browser bundle never pulls in Node-only code' },
   { name: /^immer$/, files: ['src/ir/edit.ts'], why: 'graphs are changed through Edit' },
-  { name: /^@tensorflow\//, files: ['src/backends/tfjs/'], why: 'tfjs is an optional peer' },
+  { name: /^@tensorflow\//, files: ['src/backends/tfjs/', 'src/peers/'], why: 'tfjs is an optional peer' },
   { name: /^@noble\/hashes\//, files: ['src/ir/', 'src/platform/', 'src/io/'], why: 'hashing belongs to few' },
   {
     name: /^@petamoriken\/float16$/,
@@ -138,7 +142,11 @@ test.each([
   ['src/executable/results.ts', "import { report } from '../inspect/report.ts'", 'compile may not import inspect'],
   ['src/models/efficientnet.ts', "import { x } from '../backends/backend.ts'", 'models may not import backends'],
   ['src/passes/cse.ts', "import { produce } from 'immer'", 'only src/ir/edit.ts may'],
-  ['src/backends/common/x.ts', "type T = import('@tensorflow/tfjs-core').Tensor", 'only src/backends/tfjs/ may'],
+  [
+    'src/backends/common/x.ts',
+    "type T = import('@tensorflow/tfjs-core').Tensor",
+    'only src/backends/tfjs/, src/peers/ may',
+  ],
   ['src/io/safetensors.ts', "import { readFile } from 'node:fs/promises'", 'only src/node.ts'],
   ['src/io/safetensors.ts', "import 'left-pad'", 'a package that no table'],
   ['src/ir/print.ts', "import x from '../elsewhere/x.ts'", 'src/elsewhere/x.ts is in no layer'],

@@ -3,7 +3,7 @@
  * peer installed; a page passes it, `compile(model, { backend: await createTfjsBackend() })` from `effuse/tfjs`.
  */
 import { EffuseError } from '../ir/diagnostics.ts'
-import type { BackendCatalog, BackendEntry, BenchPeer, PeerRequest } from './catalog.ts'
+import type { BackendCatalog, BackendEntry } from './catalog.ts'
 import { referenceEntry } from './reference/entry.ts'
 import { findWasm, serveHint } from './tfjs/find-wasm.ts'
 
@@ -31,7 +31,3 @@ const tfjsEntry: BackendEntry = {
 
 /** Fastest first. */
 export const catalog: BackendCatalog = [tfjsEntry, referenceEntry]
-
-/** Peers bring packages of their own; pages time themselves. */
-export const benchPeer = (name: string, _request: PeerRequest): Promise<BenchPeer> =>
-  Promise.reject(new EffuseError({ code: 'EF404', message: `the peer "${name}" is there in Node only` }))

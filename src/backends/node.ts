@@ -1,9 +1,7 @@
 /** Backends that Node can open by name. Heavy parts are imported when they are opened. */
 import { EffuseError } from '../ir/diagnostics.ts'
 import type { Backend } from './backend.ts'
-import { peerNames, type BackendCatalog, type BackendEntry, type BenchPeer, type PeerRequest } from './catalog.ts'
-import { loadTfjsGradients } from './node-tfjs-gradients.ts'
-import { provideWebgpu } from './node-webgpu.ts'
+import type { BackendCatalog, BackendEntry } from './catalog.ts'
 import { referenceEntry } from './reference/entry.ts'
 
 const tfjsEntry = (name: 'wasm' | 'cpu', summary: string): BackendEntry => {
@@ -57,12 +55,3 @@ export const catalog: BackendCatalog = [
   planned('webgpu'),
   planned('tensorflow'),
 ]
-
-/** The network written by hand in tfjs, on 'tfjs-wasm', 'tfjs-cpu' or 'tfjs-webgpu'. @throws EffuseError EF404, EF405 (what it cannot do there) */
-export const benchPeer = async (name: string, request: PeerRequest): Promise<BenchPeer> => {
-  const known = peerNames.find((peer) => peer === name)
-  if (known === undefined)
-    throw new EffuseError({ code: 'EF404', message: `there is no peer "${name}"; there are ${peerNames.join(', ')}` })
-  const { openByHand } = await import('./tfjs/by-hand-peer.ts')
-  return openByHand(known, request, { loadGradients: loadTfjsGradients, provideWebgpu })
-}

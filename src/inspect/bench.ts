@@ -1,11 +1,12 @@
 /** Times a model, or its training step, side by side with peers, in one process. */
-import { benchPeer } from '#backends'
+import { benchPeer } from '#peers'
 import { compile } from '../compile.ts'
 import type { CompileOptions } from '../executable/options.ts'
 import type { Model } from '../ir/model.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { nodeAt } from '../ir/graph.ts'
 import { stepOptionsOf } from '../passes/train/step.ts'
+import type { PeerRequest } from '../peers/peer.ts'
 import { type BenchFeeds, benchFeeds } from './bench-feeds.ts'
 import { type Contender, race, type Times } from './race.ts'
 
@@ -159,7 +160,7 @@ const lossSensitivity = async (
 /** A peer; the reason where it cannot do this at all, which is no mistake of the caller's. */
 const peerContender = async (
   name: string,
-  request: Parameters<typeof benchPeer>[1],
+  request: PeerRequest,
   feeds: BenchFeeds,
 ): Promise<Contender | { readonly reason: string }> => {
   try {

@@ -1,9 +1,9 @@
 /** Benchmarks: the peer written by hand does what effuse does, the race is fair, and what cannot be compared is not. */
 import * as tf from '@tensorflow/tfjs-core'
 import { describe, expect, test } from 'vitest'
-import { trainByHand } from '../../src/backends/tfjs/by-hand-training.ts'
-import { variableNodes } from '../../src/backends/tfjs/by-hand-layers.ts'
-import { loadTfjsGradients } from '../../src/backends/node-tfjs-gradients.ts'
+import { trainByHand } from '../../src/peers/training.ts'
+import { variableNodes } from '../../src/peers/layers.ts'
+import { loadTfjsGradients } from '../../src/peers/tfjs-gradients.ts'
 import { hostArrayOf } from '../../src/backends/backend.ts'
 import {
   adam,

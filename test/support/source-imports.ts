@@ -10,7 +10,7 @@ export interface Import {
   readonly line: number
   /** As written: `./types.ts`, `#platform`, `immer`. */
   readonly specifier: string
-  /** The file of ours that it means, with the browser's side of `#platform` and `#backends`; null for a package. */
+  /** The file of ours that it means, with the browser's side of `#platform`, `#backends` and `#peers`; null for a package. */
   readonly target: string | null
   /** `static` is there when the module runs, `dynamic` is an `import()`, `type` vanishes. */
   readonly kind: 'static' | 'dynamic' | 'type'

@@ -1,6 +1,6 @@
 import { cpus } from 'node:os'
 import type { Command } from 'commander'
-import { peerNames } from '../../backends/catalog.ts'
+import { peerNames } from '../../peers/peer.ts'
 import { bench, type BenchReport } from '../../inspect/bench.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import type { Model } from '../../ir/model.ts'

@@ -1,6 +1,6 @@
 /** Optimizers by tfjs' public ops, the formulas of tf.train with effuse's options; slots are variables. */
 import type * as Tf from '@tensorflow/tfjs-core'
-import type { Optimizer, UpdateRule } from '../../passes/train/optimizers.ts'
+import type { Optimizer, UpdateRule } from '../passes/train/optimizers.ts'
 
 export interface HandWrittenOptimizer {
   /** Gradients by tfjs' name of the variable. `t` counts updates from 0. */

@@ -1,34 +1,29 @@
 /** The peers of benchmarks: a network or its training step written by hand in tfjs, on one of tfjs' backends. */
 import type * as Tf from '@tensorflow/tfjs-core'
-import { EffuseError } from '../../ir/diagnostics.ts'
-import { initialValues } from '../../ir/initializers.ts'
-import type { Graph } from '../../ir/types.ts'
-import { hostArrayOf, type HostArray } from '../backend.ts'
-import type { BenchPeer, PeerName, PeerRequest } from '../catalog.ts'
-import { byHand } from './by-hand.ts'
-import { variableNodes } from './by-hand-layers.ts'
-import { trainByHand } from './by-hand-training.ts'
-
-/** What Node has to add before tfjs can do all it can. */
-export interface NodeParts {
-  readonly loadGradients: () => Promise<void>
-  /** Makes `navigator.gpu`, and gives what takes it away. */
-  readonly provideWebgpu: () => Promise<() => void>
-}
+import { EffuseError } from '../ir/diagnostics.ts'
+import { initialValues } from '../ir/initializers.ts'
+import type { Graph } from '../ir/types.ts'
+import { hostArrayOf, type HostArray } from '../backends/backend.ts'
+import type { BenchPeer, PeerName, PeerRequest } from './peer.ts'
+import { provideWebgpu } from '../backends/node-webgpu.ts'
+import { byHand } from './inference.ts'
+import { variableNodes } from './layers.ts'
+import { loadTfjsGradients } from './tfjs-gradients.ts'
+import { trainByHand } from './training.ts'
 
 /**
  * Opens tfjs, makes the peer's backend its active one for each run, and gives the network with the initial values of a seed.
  * @throws EffuseError EF404 where packages are missing or the backend does not start; EF405 where an op or an option is not known by hand, or
  * the backend lacks kernels for gradients.
  */
-export const openByHand = async (peer: PeerName, request: PeerRequest, parts: NodeParts): Promise<BenchPeer> => {
+export const openByHand = async (peer: PeerName, request: PeerRequest): Promise<BenchPeer> => {
   const tf = await importFor(peer, '@tensorflow/tfjs-core', () => import('@tensorflow/tfjs-core'))
-  const close = peer === 'tfjs-webgpu' ? await openWebgpu(tf, parts.provideWebgpu) : nothing
+  const close = peer === 'tfjs-webgpu' ? await openWebgpu(tf) : nothing
   try {
     await importFor(peer, `@tensorflow/${peer.replace('-', '-backend-')}`, packages[peer])
     const activate = activator(tf, peer)
     await activate()
-    const { run, dispose } = await openNetwork(tf, request, parts.loadGradients)
+    const { run, dispose } = await openNetwork(tf, request)
     return {
       run: async (feeds) => {
         await activate()
@@ -45,14 +40,10 @@ export const openByHand = async (peer: PeerName, request: PeerRequest, parts: No
   }
 }
 
-const openNetwork = async (
-  tf: typeof Tf,
-  { graph, seed, training }: PeerRequest,
-  loadGradients: NodeParts['loadGradients'],
-): Promise<BenchPeer> => {
+const openNetwork = async (tf: typeof Tf, { graph, seed, training }: PeerRequest): Promise<BenchPeer> => {
   const variables = initialVariables(graph, seed)
   if (training !== null) {
-    if (tf.getGradient('Add') === undefined) await loadGradients()
+    if (tf.getGradient('Add') === undefined) await loadTfjsGradients()
     const trainer = trainByHand(tf, { graph, seed, training, variables })
     return { run: (feeds) => trainer.step(feeds), dispose: () => trainer.dispose() }
   }
@@ -72,7 +63,7 @@ const nothing = (): void => {}
 let webgpuFactory: ReturnType<typeof Tf.findBackendFactory> | null = null
 
 /** A device that goes with the peer: while it is there the process does not end. */
-const openWebgpu = async (tf: typeof Tf, provideWebgpu: NodeParts['provideWebgpu']): Promise<() => void> => {
+const openWebgpu = async (tf: typeof Tf): Promise<() => void> => {
   const end = await provideWebgpu()
   if (webgpuFactory !== null && tf.findBackendFactory('webgpu') === null) tf.registerBackend('webgpu', webgpuFactory)
   return () => {

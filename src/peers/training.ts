@@ -3,16 +3,16 @@
  * tfjs' own, moving averages. Starting from the same values and dropping the same, its first loss is effuse's.
  */
 import type * as Tf from '@tensorflow/tfjs-core'
-import { EffuseError } from '../../ir/diagnostics.ts'
-import { nodeAt, refKey } from '../../ir/graph.ts'
-import { randomUniform } from '../../ir/philox.ts'
-import { elements, type Graph, type Node, type Ref } from '../../ir/types.ts'
-import { scheduleAt } from '../../passes/train/schedules.ts'
-import type { StepOptions } from '../../passes/train/step.ts'
-import { decayed } from '../../passes/train/weight-decay.ts'
-import type { HostArray } from '../backend.ts'
-import { forward, variableNodes } from './by-hand-layers.ts'
-import { makeOptimizer } from './by-hand-optimizers.ts'
+import { EffuseError } from '../ir/diagnostics.ts'
+import { nodeAt, refKey } from '../ir/graph.ts'
+import { randomUniform } from '../ir/philox.ts'
+import { elements, type Graph, type Node, type Ref } from '../ir/types.ts'
+import { scheduleAt } from '../passes/train/schedules.ts'
+import type { StepOptions } from '../passes/train/step.ts'
+import { decayed } from '../passes/train/weight-decay.ts'
+import type { HostArray } from '../backends/backend.ts'
+import { forward, variableNodes } from './layers.ts'
+import { makeOptimizer } from './optimizers.ts'
 
 export interface TrainingRequest {
   /** The step as declared: the network with its loss. */

@@ -3,10 +3,10 @@
  * Not a backend: it knows only what convolutional networks for pictures need, and it uses tfjs' own engine.
  */
 import type * as Tf from '@tensorflow/tfjs-core'
-import { refKey } from '../../ir/graph.ts'
-import type { Graph } from '../../ir/types.ts'
-import type { HostArray } from '../backend.ts'
-import { forward, variableNodes } from './by-hand-layers.ts'
+import { refKey } from '../ir/graph.ts'
+import type { Graph } from '../ir/types.ts'
+import type { HostArray } from '../backends/backend.ts'
+import { forward, variableNodes } from './layers.ts'
 
 export interface HandWritten {
   run(feeds: { readonly [name: string]: Float32Array }): Promise<Float32Array>

@@ -1,9 +1,9 @@
 /** A network by tfjs' public ops, layer by layer, as one would write it by hand: what the peer of benchmarks is made of. */
 import type * as Tf from '@tensorflow/tfjs-core'
-import { EffuseError } from '../../ir/diagnostics.ts'
-import { liveOrder, refKey } from '../../ir/graph.ts'
-import type { Padding } from '../../ir/signatures.ts'
-import { elements, type Graph, type Node } from '../../ir/types.ts'
+import { EffuseError } from '../ir/diagnostics.ts'
+import { liveOrder, refKey } from '../ir/graph.ts'
+import type { Padding } from '../ir/signatures.ts'
+import { elements, type Graph, type Node } from '../ir/types.ts'
 
 export interface LayerContext {
   /** The user's tfjs-core. */
