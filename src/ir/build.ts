@@ -45,6 +45,8 @@ export class Builder extends OpEmitter {
   #path = ''
   #from: readonly NodeId[] = []
   #isSharing = false
+  /** The call of the user that the nodes come from, where many come from one. */
+  #site: Error | null = null
 
   /** `isDeclared`: a user's program builds it, so that call sites lead to the user's lines; a body that a pass makes has none. */
   constructor(name: string, isDeclared = true) {
@@ -74,6 +76,24 @@ export class Builder extends OpEmitter {
   }
 
   /**
+   * Everything that `body` builds comes from one call of the user. The stack is captured once for all of it: to capture it for each
+   * node is most of the time that building a network takes. `body` must call no function of the user: an error there would name the wrong line.
+   */
+  fromOneCall<T>(body: () => T): T {
+    const outer = this.#site
+    this.#site = this.#callSite()
+    try {
+      return body()
+    } finally {
+      this.#site = outer
+    }
+  }
+
+  #callSite(): Error {
+    return this.#site ?? captureSite()
+  }
+
+  /**
    * A part that makes variables, `nn.conv2d` say: a scope whose name nothing else has, since two of one name would be one. With `share`,
    * and inside a part that was asked for with it, a part of the same kind is used again.
    *
@@ -84,7 +104,7 @@ export class Builder extends OpEmitter {
     const isShared = share || this.#isSharing
     const taken = this.#layers.get(path)
     if (taken !== undefined && !(isShared && taken.kind === kind)) throw nameTaken(path, kind, taken)
-    if (taken === undefined) this.#layers.set(path, { kind, site: captureSite() })
+    if (taken === undefined) this.#layers.set(path, { kind, site: this.#callSite() })
     const outer = this.#isSharing
     this.#isSharing = isShared
     try {
@@ -193,7 +213,7 @@ export class Builder extends OpEmitter {
     attrs: OpAttrs<K>,
     declared: readonly Type[] = [],
   ): readonly Value[] {
-    const site = this.#isDeclared ? captureSite() : null
+    const site = this.#isDeclared ? this.#callSite() : null
     const id = nodeId(this.#nodes.length)
     const node = inferNode(
       { id, op, inputs, attrs, path: this.#path },

@@ -75,7 +75,7 @@ export const efficientNet = ((
   const [height, width] = typeof resolution === 'number' ? [resolution, resolution] : resolution
   const inputs = { image: float32('batch', height, width, inChannels) }
   const model = graph(`efficientnet-${variant}`, inputs, ({ image }, b) =>
-    network(image, b, architecture, options),
+    b.fromOneCall(() => network(image, b, architecture, options)),
   ) as unknown as EfficientNet | EfficientNetFeatures // the outputs' types
   const classes = options.head === false ? {} : { classes: options.classes ?? 1000 }
   const declaration: Declaration = { family: 'efficientnet', variant, options: { ...options, resolution, ...classes } }
