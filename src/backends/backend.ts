@@ -59,6 +59,8 @@ export interface StoreTurn<V = unknown> {
   commit(values: ReadonlyMap<string, V>): void
   /** Grows with each change of the variable. @throws EffuseError EF407 */
   versionOf(name: string): number
+  /** Grows with each change of any variable. */
+  storeVersion(): number
   /** Was the derived value never made, or made of variables that have changed? @throws EffuseError EF407 */
   isStale(name: string): boolean
 }

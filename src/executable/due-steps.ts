@@ -30,9 +30,18 @@ export const makeDueSteps = (program: Program, nameOf: (variable: string) => str
   const written = new Map(
     graphSteps(program).map((step) => [step.name, new Set(traffic(step, program).variablesWritten)] as const),
   )
+  /** Where a step's derived values were last found fresh: while the store does not change, each run need not ask for each of them. */
+  const freshAt = new Map<string, number>()
+  const isStale = (step: string, turn: StoreTurn): boolean => {
+    const version = turn.storeVersion()
+    if (freshAt.get(step) === version) return false
+    const stale = [...(written.get(step) ?? [])].some((derived) => turn.isStale(nameOf(derived)))
+    if (!stale) freshAt.set(step, version)
+    return stale
+  }
   const isDue = ({ name, when }: Step, turn: StoreTurn): boolean => {
     if (when.kind === 'always') return true
-    if (when.kind === 'stale') return [...(written.get(name) ?? [])].some((derived) => turn.isStale(nameOf(derived)))
+    if (when.kind === 'stale') return isStale(name, turn)
     return counters.get(when.variable)?.next === when.value
   }
   return {

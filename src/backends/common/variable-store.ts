@@ -109,6 +109,7 @@ export const makeVariableStore = <V>(memory: Memory<V>): Store<V> => {
       }
     },
     commit,
+    storeVersion: () => changes,
     versionOf: (name) => entryOf(name).version,
     isStale: (name) => {
       const { derived } = entryOf(name)
