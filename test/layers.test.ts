@@ -56,11 +56,6 @@ const packages: readonly { readonly name: RegExp; readonly files: readonly strin
   { name: /^immer$/, files: ['src/ir/edit.ts'], why: 'graphs are changed through Edit' },
   { name: /^@tensorflow\//, files: ['src/backends/tfjs/', 'src/peers/'], why: 'tfjs is an optional peer' },
   { name: /^@noble\/hashes\//, files: ['src/ir/', 'src/platform/', 'src/io/'], why: 'hashing belongs to few' },
-  {
-    name: /^@petamoriken\/float16$/,
-    files: ['src/ir/', 'src/backends/', 'src/io/'],
-    why: 'half rounding belongs to few',
-  },
   { name: /^entities\//, files: ['src/inspect/'], why: 'only reports are HTML' },
   { name: /^commander$/, files: ['src/cli/'], why: 'only the command line has arguments to read' },
   { name: /^cli-progress$/, files: ['src/cli/'], why: 'only the command line has a terminal to draw on' },

@@ -3,8 +3,8 @@
  * Bytes are little endian and row-major. JavaScript's typed arrays have the machine's order, which is little endian wherever
  * Node 20 or a browser with WebAssembly runs on a supported platform.
  */
-import { getFloat16, setFloat16 } from '@petamoriken/float16'
 import { EffuseError, invariant } from '../ir/diagnostics.ts'
+import { halfBits, halfFromBits, roundTo } from '../ir/rounding.ts'
 import { grouped, quote, showTensor } from './message-text.ts'
 
 /** Bytes of an element. */
@@ -68,8 +68,12 @@ export const toFloat32 = (entry: TensorEntry): Float32Array<ArrayBuffer> => {
       return new Float32Array(copyOf(bytes))
     case 'float64':
       return new Float32Array(new Float64Array(copyOf(bytes)))
-    case 'float16':
-      return Float32Array.from({ length }, (_, i) => getFloat16(view, 2 * i, true))
+    case 'float16': {
+      float16Values ??= Float32Array.from({ length: 2 ** 16 }, (_, bits) => halfFromBits('float16', bits))
+      const out = new Float32Array(length)
+      for (let i = 0; i < length; i++) out[i] = float16Values[view.getUint16(2 * i, true)] as number // of all 16 bits
+      return out
+    }
     case 'bfloat16': {
       // A bfloat16 is the upper half of a float32; moving bits keeps the payload of a NaN.
       const bits = new Uint32Array(length)
@@ -132,8 +136,7 @@ const integerReaders: { readonly [D in FileDType]: ((view: DataView, i: number) 
 }
 
 /**
- * A tensor from numbers; copies. Floats are rounded to the nearest, ties to even; bfloat16 by way of float32, which changes nothing
- * for numbers that are float32 already. bool takes 0 as false and all else as true.
+ * A tensor from numbers; copies. Floats are rounded to the nearest, ties to even; bool takes 0 as false and all else as true.
  *
  * @throws EffuseError EF901 where the count or an int32 is wrong: callers check what comes from users.
  */
@@ -158,10 +161,8 @@ export const tensorEntry = (
         view.setFloat32(4 * i, value, true)
         break
       case 'float16':
-        setFloat16(view, 2 * i, value, true)
-        break
       case 'bfloat16':
-        view.setUint16(2 * i, bfloat16Bits(value), true)
+        view.setUint16(2 * i, halfBits(dtype, roundTo(dtype, value)), true)
         break
       case 'int32':
         invariant(value === (value | 0), () => `${value} is no int32, in ${quote(name)}`)
@@ -174,13 +175,8 @@ export const tensorEntry = (
   return { name, dtype, shape: [...shape], bytes }
 }
 
-const scratch = new DataView(new ArrayBuffer(4))
-const bfloat16Bits = (value: number): number => {
-  if (Number.isNaN(value)) return 0x7fc0 // adding the rounding bits could turn a NaN into an infinity
-  scratch.setFloat32(0, value)
-  const bits = scratch.getUint32(0)
-  return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16
-}
+/** The number of each float16, by its bits; made when first needed. */
+let float16Values: Float32Array | null = null
 
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
