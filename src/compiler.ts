@@ -10,7 +10,7 @@ export * from './ir/graph.ts'
 export { setSideTables, sideTables, type Origin, type SideTables } from './ir/side-tables.ts'
 export { makeConstantPool, type Constant, type ConstantPool } from './ir/constants.ts'
 export { opDef, opDefs, opNames, isOpName } from './ir/ops/index.ts'
-export type { Algebra, AmpClass, AnyOpDef, Cost, FusionClass, Level, OpDef, PortClass, RefTensor } from './ir/op-def.ts'
+export type { AmpClass, AnyOpDef, Cost, FusionClass, Level, OpDef, PortClass, RefTensor } from './ir/op-def.ts'
 export type { OpAttrs, OpName, OpSignatures, Tolerance } from './ir/signatures.ts'
 export {
   showType,

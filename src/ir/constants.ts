@@ -20,8 +20,6 @@ export interface Constant {
 export interface ConstantPool {
   add(type: Type, data: Constant['data']): string
   get(sha256: string): Constant
-  has(sha256: string): boolean
-  entries(): IterableIterator<[string, Constant]>
 }
 
 export const makeConstantPool = (): ConstantPool => {
@@ -43,8 +41,6 @@ export const makeConstantPool = (): ConstantPool => {
       }
       return constant
     },
-    has: (hash) => constants.has(hash),
-    entries: () => constants.entries(),
   }
 }
 

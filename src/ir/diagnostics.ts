@@ -123,8 +123,3 @@ export function invariant(condition: boolean, message: () => string): asserts co
     hint: 'please report it with the graph that shows it',
   })
 }
-
-/** For the end of a `switch` over a closed set. */
-export function assertNever(value: never): never {
-  throw new EffuseError({ code: 'EF901', message: `bug in the compiler: unexpected ${JSON.stringify(value)}` })
-}

@@ -1,6 +1,6 @@
 /**
- * Edits of a graph: planned against a frozen base, committed at once. The one user of immer.
- * Reading goes to `base` and to what this edit added, never to a draft.
+ * Edits of a graph: planned against a frozen base, committed at once. Reading goes to `base` and to what this edit added, never to a draft.
+ * The one user of immer, a choice of the project's owner: `produce` makes the frozen graph that shares what did not change with its base.
  */
 import { produce } from 'immer'
 import { EffuseError, invariant } from './diagnostics.ts'
@@ -30,7 +30,6 @@ export class Edit {
   readonly #added = new Map<NodeId, Node>()
   readonly #origins = new Map<NodeId, Origin>()
   readonly #replaced = new Replacements()
-  readonly #patched = new Map<NodeId, Node>()
   readonly #removed = new Set<NodeId>()
   #inputs: readonly NodeId[] | null = null
   #outputs: readonly Output[] | null = null
@@ -105,28 +104,6 @@ export class Edit {
     if (!sameRef(old, next)) this.#replaced.set(old, next)
   }
 
-  /** Changes a node in place; its output types must stay. */
-  patch(
-    node: Node,
-    change: { readonly inputs?: readonly Ref[]; readonly attrs?: object; readonly path?: string },
-  ): void {
-    const current = this.node(node.id)
-    const inputs = change.inputs ?? current.inputs
-    const attrs = (change.attrs ?? current.attrs) as OpAttrs // makeNode checks them against the op's specification
-    const next = makeNode(
-      { id: node.id, op: node.op, inputs, attrs, path: change.path ?? current.path },
-      inputs.map((ref) => this.typeOf(ref)),
-      current.types,
-    )
-    invariant(
-      next.types.length === current.types.length &&
-        next.types.every((type, port) => sameType(type, current.types[port] as Type)),
-      () => `${this.label}: patching node ${node.id} would change its type`,
-    )
-    if (this.#added.has(node.id)) this.#added.set(node.id, next)
-    else this.#patched.set(node.id, next)
-  }
-
   /** Removes a node that nothing uses any more. */
   remove(id: NodeId): void {
     this.#removed.add(id)
@@ -143,7 +120,7 @@ export class Edit {
   }
 
   node(id: NodeId): Node {
-    const node = this.#added.get(id) ?? this.#patched.get(id) ?? findNode(this.base, id)
+    const node = this.#added.get(id) ?? findNode(this.base, id)
     invariant(node !== null, () => `${this.label}: node ${id} is gone`)
     return node
   }
@@ -163,7 +140,7 @@ export class Edit {
 
   get isEmpty(): boolean {
     return (
-      this.#added.size + this.#replaced.size + this.#patched.size + this.#removed.size === 0 &&
+      this.#added.size + this.#replaced.size + this.#removed.size === 0 &&
       this.#inputs === null &&
       this.#outputs === null &&
       this.#updates === null
@@ -176,11 +153,10 @@ export class Edit {
     const { base } = this
     const nodes: (Node | null)[] = [...base.nodes]
     while (nodes.length < this.#next) nodes.push(null)
-    for (const [id, node] of this.#patched) nodes[id] = node
     for (const [id, node] of this.#added) nodes[id] = node
     for (const id of this.#removed) nodes[id] = null
     if (this.#replaced.size > 0) {
-      const useOf = replacedUses({ base, nodes, added: this.#added, patched: this.#patched }, this.#replaced)
+      const useOf = replacedUses({ base, nodes, added: this.#added }, this.#replaced)
       for (const [at, node] of nodes.entries())
         if (node?.inputs.some((input) => this.#replaced.has(input)) === true) nodes[at] = withUses(node, useOf)
     }

@@ -41,18 +41,6 @@ export interface PortClass {
   readonly wideOutputs?: readonly number[]
 }
 
-/** Facts that rewrite rules and generators may use. */
-export interface Algebra {
-  readonly commutative?: boolean
-  readonly associative?: boolean
-  /** f(f(x)) = f(x). */
-  readonly idempotent?: boolean
-  /** f(f(x)) = x. */
-  readonly involution?: boolean
-  /** f(x, unit) = x for every x, NaN and infinities included. */
-  readonly rightUnit?: number
-}
-
 /** Work of one node. Bytes follow from the types. */
 export interface Cost {
   /** Fused multiply-adds of contractions; 0 elsewhere. The figure papers call "FLOPs". */
@@ -127,7 +115,6 @@ export interface OpDef<K extends OpName> {
   readonly amp: readonly PortClass[]
   readonly fusion: FusionClass
   readonly tolerance: Tolerance
-  readonly algebra?: Algebra
   readonly cost: (inputs: Tuple<Type, OpIn<K>>, outputs: Tuple<Type, OpOut<K>>, attrs: OpAttrs<K>) => Cost
   /** A one-node graph in text, run by the tests and shown in docs/ops.md. */
   readonly example: string
@@ -168,7 +155,6 @@ export interface AnyOpDef {
   readonly amp: readonly PortClass[]
   readonly fusion: FusionClass
   readonly tolerance: Tolerance
-  readonly algebra?: Algebra
   readonly cost: (inputs: readonly Type[], outputs: readonly Type[], attrs: object) => Cost
   readonly example: string
 }

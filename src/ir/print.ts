@@ -35,9 +35,6 @@ export const printNode = (graph: Graph, node: Node): string => {
   return nodeLine(node, names, true, '')
 }
 
-/** The name that the printer gives to a value, `%4` or `%4.1`. */
-export const printRef = (graph: Graph, ref: Ref): string => refName(ref, valueNames(graph))
-
 type Names = ReadonlyMap<number, { readonly name: string; readonly ports: number }>
 
 const valueNames = (graph: Graph): Names =>

@@ -60,12 +60,11 @@ export class Replacements {
   }
 }
 
-/** The nodes of an edit that is about to be committed: the base's, patched or removed, and the added ones, each at its id. */
+/** The nodes of an edit that is about to be committed: the base's, or removed, and the added ones, each at its id. */
 export interface PlannedNodes {
   readonly base: Graph
   readonly nodes: readonly (Node | null)[]
   readonly added: ReadonlyMap<NodeId, Node>
-  readonly patched: ReadonlyMap<NodeId, Node>
 }
 
 /** What a use of `ref` by `node` becomes. */
@@ -89,13 +88,12 @@ export const replacedUses = (planned: PlannedNodes, replacements: Replacements):
  * True where each new value is computed from values before the old one in the base's order. Then what is used only ever moves upstream
  * and there can be no cycle. May be false where there is none either.
  */
-const goesUpstream = ({ base, nodes, added, patched }: PlannedNodes, replacements: Replacements): boolean => {
+const goesUpstream = ({ base, nodes, added }: PlannedNodes, replacements: Replacements): boolean => {
   const place = new Float64Array(nodes.length).fill(Number.POSITIVE_INFINITY) // dead nodes have no place
   const placeOf = (ref: { readonly id: NodeId }): number => place[ref.id] ?? Number.POSITIVE_INFINITY
   const latestOperand = (node: Node): number => node.inputs.reduce((most, ref) => Math.max(most, placeOf(ref)), -1)
   for (const [at, node] of liveOrder(base).entries()) place[node.id] = at
   for (const node of added.values()) place[node.id] = latestOperand(node)
-  for (const node of patched.values()) if (latestOperand(node) >= placeOf(node)) return false
   for (const [key, next] of replacements.entries()) if (placeOf(next) >= placeOf(refFromKey(key))) return false
   return true
 }

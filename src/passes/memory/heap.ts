@@ -1,6 +1,5 @@
 /** A binary heap of numbers that somebody else compares: the least comes out first. */
 export interface Heap {
-  readonly size: number
   push(item: number): void
   /** The least, taken out; undefined where there is none. */
   pop(): number | undefined
@@ -16,9 +15,6 @@ export const makeHeap = (isBefore: (a: number, b: number) => boolean): Heap => {
   const isLess = (i: number, j: number): boolean =>
     i < items.length && j < items.length && isBefore(items[i] as number, items[j] as number)
   return {
-    get size() {
-      return items.length
-    },
     push: (item) => {
       items.push(item)
       for (let at = items.length - 1; at > 0; ) {

@@ -25,7 +25,7 @@ import { precisionProblem } from './problem.ts'
 import { countCasts, rememberDecision, type AmpDecision } from './report.ts'
 import { applyAssignment } from './rewrite.ts'
 import { layerPath } from './settled.ts'
-import { strategies } from './strategies.ts'
+import { paint } from './painting.ts'
 
 /**
  * The pass. After the gradients, before decomposition: composites are classified as they stand.
@@ -72,7 +72,7 @@ const decide = (
   const machine = settings.strategy === 'tensorflow' ? { ...target, wideOutputs: false } : target
   const problem = precisionProblem(graph, settings, machine)
   const { assignment, lowerBound } = minimumCut(problem.ports)
-  const isHalf = settings.strategy === 'minCut' ? assignment : strategies[settings.strategy](problem.ports, settings)
+  const isHalf = settings.strategy === 'minCut' ? assignment : paint(problem.ports, settings)
   const after = applyAssignment(graph, problem, isHalf, settings, (body) => decide(body, settings, target).after)
   const { strategy, dtype } = settings
   const counts = countCasts(graph, after, dtype)

@@ -1,6 +1,6 @@
 /**
  * Mixed precision as an abstract problem: port classes that compute in float32 or in half, values that flow between them, and what an
- * answer costs. Knows nothing of the IR; problem.ts makes one from a graph, a strategy (strategies.ts) answers it, rewrite.ts carries it out.
+ * answer costs. Knows nothing of the IR; problem.ts makes one from a graph, a strategy (min-cut.ts, painting.ts) answers it, rewrite.ts carries it out.
  */
 
 /** One port class of one node: the unit of decision. `id` is its index in PortGraph.vertices. */

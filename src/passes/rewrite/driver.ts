@@ -4,7 +4,7 @@
  */
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { Edit } from '../../ir/edit.ts'
-import { liveOrder, refKey, rootKeys, usesOf } from '../../ir/graph.ts'
+import { liveOrder } from '../../ir/graph.ts'
 import type { Graph, Node } from '../../ir/types.ts'
 import { definePass, type GraphPass, type Phase, type Preserves } from '../pass.ts'
 import type { Match, Rule } from './rules.ts'
@@ -76,14 +76,10 @@ const rewriteOnce = (
 }
 
 const matchOf = (edit: Edit, node: Node): Match => {
-  const b = edit.emitter(node)
   return {
-    b,
+    b: edit.emitter(node),
     def: (ref) => edit.node(edit.resolve(ref).id),
     type: (ref) => edit.typeOf(ref),
-    isOnlyUse: (ref) =>
-      (usesOf(edit.base).get(refKey(ref))?.length ?? 2) === 1 && !rootKeys(edit.base).has(refKey(ref)),
-    value: (ref) => edit.value(edit.resolve(ref), b),
   }
 }
 

@@ -2,7 +2,6 @@
 import type { OpEmitter } from '../../ir/emitter.ts'
 import type { OpName } from '../../ir/signatures.ts'
 import type { Node, Ref, Type } from '../../ir/types.ts'
-import type { Value } from '../../ir/value.ts'
 import type { Preserves } from '../pass.ts'
 
 /** What a rule may look at: definitions behind operands, as they stand after the rewrites so far. */
@@ -10,11 +9,8 @@ export interface Match {
   /** The node that makes a value. */
   def(ref: Ref): Node
   type(ref: Ref): Type
-  /** True where nothing else uses the value and it is no output. */
-  isOnlyUse(ref: Ref): boolean
   /** Writes new nodes on behalf of the matched node. */
   readonly b: OpEmitter
-  value(ref: Ref): Value
 }
 
 export interface Rule {

@@ -11,7 +11,6 @@ import type { Graph, Node, Output, Ref, Update } from '../../ir/types.ts'
 import type { Value } from '../../ir/value.ts'
 import { gradientPrefix } from '../autodiff/differentiate.ts'
 import { definePass, type ProgramPass } from '../pass.ts'
-import type { Pipeline } from '../pipeline.ts'
 import { findGraph, graphStep, mainStep, replaceStep } from '../program.ts'
 import { pruned } from '../prune.ts'
 import { gradientsIn, outputOf } from './gradient-outputs.ts'
@@ -51,12 +50,6 @@ export const accumulate = (steps: number): ProgramPass =>
 export const microStep = 'micro'
 /** Makes the update; runs when enough micro-batches have been counted. */
 export const applyStep = 'apply'
-
-/** How many micro-batches a pipeline's steps accumulate; 1 where it has no such pass. */
-export const accumulatedSteps = (pipeline: Pipeline): number => {
-  const steps = pipeline.passes.find((pass) => pass.name === 'accumulate')?.options?.['steps']
-  return typeof steps === 'number' ? steps : 1
-}
 
 const checkNames = (graph: Graph): void => {
   const clash = gradientsIn(graph).find(({ variable }) =>

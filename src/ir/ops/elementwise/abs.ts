@@ -18,7 +18,6 @@ export const abs: OpDef<'abs'> = {
   amp: ampAll('clear'),
   fusion: 'elementwise',
   tolerance: 'exact',
-  algebra: { idempotent: true },
   cost: elementwiseCost,
   example: unaryExample('abs'),
 }

@@ -20,7 +20,6 @@ export const add: OpDef<'add'> = {
   amp: ampAll('infer'),
   fusion: 'elementwise',
   tolerance: 'rounding',
-  algebra: { commutative: true, rightUnit: -0 },
   cost: elementwiseCost,
   example: binaryExample('add'),
 }

@@ -14,7 +14,6 @@ export const and: OpDef<'and'> = {
   amp: ampAll('clear'),
   fusion: 'elementwise',
   tolerance: 'exact',
-  algebra: { commutative: true, associative: true, rightUnit: 1 },
   cost: elementwiseCost,
   example: binaryExample('and', 'bool[3]'),
 }

@@ -14,7 +14,6 @@ export const ceil: OpDef<'ceil'> = {
   amp: ampAll('clear'),
   fusion: 'elementwise',
   tolerance: 'exact',
-  algebra: { idempotent: true },
   cost: elementwiseCost,
   example: unaryExample('ceil'),
 }

@@ -21,7 +21,6 @@ export const div: OpDef<'div'> = {
   amp: ampAll('infer'),
   fusion: 'elementwise',
   tolerance: 'rounding',
-  algebra: { rightUnit: 1 },
   cost: elementwiseCost,
   example: binaryExample('div'),
 }

@@ -14,7 +14,6 @@ export const floor: OpDef<'floor'> = {
   amp: ampAll('clear'),
   fusion: 'elementwise',
   tolerance: 'exact',
-  algebra: { idempotent: true },
   cost: elementwiseCost,
   example: unaryExample('floor'),
 }

@@ -23,7 +23,6 @@ export const minimum: OpDef<'minimum'> = {
   amp: ampAll('clear'),
   fusion: 'elementwise',
   tolerance: 'exact',
-  algebra: { commutative: true, associative: true },
   cost: elementwiseCost,
   example: binaryExample('minimum'),
 }

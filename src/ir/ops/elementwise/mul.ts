@@ -20,7 +20,6 @@ export const mul: OpDef<'mul'> = {
   amp: ampAll('infer'),
   fusion: 'elementwise',
   tolerance: 'rounding',
-  algebra: { commutative: true, rightUnit: 1 },
   cost: elementwiseCost,
   example: binaryExample('mul'),
 }

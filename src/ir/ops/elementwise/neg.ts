@@ -14,7 +14,6 @@ export const neg: OpDef<'neg'> = {
   amp: ampAll('clear'),
   fusion: 'elementwise',
   tolerance: 'exact',
-  algebra: { involution: true },
   cost: elementwiseCost,
   example: unaryExample('neg'),
 }

@@ -14,7 +14,6 @@ export const not: OpDef<'not'> = {
   amp: ampAll('clear'),
   fusion: 'elementwise',
   tolerance: 'exact',
-  algebra: { involution: true },
   cost: elementwiseCost,
   example: unaryExample('not', 'bool[3]'),
 }

@@ -14,7 +14,6 @@ export const or: OpDef<'or'> = {
   amp: ampAll('clear'),
   fusion: 'elementwise',
   tolerance: 'exact',
-  algebra: { commutative: true, associative: true, rightUnit: 0 },
   cost: elementwiseCost,
   example: binaryExample('or', 'bool[3]'),
 }

@@ -14,7 +14,6 @@ export const relu: OpDef<'relu'> = {
   amp: ampAll('clear'),
   fusion: 'elementwise',
   tolerance: 'exact',
-  algebra: { idempotent: true },
   cost: elementwiseCost,
   example: unaryExample('relu'),
 }

@@ -16,7 +16,6 @@ export const relu6: OpDef<'relu6'> = {
   amp: ampAll('clear'),
   fusion: 'elementwise',
   tolerance: 'exact',
-  algebra: { idempotent: true },
   cost: elementwiseCost,
   example: unaryExample('relu6'),
 }

@@ -26,7 +26,6 @@ export const round: OpDef<'round'> = {
   amp: ampAll('clear'),
   fusion: 'elementwise',
   tolerance: 'exact',
-  algebra: { idempotent: true },
   cost: elementwiseCost,
   example: unaryExample('round'),
 }

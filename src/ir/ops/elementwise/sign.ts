@@ -14,7 +14,6 @@ export const sign: OpDef<'sign'> = {
   amp: ampAll('clear'),
   fusion: 'elementwise',
   tolerance: 'exact',
-  algebra: { idempotent: true },
   cost: elementwiseCost,
   example: unaryExample('sign'),
 }

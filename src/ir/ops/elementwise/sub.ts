@@ -20,7 +20,6 @@ export const sub: OpDef<'sub'> = {
   amp: ampAll('infer'),
   fusion: 'elementwise',
   tolerance: 'rounding',
-  algebra: { rightUnit: 0 },
   cost: elementwiseCost,
   example: binaryExample('sub'),
 }

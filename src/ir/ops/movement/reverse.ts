@@ -25,7 +25,6 @@ export const reverse: OpDef<'reverse'> = {
   amp: ampAll('clear'),
   fusion: 'movement',
   tolerance: 'exact',
-  algebra: { involution: true },
   cost: noCost,
   example:
     'graph example {\n  %0 = input() {name="x"} : float32[3]\n  %1 = reverse(%0) {axes=[0]} : float32[3]\n  return y = %1\n}',
