@@ -71,13 +71,13 @@ export const runForOutput = async (program, args) => {
 }
 
 /**
- * Runs a program in the repository's root and keeps what it prints. A program that is not there is `null`.
- * @param {string} program @param {readonly string[]} args
+ * Runs a program, in the repository's root where nothing else is said, and keeps what it prints. A program that is not there is `null`.
+ * @param {string} program @param {readonly string[]} args @param {string} [cwd]
  * @returns {Promise<{ code: number, output: string } | null>}
  */
-export const runQuietly = (program, args) =>
+export const runQuietly = (program, args, cwd = root) =>
   new Promise((resolve, reject) => {
-    const child = spawn(program, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(program, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
     let output = ''
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (/** @type {string} */ text) => {
