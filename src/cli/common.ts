@@ -7,7 +7,8 @@ import type { MixedPrecision } from '../executable/amp.ts'
 import type { CompileOptions } from '../executable/options.ts'
 import type { Model } from '../ir/model.ts'
 import { sideMax } from '../pixels/size.ts'
-import { EffuseError } from '../ir/diagnostics.ts'
+import { EffuseError, showGiven } from '../ir/diagnostics.ts'
+import { type AnyMetrics, metricsCheck } from '../passes/train/metrics.ts'
 import { systemCode } from '../platform/node-file-error.ts'
 import { checkRegular } from '../platform/node-regular-file.ts'
 import { fromWord, isOfKind, type Kind, kindWords } from '../recipes/kinds.ts'
@@ -132,6 +133,23 @@ export const modelByName = async (name: string, options: EfficientNetOptions = {
     })
   }
   return model
+}
+
+/**
+ * The metrics that the module of one's own model exports beside it, `export const metrics = { name: (outputs, targets) => ... }`.
+ * @throws EffuseError EF602 (the module), EF403 (what it exports under that name is none)
+ */
+export const metricsBeside = async (name: string): Promise<AnyMetrics | undefined> => {
+  const named = ownModuleOf(name)
+  if (named === null) return undefined
+  const { metrics } = await importModule(named.file)
+  const [what, isMetrics] = metricsCheck
+  if (metrics !== undefined && !isMetrics(metrics))
+    throw new EffuseError({
+      code: 'EF403',
+      message: `the export "metrics" of ${named.file} must be ${what}, got ${showGiven(metrics)}`,
+    })
+  return metrics as AnyMetrics | undefined // as checked
 }
 
 /** `./net.js#digits` as file and export; null for what is no path. The name is what follows the last `#`: folders may have one, too. */

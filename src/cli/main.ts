@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The executable `effuse`. */
 import { fileError } from '../platform/node-file-error.ts'
+import { terminal } from '../platform/node-progress-bar.ts'
 import { runCli } from './run.ts'
 
 // Who reads the results may stop early, as head does: nothing is left to be said to him.
@@ -15,6 +16,5 @@ process.stderr.on('error', () => {})
 process.exitCode = await runCli(process.argv.slice(2), {
   out: (line) => process.stdout.write(`${line}\n`),
   err: (line) => process.stderr.write(`${line}\n`),
-  // A dumb terminal prints escape codes as they are.
-  terminal: process.stderr.isTTY && process.env['TERM'] !== 'dumb' ? process.stderr : undefined,
+  terminal: terminal(),
 })

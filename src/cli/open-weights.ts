@@ -10,7 +10,8 @@ import type { Model } from '../ir/model.ts'
 import { isVariant } from '../models/efficientnet.ts'
 import { formats } from '../models/import/conventions.ts'
 import { openModel, type OpenedWeights, type OpenModelOptions } from '../models/open-model.ts'
-import { choiceOf, modelByName } from './common.ts'
+import { choiceOf, metricsBeside, modelByName } from './common.ts'
+import type { AnyMetrics } from '../passes/train/metrics.ts'
 import { checkpointIn, isRun, readConfig, type SavedConfig } from './train/run-folder.ts'
 
 type Kind = OpenedWeights<Model>['taken']
@@ -23,6 +24,8 @@ export interface WeightsByPath extends Omit<OpenedWeights<Model>, 'weights' | 't
   readonly metadata: ReadonlyMap<string, string>
   /** The run that the file lies in, null where it lies in none. */
   readonly run: SavedConfig | null
+  /** Of the module of one's own model, where it exports some. */
+  readonly metrics: () => Promise<AnyMetrics | undefined>
 }
 
 /** What flags say of files of weights. */
@@ -86,6 +89,7 @@ export const openWeights = async (
   return {
     ...opened,
     ...{ file, metadata, run },
+    metrics: async () => (ownModel === undefined ? undefined : metricsBeside(ownModel)),
     weights: async (kind = taken) => (kind === taken ? weights : (await open(kind)).weights),
   }
 }

@@ -40,3 +40,5 @@ export const nextTurn: Platform['nextTurn'] = () =>
     }
     port2.postMessage(null)
   })
+
+export const progressOutput: Platform['progressOutput'] = async () => ({ say: (line) => console.info(line), bar: null })

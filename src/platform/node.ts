@@ -144,3 +144,13 @@ export const environment: Platform['environment'] = (name) => process.env[name]
 export const now: Platform['now'] = () => performance.now()
 
 export const nextTurn: Platform['nextTurn'] = () => new Promise((resolve) => setImmediate(resolve))
+
+/** The bar's package is loaded only where somebody asks for it. */
+export const progressOutput: Platform['progressOutput'] = async () => {
+  const { makeProgressBar, stepsFormat, terminal } = await import('./node-progress-bar.ts')
+  const stream = terminal()
+  return {
+    say: (line) => process.stderr.write(`${line}\n`),
+    bar: stream === undefined ? null : makeProgressBar(stream, { format: stepsFormat, hideCursor: false }),
+  }
+}

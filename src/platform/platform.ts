@@ -1,3 +1,19 @@
+/** A bar that can be drawn and taken away. */
+export interface ProgressBar {
+  readonly start: (total: number, at: number, words: string) => void
+  readonly update: (at: number, words: string) => void
+  /** Takes it away; it can be started again. */
+  readonly stop: () => void
+}
+
+/** Where progress is shown. */
+export interface ProgressOutput {
+  /** One line. */
+  readonly say: (line: string) => void
+  /** Null where nothing can be drawn twice. */
+  readonly bar: ProgressBar | null
+}
+
 /** What differs between Node and browsers. The two twins, node.ts and browser.ts, are reached as '#platform' (package.json's imports). */
 export interface Platform {
   /**
@@ -26,4 +42,6 @@ export interface Platform {
   readonly now: () => number
   /** Lets everything else that waits have its turn: signals, timers, files. Awaiting a settled promise does not. */
   readonly nextTurn: () => Promise<void>
+  /** Where a person sees how far work is: stderr, with a bar where it is a terminal; the console of a browser. */
+  readonly progressOutput: () => Promise<ProgressOutput>
 }

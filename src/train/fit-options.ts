@@ -71,6 +71,8 @@ export interface FitOptions<T extends Signature = Signature, O extends Signature
   readonly skippedMax?: number | undefined
   /** Texts kept in the checkpoints. */
   readonly metadata?: { readonly [key: string]: string } | undefined
+  /** Show how far the run is: a bar in a terminal, else a line in ten seconds, on stderr or a browser's console. Default false. */
+  readonly progress?: boolean | undefined
   /** Told what happens. Of one that gives a promise the run does not wait until its end; a rejection ends it. */
   readonly onEvent?: ((event: TrainingEvent) => void) | undefined
 }
@@ -122,6 +124,7 @@ const checks: { readonly [K in keyof Required<FitOptions>]: Check } = {
   ],
   skippedMax: positive,
   metadata: ['an object of texts', isObject],
+  progress: ['true or false', (v) => typeof v === 'boolean'],
   onEvent: ['a function', (v) => typeof v === 'function'],
   weightDecay: unchecked,
   emaDecay: unchecked,

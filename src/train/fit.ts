@@ -1,4 +1,5 @@
 /** fit(): epochs, stages, evaluations and checkpoints around a training step. No mathematics: that is in the step's graph. */
+import { progressOutput } from '#platform'
 import { withSavedMetadata } from '../executable/variables.ts'
 import type { Signature } from '../ir/value.ts'
 import { runMetadata } from './checkpoints.ts'
@@ -7,6 +8,7 @@ import { checkedStore } from './checked-store.ts'
 import type { FitResult } from './fit-result.ts'
 import { checkFitOptions, type FitOptions, type ModelForStage } from './fit-options.ts'
 import { openStageOf, startRun } from './start-run.ts'
+import { makeProgress, type Progress, type ProgressOptions } from './progress.ts'
 import { type Run, saveCheckpoint } from './run.ts'
 import { trainEpoch } from './train-epoch.ts'
 
@@ -30,12 +32,30 @@ export const fit = async <I extends Signature, O extends Signature, T extends Si
   checkFitOptions(asked)
   const given = asked.checkpoints === undefined ? asked : { ...asked, checkpoints: checkedStore(asked.checkpoints) }
   const lock = await given.checkpoints?.lock?.()
+  const progress = given.progress === true ? makeProgress(await progressOutput(), progressOptionsOf(given)) : null
   try {
-    return await runAll(model as ModelForStage<Signature, Signature>, given)
+    return await runAll(
+      model as ModelForStage<Signature, Signature>,
+      progress === null ? given : shown(given, progress),
+    )
   } finally {
+    progress?.stop()
     await lock?.release()
   }
 }
+
+const progressOptionsOf = ({ batch, accumulate = 1, epochs }: FitOptions): ProgressOptions => ({
+  rowsPerUpdate: batch * accumulate,
+  epochs,
+})
+
+const shown = (options: FitOptions, progress: Progress): FitOptions => ({
+  ...options,
+  onEvent: (event) => {
+    progress.onEvent(event)
+    return options.onEvent?.(event) // may be a promise
+  },
+})
 
 const runAll = async (model: ModelForStage<Signature, Signature>, options: FitOptions): Promise<FitResult> => {
   const run = await startRun(model, options)

@@ -38,6 +38,20 @@ test('a run that goes on keeps the whole lines up to its checkpoint', () => {
   )
 })
 
+test("metrics of one's own stand in the line of an evaluation", () => {
+  const figures = { epoch: 0, step: 4, top1: 0.5, top5: 1, loss: 2, emaTop1: null, emaTop5: null, emaLoss: null }
+  const event = { kind: 'evaluation', count: 9, isBest: true, emaMetrics: null, ...figures } as const
+  writeFileSync(join(folder, metricsName), '')
+  const metrics = openMetrics(folder, 1)
+  metrics.evaluation({ ...event, metrics: {} })
+  metrics.evaluation({ ...event, metrics: { distance: 1.5 } })
+  const lines = read().trimEnd().split('\n')
+  expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([
+    figures,
+    { ...figures, metrics: { distance: 1.5 }, emaMetrics: null },
+  ])
+})
+
 test('what is no line of ours ends the file', () => {
   writeFileSync(join(folder, metricsName), '{"step":1}\nhello\n{"step":2}\n')
   openMetrics(folder, 1).goOnFrom(9)

@@ -1,8 +1,9 @@
 /** What a person sees of a run: a bar on a terminal, lines elsewhere. */
 import { PassThrough } from 'node:stream'
 import { expect, test, vi } from 'vitest'
-import { durationWords, makeCount, makeProgress } from '../../src/cli/train/progress.ts'
+import { makeCount, progressOutputOf } from '../../src/cli/train/progress.ts'
 import type { EvaluationEvent, StageEvent, StepEvent } from '../../src/train/events.ts'
+import { durationWords, makeProgress } from '../../src/train/progress.ts'
 
 const step = (at: number, more: Partial<StepEvent> = {}): StepEvent => ({
   kind: 'step',
@@ -47,7 +48,7 @@ test('a bar has the epoch, the speed and the time left, and lines stand above it
   const { stream, text } = terminal()
   const lines: string[] = []
   const io = { out: () => {}, err: (line: string) => lines.push(line), terminal: stream }
-  const progress = makeProgress(io, { rowsPerUpdate: 32, epochs: 2 })
+  const progress = makeProgress(progressOutputOf(io), { rowsPerUpdate: 32, epochs: 2 })
   progress.onEvent(stage)
   progress.onEvent(step(20))
   expect(text()).toContain('epoch 1/2  20/100  loss 1.2500  64 images/s  0:40 left')
@@ -55,6 +56,7 @@ test('a bar has the epoch, the speed and the time left, and lines stand above it
   progress.onEvent(evaluation)
   const before = text().length
   progress.onEvent({ kind: 'notice', message: 'the disk is slow' })
+  progress.onEvent({ ...evaluation, metrics: { distance: 1.5 }, emaMetrics: { distance: 0.123456 } })
   // The bar is drawn again below the line.
   expect(text().slice(before)).toContain('  20/100  ')
   progress.stop()
@@ -63,6 +65,7 @@ test('a bar has the epoch, the speed and the time left, and lines stand above it
     'going on after update 7',
     'epoch 1/2: test loss 2.0000, accuracy 50.00 %, by the averages 62.50 %',
     'note: the disk is slow',
+    'epoch 1/2: test loss 2.0000, accuracy 50.00 %, by the averages 62.50 %, distance 0.1235',
   ])
   const end = text().length
   progress.stop()
@@ -71,7 +74,8 @@ test('a bar has the epoch, the speed and the time left, and lines stand above it
 
 test('elsewhere there is a line now and then, and no control characters', () => {
   const lines: string[] = []
-  const progress = makeProgress({ out: () => {}, err: (line) => lines.push(line) }, { rowsPerUpdate: 32, epochs: 2 })
+  const output = progressOutputOf({ out: () => {}, err: (line) => lines.push(line) })
+  const progress = makeProgress(output, { rowsPerUpdate: 32, epochs: 2 })
   for (let at = 1; at <= 100; at++) progress.onEvent(step(at, { skippedSteps: 3, lossScale: 2 ** 14 }))
   progress.stop()
   expect(lines).toEqual(['epoch 1/2  update 1/100  loss 1.2500  64 images/s  scale 16384  3 skipped  0:50 left'])

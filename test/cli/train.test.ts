@@ -180,24 +180,36 @@ describe('a run', () => {
     const library = JSON.stringify(fileURLToPath(new URL('../../src/index.ts', import.meta.url)))
     await writeFile(
       at('own.mjs'),
-      `import { float32, globalAveragePool2d, graph, nn, silu, softmax } from ${library}
+      `import { abs, argMax, cast, float32, globalAveragePool2d, graph, nn, silu, softmax, sub } from ${library}
        export const own = graph('own', { image: float32('batch', 28, 28, 1) }, ({ image }) => {
          const x = silu(nn.conv2d(image, { name: 'stem', filters: 4, kernel: 3, strides: 2 }))
          const logits = nn.dense(globalAveragePool2d(x), { name: 'dense', units: 10 })
          return { logits, probabilities: softmax(logits) }
-       })`,
+       })
+       export const metrics = {
+         distance: ({ logits }, { label }) => abs(cast(sub(argMax(logits, 1), label), 'float32')),
+       }`,
     )
     const model = `${at('own.mjs')}#own`
     const args = ['--data', 'digits', '--steps-per-epoch', '2', '--epochs', '1', '--batch', '4', '--eval-batch', '500']
     const { code, err } = await run('train', '--model', model, ...args, '--out', at('own'))
-    expect([code, err]).toEqual([0, expect.stringContaining('epoch 1/1')])
-    expect((await run('evaluate', at('own'), '--json')).code).toBe(0)
+    expect([code, err]).toEqual([0, expect.stringMatching(/epoch 1\/1: test loss .*, distance \d/)])
+    const [logged] = (await jsonLines(at('own/metrics.jsonl'))).filter((line) => 'top1' in line)
+    const evaluated = await run('evaluate', at('own'), '--json')
+    expect(evaluated.code).toBe(0)
+    const { metrics, top1 } = JSON.parse(evaluated.out)
+    expect(metrics.distance).toBeGreaterThanOrEqual(1 - top1) // a digit that is not right is wrong by 1 or more
+    expect(logged).toMatchObject({ top1, metrics, emaMetrics: null })
+    expect((await run('evaluate', at('own'))).out).toMatch(/ loss +distance {2}images\/s/)
     const picture = fileURLToPath(new URL('../goldens/photos/coffee.png', import.meta.url))
     const predicted = await run('predict', picture, '--weights', at('own'), '--json')
     expect(predicted.code).toBe(0)
     expect(JSON.parse(predicted.out).results[0].top.length).toBe(5)
     const sized = await run('train', '--model', model, ...args, '--size', '32')
     expect([sized.code, sized.err]).toEqual([2, expect.stringMatching(/EF403: --size is for variants/)])
+    await writeFile(at('odd.mjs'), "export { own } from './own.mjs'\nexport const metrics = { loss: 3 }")
+    const odd = await run('train', '--model', `${at('odd.mjs')}#own`, ...args)
+    expect([odd.code, odd.err]).toEqual([2, expect.stringMatching(/EF403: the export "metrics" of .*odd\.mjs must be/)])
   })
 })
 
@@ -282,7 +294,7 @@ describe('weights for a model of your own', () => {
   const module = async (file: string, head: string, units: number, stem = 'stem'): Promise<string> => {
     await writeFile(
       at(file),
-      `import { float32, globalAveragePool2d, graph, nn, silu, softmax } from ${library}
+      `import { abs, argMax, cast, float32, globalAveragePool2d, graph, nn, silu, softmax, sub } from ${library}
        export default graph('own', { image: float32('batch', 28, 28, 1) }, ({ image }) => {
          const x = silu(nn.conv2d(image, { name: '${stem}', filters: 4, kernel: 3, strides: 2 }))
          const y = nn.dense(globalAveragePool2d(x), { name: 'middle', units: ${units} })

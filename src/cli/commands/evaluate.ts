@@ -84,6 +84,7 @@ const evaluateCommand = async (path: string, options: Options, io: Io): Promise<
   const count = makeCount(io, `${file} on ${source}`)
   for (const note of opened.notes) io.err(`note: ${note}`)
   const hasBoth = opened.available.length > 1
+  const metrics = await opened.metrics()
   const measured = async (kind: 'raw' | 'averages' | undefined): Promise<Evaluation> =>
     evaluate(model, {
       ...compileOptionsOf(options),
@@ -92,6 +93,7 @@ const evaluateCommand = async (path: string, options: Options, io: Io): Promise<
       batch,
       onProgress: count.update,
       confusion: options.confusion === true || options.confusionHtml !== undefined,
+      metrics,
     })
   try {
     const raw = await measured(hasBoth ? 'raw' : undefined)
@@ -130,8 +132,9 @@ const checkLabels = ({ metadata, labels, file }: WeightsByPath, classes: readonl
     })
 }
 
-/** As JSON, in which a matrix is a list of rows. The command line has no metrics of one's own. */
-const documentOf = ({ confusion, metrics: _, ...figures }: Evaluation): object => {
+/** As JSON, in which a matrix is a list of rows. */
+const documentOf = ({ confusion, metrics, ...plain }: Evaluation): object => {
+  const figures = Object.keys(metrics).length === 0 ? plain : { ...plain, metrics }
   if (confusion === null) return figures
   const { classes, counts } = confusion
   const rows = classes.map((_, i) => [...counts.subarray(i * classes.length, (i + 1) * classes.length)])
@@ -141,15 +144,18 @@ const documentOf = ({ confusion, metrics: _, ...figures }: Evaluation): object =
 const tableOf = (raw: Evaluation, ema: Evaluation | null): string => {
   const row = (
     name: string,
-    { top1, top5, loss, imagesPerSecond, latencyMs }: Evaluation,
+    { top1, top5, loss, metrics, imagesPerSecond, latencyMs }: Evaluation,
   ): readonly (string | number)[] => [
     name,
     ...[top1, top5].map((share) => `${(share * 100).toFixed(2)} %`),
-    loss.toFixed(4),
+    ...[loss, ...Object.values(metrics)].map((x) => x.toFixed(4)),
     ...[imagesPerSecond, latencyMs.mean, latencyMs.p90, latencyMs.p95, latencyMs.p99].map((x) => x.toFixed(1)),
   ]
   return table(
-    ['weights', 'top-1', 'top-5', 'loss', 'images/s', 'ms a batch', '90 %', '95 %', '99 %'],
+    [
+      ...['weights', 'top-1', 'top-5', 'loss', ...Object.keys(raw.metrics)],
+      ...['images/s', 'ms a batch', '90 %', '95 %', '99 %'],
+    ],
     [row('as they are', raw), ...(ema === null ? [] : [row('averages', ema)])],
   )
 }

@@ -11,7 +11,8 @@ import { addSettingFlags } from '../train/flags.ts'
 import { catchInterrupt } from '../train/interrupt.ts'
 import { openMetrics } from '../train/metrics.ts'
 import { newPlan, resumedPlan, type TrainPlan } from '../train/plan.ts'
-import { durationWords, makeProgress, percent } from '../train/progress.ts'
+import { durationWords, makeProgress, percent } from '../../train/progress.ts'
+import { progressOutputOf } from '../train/progress.ts'
 import { openRunFolder } from '../train/run-folder.ts'
 
 interface Options extends CommonOptions, WeightsFlags {
@@ -61,7 +62,10 @@ const train = async (plan: TrainPlan, { io, end, voice, logEvery, isJson }: Surr
   for (const note of notes) io.err(`note: ${note}`)
   io.err(`${plan.resumed !== null ? 'going on with' : 'training'} ${recipe.model} on ${recipe.data}, in ${folder}`)
   const metrics = openMetrics(folder, logEvery)
-  const progress = makeProgress(io, { rowsPerUpdate: recipe.batch * recipe.accumulate, epochs: recipe.epochs })
+  const progress = makeProgress(progressOutputOf(io), {
+    rowsPerUpdate: recipe.batch * recipe.accumulate,
+    epochs: recipe.epochs,
+  })
   voice.say = progress.say
   const ending = new AbortController()
   const log = makeGuard(() => ending.abort())

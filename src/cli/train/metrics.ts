@@ -25,8 +25,10 @@ export const openMetrics = (folder: string, every: number): Metrics => {
       if (step % every !== 0 && step !== 1 && stepInEpoch !== stepsPerEpoch) return
       append({ step, epoch, loss, learningRate, lossScale, imagesPerSecond: rounded(imagesPerSecond), finite })
     },
-    evaluation: ({ epoch, step, top1, top5, loss, emaTop1, emaTop5, emaLoss }) =>
-      append({ epoch, step, top1, top5, loss, emaTop1, emaTop5, emaLoss }),
+    evaluation: ({ epoch, step, top1, top5, loss, emaTop1, emaTop5, emaLoss, metrics, emaMetrics }) => {
+      const own = Object.keys(metrics).length === 0 ? {} : { metrics, emaMetrics }
+      append({ epoch, step, top1, top5, loss, emaTop1, emaTop5, emaLoss, ...own })
+    },
   }
 }
 

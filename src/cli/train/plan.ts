@@ -12,7 +12,7 @@ import { recipeModel, type RecipeFitOptions, recipeOptions } from '../../recipes
 import { classesOf } from '../../train/evaluate.ts'
 import { figuresOf, type FitOptions, type ModelForStage } from '../../train/fit-options.ts'
 import { stageAt, stagesOf } from '../../train/stages.ts'
-import { modelByName, ownModuleOf } from '../common.ts'
+import { metricsBeside, modelByName, ownModuleOf } from '../common.ts'
 import { openOptionsOf, type WeightsFlags } from '../open-weights.ts'
 import { flagOf, settingsGiven } from './flags.ts'
 import { channelsOf, digitsName, type OpenedData, openData, shortened } from './open-data.ts'
@@ -135,7 +135,8 @@ const planOf = async (settings: Recipe, { weights, notes, say, ...rest }: Beginn
   const recipe = fittedToData(settings, opened)
   const data = { train: shortened(opened.train, recipe), test: opened.test }
   const model = (own ?? recipeModel(recipe, data.train.classes.length)) as TrainPlan['model'] // trainingStep() checks the outputs against the loss
-  const options: TrainPlan['options'] = { ...recipeOptions(recipe), data }
+  const metrics = own === null ? undefined : await metricsBeside(settings.model)
+  const options: TrainPlan['options'] = { ...recipeOptions(recipe), data, metrics }
   // fit() finds these faults, too, but only when the run has a folder.
   figuresOf(options as FitOptions)
   const first = firstModel(model, options)

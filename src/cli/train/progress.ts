@@ -1,138 +1,13 @@
-/** A training run as a person watches it: a bar on a terminal, a line now and then elsewhere, and what happens above it. */
-import { SingleBar } from 'cli-progress'
-import type { EvaluationEvent, StageEvent, StepEvent, TrainingEvent } from '../../train/events.ts'
+/** What the command line draws on its terminal. It hides the cursor: every command gives it back when it is interrupted. */
+import { makeProgressBar, stepsFormat } from '../../platform/node-progress-bar.ts'
+import type { ProgressOutput } from '../../platform/platform.ts'
 import type { Io } from '../io.ts'
 import { endOnInterrupt } from './interrupt.ts'
 
-export interface Progress {
-  readonly onEvent: (event: TrainingEvent) => void
-  /** A line above the bar. */
-  readonly say: (line: string) => void
-  /** Takes the bar away. */
-  readonly stop: () => void
-}
-
-/** Elsewhere than on a terminal: one line in so many milliseconds. */
-const plainEveryMs = 10_000
-
-export interface ProgressOptions {
-  /** Rows of one update. */
-  readonly rowsPerUpdate: number
-  readonly epochs: number
-}
-
-export const makeProgress = (io: Io, { rowsPerUpdate, epochs }: ProgressOptions): Progress => {
-  const line = io.terminal === undefined ? plainLine(io) : barLine(io, io.terminal)
-  const onEvent = (event: TrainingEvent): void => {
-    // Checkpoints are told at the end: there is one an epoch.
-    if (event.kind === 'step') line.step(event, stepWords(event, rowsPerUpdate, epochs))
-    if (event.kind === 'evaluation') line.say(evaluationWords(event, epochs))
-    if (event.kind === 'stage') for (const words of stageWords(event)) line.say(words)
-    if (event.kind === 'notice') line.say(`note: ${event.message}`)
-  }
-  return { onEvent, say: line.say, stop: line.stop }
-}
-
-interface Line {
-  readonly step: (event: StepEvent, words: string) => void
-  readonly say: (text: string) => void
-  readonly stop: () => void
-}
-
-const plainLine = (io: Io): Line => {
-  let last: number | null = null
-  return {
-    step: (_, words) => {
-      const at = performance.now()
-      if (last !== null && at - last < plainEveryMs) return
-      last = at
-      io.err(words)
-    },
-    say: io.err,
-    stop: () => {},
-  }
-}
-
-const barLooks = {
-  // With the words, 80 columns.
-  barsize: 12,
-  hideCursor: true,
-  clearOnComplete: true,
-  // Ours ends a run with a checkpoint; theirs would only stop the bar.
-  gracefulExit: false,
-} as const
-
-const barLine = (io: Io, terminal: NodeJS.WritableStream): Line => {
-  const bar = new SingleBar({
-    stream: terminal,
-    format: '[{bar}] {percentage} %  {words}',
-    ...barLooks,
-  })
-  let shown: { readonly event: StepEvent; readonly words: string } | null = null
-  const start = ({ event: { position, steps }, words }: NonNullable<typeof shown>): void =>
-    bar.start(steps, position, { words })
-  return {
-    step: (event, long) => {
-      const isFirst = shown === null
-      const words = long.replace('update ', '')
-      shown = { event, words }
-      if (isFirst) start(shown)
-      else bar.update(event.position, { words })
-    },
-    say: (text) => {
-      if (shown !== null) bar.stop() // clears its line
-      io.err(text)
-      if (shown !== null) start(shown)
-    },
-    stop: () => {
-      if (shown !== null) bar.stop()
-      shown = null
-    },
-  }
-}
-
-const stepWords = (event: StepEvent, rowsPerUpdate: number, epochs: number): string => {
-  const { epoch, position, steps, loss, lossScale, imagesPerSecond, skippedSteps } = event
-  const left = imagesPerSecond > 0 ? ((steps - position) * rowsPerUpdate) / imagesPerSecond : null
-  return [
-    `epoch ${epoch + 1}/${epochs}`,
-    `update ${position}/${steps}`,
-    `loss ${loss.toFixed(4)}`,
-    `${imagesPerSecond.toFixed(imagesPerSecond < 10 ? 1 : 0)} images/s`,
-    ...(lossScale === 1 ? [] : [`scale ${lossScale}`]),
-    ...(skippedSteps === 0 ? [] : [`${skippedSteps} skipped`]),
-    ...(left === null ? [] : [`${durationWords(left)} left`]),
-  ].join('  ')
-}
-
-/** 1:02:03, or 2:03. */
-export const durationWords = (seconds: number): string => {
-  const whole = Math.round(seconds)
-  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60]
-  const two = (n: number): string => String(n).padStart(2, '0')
-  return hours > 0 ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`
-}
-
-export const percent = (share: number): string => `${(share * 100).toFixed(2)} %`
-
-const evaluationWords = ({ epoch, top1, loss, emaTop1 }: EvaluationEvent, epochs: number): string =>
-  [
-    `epoch ${epoch + 1}/${epochs}: test loss ${loss.toFixed(4)}`,
-    Number.isNaN(top1) ? 'no accuracy' : `accuracy ${percent(top1)}`,
-    ...(emaTop1 === null ? [] : [`by the averages ${Number.isNaN(emaTop1) ? 'none' : percent(emaTop1)}`]),
-  ].join(', ')
-
-const stageWords = ({ stage, epoch, backend, compileMs, step }: StageEvent): readonly string[] => {
-  const { index, count, size, dropout, augmentation, mixup } = stage
-  const settings = Object.entries({ size, dropout, augmentation, mixup }).flatMap(([name, value]) =>
-    value === undefined ? [] : [`${name} ${Number(value.toPrecision(4))}`],
-  )
-  return [
-    ...(count === 1 ? [] : [`stage ${index + 1} of ${count}, from epoch ${epoch + 1}: ${settings.join(', ')}`]),
-    ...(compileMs === 0 ? [] : [`compiled for ${backend} in ${(compileMs / 1000).toFixed(1)} s`]),
-    ...(step === 0 || index > 0 ? [] : [`going on after update ${step}`]),
-  ]
-}
+export const progressOutputOf = ({ err, terminal }: Io): ProgressOutput => ({
+  say: err,
+  bar: terminal === undefined ? null : makeProgressBar(terminal, { format: stepsFormat, hideCursor: true }),
+})
 
 /** A plain count, drawn on a terminal only. An interrupt ends the process, and gives the terminal its cursor back. */
 export const makeCount = (
@@ -140,11 +15,7 @@ export const makeCount = (
   label: string,
 ): { readonly update: (done: number, total: number) => void; readonly stop: () => void } => {
   if (io.terminal === undefined) return { update: () => {}, stop: () => {} }
-  const bar = new SingleBar({
-    stream: io.terminal,
-    format: '[{bar}] {value}/{total}  {label}',
-    ...barLooks,
-  })
+  const bar = makeProgressBar(io.terminal, { format: '[{bar}] {value}/{total}  {words}', hideCursor: true })
   let shown: Disposable | null = null
   const stop = (): void => {
     if (shown === null) return
@@ -156,8 +27,8 @@ export const makeCount = (
     update: (done, total) => {
       if (shown === null) {
         shown = endOnInterrupt(stop)
-        bar.start(total, done, { label })
-      } else bar.update(done)
+        bar.start(total, done, label)
+      } else bar.update(done, label)
     },
     stop,
   }

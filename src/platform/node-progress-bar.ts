@@ -1,0 +1,34 @@
+/** A bar on a terminal. Where there is none, or one that prints escape codes as they are, there is no bar. */
+import { SingleBar } from 'cli-progress'
+import type { ProgressBar } from './platform.ts'
+
+export interface BarOptions {
+  /** With cli-progress's words for values; `{words}` are those of each update. */
+  readonly format: string
+  /** Needs somebody who gives the cursor back when the process is interrupted. */
+  readonly hideCursor: boolean
+}
+
+export const stepsFormat = '[{bar}] {percentage} %  {words}'
+
+export const makeProgressBar = (stream: NodeJS.WritableStream, { format, hideCursor }: BarOptions): ProgressBar => {
+  const bar = new SingleBar({
+    stream,
+    format,
+    hideCursor,
+    barsize: 12, // with the words, 80 columns
+    linewrap: true, // the terminal's own setting stays: nobody would put it back after a kill
+    clearOnComplete: true,
+    // The one who waits for the work ends it; cli-progress would only stop the bar.
+    gracefulExit: false,
+  })
+  return {
+    start: (total, at, words) => bar.start(total, at, { words }),
+    update: (at, words) => bar.update(at, { words }),
+    stop: () => bar.stop(),
+  }
+}
+
+/** Stderr, where it is a terminal that can be drawn on. */
+export const terminal = (): NodeJS.WriteStream | undefined =>
+  process.stderr.isTTY && process.env['TERM'] !== 'dumb' ? process.stderr : undefined
