@@ -114,6 +114,12 @@ export const shareOf = (option: string, text: string): number => {
  */
 export const modelByName = async (name: string, options: EfficientNetOptions = {}): Promise<Model> => {
   if (isVariant(name)) return efficientNet(name, options)
+  if (isOfWeights(name))
+    throw new EffuseError({
+      code: 'EF602',
+      message: `--model takes a variant or a module, and ${name} is ${statSync(name).isDirectory() ? 'a folder' : 'a file of weights'}`,
+      hint: `of a run's folder, or a file of weights: effuse inspect ${name}`,
+    })
   const named = ownModuleOf(name)
   if (named === null) {
     throw new EffuseError({
@@ -159,6 +165,12 @@ export const ownModuleOf = (name: string): { readonly file: string; readonly exp
     at < 0 || !/^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(name.slice(at + 1)) ? null : name.slice(at + 1)
   const file = exported === null ? name : name.slice(0, at)
   return /[/\\]/.test(file) || /\.[cm]?[jt]s$/.test(file) ? { file, exported: exported ?? undefined } : null
+}
+
+/** A folder, or a file that is named as weights are. */
+const isOfWeights = (name: string): boolean => {
+  const status = statSync(name, { throwIfNoEntry: false })
+  return status?.isDirectory() === true || (status !== undefined && /\.(safetensors|pth?|bin)$/.test(name))
 }
 
 /** Is it a variant of EfficientNet? Other names are of modules. */

@@ -6,6 +6,7 @@ import { EffuseError } from '../ir/diagnostics.ts'
 import { byteCount, fileLabel, grouped, quote } from './message-text.ts'
 import { saveAgain } from './pickle-machine.ts'
 import { kindOf, type PickleDict, type PickleValue, type TensorRef } from './pickle-values.ts'
+import { areOfSame, isAveraged, prefixedAverages } from './prefixed-averages.ts'
 import { isContiguous, rowMajor } from './strided.ts'
 import { bytesOf, type TensorEntry } from './tensor-entry.ts'
 import { isLegacyTorch, isZip, readLegacyContainer, readZipContainer, type TorchContent } from './torch-containers.ts'
@@ -121,18 +122,21 @@ const findStateDict = (
       throw corrupt(
         `it has no dict of tensors named ${quote(asked)}; it has ${all.length === 0 ? 'none' : listOf(all)}`,
       )
-    const taken = isAveraged(found) ? 'averages' : 'raw'
+    const taken = isAveraged(found.path) ? 'averages' : 'raw'
     return { found, taken, available: [taken], notes: [] }
   }
   if (all.length === 0) throw corrupt('no dict in it holds tensors', saveAgain)
   const raw = preferred(
-    byDepth.map((level) => level.filter((candidate) => !isAveraged(candidate))),
+    byDepth.map((level) => level.filter((candidate) => !isAveraged(candidate.path))),
     corrupt,
   )
-  const averages = all.find((candidate) => isAveraged(candidate) && (raw === null || areOfSame(raw, candidate))) ?? null
+  const averages =
+    all.find(
+      ({ path, dict }) => isAveraged(path) && (raw === null || areOfSame(tensorNames(raw.dict), tensorNames(dict))),
+    ) ?? null
   if (raw !== null && averages !== null) {
     const taken = wanted ?? 'averages'
-    const words = `the file has weights, ${quote(raw.path)}, and their averages, ${quote(averages.path)}; the averages are taken`
+    const words = `the file has weights, ${shownPath(raw)}, and their averages, ${shownPath(averages)}; the averages are taken`
     const notes = wanted === undefined ? [words] : []
     return { found: taken === 'averages' ? averages : raw, taken, available: ['raw', 'averages'], notes }
   }
@@ -147,23 +151,24 @@ const findStateDict = (
   return { found, taken, available: [taken], notes: [] }
 }
 
-/** Keys such as state_dict_ema, model_ema, ema and ema_model. */
-const isAveraged = ({ path }: Candidate): boolean => /(^|[^A-Za-z])ema([^a-z]|$)|Ema([^a-z]|$)|EMA/.test(path)
+const tensorNames = (dict: PickleDict): readonly string[] =>
+  dict.entries.flatMap(([name, value]) => (typeof name === 'string' && isTensor(value) ? [name] : []))
 
-/** Wrappers may put something before the names of the averages. */
-const areOfSame = (raw: Candidate, averages: Candidate): boolean => {
-  const names = averages.dict.entries.flatMap(([name]) => (typeof name === 'string' ? [name] : []))
-  const known = new Set(names.flatMap((name) => [name, ...suffixes(name)]))
-  return raw.dict.entries.some(
-    ([name, value]) =>
-      typeof name === 'string' && isTensor(value) && (known.has(name) || suffixes(name).some((end) => known.has(end))),
-  )
-}
-/** `a.b.c` -> `b.c`, the names under one wrapper less. */
-const suffixes = (name: string): readonly string[] => {
-  const dot = name.indexOf('.')
-  const rest = name.slice(dot + 1)
-  return dot < 0 || !rest.includes('.') ? [] : [rest]
+/** A flat dict may hold both, told apart by what the names begin with: two dicts, then. */
+const apart = (candidate: Candidate): readonly Candidate[] => {
+  const found = prefixedAverages(tensorNames(candidate.dict))
+  if (found === null) return [candidate]
+  const part = (prefix: string, isPart: (name: string) => boolean): Candidate => ({
+    path: [candidate.path, prefix.slice(0, -1)].filter((key) => key !== '').join('.'),
+    dict: {
+      kind: 'dict',
+      entries: candidate.dict.entries.flatMap(([name, value]): [PickleValue, PickleValue][] =>
+        typeof name === 'string' && isPart(name) ? [[name.slice(prefix.length), value]] : [],
+      ),
+    },
+  })
+  const { raw, averages } = found
+  return [part(raw, (name) => !name.startsWith(averages)), part(averages, (name) => name.startsWith(averages))]
 }
 
 /** The shallowest dict, or the one with the usual name among several; null where there is none. */
@@ -181,10 +186,9 @@ const preferred = (byDepth: readonly (readonly Candidate[])[], corrupt: Corrupt)
 const sayWhich = 'say which one is meant (stateDict), or save that one alone'
 
 const listOf = (found: readonly Candidate[]): string =>
-  found
-    .slice(0, 6)
-    .map(({ path }) => (path === '' ? 'the top one' : quote(path)))
-    .join(', ') + (found.length > 6 ? ` and ${grouped(found.length - 6)} more` : '')
+  found.slice(0, 6).map(shownPath).join(', ') + (found.length > 6 ? ` and ${grouped(found.length - 6)} more` : '')
+
+const shownPath = ({ path }: Candidate): string => (path === '' ? 'the top one' : quote(path))
 
 /** The dicts that hold a tensor, by depth. Each dict is visited once: a pickle may refer to one again, even from inside itself. */
 const candidates = (root: PickleDict): readonly (readonly Candidate[])[] => {
@@ -192,7 +196,7 @@ const candidates = (root: PickleDict): readonly (readonly Candidate[])[] => {
   const levels: Candidate[][] = []
   let level: readonly Candidate[] = [{ path: '', dict: root }]
   for (let depth = 0; depth <= depthMax; depth++) {
-    levels.push(level.filter(({ dict }) => dict.entries.some(([, value]) => isTensor(value))))
+    levels.push(level.filter(({ dict }) => dict.entries.some(([, value]) => isTensor(value))).flatMap(apart))
     const next: Candidate[] = []
     for (const { path, dict } of level)
       for (const [key, value] of dict.entries) {

@@ -3,7 +3,9 @@ import { folderNames, readFile } from '#platform'
 import { modelWeights, type WeightsKind } from '../executable/model-weights.ts'
 import { readSource, sourceName, type WeightsSource } from '../executable/weights.ts'
 import { readVerified, writeOwnFile } from '../io/checksums.ts'
+import { fileLabel, quote } from '../io/message-text.ts'
 import { cropIn, labelsKey, modelKey } from '../io/own-metadata.ts'
+import { prefixedAverages } from '../io/prefixed-averages.ts'
 import { recognizeWeights } from '../io/recognize.ts'
 import { checkpointAmong } from '../io/run-files.ts'
 import { readSafetensors } from '../io/safetensors.ts'
@@ -161,8 +163,38 @@ const openFile = async (
     const labels = options.labels ?? labelsIn(file.metadata) ?? []
     return { model, labels, crop: cropIn(file.metadata), notes: [], ...modelWeights(file, unchanged, model, wanted) }
   }
-  const opened = openOwn(file, unchanged, options) ?? (await openOther(source, file.tensors, options))
+  const opened = openOwn(file, unchanged, options) ?? (await openFlat(source, file.tensors, options))
   return head === false ? withoutHead(opened) : opened
+}
+
+/** Safetensors of others are one flat dict: averages, where there are some, stand beside the weights under names of their own. */
+const openFlat = async (
+  source: WeightsSource,
+  tensors: ReadonlyMap<string, TensorEntry>,
+  options: AnyOptions,
+): Promise<Opened<EfficientNet>> => {
+  const { weights: wanted } = options
+  const names = [...tensors.keys()]
+  const both = prefixedAverages(names)
+  if (both === null && wanted === 'averages')
+    throw new EffuseError({
+      code: 'EF505',
+      message: `${fileLabel(sourceName(source))} holds no moving averages`,
+      hint: 'leave `weights` out',
+    })
+  if (both === null) return openOther(source, tensors, options)
+  const taken = wanted ?? 'averages'
+  const { raw, averages } = both
+  const prefix = taken === 'averages' ? averages : raw
+  const isTaken = (name: string): boolean => name.startsWith(averages) === (taken === 'averages')
+  const part = names.filter(isTaken).flatMap((name) => {
+    const entry = tensors.get(name)
+    return entry === undefined ? [] : [[name.slice(prefix.length), entry] as const]
+  })
+  const opened = await openOther(source, new Map(part), options)
+  const note = `the file has weights, ${quote(`${raw}*`)}, and their averages, ${quote(`${averages}*`)}; the averages are taken`
+  const notes = wanted === undefined ? [note, ...opened.notes] : opened.notes
+  return { ...opened, taken, available: ['raw', 'averages'], notes }
 }
 
 /** Names alone would not do: PyTorch's kernels have other layouts. */

@@ -80,6 +80,15 @@ test('a run and a file of weights are opened and inspected', async () => {
     expect(code).toBe(0)
     expect(JSON.parse(out)).toMatchObject({ model: 'efficientnet-b0', train: false })
   }
+  for (const [path, what] of [
+    [made, 'a folder'],
+    [join(folder, 'net.safetensors'), 'a file of weights'],
+  ] as const)
+    for (const command of ['inspect', 'bench'])
+      expect(await run(command, '--model', path)).toMatchObject({
+        code: 2,
+        err: expect.stringMatching(RegExp(`EF602: .*is ${what}\\n.*: effuse inspect ${path}\\n`)),
+      })
   expect(await run('inspect')).toMatchObject({ code: 2, err: expect.stringContaining('inspect needs --model') })
 })
 

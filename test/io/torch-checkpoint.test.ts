@@ -98,6 +98,34 @@ describe('files written by torch.save', () => {
     expect(of('raw')).toEqual({ values: [[1, 2, 3, 4]], stateDict: raw, taken: 'raw', available, notes: [] })
   })
 
+  test.each([
+    ['model', 'model_ema', 'model_ema.'],
+    ['model', 'model_ema', 'model_ema.module.'],
+    ['', 'ema', 'ema.'],
+  ])('the same in one flat dict: "%s" and "%s"', (raw, averages, prefix) => {
+    const code = p.dict(
+      [p.text(raw === '' ? 'fc.weight' : `${raw}.fc.weight`), tensor()],
+      [p.text(`${prefix}fc.weight`), tensor({ key: '1' })],
+    )
+    const bytes = zipCheckpoint(code, [floats(1, 2, 3, 4), floats(5, 6, 7, 8)])
+    const of = (weights?: 'raw' | 'averages') => {
+      const { tensors, stateDict, available, notes } = readTorchCheckpoint(bytes, { weights })
+      const values = [...tensors].map(([name, entry]) => [name.replace('module.', ''), ...toFloat32(entry)])
+      return { values, stateDict, available, notes: notes.length }
+    }
+    const available = ['raw', 'averages']
+    const averaged = { values: [['fc.weight', 5, 6, 7, 8]], stateDict: averages, available }
+    expect(of()).toEqual({ ...averaged, notes: 1 })
+    expect(of('averages')).toEqual({ ...averaged, notes: 0 })
+    expect(of('raw')).toEqual({ values: [['fc.weight', 1, 2, 3, 4]], stateDict: raw, available, notes: 0 })
+  })
+
+  test('a layer called ema is a layer', () => {
+    const code = p.dict([p.text('fc.weight'), tensor()], [p.text('ema.weight'), tensor()])
+    const { tensors, taken } = readTorchCheckpoint(zipCheckpoint(code))
+    expect([[...tensors.keys()], taken]).toEqual([['fc.weight', 'ema.weight'], 'raw'])
+  })
+
   test('averages of something else are not taken, and weights that there are not are refused', () => {
     const dict = (name: string) => p.dict([p.text(name), tensor()])
     const other = zipCheckpoint(p.dict([p.text('model'), dict('fc.weight')], [p.text('loss_ema'), dict('value')]))

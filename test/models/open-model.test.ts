@@ -56,6 +56,58 @@ const foreign = (names: Names): Uint8Array =>
     }),
   )
 
+describe('weights and averages side by side in one flat dict', () => {
+  const names = golden<Names>('names-torchvision-b0')
+  const [first] = names.tensors
+  /** Its tensors twice: as they are, and plus 1 as the averages. */
+  const both = (raw: string, averages: string): Uint8Array =>
+    writeSafetensors(
+      names.tensors.flatMap(([name, shape]): TensorEntry[] => {
+        if (shape.length === 0) return []
+        const values = told(name, shape)
+        return [
+          tensorEntry(`${raw}${name}`, 'float32', shape, values),
+          tensorEntry(
+            `${averages}${name}`,
+            'float32',
+            shape,
+            values.map((v) => v + 1),
+          ),
+        ]
+      }),
+    )
+  const firstValue = async (bytes: Uint8Array, weights?: 'raw' | 'averages') => {
+    const opened = await openModel(bytes, { weights })
+    const entry = readSafetensors(opened.weights).tensors.get(first?.[2] ?? '')
+    const { taken, available, notes } = opened
+    return { value: toFloat32(entry as TensorEntry)[0], taken, available, notes }
+  }
+  const [plain = 0] = told(first?.[0] ?? '', first?.[1] ?? [])
+  const available = ['raw', 'averages']
+
+  test.each([
+    ['model.', 'model_ema.'],
+    ['model.', 'model_ema.module.'],
+    ['', 'ema.'],
+    ['module.model.', 'ema_model.module.'],
+  ])('%s and %s', async (raw, averages) => {
+    const bytes = both(raw, averages)
+    expect(await firstValue(bytes, 'raw')).toEqual({ value: plain, taken: 'raw', available, notes: [] })
+    const averaged = { value: Math.fround(plain + 1), taken: 'averages', available }
+    expect(await firstValue(bytes, 'averages')).toEqual({ ...averaged, notes: [] })
+    const note = expect.stringMatching(/^the file has weights, ".*", and their averages, ".*ema.*"; the averages are/)
+    expect(await firstValue(bytes)).toEqual({ ...averaged, notes: [note] })
+  })
+  test('a file without averages has none to give', async () => {
+    const bytes = foreign(names)
+    expect((await firstValue(bytes, 'raw')).value).toBe(plain)
+    await expect(openModel(bytes, { weights: 'averages' })).rejects.toMatchObject({
+      code: 'EF505',
+      message: expect.stringContaining('holds no moving averages'),
+    })
+  })
+})
+
 describe('names and layouts of other libraries', () => {
   test.each([
     ['timm-b0', 'timm-tf', 'b0'],
