@@ -4,10 +4,11 @@
  */
 import { inlineElementsMax } from './constants.ts'
 import { EffuseError } from './diagnostics.ts'
-import { liveOrder } from './graph.ts'
-import type { ConvAttrs, OpAttrs, OpName, Padding, Pair, WindowAttrs } from './signatures.ts'
+import { inlineInto } from './inline.ts'
+import { broadcastShape } from './ops/shape.ts'
+import type { BinaryOp, ConvAttrs, OpAttrs, OpName, Padding, Pair, UnaryOp, WindowAttrs } from './signatures.ts'
 import { elements, sameShape, type DType, type Float, type Graph, type NodeId, type Ref, type Type } from './types.ts'
-import { makeValue, type Value } from './value.ts'
+import type { Value } from './value.ts'
 
 export abstract class OpEmitter {
   /** Adds a node and gives its values, one per output. Operand types are checked; errors name path and shapes. */
@@ -234,35 +235,6 @@ export abstract class OpEmitter {
   }
 }
 
-export type UnaryOp =
-  | 'neg'
-  | 'abs'
-  | 'sign'
-  | 'floor'
-  | 'ceil'
-  | 'round'
-  | 'exp'
-  | 'expm1'
-  | 'log'
-  | 'log1p'
-  | 'sqrt'
-  | 'rsqrt'
-  | 'reciprocal'
-  | 'sin'
-  | 'cos'
-  | 'tanh'
-  | 'erf'
-  | 'sigmoid'
-  | 'softplus'
-  | 'relu'
-  | 'relu6'
-  | 'elu'
-  | 'selu'
-  | 'not'
-  | 'isFinite'
-  | 'silu'
-export type BinaryOp = 'add' | 'sub' | 'mul' | 'div' | 'pow' | 'maximum' | 'minimum' | 'remainder' | 'and' | 'or'
-
 export interface ConvOptions {
   readonly strides?: Pair | number | undefined
   readonly padding?: Padding | undefined
@@ -270,57 +242,9 @@ export interface ConvOptions {
   readonly resultDtype?: Float | null | undefined
 }
 export const pairOf = (value: Pair | number): Pair => (typeof value === 'number' ? [value, value] : value)
-export const convAttrs = (options: ConvOptions): ConvAttrs => ({
+const convAttrs = (options: ConvOptions): ConvAttrs => ({
   strides: pairOf(options.strides ?? 1),
   padding: options.padding ?? 'same',
   dilations: pairOf(options.dilations ?? 1),
   resultDtype: options.resultDtype ?? null,
 })
-
-/** NumPy's rule: aligned at the last axis, sizes equal or 1; null where they do not fit. */
-export const broadcastShape = (a: readonly number[], b: readonly number[]): readonly number[] | null => {
-  const rank = Math.max(a.length, b.length)
-  const shape: number[] = []
-  for (let axis = 0; axis < rank; axis++) {
-    const x = a[axis - rank + a.length] ?? 1
-    const y = b[axis - rank + b.length] ?? 1
-    if (x !== y && x !== 1 && y !== 1) return null
-    shape.push(Math.max(x, y))
-  }
-  return shape
-}
-
-const inlineInto = (
-  b: OpEmitter,
-  body: Graph,
-  operands: readonly Value[],
-  pathOf: (id: NodeId) => string,
-): readonly Value[] => {
-  const values = new Map<number, readonly Value[]>()
-  body.inputs.forEach((id, i) => {
-    const operand = operands[i]
-    if (operand === undefined)
-      throw new EffuseError({
-        code: 'EF103',
-        message: `the body takes ${body.inputs.length} operands, got ${operands.length}`,
-      })
-    values.set(id, [operand])
-  })
-  const valueAt = (ref: Ref): Value => {
-    const value = values.get(ref.id)?.[ref.port]
-    if (value === undefined)
-      throw new EffuseError({ code: 'EF104', message: 'the body uses a value that it does not define' })
-    return value
-  }
-  for (const node of liveOrder(body)) {
-    if (node.op === 'input') continue
-    const path = pathOf(node.id)
-    const at = path === '' || path === b.path ? b : b.emitterAt(path)
-    const made = at.emit(node.op, node.inputs.map(valueAt), node.attrs, node.types)
-    values.set(
-      node.id,
-      at === b ? made : made.map((value) => (value.builder === at ? makeValue(b, value, value) : value)),
-    )
-  }
-  return body.outputs.map((output) => valueAt(output.value))
-}

@@ -221,6 +221,10 @@ export interface OpSignatures
     RegionOps {}
 
 export type OpName = keyof OpSignatures
+/** Names of the ops with such a signature: an op that is added is among them by itself. */
+type NamesOf<Ops, S> = { [K in keyof Ops]: Ops[K] extends S ? K : never }[keyof Ops]
+export type UnaryOp = NamesOf<ElementwiseOps & Pick<CompositeOps, 'silu'>, Unary>
+export type BinaryOp = NamesOf<ElementwiseOps, Binary>
 export type OpAttrs<K extends OpName = OpName> = OpSignatures[K]['attrs']
 export type OpIn<K extends OpName> = OpSignatures[K]['in']
 export type OpOut<K extends OpName> = OpSignatures[K]['out']

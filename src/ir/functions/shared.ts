@@ -1,7 +1,8 @@
 /** What the functions on values have in common: their types, and mistakes told with place and shapes. */
 import { Builder, isValue } from '../build.ts'
 import { EffuseError, showGiven } from '../diagnostics.ts'
-import { broadcastShape, type OpEmitter } from '../emitter.ts'
+import type { OpEmitter } from '../emitter.ts'
+import { broadcastShape } from '../ops/shape.ts'
 import { callSiteOf, captureSite } from '../call-site.ts'
 import type { DType, Float } from '../types.ts'
 import { sameShape, showType } from '../types.ts'

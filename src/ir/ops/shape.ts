@@ -45,3 +45,16 @@ export const checkAxes = (constraint: string, axes: readonly number[], rank: num
     return `${constraint}: axes must be ascending and distinct, got [${axes.join(',')}]`
   return null
 }
+
+/** NumPy's rule: aligned at the last axis, sizes equal or 1; null where they do not fit. */
+export const broadcastShape = (a: readonly number[], b: readonly number[]): readonly number[] | null => {
+  const rank = Math.max(a.length, b.length)
+  const shape: number[] = []
+  for (let axis = 0; axis < rank; axis++) {
+    const x = a[axis - rank + a.length] ?? 1
+    const y = b[axis - rank + b.length] ?? 1
+    if (x !== y && x !== 1 && y !== 1) return null
+    shape.push(Math.max(x, y))
+  }
+  return shape
+}

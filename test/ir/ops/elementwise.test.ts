@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Builder } from '../../../src/ir/build.ts'
-import type { UnaryOp } from '../../../src/ir/emitter.ts'
+import type { UnaryOp } from '../../../src/ir/signatures.ts'
 import type { Mode } from '../../../src/ir/interpret.ts'
 import { elementwiseOps } from '../../../src/ir/ops/elementwise/index.ts'
 import { opDef } from '../../../src/ir/ops/index.ts'
