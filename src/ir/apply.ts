@@ -1,8 +1,9 @@
 /** A model inside another one: its body runs again, in the graph of the values that it is given. */
-import { type Builder, builderOf, isValue, joinPath } from './build.ts'
+import { type Builder, builderOf, isValue } from './build.ts'
 import { type Check, checkPresent, checkRecord } from './check-record.ts'
 import { EffuseError, showGiven } from './diagnostics.ts'
 import { bodyOf, checkModel, type Model } from './model.ts'
+import { joinPath } from './places.ts'
 import { showType } from './types.ts'
 import type { Signature, TensorType, Value, Values } from './value.ts'
 

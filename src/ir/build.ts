@@ -1,10 +1,10 @@
 /** The builder: makes one graph, node by node. Models (model.ts) run it for each batch size. */
-import { callSiteOf, captureSite } from './call-site.ts'
 import { EffuseError } from './diagnostics.ts'
 import { OpEmitter } from './emitter.ts'
 import { makeConstantPool } from './constants.ts'
 import { errorOf, freezeDeep, inferNode } from './make-node.ts'
 import type { Initializer } from './initializers.ts'
+import { joinPath, PlacedEmitter } from './places.ts'
 import { rootTables, setSideTables, type Origin } from './side-tables.ts'
 import type { OpAttrs, OpName } from './signatures.ts'
 import {
@@ -30,7 +30,7 @@ export interface VariableOptions {
 }
 
 /** Builds one graph. `graph()` makes one for each body; values know theirs. */
-export class Builder extends OpEmitter {
+export class Builder extends PlacedEmitter {
   readonly #name: string
   readonly #isDeclared: boolean
   readonly #nodes: Node[] = []
@@ -41,12 +41,6 @@ export class Builder extends OpEmitter {
   readonly #origins = new Map<NodeId, Origin>()
   readonly #constants = makeConstantPool()
   readonly #streams = new Set<string>()
-  readonly #layers = new Map<string, { readonly kind: string; readonly site: Error }>()
-  #path = ''
-  #from: readonly NodeId[] = []
-  #isSharing = false
-  /** The call of the user that the nodes come from, where many come from one. */
-  #site: Error | null = null
 
   /** `isDeclared`: a user's program builds it, so that call sites lead to the user's lines; a body that a pass makes has none. */
   constructor(name: string, isDeclared = true) {
@@ -57,61 +51,6 @@ export class Builder extends OpEmitter {
 
   get isDeclared(): boolean {
     return this.#isDeclared
-  }
-
-  /** Where nodes are being added, `blocks.3/se`. */
-  get path(): string {
-    return this.#path
-  }
-
-  /** Everything that `body` builds gets `path` in front of its own. */
-  scope<T>(path: string, body: () => T): T {
-    const outer = this.#path
-    this.#path = joinPath(outer, path)
-    try {
-      return body()
-    } finally {
-      this.#path = outer
-    }
-  }
-
-  /**
-   * Everything that `body` builds comes from one call of the user. The stack is captured once for all of it: to capture it for each
-   * node is most of the time that building a network takes. `body` must call no function of the user: an error there would name the wrong line.
-   */
-  fromOneCall<T>(body: () => T): T {
-    const outer = this.#site
-    this.#site = this.#callSite()
-    try {
-      return body()
-    } finally {
-      this.#site = outer
-    }
-  }
-
-  #callSite(): Error {
-    return this.#site ?? captureSite()
-  }
-
-  /**
-   * A part that makes variables, `nn.conv2d` say: a scope whose name nothing else has, since two of one name would be one. With `share`,
-   * and inside a part that was asked for with it, a part of the same kind is used again.
-   *
-   * @throws EffuseError EF107
-   */
-  part<T>(kind: string, name: string, share: boolean, body: () => T): T {
-    const path = joinPath(this.#path, name)
-    const isShared = share || this.#isSharing
-    const taken = this.#layers.get(path)
-    if (taken !== undefined && !(isShared && taken.kind === kind)) throw nameTaken(path, kind, taken)
-    if (taken === undefined) this.#layers.set(path, { kind, site: this.#callSite() })
-    const outer = this.#isSharing
-    this.#isSharing = isShared
-    try {
-      return this.scope(name, body)
-    } finally {
-      this.#isSharing = outer
-    }
   }
 
   /** A tensor fed at each run. */
@@ -126,11 +65,11 @@ export class Builder extends OpEmitter {
    * Asking again for the same name gives the same variable; with another shape it is an error (EF107).
    */
   variable(name: string, options: VariableOptions): Value {
-    const full = joinPath(this.#path, name)
+    const full = joinPath(this.path, name)
     if (full === '' || full.startsWith('.')) {
       throw new EffuseError({
         code: 'EF111',
-        path: this.#path,
+        path: this.path,
         message: `a variable's name must not be empty nor start with a dot, got ${JSON.stringify(full)}`,
         hint: "names that start with a dot are effuse's own",
       })
@@ -200,7 +139,7 @@ export class Builder extends OpEmitter {
 
   /** A name for a random stream, unique in the graph: the path, numbered where it repeats. */
   stream(): string {
-    const base = this.#path === '' ? 'random' : this.#path
+    const base = this.path === '' ? 'random' : this.path
     let name = base
     for (let n = 1; this.#streams.has(name); n++) name = `${base}#${n}`
     this.#streams.add(name)
@@ -213,15 +152,15 @@ export class Builder extends OpEmitter {
     attrs: OpAttrs<K>,
     declared: readonly Type[] = [],
   ): readonly Value[] {
-    const site = this.#isDeclared ? this.#callSite() : null
+    const site = this.#isDeclared ? this.callSite() : null
     const id = nodeId(this.#nodes.length)
     const node = inferNode(
-      { id, op, inputs, attrs, path: this.#path },
+      { id, op, inputs, attrs, path: this.path },
       inputs.map((ref) => this.#typeOf(ref)),
       declared,
     )
     if (site !== null) this.#callSites.set(id, site)
-    if (this.#from.length > 0) this.#origins.set(id, { from: this.#from, label: this.#name })
+    if (this.from.length > 0) this.#origins.set(id, { from: this.from, label: this.#name })
     if ('severity' in node) {
       const tables = rootTables(this.#constants, { callSites: this.#callSites })
       throw errorOf(node, tables.callSite(id))
@@ -238,28 +177,6 @@ export class Builder extends OpEmitter {
   /** Emits into this graph at a path of its own, whatever scope is open: gradients stand at `grad(path)`. */
   emitterAt(path: string): OpEmitter {
     return new EmitterAt(this, path)
-  }
-
-  /** Builds with an absolute path. */
-  scopeAt<T>(path: string, body: () => T): T {
-    const outer = this.#path
-    this.#path = path
-    try {
-      return body()
-    } finally {
-      this.#path = outer
-    }
-  }
-
-  /** In a body: what `build` adds stands for these nodes of the graph around the region, at the path of the first. */
-  onBehalfOf<T>(nodes: readonly Node[], build: () => T): T {
-    const outer = this.#from
-    this.#from = nodes.map(({ id }) => id)
-    try {
-      return this.scopeAt(nodes[0]?.path ?? this.#path, build)
-    } finally {
-      this.#from = outer
-    }
   }
 
   /** The finished graph, frozen. */
@@ -296,7 +213,7 @@ export class Builder extends OpEmitter {
     if ('builder' in ref && ownerOf(ref.builder) !== this) {
       throw new EffuseError({
         code: 'EF110',
-        path: this.#path,
+        path: this.path,
         message: `a value of another graph is used in ${this.#name}`,
         hint: 'values live in the body that made them; return them or pass them as inputs',
       })
@@ -305,24 +222,11 @@ export class Builder extends OpEmitter {
     if (type === undefined)
       throw new EffuseError({
         code: 'EF110',
-        path: this.#path,
+        path: this.path,
         message: `${this.#name} has no value ${ref.id}.${ref.port}`,
       })
     return type
   }
-}
-
-const nameTaken = (path: string, kind: string, taken: { readonly kind: string; readonly site: Error }): EffuseError => {
-  const site = callSiteOf(taken.site)
-  return new EffuseError({
-    code: 'EF107',
-    path,
-    message: `the name "${path}" is taken by ${taken.kind}${site === null ? '' : ` at ${site}`}, now ${kind} asks for it`,
-    hint:
-      taken.kind === kind
-        ? 'give it another name; share: true uses the same variables again, on purpose'
-        : 'give one of them another name',
-  })
 }
 
 class EmitterAt extends OpEmitter {
@@ -378,7 +282,3 @@ export const isDeclaring = (emitter: OpEmitter): boolean => {
   const owner = ownerOf(emitter)
   return owner instanceof Builder && owner.isDeclared
 }
-
-/** 'a' and 'b' -> 'a/b'; empty parts vanish. */
-export const joinPath = (outer: string, inner: string): string =>
-  outer === '' ? inner : inner === '' ? outer : `${outer}/${inner}`

@@ -2,12 +2,13 @@
  * Layers: functions on images that make their own variables under `name`. Kernels are [KH,KW,C,F], depthwise [KH,KW,C,1], dense [in,out].
  * Initial values are those of the EfficientNet reference: variance scaling over fan-out.
  */
-import { builderOf, isValue, joinPath } from './build.ts'
+import { builderOf, isValue } from './build.ts'
 import { type Check, checkRecord, unchecked } from './check-record.ts'
 import { EffuseError, showGiven } from './diagnostics.ts'
 import type { ConvOptions } from './emitter.ts'
 import { mean, mul, reshape, sigmoid } from './functions.ts'
 import type { Initializer } from './initializers.ts'
+import { joinPath } from './places.ts'
 import type { Padding, Pair } from './signatures.ts'
 import { type Float, showType } from './types.ts'
 import type { Image, Value } from './value.ts'

@@ -2,17 +2,16 @@
 import { normalForm } from './body.ts'
 import { makeConstantPool, type ConstantPool } from './constants.ts'
 import type { ErrorCode } from './diagnostics.ts'
-import { tokenize, syntaxError, textError, type Token, type TokenKind } from './lex.ts'
+import { syntaxError, textError, type Token } from './lex.ts'
 import { freezeDeep, inferNode, makeNode } from './make-node.ts'
 import { isOpName, opNames } from './ops/index.ts'
 import { bodyName } from './ops/region/shared.ts'
+import { ValueReader } from './read-values.ts'
 import { rootTables, setSideTables } from './side-tables.ts'
 import {
-  dtypes,
   nodeId,
   sameType,
   showType,
-  type DType,
   type Graph,
   type Node,
   type Output,
@@ -46,68 +45,39 @@ export const parseAll = (source: string, options: ParseOptions = {}): readonly G
   return graphs
 }
 
-class Reader {
-  readonly #source: string
-  readonly #tokens: readonly Token[]
+class Reader extends ValueReader {
   readonly #constants: ConstantPool
-  #at = 0
-  #depth = 0
 
   constructor(source: string, constants: ConstantPool) {
-    this.#source = source
+    super(source)
     this.#constants = constants
-    this.#tokens = tokenize(source)
-  }
-
-  peek(ahead = 0): Token {
-    return this.#tokens[Math.min(this.#at + ahead, this.#tokens.length - 1)] as Token // the last token is always 'end'
-  }
-
-  expect(kind: TokenKind, text?: string): Token {
-    const token = this.peek()
-    if (token.kind !== kind || (text !== undefined && token.text !== text)) {
-      throw syntaxError(
-        this.#source,
-        token.at,
-        `expected ${text === undefined ? kindNames[kind] : `"${text}"`}, found ${token.kind === 'end' ? token.text : JSON.stringify(token.text)}`,
-      )
-    }
-    this.#at++
-    return token
-  }
-
-  #accept(text: string): boolean {
-    const token = this.peek()
-    if ((token.kind !== 'mark' && token.kind !== 'word') || token.text !== text) return false
-    this.#at++
-    return true
   }
 
   graph(): Graph {
-    if (this.#depth++ > 64) throw syntaxError(this.#source, this.peek().at, 'regions nested more than 64 deep')
+    if (this.depth++ > 64) throw syntaxError(this.source, this.peek().at, 'regions nested more than 64 deep')
     this.expect('word', 'graph')
-    const name = this.#word()
+    const name = this.word()
     this.expect('mark', '{')
     const graph = this.#rest(name, new Map(), false)
-    this.#depth--
+    this.depth--
     return graph
   }
 
   /** `(%x: float32[3]) { … }`: inputs and outputs by position. */
-  #body(): Graph {
-    if (this.#depth++ > 64) throw syntaxError(this.#source, this.peek().at, 'regions nested more than 64 deep')
+  protected body(): Graph {
+    if (this.depth++ > 64) throw syntaxError(this.source, this.peek().at, 'regions nested more than 64 deep')
     const names = new Map<string, Node>()
-    this.#list('(', ')', () => this.#bodyInput(names))
+    this.list('(', ')', () => this.#bodyInput(names))
     this.expect('mark', '{')
     const body = normalForm(this.#rest(bodyName, names, true))
-    this.#depth--
+    this.depth--
     return body
   }
 
   #bodyInput(names: Map<string, Node>): void {
     const name = this.#newName(names)
     this.expect('mark', ':')
-    const [id, types] = [nodeId(names.size), [this.#type()]]
+    const [id, types] = [nodeId(names.size), [this.type()]]
     const attrs = { name: String(id) }
     names.set(name.text, makeNode({ id, op: 'input', inputs: [], attrs, path: '' }, [], types))
   }
@@ -116,7 +86,7 @@ class Reader {
   #rest(name: string, names: Map<string, Node>, isBody: boolean): Graph {
     const updates: Update[] = []
     while (this.peek().kind === 'value') this.#node(names, isBody)
-    while (!isBody && this.#accept('update')) updates.push(this.#update(names, updates))
+    while (!isBody && this.accept('update')) updates.push(this.#update(names, updates))
     this.expect('word', 'return')
     const outputs = this.#outputs(names, isBody)
     this.expect('mark', '}')
@@ -128,28 +98,28 @@ class Reader {
 
   #newName(names: ReadonlyMap<string, Node>): Token {
     const name = this.expect('value')
-    if (name.text.includes('.')) throw syntaxError(this.#source, name.at, `a definition names no port: ${name.text}`)
-    if (names.has(name.text)) throw textError('EF107', this.#source, name.at, `value ${name.text} is defined twice`)
+    if (name.text.includes('.')) throw syntaxError(this.source, name.at, `a definition names no port: ${name.text}`)
+    if (names.has(name.text)) throw textError('EF107', this.source, name.at, `value ${name.text} is defined twice`)
     return name
   }
 
   #node(names: Map<string, Node>, isBody: boolean): void {
     const name = this.#newName(names)
-    const ports = this.#accept(':') ? Number(this.expect('number').text) : 1
+    const ports = this.accept(':') ? Number(this.expect('number').text) : 1
     this.expect('mark', '=')
     const op = this.expect('word')
     if (!isOpName(op.text))
-      throw textError('EF202', this.#source, op.at, `there is no op "${op.text}"`, didYouMean(op.text, opNames, ''))
+      throw textError('EF202', this.source, op.at, `there is no op "${op.text}"`, didYouMean(op.text, opNames, ''))
     if (isBody && op.text === 'input')
-      throw syntaxError(this.#source, op.at, 'the inputs of a body stand in its brackets: (%x: float32[3]) { … }')
-    const refs = this.#list('(', ')', () => this.#ref(names))
+      throw syntaxError(this.source, op.at, 'the inputs of a body stand in its brackets: (%x: float32[3]) { … }')
+    const refs = this.list('(', ')', () => this.#ref(names))
     const attrsAt = this.peek().at
-    const attrs = this.peek().text === '{' && this.peek().kind === 'mark' ? this.#record() : {}
+    const attrs = this.peek().text === '{' && this.peek().kind === 'mark' ? this.record() : {}
     this.expect('mark', ':')
-    const types = [this.#type()]
-    while (types.length < ports && this.#accept(',')) types.push(this.#type())
+    const types = [this.type()]
+    while (types.length < ports && this.accept(',')) types.push(this.type())
     if (isBody && this.peek().kind === 'path')
-      throw syntaxError(this.#source, this.peek().at, 'a node of a body has no path')
+      throw syntaxError(this.source, this.peek().at, 'a node of a body has no path')
     const path = this.peek().kind === 'path' ? this.expect('path').text : ''
     const id = nodeId(names.size)
     const parts = { id, op: op.text, inputs: refs.map((r) => r.ref), attrs: attrs as Node['attrs'], path } // inferNode checks them
@@ -166,7 +136,7 @@ class Reader {
     ) {
       throw textError(
         'EF106',
-        this.#source,
+        this.source,
         op.at,
         `${op.text} gives ${node.types.map(showType).join(', ')}, but ${types.map(showType).join(', ')} is declared`,
       )
@@ -174,7 +144,7 @@ class Reader {
     if (node.types.length !== ports)
       throw textError(
         'EF103',
-        this.#source,
+        this.source,
         name.at,
         `${op.text} has ${node.types.length} results, the text says ${ports}`,
       )
@@ -186,17 +156,17 @@ class Reader {
     const [name = '', port] = token.text.split('.')
     const node = names.get(name)
     if (node === undefined)
-      throw textError('EF104', this.#source, token.at, `value ${name} is used before it is defined`)
+      throw textError('EF104', this.source, token.at, `value ${name} is used before it is defined`)
     const type = node.types[Number(port ?? 0)]
     if (type === undefined)
       throw textError(
         'EF104',
-        this.#source,
+        this.source,
         token.at,
         `${name} has ${node.types.length} results, there is no ${token.text}`,
       )
     if (port === undefined && node.types.length > 1)
-      throw textError('EF104', this.#source, token.at, `${name} has ${node.types.length} results: say which, ${name}.0`)
+      throw textError('EF104', this.source, token.at, `${name} has ${node.types.length} results: say which, ${name}.0`)
     return { ref: { id: node.id, port: Number(port ?? 0) }, type }
   }
 
@@ -205,15 +175,15 @@ class Reader {
     const variable = this.#ref(names)
     const node = [...names.values()].find((n) => n.id === variable.ref.id)
     if (node?.op !== 'variable')
-      throw textError('EF108', this.#source, at, `only a variable can be updated, got ${node?.op}`)
+      throw textError('EF108', this.source, at, `only a variable can be updated, got ${node?.op}`)
     if (sofar.some((u) => u.variable === node.id))
-      throw textError('EF108', this.#source, at, `the variable "${node.attrs.name}" is updated twice`)
+      throw textError('EF108', this.source, at, `the variable "${node.attrs.name}" is updated twice`)
     this.expect('mark', '=')
     const value = this.#ref(names)
     if (!sameType(variable.type, value.type))
       throw textError(
         'EF108',
-        this.#source,
+        this.source,
         at,
         `the variable is ${showType(variable.type)}, its new value ${showType(value.type)}`,
       )
@@ -226,99 +196,18 @@ class Reader {
     do {
       const at = this.peek().at
       const isNamed = this.peek().kind !== 'value'
-      if (isNamed && isBody) throw syntaxError(this.#source, at, 'the results of a body have no names')
-      const name = isNamed ? this.#word() : String(outputs.length)
+      if (isNamed && isBody) throw syntaxError(this.source, at, 'the results of a body have no names')
+      const name = isNamed ? this.word() : String(outputs.length)
       if (isNamed) this.expect('mark', '=')
       if (outputs.some((o) => o.name === name))
-        throw textError('EF107', this.#source, at, `two outputs are named "${name}"`)
+        throw textError('EF107', this.source, at, `two outputs are named "${name}"`)
       outputs.push({ name, value: this.#ref(names).ref })
-    } while (this.#accept(','))
+    } while (this.accept(','))
     return outputs
-  }
-
-  #type(): Type {
-    const name = this.expect('word')
-    const dtype = dtypes.find((d): d is DType => d === name.text)
-    if (dtype === undefined)
-      throw syntaxError(
-        this.#source,
-        name.at,
-        `there is no element type "${name.text}"; there are ${dtypes.join(', ')}`,
-      )
-    const shape = this.#list('[', ']', () => {
-      const token = this.expect('number')
-      const size = Number(token.text)
-      if (!Number.isSafeInteger(size) || size < 1)
-        throw syntaxError(this.#source, token.at, `a size must be a positive integer, got ${token.text}`)
-      return size
-    })
-    return { dtype, shape }
-  }
-
-  #record(): { readonly [name: string]: unknown } {
-    const record: { [name: string]: unknown } = Object.create(null) // a key named __proto__ is a key like any other
-    for (const [key, value, at] of this.#list('{', '}', () => {
-      const at = this.peek().at
-      const key = this.#word()
-      this.expect('mark', '=')
-      return [key, this.#value(), at] as const
-    })) {
-      if (key in record) throw syntaxError(this.#source, at, `"${key}" is given twice`)
-      record[key] = value
-    }
-    return record
-  }
-
-  #value(): unknown {
-    const token = this.peek()
-    if (token.kind === 'mark' && token.text === '[') return this.#list('[', ']', () => this.#value())
-    if (token.kind === 'mark' && token.text === '{') return this.#record()
-    if (token.kind === 'mark' && token.text === '(') return this.#body()
-    this.#at++
-    if (token.kind === 'number') return token.text === '-inf' ? -Infinity : Number(token.text)
-    if (token.kind === 'string') return token.text
-    if (token.kind === 'hash') return { sha256: token.text }
-    if (token.kind === 'word' && Object.hasOwn(literals, token.text)) return literals[token.text]
-    throw syntaxError(this.#source, token.at, `expected a value, found ${JSON.stringify(token.text)}`)
-  }
-
-  #list<T>(open: string, close: string, item: () => T): readonly T[] {
-    if (this.#depth++ > 256) throw syntaxError(this.#source, this.peek().at, 'nested too deep')
-    this.expect('mark', open)
-    const items: T[] = []
-    if (!this.#accept(close)) {
-      do items.push(item())
-      while (this.#accept(','))
-      this.expect('mark', close)
-    }
-    this.#depth--
-    return items
-  }
-
-  #word(): string {
-    return this.peek().kind === 'string' ? this.expect('string').text : this.expect('word').text
   }
 
   #located(code: ErrorCode, at: number, message: string, hint: string | undefined): Error {
     const known = code === 'EF101' || code === 'EF102' || code === 'EF103' ? code : 'EF101'
-    return textError(known, this.#source, at, message, hint)
+    return textError(known, this.source, at, message, hint)
   }
-}
-
-const literals: { readonly [word: string]: unknown } = {
-  true: true,
-  false: false,
-  null: null,
-  nan: Number.NaN,
-  inf: Infinity,
-}
-const kindNames: { readonly [K in TokenKind]: string } = {
-  word: 'a name',
-  value: 'a value (%name)',
-  string: 'a string',
-  number: 'a number',
-  hash: 'a hash',
-  path: 'a path',
-  mark: 'a mark',
-  end: 'the end of the text',
 }
