@@ -1,8 +1,8 @@
 /** What a run gives: handles of tensors that are still on the device. */
-import type { DeviceTensor, HostArray } from '../backends/backend.ts'
+import type { DeviceTensor } from '../backends/backend.ts'
 import { dropTensor, heldTensor, holdTensor } from '../backends/common/held-tensors.ts'
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
-import { shownAs } from '../ir/shown.ts'
+import { inspectKey } from '../ir/shown.ts'
 import { showType, type DType } from '../ir/types.ts'
 import type { Signature } from '../ir/value.ts'
 
@@ -34,47 +34,68 @@ export type Results<O extends Signature> = { readonly [K in keyof O]: Result<O[K
 export const isResult = (value: unknown): value is Result =>
   typeof value === 'object' && value !== null && heldTensor(value) !== null
 
-export const makeResult = (name: string, tensor: DeviceTensor): Result => {
-  const { dtype, shape } = tensor.type
-  let isDisposed = false
-  const data = async (): Promise<HostArray> => {
-    if (isDisposed)
+/** A class, so that what prints a result stands on the prototype: a run makes several of them. */
+class TensorResult<D extends DType, R extends number> implements Result<D, R> {
+  readonly dtype: D
+  readonly shape: readonly number[]
+  readonly rank: R
+  readonly #name: string
+  readonly #tensor: DeviceTensor
+  #isDisposed = false
+
+  constructor(name: string, tensor: DeviceTensor) {
+    this.#name = name
+    this.#tensor = tensor
+    this.dtype = tensor.type.dtype as D // dtype and rank are those of the model's output
+    this.shape = tensor.type.shape
+    this.rank = tensor.type.shape.length as R
+    holdTensor(this, tensor)
+    Object.freeze(this)
+  }
+
+  readonly data = async (): Promise<Arrays[D]> => {
+    this.#ensureHeld()
+    return this.#tensor.read() as Promise<Arrays[D]> // the backend reads the declared dtype's array
+  }
+
+  readonly item = async (): Promise<Item<D>> => {
+    const values = await this.data()
+    if (values.length !== 1)
+      throw new EffuseError({
+        code: 'EF402',
+        message: `item() is for one element; "${this.#name}" has ${values.length}`,
+        hint: 'use data()',
+      })
+    return (this.dtype === 'bool' ? values[0] !== 0 : values[0]) as Item<D>
+  }
+
+  readonly dispose = (): void => {
+    if (!this.#isDisposed) this.#tensor.dispose()
+    this.#isDisposed = true
+    dropTensor(this)
+  }
+
+  #ensureHeld(): void {
+    if (this.#isDisposed)
       throw new EffuseError({
         code: 'EF406',
-        message: `the result "${name}" was disposed of`,
+        message: `the result "${this.#name}" was disposed of`,
         hint: 'read it before dispose()',
       })
-    return tensor.read()
   }
-  const result: Result = {
-    dtype,
-    shape,
-    rank: shape.length,
-    data: data as Result['data'], // the backend reads the declared dtype's array
-    item: async () => {
-      const values = await data()
-      if (values.length !== 1)
-        throw new EffuseError({
-          code: 'EF402',
-          message: `item() is for one element; "${name}" has ${values.length}`,
-          hint: 'use data()',
-        })
-      return dtype === 'bool' ? values[0] !== 0 : (values[0] as number)
-    },
-    dispose: () => {
-      if (!isDisposed) tensor.dispose()
-      isDisposed = true
-      dropTensor(result)
-    },
+
+  toString(): string {
+    const what = `Result "${this.#name}" ${showType(this.#tensor.type)}`
+    if (this.#isDisposed) return `${what}, disposed of`
+    return `${what}; its ${this.rank === 0 ? 'number: await result.item()' : 'numbers: await result.data()'}`
   }
-  shownAs(result, () => {
-    const what = `Result "${name}" ${showType(tensor.type)}`
-    if (isDisposed) return `${what}, disposed of`
-    return `${what}; its ${shape.length === 0 ? 'number: await result.item()' : 'numbers: await result.data()'}`
-  })
-  holdTensor(result, tensor)
-  return Object.freeze(result)
+
+  [inspectKey](): string {
+    return this.toString()
+  }
 }
+
+export const makeResult = (name: string, tensor: DeviceTensor): Result => new TensorResult(name, tensor)
 
 /**
  * Every result of a run at once: scalars as numbers (bool ones as booleans), the rest as typed arrays, row-major.
