@@ -2,7 +2,7 @@
 import type { Backend, Engine } from './backends/backend.ts'
 import { declareDerivedValues, derivedValues } from './executable/derived-values.ts'
 import { selectBackend } from './backends/select.ts'
-import { ampFigures, ampRequest, engineFor, withEnvironmentScale } from './executable/amp.ts'
+import { ampFigures, ampRequest, engineFor, namingVariable, withEnvironmentScale } from './executable/amp.ts'
 import { makeExecutable, type Executable } from './executable/executable.ts'
 import { checkOptions, type CompileOptions } from './executable/options.ts'
 import { variablesFor } from './executable/share-variables.ts'
@@ -21,7 +21,7 @@ import { derivedVariables, graphsOf, type Program, programOf } from './passes/pr
 import { inferencePipeline, trainingPipeline } from './passes/pipelines.ts'
 import { passFactories } from './passes/registry.ts'
 import { stepOptionsOf, trainedModelOf } from './passes/train/step.ts'
-import { type PassRecord, runPipeline } from './passes/runner.ts'
+import { type PassRecord, type PipelineResult, type RunnerOptions, runPipeline } from './passes/runner.ts'
 
 /**
  * Compiles a model for a backend and gives what runs it.
@@ -57,7 +57,7 @@ const compileFor = async <I extends Signature, O extends Signature>(
 ): Promise<Executable<I, O>> => {
   const amp = ampRequest(options.amp, backend)
   const engine = engineFor(backend, amp)
-  const { declared, program, records, specs } = planFor(model, options, engine, amp?.settings ?? null)
+  const { declared, program, records, specs, added } = planFor(model, options, engine, amp?.settings ?? null)
   const seed = options.seed ?? 0
   const handle = await variablesFor(backend, specs, options.variables, seed)
   const close: (() => void)[] = [() => releaseStore(handle)]
@@ -66,8 +66,6 @@ const compileFor = async <I extends Signature, O extends Signature>(
     const releaseDerived = declareDerivedValues(handle.store, derived)
     close.unshift(releaseDerived)
     const derivedNames = new Map(derived.map(({ variable, name }) => [variable, name]))
-    // Passes of the user's may have added variables.
-    const added = specsOf(graphsOf(program)).filter(({ name }) => !derivedNames.has(name))
     declareAll(handle.store, added, seed, handle.nameOf)
     const nameOf = (variable: string): string => derivedNames.get(variable) ?? handle.nameOf(variable)
     const { signal, onProgress } = options
@@ -100,6 +98,8 @@ interface Planned {
   readonly program: Program
   readonly records: readonly PassRecord[]
   readonly specs: ReadonlyMap<string, VariableSpec>
+  /** Those that passes of the user's added besides. */
+  readonly added: readonly VariableSpec[]
 }
 
 /** The declared graph and what the pipeline makes of it, with the variables that users see. */
@@ -113,28 +113,35 @@ const planFor = (model: Model, options: CompileOptions, engine: Engine, amp: Amp
   const switches = { simplify, fusion, amp }
   const standard =
     training === null ? inferencePipeline(engine, switches) : trainingPipeline(engine, switches, training)
-  const { verify, debug } = debugOptions()
+  const replayable = new Set([...passFactories, ...engine.legalize, ...engine.fuse].map(({ name }) => name))
   const pipeline =
     options.passes === undefined
       ? standard
       : checkedPipeline(options.passes(standard), 'the option "passes" of compile()')
-  const { program, records } = runPipeline(pipeline, programOf(declared, model.name), {
+  const { verify, debug } = debugOptions(new Set([...replayable, ...pipeline.passes.map(({ name }) => name)]))
+  const run = (start: Program, how: RunnerOptions): PipelineResult => {
+    try {
+      return runPipeline(pipeline, start, how)
+    } catch (error) {
+      throw amp === null ? error : namingVariable(error)
+    }
+  }
+  const { program, records } = run(programOf(declared, model.name), {
     target: engine.target,
     verify: options.verify ?? verify,
     checkMeaning: options.verify,
     debug,
     saveReproducer,
-    replayable: new Set([...passFactories, ...engine.legalize, ...engine.fuse].map(({ name }) => name)),
+    replayable,
   })
   options.signal?.throwIfAborted()
   // A training step has the variables that its loss does not reach, too, and its passes add some: slots, averages, the step.
   const whole = trainedModelOf(model)?.at({ batch: options.batch ?? 1 }) ?? declared
   const derived = derivedVariables(program)
-  const own = specsOf([whole, declared, ...(training === null ? [] : graphsOf(program))]).filter(
-    ({ name }) => !derived.has(name),
-  )
-  const byName = new Map(own.map((spec) => [spec.name, spec]))
-  return { declared, program, records, specs: byName }
+  const written = specsOf([whole, declared])
+  const made = specsOf(graphsOf(program)).filter(({ name }) => !derived.has(name))
+  const specs = new Map([...written, ...(training === null ? [] : made)].map((spec) => [spec.name, spec]))
+  return { declared, program, records, specs, added: made.filter(({ name }) => !specs.has(name)) }
 }
 
 const missingBatch = (name: string): EffuseError =>

@@ -1,4 +1,5 @@
 /** Pictures that cannot be decoded: named once each, and borne up to a limit. */
+import { listed } from '../ir/listed.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { systemCode } from '../platform/node-file-error.ts'
 
@@ -29,7 +30,7 @@ export const damagedFiles = (max: number, onSkip: (path: string, reason: string)
   const error = (what: string): EffuseError =>
     new EffuseError({
       code: 'EF506',
-      message: `${what}:\n  ${[...known.values()].slice(0, 10).join('\n  ')}${known.size > 10 ? `\n  and ${known.size - 10} more` : ''}`,
+      message: `${what}:${listed([...known.values()])}`,
       hint: 'mend or remove them, or allow more with maxCorrupt',
     })
   return {

@@ -1,5 +1,6 @@
 /** Which folders hold which classes. */
 import { join } from 'node:path'
+import { shortList } from '../ir/listed.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { extensionsHint, isFolder, type OtherFiles, picturesIn, visibleEntries } from './picture-files.ts'
 
@@ -88,13 +89,10 @@ const checkSame = (
   if (faults.length === 0) return
   throw new EffuseError({
     code: 'EF507',
-    message: `train/ and ${held}/ in ${path} have different classes: ${faults.map(([where, names]) => `only in ${where}/: ${shortList(names)}`).join('; ')}`,
+    message: `train/ and ${held}/ in ${path} have different classes: ${faults.map(([where, names]) => `only in ${where}/: ${shortList(names, 10)}`).join('; ')}`,
     hint: 'the labels are places in the sorted list of folders: it must be the same in both',
   })
 }
-
-const shortList = (names: readonly string[]): string =>
-  `${names.slice(0, 10).join(', ')}${names.length > 10 ? ` and ${names.length - 10} more` : ''}`
 
 /** All pictures of the classes, one class after the other. */
 export const listed = (classes: readonly ClassFolder[]): Listed => ({

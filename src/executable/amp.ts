@@ -1,6 +1,7 @@
 /** The option `amp`, with what the environment adds, and the engine that runs half types. */
 import { environment } from '#platform'
 import type { Backend, Engine } from '../backends/backend.ts'
+import { namesIn } from './debug.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { ampFault, ampSettings, type AmpOptions, type AmpSettings } from '../passes/mixed-precision/options.ts'
 import { type AmpReport, decisionOf, sumReports } from '../passes/mixed-precision/report.ts'
@@ -25,25 +26,39 @@ export const ampRequest = (
   { target, emulatingHalf }: Pick<Backend, 'target' | 'emulatingHalf'>,
 ): { readonly settings: AmpSettings; readonly emulate: boolean } | null => {
   if (option === undefined || option === false) return null
+  for (const [name, variable] of Object.entries(listVariables)) {
+    const fault = ampFault({ [name]: namesIn(variable) })
+    if (fault !== null) throw new EffuseError({ code: 'EF403', ...fault, message: `${variable}: ${fault.message}` })
+  }
   const { emulate, ...given } = option === true ? {} : option
   const [best = emulatingHalf?.target.halfTypes[0]] = target.halfTypes
   const options: AmpOptions = {
     ...given,
     dtype: given.dtype ?? best,
-    allow: [...(given.allow ?? []), ...namesIn('EFFUSE_AMP_ALLOW')],
-    deny: [...(given.deny ?? []), ...namesIn('EFFUSE_AMP_DENY')],
-    keep: [...(given.keep ?? []), ...namesIn('EFFUSE_AMP_KEEP')],
+    allow: [...(given.allow ?? []), ...namesIn(listVariables.allow)],
+    deny: [...(given.deny ?? []), ...namesIn(listVariables.deny)],
+    keep: [...(given.keep ?? []), ...namesIn(listVariables.keep)],
   }
   const fault = ampFault(options)
-  if (fault !== null) throw new EffuseError({ code: 'EF403', ...fault })
+  if (fault !== null) throw namingVariable(new EffuseError({ code: 'EF403', ...fault }))
   return { settings: ampSettings(options), emulate: emulate === true }
 }
 
-const namesIn = (variable: string): readonly string[] =>
-  (environment(variable) ?? '')
-    .split(',')
-    .map((name) => name.trim())
-    .filter((name) => name !== '')
+const listVariables = { allow: 'EFFUSE_AMP_ALLOW', deny: 'EFFUSE_AMP_DENY', keep: 'EFFUSE_AMP_KEEP' } as const
+
+/** An error about an op that the environment names says so: nobody looks there by himself. */
+export const namingVariable = (error: unknown): unknown => {
+  if (!(error instanceof EffuseError) || error.code !== 'EF403') return error
+  const variable = Object.values(listVariables).find((name) =>
+    namesIn(name).some((op) => error.message.includes(`"${op.replace(/^!/, '')}"`)),
+  )
+  if (variable === undefined) return error
+  const { code, path, hint, diagnostics } = error
+  return new EffuseError({
+    ...{ code, path, hint, diagnostics, cause: error },
+    message: `${variable} of the environment: ${error.message}`,
+  })
+}
 
 /** What is wrong with the option as it stands, in words; null where nothing is. */
 export const ampOptionFault = (

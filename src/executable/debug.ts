@@ -1,6 +1,7 @@
 /** The EFFUSE_ variables of the environment (docs/debugging.md; a test compares). Read at the edge, never inside a pass. */
 import { environment, saveTemporaryText, saveText } from '#platform'
 import { EffuseError } from '../ir/diagnostics.ts'
+import { didYouMean } from '../ir/words.ts'
 import type { DebugOptions, Reproducer } from '../passes/runner.ts'
 
 /** Name -> what it does. */
@@ -15,26 +16,55 @@ export const environmentVariables = {
   EFFUSE_AMP_LOSS_SCALE: "0: a training step's `lossScale: 'auto'` scales nothing under float16 either",
 } as const
 
-export const debugOptions = (): { readonly verify: boolean; readonly debug: DebugOptions | undefined } => {
+/** @param passNames Of all passes that there are here. @throws EffuseError EF403 naming the variable, what it takes and what it is */
+export const debugOptions = (
+  passNames: ReadonlySet<string>,
+): { readonly verify: boolean; readonly debug: DebugOptions | undefined } => {
   const level = Number(environment('EFFUSE_DEBUG') ?? '0')
   if (![0, 1, 2].includes(level))
     throw new EffuseError({
       code: 'EF403',
       message: `EFFUSE_DEBUG must be 0, 1 or 2, got ${environment('EFFUSE_DEBUG')}`,
     })
-  const printAfter = (environment('EFFUSE_PRINT_AFTER') ?? '').split(',').filter((name) => name !== '')
+  const printAfter = namesIn('EFFUSE_PRINT_AFTER')
+  const unknown = printAfter.find((name) => !passNames.has(name))
+  if (unknown !== undefined)
+    throw new EffuseError({
+      code: 'EF403',
+      message: `EFFUSE_PRINT_AFTER names the pass "${unknown}", and there is none; there are ${[...passNames].join(', ')}`,
+      hint: didYouMean(unknown, [...passNames], ''),
+    })
   const folder = environment('EFFUSE_TRACE')
   const debug: DebugOptions = {
     level,
     printAfter,
     log: (line) => console.error(line),
-    saveGraph: folder === undefined || folder === '' ? undefined : (name, text) => saveText(folder, name, text),
+    saveGraph: folder === undefined || folder === '' ? undefined : (name, text) => saveTrace(folder, name, text),
   }
   const verify = environment('EFFUSE_VERIFY') ?? ''
   if (!['', '0', '1'].includes(verify))
     throw new EffuseError({ code: 'EF403', message: `EFFUSE_VERIFY must be 0 or 1, got ${verify}` })
   const isQuiet = level === 0 && printAfter.length === 0 && debug.saveGraph === undefined
   return { verify: verify === '1', debug: isQuiet ? undefined : debug }
+}
+
+/** What a variable of the environment lists, comma between. */
+export const namesIn = (variable: keyof typeof environmentVariables): readonly string[] =>
+  (environment(variable) ?? '')
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '')
+
+const saveTrace = (folder: string, name: string, text: string): void => {
+  try {
+    saveText(folder, name, text)
+  } catch (error) {
+    throw new EffuseError({
+      code: 'EF403',
+      message: `EFFUSE_TRACE must name a folder that can be written, got ${folder}: ${error instanceof Error ? error.message : String(error)}`,
+      cause: error,
+    })
+  }
 }
 
 /** The program before the failing pass, in a file where there are files. */

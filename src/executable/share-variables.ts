@@ -2,6 +2,7 @@
 import type { Backend, HostArray } from '../backends/backend.ts'
 import { jointTurn } from '../backends/common/turns.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
+import { listed, shortList } from '../ir/listed.ts'
 import { sameType, showType, type Type } from '../ir/types.ts'
 import { watchDevice } from './device-loss.ts'
 import { declareAll, type VariableSpec } from './variable-spec.ts'
@@ -49,7 +50,7 @@ const checkShared = (specs: ReadonlyMap<string, VariableSpec>, other: VariablesH
   if (names.length > 0 && !names.some((name) => other.store.has(other.nameOf(name))))
     throw new EffuseError({
       code: 'EF408',
-      message: `the variables given are of another model: it has none of ${names.slice(0, 3).join(', ')}${names.length > 3 ? ' …' : ''}, but ${[...other.specs.keys()].slice(0, 3).join(', ')}${other.specs.size > 3 ? ' …' : ''}`,
+      message: `the variables given are of another model: it has none of ${shortList(names, 3)}, but ${shortList([...other.specs.keys()], 3)}`,
     })
   const differences: string[] = []
   for (const { name, type } of specs.values()) {
@@ -60,7 +61,7 @@ const checkShared = (specs: ReadonlyMap<string, VariableSpec>, other: VariablesH
   if (differences.length > 0)
     throw new EffuseError({
       code: 'EF408',
-      message: `the variables cannot be shared: ${differences.slice(0, 10).join('; ')}${differences.length > 10 ? ` and ${differences.length - 10} more` : ''}`,
+      message: `the variables cannot be shared:${listed(differences)}`,
     })
 }
 

@@ -2,7 +2,8 @@
 import { Builder, isValue } from './build.ts'
 import { EffuseError, showGiven } from './diagnostics.ts'
 import { findNode } from './graph.ts'
-import { firstFive, shownAs, showTypes } from './shown.ts'
+import { shortList } from './listed.ts'
+import { shownAs, showTypes } from './shown.ts'
 import type { Graph, Type } from './types.ts'
 import type { Signature, TensorType, Value, Values } from './value.ts'
 
@@ -87,7 +88,7 @@ export const graph = <const I extends Signature, O extends Signature>(
   const outputs = outputSignature(at({ batch: probeBatch })) as O
   const line = (): string => {
     const given = Object.entries(inputs).map(([key, { dtype, shape }]) => ({ name: key, dtype, shape }))
-    return `Model "${name}": ${showTypes(given)} -> ${firstFive(Object.keys(outputs))}; compile() makes it run`
+    return `Model "${name}": ${showTypes(given)} -> ${shortList(Object.keys(outputs))}; compile() makes it run`
   }
   const model = Object.freeze(shownAs({ name, inputs, outputs, at }, line))
   bodies.set(model, whole as Body)

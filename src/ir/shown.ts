@@ -1,4 +1,5 @@
 /** What `console.log` of a handle prints in Node, and what a template literal makes of it anywhere: one line instead of its parts. */
+import { shortList } from './listed.ts'
 
 /** Node looks for it on whatever it prints; elsewhere it is a symbol like any other. */
 export const inspectKey: unique symbol = Symbol.for('nodejs.util.inspect.custom') as never
@@ -10,11 +11,4 @@ export const shownAs = <T extends object>(handle: T, line: () => string): T =>
 /** `x float32[2,3], y int32[2]` */
 export const showTypes = (
   types: readonly { readonly name: string; readonly dtype: string; readonly shape: readonly unknown[] }[],
-): string => firstFive(types.map(({ name, dtype, shape }) => `${name} ${dtype}[${shape.join(',')}]`))
-
-/** A list for a line that must stay short. */
-export const firstFive = (words: readonly string[]): string => {
-  if (words.length === 0) return 'none'
-  const shown = words.slice(0, 5).join(', ')
-  return words.length > 5 ? `${shown} and ${words.length - 5} more` : shown
-}
+): string => shortList(types.map(({ name, dtype, shape }) => `${name} ${dtype}[${shape.join(',')}]`))

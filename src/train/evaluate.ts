@@ -8,6 +8,7 @@ import type { Variables } from '../executable/variables.ts'
 import type { WeightsSource } from '../executable/weights.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { type Check, checkPresent, checkRecord, unchecked } from '../ir/check-record.ts'
+import { shortList } from '../ir/listed.ts'
 import { checkModel, type Model } from '../ir/model.ts'
 import type { Signature, TensorType } from '../ir/value.ts'
 import { declareEvaluation } from '../passes/train/evaluation.ts'
@@ -119,7 +120,7 @@ export const classesOf = ({ name, outputs }: Pick<Model, 'name' | 'outputs'>, da
   if (typeof classes === 'number' && classes !== data.classes.length)
     throw new EffuseError({
       code: 'EF701',
-      message: `${name} tells ${classes} classes apart, and the data has ${data.classes.length}: ${data.classes.slice(0, 10).join(', ')}${data.classes.length > 10 ? ' …' : ''}`,
+      message: `${name} tells ${classes} classes apart, and the data has ${data.classes.length}: ${shortList(data.classes, 10)}`,
       hint: `declare the model with classes: ${data.classes.length}`,
     })
   return data.classes.length

@@ -6,7 +6,7 @@ import { stages, verifyOrThrow, type Stage } from '../../ir/verify.ts'
 import { fuseTfjs } from '../../backends/tfjs/fuse-tfjs.ts'
 import { graphSteps } from '../../passes/program.ts'
 import { parseProgram, printProgram } from '../../passes/program-text.ts'
-import { parsePipeline, type PassFactory } from '../../passes/registry.ts'
+import { parsePipeline, passFactories, type PassFactory } from '../../passes/registry.ts'
 import { runPipeline } from '../../passes/runner.ts'
 import { debugOptions } from '../../executable/debug.ts'
 import { withCommon, type CommonOptions } from '../common.ts'
@@ -34,7 +34,7 @@ export const addOpt = (program: Command, io: Io): void => {
           : runPipeline(parsePipeline(options.passes, backendPasses), start, {
               verify: true,
               stage: options.stage,
-              debug: debugOptions().debug,
+              debug: debugOptions(new Set([...passFactories, ...backendPasses].map(({ name }) => name))).debug,
             })
       if (options.json === true) {
         const passes = records.map(({ name, plan, ms, changed, report }) => ({ name, plan, ms, changed, report }))

@@ -2,6 +2,7 @@
 import { mkdir, readdir, rm, rmdir } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { folderNames, readFile, writeFileAtomic } from '#platform'
+import { shortList } from '../../ir/listed.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { fileError, systemCode } from '../../platform/node-file-error.ts'
 import { parseObject, parseRecipe } from '../../recipes/load.ts'
@@ -128,7 +129,7 @@ const checkUnused = async (folder: string): Promise<void> => {
   if (inside.length > 0)
     throw new EffuseError({
       code: 'EF601',
-      message: `--out ${folder} is not empty: it holds ${inside.slice(0, 3).join(', ')}${inside.length > 3 ? ' …' : ''}`,
+      message: `--out ${folder} is not empty: it holds ${shortList(inside, 3)}`,
       hint: 'choose a new folder',
     })
 }

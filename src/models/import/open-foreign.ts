@@ -20,7 +20,7 @@ import type { Opened } from '../opened.ts'
 import { conventionsOf, type Hints } from './conventions.ts'
 import { layoutOrder, permuted, permutedShape } from './layout.ts'
 import { type Family, familyOf, renamingOf, withoutWrappers } from './names.ts'
-import { listed } from '../../ir/listed.ts'
+import { listed, shortList } from '../../ir/listed.ts'
 
 /** The model of the weights, by their names and shapes and by what `hints` say. @throws EffuseError EF505, EF403 */
 export const openForeign = (
@@ -33,12 +33,10 @@ export const openForeign = (
   if (family === null) {
     throw new EffuseError({
       code: 'EF505',
-      message: `the weights are of no EfficientNet that effuse knows: names such as ${
-        [...stripped.keys()]
-          .slice(0, 3)
-          .map((n) => `"${n}"`)
-          .join(', ') || '(none)'
-      }`,
+      message: `the weights are of no EfficientNet that effuse knows: its names are ${shortList(
+        [...stripped.keys()].map((n) => `"${n}"`),
+        3,
+      )}`,
       hint: 'names of timm, torchvision and EfficientNet-PyTorch are known; a network of your own: openModel(file, { model }), or --model ./net.js',
     })
   }
@@ -87,7 +85,7 @@ const converted = (tensors: ReadonlyMap<string, TensorEntry>, family: Family): R
   if (unknown.length > 0) {
     throw new EffuseError({
       code: 'EF505',
-      message: `${unknown.length} tensors have no place in an EfficientNet: ${unknown.slice(0, 10).join(', ')}${unknown.length > 10 ? ` and ${unknown.length - 10} more` : ''}`,
+      message: `${unknown.length} tensors have no place in an EfficientNet: ${shortList(unknown, 10)}`,
     })
   }
   return entries

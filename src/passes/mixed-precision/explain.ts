@@ -1,4 +1,5 @@
 /** Why a node is half or float32: its class, the casts that bound its region, and what the other type would cost. */
+import { shortList } from '../../ir/listed.ts'
 import type { Node } from '../../ir/types.ts'
 import { isSensitive, nameInLists } from './classes.ts'
 import { minimumCut } from './min-cut.ts'
@@ -202,6 +203,5 @@ const boundary = (ports: PortGraph, isHalf: Assignment, vertex: Vertex, links: L
 export const castText = ({ vertices }: PortGraph, isHalf: Assignment, edge: Edge, dtype: string): string => {
   const kind = castAt(edge, isHalf)
   const users = edge.to.filter((user) => isHalf[user] === (kind === 'narrow')).map((user) => vertices[user]?.name ?? '')
-  const shown = users.length <= 2 ? users.join(', ') : `${users.slice(0, 2).join(', ')} and ${users.length - 2} more`
-  return `${vertices[edge.from]?.name ?? ''} -> ${shown}: to ${kind === 'narrow' ? dtype : 'float32'}, ${edge.bytes} bytes of half`
+  return `${vertices[edge.from]?.name ?? ''} -> ${shortList(users, 2)}: to ${kind === 'narrow' ? dtype : 'float32'}, ${edge.bytes} bytes of half`
 }
