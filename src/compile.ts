@@ -88,7 +88,12 @@ const compileFor = async <I extends Signature, O extends Signature>(
     return makeExecutable<I, O>({ ...parts, variables, records, seed, amp: ampFigures(records, backend) })
   } catch (error) {
     // Nothing of a failed compilation stays on the device.
-    for (const dispose of close) dispose()
+    for (const dispose of close)
+      try {
+        dispose()
+      } catch {
+        // The first error is the one to tell.
+      }
     throw error
   }
 }

@@ -14,6 +14,9 @@ export const watchDevice = ({ lost }: Backend): void => {
   })
 }
 
+/** Is the device of a watched backend gone? */
+export const isLost = ({ lost }: Backend): boolean => losses.get(lost)?.loss != null
+
 /** @throws EffuseError EF410 where the device of a watched backend is lost */
 export const ensureDevice = ({ lost, name }: Backend, cause?: unknown): void => {
   const loss = losses.get(lost)?.loss

@@ -17,7 +17,7 @@ import type { Program } from '../passes/program.ts'
 import type { PassRecord } from '../passes/runner.ts'
 import type { AmpFigures } from './amp.ts'
 import { explainNode, type Explanation } from './explain.ts'
-import { ensureDevice, onDevice } from './device-loss.ts'
+import { ensureDevice, isLost, onDevice } from './device-loss.ts'
 import { makeDueSteps } from './due-steps.ts'
 import { prepareFeeds, releaseFeeds, type Feeds } from './feeds.ts'
 import { makeResult, type Result, type Results } from './results.ts'
@@ -26,7 +26,8 @@ import { releaseStore, type Variables, type VariablesHandle } from './variables.
 export interface Executable<I extends Signature = Signature, O extends Signature = Signature> extends Disposable {
   /**
    * Runs once. Of a step that accumulates, each run is one micro-batch; every n-th also makes the update, tells so in `updated`, and its
-   * `learningRate`, `lossScale` and `finite` are the update's. @throws EffuseError EF401, EF402 (feeds), EF406 (disposed of), EF410 (device lost)
+   * `learningRate`, `lossScale` and `finite` are the update's. A feed that is still being computed, a tensor of another backend say, keeps the
+   * runs that were called later on the same variables waiting; one that itself waits for such a run would wait for ever. @throws EffuseError EF401, EF402 (feeds), EF406 (disposed of), EF410 (device lost)
    */
   run(inputs: Feeds<I>): Promise<Results<O>>
   readonly variables: Variables
@@ -80,6 +81,11 @@ export const makeExecutable = <I extends Signature, O extends Signature>(parts: 
   let numbering = { next: 0 }
   let isDisposed = false
 
+  /** Nobody waits for what is freed. What a lost device held is gone with it. */
+  const noteUnfreed = (error: unknown): void => {
+    if (!isLost(backend))
+      console.warn(`effuse: ${backend.name} could not free what "${parts.name}" held: ${String(error)}`)
+  }
   const ensureUsable = (): void => {
     if (isDisposed)
       throw new EffuseError({
@@ -121,7 +127,10 @@ export const makeExecutable = <I extends Signature, O extends Signature>(parts: 
       return value
     } finally {
       // After the run: it may still read them.
-      void result.catch(() => {}).then(() => feeds.then(releaseFeeds, () => {}))
+      void result
+        .catch(() => {})
+        .then(() => feeds.then(releaseFeeds, () => {}))
+        .catch(noteUnfreed)
     }
   }
   const run = (given: { readonly [name: string]: unknown }): Promise<{ readonly [name: string]: Result }> =>
@@ -133,7 +142,7 @@ export const makeExecutable = <I extends Signature, O extends Signature>(parts: 
     if (isDisposed) return
     isDisposed = true
     // In turn: a run under way still needs the buffers.
-    void handle.store.turn(() => runnable.dispose())
+    void handle.store.turn(() => runnable.dispose()).catch(noteUnfreed)
     parts.releaseDerived()
     releaseStore(handle)
   }

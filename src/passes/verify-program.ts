@@ -1,18 +1,19 @@
 /** Is a program well-formed as a whole? Its graphs are checked one by one by ir/verify.ts. */
-import { nodesOfOp, variablesOf } from '../ir/graph.ts'
+import { nodesOfOp } from '../ir/graph.ts'
 import { sameType, showType, type Type } from '../ir/types.ts'
 import {
   type CollectiveStep,
   type CrossingValue,
+  derivedVariables,
   type GraphStep,
   graphSteps,
-  graphsOf,
   type Program,
   type Step,
   traffic,
   typeOfInput,
   typeOfOutput,
 } from './program.ts'
+import { counterFaults } from './verify-counters.ts'
 
 /** What is wrong, a sentence each; empty where nothing is. */
 export const verifyProgram = (program: Program): readonly string[] => [
@@ -25,10 +26,10 @@ export const verifyProgram = (program: Program): readonly string[] => [
   ...sharedTypeFaults(program),
   ...repeated(program.crossing.map(({ name }) => name)).map((name) => `two crossing values are called "${name}"`),
   ...program.crossing.flatMap((value) => crossingFaults(program, value)),
-  ...program.steps.flatMap((step, at) => [
-    ...(step.kind === 'collective' ? collectiveFaults(program, step, at) : staleFaults(program, step)),
-    ...counterFaults(program, step),
-  ]),
+  ...program.steps.flatMap((step, at) =>
+    step.kind === 'collective' ? collectiveFaults(program, step, at) : staleFaults(program, step),
+  ),
+  ...counterFaults(program),
 ]
 
 const repeated = (names: readonly string[]): readonly string[] => [
@@ -117,42 +118,28 @@ const collectiveFaults = (program: Program, step: CollectiveStep, at: number): r
   ]
 }
 
-/** A stale step makes derived variables of other variables, and does nothing else. */
+/** A stale step makes derived variables of variables that are none, and does nothing else. */
 const staleFaults = (program: Program, step: GraphStep): readonly string[] => {
   if (step.when.kind !== 'stale') return []
-  const { variablesWritten } = traffic(step, program)
+  const { variablesRead, variablesWritten } = traffic(step, program)
+  const derived = derivedVariables(program)
   const others = graphSteps(program).filter((other) => other !== step)
   return [
     ...(step.graph.inputs.length + step.graph.outputs.length > 0
       ? [`the step "${step.name}" runs when it is stale, and must have no inputs and no outputs`]
       : []),
+    // Whether it is stale is known before any step runs, from the versions of what it reads: those of derived variables change meanwhile.
+    ...variablesRead
+      .filter((name) => derived.has(name))
+      .map(
+        (name) =>
+          `the step "${step.name}" makes derived variables, and reads the derived variable "${name}"; make them of other variables, or in one step`,
+      ),
     ...others.flatMap((other) => {
       const clash = traffic(other, program).variablesWritten.find((name) => variablesWritten.includes(name))
       return clash === undefined
         ? []
         : [`the derived variable "${clash}" is updated by "${step.name}" and by "${other.name}"`]
     }),
-  ]
-}
-
-/** The host counts along (executable/due-steps.ts): a counter goes from 0 to the one value that steps wait for. */
-const counterFaults = (program: Program, { name: step, when }: Step): readonly string[] => {
-  if (when.kind !== 'counter') return []
-  const { variable: counter, value } = when
-  const node = graphsOf(program)
-    .flatMap(variablesOf)
-    .find(({ attrs }) => attrs.name === counter)
-  const [type] = node?.types ?? []
-  const other = program.steps.find((s) => s.when.kind === 'counter' && s.when.variable === counter)?.when
-  return [
-    ...(type?.dtype === 'int32' && type.shape.length === 0
-      ? []
-      : [
-          `the step "${step}" waits for the variable "${counter}", which ${type === undefined ? 'no step has' : `is ${showType(type)}, not int32[]`}`,
-        ]),
-    ...(value >= 1 ? [] : [`the step "${step}" waits until "${counter}" is ${value}; counters begin at 0 and go up`]),
-    ...(other?.kind === 'counter' && other.value !== value
-      ? [`the step "${step}" waits until "${counter}" is ${value}, and another step until it is ${other.value}`]
-      : []),
   ]
 }

@@ -16,10 +16,10 @@ import { parseProgram, printProgram } from '../../src/passes/program-text.ts'
 import { verifyProgram } from '../../src/passes/verify-program.ts'
 
 const source = parse(
-  'graph a { %x = input() {name="x"} : float32[2] %n = variable() {name="count"} : int32[] %y = neg(%x) : float32[2] update %n = %n return y = %y, sum = %y }',
+  'graph a { %x = input() {name="x"} : float32[2] %n = variable() {name="count"} : int32[] %one = constant() {value=[1]} : int32[] %m = add(%n, %one) : int32[] %y = neg(%x) : float32[2] update %n = %m return y = %y, sum = %y }',
 )
 const sink = parse(
-  'graph b { %s = input() {name="sum"} : float32[2] %w = variable() {name="w"} : float32[2] %v = add(%w, %s) : float32[2] update %w = %v return total = %v }',
+  'graph b { %s = input() {name="sum"} : float32[2] %w = variable() {name="w"} : float32[2] %v = add(%w, %s) : float32[2] %n = variable() {name="count"} : int32[] %z = sub(%n, %n) : int32[] update %w = %v update %n = %z return total = %v }',
 )
 const sum = { name: 'sum', type: { dtype: 'float32', shape: [2] } } as const
 const reduce: Step = {
@@ -160,6 +160,80 @@ describe('what must hold', () => {
     ],
     ['must have no inputs and no outputs', changed(2, { when: { kind: 'stale' } })],
   ])('%s', (message, program) => expect(faultOf(program)).toContain(message))
+})
+
+describe('a counter', () => {
+  const step = (name: string, update: string, when?: Condition): Step =>
+    graphStep(
+      name,
+      parse(`graph ${name} {
+        %n = variable() {name="count"} : int32[]
+        %k = variable() {name="other"} : int32[]
+        %one = constant() {value=[1]} : int32[]
+        %two = constant() {value=[2]} : int32[]
+        %zero = constant() {value=[0]} : int32[]
+        %minus = constant() {value=[-1]} : int32[]
+        %next = ${update} : int32[]
+        update %n = %next
+        return
+      }`),
+      when,
+    )
+  const idle = (name: string, when?: Condition): Step => graphStep(name, parse(`graph ${name} { return }`), when)
+  const add = step('micro', 'add(%n, %one)')
+  const reset = step('apply', 'mul(%n, %zero)', counted)
+  const faults = (...parts: readonly Step[]): readonly string[] => verifyProgram(programOf(parts, 'p'))
+
+  test('goes up by 1 and back to 0, however that is written', () => {
+    expect(faults(add, reset)).toEqual([])
+    expect(faults(step('micro', 'sub(%n, %minus)'), step('apply', 'sub(%n, %n)', counted))).toEqual([])
+    expect(faults(add, idle('log', counted), reset)).toEqual([])
+  })
+  test.each<readonly [string, readonly Step[]]>([
+    ['"micro" must add 1 to the counter "count", and makes 2 of 0', [step('micro', 'add(%n, %two)'), reset]],
+    ['"micro" must add 1 to the counter "count", and makes 1 of 1', [step('micro', 'maximum(%n, %one)'), reset]],
+    ['makes something of it that depends on other values', [step('micro', 'add(%n, %k)'), reset]],
+    ['what updates it before it is 3: "micro" and "again"', [add, step('again', 'add(%n, %one)'), reset]],
+    ['what updates it before it is 3: none', [reset]],
+    ['must set it back to 0, and what does: none', [add, idle('apply', counted)]],
+    ['must set it back to 0, and what does: "apply" and "twice"', [add, reset, step('twice', 'sub(%n, %n)', counted)]],
+    [
+      '"apply" must set back to 0 the counter "count", and makes 2 of 3',
+      [add, step('apply', 'sub(%n, %one)', counted)],
+    ],
+    ['"micro" adds to the counter "count" after "apply" has waited for it', [reset, add]],
+    ['"log" waits for the counter "count", which "apply" sets back to 0 before', [add, reset, idle('log', counted)]],
+  ])('%s', (message, parts) => expect(faults(...parts).join('; ')).toContain(message))
+})
+
+describe('derived variables', () => {
+  const stale: Condition = { kind: 'stale' }
+  const derive = (name: string, from: string, to: string): Step =>
+    graphStep(
+      name,
+      parse(`graph ${name} {
+        %a = variable() {name="${from}"} : float32[2]
+        %b = variable() {name="${to}"} : float32[2]
+        %c = neg(%a) : float32[2]
+        update %b = %c
+        return
+      }`),
+      stale,
+    )
+  const faults = (...parts: readonly Step[]): string => verifyProgram(programOf(parts, 'p')).join('; ')
+  test('are made of variables', () => {
+    expect(faults(derive('one', 'w', 'd1'), derive('two', 'w', 'd2'))).toBe('')
+  })
+  test.each<readonly [string, readonly Step[]]>([
+    [
+      '"two" makes derived variables, and reads the derived variable "d1"',
+      [derive('one', 'w', 'd1'), derive('two', 'd1', 'd2')],
+    ],
+    [
+      '"one" makes derived variables, and reads the derived variable "d2"',
+      [derive('one', 'd2', 'd1'), derive('two', 'd1', 'd2')],
+    ],
+  ])('not of one another: %s', (message, parts) => expect(faults(...parts)).toContain(message))
 })
 
 test('what a step reads and writes, and changes of steps', () => {
