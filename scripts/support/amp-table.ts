@@ -11,7 +11,7 @@ import { graphOf, programOf } from '../../src/passes/program.ts'
 import { pipeline } from '../../src/passes/pipeline.ts'
 import { inferencePipeline, trainingPipeline } from '../../src/passes/pipelines.ts'
 import { runPipeline } from '../../src/passes/runner.ts'
-import { trainingStepOf } from '../../src/cli/training-step.ts'
+import { trainingStepOf } from '../../src/cli/common.ts'
 import { stepOptionsOf } from '../../src/passes/train/step.ts'
 
 const variants: readonly Variant[] = ['b0', 'b1', 'b2', 'b3', 'b4', 'b5', 'b6', 'b7']

@@ -3,6 +3,7 @@ import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type Command, Option } from 'commander'
+import { createRequire } from 'node:module'
 import type { MixedPrecision } from '../executable/amp.ts'
 import type { CompileOptions } from '../executable/options.ts'
 import type { Model } from '../ir/model.ts'
@@ -14,6 +15,10 @@ import { checkRegular } from '../platform/node-regular-file.ts'
 import { fromWord, isOfKind, type Kind, kindWords } from '../recipes/kinds.ts'
 import { efficientNet, variants, type EfficientNetOptions } from '../models/efficientnet.ts'
 import { didYouMean } from '../ir/words.ts'
+import { crossEntropy } from '../passes/train/losses.ts'
+import { rmsprop } from '../passes/train/optimizers.ts'
+import { cosine, warmup } from '../passes/train/schedules.ts'
+import { stepOptionsOf, trainingStep } from '../passes/train/step.ts'
 
 /** Options that every command takes. */
 export interface CommonOptions {
@@ -207,3 +212,25 @@ const typescriptHint = `this is Node ${process.versions.node}; Node 22.18 or lat
 
 const isModel = (value: unknown): value is Model =>
   typeof value === 'object' && value !== null && 'at' in value && typeof value.at === 'function' && 'inputs' in value
+
+/** The package's version, from package.json: one place. */
+export const version: string = (createRequire(import.meta.url)('effuse/package.json') as { readonly version: string })
+  .version
+
+/** As EfficientNet is trained: smoothed cross-entropy, RMSprop, cosine, weight decay, averages. A step of one's own stays as it is. @throws EffuseError EF602 */
+export const trainingStepOf = (model: Model): Model => {
+  if (stepOptionsOf(model) !== null) return model
+  const { logits } = model.outputs
+  if (logits === undefined || logits.rank !== 2)
+    throw new EffuseError({
+      code: 'EF602',
+      message: `--train needs a model with an output "logits" [batch,classes]; ${model.name} has ${Object.keys(model.outputs).join(', ')}`,
+      hint: 'export a training step of your own: trainingStep(model, { loss, optimizer })',
+    })
+  return trainingStep(model, {
+    loss: crossEntropy({ labelSmoothing: 0.1 }) as never, // the output was checked above
+    optimizer: rmsprop({ learningRate: warmup(cosine({ initial: 0.016, steps: 100_000 }), { steps: 1000 }) }),
+    weightDecay: 5e-6,
+    emaDecay: 0.9999,
+  })
+}

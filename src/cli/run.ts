@@ -13,7 +13,7 @@ import { addOpt } from './commands/opt.ts'
 import { addPredict } from './commands/predict.ts'
 import { addTrain } from './commands/train.ts'
 import type { Io } from './io.ts'
-import { version } from './version.ts'
+import { version } from './common.ts'
 
 /** Faults of the command line, not of the work. */
 const usageCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['EF301', 'EF302', 'EF403', 'EF601', 'EF602'])

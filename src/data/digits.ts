@@ -2,11 +2,10 @@
 import { createRequire } from 'node:module'
 import { EffuseError } from '../ir/diagnostics.ts'
 import type { DataSource } from '../train/source.ts'
-import { type DrawsPosition, rowDraws } from './draws.ts'
+import { type DrawsPosition, rowDraws, inSequence, shuffled } from './draws.ts'
 import { type CheckedRequest, checkRequest, type LabelledBatch, type LabelledRequest } from './request.ts'
 import { wholeBox } from '../pixels/box.ts'
 import { resized } from '../pixels/resample.ts'
-import { inSequence, shuffled } from './shuffle.ts'
 
 export interface LabelledImages extends DataSource {
   /** [height, width, channels] of one picture. */

@@ -10,7 +10,7 @@ import { type JobStream, jobStream } from './picture-pool.ts'
 import type { PictureResult } from './picture-job.ts'
 import { type Prepare, testPicture, trainingPicture } from './prepare-picture.ts'
 import { type CheckedRequest, checkRequest, type LabelledBatch, type LabelledRequest } from './request.ts'
-import { shuffled } from './shuffle.ts'
+import { shuffled } from './draws.ts'
 
 /** A part of an image folder. */
 export interface ImageFolderSource extends DataSource {

@@ -1,5 +1,5 @@
 /** The options of imageFolder(): types, defaults and checks. */
-import { type Check, checkRecord, isCount, isNatural } from '../ir/check-record.ts'
+import { type Check, checkRecord, isNatural, flag, natural, count } from '../ir/check-record.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { availableParallelism } from 'node:os'
 import type { Picture } from './picture.ts'
@@ -70,7 +70,6 @@ export interface FolderSettings extends Readonly<{ [K in Filled]: NonNullable<Im
 }
 
 const isFunction = (v: unknown): boolean => typeof v === 'function'
-const positive: Check = ['a positive integer', isCount]
 
 const checks: { readonly [K in keyof Required<ImageFolderOptions>]: Check } = {
   size: ['a positive integer, or [height, width]', (v) => isSize(typeof v === 'number' ? [v, v] : v)],
@@ -79,13 +78,13 @@ const checks: { readonly [K in keyof Required<ImageFolderOptions>]: Check } = {
   holdoutSeed: ['an integer from 0 to 2^32 - 1', (v) => isNatural(v) && Number(v) < 2 ** 32],
   crop: ["'box', 'center' or 'none'", (v) => v === 'box' || v === 'center' || v === 'none'],
   cropArea: ['[least, greatest], above 0 and up to 1, the least not above the greatest', isCropArea],
-  flip: ['true or false', (v) => typeof v === 'boolean'],
+  flip: flag,
   filter: ["'triangle' or 'bilinear'", (v) => v === 'triangle' || v === 'bilinear'],
   augment: ['a function from picture to picture', isFunction],
   ...readingChecks,
-  concurrency: positive,
-  workers: ['an integer of at least 0', isNatural],
-  prefetch: positive,
+  concurrency: count,
+  workers: natural,
+  prefetch: count,
   maxCorrupt: ['an integer of at least 0, or Infinity', (v) => isNatural(v) || v === Number.POSITIVE_INFINITY],
   onSkip: ['a function of path and reason', isFunction],
   onNotice: ['a function of a text', isFunction],

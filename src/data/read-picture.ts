@@ -1,6 +1,6 @@
 /** From a file to pixels, within limits that the caller may choose. */
 import { readFileSync, statSync } from 'node:fs'
-import { type Check, isCount } from '../ir/check-record.ts'
+import { type Check, count } from '../ir/check-record.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { readFile } from '../platform/node.ts'
 import { fileError } from '../platform/node-file-error.ts'
@@ -25,8 +25,8 @@ export interface Reading extends DecodeOptions {
 
 export const readingChecks: { readonly [K in keyof Required<ReadingOptions>]: Check } = {
   colors: ["'stored' or 'srgb'", (v) => v === 'stored' || v === 'srgb'],
-  maxPixels: ['a positive integer', isCount],
-  maxBytes: ['a positive integer', isCount],
+  maxPixels: count,
+  maxBytes: count,
   timeLimit: ['a number above 0', (v) => typeof v === 'number' && v > 0],
 }
 

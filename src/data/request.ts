@@ -1,5 +1,5 @@
 /** What the loop may ask of our own sources, checked, and what they answer. */
-import { type Check, isCount, isNatural } from '../ir/check-record.ts'
+import { type Check, count, isNatural, natural } from '../ir/check-record.ts'
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
 import { isSize, sideMax } from '../pixels/size.ts'
 import type { BatchRequest } from '../train/source.ts'
@@ -22,7 +22,7 @@ export interface CheckedRequest extends BatchRequest {
 const word: Check = ['an integer from 0 to 2^32 - 1', (v) => isNatural(v) && Number(v) < 2 ** 32]
 
 const checks: { readonly [K in keyof Required<BatchRequest>]: Check } = {
-  batch: ['a positive integer', isCount],
+  batch: count,
   epoch: word,
   seed: word,
   size: [`[height, width], positive integers up to ${sideMax}`, (v) => v === undefined || isSize(v)],
@@ -30,7 +30,7 @@ const checks: { readonly [K in keyof Required<BatchRequest>]: Check } = {
     'a number of at least 0',
     (v) => v === undefined || (typeof v === 'number' && v >= 0 && v < Number.POSITIVE_INFINITY),
   ],
-  skip: ['an integer of at least 0', isNatural],
+  skip: natural,
   signal: ['an AbortSignal', (v) => v === undefined || v instanceof AbortSignal],
 }
 

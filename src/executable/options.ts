@@ -1,5 +1,5 @@
 /** The options of compile(): their types, their checks, and what the environment adds. */
-import { checkRecord } from '../ir/check-record.ts'
+import { checkRecord, flag, abortSignal, count, callback } from '../ir/check-record.ts'
 import type { Backend } from '../backends/backend.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import type { Pipeline } from '../passes/pipeline.ts'
@@ -54,7 +54,7 @@ const checks: { readonly [K in keyof Required<CompileOptions>]: readonly [string
     `one of ${backendNames.join(', ')}, or a backend`,
     (v) => backendNames.some((name) => name === v) || (typeof v === 'object' && v !== null && 'createStore' in v),
   ],
-  batch: ['a positive integer', (v) => Number.isSafeInteger(v) && Number(v) > 0],
+  batch: count,
   amp: [
     'true, false or { dtype, strategy, allow, deny, keep, strict, followAllow, emulate }',
     (v) => typeof v === 'boolean' || (typeof v === 'object' && v !== null && !Array.isArray(v)),
@@ -71,10 +71,10 @@ const checks: { readonly [K in keyof Required<CompileOptions>]: readonly [string
   ],
   variables: ["another executable's variables, or weights", (v) => typeof v === 'object' || typeof v === 'string'],
   passes: ['a function from pipeline to pipeline', (v) => typeof v === 'function'],
-  verify: ['true or false', (v) => typeof v === 'boolean'],
+  verify: flag,
   seed: ['an integer from 0 to 2^32 - 1', (v) => Number.isSafeInteger(v) && Number(v) >= 0 && Number(v) < 2 ** 32],
-  signal: ['an AbortSignal', (v) => v instanceof AbortSignal],
-  onProgress: ['a function', (v) => typeof v === 'function'],
+  signal: abortSignal,
+  onProgress: callback,
 }
 
 /** @throws EffuseError EF403 naming the option, what it takes and what came. */

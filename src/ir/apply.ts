@@ -1,6 +1,6 @@
 /** A model inside another one: its body runs again, in the graph of the values that it is given. */
 import { type Builder, builderOf, isValue } from './build.ts'
-import { type Check, checkPresent, checkRecord } from './check-record.ts'
+import { type Check, checkPresent, checkRecord, flag } from './check-record.ts'
 import { EffuseError, showGiven } from './diagnostics.ts'
 import { bodyOf, checkModel, type Model } from './model.ts'
 import { joinPath } from './places.ts'
@@ -19,7 +19,7 @@ const needed: { readonly name: Check } = {
 }
 const checks: { readonly [K in keyof Required<ApplyOptions>]: Check } = {
   ...needed,
-  share: ['true or false', (v) => typeof v === 'boolean'],
+  share: flag,
 }
 
 /**

@@ -4,40 +4,42 @@ import { didYouMean } from './words.ts'
 
 /** What a value must be, in words, and whether one is it. */
 export type Check = readonly [expects: string, accepts: (value: unknown) => boolean]
+export type CheckFor<T> = readonly [expects: string, accepts: (value: unknown) => value is T]
+
+export interface Fault {
+  readonly message: string
+  readonly hint?: string | undefined
+}
 
 /** Of an option that is handed on, and checked where it is used. */
 export const unchecked: Check = ['a value', () => true]
 
+type Checks = { readonly [name: string]: Check }
+
 /**
- * Every entry is known and of its kind; `undefined` is as if it were not there.
- * @param what Whose options these are, `compile()`; `prefix` stands before their names in messages.
- * @throws EffuseError EF403 naming the option, what it takes and what came.
+ * The first entry that is unknown or not of its kind, in words; null where there is none. `undefined` counts as absent.
+ * @param what The function that takes these options, `compile()`; `prefix` stands before their names in messages.
  */
-export const checkRecord = (
-  what: string,
-  prefix: string,
-  record: object,
-  known: { readonly [name: string]: Check },
-): void => {
-  if (typeof record !== 'object' || record === null || Array.isArray(record))
-    throw new EffuseError({
-      code: 'EF403',
-      message: `${what} takes an object of options, ${Object.keys(known).join(', ')}, got ${showGiven(record)}`,
-    })
+export const recordFault = (what: string, prefix: string, record: object, known: Checks): Fault | null => {
+  if (!isObject(record) || Array.isArray(record))
+    return { message: `${what} takes an object of options, ${Object.keys(known).join(', ')}, got ${showGiven(record)}` }
   for (const [name, value] of Object.entries(record)) {
     const check = Object.hasOwn(known, name) ? known[name] : undefined
     if (check === undefined)
-      throw new EffuseError({
-        code: 'EF403',
+      return {
         message: `${what} has no option "${name}"; it has ${Object.keys(known).join(', ')}`,
         hint: didYouMean(name, Object.keys(known)),
-      })
+      }
     if (value !== undefined && !check[1](value))
-      throw new EffuseError({
-        code: 'EF403',
-        message: `option "${prefix}${name}" must be ${check[0]}, got ${showGiven(value)}`,
-      })
+      return { message: `option "${prefix}${name}" must be ${check[0]}, got ${showGiven(value)}` }
   }
+  return null
+}
+
+/** The same, thrown. @throws EffuseError EF403 naming the option, what it takes and what came. */
+export const checkRecord = (what: string, prefix: string, record: object, known: Checks): void => {
+  const fault = recordFault(what, prefix, record, known)
+  if (fault !== null) throw new EffuseError({ code: 'EF403', ...fault })
 }
 
 /** Those that have no default are there. @throws EffuseError EF403 naming the option and what it takes. */
@@ -60,3 +62,13 @@ export const isObject = (v: unknown): v is object => typeof v === 'object' && v 
 export const isNatural = (v: unknown): boolean => Number.isSafeInteger(v) && Number(v) >= 0
 /** An integer from 1. */
 export const isCount = (v: unknown): boolean => isNatural(v) && v !== 0
+export const isNames = (v: unknown): v is readonly string[] =>
+  Array.isArray(v) && v.every((name) => typeof name === 'string')
+
+// What many options take.
+export const flag: Check = ['true or false', (v) => typeof v === 'boolean']
+export const natural: Check = ['an integer of at least 0', isNatural]
+export const count: Check = ['a positive integer', isCount]
+export const names: Check = ['a list of names', isNames]
+export const callback: Check = ['a function', (v) => typeof v === 'function']
+export const abortSignal: Check = ['an AbortSignal', (v) => v instanceof AbortSignal]

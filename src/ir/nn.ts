@@ -3,7 +3,7 @@
  * Initial values are those of the EfficientNet reference: variance scaling over fan-out.
  */
 import { builderOf, isValue } from './build.ts'
-import { type Check, checkRecord, unchecked } from './check-record.ts'
+import { type Check, checkRecord, unchecked, flag } from './check-record.ts'
 import { EffuseError, showGiven } from './diagnostics.ts'
 import type { ConvOptions } from './emitter.ts'
 import { mean, mul, reshape, sigmoid } from './functions.ts'
@@ -64,7 +64,7 @@ export interface DenseOptions extends Named {
 // Values are checked where they are used, with the path of the layer.
 const known = (...names: readonly string[]): { readonly [name: string]: Check } => ({
   ...Object.fromEntries(['name', ...names].map((name) => [name, unchecked])),
-  share: ['true or false', (v) => typeof v === 'boolean'],
+  share: flag,
 })
 const windowOptions = ['kernel', 'strides', 'padding', 'dilations', 'bias', 'init']
 const optionsOf: { readonly [kind: string]: { readonly [name: string]: Check } } = {

@@ -1,5 +1,5 @@
 /** The options of efficientNet(): types, defaults and checks. */
-import { type Check, checkRecord } from '../ir/check-record.ts'
+import { type Check, checkRecord, flag, count } from '../ir/check-record.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import type { BlockRow } from './efficientnet-variants.ts'
 
@@ -49,12 +49,12 @@ const repeatsMax = 100
 const rowsMax = 50
 
 const checks: { readonly [K in keyof Required<EfficientNetOptions & EfficientNetParts>]: Check } = {
-  classes: ['a positive integer', isPositive],
+  classes: count,
   resolution: [
     'a positive integer, or [height, width]',
     (v) => isPositive(v) || (Array.isArray(v) && v.length === 2 && v.every(isPositive)),
   ],
-  inChannels: ['a positive integer', isPositive],
+  inChannels: count,
   dropout: ['a number from 0 to below 1', isRate],
   stochasticDepth: ['a number from 0 to below 1', isRate],
   padding: ["'same' or 'symmetric'", (v) => v === 'same' || v === 'symmetric'],
@@ -78,7 +78,7 @@ const checks: { readonly [K in keyof Required<EfficientNetOptions & EfficientNet
     'a list of { kernel, repeats, filters, expand, strides }',
     (v) => Array.isArray(v) && v.length > 0 && v.length <= rowsMax,
   ],
-  head: ['true or false', (v) => typeof v === 'boolean'],
+  head: flag,
   taps: ["a list of paths such as 'blocks.2'", (v) => Array.isArray(v) && v.every((path) => typeof path === 'string')],
 }
 /** Far above any network that is published; each step costs the square of it, and one slip of the pen would hang. */
@@ -89,8 +89,8 @@ const rowChecks: { readonly [K in keyof Required<BlockRow>]: Check } = {
     (v) => isPositive(v) && Number(v) % 2 === 1 && Number(v) <= kernelMax,
   ],
   repeats: [`a positive integer up to ${repeatsMax}`, (v) => isPositive(v) && Number(v) <= repeatsMax],
-  filters: ['a positive integer', isPositive],
-  expand: ['a positive integer', isPositive],
+  filters: count,
+  expand: count,
   strides: ['1 or 2', (v) => v === 1 || v === 2],
   squeezeExcite: ['a number from 0 to 1', (v) => typeof v === 'number' && v >= 0 && v <= 1],
 }

@@ -11,7 +11,7 @@ import { checkpointAmong } from '../io/run-files.ts'
 import { readSafetensors } from '../io/safetensors.ts'
 import type { TensorEntry } from '../io/tensor-entry.ts'
 import { readTorchCheckpoint } from '../io/torch-checkpoint.ts'
-import { type Check, checkRecord, isObject, unchecked } from '../ir/check-record.ts'
+import { type Check, checkRecord, isObject, unchecked, flag, names } from '../ir/check-record.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { modelMetadata } from '../ir/metadata.ts'
 import type { Model } from '../ir/model.ts'
@@ -122,12 +122,12 @@ export const openModel = (async (
 
 const checks: { readonly [K in keyof Required<AnyOptions>]: Check } = {
   format: ['a name such as timm', (v) => typeof v === 'string'], // conventionsOf() knows which there are
-  labels: ['a list of names', (v) => Array.isArray(v) && v.every((name) => typeof name === 'string')],
+  labels: names,
   weights: ["'averages' or 'raw'", (v) => v === 'averages' || v === 'raw'],
-  verify: ['true or false', (v) => typeof v === 'boolean'],
+  verify: flag,
   under: ['a path such as backbone', (v) => typeof v === 'string' && v !== '' && !v.startsWith('.')],
   model: ['a model that graph() returned', (v) => isObject(v) && 'at' in v],
-  head: ['true or false', (v) => typeof v === 'boolean'],
+  head: flag,
   resolution: unchecked, // efficientNet() checks it
 }
 

@@ -1,4 +1,5 @@
 /** Making passes from options in text: what the registry's tables are made of. */
+import { isNames, type CheckFor } from '../ir/check-record.ts'
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
 import type { Pass } from './pass.ts'
 
@@ -22,8 +23,7 @@ export const optionOf = <T>(
   pass: string,
   name: string,
   value: unknown,
-  expects: string,
-  accepts: (value: unknown) => value is T,
+  [expects, accepts]: CheckFor<T>,
 ): T | undefined => {
   if (value === undefined || accepts(value)) return value
   throw new EffuseError({
@@ -33,5 +33,7 @@ export const optionOf = <T>(
 }
 
 export const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value)
-export const isName = (value: unknown): value is string => typeof value === 'string'
-export const isNames = (value: unknown): value is readonly string[] => Array.isArray(value) && value.every(isName)
+export const aNumber: CheckFor<number> = ['a number', isNumber]
+export const aName: CheckFor<string> = ['a name', (v) => typeof v === 'string']
+export const aListOfNames: CheckFor<readonly string[]> = ['a list of names', isNames]
+export const aListOfGlobs: CheckFor<readonly string[]> = ['a list of globs', isNames]

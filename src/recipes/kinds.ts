@@ -1,5 +1,6 @@
 /** What a setting takes, as data: checked in files of JSON and read from the words of a command line, with the same message. */
-
+import { type Check, flag, isNames, isObject } from '../ir/check-record.ts'
+import { isPowerOfTwo } from '../passes/train/loss-scale.ts'
 import { isCropArea } from '../pixels/box.ts'
 
 export type Kind =
@@ -14,31 +15,49 @@ export type Kind =
   | { readonly kind: 'choice'; readonly of: readonly string[] }
   | { readonly kind: 'switch' | 'text' | 'texts' | 'numbers' | 'area' | 'lossScale' | 'object' }
 
-/** In words, after "must be". */
-export const kindWords = (kind: Kind): string => {
+/** The check that a kind stands for. */
+export const checkOf = (kind: Kind): Check => {
   switch (kind.kind) {
     case 'integer':
-      return kind.most === undefined
-        ? `an integer of at least ${kind.least}`
-        : `an integer from ${kind.least} to ${kind.most}`
+      return [
+        kind.most === undefined
+          ? `an integer of at least ${kind.least}`
+          : `an integer from ${kind.least} to ${kind.most}`,
+        (v) => Number.isSafeInteger(v) && Number(v) >= kind.least && Number(v) <= (kind.most ?? Infinity),
+      ]
     case 'number':
-      return `a number${boundsWords(kind)}`
+      return [
+        `a number${boundsWords(kind)}`,
+        (v) =>
+          typeof v === 'number' &&
+          Number.isFinite(v) &&
+          v >= (kind.least ?? -Infinity) &&
+          v > (kind.above ?? -Infinity) &&
+          v < (kind.below ?? Infinity) &&
+          v <= (kind.most ?? Infinity),
+      ]
     case 'choice':
-      return `one of ${kind.of.join(', ')}`
+      return [`one of ${kind.of.join(', ')}`, (v) => kind.of.some((name) => name === v)]
     case 'switch':
-      return 'true or false'
+      return flag
     case 'text':
-      return 'a text'
+      return ['a text', (v) => typeof v === 'string' && v !== '']
     case 'texts':
-      return 'a list of texts'
+      return ['a list of texts', isNames]
     case 'numbers':
-      return 'a list of numbers of at least 0'
+      return [
+        'a list of numbers of at least 0',
+        (v) => Array.isArray(v) && v.every((x) => Number.isFinite(x) && x >= 0),
+      ]
     case 'area':
-      return 'two numbers above 0 and up to 1, the least and the greatest share'
+      return ['two numbers above 0 and up to 1, the least and the greatest share', isCropArea]
     case 'lossScale':
-      return "'auto', 'dynamic', 'none' or a power of two"
+      return [
+        "'auto', 'dynamic', 'none' or a power of two",
+        (v) => v === 'auto' || v === 'dynamic' || v === 'none' || isPowerOfTwo(v),
+      ]
     case 'object':
-      return 'an object'
+      return ['an object', (v) => isObject(v) && !Array.isArray(v)]
   }
 }
 
@@ -53,40 +72,10 @@ const boundsWords = (of: Extract<Kind, { readonly kind: 'number' }>): string => 
 }
 
 /** Whether a value, of a JSON file say, is of the kind. */
-export const isOfKind = (kind: Kind, value: unknown): boolean => {
-  switch (kind.kind) {
-    case 'integer':
-      return Number.isSafeInteger(value) && Number(value) >= kind.least && Number(value) <= (kind.most ?? Infinity)
-    case 'number':
-      return (
-        typeof value === 'number' &&
-        Number.isFinite(value) &&
-        value >= (kind.least ?? -Infinity) &&
-        value > (kind.above ?? -Infinity) &&
-        value < (kind.below ?? Infinity) &&
-        value <= (kind.most ?? Infinity)
-      )
-    case 'choice':
-      return kind.of.some((name) => name === value)
-    case 'switch':
-      return typeof value === 'boolean'
-    case 'text':
-      return typeof value === 'string' && value !== ''
-    case 'texts':
-      return Array.isArray(value) && value.every((item) => typeof item === 'string')
-    case 'numbers':
-      return Array.isArray(value) && value.every((item) => Number.isFinite(item) && Number(item) >= 0)
-    case 'area':
-      return isCropArea(value)
-    case 'lossScale':
-      return (
-        ['auto', 'dynamic', 'none'].some((name) => name === value) ||
-        (typeof value === 'number' && value > 0 && Number.isInteger(Math.log2(value)))
-      )
-    case 'object':
-      return typeof value === 'object' && value !== null && !Array.isArray(value)
-  }
-}
+export const isOfKind = (kind: Kind, value: unknown): boolean => checkOf(kind)[1](value)
+
+/** In words, after "must be". */
+export const kindWords = (kind: Kind): string => checkOf(kind)[0]
 
 /** What a word of a command line stands for; what is not of the kind comes out as a value that `isOfKind` refuses. */
 export const fromWord = (kind: Kind, word: string): unknown => {

@@ -7,7 +7,7 @@ import { read } from '../executable/results.ts'
 import type { Variables } from '../executable/variables.ts'
 import type { WeightsSource } from '../executable/weights.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
-import { type Check, checkPresent, checkRecord, unchecked } from '../ir/check-record.ts'
+import { callback, type Check, checkPresent, checkRecord, count, flag, unchecked } from '../ir/check-record.ts'
 import { shortList } from '../ir/listed.ts'
 import { checkModel, type Model } from '../ir/model.ts'
 import type { Signature, TensorType } from '../ir/value.ts'
@@ -44,11 +44,11 @@ const checks: { readonly [K in keyof Required<EvaluateOptions>]: Check } = {
   data: sourceCheck,
   loss: lossCheck,
   metrics: metricsCheck,
-  confusion: ['true or false', (v) => typeof v === 'boolean'],
+  confusion: flag,
   // compile() says what is wrong with one.
   variables: ["another executable's variables, or weights", () => true],
-  batch: ['a positive integer', (v) => Number.isSafeInteger(v) && Number(v) > 0],
-  onProgress: ['a function', (v) => typeof v === 'function'],
+  batch: count,
+  onProgress: callback,
   backend: unchecked,
   amp: unchecked,
   xla: unchecked,

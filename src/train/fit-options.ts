@@ -1,5 +1,15 @@
 /** The options of fit(): types, defaults and checks. */
-import { type Check, checkPresent, checkRecord, isCount, isObject, unchecked } from '../ir/check-record.ts'
+import {
+  type Check,
+  checkPresent,
+  checkRecord,
+  isCount,
+  isObject,
+  unchecked,
+  flag,
+  count,
+  callback,
+} from '../ir/check-record.ts'
 import type { CompileOptions } from '../executable/options.ts'
 import type { WeightsSource } from '../executable/weights.ts'
 import type { Variables } from '../executable/variables.ts'
@@ -80,7 +90,6 @@ export interface FitOptions<T extends Signature = Signature, O extends Signature
 /** The model, or how to make it for a stage: picture size and dropout may change between stages, variables may not. */
 export type ModelForStage<I extends Signature, O extends Signature> = Model<I, O> | ((stage: Stage) => Model<I, O>)
 
-const positive: Check = ['a positive integer', isCount]
 const atLeast0: Check = ['a number of at least 0', (v) => typeof v === 'number' && v >= 0 && v < Infinity]
 const [, isSource] = sourceCheck
 const isMethod = (of: object, name: string): boolean => typeof Reflect.get(of, name) === 'function'
@@ -96,9 +105,9 @@ const checks: { readonly [K in keyof Required<FitOptions>]: Check } = {
     'an optimizer such as rmsprop({ learningRate }), or a function that makes one',
     (v) => typeof v === 'function' || (isObject(v) && 'kind' in v),
   ],
-  epochs: positive,
-  batch: positive,
-  accumulate: positive,
+  epochs: count,
+  batch: count,
+  accumulate: count,
   stages: ['{ count, from, to }', (v) => isObject(v) && 'count' in v && 'from' in v && 'to' in v],
   augmentation: atLeast0,
   mixup: atLeast0,
@@ -106,13 +115,13 @@ const checks: { readonly [K in keyof Required<FitOptions>]: Check } = {
     'a store of checkpoints: list(), read(), write() and remove()',
     (v) => isObject(v) && ['list', 'read', 'write', 'remove'].every((name) => isMethod(v, name)),
   ],
-  checkpointEvery: positive,
-  keepCheckpoints: positive,
-  resume: ['true or false', (v) => typeof v === 'boolean'],
+  checkpointEvery: count,
+  keepCheckpoints: count,
+  resume: flag,
   variables: unchecked,
   fresh: ['a glob or a list of globs', (v) => [v].flat().every((glob) => typeof glob === 'string')],
-  evaluateEvery: positive,
-  evaluationBatch: positive,
+  evaluateEvery: count,
+  evaluationBatch: count,
   metrics: metricsCheck,
   earlyStop: [
     '{ patience, least? }, patience a positive integer',
@@ -122,10 +131,10 @@ const checks: { readonly [K in keyof Required<FitOptions>]: Check } = {
       isCount(v.patience) &&
       (!('least' in v) || v.least === undefined || Number(v.least) >= 0),
   ],
-  skippedMax: positive,
+  skippedMax: count,
   metadata: ['an object of texts', isObject],
-  progress: ['true or false', (v) => typeof v === 'boolean'],
-  onEvent: ['a function', (v) => typeof v === 'function'],
+  progress: flag,
+  onEvent: callback,
   weightDecay: unchecked,
   emaDecay: unchecked,
   clipNorm: unchecked,

@@ -1,5 +1,5 @@
 /** Where a run stands: what a checkpoint holds besides variables. Nothing of it depends on the clock, so equal runs have equal files. */
-import { type Check, isCount, isNatural } from '../ir/check-record.ts'
+import { type Check, isCount, isNatural, names, natural, count } from '../ir/check-record.ts'
 import { showGiven } from '../ir/diagnostics.ts'
 import { accumulateNames } from '../passes/train/accumulate.ts'
 import { stepName } from '../passes/train/state.ts'
@@ -107,8 +107,6 @@ const isRecord = (value: unknown): value is { readonly [name: string]: unknown }
 
 type Checks<T> = { readonly [K in keyof Required<T>]: Check }
 
-const natural: Check = ['an integer of at least 0', isNatural]
-const positive: Check = ['a positive integer', isCount]
 /** Losses may be NaN or infinite. */
 const number: Check = ['a number', (v) => typeof v === 'number']
 const share = (v: unknown): boolean => typeof v === 'number' && v >= 0 && v <= 1
@@ -152,10 +150,10 @@ const stateChecks: Checks<RunState> = {
 }
 const configurationChecks: Checks<RunConfiguration> = {
   seed: natural,
-  batch: positive,
-  accumulate: positive,
-  classes: ['a list of names', (v) => Array.isArray(v) && v.every((name) => typeof name === 'string')],
-  length: positive,
+  batch: count,
+  accumulate: count,
+  classes: names,
+  length: count,
 }
 
 const faultIn = (what: string, value: unknown, checks: { readonly [name: string]: Check }): string | null => {

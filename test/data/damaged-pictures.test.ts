@@ -5,7 +5,7 @@ import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { imageFolder } from '../../src/data/image-folder.ts'
 import type { ImageFolderOptions } from '../../src/data/image-folder-options.ts'
-import { shuffled } from '../../src/data/shuffle.ts'
+import { shuffled } from '../../src/data/draws.ts'
 import { all, flat, folderOf, removeFolders, values } from './picture-folder.ts'
 
 afterAll(removeFolders)

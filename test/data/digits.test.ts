@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'
 import { digits } from '../../src/data/digits.ts'
-import { shuffled } from '../../src/data/shuffle.ts'
+import { shuffled } from '../../src/data/draws.ts'
 import { efficientNet } from '../../src/models/efficientnet.ts'
 import { crossEntropy } from '../../src/passes/train/losses.ts'
 import { adam } from '../../src/passes/train/optimizers.ts'

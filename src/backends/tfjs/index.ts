@@ -1,5 +1,5 @@
 /** The tfjs backend: a program op by op on tfjs-core kernels, called directly. `effuse/tfjs`. */
-import { type Check, checkRecord, isObject } from '../../ir/check-record.ts'
+import { type Check, checkRecord, isObject, flag } from '../../ir/check-record.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { nodesOf } from '../../ir/graph.ts'
 import { ieeeOps, type TargetInfo } from '../../ir/target.ts'
@@ -60,7 +60,7 @@ export const createTfjsBackend = async (options: TfjsOptions = {}): Promise<Back
 const checks: { readonly [K in keyof Required<TfjsOptions>]: Check } = {
   backend: ["'auto', the name of a tfjs backend or its instance", (v) => typeof v === 'string' || isObject(v)],
   wasmPaths: ['a folder, or a path per file', (v) => typeof v === 'string' || isObject(v)],
-  emulateHalf: ['true or false', (v) => typeof v === 'boolean'],
+  emulateHalf: flag,
 }
 
 const engineOf = (device: Device, emulateHalf: boolean): Engine<DataId> => {

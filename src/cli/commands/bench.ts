@@ -13,9 +13,9 @@ import {
   sizeFlag,
   withCommon,
   type CommonOptions,
+  trainingStepOf,
 } from '../common.ts'
 import { table, type Io } from '../io.ts'
-import { trainingStepOf } from '../training-step.ts'
 
 interface Options extends CommonOptions {
   readonly model?: string

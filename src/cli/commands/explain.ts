@@ -1,8 +1,7 @@
 import type { Command } from 'commander'
 import { compile } from '../../compile.ts'
-import { modelByName, naturalOf, paperOptionsOf, withCommon, type CommonOptions } from '../common.ts'
+import { modelByName, naturalOf, paperOptionsOf, withCommon, type CommonOptions, trainingStepOf } from '../common.ts'
 import type { Io } from '../io.ts'
-import { trainingStepOf } from '../training-step.ts'
 
 interface Options extends CommonOptions {
   readonly model: string

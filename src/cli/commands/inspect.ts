@@ -6,10 +6,9 @@ import { inspectReport, type InspectReport } from '../../inspect/inspect.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import type { Model } from '../../ir/model.ts'
 import { print } from '../../ir/print.ts'
-import { modelByName, naturalOf, paperOptionsOf, withCommon, type CommonOptions } from '../common.ts'
+import { modelByName, naturalOf, paperOptionsOf, withCommon, type CommonOptions, trainingStepOf } from '../common.ts'
 import { openWeights } from '../open-weights.ts'
 import { folded, table, thousands, type Io } from '../io.ts'
-import { trainingStepOf } from '../training-step.ts'
 
 interface Options extends CommonOptions {
   readonly model?: string

@@ -12,7 +12,7 @@ import { checkpointAmong, stepNames } from '../../io/run-files.ts'
 import type { CheckpointStore, StoreLock } from '../../train/checkpoint-store.ts'
 import { directory } from '../../train/directory.ts'
 import { lockStart } from '../../train/directory-lock.ts'
-import { version } from '../version.ts'
+import { version } from '../common.ts'
 
 export const configName = 'config.json'
 

@@ -1,6 +1,7 @@
 /** Weights that a new run starts from: of the variants of EfficientNet the file says which, of one's own model names say what goes where. */
+import { readFile } from '#platform'
 import { compile } from '../../compile.ts'
-import { writeSafetensors } from '../../io/safetensors.ts'
+import { writeSafetensors, readSafetensors, type SafetensorsFile } from '../../io/safetensors.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { listed } from '../../ir/listed.ts'
 import type { Model } from '../../ir/model.ts'
@@ -10,7 +11,13 @@ import type { Recipe } from '../../recipes/recipe.ts'
 import { recipeCompileOptions } from '../../recipes/run.ts'
 import type { FitOptions } from '../../train/fit-options.ts'
 import { checkpointIn } from './run-folder.ts'
-import { comparedByName, namedWeights } from './weights-by-name.ts'
+import { modelWeights } from '../../executable/model-weights.ts'
+import { readVerified } from '../../io/checksums.ts'
+import { recognizeWeights } from '../../io/recognize.ts'
+import type { TensorEntry } from '../../io/tensor-entry.ts'
+import { variablesOf } from '../../ir/graph.ts'
+import { sameShape, showType } from '../../ir/types.ts'
+import { familyOf, withoutWrappers } from '../../models/import/names.ts'
 
 export interface StartWeights {
   /** What of the run the file decides: variant, padding, normalisation and the rest that its weights were made with. */
@@ -106,4 +113,45 @@ const started = async (
     throw error
   }
   return { variables: net.variables, notes, [Symbol.dispose]: () => net.dispose() }
+}
+
+/** What a file holds; of the families that effuse knows in effuse's names and layouts. @throws EffuseError as openModel() does */
+export const namedWeights = async (file: string, options: OpenModelOptions): Promise<SafetensorsFile> => {
+  const bytes = await readFile(file)
+  const own = recognizeWeights(bytes, file) === 'safetensors' ? readVerified(bytes, file, options.verify) : null
+  return own !== null && familyOf(new Set(withoutWrappers(own.tensors).keys())) === null
+    ? own
+    : readSafetensors((await openModel(file, options)).weights)
+}
+
+export interface Comparison {
+  readonly fitting: readonly TensorEntry[]
+  /** Variables of the model that the file has not. */
+  readonly fresh: readonly string[]
+  /** One line for each. */
+  readonly differences: readonly string[]
+}
+
+/** Without what only training needs. @param kind undefined: of a run's checkpoint what its last evaluation found better */
+export const comparedByName = (model: Model, found: SafetensorsFile, kind: OpenModelOptions['weights']): Comparison => {
+  const { tensors: given } = readSafetensors(modelWeights(found, null, model, kind).weights)
+  const variables = variablesOf(model.at({ batch: 1 })).flatMap(({ attrs: { name }, types: [type] }) =>
+    type === undefined ? [] : [{ name, type, entry: given.get(name) }],
+  )
+  const fits = ({ type, entry }: (typeof variables)[number]): boolean =>
+    entry !== undefined && sameShape(entry.shape, type.shape)
+  const names = new Set(variables.map(({ name }) => name))
+  const misfits = variables.filter((variable) => !fits(variable))
+  return {
+    fitting: variables.flatMap((variable) => (fits(variable) && variable.entry !== undefined ? [variable.entry] : [])),
+    fresh: misfits.map(({ name }) => name),
+    differences: [
+      ...misfits.map(({ name, type, entry }) =>
+        entry === undefined
+          ? `missing: "${name}" ${showType(type)}`
+          : `"${name}" is ${entry.dtype}[${entry.shape.join(',')}] in the file, ${showType(type)} in the model`,
+      ),
+      ...[...given.keys()].filter((name) => !names.has(name)).map((name) => `not in the model: "${name}"`),
+    ],
+  }
 }

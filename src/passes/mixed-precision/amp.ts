@@ -3,6 +3,7 @@
  * Variables stay float32 and are cast where they are used; sums, statistics and what is sensitive stay float32 inside.
  * In the interpreter's mode 'float64' the pass is the identity.
  */
+import type { Fault } from '../../ir/check-record.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { liveOrder } from '../../ir/graph.ts'
 import { globFilter } from '../../ir/glob.ts'
@@ -12,20 +13,13 @@ import { definePass, type ProgramPass } from '../pass.ts'
 import { graphsOf, mapGraphs } from '../program.ts'
 import { nameInLists } from './classes.ts'
 import { minimumCut } from './min-cut.ts'
-import {
-  ampFault,
-  ampSettings,
-  statedOptions,
-  unknownOp,
-  type AmpOptions,
-  type AmpSettings,
-  type Fault,
-} from './options.ts'
+import { ampFault, ampSettings, statedOptions, unknownOp, type AmpOptions, type AmpSettings } from './options.ts'
+import { paint } from './painting.ts'
 import { precisionProblem } from './problem.ts'
 import { countCasts, rememberDecision, type AmpDecision } from './report.ts'
 import { applyAssignment } from './rewrite.ts'
 import { layerPath } from './settled.ts'
-import { paint } from './painting.ts'
+import type { PassFactory } from '../pass-factory.ts'
 
 /**
  * The pass. After the gradients, before decomposition: composites are classified as they stand.
@@ -100,4 +94,22 @@ const keepFault = (nodes: readonly Node[], { keep }: AmpSettings): Fault | null 
         message: `"keep" names "${idle}", which fits no path`,
         hint: `paths look like ${paths.slice(0, 3).join(', ') || 'none: no node has one'}`,
       }
+}
+
+export const ampFactory: PassFactory = {
+  name: 'amp',
+  options: {
+    dtype: 'float16 (default) or bfloat16',
+    strategy: 'minCut (default) or tensorflow',
+    allow: 'names of ops, a list',
+    deny: 'names of ops, a list',
+    keep: 'globs of paths that stay float32, a list',
+    followAllow: 'true: the strategy tensorflow as of 2.21',
+    strict: 'true: casts round, whatever a kernel could keep',
+  },
+  make: (options) => {
+    const fault = ampFault(options)
+    if (fault !== null) throw new EffuseError({ code: 'EF302', ...fault })
+    return amp(options as AmpOptions) // checked
+  },
 }

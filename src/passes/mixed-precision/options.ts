@@ -1,5 +1,5 @@
-/** What users say about mixed precision: which half type, which strategy, which ops and layers. Checked here, wherever it comes from. */
-import { showGiven } from '../../ir/diagnostics.ts'
+/** The options of mixed precision: which half type, which strategy, which ops and layers. Checked here, wherever they come from. */
+import { type Check, type Fault, flag, isNames, recordFault } from '../../ir/check-record.ts'
 import { isOpName, opDef, opNames } from '../../ir/ops/index.ts'
 import type { Float } from '../../ir/types.ts'
 import { didYouMean } from '../../ir/words.ts'
@@ -60,40 +60,21 @@ export const statedOptions = (settings: AmpSettings): { readonly [name: string]:
     }),
   )
 
-const isNames = (value: unknown): boolean =>
-  Array.isArray(value) && value.every((name) => typeof name === 'string' && name !== '' && name !== '!')
+const areOps = (value: unknown): boolean => isNames(value) && !value.includes('') && !value.includes('!')
 
-const expectations: { readonly [K in keyof AmpSettings]: readonly [string, (value: unknown) => boolean] } = {
+const expectations: { readonly [K in keyof AmpSettings]: Check } = {
   dtype: ["'float16' or 'bfloat16'", (v) => halfTypes.some((dtype) => dtype === v)],
   strategy: ["'minCut' or 'tensorflow'", (v) => strategyNames.some((name) => name === v)],
-  allow: ['a list of names of ops', isNames],
-  deny: ['a list of names of ops', isNames],
-  keep: ['a list of globs of paths', isNames],
-  strict: ['true or false', (v) => typeof v === 'boolean'],
-  followAllow: ['true or false', (v) => typeof v === 'boolean'],
-}
-
-export interface Fault {
-  readonly message: string
-  readonly hint?: string | undefined
+  allow: ['a list of names of ops', areOps],
+  deny: ['a list of names of ops', areOps],
+  keep: ['a list of globs of paths', areOps],
+  strict: flag,
+  followAllow: flag,
 }
 
 /** What is wrong with options that may be anything, or null. */
-export const ampFault = (options: object): Fault | null => {
-  for (const [name, value] of Object.entries(options)) {
-    const expected = Object.hasOwn(expectations, name) ? expectations[name as keyof AmpSettings] : undefined
-    if (expected === undefined) {
-      const names = Object.keys(expectations)
-      return {
-        message: `mixed precision has no option "${name}"; it has ${names.join(', ')}`,
-        hint: didYouMean(name, names),
-      }
-    }
-    if (value !== undefined && !expected[1](value))
-      return { message: `option "amp.${name}" must be ${expected[0]}, got ${showGiven(value)}` }
-  }
-  return strategyFault(options) ?? listFault(options)
-}
+export const ampFault = (options: object): Fault | null =>
+  recordFault('mixed precision', 'amp.', options, expectations) ?? strategyFault(options) ?? listFault(options)
 
 const strategyFault = ({ strategy = ampDefaults.strategy, followAllow }: AmpOptions): Fault | null =>
   followAllow === true && strategy !== 'tensorflow'

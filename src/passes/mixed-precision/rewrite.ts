@@ -5,14 +5,16 @@
 import { Edit } from '../../ir/edit.ts'
 import { liveOrder, nodeAt, nodesOf, refKey, typeOf } from '../../ir/graph.ts'
 import type { OpAttrs } from '../../ir/signatures.ts'
-import type { Graph, Node, NodeId, Ref } from '../../ir/types.ts'
-import { halfBody } from './composite-body.ts'
-import { narrowedLiteral } from './literals.ts'
+import type { Graph, Node, NodeId, Ref, Type } from '../../ir/types.ts'
+import { narrowedLiteral, isNarrowing, isStaticMovement, isWidening } from './statics.ts'
 import type { AmpSettings } from './options.ts'
 import type { Assignment } from './port-graph.ts'
 import { hasResultDtype, type DecidedPorts, type PrecisionProblem } from './problem.ts'
-import { isNarrowing, isStaticMovement, isWidening } from './statics.ts'
 import { seenThrough, writtenCasts } from './written-casts.ts'
+import { normalForm } from '../../ir/body.ts'
+import { regionGraph } from '../../ir/region.ts'
+import { sideTables } from '../../ir/side-tables.ts'
+import type { Value } from '../../ir/value.ts'
 
 /** The graph with the answer carried out; the graph itself where it asks for nothing. */
 export const applyAssignment = (
@@ -182,4 +184,31 @@ const removeReplaced = (edit: Edit, graph: Graph, replaced: readonly Node[]): vo
   const live = new Set<NodeId>(liveOrder(graph).map((n) => n.id))
   for (const node of nodesOf(graph)) if (!live.has(node.id)) edit.remove(node.id)
   for (const node of replaced) edit.remove(node.id)
+}
+
+/**
+ * The body with half types at the decided ports.
+ * @param halved Mixed precision on the body itself; asked unless the composite is wide.
+ */
+export const halfBody = (
+  edit: Edit,
+  node: Node<'composite'>,
+  ports: DecidedPorts,
+  settings: AmpSettings,
+  halved: (body: Graph) => Graph,
+): Graph => {
+  const { body } = node.attrs
+  const { dtype, strict } = settings
+  const types = node.inputs.map((ref, i): Type => {
+    const type = typeOf(edit.base, ref)
+    return ports.inputs.includes(i) ? { ...type, dtype } : type
+  })
+  const castAtEnds = (operands: readonly Value[], b: Value['builder']): readonly Value[] => {
+    const inner = operands.map((x, i) => (ports.inputs.includes(i) ? b.cast(x, 'float32', !strict) : x))
+    return b
+      .inline(body, inner, sideTables(body).path)
+      .map((y, i) => (ports.outputs.includes(i) ? b.cast(y, dtype, !strict) : y))
+  }
+  const ended = regionGraph(node.attrs.name, types, castAtEnds, node.path)
+  return normalForm(ports.class === 'wide' ? ended : halved(ended))
 }

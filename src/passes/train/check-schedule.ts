@@ -1,5 +1,5 @@
 /** What the arguments of schedules must be. Written by hand or made by the functions, every schedule comes through here. */
-import { type Check, isFloat32 } from '../../ir/check-record.ts'
+import { type Check, isFloat32, flag } from '../../ir/check-record.ts'
 import { EffuseError, showGiven } from '../../ir/diagnostics.ts'
 import type { Schedule } from './schedules.ts'
 
@@ -27,7 +27,7 @@ const checks: {
     initial: rate,
     rate: positive,
     every: positive,
-    staircase: ['true or false', (v) => typeof v === 'boolean'],
+    staircase: flag,
   },
   piecewise: {
     boundaries: [

@@ -1,4 +1,5 @@
 /** The training passes by name; optimizers and schedules are plain data, so their options are JSON. */
+import type { CheckFor } from '../../ir/check-record.ts'
 import { isNumber, optionOf, plain, type PassFactory } from '../pass-factory.ts'
 import type { Pass } from '../pass.ts'
 import { accumulate } from './accumulate.ts'
@@ -52,13 +53,16 @@ const isRule = isOneOf<UpdateRule>({
   adam: { beta1: isNumber, beta2: isNumber, epsilon: isNumber, weightDecay: isNumber },
 })
 
-const isLossScale = (value: unknown): value is LossScale =>
-  value === 'none' || value === 'dynamic' || isPowerOfTwo(value)
-const isSteps = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 2
-
 const scaleWords = "'none', 'dynamic' or a power of two; default 'none'"
-const scaleOf = (pass: string, value: unknown): LossScale =>
-  optionOf(pass, 'lossScale', value, scaleWords, isLossScale) ?? 'none'
+const aScale: CheckFor<LossScale> = [scaleWords, (v) => v === 'none' || v === 'dynamic' || isPowerOfTwo(v)]
+const scaleOf = (pass: string, value: unknown): LossScale => optionOf(pass, 'lossScale', value, aScale) ?? 'none'
+
+const aSchedule: CheckFor<Schedule> = ['a schedule as data', isSchedule]
+const aRule: CheckFor<UpdateRule> = ['an optimizer without its rate as data', isRule]
+const severalSteps: CheckFor<number> = [
+  'an integer of at least 2',
+  (v): v is number => Number.isSafeInteger(v) && Number(v) >= 2,
+]
 
 /** A pass with one number. */
 const numeric = (
@@ -72,8 +76,8 @@ const numeric = (
   name,
   options: { [option]: `${expects}; default ${preset}` },
   make: (options) => {
-    const isAccepted = (value: unknown): value is number => isNumber(value) && accepts(value)
-    return make(optionOf(name, option, options[option], expects, isAccepted) ?? preset)
+    const check: CheckFor<number> = [expects, (v): v is number => isNumber(v) && accepts(v)]
+    return make(optionOf(name, option, options[option], check) ?? preset)
   },
 })
 const atLeast0 = (value: number): boolean => value >= 0
@@ -97,7 +101,7 @@ export const trainingFactories: readonly PassFactory[] = [
     options: { schedule: 'a schedule as data, {"kind":"cosine","initial":0.1,"steps":1000}; default constant 0.01' },
     make: ({ schedule }) =>
       learningRate(
-        optionOf('learning-rate', 'schedule', schedule, 'a schedule as data', isSchedule) ?? {
+        optionOf('learning-rate', 'schedule', schedule, aSchedule) ?? {
           kind: 'constant',
           value: 0.01,
         },
@@ -106,7 +110,7 @@ export const trainingFactories: readonly PassFactory[] = [
   {
     name: 'accumulate',
     options: { steps: 'micro-batches for each update; default 2' },
-    make: ({ steps }) => accumulate(optionOf('accumulate', 'steps', steps, 'an integer of at least 2', isSteps) ?? 2),
+    make: ({ steps }) => accumulate(optionOf('accumulate', 'steps', steps, severalSteps) ?? 2),
   },
   numeric('weight-decay', 'lambda', 'a number of at least 0', atLeast0, 0, weightDecay),
   numeric('clip', 'longest', 'a positive number', (x) => x > 0, 1, clip),
@@ -118,8 +122,7 @@ export const trainingFactories: readonly PassFactory[] = [
     },
     make: ({ rule, lossScale }) =>
       applyOptimizer(
-        optionOf('apply-optimizer', 'rule', rule, 'an optimizer without its rate as data', isRule) ??
-          ruleOf(sgd({ learningRate: 0 })),
+        optionOf('apply-optimizer', 'rule', rule, aRule) ?? ruleOf(sgd({ learningRate: 0 })),
         scaleOf('apply-optimizer', lossScale),
       ),
   },

@@ -1,5 +1,5 @@
 /** Optimizers as plain data, and the one table of how each turns a gradient into updates. */
-import { type Check, checkPresent, checkRecord, isFloat32 } from '../../ir/check-record.ts'
+import { type Check, checkPresent, checkRecord, isFloat32, flag } from '../../ir/check-record.ts'
 import { EffuseError, showGiven } from '../../ir/diagnostics.ts'
 import type { Initializer } from '../../ir/initializers.ts'
 import type { Value } from '../../ir/value.ts'
@@ -104,7 +104,7 @@ const atLeast0: Check = ['a number of at least 0', (v) => isFloat32(v) && v >= 0
 const adamChecks = { beta1: share, beta2: share, epsilon: atLeast0 }
 const checks: { readonly [K in UpdateRule['kind']]: { readonly [setting: string]: Check } } = {
   rmsprop: { rho: share, momentum: share, epsilon: atLeast0, initialMeanSquare: atLeast0 },
-  sgd: { momentum: share, nesterov: ['true or false', (v) => typeof v === 'boolean'] },
+  sgd: { momentum: share, nesterov: flag },
   adam: { ...adamChecks, weightDecay: atLeast0 },
 }
 // scheduleOf() says what is wrong with one.

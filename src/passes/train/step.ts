@@ -1,6 +1,6 @@
 /** trainingStep(): a declaration. Its graph is the model with loss and targets; the passes of the training pipeline make the step of it. */
 import { isValue } from '../../ir/build.ts'
-import { type Check, checkPresent, checkRecord, isFloat32, isObject } from '../../ir/check-record.ts'
+import { type Check, checkPresent, checkRecord, isFloat32, isObject, count } from '../../ir/check-record.ts'
 import { EffuseError, showGiven } from '../../ir/diagnostics.ts'
 import { Edit } from '../../ir/edit.ts'
 import { globFilter } from '../../ir/glob.ts'
@@ -183,7 +183,7 @@ const checks: { readonly [K in keyof Required<StepOptions> | 'loss']: Check } = 
   weightDecay: ['a number of at least 0', isDecay],
   emaDecay: ['a number between 0 and 1', (v) => isFloat32(v) && v > 0 && Math.fround(v) < 1],
   clipNorm: ['a positive number', (v) => isFloat32(v) && Math.fround(v) > 0],
-  accumulate: ['a positive integer', (v) => Number.isSafeInteger(v) && Number(v) >= 1],
+  accumulate: count,
   frozen: ['a list of globs', (v) => Array.isArray(v) && v.every((glob) => typeof glob === 'string')],
   lossScale: [
     "'auto', 'dynamic', 'none' or a power of two from 2^-126 to 2^127",
