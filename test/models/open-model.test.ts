@@ -222,6 +222,31 @@ describe('names and layouts of other libraries', () => {
     },
   )
 
+  test('a network that is a part of another one, and the rest left out with a note', async () => {
+    const { tensors } = golden<Names>('names-lite0-pth')
+    const whole = foreign({ tensors })
+    const under = (prefix: string): readonly TensorEntry[] =>
+      [...readSafetensors(whole).tensors.values()].map((entry) => ({ ...entry, name: prefix + entry.name }))
+    const head = [tensorEntry('fc.weight', 'float32', [2, 1], [1, 2]), tensorEntry('fc.bias', 'float32', [1], [1])]
+    const [alone, part] = [await openModel(whole), await openModel(writeSafetensors([...under('encoder.'), ...head]))]
+    expect(Buffer.compare(part.weights, alone.weights)).toBe(0)
+    expect(alone.notes).toEqual([])
+    expect(part.notes).toEqual(['names of the network begin with "encoder."; left out: "fc.bias", "fc.weight"'])
+    // No prefix of its own: "my_conv_stem" is another name than "conv_stem".
+    await expect(openModel(writeSafetensors(under('my')))).rejects.toMatchObject({ code: 'EF505' })
+  })
+  test('several networks in a file are an error that names them', async () => {
+    const { tensors } = golden<Names>('names-lite0-pth')
+    const twice = ['student.', 'teacher.'].flatMap((prefix) =>
+      tensors.map(([name, shape, ours]) => [prefix + name, shape, ours] as const),
+    )
+    await expect(openModel(foreign({ tensors: twice }))).rejects.toMatchObject({
+      code: 'EF505',
+      message: 'the file holds 2 networks; their names begin with "student.", "teacher."',
+      hint: expect.stringContaining('k.startswith("student.")'),
+    })
+  })
+
   test.each([
     ['timm-b0', 'classifier', 'timm-tf'],
     ['torchvision-b0', 'classifier', undefined],

@@ -17,7 +17,7 @@ import { recognizeWeights } from '../../io/recognize.ts'
 import type { TensorEntry } from '../../io/tensor-entry.ts'
 import { variablesOf } from '../../ir/graph.ts'
 import { sameShape, showType } from '../../ir/types.ts'
-import { familyOf, withoutWrappers } from '../../models/import/names.ts'
+import { networksIn } from '../../models/import/names.ts'
 
 export interface StartWeights {
   /** What of the run the file decides: variant, padding, normalisation and the rest that its weights were made with. */
@@ -119,7 +119,7 @@ const started = async (
 export const namedWeights = async (file: string, options: OpenModelOptions): Promise<SafetensorsFile> => {
   const bytes = await readFile(file)
   const own = recognizeWeights(bytes, file) === 'safetensors' ? readVerified(bytes, file, options.verify) : null
-  return own !== null && familyOf(new Set(withoutWrappers(own.tensors).keys())) === null
+  return own !== null && networksIn(own.tensors.keys()).length === 0
     ? own
     : readSafetensors((await openModel(file, options)).weights)
 }

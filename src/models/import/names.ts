@@ -6,30 +6,48 @@
 /** Which library's names they are. */
 export type Family = 'timm' | 'torchvision' | 'efficientnet-pytorch'
 
-/** What DataParallel, torch.compile, and classes around a network put in front of every name. */
-const wrappers = ['module.', 'model.', '_orig_mod.', 'net.', 'backbone.']
-/** What torch.optim.swa_utils.AveragedModel keeps beside the weights. */
-const averageCount = 'n_averaged'
+/** A tensor that every network of the family has, and no other family. */
+const stems: { readonly [F in Family]: string } = {
+  timm: 'conv_stem.weight',
+  torchvision: 'features.0.0.weight',
+  'efficientnet-pytorch': '_conv_stem.weight',
+}
+const familyNames = Object.keys(stems) as readonly Family[] // Object.keys forgets the keys' type
 
-/** The same without wrappers around the whole network. */
-export const withoutWrappers = <T>(tensors: ReadonlyMap<string, T>): ReadonlyMap<string, T> => {
-  let entries = [...tensors].filter(([name]) => name !== averageCount)
-  for (;;) {
-    const wrapper = wrappers.find((prefix) => entries.length > 0 && entries.every(([name]) => name.startsWith(prefix)))
-    if (wrapper === undefined) return new Map(entries)
-    entries = entries.map(([name, entry]) => [name.slice(wrapper.length), entry])
-  }
+/** A network among the names of a file. */
+export interface NetworkPlace {
+  readonly family: Family
+  /** What stands before its names: '', or what DataParallel, torch.compile and classes around a network add, such as 'module.' or 'backbone.'. */
+  readonly prefix: string
 }
 
-/** By names, without wrappers, that only one of them has. */
-export const familyOf = (names: ReadonlySet<string>): Family | null =>
-  names.has('conv_stem.weight')
-    ? 'timm'
-    : names.has('features.0.0.weight')
-      ? 'torchvision'
-      : names.has('_conv_stem.weight')
-        ? 'efficientnet-pytorch'
-        : null
+/** The networks that a file holds, by their stems. */
+export const networksIn = (names: Iterable<string>): readonly NetworkPlace[] =>
+  [...names].flatMap((name) =>
+    familyNames.flatMap((family) => {
+      const prefix = name.endsWith(stems[family]) ? name.slice(0, -stems[family].length) : null
+      return prefix === '' || prefix?.endsWith('.') === true ? [{ family, prefix }] : []
+    }),
+  )
+
+/** What AveragedModel of torch.optim.swa_utils keeps beside the weights. */
+const isAverageCount = (name: string): boolean => /(?:^|\.)n_averaged$/.test(name)
+
+/** The tensors of the network, by names without the prefix, and the names of all others. */
+export const splitAt = <T>(
+  tensors: ReadonlyMap<string, T>,
+  prefix: string,
+): { readonly inside: ReadonlyMap<string, T>; readonly outside: readonly string[] } => {
+  const entries = [...tensors].filter(([name]) => !isAverageCount(name))
+  return {
+    inside: new Map(
+      entries.flatMap(([name, entry]) =>
+        name.startsWith(prefix) ? [[name.slice(prefix.length), entry] as const] : [],
+      ),
+    ),
+    outside: entries.flatMap(([name]) => (name.startsWith(prefix) ? [] : [name])),
+  }
+}
 
 /** effuse's name of a tensor; null: it is known and not needed; undefined: unknown. */
 export type Renaming = (name: string) => string | null | undefined

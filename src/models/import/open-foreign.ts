@@ -19,7 +19,7 @@ import { labelsFor } from '../labels.ts'
 import type { Opened } from '../opened.ts'
 import { conventionsOf, type Hints } from './conventions.ts'
 import { layoutOrder, permuted, permutedShape } from './layout.ts'
-import { type Family, familyOf, renamingOf, withoutWrappers } from './names.ts'
+import { type Family, type NetworkPlace, networksIn, renamingOf, splitAt } from './names.ts'
 import { listed, shortList } from '../../ir/listed.ts'
 
 /** The model of the weights, by their names and shapes and by what `hints` say. @throws EffuseError EF505, EF403 */
@@ -28,19 +28,9 @@ export const openForeign = (
   hints: Hints,
   given: readonly string[] | undefined,
 ): Opened<EfficientNet> => {
-  const stripped = withoutWrappers(tensors)
-  const family = familyOf(new Set(stripped.keys()))
-  if (family === null) {
-    throw new EffuseError({
-      code: 'EF505',
-      message: `the weights are of no EfficientNet that effuse knows: its names are ${shortList(
-        [...stripped.keys()].map((n) => `"${n}"`),
-        3,
-      )}`,
-      hint: 'names of timm, torchvision and EfficientNet-PyTorch are known; a network of your own: openModel(file, { model }), or --model ./net.js',
-    })
-  }
-  const entries = converted(stripped, family)
+  const { family, prefix } = onlyNetwork(tensors)
+  const { inside, outside } = splitAt(tensors, prefix)
+  const entries = converted(inside, family)
   // Features are saved without the layer that tells classes apart.
   const isHeadless = ![...entries.keys()].some((name) => name.startsWith('head/dense/'))
   const classes = entries.get('head/dense/bias')?.type.shape[0] ?? 0
@@ -48,11 +38,41 @@ export const openForeign = (
   const parts = isHeadless ? { inChannels, head: false as const } : { inChannels, classes }
   const variant = variantOf(entries, parts)
   const model = redeclared({ family: 'efficientnet', variant, options: parts }, conventionsOf(family, variant, hints))
-  const { labels, notes } = labelsOf(classes, given, hints)
+  const { labels, notes: labelNotes } = labelsOf(classes, given, hints)
+  const notes = [...outsideNotes(prefix, outside), ...labelNotes]
   const names = isHeadless ? {} : { [labelsKey]: JSON.stringify(labels) }
   const weights = encodeWeights(entries.values(), { ...modelMetadata(model), ...names })
   return { model, weights, labels, crop: 'center', notes, taken: 'raw', available: ['raw'] }
 }
+
+/** @throws EffuseError EF505 where the file holds none, or several */
+const onlyNetwork = (tensors: ReadonlyMap<string, TensorEntry>): NetworkPlace => {
+  const places = networksIn(tensors.keys())
+  const [place] = places
+  if (place === undefined)
+    throw new EffuseError({
+      code: 'EF505',
+      message: `the weights are of no EfficientNet that effuse knows: its names are ${shownNames([...tensors.keys()])}`,
+      hint: 'names of timm, torchvision and EfficientNet-PyTorch are known; a network of your own: openModel(file, { model }), or --model ./net.js',
+    })
+  if (places.length === 1) return place
+  const prefixes = places.map(({ prefix }) => prefix)
+  const example = prefixes.find((prefix) => prefix !== '') ?? ''
+  throw new EffuseError({
+    code: 'EF505',
+    message: `the file holds ${places.length} networks; their names begin with ${shownNames(prefixes)}`,
+    hint: `save one of them alone: {k: v for k, v in state_dict.items() if k.startswith(${JSON.stringify(example)})}`,
+  })
+}
+
+const outsideNotes = (prefix: string, outside: readonly string[]): readonly string[] =>
+  outside.length === 0 ? [] : [`names of the network begin with "${prefix}"; left out: ${shownNames(outside)}`]
+
+const shownNames = (names: readonly string[]): string =>
+  shortList(
+    names.map((name) => JSON.stringify(name)),
+    3,
+  )
 
 /** timm's config.json names classes of its own. */
 const labelsOf = (
