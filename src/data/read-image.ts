@@ -7,7 +7,7 @@ import { resized, type ResizeFilter } from '../pixels/resample.ts'
 export interface ReadImageOptions extends ReadingOptions {
   /** Height and width of the result. */
   readonly size: number | readonly [number, number]
-  /** 'center' (default): the central square of size / (size + 32) of the shorter side, at least 7/8 of it, as the reference evaluates; 'none': the whole picture, squeezed. */
+  /** 'center' (default): the central square: size / (size + 32) of the shorter side, at least 7/8 of it, and all of it up to 64 pixels, as the reference evaluates; 'none': the whole picture, squeezed. */
   readonly crop?: 'center' | 'none' | undefined
   /** 'triangle' (default), or 'bilinear' for weights that were trained with it. */
   readonly filter?: ResizeFilter | undefined

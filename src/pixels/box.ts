@@ -47,13 +47,15 @@ export const cutBox = (
 }
 
 /**
- * What evaluation looks at: the central square of size / (size + 32) of the shorter side, as in the reference; never less than 7/8, its share
- * at 224. Below that size the reference's share would leave out more and more of a picture: half of it at 32.
+ * What evaluation looks at: the central square of size / (size + 32) of the shorter side, as in the reference; but at least 7/8 of it, its
+ * share at 224, and more below 128 pixels, up to all of it from 64 down. By the reference's share half of a picture would be left at 32. Small
+ * pictures are mostly cut to what they show already, and training cuts little off them (boxesFor()).
  */
 export const centreBox = (width: number, height: number, size: number): Box => {
   // Whole numbers to the end: size / (size + 32) in between would lose a pixel to rounding where the result is whole.
   const shorter = Math.min(width, height)
-  const side = Math.max(1, Math.floor((size * shorter) / (size + 32)), Math.floor((7 * shorter) / 8))
+  const ofSmall = Math.floor((shorter * Math.min(512, 576 - size)) / 512) // 7/8 at 128, all at 64
+  const side = Math.max(1, Math.floor((size * shorter) / (size + 32)), Math.floor((7 * shorter) / 8), ofSmall)
   return {
     left: Math.floor((width - side + 1) / 2),
     top: Math.floor((height - side + 1) / 2),

@@ -13,7 +13,7 @@ export type PixelSource =
 export interface FromPixelsOptions {
   /** Height and width of the result. Default: the picture's own, with `crop: 'none'`. */
   readonly size?: number | readonly [number, number] | undefined
-  /** 'center' (default where there is a size): the central square of size / (size + 32) of the shorter side, at least 7/8 of it; 'none': the whole picture, squeezed. */
+  /** 'center' (default where there is a size): the central square: size / (size + 32) of the shorter side, at least 7/8 of it, and all of it up to 64 pixels; 'none': the whole picture, squeezed. */
   readonly crop?: 'center' | 'none' | undefined
   /** 'triangle' (default), or 'bilinear' for weights that were trained with it. */
   readonly filter?: ResizeFilter | undefined

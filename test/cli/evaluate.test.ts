@@ -153,19 +153,14 @@ describe('predict', () => {
       expect(probability).toBeCloseTo(values[index] ?? Number.NaN, 5)
     }
     expect(top.length).toBe(10)
-    // The middle alone is another picture.
-    const cropped = await run(
-      'predict',
-      at('digit.png'),
-      '--weights',
-      at('run'),
-      '--top',
-      '10',
-      '--crop',
-      'center',
-      '--json',
-    )
-    expect(JSON.parse(cropped.out).results[0].top).not.toEqual(top)
+    // Of a wider picture the digit is the centre, and the whole is another picture.
+    await sharp(at('digit.png')).extend({ left: 10, right: 10, background: 'white' }).toFile(at('wide.png'))
+    const wide = async (...flags: readonly string[]) => {
+      const { out } = await run('predict', at('wide.png'), '--weights', at('run'), '--top', '10', '--json', ...flags)
+      return JSON.parse(out).results[0].top
+    }
+    expect(await wide('--crop', 'center')).toEqual(top)
+    expect(await wide()).not.toEqual(top)
   })
   test("a config.json of another program's is none of its business", async () => {
     const folder = await mkdtemp(join(tmpdir(), 'effuse-foreign-'))

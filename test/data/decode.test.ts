@@ -106,13 +106,15 @@ describe('readImage shrinks with the triangle filter alone', () => {
     expect(await firstRow(31)).toEqual([178, 235, 201, 97, 21, 46, 147, 228]))
 })
 
-test('the centre: size / (size + 32) of the shorter side, exactly, at least 7/8 of it, in the middle', () => {
+test('the centre: size / (size + 32) of the shorter side, exactly, at least 7/8 of it, all for small results, in the middle', () => {
   const side = fc.integer({ min: 1, max: 5000 })
   fc.assert(
     fc.property(side, side, fc.integer({ min: 1, max: 800 }), (width, height, size) => {
       const box = centreBox(width, height, size)
       const shorter = BigInt(Math.min(width, height))
-      const shares = [1n, (BigInt(size) * shorter) / BigInt(size + 32), (7n * shorter) / 8n]
+      // From 7/8 at 128 pixels to all at 64.
+      const small = size <= 64 ? shorter : size < 128 ? (shorter * BigInt(512 - (size - 64))) / 512n : 0n
+      const shares = [1n, (BigInt(size) * shorter) / BigInt(size + 32), (7n * shorter) / 8n, small]
       expect(box.width).toBe(Math.max(...shares.map(Number)))
       expect(box.height).toBe(box.width)
       const [right, below] = [width - box.left - box.width, height - box.top - box.height]
@@ -121,6 +123,9 @@ test('the centre: size / (size + 32) of the shorter side, exactly, at least 7/8 
       expect(Math.min(right, below)).toBeGreaterThanOrEqual(0)
     }),
   )
+  expect([16, 32, 64, 96, 127, 128, 224].map((size) => centreBox(512, 600, size).width)).toEqual([
+    512, 512, 512, 480, 449, 448, 448,
+  ])
   // In floating point 49 / (49 + 32) * 81 falls short of 49.
   for (let size = 224; size <= 800; size++) expect(centreBox(size + 32, size + 32, size).width).toBe(size)
 })
