@@ -8,8 +8,8 @@ import { root } from './step.mjs'
  */
 export const buildFromSources = async (entries, purpose) => {
   const { build } = await import('tsdown')
-  // Inside node_modules, so that what is built finds the packages, and git and the tools ignore it.
-  const outDir = path.join(root, 'node_modules/.cache', `effuse-${purpose}`)
+  // As deep as src/cli, so that what is built finds the packages, this one's own package.json, recipes and docs; git and the tools ignore it.
+  const outDir = path.join(root, '.effuse', `built-${purpose}`)
   await build({
     config: false,
     cwd: root,

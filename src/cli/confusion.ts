@@ -1,7 +1,8 @@
 /** What a person reads of a confusion matrix: the matrix itself where it fits, else the pairs that are confused most. */
 import type { Confusion } from '../train/evaluation-result.ts'
 import { mistakesIn } from '../train/evaluation-sums.ts'
-import { oneLine, table } from './io.ts'
+import { escaped } from '../ir/escaped.ts'
+import { table } from './io.ts'
 
 /** More columns do not fit into a terminal's 80. */
 const wholeMax = 12
@@ -14,7 +15,7 @@ export const confusionLines = (confusion: Confusion): string => {
 }
 
 const wholeTable = ({ classes, counts }: Confusion): string => {
-  const names = classes.map(oneLine)
+  const names = classes.map(escaped)
   const rows = names.map((name, i) => [name, ...counts.subarray(i * names.length, (i + 1) * names.length)])
   return table(['class, taken for', ...names], rows)
 }
@@ -27,8 +28,8 @@ const pairsTable = (confusion: Confusion): string => {
     mistakes
       .slice(0, pairsMax)
       .map(({ wanted, predicted, count, share }) => [
-        oneLine(wanted),
-        oneLine(predicted),
+        escaped(wanted),
+        escaped(predicted),
         count,
         Number((share * 100).toFixed(1)),
       ]),

@@ -28,10 +28,6 @@ export const table = (head: readonly string[], rows: readonly (readonly (string 
 /** 5,330,564 */
 export const thousands = (n: number): string => n.toLocaleString('en-US')
 
-/** A name as it can stand in a line: what would break the line or command the terminal is escaped. */
-export const oneLine = (name: string): string =>
-  name.replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
-
 /** Text over lines of at most 80 characters, broken at spaces; all but the first are indented. Longer words stay whole. */
 export const folded = (text: string, indent = ''): string => {
   const lines = ['']

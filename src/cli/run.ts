@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { environment } from '#platform'
 import { Command, CommanderError } from 'commander'
 import { EffuseError, type ErrorCode } from '../ir/diagnostics.ts'
+import { escapedLines } from '../ir/escaped.ts'
 import { addBench } from './commands/bench.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addEvaluate } from './commands/evaluate.ts'
@@ -25,7 +26,7 @@ export const runCli = async (argv: readonly string[], io: Io): Promise<number> =
   program.exitOverride().configureOutput({
     writeOut: (text) => io.out(text.trimEnd()),
     writeErr: (text) => {
-      if (!isJson) io.err(text.trimEnd())
+      if (!isJson) io.err(escapedLines(text.trimEnd()))
     },
   })
   let exitCode = 0
@@ -46,13 +47,10 @@ export const runCli = async (argv: readonly string[], io: Io): Promise<number> =
 const report = (error: unknown, isJson: boolean, io: Io): number => {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return 0
-    if (isJson)
-      io.out(
-        JSON.stringify({
-          error: { code: 'EF601', message: error.message.replace(/^error: /, ''), hint: 'effuse --help' },
-        }),
-      )
-    return 2
+    // Without --json commander has said it.
+    if (!isJson) return 2
+    const message = error.message.replace(/^error: /, '')
+    return report(new EffuseError({ code: 'EF601', message, hint: 'effuse --help' }), isJson, io)
   }
   if (!(error instanceof EffuseError)) {
     // effuse's own code throws EffuseErrors: this comes from a model's module, or is a fault of effuse.

@@ -2,6 +2,7 @@
  * What went wrong, as data. Analyses return Diagnostics; only the edge of the API throws an EffuseError.
  * Every code stands in `errorCodes` and in docs/errors.md (a test compares them).
  */
+import { escapedLines } from './escaped.ts'
 import type { NodeId } from './types.ts'
 
 /** Code -> title. 1xx graphs, 2xx text, 3xx passes, 4xx running, 5xx files and weights, 6xx command line, 7xx training, 9xx effuse's own faults. */
@@ -73,7 +74,7 @@ export interface EffuseErrorInit {
   readonly cause?: unknown
 }
 
-/** What effuse throws. `message` says what was expected, what came, where; `hint` what to do. */
+/** What effuse throws. `message` says what was expected, what came, where; `hint` what to do. Control characters in them are escaped. */
 export class EffuseError extends Error {
   readonly code: ErrorCode
   readonly path: string | undefined
@@ -81,11 +82,11 @@ export class EffuseError extends Error {
   readonly diagnostics: readonly Diagnostic[]
 
   constructor(init: EffuseErrorInit) {
-    super(init.message, init.cause === undefined ? undefined : { cause: init.cause })
+    super(escapedLines(init.message), init.cause === undefined ? undefined : { cause: init.cause })
     this.name = 'EffuseError'
     this.code = init.code
     this.path = init.path
-    this.hint = init.hint
+    this.hint = init.hint === undefined ? undefined : escapedLines(init.hint)
     this.diagnostics = init.diagnostics ?? []
   }
 

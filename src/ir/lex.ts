@@ -1,5 +1,6 @@
 /** Splits graph text into tokens with places. Whitespace and `// comments` separate; nothing here knows what an op is. */
 import { EffuseError } from './diagnostics.ts'
+import { blanked } from './escaped.ts'
 
 export type TokenKind = 'word' | 'value' | 'string' | 'number' | 'hash' | 'path' | 'mark' | 'end'
 export interface Token {
@@ -9,17 +10,26 @@ export interface Token {
   readonly at: number
 }
 
+/** Strings are no part of it: one of megabytes would fill the engine's stack. */
 const pattern =
-  /(?<space>\s+|\/\/[^\n]*)|(?<string>"(?:[^"\\\n]|\\.)*")|#sha256:(?<hash>[0-9a-f]{64})|(?<value>%[A-Za-z_0-9]+(?:\.\d+)?)|(?<number>-?(?:\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|-inf\b)|(?<word>[A-Za-z_][\w.]*)|@ ?(?<path>"(?:[^"\\\n]|\\.)*"|[^\s"{}]+)|(?<mark>[{}()[\]=,:])/y
+  /(?<space>\s+|\/\/[^\n]*)|#sha256:(?<hash>[0-9a-f]{64})|(?<value>%[A-Za-z_0-9]+(?:\.\d+)?)|(?<number>-?(?:\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|-inf\b)|(?<word>[A-Za-z_][\w.]*)|@ ?(?<path>[^\s"{}]+)|(?<mark>[{}()[\]=,:])/y
+const opening = /(?<at>@ ?)?"/y
+const special = /["\\\n]/g
 
 export const tokenize = (source: string): readonly Token[] => {
   const tokens: Token[] = []
   let at = 0
   while (at < source.length) {
+    const quoted = quotedToken(source, at)
+    if (quoted !== null) {
+      tokens.push(quoted.token)
+      at = quoted.end
+      continue
+    }
     pattern.lastIndex = at
     const groups = pattern.exec(source)?.groups
     if (groups === undefined) throw syntaxError(source, at, `unexpected ${JSON.stringify(source[at])}`)
-    const token = tokenOf(groups, at, source)
+    const token = tokenOf(groups, at)
     if (token !== null) tokens.push(token)
     at = pattern.lastIndex
   }
@@ -27,12 +37,36 @@ export const tokenize = (source: string): readonly Token[] => {
   return tokens
 }
 
-const tokenOf = (groups: { readonly [name: string]: string | undefined }, at: number, source: string): Token | null => {
+/** A string, or a path that is one. */
+const quotedToken = (source: string, at: number): { readonly token: Token; readonly end: number } | null => {
+  opening.lastIndex = at
+  const found = opening.exec(source)
+  if (found === null) return null
+  const start = opening.lastIndex - 1
+  const end = closingQuote(source, start)
+  if (end === null) return null
+  const kind = found.groups?.['at'] === undefined ? 'string' : 'path'
+  return { token: { kind, text: unquote(source.slice(start, end), at, source), at }, end }
+}
+
+/** The place after the string that begins at `start`; null where its line ends first. */
+const closingQuote = (source: string, start: number): number | null => {
+  special.lastIndex = start + 1
+  for (;;) {
+    const found = special.exec(source)
+    if (found === null || found[0] === '\n') return null
+    if (found[0] === '"') return special.lastIndex
+    if (source[special.lastIndex] === '\n') return null
+    special.lastIndex++ // what a backslash stands before
+  }
+}
+
+const tokenOf = (groups: { readonly [name: string]: string | undefined }, at: number): Token | null => {
   if (groups['space'] !== undefined) return null
-  for (const kind of ['string', 'hash', 'value', 'number', 'word', 'path', 'mark'] as const) {
+  for (const kind of ['hash', 'value', 'number', 'word', 'path', 'mark'] as const) {
     const text = groups[kind]
     if (text === undefined) continue
-    return { kind, text: text.startsWith('"') ? unquote(text, at, source) : text, at }
+    return { kind, text, at }
   }
   return null
 }
@@ -41,7 +75,7 @@ const unquote = (text: string, at: number, source: string): string => {
   try {
     return String(JSON.parse(text))
   } catch {
-    throw syntaxError(source, at, `not a string: ${text}`)
+    throw syntaxError(source, at, `not a string: ${text.slice(0, 60)}`)
   }
 }
 
@@ -64,7 +98,7 @@ export const textError = (
   const caret = `${' '.repeat(Math.min(at - start, 100))}^`
   return new EffuseError({
     code,
-    message: `${placeOf(source, at)}: ${message}\n  ${line.slice(0, 160)}\n  ${caret}`,
+    message: `${placeOf(source, at)}: ${message}\n  ${blanked(line.slice(0, 160))}\n  ${caret}`,
     hint,
   })
 }

@@ -14,6 +14,7 @@ import {
   showType,
   type Graph,
   type Node,
+  type NodeId,
   type Output,
   type Ref,
   type Type,
@@ -84,15 +85,15 @@ class Reader extends ValueReader {
 
   /** What follows the opening brace of a graph or a body; `names` has the nodes read so far. */
   #rest(name: string, names: Map<string, Node>, isBody: boolean): Graph {
-    const updates: Update[] = []
+    const updates = new Map<NodeId, Update>()
     while (this.peek().kind === 'value') this.#node(names, isBody)
-    while (!isBody && this.accept('update')) updates.push(this.#update(names, updates))
+    while (!isBody && this.accept('update')) this.#update(names, updates)
     this.expect('word', 'return')
     const outputs = this.#outputs(names, isBody)
     this.expect('mark', '}')
     const nodes = [...names.values()]
     const inputs = nodes.filter(({ op }) => op === 'input').map((n) => n.id)
-    const graph = freezeDeep<Graph>({ name, nodes, inputs, outputs, updates })
+    const graph = freezeDeep<Graph>({ name, nodes, inputs, outputs, updates: [...updates.values()] })
     return setSideTables(graph, rootTables(this.#constants))
   }
 
@@ -151,7 +152,7 @@ class Reader extends ValueReader {
     names.set(name.text, node)
   }
 
-  #ref(names: ReadonlyMap<string, Node>): { readonly ref: Ref; readonly type: Type } {
+  #ref(names: ReadonlyMap<string, Node>): { readonly ref: Ref; readonly type: Type; readonly node: Node } {
     const token = this.expect('value')
     const [name = '', port] = token.text.split('.')
     const node = names.get(name)
@@ -167,16 +168,16 @@ class Reader extends ValueReader {
       )
     if (port === undefined && node.types.length > 1)
       throw textError('EF104', this.source, token.at, `${name} has ${node.types.length} results: say which, ${name}.0`)
-    return { ref: { id: node.id, port: Number(port ?? 0) }, type }
+    return { ref: { id: node.id, port: Number(port ?? 0) }, type, node }
   }
 
-  #update(names: ReadonlyMap<string, Node>, sofar: readonly Update[]): Update {
+  #update(names: ReadonlyMap<string, Node>, updates: Map<NodeId, Update>): void {
     const at = this.peek().at
     const variable = this.#ref(names)
-    const node = [...names.values()].find((n) => n.id === variable.ref.id)
-    if (node?.op !== 'variable')
-      throw textError('EF108', this.source, at, `only a variable can be updated, got ${node?.op}`)
-    if (sofar.some((u) => u.variable === node.id))
+    const { node } = variable
+    if (node.op !== 'variable')
+      throw textError('EF108', this.source, at, `only a variable can be updated, got ${node.op}`)
+    if (updates.has(node.id))
       throw textError('EF108', this.source, at, `the variable "${node.attrs.name}" is updated twice`)
     this.expect('mark', '=')
     const value = this.#ref(names)
@@ -187,23 +188,22 @@ class Reader extends ValueReader {
         at,
         `the variable is ${showType(variable.type)}, its new value ${showType(value.type)}`,
       )
-    return { variable: node.id, value: value.ref }
+    updates.set(node.id, { variable: node.id, value: value.ref })
   }
 
   #outputs(names: ReadonlyMap<string, Node>, isBody: boolean): readonly Output[] {
-    const outputs: Output[] = []
-    if (this.peek().text === '}' && this.peek().kind === 'mark') return outputs
+    const outputs = new Map<string, Output>()
+    if (this.peek().text === '}' && this.peek().kind === 'mark') return []
     do {
       const at = this.peek().at
       const isNamed = this.peek().kind !== 'value'
       if (isNamed && isBody) throw syntaxError(this.source, at, 'the results of a body have no names')
-      const name = isNamed ? this.word() : String(outputs.length)
+      const name = isNamed ? this.word() : String(outputs.size)
       if (isNamed) this.expect('mark', '=')
-      if (outputs.some((o) => o.name === name))
-        throw textError('EF107', this.source, at, `two outputs are named "${name}"`)
-      outputs.push({ name, value: this.#ref(names).ref })
+      if (outputs.has(name)) throw textError('EF107', this.source, at, `two outputs are named "${name}"`)
+      outputs.set(name, { name, value: this.#ref(names).ref })
     } while (this.accept(','))
-    return outputs
+    return [...outputs.values()]
   }
 
   #located(code: ErrorCode, at: number, message: string, hint: string | undefined): Error {

@@ -4,12 +4,18 @@
 export const didYouMean = (word: string, known: readonly string[], quote: '"' | '' = '"'): string | undefined => {
   let best: { readonly word: string; readonly distance: number } | null = null
   for (const candidate of known) {
+    const longest = Math.max(word.length, candidate.length)
+    const distanceMax = Math.max(1, Math.floor(longest / 3))
+    // No distance is less than that of the lengths. Names from files may be of any length, and the work is their product.
+    if (Math.abs(word.length - candidate.length) > distanceMax || longest > lengthMax) continue
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase())
-    const isNear = distance <= Math.max(1, Math.floor(Math.max(word.length, candidate.length) / 3))
-    if (isNear && (best === null || distance < best.distance)) best = { word: candidate, distance }
+    if (distance <= distanceMax && (best === null || distance < best.distance)) best = { word: candidate, distance }
   }
   return best === null ? undefined : `did you mean ${quote}${best.word}${quote}?`
 }
+
+/** Nobody mistypes one letter in so many. */
+const lengthMax = 1000
 
 const editDistance = (a: string, b: string): number => {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i)

@@ -1,5 +1,6 @@
 /** The text form of pipelines, `simplify,decompose{ops=["silu"]},cse`: names and options, whichever passes there are. */
 import { EffuseError } from '../ir/diagnostics.ts'
+import { blanked } from '../ir/escaped.ts'
 import type { PassOptions } from './pass-factory.ts'
 
 /** @throws EffuseError EF302 with the column and a caret */
@@ -81,9 +82,12 @@ const parseValue = (text: string, start: number, end: number): unknown => {
   }
 }
 
-const syntax = (text: string, at: number, message: string): EffuseError =>
-  new EffuseError({
+const syntax = (text: string, at: number, message: string): EffuseError => {
+  // Of a long text what stands around the place.
+  const from = Math.max(0, at - 100)
+  return new EffuseError({
     code: 'EF302',
-    message: `${message} at column ${at + 1}\n  ${text}\n  ${' '.repeat(at)}^`,
+    message: `${message} at column ${at + 1}\n  ${blanked(text.slice(from, from + 160))}\n  ${' '.repeat(at - from)}^`,
     hint: 'passes are written \'simplify,decompose{ops=["silu"]},cse\'',
   })
+}

@@ -12,20 +12,22 @@ class Fault {
 /** `3:13: expected a value, found "two"`; null for a text that is JSON. */
 export const jsonFault = (text: string): string | null => {
   try {
-    const end = afterSpace(text, valueEnd(text, 0))
+    const end = afterSpace(text, valueEnd(text, 0, 0))
     if (end === text.length) return null
     throw new Fault(end, 'the end')
   } catch (fault) {
     if (!(fault instanceof Fault)) throw fault
     const before = text.slice(0, fault.at).split('\n')
-    const [found] = /^[\w.+-]+|^./su.exec(text.slice(fault.at)) ?? []
+    const [found] = /^[\w.+-]+|^./su.exec(text.slice(fault.at, fault.at + 60)) ?? []
     const what = found === undefined ? 'the end of the text' : JSON.stringify(found)
     return `${before.length}:${(before.at(-1) ?? '').length + 1}: expected ${fault.expected}, found ${what}`
   }
 }
 
 const space = /[ \t\n\r]*/y
-const string = /"(?:[^"\\\p{Cc}]|[\u007f-\u009f]|\\(?:["\\/bfnrt]|u[\da-fA-F]{4}))*"/uy
+/** Runs of letters, and what stands between them: one alternative for both would fill the engine's stack. */
+const letters = /[^"\\\p{Cc}]*/uy
+const escapeOrControl = /\\(?:["\\/bfnrt]|u[\da-fA-F]{4})|[\u007f-\u009f]/y
 const scalar = /(?:-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)(?![\w.+-])/y
 
 const endOf = (pattern: RegExp, text: string, at: number): number | null => {
@@ -34,24 +36,32 @@ const endOf = (pattern: RegExp, text: string, at: number): number | null => {
 }
 const afterSpace = (text: string, at: number): number => endOf(space, text, at) ?? at
 
-const valueEnd = (text: string, from: number): number => {
+/** Brackets in brackets: no settings need so many, and the engine's stack is for some more. */
+const depthMax = 500
+
+const valueEnd = (text: string, from: number, depth: number): number => {
   const at = afterSpace(text, from)
-  if (text[at] === '{') return listEnd(text, at, '}', memberEnd)
-  if (text[at] === '[') return listEnd(text, at, ']', valueEnd)
+  if (depth > depthMax) throw new Fault(at, `at most ${depthMax} brackets in brackets`)
+  if (text[at] === '{') return listEnd(text, at, '}', memberEnd, depth)
+  if (text[at] === '[') return listEnd(text, at, ']', valueEnd, depth)
   return endOf(scalar, text, at) ?? stringEnd(text, at, 'a value')
 }
 
-const stringEnd = (text: string, at: number, what: string): number => {
-  const end = endOf(string, text, at)
-  if (end === null)
-    throw new Fault(at, text[at] === '"' ? 'a text that ends on its line, escapes as JSON has them' : what)
-  return end
+const stringEnd = (text: string, from: number, what: string): number => {
+  if (text[from] !== '"') throw new Fault(from, what)
+  for (let at = from + 1; ; ) {
+    at = endOf(letters, text, at) ?? at
+    if (text[at] === '"') return at + 1
+    const end = endOf(escapeOrControl, text, at)
+    if (end === null) throw new Fault(from, 'a text that ends on its line, escapes as JSON has them')
+    at = end
+  }
 }
 
-const memberEnd = (text: string, from: number): number => {
+const memberEnd = (text: string, from: number, depth: number): number => {
   const colon = afterSpace(text, stringEnd(text, afterSpace(text, from), 'a name in double quotes'))
   if (text[colon] !== ':') throw new Fault(colon, '":"')
-  return valueEnd(text, colon + 1)
+  return valueEnd(text, colon + 1, depth)
 }
 
 /** @param from place of the opening bracket */
@@ -59,14 +69,15 @@ const listEnd = (
   text: string,
   from: number,
   close: string,
-  itemEnd: (text: string, from: number) => number,
+  itemEnd: (text: string, from: number, depth: number) => number,
+  depth: number,
 ): number => {
   const first = afterSpace(text, from + 1)
   if (text[first] === close) return first + 1
-  for (let at = itemEnd(text, first); ; ) {
+  for (let at = itemEnd(text, first, depth + 1); ; ) {
     const next = afterSpace(text, at)
     if (text[next] === close) return next + 1
     if (text[next] !== ',') throw new Fault(next, `"," or "${close}"`)
-    at = itemEnd(text, next + 1)
+    at = itemEnd(text, next + 1, depth + 1)
   }
 }

@@ -19,3 +19,9 @@ test.each([
   ['x', ['image', 'label'], undefined],
   ['anything', [], undefined],
 ])('%s among %j', (word, known, hint) => expect(didYouMean(word, known)).toBe(hint))
+
+test('words of any length are compared in no time', () => {
+  const start = process.cpuUsage()
+  expect(didYouMean('a'.repeat(1e7), ['backend', 'a'.repeat(1e7)])).toBeUndefined()
+  expect(process.cpuUsage(start).user).toBeLessThan(1e6)
+})

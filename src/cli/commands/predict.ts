@@ -6,13 +6,14 @@ import { listImages } from '../../data/picture-files.ts'
 import { readImage } from '../../data/read-image.ts'
 import type { Executable } from '../../executable/executable.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
+import { escaped } from '../../ir/escaped.ts'
 import type { Model } from '../../ir/model.ts'
 import type { EfficientNet } from '../../models/efficientnet.ts'
 import { top, type TopEntry } from '../../models/top.ts'
 import { formats } from '../../models/import/conventions.ts'
 import { choiceOf, compileOptionsOf, naturalOf, sizeFlag, withCommon, type CommonOptions } from '../common.ts'
 import { type FixedCrop, fixedCrops } from '../../pixels/box.ts'
-import { oneLine, type Io } from '../io.ts'
+import type { Io } from '../io.ts'
 import { openWeights, type WeightsByPath, type WeightsFlags, withWeightsFlags } from '../open-weights.ts'
 
 interface Options extends CommonOptions, WeightsFlags {
@@ -110,8 +111,8 @@ const probabilitiesOf = async (
 
 const told = (file: string, best: readonly TopEntry[]): string =>
   [
-    oneLine(file),
-    ...best.map((b) => `  ${(b.probability * 100).toFixed(1).padStart(5)} %  ${oneLine(b.label)}`),
+    escaped(file),
+    ...best.map((b) => `  ${(b.probability * 100).toFixed(1).padStart(5)} %  ${escaped(b.label)}`),
     '',
   ].join('\n')
 
