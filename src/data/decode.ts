@@ -39,7 +39,7 @@ export const decode = async (
       headerOf(bytes, format, () => open({ limitInputPixels: false })),
     )
     checkSize(header, options)
-    const picture = await decodingBudget.during(4 * header.width * header.height, () =>
+    const picture = await decodingBudget().during(4 * header.width * header.height, () =>
       inTime(options.timeLimit, async () =>
         upright(await pixelsOf(bytes, format, header, { ...options, open }), header),
       ),

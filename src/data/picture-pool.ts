@@ -1,14 +1,14 @@
 /** Threads that prepare pictures, so that it goes on while the calling thread computes. */
 import { Worker } from 'node:worker_threads'
 import { EffuseError, type EffuseErrorInit } from '../ir/diagnostics.ts'
-import { decodingBytesMax } from './budget.ts'
+import { decodingLedger, giveBackAll, type Ledger, sharedLedger } from './budget.ts'
 import { doJob, type PictureJob, type PictureResult } from './picture-job.ts'
 import { workerUrl } from './worker-url.ts'
 
 export interface WorkerSettings {
   /** Jobs of this worker at once. */
   readonly concurrency: number
-  readonly decodingBytesMax: number
+  readonly decoding: Ledger
 }
 
 export type Order =
@@ -69,11 +69,8 @@ class Pool {
   #ids = 0
 
   constructor(url: URL, workers: number, concurrency: number) {
-    const workerData: WorkerSettings = {
-      concurrency: Math.max(1, Math.ceil(concurrency / workers)),
-      decodingBytesMax: decodingBytesMax / workers,
-    }
-    this.#members = Array.from({ length: workers }, () => this.#begin(url, workerData))
+    const each = Math.max(1, Math.ceil(concurrency / workers))
+    this.#members = Array.from({ length: workers }, () => this.#begin(url, each))
   }
 
   run(job: PictureJob, stream: number): Promise<PictureResult> {
@@ -95,7 +92,9 @@ class Pool {
       if (pending.size > 0) worker.postMessage({ kind: 'drop', stream } satisfies Order)
   }
 
-  #begin(url: URL, workerData: WorkerSettings): Member {
+  #begin(url: URL, concurrency: number): Member {
+    const decoding = sharedLedger(decodingLedger)
+    const workerData: WorkerSettings = { concurrency, decoding }
     // Flags of the process, --expose-gc or a loader, are none of a thread's business, and some are refused.
     const worker = new Worker(url, { workerData, execArgv: [] })
     const member: Member = { worker, pending: new Map() }
@@ -108,7 +107,10 @@ class Pool {
       else waiting?.reject(errorOf(answer.error))
     })
     worker.on('error', () => this.#replace(member))
-    worker.on('exit', () => this.#replace(member))
+    worker.on('exit', () => {
+      giveBackAll(decoding)
+      this.#replace(member)
+    })
     worker.unref()
     return member
   }

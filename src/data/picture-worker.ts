@@ -1,7 +1,7 @@
 /** The program of a worker thread that prepares pictures. It ends with the process. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { EffuseError } from '../ir/diagnostics.ts'
-import { decodingBudget } from './budget.ts'
+import { useDecodingLedger } from './budget.ts'
 import { doJob } from './picture-job.ts'
 import { readFileNow } from './read-picture.ts'
 import type { Answer, Order, WorkerSettings } from './picture-pool.ts'
@@ -9,7 +9,7 @@ import type { Answer, Order, WorkerSettings } from './picture-pool.ts'
 const port = parentPort
 if (port === null) throw new Error('picture-worker runs in a worker thread alone')
 const settings: WorkerSettings = workerData
-decodingBudget.limit = settings.decodingBytesMax
+useDecodingLedger(settings.decoding)
 
 const waiting: Extract<Order, { readonly kind: 'do' }>[] = []
 let atWork = 0

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { deflateSync } from 'node:zlib'
 import sharp from 'sharp'
 import { afterAll, describe, expect, test } from 'vitest'
-import { budgetOf } from '../../src/data/budget.ts'
+import { type Budget, budgetOf, decodingLedger, giveBackAll, ledgerOf, sharedLedger } from '../../src/data/budget.ts'
 import { decode } from '../../src/data/decode.ts'
 import { imageFolder } from '../../src/data/image-folder.ts'
 import { decodeDefaults } from '../../src/data/picture.ts'
@@ -209,37 +209,94 @@ test('files that are not read for their endings are told of once, with counts', 
   ])
 })
 
-test('a budget lets in what fits, in order, and what is larger than all of it alone', async () => {
-  const budget = budgetOf(100)
-  const log: string[] = []
-  const [ends, works] = [new Map<string, () => void>(), [] as Promise<void>[]]
-  const begin = (name: string, bytes: number): void => {
-    const work = () =>
-      new Promise<void>((resolve) => {
-        log.push(name)
-        ends.set(name, resolve)
-      })
-    works.push(budget.during(bytes, work))
+/** Work that goes on until it is ended by name. */
+const namedWorks = () => {
+  const begun: string[] = []
+  const ends = new Map<string, () => void>()
+  const works: Promise<void>[] = []
+  return {
+    begun,
+    begin: (budget: Budget, name: string, bytes: number): void => {
+      const work = () =>
+        new Promise<void>((resolve) => {
+          begun.push(name)
+          ends.set(name, resolve)
+        })
+      works.push(budget.during(bytes, work))
+    },
+    end: async (name: string): Promise<void> => {
+      ends.get(name)?.()
+      await turn()
+    },
+    all: () => Promise.all(works),
   }
-  const turn = () => new Promise((resolve) => setImmediate(resolve))
-  for (const [name, bytes] of [
-    ['a', 60],
-    ['b', 40],
-    ['c', 300],
-    ['d', 1],
-  ] as const)
-    begin(name, bytes)
+}
+const turn = () => new Promise((resolve) => setTimeout(resolve, 20))
+
+test('a budget lets in what fits, in order, and what is larger than all of it alone', async () => {
+  const { begun, begin, end, all } = namedWorks()
+  const budget = budgetOf(ledgerOf(100))
+  begin(budget, 'a', 60)
+  begin(budget, 'b', 40)
+  begin(budget, 'c', 300)
+  begin(budget, 'd', 1)
   await turn()
-  expect(log).toEqual(['a', 'b'])
-  ends.get('a')?.()
+  expect(begun).toEqual(['a', 'b'])
+  await end('a')
+  expect(begun).toEqual(['a', 'b'])
+  await end('b')
+  expect(begun).toEqual(['a', 'b', 'c'])
+  await end('c')
+  expect(begun).toEqual(['a', 'b', 'c', 'd'])
+  await end('d')
+  await all()
+})
+
+test('a budget is one for all threads, and what a dead thread had is given back', async () => {
+  const { begun, begin, end } = namedWorks()
+  const ledger = ledgerOf(100)
+  const others = sharedLedger(ledger)
+  const [ours, theirs] = [budgetOf(ledger), budgetOf(others)]
+  begin(ours, 'a', 60)
+  begin(theirs, 'b', 60)
+  begin(theirs, 'c', 70)
   await turn()
-  expect(log).toEqual(['a', 'b'])
-  ends.get('b')?.()
+  expect(begun).toEqual(['a'])
+  await end('a')
+  expect(begun).toEqual(['a', 'b'])
+  begin(ours, 'd', 80)
   await turn()
-  expect(log).toEqual(['a', 'b', 'c'])
-  ends.get('c')?.()
+  expect(begun).toEqual(['a', 'b'])
+  giveBackAll(others)
   await turn()
-  expect(log).toEqual(['a', 'b', 'c', 'd'])
-  ends.get('d')?.()
-  await Promise.all(works)
+  expect(begun.length).toBe(3) // 'c' or 'd': both waited
+})
+
+test('threads decode no more at once than the limit, and a picture above it all the same', async () => {
+  const picture = await flat(10, [100, 90])
+  const pictures = Object.fromEntries(Array.from({ length: 60 }, (_, n) => [`train/a/${n}.png`, picture]))
+  const root = await folderOf({ ...pictures, 'train/a/large.png': await flat(20, [200, 200]), 'val/a/1.png': picture })
+  const { common } = decodingLedger
+  const [, before = 0n] = common
+  // Two pictures at once, of 4 bytes a pixel, though there are three threads with four jobs each.
+  common[1] = 80_000n
+  const seen = new Set<bigint>()
+  let isOver = false
+  const watching = (async () => {
+    while (!isOver) {
+      seen.add(Atomics.load(common, 0))
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  })()
+  try {
+    const { train } = await imageFolder(root, { size: 4, workers: 3, concurrency: 12 })
+    expect((await all(train.batches({ batch: 10, epoch: 0 }))).length).toBe(7)
+  } finally {
+    isOver = true
+    common[1] = before
+  }
+  await watching
+  expect([...seen].filter((bytes) => ![0n, 36_000n, 72_000n, 160_000n].includes(bytes))).toEqual([])
+  expect(seen.has(72_000n)).toBe(true)
+  expect(common[0]).toBe(0n)
 })
