@@ -25,8 +25,11 @@ export default defineConfig({
   platform: 'neutral',
   target: 'es2022',
   // The importing package's conditions choose the side, not this build's.
-  external: [/^#/],
+  // Modules of Node's are meant: what needs them is loaded by Node alone (test/layers.test.ts).
+  external: [/^#/, /^node:/],
   skipNodeModulesBundle: true,
+  // Most of the time goes to declarations: nothing to be warned of.
+  inputOptions: { checks: { pluginTimings: false } },
   dts: true,
   // Executables are Disposable; a project whose `lib` is es2022 has no such type, and a `reference` in a source does not reach its declaration.
   banner: { dts: '/// <reference lib="esnext.disposable" />' },

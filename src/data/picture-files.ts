@@ -8,6 +8,11 @@ const extensions = /\.(jpe?g|jfif|png|webp|gif|tiff?|avif)$/i
 export const extensionsHint =
   'names ending in .jpg, .jpeg, .jfif, .png, .webp, .gif, .tif, .tiff or .avif are looked for'
 
+export interface ListImagesOptions {
+  /** Told of the files in a folder that are left out for their endings, counted by ending. */
+  readonly onNotice?: ((notice: string) => void) | undefined
+}
+
 /**
  * The pictures that paths stand for: files as they are, folders by the pictures in them (sorted, folders inside included).
  *
@@ -15,7 +20,10 @@ export const extensionsHint =
  * @example
  * for (const path of await listImages(['cat.jpg', 'flowers'])) console.log(path)
  */
-export const listImages = async (paths: readonly string[]): Promise<readonly string[]> => {
+export const listImages = async (
+  paths: readonly string[],
+  options: ListImagesOptions = {},
+): Promise<readonly string[]> => {
   // A text is a list of characters, and "/" the whole disk.
   if (!Array.isArray(paths) || paths.some((path) => typeof path !== 'string'))
     throw new EffuseError({ code: 'EF403', message: `listImages() takes a list of paths, got ${showGiven(paths)}` })
@@ -25,9 +33,16 @@ export const listImages = async (paths: readonly string[]): Promise<readonly str
       all.push(path)
       continue
     }
-    const inside = await picturesIn(path)
+    const others = otherFiles()
+    const inside = await picturesIn(path, others.note)
+    const notice = others.told(path)
+    if (notice !== null && inside.length > 0) options.onNotice?.(notice)
     if (inside.length === 0)
-      throw new EffuseError({ code: 'EF507', message: `the folder ${path} holds no pictures`, hint: extensionsHint })
+      throw new EffuseError({
+        code: 'EF507',
+        message: `the folder ${path} holds no pictures${notice === null ? '' : `: ${notice}`}`,
+        hint: notice === null ? extensionsHint : undefined,
+      })
     all.push(...inside.map((name) => join(path, name)))
   }
   return all

@@ -168,6 +168,12 @@ const isNumeric = (given: ArrayBufferView): given is Float32Array | Int32Array |
   given instanceof Uint8Array ||
   given instanceof Uint8ClampedArray
 
+/** A row of shares where the number of a class is wanted. */
+const isOneHot = (name: string, { dtype, shape }: Type, value: unknown): boolean =>
+  name === 'label' && dtype === 'int32' && shape.length === 1 && Array.isArray(value)
+const oneHotHint =
+  "a label is the number of a class; one-hot labels and other distributions go with crossEntropy({ labels: 'distribution' })"
+
 const fromNested = (name: string, type: Type, given: unknown): HostArray => {
   const data = hostArray(type.dtype, elements(type.shape))
   let at = 0
@@ -177,7 +183,13 @@ const fromNested = (name: string, type: Type, given: unknown): HostArray => {
         type.dtype === 'bool'
           ? typeof value === 'boolean' || value === 0 || value === 1
           : typeof value === 'number' && (type.dtype !== 'int32' || value === (value | 0))
-      if (!ok) throw wrong(name, type, `${showGiven(value)}${typeof value === 'bigint' ? 'n' : ''} as an element`)
+      if (!ok)
+        throw wrong(
+          name,
+          type,
+          `${showGiven(value)}${typeof value === 'bigint' ? 'n' : ''} as an element`,
+          isOneHot(name, type, value) ? oneHotHint : undefined,
+        )
       data[at++] = Number(value)
       return
     }

@@ -1,8 +1,10 @@
 /** Of saved variables those of the model: as they are or averaged, without what only training needs. */
 import { EffuseError } from '../ir/diagnostics.ts'
 import { variablesOf } from '../ir/graph.ts'
+import { shortList } from '../ir/listed.ts'
 import type { Model } from '../ir/model.ts'
 import { writeOwnFile } from '../io/checksums.ts'
+import { fileLabel, quote } from '../io/message-text.ts'
 import { trainingKey } from '../io/own-metadata.ts'
 import type { SafetensorsFile } from '../io/safetensors.ts'
 import { averagePrefix } from '../passes/train/moving-averages.ts'
@@ -58,6 +60,27 @@ export const modelWeights = (
   const surplus = others.flatMap((name) => (isState(name) ? [] : (tensors.get(name) ?? [])))
   const kept = [...metadata].filter(([key]) => key !== trainingKey)
   return { weights: writeOwnFile([...entries, ...surplus], Object.fromEntries(kept)), taken, available }
+}
+
+/** What is missing is told when weights are loaded; where all is, they are another network's. @throws EffuseError EF505 */
+export const checkHasSome = (
+  model: Pick<Model, 'at' | 'name'>,
+  { tensors }: SafetensorsFile,
+  fileName: string | undefined,
+): void => {
+  const names = variablesOf(model.at({ batch: 1 })).map((node) => node.attrs.name)
+  if (names.length === 0 || names.some((name) => tensors.has(name) || tensors.has(`${averagePrefix}${name}`))) return
+  const plain = [...tensors.keys()].filter((name) => !isState(name))
+  const quoted = (list: readonly string[]): string =>
+    shortList(
+      list.map((name) => quote(name)),
+      3,
+    )
+  throw new EffuseError({
+    code: 'EF505',
+    message: `${fileLabel(fileName)} holds nothing for ${model.name}: its tensors are ${quoted(plain.length > 0 ? plain : [...tensors.keys()])}, and the variables of the model are ${quoted(names)}`,
+    hint: 'weights go to variables of the same names; a layer has its name within those of the models that it was applied in',
+  })
 }
 
 const areAveragesBetter = (training: string | undefined): boolean => {

@@ -16,10 +16,14 @@ export const captureSite = (): Error => {
   return site
 }
 
-/** File, line and column of the first frame outside effuse; null where there is none, or a bundle without a source map hides it. */
+/**
+ * File, line and column of the first frame outside effuse; null where there is none, where a bundle without a source map hides it, and where
+ * the command line declared the node: whatever called that is not the user's.
+ */
 export const callSiteOf = (site: Error | undefined): string | null => {
-  const isOwn = ownPlaces()
-  return placesOf(site).find((place) => !isOwn(place)) ?? null
+  const { isOwn, isCli } = ownPlaces()
+  const found = placesOf(site).find((place) => !isOwn(place) || isCli(place))
+  return found === undefined || isCli(found) ? null : found
 }
 
 /** `file:line:column` of each frame in a file, the innermost first. */
@@ -48,9 +52,17 @@ const fileOf = (place: string): string => place.replace(/:\d+:\d+$/, '')
 /** What lies before this file's own name is the folder of effuse's modules. */
 const ownName = /ir\/call-site\.[jt]s(?:\?.*)?$/
 
-/** Is it a place in effuse? By the file that runs, and by what this file is called in a stack. A bundle of everything is one file. */
-const ownPlaces = (): ((place: string) => boolean) => {
+interface OwnPlaces {
+  readonly isOwn: (place: string) => boolean
+  readonly isCli: (place: string) => boolean
+}
+
+/** Is it a place in effuse, in its command line? By the file that runs, and by what this file is called in a stack. A bundle of everything is one file. */
+const ownPlaces = (): OwnPlaces => {
   const files = [asPath(import.meta.url), ...placesOf(new Error()).slice(0, 1).map(fileOf)]
   const folders = files.filter((file) => ownName.test(file)).map((file) => file.replace(ownName, ''))
-  return (place) => files.includes(fileOf(place)) || folders.some((folder) => place.startsWith(folder))
+  return {
+    isOwn: (place) => files.includes(fileOf(place)) || folders.some((folder) => place.startsWith(folder)),
+    isCli: (place) => folders.some((folder) => place.startsWith(`${folder}cli/`)),
+  }
 }

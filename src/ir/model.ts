@@ -43,6 +43,23 @@ export const checkModel = (what: string, model: unknown): void => {
 /** The probe: bodies run once with this batch size, so that errors appear at the call of graph(). */
 const probeBatch = 2
 
+/** The graph of the probe; an error that shows its batch says that it is one. */
+export const probed = (at: Model['at']): Graph => {
+  try {
+    return at({ batch: probeBatch })
+  } catch (error) {
+    if (!(error instanceof EffuseError) || !/\[2[,\]]/.test(error.message)) throw error
+    const { code, message, path, diagnostics, cause } = error
+    const note = `the ${probeBatch} in front may be the batch: functions of models are tried with ${probeBatch} rows first`
+    const told = new EffuseError({
+      ...{ code, message, path, diagnostics, cause },
+      hint: error.hint === undefined ? note : `${error.hint}; ${note}`,
+    })
+    Reflect.set(told, 'stack', error.stack) // where the mistake is
+    throw told
+  }
+}
+
 /**
  * Declares a model: names and types of its inputs, and a function from values to named outputs.
  * The body runs once at once, so that mistakes appear here, and again for each batch size.
@@ -85,7 +102,7 @@ export const graph = <const I extends Signature, O extends Signature>(
     built.set(batch, new WeakRef(fresh))
     return fresh
   }
-  const outputs = outputSignature(at({ batch: probeBatch })) as O
+  const outputs = outputSignature(probed(at)) as O
   const line = (): string => {
     const given = Object.entries(inputs).map(([key, { dtype, shape }]) => ({ name: key, dtype, shape }))
     return `Model "${name}": ${showTypes(given)} -> ${shortList(Object.keys(outputs))}; compile() makes it run`

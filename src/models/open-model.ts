@@ -1,6 +1,6 @@
 /** From a file of weights to a model: effuse's own files say which; others are recognised by names and shapes. */
 import { folderNames, readFile } from '#platform'
-import { modelWeights, type WeightsKind } from '../executable/model-weights.ts'
+import { checkHasSome, modelWeights, type WeightsKind } from '../executable/model-weights.ts'
 import { readSource, sourceName, type WeightsSource } from '../executable/weights.ts'
 import { readVerified, writeOwnFile } from '../io/checksums.ts'
 import { fileLabel, quote } from '../io/message-text.ts'
@@ -160,6 +160,7 @@ const openFile = async (
   const file = readVerified(bytes, fileName, verify)
   const unchanged = verify === false ? null : bytes
   if (model !== undefined) {
+    checkHasSome(model, file, fileName)
     const labels = options.labels ?? labelsIn(file.metadata) ?? []
     return { model, labels, crop: cropIn(file.metadata), notes: [], ...modelWeights(file, unchanged, model, wanted) }
   }

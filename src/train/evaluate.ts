@@ -121,7 +121,7 @@ export const classesOf = ({ name, outputs }: Pick<Model, 'name' | 'outputs'>, da
     throw new EffuseError({
       code: 'EF701',
       message: `${name} tells ${classes} classes apart, and the data has ${data.classes.length}: ${shortList(data.classes, 10)}`,
-      hint: `declare the model with classes: ${data.classes.length}`,
+      hint: `"logits" must have a column for each class, ${data.classes.length}: the units of the last layer (efficientNet: classes: ${data.classes.length})`,
     })
   return data.classes.length
 }

@@ -52,7 +52,11 @@ export const makeFeeder = ({ inputs, batch, classes, distributions = [] }: Feede
         if (isIndex) checkLabels(column, classes, place)
         feeds[name] = isIndex && isDistribution(type, classes) ? oneHot(column, classes) : column
         if ((feeds[name] as Column).length !== rows * size)
-          throw misfit(place, `${column.length} values of "${name}", ${size} a row, for ${rows} rows`)
+          throw misfit(
+            place,
+            `${column.length} values of "${name}", ${size} a row, for ${rows} rows`,
+            name === labelName ? labelHint(type, column.length / rows, classes) : undefined,
+          )
         if (!isIndex && distributions.includes(name)) checkDistribution(name, column, size, place)
       }
       if (mixup !== null && mixup.alpha > 0) blend(feeds, rows, mixup, place)
@@ -97,6 +101,14 @@ const rowsOf = (columns: Batch, wanted: readonly Wanted[], batch: number, place:
 const isDistribution = ({ dtype, shape }: TensorType, classes: number): boolean =>
   dtype === 'float32' && shape.length === 2 && shape[1] === classes
 
+/** One-hot labels where numbers of classes are wanted, and the other way round. */
+const labelHint = ({ dtype, shape }: TensorType, given: number, classes: number): string | undefined =>
+  dtype === 'int32' && shape.length === 1 && given === classes
+    ? "one-hot labels and other distributions go with crossEntropy({ labels: 'distribution' }), as a Float32Array; else give the number of each row's class"
+    : dtype === 'float32' && given === 1
+      ? 'numbers of classes are an Int32Array; a Float32Array is taken for distributions, a share for each class'
+      : undefined
+
 const checkLabels = (labels: Column, classes: number, place: BatchPlace): void => {
   const row = labels.findIndex((label: number) => label < 0 || label >= classes)
   if (row >= 0)
@@ -135,7 +147,7 @@ const checkChannels = (columns: Batch, inputs: Signature, place: BatchPlace): vo
     throw misfit(
       place,
       `pictures of ${given} ${given === 1 ? 'channel' : 'channels'} as "image", and the model takes ${channels}`,
-      `declare the model with inChannels: ${given}, or give pictures of ${channels}`,
+      `declare the input "image" with ${given} channels (efficientNet: inChannels: ${given}), or give pictures of ${channels}`,
     )
 }
 

@@ -52,6 +52,11 @@ export const startRun = async (model: ModelForStage<Signature, Signature>, optio
   try {
     if (found !== null) await restore(runner, found)
     else if (options.variables !== undefined) await startFrom(runner, options)
+    if (state.epoch > options.epochs)
+      emit({
+        kind: 'notice',
+        message: `the run in ${options.checkpoints?.label ?? 'the store'} has done ${state.epoch} epochs, more than the ${options.epochs} that are asked for: nothing is left to do`,
+      })
     if (found !== null) for (const message of await changesSince(run)) emit({ kind: 'notice', message })
     noteModel(run)
     emitStage(run, stage, runner.compileMs)

@@ -126,6 +126,26 @@ describe('commands', () => {
     ).toContain('fold-batch-norm')
   })
 
+  test('explain names the line of the module that declares a layer, and of a variant none: that is no line of the user', async () => {
+    const library = JSON.stringify(fileURLToPath(new URL('../../src/index.ts', import.meta.url)))
+    await writeFile(
+      file('own.mjs'),
+      `import { float32, graph, nn } from ${library}
+export const own = graph('own', { x: float32('batch', 2) }, ({ x }) => ({
+  y: nn.dense(x, { name: 'dense', units: 3 }), // line 3
+}))
+const twisted = () => graph('twisted', { x: float32('batch', 4, 4, 1) }, ({ x }) => ({ y: nn.dense(x, { name: 'd', units: 3 }) }))
+export const lazy = { inputs: {}, at: twisted }`,
+    )
+    const explained = async (model: string, path: string) =>
+      JSON.parse((await run('explain', '--model', model, '--backend', 'reference', path, '--json')).out)
+    expect((await explained('b0', 'stem/bn')).callSite).toBeNull()
+    expect((await run('explain', '--model', 'b0', '--backend', 'reference', 'stem/bn')).out).not.toContain('commander')
+    expect((await explained(`${file('own.mjs')}#own`, 'dense')).callSite).toMatch(/own\.mjs:3:\d+$/)
+    const { err } = await run('inspect', '--model', `${file('own.mjs')}#lazy`, '--backend', 'reference')
+    expect(err).toMatch(/takes a tensor of rank 2, got float32\[2,4,4,1\]\n {2}hint: .*the 2 in front may be the batch/)
+  })
+
   test('predict', async () => {
     const { code, out } = await run(
       'predict',

@@ -5,7 +5,7 @@ import { add } from '../../src/ir/functions.ts'
 import { interpret } from '../../src/ir/interpret.ts'
 import { graph } from '../../src/ir/model.ts'
 import { parse } from '../../src/ir/parse.ts'
-import { float32 } from '../../src/ir/value.ts'
+import { float32, int32 } from '../../src/ir/value.ts'
 
 const net = graph('net', { x: float32('batch', 2) }, ({ x }) => ({ y: add(x, x) }))
 const circle: unknown[] = []
@@ -57,4 +57,18 @@ test.each([
   expect(() => interpret(parse(text))).toThrow(
     expect.objectContaining({ code: 'EF409', message: expect.stringMatching(/holds at most 268435456 in one value/) }),
   )
+})
+
+test('one-hot labels where numbers of classes are wanted: the hint says what takes them', async () => {
+  const labelled = graph('labelled', { label: int32('batch') }, ({ label }) => ({ y: label }))
+  using executable = await compile(labelled, { backend: 'reference', batch: 2 })
+  const label = [
+    [0, 1],
+    [1, 0],
+  ]
+  await expect(executable.run({ label: label as never })).rejects.toMatchObject({
+    code: 'EF402',
+    message: 'the input "label" is int32[2], got [0,1] as an element',
+    hint: expect.stringContaining("crossEntropy({ labels: 'distribution' })"),
+  })
 })

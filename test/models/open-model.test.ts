@@ -492,6 +492,22 @@ describe("networks of one's own", () => {
     expect(labels).toEqual(classes)
     expect(await kernelOf(weights)).toEqual(raw)
   })
+  test('a file of another network is refused, with names of both', async () => {
+    const other = graph('other', { image: float32('batch', 8, 8, 1) }, ({ image }) => {
+      const x = nn.conv2d(image, { name: 'stem', filters: 2, kernel: 3, bias: true })
+      return { logits: nn.dense(reshape(x, [x.shape[0], -1]), { name: 'top', units: 3 }) }
+    })
+    const { bytes, saved } = await trained(0.5)
+    for (const source of [bytes, saved])
+      await expect(openModel(source, { model: other })).rejects.toMatchObject({
+        code: 'EF505',
+        message: expect.stringMatching(
+          /holds nothing for other: its tensors are "dense\/bias", "dense\/kernel", and the variables of the model are ("(stem|top)\/(kernel|bias)",? ){3}and 1 more/,
+        ),
+      })
+    const stateless = graph('stateless', { x: float32('batch') }, ({ x }) => ({ y: x }))
+    expect((await openModel(saved, { model: stateless })).model).toBe(stateless)
+  })
   test('by the averages, or as they are', async () => {
     const { bytes, raw, averaged } = await trained(0.5)
     const opened = async (kind: 'raw' | 'averages') =>
@@ -567,6 +583,21 @@ describe('pictures', () => {
     const photos = fileURLToPath(new URL('../goldens/photos', import.meta.url))
     expect((await listImages([photos])).length).toBe(5)
     const empty = await mkdtemp(join(tmpdir(), 'effuse-empty-'))
+    await writeFile(join(empty, 'a.bmp'), 'BM')
+    await writeFile(join(empty, 'b.BMP'), 'BM')
+    await writeFile(join(empty, 'c.txt'), 'no picture')
+    const notices: string[] = []
+    const onNotice = (notice: string): number => notices.push(notice)
+    await expect(listImages([empty], { onNotice })).rejects.toMatchObject({
+      message: expect.stringMatching(
+        /holds no pictures: 3 files in .* are not read, for the ending: 2 \.bmp, 1 \.txt; names ending/,
+      ),
+    })
+    expect(notices).toEqual([])
+    await writeFile(join(empty, 'd.png'), '')
+    expect(await listImages([empty], { onNotice })).toEqual([join(empty, 'd.png')])
+    expect(notices).toEqual([expect.stringMatching(/^3 files in .* are not read, for the ending: 2 \.bmp, 1 \.txt; /)])
+    for (const name of ['a.bmp', 'b.BMP', 'c.txt', 'd.png']) await rm(join(empty, name))
     await expect(listImages([empty])).rejects.toMatchObject({ code: 'EF507', message: expect.stringContaining(empty) })
     await rm(empty, { recursive: true })
     await expect(listImages(['nowhere.jpg'])).rejects.toMatchObject({ code: 'EF501' })

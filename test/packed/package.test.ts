@@ -50,6 +50,8 @@ test("an error's url is a page of the package, and the command line names its fi
   expect(existsSync(resolve(install.folder, page))).toBe(true)
 })
 
+test('the build has nothing to warn of', () => expect(install.warnings.trim()).toBe(''))
+
 test('there are no source maps: what is built can be read as it is', () => {
   const files = readdirSync(home, { recursive: true, encoding: 'utf8' })
   expect(files.filter((name) => name.endsWith('.map'))).toEqual([])

@@ -1,5 +1,5 @@
 /** effuse as users get it: built, packed by npm, unpacked into a project of its own that has its dependencies and the peers asked for. */
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -21,6 +21,8 @@ export interface Packed {
   readonly folder: string
   /** The file that npm would publish. */
   readonly tarball: string
+  /** What the build had to say. */
+  readonly warnings: string
   remove(): void
 }
 
@@ -33,11 +35,13 @@ export const packed = ({ declarations = false, maps = false, peers = [] }: Packe
     readonly dependencies: { readonly [name: string]: string }
   }
   const tsdown = [join(root, 'node_modules/tsdown/dist/run.mjs'), '--out-dir', join(staging, 'dist')]
-  execFileSync(
+  const built = spawnSync(
     process.execPath,
-    [...tsdown, '--log-level', 'error', ...(declarations ? [] : ['--no-dts']), ...(maps ? ['--sourcemap'] : [])],
-    { cwd: root }, // the build's configuration names its entries from there
+    [...tsdown, '--log-level', 'warn', ...(declarations ? [] : ['--no-dts']), ...(maps ? ['--sourcemap'] : [])],
+    { cwd: root, encoding: 'utf8' }, // the build's configuration names its entries from there
   )
+  const warnings = `${built.stdout}${built.stderr}`
+  if (built.status !== 0) throw new Error(`the build failed:\n${warnings}`)
   for (const name of ['package.json', 'README.md', 'LICENSE', ...manifest.files])
     if (name !== 'dist' && existsSync(join(root, name)))
       cpSync(join(root, name), join(staging, name), { recursive: true })
@@ -53,5 +57,5 @@ export const packed = ({ declarations = false, maps = false, peers = [] }: Packe
     symlinkSync(join(root, 'node_modules', name), join(modules, name))
   }
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
-  return { folder, tarball, remove: () => rmSync(folder, { recursive: true, force: true }) }
+  return { folder, tarball, warnings, remove: () => rmSync(folder, { recursive: true, force: true }) }
 }

@@ -556,6 +556,30 @@ describe('mistakes', () => {
     })
   })
 
+  test.each<readonly [string, object, RegExp]>([
+    [
+      'one-hot labels where numbers are wanted',
+      batchOf({ image, label: Float32Array.from({ length: 30 }, (_, i) => Number(i % 3 === 0)) }),
+      /^one-hot labels .* crossEntropy\(\{ labels: 'distribution' \}\)/,
+    ],
+    [
+      'numbers where distributions are wanted',
+      { ...batchOf({ image, label: new Float32Array(10) }), loss: crossEntropy({ labels: 'distribution' }) },
+      /^numbers of classes are an Int32Array/,
+    ],
+    ['other classes', bad({ classes: ['a', 'b'] }), /"logits" must have a column for each class, 2: the units/],
+    [
+      'pictures of three channels',
+      batchOf({ image: new Uint8Array(10 * 64 * 3), label: new Int32Array(10) }),
+      /^declare the input "image" with 3 channels \(efficientNet: inChannels: 3\), or give pictures of 1$/,
+    ],
+  ])('the hint for %s fits networks of any kind', async (_name, more, hint) => {
+    await expect(fit(smallNet(), { ...options, ...more } as never)).rejects.toMatchObject({
+      code: 'EF701',
+      hint: expect.stringMatching(hint),
+    })
+  })
+
   test('a store that cannot be written ends the run before it begins', async () => {
     const train = {
       ...data.train,

@@ -241,6 +241,20 @@ describe('a resumed run', () => {
     expect(wide).not.toMatch(/optimizer\//)
   })
 
+  test('tells that it is past the epochs that are asked for', async () => {
+    const checkpoints = memoryStore()
+    using _ = await fit(smallNet(), { ...options, epochs: 2, checkpoints })
+    const events: TrainingEvent[] = []
+    using again = await fit(smallNet(), {
+      ...{ ...options, epochs: 1, checkpoints, resume: true },
+      onEvent: (event) => events.push(event),
+    })
+    expect(again).toMatchObject({ reason: 'finished', epochs: 2 })
+    expect(events.flatMap((event) => (event.kind === 'notice' ? [event.message] : []))).toEqual([
+      expect.stringMatching(/has done 2 epochs, more than the 1 that are asked for: nothing is left to do$/),
+    ])
+  })
+
   test('tells that its data or its model is not what it was, and nothing where both are', async () => {
     const notices = async (more: object, model = smallNet()) => {
       const checkpoints = memoryStore()
@@ -254,6 +268,7 @@ describe('a resumed run', () => {
     }
     expect(await notices({})).toEqual([])
     expect(await notices({ batch: 4 })).toEqual([])
+    expect(await notices({ epochs: 1 })).toEqual([])
     expect(await notices({}, smallNet({ dropout: 0.5 }))).toEqual([
       expect.stringMatching(/^the model is not what it was/),
     ])

@@ -355,6 +355,14 @@ describe('arguments', () => {
   ])('$name is an error', ({ make, message }) => {
     expect(make).toThrow(expect.objectContaining({ code: 'EF403', message }))
   })
+  test.each<readonly [string, () => unknown, unknown]>([
+    ['a negative rate', () => sgd({ learningRate: -1 }), expect.stringMatching(/^updates go against the gradient/)],
+    ['NaN', () => sgd({ learningRate: Number.NaN }), undefined],
+    ['steps of 0', () => cosine({ initial: 1, steps: 0 }), expect.stringMatching(/^schedules count in steps/)],
+    ['a text', () => sgd({ learningRate: '0.1' as never }), expect.stringMatching(/^learningRate: 0\.1, or cosine/)],
+  ])('the hint for %s fits', (_, make, hint) => {
+    expect(make).toThrow(expect.objectContaining({ code: 'EF403', hint }))
+  })
   test('what is left out or undefined takes its default', () => {
     expect(linearCosine({ initial: 1, steps: 5, alpha: undefined })).toEqual({
       kind: 'linearCosine',

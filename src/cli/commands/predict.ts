@@ -57,7 +57,8 @@ const predict = async (
   const crop = options.crop === undefined ? undefined : choiceOf('--crop', options.crop, fixedCrops)
   const size = sizeFlag(options.size)
   const failed: Failure[] = []
-  const pictures = await picturesOf(files, (failure) => {
+  const onNotice = (notice: string): void => io.err(`note: ${notice}`)
+  const pictures = await picturesOf(files, onNotice, (failure) => {
     io.err(`error ${failure.error.code}: ${failure.error.message}`)
     failed.push(failure)
   })
@@ -125,12 +126,16 @@ interface Failure {
 }
 
 /** The pictures that the arguments stand for; of several, one that stands for none is told. @throws EffuseError where all do, the first's */
-const picturesOf = async (files: readonly string[], tell: (failure: Failure) => void): Promise<readonly string[]> => {
+const picturesOf = async (
+  files: readonly string[],
+  onNotice: (notice: string) => void,
+  tell: (failure: Failure) => void,
+): Promise<readonly string[]> => {
   const found: string[] = []
   const failures: Failure[] = []
   for (const file of files)
     try {
-      found.push(...(await listImages([file])))
+      found.push(...(await listImages([file], { onNotice })))
     } catch (error) {
       if (!(error instanceof EffuseError)) throw error
       failures.push({ file, error })

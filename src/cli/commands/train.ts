@@ -101,7 +101,9 @@ const train = async (plan: TrainPlan, { io, end, voice, logEvery, isJson }: Surr
     progress.stop()
     log.rethrow()
     if (updates === 0 && result.reason === 'finished')
-      io.err(`note: ${doneWords(result.epochs, recipe.epochs)} already; --epochs ${result.epochs * 2} goes on`)
+      io.err(
+        `note: ${result.epochs > recipe.epochs ? '' : `all ${result.epochs} epochs were done already; `}--epochs ${result.epochs * 2} goes on`,
+      )
     const seconds = (performance.now() - start) / 1000
     if (isJson) io.out(JSON.stringify(documentOf(result, folder, seconds), null, 2))
     else for (const line of summaryOf(result, folder, seconds)) io.out(line)
@@ -140,9 +142,6 @@ const makeGuard = (onFault: () => void): { attempt(work: () => void): void; reth
     },
   }
 }
-
-const doneWords = (done: number, asked: number): string =>
-  done > asked ? `${done} epochs, more than --epochs ${asked}, were done` : `all ${done} epochs were done`
 
 type Outcome = Omit<FitResult, 'variables' | 'dispose' | typeof Symbol.dispose>
 const nothingDone: Outcome = {

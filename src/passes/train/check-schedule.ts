@@ -46,15 +46,22 @@ export const checkedSchedule = (schedule: Schedule): Schedule => {
   if (typeof kind !== 'string' || !Object.hasOwn(checks, kind))
     throw wrong(
       `a learning rate is a number or a schedule (${Object.keys(checks).join(', ')}), got ${showGiven(schedule)}`,
+      'learningRate: 0.1, or cosine({ initial: 0.1, steps: 10000 })',
     )
   const known: { readonly [name: string]: Check } = checks[schedule.kind]
   const given = new Map<string, unknown>(Object.entries(schedule))
   for (const [name, [expects, accepts]] of Object.entries(known))
     if (!accepts(given.get(name)))
-      throw wrong(`${titleOf(schedule, name)} must be ${expects}, got ${showNumbers(given.get(name))}`)
+      throw wrong(
+        `${titleOf(schedule, name)} must be ${expects}, got ${showNumbers(given.get(name))}`,
+        hintFor(name, given.get(name)),
+      )
   if (schedule.kind === 'piecewise' && schedule.values.length !== schedule.boundaries.length + 1) {
     const count = schedule.boundaries.length
-    throw wrong(`a piecewise schedule of ${count} boundaries needs ${count + 1} values, got ${schedule.values.length}`)
+    throw wrong(
+      `a piecewise schedule of ${count} boundaries needs ${count + 1} values, got ${schedule.values.length}`,
+      'the first value is that before the first boundary',
+    )
   }
   if (schedule.kind === 'warmup' || schedule.kind === 'shifted') checkedSchedule(schedule.after)
   return schedule
@@ -68,5 +75,14 @@ const titleOf = ({ kind }: Schedule, name: string): string =>
 const showNumbers = (value: unknown): string =>
   Array.isArray(value) ? `[${value.map(showGiven).join(', ')}]` : showGiven(value)
 
-const wrong = (message: string): EffuseError =>
-  new EffuseError({ code: 'EF403', message, hint: 'rates and boundaries count in steps: epochs * steps per epoch' })
+const stepArguments: ReadonlySet<string> = new Set(['steps', 'every', 'by', 'boundaries'])
+
+const hintFor = (name: string, given: unknown): string | undefined => {
+  if (stepArguments.has(name)) return 'schedules count in steps: epochs * steps per epoch'
+  return [given].flat().some((v) => typeof v === 'number' && v < 0)
+    ? 'updates go against the gradient by themselves: a rate is how far, 0.1 and not -0.1'
+    : undefined
+}
+
+const wrong = (message: string, hint: string | undefined): EffuseError =>
+  new EffuseError({ code: 'EF403', message, hint })

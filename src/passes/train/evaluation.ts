@@ -1,7 +1,7 @@
 /** evaluationStep(): the model with a loss, without smoothing and decay, counting only the rows that are real. */
 import { checkPresent, checkRecord } from '../../ir/check-record.ts'
 import { modelMetadata, withMetadata } from '../../ir/metadata.ts'
-import { checkModel, type Model, typeAt } from '../../ir/model.ts'
+import { checkModel, type Model, probed, typeAt } from '../../ir/model.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { Edit } from '../../ir/edit.ts'
 import { liveOrder } from '../../ir/graph.ts'
@@ -57,7 +57,7 @@ export interface EvaluationParts {
 export const declareEvaluation = (model: Model, parts: EvaluationParts): Model => {
   const targets = { ...parts.loss.targets(model.outputs), valid: int32() }
   const at = ({ batch }: { readonly batch: number }): Graph => withCounts(model.at({ batch }), targets, parts, batch)
-  at({ batch: 2 })
+  probed(at)
   const outputs = {
     ...{ loss: float32(), correct: int32(), top5: int32() },
     ...Object.fromEntries(Object.keys(parts.metrics ?? {}).map((name) => [name, float32()])),

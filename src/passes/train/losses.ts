@@ -117,7 +117,8 @@ interface CrossEntropy {
 /**
  * Softmax cross-entropy of the output `logits` float32 [batch,classes] in nats, averaged over the batch (Szegedy et al. 2015 for the smoothing).
  * Target `label`: int32 [batch] numbers of classes, or float32 [batch,classes] distributions. A number that is no class counts for none: its
- * row has the loss 0; fit() and evaluate() refuse it (EF701).
+ * row has the loss 0; fit() and evaluate() refuse it (EF701). They refuse distributions with a negative share or another sum than 1, too, within
+ * 1e-3; run() of a step takes what it is fed, and the loss is the formula's.
  * With `classWeights` each term of a class is multiplied by its weight. The mean is then over the weights of the rows' classes, and over the
  * rows where labels are distributions, as in PyTorch's CrossEntropyLoss. A batch whose weights are all 0 has the loss 0.
  *

@@ -6,7 +6,7 @@ import { Edit } from '../../ir/edit.ts'
 import { globFilter } from '../../ir/glob.ts'
 import { liveOrder, variablesOf } from '../../ir/graph.ts'
 import { modelMetadata, withMetadata } from '../../ir/metadata.ts'
-import { checkModel, typeAt, type Model } from '../../ir/model.ts'
+import { checkModel, type Model, probed, typeAt } from '../../ir/model.ts'
 import { type Graph, type Ref, showType } from '../../ir/types.ts'
 import type { Scalar, Signature, TensorType, Value, Values } from '../../ir/value.ts'
 import { isPowerOfTwo } from './loss-scale.ts'
@@ -77,8 +77,8 @@ export const trainingStep = <I extends Signature, O extends Signature, T extends
   const inputs = { ...model.inputs, ...targets } as Merge<I, T> // no name is in both
   const at = ({ batch }: { readonly batch: number }): Graph =>
     withLoss(model.at({ batch }), targets, anyLoss(options.loss), batch)
-  const built = at({ batch: 2 })
-  const whole = model.at({ batch: 2 })
+  const built = probed(at)
+  const whole = probed(model.at)
   checkNames(whole)
   checkFrozen(built, whole, options.frozen ?? [])
   const step: Model<Merge<I, T>, StepOutputs> = Object.freeze({
