@@ -76,7 +76,7 @@ const pixelsOf = async (
     const isYcbcr = format === 'TIFF' && storesYcbcr(bytes)
     return { width: info.width, height: info.height, channels: 3, data: isYcbcr ? rgbOfYcbcr(rgb) : rgb }
   }
-  return format === 'JPEG' ? jpegPicture(read) : read('error')
+  return format === 'JPEG' || format === 'TIFF' ? wholePicture(read) : read('error')
 }
 
 /** Ink with transparency has five channels. */
@@ -84,14 +84,14 @@ const inkOf = (data: Uint8Array, channels: number): Uint8Array =>
   channels === 4 ? data : data.filter((_, i) => i % channels < 4)
 
 /**
- * A JPEG whose data ends before its last pixel decodes to a picture that is grey from there on, with a warning. Of other warnings the picture
- * takes no harm.
+ * A JPEG whose data ends before its last pixel decodes to a picture that is grey from there on, with a warning; one in a TIFF that has another
+ * size than the TIFF says likewise. Of other warnings the picture takes no harm.
  */
-const jpegPicture = async (read: (failOn: 'error' | 'warning') => Promise<Picture>): Promise<Picture> => {
+const wholePicture = async (read: (failOn: 'error' | 'warning') => Promise<Picture>): Promise<Picture> => {
   try {
     return await read('warning')
   } catch (error) {
-    if (error instanceof Error && error.message.includes('premature end')) throw error
+    if (error instanceof Error && /premature end|Improper JPEG strip/.test(error.message)) throw error
     return await read('error')
   }
 }

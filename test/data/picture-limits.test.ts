@@ -101,6 +101,15 @@ describe('the header is judged before anything is decoded', () => {
       expect(await messageOf(await claiming(width, height, isProgressive))).toMatch(/premature end/)
     },
   )
+  test('a TIFF that claims 700x700 with data for 20x20 is damaged, however it is packed', async () => {
+    for (const compression of ['none', 'lzw', 'deflate', 'jpeg'] as const) {
+      const bytes = await picture(20, 20).tiff({ compression }).toBuffer()
+      const first = bytes.readUInt32LE(4)
+      for (let at = first + 2; at < first + 2 + 12 * bytes.readUInt16LE(first); at += 12)
+        if ([256, 257, 278].includes(bytes.readUInt16LE(at))) bytes.writeUInt32LE(700, at + 8) // width, height, rows of the strip
+      expect(await messageOf(bytes)).toMatch(/Improper JPEG strip|Likely invalid strip|Not enough data|Read error/)
+    }
+  })
   test('a JPEG with bytes too many between its parts is read', async () => {
     const bytes = await picture(20, 20).jpeg().toBuffer()
     const table = bytes.indexOf(Buffer.from([0xff, 0xc4]))
