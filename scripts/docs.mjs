@@ -1,5 +1,5 @@
 // npm run docs: writes the pages of docs/ that are made from the program.
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { importFromSources } from './support/from-sources.mjs'
 import { ensureInstalled } from './support/install.mjs'
@@ -9,5 +9,8 @@ await script(async () => {
   await ensureInstalled()
   const { opsPage } = await importFromSources('ops-page')
   await writeFile(path.join(root, 'docs/ops.md'), opsPage())
-  say('docs/ops.md')
+  const { withPicture } = await importFromSources('layers')
+  const page = path.join(root, 'ARCHITECTURE.md')
+  await writeFile(page, withPicture(await readFile(page, 'utf8')))
+  say('docs/ops.md, and the picture of layers in ARCHITECTURE.md')
 })

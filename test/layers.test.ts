@@ -1,38 +1,8 @@
-/** Who may import whom: architecture.md's direction, held by reading the import lines of src. */
+/** Which layer may import which: the table of scripts/support/layers.ts, held by reading the import lines of src. */
+import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import { layers, layersPicture } from '../scripts/support/layers.ts'
 import { type Import, importsInText, importsOf, sourceFiles } from './support/source-imports.ts'
-
-/** The layers, bottom first, and what each may import besides itself. Packages have a table of their own, below. */
-const layers = {
-  ir: { files: ['src/ir/'], imports: [] },
-  passes: { files: ['src/passes/'], imports: ['ir'] },
-  // What differs between Node and browsers: files, environment, hashes.
-  platform: { files: ['src/platform/'], imports: ['ir'] },
-  // File formats: bytes to tensors and back, whoever asks.
-  io: { files: ['src/io/'], imports: ['ir', 'platform', 'pixels'] },
-  // Pictures as arrays, wherever they come from.
-  pixels: { files: ['src/pixels/'], imports: ['ir'] },
-  backends: { files: ['src/backends/'], imports: ['ir', 'passes', 'platform'] },
-  // The network that benchmarks time effuse against, without effuse's passes and engines.
-  peers: { files: ['src/peers/'], imports: ['ir', 'passes', 'backends'] },
-  compile: { files: ['src/compile.ts', 'src/executable/'], imports: ['ir', 'passes', 'platform', 'io', 'backends'] },
-  // Beside one another: what is made with a compiler.
-  models: { files: ['src/models/'], imports: ['ir', 'platform', 'io', 'pixels', 'compile'] },
-  train: { files: ['src/train/'], imports: ['ir', 'passes', 'platform', 'io', 'pixels', 'backends', 'compile'] },
-  // Sources for the loop: they know what it asks for, never the loop itself.
-  data: { files: ['src/data/'], imports: ['ir', 'platform', 'io', 'pixels', 'train'] },
-  // Whole runs as plain data, put together from models and the loop.
-  recipes: {
-    files: ['src/recipes/'],
-    imports: ['ir', 'passes', 'platform', 'io', 'pixels', 'backends', 'compile', 'models', 'train'],
-  },
-  distributed: { files: ['src/distributed/'], imports: ['ir', 'passes', 'platform', 'io', 'backends', 'compile'] },
-  inspect: { files: ['src/inspect/'], imports: ['ir', 'passes', 'platform', 'io', 'backends', 'peers', 'compile'] },
-  testing: { files: ['src/testing/'], imports: ['ir', 'passes', 'platform', 'backends', 'compile'] },
-  // The public names, nothing else: what package.json's exports point to.
-  entries: { files: ['src/index.ts', 'src/node.ts', 'src/compiler.ts'], imports: 'all' },
-  cli: { files: ['src/cli/'], imports: 'all' },
-} as const satisfies Record<string, { readonly files: readonly string[]; readonly imports: readonly string[] | 'all' }>
 
 /** `import()` may also go up here: the executable reaches reports only when somebody asks for one. */
 const alsoDynamically: Readonly<Record<string, readonly string[]>> = { compile: ['inspect'] }
@@ -113,6 +83,10 @@ const chainTo = (file: string, reached: ReadonlyMap<string, string | null>): str
   const from = reached.get(file)
   return from === null || from === undefined ? file : `${chainTo(from, reached)} -> ${file}`
 }
+
+test('ARCHITECTURE.md has the picture of this table (npm run docs)', () => {
+  expect(readFileSync(new URL('../ARCHITECTURE.md', import.meta.url), 'utf8')).toContain(layersPicture())
+})
 
 test('every file of src belongs to a layer', () => {
   expect(sources.length).toBeGreaterThan(0)

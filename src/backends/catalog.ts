@@ -9,8 +9,18 @@ export interface Availability {
   readonly fix: string | null
 }
 
+/** Every backend by name, fastest first; a platform's list has those that can run there. */
+export const runningNames = ['tfjs-wasm', 'tfjs-cpu', 'reference'] as const
+/** Names for backends of later versions. */
+export const plannedNames = ['wasm', 'webgpu', 'tensorflow'] as const
+export type EntryName = (typeof runningNames)[number] | (typeof plannedNames)[number]
+
+/** What the option `backend` takes: 'auto' is the fastest that is available, 'tfjs' the fastest of tfjs's. */
+export const backendNames = ['auto', 'tfjs', ...runningNames, ...plannedNames] as const
+export type BackendName = (typeof backendNames)[number]
+
 export interface BackendEntry {
-  readonly name: string
+  readonly name: EntryName
   /** What `auto` says when it takes it. */
   readonly summary: string
   /** Looks without changing anything; where it is to be thorough also at what it would have to ask a server for. */

@@ -1,7 +1,7 @@
 /** Backends that Node can open by name. Heavy parts are imported when they are opened. */
 import { EffuseError } from '../ir/diagnostics.ts'
 import type { Backend } from './backend.ts'
-import type { BackendCatalog, BackendEntry } from './catalog.ts'
+import { type BackendCatalog, type BackendEntry, type EntryName, plannedNames } from './catalog.ts'
 import { referenceEntry } from './reference/entry.ts'
 
 const tfjsEntry = (name: 'wasm' | 'cpu', summary: string): BackendEntry => {
@@ -33,7 +33,7 @@ const isInstalled = (id: string): boolean => {
   }
 }
 
-const planned = (name: string): BackendEntry => ({
+const planned = (name: EntryName): BackendEntry => ({
   name,
   summary: 'not there yet',
   probe: () => Promise.resolve({ isAvailable: false, detail: 'not part of this version of effuse', fix: null }),
@@ -51,7 +51,5 @@ export const catalog: BackendCatalog = [
   tfjsEntry('wasm', 'tfjs on WebAssembly SIMD'),
   tfjsEntry('cpu', 'tfjs in plain JavaScript'),
   referenceEntry,
-  planned('wasm'),
-  planned('webgpu'),
-  planned('tensorflow'),
+  ...plannedNames.map(planned),
 ]

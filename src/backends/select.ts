@@ -54,7 +54,7 @@ const open = (entry: BackendEntry): Promise<Backend> => openOnce(entry, opened)
 
 /** The backend that is open under the entry's name, or a new one: where none is, or where the device of the last one is lost. */
 export const openOnce = (
-  entry: Pick<BackendEntry, 'name' | 'open'>,
+  entry: { readonly name: string } & Pick<BackendEntry, 'open'>,
   known: Map<string, Promise<Backend>>,
 ): Promise<Backend> => {
   const last = known.get(entry.name)

@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type Command, Option } from 'commander'
 import { createRequire } from 'node:module'
+import { runningNames } from '../backends/catalog.ts'
 import type { MixedPrecision } from '../executable/amp.ts'
 import type { CompileOptions } from '../executable/options.ts'
 import type { Model } from '../ir/model.ts'
@@ -37,7 +38,7 @@ export interface CommonOptions {
 export const withCommon = (command: Command): Command =>
   command
     .option('--json', 'print one JSON document on stdout and nothing else there')
-    .option('--backend <name>', 'where to run: auto, tfjs-wasm, tfjs-cpu, reference', 'auto')
+    .option('--backend <name>', `where to run: auto, ${runningNames.join(', ')}`, 'auto')
     .option('--amp', 'mixed precision')
     .addOption(new Option('--use_amp', 'as --amp, the way NVIDIA writes it').hideHelp())
     .option('--amp-dtype <type>', 'float16 or bfloat16; implies --amp (default: float16)')

@@ -1,24 +1,13 @@
 /** The options of compile(): their types, their checks, and what the environment adds. */
 import { checkRecord, flag, abortSignal, count, callback } from '../ir/check-record.ts'
 import type { Backend } from '../backends/backend.ts'
+import { type BackendName, backendNames } from '../backends/catalog.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import type { Pipeline } from '../passes/pipeline.ts'
 import { ampOptionFault, type MixedPrecision } from './amp.ts'
 import type { Variables } from './variables.ts'
 import type { WeightsSource } from './weights.ts'
 import type { WebAbortSignal } from '../ir/web-types.ts'
-
-export const backendNames = [
-  'auto',
-  'reference',
-  'tfjs',
-  'tfjs-wasm',
-  'tfjs-cpu',
-  'wasm',
-  'webgpu',
-  'tensorflow',
-] as const
-export type BackendName = (typeof backendNames)[number]
 
 /** Parts of `xla` one by one. */
 export interface XlaSwitches {

@@ -4,7 +4,7 @@
  */
 import { type FolderCrop, folderCrops } from '../pixels/box.ts'
 import { sideMax } from '../pixels/size.ts'
-import { backendNames, type BackendName } from '../executable/options.ts'
+import { backendNames, type BackendName } from '../backends/catalog.ts'
 import type { EfficientNetOptions } from '../models/efficientnet.ts'
 import type { Kind } from './kinds.ts'
 

@@ -6,7 +6,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { compile } from '../../../src/compile.ts'
-import type { BackendName } from '../../../src/executable/options.ts'
+import type { BackendName } from '../../../src/backends/catalog.ts'
 import { Builder } from '../../../src/ir/build.ts'
 import { batchNorm } from '../../../src/ir/nn.ts'
 import { graph } from '../../../src/ir/model.ts'

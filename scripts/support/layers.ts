@@ -1,0 +1,51 @@
+/** The layers of src: what each may import, and their picture in ARCHITECTURE.md. */
+
+/** The layers, bottom first, and what each may import besides itself. Packages have a table of their own, below. */
+export const layers = {
+  ir: { files: ['src/ir/'], imports: [] },
+  passes: { files: ['src/passes/'], imports: ['ir'] },
+  // What differs between Node and browsers: files, environment, hashes.
+  platform: { files: ['src/platform/'], imports: ['ir'] },
+  // File formats: bytes to tensors and back, whoever asks.
+  io: { files: ['src/io/'], imports: ['ir', 'platform', 'pixels'] },
+  // Pictures as arrays, wherever they come from.
+  pixels: { files: ['src/pixels/'], imports: ['ir'] },
+  backends: { files: ['src/backends/'], imports: ['ir', 'passes', 'platform'] },
+  // The network that benchmarks time effuse against, without effuse's passes and engines.
+  peers: { files: ['src/peers/'], imports: ['ir', 'passes', 'backends'] },
+  compile: { files: ['src/compile.ts', 'src/executable/'], imports: ['ir', 'passes', 'platform', 'io', 'backends'] },
+  // Beside one another: what is made with a compiler.
+  models: { files: ['src/models/'], imports: ['ir', 'platform', 'io', 'pixels', 'compile'] },
+  train: { files: ['src/train/'], imports: ['ir', 'passes', 'platform', 'io', 'pixels', 'backends', 'compile'] },
+  // Sources for the loop: they know what it asks for, never the loop itself.
+  data: { files: ['src/data/'], imports: ['ir', 'platform', 'io', 'pixels', 'train'] },
+  // Whole runs as plain data, put together from models and the loop.
+  recipes: {
+    files: ['src/recipes/'],
+    imports: ['ir', 'passes', 'platform', 'io', 'pixels', 'backends', 'compile', 'models', 'train'],
+  },
+  inspect: { files: ['src/inspect/'], imports: ['ir', 'passes', 'platform', 'io', 'backends', 'peers', 'compile'] },
+  testing: { files: ['src/testing/'], imports: ['ir', 'passes', 'platform', 'backends', 'compile'] },
+  // The public names, nothing else: what package.json's exports point to.
+  entries: { files: ['src/index.ts', 'src/node.ts', 'src/compiler.ts'], imports: 'all' },
+  cli: { files: ['src/cli/'], imports: 'all' },
+} as const satisfies Record<string, { readonly files: readonly string[]; readonly imports: readonly string[] | 'all' }>
+
+/** How many layers lie below one, at least. */
+const heightOf = (name: keyof typeof layers): number => {
+  const below: readonly (keyof typeof layers)[] =
+    layers[name].imports === 'all' ? names.filter((other) => layers[other].imports !== 'all') : layers[name].imports
+  return 1 + Math.max(-1, ...below.map(heightOf))
+}
+const names = Object.keys(layers) as (keyof typeof layers)[] // Object.keys forgets the keys' type
+
+/** A row for each height, the top first. `npm run docs` writes it into ARCHITECTURE.md. */
+export const layersPicture = (): string => {
+  const top = Math.max(...names.map(heightOf))
+  const row = (_: unknown, i: number): string => names.filter((name) => heightOf(name) === top - i).join('   ')
+  return ['```', ...Array.from({ length: top + 1 }, row), '```', ''].join('\n')
+}
+
+/** ARCHITECTURE.md with the picture as it is now. */
+export const withPicture = (page: string): string =>
+  page.replace(/(<!-- layers.* -->\n)```\n[^`]*```\n/, (_, mark: string) => `${mark}${layersPicture()}`)
