@@ -107,6 +107,39 @@ describe.runIf(chromiumPath() !== null)('in Chromium', () => {
     expect(await page.evaluate(() => effuse.train({ folder: 'run' }))).toEqual(whole)
   })
 
+  test('of two tabs one has a run, the other is refused; it goes on when the first is closed', async () => {
+    const whole = await page.evaluate(() => effuse.train({ folder: null }))
+    const first = await browser.context.newPage()
+    await first.goto(site?.address ?? '')
+    await first.waitForFunction(() => 'effuse' in globalThis)
+    const isTraining = new Promise<void>((resolve) => {
+      first.on('console', (line) => {
+        if (line.text() === 'step 3') resolve()
+      })
+    })
+    first.evaluate(() => effuse.tryToTrain('shared')).catch(() => {}) // the tab is closed under it
+    await isTraining
+    expect(await page.evaluate(() => effuse.tryToTrain('shared'))).toBe('EF508: another run writes opfs:shared')
+    expect(await page.evaluate(() => effuse.tryToTrain('another'))).toBe('finished')
+    await first.close()
+    // Its lock goes with it, a moment later.
+    await expect.poll(() => page.evaluate(() => effuse.tryToTrain('shared')), { timeout: 20_000 }).toBe('finished')
+    expect(await page.evaluate(() => effuse.train({ folder: 'shared' }))).toEqual(whole)
+  })
+
+  test('what a page left of an unfinished save is no checkpoint, and goes when the next run begins', async () => {
+    expect(await page.evaluate(() => effuse.train({ folder: 'run', stopAfter: 5 }))).toMatchObject({ steps: 5 })
+    const before = await page.evaluate(() => effuse.entries('run'))
+    await page.evaluate(() => effuse.leaveHalfSaved('run'))
+    const withLeftovers = await page.evaluate(() => effuse.entries('run'))
+    expect(withLeftovers).toContain('step-00000099.safetensors')
+    expect((await page.evaluate(() => effuse.list('run'))).map(([name]) => name).sort()).toEqual(before)
+    expect(await page.evaluate(() => effuse.train({ folder: 'run' }))).toMatchObject({ reason: 'finished', steps: 30 })
+    const after = await page.evaluate(() => effuse.entries('run'))
+    expect(after.filter((name) => /crswap|0000009\d/.test(name))).toEqual([])
+    expect(after).toContain('step-00000030.safetensors')
+  })
+
   test.each([null, 16, 96, 224])('pictures of a page are those that Node reads, at size %s', async (size) => {
     const { png, canvas, apart } = await page.evaluate((wanted) => effuse.pixels(wanted), size)
     expect(apart).toEqual({ imageData: 0, bitmap: 0, image: 0, videoFrame: 0 })

@@ -39,6 +39,12 @@ export interface PageProgram {
   logits(backend: 'wasm' | 'cpu'): Promise<readonly number[]>
   /** A run on wasm, kept in a folder of the origin private file system, or in memory; gone on with where one is there. `console` has a line per step. */
   train(options: { readonly folder: string | null; readonly stopAfter?: number }): Promise<Trained>
+  /** The same run, whose end is noted: a page that is refused tells the error's code and message. */
+  tryToTrain(folder: string): Promise<string>
+  /** All that lies in a folder of the storage, by its own names. */
+  entries(folder: string): Promise<readonly string[]>
+  /** What a page that went away within a save leaves: a file that was made and not filled, and the stream's own beside it. */
+  leaveHalfSaved(folder: string): Promise<void>
   /** Names and sizes of a folder's files. */
   list(folder: string): Promise<readonly (readonly [name: string, size: number])[]>
   /** A picture of 300x200 with a gradient and a disc. */
@@ -51,6 +57,16 @@ export interface PageProgram {
 
 const digestOf = async (bytes: Uint8Array<ArrayBuffer>): Promise<string> =>
   [...new Uint8Array(await crypto.subtle.digest('SHA-256', bytes))].map((byte) => byte.toString(16)).join(' ')
+
+/** TypeScript 5.9 has this in a library of its own, `dom.asynciterable`. */
+interface Named extends FileSystemDirectoryHandle {
+  keys(): AsyncIterable<string>
+}
+const handleOf = async (folder: string): Promise<Named> => {
+  let handle = await navigator.storage.getDirectory()
+  for (const name of folder.split('/')) handle = await handle.getDirectoryHandle(name)
+  return handle as Named
+}
 
 const storeOf = (folder: string | null): CheckpointStore => (folder === null ? memoryStore() : opfs(folder))
 
@@ -81,6 +97,24 @@ const program: PageProgram = {
     const { reason, steps, top1 } = run
     const bytes = await run.variables.save(undefined)
     return { reason, steps, top1, digest: await digestOf(new Uint8Array(bytes)) }
+  },
+  tryToTrain: (folder) =>
+    program.train({ folder }).then(
+      ({ reason }) => reason,
+      (error: unknown) => (error instanceof EffuseError ? `${error.code}: ${error.message}` : String(error)),
+    ),
+  entries: async (folder) => {
+    const names: string[] = []
+    for await (const name of (await handleOf(folder)).keys()) names.push(name)
+    return names.sort()
+  },
+  leaveHalfSaved: async (folder) => {
+    const handle = await handleOf(folder)
+    await handle.getFileHandle('step-00000099.safetensors', { create: true })
+    const beside = await handle.getFileHandle('step-00000098.safetensors.crswap', { create: true })
+    const stream = await beside.createWritable()
+    await stream.write(new Uint8Array(100))
+    await stream.close()
   },
   list: async (folder) => {
     const store = opfs(folder)
