@@ -109,6 +109,14 @@ test('a reader who stops early is no error', async () => {
   expect(stderr).not.toContain('EPIPE')
 })
 
+test('predict on a folder counts the files that it passes over', async () => {
+  await mkdir(file('mixed'))
+  await writeFile(file('mixed/a.png'), '')
+  for (const name of ['b.bmp', 'c.bmp', 'notes.txt']) await writeFile(file(`mixed/${name}`), 'x')
+  const { err } = await run('predict', file('mixed'), '--weights', file('nowhere.safetensors'))
+  expect(err).toMatch(/^note: 3 files in .*mixed are not read, for the ending: 2 \.bmp, 1 \.txt; names ending in/m)
+})
+
 test('folders may have names like pictures', async () => {
   await mkdir(file('pictures/summer.jpg'), { recursive: true })
   await writeFile(file('pictures/summer.jpg/a.png'), '')

@@ -1,7 +1,7 @@
 /** Layers that are used several times: one set of variables, whose gradients add up and whose statistics move in call order. */
 import { describe, expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'
-import { add, mean, mul, reshape } from '../../src/ir/functions.ts'
+import { add, matmul, mean, mul, reshape, transpose } from '../../src/ir/functions.ts'
 import { variablesOf } from '../../src/ir/graph.ts'
 import { graph } from '../../src/ir/model.ts'
 import * as nn from '../../src/ir/nn.ts'
@@ -49,11 +49,23 @@ describe.each(['reference', 'tfjs-cpu', 'tfjs-wasm'] as const)('%s', (backend) =
     await close('bn/variance', moved(1, spread))
   })
 
-  test('gradients of a shared kernel add up', async () => {
-    const model = graph('dense', inputs, (given) => ({
-      first: nn.dense(given.a, { name: 'dense', units: 2, bias: false }),
-      second: nn.dense(given.b, { name: 'dense', units: 2, bias: false, share: true }),
-    }))
+  test.each([
+    [
+      'share: true',
+      graph('dense', inputs, (given) => ({
+        first: nn.dense(given.a, { name: 'dense', units: 2, bias: false }),
+        second: nn.dense(given.b, { name: 'dense', units: 2, bias: false, share: true }),
+      })),
+    ],
+    [
+      'a kernel that is passed to ops',
+      graph('dense', inputs, (given, builder) => {
+        const kernel = builder.variable('dense/kernel', { shape: [2, 2] }) as Value<'float32', 2> // as declared
+        const turned = transpose(kernel, [1, 0])
+        return { first: matmul(given.a, kernel), second: matmul(given.b, turned, { transposeB: true }) }
+      }),
+    ],
+  ])('gradients of a shared kernel add up: %s', async (_, model) => {
     expect(variablesOf(model.at({ batch: 1 })).map(({ attrs }) => attrs.name)).toEqual(['dense/kernel'])
     using net = await compile(trainingStep(model, { loss: squares, optimizer }), { backend, batch: rows })
     const kernel = [0.5, -0.25, 0.125, 1]
