@@ -8,8 +8,9 @@ import { opDef } from '../ir/ops/index.ts'
 import type { RefTensor } from '../ir/op-def.ts'
 import type { OpName } from '../ir/signatures.ts'
 import { elements, isFloat, type Graph, type Type } from '../ir/types.ts'
-import { isProgramPass, type Pass } from '../passes/pass.ts'
-import { mainStep, mapGraphs, type Program, programOf } from '../passes/program.ts'
+import type { Pass } from '../passes/pass.ts'
+import { mainStep, type Program, programOf } from '../passes/program.ts'
+import { runPasses } from '../passes/run-pass.ts'
 import { hostArray, hostArrayOf, type Backend, type HostArray, type Runnable, type Store } from './backend.ts'
 import { toleranceOf, type ToleranceRow } from './tolerance.ts'
 
@@ -146,14 +147,8 @@ const variablesOf = (graph: Graph): readonly (readonly [string, Type])[] =>
   })
 
 /** The graph as a program, through passes of the backend. */
-const through = (backend: Backend, passes: readonly Pass[], graph: Graph): Program => {
-  const cx = { target: backend.target, report: () => {} }
-  return passes.reduce(
-    (program, pass) =>
-      isProgramPass(pass) ? pass.runProgram(program, cx) : mapGraphs(program, (each) => pass.run(each, cx)),
-    programOf(graph),
-  )
-}
+const through = (backend: Backend, passes: readonly Pass[], graph: Graph): Program =>
+  runPasses(passes, programOf(graph), { target: backend.target, report: () => {} })
 
 const worstElement = (
   output: string,

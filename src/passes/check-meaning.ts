@@ -16,7 +16,7 @@ import { decomposeOps } from './decompose.ts'
 import { inlineDerived } from './inline-derived.ts'
 import type { Preserves } from './pass.ts'
 import { findGraph, graphSteps, type Program } from './program.ts'
-import { drawsOf, generator, positiveVariables, randomFeeds, type RandomFeeds } from './random-feeds.ts'
+import { calmed, drawsOf, generator, positiveVariables, randomFeeds, type RandomFeeds } from './random-feeds.ts'
 
 /** Graphs with more work than this are not run whole, but by regions: the interpreter is slow. */
 export const checkedMultiplyAddsMax = 5e7
@@ -32,6 +32,16 @@ export type Checked =
 export interface MeaningCheck {
   readonly checked: ReadonlyMap<string, Checked>
   readonly difference: string | null
+  /** For which numbers it differs, where whole graphs ran. */
+  readonly shown: Shown | null
+}
+
+/** Numbers for which a step of a program gives something else after a pass. */
+export interface Shown {
+  readonly step: string
+  readonly feeds: RandomFeeds
+  readonly mode: Mode
+  readonly isExact: boolean
 }
 
 export interface MeaningOptions {
@@ -47,10 +57,10 @@ export const checkMeaning = (before: Program, after: Program, options: MeaningOp
   if (options.preserves === 'mode') {
     for (const { name } of graphSteps(after))
       checked.set(name, { how: 'not', why: 'the pass changes the meaning on purpose' })
-    return { checked, difference: null }
+    return { checked, difference: null, shown: null }
   }
   const lost = graphSteps(before).find(({ name }) => findGraph(after, name) === undefined)
-  if (lost !== undefined) return { checked, difference: `the step "${lost.name}" is gone` }
+  if (lost !== undefined) return { checked, difference: `the step "${lost.name}" is gone`, shown: null }
   const made: string[] = []
   for (const { name, graph, when } of graphSteps(after)) {
     const from = findGraph(before, name)
@@ -59,16 +69,16 @@ export const checkMeaning = (before: Program, after: Program, options: MeaningOp
       continue
     }
     const difference = signatureDifference(from, graph)
-    if (difference !== null) return { checked, difference }
+    if (difference !== null) return { checked, difference, shown: null }
     const judged = stepCheck(name, before, after, options)
-    if (judged.difference !== null) return { checked, difference: judged.difference }
+    if (judged.difference !== null) return { ...judged, checked }
     checked.set(name, when.kind === 'stale' && from !== graph ? withReaders : judged.checked)
   }
   // What a step makes that the pass added is judged where it is used.
   const [user] = checked.values()
   for (const name of made)
     checked.set(name, user ?? { how: 'not', why: 'no step of before is left to compare it with' })
-  return { checked, difference: null }
+  return { checked, difference: null, shown: null }
 }
 const withReaders: Checked = { how: 'whole', why: 'with the steps that read its variables' }
 
@@ -76,17 +86,22 @@ const withReaders: Checked = { how: 'whole', why: 'with the steps that read its 
 const preparing = (program: Program): Graph | undefined =>
   graphSteps(program).find(({ when }) => when.kind === 'stale')?.graph
 
+interface StepCheck extends Omit<MeaningCheck, 'checked'> {
+  readonly checked: Checked
+}
+
 const stepCheck = (
   step: string,
   before: Program,
   after: Program,
   { preserves, declared = before, seed = 1 }: MeaningOptions,
-): { readonly checked: Checked; readonly difference: string | null } => {
+): StepCheck => {
   const [from, to] = [findGraph(before, step) as Graph, findGraph(after, step) as Graph] // the caller found both
   const [first, second] = [preparing(before), preparing(after)]
-  const settled = (how: 'whole' | 'structure' | 'not', why: string, difference: string | null = null) => ({
+  const settled = (how: 'whole' | 'structure', why: string): StepCheck => ({
     checked: { how, why },
-    difference,
+    difference: null,
+    shown: null,
   })
   if (from === to && first === second) return settled('structure', 'unchanged')
   const [was, is] = from === first ? [from, to] : withDerived([first, from], [second, to])
@@ -95,25 +110,41 @@ const stepCheck = (
   const { multiplyAdds } = costOf(from)
   const mode: Mode = preserves === 'bits' ? 'declared' : 'float64'
   const positive = positiveVariables([...graphSteps(declared), ...graphSteps(before)].map(({ graph }) => graph))
-  if (multiplyAdds > checkedMultiplyAddsMax) {
-    const guess = preserves === 'precision'
-    return byRegions(checkRegions(was, is, { isExact: preserves === 'bits', mode, guess, positive, seed }), preserves)
-  }
+  const isExact = preserves === 'bits'
+  const regions = (): StepCheck =>
+    byRegions(checkRegions(was, is, { isExact, mode, guess: preserves === 'precision', positive, seed }), preserves)
+  if (multiplyAdds > checkedMultiplyAddsMax) return regions()
   const graphs = [first ?? from, from]
   const next = generator(seed)
-  let found: string | null = null
-  for (let draw = 0; draw < drawsOf(from) && found === null; draw++) {
-    const feeds = randomFeeds(graphs, positive, next)
-    const [want, got] = [runPrepared(first, from, feeds, mode), runPrepared(second, to, feeds, mode)]
-    found = numericDifference(want, got, preserves === 'bits')
+  const silent = new Set([...outputTypes(from).keys(), ...updateTypes(from).keys()])
+  for (let draw = 0; draw < drawsOf(from); draw++) {
+    const shown: Shown = { step, feeds: calmed(randomFeeds(graphs, positive, next), graphs), mode, isExact }
+    const found = differenceFor(before, after, shown, silent)
+    if (found === null) continue
+    const difference = `${found} (seed ${seed}, ${mode} mode); the pass promises to keep ${isExact ? 'the bits' : preserves}`
+    return { checked: { how: 'whole', why: difference }, difference, shown }
   }
-  return settled(
-    'whole',
-    `in ${mode} mode, ${preserves === 'bits' ? 'every bit' : `within ${tolerance} of the largest number`}`,
-    found === null
-      ? null
-      : `${found} (seed ${seed}, ${mode} mode); the pass promises to keep ${preserves === 'bits' ? 'the bits' : preserves}`,
-  )
+  // NaN is equal to NaN: of results without a number nothing was learned.
+  if (silent.size > 0) return regions()
+  return settled('whole', `in ${mode} mode, ${isExact ? 'every bit' : `within ${tolerance} of the largest number`}`)
+}
+
+/**
+ * The first number of a step that is another after a pass, for these inputs and variables; null where there is none. Takes the names of results
+ * with a finite number out of `silent`.
+ */
+export const differenceFor = (
+  before: Program,
+  after: Program,
+  { step, feeds, mode, isExact }: Shown,
+  silent?: Set<string>,
+): string | null => {
+  const run = (program: Program): Interpretation =>
+    runPrepared(preparing(program), findGraph(program, step) as Graph, feeds, mode) // checkMeaning found the step
+  const want = run(before)
+  for (const [name, { data }] of [...Object.entries(want.outputs), ...want.updates])
+    if (data.some(Number.isFinite)) silent?.delete(name)
+  return numericDifference(want, run(after), isExact)
 }
 
 /** What derived variables hold stands in the graphs themselves. */
@@ -124,10 +155,7 @@ const withDerived = (...sides: readonly (readonly [Graph | undefined, Graph])[])
   ) as unknown as [Graph, Graph] // one for each side, of which there are two
 }
 
-const byRegions = (
-  { equal, repeated, unjudged, difference }: RegionCheck,
-  preserves: Preserves,
-): { readonly checked: Checked; readonly difference: string | null } => {
+const byRegions = ({ equal, repeated, unjudged, difference }: RegionCheck, preserves: Preserves): StepCheck => {
   const judged = `${equal} changed parts agree, ${repeated} of them repeat others`
   const rest = [...new Set(unjudged)].slice(0, reasonsShown)
   const more = unjudged.length > rest.length ? [`and ${unjudged.length - rest.length} more`] : []
@@ -142,6 +170,7 @@ const byRegions = (
       difference === null
         ? null
         : `${difference}; the pass promises to keep ${preserves === 'bits' ? 'the bits' : preserves}`,
+    shown: null,
   }
 }
 const reasonsShown = 3

@@ -2,15 +2,15 @@
  * Judges a pass on a graph that is too large to run, by regions: what it changed is cut out of before and after, and both parts are run on the
  * same random operands. A pass may rely on how an operand is made, so the parts are extended towards the sources before a difference counts.
  */
-import { costOf, nodeCost } from '../ir/cost.ts'
+import { costOf } from '../ir/cost.ts'
 import { interpret, type Mode } from '../ir/interpret.ts'
-import { findNode, liveOrder, nodeAt, refKey } from '../ir/graph.ts'
+import { nodeAt, refKey } from '../ir/graph.ts'
 import { print } from '../ir/print.ts'
-import { elements, type Graph } from '../ir/types.ts'
+import type { Graph } from '../ir/types.ts'
 import { numericDifference } from './compare-results.ts'
 import { type Cone, coneOf, cutGraph } from './cut-graph.ts'
 import { labelOf, type Pair, pairValues, type Pairing } from './paired-values.ts'
-import { drawsOf, generator, randomFeeds, type RandomFeeds } from './random-feeds.ts'
+import { calmed, drawsOf, generator, randomFeeds } from './random-feeds.ts'
 
 export interface RegionOptions {
   readonly isExact: boolean
@@ -141,7 +141,7 @@ const compareParts = (
     const next = generator(seed)
     let hasNumbers = false
     for (let draw = 0; draw < drawsOf(before); draw++) {
-      const { inputs, variables } = calmed(randomFeeds([before, after], rooted, next), before)
+      const { inputs, variables } = calmed(randomFeeds([before, after], rooted, next), [before])
       const run = (graph: Graph) => interpret(graph, { inputs, variables, mode, seed })
       const [want, got] = [run(before), run(after)]
       const difference = numericDifference(want, got, isExact)
@@ -152,25 +152,4 @@ const compareParts = (
   })()
   known.set(key, compared)
   return compared
-}
-
-/** Kernels divided by a power of two near the root of the terms of a sum: in large results a small difference would be lost. */
-const calmed = (feeds: RandomFeeds, graph: Graph): RandomFeeds => {
-  const variables = new Map(feeds.variables)
-  for (const node of liveOrder(graph)) {
-    const terms = nodeCost(graph, node).multiplyAdds / elements(node.types[0]?.shape ?? [])
-    if (terms <= 1) continue
-    const divisor = 2 ** Math.round(Math.log2(8 * Math.sqrt(terms)))
-    for (const { id } of node.inputs) {
-      const source = findNode(graph, id)
-      const name = source?.op === 'variable' ? source.attrs.name : ''
-      const values = feeds.variables.get(name)
-      if (values !== undefined)
-        variables.set(
-          name,
-          values.map((x) => x / divisor),
-        )
-    }
-  }
-  return { ...feeds, variables }
 }

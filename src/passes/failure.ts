@@ -1,5 +1,6 @@
 /** What is said when a pass fails: which pass, what is wrong, and the command that replays it. */
 import { EffuseError, type Diagnostic } from '../ir/diagnostics.ts'
+import { print } from '../ir/print.ts'
 import type { Graph } from '../ir/types.ts'
 import { describeDiagnostic, type Stage } from '../ir/verify.ts'
 import type { Pass } from './pass.ts'
@@ -13,6 +14,14 @@ export interface Reproducer {
   readonly passes: string
 }
 
+/** The smallest program found that shows the failure, with the passes that it takes from the beginning. */
+export interface Smaller {
+  readonly graph: Graph
+  readonly passes: readonly Pass[]
+  /** What differs, for which numbers. */
+  readonly shown: string
+}
+
 /** A pass about to run. */
 export interface Moment {
   readonly pass: Pass
@@ -24,13 +33,15 @@ export interface Moment {
   readonly save: ((reproducer: Reproducer) => string | null) | undefined
   /** Names of the passes that `effuse opt` makes; absent: all. A user's own pass is known to their program alone. */
   readonly replayable: ReadonlySet<string> | undefined
+  /** Are meanings compared? Then a replay compares them, too. */
+  readonly isJudged: boolean
 }
 
 /** What went wrong: something was thrown, or the verifier found something in a graph. */
 export type Fault = { readonly thrown: unknown } | { readonly found: readonly Diagnostic[]; readonly broken: Graph }
 
-/** EF303, or the code that a pass's own EffuseError has. */
-export const passFailure = (moment: Moment, fault: Fault): EffuseError => {
+/** EF303, or the code that a pass's own EffuseError has. `smaller`: what the message shows instead of the program before the pass. */
+export const passFailure = (moment: Moment, fault: Fault, smaller: Smaller | null = null): EffuseError => {
   const { pass } = moment
   const thrown = 'thrown' in fault ? fault.thrown : undefined
   const known = thrown instanceof EffuseError ? thrown : null
@@ -41,9 +52,16 @@ export const passFailure = (moment: Moment, fault: Fault): EffuseError => {
     hint: known?.hint ?? first?.hint ?? 'see docs/debugging.md',
     cause: thrown,
     diagnostics: known?.diagnostics ?? ('found' in fault ? fault.found : []),
-    message: `pass '${pass.name}': ${known?.message ?? faultText(fault)}\n  ${replay(moment)}`,
+    message: [
+      `pass '${pass.name}': ${known?.message ?? faultText(fault)}`,
+      ...(smaller === null
+        ? []
+        : [`  the smallest graph found that shows it, ${smaller.shown}:`, indented(print(smaller.graph))]),
+      `  ${replay(moment, smaller)}`,
+    ].join('\n'),
   })
 }
+const indented = (text: string): string => text.trimEnd().replaceAll(/^/gm, '    ')
 
 const faultText = (fault: Fault): string => {
   if ('found' in fault) {
@@ -54,16 +72,22 @@ const faultText = (fault: Fault): string => {
 }
 
 /** How to see the failure again: a command, or where the graph is that a user's own pass fails on. */
-const replay = ({ pass, before, stage, rest, save, replayable }: Moment): string => {
+const replay = (moment: Moment, smaller: Smaller | null): string => {
+  const { pass, before, stage, rest, save, replayable, isJudged } = moment
   const isOwn = ({ name }: Pass): boolean => replayable?.has(name) === false
   const firstOwn = rest.findIndex(isOwn)
-  const passes = firstOwn <= 0 ? rest : rest.slice(0, firstOwn)
-  const reproducer: Reproducer = { program: printProgram(before), passes: passes.map(passText).join(',') }
+  const passes = smaller?.passes ?? (firstOwn <= 0 ? rest : rest.slice(0, firstOwn))
+  const program = smaller === null ? printProgram(before) : print(smaller.graph)
+  const reproducer: Reproducer = { program, passes: passes.map(passText).join(',') }
   const file = save?.(reproducer) ?? null
-  if (isOwn(pass)) {
-    const where =
-      file === null ? 'the graph before it is in the text that EFFUSE_TRACE saves' : `the graph before it is in ${file}`
-    return `the pass is your own, so effuse opt cannot replay it; ${where}: runPipeline(pipeline([pass]), parseProgram(text)) runs it again`
+  if (passes.some(isOwn) || isOwn(pass)) {
+    const what = smaller === null ? 'the graph before it' : 'the graph'
+    const where = file === null ? `${what} is in the text that EFFUSE_TRACE saves` : `${what} is in ${file}`
+    const list = smaller === null ? 'pass' : '…the passes up to it, pass'
+    const judging = isJudged ? ', { checkMeaning: true }' : ''
+    return `the pass is your own, so the command line cannot replay it; ${where}: runPipeline(pipeline([${list}]), parseProgram(text)${judging}) runs it again`
   }
-  return `to replay: effuse opt ${file ?? 'GRAPH.ir'} ${stage === 'model' ? '' : `--stage ${stage} `}--passes '${reproducer.passes}'`
+  const from = smaller !== null || stage === 'model' ? '' : `--stage ${stage} `
+  const command = isJudged ? `effuse verify ${file ?? 'GRAPH.ir'}` : `effuse opt ${file ?? 'GRAPH.ir'}`
+  return `to replay: ${command} ${from}--passes '${reproducer.passes}'`
 }

@@ -1,6 +1,6 @@
 /** Random inputs and variables for judging passes. They reach beyond 6 and below 0, where relu6, relu and abs part. */
-import { costOf } from '../ir/cost.ts'
-import { liveOrder, nodesOf } from '../ir/graph.ts'
+import { costOf, nodeCost } from '../ir/cost.ts'
+import { findNode, liveOrder, nodesOf } from '../ir/graph.ts'
 import { elements, isFloat, type Graph, type Node, type NodeId, type Type } from '../ir/types.ts'
 
 export interface RandomFeeds {
@@ -78,4 +78,30 @@ export const positiveVariables = (graphs: readonly Graph[]): ReadonlySet<string>
     }
   }
   return names
+}
+
+/**
+ * Kernels divided by a power of two near the root of the terms of a sum: in large results a small difference would be lost, and in deep networks
+ * nothing finite would come out.
+ */
+export const calmed = (feeds: RandomFeeds, graphs: readonly Graph[]): RandomFeeds => {
+  const variables = new Map(feeds.variables)
+  const done = new Set<string>()
+  for (const [graph, node] of graphs.flatMap((each) => liveOrder(each).map((node) => [each, node] as const))) {
+    const terms = nodeCost(graph, node).multiplyAdds / elements(node.types[0]?.shape ?? [])
+    if (terms <= 1) continue
+    const divisor = 2 ** Math.round(Math.log2(8 * Math.sqrt(terms)))
+    for (const { id } of node.inputs) {
+      const source = findNode(graph, id)
+      const name = source?.op === 'variable' ? source.attrs.name : ''
+      const values = feeds.variables.get(name)
+      if (values === undefined || done.has(name)) continue
+      done.add(name)
+      variables.set(
+        name,
+        values.map((x) => x / divisor),
+      )
+    }
+  }
+  return { ...feeds, variables }
 }

@@ -4,17 +4,18 @@
  */
 import { EffuseError } from '../ir/diagnostics.ts'
 import { nodesOf } from '../ir/graph.ts'
-import { print } from '../ir/print.ts'
+import { numberText, print } from '../ir/print.ts'
 import { findSideTables, noSideTables } from '../ir/side-tables.ts'
 import { genericTarget, type TargetInfo } from '../ir/target.ts'
 import type { Graph } from '../ir/types.ts'
 import { type Stage, stages, verify } from '../ir/verify.ts'
 import { checkMeaning, type Checked } from './check-meaning.ts'
 import { graphFault, programFault } from './check-result.ts'
-import { passFailure, type Moment, type Reproducer } from './failure.ts'
-import { type GraphPass, isProgramPass, type PassContext, type ProgramPass } from './pass.ts'
+import { passFailure, type Moment, type Reproducer, type Smaller } from './failure.ts'
+import { type GraphPass, isProgramPass, type Pass, type PassContext, type ProgramPass } from './pass.ts'
 import type { Pipeline } from './pipeline.ts'
 import { findGraph, graphSteps, graphsOf, mainStep, mapGraphs, type Program, programError } from './program.ts'
+import { passCounterexample } from './shrink/pass-fault.ts'
 import { verifyProgram } from './verify-program.ts'
 
 export type { Checked } from './check-meaning.ts'
@@ -88,6 +89,7 @@ export const runPipeline = (pipeline: Pipeline, start: Program, options: RunnerO
       rest: pipeline.passes.slice(at),
       save: options.saveReproducer,
       replayable: options.replayable,
+      isJudged: options.checkMeaning === true,
     }
     const { after, counts, ms } = timed(moment, start, runs, options)
     program = after
@@ -100,7 +102,11 @@ export const runPipeline = (pipeline: Pipeline, start: Program, options: RunnerO
         ? checkMeaning(moment.before, program, { preserves: pass.preserves, declared: start })
         : null
     if (meaning !== null && meaning.difference !== null)
-      throw passFailure(moment, { thrown: new MeaningChanged(meaning.difference) })
+      throw passFailure(
+        moment,
+        { thrown: new MeaningChanged(meaning.difference) },
+        smallerProgram(start, pipeline.passes.slice(0, at + 1), options),
+      )
     for (const record of recordsOf(run, { at, report: counts, ms }, meaning?.checked)) {
       records.push(record)
       trace(record, at, options.debug)
@@ -137,6 +143,26 @@ const laterStage = (now: Stage, next: Stage | undefined): Stage =>
 export const finalGraphs = (records: readonly PassRecord[]): ReadonlyMap<string, Graph> => {
   const last = records.at(-1)?.at
   return new Map(records.flatMap(({ at, plan, after }) => (at === last ? [[plan, after]] : [])))
+}
+
+/** What the user wrote, shrunk for as long as the last of the passes changes what it computes; null where it was several steps already. */
+const smallerProgram = (start: Program, passes: readonly Pass[], { target, stage }: RunnerOptions): Smaller | null => {
+  const [only] = start.steps
+  if (start.steps.length !== 1 || only?.kind !== 'graph') return null
+  const found = passCounterexample(passes, only.graph, { target, stage })
+  if (found === null) return null
+  const fed = [...Object.entries(found.inputs), ...Object.entries(found.variables)].map(
+    ([name, numbers]) => `${name} = ${numbersShown(numbers)}`,
+  )
+  return {
+    graph: found.graph,
+    passes,
+    shown: fed.length === 0 ? found.message : `${found.message}, for ${fed.join('; ')}`,
+  }
+}
+const numbersShown = (numbers: readonly number[]): string => {
+  const first = numbers.slice(0, 16).map(numberText)
+  return `[${[...first, ...(numbers.length > first.length ? ['…'] : [])].join(', ')}]`
 }
 
 /** Carries the difference to the message. */

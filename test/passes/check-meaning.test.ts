@@ -138,3 +138,27 @@ describe('what is said of each pass', () => {
     expect(record?.checked).toEqual({ how: 'not', why: 'nobody asked: compile with verify: true' })
   })
 })
+
+describe('what is shown of a pass that is wrong', () => {
+  const wrongPass = becomes('relu6', 'relu', 'bits')
+  const messageOf = (run: () => unknown): string => {
+    try {
+      run()
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error)
+    }
+    return 'nothing was thrown'
+  }
+  const declared = `graph g { %x = input() {name="x"} : float32[5,7] %w = variable() {name="w"} : float32[5,7]
+    %a = add(%x, %w) : float32[5,7] %r = relu6(%a) @ net/act : float32[5,7] %e = exp(%w) : float32[5,7]
+    %m = mul(%r, %e) : float32[5,7] update %w = %m return y = %m, e = %e }`.replace('@ net/act ', '')
+  test("the user's graph, shrunk, with numbers and a command", () => {
+    const passes = [...parsePipeline('to-inference,simplify').passes, wrongPass]
+    const message = messageOf(() => check(passes, declared))
+    expect(message).toMatch(/^pass 'wrong': it changed what the graph computes: .*; the pass promises to keep the bits/)
+    expect(message).toMatch(
+      /the smallest graph found that shows it, y0?\[0\] was 6 and is [\d.]+, for \w+ = \[[\d.]+\]:\n {4}graph g \{\n {6}%0 = input\(\) \{name="\w+"\} : float32\[1(,1)?\]\n {6}%1 = relu6\(%0\) : float32\[1(,1)?\]\n {6}return y0? = %1\n {4}\}/,
+    )
+    expect(message).toMatch(/\n {2}to replay: effuse verify GRAPH\.ir --passes 'to-inference,simplify,wrong'$/)
+  })
+})

@@ -149,7 +149,7 @@ describe('checking the meaning', () => {
         expect.objectContaining({
           code: 'EF303',
           message: expect.stringMatching(
-            /^pass 'wrong': it changed what the graph computes: 0\[0\] was .* and is .*to replay: effuse opt/s,
+            /^pass 'wrong': it changed what the graph computes: 0\[0\] was .* and is .*to replay: effuse verify/s,
           ),
         }),
       )

@@ -1,0 +1,85 @@
+/** The smallest graph that still shows a fault: known faults in large graphs come down to a few nodes. */
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { liveOrder } from '../../../src/ir/graph.ts'
+import { parse } from '../../../src/ir/parse.ts'
+import { print } from '../../../src/ir/print.ts'
+import type { Graph } from '../../../src/ir/types.ts'
+import { verify } from '../../../src/ir/verify.ts'
+import { efficientNet } from '../../../src/models/efficientnet.ts'
+import { parsePipeline } from '../../../src/passes/registry.ts'
+import { rulePass } from '../../../src/passes/rewrite/driver.ts'
+import { rule } from '../../../src/passes/rewrite/rules.ts'
+import { passCounterexample } from '../../../src/passes/shrink/pass-fault.ts'
+import { smallest } from '../../../src/passes/shrink/search.ts'
+import { shrinking } from '../../../src/passes/shrink/shrink-graph.ts'
+import { anyGraph } from '../../../src/testing/graphs.ts'
+
+const has = (graph: Graph, op: string): boolean => liveOrder(graph).some((node) => node.op === op)
+const opsOf = (graph: Graph): string[] => liveOrder(graph).map((node) => node.op)
+const wrong = rulePass('wrong', 'a wrong law', [
+  rule('sigmoid -> tanh', 'sigmoid', (n, m) => m.b.emit1('tanh', n.inputs, {}), 'bits'),
+])
+
+describe('a graph', () => {
+  test('comes down to the one node that matters, its operand a number', () => {
+    fc.assert(
+      fc.property(
+        anyGraph({ stepsMax: 20 }).filter(({ graph }) => has(graph, 'tanh')),
+        ({ graph }) => {
+          const small = smallest(shrinking(graph), (candidate) => has(candidate, 'tanh'))
+          expect(verify(small)).toEqual([])
+          expect([...opsOf(small)].sort()).toEqual(['constant', 'tanh'])
+        },
+      ),
+      { numRuns: 30 },
+    )
+  })
+  test('is the smallest of its kind: nothing that the search offers for it fails too', () => {
+    fc.assert(
+      fc.property(anyGraph({ stepsMax: 20 }), ({ graph }) => {
+        const fails = (g: Graph): boolean => liveOrder(g).filter(({ inputs }) => inputs.length > 1).length >= 2
+        if (!fails(graph)) return
+        const small = smallest(shrinking(graph), fails)
+        expect(print(smallest(shrinking(small), fails))).toBe(print(small))
+        expect(liveOrder(small).filter(({ inputs }) => inputs.length > 0)).toHaveLength(2)
+      }),
+      { numRuns: 30 },
+    )
+  })
+  test('keeps an update where the fault is in one', () => {
+    const graph = parse(`graph g { %x = input() {name="x"} : float32[2] %w = variable() {name="w"} : float32[2]
+      %s = add(%x, %w) : float32[2] %t = tanh(%s) : float32[2] update %w = %t return y = %s }`)
+    const small = smallest(shrinking(graph), (g) => g.updates.length > 0)
+    expect([...opsOf(small)].sort()).toEqual(['constant', 'variable'])
+  })
+})
+
+describe('a fault of a pass', () => {
+  test('in EfficientNet-B0 comes down to the op that was replaced', () => {
+    const graph = efficientNet('b0', { resolution: 32 }).at({ batch: 1 })
+    const passes = [...parsePipeline('to-inference,decompose{ops=["silu"]}').passes, wrong]
+    const found = passCounterexample(passes, graph)
+    expect(opsOf(found?.graph as Graph).length).toBeLessThanOrEqual(3)
+    expect(found?.message).toMatch(/was .* and is/)
+  })
+  test('is shown by numbers of zeros and ones where others do not matter', () => {
+    const relu = rulePass('wrong', 'a wrong law', [
+      rule('relu6 -> relu', 'relu6', (n, m) => m.b.emit1('relu', n.inputs, {}), 'bits'),
+    ])
+    const graph = parse(`graph g { %x = input() {name="x"} : float32[7] %z = input() {name="z"} : float32[7]
+      %a = relu6(%x) : float32[7] %b = add(%a, %z) : float32[7] return y = %b }`)
+    const found = passCounterexample([relu], graph)
+    expect(opsOf(found?.graph as Graph)).toEqual(['input', 'relu6'])
+    expect(found?.inputs['x']).toHaveLength(1)
+    expect(found?.inputs['x']?.[0]).toBeGreaterThan(6)
+  })
+  test('is none where there is none', () => {
+    expect(
+      passCounterexample(
+        parsePipeline('cse').passes,
+        parse('graph g { %x = input() {name="x"} : float32[2] return y = %x }'),
+      ),
+    ).toBeNull()
+  })
+})
