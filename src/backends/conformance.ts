@@ -6,12 +6,13 @@ import { inputTypes, nodesOf } from '../ir/graph.ts'
 import { interpret, type Numbers } from '../ir/interpret.ts'
 import { opDef } from '../ir/ops/index.ts'
 import type { RefTensor } from '../ir/op-def.ts'
-import type { OpName } from '../ir/signatures.ts'
+import type { OpName, Tolerance } from '../ir/signatures.ts'
 import { elements, isFloat, type Graph, type Type } from '../ir/types.ts'
 import type { Pass } from '../passes/pass.ts'
 import { mainStep, type Program, programOf } from '../passes/program.ts'
 import { runPasses } from '../passes/run-pass.ts'
 import { hostArray, hostArrayOf, type Backend, type HostArray, type Runnable, type Store } from './backend.ts'
+import { roundingsOf } from './roundings.ts'
 import { toleranceOf, type ToleranceRow } from './tolerance.ts'
 
 /** Numbers by name of input or variable. */
@@ -35,6 +36,8 @@ export interface SharedCase {
   readonly rounds: readonly { readonly inputs: Numbered; readonly variables: Numbered }[]
   /** Through the backend's fusing passes too. */
   readonly isFused: boolean
+  /** Judges the results instead of the op's own class: that of a user's composite. */
+  readonly tolerance?: Tolerance | undefined
 }
 
 /** The worst element of a case: how far off it is and how far it may be. `ratio` above 1 is a failure; infinite where nothing else fits. */
@@ -55,7 +58,7 @@ export const runCase = (backend: Backend, { op, graph, inputs }: ConformanceCase
 /** The same for programs that share a store: the worst element of all their results and updates. */
 export const runShared = async (
   backend: Backend,
-  { op, graphs, rounds, isFused }: SharedCase,
+  { op, graphs, rounds, isFused, tolerance = opDef(op).tolerance }: SharedCase,
 ): Promise<Deviation | null> => {
   const store = backend.createStore()
   const types = new Map(graphs.flatMap(variablesOf))
@@ -73,7 +76,7 @@ export const runShared = async (
       )
       const values = new Map(Object.entries(variables))
       for (const [i, graph] of graphs.entries()) {
-        const judge = judgeOf(op, graph, inputs, values, isExact)
+        const judge = judgeOf(tolerance, graph, inputs, values, isExact)
         const got = await runOnce(store, runnables[i] as Runnable, graph, inputs) // one for each graph
         for (const [name, output] of Object.entries(judge.outputs)) deviations.push(output(name, got.get(name)))
         const updated = await store.read(judge.updates.keys())
@@ -92,7 +95,7 @@ type Judge = (name: string, got: HostArray | undefined) => Deviation | null
 
 /** What the reference says of a run: a judge for each output and each update, and the variables' new values. */
 const judgeOf = (
-  op: OpName,
+  tolerance: Tolerance,
   graph: Graph,
   inputs: Numbered,
   variables: ReadonlyMap<string, Numbers>,
@@ -111,7 +114,7 @@ const judgeOf = (
   const judge =
     (tensor: RefTensor, magnitude: RefTensor | undefined): Judge =>
     (name, got) =>
-      worstElement(name, got, tensor, magnitude, toleranceOf(opDef(op).tolerance, tensor.dtype, isExact))
+      worstElement(name, got, tensor, magnitude, toleranceOf(tolerance, tensor.dtype, isExact, roundingsOf(graph)))
   return {
     outputs: Object.fromEntries(
       Object.entries(want.outputs).map(([name, tensor]) => [name, judge(tensor, magnitudes.outputs[name])]),
@@ -163,7 +166,12 @@ const worstElement = (
   let worst: Deviation | null = null
   want.data.forEach((w, index) => {
     const g = got[index] as number
-    const scale = row.scale === 'one' ? 1 : row.scale === 'largest' ? largest : Math.abs(magnitudes?.data[index] ?? 1)
+    const scale =
+      row.scale === 'one'
+        ? 1
+        : row.scale === 'largest'
+          ? largest
+          : Math.max(Math.abs(w), Math.abs(magnitudes?.data[index] ?? 1))
     const tolerance =
       isFloat(want.dtype) && Number.isFinite(w)
         ? row.relative * Math.abs(w) + row.absolute * (Number.isFinite(scale) ? scale : 0)

@@ -1,18 +1,21 @@
 /**
- * How far a backend's result may be from the reference, by tolerance class (op-def.ts) and dtype. Written down once, for all backends.
+ * How far a backend's result may be from the reference, by tolerance class (op-def.ts), dtype and the number of roundings that it went through
+ * (roundings.ts). Written down once, for all backends; derived in docs/verification.md.
  *
  * A result r is accepted against the reference w where |r - w| <= relative * |w| + absolute * scale; NaN fits NaN, infinities must agree,
- * 0 fits -0. With eps the distance of 1 to the next number of the dtype (float32 2^-23, float16 2^-10, bfloat16 2^-7):
+ * 0 fits -0. With eps the distance of 1 to the next number of the dtype (float32 2^-23, float16 2^-10, bfloat16 2^-7), u = eps / 2 the largest
+ * relative error of one rounding, L the roundings, h those of half types, and g(L) = min(L, 6 sqrt(L)) what L independent ones come to:
  *
- * class           relative  absolute  scale
+ * class           relative  absolute                          scale
  * exact           0         0
- * rounding        0         0         one rounding of + - * / sqrt: the same bits, where TargetInfo.exactOps names the op; else as transcendental
- * transcendental  16 eps    4 eps     1                                   half types: 2 eps, 1 eps: one rounding of a good float32
- * accumulation    1 eps     16 eps    the op on the operands' magnitudes: what the sum would be if nothing cancelled
- * composite       32 eps    32 eps    largest magnitude of the reference, at least 1
+ * rounding        0         0                                 the same bits, where TargetInfo.exactOps names the op; else as transcendental
+ * transcendental  16 eps    4 eps                             1; half types: 2 eps, 1 eps: one rounding of a good float32
+ * accumulation    1 eps     g(L) u of float32, (h - 1) u      the op on the operands' magnitudes: what the sum would be if nothing cancelled
+ * composite       1 eps     g(L) u of float32, (h - 1) u      largest magnitude of the reference, at least 1
  */
 import type { Tolerance as ToleranceClass } from '../ir/signatures.ts'
 import type { DType } from '../ir/types.ts'
+import type { Roundings } from './roundings.ts'
 
 export interface ToleranceRow {
   readonly relative: number
@@ -29,28 +32,30 @@ export const epsilon: { readonly [D in DType]: number } = {
   bool: 0,
 }
 
-interface Factors {
-  readonly relative: number
-  readonly absolute: number
-  readonly scale: ToleranceRow['scale']
-}
-const factors: { readonly [C in ToleranceClass]: { readonly float32: Factors; readonly half: Factors } } = {
-  exact: both({ relative: 0, absolute: 0, scale: 'one' }),
-  rounding: both({ relative: 0, absolute: 0, scale: 'one' }),
-  transcendental: {
-    float32: { relative: 16, absolute: 4, scale: 'one' },
-    half: { relative: 2, absolute: 1, scale: 'one' },
-  },
-  accumulation: both({ relative: 1, absolute: 16, scale: 'magnitudes' }),
-  composite: both({ relative: 32, absolute: 32, scale: 'largest' }),
-}
-function both(row: Factors): { readonly float32: Factors; readonly half: Factors } {
-  return { float32: row, half: row }
-}
+/** So many independent roundings come to this many in a row but once in 3e7 results (Higham and Mary 2019, with lambda = 6). */
+export const growth = (roundings: number): number => Math.min(roundings, 6 * Math.sqrt(roundings))
 
 /** The row for a result of this dtype. */
-export const toleranceOf = (given: ToleranceClass, dtype: DType, isExact = true): ToleranceRow => {
+export const toleranceOf = (
+  given: ToleranceClass,
+  dtype: DType,
+  isExact: boolean,
+  roundings: Roundings,
+): ToleranceRow => {
   const toleranceClass = given === 'rounding' && !isExact ? 'transcendental' : given
-  const { relative, absolute, scale } = factors[toleranceClass][dtype === 'float32' ? 'float32' : 'half']
-  return { relative: relative * epsilon[dtype], absolute: absolute * epsilon[dtype], scale }
+  const eps = epsilon[dtype]
+  switch (toleranceClass) {
+    case 'exact':
+    case 'rounding':
+      return { relative: 0, absolute: 0, scale: 'one' }
+    case 'transcendental':
+      return dtype === 'float32'
+        ? { relative: 16 * eps, absolute: 4 * eps, scale: 'one' }
+        : { relative: 2 * eps, absolute: eps, scale: 'one' }
+    default: {
+      const narrow = dtype === 'float32' ? 0 : (Math.max(0, roundings.half - 1) * eps) / 2
+      const absolute = eps === 0 ? 0 : (growth(roundings.float32) * epsilon.float32) / 2 + narrow
+      return { relative: eps, absolute, scale: toleranceClass === 'composite' ? 'largest' : 'magnitudes' }
+    }
+  }
 }
