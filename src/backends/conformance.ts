@@ -9,7 +9,7 @@ import type { RefTensor } from '../ir/op-def.ts'
 import type { OpName, Tolerance } from '../ir/signatures.ts'
 import { elements, isFloat, type Graph, type Type } from '../ir/types.ts'
 import type { Pass } from '../passes/pass.ts'
-import { mainStep, type Program, programOf } from '../passes/program.ts'
+import { graphOf, mainStep, type Program, programOf } from '../passes/program.ts'
 import { runPasses } from '../passes/run-pass.ts'
 import { hostArray, hostArrayOf, type Backend, type HostArray, type Runnable, type Store } from './backend.ts'
 import { roundingsOf } from './roundings.ts'
@@ -91,6 +91,26 @@ export const runShared = async (
   return deviations.reduce((worst, found) => ((found?.ratio ?? -1) > (worst?.ratio ?? -1) ? found : worst), null)
 }
 
+/** What a backend gives for a program of one step: its outputs, and the variables that it updates, by name. */
+export const resultsOf = async (
+  backend: Backend,
+  program: Program,
+  { inputs, variables }: { readonly inputs: Numbered; readonly variables: Numbered },
+): Promise<ReadonlyMap<string, HostArray>> => {
+  const graph = graphOf(program)
+  const store = backend.createStore()
+  const types = new Map(variablesOf(graph))
+  for (const [name, type] of types) store.declare(name, type, () => hostArrayOf(type.dtype, variables[name] ?? []))
+  const runnable = await backend.compile(program, store, { nameOf: (name) => name })
+  try {
+    const outputs = await runOnce(store, runnable, graph, inputs)
+    return new Map([...(await store.read(types.keys())), ...outputs])
+  } finally {
+    runnable.dispose()
+    store.dispose()
+  }
+}
+
 type Judge = (name: string, got: HostArray | undefined) => Deviation | null
 
 /** What the reference says of a run: a judge for each output and each update, and the variables' new values. */
@@ -149,8 +169,8 @@ const variablesOf = (graph: Graph): readonly (readonly [string, Type])[] =>
     return node.op === 'variable' && type !== undefined ? [[node.attrs.name, type] as const] : []
   })
 
-/** The graph as a program, through passes of the backend. */
-const through = (backend: Backend, passes: readonly Pass[], graph: Graph): Program =>
+/** The graph as a program, through passes for the backend. */
+export const through = (backend: Backend, passes: readonly Pass[], graph: Graph): Program =>
   runPasses(passes, programOf(graph), { target: backend.target, report: () => {} })
 
 const worstElement = (

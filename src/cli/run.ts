@@ -13,6 +13,7 @@ import { addInspect } from './commands/inspect.ts'
 import { addOpt } from './commands/opt.ts'
 import { addPredict } from './commands/predict.ts'
 import { addTrain } from './commands/train.ts'
+import { addVerify } from './commands/verify.ts'
 import type { Io } from './io.ts'
 import { version } from './common.ts'
 
@@ -33,7 +34,7 @@ export const runCli = async (argv: readonly string[], io: Io): Promise<number> =
   const end = (code: number): void => {
     exitCode = code
   }
-  for (const add of [addPredict, addTrain, addEvaluate, addInspect, addOpt, addExplain, addDoctor, addBench])
+  for (const add of [addPredict, addTrain, addEvaluate, addInspect, addOpt, addExplain, addDoctor, addBench, addVerify])
     add(program, io, end)
   for (const command of program.commands) command.exitOverride().configureOutput(program.configureOutput())
   try {

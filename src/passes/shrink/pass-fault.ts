@@ -28,47 +28,57 @@ export interface PassFault {
   readonly evidence: { readonly before: Program; readonly after: Program; readonly shown: Shown } | null
 }
 
-/** How the last of the passes does with a graph that went through the others before. */
+/** How a pass does. */
 export interface PassJudgement {
   readonly fault: PassFault | null
   readonly checked: ReadonlyMap<string, Checked>
+  /** What the pass made; null where that is of no use. */
+  readonly after: Program | null
 }
 
 /** Judges the last pass; null where a pass before it fails. */
 export const judgeLastPass = (
   passes: readonly Pass[],
   start: Program,
-  { target = genericTarget, seed, stage = 'model' }: PassFaultOptions = {},
+  options: PassFaultOptions = {},
 ): PassJudgement | null => {
   const pass = passes.at(-1)
   if (pass === undefined) return null
-  const cx = { target, declared: start, report: () => {} }
-  const before = orNull(() => runPasses(passes.slice(0, -1), start, cx))
-  if (before === null) return null
-  const none: ReadonlyMap<string, Checked> = new Map()
+  const { target = genericTarget, stage = 'model' } = options
+  const first = passes.slice(0, -1)
+  const before = orNull(() => runPasses(first, start, { target, declared: start, report: () => {} }))
+  const reached = stages[Math.max(stages.indexOf(stage), ...first.map((p) => stages.indexOf(p.stage ?? stage)))]
+  return before === null ? null : judgePass(pass, before, start, { ...options, stage: reached })
+}
+
+/** Judges a pass over a program; `declared` is what the pipeline began with, `stage` how far it has come. */
+export const judgePass = (
+  pass: Pass,
+  before: Program,
+  declared: Program,
+  { target = genericTarget, seed, stage = 'model' }: PassFaultOptions = {},
+): PassJudgement => {
   const found = (kind: PassFault['kind'], message: string, more: Partial<PassFault> = {}): PassJudgement => ({
     fault: { kind, message, checked: none, evidence: null, ...more },
     checked: none,
+    after: null,
   })
   let after: Program
   try {
-    after = runPass(pass, before, cx)
+    after = runPass(pass, before, { target, declared, report: () => {} })
   } catch (error) {
     return found('threw', error instanceof Error ? error.message : String(error))
   }
-  const reached = stages[Math.max(stages.indexOf(stage), ...passes.map((p) => stages.indexOf(p.stage ?? stage)))]
+  const reached = stages[Math.max(stages.indexOf(stage), stages.indexOf(pass.stage ?? stage))]
   for (const { graph } of graphSteps(after)) {
     const [first] = verify(graph, { stage: reached ?? stage })
     if (first !== undefined) return found('broken', `it left a graph that is not well-formed: ${first.message}`)
   }
-  const { checked, difference, shown } = checkMeaning(before, after, {
-    preserves: pass.preserves,
-    declared: start,
-    seed,
-  })
-  if (difference === null) return { fault: null, checked }
+  const { checked, difference, shown } = checkMeaning(before, after, { preserves: pass.preserves, declared, seed })
+  if (difference === null) return { fault: null, checked, after }
   return found('meaning', difference, { checked, evidence: shown === null ? null : { before, after, shown } })
 }
+const none: ReadonlyMap<string, Checked> = new Map()
 
 const orNull = <T>(make: () => T): T | null => {
   try {

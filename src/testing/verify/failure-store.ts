@@ -1,0 +1,93 @@
+/** Failures kept as files, one each, so that they are tried first the next time. */
+import { folderNames, readFile, saveText } from '#platform'
+import { isRecord } from '../../ir/attrs.ts'
+import { EffuseError } from '../../ir/diagnostics.ts'
+import { parse } from '../../ir/parse.ts'
+import { hashGraph, print } from '../../ir/print.ts'
+import type { Graph } from '../../ir/types.ts'
+
+/** Numbers by name. */
+type Values = { readonly [name: string]: readonly number[] }
+
+export interface KeptFailure {
+  /** What was verified: `kernel conv2d`, `pass simplify`. */
+  readonly name: string
+  readonly graphs: readonly Graph[]
+  readonly rounds: readonly { readonly inputs: Values; readonly variables: Values }[]
+  /** What else the case consists of: plain data. */
+  readonly more: { readonly [name: string]: unknown }
+}
+
+/** Keeps the failure; one that is kept already takes its place again. @throws EffuseError EF501 where the folder cannot be written. */
+export const keepFailure = (folder: string | undefined, { name, graphs, rounds, more }: KeptFailure): void => {
+  const [first] = graphs
+  if (folder === undefined || first === undefined) return
+  const file = `${name.replaceAll(/[^\w-]+/g, '-')}-${hashGraph(first).slice(0, 12)}.json`
+  const text = JSON.stringify({ name, graphs: graphs.map((graph) => print(graph)), rounds, more }, written, 2)
+  saveText(folder, file, `${text}\n`)
+}
+
+/** The failures kept of this name; none where there is no such folder. @throws EffuseError EF501 where a file is none that was kept here. */
+export const keptFailures = async (folder: string | undefined, name: string): Promise<readonly KeptFailure[]> => {
+  const files = folder === undefined ? null : await folderNames(folder)
+  const kept: KeptFailure[] = []
+  for (const file of (files ?? []).filter((each) => each.endsWith('.json')).sort()) {
+    const path = `${folder}/${file}`
+    const failure = readFailure(path, new TextDecoder().decode(await readFile(path)))
+    if (failure.name === name) kept.push(failure)
+  }
+  return kept
+}
+
+const readFailure = (path: string, text: string): KeptFailure => {
+  const damaged = (cause: unknown): EffuseError =>
+    new EffuseError({
+      code: 'EF501',
+      message: `cannot read the file ${path}: it is no failure that effuse verify kept`,
+      hint: 'remove it; failures are found again by the seed with which they were found',
+      cause,
+    })
+  try {
+    const value: unknown = JSON.parse(text, read)
+    if (isRecord(value) && typeof value['name'] === 'string' && Array.isArray(value['graphs'])) {
+      const { name, graphs, rounds, more } = value
+      if (graphs.every((graph) => typeof graph === 'string') && Array.isArray(rounds) && isRecord(more))
+        return { name, graphs: graphs.map((graph) => parse(graph)), rounds: rounds.map(roundOf), more }
+    }
+  } catch (cause) {
+    throw damaged(cause)
+  }
+  throw damaged(undefined)
+}
+
+const roundOf = (value: unknown): KeptFailure['rounds'][number] => {
+  if (!isRecord(value)) throw new TypeError('a round is an object')
+  return { inputs: valuesOf(value['inputs']), variables: valuesOf(value['variables']) }
+}
+const valuesOf = (value: unknown): Values => {
+  if (!isRecord(value)) throw new TypeError('numbers stand by name')
+  return Object.fromEntries(
+    Object.entries(value).map(([name, numbers]) => {
+      if (!Array.isArray(numbers) || !numbers.every((x) => typeof x === 'number'))
+        throw new TypeError(`${name} is no list of numbers`)
+      return [name, numbers]
+    }),
+  )
+}
+
+/** JSON has no NaN, no infinities and no -0. */
+const special: ReadonlyMap<string, number> = new Map([
+  ['NaN', Number.NaN],
+  ['Infinity', Infinity],
+  ['-Infinity', -Infinity],
+  ['-0', -0],
+])
+const written = (_key: string, value: unknown): unknown => {
+  if (typeof value !== 'number') return value
+  const found = [...special].find(([, number]) => Object.is(number, value))
+  return found === undefined ? value : { number: found[0] }
+}
+const read = (_key: string, value: unknown): unknown =>
+  isRecord(value) && Object.keys(value).length === 1 && typeof value['number'] === 'string'
+    ? (special.get(value['number']) ?? value)
+    : value

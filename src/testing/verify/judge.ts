@@ -1,0 +1,111 @@
+/** One case on a backend: accepted, or how it fails; and the smallest case that fails like it. */
+import type { Backend } from '../../backends/backend.ts'
+import { runShared } from '../../backends/conformance.ts'
+import { inputTypes } from '../../ir/graph.ts'
+import { print } from '../../ir/print.ts'
+import type { Graph } from '../../ir/types.ts'
+import { generator, randomFeeds } from '../../passes/random-feeds.ts'
+import { smallestAsync } from '../../passes/shrink/search.ts'
+import { type NamedNumbers, simplifying } from '../../passes/shrink/shrink-feeds.ts'
+import { shrinking } from '../../passes/shrink/shrink-graph.ts'
+import type { Trial } from '../trial.ts'
+import type { VerificationFailure } from './report.ts'
+
+export interface Judged {
+  readonly isAccepted: boolean
+  /** A message where the backend threw. */
+  readonly error: number | string
+  readonly tolerance: number
+  /** Error against tolerance; infinite where nothing else fits. */
+  readonly ratio: number
+}
+
+export const judgeTrial = async (backend: Backend, trial: Trial): Promise<Judged> => {
+  try {
+    const found = await runShared(backend, trial)
+    if (found === null) return { isAccepted: true, error: 0, tolerance: 0, ratio: 0 }
+    const { error, tolerance, ratio } = found
+    return { isAccepted: ratio <= 1, error, tolerance, ratio }
+  } catch (error) {
+    return {
+      isAccepted: false,
+      error: error instanceof Error ? error.message : String(error),
+      tolerance: 0,
+      ratio: Infinity,
+    }
+  }
+}
+
+/** A smaller case that fails as this one does: of one graph and one round its nodes, then its numbers. */
+export const smallestTrial = async (backend: Backend, trial: Trial): Promise<Trial> => {
+  const [graph] = trial.graphs
+  const [round] = trial.rounds
+  if (graph === undefined || round === undefined || trial.graphs.length + trial.rounds.length > 2) return trial
+  const threw = typeof (await judgeTrial(backend, trial)).error === 'string'
+  const fails = async (candidate: Trial): Promise<boolean> => {
+    const judged = await judgeTrial(backend, candidate)
+    return !judged.isAccepted && (typeof judged.error === 'string') === threw
+  }
+  const plain = await withSimplerInputs(trial, round, fails)
+  const fed = plain.rounds[0] ?? round
+  const ofGraph = (candidate: Graph): Trial => ({ ...trial, graphs: [candidate], rounds: [fitted(candidate, fed)] })
+  const small = ofGraph(await smallestAsync(shrinking(graph), (candidate) => fails(ofGraph(candidate))))
+  return withSimplerInputs(small, small.rounds[0] ?? fed, fails)
+}
+
+const withSimplerInputs = async (
+  trial: Trial,
+  round: Round,
+  fails: (candidate: Trial) => Promise<boolean>,
+): Promise<Trial> => {
+  const withInputs = (inputs: NamedNumbers): Trial => ({ ...trial, rounds: [{ ...round, inputs }] })
+  return withInputs(await smallestAsync(simplifying(round.inputs), (candidate) => fails(withInputs(candidate))))
+}
+
+type Round = Trial['rounds'][number]
+
+/** The round's numbers where they fit the graph; random ones for inputs that were made or became smaller. */
+const fitted = (graph: Graph, round: Round): Round => {
+  const random = randomFeeds([graph], new Set(), generator(1))
+  const fit = (known: NamedNumbers, drawn: Iterable<readonly [string, Float64Array]>): NamedNumbers =>
+    Object.fromEntries(
+      [...drawn].map(([name, numbers]) => {
+        const given = Object.hasOwn(known, name) ? known[name] : undefined
+        return [
+          name,
+          given === undefined || given.length < numbers.length ? [...numbers] : extremes(given, numbers.length),
+        ]
+      }),
+    )
+  const names = inputTypes(graph)
+  return {
+    inputs: fit(
+      round.inputs,
+      Object.entries(random.inputs).filter(([name]) => names.has(name)),
+    ),
+    variables: fit(round.variables, random.variables),
+  }
+}
+
+/** So many of the numbers, in their order: those farthest from 0, at which faults show. */
+const extremes = (given: readonly number[], count: number): readonly number[] => {
+  const size = (x: number): number => (Number.isNaN(x) ? Infinity : Math.abs(x))
+  const kept = new Set(
+    [...given.keys()].sort((i, j) => size(given[j] ?? 0) - size(given[i] ?? 0) || i - j).slice(0, count),
+  )
+  return given.filter((_, i) => kept.has(i))
+}
+
+export const failureOfTrial = (
+  name: string,
+  { graphs, rounds }: Trial,
+  { error, tolerance }: Judged,
+): VerificationFailure => {
+  const { inputs, variables } = rounds.at(-1) ?? { inputs: {}, variables: {} }
+  return {
+    name,
+    counterexample: { graph: graphs.map((graph) => print(graph)).join('\n'), inputs: { ...inputs, ...variables } },
+    error,
+    tolerance,
+  }
+}

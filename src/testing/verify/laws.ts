@@ -1,0 +1,197 @@
+/**
+ * Metamorphic laws: what must hold between two ways to compute the same, on the backend alone. They find faults that a reference shares with a
+ * backend, and those of sizes and positions that no single case compares.
+ */
+import type { Backend } from '../../backends/backend.ts'
+import { resultsOf, through } from '../../backends/conformance.ts'
+import { roundingsOf } from '../../backends/roundings.ts'
+import { epsilon, growth } from '../../backends/tolerance.ts'
+import { Builder } from '../../ir/build.ts'
+import { interpret } from '../../ir/interpret.ts'
+import { isOpName } from '../../ir/ops/index.ts'
+import type { OpAttrs } from '../../ir/signatures.ts'
+import type { Value } from '../../ir/value.ts'
+import { opCases, type CaseOp } from '../cases/index.ts'
+import { type Arbitrary, fc } from '../fast-check.ts'
+import { feedsOfCase, type OpCase } from '../op-case.ts'
+import { trialOf, type Trial } from '../trial.ts'
+import type { Judged } from './judge.ts'
+
+export interface Law {
+  readonly name: string
+  /** One graph with the outputs `left` and `right`. */
+  readonly arbitrary: Arbitrary<Trial>
+  /** To the bit; otherwise within the tolerance of both sides. */
+  readonly isExact: boolean
+}
+
+/** What a law says of a case: both sides, for a number drawn; null where it says nothing. */
+interface Rule {
+  readonly name: string
+  readonly ops: readonly CaseOp[]
+  readonly isExact: boolean
+  readonly sides: (of: Sides) => readonly [left: Value, right: Value] | null
+}
+interface Sides {
+  readonly b: Builder
+  readonly c: OpCase
+  readonly operands: readonly Value[]
+  readonly drawn: number
+  /** The op on other operands, with other attributes if need be. */
+  readonly apply: (operands: readonly Value[], attrs?: object) => Value
+}
+
+const contractions = [
+  'matmul',
+  'conv2d',
+  'conv2dInputGradient',
+  'conv2dFilterGradient',
+  'depthwiseConv2d',
+  'depthwiseConv2dInputGradient',
+  'depthwiseConv2dFilterGradient',
+] as const
+const linear = [...contractions, 'reduceSum', 'mean', 'avgPool2d', 'avgPool2dGradient'] as const
+/** Ops that take the examples of a batch one by one. */
+const perExample = [
+  'conv2d',
+  'conv2dInputGradient',
+  'depthwiseConv2d',
+  'depthwiseConv2dInputGradient',
+  'maxPool2d',
+  'avgPool2d',
+] as const
+
+const rules: readonly Rule[] = [
+  {
+    name: 'f(2^k x) = 2^k f(x)',
+    ops: linear,
+    isExact: true,
+    sides: ({ b, operands: [x, ...rest], drawn, apply }) => {
+      const power = 2 ** ((drawn % 17) - 8)
+      return x === undefined ? null : [apply([b.mul(x, power), ...rest]), b.mul(apply([x, ...rest]), power)]
+    },
+  },
+  {
+    name: 'f(x + z) = f(x) + f(z)',
+    ops: linear,
+    isExact: false,
+    sides: ({ b, operands: [x, ...rest], apply }) => {
+      if (x === undefined) return null
+      const z = reversed(
+        b,
+        x,
+        x.shape.map((_, axis) => axis),
+      )
+      return [apply([b.add(x, z), ...rest]), b.add(apply([x, ...rest]), apply([z, ...rest]))]
+    },
+  },
+  {
+    name: 'the order of a batch does not matter',
+    ops: perExample,
+    isExact: false,
+    sides: ({ b, operands: [x, ...rest], c, apply }) =>
+      x === undefined || rest.some(({ shape }) => shape.length === 4 && c.op === 'maxPool2d')
+        ? null
+        : [apply([reversed(b, x, [0]), ...rest]), reversed(b, apply([x, ...rest]), [0])],
+  },
+  {
+    name: 'a batch in two parts',
+    ops: perExample,
+    isExact: false,
+    sides: ({ b, operands: [x, ...rest], c, apply }) => {
+      if (x === undefined) return null
+      const z = reversed(b, x, [1, 2])
+      const inputShape =
+        'inputShape' in c.attrs ? [2 * (c.attrs.inputShape[0] ?? 1), ...c.attrs.inputShape.slice(1)] : null
+      const both = apply(
+        [b.concatenate([x, z], 0), ...rest],
+        inputShape === null ? c.attrs : { ...c.attrs, inputShape },
+      )
+      return [both, b.concatenate([apply([x, ...rest]), apply([z, ...rest])], 0)]
+    },
+  },
+  {
+    name: 'a sum in two parts',
+    ops: ['matmul', 'reduceSum'],
+    isExact: false,
+    sides: ({ b, operands, c, apply }) => {
+      const axes = summedAxes(c)
+      if (axes === null || axes.length !== operands.length) return null
+      const others = operands.map((x) => reversed(b, x, [x.shape.length - 1]))
+      const wide = operands.map((x, i) => b.concatenate([x, others[i] as Value], axes[i] as number)) // one for each operand
+      return [apply(wide), b.add(apply(operands), apply(others))]
+    },
+  },
+  {
+    name: 'padding before it or in it',
+    ops: ['conv2d', 'depthwiseConv2d'],
+    isExact: false,
+    sides: ({ b, operands: [x, kernel], c, apply }) => {
+      const { padding } = c.attrs as OpAttrs<'conv2d'> // the ops above have them
+      if (typeof padding === 'string' || x === undefined || kernel === undefined) return null
+      const [[top, bottom], [left, right]] = padding
+      const padded = b.pad(x, [0, top, left, 0], [0, bottom, right, 0], 0)
+      return [apply([x, kernel]), apply([padded, kernel], { ...c.attrs, padding: 'valid' })]
+    },
+  },
+]
+
+/** Axes of the operands that a result sums over; null where that is not one of each. */
+const summedAxes = (c: OpCase): readonly number[] | null => {
+  const ranks = c.inputs.map(({ type }) => type.shape.length)
+  if (c.op === 'matmul') {
+    const { transposeA, transposeB } = c.attrs as OpAttrs<'matmul'> // by its name
+    return [(ranks[0] ?? 2) - (transposeA ? 2 : 1), (ranks[1] ?? 2) - (transposeB ? 1 : 2)]
+  }
+  const { axes } = c.attrs as OpAttrs<'reduceSum'> // the only other op that asks
+  return axes[0] === undefined ? null : [axes[0]]
+}
+
+const reversed = (b: Builder, x: Value, axes: readonly number[]): Value => b.reverse(x, axes)
+
+/** The laws that an op obeys. Of float32: half types round in between. */
+export const lawsOf = (op: string): readonly Law[] =>
+  rules
+    .filter(({ ops }) => ops.some((name) => name === op))
+    .map(({ name, isExact, sides }) => ({
+      name: `${op}: ${name}`,
+      isExact,
+      arbitrary: fc
+        .tuple(isOpName(op) ? (opCases[op as CaseOp] as Arbitrary<OpCase>) : fc.constant(null), fc.nat(99)) // rules name case ops
+        .map(([c, drawn]) => (c === null ? null : lawTrial(c, drawn, sides)))
+        .filter((trial) => trial !== null),
+    }))
+
+const lawTrial = (c: OpCase, drawn: number, sides: Rule['sides']): Trial | null => {
+  if (c.inputs.some(({ type, data }) => type.dtype !== 'float32' || data.length === 0)) return null
+  const b = new Builder('law')
+  const operands = c.inputs.map(({ type }, i) => b.input(`x${i}`, type))
+  const apply: Sides['apply'] = (given, attrs = c.attrs) => b.emit(c.op, given, attrs as typeof c.attrs)[0] as Value // the op's own, changed by a rule; one result
+  const both = sides({ b, c, operands, drawn, apply })
+  return both === null ? null : trialOf(c.op, b.finish({ left: both[0], right: both[1] }), feedsOfCase(c))
+}
+
+/** Runs both sides on the backend. */
+export const judgeLaw = async (backend: Backend, trial: Trial, isExact: boolean): Promise<Judged> => {
+  const [graph] = trial.graphs
+  const inputs = trial.rounds[0]?.inputs ?? {}
+  if (graph === undefined) return { isAccepted: true, error: 0, tolerance: 0, ratio: 0 }
+  const program = through(backend, [...backend.legalize, ...backend.fuse], graph)
+  const got = await resultsOf(backend, program, { inputs, variables: {} })
+  const [left, right] = [got.get('left') ?? [], got.get('right') ?? []]
+  const magnitudes = interpret(graph, {
+    inputs: Object.fromEntries(Object.entries(inputs).map(([name, data]) => [name, Array.from(data, Math.abs)])),
+    mode: 'float64',
+  }).outputs['left']?.data
+  let worst: Judged = { isAccepted: left.length === right.length, error: 0, tolerance: 0, ratio: 0 }
+  Array.from(left).forEach((l, i) => {
+    const r = right[i] ?? Number.NaN
+    const error = l === r || (Number.isNaN(l) && Number.isNaN(r)) ? 0 : Math.abs(l - r)
+    const scale = Math.max(Math.abs(l), Math.abs(magnitudes?.[i] ?? 0))
+    // Either side is as far from the true value as its roundings say.
+    const tolerance = isExact ? 0 : epsilon.float32 * growth(roundingsOf(graph).float32) * scale
+    const ratio = error === 0 ? 0 : error / tolerance
+    if (ratio > worst.ratio) worst = { isAccepted: worst.isAccepted && ratio <= 1, error, tolerance, ratio }
+  })
+  return worst
+}

@@ -1,0 +1,61 @@
+/** Targeted search: from the case nearest to its tolerance, changes of its numbers that bring it nearer. */
+import type { Backend } from '../../backends/backend.ts'
+import { inputTypes } from '../../ir/graph.ts'
+import { roundTo } from '../../ir/rounding.ts'
+import { isFloat, type Type } from '../../ir/types.ts'
+import { generator } from '../../passes/random-feeds.ts'
+import type { Trial } from '../trial.ts'
+import { judgeTrial, type Judged } from './judge.ts'
+
+export interface Climbed {
+  readonly trial: Trial
+  readonly judged: Judged
+}
+
+/**
+ * Hill climbing on the ratio of error and tolerance, in so many steps; ends where a case fails. Numbers drawn at random lie on a grid, where products
+ * are exact: the first steps leave it.
+ */
+export const climb = async (
+  backend: Backend,
+  start: Climbed,
+  { steps, seed, onStep }: { readonly steps: number; readonly seed: number; readonly onStep: () => void },
+): Promise<Climbed> => {
+  const next = generator(seed)
+  let best = start
+  for (let step = 0; step < steps && best.judged.isAccepted; step++) {
+    const trial = changed(best.trial, next)
+    if (trial === null) return best
+    onStep()
+    const judged = await judgeTrial(backend, trial)
+    if (judged.ratio >= best.judged.ratio) best = { trial, judged }
+  }
+  return best
+}
+
+/** Some numbers of a float input a little larger or smaller, or in another order; null where no input is float. */
+const changed = (trial: Trial, next: () => number): Trial | null => {
+  const [graph] = trial.graphs
+  const [round, ...others] = trial.rounds
+  if (graph === undefined || round === undefined) return null
+  const floats = [...inputTypes(graph)].filter(
+    ([name, type]) => isFloat(type.dtype) && (round.inputs[name]?.length ?? 0) > 0,
+  )
+  const chosen = floats[Math.floor(next() * floats.length)]
+  if (chosen === undefined) return null
+  const [name, type] = chosen
+  const numbers = [...(round.inputs[name] ?? [])]
+  if (next() < 0.2) numbers.reverse()
+  else {
+    const isAll = next() < 0.5
+    const only = Math.floor(next() * numbers.length)
+    numbers.forEach((x, i) => {
+      if (isAll || i === only) numbers[i] = nudged(x, type, next)
+    })
+  }
+  return { ...trial, rounds: [{ ...round, inputs: { ...round.inputs, [name]: numbers } }, ...others] }
+}
+
+/** At most 1/16 away: what an op does not take stays out, and flags, which are 0 and 1, stay flags. */
+const nudged = (x: number, { dtype }: Type, next: () => number): number =>
+  isFloat(dtype) && Number.isFinite(x) ? roundTo(dtype, x * (1 + (next() - 0.5) / 8)) : x

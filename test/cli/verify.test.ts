@@ -1,0 +1,65 @@
+/** effuse verify: what it checks, what it prints, how it ends. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { run } from './command.ts'
+
+let folder = ''
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'effuse-verify-'))
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+const verify = (...argv: readonly string[]) =>
+  run('verify', '--failures', join(folder, 'failures'), '--backend', 'tfjs-cpu', ...argv)
+
+test('kernels: cases and the nearest to its tolerance', async () => {
+  const { code, out } = await verify('--backend', 'tfjs-wasm', '--kernels', 'matmul', 'relu', '--runs', '10')
+  expect(code).toBe(0)
+  expect(out).toMatch(
+    /^\d+ cases on tfjs-wasm, seed 0: none failed; nearest to its tolerance: \S.*, [\d.e-]+ of [\d.e-]+$/,
+  )
+})
+
+test('passes by name, and as JSON', async () => {
+  const { code, out } = await verify('--passes', 'simplify,cse', '--runs', '5', '--seed', '3', '--json')
+  expect(code).toBe(0)
+  expect(JSON.parse(out)).toMatchObject({ seed: 3, cases: 10, failures: [], worst: null, backend: 'tfjs-cpu' })
+})
+
+test('a graph in a file, with the passes of a failure', async () => {
+  const file = join(folder, 'graph.ir')
+  writeFileSync(
+    file,
+    'graph g { %x = input() {name="x"} : float32[4] %a = neg(%x) : float32[4] %y = neg(%a) : float32[4] return y = %y }',
+  )
+  const passes = await verify(file, '--passes', 'to-inference,simplify')
+  expect([passes.code, passes.out]).toEqual([
+    0,
+    'whole: pass simplify (run)\nnot: pass to-inference (run) (the pass changes the meaning on purpose)\n2 cases on tfjs-cpu, seed 0: none failed',
+  ])
+  const all = await verify(file)
+  expect(all.code).toBe(0)
+  expect(all.out).toMatch(/whole: .*the whole graph/)
+})
+
+test('a model of the command line', async () => {
+  const { code, out } = await verify('--model', 'b0', '--size', '32', '--json')
+  expect(code).toBe(0)
+  const { failures, judged, cases } = JSON.parse(out)
+  expect(failures).toEqual([])
+  expect(cases).toBeGreaterThan(100)
+  expect(judged).toContainEqual(expect.objectContaining({ name: 'the whole graph', how: 'whole' }))
+}, 120_000)
+
+test('what does not fit together is said', async () => {
+  for (const argv of [
+    ['--model', 'b0', '--kernels'],
+    ['x.ir', '--model', 'b0'],
+    ['--kernels', 'nothing'],
+    ['--runs', 'no'],
+    ['--passes', 'nothing'],
+  ])
+    expect((await verify(...argv)).code, argv.join(' ')).toBe(2)
+  expect((await verify(join(folder, 'missing.ir'))).err).toMatch(/^error EF501/)
+})

@@ -1,0 +1,192 @@
+/** verifyKernel, verifyPass and verifyGraph: what is right passes, what is wrong is found and comes down to a few numbers. */
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { referenceBackend } from '../../src/backends/reference/index.ts'
+import { createTfjsBackend } from '../../src/backends/tfjs/index.ts'
+import { parse } from '../../src/ir/parse.ts'
+import { hoistPrepare } from '../../src/passes/hoist-prepare.ts'
+import { passFactories } from '../../src/passes/registry.ts'
+import { rulePass } from '../../src/passes/rewrite/driver.ts'
+import { rule } from '../../src/passes/rewrite/rules.ts'
+import { verifyGraph, verifyKernel, verifyPass } from '../../src/testing/index.ts'
+import { graph } from '../../src/ir/model.ts'
+import * as nn from '../../src/ir/nn.ts'
+import { globalAveragePool2d, relu6 } from '../../src/ir/functions.ts'
+import { float32 } from '../../src/ir/value.ts'
+import { smallNet } from '../support/small-nets.ts'
+import { type Wrong, wrongBackend } from './wrong-backends.ts'
+
+const floored: Wrong = (b, y) => b.unary('floor', y)
+/** Each example gets its place in the batch added. */
+const placed: Wrong = (b, y) => b.add(y, b.emit1('iota', [], { shape: y.shape, axis: 0, dtype: 'float32' }))
+const padded: Wrong = (b, y, node) => ('padding' in node.attrs && node.attrs.padding !== 'valid' ? b.add(y, 1) : y)
+
+let folder = ''
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'effuse-failures-'))
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+describe('verifyKernel', () => {
+  test('accepts right kernels, and says how near they come to their tolerance', async () => {
+    const { failures, cases, worst, seed } = await verifyKernel(
+      await createTfjsBackend({ backend: 'wasm' }),
+      'matmul',
+      {
+        runs: 20,
+        seed: 5,
+      },
+    )
+    expect([failures, seed]).toEqual([[], 5])
+    expect(cases).toBeGreaterThan(80)
+    expect(worst?.error).toBeGreaterThan(0)
+    expect(worst?.error).toBeLessThanOrEqual(worst?.tolerance ?? 0)
+  })
+
+  test('brings a wrong kernel down to one element, zeros and ones where numbers do not matter', async () => {
+    const backend = wrongBackend('relu6', (b, _y, _node, [x]) => b.unary('relu', x as never))
+    const { failures } = await verifyKernel(backend, 'relu6', { runs: 50 })
+    const plain = failures.find(({ name }) => name === 'relu6')
+    expect(plain?.counterexample.graph).toMatch(
+      /^graph relu6 \{\n {2}%0 = input\(\) \{name="x0"\} : \w+(\[[1,]*\])?\n {2}%1 = relu6\(%0\)/,
+    )
+    expect(plain?.counterexample.inputs['x0']).toHaveLength(1)
+    expect(plain?.counterexample.inputs['x0']?.[0]).toBeGreaterThan(6)
+  })
+
+  test('finds by search what random numbers on a grid do not show', async () => {
+    // 1 + 2^-22 is lost for whole numbers of 1/64: their products with it round to themselves.
+    const backend = wrongBackend('matmul', (b, y) => (y.dtype === 'float32' ? b.add(y, b.mul(y, 2 ** -21)) : y))
+    const { failures } = await verifyKernel(backend, 'matmul', { runs: 60 })
+    expect(failures.length).toBeGreaterThan(0)
+  })
+
+  test.each([
+    ['the order of a batch does not matter', 'conv2d', placed],
+    ['a batch in two parts', 'avgPool2d', placed],
+    ['f(2^k x) = 2^k f(x)', 'reduceSum', floored],
+    ['f(x + z) = f(x) + f(z)', 'depthwiseConv2d', floored],
+    ['a sum in two parts', 'matmul', floored],
+    ['padding before it or in it', 'conv2d', padded],
+  ] as const)('holds a kernel to laws: %s', async (law, op, wrong) => {
+    const backend = wrongBackend(op, (b, y, node, operands) =>
+      y.dtype === 'float32' ? wrong(b, y, node, operands) : y,
+    )
+    const { failures } = await verifyKernel(backend, op, { runs: 40 })
+    expect(failures.map(({ name }) => name)).toContain(`${op}: ${law}`)
+  })
+
+  test('keeps failures and tries them first', async () => {
+    const wrong = wrongBackend('neg', (b, y) => (y.dtype === 'float32' ? b.unary('abs', y) : y))
+    const first = await verifyKernel(wrong, 'neg', { runs: 20, failures: folder })
+    expect(first.failures.length).toBeGreaterThan(0)
+    expect(readdirSync(folder).every((name) => name.startsWith('kernel-neg-on-wrong-neg-'))).toBe(true)
+    const again = await verifyKernel(wrong, 'neg', { runs: 1, failures: folder })
+    expect(again.failures.map(({ name }) => name)).toContain('neg, kept')
+    const right = await verifyKernel({ ...referenceBackend(), name: 'wrong-neg' }, 'neg', { runs: 1, failures: folder })
+    expect(right.failures).toEqual([])
+    writeFileSync(join(folder, 'damaged.json'), '{ "name": 3 }')
+    await expect(verifyKernel(wrong, 'neg', { runs: 1, failures: folder })).rejects.toMatchObject({
+      code: 'EF501',
+      message: expect.stringContaining('damaged.json'),
+    })
+  })
+})
+
+describe('verifyPass', () => {
+  const keeping = passFactories.map((factory) => factory.make({})).filter(({ preserves }) => preserves !== 'mode')
+  test.each(keeping.map((pass) => [pass.name, pass] as const))('accepts %s', async (_name, pass) => {
+    const { failures, judged } = await verifyPass(pass, { runs: 60 })
+    expect(failures).toEqual([])
+    expect(judged.whole + judged.regions + judged.structure).toBeGreaterThan(0)
+  })
+
+  test('brings a graph down to what a wrong pass changes, and keeps it', async () => {
+    const wrong = rulePass('wrong', 'a wrong law', [rule('x + y -> x', 'add', (n) => n.inputs[0] ?? null, 'rounding')])
+    const { failures } = await verifyPass(wrong, { runs: 100, failures: `${folder}/passes` })
+    expect(failures).toHaveLength(1)
+    expect(failures[0]?.counterexample.graph.split('\n').length).toBeLessThanOrEqual(6)
+    expect(failures[0]?.error).toMatch(/was .* and is/)
+    const again = await verifyPass(wrong, { runs: 1, seed: 77, failures: `${folder}/passes` })
+    expect(again.failures.length).toBeGreaterThan(0)
+  })
+
+  test('a pass that throws or leaves a graph that is not well-formed', async () => {
+    const throwing = {
+      ...hoistPrepare,
+      name: 'throwing',
+      runProgram: () => {
+        throw new Error('no')
+      },
+    }
+    expect((await verifyPass(throwing, { runs: 3 })).failures[0]?.error).toBe('no')
+  })
+})
+
+describe('verifyGraph', () => {
+  test('judges passes, kernels and the whole of a model, on a backend', async () => {
+    const model = smallNet([
+      [0, 1],
+      [2, 0],
+      [3, 0],
+      [6, 1],
+      [2, 0],
+    ])
+    const { failures, judged, cases } = await verifyGraph(model, await createTfjsBackend({ backend: 'cpu' }))
+    expect(failures).toEqual([])
+    expect(judged.map(({ name, how }) => [name, how])).toContainEqual(['the whole graph', 'whole'])
+    expect(judged.map(({ name, how }) => [name, how])).toContainEqual(['pass fold-batch-norm (run)', 'whole'])
+    expect(cases).toBeGreaterThan(judged.length)
+  })
+
+  test('finds a wrong kernel, and a fault that only the whole has', async () => {
+    const model = graph('g', { x: float32(1, 4, 4, 2) }, ({ x }) => ({
+      y: globalAveragePool2d(relu6(nn.conv2d(x, { name: 'c', filters: 3, kernel: 3 }))),
+    }))
+    const backend = await createTfjsBackend({ backend: 'cpu' })
+    const wrong = {
+      ...backend,
+      legalize: [
+        ...wrongBackend('relu6', (b, _y, _n, [x]) => b.unary('relu', x as never)).legalize,
+        ...backend.legalize,
+      ],
+    }
+    expect((await verifyGraph(model, wrong)).failures).toEqual([]) // its passes change the meaning on purpose, and what they leave runs well
+    const swapped = {
+      ...backend,
+      compile: (async (program, store, cx) => {
+        const runnable = await backend.compile(program as never, store, cx)
+        const isWhole = program.steps.length === 1 && program.name === 'g'
+        return isWhole
+          ? {
+              ...runnable,
+              run: async (turn, steps, feeds, at) =>
+                runnable.run(
+                  turn,
+                  steps,
+                  new Map(
+                    [...feeds].map(([name, feed]) => [
+                      name,
+                      'host' in feed ? { ...feed, host: feed.host.map((v) => v + 1) as never } : feed,
+                    ]),
+                  ),
+                  at,
+                ),
+            }
+          : runnable
+      }) as typeof backend.compile,
+    }
+    expect((await verifyGraph(model, swapped)).failures.map(({ name }) => name)).toEqual(['the whole graph, result y'])
+  })
+
+  test('a wrong pass is named, and the graph as written is shrunk', async () => {
+    const wrong = rulePass('wrong', 'a wrong law', [rule('x + y -> x', 'add', (n) => n.inputs[0] ?? null, 'rounding')])
+    const text =
+      'graph g { %x = input() {name="x"} : float32[9] %e = exp(%x) : float32[9] %y = add(%e, %x) : float32[9] return y = %y }'
+    const { failures } = await verifyGraph(parse(text), referenceBackend(), { passes: [wrong] })
+    expect(failures.map(({ name }) => name)).toEqual(['pass wrong'])
+    expect(failures[0]?.counterexample.graph).not.toContain('exp')
+  })
+})
