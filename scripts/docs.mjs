@@ -12,5 +12,7 @@ await script(async () => {
   const { withPicture } = await importFromSources('layers')
   const page = path.join(root, 'ARCHITECTURE.md')
   await writeFile(page, withPicture(await readFile(page, 'utf8')))
-  say('docs/ops.md, and the picture of layers in ARCHITECTURE.md')
+  const { passesPicture } = await importFromSources('passes-picture')
+  await writeFile(path.join(root, 'docs/passes.svg'), await passesPicture())
+  say('docs/ops.md, docs/passes.svg, and the picture of layers in ARCHITECTURE.md')
 })

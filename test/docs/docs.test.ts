@@ -9,6 +9,7 @@ import { print } from '../../src/ir/print.ts'
 import { flagsOf } from '../cli/command.ts'
 import { passFactories } from '../../src/passes/registry.ts'
 import { opsPage } from '../../scripts/support/ops-page.ts'
+import { passesPicture } from '../../scripts/support/passes-picture.ts'
 
 const doc = (name: string): string => readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8')
 
@@ -27,6 +28,12 @@ test('passes.md lists the passes and what they preserve', () => {
 test('ops.md is the page made from the ops (npm run docs)', () => {
   expect(doc('ops.md')).toBe(opsPage())
   expect(opNames.length).toBeGreaterThan(80)
+})
+test('README.md fits a shop window: at most 120 lines', () => {
+  expect(doc('../README.md').split('\n').length).toBeLessThanOrEqual(120)
+})
+test('passes.svg is the picture made from the passes (npm run docs)', async () => {
+  expect(doc('passes.svg')).toBe(await passesPicture())
 })
 describe('graphs in documents', () => {
   const blocks = ['ir.md', 'passes.md', 'ops.md'].flatMap((name) =>

@@ -1,0 +1,34 @@
+/** docs/passes.svg: what each pass leaves of EfficientNet-B0, made from the passes. Written by `npm run docs`; a test compares. */
+import { compile } from '../../src/compile.ts'
+import { inspectReport } from '../../src/inspect/index.ts'
+import { efficientNet } from '../../src/models/efficientnet.ts'
+
+const [left, right, width, rowHeight] = [150, 60, 760, 26]
+
+/** A bar for each pass, as long as the program has nodes after it; what it did stands inside. */
+export const passesPicture = async (): Promise<string> => {
+  const model = efficientNet('b0')
+  using net = await compile(model, { backend: 'tfjs-wasm' })
+  const { passes, kernels } = inspectReport(model, net, 1)
+  const most = Math.max(...passes.map(({ nodesAfter }) => nodesAfter))
+  const changing = passes.filter(({ changed, plan }) => changed && plan !== 'prepare')
+  const rows = changing.map(({ name, nodesAfter, report }, i) => {
+    const [y, length] = [50 + i * rowHeight, ((width - left - right) * nodesAfter) / most]
+    const what = Object.entries(report).map(([key, count]) => `${key}: ${count}`)
+    return `  <rect x="${left}" y="${y}" width="${length.toFixed(1)}" height="18" fill="#bcd4e6"/>
+  <text x="${left - 10}" y="${y + 13}" text-anchor="end">${escaped(name)}</text>
+  <text x="${left + 6}" y="${y + 13}" fill="#234">${escaped(shortened(what.join(', ')))}</text>
+  <text x="${(left + length + 6).toFixed(1)}" y="${y + 13}">${nodesAfter}</text>`
+  })
+  const height = 60 + changing.length * rowHeight
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">
+  <title>Nodes of EfficientNet-B0 after each pass</title>
+  <rect width="${width}" height="${height}" fill="#fff"/>
+  <text x="10" y="24" font-size="15">EfficientNet-B0 for inference on tfjs-wasm: nodes after each pass, and ${kernels} kernels at the end</text>
+${rows.join('\n')}
+</svg>
+`
+}
+
+const shortened = (text: string): string => (text.length > 48 ? `${text.slice(0, 47)}…` : text)
+const escaped = (text: string): string => text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;')
