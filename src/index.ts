@@ -20,6 +20,7 @@ export {
 } from './ir/value.ts'
 export type { DType, Float, Graph, NodeId } from './ir/types.ts'
 export type { Padding } from './ir/signatures.ts'
+export type { CompositeKernels, TfjsKernel } from './ir/composite-kernels.ts'
 export type { Initializer } from './ir/initializers.ts'
 export { EffuseError, errorCodes, type Diagnostic, type ErrorCode } from './ir/diagnostics.ts'
 export { type EvaluationOutputs, evaluationStep } from './passes/train/evaluation.ts'

@@ -39,17 +39,20 @@ export interface DecomposeOptions {
   readonly classes?: readonly AmpClass[] | undefined
   /** Names of users' composites that stay. */
   readonly except?: readonly string[] | undefined
+  /** Nodes that a device has a kernel for, and that stay. Not part of the text form: elsewhere nobody knows the kernel. */
+  readonly isKept?: ((node: Node) => boolean) | undefined
 }
 
 /** The same for these ops; its text form names them, so that it can be replayed. */
 export const decomposeOps = (
   ops: readonly OpName[],
-  { above = 0, classes, except = [] }: DecomposeOptions = {},
+  { above = 0, classes, except = [], isKept = () => false }: DecomposeOptions = {},
 ): GraphPass => {
   const named = new Set(ops)
   const isLarge = ({ types }: Node): boolean => types.some(({ shape }) => elements(shape) > above)
   const isSpared = (node: Node): boolean =>
-    node.op === 'composite' && (classes?.includes(node.attrs.amp) === false || except.includes(node.attrs.name))
+    isKept(node) ||
+    (node.op === 'composite' && (classes?.includes(node.attrs.amp) === false || except.includes(node.attrs.name)))
   const pass = decompose((node) => named.has(node.op) && isLarge(node) && !isSpared(node))
   return definePass({
     ...pass,

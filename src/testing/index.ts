@@ -15,3 +15,4 @@ export { type PassVerification, verifyPass, type VerifyPassOptions } from './ver
 export { type GraphVerification, type JudgedPart, verifyGraph, type VerifyGraphOptions } from './verify/graph.ts'
 export { joined } from './verify/report.ts'
 export type { Counterexample, Verification, VerificationFailure, VerifyOptions, Worst } from './verify/report.ts'
+export type { Composite, OperandShapes } from './verify/kernel-cases.ts'

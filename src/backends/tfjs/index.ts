@@ -12,6 +12,7 @@ import { makeVariableStore } from '../common/variable-store.ts'
 import { makeDevice, type Device } from './device.ts'
 import { fuseTfjs } from './fuse-tfjs.ts'
 import { decomposedOps, loopOps, lowerNode } from './lowering-table.ts'
+import { usersKernel } from './lower/users-kernel.ts'
 import { openInstance, openNamed, type Opened } from './open.ts'
 import { isHalf } from './planner.ts'
 import { adoptTensor, tfjsMemory } from './memory.ts'
@@ -108,9 +109,11 @@ const open = async ({ backend = 'auto', wasmPaths }: TfjsOptions): Promise<Opene
 /** With larger results the kernels of wasm are faster than a loop, many as they are: the loops take 4 to 8 ns per element. */
 const wasmLoopMax = 1 << 12
 
-const legalizeFor = ({ host, kind }: Device): readonly Pass[] => [
-  decomposeOps(host === null ? [...decomposedOps, ...loopOps] : decomposedOps),
-  ...(kind === 'wasm' ? [decomposeOps(loopOps, { above: wasmLoopMax })] : []),
+const legalizeFor = (device: Device): readonly Pass[] => [
+  decomposeOps(device.host === null ? [...decomposedOps, ...loopOps] : decomposedOps, {
+    isKept: (node) => usersKernel(node, device) !== null,
+  }),
+  ...(device.kind === 'wasm' ? [decomposeOps(loopOps, { above: wasmLoopMax })] : []),
 ]
 
 /** tfjs computes in float32: half types would silently be wider than the program says. */

@@ -10,6 +10,7 @@ import { movementLowering } from './lower/movement.ts'
 import { poolingLowering } from './lower/pooling.ts'
 import { reductionLowering } from './lower/reduction.ts'
 import { lowerFusion } from './lower/fusion.ts'
+import { lowerComposite } from './lower/users-kernel.ts'
 import { lowerByReference } from './lower/shared.ts'
 import { trainingLowering } from './lower/training.ts'
 import { sourceLowering } from './lower/source.ts'
@@ -26,11 +27,13 @@ export const tfjsLowering: LoweringTable = {
   ...compositeLowering,
   ...trainingLowering,
   fusion: lowerFusion,
-  composite: 'decompose',
+  composite: lowerComposite,
 }
 
-/** Ops that legalize takes apart. */
-export const decomposedOps: readonly OpName[] = opNames.filter((op) => tfjsLowering[op] === 'decompose')
+/** Ops that legalize takes apart; composites where no user brought a kernel. */
+export const decomposedOps: readonly OpName[] = opNames.filter(
+  (op) => op === 'composite' || tfjsLowering[op] === 'decompose',
+)
 /** Ops that run as a loop over memory; legalize takes them apart where a device is better off so. */
 export const loopOps: readonly OpName[] = opNames.filter((op) => {
   const lowering = tfjsLowering[op]

@@ -1,5 +1,7 @@
 /** Custom ops: a function of values that keeps its name. */
+import { isRecord } from '../attrs.ts'
 import { builderOf } from '../build.ts'
+import { type CompositeKernels, keepKernels } from '../composite-kernels.ts'
 import { EffuseError, showGiven } from '../diagnostics.ts'
 import { emitRegion } from '../region.ts'
 import type { OpAttrs, Tolerance } from '../signatures.ts'
@@ -10,6 +12,8 @@ export interface CompositeOptions {
   /** Class for mixed precision; default 'infer'. */
   readonly amp?: OpAttrs<'composite'>['amp'] | undefined
   readonly tolerance?: Tolerance | undefined
+  /** Kernels of one's own, by backend; elsewhere, and in training, the body runs. `verifyKernel` of effuse/testing holds them to the body. */
+  readonly lower?: CompositeKernels | undefined
 }
 /**
  * A custom op: a function of values that keeps its name through the passes and that every backend can run, by its body.
@@ -38,9 +42,33 @@ export const composite =
     if (first === undefined)
       throw new EffuseError({ code: 'EF103', message: `the composite "${name}" needs one operand at least` })
     for (const operand of operands) emitterOf(name, operand)
+    checkKernels(name, options.lower)
     const attrs = { name, amp: options.amp ?? 'infer', tolerance: options.tolerance ?? 'composite' } as const
     const [result] = emitRegion(builderOf(first), 'composite', operands, attrs, (inputs) => [
       body(...(inputs as readonly Value[] as A)), // as many inputs as operands, of their types
     ])
+    const node = result === undefined ? undefined : builderOf(first).nodes[result.id]
+    if (options.lower !== undefined && node?.op === 'composite') keepKernels(node, options.lower)
     return result as V
   }
+
+const checkKernels = (name: string, lower: unknown): void => {
+  if (lower === undefined) return
+  const wrong = (message: string): EffuseError =>
+    new EffuseError({
+      code: 'EF111',
+      message: `the composite "${name}": ${message}`,
+      hint: "lower: { tfjs: { kernel: 'LeakyRelu', operands: ['x'], attrs: { alpha: 0.2 } } }",
+    })
+  if (!isRecord(lower)) throw wrong(`lower takes kernels by backend, got ${showGiven(lower)}`)
+  for (const [backend, kernel] of Object.entries(lower)) {
+    if (backend !== 'tfjs') throw wrong(`lower takes kernels for tfjs, got one for ${showGiven(backend)}`)
+    if (kernel === undefined) continue
+    const operands = isRecord(kernel) ? kernel['operands'] : undefined
+    const isNamed = isRecord(kernel) && typeof kernel['kernel'] === 'string'
+    if (!isNamed || !Array.isArray(operands) || !operands.every((operand) => typeof operand === 'string'))
+      throw wrong(`a kernel of tfjs has a name and the names of its operands, got ${showGiven(kernel)}`)
+    if (kernel['attrs'] !== undefined && !isRecord(kernel['attrs']))
+      throw wrong(`attrs of the kernel must be an object, got ${showGiven(kernel['attrs'])}`)
+  }
+}

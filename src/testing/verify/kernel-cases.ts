@@ -3,6 +3,11 @@ import type { OpName } from '../../ir/signatures.ts'
 import type { ContractionOps } from '../../ir/signatures.ts'
 import { opDef } from '../../ir/ops/index.ts'
 import { opCases, type CaseOp } from '../cases/index.ts'
+import { Builder } from '../../ir/build.ts'
+import { nodesOf } from '../../ir/graph.ts'
+import { elements } from '../../ir/types.ts'
+import type { Value } from '../../ir/value.ts'
+import { moderate } from '../arbitraries.ts'
 import { type Arbitrary, fc } from '../fast-check.ts'
 import { madeSpecials, madeSpecialsInTraining } from '../made-specials.ts'
 import { feedsOfCase, graphOfCase, type CaseInput, type OpCase } from '../op-case.ts'
@@ -62,3 +67,35 @@ const withSpecials = (cases: Arbitrary<OpCase>): Arbitrary<OpCase> =>
     })
 
 const isFloatInput = ({ type }: CaseInput): boolean => type.dtype !== 'int32' && type.dtype !== 'bool'
+
+/** A composite as a user made it: a function of values. */
+// biome-ignore lint/suspicious/noExplicitAny: parameters of any such function, whatever its operands
+export type Composite = (...operands: any[]) => Value
+
+/** Sizes of each operand: numbers, or names of sizes that are drawn, equal for equal names. */
+export type OperandShapes = readonly (readonly (number | string)[])[]
+
+/** A composite on float32 operands of these shapes. */
+export const compositeTrials = (name: string, composite: Composite, shapes: OperandShapes): readonly KernelCases[] => {
+  const names = [...new Set(shapes.flat().filter((size) => typeof size === 'string'))]
+  const arbitrary = fc
+    .tuple(fc.array(sizeArb, { minLength: names.length, maxLength: names.length }), fc.infiniteStream(moderate()))
+    .map(([sizes, numbers]): Trial => {
+      const b = new Builder(name)
+      const inputs: { [name: string]: readonly number[] } = {}
+      const operands = shapes.map((shape, i) => {
+        const drawn = shape.map((size) => (typeof size === 'number' ? size : (sizes[names.indexOf(size)] ?? 1)))
+        inputs[`x${i}`] = [...numbers.take(elements(drawn))]
+        return b.input(`x${i}`, { dtype: 'float32', shape: drawn })
+      })
+      const graph = b.finish({ y: composite(...operands) })
+      const node = nodesOf(graph).find(({ op }) => op === 'composite')
+      return {
+        ...trialOf('composite', graph, inputs),
+        tolerance: node?.op === 'composite' ? node.attrs.tolerance : undefined,
+      }
+    })
+  return [{ name, arbitrary }]
+}
+/** Odd sizes, ones and primes more often than others. */
+const sizeArb = fc.oneof(fc.constantFrom(1, 2, 3, 5, 7, 11, 13), fc.integer({ min: 1, max: 9 }))

@@ -9,7 +9,7 @@ import { fc } from '../fast-check.ts'
 import type { Trial } from '../trial.ts'
 import { keepFailure, keptFailures, type KeptFailure } from './failure-store.ts'
 import { failureOfTrial, type Judged, judgeTrial, smallestTrial } from './judge.ts'
-import { kernelCases, type KernelCases } from './kernel-cases.ts'
+import { type Composite, compositeTrials, kernelCases, type KernelCases, type OperandShapes } from './kernel-cases.ts'
 import { judgeLaw, lawsOf } from './laws.ts'
 import { Tally, type Verification, type VerifyOptions } from './report.ts'
 import { climb, type Climbed } from './search.ts'
@@ -17,20 +17,29 @@ import { climb, type Climbed } from './search.ts'
 export interface VerifyKernelOptions extends VerifyOptions {
   /** Dtypes that are left out: the half types where a backend refuses them are left out by themselves. */
   readonly without?: readonly DType[] | undefined
+  /** Of a composite: the shapes of its operands, numbers or names of sizes that are drawn; float32. Default: one operand, `[['n', 'c']]`. */
+  readonly operands?: OperandShapes | undefined
 }
 
 /**
  * Verifies one kernel of a backend: random cases against the reference interpreter, with special numbers, fed and made by arithmetic; the laws that the
- * op obeys; and from the case nearest to its tolerance a search for one that is beyond it.
+ * op obeys; and from the case nearest to its tolerance a search for one that is beyond it. A user's composite is held to its body.
  *
  * @example
  * const { failures, worst } = await verifyKernel(await createTfjsBackend({ backend: 'cpu' }), 'matmul', { runs: 20 })
+ * const leaky = composite('leaky', (x: Value<'float32', 2>) => maximum(x, mul(x, 0.25)), {
+ *   lower: { tfjs: { kernel: 'LeakyRelu', operands: ['x'], attrs: { alpha: 0.25 } } },
+ * })
+ * await verifyKernel(await createTfjsBackend({ backend: 'cpu' }), leaky, { operands: [['n', 'c']], runs: 20 })
  */
 export const verifyKernel = async (
   backend: Backend,
-  op: CaseOp,
+  op: CaseOp | Composite,
   options: VerifyKernelOptions = {},
-): Promise<Verification> => verifyCases(backend, op, kernelCases(op), options)
+): Promise<Verification> =>
+  typeof op === 'string'
+    ? verifyCases(backend, op, kernelCases(op), options)
+    : verifyCases(backend, 'composite', compositeTrials('composite', op, options.operands ?? [['n', 'c']]), options)
 
 /** The same for any cases; `name` is what failures are kept under. */
 export const verifyCases = async (
