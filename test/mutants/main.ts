@@ -1,0 +1,98 @@
+/**
+ * `npm run mutants`: each mutant in a copy of the tree, judged by the tests named for it. What was judged is kept by content in
+ * `.effuse/mutants/results.jsonl`, so that a run that was stopped goes on where it was.
+ */
+import { availableParallelism } from 'node:os'
+import { parseArgs } from 'node:util'
+import { mutantsByHand } from './by-hand/index.ts'
+import { chooseMutants, mutatedFile } from './choose.ts'
+import { equivalents } from './equivalents.ts'
+import { makeJudge, type Task, type Verdict } from './judge-mutant.ts'
+import { mutated } from './mutant.ts'
+import { sourceText } from './tree.ts'
+
+const root = process.cwd()
+/** Of the mechanical mutants that are not equivalent. */
+const killedLeast = 0.95
+
+const main = async (): Promise<number> => {
+  const { values } = parseArgs({
+    options: {
+      'by-hand': { type: 'boolean', default: false },
+      mechanical: { type: 'boolean', default: false },
+      only: { type: 'string', default: '' },
+      count: { type: 'string', default: '300' },
+      seed: { type: 'string', default: '1' },
+      jobs: { type: 'string', default: String(Math.min(2, availableParallelism())) },
+      fresh: { type: 'boolean', default: false },
+      list: { type: 'boolean', default: false },
+    },
+  })
+  const { only, count, seed } = values
+  const isBoth = values['by-hand'] === values.mechanical
+  const byHand = (isBoth || values['by-hand'] ? mutantsByHand : []).map(
+    (mutant): Task => ({ ...mutant, kind: 'by hand', text: mutated(sourceText(root, mutant.file), mutant) }),
+  )
+  const mechanical = (isBoth || values.mechanical ? chooseMutants(root, Number(count), Number(seed)) : []).map(
+    (mutant): Task => ({ ...mutant, kind: 'mechanical', text: mutatedFile(sourceText(root, mutant.file), mutant) }),
+  )
+  const tasks = [...byHand, ...mechanical].filter(({ name, file }) => name.includes(only) || file.includes(only))
+  if (values.list) {
+    for (const { kind, name } of tasks) console.log(`${kind}: ${name}`)
+    return 0
+  }
+  const start = performance.now()
+  const verdicts = await judgeAll(tasks, Number(values.jobs), values.fresh)
+  const minutes = (performance.now() - start) / 60_000
+  return told(verdicts, minutes)
+}
+
+interface Judged {
+  readonly task: Task
+  readonly verdict: Verdict
+}
+
+const judgeAll = async (tasks: readonly Task[], jobs: number, isFresh: boolean): Promise<readonly Judged[]> => {
+  const judge = makeJudge(root, isFresh)
+  const done: Judged[] = []
+  const queue = [...tasks]
+  const work = async (): Promise<void> => {
+    const place = judge.open()
+    try {
+      for (let task = queue.shift(); task !== undefined; task = queue.shift()) {
+        const verdict = await place.judge(task)
+        done.push({ task, verdict })
+        const seconds = verdict.isKept ? 'kept' : `${verdict.seconds.toFixed(1)} s`
+        console.log(`${done.length}/${tasks.length} ${verdict.fate} (${seconds}) ${task.name}`)
+      }
+    } finally {
+      place.close()
+    }
+  }
+  await Promise.all(Array.from({ length: jobs }, work))
+  return done
+}
+
+const told = (all: readonly Judged[], minutes: number): number => {
+  const survivors = all.filter(({ verdict }) => verdict.fate === 'survived')
+  const isEquivalent = ({ task }: Judged): boolean => equivalents.some(({ name }) => name === task.name)
+  const counts = (['by hand', 'mechanical'] as const).map((kind) => {
+    const of = all.filter(({ task }) => task.kind === kind)
+    const equal = of.filter((judged) => judged.verdict.fate === 'survived' && isEquivalent(judged))
+    const killed = of.filter(({ verdict }) => verdict.fate !== 'survived')
+    return { kind, killed: killed.length, of: of.length - equal.length, equivalent: equal.length }
+  })
+  const real = survivors.filter((judged) => !isEquivalent(judged))
+  if (real.length > 0) console.log(`\nsurvived:\n${real.map(({ task }) => `  ${task.name}`).join('\n')}`)
+  for (const { kind, killed, of, equivalent } of counts)
+    if (of > 0)
+      console.log(
+        `${kind}: ${killed} of ${of} killed, ${((100 * killed) / of).toFixed(1)} %${equivalent === 0 ? '' : `; ${equivalent} equivalent`}`,
+      )
+  console.log(`in ${minutes.toFixed(1)} minutes`)
+  const [byHand, mechanical] = counts
+  const isGood = byHand?.killed === byHand?.of && (mechanical?.killed ?? 0) >= killedLeast * (mechanical?.of ?? 0)
+  return isGood ? 0 : 1
+}
+
+process.exitCode = await main()

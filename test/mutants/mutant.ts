@@ -1,0 +1,25 @@
+/** A deliberately wrong version of a source file. */
+export interface Mutant {
+  /** What is wrong, in words; its name. */
+  readonly name: string
+  readonly file: string
+  /** Stands in the file exactly once. */
+  readonly find: string
+  readonly replace: string
+  /** Test files that are expected to catch it, the fastest first. */
+  readonly tests: readonly string[]
+}
+
+/** Mutants of one file. */
+export const mutantsOf = (
+  file: string,
+  tests: readonly string[],
+  changes: readonly (readonly [name: string, find: string, replace: string])[],
+): readonly Mutant[] => changes.map(([name, find, replace]) => ({ name, file, find, replace, tests }))
+
+/** The file's text with the mutant in it. @throws Error where the text to replace is not there exactly once */
+export const mutated = (text: string, { name, file, find, replace }: Omit<Mutant, 'tests'>): string => {
+  const parts = text.split(find)
+  if (parts.length !== 2) throw new Error(`"${name}": its text stands in ${file} ${parts.length - 1} times, not once`)
+  return parts.join(replace)
+}

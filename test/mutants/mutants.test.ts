@@ -1,0 +1,86 @@
+/** That the mutants fit the sources, and the operators do what they say. Whether the tests catch them is for `npm run mutants`. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import { mutantsByHand } from './by-hand/index.ts'
+import { equivalents } from './equivalents.ts'
+import { apply, sitesIn } from './mechanical.ts'
+import { mutated } from './mutant.ts'
+import { testsFor } from './tests-for.ts'
+import { copyTree } from './tree.ts'
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const isThere = (file: string): boolean => existsSync(`${root}${file}`)
+
+describe('by hand', () => {
+  test('there are sixty at least, each of its own name', () => {
+    expect(mutantsByHand.length).toBeGreaterThanOrEqual(60)
+    expect(new Set(mutantsByHand.map(({ name }) => name)).size).toBe(mutantsByHand.length)
+  })
+
+  test.each(mutantsByHand.map((mutant) => [mutant.name, mutant] as const))('%s', (_name, mutant) => {
+    const text = readFileSync(`${root}${mutant.file}`, 'utf8')
+    expect(mutated(text, mutant)).not.toBe(text)
+    expect(mutant.tests.filter((file) => !isThere(file))).toEqual([])
+  })
+
+  test('a text that is not there, or twice, is told', () => {
+    const mutant = { name: 'one', file: 'a.ts', find: 'x', replace: 'y' }
+    expect(() => mutated('a', mutant)).toThrow('"one": its text stands in a.ts 0 times, not once')
+    expect(() => mutated('x x', mutant)).toThrow('2 times')
+    expect(mutated('a x b', mutant)).toBe('a y b')
+  })
+})
+
+describe('by operators', () => {
+  const all = (text: string): readonly string[] => sitesIn('a.ts', text).map((site) => apply(text, site))
+  test.each([
+    ['f(a + b)', ['f(a - b)']],
+    ['f(-a)', ['f((a))']],
+    ['f(a <= b)', ['f(a < b)']],
+    ['if (!a) return\nf()', ['\nf()', 'if ((a)) return\nf()']],
+    ['f(a ? b : c)', ['f((c))']],
+    ['b.add(x, y)', ['b.sub(x, y)']],
+    ['set.add(x)', []],
+    ['b.neg(x)', ['x']],
+    ['f([0, 7])', ['f([1, 7])', 'f([0, 8])']],
+    ["f(x, 'lt', true)", ["f(x, 'le', true)", "f(x, 'lt', false)"]],
+    ["[rule('a', x), rule('b', y)]", ["[, rule('b', y)]", "[rule('a', x), ]"]],
+    ['const op = { summary: 1, example: 2 + 3 }', []],
+    ['throw new Error(text(a + b))', []],
+    ["import a from 'same'\ntype T = 1 | 2", []],
+  ])('%s', (text, mutants) => expect(all(text)).toEqual(mutants))
+
+  test('every file that they are drawn from has tests that are there', () => {
+    const folders = ['src/ir/ops', 'src/passes', 'src/backends/tfjs', 'src/backends/common', 'src/train']
+    const files = folders.flatMap((folder) =>
+      readdirSync(`${root}${folder}`, { recursive: true }).flatMap((name) =>
+        String(name).endsWith('.ts') ? [`${folder}/${name}`] : [],
+      ),
+    )
+    expect(files.length).toBeGreaterThan(200)
+    expect(files.flatMap(testsFor).filter((file) => !isThere(file))).toEqual([])
+  })
+
+  test('equivalent ones are of files that are there, each with a proof', () => {
+    for (const { name, proof } of equivalents) {
+      expect(isThere(name.split(': ')[0] ?? '')).toBe(true)
+      expect(proof.length).toBeGreaterThan(20)
+    }
+  })
+})
+
+test('a mutant stands in a copy of the tree alone, and no longer than its tests run', async () => {
+  const tree = copyTree(root)
+  try {
+    const read = (folder: string): string => readFileSync(`${folder}/src/passes/cse.ts`, 'utf8')
+    const own = read(root)
+    await tree.withText('src/passes/cse.ts', 'mutant', async () => {
+      expect([read(tree.root), read(root)]).toEqual(['mutant', own])
+    })
+    expect(read(tree.root)).toBe(own)
+  } finally {
+    tree.close()
+  }
+  expect(existsSync(tree.root)).toBe(false)
+})

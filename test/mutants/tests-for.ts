@@ -1,0 +1,133 @@
+/** Which test files are for a source file: the first that fits, the nearest tests first. */
+
+const laws = 'test/ir/op-laws.test.ts'
+const tfjs = 'test/backends/tfjs.test.ts'
+const passes = ['test/passes/laws.test.ts', 'test/passes/passes.test.ts', 'test/passes/goldens.test.ts']
+const steps = ['test/passes/training-steps.test.ts', 'test/train/step.test.ts']
+const runs = ['test/train/fit.test.ts', 'test/train/resume.test.ts']
+
+const table: readonly (readonly [prefix: string, tests: readonly string[]])[] = [
+  ...['elementwise', 'movement', 'reduction', 'pooling', 'composite', 'contraction', 'training'].map(
+    (group) =>
+      [`src/ir/ops/${group}/`, [`test/ir/ops/${group}.test.ts`, laws, 'test/ir/numerics.test.ts', tfjs]] as const,
+  ),
+  ['src/ir/ops/region/', ['test/ir/bodies.test.ts', 'test/ir/text.test.ts', laws]],
+  ['src/ir/ops/source/', ['test/ir/verify.test.ts', 'test/ir/text.test.ts', laws, 'test/ir/random-streams.test.ts']],
+  [
+    'src/ir/ops/',
+    ['test/ir/ops/contraction.test.ts', 'test/ir/ops/pooling.test.ts', 'test/ir/ops/movement.test.ts', laws],
+  ],
+  ['src/passes/autodiff/', ['test/passes/autodiff.test.ts', 'test/passes/composite-gradients.test.ts', ...steps]],
+  [
+    'src/passes/memory/',
+    [
+      'test/passes/memory/plan-memory.test.ts',
+      'test/passes/memory/from-graph.test.ts',
+      'test/passes/memory/schedule.test.ts',
+      'test/passes/memory/commit-tail.test.ts',
+      'test/backends/tfjs-memory.test.ts',
+    ],
+  ],
+  [
+    'src/passes/mixed-precision/',
+    [
+      'test/passes/mixed-precision/amp.test.ts',
+      'test/passes/mixed-precision/min-cut.test.ts',
+      'test/passes/mixed-precision/decisions.test.ts',
+      'test/passes/mixed-precision/painting.test.ts',
+      'test/passes/mixed-precision/explain.test.ts',
+      'test/passes/mixed-precision/efficientnet.test.ts',
+      'test/executable/amp.test.ts',
+    ],
+  ],
+  ['src/passes/train/schedules.ts', ['test/train/schedules.test.ts']],
+  ['src/passes/train/check-schedule.ts', ['test/train/schedules.test.ts']],
+  ['src/passes/train/losses.ts', ['test/train/losses.test.ts', 'test/train/class-weights.test.ts', ...steps]],
+  ['src/passes/train/metrics.ts', ['test/train/metrics.test.ts', 'test/train/evaluation.test.ts']],
+  ['src/passes/train/evaluation.ts', ['test/train/evaluation.test.ts', 'test/train/metrics.test.ts']],
+  ['src/passes/train/clip.ts', ['test/train/clip.test.ts', ...steps]],
+  [
+    'src/passes/train/accumulate.ts',
+    ['test/train/accumulate-plans.test.ts', 'test/train/accumulate-runs.test.ts', ...steps],
+  ],
+  [
+    'src/passes/train/',
+    [...steps, 'test/passes/pipeline.test.ts', 'test/train/accumulate-plans.test.ts', 'test/fuzz/fuzz.test.ts'],
+  ],
+  ['src/passes/simplify/', [...passes, 'test/passes/training-steps.test.ts']],
+  ['src/passes/rewrite/', [...passes, 'test/passes/pipeline.test.ts', 'test/passes/long-chains.test.ts']],
+  [
+    'src/passes/check-',
+    ['test/passes/check-meaning.test.ts', 'test/passes/check-regions.test.ts', 'test/passes/bad-passes.test.ts'],
+  ],
+  ['src/passes/compare-results.ts', ['test/passes/check-meaning.test.ts', 'test/passes/check-regions.test.ts']],
+  ['src/passes/cut-graph.ts', ['test/passes/check-regions.test.ts', 'test/passes/regions-of-random-graphs.test.ts']],
+  [
+    'src/passes/paired-values.ts',
+    ['test/passes/check-regions.test.ts', 'test/passes/regions-of-random-graphs.test.ts'],
+  ],
+  ['src/passes/random-feeds.ts', ['test/passes/check-meaning.test.ts', 'test/passes/check-regions.test.ts']],
+  [
+    'src/passes/program',
+    ['test/passes/program.test.ts', 'test/backends/program.test.ts', 'test/train/accumulate-plans.test.ts'],
+  ],
+  ['src/passes/verify-program.ts', ['test/passes/program.test.ts', 'test/backends/program.test.ts']],
+  [
+    'src/passes/runner.ts',
+    ['test/passes/pipeline.test.ts', 'test/passes/bad-passes.test.ts', 'test/passes/stages.test.ts'],
+  ],
+  ['src/passes/to-training.ts', [...steps, 'test/passes/goldens.test.ts', 'test/passes/stages.test.ts']],
+  [
+    'src/passes/',
+    [
+      ...passes,
+      'test/passes/pipeline.test.ts',
+      'test/passes/training-steps.test.ts',
+      'test/passes/bad-passes.test.ts',
+      'test/executable/executable.test.ts',
+    ],
+  ],
+  ['src/backends/tfjs/half.ts', ['test/backends/half.test.ts', 'test/executable/amp.test.ts']],
+  ['src/backends/tfjs/memory.ts', ['test/backends/tfjs-memory.test.ts', tfjs]],
+  [
+    'src/backends/tfjs/',
+    [
+      tfjs,
+      'test/backends/tfjs-large.test.ts',
+      'test/backends/tfjs-memory.test.ts',
+      'test/backends/shared-buffers.test.ts',
+      'test/backends/not-finite.test.ts',
+      'test/passes/passes.test.ts',
+      'test/executable/amp.test.ts',
+    ],
+  ],
+  [
+    'src/backends/common/',
+    [
+      'test/backends/store.test.ts',
+      'test/backends/run-steps.test.ts',
+      'test/backends/program.test.ts',
+      'test/executable/turns.test.ts',
+      tfjs,
+    ],
+  ],
+  ['src/train/directory', ['test/train/directory.test.ts', 'test/cli/run-folder.test.ts']],
+  ['src/train/evaluat', ['test/train/evaluation.test.ts', 'test/train/metrics.test.ts', 'test/train/fit.test.ts']],
+  ['src/train/run-state.ts', ['test/train/resume.test.ts', 'test/fuzz/fuzz.test.ts']],
+  [
+    'src/train/',
+    [
+      ...runs,
+      'test/train/evaluation.test.ts',
+      'test/train/fresh.test.ts',
+      'test/train/mixup.test.ts',
+      'test/train/crop.test.ts',
+    ],
+  ],
+]
+
+export const testsFor = (file: string): readonly string[] => {
+  const found = table.find(([prefix]) => file.startsWith(prefix))
+  if (found === undefined) throw new Error(`no tests are named for ${file}`)
+  return found[1]
+}
