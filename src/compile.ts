@@ -103,7 +103,7 @@ interface Planned {
   readonly program: Program
   readonly records: readonly PassRecord[]
   readonly specs: ReadonlyMap<string, VariableSpec>
-  /** Those that passes of the user's added besides. */
+  /** Those that the user's passes added. */
   readonly added: readonly VariableSpec[]
 }
 

@@ -115,7 +115,7 @@ export const shareOf = (option: string, text: string): number => {
 }
 
 /**
- * A model by name: a variant of EfficientNet, or an export of one's own module, `./net.js#digits` (default export without `#`).
+ * A model by name: a variant of EfficientNet, or an export of the user's module, `./net.js#digits` (default export without `#`).
  * @throws EffuseError EF602
  */
 export const modelByName = async (name: string, options: EfficientNetOptions = {}): Promise<Model> => {
@@ -148,7 +148,7 @@ export const modelByName = async (name: string, options: EfficientNetOptions = {
 }
 
 /**
- * The metrics that the module of one's own model exports beside it, `export const metrics = { name: (outputs, targets) => ... }`.
+ * The metrics that the module of the user's model exports beside it, `export const metrics = { name: (outputs, targets) => ... }`.
  * @throws EffuseError EF602 (the module), EF403 (what it exports under that name is none)
  */
 export const metricsBeside = async (name: string): Promise<AnyMetrics | undefined> => {
@@ -187,7 +187,7 @@ const importModule = async (file: string): Promise<{ readonly [name: string]: un
   const status = statSync(path, { throwIfNoEntry: false })
   if (status === undefined)
     throw new EffuseError({ code: 'EF602', message: `the module ${file} cannot be loaded: there is no such file` })
-  // Of a pipe, import() waits for ever.
+  // import() of a pipe would never end.
   checkRegular(status, file, 'read')
   try {
     return await import(pathToFileURL(path).href)
@@ -218,7 +218,7 @@ const isModel = (value: unknown): value is Model =>
 export const version: string = (createRequire(import.meta.url)('effuse/package.json') as { readonly version: string })
   .version
 
-/** As EfficientNet is trained: smoothed cross-entropy, RMSprop, cosine, weight decay, averages. A step of one's own stays as it is. @throws EffuseError EF602 */
+/** As EfficientNet is trained: smoothed cross-entropy, RMSprop, cosine, weight decay, averages. The user's own step stays as it is. @throws EffuseError EF602 */
 export const trainingStepOf = (model: Model): Model => {
   if (stepOptionsOf(model) !== null) return model
   const { logits } = model.outputs

@@ -24,7 +24,7 @@ export interface WeightsByPath extends Omit<OpenedWeights<Model>, 'weights' | 't
   readonly metadata: ReadonlyMap<string, string>
   /** The run that the file lies in, null where it lies in none. */
   readonly run: SavedConfig | null
-  /** Of the module of one's own model, where it exports some. */
+  /** From the module of the user's model, if it exports some. */
   readonly metrics: () => Promise<AnyMetrics | undefined>
 }
 

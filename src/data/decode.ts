@@ -117,7 +117,7 @@ class LimitError extends Error {
   }
 }
 
-/** What is still at work when the time is over ends by sharp's own limit; nobody waits for it. */
+/** What is still at work when the time is over ends by sharp's own limit; the result is not awaited. */
 const inTime = async <T>(seconds: number, work: () => Promise<T>): Promise<T> => {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
@@ -143,7 +143,7 @@ const wordsOf = (error: unknown): string => {
   for (const line of message.split('\n')) {
     const trimmed = line.trim().replace(/^Input \w+ has corrupt header: /, '')
     const kind = trimmed.replace(/\d+/g, '0')
-    // Where libvips looked, and a code without a word, tell nobody anything.
+    // libvips' places and bare codes do not help the reader.
     if (trimmed === '' || kind === '(0.0)' || kind.startsWith('source: bad seek')) continue
     if (!lines.has(kind)) lines.set(kind, trimmed)
   }

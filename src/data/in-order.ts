@@ -1,10 +1,10 @@
-/** Work done ahead of whoever takes the results. */
+/** Work done before its results are taken. */
 import { invariant } from '../ir/diagnostics.ts'
 
 export interface InOrderOptions {
   /** Tasks at work at once. */
   readonly concurrency: number
-  /** Tasks begun, at work or done, that nobody has taken yet. */
+  /** Tasks begun, at work or done, that are not taken yet. */
   readonly ahead: number
   readonly signal?: AbortSignal | undefined
   /** Told when nothing more is wanted, before what is at work is waited for. */
@@ -34,7 +34,7 @@ export async function* inOrder<T>(
     while (next < end && atWork < concurrency && begun.length < ahead && !isOver && signal?.aborted !== true) {
       atWork++
       const result = task(next++)
-      result.then(settled, settled) // a failure is told to whoever takes it, if anybody does
+      result.then(settled, settled) // a failure is thrown where the result is taken, if it is
       begun.push(result)
     }
   }

@@ -31,7 +31,7 @@ export type Answer =
 /** Jobs that belong together, and may be given up together. */
 export interface JobStream {
   run(job: PictureJob): Promise<PictureResult>
-  /** Nothing more begins; what waits fails, for nobody to see. */
+  /** Nothing more begins; what waits fails unseen. */
   leave(): void
   /** Whether jobs wait elsewhere for their turn, so that all may be given at once. */
   readonly isQueued: boolean
@@ -103,7 +103,7 @@ class Pool {
       member.pending.delete(answer.id)
       if (member.pending.size === 0) worker.unref()
       if (answer.kind === 'done') waiting?.resolve(answer.result)
-      else if (answer.kind === 'dropped') waiting?.reject(new Error('nobody waits for it any more'))
+      else if (answer.kind === 'dropped') waiting?.reject(new Error('the result is no longer wanted'))
       else waiting?.reject(errorOf(answer.error))
     })
     worker.on('error', () => this.#replace(member))

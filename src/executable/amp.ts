@@ -46,7 +46,7 @@ export const ampRequest = (
 
 const listVariables = { allow: 'EFFUSE_AMP_ALLOW', deny: 'EFFUSE_AMP_DENY', keep: 'EFFUSE_AMP_KEEP' } as const
 
-/** An error about an op that the environment names says so: nobody looks there by himself. */
+/** An error about an op that the environment names says so: otherwise users would not look there. */
 export const namingVariable = (error: unknown): unknown => {
   if (!(error instanceof EffuseError) || error.code !== 'EF403') return error
   const variable = Object.values(listVariables).find((name) =>

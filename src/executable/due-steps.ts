@@ -1,5 +1,5 @@
 /**
- * Which steps of a program a run consists of, by their conditions. The host keeps counters in mind, and reads one only where somebody else
+ * Which steps of a program a run consists of, by their conditions. The host keeps copies of counters, and reads one only where another program
  * may have changed it since: reading waits for the device.
  */
 import type { StoreTurn } from '../backends/backend.ts'

@@ -27,7 +27,7 @@ export interface Executable<I extends Signature = Signature, O extends Signature
   /**
    * Runs once. Of a step that accumulates, each run is one micro-batch; every n-th also makes the update, tells so in `updated`, and its
    * `learningRate`, `lossScale` and `finite` are the update's. A feed that is still being computed, a tensor of another backend say, keeps the
-   * runs that were called later on the same variables waiting; one that itself waits for such a run would wait for ever. @throws EffuseError EF401, EF402 (feeds), EF406 (disposed of), EF410 (device lost)
+   * runs that were called later on the same variables waiting; one that itself waits for such a run would never end. @throws EffuseError EF401, EF402 (feeds), EF406 (disposed of), EF410 (device lost)
    */
   run(inputs: Feeds<I>): Promise<Results<O>>
   readonly variables: Variables
@@ -97,7 +97,7 @@ export const makeExecutable = <I extends Signature, O extends Signature>(parts: 
   }
   /**
    * A turn on the variables, taken at the call: all that a run reads and writes of them happens in it, so nothing comes between. Feeds are
-   * copied at the call too, so the caller may reuse their arrays. A wrong feed is told at once, whatever runs before. What was called before
+   * copied at the call too, so the caller may reuse their arrays. A wrong feed is an error at once, whatever runs before. What was called before
    * dispose() still runs.
    */
   const enqueue = async <T>(

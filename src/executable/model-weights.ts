@@ -54,15 +54,15 @@ export const modelWeights = (
   const entries = names.flatMap((name) => {
     const average = taken === 'averages' ? tensors.get(averaged(name)) : undefined
     const entry = average ?? tensors.get(name) // integers have no averages
-    return entry === undefined ? [] : [{ ...entry, name }] // what is missing is told when the weights are loaded
+    return entry === undefined ? [] : [{ ...entry, name }] // loading the weights reports what is missing
   })
-  // What belongs to nobody is told then, too.
+  // Loading also reports tensors that belong to no variable.
   const surplus = others.flatMap((name) => (isState(name) ? [] : (tensors.get(name) ?? [])))
   const kept = [...metadata].filter(([key]) => key !== trainingKey)
   return { weights: writeOwnFile([...entries, ...surplus], Object.fromEntries(kept)), taken, available }
 }
 
-/** What is missing is told when weights are loaded; where all is, they are another network's. @throws EffuseError EF505 */
+/** Loading reports what is missing. Where everything is missing, the weights are of another network. @throws EffuseError EF505 */
 export const checkHasSome = (
   model: Pick<Model, 'at' | 'name'>,
   { tensors }: SafetensorsFile,

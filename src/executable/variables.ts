@@ -38,7 +38,7 @@ export interface Variables {
   set(name: string, data: ArrayLike<number>): Promise<void>
   /** Writes a safetensors file (temporary file, then rename), or gives its bytes: all variables as they are at one moment, between runs. */
   save(path?: string, options?: SaveOptions): Promise<Uint8Array>
-  /** Reads safetensors, in the order of calls: runs called later wait for the source, so one that itself waits for such a run, a Response whose body a run's results make, would wait for ever: read it first. Every variable must be there, with its shape and dtype, and nothing else. @throws EffuseError EF509 (damaged), EF505 listing all that is wrong, with nothing changed */
+  /** Reads safetensors, in the order of calls: runs called later wait for the source, so one that itself waits for such a run, a Response whose body a run's results make, would never end: read it first. Every variable must be there, with its shape and dtype, and nothing else. @throws EffuseError EF509 (damaged), EF505 listing all that is wrong, with nothing changed */
   load(source: WeightsSource, options?: LoadOptions): Promise<void>
   /**
    * The moving averages under the plain names: what has an average is read and written there, the rest as it is.

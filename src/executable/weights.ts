@@ -32,7 +32,7 @@ export const encodeWeights = (
 /**
  * The values for the wanted variables, all of them or an error. Half types widen to float32 without loss; nothing is narrowed.
  *
- * @param ignored Names in the file that nobody asked for and that are no fault.
+ * @param ignored Names in the file that are not needed and are no fault.
  * @throws EffuseError EF502, EF503, EF509 (the file), EF505 listing every missing, surplus and misshapen entry.
  */
 export const decodeWeights = (

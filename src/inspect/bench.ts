@@ -47,7 +47,7 @@ export interface BenchOptions extends Pick<CompileOptions, 'backend' | 'batch' |
   readonly opByOp?: boolean | undefined
   /** Default 15. */
   readonly rounds?: number | undefined
-  /** Milliseconds: who has taken that long in its rounds drops out of the others. Default 60,000. */
+  /** Milliseconds: a contender whose rounds have taken that long is not timed again. Default 60,000. */
   readonly budgetMs?: number | undefined
   readonly onProgress?: ((line: string) => void) | undefined
   readonly machine?: string | undefined

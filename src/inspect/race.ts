@@ -21,7 +21,7 @@ export interface Times {
 
 export interface RaceOptions {
   readonly rounds: number
-  /** Who has taken that long in its rounds drops out of the others. */
+  /** A contender whose rounds have taken that long is not timed again. */
   readonly budgetMs: number
   /** How far roundings alone move the first loss; asked where losses differ. */
   readonly sensitivity: () => Promise<number>
@@ -35,7 +35,7 @@ export const race = async (contenders: readonly Contender[], options: RaceOption
   return contenders.map((_, i) => ({ warmup: warmups[i] ?? Number.NaN, samples: samples[i] ?? [] }))
 }
 
-/** Slower than this per run, progress is told round by round. */
+/** Above this time per run, each round is reported. */
 const slowMs = 2000
 
 const firstRuns = async (contenders: readonly Contender[], options: RaceOptions): Promise<readonly number[]> => {
@@ -84,7 +84,7 @@ const [lossTolerance, halfTolerance] = [1e-4, 2e-2]
 const roundingFactor = 4
 
 /**
- * Where there are few rows to a batch norm, or half types, the network itself magnifies roundings; nobody can be held to more than it lets through.
+ * Where there are few rows to a batch norm, or half types, the network itself magnifies roundings, so no contender can be more exact.
  */
 const checkLoss = async (
   first: { readonly name: string; readonly loss: number },

@@ -6,7 +6,7 @@
 
 export type JsonValue = null | boolean | string | JsonNumber | readonly JsonValue[] | JsonObject
 export type JsonObject = ReadonlyMap<string, JsonValue>
-/** A number as it is written: who reads it decides which numbers are allowed. */
+/** A number as it is written: the caller decides which numbers are allowed. */
 export interface JsonNumber {
   readonly literal: string
 }

@@ -23,7 +23,7 @@ const checks: { readonly [K in keyof Required<ApplyOptions>]: Check } = {
 }
 
 /**
- * Applies a model to values of a graph that is being built, and gives its outputs as values: a backbone in a network of one's own. Its
+ * Applies a model to values of a graph that is being built, and gives its outputs as values: a backbone in the caller's own network. Its
  * variables are named `name/<variable>`; `openModel(file, { under: name })` gives weights for them.
  *
  * @throws EffuseError EF107 (the name is taken), EF401, EF402 (inputs), EF403 (options, or no model that graph() made), EF110 (a value of

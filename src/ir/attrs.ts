@@ -54,7 +54,7 @@ export const oneOf = <const W extends readonly string[]>(...words: W): AttrSpec<
   spec(`one of ${words.map((w) => JSON.stringify(w)).join(', ')}`, (v) => words.some((w) => w === v))
 /** The same with a default. */
 export const withDefault = <T>(of: AttrSpec<T>, value: T): AttrSpec<T> => ({ ...of, default: value })
-/** Any check of one's own. */
+/** Any other check. */
 export const custom = <T>(expects: string, accepts: (value: unknown) => boolean): AttrSpec<T> => spec(expects, accepts)
 
 export const isRecord = (value: unknown): value is { readonly [name: string]: unknown } =>

@@ -1,5 +1,5 @@
 /**
- * The user's line that led to a node: the first frame outside effuse. Captured always, formatted only when somebody asks (style.md).
+ * The user's line that led to a node: the first frame outside effuse. Always captured; formatted only when an error message needs it.
  * Frames may name the files that run or, through source maps, those that these were made from; effuse's own are told apart in either form.
  */
 

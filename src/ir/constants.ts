@@ -58,7 +58,7 @@ export const hashConstant = (type: Type, data: Constant['data']): string => {
   return bytesToHex(hash.digest())
 }
 
-/** The pool owns its bytes: a caller may reuse his array. */
+/** The pool owns its bytes: the caller may reuse their array. */
 const copyOf = (data: Constant['data']): Constant['data'] =>
   data instanceof Float32Array
     ? new Float32Array(data)

@@ -28,7 +28,7 @@ const tables = new WeakMap<Graph, SideTables>()
 /**
  * The side tables of a graph.
  *
- * @throws EffuseError EF112 where a graph was put together by hand: its constants would be lost without a word.
+ * @throws EffuseError EF112 where a graph was put together by hand: its constants would be lost without an error.
  */
 export const sideTables = (graph: Graph): SideTables => {
   const known = findSideTables(graph)

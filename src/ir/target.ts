@@ -1,4 +1,4 @@
-/** What passes may know of a machine: plain data, made by a backend. Every field has a reader; what codegen needs besides joins with it. */
+/** What passes may know of a machine: plain data, made by a backend. Every field has a reader; add what code generation needs together with its reader. */
 import type { OpName } from './signatures.ts'
 import type { Float } from './types.ts'
 
@@ -36,7 +36,7 @@ export interface TargetInfo {
 /** + - * / and square roots, rounded once, as IEEE 754 demands of a processor; and what is one of them inside. */
 export const ieeeOps: readonly OpName[] = ['add', 'sub', 'mul', 'div', 'reciprocal', 'sqrt', 'cast']
 
-/** A machine that can do everything: what a pass sees when nobody says otherwise. */
+/** A machine that can do everything: the default for passes. */
 export const genericTarget: TargetInfo = {
   name: 'generic',
   halfTypes: ['float16', 'bfloat16'],

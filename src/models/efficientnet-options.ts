@@ -44,7 +44,7 @@ const isNumbers = (v: unknown, accepts: (x: number) => boolean): boolean =>
 const isRecord = (v: unknown): v is { readonly [name: string]: unknown } =>
   typeof v === 'object' && v !== null && !Array.isArray(v)
 
-/** Far beyond any EfficientNet; a file's metadata must not make effuse build for ever. */
+/** Far beyond any EfficientNet; a file's metadata must not make building take unlimited time. */
 const repeatsMax = 100
 const rowsMax = 50
 

@@ -50,7 +50,7 @@ interface DeclareEfficientNet {
 /**
  * Declares an EfficientNet (Tan and Le, 2019): input `image` float32 [batch,H,W,inChannels], 0 to 255; outputs `logits` and
  * `probabilities` float32 [batch,classes]. With `head: false` it ends before the last layer: outputs `features` [batch,H/32,W/32,C] and
- * their means `pooled` [batch,C], for a network of one's own (`apply`). Variables are named as in docs/models.md, kernels in HWIO layout.
+ * their means `pooled` [batch,C], for the caller's own network (`apply`). Variables are named as in docs/models.md, kernels in HWIO layout.
  *
  * @param variant 'b0' to 'b7', 'lite0' to 'lite4'.
  * @throws EffuseError EF602 (no such variant), EF403 (an option).

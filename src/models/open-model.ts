@@ -42,7 +42,7 @@ export interface OpenModelOptions {
   readonly weights?: WeightsKind | undefined
   /** Whether a file of effuse's must be as effuse wrote it, by its checksums. Default true. */
   readonly verify?: boolean | undefined
-  /** A path that goes before the names of the weights: that of `apply(model, inputs, { name })` in a network of one's own. */
+  /** A path that goes before the names of the weights: that of `apply(model, inputs, { name })` in the caller's own network. */
   readonly under?: string | undefined
 }
 
@@ -52,7 +52,7 @@ interface NetworkOptions {
   readonly resolution?: EfficientNetOptions['resolution']
 }
 
-/** What a file of weights gives for a network of one's own. */
+/** What a file of weights gives for the caller's own network. */
 export interface OpenedWeights<M> {
   readonly model: M
   /** safetensors in effuse's names and layouts: for compile's `variables`, or `variables.load`. */
@@ -77,7 +77,7 @@ interface OpenModel {
     source: WeightsSource,
     options?: OpenModelOptions & NetworkOptions & { readonly model?: undefined; readonly head?: true | undefined },
   ): Promise<OpenedModel>
-  /** Without the last layer: for a network of one's own. */
+  /** Without the last layer: for the caller's own network. */
   (
     source: WeightsSource,
     options: OpenModelOptions & NetworkOptions & { readonly model?: undefined; readonly head: false },
@@ -94,7 +94,7 @@ interface AnyOptions extends OpenModelOptions, NetworkOptions {
 
 /**
  * Reads a file of weights and declares the model that they belong to: variant, classes, padding, epsilon and normalisation included.
- * Files do not hold networks of one's own: those come as the option `model`, and what only training needs of a checkpoint is left out.
+ * Files do not contain the caller's own networks: pass them as the option `model`. What only training needs in a checkpoint is left out.
  * Weights without a last layer open as a headless model; `head: false` leaves the last layer of others out.
  *
  * @param source safetensors (effuse's, timm's, torchvision's), a PyTorch .pth, or in Node the folder of a run: its best checkpoint.

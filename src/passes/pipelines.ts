@@ -89,7 +89,7 @@ export const trainingPipeline = (
   const scale = lossScale !== 'auto' ? lossScale : precision?.dtype === 'float16' ? 'dynamic' : 'none'
   return pipeline([
     toTraining({ frozen }), //                first: nothing below knows model-form ops
-    // Users' ops by their bodies, apart from those of which something is said that mixed precision must hear.
+    // Users' composites become their bodies, except those that the options of mixed precision name.
     decomposeOps(['composite'], precision === null ? {} : silentComposites(precision)),
     ...(simplified ? [simplify, foldConstants, cse, dce] : []), // fewer nodes to differentiate
     scaleLoss(scale),

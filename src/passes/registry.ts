@@ -87,7 +87,7 @@ const globsOf = (pass: string, value: unknown): readonly string[] | undefined =>
   optionOf(pass, 'frozen', value, aListOfGlobs)
 
 /**
- * A pipeline from its text, `simplify,decompose{ops=["silu"]},cse`. `more`: passes of a backend or of one's own.
+ * A pipeline from its text, `simplify,decompose{ops=["silu"]},cse`. `more`: passes of a backend or of the caller.
  * @throws EffuseError EF301 (unknown pass), EF302 (unknown or wrong option, syntax).
  */
 export const parsePipeline = (text: string, more: readonly PassFactory[] = []): Pipeline => {

@@ -133,7 +133,7 @@ const recordsOf = (
     return Object.freeze({ name: pass.name, ...figures, ...state })
   })
 
-const unasked: Checked = Object.freeze({ how: 'not', why: 'nobody asked: compile with verify: true' })
+const unasked: Checked = Object.freeze({ how: 'not', why: 'not requested: compile with verify: true' })
 
 /** A pass may move graphs to a later stage; none moves them back. */
 const laterStage = (now: Stage, next: Stage | undefined): Stage =>

@@ -120,7 +120,7 @@ const pathOf = (path: string | URL, verb: 'read' | 'write'): string => {
 
 export const saveTemporaryText: Platform['saveTemporaryText'] = (fileName, text) => {
   try {
-    // A folder of its own: nobody else can have put a link there.
+    // A new folder: no other process can have put a link there.
     const path = join(mkdtempSync(join(tmpdir(), 'effuse-')), basename(fileName))
     writeFileSync(path, text, { flag: 'wx' })
     return path
@@ -145,7 +145,7 @@ export const now: Platform['now'] = () => performance.now()
 
 export const nextTurn: Platform['nextTurn'] = () => new Promise((resolve) => setImmediate(resolve))
 
-/** The bar's package is loaded only where somebody asks for it. */
+/** The bar's package is loaded only on demand. */
 export const progressOutput: Platform['progressOutput'] = async () => {
   const { makeProgressBar, stepsFormat, terminal } = await import('./node-progress-bar.ts')
   const stream = terminal()

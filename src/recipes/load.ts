@@ -1,4 +1,4 @@
-/** Recipes in files: those that come with effuse, by name, and one's own, by path. */
+/** Recipes in files: those that come with effuse, by name, and the user's own, by path. */
 import { readFile } from '#platform'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { jsonFault } from './json-fault.ts'

@@ -16,7 +16,7 @@ export const scheduleNames = ['cosine', 'linearCosine', 'exponential', 'piecewis
 
 /** All settings of a run. `null`: the default of what takes it. */
 export interface Recipe {
-  /** A variant of EfficientNet, or one's own: `./net.js#digits`. */
+  /** A variant of EfficientNet, or the user's own model: `./net.js#digits`. */
   readonly model: string
   readonly architecture: ArchitectureOptions
   /** `digits`, or a folder of pictures. */
@@ -94,7 +94,7 @@ export interface Recipe {
 
 export interface Setting<T> {
   readonly takes: Kind
-  /** Where nobody says otherwise; absent: somebody has to. */
+  /** The default; absent: the setting is required. */
   readonly initial?: T
   /** Another setting that this one belongs to, and the values of it that it goes with. */
   readonly belongsTo?: { readonly key: keyof Recipe; readonly values: readonly unknown[] | 'several' }

@@ -1,4 +1,4 @@
-/** From a recipe and what somebody changes of it to all settings of a run. */
+/** From a recipe and changes of it to all settings of a run. */
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
 import { isOfKind, kindWords } from './kinds.ts'
 import { type Recipe, type Setting, settingNames, settings } from './recipe.ts'

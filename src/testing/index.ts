@@ -1,4 +1,4 @@
-/** For tests of one's own ops, passes and backends. */
+/** For tests of your own ops, passes and backends. */
 export { anyGraph, feedsFor, graphOfSteps, type GraphOptions, type GraphText, type Step } from './graphs.ts'
 export { opCases, type CaseOp } from './cases/index.ts'
 export { feedsOfCase, graphOfCase, type CaseInput, type CaseTable, type OpCase } from './op-case.ts'

@@ -1,4 +1,4 @@
-/** Where checkpoints are kept: a small store of whole files. A folder (`directory()` in effuse/node), a browser's own storage (`opfs()`), memory, or one's own. */
+/** Where checkpoints are kept: a small store of whole files. A folder (`directory()` in effuse/node), a browser's own storage (`opfs()`), memory, or the caller's own. */
 import { EffuseError } from '../ir/diagnostics.ts'
 
 export interface CheckpointStore {

@@ -46,7 +46,7 @@ export interface FoundCheckpoint {
 }
 
 /**
- * The latest checkpoint that can be read; null where there is none at all. Damaged ones are told and passed over.
+ * The latest checkpoint that can be read; null where there is none at all. Damaged ones are reported and skipped.
  * @throws EffuseError EF508 where there are some and none can be read.
  */
 export const latestCheckpoint = async (

@@ -75,7 +75,7 @@ const gone = (path: string): EffuseError =>
     hint: 'leave the folder where it is until the run has ended',
   })
 
-/** The first of `name`, `name-2`, `name-3` that nobody has. */
+/** The first of `name`, `name-2`, `name-3` that does not exist. */
 const newFolder = async (name: string): Promise<string> => {
   await mkdir(dirname(name), { recursive: true })
   for (let n = 1; ; n++) {

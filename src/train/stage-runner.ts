@@ -24,7 +24,7 @@ export interface StageRunner {
   readonly stepOptions: Pick<CompileOptions, 'backend' | 'batch' | 'seed' | 'amp' | 'xla'>
   /** Raw, and by the averages where there are some. */
   evaluate(signal: AbortSignal | undefined): Promise<{ readonly raw: TestResult; readonly averaged: TestResult | null }>
-  /** Ends the executables; the variables live on with whoever shares them. */
+  /** Ends the executables; the variables stay with the executables that share them. */
   dispose(): void
 }
 

@@ -135,7 +135,7 @@ describe('what is said of each pass', () => {
   })
   test('nothing was asked for', () => {
     const [record] = runPipeline(parsePipeline('cse'), programOf(parse(conv))).records
-    expect(record?.checked).toEqual({ how: 'not', why: 'nobody asked: compile with verify: true' })
+    expect(record?.checked).toEqual({ how: 'not', why: 'not requested: compile with verify: true' })
   })
 })
 

@@ -13,7 +13,7 @@ export interface StepOperands<V> {
   variable(name: string): V
   crossing(name: string): V
 }
-/** What a graph gave: values by name, each of them held once by whoever gets it. */
+/** What a graph gave: values by name, each of them held once by the receiver. */
 export interface StepResults<V> {
   readonly outputs: ReadonlyMap<string, V>
   readonly updates: ReadonlyMap<string, V>

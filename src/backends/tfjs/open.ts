@@ -66,7 +66,7 @@ const startOpening = async (tf: TfjsCore, name: string, wasmPaths: WasmPaths | u
   }
   const fresh = await makeInstance(name, entry.factory, places)
   await pendingOf(engine)
-  // The user may have started the same backend meanwhile: then his is the one that the kernels know.
+  // The user may have started the same backend meanwhile: then the kernels know that instance.
   const theirs = engine.registry[name]
   if (theirs !== undefined) return theirs
   engine.registry[name] = fresh

@@ -36,7 +36,7 @@ export const addBench = (program: Command, io: Io): void => {
     .option('--size <pixels>', "height and width; default: the variant's own, with --train and no --model 96")
     .option('--classes <n>', 'how many the network tells apart; default: 1000')
     .option('--rounds <n>', 'timed runs of each', '15')
-    .option('--budget <seconds>', 'who has taken that long in its rounds drops out of the others', '60')
+    .option('--budget <seconds>', 'a contender whose rounds have taken that long is not timed again', '60')
     .option('--against <peer...>', `${peerNames.join(', ')}: the network written by hand in tfjs`)
     .action(async (given: Options) => {
       const options = completed(given)
@@ -57,7 +57,7 @@ export const addBench = (program: Command, io: Io): void => {
     })
 }
 
-/** A step is timed on small pictures where nobody says otherwise: peers may take a minute for it as it is. */
+/** By default a step is timed on small pictures: peers may take a minute even for these. */
 const completed = ({ model, batch, size, ...options }: Options) => ({
   ...options,
   model: model ?? 'b0',

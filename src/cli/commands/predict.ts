@@ -106,7 +106,7 @@ const probabilitiesOf = async (
 ): Promise<ArrayLike<number>> => {
   const outputs = await net.run({ image })
   const values = await outputs.probabilities.data()
-  for (const output of Object.values(outputs)) output.dispose() // one's own model may have others
+  for (const output of Object.values(outputs)) output.dispose() // the user's own model may have others
   return values
 }
 
@@ -119,13 +119,13 @@ const told = (file: string, best: readonly TopEntry[]): string =>
 
 const countOf = (n: number): string => `${n} picture${n === 1 ? '' : 's'}`
 
-/** A picture that cannot be read: among others it is told, and the others go on. */
+/** A picture that cannot be read: among several it is reported, and the others are classified. */
 interface Failure {
   readonly file: string
   readonly error: EffuseError
 }
 
-/** The pictures that the arguments stand for; of several, one that stands for none is told. @throws EffuseError where all do, the first's */
+/** The pictures that the arguments stand for; of several, one that stands for none is reported. @throws EffuseError where all do, the first's */
 const picturesOf = async (
   files: readonly string[],
   onNotice: (notice: string) => void,

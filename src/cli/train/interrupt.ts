@@ -2,7 +2,7 @@
 
 export interface Interrupt extends Disposable {
   readonly signal: AbortSignal
-  /** 129 after SIGHUP, 130 after Ctrl-C (SIGINT), 143 after SIGTERM, as shells have it; null where nobody asked. */
+  /** 129 after SIGHUP, 130 after Ctrl-C (SIGINT), 143 after SIGTERM, as shells have it; null where there was no signal. */
   exitCode(): number | null
 }
 
@@ -25,7 +25,7 @@ export const endOnInterrupt = (restore: () => void): Disposable => {
 }
 
 /**
- * As if nobody listened for the signal: shells see 130 or 143. process.exit() would wait for the threads of Node's own, and one that hangs in
+ * As if there were no listener for the signal: shells see 130 or 143. process.exit() would wait for the threads of Node's own, and one that hangs in
  * a call of the system never comes back.
  */
 const endBy = (signal: Caught): never => {

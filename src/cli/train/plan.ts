@@ -152,7 +152,7 @@ const planOf = async (settings: Recipe, { weights, notes, say, ...rest }: Beginn
   }
 }
 
-/** Where nobody says how large pictures are and how many channels they have, the data does. */
+/** By default the data decides how large pictures are and how many channels they have. */
 const fittedToData = (recipe: Recipe, { size, channels }: OpenedData): Recipe =>
   isVariant(recipe.model)
     ? {

@@ -1,4 +1,4 @@
-/** Weights that a new run starts from: of the variants of EfficientNet the file says which, of one's own model names say what goes where. */
+/** Weights that a new run starts from: of the variants of EfficientNet the file says which, for the user's own model names say what goes where. */
 import { readFile } from '#platform'
 import { compile } from '../../compile.ts'
 import { writeSafetensors, readSafetensors, type SafetensorsFile } from '../../io/safetensors.ts'

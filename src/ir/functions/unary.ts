@@ -215,7 +215,7 @@ export const not = <R extends number>(x: Value<'bool', R>): Value<'bool', R> =>
  * @example
  * graph('example', { x: float32('batch', 3) }, ({ x }) => ({ y: isFinite(x) })) // bool [batch,3]
  */
-// biome-ignore lint/suspicious/noShadowRestrictedNames: the op's name, imported by those who want it.
+// biome-ignore lint/suspicious/noShadowRestrictedNames: this is the op's name.
 export const isFinite = <R extends number>(x: Value<Float, R>): Value<'bool', R> =>
   emitterOf('isFinite', x).unary('isFinite', x) as Value<'bool', R>
 /**

@@ -171,7 +171,7 @@ const checkEnd = (plan: MemoryPlan, memory: MarkedMemory, final: (value: number)
     if (memory.regionOf(at)?.space.startsWith('variable') === true)
       fault('results are there at the end', `result ${i} is the memory of a variable, which the next run may write`)
   })
-  // What nobody commits keeps its value.
+  // A variable without a commit keeps its value.
   const committed = new Set(commits.map(({ variable }) => variable))
   values.forEach(({ home }, value) => {
     const found = home === 'variable' && !committed.has(value) ? memory.find(value, final(value)) : null

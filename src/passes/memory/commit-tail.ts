@@ -49,7 +49,7 @@ export const commitTail = (
   for (const { source } of pending) count(source, 1)
   const byTarget = new Map(pending.map((move) => [move.to, move]))
   const drain = (start: number): void => {
-    // Frees one variable after another, as long as nobody reads what is overwritten.
+    // Frees one variable after another, as long as nothing reads what is overwritten.
     for (let to = start; (readers.get(to) ?? 0) === 0; ) {
       const move = byTarget.get(to)
       if (move === undefined) return
@@ -63,7 +63,7 @@ export const commitTail = (
   for (const { to } of pending) drain(to)
   for (const blocked of pending) {
     if (!byTarget.has(blocked.to)) continue
-    // All that is left are cycles: the old value waits elsewhere for each who reads it.
+    // All that is left are cycles: the old value is kept elsewhere for its readers.
     for (const reader of byTarget.values()) {
       if (reader.source !== blocked.to) continue
       count(reader.source, -1)

@@ -1,4 +1,4 @@
-/** A binary heap of numbers that somebody else compares: the least comes out first. */
+/** A binary heap of numbers, compared by a function of the caller: the least comes out first. */
 export interface Heap {
   push(item: number): void
   /** The least, taken out; undefined where there is none. */

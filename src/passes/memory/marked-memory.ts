@@ -106,7 +106,7 @@ export class MarkedMemory {
     const first = firstEndingAfter(pieces, start)
     let next = first
     while (next < pieces.length && (pieces[next] as Piece).start < end) next++
-    // What is written over in part is gone as a whole: nobody can read it any more.
+    // What is written over in part is gone as a whole: it cannot be read any more.
     pieces.splice(first, next - first, { start, end, label })
   }
 }

@@ -75,8 +75,8 @@ const decide = (
 }
 
 /**
- * Names and globs that mean nothing are mistakes: a misspelt `keep` would leave a layer in half without a word. What was declared counts
- * too: a dropout that inference does without is no mistake of who keeps it in training.
+ * Names and globs that mean nothing are mistakes: a misspelt `keep` would leave a layer in half unnoticed. What was declared counts
+ * too: a dropout that exists in training only may be named for inference too.
  */
 const checkNames = (graphs: readonly Graph[], settings: AmpSettings): void => {
   const nodes = graphs.flatMap(liveOrder)

@@ -92,7 +92,7 @@ const becoming: { readonly [op: string]: string } = {
   fusion: 'fused regions are made afterwards: name the ops in them',
 }
 
-/** Names are ops, or composites of one's own, which only a graph knows; those must at least look like no misspelt op. */
+/** Names are ops, or users' composites, which only a graph knows; those must at least look like no misspelt op. */
 const listFault = ({ allow = [], deny = [] }: AmpOptions): Fault | null => {
   const both = plainNames(allow).find((op) => plainNames(deny).includes(op))
   if (both !== undefined)

@@ -51,7 +51,7 @@ export interface Price {
   readonly bytes: number
 }
 
-/** What is settled before any strategy: already half, or float32 for ever; null where there is a choice. */
+/** What is settled before any strategy: already half, or always float32; null where there is a choice. */
 export const settled = (vertex: Vertex): boolean | null =>
   vertex.isHalf ? true : !vertex.canBeHalf || vertex.class === 'deny' ? false : null
 

@@ -171,7 +171,7 @@ export const hasResultDtype = (node: Node): node is WideNode => 'resultDtype' in
 
 // --- Edges.
 
-/** Every use of a float32 or half value on which somebody decides. Between two that are float32 for ever there is nothing to see. */
+/** Every use of a float32 or half value with a decision at one end at least. Between two that are always float32 there is none. */
 const addUses = (
   graph: Graph,
   settings: AmpSettings,

@@ -1,6 +1,6 @@
 /**
  * Carries an answer out: nodes whose ports turn half are written anew, and where a value is wanted in the other type it gets one relaxed
- * cast, shared by all who want it so. Nothing else changes; a value that stays float32 stays the same node.
+ * cast, shared by all users of that type. Nothing else changes; a value that stays float32 stays the same node.
  */
 import { Edit } from '../../ir/edit.ts'
 import { liveOrder, nodeAt, nodesOf, refKey, typeOf } from '../../ir/graph.ts'
@@ -16,7 +16,7 @@ import { regionGraph } from '../../ir/region.ts'
 import { sideTables } from '../../ir/side-tables.ts'
 import type { Value } from '../../ir/value.ts'
 
-/** The graph with the answer carried out; the graph itself where it asks for nothing. */
+/** The graph with the answer carried out; the graph itself where nothing changes. */
 export const applyAssignment = (
   graph: Graph,
   problem: PrecisionProblem,
@@ -54,7 +54,7 @@ export const applyAssignment = (
 interface HalfValues {
   /** The value in half: the node that computes it so, a literal, or one cast for all. */
   of(ref: Ref): Ref
-  /** `made` computes the value in half. Who wants it in float32 gets one cast. */
+  /** `made` computes the value in half. Users in float32 share one cast. */
   set(ref: Ref, made: Ref): void
   /** True where `set` was called for the value. */
   isComputed(ref: Ref): boolean
@@ -137,7 +137,7 @@ const halfValues = (
   }
 }
 
-/** Makers whose value somebody wants in float32. */
+/** Makers whose value has a user in float32. */
 const floatUsers = ({ edges }: PrecisionProblem['ports'], isHalf: Assignment): ReadonlySet<number> =>
   new Set(edges.filter(({ to }) => to.some((user) => isHalf[user] !== true)).map(({ from }) => from))
 

@@ -53,7 +53,7 @@ const operandDtype = (graph: Graph, node: Node): string | null => {
 export const sourcesOf = (graph: Graph, ref: Ref, dtype: Half): readonly Ref[] =>
   seenThroughOf(graph, dtype).get(ref.id)?.sources ?? [ref]
 
-/** Why an operand cannot be half whoever uses it: a literal, moved about perhaps, that half does not hold. */
+/** Why an operand cannot be half for any user: a literal, moved about perhaps, that half does not hold. */
 export const operandFault = (graph: Graph, ref: Ref, dtype: Half): string | null =>
   seenThroughOf(graph, dtype).get(ref.id)?.fault ?? null
 

@@ -1,4 +1,4 @@
-/** Losses: a scalar to minimise, and what it wants fed besides the model's inputs. */
+/** Losses: a scalar to minimise, and what must be fed in addition to the model's inputs. */
 import { type Check, checkRecord, isFloat32, isObject } from '../../ir/check-record.ts'
 import { EffuseError, showGiven } from '../../ir/diagnostics.ts'
 import type { DType } from '../../ir/types.ts'
@@ -35,7 +35,7 @@ export interface Loss<T extends Signature, O extends Signature> {
 /** A loss seen without the types of its model. */
 export type AnyLoss = Loss<Signature, Signature>
 
-/** Its values fit the model's outputs by the signature of whoever took both. */
+/** Its values fit the model's outputs by the signature of the function that took both. */
 export const anyLoss = <T extends Signature, O extends Signature>(given: Loss<T, O>): AnyLoss =>
   given as unknown as AnyLoss // a function of certain outputs is none of any outputs
 
@@ -55,7 +55,7 @@ interface MakeLoss {
 }
 
 /**
- * A loss of one's own: the tensors that it wants fed, and a function of the model's outputs and of those to a float32 scalar [].
+ * A custom loss: the tensors that it wants fed, and a function of the model's outputs and of those to a float32 scalar [].
  * Written inside trainingStep() or fit(), the outputs have the model's types; by itself, it says which outputs it reads.
  *
  * @throws EffuseError EF403 where `value` is no function; at trainingStep() EF111 where the function gives no float32 scalar.

@@ -1,4 +1,4 @@
-/** Metrics of one's own: functions in the graph that give a value per row, of which an evaluation takes the mean. */
+/** Custom metrics: functions in the graph that give a value per row, of which an evaluation takes the mean. */
 import { isValue } from '../../ir/build.ts'
 import { type Check, isObject } from '../../ir/check-record.ts'
 import { EffuseError, showGiven } from '../../ir/diagnostics.ts'
@@ -23,7 +23,7 @@ export type Metrics<T extends Signature = Signature, O extends Signature = Signa
 /** Metrics seen without the types of their model. */
 export type AnyMetrics = { readonly [name: string]: Metric }
 
-/** They fit the model's outputs by the signature of whoever took both. */
+/** They fit the model's outputs by the signature of the function that took both. */
 export const anyMetrics = <T extends Signature, O extends Signature>(
   given: Metrics<T, O> | undefined,
 ): AnyMetrics | undefined => given as AnyMetrics | undefined // as with anyLoss()
