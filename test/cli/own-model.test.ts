@@ -13,14 +13,15 @@ import { openModel } from '../../src/models/open-model.ts'
 import { smallNet } from '../train/small-data.ts'
 import { run } from './command.ts'
 
-const cache = fileURLToPath(new URL('../../node_modules/.cache', import.meta.url))
+/** Beside the built commands: there Node finds the packages, and effuse's own package.json. */
+const built = fileURLToPath(new URL('../../dist/model-under-test', import.meta.url))
 let folder = ''
 /** The module under test as plain JavaScript, beside the packages. */
 let bundle = ''
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'effuse-own-'))
-  await mkdir(cache, { recursive: true })
-  bundle = join(await mkdtemp(join(cache, 'effuse-own-')), 'common.mjs')
+  await mkdir(built, { recursive: true })
+  bundle = join(await mkdtemp(join(built, 'common-')), 'common.mjs')
   await build({
     entryPoints: [fileURLToPath(new URL('../../src/cli/common.ts', import.meta.url))],
     outfile: bundle,
