@@ -201,6 +201,23 @@ describe('promises', () => {
       ...(interpret(model.at({ batch: 1 }), { inputs: { x: [1, 2], i: [3, 4] } }).outputs['dx']?.data ?? []),
     ]).toEqual([9, 16])
   })
+  test('an op without a gradient does no harm where the wanted values do not reach it', () => {
+    const b = new Builder('beside')
+    const [x, w] = [b.input('x', { dtype: 'float32', shape: [2] }), b.variable('w', { shape: [2] })]
+    const [step, finite] = [
+      b.input('step', { dtype: 'int32', shape: [] }),
+      b.input('finite', { dtype: 'bool', shape: [] }),
+    ]
+    const smoothed = b.emit1('ema', [x, b.neg(x), step, finite], { decay: 0.5 })
+    const loss = b.reduceSum(b.mul(w, smoothed), [0])
+    const [slope] = gradients(loss as Scalar, [w as Value<'float32'>])
+    const whole = b.finish({ slope: slope as Value })
+    const inputs = { x: [1, 2], step: [0], finite: [1] }
+    const { outputs } = interpret(whole, { inputs, variables: new Map([['w', [5, 7]]]), mode: 'float64' })
+    // 1 - min(decay, 2 / 11) of the way from x to -x.
+    for (const [i, x] of inputs.x.entries()) expect(outputs['slope']?.data[i]).toBeCloseTo(x - 2 * x * (9 / 11), 12)
+  })
+
   test('frozen variables get no gradient, and norms of frozen scales keep their statistics', () => {
     const source = `graph g {
       %x = input() {name="x"} : float32[4,2]  %s = variable() {name="bn/scale"} : float32[2]  %o = variable() {name="bn/offset"} : float32[2]

@@ -202,6 +202,27 @@ const lawPrograms: readonly string[] = [
   ...['reduceSum', 'reduceMax', 'reduceMin'].map((op) => program(`%y = ${op}(%x) {axes=[]} : float32[2,3] return %y`)),
 ]
 
+test('hoist-prepare leaves random numbers to the run, also beside variables', () => {
+  const source = `graph g {
+    %w = variable() {name="w"} : float32[3]  %r = randomUniform() {shape=[3], stream="s"} : float32[3]
+    %a = neg(%w) : float32[3]  %y = mul(%a, %r) : float32[3]
+    return y = %y
+  }`
+  const { program } = runPipeline(parsePipeline('hoist-prepare'), programOf(parse(source)), { verify: true })
+  const isRandom = (step: string) => findGraph(program, step)?.nodes.some((node) => node?.op === 'randomUniform')
+  expect([isRandom('prepare'), isRandom('run')]).toEqual([false, true])
+})
+
+test('cse tells ports of one type apart', () => {
+  const graph = parse(`graph g {
+    %x = input() {name="x"} : float32[4,2]  %s = input() {name="s"} : float32[2]
+    %n:4 = batchNormTraining(%x, %s, %s) {epsilon=0.001} : float32[4,2], float32[2], float32[2], float32[2]
+    %a = neg(%n.1) : float32[2]  %b = neg(%n.2) : float32[2]
+    return a = %a, b = %b
+  }`)
+  expect(graphOf(runPipeline(parsePipeline('cse'), programOf(graph), { verify: true }).program)).toBe(graph)
+})
+
 test('verify agrees with what passes leave behind', () => {
   fc.assert(
     fc.property(anyGraph(), ({ graph }) => {

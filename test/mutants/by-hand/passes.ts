@@ -45,7 +45,7 @@ export const passMutants: readonly Mutant[] = [
     ],
   ]),
   ...mutantsOf('src/passes/cse.ts', passes, [
-    ['0 and -0 are one literal', "Object.is(value, -0) ? '-0' : value", "value === 0 ? '0' : value"],
+    ['0 and -0 are one literal', 'Object.is(value, -0) || !Number.isFinite(value)', '!Number.isFinite(value)'],
     ['ports are not told apart', "ref.port}`).join(',')", "0}`).join(',')"],
     ['types are not told apart', 'node.types.map((t) =>', 'node.types.slice(0, 0).map((t) =>'],
   ]),
