@@ -16,6 +16,7 @@ import { EffuseError } from './ir/diagnostics.ts'
 import type { Graph } from './ir/types.ts'
 import type { Signature } from './ir/value.ts'
 import type { AmpSettings } from './passes/mixed-precision/options.ts'
+import type { Judge } from './passes/judge.ts'
 import { checkedPipeline } from './passes/pipeline.ts'
 import { derivedVariables, graphsOf, type Program, programOf } from './passes/program.ts'
 import { inferencePipeline, trainingPipeline } from './passes/pipelines.ts'
@@ -57,7 +58,9 @@ const compileFor = async <I extends Signature, O extends Signature>(
 ): Promise<Executable<I, O>> => {
   const amp = ampRequest(options.amp, backend)
   const engine = engineFor(backend, amp)
-  const { declared, program, records, specs, added } = planFor(model, options, engine, amp?.settings ?? null)
+  // Loaded only where somebody asks: it is not small.
+  const judge = options.verify === true ? (await import('./passes/judge.ts')).meaningJudge : undefined
+  const { declared, program, records, specs, added } = planFor(model, options, engine, amp?.settings ?? null, judge)
   const seed = options.seed ?? 0
   const handle = await variablesFor(backend, specs, options.variables, seed)
   const close: (() => void)[] = [() => releaseStore(handle)]
@@ -108,7 +111,13 @@ interface Planned {
 }
 
 /** The declared graph and what the pipeline makes of it, with the variables that users see. */
-const planFor = (model: Model, options: CompileOptions, engine: Engine, amp: AmpSettings | null): Planned => {
+const planFor = (
+  model: Model,
+  options: CompileOptions,
+  engine: Engine,
+  amp: AmpSettings | null,
+  judge: Judge | undefined,
+): Planned => {
   options.signal?.throwIfAborted()
   const training = withEnvironmentScale(stepOptionsOf(model))
   if (training !== null && options.batch === undefined) throw missingBatch(model.name)
@@ -134,7 +143,7 @@ const planFor = (model: Model, options: CompileOptions, engine: Engine, amp: Amp
   const { program, records } = run(programOf(declared, model.name), {
     target: engine.target,
     verify: options.verify ?? verify,
-    checkMeaning: options.verify,
+    judge,
     debug,
     saveReproducer,
     replayable,

@@ -63,6 +63,7 @@ export {
 } from './passes/program.ts'
 export { parseProgram, printProgram } from './passes/program-text.ts'
 export { verifyProgram } from './passes/verify-program.ts'
+export { meaningJudge, type Judge } from './passes/judge.ts'
 export { pipeline, passText, type Pipeline } from './passes/pipeline.ts'
 export {
   runPipeline,

@@ -84,7 +84,7 @@ const replay = (moment: Moment, smaller: Smaller | null): string => {
     const what = smaller === null ? 'the graph before it' : 'the graph'
     const where = file === null ? `${what} is in the text that EFFUSE_TRACE saves` : `${what} is in ${file}`
     const list = smaller === null ? 'pass' : '…the passes up to it, pass'
-    const judging = isJudged ? ', { checkMeaning: true }' : ''
+    const judging = isJudged ? ', { judge: meaningJudge }' : ''
     return `the pass is your own, so the command line cannot replay it; ${where}: runPipeline(pipeline([${list}]), parseProgram(text)${judging}) runs it again`
   }
   const from = smaller !== null || stage === 'model' ? '' : `--stage ${stage} `

@@ -9,13 +9,13 @@ import { findSideTables, noSideTables } from '../ir/side-tables.ts'
 import { genericTarget, type TargetInfo } from '../ir/target.ts'
 import type { Graph } from '../ir/types.ts'
 import { type Stage, stages, verify } from '../ir/verify.ts'
-import { checkMeaning, type Checked } from './check-meaning.ts'
+import type { Checked } from './check-meaning.ts'
 import { graphFault, programFault } from './check-result.ts'
 import { passFailure, type Moment, type Reproducer, type Smaller } from './failure.ts'
+import type { Judge } from './judge.ts'
 import { type GraphPass, isProgramPass, type Pass, type PassContext, type ProgramPass } from './pass.ts'
 import type { Pipeline } from './pipeline.ts'
 import { findGraph, graphSteps, graphsOf, mainStep, mapGraphs, type Program, programError } from './program.ts'
-import { passCounterexample } from './shrink/pass-fault.ts'
 import { verifyProgram } from './verify-program.ts'
 
 export type { Checked } from './check-meaning.ts'
@@ -44,8 +44,8 @@ export interface RunnerOptions {
   readonly target?: TargetInfo | undefined
   /** Verify after each pass: always in tests, by EFFUSE_VERIFY=1 elsewhere. The last graphs are verified in any case. */
   readonly verify?: boolean | undefined
-  /** Also run each pass's before and after on the reference interpreter; see check-meaning.ts. */
-  readonly checkMeaning?: boolean | undefined
+  /** Also compare each pass's before and after: `meaningJudge` (judge.ts). Default: they are not compared. */
+  readonly judge?: Judge | undefined
   /** How far the program has come already (default model): for replays that begin in the middle. */
   readonly stage?: Stage | undefined
   /** Debug level and printing, from the EFFUSE_ variables (docs/debugging.md). */
@@ -89,7 +89,7 @@ export const runPipeline = (pipeline: Pipeline, start: Program, options: RunnerO
       rest: pipeline.passes.slice(at),
       save: options.saveReproducer,
       replayable: options.replayable,
-      isJudged: options.checkMeaning === true,
+      isJudged: options.judge !== undefined,
     }
     const { after, counts, ms } = timed(moment, start, runs, options)
     program = after
@@ -98,9 +98,7 @@ export const runPipeline = (pipeline: Pipeline, start: Program, options: RunnerO
     runs.push(run)
     if (options.verify === true) checkRun(run)
     const meaning =
-      options.checkMeaning === true
-        ? checkMeaning(moment.before, program, { preserves: pass.preserves, declared: start })
-        : null
+      options.judge?.checkMeaning(moment.before, program, { preserves: pass.preserves, declared: start }) ?? null
     if (meaning !== null && meaning.difference !== null)
       throw passFailure(
         moment,
@@ -146,10 +144,14 @@ export const finalGraphs = (records: readonly PassRecord[]): ReadonlyMap<string,
 }
 
 /** What the user wrote, shrunk for as long as the last of the passes changes what it computes; null where it was several steps already. */
-const smallerProgram = (start: Program, passes: readonly Pass[], { target, stage }: RunnerOptions): Smaller | null => {
+const smallerProgram = (
+  start: Program,
+  passes: readonly Pass[],
+  { target, stage, judge }: RunnerOptions,
+): Smaller | null => {
   const [only] = start.steps
   if (start.steps.length !== 1 || only?.kind !== 'graph') return null
-  const found = passCounterexample(passes, only.graph, { target, stage })
+  const found = judge?.passCounterexample(passes, only.graph, { target, stage }) ?? null
   if (found === null) return null
   const fed = [...Object.entries(found.inputs), ...Object.entries(found.variables)].map(
     ([name, numbers]) => `${name} = ${numbersShown(numbers)}`,

@@ -16,10 +16,11 @@ import { programOf } from '../../src/passes/program.ts'
 import { parsePipeline } from '../../src/passes/registry.ts'
 import { rulePass } from '../../src/passes/rewrite/driver.ts'
 import { rule } from '../../src/passes/rewrite/rules.ts'
+import { meaningJudge } from '../../src/passes/judge.ts'
 import { runPipeline } from '../../src/passes/runner.ts'
 
 const check = (passes: readonly Pass[], text: string) =>
-  runPipeline(pipeline(passes), programOf(parse(text)), { verify: true, checkMeaning: true }).records
+  runPipeline(pipeline(passes), programOf(parse(text)), { verify: true, judge: meaningJudge }).records
 const becomes = (
   from: OpName,
   to: 'relu' | 'abs' | 'relu6' | 'neg',

@@ -14,11 +14,12 @@ import { graphOf, programOf } from '../../src/passes/program.ts'
 import { parsePipeline } from '../../src/passes/registry.ts'
 import { rulePass } from '../../src/passes/rewrite/driver.ts'
 import { rule } from '../../src/passes/rewrite/rules.ts'
+import { meaningJudge } from '../../src/passes/judge.ts'
 import { runPipeline } from '../../src/passes/runner.ts'
 
 const b0 = runPipeline(parsePipeline('to-inference'), programOf(efficientNet('b0').at({ batch: 1 }))).program
 const checked = (passes: readonly Pass[], program = b0) =>
-  runPipeline(pipeline(passes), program, { checkMeaning: true }).records
+  runPipeline(pipeline(passes), program, { judge: meaningJudge }).records
 
 const rewriting = (preserves: Preserves, op: OpName, change: (edit: Edit, node: Node, at: number) => void): Pass =>
   definePass({

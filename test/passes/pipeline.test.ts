@@ -15,6 +15,7 @@ import { rulePass } from '../../src/passes/rewrite/driver.ts'
 import { rule } from '../../src/passes/rewrite/rules.ts'
 import { anyGraph } from '../../src/testing/graphs.ts'
 import { parsePipeline, passFactories } from '../../src/passes/registry.ts'
+import { meaningJudge } from '../../src/passes/judge.ts'
 import { runPipeline, type Reproducer } from '../../src/passes/runner.ts'
 
 const graph = parse(
@@ -145,7 +146,7 @@ describe('checking the meaning', () => {
   test.each(['bits', 'rounding'] as const)(
     'a pass that breaks its promise (%s) is named, with the first number that differs',
     (preserves) => {
-      expect(() => runPipeline(pipeline([wrong(preserves)]), programOf(graph), { checkMeaning: true })).toThrow(
+      expect(() => runPipeline(pipeline([wrong(preserves)]), programOf(graph), { judge: meaningJudge })).toThrow(
         expect.objectContaining({
           code: 'EF303',
           message: expect.stringMatching(
@@ -163,7 +164,7 @@ describe('checking the meaning', () => {
             'to-inference,simplify,fold-constants,cse,decompose,simplify,fold-constants,cse,dce,hoist-prepare',
           ),
           programOf(any),
-          { verify: true, checkMeaning: true },
+          { verify: true, judge: meaningJudge },
         )
       }),
       { numRuns: 60 },

@@ -8,6 +8,7 @@ import { definePass, type Pass } from '../../src/passes/pass.ts'
 import { pipeline } from '../../src/passes/pipeline.ts'
 import { graphOf, programOf } from '../../src/passes/program.ts'
 import { passFactories } from '../../src/passes/registry.ts'
+import { meaningJudge } from '../../src/passes/judge.ts'
 import { runPipeline } from '../../src/passes/runner.ts'
 import { anyGraph } from '../../src/testing/graphs.ts'
 
@@ -67,13 +68,18 @@ describe('a model-form op that is left behind', () => {
     after: fc.array(fc.constantFrom(...others), { maxLength: 4 }),
     op: fc.constantFrom<Leaves>('dropout', 'batchNorm'),
     verified: fc.boolean(),
-    checkMeaning: fc.boolean(),
+    isJudged: fc.boolean(),
   })
   test('is refused wherever it comes after the mode is chosen, and the pass that left it is named', () => {
     fc.assert(
-      fc.property(drawn, ({ graph: { graph }, mode: chosen, before, between, after, op, verified, checkMeaning }) => {
+      fc.property(drawn, ({ graph: { graph }, mode: chosen, before, between, after, op, verified, isJudged }) => {
         const passes = [...[...before, chosen, ...between].map(passOf), leaving(op), ...after.map(passOf)]
-        expect(() => runPipeline(pipeline(passes), programOf(graph), { verify: verified, checkMeaning })).toThrow(
+        expect(() =>
+          runPipeline(pipeline(passes), programOf(graph), {
+            verify: verified,
+            judge: isJudged ? meaningJudge : undefined,
+          }),
+        ).toThrow(
           expect.objectContaining({
             code: 'EF303',
             message: expect.stringMatching(

@@ -10,6 +10,7 @@ import { amp } from '../../src/passes/mixed-precision/amp.ts'
 import { trainingPipeline } from '../../src/passes/pipelines.ts'
 import { graphOf, programOf } from '../../src/passes/program.ts'
 import { parsePipeline } from '../../src/passes/registry.ts'
+import { meaningJudge } from '../../src/passes/judge.ts'
 import { runPipeline } from '../../src/passes/runner.ts'
 import { crossEntropy } from '../../src/passes/train/losses.ts'
 import { adam, adamw, rmsprop, sgd } from '../../src/passes/train/optimizers.ts'
@@ -54,7 +55,7 @@ test('every pass of the training pipeline keeps its promise on every step, and i
       const precise = isHalf ? base.after('apply-optimizer', amp({ dtype: 'float16' })) : base
       const { records } = runPipeline(precise, programOf(stepOf(layers, drawn).at({ batch })), {
         verify: true,
-        checkMeaning: true,
+        judge: meaningJudge,
       })
       const unjudged = records.filter(
         ({ checked }) => checked.how === 'not' && checked.why !== 'the pass changes the meaning on purpose',

@@ -13,6 +13,7 @@ import { type Pipeline, pipeline } from '../../src/passes/pipeline.ts'
 import { parseProgram, printProgram } from '../../src/passes/program-text.ts'
 import { graphsOf, graphSteps, programOf, withSteps } from '../../src/passes/program.ts'
 import { parsePipeline } from '../../src/passes/registry.ts'
+import { meaningJudge } from '../../src/passes/judge.ts'
 import { runPipeline } from '../../src/passes/runner.ts'
 import { adam, rmsprop, sgd } from '../../src/passes/train/optimizers.ts'
 import { cosine, exponential, piecewise, warmup } from '../../src/passes/train/schedules.ts'
@@ -159,7 +160,7 @@ test('the meaning of each plan is checked, and a pass that changes one is named'
           ),
         ),
     })
-    expect(() => runPipeline(pipeline([forgetting]), program, { checkMeaning: true })).toThrow(
+    expect(() => runPipeline(pipeline([forgetting]), program, { judge: meaningJudge })).toThrow(
       expect.objectContaining({
         code: 'EF303',
         message: expect.stringMatching(/^pass 'forgetting': it changed what .* is gone/),

@@ -1,0 +1,13 @@
+/**
+ * What `verify: true` judges passes with. The runner is given it, so that programs that do not ask for it, pages above all, do not load it.
+ */
+import { checkMeaning } from './check-meaning.ts'
+import { passCounterexample } from './shrink/pass-fault.ts'
+
+export interface Judge {
+  readonly checkMeaning: typeof checkMeaning
+  readonly passCounterexample: typeof passCounterexample
+}
+
+/** Compares each pass's before and after on the reference interpreter, and shrinks the graph for which they differ. */
+export const meaningJudge: Judge = Object.freeze({ checkMeaning, passCounterexample })
