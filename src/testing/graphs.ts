@@ -49,7 +49,8 @@ export const graphOfSteps = (steps: readonly Step[], options: GraphOptions = {})
   ]
   const makers = options.mixedTypes === false ? pureMakers : [...pureMakers, ...mixedMakers]
   for (const [op, a, second, c] of steps) {
-    const pick = (at: number): Value => values[at % values.length] as Value // never empty
+    // Half of the draws take one of the last three: otherwise most of a graph would be dead.
+    const pick = (at: number): Value => values[at < 128 ? at % values.length : values.length - 1 - (at % 3)] as Value // there are four from the beginning
     const make = makers[op % makers.length]
     const made = make?.(b, pick(a), pick(second), c) ?? []
     values.push(...made)
@@ -68,7 +69,20 @@ const onFloat =
   (make: (b: Builder, x: Value, y: Value, c: number) => Value): Maker =>
   (b, x, y, c) =>
     isFloat(x.dtype) ? [make(b, x, y, c)] : []
-const unaries = ['neg', 'abs', 'tanh', 'sigmoid', 'relu', 'relu6', 'silu', 'exp', 'erf', 'sign', 'floor'] as const
+const unaries = [
+  'neg',
+  'abs',
+  'tanh',
+  'sigmoid',
+  'relu',
+  'relu6',
+  'silu',
+  'exp',
+  'erf',
+  'sign',
+  'floor',
+  'sqrt',
+] as const
 const binaries = ['add', 'sub', 'mul', 'maximum', 'minimum'] as const
 /** The other operand where it fits, otherwise x itself. */
 const fitting = (x: Value, y: Value): Value => (x.dtype === y.dtype && sameShape(x.shape, y.shape) ? y : x)
@@ -150,8 +164,11 @@ const pureMakers: readonly Maker[] = [
   ],
 ]
 
+const half: Maker = (b, x, _y, c) => [b.cast(x, (['float16', 'bfloat16'] as const)[c % 2] ?? 'float16', c % 3 === 0)]
 const mixedMakers: readonly Maker[] = [
   (b, x, _y, c) => [b.cast(x, (['float16', 'bfloat16', 'float32', 'int32'] as const)[c % 4] ?? 'float32', c % 2 === 0)],
+  half,
+  half,
   (b, x, y) => (x.dtype === 'bool' ? [] : [b.compare('ge', x, fitting(x, y))]),
   (b, x) => [b.scope(`layer(${x.id})`, () => b.iota([3, 2], 1, 'int32'))],
 ]
