@@ -12,7 +12,7 @@ export const layers = {
   pixels: { files: ['src/pixels/'], imports: ['ir'] },
   backends: { files: ['src/backends/'], imports: ['ir', 'passes', 'platform'] },
   // The network that benchmarks time effuse against, without effuse's passes and engines.
-  peers: { files: ['src/peers/'], imports: ['ir', 'passes', 'backends'] },
+  peers: { files: ['src/peers/'], imports: ['ir', 'passes', 'platform', 'backends'] },
   compile: { files: ['src/compile.ts', 'src/executable/'], imports: ['ir', 'passes', 'platform', 'io', 'backends'] },
   // Beside one another: what is made with a compiler.
   models: { files: ['src/models/'], imports: ['ir', 'platform', 'io', 'pixels', 'compile'] },

@@ -6,6 +6,7 @@ import { EffuseError } from '../ir/diagnostics.ts'
 import type { BackendCatalog, BackendEntry } from './catalog.ts'
 import { referenceEntry } from './reference/entry.ts'
 import { findWasm, serveHint } from './tfjs/find-wasm.ts'
+import { probeWebgpu } from './tfjs/webgpu/probe.ts'
 
 const pageHint =
   "import { createTfjsBackend } from 'effuse/tfjs', then compile(model, { backend: await createTfjsBackend() }); see docs/bundlers.md"
@@ -29,5 +30,17 @@ const tfjsEntry: BackendEntry = {
     Promise.reject(new EffuseError({ code: 'EF404', message: 'a page opens tfjs-wasm by itself', hint: pageHint })),
 }
 
+const webgpuEntry: BackendEntry = {
+  name: 'tfjs-webgpu',
+  summary: 'tfjs on WebGPU',
+  probe: async () => {
+    const { isAvailable, detail, fix } = await probeWebgpu()
+    const hint = `import '@tensorflow/tfjs-backend-webgpu'; ${pageHint}`
+    return { isAvailable: false, detail: `a page opens it by itself; ${detail}`, fix: isAvailable ? hint : fix }
+  },
+  open: () =>
+    Promise.reject(new EffuseError({ code: 'EF404', message: 'a page opens tfjs-webgpu by itself', hint: pageHint })),
+}
+
 /** Fastest first. */
-export const catalog: BackendCatalog = [tfjsEntry, referenceEntry]
+export const catalog: BackendCatalog = [webgpuEntry, tfjsEntry, referenceEntry]

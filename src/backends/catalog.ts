@@ -7,10 +7,12 @@ export interface Availability {
   readonly detail: string
   /** The command or the step that adds it; null where it is there or cannot be added. */
   readonly fix: string | null
+  /** Only who names it gets it: slower than what comes after it in the list. */
+  readonly isByNameOnly?: boolean | undefined
 }
 
 /** Every backend by name, fastest first; a platform's list has those that can run there. */
-export const runningNames = ['tfjs-wasm', 'tfjs-cpu', 'reference'] as const
+export const runningNames = ['tfjs-webgpu', 'tfjs-wasm', 'tfjs-cpu', 'reference'] as const
 /** Names for backends of later versions. */
 export const plannedNames = ['wasm', 'webgpu', 'tensorflow'] as const
 export type EntryName = (typeof runningNames)[number] | (typeof plannedNames)[number]

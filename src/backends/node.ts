@@ -1,11 +1,17 @@
 /** Backends that Node can open by name. Heavy parts are imported when they are opened. */
 import { EffuseError } from '../ir/diagnostics.ts'
 import type { Backend } from './backend.ts'
-import { type BackendCatalog, type BackendEntry, type EntryName, plannedNames } from './catalog.ts'
+import { type Availability, type BackendCatalog, type BackendEntry, type EntryName, plannedNames } from './catalog.ts'
 import { referenceEntry } from './reference/entry.ts'
 
-const tfjsEntry = (name: 'wasm' | 'cpu', summary: string): BackendEntry => {
-  const packages = ['@tensorflow/tfjs-core', `@tensorflow/tfjs-backend-${name}`]
+/** `look`: at what else it needs, where its packages are there. */
+const tfjsEntry = (
+  name: 'webgpu' | 'wasm' | 'cpu',
+  summary: string,
+  more: readonly string[] = [],
+  look?: () => Promise<Availability>,
+): BackendEntry => {
+  const packages = ['@tensorflow/tfjs-core', `@tensorflow/tfjs-backend-${name}`, ...more]
   const fix = `npm install ${packages.join(' ')}`
   return {
     name: `tfjs-${name}`,
@@ -13,9 +19,8 @@ const tfjsEntry = (name: 'wasm' | 'cpu', summary: string): BackendEntry => {
     probe: async () => {
       const missing: string[] = []
       for (const id of packages) if (!isInstalled(id)) missing.push(id)
-      return missing.length === 0
-        ? { isAvailable: true, detail: packages.join(' + '), fix: null }
-        : { isAvailable: false, detail: `missing: ${missing.join(', ')}`, fix }
+      if (missing.length > 0) return { isAvailable: false, detail: `missing: ${missing.join(', ')}`, fix }
+      return look === undefined ? { isAvailable: true, detail: packages.join(' + '), fix: null } : look()
     },
     open: async (): Promise<Backend> => {
       const { createTfjsBackend } = await import('./tfjs/index.ts')
@@ -48,6 +53,7 @@ const planned = (name: EntryName): BackendEntry => ({
 })
 
 export const catalog: BackendCatalog = [
+  tfjsEntry('webgpu', 'tfjs on WebGPU', ['webgpu'], async () => (await import('./tfjs/webgpu/probe.ts')).probeWebgpu()),
   tfjsEntry('wasm', 'tfjs on WebAssembly SIMD'),
   tfjsEntry('cpu', 'tfjs in plain JavaScript'),
   referenceEntry,

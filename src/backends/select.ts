@@ -24,8 +24,8 @@ export const selectBackend = async (wanted: string | Backend): Promise<Selection
   )
   const missing: string[] = []
   for (const entry of candidates) {
-    const { isAvailable, detail, fix } = await entry.probe()
-    if (!isAvailable) {
+    const { isAvailable, detail, fix, isByNameOnly = false } = await entry.probe()
+    if (!isAvailable || (isByNameOnly && wanted !== entry.name)) {
       missing.push(`${entry.name}: ${detail}${fix === null ? '' : ` (${fix})`}`)
       continue
     }

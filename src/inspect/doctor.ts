@@ -20,14 +20,16 @@ export interface DoctorReport {
  */
 export const doctor = async (): Promise<DoctorReport> => {
   const backends: DoctorReport['backends'][number][] = []
+  let auto: string | null = null
   for (const entry of catalog) {
-    const { isAvailable, detail, fix } = await entry.probe(true)
+    const { isAvailable, detail, fix, isByNameOnly = false } = await entry.probe(true)
     backends.push({
       name: entry.name,
       available: isAvailable,
       detail: isAvailable ? `${entry.summary} (${detail})` : detail,
       fix,
     })
+    if (isAvailable && !isByNameOnly) auto ??= entry.name
   }
-  return { backends, auto: backends.find((b) => b.available)?.name ?? 'none' }
+  return { backends, auto: auto ?? 'none' }
 }

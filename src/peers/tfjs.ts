@@ -5,7 +5,7 @@ import { initialValues } from '../ir/initializers.ts'
 import type { Graph } from '../ir/types.ts'
 import { hostArrayOf, type HostArray } from '../backends/backend.ts'
 import type { BenchPeer, PeerName, PeerRequest } from './peer.ts'
-import { provideWebgpu } from '../backends/node-webgpu.ts'
+import { provideWebgpu } from '#platform'
 import { byHand } from './inference.ts'
 import { variableNodes } from './layers.ts'
 import { loadTfjsGradients } from './tfjs-gradients.ts'
@@ -18,25 +18,17 @@ import { trainByHand } from './training.ts'
  */
 export const openByHand = async (peer: PeerName, request: PeerRequest): Promise<BenchPeer> => {
   const tf = await importFor(peer, '@tensorflow/tfjs-core', () => import('@tensorflow/tfjs-core'))
-  const close = peer === 'tfjs-webgpu' ? await openWebgpu(tf) : nothing
-  try {
-    await importFor(peer, `@tensorflow/${peer.replace('-', '-backend-')}`, packages[peer])
-    const activate = activator(tf, peer)
-    await activate()
-    const { run, dispose } = await openNetwork(tf, request)
-    return {
-      run: async (feeds) => {
-        await activate()
-        return run(feeds)
-      },
-      dispose: () => {
-        dispose()
-        close()
-      },
-    }
-  } catch (error) {
-    close()
-    throw error
+  if (peer === 'tfjs-webgpu') await provideWebgpu()
+  await importFor(peer, `@tensorflow/${peer.replace('-', '-backend-')}`, packages[peer])
+  const activate = activator(tf, peer)
+  await activate()
+  const { run, dispose } = await openNetwork(tf, request)
+  return {
+    run: async (feeds) => {
+      await activate()
+      return run(feeds)
+    },
+    dispose,
   }
 }
 
@@ -57,28 +49,10 @@ const openNetwork = async (tf: typeof Tf, { graph, seed, training }: PeerRequest
   }
 }
 
-const nothing = (): void => {}
-
-/** The package registers it once; a device goes with its peer, and takes the registration along. */
-let webgpuFactory: ReturnType<typeof Tf.findBackendFactory> | null = null
-
-/** A device that goes with the peer: while it is there the process does not end. */
-const openWebgpu = async (tf: typeof Tf): Promise<() => void> => {
-  const end = await provideWebgpu()
-  if (webgpuFactory !== null && tf.findBackendFactory('webgpu') === null) tf.registerBackend('webgpu', webgpuFactory)
-  return () => {
-    webgpuFactory = tf.findBackendFactory('webgpu')
-    if (webgpuFactory !== null) tf.removeBackend('webgpu')
-    end()
-  }
-}
-
-/** Not among the packages that effuse is built with: the one for Node's WebGPU is large. */
-const webgpuPackage: string = '@tensorflow/tfjs-backend-webgpu'
 const packages: { readonly [P in PeerName]: () => Promise<unknown> } = {
   'tfjs-wasm': () => import('@tensorflow/tfjs-backend-wasm'),
   'tfjs-cpu': () => import('@tensorflow/tfjs-backend-cpu'),
-  'tfjs-webgpu': () => import(webgpuPackage),
+  'tfjs-webgpu': () => import('@tensorflow/tfjs-backend-webgpu'),
 }
 
 const importFor = async <T>(peer: PeerName, name: string, load: () => Promise<T>): Promise<T> => {

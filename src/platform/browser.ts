@@ -42,3 +42,11 @@ export const nextTurn: Platform['nextTurn'] = () =>
   })
 
 export const progressOutput: Platform['progressOutput'] = async () => ({ say: (line) => console.info(line), bar: null })
+
+export const findGpu: Platform['findGpu'] = () =>
+  Promise.resolve((globalThis as { readonly navigator?: { readonly gpu?: object } }).navigator?.gpu ?? null)
+
+export const provideWebgpu: Platform['provideWebgpu'] = () => Promise.resolve()
+
+export const importOptional: Platform['importOptional'] = (name) =>
+  Promise.reject(new Error(`a page imports ${name} by itself`))

@@ -10,6 +10,8 @@ import { fileError, systemCode } from './node-file-error.ts'
 import { checkRegular, openToRead, withFile } from './node-regular-file.ts'
 import type { Platform } from './platform.ts'
 
+export { findGpu, provideWebgpu } from './node-webgpu.ts'
+
 /** One call of the system reads or writes less than 2 GiB. */
 const chunkBytes = 1 << 30
 
@@ -154,3 +156,5 @@ export const progressOutput: Platform['progressOutput'] = async () => {
     bar: stream === undefined ? null : makeProgressBar(stream, { format: stepsFormat, hideCursor: false }),
   }
 }
+
+export const importOptional: Platform['importOptional'] = (name) => import(name)

@@ -44,4 +44,11 @@ export interface Platform {
   readonly nextTurn: () => Promise<void>
   /** Where a person sees how far work is: stderr, with a bar where it is a terminal; the console of a browser. */
   readonly progressOutput: () => Promise<ProgressOutput>
+
+  /** `navigator.gpu`, in Node also where it is not there yet; null in a browser without WebGPU. @throws EffuseError EF404 where Node's package for it is missing */
+  readonly findGpu: () => Promise<object | null>
+  /** Makes `navigator.gpu` in Node; a browser has it or has not. @throws EffuseError EF404 as findGpu() */
+  readonly provideWebgpu: () => Promise<void>
+  /** An optional package by name, which no bundler is to look for. Rejects where it is missing; always in a browser, where pages import it. */
+  readonly importOptional: (name: string) => Promise<unknown>
 }

@@ -17,6 +17,7 @@ import { graphsOf, type Program } from '../../src/passes/program.ts'
 import { parseProgram } from '../../src/passes/program-text.ts'
 import { verifyProgram } from '../../src/passes/verify-program.ts'
 import { waitingBackend } from '../support/waiting-backend.ts'
+import { withAdapter } from '../support/webgpu.ts'
 
 /** Two replicas give x and x * x; their sums go into w, after every second run. */
 const summing = parseProgram(`crossing "sum" : float32[2]
@@ -50,6 +51,7 @@ const backends: readonly (readonly [string, () => Promise<Backend>])[] = [
   ['a backend that waits', async () => waitingBackend(3)],
   ['tfjs-wasm', () => createTfjsBackend({ backend: 'wasm' })],
   ['tfjs-cpu', () => createTfjsBackend({ backend: 'cpu' })],
+  ...withAdapter.map((name) => [name, () => createTfjsBackend({ backend: 'webgpu' })] as const),
 ]
 
 const open = async (backend: Backend, program: Program) => {

@@ -2,3 +2,6 @@
 import { create } from 'webgpu'
 
 export const hasAdapter = (await create([]).requestAdapter()) !== null
+
+/** For tables of backends: nothing where there is no adapter. */
+export const withAdapter: readonly 'tfjs-webgpu'[] = hasAdapter ? ['tfjs-webgpu'] : []

@@ -18,6 +18,7 @@ import type { Schedule } from '../../src/passes/train/schedules.ts'
 import { type StepOptions, trainingStep } from '../../src/passes/train/step.ts'
 import { float64Trainer } from '../support/float64-trainer.ts'
 import { goldenImage, goldenUniform, goldenVariable } from '../support/golden-weights.ts'
+import { withAdapter } from '../support/webgpu.ts'
 
 interface Common {
   readonly classes: number
@@ -181,9 +182,13 @@ describe('float64, on the reference', () => {
 })
 
 /** Another order of sums gives other roundings: PyTorch's own float32 is off by as much as `float32Error`, and we may be by four times that. */
-describe.each([true, false])('float32, on tfjs-wasm, xla %s', (xla) => {
+describe.each([
+  ['tfjs-wasm', true] as const,
+  ['tfjs-wasm', false] as const,
+  ...withAdapter.map((name) => [name, true] as const),
+])('float32, on %s, xla %s', (backend, xla) => {
   const compiled = async (step: typeof recipe) => {
-    const net = await compile(step, { backend: 'tfjs-wasm', batch: one.batch, xla })
+    const net = await compile(step, { backend, batch: one.batch, xla })
     for (const name of net.variables.names()) {
       const value = start(name)
       if (value !== null) await net.variables.set(name, value)

@@ -16,6 +16,7 @@ import type { Schedule } from '../../src/passes/train/schedules.ts'
 import { trainingStep } from '../../src/passes/train/step.ts'
 import { float64Trainer } from '../support/float64-trainer.ts'
 import { goldenUniform, goldenVariable } from '../support/golden-weights.ts'
+import { withAdapter } from '../support/webgpu.ts'
 
 type Tensors = { readonly [name: string]: readonly number[] }
 type Without<T, K extends string> = T extends unknown ? Omit<T, K> : never
@@ -137,7 +138,7 @@ describe('float64, on the reference', () => {
   })
 })
 
-describe.each(['reference', 'tfjs-wasm', 'tfjs-cpu'] as const)('float32, on %s', (backend) => {
+describe.each(['reference', 'tfjs-wasm', 'tfjs-cpu', ...withAdapter] as const)('float32, on %s', (backend) => {
   test.each(cases)('$name', async (c) => {
     using net = await compile(stepOf(c), { backend, batch })
     for (const name of net.variables.names()) {

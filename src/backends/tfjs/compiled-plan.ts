@@ -30,6 +30,8 @@ export interface CompiledPlan {
    * bound of the order.
    */
   readonly peakBytes: number
+  /** The largest of all buffers. */
+  readonly largestBytes: number
 }
 
 /** @throws EffuseError EF405 where the device cannot run an op. */
@@ -73,6 +75,7 @@ export const planGraph = (graph: Graph, options: PlannerOptions): CompiledPlan =
     updates,
     ownSlots: [...planner.ownSlots],
     peakBytes,
+    largestBytes: planner.slotBytes.reduce((most, bytes) => Math.max(most, bytes), 0),
   }
 }
 

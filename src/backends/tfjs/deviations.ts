@@ -3,7 +3,7 @@ import type { OpName } from '../../ir/signatures.ts'
 
 export interface TfjsDeviation {
   /** `tfjs`: all of them. */
-  readonly backend: 'tfjs-wasm' | 'tfjs'
+  readonly backend: 'tfjs-wasm' | 'tfjs-webgpu' | 'tfjs'
   /** `fusion`: what the pass fuse-tfjs makes. */
   readonly ops: readonly OpName[]
   readonly when: string
@@ -27,6 +27,37 @@ export const tfjsDeviations: readonly TfjsDeviation[] = [
     when: 'a kernel has infinities or NaN, and the image is padded',
     instead: 'outputs at the edge are NaN where the taps inside of the image give a number',
     reason: 'XNNPACK multiplies the zeros of the padding as well: 0 times infinity is NaN',
+  },
+  {
+    backend: 'tfjs-webgpu',
+    ops: ['fusion'],
+    when: 'in float32 inference a sum is NaN, and relu or relu6 was fused with the convolution or product',
+    instead: 'the result is 0; training steps keep the NaN',
+    reason:
+      "tfjs's fused activation is a maximum of WGSL, which loses NaN; `xla: false` keeps the NaN in inference too",
+  },
+  {
+    backend: 'tfjs-webgpu',
+    ops: ['conv2d', 'depthwiseConv2d', 'matmul'],
+    when: 'an operand has infinities or NaN, and the device assumes that there are none',
+    instead: 'the result may be any number; on the devices tested it is what the op says, but for the padding below',
+    reason: "WGSL lets a device assume so, and these are tfjs's kernels; ours look for both in the bits",
+  },
+  {
+    backend: 'tfjs-webgpu',
+    ops: ['conv2d', 'depthwiseConv2d'],
+    when: 'a kernel has infinities or NaN, and the image is padded',
+    instead: 'outputs at the edge may be NaN where the taps inside of the image give a number',
+    reason: "tfjs's kernels multiply the zeros of the padding as well: 0 times infinity is NaN",
+  },
+  {
+    backend: 'tfjs-webgpu',
+    ops: ['add', 'sub', 'mul', 'div', 'sqrt', 'reciprocal'],
+    when: 'always',
+    instead:
+      'the last bits may differ from the reference, and numbers below 2^-126 may be 0; reruns on one device are equal to the bit',
+    reason:
+      'WGSL allows division within 2.5 units in the last place, fused multiply-adds, and subnormals flushed to zero',
   },
   {
     backend: 'tfjs',

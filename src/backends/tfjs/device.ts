@@ -1,18 +1,22 @@
 /** A tfjs backend as the runtime uses it: buffers counted by hand, and on wasm and cpu their memory as typed arrays. */
-import type { DType } from '../../ir/types.ts'
-import { hostArray, hostArrayOf, type HostArray } from '../backend.ts'
+import { elements, type DType } from '../../ir/types.ts'
+import { hostArray, hostArrayOf, type DeviceLoss, type HostArray } from '../backend.ts'
 import type { Opened } from './open.ts'
 import { makeShapedIds, type WasmTensors } from './shaped-ids.ts'
+import { copyOnDevice, isWebgpu } from './webgpu/shader.ts'
+import { lossOf, submitted, type Verdict } from './webgpu/submit.ts'
 import type { DataId, KernelBackend, KernelFunc, TensorInfo, TfjsCore } from './tfjs-types.ts'
 
 export interface Device {
-  readonly kind: 'wasm' | 'cpu' | 'other'
+  readonly kind: 'wasm' | 'cpu' | 'webgpu' | 'other'
   /** tfjs's name of the backend, the one kernels are registered under. */
   readonly name: string
   readonly tf: TfjsCore
   readonly backend: KernelBackend
   /** Null: the memory cannot be seen from JavaScript, so 'host' lowerings do not run. */
   readonly host: HostMemory | null
+  /** Elements can be read along any strides: by loops over memory, or in WGSL. */
+  readonly movesElements: boolean
   kernel(name: string): KernelFunc | null
   /** Copies; the shape is what tfjs notes for the buffer. */
   upload(data: HostArray, shape: readonly number[], dtype: DType): DataId
@@ -28,6 +32,18 @@ export interface Device {
   /** Does the buffer live here? */
   holds(dataId: DataId): boolean
   retain(dataId: DataId): void
+  /** Runs what calls kernels: all of it goes to the device at once. What the device says of it comes later, where it can say something. */
+  run<T>(work: () => T): { readonly value: T; readonly verdict?: Verdict }
+  /** Waits until the device has done what it was given. */
+  finish(): Promise<void>
+  /** On WebGPU: which of tfjs's programs for products the kernels called next run (webgpu/product.ts). */
+  chooseProduct(program: number): void
+  /** Settles when the device is gone; never where it is memory of this process. */
+  readonly lost: Promise<DeviceLoss>
+  /** The largest buffer that a kernel can read. */
+  readonly bindingBytesMax: number
+  /** Another buffer with the same elements; where that cannot be made the buffer itself, held once more. */
+  copy(dataId: DataId, shape: readonly number[], dtype: DType): DataId
   /** False where so many bytes cannot be had at once; true also where nobody can tell. */
   hasRoom(bytes: number): boolean
   free(dataId: DataId): void
@@ -45,7 +61,7 @@ export const tfjsDtype = (dtype: DType): 'float32' | 'int32' | 'bool' =>
   dtype === 'int32' || dtype === 'bool' ? dtype : 'float32'
 
 export const makeDevice = ({ tf, name, backend }: Opened): Device => {
-  const kind = isWasm(backend) ? 'wasm' : isCpu(backend) ? 'cpu' : 'other'
+  const kind = kindOf(backend)
   const kernels = new Map<string, KernelFunc | null>()
   const shapedIds = isWasm(backend) ? makeShapedIds(backend) : null
   const device: Device = {
@@ -53,6 +69,7 @@ export const makeDevice = ({ tf, name, backend }: Opened): Device => {
     name,
     tf,
     backend,
+    movesElements: kind !== 'other',
     host: isWasm(backend) ? wasmMemory(backend) : isCpu(backend) ? cpuMemory(backend) : null,
     kernel: (kernel) => {
       const known = kernels.get(kernel)
@@ -71,10 +88,28 @@ export const makeDevice = ({ tf, name, backend }: Opened): Device => {
       if (isWasm(backend)) backend.dataIdMap.get(dataId).shape = [...shape]
     },
     shaped: (dataId, shape) => shapedIds?.of(dataId, shape) ?? dataId,
+    run: isWebgpu(backend) ? (work) => submitted(tf, backend, work) : (work) => ({ value: work() }),
+    finish: () => (isWebgpu(backend) ? backend.queue.onSubmittedWorkDone() : Promise.resolve()),
+    chooseProduct: (program) => tf.env().set('WEBGPU_MATMUL_PROGRAM_TYPE', program),
+    lost: isWebgpu(backend) ? lossOf(backend) : new Promise(() => {}),
+    bindingBytesMax: isWebgpu(backend) ? backend.device.limits.maxStorageBufferBindingSize : Number.MAX_SAFE_INTEGER,
+    copy: (dataId, shape, dtype) => {
+      const size = elements(shape)
+      if (isWebgpu(backend)) return copyOnDevice(backend, dataId, size, tfjsDtype(dtype))
+      if (device.host === null) {
+        backend.incRef(dataId)
+        return dataId
+      }
+      const copy = device.host.allocate(shape, dtype)
+      device.host.view(copy, dtype, size).set(device.host.view(dataId, dtype, size))
+      return copy
+    },
     holds: (dataId) => backend.refCount(dataId) > 0,
     retain: (dataId) => backend.incRef(dataId),
     hasRoom: (bytes) => !isWasm(backend) || hasWasmRoom(backend, bytes),
     free: (dataId) => {
+      // Recorded commands may still use its memory: whatever takes it over is recorded behind them. tfjs would keep it until they are submitted.
+      if (isWebgpu(backend) && backend.refCount(dataId) === 1) backend.commandQueueOwnedIds.delete(dataId)
       // Also where others still hold the buffer: they may be the user's tensors, of whose end nobody tells.
       shapedIds?.drop(dataId)
       // A tensor of the user's that was disposed of while a run held its buffer: tfjs counts the buffer until it is told.
@@ -84,6 +119,9 @@ export const makeDevice = ({ tf, name, backend }: Opened): Device => {
   devices.add(device)
   return device
 }
+
+const kindOf = (backend: KernelBackend): Device['kind'] =>
+  isWasm(backend) ? 'wasm' : isWebgpu(backend) ? 'webgpu' : isCpu(backend) ? 'cpu' : 'other'
 
 const devices = new WeakSet<object>()
 /** Is it a device of tfjs? Tensors of other backends are on others. */

@@ -18,10 +18,14 @@ import { isHalf } from './planner.ts'
 import { adoptTensor, tfjsMemory } from './memory.ts'
 import { makeRunnable } from './runnable.ts'
 import type { DataId, KernelBackend, WasmPaths } from './tfjs-types.ts'
+import { probeWebgpu } from './webgpu/probe.ts'
 
 export interface TfjsOptions {
-  /** 'auto' (default): 'wasm', else 'cpu' with a warning in the console. Or the name of any backend that tfjs-core has registered, or its instance. */
-  readonly backend?: 'auto' | 'wasm' | 'cpu' | (string & {}) | KernelBackend | undefined
+  /**
+   * 'auto' (default): 'webgpu' where its package is there and WebGPU reaches a GPU, else 'wasm', else 'cpu' with a warning in the console. Or the
+   * name of any backend that tfjs-core has registered, or its instance.
+   */
+  readonly backend?: 'auto' | 'webgpu' | 'wasm' | 'cpu' | (string & {}) | KernelBackend | undefined
   /**
    * Where the .wasm files lie: a folder that ends in a slash, or a path per file. Default: in Node in the package; in a page beside the script,
    * beside the page or at the site's root, where they are looked for. No effect once tfjs's wasm backend runs.
@@ -48,7 +52,7 @@ export const createTfjsBackend = async (options: TfjsOptions = {}): Promise<Back
     name,
     device,
     fingerprint: `${name} ${device.tf.version_core}`,
-    lost: new Promise(() => {}), // memory of this process
+    lost: device.lost,
     // Rounding in place needs memory that JavaScript can reach.
     emulatingHalf: device.host === null ? undefined : engineOf(device, true),
     createStore: () => makeVariableStore(tfjsMemory(device)),
@@ -70,13 +74,14 @@ const engineOf = (device: Device, emulateHalf: boolean): Engine<DataId> => {
     halfTypes: emulateHalf ? ['float16', 'bfloat16'] : [],
     wideOutputs: emulateHalf,
     fastHalfDepthwise: false,
-    exactOps: ieeeOps,
+    exactOps: device.kind === 'webgpu' ? [] : ieeeOps, // WGSL divides within 2.5 units, and may reorder
+
     fusions: ['contraction'],
     fusedActivations: ['relu', 'relu6', 'elu', 'sigmoid'],
     memory: {
       alignment: 16,
       arenaBytesMax: device.kind === 'wasm' ? 2 ** 32 - 1 : Number.MAX_SAFE_INTEGER,
-      exclusiveWrites: false,
+      exclusiveWrites: device.kind === 'webgpu',
     },
   }
   return {
@@ -93,10 +98,12 @@ const engineOf = (device: Device, emulateHalf: boolean): Engine<DataId> => {
 const open = async ({ backend = 'auto', wasmPaths }: TfjsOptions): Promise<Opened> => {
   if (typeof backend !== 'string') return openInstance(backend)
   if (backend !== 'auto') return openNamed(backend, wasmPaths)
+  // Who says where the .wasm files lie wants wasm.
+  const gpu = wasmPaths === undefined ? await openGpu() : null
+  if (gpu !== null) return gpu
   try {
     return await openNamed('wasm', wasmPaths)
   } catch (error) {
-    // Who says where the files lie wants wasm.
     if (!(error instanceof EffuseError) || error.code !== 'EF404' || wasmPaths !== undefined) throw error
     const slower = await openNamed('cpu', undefined)
     console.warn(
@@ -106,11 +113,23 @@ const open = async ({ backend = 'auto', wasmPaths }: TfjsOptions): Promise<Opene
   }
 }
 
+/** Null where there is no GPU, or not the package for it. */
+const openGpu = async (): Promise<Opened | null> => {
+  const { isAvailable, isByNameOnly = false } = await probeWebgpu()
+  if (!isAvailable || isByNameOnly) return null
+  try {
+    return await openNamed('webgpu', undefined)
+  } catch (error) {
+    if (error instanceof EffuseError && error.code === 'EF404') return null
+    throw error
+  }
+}
+
 /** With larger results the kernels of wasm are faster than a loop, many as they are: the loops take 4 to 8 ns per element. */
 const wasmLoopMax = 1 << 12
 
 const legalizeFor = (device: Device): readonly Pass[] => [
-  decomposeOps(device.host === null ? [...decomposedOps, ...loopOps] : decomposedOps, {
+  decomposeOps(device.kind === 'other' ? [...decomposedOps(device), ...loopOps] : decomposedOps(device), {
     isKept: (node) => usersKernel(node, device) !== null,
   }),
   ...(device.kind === 'wasm' ? [decomposeOps(loopOps, { above: wasmLoopMax })] : []),

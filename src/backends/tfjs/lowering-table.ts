@@ -14,8 +14,10 @@ import { lowerComposite } from './lower/users-kernel.ts'
 import { lowerByReference } from './lower/shared.ts'
 import { trainingLowering } from './lower/training.ts'
 import { sourceLowering } from './lower/source.ts'
+import type { Device } from './device.ts'
 import type { Planner } from './planner.ts'
 import type { View } from './view.ts'
+import { webgpuLowering } from './webgpu/table.ts'
 
 export const tfjsLowering: LoweringTable = {
   ...sourceLowering,
@@ -30,10 +32,12 @@ export const tfjsLowering: LoweringTable = {
   composite: lowerComposite,
 }
 
+/** WebGPU has a table of its own: there is no memory to run loops over. */
+const tableFor = ({ kind }: Device): LoweringTable => (kind === 'webgpu' ? webgpuLowering : tfjsLowering)
+
 /** Ops that legalize takes apart; composites where no user brought a kernel. */
-export const decomposedOps: readonly OpName[] = opNames.filter(
-  (op) => op === 'composite' || tfjsLowering[op] === 'decompose',
-)
+export const decomposedOps = (device: Device): readonly OpName[] =>
+  opNames.filter((op) => op === 'composite' || tableFor(device)[op] === 'decompose')
 /** Ops that run as a loop over memory; legalize takes them apart where a device is better off so. */
 export const loopOps: readonly OpName[] = opNames.filter((op) => {
   const lowering = tfjsLowering[op]
@@ -42,7 +46,7 @@ export const loopOps: readonly OpName[] = opNames.filter((op) => {
 
 /** Adds the steps of one node. @throws EffuseError EF405 where the device cannot run it. */
 export const lowerNode = (node: Node, inputs: readonly View[], planner: Planner): readonly View[] => {
-  const lowering = tfjsLowering[node.op] as Lowering<'add'> // the entry is for this very node; TypeScript does not pair them
+  const lowering = tableFor(planner.device)[node.op] as Lowering<'add'> // the entry is for this very node; TypeScript does not pair them
   if (lowering === 'host') return lowerByReference(node, inputs, planner)
   if (lowering === 'decompose')
     throw planner.unsupported(

@@ -8,6 +8,7 @@ import type { Memory } from '../common/variable-store.ts'
 import { tfjsDtype, type Device } from './device.ts'
 import { isHalf } from './planner.ts'
 import type { DataId } from './tfjs-types.ts'
+import type { Verdict } from './webgpu/submit.ts'
 
 export const tfjsMemory = (device: Device): Memory<DataId> => ({
   device,
@@ -24,17 +25,22 @@ export const tfjsMemory = (device: Device): Memory<DataId> => ({
   adopted: (dataId, { shape }) => device.noteShape(dataId, shape),
 })
 
-/** A handle of a buffer that the caller holds once: dispose() gives that up. */
-export const deviceTensor = (dataId: DataId, type: Type, device: Device): DeviceTensor<DataId> => {
+/** A handle of a buffer that the caller holds once: dispose() gives that up. `verdict`: of the run that made it. */
+export const deviceTensor = (dataId: DataId, type: Type, device: Device, verdict?: Verdict): DeviceTensor<DataId> => {
   let isDisposed = false
   return {
     type,
     device,
     native: dataId,
-    read: () => device.download(dataId, type.dtype),
+    read: async () => {
+      const data = await device.download(dataId, type.dtype)
+      const problem = await verdict
+      if (problem != null) throw problem
+      return data
+    },
     share: () => {
       device.retain(dataId)
-      return deviceTensor(dataId, type, device)
+      return deviceTensor(dataId, type, device, verdict)
     },
     dispose: () => {
       if (!isDisposed) device.free(dataId)

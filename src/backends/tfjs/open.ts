@@ -2,8 +2,11 @@
  * Gets a tfjs-core backend instance without touching the user's: tf.getBackend() and the choice that tf.ready() would make stay as they are.
  * There is one instance per name and process, also for the user: a package's kernels know only the instance they were set up for last.
  */
+import { importOptional, provideWebgpu } from '#platform'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { findWasm, serveHint } from './find-wasm.ts'
+import { findAdapter } from './webgpu/find-adapter.ts'
+import { isWebgpu } from './webgpu/shader.ts'
 import type { KernelBackend, TfjsCore, TfjsEngine, WasmPaths } from './tfjs-types.ts'
 
 export interface Opened {
@@ -16,6 +19,8 @@ export interface Opened {
 const packages: { readonly [name: string]: () => Promise<unknown> } = {
   wasm: () => import('@tensorflow/tfjs-backend-wasm'),
   cpu: () => import('@tensorflow/tfjs-backend-cpu'),
+  // Pages import it themselves, or a bundler would look for it in every program that uses effuse/tfjs.
+  webgpu: () => importOptional('@tensorflow/tfjs-backend-webgpu'),
 }
 
 /**
@@ -36,7 +41,20 @@ export const openNamed = async (name: string, wasmPaths: WasmPaths | undefined):
 /** An instance that the user made and registered. */
 export const openInstance = async (backend: KernelBackend): Promise<Opened> => {
   const tf = await importCore('cpu')
-  const name = Object.entries(tf.engine().registry).find(([, known]) => known === backend)?.[0]
+  const { registry, registryFactory } = tf.engine()
+  const name = Object.entries(registry).find(([, known]) => known === backend)?.[0]
+  if (name === undefined && isWebgpu(backend)) {
+    if (registry['webgpu'] !== undefined)
+      throw new EffuseError({
+        code: 'EF404',
+        message: "tfjs's WebGPU backend runs on another device in this process already, and has one",
+        hint: "take that one, createTfjsBackend({ backend: 'webgpu' }), or pass yours before anything uses tf.setBackend('webgpu')",
+      })
+    registry['webgpu'] = backend
+    registryFactory['webgpu'] = { factory: () => backend, priority: 0 }
+    forgetWhenLost(tf.engine(), backend, undefined)
+    return { tf, name: 'webgpu', backend }
+  }
   if (name === undefined) {
     throw new EffuseError({
       code: 'EF404',
@@ -53,7 +71,14 @@ const startOpening = async (tf: TfjsCore, name: string, wasmPaths: WasmPaths | u
   const engine = tf.engine()
   await pendingOf(engine)
   const known = engine.registry[name]
-  if (known !== undefined) return known
+  if (known !== undefined) {
+    forgetWhenLost(engine, known, engine.registryFactory[name]?.factory)
+    return known
+  }
+  if (name === 'webgpu') {
+    await findAdapter()
+    await provideWebgpu()
+  }
   const loaded = await importPackage(engine, name)
   const places = await locate(loaded, name, wasmPaths)
   const entry = engine.registryFactory[name]
@@ -61,18 +86,37 @@ const startOpening = async (tf: TfjsCore, name: string, wasmPaths: WasmPaths | u
     throw new EffuseError({
       code: 'EF404',
       message: `tfjs has no backend "${name}"; it has ${Object.keys(engine.registryFactory).join(', ') || 'none'}`,
-      hint: 'import the package that registers it first',
+      hint:
+        name === 'webgpu'
+          ? 'import @tensorflow/tfjs-backend-webgpu after navigator.gpu is there: it registers itself only then'
+          : 'import the package that registers it first',
     })
   }
-  const fresh = await makeInstance(name, entry.factory, places)
+  const { factory } = entry
+  const fresh = await makeInstance(name, factory, places)
   await pendingOf(engine)
   // The user may have started the same backend meanwhile: then the kernels know that instance.
   const theirs = engine.registry[name]
   if (theirs !== undefined) return theirs
   engine.registry[name] = fresh
   entry.factory = () => fresh
+  forgetWhenLost(engine, fresh, factory)
   for (const kernel of tf.getKernelsForBackend(name)) kernel.setupFunc?.(fresh)
   return fresh
+}
+
+type Factory = TfjsEngine['registryFactory'][string]['factory']
+
+/** A device that is lost does not come back: whoever opens the backend again gets a new one. */
+const forgetWhenLost = (engine: TfjsEngine, backend: KernelBackend, factory: Factory | undefined): void => {
+  if (!isWebgpu(backend)) return
+  void backend.device.lost.then(() => {
+    if (engine.registry['webgpu'] !== backend) return
+    Reflect.deleteProperty(engine.registry, 'webgpu')
+    const entry = engine.registryFactory['webgpu']
+    if (entry !== undefined && factory !== undefined) entry.factory = factory
+    else Reflect.deleteProperty(engine.registryFactory, 'webgpu')
+  })
 }
 
 /** tfjs's own initialisation under way, if any: starting another one would make it give up. */
@@ -180,6 +224,6 @@ const missing = (name: string, cause: unknown): EffuseError =>
   new EffuseError({
     code: 'EF404',
     message: `the tfjs backend "${name}" needs packages that are not installed: ${cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause)}`,
-    hint: `npm install @tensorflow/tfjs-core@4 @tensorflow/tfjs-backend-${name}@4`,
+    hint: `npm install @tensorflow/tfjs-core@4 @tensorflow/tfjs-backend-${name}@4${name === 'webgpu' ? "; a page has to import '@tensorflow/tfjs-backend-webgpu' itself, before this call" : ''}`,
     cause,
   })

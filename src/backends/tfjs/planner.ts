@@ -4,7 +4,7 @@
  */
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { elements, showType, type DType, type Graph, type Node, type Type } from '../../ir/types.ts'
-import { hostArrayOf, type HostArray } from '../backend.ts'
+import { hostArrayOf, type HostArray, type RunContext } from '../backend.ts'
 import { copyStrided } from '../common/strided-copy.ts'
 import { stridesOf } from '../../ir/ops/shape.ts'
 import { tfjsDtype, type Device, type HostMemory } from './device.ts'
@@ -12,6 +12,8 @@ import { roundHalf } from './half.ts'
 import type { ConstantSlot, HostLoop, NamedSlot, Operand, ReviseLoop, Step } from './plan-types.ts'
 import type { DataId, TensorInfo } from './tfjs-types.ts'
 import { denseView, type Slot, type View } from './view.ts'
+import { movedShader } from './webgpu/index-math.ts'
+import { isWebgpu, makeProgram, type Shader } from './webgpu/shader.ts'
 
 export interface PlannerOptions {
   readonly device: Device
@@ -112,7 +114,7 @@ export class Planner {
   expanded(view: View, shape: readonly number[]): View {
     if (view.shape.every((size, axis) => size === shape[axis])) return view
     const slot = this.once(`${view.slot}:${view.shape.join()}>${shape.join()}`, () =>
-      this.device.host === null ? this.#tiled(view, shape) : this.#copied(view, shape),
+      this.device.movesElements ? this.#copied(view, shape) : this.#tiled(view, shape),
     )
     return { slot, shape, type: view.type, splat: null }
   }
@@ -124,20 +126,25 @@ export class Planner {
     return slot
   }
 
-  /** Movement in JavaScript: the elements of `source` read along strides (0 repeats) in the order of `type.shape`. */
+  /** Movement in JavaScript or WGSL: the elements of `source` read along strides (0 repeats) in the order of `type.shape`. */
   moved(source: Operand, type: Type, at: number, strides: readonly number[], kernel = 'copy'): Slot {
+    if (this.device.kind === 'webgpu') return this.shader(kernel, [source], type, movedShader(type.shape, at, strides))
     const to = { at: 0, strides: stridesOf(type.shape) }
     return this.host1(kernel, [source], type, ([x], [y]) =>
       copyStrided(x as HostArray, { at, strides }, y as HostArray, to, type.shape),
     )
   }
 
-  /** A call of a tfjs kernel with one result; `shape` is only for accounting: kernels know their own. */
+  /**
+   * A call of a tfjs kernel with one result; the type is only for accounting: kernels know their own. `productProgram`: which of its programs for
+   * products tfjs's WebGPU is to run.
+   */
   kernel(
     name: string,
     inputs: { readonly [name: string]: Operand } | readonly Operand[],
     attrs: object,
     type: Type,
+    productProgram?: number,
   ): Slot {
     const func = this.device.kernel(name)
     if (func === null) throw this.unsupported(`tfjs's "${this.device.name}" has no kernel ${name}`)
@@ -157,12 +164,43 @@ export class Planner {
     const { device } = this
     const result = this.#ownSlot(type)
     this.#push(name, slots, [result], (buffers) => {
+      if (productProgram !== undefined) device.chooseProduct(productProgram)
       for (let i = 0; i < infos.length; i++) {
         const info = infos[i] as TensorInfo // both by operand
         const dataId = buffers[slots[i] as number] as DataId
         info.dataId = i === packed ? device.shaped(dataId, info.shape) : dataId
       }
       buffers[result] = (func(args) as TensorInfo).dataId
+    })
+    return result
+  }
+
+  /** A program of ours on WebGPU with one result. */
+  shader(name: string, operands: readonly Operand[], type: Type, shader: Shader): Slot {
+    const { backend } = this.device
+    if (!isWebgpu(backend)) throw this.unsupported(`tfjs's "${this.device.name}" runs no WGSL`)
+    const infos = operands.map(
+      ({ shape, dtype }): TensorInfo => ({ dataId: noBuffer, shape: [elements(shape)], dtype: tfjsDtype(dtype) }),
+    )
+    const program = makeProgram(shader, operands, type.shape)
+    const uniforms = shader.parameters?.values ?? []
+    const slots = operands.map(({ slot }) => slot)
+    const result = this.#ownSlot(type)
+    this.#push(name, slots, [result], (buffers) => {
+      infos.forEach((info, i) => {
+        info.dataId = buffers[slots[i] as number] as DataId // in the order of the operands
+      })
+      buffers[result] = backend.runWebGPUProgram({ ...program }, infos, tfjsDtype(type.dtype), uniforms).dataId
+    })
+    return result
+  }
+
+  /** Numbers that the host makes in each run. */
+  fed(name: string, type: Type, make: (cx: RunContext) => HostArray): Slot {
+    const { device } = this
+    const result = this.#ownSlot(type)
+    this.#push(name, [], [result], (buffers, cx) => {
+      buffers[result] = device.place(make(cx), type.shape, type.dtype)
     })
     return result
   }
@@ -278,7 +316,8 @@ export class Planner {
   }
 
   #newSlot(type: Type): Slot {
-    this.slotBytes.push(elements(type.shape) * (type.dtype === 'bool' ? 1 : 4))
+    const width = type.dtype === 'bool' && this.device.kind !== 'webgpu' ? 1 : 4 // WGSL has no bytes
+    this.slotBytes.push(elements(type.shape) * width)
     return this.slotBytes.length - 1
   }
 

@@ -19,6 +19,10 @@ import { deviceTensor, tfjsMemory } from './memory.ts'
 import type { Buffers } from './plan-types.ts'
 import type { PlannerOptions } from './planner.ts'
 import type { DataId } from './tfjs-types.ts'
+import type { Verdict } from './webgpu/submit.ts'
+
+const firstProblem = (found: readonly (EffuseError | null)[]): EffuseError | null =>
+  found.find((problem) => problem !== null) ?? null
 
 interface Bound {
   readonly plan: CompiledPlan
@@ -56,12 +60,18 @@ export const makeRunnable = (program: Program, cx: CompileContext, options: Plan
   }
   const roomy = new Set<string>()
   /** Checked before the first run: compiling a program without running it needs no memory on the device. */
-  const ensureRoom = (name: string, { peakBytes }: CompiledPlan): void => {
+  const ensureRoom = (name: string, { peakBytes, largestBytes }: CompiledPlan): void => {
     if (roomy.has(name)) return
+    if (largestBytes > device.bindingBytesMax)
+      throw new EffuseError({
+        code: 'EF409',
+        message: `${program.name} has a tensor of ${mebibytes(largestBytes)}, and kernels of tfjs-${device.name} read ${mebibytes(device.bindingBytesMax)} at most on this device`,
+        hint: 'a smaller batch, or smaller pictures',
+      })
     if (!device.hasRoom(peakBytes))
       throw new EffuseError({
         code: 'EF409',
-        message: `${program.name} needs ${Math.ceil(peakBytes / 2 ** 20).toLocaleString('en-US')} MiB for a run, more than tfjs-${device.name} can get`,
+        message: `${program.name} needs ${mebibytes(peakBytes)} for a run, more than tfjs-${device.name} can get`,
         hint: 'a smaller batch, or smaller pictures',
       })
     roomy.add(name)
@@ -75,14 +85,24 @@ export const makeRunnable = (program: Program, cx: CompileContext, options: Plan
     onStep?: OnStep,
   ): Promise<Results> => {
     const types = new Map<string, Type>()
-    const runGraph = ({ name }: GraphStep, operands: StepOperands<DataId>): StepResults<DataId> => {
+    const verdicts: Verdict[] = []
+    const runGraph = (
+      { name }: GraphStep,
+      operands: StepOperands<DataId>,
+    ): StepResults<DataId> | Promise<StepResults<DataId>> => {
       const { plan, buffers } = boundOf(name)
       ensureRoom(name, plan)
       for (const { name: output, type } of plan.outputs) types.set(output, type)
-      return runPlan(plan, buffers, { device, at, feeds, crossing, operands, onStep })
+      const planRun: PlanRun = { device, at, feeds, crossing, operands }
+      if (onStep !== undefined) return profilePlan(plan, buffers, planRun, onStep)
+      const { value, verdict } = device.run(() => runPlan(plan, buffers, planRun))
+      if (verdict !== undefined) verdicts.push(verdict)
+      return value
     }
     const results = await runSteps({ program, steps, turn, at, memory, nameOf: cx.nameOf, runGraph })
-    return new Map([...results].map(([name, id]) => [name, deviceTensor(id, types.get(name) as Type, device)])) // set above
+    const verdict = verdicts.length === 0 ? undefined : Promise.all(verdicts).then(firstProblem)
+    // The types are set above.
+    return new Map([...results].map(([name, id]) => [name, deviceTensor(id, types.get(name) as Type, device, verdict)]))
   }
   const plans = stepsOfRun(program).flatMap(({ name }) => bound.get(name)?.plan ?? [])
   const kernels = plans.reduce((sum, { steps }) => sum + steps.length, 0)
@@ -113,6 +133,8 @@ const bindPlan = (plan: CompiledPlan): Bound => {
   return { plan, buffers }
 }
 
+const mebibytes = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20).toLocaleString('en-US')} MiB`
+
 type OnStep = (step: CompiledPlan['steps'][number], ms: number) => void
 
 interface PlanRun {
@@ -121,46 +143,71 @@ interface PlanRun {
   readonly feeds: Feeds
   readonly crossing: ReadonlyMap<string, Type>
   readonly operands: StepOperands<DataId>
-  readonly onStep: OnStep | undefined
 }
 
 /** Nothing in here waits, so runs of programs on different stores cannot mix. */
 const runPlan = (plan: CompiledPlan, buffers: Buffers, run: PlanRun): StepResults<DataId> => {
-  const { device, operands } = run
   try {
-    feedInputs(plan, buffers, run)
-    for (const { name, slot } of plan.variables) buffers[slot] = operands.variable(name)
-    runKernels(plan, buffers, run)
-    const held = ({ name, slot }: { readonly name: string; readonly slot: number }): readonly [string, DataId] => {
-      const dataId = buffers[slot]
-      invariant(dataId !== null && dataId !== undefined, () => `the value of "${name}" was not computed`)
-      device.retain(dataId)
-      return [name, dataId]
-    }
-    return { outputs: new Map(plan.outputs.map(held)), updates: new Map(plan.updates.map(held)) }
+    feedPlan(plan, buffers, run)
+    for (let i = 0; i < plan.steps.length; i++) runStep(plan, i, buffers, run)
+    return resultsOf(plan, buffers, run)
   } finally {
-    // Also after an error half-way: whatever this run made and nobody took goes.
-    for (const slot of plan.ownSlots) {
-      const dataId = buffers[slot]
-      if (dataId !== null && dataId !== undefined) device.free(dataId)
-      buffers[slot] = null
-    }
+    release(plan, buffers, run)
   }
 }
 
-const runKernels = ({ steps, frees }: CompiledPlan, buffers: Buffers, { device, at, onStep }: PlanRun): void => {
-  for (let i = 0; i < steps.length; i++) {
-    const step = steps[i] as CompiledPlan['steps'][number] // in range
-    const start = onStep === undefined ? 0 : performance.now()
-    step.run(buffers, at)
-    for (const slot of frees[i] ?? []) {
-      const dataId = buffers[slot]
-      if (dataId === null || dataId === undefined) continue
-      device.free(dataId)
-      buffers[slot] = null
+/** Step by step, the device's work included. */
+const profilePlan = async (
+  plan: CompiledPlan,
+  buffers: Buffers,
+  run: PlanRun,
+  onStep: OnStep,
+): Promise<StepResults<DataId>> => {
+  const { device } = run
+  try {
+    device.run(() => feedPlan(plan, buffers, run))
+    for (const [i, step] of plan.steps.entries()) {
+      await device.finish()
+      const start = performance.now()
+      device.run(() => runStep(plan, i, buffers, run))
+      await device.finish()
+      onStep(step, performance.now() - start)
     }
-    onStep?.(step, performance.now() - start)
+    return resultsOf(plan, buffers, run)
+  } finally {
+    release(plan, buffers, run)
   }
+}
+
+const feedPlan = (plan: CompiledPlan, buffers: Buffers, run: PlanRun): void => {
+  feedInputs(plan, buffers, run)
+  for (const { name, slot } of plan.variables) buffers[slot] = run.operands.variable(name)
+}
+
+const resultsOf = (plan: CompiledPlan, buffers: Buffers, { device }: PlanRun): StepResults<DataId> => {
+  const held = ({ name, slot }: { readonly name: string; readonly slot: number }): readonly [string, DataId] => {
+    const dataId = buffers[slot]
+    invariant(dataId !== null && dataId !== undefined, () => `the value of "${name}" was not computed`)
+    device.retain(dataId)
+    return [name, dataId]
+  }
+  return { outputs: new Map(plan.outputs.map(held)), updates: new Map(plan.updates.map(held)) }
+}
+
+/** Also after an error half-way: whatever this run made and nobody took goes. */
+const release = (plan: CompiledPlan, buffers: Buffers, run: PlanRun): void => {
+  for (const slot of plan.ownSlots) drop(slot, buffers, run)
+}
+
+const drop = (slot: number, buffers: Buffers, { device }: PlanRun): void => {
+  const dataId = buffers[slot]
+  if (dataId !== null && dataId !== undefined) device.free(dataId)
+  buffers[slot] = null
+}
+
+const runStep = (plan: CompiledPlan, i: number, buffers: Buffers, run: PlanRun): void => {
+  plan.steps[i]?.run(buffers, run.at)
+  for (const slot of plan.frees[i] ?? []) drop(slot, buffers, run)
 }
 
 /** Every input has a buffer that this run holds once. */

@@ -48,10 +48,17 @@ export interface TfjsEngine {
   removeDataId(dataId: DataId, backend: KernelBackend): void
 }
 
+/** tfjs's settings, for all of the process. */
+export interface TfjsFlags {
+  get(flag: string): number | boolean | string
+  set(flag: string, value: number | boolean | string): void
+}
+
 /** The exports of @tensorflow/tfjs-core in use. */
 export interface TfjsCore {
   readonly version_core: string
   engine(): TfjsEngine
+  env(): TfjsFlags
   getKernel(name: string, backend: string): KernelConfig | undefined
   getKernelsForBackend(backend: string): readonly KernelConfig[]
 }

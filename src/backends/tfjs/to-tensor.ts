@@ -1,8 +1,7 @@
 /** Results as tensors of the user's tfjs. */
 import { EffuseError } from '../../ir/diagnostics.ts'
-import { elements } from '../../ir/types.ts'
 import { heldTensor } from '../common/held-tensors.ts'
-import { isDevice, tfjsDtype, type Device } from './device.ts'
+import { isDevice, tfjsDtype } from './device.ts'
 import type { DataId } from './tfjs-types.ts'
 
 /** What can be said of a tf.Tensor without importing tfjs; `toTensor<tf.Tensor4D>(result)` says more. */
@@ -15,7 +14,7 @@ export interface TensorHandle {
 }
 
 /**
- * A tf.Tensor with a copy of a result's values, made on the result's tfjs backend. The caller disposes of both.
+ * A tf.Tensor with a copy of a result's values, made on the result's tfjs backend: nothing leaves the device. The caller disposes of both.
  *
  * @throws EffuseError EF402 where the result is not of a tfjs backend, or was disposed of.
  * @example
@@ -31,27 +30,10 @@ export const toTensor = <T extends TensorHandle = TensorHandle>(result: object):
       hint: 'for other results: tf.tensor(await result.data(), result.shape)',
     })
   }
-  const { device } = held
+  const { device } = held // tfjs counts buffers by tensor, and shared ones wrongly: so it gets a copy
   const { dtype, shape } = held.type
-  const own = copyOf(held.native as DataId, dtype, shape, device) // what runs of this device give
+  const own = device.copy(held.native as DataId, shape, dtype) // what runs of this device give
   return device.tf
     .engine()
     .makeTensorFromTensorInfo({ dataId: own, shape: [...shape], dtype: tfjsDtype(dtype) }, device.backend) as T // tfjs's Tensor class
-}
-
-/** A buffer of its own where the memory can be reached: tfjs counts buffers by tensor, and counts shared ones wrongly. */
-const copyOf = (
-  dataId: DataId,
-  dtype: Parameters<typeof tfjsDtype>[0],
-  shape: readonly number[],
-  device: Device,
-): DataId => {
-  if (device.host === null) {
-    device.retain(dataId)
-    return dataId
-  }
-  const copy = device.host.allocate(shape, dtype)
-  const length = elements(shape)
-  device.host.view(copy, dtype, length).set(device.host.view(dataId, dtype, length))
-  return copy
 }

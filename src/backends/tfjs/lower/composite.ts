@@ -2,7 +2,7 @@
 import type { CompositeOps } from '../../../ir/signatures.ts'
 import { unsupported, type Lowering } from '../lowering.ts'
 
-const modelForm = unsupported('it belongs to the model; the pass to-inference or to-training replaces it')
+export const modelForm = unsupported('it belongs to the model; the pass to-inference or to-training replaces it')
 
 export const compositeLowering: { readonly [K in keyof CompositeOps]: Lowering<K> } = {
   batchNorm: modelForm,

@@ -21,7 +21,7 @@ const lowerMatmul: LowerFunction<'matmul'> = ({
   made(product(asBatch(planner.dense(a)), asBatch(planner.dense(b)), { transposeA, transposeB }, type, planner), type),
 ]
 
-const lowerConv: LowerFunction<'conv2d'> = ({ attrs, inputs: [x, kernel], types: [type], planner }) => [
+export const lowerConv: LowerFunction<'conv2d'> = ({ attrs, inputs: [x, kernel], types: [type], planner }) => [
   made(
     convolve(
       'Conv2D',
@@ -35,7 +35,7 @@ const lowerConv: LowerFunction<'conv2d'> = ({ attrs, inputs: [x, kernel], types:
   ),
 ]
 
-const lowerDepthwise: LowerFunction<'depthwiseConv2d'> = ({
+export const lowerDepthwise: LowerFunction<'depthwiseConv2d'> = ({
   node,
   attrs,
   inputs: [x, kernel],
@@ -53,7 +53,11 @@ const lowerDepthwise: LowerFunction<'depthwiseConv2d'> = ({
 export const canRunDepthwise = (
   { strides, dilations }: Pick<ConvAttrs, 'strides' | 'dilations'>,
   planner: Planner,
-): boolean => planner.device.kind === 'wasm' || strides.every((s) => s === 1) || dilations.every((d) => d === 1)
+): boolean =>
+  planner.device.kind === 'wasm' ||
+  planner.device.kind === 'webgpu' ||
+  strides.every((s) => s === 1) ||
+  dilations.every((d) => d === 1)
 
 export const contractionLowering: { readonly [K in keyof ContractionOps]: Lowering<K> } = {
   matmul: lowerMatmul,

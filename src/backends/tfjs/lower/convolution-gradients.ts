@@ -21,8 +21,8 @@ import { patchesOf } from './patches.ts'
 import { product } from './product.ts'
 import { as, made } from './shared.ts'
 
-type Quad = readonly [number, number, number, number]
-const quad = (shape: readonly number[]): Quad => shape as Quad // the ops checked rank 4
+export type Quad = readonly [number, number, number, number]
+export const quad = (shape: readonly number[]): Quad => shape as Quad // the ops checked rank 4
 
 const axesOf = (
   x: Quad,
@@ -49,7 +49,7 @@ const spreadGradient = (dy: Operand, [h, w]: readonly [Axis, Axis], planner: Pla
 /** Stride 1, no padding, the dilation of the forward convolution. */
 const plainAttrs = (x: Operand, filter: Operand, [h, w]: readonly [Axis, Axis]): KernelConvAttrs =>
   kernelConvAttrs(x, filter, { strides: [1, 1], padding: 'valid', dilations: [h.dilation, w.dilation] })
-const isPointwise = ([h, w]: readonly [Axis, Axis]): boolean =>
+export const isPointwise = ([h, w]: readonly [Axis, Axis]): boolean =>
   [h, w].every((axis) => axis.window === 1 && axis.stride === 1 && axis.before === 0 && axis.after === 0)
 
 export const lowerConvInputGradient: LowerFunction<'conv2dInputGradient'> = ({

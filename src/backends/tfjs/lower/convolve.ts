@@ -5,6 +5,7 @@ import { elements, type Type } from '../../../ir/types.ts'
 import type { Operand } from '../plan-types.ts'
 import type { Planner } from '../planner.ts'
 import { withLongRows } from './long-rows.ts'
+import { productProgram, webgpuProduct } from '../webgpu/product.ts'
 import { as } from './shared.ts'
 
 type Shaped = Pick<Type, 'shape'>
@@ -46,10 +47,36 @@ export const convolve = (
   attrs: KernelConvAttrs,
   type: Type,
   planner: Planner,
-): number =>
-  planner.device.kind === 'wasm' && isScaling(kernel, filter, attrs)
-    ? scaled(x, filter, type, planner)
-    : planner.kernel(kernel, { x, filter }, attrs, type)
+): number => {
+  const { kind } = planner.device
+  if (kind === 'wasm' && isScaling(kernel, filter, attrs)) return scaled(x, filter, type, planner)
+  if (kind === 'webgpu' && isProduct(kernel, filter, attrs)) {
+    const [rows, columns] = asProduct(x, filter)
+    return webgpuProduct(rows, columns, { transposeA: false, transposeB: false }, type, planner)
+  }
+  return planner.kernel(kernel, { x, filter }, attrs, type, convolutionProgram(kernel, type, planner))
+}
+
+/** tfjs's WebGPU lays small convolutions out as products; its program is chosen as for those. */
+export const convolutionProgram = (kernel: ConvKernel, { shape }: Shaped, planner: Planner): number | undefined => {
+  const [samples = 1, height = 1, width = 1, filters = 1] = shape
+  return planner.device.kind === 'webgpu' && kernel === 'Conv2D'
+    ? productProgram(samples, height * width, filters)
+    : undefined
+}
+
+/** A 1x1 convolution that reads each pixel once is a product of pixels and filters. */
+export const isProduct = (kernel: ConvKernel, filter: Shaped, { strides, pad }: KernelConvAttrs): boolean =>
+  kernel === 'Conv2D' &&
+  filter.shape[0] === 1 &&
+  filter.shape[1] === 1 &&
+  strides.every((stride) => stride === 1) &&
+  pad.flat().every((size) => size === 0)
+
+export const asProduct = (x: Operand, filter: Operand): readonly [Operand, Operand] => {
+  const [, , channels = 1, filters = 1] = filter.shape
+  return [as(x, [1, elements(x.shape) / channels, channels]), as(filter, [1, channels, filters])]
+}
 
 /** Each channel times a number of its own: for this XNNPACK has a kernel of its own, which makes -infinity of NaN. */
 export const isScaling = (kernel: ConvKernel, filter: Shaped, { strides, pad }: KernelConvAttrs): boolean => {

@@ -7,7 +7,8 @@ import type { LowerFunction } from '../lowering.ts'
 import type { Operand } from '../plan-types.ts'
 import type { Planner } from '../planner.ts'
 import type { View } from '../view.ts'
-import { isScaling, kernelConvAttrs } from './convolve.ts'
+import { productProgram } from '../webgpu/product.ts'
+import { asProduct, convolutionProgram, isProduct, isScaling, kernelConvAttrs } from './convolve.ts'
 import { transposed } from './movement.ts'
 import { asBatch } from './product.ts'
 import { as, made } from './shared.ts'
@@ -45,23 +46,39 @@ const lowerFused = (
     const { transposeA, transposeB } = contraction.attrs
     const swap = (operand: Operand, isSwapped: boolean): Operand =>
       isSwapped ? transposed(asBatch(operand), [0, 2, 1], planner) : asBatch(operand)
-    const slot = planner.kernel(
-      '_FusedMatMul',
-      { a: swap(x, transposeA), b: swap(kernel, transposeB), ...biasInput },
-      { transposeA: false, transposeB: false, ...attrs },
-      type,
-    )
-    return made(slot, type)
+    return made(fusedProduct(swap(x, transposeA), swap(kernel, transposeB), biasInput, attrs, type, planner), type)
+  }
+  const plain = contraction.op === 'conv2d' ? 'Conv2D' : 'DepthwiseConv2dNative'
+  const convAttrs = kernelConvAttrs(x, kernel, contraction.attrs)
+  if (planner.device.kind === 'webgpu' && isProduct(plain, kernel, convAttrs)) {
+    const [rows, columns] = asProduct(x, kernel)
+    return made(fusedProduct(rows, columns, biasInput, attrs, type, planner), type)
   }
   const name = contraction.op === 'conv2d' ? 'FusedConv2D' : 'FusedDepthwiseConv2D'
+  const program = convolutionProgram(plain, type, planner)
   return made(
-    planner.kernel(
-      name,
-      { x, filter: kernel, ...biasInput },
-      { ...kernelConvAttrs(x, kernel, contraction.attrs), ...attrs },
-      type,
-    ),
+    planner.kernel(name, { x, filter: kernel, ...biasInput }, { ...convAttrs, ...attrs }, type, program),
     type,
+  )
+}
+
+/** Of [B, M, K] and [B, K, N]. */
+const fusedProduct = (
+  a: Operand,
+  b: Operand,
+  bias: { readonly bias?: Operand },
+  attrs: { readonly activation: string },
+  type: Type,
+  planner: Planner,
+): number => {
+  const [batch = 1, rows = 1] = a.shape
+  const program = planner.device.kind === 'webgpu' ? productProgram(batch, rows, b.shape[2] ?? 1) : undefined
+  return planner.kernel(
+    '_FusedMatMul',
+    { a, b, ...bias },
+    { transposeA: false, transposeB: false, ...attrs },
+    type,
+    program,
   )
 }
 

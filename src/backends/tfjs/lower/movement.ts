@@ -14,7 +14,7 @@ import { isDense, type View } from '../view.ts'
 import { as, made, stored } from './shared.ts'
 
 /** Repeating an axis is only a note: operand axis i is result axis axes[i], and stays as small as it is. */
-const lowerBroadcast: LowerFunction<'broadcast'> = ({ attrs: { axes }, inputs: [x], types: [type] }) => {
+export const lowerBroadcast: LowerFunction<'broadcast'> = ({ attrs: { axes }, inputs: [x], types: [type] }) => {
   const shape = type.shape.map(() => 1)
   axes.forEach((axis, i) => {
     shape[axis] = x.shape[i] ?? 1
@@ -22,14 +22,14 @@ const lowerBroadcast: LowerFunction<'broadcast'> = ({ attrs: { axes }, inputs: [
   return [{ slot: x.slot, shape, type, splat: x.splat }]
 }
 
-const lowerReshape: LowerFunction<'reshape'> = ({ inputs: [x], types: [type], planner }) => {
+export const lowerReshape: LowerFunction<'reshape'> = ({ inputs: [x], types: [type], planner }) => {
   if (isDense(x)) return [{ slot: x.slot, shape: type.shape, type, splat: x.splat }]
   if (x.shape.every((size) => size === 1))
     return [{ slot: x.slot, shape: type.shape.map(() => 1), type, splat: x.splat }]
   return [made(planner.dense(x).slot, type)]
 }
 
-const lowerTranspose: LowerFunction<'transpose'> = ({
+export const lowerTranspose: LowerFunction<'transpose'> = ({
   attrs: { permutation },
   inputs: [x],
   types: [type],
@@ -45,7 +45,7 @@ export const transposed = (x: Operand, permutation: readonly number[], planner: 
   const moving = permutation.filter((axis) => x.shape[axis] !== 1)
   if (moving.every((axis, i) => i === 0 || axis > (moving[i - 1] ?? 0))) return { ...x, shape }
   const type: Type = { dtype: x.dtype, shape }
-  if (planner.device.kind !== 'cpu')
+  if (planner.device.kind === 'wasm' || !planner.device.movesElements)
     return { ...x, shape, slot: planner.kernel('Transpose', { x }, { perm: [...permutation] }, type) }
   const strides = stridesOf(x.shape)
   return {
@@ -105,14 +105,14 @@ const lowerSlice: LowerFunction<'slice'> = ({
   ]
 }
 
-const lowerReverse: LowerFunction<'reverse'> = ({ attrs: { axes }, inputs: [x], types: [type], planner }) => [
+export const lowerReverse: LowerFunction<'reverse'> = ({ attrs: { axes }, inputs: [x], types: [type], planner }) => [
   made(reversed(planner.dense(x), axes, planner).slot, type),
 ]
 
 export const reversed = (x: Operand, axes: readonly number[], planner: Planner): Operand => {
   const real = axes.filter((axis) => x.shape[axis] !== 1)
   if (real.length === 0) return x
-  if (planner.device.host === null) return { ...x, slot: planner.kernel('Reverse', { x }, { dims: real }, x) }
+  if (!planner.device.movesElements) return { ...x, slot: planner.kernel('Reverse', { x }, { dims: real }, x) }
   const strides = stridesOf(x.shape)
   const at = real.reduce((sum, axis) => sum + ((x.shape[axis] ?? 1) - 1) * (strides[axis] ?? 0), 0)
   return {

@@ -1,0 +1,90 @@
+/** The WebGPU adapter that tfjs will take, looked at before tfjs trips over what it lacks. */
+import { findGpu } from '#platform'
+import { EffuseError } from '../../../ir/diagnostics.ts'
+
+/** By shape, so that no declarations of WebGPU are needed. */
+interface Gpu {
+  requestAdapter(options: { readonly powerPreference: 'high-performance' }): Promise<Adapter | null>
+}
+interface Adapter {
+  readonly info?: AdapterInfo | undefined
+  /** Before it moved into `info`. */
+  readonly isFallbackAdapter?: boolean | undefined
+  readonly features: { has(name: string): boolean }
+  readonly limits: { readonly [limit: string]: unknown }
+}
+interface AdapterInfo {
+  readonly vendor: string
+  readonly architecture: string
+  readonly device: string
+  readonly description: string
+  readonly isFallbackAdapter?: boolean | undefined
+}
+
+export interface FoundAdapter {
+  /** As a person would call it. */
+  readonly name: string
+  /** It computes on the CPU: slower than WebAssembly. */
+  readonly isSoftware: boolean
+  readonly limits: { readonly [L in keyof typeof leastLimits]: number }
+  readonly hasHalf: boolean
+}
+
+/** What tfjs's kernels and ours need; every device of WebGPU has it but in its compatibility mode. */
+const leastLimits = {
+  maxStorageBuffersPerShaderStage: 8,
+  maxComputeInvocationsPerWorkgroup: 256,
+  maxComputeWorkgroupSizeX: 256,
+  maxComputeWorkgroupStorageSize: 16_384,
+  maxStorageBufferBindingSize: 128 * 2 ** 20,
+  maxBufferSize: 256 * 2 ** 20,
+} as const
+
+/** @throws EffuseError EF404 where there is no WebGPU, no adapter, or an adapter that is too small */
+export const findAdapter = async (): Promise<FoundAdapter> => {
+  const gpu = (await findGpu()) as Gpu | null // WebGPU's own
+  if (gpu === null)
+    throw new EffuseError({
+      code: 'EF404',
+      message: 'this page has no WebGPU: navigator.gpu is missing',
+      hint: "serve the page by https or from localhost, in a browser with WebGPU (Chrome, Edge, Safari 26, Firefox on Windows); else createTfjsBackend({ backend: 'wasm' })",
+    })
+  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' })
+  if (adapter === null)
+    throw new EffuseError({
+      code: 'EF404',
+      message: 'WebGPU finds no adapter: no GPU whose driver it can use, and none in software',
+      hint: "install a driver for Vulkan (without a GPU Mesa's lavapipe, mesa-vulkan-drivers 24 or later); in Chrome see chrome://gpu; else createTfjsBackend({ backend: 'wasm' })",
+    })
+  return checked(adapter)
+}
+
+const checked = ({ info, limits, features, ...adapter }: Adapter): FoundAdapter => {
+  const found = Object.fromEntries(Object.keys(leastLimits).map((limit) => [limit, Number(limits[limit])]))
+  const name = nameOf(info)
+  const small = Object.entries(leastLimits).filter(([limit, least]) => !((found[limit] ?? 0) >= least))
+  if (small.length > 0)
+    throw new EffuseError({
+      code: 'EF404',
+      message: `the WebGPU adapter ${name} is too small: ${small.map(([limit, least]) => `${limit} is ${found[limit]}, needed are ${least}`).join('; ')}`,
+      hint: "createTfjsBackend({ backend: 'wasm' }) needs no adapter",
+    })
+  return {
+    name,
+    isSoftware: isSoftware(info) || adapter.isFallbackAdapter === true,
+    limits: found as FoundAdapter['limits'], // the same keys
+    hasHalf: features.has('shader-f16'),
+  }
+}
+
+const nameOf = (info: AdapterInfo | undefined): string =>
+  [info?.description, [info?.vendor, info?.architecture, info?.device].filter(Boolean).join(' ')].find(
+    (name) => name !== undefined && name !== '',
+  ) ?? 'without a name'
+
+/** Drivers that compute on the CPU do not all say so. */
+const isSoftware = (info: AdapterInfo | undefined): boolean =>
+  info?.isFallbackAdapter === true ||
+  /swiftshader|llvmpipe|lavapipe|basic render|software/i.test(
+    `${info?.description} ${info?.device} ${info?.architecture}`,
+  )

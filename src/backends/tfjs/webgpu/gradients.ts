@@ -1,0 +1,144 @@
+/**
+ * Gradients of convolutions. tfjs's run one invocation per element of the filter, know no dilations, and its products over long inner dimensions
+ * add up by atomics, in any order. Here a filter gradient of a 1x1 convolution is a product, in slices of the positions; those of other windows
+ * are programs of ours: an invocation per element of the filter and slice of the rows, then a sum over the slices.
+ */
+import { windowAxes, type Axis } from '../../../ir/ops/window.ts'
+import type { ConvAttrs } from '../../../ir/signatures.ts'
+import { elements, type Type } from '../../../ir/types.ts'
+import { as, made } from '../lower/shared.ts'
+import type { LowerFunction } from '../lowering.ts'
+import type { Operand } from '../plan-types.ts'
+import type { Planner } from '../planner.ts'
+import { isPointwise, type Quad, quad } from '../lower/convolution-gradients.ts'
+import { coordinates } from './index-math.ts'
+import { Parameters } from './parameters.ts'
+import { slicedProduct, webgpuProduct } from './product.ts'
+import { reduced } from './reduction.ts'
+import { axisTexts, eachReader } from './window-math.ts'
+
+type Axes = readonly [Axis, Axis]
+const axesOf = (x: Quad, filter: Quad, attrs: Pick<ConvAttrs, 'strides' | 'padding' | 'dilations'>): Axes =>
+  windowAxes([x[1], x[2]], [filter[0], filter[1]], attrs)
+
+const pixelOf = ({ shape }: Type, p: Parameters): string =>
+  `${coordinates('i', shape, ['u0', 'u1', 'u2', 'u3'], p)}
+  let sample = i32(u0); let py = i32(u1); let px = i32(u2); let c = i32(u3);`
+
+export const lowerConvInputGradient: LowerFunction<'conv2dInputGradient'> = ({
+  attrs,
+  inputs: [dyView, kernelView],
+  types: [type],
+  planner,
+}) => {
+  const [dy, kernel] = [planner.dense(dyView), planner.dense(kernelView)]
+  const [, , c, f] = quad(kernel.shape)
+  const axes = axesOf(quad(attrs.inputShape), quad(kernel.shape), attrs)
+  if (isPointwise(axes)) {
+    const positions = elements(dy.shape) / f
+    const operands = [as(dy, [1, positions, f]), as(kernel, [1, c, f])] as const
+    return [made(webgpuProduct(...operands, { transposeA: false, transposeB: true }, type, planner), type)]
+  }
+  const p = new Parameters()
+  const [h, w] = axisTexts(axes, p)
+  const [filters, channels] = [p.i(f), p.i(c)]
+  const taps = `let start = ((sample * ${h.output} + oy) * ${w.output} + ox) * ${filters};
+      let tap = ((ky * ${w.window} + kx) * ${channels} + c) * ${filters};
+      for (var k = 0; k < ${filters}; k = k + 1) { sum = sum + x0[start + k] * x1[tap + k]; }`
+  const body = `${pixelOf(type, p)}\n  var sum = 0.0;\n  ${eachReader([h, w], taps)}\n  result[i] = sum;`
+  return [made(planner.shader('conv2dInputGradient', [dy, kernel], type, { body, parameters: p }), type)]
+}
+
+export const lowerDepthwiseInputGradient: LowerFunction<'depthwiseConv2dInputGradient'> = ({
+  attrs,
+  inputs: [dyView, kernelView],
+  types: [type],
+  planner,
+}) => {
+  const [dy, kernel] = [planner.dense(dyView), planner.dense(kernelView)]
+  const p = new Parameters()
+  const [h, w] = axisTexts(axesOf(quad(attrs.inputShape), quad(kernel.shape), attrs), p)
+  const channels = p.i(dy.shape[3] ?? 1)
+  const tap = `sum = sum + x0[((sample * ${h.output} + oy) * ${w.output} + ox) * ${channels} + c] * x1[(ky * ${w.window} + kx) * ${channels} + c];`
+  const body = `${pixelOf(type, p)}\n  var sum = 0.0;\n  ${eachReader([h, w], tap)}\n  result[i] = sum;`
+  return [made(planner.shader('depthwiseConv2dInputGradient', [dy, kernel], type, { body, parameters: p }), type)]
+}
+
+export const lowerConvFilterGradient: LowerFunction<'conv2dFilterGradient'> = ({
+  attrs,
+  inputs: [xView, dyView],
+  types: [type],
+  planner,
+}) => {
+  const [x, dy] = [planner.dense(xView), planner.dense(dyView)]
+  const filter = quad(attrs.filterShape)
+  const [, , c, f] = filter
+  const axes = axesOf(quad(x.shape), filter, attrs)
+  if (isPointwise(axes)) {
+    const positions = elements(dy.shape) / f
+    return [made(slicedProduct(as(x, [1, positions, c]), as(dy, [1, positions, f]), type, planner), type)]
+  }
+  return [made(filterGradient('conv2dFilterGradient', x, dy, axes, filter, type, planner), type)]
+}
+
+export const lowerDepthwiseFilterGradient: LowerFunction<'depthwiseConv2dFilterGradient'> = ({
+  attrs,
+  inputs: [xView, dyView],
+  types: [type],
+  planner,
+}) => {
+  const [x, dy] = [planner.dense(xView), planner.dense(dyView)]
+  const filter = quad(attrs.filterShape)
+  const axes = axesOf(quad(x.shape), filter, attrs)
+  return [made(filterGradient('depthwiseConv2dFilterGradient', x, dy, axes, filter, type, planner), type)]
+}
+
+/** Invocations that fill a device, and positions that one of them adds up: few enough for float32 to keep its digits. */
+const [invocationsWanted, positionsMax] = [1 << 14, 512]
+
+/** dw[ky, kx, c, f] = sum over positions of x at the tap times dy; of a depthwise filter [.., C, 1] dy's channel is x's. */
+const filterGradient = (
+  name: string,
+  x: Operand,
+  dy: Operand,
+  axes: Axes,
+  filter: Quad,
+  type: Type,
+  planner: Planner,
+): number => {
+  const [samples, , , c] = quad(x.shape)
+  const outputs = dy.shape[3] ?? 1
+  const rows = samples * axes[0].output
+  const size = elements(filter)
+  const wanted = Math.max(Math.ceil(invocationsWanted / size), Math.ceil((rows * axes[1].output) / positionsMax))
+  const slices = Math.min(rows, wanted)
+  const shape = [slices, ...filter]
+  const p = new Parameters()
+  const [h, w] = axisTexts(axes, p)
+  const names = ['slice', 'ky', 'kx', 'c', 'f']
+  const body = `${coordinates(
+    'i',
+    shape,
+    names.map((each) => `u_${each}`),
+    p,
+  )}
+  ${names.map((each) => `let ${each} = i32(u_${each});`).join(' ')}
+  var sum = 0.0;
+  for (var row = slice; row < ${p.i(rows)}; row = row + ${p.i(slices)}) {
+    let sample = row / ${h.output};
+    let y = (row - sample * ${h.output}) * ${h.stride} + ky * ${h.dilation} - ${h.before};
+    if (y < 0 || y >= ${h.input}) { continue; }
+    let line = (sample * ${h.input} + y) * ${w.input};
+    for (var ox = 0; ox < ${w.output}; ox = ox + 1) {
+      let x = ox * ${w.stride} + kx * ${w.dilation} - ${w.before};
+      if (x < 0 || x >= ${w.input}) { continue; }
+      sum = sum + x0[(line + x) * ${p.i(c)} + c] * x1[(row * ${w.output} + ox) * ${p.i(outputs)} + ${name === 'conv2dFilterGradient' ? 'f' : 'c'}];
+    }
+  }
+  result[i] = sum;`
+  const slot = planner.shader(name, [x, dy], { dtype: type.dtype, shape }, { body, parameters: p })
+  if (slices === 1) return slot
+  const group = { outer: 1, reduced: slices, inner: size }
+  const operands = [{ slot, shape: [1, slices, size], dtype: type.dtype }]
+  return reduced({ name, fold: 'sum', group, operands }, type.dtype, planner).slot
+}

@@ -1,0 +1,71 @@
+/** tfjs's WebGPU backend in a run of ours: its settings, its command encoder, what goes wrong on its device. */
+import { EffuseError } from '../../../ir/diagnostics.ts'
+import type { DeviceLoss } from '../../backend.ts'
+import type { TfjsCore } from '../tfjs-types.ts'
+import type { WebgpuBackend } from './shader.ts'
+
+/** No kernel goes to the CPU, and nothing is submitted before the end. The products' program is set kernel by kernel. */
+const settings = {
+  WEBGPU_CPU_FORWARD: false,
+  WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE: Number.MAX_SAFE_INTEGER,
+  WEBGPU_MATMUL_PROGRAM_TYPE: -1,
+} as const
+
+/** What the device says of recorded work, later: null where all went well. */
+export type Verdict = Promise<EffuseError | null>
+
+/** Records what the work calls and submits it at once; the user's settings are back afterwards. */
+export const submitted = <T>(
+  tf: TfjsCore,
+  backend: WebgpuBackend,
+  work: () => T,
+): { readonly value: T; readonly verdict: Verdict } => {
+  const env = tf.env()
+  const before = Object.keys(settings).map((flag) => [flag, env.get(flag)] as const)
+  for (const [flag, value] of Object.entries(settings)) env.set(flag, value)
+  const { device } = backend
+  device.pushErrorScope('out-of-memory')
+  device.pushErrorScope('validation')
+  let verdict: Verdict = Promise.resolve(null)
+  let value: T
+  try {
+    value = work()
+  } finally {
+    submit(backend)
+    for (const [flag, setting] of before) env.set(flag, setting)
+    verdict = verdictOf(device.popErrorScope(), device.popErrorScope())
+  }
+  return { value, verdict }
+}
+
+const submit = (backend: WebgpuBackend): void => {
+  if (backend.commandEncoder === null) return
+  backend.endComputePassEncoder()
+  backend.submitQueue()
+}
+
+type Found = Promise<{ readonly message: string } | null>
+
+/** A device that is lost says so elsewhere. */
+const verdictOf = async (validation: Found, memory: Found): Verdict => {
+  const [invalid, short] = await Promise.all([validation, memory].map((found) => found.catch(() => null)))
+  if (short != null)
+    return new EffuseError({
+      code: 'EF409',
+      message: `the WebGPU device has no memory left for a run: ${firstLine(short.message)}`,
+      hint: 'a smaller batch, or smaller pictures',
+    })
+  if (invalid != null)
+    return new EffuseError({
+      code: 'EF901',
+      message: `bug in the compiler: WebGPU refused a command of a run: ${firstLine(invalid.message)}`,
+    })
+  return null
+}
+
+const firstLine = (text: string): string => text.split('\n')[0] ?? ''
+
+export const lossOf = async ({ device }: WebgpuBackend): Promise<DeviceLoss> => {
+  const { reason = 'unknown', message } = await device.lost
+  return { reason: message === '' ? reason : `${reason}: ${message}` }
+}
