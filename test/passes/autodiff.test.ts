@@ -218,6 +218,21 @@ describe('promises', () => {
     for (const [i, x] of inputs.x.entries()) expect(outputs['slope']?.data[i]).toBeCloseTo(x - 2 * x * (9 / 11), 12)
   })
 
+  test('gradients of what has none are zeros by values that it does not depend on', () => {
+    const b = new Builder('apart')
+    const [scale, good] = [
+      b.input('scale', { dtype: 'float32', shape: [] }),
+      b.input('good', { dtype: 'int32', shape: [] }),
+    ]
+    const finite = b.input('finite', { dtype: 'bool', shape: [] })
+    const w = b.variable('w', { shape: [2] })
+    const [next] = b.emit('lossScaleUpdate', [scale, good, finite], { interval: 2, least: 1 })
+    const [slope] = gradients(next as Scalar, [w as Value<'float32'>])
+    const inputs = { scale: [4], good: [0], finite: [1] }
+    const { outputs } = interpret(b.finish({ slope: slope as Value }), { inputs, variables: new Map([['w', [5, 7]]]) })
+    expect(outputs['slope']?.data).toEqual(Float64Array.of(0, 0))
+  })
+
   test('frozen variables get no gradient, and norms of frozen scales keep their statistics', () => {
     const source = `graph g {
       %x = input() {name="x"} : float32[4,2]  %s = variable() {name="bn/scale"} : float32[2]  %o = variable() {name="bn/offset"} : float32[2]
