@@ -1,4 +1,4 @@
-/** Numbers of a Beta distribution from Philox, for mixup: reproducible from seed, epoch, batch and row alone. */
+/** Draws from a Beta distribution by Philox, for mixup. Seed, epoch, batch and row determine each number. */
 import { inverseNormal } from '../ir/inverse-normal.ts'
 import { philox4x32, streamKey } from '../ir/philox.ts'
 
@@ -23,9 +23,9 @@ const uniforms = ({ seed, stream, epoch, batch, row }: DrawPosition): (() => num
 
 /**
  * One number of Beta(alpha, alpha): the share of one of two Gamma variates, by Marsaglia and Tsang's method (ACM TOMS 26, 2000), with their
- * boost for shapes below 1. Logarithms, since for small alpha both variates may underflow.
+ * boost for shapes below 1. It computes with logarithms, because for small alpha both variates may underflow.
  *
- * @param alpha Above 0; small ones give numbers near 0 or 1.
+ * @param alpha Above 0. Small values give numbers near 0 or 1.
  */
 export const drawBeta = (alpha: number, position: DrawPosition): number => {
   const next = uniforms(position)

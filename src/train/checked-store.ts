@@ -1,8 +1,8 @@
-/** A store of a user's own, its answers checked: what it gives is used far from where it was given. */
+/** Checks the results of a user's store where they arrive. The code that uses them is far away, so a late error would be unclear. */
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
 import type { CheckpointStore } from './checkpoint-store.ts'
 
-/** The store, whose answers are of the kinds that they must be. @throws EffuseError EF403 at the answer that is not */
+/** The store, with the type of each result checked. @throws EffuseError EF403 at a result of a wrong type */
 export const checkedStore = (store: CheckpointStore): CheckpointStore => ({
   label: typeof store.label === 'string' ? store.label : 'the store of checkpoints',
   list: async () => {

@@ -2,19 +2,19 @@
 import { EffuseError } from '../ir/diagnostics.ts'
 
 export interface CheckpointStore {
-  /** What to call the store in messages: a path. */
+  /** The store's name in messages, for example a path. */
   readonly label: string
   /** Names of the files, in any order. */
   list(): Promise<readonly string[]>
   /** @throws EffuseError EF501 */
   read(name: string): Promise<Uint8Array>
-  /** Whole or not at all: a failure or a power cut leaves the old content, or none. @throws EffuseError EF501 */
+  /** Atomic: after a failure or a power cut the file has its old content, or does not exist. @throws EffuseError EF501 */
   write(name: string, bytes: Uint8Array): Promise<void>
   remove(name: string): Promise<void>
-  /** Takes the store for one run; absent: nothing keeps two runs apart. @throws EffuseError EF508 while another run has it */
+  /** Locks the store for one run; absent: two runs may use it at once. @throws EffuseError EF508 while another run holds the lock */
   readonly lock?: (() => Promise<StoreLock>) | undefined
   /**
-   * Writes a file elsewhere where the store's own place is gone: what to call it there. Null where the place is there all the same.
+   * Writes a file elsewhere if the store's own place is gone, and returns its name there. Returns null if the place still exists.
    */
   readonly rescue?: ((name: string, bytes: Uint8Array) => Promise<string | null>) | undefined
 }
@@ -24,7 +24,7 @@ export interface StoreLock {
   release(): Promise<void>
 }
 
-/** A store that lives as long as the process. @example const checkpoints = memoryStore() */
+/** A store in memory. It exists as long as the process. @example const checkpoints = memoryStore() */
 export const memoryStore = (): CheckpointStore => {
   const files = new Map<string, Uint8Array>()
   let isTaken = false

@@ -1,4 +1,4 @@
-/** Checkpoints of a run: one safetensors file with everything that is needed to go on, or to predict. */
+/** Checkpoints of a run: one safetensors file with everything that resuming or predicting needs. */
 import { modelMetadata } from '../ir/metadata.ts'
 import { readVerified } from '../io/checksums.ts'
 import { cropKey, labelsKey, trainingKey } from '../io/own-metadata.ts'
@@ -11,7 +11,7 @@ import type { CheckpointStore } from './checkpoint-store.ts'
 import type { FitOptions } from './fit-options.ts'
 import { countersOf, parseState, type RunConfiguration, type RunState, stateText } from './run-state.ts'
 
-/** What files of a run's variables say besides: the model, the classes, how pictures are cut, and the run's place. */
+/** Metadata in files of a run's variables: the model, the classes, how pictures are cropped, and the run's position. */
 export const runMetadata = (
   model: Model,
   state: RunState,
@@ -46,8 +46,8 @@ export interface FoundCheckpoint {
 }
 
 /**
- * The latest checkpoint that can be read; null where there is none at all. Damaged ones are reported and skipped.
- * @throws EffuseError EF508 where there are some and none can be read.
+ * The latest readable checkpoint; null if the store has no checkpoint. Damaged checkpoints are reported and skipped.
+ * @throws EffuseError EF508 if there are checkpoints and none can be read.
  */
 export const latestCheckpoint = async (
   store: CheckpointStore,
@@ -85,7 +85,7 @@ const decodeCheckpoint = (bytes: Uint8Array, name: string): Omit<FoundCheckpoint
   return { bytes, ...found }
 }
 
-/** The variables and the state must be of one moment. */
+/** The variables and the state must be from the same moment. */
 const counterFault = (tensors: ReadonlyMap<string, TensorEntry>, state: RunState): string | null => {
   for (const [name, wanted] of Object.entries(countersOf(state))) {
     const entry = tensors.get(name)
@@ -96,7 +96,7 @@ const counterFault = (tensors: ReadonlyMap<string, TensorEntry>, state: RunState
   return null
 }
 
-/** What differs between a checkpoint and the run that wants to go on from it, one line each. */
+/** The differences between a checkpoint and the run that resumes from it, one line each. */
 export const configurationDifferences = (
   was: RunConfiguration,
   now: RunConfiguration,
@@ -105,7 +105,7 @@ export const configurationDifferences = (
   const differences = classDifferences(was.classes, now.classes)
   if (was.seed !== now.seed) differences.push(`the seed was ${was.seed} and is ${now.seed}`)
   if (isAtEpoch) return differences
-  // In the middle of an epoch the place in the data counts in these.
+  // In the middle of an epoch, the position in the data is counted in these units.
   for (const key of ['batch', 'accumulate', 'length'] as const)
     if (was[key] !== now[key])
       differences.push(`${key} was ${was[key]} and is ${now[key]}, and the checkpoint stands in the middle of an epoch`)

@@ -1,7 +1,8 @@
 /**
- * One run at a time in a folder: a file `.run-lock.N` with the process that has it. A lock is the file of the highest number; whose process
- * has died is passed over by the next number, which only one can make. After that each looks again, and gives way to any other living one:
- * of two, at least one sees the other. So a process may stop anywhere, for any time, and leaves nothing that has to be repaired. Node only.
+ * Only one run at a time may use a folder: a file `.run-lock.N` names the process that holds it. The file with the highest number is the lock.
+ * If its process has died, another process creates the next number; only one process can create it. Then each process reads the folder again,
+ * and releases its lock if another living process has one: of two processes, at least one sees the other. So a process may stop at any point
+ * and for any time, and nothing needs repair. Node only.
  */
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -14,31 +15,31 @@ import { fileError, systemCode } from '../platform/node-file-error.ts'
 interface Owner {
   readonly process: number
   readonly host: string
-  /** When the process started, as the system counts it; null where it does not say. Numbers of processes come again. */
+  /** The start time of the process in the system's unit; null if the system does not report it. Needed because process ids are reused. */
   readonly started: string | null
   readonly token: string
 }
 interface FoundLock {
   readonly name: string
   readonly number: number
-  /** Null: it is being written, or something else wrote it. */
+  /** Null: the file is being written, or another program wrote it. */
   readonly owner: Owner | null
 }
 
-/** What the names of locks begin with. */
+/** Prefix of the names of lock files. */
 export const lockStart = '.run-lock.'
 const numberIn = (name: string): number | null =>
   name.startsWith(lockStart) && /^\d+$/.test(name.slice(lockStart.length)) ? Number(name.slice(lockStart.length)) : null
 /** Of this process. */
 const held = new Set<string>()
 
-/** A lock that this process has: which file, and what only that file says. */
+/** A lock that this process holds: the file's name, and its unique content. */
 export interface FolderLock {
   readonly name: string
   readonly token: string
 }
 
-/** @throws EffuseError EF508 naming the process that has the folder, EF501 */
+/** @throws EffuseError EF508 (the message names the process that holds the folder), EF501 */
 export const lockFolder = async (folder: string): Promise<FolderLock> => {
   const before = await locksIn(folder)
   for (const lock of before) if (isHeld(lock)) throw taken(folder, lock)
@@ -65,13 +66,13 @@ export const lockFolder = async (folder: string): Promise<FolderLock> => {
   return { name, token }
 }
 
-/** Never fails: a lock that stays is one of a process that ends. */
+/** Never fails: a remaining lock becomes invalid when this process ends. */
 export const unlockFolder = async (folder: string, { name, token }: FolderLock): Promise<void> => {
   held.delete(token)
   await rm(join(folder, name), { force: true }).catch(() => undefined)
 }
 
-/** Is it the folder that was locked, whatever it is called now? Numbers of files, the system's own names for them, come again. */
+/** Is it the folder that was locked, under any name? The inode number is not enough, because inode numbers are reused. */
 export const isLockedBy = async (folder: string, { name, token }: FolderLock): Promise<boolean> =>
   (await lockOf(folder, name, 0)).owner?.token === token
 
@@ -110,7 +111,7 @@ const ownerIn = (text: string): Owner | null => {
   }
 }
 
-/** Of another machine's processes nothing is known. */
+/** Whether a process of another machine is alive is not known. */
 const isHeld = ({ owner }: FoundLock): boolean => {
   if (owner === null || owner.host !== hostname()) return true
   if (!isAlive(owner.process)) return false
@@ -125,10 +126,10 @@ const taken = (folder: string, { name, owner }: FoundLock): EffuseError =>
     hint: `wait for it or end it${owner?.host === hostname() ? '' : `; where it is no longer there, remove ${join(folder, name)}`}`,
   })
 
-/** Is there a process of this number that runs? One that has ended and was not asked for its exit code does not. */
+/** Does a process with this id run? A zombie process (ended, exit code not yet read) does not. */
 export const isAlive = (id: number): boolean => {
   try {
-    process.kill(id, 0) // signal 0 only asks
+    process.kill(id, 0) // signal 0 only tests whether the process exists
   } catch (error) {
     return systemCode(error) === 'EPERM'
   }
@@ -138,7 +139,7 @@ export const isAlive = (id: number): boolean => {
 /** In ticks since the machine started. */
 const startOf = (id: number): string | null => statusOf(id)?.[19] ?? null
 
-/** The fields of proc_pid_stat(5) from the third on, the state; null elsewhere than on Linux. The second may hold spaces and brackets. */
+/** The fields of proc_pid_stat(5) from the third on, the state; null on other systems than Linux. The second field may have spaces and brackets. */
 const statusOf = (id: number): readonly string[] | null => {
   try {
     const text = readFileSync(`/proc/${id}/stat`, 'utf8')

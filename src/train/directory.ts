@@ -8,11 +8,11 @@ import type { CheckpointStore } from './checkpoint-store.ts'
 import { type FolderLock, isAlive, isLockedBy, lockFolder, unlockFolder } from './directory-lock.ts'
 
 /**
- * A store of checkpoints in a folder, which is made where it is missing. Files are written under a temporary name and renamed, so each is
- * whole; what a killed process left half-written is removed. One run at a time has the folder. It is made once: of a folder that is renamed
- * or deleted later, no second one is begun.
+ * A store of checkpoints in a folder. The folder is created if it is missing, but only once: if it is renamed or deleted later, it is not
+ * created again. Files are written under a temporary name and renamed, so each file is complete. Incomplete files of a killed process are
+ * removed. Only one run at a time may use the folder.
  *
- * @throws EffuseError EF501 at the first use, where the folder cannot be made or read, and later where it is gone.
+ * @throws EffuseError EF501 at the first use if the folder cannot be created or read, and later if it is gone.
  * @example const checkpoints = directory('run')
  */
 export const directory = (path: string): CheckpointStore => {
@@ -59,7 +59,7 @@ export const directory = (path: string): CheckpointStore => {
   }
 }
 
-/** A locked folder as it is called now, where it was renamed beside itself; null where it is nowhere to be seen. */
+/** The present path of a locked folder that was renamed within its parent folder; null if it is not there. */
 const placeOf = async (path: string, lock: FolderLock): Promise<string | null> => {
   if (await isLockedBy(path, lock)) return path
   const parent = dirname(path)

@@ -1,13 +1,12 @@
 /**
- * The batches of a source, one after another. Whoever asks for an end has it at once: a source that never yields, or does not heed its
- * signal, keeps nobody waiting.
+ * The batches of a source, one after another. An abort takes effect at once, even if the source never yields or ignores its signal.
  */
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
 import type { Batch, BatchRequest, DataSource } from './source.ts'
 
 /**
- * Ends early where the signal of the request asks for it; what the source throws from then on is its way of stopping, and stays there.
- * @throws EffuseError EF701 where batches() gives nothing to go through, and what the source throws.
+ * Ends early if the request's signal aborts. Errors that the source throws after that are ignored: they are its way of stopping.
+ * @throws EffuseError EF701 if batches() returns nothing iterable; and the source's own errors.
  */
 export async function* drawBatches(source: DataSource, request: BatchRequest): AsyncGenerator<Batch, void, undefined> {
   const { signal } = request
@@ -16,10 +15,10 @@ export async function* drawBatches(source: DataSource, request: BatchRequest): A
   let isOver = false
   try {
     while (!isAborted()) {
-      isOver = true // of a source that fails or ends there is nothing to close
+      isOver = true // a source that failed or ended needs no closing
       const next = await orAborted(batches.next(), signal)
       if (next === null || next.done === true) {
-        // It may hang: closed without waiting, after whatever it is doing.
+        // The source may hang, so this does not wait. The source closes after its current work.
         if (next === null) Promise.resolve(batches.return?.()).catch(() => {})
         return
       }
@@ -48,7 +47,7 @@ const iteratorOf = (given: AsyncIterable<Batch> | Iterable<Batch>): AnyIterator 
   })
 }
 
-/** Null as soon as the signal aborts. The listener goes with the wait: one for each batch of a long run would be a leak. */
+/** Null as soon as the signal aborts. The listener is removed after each wait; otherwise a long run would leak one listener per batch. */
 const orAborted = async <T>(value: T | Promise<T>, signal: AbortSignal | undefined): Promise<T | null> => {
   if (signal === undefined) return value
   let onAbort = (): void => {}

@@ -1,11 +1,11 @@
-/** Events to the user's function, which may be async: what it rejects with ends the run, instead of the process. */
+/** Passes events to the user's function, which may be async. A rejection ends the run, not the process. */
 import { EffuseError } from '../ir/diagnostics.ts'
 import type { TrainingEvent } from './events.ts'
 import type { FitOptions } from './fit-options.ts'
 
 export interface Emitter {
   readonly emit: (event: TrainingEvent) => void
-  /** @throws EffuseError EF403 where a promise of an earlier event was rejected */
+  /** @throws EffuseError EF403 if a promise of an earlier event was rejected */
   check(): void
   /** Waits for the promises of all events. @throws as check() does */
   settle(): Promise<void>

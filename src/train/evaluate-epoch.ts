@@ -1,9 +1,9 @@
-/** What follows a pass over the training data: evaluation, the best so far, and a checkpoint. */
+/** The end of an epoch: evaluation, comparison with the best so far, and a checkpoint. */
 import { type Run, saveCheckpoint } from './run.ts'
 import type { TestResult } from './stage-runner.ts'
 import type { EpochEnd } from './train-epoch.ts'
 
-/** Ends the epoch: the state moves to the next one. 'aborted': the evaluation was not finished, and the epoch is not ended. */
+/** Ends the epoch: the state moves to the next one. 'aborted': the evaluation did not finish, so the epoch has not ended. */
 export const evaluateEpoch = async (run: Run): Promise<EpochEnd> => {
   const { data, epochs, evaluateEvery = 1 } = run.options
   const { epoch } = run.state
@@ -31,7 +31,7 @@ const evaluated = async (run: Run): Promise<'aborted' | { readonly isBest: boole
   for (const { fault } of averaged === null ? [raw] : [raw, averaged])
     if (fault !== undefined)
       run.emit({ kind: 'notice', message: `epoch ${state.epoch}: ${fault}; it does not count as an accuracy` })
-  const top1 = (averaged ?? raw).top1 // NaN is never better, nor the first
+  const top1 = (averaged ?? raw).top1 // NaN never counts as better, even in the first evaluation
   const isBest = top1 > (state.best?.top1 ?? -1)
   const isGain = top1 > (state.lastGain === null ? -1 : state.lastGain.top1 + (earlyStop?.least ?? 0))
   run.state = {

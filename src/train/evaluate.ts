@@ -1,4 +1,4 @@
-/** How good a network is on held-out data. */
+/** Measures a network on held-out data. */
 import { nextTurn, now } from '#platform'
 import { compile } from '../compile.ts'
 import type { Executable } from '../executable/executable.ts'
@@ -29,11 +29,11 @@ export interface EvaluateOptions<
   readonly data: DataSource
   /** Another executable's variables (or their averages), or weights to load. */
   readonly variables: Variables | WeightsSource
-  /** Must say what is right row by row; default crossEntropy(). */
+  /** Must count correct rows. Default crossEntropy(). */
   readonly loss?: Loss<T, NoInfer<O>> | undefined
-  /** Functions in the graph that give a value per row, by names; the result has their means. */
+  /** Functions in the graph that return a value per row, by name. The result has their means. */
   readonly metrics?: Metrics<NoInfer<T>, NoInfer<O>, M> | undefined
-  /** Count which class is taken for which. Default false. */
+  /** Count how often each class is predicted for each class. Default false. */
   readonly confusion?: boolean | undefined
   /** Rows of one run. Default 32. */
   readonly batch?: number | undefined
@@ -45,7 +45,7 @@ const checks: { readonly [K in keyof Required<EvaluateOptions>]: Check } = {
   loss: lossCheck,
   metrics: metricsCheck,
   confusion: flag,
-  // compile() says what is wrong with one.
+  // compile() reports an invalid one.
   variables: ["another executable's variables, or weights", () => true],
   batch: count,
   onProgress: callback,
@@ -56,11 +56,11 @@ const checks: { readonly [K in keyof Required<EvaluateOptions>]: Check } = {
   signal: unchecked,
 }
 
-/** What crossEntropy() wants, which is the loss where there is no other. */
+/** The targets of crossEntropy(), the default loss. */
 type DefaultTargets = { readonly label: TensorType<'int32', 1> }
 
 /**
- * Top-1, top-5 and loss over all rows of a source; a last short batch is filled up with blanks that do not count.
+ * Top-1, top-5 and loss over all rows of a source; a short last batch is padded with blank rows that do not count.
  *
  * @throws EffuseError EF701 (the data does not fit), EF702 (a row's loss is not finite), EF403 (options), what compile() throws, and the
  * signal's reason.
@@ -85,7 +85,7 @@ export const evaluate = async <
   const { data, variables, loss, metrics, confusion, batch = 32, onProgress, ...options } = given
   classesOf(model, data)
   const declared = declareEvaluation(model, {
-    loss: loss === undefined ? anyLoss(crossEntropy()) : anyLoss(loss), // checked against the outputs when it is declared
+    loss: loss === undefined ? anyLoss(crossEntropy()) : anyLoss(loss), // the declaration checks it against the outputs
     metrics: anyMetrics(metrics),
     hasClasses: confusion,
   })
@@ -94,18 +94,18 @@ export const evaluate = async <
   const found = await evaluateWith(tester, declared, {
     ...{ data, batch, size: sizeOf(model), distributions, signal: options.signal, onProgress },
   })
-  return found as Evaluation<M> // of the metrics that were declared
+  return found as Evaluation<M> // the declared metrics
 }
 
-/** Height and width of the pictures that a model takes; undefined for models of other inputs. */
+/** Height and width of the pictures that a model takes; undefined for models with other inputs. */
 export const sizeOf = ({ inputs }: { readonly inputs: Signature }): readonly [number, number] | undefined => {
   const [, height, width] = inputs['image']?.rank === 4 ? (inputs['image'].shape as readonly unknown[]) : []
   return typeof height === 'number' && typeof width === 'number' ? [height, width] : undefined
 }
 
 /**
- * Classes that a model tells apart; that of the data where it has no logits.
- * @throws EffuseError EF701 where they differ, and where two classes of the data have one name
+ * The number of classes of a model; that of the data if the model has no logits.
+ * @throws EffuseError EF701 if they differ, and if two classes of the data have the same name
  */
 export const classesOf = ({ name, outputs }: Pick<Model, 'name' | 'outputs'>, data: DataSource): number => {
   const seen = new Set<string>()
@@ -136,7 +136,7 @@ export interface EvaluationRun {
   readonly onProgress?: ((done: number, total: number) => void) | undefined
 }
 
-/** Runs an executable of an evaluation over a source. `declared` says what it is fed. @throws EffuseError EF701, EF702 */
+/** Runs an executable of an evaluation over a source. `declared` describes its feeds. @throws EffuseError EF701, EF702 */
 export const evaluateWith = async (
   tester: Executable,
   declared: Model,
@@ -174,7 +174,7 @@ interface Timed {
   readonly rows: number
 }
 
-/** The first batch warms up: where there are others it does not count. */
+/** The first batch is a warm-up. It does not count if there are others. */
 const speedOf = (done: readonly Timed[]): Pick<Evaluation, 'imagesPerSecond' | 'latencyMs'> => {
   const warm = done.length > 1 ? done.slice(1) : done
   const times = warm.map(({ ms }) => ms)
@@ -204,7 +204,7 @@ const runBatch = async (tester: Executable, feeds: Feeds, valid: number): Promis
   }
 }
 
-/** Such a network has no accuracy, whichever logit is called the largest. The first row is found by halving: rows beyond `valid` do not count. */
+/** A network with a loss that is not finite has no accuracy. Bisection finds the first such row; rows from `valid` on are padding. */
 const notFinite = async (
   tester: Executable,
   feeds: Feeds,
@@ -228,7 +228,7 @@ const notFinite = async (
   })
 }
 
-/** The value below which a share of them lies: the nearest rank. */
+/** The quantile of this share, by nearest rank. */
 const quantile = (values: readonly number[], share: number): number => {
   const sorted = [...values].sort((a, b) => a - b)
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN

@@ -1,4 +1,4 @@
-/** What an evaluation's runs gave, added up over the batches. */
+/** Sums of an evaluation's results over its batches. */
 import type { Confusion, Evaluation } from './evaluation-result.ts'
 
 /** Of one run: means over its rows, and counts. */
@@ -7,14 +7,14 @@ export interface BatchFigures {
   readonly correct: number
   readonly top5: number
   readonly metrics: { readonly [name: string]: number }
-  /** Of each row; null where no matrix was asked for. */
+  /** Of each row; null if no matrix was requested. */
   readonly classes: { readonly predicted: Int32Array; readonly wanted: Int32Array } | null
 }
 
 export interface EvaluationSums {
   /** Rows so far. */
   readonly count: () => number
-  /** @param rows How many of the batch's rows count, from the first on. */
+  /** @param rows How many of the batch's rows count, starting at the first. */
   add(figures: BatchFigures, rows: number): void
   result(): Pick<Evaluation, 'top1' | 'top5' | 'loss' | 'count' | 'metrics' | 'confusion'>
 }
@@ -37,7 +37,7 @@ export const makeSums = (classes: readonly string[]): EvaluationSums => {
       counts ??= new Int32Array(classes.length ** 2)
       const { predicted, wanted } = figures.classes
       for (let row = 0; row < rows; row++) {
-        const at = (wanted[row] as number) * classes.length + (predicted[row] as number) // both have a value a row
+        const at = (wanted[row] as number) * classes.length + (predicted[row] as number) // both have one value per row
         counts[at] = (counts[at] ?? 0) + 1
       }
     },
@@ -52,16 +52,16 @@ export const makeSums = (classes: readonly string[]): EvaluationSums => {
   }
 }
 
-/** One class that was taken for another. */
+/** A pair of classes of which one was predicted for the other. */
 export interface Mistake {
   readonly wanted: string
   readonly predicted: string
   readonly count: number
-  /** Of the rows of the class that was wanted, 0 to 1. */
+  /** Share of the rows of the wanted class, 0 to 1. */
   readonly share: number
 }
 
-/** The pairs of classes that are confused, the most frequent first; of equal ones in the order of the classes. */
+/** The confused pairs of classes, the most frequent first; equal pairs in the order of the classes. */
 export const mistakesIn = ({ classes, counts }: Confusion): readonly Mistake[] => {
   const mistakes: Mistake[] = []
   classes.forEach((wanted, i) => {

@@ -1,24 +1,24 @@
-/** What a training run tells while it goes on. */
+/** Events of a training run. */
 
 /** One update of the variables, or one that was skipped because a number was not finite. */
 export interface StepEvent {
   readonly kind: 'step'
-  /** Updates tried so far, this one included; skipped ones count. */
+  /** Updates so far, including this one and skipped ones. */
   readonly step: number
   /**
-   * How far the run is, in updates of its present settings: epochs done times `stepsPerEpoch`, and those of this epoch. `step` itself but in a
-   * run that goes on with another batch or another number of updates an epoch. Schedules are at this position.
+   * Position of the run, in updates of its present settings: finished epochs times `stepsPerEpoch`, plus the updates of this epoch. It differs
+   * from `step` only in a run that was resumed with another number of updates per epoch. Schedules use this position.
    */
   readonly position: number
   /** Updates of the whole run under its present settings; `position` ends there. */
   readonly steps: number
-  /** Which pass over the data, from 0. */
+  /** Index of the pass over the data, from 0. */
   readonly epoch: number
   readonly stepInEpoch: number
   readonly stepsPerEpoch: number
   /** Loss with weight decay, mean of the update's micro-batches. */
   readonly loss: number
-  /** Share of the update's rows that were right; null where the loss does not count them. */
+  /** Share of the update's rows that were predicted correctly; null if the loss does not count them. */
   readonly accuracy: number | null
   readonly learningRate: number
   readonly lossScale: number
@@ -26,11 +26,11 @@ export interface StepEvent {
   readonly finite: boolean
   /** Skipped updates of the run so far. */
   readonly skippedSteps: number
-  /** Rows per second of the last steps, evaluations and checkpoints left out. */
+  /** Rows per second of the last steps, without evaluations and checkpoints. */
   readonly imagesPerSecond: number
 }
 
-/** The held-out data, by the weights as they are and by their averages. What was not finite is NaN, and a notice says of which row. */
+/** An evaluation on the held-out data, of the weights and of their averages. Numbers that are not finite are NaN; a notice names the row. */
 export interface EvaluationEvent {
   readonly kind: 'evaluation'
   readonly epoch: number
@@ -43,24 +43,24 @@ export interface EvaluationEvent {
   readonly emaTop1: number | null
   readonly emaTop5: number | null
   readonly emaLoss: number | null
-  /** Means of the metrics that were asked for, by name. */
+  /** Means of the requested metrics, by name. */
   readonly metrics: { readonly [name: string]: number }
   /** Null where there are no averages. */
   readonly emaMetrics: { readonly [name: string]: number } | null
   readonly count: number
-  /** The best so far, by the averages where there are some; never where their accuracy is NaN. */
+  /** Whether it is the best so far (of the averages, where there are some). Never true if the accuracy is NaN. */
   readonly isBest: boolean
 }
 
-/** A stage begins: at its first epoch, and when a run is resumed within it. */
+/** A stage begins: at its first epoch, and when a run resumes within it. */
 export interface StageEvent {
   readonly kind: 'stage'
   readonly stage: Stage
   readonly epoch: number
   readonly backend: string
-  /** 0 where the executables of an earlier stage serve. */
+  /** 0 if the executables of an earlier stage are reused. */
   readonly compileMs: number
-  /** The step that a resumed run goes on from; 0 for a new run. */
+  /** The step from which a resumed run continues; 0 for a new run. */
   readonly step: number
 }
 
@@ -72,7 +72,7 @@ export interface CheckpointEvent {
   readonly bytes: number
 }
 
-/** Something that the user should know and that stops nothing: a damaged checkpoint that was passed over, say. */
+/** A warning that does not end the run, for example about a damaged checkpoint that was skipped. */
 export interface NoticeEvent {
   readonly kind: 'notice'
   readonly message: string
@@ -80,7 +80,7 @@ export interface NoticeEvent {
 
 export type TrainingEvent = StepEvent | EvaluationEvent | StageEvent | CheckpointEvent | NoticeEvent
 
-/** One stage of a run; a run without stages is one. What is undefined stays as the model or the source has it. */
+/** One stage of a run; a run without stages has one. Undefined settings are those of the model or the source. */
 export interface Stage {
   /** From 0. */
   readonly index: number
@@ -89,7 +89,7 @@ export interface Stage {
   readonly epochs: number
   /** Height and width of the pictures. */
   readonly size: number | undefined
-  /** Rate before the last layer. */
+  /** Dropout rate before the last layer. */
   readonly dropout: number | undefined
   /** Strength of augmentation, in the source's units. */
   readonly augmentation: number | undefined

@@ -1,17 +1,17 @@
-/** From a source's batch to the feeds of one run: checked row by row, labels in the form that the loss wants, short batches filled up. */
+/** Turns a source's batch into the feeds of one run: checks each row, converts labels to the loss's form, and pads short batches. */
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
 import type { Signature, TensorType } from '../ir/value.ts'
 import { mixColumn, mixupShares, type MixupPosition } from './mixup.ts'
 import type { Batch, Column } from './source.ts'
 
-/** Where a batch comes from, for messages. */
+/** The origin of a batch, for messages. */
 export interface BatchPlace {
   readonly epoch: number
   readonly batch: number
 }
 export interface Fed {
   readonly feeds: { readonly [input: string]: Column }
-  /** Rows that the source gave; the rest of the batch is blank. */
+  /** Rows from the source; the rest of the batch is padding. */
   readonly rows: number
 }
 export interface Feeder {
@@ -24,7 +24,7 @@ export interface FeederOptions {
   readonly inputs: Signature
   /** Rows of one run. */
   readonly batch: number
-  /** How many classes the labels choose from. */
+  /** Number of classes. */
   readonly classes: number
   /** Names of the inputs that are distributions over classes. */
   readonly distributions?: readonly string[] | undefined
@@ -47,7 +47,7 @@ export const makeFeeder = ({ inputs, batch, classes, distributions = [] }: Feede
       const rows = rowsOf(columns, wanted, batch, place)
       const feeds: { [input: string]: Column } = {}
       for (const { name, type, rowSize: size } of wanted) {
-        const column = columns[name] as Column // rowsOf() saw it
+        const column = columns[name] as Column // rowsOf() has checked it
         const isIndex = name === labelName && column.length === rows && !(column instanceof Float32Array)
         if (isIndex) checkLabels(column, classes, place)
         feeds[name] = isIndex && isDistribution(type, classes) ? oneHot(column, classes) : column
@@ -81,7 +81,7 @@ const rowSize = (name: string, { shape }: TensorType): number => {
   return rest.reduce<number>((product, size) => product * Number(size), 1)
 }
 
-/** The first input says how many rows a batch has. */
+/** The first input determines how many rows a batch has. */
 const rowsOf = (columns: Batch, wanted: readonly Wanted[], batch: number, place: BatchPlace): number => {
   for (const { name } of wanted) {
     const column = columns[name]
@@ -101,7 +101,7 @@ const rowsOf = (columns: Batch, wanted: readonly Wanted[], batch: number, place:
 const isDistribution = ({ dtype, shape }: TensorType, classes: number): boolean =>
   dtype === 'float32' && shape.length === 2 && shape[1] === classes
 
-/** One-hot labels where numbers of classes are wanted, and the other way round. */
+/** One-hot labels where class indices are expected, and the reverse. */
 const labelHint = ({ dtype, shape }: TensorType, given: number, classes: number): string | undefined =>
   dtype === 'int32' && shape.length === 1 && given === classes
     ? "one-hot labels and other distributions go with crossEntropy({ labels: 'distribution' }), as a Float32Array; else give the number of each row's class"
@@ -115,7 +115,7 @@ const checkLabels = (labels: Column, classes: number, place: BatchPlace): void =
     throw misfit(place, `the label ${labels[row]} in row ${row}; there are ${classes} classes, 0 to ${classes - 1}`)
 }
 
-/** Float32 rounds, and people round more: what is further off than this is something else than a distribution. */
+/** Tolerance of a distribution's sum: for float32 rounding, and for values that a person rounded. */
 const sumTolerance = 1e-3
 
 const checkDistribution = (name: string, column: Column, classes: number, place: BatchPlace): void => {
@@ -131,12 +131,12 @@ const checkDistribution = (name: string, column: Column, classes: number, place:
     if (negative !== undefined) throw fault(`with the share ${negative}`)
     let sum = 0
     for (const value of values) sum += value
-    // Of NaN the step says where it is.
+    // The step reports where NaN is.
     if (Math.abs(sum - 1) > sumTolerance) throw fault(`whose sum is ${Number(sum.toPrecision(6))}`)
   }
 }
 
-/** Pictures of another number of channels: as many as the labels, and all else is right. */
+/** Pictures with another number of channels: as many rows as labels, and everything else fits. */
 const checkChannels = (columns: Batch, inputs: Signature, place: BatchPlace): void => {
   const rows = columns[labelName]?.length
   const image = columns['image']?.length
@@ -194,7 +194,7 @@ const filledUp = (
 const misfit = ({ epoch, batch }: BatchPlace, came: string, hint?: string): EffuseError =>
   new EffuseError({ code: 'EF701', message: `the data source gave ${came} (batch ${batch} of epoch ${epoch})`, hint })
 
-/** The first number among the feeds that is not finite, in words; null where all are. */
+/** Describes the first number in the feeds that is not finite; null if all are finite. */
 export const nonFiniteFeed = (feeds: { readonly [input: string]: Column }, batch: number): string | null => {
   for (const [name, column] of Object.entries(feeds)) {
     if (!(column instanceof Float32Array)) continue

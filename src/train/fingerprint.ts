@@ -1,4 +1,4 @@
-/** Whether data and model are what they were: short texts that differ where those do. Not against intent: FNV-1a, twice 32 bits. */
+/** Short hashes that show whether data or model have changed. FNV-1a, twice 32 bits: no protection against deliberate collisions. */
 import type { Model } from '../ir/model.ts'
 import { print } from '../ir/print.ts'
 import type { Batch } from './source.ts'

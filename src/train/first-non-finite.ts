@@ -1,4 +1,4 @@
-/** Which tensor was the first that is not finite: the step again, with a flag for each value instead of updates. */
+/** Finds the first tensor that is not finite: runs the step again, with a flag for each value instead of updates. */
 import { compile } from '../compile.ts'
 import type { CompileOptions } from '../executable/options.ts'
 import type { Variables } from '../executable/variables.ts'
@@ -10,14 +10,14 @@ import type { Column } from './source.ts'
 export interface FailedStep {
   readonly step: Model
   readonly options: Pick<CompileOptions, 'backend' | 'batch' | 'seed' | 'amp' | 'xla'>
-  /** As they were: a step that is not finite changes none. */
+  /** Unchanged: a step that is not finite changes no variable. */
   readonly variables: Variables
   readonly feeds: { readonly [input: string]: Column }
-  /** Of the failed run, so that dropout draws what it drew then. */
+  /** Of the failed run, so that dropout draws the same numbers. */
   readonly runIndex: number
 }
 
-/** In words: `conv2d at blocks.3/expand/conv`; null where all is finite when it is computed again. */
+/** Its description, `conv2d at blocks.3/expand/conv`; null if everything is finite in the second run. */
 export const firstNonFinite = async ({
   step,
   options,

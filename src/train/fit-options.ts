@@ -26,7 +26,7 @@ import type { RunState } from './run-state.ts'
 import { type DataSource, sourceCheck } from './source.ts'
 import type { StagesOptions } from './stages.ts'
 
-/** What an optimizer's schedule may depend on. */
+/** Figures that an optimizer's schedule may depend on. */
 export interface RunFigures {
   /** Updates in one pass over the data. */
   readonly stepsPerEpoch: number
@@ -40,7 +40,7 @@ export interface RunFigures {
 export interface EarlyStop {
   /** Epochs without improvement after which the run ends. */
   readonly patience: number
-  /** Least improvement of top-1 that counts, 0 to 1. Default 0. */
+  /** Smallest improvement of top-1 that counts, 0 to 1. Default 0. */
   readonly least?: number | undefined
 }
 
@@ -56,38 +56,38 @@ export interface FitOptions<T extends Signature = Signature, O extends Signature
   readonly stages?: StagesOptions | undefined
   /** Without stages: strength of augmentation, in the source's units. */
   readonly augmentation?: number | undefined
-  /** Without stages: alpha of mixup; needs a loss of distributions. */
+  /** Without stages: alpha of mixup; needs a loss that takes distributions. */
   readonly mixup?: number | undefined
-  /** Where checkpoints go; absent: none are written. */
+  /** The store of checkpoints; absent: none are written. */
   readonly checkpoints?: CheckpointStore | undefined
   /** Updates between checkpoints, besides the one at the end of each epoch. */
   readonly checkpointEvery?: number | undefined
-  /** How many of the latest stay, besides the best. Default 3. */
+  /** How many of the latest checkpoints are kept, besides the best. Default 3. */
   readonly keepCheckpoints?: number | undefined
-  /** Go on from the latest checkpoint where there is one. Default false. */
+  /** Continue from the latest checkpoint if there is one. Default false. */
   readonly resume?: boolean | undefined
-  /** Weights to start from, of another run or of a file; absent: the model's initial values. */
+  /** Weights to start from, from another run or a file; absent: the model's initial values. */
   readonly variables?: Variables | WeightsSource | undefined
-  /** Of `variables`: the part that is new, by globs; it starts at its initial values, and what is there of it is left. Another head, say. */
+  /** Globs of variables, for example of a new head, that start at their initial values instead of those in `variables`. */
   readonly fresh?: string | readonly string[] | undefined
   /** Epochs between evaluations of `data.test`; the last epoch is always evaluated. Default 1. */
   readonly evaluateEvery?: number | undefined
   /** Rows of a batch of the evaluation. Default: batch. */
   readonly evaluationBatch?: number | undefined
-  /** Of evaluations: functions in the graph that give a value per row, by names; events have their means. */
+  /** For evaluations: functions in the graph that return a value per row, by name. Events have their means. */
   readonly metrics?: Metrics<NoInfer<T>, NoInfer<O>> | undefined
   readonly earlyStop?: EarlyStop | undefined
-  /** Skipped updates in a row after which a run with a dynamic loss scale gives up. Default 20. */
+  /** With a dynamic loss scale: the run fails when it skips more updates in a row. Default 20. */
   readonly skippedMax?: number | undefined
-  /** Texts kept in the checkpoints. */
+  /** Texts that the checkpoints keep. */
   readonly metadata?: { readonly [key: string]: string } | undefined
-  /** Show how far the run is: a bar in a terminal, else a line in ten seconds, on stderr or a browser's console. Default false. */
+  /** Show progress: a bar in a terminal, otherwise a line every ten seconds, on stderr or a browser's console. Default false. */
   readonly progress?: boolean | undefined
-  /** Told what happens. Of one that gives a promise the run does not wait until its end; a rejection ends it. */
+  /** Receives the run's events. If it returns a promise, the run waits for it only at its end; a rejection ends the run. */
   readonly onEvent?: ((event: TrainingEvent) => void) | undefined
 }
 
-/** The model, or how to make it for a stage: picture size and dropout may change between stages, variables may not. */
+/** The model, or a function that makes it for a stage. Picture size and dropout may change between stages, variables may not. */
 export type ModelForStage<I extends Signature, O extends Signature> = Model<I, O> | ((stage: Stage) => Model<I, O>)
 
 const atLeast0: Check = ['a number of at least 0', (v) => typeof v === 'number' && v >= 0 && v < Infinity]
@@ -149,7 +149,7 @@ const checks: { readonly [K in keyof Required<FitOptions>]: Check } = {
 const { data, loss, optimizer, epochs, batch } = checks
 const needed = { data, loss, optimizer, epochs, batch }
 
-/** @throws EffuseError EF403 naming the option, what it takes and what came. */
+/** @throws EffuseError EF403, which names the option, the expected and the given value. */
 export const checkFitOptions = (options: FitOptions): void => {
   checkRecord('fit()', '', options, checks)
   checkPresent('fit()', options, needed)
@@ -178,8 +178,8 @@ export const checkFitOptions = (options: FitOptions): void => {
 }
 
 /**
- * How far a run is, in updates of its present settings: the share of its epochs that is done, whatever they were done with. A schedule
- * that goes by it ends with the run.
+ * Position of a run, in updates of its present settings. It depends on the share of finished epochs, not on the settings they ran with, so a
+ * schedule that uses it ends with the run.
  */
 export const positionOf = (
   { epoch, batchInEpoch }: Pick<RunState, 'epoch' | 'batchInEpoch'>,
@@ -187,7 +187,7 @@ export const positionOf = (
   { stepsPerEpoch }: Pick<RunFigures, 'stepsPerEpoch'>,
 ): number => epoch * stepsPerEpoch + Math.floor(batchInEpoch / accumulate)
 
-/** Updates and micro-batches of a run. @throws EffuseError EF701 where one update needs more rows than there are. */
+/** Updates and micro-batches of a run. @throws EffuseError EF701 if one update needs more rows than there are. */
 export const figuresOf = ({ data, epochs, batch, accumulate = 1 }: FitOptions): RunFigures => {
   const globalBatch = batch * accumulate
   const { length } = data.train

@@ -13,12 +13,12 @@ import { type Run, saveCheckpoint } from './run.ts'
 import { trainEpoch } from './train-epoch.ts'
 
 /**
- * Trains a model: `epochs` passes over `data.train`, evaluated on `data.test` by the weights as they are and by their averages.
- * With `checkpoints` a run that was interrupted, even killed, goes on with `resume: true` to the same bits as one that was not.
+ * Trains a model: `epochs` passes over `data.train`, with evaluations of the weights and of their averages on `data.test`.
+ * With `checkpoints` and `resume: true`, a run that was interrupted or killed continues and ends with the same bits as an uninterrupted run.
  *
- * @param model A model, or what makes one for each stage: pictures' size and dropout may differ, variables may not.
+ * @param model A model, or a function that makes one for each stage. Picture size and dropout may differ, variables may not.
  * @throws EffuseError EF403 (options), EF701 (data), EF702 (a number is not finite), EF508 (cannot be resumed), EF501 (checkpoints); the
- * signal's reason where it asks for an end before there is a run; what the source, the store and onEvent throw.
+ * signal's reason if it aborts before the run has started; errors of the source, the store and onEvent.
  * @example
  * const rows = { classes: ['a', 'b', 'c'], length: 4, batches: () => [0, 1].map(() => ({ image: new Uint8Array(2 * 224 * 224 * 3), label: Int32Array.of(0, 2) })) }
  * using run = await fit(model, { data: { train: rows, test: rows }, loss: crossEntropy(), optimizer: sgd({ learningRate: 0.01 }), epochs: 1, batch: 2 })
@@ -75,7 +75,7 @@ const trainAll = async (run: Run): Promise<Reason> => {
   while (run.state.epoch < run.options.epochs) {
     if (hasStalled(run)) return 'earlyStop'
     const stage = await openStageOf(run)
-    if (stage === 'aborted') return 'aborted' // between epochs: the last checkpoint is of this moment
+    if (stage === 'aborted') return 'aborted' // between epochs the last checkpoint has the present state
     if ((await trainEpoch(run, stage)) === 'aborted' || (await evaluateEpoch(run)) === 'aborted') {
       await saveCheckpoint(run)
       return 'aborted'
@@ -84,7 +84,7 @@ const trainAll = async (run: Run): Promise<Reason> => {
   return 'finished'
 }
 
-/** Between epochs, and so of a resumed run too: an evaluation that was due said that `patience` epochs went by without a gain. */
+/** Checked between epochs, also when a run resumes: the last evaluation showed that `patience` epochs passed without a gain. */
 const hasStalled = ({ options: { earlyStop, evaluateEvery = 1 }, state }: Run): boolean => {
   const { epoch, batchInEpoch, lastGain } = state
   if (earlyStop === undefined || lastGain === null || batchInEpoch > 0 || epoch % evaluateEvery !== 0) return false

@@ -1,6 +1,6 @@
 /**
- * Mixup (Zhang et al., 2018) as the EfficientNet reference has it: each row is blended with the row at the same place from the end, the
- * larger share staying with the row itself, labels alike.
+ * Mixup (Zhang et al., 2018) as in the EfficientNet reference: each row is blended with the row at the same position from the end. The row
+ * itself has the larger share. Labels are blended in the same way.
  */
 import { EffuseError } from '../ir/diagnostics.ts'
 import { drawBeta } from './beta.ts'

@@ -1,16 +1,16 @@
-/** Checkpoints in a browser's storage of its own. */
+/** Checkpoints in a browser's origin private file system. */
 import { EffuseError } from '../ir/diagnostics.ts'
 import type { CheckpointStore, StoreLock } from './checkpoint-store.ts'
 
 /**
- * A store of checkpoints in a folder of the page's origin private file system, which is made where it is missing; it outlives the page and
- * the browser. Files are written beside and take their place at once, so each is whole. What it may hold is the browser's quota; a browser
- * short of room clears it unless the page has called `navigator.storage.persist()`.
+ * A store of checkpoints in a folder of the page's origin private file system. The folder is created if it is missing, and remains when the
+ * page and the browser are closed. A file is written beside the old one and replaces it at once, so each file is complete. The browser's quota
+ * limits the size. A browser that runs out of space deletes the folder unless the page has called `navigator.storage.persist()`.
  *
  * Source: the WHATWG's File System Standard, `StorageManager.getDirectory` and `FileSystemFileHandle.createWritable`.
  *
  * @param path Names of folders with slashes between, from the origin's root.
- * @throws EffuseError EF403 (path); EF501 at the first use where there is no such storage, or where it is full.
+ * @throws EffuseError EF403 (path); EF501 at the first use if there is no such storage, or if it is full.
  * @example const checkpoints = opfs('runs/digits')
  */
 export const opfs = (path: string): CheckpointStore => {
@@ -33,10 +33,10 @@ export const opfs = (path: string): CheckpointStore => {
   return {
     label: `opfs:${path}`,
     lock: async () => {
-      await list() // says where there is no such storage
+      await list() // throws if there is no such storage
       const lock = await lockPath(path)
       try {
-        // Nobody else writes now: what is there of an unfinished save is of a page that went away.
+        // This run has the lock, so an unfinished file is from a page that was closed.
         await within(unusable, removeLeftovers)
         return lock
       } catch (error) {
@@ -64,7 +64,7 @@ export const opfs = (path: string): CheckpointStore => {
   }
 }
 
-/** Held by this page, whatever its tabs and workers are; a page that goes away lets go. Source: the W3C's Web Locks API. */
+/** One lock for all tabs and workers of the origin. The browser releases it when the page is closed. Source: the W3C's Web Locks API. */
 const lockPath = (path: string): Promise<StoreLock> =>
   new Promise((resolve, reject) => {
     const held = globalThis.navigator.locks.request(`effuse:opfs:${path}`, { ifAvailable: true }, (lock) => {
@@ -99,8 +99,8 @@ const openFolder = async (names: readonly string[]): Promise<FileSystemDirectory
 }
 
 /**
- * A file is made empty and filled when its writing ends: an empty one is that of a page that went away meanwhile. Chromium's streams write to
- * a file beside, of another ending.
+ * A file is created empty and gets its content when the stream is closed. So an empty file is from a page that was closed during a write.
+ * Chromium's streams write to a file beside it, with another extension.
  */
 const wholeFiles = async (folder: FileSystemDirectoryHandle): Promise<readonly string[]> => {
   const names: string[] = []
@@ -110,19 +110,19 @@ const wholeFiles = async (folder: FileSystemDirectoryHandle): Promise<readonly s
   return names
 }
 
-/** TypeScript 5.9 has this in a library of its own, `dom.asynciterable`. */
+/** TypeScript 5.9 declares this in a separate library, `dom.asynciterable`. */
 interface Iterable extends FileSystemDirectoryHandle {
   values(): AsyncIterable<FileSystemHandle>
 }
 
-/** The stream writes to a file beside; closing it puts that in place. */
+/** The stream writes to a file beside; closing it replaces the old file. */
 const replaceContent = async (handle: FileSystemFileHandle, bytes: Uint8Array): Promise<void> => {
   const stream = await handle.createWritable()
   try {
     await stream.write(new Uint8Array(bytes))
     await stream.close()
   } catch (error) {
-    await stream.abort().catch(() => {}) // a stream that failed is closed already
+    await stream.abort().catch(() => {}) // a stream that failed is already closed
     throw error
   }
 }
@@ -135,7 +135,7 @@ const failure = (what: string, error: unknown): EffuseError => {
   return new EffuseError({
     code: 'EF501',
     message: `${what}: ${isThere ? reason : 'there is no origin private file system here'}`,
-    // Browsers say many things where room is short, Chromium also that a pipe broke, and their figures of it are rounded: no telling it apart.
+    // When space runs out, browsers report various errors (Chromium also a broken pipe) and rounded figures, so the cause cannot be identified.
     hint: isThere
       ? 'where the browser has no more room for this page, keep fewer checkpoints or remove other runs; or the file is open in another tab'
       : "pages have it over https and on localhost; in Node take directory('run') of effuse/node",

@@ -1,4 +1,4 @@
-/** A training run as a person watches it: a bar where one can be drawn, a line now and then elsewhere, and what happens above it. */
+/** Progress of a training run for a person: a bar where one can be drawn, otherwise occasional lines. Events appear above the bar. */
 import { now } from '#platform'
 import type { ProgressBar, ProgressOutput } from '../platform/platform.ts'
 import type { EvaluationEvent, StageEvent, StepEvent, TrainingEvent } from './events.ts'
@@ -7,11 +7,11 @@ export interface Progress {
   readonly onEvent: (event: TrainingEvent) => void
   /** A line above the bar. */
   readonly say: (line: string) => void
-  /** Takes the bar away. */
+  /** Removes the bar. */
   readonly stop: () => void
 }
 
-/** Without a bar: one line in so many milliseconds. */
+/** Without a bar: milliseconds between lines. */
 const plainEveryMs = 10_000
 
 export interface ProgressOptions {
@@ -23,7 +23,7 @@ export interface ProgressOptions {
 export const makeProgress = ({ say, bar }: ProgressOutput, { rowsPerUpdate, epochs }: ProgressOptions): Progress => {
   const line = bar === null ? plainLine(say) : barLine(say, bar)
   const onEvent = (event: TrainingEvent): void => {
-    // Checkpoints are told at the end: there is one an epoch.
+    // Checkpoints are reported at the end: there is one per epoch.
     if (event.kind === 'step') line.step(event, stepWords(event, rowsPerUpdate, epochs))
     if (event.kind === 'evaluation') line.say(evaluationWords(event, epochs))
     if (event.kind === 'stage') for (const words of stageWords(event)) line.say(words)

@@ -1,21 +1,21 @@
-/** Where a run stands: what a checkpoint holds besides variables. Nothing of it depends on the clock, so equal runs have equal files. */
+/** The state of a run: what a checkpoint has besides variables. No part of it depends on the clock, so equal runs have equal files. */
 import { type Check, isCount, isNatural, names, natural, count } from '../ir/check-record.ts'
 import { showGiven } from '../ir/diagnostics.ts'
 import { accumulateNames } from '../passes/train/accumulate.ts'
 import { stepName } from '../passes/train/state.ts'
 
 export interface RunState {
-  /** The pass over the data that goes on, from 0; `epochs` when all are done. */
+  /** The current epoch, from 0; `epochs` when all are finished. */
   readonly epoch: number
-  /** Micro-batches of that pass that are done. */
+  /** Finished micro-batches of that epoch. */
   readonly batchInEpoch: number
-  /** Updates tried. */
+  /** Updates, including skipped ones. */
   readonly step: number
   /** Runs of the step's executable: the position in the random streams. */
   readonly runIndex: number
   readonly skippedSteps: number
   readonly skippedInRow: number
-  /** Of the update that is being accumulated. */
+  /** Sums of the current update. */
   readonly pending: Pending
   /** Of the last update. */
   readonly loss: number | null
@@ -23,11 +23,11 @@ export interface RunState {
   readonly top1: number | null
   readonly emaTop1: number | null
   readonly best: { readonly epoch: number; readonly top1: number } | null
-  /** The first batch of all, and what it was asked for with: a resumed run asks again. Files of earlier versions have none. */
+  /** The hash of the first batch, and the request for it: a resumed run repeats the request. Files of earlier versions have none. */
   readonly firstBatch?: FirstBatch | undefined
   /** The model of the stage that was trained last. */
   readonly model?: { readonly stage: number; readonly fingerprint: string } | undefined
-  /** The last evaluation that was better by enough for the run to go on (EarlyStop). */
+  /** The last evaluation with an improvement that EarlyStop counts. */
   readonly lastGain: { readonly epoch: number; readonly top1: number } | null
 }
 
@@ -45,7 +45,7 @@ export interface Pending {
   readonly correct: number
 }
 
-/** What the run was made for; a run that goes on must agree. */
+/** Properties that a resumed run must share. */
 export interface RunConfiguration {
   readonly seed: number
   readonly batch: number
@@ -78,8 +78,8 @@ export const stateText = (state: RunState, configuration: RunConfiguration): str
   )
 
 /**
- * Reads the text of a state and checks it field by field: a run must not go on from something else than it wrote.
- * @returns What is wrong, in words, where it is none of ours.
+ * Reads the text of a state and checks each field: a run must resume only from a state that a run wrote.
+ * @returns A description of the fault, if it is not a valid state.
  */
 export const parseState = (
   text: string,
@@ -89,7 +89,7 @@ export const parseState = (
   const { state, configuration } = found
   const fault = faultIn('configuration', configuration, configurationChecks) ?? faultIn('state', state, stateChecks)
   if (fault !== null) return fault
-  const both = { state: state as RunState, configuration: configuration as RunConfiguration } // as the tables say
+  const both = { state: state as RunState, configuration: configuration as RunConfiguration } // the tables check it
   return disagreement(both.state, both.configuration) ?? both
 }
 
@@ -163,7 +163,7 @@ const faultIn = (what: string, value: unknown, checks: { readonly [name: string]
   return null
 }
 
-/** Fields that are right by themselves and not together. */
+/** Fields that are valid separately but contradict each other. */
 const disagreement = (state: RunState, { accumulate }: RunConfiguration): string | null => {
   const { step, runIndex, skippedSteps, skippedInRow, pending, epoch, best, lastGain } = state
   const later = [best, lastGain].find((gained) => gained !== null && gained.epoch >= epoch)
@@ -178,8 +178,8 @@ const disagreement = (state: RunState, { accumulate }: RunConfiguration): string
           : null
 }
 
-/** What counters among the variables must be. */
+/** The values that the counters among the variables must have. */
 export const countersOf = ({ step, skippedSteps, pending }: RunState): { readonly [variable: string]: number } => ({
-  [stepName]: step - skippedSteps, // a skipped update leaves it
+  [stepName]: step - skippedSteps, // a skipped update does not change it
   [accumulateNames.count]: pending.batches,
 })

@@ -1,4 +1,4 @@
-/** A training run while it goes on: what its parts share. Only the last four change. */
+/** The shared state of a training run's parts. Only the last four fields change. */
 import type { Model } from '../ir/model.ts'
 import type { Optimizer } from '../passes/train/optimizers.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
@@ -31,12 +31,12 @@ export interface Run {
 
 const keptByDefault = 3
 
-/** Writes a checkpoint of this moment; as the best, too, and that first: the numbered one says which was the best. */
+/** Writes a checkpoint of the present state. The best is written first, because the numbered checkpoint records which was the best. */
 export const saveCheckpoint = async (run: Run, isBest = false): Promise<void> => {
   const { checkpoints, keepCheckpoints = keptByDefault } = run.options
   if (checkpoints === undefined) return
   const { state, runner, configuration } = run
-  // Weights, slots, averages, scale and step are variables; the run's place is metadata.
+  // Weights, slots, averages, scale and step are variables; the run's position is metadata.
   const bytes = await runner.trainer.variables.save(undefined, {
     metadata: runMetadata(runner.model, state, configuration, run.options),
   })
@@ -56,9 +56,9 @@ export const saveCheckpoint = async (run: Run, isBest = false): Promise<void> =>
   run.throughput.restart()
 }
 
-/** What to throw where a checkpoint cannot be written; what was trained is kept elsewhere where it can be. */
+/** The error for a checkpoint that cannot be written. The trained state is saved elsewhere if possible. */
 const rescued = async (store: CheckpointStore, name: string, bytes: Uint8Array, error: unknown): Promise<unknown> => {
-  const place = await store.rescue?.(name, bytes).catch(() => null) // the first error is the one to tell
+  const place = await store.rescue?.(name, bytes).catch(() => null) // the first error is the one to report
   if (typeof place !== 'string' || !(error instanceof EffuseError)) return error
   return new EffuseError({
     ...{ code: error.code, path: error.path, diagnostics: error.diagnostics, cause: error },

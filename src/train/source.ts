@@ -1,4 +1,4 @@
-/** What the training loop asks of data: batches of rows, each column the feed of one input. One's own source is an object like this. */
+/** The interface of data for training: batches of rows; each column feeds one input. A user's source implements it. */
 import { type Check, isNatural, isObject } from '../ir/check-record.ts'
 import type { WebAbortSignal } from '../ir/web-types.ts'
 import type { FixedCrop } from '../pixels/box.ts'
@@ -15,35 +15,35 @@ export type Batch = { readonly [input: string]: Column }
 export interface BatchRequest {
   /** Rows of each batch; the last batch of an epoch may have fewer. */
   readonly batch: number
-  /** Which pass over the data, from 0. With `seed` it fixes the order and all that is random, whatever the concurrency. */
+  /** The epoch, from 0. Together with `seed` it determines the order and all random draws, for any concurrency. */
   readonly epoch: number
   readonly seed: number
-  /** Height and width wanted; absent: the source's own. */
+  /** Height and width of the pictures; absent: the source's own. */
   readonly size?: readonly [height: number, width: number] | undefined
-  /** How strongly to augment, in the source's own units; absent: the source's default. */
+  /** Strength of augmentation, in the source's units; absent: the source's default. */
   readonly augmentation?: number | undefined
-  /** Batches to leave out at the beginning: a resumed run has had them. */
+  /** Batches to skip at the beginning: a resumed run has used them already. */
   readonly skip?: number | undefined
   readonly signal?: WebAbortSignal | undefined
 }
 
 /**
- * Data for `fit` and `evaluate`. A source of training data gives an epoch in an order of its own choice, one of test data all rows in order.
- * Labels are class indices (int32) or distributions (float32), as the loss wants them; indices are turned into distributions where need be.
+ * Data for `fit` and `evaluate`. A source of training data chooses the order of an epoch. A source of test data gives all rows in order.
+ * Labels are class indices (int32) or distributions (float32). Indices are converted to distributions if the loss takes distributions.
  */
 export interface DataSource {
   /** Names of the classes, in the order of the labels. */
   readonly classes: readonly string[]
   /** Rows in one epoch. */
   readonly length: number
-  /** `batches` heeds `skip`. Otherwise the loop draws the batches and throws them away. */
+  /** `batches` implements `skip`. Otherwise the loop draws these batches and discards them. */
   readonly canSkip?: boolean | undefined
-  /** Of pictures: how those to predict are to be cut to match. Of `train` it is kept in the checkpoints, and `openModel` gives it back. */
+  /** For pictures: the crop for prediction that matches the training data. Checkpoints keep that of `train`; `openModel` returns it. */
   readonly crop?: FixedCrop | undefined
   batches(request: BatchRequest): AsyncIterable<Batch> | Iterable<Batch>
 }
 
-/** What a source must be, for options that take one. */
+/** The check of options that take a source. */
 export const sourceCheck: Check = [
   "a source of data with classes (a list of names), length (a number of rows) and batches(), and crop, if any, 'center' or 'none'",
   (v) =>

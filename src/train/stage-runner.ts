@@ -1,4 +1,4 @@
-/** The executables of one stage: the training step and the evaluations by raw and averaged weights, over one set of variables. */
+/** The executables of one stage: the training step and the evaluations of raw and averaged weights, with shared variables. */
 import { now } from '#platform'
 import { compile } from '../compile.ts'
 import type { Executable } from '../executable/executable.ts'
@@ -22,18 +22,18 @@ export interface StageRunner {
   readonly size: readonly [number, number] | undefined
   readonly compileMs: number
   readonly stepOptions: Pick<CompileOptions, 'backend' | 'batch' | 'seed' | 'amp' | 'xla'>
-  /** Raw, and by the averages where there are some. */
+  /** Of the raw weights, and of the averages if there are some. */
   evaluate(signal: AbortSignal | undefined): Promise<{ readonly raw: TestResult; readonly averaged: TestResult | null }>
-  /** Ends the executables; the variables stay with the executables that share them. */
+  /** Disposes of the executables. The variables remain while other executables share them. */
   dispose(): void
 }
 
-/** What an evaluation found; numbers that are none, and what is wrong, where it was not finite. */
+/** The results of an evaluation. If it was not finite, they are NaN, with a description of the fault. */
 export type TestResult = Pick<Evaluation, 'top1' | 'top5' | 'loss' | 'count' | 'metrics'> & {
   readonly fault?: string | undefined
 }
 
-/** Training may go on well all the same: by the averages, say, or at a lower loss scale. */
+/** Training may still succeed, for example with the averages, or at a lower loss scale. */
 const faultOf =
   (metrics: FitOptions['metrics'] = {}) =>
   (error: unknown): TestResult => {
@@ -68,7 +68,7 @@ export const openStage = async (
   const trainer = await compile(step, { ...common, batch, variables: shared, signal: options.signal })
   const size = sizeOf(model)
   const testers: { tester: Executable; isAveraged: boolean }[] = []
-  // What a batch has more than the data would be blanks.
+  // Rows of a batch beyond the data would only be padding.
   const evaluationBatch = Math.min(options.evaluationBatch ?? batch, Math.max(1, data.test?.length ?? 1))
   return {
     model,
@@ -93,7 +93,7 @@ export const openStage = async (
         results.push(
           await evaluateWith(tester, declared, { ...on, data: test, signal }).catch(faultOf(options.metrics)),
         )
-      const [raw, averaged = null] = results as [TestResult, TestResult?] // the raw one is always there
+      const [raw, averaged = null] = results as [TestResult, TestResult?] // the raw one always exists
       return { raw, averaged }
     },
     dispose: () => {

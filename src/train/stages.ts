@@ -1,4 +1,4 @@
-/** Stage-wise training: smaller pictures and weaker regularisation first. The numbers are those of the EfficientNet reference. */
+/** Stage-wise training: smaller pictures and weaker regularisation first. The formulas are those of the EfficientNet reference. */
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
 import type { Stage } from './events.ts'
 
@@ -11,15 +11,15 @@ export interface StageSettings {
 }
 export interface StagesOptions {
   readonly count: number
-  /** Where the first stage starts from; its pictures are already one step larger. */
+  /** Start of the interpolation. The first stage's pictures are already one step larger. */
   readonly from: StageSettings
-  /** What the last stage has. */
+  /** The settings of the last stage. */
   readonly to: StageSettings
 }
 
 /**
  * The stages of a run of `epochs`: floor(epochs / count) each, the last takes the rest. Picture sizes are floor(from + (to - from) (s+1)/count),
- * all else goes linearly from `from` in the first stage to `to` in the last; a setting that only `to` names holds throughout.
+ * other settings are interpolated from `from` in the first stage to `to` in the last. A setting that only `to` has is constant.
  *
  * @throws EffuseError EF403
  * @example

@@ -1,4 +1,4 @@
-/** The beginning of a run: figures, stages, the checkpoint to go on from, the weights to start with; and the change from stage to stage. */
+/** Starts a run (figures, stages, the checkpoint to resume from, initial weights), and changes from stage to stage. */
 import { stepNames } from '../io/run-files.ts'
 import { readSafetensors } from '../io/safetensors.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
@@ -27,7 +27,7 @@ import { makeThroughput } from './throughput.ts'
 import { optimizerDifference, variableDifferences } from './variable-differences.ts'
 import { didYouMean } from '../ir/words.ts'
 
-/** Opens the first stage, or the one that a resumed run stands in, with the variables as they shall be. */
+/** Opens the first stage, or the stage that a resumed run is in, with the right values of the variables. */
 export const startRun = async (model: ModelForStage<Signature, Signature>, options: FitOptions): Promise<Run> => {
   const figures = figuresOf(options)
   const { augmentation, mixup, stages: staged, epochs } = options
@@ -67,7 +67,7 @@ export const startRun = async (model: ModelForStage<Signature, Signature>, optio
   }
 }
 
-/** With its schedule where the run is: updates go on counting where a resumed run makes more or fewer of them in an epoch than before. */
+/** With the schedule at the run's position: `step` continues to count when a resumed run has another number of updates per epoch. */
 const optimizerOf = (options: FitOptions, figures: RunFigures, state: RunState): Optimizer => {
   const declared = typeof options.optimizer === 'function' ? options.optimizer(figures) : options.optimizer
   const by = positionOf(state, options, figures) - state.step
@@ -76,7 +76,7 @@ const optimizerOf = (options: FitOptions, figures: RunFigures, state: RunState):
     : { ...declared, learningRate: { kind: 'shifted', by, after: scheduleOf(declared.learningRate) } }
 }
 
-/** The stage that the run stands in, its executables in `run.runner`; those before it share their variables and go. */
+/** Opens the run's current stage into `run.runner`. The earlier executables share their variables with it and are disposed of. */
 export const openStageOf = async (run: Run): Promise<Stage | 'aborted'> => {
   const stage = stageAt(run.stages, run.state.epoch)
   const { runner, options, optimizer, configuration } = run
@@ -110,7 +110,7 @@ const noteModel = (run: Run): void => {
   run.state = { ...run.state, model: { stage: run.stage.index, fingerprint: modelFingerprint(run.runner.model) } }
 }
 
-/** What of a resumed run may change, and is to be known: classes, seed and variables were compared already. */
+/** Reports changes that a resumed run may have. Classes, seed and variables have already been compared. */
 const changesSince = async ({ state, stages, modelFor, options, configuration }: Run): Promise<readonly string[]> => {
   const changes: string[] = []
   const trained = state.model === undefined ? undefined : stages[state.model.stage]
@@ -132,10 +132,10 @@ const changesSince = async ({ state, stages, modelFor, options, configuration }:
   return changes
 }
 
-/** Equal text is an equal program: its executables serve on. */
+/** Equal text means an equal program: its executables are reused. */
 const isSameModel = (a: Model, b: Model): boolean => a === b || print(a.at({ batch: 1 })) === print(b.at({ batch: 1 }))
 
-/** What is trained is the variables: a stage takes them over as they are. @throws EffuseError EF403 listing what differs */
+/** Training changes only variables, so a stage takes them over unchanged. @throws EffuseError EF403, with a list of differences */
 const checkSameVariables = (before: Model, now: Model, { index }: Stage): void => {
   const [were, are] = [variableTypes(before), variableTypes(now)]
   const differences = [...new Set([...were.keys(), ...are.keys()])].flatMap((name) => {
@@ -176,8 +176,8 @@ const modelFunction = (
 }
 
 /**
- * Sees first that the store can be written: a run must not find that out after its first hour. A new run has it to itself: of the
- * checkpoints of two runs neither rotation nor a later `resume` could tell which is the latest.
+ * Checks at the start that the store can be written, so that a run does not fail at its first checkpoint. A new run needs a store without
+ * another run's checkpoints: with checkpoints of two runs, neither rotation nor a later `resume` could identify the latest.
  */
 const checkpointToResume = async (
   { checkpoints, resume }: FitOptions,
@@ -199,7 +199,7 @@ const checkpointToResume = async (
 }
 const probeName = '.probe'
 
-/** @throws EffuseError EF508 listing what differs */
+/** @throws EffuseError EF508, with a list of differences */
 const configurationOf = (options: FitOptions, found: FoundCheckpoint | null): RunConfiguration => {
   const { classes, length } = options.data.train
   const { batch, accumulate = 1 } = options
@@ -218,7 +218,7 @@ const configurationOf = (options: FitOptions, found: FoundCheckpoint | null): Ru
 }
 
 const restore = async ({ trainer }: StageRunner, { bytes, name, state }: FoundCheckpoint): Promise<void> => {
-  // Between updates the accumulators are empty, and another run may have others.
+  // Between updates the accumulators are empty, so a resumed run may have other accumulators.
   const except = state.pending.batches === 0 ? [`${accumulateNames.prefix}**`] : []
   const { tensors } = readSafetensors(bytes, name)
   const differences = variableDifferences(tensors, trainer.variables, except)
@@ -228,11 +228,11 @@ const restore = async ({ trainer }: StageRunner, { bytes, name, state }: FoundCh
       message: `${optimizerDifference(name, tensors.keys(), trainer.variables.names())}the checkpoint ${name} is of another model, optimizer or averages:${listed(differences)}`,
       hint: 'declare the model, the optimizer, the averages, mixed precision and the loss scale as they were when the run began',
     })
-  await trainer.variables.load(bytes, { except, verify: false }) // latestCheckpoint() has done that
+  await trainer.variables.load(bytes, { except, verify: false }) // latestCheckpoint() has checked it
   trainer.runIndex = state.runIndex
 }
 
-/** The model's variables from elsewhere; averages start at the same values, as they would at the initial ones. */
+/** Loads the model's variables from another run or a file. Averages start at the same values, as they do with initial values. */
 const startFrom = async (
   { trainer, model }: StageRunner,
   { variables: source, fresh = [] }: FitOptions,

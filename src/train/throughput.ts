@@ -2,11 +2,11 @@
 import { now } from '#platform'
 
 export interface Throughput {
-  /** A run of so many rows has just ended. */
+  /** Call it when a run with this number of rows has ended. */
   note(rows: number): void
-  /** 0 until something was noted. */
+  /** 0 before the first note. */
   rate(): number
-  /** What happened since the last note is not counted: an evaluation, a checkpoint. */
+  /** Excludes the time since the last note, for example of an evaluation or a checkpoint. */
   restart(): void
 }
 

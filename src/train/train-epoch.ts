@@ -1,4 +1,4 @@
-/** One pass over the training data: batches in, updates out, everything that was promised of a bad number on the way. */
+/** One pass over the training data: turns batches into updates, and handles numbers that are not finite. */
 import { nextTurn } from '#platform'
 import { read, type Result } from '../executable/results.ts'
 import { isObject } from '../ir/check-record.ts'
@@ -13,10 +13,10 @@ import { positionOf } from './fit-options.ts'
 import { type FirstBatch, noPending } from './run-state.ts'
 import type { Batch, BatchRequest, Column } from './source.ts'
 
-/** 'aborted': the signal asked for an end; the run stands behind its last run, wherever in the epoch that is. */
+/** 'aborted': the signal aborted. The state is that after the last finished step, at any position in the epoch. */
 export type EpochEnd = 'done' | 'aborted'
 
-/** @throws EffuseError EF701 (the data does not fit), EF702 (a number is not finite and is not to be skipped) */
+/** @throws EffuseError EF701 (the data does not fit), EF702 (a number is not finite and the update may not be skipped) */
 export const trainEpoch = async (run: Run, stage: Stage): Promise<EpochEnd> => {
   const { options, figures, configuration, runner } = run
   const { batch, accumulate = 1, data, signal, checkpointEvery } = options
@@ -43,7 +43,7 @@ export const trainEpoch = async (run: Run, stage: Stage): Promise<EpochEnd> => {
         run.state = { ...run.state, firstBatch: firstBatchOf(columns, request) }
       const rows = await runBatch(run, stage, feeder, columns)
       if (rows < batch) short = rows
-      await nextTurn() // signals, timers and files have their turn between runs
+      await nextTurn() // lets signals, timers and files run between steps
       run.events.check()
       if (run.state.batchInEpoch === total) break
       const isUpdate = rows === batch && run.state.pending.batches === 0
@@ -61,12 +61,12 @@ export const trainEpoch = async (run: Run, stage: Stage): Promise<EpochEnd> => {
 }
 
 const firstBatchOf = (columns: Batch, { batch, size, augmentation }: BatchRequest): FirstBatch | undefined =>
-  // What is no column the feeder tells.
+  // The feeder reports invalid columns.
   isObject(columns) && Object.values(columns).every((column) => ArrayBuffer.isView(column))
     ? { fingerprint: batchFingerprint(columns), batch, size, augmentation }
     : undefined
 
-/** One micro-batch; how many rows it had. A short one is left out: statistics and averages are those of whole batches. */
+/** Runs one micro-batch and returns its rows. A short one is dropped, because statistics and averages need full batches. */
 const runBatch = async (run: Run, stage: Stage, feeder: Feeder, columns: Batch): Promise<number> => {
   const { options, configuration, runner, state } = run
   const { batch } = options

@@ -1,4 +1,4 @@
-/** How the variables of a checkpoint differ from those of a step, every one of them; what follows from another difference is only counted. */
+/** All differences between a checkpoint's variables and a step's. Differences that follow from another one are only counted. */
 import type { Variables } from '../executable/variables.ts'
 import type { TensorEntry } from '../io/tensor-entry.ts'
 import { globFilter } from '../ir/glob.ts'
@@ -6,7 +6,7 @@ import { sameShape } from '../ir/types.ts'
 import { accumulateNames } from '../passes/train/accumulate.ts'
 import { averagePrefix } from '../passes/train/moving-averages.ts'
 
-/** One line each, in the model's order, then what only the file has. Empty: the file fits. */
+/** One line each, in the model's order; then the variables that only the file has. Empty: the file fits. */
 export const variableDifferences = (
   tensors: ReadonlyMap<string, TensorEntry>,
   variables: Variables,
@@ -44,14 +44,14 @@ const sourcesOf = (name: string): readonly string[] => {
 }
 
 const slotPattern = /^optimizer\/.+\/([^/]+)$/
-/** By the slots that they keep. */
+/** Identifies optimizers by their slots. */
 const optimizersBySlots: ReadonlyMap<string, string> = new Map([
   ['momentum', 'sgd'],
   ['meanSquare, momentum', 'rmsprop'],
   ['firstMoment, secondMoment', 'adam or adamw'],
 ])
 
-/** `step-1.safetensors was trained with rmsprop, and the run is to go on with sgd: `; empty where the optimizers keep the same. */
+/** `step-1.safetensors was trained with rmsprop, and the run is to go on with sgd: `; empty if the optimizers have the same slots. */
 export const optimizerDifference = (file: string, before: Iterable<string>, now: Iterable<string>): string => {
   const kindOf = (names: Iterable<string>): string => {
     const slots = [...new Set([...names].flatMap((name) => slotPattern.exec(name)?.[1] ?? []))].sort().join(', ')
