@@ -1,4 +1,4 @@
-/** The option `amp`, with what the environment adds, and the engine that runs half types. */
+/** The option `amp`, with additions from the environment, and the backend that runs half types. */
 import { environment } from '#platform'
 import type { Backend, Engine } from '../backends/backend.ts'
 import { namesIn } from './debug.ts'
@@ -8,19 +8,19 @@ import { type AmpReport, decisionOf, sumReports } from '../passes/mixed-precisio
 import type { PassRecord } from '../passes/runner.ts'
 import type { StepOptions } from '../passes/train/step.ts'
 
-/** What `compile` takes as `amp`. */
+/** The option `amp` of `compile`. */
 export interface MixedPrecision extends AmpOptions {
-  /** Where a backend has no half arithmetic: round after each op, exactly and slowly. Default false: an error says so. */
+  /** If a backend has no half arithmetic: round after each op, which is exact and slow. Default false: an error instead. */
   readonly emulate?: boolean | undefined
 }
 
-/** What mixed precision came to. */
+/** The figures of mixed precision. */
 export interface AmpFigures extends AmpReport {
-  /** Half arithmetic is rounding after each op, since the backend has none. */
+  /** The backend has no half arithmetic, so each op's result is rounded. */
   readonly emulated: boolean
 }
 
-/** The settings, null where no mixed precision is wanted; the half type is the machine's best where none is named. @throws EffuseError EF403 */
+/** The settings; null without mixed precision. If no half type is given, it is the machine's best. @throws EffuseError EF403 */
 export const ampRequest = (
   option: boolean | MixedPrecision | undefined,
   { target, emulatingHalf }: Pick<Backend, 'target' | 'emulatingHalf'>,
@@ -46,7 +46,7 @@ export const ampRequest = (
 
 const listVariables = { allow: 'EFFUSE_AMP_ALLOW', deny: 'EFFUSE_AMP_DENY', keep: 'EFFUSE_AMP_KEEP' } as const
 
-/** An error about an op that the environment names says so: otherwise users would not look there. */
+/** An error about an op that the environment names also names the variable. Users would not look there otherwise. */
 export const namingVariable = (error: unknown): unknown => {
   if (!(error instanceof EffuseError) || error.code !== 'EF403') return error
   const variable = Object.values(listVariables).find((name) =>
@@ -60,17 +60,17 @@ export const namingVariable = (error: unknown): unknown => {
   })
 }
 
-/** What is wrong with the option as it stands, in words; null where nothing is. */
+/** A description of the fault in the option; null if it is valid. */
 export const ampOptionFault = (
   option: object,
 ): { readonly message: string; readonly hint?: string | undefined } | null => {
-  const { emulate, ...options } = option as MixedPrecision // looked at field by field
+  const { emulate, ...options } = option as MixedPrecision // each field is checked
   return emulate === undefined || typeof emulate === 'boolean'
     ? ampFault(options)
     : { message: `option "amp.emulate" must be true or false, got ${String(emulate)}` }
 }
 
-/** The backend itself, or its emulation of half types, which is never used unasked. @throws EffuseError EF405 */
+/** The backend, or its emulation of half types if the user requests it. @throws EffuseError EF405 */
 export const engineFor = (backend: Backend, request: ReturnType<typeof ampRequest>): Engine => {
   if (request === null || backend.target.halfTypes.includes(request.settings.dtype)) return backend
   const { emulatingHalf } = backend
@@ -85,7 +85,7 @@ export const engineFor = (backend: Backend, request: ReturnType<typeof ampReques
   })
 }
 
-/** A step that leaves the scale to 'auto' has none where the environment says so: users may scale themselves. @throws EffuseError EF403 */
+/** The environment can turn off the loss scale of a step with 'auto', because users may scale the loss themselves. @throws EffuseError EF403 */
 export const withEnvironmentScale = (step: StepOptions | null): StepOptions | null => {
   const given = environment('EFFUSE_AMP_LOSS_SCALE')
   if (given !== undefined && !['', '0', '1'].includes(given))
@@ -93,7 +93,7 @@ export const withEnvironmentScale = (step: StepOptions | null): StepOptions | nu
   return step !== null && given === '0' && (step.lossScale ?? 'auto') === 'auto' ? { ...step, lossScale: 'none' } : step
 }
 
-/** The figures of all plans together; null where the pass did not run. */
+/** The sums of the figures of all plans; null if the pass did not run. */
 export const ampFigures = (records: readonly PassRecord[], backend: Backend): AmpFigures | null => {
   const last = new Map(records.filter(({ name }) => name === 'amp').map((record) => [record.plan, record.after]))
   const sum = sumReports([...last.values()].flatMap((after) => decisionOf(after)?.report ?? []))

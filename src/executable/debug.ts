@@ -1,4 +1,4 @@
-/** The EFFUSE_ variables of the environment (docs/debugging.md; a test compares). Read at the edge, never inside a pass. */
+/** The EFFUSE_ variables of the environment (docs/debugging.md; a test compares). Passes never read them. */
 import { environment, saveTemporaryText, saveText } from '#platform'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { didYouMean } from '../ir/words.ts'
@@ -16,7 +16,7 @@ export const environmentVariables = {
   EFFUSE_AMP_LOSS_SCALE: "0: a training step's `lossScale: 'auto'` scales nothing under float16 either",
 } as const
 
-/** @param passNames Of all passes that there are here. @throws EffuseError EF403 naming the variable, what it takes and what it is */
+/** @param passNames Names of all available passes. @throws EffuseError EF403, which names the variable, the expected and the given value */
 export const debugOptions = (
   passNames: ReadonlySet<string>,
 ): { readonly verify: boolean; readonly debug: DebugOptions | undefined } => {
@@ -48,7 +48,7 @@ export const debugOptions = (
   return { verify: verify === '1', debug: isQuiet ? undefined : debug }
 }
 
-/** What a variable of the environment lists, comma between. */
+/** The comma-separated list in a variable of the environment. */
 export const namesIn = (variable: keyof typeof environmentVariables): readonly string[] =>
   (environment(variable) ?? '')
     .split(',')
@@ -67,6 +67,6 @@ const saveTrace = (folder: string, name: string, text: string): void => {
   }
 }
 
-/** The program before the failing pass, in a file where there are files. */
+/** Writes the program before the failing pass to a file, on platforms with files. */
 export const saveReproducer = ({ program }: Reproducer): string | null =>
   saveTemporaryText('effuse-reproducer.ir', program)

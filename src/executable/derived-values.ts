@@ -1,7 +1,7 @@
 /**
- * Values that programs derive from variables: folded, packed, in half types. They live in the store of the variables, under a name that says
- * what they are: the hash of the graph that makes them, with the variables as the store calls them. So executables that share variables share
- * what they derive from them, and averages have derived values of their own.
+ * Values that programs derive from variables: folded, packed, in half types. They are in the store of the variables. Their name is the hash
+ * of the graph that makes them, with the store's names of the variables. So executables that share variables share derived values, and
+ * averages have separate derived values.
  */
 import type { Store } from '../backends/backend.ts'
 import { variablesOf } from '../ir/graph.ts'
@@ -10,16 +10,16 @@ import type { Graph, Node, Type } from '../ir/types.ts'
 import { graphSteps, type Program } from '../passes/program.ts'
 
 export interface DerivedValue {
-  /** What the program calls it. */
+  /** Its name in the program. */
   readonly variable: string
   readonly type: Type
-  /** What the store calls it. */
+  /** Its name in the store. */
   readonly name: string
-  /** The variables that it is made of, as the store calls them. */
+  /** The store's names of the variables that it is made from. */
   readonly sources: readonly string[]
 }
 
-/** What the steps that run when stale make. */
+/** The derived values that the stale steps make. */
 export const derivedValues = (program: Program, nameOf: (variable: string) => string): readonly DerivedValue[] =>
   graphSteps(program).flatMap(({ graph, when }) => (when.kind === 'stale' ? madeBy(graph, nameOf) : []))
 
@@ -43,13 +43,13 @@ const madeBy = (graph: Graph, nameOf: (variable: string) => string): readonly De
   })
 }
 
-/** Only name and type of a variable matter here: where its first value comes from does not change what is made of it. */
+/** Only name and type of a variable matter here. Its initial value does not change how the derived value is computed. */
 const renamed = (node: Node<'variable'>, nameOf: (variable: string) => string): Node<'variable'> => ({
   ...node,
   attrs: { name: nameOf(node.attrs.name), trainable: false, init: { kind: 'zeros' } },
 })
 
-/** Adds them to the store; gives what takes them out again. */
+/** Adds them to the store; returns the function that removes them. */
 export const declareDerivedValues = (store: Store, values: readonly DerivedValue[]): (() => void) => {
   for (const { name, type, sources } of values) store.declareDerived(name, type, sources)
   return () => {

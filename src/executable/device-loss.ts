@@ -1,10 +1,10 @@
-/** A device that is gone: what is called afterwards, and what still waits, says so instead of reaching for it. */
+/** Lost devices: later and waiting calls fail with a clear error instead of using the device. */
 import type { Backend, DeviceLoss } from '../backends/backend.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 
 const losses = new WeakMap<Promise<DeviceLoss>, { loss: DeviceLoss | null }>()
 
-/** Notes the loss of the backend's device from now on. */
+/** Watches the backend's device for loss from now on. */
 export const watchDevice = ({ lost }: Backend): void => {
   if (losses.has(lost)) return
   const known: { loss: DeviceLoss | null } = { loss: null }
@@ -14,10 +14,10 @@ export const watchDevice = ({ lost }: Backend): void => {
   })
 }
 
-/** Is the device of a watched backend gone? */
+/** Is the device of a watched backend lost? */
 export const isLost = ({ lost }: Backend): boolean => losses.get(lost)?.loss != null
 
-/** @throws EffuseError EF410 where the device of a watched backend is lost */
+/** @throws EffuseError EF410 if the device of a watched backend is lost */
 export const ensureDevice = ({ lost, name }: Backend, cause?: unknown): void => {
   const loss = losses.get(lost)?.loss
   if (loss == null) return
@@ -29,7 +29,7 @@ export const ensureDevice = ({ lost, name }: Backend, cause?: unknown): void => 
   })
 }
 
-/** Work on the device; where it fails because the device is gone, the error says so. @throws EffuseError EF410 */
+/** Does work on the device. If it fails because the device is lost, the error says so. @throws EffuseError EF410 */
 export const onDevice = async <T>(backend: Backend, work: () => T | Promise<T>): Promise<T> => {
   ensureDevice(backend)
   try {

@@ -1,6 +1,6 @@
 /**
- * Which steps of a program a run consists of, by their conditions. The host keeps copies of counters, and reads one only where another program
- * may have changed it since: reading waits for the device.
+ * Selects the steps of a run by their conditions. The host keeps copies of counters, because reading a counter waits for the device. It reads
+ * one only if another program may have changed it.
  */
 import type { StoreTurn } from '../backends/backend.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
@@ -9,17 +9,17 @@ import { graphSteps, type Program, type Step, traffic } from '../passes/program.
 export interface DueSteps {
   /** Names of the steps of the next run, in order. @throws EffuseError EF408: a counter has a value that the program never gives it. */
   of(turn: StoreTurn): Promise<readonly string[]>
-  /** To be called when they have run, in the same turn: counters stand as these steps leave them. */
+  /** Call it when they have run, in the same turn. It sets the counters to the values that these steps write. */
   ran(turn: StoreTurn): void
 }
 
-/** A variable that steps wait for. Every step that updates it adds 1, but a step that waits for it sets it back to 0. */
+/** A variable that steps wait for. A step that updates it adds 1, or, if it waits for the variable, resets it to 0. */
 interface Counter {
   readonly variable: string
-  /** The value that is waited for. */
+  /** The value that steps wait for. */
   readonly reached: number
   readonly waiting: string
-  /** As the host knows it, of that version of the variable; after the next run, `next`. */
+  /** The host's copy for this version of the variable; after the next run it is `next`. */
   count: number
   next: number
   version: number
@@ -30,7 +30,7 @@ export const makeDueSteps = (program: Program, nameOf: (variable: string) => str
   const written = new Map(
     graphSteps(program).map((step) => [step.name, new Set(traffic(step, program).variablesWritten)] as const),
   )
-  /** Where a step's derived values were last found fresh: while the store does not change, each run need not ask for each of them. */
+  /** The store's version at which a step's derived values were last fresh. While it does not change, a run need not check each of them. */
   const freshAt = new Map<string, number>()
   const isStale = (step: string, turn: StoreTurn): boolean => {
     const version = turn.storeVersion()

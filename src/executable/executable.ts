@@ -1,4 +1,4 @@
-/** A compiled program with its variables: what compile() gives. Runs queue in call order. */
+/** A compiled program with its variables: the result of compile(). Runs queue in call order. */
 import type {
   Backend,
   FeedTensor,
@@ -25,31 +25,32 @@ import { releaseStore, type Variables, type VariablesHandle } from './variables.
 
 export interface Executable<I extends Signature = Signature, O extends Signature = Signature> extends Disposable {
   /**
-   * Runs once. Of a step that accumulates, each run is one micro-batch; every n-th also makes the update, tells so in `updated`, and its
-   * `learningRate`, `lossScale` and `finite` are the update's. A feed that is still being computed, a tensor of another backend say, keeps the
-   * runs that were called later on the same variables waiting; one that itself waits for such a run would never end. @throws EffuseError EF401, EF402 (feeds), EF406 (disposed of), EF410 (device lost)
+   * Runs once. For a step that accumulates gradients, each run is one micro-batch. Every n-th run also makes the update: it sets `updated`, and
+   * its `learningRate`, `lossScale` and `finite` are those of the update. A feed may still be in computation, for example a tensor of another
+   * backend. Later runs on the same variables then wait for it. A feed that itself waits for a later run never ends.
+   * @throws EffuseError EF401, EF402 (feeds), EF406 (disposed of), EF410 (device lost)
    */
   run(inputs: Feeds<I>): Promise<Results<O>>
   readonly variables: Variables
   /**
-   * Runs so far, micro-batches, skipped steps and profile() among them, not those that failed: the position in the random streams. Setting it
-   * takes effect for the runs that are called afterwards, so that a training that goes on from a checkpoint draws the numbers that it would
-   * have drawn. @throws EffuseError EF403
+   * Number of runs so far, including micro-batches, skipped steps and profile(), without failed runs: the position in the random streams. A new
+   * value applies to later calls, so that training that resumes from a checkpoint draws the same numbers as without the interruption.
+   * @throws EffuseError EF403
    */
   runIndex: number
   /** What each pass did, in order. */
   readonly passes: readonly PassRecord[]
-  /** What became of a node of the model, by path or by name in the last graph, and why. */
+  /** What the passes did with a node of the model (given by path or by name in the last graph), and why. */
   explain(pathOrNode: string): Explanation
-  /** Of one run with all its steps: of `micro` and `apply` together where gradients accumulate. */
+  /** Of one run with all its steps: the sum of `micro` and `apply` if gradients accumulate. */
   readonly plan: PlanFigures
-  /** What mixed precision came to: casts, and the proof that there are no fewer. Null: none was asked for. */
+  /** The casts of mixed precision, and the proof that fewer are impossible. Null without mixed precision. */
   readonly amp: AmpFigures | null
   /** Name of the backend in use. */
   readonly backend: string
-  /** Why this backend. */
+  /** Why this backend was chosen. */
   readonly backendReason: string
-  /** Time of each step of one run, which is a run like any other: it updates and counts, and every n-th makes the update. */
+  /** Time of each step of one run. It is an ordinary run: it updates variables and counts, and every n-th makes the update. */
   profile(inputs: Feeds<I>): Promise<readonly ProfileRow[]>
   dispose(): void
 }
@@ -62,9 +63,9 @@ export interface ExecutableParts {
   readonly program: Program
   readonly declared: Graph
   readonly handle: VariablesHandle
-  /** What the store calls a variable of the program. */
+  /** The store's name of a variable of the program. */
   readonly nameOf: (variable: string) => string
-  /** Takes the values derived for this program out of the store. */
+  /** Removes the derived values of this program from the store. */
   readonly releaseDerived: () => void
   readonly variables: Variables
   readonly records: readonly PassRecord[]
@@ -72,16 +73,16 @@ export interface ExecutableParts {
   readonly amp: AmpFigures | null
 }
 
-/** The executable for typed inputs and outputs; the types are the model's and were checked when it was declared. */
+/** The executable for typed inputs and outputs; the types are those of the model, which its declaration checked. */
 export const makeExecutable = <I extends Signature, O extends Signature>(parts: ExecutableParts): Executable<I, O> => {
   const { runnable, handle, backend } = parts
   const dueSteps = makeDueSteps(parts.program, parts.nameOf)
   const inputs = inputTypes(parts.declared)
-  /** A run takes the numbering at its call and the number at its turn. */
+  /** A run takes the numbering when it is called and its number when its turn begins. */
   let numbering = { next: 0 }
   let isDisposed = false
 
-  /** Nobody waits for what is freed. What a lost device held is gone with it. */
+  /** Frees without waiting. The memory of a lost device is already gone. */
   const noteUnfreed = (error: unknown): void => {
     if (!isLost(backend))
       console.warn(`effuse: ${backend.name} could not free what "${parts.name}" held: ${String(error)}`)
@@ -96,9 +97,9 @@ export const makeExecutable = <I extends Signature, O extends Signature>(parts: 
     ensureDevice(backend)
   }
   /**
-   * A turn on the variables, taken at the call: all that a run reads and writes of them happens in it, so nothing comes between. Feeds are
-   * copied at the call too, so the caller may reuse their arrays. A wrong feed is an error at once, whatever runs before. What was called before
-   * dispose() still runs.
+   * Takes a turn on the variables at the call. The run reads and writes variables only in this turn, so no other work comes between. Feeds are
+   * copied at the call too, so the caller may reuse their arrays. A wrong feed is an error at once, even if earlier runs are waiting. Runs that
+   * were called before dispose() still run.
    */
   const enqueue = async <T>(
     given: { readonly [name: string]: unknown },
@@ -126,7 +127,7 @@ export const makeExecutable = <I extends Signature, O extends Signature>(parts: 
       const [value] = await Promise.all([result, feeds])
       return value
     } finally {
-      // After the run: it may still read them.
+      // Only after the run, because it may still read them.
       void result
         .catch(() => {})
         .then(() => feeds.then(releaseFeeds, () => {}))
@@ -141,7 +142,7 @@ export const makeExecutable = <I extends Signature, O extends Signature>(parts: 
   const dispose = (): void => {
     if (isDisposed) return
     isDisposed = true
-    // In turn: a run under way still needs the buffers.
+    // In a turn, because a run in progress still needs the buffers.
     void handle.store.turn(() => runnable.dispose()).catch(noteUnfreed)
     parts.releaseDerived()
     releaseStore(handle)
@@ -163,7 +164,7 @@ export const makeExecutable = <I extends Signature, O extends Signature>(parts: 
           message: `runIndex must be an integer of at least 0, got ${showGiven(next)}`,
           hint: 'it counts runs: set what runIndex was when the checkpoint was written',
         })
-      // Runs that wait in the queue keep the numbers that they were called with.
+      // Waiting runs keep the numbering that was set when they were called.
       numbering = { next }
     },
     passes: parts.records,

@@ -1,4 +1,4 @@
-/** What became of a node of the model: the answer to "where did my layer go, and why". */
+/** What the passes did with a node of the model. It answers "where did my layer go, and why". */
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
 import { findNode, liveOrder, nodesOf, typeOf } from '../ir/graph.ts'
 import { globFilter } from '../ir/glob.ts'
@@ -13,9 +13,9 @@ import { didYouMean } from '../ir/words.ts'
 
 export interface Explanation {
   readonly asked: string
-  /** The nodes as declared. */
+  /** The declared nodes. */
   readonly declared: readonly string[]
-  /** What stands in the final graphs in their place. */
+  /** The nodes that replace them in the final graphs. */
   readonly became: readonly {
     readonly plan: string
     readonly node: string
@@ -28,7 +28,7 @@ export interface Explanation {
   /** Why it computes in half or in float32; empty without mixed precision. */
   readonly precision: readonly PrecisionNote[]
   readonly callSite: string | null
-  /** All of it as text. */
+  /** Everything as text. */
   readonly text: string
 }
 
@@ -38,7 +38,7 @@ export interface Explainable {
   readonly records: readonly PassRecord[]
 }
 
-/** @throws EffuseError EF407 where no node has that path or name, EF403 where it is none. */
+/** @throws EffuseError EF407 if no node has that path or name, EF403 if it is not a string. */
 export const explainNode = (asked: string, { declared, program, records }: Explainable): Explanation => {
   if (typeof asked !== 'string')
     throw new EffuseError({
@@ -97,7 +97,7 @@ export const explainNode = (asked: string, { declared, program, records }: Expla
   }
 }
 
-/** In one line: of a region what it is fused of, not its body. */
+/** In one line. For a region: the ops that are fused, not its body. */
 const nodeLine = (graph: Graph, n: Node): string => {
   if (n.op !== 'fusion') return printNode(graph, n).split('\n', 1)[0] ?? ''
   const parts = liveOrder(n.attrs.body).flatMap(({ op }) => (op === 'input' ? [] : [op]))
@@ -116,11 +116,11 @@ const descends = (graph: Graph, node: Node, ids: ReadonlySet<NodeId>): boolean =
 
 interface Descendants {
   readonly history: Explanation['history']
-  /** What the nodes became in a plan. Each plan numbers its new nodes for itself. */
+  /** The nodes' replacements in a plan. Each plan numbers its new nodes separately. */
   readonly idsIn: (plan: string) => ReadonlySet<NodeId>
 }
 
-/** Follows the nodes through the passes; a plan that a pass made starts with what the plan `run` had. */
+/** Follows the nodes through the passes. A plan that a pass made starts with the nodes of the plan `run`. */
 const descendants = (start: readonly Node[], records: readonly PassRecord[]): Descendants => {
   const ids = new Map<string, ReadonlySet<NodeId>>([[mainStep, new Set(start.map((n) => n.id))]])
   const idsIn = (plan: string): ReadonlySet<NodeId> => ids.get(plan) ?? ids.get(mainStep) ?? new Set()
@@ -141,7 +141,7 @@ const descendants = (start: readonly Node[], records: readonly PassRecord[]): De
 
 const isIn = (graph: Graph, { id }: Node): boolean => findNode(graph, id) !== null
 
-/** Of the plans that a pass made of one, a node that any of them has is not gone. */
+/** If a pass splits a plan, a node that any of the new plans has is not removed. */
 const changesBy = ({ before, after }: PassRecord, own: ReadonlySet<NodeId>, ofPass: readonly PassRecord[]) => ({
   own,
   made: nodesOf(after).filter((n) => !own.has(n.id) && !isIn(before, n) && descends(after, n, own)),

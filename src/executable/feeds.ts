@@ -1,4 +1,4 @@
-/** What a user feeds, turned into what a backend takes; and the types of it. Nothing of other packages is imported: tf.Tensor is known by its shape. */
+/** Converts a user's feeds to the backend's form, and declares their types. Imports no other package: a tf.Tensor is recognised by its shape. */
 import type { Backend, FeedTensor, HostArray } from '../backends/backend.ts'
 import { hostArray, hostArrayOf } from '../backends/backend.ts'
 import { readForeign } from '../backends/common/foreign-tensor.ts'
@@ -25,7 +25,7 @@ type Nested<T, R extends number> = [
   readonly (readonly (readonly T[])[])[],
   readonly (readonly (readonly (readonly T[])[])[])[],
 ][R]
-/** A tf.Tensor, imported from nowhere. */
+/** The interface of a tf.Tensor, without an import. */
 export interface TensorLike {
   readonly dataId: object
   readonly shape: readonly number[]
@@ -40,8 +40,8 @@ export type Feed<D extends DType, R extends number> =
 export type Feeds<I extends Signature> = { readonly [K in keyof I]: Feed<I[K]['dtype'], I[K]['rank']> }
 
 /**
- * Checks the feeds of one run against the inputs and brings them into the backend's form. Everything is copied, or held on the device, before
- * this returns its promise: the caller may write to an array, or dispose of a tensor, at once. `releaseFeeds` gives back what is held.
+ * Checks the feeds of one run against the inputs and converts them to the backend's form. Everything is copied, or held on the device, before
+ * this returns its promise: the caller may write to an array, or dispose of a tensor, at once. `releaseFeeds` releases what is held.
  * @throws EffuseError EF401 (missing or unknown name), EF402 (shape, dtype, length).
  */
 export const prepareFeeds = async (
@@ -79,7 +79,7 @@ export const prepareFeeds = async (
   }
 }
 
-/** Gives back what prepareFeeds holds on the device. */
+/** Releases what prepareFeeds holds on the device. */
 export const releaseFeeds = (feeds: ReadonlyMap<string, FeedTensor>): void => {
   for (const feed of feeds.values()) if ('tensor' in feed) feed.tensor.dispose()
 }
@@ -88,7 +88,7 @@ const feedOf = async (name: string, type: Type, given: unknown, backend: Backend
   if (isResult(given)) {
     checkFeed(name, type, given.dtype, given.shape)
     const held = heldTensor(given)
-    // Another float type holds other numbers: it is read and rounded.
+    // Another float type has other numbers, so it is read and rounded.
     if (held !== null && held.device === backend.device && held.type.dtype === type.dtype)
       return { type, tensor: held.share() }
     return { type, host: hostArrayOf(type.dtype, await given.data()) }
@@ -111,7 +111,7 @@ const feedOf = async (name: string, type: Type, given: unknown, backend: Backend
   return { type, host: fromNested(name, type, given) }
 }
 
-/** What tensors of tfjs may hold for us; it knows complex64 and string besides. */
+/** The supported dtypes of tfjs tensors; tfjs also has complex64 and string. */
 const tensorDtypes = ['float32', 'int32', 'bool'] as const
 
 const wrong = (name: string, type: Type, came: string, hint?: string): EffuseError =>
@@ -157,7 +157,7 @@ const fromTyped = (name: string, type: Type, given: ArrayBufferView): HostArray 
   }
   return hostArrayOf(type.dtype, given)
 }
-/** A batch of another size than the one compiled for is a common mistake. A type does not say which axis is the batch, so this is a guess. */
+/** A batch size other than the compiled one is a common mistake. A type does not tell which axis is the batch, so this is a guess. */
 const batchHint = ({ shape: [batch = 1, ...row] }: Type, rows: number): string | undefined =>
   row.length === 0 || !Number.isInteger(rows) || rows === 0 || rows === batch
     ? undefined
@@ -168,7 +168,7 @@ const isNumeric = (given: ArrayBufferView): given is Float32Array | Int32Array |
   given instanceof Uint8Array ||
   given instanceof Uint8ClampedArray
 
-/** A row of shares where the number of a class is wanted. */
+/** A distribution was given, but a class index is expected. */
 const isOneHot = (name: string, { dtype, shape }: Type, value: unknown): boolean =>
   name === 'label' && dtype === 'int32' && shape.length === 1 && Array.isArray(value)
 const oneHotHint =

@@ -1,4 +1,4 @@
-/** What a run gives: handles of tensors that are still on the device. */
+/** The results of a run: handles of tensors that are still on the device. */
 import type { DeviceTensor } from '../backends/backend.ts'
 import { dropTensor, heldTensor, holdTensor } from '../backends/common/held-tensors.ts'
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
@@ -7,7 +7,7 @@ import { showType, type DType } from '../ir/types.ts'
 import type { Signature } from '../ir/value.ts'
 
 type F32 = Float32Array<ArrayBuffer>
-/** Half types arrive widened, exactly. */
+/** Half types are widened, which is exact. */
 export interface Arrays {
   float32: F32
   float16: F32
@@ -17,7 +17,7 @@ export interface Arrays {
 }
 export type Item<D extends DType> = D extends 'bool' ? boolean : number
 
-/** A tensor that a run gave. Stays readable until disposed of, whatever runs after. */
+/** A result tensor of a run. It can be read until it is disposed of, also after later runs. */
 export interface Result<D extends DType = DType, R extends number = number> {
   readonly dtype: D
   readonly rank: R
@@ -34,7 +34,7 @@ export type Results<O extends Signature> = { readonly [K in keyof O]: Result<O[K
 export const isResult = (value: unknown): value is Result =>
   typeof value === 'object' && value !== null && heldTensor(value) !== null
 
-/** A class, so that what prints a result stands on the prototype: a run makes several of them. */
+/** A class, so that the printing functions are on the prototype: a run makes several results. */
 class TensorResult<D extends DType, R extends number> implements Result<D, R> {
   readonly dtype: D
   readonly shape: readonly number[]

@@ -1,4 +1,4 @@
-/** The variables that an executable starts with: of its own, another executable's, or copies of those of another backend. */
+/** The initial variables of an executable: new ones, another executable's, or copies from another backend. */
 import type { Backend, HostArray } from '../backends/backend.ts'
 import { jointTurn } from '../backends/common/turns.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
@@ -9,7 +9,7 @@ import { declareAll, type VariableSpec } from './variable-spec.ts'
 import { handleOf, holdStore, type Variables, type VariablesHandle } from './variables.ts'
 import type { WeightsSource } from './weights.ts'
 
-/** A store of its own, another executable's on the same backend, or one filled with copies from another backend. */
+/** A new store, another executable's store on the same backend, or a store with copies from another backend. */
 export const variablesFor = async (
   backend: Backend,
   specs: ReadonlyMap<string, VariableSpec>,
@@ -34,17 +34,17 @@ export const variablesFor = async (
   }
   const store = declareAll(backend.createStore(), specs.values(), seed, sameName)
   const names = [...specs.keys()].filter((name) => other.store.has(other.nameOf(name)))
-  // A copy is a read there and a write here, at one moment in both.
+  // A copy reads there and writes here, in one joint turn.
   await jointTurn([other.store, store], async ([from, to]) => {
     const values = await from?.read(names.map(other.nameOf))
-    to?.write(new Map(names.map((name) => [name, values?.get(other.nameOf(name)) as HostArray]))) // all were read
+    to?.write(new Map(names.map((name) => [name, values?.get(other.nameOf(name)) as HostArray]))) // the turn read all of them
   })
   return { backend, store, specs, nameOf: sameName, users: { count: 1 } }
 }
 
 const sameName = (name: string): string => name
 
-/** What is missing there starts at its initial value, as slots and averages do; where all is, the variables are another model's. */
+/** Missing variables, such as slots and averages, start at their initial values. If all are missing, the variables are another model's. */
 const checkShared = (specs: ReadonlyMap<string, VariableSpec>, other: VariablesHandle): void => {
   const names = [...specs.keys()]
   if (names.length > 0 && !names.some((name) => other.store.has(other.nameOf(name))))
@@ -65,7 +65,7 @@ const checkShared = (specs: ReadonlyMap<string, VariableSpec>, other: VariablesH
     })
 }
 
-/** Averages stand in for the weights that they are of; a step that has both would write the one over the other. */
+/** Averages replace their weights. A step that has both would overwrite one with the other. */
 const checkDistinct = (specs: ReadonlyMap<string, VariableSpec>, { nameOf }: VariablesHandle): void => {
   const known = new Map<string, string>()
   for (const name of specs.keys()) {

@@ -1,4 +1,4 @@
-/** What is known of a variable before it has a value: type and initial value, from the graphs that name it. */
+/** The declaration of a variable: type and initial value, from the graphs that name it. */
 import { hostArrayOf, type Store } from '../backends/backend.ts'
 import { variablesOf } from '../ir/graph.ts'
 import { type Initializer, initialValues } from '../ir/initializers.ts'
@@ -31,7 +31,7 @@ export const specsOf = (graphs: readonly Graph[]): readonly VariableSpec[] => {
   return [...specs.values()]
 }
 
-/** Adds what the store does not have yet, under the names that it uses. */
+/** Adds the variables that the store does not have yet, under the store's names. */
 export const declareAll = (
   store: Store,
   specs: Iterable<VariableSpec>,

@@ -1,4 +1,4 @@
-/** The variables of an executable, under the names of the model as written. */
+/** The variables of an executable, under their names in the declared model. */
 import { hostArrayOf, type Backend, type HostArray, type Store } from '../backends/backend.ts'
 import { onDevice } from './device-loss.ts'
 import type { VariableSpec } from './variable-spec.ts'
@@ -36,38 +36,42 @@ export interface Variables {
   get<D extends DType = 'float32'>(name: string, dtype?: D): Promise<Arrays[D]>
   /** Copies `data` in. @throws EffuseError EF407, EF408 */
   set(name: string, data: ArrayLike<number>): Promise<void>
-  /** Writes a safetensors file (temporary file, then rename), or gives its bytes: all variables as they are at one moment, between runs. */
+  /** Writes a safetensors file (temporary file, then rename), or returns its bytes. It has all variables at one moment between runs. */
   save(path?: string, options?: SaveOptions): Promise<Uint8Array>
-  /** Reads safetensors, in the order of calls: runs called later wait for the source, so one that itself waits for such a run, a Response whose body a run's results make, would never end: read it first. Every variable must be there, with its shape and dtype, and nothing else. @throws EffuseError EF509 (damaged), EF505 listing all that is wrong, with nothing changed */
+  /**
+   * Reads safetensors, in the order of calls: later runs wait for the source. A source that itself waits for a later run never ends, for example
+   * a Response whose body is made from that run's results; read it first. The file must have every variable, with its shape and dtype, and
+   * nothing else. @throws EffuseError EF509 (damaged), EF505, with a list of all faults; then nothing has changed
+   */
   load(source: WeightsSource, options?: LoadOptions): Promise<void>
   /**
-   * The moving averages under the plain names: what has an average is read and written there, the rest as it is.
-   * `compile(model, { variables: trainer.variables.averages })` runs the averaged network. @throws EffuseError EF407 where there are none
+   * The moving averages under the plain names. Reads and writes go to a variable's average if it has one, otherwise to the variable.
+   * `compile(model, { variables: trainer.variables.averages })` runs the averaged network. @throws EffuseError EF407 if there are none
    */
   readonly averages: Variables
 }
 export interface SaveOptions {
-  /** Text kept with the weights; effuse's own keys start with `effuse.`. */
+  /** Text that the file keeps with the weights; effuse's own keys start with `effuse.`. */
   readonly metadata?: { readonly [key: string]: string } | undefined
 }
 export interface LoadOptions {
-  /** Variables that keep their values, whatever the file says. */
+  /** Variables that keep their values, even if the file has others. */
   readonly except?: string | readonly string[] | undefined
-  /** Whether a file of effuse's must be as effuse wrote it, by its checksums. Default true. */
+  /** Whether to verify the checksums of a file that effuse wrote. Default true. */
   readonly verify?: boolean | undefined
 }
 
-/** What stands behind a Variables, for sharing between executables. */
+/** The state behind a Variables, for sharing between executables. */
 export interface VariablesHandle {
   readonly backend: Backend
   readonly store: Store
   readonly specs: ReadonlyMap<string, VariableSpec>
-  /** What the store calls a variable; averages go by other names. */
+  /** The store's name of a variable; averages have other names. */
   readonly nameOf: (name: string) => string
-  /** Counts the executables that use the store; the last one disposes of it. */
+  /** Counts the executables that use the store. The last one disposes of it. */
   readonly users: { count: number }
 }
-/** One more uses the store. @throws EffuseError EF406 where the last executable that used it was disposed of, and the values with it */
+/** One more executable uses the store. @throws EffuseError EF406 if its last executable was disposed of, together with the values */
 export const holdStore = (handle: VariablesHandle): void => {
   ensureAlive(handle)
   handle.users.count++
@@ -80,7 +84,7 @@ const ensureAlive = ({ users }: VariablesHandle): void => {
       hint: 'save() them, or compile what shares them, before dispose()',
     })
 }
-/** One executable less uses the store; the last one takes it along. */
+/** One executable less uses the store. The last one disposes of it. */
 export const releaseStore = ({ users, store }: VariablesHandle): void => {
   users.count--
   if (users.count === 0) store.dispose()
@@ -106,7 +110,7 @@ export const makeVariables = (handle: VariablesHandle, metadata: { readonly [key
       })
     return found
   }
-  /** The name in the store of a variable whose values are still there. */
+  /** The store's name of a variable whose values still exist. */
   const stored = (name: string): string => {
     ensureAlive(handle)
     return nameOf(name)
@@ -135,7 +139,7 @@ export const makeVariables = (handle: VariablesHandle, metadata: { readonly [key
       await onDevice(backend, () => store.write(new Map([[as, values]])))
     },
     save: async (path, options) => {
-      // dispose() may come before the values: their names are looked up at the call alone.
+      // dispose() may run before the values arrive, so names are looked up only at the call.
       const names = new Map([...specs.keys()].map((name) => [name, stored(name)]))
       const values = await onDevice(backend, () => store.read([...names.values()]))
       const entries = [...specs.values()].map(
@@ -150,7 +154,7 @@ export const makeVariables = (handle: VariablesHandle, metadata: { readonly [key
       const wanted = [...specs.values()].filter(({ name }) => !kept(name))
       const { verify } = options ?? {}
       ensureAlive(handle)
-      // The place in the order of calls is taken now, before the source is read.
+      // The turn is taken now, before the source is read, to keep the order of calls.
       await store.turn(async (turn) => {
         const values = decodeWeights(await readSource(source), wanted, kept, { fileName: sourceName(source), verify })
         await onDevice(backend, () => turn.write(new Map([...values].map(([name, data]) => [nameOf(name), data]))))
@@ -160,7 +164,7 @@ export const makeVariables = (handle: VariablesHandle, metadata: { readonly [key
       return averagesOf(handle, metadata)
     },
   }
-  // Who looks through the object, as JSON.stringify does, asks for no averages.
+  // Enumerating the object, as JSON.stringify does, must not create the averages.
   Object.defineProperty(variables, 'averages', { enumerable: false })
   shownAs(variables, () => {
     const types = [...specs.values()].map(({ name, type }) => ({ name, ...type }))
@@ -170,7 +174,7 @@ export const makeVariables = (handle: VariablesHandle, metadata: { readonly [key
   return Object.freeze(variables)
 }
 
-/** The same store, seen by the names of the averages. */
+/** The same store, with the names mapped to the averages. */
 const averagesOf = (handle: VariablesHandle, metadata: { readonly [key: string]: string }): Variables => {
   const { specs } = handle
   const averaged = (name: string): string => (specs.has(`${averagePrefix}${name}`) ? `${averagePrefix}${name}` : name)
@@ -182,11 +186,11 @@ const averagesOf = (handle: VariablesHandle, metadata: { readonly [key: string]:
       hint: 'trainingStep(model, { emaDecay: 0.9999, … })',
     })
   }
-  const { [trainingKey]: _, ...rest } = metadata // a run does not go on from its averages
+  const { [trainingKey]: _, ...rest } = metadata // a run does not resume from its averages
   return makeVariables({ ...handle, specs: plain, nameOf: averaged }, rest)
 }
 
-/** Checked and copied; half types are rounded to what they hold. */
+/** Checks and copies; values of half types are rounded to the type. */
 const hostValues = ({ name, type }: VariableSpec, data: ArrayLike<number>): HostArray => {
   const wanted = elements(type.shape)
   const fault = (came: string): EffuseError =>

@@ -1,4 +1,4 @@
-/** Weights as bytes: variables to safetensors and back, checked as a whole before anything changes. */
+/** Weights as bytes: variables to safetensors and back. Everything is checked before anything changes. */
 import { readFile, writeFileAtomic } from '#platform'
 import { type HostArray, hostArrayOf } from '../backends/backend.ts'
 import type { VariableSpec } from './variable-spec.ts'
@@ -10,7 +10,7 @@ import { type TensorEntry, tensorEntry, toFloat32, toInt32 } from '../io/tensor-
 import type { WebBlob, WebResponse, WebUrl } from '../ir/web-types.ts'
 import { listed } from '../ir/listed.ts'
 
-/** A file's path (Node), a URL, what fetch or an input element gives, or the bytes themselves. */
+/** A file's path (Node), a URL, the result of fetch or of an input element, or the bytes. */
 export type WeightsSource = string | WebUrl | WebBlob | WebResponse | Uint8Array | ArrayBuffer
 
 export interface WeightsEntry {
@@ -30,10 +30,10 @@ export const encodeWeights = (
   )
 
 /**
- * The values for the wanted variables, all of them or an error. Half types widen to float32 without loss; nothing is narrowed.
+ * The values of all wanted variables, or an error. Half types widen to float32 without loss; nothing is narrowed.
  *
- * @param ignored Names in the file that are not needed and are no fault.
- * @throws EffuseError EF502, EF503, EF509 (the file), EF505 listing every missing, surplus and misshapen entry.
+ * @param ignored Names in the file that are not needed and are not an error.
+ * @throws EffuseError EF502, EF503, EF509 (the file), EF505, with a list of every missing, surplus and wrongly shaped entry.
  */
 export const decodeWeights = (
   bytes: Uint8Array,
@@ -64,7 +64,7 @@ export const decodeWeights = (
   return values
 }
 
-/** Widening is exact; an integer never stands for a float. */
+/** Widening is exact; an integer is never accepted for a float. */
 const fits = (entry: TensorEntry, type: Type): boolean =>
   entry.dtype === type.dtype || (type.dtype === 'float32' && (entry.dtype === 'float16' || entry.dtype === 'bfloat16'))
 
@@ -75,7 +75,7 @@ const misfit = (faults: readonly string[], count: number): EffuseError =>
     hint: 'openModel(file) takes the model from the file, openModel(file, { model }) the weights out of a checkpoint; load(file, { except: globs }) leaves variables out, fit({ variables, fresh: globs }) says which are new',
   })
 
-/** All bytes of a source. @throws EffuseError EF501 where it cannot be read */
+/** All bytes of a source. @throws EffuseError EF501 if it cannot be read */
 export const readSource = async (source: WeightsSource): Promise<Uint8Array> => {
   if (source instanceof Uint8Array) return source
   if (source instanceof ArrayBuffer) return new Uint8Array(source)
@@ -109,7 +109,7 @@ const bytesOfResponse = async (response: Response): Promise<Uint8Array> => {
   return new Uint8Array(await response.arrayBuffer())
 }
 
-/** What to call a source in messages. */
+/** The name of a source in messages. */
 export const sourceName = (source: WeightsSource): string | undefined =>
   typeof source === 'string'
     ? source
@@ -119,5 +119,5 @@ export const sourceName = (source: WeightsSource): string | undefined =>
         ? source.url || undefined
         : undefined
 
-/** Whole or not at all: temporary file, then rename. @throws EffuseError EF501 */
+/** Atomic: temporary file, then rename. @throws EffuseError EF501 */
 export const writeFileSafely = writeFileAtomic
