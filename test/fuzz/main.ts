@@ -117,20 +117,35 @@ const summary = ({ accepted, refused, cases }: Omit<FuzzReport, 'failure'>): str
   return `${cases} cases: ${Math.round((100 * accepted) / cases)} % accepted; refused: ${shown || 'none'}`
 }
 
+interface Arguments {
+  readonly values: { readonly cases?: string; readonly seed?: string; readonly child?: string }
+  readonly positionals: readonly string[]
+}
+
+/** Null where there is a flag that is not known. */
+const readArguments = (): Arguments | null => {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: { cases: { type: 'string' }, seed: { type: 'string' }, child: { type: 'string' } },
+    })
+  } catch {
+    return null
+  }
+}
+
 const main = async (): Promise<number> => {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: { cases: { type: 'string' }, seed: { type: 'string' }, child: { type: 'string' } },
-  })
-  const [cases, seed] = [Number(values.cases ?? 100_000), Number(values.seed ?? Date.now() % 2 ** 31)]
-  const unknown = positionals.find((name) => !targets.some((target) => target.name === name))
+  const { values, positionals } = readArguments() ?? { values: { cases: 'none' }, positionals: [] }
+  const { cases: wanted = '100000', seed: chosen = `${Date.now() % 2 ** 31}`, child: name } = values
+  const [cases, seed] = [Number(wanted), Number(chosen)]
+  const unknown = positionals.find((target) => !targets.some((known) => known.name === target))
   if (unknown !== undefined || !Number.isSafeInteger(cases) || cases < 1 || !Number.isSafeInteger(seed)) {
     console.error(
-      `usage: npm run fuzz -- [target…] [--cases N] [--seed S]\n${targets.map(({ name, summary: of }) => `  ${name.padEnd(14)} ${of}`).join('\n')}`,
+      `usage: npm run fuzz -- [target…] [--cases N] [--seed S]\n${targets.map(({ name: target, summary: of }) => `  ${target.padEnd(14)} ${of}`).join('\n')}`,
     )
     return 2
   }
-  const child = targets.find(({ name }) => name === values.child)
+  const child = targets.find((target) => target.name === name)
   if (child !== undefined) {
     await work(child, cases, seed, process.env['EFFUSE_FUZZ_CASE'] ?? '')
     return 0

@@ -15,19 +15,34 @@ const root = process.cwd()
 /** Of the mechanical mutants that are not equivalent. */
 const killedLeast = 0.95
 
+/** Null where there is a flag that is not known. */
+const readArguments = () => {
+  try {
+    return parseArgs({
+      options: {
+        'by-hand': { type: 'boolean', default: false },
+        mechanical: { type: 'boolean', default: false },
+        only: { type: 'string', default: '' },
+        count: { type: 'string', default: '300' },
+        seed: { type: 'string', default: '1' },
+        jobs: { type: 'string', default: String(Math.min(2, availableParallelism())) },
+        fresh: { type: 'boolean', default: false },
+        list: { type: 'boolean', default: false },
+      },
+    }).values
+  } catch {
+    return null
+  }
+}
+
 const main = async (): Promise<number> => {
-  const { values } = parseArgs({
-    options: {
-      'by-hand': { type: 'boolean', default: false },
-      mechanical: { type: 'boolean', default: false },
-      only: { type: 'string', default: '' },
-      count: { type: 'string', default: '300' },
-      seed: { type: 'string', default: '1' },
-      jobs: { type: 'string', default: String(Math.min(2, availableParallelism())) },
-      fresh: { type: 'boolean', default: false },
-      list: { type: 'boolean', default: false },
-    },
-  })
+  const values = readArguments()
+  if (values === null || [values.count, values.seed, values.jobs].some((text) => !/^[1-9]\d*$/.test(text))) {
+    console.error(
+      'usage: npm run mutants -- [--by-hand] [--mechanical] [--only TEXT] [--count N] [--seed N] [--jobs N] [--fresh] [--list]',
+    )
+    return 2
+  }
   const { only, count, seed } = values
   const isBoth = values['by-hand'] === values.mechanical
   const byHand = (isBoth || values['by-hand'] ? mutantsByHand : []).map(
