@@ -1,7 +1,7 @@
 /**
- * Does a pass keep what it promises to preserve? Before and after are compared, the cheapest way first that settles it: they are the same
- * text once regions are inlined; or they give the same numbers on the reference interpreter, for the same bits in the declared types, and
- * where rounding may differ in float64. What is not checked is said, and why.
+ * Does a pass preserve what it promises? Compares the graphs before and after it, with the cheapest sufficient method first. Either they have
+ * the same text once regions are inlined. Or they give the same numbers on the reference interpreter: the same bits in the declared types, or,
+ * where rounding may differ, equal numbers in float64. The result lists what was not checked, and why.
  */
 import { interpret, type Interpretation, type Mode } from '../ir/interpret.ts'
 import { costOf } from '../ir/cost.ts'
@@ -18,25 +18,25 @@ import type { Preserves } from './pass.ts'
 import { findGraph, graphSteps, type Program } from './program.ts'
 import { calmed, drawsOf, generator, positiveVariables, randomFeeds, type RandomFeeds } from './random-feeds.ts'
 
-/** Graphs with more work than this are not run whole, but by regions: the interpreter is slow. */
+/** Graphs with more work than this run by regions, not as a whole, because the interpreter is slow. */
 export const checkedMultiplyAddsMax = 5e7
 
 /** How the work of a pass on one step was judged. */
 export type Checked =
   /** whole: both graphs ran; structure: they are the same once regions are inlined and equal nodes merged; not: see `why`. */
   | { readonly how: 'whole' | 'structure' | 'not'; readonly why: string }
-  /** The parts that the pass changed were cut out and ran: so many agree, so many could not be judged (`why` has the reasons). */
+  /** The parts that the pass changed were cut out and run: how many agree, and how many could not be judged (`why` has the reasons). */
   | { readonly how: 'regions'; readonly why: string; readonly equal: number; readonly unjudged: number }
 
-/** By step: how it was judged, and what differs, in one sentence; null where the pass kept its promise or was not judged. */
+/** By step: how it was judged, and the difference in one sentence; null if the pass kept its promise or was not judged. */
 export interface MeaningCheck {
   readonly checked: ReadonlyMap<string, Checked>
   readonly difference: string | null
-  /** For which numbers it differs, where whole graphs ran. */
+  /** The numbers for which it differs, if whole graphs ran. */
   readonly shown: Shown | null
 }
 
-/** Numbers for which a step of a program gives something else after a pass. */
+/** Numbers for which a step of a program has another result after a pass. */
 export interface Shown {
   readonly step: string
   readonly feeds: RandomFeeds
@@ -46,7 +46,7 @@ export interface Shown {
 
 export interface MeaningOptions {
   readonly preserves: Preserves
-  /** What the pipeline began with: it knows which variables are variances after the norms are taken apart. */
+  /** The pipeline's input. It shows which variables are variances, also after batch norms are decomposed. */
   readonly declared?: Program | undefined
   readonly seed?: number | undefined
 }
@@ -74,7 +74,7 @@ export const checkMeaning = (before: Program, after: Program, options: MeaningOp
     if (judged.difference !== null) return { ...judged, checked }
     checked.set(name, when.kind === 'stale' && from !== graph ? withReaders : judged.checked)
   }
-  // What a step makes that the pass added is judged where it is used.
+  // The values of a step that the pass added are judged where they are used.
   const [user] = checked.values()
   for (const name of made)
     checked.set(name, user ?? { how: 'not', why: 'no step of before is left to compare it with' })
@@ -82,7 +82,7 @@ export const checkMeaning = (before: Program, after: Program, options: MeaningOp
 }
 const withReaders: Checked = { how: 'whole', why: 'with the steps that read its variables' }
 
-/** What makes derived variables is part of what runs after it. */
+/** A step that makes derived variables is judged as part of the step that runs after it. */
 const preparing = (program: Program): Graph | undefined =>
   graphSteps(program).find(({ when }) => when.kind === 'stale')?.graph
 
@@ -124,14 +124,14 @@ const stepCheck = (
     const difference = `${found} (seed ${seed}, ${mode} mode); the pass promises to keep ${isExact ? 'the bits' : preserves}`
     return { checked: { how: 'whole', why: difference }, difference, shown }
   }
-  // NaN is equal to NaN: of results without a number nothing was learned.
+  // NaN equals NaN, so results without a number prove nothing.
   if (silent.size > 0) return regions()
   return settled('whole', `in ${mode} mode, ${isExact ? 'every bit' : `within ${tolerance} of the largest number`}`)
 }
 
 /**
- * The first number of a step that is another after a pass, for these inputs and variables; null where there is none. Takes the names of results
- * with a finite number out of `silent`.
+ * The first number of a step that differs after a pass, for these inputs and variables; null if none differs. Removes the names of results with
+ * a finite number from `silent`.
  */
 export const differenceFor = (
   before: Program,
@@ -147,7 +147,7 @@ export const differenceFor = (
   return numericDifference(want, run(after), isExact)
 }
 
-/** What derived variables hold stands in the graphs themselves. */
+/** The values of derived variables are inlined into the graphs. */
 const withDerived = (...sides: readonly (readonly [Graph | undefined, Graph])[]): readonly [Graph, Graph] => {
   const spare = Math.max(...sides.flat().map((graph) => graph?.nodes.length ?? 0))
   return sides.map(([prepare, run]) =>
@@ -182,7 +182,7 @@ const inlinedText = (graph: Graph): string => {
 }
 const inlining = decomposeOps(['fusion', 'composite'])
 
-/** The same outputs and updates, of the same types: no pass that keeps results may add an update or drop one. */
+/** The same outputs and updates, with the same types: a pass that preserves results may neither add nor remove an update. */
 const signatureDifference = (before: Graph, after: Graph): string | null => {
   if (before === after) return null
   for (const [what, was, is] of [
@@ -208,7 +208,7 @@ const updateTypes = (graph: Graph): ReadonlyMap<string, Type> =>
     }),
   )
 
-/** The step that makes derived variables first, as an executable does. */
+/** Runs the step that makes derived variables first, as an executable does. */
 const runPrepared = (prepare: Graph | undefined, plan: Graph, feeds: RandomFeeds, mode: Mode): Interpretation => {
   const variables = new Map<string, Float64Array>(feeds.variables)
   if (prepare !== undefined) {

@@ -1,6 +1,6 @@
 /**
- * Judges a pass on a graph that is too large to run, by regions: what it changed is cut out of before and after, and both parts are run on the
- * same random operands. A pass may rely on how an operand is made, so the parts are extended towards the sources before a difference counts.
+ * Judges a pass on a graph that is too large to run, by regions. The changed part is cut out of the graphs before and after, and both parts run
+ * on the same random operands. A pass may rely on how an operand is made, so the parts are extended towards the sources before a difference counts.
  */
 import { costOf } from '../ir/cost.ts'
 import { interpret, type Mode } from '../ir/interpret.ts'
@@ -15,9 +15,9 @@ import { calmed, drawsOf, generator, randomFeeds } from './random-feeds.ts'
 export interface RegionOptions {
   readonly isExact: boolean
   readonly mode: Mode
-  /** Pair what the pass made anew with what it was made from: for passes that write every node in another type. */
+  /** Pair new nodes with the nodes they were made from: for passes that rewrite every node in another type. */
   readonly guess: boolean
-  /** Variables whose roots are taken. */
+  /** Variables whose square roots are taken. */
   readonly positive: ReadonlySet<string>
   readonly seed: number
 }
@@ -25,7 +25,7 @@ export interface RegionOptions {
 export interface RegionCheck {
   /** Regions that agree. */
   readonly equal: number
-  /** Regions of these that are the same as others and ran once. */
+  /** How many of them equal another region, and so ran only once. */
   readonly repeated: number
   /** Regions that were not judged, with reasons. */
   readonly unjudged: readonly string[]
@@ -69,7 +69,7 @@ export const checkRegions = (before: Graph, after: Graph, options: RegionOptions
   }
   return end(null)
 }
-/** One after the other, with nothing between them that agrees: then it is not the guess that is wrong. */
+/** Differing pairs in sequence, with no agreeing pair between them: then the guessed pairing is not the cause. */
 const wrongGuessesMax = 4
 
 type Judgement =
@@ -94,7 +94,7 @@ const judgePair = (
     ] as const
     const found = compareParts(cones, options, known)
     if (found.kind === 'equal') return { kind: 'equal', isRepeated: found.isRepeated }
-    // What is too large now was smaller one step before: that much was found out.
+    // The region is too large now. The smaller region of the previous step did run, so its result is kept.
     if (found.kind === 'large') return extension < 2 ? { kind: 'unjudged', why: found.why } : judged(last)
     last = found
     const operands = cones.flatMap((cone) => [...cone.operands.values()])

@@ -1,10 +1,10 @@
-/** Is what a pass gave a graph at all? Passes are users' functions too; what is well-formed about a graph is the verifier's business. */
+/** Is the result of a pass a graph? A pass may be a user's function. The verifier checks whether the graph is well-formed. */
 import { isRecord } from '../ir/attrs.ts'
 import { showGiven } from '../ir/diagnostics.ts'
 import type { Graph } from '../ir/types.ts'
 import type { Program } from './program.ts'
 
-/** What is wrong with the result of a pass over a graph, in words that follow "it gave"; null where it is a graph. */
+/** Describes the fault in the result of a pass over a graph, as the continuation of "it gave"; null if it is a graph. */
 export const graphFault = (given: unknown, before: Graph): string | null => {
   if (given === before) return null
   if (!isRecord(given)) return wrongKind(given, 'a graph')
@@ -53,7 +53,7 @@ const wrongKind = (given: unknown, wanted: string): string =>
     ? `a promise, not ${wanted}: a pass must not be async`
     : `${showGiven(given)}, not ${wanted}${given === undefined ? ': does it end with return?' : ''}`
 
-/** A removed node is null; any other has all its parts. */
+/** A removed node is null. Every other node has all its parts. */
 const nodeFault = (node: unknown): string | null => {
   if (node === null) return null
   if (!isRecord(node)) return `${showGiven(node)}; a removed node is null`

@@ -1,11 +1,11 @@
-/** Where two interpretations of what should be the same program differ, in one sentence. */
+/** Describes where the results of two programs that should be equal differ, in one sentence. */
 import type { Interpretation } from '../ir/interpret.ts'
 import { numberText } from '../ir/print.ts'
 
-/** Relative to the largest result, float64 against float64: types do not round there, so half precision must agree as well. */
+/** Relative to the largest result. Both are float64, where types do not round, so half precision must agree as well. */
 export const tolerance = 1e-6
 
-/** The first result that differs, `y[3] was 2 and is 5`; null where all agree. */
+/** The first result that differs, `y[3] was 2 and is 5`; null if all agree. */
 export const numericDifference = (want: Interpretation, got: Interpretation, isExact: boolean): string | null => {
   const all = [
     ...Object.entries(want.outputs).map(([name, was]) => ({ name, was, is: got.outputs[name] })),

@@ -1,6 +1,6 @@
 /**
- * Common subexpressions: of equal nodes (op, attributes, operands, types) the first stays. One walk in canonical order suffices,
- * because operands come before their users. Inputs and variables have names of their own; equal random streams are equal numbers.
+ * Common subexpressions: the first of equal nodes (op, attributes, operands, types) replaces the others. One walk in canonical order suffices,
+ * because operands come before their users. Inputs and variables have unique names. Equal random streams give equal numbers.
  */
 import { Edit } from '../ir/edit.ts'
 import { isRegion, liveOrder } from '../ir/graph.ts'

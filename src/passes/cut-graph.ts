@@ -1,4 +1,4 @@
-/** Cutting a value out of a graph: what it is computed from, down to values that are operands from then on. */
+/** Cuts a value out of a graph, together with the nodes that compute it. Values at the cut become operands. */
 import { cached, findNode, liveOrder, refFromKey, refKey, typeOf } from '../ir/graph.ts'
 import { makeNode } from '../ir/make-node.ts'
 import { setSideTables, sideTables } from '../ir/side-tables.ts'
@@ -14,7 +14,7 @@ export interface Cone {
   readonly operands: ReadonlyMap<number, string>
 }
 
-/** The part of the graph that computes `root`; values that `nameOf` names are operands, but for those in `opened`. */
+/** The part of the graph that computes `root`. Values that `nameOf` names become operands, except those in `opened`. */
 export const coneOf = (
   graph: Graph,
   root: Ref,
@@ -25,7 +25,7 @@ export const coneOf = (
   const operands = new Map<number, string>()
   const done = new Set<NodeId>()
   const moving = movingNodes(graph)
-  /** Work on variables and literals alone is small, and a pass may rely on what comes out of it. */
+  /** Work on variables and literals alone is small, and a pass may rely on its result. */
   const isOperand = (ref: Ref): boolean => {
     const name = nameOf.get(refKey(ref))
     if (name === undefined || opened.has(name) || !moving.has(ref.id)) return false
@@ -64,7 +64,7 @@ const movingNodes = (graph: Graph): ReadonlySet<NodeId> =>
   })
 const moving = new WeakMap<Graph, ReadonlySet<NodeId>>()
 
-/** The part as a graph of its own with the output `y`. `sourceName` names its inputs and variables: `kind` is what they were. */
+/** The part as a separate graph with the output `y`. `sourceName` names its inputs and variables; `kind` is their previous kind. */
 export const cutGraph = (
   { graph, root, nodes, operands }: Cone,
   sourceName: (kind: 'operand' | 'input' | 'variable', name: string) => string,

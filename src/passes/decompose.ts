@@ -1,4 +1,4 @@
-/** Replaces composites by their decompositions, until none is left that the backend wants gone. */
+/** Replaces composites by their decompositions, until none is left that the backend cannot run. */
 import { Edit, passError } from '../ir/edit.ts'
 import { liveOrder } from '../ir/graph.ts'
 import type { AmpClass } from '../ir/op-def.ts'
@@ -7,12 +7,12 @@ import type { OpName } from '../ir/signatures.ts'
 import { elements, type Graph, type Node } from '../ir/types.ts'
 import { definePass, type GraphPass } from './pass.ts'
 
-/** A composite may decompose into composites (cross-entropy into log-softmax), not into itself. */
+/** A composite may decompose into other composites (cross-entropy into log-softmax), but not into itself. */
 const roundsMax = 16
 
 /**
- * The pass that decomposes every node for which `wanted` says so.
- * @throws EffuseError EF303 where a wanted op has no decomposition.
+ * The pass that decomposes every node for which `wanted` is true.
+ * @throws EffuseError EF303 if such an op has no decomposition.
  */
 export const decompose = (wanted: (node: Node) => boolean): GraphPass =>
   definePass({
@@ -35,11 +35,11 @@ export const decompose = (wanted: (node: Node) => boolean): GraphPass =>
 export interface DecomposeOptions {
   /** Only where a result has more elements. */
   readonly above?: number | undefined
-  /** Of users' composites only those of these classes for mixed precision. */
+  /** Decompose only users' composites of these classes for mixed precision. */
   readonly classes?: readonly AmpClass[] | undefined
-  /** Names of users' composites that stay. */
+  /** Names of users' composites that are kept. */
   readonly except?: readonly string[] | undefined
-  /** Nodes that a device has a kernel for, and that stay. Not part of the text form: elsewhere nobody knows the kernel. */
+  /** Nodes that have a kernel on the device, and that are kept. Not in the text form: other machines do not know the kernel. */
   readonly isKept?: ((node: Node) => boolean) | undefined
 }
 

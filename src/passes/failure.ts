@@ -1,4 +1,4 @@
-/** What is said when a pass fails: which pass, what is wrong, and the command that replays it. */
+/** The error when a pass fails: which pass, the fault, and the command that replays it. */
 import { EffuseError, type Diagnostic } from '../ir/diagnostics.ts'
 import { print } from '../ir/print.ts'
 import type { Graph } from '../ir/types.ts'
@@ -14,11 +14,11 @@ export interface Reproducer {
   readonly passes: string
 }
 
-/** The smallest program found that shows the failure, with the passes that it takes from the beginning. */
+/** The smallest program found that shows the failure, with all passes that it needs from the beginning. */
 export interface Smaller {
   readonly graph: Graph
   readonly passes: readonly Pass[]
-  /** What differs, for which numbers. */
+  /** The difference, and the numbers for which it appears. */
   readonly shown: string
 }
 
@@ -29,11 +29,11 @@ export interface Moment {
   readonly stage: Stage
   /** The pass and those after it. */
   readonly rest: readonly Pass[]
-  /** Keeps what is needed to replay a failure; gives the file's name for the message. */
+  /** Writes what a replay needs to a file; returns the file's name for the message. */
   readonly save: ((reproducer: Reproducer) => string | null) | undefined
-  /** Names of the passes that `effuse opt` makes; absent: all. A user's own pass is known to their program alone. */
+  /** Names of the passes that `effuse opt` knows; absent: all. Only the user's program knows the user's own passes. */
   readonly replayable: ReadonlySet<string> | undefined
-  /** Are meanings compared? Then a replay compares them, too. */
+  /** Whether meanings are compared. A replay then compares them too. */
   readonly isJudged: boolean
 }
 

@@ -1,7 +1,7 @@
 /**
- * Inference: a batch norm behind a convolution becomes part of it. With s = scale / sqrt(variance + epsilon):
+ * Inference: merges a batch norm into the convolution before it. With s = scale / sqrt(variance + epsilon):
  * bn(conv(x, w)) = conv(x, w * s) + (offset - mean * s). The arithmetic on variables is later hoisted into the plan `prepare`.
- * Only where nothing else uses the convolution's result.
+ * Applies only if nothing else uses the convolution's result.
  */
 import { Edit } from '../ir/edit.ts'
 import { findNode, liveOrder, refKey, rootKeys, usesOf } from '../ir/graph.ts'
@@ -35,7 +35,7 @@ const convolutionBefore = (graph: Graph, bn: Node<'batchNormInference'>): Convol
   const conv = findNode(graph, x.id)
   if (conv?.op !== 'conv2d' && conv?.op !== 'depthwiseConv2d') return null
   const isOnlyUse = usesOf(graph).get(refKey(x))?.length === 1 && !rootKeys(graph).has(refKey(x))
-  // A half or a widened convolution has casts to place first; AMP comes later and folding is for float32.
+  // A half or widened convolution needs casts first. Folding is for float32; AMP runs later.
   return isOnlyUse && conv.types[0]?.dtype === 'float32' && conv.attrs.resultDtype === null ? conv : null
 }
 

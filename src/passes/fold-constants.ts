@@ -1,6 +1,6 @@
 /**
- * Computes at compile time what depends on literals alone, by the reference semantics, rounded to the node's dtype as a run would.
- * Large results stay as they are: a folded iota or broadcast would only take memory.
+ * Computes values that depend on literals alone at compile time, with the reference semantics, rounded to the node's dtype as in a run.
+ * Large results are not folded: a folded iota or broadcast would only take memory.
  */
 import { Edit } from '../ir/edit.ts'
 import { liveOrder } from '../ir/graph.ts'
@@ -12,7 +12,7 @@ import type { OpEmitter } from '../ir/emitter.ts'
 import type { Value } from '../ir/value.ts'
 import { definePass } from './pass.ts'
 
-/** Elements of a result that is still folded. */
+/** The largest number of elements of a result that is folded. */
 export const foldedElementsMax = 4096
 
 export const foldConstants = definePass({

@@ -1,6 +1,6 @@
 /**
- * The place in a pipeline where nodes become kernels. It changes nothing itself: the fusions of the backend, if there are any and they are
- * wanted, stand behind it. So `p.before('fuse', mine)` means the same on every backend, and from here on graphs are at the stage `fused`.
+ * Marks the place in a pipeline where nodes become kernels. It changes nothing itself: the backend's fusion passes, if any are enabled, follow
+ * it. So `p.before('fuse', mine)` means the same on every backend. From here on graphs are at the stage `fused`.
  */
 import { definePass } from './pass.ts'
 

@@ -1,7 +1,7 @@
 /**
  * Moves everything that depends on variables and constants alone out of the step `run` into the step `prepare`, which runs when variables have
- * changed. The values cross over as derived variables: `prepare` updates them, `run` reads them. For inference only:
- * where a step updates the variables it reads, nothing may be hoisted.
+ * changed. The values are passed as derived variables: `prepare` updates them, `run` reads them. For inference only: if a step updates the
+ * variables that it reads, nothing may be hoisted.
  */
 import { Edit } from '../ir/edit.ts'
 import { cached, liveOrder, nodeAt, refKey, rootsOf, variablesOf } from '../ir/graph.ts'
@@ -11,7 +11,7 @@ import { definePass } from './pass.ts'
 import { findGraph, graphStep, mainStep, replaceStep } from './program.ts'
 import { pruned } from './prune.ts'
 
-/** Names of derived variables start so; users' names cannot, since paths never start with a dot. */
+/** Prefix of the names of derived variables. Users' names cannot have it, because paths never start with a dot. */
 export const derivedPrefix = '.prepared/'
 
 export const hoistPrepare = definePass({
@@ -32,7 +32,7 @@ export const hoistPrepare = definePass({
   },
 })
 
-/** Makes derived variables of variables; runs when they are stale. */
+/** Makes derived variables from variables; runs when they are stale. */
 export const prepareStep = 'prepare'
 
 interface Hoisted {
@@ -42,8 +42,8 @@ interface Hoisted {
 }
 
 /**
- * Static values that a non-static node or a root needs, and that are more than a variable or a literal. A static broadcast stays in `run`
- * and its operand crosses: repeating is cheaper in the consumer than in memory.
+ * Static values that a non-static node or a root needs, except variables and literals. A static broadcast stays in `run`, and its operand is
+ * passed instead: repeating it in the consumer is cheaper than storing it.
  */
 const hoistedValues = (graph: Graph): readonly Hoisted[] => {
   const isStatic = staticNodes(graph)
@@ -67,7 +67,7 @@ const hoistedValues = (graph: Graph): readonly Hoisted[] => {
   return [...hoisted.values()]
 }
 
-/** Names that the graph does not use yet: a graph in text may have been through this pass. */
+/** Names that the graph does not use yet: this pass may already have run on a graph given as text. */
 const derivedNames = (graph: Graph): (() => string) => {
   const taken = new Set(variablesOf(graph).map((n) => n.attrs.name))
   let next = 0
@@ -86,7 +86,7 @@ const staticNodes = (graph: Graph): ReadonlySet<number> => {
   return found
 }
 
-/** Pure literal arithmetic is constant folding's business. */
+/** Arithmetic on literals alone is left to constant folding. */
 const variableDependence = (graph: Graph): ReadonlySet<number> =>
   cached(dependence, graph, (g) => {
     const depends = new Set<number>()

@@ -1,11 +1,11 @@
-/** One graph of two: where a step reads derived variables, the values that the step before makes of them take their place. */
+/** Merges two graphs: replaces the derived variables that a step reads by the values that the step before computes. */
 import { liveOrder, nodeAt } from '../ir/graph.ts'
 import { setSideTables, sideTables } from '../ir/side-tables.ts'
 import { nodeId, type Graph, type Node, type NodeId, type Ref } from '../ir/types.ts'
 
 /**
- * `run` with the values of `prepare` in it. Nodes of `prepare` keep their ids where they can, since a pass that splits a graph keeps them;
- * elsewhere they begin at `spare`, which must be beyond the ids of both.
+ * `run` with the values of `prepare` inlined. Nodes of `prepare` keep their ids if possible, because a pass that splits a graph keeps them.
+ * Other ids begin at `spare`, which must be greater than the ids of both.
  */
 export const inlineDerived = (prepare: Graph, run: Graph, spare: number): Graph => {
   const nodes: (Node | null)[] = run.nodes.map(() => null)

@@ -9,5 +9,5 @@ export interface Judge {
   readonly passCounterexample: typeof passCounterexample
 }
 
-/** Compares each pass's before and after on the reference interpreter, and shrinks the graph for which they differ. */
+/** Compares the program before and after each pass on the reference interpreter, and shrinks a graph for which they differ. */
 export const meaningJudge: Judge = Object.freeze({ checkMeaning, passCounterexample })

@@ -1,6 +1,6 @@
 /**
- * Which values of a graph before a pass should be equal to which after it. Nodes that the pass left alone have the same id, and give equal values
- * if their operands are equal: so their operands are what is to be shown, as are outputs and updates.
+ * Pairs values of the graph before a pass with the values after it that should be equal. Nodes that the pass did not change have the same id,
+ * and give equal values if their operands are equal. So the pairs to check are their operands, the outputs and the updates.
  */
 import { cached, findNode, liveOrder, refKey, sameRef, typeOf } from '../ir/graph.ts'
 import { findSideTables } from '../ir/side-tables.ts'
@@ -10,19 +10,19 @@ import { isFloat, sameShape, sameType, type Graph, type Node, type NodeId, type 
 export interface Pair {
   readonly before: Ref
   readonly after: Ref
-  /** A guess: the pass made the one on behalf of the other. They may differ in a pass that keeps its promise. */
+  /** A guess: the pass made one on behalf of the other. They may differ even if the pass keeps its promise. */
   readonly isGuess: boolean
 }
 
 export interface Pairing {
-  /** What is to be shown, operands first. */
+  /** The pairs to check, operands first. */
   readonly pairs: readonly Pair[]
-  /** Names of values that are taken to be equal while another pair is compared: by the value's key, the same name on both sides. */
+  /** Names of values that are assumed equal while another pair is compared, by the value's key; the same name on both sides. */
   readonly before: Map<number, string>
   readonly after: Map<number, string>
 }
 
-/** `guess`: pair what was made anew with what it was made from. */
+/** `guess`: pair new nodes with the nodes they were made from. */
 export const pairValues = (before: Graph, after: Graph, guess: boolean): Pairing => {
   const kept = keptNodes(before, after)
   const pairing = {
@@ -61,7 +61,7 @@ export const pairValues = (before: Graph, after: Graph, guess: boolean): Pairing
 /** The name of a pair. */
 export const labelOf = (before: Ref, after: Ref): string => `${before.id}.${before.port}=${after.id}.${after.port}`
 
-/** Live nodes of `after` that stand in `before` with the same attributes, apart from the places where their operands are made. */
+/** Live nodes of `after` that are in `before` with the same attributes. Their operands may be made elsewhere. */
 const keptNodes = (before: Graph, after: Graph): readonly Node[] => {
   const live = liveIds(before)
   return liveOrder(after).filter((node) => {
@@ -88,7 +88,7 @@ const liveIds = (graph: Graph): ReadonlySet<NodeId> =>
   cached(allLive, graph, (g) => new Set(liveOrder(g).map((n) => n.id)))
 const allLive = new WeakMap<Graph, ReadonlySet<NodeId>>()
 
-/** Nodes of `after` that the pass made of one of the same op and shape, float types aside. */
+/** Nodes of `after` that the pass made from a node with the same op and shape; float types may differ. */
 const remade = (before: Graph, after: Graph): readonly (readonly [Ref, Ref])[] => {
   const live = liveIds(before)
   const origin = findSideTables(after)?.origin

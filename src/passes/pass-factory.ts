@@ -1,4 +1,4 @@
-/** Making passes from options in text: what the registry's tables are made of. */
+/** Makes passes from options in text. The registry's tables consist of these factories. */
 import { isNames, type CheckFor } from '../ir/check-record.ts'
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
 import type { Pass } from './pass.ts'
@@ -9,7 +9,7 @@ export type PassOptions = { readonly [name: string]: unknown }
 /** Makes a pass from its options. */
 export interface PassFactory {
   readonly name: string
-  /** Option -> what it takes, in words. */
+  /** Option -> description of its values. */
   readonly options: { readonly [name: string]: string }
   /** @throws EffuseError EF302 */
   make(options: PassOptions): Pass
@@ -18,7 +18,7 @@ export interface PassFactory {
 /** A pass that takes no options. */
 export const plain = (pass: Pass): PassFactory => ({ name: pass.name, options: {}, make: () => pass })
 
-/** @throws EffuseError EF302 where the value is there and is not what the option takes */
+/** @throws EffuseError EF302 if the value is present and the option does not accept it */
 export const optionOf = <T>(
   pass: string,
   name: string,

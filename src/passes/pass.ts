@@ -1,4 +1,4 @@
-/** What a pass is: a value that turns a graph into a graph. Pure; plans edits against a frozen base and commits them at once. */
+/** What a pass is: a value that turns a graph into a graph. It is pure: it plans edits against a frozen base and commits them at once. */
 import { isRecord } from '../ir/attrs.ts'
 import type { Check } from '../ir/check-record.ts'
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
@@ -12,14 +12,14 @@ export type Phase = 'build' | 'simplify' | 'grad' | 'amp' | 'fuse' | 'lower' | '
 export const phases: readonly Phase[] = ['build', 'simplify', 'grad', 'amp', 'lower', 'fuse', 'codegen']
 
 /**
- * What a pass promises of the results: the same bits; the same up to rounding (other order, other formula);
- * the same up to the precision of half types. `mode`: it changes the meaning on purpose (training becomes inference, a gradient is added).
+ * What a pass preserves of the results: the same bits; the same up to rounding (another order or formula);
+ * the same up to the precision of half types. `mode`: it intentionally changes the meaning (training becomes inference, a gradient is added).
  */
 export type Preserves = 'bits' | 'rounding' | 'precision' | 'mode'
 
 export interface PassContext {
   readonly target: TargetInfo
-  /** What the pipeline began with: users' names mean something although the passes before have removed what bears them. */
+  /** The pipeline's input. A user's name is valid even if an earlier pass has removed the node that has it. */
   readonly declared?: Program | undefined
   /** Counts for the trace: rules fired, nodes removed. */
   report(what: string, count?: number): void
@@ -28,22 +28,22 @@ export interface PassContext {
 interface PassBase {
   /** kebab-case; the file and the test have the same name. */
   readonly name: string
-  /** A few words: what it does. */
+  /** What it does, in a few words. */
   readonly summary: string
   readonly phase: Phase
   readonly preserves: Preserves
-  /** The stage of the graphs that it leaves, for a pass that makes one out of another; from there on the verifier holds them to it. */
+  /** The stage of the resulting graphs, for a pass that changes the stage. The verifier checks all later graphs against it. */
   readonly stage?: Exclude<Stage, 'model'> | undefined
   /** As in the text form, `amp{dtype="float16"}`; absent: none. */
   readonly options?: { readonly [name: string]: unknown } | undefined
 }
 
-/** Works on one graph; the runner gives it that of each step in turn. Valid in, valid out; no promise in between. */
+/** Works on one graph; the runner calls it for each step. Input and output are valid graphs; intermediate states need not be. */
 export interface GraphPass extends PassBase {
   readonly run: (graph: Graph, cx: PassContext) => Graph
 }
 
-/** Works on the program: splits a step in two, say. */
+/** Works on the program, for example splits a step in two. */
 export interface ProgramPass extends PassBase {
   readonly runProgram: (program: Program, cx: PassContext) => Program
 }
@@ -52,14 +52,14 @@ export type Pass = GraphPass | ProgramPass
 
 /**
  * Makes a pass; for users too: `compile(g, { passes: (p) => p.before('dce', mine) })`.
- * @throws EffuseError EF111 where a part of it is missing or is not what it must be
+ * @throws EffuseError EF111 if a part of it is missing or invalid
  */
 export const definePass = <P extends Pass>(pass: P): P => {
   checkPass(pass, 'definePass()')
   return Object.freeze(pass)
 }
 
-/** @throws EffuseError EF111: `what` was given something that is no pass */
+/** @throws EffuseError EF111: `what` was given something that is not a pass */
 export const checkPass = (given: unknown, what: string): void => {
   if (!isRecord(given))
     throw new EffuseError({

@@ -1,4 +1,4 @@
-/** The text form of pipelines, `simplify,decompose{ops=["silu"]},cse`: names and options, whichever passes there are. */
+/** The text form of pipelines, `simplify,decompose{ops=["silu"]},cse`: names and options of any passes. */
 import { EffuseError } from '../ir/diagnostics.ts'
 import { blanked } from '../ir/escaped.ts'
 import type { PassOptions } from './pass-factory.ts'
@@ -27,7 +27,7 @@ export const splitPasses = (text: string): readonly { readonly name: string; rea
   }
 }
 
-/** Where the brace opened at `start` closes; strings may hold braces. */
+/** The position of the brace that closes the one at `start`. Strings may contain braces. */
 const closing = (text: string, start: number): number => {
   let depth = 0
   let isInString = false
@@ -83,7 +83,7 @@ const parseValue = (text: string, start: number, end: number): unknown => {
 }
 
 const syntax = (text: string, at: number, message: string): EffuseError => {
-  // Of a long text what stands around the place.
+  // For a long text: only the part around the position.
   const from = Math.max(0, at - 100)
   return new EffuseError({
     code: 'EF302',

@@ -1,4 +1,4 @@
-/** Pipelines: lists of passes that one can read aloud, edit by name, and write as text. */
+/** Pipelines: lists of passes that can be edited by name and written as text. */
 import { isRecord } from '../ir/attrs.ts'
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
 import { checkPass, type Pass } from './pass.ts'
@@ -6,7 +6,7 @@ import { didYouMean } from '../ir/words.ts'
 
 export interface Pipeline {
   readonly passes: readonly Pass[]
-  /** New pipelines; this one stays. `name` is that of a pass in it (EF301 otherwise). */
+  /** These return new pipelines; this one does not change. `name` is a pass in it (EF301 otherwise). */
   before(name: string, pass: Pass): Pipeline
   after(name: string, pass: Pass): Pipeline
   replace(name: string, pass: Pass): Pipeline
@@ -16,7 +16,7 @@ export interface Pipeline {
   toString(): string
 }
 
-/** A pipeline of the passes, in order. @throws EffuseError EF111 where one is no pass */
+/** A pipeline of the passes, in order. @throws EffuseError EF111 if one is not a pass */
 export const pipeline = (passes: readonly Pass[]): Pipeline => {
   if (!Array.isArray(passes))
     throw new EffuseError({ code: 'EF111', message: `pipeline() takes a list of passes, got ${showGiven(passes)}` })
@@ -44,7 +44,7 @@ export const pipeline = (passes: readonly Pass[]): Pipeline => {
   })
 }
 
-/** What a user's function of pipelines gave. @throws EffuseError EF403 where it is no pipeline */
+/** The result of a user's function on pipelines. @throws EffuseError EF403 if it is not a pipeline */
 export const checkedPipeline = (given: unknown, what: string): Pipeline => {
   if (isRecord(given) && Array.isArray(given['passes']) && typeof given['append'] === 'function')
     return given as unknown as Pipeline // pipeline() made it, and checked the passes

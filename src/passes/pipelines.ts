@@ -1,4 +1,4 @@
-/** The pipelines, as lists to read aloud. The reason for each place stands beside it. */
+/** The pipelines, as lists of passes. A comment beside each pass gives the reason for its position. */
 import { decomposeOps } from './decompose.ts'
 import { differentiate } from './autodiff/differentiate.ts'
 import type { Pass } from './pass.ts'
@@ -26,7 +26,7 @@ import type { AmpSettings } from './mixed-precision/options.ts'
 import { simplify } from './simplify/index.ts'
 import { toInference } from './to-inference.ts'
 
-/** What the machine contributes. */
+/** The machine's part of a pipeline. */
 export interface BackendPasses {
   readonly legalize: readonly Pass[]
   readonly fuse: readonly Pass[]
@@ -40,7 +40,7 @@ export interface PipelineSwitches {
   readonly amp?: AmpSettings | null | undefined
 }
 
-/** Inference and everything else that updates nothing. */
+/** For inference, and for every other program without updates. */
 export const inferencePipeline = (
   backend: BackendPasses,
   { simplify: simplified, fusion, amp: precision = null }: PipelineSwitches,
@@ -70,7 +70,7 @@ export const inferencePipeline = (
     ...(fusion ? backend.fuse : []),
   ])
 
-/** A training step; what each pass leaves for the next stands in train/gradient-outputs.ts. */
+/** For a training step. train/gradient-outputs.ts defines what each pass leaves for the next. */
 export const trainingPipeline = (
   backend: BackendPasses,
   { simplify: simplified, fusion, amp: precision = null }: PipelineSwitches,
@@ -98,7 +98,7 @@ export const trainingPipeline = (
     guardUpdates, //                          here the only updates are the statistics of this batch
     weightDecayLoss(lambda),
     learningRate(optimizer.learningRate),
-    ...(steps === 1 ? [] : [accumulate(steps)]), // what follows works on gradients: once for each update
+    ...(steps === 1 ? [] : [accumulate(steps)]), // the passes below work on gradients: once for each update
     weightDecay(lambda), //                   after unscale: float32, and nothing for mixed precision to cast
     ...(clipNorm === undefined ? [] : [clip(clipNorm)]), // of what the optimizer will see
     applyOptimizer(ruleOf(optimizer), scale),

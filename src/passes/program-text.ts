@@ -1,5 +1,5 @@
 /**
- * The text form of a program: a line for each step, and under it the step's graph. A graph alone is the program that runs it each time.
+ * The text form of a program: a line for each step, followed by the step's graph. A graph alone is a program that runs it each time.
  *
  *     step prepare when stale
  *     graph main.prepare { … }
@@ -48,7 +48,7 @@ const conditionText = (when: Condition): string =>
       ? ' when stale'
       : ` when ${JSON.stringify(when.variable)} = ${when.value}`
 
-/** @throws EffuseError EF201 with the line, and what parseAll throws for the graphs. */
+/** @throws EffuseError EF201 with the line, and the errors of parseAll for the graphs. */
 export const parseProgram = (source: string, constants?: ConstantPool): Program => {
   const lines = source.split('\n')
   const starts = lines.flatMap((line, at) => (/^(step|crossing)\b/.test(line) ? [at] : []))
@@ -58,7 +58,7 @@ export const parseProgram = (source: string, constants?: ConstantPool): Program 
   const steps: Step[] = []
   const crossing: CrossingValue[] = []
   for (const [i, at] of starts.entries()) {
-    // The lines above stay as empty ones, so that faults in the graph name their line in the file.
+    // The lines above become empty lines, so that errors in the graph have the right line of the file.
     const below = `${'\n'.repeat(at + 1)}${lines.slice(at + 1, starts[i + 1]).join('\n')}`
     const graphs = parseAll(below, constants === undefined ? {} : { constants })
     const line = lines[at] as string // an index of the list
@@ -129,7 +129,7 @@ const parsedList = (text: string, at: number): readonly string[] => {
     const list: unknown = JSON.parse(`[${text}]`)
     if (Array.isArray(list) && list.every((name) => typeof name === 'string')) return list
   } catch {
-    // told below
+    // reported below
   }
   throw syntax(at, 'expected names of values in quotation marks')
 }

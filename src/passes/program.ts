@@ -1,7 +1,7 @@
 /**
- * A program: what runs when, as data. An ordered list of steps; each is a graph with a condition, or a collective over replicas.
- * Steps share variables, and may hand values to later steps of the same run. Their names are words of the passes that made them:
- * a runtime looks at conditions only.
+ * A program is data: an ordered list of steps. Each step is a graph with a condition, or a collective over replicas.
+ * Steps share variables, and may pass values to later steps of the same run. The passes choose the names of steps;
+ * a runtime reads only conditions.
  */
 import { EffuseError, invariant } from '../ir/diagnostics.ts'
 import { inputTypes, typeOf, variablesOf, variablesReadBy } from '../ir/graph.ts'
@@ -11,12 +11,12 @@ import type { Graph, Type } from '../ir/types.ts'
 export type Condition =
   /** In each run. */
   | { readonly kind: 'always' }
-  /** When one of the derived variables that it updates is older than a variable that it was made from. */
+  /** When one of the derived variables that it updates is older than a variable from which it is made. */
   | { readonly kind: 'stale' }
   /** When, after the steps before it, the variable (an int32 scalar) has this value. */
   | { readonly kind: 'counter'; readonly variable: string; readonly value: number }
 
-/** A graph of a program. What it reads and writes stands in the graph: variables, updates, inputs, outputs (see `traffic`). */
+/** A graph of a program. The graph defines what it reads and writes: variables, updates, inputs, outputs (see `traffic`). */
 export interface GraphStep {
   readonly kind: 'graph'
   readonly name: string
@@ -24,7 +24,7 @@ export interface GraphStep {
   readonly when: Condition
 }
 
-/** Combines crossing values over all replicas of a run. It may start when step `after` is done, and must be done before step `before`. */
+/** Combines crossing values over all replicas of a run. It may start when step `after` has ended, and must end before step `before` starts. */
 export interface CollectiveStep {
   readonly kind: 'collective'
   readonly name: string
@@ -36,7 +36,7 @@ export interface CollectiveStep {
 }
 export type Step = GraphStep | CollectiveStep
 
-/** A value that one step hands to later steps of the same run: an output there, an input here. It is neither fed nor a result. */
+/** A value that one step passes to later steps of the same run: an output there, an input here. It is neither fed nor a result. */
 export interface CrossingValue {
   readonly name: string
   readonly type: Type
@@ -48,11 +48,11 @@ export interface Program {
   readonly crossing: readonly CrossingValue[]
 }
 
-/** What every pipeline begins with: the step that runs each time. */
+/** The first step of every pipeline: it runs each time. */
 export const mainStep = 'run'
 const always: Condition = Object.freeze({ kind: 'always' })
 
-/** A graph as a step; without a condition it runs each time. */
+/** A graph as a step. Without a condition it runs each time. */
 export const graphStep = (name: string, graph: Graph, when: Condition = always): GraphStep =>
   Object.freeze({ kind: 'graph', name, graph, when })
 
@@ -72,18 +72,18 @@ export const graphSteps = (program: Program): readonly GraphStep[] =>
   program.steps.filter((step) => step.kind === 'graph')
 export const graphsOf = (program: Program): readonly Graph[] => graphSteps(program).map(({ graph }) => graph)
 
-/** The graph of a step; undefined where the program has none of that name. */
+/** The graph of a step; undefined if the program has none with that name. */
 export const findGraph = (program: Program, step: string): Graph | undefined =>
   graphSteps(program).find(({ name }) => name === step)?.graph
 
-/** The graph of a step, without its name that of the step that every pipeline begins with. @throws EffuseError EF901 */
+/** The graph of a step; without a name, of the first step of every pipeline. @throws EffuseError EF901 */
 export const graphOf = (program: Program, step: string = mainStep): Graph => {
   const graph = findGraph(program, step)
   invariant(graph !== undefined, () => `the program ${program.name} has no step "${step}"`)
   return graph
 }
 
-/** The same function over the graph of each step; the same object where nothing changed. */
+/** Applies a function to the graph of each step; returns the same object if nothing changed. */
 export const mapGraphs = (program: Program, change: (graph: Graph) => Graph): Program => {
   let isChanged = false
   const steps = program.steps.map((step) => {
@@ -103,7 +103,7 @@ export const replaceStep = (program: Program, name: string, steps: readonly Step
     program.steps.flatMap((step) => (step.name === name ? steps : [step])),
   )
 
-/** What a step takes and gives, by name. */
+/** What a step reads and writes, by name. */
 export interface Traffic {
   readonly variablesRead: readonly string[]
   readonly variablesWritten: readonly string[]
@@ -111,7 +111,7 @@ export interface Traffic {
   readonly crossingWritten: readonly string[]
   /** Inputs that the caller feeds. */
   readonly feeds: readonly string[]
-  /** Outputs that the caller gets. */
+  /** Outputs that the caller receives. */
   readonly results: readonly string[]
 }
 
@@ -130,7 +130,7 @@ export const traffic = ({ graph }: GraphStep, { crossing }: Pick<Program, 'cross
   }
 }
 
-/** The variables that steps make of other variables; they are not a user's. */
+/** The variables that steps make from other variables. They are not the user's. */
 export const derivedVariables = (program: Program): ReadonlySet<string> =>
   new Set(
     graphSteps(program).flatMap((step) => (step.when.kind === 'stale' ? traffic(step, program).variablesWritten : [])),
@@ -143,6 +143,6 @@ export const typeOfOutput = (graph: Graph, output: string): Type | null => {
   return found === undefined ? null : typeOf(graph, found.value)
 }
 
-/** @throws EffuseError EF303: two steps of one name, say; the message says what must hold. */
+/** @throws EffuseError EF303, for example for two steps with the same name; the message states the rule. */
 export const programError = (program: Program, message: string): EffuseError =>
   new EffuseError({ code: 'EF303', message: `the program ${program.name} is not well-formed: ${message}` })

@@ -1,9 +1,9 @@
-/** A plan made from another keeps its own half only: what is dead here is alive there. */
+/** Splitting a plan leaves dead nodes in both halves: nodes that are dead in one are alive in the other. */
 import { liveOrder } from '../ir/graph.ts'
 import { setSideTables, sideTables } from '../ir/side-tables.ts'
 import type { Graph } from '../ir/types.ts'
 
-/** The graph under a new name, without its dead nodes. Ids stay. */
+/** The graph with a new name, without its dead nodes. Ids are kept. */
 export const pruned = (graph: Graph, name: string): Graph => {
   const live = new Set(liveOrder(graph).map((n) => n.id))
   const nodes = Object.freeze(graph.nodes.map((n) => (n !== null && live.has(n.id) ? n : null)))

@@ -1,4 +1,4 @@
-/** Random inputs and variables for judging passes. They reach beyond 6 and below 0, where relu6, relu and abs part. */
+/** Random inputs and variables for judging passes. They include values above 6 and below 0, where relu6, relu and abs differ. */
 import { costOf, nodeCost } from '../ir/cost.ts'
 import { findNode, liveOrder, nodesOf } from '../ir/graph.ts'
 import { elements, isFloat, type Graph, type Node, type NodeId, type Type } from '../ir/types.ts'
@@ -45,8 +45,8 @@ export const randomFeeds = (
 }
 
 /**
- * Runs with other numbers each: few elements seldom reach all places where two ops part, 6 and 0 say, in one. As many as give the values
- * of the graph 64 elements each, within a fraction of a second.
+ * How many runs with different numbers are needed. A few elements in one run rarely cover all points where two ops differ, such as 6 and 0.
+ * As many runs as give each value of the graph 64 elements, within a fraction of a second.
  */
 export const drawsOf = (graph: Graph): number => {
   const sizes = liveOrder(graph).flatMap(({ types }) => types.map(({ shape }) => elements(shape)))
@@ -55,7 +55,7 @@ export const drawsOf = (graph: Graph): number => {
   return Math.max(1, Math.min(wanted, Math.floor(2e4 / Math.max(1, work))))
 }
 
-/** The operand that must not be negative: a variance, or a mean of squares, whose root is taken. */
+/** The operand that must not be negative: a variance, or a mean of squares, whose square root is taken. */
 const rootedOperand = (node: Node): number | null =>
   node.op === 'batchNorm' || node.op === 'batchNormInference'
     ? 4
@@ -65,7 +65,7 @@ const rootedOperand = (node: Node): number | null =>
         ? 3
         : null
 
-/** Names of the variables in graphs of a program whose roots are taken. */
+/** Names of the variables in graphs of a program whose square roots are taken. */
 export const positiveVariables = (graphs: readonly Graph[]): ReadonlySet<string> => {
   const names = new Set<string>()
   for (const graph of graphs) {
@@ -81,8 +81,8 @@ export const positiveVariables = (graphs: readonly Graph[]): ReadonlySet<string>
 }
 
 /**
- * Kernels divided by a power of two near the root of the terms of a sum: in large results a small difference would be lost, and in deep networks
- * nothing finite would come out.
+ * Divides kernels by a power of two near the square root of the number of terms in a sum. Otherwise large results would hide small differences,
+ * and deep networks would give no finite numbers.
  */
 export const calmed = (feeds: RandomFeeds, graphs: readonly Graph[]): RandomFeeds => {
   const variables = new Map(feeds.variables)

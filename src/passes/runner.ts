@@ -1,5 +1,5 @@
 /**
- * Runs a pipeline. What every pass needs is done here, not in the passes: verify, time, tell change by identity, keep snapshots,
+ * Runs a pipeline. It does the work that is common to all passes: verify, measure time, detect changes by identity, keep snapshots,
  * and write a reproducer when a pass fails.
  */
 import { EffuseError } from '../ir/diagnostics.ts'
@@ -28,7 +28,7 @@ export interface PassRecord {
   readonly at: number
   /** The step's name. */
   readonly plan: string
-  /** The graph before; for a step that the pass made, the one it was made from. */
+  /** The graph before; for a step that the pass made, the graph from which it was made. */
   readonly before: Graph
   readonly after: Graph
   readonly changed: boolean
@@ -42,17 +42,17 @@ export interface PassRecord {
 
 export interface RunnerOptions {
   readonly target?: TargetInfo | undefined
-  /** Verify after each pass: always in tests, by EFFUSE_VERIFY=1 elsewhere. The last graphs are verified in any case. */
+  /** Verify after each pass: always in tests, elsewhere with EFFUSE_VERIFY=1. The final graphs are always verified. */
   readonly verify?: boolean | undefined
   /** Also compare each pass's before and after: `meaningJudge` (judge.ts). Default: they are not compared. */
   readonly judge?: Judge | undefined
-  /** How far the program has come already (default model): for replays that begin in the middle. */
+  /** The stage of the program at the start (default model): for replays that begin in the middle. */
   readonly stage?: Stage | undefined
   /** Debug level and printing, from the EFFUSE_ variables (docs/debugging.md). */
   readonly debug?: DebugOptions | undefined
-  /** Keeps what is needed to replay a failure; gives the file's name for the message. */
+  /** Writes what a replay needs to a file; returns the file's name for the message. */
   readonly saveReproducer?: ((reproducer: Reproducer) => string | null) | undefined
-  /** Names of the passes that `effuse opt` can make; absent: all of the pipeline's. */
+  /** Names of the passes that `effuse opt` knows; absent: all of the pipeline's. */
   readonly replayable?: ReadonlySet<string> | undefined
   readonly now?: (() => number) | undefined
 }
@@ -74,7 +74,7 @@ export interface PipelineResult {
 
 /**
  * Runs the passes over the program, in order.
- * @throws EffuseError EF303 naming the pass, with the command that replays the failure; a pass's own EffuseError passes through with the same note.
+ * @throws EffuseError EF303 with the pass and the command that replays the failure. A pass's own EffuseError gets the same note.
  */
 export const runPipeline = (pipeline: Pipeline, start: Program, options: RunnerOptions = {}): PipelineResult => {
   const records: PassRecord[] = []
@@ -133,11 +133,11 @@ const recordsOf = (
 
 const unasked: Checked = Object.freeze({ how: 'not', why: 'not requested: compile with verify: true' })
 
-/** A pass may move graphs to a later stage; none moves them back. */
+/** A pass may move graphs to a later stage, never to an earlier one. */
 const laterStage = (now: Stage, next: Stage | undefined): Stage =>
   stages[Math.max(stages.indexOf(now), stages.indexOf(next ?? now))] ?? now
 
-/** The graphs that the last pass left, by step: those that an earlier pass made others of are gone. */
+/** The graphs after the last pass, by step, without steps that an earlier pass replaced. */
 export const finalGraphs = (records: readonly PassRecord[]): ReadonlyMap<string, Graph> => {
   const last = records.at(-1)?.at
   return new Map(records.flatMap(({ at, plan, after }) => (at === last ? [[plan, after]] : [])))
@@ -167,7 +167,7 @@ const numbersShown = (numbers: readonly number[]): string => {
   return `[${[...first, ...(numbers.length > first.length ? ['…'] : [])].join(', ')}]`
 }
 
-/** Carries the difference to the message. */
+/** Passes the difference to the message. */
 class MeaningChanged extends Error {
   override readonly name = 'it changed what the graph computes'
 }
@@ -195,13 +195,13 @@ const timed = (
       : mapGraphs(before, (graph) => graphBy(pass, graph, cx))
     return { after, counts: Object.fromEntries(counts), ms: now() - begun }
   } catch (error) {
-    // A pass may fail on what another one left: then that one is named.
+    // A pass may fail because of an earlier pass's result. Then the earlier pass is named.
     if (options.verify !== true) for (const run of earlier) checkRun(run)
     throw passFailure(moment, { thrown: error })
   }
 }
 
-/** What the pass makes of the graph; the next pass gets nothing else. */
+/** The pass's result for the graph; the next pass receives only this. */
 const graphBy = (pass: GraphPass, graph: Graph, cx: PassContext): Graph => {
   const after: unknown = pass.run(graph, cx)
   const fault = graphFault(after, graph)
@@ -216,7 +216,7 @@ const programBy = (pass: ProgramPass, program: Program, cx: PassContext): Progra
 }
 const passGave = (fault: string): EffuseError => new EffuseError({ code: 'EF303', message: `it gave ${fault}` })
 
-/** Everything that the pass changed is well-formed at the stage that it has now reached. */
+/** Checks that everything the pass changed is well-formed at its present stage. */
 const checkRun = (run: PassRun): void => {
   const { before, after, stage, stageAfter } = run
   for (const { name, graph } of graphSteps(after)) {
@@ -229,7 +229,7 @@ const checkRun = (run: PassRun): void => {
   if (fault !== undefined) throw passFailure(run, { thrown: programError(after, fault) })
 }
 
-/** Where the result is not well-formed, the first pass that left such a graph is named; the last where the pipeline began with one. */
+/** If the result is not well-formed, names the first pass that left such a graph; the last pass if the pipeline's input was not well-formed. */
 const checkEnd = (runs: readonly PassRun[]): void => {
   const last = runs.at(-1)
   if (last === undefined) return

@@ -1,6 +1,6 @@
 /**
- * Chooses the mode: batch norm takes its moving statistics, dropout and stochastic depth are the identity, updates vanish.
- * After it no model-form op is left.
+ * Selects inference: batch norm uses its moving statistics, dropout and stochastic depth become the identity, updates are removed.
+ * Afterwards no model-form op is left.
  */
 import { Edit } from '../ir/edit.ts'
 import { liveOrder } from '../ir/graph.ts'

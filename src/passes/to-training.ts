@@ -1,6 +1,6 @@
 /**
- * Chooses the mode: batch norm takes the statistics of the batch and updates the moving ones, dropout draws.
- * A norm whose scale is frozen takes its moving statistics and leaves them alone. After it no model-form op is left.
+ * Selects training: batch norm uses the batch's statistics and updates the moving ones, dropout draws masks.
+ * A batch norm with a frozen scale uses its moving statistics and does not update them. Afterwards no model-form op is left.
  */
 import { Edit, passError } from '../ir/edit.ts'
 import { globFilter } from '../ir/glob.ts'
@@ -25,10 +25,10 @@ export const toTraining = (options: ToTrainingOptions = {}): GraphPass =>
     run: (graph, cx) => {
       const isFrozen = globFilter(options.frozen ?? [])
       const edit = new Edit(graph, 'to-training')
-      /** What each moving statistic becomes. Of a norm that is used several times, each use goes on from what the one before left. */
+      /** The new value of each moving statistic. If a batch norm is used several times, each use continues from the previous one. */
       const moved = new Map<NodeId, Value>()
       const order = liveOrder(graph)
-      // In call order, which ids are in, whatever the outputs read first.
+      // In call order, which is the order of ids, independent of the outputs.
       for (const node of order.filter((n) => n.op === 'batchNorm').sort((a, b) => a.id - b.id)) {
         trainNorm(edit, graph, node, isFrozen, moved)
         cx.report('batch norms')
@@ -104,7 +104,7 @@ const movingOf = (graph: Graph, node: Node, statistic: Value): Node['id'] => {
 const blended = (b: Value['builder'], old: Value, now: Value, momentum: number): Value =>
   b.add(b.mul(old, momentum), b.mul(now, 1 - momentum))
 
-/** One draw per element or per sample; what stays is scaled by 1 / (1 - rate), so that the expectation is kept. */
+/** One draw per element or per sample. Kept values are scaled by 1 / (1 - rate), so that the expectation does not change. */
 const dropped = (edit: Edit, node: Node<'dropout'>): Value => {
   const b = edit.emitter(node)
   const { rate, per, stream } = node.attrs

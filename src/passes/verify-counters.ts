@@ -1,6 +1,6 @@
 /**
- * Conditions on counters. The host counts along and does not read the device (executable/due-steps.ts), so a counter must move as it thinks:
- * one step adds 1, and where it has reached the value that steps wait for, the last of those steps sets it back to 0.
+ * Conditions on counters. The host keeps a copy and does not read the device (executable/due-steps.ts), so a counter must change as the host
+ * expects: one step adds 1, and when it has reached the value that steps wait for, the last of those steps resets it to 0.
  */
 import { EffuseError } from '../ir/diagnostics.ts'
 import { findNode, variablesOf } from '../ir/graph.ts'
@@ -9,7 +9,7 @@ import { findSideTables, setSideTables, type SideTables } from '../ir/side-table
 import { showType, type Graph, type Ref } from '../ir/types.ts'
 import { type GraphStep, graphsOf, type Program, type Step, traffic } from './program.ts'
 
-/** What is wrong with the counters that steps wait for, a sentence each. */
+/** The faults in the counters that steps wait for, a sentence each. */
 export const counterFaults = (program: Program): readonly string[] =>
   [...waitingSteps(program)].flatMap(([counter, steps]) => {
     const declared = declarationFaults(program, counter, steps)
@@ -102,7 +102,7 @@ const moveFault = (
   return []
 }
 
-/** The counter after the step, by the reference interpreter; null where that takes more than the counter itself. */
+/** The counter after the step, by the reference interpreter; null if it depends on more than the counter itself. */
 const afterUpdate = (graph: Graph, counter: string, count: number): number | null => {
   const update = graph.updates.find(({ variable }) => {
     const node = findNode(graph, variable)
@@ -114,7 +114,7 @@ const afterUpdate = (graph: Graph, counter: string, count: number): number | nul
     const { outputs } = interpret(alone(graph, update.value, tables), { variables: new Map([[counter, [count]]]) })
     return outputs['next']?.data[0] ?? null
   } catch (error) {
-    if (error instanceof EffuseError) return null // an input or a variable that nobody gave
+    if (error instanceof EffuseError) return null // an input or a variable without a value
     throw error
   }
 }

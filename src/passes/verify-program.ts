@@ -1,4 +1,4 @@
-/** Is a program well-formed as a whole? Its graphs are checked one by one by ir/verify.ts. */
+/** Is a program well-formed as a whole? ir/verify.ts checks each of its graphs. */
 import { nodesOfOp } from '../ir/graph.ts'
 import { sameType, showType, type Type } from '../ir/types.ts'
 import {
@@ -15,7 +15,7 @@ import {
 } from './program.ts'
 import { counterFaults } from './verify-counters.ts'
 
-/** What is wrong, a sentence each; empty where nothing is. */
+/** The faults, a sentence each; empty if there are none. */
 export const verifyProgram = (program: Program): readonly string[] => [
   ...repeated(program.steps.map(({ name }) => name)).map((name) => `two steps are called "${name}"`),
   ...program.steps.flatMap(({ name }) =>
@@ -36,7 +36,7 @@ const repeated = (names: readonly string[]): readonly string[] => [
   ...new Set(names.filter((name, at) => names.indexOf(name) !== at)),
 ]
 
-/** Steps share variables and feeds by name: each has one type. */
+/** Steps share variables and feeds by name, so each name has one type. */
 const sharedTypeFaults = (program: Program): readonly string[] => {
   const known = new Map<string, { readonly step: string; readonly type: Type }>()
   return graphSteps(program).flatMap((step) => {
@@ -61,7 +61,7 @@ const runsWith = ({ when: a }: Step, { when: b }: Step): boolean =>
   a.kind === 'always' ||
   (a.kind === 'counter' && b.kind === 'counter' && a.variable === b.variable && a.value === b.value)
 
-/** Written once, read later only, with one type, and never read in a run that has not written it. */
+/** A crossing value is written once, read only later, has one type, and is never read in a run that has not written it. */
 const crossingFaults = (program: Program, { name, type }: CrossingValue): readonly string[] => {
   const steps = graphSteps(program)
   const writers = steps.flatMap((step, at) => (typeOfOutput(step.graph, name) === null ? [] : [at]))
@@ -96,7 +96,7 @@ const collectiveFaults = (program: Program, step: CollectiveStep, at: number): r
   const written = new Set(
     program.steps.slice(0, after + 1).flatMap((s) => (s.kind === 'graph' ? traffic(s, program).crossingWritten : [])),
   )
-  /** From `after` to `before` its values may be the replica's own or those of all. */
+  /** Between `after` and `before` its values may be those of one replica or the combined ones. */
   const unsure = program.steps.slice(after + 1, before).flatMap((other) => {
     if (other === step) return []
     const read = other.kind === 'graph' ? traffic(other, program).crossingRead : other.values
@@ -118,7 +118,7 @@ const collectiveFaults = (program: Program, step: CollectiveStep, at: number): r
   ]
 }
 
-/** A stale step makes derived variables of variables that are none, and does nothing else. */
+/** A stale step makes derived variables from variables that are not derived, and does nothing else. */
 const staleFaults = (program: Program, step: GraphStep): readonly string[] => {
   if (step.when.kind !== 'stale') return []
   const { variablesRead, variablesWritten } = traffic(step, program)
@@ -128,7 +128,7 @@ const staleFaults = (program: Program, step: GraphStep): readonly string[] => {
     ...(step.graph.inputs.length + step.graph.outputs.length > 0
       ? [`the step "${step.name}" runs when it is stale, and must have no inputs and no outputs`]
       : []),
-    // Whether it is stale is known before any step runs, from the versions of what it reads: those of derived variables change meanwhile.
+    // Staleness is decided before any step runs, from the versions of what the step reads. Versions of derived variables change during the run.
     ...variablesRead
       .filter((name) => derived.has(name))
       .map(

@@ -1,5 +1,5 @@
 /**
- * The pass that adds gradients: of the output `loss` by every trainable variable, as outputs `gradient/<variable>`.
+ * The pass that adds gradients of the output `loss` with respect to every trainable variable, as outputs `gradient/<variable>`.
  * The passes after it turn these outputs into updates; an optimizer's result replaces them.
  */
 import { EffuseError } from '../../ir/diagnostics.ts'
@@ -13,11 +13,11 @@ import { type GradientTarget, reverse } from './reverse.ts'
 export interface DifferentiateOptions {
   /** Name of the scalar output; default 'loss'. */
   readonly loss?: string | undefined
-  /** Variables that stay as they are, by glob. */
+  /** Globs of variables that are not trained. */
   readonly frozen?: readonly string[] | undefined
 }
 
-/** Names of gradient outputs start so. */
+/** Prefix of the names of gradient outputs. */
 export const gradientPrefix = 'gradient/'
 
 export const differentiate = (options: DifferentiateOptions = {}): GraphPass =>
@@ -63,7 +63,7 @@ const withGradients = (graph: Graph, { loss = 'loss', frozen = [] }: Differentia
   return edit.commit()
 }
 
-/** Gradients of what the edited graph has, added to it. */
+/** Adds gradients of values in the edited graph to it. */
 export const targetIn = (edit: Edit): GradientTarget => ({
   nodes: liveOrder(edit.base),
   emitterFor: (node) => edit.emitter(node, `grad(${node.path})`),

@@ -6,10 +6,10 @@ import { makeValue, type Scalar, type Value } from '../../ir/value.ts'
 import { reverse } from './reverse.ts'
 
 /**
- * Gradients of a float32 scalar by values of the same graph: one per value, of its shape and dtype; zeros where the scalar does not
- * depend on it. They are values like any other, and can be differentiated again where the ops allow it.
+ * Gradients of a float32 scalar with respect to values of the same graph: one per value, with its shape and dtype; zeros if the scalar does
+ * not depend on it. They are ordinary values, and can be differentiated again if the ops allow it.
  *
- * @throws EffuseError EF101 (not a scalar, not values), EF110 (another graph), EF303 (an op on the way cannot be differentiated).
+ * @throws EffuseError EF101 (not a scalar, not values), EF110 (another graph), EF303 (an op on the path cannot be differentiated).
  * @example
  * graph('parabola', { x: float32(3) }, ({ x }) => {
  *   const [slope] = gradients(reduceSum(mul(x, x)), [x]) // 2 x
@@ -33,7 +33,7 @@ export const gradients = <const V extends readonly Value<Float>[]>(
   return found.map((g) => makeValue(b, g, g)) as ReturnType<typeof gradients<V>> // one per value, of its type: the ops' gradients are
 }
 
-/** Without types anything may come; and values of another graph may have ids that this one has, too. */
+/** Callers without types may pass anything, and values of another graph may have the same ids. */
 const checkArguments = (scalar: unknown, values: unknown): void => {
   const wrong = (what: string, came: unknown): EffuseError =>
     new EffuseError({

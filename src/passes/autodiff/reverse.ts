@@ -1,6 +1,6 @@
 /**
- * Reverse-mode differentiation: a walk over the graph from a scalar back to the wanted values. The mathematics is in the ops (their `vjp`);
- * here gradients are only carried and summed, keyed by (id, port). Nodes that the wanted values do not reach are never visited.
+ * Reverse-mode differentiation: a walk over the graph from a scalar back to the wanted values. The ops have the mathematics (their `vjp`);
+ * this file only propagates and sums gradients, keyed by (id, port). Nodes that the wanted values do not reach are never visited.
  */
 import { EffuseError } from '../../ir/diagnostics.ts'
 import type { OpEmitter } from '../../ir/emitter.ts'
@@ -10,7 +10,7 @@ import { emitRegion } from '../../ir/region.ts'
 import { isFloat, type Node, type Ref, showType, type Type } from '../../ir/types.ts'
 import { makeValue, type Value } from '../../ir/value.ts'
 
-/** Where gradients are written: an edit of a graph, or a graph being built. */
+/** The place where gradients are added: an edit of a graph, or a graph under construction. */
 export interface GradientTarget {
   /** Nodes from which the scalar may depend, operands before users. */
   readonly nodes: readonly Node[]
@@ -19,8 +19,8 @@ export interface GradientTarget {
 }
 
 /**
- * Gradients of a scalar by values, in the order of `wanted`; zeros where it does not depend on one.
- * @throws EffuseError EF101 (not a float scalar), EF303 (an op on the way cannot be differentiated).
+ * Gradients of a scalar with respect to values, in the order of `wanted`; zeros if it does not depend on a value.
+ * @throws EffuseError EF101 (not a float scalar), EF303 (an op on the path cannot be differentiated).
  */
 export const reverse = (target: GradientTarget, scalar: Ref, wanted: readonly Ref[]): readonly Value[] => {
   const nodes = new Map(target.nodes.map((n) => [n.id, n]))
@@ -37,7 +37,7 @@ export const reverse = (target: GradientTarget, scalar: Ref, wanted: readonly Re
   return pulledBack(target, [{ ref: scalar, gradient: target.emitterFor(root).splat(1, type) }], wanted)
 }
 
-/** Gradients of the wanted values, where those of some results are known. */
+/** Gradients of the wanted values, from the known gradients of some results. */
 const pulledBack = (
   target: GradientTarget,
   known: readonly { readonly ref: Ref; readonly gradient: Value }[],
@@ -66,7 +66,7 @@ const pulledBack = (
   })
 }
 
-/** The gradients of one node's operands, added to what they have. */
+/** Adds the gradients of one node's operands to their sums. */
 const backward = (
   target: GradientTarget,
   node: Node,
@@ -113,12 +113,12 @@ const hintFor = ({ op }: Node): string | undefined =>
       ? undefined
       : 'decompose it first'
 
-/** The composite that is the gradient of one of this name. */
+/** The name of the composite that is the gradient of the composite with this name. */
 export const gradientName = (name: string): string => `grad(${name})`
 
 /**
- * The gradients of a user's composite are a composite too: of its class for mixed precision, its body computes the original one anew and
- * goes back through it. So what its author said of it holds for its gradients, and nothing in between is kept until then.
+ * The gradient of a user's composite is a composite too, with the same class for mixed precision. Its body recomputes the original body and
+ * differentiates it. So the author's settings apply to the gradient, and no intermediate value is kept for it.
  */
 const throughBody = (
   node: Node<'composite'>,
@@ -142,7 +142,7 @@ const throughBody = (
   return wanted.map((i, at) => ({ input: operands[i] as Value, gradient: made[at] as Value })) // a result for each wanted operand
 }
 
-/** Sums what flows into a value, in the order in which it comes. */
+/** Sums the gradients of a value, in the order of arrival. */
 class Gradients {
   readonly #sums = new Map<number, Value>()
   at(ref: Ref): Value | null {
@@ -154,7 +154,7 @@ class Gradients {
   }
 }
 
-/** The wanted nodes and all that depend on them. */
+/** The wanted nodes and all nodes that depend on them. */
 const dependents = (nodes: readonly Node[], wanted: readonly Ref[]): ReadonlySet<number> => {
   const found = new Set<number>(wanted.map((ref) => ref.id))
   for (const node of nodes) if (node.inputs.some((input) => found.has(input.id))) found.add(node.id)

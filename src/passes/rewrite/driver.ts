@@ -1,6 +1,6 @@
 /**
  * Applies rules until none applies. Each round walks the graph once in canonical order, so operands are rewritten before their users,
- * and commits once. Rules never make a program worse, so few rounds suffice; a rule that keeps firing is named.
+ * and commits once. Rules never make a program worse, so few rounds suffice. A rule that keeps firing is an error.
  */
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { Edit } from '../../ir/edit.ts'
@@ -11,7 +11,7 @@ import type { Match, Rule } from './rules.ts'
 
 const roundsMax = 24
 
-/** A pass of rules. It preserves what the weakest of its rules does. */
+/** A pass made of rules. It preserves what all of its rules preserve. */
 export const rulePass = (name: string, summary: string, rules: readonly Rule[], phase: Phase = 'simplify'): GraphPass =>
   definePass({
     name,
@@ -23,7 +23,7 @@ export const rulePass = (name: string, summary: string, rules: readonly Rule[], 
 
 /**
  * The graph with all rules applied.
- * @throws EffuseError EF304 naming the rules that still fire after the last round.
+ * @throws EffuseError EF304 with the rules that still fire after the last round.
  */
 export const rewrite = (
   graph: Graph,
@@ -62,7 +62,7 @@ const rewriteOnce = (
     const rules = byOp.get(node.op)
     if (rules === undefined) continue
     const match = matchOf(edit, node)
-    // Operands may have been replaced in this round already; rules see the node as it will be.
+    // Operands may already have been replaced in this round. Rules see the node with its new operands.
     const seen = { ...node, inputs: node.inputs.map((ref) => edit.resolve(ref)) } as Node // same op and attributes
     for (const rule of rules) {
       const result = rule.rewrite(seen, match)

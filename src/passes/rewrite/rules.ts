@@ -1,10 +1,10 @@
-/** Rewrite rules as data: a name that states the law, the op at its root, and what becomes of a node, or null. */
+/** Rewrite rules as data: a name that states the law, the op at the root, and a function that returns the replacement or null. */
 import type { OpEmitter } from '../../ir/emitter.ts'
 import type { OpName } from '../../ir/signatures.ts'
 import type { Node, Ref, Type } from '../../ir/types.ts'
 import type { Preserves } from '../pass.ts'
 
-/** What a rule may look at: definitions behind operands, as they stand after the rewrites so far. */
+/** What a rule may read: the nodes that make the operands, after the rewrites so far. */
 export interface Match {
   /** The node that makes a value. */
   def(ref: Ref): Node
@@ -18,7 +18,7 @@ export interface Rule {
   readonly name: string
   readonly op: OpName
   readonly preserves: Exclude<Preserves, 'mode'>
-  /** The value that replaces the node's only result, or null for "does not apply". Never a worse program. */
+  /** The value that replaces the node's only result, or null if the rule does not apply. It never makes the program worse. */
   readonly rewrite: (node: Node, match: Match) => Ref | null
 }
 

@@ -8,7 +8,7 @@ const pairOf = (node: Node): readonly [Ref, Ref] | null => {
   return a === undefined || b === undefined ? null : [a, b]
 }
 
-/** The other operand where one is the number `unit` everywhere; `sides` says on which side it may stand. */
+/** The other operand if one operand is `unit` in all elements. `sides` tells on which side that operand may be. */
 const withoutUnit = (node: Node, match: Match, unit: number, sides: 'right' | 'both'): Ref | null => {
   const pair = pairOf(node)
   if (pair === null) return null
@@ -22,14 +22,14 @@ const sameOperands = (node: Node): Ref | null => {
   return pair !== null && sameRef(pair[0], pair[1]) ? pair[0] : null
 }
 
-/** The operand of the operand where both are of the node's op. */
+/** The operand's operand, if node and operand have the same op. */
 const throughTwice = (node: Node, match: Match): Ref | null => {
   const [x] = node.inputs
   const inner = x === undefined ? undefined : match.def(x)
   return inner?.op === node.op ? (inner.inputs[0] ?? null) : null
 }
 
-/** The operand where it is of the node's op itself. */
+/** The operand, if it has the node's op. */
 const onceIsEnough = (node: Node, match: Match): Ref | null => {
   const [x] = node.inputs
   return x !== undefined && match.def(x).op === node.op ? x : null
@@ -57,7 +57,7 @@ export const arithmeticRules: readonly Rule[] = [
     },
     'rounding',
   ),
-  // Exact: both sides round the same real number, since 1 / 2^k is a float.
+  // Exact: both sides round the same real number, because 1 / 2^k is a float.
   rule('x / 2^k -> x * 2^-k', 'div', (n, m) => {
     const [x, divisor] = n.inputs
     const c = divisor === undefined ? null : splatOf(divisor, m)

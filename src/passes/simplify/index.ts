@@ -1,4 +1,4 @@
-/** Simplification: laws that never make a program worse, applied until none fits. Not needed for correctness; idempotent. */
+/** Simplification: applies rules that never make a program worse, until none applies. Idempotent, and not needed for correctness. */
 import { rulePass } from '../rewrite/driver.ts'
 import type { Rule } from '../rewrite/rules.ts'
 import { arithmeticRules } from './arithmetic.ts'

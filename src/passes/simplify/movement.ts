@@ -5,7 +5,7 @@ import { rule, splatOf, type Match, type Rule } from '../rewrite/rules.ts'
 
 const operandOf = (node: Node): Ref | null => node.inputs[0] ?? null
 
-/** The operand where the node leaves its type as it is. */
+/** The operand, if the node does not change its type. */
 const sameTypeOperand = (node: Node, match: Match): Ref | null => {
   const x = operandOf(node)
   const [type] = node.types
@@ -15,7 +15,7 @@ const sameTypeOperand = (node: Node, match: Match): Ref | null => {
 const isAscending = (list: readonly number[]): boolean => list.every((x, i) => x === i)
 const allZero = (list: readonly number[]): boolean => list.every((x) => x === 0)
 
-/** A literal of one number stays one number under any movement. */
+/** A literal with one number in all elements has that number after any movement. */
 const movedSplat = (node: Node, match: Match): Ref | null => {
   const x = operandOf(node)
   const [type] = node.types
@@ -24,7 +24,7 @@ const movedSplat = (node: Node, match: Match): Ref | null => {
   return value === null ? null : match.b.splat(value, type)
 }
 
-/** Types that hold every value of another, exactly. */
+/** Types that represent every value of another type exactly. */
 const widerThan: { readonly [D in DType]: readonly DType[] } = {
   float32: [],
   float16: ['float32'],
