@@ -1,6 +1,6 @@
 /**
- * Automatic mixed precision: contractions in half, with as few casts around them as there can be, and the proof of that number.
- * Variables stay float32 and are cast where they are used; sums, statistics and what is sensitive stay float32 inside.
+ * Automatic mixed precision: contractions in half, with a minimal number of casts and the proof of that number.
+ * Variables stay float32 and are cast where they are used. Sums, statistics and numerically sensitive ops are float32 inside.
  * In the interpreter's mode 'float64' the pass is the identity.
  */
 import type { Fault } from '../../ir/check-record.ts'
@@ -22,8 +22,8 @@ import { layerPath } from './settled.ts'
 import type { PassFactory } from '../pass-factory.ts'
 
 /**
- * The pass. After the gradients, before decomposition: composites are classified as they stand.
- * @throws EffuseError EF403: an option is wrong, a list names an op that is none, or a glob in `keep` fits no path.
+ * The pass. It runs after differentiation and before decomposition, so that composites are classified as a whole.
+ * @throws EffuseError EF403: an option is wrong, a list names an unknown op, or a glob in `keep` matches no path.
  * @example
  * const { program } = runPipeline(parsePipeline('to-inference').append(amp({ dtype: 'float16' })), programOf(model.at({ batch: 1 })))
  * printProgram(program) // conv2d takes float16
@@ -62,7 +62,7 @@ const decide = (
   settings: AmpSettings,
   target: TargetInfo,
 ): { readonly after: Graph; readonly decision: AmpDecision } => {
-  // TensorFlow's kernels have no wide results, so its strategy decides as if the machine had none.
+  // TensorFlow's kernels have no wide results, so its strategy does not use those of the machine.
   const machine = settings.strategy === 'tensorflow' ? { ...target, wideOutputs: false } : target
   const problem = precisionProblem(graph, settings, machine)
   const { assignment, lowerBound } = minimumCut(problem.ports)

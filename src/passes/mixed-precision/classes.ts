@@ -1,4 +1,4 @@
-/** The mixed-precision classes of a node's ports: what its op says, what the machine makes of that, and what the user wants instead. */
+/** The mixed-precision classes of a node's ports: from its op, adjusted by the machine and by the user's options. */
 import { opDef } from '../../ir/ops/index.ts'
 import type { AmpClass } from '../../ir/op-def.ts'
 import type { TargetInfo } from '../../ir/target.ts'
@@ -8,20 +8,20 @@ import type { DecomposeOptions } from '../decompose.ts'
 import type { AmpSettings } from './options.ts'
 import { layerPath } from './settled.ts'
 
-/** Ports of one node that share a float type. */
+/** Ports of one node that must have the same float type. */
 export interface NodePorts {
   readonly class: AmpClass
   readonly inputs: readonly number[]
   readonly outputs: readonly number[]
-  /** The op has results that may be float32 where the operands are half; whether the machine can do that is its own matter. */
+  /** The op has results that may be float32 while the operands are half. Whether the machine supports it is decided elsewhere. */
   readonly canWiden: boolean
 }
 
-/** The port classes of a node, those of floats only. */
+/** The port classes of a node, only those with float types. */
 export const portsOf = (graph: Graph, node: Node, settings: AmpSettings, target: TargetInfo): readonly NodePorts[] =>
   opDef(node.op).amp.flatMap((declared): readonly NodePorts[] => {
     const ampClass = classOf(node, declared.class, settings, target)
-    // A wide composite computes in float32: its author's literals reach it as they were written.
+    // A wide composite computes in float32, so its literals are not rounded.
     const isWritten = (ref: Ref): boolean =>
       node.op === 'composite' && ampClass === 'wide' && nodeAt(graph, ref.id).op === 'constant'
     const inputs = (declared.inputs === 'all' ? node.inputs.map((_, i) => i) : declared.inputs).filter((i) => {
@@ -42,7 +42,7 @@ const classOf = (node: Node, declared: AmpClass, settings: AmpSettings, target: 
   if (settings.allow.includes(name)) return 'allow'
   if (settings.deny.includes(name)) return 'deny'
   const own = ownClass(node, declared)
-  // A slow half kernel is not worth casts of its own, but it follows its neighbours.
+  // A slow half kernel does not justify additional casts, but it follows its neighbours.
   const fitting = own === 'allow' && opDef(node.op).fusion === 'depthwise' && !target.fastHalfDepthwise ? 'infer' : own
   const isTakenOut =
     (fitting === 'allow' && settings.allow.includes(`!${name}`)) ||
@@ -50,19 +50,19 @@ const classOf = (node: Node, declared: AmpClass, settings: AmpSettings, target: 
   return isTakenOut ? 'infer' : fitting
 }
 
-/** What the op declares of its ports, or the author of a composite of it. */
+/** The declaration of the ports by the op, or by the author of a composite. */
 const ownClass = (node: Node, declared: AmpClass): AmpClass => (node.op === 'composite' ? node.attrs.amp : declared)
 
-/** Is it of class deny although no list says so? */
+/** Is its class deny, without an entry in a list? */
 export const isSensitive = (node: Node): boolean =>
   opDef(node.op).amp.some((declared) => ownClass(node, declared.class) === 'deny')
 
-/** The name by which `allow` and `deny` know a node: a composite's own, which its gradient shares. */
+/** The name of a node in `allow` and `deny`. A composite has its own name, which its gradient shares. */
 export const nameInLists = (node: Node): string => (node.op === 'composite' ? layerPath(node.attrs.name) : node.op)
 
 /**
- * Composites that may be taken apart before mixed precision decides, since neither the author nor the user said anything that would not
- * hold for the ops in the body: their classes, and names that are in no list.
+ * Composites that may be decomposed before mixed precision decides, because neither the author nor the user made a setting that would not
+ * apply to the ops in the body. It has the classes of such composites, and the names that are excluded because a list has them.
  */
 export const silentComposites = ({ allow, deny }: AmpSettings): DecomposeOptions => ({
   classes: ['infer', 'clear'],

@@ -22,32 +22,32 @@ export interface PrecisionNote {
   /** Path and op. */
   readonly name: string
   readonly op: string
-  /** Null: its ports keep their types whatever happens. */
+  /** Null: its ports always keep their types. */
   readonly class: Vertex['class'] | null
   readonly dtype: string
   readonly reason: string
-  /** The casts at which the region of this type around the node ends, nearest first, a few of them; none where it is settled. */
+  /** The nearest casts at the border of the region of this type around the node, nearest first; none if it is settled. */
   readonly casts: readonly string[]
-  /** Casts there that are not listed. */
+  /** Number of further casts at the border. */
   readonly moreCasts: number
-  /** What would make it the other type, and at which price. */
+  /** The options that would give it the other type, and the cost. */
   readonly change: string
-  /** The same as entries of options; none where no option helps. */
+  /** The same as entries of options; empty if no option helps. */
   readonly edits: readonly ListEdit[]
 }
 
-/** An entry to be added to an option, or taken out of it. */
+/** An entry to add to an option, or to remove from it. */
 export interface ListEdit {
   readonly what: 'add' | 'remove'
   readonly option: 'allow' | 'deny' | 'keep'
   readonly entry: string
 }
 
-/** For more nodes than this the price of the other type is not computed: each takes a cut of its own. */
+/** For more nodes the cost of the other type is not computed, because each node needs a separate minimum cut. */
 const pricedMax = 24
 const castsShown = 4
 
-/** A note for each port class of the nodes that are asked for, in canonical order. */
+/** A note for each port class of the requested nodes, in canonical order. */
 export const explainPrecision = (decision: AmpDecision, isAsked: (node: Node) => boolean): readonly PrecisionNote[] => {
   const { problem, isHalf, settings } = decision
   const { ports, places } = problem
@@ -86,10 +86,10 @@ export const explainPrecision = (decision: AmpDecision, isAsked: (node: Node) =>
 interface Subject {
   readonly vertex: Vertex
   readonly node: Node
-  /** Why no strategy decides on it. */
+  /** The reason why no strategy decides on it. */
   readonly settledBy: string | null
   readonly half: boolean
-  /** What the other type would take; null where it was not computed. */
+  /** The cost of the other type; null if it was not computed. */
   readonly price: string | null
   readonly settings: AmpSettings
 }
@@ -107,11 +107,11 @@ const reasonOf = ({ vertex, node, settledBy, half, price, settings }: Subject): 
   return half ? `what is around it is half${would}` : `half is not worth its casts here${would}`
 }
 
-/** What to say in the options, so that nothing in them contradicts it. */
+/** The entries that the options need, without contradicting other entries. */
 const editsFor = ({ node, settledBy, half, settings }: Subject): readonly ListEdit[] => {
   const name = nameInLists(node)
   const path = layerPath(node.path)
-  // Of what is settled, users have a say in what they said, and in arithmetic on the way into a variable.
+  // Users can change only two settled cases: those from their options, and arithmetic on the way into a variable.
   if (settledBy !== null && settledBy !== intoVariable) return []
   if (!half) {
     const denied = settings.deny.includes(name) ? [{ what: 'remove', option: 'deny', entry: name } as const] : []
@@ -144,8 +144,8 @@ const changeText = ({ node, settledBy, half, price }: Subject, edits: readonly L
 }
 
 /**
- * What it costs more to have this vertex on the other side, in words: by the cheapest answer that has, or, where painting decided, by
- * the same answer otherwise.
+ * Describes the additional cost of this vertex on the other side. For the minimum cut: the cheapest assignment with it there. For painting: the
+ * same assignment with only this vertex changed.
  */
 const otherPrice = ({ problem: { ports }, isHalf, settings }: AmpDecision, vertex: Vertex): string => {
   const other = isHalf[vertex.id] !== true
@@ -183,12 +183,12 @@ const linksOf = ({ vertices, edges }: PortGraph): Links => {
   return links
 }
 
-/** The casts where the region of one type around a vertex ends: a walk outwards that stops at them. */
+/** The casts at the border of the region of one type around a vertex, found by a walk that stops at them. */
 const boundary = (ports: PortGraph, isHalf: Assignment, vertex: Vertex, links: Links): readonly Edge[] => {
   const seen = new Set([vertex.id])
   const found = new Set<Edge>()
   const side = isHalf[vertex.id]
-  // A Set's iteration goes on to what is added while it runs.
+  // Iteration over a Set also visits elements that are added during it.
   for (const id of seen) {
     for (const edge of links[id] ?? []) {
       const kind = castAt(edge, isHalf)

@@ -1,23 +1,23 @@
 /**
- * Maximum flow by Dinic's algorithm, over capacities that are triples compared lexicographically. Triples form an ordered group under
- * componentwise sums, which is all that augmenting paths and the theorem of maximum flow and minimum cut need; as single numbers the
- * products of their weights would pass 2^53. Components stay integers, so sums are exact.
+ * Maximum flow by Dinic's algorithm. Capacities are triples, compared lexicographically. Triples form an ordered group under componentwise
+ * sums; augmenting paths and the max-flow min-cut theorem need no more. As single numbers, the products of their weights would exceed 2^53.
+ * Components stay integers, so sums are exact.
  */
 
 /** Compared from the first component on. */
 export type Triple = readonly [number, number, number]
 
-/** More than any sum of first components here, and small enough that sums of a few thousand stay exact. */
+/** Larger than any sum of first components here, and small enough that sums of a few thousand are exact. */
 export const infinite: Triple = [2 ** 40, 0, 0]
 
 export interface FlowNetwork {
   /** Arcs must be added before the flow is computed. */
   addArc(from: number, to: number, capacity: Triple): void
-  /** Sends as much as possible; gives its amount, which is the capacity of every minimum cut. */
+  /** Computes the maximum flow and returns its amount, which is the capacity of every minimum cut. */
   maximise(source: number, sink: number): Triple
   /**
-   * After maximise: the nodes from which the sink can still be reached. Of all minimum cuts this is the one with the fewest nodes on the
-   * sink's side; it does not depend on which maximum flow was found.
+   * After maximise: the nodes from which the sink can still be reached. Of all minimum cuts this one has the fewest nodes on the sink's
+   * side. It is the same for every maximum flow.
    */
   sinkSide(sink: number): Uint8Array
 }
@@ -42,7 +42,7 @@ interface Arcs {
   readonly heads: Int32Array
   readonly start: Int32Array
   readonly order: Int32Array
-  /** What an arc can still carry, by component. */
+  /** Residual capacity of each arc, by component. */
   readonly left: readonly [Float64Array, Float64Array, Float64Array]
 }
 
@@ -75,7 +75,7 @@ const arcsOf = (
   return { heads, start, order, left }
 }
 
-// Indices below come from the arrays' own lengths, hence the assertions.
+// The assertions below are safe: indices come from the arrays' lengths.
 
 const isOpen = ({ left: [a, b, c] }: Arcs, arc: number): boolean => {
   const first = a[arc] as number
@@ -94,7 +94,7 @@ const maximise = (arcs: Arcs, nodeCount: number, source: number, sink: number): 
   }
 }
 
-/** Distance from the source over open arcs; false where the sink has none. */
+/** Distances from the source over open arcs; false if the sink cannot be reached. */
 const findLevels = (arcs: Arcs, level: Int32Array, source: number, sink: number): boolean => {
   level.fill(-1)
   level[source] = 0
@@ -112,7 +112,7 @@ const findLevels = (arcs: Arcs, level: Int32Array, source: number, sink: number)
   return level[sink] !== -1
 }
 
-/** Saturates an arc on every shortest path. A walk with a stack: paths are as long as the model is deep. */
+/** Saturates an arc on every shortest path. It uses a stack, because paths are as long as the model is deep. */
 const blockingFlow = (
   arcs: Arcs,
   level: Int32Array,
@@ -152,7 +152,7 @@ const nextArc = (arcs: Arcs, level: Int32Array, cursor: Int32Array, node: number
   return -1
 }
 
-/** Sends along the path what its tightest arc can carry; gives the position of the first arc that is full now. */
+/** Sends the smallest residual capacity along the path; returns the position of the first arc that is now saturated. */
 const push = ({ left: [a, b, c] }: Arcs, path: readonly number[], total: [number, number, number]): number => {
   let [least, tight] = [path[0] as number, 0]
   path.forEach((arc, at) => {

@@ -1,25 +1,25 @@
 /**
- * The exact strategy: the cheapest answer is a minimum cut. With x = 1 for half (the source's side), a value made by u for users C costs
+ * The exact strategy: the cheapest assignment is a minimum cut. With x = 1 for half (the source's side), a value made by u for users C costs
  *   narrowing (1 - x_u) * max x_c  +  widening x_u * (1 - min x_c)
- * and both terms are submodular, so one auxiliary node each makes them arcs: c -> d infinite, d -> u what narrowing costs; u -> e what
- * widening costs, e -> c infinite. A contraction that stays in float32 pays by an arc from the source. The maximum flow is the price,
- * and no answer is cheaper: the certificate.
+ * Both terms are submodular, so each becomes arcs with one auxiliary node: c -> d infinite, d -> u the cost of narrowing; u -> e the cost of
+ * widening, e -> c infinite. The cost of a contraction in float32 is an arc from the source. The maximum flow equals the cost. No assignment
+ * is cheaper, so it is the certificate.
  */
 import { infinite, makeFlowNetwork, type FlowNetwork, type Triple } from './max-flow.ts'
 import { isFreeCast, settled, type Assignment, type Edge, type PortGraph, type Price } from './port-graph.ts'
 
 export interface MinimumCut {
-  /** Of all cheapest answers the one with the most vertices in half: there is exactly one such. */
+  /** Of all cheapest assignments, the one with the most vertices in half. It is unique. */
   readonly assignment: Assignment
-  /** The maximum flow: nothing is cheaper. */
+  /** The maximum flow: no assignment is cheaper. */
   readonly lowerBound: Price
 }
 
 const [source, sink, firstFree] = [0, 1, 2]
 
 /**
- * The cheapest assignment, by contractions in float32, then casts, then bytes.
- * @param forced Vertices whose side is given, for asking what the other side would cost; what is settled stays so.
+ * The cheapest assignment. Costs are compared by contractions in float32, then casts, then bytes.
+ * @param forced Vertices with a given side, to compute the cost of the other side. Settled vertices do not change.
  * @example
  * const vertex = { name: '', op: 'conv2d', class: 'allow', canBeHalf: true, isHalf: false } as const
  * const image = { ...vertex, id: 0, class: 'clear', canBeHalf: false } as const
@@ -31,7 +31,7 @@ const [source, sink, firstFree] = [0, 1, 2]
 export const minimumCut = (graph: PortGraph, forced: ReadonlyMap<number, boolean> = new Map()): MinimumCut => {
   const { vertices, edges } = graph
   let count = firstFree
-  // Settled vertices are the terminals themselves, which keeps the network small.
+  // Settled vertices become the terminals, which keeps the network small.
   const nodes = vertices.map((vertex) => {
     const side = settled(vertex) ?? forced.get(vertex.id) ?? null
     return side === null ? count++ : side ? source : sink
@@ -71,11 +71,11 @@ const addEdge = (
   }
 }
 
-/** Where the users meet: at the terminal if one of them is it, at the only one if it is alone, else at an auxiliary node. */
+/** The node that joins the users: the terminal if one of them is settled, the user itself if there is only one, else an auxiliary node. */
 const gathered = (users: readonly number[], terminal: number, auxiliary: number): number =>
   users.includes(terminal) ? terminal : users.length === 1 ? (users[0] ?? auxiliary) : auxiliary
 
-/** Arcs into the source and out of the sink carry nothing. */
+/** Arcs into the source and out of the sink carry no flow. */
 const connect = (network: FlowNetwork, from: number, to: number, capacity: Triple): void => {
   if (from !== to && to !== source && from !== sink) network.addArc(from, to, capacity)
 }

@@ -1,4 +1,4 @@
-/** The options of mixed precision: which half type, which strategy, which ops and layers. Checked here, wherever they come from. */
+/** The options of mixed precision: half type, strategy, ops and layers. All of them are checked here. */
 import { type Check, type Fault, flag, isNames, recordFault } from '../../ir/check-record.ts'
 import { isOpName, opDef, opNames } from '../../ir/ops/index.ts'
 import type { Float } from '../../ir/types.ts'
@@ -7,7 +7,7 @@ import { didYouMean } from '../../ir/words.ts'
 export type Half = Exclude<Float, 'float32'>
 export const halfTypes: readonly Half[] = ['float16', 'bfloat16']
 
-/** 'minCut': the fewest casts there can be. 'tensorflow': what TensorFlow's own rewrite decides. */
+/** 'minCut': the minimal number of casts. 'tensorflow': the decisions of TensorFlow's own rewrite. */
 export type StrategyName = 'minCut' | 'tensorflow'
 export const strategyNames: readonly StrategyName[] = ['minCut', 'tensorflow']
 
@@ -16,19 +16,19 @@ export interface AmpOptions {
   readonly dtype?: Half | undefined
   /** Default 'minCut'. */
   readonly strategy?: StrategyName | undefined
-  /** Ops that always compute in half, beside those that say so themselves; '!conv2d' takes one out. */
+  /** Ops that always compute in half, in addition to those of class allow. '!conv2d' removes one. */
   readonly allow?: readonly string[] | undefined
-  /** Ops that always compute in float32; '!exp' takes one out. */
+  /** Ops that always compute in float32. '!exp' removes one. */
   readonly deny?: readonly string[] | undefined
-  /** Globs of paths that stay float32 as a whole, gradients included: 'blocks.*\/se/**'. */
+  /** Globs of paths that stay float32 completely, including gradients: 'blocks.*\/se/**'. */
   readonly keep?: readonly string[] | undefined
-  /** Every value that the pass makes half is rounded, also where a fused kernel could keep more of it. Default false. */
+  /** Round every value that the pass makes half, even if a fused kernel could keep more precision. Default false. */
   readonly strict?: boolean | undefined
-  /** Of the strategy 'tensorflow': infer ops follow a half operand even where no allow op comes after, as in TensorFlow 2.21. Default false, as in 2.15. */
+  /** For the strategy 'tensorflow': infer ops follow a half operand even if no allow op follows, as in TensorFlow 2.21. Default false, as in 2.15. */
   readonly followAllow?: boolean | undefined
 }
 
-/** The same with nothing left open. */
+/** The options with all defaults set. */
 export type AmpSettings = { readonly [K in keyof AmpOptions]-?: Exclude<AmpOptions[K], undefined> }
 
 export const ampDefaults: AmpSettings = {
@@ -51,7 +51,7 @@ export const ampSettings = (options: AmpOptions): AmpSettings => ({
   followAllow: options.followAllow ?? ampDefaults.followAllow,
 })
 
-/** Options that differ from the default: what the text form of the pass shows. */
+/** Options that differ from the default; the text form of the pass shows them. */
 export const statedOptions = (settings: AmpSettings): { readonly [name: string]: unknown } =>
   Object.fromEntries(
     Object.entries(settings).filter(([name, value]) => {
@@ -72,7 +72,7 @@ const expectations: { readonly [K in keyof AmpSettings]: Check } = {
   followAllow: flag,
 }
 
-/** What is wrong with options that may be anything, or null. */
+/** Describes the fault in untyped options; null if they are valid. */
 export const ampFault = (options: object): Fault | null =>
   recordFault('mixed precision', 'amp.', options, expectations) ?? strategyFault(options) ?? listFault(options)
 
@@ -84,7 +84,7 @@ const strategyFault = ({ strategy = ampDefaults.strategy, followAllow }: AmpOpti
       }
     : null
 
-/** Ops that are something else by the time mixed precision decides: a list that names one would do nothing. */
+/** Ops that earlier passes have replaced. A list entry with one of them would have no effect. */
 const becoming: { readonly [op: string]: string } = {
   batchNorm: 'by then it is batchNormInference, or batchNormTraining and batchNormGradient: name these',
   dropout: 'by then it is a select of the value times a number: keep its path instead',
@@ -92,7 +92,7 @@ const becoming: { readonly [op: string]: string } = {
   fusion: 'fused regions are made afterwards: name the ops in them',
 }
 
-/** Names are ops, or users' composites, which only a graph knows; those must at least look like no misspelt op. */
+/** A name is an op or a user's composite. Only a graph has composites, so here it is only checked that the name is not a misspelt op. */
 const listFault = ({ allow = [], deny = [] }: AmpOptions): Fault | null => {
   const both = plainNames(allow).find((op) => plainNames(deny).includes(op))
   if (both !== undefined)
@@ -114,7 +114,7 @@ const listFault = ({ allow = [], deny = [] }: AmpOptions): Fault | null => {
 
 const plainNames = (list: readonly string[]): readonly string[] => list.filter((name) => !name.startsWith('!'))
 
-/** A name in the lists that is no op, nor a composite of the graph; or null. */
+/** A name in the lists that is neither an op nor a composite of the graph; or null. */
 export const unknownOp = ({ allow, deny }: AmpSettings, composites: ReadonlySet<string>): Fault | null => {
   const unknown = [...allow, ...deny]
     .map((name) => name.replace(/^!/, ''))

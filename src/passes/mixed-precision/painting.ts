@@ -1,7 +1,7 @@
 /**
  * The strategy `tensorflow`: the painting of TensorFlow's own graph rewrite (auto_mixed_precision), as of 2.15, on port classes.
- * A rule of thumb with no regard for costs; what is cheapest is min-cut.ts's business. It decides as TensorFlow does, node by node
- * (test/goldens/amp), apart from loops and lists of tensors, which effuse's graphs do not have.
+ * A heuristic that ignores costs; min-cut.ts finds the cheapest assignment. For each node it decides as TensorFlow does
+ * (test/goldens/amp), except for loops and tensor lists, which effuse's graphs do not have.
  */
 import { invariant } from '../../ir/diagnostics.ts'
 import {
@@ -14,13 +14,13 @@ import {
   type Vertex,
 } from './port-graph.ts'
 
-/** A vertex with what only painting asks of it. */
+/** A vertex with the fields that only painting needs. */
 export interface PaintVertex extends Vertex {
-  /** The result of a cast that stands in the graph as written: it becomes half where all its users do. */
+  /** The result of a declared cast. It becomes half if all its users do. */
   readonly isCast?: boolean | undefined
-  /** No paint starts here, enters or passes, whatever the class: an op that no list names. */
+  /** An op that no list has: paint neither starts here nor enters nor passes, for every class. */
   readonly isBarrier?: boolean | undefined
-  /** An allow op at which paint starts although it cannot be half: TensorFlow asks only afterwards what an op's definition allows. */
+  /** An allow op where paint starts although it cannot be half: TensorFlow checks the op's definition only afterwards. */
   readonly startsPaint?: boolean | undefined
 }
 
@@ -31,17 +31,17 @@ export interface PaintGraph extends PortGraph {
 
 export interface PaintOptions {
   /**
-   * The rule that TensorFlow 2.21 has and 2.15 has not: in the order of the vertices, an infer op with a half operand and no denied
-   * one becomes half even if no allow op follows (default false).
+   * A rule that TensorFlow 2.21 has and 2.15 does not: in the order of the vertices, an infer op with a half operand and without a denied
+   * operand becomes half even if no allow op follows (default false).
    */
   readonly followAllow?: boolean | undefined
 }
 
-/** A cast that an assignment needs: one for each value, shared by all users of the other type. */
+/** A cast that an assignment needs: one per value, shared by all users of the other type. */
 export interface Cast {
   readonly edge: Edge
   readonly kind: CastKind
-  /** It costs nothing there; counted apart. */
+  /** The cast costs nothing; it is counted separately. */
   readonly isFree: boolean
 }
 
@@ -49,9 +49,9 @@ export interface Cast {
 const deniedWide: ReadonlySet<string> = new Set(['reduceSum', 'mean', 'variance'])
 
 /**
- * Which vertices TensorFlow's painting computes in half. What is half as written stays so; deny vertices and those that cannot be
- * half never become it.
- * @throws EffuseError EF901 where the graph does not hold together: a vertex's id is not its place, an edge names none.
+ * The vertices that TensorFlow's painting computes in half. Declared half vertices stay half. Deny vertices and vertices that cannot be
+ * half never become half.
+ * @throws EffuseError EF901 if the graph is inconsistent: a vertex's id is not its index, or an edge has an unknown vertex.
  * @example
  * const vertex = { op: '', canBeHalf: true, isHalf: false } as const
  * const half = paint({
@@ -69,7 +69,7 @@ export const paint = (graph: PaintGraph, options: PaintOptions = {}): Assignment
   checkGraph(graph)
   const { vertices } = graph
   const links = linksOf(graph)
-  // Elsewhere paint would spread around an op that stays float32 (kept, or without a half kernel), for casts and no gain.
+  // Otherwise paint would spread around an op that stays float32 (kept, or without a half kernel), and add casts without a gain.
   const allow = idsOf(vertices, (v) => isA(v, 'allow') && (v.canBeHalf || v.isHalf || v.startsPaint === true))
   const denied = deniedIn(vertices, links)
   const isOpen = (id: number): boolean => vertices[id]?.canBeHalf === true && !vertices[id].isHalf && !denied.has(id)
@@ -78,7 +78,7 @@ export const paint = (graph: PaintGraph, options: PaintOptions = {}): Assignment
   // Steps 4 and 5.
   const flooded = reach(painted, links.both, (id) => isOpen(id) && isA(vertices[id], 'clear'))
   const half = new Set([...flooded].filter((id) => vertices[id]?.canBeHalf === true))
-  // Step 6: last, because it asks what became of the users; casts never use each other's results as half.
+  // Step 6 is last, because it needs the decisions for the users. Casts never use each other's results as half.
   for (const id of idsOf(vertices, (v) => v.isCast === true && v.canBeHalf)) {
     const users = links.users(id)
     if (users.length > 0 && users.every((user) => half.has(user))) half.add(id)
@@ -87,7 +87,7 @@ export const paint = (graph: PaintGraph, options: PaintOptions = {}): Assignment
 }
 
 /**
- * The casts that an assignment needs, in the order of the edges. Their number is what a strategy is judged by; free ones count apart.
+ * The casts that an assignment needs, in the order of the edges. Their number measures a strategy; free casts are counted separately.
  * @throws EffuseError EF901 if the assignment does not have one entry per vertex.
  * @example
  * const vertex = { op: 'matmul', class: 'allow', canBeHalf: true, isHalf: false } as const
@@ -106,16 +106,16 @@ export const castsOf = (graph: PortGraph, assignment: Assignment): readonly Cast
   })
 }
 
-/** Step 2: deny spreads along values through clear and infer ops, as far as the last deny or infer op on the way. */
+/** Step 2: deny spreads along values through clear and infer ops, up to the last deny or infer op on the path. */
 const deniedIn = (vertices: readonly PaintVertex[], links: Links): ReadonlySet<number> => {
   const deny = idsOf(vertices, (v) => isA(v, 'deny'))
   const infer = idsOf(vertices, (v) => isA(v, 'infer'))
-  // A clear op that leads to neither is as exact in half after an exponential as anywhere.
+  // A clear op that leads to neither is as exact in half after an exponential as elsewhere.
   const upstream = reach([...deny, ...infer], links.inputs, (id) => isA(vertices[id], 'clear'))
   return reach(deny, links.users, (id) => upstream.has(id))
 }
 
-/** Steps 1 and 3: the allow ops, and what lies on a path from one to another. */
+/** Steps 1 and 3: the allow ops, and the vertices on paths between them. */
 const paintBetween = (
   vertices: readonly PaintVertex[],
   links: Links,
@@ -128,8 +128,8 @@ const paintBetween = (
 }
 
 /**
- * TensorFlow 2.21's step after the third. Adds to `painted`, so that a chain of infer ops follows as a whole. That no operand may be
- * denied needs no check: it would have denied the op.
+ * TensorFlow 2.21's step after the third. Adds to `painted`, so that a whole chain of infer ops follows. The rule that no operand may be
+ * denied needs no check: a denied operand would have denied the op.
  */
 const followAllow = (
   vertices: readonly PaintVertex[],
@@ -152,14 +152,14 @@ const isA = (vertex: PaintVertex | undefined, asked: Exclude<Vertex['class'], 'w
 const idsOf = (vertices: readonly PaintVertex[], has: (vertex: PaintVertex) => boolean): readonly number[] =>
   vertices.filter(has).map((v) => v.id)
 
-/** The starts, and what a walk from them reaches over vertices that it may enter. */
+/** The start vertices, and all vertices that a walk from them reaches over vertices that it may enter. */
 const reach = (
   starts: Iterable<number>,
   next: (id: number) => readonly number[],
   mayEnter: (id: number) => boolean,
 ): Set<number> => {
   const reached = new Set(starts)
-  // A Set's iteration goes on to what is added while it runs.
+  // Iteration over a Set also visits elements that are added during it.
   for (const id of reached) {
     for (const neighbour of next(id)) if (mayEnter(neighbour)) reached.add(neighbour)
   }

@@ -1,6 +1,6 @@
 /**
- * From a graph to the abstract problem. A vertex per port class of a node; one for the result of a contraction that may stay float32;
- * one per node for ports that keep their type; one per output and update. What no strategy may touch is settled here, each with its reason.
+ * Makes the abstract problem from a graph. Vertices: one per port class of a node; one for the result of a contraction that may stay float32;
+ * one per node for ports that keep their type; one per output and update. Vertices that no strategy may change are settled here, with a reason.
  */
 import { liveOrder, nodeAt, refKey, typeOf, variablesOf } from '../../ir/graph.ts'
 import type { TargetInfo } from '../../ir/target.ts'
@@ -15,15 +15,15 @@ import { writtenCasts } from './written-casts.ts'
 /** The ports of a node with the vertices that decide on them. */
 export interface DecidedPorts extends NodePorts {
   readonly vertex: number
-  /** The result's own vertex, where it may be wide. */
+  /** The separate vertex of the result, if it may be wide. */
   readonly result: number | null
 }
 
-/** What a vertex stands for. */
+/** What a vertex represents. */
 export interface Place {
   /** Null for outputs and updates. */
   readonly node: Node | null
-  /** Why no strategy decides on it; null where one does. */
+  /** The reason why no strategy decides on it; null if a strategy decides. */
   readonly reason: string | null
 }
 
@@ -31,15 +31,15 @@ export interface PrecisionProblem {
   readonly ports: PortGraph
   /** By vertex. */
   readonly places: readonly Place[]
-  /** By node: only what can become half. */
+  /** By node: only ports that can become half. */
   readonly decided: ReadonlyMap<NodeId, readonly DecidedPorts[]>
-  /** By node: ports without a result that read one value, literals aside, and take it as it comes: nothing to decide. */
+  /** By node: ports that need no decision: they have no result, and read one value (besides literals) in any type. */
   readonly readers: ReadonlyMap<NodeId, NodePorts>
-  /** Literals that half cannot hold, each in a sentence. */
+  /** Literals that half cannot represent, a sentence each. */
   readonly warnings: readonly string[]
 }
 
-/** The problem that a graph poses. Float types other than float32 and the chosen half take no part in it. */
+/** The problem for a graph. It ignores float types other than float32 and the chosen half type. */
 export const precisionProblem = (graph: Graph, settings: AmpSettings, target: TargetInfo): PrecisionProblem => {
   const statics = staticNodes(graph)
   const classes = new Map(liveOrder(graph).map((node) => [node.id, portsOf(graph, node, settings, target)] as const))
@@ -60,8 +60,8 @@ export const precisionProblem = (graph: Graph, settings: AmpSettings, target: Ta
 }
 
 /**
- * Whether these are the ports of a finite check, a comparison with a literal, an argMax: they read the value in the type in which it is
- * made. Left to a strategy, such a reader could take a half copy that others need, and see an infinity where there is none.
+ * Whether these are the ports of a finite check, a comparison with a literal, or an argMax. They read the value in the type in which it is
+ * computed. If a strategy decided, such a reader could use a half copy that others need, and see an infinity that the value does not have.
  */
 const isReader = (graph: Graph, node: Node, ports: NodePorts, { dtype }: AmpSettings, rules: Rules): boolean => {
   if (ports.class !== 'clear' || ports.outputs.length > 0) return false
@@ -77,7 +77,7 @@ interface Draft {
   addVertex(vertex: Omit<Vertex, 'id'>, place: Place): number
   /** The vertex of the ports of a node that keep their type. */
   fixed(node: Node, isHalf: boolean): number
-  /** Vertex `user` uses the value of that key; `edge` is asked at its first use. */
+  /** Vertex `user` uses the value with this key. `edge` is called at its first use. */
   addUse(key: number, edge: () => Omit<Edge, 'to'>, user: number): void
   finish(): PortGraph
 }
@@ -134,7 +134,7 @@ const decidedPorts = (
 ): readonly DecidedPorts[] =>
   classes.flatMap((ports): readonly DecidedPorts[] => {
     const dtypes = new Set<string>(ports.inputs.map((i) => typeOf(graph, node.inputs[i] as Ref).dtype)) // indices of operands
-    // The result of a contraction may be wide as written; otherwise it has the operands' type.
+    // The result of a contraction may be declared wide; otherwise it has the operands' type.
     if (dtypes.size === 0 || !hasResultDtype(node))
       for (const i of ports.outputs) dtypes.add(node.types[i]?.dtype ?? '')
     const [dtype] = dtypes
@@ -171,7 +171,7 @@ export const hasResultDtype = (node: Node): node is WideNode => 'resultDtype' in
 
 // --- Edges.
 
-/** Every use of a float32 or half value with a decision at one end at least. Between two that are always float32 there is none. */
+/** Every use of a float32 or half value with a decision at one end at least. There is no edge between two vertices that are always float32. */
 const addUses = (
   graph: Graph,
   settings: AmpSettings,

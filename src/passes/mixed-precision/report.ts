@@ -1,4 +1,4 @@
-/** What mixed precision did to a graph: the figures, counted in the graph itself, and the decision behind them, for explanations. */
+/** The result of mixed precision for a graph: figures, counted in the graph itself, and the decision behind them, for explanations. */
 import { findNode, liveOrder, typeOf } from '../../ir/graph.ts'
 import type { Graph } from '../../ir/types.ts'
 import type { AmpSettings, Half, StrategyName } from './options.ts'
@@ -7,24 +7,24 @@ import { hasResultDtype, type PrecisionProblem } from './problem.ts'
 import { isNarrowing, isWidening, staticNodes } from './statics.ts'
 
 export interface CastCounts {
-  /** Casts between float32 and half that were added and stand alone. */
+  /** Separate casts between float32 and half that were added. */
   readonly casts: number
-  /** Results of half contractions and reductions that are float32: casts that no kernel has to make. */
+  /** Results of half contractions and reductions that are float32: casts that are not needed. */
   readonly absorbed: number
-  /** Half copies of variables, or of what depends on variables alone. */
+  /** Half copies of variables, or of values that depend on variables alone. */
   readonly weightCasts: number
 }
 
 export interface AmpReport extends CastCounts {
   readonly strategy: StrategyName
   readonly dtype: Half
-  /** No answer with as many contractions in half has fewer casts: the maximum flow. */
+  /** The maximum flow: no assignment with as many contractions in half has fewer casts. */
   readonly lowerBound: number
-  /** Literals that half does not hold, and the like, each in a sentence. */
+  /** Warnings, a sentence each, for example about literals that half cannot represent. */
   readonly warnings: readonly string[]
 }
 
-/** A decision with all that went into it. */
+/** A decision with its inputs. */
 export interface AmpDecision {
   /** The graph before. */
   readonly graph: Graph
@@ -36,13 +36,13 @@ export interface AmpDecision {
 
 const decisions = new WeakMap<Graph, AmpDecision>()
 
-/** Remembers the decision that led to a graph. Kept beside graphs, so that equal programs stay equal. */
+/** Stores the decision that led to a graph. It is stored outside of graphs, so that equal programs stay equal. */
 export const rememberDecision = (after: Graph, decision: AmpDecision): void => void decisions.set(after, decision)
 
-/** The decision that led to this very graph, null where none did. */
+/** The decision that led to exactly this graph; null if there is none. */
 export const decisionOf = (after: Graph): AmpDecision | null => decisions.get(after) ?? null
 
-/** Counts what the pass added to `before`; casts in the bodies of composites are the kernels' own business. */
+/** Counts what the pass added to `before`. Casts in the bodies of composites are inside kernels and do not count. */
 export const countCasts = (before: Graph, graph: Graph, dtype: Half): CastCounts => {
   let [casts, absorbed, weightCasts] = [0, 0, 0]
   const statics = staticNodes(graph)
@@ -59,7 +59,7 @@ export const countCasts = (before: Graph, graph: Graph, dtype: Half): CastCounts
   return { casts, absorbed, weightCasts }
 }
 
-/** The figures of several plans together; null where there are none. */
+/** The sums of the figures of several plans; null if there are none. */
 export const sumReports = (reports: readonly AmpReport[]): AmpReport | null => {
   const [first] = reports
   if (first === undefined) return null

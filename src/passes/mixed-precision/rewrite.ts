@@ -1,6 +1,6 @@
 /**
- * Carries an answer out: nodes whose ports turn half are written anew, and where a value is wanted in the other type it gets one relaxed
- * cast, shared by all users of that type. Nothing else changes; a value that stays float32 stays the same node.
+ * Applies an assignment. Nodes with ports that become half are replaced. A value that is needed in the other type gets one relaxed cast, shared
+ * by all users of that type. Nothing else changes: a value that stays float32 stays the same node.
  */
 import { Edit } from '../../ir/edit.ts'
 import { liveOrder, nodeAt, nodesOf, refKey, typeOf } from '../../ir/graph.ts'
@@ -16,7 +16,7 @@ import { regionGraph } from '../../ir/region.ts'
 import { sideTables } from '../../ir/side-tables.ts'
 import type { Value } from '../../ir/value.ts'
 
-/** The graph with the answer carried out; the graph itself where nothing changes. */
+/** The graph with the assignment applied; the same graph if nothing changes. */
 export const applyAssignment = (
   graph: Graph,
   problem: PrecisionProblem,
@@ -50,17 +50,17 @@ export const applyAssignment = (
   return edit.commit()
 }
 
-/** Where the value of each maker can be had in half, and what is made for it. */
+/** The half copies of values, by the node that makes them, and the nodes that are added for them. */
 interface HalfValues {
-  /** The value in half: the node that computes it so, a literal, or one cast for all. */
+  /** The value in half: the node that computes it in half, a literal, or one cast for all users. */
   of(ref: Ref): Ref
   /** `made` computes the value in half. Users in float32 share one cast. */
   set(ref: Ref, made: Ref): void
-  /** True where `set` was called for the value. */
+  /** True if `set` was called for the value. */
   isComputed(ref: Ref): boolean
-  /** True where a cast that was written has become superfluous: its operand is half now, or another does the same. */
+  /** True if a declared cast is no longer needed: its operand is now half, or another cast does the same. */
   dropCast(node: Node<'cast'>): boolean
-  /** True where another cast widens the same value. */
+  /** True if another cast widens the same value. */
   shareWidening(node: Node<'cast'>): boolean
 }
 
@@ -87,7 +87,7 @@ const halfValues = (
         : edit.add('cast', [ref], { to: dtype, relaxed: !strict }, node)
   }
   const of = (given: Ref): Ref => {
-    // Operands first, by a stack: static movement happens in half itself, and its chains may be long.
+    // Operands first, with a stack: static movement ops are computed in half, and their chains may be long.
     const waiting = [seenThrough(graph, given, dtype)]
     for (let ref = waiting.at(-1); ref !== undefined; ref = waiting.at(-1)) {
       const node = nodeAt(graph, ref.id)
@@ -118,7 +118,7 @@ const halfValues = (
     dropCast: (node) => {
       const [operand] = node.inputs
       const own: Ref = { id: node.id, port: 0 }
-      // A literal's cast stays as it is: folding it is another pass's business.
+      // A literal's cast stays; another pass folds it.
       if (operand === undefined || nodeAt(graph, operand.id).op === 'constant') return false
       const half = of(operand)
       if (half.id === own.id) return false
@@ -137,11 +137,11 @@ const halfValues = (
   }
 }
 
-/** Makers whose value has a user in float32. */
+/** Nodes whose value has a user in float32. */
 const floatUsers = ({ edges }: PrecisionProblem['ports'], isHalf: Assignment): ReadonlySet<number> =>
   new Set(edges.filter(({ to }) => to.some((user) => isHalf[user] !== true)).map(({ from }) => from))
 
-/** Writes the node anew with half operands and results at the given ports. */
+/** Replaces the node by one with half operands and results at the given ports. */
 const turnHalf = (
   edit: Edit,
   node: Node,
@@ -178,7 +178,7 @@ const attrsInHalf = (
     : node.attrs
 }
 
-/** What was replaced goes, and with it what was dead already: it may still name what was replaced. */
+/** Removes the replaced nodes, and nodes that were already dead, because they may still use replaced nodes. */
 const removeReplaced = (edit: Edit, graph: Graph, replaced: readonly Node[]): void => {
   if (replaced.length === 0) return
   const live = new Set<NodeId>(liveOrder(graph).map((n) => n.id))
@@ -188,7 +188,7 @@ const removeReplaced = (edit: Edit, graph: Graph, replaced: readonly Node[]): vo
 
 /**
  * The body with half types at the decided ports.
- * @param halved Mixed precision on the body itself; asked unless the composite is wide.
+ * @param halved Mixed precision on the body; called unless the composite is wide.
  */
 export const halfBody = (
   edit: Edit,

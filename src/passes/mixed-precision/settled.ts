@@ -1,4 +1,4 @@
-/** What is settled before a strategy is asked: ports that must stay float32, each with its reason. */
+/** Decides before any strategy which ports must stay float32, each with its reason. */
 import { globFilter } from '../../ir/glob.ts'
 import { findNode, liveOrder, refKey, rootKeys, usesOf } from '../../ir/graph.ts'
 import { opDef } from '../../ir/ops/index.ts'
@@ -8,12 +8,12 @@ import type { AmpSettings } from './options.ts'
 import { attrFault, firstOf, operandFault, staticNodes } from './statics.ts'
 
 export interface Rules {
-  /** Why these ports must stay float32 whatever a strategy thinks; null where one may decide. */
+  /** The reason why these ports must stay float32 under every strategy; null if a strategy may decide. */
   readonly reasonFor: (node: Node, ports: NodePorts) => string | null
   readonly warnings: () => readonly string[]
 }
 
-/** The one settled reason that a user's word outweighs: an op that is allowed is half there too. */
+/** The only reason that a user's option overrides: an op in `allow` is half in this case too. */
 export const intoVariable = 'it is on the way into a variable, with no contraction after it'
 
 export type Classes = ReadonlyMap<NodeId, readonly NodePorts[]>
@@ -54,15 +54,16 @@ export const nameOf = (node: Node): string =>
       ? node.op
       : `${node.path} ${node.op}`
 
-/** The layer that a node belongs to: `grad(blocks.3/se)` is of `blocks.3/se`. */
+/** The layer of a node: `grad(blocks.3/se)` belongs to `blocks.3/se`. */
 export const layerPath = (path: string): string => {
   const inner = /^[\w-]+\((.*)\)$/.exec(path)?.[1]
   return inner === undefined ? path : layerPath(inner)
 }
 
 /**
- * Nodes that lead into a variable and to no contraction on any way. Arithmetic there works for a float32 master: a gradient times the
- * learning rate, or over the loss scale, would underflow in half. Contractions, which sum in float32, and their epilogues are free to go.
+ * Nodes on a path into a variable from which no path leads to a contraction. This arithmetic computes the new value of a float32 variable: a
+ * gradient times the learning rate, or divided by the loss scale, would underflow in half. Contractions, which sum in float32, and their
+ * epilogues are not settled.
  */
 const tailNodes = (graph: Graph, { dtype }: AmpSettings, classes: Classes): ((node: Node) => boolean) => {
   const toContraction = new Set<NodeId>()
@@ -84,10 +85,10 @@ const tailNodes = (graph: Graph, { dtype }: AmpSettings, classes: Classes): ((no
   return (node) => toVariable.has(node.id) && !toContraction.has(node.id) && !isSummed(node) && !isEpilogue(graph, node)
 }
 
-/** A contraction, whatever its class: slow half kernels make depthwise ones follow their neighbours. */
+/** A contraction of any class: depthwise ones with slow half kernels follow their neighbours. */
 const isSummed = (node: Node): boolean => ['contraction', 'depthwise'].includes(opDef(node.op).fusion)
 
-/** A bias or an activation, or one after the other, behind a contraction whose result nothing else uses. */
+/** A bias, an activation, or both, after a contraction whose result has no other user. */
 const isEpilogue = (graph: Graph, node: Node): boolean => {
   const [first] = node.inputs
   const { fusion, level } = opDef(node.op)
@@ -100,7 +101,7 @@ const isEpilogue = (graph: Graph, node: Node): boolean => {
   return isContractionAt(graph, first) || (isBias(graph, before) && isEpilogue(graph, before))
 }
 
-/** The sum with a vector that is known before the run, repeated. */
+/** The sum with a broadcast vector that is known before the run. */
 const isBias = (graph: Graph, node: Node): boolean =>
   node.op === 'add' &&
   node.inputs.some((ref) => findNode(graph, ref.id)?.op === 'broadcast' && staticNodes(graph).has(ref.id))

@@ -1,6 +1,6 @@
 /**
- * What a graph knows before it is fed: values that depend on variables and literals alone. Arithmetic on them stays float32, since the
- * masters are; their half copies are cast once, and cost no activation a cast. Movement among them is seen through: a cast before it does.
+ * Static values: values that depend on variables and literals alone. Arithmetic on them stays float32, because variables are float32. Their half
+ * copies are cast once and do not count as casts of activations. Movement of static values is ignored: a cast before it has the same effect.
  */
 import { cached, liveOrder, refKey, typeOf } from '../../ir/graph.ts'
 import { opDef } from '../../ir/ops/index.ts'
@@ -24,21 +24,21 @@ export const staticNodes = (graph: Graph): ReadonlySet<NodeId> =>
   })
 const known = new WeakMap<Graph, ReadonlySet<NodeId>>()
 
-/** Rearranges or repeats what it is given, and nothing else: the same elements in any type. */
+/** Ops that only rearrange or repeat their operand: the same elements in any type. */
 const isMovement = (node: Node): boolean => {
   const { fusion } = opDef(node.op)
   return node.inputs.length > 0 && (fusion === 'movement' || fusion === 'broadcast')
 }
 
-/** Movement of static values, which happens in half where its result is wanted in half. */
+/** Movement of static values. It is computed in half if its result is needed in half. */
 export const isStaticMovement = (graph: Graph, node: Node, dtype: Half): boolean =>
   staticNodes(graph).has(node.id) && isMovement(node) && attrFault(node, dtype) === null
 
-/** A cast that widens what was written in the half type. The half value itself stands for its result. */
+/** A cast that widens a value declared in the half type. The half value represents its result. */
 export const isWidening = (graph: Graph, node: Node, dtype: Half): node is Node<'cast'> =>
   node.op === 'cast' && node.attrs.to === 'float32' && operandDtype(graph, node) === dtype
 
-/** A cast to the half type that stands in the graph already. */
+/** A declared cast to the half type. */
 export const isNarrowing = (graph: Graph, node: Node, dtype: Half): node is Node<'cast'> =>
   node.op === 'cast' && node.attrs.to === dtype && operandDtype(graph, node) === 'float32'
 
@@ -48,12 +48,12 @@ const operandDtype = (graph: Graph, node: Node): string | null => {
 }
 
 /**
- * The values that a use of `ref` stands for, seen through widening casts and static movement. A literal stands for none: it takes any type.
+ * The values that a use of `ref` depends on, through widening casts and static movement. A literal gives none, because it can have any type.
  */
 export const sourcesOf = (graph: Graph, ref: Ref, dtype: Half): readonly Ref[] =>
   seenThroughOf(graph, dtype).get(ref.id)?.sources ?? [ref]
 
-/** Why an operand cannot be half for any user: a literal, moved about perhaps, that half does not hold. */
+/** The reason why an operand cannot be half for any user: a literal, possibly moved, that half cannot represent. */
 export const operandFault = (graph: Graph, ref: Ref, dtype: Half): string | null =>
   seenThroughOf(graph, dtype).get(ref.id)?.fault ?? null
 
@@ -63,8 +63,8 @@ interface SeenThrough {
 }
 
 /**
- * The nodes that do not stand for themselves alone. One walk for all of them, operands first: chains of movement may be long, and a value that is cut
- * and joined over and over has more ways back than there are nodes.
+ * The nodes that represent other values. One walk for all of them, operands first: chains of movement may be long, and a value that is repeatedly
+ * sliced and concatenated has more paths back than there are nodes.
  */
 const seenThroughOf = (graph: Graph, dtype: Half): ReadonlyMap<NodeId, SeenThrough> =>
   cached(seenThroughBy[dtype], graph, (g) => {
@@ -94,7 +94,7 @@ const seenThroughBy: { readonly [D in Half]: WeakMap<Graph, ReadonlyMap<NodeId, 
 const distinct = (refs: readonly Ref[]): readonly Ref[] =>
   refs.length < 2 ? refs : [...new Map(refs.map((ref) => [refKey(ref), ref])).values()]
 
-/** Why a node's own attributes do not fit into half. */
+/** The reason why a node's attributes do not fit into half. */
 export const attrFault = (node: Node, dtype: Half): string | null =>
   node.op === 'pad' ? literalFault(dtype, node.attrs.value) : null
 
@@ -108,8 +108,8 @@ export const firstOf = <T, R>(list: readonly T[], ask: (item: T) => R | null): R
 }
 
 /**
- * Why a number must stay float32; null where half holds it, rounded. A literal is never clamped into range: beyond the largest number
- * (65504 in float16) it stays what it is, and so does one so small that it would become 0, which a divisor must not.
+ * The reason why a number must stay float32; null if half can represent it, rounded. A literal is never clamped. It stays float32 if it is beyond
+ * the largest number (65504 in float16), or so small that it would become 0, which would be wrong as a divisor.
  */
 export const literalFault = (dtype: Half, value: number): string | null => {
   if (!Number.isFinite(value) || value === 0) return null
@@ -124,7 +124,7 @@ const exactMax = (dtype: Half): number => 2 ** formats[dtype].precision
 const numbersOf = (graph: Graph, value: ConstantValue): ArrayLike<number> =>
   typeof value === 'number' ? [value] : 'sha256' in value ? sideTables(graph).constants.get(value.sha256).data : value
 
-/** Why a source without operands, constant or iota, must stay float32, or null. Indices are never half unless they are exact in it. */
+/** The reason why a constant or iota must stay float32, or null. Indices are half only if half represents them exactly. */
 export const sourceFault = (graph: Graph, node: Node, dtype: Half): string | null => {
   if (node.op === 'iota')
     return isFloat(node.attrs.dtype) && (node.attrs.shape[node.attrs.axis] ?? 0) > exactMax(dtype) + 1
@@ -138,7 +138,7 @@ export const sourceFault = (graph: Graph, node: Node, dtype: Half): string | nul
   return null
 }
 
-/** The literal in half. Its numbers stay as they are, unrounded: float64 sees no half types. */
+/** The literal in half. Its numbers are not rounded, because the mode float64 ignores half types. */
 export const narrowedLiteral = (edit: Edit, node: Node<'constant'>, dtype: Half): Value => {
   const shape = node.types[0]?.shape ?? []
   const { value } = node.attrs

@@ -1,4 +1,4 @@
-/** The casts between float32 and half that stand in a graph already. They serve before one is added, and cost nothing more. */
+/** The declared casts between float32 and half in a graph. They are used before new casts are added, and have no additional cost. */
 import { liveOrder, nodeAt, refKey, typeOf } from '../../ir/graph.ts'
 import type { Graph, Node, Ref } from '../../ir/types.ts'
 import type { Half } from './options.ts'
@@ -6,11 +6,11 @@ import type { CastKind } from './port-graph.ts'
 import { isNarrowing, isWidening } from './statics.ts'
 
 export interface WrittenCasts {
-  /** The half copy of a float32 value, an exact one before a relaxed one; null where none is written. */
+  /** The declared half copy of a float32 value (exact before relaxed); null if there is none. */
   narrowed(ref: Ref): Ref | null
-  /** The float32 copy of a half value; of a float32 value, that of its half copy, which holds once the value is computed in half. */
+  /** The float32 copy of a half value. For a float32 value: that of its half copy, which is valid once the value is computed in half. */
   widened(ref: Ref): Ref | null
-  /** What is written of a value. */
+  /** The declared copies of a value. */
   kinds(ref: Ref): readonly CastKind[]
 }
 
@@ -51,7 +51,7 @@ export const writtenCasts = (graph: Graph, dtype: Half): WrittenCasts => {
   }
 }
 
-/** The half value behind a widening cast, which is exact; any other value as it is. */
+/** The operand of a widening cast (which is exact); any other value unchanged. */
 export const seenThrough = (graph: Graph, ref: Ref, dtype: Half): Ref => {
   const node = nodeAt(graph, ref.id)
   const [operand] = node.inputs
