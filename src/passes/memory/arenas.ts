@@ -1,7 +1,7 @@
 /**
- * Offsets for buffers with lifetimes. Largest first, each into the smallest hole among those that live at the same time ("greedy by size",
- * Pisarchyk and Lee 2020, "Efficient memory management for deep neural net inference"); where that is above the lower bound, longest-lived
- * first as well, and the smaller is taken. Finding the smallest arena is NP-hard (Garey and Johnson, problem SR2).
+ * Offsets for buffers with lifetimes. The largest buffer first, each into the smallest gap between buffers that live at the same time ("greedy by
+ * size", Pisarchyk and Lee 2020, "Efficient memory management for deep neural net inference"). If the result is above the lower bound, the
+ * longest-lived first is tried too, and the smaller result is used. Finding the smallest arena is NP-hard (Garey and Johnson, problem SR2).
  */
 import type { MemoryConstraints } from '../../ir/target.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
@@ -14,12 +14,12 @@ export interface Layout {
   readonly arenas: readonly number[]
 }
 
-/** Buffers that may not share an arena, by buffer; each pair is in both lists. */
+/** By buffer: the buffers that may not share its arena. Each pair is in both lists. */
 export type Conflicts = readonly (readonly number[])[]
 
 /**
- * @param lowerBoundBytes Where the first rule reaches it, no other is tried.
- * @throws EffuseError EF409 where one buffer is larger than an arena may be.
+ * @param lowerBoundBytes If the first rule reaches it, no other rule is tried.
+ * @throws EffuseError EF409 if a buffer is larger than the largest allowed arena.
  */
 export const layOut = (
   buffers: readonly Buffer[],
@@ -75,7 +75,7 @@ const placeAll = (
   return { places, arenas: arenas.map(({ bytes }) => Math.min(bytes, arenaBytesMax)) }
 }
 
-/** What lies in an arena, by offset; numbers in arrays, since each buffer is compared with all before it. */
+/** The buffers of an arena, by offset. Numbers in arrays are fast; each buffer is compared with all earlier ones. */
 interface Arena {
   bytes: number
   count: number
@@ -94,7 +94,7 @@ const newArena = (most: number): Arena => ({
   lasts: new Int32Array(most),
 })
 
-/** The smallest hole that holds so many bytes among those that live at the same time; behind them where there is none. */
+/** The smallest sufficient gap between buffers that live at the same time; after them if there is no gap. */
 const holeFor = ({ count, offsets, ends, firsts, lasts }: Arena, { first, last }: Buffer, bytes: number): number => {
   let [end, best, bestHole] = [0, -1, Number.POSITIVE_INFINITY]
   for (let i = 0; i < count; i++) {

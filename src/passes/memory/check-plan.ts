@@ -1,14 +1,14 @@
 /**
- * Checks a memory plan by running it on labels instead of numbers: each piece of memory remembers which value, in which version, was written
- * there last; a step that finds something else than what the problem says is a fault. It shares no analysis with the planner: no lifetimes,
- * no dependencies.
+ * Checks a memory plan by running it on labels instead of numbers. Each region of memory records which value, in which version, was written there
+ * last. If a step finds a label other than the problem requires, the plan is wrong. The checker shares no analysis with the planner: neither
+ * lifetimes nor dependencies.
  */
 import type { MemoryConstraints } from '../../ir/target.ts'
 import { MarkedMemory, type Region } from './marked-memory.ts'
 import type { MemoryPlan } from './plan.ts'
 import type { MemoryProblem, PlannedStep } from './problem.ts'
 
-/** Which promise of a plan does not hold. */
+/** The property of a plan that is violated. */
 export type PlanRule =
   | 'each step runs once'
   | 'a read finds its value'
@@ -25,14 +25,14 @@ export interface PlanFault {
   readonly message: string
 }
 
-/** What is wrong with a plan; an empty list: it computes what the problem says, within the constraints. n log n. */
+/** The faults of a plan. If the list is empty, the plan computes what the problem requires, within the constraints. n log n. */
 export const checkPlan = (plan: MemoryPlan, constraints: MemoryConstraints): readonly PlanFault[] => {
   const faults: PlanFault[] = []
   const fault = (rule: PlanRule, message: string): void => {
     faults.push({ rule, message })
   }
   checkOrder(plan, fault)
-  if (faults.length > 0) return faults // nothing else can be said of an order that is none
+  if (faults.length > 0) return faults // without a valid order nothing else can be checked
   checkArenas(plan, constraints, fault)
   const labels = expectedLabels(plan.problem)
   const memory = new MarkedMemory(plan)
@@ -73,7 +73,7 @@ const checkOrder = ({ problem, order }: MemoryPlan, fault: Fault): void => {
   if (missing >= 0) fault('each step runs once', `step ${missing} does not run`)
 }
 
-/** The version in which each step finds what it reads, and the version at the end, as the listed order has them. */
+/** The version of each value that each step reads in the listed order, and the version at the end. */
 const expectedLabels = (problem: MemoryProblem) => {
   const versions = new Map<number, number>()
   const baseOf = (value: number): number => {
@@ -110,7 +110,7 @@ const checkArenas = (plan: MemoryPlan, { alignment, arenaBytesMax }: MemoryConst
     fault('figures are right', `the lower bound ${plan.lowerBoundBytes} is above the ${sum} bytes used`)
 }
 
-/** A result lies apart from all operands and other results, but for the operands that it may overwrite, and then exactly there. */
+/** A result must not overlap operands or other results, except an operand that it may overwrite; then it has exactly that region. */
 const checkOverlaps = (memory: MarkedMemory, step: PlannedStep, where: string, fault: Fault): void => {
   const rule = 'operands and results lie apart'
   const written = step.writes.map((value) => ({ value, region: memory.regionOf(value) }))
@@ -171,7 +171,7 @@ const checkEnd = (plan: MemoryPlan, memory: MarkedMemory, final: (value: number)
     if (memory.regionOf(at)?.space.startsWith('variable') === true)
       fault('results are there at the end', `result ${i} is the memory of a variable, which the next run may write`)
   })
-  // A variable without a commit keeps its value.
+  // A variable without a commit must keep its value.
   const committed = new Set(commits.map(({ variable }) => variable))
   values.forEach(({ home }, value) => {
     const found = home === 'variable' && !committed.has(value) ? memory.find(value, final(value)) : null

@@ -1,7 +1,7 @@
 /**
- * What happens after the last step: results that are a variable's memory are copied, then all variables take their new values at once.
- * The values may be other variables' old values, so the moves are put in an order in which nothing is overwritten before it was read; where
- * there is none, as in a swap, one value waits in a temporary ("parallel moves": Rideau, Serpette and Leroy 2008, "Tilting at windmills with Coq").
+ * The moves after the last step: results that are in a variable's memory are copied, then all variables get their new values.
+ * A new value may be another variable's old value, so the moves are ordered such that nothing is overwritten before it is read. If no such order
+ * exists, as in a swap, one value is copied to a temporary first ("parallel moves": Rideau, Serpette and Leroy 2008, "Tilting at windmills with Coq").
  */
 import type { Move } from './plan.ts'
 import type { MemoryProblem, Uses } from './problem.ts'
@@ -12,7 +12,7 @@ export interface CommitTail {
   readonly results: readonly number[]
 }
 
-/** @param inVariable Values that already lie in the variable's memory when the steps are done. */
+/** @param inVariable Values that are already in the variable's memory after the last step. */
 export const commitTail = (
   problem: MemoryProblem,
   { bases }: Uses,
@@ -26,7 +26,7 @@ export const commitTail = (
     moves.push({ from: value, to: extra })
     return extra
   }
-  /** The variable whose old value this is. */
+  /** The variable of which this is the old value. */
   const variableOf = (value: number): number | null => {
     const base = bases[value] as number
     return values[base]?.home === 'variable' ? base : null
@@ -49,7 +49,7 @@ export const commitTail = (
   for (const { source } of pending) count(source, 1)
   const byTarget = new Map(pending.map((move) => [move.to, move]))
   const drain = (start: number): void => {
-    // Frees one variable after another, as long as nothing reads what is overwritten.
+    // Writes one variable after another while no other move reads the overwritten value.
     for (let to = start; (readers.get(to) ?? 0) === 0; ) {
       const move = byTarget.get(to)
       if (move === undefined) return
@@ -63,7 +63,7 @@ export const commitTail = (
   for (const { to } of pending) drain(to)
   for (const blocked of pending) {
     if (!byTarget.has(blocked.to)) continue
-    // All that is left are cycles: the old value is kept elsewhere for its readers.
+    // Only cycles are left: the old value is copied to a temporary for its readers.
     for (const reader of byTarget.values()) {
       if (reader.source !== blocked.to) continue
       count(reader.source, -1)

@@ -1,10 +1,10 @@
-/** How much memory an order of steps needs, whatever places a plan finds for it. */
+/** The memory that an order of steps needs, independent of the offsets in a plan. */
 import type { Buffer, Lifetimes } from './lifetimes.ts'
 
 /**
- * The lower bound of a plan: the most bytes alive at once in the chosen order, by sizes as they are, without alignment. A buffer is alive
- * from the step that writes it to the last that reads it, both included; values that share a buffer count once. Variables and constants,
- * which lie outside of the plan, do not count.
+ * The lower bound of a plan: the most bytes that are alive at the same time in the chosen order, without alignment. A buffer is alive from the
+ * step that writes it to the last step that reads it, both included. Values that share a buffer count once. Variables and constants are outside
+ * of the plan and do not count.
  */
 export const lowerBoundOf = ({ buffers }: Pick<Lifetimes, 'buffers'>, steps: number): number =>
   aliveBytes(buffers, steps).reduce((most, bytes) => Math.max(most, bytes), 0)

@@ -1,4 +1,4 @@
-/** A graph as a memory problem: each node a step, each of its results a value. For backends that run a graph node by node, and for passes. */
+/** Makes a memory problem from a graph: each node is a step, each of its results a value. For backends that run node by node, and for passes. */
 import { liveOrder, refKey, typeOf } from '../../ir/graph.ts'
 import { opDef } from '../../ir/ops/index.ts'
 import { sameShape, sizeBytes, type Graph, type Node, type NodeId, type Ref, type Type } from '../../ir/types.ts'
@@ -13,16 +13,16 @@ export interface GraphProblem {
   readonly values: ReadonlyMap<number, number>
 }
 
-/** A graph and the order in which its nodes run. Apart from the printed order, which says nothing about time. */
+/** A graph and the order in which its nodes run. The printed order of a graph has no meaning for time. */
 export interface ScheduledGraph {
   readonly graph: Graph
-  /** Nodes that compute something: neither inputs, variables and constants nor views. */
+  /** Nodes that compute something: not inputs, variables, constants or views. */
   readonly order: readonly NodeId[]
   readonly peakBytes: number
 }
 
 /**
- * The order of a graph's nodes with the lowest peak that is found.
+ * The order of a graph's nodes with the lowest peak that the rules find.
  *
  * @example
  * const g = graph('two', { x: float32(8) }, ({ x }) => ({ y: exp(neg(x)) })).at({ batch: 1 })
@@ -71,7 +71,7 @@ export const memoryProblemOf = (graph: Graph, canFail: (node: Node) => boolean =
   return { problem: { values, steps, results, commits }, nodes, values: known }
 }
 
-/** Reshaping moves nothing in row-major order. */
+/** In row-major order a reshape moves no data. */
 const valueFor = (node: Node, type: Type, valueAt: (ref: Ref) => number): PlannedValue => {
   const bytes = sizeBytes(type)
   const [operand] = node.inputs
@@ -82,7 +82,7 @@ const valueFor = (node: Node, type: Type, valueAt: (ref: Ref) => number): Planne
   return { home: 'made', bytes }
 }
 
-/** What goes element by element may write where it reads: optimizers and averages too, which read all of an element before they write any. */
+/** Elementwise ops may overwrite an operand. So may optimizers and averages, which read an element of all operands before they write it. */
 const overwritesOf = (
   graph: Graph,
   node: Node,

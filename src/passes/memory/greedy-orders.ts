@@ -1,12 +1,12 @@
 /**
- * Rules that decide step by step, by how much memory grows: list scheduling. Growth of a waiting step only ever shrinks while others are chosen,
- * so that a heap with outdated entries is enough.
+ * List scheduling: rules that choose each next step by the growth of memory. While other steps are chosen, the growth of a waiting step only
+ * decreases, so a heap with outdated entries is sufficient.
  */
 import { makeHeap } from './heap.ts'
 import type { MakeOrder } from './orders.ts'
 import { type Dependencies, isPlanned, type MemoryProblem, type Uses } from './problem.ts'
 
-/** As listed, but what leaves less memory in use than before runs as soon as it can: filter gradients right after what they need. */
+/** The listed order, except that a step that reduces the memory in use runs as early as possible: filter gradients right after their operands. */
 export const eagerOrder: MakeOrder = (problem, uses, dependencies) => {
   const { bytes, users, isWanted } = measures(problem, uses)
   const left = users.map((list, base) => list.length + (isWanted(base) ? 1 : 0))
@@ -22,7 +22,7 @@ export const eagerOrder: MakeOrder = (problem, uses, dependencies) => {
       for (const base of uses.ofStep[at] ?? []) {
         left[base] = (left[base] as number) - 1
         if (left[base] !== 1 || isWanted(base)) continue
-        // Whoever is left to read it will free it.
+        // The last remaining reader frees it.
         const last = users[base]?.find((user) => !choose.isDone(user))
         if (last === undefined) continue
         growth[last] = (growth[last] as number) - bytes(base)
@@ -32,11 +32,11 @@ export const eagerOrder: MakeOrder = (problem, uses, dependencies) => {
   )
 }
 
-/** From the end to the beginning, always the step before which the fewest bytes are alive; of equal ones the last listed. */
+/** From the end to the beginning: always the step before which the fewest bytes are alive; of equal steps the last listed. */
 export const backwardOrder: MakeOrder = (problem, uses, { successors, predecessors }) => {
   const { bytes, users, isWanted } = measures(problem, uses)
   const isAlive = users.map((_, base) => isWanted(base))
-  /** Seen from the end, operands come alive and results go. */
+  /** Backwards, operands become alive and results die. */
   const growth = problem.steps.map(({ writes }, at) => {
     const going = writes.reduce((sum, base) => sum + (users[base]?.length || isWanted(base) ? bytes(base) : 0), 0)
     return (uses.ofStep[at] ?? []).reduce((sum, base) => sum + (isWanted(base) ? 0 : bytes(base)), -going)
@@ -65,7 +65,7 @@ const measures = (problem: MemoryProblem, { ofStep, wanted }: Uses) => {
     for (const base of bases) users[base]?.push(at)
   })
   return {
-    /** What a base takes of the plan's memory. */
+    /** Bytes of a base in the plan's memory. */
     bytes: (base: number): number => (isPlanned(problem, base) ? (problem.values[base]?.bytes ?? 0) : 0),
     /** The steps that use each base. */
     users,
@@ -75,11 +75,11 @@ const measures = (problem: MemoryProblem, { ofStep, wanted }: Uses) => {
 
 interface Choose {
   isDone(step: number): boolean
-  /** Its rank has become lower. */
+  /** The step's rank has decreased. */
   again(step: number): void
 }
 
-/** Of the steps whose predecessors are done always the one of the lowest rank, of equal ones the first. */
+/** Of the steps whose predecessors have run, always the one with the lowest rank; of equal ones the first. */
 const listSchedule = (
   { successors, predecessors }: Dependencies,
   rankOf: (at: number) => number,

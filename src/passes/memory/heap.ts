@@ -1,7 +1,7 @@
-/** A binary heap of numbers, compared by a function of the caller: the least comes out first. */
+/** A binary heap of numbers, compared by the caller's function. The smallest comes out first. */
 export interface Heap {
   push(item: number): void
-  /** The least, taken out; undefined where there is none. */
+  /** Removes and returns the smallest; undefined if the heap is empty. */
   pop(): number | undefined
 }
 

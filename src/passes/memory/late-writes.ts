@@ -1,10 +1,10 @@
 /**
- * Steps that may write a variable in place are best run last: when they run, everything that can fail has run, and whatever reads the old value.
- * Then a new value needs no memory of its own and no move.
+ * Moves steps that may write a variable in place to the end. When they run, every step that can fail and every step that reads the old value has
+ * run. Then a new value needs neither additional memory nor a move.
  */
 import { type Dependencies, type MemoryProblem, stepAt, type Uses } from './problem.ts'
 
-/** The order with these steps, and all that depends on them, at its end; null where there are none, or something after them can fail. */
+/** The order with these steps, and all steps that depend on them, at its end; null if there are none, or if a step after them can fail. */
 export const withLateWrites = (
   problem: MemoryProblem,
   { bases, ofStep }: Uses,
@@ -36,7 +36,7 @@ export const withLateWrites = (
     next.push(at)
     for (const base of ofStep[at] ?? []) readers.set(base, (readers.get(base) ?? 0) - 1)
   }
-  // Who still reads an old value goes before the step that writes over it; where each waits for the other, the first goes, and is not in place.
+  // Readers of an old value run before the step that overwrites it. If two steps wait for each other, the first runs and is not in place.
   while (late.length > 0) {
     const before = late.length
     for (const at of late) if (isReady(at) && targets[at]?.every((base) => readers.get(base) === 1) === true) emit(at)

@@ -1,5 +1,5 @@
 /**
- * From an order to buffers: which values share memory, and from when to when each buffer is in use.
+ * Computes buffers from an order: which values share memory, and the time in which each buffer is in use.
  * Times: 0 .. steps - 1 are the positions in the order, -1 is before the first step, `steps` is after the last.
  */
 import { isPlanned, stepAt, type MemoryProblem, type Uses } from './problem.ts'
@@ -13,11 +13,11 @@ export interface Buffer {
 
 export interface Lifetimes {
   readonly buffers: readonly Buffer[]
-  /** The buffer of each base; -1 for what lies outside of the plan, for views (their base has one) and for inputs that nothing reads. */
+  /** The buffer of each base; -1 for values outside of the plan, for views (their base has one) and for inputs that nothing reads. */
   readonly bufferOf: Int32Array
-  /** Values that are written straight into a variable's own memory, each with that variable: the last things that happen to it. */
+  /** Values that are written directly into a variable's memory, each with that variable. This is the variable's last write. */
   readonly inVariable: ReadonlyMap<number, number>
-  /** The position of the last use of each base: `steps` where it is read after the last step, -2 where nothing uses it. */
+  /** The position of the last use of each base: `steps` if it is read after the last step, -2 if nothing uses it. */
   readonly lastUse: Int32Array
 }
 
@@ -56,7 +56,7 @@ export const lifetimesOf = (problem: MemoryProblem, uses: Uses, order: readonly 
   return { buffers, bufferOf, inVariable, lastUse }
 }
 
-/** After which step of the order each planned value is done with, as bases by position; what is wanted at the end is in no list. */
+/** By position in the order: the bases that no later step uses. Values that are needed at the end are in no list. */
 export const freesOf = (
   problem: MemoryProblem,
   uses: Uses,
@@ -90,8 +90,8 @@ const lastUses = ({ values, results, commits }: MemoryProblem, { bases, ofStep }
 }
 
 /**
- * The memory that a result of the step may take over, or null. `placeOf` tells of an operand's base where it lies if nothing needs it
- * after this step, else null. Every other operand in the same place must allow it as well: a view that is read in another order does not.
+ * The memory that a result of the step may reuse, or null. `placeOf` returns the place of an operand's base if nothing needs it after this
+ * step, else null. Every other operand in the same place must allow it as well; a view that is read in another order does not.
  */
 const overwritten = <P>(
   problem: MemoryProblem,
@@ -117,8 +117,8 @@ const overwritten = <P>(
 }
 
 /**
- * New values that a step may write straight into the variable's memory: nothing reads the old value any more, nothing else needs the new one
- * after the run, and no later step can fail, so that a run that ends early leaves the variable as it was.
+ * New values that a step may write directly into the variable's memory. The conditions: nothing reads the old value later, nothing else needs the
+ * new value after the run, and no later step can fail, so that a failed run does not change the variable.
  */
 const variableWrites = (
   problem: MemoryProblem,

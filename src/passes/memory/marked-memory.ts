@@ -1,14 +1,14 @@
-/** Memory that remembers what was written where: for checking plans without running anything. */
+/** Memory that records what was written where. It is used to check plans without running them. */
 import type { MemoryPlan } from './plan.ts'
 
-/** Bytes start .. end - 1 of an arena, or of what lies outside of the plan. */
+/** Bytes start .. end - 1 of an arena, or of memory outside of the plan. */
 export interface Region {
   readonly space: string
   readonly start: number
   readonly end: number
 }
 
-/** A piece of memory and what lies there: the bytes of a value in a version. */
+/** A region of memory and its content: the bytes of a value in a version. */
 interface Piece {
   readonly start: number
   readonly end: number
@@ -17,11 +17,11 @@ interface Piece {
 
 export class MarkedMemory {
   readonly #plan: MemoryPlan
-  /** The pieces of each space, by start, apart from one another. */
+  /** The regions of each space, sorted by start, without overlap. */
   readonly #spaces = new Map<string, Piece[]>()
   readonly #bases: readonly number[]
 
-  /** Inputs, variables and constants are there. */
+  /** Writes inputs, variables and constants to their places. */
   constructor(plan: MemoryPlan) {
     this.#plan = plan
     const { values } = plan.problem
@@ -35,7 +35,7 @@ export class MarkedMemory {
     })
   }
 
-  /** Where a value lies, with all of its base where it is a view; null where it has no memory. */
+  /** The region of a value; for a view, with its whole base; null if it has no memory. */
   regionOf(value: number): Region | null {
     const { problem, places, extras } = this.#plan
     const base = this.#baseOf(value)
@@ -47,12 +47,12 @@ export class MarkedMemory {
     return { space: `arena ${place.arena}`, start: place.offset, end: place.offset + end }
   }
 
-  /** Null where the value lies in its place in this version, else what is there. */
+  /** Null if the value is in its place in this version, else the content of the place. */
   find(value: number, version: number): string | null {
     return this.#differs(value, this.#label(this.#baseOf(value), version))
   }
 
-  /** Does the place of `at` hold the bytes of `value`? Null where it does. */
+  /** Null if the place of `at` has the bytes of `value`, else the content of the place. */
   findAs(at: number, value: number, version: number): string | null {
     if (this.#baseOf(at) === this.#baseOf(value)) return this.find(at, version)
     return this.#differs(at, this.#label(value, version))
@@ -62,7 +62,7 @@ export class MarkedMemory {
     this.#mark(this.regionOf(value), this.#label(this.#baseOf(value), version))
   }
 
-  /** The bytes of `value` into the place of `to`. */
+  /** Writes the bytes of `value` to the place of `to`. */
   writeAs(to: number, value: number, version: number): void {
     this.#mark(this.regionOf(to), this.#label(value, version))
   }
@@ -91,7 +91,7 @@ export class MarkedMemory {
       : `${region.space} from ${region.start} on holds ${found?.label ?? 'pieces of several'}, not ${label}`
   }
 
-  /** The one piece that is exactly this region. */
+  /** The entry that covers exactly this region. */
   #at({ space, start, end }: Region): Piece | undefined {
     const pieces = this.#spaces.get(space) ?? []
     const piece = pieces[firstEndingAfter(pieces, start)]
@@ -106,7 +106,7 @@ export class MarkedMemory {
     const first = firstEndingAfter(pieces, start)
     let next = first
     while (next < pieces.length && (pieces[next] as Piece).start < end) next++
-    // What is written over in part is gone as a whole: it cannot be read any more.
+    // A value that is partly overwritten is removed completely: it cannot be read any more.
     pieces.splice(first, next - first, { start, end, label })
   }
 }

@@ -1,4 +1,4 @@
-/** Rules that make an order of steps. Each is good at some shape of graph; schedule.ts compares what they give. */
+/** Rules that make an order of steps. Each suits some shapes of graphs; schedule.ts compares their results. */
 import { aliveBytes } from './figures.ts'
 import { lifetimesOf } from './lifetimes.ts'
 import type { Dependencies, MemoryProblem, Uses } from './problem.ts'
@@ -8,9 +8,9 @@ export type MakeOrder = (problem: MemoryProblem, uses: Uses, dependencies: Depen
 export const listedOrder: MakeOrder = ({ steps }) => steps.map((_, at) => at)
 
 /**
- * Depth first, and of a step's operands first the one whose making needs the most memory beyond what remains of it: the rule that is best
- * for trees (Liu 1987, "An application of generalized tree pebbling to sparse matrix factorization"). What the operands need is measured on
- * a walk that takes them as listed.
+ * Depth first. Of a step's operands, the first is the one whose computation needs the most memory beyond its own size. This rule is optimal for
+ * trees (Liu 1987, "An application of generalized tree pebbling to sparse matrix factorization"). The memory that operands need is measured on
+ * a walk in the listed order.
  */
 export const sortedOrder: MakeOrder = (problem, uses, { successors, predecessors }) => {
   const { steps } = problem
@@ -25,7 +25,7 @@ export const sortedOrder: MakeOrder = (problem, uses, { successors, predecessors
   const between = bytesBetween(buffers, steps.length)
   const excess = new Float64Array(steps.length)
   const most = new Float64Array(steps.length)
-  // Trees lie one after another in the walk, so that the most of a tree is that of its subtrees and of its root.
+  // The walk visits one tree after another, so the peak of a tree is the maximum over its subtrees and its root.
   first.forEach((at, position) => {
     const [from] = trees[at] ?? [position]
     most[position] = alive[position + 1] as number
@@ -40,7 +40,7 @@ export const sortedOrder: MakeOrder = (problem, uses, { successors, predecessors
   )
 }
 
-/** Each step after its operands, and these in the order of their list. `onTree`: the positions of a step and of what was visited for it. */
+/** Each step after its operands, which are in the order of their list. `onTree` gets the positions of a step and of the steps visited for it. */
 const depthFirst = (
   operands: readonly (readonly number[])[],
   sinks: readonly number[],
@@ -70,7 +70,7 @@ const depthFirst = (
   return order
 }
 
-/** Bytes that stay from one step to the next: item p before the step at position p. */
+/** Bytes that are alive between steps: item p is before the step at position p. */
 const bytesBetween = (buffers: readonly { bytes: number; first: number; last: number }[], steps: number) => {
   const between = new Float64Array(steps + 2)
   for (const { bytes, first, last } of buffers) {

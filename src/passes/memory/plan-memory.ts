@@ -11,8 +11,8 @@ import { schedule, type Schedule } from './schedule.ts'
 /**
  * Plans the memory of a run.
  *
- * @param scheduled The order, where it is chosen already; default: the one with the lowest peak.
- * @throws EffuseError EF409 where a value is larger than an arena may be; EF901 where the problem is not well-formed.
+ * @param scheduled The order, if it is already chosen. Default: the one with the lowest peak.
+ * @throws EffuseError EF409 if a value is larger than the largest allowed arena; EF901 if the problem is not well-formed.
  * @example
  * const made = (bytes: number) => ({ home: 'made', bytes }) as const
  * const step = (reads: number[], writes: number[]) => ({ reads, writes, updates: [], overwrites: [], canFail: false })
@@ -36,7 +36,7 @@ export const planMemory = (
   const { order, rule } = scheduled
   const lifetimes = lifetimesOf(problem, uses, order)
   const tail = commitTail(problem, uses, lifetimes.inVariable)
-  // The tail's own buffers live when the steps are done.
+  // The tail's own buffers are alive after the last step.
   const end = order.length
   const extras = tail.extras.map((bytes): Buffer => ({ bytes, first: end, last: end }))
   const buffers = [...lifetimes.buffers, ...extras]
@@ -74,7 +74,7 @@ const placesOf = (
   ...extras.map((_, i) => ofBuffer[buffers.length + i] ?? null),
 ]
 
-/** What a step writes and what it reads elsewhere may not share an arena. */
+/** The values that a step writes may not share an arena with those it reads from other places. */
 const conflictsOf = (problem: MemoryProblem, { bases, ofStep }: Uses, { buffers, bufferOf }: Lifetimes): Conflicts => {
   const conflicts = buffers.map(() => new Set<number>())
   problem.steps.forEach((_, at) => {

@@ -1,17 +1,17 @@
 /**
- * What a memory plan is made for, as plain data without IR: steps that read and write values of known sizes. A graph and a backend's list
- * of kernels are both described so (from-graph.ts, the tfjs backend). Values and steps are indexes into the arrays of the problem.
- * The listed order gives the meaning: a step that updates a value where it lies is seen by the readers listed after it, by no other.
+ * The input of the memory planner, as plain data without IR: steps that read and write values of known sizes. It describes a graph
+ * (from-graph.ts) and a backend's list of kernels (the tfjs backend). Values and steps are indexes into the arrays of the problem.
+ * The listed order defines the meaning: if a step updates a value in place, exactly the readers listed after it see the update.
  */
 import { invariant } from '../../ir/diagnostics.ts'
 
 /**
- * Where a value's bytes come from.
+ * The origin of a value's bytes.
  * - `made`: exactly one step writes it, into memory of the plan.
- * - `given`: it lies in memory of the plan before the first step (an input).
- * - `variable`: it lies in the variable's own memory, which only the commits of the plan write.
- * - `outside`: it lies elsewhere and is only read (a constant).
- * - `view`: the bytes of another value, or some of them, seen in another way. No step writes it.
+ * - `given`: it is in memory of the plan before the first step (an input).
+ * - `variable`: it is in the variable's own memory, which only the commits of the plan write.
+ * - `outside`: it is outside of the plan and is only read (a constant).
+ * - `view`: another interpretation of all or some bytes of another value. No step writes it.
  */
 export type PlannedValue =
   | { readonly home: 'made' | 'given' | 'variable' | 'outside'; readonly bytes: number }
@@ -20,11 +20,11 @@ export type PlannedValue =
 export interface PlannedStep {
   readonly reads: readonly number[]
   readonly writes: readonly number[]
-  /** Values that it reads and changes where they lie. */
+  /** Values that it reads and changes in place. */
   readonly updates: readonly number[]
-  /** A result may lie where an operand of equal size lies: element i of the operand is read before element i of the result is written. */
+  /** A result may overwrite an operand of equal size: element i of the operand is read before element i of the result is written. */
   readonly overwrites: readonly Overwrite[]
-  /** A run may end here with an error. Variables in memory of their own are written after every such step. */
+  /** A run may end here with an error. Variables are written in their own memory only after every such step. */
   readonly canFail: boolean
 }
 
@@ -44,11 +44,11 @@ export interface MemoryProblem {
   readonly steps: readonly PlannedStep[]
   /** Values that are read after the last step. */
   readonly results: readonly number[]
-  /** At most one per variable. Empty where a store takes new buffers over: the values are then results. */
+  /** At most one per variable. Empty if a store takes over new buffers; the values are then results. */
   readonly commits: readonly Commit[]
 }
 
-/** The value whose bytes a value is: itself, or what it is a view of. By value. */
+/** By value: the value that owns its bytes, which is the value itself or, for a view, its base. */
 const basesOf = ({ values }: MemoryProblem): Int32Array => {
   const bases = new Int32Array(values.length).fill(-1)
   const baseOf = (value: number): number => {
@@ -70,12 +70,12 @@ const basesOf = ({ values }: MemoryProblem): Int32Array => {
   return bases
 }
 
-/** What does not depend on the order, computed once for all orders that are compared. */
+/** The parts that do not depend on the order, computed once for all compared orders. */
 export interface Uses {
   readonly bases: Int32Array
-  /** What each step touches without writing it first, as bases, each once. */
+  /** The bases that each step uses without writing them first, each once. */
   readonly ofStep: readonly (readonly number[])[]
-  /** How often a base is wanted after the last step, by results and commits. */
+  /** How many results and commits need a base after the last step. */
   readonly wanted: ReadonlyMap<number, number>
 }
 
@@ -95,19 +95,19 @@ export const stepAt = ({ steps }: MemoryProblem, at: number): PlannedStep => {
   return step
 }
 
-/** Does the plan itself provide the memory of this base? */
+/** Does the plan provide the memory of this base? */
 export const isPlanned = ({ values }: MemoryProblem, base: number): boolean => {
   const home = values[base]?.home
   return home === 'made' || home === 'given'
 }
 
-/** Which step must run before which: successors of each step, and how many predecessors each has; pairs may be named twice. */
+/** Dependencies of steps: the successors of each step, and its number of predecessors. A pair may occur twice. */
 export interface Dependencies {
   readonly successors: readonly (readonly number[])[]
   readonly predecessors: readonly (readonly number[])[]
 }
 
-/** @throws EffuseError EF901 where a value is written twice, or read before the step that writes it. */
+/** @throws EffuseError EF901 if a value is written twice, or read before the step that writes it. */
 export const dependenciesOf = (problem: MemoryProblem, { bases, ofStep }: Uses): Dependencies => {
   const { values, steps } = problem
   const successors: number[][] = steps.map(() => [])
@@ -119,7 +119,7 @@ export const dependenciesOf = (problem: MemoryProblem, { bases, ofStep }: Uses):
   }
   const writer = new Int32Array(values.length).fill(-1)
   const updated = updatedClasses(problem, bases)
-  /** Of each class of values with updates: the last update, and all that touched it since. */
+  /** For each class of values with updates: the last update, and all steps that used the class since. */
   const touched = new Map<number, { last: number | null; since: number[] }>()
   steps.forEach((step, at) => {
     const uses = ofStep[at] ?? []
@@ -155,8 +155,8 @@ export const dependenciesOf = (problem: MemoryProblem, { bases, ofStep }: Uses):
 }
 
 /**
- * Bases that some step updates, with all that may lie where they lie (a result that overwrites an operand), by the number of their class.
- * Everything else keeps its content once it is written, so only reading after writing matters there.
+ * The class number of bases that a step updates, and of values that may share their memory (a result that overwrites an operand).
+ * Every other value keeps its content once it is written, so only reading after writing matters for it.
  */
 const updatedClasses = ({ steps }: MemoryProblem, bases: Int32Array): ReadonlyMap<number, number> => {
   const updates = steps.flatMap((step) => step.updates.map((value) => bases[value] as number))

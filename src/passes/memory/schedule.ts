@@ -1,7 +1,7 @@
 /**
- * An order of steps with a low peak. The best order is NP-hard to find (Sethi 1975, "Complete register allocation problems"), so several rules
- * make one each and the order with the lowest peak is taken, as XLA does (hlo_memory_scheduler.cc). The listed order is among them, so the
- * result is never worse. n log n, and the same problem always gives the same order.
+ * An order of steps with a low peak. Finding the best order is NP-hard (Sethi 1975, "Complete register allocation problems"). So several rules
+ * make an order each, and the one with the lowest peak is used, as in XLA (hlo_memory_scheduler.cc). The listed order is among them, so the
+ * result is never worse than it. n log n. The same problem always gives the same order.
  */
 import { invariant } from '../../ir/diagnostics.ts'
 import { lowerBoundOf } from './figures.ts'
@@ -16,7 +16,7 @@ export interface Schedule {
   readonly order: readonly number[]
   /** The rule that made it. */
   readonly rule: ScheduleRule
-  /** The most bytes alive at once, as in `lowerBoundOf`. */
+  /** The most bytes alive at the same time, as in `lowerBoundOf`. */
   readonly peakBytes: number
 }
 
@@ -25,8 +25,8 @@ export type ScheduleRule = 'listed' | 'eager' | 'sorted' | 'backward'
 export const scheduleRules: readonly ScheduleRule[] = ['listed', 'eager', 'sorted', 'backward']
 
 /**
- * The order with the lowest peak of those that the rules make; of equal ones the first.
- * @throws EffuseError EF901 where the problem is not well-formed.
+ * The order with the lowest peak among those that the rules make; of equal ones the first.
+ * @throws EffuseError EF901 if the problem is not well-formed.
  */
 export const schedule = (problem: MemoryProblem, rules: readonly ScheduleRule[] = scheduleRules): Schedule => {
   const uses = usesOf(problem)
@@ -49,7 +49,7 @@ export const schedule = (problem: MemoryProblem, rules: readonly ScheduleRule[] 
   return best
 }
 
-/** What the operands and the results of one step take: no order needs less. A result that may lie where an operand lies is not counted. */
+/** The bytes of the operands and results of one step. No order needs less. A result that may overwrite an operand does not count. */
 const largestStep = (problem: MemoryProblem, { ofStep }: Uses): number =>
   problem.steps.reduce((most, { writes, overwrites }, at) => {
     const apart = writes.filter((write) => !overwrites.some((pair) => pair.write === write))

@@ -1,4 +1,4 @@
-/** What a pass does wrong with a graph, and the smallest graph and numbers for which it still does. */
+/** Finds the fault of a pass on a graph, and the smallest graph and numbers that still show it. */
 import { genericTarget, type TargetInfo } from '../../ir/target.ts'
 import type { Graph } from '../../ir/types.ts'
 import { type Stage, stages, verify } from '../../ir/verify.ts'
@@ -13,14 +13,14 @@ import { smallest } from './search.ts'
 
 export interface PassFaultOptions {
   readonly target?: TargetInfo | undefined
-  /** Of the random inputs and variables (default 1). */
+  /** Seed of the random inputs and variables (default 1). */
   readonly seed?: number | undefined
-  /** How far the graph has come before the passes (default model). */
+  /** The stage of the graph before the passes (default model). */
   readonly stage?: Stage | undefined
 }
 
 export interface PassFault {
-  /** It threw, it left a graph that is not well-formed, or it changed what the graph computes. */
+  /** It threw, it returned a graph that is not well-formed, or it changed what the graph computes. */
   readonly kind: 'threw' | 'broken' | 'meaning'
   readonly message: string
   /** By step: how the meaning was judged. */
@@ -28,15 +28,15 @@ export interface PassFault {
   readonly evidence: { readonly before: Program; readonly after: Program; readonly shown: Shown } | null
 }
 
-/** How a pass does. */
+/** The judgement of a pass. */
 export interface PassJudgement {
   readonly fault: PassFault | null
   readonly checked: ReadonlyMap<string, Checked>
-  /** What the pass made; null where that is of no use. */
+  /** The result of the pass; null if it cannot be used. */
   readonly after: Program | null
 }
 
-/** Judges the last pass; null where a pass before it fails. */
+/** Judges the last pass; null if an earlier pass fails. */
 export const judgeLastPass = (
   passes: readonly Pass[],
   start: Program,
@@ -51,7 +51,7 @@ export const judgeLastPass = (
   return before === null ? null : judgePass(pass, before, start, { ...options, stage: reached })
 }
 
-/** Judges a pass over a program; `declared` is what the pipeline began with, `stage` how far it has come. */
+/** Judges a pass over a program; `declared` is the pipeline's input, `stage` its present stage. */
 export const judgePass = (
   pass: Pass,
   before: Program,
@@ -84,20 +84,20 @@ const orNull = <T>(make: () => T): T | null => {
   try {
     return make()
   } catch {
-    return null // a candidate that an earlier pass refuses shows nothing of this one
+    return null // a candidate that an earlier pass refuses shows nothing about this pass
   }
 }
 
-/** The smallest graph that shows a fault of a pass, with the numbers for which it shows. */
+/** The smallest graph that shows a fault of a pass, with the numbers for which it does. */
 export interface PassCounterexample {
   readonly graph: Graph
   readonly message: string
-  /** Empty where the fault does not depend on numbers, or where parts of a graph were judged on their own. */
+  /** Empty if the fault does not depend on numbers, or if parts of a graph were judged separately. */
   readonly inputs: NamedNumbers
   readonly variables: NamedNumbers
 }
 
-/** The graph shrunk for as long as the last pass fails in the same way; null where it does not fail. */
+/** Shrinks the graph while the last pass fails in the same way; null if it does not fail. */
 export const passCounterexample = (
   passes: readonly Pass[],
   graph: Graph,
@@ -111,7 +111,7 @@ export const passCounterexample = (
   return { graph: small, message, inputs: {}, variables: {}, ...(evidence === null ? {} : simplified(evidence)) }
 }
 
-/** The numbers that show the difference, with zeros and ones where they do not matter, and what differs then. */
+/** The numbers that show the difference, with zeros and ones where they do not matter, and the difference for them. */
 const simplified = ({ before, after, shown }: NonNullable<PassFault['evidence']>) => {
   const differs = (feeds: RandomFeeds): string | null => differenceFor(before, after, { ...shown, feeds })
   const whole = allNumbers(shown.feeds)
@@ -126,7 +126,7 @@ const simplified = ({ before, after, shown }: NonNullable<PassFault['evidence']>
   }
 }
 
-/** Inputs and variables under names that cannot be the same. */
+/** Inputs and variables with names that cannot collide. */
 const allNumbers = ({ inputs, variables }: RandomFeeds): NamedNumbers =>
   Object.fromEntries([
     ...Object.entries(inputs).map(([name, data]) => [`input ${name}`, [...data]] as const),

@@ -1,4 +1,4 @@
-/** A graph made anew with less in it: fewer results, values that are given instead of computed, smaller sizes. */
+/** Makes a smaller copy of a graph: fewer results, values that are inputs instead of computed, smaller sizes. */
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { findNode, liveOrder, refKey, sameRef, typeOf } from '../../ir/graph.ts'
 import { makeNode } from '../../ir/make-node.ts'
@@ -16,7 +16,7 @@ import {
 } from '../../ir/types.ts'
 import { verify } from '../../ir/verify.ts'
 
-/** What stands for a value that is computed no more: an input, one number for all elements, or a value of the same type that it was computed from. */
+/** The replacement of a value that is no longer computed: an input, one number for all elements, or an operand's value of the same type. */
 export type Stand =
   | { readonly kind: 'input' }
   | { readonly kind: 'number'; readonly value: 0 | 1 }
@@ -27,17 +27,17 @@ export interface Reduction {
   readonly updates: readonly Update[]
   /** By the value's key. */
   readonly stands?: ReadonlyMap<number, Stand> | undefined
-  /** This size of axes becomes that one, wherever it stands. */
+  /** Replaces this axis size by another one everywhere. */
   readonly size?: { readonly from: number; readonly to: number } | undefined
 }
 
-/** The reduced graph; null where it would not be well-formed. */
+/** The reduced graph; null if it would not be well-formed. */
 export const reducedGraph = (graph: Graph, reduction: Reduction): Graph | null => {
   try {
     const reduced = rebuilt(graph, reduction)
     return verify(reduced).length === 0 ? reduced : null
   } catch (error) {
-    // An op refuses the types that it would be given.
+    // An op refuses its new operand types.
     if (error instanceof EffuseError) return null
     throw error
   }
@@ -144,7 +144,7 @@ const resizedAttrs = (attrs: OpAttrs, size: Reduction['size']): OpAttrs =>
         ]),
       ) as OpAttrs)
 
-/** Values that the nodes up to a place give to those after it, or as results: cut there, the first part gives these. */
+/** Values that nodes up to a position pass to later nodes, or give as results. If the graph is cut there, they are the first part's results. */
 export const frontier = (graph: Graph, order: readonly Node[], end: number): readonly Ref[] => {
   const before = new Set(order.slice(0, end).map(({ id }) => id))
   const found = new Map<number, Ref>()
@@ -154,5 +154,5 @@ export const frontier = (graph: Graph, order: readonly Node[], end: number): rea
   return [...found.values()]
 }
 
-/** Nodes without operands: nothing is computed there. */
+/** Nodes without operands: they compute nothing. */
 export const isSource = (node: Node | null): boolean => node === null || node.inputs.length === 0

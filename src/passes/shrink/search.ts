@@ -1,6 +1,6 @@
 /**
- * A search for the smallest thing that still shows a fault, apart from the question whether it does: a generator gives candidates, smaller than the
- * best so far, and hears of each whether it fails. So one search serves faults that show at once and faults that show on a device.
+ * A search for the smallest candidate that still shows a fault. A generator yields candidates that are smaller than the best so far, and receives
+ * for each whether it fails. The search does not run candidates itself, so it works for synchronous checks and for checks on a device.
  */
 export type Search<T> = Generator<T, T, boolean>
 
@@ -11,14 +11,14 @@ export const smallest = <T>(search: Search<T>, fails: (candidate: T) => boolean)
   return step.value
 }
 
-/** The same where the answer takes a while. */
+/** The same with an asynchronous check. */
 export const smallestAsync = async <T>(search: Search<T>, fails: (candidate: T) => Promise<boolean>): Promise<T> => {
   let step = search.next()
   while (step.done !== true) step = search.next(await fails(step.value))
   return step.value
 }
 
-/** Candidates for as long as the budget lasts; the last one that failed is the best. */
+/** Yields candidates within the budget. The last one that failed is the best. */
 export class Attempts<T> {
   best: T
   #left: number
@@ -28,7 +28,7 @@ export class Attempts<T> {
     this.#left = budget
     this.#priceOf = priceOf
   }
-  /** Offers a candidate; null is none. True where it fails as well: it is the best from then on. */
+  /** Yields a candidate (null: none). True if it fails too; it is then the best. */
   *of(candidate: T | null): Generator<T, boolean, boolean> {
     if (candidate === null || this.#left <= 0) return false
     this.#left -= this.#priceOf(candidate)
@@ -38,7 +38,7 @@ export class Attempts<T> {
   }
 }
 
-/** The fewest of the items that are needed, by halves first; `make` gives the candidate that keeps them. */
+/** The fewest items that are needed; removes halves first. `make` returns the candidate that keeps the given items. */
 export function* fewest<T, I>(
   attempts: Attempts<T>,
   items: readonly I[],

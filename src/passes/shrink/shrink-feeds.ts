@@ -1,7 +1,7 @@
-/** Numbers that still show a fault, with zeros and ones wherever the numbers do not matter. */
+/** Simplifies the numbers that show a fault: zeros and ones where the numbers do not matter. */
 import { Attempts, type Search } from './search.ts'
 
-/** Numbers by name, of one kind of source. */
+/** Numbers by name, for inputs or for variables. */
 export interface NamedNumbers {
   readonly [name: string]: readonly number[]
 }

@@ -1,13 +1,13 @@
 /**
- * Smaller graphs of one that shows a fault. First what stands after the fault and before it goes, by halves, so that large graphs shrink in a few
- * tries; then what is left goes node by node, becomes zeros and ones where its values do not matter, and gets small sizes.
+ * Shrinks a graph that shows a fault. First it removes the nodes after and before the fault by halves, so that large graphs shrink in a few tries.
+ * Then it removes single nodes, replaces values that do not matter by zeros and ones, and reduces sizes.
  */
 import { liveOrder, refKey, typeOf } from '../../ir/graph.ts'
 import { elements, sameType, type Graph, type Node, type Output, type Ref, type Update } from '../../ir/types.ts'
 import { frontier, isSource, reducedGraph, type Reduction, type Stand } from './reduced-graph.ts'
 import { Attempts, fewest, type Search } from './search.ts'
 
-/** Large graphs are judged slowly: a try costs as much as the graph has nodes, and one more for so many elements. */
+/** Large graphs are slow to judge: a try costs one unit per node, and one more for this many elements. */
 const priceOf = (graph: Graph): number => {
   const order = liveOrder(graph)
   const sizes = order.flatMap(({ types }) => types.map(({ shape }) => elements(shape)))
@@ -37,14 +37,14 @@ export function* shrinking(graph: Graph): Search<Graph> {
 const reduced = (graph: Graph, change: Partial<Reduction>): Graph | null =>
   reducedGraph(graph, { outputs: graph.outputs, updates: graph.updates, ...change })
 
-/** An update is harder to read than an output, and most faults show in either. */
+/** Outputs instead of updates, because an update is harder to read, and most faults show in both. */
 const withUpdatesAsOutputs = ({ outputs, updates }: Graph): readonly Output[] => {
   const names = new Set(outputs.map(({ name }) => name))
   const free = (name: string): string => (names.has(name) ? free(`${name}'`) : name)
   return [...outputs, ...updates.map(({ value }, i) => ({ name: free(`update${i}`), value }))]
 }
 
-/** Only what comes first, so much that it still fails: bisected. */
+/** Keeps only the first nodes, as many as still show the fault, by bisection. */
 function* withoutEnd(attempts: Tries): Steps {
   const graph = attempts.best
   const order = liveOrder(graph)
@@ -59,7 +59,7 @@ function* withoutEnd(attempts: Tries): Steps {
   }
 }
 
-/** Only what comes last: what it takes from the rest becomes inputs. */
+/** Keeps only the last nodes. The values that they read from the other nodes become inputs. */
 function* withoutBeginning(attempts: Tries): Steps {
   const graph = attempts.best
   const order = liveOrder(graph)
@@ -83,7 +83,7 @@ function* fewerResults(attempts: Tries): Steps {
   )
 }
 
-/** From the last node to the first: something simpler in its place. */
+/** From the last node to the first: tries a simpler replacement. */
 function* simplerNodes(attempts: Tries): Steps {
   for (let at = liveOrder(attempts.best).length - 1; at >= 0; at--) {
     const order = liveOrder(attempts.best)
@@ -97,7 +97,7 @@ function* simplerNodes(attempts: Tries): Steps {
   }
 }
 
-/** What may stand for a node's values, simplest first. */
+/** Possible replacements of a node's values, simplest first. */
 const simplerThan = (node: Node, graph: Graph): readonly Stand[] => {
   const isUpdated = graph.updates.some(({ variable }) => variable === node.id)
   const isNumber = node.op === 'constant' && typeof node.attrs.value === 'number'
