@@ -1,8 +1,8 @@
 /**
  * Gradient accumulation: the step `run` becomes two that share variables. `micro` takes a micro-batch, adds its gradients to
- * `accumulate/<variable>` and counts it in `accumulate/count`; `apply` takes the mean, and what the passes after this one make of gradients
- * happens there, once for each update. `accumulate/finite` is whether all micro-batches were finite: one that was not spoils its own
- * update, and no other, since `apply` assigns zeros to the accumulators instead of multiplying by them.
+ * `accumulate/<variable>` and counts it in `accumulate/count`; `apply` takes the mean. Later passes add their work on gradients to `apply`,
+ * so it runs once per update. `accumulate/finite` tells whether all micro-batches were finite. A micro-batch that is not finite affects only
+ * its own update, because `apply` assigns zeros to the accumulators instead of multiplying by them.
  */
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { Edit } from '../../ir/edit.ts'
@@ -48,7 +48,7 @@ export const accumulate = (steps: number): ProgramPass =>
 
 /** Takes a micro-batch; runs each time. */
 export const microStep = 'micro'
-/** Makes the update; runs when enough micro-batches have been counted. */
+/** Makes the update; runs when the count has reached the number of micro-batches. */
 export const applyStep = 'apply'
 
 const checkNames = (graph: Graph): void => {
@@ -72,7 +72,7 @@ interface State {
   readonly accumulatorOf: (variable: Node<'variable'>) => Value
 }
 
-/** The variables, in either step. */
+/** The variables, in both steps. */
 const stateIn = (edit: Edit): State => {
   const from = nodeAt(edit.base, outputOf(edit.base, 'finite').id)
   const b = edit.emitter(from, 'accumulate')
@@ -111,7 +111,7 @@ const microGraph = (run: Graph): Graph => {
   return pruned(edit.commit(), `${run.name}.${microStep}`)
 }
 
-/** What both steps tell: the state that does not change between updates. */
+/** Outputs of both steps: the state that does not change between updates. */
 const sharedOutputs: readonly string[] = ['learningRate', 'lossScale']
 
 const applyGraph = (run: Graph, steps: number): Graph => {
@@ -125,11 +125,11 @@ const applyGraph = (run: Graph, steps: number): Graph => {
     const sum = accumulatorOf(variable)
     gradients.push({ name: `${gradientPrefix}${variable.attrs.name}`, value: sum.builder.div(sum, steps) })
     resets.push({ variable: sum.id, value: sum.builder.like(sum, 0) })
-    // Nothing here reads the weights yet: so the step has them all the same, for the passes that follow and in text.
+    // No node here reads the weights yet. This adds them to the step, for later passes and for the text form.
     trained.push({ variable: variable.id, value: refOf(variable) })
   }
   edit.setInputs([])
-  // Finite gradients may have a sum that is not.
+  // The sum of finite gradients may be infinite.
   const means =
     gradients.length === 0
       ? finite

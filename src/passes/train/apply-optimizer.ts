@@ -1,7 +1,7 @@
 /**
- * Turns gradients into updates: one optimizer node per variable, its slots as variables `optimizer/<variable>/<slot>`; the step and the
- * loss scale move with them. A step that is not finite changes nothing but the loss scale. A plan that has the output `updated` has been
- * through it, or leaves the update to another plan.
+ * Turns gradients into updates: one optimizer node per variable, its slots as variables `optimizer/<variable>/<slot>`. It also updates
+ * the step and the loss scale. A step that is not finite changes only the loss scale. A plan with the output `updated` has already been
+ * transformed, or another plan makes its update.
  */
 import { Edit } from '../../ir/edit.ts'
 import { nodeAt } from '../../ir/graph.ts'
@@ -33,7 +33,7 @@ export const applyOptimizer = (rule: UpdateRule, lossScale: LossScale): GraphPas
       cx.report('variables', trained.length)
       const isTrained = new Set(trained.map(({ variable }) => variable.id))
       const updates: Update[] = [
-        // After accumulation the trained variables update to themselves, so that the plan knows them.
+        // After accumulation the trained variables have identity updates, so that the plan contains them.
         ...graph.updates.filter(({ variable }) => !isTrained.has(variable)),
         ...trained.flatMap((of) => optimizerUpdates(edit, rule, of, { rate, step, finite })),
         { variable: step.id, value: b.select(finite, b.add(step, 1), step) },

@@ -1,12 +1,12 @@
-/** What the arguments of schedules must be. Written by hand or made by the functions, every schedule comes through here. */
+/** Checks the arguments of schedules: of objects written by hand and of those that the functions make. */
 import { type Check, isFloat32, flag } from '../../ir/check-record.ts'
 import { EffuseError, showGiven } from '../../ir/diagnostics.ts'
 import type { Schedule } from './schedules.ts'
 
 const isPositive = (v: unknown): boolean => isFloat32(v) && Math.fround(Number(v)) > 0
-/** `step` is an int32: what lies beyond never comes. */
+/** `step` is an int32, so it never reaches larger values. */
 const isStep = (v: unknown): boolean => Number.isInteger(v) && Number(v) >= 0 && Number(v) < 2 ** 31
-/** Negative ones would climb the loss. */
+/** Negative rates would increase the loss. */
 const isRate = (v: unknown): boolean => isFloat32(v) && v >= 0
 const isAscending = (list: readonly number[]): boolean => list.every((v, i) => i === 0 || v > (list[i - 1] ?? 0))
 
@@ -40,9 +40,9 @@ const checks: {
   shifted: { by: ['an integer', (v) => Number.isInteger(v) && Math.abs(Number(v)) < 2 ** 31] },
 }
 
-/** The schedule itself. @throws EffuseError EF403 naming the argument, what it takes and what came. */
+/** The schedule itself. @throws EffuseError EF403, which names the argument, the expected and the given value. */
 export const checkedSchedule = (schedule: Schedule): Schedule => {
-  const kind: unknown = (schedule as { readonly kind?: unknown } | null | undefined)?.kind // may be written without types
+  const kind: unknown = (schedule as { readonly kind?: unknown } | null | undefined)?.kind // a caller may not use types
   if (typeof kind !== 'string' || !Object.hasOwn(checks, kind))
     throw wrong(
       `a learning rate is a number or a schedule (${Object.keys(checks).join(', ')}), got ${showGiven(schedule)}`,
@@ -67,11 +67,11 @@ export const checkedSchedule = (schedule: Schedule): Schedule => {
   return schedule
 }
 
-/** A rate that stays is written as a number. */
+/** A constant rate is written as a number. */
 const titleOf = ({ kind }: Schedule, name: string): string =>
   kind === 'constant' ? 'a learning rate' : `"${name}" of ${kind}()`
 
-/** Like showGiven, but JSON makes null of what is often the trouble: NaN and the infinities. */
+/** Like showGiven, but shows NaN and the infinities, which JSON writes as null and which are often the fault. */
 const showNumbers = (value: unknown): string =>
   Array.isArray(value) ? `[${value.map(showGiven).join(', ')}]` : showGiven(value)
 

@@ -1,4 +1,4 @@
-/** Clipping by global norm: all gradients are scaled by min(1, longest / norm), the norm being that of all of them together. */
+/** Clipping by global norm: scales all gradients by min(1, longest / norm), with the norm over all gradients together. */
 import { Edit } from '../../ir/edit.ts'
 import type { Value } from '../../ir/value.ts'
 import { definePass, type GraphPass } from '../pass.ts'
@@ -28,7 +28,7 @@ export const clip = (longest: number): GraphPass =>
     },
   })
 
-/** What gradients are shrunk by before they are squared where squares overflow; of a norm so large the squares do not underflow then. */
+/** The factor that reduces gradients before squaring if their squares overflow. With such a large norm the squares then do not underflow. */
 const shrinking = 2 ** -80
 
 /** longest / norm. Norm 0 gives infinity. */
@@ -47,7 +47,7 @@ const shareOf = (longest: number, gradients: readonly Value[]): Value => {
   }
   const norm = normOf(1)
   const b = norm.builder
-  // Clipping is for gradients that explode: from about 1e19 their squares are beyond float32, though they themselves are not.
+  // Clipping is for exploding gradients. Above about 1e19 their squares overflow float32, although the gradients do not.
   const exploded = b.div(longest * shrinking, normOf(shrinking))
   return b.select(b.unary('isFinite', norm), b.div(longest, norm), exploded)
 }

@@ -1,4 +1,4 @@
-/** evaluationStep(): the model with a loss, without smoothing and decay, counting only the rows that are real. */
+/** evaluationStep(): the model with a loss, without smoothing and decay, which counts only valid rows. */
 import { checkPresent, checkRecord } from '../../ir/check-record.ts'
 import { modelMetadata, withMetadata } from '../../ir/metadata.ts'
 import { checkModel, type Model, probed, typeAt } from '../../ir/model.ts'
@@ -13,7 +13,7 @@ import { type AnyMetrics, anyMetrics, metricRows, type Metrics, metricsCheck } f
 export type EvaluationOutputs = {
   /** Mean over the valid rows. */
   readonly loss: TensorType<'float32', 0>
-  /** Rows whose largest logit is the right one. */
+  /** Rows whose largest logit is the right class. */
   readonly correct: TensorType<'int32', 0>
   /** Rows whose right class is among the five largest logits. */
   readonly top5: TensorType<'int32', 0>
@@ -21,10 +21,10 @@ export type EvaluationOutputs = {
 type Merge<A, B> = { readonly [K in keyof A | keyof B]: K extends keyof A ? A[K] : K extends keyof B ? B[K] : never }
 
 /**
- * Declares an evaluation: the model's inputs, the loss's targets and `valid` (int32 scalar: the first rows that count, for a last batch
- * filled up with blanks) in; `loss`, `correct` and `top5` out, over the valid rows, and of each metric its mean over them, float32 [].
+ * Declares an evaluation. Inputs: the model's inputs, the loss's targets and `valid` (int32 scalar: how many of the first rows count, for a
+ * padded last batch). Outputs: `loss`, `correct` and `top5` over the valid rows, and the mean of each metric over them, float32 [].
  *
- * @throws EffuseError EF111 where the loss has no value per row (crossEntropy has), or a metric gives none; EF403 (options).
+ * @throws EffuseError EF111 if the loss or a metric gives no value per row (crossEntropy gives one); EF403 (options).
  * @example
  * const evaluation = evaluationStep(efficientNet('b0', { classes: 10, resolution: 32 }), { loss: crossEntropy() })
  */
@@ -43,13 +43,13 @@ export const evaluationStep = <I extends Signature, O extends Signature, T exten
   checkRecord('evaluationStep()', '', options, checks)
   checkPresent('evaluationStep()', options, { loss: lossCheck })
   const declared = declareEvaluation(model, { loss: anyLoss(options.loss), metrics: anyMetrics(options.metrics) })
-  return declared as never // what declareEvaluation() says in words, in types
+  return declared as never // the types of declareEvaluation()'s outputs
 }
 
 export interface EvaluationParts {
   readonly loss: AnyLoss
   readonly metrics?: AnyMetrics | undefined
-  /** Also of each row the class that is `predicted` and that which is `wanted`, int32 [batch]. */
+  /** Also outputs each row's class as `predicted` and `wanted`, int32 [batch]. */
   readonly hasClasses?: boolean | undefined
 }
 

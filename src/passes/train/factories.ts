@@ -14,7 +14,7 @@ import type { Schedule } from './schedules.ts'
 import { weightDecay, weightDecayLoss } from './weight-decay.ts'
 
 type Test = (value: unknown) => boolean
-/** A field of T each. */
+/** Checks of the fields of T. */
 type Fields<T> = { readonly [K in Exclude<keyof T, 'kind'>]: Test }
 /** Every kind of a union of records with its fields. */
 type Kinds<U extends { readonly kind: string }> = {
@@ -82,7 +82,7 @@ const numeric = (
 })
 const atLeast0 = (value: number): boolean => value >= 0
 
-/** In the order of the pipeline. */
+/** The factories, in the order of the pipeline. */
 export const trainingFactories: readonly PassFactory[] = [
   {
     name: 'scale-loss',

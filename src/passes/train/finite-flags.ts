@@ -1,6 +1,6 @@
 /**
- * For finding out where a number stopped being finite: the outputs become one flag for each float value of forward and backward, in the
- * order of computation, and the updates go. The first flag that is false names the culprit; finiteFlagOf() reads the name back.
+ * Finds the first number that is not finite. The outputs become one flag for each float value of the forward and backward computation, in the
+ * order of computation; the updates are removed. The first false flag identifies the value; finiteFlagOf() parses the flag's name.
  */
 import { Edit } from '../../ir/edit.ts'
 import { liveOrder } from '../../ir/graph.ts'
@@ -36,7 +36,7 @@ export const finiteFlags = definePass({
   },
 })
 
-/** What a flag's name says: its place in the order of computation, the op, and the path. */
+/** The parts of a flag's name: its position in the order of computation, the op, and the path. */
 export const finiteFlagOf = (name: string): { readonly order: number; readonly op: string; readonly path: string } => {
   const [order = '0', op = '', ...path] = name.split('|')
   return { order: Number(order), op, path: path.join('|') }

@@ -1,4 +1,4 @@
-/** The channel between the training passes: outputs `gradient/<variable>`, `finite`, `lossScale` and the like. */
+/** The interface between the training passes: outputs `gradient/<variable>`, `finite`, `lossScale` and others. */
 import { type Edit, passError } from '../../ir/edit.ts'
 import { variablesOf } from '../../ir/graph.ts'
 import type { Graph, Node, Output, Ref } from '../../ir/types.ts'
@@ -19,7 +19,7 @@ export const gradientsIn = (graph: Graph): readonly GradientOf[] => {
   })
 }
 
-/** The output's value; its absence is a fault in the order of the passes. */
+/** The output's value. If it is missing, the passes are in a wrong order. */
 export const outputOf = (graph: Graph, name: string): Ref => {
   const found = graph.outputs.find((output) => output.name === name)
   if (found !== undefined) return found.value
@@ -37,7 +37,7 @@ export const withOutputs = (graph: Graph, changes: ReadonlyMap<string, Ref>): re
     .map(([name, value]) => ({ name, value })),
 ]
 
-/** Puts every gradient through `change`, which writes on behalf of the variable at the path `train(<path>)`. */
+/** Applies `change` to every gradient. It adds nodes at the path `train(<path>)` of the variable. */
 export const mapGradients = (
   graph: Graph,
   label: string,

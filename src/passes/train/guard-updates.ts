@@ -1,4 +1,4 @@
-/** Statistics move only with a finite step: every update that there is so far takes the old value where `finite` is false. */
+/** Statistics change only in a finite step: every update so far keeps the old value if `finite` is false. */
 import { Edit } from '../../ir/edit.ts'
 import type { Update } from '../../ir/types.ts'
 import { definePass } from '../pass.ts'

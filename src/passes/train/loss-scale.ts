@@ -1,7 +1,7 @@
 /**
- * Loss scaling as two rewrites around differentiation: the scale multiplies the loss, so that every gradient is scaled; afterwards each
- * gradient is divided by it in float32, and the flag `finite` says whether all of them are. Powers of two only: in float32 scaled and
- * unscaled gradients have the same bits. State: docs/training.md.
+ * Loss scaling as two rewrites around differentiation. Before: the loss is multiplied by the scale, so that every gradient is scaled. After: each
+ * gradient is divided by it in float32, and the flag `finite` tells whether all are finite. Scales are powers of two, so in float32 a gradient
+ * has the same bits with and without scaling. State: docs/training.md.
  */
 import { Edit } from '../../ir/edit.ts'
 import { nodeAt } from '../../ir/graph.ts'
@@ -12,11 +12,11 @@ import { gradientsIn, mapGradients, outputOf, withOutputs } from './gradient-out
 
 /** 'none', a constant power of two, or 'dynamic'. */
 export type LossScale = 'none' | 'dynamic' | number
-/** Among float32's normal numbers: 2^-126 to 2^127. Beyond, a scale would be infinite or 0 in the graph, and no step ever finite. */
+/** Among float32's normal numbers: 2^-126 to 2^127. Beyond this range a scale would be infinite or 0 in the graph, and no step would be finite. */
 export const isPowerOfTwo = (value: unknown): value is number =>
   typeof value === 'number' && value >= 2 ** -126 && value <= 2 ** 127 && value === 2 ** Math.round(Math.log2(value))
 
-/** Where a dynamic scale starts, after how many finite steps it doubles, and where it ends. */
+/** The initial value of a dynamic scale, the number of finite steps after which it doubles, and its smallest value. */
 export const dynamicScale = { initial: 2 ** 15, interval: 2000, least: 1 } as const
 export const scaleVariables = { scale: 'lossScale/scale', goodSteps: 'lossScale/goodSteps' } as const
 
@@ -56,7 +56,7 @@ export const scaleLoss = (lossScale: LossScale): GraphPass =>
     },
   })
 
-/** Divides the gradients by the scale, and adds the output `finite`: all gradients, the loss and what variables become are. */
+/** Divides the gradients by the scale, and adds the output `finite`: true if all gradients, the loss and all new values of variables are finite. */
 export const unscale = (lossScale: LossScale): GraphPass =>
   definePass({
     name: 'unscale',
@@ -73,7 +73,7 @@ export const unscale = (lossScale: LossScale): GraphPass =>
       const gradients = mapGradients(graph, 'unscale', edit, (gradient) =>
         inverse === null ? gradient : gradient.builder.mul(gradient, inverse),
       )
-      // The only updates so far are statistics. A variance may overflow where nothing else does: by its infinite deviation all else is 0.
+      // The only updates so far are statistics. A variance may overflow while everything else is finite: division by its infinite root gives 0.
       const statistics = graph.updates.flatMap(({ value }) => (isFloat(edit.typeOf(value).dtype) ? [value] : []))
       const finite: Value = b.emit1('allFinite', [loss, ...gradients.values(), ...statistics], {})
       cx.report('gradients', gradientsIn(graph).length)

@@ -1,4 +1,4 @@
-/** Losses: a scalar to minimise, and what must be fed in addition to the model's inputs. */
+/** Losses: a scalar to minimise, and the targets that it needs in addition to the model's inputs. */
 import { type Check, checkRecord, isFloat32, isObject } from '../../ir/check-record.ts'
 import { EffuseError, showGiven } from '../../ir/diagnostics.ts'
 import type { DType } from '../../ir/types.ts'
@@ -15,7 +15,7 @@ import {
 export interface Loss<T extends Signature, O extends Signature> {
   readonly targets: (outputs: O) => T
   readonly value: (outputs: Values<O>, targets: Values<T>) => Scalar
-  /** Each row by itself, without smoothing, for evaluation; flags are bool [batch]. Absent: the loss cannot be evaluated by rows. */
+  /** Values of each row, without smoothing, for evaluation; flags are bool [batch]. Absent: the loss has no values per row. */
   readonly rows?: (
     outputs: Values<O>,
     targets: Values<T>,
@@ -23,23 +23,23 @@ export interface Loss<T extends Signature, O extends Signature> {
     readonly loss: Value
     readonly isRight: Value
     readonly isTop5: Value
-    /** Numbers of classes, int32 [batch]; absent: there is no confusion matrix. */
+    /** Class indices, int32 [batch]; absent: there is no confusion matrix. */
     readonly classes?: { readonly predicted: Value; readonly wanted: Value }
   }
-  /** Names of the targets that are distributions over classes: training loops refuse rows that are none. */
+  /** Names of the targets that are distributions over classes. Training loops refuse rows that are not distributions. */
   readonly distributions?: readonly string[]
-  /** How many rows are right, int32 []; absent: the step has no output `correct`. */
+  /** Number of correct rows, int32 []; absent: the step has no output `correct`. */
   readonly correct?: (outputs: Values<O>, targets: Values<T>) => Value<'int32', 0>
 }
 
-/** A loss seen without the types of its model. */
+/** A loss without the types of its model. */
 export type AnyLoss = Loss<Signature, Signature>
 
-/** Its values fit the model's outputs by the signature of the function that took both. */
+/** The signature of the function that took both guarantees that it fits the model's outputs. */
 export const anyLoss = <T extends Signature, O extends Signature>(given: Loss<T, O>): AnyLoss =>
-  given as unknown as AnyLoss // a function of certain outputs is none of any outputs
+  given as unknown as AnyLoss // a function of certain outputs does not accept all outputs
 
-/** What a loss reads, by the values that its function declares. */
+/** The outputs that a loss reads, from the parameters that its function declares. */
 type Read<V extends Outputs> = { readonly [K in keyof V]: TensorType<V[K]['dtype'], V[K]['rank']> }
 type Outputs = { readonly [name: string]: Value }
 
@@ -55,10 +55,10 @@ interface MakeLoss {
 }
 
 /**
- * A custom loss: the tensors that it wants fed, and a function of the model's outputs and of those to a float32 scalar [].
- * Written inside trainingStep() or fit(), the outputs have the model's types; by itself, it says which outputs it reads.
+ * A custom loss: its targets, and a function from the model's outputs and the targets to a float32 scalar []. Inside a call of
+ * trainingStep() or fit() the outputs have the model's types; elsewhere the function declares which outputs it reads.
  *
- * @throws EffuseError EF403 where `value` is no function; at trainingStep() EF111 where the function gives no float32 scalar.
+ * @throws EffuseError EF403 if `value` is not a function; at trainingStep() EF111 if the function gives no float32 scalar.
  * @example
  * const line = graph('line', { x: float32('batch', 2) }, ({ x }) => ({ y: nn.dense(x, { name: 'dense', units: 1 }) }))
  * const squared = loss({ wanted: float32('batch', 1) }, ({ y }: { y: Value<'float32', 2> }, { wanted }) => {
@@ -78,10 +78,10 @@ export const loss = (<T extends Signature, O extends Signature>(
       hint: "loss({ wanted: float32('batch', 1) }, ({ y }, { wanted }) => …)",
     })
   return { targets: () => targets, value }
-}) as MakeLoss // two ways to say which outputs there are, one function
+}) as MakeLoss // two ways to declare the outputs, one function
 
 type Logits = { readonly logits: TensorType<'float32', 2> }
-/** What the option `loss` takes. */
+/** The check of the option `loss`. */
 export const lossCheck: Check = [
   'a loss such as crossEntropy()',
   (v) =>
@@ -89,11 +89,11 @@ export const lossCheck: Check = [
 ]
 
 interface CrossEntropyOptions<L extends 'index' | 'distribution'> {
-  /** 'index' (default): int32 [batch] numbers of classes. 'distribution': float32 [batch,classes]. */
+  /** 'index' (default): int32 [batch] class indices. 'distribution': float32 [batch,classes]. */
   readonly labels?: L | undefined
-  /** Mass moved from the right class to all of them alike, from 0 to below 1; default 0. */
+  /** Share of the target that is spread equally over all classes, from 0 to below 1; default 0. */
   readonly labelSmoothing?: number | undefined
-  /** One weight a class, 0 or more, not all 0: how much a row counts in training. Evaluations do not weight. */
+  /** One weight per class, 0 or more, not all 0: how much a row counts in training. Evaluations ignore the weights. */
   readonly classWeights?: readonly number[] | undefined
 }
 const isWeight = (v: unknown): boolean => isFloat32(v) && v >= 0
@@ -116,14 +116,14 @@ interface CrossEntropy {
 
 /**
  * Softmax cross-entropy of the output `logits` float32 [batch,classes] in nats, averaged over the batch (Szegedy et al. 2015 for the smoothing).
- * Target `label`: int32 [batch] numbers of classes, or float32 [batch,classes] distributions. A number that is no class counts for none: its
- * row has the loss 0; fit() and evaluate() refuse it (EF701). They refuse distributions with a negative share or another sum than 1, too, within
- * 1e-3; run() of a step takes what it is fed, and the loss is the formula's.
- * With `classWeights` each term of a class is multiplied by its weight. The mean is then over the weights of the rows' classes, and over the
- * rows where labels are distributions, as in PyTorch's CrossEntropyLoss. A batch whose weights are all 0 has the loss 0.
+ * Target `label`: int32 [batch] class indices, or float32 [batch,classes] distributions. A row with an invalid class index has the loss 0.
+ * fit() and evaluate() refuse such rows (EF701), and distributions with a negative share or with a sum that differs from 1 by more than 1e-3.
+ * run() of a step does not check labels; the loss is the result of the formula.
+ * With `classWeights` each term of a class is multiplied by its weight. The sum is then divided by the sum of the rows' class weights or, if
+ * labels are distributions, by the number of rows, as in PyTorch's CrossEntropyLoss. A batch whose weights are all 0 has the loss 0.
  *
- * @throws EffuseError EF403 (options; at trainingStep() weights that are not as many as the classes); at trainingStep() EF111 where the
- * model has no such output.
+ * @throws EffuseError EF403 (options; at trainingStep() a number of weights other than the number of classes); at trainingStep() EF111 if
+ * the model has no such output.
  * @example
  * const loss = crossEntropy({ labelSmoothing: 0.1 })
  * const mixed = crossEntropy({ labels: 'distribution' }) // what mixup needs
@@ -185,7 +185,7 @@ export const crossEntropy = ((options: CrossEntropyOptions<'index' | 'distributi
       return b.reduceSum(b.cast(hits, 'int32'), [0])
     },
   }
-}) as CrossEntropy // the overloads say what follows from `labels`
+}) as CrossEntropy // the overloads define the type that follows from `labels`
 
 const entropyOf = (logits: Value, wanted: Value): Value =>
   logits.builder.emit1('softmaxCrossEntropy', [logits, wanted], {})
@@ -194,7 +194,7 @@ interface Weighted {
   /** The distributions, smoothed. */
   readonly wanted: Value
   readonly weights: Float32Array
-  /** Indices, whose weights the mean is over; null: the mean is over the rows. */
+  /** Class indices; the mean is weighted by their weights. Null: the mean is over the rows. */
   readonly label: Value | null
 }
 

@@ -1,11 +1,11 @@
-/** Custom metrics: functions in the graph that give a value per row, of which an evaluation takes the mean. */
+/** Custom metrics: functions in the graph that return a value per row. An evaluation takes the mean. */
 import { isValue } from '../../ir/build.ts'
 import { type Check, isObject } from '../../ir/check-record.ts'
 import { EffuseError, showGiven } from '../../ir/diagnostics.ts'
 import type { Signature, Value, Values } from '../../ir/value.ts'
 
 /**
- * From the model's outputs and the loss's targets to a value per row, [batch] of any dtype: flags count as 0 and 1.
+ * A function from the model's outputs and the loss's targets to a value per row, [batch] of any dtype. Flags count as 0 and 1.
  *
  * @example
  * const isSure = ({ logits }: { logits: Value<'float32', 2> }) => greater(reduceMax(softmax(logits, 1), [1]), 0.9)
@@ -15,23 +15,23 @@ export type Metric<T extends Signature = Signature, O extends Signature = Signat
   targets: Values<T>,
 ) => Value
 
-/** Metrics by their names. */
+/** Metrics by name. */
 export type Metrics<T extends Signature = Signature, O extends Signature = Signature, M extends string = string> = {
   readonly [K in M]: Metric<T, O>
 }
 
-/** Metrics seen without the types of their model. */
+/** Metrics without the types of their model. */
 export type AnyMetrics = { readonly [name: string]: Metric }
 
-/** They fit the model's outputs by the signature of the function that took both. */
+/** The signature of the function that took both guarantees that they fit the model's outputs. */
 export const anyMetrics = <T extends Signature, O extends Signature>(
   given: Metrics<T, O> | undefined,
 ): AnyMetrics | undefined => given as AnyMetrics | undefined // as with anyLoss()
 
-/** What an evaluation gives anyway. */
+/** Names of the outputs that every evaluation has. */
 const taken: ReadonlySet<string> = new Set(['loss', 'correct', 'top1', 'top5', 'count', 'predicted', 'wanted'])
 
-/** What the option `metrics` takes. */
+/** The check of the option `metrics`. */
 export const metricsCheck: Check = [
   `an object of functions from outputs and targets to a value per row; their names are letters, digits and "_", other than ${[...taken].join(', ')}`,
   (v) =>
@@ -42,7 +42,7 @@ export const metricsCheck: Check = [
     ),
 ]
 
-/** The values of each, float32 [batch]. @throws EffuseError EF111 where a function gives something else than a value per row */
+/** The values of each, float32 [batch]. @throws EffuseError EF111 if a function does not return one value per row */
 export const metricRows = (
   metrics: AnyMetrics,
   outputs: Values<Signature>,

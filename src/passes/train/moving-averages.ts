@@ -1,6 +1,6 @@
 /**
- * Averages of all weights and statistics, as variables `ema/<variable>`: one node each, of the value that the variable takes in this step.
- * Where gradients accumulate, the averages move with the update, and take the statistics as the micro-batches left them.
+ * Averages of all weights and statistics, as variables `ema/<variable>`: one node each, with the variable's new value in this step.
+ * If gradients accumulate, the averages change with the update, and use the statistics after the last micro-batch.
  */
 import { Edit } from '../../ir/edit.ts'
 import { nodesOf, variablesOf } from '../../ir/graph.ts'
@@ -24,7 +24,7 @@ export const movingAverages = (decay: number): ProgramPass =>
     runProgram: (program, cx) => {
       const updating = graphSteps(program).find(({ name }) => name === applyStep || name === mainStep)
       if (updating === undefined) return program
-      // The step that updates need not read every variable of the model; the one that computes the loss does.
+      // The step that makes the update may not read every variable of the model; the step that computes the loss does.
       const averaged = variablesOf(findGraph(program, microStep) ?? updating.graph).filter(
         ({ attrs, types: [type] }) => !isState(attrs.name) && type?.dtype === 'float32',
       )

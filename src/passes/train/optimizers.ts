@@ -1,4 +1,4 @@
-/** Optimizers as plain data, and the one table of how each turns a gradient into updates. */
+/** Optimizers as plain data, and the table that defines how each turns a gradient into updates. */
 import { type Check, checkPresent, checkRecord, isFloat32, flag } from '../../ir/check-record.ts'
 import { EffuseError, showGiven } from '../../ir/diagnostics.ts'
 import type { Initializer } from '../../ir/initializers.ts'
@@ -6,7 +6,7 @@ import type { Value } from '../../ir/value.ts'
 import { checkedSchedule } from './check-schedule.ts'
 import { type Rate, type Schedule, scheduleOf } from './schedules.ts'
 
-/** How a gradient becomes an update; the learning rate is a value of the graph. */
+/** The rule that turns a gradient into an update. The learning rate is a value of the graph. */
 export type UpdateRule =
   | {
       readonly kind: 'rmsprop'
@@ -25,10 +25,10 @@ export type UpdateRule =
     }
 export type Optimizer = { readonly learningRate: Schedule } & UpdateRule
 
-/** The rule of an optimizer, without its rate. */
+/** The rule of an optimizer, without its learning rate. */
 export const ruleOf = ({ learningRate: _, ...rule }: Optimizer): UpdateRule => rule
 
-/** A learning rate, a number per step or a schedule, that every optimizer takes. */
+/** The learning rate of every optimizer: a number or a schedule. */
 interface Rated {
   readonly learningRate: Rate
 }
@@ -39,7 +39,7 @@ export interface RmspropOptions extends Rated {
   readonly momentum?: number | undefined
   /** Inside the root; default 1e-3. */
   readonly epsilon?: number | undefined
-  /** What the mean square starts with; default 0. */
+  /** Initial value of the mean square; default 0. */
   readonly initialMeanSquare?: number | undefined
 }
 export interface SgdOptions extends Rated {
@@ -57,13 +57,13 @@ export interface AdamOptions extends Rated {
   readonly epsilon?: number | undefined
 }
 export interface AdamwOptions extends AdamOptions {
-  /** Share of a weight that goes in each step, times the learning rate; default 0.004. */
+  /** Share of a weight that each step subtracts, times the learning rate; default 0.004. */
   readonly weightDecay?: number | undefined
 }
 
 /**
- * RMSprop (Tieleman and Hinton 2012) as the EfficientNet reference has it: epsilon inside the root; `initialMeanSquare` 1 is far calmer in the
- * first steps (TensorFlow 1).
+ * RMSprop (Tieleman and Hinton 2012) as in the EfficientNet reference: epsilon is inside the root. `initialMeanSquare` 1 (as in TensorFlow 1)
+ * gives much smaller first steps.
  *
  * @throws EffuseError EF403 (options).
  * @example
@@ -72,7 +72,7 @@ export interface AdamwOptions extends AdamOptions {
 export const rmsprop = (options: RmspropOptions): Optimizer =>
   optimizer('rmsprop', { kind: 'rmsprop', rho: 0.9, momentum: 0.9, epsilon: 1e-3, initialMeanSquare: 0 }, options)
 /**
- * Gradient descent with momentum, as Keras has it.
+ * Gradient descent with momentum, as in Keras.
  *
  * @throws EffuseError EF403 (options).
  * @example
@@ -107,10 +107,10 @@ const checks: { readonly [K in UpdateRule['kind']]: { readonly [setting: string]
   sgd: { momentum: share, nesterov: flag },
   adam: { ...adamChecks, weightDecay: atLeast0 },
 }
-// scheduleOf() says what is wrong with one.
+// scheduleOf() reports an invalid one.
 const rateCheck: Check = ['a number or a schedule such as cosine({ initial, steps })', () => true]
 
-/** The rule with what the options say instead of its defaults. @throws EffuseError EF403 */
+/** The rule with the options in place of its defaults. @throws EffuseError EF403 */
 const optimizer = (
   name: string,
   defaults: UpdateRule,
@@ -124,7 +124,7 @@ const optimizer = (
   return { ...defaults, ...said, learningRate: scheduleOf(learningRate) }
 }
 
-/** An optimizer as trainingStep() is given it, which may be written by hand. @throws EffuseError EF403 */
+/** Checks an optimizer of trainingStep(), which may be written by hand. @throws EffuseError EF403 */
 export const checkOptimizer = (given: Optimizer): void => {
   const { kind, learningRate, ...settings } = given
   if (!Object.hasOwn(checks, kind))
@@ -138,7 +138,7 @@ export const checkOptimizer = (given: Optimizer): void => {
   checkPresent(`the optimizer ${kind}`, settings, checks[kind])
 }
 
-/** Names of an optimizer's slots and what they start with. */
+/** Names and initial values of an optimizer's slots. */
 export const slotsOf = (optimizer: UpdateRule): readonly (readonly [name: string, init: Initializer])[] => {
   switch (optimizer.kind) {
     case 'rmsprop':
@@ -160,7 +160,7 @@ export interface StepValues {
   readonly rate: Value
   /** int32 []. */
   readonly step: Value
-  /** bool []: false leaves everything as it is. */
+  /** bool []: if false, nothing changes. */
   readonly finite: Value
 }
 

@@ -1,7 +1,7 @@
 /**
- * Learning rates as plain data, evaluated inside the graph from the int32 variable `step`, which counts from 0. Comparisons and differences of
- * steps are of integers, so every boundary is met exactly; only positions on a curve are float32, exact up to step 2^24 and within 2^-24 of the
- * way beyond. Arguments are checked by check-schedule.ts.
+ * Learning rates as plain data, evaluated inside the graph from the int32 variable `step`, which counts from 0. Steps are compared and subtracted
+ * as integers, so every boundary is exact. Only positions on a curve are float32: exact up to step 2^24, beyond that with a relative error of
+ * at most 2^-24. Arguments are checked by check-schedule.ts.
  */
 import type { Value } from '../../ir/value.ts'
 import { checkedSchedule } from './check-schedule.ts'
@@ -10,7 +10,7 @@ export type Schedule =
   | { readonly kind: 'constant'; readonly value: number }
   /** From `initial` to 0 along half a cosine. */
   | { readonly kind: 'cosine'; readonly initial: number; readonly steps: number }
-  /** initial * ((alpha + linear) * cosine + beta), linear falling from 1 to 0 over `steps`, the cosine going through `numPeriods` meanwhile. */
+  /** initial * ((alpha + linear) * cosine + beta), linear falling from 1 to 0 over `steps`, the cosine with `numPeriods` periods in the same steps. */
   | {
       readonly kind: 'linearCosine'
       readonly initial: number
@@ -19,7 +19,7 @@ export type Schedule =
       readonly beta: number
       readonly numPeriods: number
     }
-  /** initial * rate^(step / every), in whole steps of `every` where `staircase`. */
+  /** initial * rate^(step / every), with `staircase` in whole steps of `every`. */
   | {
       readonly kind: 'exponential'
       readonly initial: number
@@ -27,17 +27,17 @@ export type Schedule =
       readonly every: number
       readonly staircase: boolean
     }
-  /** values[i] below boundaries[i], the last value from the last boundary on. */
+  /** values[i] below boundaries[i]; from the last boundary on, the last value. */
   | { readonly kind: 'piecewise'; readonly boundaries: readonly number[]; readonly values: readonly number[] }
-  /** Linearly from 0 to what `after` starts with, over `steps`; then `after`, its steps counted from there. */
+  /** Linear from 0 to the initial rate of `after`, over `steps`; then `after`, with steps counted from there. */
   | { readonly kind: 'warmup'; readonly steps: number; readonly after: Schedule }
-  /** `after` at step + by: fit() makes it where updates and the schedule are not at the same number (a resumed run with another batch). */
+  /** `after` at step + by. fit() uses it if the step and the schedule's position differ (a resumed run with another batch). */
   | { readonly kind: 'shifted'; readonly by: number; readonly after: Schedule }
 
-/** What an optimizer takes: a number is a rate that stays. */
+/** The learning rate of an optimizer; a number is a constant rate. */
 export type Rate = number | Schedule
 
-/** A checked schedule of either. @throws EffuseError EF403 */
+/** Checks either form and returns a schedule. @throws EffuseError EF403 */
 export const scheduleOf = (rate: Rate): Schedule =>
   checkedSchedule(typeof rate === 'number' ? { kind: 'constant', value: rate } : rate)
 
@@ -70,7 +70,7 @@ export const linearCosine = ({
   readonly steps: number
   /** Default 0. */
   readonly alpha?: number | undefined
-  /** What is left at the end, as a share of `initial`; default 0.001. */
+  /** The rate at the end, as a share of `initial`; default 0.001. */
   readonly beta?: number | undefined
   /** Default 0.5: from 1 down to 0. */
   readonly numPeriods?: number | undefined
@@ -95,7 +95,7 @@ export const exponential = ({
 }): Schedule => checkedSchedule({ kind: 'exponential', ...of, staircase })
 
 /**
- * values[i] below boundaries[i], the last value from the last boundary on: one value more than boundaries.
+ * values[i] below boundaries[i]; from the last boundary on, the last value. There is one value more than boundaries.
  *
  * @throws EffuseError EF403 (boundaries not ascending integers of at least 0, values negative, not finite or of another number).
  * @example
@@ -107,7 +107,7 @@ export const piecewise = (of: {
 }): Schedule => checkedSchedule({ kind: 'piecewise', ...of })
 
 /**
- * Linearly from 0 to what `after` starts with, over `steps`; then `after`, its steps counted from there.
+ * Linear from 0 to the initial rate of `after`, over `steps`; then `after`, with steps counted from there.
  *
  * @throws EffuseError EF403 (`steps` not a positive integer).
  * @example
@@ -116,7 +116,7 @@ export const piecewise = (of: {
 export const warmup = (after: Rate, of: { readonly steps: number }): Schedule =>
   checkedSchedule({ kind: 'warmup', ...of, after: scheduleOf(after) })
 
-/** The rate at a step, on the host in float64: for logs and as the independent twin of `emitSchedule`. */
+/** The rate at a step, on the host in float64: for logs, and as an independent implementation to test `emitSchedule`. */
 export const scheduleAt = (schedule: Schedule, step: number): number => {
   switch (schedule.kind) {
     case 'constant':

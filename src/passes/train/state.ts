@@ -1,17 +1,17 @@
-/** Variables of the step itself: which names are theirs, and finding or making them. */
+/** Variables of the training step itself: their names, and functions that find or make them. */
 import type { Edit } from '../../ir/edit.ts'
 import type { OpEmitter } from '../../ir/emitter.ts'
 import { globFilter } from '../../ir/glob.ts'
 import { nodesOf } from '../../ir/graph.ts'
 import type { Value } from '../../ir/value.ts'
 
-/** Counts updates from 0; schedules and averages go by it. */
+/** Counts updates from 0; schedules and averages depend on it. */
 export const stepName = 'step'
 
-/** Is it the step's own state? Such names are not a model's to take, and such variables are not averaged. */
+/** Is it the step's own state? A model may not use such names, and such variables are not averaged. */
 export const isState = globFilter([stepName, 'optimizer/**', 'ema/**', 'lossScale/**', 'accumulate/**'])
 
-/** The scalar of that name, added where the graph has none. Dead nodes count: two variables never have one name. */
+/** The scalar with this name, added if the graph has none. Dead nodes count, because two variables never have the same name. */
 export const scalarState = (
   edit: Edit,
   b: OpEmitter,

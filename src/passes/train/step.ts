@@ -1,4 +1,4 @@
-/** trainingStep(): a declaration. Its graph is the model with loss and targets; the passes of the training pipeline make the step of it. */
+/** trainingStep(): a declaration. Its graph is the model with loss and targets; the training pipeline turns it into the step. */
 import { isValue } from '../../ir/build.ts'
 import { type Check, checkPresent, checkRecord, isFloat32, isObject, count } from '../../ir/check-record.ts'
 import { EffuseError, showGiven } from '../../ir/diagnostics.ts'
@@ -19,13 +19,13 @@ export interface StepOptions {
   readonly optimizer: Optimizer
   /** lambda of lambda * sum(w^2), over kernels and biases; default 0. */
   readonly weightDecay?: number | undefined
-  /** Average of all weights and statistics; default none. */
+  /** Decay of moving averages of all weights and statistics; default none. */
   readonly emaDecay?: number | undefined
-  /** Longest gradient, over all variables together; default none. */
+  /** Largest norm of the gradient over all variables together; default none. */
   readonly clipNorm?: number | undefined
-  /** Runs for each update, default 1: their gradients are averaged, and every n-th run updates. */
+  /** Runs per update, default 1: their gradients are averaged, and every n-th run makes the update. */
   readonly accumulate?: number | undefined
-  /** Variables that stay as they are. */
+  /** Variables that are not trained. */
   readonly frozen?: readonly string[] | undefined
   /** 'none', a constant, 'dynamic', or 'auto' (default): dynamic under float16 mixed precision, else none. */
   readonly lossScale?: 'auto' | 'dynamic' | 'none' | number | undefined
@@ -47,18 +47,18 @@ interface Declaration {
   readonly trained: Model
 }
 const declarations = new WeakMap<Model, Declaration>()
-/** What a training declaration asks of the passes; null for a model of another kind. */
+/** The options of a training declaration for the passes; null for another kind of model. */
 export const stepOptionsOf = (model: Model): StepOptions | null => declarations.get(model)?.options ?? null
 /**
- * The model that a training declaration trains; null for a model of another kind. Its graph has the variables that the loss does not
- * reach, too: another head's, say.
+ * The model that a training declaration trains; null for another kind of model. Its graph also has the variables that do not affect the
+ * loss, for example those of another head.
  */
 export const trainedModelOf = (step: Model): Model | null => declarations.get(step)?.trained ?? null
 
 /**
- * Declares a training step: the model's inputs and the loss's targets in; `loss`, `dataLoss`, `correct`, `learningRate`, `lossScale`,
- * `finite`, `updated` out; the variables are updated at the end of each run, or of every n-th with `accumulate: n`. `batch` is the batch of
- * one run.
+ * Declares a training step. Inputs: the model's inputs and the loss's targets. Outputs: `loss`, `dataLoss`, `correct`, `learningRate`,
+ * `lossScale`, `finite`, `updated`. The variables are updated at the end of each run, or of every n-th run with `accumulate: n`. `batch` is
+ * the batch of one run.
  *
  * @throws EffuseError EF107 (a variable has a name of the step's own state), EF111 (the loss does not fit the outputs), EF403 (options).
  * @example
@@ -102,7 +102,7 @@ const checkNames = (graph: Graph): void => {
     })
 }
 
-/** A glob that fits nothing is a slip of the pen, and so is a step with nothing to train. */
+/** A glob that matches nothing is a mistake, and so is a step with nothing to train. */
 const checkFrozen = (withLoss: Graph, model: Graph, frozen: readonly string[]): void => {
   const trainable = variablesOf(withLoss).filter(({ attrs }) => attrs.trainable)
   const names = trainable.map(({ attrs }) => attrs.name)
@@ -133,7 +133,7 @@ const stepOutputs = (graph: Graph): StepOutputs => {
     updated: scalar('bool'),
   }
   const hasCorrect = graph.outputs.some((output) => output.name === 'correct')
-  return (hasCorrect ? { ...outputs, correct: scalar('int32') } : outputs) as StepOutputs // a loss without `correct` has none; its type says so where it is written
+  return (hasCorrect ? { ...outputs, correct: scalar('int32') } : outputs) as StepOutputs // a loss without `correct` has none, as its type declares
 }
 
 /** The model's graph with targets as inputs; its outputs are `loss` (the data loss, so far), `dataLoss` and `correct`. */
@@ -172,7 +172,7 @@ const withLoss = (inner: Graph, targets: Signature, of: AnyLoss, batch: number):
   return edit.commit()
 }
 
-/** Numbers of the graph are float32: what rounds to 0 or to infinity there is refused here. */
+/** Numbers of the graph are float32. A number that rounds to 0 or to infinity is refused here. */
 const isDecay = (v: unknown): boolean => isFloat32(v) && v >= 0 && isFloat32(2 * v) // the gradient of its square is twice that
 const checks: { readonly [K in keyof Required<StepOptions> | 'loss']: Check } = {
   loss: lossCheck,

@@ -1,7 +1,7 @@
 /**
  * L2 weight decay: lambda * sum(w^2) over kernels and biases, not over norms. Its gradient 2 * lambda * w joins the float32 gradients
- * after unscaling, not through the loss, so that mixed precision has nothing to cast; the output `loss` includes it. Two passes, since
- * every micro-batch reports its loss, and each update decays once.
+ * after unscaling, not through the loss, so that mixed precision adds no casts. The output `loss` includes it. There are two passes,
+ * because every micro-batch reports its loss, but each update decays once.
  */
 import { Edit } from '../../ir/edit.ts'
 import { globFilter } from '../../ir/glob.ts'
@@ -10,7 +10,7 @@ import type { Ref } from '../../ir/types.ts'
 import { definePass, type GraphPass } from '../pass.ts'
 import { gradientsIn, mapGradients, outputOf, withOutputs } from './gradient-outputs.ts'
 
-/** What decays: every kernel, depthwise ones too, and the biases of squeeze-excite and dense layers. */
+/** The variables that decay: every kernel, including depthwise ones, and the biases of squeeze-excite and dense layers. */
 export const decayed = globFilter(['**/kernel', '**/bias'])
 
 /** Adds lambda * sum(w^2) to the output `loss`. */
