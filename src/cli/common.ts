@@ -37,17 +37,17 @@ export interface CommonOptions {
 /** Adds --json, --backend, --amp, --xla and --seed; `--use_amp` and `--use_xla` as NVIDIA's scripts write them. */
 export const withCommon = (command: Command): Command =>
   command
-    .option('--json', 'print one JSON document on stdout and nothing else there')
+    .option('--json', 'print exactly one JSON document on stdout')
     .option('--backend <name>', `where to run: auto, ${runningNames.join(', ')}`, 'auto')
     .option('--amp', 'mixed precision')
-    .addOption(new Option('--use_amp', 'as --amp, the way NVIDIA writes it').hideHelp())
+    .addOption(new Option('--use_amp', 'same as --amp, for NVIDIA command lines').hideHelp())
     .option('--amp-dtype <type>', 'float16 or bfloat16; implies --amp (default: float16)')
     .option('--amp-strategy <name>', 'minCut or tensorflow; implies --amp (default: minCut)')
-    .option('--emulate-half', 'round after each op where the backend has no half arithmetic: exact and slow')
+    .option('--emulate-half', 'on a backend without half arithmetic, round after each op: exact and slow')
     .option('--xla', 'simplify and fuse the whole graph (default)')
-    .addOption(new Option('--use_xla', 'as --xla, the way NVIDIA writes it').hideHelp())
-    .option('--no-xla', 'run op by op as written')
-    .option('--seed <n>', 'of initial values and random numbers', '0')
+    .addOption(new Option('--use_xla', 'same as --xla, for NVIDIA command lines').hideHelp())
+    .option('--no-xla', 'run the declared graph op by op')
+    .option('--seed <n>', 'seed of initial values and random numbers', '0')
 
 /** The options of compile() that the common options stand for. */
 export const compileOptionsOf = (options: CommonOptions): CompileOptions => ({

@@ -40,8 +40,11 @@ export const noVerifyFlag = ['--no-verify', 'accept a file that has changed sinc
 /** Adds --averages, --no-averages and --no-verify. */
 export const withWeightsFlags = (command: Command): Command =>
   command
-    .option('--averages', 'of weights that have moving averages beside them, those')
-    .option('--no-averages', 'the weights as they are; default: what the file says is better, else the averages')
+    .option('--averages', 'use the moving averages of the weights')
+    .option(
+      '--no-averages',
+      'use the weights, not their averages; default: the better ones according to the file, else the averages',
+    )
     .option(...noVerifyFlag)
 
 /** What openModel() takes for the flags. @throws EffuseError EF601 */

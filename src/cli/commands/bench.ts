@@ -29,14 +29,14 @@ interface Options extends CommonOptions {
 }
 
 export const addBench = (program: Command, io: Io): void => {
-  withCommon(program.command('bench').description('times a model or its training step, side by side with peers'))
+  withCommon(program.command('bench').description('time a model or its training step against peers'))
     .option('--model <name>', 'b0 to b7, lite0 to lite4, or your own ./net.js#name; default: b0')
-    .option('--train', 'the training step: cross-entropy, RMSprop, weight decay, averages')
-    .option('--batch <n>', 'size of the batch; default: 1, with --train 4')
+    .option('--train', 'time the training step: cross-entropy, RMSprop, weight decay, averages')
+    .option('--batch <n>', 'batch size; default: 1, with --train 4')
     .option('--size <pixels>', "height and width; default: the variant's own, with --train and no --model 96")
-    .option('--classes <n>', 'how many the network tells apart; default: 1000')
-    .option('--rounds <n>', 'timed runs of each', '15')
-    .option('--budget <seconds>', 'a contender whose rounds have taken that long is not timed again', '60')
+    .option('--classes <n>', 'number of classes; default: 1000')
+    .option('--rounds <n>', 'timed runs of each contender', '15')
+    .option('--budget <seconds>', 'stop timing a contender whose rounds have taken this long', '60')
     .option('--against <peer...>', `${peerNames.join(', ')}: the network written by hand in tfjs`)
     .action(async (given: Options) => {
       const options = completed(given)

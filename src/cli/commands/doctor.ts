@@ -5,7 +5,9 @@ import { table, type Io } from '../io.ts'
 
 export const addDoctor = (program: Command, io: Io): void => {
   withCommon(
-    program.command('doctor').description('what this machine offers, what is missing, and the command that adds it'),
+    program
+      .command('doctor')
+      .description('list what this machine offers, what is missing, and the command that installs it'),
   ).action(async (options: CommonOptions) => {
     const report = await doctor()
     if (options.json === true) return io.out(JSON.stringify(report, null, 2))

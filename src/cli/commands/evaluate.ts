@@ -29,22 +29,19 @@ interface Options extends CommonOptions, Omit<WeightsFlags, 'averages'> {
 
 export const addEvaluate = (program: Command, io: Io): void => {
   withCommon(
-    program.command('evaluate').description('top-1, top-5 and loss of weights on held-out pictures, and how fast'),
+    program.command('evaluate').description('measure top-1, top-5, loss and speed of weights on held-out pictures'),
   )
     .argument('<weights>', "a run's folder, or a file of weights")
-    .option(
-      '--data <source>',
-      'digits, or a folder val/<class>/*, or <class>/* alone; default: what the run was trained on',
-    )
-    .option('--holdout <share>', 'as train had it')
-    .option('--batch <n>', "pictures of one run; default: the run's, else 32")
-    .option('--model <module>', "your own model, ./net.js#name, where the weights lie in no run's folder")
-    .option('--crop <how>', 'center, or none: whole pictures; default: as the weights were tested, else center')
-    .option('--size <pixels>', 'height and width; default: what the weights were trained at')
-    .option('--best', "of a run's folder the best checkpoint, not the latest")
-    .option('--confusion', 'which class is taken for which; of many classes the pairs that are confused most')
-    .option('--confusion-html <file>', 'write that as a page with a picture')
-    .option('--format <name>', `where the weights come from, where the file does not say: ${formats.join(', ')}`)
+    .option('--data <source>', 'digits, or a folder with val/<class>/* or <class>/*; default: the data of the run')
+    .option('--holdout <share>', 'share of the pictures that train held out')
+    .option('--batch <n>', 'batch size; default: that of the run, else 32')
+    .option('--model <module>', "your own model, ./net.js#name, for weights outside of a run's folder")
+    .option('--crop <how>', 'center, or none (whole pictures); default: as in the tests of the run, else center')
+    .option('--size <pixels>', 'height and width; default: the size of the training')
+    .option('--best', "use the run's best checkpoint instead of the latest")
+    .option('--confusion', 'show the confusion matrix; for many classes, the pairs that are confused most')
+    .option('--confusion-html <file>', 'write the confusion matrix as a page with a picture')
+    .option('--format <name>', `origin of the weights, if the file does not name it: ${formats.join(', ')}`)
     .option(...noVerifyFlag)
     .action((path: string, options: Options) => evaluateCommand(path, options, io))
 }

@@ -10,11 +10,11 @@ interface Options extends CommonOptions {
 }
 
 export const addExplain = (program: Command, io: Io): void => {
-  withCommon(program.command('explain').description('what became of a layer, and why'))
+  withCommon(program.command('explain').description('show what the passes did with a layer, and why'))
     .argument('<path>', 'path of a layer, blocks.3/se/reduce; a glob; or %12, a value of the declared graph')
     .requiredOption('--model <name>', 'b0 to b7, lite0 to lite4, or your own ./net.js#name')
-    .option('--batch <n>', 'size of the batch', '1')
-    .option('--train', 'in the training step: cross-entropy, RMSprop, weight decay, averages')
+    .option('--batch <n>', 'batch size', '1')
+    .option('--train', 'explain the training step: cross-entropy, RMSprop, weight decay, averages')
     .action(async (path: string, options: Options) => {
       const named = await modelByName(options.model)
       const executable = await compile(options.train === true ? trainingStepOf(named) : named, {

@@ -19,13 +19,13 @@ interface Options extends CommonOptions {
 }
 
 export const addInspect = (program: Command, io: Io): void => {
-  withCommon(program.command('inspect').description('what each pass did to a model'))
-    .argument('[weights]', "a run's folder, or a file of weights, in place of --model; with it, its own model")
+  withCommon(program.command('inspect').description('show what each pass did to a model'))
+    .argument('[weights]', "a run's folder or a file of weights; with --model for weights of your own model")
     .option('--model <name>', 'b0 to b7, lite0 to lite4, or your own ./net.js#name')
-    .option('--batch <n>', 'size of the batch', '1')
-    .option('--train', 'the training step: cross-entropy, RMSprop, weight decay, averages')
+    .option('--batch <n>', 'batch size', '1')
+    .option('--train', 'inspect the training step: cross-entropy, RMSprop, weight decay, averages')
     .option('--after <pass>', 'print the graph after this pass')
-    .option('--html <file>', 'write the report as a page: passes, what each changed, layers, programs')
+    .option('--html <file>', 'write the report as a page: passes and their changes, layers, programs')
     .action(async (weights: string | undefined, options: Options) => {
       const batch = naturalOf('--batch', options.batch, 1)
       const named = await modelOf(weights, options.model)

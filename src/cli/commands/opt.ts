@@ -18,12 +18,10 @@ interface Options extends CommonOptions {
 }
 
 export const addOpt = (program: Command, io: Io): void => {
-  withCommon(program.command('opt').description('read a graph in text, run passes, print the graph'))
+  withCommon(program.command('opt').description('read a graph in text form, run passes, print the graph'))
     .argument('<file>', 'the graph, or - for stdin')
     .option('--passes <list>', '\'simplify,decompose{ops=["silu"]},cse\'; none: parse and print')
-    .addOption(
-      new Option('--stage <stage>', 'how far the graph has come before the passes').choices(stages).default('model'),
-    )
+    .addOption(new Option('--stage <stage>', 'stage of the graph before the passes').choices(stages).default('model'))
     .action(async (file: string, options: Options) => {
       const text = new TextDecoder().decode(file === '-' ? await readStdin() : await readFile(file))
       const start = parseProgram(text)

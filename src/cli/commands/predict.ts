@@ -26,17 +26,17 @@ interface Options extends CommonOptions, WeightsFlags {
 
 /** @param end Sets the exit code where some of the pictures could not be read. */
 export const addPredict = (program: Command, io: Io, end: (exitCode: number) => void): void => {
-  withWeightsFlags(withCommon(program.command('predict').description('name what is on pictures')))
+  withWeightsFlags(withCommon(program.command('predict').description('classify pictures')))
     .argument('<files...>', 'pictures, or folders of pictures')
     .option(
       '--weights <file>',
       "a run's folder (its best checkpoint), or weights: effuse's, timm's or torchvision's safetensors, a PyTorch .pth",
     )
-    .option('--format <name>', `where the weights come from, where the file does not say: ${formats.join(', ')}`)
-    .option('--model <module>', "your own model, ./net.js#name, where the weights lie in no run's folder")
-    .option('--top <k>', 'how many classes to name', '5')
-    .option('--crop <how>', 'center, or none: the whole picture; default: as the weights were tested, else center')
-    .option('--size <pixels>', 'height and width; default: what the weights were trained at')
+    .option('--format <name>', `origin of the weights, if the file does not name it: ${formats.join(', ')}`)
+    .option('--model <module>', "your own model, ./net.js#name, for weights outside of a run's folder")
+    .option('--top <k>', 'number of classes to print', '5')
+    .option('--crop <how>', 'center, or none (whole pictures); default: as in the tests of the run, else center')
+    .option('--size <pixels>', 'height and width; default: the size of the training')
     .action((files: readonly string[], options: Options) => predict(files, options, io, end))
 }
 

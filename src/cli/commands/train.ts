@@ -24,14 +24,11 @@ interface Options extends CommonOptions, WeightsFlags {
 
 /** @param end Sets the exit code of a run that a signal stopped. */
 export const addTrain = (program: Command, io: Io, end: (exitCode: number) => void): void => {
-  const command = withCommon(program.command('train').description('train a network, with checkpoints to go on from'))
-    .option(
-      '--recipe <name>',
-      'settings to start from: b0-imagenet, b4-imagenet, digits, or FILE.json; flags change them',
-    )
-    .option('--out <folder>', 'where the run goes: config.json, metrics.jsonl, checkpoints; default runs/<name>')
-    .option('--resume <folder>', 'go on with the run there; flags change its settings')
-    .option('--log-every <updates>', 'how often metrics.jsonl gets a line', '10')
+  const command = withCommon(program.command('train').description('train a network; a run can be stopped and resumed'))
+    .option('--recipe <name>', 'initial settings: b0-imagenet, b4-imagenet, digits, or FILE.json; flags override them')
+    .option('--out <folder>', 'folder for config.json, metrics.jsonl and checkpoints; default runs/<name>')
+    .option('--resume <folder>', 'resume the run in this folder; flags override its settings')
+    .option('--log-every <updates>', 'updates between lines of metrics.jsonl', '10')
   addSettingFlags(command)
   withWeightsFlags(command)
   command.action(async (options: Options) => {

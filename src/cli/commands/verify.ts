@@ -39,20 +39,20 @@ interface Options extends CommonOptions {
 
 export const addVerify = (program: Command, io: Io, end: (code: number) => void): void => {
   withCommon(
-    program.command('verify').description('checks passes and kernels by random cases; prints the smallest that fails'),
+    program
+      .command('verify')
+      .description('check passes and kernels with random cases; print the smallest case that fails'),
   )
-    .argument('[file]', 'a graph in text, or a program: its passes and, without --passes, its kernels')
-    .option('--model <name>', 'b0 to b7, lite0 to lite4, or your own ./net.js#name: its passes and its kernels')
-    .option('--train', 'the training step of the model: cross-entropy, RMSprop, weight decay, averages')
-    .option('--batch <n>', 'size of the batch of the model', '1')
+    .argument('[file]', 'a graph or a program in text form: checks its passes and, without --passes, its kernels')
+    .option('--model <name>', 'b0 to b7, lite0 to lite4, or your own ./net.js#name: checks its passes and kernels')
+    .option('--train', 'check the training step of the model: cross-entropy, RMSprop, weight decay, averages')
+    .option('--batch <n>', 'batch size of the model', '1')
     .option('--size <pixels>', "height and width; default: the variant's own")
-    .option('--kernels [op...]', 'the kernels of the backend, all or those of these ops')
-    .option('--passes [list]', "the passes, all or these, 'simplify,cse'; with a file: these on its graph")
-    .addOption(
-      new Option('--stage <stage>', 'how far the graph has come before the passes').choices(stages).default('model'),
-    )
-    .option('--runs <n>', 'random cases of each kind; default: 100, of the kernels of a model or file 1')
-    .option('--failures <folder>', 'keeps failures, which are tried first the next time', '.effuse/failures')
+    .option('--kernels [op...]', 'check the kernels of the backend, all or those of these ops')
+    .option('--passes [list]', "check the passes, all or these, 'simplify,cse'; with a file: these on its graph")
+    .addOption(new Option('--stage <stage>', 'stage of the graph before the passes').choices(stages).default('model'))
+    .option('--runs <n>', 'random cases of each kind; default: 100, or 1 for the kernels of a model or file')
+    .option('--failures <folder>', 'folder that keeps failures; the next run tries them first', '.effuse/failures')
     .action(async (file: string | undefined, options: Options) => {
       checkWhat(file, options)
       const bar = makeBar(io)

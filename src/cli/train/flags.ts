@@ -1,4 +1,4 @@
-/** The settings of a recipe as flags. What each takes stands in the table of recipes; here are only names and help. */
+/** The settings of a recipe as flags. The table of recipes defines their values; here are only names and help. */
 import { type Command, Option } from 'commander'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { fromWord, isOfKind, kindWords } from '../../recipes/kinds.ts'
@@ -13,55 +13,67 @@ type FlagSetting = Exclude<keyof Recipe, FileOnly | CommonSetting>
 const flags: { readonly [K in FlagSetting]: readonly [flag: string, help: string] } = {
   model: ['--model <name>', 'b0 to b7, lite0 to lite4, or your own ./net.js#name'],
   data: ['--data <source>', 'digits, or a folder train/<class>/*.jpg with val/<class>/* or --holdout'],
-  holdout: ['--holdout <share>', 'share of the pictures held out for tests, where the folder has no val'],
+  holdout: ['--holdout <share>', 'share of the pictures held out for tests, if the folder has no val'],
   crop: [
     '--crop <how>',
-    'training pictures of a folder: box (default), a random box; center, the middle; none, the whole picture',
+    'crop of training pictures of a folder: box (default), a random box; center; none, the whole picture',
   ],
-  cropArea: ['--crop-area <shares>', 'of --crop box: the least and the greatest, 0.5,1; default: by the size'],
-  flip: ['--flip', 'training pictures of a folder are mirrored half of the time, the default'],
+  cropArea: [
+    '--crop-area <shares>',
+    'for --crop box: the smallest and largest share, 0.5,1; default: depends on the size',
+  ],
+  flip: ['--flip', 'mirror half of the training pictures of a folder at random (default)'],
   size: ['--size <pixels>', "height and width of the pictures; default: the model's own"],
-  dropout: ['--dropout <rate>', "before the last layer; default: the model's own"],
-  stochasticDepth: ['--stochastic-depth <rate>', 'of the last block; default 0.2'],
+  dropout: ['--dropout <rate>', "dropout rate before the last layer; default: the model's own"],
+  stochasticDepth: ['--stochastic-depth <rate>', 'drop rate of the last block; default 0.2'],
   epochs: ['--epochs <n>', 'passes over the training data; default 10'],
-  stepsPerEpoch: ['--steps-per-epoch <n>', 'updates of one epoch; default: as many as the data has pictures for'],
-  batch: ['--batch <n>', 'pictures of one run of the step; default 32'],
-  accumulate: ['--accumulate <n>', 'runs of the step for one update; default 1'],
-  stages: ['--stages <n>', 'stage-wise training: the --base-… settings move to their ends in n stages'],
-  baseSize: ['--base-size <pixels>', 'where --size starts from; the first stage is one step further'],
+  stepsPerEpoch: ['--steps-per-epoch <n>', 'updates per epoch; default: all pictures of the data'],
+  batch: ['--batch <n>', 'pictures in one run of the step; default 32'],
+  accumulate: ['--accumulate <n>', 'runs of the step per update; default 1'],
+  stages: ['--stages <n>', 'stage-wise training: the --base-… settings change to their final values in n stages'],
+  baseSize: ['--base-size <pixels>', 'start of --size; the first stage is already one step larger'],
   baseDropout: ['--base-dropout <rate>', '--dropout of the first stage'],
   baseAugmentation: ['--base-augmentation <n>', '--augmentation of the first stage'],
   baseMixup: ['--base-mixup <alpha>', '--mixup of the first stage'],
   optimizer: ['--optimizer <name>', 'rmsprop (default), sgd, adam, adamw'],
-  momentum: ['--momentum <x>', 'of rmsprop (default 0.9) and sgd (0)'],
-  rho: ['--rho <x>', 'of rmsprop; default 0.9'],
-  epsilon: ['--epsilon <x>', 'of rmsprop (default 1e-3, inside the root), adam and adamw (1e-7)'],
-  initialMeanSquare: ['--initial-mean-square <x>', 'of rmsprop; default 0, and 1 is calmer in the first steps'],
-  beta1: ['--beta1 <x>', 'of adam and adamw; default 0.9'],
-  beta2: ['--beta2 <x>', 'of adam and adamw; default 0.999'],
-  nesterov: ['--nesterov', 'of sgd'],
-  learningRate: ['--lr <rate>', 'the highest learning rate, as it is'],
-  learningRateInit: ['--lr-init <rate>', 'for 128 pictures an update, scaled by how many it has; default 0.005'],
+  momentum: ['--momentum <x>', 'for rmsprop (default 0.9) and sgd (0)'],
+  rho: ['--rho <x>', 'for rmsprop; default 0.9'],
+  epsilon: ['--epsilon <x>', 'for rmsprop (default 1e-3, inside the root), adam and adamw (1e-7)'],
+  initialMeanSquare: ['--initial-mean-square <x>', 'for rmsprop; default 0; 1 makes the first steps smaller'],
+  beta1: ['--beta1 <x>', 'for adam and adamw; default 0.9'],
+  beta2: ['--beta2 <x>', 'for adam and adamw; default 0.999'],
+  nesterov: ['--nesterov', 'Nesterov momentum, for sgd'],
+  learningRate: ['--lr <rate>', 'the highest learning rate, not scaled'],
+  learningRateInit: [
+    '--lr-init <rate>',
+    'learning rate for 128 pictures per update, scaled by their number; default 0.005',
+  ],
   schedule: ['--schedule <name>', 'cosine (default), linearCosine, exponential, piecewise, constant'],
-  warmupEpochs: ['--warmup-epochs <n>', 'rising from 0; default 5, or a tenth of --epochs where that is less'],
-  decayRate: ['--decay-rate <x>', 'of --schedule exponential; default 0.97'],
-  decayEpochs: ['--decay-epochs <n>', 'of --schedule exponential: how often; default 2.4'],
-  boundaries: ['--boundaries <epochs>', 'of --schedule piecewise: 30,60,80'],
-  multipliers: ['--multipliers <list>', 'of --schedule piecewise, one more: 1,0.1,0.01,0.001'],
+  warmupEpochs: [
+    '--warmup-epochs <n>',
+    'epochs in which the rate rises from 0; default 5, or a tenth of --epochs if that is less',
+  ],
+  decayRate: ['--decay-rate <x>', 'for --schedule exponential; default 0.97'],
+  decayEpochs: ['--decay-epochs <n>', 'for --schedule exponential: epochs per decay; default 2.4'],
+  boundaries: ['--boundaries <epochs>', 'for --schedule piecewise: 30,60,80'],
+  multipliers: ['--multipliers <list>', 'for --schedule piecewise, one more than boundaries: 1,0.1,0.01,0.001'],
   weightDecay: ['--weight-decay <x>', 'x * sum(w^2) over kernels and biases; decoupled with adamw; default 5e-6'],
   labelSmoothing: ['--label-smoothing <x>', 'default 0.1'],
-  emaDecay: ['--ema-decay <x>', 'moving averages of all weights; default none'],
-  clipNorm: ['--clip-norm <x>', 'longest gradient, over all variables; default none'],
+  emaDecay: ['--ema-decay <x>', 'decay of moving averages of all weights; default none'],
+  clipNorm: ['--clip-norm <x>', 'largest norm of the gradient over all variables; default none'],
   lossScale: ['--loss-scale <x>', 'auto (default), dynamic, none, or a power of two'],
-  augmentation: ['--augmentation <n>', "strength, in the data's own units"],
+  augmentation: ['--augmentation <n>', "strength of augmentation, in the data's own units"],
   mixup: ['--mixup <alpha>', 'default 0: none'],
-  frozen: ['--freeze <globs...>', "variables that stay as they are: 'stem/**' 'blocks.*/**'"],
-  earlyStop: ['--early-stop <epochs>', 'end after so many epochs without improvement'],
-  checkpointEvery: ['--checkpoint-every <updates>', "besides the one at each epoch's end"],
-  keepCheckpoints: ['--keep <n>', 'latest checkpoints that stay, besides the best; default 3'],
-  evaluateEvery: ['--evaluate-every <epochs>', 'default 1'],
-  evaluationBatch: ['--eval-batch <n>', 'pictures of one run of an evaluation; default: --batch'],
-  weights: ['--weights <path>', "start from a file, or a run's best; a head of another number of classes stays fresh"],
+  frozen: ['--freeze <globs...>', "variables that are not trained: 'stem/**' 'blocks.*/**'"],
+  earlyStop: ['--early-stop <epochs>', 'end after this many epochs without improvement'],
+  checkpointEvery: ['--checkpoint-every <updates>', "updates between checkpoints, besides the one at each epoch's end"],
+  keepCheckpoints: ['--keep <n>', 'how many latest checkpoints to keep, besides the best; default 3'],
+  evaluateEvery: ['--evaluate-every <epochs>', 'epochs between evaluations; default 1'],
+  evaluationBatch: ['--eval-batch <n>', 'batch size of evaluations; default: --batch'],
+  weights: [
+    '--weights <path>',
+    "start from a file, or a run's best; a head with another number of classes starts fresh",
+  ],
 }
 const flagSettings = Object.keys(flags) as readonly FlagSetting[] // Object.keys forgets the keys' type
 const commonSettings: readonly CommonSetting[] = [
@@ -76,7 +88,7 @@ const commonSettings: readonly CommonSetting[] = [
 
 export const addSettingFlags = (command: Command): Command => {
   for (const key of flagSettings) command.addOption(new Option(...flags[key]))
-  return command.option('--no-flip', 'training pictures are never mirrored')
+  return command.option('--no-flip', 'never mirror training pictures')
 }
 
 /** `--weight-decay`, for messages. */
