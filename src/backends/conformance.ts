@@ -131,10 +131,14 @@ const judgeOf = (
     variables: new Map([...variables].map(([name, data]) => [name, Array.from(data, Math.abs)])),
     mode: 'float64',
   })
+  const floats = [...inputTypes(graph), ...variablesOf(graph)].filter(([, { dtype }]) => isFloat(dtype))
+  const operandsMost = largestOf(floats.map(([name]) => inputs[name] ?? variables.get(name) ?? []))
   const judge =
     (tensor: RefTensor, magnitude: RefTensor | undefined): Judge =>
-    (name, got) =>
-      worstElement(name, got, tensor, magnitude, toleranceOf(tolerance, tensor.dtype, isExact, roundingsOf(graph)))
+    (name, got) => {
+      const row = toleranceOf(tolerance, tensor.dtype, isExact, roundingsOf(graph))
+      return worstElement(name, got, tensor, { row, magnitudes: magnitude, operandsMost })
+    }
   return {
     outputs: Object.fromEntries(
       Object.entries(want.outputs).map(([name, tensor]) => [name, judge(tensor, magnitudes.outputs[name])]),
@@ -173,16 +177,33 @@ const variablesOf = (graph: Graph): readonly (readonly [string, Type])[] =>
 export const through = (backend: Backend, passes: readonly Pass[], graph: Graph): Program =>
   runPasses(passes, programOf(graph), { target: backend.target, report: () => {} })
 
+/** What the error of an element is measured by. */
+interface Measure {
+  readonly row: ToleranceRow
+  readonly magnitudes: RefTensor | undefined
+  /** The largest magnitude among the float operands. */
+  readonly operandsMost: number
+}
+
+const largestOf = (lists: readonly Numbers[]): number => {
+  let most = 0
+  for (const numbers of lists)
+    for (let i = 0; i < numbers.length; i++) {
+      const size = Math.abs(numbers[i] ?? 0)
+      if (Number.isFinite(size) && size > most) most = size
+    }
+  return most
+}
+
 const worstElement = (
   output: string,
   got: HostArray | undefined,
   want: RefTensor,
-  magnitudes: RefTensor | undefined,
-  row: ToleranceRow,
+  { row, magnitudes, operandsMost }: Measure,
 ): Deviation | null => {
   if (got?.length !== elements(want.shape))
     return { output, index: 0, got: Number.NaN, want: Number.NaN, error: Infinity, tolerance: 0, ratio: Infinity }
-  const largest = want.data.reduce((most, x) => (Number.isFinite(x) ? Math.max(most, Math.abs(x)) : most), 1)
+  const largest = Math.max(1, operandsMost, largestOf([want.data]))
   let worst: Deviation | null = null
   want.data.forEach((w, index) => {
     const g = got[index] as number

@@ -11,7 +11,7 @@
  * rounding        0         0                                 the same bits, where TargetInfo.exactOps names the op; else as transcendental
  * transcendental  16 eps    4 eps                             1; half types: 2 eps, 1 eps: one rounding of a good float32
  * accumulation    1 eps     g(L) u of float32, (h - 1) u      the op on the operands' magnitudes: what the sum would be if nothing cancelled
- * composite       1 eps     g(L) u of float32, (h - 1) u      largest magnitude of the reference, at least 1
+ * composite       1 eps     g(L) u of float32, (h - 1) u      largest magnitude of float operands and result, at least 1
  */
 import type { Tolerance as ToleranceClass } from '../ir/signatures.ts'
 import type { DType } from '../ir/types.ts'

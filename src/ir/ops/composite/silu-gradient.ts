@@ -37,7 +37,7 @@ export const siluGradient: OpDef<'siluGradient'> = {
   },
   amp: ampAll('infer'),
   fusion: 'composite',
-  tolerance: 'transcendental',
+  tolerance: 'composite',
   cost: ([x]) => ({ multiplyAdds: 0, operations: 8 * elements(x.shape) }),
   example: binaryExample('siluGradient'),
 }

@@ -52,7 +52,7 @@ export const softmaxCrossEntropyGradient: OpDef<'softmaxCrossEntropyGradient'> =
   },
   amp: [{ class: 'deny', inputs: 'all', outputs: 'all' }],
   fusion: 'composite',
-  tolerance: 'transcendental',
+  tolerance: 'composite',
   cost: ([x]) => ({ multiplyAdds: 0, operations: 6 * elements(x.shape) }),
   example: [
     'graph example {',
