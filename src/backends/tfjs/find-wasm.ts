@@ -1,26 +1,26 @@
 /**
- * Where a page has the .wasm files of tfjs. No bundler puts them anywhere by itself, and tfjs looks beside classic scripts only: a program of
- * modules has to be told. So the usual places are looked at first. What is here imports nothing of tfjs.
+ * Finds the .wasm files of tfjs in a page. Bundlers do not copy them, and tfjs looks only beside classic scripts, so a program of modules must set
+ * their place. This file tries the usual places first. It imports nothing from tfjs.
  */
 
-/** One of the three files that lie together in the package's `dist`. */
+/** One of the three files in the package's `dist`. */
 const wasmName = 'tfjs-backend-wasm-simd.wasm'
 
 export interface FoundWasm {
-  /** Ends in a slash; null where they are in none of the places. */
+  /** Ends in a slash; null if they are in none of the places. */
   readonly folder: string | null
   /** The places, in order. */
   readonly places: readonly string[]
 }
 
-/** Looks beside this script, beside the page and at the root of its site; in Node, where the package knows its own files, nowhere. */
+/** Looks beside this script, beside the page and at the root of its site. In Node it looks nowhere, because the package finds its files. */
 export const findWasm = async (): Promise<FoundWasm> => {
   const places = wasmPlaces()
   for (const folder of places) if (await isWasm(new URL(wasmName, folder))) return { folder, places }
   return { folder: null, places }
 }
 
-/** What to do where they were not found. */
+/** The hint if they were not found. */
 export const serveHint = (places: readonly string[]): string =>
   `serve the .wasm files of node_modules/@tensorflow/tfjs-backend-wasm/dist at ${places.join(' or ')}, or say where they lie: createTfjsBackend({ wasmPaths }), see docs/bundlers.md`
 
@@ -31,7 +31,7 @@ interface Page {
 
 const wasmPlaces = (): readonly string[] => {
   const { document, location } = globalThis as Page
-  // A worker has no document; its location is its script's.
+  // A worker has no document; its location is that of its script.
   const page = document?.baseURI ?? location?.href
   if (page === undefined || !/^https?:/.test(page)) return []
   // Classic scripts have no import.meta.url.
@@ -46,7 +46,7 @@ const wasmPlaces = (): readonly string[] => {
 
 const magic = [0, 0x61, 0x73, 0x6d] // "\0asm"
 
-/** By content: servers answer for missing files with a page, too. */
+/** Checks the content, because some servers answer requests for missing files with a page. */
 const isWasm = async (url: URL): Promise<boolean> => {
   try {
     const response = await fetch(url)

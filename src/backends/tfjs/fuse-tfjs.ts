@@ -1,9 +1,9 @@
 /**
  * Convolutions and matrix products with the bias and the activation after them, as one kernel of tfjs.
- * Only where nothing else uses what lies between, and only in float32.
+ * Applies only if nothing else uses the intermediate values, and only in float32.
  *
- * relu and relu6 only in float32 inference: there they are XNNPACK's clamp, which loses NaN. A training step looks for NaN in its gradients, and
- * mixed precision overflows, so there the activation stays a kernel of its own.
+ * relu and relu6 are fused only in float32 inference: they become XNNPACK's clamp, which loses NaN. A training step checks its gradients for NaN,
+ * and mixed precision may overflow, so there the activation stays a separate kernel.
  */
 import { Edit } from '../../ir/edit.ts'
 import { findNode, liveOrder, nodesOf, refKey, rootKeys, typeOf, usesOf } from '../../ir/graph.ts'
@@ -40,7 +40,7 @@ export const fuseTfjs = definePass({
 interface Chain {
   readonly contraction: Contraction
   readonly add: Node<'add'> | null
-  /** The vector [C] that the add repeats. */
+  /** The vector [C] that the add broadcasts. */
   readonly bias: Ref | null
   readonly activation: Node<FusedActivation> | null
 }
@@ -52,7 +52,7 @@ const isContraction = (node: Node): node is Contraction =>
   node.types[0]?.dtype === 'float32' &&
   node.attrs.resultDtype === null
 
-/** The node that alone uses this one's result, unless the result is wanted outside. */
+/** The only user of this node's result; none if the result is also an output or update. */
 const onlyUser = (graph: Graph, node: Node): Node | null => {
   const key = refKey({ id: node.id, port: 0 })
   const uses = usesOf(graph).get(key)
@@ -66,7 +66,7 @@ const isInference = (graph: Graph): boolean =>
 
 const gradientOps: ReadonlySet<OpName> = new Set(['conv2dFilterGradient', 'depthwiseConv2dFilterGradient'])
 
-/** What tfjs computes after the contraction, where NaN is still there. */
+/** Activations that tfjs computes after the contraction, so that NaN is kept. */
 const isExactActivation = (node: Node): node is Node<FusedActivation> =>
   isFusedActivation(node) && node.op !== 'relu' && node.op !== 'relu6'
 

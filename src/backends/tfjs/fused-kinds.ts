@@ -22,7 +22,7 @@ export interface FusedBody {
 }
 
 /**
- * What stands in the body of a fusion of ours: operands x, kernel and, with a bias, its vector.
+ * The parts of the body of one of these fusions: operands x, kernel and, with a bias, its vector.
  * Null for bodies of another form, which run node by node.
  */
 export const readFusedBody = (body: Graph): FusedBody | null => {

@@ -1,4 +1,4 @@
-/** Rounding float32 memory to half types in place: to nearest, ties to even, overflow to infinity, NaN stays. Integer arithmetic on the bits. */
+/** Rounding float32 memory to half types in place: to nearest, ties to even, overflow to infinity, NaN is kept. Integer arithmetic on the bits. */
 import type { HostArray } from '../backend.ts'
 
 export const roundHalf = (dtype: 'float16' | 'bfloat16', data: HostArray): void => {
@@ -9,7 +9,7 @@ export const roundHalf = (dtype: 'float16' | 'bfloat16', data: HostArray): void 
 
 const exponentMask = 0x7f800000
 
-/** Keeps the upper 16 bits; the carry of the rounding may run into the exponent, up to infinity. */
+/** Keeps the upper 16 bits. The carry of the rounding may change the exponent, up to infinity. */
 const roundToBfloat16 = (bits: Int32Array): void => {
   for (let i = 0; i < bits.length; i++) {
     const u = bits[i] as number

@@ -1,4 +1,4 @@
-/** What a lowering is: how tfjs runs one op. The table over all ops stands in lowering-table.ts. */
+/** A lowering defines how tfjs runs one op. lowering-table.ts has the table of all ops. */
 import type { OpAttrs, OpIn, OpName, OpOut, Tuple } from '../../ir/signatures.ts'
 import type { NodeOf, Type } from '../../ir/types.ts'
 import type { Planner } from './planner.ts'
@@ -12,7 +12,7 @@ export interface LowerArgs<K extends OpName> {
   readonly planner: Planner
 }
 
-/** Adds steps to the plan and says where the results are, one per output. */
+/** Adds steps to the plan and returns the places of the results, one per output. */
 export type LowerFunction<K extends OpName> = (args: LowerArgs<K>) => Tuple<View, OpOut<K>>
 
 export interface Unsupported {
@@ -20,7 +20,7 @@ export interface Unsupported {
 }
 export const unsupported = (reason: string): Unsupported => ({ unsupported: reason })
 
-/** A loop over memory where the device's can be reached, else the op's own decomposition. */
+/** A loop over memory if JavaScript can access the device's memory, else the op's own decomposition. */
 export interface InMemory<K extends OpName> {
   readonly inMemory: LowerFunction<K>
 }
@@ -28,7 +28,7 @@ export const inMemory = <K extends OpName>(lower: LowerFunction<K>): InMemory<K>
 
 /**
  * A function: kernels of tfjs, or loops over memory. 'decompose': the op's own decomposition, by the backend's legalize passes.
- * 'host': the op's reference semantics over the backend's memory; wasm and cpu only, right and slow, for rare ops.
+ * 'host': the op's reference semantics over the backend's memory; wasm and cpu only. Correct but slow, for rare ops.
  */
 export type Lowering<K extends OpName> = LowerFunction<K> | InMemory<K> | 'decompose' | 'host' | Unsupported
 export type LoweringTable = { readonly [K in OpName]: Lowering<K> }

@@ -13,14 +13,14 @@ export interface Step {
   readonly op: OpName
   readonly path: string
   readonly reads: readonly Slot[]
-  /** Slots that it fills. A step that fills none changes its first operand where it lies. */
+  /** Slots that it fills. A step that fills none changes its first operand in place. */
   readonly writes: readonly Slot[]
-  /** The slots whose buffer its one result may be: the step makes none of its own. */
+  /** The slots whose buffer its only result may be: the step makes no new buffer. */
   readonly passesOn: readonly Slot[]
   readonly run: (buffers: Buffers, cx: RunContext) => void
 }
 
-/** An operand of a kernel: the buffer, and the shape in which the kernel shall read it. */
+/** An operand of a kernel: the buffer, and the shape in which the kernel reads it. */
 export interface Operand {
   readonly slot: Slot
   readonly shape: readonly number[]
@@ -33,7 +33,7 @@ export interface NamedSlot {
   readonly type: Type
 }
 
-/** What a plan holds for its whole life. */
+/** The resources that a plan holds until it is disposed of. */
 export interface ConstantSlot {
   readonly slot: Slot
   readonly type: Type
@@ -43,5 +43,5 @@ export interface ConstantSlot {
 /** JavaScript over memory; arrays in the order of operands and results. */
 export type HostLoop = (inputs: readonly HostArray[], outputs: readonly HostArray[], cx: RunContext) => void
 
-/** JavaScript that writes into a buffer again, with other operands to look at. */
+/** JavaScript that rewrites a buffer, and may read other operands. */
 export type ReviseLoop = (fresh: HostArray, inputs: readonly HostArray[]) => void

@@ -1,29 +1,29 @@
 /**
  * Tensor ids of tfjs-wasm for one buffer in one shape.
  *
- * XNNPACK packs the right operand of a matrix product, and tfjs-wasm keeps what was packed by the operand's tensor id alone: a buffer that is
- * read as [K, N] once and as [N, K] later meets the first packing, with wrong numbers or reads outside of the memory. So each shape of a buffer
- * gets an id of its own over the same memory. Nobody else knows this id: a tensor that the user feeds may have been packed under its own.
- * (Convolutions are kept by all of their geometry.)
+ * XNNPACK packs the right operand of a matrix product, and tfjs-wasm caches the packed operand by the tensor id only. If a buffer is read as
+ * [K, N] first and as [N, K] later, the first packing is used again, with wrong numbers or reads outside of the memory. So each shape of a
+ * buffer gets a separate id over the same memory. No other code uses this id; a tensor that the user feeds may be packed under its own id.
+ * (Convolutions are cached by their whole geometry.)
  */
 import { sameShape } from '../../ir/types.ts'
 import type { DataId, TensorInfo } from './tfjs-types.ts'
 
-/** What it needs of tfjs's BackendWasm. */
+/** The parts of tfjs's BackendWasm that it needs. */
 export interface WasmTensors {
   readonly wasm: { readonly tfjs: { disposeData(id: number): void } }
   readonly dataIdMap: {
     get(dataId: DataId): { readonly id: number; readonly memoryOffset: number; shape: number[] }
     delete(dataId: DataId): boolean
   }
-  /** With an address: a tensor over memory that stands already. */
+  /** With an address: a tensor over existing memory. */
   makeOutput(shape: number[], dtype: string, memoryOffset?: number): TensorInfo
 }
 
 export interface ShapedIds {
-  /** The id for the float32 buffer read in this shape. It ends with `drop`. */
+  /** The id for the float32 buffer read in this shape. `drop` ends it. */
   of(dataId: DataId, shape: readonly number[]): DataId
-  /** Ends the buffer's ids, and what XNNPACK keeps by them; the memory stays. Before the buffer is given back. */
+  /** Ends the buffer's ids, and XNNPACK's caches for them; the memory stays. Call it before the buffer is released. */
   drop(dataId: DataId): void
 }
 
@@ -47,7 +47,7 @@ export const makeShapedIds = (backend: WasmTensors): ShapedIds => {
     drop: (dataId) => {
       const ids = known.get(dataId)
       if (ids === undefined) return
-      // Not disposeData, which would free the memory as well.
+      // Not disposeData, because it would also free the memory.
       for (const entry of ids) {
         backend.wasm.tfjs.disposeData(backend.dataIdMap.get(entry.dataId).id)
         backend.dataIdMap.delete(entry.dataId)

@@ -1,22 +1,22 @@
 /**
- * How a value stands in memory while a program is planned: a slot, and a shape in which repeated axes have size 1.
- * Broadcasts, reshapes and literals cost nothing until a kernel needs the elements one by one.
+ * The place of a value in memory, for planning a program: a slot, and a shape in which repeated axes have size 1.
+ * Broadcasts, reshapes and literals cost nothing until a kernel needs the single elements.
  */
 import { sameShape, type Type } from '../../ir/types.ts'
 
-/** A number of a run's table of buffers. */
+/** An index into a run's table of buffers. */
 export type Slot = number
 
 export interface View {
   readonly slot: Slot
-  /** Of the rank of the value's type; an axis is 1 where the value repeats along it, else the type's size. */
+  /** It has the rank of the value's type. An axis is 1 if the value repeats along it, else the type's size. */
   readonly shape: readonly number[]
   readonly type: Type
-  /** The one number that the value consists of, where it is known. */
+  /** The number that all elements have, if it is known. */
   readonly splat: number | null
 }
 
-/** Each element of the value has its own place in memory. */
+/** Whether each element of the value has its own place in memory. */
 export const isDense = (view: View): boolean => sameShape(view.shape, view.type.shape)
 
 export const denseView = (slot: Slot, type: Type): View => ({ slot, shape: type.shape, type, splat: null })
@@ -29,8 +29,8 @@ export const jointShape = (views: readonly View[]): readonly number[] => {
 }
 
 /**
- * Shapes for kernels that broadcast: axes of size 1 vanish, neighbours that repeat alike become one, leading 1s are cut,
- * so that most operands reach the kernels' fast paths (equal shapes, scalars, suffixes). Row-major order makes this free.
+ * Shapes for kernels that broadcast. Axes of size 1 are removed, neighbouring axes that repeat in the same way are merged, leading 1s are removed.
+ * Most operands then reach the kernels' fast paths (equal shapes, scalars, suffixes). In row-major order this costs nothing.
  */
 export const collapsedShapes = (
   views: readonly View[],

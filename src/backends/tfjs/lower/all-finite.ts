@@ -1,6 +1,6 @@
 /**
- * Is every element of some operands finite? On wasm the means of windows are looked at first (sums.ts): what is not finite makes its window's
- * mean not finite. The other way round a mean of finite numbers may overflow, so then the elements themselves decide.
+ * Is every element of some operands finite? On wasm the means of windows are checked first (sums.ts): a number that is not finite makes the mean of
+ * its window not finite. A mean of finite numbers may also overflow; if a mean is not finite, the elements themselves decide.
  */
 import { elements, type Type } from '../../../ir/types.ts'
 import type { HostArray } from '../../backend.ts'
@@ -8,7 +8,7 @@ import type { Operand } from '../plan-types.ts'
 import type { Planner } from '../planner.ts'
 import { planMeans } from './sums.ts'
 
-/** Is all of an operand finite? What a host loop has to read for it, in this order, and the test of these arrays. */
+/** Are all elements of an operand finite? The arrays that a host loop reads for it, in this order, and the test of these arrays. */
 export interface FiniteTest {
   readonly reads: readonly Operand[]
   readonly test: (arrays: readonly HostArray[]) => boolean
@@ -44,7 +44,7 @@ export const planFiniteTest = (x: Operand, planner: Planner): FiniteTest => {
   }
 }
 
-/** NaN and infinities have all bits of the exponent set; half types are held as float32. */
+/** NaN and infinities have all bits of the exponent set; half types are stored as float32. */
 const exponentMask = 0x7f800000
 
 const areFinite = (data: HostArray | undefined, from = 0): boolean => {

@@ -1,6 +1,6 @@
 /**
- * relu and relu6 on wasm. XNNPACK's kernels are five times faster than a loop, and lose NaN: Relu those with the sign bit set, as processors
- * make them, Relu6 all. So the kernel runs first, and where the operand has anything that is not finite, a loop writes the result again.
+ * relu and relu6 on wasm. XNNPACK's kernels are five times faster than a loop, but lose NaN: Relu loses NaN with the sign bit set, as processors
+ * make it, Relu6 loses every NaN. So the kernel runs first. If the operand has a number that is not finite, a loop rewrites the result.
  */
 import type { HostArray } from '../../backend.ts'
 import type { Operand } from '../plan-types.ts'
@@ -11,7 +11,7 @@ type ClampLoop = (from: HostArray, to: HostArray) => void
 
 const relu: ClampLoop = (from, to) => {
   const [x, y] = [bitsOf(from), bitsOf(to)]
-  // As integers the numbers below 0 are those up to -infinity's bits; above these stands NaN. Without a branch: signs are hard to foresee.
+  // As integers, the numbers below 0 end at the bits of -infinity; NaN is above them. There is no branch, because signs are hard to predict.
   for (let i = 0; i < y.length; i++) {
     const bits = x[i] as number
     y[i] = bits & ~((bits >> 31) & ((bits + 0x7fffff) >> 31))
@@ -28,7 +28,7 @@ const loops = { Relu: relu, Relu6: relu6 } as const
 export const clamped = (kernel: keyof typeof loops, x: Operand, planner: Planner): number => {
   const { reads, test } = planFiniteTest(x, planner)
   const loop = loops[kernel]
-  // Only the operand itself to read: it is small, or of a half type, and the loop is as fast as looking.
+  // Only the operand has to be read: it is small, or of a half type, so the loop is as fast as the check.
   if (reads.length === 1)
     return planner.host1(kernel, [x], x, ([from], [to]) => loop(from as HostArray, to as HostArray))
   const slot = planner.kernel(kernel, { x }, {}, x)

@@ -1,8 +1,8 @@
 /**
  * dw[k, c] = sum over samples and output positions of x[position of tap k, c] * dy[c].
  *
- * On wasm tap by tap with kernels: the pixels under the tap, times dy, summed over positions. XNNPACK's depthwise convolution, with dy as a large
- * kernel, has no vector code for it and takes three times as long. On tfjs-cpu one loop does it all.
+ * On wasm, kernels compute one tap after another: the pixels under the tap, times dy, summed over positions. XNNPACK's depthwise convolution, with dy
+ * as a large kernel, has no vector code for this and takes three times as long. On tfjs-cpu one loop computes everything.
  */
 import { windowAxes, type Axis } from '../../../ir/ops/window.ts'
 import { elements, type Type } from '../../../ir/types.ts'
@@ -31,7 +31,7 @@ export const lowerDepthwiseFilterGradient: LowerFunction<'depthwiseConv2dFilterG
   ]
 }
 
-/** Elements of pixels under taps that are in flight: 1 MiB stays in the cache. */
+/** Elements of pixels under taps that are processed together: 1 MiB fits into the cache. */
 const pixelElementsMax = 1 << 18
 
 const byKernels = (x: Operand, dy: Operand, axes: readonly [Axis, Axis], type: Type, planner: Planner): number => {
@@ -94,7 +94,7 @@ const byLoop = (x: Operand, dy: Operand, [h, w]: readonly [Axis, Axis], type: Ty
 interface Row {
   readonly data: HostArray
   readonly at: number
-  /** From one position to the next. */
+  /** Stride from one position to the next. */
   readonly step: number
 }
 

@@ -1,8 +1,8 @@
 /**
- * Element by element. Operands keep their repeated axes where the kernels broadcast by themselves, and so do results:
- * what is computed from small operands stays small.
+ * Elementwise ops. Operands keep their repeated axes if the kernels can broadcast them, and so do results:
+ * a result of small operands stays small.
  *
- * Exactness: int32 goes through the reference semantics (tfjs holds it to 2^24 only); float kernels that break a constraint of the op
+ * Exactness: int32 uses the reference semantics (tfjs is exact up to 2^24 only). Float kernels that violate a constraint of the op
  * (NaN of relu, relu6, sign, maximum and minimum, sin and cos of huge angles) are replaced below, each with its reason.
  */
 import type { ElementwiseOps, OpAttrs } from '../../../ir/signatures.ts'
@@ -16,7 +16,7 @@ import { clamped } from './clamps.ts'
 import { withLongRows } from './long-rows.ts'
 import { as, lowerByReference, stored } from './shared.ts'
 
-/** An op of one or two operands, by any name. */
+/** An op with one or two operands. */
 interface Args<In extends readonly View[]> {
   readonly node: Node
   readonly inputs: In
@@ -26,7 +26,7 @@ interface Args<In extends readonly View[]> {
 type Unary = (args: Args<readonly [View]>) => readonly [View]
 type Binary = (args: Args<readonly [View, View]>) => readonly [View]
 
-/** A kernel of one operand, run over what is in memory. */
+/** A kernel with one operand. It runs over the elements in memory. */
 const unary =
   (kernel: string): Unary =>
   ({ node, inputs: [x], types: [type], planner }) => {
@@ -46,7 +46,7 @@ const unaryView = (kernel: string, x: View, type: Type, planner: Planner): View 
 
 const sizeOfView = (view: View): number => view.shape.reduce((a, b) => a * b, 1)
 
-/** A loop of ours over one operand, where no kernel keeps the op's constraints; the kernel where memory cannot be reached. */
+/** A loop over one operand, if no kernel satisfies the op's constraints; the kernel if JavaScript cannot access the memory. */
 const unaryLoop =
   (loop: (x: number) => number, kernel: string): Unary =>
   (args) => {
@@ -68,7 +68,7 @@ const mapInto = (from: HostArray, to: HostArray, f: (x: number) => number): void
   for (let i = 0; i < to.length; i++) to[i] = f(from[i] as number)
 }
 
-/** Reference semantics on what is in memory, so that small operands stay small: elementwise ops do not look at shapes. */
+/** Reference semantics on the elements in memory, so that small operands stay small. Elementwise ops do not depend on shapes. */
 const byReference = (node: Node, inputs: readonly View[], planner: Planner): readonly [View] => {
   const shape = jointShape(inputs)
   const aligned = inputs.map(
@@ -79,7 +79,7 @@ const byReference = (node: Node, inputs: readonly View[], planner: Planner): rea
   return [{ ...(result as View), type: node.types[0] as Type }]
 }
 
-/** A kernel of two operands that broadcasts. */
+/** A kernel with two operands that broadcasts. */
 const binary =
   (kernel: string): Binary =>
   ({ node, inputs: [a, b], types: [type], planner }) => {
@@ -99,7 +99,7 @@ const binaryView = (kernel: string, a: View, b: View, type: Type, planner: Plann
   return { slot, shape, type, splat: null }
 }
 
-/** tfjs-cpu broadcasts anything but suffixes a hundred times slower than it adds: there the small operand is repeated first. */
+/** In tfjs-cpu, broadcasting (except of suffixes) is a hundred times slower than adding. There the small operand is repeated first. */
 const suitable = (a: View, b: View, shape: readonly number[], planner: Planner): readonly [View, View] => {
   if (planner.device.kind !== 'cpu') return [a, b]
   const { result, operands } = collapsedShapes([a, b])
@@ -122,7 +122,7 @@ const comparisons: { readonly [D in OpAttrs<'compare'>['direction']]: string } =
   ge: 'GreaterEqual',
 }
 
-/** out = f(x, y), y again and again where `step` is 0. */
+/** out = f(x, y). With `step` 0 the same y is used for all x. */
 type ZipLoop = (x: HostArray, y: HostArray, step: 0 | 1, out: HostArray) => void
 
 const maximumLoop: ZipLoop = (x, y, step, out) => {
@@ -179,7 +179,7 @@ const lowerSelect: LowerFunction<'select'> = ({ inputs: [condition, a, b], types
       },
     ]
   }
-  // The kernel wants equal shapes and looks at nothing; with rank 1 it goes element by element.
+  // The kernel needs equal shapes and does not check them. With rank 1 it works element by element.
   const shape = jointShape([condition, a, b])
   const flat = (view: View): Operand => as(stored(planner.expanded(view, shape)), [shape.reduce((p, q) => p * q, 1)])
   const slot = planner.kernel(
@@ -248,7 +248,7 @@ export const elementwiseLowering: { readonly [K in keyof ElementwiseOps]: Loweri
   sqrt: unary('Sqrt'),
   rsqrt: unary('Rsqrt'),
   reciprocal: unary('Reciprocal'),
-  // tfjs-wasm's are wrong beyond 1e10, by all of their range beyond 1e17, and slower than a loop.
+  // tfjs-wasm's kernels are wrong beyond 1e10 (beyond 1e17 by their full range), and slower than a loop.
   sin: unaryLoop(Math.sin, 'Sin'),
   cos: unaryLoop(Math.cos, 'Cos'),
   tanh: unary('Tanh'),

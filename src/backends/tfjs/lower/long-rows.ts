@@ -1,20 +1,20 @@
 /**
- * XNNPACK repeats a vector along a tensor row by row, a call of its inner loop for each. Rows of few channels cost twice what equal shapes do.
- * [R, C] with [C] is [R / k, k * C] with the vector written k times just as well; that is what this makes of the operands.
+ * XNNPACK broadcasts a vector along a tensor row by row, with one call of its inner loop per row. With few channels this takes twice as long as
+ * equal shapes. [R, C] with [C] is equivalent to [R / k, k * C] with the vector written k times. This file converts operands in this way.
  */
 import { elements } from '../../../ir/types.ts'
 import type { Operand } from '../plan-types.ts'
 import type { Planner } from '../planner.ts'
 import { as } from './shared.ts'
 
-/** From here on a row is worth its call; rows are made as long as that, or somewhat longer. */
+/** The smallest row length that justifies a call. Rows are made this long, or slightly longer. */
 const [rowMin, rowMax] = [512, 4096]
-/** Writing the vector must stay small beside the work itself. */
+/** Writing the vector must be small compared with the work itself. */
 const shareMax = 1 / 8
 
 type Pair = readonly [Operand, Operand]
 
-/** The operands with longer rows where it pays; their shapes are collapsed ones (view.ts). */
+/** The operands with longer rows if that is faster; their shapes are collapsed (view.ts). */
 export const withLongRows = (operands: Pair, planner: Planner): Pair => {
   const [a, b] = operands
   const rank = Math.max(a.shape.length, b.shape.length)
@@ -29,7 +29,7 @@ export const withLongRows = (operands: Pair, planner: Planner): Pair => {
   return [longer(x), longer(y)]
 }
 
-/** How often the vector is written; null where nothing is gained. */
+/** How often the vector is written; null if this gives no gain. */
 export const repetitions = (rows: number, channels: number): number | null => {
   if (channels >= rowMin) return null
   const most = Math.min(Math.floor(rows * shareMax), Math.floor(rowMax / channels))

@@ -1,6 +1,6 @@
 /**
- * Pools, by their reference semantics where memory can be reached: tfjs's kernels lose NaN, XNNPACK refuses windows of one element without
- * saying so, and the gradients divide by the whole window at the image's edge. EfficientNet has none: its global pool is a mean.
+ * Pools, with the reference semantics if JavaScript can access the memory: tfjs's kernels lose NaN, XNNPACK silently refuses windows of one
+ * element, and the gradients divide by the whole window at the image's edge. EfficientNet has no pools: its global pool is a mean.
  */
 import type { Padding, PoolingOps, WindowAttrs } from '../../../ir/signatures.ts'
 import type { Node, Type } from '../../../ir/types.ts'
@@ -9,7 +9,7 @@ import type { Planner } from '../planner.ts'
 import type { View } from '../view.ts'
 import { lowerByReference, made } from './shared.ts'
 
-/** effuse's padding as tfjs's kernels take it. */
+/** effuse's padding in the form of tfjs's kernels. */
 const kernelPadding = (padding: Padding): 'same' | 'valid' | readonly (readonly [number, number])[] =>
   padding === 'same' || padding === 'valid' ? padding : [[0, 0], padding[0], padding[1], [0, 0]]
 

@@ -10,7 +10,7 @@ interface Flags {
   readonly transposeB: boolean
 }
 
-/** Product of [B, M, K] and [B, K, N], operands transposed as told; gives [B, M, N]. */
+/** Product of [B, M, K] and [B, K, N], with operands transposed as the flags say; gives [B, M, N]. */
 export const product = (a: Operand, b: Operand, flags: Flags, type: Type, planner: Planner): number => {
   if (planner.device.kind !== 'wasm') return planner.kernel('BatchMatMul', { a, b }, { ...flags }, type)
   return isBetterTurned(a, b, flags, type)
@@ -27,12 +27,12 @@ const plainProduct = (a: Operand, b: Operand, flags: Flags, type: Type, planner:
     type,
   )
 
-/** XNNPACK packs the right operand anew whenever it is another buffer: about so many times as long as Transpose takes per element. */
+/** XNNPACK packs the right operand again for each new buffer. Per element this takes about this many times as long as Transpose. */
 const packingCost = 4
-/** Where rows of the result lie a multiple of 4096 bytes apart, Transpose's writes fall on the same few lines of the cache. */
+/** If the rows of the result are a multiple of 4096 bytes apart, Transpose's writes use the same few cache lines. */
 const transposeCost = ({ shape }: Operand): number => ((shape[1] ?? 1) % 1024 === 0 ? 6 : 1)
 
-/** A transposed left operand may as well stand on the right, where the right one is larger: AT B = (BT A)T. */
+/** If the right operand is larger, a transposed left operand can be the right one instead: AT B = (BT A)T. */
 const isBetterTurned = (a: Operand, b: Operand, { transposeA, transposeB }: Flags, type: Type): boolean => {
   const [left, right] = [elements(a.shape), elements(b.shape)]
   const turned = packingCost * left + transposeCost(b) * right + elements(type.shape)
@@ -54,7 +54,7 @@ const turnedProduct = (a: Operand, b: Operand, type: Type, planner: Planner): nu
 
 const swapped = (x: Operand, planner: Planner): Operand => transposed(x, [0, 2, 1], planner)
 
-/** The last two axes as they are, all others as one. */
+/** The last two axes unchanged, all others merged into one. */
 export const asBatch = (x: Operand): Operand => {
   const [rows = 1, columns = 1] = x.shape.slice(-2)
   return as(x, [elements(x.shape.slice(0, -2)), rows, columns])

@@ -1,6 +1,6 @@
 /**
- * Reductions, by loops over memory that sum in float64. tfjs's own transpose the operand unless the last axes go, and sum in float32 one by one:
- * slower for the NHWC means and batch statistics of convolutional networks, and off by much for long sums.
+ * Reductions, by loops over memory that sum in float64. tfjs's kernels transpose the operand unless the last axes are reduced, and sum sequentially in
+ * float32. That is slower for NHWC means and batch statistics of convolutional networks, and inaccurate for long sums.
  */
 import type { ReductionOps } from '../../../ir/signatures.ts'
 import { elements, type Node, type Type } from '../../../ir/types.ts'
@@ -12,7 +12,7 @@ import type { View } from '../view.ts'
 import { made } from './shared.ts'
 import { type Group, planSum } from './sums.ts'
 
-/** The steps, last group of axes first; each works on what the one before left. */
+/** The steps, last group of axes first. Each works on the result of the previous one. */
 export const groupsOf = (shape: readonly number[], axes: readonly number[]): readonly Group[] => {
   const groups: Group[] = []
   let current = [...shape]
@@ -80,7 +80,7 @@ const lowerReduceSum: LowerFunction<'reduceSum'> = ({ node, attrs: { axes }, inp
   const operand = planner.dense(x)
   if (planner.device.host === null) return [kernelReduction('Sum', operand, axes, 'axis', type, planner)]
   if (x.type.dtype === 'int32') return [reduceHost(operand, axes, type, planner, node.op, wrapped(sumGroup))]
-  // The first step goes over all elements; the others over what it left.
+  // The first step reads all elements; the others read its result.
   const [first, ...rest] = groupsOf(operand.shape, axes)
   if (first === undefined) return [made(operand.slot, type)]
   const { reads, finish } = planSum(operand, first, planner)
@@ -90,7 +90,7 @@ const lowerReduceSum: LowerFunction<'reduceSum'> = ({ node, attrs: { axes }, inp
   return [made(slot, type)]
 }
 
-/** Between groups of axes int32 wraps, so that float64 stays exact. */
+/** Between groups of axes the sum wraps to int32, so that float64 stays exact. */
 const wrapped =
   (reduceGroup: (x: Numbers, group: Group) => Float64Array) =>
   (x: Numbers, group: Group): Float64Array =>
@@ -134,7 +134,7 @@ export const reductionLowering: { readonly [K in keyof ReductionOps]: Lowering<K
   reduceMin: extremum('Min', 'axis', Math.min),
   reduceAll: extremum('All', 'axis', Math.min),
   reduceAny: extremum('Any', 'axis', Math.max),
-  // Products wrap in int32 at every step; argMax and topK have an order for NaN that tfjs does not keep. All are rare or small.
+  // Products wrap to int32 at every step. argMax and topK order NaN in a way that tfjs does not. All are rare or small.
   reduceProd: 'host',
   argMax: 'host',
   topK: 'host',

@@ -1,4 +1,4 @@
-/** Sources: fed, kept, or made once. Inputs and variables get their slots where the plan begins. */
+/** Sources: inputs, stored values, or values that are made once. Inputs and variables get their slots at the start of the plan. */
 import { opDef } from '../../../ir/ops/index.ts'
 import { randomUniform } from '../../../ir/philox.ts'
 import { sideTables } from '../../../ir/side-tables.ts'
@@ -24,7 +24,7 @@ export const sourceLowering: { readonly [K in keyof SourceOps]: Lowering<K> } = 
     return [planner.constant(type, planner.rounded(type.dtype, hostArrayOf(type.dtype, numbers ?? [])))]
   },
 
-  // On a device whose memory is out of reach the numbers would have to be fed; nobody has asked for that yet.
+  // If JavaScript cannot access the device's memory, the numbers would have to be fed. No program needs that yet.
   randomUniform: ({ attrs: { stream }, types: [type], planner }) => {
     const count = elements(type.shape)
     return [

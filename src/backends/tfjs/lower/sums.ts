@@ -1,22 +1,22 @@
 /**
  * Sums over neighbouring axes, finished by a loop in float64.
  *
- * On wasm XNNPACK's average pooling adds up the bulk, windows of rows by SIMD: five times faster than the loop, which then adds up the windows.
- * A window is short, so a sum in float32 stays within a few roundings of the one in float64. What is not finite is summed again by the loop:
- * XNNPACK loses NaN.
+ * On wasm XNNPACK's average pooling sums windows of rows with SIMD, five times faster than the loop, which then sums the windows.
+ * A window is short, so its sum in float32 differs from that in float64 by a few roundings only. If a sum is not finite, the loop computes it
+ * again, because XNNPACK loses NaN.
  */
 import type { HostArray } from '../../backend.ts'
 import type { Operand } from '../plan-types.ts'
 import type { Planner } from '../planner.ts'
 
-/** Neighbouring axes as one: an array [outer, reduced, inner] is reduced in the middle. */
+/** Neighbouring axes are merged: an array [outer, reduced, inner] is reduced along its middle axis. */
 export interface Group {
   readonly outer: number
   readonly reduced: number
   readonly inner: number
 }
 
-/** A sum as a host loop takes it: what the loop has to read, in this order, and what it makes of these arrays: the sums [outer, inner]. */
+/** A sum for a host loop: the arrays that the loop reads, in this order, and the function that turns them into the sums [outer, inner]. */
 export interface PlannedSum {
   readonly reads: readonly Operand[]
   readonly finish: (arrays: readonly HostArray[]) => Float64Array
@@ -36,7 +36,7 @@ export const planSum = (x: Operand, group: Group, planner: Planner): PlannedSum 
   }
 }
 
-/** The means of windows of rows by a kernel, [outer, rows, 1, channels]; null where a loop over the elements is faster. */
+/** The means of windows of rows by a kernel, [outer, rows, 1, channels]; null if a loop over the elements is faster. */
 export const planMeans = (
   x: Operand,
   group: Group,
@@ -65,14 +65,14 @@ export interface Pooling {
 
 /** Below this the loop is faster than a kernel's call. */
 const pooledElementsMin = 1 << 14
-/** Channels that fill XNNPACK's vectors. It keeps a row of them on the stack, 64 KiB in tfjs, and writes past its end without a word. */
+/** Numbers of channels that fill XNNPACK's vectors. It keeps a row on the stack, which has 64 KiB in tfjs, and overflows it without an error. */
 const [channelsMin, channelsMax] = [32, 4096]
-/** Rows of a window: as many as keep it both worth its while and exact to a few roundings. */
+/** Rows of a window: enough for speed, and few enough for an error of a few roundings. */
 const [windowMin, windowMax, windowElse] = [16, 96, 64]
 
 export const poolingFor = ({ outer, reduced, inner }: Group): Pooling | null => {
   if (outer * reduced * inner < pooledElementsMin) return null
-  // Few channels are filled up with rows: [reduced, inner] is [reduced / m, m * inner] just as well.
+  // With few channels, rows are merged: [reduced, inner] is equivalent to [reduced / m, m * inner].
   for (let m = 1; m * inner <= channelsMax; m++) {
     if (reduced % m !== 0 || m * inner < channelsMin) continue
     const height = reduced / m
@@ -82,20 +82,20 @@ export const poolingFor = ({ outer, reduced, inner }: Group): Pooling | null => 
   return null
 }
 
-/** The longest window that leaves nothing over. */
+/** The longest window that leaves no rows over. */
 const windowOf = (height: number): number | null => {
   for (let window = Math.min(windowMax, height); window >= windowMin; window--) if (height % window === 0) return window
   return height >= windowElse ? windowElse : null
 }
 
-/** Sums of float32 numbers are far from where float64 ends, and so is the sum of the sums. */
+/** Sums of float32 numbers, and sums of these sums, are far below the limit of float64. */
 const areFinite = (sums: Float64Array): boolean => {
   let total = 0
   for (let i = 0; i < sums.length; i++) total += sums[i] as number
   return Number.isFinite(total)
 }
 
-/** The means of the windows times their length, and the rows left over. */
+/** The means of the windows times their length, plus the remaining rows. */
 const sumWindows = (
   x: Float32Array,
   means: Float32Array,
@@ -136,7 +136,7 @@ const addRows = (sums: Float64Array, to: number, x: Float32Array, at: number, ro
     for (let i = 0; i < inner; i++) sums[to + i] = (sums[to + i] as number) + (x[from + i] as number)
 }
 
-/** Four sums side by side: none waits for the one before. */
+/** Four independent sums, so that no addition waits for the previous one. */
 const sumRun = (x: Float32Array, at: number, count: number): number => {
   let [a, b, c, d] = [0, 0, 0, 0]
   let i = at

@@ -1,6 +1,6 @@
 /**
- * Optimizers, averages and the finite check by loops in float64. Most variables of a network are small, and a dozen kernels cost more by their
- * calls than by their work; large ones are left to the kernels' SIMD. Where the flag is false the old values stay (C3).
+ * Optimizers, averages and the finite check, by loops in float64. Most variables of a network are small, and calling a dozen kernels costs more than
+ * their work. Large variables use the kernels' SIMD. If the flag is false, the old values stay (C3).
  */
 import type { OpAttrs, TrainingOps } from '../../../ir/signatures.ts'
 import type { Node, Type } from '../../../ir/types.ts'
@@ -52,7 +52,7 @@ const adamLoop =
     const [nextW, nextFirst, nextSecond] = outputs as readonly [HostArray, HostArray, HostArray]
     const lr = numberIn(rate)
     const t = numberIn(step) + 1
-    // The corrections of both moments, taken out of the loop.
+    // The corrections of both moments, computed outside of the loop.
     const pace = lr / (1 - beta1 ** t)
     const widening = 1 / Math.sqrt(1 - beta2 ** t)
     for (let i = 0; i < nextW.length; i++) {
@@ -77,7 +77,7 @@ const emaLoop =
   }
 
 type Given = HostArray | undefined
-/** Operands come in the op's number. Only for float32: JavaScript engines are slow where one access sees arrays of several kinds. */
+/** The op fixes the number of operands, so none is undefined here. Only for float32: JavaScript engines are slow if one access sees arrays of several types. */
 const at = (data: Given, i: number): number => (data as HostArray)[i] as number
 const numberIn = (scalar: Given): number => (scalar as HostArray)[0] as number
 const isSkipped = (finite: Given): boolean => numberIn(finite) === 0
@@ -91,7 +91,7 @@ interface Args {
   readonly planner: Planner
 }
 
-/** A result of each type by one loop. */
+/** One loop makes a result of each type. */
 const looped = ({ node, inputs, types, planner }: Args, loop: HostLoop): readonly View[] => {
   const operands = inputs.map((view) => planner.dense(view))
   return planner.host(node.op, operands, types, loop).map((slot, port) => made(slot, types[port] as Type))
