@@ -181,6 +181,19 @@ describe.each(names)('tfjs-%s', (name) => {
     dispose()
   })
 
+  test('does not take a vector of another axis for a bias, where the sizes are equal', async () => {
+    const backend = backendOf(name)
+    const b = new Builder('g')
+    const [x, kernel, v] = [[2, 2], [2, 2], [2]].map((shape, i) => b.input(`x${i}`, { dtype: 'float32', shape }))
+    const product = b.matmul(x as Value, kernel as Value)
+    const [rows] = b.emit('broadcast', [v as Value], { shape: [2, 2], axes: [0] })
+    const g = b.finish({ y: b.add(product, rows as Value) })
+    const { run, dispose } = await runnableOf(backend, g, new Map(), [...backend.legalize, ...backend.fuse])
+    const { y } = await run({ x0: [1, 2, 3, 4], x1: [1, 0, 0, 1], x2: [10, 20] })
+    expect([...(y ?? [])]).toEqual([11, 12, 23, 24])
+    dispose()
+  })
+
   test('does not fuse over a value that is used again or wanted outside', () => {
     const b = new Builder('shared')
     const y = b.conv2d(
