@@ -1,4 +1,4 @@
-/** What a person reads of a confusion matrix: the matrix itself where it fits, else the pairs that are confused most. */
+/** A confusion matrix as text: the matrix if it fits, else the pairs that are confused most. */
 import type { Confusion } from '../train/evaluation-result.ts'
 import { mistakesIn } from '../train/evaluation-sums.ts'
 import { escaped } from '../ir/escaped.ts'

@@ -1,14 +1,14 @@
-/** Where the command line writes. Tests bring their own. */
+/** The output of the command line. Tests pass their own. */
 export interface Io {
   /** One line on stdout. */
   readonly out: (line: string) => void
   /** One line on stderr: progress, warnings, errors. */
   readonly err: (line: string) => void
-  /** Where a progress bar may be drawn; absent: stderr is no terminal. */
+  /** The terminal for a progress bar; absent: stderr is not a terminal. */
   readonly terminal?: NodeJS.WritableStream | undefined
 }
 
-/** Columns aligned: the first at the left, numbers at the right. */
+/** Aligns columns: the first to the left, numbers to the right. */
 export const table = (head: readonly string[], rows: readonly (readonly (string | number)[])[]): string => {
   const all = [head, ...rows.map((row) => row.map(String))]
   const widths = head.map((_, i) => Math.max(...all.map((row) => (row[i] ?? '').length)))
@@ -28,7 +28,7 @@ export const table = (head: readonly string[], rows: readonly (readonly (string 
 /** 5,330,564 */
 export const thousands = (n: number): string => n.toLocaleString('en-US')
 
-/** Text over lines of at most 80 characters, broken at spaces; all but the first are indented. Longer words stay whole. */
+/** Wraps text at spaces into lines of at most 80 characters. All lines except the first are indented. Longer words are not split. */
 export const folded = (text: string, indent = ''): string => {
   const lines = ['']
   for (const [i, word] of text.split(' ').entries()) {

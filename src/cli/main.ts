@@ -4,13 +4,13 @@ import { fileError } from '../platform/node-file-error.ts'
 import { terminal } from '../platform/node-progress-bar.ts'
 import { runCli } from './run.ts'
 
-// Who reads the results may stop early, as head does: nothing is left to be said to him.
+// The reader of the results may stop early, as head does. Then there is nothing more to print.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit()
   process.stderr.write(`error EF501: ${fileError(error, 'the results to stdout', 'write').message}\n`)
   process.exit(1)
 })
-// Who reads the progress may stop early, too: the work has other ends.
+// The reader of the progress may stop early, too. The work continues.
 process.stderr.on('error', () => {})
 
 process.exitCode = await runCli(process.argv.slice(2), {

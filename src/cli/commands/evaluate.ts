@@ -66,7 +66,7 @@ const evaluateCommand = async (path: string, options: Options, io: Io): Promise<
       message: `${file} lies in no run's folder, so evaluate needs --data`,
       hint: '--data digits, or a folder val/<class>/*, or <class>/* alone',
     })
-  // Named in another way the run's data is the run's data all the same, and most of it was trained on.
+  // With another name it is still the run's data, and most of it was used for training.
   const isRunsData = options.data === undefined || resolve(options.data) === run?.settings.data
   const test = await openTestData({
     data: source,
@@ -76,7 +76,7 @@ const evaluateCommand = async (path: string, options: Options, io: Io): Promise<
     say: io.err,
   })
   checkLabels(opened, test.classes)
-  // What a batch has more than the data would be blanks.
+  // Rows of a batch beyond the data would only be padding.
   const batch = Math.min(test.length, wanted ?? run?.settings.evaluationBatch ?? run?.settings.batch ?? 32)
   const count = makeCount(io, `${file} on ${source}`)
   for (const note of opened.notes) io.err(`note: ${note}`)
@@ -117,7 +117,7 @@ const evaluateCommand = async (path: string, options: Options, io: Io): Promise<
   }
 }
 
-/** A run's labels are those of its data; other files name their classes as they like, and only the count is checked. */
+/** A run's labels are those of its data. Other files may name their classes differently, so only their number is checked. */
 const checkLabels = ({ metadata, labels, file }: WeightsByPath, classes: readonly string[]): void => {
   if (!metadata.has(trainingKey) || labels.length !== classes.length) return // evaluate() compares the counts
   const at = labels.findIndex((label, i) => label !== classes[i])
@@ -129,7 +129,7 @@ const checkLabels = ({ metadata, labels, file }: WeightsByPath, classes: readonl
     })
 }
 
-/** As JSON, in which a matrix is a list of rows. */
+/** The JSON form, in which a matrix is a list of rows. */
 const documentOf = ({ confusion, metrics, ...plain }: Evaluation): object => {
   const figures = Object.keys(metrics).length === 0 ? plain : { ...plain, metrics }
   if (confusion === null) return figures

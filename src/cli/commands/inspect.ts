@@ -71,7 +71,7 @@ export const addInspect = (program: Command, io: Io): void => {
     })
 }
 
-/** Of weights the model that they are of. @throws EffuseError EF601 where nothing is named */
+/** The named model, or the model of the weights. @throws EffuseError EF601 if neither is named */
 const modelOf = async (weights: string | undefined, name: string | undefined): Promise<Model> => {
   if (weights !== undefined) return (await openWeights(weights, { prefer: 'best', model: name })).model
   if (name !== undefined) return modelByName(name)
@@ -115,7 +115,7 @@ const printPrecision = (amp: NonNullable<InspectReport['amp']>, backend: string,
 const letterOf = (i: number): string =>
   `${i < 26 ? '' : letterOf(Math.floor(i / 26) - 1)}${String.fromCharCode(97 + (i % 26))}`
 
-/** The last graph that a pass left, in text. @throws EffuseError EF301 */
+/** The text of the graph after the last run of a pass. @throws EffuseError EF301 */
 const graphAfter = (
   name: string,
   records: Awaited<ReturnType<typeof compile>>['passes'],

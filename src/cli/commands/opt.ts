@@ -63,7 +63,7 @@ export const addOpt = (program: Command, io: Io): void => {
     })
 }
 
-/** The fusions of backends, so that failures of a whole compilation can be replayed. */
+/** The fusion passes of backends, so that failures of a whole compilation can be replayed. */
 const backendPasses: readonly PassFactory[] = [{ name: fuseTfjs.name, options: {}, make: () => fuseTfjs }]
 
 const readStdin = async (): Promise<Uint8Array> => {

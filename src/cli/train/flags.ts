@@ -101,8 +101,8 @@ export const flagOf = (key: keyof Recipe): string =>
 const wordOf = (flag: string): string => flag.split(' ')[0] ?? flag
 
 /**
- * The settings that the command line names, and no defaults. `none` takes an optional setting away, where it is no value of it.
- * @throws EffuseError EF601 naming the flag, what it takes and what came.
+ * The settings on the command line, without defaults. `none` removes an optional setting, unless it is one of the setting's values.
+ * @throws EffuseError EF601, which names the flag, the expected and the given value.
  */
 export const settingsGiven = (command: Command): Partial<Recipe> => {
   const found: [keyof Recipe, unknown][] = []
@@ -115,7 +115,7 @@ export const settingsGiven = (command: Command): Partial<Recipe> => {
     if (isGiven) found.push([key, settingOf(key, command.getOptionValue(key) ?? true)])
   }
   const given: Partial<Recipe> = Object.fromEntries(found)
-  const impliesAmp = (given.ampDtype ?? given.ampStrategy ?? null) !== null // `none` takes away
+  const impliesAmp = (given.ampDtype ?? given.ampStrategy ?? null) !== null // `none` removes it
   return impliesAmp && given.amp === undefined ? { ...given, amp: true } : given
 }
 

@@ -6,7 +6,7 @@ import { withFile } from '../../platform/node-regular-file.ts'
 import type { EvaluationEvent, StepEvent } from '../../train/events.ts'
 
 export interface Metrics {
-  /** What a run that goes on from this update does again is dropped, and a line that was cut off. */
+  /** Removes the lines of updates that a resumed run repeats, and an incomplete line. */
   goOnFrom(step: number): void
   step(event: StepEvent): void
   evaluation(event: EvaluationEvent): void
@@ -14,7 +14,7 @@ export interface Metrics {
 
 export const metricsName = 'metrics.jsonl'
 
-/** @param every Updates from one logged step to the next; the first and the last of an epoch are logged in any case. */
+/** @param every Updates between logged steps. The first and the last of an epoch are always logged. */
 export const openMetrics = (folder: string, every: number): Metrics => {
   const path = join(folder, metricsName)
   const append = (line: object): void =>
@@ -42,7 +42,7 @@ const attempt = (path: string, work: () => void): void => {
   }
 }
 
-/** Lines come in the order of steps, so what goes is the end of the file. */
+/** Lines are in the order of steps, so the end of the file is removed. */
 const dropAfter = (file: number, step: number): void => {
   const text = readFileSync(file, 'utf8')
   let kept = 0

@@ -11,7 +11,7 @@ import { flagOf } from './flags.ts'
 export interface OpenedData {
   readonly train: DataSource
   readonly test: DataSource
-  /** Height and width that all its pictures have; null where they differ. */
+  /** Height and width of all its pictures; null if they differ. */
   readonly size: number | null
   readonly channels: number
 }
@@ -19,16 +19,16 @@ export interface OpenedData {
 type Cutting = Pick<Recipe, 'crop' | 'cropArea' | 'flip'>
 
 export interface OpenDataOptions extends Pick<Recipe, 'data' | 'holdout'>, Partial<Cutting> {
-  /** Channels that the model takes, where it is settled. */
+  /** Channels of the model's input, if they are known. */
   readonly channels: number | undefined
-  /** Told of damaged pictures, and of what is odd with the data. */
+  /** Receives messages about damaged pictures and other irregularities of the data. */
   readonly say: (line: string) => void
 }
 
-/** What `--data` calls the built-in handwritten digits. */
+/** The name of the built-in handwritten digits in `--data`. */
 export const digitsName = 'digits'
 
-/** @throws EffuseError EF404 (a package is missing), EF501, EF507 (the folder), EF403 (settings that do not go together), EF701 (channels) */
+/** @throws EffuseError EF404 (a package is missing), EF501, EF507 (the folder), EF403 (contradictory settings), EF701 (channels) */
 export const openData = async (options: OpenDataOptions): Promise<OpenedData> => {
   const { data, channels } = options
   if (data === digitsName) return openDigits(options)
@@ -36,7 +36,7 @@ export const openData = async (options: OpenDataOptions): Promise<OpenedData> =>
   return { train, test, size: null, channels: channels ?? 3 }
 }
 
-/** Its part to test with; of a folder that is not divided, all. @throws EffuseError as openData() does */
+/** The test part of the data; for a folder that is not divided, all pictures. @throws EffuseError as openData() does */
 export const openTestData = async (options: OpenDataOptions): Promise<DataSource> =>
   options.data === digitsName ? openDigits(options).test : testFolder(options.data, folderOptions(options))
 
@@ -71,7 +71,7 @@ const openDigits = (options: OpenDataOptions): OpenedData => {
   return { train, test, size: side, channels: own }
 }
 
-/** Settings of folders may say what the digits are anyhow: whole and never mirrored. @throws EffuseError EF403 */
+/** For digits, settings of folders may only have the values that digits always have: whole and never mirrored. @throws EffuseError EF403 */
 const checkForDigits = ({ holdout, crop, cropArea, flip }: OpenDataOptions): void => {
   const held = 'of the digits, every fifth is held out always'
   const whole = 'the digits are taken whole and never mirrored'
@@ -90,13 +90,13 @@ const checkForDigits = ({ holdout, crop, cropArea, flip }: OpenDataOptions): voi
       })
 }
 
-/** Channels of a model's pictures; undefined for models of other inputs. */
+/** Channels of a model's pictures; undefined for models with other inputs. */
 export const channelsOf = ({ inputs }: { readonly inputs: Signature }): number | undefined => {
   const channels = inputs['image']?.rank === 4 ? (inputs['image'].shape as readonly unknown[])[3] : undefined
   return typeof channels === 'number' ? channels : undefined
 }
 
-/** A source whose epochs end after so many updates; which pictures they see changes from epoch to epoch with the source's order. */
+/** A source whose epochs end after a number of updates. The source's order changes, so each epoch has other pictures. */
 export const shortened = (
   source: DataSource,
   { stepsPerEpoch, batch, accumulate }: Pick<Recipe, 'stepsPerEpoch' | 'batch' | 'accumulate'>,

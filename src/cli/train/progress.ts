@@ -1,4 +1,4 @@
-/** What the command line draws on its terminal. It hides the cursor: every command gives it back when it is interrupted. */
+/** The bars of the command line. They hide the cursor; every command restores it when it is interrupted. */
 import { makeProgressBar, stepsFormat } from '../../platform/node-progress-bar.ts'
 import type { ProgressOutput } from '../../platform/platform.ts'
 import type { Io } from '../io.ts'
@@ -9,7 +9,7 @@ export const progressOutputOf = ({ err, terminal }: Io): ProgressOutput => ({
   bar: terminal === undefined ? null : makeProgressBar(terminal, { format: stepsFormat, hideCursor: true }),
 })
 
-/** A plain count, drawn on a terminal only. An interrupt ends the process, and gives the terminal its cursor back. */
+/** A plain count, drawn only on a terminal. An interrupt ends the process and restores the cursor. */
 export const makeCount = (
   io: Io,
   label: string,

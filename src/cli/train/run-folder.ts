@@ -1,4 +1,4 @@
-/** The folder of a run: its resolved configuration, made before the first step, and the checkpoints and metrics that come after. */
+/** The folder of a run: its resolved configuration, written before the first step, and the later checkpoints and metrics. */
 import { mkdir, readdir, rm, rmdir } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { folderNames, readFile, writeFileAtomic } from '#platform'
@@ -23,22 +23,22 @@ interface Beginning {
   readonly recipeName: string | null
 }
 
-/** The folder of a run that goes on: taken, with its settings in it. */
+/** The folder of a running training: locked, with its settings in it. */
 export interface RunFolder {
   readonly path: string
-  /** Its checkpoints, for fit(); the settings stay beside them. */
+  /** Its checkpoints, for fit(). The settings are kept beside them. */
   readonly checkpoints: CheckpointStore
-  /** Where the run can be gone on with; null where its folder is gone and nothing could be kept. */
+  /** The folder from which the run can be resumed; null if its folder is gone and nothing could be saved. */
   place(): Promise<string | null>
-  /** Lets others have it. */
+  /** Releases the lock. */
   release(): Promise<void>
-  /** Takes back what was done, for a run that could not start. */
+  /** Undoes the changes, for a run that could not start. */
   undo(): Promise<void>
 }
 
 /**
- * The folder that a run goes to, with its settings in it: a new one, or the one that it goes on in.
- * @param say Told where something has to be put right while the run goes on.
+ * Opens the folder of a run and writes its settings: a new folder, or that of the resumed run.
+ * @param say Receives a line when something is repaired during the run.
  * @throws EffuseError EF601, EF501, EF508 (another run has it)
  */
 export const openRunFolder = async (
@@ -50,14 +50,14 @@ export const openRunFolder = async (
   const store = directory(path)
   const lock = await lockOf(store)
   const undo = async (): Promise<void> => {
-    // Why the run could not start is to be told, not why this fails.
+    // The reason why the run could not start is reported, not an error of this cleanup.
     if (resumed !== null) await saveConfig(path, resumed.settings, resumed.recipe).catch(() => undefined)
     else await rm(join(path, configName), { force: true })
     await lock.release()
-    if (resumed === null) await rmdir(path).catch(() => undefined) // something else is in it by now
+    if (resumed === null) await rmdir(path).catch(() => undefined) // it may have other files by now
   }
   try {
-    if (isNew && folder !== undefined) await checkUnused(folder) // another may have come before the lock
+    if (isNew && folder !== undefined) await checkUnused(folder) // another run may have written to it before the lock
     await saveConfig(path, recipe, recipeName)
   } catch (error) {
     await lock.release()
@@ -68,7 +68,7 @@ export const openRunFolder = async (
     path,
     checkpoints: {
       ...store,
-      lock: () => Promise.resolve({ release: () => Promise.resolve() }), // it is taken, and for longer
+      lock: () => Promise.resolve({ release: () => Promise.resolve() }), // the folder is already locked, and stays locked for longer
       write: async (name, bytes) => {
         await store.write(name, bytes)
         if (await isRun(path)) return
@@ -100,8 +100,8 @@ const lockOf = async (store: CheckpointStore): Promise<StoreLock> =>
   (await store.lock?.()) ?? { release: () => Promise.resolve() }
 
 /**
- * A folder for a new run: the one given, which must be new or empty, or `runs/<name>`, `runs/<name>-2` and so on, the first that is not there.
- * @throws EffuseError EF601 (there is something in it), EF501 (it cannot be made).
+ * A folder for a new run: the given one, which must be new or empty, or the first of `runs/<name>`, `runs/<name>-2` … that does not exist.
+ * @throws EffuseError EF601 (it is not empty), EF501 (it cannot be created).
  */
 const makeRunFolder = async (given: string | undefined, name: string): Promise<string> => {
   if (given === '') throw new EffuseError({ code: 'EF601', message: '--out must name a folder, got ""' })
@@ -117,7 +117,7 @@ const makeRunFolder = async (given: string | undefined, name: string): Promise<s
   }
 }
 
-/** @throws EffuseError EF601 where there is something in it */
+/** @throws EffuseError EF601 if it is not empty */
 const checkUnused = async (folder: string): Promise<void> => {
   const inside = (await namesIn(folder)).filter((name) => !name.startsWith(lockStart))
   if (await isRun(folder))
@@ -134,7 +134,7 @@ const checkUnused = async (folder: string): Promise<void> => {
     })
 }
 
-/** Names in a folder; none where there is no folder. */
+/** Names in a folder; none if the folder does not exist. */
 const namesIn = async (folder: string): Promise<readonly string[]> => {
   try {
     return await readdir(folder)
@@ -144,7 +144,7 @@ const namesIn = async (folder: string): Promise<readonly string[]> => {
   }
 }
 
-/** False: it was there already, and `mayBeThere` is false. */
+/** False: it already existed, and `mayBeThere` is false. */
 const made = async (folder: string, mayBeThere: boolean): Promise<boolean> => {
   try {
     await mkdir(folder, { recursive: mayBeThere })
@@ -155,7 +155,7 @@ const made = async (folder: string, mayBeThere: boolean): Promise<boolean> => {
   }
 }
 
-/** Node says ENOENT of folders that cannot be made on a disk that is read-only: the first one that is missing tells the reason. */
+/** On a read-only disk, Node reports ENOENT for folders that cannot be created. Creating the first missing folder shows the reason. */
 const reasonOf = async (error: unknown, folder: string): Promise<unknown> => {
   if (systemCode(error) !== 'ENOENT') return error
   for (let at = resolve(folder); ; at = dirname(at)) {
@@ -167,7 +167,7 @@ const reasonOf = async (error: unknown, folder: string): Promise<unknown> => {
   }
 }
 
-/** Written whole or not at all. */
+/** Writes the file atomically. */
 const saveConfig = (folder: string, recipe: Recipe, name: string | null): Promise<void> => {
   const text = `${JSON.stringify({ effuse: version, recipe: name, ...recipe }, null, 2)}\n`
   return writeFileAtomic(join(folder, configName), new TextEncoder().encode(text))
@@ -175,11 +175,11 @@ const saveConfig = (folder: string, recipe: Recipe, name: string | null): Promis
 
 export interface SavedConfig {
   readonly settings: Recipe
-  /** The recipe that it was made from, null where there was none. */
+  /** The recipe from which it was made; null if there was none. */
   readonly recipe: string | null
 }
 
-/** Other programs have files of that name, too: timm beside its weights. */
+/** Other programs also write files with this name, for example timm beside its weights. */
 export const isRun = async (folder: string): Promise<boolean> => {
   try {
     return writerOf(parseObject(await configText(folder), '')) !== null
@@ -191,7 +191,7 @@ export const isRun = async (folder: string): Promise<boolean> => {
 const configText = async (folder: string): Promise<string> =>
   new TextDecoder().decode(await readFile(join(folder, configName)))
 
-/** The version of effuse that wrote a configuration; null where another program did. */
+/** The version of effuse that wrote a configuration; null if another program wrote it. */
 const writerOf = (config: { readonly [name: string]: unknown }): string | null =>
   'effuse' in config ? String(config['effuse']) : null
 
@@ -233,8 +233,8 @@ const runName = ({ model, data }: Recipe, recipe: string | null): string =>
     : basename(recipe, '.json')
 
 /**
- * The file of weights that a path stands for: the file itself, or of a run's folder the best or the latest checkpoint.
- * @throws EffuseError EF501 where there is none.
+ * The file of weights for a path: the file itself, or the best or latest checkpoint of a run's folder.
+ * @throws EffuseError EF501 if there is none.
  */
 export const checkpointIn = async (path: string, prefer: 'best' | 'latest'): Promise<string> => {
   const names = await folderNames(path)

@@ -77,7 +77,7 @@ const emaLoop =
   }
 
 type Given = HostArray | undefined
-/** The op fixes the number of operands, so none is undefined here. Only for float32: JavaScript engines are slow if one access sees arrays of several types. */
+/** The op fixes the number of operands, so none is undefined. Only for float32: engines are slow if one access sees arrays of several types. */
 const at = (data: Given, i: number): number => (data as HostArray)[i] as number
 const numberIn = (scalar: Given): number => (scalar as HostArray)[0] as number
 const isSkipped = (finite: Given): boolean => numberIn(finite) === 0
