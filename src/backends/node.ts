@@ -1,5 +1,6 @@
 /** Backends that Node can open by name. Heavy parts are imported when they are opened. */
 import { EffuseError } from '../ir/diagnostics.ts'
+import { mayHaveGpu } from '../platform/node-webgpu.ts'
 import type { Backend } from './backend.ts'
 import { type Availability, type BackendCatalog, type BackendEntry, type EntryName, plannedNames } from './catalog.ts'
 import { referenceEntry } from './reference/entry.ts'
@@ -9,18 +10,18 @@ const tfjsEntry = (
   name: 'webgpu' | 'wasm' | 'cpu',
   summary: string,
   more: readonly string[] = [],
-  look?: () => Promise<Availability>,
+  look?: (isThorough: boolean) => Promise<Availability>,
 ): BackendEntry => {
   const packages = ['@tensorflow/tfjs-core', `@tensorflow/tfjs-backend-${name}`, ...more]
   const fix = `npm install ${packages.join(' ')}`
   return {
     name: `tfjs-${name}`,
     summary,
-    probe: async () => {
+    probe: async (isThorough = false) => {
       const missing: string[] = []
       for (const id of packages) if (!isInstalled(id)) missing.push(id)
       if (missing.length > 0) return { isAvailable: false, detail: `missing: ${missing.join(', ')}`, fix }
-      return look === undefined ? { isAvailable: true, detail: packages.join(' + '), fix: null } : look()
+      return look === undefined ? { isAvailable: true, detail: packages.join(' + '), fix: null } : look(isThorough)
     },
     open: async (): Promise<Backend> => {
       const { createTfjsBackend } = await import('./tfjs/index.ts')
@@ -52,8 +53,13 @@ const planned = (name: EntryName): BackendEntry => ({
     ),
 })
 
+const lookAtWebgpu = async (isThorough: boolean): Promise<Availability> =>
+  isThorough || mayHaveGpu()
+    ? (await import('./tfjs/webgpu/probe.ts')).probeWebgpu()
+    : { isAvailable: true, detail: 'this machine shows no GPU: only by name', fix: null, isByNameOnly: true }
+
 export const catalog: BackendCatalog = [
-  tfjsEntry('webgpu', 'tfjs on WebGPU', ['webgpu'], async () => (await import('./tfjs/webgpu/probe.ts')).probeWebgpu()),
+  tfjsEntry('webgpu', 'tfjs on WebGPU', ['webgpu'], lookAtWebgpu),
   tfjsEntry('wasm', 'tfjs on WebAssembly SIMD'),
   tfjsEntry('cpu', 'tfjs in plain JavaScript'),
   referenceEntry,

@@ -23,14 +23,16 @@ export const selectBackend = async (wanted: string | Backend): Promise<Selection
     (entry) => wanted === 'auto' || entry.name === wanted || (wanted === 'tfjs' && entry.name.startsWith('tfjs-')),
   )
   const missing: string[] = []
+  const passed: string[] = []
   for (const entry of candidates) {
     const { isAvailable, detail, fix, isByNameOnly = false } = await entry.probe()
     if (!isAvailable || (isByNameOnly && wanted !== entry.name)) {
+      passed.push(entry.name)
       missing.push(`${entry.name}: ${detail}${fix === null ? '' : ` (${fix})`}`)
       continue
     }
     if (entry === referenceEntry && wanted === 'auto') warnOfInterpreter(missing)
-    return { backend: await open(entry), reason: reasonFor(wanted, entry, missing) }
+    return { backend: await open(entry), reason: reasonFor(wanted, entry, passed) }
   }
   throw new EffuseError({
     code: 'EF404',
@@ -68,7 +70,8 @@ export const openOnce = (
   return fresh
 }
 
-const reasonFor = (wanted: string, entry: BackendEntry, missing: readonly string[]): string =>
+/** Names alone: the reasons are long, and `effuse doctor` has them. */
+const reasonFor = (wanted: string, entry: BackendEntry, passed: readonly string[]): string =>
   wanted === entry.name
     ? 'asked for'
-    : `${entry.summary}; the fastest available${missing.length === 0 ? '' : ` (not available: ${missing.join('; ')})`}`
+    : `${entry.summary}; the fastest available${passed.length === 0 ? '' : `, without ${passed.join(', ')}: see effuse doctor`}`

@@ -1,4 +1,5 @@
 /** WebGPU in Node, by the package `webgpu` (Dawn). Pages have it on `navigator.gpu` and as globals; whatever is there already stays. */
+import { existsSync } from 'node:fs'
 import { EffuseError } from '../ir/diagnostics.ts'
 
 interface Dawn {
@@ -17,6 +18,15 @@ let finding: Promise<Found> | null = null
 
 /** `navigator.gpu`, or what would stand there. @throws EffuseError EF404 where the package is missing or does not load */
 export const findGpu = async (): Promise<object> => (await find()).gpu
+
+/**
+ * Can there be a GPU? Asking Dawn loads every Vulkan driver, which takes seconds where there is one in software, so `auto` asks only where Linux
+ * has a device file of a GPU (DRM, NVIDIA, WSL). Other systems are not judged.
+ */
+export const mayHaveGpu = (): boolean =>
+  (globalThis as { readonly navigator?: { readonly gpu?: object } }).navigator?.gpu !== undefined ||
+  process.platform !== 'linux' ||
+  ['/dev/dri', '/dev/nvidiactl', '/dev/dxg'].some((path) => existsSync(path))
 
 /** Makes `navigator.gpu` and the globals that belong to it. @throws EffuseError EF404 as findGpu() */
 export const provideWebgpu = async (): Promise<void> => {
