@@ -30,7 +30,7 @@ const listed = (code: string, words: string): ReadonlySet<string> =>
   new Set(
     [...code.matchAll(new RegExp(`(?:${words}) (?:\\{([^}]*)\\}|(\\w+))`, 'g'))]
       .flatMap((m) => (m[1] ?? m[2] ?? '').split(','))
-      .map((name) => (name.split(/:| as /).at(-1) ?? '').trim()),
+      .map((name) => (name.split(/:| as /).at(-1) ?? '').replace(/^\s*type /, '').trim()),
   )
 /** An example taken apart: the names that it declares and that it imports, its import lines, and the rest. */
 export const namesIn = (
