@@ -5,6 +5,7 @@ import { environment } from '#platform'
 import { Command, CommanderError } from 'commander'
 import { EffuseError, type ErrorCode } from '../ir/diagnostics.ts'
 import { escapedLines } from '../ir/escaped.ts'
+import { argumentError, checkArguments } from './arguments.ts'
 import { addBench } from './commands/bench.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addEvaluate } from './commands/evaluate.ts'
@@ -29,6 +30,7 @@ export const runCli = async (argv: readonly string[], io: Io): Promise<number> =
     writeErr: (text) => {
       if (!isJson) io.err(escapedLines(text.trimEnd()))
     },
+    outputError: () => {}, // report() says it
   })
   let exitCode = 0
   const end = (code: number): void => {
@@ -38,20 +40,20 @@ export const runCli = async (argv: readonly string[], io: Io): Promise<number> =
     add(program, io, end)
   for (const command of program.commands) command.exitOverride().configureOutput(program.configureOutput())
   try {
+    checkArguments(program, argv)
     await program.parseAsync(argv, { from: 'user' })
     return exitCode
   } catch (error) {
-    return report(error, isJson, io)
+    return report(error, argv, io)
   }
 }
 
-const report = (error: unknown, isJson: boolean, io: Io): number => {
+const report = (error: unknown, argv: readonly string[], io: Io): number => {
+  const isJson = argv.includes('--json')
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return 0
-    // Without --json commander has said it.
-    if (!isJson) return 2
-    const message = error.message.replace(/^error: /, '')
-    return report(new EffuseError({ code: 'EF601', message, hint: 'effuse --help' }), isJson, io)
+    // Without any command there is the help, and nothing else to say.
+    return error.code === 'commander.help' ? 2 : report(argumentError(error, argv), argv, io)
   }
   if (!(error instanceof EffuseError)) {
     // effuse's own code throws EffuseErrors: this comes from a model's module, or is a fault of effuse.
@@ -59,7 +61,7 @@ const report = (error: unknown, isJson: boolean, io: Io): number => {
     const hint =
       'a fault of effuse, or of your own model where it has code of yours; EFFUSE_DEBUG=1 shows where it arose'
     if (environment('EFFUSE_DEBUG') !== undefined && error instanceof Error) io.err(error.stack ?? message)
-    return report(new EffuseError({ code: 'EF901', message, hint, cause: error }), isJson, io)
+    return report(new EffuseError({ code: 'EF901', message, hint, cause: error }), argv, io)
   }
   if (isJson) io.out(JSON.stringify({ error: { code: error.code, message: error.message, hint: error.hint ?? null } }))
   else

@@ -16,6 +16,8 @@ test.each([
   ['Backend', ['backend', 'batch'], 'did you mean "backend"?'],
   ['b9', ['b0', 'b1', 'lite0'], 'did you mean "b0"?'],
   ['mobilenet', ['b0', 'b1', 'lite0'], undefined],
+  ['trian', ['train', 'bench'], 'did you mean "train"?'],
+  ['lad', ['add', 'lda'], 'did you mean "lda"?'],
   ['x', ['image', 'label'], undefined],
   ['anything', [], undefined],
 ])('%s among %j', (word, known, hint) => expect(didYouMean(word, known)).toBe(hint))

@@ -134,7 +134,7 @@ export const commandLine: FuzzTarget<readonly string[]> = {
   },
 }
 
-/** Commander's own messages have no code. */
+/** The help, which stands where no command is named, has no code. */
 const codeIn = (said: string, isJson: boolean): ErrorCode => {
   const found = isJson
     ? (JSON.parse(said) as { readonly error: { readonly code: string } }).error.code
