@@ -32,8 +32,12 @@ export interface Chromium {
   kill(): Promise<void>
 }
 
-/** A headless browser over a profile, a folder that keeps what its pages store. Started here, not by Playwright, so that it can be killed. */
-export const openChromium = async (profile: string): Promise<Chromium> => {
+/**
+ * A headless browser over a profile, a folder that keeps what its pages store. Started here, not by Playwright, so that it can be killed.
+ *
+ * @param flags of the command line, besides those that all tests have
+ */
+export const openChromium = async (profile: string, flags: readonly string[] = []): Promise<Chromium> => {
   const path = chromiumPath()
   if (path === null) throw new Error('no Chromium is on the PATH: install one (Debian: apt-get install chromium)')
   const child = spawn(
@@ -45,6 +49,7 @@ export const openChromium = async (profile: string): Promise<Chromium> => {
       '--no-first-run',
       '--remote-debugging-port=0',
       `--user-data-dir=${profile}`,
+      ...flags,
       'about:blank',
     ],
     { detached: true, stdio: ['ignore', 'ignore', 'pipe'] }, // detached: a process group of its own

@@ -182,8 +182,9 @@ interface LoadedPackage {
 
 const importPackage = async (engine: TfjsEngine, name: string): Promise<LoadedPackage> => {
   const load = packages[name]
-  if (load === undefined) return {}
   const wasRegistered = engine.registryFactory[name] !== undefined
+  // A page has imported it by itself, and cannot by name; only wasm's has settings.
+  if (load === undefined || (wasRegistered && name !== 'wasm')) return {}
   const loaded = (await load().catch((cause: unknown) => {
     throw missing(name, cause)
   })) as LoadedPackage
