@@ -98,7 +98,12 @@ export interface Setting<T> {
   readonly initial?: T
   /** Another setting that this one belongs to, and the values of it that it goes with. */
   readonly belongsTo?: { readonly key: keyof Recipe; readonly values: readonly unknown[] | 'several' }
+  /** The data that the setting is for: the built-in digits, or a folder of pictures. */
+  readonly ofData?: 'digits' | 'folder'
 }
+
+/** The name of the built-in handwritten digits in the setting `data`. */
+export const digitsName = 'digits'
 
 const positive: Kind = { kind: 'integer', least: 1 }
 const side: Kind = { kind: 'integer', least: 1, most: sideMax }
@@ -118,10 +123,15 @@ export const settings: { readonly [K in keyof Recipe]: Setting<Recipe[K]> } = {
   model: { takes: text },
   architecture: { takes: { kind: 'object' }, initial: {} },
   data: { takes: text },
-  holdout: { takes: betweenOpen, initial: null },
-  crop: { takes: { kind: 'choice', of: folderCrops }, initial: null },
-  cropArea: { takes: { kind: 'area' }, initial: null, belongsTo: { key: 'crop', values: ['box', null] } },
-  flip: { takes: flag, initial: null },
+  holdout: { takes: betweenOpen, initial: null, ofData: 'folder' },
+  crop: { takes: { kind: 'choice', of: folderCrops }, initial: null, ofData: 'folder' },
+  cropArea: {
+    takes: { kind: 'area' },
+    initial: null,
+    belongsTo: { key: 'crop', values: ['box', null] },
+    ofData: 'folder',
+  },
+  flip: { takes: flag, initial: null, ofData: 'folder' },
   size: { takes: side, initial: null },
   dropout: { takes: rate, initial: null },
   stochasticDepth: { takes: rate, initial: null },
@@ -132,7 +142,7 @@ export const settings: { readonly [K in keyof Recipe]: Setting<Recipe[K]> } = {
   stages: { takes: positive, initial: 1 },
   baseSize: { takes: side, initial: null, belongsTo: ofStages },
   baseDropout: { takes: rate, initial: null, belongsTo: ofStages },
-  baseAugmentation: { takes: atLeast0, initial: null, belongsTo: ofStages },
+  baseAugmentation: { takes: atLeast0, initial: null, belongsTo: ofStages, ofData: 'digits' },
   baseMixup: { takes: atLeast0, initial: null, belongsTo: ofStages },
   optimizer: { takes: { kind: 'choice', of: optimizerNames }, initial: 'rmsprop' },
   momentum: { takes: rate, initial: null, belongsTo: ofOptimizers('rmsprop', 'sgd') },
@@ -155,7 +165,7 @@ export const settings: { readonly [K in keyof Recipe]: Setting<Recipe[K]> } = {
   emaDecay: { takes: betweenOpen, initial: null },
   clipNorm: { takes: above0, initial: null },
   lossScale: { takes: { kind: 'lossScale' }, initial: 'auto' },
-  augmentation: { takes: atLeast0, initial: null },
+  augmentation: { takes: atLeast0, initial: null, ofData: 'digits' },
   mixup: { takes: atLeast0, initial: 0 },
   frozen: { takes: { kind: 'texts' }, initial: [] },
   earlyStop: { takes: positive, initial: null },

@@ -1,7 +1,7 @@
 /** From a recipe and changes of it to all settings of a run. */
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
 import { isOfKind, kindWords } from './kinds.ts'
-import { type Recipe, type Setting, settingNames, settings } from './recipe.ts'
+import { digitsName, type Recipe, type Setting, settingNames, settings } from './recipe.ts'
 import { didYouMean } from '../ir/words.ts'
 
 /** How messages call a setting: `"weightDecay"` of a file, `--weight-decay` of a command line. */
@@ -9,8 +9,8 @@ export type NameOf = (key: keyof Recipe) => string
 const quoted: NameOf = (key) => `"${key}"`
 
 /**
- * All settings: the changes, else the recipe's, else the initial ones. Settings that belong to another one (`rho` to the optimizer `rmsprop`)
- * go with it where the changes choose differently; changes that contradict one another are an error.
+ * All settings: the changes, else the recipe's, else the initial ones. Settings that belong to another one (`rho` to the optimizer `rmsprop`,
+ * `augmentation` to the digits) go with it where the changes choose differently; changes that contradict one another are an error.
  *
  * @throws EffuseError EF403 naming the setting, what it takes and what came.
  * @example
@@ -84,15 +84,23 @@ const defined = (of: Partial<Recipe>): Partial<Recipe> =>
   Object.fromEntries(Object.entries(of).filter(([, value]) => value !== undefined))
 
 /** The recipe without what the changes make void. */
-const withoutReplaced = (base: Partial<Recipe>, changes: Partial<Recipe>): Partial<Recipe> => {
-  const isVoid = (key: keyof Recipe): boolean => {
-    if (key === 'learningRate' || key === 'learningRateInit')
-      return given(changes, 'learningRate') || given(changes, 'learningRateInit')
-    const { belongsTo } = settings[key]
-    return belongsTo !== undefined && changes[belongsTo.key] !== undefined && !goesWith(belongsTo, changes)
-  }
-  return Object.fromEntries(Object.entries(base).filter(([key]) => !isVoid(key as keyof Recipe))) // names were checked
+const withoutReplaced = (base: Partial<Recipe>, changes: Partial<Recipe>): Partial<Recipe> =>
+  Object.fromEntries(Object.entries(base).filter(([key]) => !isVoid(key as keyof Recipe, changes))) // names were checked
+
+const isVoid = (key: keyof Recipe, changes: Partial<Recipe>): boolean => {
+  if (key === 'learningRate' || key === 'learningRateInit')
+    return given(changes, 'learningRate') || given(changes, 'learningRateInit')
+  const { belongsTo, ofData } = settings[key]
+  const isOfOtherData =
+    ofData !== undefined && changes.data !== undefined && (changes.data === digitsName) !== (ofData === 'digits')
+  return (
+    isOfOtherData || (belongsTo !== undefined && changes[belongsTo.key] !== undefined && !goesWith(belongsTo, changes))
+  )
 }
+
+/** What the recipe sets and the changes take away without setting it anew, for a note. */
+export const removedSettings = (base: Partial<Recipe>, changes: Partial<Recipe>): readonly (keyof Recipe)[] =>
+  settingNames.filter((key) => given(base, key) && changes[key] === undefined && isVoid(key, changes))
 
 const goesWith = ({ key, values }: NonNullable<Setting<unknown>['belongsTo']>, recipe: Partial<Recipe>): boolean =>
   values === 'several' ? Number(recipe[key]) > 1 : values.includes(recipe[key])

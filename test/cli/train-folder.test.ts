@@ -118,6 +118,52 @@ test('a run does not go on with other classes', async () => {
   expect(JSON.parse(await readFile(join(at('grown'), 'config.json'), 'utf8')).epochs).toBe(2)
 })
 
+test('other data than the recipe has leaves its settings for the data out', async () => {
+  const missing = await run('train', '--recipe', 'digits', '--data', at('missing'), '--out', at('never'))
+  expect([missing.code, missing.err]).toEqual([1, expect.stringMatching(/^error EF501: .*missing/)])
+  const ofDigits = await writeRecipe(at('of-digits.json'), {
+    ...{ augmentation: 2, stages: 2, baseAugmentation: 1, size: 16, baseSize: 8 },
+    ...{ stepsPerEpoch: null, batch: 4, epochs: 2, evaluationBatch: 4 },
+  })
+  const { code, err } = await run(
+    'train',
+    '--recipe',
+    ofDigits,
+    '--data',
+    pictures,
+    '--out',
+    at('other-data'),
+    '--json',
+  )
+  expect([code, err]).toEqual([0, expect.stringContaining("note: the recipe's --augmentation 2 does not go with")])
+  expect(err).toContain("note: the recipe's --base-augmentation 1 does not go with")
+  expect(JSON.parse(await readFile(join(at('other-data'), 'config.json'), 'utf8'))).toMatchObject({
+    ...{ data: pictures, augmentation: null, baseAugmentation: null, baseSize: 8 },
+  })
+  const ofFolder = await writeRecipe(at('of-folder.json'), {
+    data: pictures,
+    holdout: 0.5,
+    crop: 'box',
+    cropArea: [0.5, 1],
+    flip: true,
+  })
+  const digits = await run(
+    'train',
+    '--recipe',
+    ofFolder,
+    '--data',
+    'digits',
+    '--optimizer',
+    'sgd',
+    '--out',
+    at('to-digits'),
+  )
+  expect([digits.code, digits.err.match(/(?<=^note: the recipe's )--[\w-]+(?= .* is left out$)/gm)?.sort()]).toEqual([
+    0,
+    ['--crop', '--crop-area', '--flip', '--holdout', '--initial-mean-square'],
+  ])
+})
+
 test.each<[string, readonly string[], number, RegExp]>([
   ['a folder that is none', ['--data', 'NOWHERE'], 1, /EF501: .*nowhere/],
   ['a strength of augmentation', ['--augmentation', '1'], 2, /EF403: --augmentation goes with --data digits/],

@@ -12,7 +12,8 @@ import { fixedCrops } from '../../pixels/box.ts'
 import { confusionLines } from '../confusion.ts'
 import { table, type Io } from '../io.ts'
 import { openWeights, type WeightsByPath, type WeightsFlags, noVerifyFlag } from '../open-weights.ts'
-import { channelsOf, digitsName, openTestData } from '../train/open-data.ts'
+import { digitsName } from '../../recipes/recipe.ts'
+import { channelsOf, openTestData } from '../train/open-data.ts'
 import { makeCount } from '../train/progress.ts'
 
 interface Options extends CommonOptions, Omit<WeightsFlags, 'averages'> {

@@ -4,7 +4,7 @@ import { imageFolder, testFolder } from '../../data/image-folder.ts'
 import type { ImageFolderOptions } from '../../data/image-folder-options.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import type { Signature } from '../../ir/value.ts'
-import type { Recipe } from '../../recipes/recipe.ts'
+import { digitsName, type Recipe } from '../../recipes/recipe.ts'
 import type { Batch, DataSource } from '../../train/source.ts'
 import { flagOf } from './flags.ts'
 
@@ -24,9 +24,6 @@ export interface OpenDataOptions extends Pick<Recipe, 'data' | 'holdout'>, Parti
   /** Receives messages about damaged pictures and other irregularities of the data. */
   readonly say: (line: string) => void
 }
-
-/** The name of the built-in handwritten digits in `--data`. */
-export const digitsName = 'digits'
 
 /** @throws EffuseError EF404 (a package is missing), EF501, EF507 (the folder), EF403 (contradictory settings), EF701 (channels) */
 export const openData = async (options: OpenDataOptions): Promise<OpenedData> => {

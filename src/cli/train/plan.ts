@@ -6,8 +6,8 @@ import type { Model } from '../../ir/model.ts'
 import type { Signature } from '../../ir/value.ts'
 import { type EfficientNet, isVariant } from '../../models/efficientnet.ts'
 import { loadRecipe } from '../../recipes/load.ts'
-import type { Recipe } from '../../recipes/recipe.ts'
-import { changedSettings, resolveRecipe } from '../../recipes/resolve.ts'
+import { digitsName, type Recipe } from '../../recipes/recipe.ts'
+import { changedSettings, removedSettings, resolveRecipe } from '../../recipes/resolve.ts'
 import { recipeModel, type RecipeFitOptions, recipeOptions } from '../../recipes/run.ts'
 import { classesOf } from '../../train/evaluate.ts'
 import { figuresOf, type FitOptions, type ModelForStage } from '../../train/fit-options.ts'
@@ -15,7 +15,7 @@ import { stageAt, stagesOf } from '../../train/stages.ts'
 import { metricsBeside, modelByName, ownModuleOf } from '../common.ts'
 import { openOptionsOf, type WeightsFlags } from '../open-weights.ts'
 import { flagOf, settingsGiven } from './flags.ts'
-import { channelsOf, digitsName, type OpenedData, openData, shortened } from './open-data.ts'
+import { channelsOf, type OpenedData, openData, shortened } from './open-data.ts'
 import { hasCheckpoint, readConfig, type SavedConfig } from './run-folder.ts'
 import { openStartWeights, type Start, type StartWeights } from './start-weights.ts'
 
@@ -59,7 +59,10 @@ export const newPlan = async (
         hint: 'effuse train --recipe digits trains a small network on the built-in digits',
       })
   const recipe = withFullPaths(resolveRecipe(named, given, flagOf))
-  return planOf(recipe, { recipeName: recipeName ?? null, folder: out, resumed: null, weights, notes: [], say })
+  const notes = removedSettings(named, given).map(
+    (key) => `the recipe's ${flagOf(key)} ${shown(named[key])} does not go with the other flags and is left out`,
+  )
+  return planOf(recipe, { recipeName: recipeName ?? null, folder: out, resumed: null, weights, notes, say })
 }
 
 /** Flags that say how a file of weights is read: a run that goes on reads its own checkpoint. */
