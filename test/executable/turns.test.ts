@@ -12,12 +12,14 @@ import { Edit } from '../../src/ir/edit.ts'
 import { liveOrder, variablesOf } from '../../src/ir/graph.ts'
 import { definePass } from '../../src/passes/pass.ts'
 import { waitingBackend } from '../support/waiting-backend.ts'
+import { withAdapter } from '../support/webgpu.ts'
 
 const backends: readonly (readonly [string, () => Promise<Backend>])[] = [
   ['reference', async () => referenceBackend()],
   ['a backend that waits', async () => waitingBackend(7)],
   ['tfjs-wasm', () => createTfjsBackend({ backend: 'wasm' })],
   ['tfjs-cpu', () => createTfjsBackend({ backend: 'cpu' })],
+  ...withAdapter.map((name) => [name, () => createTfjsBackend({ backend: 'webgpu' })] as const),
 ]
 
 type Float32Vector = Value<'float32', 1>

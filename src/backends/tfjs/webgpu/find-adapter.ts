@@ -59,7 +59,7 @@ export const findAdapter = async (): Promise<FoundAdapter> => {
   return checked(adapter)
 }
 
-const checked = ({ info, limits, features, ...adapter }: Adapter): FoundAdapter => {
+const checked = ({ info, limits, features, isFallbackAdapter }: Adapter): FoundAdapter => {
   const found = Object.fromEntries(Object.keys(leastLimits).map((limit) => [limit, Number(limits[limit])]))
   const name = nameOf(info)
   const small = Object.entries(leastLimits).filter(([limit, least]) => !((found[limit] ?? 0) >= least))
@@ -71,7 +71,7 @@ const checked = ({ info, limits, features, ...adapter }: Adapter): FoundAdapter 
     })
   return {
     name,
-    isSoftware: isSoftware(info) || adapter.isFallbackAdapter === true,
+    isSoftware: isSoftware(info) || isFallbackAdapter === true,
     limits: found as FoundAdapter['limits'], // the same keys
     hasHalf: features.has('shader-f16'),
   }
