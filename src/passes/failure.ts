@@ -7,6 +7,7 @@ import type { Pass } from './pass.ts'
 import { passText } from './pipeline.ts'
 import type { Program } from './program.ts'
 import { printProgram } from './program-text.ts'
+import { passFactories } from './registry.ts'
 
 /** The program before the failing pass, in text, and the passes still to run. */
 export interface Reproducer {
@@ -27,11 +28,15 @@ export interface Moment {
   readonly pass: Pass
   readonly before: Program
   readonly stage: Stage
+  /** The stage at which the pipeline began. */
+  readonly begun: Stage
+  /** The passes before it. */
+  readonly earlier: readonly Pass[]
   /** The pass and those after it. */
   readonly rest: readonly Pass[]
   /** Writes what a replay needs to a file; returns the file's name for the message. */
   readonly save: ((reproducer: Reproducer) => string | null) | undefined
-  /** Names of the passes that `effuse opt` knows; absent: all. Only the user's program knows the user's own passes. */
+  /** Names of the passes that `effuse opt` knows; absent: the registered ones. Only the user's program knows the user's own passes. */
   readonly replayable: ReadonlySet<string> | undefined
   /** Whether meanings are compared. A replay then compares them too. */
   readonly isJudged: boolean
@@ -71,23 +76,57 @@ const faultText = (fault: Fault): string => {
   return fault.thrown instanceof Error ? `${fault.thrown.name}: ${fault.thrown.message}` : String(fault.thrown)
 }
 
-/** How to see the failure again: a command, or where the graph is that a user's own pass fails on. */
+/** How to see the failure again: a command where a file has the graph and the command line knows the passes, otherwise a line of code. */
 const replay = (moment: Moment, smaller: Smaller | null): string => {
-  const { pass, before, stage, rest, save, replayable, isJudged } = moment
-  const isOwn = ({ name }: Pass): boolean => replayable?.has(name) === false
+  const { pass, before, stage, rest, save, isJudged } = moment
+  const replayable = moment.replayable ?? registered
+  const isOwn = ({ name }: Pass): boolean => !replayable.has(name)
   const firstOwn = rest.findIndex(isOwn)
-  const passes = smaller?.passes ?? (firstOwn <= 0 ? rest : rest.slice(0, firstOwn))
-  const program = smaller === null ? printProgram(before) : print(smaller.graph)
-  const reproducer: Reproducer = { program, passes: passes.map(passText).join(',') }
-  const file = save?.(reproducer) ?? null
-  if (passes.some(isOwn) || isOwn(pass)) {
-    const what = smaller === null ? 'the graph before it' : 'the graph'
-    const where = file === null ? `${what} is in the text that EFFUSE_TRACE saves` : `${what} is in ${file}`
-    const list = smaller === null ? 'pass' : '…the passes up to it, pass'
-    const judging = isJudged ? ', { judge: meaningJudge }' : ''
-    return `the pass is your own, so the command line cannot replay it; ${where}: runPipeline(pipeline([${list}]), parseProgram(text)${judging}) runs it again`
+  const passes = smaller?.passes ?? (isOwn(pass) ? [pass] : firstOwn < 0 ? rest : rest.slice(0, firstOwn))
+  const text = smaller === null ? printProgram(before) : print(smaller.graph)
+  const file = save?.({ program: text, passes: passes.map(passText).join(',') }) ?? null
+  const from = smaller === null && file !== null ? stage : moment.begun
+  if (file !== null && !passes.some(isOwn)) {
+    const stageFlag = from === 'model' ? '' : `--stage ${from} `
+    return `to replay: effuse ${isJudged ? 'verify' : 'opt'} ${file} ${stageFlag}--passes '${passes.map(passText).join(',').replaceAll("'", "'\\''")}'`
   }
-  const from = smaller !== null || stage === 'model' ? '' : `--stage ${stage} `
-  const command = isJudged ? `effuse verify ${file ?? 'GRAPH.ir'}` : `effuse opt ${file ?? 'GRAPH.ir'}`
-  return `to replay: ${command} ${from}--passes '${reproducer.passes}'`
+  const settings = [...(from === 'model' ? [] : [`stage: '${from}'`]), ...(isJudged ? ['judge: meaningJudge'] : [])]
+  const rerun = (list: readonly Pass[], program: string): string => {
+    const { code, names } = passesAsCode(list, pass)
+    return `to replay: runPipeline(${[code, program, ...(settings.length === 0 ? [] : [`{ ${settings.join(', ')} }`])].join(', ')})${names}`
+  }
+  if (file !== null) return rerun(passes, `parseProgram(await readFile(${quoted(file)}, 'utf8'))`)
+  if (smaller !== null) return `${rerun(passes, 'parseProgram(text)')}; text is the graph above`
+  return `${rerun([...moment.earlier, pass], 'program')}; program is what the first pass was given`
 }
+
+const registered: ReadonlySet<string> = new Set(passFactories.map(({ name }) => name))
+
+/** A pipeline as code. Passes that `parsePipeline` does not know are variables, `pass` the failing one; `names` says which is which. */
+const passesAsCode = (passes: readonly Pass[], failing: Pass): { readonly code: string; readonly names: string } => {
+  const isNamed = ({ name }: Pass): boolean => registered.has(name)
+  if (passes.every(isNamed)) return { code: parsing(passes), names: '' }
+  const others = [...new Set(passes.filter((pass) => !isNamed(pass) && pass !== failing))]
+  const items: string[] = []
+  let run: Pass[] = []
+  const endRun = (): void => {
+    if (run.length > 0) items.push(`...${parsing(run)}.passes`)
+    run = []
+  }
+  for (const pass of passes) {
+    if (isNamed(pass)) {
+      run.push(pass)
+      continue
+    }
+    endRun()
+    items.push(pass === failing ? 'pass' : `pass${others.indexOf(pass) + 1}`)
+  }
+  endRun()
+  const told = [
+    ...(passes.includes(failing) && !isNamed(failing) ? [`pass is your '${failing.name}'`] : []),
+    ...others.map(({ name }, at) => `pass${at + 1} is your '${name}'`),
+  ]
+  return { code: `pipeline([${items.join(', ')}])`, names: `; ${told.join(', ')}` }
+}
+const parsing = (passes: readonly Pass[]): string => `parsePipeline(${quoted(passes.map(passText).join(','))})`
+const quoted = (text: string): string => `'${text.replaceAll(/[\\']/g, '\\$&')}'`

@@ -52,7 +52,7 @@ export interface RunnerOptions {
   readonly debug?: DebugOptions | undefined
   /** Writes what a replay needs to a file; returns the file's name for the message. */
   readonly saveReproducer?: ((reproducer: Reproducer) => string | null) | undefined
-  /** Names of the passes that `effuse opt` knows; absent: all of the pipeline's. */
+  /** Names of the passes that `effuse opt` knows; absent: those of `passFactories`. */
   readonly replayable?: ReadonlySet<string> | undefined
   readonly now?: (() => number) | undefined
 }
@@ -86,6 +86,8 @@ export const runPipeline = (pipeline: Pipeline, start: Program, options: RunnerO
       pass,
       before: program,
       stage,
+      begun: options.stage ?? 'model',
+      earlier: pipeline.passes.slice(0, at),
       rest: pipeline.passes.slice(at),
       save: options.saveReproducer,
       replayable: options.replayable,
@@ -102,7 +104,7 @@ export const runPipeline = (pipeline: Pipeline, start: Program, options: RunnerO
     if (meaning !== null && meaning.difference !== null)
       throw passFailure(
         moment,
-        { thrown: new MeaningChanged(meaning.difference) },
+        { thrown: meaningChanged(meaning.difference, pass) },
         smallerProgram(start, pipeline.passes.slice(0, at + 1), options),
       )
     for (const record of recordsOf(run, { at, report: counts, ms }, meaning?.checked)) {
@@ -167,10 +169,12 @@ const numbersShown = (numbers: readonly number[]): string => {
   return `[${[...first, ...(numbers.length > first.length ? ['…'] : [])].join(', ')}]`
 }
 
-/** Passes the difference to the message. */
-class MeaningChanged extends Error {
-  override readonly name = 'it changed what the graph computes'
-}
+const meaningChanged = (difference: string, { preserves }: Pass): EffuseError =>
+  new EffuseError({
+    code: 'EF303',
+    message: `it changed what the graph computes: ${difference}`,
+    hint: `if that is meant, the pass has to say so: preserves: 'mode' for another meaning${preserves === 'bits' ? ", 'rounding' for another order or formula" : ''}; see docs/debugging.md`,
+  })
 
 const timed = (
   moment: Moment,

@@ -1,5 +1,4 @@
 /** Passes and pipelines are users' programs: what is wrong with them is said, whatever they give. */
-import { readFile, rm } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'
 import { Edit } from '../../src/ir/edit.ts'
@@ -11,7 +10,6 @@ import { float32 } from '../../src/ir/value.ts'
 import { definePass, type GraphPass } from '../../src/passes/pass.ts'
 import { pipeline } from '../../src/passes/pipeline.ts'
 import { programOf } from '../../src/passes/program.ts'
-import { parseProgram } from '../../src/passes/program-text.ts'
 import { parsePipeline } from '../../src/passes/registry.ts'
 import { runPipeline } from '../../src/passes/runner.ts'
 
@@ -141,23 +139,4 @@ describe('what is no pass, and no pipeline', () => {
       expect.objectContaining({ code: 'EF403', message: expect.stringMatching(message) }),
     )
   })
-})
-
-test("a user's own pass is not replayed by effuse opt: the message says whose it is and gives the graph's file", async () => {
-  const failing = mine(() => {
-    throw new TypeError('oh')
-  })
-  const failed = await compile(model, { backend: 'reference', passes: (p) => p.before('dce', failing) }).catch(
-    (error: unknown) => error,
-  )
-  const { message } = failed as Error
-  expect(message).toMatch(/^pass 'mine': TypeError: oh\n {2}the pass is your own/)
-  expect(message).not.toContain('--passes')
-  const [, file = ''] = /the graph before it is in (\S+):/.exec(message) ?? []
-  try {
-    const program = parseProgram(await readFile(file, 'utf8'))
-    expect(() => runPipeline(pipeline([failing]), program)).toThrow('oh')
-  } finally {
-    await rm(file, { force: true })
-  }
 })

@@ -160,6 +160,8 @@ describe('what is shown of a pass that is wrong', () => {
     expect(message).toMatch(
       /the smallest graph found that shows it, y0?\[0\] was 6 and is [\d.]+, for \w+ = \[[\d.]+\]:\n {4}graph g \{\n {6}%0 = input\(\) \{name="\w+"\} : float32\[1(,1)?\]\n {6}%1 = relu6\(%0\) : float32\[1(,1)?\]\n {6}return y0? = %1\n {4}\}/,
     )
-    expect(message).toMatch(/\n {2}to replay: effuse verify GRAPH\.ir --passes 'to-inference,simplify,wrong'$/)
+    expect(message).toMatch(
+      /\n {2}to replay: runPipeline\(pipeline\(\[\.\.\.parsePipeline\('to-inference,simplify'\)\.passes, pass\]\), parseProgram\(text\), \{ judge: meaningJudge \}\); pass is your 'wrong'; text is the graph above$/,
+    )
   })
 })

@@ -111,6 +111,7 @@ describe('runner', () => {
           saved.push(r)
           return '/tmp/r.ir'
         },
+        replayable: new Set(['failing', 'breaking', 'cse']),
       })
     expect(run).toThrow(expect.objectContaining({ code: 'EF303', message: expect.stringMatching(message) }))
     expect(run).toThrow(`to replay: effuse opt /tmp/r.ir --passes '${bad.name},cse'`)
@@ -150,7 +151,12 @@ describe('checking the meaning', () => {
         expect.objectContaining({
           code: 'EF303',
           message: expect.stringMatching(
-            /^pass 'wrong': it changed what the graph computes: 0\[0\] was .* and is .*to replay: effuse verify/s,
+            /^pass 'wrong': it changed what the graph computes: 0\[0\] was .* and is .*to replay: runPipeline\(pipeline\(\[pass\]\), parseProgram\(text\), \{ judge: meaningJudge \}\)/s,
+          ),
+          hint: expect.stringContaining(
+            preserves === 'bits'
+              ? "'mode' for another meaning, 'rounding' for"
+              : "preserves: 'mode' for another meaning; see",
           ),
         }),
       )

@@ -49,7 +49,7 @@ describe('after the mode is chosen no pass may leave a model-form op', () => {
         expect.objectContaining({
           code: 'EF303',
           message: expect.stringMatching(
-            /^pass 'drops-out': it left .*dropout is model form and must be gone by now.*opt GRAPH.ir --stage tensor --passes 'drops-out/s,
+            /^pass 'drops-out': it left .*dropout is model form and must be gone by now.*to replay: runPipeline\(pipeline\(\[.*, pass\]\), program\); pass is your 'drops-out'/s,
           ),
           diagnostics: [expect.objectContaining({ code: 'EF109' })],
         }),

@@ -8,7 +8,7 @@ import { graphSteps } from '../../passes/program.ts'
 import { parseProgram, printProgram } from '../../passes/program-text.ts'
 import { parsePipeline, passFactories, type PassFactory } from '../../passes/registry.ts'
 import { runPipeline } from '../../passes/runner.ts'
-import { debugOptions } from '../../executable/debug.ts'
+import { debugOptions, saveReproducer } from '../../executable/debug.ts'
 import { withCommon, type CommonOptions } from '../common.ts'
 import { table, type Io } from '../io.ts'
 
@@ -26,13 +26,16 @@ export const addOpt = (program: Command, io: Io): void => {
       const text = new TextDecoder().decode(file === '-' ? await readStdin() : await readFile(file))
       const start = parseProgram(text)
       for (const { graph } of graphSteps(start)) verifyOrThrow(graph, { stage: options.stage })
+      const known = new Set([...passFactories, ...backendPasses].map(({ name }) => name))
       const { program: after, records } =
         options.passes === undefined
           ? { program: start, records: [] }
           : runPipeline(parsePipeline(options.passes, backendPasses), start, {
               verify: true,
               stage: options.stage,
-              debug: debugOptions(new Set([...passFactories, ...backendPasses].map(({ name }) => name))).debug,
+              debug: debugOptions(known).debug,
+              saveReproducer,
+              replayable: known,
             })
       if (options.json === true) {
         const passes = records.map(({ name, plan, ms, changed, report }) => ({ name, plan, ms, changed, report }))
