@@ -3,14 +3,29 @@ import { describe, expect, test } from 'vitest'
 import type { HostArray, Store } from '../../src/backends/backend.ts'
 import { jointTurn } from '../../src/backends/common/turns.ts'
 import { makeVariableStore } from '../../src/backends/common/variable-store.ts'
+import { referenceBackend } from '../../src/backends/reference/index.ts'
+import { createTfjsBackend } from '../../src/backends/tfjs/index.ts'
 import { type Cell, counting } from '../support/counting-memory.ts'
+import { withAdapter } from '../support/webgpu.ts'
 
 const scalar = { dtype: 'float32', shape: [] } as const
-const storeWith = (names: readonly string[], memory = counting()) => {
-  const store = makeVariableStore(memory)
+const declared = <V>(store: Store<V>, names: readonly string[]): Store<V> => {
   for (const name of names) store.declare(name, scalar, () => Float32Array.of(0))
-  return { store, memory }
+  return store
 }
+const storeWith = (names: readonly string[], memory = counting()) => ({
+  store: declared(makeVariableStore(memory), names),
+  memory,
+})
+/** On memory that counts, and on that of each backend. */
+const stores: readonly (readonly [string, () => Promise<Store>])[] = [
+  ['counting', async () => makeVariableStore<unknown>(counting())],
+  ['reference', async () => referenceBackend().createStore()],
+  ...(['wasm', 'cpu', ...withAdapter] as const).map(
+    (name) =>
+      [name, async () => (await createTfjsBackend({ backend: name.replace('tfjs-', '') })).createStore()] as const,
+  ),
+]
 const valueIn = async (store: Store, name: string): Promise<number | undefined> =>
   (await store.read([name])).get(name)?.[0]
 const of = (entries: { readonly [name: string]: number }): ReadonlyMap<string, HostArray> =>
@@ -30,8 +45,8 @@ describe('turns', () => {
     await quick
     expect(told).toEqual(['slow', 'quick'])
   })
-  test('inside a turn reads, writes and versions are at hand', async () => {
-    const { store } = storeWith(['w'])
+  test.each(stores)('inside a turn reads, writes and versions are at hand: %s', async (_, open) => {
+    const store = declared(await open(), ['w'])
     await store.turn(async (turn) => {
       const before = turn.versionOf('w')
       const early = turn.read(['w'])
@@ -111,30 +126,33 @@ describe('derived values', () => {
   })
 })
 
-test('joint turns on two stores, asked for in either order, neither block each other nor mix', async () => {
-  const [a, b] = [storeWith(['w']).store, storeWith(['w']).store]
-  const log: string[] = []
-  const swap = (name: string, stores: readonly Store[]) =>
-    jointTurn(stores, async ([first, second]) => {
-      log.push(`${name} begins`)
-      const x = (await first?.read(['w']))?.get('w')?.[0] ?? Number.NaN
-      await null
-      second?.write(of({ w: x + 1 }))
-      log.push(`${name} ends`)
-    })
-  await Promise.all([
-    swap('one', [a, b]),
-    swap('two', [b, a]),
-    swap('three', [a, b]),
-    a.write(of({ w: 10 })),
-    swap('four', [a, a]),
-  ])
-  expect(log).toEqual(['one', 'two', 'three', 'four'].flatMap((name) => [`${name} begins`, `${name} ends`]))
-  expect([await valueIn(a, 'w'), await valueIn(b, 'w')]).toEqual([11, 3])
-  await expect(
-    jointTurn([a, b], () => {
-      throw new Error('no')
-    }),
-  ).rejects.toThrow('no')
-  expect(await valueIn(b, 'w')).toBe(3)
-})
+test.each(stores)(
+  'joint turns on two stores, asked for in either order, neither block each other nor mix: %s',
+  async (_, open) => {
+    const [a, b] = [declared(await open(), ['w']), declared(await open(), ['w'])]
+    const log: string[] = []
+    const swap = (name: string, stores: readonly Store[]) =>
+      jointTurn(stores, async ([first, second]) => {
+        log.push(`${name} begins`)
+        const x = (await first?.read(['w']))?.get('w')?.[0] ?? Number.NaN
+        await null
+        second?.write(of({ w: x + 1 }))
+        log.push(`${name} ends`)
+      })
+    await Promise.all([
+      swap('one', [a, b]),
+      swap('two', [b, a]),
+      swap('three', [a, b]),
+      a.write(of({ w: 10 })),
+      swap('four', [a, a]),
+    ])
+    expect(log).toEqual(['one', 'two', 'three', 'four'].flatMap((name) => [`${name} begins`, `${name} ends`]))
+    expect([await valueIn(a, 'w'), await valueIn(b, 'w')]).toEqual([11, 3])
+    await expect(
+      jointTurn([a, b], () => {
+        throw new Error('no')
+      }),
+    ).rejects.toThrow('no')
+    expect(await valueIn(b, 'w')).toBe(3)
+  },
+)
