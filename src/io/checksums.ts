@@ -47,7 +47,7 @@ export const readVerified = (bytes: Uint8Array, fileName?: string, verify = true
   throw new EffuseError({
     code: 'EF509',
     message: `${fileLabel(fileName)} has changed since effuse wrote it:\n  ${[...shown, ...more].join('\n  ')}`,
-    hint: 'take a copy that is not damaged; where another program changed it on purpose, openModel(file, { verify: false }) accepts it',
+    hint: 'take a copy that is not damaged; where another program changed it on purpose, openModel(file, { verify: false }) accepts it, as does --no-verify on the command line',
   })
 }
 const shownChanges = 9

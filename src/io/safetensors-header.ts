@@ -47,11 +47,12 @@ export interface Header {
 }
 
 export const cutShort = 'the file was probably cut short: download or save it again'
-export const badWriter =
-  'the program that wrote the file has a fault: write it again with the safetensors library, or with save() of effuse'
+/** One wrong byte and a program that writes wrongly look alike. */
+const damaged =
+  'the file is damaged, or was written wrongly: take another copy, or write it again with the safetensors library or save() of effuse'
 
 /** @param detail What was expected, what came, where. */
-export const corruptSafetensors = (fileName: string | undefined, detail: string, hint = badWriter): EffuseError =>
+export const corruptSafetensors = (fileName: string | undefined, detail: string, hint = damaged): EffuseError =>
   new EffuseError({ code: 'EF503', message: `${fileLabel(fileName)} is not a valid safetensors file: ${detail}`, hint })
 
 /**

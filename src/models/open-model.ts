@@ -4,11 +4,11 @@ import { checkHasSome, modelWeights, type WeightsKind } from '../executable/mode
 import { readSource, sourceName, type WeightsSource } from '../executable/weights.ts'
 import { readVerified, writeOwnFile } from '../io/checksums.ts'
 import { fileLabel, quote } from '../io/message-text.ts'
-import { cropIn, labelsKey, modelKey } from '../io/own-metadata.ts'
+import { cropIn, formatKey, labelsKey, modelKey } from '../io/own-metadata.ts'
 import { prefixedAverages } from '../io/prefixed-averages.ts'
 import { recognizeWeights } from '../io/recognize.ts'
 import { checkpointAmong } from '../io/run-files.ts'
-import { readSafetensors } from '../io/safetensors.ts'
+import { readSafetensors, type SafetensorsFile } from '../io/safetensors.ts'
 import type { TensorEntry } from '../io/tensor-entry.ts'
 import { readTorchCheckpoint } from '../io/torch-checkpoint.ts'
 import { type Check, checkRecord, isObject, unchecked, flag, names } from '../ir/check-record.ts'
@@ -26,6 +26,7 @@ import {
   redeclared,
 } from './efficientnet.ts'
 import { type TimmConfig, timmConfig } from './import/conventions.ts'
+import { networksIn } from './import/names.ts'
 import { openForeign } from './import/open-foreign.ts'
 import { labelsIn, openOwn } from './open-own.ts'
 import type { Opened } from './opened.ts'
@@ -164,8 +165,20 @@ const openFile = async (
     const labels = options.labels ?? labelsIn(file.metadata) ?? []
     return { model, labels, crop: cropIn(file.metadata), notes: [], ...modelWeights(file, unchanged, model, wanted) }
   }
-  const opened = openOwn(file, unchanged, options) ?? (await openFlat(source, file.tensors, options))
+  const own = openOwn(file, unchanged, options)
+  if (own === null && file.metadata.has(formatKey)) checkIsKnown(file, fileName)
+  const opened = own ?? (await openFlat(source, file.tensors, options))
   return head === false ? withoutHead(opened) : opened
+}
+
+/** A file of effuse that declares no model is of a network of its user's own. @throws EffuseError EF505 where its names are of no other network either */
+const checkIsKnown = ({ tensors }: SafetensorsFile, fileName: string | undefined): void => {
+  if (networksIn(tensors.keys()).length > 0) return
+  throw new EffuseError({
+    code: 'EF505',
+    message: `${fileLabel(fileName)} was written by effuse for a network of its user's own, which the file does not describe`,
+    hint: 'name the network: openModel(file, { model }); on the command line add --model ./net.js#name',
+  })
 }
 
 /** Safetensors of others are one flat dict: averages, where there are some, stand beside the weights under names of their own. */

@@ -80,6 +80,13 @@ test.each<[readonly string[], string, string]>([
   expect(error.hint).toBe(hint)
 })
 
+test('a variant where a file is wanted is told what names it', async () => {
+  expect(await run('inspect', 'b0')).toMatchObject({
+    code: 2,
+    err: expect.stringMatching(/^error EF601: b0 is a variant .*\n {2}hint: did you mean --model b0\?\n/),
+  })
+})
+
 test('help is no error', async () => {
   for (const argv of [['--help'], ['help'], ['help', 'train'], ['train', '--help']])
     expect(await run(...argv)).toMatchObject({ code: 0, out: expect.stringMatching(/^Usage: effuse/), err: '' })

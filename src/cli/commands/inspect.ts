@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { writeFileAtomic } from '#platform'
 import { compile } from '../../compile.ts'
@@ -6,11 +7,19 @@ import { inspectReport, type InspectReport } from '../../inspect/inspect.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import type { Model } from '../../ir/model.ts'
 import { print } from '../../ir/print.ts'
-import { modelByName, naturalOf, paperOptionsOf, withCommon, type CommonOptions, trainingStepOf } from '../common.ts'
-import { openWeights } from '../open-weights.ts'
+import {
+  isVariant,
+  modelByName,
+  naturalOf,
+  paperOptionsOf,
+  withCommon,
+  type CommonOptions,
+  trainingStepOf,
+} from '../common.ts'
+import { noVerifyFlag, openWeights, type WeightsFlags } from '../open-weights.ts'
 import { folded, table, thousands, type Io } from '../io.ts'
 
-interface Options extends CommonOptions {
+interface Options extends CommonOptions, Pick<WeightsFlags, 'verify'> {
   readonly model?: string
   readonly batch: string
   readonly after?: string
@@ -25,10 +34,11 @@ export const addInspect = (program: Command, io: Io): void => {
     .option('--batch <n>', 'batch size', '1')
     .option('--train', 'inspect the training step: cross-entropy, RMSprop, weight decay, averages')
     .option('--after <pass>', 'print the graph after this pass')
+    .option(...noVerifyFlag)
     .option('--html <file>', 'write the report as a page: passes and their changes, layers, programs')
     .action(async (weights: string | undefined, options: Options) => {
       const batch = naturalOf('--batch', options.batch, 1)
-      const named = await modelOf(weights, options.model)
+      const named = await modelOf(weights, options)
       const model = options.train === true ? trainingStepOf(named) : named
       const executable = await compile(model, { ...paperOptionsOf(options), batch })
       try {
@@ -71,9 +81,15 @@ export const addInspect = (program: Command, io: Io): void => {
     })
 }
 
-/** The named model, or the model of the weights. @throws EffuseError EF601 if neither is named */
-const modelOf = async (weights: string | undefined, name: string | undefined): Promise<Model> => {
-  if (weights !== undefined) return (await openWeights(weights, { prefer: 'best', model: name })).model
+/** The named model, or the model of the weights. @throws EffuseError EF601 if neither is named, or a variant is where weights go */
+const modelOf = async (weights: string | undefined, { model: name, verify }: Options): Promise<Model> => {
+  if (weights !== undefined && isVariant(weights) && !existsSync(weights))
+    throw new EffuseError({
+      code: 'EF601',
+      message: `${weights} is a variant of EfficientNet, and there is no file or folder of this name`,
+      hint: `did you mean --model ${weights}?`,
+    })
+  if (weights !== undefined) return (await openWeights(weights, { prefer: 'best', model: name, verify })).model
   if (name !== undefined) return modelByName(name)
   throw new EffuseError({
     code: 'EF601',

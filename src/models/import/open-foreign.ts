@@ -1,5 +1,6 @@
 /** Weights of other libraries: which EfficientNet they are of, and the same weights in effuse's names and layouts. */
 import { encodeWeights, type WeightsEntry } from '../../executable/weights.ts'
+import { fileLabel } from '../../io/message-text.ts'
 import { labelsKey } from '../../io/own-metadata.ts'
 import { type TensorEntry, toFloat32 } from '../../io/tensor-entry.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
@@ -28,7 +29,7 @@ export const openForeign = (
   hints: Hints,
   given: readonly string[] | undefined,
 ): Opened<EfficientNet> => {
-  const { family, prefix } = onlyNetwork(tensors)
+  const { family, prefix } = onlyNetwork(tensors, hints.fileName)
   const { inside, outside } = splitAt(tensors, prefix)
   const entries = converted(inside, family)
   // Features are saved without the layer that tells classes apart.
@@ -46,13 +47,13 @@ export const openForeign = (
 }
 
 /** @throws EffuseError EF505 where the file holds none, or several */
-const onlyNetwork = (tensors: ReadonlyMap<string, TensorEntry>): NetworkPlace => {
+const onlyNetwork = (tensors: ReadonlyMap<string, TensorEntry>, fileName: string | undefined): NetworkPlace => {
   const places = networksIn(tensors.keys())
   const [place] = places
   if (place === undefined)
     throw new EffuseError({
       code: 'EF505',
-      message: `the weights are of no EfficientNet that effuse knows: its names are ${shownNames([...tensors.keys()])}`,
+      message: `the weights in ${fileLabel(fileName)} are of no EfficientNet that effuse knows: their names are ${shownNames([...tensors.keys()])}`,
       hint: 'names of timm, torchvision and EfficientNet-PyTorch are known; a network of your own: openModel(file, { model }), or --model ./net.js',
     })
   if (places.length === 1) return place
@@ -60,7 +61,7 @@ const onlyNetwork = (tensors: ReadonlyMap<string, TensorEntry>): NetworkPlace =>
   const example = prefixes.find((prefix) => prefix !== '') ?? ''
   throw new EffuseError({
     code: 'EF505',
-    message: `the file holds ${places.length} networks; their names begin with ${shownNames(prefixes)}`,
+    message: `${fileLabel(fileName)} holds ${places.length} networks; their names begin with ${shownNames(prefixes)}`,
     hint: `save one of them alone: {k: v for k, v in state_dict.items() if k.startswith(${JSON.stringify(example)})}`,
   })
 }
