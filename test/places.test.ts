@@ -66,8 +66,8 @@ export const softsign: OpDef<'softsign'> = {
     ],
     ['src/backends/tfjs/lower/elementwise.ts', ["  softplus: unary('Softplus'),\n", "  softsign: 'host',\n"]],
     [
-      'src/testing/cases/elementwise.ts',
-      ["  softplus: unary('softplus', { min: -12, max: 12 }),\n", "  softsign: unary('softsign'),\n"],
+      'src/backends/tfjs/webgpu/elementwise.ts',
+      ["  round: unary('round(a)'),\n", "  softsign: unary('a / (1.0 + abs(a))'),\n"],
     ],
   ],
   use: `
