@@ -17,7 +17,7 @@ export const passesPicture = async (): Promise<string> => {
     const what = Object.entries(report).map(([key, count]) => `${key}: ${count}`)
     return `  <rect x="${left}" y="${y}" width="${length.toFixed(1)}" height="18" fill="#bcd4e6"/>
   <text x="${left - 10}" y="${y + 13}" text-anchor="end">${escaped(name)}</text>
-  <text x="${left + 6}" y="${y + 13}" fill="#234">${escaped(shortened(what.join(', ')))}</text>
+  <text x="${left + 6}" y="${y + 13}" fill="#234">${escaped(shortened(what.join(', '), length))}</text>
   <text x="${(left + length + 6).toFixed(1)}" y="${y + 13}">${nodesAfter}</text>`
   })
   const height = 60 + changing.length * rowHeight
@@ -30,5 +30,12 @@ ${rows.join('\n')}
 `
 }
 
-const shortened = (text: string): string => (text.length > 48 ? `${text.slice(0, 47)}…` : text)
+/** As much of the text as the bar has room for. */
+const shortened = (text: string, barLength: number): string => {
+  const most = Math.floor((barLength - 12) / characterWidth)
+  return text.length > most ? `${text.slice(0, Math.max(0, most - 1))}…` : text
+}
+/** Of most sans-serif fonts at this size, at most. */
+const characterWidth = 7.2
+
 const escaped = (text: string): string => text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;')
