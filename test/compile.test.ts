@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { compile } from '../src/compile.ts'
 import { referenceBackend } from '../src/backends/reference/index.ts'
-import { relu } from '../src/ir/functions.ts'
+import { add, relu } from '../src/ir/functions.ts'
 import { graph } from '../src/ir/model.ts'
 import * as nn from '../src/ir/nn.ts'
 import { float32, int32 } from '../src/ir/value.ts'
@@ -66,6 +66,25 @@ describe('run', () => {
     using net = await compile(affine, { backend })
     const wrong = { code: 'EF402', hint: hint === undefined ? undefined : expect.stringContaining(hint) }
     await expect(net.run(feeds as never)).rejects.toMatchObject(wrong)
+  })
+  test.each([
+    ['RGB for a model of grey', 1, 12, 'if this is an RGB picture: this model takes 1 channel'],
+    ['three grey pictures', 1, 12, 'if these are 3 rows, compile(model, { batch: 3 }) takes them'],
+    ['grey for a model of RGB', 3, 4, 'if this is a grey picture: this model takes 3 channels'],
+  ])('a picture of other channels, %s: the hint says so', async (_name, channels, length, hint) => {
+    const model = graph('net', { image: float32('batch', 2, 2, channels) }, ({ image }) => ({ y: add(image, 1) }))
+    using net = await compile(model, { backend })
+    const wrong = { code: 'EF402', hint: expect.stringContaining(hint) }
+    await expect(net.run({ image: new Uint8Array(length) })).rejects.toMatchObject(wrong)
+    if (hint.includes('rows')) return
+    const nested = Array.from({ length: 2 }, () => Array.from({ length: 2 }, () => new Array(4 - channels).fill(0)))
+    await expect(net.run({ image: [nested] } as never)).rejects.toMatchObject(wrong)
+    using other = await compile(
+      graph('other', { x: float32(1, 2, 2, 4 - channels) }, ({ x }) => ({ y: add(x, 1) })),
+      { backend },
+    )
+    const { y } = await other.run({ x: new Uint8Array(length) })
+    await expect(net.run({ image: y } as never)).rejects.toMatchObject(wrong)
   })
   test('runs queue in call order and updates commit at the end', async () => {
     using net = await compile(counter, { backend, passes: (p) => p.without('to-inference') })

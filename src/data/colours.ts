@@ -1,14 +1,4 @@
-/** Stored values to RGB and grey, by Pillow's formulas: profiles have no say. Arrays [pixels,channels], bytes. */
-
-/** Grey by the weights of ITU-R BT.601, as Pillow and TensorFlow have it: [pixels, 3] to [pixels]. */
-export const grey = (data: Uint8Array): Uint8Array<ArrayBuffer> => {
-  const out = new Uint8Array(data.length / 3)
-  for (let i = 0; i < out.length; i++) {
-    const [red, green, blue] = [data[3 * i] as number, data[3 * i + 1] as number, data[3 * i + 2] as number] // three a pixel
-    out[i] = Math.round((299 * red + 587 * green + 114 * blue) / 1000)
-  }
-  return out
-}
+/** Stored values to RGB, by Pillow's formulas: profiles have no say. Arrays [pixels,channels], bytes. */
 
 /** What black leaves of each colour: white less black, less the ink's share of that. */
 export const rgbOfCmyk = (data: Uint8Array): Uint8Array<ArrayBuffer> => {

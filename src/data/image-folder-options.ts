@@ -6,6 +6,7 @@ import type { Picture } from './picture.ts'
 import { type Reading, readingChecks, readingOf, type ReadingOptions } from './read-picture.ts'
 import type { Draws } from './draws.ts'
 import { type FolderCrop, isCropArea } from '../pixels/box.ts'
+import { pictureChecks } from '../pixels/picture-options.ts'
 import { isSize } from '../pixels/size.ts'
 import type { ResizeFilter } from '../pixels/resample.ts'
 
@@ -73,13 +74,13 @@ const isFunction = (v: unknown): boolean => typeof v === 'function'
 
 const checks: { readonly [K in keyof Required<ImageFolderOptions>]: Check } = {
   size: ['a positive integer, or [height, width]', (v) => isSize(typeof v === 'number' ? [v, v] : v)],
-  channels: ['1 or 3', (v) => v === 1 || v === 3],
+  channels: pictureChecks.channels,
   holdout: ['a number above 0 and below 1', (v) => typeof v === 'number' && v > 0 && v < 1],
   holdoutSeed: ['an integer from 0 to 2^32 - 1', (v) => isNatural(v) && Number(v) < 2 ** 32],
   crop: ["'box', 'center' or 'none'", (v) => v === 'box' || v === 'center' || v === 'none'],
   cropArea: ['[least, greatest], above 0 and up to 1, the least not above the greatest', isCropArea],
   flip: flag,
-  filter: ["'triangle' or 'bilinear'", (v) => v === 'triangle' || v === 'bilinear'],
+  filter: pictureChecks.filter,
   augment: ['a function from picture to picture', isFunction],
   ...readingChecks,
   concurrency: count,

@@ -1,7 +1,7 @@
 /** Preparing one picture of a folder, described by plain data, so that any thread can do it: the same job gives the same bytes everywhere. */
 import { type Box, boxFor, type FolderCrop } from '../pixels/box.ts'
 import { resized, type ResizeFilter } from '../pixels/resample.ts'
-import { grey } from './colours.ts'
+import { withChannels } from '../pixels/grey.ts'
 import { damageOf } from './damaged.ts'
 import { boxesFor, distortedBox } from './distorted-box.ts'
 import { type DrawsPosition, rowDraws } from './draws.ts'
@@ -34,7 +34,7 @@ export const doJob = async (job: PictureJob, read?: ReadFile): Promise<PictureRe
     const picture = await readPicture(path, job.reading, read)
     const isMirrored = flip && rowDraws({ ...at, purpose: 'flip' }).below(2) === 1
     const data = resized(picture, boxOf(picture, job), size, { filter, isMirrored })
-    return { image: channels === 1 ? grey(data) : data, hasOtherProfile: picture.hasOtherProfile }
+    return { image: withChannels(data, channels), hasOtherProfile: picture.hasOtherProfile }
   } catch (error) {
     const damage = damageOf(error, path)
     if (damage === null) throw error

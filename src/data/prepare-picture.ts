@@ -1,6 +1,6 @@
 /** From a place in a folder to a row of a batch. */
 import { EffuseError } from '../ir/diagnostics.ts'
-import { grey } from './colours.ts'
+import { withChannels } from '../pixels/grey.ts'
 import { rowDraws } from './draws.ts'
 import type { FolderSettings } from './image-folder-options.ts'
 import type { Picture } from './picture.ts'
@@ -25,7 +25,7 @@ export const trainingPicture = (settings: FolderSettings, request: Request, run:
     const options = { strength, draws: rowDraws({ ...at, purpose: 'augment' }) }
     const changed = await augment({ width, height, channels: 3, data: found.image }, options)
     checkChanged(changed, size)
-    return { ...found, image: channels === 1 ? grey(changed.data) : new Uint8Array(changed.data) }
+    return { ...found, image: withChannels(new Uint8Array(changed.data), channels) }
   }
 }
 

@@ -1,30 +1,25 @@
 /** One picture from a file, for prediction. Node only. */
-import { type Check, checkPresent, checkRecord, isCount } from '../ir/check-record.ts'
+import { type Check, checkPresent, checkRecord } from '../ir/check-record.ts'
 import { boxFor } from '../pixels/box.ts'
 import { readingChecks, readingOf, type ReadingOptions, readPicture } from './read-picture.ts'
-import { resized, type ResizeFilter } from '../pixels/resample.ts'
+import { withChannels } from '../pixels/grey.ts'
+import { pictureChecks, type PictureOptions } from '../pixels/picture-options.ts'
+import { resized } from '../pixels/resample.ts'
 
-export interface ReadImageOptions extends ReadingOptions {
+export interface ReadImageOptions extends ReadingOptions, PictureOptions {
   /** Height and width of the result. */
   readonly size: number | readonly [number, number]
   /** 'center' (default): the central square: size / (size + 32) of the shorter side, at least 7/8 of it, and all of it up to 64 pixels, as the reference evaluates; 'none': the whole picture, squeezed. */
   readonly crop?: 'center' | 'none' | undefined
-  /** 'triangle' (default), or 'bilinear' for weights that were trained with it. */
-  readonly filter?: ResizeFilter | undefined
 }
 
 const checks: { readonly [K in keyof Required<ReadImageOptions>]: Check } = {
-  size: [
-    'a positive integer, or [height, width]',
-    (v) => isCount(v) || (Array.isArray(v) && v.length === 2 && v.every(isCount)),
-  ],
-  crop: ["'center' or 'none'", (v) => v === 'center' || v === 'none'],
-  filter: ["'triangle' or 'bilinear'", (v) => v === 'triangle' || v === 'bilinear'],
+  ...pictureChecks,
   ...readingChecks,
 }
 
 /**
- * A picture as the network takes it: RGB, 0 to 255, row-major [height, width, 3]. The values are those that the file stores, profiles have no
+ * A picture as the network takes it: RGB, 0 to 255, row-major [height, width, 3], or grey [height, width, 1] with `channels: 1`. The values are those that the file stores, profiles have no
  * say; grey is repeated, transparency dropped, the orientation applied. Resized with a triangle filter, which averages where it shrinks.
  *
  * @throws EffuseError EF501 (no such file), EF506 (no picture, damaged, too large, too slow), EF404 (sharp is not installed), EF403 (options).
@@ -34,9 +29,9 @@ const checks: { readonly [K in keyof Required<ReadImageOptions>]: Check } = {
 export const readImage = async (path: string, options: ReadImageOptions): Promise<Uint8Array<ArrayBuffer>> => {
   checkRecord('readImage()', '', options, checks)
   checkPresent('readImage()', options, { size: checks.size })
-  const { size, crop = 'center', filter = 'triangle' } = options
+  const { size, crop = 'center', filter = 'triangle', channels = 3 } = options
   const [height, width] = typeof size === 'number' ? [size, size] : size
   const picture = await readPicture(path, readingOf(options))
   const box = boxFor(crop, picture.width, picture.height, Math.max(height, width))
-  return resized(picture, box, [height, width], { filter })
+  return withChannels(resized(picture, box, [height, width], { filter }), channels)
 }

@@ -125,7 +125,9 @@ const checkFeed = (name: string, type: Type, dtype: DType, shape: readonly numbe
       name,
       type,
       showType({ dtype, shape }),
-      sameShape(shape.slice(1), type.shape.slice(1)) ? batchHint(type, shape[0] ?? 0) : undefined,
+      sameShape(shape.slice(1), type.shape.slice(1))
+        ? batchHint(type, shape[0] ?? 0)
+        : channelsHint(type, elements(shape)),
     )
 }
 
@@ -149,7 +151,9 @@ const fromTyped = (name: string, type: Type, given: ArrayBufferView): HostArray 
       name,
       type,
       `${given.length} values instead of ${elements(type.shape)}`,
-      batchHint(type, given.length / elements(type.shape.slice(1))),
+      [channelsHint(type, given.length), batchHint(type, given.length / elements(type.shape.slice(1)))]
+        .filter((hint) => hint !== undefined)
+        .join('; ') || undefined,
     )
   if (type.dtype === 'bool') {
     const at = given.findIndex((x) => x > 1)
@@ -162,6 +166,15 @@ const batchHint = ({ shape: [batch = 1, ...row] }: Type, rows: number): string |
   row.length === 0 || !Number.isInteger(rows) || rows === 0 || rows === batch
     ? undefined
     : `if these are ${rows} rows, compile(model, { batch: ${rows} }) takes them; this executable takes ${batch} a run`
+/** So is a picture of three channels for a model of one, or the other way round. Grey rows may come to the same number of values. */
+const channelsHint = ({ shape }: Type, count: number): string | undefined => {
+  const wanted = shape.at(-1)
+  if (shape.length !== 4 || (wanted !== 1 && wanted !== 3)) return undefined
+  if ((count / elements(shape)) * wanted !== 4 - wanted) return undefined
+  return wanted === 1
+    ? 'if this is an RGB picture: this model takes 1 channel; readImage() and fromPixels() give grey with channels: 1'
+    : 'if this is a grey picture: this model takes 3 channels; repeat each value three times'
+}
 const isNumeric = (given: ArrayBufferView): given is Float32Array | Int32Array | Uint8Array | Uint8ClampedArray =>
   given instanceof Float32Array ||
   given instanceof Int32Array ||
@@ -201,6 +214,9 @@ const fromNested = (name: string, type: Type, given: unknown): HostArray => {
           ? `a list of ${value.length} at axis ${axis}`
           : `${value === null ? 'null' : typeof value} at axis ${axis}`,
         (axis === 0 && Array.isArray(value) && Array.isArray(value[0]) ? batchHint(type, value.length) : undefined) ??
+          (Array.isArray(value) && axis === type.shape.length - 1
+            ? channelsHint(type, elements(type.shape.with(axis, value.length)))
+            : undefined) ??
           'feed a typed array, a nested list of that shape, a tf.Tensor or a result',
       )
     }

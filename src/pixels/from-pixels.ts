@@ -1,7 +1,10 @@
 /** A picture that a page has already, for prediction in a browser: what readImage() is in Node. */
+import { type Check, checkRecord } from '../ir/check-record.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { type Box, boxFor, cutBox, wholeBox } from './box.ts'
-import { resized, type ResizeFilter } from './resample.ts'
+import { withChannels } from './grey.ts'
+import { pictureChecks, type PictureOptions } from './picture-options.ts'
+import { resized } from './resample.ts'
 
 /** An ImageBitmap, a canvas or its ImageData, a video, an <img>, a VideoFrame: by what says how large they are. */
 export type PixelSource =
@@ -10,27 +13,28 @@ export type PixelSource =
   | { readonly naturalWidth: number; readonly naturalHeight: number }
   | { readonly displayWidth: number; readonly displayHeight: number }
 
-export interface FromPixelsOptions {
+export interface FromPixelsOptions extends PictureOptions {
   /** Height and width of the result. Default: the picture's own, with `crop: 'none'`. */
   readonly size?: number | readonly [number, number] | undefined
   /** 'center' (default where there is a size): the central square: size / (size + 32) of the shorter side, at least 7/8 of it, and all of it up to 64 pixels; 'none': the whole picture, squeezed. */
   readonly crop?: 'center' | 'none' | undefined
-  /** 'triangle' (default), or 'bilinear' for weights that were trained with it. */
-  readonly filter?: ResizeFilter | undefined
 }
 
+const checks: { readonly [K in keyof Required<FromPixelsOptions>]: Check } = pictureChecks
+
 /**
- * The pixels of a picture as the network takes it: RGB, 0 to 255, uint8, row-major [height,width,3]. Transparency is dropped. Cut and resized
+ * The pixels of a picture as the network takes it: RGB, 0 to 255, uint8, row-major [height,width,3], or grey [height,width,1] with `channels: 1`. Transparency is dropped. Cut and resized
  * as readImage() of effuse/node does it, so that a page sees what a server sees. Of a video the picture that is shown.
  *
  * The pixels are those that the browser gives. It applies colour profiles and multiplies by transparency, neither of which networks are trained
  * with; of a file take `createImageBitmap(blob, { colorSpaceConversion: 'none', premultiplyAlpha: 'none' })`.
  *
- * @throws EffuseError EF506 where there is no picture yet, or it comes from another site without leave to read it; EF404 outside browsers.
+ * @throws EffuseError EF506 where there is no picture yet, or it comes from another site without leave to read it; EF404 outside browsers; EF403 (options).
  * @example
  * const predict = async (canvas: PixelSource) => net.run({ image: fromPixels(canvas, { size: 224 }) })
  */
 export const fromPixels = (source: PixelSource, options: FromPixelsOptions = {}): Uint8Array<ArrayBuffer> => {
+  checkRecord('fromPixels()', '', options, checks)
   const [width, height] = sizeOf(source)
   if (!(width > 0 && height > 0))
     throw new EffuseError({
@@ -38,14 +42,13 @@ export const fromPixels = (source: PixelSource, options: FromPixelsOptions = {})
       message: `there is no picture yet: its size is ${width}x${height}`,
       hint: 'wait for it: `await image.decode()`, or the event loadeddata of a video',
     })
-  const { size = [height, width], filter = 'triangle' } = options
+  const { size = [height, width], filter = 'triangle', channels = 3 } = options
   const to = typeof size === 'number' ? ([size, size] as const) : size
   const crop = options.crop ?? (options.size === undefined ? 'none' : 'center')
   const box = boxFor(crop, width, height, Math.max(...to))
   const data = pixelsOf(source, box)
-  return resized({ width: box.width, height: box.height, channels: 3, data }, wholeBox(box.width, box.height), to, {
-    filter,
-  })
+  const picture = { width: box.width, height: box.height, channels: 3, data }
+  return withChannels(resized(picture, wholeBox(box.width, box.height), to, { filter }), channels)
 }
 
 const sizeOf = (source: PixelSource): readonly [width: number, height: number] => {

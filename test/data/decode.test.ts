@@ -8,7 +8,7 @@ import sharp, { type Sharp } from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { centreBox } from '../../src/pixels/box.ts'
 import { decode } from '../../src/data/decode.ts'
-import { grey } from '../../src/data/colours.ts'
+import { grey } from '../../src/pixels/grey.ts'
 import { picturesIn } from '../../src/data/picture-files.ts'
 import { readImage } from '../../src/data/read-image.ts'
 

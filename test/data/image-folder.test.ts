@@ -163,14 +163,16 @@ describe('training pictures', () => {
 describe('pictures', () => {
   test('to test with are what readImage gives', async () => {
     const { test } = await imageFolder(ramps, { holdout: 0.1 })
-    for (const [size, filter] of [
-      [20, 'triangle'],
-      [[30, 50], 'bilinear'],
+    for (const [size, filter, channels] of [
+      [20, 'triangle', 3],
+      [[30, 50], 'bilinear', 3],
+      [20, 'triangle', 1],
     ] as const) {
-      const { test: source } = await imageFolder(ramps, { holdout: 0.1, size, filter })
+      const { test: source } = await imageFolder(ramps, { holdout: 0.1, size, filter, channels })
       const [batch] = await all(source.batches({ batch: 4, epoch: 0 }))
       const [path = ''] = test.files
-      const expected = await readImage(path, { size, filter })
+      const expected = await readImage(path, { size, filter, channels })
+      if (size === 20) expect(expected.length).toBe(400 * channels)
       expect(batch?.image.subarray(0, expected.length)).toEqual(expected)
     }
   })

@@ -1,7 +1,6 @@
 import type { Command } from 'commander'
 import { compile } from '../../compile.ts'
 import { damageOf } from '../../data/damaged.ts'
-import { grey } from '../../data/colours.ts'
 import { listImages } from '../../data/picture-files.ts'
 import { readImage } from '../../data/read-image.ts'
 import type { Executable } from '../../executable/executable.ts'
@@ -161,11 +160,7 @@ interface Preparation {
 const preparationOf = ({ model, crop: own }: WeightsByPath, wanted: FixedCrop | undefined): Preparation => {
   const [height, width, channels] = pictureShape(model)
   const crop = wanted ?? own
-  const read = async (file: string): Promise<Uint8Array<ArrayBuffer>> => {
-    const rgb = await readImage(file, { size: [height, width], crop })
-    return channels === 3 ? rgb : grey(rgb)
-  }
-  return { size: [height, width], read }
+  return { size: [height, width], read: (file) => readImage(file, { size: [height, width], crop, channels }) }
 }
 
 const pictureShape = ({ name, inputs, outputs }: Model): readonly [number, number, 1 | 3] => {
