@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type Command, Option } from 'commander'
 import { createRequire } from 'node:module'
-import { runningNames } from '../backends/catalog.ts'
+import { type BackendName, backendNames, runningNames } from '../backends/catalog.ts'
 import type { MixedPrecision } from '../executable/amp.ts'
 import type { CompileOptions } from '../executable/options.ts'
 import type { Model } from '../ir/model.ts'
@@ -51,11 +51,24 @@ export const withCommon = (command: Command): Command =>
 
 /** The options of compile() that the common options stand for. */
 export const compileOptionsOf = (options: CommonOptions): CompileOptions => ({
-  backend: (options.backend ?? 'auto') as NonNullable<CompileOptions['backend']>, // compile() checks the name
+  backend: backendOf(options.backend ?? 'auto'),
   amp: ampOf(options),
   xla: options.xla ?? true,
   seed: naturalOf('--seed', options.seed ?? '0', 0, 2 ** 32 - 1),
 })
+
+/**
+ * A backend by name. Names of later versions are known, too: of those the error says that they are not there yet.
+ * @throws EffuseError EF601 listing those that there are
+ */
+export const backendOf = (text: string): BackendName => {
+  const known = backendNames.find((name) => name === text)
+  if (known !== undefined) return known
+  const there = ['auto', 'tfjs', ...runningNames] as const
+  // `gpu` is far from `tfjs-webgpu` by its letters, and still means it.
+  const [longer] = text === '' ? [] : there.filter((name) => name.endsWith(text.toLowerCase()))
+  return choiceOf('--backend', text, there, longer === undefined ? undefined : `did you mean ${longer}?`)
+}
 
 /** The same for commands that compile and run nothing: there half types are figures on paper, and need no arithmetic. */
 export const paperOptionsOf = (options: CommonOptions): CompileOptions => {
@@ -95,13 +108,13 @@ export const sizeFlag = (text: string | undefined): number | undefined =>
   text === undefined ? undefined : naturalOf('--size', text, 1, sideMax)
 
 /** One of a few words. @throws EffuseError EF601 */
-export const choiceOf = <T extends string>(option: string, text: string, of: readonly T[]): T => {
+export const choiceOf = <T extends string>(option: string, text: string, of: readonly T[], hint?: string): T => {
   const found = of.find((word) => word === text)
   if (found !== undefined) return found
   throw new EffuseError({
     code: 'EF601',
     message: `${option} must be one of ${of.join(', ')}, got "${text}"`,
-    hint: didYouMean(text, of, ''),
+    hint: hint ?? didYouMean(text, of, ''),
   })
 }
 

@@ -1,5 +1,5 @@
 /** Arguments that no command can be meant by: one form for all of them, and nothing is taken for what it is not. */
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -85,6 +85,25 @@ test('a variant where a file is wanted is told what names it', async () => {
     code: 2,
     err: expect.stringMatching(/^error EF601: b0 is a variant .*\n {2}hint: did you mean --model b0\?\n/),
   })
+})
+
+test.each([
+  ['inspect', '--model', 'b0'],
+  ['verify', '--model', 'b0'],
+  ['train', '--recipe', 'digits'],
+])('a backend that is none: %s %s lists those that there are', async (...argv) => {
+  const said = async (name: string) => (await run(...argv, '--backend', name)).err.split('\n').slice(0, 2)
+  const message = (name: string): string =>
+    `error EF601: --backend must be one of auto, tfjs, tfjs-webgpu, tfjs-wasm, tfjs-cpu, reference, got "${name}"`
+  expect(await said('gpu')).toEqual([message('gpu'), '  hint: did you mean tfjs-webgpu?'])
+  expect(await said('referense')).toEqual([message('referense'), '  hint: did you mean reference?'])
+})
+
+test('what is no graph is named with its file', async () => {
+  const file = join(folder, 'package.json')
+  await writeFile(file, '{}')
+  for (const command of ['opt', 'verify'])
+    expect((await run(command, file)).err).toContain(`error EF201: ${file}:1:1: expected "graph", found "{"`)
 })
 
 test('help is no error', async () => {

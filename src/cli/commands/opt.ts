@@ -1,16 +1,15 @@
 import { Option, type Command } from 'commander'
-import { readFile } from '#platform'
-import { EffuseError } from '../../ir/diagnostics.ts'
 import { print } from '../../ir/print.ts'
 import { stages, verifyOrThrow, type Stage } from '../../ir/verify.ts'
 import { fuseTfjs } from '../../backends/tfjs/fuse-tfjs.ts'
 import { graphSteps } from '../../passes/program.ts'
-import { parseProgram, printProgram } from '../../passes/program-text.ts'
+import { printProgram } from '../../passes/program-text.ts'
 import { parsePipeline, passFactories, type PassFactory } from '../../passes/registry.ts'
 import { runPipeline } from '../../passes/runner.ts'
 import { debugOptions, saveReproducer } from '../../executable/debug.ts'
 import { withCommon, type CommonOptions } from '../common.ts'
 import { table, type Io } from '../io.ts'
+import { readProgram } from '../read-program.ts'
 
 interface Options extends CommonOptions {
   readonly passes?: string
@@ -23,8 +22,7 @@ export const addOpt = (program: Command, io: Io): void => {
     .option('--passes <list>', '\'simplify,decompose{ops=["silu"]},cse\'; none: parse and print')
     .addOption(new Option('--stage <stage>', 'stage of the graph before the passes').choices(stages).default('model'))
     .action(async (file: string, options: Options) => {
-      const text = new TextDecoder().decode(file === '-' ? await readStdin() : await readFile(file))
-      const start = parseProgram(text)
+      const start = await readProgram(file)
       for (const { graph } of graphSteps(start)) verifyOrThrow(graph, { stage: options.stage })
       const known = new Set([...passFactories, ...backendPasses].map(({ name }) => name))
       const { program: after, records } =
@@ -68,13 +66,3 @@ export const addOpt = (program: Command, io: Io): void => {
 
 /** The fusion passes of backends, so that failures of a whole compilation can be replayed. */
 const backendPasses: readonly PassFactory[] = [{ name: fuseTfjs.name, options: {}, make: () => fuseTfjs }]
-
-const readStdin = async (): Promise<Uint8Array> => {
-  const chunks: Uint8Array[] = []
-  for await (const chunk of process.stdin) {
-    if (!(chunk instanceof Uint8Array))
-      throw new EffuseError({ code: 'EF501', message: 'stdin gave text where bytes were expected' })
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
-}

@@ -1,6 +1,5 @@
 /** Verification by properties: kernels of a backend, passes, a model or a graph. */
 import { Option, type Command } from 'commander'
-import { readFile } from '#platform'
 import type { Backend } from '../../backends/backend.ts'
 import { selectBackend } from '../../backends/select.ts'
 import { ampRequest, engineFor } from '../../executable/amp.ts'
@@ -9,7 +8,6 @@ import { stages, verifyOrThrow, type Stage } from '../../ir/verify.ts'
 import type { Pass } from '../../passes/pass.ts'
 import type { PipelineSwitches } from '../../passes/pipelines.ts'
 import { graphSteps } from '../../passes/program.ts'
-import { parseProgram } from '../../passes/program-text.ts'
 import { parsePipeline, passFactories } from '../../passes/registry.ts'
 import type { CaseOp, GraphVerification, JudgedPart, Verification, VerificationFailure } from '../../testing/index.ts'
 import { makeBar, type Bar } from '../bar.ts'
@@ -24,6 +22,7 @@ import {
   type CommonOptions,
 } from '../common.ts'
 import type { Io } from '../io.ts'
+import { readProgram } from '../read-program.ts'
 
 interface Options extends CommonOptions {
   readonly model?: string
@@ -120,7 +119,7 @@ const verifyOne = async (
   const onPart = (name: string, at: number, of: number): void => bar.at(at, of, name)
   const batch = naturalOf('--batch', options.batch, 1)
   if (file === undefined) return verifyGraph(await modelOf(options), backend, { ...common, batch, switches, onPart })
-  const start = parseProgram(new TextDecoder().decode(await readFile(file)))
+  const start = await readProgram(file)
   for (const { graph } of graphSteps(start)) verifyOrThrow(graph, { stage: options.stage })
   const passes = typeof options.passes === 'string' ? passesByName(options.passes, backend) : undefined
   return verifyGraph(start, backend, { ...common, passes, stage: options.stage, switches, onPart })

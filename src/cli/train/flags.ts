@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { fromWord, isOfKind, kindWords } from '../../recipes/kinds.ts'
 import { type Recipe, settings } from '../../recipes/recipe.ts'
+import { backendOf } from '../common.ts'
 
 /** Settings that only a file can have. */
 type FileOnly = 'architecture'
@@ -123,6 +124,7 @@ const settingOf = (key: keyof Recipe, given: unknown): unknown => {
   const { takes, initial } = settings[key]
   const takesAway = initial === null && !isOfKind(takes, 'none')
   if (given === 'none' && takesAway) return null
+  if (key === 'backend') return backendOf(String(given))
   const value = typeof given === 'string' ? fromWord(takes, given) : given
   if (!isOfKind(takes, value))
     throw new EffuseError({
