@@ -55,18 +55,20 @@ const drawn = (image) => {
   )
 }
 
+/** Three of them and the gaps fit into 80 columns. */
+const columnWidth = 25
+
 /** Pictures side by side, each below what the network says. @param {typeof answers} shown */
 const gallery = (shown) => {
   const columns = shown.map(({ actual, guess, sure, image }) => [
-    (guess === actual ? `${guess}, right` : `${guess}, but it is ${actual}`).padEnd(22),
-    `sure to ${sure.toFixed(2)}`.padEnd(22),
-    ...drawn(image),
+    `predicted ${guess} (${Math.round(100 * sure)} %), is ${actual}`.padEnd(columnWidth),
+    ...drawn(image).map((line) => line.padEnd(columnWidth)),
   ])
   return (columns[0] ?? [])
     .map((_, row) =>
       columns
         .map((column) => column[row])
-        .join('   ')
+        .join('  ')
         .trimEnd(),
     )
     .join('\n')

@@ -9,11 +9,20 @@ import { ensureBuilt } from './support/tools.mjs'
 /** The demo's own: each time anew. */
 const folder = path.join('runs', 'demo')
 
-/** Trains with the progress shown, and returns the checkpoint. */
+/** What `effuse train` ends with after SIGHUP, Ctrl-C and SIGTERM. */
+const stopCodes = [129, 130, 143]
+
+/** Trains with the progress shown, and returns the checkpoint; null where the user stopped it, which is no error. */
 const train = async () => {
   const args = ['train', '--recipe', 'digits', '--out', folder, ...process.argv.slice(2)]
   say(`effuse ${args.join(' ')}`)
   const { code, output } = await runForOutput(process.execPath, ['dist/cli/main.js', ...args, '--json'])
+  if (stopCodes.includes(code)) {
+    const { checkpoint } = JSON.parse(output || '{"checkpoint":null}')
+    if (checkpoint !== null) say(`in this folder: npx effuse train --resume ${folder}`)
+    process.exitCode = code
+    return null
+  }
   if (code !== 0) {
     const reason = JSON.parse(output || '{}').error?.message ?? 'see above'
     throw new StepError(
@@ -31,6 +40,7 @@ await script(async () => {
   await ensureBuilt()
   await rm(path.join(root, folder), { recursive: true, force: true })
   const checkpoint = await train()
+  if (checkpoint === null) return
   const code = await runShown(process.execPath, ['examples/show-digits.mjs', checkpoint])
   if (code !== 0) throw new StepError('the checkpoint could not be tested, see above', code ?? 1)
 })

@@ -1,6 +1,7 @@
 // What the scripts share: plain lines of progress, programs run to their end, and failures told in one paragraph.
 // Plain Node and nothing from npm, because these scripts are what installs the packages.
 import { spawn } from 'node:child_process'
+import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
 
 /** The repository's root folder. */
@@ -63,7 +64,10 @@ export const runForOutput = async (program, args) => {
         output += text
       })
       child.on('error', reject)
-      child.on('close', (code) => resolve({ code: code ?? 1, output }))
+      // As shells count: a program that a signal ended has no code of its own.
+      child.on('close', (code, signal) =>
+        resolve({ code: code ?? 128 + constants.signals[signal ?? 'SIGKILL'], output }),
+      )
     })
   } finally {
     process.off('SIGINT', ignore)
