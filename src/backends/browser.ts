@@ -33,7 +33,8 @@ const tfjsEntry: BackendEntry = {
 const webgpuEntry: BackendEntry = {
   name: 'tfjs-webgpu',
   summary: 'tfjs on WebGPU',
-  probe: async () => {
+  probe: async (isThorough = false) => {
+    if (!isThorough) return { isAvailable: false, detail: 'a page opens it by itself', fix: pageHint }
     const { isAvailable, detail, fix } = await probeWebgpu()
     const hint = `import '@tensorflow/tfjs-backend-webgpu'; ${pageHint}`
     return { isAvailable: false, detail: `a page opens it by itself; ${detail}`, fix: isAvailable ? hint : fix }

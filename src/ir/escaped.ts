@@ -10,11 +10,11 @@ export const escaped = (text: string): string =>
 /** Longer than any line that effuse itself writes. */
 const lineMax = 2000
 
-/** The same for several lines: their ends stay, and what a file or a user made endless is cut. */
+/** The same for several lines. Line ends stay. A line that a file or a user made too long loses its middle: its end often has the reason. */
 export const escapedLines = (text: string): string =>
   text
     .split('\n')
-    .map((line) => escaped(line.length > lineMax ? `${line.slice(0, lineMax)}…` : line))
+    .map((line) => escaped(line.length > lineMax ? `${line.slice(0, lineMax / 2)}…${line.slice(-lineMax / 2)}` : line))
     .join('\n')
 
 /** One character for one, so that a caret in the next line stays under its place. */

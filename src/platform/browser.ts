@@ -46,6 +46,9 @@ export const progressOutput: Platform['progressOutput'] = async () => ({ say: (l
 export const findGpu: Platform['findGpu'] = () =>
   Promise.resolve((globalThis as { readonly navigator?: { readonly gpu?: object } }).navigator?.gpu ?? null)
 
+export const mayHaveGpu: Platform['mayHaveGpu'] = (isRegistered) =>
+  isRegistered && (globalThis as { readonly navigator?: { readonly gpu?: object } }).navigator?.gpu !== undefined
+
 export const provideWebgpu: Platform['provideWebgpu'] = () => Promise.resolve()
 
 export const importOptional: Platform['importOptional'] = (name) =>

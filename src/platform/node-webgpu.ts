@@ -23,7 +23,7 @@ export const findGpu = async (): Promise<object> => (await find()).gpu
  * Can there be a GPU? Asking Dawn loads every Vulkan driver, which takes seconds where there is one in software, so `auto` asks only where Linux
  * has a device file of a GPU (DRM, NVIDIA, WSL). Other systems are not judged.
  */
-export const mayHaveGpu = (): boolean =>
+export const mayHaveGpu: (isRegistered?: boolean) => boolean = () =>
   (globalThis as { readonly navigator?: { readonly gpu?: object } }).navigator?.gpu !== undefined ||
   process.platform !== 'linux' ||
   ['/dev/dri', '/dev/nvidiactl', '/dev/dxg'].some((path) => existsSync(path))

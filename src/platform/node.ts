@@ -10,7 +10,7 @@ import { fileError, systemCode } from './node-file-error.ts'
 import { checkRegular, openToRead, withFile } from './node-regular-file.ts'
 import type { Platform } from './platform.ts'
 
-export { findGpu, provideWebgpu } from './node-webgpu.ts'
+export { findGpu, mayHaveGpu, provideWebgpu } from './node-webgpu.ts'
 
 /** One call of the system reads or writes less than 2 GiB. */
 const chunkBytes = 1 << 30

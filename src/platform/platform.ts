@@ -47,6 +47,8 @@ export interface Platform {
 
   /** `navigator.gpu`, in Node also where it is not there yet; null in a browser without WebGPU. @throws EffuseError EF404 where Node's package for it is missing */
   readonly findGpu: () => Promise<object | null>
+  /** Can there be a GPU that is worth asking for? In a page only if tfjs's package for WebGPU `isRegistered`: the page imports it. */
+  readonly mayHaveGpu: (isRegistered: boolean) => boolean
   /** Makes `navigator.gpu` in Node; a browser has it or has not. @throws EffuseError EF404 as findGpu() */
   readonly provideWebgpu: () => Promise<void>
   /** An optional package by name, which no bundler is to look for. Rejects where it is missing; always in a browser, where pages import it. */

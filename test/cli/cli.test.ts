@@ -280,7 +280,12 @@ describe("a user's mistake is one paragraph and an exit code, never a stack trac
       /EF301: there is no pass "simplfy".*did you mean simplify/s,
     ],
     ['unknown pass option', ['opt', 'TWICE', '--passes', 'cse{x=1}'], 2, /EF302: pass cse has no option "x"/],
-    ['ill-formed graph', ['opt', 'BAD'], 1, /EF104: \S+bad\.ir:2:12: value %x is used before it is defined\n.*neg\(%x\).*\n +\^/],
+    [
+      'ill-formed graph',
+      ['opt', 'BAD'],
+      1,
+      /EF104: \S+bad\.ir:2:12: value %x is used before it is defined\n.*neg\(%x\).*\n +\^/,
+    ],
     ['missing file', ['opt', 'nowhere.ir'], 1, /EF501/],
     [
       'unknown path',

@@ -1,4 +1,5 @@
 /** The tfjs backend: a program op by op on tfjs-core kernels, called directly. `effuse/tfjs`. */
+import { mayHaveGpu } from '#platform'
 import { type Check, checkRecord, isObject, flag } from '../../ir/check-record.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { nodesOf } from '../../ir/graph.ts'
@@ -13,7 +14,7 @@ import { makeDevice, type Device } from './device.ts'
 import { fuseTfjs } from './fuse-tfjs.ts'
 import { decomposedOps, loopOps, lowerNode } from './lowering-table.ts'
 import { usersKernel } from './lower/users-kernel.ts'
-import { openInstance, openNamed, type Opened } from './open.ts'
+import { isRegistered, openInstance, openNamed, type Opened } from './open.ts'
 import { isHalf } from './planner.ts'
 import { adoptTensor, tfjsMemory } from './memory.ts'
 import { makeRunnable } from './runnable.ts'
@@ -115,6 +116,7 @@ const open = async ({ backend = 'auto', wasmPaths }: TfjsOptions): Promise<Opene
 
 /** Null where there is no GPU, or not the package for it. */
 const openGpu = async (): Promise<Opened | null> => {
+  if (!mayHaveGpu(await isRegistered('webgpu'))) return null
   const { isAvailable, isByNameOnly = false } = await probeWebgpu()
   if (!isAvailable || isByNameOnly) return null
   try {

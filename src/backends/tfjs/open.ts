@@ -38,6 +38,10 @@ export const openNamed = async (name: string, wasmPaths: WasmPaths | undefined):
   }
 }
 
+/** Has tfjs such a backend, by a package that somebody imported? */
+export const isRegistered = async (name: string): Promise<boolean> =>
+  (await importCore(name)).engine().registryFactory[name] !== undefined
+
 /** An instance that the user made and registered. */
 export const openInstance = async (backend: KernelBackend): Promise<Opened> => {
   const tf = await importCore('cpu')
