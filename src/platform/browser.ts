@@ -1,5 +1,6 @@
 /** The browser's twin of node.ts: no files by path, no environment. */
 import { EffuseError } from '../ir/diagnostics.ts'
+import { navigatorGpu } from './navigator-gpu.ts'
 import type { Platform } from './platform.ts'
 
 export const readFile: Platform['readFile'] = async (path) => {
@@ -43,11 +44,9 @@ export const nextTurn: Platform['nextTurn'] = () =>
 
 export const progressOutput: Platform['progressOutput'] = async () => ({ say: (line) => console.info(line), bar: null })
 
-export const findGpu: Platform['findGpu'] = () =>
-  Promise.resolve((globalThis as { readonly navigator?: { readonly gpu?: object } }).navigator?.gpu ?? null)
+export const findGpu: Platform['findGpu'] = () => Promise.resolve(navigatorGpu() ?? null)
 
-export const mayHaveGpu: Platform['mayHaveGpu'] = (isRegistered) =>
-  isRegistered && (globalThis as { readonly navigator?: { readonly gpu?: object } }).navigator?.gpu !== undefined
+export const mayHaveGpu: Platform['mayHaveGpu'] = (isRegistered) => isRegistered && navigatorGpu() !== undefined
 
 export const provideWebgpu: Platform['provideWebgpu'] = () => Promise.resolve()
 

@@ -1,6 +1,7 @@
 /** WebGPU in Node, by the package `webgpu` (Dawn). Pages have it on `navigator.gpu` and as globals; whatever is there already stays. */
 import { existsSync } from 'node:fs'
 import { EffuseError } from '../ir/diagnostics.ts'
+import { navigatorGpu } from './navigator-gpu.ts'
 
 interface Dawn {
   create(flags: readonly string[]): object
@@ -24,24 +25,24 @@ export const findGpu = async (): Promise<object> => (await find()).gpu
  * has a device file of a GPU (DRM, NVIDIA, WSL). Other systems are not judged.
  */
 export const mayHaveGpu: (isRegistered?: boolean) => boolean = () =>
-  (globalThis as { readonly navigator?: { readonly gpu?: object } }).navigator?.gpu !== undefined ||
+  navigatorGpu() !== undefined ||
   process.platform !== 'linux' ||
   ['/dev/dri', '/dev/nvidiactl', '/dev/dxg'].some((path) => existsSync(path))
 
 /** Makes `navigator.gpu` and the globals that belong to it. @throws EffuseError EF404 as findGpu() */
 export const provideWebgpu = async (): Promise<void> => {
   const { gpu, globals } = await find()
-  const scope = globalThis as { navigator?: { gpu?: object } }
-  if (scope.navigator?.gpu !== undefined) return
+  if (navigatorGpu() !== undefined) return
   Object.assign(globalThis, globals)
   // Node has a navigator since 21.
-  if (scope.navigator === undefined) Object.defineProperty(scope, 'navigator', { value: {}, configurable: true })
-  const navigator = scope.navigator as object | undefined // made above where it was missing
+  if (globalThis.navigator === undefined)
+    Object.defineProperty(globalThis, 'navigator', { value: {}, configurable: true })
+  const navigator = globalThis.navigator as object | undefined // made above where it was missing
   if (navigator !== undefined) Object.defineProperty(navigator, 'gpu', { value: gpu, configurable: true })
 }
 
 const find = async (): Promise<Found> => {
-  const there = (globalThis as { readonly navigator?: { readonly gpu?: object } }).navigator?.gpu
+  const there = navigatorGpu()
   if (there !== undefined) return { gpu: there, globals: {} }
   finding ??= load()
   return finding

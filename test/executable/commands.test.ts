@@ -10,10 +10,8 @@ import { createTfjsBackend } from '../../src/backends/tfjs/index.ts'
 import { compile } from '../../src/compile.ts'
 import type { Executable } from '../../src/executable/executable.ts'
 import { add, float32, graph, mul } from '../../src/index.ts'
-import { Edit } from '../../src/ir/edit.ts'
-import { typeOf, variablesOf } from '../../src/ir/graph.ts'
 import type { Value } from '../../src/ir/value.ts'
-import { definePass } from '../../src/passes/pass.ts'
+import { updating } from '../support/updating-pass.ts'
 import { waitingBackend } from '../support/waiting-backend.ts'
 import { withAdapter } from '../support/webgpu.ts'
 
@@ -30,22 +28,8 @@ const net = graph('net', { x: float32(1) }, ({ x }, b) => {
   const w = b.variable('w', { shape: [1], init: { kind: 'zeros' } }) as Value<'float32', 1> // as declared
   return { y: add(w, x), twice: add(mul(w, 2), x) }
 })
-const counting = definePass({
-  name: 'counting',
-  summary: 'w becomes y',
-  phase: 'build',
-  preserves: 'mode',
-  run: (g) => {
-    const edit = new Edit(g, 'counting')
-    const [w] = variablesOf(g)
-    const y = g.outputs.find(({ name }) => name === 'y')?.value
-    if (w === undefined || y === undefined || typeOf(g, y).shape.length !== 1) return g
-    edit.setUpdates([{ variable: w.id, value: y }])
-    return edit.commit()
-  },
-})
 const open = (backend: Backend, variables?: Executable['variables'], signal?: AbortSignal) =>
-  compile(net, { backend, variables, signal, passes: (p) => p.after('to-inference', counting) })
+  compile(net, { backend, variables, signal, passes: (p) => p.after('to-inference', updating) })
 type Net = Awaited<ReturnType<typeof open>>
 
 /** What the variables of executables that share them are. */

@@ -8,9 +8,7 @@ import { compile } from '../../src/compile.ts'
 import type { Executable } from '../../src/executable/executable.ts'
 import { add, exp, float32, graph, mul } from '../../src/index.ts'
 import type { Value } from '../../src/ir/value.ts'
-import { Edit } from '../../src/ir/edit.ts'
-import { liveOrder, variablesOf } from '../../src/ir/graph.ts'
-import { definePass } from '../../src/passes/pass.ts'
+import { updating } from '../support/updating-pass.ts'
 import { waitingBackend } from '../support/waiting-backend.ts'
 import { withAdapter } from '../support/webgpu.ts'
 
@@ -35,20 +33,6 @@ const derivedOf = (w: number): number => Math.fround(Math.exp(w) + w)
 const adding = graph('adding', { x: float32(1) }, ({ x }, b) => {
   const w: Float32Vector = b.variable('w', { shape: [1], init: { kind: 'zeros' } }) as Float32Vector // as declared
   return { y: add(w, x) }
-})
-const updating = definePass({
-  name: 'updating',
-  summary: 'w becomes the output',
-  phase: 'build',
-  preserves: 'mode',
-  run: (g) => {
-    const edit = new Edit(g, 'updating')
-    const [w] = variablesOf(g)
-    const value = g.outputs.find(({ name }) => name === 'y')?.value
-    if (w === undefined || value === undefined || liveOrder(g).length === 0) return g
-    edit.setUpdates([{ variable: w.id, value }])
-    return edit.commit()
-  },
 })
 const addingOn = (backend: Backend, variables?: Executable['variables']) =>
   compile(adding, { backend, variables, passes: (p) => p.after('to-inference', updating) })

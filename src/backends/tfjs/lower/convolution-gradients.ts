@@ -24,14 +24,12 @@ import { as, made } from './shared.ts'
 export type Quad = readonly [number, number, number, number]
 export const quad = (shape: readonly number[]): Quad => shape as Quad // the ops checked rank 4
 
-const axesOf = (
-  x: Quad,
-  kernel: Quad,
-  attrs: Pick<ConvAttrs, 'strides' | 'padding' | 'dilations'>,
-): readonly [Axis, Axis] => windowAxes([x[1], x[2]], [kernel[0], kernel[1]], attrs)
+export type Axes = readonly [Axis, Axis]
+export const axesOf = (x: Quad, kernel: Quad, attrs: Pick<ConvAttrs, 'strides' | 'padding' | 'dilations'>): Axes =>
+  windowAxes([x[1], x[2]], [kernel[0], kernel[1]], attrs)
 
 /** dy with zeros between neighbours and around, so that a valid convolution with the flipped kernel gives the input gradient; cropped where padding was deep. */
-const spreadGradient = (dy: Operand, [h, w]: readonly [Axis, Axis], planner: Planner): Operand => {
+const spreadGradient = (dy: Operand, [h, w]: Axes, planner: Planner): Operand => {
   const [n, , , c] = quad(dy.shape)
   const extent = (axis: Axis): number => (axis.window - 1) * axis.dilation
   const low = [0, extent(h) - h.before, extent(w) - w.before, 0]
@@ -47,9 +45,9 @@ const spreadGradient = (dy: Operand, [h, w]: readonly [Axis, Axis], planner: Pla
 }
 
 /** Stride 1, no padding, the dilation of the forward convolution. */
-const plainAttrs = (x: Operand, filter: Operand, [h, w]: readonly [Axis, Axis]): KernelConvAttrs =>
+const plainAttrs = (x: Operand, filter: Operand, [h, w]: Axes): KernelConvAttrs =>
   kernelConvAttrs(x, filter, { strides: [1, 1], padding: 'valid', dilations: [h.dilation, w.dilation] })
-export const isPointwise = ([h, w]: readonly [Axis, Axis]): boolean =>
+export const isPointwise = ([h, w]: Axes): boolean =>
   [h, w].every((axis) => axis.window === 1 && axis.stride === 1 && axis.before === 0 && axis.after === 0)
 
 export const lowerConvInputGradient: LowerFunction<'conv2dInputGradient'> = ({

@@ -3,23 +3,17 @@
  * add up by atomics, in any order. Here a filter gradient of a 1x1 convolution is a product, in slices of the positions; those of other windows
  * are programs of ours: an invocation per element of the filter and slice of the rows, then a sum over the slices.
  */
-import { windowAxes, type Axis } from '../../../ir/ops/window.ts'
-import type { ConvAttrs } from '../../../ir/signatures.ts'
 import { elements, type Type } from '../../../ir/types.ts'
 import { as, made } from '../lower/shared.ts'
 import type { LowerFunction } from '../lowering.ts'
 import type { Operand } from '../plan-types.ts'
 import type { Planner } from '../planner.ts'
-import { isPointwise, type Quad, quad } from '../lower/convolution-gradients.ts'
+import { type Axes, axesOf, isPointwise, type Quad, quad } from '../lower/convolution-gradients.ts'
 import { coordinates } from './index-math.ts'
 import { Parameters } from './parameters.ts'
 import { slicedProduct, webgpuProduct } from './product.ts'
 import { reduced } from './reduction.ts'
 import { axisTexts, eachReader } from './window-math.ts'
-
-type Axes = readonly [Axis, Axis]
-const axesOf = (x: Quad, filter: Quad, attrs: Pick<ConvAttrs, 'strides' | 'padding' | 'dilations'>): Axes =>
-  windowAxes([x[1], x[2]], [filter[0], filter[1]], attrs)
 
 const pixelOf = ({ shape }: Type, p: Parameters): string =>
   `${coordinates('i', shape, ['u0', 'u1', 'u2', 'u3'], p)}

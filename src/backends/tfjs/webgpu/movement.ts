@@ -8,6 +8,7 @@ import type { LowerFunction, Lowering } from '../lowering.ts'
 import type { Operand } from '../plan-types.ts'
 import type { Planner } from '../planner.ts'
 import { coordinates } from './index-math.ts'
+import { operandGroups, operandsMax } from './operand-groups.ts'
 import { Parameters } from './parameters.ts'
 import { elementType, literal } from './wgsl.ts'
 
@@ -43,9 +44,6 @@ const lowerPad: LowerFunction<'pad'> = ({ attrs: { low, interior, value }, input
   return [made(planner.shader('pad', [operand], type, { body, parameters: p }), type)]
 }
 
-/** A program binds eight buffers, its result among them. */
-const operandsMax = 7
-
 const lowerConcatenate: LowerFunction<'concatenate'> = ({ attrs: { axis }, inputs, types, planner }) => {
   const [type] = types as readonly [Type] // one output
   const joined = concatenated(
@@ -60,10 +58,8 @@ const concatenated = (operands: readonly Operand[], axis: number, planner: Plann
   const [first] = operands as readonly [Operand] // the op has one at least
   if (operands.length === 1) return first
   if (operands.length > operandsMax) {
-    const groups = Array.from({ length: Math.ceil(operands.length / operandsMax) }, (_, i) =>
-      concatenated(operands.slice(i * operandsMax, (i + 1) * operandsMax), axis, planner),
-    )
-    return concatenated(groups, axis, planner)
+    const joined = operandGroups(operands).map((group) => concatenated(group, axis, planner))
+    return concatenated(joined, axis, planner)
   }
   const inner = elements(first.shape.slice(axis + 1))
   const sizes = operands.map(({ shape }) => (shape[axis] ?? 1) * inner)

@@ -10,6 +10,7 @@ import type { Operand } from '../plan-types.ts'
 import type { Planner } from '../planner.ts'
 import type { View } from '../view.ts'
 import { mapped } from './mapped.ts'
+import { operandGroups } from './operand-groups.ts'
 import { Parameters } from './parameters.ts'
 import { literal } from './wgsl.ts'
 
@@ -84,15 +85,13 @@ const lowerEma: LowerFunction<'ema'> = ({
   return [mapped({ name: 'ema', inputs, type, expression }, planner)]
 }
 
-/** A program binds eight buffers, its result among them. */
-const operandsMax = 7
 /** Invocations that look at some tensors together; each leaves a flag. */
 const flagCount = 512
 
 /** Flags of up to seven tensors at a time, then of up to seven arrays of flags, until one array is left. */
 const lowerAllFinite: LowerFunction<'allFinite'> = ({ inputs, planner, types: [type] }) => {
   const flags: Type = { dtype: 'bool', shape: [flagCount] }
-  const looks = groups(inputs.map((view) => planner.dense(view))).map((group): Operand => {
+  const looks = operandGroups(inputs.map((view) => planner.dense(view))).map((group): Operand => {
     const p = new Parameters()
     const loops = group.map(({ shape }, at) => {
       const size = elements(shape)
@@ -111,17 +110,12 @@ const lowerAllFinite: LowerFunction<'allFinite'> = ({ inputs, planner, types: [t
 const joint = (arrays: readonly Operand[], flags: Type, planner: Planner): Operand => {
   const [first] = arrays as readonly [Operand] // one for the op's first operand at least
   if (arrays.length === 1) return first
-  const next = groups(arrays).map((group): Operand => {
+  const next = operandGroups(arrays).map((group): Operand => {
     const body = `result[i] = ${group.map((_, at) => `x${at}[i]`).join(' & ')};`
     return { ...flags, slot: planner.shader('allFinite', group, flags, { body }) }
   })
   return joint(next, flags, planner)
 }
-
-const groups = (operands: readonly Operand[]): readonly (readonly Operand[])[] =>
-  Array.from({ length: Math.ceil(operands.length / operandsMax) }, (_, i) =>
-    operands.slice(i * operandsMax, (i + 1) * operandsMax),
-  )
 
 const lowerLossScale: LowerFunction<'lossScaleUpdate'> = ({
   attrs: { interval, least },

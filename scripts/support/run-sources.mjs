@@ -1,0 +1,15 @@
+// Runs a program of the sources with the arguments of the script, for npm run fuzz and npm run mutants.
+import path from 'node:path'
+import { buildFromSources } from './from-sources.mjs'
+import { ensureInstalled } from './install.mjs'
+import { runShown, script } from './step.mjs'
+
+/** @param {string} entry @param {string} purpose names the folder of what is built */
+export const runSources = (entry, purpose) =>
+  script(async () => {
+    await ensureInstalled()
+    const folder = await buildFromSources([entry], purpose)
+    const program = path.join(folder, 'main.mjs')
+    process.exitCode =
+      (await runShown(process.execPath, ['--enable-source-maps', program, ...process.argv.slice(2)])) ?? 1
+  })

@@ -1,0 +1,19 @@
+/** For tests of runs that change a variable: a pass that makes the one variable take the output `y`. */
+import { Edit } from '../../src/ir/edit.ts'
+import { liveOrder, variablesOf } from '../../src/ir/graph.ts'
+import { definePass } from '../../src/passes/pass.ts'
+
+export const updating = definePass({
+  name: 'updating',
+  summary: 'w becomes the output',
+  phase: 'build',
+  preserves: 'mode',
+  run: (g) => {
+    const edit = new Edit(g, 'updating')
+    const [w] = variablesOf(g)
+    const value = g.outputs.find(({ name }) => name === 'y')?.value
+    if (w === undefined || value === undefined || liveOrder(g).length === 0) return g
+    edit.setUpdates([{ variable: w.id, value }])
+    return edit.commit()
+  },
+})
