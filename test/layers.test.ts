@@ -16,6 +16,7 @@ const nodeOnly = [
   'src/train/directory-lock.ts',
   'src/platform/node',
   'src/backends/node',
+  'src/backends/tensorflow/',
   'src/peers/node.ts',
   'src/peers/tfjs',
 ]
@@ -24,11 +25,16 @@ const nodeOnly = [
 const packages: readonly { readonly name: RegExp; readonly files: readonly string[]; readonly why: string }[] = [
   { name: /^node:/, files: nodeOnly, why: 'a browser bundle never pulls in Node-only code' },
   { name: /^immer$/, files: ['src/ir/edit.ts'], why: 'graphs are changed through Edit' },
-  { name: /^@tensorflow\//, files: ['src/backends/tfjs/', 'src/peers/'], why: 'tfjs is an optional peer' },
+  {
+    name: /^@tensorflow\//,
+    files: ['src/backends/tfjs/', 'src/backends/tensorflow/', 'src/peers/'],
+    why: 'tfjs is an optional peer',
+  },
   { name: /^@noble\/hashes\//, files: ['src/ir/', 'src/platform/', 'src/io/'], why: 'hashing belongs to few' },
   { name: /^entities\//, files: ['src/inspect/'], why: 'only reports are HTML' },
   { name: /^commander$/, files: ['src/cli/'], why: 'only the command line has arguments to read' },
   { name: /^cli-progress$/, files: ['src/platform/node-progress-bar.ts'], why: 'bars are drawn in one place, on Node' },
+  { name: /^koffi$/, files: ['src/backends/tensorflow/'], why: 'it calls a library of C, and is an optional peer' },
   { name: /^sharp$/, files: ['src/data/', 'src/platform/node'], why: 'sharp is native and an optional peer' },
   {
     name: /^fast-check$/,
@@ -114,7 +120,7 @@ test.each([
   [
     'src/backends/common/x.ts',
     "type T = import('@tensorflow/tfjs-core').Tensor",
-    'only src/backends/tfjs/, src/peers/ may',
+    'only src/backends/tfjs/, src/backends/tensorflow/, src/peers/ may',
   ],
   ['src/io/safetensors.ts', "import { readFile } from 'node:fs/promises'", 'only src/node.ts'],
   ['src/train/progress.ts', "import { SingleBar } from 'cli-progress'", 'only src/platform/node-progress-bar.ts may'],

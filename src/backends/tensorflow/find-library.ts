@@ -1,0 +1,198 @@
+/** Finds TensorFlow's C library and koffi, which calls it. Looks at names and a few bytes only: loading the library takes seconds and 800 MB. Node only. */
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, realpathSync, statSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { basename, dirname, join, resolve } from 'node:path'
+import { EffuseError } from '../../ir/diagnostics.ts'
+import { findPackage, type Installed, libraryNames, setupFile, tensorflowCache } from './places.ts'
+
+export interface TensorflowLibrary {
+  /** `2.21.0`; 'unknown' where nothing beside the library says it (TF_Version does). */
+  readonly version: string
+  /** Path of libtensorflow_framework.so.2. */
+  readonly framework: string
+  /** Path of libtensorflow_cc.so.2, or of libtensorflow.so of a stock installation, which has the same C API. */
+  readonly main: string
+  readonly kind: 'cpu' | 'gpu'
+  readonly source: 'setup' | 'tfjs-node' | 'tfjs-node-gpu' | 'EFFUSE_TENSORFLOW'
+}
+
+export interface MissingTensorflow {
+  /** What is missing, or what is wrong with what is there. */
+  readonly missing: string
+  /** The command that helps. */
+  readonly fix: string
+}
+
+const setupCommand = 'npx effuse setup tensorflow'
+
+/**
+ * The library, by this order: the folder in the environment variable EFFUSE_TENSORFLOW; what `effuse setup tensorflow` installed (GPU before CPU); the
+ * library that came with tfjs-node-gpu or tfjs-node. A folder in EFFUSE_TENSORFLOW without a library is an answer too: nothing else is taken then.
+ */
+export const findTensorflow = (): TensorflowLibrary | MissingTensorflow => {
+  const given = process.env['EFFUSE_TENSORFLOW']
+  if (given !== undefined && given !== '') return fromVariable(resolve(given))
+  return (
+    fromSetup() ??
+    fromPackage('tfjs-node-gpu') ??
+    fromPackage('tfjs-node') ?? { missing: "TensorFlow's library is not installed", fix: setupCommand }
+  )
+}
+
+/** The same, for those who cannot go on without it. @throws EffuseError EF404 with the command */
+export const requireTensorflow = (): TensorflowLibrary => {
+  const found = findTensorflow()
+  if ('missing' in found) throw new EffuseError({ code: 'EF404', message: found.missing, hint: found.fix })
+  return found
+}
+
+const fromVariable = (folder: string): TensorflowLibrary | MissingTensorflow => {
+  const places = ['', 'lib', 'tensorflow', 'site-packages/tensorflow', 'deps/lib'].map((part) => join(folder, part))
+  const fix = `set EFFUSE_TENSORFLOW to a folder with both libraries, or unset it and run: ${setupCommand}`
+  const problems: string[] = []
+  for (const place of places) {
+    const files = librariesIn(place)
+    if (files === null) continue
+    const problem = problemOf(files)
+    if (problem === null) return { ...files, ...describe(files.main), source: 'EFFUSE_TENSORFLOW' }
+    problems.push(problem)
+  }
+  const detail = problems[0] ?? `it has no ${libraryNames.main[0]} beside a ${libraryNames.framework[0]}`
+  return { missing: `EFFUSE_TENSORFLOW is ${folder}: ${existsSync(folder) ? detail : 'there is no such folder'}`, fix }
+}
+
+/** Of several versions of a kind, the one that setup was last called for. */
+const fromSetup = (): TensorflowLibrary | MissingTensorflow | null => {
+  const cache = tensorflowCache()
+  const candidates = namesIn(cache)
+    .flatMap((name) => {
+      const kind = /^\d+\.\d+\.\d+-(cpu|gpu)$/.exec(name)?.[1]
+      const file = join(cache, name, setupFile)
+      const status = kind === undefined ? undefined : statSync(file, { throwIfNoEntry: false })
+      return status === undefined ? [] : [{ folder: join(cache, name), kind, at: status.mtimeMs }]
+    })
+    .sort((a, b) => (a.kind === b.kind ? b.at - a.at : a.kind === 'gpu' ? -1 : 1))
+  let broken: MissingTensorflow | null = null
+  for (const { folder } of candidates) {
+    const installed = readInstalled(folder)
+    const files = librariesIn(join(folder, 'site-packages', 'tensorflow'))
+    const problem =
+      files === null || installed === null ? `${folder} lacks files that setup put there` : problemOf(files)
+    if (files !== null && installed !== null && problem === null)
+      return { ...files, version: installed.version, kind: installed.kind, source: 'setup' }
+    broken ??= { missing: problem ?? '', fix: `${setupCommand} --remove, then ${setupCommand}` }
+  }
+  return broken
+}
+
+const readInstalled = (folder: string): Installed | null => {
+  try {
+    const { version, kind }: { readonly [K in keyof Installed]?: unknown } = JSON.parse(
+      readFileSync(join(folder, setupFile), 'utf8'),
+    )
+    return typeof version === 'string' && (kind === 'cpu' || kind === 'gpu') ? { version, kind } : null
+  } catch {
+    return null
+  }
+}
+
+/** The package's own download of libtensorflow. Links that setup made lead into the cache, and are gone with it. */
+const fromPackage = (source: 'tfjs-node' | 'tfjs-node-gpu'): TensorflowLibrary | null => {
+  const found = findPackage(`@tensorflow/${source}`)
+  const files = found === null ? null : librariesIn(join(found.folder, 'deps', 'lib'))
+  if (files === null || problemOf(files) !== null) return null
+  return { ...files, version: describe(files.main).version, kind: source === 'tfjs-node' ? 'cpu' : 'gpu', source }
+}
+
+interface Files {
+  readonly framework: string
+  readonly main: string
+}
+
+const librariesIn = (folder: string): Files | null => {
+  const first = (names: readonly string[]): string | undefined =>
+    names.map((name) => join(folder, name)).find((file) => existsSync(file))
+  const [framework, main] = [first(libraryNames.framework), first(libraryNames.main)]
+  return framework === undefined || main === undefined ? null : { framework, main }
+}
+
+/** What the files' names say of a library that setup did not install. */
+const describe = (main: string): { readonly version: string; readonly kind: 'cpu' | 'gpu' } => {
+  const file = realpathSync(main)
+  const sitePackages = dirname(dirname(file))
+  const wheel = namesIn(sitePackages)
+    .map((name) => /^tensorflow(_cpu)?-(\d+\.\d+\.\d+)\.dist-info$/.exec(name))
+    .find((match) => match !== null)
+  const inName = /\.so\.(\d+\.\d+\.\d+)$|\.(\d+\.\d+\.\d+)\.dylib$/.exec(basename(file))
+  return {
+    version: wheel?.[2] ?? inName?.[1] ?? inName?.[2] ?? 'unknown',
+    kind: existsSync(join(sitePackages, 'nvidia')) ? 'gpu' : 'cpu',
+  }
+}
+
+const namesIn = (folder: string): readonly string[] => {
+  try {
+    return readdirSync(folder)
+  } catch {
+    return []
+  }
+}
+
+/** By its first bytes, is each file a library for this machine? */
+const problemOf = ({ framework, main }: Files): string | null => {
+  for (const file of [framework, main]) {
+    const found = machineOf(file)
+    const wanted = `${process.platform === 'darwin' ? 'macOS' : 'Linux'} ${process.arch}`
+    if (found !== wanted && found !== 'macOS') return `${file} is ${found ?? 'no library'}, and ${wanted} is needed`
+  }
+  return null
+}
+
+/** 'Linux x64' and its kind from the header of ELF or Mach-O; 'macOS' for a file of several machines; null for other files. */
+const machineOf = (file: string): string | null => {
+  const head = headOf(file)
+  if (head === null) return null
+  const magic = head.readUInt32BE(0)
+  if (magic === 0x7f454c46) {
+    const machine = head.readUInt16LE(18)
+    return `Linux ${machine === 0x3e ? 'x64' : machine === 0xb7 ? 'arm64' : `machine ${machine}`}`
+  }
+  if (magic === 0xcafebabe) return process.platform === 'darwin' ? 'macOS' : 'a library of macOS'
+  if (magic === 0xcffaedfe) return `macOS ${head.readUInt32LE(4) === 0x0100000c ? 'arm64' : 'x64'}`
+  return null
+}
+
+const headOf = (file: string): Buffer | null => {
+  try {
+    const descriptor = openSync(file, 'r')
+    try {
+      const head = Buffer.alloc(20)
+      return readSync(descriptor, head, 0, head.length, 0) === head.length ? head : null
+    } finally {
+      closeSync(descriptor)
+    }
+  } catch {
+    return null
+  }
+}
+
+/** What is used of the package koffi. */
+export type Koffi = typeof import('koffi')
+
+/** koffi of the project, or of setup's cache. @throws EffuseError EF404 where it is missing or does not load */
+export const loadKoffi = (): Koffi => {
+  const found = findPackage('koffi')
+  const hint = `npm install koffi@3, or: ${setupCommand}`
+  if (found === null)
+    throw new EffuseError({
+      code: 'EF404',
+      message: 'the package koffi, which calls TensorFlow, is not installed',
+      hint,
+    })
+  try {
+    return createRequire(join(found.folder, 'package.json'))(found.folder) as Koffi // require() knows no types
+  } catch (cause) {
+    const detail = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause)
+    throw new EffuseError({ code: 'EF404', message: `${found.folder} does not load: ${detail}`, hint, cause })
+  }
+}

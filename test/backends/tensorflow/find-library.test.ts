@@ -1,0 +1,123 @@
+/** Where TensorFlow's library is looked for, and what is said of a wrong one: with folders made by the test. */
+import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { findTensorflow, loadKoffi, requireTensorflow } from '../../../src/backends/tensorflow/find-library.ts'
+
+let folder: string
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'effuse-find-'))
+  vi.stubEnv('XDG_CACHE_HOME', join(folder, 'cache'))
+  vi.stubEnv('EFFUSE_TENSORFLOW', '')
+})
+afterEach(() => {
+  vi.unstubAllEnvs()
+  rmSync(folder, { recursive: true })
+})
+
+/** The first bytes of a library for this machine. */
+const libraryBytes = (machine = process.arch === 'arm64' ? 0xb7 : 0x3e): Buffer => {
+  const head = Buffer.alloc(64)
+  head.writeUInt32BE(0x7f454c46, 0)
+  head.writeUInt16LE(machine, 18)
+  return head
+}
+
+const write = (place: string, bytes: Buffer | string = libraryBytes(), main = 'libtensorflow_cc.so.2'): string => {
+  mkdirSync(place, { recursive: true })
+  writeFileSync(join(place, 'libtensorflow_framework.so.2'), libraryBytes())
+  writeFileSync(join(place, main), bytes)
+  return join(place, main)
+}
+
+/** As setup leaves it. */
+const install = (version: string, kind: 'cpu' | 'gpu', at = 1000): string => {
+  const place = join(folder, 'cache', 'effuse', 'tensorflow', `${version}-${kind}`)
+  const main = write(join(place, 'site-packages', 'tensorflow'))
+  writeFileSync(join(place, 'setup.json'), JSON.stringify({ version, kind }))
+  utimesSync(join(place, 'setup.json'), at, at)
+  return main
+}
+
+test('nothing installed: what is missing, and the command', () => {
+  expect(findTensorflow()).toEqual({
+    missing: "TensorFlow's library is not installed",
+    fix: 'npx effuse setup tensorflow',
+  })
+  expect(() => requireTensorflow()).toThrowError(
+    expect.objectContaining({ code: 'EF404', hint: 'npx effuse setup tensorflow' }),
+  )
+})
+
+test('what setup installed: GPU before CPU, then the one it was last called for', () => {
+  const old = install('2.20.0', 'cpu', 2000)
+  install('2.21.0', 'cpu', 1000)
+  expect(findTensorflow()).toEqual({
+    version: '2.20.0',
+    kind: 'cpu',
+    source: 'setup',
+    main: old,
+    framework: old.replace('_cc', '_framework'),
+  })
+  install('2.19.0', 'gpu', 500)
+  expect(findTensorflow()).toMatchObject({ version: '2.19.0', kind: 'gpu' })
+})
+
+test('the variable comes first, with a stock library or a wheel unpacked by pip', () => {
+  install('2.21.0', 'gpu')
+  const stock = join(folder, 'stock')
+  const main = write(join(stock, 'lib'), libraryBytes(), 'libtensorflow.so')
+  vi.stubEnv('EFFUSE_TENSORFLOW', stock)
+  expect(findTensorflow()).toMatchObject({ main, version: 'unknown', kind: 'cpu', source: 'EFFUSE_TENSORFLOW' })
+
+  const wheel = join(folder, 'wheel')
+  write(join(wheel, 'tensorflow'))
+  mkdirSync(join(wheel, 'tensorflow-2.18.1.dist-info'))
+  mkdirSync(join(wheel, 'nvidia'))
+  vi.stubEnv('EFFUSE_TENSORFLOW', wheel)
+  expect(findTensorflow()).toMatchObject({ version: '2.18.1', kind: 'gpu' })
+})
+
+test.each<[string, (place: string) => void, RegExp]>([
+  ['no folder', () => {}, /there is no such folder/],
+  [
+    'an empty folder',
+    (place) => mkdirSync(place),
+    /has no libtensorflow_cc.so.2 beside a libtensorflow_framework.so.2/,
+  ],
+  ['a text', (place) => void write(place, 'this is not a library at all'), /libtensorflow_cc.so.2 is no library, and/],
+  ['an empty file', (place) => void write(place, ''), /libtensorflow_cc.so.2 is no library, and/],
+  ['another machine', (place) => void write(place, libraryBytes(0x28)), /is Linux machine 40, and Linux \w+ is needed/],
+  ['a folder of that name', (place) => mkdirSync(join(place, 'libtensorflow_cc.so.2'), { recursive: true }), /has no/],
+])('the variable names %s: no other library is taken, and the message says why', (_, make, words) => {
+  install('2.21.0', 'cpu')
+  const place = join(folder, 'given')
+  make(place)
+  vi.stubEnv('EFFUSE_TENSORFLOW', place)
+  expect(findTensorflow()).toEqual({
+    missing: expect.stringMatching(words),
+    fix: expect.stringContaining('npx effuse setup tensorflow'),
+  })
+})
+
+test('what setup installed and somebody damaged: said, unless another one works', () => {
+  const main = install('2.21.0', 'gpu')
+  writeFileSync(main, 'no library')
+  expect(findTensorflow()).toEqual({
+    missing: expect.stringContaining(`${main} is no library`),
+    fix: 'npx effuse setup tensorflow --remove, then npx effuse setup tensorflow',
+  })
+  rmSync(main)
+  expect(findTensorflow()).toEqual({
+    missing: expect.stringContaining('2.21.0-gpu lacks files that setup put there'),
+    fix: expect.stringContaining('--remove'),
+  })
+  install('2.21.0', 'cpu')
+  expect(findTensorflow()).toMatchObject({ version: '2.21.0', kind: 'cpu' })
+})
+
+test('koffi of the project calls a function of C', () => {
+  const abs = loadKoffi().load('libc.so.6').func('int abs(int)')
+  expect(abs(-5)).toBe(5)
+})
