@@ -30,6 +30,11 @@ const packages: readonly { readonly name: RegExp; readonly files: readonly strin
     files: ['src/backends/tfjs/', 'src/backends/tensorflow/', 'src/peers/'],
     why: 'tfjs is an optional peer',
   },
+  {
+    name: /^@bufbuild\/protobuf/,
+    files: ['src/backends/tensorflow/'],
+    why: 'messages belong to whoever reads or writes them',
+  },
   { name: /^@noble\/hashes\//, files: ['src/ir/', 'src/platform/', 'src/io/'], why: 'hashing belongs to few' },
   { name: /^entities\//, files: ['src/inspect/'], why: 'only reports are HTML' },
   { name: /^commander$/, files: ['src/cli/'], why: 'only the command line has arguments to read' },

@@ -26,7 +26,7 @@ interface Addition {
 }
 
 const op: Addition = {
-  most: 6,
+  most: 7,
   places: [
     [
       'src/ir/ops/elementwise/softsign.ts',
@@ -68,6 +68,17 @@ export const softsign: OpDef<'softsign'> = {
     [
       'src/backends/tfjs/webgpu/elementwise.ts',
       ["  round: unary('round(a)'),\n", "  softsign: unary('a / (1.0 + abs(a))'),\n"],
+    ],
+    [
+      'src/backends/tensorflow/lower/elementwise.ts',
+      [
+        "  relu: unary('Relu'),\n",
+        `  softsign: ({ inputs: [x], types: [type], f }) => {
+    const size = f.op('Abs', [x], {}, type)
+    return [f.op('RealDiv', [x, f.op('AddV2', [size, f.scalar(type.dtype, 1)], {}, type)], {}, type)]
+  },
+`,
+      ],
     ],
   ],
   use: `

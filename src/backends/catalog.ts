@@ -12,9 +12,9 @@ export interface Availability {
 }
 
 /** Every backend by name, fastest first; a platform's list has those that can run there. */
-export const runningNames = ['tfjs-webgpu', 'tfjs-wasm', 'tfjs-cpu', 'reference'] as const
+export const runningNames = ['tensorflow', 'tfjs-webgpu', 'tfjs-wasm', 'tfjs-cpu', 'reference'] as const
 /** Names for backends of later versions. */
-export const plannedNames = ['wasm', 'webgpu', 'tensorflow'] as const
+export const plannedNames = ['wasm', 'webgpu'] as const
 export type EntryName = (typeof runningNames)[number] | (typeof plannedNames)[number]
 
 /** What the option `backend` takes: 'auto' is the fastest that is available, 'tfjs' the fastest of tfjs's. */

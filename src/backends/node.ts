@@ -4,6 +4,7 @@ import { mayHaveGpu } from '../platform/node-webgpu.ts'
 import type { Backend } from './backend.ts'
 import { type Availability, type BackendCatalog, type BackendEntry, type EntryName, plannedNames } from './catalog.ts'
 import { referenceEntry } from './reference/entry.ts'
+import { tensorflowEntry } from './tensorflow/entry.ts'
 
 /** `look`: at what else it needs, where its packages are there. */
 const tfjsEntry = (
@@ -59,6 +60,7 @@ const lookAtWebgpu = async (isThorough: boolean): Promise<Availability> =>
     : { isAvailable: true, detail: 'this machine shows no GPU: only by name', fix: null, isByNameOnly: true }
 
 export const catalog: BackendCatalog = [
+  tensorflowEntry,
   tfjsEntry('webgpu', 'tfjs on WebGPU', ['webgpu'], lookAtWebgpu),
   tfjsEntry('wasm', 'tfjs on WebAssembly SIMD'),
   tfjsEntry('cpu', 'tfjs in plain JavaScript'),

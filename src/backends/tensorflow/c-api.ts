@@ -1,0 +1,165 @@
+/**
+ * TensorFlow's C API (tensorflow/c/c_api.h, c/eager/c_api.h), as far as effuse calls it, through koffi. The library is the one that tfjs-node links,
+ * so both run in one process. Nothing here knows what is computed.
+ */
+import { closeSync, openSync } from 'node:fs'
+import { EffuseError } from '../../ir/diagnostics.ts'
+import { loadKoffi, type TensorflowLibrary } from './find-library.ts'
+
+/** An address in the library's memory; 0n is null. */
+export type Pointer = bigint
+
+/** A call on one of the threads of libuv's pool: the event loop stays free. */
+type Async<Args extends readonly unknown[]> = (...args: [...Args, (error: Error | null) => void]) => void
+
+type ExecuteArgs = readonly [op: Pointer, results: (Pointer | null)[], count: number[], status: Pointer]
+
+/** The functions, under their names in the C API without the prefix. */
+export interface TensorflowApi {
+  readonly version: string
+  newStatus(): Pointer
+  deleteStatus(status: Pointer): void
+  getCode(status: Pointer): number
+  message(status: Pointer): string
+  newContextOptions(): Pointer
+  contextOptionsSetConfig(options: Pointer, proto: Uint8Array, size: number, status: Pointer): void
+  deleteContextOptions(options: Pointer): void
+  newContext(options: Pointer, status: Pointer): Pointer
+  deleteContext(context: Pointer): void
+  contextListDevices(context: Pointer, status: Pointer): Pointer
+  deviceListCount(list: Pointer): number
+  deviceListName(list: Pointer, index: number, status: Pointer): string
+  deviceListType(list: Pointer, index: number, status: Pointer): string
+  deleteDeviceList(list: Pointer): void
+  contextAddFunctionDef(context: Pointer, proto: Uint8Array, size: number, status: Pointer): void
+  contextRemoveFunction(context: Pointer, name: string, status: Pointer): void
+  newOp(context: Pointer, name: string, status: Pointer): Pointer
+  opAddInput(op: Pointer, handle: Pointer, status: Pointer): void
+  opSetAttrType(op: Pointer, name: string, type: number): void
+  deleteOp(op: Pointer): void
+  execute: Async<ExecuteArgs>
+  newTensorHandle(tensor: Pointer, status: Pointer): Pointer
+  tensorHandleResolve(handle: Pointer, status: Pointer): Pointer
+  deleteTensorHandle(handle: Pointer): void
+  allocateTensor(type: number, dimensions: BigInt64Array, rank: number, bytes: number): Pointer
+  tensorByteSize(tensor: Pointer): number
+  deleteTensor(tensor: Pointer): void
+  /** The tensor's memory, in place. Invalid once the tensor is deleted. */
+  tensorBytes(tensor: Pointer, size: number): Uint8Array<ArrayBuffer>
+  contextEnableRunMetadata(context: Pointer): void
+  contextDisableRunMetadata(context: Pointer): void
+  /** The metadata of the runs since it was enabled, as bytes of RunMetadata. */
+  contextExportRunMetadata(context: Pointer, buffer: Pointer, status: Pointer): void
+  newBuffer(): Pointer
+  deleteBuffer(buffer: Pointer): void
+  bufferBytes(buffer: Pointer): Uint8Array<ArrayBuffer>
+  /** A buffer with the definitions of all ops, as bytes of OpList. */
+  getAllOpList(): Pointer
+}
+
+/** Opens the library and binds the functions. @throws EffuseError EF404 where it is no TensorFlow, or lacks a function. */
+export const openApi = (found: TensorflowLibrary): TensorflowApi => {
+  const koffi = loadKoffi()
+  // Read by TensorFlow when it starts. What the user has set stays. Errors come by status, so none need be printed.
+  process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '3'
+  process.env['TF_FORCE_GPU_ALLOW_GROWTH'] ??= 'true'
+  try {
+    quietly(koffi, () => pin(koffi, [found.framework, found.main]))
+    koffi.load(found.framework, { lazy: true, global: true })
+    return bind(koffi, koffi.load(found.main, { lazy: true }))
+  } catch (error) {
+    throw new EffuseError({
+      code: 'EF404',
+      message: `${found.main} cannot be used as TensorFlow: ${error instanceof Error ? error.message : String(error)}`,
+      hint:
+        found.source === 'setup'
+          ? 'run effuse setup tensorflow --remove, then effuse setup tensorflow'
+          : 'run effuse setup tensorflow',
+      cause: error,
+    })
+  }
+}
+
+type Koffi = ReturnType<typeof loadKoffi>
+type Library = ReturnType<Koffi['load']>
+
+/** RTLD_LAZY, RTLD_GLOBAL and RTLD_NODELETE of dlfcn.h. */
+const dlopenFlags = process.platform === 'darwin' ? 0x1 | 0x8 | 0x80 : 0x1 | 0x100 | 0x1000
+
+/** Keeps the libraries in memory until the process ends: TensorFlow's threads still run when Node unloads what koffi has loaded. */
+const pin = (koffi: Koffi, paths: readonly string[]): void => {
+  const dlopen = koffi.load(null).func('void* dlopen(str, int)')
+  for (const path of paths) dlopen(path, dlopenFlags)
+}
+
+/**
+ * Runs `work` with stderr closed. While TensorFlow is loaded it announces oneDNN there, whatever TF_CPP_MIN_LOG_LEVEL says; errors of loading come from
+ * dlopen itself. With TF_CPP_MIN_LOG_LEVEL=0 all is shown.
+ */
+const quietly = (koffi: Koffi, work: () => void): void => {
+  if (process.env['TF_CPP_MIN_LOG_LEVEL'] === '0') {
+    work()
+    return
+  }
+  const libc = koffi.load(null)
+  const [dup, dup2] = [libc.func('int dup(int)'), libc.func('int dup2(int, int)')]
+  const stderr = dup(2) as number
+  const nowhere = openSync('/dev/null', 'w')
+  dup2(nowhere, 2)
+  try {
+    work()
+  } finally {
+    dup2(stderr, 2)
+    closeSync(nowhere)
+    closeSync(stderr)
+  }
+}
+
+const bind = (koffi: Koffi, library: Library): TensorflowApi => {
+  const f = (declaration: string) => library.func(declaration)
+  const version = f('str TF_Version()') as () => string
+  const execute = f('void TFE_Execute(void*, _Out_ void**, _Inout_ int*, void*)')
+  const tensorData = f('void* TF_TensorData(void*)') as (tensor: Pointer) => Pointer
+  const bufferType = koffi.struct({ data: 'void*', length: 'size_t', deallocator: 'void*' })
+  return {
+    version: version(),
+    newStatus: f('void* TF_NewStatus()'),
+    deleteStatus: f('void TF_DeleteStatus(void*)'),
+    getCode: f('int TF_GetCode(void*)'),
+    message: f('str TF_Message(void*)'),
+    newContextOptions: f('void* TFE_NewContextOptions()'),
+    contextOptionsSetConfig: f('void TFE_ContextOptionsSetConfig(void*, void*, size_t, void*)'),
+    deleteContextOptions: f('void TFE_DeleteContextOptions(void*)'),
+    newContext: f('void* TFE_NewContext(void*, void*)'),
+    deleteContext: f('void TFE_DeleteContext(void*)'),
+    contextListDevices: f('void* TFE_ContextListDevices(void*, void*)'),
+    deviceListCount: f('int TF_DeviceListCount(void*)'),
+    deviceListName: f('str TF_DeviceListName(void*, int, void*)'),
+    deviceListType: f('str TF_DeviceListType(void*, int, void*)'),
+    deleteDeviceList: f('void TF_DeleteDeviceList(void*)'),
+    contextAddFunctionDef: f('void TFE_ContextAddFunctionDef(void*, void*, size_t, void*)'),
+    contextRemoveFunction: f('void TFE_ContextRemoveFunction(void*, str, void*)'),
+    newOp: f('void* TFE_NewOp(void*, str, void*)'),
+    opAddInput: f('void TFE_OpAddInput(void*, void*, void*)'),
+    opSetAttrType: f('void TFE_OpSetAttrType(void*, str, int)'),
+    deleteOp: f('void TFE_DeleteOp(void*)'),
+    execute: (...args) => execute.async(...args),
+    newTensorHandle: f('void* TFE_NewTensorHandle(void*, void*)'),
+    tensorHandleResolve: f('void* TFE_TensorHandleResolve(void*, void*)'),
+    deleteTensorHandle: f('void TFE_DeleteTensorHandle(void*)'),
+    allocateTensor: f('void* TF_AllocateTensor(int, int64_t*, int, size_t)'),
+    tensorByteSize: f('size_t TF_TensorByteSize(void*)'),
+    deleteTensor: f('void TF_DeleteTensor(void*)'),
+    tensorBytes: (tensor, size) => new Uint8Array(koffi.view(tensorData(tensor), size)),
+    contextEnableRunMetadata: f('void TFE_ContextEnableRunMetadata(void*)'),
+    contextDisableRunMetadata: f('void TFE_ContextDisableRunMetadata(void*)'),
+    contextExportRunMetadata: f('void TFE_ContextExportRunMetadata(void*, void*, void*)'),
+    newBuffer: f('void* TF_NewBuffer()'),
+    deleteBuffer: f('void TF_DeleteBuffer(void*)'),
+    getAllOpList: f('void* TF_GetAllOpList()'),
+    bufferBytes: (buffer) => {
+      const { data, length } = koffi.decode(buffer, bufferType) as { data: Pointer; length: number }
+      return new Uint8Array(koffi.view(data, length)).slice()
+    },
+  }
+}

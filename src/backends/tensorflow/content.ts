@@ -1,0 +1,47 @@
+/** Tensors as bytes, little-endian, as TensorFlow keeps them; half types are 16 bits there, and float32 on our side. */
+import { halfBits, halfFromBits } from '../../ir/rounding.ts'
+import { isFloat } from '../../ir/types.ts'
+import type { DType } from '../../ir/types.ts'
+import { type HostArray, hostArray } from '../backend.ts'
+import type { TfDType } from './types.ts'
+
+const arrayOf: { readonly [D in TfDType]: (numbers: readonly number[]) => ArrayBufferView<ArrayBuffer> } = {
+  float32: (numbers) => Float32Array.from(numbers),
+  float16: (numbers) => Uint16Array.from(numbers, (x) => halfBits('float16', x)),
+  bfloat16: (numbers) => Uint16Array.from(numbers, (x) => halfBits('bfloat16', x)),
+  int32: (numbers) => Int32Array.from(numbers),
+  bool: (numbers) => Uint8Array.from(numbers),
+  uint32: (numbers) => Uint32Array.from(numbers),
+  uint64: (numbers) => BigUint64Array.from(numbers, BigInt),
+  int64: (numbers) => BigInt64Array.from(numbers, BigInt),
+}
+
+/** Content of a constant. */
+export const contentOf = (dtype: TfDType, numbers: readonly number[]): Uint8Array<ArrayBuffer> => {
+  const { buffer, byteOffset, byteLength } = arrayOf[dtype](numbers)
+  return new Uint8Array(buffer, byteOffset, byteLength)
+}
+
+const isHalf = (dtype: DType): dtype is 'float16' | 'bfloat16' => isFloat(dtype) && dtype !== 'float32'
+
+/** Writes a host tensor into a tensor's memory. */
+export const encode = (dtype: DType, data: HostArray, target: Uint8Array<ArrayBuffer>): void => {
+  if (!isHalf(dtype)) {
+    target.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+    return
+  }
+  const halves = new Uint16Array(target.buffer, target.byteOffset, data.length)
+  for (let i = 0; i < data.length; i++) halves[i] = halfBits(dtype, data[i] as number)
+}
+
+/** A copy of a tensor's memory for the host. */
+export const decode = (dtype: DType, length: number, source: Uint8Array<ArrayBuffer>): HostArray => {
+  const data = hostArray(dtype, length)
+  if (!isHalf(dtype)) {
+    new Uint8Array(data.buffer).set(source)
+    return data
+  }
+  const halves = new Uint16Array(source.buffer, source.byteOffset, length)
+  for (let i = 0; i < length; i++) data[i] = halfFromBits(dtype, halves[i] as number)
+  return data
+}

@@ -1,0 +1,139 @@
+/** A context of TensorFlow's eager runtime: functions by name, tensors by handle. Nothing here knows the IR's graphs. */
+import { create, toBinary } from '@bufbuild/protobuf'
+import { invariant } from '../../ir/diagnostics.ts'
+import { elements, sizeBytes, type Type } from '../../ir/types.ts'
+import type { HostArray } from '../backend.ts'
+import type { Pointer, TensorflowApi } from './c-api.ts'
+import { decode, encode } from './content.ts'
+import { TensorflowFailure } from './errors.ts'
+import { ConfigProtoSchema, type FunctionDef, FunctionDefSchema } from './proto/tensorflow_pb.ts'
+import { dataTypes } from './types.ts'
+
+export interface Device {
+  readonly name: string
+  /** 'CPU', 'GPU'. */
+  readonly type: string
+}
+
+export class TensorflowContext {
+  readonly api: TensorflowApi
+  readonly devices: readonly Device[]
+  readonly #context: Pointer
+  readonly #status: Pointer
+  #isDisposed = false
+
+  /** @throws TensorflowFailure */
+  constructor(api: TensorflowApi, configuration: Parameters<typeof create<typeof ConfigProtoSchema>>[1]) {
+    this.api = api
+    this.#status = api.newStatus()
+    const options = api.newContextOptions()
+    try {
+      const bytes = toBinary(ConfigProtoSchema, create(ConfigProtoSchema, configuration))
+      api.contextOptionsSetConfig(options, bytes, bytes.length, this.#status)
+      this.#check()
+      this.#context = api.newContext(options, this.#status)
+      this.#check()
+    } finally {
+      api.deleteContextOptions(options)
+    }
+    this.devices = this.#listDevices()
+  }
+
+  /** @throws TensorflowFailure */
+  addFunction(definition: FunctionDef): void {
+    const bytes = toBinary(FunctionDefSchema, definition)
+    this.api.contextAddFunctionDef(this.#context, bytes, bytes.length, this.#status)
+    this.#check()
+  }
+
+  removeFunction(name: string): void {
+    if (!this.#isDisposed) this.api.contextRemoveFunction(this.#context, name, this.#status)
+  }
+
+  /** Calls a function on a thread of its own; the handles are the caller's. @throws TensorflowFailure */
+  async call(name: string, operands: readonly Pointer[], resultCount: number): Promise<readonly Pointer[]> {
+    const { api } = this
+    const op = api.newOp(this.#context, name, this.#status)
+    const status = api.newStatus()
+    try {
+      this.#check()
+      for (const operand of operands) api.opAddInput(op, operand, this.#status)
+      this.#check()
+      const results = new Array<Pointer | null>(resultCount).fill(null)
+      const count = [resultCount]
+      await new Promise<void>((resolve, reject) => {
+        api.execute(op, results, count, status, (error) => (error === null ? resolve() : reject(error)))
+      })
+      this.#checkStatus(status)
+      return results.map((handle, i) => {
+        invariant(handle !== null && handle !== 0n, () => `${name} gave no result ${i}`)
+        return handle
+      })
+    } finally {
+      if (op !== 0n) api.deleteOp(op)
+      api.deleteStatus(status)
+    }
+  }
+
+  /** Copies host data to a new tensor. @throws TensorflowFailure */
+  upload(data: HostArray, type: Type): Pointer {
+    const { api } = this
+    const { dtype, shape } = type
+    const size = sizeBytes(type)
+    const tensor = api.allocateTensor(dataTypes[dtype], BigInt64Array.from(shape, BigInt), shape.length, size)
+    if (tensor === 0n) throw new TensorflowFailure({ code: 8, message: `no memory for a tensor of ${size} bytes` })
+    try {
+      encode(dtype, data, api.tensorBytes(tensor, size))
+      const handle = api.newTensorHandle(tensor, this.#status)
+      this.#check()
+      return handle
+    } finally {
+      api.deleteTensor(tensor)
+    }
+  }
+
+  /** Copies a tensor to the host. @throws TensorflowFailure */
+  download(handle: Pointer, { dtype, shape }: Type): HostArray {
+    const { api } = this
+    const tensor = api.tensorHandleResolve(handle, this.#status)
+    this.#check()
+    try {
+      return decode(dtype, elements(shape), api.tensorBytes(tensor, Number(api.tensorByteSize(tensor))))
+    } finally {
+      api.deleteTensor(tensor)
+    }
+  }
+
+  free(handle: Pointer): void {
+    this.api.deleteTensorHandle(handle)
+  }
+
+  dispose(): void {
+    if (this.#isDisposed) return
+    this.#isDisposed = true
+    this.api.deleteContext(this.#context)
+    this.api.deleteStatus(this.#status)
+  }
+
+  #listDevices(): readonly Device[] {
+    const list = this.api.contextListDevices(this.#context, this.#status)
+    this.#check()
+    try {
+      return Array.from({ length: this.api.deviceListCount(list) }, (_, i) => ({
+        name: this.api.deviceListName(list, i, this.#status),
+        type: this.api.deviceListType(list, i, this.#status),
+      }))
+    } finally {
+      this.api.deleteDeviceList(list)
+    }
+  }
+
+  #check(): void {
+    this.#checkStatus(this.#status)
+  }
+
+  #checkStatus(status: Pointer): void {
+    const code = this.api.getCode(status)
+    if (code !== 0) throw new TensorflowFailure({ code, message: this.api.message(status) })
+  }
+}

@@ -1,0 +1,164 @@
+/** The values of a graph while it is lowered into a function. Broadcasts and splats are made only where a node needs each element. */
+import { invariant } from '../../ir/diagnostics.ts'
+import { nodeAt, refKey } from '../../ir/graph.ts'
+import { streamKey } from '../../ir/philox.ts'
+import { elements, type Graph, type Node, type Ref, sameShape, type Type } from '../../ir/types.ts'
+import { attr } from './attributes.ts'
+import type { FunctionBuilder } from './function-builder.ts'
+import { withAxes } from './lower/movement.ts'
+import type { KeptByBatchNorm, Scope } from './lowering.ts'
+import type { TfValue } from './types.ts'
+
+/** What all graphs of one function share. */
+export interface FunctionState {
+  readonly f: FunctionBuilder
+  readonly contractions: Set<string>
+  readonly batchNorms: Map<string, KeptByBatchNorm>
+  /** The operand with what random streams depend on, int32 [4]: seed, run index low and high, replica. Made at the first call. */
+  readonly runArgument: () => TfValue
+}
+
+interface ScopeOptions {
+  readonly capture?: (ref: Ref) => TfValue
+  /** Of the names of nodes: a region's numbers are its own. */
+  readonly prefix?: string
+}
+
+export class GraphScope {
+  readonly graph: Graph
+  readonly state: FunctionState
+  readonly #values = new Map<number, TfValue>()
+  /** Gives values that the graph's function does not have; null: it has all. */
+  readonly #capture: ((ref: Ref) => TfValue) | null
+
+  readonly #prefix: string
+
+  constructor(graph: Graph, state: FunctionState, { capture, prefix = '' }: ScopeOptions = {}) {
+    this.graph = graph
+    this.state = state
+    this.#capture = capture ?? null
+    this.#prefix = prefix
+  }
+
+  /** What nodes of the function are called that compute the node: TensorFlow's messages name them. */
+  nameOf(node: Node): string {
+    return `${this.#prefix}n${node.id}`
+  }
+
+  define(ref: Ref, value: TfValue): void {
+    this.#values.set(refKey(ref), value)
+  }
+
+  /** The value with each element. */
+  value(ref: Ref): TfValue {
+    const key = refKey(ref)
+    const known = this.#values.get(key)
+    if (known !== undefined) return known
+    const node = nodeAt(this.graph, ref.id)
+    const made = isMadeOnDemand(node) ? this.#make(node) : this.#capture?.(ref)
+    invariant(made !== undefined, () => `value ${ref.id}.${ref.port} of ${this.graph.name} was not lowered`)
+    this.#values.set(key, made)
+    return made
+  }
+
+  /** What lowerings see of the graph around the node. */
+  around(node: Node): Scope {
+    let repeating: readonly TfValue[] | null = null
+    return {
+      repeating: (at) => {
+        repeating ??= this.#repeating(node)
+        return repeating[at] as TfValue // one for each operand
+      },
+      repeatedVector: (at) => this.#repeatedVector(node.inputs[at] as Ref),
+      contractions: this.state.contractions,
+      batchNorms: this.state.batchNorms,
+      philox: (stream) => this.#philox(stream),
+    }
+  }
+
+  /** Small forms of all operands, or whole ones where TensorFlow would make a smaller result of the small forms. */
+  #repeating(node: Node): readonly TfValue[] {
+    const shape = node.types[0]?.shape ?? []
+    const small = node.inputs.map((ref) => this.#small(ref))
+    const together = shape.map((_, axis) =>
+      Math.max(...small.map((x) => (x.shape.length === 0 ? 1 : (x.shape[axis] as number)))),
+    )
+    if (sameShape(together, shape)) return small
+    return small.map((x, at) => (at === 0 ? this.value(node.inputs[0] as Ref) : x))
+  }
+
+  #small(ref: Ref): TfValue {
+    const node = nodeAt(this.graph, ref.id)
+    if (node.op === 'constant' && typeof node.attrs.value === 'number')
+      return this.state.f.scalar((node.types[0] as Type).dtype, node.attrs.value)
+    const [source] = node.inputs
+    if (node.op !== 'broadcast' || source === undefined) return this.value(ref)
+    const { axes, shape } = node.attrs
+    const operand = nodeAt(this.graph, source.id)
+    // A number in front of a broadcast is repeated by the op, whatever its rank.
+    const x = operand.types[source.port]?.shape.length === 0 ? this.#small(source) : this.value(source)
+    return x.shape.length === 0 ? x : withAxes(x, axes, shape.length, this.state.f)
+  }
+
+  #repeatedVector(ref: Ref): TfValue | null {
+    const node = nodeAt(this.graph, ref.id)
+    const [source] = node.inputs
+    if (node.op !== 'broadcast' || source === undefined) return null
+    const { axes, shape } = node.attrs
+    const x = nodeAt(this.graph, source.id).types[source.port]
+    const isVector = axes.length === 1 && axes[0] === shape.length - 1 && x?.shape[0] === shape.at(-1)
+    return isVector ? this.value(source) : null
+  }
+
+  #make(node: Node<'broadcast'> | Node<'constant'>): TfValue {
+    const { f } = this.state
+    const [{ dtype, shape }] = node.types as readonly [Node['types'][number]] // both ops have one result
+    return f.named(this.nameOf(node), () => {
+      if (node.op === 'broadcast') {
+        const [source] = node.inputs as readonly [Ref] // its arity
+        return f.broadcastTo(withAxes(this.value(source), node.attrs.axes, shape.length, f), shape)
+      }
+      const { value } = node.attrs
+      if (typeof value === 'number') return f.broadcastTo(withAxes(f.scalar(dtype, value), [], shape.length, f), shape)
+      invariant(Array.isArray(value), () => 'a constant kept beside the graph is an operand of the function')
+      return f.constant(dtype, shape, value)
+    })
+  }
+
+  /** Words as ir/philox.ts orders them: key (seed, stream), counter (element, run low, run high, replica), in pairs of 32 bits. */
+  #philox(stream: string): ReturnType<Scope['philox']> {
+    const { f } = this.state
+    const run = this.state.runArgument()
+    const word = (at: number, size: number): TfValue => {
+      const masks = ['begin_mask', 'end_mask', 'ellipsis_mask', 'new_axis_mask', 'shrink_axis_mask']
+      const none = Object.fromEntries(masks.map((mask) => [mask, attr.int(0)]))
+      const range = [f.ints([at]), f.ints([at + size]), f.ints([1])]
+      return f.op('StridedSlice', [run, ...range], none, { dtype: 'int32', shape: [size] })
+    }
+    const joined = (parts: readonly TfValue[]): TfValue => {
+      const size = parts.reduce((sum, { shape }) => sum + elements(shape), 0)
+      const words = f.op(
+        'ConcatV2',
+        [...parts, f.scalar('int32', 0)],
+        { N: attr.int(parts.length), Tidx: attr.type('int32') },
+        { dtype: 'int32', shape: [size] },
+      )
+      const pairs = f.reshape(words, [size / 2, 2])
+      return f.op('Bitcast', [pairs], { type: attr.type('uint64') }, { dtype: 'uint64', shape: [size / 2] })
+    }
+    return {
+      key: joined([word(0, 1), f.ints([streamKey(stream) | 0])]),
+      counter: joined([f.ints([0]), word(1, 3)]),
+    }
+  }
+}
+
+type MadeOnDemand = Node<'broadcast'> | Node<'constant'>
+
+/** Nodes that cost memory and that most users take in a smaller form. */
+export const isMadeOnDemand = (node: Node): node is MadeOnDemand =>
+  node.op === 'broadcast' || (node.op === 'constant' && !isBeside(node))
+
+/** A constant whose numbers are kept beside the graph. */
+export const isBeside = ({ attrs: { value } }: Node<'constant'>): boolean =>
+  typeof value === 'object' && 'sha256' in value

@@ -1,0 +1,76 @@
+/** The TensorFlow backend: each graph of a program is one function, run by the library that tfjs-node or tfjs-node-gpu links. `effuse/tensorflow`. */
+import { checkRecord, type Check } from '../../ir/check-record.ts'
+import { ieeeOps, type TargetInfo } from '../../ir/target.ts'
+import { decomposeOps } from '../../passes/decompose.ts'
+import type { Backend } from '../backend.ts'
+import { makeVariableStore } from '../common/variable-store.ts'
+import { openApi } from './c-api.ts'
+import { TensorflowContext } from './context.ts'
+import { withErrors } from './errors.ts'
+import { requireTensorflow } from './find-library.ts'
+import { decomposedOps } from './lowering-table.ts'
+import { tensorflowMemory, type TfTensor } from './memory.ts'
+import { makeRunnable } from './runnable.ts'
+
+export interface TensorflowOptions {
+  /** Threads of one op (NVIDIA's `--intraop_threads`); default: one for each core. */
+  readonly intraOpThreads?: number | undefined
+  /** Ops at the same time (NVIDIA's `--interop_threads`); default: TensorFlow's. */
+  readonly interOpThreads?: number | undefined
+  /** Memory of each GPU in MiB (NVIDIA's `--memory_limit`); default: it grows as needed. */
+  readonly memoryLimit?: number | undefined
+}
+
+/**
+ * A backend on TensorFlow.
+ *
+ * @throws EffuseError EF404 where TensorFlow is missing, with the command that adds it; EF403 (options).
+ */
+export const createTensorflowBackend = async (options: TensorflowOptions = {}): Promise<Backend<TfTensor>> => {
+  checkRecord('createTensorflowBackend()', '', options, checks)
+  const found = requireTensorflow()
+  const api = openApi(found)
+  const context = withErrors(null, () => new TensorflowContext(api, configuration(options)))
+  const memory = tensorflowMemory(context)
+  const gpus = context.devices.filter(({ type }) => type === 'GPU')
+  const target: TargetInfo = {
+    name: 'tensorflow',
+    halfTypes: ['bfloat16', 'float16'],
+    wideOutputs: true,
+    fastHalfDepthwise: false,
+    exactOps: ieeeOps,
+    fusions: [],
+    fusedActivations: [],
+    memory: { alignment: 64, arenaBytesMax: Number.MAX_SAFE_INTEGER, exclusiveWrites: false },
+  }
+  return {
+    name: 'tensorflow',
+    target,
+    device: context,
+    fingerprint: `tensorflow ${api.version} ${gpus.length === 0 ? 'CPU' : `${gpus.length} GPU`}`,
+    lost: new Promise(() => {}), // it ends with the process
+    legalize: [decomposeOps(decomposedOps)],
+    fuse: [],
+    compile: async (program, _store, cx) => makeRunnable(program, cx, context),
+    createStore: () => makeVariableStore(memory),
+    adopt: () => null,
+    dispose: () => {},
+  }
+}
+
+const count = (what: string): Check => [what, (v) => Number.isInteger(v) && (v as number) > 0]
+
+const checks: { readonly [K in keyof Required<TensorflowOptions>]: Check } = {
+  intraOpThreads: count('a number of threads'),
+  interOpThreads: count('a number of threads'),
+  memoryLimit: count('a number of MiB'),
+}
+
+const configuration = ({ intraOpThreads, interOpThreads, memoryLimit }: TensorflowOptions) => ({
+  intraOpParallelismThreads: intraOpThreads ?? 0,
+  interOpParallelismThreads: interOpThreads ?? 0,
+  gpuOptions: {
+    allowGrowth: true,
+    ...(memoryLimit === undefined ? {} : { experimental: { virtualDevices: [{ memoryLimitMb: [memoryLimit] }] } }),
+  },
+})

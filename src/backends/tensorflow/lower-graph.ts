@@ -1,0 +1,203 @@
+/** From a graph to a function of TensorFlow: the graph's inputs, variables and constants are its operands, outputs and updates its results. */
+import { invariant } from '../../ir/diagnostics.ts'
+import { liveOrder, refKey, variablesReadBy } from '../../ir/graph.ts'
+import { sideTables } from '../../ir/side-tables.ts'
+import type { Graph, Node, Ref, Type } from '../../ir/types.ts'
+import { type HostArray, hostArrayOf } from '../backend.ts'
+import { attr } from './attributes.ts'
+import { emissionOrder } from './emission-order.ts'
+import { FunctionBuilder } from './function-builder.ts'
+import { type FunctionState, GraphScope, isBeside, isMadeOnDemand } from './graph-scope.ts'
+import { guardedOps } from './lower/training.ts'
+import type { LowerFunction } from './lowering.ts'
+import { tensorflowLowering } from './lowering-table.ts'
+import type { FunctionDef } from './proto/tensorflow_pb.ts'
+import type { TfValue } from './types.ts'
+
+/** Where an operand of the function comes from. */
+export type Operand =
+  | { readonly kind: 'input' | 'variable'; readonly name: string; readonly type: Type }
+  | { readonly kind: 'constant'; readonly type: Type; readonly data: HostArray }
+  /** int32 [4]: seed, run index low and high, replica. */
+  | { readonly kind: 'run' }
+
+export interface NamedType {
+  readonly name: string
+  readonly type: Type
+}
+
+/** A graph as a function, with the functions that it calls. */
+export interface LoweredGraph {
+  readonly graph: Graph
+  readonly functions: readonly FunctionDef[]
+  /** Name of the function to call, the last one of `functions`. */
+  readonly name: string
+  readonly operands: readonly Operand[]
+  /** The function's results: outputs, then updates. */
+  readonly outputs: readonly NamedType[]
+  readonly updates: readonly NamedType[]
+}
+
+/** `name` must be the function's alone in its context. @throws EffuseError EF405 */
+export const lowerGraph = (graph: Graph, name: string): LoweredGraph => {
+  const f = new FunctionBuilder(name)
+  const operands: Operand[] = []
+  const functions: FunctionDef[] = []
+  let run: TfValue | null = null
+  const state: FunctionState = {
+    f,
+    contractions: new Set(),
+    batchNorms: new Map(),
+    runArgument: () => {
+      if (run === null) {
+        operands.push({ kind: 'run' })
+        run = f.argument({ dtype: 'int32', shape: [4] })
+      }
+      return run
+    },
+  }
+  const scope = new GraphScope(graph, state)
+  // A variable that is only updated has no value before its first update.
+  const read = new Set<Node>(variablesReadBy(graph))
+  for (const node of liveOrder(graph)) {
+    const operand = node.op === 'variable' && !read.has(node) ? null : operandOf(node, graph)
+    if (operand === null) continue
+    operands.push(operand)
+    scope.define({ id: node.id, port: 0 }, f.argument(operand.type))
+  }
+  lowerNodes(scope, (branches) => functions.push(...branches))
+  const result = ({ name: of, value }: { readonly name: string; readonly value: Ref }): NamedType => {
+    const found = scope.value(value)
+    f.result(found)
+    return { name: of, type: found as Type } // operands and results of graphs have the IR's types
+  }
+  const outputs = graph.outputs.map(result)
+  const names = new Map(liveOrder(graph).map((node) => [node.id, node]))
+  const updates = graph.updates.map(({ variable, value }) => {
+    const node = names.get(variable) ?? graph.nodes[variable]
+    invariant(node?.op === 'variable', () => `an update of ${graph.name} names no variable`)
+    return result({ name: node.attrs.name, value })
+  })
+  return { graph, functions: [...functions, f.finish()], name, operands, outputs, updates }
+}
+
+type OwnOperand = Exclude<Operand, { readonly kind: 'run' }>
+
+const operandOf = (node: Node, graph: Graph): OwnOperand | null => {
+  const [type] = node.types
+  if (type === undefined) return null
+  if (node.op === 'input' || node.op === 'variable') return { kind: node.op, name: node.attrs.name, type }
+  if (node.op !== 'constant' || !isBeside(node)) return null
+  const { sha256 } = node.attrs.value as { readonly sha256: string } // isBeside
+  return { kind: 'constant', type, data: hostArrayOf(type.dtype, sideTables(graph).constants.get(sha256).data) }
+}
+
+type AddFunctions = (functions: readonly FunctionDef[]) => void
+
+const lowerNodes = (scope: GraphScope, addFunctions: AddFunctions): void => {
+  for (const emission of emissionOrder(scope.graph)) {
+    if (emission.kind === 'node') lowerNode(emission.node, scope, addFunctions)
+    else lowerGuarded(emission.nodes, emission.guard, scope, addFunctions)
+  }
+}
+
+const lowerNode = (node: Node, scope: GraphScope, addFunctions: AddFunctions): void => {
+  if (node.op === 'input' || node.op === 'variable' || node.op === 'constant' || isMadeOnDemand(node)) return
+  if (node.op === 'fusion') {
+    lowerRegion(node, scope, addFunctions)
+    return
+  }
+  const { f } = scope.state
+  // The entry is for this very node; TypeScript does not pair them.
+  const lower = tensorflowLowering[node.op] as LowerFunction<'add'> | 'decompose'
+  invariant(lower !== 'decompose', () => `${node.op} is decomposed by legalize, which did not run`)
+  const { attrs, types } = node
+  const results = f.named(scope.nameOf(node), () =>
+    lower({
+      node,
+      attrs,
+      types,
+      f,
+      scope: scope.around(node),
+      // Read when the lowering asks: what it takes in a small form is not made whole.
+      get inputs() {
+        return node.inputs.map((ref) => scope.value(ref)) as readonly TfValue[] as Parameters<typeof lower>[0]['inputs']
+      },
+    } as Parameters<typeof lower>[0]),
+  ) as readonly TfValue[]
+  results.forEach((value, port) => scope.define({ id: node.id, port }, value))
+}
+
+/** A region's nodes in the function of the graph around it. */
+const lowerRegion = (node: Node<'fusion'>, scope: GraphScope, addFunctions: AddFunctions): void => {
+  const { body } = node.attrs
+  const inner = new GraphScope(body, scope.state, { prefix: `${scope.nameOf(node)}/` })
+  body.inputs.forEach((id, i) => inner.define({ id, port: 0 }, scope.value(node.inputs[i] as Ref)))
+  lowerNodes(inner, addFunctions)
+  body.outputs.forEach(({ value }, port) => scope.define({ id: node.id, port }, inner.value(value)))
+}
+
+/** Updates with one guard: a conditional that computes them, or gives the old values. */
+const lowerGuarded = (nodes: readonly Node[], guard: Ref, scope: GraphScope, addFunctions: AddFunctions): void => {
+  const { f } = scope.state
+  const name = `${f.name}_guarded${nodes[0]?.id ?? 0}`
+  const [yes, no] = [new FunctionBuilder(`${name}_then`), new FunctionBuilder(`${name}_else`)]
+  const captured = new Map<number, Captured>()
+  /** One more operand of both branches. */
+  const capture = (ref: Ref): Captured => {
+    const key = refKey(ref)
+    const known = captured.get(key)
+    if (known !== undefined) return known
+    const outer = scope.value(ref)
+    const made = { outer, inYes: yes.argument(outer), inNo: no.argument(outer) }
+    captured.set(key, made)
+    return made
+  }
+  const state: FunctionState = {
+    f: yes,
+    contractions: new Set(),
+    batchNorms: new Map(),
+    runArgument: () => scope.state.runArgument(),
+  }
+  const branch = new GraphScope(scope.graph, state, { capture: (ref) => capture(ref).inYes })
+  for (const node of nodes) lowerNode(node, branch, addFunctions)
+  const types = nodes.flatMap((node) => node.types)
+  const old = (ref: Ref): TfValue => {
+    // An operand of a guarded node that is an update of the same conditional has its own old value.
+    const inner = nodes.find(({ id }) => id === ref.id)
+    return inner === undefined ? capture(ref).inNo : old(oldOf(inner, ref.port))
+  }
+  for (const node of nodes)
+    node.types.forEach((_, port) => {
+      yes.result(branch.value({ id: node.id, port }))
+      no.result(old(oldOf(node, port)))
+    })
+  addFunctions([yes.finish(), no.finish()])
+  const outer = [...captured.values()].map((value) => value.outer)
+  const results = f.named(scope.nameOf(nodes[0] as Node), () =>
+    f.ops(
+      'StatelessIf',
+      [scope.value(guard), ...outer],
+      {
+        Tin: attr.types(outer.map(({ dtype }) => dtype)),
+        Tout: attr.types(types.map(({ dtype }) => dtype)),
+        then_branch: attr.func(yes.name),
+        else_branch: attr.func(no.name),
+        output_shapes: attr.shapes(types.map(({ shape }) => shape)),
+      },
+      types,
+    ),
+  )
+  let at = 0
+  for (const node of nodes)
+    node.types.forEach((_, port) => scope.define({ id: node.id, port }, results[at++] as TfValue))
+}
+
+const oldOf = (node: Node, port: number): Ref => node.inputs[guardedOps[node.op]?.old[port] as number] as Ref // the table is by result
+
+/** A value of the function around a conditional, in its branches. */
+interface Captured {
+  readonly outer: TfValue
+  readonly inYes: TfValue
+  readonly inNo: TfValue
+}

@@ -1,0 +1,134 @@
+/** Composites that TensorFlow has a kernel for, or fuses in a certain form; the others are decomposed. */
+import type { CompositeOps } from '../../../ir/signatures.ts'
+import { attr } from '../attributes.ts'
+import { elements } from '../../../ir/types.ts'
+import type { FunctionBuilder } from '../function-builder.ts'
+import type { LowerFunction, Lowering } from '../lowering.ts'
+import type { TfType, TfValue } from '../types.ts'
+import { transposed } from './movement.ts'
+
+/** oneDNN's swish is found by this form. */
+const lowerSilu: LowerFunction<'silu'> = ({ inputs: [x], types: [{ dtype, shape }], f }) => {
+  const wide = { dtype: 'float32', shape } as const
+  const value = f.cast(x, 'float32')
+  return [f.cast(f.op('Mul', [value, f.op('Sigmoid', [value], {}, wide)], {}, wide), dtype)]
+}
+
+const lowerMean: LowerFunction<'mean'> = ({ inputs: [x], attrs: { axes, keepDims }, types: [{ dtype, shape }], f }) => [
+  f.cast(
+    f.op('Mean', [f.cast(x, 'float32'), f.ints(axes)], { keep_dims: attr.bool(keepDims) }, { dtype: 'float32', shape }),
+    dtype,
+  ),
+]
+
+const gradientAttrs = (epsilon: number) => ({
+  epsilon: attr.float(epsilon),
+  data_format: attr.string('NHWC'),
+  is_training: attr.bool(true),
+})
+
+const batchNormAttrs = (epsilon: number) => ({
+  ...gradientAttrs(epsilon),
+  exponential_avg_factor: attr.float(1),
+})
+
+/** TensorFlow's batch norm takes images: the axes before the channels as rows of one. */
+const asImage = (x: TfValue, f: FunctionBuilder): TfValue => {
+  if (x.shape.length === 4) return x
+  const channels = x.shape.at(-1) as number
+  return f.reshape(x, [rowsOf(x.shape), 1, 1, channels])
+}
+
+const lowerBatchNormTraining: LowerFunction<'batchNormTraining'> = ({
+  inputs: [x, scale, offset],
+  attrs: { epsilon },
+  types: [type, vector],
+  f,
+  scope,
+}) => {
+  const image = asImage(x, f)
+  const empty = f.constant('float32', [0], [])
+  const [y, mean, bessel, ...reserve] = f.ops(
+    'FusedBatchNormV3',
+    [image, scale, offset, empty, empty],
+    batchNormAttrs(epsilon),
+    [{ dtype: type.dtype, shape: image.shape }, vector, vector, vector, vector, { dtype: 'float32', shape: [] }],
+  ) as readonly [TfValue, TfValue, TfValue, TfValue, TfValue, TfValue] // six types
+  scope.batchNorms.set(mean.ref, { x, epsilon, reserve })
+  // TensorFlow gives the estimate for a larger population.
+  const rows = rowsOf(x.shape)
+  const variance = f.op('Mul', [bessel, f.scalar('float32', (rows - 1) / rows)], {}, vector)
+  const raised = f.op('AddV2', [variance, f.scalar('float32', epsilon)], {}, vector)
+  return [f.reshape(y, type.shape), mean, variance, f.op('Rsqrt', [raised], {}, vector)]
+}
+
+const rowsOf = (shape: readonly number[]): number => elements(shape.slice(0, -1))
+
+const lowerBatchNormGradient: LowerFunction<'batchNormGradient'> = (args) => {
+  const {
+    inputs: [x, scale, mean, , dy],
+    types,
+    f,
+    scope,
+  } = args
+  const kept = scope.batchNorms.get(mean.ref)
+  if (kept === undefined || kept.x.ref !== x.ref) return gradientByFormula(args)
+  const [image, dyImage] = [asImage(x, f), asImage(dy, f)]
+  const [dx, dscale, doffset] = f.ops(
+    'FusedBatchNormGradV3',
+    [dyImage, image, scale, ...kept.reserve],
+    gradientAttrs(kept.epsilon),
+    [{ dtype: x.dtype, shape: image.shape }, types[1], types[2]],
+  ) as readonly [TfValue, TfValue, TfValue] // three types
+  return [f.reshape(dx, types[0].shape), dscale, doffset]
+}
+
+/** As the op's own decomposition, for statistics of any origin. */
+const gradientByFormula: LowerFunction<'batchNormGradient'> = ({
+  inputs: [x, scale, mean, inverse, dy],
+  types: [type, vector],
+  f,
+}) => {
+  const wide = { dtype: 'float32', shape: type.shape } as const
+  const axes = f.ints(type.shape.slice(0, -1).map((_, axis) => axis))
+  const sum = (value: TfValue): TfValue => f.op('Sum', [value, axes], { keep_dims: attr.bool(false) }, vector)
+  const mul = (a: TfValue, b: TfValue, to: TfType): TfValue => f.op('Mul', [a, b], {}, to)
+  const perRow = f.scalar('float32', 1 / rowsOf(type.shape))
+  const g = f.cast(dy, 'float32')
+  const centred = f.op('Sub', [f.cast(x, 'float32'), mean], {}, wide)
+  const doffset = sum(g)
+  const dscale = mul(sum(mul(g, centred, wide)), inverse, vector)
+  const slope = mul(mul(dscale, inverse, vector), perRow, vector)
+  const level = f.op('Sub', [g, mul(doffset, perRow, vector)], {}, wide)
+  const inner = f.op('Sub', [level, mul(centred, slope, wide)], {}, wide)
+  return [f.cast(mul(inner, mul(scale, inverse, vector), wide), type.dtype), dscale, doffset]
+}
+
+const lowerSoftmax =
+  (name: 'Softmax' | 'LogSoftmax'): LowerFunction<'softmax' | 'logSoftmax'> =>
+  ({ inputs: [x], attrs: { axis }, types: [{ dtype, shape }], f }) => {
+    // TensorFlow's kernels take the last axis.
+    const order = shape.map((_, i) => i).filter((i) => i !== axis)
+    const [there, back] = [
+      [...order, axis],
+      shape.map((_, i) => (i === axis ? shape.length - 1 : i < axis ? i : i - 1)),
+    ]
+    const lines = transposed(f.cast(x, 'float32'), there, f)
+    return [f.cast(transposed(f.op(name, [lines], {}, lines), back, f), dtype)]
+  }
+
+export const compositeLowering: { readonly [K in keyof CompositeOps]: Lowering<K> } = {
+  batchNorm: 'decompose',
+  batchNormInference: 'decompose',
+  batchNormTraining: lowerBatchNormTraining,
+  batchNormGradient: lowerBatchNormGradient,
+  dropout: 'decompose',
+  silu: lowerSilu,
+  siluGradient: 'decompose',
+  softmax: lowerSoftmax('Softmax'),
+  logSoftmax: lowerSoftmax('LogSoftmax'),
+  softmaxCrossEntropy: 'decompose',
+  softmaxCrossEntropyGradient: 'decompose',
+  mean: lowerMean,
+  variance: 'decompose',
+}

@@ -1,0 +1,148 @@
+/**
+ * Ops of the training step. What an optimizer gives where `finite` is true is computed in the branch of one conditional (guarded.ts); elsewhere the old
+ * values come out, and nothing is computed.
+ */
+import type { OpName, TrainingOps } from '../../../ir/signatures.ts'
+import { attr } from '../attributes.ts'
+import type { FunctionBuilder } from '../function-builder.ts'
+import type { LowerFunction, Lowering } from '../lowering.ts'
+import type { TfOpName } from '../tf-ops.ts'
+import type { TfType, TfValue } from '../types.ts'
+
+/** Arithmetic on float32 tensors of one shape, and scalars beside them. */
+const arithmetic = (type: TfType, f: FunctionBuilder) => {
+  const two =
+    (name: TfOpName) =>
+    (a: TfValue, b: TfValue | number): TfValue =>
+      f.op(name, [a, typeof b === 'number' ? f.scalar('float32', b) : b], {}, type)
+  const one =
+    (name: TfOpName) =>
+    (a: TfValue): TfValue =>
+      f.op(name, [a], {}, type)
+  return {
+    add: two('AddV2'),
+    sub: two('Sub'),
+    mul: two('Mul'),
+    div: two('RealDiv'),
+    maximum: two('Maximum'),
+    square: one('Square'),
+    sqrt: one('Sqrt'),
+    rsqrt: one('Rsqrt'),
+    expm1: one('Expm1'),
+    neg: one('Neg'),
+  }
+}
+
+const scalar: TfType = { dtype: 'float32', shape: [] }
+
+const lowerRmsprop: LowerFunction<'rmsprop'> = ({
+  attrs: { rho, momentum, epsilon },
+  inputs: [w, g, meanSquare, velocity, rate],
+  types: [type],
+  f,
+}) => {
+  const { add, sub, mul, square, rsqrt } = arithmetic(type, f)
+  const squares = add(mul(meanSquare, rho), mul(square(g), 1 - rho))
+  const step = add(mul(velocity, momentum), mul(mul(g, rsqrt(add(squares, epsilon))), rate))
+  return [sub(w, step), squares, step]
+}
+
+const lowerSgd: LowerFunction<'sgd'> = ({
+  attrs: { momentum, nesterov },
+  inputs: [w, g, velocity, rate],
+  types: [type],
+  f,
+}) => {
+  const { add, sub, mul } = arithmetic(type, f)
+  const pull = mul(g, rate)
+  const step = sub(mul(velocity, momentum), pull)
+  return [nesterov ? sub(add(w, mul(step, momentum)), pull) : add(w, step), step]
+}
+
+const lowerAdam: LowerFunction<'adam'> = ({
+  attrs: { beta1, beta2, epsilon, weightDecay },
+  inputs: [w, g, first, second, rate, step],
+  types: [type],
+  f,
+}) => {
+  const { add, sub, mul, div, square, sqrt } = arithmetic(type, f)
+  const beside = arithmetic(scalar, f)
+  const count = beside.add(f.cast(step, 'float32'), 1)
+  // 1 - beta^t by expm1: it would cancel.
+  const correction = (beta: number): TfValue =>
+    beta === 0 ? f.scalar('float32', 1) : beside.neg(beside.expm1(beside.mul(count, Math.log(beta))))
+  const mean = add(mul(first, beta1), mul(g, 1 - beta1))
+  const squares = add(mul(second, beta2), mul(square(g), 1 - beta2))
+  const root = add(sqrt(div(squares, correction(beta2))), epsilon)
+  const direction = div(div(mean, correction(beta1)), root)
+  const decayed = weightDecay === 0 ? direction : add(direction, mul(w, weightDecay))
+  return [sub(w, mul(decayed, rate)), mean, squares]
+}
+
+const lowerEma: LowerFunction<'ema'> = ({ attrs: { decay }, inputs: [average, value, step], types: [type], f }) => {
+  const { add, sub, mul } = arithmetic(type, f)
+  const beside = arithmetic(scalar, f)
+  // 1 - min(decay, (1 + t) / (10 + t)) with t = step + 1, without cancellation.
+  const share = beside.maximum(beside.div(f.scalar('float32', 9), beside.add(f.cast(step, 'float32'), 11)), 1 - decay)
+  return [add(average, mul(sub(value, average), share))]
+}
+
+const flag: TfType = { dtype: 'bool', shape: [] }
+
+const lowerAllFinite: LowerFunction<'allFinite'> = ({ inputs, types: [type], f }) => {
+  const flags = inputs.map((x) => {
+    const finite = f.op('IsFinite', [x], {}, { dtype: 'bool', shape: x.shape })
+    return f.op('All', [finite, f.ints(x.shape.map((_, axis) => axis))], { keep_dims: attr.bool(false) }, flag)
+  })
+  const [first] = flags
+  if (first !== undefined && flags.length === 1) return [first]
+  const together = f.op(
+    'Pack',
+    flags,
+    { N: attr.int(flags.length), axis: attr.int(0) },
+    { dtype: 'bool', shape: [flags.length] },
+  )
+  return [f.op('All', [together, f.ints([0])], { keep_dims: attr.bool(false) }, type)]
+}
+
+/** Twice this is the largest power of two in float32. */
+const largestDoubled = 2 ** 126
+
+const lowerLossScale: LowerFunction<'lossScaleUpdate'> = ({
+  attrs: { interval, least },
+  inputs: [scale, good, finite],
+  types: [scaleType, countType],
+  f,
+}) => {
+  const { mul, maximum } = arithmetic(scaleType, f)
+  const choose = (condition: TfValue, yes: TfValue, no: TfValue, type: TfType): TfValue =>
+    f.op('SelectV2', [condition, yes, no], {}, type)
+  const count = f.op('AddV2', [good, f.scalar('int32', 1)], {}, countType)
+  const isDue = f.op('GreaterEqual', [count, f.scalar('int32', interval)], {}, flag)
+  const mayDouble = f.op('LessEqual', [scale, f.scalar('float32', largestDoubled)], {}, flag)
+  const doubled = choose(f.op('LogicalAnd', [isDue, mayDouble], {}, flag), mul(scale, 2), scale, scaleType)
+  const zero = f.scalar('int32', 0)
+  return [
+    choose(finite, doubled, maximum(mul(scale, 0.5), least), scaleType),
+    choose(finite, choose(isDue, zero, count, countType), zero, countType),
+  ]
+}
+
+export const trainingLowering: { readonly [K in keyof TrainingOps]: Lowering<K> } = {
+  rmsprop: lowerRmsprop,
+  sgd: lowerSgd,
+  adam: lowerAdam,
+  ema: lowerEma,
+  allFinite: lowerAllFinite,
+  lossScaleUpdate: lowerLossScale,
+}
+
+/** Ops under a guard: which operand each result is where the guard is false, and which operand the guard is. */
+export const guardedOps: {
+  readonly [K in OpName]?: { readonly old: readonly number[]; readonly guard: number } | undefined
+} = {
+  rmsprop: { old: [0, 2, 3], guard: 5 },
+  sgd: { old: [0, 2], guard: 4 },
+  adam: { old: [0, 2, 3], guard: 6 },
+  ema: { old: [0], guard: 3 },
+}

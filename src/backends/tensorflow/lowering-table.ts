@@ -1,0 +1,32 @@
+/** How TensorFlow runs each op. Total: an op without an entry does not compile. */
+import { opNames } from '../../ir/ops/index.ts'
+import type { OpName } from '../../ir/signatures.ts'
+import { compositeLowering } from './lower/composite.ts'
+import { contractionLowering } from './lower/contraction.ts'
+import { elementwiseLowering } from './lower/elementwise.ts'
+import { movementLowering } from './lower/movement.ts'
+import { poolingLowering } from './lower/pooling.ts'
+import { reductionLowering } from './lower/reduction.ts'
+import { sourceLowering } from './lower/source.ts'
+import { trainingLowering } from './lower/training.ts'
+import type { Lowering } from './lowering.ts'
+
+/** Ops that lower-graph.ts lowers itself: they are the function's operands and constants, or graphs of their own. */
+export type StructuralOp = 'input' | 'variable' | 'constant' | 'fusion'
+
+export const tensorflowLowering: { readonly [K in Exclude<OpName, StructuralOp>]: Lowering<K> } = {
+  ...sourceLowering,
+  ...elementwiseLowering,
+  ...movementLowering,
+  ...reductionLowering,
+  ...contractionLowering,
+  ...poolingLowering,
+  ...compositeLowering,
+  ...trainingLowering,
+  composite: 'decompose',
+}
+
+/** Ops that legalize decomposes. */
+export const decomposedOps: readonly OpName[] = opNames.filter(
+  (op) => (tensorflowLowering as { readonly [K in OpName]?: Lowering<K> })[op] === 'decompose',
+)

@@ -1,0 +1,156 @@
+/** Running lowered programs: each graph is one call of a function. */
+import { EffuseError, invariant } from '../../ir/diagnostics.ts'
+import { showType, type Type } from '../../ir/types.ts'
+import { type GraphStep, graphSteps, type Program } from '../../passes/program.ts'
+import {
+  type CompileContext,
+  type DeviceTensor,
+  type FeedTensor,
+  type ProfileRow,
+  type RunContext,
+  type Runnable,
+  type StoreTurn,
+  stepsOfRun,
+} from '../backend.ts'
+import { crossingTypes, runSteps, type StepOperands, type StepResults } from '../common/run-steps.ts'
+import type { Pointer } from './c-api.ts'
+import type { TensorflowContext } from './context.ts'
+import { TensorflowFailure, errorOf, withErrors } from './errors.ts'
+import { type LoweredGraph, lowerGraph, type Operand } from './lower-graph.ts'
+import { deviceTensor, held, tensorflowMemory, type TfTensor } from './memory.ts'
+
+type Feeds = ReadonlyMap<string, FeedTensor<TfTensor>>
+
+/** A graph whose function the context knows. */
+interface Bound extends LoweredGraph {
+  /** Handles of the operands of kind 'constant', by place. */
+  readonly constants: ReadonlyMap<number, Pointer>
+}
+
+/** Functions of all programs live in one context, so each has a number of its own. */
+let functionCount = 0
+
+/** Lowers every graph of the program. @throws EffuseError EF405 */
+export const makeRunnable = (program: Program, cx: CompileContext, context: TensorflowContext): Runnable<TfTensor> => {
+  const memory = tensorflowMemory(context)
+  const bound = new Map<string, Bound>()
+  const dispose = (): void => {
+    for (const step of bound.values()) unbind(step, context)
+    bound.clear()
+  }
+  try {
+    const steps = graphSteps(program)
+    for (const [done, { name, graph }] of steps.entries()) {
+      cx.signal?.throwIfAborted()
+      bound.set(name, bind(lowerGraph(graph, `effuse_${functionCount++}`), context))
+      cx.onProgress?.({ stage: 'lower', done: done + 1, total: steps.length })
+    }
+  } catch (error) {
+    dispose()
+    throw error
+  }
+  const crossing = crossingTypes(program)
+  const run = async (
+    turn: StoreTurn<TfTensor>,
+    steps: readonly string[],
+    feeds: Feeds,
+    at: RunContext,
+  ): Promise<ReadonlyMap<string, DeviceTensor<TfTensor>>> => {
+    const types = new Map<string, Type>()
+    const runGraph = ({ name }: GraphStep, operands: StepOperands<TfTensor>): Promise<StepResults<TfTensor>> => {
+      const step = bound.get(name)
+      invariant(step !== undefined, () => `the program ${program.name} has no step "${name}", or was disposed of`)
+      for (const { name: output, type } of step.outputs) types.set(output, type)
+      return call(step, { context, at, feeds, crossing, operands })
+    }
+    const results = await runSteps({ program, steps, turn, at, memory, nameOf: cx.nameOf, runGraph })
+    // The types are set above.
+    return new Map([...results].map(([name, value]) => [name, deviceTensor(value, types.get(name) as Type, context)]))
+  }
+  const kernels = stepsOfRun(program).reduce(
+    (sum, { name }) => sum + (bound.get(name)?.functions.reduce((n, { nodeDef }) => n + nodeDef.length, 0) ?? 0),
+    0,
+  )
+  return {
+    run,
+    plan: { kernels, dispatches: stepsOfRun(program).length, peakBytes: null, arenaBytes: null, lowerBoundBytes: null },
+    profile: async (turn, steps, feeds, at) => {
+      const rows: ProfileRow[] = []
+      const start = performance.now()
+      for (const tensor of (await run(turn, steps, feeds, at)).values()) tensor.dispose()
+      rows.push({ path: '', op: 'call', kernel: program.name, ms: performance.now() - start })
+      return rows
+    },
+    dispose,
+  }
+}
+
+const bind = (lowered: LoweredGraph, context: TensorflowContext): Bound => {
+  const constants = new Map<number, Pointer>()
+  const added: string[] = []
+  try {
+    withErrors(lowered.graph, () => {
+      for (const definition of lowered.functions) {
+        context.addFunction(definition)
+        added.push(definition.signature?.name ?? '')
+      }
+      for (const [at, operand] of lowered.operands.entries())
+        if (operand.kind === 'constant') constants.set(at, context.upload(operand.data, operand.type))
+    })
+    return { ...lowered, constants }
+  } catch (error) {
+    for (const name of added) context.removeFunction(name)
+    for (const handle of constants.values()) context.free(handle)
+    throw error
+  }
+}
+
+const unbind = ({ functions, constants }: Bound, context: TensorflowContext): void => {
+  for (const { signature } of [...functions].reverse()) context.removeFunction(signature?.name ?? '')
+  for (const handle of constants.values()) context.free(handle)
+}
+
+interface Call {
+  readonly context: TensorflowContext
+  readonly at: RunContext
+  readonly feeds: Feeds
+  readonly crossing: ReadonlyMap<string, Type>
+  readonly operands: StepOperands<TfTensor>
+}
+
+const call = async (step: Bound, run: Call): Promise<StepResults<TfTensor>> => {
+  const { context } = run
+  /** Made for this call alone. */
+  const own: Pointer[] = []
+  try {
+    const handles = step.operands.map((operand, place) => handleOf(operand, place, step, run, own))
+    const results = await context.call(step.name, handles, step.outputs.length + step.updates.length)
+    const named = (kind: 'outputs' | 'updates', from: number): ReadonlyMap<string, TfTensor> =>
+      new Map(step[kind].map(({ name }, i) => [name, held(results[from + i] as Pointer)])) // one for each
+    return { outputs: named('outputs', 0), updates: named('updates', step.outputs.length) }
+  } catch (error) {
+    throw error instanceof TensorflowFailure ? errorOf(error.failure, step.graph) : error
+  } finally {
+    for (const handle of own) context.free(handle)
+  }
+}
+
+const handleOf = (operand: Operand, place: number, step: Bound, run: Call, own: Pointer[]): Pointer => {
+  const { context, at, feeds, crossing, operands } = run
+  const made = (handle: Pointer): Pointer => {
+    own.push(handle)
+    return handle
+  }
+  if (operand.kind === 'constant') return step.constants.get(place) as Pointer // bind() has made it
+  if (operand.kind === 'variable') return operands.variable(operand.name).handle
+  if (operand.kind === 'run') return made(context.upload(runWords(at), { dtype: 'int32', shape: [4] }))
+  const { name, type } = operand
+  if (crossing.has(name)) return operands.crossing(name).handle
+  const feed = feeds.get(name)
+  if (feed === undefined)
+    throw new EffuseError({ code: 'EF401', message: `the input "${name}" is missing; it is ${showType(type)}` })
+  return 'host' in feed ? made(context.upload(feed.host, type)) : feed.tensor.native.handle
+}
+
+const runWords = ({ seed, runIndex, replica }: RunContext): Int32Array<ArrayBuffer> =>
+  Int32Array.of(seed | 0, (runIndex >>> 0) | 0, Math.floor(runIndex / 2 ** 32) | 0, replica | 0)

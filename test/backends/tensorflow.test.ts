@@ -1,0 +1,80 @@
+/** The TensorFlow backend against the reference. */
+import { fromBinary } from '@bufbuild/protobuf'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { openApi } from '../../src/backends/tensorflow/c-api.ts'
+import { requireTensorflow } from '../../src/backends/tensorflow/find-library.ts'
+import { createTensorflowBackend } from '../../src/backends/tensorflow/index.ts'
+import { OpListSchema } from '../../src/backends/tensorflow/proto/tensorflow_pb.ts'
+import { tfOps } from '../../src/backends/tensorflow/tf-ops.ts'
+import { interpret } from '../../src/ir/interpret.ts'
+import { parse } from '../../src/ir/parse.ts'
+import { anyGraph, conformance, feedsFor } from '../../src/testing/index.ts'
+import { expectClose, runnableOf } from '../support/one-graph.ts'
+import { tensorflowOrSkip } from '../support/tensorflow.ts'
+
+tensorflowOrSkip('TensorFlow', () => {
+  test('conforms to the reference in every op', async () => {
+    const report = await conformance(await createTensorflowBackend(), { runs: 10 })
+    expect(report.failures).toEqual([])
+    expect(report.cases).toBeGreaterThan(2000)
+    expect(report.exclusions).toEqual([])
+  }, 180_000)
+
+  test('runs random graphs as the reference does, updates included', async () => {
+    const backend = await createTensorflowBackend()
+    await fc.assert(
+      fc.asyncProperty(anyGraph({ mixedTypes: false }), fc.nat(1000), async ({ graph: g }, seed) => {
+        const { inputs, variables } = feedsFor(g, seed)
+        const want = interpret(g, { inputs, variables, mode: 'declared' })
+        const { run, store, dispose } = await runnableOf(backend, g, variables)
+        const got = await run(inputs)
+        for (const [output, { data }] of Object.entries(want.outputs)) expectClose(got[output], data, 1e-4)
+        for (const [variable, { data }] of want.updates)
+          expectClose((await store.read([variable])).get(variable), data, 1e-4)
+        dispose()
+      }),
+      { numRuns: 60 },
+    )
+  }, 120_000)
+
+  test('draws the same random numbers as every other machine, bit for bit', async () => {
+    const backend = await createTensorflowBackend()
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 300 }),
+        fc.string({ unit: fc.constantFrom('a', 'b', '/', '0') }),
+        fc.maxSafeNat(),
+        async (size, stream, runIndex) => {
+          const type = `float32[${size},3]`
+          const attrs = `shape=[${size}, 3], stream=${JSON.stringify(stream)}`
+          const g = parse(`graph random {\n  %0 = randomUniform() {${attrs}} : ${type}\n  return y = %0\n}`)
+          const at = { seed: 7, runIndex, replica: 5 }
+          const { runnable, store, dispose } = await runnableOf(backend, g, new Map())
+          const results = await store.turn((turn) => runnable.run(turn, ['run'], new Map(), at))
+          expect([...((await results.get('y')?.read()) ?? [])]).toEqual([
+            ...(interpret(g, { ...at }).outputs['y']?.data ?? []),
+          ])
+          dispose()
+        },
+      ),
+      { numRuns: 30 },
+    )
+  })
+
+  test('knows the results and type attributes of the ops as the library defines them', () => {
+    const api = openApi(requireTensorflow())
+    const buffer = api.getAllOpList()
+    const defined = new Map(fromBinary(OpListSchema, api.bufferBytes(buffer)).op.map((op) => [op.name, op]))
+    api.deleteBuffer(buffer)
+    for (const [name, { results, types }] of Object.entries(tfOps)) {
+      const op = defined.get(name)
+      expect([name, op?.outputArg.map((result) => result.name)]).toEqual([name, [...results]])
+      for (const [attribute, at] of Object.entries(types)) {
+        // Operands of one type in a number that the node says stand for the rest.
+        const operand = op?.inputArg[Math.min(at, (op?.inputArg.length ?? 1) - 1)]
+        expect([name, attribute, operand?.typeAttr]).toEqual([name, attribute, attribute])
+      }
+    }
+  })
+})
