@@ -24,6 +24,8 @@ export const layers = {
     files: ['src/recipes/'],
     imports: ['ir', 'passes', 'platform', 'io', 'pixels', 'backends', 'compile', 'models', 'train'],
   },
+  // Installs what effuse uses and npm does not bring.
+  setup: { files: ['src/setup/'], imports: ['ir', 'platform', 'backends'] },
   inspect: { files: ['src/inspect/'], imports: ['ir', 'passes', 'platform', 'io', 'backends', 'peers', 'compile'] },
   testing: { files: ['src/testing/'], imports: ['ir', 'passes', 'platform', 'backends', 'compile'] },
   // The public names, nothing else: what package.json's exports point to.

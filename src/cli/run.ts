@@ -13,6 +13,7 @@ import { addExplain } from './commands/explain.ts'
 import { addInspect } from './commands/inspect.ts'
 import { addOpt } from './commands/opt.ts'
 import { addPredict } from './commands/predict.ts'
+import { addSetup } from './commands/setup.ts'
 import { addTrain } from './commands/train.ts'
 import { addVerify } from './commands/verify.ts'
 import type { Io } from './io.ts'
@@ -21,10 +22,25 @@ import { version } from './common.ts'
 /** Faults of the command line, not of the work. */
 const usageCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['EF301', 'EF302', 'EF403', 'EF601', 'EF602'])
 
+const commands = [
+  addPredict,
+  addTrain,
+  addEvaluate,
+  addInspect,
+  addOpt,
+  addExplain,
+  addDoctor,
+  addSetup,
+  addBench,
+  addVerify,
+]
+
 /** @param argv Arguments after the program's name. Never throws for a user's mistake, never prints a stack trace for one. */
 export const runCli = async (argv: readonly string[], io: Io): Promise<number> => {
   const isJson = argv.includes('--json')
   const program = new Command('effuse').description('a graph compiler for convolutional networks').version(version)
+  // `effuse setup tensorflow --version` is TensorFlow's version, not effuse's.
+  program.enablePositionalOptions(argv[0] === 'setup')
   program.exitOverride().configureOutput({
     writeOut: (text) => io.out(text.trimEnd()),
     writeErr: (text) => {
@@ -36,8 +52,7 @@ export const runCli = async (argv: readonly string[], io: Io): Promise<number> =
   const end = (code: number): void => {
     exitCode = code
   }
-  for (const add of [addPredict, addTrain, addEvaluate, addInspect, addOpt, addExplain, addDoctor, addBench, addVerify])
-    add(program, io, end)
+  for (const add of commands) add(program, io, end)
   for (const command of program.commands) command.exitOverride().configureOutput(program.configureOutput())
   try {
     checkArguments(program, argv)

@@ -47,6 +47,7 @@ export const errorCodes = {
   EF509: 'the file has changed since effuse wrote it',
   EF601: 'wrong command line',
   EF602: 'model not found',
+  EF603: 'setup failed',
   EF701: 'data does not fit',
   EF702: 'a number is not finite',
   EF901: 'fault in effuse',

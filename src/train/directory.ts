@@ -5,7 +5,7 @@ import { readFile, writeFileAtomic } from '#platform'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { systemCode } from '../platform/node-file-error.ts'
 import type { CheckpointStore } from './checkpoint-store.ts'
-import { type FolderLock, isAlive, isLockedBy, lockFolder, unlockFolder } from './directory-lock.ts'
+import { type FolderLock, isAlive, isLockedBy, lockFolder, unlockFolder } from '../platform/node-folder-lock.ts'
 
 /**
  * A store of checkpoints in a folder. The folder is created if it is missing, but only once: if it is renamed or deleted later, it is not

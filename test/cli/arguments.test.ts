@@ -11,12 +11,14 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true }))
 
-const commands = ['predict', 'train', 'evaluate', 'inspect', 'opt', 'explain', 'doctor', 'bench', 'verify']
+const commands = ['predict', 'train', 'evaluate', 'inspect', 'opt', 'explain', 'doctor', 'setup', 'bench', 'verify']
 
 test.each(commands)('%s: no option takes the next option as its value', async (command) => {
   const help = (await run(command, '--help')).out
   const withValue = (await flagsOf(command)).filter((flag) => new RegExp(`^ {2}${flag} <`, 'm').test(help))
-  expect(withValue).toEqual(expect.arrayContaining(['--backend', '--seed', '--amp-dtype']))
+  expect(withValue).toEqual(
+    expect.arrayContaining(command === 'setup' ? ['--version'] : ['--backend', '--seed', '--amp-dtype']),
+  )
   for (const flag of withValue) {
     const { code, err } = await run(command, flag, '--xla')
     expect([flag, code, err]).toEqual([

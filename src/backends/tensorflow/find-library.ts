@@ -1,9 +1,19 @@
 /** Finds TensorFlow's C library and koffi, which calls it. Looks at names and a few bytes only: loading the library takes seconds and 800 MB. Node only. */
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, realpathSync, statSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  realpathSync,
+  statSync,
+} from 'node:fs'
 import { createRequire } from 'node:module'
 import { basename, dirname, join, resolve } from 'node:path'
 import { EffuseError } from '../../ir/diagnostics.ts'
-import { findPackage, type Installed, libraryNames, setupFile, tensorflowCache } from './places.ts'
+import { findPackage, type Installed, librariesPart, libraryNames, setupFile, tensorflowCache } from './places.ts'
 
 export interface TensorflowLibrary {
   /** `2.21.0`; 'unknown' where nothing beside the library says it (TF_Version does). */
@@ -28,14 +38,15 @@ const setupCommand = 'npx effuse setup tensorflow'
 /**
  * The library, by this order: the folder in the environment variable EFFUSE_TENSORFLOW; what `effuse setup tensorflow` installed (GPU before CPU); the
  * library that came with tfjs-node-gpu or tfjs-node. A folder in EFFUSE_TENSORFLOW without a library is an answer too: nothing else is taken then.
+ * `project`: files of another project than the running one, for tests.
  */
-export const findTensorflow = (): TensorflowLibrary | MissingTensorflow => {
+export const findTensorflow = (project?: readonly string[]): TensorflowLibrary | MissingTensorflow => {
   const given = process.env['EFFUSE_TENSORFLOW']
   if (given !== undefined && given !== '') return fromVariable(resolve(given))
   return (
     fromSetup() ??
-    fromPackage('tfjs-node-gpu') ??
-    fromPackage('tfjs-node') ?? { missing: "TensorFlow's library is not installed", fix: setupCommand }
+    fromPackage('tfjs-node-gpu', project) ??
+    fromPackage('tfjs-node', project) ?? { missing: "TensorFlow's library is not installed", fix: setupCommand }
   )
 }
 
@@ -74,15 +85,24 @@ const fromSetup = (): TensorflowLibrary | MissingTensorflow | null => {
     .sort((a, b) => (a.kind === b.kind ? b.at - a.at : a.kind === 'gpu' ? -1 : 1))
   let broken: MissingTensorflow | null = null
   for (const { folder } of candidates) {
-    const installed = readInstalled(folder)
-    const files = librariesIn(join(folder, 'site-packages', 'tensorflow'))
-    const problem =
-      files === null || installed === null ? `${folder} lacks files that setup put there` : problemOf(files)
-    if (files !== null && installed !== null && problem === null)
-      return { ...files, version: installed.version, kind: installed.kind, source: 'setup' }
-    broken ??= { missing: problem ?? '', fix: `${setupCommand} --remove, then ${setupCommand}` }
+    const found = readVersion(folder)
+    if (typeof found !== 'string') return { ...found, source: 'setup' }
+    broken ??= { missing: found, fix: setupCommand }
   }
   return broken
+}
+
+/** What is wrong with a folder that setup made; null if nothing is. */
+export const problemOfInstalled = (folder: string): string | null => {
+  const found = readVersion(folder)
+  return typeof found === 'string' ? found : null
+}
+
+const readVersion = (folder: string): (Files & Installed) | string => {
+  const installed = readInstalled(folder)
+  const files = librariesIn(join(folder, librariesPart))
+  if (files === null || installed === null) return `${folder} lacks files that setup put there`
+  return problemOf(files) ?? { ...files, version: installed.version, kind: installed.kind }
 }
 
 const readInstalled = (folder: string): Installed | null => {
@@ -96,10 +116,16 @@ const readInstalled = (folder: string): Installed | null => {
   }
 }
 
-/** The package's own download of libtensorflow. Links that setup made lead into the cache, and are gone with it. */
-const fromPackage = (source: 'tfjs-node' | 'tfjs-node-gpu'): TensorflowLibrary | null => {
-  const found = findPackage(`@tensorflow/${source}`)
-  const files = found === null ? null : librariesIn(join(found.folder, 'deps', 'lib'))
+/** The package's own download of libtensorflow, not the links that setup has put there. */
+const fromPackage = (
+  source: 'tfjs-node' | 'tfjs-node-gpu',
+  project: readonly string[] | undefined,
+): TensorflowLibrary | null => {
+  const found = findPackage(`@tensorflow/${source}`, project)
+  if (found === null) return null
+  const folder = join(found.folder, 'deps')
+  if (lstatSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return null
+  const files = librariesIn(join(folder, 'lib'))
   if (files === null || problemOf(files) !== null) return null
   return { ...files, version: describe(files.main).version, kind: source === 'tfjs-node' ? 'cpu' : 'gpu', source }
 }

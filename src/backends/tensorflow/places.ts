@@ -3,7 +3,8 @@
  *
  * <cache>/tensorflow/<version>-<kind>/setup.json                 written before the folder gets its name, so a folder of that name is complete
  * <cache>/tensorflow/<version>-<kind>/site-packages/tensorflow   the libraries and the headers, as in the wheel
- * <cache>/tensorflow/packages/node_modules                       packages that the project lacks
+ * <cache>/tensorflow/packages/<package>/node_modules             a package that the project lacks, with all that it needs
+ * <cache>/tensorflow/bindings/<key>/lib, deps                    tfjs-node's binding; a project's package has links to both folders
  */
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -11,8 +12,12 @@ import { join, sep } from 'node:path'
 import { cacheFolder } from '../../platform/node-cache.ts'
 
 export const tensorflowCache = (): string => join(cacheFolder(), 'tensorflow')
-export const packagesFolder = (): string => join(tensorflowCache(), 'packages')
-/** Its file that says what an installation is. */
+/** Where npm installs a package that the project lacks. */
+export const packagePrefix = (name: string): string => join(tensorflowCache(), 'packages', name.replace('/', '+'))
+export const versionFolder = (version: string, kind: string): string => join(tensorflowCache(), `${version}-${kind}`)
+/** In a version's folder: the folder of the libraries. */
+export const librariesPart = join('site-packages', 'tensorflow')
+/** In a version's folder: what it is. */
 export const setupFile = 'setup.json'
 
 /** The content of setup.json. */
@@ -41,10 +46,12 @@ export interface FoundPackage {
   readonly isProject: boolean
 }
 
-/** A package as the project has it (beside effuse, then from the current folder up), otherwise as setup installed it; null if it is nowhere. */
-export const findPackage = (name: string): FoundPackage | null => {
-  const project = [import.meta.url, join(process.cwd(), 'package.json')]
-  return findFrom(project, name, true) ?? findFrom([join(packagesFolder(), 'package.json')], name, false)
+/** Files from which the project's packages are looked for: effuse is installed beside them, or the current folder is the project's. */
+const projectFiles = (): readonly string[] => [import.meta.url, join(process.cwd(), 'package.json')]
+
+/** A package as the project has it, otherwise as setup installed it; null if it is nowhere. `project`: another one, for tests. */
+export const findPackage = (name: string, project: readonly string[] = projectFiles()): FoundPackage | null => {
+  return findFrom(project, name, true) ?? findFrom([join(packagePrefix(name), 'package.json')], name, false)
 }
 
 /** Reads package.json itself: not every package exports it. */

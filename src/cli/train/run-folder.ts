@@ -11,7 +11,7 @@ import { resolveRecipe } from '../../recipes/resolve.ts'
 import { checkpointAmong, stepNames } from '../../io/run-files.ts'
 import type { CheckpointStore, StoreLock } from '../../train/checkpoint-store.ts'
 import { directory } from '../../train/directory.ts'
-import { lockStart } from '../../train/directory-lock.ts'
+import { lockStart } from '../../platform/node-folder-lock.ts'
 import { version } from '../common.ts'
 
 export const configName = 'config.json'

@@ -1,11 +1,14 @@
 /** Where TensorFlow's library is looked for, and what is said of a wrong one: with folders made by the test. */
-import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { libraryBytes, writePackage } from '../../setup/fakes.ts'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { findTensorflow, loadKoffi, requireTensorflow } from '../../../src/backends/tensorflow/find-library.ts'
+import { findTensorflow as find, loadKoffi, requireTensorflow } from '../../../src/backends/tensorflow/find-library.ts'
 
 let folder: string
+/** Of a project without packages. */
+const findTensorflow = () => find([join(folder, 'package.json')])
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'effuse-find-'))
   vi.stubEnv('XDG_CACHE_HOME', join(folder, 'cache'))
@@ -15,14 +18,6 @@ afterEach(() => {
   vi.unstubAllEnvs()
   rmSync(folder, { recursive: true })
 })
-
-/** The first bytes of a library for this machine. */
-const libraryBytes = (machine = process.arch === 'arm64' ? 0xb7 : 0x3e): Buffer => {
-  const head = Buffer.alloc(64)
-  head.writeUInt32BE(0x7f454c46, 0)
-  head.writeUInt16LE(machine, 18)
-  return head
-}
 
 const write = (place: string, bytes: Buffer | string = libraryBytes(), main = 'libtensorflow_cc.so.2'): string => {
   mkdirSync(place, { recursive: true })
@@ -45,9 +40,27 @@ test('nothing installed: what is missing, and the command', () => {
     missing: "TensorFlow's library is not installed",
     fix: 'npx effuse setup tensorflow',
   })
+})
+
+test('who cannot go on without it gets EF404 with the command', () => {
+  vi.stubEnv('EFFUSE_TENSORFLOW', folder)
   expect(() => requireTensorflow()).toThrowError(
-    expect.objectContaining({ code: 'EF404', hint: 'npx effuse setup tensorflow' }),
+    expect.objectContaining({ code: 'EF404', hint: expect.stringContaining('npx effuse setup tensorflow') }),
   )
+})
+
+test("tfjs-node's own download, not the links of setup", () => {
+  const package_ = writePackage(folder, '@tensorflow/tfjs-node', '4.22.0')
+  const main = write(join(package_, 'deps', 'lib'), libraryBytes(), 'libtensorflow.so.2.9.1')
+  symlinkSync(main, main.replace('.2.9.1', '.2'))
+  const own = { version: '2.9.1', kind: 'cpu', source: 'tfjs-node' }
+  expect(findTensorflow()).toMatchObject(own)
+  const gpu = writePackage(folder, '@tensorflow/tfjs-node-gpu', '4.22.0')
+  symlinkSync(join(package_, 'deps'), join(gpu, 'deps'))
+  expect(findTensorflow()).toMatchObject(own)
+  rmSync(join(gpu, 'deps'))
+  write(join(gpu, 'deps', 'lib'), libraryBytes(), 'libtensorflow.so')
+  expect(findTensorflow()).toMatchObject({ version: 'unknown', kind: 'gpu', source: 'tfjs-node-gpu' })
 })
 
 test('what setup installed: GPU before CPU, then the one it was last called for', () => {
@@ -106,12 +119,12 @@ test('what setup installed and somebody damaged: said, unless another one works'
   writeFileSync(main, 'no library')
   expect(findTensorflow()).toEqual({
     missing: expect.stringContaining(`${main} is no library`),
-    fix: 'npx effuse setup tensorflow --remove, then npx effuse setup tensorflow',
+    fix: 'npx effuse setup tensorflow',
   })
   rmSync(main)
   expect(findTensorflow()).toEqual({
     missing: expect.stringContaining('2.21.0-gpu lacks files that setup put there'),
-    fix: expect.stringContaining('--remove'),
+    fix: 'npx effuse setup tensorflow',
   })
   install('2.21.0', 'cpu')
   expect(findTensorflow()).toMatchObject({ version: '2.21.0', kind: 'cpu' })

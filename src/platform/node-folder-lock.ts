@@ -10,7 +10,7 @@ import { open, readdir, readFile, rm } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { EffuseError } from '../ir/diagnostics.ts'
-import { fileError, systemCode } from '../platform/node-file-error.ts'
+import { fileError, systemCode } from './node-file-error.ts'
 
 interface Owner {
   readonly process: number

