@@ -8,19 +8,28 @@ import { formatOf, looksLike, type PictureFormat } from './picture-format.ts'
 import { type Decoded, type DecodeOptions, decodeDefaults, type Picture } from './picture.ts'
 import { headerOf, type PictureHeader } from './picture-header.ts'
 import { storesYcbcr, uncompressedYcbcr } from './tiff.ts'
-import type { PixelGrid } from '../pixels/resample.ts'
+import { storedBox, upright, uprightSize } from './upright.ts'
+import { type Box, cutBox } from '../pixels/box.ts'
+
+/** Formats whose pixels are unpacked from the top: what lies below the part that is wanted is never unpacked, and may be damaged unseen. */
+const fromTheTop: ReadonlySet<PictureFormat> = new Set(['JPEG', 'PNG'])
+
+/** What is wanted of an upright picture of this size. */
+export type PartOf = (width: number, height: number) => Box
 
 /**
  * A picture as RGB of 8 bits, as it is stored: grey repeated, transparency dropped, hidden colours kept, CMYK by Pillow's formula, of 16 bits
  * the upper 8, palettes looked up, the orientation of EXIF or XMP applied. Of several pictures the first.
  *
  * @param path for messages.
+ * @param partOf gives the part that comes back, the same pixels as of the whole, in less time. Of other parts, damage may go unseen.
  * @throws EffuseError EF506 (none of the formats, damaged, too large, too slow), EF404 (sharp is not installed).
  */
 export const decode = async (
   bytes: Uint8Array,
   path: string,
   options: DecodeOptions = decodeDefaults,
+  partOf?: PartOf,
 ): Promise<Decoded> => {
   const sharp = await loadSharp()
   const open = (more: SharpOptions = {}): Sharp =>
@@ -39,12 +48,16 @@ export const decode = async (
       headerOf(bytes, format, () => open({ limitInputPixels: false })),
     )
     checkSize(header, options)
-    const picture = await decodingBudget().during(4 * header.width * header.height, () =>
+    const { width, height } = uprightSize(header)
+    const box = partOf !== undefined && fromTheTop.has(format) ? partOf(width, height) : null
+    const part = box === null ? null : storedBox(box, header)
+    const picture = await decodingBudget().during(4 * width * height, () =>
       inTime(options.timeLimit, async () =>
-        upright(await pixelsOf(bytes, format, header, { ...options, open }), header),
+        upright(await pixelsOf(bytes, format, header, { ...options, part, open }), header),
       ),
     )
-    return { ...picture, hasOtherProfile: header.hasOtherProfile }
+    const wanted = partOf === undefined || box !== null ? picture : cut(picture, partOf)
+    return { ...wanted, hasOtherProfile: header.hasOtherProfile }
   } catch (error) {
     throw new EffuseError({
       code: 'EF506',
@@ -55,11 +68,22 @@ export const decode = async (
   }
 }
 
+const cut = (picture: Picture, partOf: PartOf): Picture => {
+  const box = partOf(picture.width, picture.height)
+  return { width: box.width, height: box.height, channels: 3, data: cutBox(picture, box) }
+}
+
+interface PixelsOptions extends DecodeOptions {
+  /** As stored; null: all. */
+  readonly part: Box | null
+  readonly open: (more?: SharpOptions) => Sharp
+}
+
 const pixelsOf = async (
   bytes: Uint8Array,
   format: PictureFormat,
   { isCmyk }: PictureHeader,
-  { colors, timeLimit, open }: DecodeOptions & { readonly open: (more?: SharpOptions) => Sharp },
+  { colors, timeLimit, part, open }: PixelsOptions,
 ): Promise<Picture> => {
   if (format === 'GIF') return decodeGif(bytes)
   const isStored = colors === 'stored'
@@ -67,7 +91,8 @@ const pixelsOf = async (
   if (own !== null) return { ...own, channels: 3, data: rgbOfYcbcr(own.data) }
   const isInk = isCmyk && isStored
   const read = async (failOn: 'error' | 'warning'): Promise<Picture> => {
-    const pipeline = open({ failOn }).timeout({ seconds: Math.min(3600, Math.ceil(timeLimit)) })
+    const whole = open({ failOn }).timeout({ seconds: Math.min(3600, Math.ceil(timeLimit)) })
+    const pipeline = part === null ? whole : whole.extract(part)
     const coloured = isInk
       ? pipeline.pipelineColourspace('cmyk').toColourspace('cmyk')
       : pipeline.toColourspace('srgb').removeAlpha()
@@ -164,35 +189,4 @@ export const loadSharp = async (): Promise<SharpPackage> => {
       cause: error,
     })
   }
-}
-
-/** For EXIF's orientations 1 to 8: whether rows and columns change places, and whether each then runs backwards. */
-const turns: readonly (readonly [isTurned: boolean, fromRight: boolean, fromBottom: boolean])[] = [
-  [false, false, false],
-  [false, true, false],
-  [false, true, true],
-  [false, false, true],
-  [true, false, false],
-  [true, true, false],
-  [true, true, true],
-  [true, false, true],
-]
-
-/** @param header its orientation is EXIF's, 1 to 8. */
-export const upright = <P extends PixelGrid>(picture: P, { orientation }: { readonly orientation: number }): P => {
-  const turn = turns[orientation - 1]
-  if (orientation === 1 || turn === undefined) return picture
-  const [isTurned, fromRight, fromBottom] = turn
-  const { channels, data } = picture
-  const [width, height] = isTurned ? [picture.height, picture.width] : [picture.width, picture.height]
-  const out = new Uint8Array(data.length)
-  let to = 0
-  for (let y = 0; y < height; y++)
-    for (let x = 0; x < width; x++) {
-      const [u, v] = [fromRight ? width - 1 - x : x, fromBottom ? height - 1 - y : y]
-      const [column, row] = isTurned ? [v, u] : [u, v]
-      const from = (row * picture.width + column) * channels
-      for (let c = 0; c < channels; c++) out[to++] = data[from + c] as number // within the picture
-    }
-  return { ...picture, width, height, data: out }
 }

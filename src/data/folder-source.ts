@@ -34,7 +34,7 @@ interface Row {
 
 export const folderSource = (listed: Listed, settings: FolderSettings, isTraining: boolean): ImageFolderSource => {
   const damaged = damagedFiles(settings.maxCorrupt, settings.onSkip)
-  const known: KnownDamage = new Map()
+  const known: KnownFiles = { damage: new Map(), isSound: new Uint8Array(listed.files.length) }
   const profiles = otherProfiles(settings)
   const batches = (request: LabelledRequest): AsyncGenerator<LabelledBatch> => {
     const checked = checkRequest(request)
@@ -66,21 +66,28 @@ const paceOf = ({ concurrency, prefetch }: FolderSettings, batch: number, { isQu
   return { ahead, concurrency: isQueued ? ahead : concurrency }
 }
 
-/** By a file's place in the list. */
-type KnownDamage = Map<number, Damage>
+/** What earlier rows have found, by a file's place in the list. */
+interface KnownFiles {
+  readonly damage: Map<number, Damage>
+  /** 1: decoded whole, without a fault. Until then a file is always decoded whole, so that a part alone never decides whether it is damaged. */
+  readonly isSound: Uint8Array
+}
 type Load = (index: number, row: number) => Promise<Exclude<PictureResult, { readonly damage: string }> | Damage>
 
 /** The picture of a file for a row, or what is wrong with it. A file that was found damaged is not tried again. */
 const loader =
-  (files: readonly string[], known: KnownDamage, prepare: Prepare): Load =>
+  (files: readonly string[], known: KnownFiles, prepare: Prepare): Load =>
   async (index, row) => {
-    const before = known.get(index)
+    const before = known.damage.get(index)
     if (before !== undefined) return before
     const path = files[index] as string // an index of the list
-    const found = await prepare(path, row)
-    if (!('damage' in found)) return found
+    const found = await prepare(path, row, known.isSound[index] === 1)
+    if (!('damage' in found)) {
+      known.isSound[index] = 1
+      return found
+    }
     const damage = { path, reason: found.damage }
-    known.set(index, damage)
+    known.damage.set(index, damage)
     return damage
   }
 

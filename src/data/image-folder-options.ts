@@ -46,7 +46,7 @@ export interface ImageFolderOptions extends ReadingOptions {
   readonly filter?: ResizeFilter | undefined
   /** Changes training pictures further; `augmentation` of a request is its strength. */
   readonly augment?: Augment | undefined
-  /** Pictures read and decoded at once. Default: the processor's cores. */
+  /** Pictures read and decoded at once. Default: four for each of the processor's cores, so that no core waits while others decode, resize or copy. */
   readonly concurrency?: number | undefined
   /** Threads that prepare pictures while this one computes; 0: none. What comes out does not depend on it. Default: half of the cores, at least 1. */
   readonly workers?: number | undefined
@@ -111,7 +111,7 @@ export const settingsOf = (options: ImageFolderOptions): FolderSettings => {
     filter: options.filter ?? 'triangle',
     augment: options.augment,
     workers: options.workers ?? Math.max(1, Math.floor(availableParallelism() / 2)),
-    concurrency: options.concurrency ?? availableParallelism(),
+    concurrency: options.concurrency ?? 4 * availableParallelism(),
     prefetch: options.prefetch ?? 2,
     maxCorrupt: options.maxCorrupt ?? 10,
     onSkip: options.onSkip ?? warn,

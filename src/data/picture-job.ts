@@ -1,5 +1,5 @@
 /** Preparing one picture of a folder, described by plain data, so that any thread can do it: the same job gives the same bytes everywhere. */
-import { type Box, boxFor, type FolderCrop } from '../pixels/box.ts'
+import { type Box, boxFor, type FolderCrop, wholeBox } from '../pixels/box.ts'
 import { resized, type ResizeFilter } from '../pixels/resample.ts'
 import { withChannels } from '../pixels/grey.ts'
 import { damageOf } from './damaged.ts'
@@ -20,6 +20,8 @@ export interface PictureJob {
   /** Where the row stands, for what is random. */
   readonly at: Omit<DrawsPosition, 'purpose'>
   readonly reading: Reading
+  /** The file was decoded whole before, without a fault: now only the part that is used need be. */
+  readonly isSound: boolean
 }
 
 /** [height,width,channels] of the job, or what is wrong with the file. */
@@ -29,11 +31,14 @@ export type PictureResult =
 
 /** @param read of files. @throws what is no fault of the file */
 export const doJob = async (job: PictureJob, read?: ReadFile): Promise<PictureResult> => {
-  const { path, size, filter, channels, flip, at } = job
+  const { path, size, filter, channels, flip, at, isSound } = job
   try {
-    const picture = await readPicture(path, job.reading, read)
+    const partOf = (width: number, height: number): Box => boxOf({ width, height }, job)
+    const picture = await readPicture(path, job.reading, { read, partOf: isSound ? partOf : undefined })
+    const { width, height } = picture
+    const box = isSound ? wholeBox(width, height) : partOf(width, height)
     const isMirrored = flip && rowDraws({ ...at, purpose: 'flip' }).below(2) === 1
-    const data = resized(picture, boxOf(picture, job), size, { filter, isMirrored })
+    const data = resized(picture, box, size, { filter, isMirrored })
     return { image: withChannels(data, channels), hasOtherProfile: picture.hasOtherProfile }
   } catch (error) {
     const damage = damageOf(error, path)

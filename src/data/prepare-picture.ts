@@ -7,8 +7,8 @@ import type { Picture } from './picture.ts'
 import type { PictureJob, PictureResult } from './picture-job.ts'
 import type { CheckedRequest } from './request.ts'
 
-/** @param row place in the epoch's order. */
-export type Prepare = (path: string, row: number) => Promise<PictureResult>
+/** A picture, the row of the epoch's order that it is for, and whether it is known to be sound: see PictureJob. */
+export type Prepare = (path: string, row: number, isSound: boolean) => Promise<PictureResult>
 type Run = (job: PictureJob) => Promise<PictureResult>
 type Request = Pick<CheckedRequest, 'seed' | 'epoch' | 'size' | 'augmentation'>
 
@@ -17,10 +17,13 @@ export const trainingPicture = (settings: FolderSettings, request: Request, run:
   const { channels, augment } = settings
   const { seed, epoch, size = settings.size, augmentation: strength } = request
   const [height, width] = size
-  return async (path, row) => {
+  return async (path, row, isSound) => {
     const at = { seed, epoch, row }
     // `augment` is a function of this thread, and has colours.
-    const found = await run({ ...jobOf(settings), path, size, at, channels: augment === undefined ? channels : 3 })
+    const found = await run({
+      ...jobOf(settings),
+      ...{ path, size, at, isSound, channels: augment === undefined ? channels : 3 },
+    })
     if ('damage' in found || augment === undefined) return found
     const options = { strength, draws: rowDraws({ ...at, purpose: 'augment' }) }
     const changed = await augment({ width, height, channels: 3, data: found.image }, options)
@@ -33,7 +36,7 @@ export const trainingPicture = (settings: FolderSettings, request: Request, run:
 export const testPicture = (settings: FolderSettings, { size = settings.size }: Request, run: Run): Prepare => {
   const crop = settings.crop === 'none' ? 'none' : 'center'
   const job = { ...jobOf(settings), size, crop, flip: false, at: { seed: 0, epoch: 0, row: 0 } } as const
-  return (path) => run({ ...job, path })
+  return (path, _row, isSound) => run({ ...job, path, isSound })
 }
 
 const jobOf = ({ filter, channels, crop, cropArea, flip, ...rest }: FolderSettings) => {

@@ -4,7 +4,7 @@ import { type Check, count } from '../ir/check-record.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { readFile } from '../platform/node.ts'
 import { fileError } from '../platform/node-file-error.ts'
-import { decode } from './decode.ts'
+import { decode, type PartOf } from './decode.ts'
 import { type Colours, type Decoded, decodeDefaults, type DecodeOptions } from './picture.ts'
 
 /** How files are read. */
@@ -38,8 +38,15 @@ export const readingOf = ({ colors, maxPixels, maxBytes, timeLimit }: ReadingOpt
   timeLimit: timeLimit ?? decodeDefaults.timeLimit,
 })
 
-/** @throws EffuseError EF501 (no such file), EF506 (no picture, damaged, too large, too slow), EF404 (sharp is not installed) */
-export const readPicture = async (path: string, reading: Reading, read: ReadFile = readFile): Promise<Decoded> => {
+/**
+ * @param options `partOf`: of decode().
+ * @throws EffuseError EF501 (no such file), EF506 (no picture, damaged, too large, too slow), EF404 (sharp is not installed)
+ */
+export const readPicture = async (
+  path: string,
+  reading: Reading,
+  { read = readFile, partOf }: { readonly read?: ReadFile | undefined; readonly partOf?: PartOf | undefined } = {},
+): Promise<Decoded> => {
   const size = sizeOf(path)
   if (size > reading.maxBytes)
     throw new EffuseError({
@@ -47,7 +54,7 @@ export const readPicture = async (path: string, reading: Reading, read: ReadFile
       message: `${path} has ${size} bytes, more than the ${reading.maxBytes} that a picture may have`,
       hint: 'make it smaller, or allow more with maxBytes',
     })
-  return decode(await read(path), path, reading)
+  return decode(await read(path), path, reading, partOf)
 }
 
 /** Of its metadata, which systems keep at hand: asking through other threads takes longer than the answer. @throws EffuseError EF501 */

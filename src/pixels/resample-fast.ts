@@ -91,9 +91,11 @@ const narrow = (
   const boxBytes = 3 * box.width
   for (let y = from; y < end; y += bandRows) {
     const rows = Math.min(bandRows, end - y)
-    for (let i = 0; i < rows; i++) {
+    // Rows as long as the picture's lie together.
+    const [runs, runBytes] = box.width === source.width ? [1, rows * boxBytes] : [rows, boxBytes]
+    for (let i = 0; i < runs; i++) {
       const at = ((box.top + y + i) * source.width + box.left) * 3
-      bytes.set(source.data.subarray(at, at + boxBytes), band + i * boxBytes)
+      bytes.set(source.data.subarray(at, at + runBytes), band + i * runBytes)
     }
     const target = narrowed + (y - from) * stride
     alongRows(band, boxBytes, band + rows * boxBytes, target, stride, taps, taps + records.byteLength, recordBytes)

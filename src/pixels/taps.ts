@@ -12,6 +12,8 @@ export interface Taps {
 
 /** Binary places of a weight: 255 times the sum of weights stays below 2^31. Pillow's number. */
 export const precisionBits = 22
+/** One, as a weight. Kept, since engines compute powers anew at every use. */
+const one = 2 ** precisionBits
 
 /**
  * The triangle's weights as Pillow has them (src/libImaging/Resample.c, precompute_coeffs and normalize_coeffs_8bpc): in floating point, then
@@ -39,7 +41,7 @@ export const triangleTaps = (from: number, to: number, isMirrored = false): Taps
     taps.first[at] = start
     taps.counts[at] = count
     for (let t = 0; t < count; t++)
-      taps.weights[at * stride + t] = Math.trunc(0.5 + ((values[t] as number) / sum) * 2 ** precisionBits) // `count` values were set
+      taps.weights[at * stride + t] = Math.trunc(0.5 + ((values[t] as number) / sum) * one) // `count` values were set
   }
   return taps
 }

@@ -75,6 +75,7 @@ const jobFor = (name: string): jobs.PictureJob => ({
   },
   at: { seed: 1, epoch: 2, row: 3 },
   reading: { colors: 'stored', maxPixels: 1e6, maxBytes: 1e6, timeLimit: 60 },
+  isSound: false,
 })
 
 test('a stream that is left begins nothing more, and another goes on', async () => {
