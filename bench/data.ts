@@ -1,6 +1,6 @@
 /**
  * Pictures from a folder: 448 JPEGs of 500x375 to 224x224, random box and mirror, beside PyTorch's DataLoader (Pillow, two workers) in turns,
- * and a run of fit() on the same folder at 96x96 beside its two parts alone. The figures: at least 1.0 of the DataLoader, at least 0.9 of the slower part.
+ * and a run of fit() on the same folder at 112x112 beside its two parts alone. The figures: at least 1.0 of the DataLoader, at least 0.9 of the slower part.
  * The peer needs a Python with torch and torchvision: EFFUSE_PYTHON, else python3.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
@@ -25,8 +25,7 @@ import {
 import { imageFolder } from '../src/node.ts'
 
 const [pictures, batch, size, rounds] = [448, 32, 224, 5]
-/** Of the run: a step takes about as long as its pictures. */
-const trainedSize = 96
+const trainedSize = 112
 const classes = ['a', 'b', 'c', 'd']
 
 /** Slopes, waves and some noise: about as hard to compress as a photograph. */
@@ -88,6 +87,24 @@ const rateOf = async (source: DataSource, epoch: number, side = size): Promise<n
   return (1000 * count) / (performance.now() - start)
 }
 
+interface Rate {
+  readonly perSecond: number
+  /** Of all threads, for one picture. */
+  readonly cpuSeconds: number
+}
+interface Mark {
+  readonly at: number
+  readonly cpu: number
+}
+const mark = (): Mark => {
+  const { user, system } = process.cpuUsage()
+  return { at: performance.now() / 1000, cpu: (user + system) / 1e6 }
+}
+const rateBetween = (start: Mark | undefined, end: Mark | undefined, images: number): Rate => {
+  if (start === undefined || end === undefined) throw new Error('the run had too few steps')
+  return { perSecond: images / (end.at - start.at), cpuSeconds: (end.cpu - start.cpu) / images }
+}
+
 const told = (values: readonly number[]): string =>
   `${median(values).toFixed(0)} images/s (${values.map((v) => v.toFixed(0)).join(' ')})`
 const figure = (what: string, ratio: number, least: number): void =>
@@ -118,11 +135,11 @@ try {
     figure('of the DataLoader', median(ours.map((rate, i) => rate / (theirs[i] ?? Number.NaN))), 1)
   }
 
-  /** Small, so that a step takes about as long as its pictures: there overlapping counts most. */
+  /** A step takes about as long as one core takes for its pictures: there overlapping counts most, and two cores can do both at once. */
   const model = graph('small', { image: float32('batch', trainedSize, trainedSize, 3) }, ({ image }) => {
     const scaled = div(sub(image, 128), 64)
-    const stem = relu(nn.conv2d(scaled, { name: 'stem', filters: 16, kernel: 4, strides: 4 }))
-    const inner = relu(nn.conv2d(stem, { name: 'inner', filters: 32, kernel: 2, strides: 2 }))
+    const stem = relu(nn.conv2d(scaled, { name: 'stem', filters: 32, kernel: 4, strides: 4 }))
+    const inner = relu(nn.conv2d(stem, { name: 'inner', filters: 64, kernel: 2, strides: 2 }))
     return { logits: nn.dense(globalAveragePool2d(inner), { name: 'dense', units: classes.length }) }
   })
   const firstBatch = (await train.batches({ batch, epoch: 0, size: [trainedSize, trainedSize] }).next()).value
@@ -132,30 +149,40 @@ try {
       for (let at = skip * batch; at < pictures; at += batch) yield firstBatch ?? {}
     },
   }
-  const fitted = async (source: DataSource): Promise<number> => {
-    const times: number[] = []
+  /** In the same moment of two epochs as many pictures are ahead, so what lies between is the steady rate. */
+  const fitted = async (source: DataSource): Promise<Rate> => {
+    const marks: Mark[] = []
     using _ = await fit(model, {
       ...{ data: { train: source, test }, loss: crossEntropy(), optimizer: sgd({ learningRate: 1e-3 }) },
-      ...{ epochs: 1, batch, backend: 'tfjs-wasm' },
+      ...{ epochs: 3, batch, backend: 'tfjs-wasm' },
       onEvent: (event) => {
-        if (event.kind === 'step') times.push(performance.now())
+        // The first steps prepare the kernels.
+        if (event.kind === 'step' && event.step % (pictures / batch) === 4) marks.push(mark())
       },
     })
-    // The first steps prepare the kernels.
-    const [first = Number.NaN, last = Number.NaN] = [times[3], times.at(-1)]
-    return (1000 * batch * (times.length - 4)) / (last - first)
+    return rateBetween(marks.at(0), marks.at(-1), 2 * pictures)
   }
-  const [steps, data, both]: [number[], number[], number[]] = [[], [], []]
+  const [steps, data, both]: [Rate[], Rate[], Rate[]] = [[], [], []]
   for (let round = 1; round <= 3; round++) {
     steps.push(await fitted(inMemory))
-    data.push(await rateOf(train, round, trainedSize))
+    const start = mark()
+    for (const epoch of [1, 2]) await rateOf(train, epoch, trainedSize)
+    data.push(rateBetween(start, mark(), 2 * pictures))
     both.push(await fitted(train))
   }
-  console.log(`steps alone               ${told(steps)}`)
-  console.log(`data alone                ${told(data)}`)
-  console.log(`training from the folder  ${told(both)}`)
-  const ratios = both.map((rate, i) => rate / Math.min(steps[i] ?? Number.NaN, data[i] ?? Number.NaN))
-  figure('of the slower of the two alone', median(ratios), 0.9)
+  const rates = (of: readonly Rate[]): readonly number[] => of.map(({ perSecond }) => perSecond)
+  console.log(`steps alone               ${told(rates(steps))}`)
+  console.log(`data alone                ${told(rates(data))}`)
+  console.log(`training from the folder  ${told(rates(both))}`)
+  const slower = steps.map((rate, i) => Math.min(rate.perSecond, data[i]?.perSecond ?? Number.NaN))
+  figure('of the slower of the two alone', median(rates(both).map((rate, i) => rate / (slower[i] ?? Number.NaN))), 0.9)
+  const [ofStep, ofPicture] = [steps, data].map((of) => 1000 * median(of.map(({ cpuSeconds }) => cpuSeconds))) as [
+    number,
+    number,
+  ] // of two
+  console.log(
+    `processor time: ${ofStep.toFixed(2)} ms a picture for the steps, ${ofPicture.toFixed(2)} ms for the data: ${cpus().length} idle cores allow ${((1000 * cpus().length) / (ofStep + ofPicture)).toFixed(0)} images/s`,
+  )
 } finally {
   await rm(root, { recursive: true })
 }

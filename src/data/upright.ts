@@ -43,9 +43,7 @@ export const storedBox = (box: Box, stored: Stored): Box => {
   const { width, height } = uprightSize(stored)
   const left = fromRight ? width - box.left - box.width : box.left
   const top = fromBottom ? height - box.top - box.height : box.top
-  return isTurned
-    ? { left: top, top: left, width: box.height, height: box.width }
-    : { ...box, left, top }
+  return isTurned ? { left: top, top: left, width: box.height, height: box.width } : { ...box, left, top }
 }
 
 /** A picture's header: size and EXIF's orientation, 1 to 8. */

@@ -91,11 +91,16 @@ describe('a file whose lower part is damaged', () => {
   })
 
   test('is found damaged whatever its box; one that was decoded whole before is decoded down to its box alone', async () => {
-    const root = await folderOf({ 'cut.jpg': await cutOff(), 'whole.jpg': await rgb().jpeg({ quality: 95 }).toBuffer() })
+    const root = await folderOf({
+      'cut.jpg': await cutOff(),
+      'whole.jpg': await rgb().jpeg({ quality: 95 }).toBuffer(),
+    })
     let seen = 0
     for (let row = 0; row < 20; row++) {
       const at = { seed: 0, epoch: 0, row }
-      expect(await doJob(jobOf(`${root}/cut.jpg`, { at }))).toMatchObject({ damage: expect.stringContaining('cut.jpg') })
+      expect(await doJob(jobOf(`${root}/cut.jpg`, { at }))).toMatchObject({
+        damage: expect.stringContaining('cut.jpg'),
+      })
       const found = await doJob(jobOf(`${root}/cut.jpg`, { at, isSound: true }))
       if ('damage' in found) continue
       seen++
