@@ -37,6 +37,7 @@ export const tfOps = {
   Tanh: op('y'),
   Erf: op('y'),
   Sigmoid: op('y'),
+  SigmoidGrad: op('z'),
   Softplus: op('activations'),
   Relu: op('activations'),
   Relu6: op('activations'),

@@ -14,6 +14,17 @@ const lowerSilu: LowerFunction<'silu'> = ({ inputs: [x], types: [{ dtype, shape 
   return [f.cast(f.op('Mul', [value, f.op('Sigmoid', [value], {}, wide)], {}, wide), dtype)]
 }
 
+/**
+ * dy * (s + x * s * (1 - s)) with s = sigmoid(x), the latter product in one kernel. TensorFlow merges the sigmoid with that of the forward pass.
+ */
+const lowerSiluGradient: LowerFunction<'siluGradient'> = ({ inputs: [x, dy], types: [{ dtype, shape }], f }) => {
+  const wide = { dtype: 'float32', shape } as const
+  const [value, g] = [f.cast(x, 'float32'), f.cast(dy, 'float32')]
+  const s = f.op('Sigmoid', [value], {}, wide)
+  const slope = f.op('AddV2', [s, f.op('SigmoidGrad', [s, value], {}, wide)], {}, wide)
+  return [f.cast(f.op('Mul', [g, slope], {}, wide), dtype)]
+}
+
 const lowerMean: LowerFunction<'mean'> = ({ inputs: [x], attrs: { axes, keepDims }, types: [{ dtype, shape }], f }) => [
   f.cast(
     f.op('Mean', [f.cast(x, 'float32'), f.ints(axes)], { keep_dims: attr.bool(keepDims) }, { dtype: 'float32', shape }),
@@ -124,7 +135,7 @@ export const compositeLowering: { readonly [K in keyof CompositeOps]: Lowering<K
   batchNormGradient: lowerBatchNormGradient,
   dropout: 'decompose',
   silu: lowerSilu,
-  siluGradient: 'decompose',
+  siluGradient: lowerSiluGradient,
   softmax: lowerSoftmax('Softmax'),
   logSoftmax: lowerSoftmax('LogSoftmax'),
   softmaxCrossEntropy: 'decompose',
