@@ -38,6 +38,8 @@ export interface TensorflowApi {
   opSetAttrType(op: Pointer, name: string, type: number): void
   deleteOp(op: Pointer): void
   execute: Async<ExecuteArgs>
+  /** The same on the calling thread, which waits. */
+  executeAndWait(...args: ExecuteArgs): void
   newTensorHandle(tensor: Pointer, status: Pointer): Pointer
   tensorHandleResolve(handle: Pointer, status: Pointer): Pointer
   deleteTensorHandle(handle: Pointer): void
@@ -144,6 +146,7 @@ const bind = (koffi: Koffi, library: Library): TensorflowApi => {
     opSetAttrType: f('void TFE_OpSetAttrType(void*, str, int)'),
     deleteOp: f('void TFE_DeleteOp(void*)'),
     execute: (...args) => execute.async(...args),
+    executeAndWait: execute,
     newTensorHandle: f('void* TFE_NewTensorHandle(void*, void*)'),
     tensorHandleResolve: f('void* TFE_TensorHandleResolve(void*, void*)'),
     deleteTensorHandle: f('void TFE_DeleteTensorHandle(void*)'),

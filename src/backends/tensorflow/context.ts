@@ -50,8 +50,16 @@ export class TensorflowContext {
     if (!this.#isDisposed) this.api.contextRemoveFunction(this.#context, name, this.#status)
   }
 
-  /** Calls a function on a thread of its own; the handles are the caller's. @throws TensorflowFailure */
-  async call(name: string, operands: readonly Pointer[], resultCount: number): Promise<readonly Pointer[]> {
+  /**
+   * Calls a function; the handles are the caller's. It runs on a thread of its own, or on this one where `isBrief`: handing over to a thread takes
+   * longer than a function of a few numbers. @throws TensorflowFailure
+   */
+  async call(
+    name: string,
+    operands: readonly Pointer[],
+    resultCount: number,
+    isBrief = false,
+  ): Promise<readonly Pointer[]> {
     const { api } = this
     const op = api.newOp(this.#context, name, this.#status)
     const status = api.newStatus()
@@ -61,9 +69,11 @@ export class TensorflowContext {
       this.#check()
       const results = new Array<Pointer | null>(resultCount).fill(null)
       const count = [resultCount]
-      await new Promise<void>((resolve, reject) => {
-        api.execute(op, results, count, status, (error) => (error === null ? resolve() : reject(error)))
-      })
+      if (isBrief) api.executeAndWait(op, results, count, status)
+      else
+        await new Promise<void>((resolve, reject) => {
+          api.execute(op, results, count, status, (error) => (error === null ? resolve() : reject(error)))
+        })
       this.#checkStatus(status)
       return results.map((handle, i) => {
         invariant(handle !== null && handle !== 0n, () => `${name} gave no result ${i}`)

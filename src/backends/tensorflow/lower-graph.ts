@@ -1,8 +1,9 @@
 /** From a graph to a function of TensorFlow: the graph's inputs, variables and constants are its operands, outputs and updates its results. */
 import { invariant } from '../../ir/diagnostics.ts'
-import { liveOrder, refKey, variablesReadBy } from '../../ir/graph.ts'
+import { nodeCost } from '../../ir/cost.ts'
+import { liveOrder, refKey, typeOf, variablesReadBy } from '../../ir/graph.ts'
 import { sideTables } from '../../ir/side-tables.ts'
-import type { Graph, Node, Ref, Type } from '../../ir/types.ts'
+import { elements, type Graph, type Node, type Ref, type Type } from '../../ir/types.ts'
 import { type HostArray, hostArrayOf } from '../backend.ts'
 import { attr } from './attributes.ts'
 import { emissionOrder } from './emission-order.ts'
@@ -36,6 +37,22 @@ export interface LoweredGraph {
   /** The function's results: outputs, then updates. */
   readonly outputs: readonly NamedType[]
   readonly updates: readonly NamedType[]
+  /** Takes some ten microseconds: not worth a thread. */
+  readonly isBrief: boolean
+}
+
+/** Elements that all nodes of a brief function make, and multiply-adds, together. */
+const briefMax = 20_000
+
+const isBrief = (graph: Graph): boolean => {
+  let work = 0
+  for (const node of liveOrder(graph)) {
+    if (node.op === 'variable' || node.op === 'input') continue
+    work += nodeCost(graph, node).multiplyAdds + node.types.reduce((sum, { shape }) => sum + elements(shape), 0)
+    for (const ref of node.inputs) work += elements(typeOf(graph, ref).shape)
+    if (work > briefMax) return false
+  }
+  return true
 }
 
 /** `name` must be the function's alone in its context. @throws EffuseError EF405 */
@@ -78,7 +95,7 @@ export const lowerGraph = (graph: Graph, name: string): LoweredGraph => {
     invariant(node?.op === 'variable', () => `an update of ${graph.name} names no variable`)
     return result({ name: node.attrs.name, value })
   })
-  return { graph, functions: [...functions, f.finish()], name, operands, outputs, updates }
+  return { graph, functions: [...functions, f.finish()], name, operands, outputs, updates, isBrief: isBrief(graph) }
 }
 
 type OwnOperand = Exclude<Operand, { readonly kind: 'run' }>

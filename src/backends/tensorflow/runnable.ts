@@ -124,7 +124,7 @@ const call = async (step: Bound, run: Call): Promise<StepResults<TfTensor>> => {
   const own: Pointer[] = []
   try {
     const handles = step.operands.map((operand, place) => handleOf(operand, place, step, run, own))
-    const results = await context.call(step.name, handles, step.outputs.length + step.updates.length)
+    const results = await context.call(step.name, handles, step.outputs.length + step.updates.length, step.isBrief)
     const named = (kind: 'outputs' | 'updates', from: number): ReadonlyMap<string, TfTensor> =>
       new Map(step[kind].map(({ name }, i) => [name, held(results[from + i] as Pointer)])) // one for each
     return { outputs: named('outputs', 0), updates: named('updates', step.outputs.length) }
