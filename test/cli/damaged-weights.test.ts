@@ -63,7 +63,7 @@ test("weights of a network of one's own, without their run, say which file and w
   await writeFile(at('x.png'), '')
   const { code, err } = await run('predict', at('x.png'), '--weights', folder)
   expect(code).toBe(1)
-  expect(err).toContain(`EF505: ${path} was written by effuse for a network of its user's own`)
+  expect(err).toContain(`EF505: ${path} was written by effuse for a user's own network`)
   expect(err).toMatch(/hint: .*add --model \.\/net\.js#name/)
   await writeFile(at('foreign.safetensors'), writeSafetensors([...readSafetensors(bytes).tensors.values()]))
   const foreign = await run('predict', at('x.png'), '--weights', at('foreign.safetensors'))

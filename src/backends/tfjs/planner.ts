@@ -1,6 +1,6 @@
 /**
- * From a graph to a flat list of steps over numbered buffers. Everything that can be known before a run is settled here:
- * shapes, kernels, what is freed when. A step only fills in buffers and calls.
+ * Turns the nodes of a graph into a flat list of steps over numbered buffers. Everything that is known before a run is decided here: shapes, kernels
+ * and slots. What a step does in a run is in step-runs.ts.
  */
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { elements, showType, type DType, type Graph, type Node, type Type } from '../../ir/types.ts'
@@ -10,10 +10,11 @@ import { stridesOf } from '../../ir/ops/shape.ts'
 import { tfjsDtype, type Device, type HostMemory } from './device.ts'
 import { roundHalf } from './half.ts'
 import type { ConstantSlot, HostLoop, NamedSlot, Operand, ReviseLoop, Step } from './plan-types.ts'
-import type { DataId, TensorInfo } from './tfjs-types.ts'
+import { choiceRun, hostRun, type KernelCall, kernelRun, reviseRun, shaderRun } from './step-runs.ts'
+import type { DataId } from './tfjs-types.ts'
 import { denseView, type Slot, type View } from './view.ts'
 import { movedShader } from './webgpu/index-math.ts'
-import { isWebgpu, makeProgram, type Shader } from './webgpu/shader.ts'
+import { isWebgpu, type Shader } from './webgpu/shader.ts'
 
 export interface PlannerOptions {
   readonly device: Device
@@ -139,39 +140,12 @@ export class Planner {
    * A call of a tfjs kernel with one result; the type is only for accounting: kernels know their own. `productProgram`: which of its programs for
    * products tfjs's WebGPU is to run.
    */
-  kernel(
-    name: string,
-    inputs: { readonly [name: string]: Operand } | readonly Operand[],
-    attrs: object,
-    type: Type,
-    productProgram?: number,
-  ): Slot {
+  kernel(name: string, inputs: KernelCall['inputs'], attrs: object, type: Type, productProgram?: number): Slot {
     const func = this.device.kernel(name)
     if (func === null) throw this.unsupported(`tfjs's "${this.device.name}" has no kernel ${name}`)
-    const operands: readonly Operand[] = Array.isArray(inputs) ? inputs : Object.values(inputs)
-    const infos = operands.map(
-      (operand): TensorInfo => ({ dataId: noBuffer, shape: [...operand.shape], dtype: tfjsDtype(operand.dtype) }),
-    )
-    const args = {
-      inputs: Array.isArray(inputs)
-        ? infos
-        : Object.fromEntries(Object.keys(inputs).map((key, i) => [key, infos[i] as TensorInfo])),
-      attrs,
-      backend: this.device.backend,
-    }
-    const slots = operands.map(({ slot }) => slot)
-    const packed = packedOperand[name]
-    const { device } = this
     const result = this.#ownSlot(type)
-    this.#push(name, slots, [result], (buffers) => {
-      if (productProgram !== undefined) device.chooseProduct(productProgram)
-      for (let i = 0; i < infos.length; i++) {
-        const info = infos[i] as TensorInfo // both by operand
-        const dataId = buffers[slots[i] as number] as DataId
-        info.dataId = i === packed ? device.shaped(dataId, info.shape) : dataId
-      }
-      buffers[result] = (func(args) as TensorInfo).dataId
-    })
+    const call = { name, func, inputs, attrs, productProgram }
+    this.#push(name, slotsOf(Object.values(inputs)), [result], kernelRun(this.device, call, result))
     return result
   }
 
@@ -179,19 +153,8 @@ export class Planner {
   shader(name: string, operands: readonly Operand[], type: Type, shader: Shader): Slot {
     const { backend } = this.device
     if (!isWebgpu(backend)) throw this.unsupported(`tfjs's "${this.device.name}" runs no WGSL`)
-    const infos = operands.map(
-      ({ shape, dtype }): TensorInfo => ({ dataId: noBuffer, shape: [elements(shape)], dtype: tfjsDtype(dtype) }),
-    )
-    const program = makeProgram(shader, operands, type.shape)
-    const uniforms = shader.parameters?.values ?? []
-    const slots = operands.map(({ slot }) => slot)
     const result = this.#ownSlot(type)
-    this.#push(name, slots, [result], (buffers) => {
-      infos.forEach((info, i) => {
-        info.dataId = buffers[slots[i] as number] as DataId // in the order of the operands
-      })
-      buffers[result] = backend.runWebGPUProgram({ ...program }, infos, tfjsDtype(type.dtype), uniforms).dataId
-    })
+    this.#push(name, slotsOf(operands), [result], shaderRun(backend, shader, operands, type, result))
     return result
   }
 
@@ -208,24 +171,9 @@ export class Planner {
   /** A loop in JavaScript over the operands' memory. */
   host(kernel: string, inputs: readonly Operand[], types: readonly Type[], loop: HostLoop): readonly Slot[] {
     const memory = this.hostMemory()
-    const reads = inputs.map(({ slot }) => slot)
-    const readTypes = inputs.map(({ shape, dtype }) => [dtype, elements(shape)] as const)
-    const writes = types.map((type) => this.#ownSlot(type))
-    const sizes = types.map((type) => elements(type.shape))
-    this.#push(kernel, reads, writes, (buffers, cx) => {
-      types.forEach((type, i) => {
-        buffers[writes[i] as number] = memory.allocate(type.shape, type.dtype)
-      })
-      const outputs = types.map((type, i) =>
-        memory.view(buffers[writes[i] as number] as DataId, type.dtype, sizes[i] as number),
-      )
-      loop(
-        readTypes.map(([dtype, size], i) => memory.view(buffers[reads[i] as number] as DataId, dtype, size)),
-        outputs,
-        cx,
-      )
-    })
-    return writes
+    const results = types.map((type): Operand => ({ ...type, slot: this.#ownSlot(type) }))
+    this.#push(kernel, slotsOf(inputs), slotsOf(results), hostRun(memory, inputs, results, loop))
+    return slotsOf(results)
   }
 
   host1(kernel: string, inputs: readonly Operand[], type: Type, loop: HostLoop): Slot {
@@ -234,19 +182,9 @@ export class Planner {
 
   /** One of two buffers, by a flag known only in the run. */
   choice(flag: Slot, yes: Slot, no: Slot, type: Type): Slot {
-    const { device } = this
     const result = this.#ownSlot(type)
-    this.#push(
-      'choice',
-      [flag, yes, no],
-      [result],
-      (buffers) => {
-        const chosen = buffers[device.readScalar(buffers[flag] as DataId) === 0 ? no : yes] as DataId
-        device.retain(chosen)
-        buffers[result] = chosen
-      },
-      [yes, no],
-    )
+    const run = choiceRun(this.device, { flag, yes, no }, result)
+    this.#push('choice', [flag, yes, no], [result], run, [yes, no])
     return result
   }
 
@@ -268,15 +206,7 @@ export class Planner {
    */
   revise(kernel: string, fresh: Operand, inputs: readonly Operand[], loop: ReviseLoop): void {
     const memory = this.hostMemory()
-    const operands = [fresh, ...inputs]
-    const sizes = operands.map(({ shape }) => elements(shape))
-    const reads = operands.map(({ slot }) => slot)
-    this.#push(kernel, reads, [], (buffers) => {
-      const [target, ...arrays] = operands.map(({ slot, dtype }, i) =>
-        memory.view(buffers[slot] as DataId, dtype, sizes[i] as number),
-      )
-      loop(target as HostArray, arrays)
-    })
+    this.#push(kernel, slotsOf([fresh, ...inputs]), [], reviseRun(memory, fresh, inputs, loop))
   }
 
   hostMemory(): HostMemory {
@@ -350,10 +280,6 @@ export class Planner {
   }
 }
 
+const slotsOf = (operands: readonly Operand[]): readonly Slot[] => operands.map(({ slot }) => slot)
+
 export const isHalf = (dtype: DType): dtype is 'float16' | 'bfloat16' => dtype === 'float16' || dtype === 'bfloat16'
-
-/** The operand that a kernel keeps something of by its tensor id alone, whatever its shape. */
-const packedOperand: { readonly [kernel: string]: number | undefined } = { BatchMatMul: 1, _FusedMatMul: 1 }
-
-/** Stands in a prepared argument until the run fills in the buffer. */
-const noBuffer: DataId = Object.freeze({})
