@@ -1,4 +1,4 @@
-/** A model inside another one: its body runs again, in the graph of the values that it is given. */
+/** Applies a model inside another one: runs its body again, in the graph that its input values belong to. */
 import { type Builder, builderOf, isValue } from './build.ts'
 import { type Check, checkPresent, checkRecord, flag } from './check-record.ts'
 import { EffuseError, showGiven } from './diagnostics.ts'
@@ -8,9 +8,9 @@ import { showType } from './types.ts'
 import type { Signature, TensorType, Value, Values } from './value.ts'
 
 export interface ApplyOptions {
-  /** Path of the part: the model's variables lie below it. No other part of the graph may have it. */
+  /** Path of the part: the names of the model's variables begin with it. Unique in the graph. */
   readonly name: string
-  /** true: an earlier part of this name is used again, its variables with it. Default false. */
+  /** true: reuses the variables of an earlier part with this name. Default false. */
   readonly share?: boolean | undefined
 }
 
@@ -23,11 +23,11 @@ const checks: { readonly [K in keyof Required<ApplyOptions>]: Check } = {
 }
 
 /**
- * Applies a model to values of a graph that is being built, and gives its outputs as values: a backbone in the caller's own network. Its
- * variables are named `name/<variable>`; `openModel(file, { under: name })` gives weights for them.
+ * Applies a model to values of a graph that is being built, and returns its outputs as values. An example is a backbone in the caller's own
+ * network. The variables are named `name/<variable>`; `openModel(file, { under: name })` returns weights for them.
  *
- * @throws EffuseError EF107 (the name is taken), EF401, EF402 (inputs), EF403 (options, or no model that graph() made), EF110 (a value of
- * another graph).
+ * @throws EffuseError EF107 (the name is taken), EF401, EF402 (inputs), EF403 (options, or a model that graph() did not make), EF110 (a value
+ * of another graph).
  * @example
  * const backbone = efficientNet('b0', { head: false, resolution: 96 })
  * const flowers = graph('flowers', { image: float32('batch', 96, 96, 3) }, ({ image }) => {
@@ -49,11 +49,11 @@ export const apply = <I extends Signature, O extends Signature>(
     throw new EffuseError({
       code: 'EF403',
       message: `apply() takes a model of graph() or efficientNet(); ${model.name} is made of another model`,
-      hint: 'apply the model itself, and make the training step of the whole',
+      hint: 'apply the model itself, and make the training step of the whole network',
     })
   const b = builderAmong(model.name, inputs)
   checkInputs(joinPath(b.path, options.name), model.inputs, inputs)
-  return b.part(`apply(${model.name})`, options.name, options.share === true, () => body(inputs, b)) as Values<O> // as it was declared
+  return b.part(`apply(${model.name})`, options.name, options.share === true, () => body(inputs, b)) as Values<O> // the body's declared outputs
 }
 
 const builderAmong = (name: string, inputs: { readonly [input: string]: Value }): Builder => {
@@ -62,7 +62,7 @@ const builderAmong = (name: string, inputs: { readonly [input: string]: Value })
   throw new EffuseError({
     code: 'EF402',
     message: `apply() takes the inputs of ${name} as values of the graph, got ${showGiven(value)}`,
-    hint: "apply(model, { image }, { name: 'backbone' }), with what graph() hands to its body, or what ops return",
+    hint: "write apply(model, { image }, { name: 'backbone' }), with values that graph() passes to its body or that ops return",
   })
 }
 
@@ -85,13 +85,13 @@ const checkInputs = (path: string, wanted: Signature, given: { readonly [input: 
         code: 'EF402',
         path,
         message: `${path}: the input "${name}" is ${type.dtype}[${type.shape.join(',')}], got ${isValue(value) ? showType(value) : showGiven(value)}`,
-        hint: batch === null ? undefined : `'batch' is ${batch} in the inputs before it`,
+        hint: batch === null ? undefined : `'batch' is ${batch} in the earlier inputs`,
       })
     if (size >= 0) batch = size
   }
 }
 
-/** What 'batch' is by a value, -1 where its type has none; null where the value is not of the type. */
+/** The size of 'batch' in a value: -1 if its declared type has none, null if the value does not have the type. */
 const batchOf = ({ dtype, shape }: TensorType, value: Value): number | null => {
   if (value.dtype !== dtype || value.shape.length !== shape.length) return null
   let batch = -1

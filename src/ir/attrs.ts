@@ -1,4 +1,4 @@
-/** What an attribute accepts, in words and as a check; its default is left out of the text form. */
+/** Specifications of attributes: what an attribute accepts, in words and as a check. The text form omits an attribute that has its default. */
 import { dtypes, floats, type DType, type Float, type Graph } from './types.ts'
 import type { ConstantValue, Padding, Pair } from './signatures.ts'
 
@@ -6,7 +6,7 @@ export interface AttrSpec<T> {
   /** In words, for messages: 'two positive integers'. */
   readonly expects: string
   readonly accepts: (value: unknown) => boolean
-  /** Left out of the text where the value equals it; absent: the attribute is required. */
+  /** The text form omits a value equal to it. An attribute without a default is required. */
   readonly default?: T
 }
 export type AttrSpecs<A> = { readonly [K in keyof A]: AttrSpec<A[K]> }
@@ -26,7 +26,6 @@ export const positive: AttrSpec<number> = spec('a positive integer', isPositive)
 export const naturals: AttrSpec<readonly number[]> = spec('a list of integers of at least 0', (v) =>
   isList(v, isNatural),
 )
-/** A shape. */
 export const sizes: AttrSpec<readonly number[]> = spec('a list of positive integers', (v) => isList(v, isPositive))
 export const positivePair: AttrSpec<Pair> = spec('two positive integers', (v) => isList(v, isPositive, 2))
 export const dtype: AttrSpec<DType> = spec(`one of ${dtypes.join(', ')}`, (v) => dtypes.some((d) => d === v))
@@ -52,7 +51,6 @@ export const region: AttrSpec<Graph> = spec(
 /** One of a closed set of words. */
 export const oneOf = <const W extends readonly string[]>(...words: W): AttrSpec<W[number]> =>
   spec(`one of ${words.map((w) => JSON.stringify(w)).join(', ')}`, (v) => words.some((w) => w === v))
-/** The same with a default. */
 export const withDefault = <T>(of: AttrSpec<T>, value: T): AttrSpec<T> => ({ ...of, default: value })
 /** Any other check. */
 export const custom = <T>(expects: string, accepts: (value: unknown) => boolean): AttrSpec<T> => spec(expects, accepts)

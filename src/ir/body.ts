@@ -1,6 +1,7 @@
 /**
- * Bodies of regions. A body is a graph in normal form: nodes in canonical order, numbered from 0; inputs and outputs named by position;
- * no paths, no dead nodes, no updates; large literals are operands. So equal bodies are equal data, with equal text and equal hash.
+ * Bodies of regions. A body is a graph in normal form: its nodes are in canonical order and numbered from 0, and its inputs and outputs are named
+ * by position. It has no paths, no dead nodes and no updates, and its large literals are operands. Equal bodies are therefore equal data, with
+ * equal text and equal hash.
  */
 import { liveOrder } from './graph.ts'
 import { freezeDeep } from './make-node.ts'
@@ -17,11 +18,11 @@ export interface LiftedLiteral {
 
 export interface MadeBody {
   readonly body: Graph
-  /** What the region takes after its own operands, in this order. */
+  /** Operands of the region after its own, in this order. */
   readonly literals: readonly LiftedLiteral[]
 }
 
-/** The graph as a body. Its large literals become inputs after its own. */
+/** Turns the graph into a body. Its large literals become inputs after its own. */
 export const toBody = (graph: Graph): MadeBody => {
   const lifted = liveOrder(graph).filter(isLargeLiteral)
   return {
@@ -33,7 +34,7 @@ export const toBody = (graph: Graph): MadeBody => {
   }
 }
 
-/** The graph in normal form, the nodes `asInputs` as inputs after its own. Variables and updates stay, for the op to refuse. */
+/** Puts the graph into normal form. The nodes `asInputs` become inputs after its own. Variables and updates stay; the op rejects them. */
 export const normalForm = (graph: Graph, asInputs: readonly NodeId[] = []): Graph => {
   const inputs = [...graph.inputs, ...asInputs]
   const sources = new Set(inputs)

@@ -1,4 +1,4 @@
-/** The builder: makes one graph, node by node. Models (model.ts) run it for each batch size. */
+/** The builder makes one graph, node by node. Models (model.ts) run it for each batch size. */
 import { EffuseError } from './diagnostics.ts'
 import { OpEmitter } from './emitter.ts'
 import { makeConstantPool } from './constants.ts'
@@ -29,7 +29,7 @@ export interface VariableOptions {
   readonly dtype?: DType | undefined
 }
 
-/** Builds one graph. `graph()` makes one for each body; values know theirs. */
+/** Builds one graph. `graph()` makes a builder for each body; each value refers to its builder. */
 export class Builder extends PlacedEmitter {
   readonly #name: string
   readonly #isDeclared: boolean
@@ -42,7 +42,7 @@ export class Builder extends PlacedEmitter {
   readonly #constants = makeConstantPool()
   readonly #streams = new Set<string>()
 
-  /** `isDeclared`: a user's program builds it, so that call sites lead to the user's lines; a body that a pass makes has none. */
+  /** `isDeclared`: a user's program builds the graph, so nodes get call sites. A body that a pass builds has none. */
   constructor(name: string, isDeclared = true) {
     super()
     this.#name = name
@@ -53,7 +53,7 @@ export class Builder extends PlacedEmitter {
     return this.#isDeclared
   }
 
-  /** A tensor fed at each run. */
+  /** An input: a tensor that the caller feeds in each run. */
   input(name: string, type: Type): Value {
     const value = this.emit1('input', [], { name }, [type])
     this.#inputs.push(value.id)
@@ -61,8 +61,8 @@ export class Builder extends PlacedEmitter {
   }
 
   /**
-   * A tensor that lives between runs, named by scope and `name`; float32 and trainable by default, starting at zero.
-   * Asking again for the same name gives the same variable; with another shape it is an error (EF107).
+   * A variable: a tensor that keeps its value between runs. Its name is the scope and `name`. By default it is float32, trainable and starts at 0.
+   * A second call with the same name and type returns the same variable; another type is an error (EF107).
    */
   variable(name: string, options: VariableOptions): Value {
     const full = joinPath(this.path, name)
@@ -71,7 +71,7 @@ export class Builder extends PlacedEmitter {
         code: 'EF111',
         path: this.path,
         message: `a variable's name must not be empty nor start with a dot, got ${JSON.stringify(full)}`,
-        hint: "names that start with a dot are effuse's own",
+        hint: 'names that start with a dot are reserved for effuse',
       })
     }
     const type: Type = { dtype: options.dtype ?? 'float32', shape: options.shape }
@@ -81,7 +81,7 @@ export class Builder extends PlacedEmitter {
       throw new EffuseError({
         code: 'EF107',
         path: full,
-        message: `the variable "${full}" is ${showType(known)} already, now ${showType(type)} is asked for`,
+        message: `the variable "${full}" has the type ${showType(known)} already, and is declared again as ${showType(type)}`,
         hint: 'give one of the layers another name',
       })
     }
@@ -132,12 +132,12 @@ export class Builder extends PlacedEmitter {
     this.#updates.set(variable.id, { variable: variable.id, value: { id: value.id, port: value.port } })
   }
 
-  /** float32 in [0, 1), new numbers at each run; the stream is the path that declares it. */
+  /** float32 numbers in [0, 1), other ones in each run. The path that declares it names the random stream. */
   randomUniform(shape: readonly number[]): Value {
     return this.randomUniformOf(shape, this.stream())
   }
 
-  /** A name for a random stream, unique in the graph: the path, numbered where it repeats. */
+  /** A name for a random stream, unique in the graph: the path, and a number if the path has a stream already. */
   stream(): string {
     const base = this.path === '' ? 'random' : this.path
     let name = base
@@ -174,7 +174,7 @@ export class Builder extends PlacedEmitter {
     return [...this.#nodes]
   }
 
-  /** Emits into this graph at a path of its own, whatever scope is open: gradients stand at `grad(path)`. */
+  /** Emits into this graph at the given path, independent of the open scope. Gradients use it for `grad(path)`. */
   emitterAt(path: string): OpEmitter {
     return new EmitterAt(this, path)
   }
@@ -200,7 +200,7 @@ export class Builder extends PlacedEmitter {
     return setSideTables(graph, rootTables(this.#constants, { callSites: this.#callSites, origins: this.#origins }))
   }
 
-  /** Puts the bytes of a large literal beside the graph; gives their hash. */
+  /** Stores the bytes of a large literal beside the graph and returns their hash. */
   keepConstant(type: Type, data: Float32Array | Int32Array | Uint8Array): string {
     return this.#constants.add(type, data)
   }
@@ -215,7 +215,7 @@ export class Builder extends PlacedEmitter {
         code: 'EF110',
         path: this.path,
         message: `a value of another graph is used in ${this.#name}`,
-        hint: 'values live in the body that made them; return them or pass them as inputs',
+        hint: 'a value can be used only in the body that made it; return it, or pass it as an input',
       })
     }
     const type = this.#nodes[ref.id]?.types[ref.port]
@@ -246,7 +246,7 @@ class EmitterAt extends OpEmitter {
     attrs: OpAttrs<K>,
     declared: readonly Type[] = [],
   ): readonly Value[] {
-    // Values keep the builder of the graph: users go on with them.
+    // Values refer to the graph's builder, because users pass them to further ops.
     return this.owner.scopeAt(this.path, () =>
       this.owner.emit(
         op,
@@ -263,11 +263,11 @@ class EmitterAt extends OpEmitter {
 
 const ownerOf = (emitter: unknown): unknown => (emitter instanceof EmitterAt ? emitter.owner : emitter)
 
-/** True for what ops take and return. */
+/** Is it a value that ops take and return? */
 export const isValue = (x: unknown): x is Value =>
   typeof x === 'object' && x !== null && 'builder' in x && x.builder instanceof OpEmitter
 
-/** The builder of a value that a user's function was given; values inside passes have an emitter instead. */
+/** The builder of a value in a user's function. Values inside passes have an emitter instead. @throws EffuseError EF110 for those */
 export const builderOf = (value: Value): Builder => {
   const owner = ownerOf(value.builder)
   if (owner instanceof Builder) return owner
@@ -277,7 +277,7 @@ export const builderOf = (value: Value): Builder => {
   })
 }
 
-/** True for the emitter of a graph that a user's program builds. */
+/** Does a user's program build the graph of this emitter? */
 export const isDeclaring = (emitter: OpEmitter): boolean => {
   const owner = ownerOf(emitter)
   return owner instanceof Builder && owner.isDeclared

@@ -1,15 +1,15 @@
 /**
- * The user's line that led to a node: the first frame outside effuse. Always captured; formatted only when an error message needs it.
- * Frames may name the files that run or, through source maps, those that these were made from; effuse's own are told apart in either form.
+ * The user's line that created a node: the first stack frame outside effuse. It is always captured, and formatted only for an error message.
+ * Frames name either the files that run or, through source maps, their sources; effuse's own files are recognised in both forms.
  */
 
-/** Layers call layers: the user's frame lies below effuse's own, of which a whole network has a dozen. */
+/** Layers call layers, so about a dozen of effuse's own frames can precede the user's frame. */
 const framesMax = 40
 
-/** Remembers where the program is. */
+/** Captures the current stack. */
 export const captureSite = (): Error => {
   const limit: unknown = Reflect.get(Error, 'stackTraceLimit')
-  // An Error that is frozen keeps its limit.
+  // Reflect.set does not throw if a program has frozen Error.
   Reflect.set(Error, 'stackTraceLimit', framesMax)
   const site = new Error()
   Reflect.set(Error, 'stackTraceLimit', limit)
@@ -17,8 +17,8 @@ export const captureSite = (): Error => {
 }
 
 /**
- * File, line and column of the first frame outside effuse; null where there is none, where a bundle without a source map hides it, and where
- * the command line declared the node: whatever called that is not the user's.
+ * File, line and column of the first frame outside effuse. Null if there is none, if a bundle without a source map hides it, or if the command
+ * line declared the node: frames before the command line are not the user's.
  */
 export const callSiteOf = (site: Error | undefined): string | null => {
   const { isOwn, isCli } = ownPlaces()
@@ -26,9 +26,9 @@ export const callSiteOf = (site: Error | undefined): string | null => {
   return found === undefined || isCli(found) ? null : found
 }
 
-/** `file:line:column` of each frame in a file, the innermost first. */
+/** `file:line:column` of each frame that is in a file, innermost first. */
 const placesOf = (site: Error | undefined): readonly string[] => {
-  const stack: unknown = site?.stack // whatever a program's own Error.prepareStackTrace makes of it
+  const stack: unknown = site?.stack // any value, if the program sets Error.prepareStackTrace
   return (typeof stack === 'string' ? stack.split('\n') : []).flatMap((line) => {
     // V8 writes `at name (place)` or `at place`, other engines `name@place`.
     const frame = /^\s*at (.*)$/.exec(line)?.[1] ?? /^[^@]*@(.*)$/.exec(line)?.[1]
@@ -37,7 +37,7 @@ const placesOf = (site: Error | undefined): readonly string[] => {
   })
 }
 
-/** Paths and file: URLs, of Windows too, in one form. */
+/** Converts paths and file: URLs, also those of Windows, to one form. */
 const asPath = (place: string): string => {
   if (!place.startsWith('file://')) return place.replaceAll('\\', '/')
   const path = place.replace(/^file:\/\/(?:\/(?=[A-Za-z]:))?/, '')
@@ -49,7 +49,7 @@ const asPath = (place: string): string => {
 }
 
 const fileOf = (place: string): string => place.replace(/:\d+:\d+$/, '')
-/** What lies before this file's own name is the folder of effuse's modules. */
+/** The part of a path before this match is the folder of effuse's modules. */
 const ownName = /ir\/call-site\.[jt]s(?:\?.*)?$/
 
 interface OwnPlaces {
@@ -57,7 +57,7 @@ interface OwnPlaces {
   readonly isCli: (place: string) => boolean
 }
 
-/** Is it a place in effuse, in its command line? By the file that runs, and by what this file is called in a stack. A bundle of everything is one file. */
+/** Tests whether a place is in effuse or in its command line. Uses the URL of this file and its name in a stack; they differ with source maps. */
 const ownPlaces = (): OwnPlaces => {
   const files = [asPath(import.meta.url), ...placesOf(new Error()).slice(0, 1).map(fileOf)]
   const folders = files.filter((file) => ownName.test(file)).map((file) => file.replace(ownName, ''))

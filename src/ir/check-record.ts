@@ -1,8 +1,8 @@
-/** Options given by users: one way to say which there are, what each takes, and what came. */
+/** Checks of options that callers pass. The messages name the known options, the expected value and the given value. */
 import { EffuseError, showGiven } from './diagnostics.ts'
 import { didYouMean } from './words.ts'
 
-/** What a value must be, in words, and whether one is it. */
+/** What a value must be, in words, and the test of it. */
 export type Check = readonly [expects: string, accepts: (value: unknown) => boolean]
 export type CheckFor<T> = readonly [expects: string, accepts: (value: unknown) => value is T]
 
@@ -11,14 +11,14 @@ export interface Fault {
   readonly hint?: string | undefined
 }
 
-/** Of an option that is handed on, and checked where it is used. */
+/** For an option that is passed on and checked where it is used. */
 export const unchecked: Check = ['a value', () => true]
 
 type Checks = { readonly [name: string]: Check }
 
 /**
- * The first entry that is unknown or not of its kind, in words; null where there is none. `undefined` counts as absent.
- * @param what The function that takes these options, `compile()`; `prefix` stands before their names in messages.
+ * Describes the first entry that is unknown or wrong; null if there is none. `undefined` counts as absent.
+ * @param what The function that takes the options, `compile()`; messages put `prefix` before the options' names.
  */
 export const recordFault = (what: string, prefix: string, record: object, known: Checks): Fault | null => {
   if (!isObject(record) || Array.isArray(record))
@@ -36,13 +36,13 @@ export const recordFault = (what: string, prefix: string, record: object, known:
   return null
 }
 
-/** The same, thrown. @throws EffuseError EF403 naming the option, what it takes and what came. */
+/** Throws what recordFault() finds. @throws EffuseError EF403 naming the option, the expected and the given value. */
 export const checkRecord = (what: string, prefix: string, record: object, known: Checks): void => {
   const fault = recordFault(what, prefix, record, known)
   if (fault !== null) throw new EffuseError({ code: 'EF403', ...fault })
 }
 
-/** Those that have no default are there. @throws EffuseError EF403 naming the option and what it takes. */
+/** Checks that all required options are given. @throws EffuseError EF403 naming the option and the expected value. */
 export const checkPresent = <R extends object>(
   what: string,
   record: R,
@@ -54,7 +54,7 @@ export const checkPresent = <R extends object>(
       throw new EffuseError({ code: 'EF403', message: `${what} needs the option "${name}": ${check[0]}` })
 }
 
-/** A number that float32, which graphs compute in, holds as a finite one. */
+/** Is it a number that is finite in float32, the type that graphs compute in? */
 export const isFloat32 = (v: unknown): v is number => typeof v === 'number' && Number.isFinite(Math.fround(v))
 
 export const isObject = (v: unknown): v is object => typeof v === 'object' && v !== null
@@ -65,7 +65,7 @@ export const isCount = (v: unknown): boolean => isNatural(v) && v !== 0
 export const isNames = (v: unknown): v is readonly string[] =>
   Array.isArray(v) && v.every((name) => typeof name === 'string')
 
-// What many options take.
+// Checks that many options share.
 export const flag: Check = ['true or false', (v) => typeof v === 'boolean']
 export const natural: Check = ['an integer of at least 0', isNatural]
 export const count: Check = ['a positive integer', isCount]

@@ -1,21 +1,21 @@
 /**
- * Kernels that users bring for their composites, by what the composite computes: the key holds the body, so a composite of the same name with another
- * meaning, or one whose body a pass has changed, never gets them.
+ * Kernels that users provide for their composites. The key contains the composite's body. A composite with the same name and another body, for
+ * example one that a pass has changed, therefore does not get them.
  */
 import { hashBody } from './print.ts'
 import type { Node } from './types.ts'
 
-/** A kernel of tfjs, registered there for the backend that runs it: tfjs's own, or one's own by `tf.registerKernel`. */
+/** A kernel that is registered in tfjs for the backend: one of tfjs's own, or one that the user registered by `tf.registerKernel`. */
 export interface TfjsKernel {
   /** Its name in tfjs: 'LeakyRelu'. */
   readonly kernel: string
-  /** What it calls its inputs, in the order of the operands: `['x']`. */
+  /** The kernel's names of its inputs, in the order of the operands: `['x']`. */
   readonly operands: readonly string[]
   /** Its attributes: `{ alpha: 0.2 }`. */
   readonly attrs?: { readonly [name: string]: unknown } | undefined
 }
 
-/** By backend. Others, and tfjs backends without such a kernel, run the body. */
+/** Kernels by backend. Other backends, and tfjs backends where the kernel is not registered, run the body. */
 export interface CompositeKernels {
   readonly tfjs?: TfjsKernel | undefined
 }
@@ -23,10 +23,10 @@ export interface CompositeKernels {
 const known = new Map<string, CompositeKernels>()
 const keyOf = ({ attrs: { name, body } }: Node<'composite'>): string => `${name} ${hashBody(body)}`
 
-/** From now on composites that compute the same under the same name have these kernels. */
+/** Records the kernels for all composites with the same name and body. */
 export const keepKernels = (node: Node<'composite'>, kernels: CompositeKernels): void => {
   known.set(keyOf(node), kernels)
 }
 
-/** The kernels brought for the composite; none where there are none. */
+/** The kernels for the composite; empty if there are none. */
 export const kernelsOfComposite = (node: Node<'composite'>): CompositeKernels => known.get(keyOf(node)) ?? {}

@@ -1,22 +1,22 @@
 /**
- * Large literals, kept beside the graph by the SHA-256 of their type and bytes, so that graphs stay small, comparable and printable.
- * One store for the process would leak; each compilation has its own pool, shared by all its graphs (side-tables.ts).
+ * Large literals are stored beside the graph under the SHA-256 of their type and bytes, so that graphs stay small, comparable and printable.
+ * A store for the whole process would leak memory, so each compilation has its own pool, which all its graphs share (side-tables.ts).
  */
 import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { EffuseError } from './diagnostics.ts'
 import { elements, showType, type Type } from './types.ts'
 
-/** Literals up to this many elements stand in the text itself. */
+/** Literals of up to this many elements are part of the graph and its text. */
 export const inlineElementsMax = 16
 
-/** Values of a constant: half types are held widened. Row-major. */
+/** Values of a constant in row-major order. Half types are stored as float32. */
 export interface Constant {
   readonly type: Type
   readonly data: Float32Array | Int32Array | Uint8Array
 }
 
-/** Content-hashed constants; append only. */
+/** Constants by the hash of their content; append-only. */
 export interface ConstantPool {
   add(type: Type, data: Constant['data']): string
   get(sha256: string): Constant
@@ -36,7 +36,7 @@ export const makeConstantPool = (): ConstantPool => {
         throw new EffuseError({
           code: 'EF203',
           message: `the constant #sha256:${hash} is not known here`,
-          hint: 'a graph in text refers to large constants by hash; pass them to parse(text, { constants })',
+          hint: 'the text of a graph refers to large constants by hash; pass them to parse(text, { constants })',
         })
       }
       return constant
@@ -58,7 +58,7 @@ export const hashConstant = (type: Type, data: Constant['data']): string => {
   return bytesToHex(hash.digest())
 }
 
-/** The pool owns its bytes: the caller may reuse their array. */
+/** The pool owns its bytes: callers may reuse their arrays. */
 const copyOf = (data: Constant['data']): Constant['data'] =>
   data instanceof Float32Array
     ? new Float32Array(data)

@@ -1,4 +1,4 @@
-/** Work of a graph: the sum over its live nodes. */
+/** The work of a graph is the sum of the work of its live nodes. */
 import { isRegion, liveOrder, typeOf } from './graph.ts'
 import type { Cost } from './op-def.ts'
 import { opDef } from './ops/index.ts'
@@ -15,7 +15,7 @@ export const costOf = (graph: Graph): Cost => {
   return { multiplyAdds, operations }
 }
 
-/** Work of one node; of a region, that of its body. */
+/** Work of one node. The work of a region is that of its body. */
 export const nodeCost = (graph: Graph, node: Node): Cost =>
   isRegion(node)
     ? costOf(node.attrs.body)

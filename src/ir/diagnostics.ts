@@ -1,6 +1,6 @@
 /**
- * What went wrong, as data. Analyses return Diagnostics; only the edge of the API throws an EffuseError.
- * Every code stands in `errorCodes` and in docs/errors.md (a test compares them).
+ * Errors as data. Analyses return Diagnostics; only functions of the public API throw an EffuseError.
+ * `errorCodes` and docs/errors.md list every code (a test compares them).
  */
 import { escapedLines } from './escaped.ts'
 import type { NodeId } from './types.ts'
@@ -57,10 +57,10 @@ export type ErrorCode = keyof typeof errorCodes
 export interface Diagnostic {
   readonly severity: 'error' | 'warning'
   readonly code: ErrorCode
-  /** Model path, `stem/conv`; '' where there is none. */
+  /** Model path, `stem/conv`; '' if there is none. */
   readonly path: string
   readonly node: NodeId | null
-  /** What was expected, what came. */
+  /** What was expected and what was given. */
   readonly message: string
   readonly hint?: string | undefined
   readonly notes?: readonly string[] | undefined
@@ -75,7 +75,10 @@ export interface EffuseErrorInit {
   readonly cause?: unknown
 }
 
-/** What effuse throws. `message` says what was expected, what came, where; `hint` what to do. Control characters in them are escaped. */
+/**
+ * The error that effuse throws. `message` says what was expected, what was given and where; `hint` says what to do. Control characters in both are
+ * escaped.
+ */
 export class EffuseError extends Error {
   readonly code: ErrorCode
   readonly path: string | undefined
@@ -91,7 +94,7 @@ export class EffuseError extends Error {
     this.diagnostics = init.diagnostics ?? []
   }
 
-  /** Where the code is explained: a page of the package, `node_modules/effuse/docs/errors.md`, and its section. */
+  /** The page of the package and the section that explain the code: `node_modules/effuse/docs/errors.md#…`. */
   get url(): string {
     return `effuse/docs/errors.md#${this.code.toLowerCase()}`
   }
@@ -99,7 +102,7 @@ export class EffuseError extends Error {
 
 const shownMax = 200
 
-/** Any value for a message: JSON where it has some, else a word for it; cut where it is long. Never fails. */
+/** Shows any value in a message: as JSON if it has some, else as a word; long texts are cut. Never throws. */
 export const showGiven = (value: unknown): string => {
   const text = wordsFor(value)
   return text.length > shownMax ? `${text.slice(0, shownMax)}…` : text
@@ -112,11 +115,11 @@ const wordsFor = (value: unknown): string => {
   try {
     return JSON.stringify(value) ?? 'an object'
   } catch {
-    return 'an object' // a circle, or a bigint inside
+    return 'an object' // circular, or with a bigint inside
   }
 }
 
-/** Fails with EF901 where something that effuse itself promises does not hold. */
+/** Throws EF901 if a condition that effuse itself must ensure does not hold. */
 export function invariant(condition: boolean, message: () => string): asserts condition {
   if (condition) return
   throw new EffuseError({

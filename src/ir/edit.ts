@@ -1,6 +1,6 @@
 /**
- * Edits of a graph: planned against a frozen base, committed at once. Reading goes to `base` and to what this edit added, never to a draft.
- * The one user of immer, a choice of the project's owner: `produce` makes the frozen graph that shares what did not change with its base.
+ * Edits of a graph are planned against a frozen base and committed at once. All reads go to `base` and to the nodes that this edit added, never to a
+ * draft. Only this file uses immer, as the project's owner chose: `produce` makes the frozen graph, which shares unchanged parts with its base.
  */
 import { produce } from 'immer'
 import { EffuseError, invariant } from './diagnostics.ts'
@@ -36,14 +36,14 @@ export class Edit {
   #updates: readonly Update[] | null = null
   #next: number
 
-  /** `label` says what is done: it stands in traces and in the origins of new nodes. */
+  /** `label` says what the edit does. Traces and the origins of new nodes contain it. */
   constructor(base: Graph, label: string) {
     this.base = base
     this.label = label
     this.#next = base.nodes.length
   }
 
-  /** Adds a node on behalf of `from`, whose path it takes unless `path` is given. Gives one value per output. */
+  /** Adds a node on behalf of `from`. Its path is `path`, by default that of `from`. Returns one value per output. */
   addAll<K extends OpName>(
     op: K,
     inputs: readonly Ref[],
@@ -77,7 +77,7 @@ export class Edit {
     return value
   }
 
-  /** An emitter whose nodes come from `from` and stand at `path`: what gradients and decompositions write with. */
+  /** An emitter whose nodes have the origin `from` and the path `path`. Gradients and decompositions use it. */
   emitter(from: From, path?: string): OpEmitter {
     return new EditEmitter(this, from, path)
   }
@@ -88,10 +88,11 @@ export class Edit {
   }
 
   /**
-   * Every use of `old`, as operand, output or update value, becomes `next`, but for the uses by nodes that `next` is computed from: so
-   * `edit.replaceUses(v, edit.add('relu', [v], {}, node))` wraps `v`. What this edit adds later has its uses replaced too, and chains are followed. A second replacement
-   * of the same value takes the place of the first; to wrap twice, wrap `resolve(v)`. replaced-uses.ts has the exact rule.
-   * @throws EffuseError EF303 where the types differ.
+   * Replaces every use of `old` by `next`: as an operand, as an output and as the value of an update. Uses by nodes that `next` is computed from
+   * stay, so `edit.replaceUses(v, edit.add('relu', [v], {}, node))` wraps `v`. The rule also holds for nodes that this edit adds later, and for
+   * chains of replacements. A second replacement of the same value overrides the first; to wrap twice, wrap `resolve(v)`. replaced-uses.ts states
+   * the exact rule.
+   * @throws EffuseError EF303 if the types differ.
    */
   replaceUses(old: Ref, next: Ref): void {
     const [from, to] = [this.typeOf(old), this.typeOf(next)]
@@ -104,7 +105,7 @@ export class Edit {
     if (!sameRef(old, next)) this.#replaced.set(old, next)
   }
 
-  /** Removes a node that nothing uses any more. */
+  /** Removes a node that has no more uses. */
   remove(id: NodeId): void {
     this.#removed.add(id)
   }
@@ -133,7 +134,7 @@ export class Edit {
     return type
   }
 
-  /** Where a use of `ref` by a node that no replacement is computed from ends up, after the replacements planned so far. */
+  /** The value that replaces `ref`, by the replacements planned so far, in a node that no replacement is computed from. */
   resolve(ref: Ref): Ref {
     return this.#replaced.end(ref)
   }
@@ -147,7 +148,7 @@ export class Edit {
     )
   }
 
-  /** The edited graph, frozen; `base` itself where nothing was planned. */
+  /** The edited graph, frozen; `base` itself if nothing was planned. */
   commit(): Graph {
     if (this.isEmpty) return this.base
     const { base } = this
@@ -172,7 +173,7 @@ export class Edit {
     return next === base ? base : setSideTables(next, derivedTables(sideTables(base), this.#origins))
   }
 
-  /** Roots that did not change keep their identity, so that "changed?" stays a comparison of references. */
+  /** Unchanged roots keep their identity, so that comparing references shows whether they changed. */
   #changedRoots(inputs: readonly NodeId[], outputs: readonly Output[], updates: readonly Update[]): Partial<Graph> {
     const { base } = this
     const sameOutputs =
@@ -232,7 +233,7 @@ class EditEmitter extends OpEmitter {
   }
 }
 
-/** Thrown by passes that meet a graph they cannot handle; names the node. */
+/** The error of a pass that cannot handle a node. */
 export const passError = (node: Node, message: string, hint?: string): EffuseError =>
   new EffuseError({
     code: 'EF303',

@@ -1,6 +1,6 @@
 /**
- * Emitting nodes: the one vocabulary for the public builder, for gradients and for decompositions.
- * A subclass says where a node goes (a graph being built, an edit); the methods here fill in attributes and broadcast.
+ * Methods that emit nodes. The public builder, gradients and decompositions share them.
+ * A subclass decides where a node goes (a graph being built, an edit); the methods here fill in attributes and broadcast.
  */
 import { inlineElementsMax } from './constants.ts'
 import { EffuseError } from './diagnostics.ts'
@@ -11,7 +11,7 @@ import { elements, sameShape, type DType, type Float, type Graph, type NodeId, t
 import type { Value } from './value.ts'
 
 export abstract class OpEmitter {
-  /** Adds a node and gives its values, one per output. Operand types are checked; errors name path and shapes. */
+  /** Adds a node and returns its values, one per output. Checks the types of the operands; errors name path and shapes. */
   abstract emit<K extends OpName>(
     op: K,
     inputs: readonly Ref[],
@@ -19,10 +19,10 @@ export abstract class OpEmitter {
     declared?: readonly Type[],
   ): readonly Value[]
 
-  /** Puts the bytes of a large literal where the graph's constants are. */
+  /** Stores the bytes of a large literal with the graph's constants and returns their hash. */
   protected abstract addConstant(type: Type, data: Float32Array | Int32Array | Uint8Array): string
 
-  /** Adds a node with one output. */
+  /** Adds a node with one output and returns that. */
   emit1<K extends OpName>(op: K, inputs: readonly Ref[], attrs: OpAttrs<K>, declared?: readonly Type[]): Value {
     const value = this.emit(op, inputs, attrs, declared)[0]
     if (value === undefined) throw new EffuseError({ code: 'EF901', message: `op ${op} gave no value` })
@@ -30,7 +30,7 @@ export abstract class OpEmitter {
   }
 
   // Sources.
-  /** The same number everywhere. */
+  /** One number for all elements. */
   splat(value: number, type: Type): Value {
     return this.emit1('constant', [], { value }, [type])
   }
@@ -38,7 +38,7 @@ export abstract class OpEmitter {
   like(x: Value, value: number): Value {
     return this.splat(value, { dtype: x.dtype, shape: x.shape })
   }
-  /** A literal; short ones stand in the graph, long ones beside it. */
+  /** A literal. Short ones are stored in the graph, long ones beside it. */
   literal(type: Type, data: Float32Array | Int32Array | Uint8Array): Value {
     const inline = elements(type.shape) <= inlineElementsMax
     return this.emit1('constant', [], { value: inline ? [...data] : { sha256: this.addConstant(type, data) } }, [type])
@@ -115,7 +115,7 @@ export abstract class OpEmitter {
     const [x, y] = this.aligned(a, b)
     return this.emit1('select', [condition, x, y], {})
   }
-  /** Nothing is added where the dtype is right already. */
+  /** Returns x itself if it has the dtype already. */
   cast(x: Value, to: DType, relaxed = false): Value {
     return x.dtype === to ? x : this.emit1('cast', [x], { to, relaxed })
   }
@@ -127,7 +127,7 @@ export abstract class OpEmitter {
   transpose(x: Value, permutation: readonly number[]): Value {
     return this.emit1('transpose', [x], { permutation })
   }
-  /** Repeats x along new or 1-sized axes; operand axis i becomes result axis axes[i] (default: aligned at the right, as in NumPy). */
+  /** Repeats x along new axes and axes of size 1. Operand axis i becomes result axis axes[i]; by default axes are aligned at the right, as in NumPy. */
   broadcast(
     x: Value,
     shape: readonly number[],
@@ -207,29 +207,29 @@ export abstract class OpEmitter {
     return this.emit1('logSoftmax', [x], { axis })
   }
 
-  /** Where nodes are being added, `blocks.3/se`. */
+  /** The path of new nodes, `blocks.3/se`. */
   abstract readonly path: string
 
-  /** The same at another path. */
+  /** An emitter into the same graph at another path. */
   abstract emitterAt(path: string): OpEmitter
 
   /**
-   * Adds the nodes of `body` here, its inputs replaced by `operands`, and gives its outputs in order. Regions have no variables and no captures.
-   * `pathOf` says at which path, by node of the body; '' is that of this emitter.
+   * Adds the nodes of `body`, replaces its inputs by `operands`, and returns its outputs in order. Bodies have no variables and no captures.
+   * `pathOf` gives the path for each node of the body; '' means the path of this emitter.
    */
   inline(body: Graph, operands: readonly Value[], pathOf: (id: NodeId) => string = () => ''): readonly Value[] {
     return inlineInto(this, body, operands, pathOf)
   }
 
-  /** Gives both operands one shape and one dtype; numbers take the other's. */
+  /** Converts both operands to one shape and one dtype. A number takes the other operand's. */
   private aligned(a: Value | number, b: Value | number): readonly [Value, Value] {
     if (typeof a === 'number' && typeof b === 'number')
-      throw new EffuseError({ code: 'EF111', message: 'one operand at least must be a tensor, got two numbers' })
+      throw new EffuseError({ code: 'EF111', message: 'at least one operand must be a tensor, got two numbers' })
     if (typeof a === 'number') return [this.like(b as Value, a), b as Value]
     if (typeof b === 'number') return [a, this.like(a, b)]
     if (sameShape(a.shape, b.shape)) return [a, b]
     const shape = broadcastShape(a.shape, b.shape)
-    // The op refuses them, with path, both types and the place of the call.
+    // The op rejects them; its error has the path, both types and the call site.
     if (shape === null) return [a, b]
     return [this.broadcast(a, shape), this.broadcast(b, shape)]
   }

@@ -1,6 +1,6 @@
 /**
- * Ops as functions on values: `add(x, 1)`, `softmax(logits)`. A value knows the builder that makes its nodes, so nothing else is passed.
- * Shapes are checked at the call (EF101, with model path and both shapes); ranks and dtypes already by the compiler.
+ * Ops as functions on values: `add(x, 1)`, `softmax(logits)`. A value refers to its builder, so callers pass no builder.
+ * Each call checks shapes (EF101, with model path and both shapes); TypeScript checks ranks and dtypes.
  */
 export * from './functions/binary.ts'
 export { composite, type CompositeOptions } from './functions/composite.ts'

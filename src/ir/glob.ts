@@ -1,7 +1,8 @@
-/** Path globs, everywhere the same: `*` within a part, `**` across parts, `!` in front negates. */
+/** Path globs for all of effuse: `*` matches within a part, `**` across parts; a leading `!` negates. */
 
 /**
- * A filter for names. Several globs: a name passes if the last one that matches it is not negated; a list that starts with a negation starts from all.
+ * A filter for names. With several globs the last one that matches a name decides: the name passes unless that one is negated. A name that none
+ * matches passes only if the first glob is negated.
  * @example globFilter(['blocks.*\/se/**', '!**\/bias'])('blocks.3/se/reduce/kernel') // true
  */
 export const globFilter = (globs: string | readonly string[]): ((name: string) => boolean) => {

@@ -1,22 +1,22 @@
 /**
- * Reading graphs: access, traversal, users. Analyses are cached per graph in WeakMaps: a graph cannot change, so nothing is ever invalidated.
+ * Functions that read graphs: access, traversal, uses. WeakMaps cache analyses per graph; a graph cannot change, so no entry becomes invalid.
  */
 import { invariant } from './diagnostics.ts'
 import type { RegionOps } from './signatures.ts'
 import type { Graph, Node, NodeId, Ref, Type } from './types.ts'
 import { nodeId } from './types.ts'
 
-/** The node, or null where there is none. */
+/** The node, or null if there is none. */
 export const findNode = (graph: Graph, id: NodeId): Node | null => graph.nodes[id] ?? null
 
-/** The node; its absence is a fault of effuse. */
+/** The node. @throws EffuseError EF901 if there is none */
 export const nodeAt = (graph: Graph, id: NodeId): Node => {
   const node = findNode(graph, id)
   invariant(node !== null, () => `node ${id} of graph ${graph.name} is gone`)
   return node
 }
 
-/** The type of a value; its absence is a fault of effuse. */
+/** The type of a value. @throws EffuseError EF901 if the value does not exist */
 export const typeOf = (graph: Graph, ref: Ref): Type => {
   const type = nodeAt(graph, ref.id).types[ref.port]
   invariant(type !== undefined, () => `node ${ref.id} has no output ${ref.port}`)
@@ -24,7 +24,7 @@ export const typeOf = (graph: Graph, ref: Ref): Type => {
 }
 
 export const sameRef = (a: Ref, b: Ref): boolean => a.id === b.id && a.port === b.port
-/** A number per (id, port), for maps. Ports stay under 4096. */
+/** A number for each (id, port), as a key of maps. Ports are below 4096. */
 export const refKey = (ref: Ref): number => ref.id * 4096 + ref.port
 export const refFromKey = (key: number): Ref => ({ id: nodeId(Math.floor(key / 4096)), port: key % 4096 })
 
@@ -40,8 +40,9 @@ export const rootsOf = (graph: Graph): readonly Ref[] => [
 ]
 
 /**
- * The live nodes in canonical order: inputs in signature order, then post-order depth-first from outputs, then updates, operands in order.
- * Updated variables count as live. Iterative: graphs are deep. Throws EF901 on a cycle; verify() names cycles politely.
+ * The live nodes in canonical order: inputs in signature order, then depth-first post-order from the outputs and then the updates, operands in
+ * order. Updated variables are live. The walk is iterative, because graphs are deep.
+ * @throws EffuseError EF901 on a cycle; verify() reports cycles as diagnostics
  */
 export const liveOrder = (graph: Graph): readonly Node[] => cached(liveOrders, graph, walkLive)
 const liveOrders = new WeakMap<Graph, readonly Node[]>()
@@ -84,7 +85,7 @@ export interface Use {
   readonly index: number
 }
 
-/** Uses of each value by live nodes, by refKey. Uses as output or update value are not in here; see isRoot. */
+/** Uses of each value by live nodes, by refKey. Outputs and update values are no uses here; rootKeys() has them. */
 export const usesOf = (graph: Graph): ReadonlyMap<number, readonly Use[]> =>
   cached(allUses, graph, (g) => {
     const uses = new Map<number, Use[]>()
@@ -119,13 +120,13 @@ export const inputTypes = (graph: Graph): ReadonlyMap<string, Type> =>
 export const nodesOfOp = <K extends Node['op']>(graph: Graph, op: K): readonly Node<K>[] =>
   liveOrder(graph).filter((n) => n.op === op) as readonly Node[] as readonly Node<K>[] // TypeScript does not narrow a generic discriminant
 
-/** True for a node whose meaning is a graph of its own. */
+/** Is the node's meaning given by a graph in its attribute `body`? */
 export const isRegion = (node: Node): node is Node<keyof RegionOps> => node.op === 'fusion' || node.op === 'composite'
 
 /** The variables that the live graph reads or updates, in canonical order. */
 export const variablesOf = (graph: Graph): readonly Node<'variable'>[] => nodesOfOp(graph, 'variable')
 
-/** The variables whose values the live graph reads: not those that it only updates. */
+/** The variables whose values the live graph reads, without those that it only updates. */
 export const variablesReadBy = (graph: Graph): readonly Node<'variable'>[] => {
   const [uses, roots] = [usesOf(graph), rootKeys(graph)]
   return variablesOf(graph).filter(({ id }) => {
@@ -134,7 +135,7 @@ export const variablesReadBy = (graph: Graph): readonly Node<'variable'>[] => {
   })
 }
 
-/** Computes once per graph. */
+/** Computes a value once per graph. */
 export const cached = <T>(cache: WeakMap<Graph, T>, graph: Graph, compute: (graph: Graph) => T): T => {
   const known = cache.get(graph)
   if (known !== undefined) return known

@@ -1,7 +1,6 @@
 /**
- * Initial values of variables: a description as plain data, and the values it stands for. Computed on the host in float64 and rounded to
- * float32; normal distributions by inverse CDF, one uniform number per element, without rejection: so the values depend on seed, name and
- * element alone.
+ * Initial values of variables: descriptions as plain data, and their values. The host computes them in float64 and rounds them to float32. Normal
+ * distributions use the inverse CDF with one uniform number per element, without rejection, so a value depends on seed, name and element alone.
  */
 import { inverseNormal } from './inverse-normal.ts'
 import { philox4x32, streamKey } from './philox.ts'
@@ -12,7 +11,7 @@ export type Initializer =
   | { readonly kind: 'constant'; readonly value: number }
   | { readonly kind: 'uniform'; readonly min: number; readonly max: number }
   | { readonly kind: 'normal'; readonly stddev: number }
-  /** What another variable starts with: averages start at what they average. */
+  /** The initial values of another variable. Moving averages start with those of the averaged variable. */
   | { readonly kind: 'sameAs'; readonly name: string; readonly init: Initializer }
   | {
       /** Keras' VarianceScaling: variance = scale / fan. */
@@ -56,7 +55,7 @@ export const initialValues = (
       }
       const deviation = Math.sqrt(variance)
       if (init.distribution === 'normal') return drawn(values, position, (u) => deviation * inverseNormal(u))
-      // Cut at two deviations; the factor makes the deviation of what is left the wanted one.
+      // Truncated at two standard deviations; the factor corrects the deviation of the truncated distribution.
       return drawn(
         values,
         position,
@@ -66,12 +65,12 @@ export const initialValues = (
   }
 }
 
-/** Standard deviation of a standard normal variable cut at -2 and 2, as in Keras. */
+/** Standard deviation of a standard normal variable truncated at -2 and 2, as in Keras. */
 const truncatedDeviation = 0.8796256610342398
 /** P(X < -2). */
 const truncatedLow = 0.02275013194817921
 
-/** Fans as Keras computes them: all but the last two axes are the receptive field. Kernels [KH,KW,C,F], depthwise [KH,KW,C,1], dense [in,out]. */
+/** Fans as in Keras: all axes except the last two are the receptive field. Kernels [KH,KW,C,F], depthwise [KH,KW,C,1], dense [in,out]. */
 export const fanOf = (shape: readonly number[], mode: 'fanIn' | 'fanOut' | 'fanAverage'): number => {
   const [fanIn, fanOut] = fans(shape)
   return mode === 'fanIn' ? fanIn : mode === 'fanOut' ? fanOut : (fanIn + fanOut) / 2
@@ -84,14 +83,14 @@ const fans = (shape: readonly number[]): readonly [number, number] => {
   return [field * before, field * last]
 }
 
-/** One uniform number in (0, 1) per element, with 53 bits: two words of the variable's own stream. Never 0 or 1, which have no quantile. */
+/** One uniform number in (0, 1) per element, with 53 bits from two words of the variable's stream. Never 0 or 1, whose quantiles are infinite. */
 const drawn = (
   values: Float32Array<ArrayBuffer>,
   { seed, name }: InitialPosition,
   transform: (u: number) => number,
 ): Float32Array<ArrayBuffer> => {
   const words = new Uint32Array(4)
-  // A key apart from the random streams of a run that bear the same name.
+  // A prefix, so that the key differs from that of a run's random stream with the same name.
   const key = streamKey(`initial/${name}`)
   for (let block = 0; block * 2 < values.length; block++) {
     philox4x32(block, 0, 0, 0, seed, key, words)

@@ -1,11 +1,11 @@
-/** The nodes of a body, added where an emitter stands. */
+/** Adds the nodes of a body to the graph of an emitter. */
 import { EffuseError } from './diagnostics.ts'
 import type { OpEmitter } from './emitter.ts'
 import { liveOrder } from './graph.ts'
 import type { Graph, NodeId, Ref } from './types.ts'
 import { makeValue, type Value } from './value.ts'
 
-/** The outputs of the body on these operands; `pathOf` as in OpEmitter.inline(). */
+/** Adds the body on these operands and returns its outputs; `pathOf` as in OpEmitter.inline(). */
 export const inlineInto = (
   b: OpEmitter,
   body: Graph,

@@ -1,6 +1,6 @@
 /**
- * The reference interpreter: what a graph means. Written to be read, not to be fast.
- * 'float64' computes in float64 throughout and ignores float dtypes; 'declared' rounds each node's result once, exactly, to its dtype.
+ * The reference interpreter defines what a graph means. It is written to be read, not to be fast.
+ * The mode 'float64' computes everything in float64 and ignores float dtypes; 'declared' rounds each node's result once, correctly, to its dtype.
  */
 import { EffuseError } from './diagnostics.ts'
 import { findNode, liveOrder, refKey, rootKeys, usesOf } from './graph.ts'
@@ -20,13 +20,13 @@ export interface InterpretOptions {
   readonly variables?: ReadonlyMap<string, Numbers> | undefined
   /** Default 'declared'. */
   readonly mode?: Mode | undefined
-  /** Of the random streams. */
+  /** Seed of the random streams. */
   readonly seed?: number | undefined
   readonly runIndex?: number | undefined
   readonly replica?: number | undefined
   /**
-   * Sees each node's results, in canonical order: for bisecting and calibration. Nodes of bodies number for themselves:
-   * `regions` are the nodes around one, outermost first.
+   * Called with each node's results, in canonical order, for bisecting and calibration. Nodes of a body have ids of their own; `regions` are the
+   * regions around the node, outermost first.
    */
   readonly onNode?: ((node: Node, results: readonly RefTensor[], regions: readonly Node[]) => void) | undefined
 }
@@ -38,7 +38,7 @@ export interface Interpretation {
 }
 
 /**
- * Runs a graph on the reference semantics of its ops.
+ * Runs a graph by the reference semantics of its ops.
  * @throws EffuseError EF401 (input missing), EF402 (wrong number of values), EF407, EF408 (variables), EF409 (a value of more than 2^28 elements).
  */
 export const interpret = (graph: Graph, options: InterpretOptions = {}): Interpretation => {
@@ -60,13 +60,13 @@ export const interpret = (graph: Graph, options: InterpretOptions = {}): Interpr
   return { outputs, updates }
 }
 
-/** An input may be called `constructor`, which every object has from its prototype. */
+/** An own property only: an input may be called `constructor`, which every object inherits. */
 const own = (inputs: InterpretOptions['inputs'], name: string): Numbers | undefined =>
   inputs !== undefined && Object.hasOwn(inputs, name) ? inputs[name] : undefined
 
 type Sources = (node: Node) => Float64Array | null
 
-/** 2 GiB in one value; more elements than this are taken for a mistake, before memory runs out. */
+/** 2 GiB in one value. More elements count as a mistake, which is reported before memory runs out. */
 const elementsMax = 2 ** 28
 
 const checkSize = (node: Node): void => {
@@ -138,12 +138,12 @@ const run = (
   return valueAt
 }
 
-/** One node on known operands, rounded to its dtype, outside of any run: for constant folding. Random ops and regions have no place here. */
+/** Evaluates one node on known operands, rounded to its dtype, outside of a run: for constant folding. Random ops and regions are not allowed. */
 export const evaluateNode = (graph: Graph, node: Node, inputs: readonly RefTensor[]): readonly RefTensor[] => {
   const cx: EvalContext = {
     constant: (hash) => Float64Array.from(sideTables(graph).constants.get(hash).data),
     randomUniform: () => {
-      throw new EffuseError({ code: 'EF901', message: 'bug in the compiler: a random op is no constant' })
+      throw new EffuseError({ code: 'EF901', message: 'bug in the compiler: a random op is not constant' })
     },
     region: () => {
       throw new EffuseError({ code: 'EF901', message: 'bug in the compiler: regions are not folded' })
@@ -154,7 +154,7 @@ export const evaluateNode = (graph: Graph, node: Node, inputs: readonly RefTenso
     .map((data, port) => rounded(node.types[port] as Type, data, 'declared')) // as many results as types
 }
 
-/** The result in the node's dtype. Casts to integers are the cast op's own business; here integers only wrap. */
+/** The result in the node's dtype. Integers wrap; the cast op defines how floats become integers. */
 const rounded = (type: Type, data: Float64Array, mode: Mode): RefTensor => {
   if (data.length !== elements(type.shape))
     throw new EffuseError({

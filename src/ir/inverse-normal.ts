@@ -1,6 +1,6 @@
 /**
  * The quantile function of the standard normal distribution: Wichura's algorithm AS 241 (PPND16), Applied Statistics 37 (1988) 477-484,
- * relative accuracy about 1e-16. Coefficients are the paper's, lowest power first.
+ * relative accuracy about 1e-16. The coefficients are those of the paper, lowest power first.
  */
 const central = {
   numerator: [

@@ -1,16 +1,16 @@
-/** Splits graph text into tokens with places. Whitespace and `// comments` separate; nothing here knows what an op is. */
+/** Splits graph text into tokens with places. Whitespace and `// comments` separate tokens. The lexer knows no ops. */
 import { EffuseError } from './diagnostics.ts'
 import { blanked } from './escaped.ts'
 
 export type TokenKind = 'word' | 'value' | 'string' | 'number' | 'hash' | 'path' | 'mark' | 'end'
 export interface Token {
   readonly kind: TokenKind
-  /** The token's meaning: strings unquoted, hashes without #sha256:. */
+  /** The token's content: strings without quotes, hashes without #sha256:. */
   readonly text: string
   readonly at: number
 }
 
-/** Strings are no part of it: one of megabytes would fill the engine's stack. */
+/** Strings are matched separately: in this pattern a string of megabytes would overflow the engine's stack. */
 const pattern =
   /(?<space>\s+|\/\/[^\n]*)|#sha256:(?<hash>[0-9a-f]{64})|(?<value>%[A-Za-z_0-9]+(?:\.\d+)?)|(?<number>-?(?:\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|-inf\b)|(?<word>[A-Za-z_][\w.]*)|@ ?(?<path>[^\s"{}]+)|(?<mark>[{}()[\]=,:])/y
 const opening = /(?<at>@ ?)?"/y
@@ -37,7 +37,7 @@ export const tokenize = (source: string): readonly Token[] => {
   return tokens
 }
 
-/** A string, or a path that is one. */
+/** A string, or a path in quotes. */
 const quotedToken = (source: string, at: number): { readonly token: Token; readonly end: number } | null => {
   opening.lastIndex = at
   const found = opening.exec(source)
@@ -49,7 +49,7 @@ const quotedToken = (source: string, at: number): { readonly token: Token; reado
   return { token: { kind, text: unquote(source.slice(start, end), at, source), at }, end }
 }
 
-/** The place after the string that begins at `start`; null where its line ends first. */
+/** The place after the string that begins at `start`; null if the line ends before the string. */
 const closingQuote = (source: string, start: number): number | null => {
   special.lastIndex = start + 1
   for (;;) {
@@ -57,7 +57,7 @@ const closingQuote = (source: string, start: number): number | null => {
     if (found === null || found[0] === '\n') return null
     if (found[0] === '"') return special.lastIndex
     if (source[special.lastIndex] === '\n') return null
-    special.lastIndex++ // what a backslash stands before
+    special.lastIndex++ // skips the escaped character
   }
 }
 

@@ -1,4 +1,4 @@
-/** Making one node: attributes checked, types inferred, everything frozen. The only place where nodes come into being. */
+/** Makes a node: checks its attributes, infers its types and freezes it. All new nodes are made here. */
 import { EffuseError, showGiven, type Diagnostic } from './diagnostics.ts'
 import { isRecord } from './attrs.ts'
 import { opDef } from './ops/index.ts'
@@ -13,7 +13,7 @@ export interface NodeParts<K extends OpName = OpName> {
   readonly path: string
 }
 
-/** The frozen node, or what is wrong with its parts. `declared`: types that the text or the caller states, for sources. */
+/** The frozen node, or what is wrong with its parts. `declared`: the types of a source, which the text or the caller states. */
 export const inferNode = (
   parts: NodeParts,
   inputTypes: readonly Type[],
@@ -40,14 +40,14 @@ export const inferNode = (
   }) as unknown as Node // the parts were checked against the op's own specification
 }
 
-/** The same; throws an EffuseError where the parts are wrong. */
+/** Makes a node. @throws EffuseError if the parts are wrong */
 export const makeNode = (parts: NodeParts, inputTypes: readonly Type[], declared: readonly Type[] = []): Node => {
   const node = inferNode(parts, inputTypes, declared)
   if ('severity' in node) throw errorOf(node)
   return node
 }
 
-/** A diagnostic as an exception, with its place and notes in the message. */
+/** Converts a diagnostic to an error, with its place and notes in the message. */
 export const errorOf = (found: Diagnostic, callSite: string | null = null): EffuseError =>
   new EffuseError({
     code: found.code,
@@ -61,7 +61,7 @@ export const errorOf = (found: Diagnostic, callSite: string | null = null): Effu
     ].join('\n  '),
   })
 
-/** Attributes with defaults filled in, or what is wrong with them. */
+/** The attributes, completed with defaults, or what is wrong with them. */
 const completeAttrs = (parts: NodeParts): { readonly [name: string]: unknown } | Diagnostic => {
   const specs = opDef(parts.op).attrs
   const given: { readonly [name: string]: unknown } = isRecord(parts.attrs) ? parts.attrs : {}
@@ -98,7 +98,7 @@ const fault = (parts: NodeParts, code: Diagnostic['code'], message: string, note
   notes,
 })
 
-/** Freezes plain data all the way down; what is frozen already is left alone (regions are shared). */
+/** Freezes plain data recursively. Skips frozen parts, because graphs share bodies. */
 export const freezeDeep = <T>(value: T): T => {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
   for (const part of Object.values(value)) freezeDeep(part)

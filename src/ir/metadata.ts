@@ -1,13 +1,13 @@
-/** What a model wants written beside its weights, so that a file of weights needs no `--model`. */
+/** The metadata that describes a model in a file of its weights, so that the file can be opened without `--model`. */
 import type { Model } from './model.ts'
 
 const known = new WeakMap<Model, { readonly [key: string]: string }>()
 
-/** Remembers the metadata of a declaration; models/ does so for its own, and what is made of a model hands them on. Gives the model back. */
+/** Attaches metadata to a declaration and returns it. src/models does so for its models; models made from others pass the metadata on. */
 export const withMetadata = <M extends Model>(model: M, metadata: { readonly [key: string]: string }): M => {
   known.set(model, metadata)
   return model
 }
 
-/** Empty for models that say nothing. */
+/** The metadata of a model; empty if it has none. */
 export const modelMetadata = (model: Model): { readonly [key: string]: string } => known.get(model) ?? {}

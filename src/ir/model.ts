@@ -1,4 +1,4 @@
-/** Models: declarations that build graphs. `graph()` makes one from a function on values. */
+/** Models are declarations that build graphs. `graph()` makes one from a function on values. */
 import { Builder, isValue } from './build.ts'
 import { EffuseError, showGiven } from './diagnostics.ts'
 import { findNode } from './graph.ts'
@@ -13,8 +13,8 @@ export interface Sizes {
 }
 
 /**
- * A declaration: what `compile` takes. Cheap and immutable; nothing runs yet.
- * `at` runs the builder with real sizes and gives the IR, which has no symbolic sizes.
+ * A declaration, the argument of `compile`. It is cheap and immutable, and runs nothing.
+ * `at` runs the builder with real sizes and returns the IR, which has no symbolic sizes.
  */
 export interface Model<I extends Signature = Signature, O extends Signature = Signature> {
   readonly name: string
@@ -23,7 +23,7 @@ export interface Model<I extends Signature = Signature, O extends Signature = Si
   at(sizes: Sizes): Graph
 }
 
-/** @throws EffuseError EF403 where JavaScript hands over what is no model. */
+/** @throws EffuseError EF403 if a JavaScript caller passes something else than a model */
 export const checkModel = (what: string, model: unknown): void => {
   if (
     typeof model === 'object' &&
@@ -36,33 +36,33 @@ export const checkModel = (what: string, model: unknown): void => {
   throw new EffuseError({
     code: 'EF403',
     message: `${what} takes a model, got ${showGiven(model)}`,
-    hint: 'a model is what graph(), efficientNet(), trainingStep() and evaluationStep() return',
+    hint: 'graph(), efficientNet(), trainingStep() and evaluationStep() return models',
   })
 }
 
-/** The probe: bodies run once with this batch size, so that errors appear at the call of graph(). */
+/** The batch size of the probe: graph() runs each body once with it, so that errors appear at the call of graph(). */
 const probeBatch = 2
 
-/** The graph of the probe; an error that shows its batch says that it is one. */
+/** The graph of the probe. An error that shows the probe's batch size explains it. */
 export const probed = (at: Model['at']): Graph => {
   try {
     return at({ batch: probeBatch })
   } catch (error) {
     if (!(error instanceof EffuseError) || !/\[2[,\]]/.test(error.message)) throw error
     const { code, message, path, diagnostics, cause } = error
-    const note = `the ${probeBatch} in front may be the batch: functions of models are tried with ${probeBatch} rows first`
+    const note = `the first size, ${probeBatch}, may be the batch: graph() first runs the function with a batch of ${probeBatch}`
     const told = new EffuseError({
       ...{ code, message, path, diagnostics, cause },
       hint: error.hint === undefined ? note : `${error.hint}; ${note}`,
     })
-    Reflect.set(told, 'stack', error.stack) // where the mistake is
+    Reflect.set(told, 'stack', error.stack) // it names the place of the mistake
     throw told
   }
 }
 
 /**
  * Declares a model: names and types of its inputs, and a function from values to named outputs.
- * The body runs once at once, so that mistakes appear here, and again for each batch size.
+ * The body runs once in this call, so that mistakes appear here, and once for each batch size later.
  *
  * @throws EffuseError EF101, EF102, EF107, EF108, EF110, EF111 with model path, both shapes and call site.
  * @example
@@ -78,7 +78,7 @@ export const graph = <const I extends Signature, O extends Signature>(
     throw new EffuseError({
       code: 'EF111',
       message: `graph "${name}" needs a function from its inputs to named outputs, got ${showGiven(body)}`,
-      hint: 'graph(name, inputs, ({ x }) => ({ y: relu(x) }))',
+      hint: 'write graph(name, inputs, ({ x }) => ({ y: relu(x) }))',
     })
   const whole = (inputs: Values<I>, b: Builder): { readonly [name: string]: Value } => {
     const outputs: unknown = body(inputs, b)
@@ -114,7 +114,7 @@ export const graph = <const I extends Signature, O extends Signature>(
 
 type Body = (inputs: { readonly [name: string]: Value }, b: Builder) => { readonly [name: string]: Value }
 const bodies = new WeakMap<object, Body>()
-/** What a model of graph() does to values, for apply(); null for models that are made in another way. */
+/** The body of a model that graph() made, for apply(); null for other models. */
 export const bodyOf = (model: object): Body | null => bodies.get(model) ?? null
 
 /** The type with `batch` replaced. */
@@ -128,7 +128,7 @@ const checkInputs = (name: string, inputs: Signature): void => {
     throw new EffuseError({
       code: 'EF111',
       message: `graph() takes a name, inputs and a function, got ${showGiven(name)} and ${showGiven(inputs)}`,
-      hint: "graph('net', { image: float32('batch', 224, 224, 3) }, ({ image }) => …)",
+      hint: "write graph('net', { image: float32('batch', 224, 224, 3) }, ({ image }) => …)",
     })
   for (const [key, type] of Object.entries(inputs)) {
     const bad = type?.shape?.find((size) => size !== 'batch' && (!Number.isSafeInteger(size) || size < 1))
@@ -142,7 +142,7 @@ const checkInputs = (name: string, inputs: Signature): void => {
   }
 }
 
-/** finish() checks that each is a tensor of the graph. */
+/** Checks that the outputs are a record; finish() checks that each one is a tensor of the graph. */
 function checkOutputs(name: string, outputs: unknown): asserts outputs is { readonly [name: string]: Value } {
   if (typeof outputs === 'object' && outputs !== null && !isValue(outputs) && Object.keys(outputs).length > 0) return
   throw new EffuseError({

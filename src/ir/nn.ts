@@ -1,5 +1,5 @@
 /**
- * Layers: functions on images that make their own variables under `name`. Kernels are [KH,KW,C,F], depthwise [KH,KW,C,1], dense [in,out].
+ * Layers: functions on values that make their variables under `name`. Kernels are [KH,KW,C,F], depthwise [KH,KW,C,1], dense [in,out].
  * Initial values are those of the EfficientNet reference: variance scaling over fan-out.
  */
 import { builderOf, isValue } from './build.ts'
@@ -13,14 +13,14 @@ import type { Padding, Pair } from './signatures.ts'
 import { type Float, showType } from './types.ts'
 import type { Image, Value } from './value.ts'
 
-/** He et al. 2015 over fan-out, truncated normal: what the reference uses for every convolution. */
+/** He et al. 2015 over fan-out, truncated normal. The reference uses it for every convolution. */
 export const convInitializer: Initializer = {
   kind: 'varianceScaling',
   scale: 2,
   mode: 'fanOut',
   distribution: 'truncatedNormal',
 }
-/** Uniform over fan-out with scale 1/3: what the reference uses for the last layer. */
+/** Uniform over fan-out with scale 1/3. The reference uses it for the last layer. */
 export const denseInitializer: Initializer = {
   kind: 'varianceScaling',
   scale: 1 / 3,
@@ -29,9 +29,9 @@ export const denseInitializer: Initializer = {
 }
 
 interface Named {
-  /** Path of the layer; its variables are `name/kernel`, `name/bias` … No other layer of the graph may have it. */
+  /** Path of the layer, unique in the graph. Its variables are `name/kernel`, `name/bias` … */
   readonly name: string
-  /** true: an earlier layer of this name and kind is used again, its variables with it. Default false. */
+  /** true: reuses the variables of an earlier layer of this name and kind. Default false. */
   readonly share?: boolean | undefined
 }
 interface Window {
@@ -61,7 +61,7 @@ export interface DenseOptions extends Named {
   readonly init?: Initializer | undefined
 }
 
-// Values are checked where they are used, with the path of the layer.
+// The functions that use a value check it; their errors have the path of the layer.
 const known = (...names: readonly string[]): { readonly [name: string]: Check } => ({
   ...Object.fromEntries(['name', ...names].map((name) => [name, unchecked])),
   share: flag,
@@ -81,7 +81,7 @@ const layer = (kind: string, x: Value, options: Named, rank: number, body: () =>
     throw new EffuseError({
       code: 'EF101',
       message: `nn.${kind}: a tensor of the graph is needed, got ${x === null ? 'null' : typeof x}`,
-      hint: 'layers take what graph() hands to its body, and what ops return',
+      hint: 'layers take the values that graph() passes to its body and that ops return',
     })
   }
   checkRecord(`nn.${kind}()`, '', options, optionsOf[kind] ?? {})
@@ -106,7 +106,7 @@ const layer = (kind: string, x: Value, options: Named, rank: number, body: () =>
   return b.part(`nn.${kind}`, name, options.share === true, body)
 }
 
-/** A size that the caller states; said by its own name, not by the shape of the variable that it ends up in. */
+/** Checks a size that the caller gives. The error names the option, not the shape of the variable that it determines. */
 const count = (x: Value, what: string, value: unknown): number => {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0) return value
   const { path } = builderOf(x)
@@ -130,10 +130,10 @@ const withBias = (x: Value, y: Value, bias: boolean | undefined): Value => {
 }
 
 /**
- * Convolution: x [N,H,W,C] -> [N,H2,W2,filters], of x's dtype. Variables `kernel` [KH,KW,C,filters] and, where asked for, `bias` [filters].
- * With padding 'same' H2 = ceil(H / strides), with 'valid' floor((H - (KH - 1) * dilations - 1) / strides) + 1; so for W2.
+ * Convolution: x [N,H,W,C] -> [N,H2,W2,filters], of x's dtype. Variables `kernel` [KH,KW,C,filters] and, with `bias: true`, `bias` [filters].
+ * With padding 'same' H2 = ceil(H / strides), with 'valid' floor((H - (KH - 1) * dilations - 1) / strides) + 1; likewise W2.
  *
- * @throws EffuseError EF101 (x is no image, or the window does not fit), EF102, EF111 (sizes), EF107 (the name is taken), EF403 (options).
+ * @throws EffuseError EF101 (x is not an image, or the window does not fit), EF102, EF111 (sizes), EF107 (the name is taken), EF403 (options).
  * @example
  * graph('stem', { image: float32('batch', 224, 224, 3) }, ({ image }) => ({
  *   x: nn.conv2d(image, { name: 'stem/conv', filters: 32, kernel: 3, strides: 2 }), // [batch,112,112,32]
@@ -152,10 +152,10 @@ export const conv2d = <D extends Float>(x: Image<D>, options: Conv2dOptions): Im
   }) as Image<D>
 
 /**
- * Depthwise convolution, each channel by itself: x [N,H,W,C] -> [N,H2,W2,C], sizes as in `conv2d`. Variables `kernel` [KH,KW,C,1] and, where
- * asked for, `bias` [C].
+ * Depthwise convolution, each channel separately: x [N,H,W,C] -> [N,H2,W2,C], sizes as in `conv2d`. Variables `kernel` [KH,KW,C,1] and, with
+ * `bias: true`, `bias` [C].
  *
- * @throws EffuseError EF101 (x is no image, or the window does not fit), EF102, EF111 (sizes), EF107 (the name is taken), EF403 (options).
+ * @throws EffuseError EF101 (x is not an image, or the window does not fit), EF102, EF111 (sizes), EF107 (the name is taken), EF403 (options).
  * @example
  * graph('depthwise', { image: float32('batch', 8, 8, 3) }, ({ image }) => ({
  *   x: nn.depthwiseConv2d(image, { name: 'depthwise', kernel: 5, bias: true }), // [batch,8,8,3]
@@ -174,10 +174,10 @@ export const depthwiseConv2d = <D extends Float>(x: Image<D>, options: Depthwise
   }) as Image<D>
 
 /**
- * Batch normalisation (Ioffe and Szegedy 2015) of the last axis: x [...,C] -> [...,C], by the batch's statistics in training and by the moving
- * ones in inference. Variables float32 `scale`, `offset` and, not trainable, `mean`, `variance`, all [C].
+ * Batch normalisation (Ioffe and Szegedy 2015) of the last axis: x [...,C] -> [...,C]. Training uses the batch's statistics, inference the moving
+ * ones. Variables, all float32 [C]: `scale`, `offset` and, not trainable, `mean`, `variance`.
  *
- * @throws EffuseError EF101 (x is no float tensor), EF102 (momentum, epsilon), EF107 (the name is taken), EF403 (options).
+ * @throws EffuseError EF101 (x is not a float tensor), EF102 (momentum, epsilon), EF107 (the name is taken), EF403 (options).
  * @example
  * graph('normed', { x: float32('batch', 8, 8, 3) }, ({ x }) => ({ y: relu(nn.batchNorm(x, { name: 'bn', momentum: 0.9 })) }))
  */
@@ -196,9 +196,9 @@ export const batchNorm = <D extends Float, R extends number>(x: Value<D, R>, opt
   }) as Value<D, R>
 
 /**
- * Fully connected: x [N,in] -> [N,units], x times `kernel` [in,units] plus, unless refused, `bias` [units].
+ * Fully connected: x [N,in] -> [N,units], x times `kernel` [in,units] plus, unless `bias` is false, `bias` [units].
  *
- * @throws EffuseError EF101 (x is no matrix), EF111 (units), EF107 (the name is taken), EF403 (options).
+ * @throws EffuseError EF101 (x is not a matrix), EF111 (units), EF107 (the name is taken), EF403 (options).
  * @example
  * graph('classifier', { x: float32('batch', 1280) }, ({ x }) => ({ logits: nn.dense(x, { name: 'dense', units: 10 }) })) // [batch,10]
  */
@@ -216,14 +216,14 @@ export const dense = <D extends Float>(x: Value<D, 2>, options: DenseOptions): V
 export interface SqueezeExciteOptions extends Named {
   /** Channels between the two convolutions. */
   readonly reduced: number
-  /** Between them. */
+  /** The activation between the two convolutions. */
   readonly activation: <D extends Float, R extends number>(x: Value<D, R>) => Value<D, R>
 }
 /**
- * Squeeze and excite (Hu et al. 2017): x [N,H,W,C] times a sigmoid gate [N,1,1,C], made of the means over height and width by two convolutions
- * with biases: variables `reduce/kernel` [1,1,C,reduced], `reduce/bias`, `expand/kernel` [1,1,reduced,C], `expand/bias`.
+ * Squeeze and excite (Hu et al. 2017): x [N,H,W,C] times a sigmoid gate [N,1,1,C]. Two convolutions with biases compute the gate from the means
+ * over height and width. Variables `reduce/kernel` [1,1,C,reduced], `reduce/bias`, `expand/kernel` [1,1,reduced,C], `expand/bias`.
  *
- * @throws EffuseError EF101 (x is no image), EF111 (reduced), EF107 (the name is taken), EF403 (options).
+ * @throws EffuseError EF101 (x is not an image), EF111 (reduced), EF107 (the name is taken), EF403 (options).
  * @example
  * graph('gated', { x: float32('batch', 8, 8, 32) }, ({ x }) => ({
  *   y: nn.squeezeExcite(x, { name: 'se', reduced: 8, activation: silu }), // [batch,8,8,32]

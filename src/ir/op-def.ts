@@ -1,5 +1,5 @@
 /**
- * What is true of an op on every machine, as one record. How a backend runs it is the backend's own table.
+ * The record of an op: everything that holds on every machine. How a backend runs the op is in the backend's table.
  */
 import type { AttrSpecs } from './attrs.ts'
 import type { OpEmitter } from './emitter.ts'
@@ -13,7 +13,7 @@ import type { Value } from './value.ts'
  */
 export type Level = 'source' | 'model' | 'composite' | 'primitive' | 'region'
 
-/** How a fusion may take the op; kinds of fusion.md. */
+/** How the op may become a part of a fusion. */
 export type FusionClass =
   | 'source'
   | 'elementwise'
@@ -28,35 +28,35 @@ export type FusionClass =
   | 'composite'
   | 'opaque'
 
-/** Mixed-precision class of a port class; names as in TensorFlow, `wide` is effuse's: half in and out, float32 accumulation inside. */
+/** Mixed-precision class of a port class. The names are TensorFlow's, except `wide`: half operands and results, float32 accumulation. */
 export const ampClasses = ['allow', 'deny', 'infer', 'clear', 'wide'] as const
 export type AmpClass = (typeof ampClasses)[number]
 
-/** Ports that share one float type. Ports named in no class keep their type. */
+/** Ports that must have one float type. Ports in no class keep their type. */
 export interface PortClass {
   readonly class: AmpClass
   readonly inputs: readonly number[] | 'all'
   readonly outputs: readonly number[] | 'all'
-  /** Outputs that may stay float32 although the operands are half (attribute `resultDtype`), where the backend can. */
+  /** Outputs that may stay float32 with half operands (attribute `resultDtype`), if the backend supports it. */
   readonly wideOutputs?: readonly number[]
 }
 
 /** Work of one node. Bytes follow from the types. */
 export interface Cost {
-  /** Fused multiply-adds of contractions; 0 elsewhere. The figure papers call "FLOPs". */
+  /** Fused multiply-adds of contractions; 0 for other ops. Papers call this figure "FLOPs". */
   readonly multiplyAdds: number
   /** Other arithmetic operations. */
   readonly operations: number
 }
 
-/** A tensor of the reference interpreter: every dtype is held as float64; bool as 0 and 1. Row-major. */
+/** A tensor of the reference interpreter: row-major float64 for every dtype; bool as 0 and 1. */
 export interface RefTensor extends Type {
   readonly data: Float64Array
 }
 
-/** What a reference semantics may need besides its operands. */
+/** What the reference semantics of an op can use besides its operands. */
 export interface EvalContext {
-  /** Content of a constant kept beside the graph, widened. */
+  /** Content of a constant that is stored beside the graph, as float64. */
   constant(sha256: string, type: Type): Float64Array
   /** The words of a random stream, in [0, 1). */
   randomUniform(stream: string, count: number): Float64Array
@@ -72,14 +72,14 @@ export interface EvalArgs<K extends OpName> {
 }
 
 export interface VjpArgs<K extends OpName> {
-  /** Gradient of each output, null where nothing flows back; a single output always has one. */
+  /** Gradient of each output; null if the result does not depend on it. The gradient of a single output is never null. */
   readonly outGrads: OpOut<K> extends 1 ? readonly [Value] : Tuple<Value | null, OpOut<K>>
   readonly inputs: Tuple<Value, OpIn<K>>
   readonly outputs: Tuple<Value, OpOut<K>>
   readonly attrs: OpAttrs<K>
   readonly b: OpEmitter
 }
-/** Gradient of each operand, null where none flows. */
+/** Gradient of each operand; null if it has none. */
 export type Vjp<K extends OpName> = (args: VjpArgs<K>) => Tuple<Value | null, OpIn<K>>
 
 export interface DecomposeArgs<K extends OpName> {
@@ -91,36 +91,39 @@ export interface DecomposeArgs<K extends OpName> {
 
 export interface OpDef<K extends OpName> {
   readonly name: K
-  /** One sentence, ends with a full stop. */
+  /** One sentence with a full stop. */
   readonly summary: string
-  /** Numbered: 'C1: equal shapes'. Every check in `infer` begins its message with the number. NaN, tie and rounding behaviour too. */
+  /** Numbered: 'C1: equal shapes'. Each message of `infer` begins with the number. Also the behaviour for NaN, ties and rounding. */
   readonly constraints: readonly string[]
   readonly level: Level
-  /** Number of operands; must agree with signatures.ts. */
+  /** Number of operands, as in signatures.ts. */
   readonly arity: OpIn<K>
-  /** Attributes: what each accepts, and its default. Drives printer, parser and verifier. */
+  /** What each attribute accepts, and its default. Printer, parser and verifier use it. */
   readonly attrs: AttrSpecs<OpAttrs<K>>
-  /** One type per output, or what is wrong, beginning with the constraint's number. `declared` are the types in the text, for sources. */
+  /** One type per output, or what is wrong, beginning with the constraint's number. `declared`: the types that the text states, for sources. */
   readonly infer: (
     inputs: Tuple<Type, OpIn<K>>,
     attrs: OpAttrs<K>,
     declared: readonly Type[],
   ) => Tuple<Type, OpOut<K>> | string
-  /** Reference semantics in float64, written to be read. The interpreter rounds the result to the node's dtype. One array per output. */
+  /** Reference semantics in float64, one array per output, written to be read. The interpreter rounds the results to the node's dtypes. */
   readonly evalRef: (args: EvalArgs<K>) => Tuple<Float64Array, OpOut<K>>
-  /** Vector-Jacobian product; 'zero' where the result is piecewise constant or not real-valued; 'by its body' of a composite; 'none' where the op cannot be differentiated (model form, fused regions). */
+  /**
+   * Vector-Jacobian product. 'zero': the result is piecewise constant or not real-valued. 'by its body': a composite. 'none': the op cannot be
+   * differentiated (model form, fused regions).
+   */
   readonly vjp: Vjp<K> | 'zero' | 'by its body' | 'none'
-  /** The op in terms of others, for composites (required there) and where a backend lacks the primitive. */
+  /** The op in terms of others. Composites require it; it also serves backends that lack the primitive. */
   readonly decompose?: (args: DecomposeArgs<K>) => Tuple<Value, OpOut<K>>
   readonly amp: readonly PortClass[]
   readonly fusion: FusionClass
   readonly tolerance: Tolerance
   readonly cost: (inputs: Tuple<Type, OpIn<K>>, outputs: Tuple<Type, OpOut<K>>, attrs: OpAttrs<K>) => Cost
-  /** A one-node graph in text, run by the tests and shown in docs/ops.md. */
+  /** A graph of one node as text. Tests run it, and docs/ops.md shows it. */
   readonly example: string
 }
 
-/** An op definition seen without its name: what generic code (printer, verifier, interpreter, passes) uses. */
+/** An op definition without the type of its name, for generic code (printer, verifier, interpreter, passes). */
 export interface AnyOpDef {
   readonly name: OpName
   readonly summary: string
@@ -159,7 +162,7 @@ export interface AnyOpDef {
   readonly example: string
 }
 
-/** All ports are of one class. */
+/** All ports in one class. */
 export const ampAll = (ampClass: AmpClass): readonly PortClass[] => [{ class: ampClass, inputs: 'all', outputs: 'all' }]
 
 /** One operation per element of the first output. */

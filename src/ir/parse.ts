@@ -1,4 +1,4 @@
-/** Reads the text form (print.ts). Driven by the op table: no syntax of an op's own. Errors carry line:column and a caret. */
+/** Reads the text form (print.ts) by the op table; no op has its own syntax. Errors have line:column and a caret. */
 import { normalForm } from './body.ts'
 import { makeConstantPool, type ConstantPool } from './constants.ts'
 import type { ErrorCode } from './diagnostics.ts'
@@ -23,12 +23,12 @@ import {
 import { didYouMean } from './words.ts'
 
 export interface ParseOptions {
-  /** What the hashes in the text stand for. */
+  /** The constants that the text refers to by hash. */
   readonly constants?: ConstantPool | undefined
 }
 
 /**
- * A graph from its text. Values may have any name (`%x`); ids are given in the order of the text.
+ * Reads a graph from its text. Values may have any name (`%x`); ids follow the order of the text.
  * @throws EffuseError EF201 (syntax), EF202 (unknown op), EF104 (undefined value), EF101-EF106 (ill-typed), with line:column and a caret.
  */
 export const parse = (source: string, options: ParseOptions = {}): Graph => {
@@ -38,7 +38,7 @@ export const parse = (source: string, options: ParseOptions = {}): Graph => {
   return graph
 }
 
-/** All the graphs in one text, in order; golden files hold two. */
+/** Reads all graphs of one text, in order. Golden files have two. */
 export const parseAll = (source: string, options: ParseOptions = {}): readonly Graph[] => {
   const reader = new Reader(source, options.constants ?? makeConstantPool())
   const graphs: Graph[] = []
@@ -83,7 +83,7 @@ class Reader extends ValueReader {
     names.set(name.text, makeNode({ id, op: 'input', inputs: [], attrs, path: '' }, [], types))
   }
 
-  /** What follows the opening brace of a graph or a body; `names` has the nodes read so far. */
+  /** Reads the rest of a graph or a body after its opening brace. `names` has the nodes read so far. */
   #rest(name: string, names: Map<string, Node>, isBody: boolean): Graph {
     const updates = new Map<NodeId, Update>()
     while (this.peek().kind === 'value') this.#node(names, isBody)
@@ -112,7 +112,7 @@ class Reader extends ValueReader {
     if (!isOpName(op.text))
       throw textError('EF202', this.source, op.at, `there is no op "${op.text}"`, didYouMean(op.text, opNames, ''))
     if (isBody && op.text === 'input')
-      throw syntaxError(this.source, op.at, 'the inputs of a body stand in its brackets: (%x: float32[3]) { … }')
+      throw syntaxError(this.source, op.at, 'a body declares its inputs in brackets: (%x: float32[3]) { … }')
     const refs = this.list('(', ')', () => this.#ref(names))
     const attrsAt = this.peek().at
     const attrs = this.peek().text === '{' && this.peek().kind === 'mark' ? this.record() : {}

@@ -1,6 +1,6 @@
 /**
  * Philox 4x32-10, the counter-based generator of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011).
- * The same numbers on every backend: a value depends on (seed, stream, run, replica, element) alone, never on the order of execution.
+ * All backends get the same numbers: a value depends only on (seed, stream, run, replica, element), not on the order of execution.
  *
  * key     = (seed, hash of the stream's name)
  * counter = (element >> 2, run index low, run index high, replica); the element's value is word (element & 3) of the result
@@ -12,7 +12,7 @@ const weyl0 = 0x9e3779b9 | 0
 const weyl1 = 0xbb67ae85 | 0
 const rounds = 10
 
-/** Upper 32 bits of the product of two 32-bit numbers, by 16-bit halves. All words here are int32, bit for bit: engines keep those in registers. */
+/** Upper 32 bits of the product of two 32-bit numbers, by 16-bit halves. All words are int32 with the same bits, which engines keep in registers. */
 const multiplyHigh = (a: number, b: number): number => {
   const aHigh = a >>> 16
   const aLow = a & 0xffff
@@ -24,7 +24,7 @@ const multiplyHigh = (a: number, b: number): number => {
   return (Math.imul(aHigh, bHigh) + (middle >>> 16) + (other >>> 16) + carry) | 0
 }
 
-/** Four random words for a counter and a key, all unsigned 32-bit. `out` is filled and returned. */
+/** Fills `out` with four random words for a counter and a key, all unsigned 32-bit, and returns it. */
 export const philox4x32 = (
   c0: number,
   c1: number,
@@ -64,12 +64,12 @@ export interface RandomPosition {
   readonly seed: number
   /** The path that declares the stream. */
   readonly stream: string
-  /** Counts every run of the executable; exact up to 2^53. */
+  /** The number of the executable's run; exact up to 2^53. */
   readonly runIndex: number
   readonly replica: number
 }
 
-/** `count` numbers in [0, 1) with 24 bits: (word >>> 8) * 2^-24, exact in float32. Elements from 0. */
+/** The numbers of the elements 0 to `count` - 1, in [0, 1) with 24 bits: (word >>> 8) * 2^-24, exact in float32. */
 export const randomUniform = ({
   seed,
   stream,
@@ -89,7 +89,7 @@ export const randomUniform = ({
   return values
 }
 
-/** A stream's second key word: FNV-1a over UTF-8, then MurmurHash3's finaliser, so that similar paths get unlike keys. */
+/** A stream's second key word: FNV-1a over UTF-8, then MurmurHash3's finaliser, so that similar paths get very different keys. */
 export const streamKey = (stream: string): number => {
   let hash = 0x811c9dc5
   for (const byte of new TextEncoder().encode(stream)) hash = Math.imul(hash ^ byte, 0x01000193)

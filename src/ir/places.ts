@@ -1,4 +1,4 @@
-/** Where a builder adds nodes: at which path, inside which layer, on behalf of whom. */
+/** The place where a builder adds nodes: the path, the layer, and the nodes that new ones stand for. */
 import { callSiteOf, captureSite } from './call-site.ts'
 import { EffuseError } from './diagnostics.ts'
 import { OpEmitter } from './emitter.ts'
@@ -9,9 +9,9 @@ interface Place {
   readonly path: string
   /** In a body: the nodes of the graph around the region that new nodes stand for. */
   readonly from: readonly NodeId[]
-  /** Inside a part that may use the variables of another. */
+  /** Whether the place is in a part that may reuse the variables of another. */
   readonly isSharing: boolean
-  /** The call of the user that the nodes come from, where many come from one. */
+  /** The user's call that creates the nodes, if one call creates many. */
   readonly site: Error | null
 }
 
@@ -41,7 +41,7 @@ export abstract class PlacedEmitter extends OpEmitter {
     }
   }
 
-  /** Everything that `body` builds gets `path` in front of its own. */
+  /** Puts `path` before the path of everything that `body` builds. */
   scope<T>(path: string, body: () => T): T {
     return this.#at({ path: joinPath(this.path, path) }, body)
   }
@@ -52,21 +52,21 @@ export abstract class PlacedEmitter extends OpEmitter {
   }
 
   /**
-   * Everything that `body` builds comes from one call of the user. The stack is captured once for all of it: to capture it for each
-   * node is most of the time that building a network takes. `body` must call no function of the user: an error there would name the wrong line.
+   * Builds many nodes for one call of the user, and captures the stack once. Capturing it for each node would take most of the time of building a
+   * network. `body` must not call functions of the user: errors in them would name the wrong line.
    */
   fromOneCall<T>(body: () => T): T {
     return this.#at({ site: this.callSite() }, body)
   }
 
-  /** In a body: what `build` adds stands for these nodes of the graph around the region, at the path of the first. */
+  /** In a body: the nodes that `build` adds stand for these nodes of the graph around the region, and get the path of the first. */
   onBehalfOf<T>(nodes: readonly Node[], build: () => T): T {
     return this.#at({ from: nodes.map(({ id }) => id), path: nodes[0]?.path ?? this.path }, build)
   }
 
   /**
-   * A part that makes variables, `nn.conv2d` say: a scope whose name nothing else has, since two of one name would be one. With `share`,
-   * and inside a part that was asked for with it, a part of the same kind is used again.
+   * Builds a part that makes variables, for example `nn.conv2d`, in a scope. Its name must be unique, because two parts of one name would share their
+   * variables. With `share`, and inside a part with `share`, the name of an earlier part of the same kind is allowed, and shares its variables.
    *
    * @throws EffuseError EF107
    */
@@ -85,14 +85,14 @@ const nameTaken = (path: string, kind: string, taken: { readonly kind: string; r
   return new EffuseError({
     code: 'EF107',
     path,
-    message: `the name "${path}" is taken by ${taken.kind}${site === null ? '' : ` at ${site}`}, now ${kind} asks for it`,
+    message: `the name "${path}" is taken by ${taken.kind}${site === null ? '' : ` at ${site}`}, and is used again for ${kind}`,
     hint:
       taken.kind === kind
-        ? 'give it another name; share: true uses the same variables again, on purpose'
+        ? 'give it another name, or reuse the variables with share: true'
         : 'give one of them another name',
   })
 }
 
-/** 'a' and 'b' -> 'a/b'; empty parts vanish. */
+/** 'a' and 'b' -> 'a/b'; skips empty parts. */
 export const joinPath = (outer: string, inner: string): string =>
   outer === '' ? inner : inner === '' ? outer : `${outer}/${inner}`

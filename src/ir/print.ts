@@ -1,6 +1,6 @@
 /**
- * The text form. Canonical: equal text is an equal program. Inputs in signature order, then post-order from outputs and updates;
- * names %0, %1 …; attributes sorted, defaults left out; types always there; the path after @.
+ * Prints the text form. It is canonical: equal programs have equal text. Inputs come in signature order, then the other nodes in post-order from
+ * outputs and updates. Names are %0, %1 …; attributes are sorted and defaults omitted; each node has its types, and its path after @.
  */
 import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
@@ -14,22 +14,22 @@ export interface PrintOptions {
   readonly paths?: boolean | undefined
 }
 
-/** The graph as text. Ids and dead nodes leave no trace. */
+/** The graph as text, independent of ids and dead nodes. */
 export const print = (graph: Graph, options: PrintOptions = {}): string => printGraph(graph, options.paths ?? true)
 
-/** SHA-256 of the text without paths: equal for equal programs; a cache key. */
+/** SHA-256 of the text without paths. It is equal for equal programs, and serves as a cache key. */
 export const hashGraph = (graph: Graph): string => hashText(print(graph, { paths: false }))
 
-/** The body of a region as text, as it stands in the region's line: `(%0: float32[3]) { … }`. Equal for equal bodies, and only for them. */
+/** The body of a region as text, as in the region's line: `(%0: float32[3]) { … }`. Equal for equal bodies, and only for them. */
 export const printBody = (body: Graph): string => bodyText(body, '')
 
-/** SHA-256 of the body's text: names what a region computes, whatever it is called and wherever it stands. The key of its kernel. */
+/** SHA-256 of the body's text. It identifies what a region computes, independent of its name and place, and is the key of its kernel. */
 export const hashBody = (body: Graph): string => cached(bodyHashes, body, (b) => hashText(printBody(b)))
 const bodyHashes = new WeakMap<Graph, string>()
 
 const hashText = (text: string): string => bytesToHex(sha256(utf8ToBytes(text)))
 
-/** The line of one node, for messages. */
+/** The text line of one node, for messages. */
 export const printNode = (graph: Graph, node: Node): string => {
   const names = valueNames(graph)
   return nodeLine(node, names, true, '')
@@ -49,7 +49,7 @@ const printGraph = (graph: Graph, paths: boolean): string => {
   return `${[`graph ${word(graph.name)} {`, ...lines, ...updates, `  ${returnLine(graph, names)}`, '}'].join('\n')}\n`
 }
 
-/** Inputs in brackets; they and the outputs have no names. A body has no updates. */
+/** Inputs are in brackets; inputs and outputs have no names. A body has no updates. */
 const bodyText = (body: Graph, indent: string): string => {
   const names = valueNames(body)
   const inner = `${indent}  `
@@ -107,7 +107,7 @@ const valueText = (value: unknown, indent: string): string => {
   return JSON.stringify(value)
 }
 
-/** Shortest text that reads back to the same double, -0 included. */
+/** The shortest text that reads back as the same double, also for -0. */
 export const numberText = (x: number): string =>
   Number.isNaN(x) ? 'nan' : x === Infinity ? 'inf' : x === -Infinity ? '-inf' : Object.is(x, -0) ? '-0' : String(x)
 

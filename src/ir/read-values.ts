@@ -1,4 +1,4 @@
-/** Reads the smaller parts of graph text, from tokens: names, types, lists, values of attributes. */
+/** Reads the small parts of graph text from tokens: names, types, lists, values of attributes. */
 import { syntaxError, tokenize, type Token, type TokenKind } from './lex.ts'
 import { dtypes, type DType, type Graph, type Type } from './types.ts'
 
@@ -6,7 +6,7 @@ export abstract class ValueReader {
   readonly source: string
   readonly #tokens: readonly Token[]
   #at = 0
-  /** How many lists and regions are open. */
+  /** The number of open lists and regions. */
   protected depth = 0
 
   constructor(source: string) {
@@ -14,7 +14,7 @@ export abstract class ValueReader {
     this.#tokens = tokenize(source)
   }
 
-  /** A region, which stands among the values of attributes. */
+  /** Reads the body of a region, which is the value of an attribute. */
   protected abstract body(): Graph
 
   peek(): Token {
@@ -57,7 +57,7 @@ export abstract class ValueReader {
   }
 
   record(): { readonly [name: string]: unknown } {
-    const record: { [name: string]: unknown } = Object.create(null) // a key named __proto__ is a key like any other
+    const record: { [name: string]: unknown } = Object.create(null) // so that __proto__ is an ordinary key
     for (const [key, value, at] of this.list('{', '}', () => {
       const at = this.peek().at
       const key = this.word()

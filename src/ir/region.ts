@@ -1,4 +1,4 @@
-/** Making regions: nodes whose meaning is a graph of their own. */
+/** Makes regions: nodes with a graph as body. */
 import { toBody } from './body.ts'
 import { Builder, isDeclaring } from './build.ts'
 import type { OpEmitter } from './emitter.ts'
@@ -7,16 +7,16 @@ import type { OpAttrs, RegionOps } from './signatures.ts'
 import type { Graph, Type } from './types.ts'
 import type { Value } from './value.ts'
 
-/** What a body computes: values of its own graph from values for its operands. It uses no value from outside. */
+/** Builds a body: returns its output values from the values of its operands. It must not use values of other graphs. */
 export type BodyFunction = (operands: readonly Value[], b: Builder) => readonly Value[]
 
 /** Attributes of a region without its body. */
 type OwnAttrs<K extends keyof RegionOps> = Omit<OpAttrs<K>, 'body'>
 
 /**
- * Adds a region on `operands`. Large literals of the body become operands after these, so that bodies are equal where the programs are.
+ * Adds a region on `operands`. Large literals of the body become operands after these, so that equal programs have equal bodies.
  *
- * @throws EffuseError EF101 (C2: the body has variables), EF110 (it uses a value from outside).
+ * @throws EffuseError EF101 (C2: the body has variables), EF110 (the body uses a value of another graph).
  * @example
  * const graph = parse('graph g { %x = input() {name="x"} : float32[3] %y = neg(%x) : float32[3] return y = %y }')
  * const [, node] = liveOrder(graph)
@@ -34,7 +34,7 @@ export const emitRegion = <K extends keyof RegionOps>(
   attrs: OwnAttrs<K>,
   body: BodyFunction,
 ): readonly Value[] => {
-  const { name, kind } = attrs as { readonly name?: string; readonly kind?: string } // a composite has the one, a fusion the other
+  const { name, kind } = attrs as { readonly name?: string; readonly kind?: string } // a composite has a name, a fusion a kind
   const graph = regionGraph(name ?? kind ?? op, operands, body, b.path, isDeclaring(b))
   const made = toBody(graph)
   const { constants } = sideTables(graph)
@@ -43,10 +43,10 @@ export const emitRegion = <K extends keyof RegionOps>(
       ? b.literal(type, constants.get(value.sha256).data)
       : b.emit1('constant', [], { value }, [type]),
   )
-  return b.emit(op, [...operands, ...literals], { ...attrs, body: made.body } as OpAttrs<K>) // its own and the body are all that it has
+  return b.emit(op, [...operands, ...literals], { ...attrs, body: made.body } as OpAttrs<K>) // a region has OwnAttrs and a body
 }
 
-/** The graph that a function of operands spells, not yet in normal form, its nodes at `path`. `name` stands in messages. */
+/** Builds the graph of a body function, not yet in normal form, with its nodes at `path`. `name` is for messages. */
 export const regionGraph = (
   name: string,
   operands: readonly Type[],

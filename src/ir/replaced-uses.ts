@@ -1,26 +1,26 @@
 /**
- * Which uses of a value a replacement takes over. All of them, but for those by nodes that the new value is computed from: `f(v)` in the
- * place of `v` reads `v` itself. Without that exception wrapping a value would make a cycle.
+ * Decides which uses of a value a replacement changes: all uses except those by nodes that the new value is computed from. If `f(v)` replaces `v`,
+ * then `f` still reads `v`; without this exception the graph would get a cycle.
  *
- * Exactly: let every node depend on its operands as they are and on what replaces them. A use of `old` by node `m` stays where `next`
- * depends on `m`. What is replaced is then never on a path back, so the graph has no cycle that it did not have before.
+ * The exact rule: let every node depend on its operands and on the values that replace them. A use of `old` by node `m` stays if `next` depends on
+ * `m`. No changed use is then on a path from `next` back to itself, so the replacement adds no cycle to the graph.
  */
 import { EffuseError } from './diagnostics.ts'
 import { liveOrder, refFromKey, refKey } from './graph.ts'
 import { stronglyConnected } from './strongly-connected.ts'
 import type { Graph, Node, NodeId, Ref } from './types.ts'
 
-/** Replacements by refKey of the replaced value, followed to their ends in nearly constant time. */
+/** Replacements by refKey of the replaced value. Following a chain to its end takes nearly constant time. */
 export class Replacements {
   readonly #next = new Map<number, Ref>()
-  /** Shortcuts over chains; a step further on for each key, not necessarily the end. */
+  /** Shortcuts in chains: for each key a later value of its chain, not necessarily the last. */
   readonly #shortcuts = new Map<number, Ref>()
 
   get size(): number {
     return this.#next.size
   }
 
-  /** A second replacement of a value takes the place of the first. */
+  /** Overrides an earlier replacement of the same value. */
   set(old: Ref, next: Ref): void {
     if (this.#next.has(refKey(old))) this.#shortcuts.clear()
     this.#next.set(refKey(old), { id: next.id, port: next.port })
@@ -30,7 +30,7 @@ export class Replacements {
     return this.#next.has(refKey(ref))
   }
 
-  /** One step. */
+  /** The direct replacement. */
   next(ref: Ref): Ref | undefined {
     return this.#next.get(refKey(ref))
   }
@@ -39,7 +39,7 @@ export class Replacements {
     return this.#next.entries()
   }
 
-  /** The last value of the chain that starts here. @throws EffuseError EF303 where the chain comes back to its start. */
+  /** The last value of the chain that starts at `ref`. @throws EffuseError EF303 if the chain is a circle */
   end(ref: Ref): Ref {
     const passed: Ref[] = []
     let at = ref
@@ -50,8 +50,8 @@ export class Replacements {
       if (passed.length > this.#next.size)
         throw new EffuseError({
           code: 'EF303',
-          message: `replacements go in a circle: value ${ref.id}.${ref.port} would replace itself`,
-          hint: 'each value that is replaced must end at one that is not',
+          message: `replacements form a circle: value ${ref.id}.${ref.port} would replace itself`,
+          hint: 'each chain of replacements must end at a value that is not replaced',
         })
       at = next
     }
@@ -60,16 +60,16 @@ export class Replacements {
   }
 }
 
-/** The nodes of an edit that is about to be committed: the base's, or removed, and the added ones, each at its id. */
+/** The nodes of an edit that is about to be committed. */
 export interface PlannedNodes {
   readonly base: Graph
   readonly nodes: readonly (Node | null)[]
   readonly added: ReadonlyMap<NodeId, Node>
 }
 
-/** What a use of `ref` by `node` becomes. */
+/** Returns a function that gives the value which replaces `ref` in `node`. */
 export const replacedUses = (planned: PlannedNodes, replacements: Replacements): ((node: Node, ref: Ref) => Ref) => {
-  // What passes do nearly always: the new value depends on nothing at or behind the old one, so no use is in doubt.
+  // The usual case: no new value depends on the old one or on a later node, so every use is replaced.
   if (goesUpstream(planned, replacements)) return (_, ref) => replacements.end(ref)
   for (const [key] of replacements.entries()) replacements.end(refFromKey(key)) // throws on a circle, so that the walk below ends
   const { component, isAlone } = dependence(planned, replacements)
@@ -85,8 +85,8 @@ export const replacedUses = (planned: PlannedNodes, replacements: Replacements):
 }
 
 /**
- * True where each new value is computed from values before the old one in the base's order. Then what is used only ever moves upstream
- * and there can be no cycle. May be false where there is none either.
+ * True if each new value is computed only from values before the old one in the base's order. Uses then only move towards earlier values, so no
+ * cycle can arise. The condition is sufficient, not necessary.
  */
 const goesUpstream = ({ base, nodes, added }: PlannedNodes, replacements: Replacements): boolean => {
   const place = new Float64Array(nodes.length).fill(Number.POSITIVE_INFINITY) // dead nodes have no place
@@ -98,12 +98,12 @@ const goesUpstream = ({ base, nodes, added }: PlannedNodes, replacements: Replac
   return true
 }
 
-/** Which nodes depend on each other, through operands as they are and through their replacements. */
+/** Finds which nodes depend on each other, through operands and through their replacements. */
 const dependence = (
   { nodes }: PlannedNodes,
   replacements: Replacements,
 ): { readonly component: (at: number) => number; readonly isAlone: (at: number) => boolean } => {
-  // Each replaced value is a vertex of its own behind the nodes, with edges to its node and to the next value.
+  // Each replaced value is an additional vertex after those of the nodes, with edges to its node and to the next value.
   const vertices = new Map<number, number>()
   for (const [key] of replacements.entries()) vertices.set(key, nodes.length + vertices.size)
   const vertexOf = (ref: Ref): number => vertices.get(refKey(ref)) ?? ref.id

@@ -1,11 +1,11 @@
 /**
- * Exact rounding of float64 to the smaller float types: to nearest, ties to even, in one step. Going through float32 on the way to a half
- * type would round twice, and sometimes wrongly.
+ * Rounds float64 to the smaller float types: to nearest, ties to even, in one step. Rounding to float32 first and then to a half type would give
+ * some wrong results.
  */
 import type { Float } from './types.ts'
 
 interface Format {
-  /** Bits of the significand, the hidden one included. */
+  /** Bits of the significand, including the hidden bit. */
   readonly precision: number
   /** Exponent of the smallest normal number. */
   readonly exponentMin: number
@@ -22,7 +22,7 @@ export const formats: { readonly [F in Float]: Format } = {
 
 const word = new Float64Array(1)
 const halves = new Uint32Array(word.buffer)
-/** Where the sign and the exponent stand, whatever the byte order of the machine. */
+/** The index of the 32-bit word with sign and exponent, for the machine's byte order. */
 const upper = new Uint32Array(Float64Array.of(-0).buffer)[1] === 0 ? 0 : 1
 
 /** floor(log2 |x|) of a finite number that is not 0; float64's subnormals count as 2^-1023, below all formats here. */
@@ -31,26 +31,26 @@ const exponentOf = (x: number): number => {
   return (((halves[upper] as number) >>> 20) & 0x7ff) - 1023
 }
 
-/** Adding and taking away 2^52 rounds a number below it to an integer, ties to even: the machine's own rounding. */
+/** Adding and subtracting 2^52 rounds a smaller number to an integer, ties to even, by the machine's own rounding. */
 const integerShift = 2 ** 52
 
 const roundFinite = (x: number, { precision, exponentMin, max }: Format): number => {
   const magnitude = Math.abs(x)
   const quantum = 2 ** (Math.max(exponentOf(magnitude), exponentMin) - (precision - 1))
-  // The quotient is exact (a power of two divides), below 2^precision.
+  // The quotient is exact, because the divisor is a power of two, and is below 2^precision.
   const rounded = (magnitude / quantum + integerShift - integerShift) * quantum
   const result = rounded > max ? Infinity : rounded
   return x < 0 ? -result : result
 }
 
-/** x in the type: rounded to nearest, ties to even; beyond the largest number infinity; subnormals kept; NaN and -0 stay. */
+/** Rounds x to the type: to nearest, ties to even; to infinity above the largest number. Keeps subnormals, NaN and -0. */
 export const roundTo = (dtype: Float, x: number): number => {
   if (dtype === 'float32') return Math.fround(x)
   if (x === 0 || !Number.isFinite(x)) return x
   return roundFinite(x, formats[dtype])
 }
 
-/** Rounds all elements in place and gives the array back. */
+/** Rounds all elements in place and returns the array. */
 export const roundArray = (dtype: Float, data: Float64Array): Float64Array => {
   for (let i = 0; i < data.length; i++) data[i] = roundTo(dtype, data[i] as number)
   return data
@@ -59,7 +59,7 @@ export const roundArray = (dtype: Float, data: Float64Array): Float64Array => {
 /** An exact integer modulo 2^32, as a signed 32-bit one. */
 export const wrapInt32 = (x: number): number => x | 0
 
-/** The 16 bits of a float16 or bfloat16 number, which must be one (see roundTo). NaN gives a quiet NaN. */
+/** The 16 bits of a number that the type represents exactly (see roundTo). NaN becomes a quiet NaN. */
 export const halfBits = (dtype: Exclude<Float, 'float32'>, x: number): number => {
   const { precision, exponentMin } = formats[dtype]
   const mantissaBits = precision - 1
@@ -73,7 +73,7 @@ export const halfBits = (dtype: Exclude<Float, 'float32'>, x: number): number =>
   return sign | ((exponent - exponentMin + 1) << mantissaBits) | ((magnitude / 2 ** exponent - 1) * 2 ** mantissaBits)
 }
 
-/** The number that 16 bits stand for. */
+/** The number that 16 bits represent. */
 export const halfFromBits = (dtype: Exclude<Float, 'float32'>, bits: number): number => {
   const { precision, exponentMin } = formats[dtype]
   const mantissaBits = precision - 1

@@ -1,10 +1,10 @@
-/** What `console.log` of a handle prints in Node, and what a template literal makes of it anywhere: one line instead of its parts. */
+/** Shows a handle as one line: for `console.log` in Node, and for template literals everywhere. */
 import { shortList } from './listed.ts'
 
-/** Node looks for it on whatever it prints; elsewhere it is a symbol like any other. */
+/** Node calls the method with this key to print an object. Other platforms ignore it. */
 export const inspectKey: unique symbol = Symbol.for('nodejs.util.inspect.custom') as never
 
-/** Gives a handle that is being made its line. The members cannot be enumerated: equality, spread and JSON see nothing of them. */
+/** Gives a new handle its line. The added members are not enumerable, so equality, spread and JSON ignore them. */
 export const shownAs = <T extends object>(handle: T, line: () => string): T =>
   Object.defineProperties(handle, { [inspectKey]: { value: line }, toString: { value: line } })
 

@@ -1,7 +1,7 @@
 /**
- * What is known of a graph's nodes besides the graph: call sites, origins, constants. Kept apart so that equal programs stay equal.
- * Tables form a chain: a graph made by an edit has a small table of its own and looks the rest up in its base's.
- * The body of a region has tables too, those of the graph that it was made of: they go where the body goes. Every region has a body of its own.
+ * Side tables hold data on a graph's nodes outside of the graph: call sites, origins, constants. They are separate, so that equal programs stay equal.
+ * Tables form a chain: a graph that an edit made has a small table of its own, and looks up the rest in that of its base.
+ * The body of a region also has tables, made from those of the graph that became the body. Regions do not share bodies.
  */
 import { callSiteOf } from './call-site.ts'
 import { makeConstantPool, type ConstantPool } from './constants.ts'
@@ -10,14 +10,14 @@ import type { Graph, NodeId } from './types.ts'
 
 export interface SideTables {
   readonly constants: ConstantPool
-  /** Where in the user's program a node was made; formatted when asked for. */
+  /** The place in the user's program that made a node; formatted on each call. */
   callSite(id: NodeId): string | null
-  /** The nodes of earlier graphs from which a pass made this one, and the pass's label; null: the user made it. */
+  /** The nodes of earlier graphs from which a pass made this one, and the pass's label; null if the user's program made it. */
   origin(id: NodeId): Origin | null
-  /** Model path of a node of a body, which must not say it itself; '' for other nodes, which do. */
+  /** Model path of a node of a body, because such nodes have no paths themselves; '' for other nodes. */
   path(id: NodeId): string
 }
-/** In a body: the nodes of the graph around its region that the node stands for, and what the region is called. */
+/** Where a node comes from. In a body: the nodes of the graph around the region that the node stands for, and the region's name. */
 export interface Origin {
   readonly from: readonly NodeId[]
   readonly label: string
@@ -28,7 +28,7 @@ const tables = new WeakMap<Graph, SideTables>()
 /**
  * The side tables of a graph.
  *
- * @throws EffuseError EF112 where a graph was put together by hand: its constants would be lost without an error.
+ * @throws EffuseError EF112 if a graph was assembled by hand: otherwise its constants would be lost silently.
  */
 export const sideTables = (graph: Graph): SideTables => {
   const known = findSideTables(graph)
@@ -40,27 +40,27 @@ export const sideTables = (graph: Graph): SideTables => {
 export const noSideTables = (graph: Graph): EffuseError =>
   new EffuseError({
     code: 'EF112',
-    message: `nothing is known of the constants and origins of the graph "${graph.name}": it was put together by hand`,
-    hint: 'change graphs with Edit; for a copy by hand, setSideTables(copy, sideTables(original))',
+    message: `the graph "${graph.name}" has no side tables for constants and origins: it was assembled by hand`,
+    hint: 'change graphs with Edit; for a copy made by hand call setSideTables(copy, sideTables(original))',
   })
 
-/** The same; null where a graph has none. */
+/** The side tables of a graph; null if it has none. */
 export const findSideTables = (graph: Graph): SideTables | null => tables.get(graph) ?? null
 
-/** Gives a graph that was put together by hand what is known of its nodes; their numbers must be the same. */
+/** Attaches side tables to a graph that was assembled by hand. Its nodes must have the same ids as those of the tables. */
 export const setSideTables = (graph: Graph, of: SideTables): Graph => {
   tables.set(graph, of)
   return graph
 }
 
-/** What a builder knows of its nodes. */
+/** What a builder records for its nodes. */
 export interface Built {
   /** Captured at each call. */
   readonly callSites?: ReadonlyMap<NodeId, Error> | undefined
   readonly origins?: ReadonlyMap<NodeId, Origin> | undefined
 }
 
-/** Tables of a graph that a program built or that was read from text. */
+/** The tables of a graph that a program built or that was read from text. */
 export const rootTables = (constants: ConstantPool, { callSites, origins }: Built = {}): SideTables => ({
   constants,
   callSite: (id) => callSiteOf(callSites?.get(id)),
@@ -68,7 +68,7 @@ export const rootTables = (constants: ConstantPool, { callSites, origins }: Buil
   path: () => '',
 })
 
-/** Tables of a body made of a graph: node `at` of the body was node `order[at]` there. A body keeps nothing beside it. */
+/** The tables of a body made from a graph: node `at` of the body was node `order[at]` there. A body has no constants outside of it. */
 export const bodyTables = (graph: Graph, order: readonly NodeId[]): SideTables => {
   const base = sideTables(graph)
   const paths = order.map((id) => graph.nodes[id]?.path || base.path(id))
@@ -84,7 +84,7 @@ export const bodyTables = (graph: Graph, order: readonly NodeId[]): SideTables =
   }
 }
 
-/** Tables of a graph that an edit made from another. */
+/** The tables of a graph that an edit made from another. */
 export const derivedTables = (base: SideTables, origins: ReadonlyMap<NodeId, Origin>): SideTables => ({
   constants: base.constants,
   callSite: (id) => {

@@ -1,7 +1,7 @@
 /**
- * The vocabulary: every op with its number of inputs, its attributes and its number of outputs.
- * Written by hand, not inferred from the definitions: op definitions that use the emitter would otherwise make their own types circular.
- * A definition per op (op-def.ts) stands in ops/<group>/<op>.ts; the tables there are total over these interfaces.
+ * The vocabulary: every op with its number of inputs, its attributes and its number of outputs. It is written by hand: if TypeScript inferred it from
+ * the op definitions, those that use the emitter would have circular types.
+ * Each op has a definition (op-def.ts) in ops/<group>/<op>.ts; the tables there are total over these interfaces.
  */
 import type { DType, Float, Graph } from './types.ts'
 import type { Initializer } from './initializers.ts'
@@ -20,9 +20,9 @@ type Unary = Signature<1, None>
 type Binary = Signature<2, None>
 
 export type Pair = readonly [number, number]
-/** 'same' is TensorFlow's (the odd element goes after); explicit is [[top, bottom], [left, right]]. */
+/** 'same' as in TensorFlow (an odd element is added at the end), or explicit: [[top, bottom], [left, right]]. */
 export type Padding = 'same' | 'valid' | readonly [Pair, Pair]
-/** One number for all elements, the elements in row-major order, or the content hash of bytes kept beside the graph. */
+/** One number for all elements, the elements in row-major order, or the hash of content that is stored beside the graph. */
 export type ConstantValue = number | readonly number[] | { readonly sha256: string }
 
 export interface WindowAttrs {
@@ -34,7 +34,7 @@ export interface ConvAttrs {
   readonly strides: Pair
   readonly padding: Padding
   readonly dilations: Pair
-  /** Element type of the result where it is wider than the operands'; null: the operands'. */
+  /** Element type of the result if it is wider than the operands'; null: the operands' type. */
   readonly resultDtype: Float | null
 }
 export interface ReduceAttrs {
@@ -150,14 +150,14 @@ export interface PoolingOps {
 }
 
 export interface CompositeOps {
-  /** Model form: (x, scale, offset, moving mean, moving variance). Carries no mode. */
+  /** Model form, without a mode: (x, scale, offset, moving mean, moving variance). */
   batchNorm: Signature<5, { readonly epsilon: number; readonly momentum: number }>
   batchNormInference: Signature<5, { readonly epsilon: number }>
   /** (x, scale, offset) -> (y, mean, biased variance, inverse deviation). */
   batchNormTraining: Signature<3, { readonly epsilon: number }, 4>
   /** (x, scale, mean, inverse deviation, dy) -> (dx, dscale, doffset). */
   batchNormGradient: Signature<5, None, 3>
-  /** Model form; one draw per element or per sample (stochastic depth). */
+  /** Model form; one random number per element or per sample (stochastic depth). */
   dropout: Signature<1, { readonly rate: number; readonly per: 'element' | 'sample'; readonly stream: string }>
   silu: Unary
   /** (x, dy) -> dx; recomputes the sigmoid. */
@@ -172,7 +172,7 @@ export interface CompositeOps {
   variance: Signature<1, WideReduceAttrs>
 }
 
-/** Ops of the training step, the guard inside: where `finite` is false every result is the old value. One node per variable. */
+/** Ops of the training step, one node per variable. They include the guard: if `finite` is false, every result is the old value. */
 export interface TrainingOps {
   /** (w, g, mean square, momentum, learning rate [], finite []) -> (w, mean square, momentum). */
   rmsprop: Signature<6, { readonly rho: number; readonly momentum: number; readonly epsilon: number }, 3>
@@ -192,7 +192,7 @@ export interface TrainingOps {
   lossScaleUpdate: Signature<3, { readonly interval: number; readonly least: number }, 2>
 }
 
-/** Ops whose meaning is a graph of their own: fusions, and the user's composites. */
+/** Ops with a graph as body: fusions and users' composites. */
 export interface RegionOps {
   fusion: Signature<'variadic', { readonly kind: string; readonly body: Graph }, 'variadic'>
   composite: Signature<
@@ -206,7 +206,6 @@ export interface RegionOps {
     'variadic'
   >
 }
-/** See op-def.ts. */
 export type Tolerance = 'exact' | 'rounding' | 'transcendental' | 'accumulation' | 'composite'
 
 export interface OpSignatures
@@ -221,7 +220,7 @@ export interface OpSignatures
     RegionOps {}
 
 export type OpName = keyof OpSignatures
-/** Names of the ops with such a signature: an op that is added is among them by itself. */
+/** Names of the ops with such a signature; includes new ops automatically. */
 type NamesOf<Ops, S> = { [K in keyof Ops]: Ops[K] extends S ? K : never }[keyof Ops]
 export type UnaryOp = NamesOf<ElementwiseOps & Pick<CompositeOps, 'silu'>, Unary>
 export type BinaryOp = NamesOf<ElementwiseOps, Binary>
@@ -229,7 +228,7 @@ export type OpAttrs<K extends OpName = OpName> = OpSignatures[K]['attrs']
 export type OpIn<K extends OpName> = OpSignatures[K]['in']
 export type OpOut<K extends OpName> = OpSignatures[K]['out']
 
-/** A tuple of `N` elements, or a list where the op is variadic. */
+/** A tuple of `N` elements, or a list if the op is variadic. */
 export type Tuple<T, N extends Arity> = N extends 0
   ? readonly []
   : N extends 1

@@ -1,4 +1,4 @@
-/** Strongly connected components of a directed graph (Tarjan 1972), by a stack of its own: chains are long. */
+/** Strongly connected components of a directed graph (Tarjan 1972), without recursion, because chains are long. */
 
 /** `component[v]` numbers the component of vertex v; `sizes` counts their vertices. Edges to vertices that do not exist are ignored. */
 export const stronglyConnected = (
@@ -6,8 +6,8 @@ export const stronglyConnected = (
 ): { readonly component: Int32Array; readonly sizes: readonly number[] } => {
   const count = edges.length
   const component = new Int32Array(count).fill(-1)
-  const order = new Int32Array(count) // of the first visit, from 1; 0: not visited
-  const open: number[] = [] // visited, component not known yet
+  const order = new Int32Array(count) // the order of the first visits, from 1; 0: not visited
+  const open: number[] = [] // visited vertices whose component is not known yet
   const path: { readonly v: number; lowest: number; nextEdge: number }[] = []
   const sizes: number[] = []
   let visits = 0

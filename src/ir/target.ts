@@ -1,42 +1,42 @@
-/** What passes may know of a machine: plain data, made by a backend. Every field has a reader; add what code generation needs together with its reader. */
+/** What passes may know about a machine, as plain data from a backend. Every field has a reader; add new fields together with their readers. */
 import type { OpName } from './signatures.ts'
 import type { Float } from './types.ts'
 
-/** Shapes of fused kernels: a contraction (convolution, depthwise convolution, product) with what follows it; elementwise loops; reductions. */
+/** Kinds of fused kernels: a contraction (convolution, depthwise convolution, product) with the ops after it; elementwise loops; reductions. */
 export type FusionKind = 'contraction' | 'loop' | 'reduction'
 
-/** What a machine demands of memory. */
+/** Requirements of a machine on memory. */
 export interface MemoryConstraints {
-  /** Buffers start at multiples of so many bytes: 16 for WebAssembly's vectors, 64 for packed operands, 256 for WebGPU's bindings. */
+  /** Buffers start at multiples of this number of bytes: 16 for WebAssembly's vectors, 64 for packed operands, 256 for WebGPU's bindings. */
   readonly alignment: number
-  /** An arena has at most so many bytes: the largest buffer of the machine, and the largest binding. */
+  /** The maximum size of an arena: the machine's largest buffer, and its largest binding. */
   readonly arenaBytesMax: number
-  /** No step both reads and writes one arena, except for what it writes in place: WebGPU judges whole buffers. */
+  /** Whether a step must not read and write one arena, except in place: WebGPU checks conflicts for whole buffers. */
   readonly exclusiveWrites: boolean
 }
 
 export interface TargetInfo {
-  /** Backend's name, 'tfjs-wasm'. */
+  /** The backend's name, 'tfjs-wasm'. */
   readonly name: string
-  /** Half types that it computes in, the best one first: `amp: true` takes that. An empty list: only by emulation. */
+  /** Half types that the machine computes in, best first; `amp: true` takes the first. If the list is empty, half types are only emulated. */
   readonly halfTypes: readonly Exclude<Float, 'float32'>[]
-  /** Contractions and wide reductions can take half operands and give float32. */
+  /** Whether contractions and wide reductions can have half operands and float32 results. */
   readonly wideOutputs: boolean
-  /** Half depthwise convolutions are fast enough to be worth their casts. */
+  /** Whether half depthwise convolutions save more time than their casts cost. */
   readonly fastHalfDepthwise: boolean
-  /** Ops whose float32 results are the reference's to the bit, wherever they stand. Of all others the tolerance class holds. */
+  /** Ops whose float32 results always equal the reference bit for bit. For all other ops the tolerance class holds. */
   readonly exactOps: readonly OpName[]
-  /** Kinds of fused kernels that it has. */
+  /** Kinds of fused kernels that the backend has. */
   readonly fusions: readonly FusionKind[]
-  /** Activations that a fused contraction may end with. */
+  /** Activations that a fused contraction can end with. */
   readonly fusedActivations: readonly OpName[]
   readonly memory: MemoryConstraints
 }
 
-/** + - * / and square roots, rounded once, as IEEE 754 demands of a processor; and what is one of them inside. */
+/** Arithmetic that IEEE 754 requires to be rounded once, and ops that consist of one such operation. */
 export const ieeeOps: readonly OpName[] = ['add', 'sub', 'mul', 'div', 'reciprocal', 'sqrt', 'cast']
 
-/** A machine that can do everything: the default for passes. */
+/** The default machine for passes: it supports everything. */
 export const genericTarget: TargetInfo = {
   name: 'generic',
   halfTypes: ['float16', 'bfloat16'],

@@ -1,7 +1,7 @@
 /**
- * The data types of the IR: what a tensor is, what a node is, what a graph is.
- * Everything here is plain data (objects, arrays, strings, numbers, booleans), so that graphs can be frozen, compared by identity,
- * printed and parsed. Weights never enter a graph; see constants.ts.
+ * The data types of the IR: tensor types, nodes and graphs.
+ * They are plain data (objects, arrays, strings, numbers, booleans), so that graphs can be frozen, compared by identity, printed and parsed.
+ * A graph never contains weights; see constants.ts.
  */
 import type { OpAttrs, OpName } from './signatures.ts'
 
@@ -12,16 +12,16 @@ export type DType = Float | 'int32' | 'bool'
 export const dtypes: readonly DType[] = ['float32', 'float16', 'bfloat16', 'int32', 'bool']
 export const floats: readonly Float[] = ['float32', 'float16', 'bfloat16']
 
-/** The type of one tensor: element type and static shape. A scalar has the shape `[]`; no dimension is zero. */
+/** The type of one tensor: element type and static shape. A scalar has the shape `[]`; all dimensions are positive. */
 export interface Type {
   readonly dtype: DType
   readonly shape: readonly number[]
 }
 
-/** The number of a node: stable across passes, unique within its graph. Bodies of regions number for themselves, from 0. */
+/** The number of a node: stable across passes, unique within its graph. Nodes of a body have numbers of their own, from 0. */
 export type NodeId = number & { readonly __brand: 'NodeId' }
 
-/** Makes a NodeId from a number that is known to be one. */
+/** Marks a number as a NodeId. */
 export const nodeId = (id: number): NodeId => id as NodeId
 
 /** A value of a graph: output `port` of the node `id`. */
@@ -38,7 +38,7 @@ export interface NodeOf<K extends OpName> {
   readonly attrs: OpAttrs<K>
   /** One type per output port. */
   readonly types: readonly Type[]
-  /** Where in the model the node was declared, `blocks.3/se/reduce`; not part of equality or of the hash. */
+  /** The place in the model that declares the node, `blocks.3/se/reduce`; not a part of equality or of the hash. */
   readonly path: string
 }
 
@@ -56,11 +56,11 @@ export interface Update {
   readonly value: Ref
 }
 
-/** A graph: an array of frozen nodes, `null` where a node was removed. Node `id` stands at index `id`. */
+/** A graph: an array of frozen nodes. Node `id` is at index `id`; a removed node is `null`. */
 export interface Graph {
   readonly name: string
   readonly nodes: readonly (Node | null)[]
-  /** The signature, in order; an input stays even where nothing uses it. Regions take their operands by this order. */
+  /** The signature, in order; unused inputs stay. Regions pass their operands in this order. */
   readonly inputs: readonly NodeId[]
   readonly outputs: readonly Output[]
   readonly updates: readonly Update[]
@@ -81,5 +81,5 @@ export const elements = (shape: readonly number[]): number => shape.reduce((prod
 
 const widths: { readonly [D in DType]: number } = { float32: 4, float16: 2, bfloat16: 2, int32: 4, bool: 1 }
 
-/** Size of a tensor in bytes, as stored densely. */
+/** Size of a dense tensor in bytes. */
 export const sizeBytes = (type: Type): number => elements(type.shape) * widths[type.dtype]

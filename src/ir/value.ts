@@ -3,10 +3,10 @@ import { inspectKey } from './shown.ts'
 import { showType, type DType, type Float, type NodeId, type Ref, type Type } from './types.ts'
 import type { OpEmitter } from './emitter.ts'
 
-/** A size: a number, or the symbol `batch` that compile() replaces. */
+/** A size: a number, or the symbol `batch`, which compile() replaces. */
 export type Dim = number | 'batch'
 
-/** What is known of a tensor before it runs: `float32('batch', 28, 28, 1)` is a `TensorType<'float32', 4>`. */
+/** The declared type of a tensor: `float32('batch', 28, 28, 1)` is a `TensorType<'float32', 4>`. */
 export interface TensorType<D extends DType = DType, R extends number = number> {
   readonly dtype: D
   readonly rank: R
@@ -15,7 +15,7 @@ export interface TensorType<D extends DType = DType, R extends number = number> 
 /** Names to types: the inputs or the outputs of a model. */
 export type Signature = { readonly [name: string]: TensorType }
 
-/** A tensor of a graph being built; ops take and return these. It knows the emitter that makes nodes for it. */
+/** A tensor of a graph being built; ops take and return values. It refers to the emitter that makes nodes for it. */
 export interface Value<D extends DType = DType, R extends number = number> extends TensorType<D, R> {
   readonly builder: OpEmitter
   readonly id: NodeId
@@ -24,7 +24,7 @@ export interface Value<D extends DType = DType, R extends number = number> exten
   readonly shape: readonly number[]
 }
 export type Scalar = Value<'float32', 0>
-/** [N, H, W, C]: what a layer takes and returns. */
+/** [N, H, W, C]: the type that layers take and return. */
 export type Image<D extends Float = 'float32'> = Value<D, 4>
 export type Values<S extends Signature> = { readonly [K in keyof S]: Value<S[K]['dtype'], S[K]['rank']> }
 
@@ -32,7 +32,7 @@ export type Values<S extends Signature> = { readonly [K in keyof S]: Value<S[K][
 export const makeValue = (builder: OpEmitter, ref: Ref, type: Type): Value =>
   Object.freeze(new Handle(builder, ref, type))
 
-/** A class, since there are thousands of them: what they print is said once. */
+/** A class, so that thousands of values share their methods. */
 class Handle implements Value {
   readonly builder: OpEmitter
   readonly id: NodeId
@@ -51,7 +51,7 @@ class Handle implements Value {
   }
 
   toString(): string {
-    return `Value ${showType(this)} of a graph; it has numbers when the compiled graph runs`
+    return `Value ${showType(this)} of a graph; only runs of the compiled graph give it numbers`
   }
 
   [inspectKey](): string {
@@ -89,7 +89,7 @@ export const float16: Declare<'float16'> = declare('float16')
  */
 export const bfloat16: Declare<'bfloat16'> = declare('bfloat16')
 /**
- * Declares a int32 tensor of sizes that are numbers, or 'batch', which compile() replaces. No sizes: a scalar.
+ * Declares an int32 tensor of sizes that are numbers, or 'batch', which compile() replaces. No sizes: a scalar.
  *
  * @throws EffuseError EF111 at graph() (a size that is no positive integer).
  * @example
@@ -97,7 +97,7 @@ export const bfloat16: Declare<'bfloat16'> = declare('bfloat16')
  */
 export const int32: Declare<'int32'> = declare('int32')
 /**
- * Declares a bool tensor of sizes that are numbers, or 'batch', which compile() replaces. No sizes: a scalar. It is fed as 0 and 1.
+ * Declares a bool tensor of sizes that are numbers, or 'batch', which compile() replaces. No sizes: a scalar. Callers feed it as 0 and 1.
  *
  * @throws EffuseError EF111 at graph() (a size that is no positive integer).
  * @example

@@ -1,4 +1,4 @@
-/** The verifier: the authority on what a well-formed graph is. Finds everything that is wrong; throws nothing. */
+/** The verifier defines which graphs are well-formed. It returns all faults and throws nothing. */
 import type { Diagnostic, ErrorCode } from './diagnostics.ts'
 import { EffuseError } from './diagnostics.ts'
 import { findNode, isRegion } from './graph.ts'
@@ -10,13 +10,13 @@ import type { RegionOps } from './signatures.ts'
 import { sameType, showType, type Graph, type Node, type NodeId, type Ref, type Type } from './types.ts'
 
 /**
- * How far a graph has come. model: as declared; tensor: after to-inference or to-training, model-form ops are gone; fused: after the
- * pass fuse, nodes are kernels, and no fusion stands in another.
+ * The stage of a graph. model: as declared. tensor: after to-inference or to-training, without model-form ops. fused: after the pass fuse; nodes
+ * are kernels, and no fusion contains another.
  */
 export type Stage = 'model' | 'tensor' | 'fused'
 export const stages: readonly Stage[] = ['model', 'tensor', 'fused']
 
-/** All that is wrong with a graph; empty where it is well-formed. */
+/** All faults of a graph; empty if it is well-formed. */
 export const verify = (graph: Graph, options: { readonly stage?: Stage | undefined } = {}): readonly Diagnostic[] => {
   const found: Diagnostic[] = []
   const report = (code: ErrorCode, node: Node | null, message: string, hint?: string): void => {
@@ -27,7 +27,7 @@ export const verify = (graph: Graph, options: { readonly stage?: Stage | undefin
   const inputs = new Map<string, NodeId>()
   for (const [at, node] of graph.nodes.entries()) {
     if (node === null) continue
-    if (node.id !== at) report('EF901', node, `node ${node.id} stands in the place of ${at}`)
+    if (node.id !== at) report('EF901', node, `node ${node.id} is at index ${at}`)
     if (!isOpName(node.op)) {
       report('EF202', node, `there is no op "${String(node['op'])}"`)
       continue
@@ -43,7 +43,7 @@ export const verify = (graph: Graph, options: { readonly stage?: Stage | undefin
   return found
 }
 
-/** What is wrong in the body of a region, said of the region: bodies number for themselves. */
+/** Faults in the body of a region, reported for the region, because nodes of bodies have ids of their own. */
 const bodyFindings = (
   region: Node<keyof RegionOps>,
   options: { readonly stage?: Stage | undefined },
@@ -67,7 +67,7 @@ const bodyFindings = (
   })
 }
 
-/** Throws one EffuseError with all findings, the first in front. */
+/** Throws one EffuseError with all faults; its message describes the first. */
 export const verifyOrThrow = (graph: Graph, options: { readonly stage?: Stage | undefined } = {}): void => {
   const found = verify(graph, options)
   const [first] = found
@@ -82,7 +82,7 @@ export const verifyOrThrow = (graph: Graph, options: { readonly stage?: Stage | 
   })
 }
 
-/** The finding as text: place in the model, what is wrong, the node's line with a caret, where it was built. */
+/** The fault as text: place in the model, what is wrong, the node's line with a caret, and the call site. */
 export const describeDiagnostic = (graph: Graph, found: Diagnostic): string => {
   const node = found.node === null ? null : findNode(graph, found.node)
   const site = found.node === null ? null : (findSideTables(graph)?.callSite(found.node) ?? null)
@@ -95,7 +95,7 @@ export const describeDiagnostic = (graph: Graph, found: Diagnostic): string => {
 }
 
 const lineMax = 160
-/** The node as the text form prints it, its op and operands underlined; nothing for a graph too broken to print. */
+/** The node's line in the text form, with op and operands underlined; empty if the graph cannot be printed. */
 const markedLine = (graph: Graph, node: Node): readonly string[] => {
   try {
     const line = printNode(graph, node).split('\n', 1)[0] ?? ''
@@ -118,10 +118,15 @@ const checkNode = (
   found: Diagnostic[],
 ): void => {
   if (stage !== 'model' && opDef(node.op).level === 'model') {
-    report('EF109', node, `${node.op} is model form and must be gone by now`, 'run to-inference or to-training first')
+    report(
+      'EF109',
+      node,
+      `${node.op} is a model-form op, which this stage does not allow`,
+      'run to-inference or to-training first',
+    )
   }
   if (stage === 'fused' && node.op === 'fusion' && node.attrs.body.nodes.some((inner) => inner?.op === 'fusion')) {
-    report('EF109', node, 'a fusion is one kernel and cannot hold another', 'inline the body of the inner one')
+    report('EF109', node, 'a fusion is one kernel and cannot contain another', 'inline the body of the inner one')
   }
   const types: Type[] = []
   for (const [i, input] of node.inputs.entries()) {
@@ -187,7 +192,7 @@ const checkRoots = (graph: Graph, defined: (ref: Ref) => Type | null, report: Re
   }
 }
 
-/** A node on a cycle, dead nodes included, or null. Kahn's algorithm: what cannot be ordered is on or behind a cycle. */
+/** A node on a cycle, also a dead one, or null. Kahn's algorithm: nodes that cannot be ordered are on a cycle or after one. */
 const findCycle = (graph: Graph): Node | null => {
   const waiting = new Map<NodeId, number>()
   const users = new Map<NodeId, NodeId[]>()
@@ -215,7 +220,7 @@ const findCycle = (graph: Graph): Node | null => {
   return done === waiting.size ? null : walkToCycle(graph, waiting)
 }
 
-/** Backwards from a node that still waits, through such nodes, until one repeats: that one is on the cycle. */
+/** Walks backwards through waiting nodes until one repeats. That node is on the cycle. */
 const walkToCycle = (graph: Graph, waiting: ReadonlyMap<NodeId, number>): Node | null => {
   const isStuck = (id: NodeId): boolean => (waiting.get(id) ?? 0) > 0
   const seen = new Set<NodeId>()

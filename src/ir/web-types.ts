@@ -1,6 +1,6 @@
 /**
- * Types of the web that public declarations name. Projects with the DOM library or Node's types have them; for others, whose compiler would
- * not know the names, their least stands here.
+ * Web types that public declarations use. Projects with the DOM library or with Node's types have them; for other projects this file defines the
+ * members that effuse needs.
  */
 type OfGlobal<Name extends string, Least> = typeof globalThis extends {
   readonly [K in Name]: { readonly prototype: infer T }

@@ -1,12 +1,12 @@
-/** Suggestions as messages have them. */
+/** Spelling suggestions for messages. */
 
-/** `did you mean "word"?` where a known word is near, undefined where none is: a guess from afar misleads. */
+/** `did you mean "word"?` for the nearest known word; undefined if none is near enough to be useful. */
 export const didYouMean = (word: string, known: readonly string[], quote: '"' | '' = '"'): string | undefined => {
   let best: { readonly word: string; readonly distance: number } | null = null
   for (const candidate of known) {
     const longest = Math.max(word.length, candidate.length)
     const distanceMax = Math.max(1, Math.floor(longest / 3))
-    // No distance is less than that of the lengths. Names from files may be of any length, and the work is their product.
+    // The distance is at least the difference of the lengths. Names from files can be long, and the work is the product of the lengths.
     if (Math.abs(word.length - candidate.length) > distanceMax || longest > lengthMax) continue
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase())
     if (distance <= distanceMax && (best === null || distance < best.distance)) best = { word: candidate, distance }
@@ -14,10 +14,10 @@ export const didYouMean = (word: string, known: readonly string[], quote: '"' | 
   return best === null ? undefined : `did you mean ${quote}${best.word}${quote}?`
 }
 
-/** Nobody mistypes one letter in so many. */
+/** Longer names get no suggestion, to bound the work. */
 const lengthMax = 1000
 
-/** Letters that are missing, surplus or others, and neighbours that changed places: each counts 1. */
+/** The number of missing, additional and wrong letters and of swapped neighbours. */
 const editDistance = (a: string, b: string): number => {
   let before: readonly number[] = []
   let row: readonly number[] = Array.from({ length: b.length + 1 }, (_, i) => i)

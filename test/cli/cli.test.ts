@@ -144,7 +144,9 @@ export const lazy = { inputs: {}, at: twisted }`,
     expect((await run('explain', '--model', 'b0', '--backend', 'reference', 'stem/bn')).out).not.toContain('commander')
     expect((await explained(`${file('own.mjs')}#own`, 'dense')).callSite).toMatch(/own\.mjs:3:\d+$/)
     const { err } = await run('inspect', '--model', `${file('own.mjs')}#lazy`, '--backend', 'reference')
-    expect(err).toMatch(/takes a tensor of rank 2, got float32\[2,4,4,1\]\n {2}hint: .*the 2 in front may be the batch/)
+    expect(err).toMatch(
+      /takes a tensor of rank 2, got float32\[2,4,4,1\]\n {2}hint: .*the first size, 2, may be the batch/,
+    )
   })
 
   test('predict', async () => {

@@ -14,7 +14,7 @@ test('a value, a model, an executable, its variables and results print one line'
     const y = relu(nn.dense(x, { name: 'dense', units: 2 }))
     return { y, loss: mean(y) }
   })
-  expect(inspect(value)).toBe('Value float32[2,3] of a graph; it has numbers when the compiled graph runs')
+  expect(inspect(value)).toBe('Value float32[2,3] of a graph; only runs of the compiled graph give it numbers')
   expect(inspect(model)).toBe('Model "net": x float32[batch,3] -> y, loss; compile() makes it run')
   const net = await compile(model, { backend: 'reference', batch: 4 })
   expect(inspect({ net })).toBe(

@@ -177,7 +177,7 @@ describe('is refused:', () => {
     [
       'classes without a head',
       'EF403',
-      /option "classes" is of the last layer/,
+      /option "classes" belongs to the last layer/,
       () => efficientNet('b0', any({ ...small, head: false, classes: 3 })),
     ],
   ])('%s', (_name, code, message, run) => {

@@ -275,7 +275,7 @@ describe('text', () => {
     [
       'an input as a node',
       '() { %a = input() {name="0"} : float32[2] return %a }',
-      'the inputs of a body stand in its brackets',
+      'a body declares its inputs in brackets',
     ],
     ['a path', '(%a: float32[2]) { %b = neg(%a) : float32[2] @ stem return %b }', 'a node of a body has no path'],
     ['a named result', '(%a: float32[2]) { return y = %a }', 'the results of a body have no names'],

@@ -105,7 +105,7 @@ describe('mistakes appear at the call of graph()', () => {
           y: b.add(b.mul(x, b.variable('w', { shape: [2] })), b.variable('w', { shape: [1] })),
         })),
       'EF107',
-      /the variable "w" is float32\[2\] already, now float32\[1\]/,
+      /the variable "w" has the type float32\[2\] already, and is declared again as float32\[1\]/,
     ],
     [
       "a name that is effuse's own",

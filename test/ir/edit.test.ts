@@ -101,7 +101,7 @@ describe('replaceUses', () => {
     circle.replaceUses(a, b)
     circle.replaceUses(b, a)
     expect(() => circle.commit()).toThrow(
-      expect.objectContaining({ code: 'EF303', message: expect.stringMatching(/^replacements go in a circle/) }),
+      expect.objectContaining({ code: 'EF303', message: expect.stringMatching(/^replacements form a circle/) }),
     )
     const edit = new Edit(chain, 'shape')
     const flat = edit.add('reshape', [a], { shape: [1, 2] }, nodeAt(chain, a.id))

@@ -65,7 +65,7 @@ describe('operands that do not fit: path, both types, place of the call, what to
       'a fraction for integers',
       ({ i }) => fn.add(i, 1.5),
       'EF101',
-      /^a\/b: add: the number 1\.5 is no int32, which int32\[2,3\] holds\n {2}built at/,
+      /^a\/b: add: the number 1\.5 is not an int32, which int32\[2,3\] needs\n {2}built at/,
       null,
     ],
     [
@@ -88,7 +88,7 @@ describe('operands that do not fit: path, both types, place of the call, what to
       ({ x }) => fn.broadcastTo(x, [3]),
       'EF101',
       /broadcastTo: float32\[2,3\] has more axes than \[3\]/,
-      /in front/,
+      /adds leading axes/,
     ],
     [
       'an axis beyond',
@@ -122,7 +122,7 @@ describe('operands that do not fit: path, both types, place of the call, what to
       'nothing to concatenate',
       () => fn.concatenate(untyped([]), 0),
       'EF103',
-      /concatenate needs one tensor at least/,
+      /concatenate needs at least one tensor/,
       null,
     ],
     [
@@ -152,14 +152,14 @@ describe('operands that do not fit: path, both types, place of the call, what to
       ({ x }) => fn.add(x, untyped('1')),
       'EF101',
       /add: a tensor of the graph is needed, got string/,
-      /graph\(\) hands/,
+      /graph\(\) passes/,
     ],
     [
       'nothing for a tensor',
       () => fn.relu(untyped<never>(undefined)),
       'EF101',
       /relu: a tensor of the graph is needed, got undefined/,
-      /graph\(\) hands/,
+      /graph\(\) passes/,
     ],
     [
       'a layer in a composite',
@@ -190,7 +190,7 @@ describe('operands that do not fit: path, both types, place of the call, what to
       ({ x }) => fn.composite('c', (v: Value<'float32', 2>) => fn.add(v, x))(x),
       'EF110',
       /a value of another graph is used in c/,
-      /pass them as inputs/,
+      /pass it as an input/,
     ],
     [
       'an axis that is no list',
@@ -238,7 +238,7 @@ describe('operands that do not fit: path, both types, place of the call, what to
       'tensors that are no list',
       ({ x }) => fn.concatenate(untyped<never>(x), 0),
       'EF103',
-      /one tensor at least, got no list/,
+      /at least one tensor, got no list/,
       /\[a, b\]/,
     ],
     [
@@ -280,7 +280,7 @@ describe('operands that do not fit: path, both types, place of the call, what to
       'a composite of nothing',
       () => fn.composite('c', (...v: readonly Value[]) => v[0] as Value)(),
       'EF103',
-      /the composite "c" needs one operand/,
+      /the composite "c" needs at least one operand/,
       null,
     ],
   ])('%s', (_what, body, code, message, hint) => {

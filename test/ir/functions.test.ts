@@ -311,7 +311,9 @@ test('a number may be the first operand, and takes the dtype of the second', () 
     dtype: 'int32',
     data: [2, -2],
   })
-  expect(() => graph('g', { n: int32(2) }, ({ n }) => ({ y: fn.sub(0.5, n) }))).toThrow(/the number 0.5 is no int32/)
+  expect(() => graph('g', { n: int32(2) }, ({ n }) => ({ y: fn.sub(0.5, n) }))).toThrow(
+    /the number 0.5 is not an int32/,
+  )
   expect(() => graph('g', x, () => ({ y: fn.sub(1, 2 as never) }))).toThrow(/sub: a tensor of the graph is needed/)
 })
 

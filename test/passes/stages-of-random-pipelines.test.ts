@@ -83,7 +83,10 @@ describe('a model-form op that is left behind', () => {
           expect.objectContaining({
             code: 'EF303',
             message: expect.stringMatching(
-              new RegExp(`^pass 'leaves-model-form': it left .*${op} is model form and must be gone by now`, 's'),
+              new RegExp(
+                `^pass 'leaves-model-form': it left .*${op} is a model-form op, which this stage does not allow`,
+                's',
+              ),
             ),
             diagnostics: [expect.objectContaining({ code: 'EF109' })],
           }),

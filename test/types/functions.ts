@@ -140,7 +140,7 @@ export const refused = graph('refused', inputs, ({ image, half, matrix, label, m
   oneHot(matrix, 3)
   // @ts-expect-error an unknown dtype
   cast(matrix, 'float64')
-  // @ts-expect-error one operand at least is a tensor
+  // @ts-expect-error at least one operand is a tensor
   pow(2, 2)
 
   // Ranks.

@@ -12,14 +12,17 @@ export interface CompositeOptions {
   /** Class for mixed precision; default 'infer'. */
   readonly amp?: OpAttrs<'composite'>['amp'] | undefined
   readonly tolerance?: Tolerance | undefined
-  /** Kernels of one's own, by backend; elsewhere, and in training, the body runs. `verifyKernel` of effuse/testing holds them to the body. */
+  /**
+   * The user's own kernels, by backend. Other backends, and training, run the body. `verifyKernel` of effuse/testing compares the kernels with the
+   * body.
+   */
   readonly lower?: CompositeKernels | undefined
 }
 /**
- * A custom op: a function of values that keeps its name through the passes and that every backend can run, by its body.
- * The body depends on its operands alone: it has no variables, no dropout and no random numbers, and uses no value from outside.
+ * A custom op: a function of values that keeps its name through the passes. Every backend can run it, by its body.
+ * The body depends on its operands alone: it has no variables, no dropout and no random numbers, and uses no values from outside.
  *
- * @throws EffuseError where it is applied: EF101 (body not allowed), EF103 (no operand), EF110 (a value from outside), EF111 (name, body).
+ * @throws EffuseError when it is applied: EF101 (body not allowed), EF103 (no operand), EF110 (a value from outside), EF111 (name, body).
  * @example
  * const cube = composite('cube', (x: Value) => mul(mul(x, x), x), { amp: 'deny' })
  */
@@ -34,18 +37,18 @@ export const composite =
       throw new EffuseError({
         code: 'EF111',
         message: `a composite needs a name, got ${showGiven(name)}`,
-        hint: "composite('gelu', (x) => …)",
+        hint: "write composite('gelu', (x) => …)",
       })
     if (typeof body !== 'function')
       throw new EffuseError({ code: 'EF111', message: `the composite "${name}" needs a function of its operands` })
     const [first] = operands
     if (first === undefined)
-      throw new EffuseError({ code: 'EF103', message: `the composite "${name}" needs one operand at least` })
+      throw new EffuseError({ code: 'EF103', message: `the composite "${name}" needs at least one operand` })
     for (const operand of operands) emitterOf(name, operand)
     checkKernels(name, options.lower)
     const attrs = { name, amp: options.amp ?? 'infer', tolerance: options.tolerance ?? 'composite' } as const
     const [result] = emitRegion(builderOf(first), 'composite', operands, attrs, (inputs) => [
-      body(...(inputs as readonly Value[] as A)), // as many inputs as operands, of their types
+      body(...(inputs as readonly Value[] as A)), // the operands as inputs, one for each and of the same types
     ])
     const node = result === undefined ? undefined : builderOf(first).nodes[result.id]
     if (options.lower !== undefined && node?.op === 'composite') keepKernels(node, options.lower)
@@ -58,7 +61,7 @@ const checkKernels = (name: string, lower: unknown): void => {
     new EffuseError({
       code: 'EF111',
       message: `the composite "${name}": ${message}`,
-      hint: "lower: { tfjs: { kernel: 'LeakyRelu', operands: ['x'], attrs: { alpha: 0.2 } } }",
+      hint: "write lower: { tfjs: { kernel: 'LeakyRelu', operands: ['x'], attrs: { alpha: 0.2 } } }",
     })
   if (!isRecord(lower)) throw wrong(`lower takes kernels by backend, got ${showGiven(lower)}`)
   for (const [backend, kernel] of Object.entries(lower)) {

@@ -1,14 +1,14 @@
-/** Functions that move elements: shapes, orders, parts. They compute nothing. */
+/** Functions that move elements and compute nothing: shapes, orders, parts. */
 import { EffuseError } from '../diagnostics.ts'
 import { type DType, elements, showType } from '../types.ts'
 import type { Dim, Value } from '../value.ts'
 import { axisOf, emitterOf, integers, misfit } from './shared.ts'
 
 /**
- * The same elements in row-major order: x -> [...shape]. One size may be -1 and is computed; 'batch' stands for x's first size. The types let
- * `x.shape[0]` stand there as it is.
+ * The same elements in row-major order: x -> [...shape]. One size may be -1 and is computed; 'batch' means x's first size. `x.shape[0]` is also
+ * allowed as a size.
  *
- * @throws EffuseError EF101 (another number of elements, no list).
+ * @throws EffuseError EF101 (another number of elements, not a list).
  * @example
  * graph('flat', { image: float32('batch', 8, 8, 3) }, ({ image }) => ({ x: reshape(image, ['batch', -1]) })) // [batch,192]
  */
@@ -49,14 +49,14 @@ const resolved = (x: Value, shape: readonly (Dim | undefined)[]): readonly numbe
  */
 export const flatten = <D extends DType>(x: Value<D>): Value<D, 2> => {
   emitterOf('flatten', x)
-  if (x.shape.length === 0) throw misfit(x, `flatten: ${showType(x)} has no rows`, 'reshape(x, [1, 1])')
+  if (x.shape.length === 0) throw misfit(x, `flatten: ${showType(x)} has no rows`, 'use reshape(x, [1, 1])')
   return reshape(x, [x.shape[0], -1])
 }
 
 /**
- * Axes in another order: axis i of the result is axis permutation[i] of x; negative ones count from the end.
+ * Axes in another order: axis i of the result is axis permutation[i] of x; negative axes count from the end.
  *
- * @throws EffuseError EF101 (not each axis once, no list).
+ * @throws EffuseError EF101 (not each axis once, not a list).
  * @example
  * graph('channelsFirst', { image: float32('batch', 8, 8, 3) }, ({ image }) => ({ x: transpose(image, [0, 3, 1, 2]) })) // [batch,3,8,8]
  */
@@ -71,7 +71,7 @@ export const transpose = <D extends DType, R extends number>(
 /**
  * Repeats along new leading axes and along axes of size 1, as NumPy does: x -> [...shape].
  *
- * @throws EffuseError EF101 (sizes that do not repeat to those wanted, fewer axes).
+ * @throws EffuseError EF101 (a size that is neither 1 nor the given one, fewer axes than x).
  * @example
  * graph('rows', { x: float32(3) }, ({ x }) => ({ y: broadcastTo(x, [2, 3]) })) // [3] -> [2,3]
  */
@@ -85,12 +85,12 @@ export const broadcastTo = <D extends DType, const S extends readonly number[]>(
     throw misfit(
       x,
       `broadcastTo: ${showType(x)} has more axes than [${shape.join(',')}]`,
-      'broadcasting adds axes in front and repeats those of size 1; to drop some, reduce or reshape',
+      'broadcasting adds leading axes and repeats axes of size 1; to remove axes, reduce or reshape',
     )
   return b.broadcast(x, shape) as Value<D, S['length']>
 }
 /**
- * Elements from `starts` to below `limits`, every `strides`-th (default 1), a number for each axis.
+ * Elements from `starts` to below `limits` in steps of `strides` (default 1), with one number for each axis.
  *
  * @throws EffuseError EF101 (limits beyond the sizes, another number of axes).
  * @example
@@ -109,9 +109,9 @@ export const slice = <D extends DType, R extends number>(
     strides === undefined ? undefined : integers('slice', x, 'strides', strides),
   ) as Value<D, R>
 /**
- * A number (default 0) around x: low[i] before and high[i] after on axis i.
+ * Pads x with a number (default 0): low[i] elements before and high[i] after it on axis i.
  *
- * @throws EffuseError EF101 (another number of axes, no lists).
+ * @throws EffuseError EF101 (another number of axes, not lists).
  * @example
  * graph('framed', { image: float32('batch', 8, 8, 3) }, ({ image }) => ({ x: pad(image, [0, 1, 1, 0], [0, 1, 1, 0]) })) // [batch,10,10,3]
  */
@@ -123,9 +123,9 @@ export const pad = <D extends DType, R extends number>(
 ): Value<D, R> =>
   emitterOf('pad', x).pad(x, integers('pad', x, 'low', low), integers('pad', x, 'high', high), value) as Value<D, R>
 /**
- * One after another along an axis; all other sizes are equal. A negative axis counts from the end.
+ * Joins tensors along an axis; all other sizes must be equal. A negative axis counts from the end.
  *
- * @throws EffuseError EF101 (sizes or dtypes differ, no such axis), EF103 (an empty list).
+ * @throws EffuseError EF101 (sizes or dtypes differ, an unknown axis), EF103 (an empty list).
  * @example
  * graph('both', { a: float32('batch', 4), b: float32('batch', 2) }, ({ a, b }) => ({ y: concatenate([a, b], 1) })) // [batch,6]
  */
@@ -137,16 +137,16 @@ export const concatenate = <D extends DType, R extends number>(
   if (first === undefined)
     throw new EffuseError({
       code: 'EF103',
-      message: `concatenate needs one tensor at least, got ${Array.isArray(values) ? 'an empty list' : 'no list'}`,
-      hint: 'concatenate([a, b], axis)',
+      message: `concatenate needs at least one tensor, got ${Array.isArray(values) ? 'an empty list' : 'no list'}`,
+      hint: 'write concatenate([a, b], axis)',
     })
   for (const value of values) emitterOf('concatenate', value)
   return first.builder.concatenate(values, axisOf('concatenate', first, axis)) as Value<D, R>
 }
 /**
- * Last element first along the axes.
+ * Reverses the order of the elements along the axes.
  *
- * @throws EffuseError EF101 (no such axis).
+ * @throws EffuseError EF101 (an unknown axis).
  * @example
  * graph('mirrored', { image: float32('batch', 8, 8, 3) }, ({ image }) => ({ x: reverse(image, [2]) }))
  */
@@ -158,9 +158,9 @@ export const reverse = <D extends DType, R extends number>(x: Value<D, R>, axes:
       .sort((a, b) => a - b),
   ) as Value<D, R>
 /**
- * Slices of x along an axis (default the first), by int32 index; indices beyond the ends are clamped. The axis gives way to those of `indices`.
+ * Slices of x along an axis (default the first), by int32 index; indices out of range are clamped. The axes of `indices` replace the axis.
  *
- * @throws EffuseError EF101 (indices that are no int32, no such axis).
+ * @throws EffuseError EF101 (indices that are not int32, an unknown axis).
  * @example
  * graph('embedded', { table: float32(100, 8), word: int32('batch') }, ({ table, word }) => ({ x: gather(table, word) })) // [batch,8]
  */
@@ -169,9 +169,9 @@ export const gather = <D extends DType>(x: Value<D>, indices: Value<'int32'>, ax
   return emitterOf('gather', x).gather(x, indices, axisOf('gather', x, axis)) as Value<D>
 }
 /**
- * 1 at the index, 0 elsewhere, along a new last axis of size `depth`; all 0 where the index is none of 0 to depth - 1.
+ * 1 at the index and 0 elsewhere, along a new last axis of size `depth`; all 0 if the index is not in 0 to depth - 1.
  *
- * @throws EffuseError EF101 (indices that are no int32), EF102 (depth).
+ * @throws EffuseError EF101 (indices that are not int32), EF102 (depth).
  * @example
  * graph('marks', { label: int32('batch') }, ({ label }) => ({ y: oneHot(label, 10) })) // float32 [batch,10]
  */

@@ -1,4 +1,4 @@
-/** Functions that networks are made of, without variables of their own: products, normalised exponentials, pooling, dropout. */
+/** Functions for networks without variables: products, softmax, pooling, dropout. */
 import { builderOf } from '../build.ts'
 import { pairOf } from '../emitter.ts'
 import type { Padding, Pair } from '../signatures.ts'
@@ -33,7 +33,7 @@ export const matmul = <D extends Float, R extends number>(
 /**
  * exp(x) over its sum along an axis (default the last); of x's shape.
  *
- * @throws EffuseError EF101 (no float tensor, no such axis).
+ * @throws EffuseError EF101 (not a float tensor, an unknown axis).
  * @example
  * graph('probabilities', { logits: float32('batch', 10) }, ({ logits }) => ({ y: softmax(logits) }))
  */
@@ -42,7 +42,7 @@ export const softmax = <D extends Float, R extends number>(x: Value<D, R>, axis 
 /**
  * log(softmax(x)), without overflow, along an axis (default the last); of x's shape.
  *
- * @throws EffuseError EF101 (no float tensor, no such axis).
+ * @throws EffuseError EF101 (not a float tensor, an unknown axis).
  * @example
  * graph('logProbabilities', { logits: float32('batch', 10) }, ({ logits }) => ({ y: logSoftmax(logits) }))
  */
@@ -59,7 +59,7 @@ export interface PoolOptions {
 const pooling =
   (op: 'maxPool2d' | 'avgPool2d') =>
   <D extends Float>(x: Image<D>, options: PoolOptions): Image<D> => {
-    const { window, strides, padding } = options ?? ({} as PoolOptions) // the op says what is missing
+    const { window, strides, padding } = options ?? ({} as PoolOptions) // the op's error names what is missing
     return emitterOf(op, x).emit1(op, [x], {
       window: pairOf(window),
       strides: pairOf(strides ?? window),
@@ -85,7 +85,7 @@ export const avgPool2d: <D extends Float>(x: Image<D>, options: PoolOptions) => 
 /**
  * Mean over height and width: [N,H,W,C] -> [N,C].
  *
- * @throws EffuseError EF101 (no image).
+ * @throws EffuseError EF101 (not an image).
  * @example
  * graph('features', { image: float32('batch', 8, 8, 3) }, ({ image }) => ({ x: globalAveragePool2d(image) })) // [batch,3]
  */
@@ -93,21 +93,21 @@ export const globalAveragePool2d = <D extends Float>(x: Image<D>): Value<D, 2> =
   emitterOf('globalAveragePool2d', x).mean(x, [1, 2]) as Value<D, 2>
 
 export interface DropoutOptions {
-  /** Share that is dropped in training, from 0 to below 1. */
+  /** The share that training sets to 0, from 0 to below 1. */
   readonly rate: number
-  /** 'sample': whole samples, as stochastic depth does. */
+  /** 'sample': whole samples, as in stochastic depth. Default 'element'. */
   readonly per?: 'element' | 'sample' | undefined
 }
 /**
- * Dropout (Srivastava et al. 2014): in training a share `rate` of the elements, or of the samples (stochastic depth, Huang et al. 2016), is 0 and
- * the rest divided by 1 - rate; the identity in inference. x [N,...] -> [N,...].
+ * Dropout (Srivastava et al. 2014). Training sets a share `rate` of the elements, or of the samples (stochastic depth, Huang et al. 2016), to 0 and
+ * divides the rest by 1 - rate. In inference it is the identity. x [N,...] -> [N,...].
  *
  * @throws EffuseError EF102 (rate, per).
  * @example
  * graph('dropped', { x: float32('batch', 8) }, ({ x }) => ({ y: dropout(x, { rate: 0.2 }) }))
  */
 export const dropout = <D extends Float, R extends number>(x: Value<D, R>, options: DropoutOptions): Value<D, R> => {
-  const { rate, per } = options ?? ({} as DropoutOptions) // the op says what is missing
+  const { rate, per } = options ?? ({} as DropoutOptions) // the op's error names what is missing
   return emitterOf('dropout', x).emit1('dropout', [x], {
     rate,
     per: per ?? 'element',

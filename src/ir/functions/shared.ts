@@ -1,4 +1,4 @@
-/** What the functions on values have in common: their types, and mistakes told with place and shapes. */
+/** Shared parts of the functions on values: their types, and errors with place and shapes. */
 import { Builder, isValue } from '../build.ts'
 import { EffuseError, showGiven } from '../diagnostics.ts'
 import type { OpEmitter } from '../emitter.ts'
@@ -19,14 +19,14 @@ export interface Comparison {
   <R extends number>(a: number, b: Value<DType, R>): Value<'bool', R>
 }
 export type Logical = <R extends number>(a: Value<'bool', R>, b: Value<'bool'>) => Value<'bool', R>
-/** Rank after a reduction: a table, no arithmetic. */
+/** Ranks after a reduction, as a table. */
 type Less = [[0], [1, 0], [2, 1, 0], [3, 2, 1, 0], [4, 3, 2, 1, 0]]
 type Reduced<R extends number, A extends readonly number[]> = R extends keyof Less
   ? A['length'] extends keyof Less[R]
     ? Less[R][A['length']]
     : number
   : number
-/** Over the axes (negative ones count from the end), or over everything. */
+/** Reduces the given axes (negative ones count from the end), or all. */
 export interface Reduction<Accepted extends DType> {
   <D extends Accepted, R extends number, const A extends readonly number[]>(
     x: Value<D, R>,
@@ -35,17 +35,17 @@ export interface Reduction<Accepted extends DType> {
   <D extends Accepted>(x: Value<D>): Value<D, 0>
 }
 
-/** The emitter of an operand. Without types, in JavaScript, anything may come: what is no tensor is refused here. */
+/** The emitter of an operand. @throws EffuseError EF101 if a JavaScript caller passes something else than a tensor */
 export const emitterOf = (op: string, x: unknown): OpEmitter => {
   if (isValue(x)) return x.builder
   throw new EffuseError({
     code: 'EF101',
     message: `${op}: a tensor of the graph is needed, got ${x === null ? 'null' : typeof x}`,
-    hint: 'ops take what graph() hands to its body, and what other ops return',
+    hint: 'ops take the values that graph() passes to its body and that other ops return',
   })
 }
 
-/** The error for operands that do not fit, with model path and place of the call. */
+/** The error for operands that do not fit, with model path and call site. */
 export const misfit = (x: Value, message: string, hint?: string): EffuseError => {
   const path = x.builder instanceof Builder ? x.builder.path : ''
   const site = callSiteOf(captureSite())
@@ -59,14 +59,14 @@ export const misfit = (x: Value, message: string, hint?: string): EffuseError =>
   })
 }
 
-/** The types say that `b` broadcasts to `a`: the other way round the result would not be of a's rank. */
+/** Checks that `b` broadcasts to `a`, as the types say: otherwise the result would not have a's rank. */
 export const checkBroadcast = (op: string, a: Value, b: Value | number): void => {
   emitterOf(op, a)
   if (typeof b === 'number') {
     if (a.dtype === 'int32' && (b | 0) !== b)
       throw misfit(
         a,
-        `${op}: the number ${b} is no int32, which ${showType(a)} holds`,
+        `${op}: the number ${b} is not an int32, which ${showType(a)} needs`,
         'cast the tensor to float32 first',
       )
     return
@@ -87,7 +87,7 @@ export const checkBroadcast = (op: string, a: Value, b: Value | number): void =>
     )
 }
 
-/** An axis counted from the start; negative ones come counted from the end. */
+/** Converts an axis, which if negative counts from the end, to one that counts from the start. */
 export const axisOf = (op: string, x: Value, axis: number): number => {
   emitterOf(op, x)
   const rank = x.shape.length
@@ -99,7 +99,7 @@ export const axisOf = (op: string, x: Value, axis: number): number => {
   )
 }
 
-/** Without types, in JavaScript, a single number may come where a list is wanted. */
+/** Checks a list of integers. A JavaScript caller may pass a single number. */
 export const integers = (op: string, x: Value, what: string, value: unknown): readonly number[] => {
   emitterOf(op, x)
   if (Array.isArray(value) && value.every((v) => Number.isSafeInteger(v))) return value

@@ -1,16 +1,16 @@
-/** Functions of one operand, element by element: they keep its shape. */
+/** Elementwise functions of one operand. They keep its shape. */
 import type { UnaryOp } from '../signatures.ts'
 import type { DType, Float } from '../types.ts'
 import type { Value } from '../value.ts'
 import { emitterOf, type Unary } from './shared.ts'
 
-// The emitter knows dtypes and ranks only at run time; this line says what follows from the ops' type rules.
+// The emitter knows dtypes and ranks only at run time; the cast follows from the ops' type rules.
 const unary = (op: UnaryOp): Unary => ((x: Value) => emitterOf(op, x).unary(op, x)) as Unary
 
 /**
  * -x; elementwise, of x's shape and dtype.
  *
- * @throws EffuseError EF101 (a dtype that it does not take).
+ * @throws EffuseError EF101 (a dtype that the op does not accept).
  * @example
  * graph('example', { x: float32('batch', 3) }, ({ x }) => ({ y: neg(x) })) // [batch,3]
  */
@@ -18,7 +18,7 @@ export const neg: Unary = unary('neg')
 /**
  * |x|; elementwise, of x's shape and dtype.
  *
- * @throws EffuseError EF101 (a dtype that it does not take).
+ * @throws EffuseError EF101 (a dtype that the op does not accept).
  * @example
  * graph('example', { x: float32('batch', 3) }, ({ x }) => ({ y: abs(x) })) // [batch,3]
  */
@@ -26,7 +26,7 @@ export const abs: Unary = unary('abs')
 /**
  * -1, 0 or 1 by the sign of x; elementwise, of x's shape and dtype.
  *
- * @throws EffuseError EF101 (a dtype that it does not take).
+ * @throws EffuseError EF101 (a dtype that the op does not accept).
  * @example
  * graph('example', { x: float32('batch', 3) }, ({ x }) => ({ y: sign(x) })) // [batch,3]
  */
@@ -34,7 +34,7 @@ export const sign: Unary = unary('sign')
 /**
  * Rounds down; elementwise, of x's shape and dtype.
  *
- * @throws EffuseError EF101 (a dtype that it does not take).
+ * @throws EffuseError EF101 (a dtype that the op does not accept).
  * @example
  * graph('example', { x: float32('batch', 3) }, ({ x }) => ({ y: floor(x) })) // [batch,3]
  */
@@ -42,15 +42,15 @@ export const floor: Unary = unary('floor')
 /**
  * Rounds up; elementwise, of x's shape and dtype.
  *
- * @throws EffuseError EF101 (a dtype that it does not take).
+ * @throws EffuseError EF101 (a dtype that the op does not accept).
  * @example
  * graph('example', { x: float32('batch', 3) }, ({ x }) => ({ y: ceil(x) })) // [batch,3]
  */
 export const ceil: Unary = unary('ceil')
 /**
- * Rounds to the nearest integer, halfway to the even one; elementwise, of x's shape and dtype.
+ * Rounds to the nearest integer, ties to even; elementwise, of x's shape and dtype.
  *
- * @throws EffuseError EF101 (a dtype that it does not take).
+ * @throws EffuseError EF101 (a dtype that the op does not accept).
  * @example
  * graph('example', { x: float32('batch', 3) }, ({ x }) => ({ y: round(x) })) // [batch,3]
  */
@@ -58,15 +58,15 @@ export const round: Unary = unary('round')
 /**
  * e to the x; elementwise, of x's shape and dtype.
  *
- * @throws EffuseError EF101 (a dtype that it does not take).
+ * @throws EffuseError EF101 (a dtype that the op does not accept).
  * @example
  * graph('example', { x: float32('batch', 3) }, ({ x }) => ({ y: exp(x) })) // [batch,3]
  */
 export const exp: Unary = unary('exp')
 /**
- * exp(x) - 1, exact near 0; elementwise, of x's shape and dtype.
+ * exp(x) - 1, accurate near 0; elementwise, of x's shape and dtype.
  *
- * @throws EffuseError EF101 (a dtype that it does not take).
+ * @throws EffuseError EF101 (a dtype that the op does not accept).
  * @example
  * graph('example', { x: float32('batch', 3) }, ({ x }) => ({ y: expm1(x) })) // [batch,3]
  */
@@ -74,15 +74,15 @@ export const expm1: Unary = unary('expm1')
 /**
  * Natural logarithm; elementwise, of x's shape and dtype.
  *
- * @throws EffuseError EF101 (a dtype that it does not take).
+ * @throws EffuseError EF101 (a dtype that the op does not accept).
  * @example
  * graph('example', { x: float32('batch', 3) }, ({ x }) => ({ y: log(x) })) // [batch,3]
  */
 export const log: Unary = unary('log')
 /**
- * log(1 + x), exact near 0; elementwise, of x's shape and dtype.
+ * log(1 + x), accurate near 0; elementwise, of x's shape and dtype.
  *
- * @throws EffuseError EF101 (a dtype that it does not take).
+ * @throws EffuseError EF101 (a dtype that the op does not accept).
  * @example
  * graph('example', { x: float32('batch', 3) }, ({ x }) => ({ y: log1p(x) })) // [batch,3]
  */
@@ -90,7 +90,7 @@ export const log1p: Unary = unary('log1p')
 /**
  * Square root; elementwise, of x's shape and dtype.
  *
- * @throws EffuseError EF101 (a dtype that it does not take).
+ * @throws EffuseError EF101 (a dtype that the op does not accept).
  * @example
  * graph('example', { x: float32('batch', 3) }, ({ x }) => ({ y: sqrt(x) })) // [batch,3]
  */
@@ -98,7 +98,7 @@ export const sqrt: Unary = unary('sqrt')
 /**
  * 1 / sqrt(x); elementwise, of x's shape and dtype.
  *
- * @throws EffuseError EF101 (a dtype that it does not take).
+ * @throws EffuseError EF101 (a dtype that the op does not accept).
  * @example
  * graph('example', { x: float32('batch', 3) }, ({ x }) => ({ y: rsqrt(x) })) // [batch,3]
  */
@@ -106,7 +106,7 @@ export const rsqrt: Unary = unary('rsqrt')
 /**
  * 1 / x; elementwise, of x's shape and dtype.
  *
- * @throws EffuseError EF101 (a dtype that it does not take).
+ * @throws EffuseError EF101 (a dtype that the op does not accept).
  * @example
  * graph('example', { x: float32('batch', 3) }, ({ x }) => ({ y: reciprocal(x) })) // [batch,3]
  */
@@ -114,7 +114,7 @@ export const reciprocal: Unary = unary('reciprocal')
 /**
  * Sine of radians; elementwise, of x's shape and dtype.
  *
- * @throws EffuseError EF101 (a dtype that it does not take).
+ * @throws EffuseError EF101 (a dtype that the op does not accept).
  * @example
  * graph('example', { x: float32('batch', 3) }, ({ x }) => ({ y: sin(x) })) // [batch,3]
  */
@@ -122,7 +122,7 @@ export const sin: Unary = unary('sin')
 /**
  * Cosine of radians; elementwise, of x's shape and dtype.
  *
- * @throws EffuseError EF101 (a dtype that it does not take).
+ * @throws EffuseError EF101 (a dtype that the op does not accept).
  * @example
  * graph('example', { x: float32('batch', 3) }, ({ x }) => ({ y: cos(x) })) // [batch,3]
  */
@@ -130,7 +130,7 @@ export const cos: Unary = unary('cos')
 /**
  * Hyperbolic tangent; elementwise, of x's shape and dtype.
  *
- * @throws EffuseError EF101 (a dtype that it does not take).
+ * @throws EffuseError EF101 (a dtype that the op does not accept).
  * @example
  * graph('example', { x: float32('batch', 3) }, ({ x }) => ({ y: tanh(x) })) // [batch,3]
  */
@@ -138,7 +138,7 @@ export const tanh: Unary = unary('tanh')
 /**
  * The error function; elementwise, of x's shape and dtype.
  *
- * @throws EffuseError EF101 (a dtype that it does not take).
+ * @throws EffuseError EF101 (a dtype that the op does not accept).
  * @example
  * graph('example', { x: float32('batch', 3) }, ({ x }) => ({ y: erf(x) })) // [batch,3]
  */
@@ -146,7 +146,7 @@ export const erf: Unary = unary('erf')
 /**
  * 1 / (1 + exp(-x)); elementwise, of x's shape and dtype.
  *
- * @throws EffuseError EF101 (a dtype that it does not take).
+ * @throws EffuseError EF101 (a dtype that the op does not accept).
  * @example
  * graph('example', { x: float32('batch', 3) }, ({ x }) => ({ y: sigmoid(x) })) // [batch,3]
  */
@@ -154,7 +154,7 @@ export const sigmoid: Unary = unary('sigmoid')
 /**
  * log(1 + exp(x)); elementwise, of x's shape and dtype.
  *
- * @throws EffuseError EF101 (a dtype that it does not take).
+ * @throws EffuseError EF101 (a dtype that the op does not accept).
  * @example
  * graph('example', { x: float32('batch', 3) }, ({ x }) => ({ y: softplus(x) })) // [batch,3]
  */
@@ -162,7 +162,7 @@ export const softplus: Unary = unary('softplus')
 /**
  * max(x, 0); elementwise, of x's shape and dtype.
  *
- * @throws EffuseError EF101 (a dtype that it does not take).
+ * @throws EffuseError EF101 (a dtype that the op does not accept).
  * @example
  * graph('example', { x: float32('batch', 3) }, ({ x }) => ({ y: relu(x) })) // [batch,3]
  */
@@ -170,7 +170,7 @@ export const relu: Unary = unary('relu')
 /**
  * min(max(x, 0), 6); elementwise, of x's shape and dtype.
  *
- * @throws EffuseError EF101 (a dtype that it does not take).
+ * @throws EffuseError EF101 (a dtype that the op does not accept).
  * @example
  * graph('example', { x: float32('batch', 3) }, ({ x }) => ({ y: relu6(x) })) // [batch,3]
  */
@@ -178,7 +178,7 @@ export const relu6: Unary = unary('relu6')
 /**
  * x above 0, exp(x) - 1 below (Clevert et al. 2015); elementwise, of x's shape and dtype.
  *
- * @throws EffuseError EF101 (a dtype that it does not take).
+ * @throws EffuseError EF101 (a dtype that the op does not accept).
  * @example
  * graph('example', { x: float32('batch', 3) }, ({ x }) => ({ y: elu(x) })) // [batch,3]
  */
@@ -186,7 +186,7 @@ export const elu: Unary = unary('elu')
 /**
  * The self-normalising elu (Klambauer et al. 2017); elementwise, of x's shape and dtype.
  *
- * @throws EffuseError EF101 (a dtype that it does not take).
+ * @throws EffuseError EF101 (a dtype that the op does not accept).
  * @example
  * graph('example', { x: float32('batch', 3) }, ({ x }) => ({ y: selu(x) })) // [batch,3]
  */
@@ -194,7 +194,7 @@ export const selu: Unary = unary('selu')
 /**
  * x * sigmoid(x), also called swish (Ramachandran et al. 2017); elementwise, of x's shape and dtype.
  *
- * @throws EffuseError EF101 (a dtype that it does not take).
+ * @throws EffuseError EF101 (a dtype that the op does not accept).
  * @example
  * graph('example', { x: float32('batch', 3) }, ({ x }) => ({ y: silu(x) })) // [batch,3]
  */
@@ -202,7 +202,7 @@ export const silu: Unary = unary('silu')
 /**
  * True where x is false; elementwise, of x's shape, for bool only.
  *
- * @throws EffuseError EF101 (no bool).
+ * @throws EffuseError EF101 (another dtype than bool).
  * @example
  * graph('example', { x: float32('batch', 3) }, ({ x }) => ({ y: not(greater(x, 0)) })) // bool [batch,3]
  */
@@ -211,7 +211,7 @@ export const not = <R extends number>(x: Value<'bool', R>): Value<'bool', R> =>
 /**
  * True where x is neither NaN nor infinite; elementwise, bool of x's shape.
  *
- * @throws EffuseError EF101 (no floats).
+ * @throws EffuseError EF101 (not a float type).
  * @example
  * graph('example', { x: float32('batch', 3) }, ({ x }) => ({ y: isFinite(x) })) // bool [batch,3]
  */
@@ -219,9 +219,9 @@ export const not = <R extends number>(x: Value<'bool', R>): Value<'bool', R> =>
 export const isFinite = <R extends number>(x: Value<Float, R>): Value<'bool', R> =>
   emitterOf('isFinite', x).unary('isFinite', x) as Value<'bool', R>
 /**
- * Another element type, rounding to the nearest, halfway to the even; mixed precision never drops a cast that you write. Of x's shape.
+ * Converts to another element type, rounding to nearest, ties to even. Mixed precision never removes a cast that a model declares. Of x's shape.
  *
- * @throws EffuseError EF102 (no such dtype).
+ * @throws EffuseError EF102 (an unknown dtype).
  * @example
  * graph('floats', { label: int32('batch') }, ({ label }) => ({ y: cast(label, 'float32') }))
  */

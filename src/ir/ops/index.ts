@@ -1,4 +1,4 @@
-/** The table of all ops, total over signatures.ts: forgetting one does not compile. */
+/** The table of all ops, total over signatures.ts: a missing op is a type error. */
 import type { AnyOpDef, OpDef } from '../op-def.ts'
 import type { OpName } from '../signatures.ts'
 import { compositeOps } from './composite/index.ts'
@@ -23,10 +23,10 @@ export const opDefs: { readonly [K in OpName]: OpDef<K> } = {
   ...regionOps,
 }
 
-/** The definition of an op seen without its name. One of the two places where the correlation of op and attributes is asserted, not checked. */
+/** The definition of an op without the type of its name. One of the two places that assert the correlation of op and attributes without a check. */
 export const opDef = (op: OpName): AnyOpDef => opDefs[op] as AnyOpDef
 
 export const opNames: readonly OpName[] = Object.keys(opDefs).sort() as OpName[]
 
-/** True for the name of an op; text and users bring any string. */
+/** Is the string, which may come from text or from users, the name of an op? */
 export const isOpName = (name: string): name is OpName => Object.hasOwn(opDefs, name)

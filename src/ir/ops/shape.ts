@@ -31,7 +31,7 @@ export const forEachIndex = (
   }
 }
 
-/** Shape after reducing `axes`; kept as 1 where `keepDims`. */
+/** The shape after reducing `axes`; with `keepDims` they stay with size 1. */
 export const reducedShape = (shape: readonly number[], axes: readonly number[], keepDims: boolean): number[] =>
   keepDims
     ? shape.map((size, axis) => (axes.includes(axis) ? 1 : size))
@@ -46,7 +46,7 @@ export const checkAxes = (constraint: string, axes: readonly number[], rank: num
   return null
 }
 
-/** NumPy's rule: aligned at the last axis, sizes equal or 1; null where they do not fit. */
+/** The broadcast shape by NumPy's rule: aligned at the last axis, sizes equal or 1. Null if the shapes do not fit. */
 export const broadcastShape = (a: readonly number[], b: readonly number[]): readonly number[] | null => {
   const rank = Math.max(a.length, b.length)
   const shape: number[] = []

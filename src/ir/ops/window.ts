@@ -1,4 +1,4 @@
-/** Geometry of windows: output sizes and the padding in front, for convolutions and pools. */
+/** Geometry of windows for convolutions and pools: output sizes and leading padding. */
 import type { Pair, Padding } from '../signatures.ts'
 
 /** One spatial axis of a window op. Input position = output * stride + tap * dilation - before. */
@@ -36,7 +36,7 @@ export const windowAxes = (
   return [axis(0), axis(1)]
 }
 
-/** 'same' is TensorFlow's: output = ceil(input / stride), the odd element of padding goes after. */
+/** 'same' as in TensorFlow: output = ceil(input / stride); an odd element of padding goes to the end. */
 const paddingOf = (padding: Padding, axis: 0 | 1, input: number, extent: number, stride: number): Pair => {
   if (padding === 'valid') return [0, 0]
   if (padding !== 'same') return padding[axis]
@@ -45,5 +45,5 @@ const paddingOf = (padding: Padding, axis: 0 | 1, input: number, extent: number,
   return [before, total - before]
 }
 
-/** Size and dimension of a tensor's axis; -1 where it has none, so that checks fail rather than pass. */
+/** The size of an axis; -1 if it does not exist, so that checks fail. */
 export const sizeAt = (shape: readonly number[], axis: number): number => shape[axis] ?? -1

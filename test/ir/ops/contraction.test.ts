@@ -234,7 +234,7 @@ describe('constraints of matmul', () => {
   const attrs = { transposeA: false, transposeB: false, resultDtype: null }
   const half = (...shape: readonly number[]): Type => ({ dtype: 'float16', shape })
   const types = (a: Type, b: Type, more = {}) => inferOp('matmul', [a, b], { ...attrs, ...more })
-  test('C1: rank 2 at least, equal ranks', () => {
+  test('C1: rank 2 or more, equal ranks', () => {
     expect(types(floats(3), floats(3))).toMatch(/^C1: /)
     expect(types(floats(2, 3), floats(1, 3, 2))).toMatch(/^C1: /)
   })

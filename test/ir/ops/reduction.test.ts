@@ -101,7 +101,7 @@ describe('constraints of types', () => {
   })
   test('argMax C1: the axis exists', () => expect(inferOp('argMax', [floats(2)], { axis: 1 })).toMatch(/^C1: /))
   test('argMax C2: a numeric operand', () => expect(inferOp('argMax', [ofBool], { axis: 0 })).toMatch(/^C2: /))
-  test('topK C1: a numeric operand of rank 1 at least', () => {
+  test('topK C1: a numeric operand of rank 1 or more', () => {
     expect(inferOp('topK', [floats()], { k: 1 })).toMatch(/^C1: /)
     expect(inferOp('topK', [ofBool], { k: 1 })).toMatch(/^C1: /)
   })

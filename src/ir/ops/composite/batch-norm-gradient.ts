@@ -8,10 +8,10 @@ export const batchNormGradient: OpDef<'batchNormGradient'> = {
   summary:
     'Gradient of batchNormTraining by y: x [...,C], scale, mean, inverse deviation [C], dy [...,C] -> dx [...,C], dscale, doffset [C].',
   constraints: [
-    'C1: a float x of rank 1 at least',
+    'C1: a float x of rank 1 or more',
     "C2: scale, mean and inverse deviation are float32 [C], C being x's last size",
     'C3: dy has the type of x',
-    'C4: mean and inverse deviation are operands of their own: how they depend on x is in the formula of dx already',
+    'C4: mean and inverse deviation are independent operands: the formula of dx includes their dependence on x',
     'C5: half x and dy are computed in float32',
   ],
   level: 'composite',
@@ -78,7 +78,7 @@ export const batchNormGradient: OpDef<'batchNormGradient'> = {
   decompose: ({ inputs: [x, scale, mean, inverse, dy], b }) => {
     const rows = rowsOf(x.shape)
     const [wide, g] = [b.cast(x, 'float32'), b.cast(dy, 'float32')]
-    // The inverse deviation joins the sums, not the elements; the forward pass has x - mean too.
+    // Multiplies the sums, not the elements, by the inverse deviation. The forward pass computes x - mean too, so CSE merges both.
     const centred = b.sub(wide, mean)
     const doffset = b.reduceSum(g, batchAxes(x.shape))
     const dscale = b.mul(b.reduceSum(b.mul(g, centred), batchAxes(x.shape)), inverse)

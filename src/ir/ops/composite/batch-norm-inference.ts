@@ -13,7 +13,7 @@ export const batchNormInference: OpDef<'batchNormInference'> = {
   summary:
     'Batch normalisation by given statistics: (x - mean) / sqrt(variance + epsilon) * scale + offset, x [...,C], the rest [C].',
   constraints: [
-    'C1: a float x of rank 1 at least',
+    'C1: a float x of rank 1 or more',
     "C2: scale, offset, mean and variance are float32 [C], C being x's last size",
     'C3: half x is computed in float32',
   ],

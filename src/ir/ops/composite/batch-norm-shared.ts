@@ -1,23 +1,23 @@
-/** What the forms of batch normalisation share: type rules, the formula, loops over channels. */
+/** Shared parts of the batch normalisation ops: type rules, the formula, loops over channels. */
 import { type AttrSpec, custom } from '../../attrs.ts'
 import type { OpEmitter } from '../../emitter.ts'
 import type { Cost, RefTensor } from '../../op-def.ts'
 import { elements, isFloat, showType, type Type } from '../../types.ts'
 import type { Value } from '../../value.ts'
 
-/** Below 0 the root of variance + epsilon may not exist. */
+/** With a negative epsilon, variance + epsilon may be negative and has no root. */
 export const epsilonSpec: AttrSpec<number> = custom('a number of at least 0', (v) => typeof v === 'number' && v >= 0)
-/** Outside of 0 to 1 the moving statistics run away. */
+/** Outside of 0 to 1 the moving statistics diverge. */
 export const momentumSpec: AttrSpec<number> = custom(
   'a number from 0 to 1',
   (v) => typeof v === 'number' && v >= 0 && v <= 1,
 )
 
-/** C1: a float x of rank 1 at least. C2: the vectors are float32 [C]. */
+/** C1: a float x of rank 1 or more. C2: the vectors are float32 [C]. */
 export const checkStatistics = (x: Type, vectors: readonly Type[]): string | null => {
   const channels = x.shape.at(-1)
   if (channels === undefined || !isFloat(x.dtype))
-    return `C1: a float operand of rank 1 at least is needed, got ${showType(x)}`
+    return `C1: a float operand of rank 1 or more is needed, got ${showType(x)}`
   const bad = vectors.find((v) => v.dtype !== 'float32' || v.shape.length !== 1 || v.shape[0] !== channels)
   return bad === undefined ? null : `C2: vectors must be float32[${channels}], got ${showType(bad)}`
 }
@@ -57,7 +57,7 @@ export const rowsOf = (shape: readonly number[]): number => elements(shape.slice
 /** All axes but the last. */
 export const batchAxes = (shape: readonly number[]): readonly number[] => shape.slice(0, -1).map((_, axis) => axis)
 
-/** Sum of what there is; null where nothing flows. */
+/** The sum of the parts; null if there are none. */
 export const sumOf = (b: OpEmitter, parts: readonly Value[]): Value | null =>
   parts.reduce<Value | null>((sum, part) => (sum === null ? part : b.add(sum, part)), null)
 

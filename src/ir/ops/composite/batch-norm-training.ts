@@ -16,7 +16,7 @@ export const batchNormTraining: OpDef<'batchNormTraining'> = {
   summary:
     'Batch normalisation by the statistics of the batch: x [...,C], scale, offset [C] -> y [...,C], mean, biased variance, inverse deviation [C].',
   constraints: [
-    'C1: a float x of rank 1 at least',
+    'C1: a float x of rank 1 or more',
     "C2: scale and offset are float32 [C], C being x's last size",
     'C3: statistics are float32, by two passes or a formula as stable',
     'C4: inverse deviation = 1 / sqrt(variance + epsilon)',

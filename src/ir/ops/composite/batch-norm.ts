@@ -13,7 +13,7 @@ export const batchNorm: OpDef<'batchNorm'> = {
   summary:
     'Batch normalisation as a model declares it (Ioffe and Szegedy 2015), without a mode: x [...,C], scale, offset, moving mean, moving variance [C] -> [...,C].',
   constraints: [
-    'C1: a float x of rank 1 at least',
+    'C1: a float x of rank 1 or more',
     "C2: scale, offset, mean and variance are float32 [C], C being x's last size",
     'C3: means what batchNormInference does until a mode is chosen',
   ],

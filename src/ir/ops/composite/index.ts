@@ -14,7 +14,7 @@ import { softmaxCrossEntropy } from './softmax-cross-entropy.ts'
 import { softmax } from './softmax.ts'
 import { variance } from './variance.ts'
 
-/** Ops with a meaning of their own and a decomposition into others; model forms. */
+/** Ops with a decomposition into others, and model-form ops. */
 export const compositeOps: { readonly [K in keyof CompositeOps]: OpDef<K> } = {
   batchNormGradient,
   batchNormInference,

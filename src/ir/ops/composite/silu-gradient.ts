@@ -31,7 +31,7 @@ export const siluGradient: OpDef<'siluGradient'> = {
   },
   decompose: ({ inputs: [x, dy], b }) => {
     const [wide, g] = [b.cast(x, 'float32'), b.cast(dy, 'float32')]
-    // s + silu(x) * (1 - s): the forward pass has both, and then x itself is needed no more.
+    // s + silu(x) * (1 - s): the forward pass computes s and silu(x), so x itself need not be kept.
     const s = b.sigmoid(wide)
     return [b.cast(b.mul(g, b.add(s, b.mul(b.mul(wide, s), b.sub(1, s)))), x.dtype)]
   },

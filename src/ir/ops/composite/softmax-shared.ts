@@ -10,7 +10,7 @@ export const axisTypes = (x: Type, axis: number): readonly [Type] | string =>
       ? `C2: axis ${axis} of a tensor of rank ${x.shape.length}`
       : [x]
 
-/** Applies `f` to each line along the axis; `f` gives as many numbers as it gets. */
+/** Applies `f` to each line along the axis; `f` returns a line of the same length. */
 export const mapLines = (x: RefTensor, axis: number, f: (line: Float64Array) => Float64Array): Float64Array => {
   const size = x.shape[axis] ?? 1
   const inner = elements(x.shape.slice(axis + 1))
@@ -27,7 +27,7 @@ export const mapLines = (x: RefTensor, axis: number, f: (line: Float64Array) => 
   return out
 }
 
-/** log(softmax(line)). The largest is subtracted before the sum's logarithm is: added to it, that would vanish beside large logits. */
+/** log(softmax(line)). Subtracts the largest element first and then the logarithm of the sum, which would be lost if it were added to a large one. */
 export const logSoftmaxOf = (line: Float64Array): Float64Array => {
   const top = line.reduce((a, b) => Math.max(a, b), -Infinity)
   const shifted = line.map((v) => v - top)

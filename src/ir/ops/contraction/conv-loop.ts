@@ -1,10 +1,10 @@
-/** The loop nest that every convolution and its gradients share: which input pixel meets which tap at which output pixel. */
+/** The loop nest of all convolutions and their gradients: the triples of input pixel, tap and output pixel. */
 import type { ConvAttrs } from '../../signatures.ts'
 import { sizeAt, windowAxes } from '../window.ts'
 
 /**
  * Visits all (input pixel, tap, output pixel) triples inside the image, x [N,H,W,C], kernel [KH,KW,A,B], y [N,H2,W2,F].
- * Gives flat offsets of their first channel; the caller loops over channels. `yChannels` is F.
+ * Passes the flat offsets of their first channels; the caller loops over channels. `yChannels` is F.
  */
 export const convLoop = (
   xShape: readonly number[],

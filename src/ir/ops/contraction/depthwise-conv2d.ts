@@ -42,7 +42,7 @@ export const depthwiseConv2d: OpDef<'depthwiseConv2d'> = {
   amp: [{ class: 'allow', inputs: [0, 1], outputs: [0], wideOutputs: [0] }],
   fusion: 'depthwise',
   tolerance: 'accumulation',
-  // Third size of the kernel counts channels here, which the result counts already.
+  // The kernel's third size counts channels, as the result does, so it must not be counted twice.
   cost: ([, kernel], [y]) => convCost({ ...kernel, shape: [...kernel.shape.slice(0, 2), 1] }, y),
   example: [
     'graph example {',

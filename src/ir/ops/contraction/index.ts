@@ -8,7 +8,7 @@ import { depthwiseConv2dInputGradient } from './depthwise-conv2d-input-gradient.
 import { depthwiseConv2d } from './depthwise-conv2d.ts'
 import { matmul } from './matmul.ts'
 
-/** Products summed over a shared axis. */
+/** Contractions: products summed over a shared axis. */
 export const contractionOps: { readonly [K in keyof ContractionOps]: OpDef<K> } = {
   conv2dFilterGradient,
   conv2dInputGradient,

@@ -7,7 +7,7 @@ export const matmul: OpDef<'matmul'> = {
   name: 'matmul',
   summary: 'Matrix product over the last two axes: a [B...,M,K], b [B...,K,N] -> [B...,M,N]; each may be transposed.',
   constraints: [
-    'C1: rank 2 at least, equal ranks',
+    'C1: rank 2 or more, equal ranks',
     'C2: equal float dtypes',
     'C3: equal leading sizes',
     'C4: the inner sizes agree',
@@ -56,7 +56,7 @@ export const matmul: OpDef<'matmul'> = {
   },
   vjp: ({ outGrads: [g], inputs: [x, y], attrs: { transposeA, transposeB }, b }) => {
     const dy = b.cast(g, x.dtype)
-    // With A = op(a), B = op(b): dA = dY B^T, dB = A^T dY, transposed back where the operand was.
+    // With A = op(a), B = op(b): dA = dY B^T, dB = A^T dY, transposed if the operand is.
     const da = transposeA
       ? b.matmul(y, dy, { transposeA: transposeB, transposeB: true })
       : b.matmul(dy, y, { transposeB: !transposeB })

@@ -1,4 +1,4 @@
-/** Attributes, type rules and work that the convolutions share. */
+/** Attributes, type rules and cost of the convolutions. */
 import { floatOrNull, padding, positivePair, withDefault, type AttrSpecs } from '../../attrs.ts'
 import type { Cost } from '../../op-def.ts'
 import type { ConvAttrs } from '../../signatures.ts'
@@ -12,7 +12,7 @@ export const convAttrSpecs: AttrSpecs<ConvAttrs> = {
   resultDtype: withDefault(floatOrNull, null),
 }
 
-/** C1-C5 of conv2d, and its result. */
+/** Checks C1 to C5 of conv2d and returns its result type. */
 export const convTypes = (x: Type, kernel: Type, attrs: ConvAttrs): readonly [Type] | string => {
   const wrong = checkImageAndKernel(x, kernel)
   if (wrong !== null) return wrong
@@ -46,7 +46,7 @@ export const windowResult = (x: Type, kernel: Type, attrs: ConvAttrs, channels: 
     : [{ dtype, shape: [sizeAt(x.shape, 0), h.output, w.output, channels] }]
 }
 
-/** The dtype of a contraction's or a wide reduction's result; null where the attribute would narrow it. */
+/** The result dtype of a contraction or a wide reduction; null if the attribute would narrow it. */
 export const resultDtype = (x: Type, wanted: Float | null): Type['dtype'] | null =>
   wanted === null || wanted === x.dtype ? x.dtype : wanted === 'float32' && isFloat(x.dtype) ? 'float32' : null
 
@@ -57,7 +57,7 @@ export const convCost = (kernel: Type, y: Type): Cost => ({
   operations: 0,
 })
 
-/** C6: dy is what the forward convolution of such operands gives. */
+/** C6: dy has the type that the forward convolution of these operands returns. */
 export const checkOutputGradient = (forward: readonly [Type] | string, dy: Type): string | null =>
   typeof forward === 'string'
     ? forward

@@ -29,7 +29,7 @@ export const cast: OpDef<'cast'> = {
     'graph example {\n  %0 = input() {name="x"} : float32[3]\n  %1 = cast(%0) {to="float16"} : float16[3]\n  return y = %1\n}',
 }
 
-/** Rounding to a float type is the interpreter's: it rounds every result to its dtype. */
+/** Does not round to float types: the interpreter rounds every result to its dtype. */
 const conversion = (from: DType, to: DType): ((x: number) => number) => {
   if (to === 'bool') return (x) => (x === 0 ? 0 : 1)
   if (to === 'int32' && isFloat(from))

@@ -20,8 +20,8 @@ export const erf: OpDef<'erf'> = {
 
 /**
  * Series near 0 (Abramowitz and Stegun 7.1.6: all terms positive, so nothing cancels), continued fraction of erfc beyond 2
- * (7.1.14, evaluated from the back; 60 terms are enough from 1.75 on). Both to less than 1e-15.
- * The series would reach further, but exp(-x^2) loses digits as x grows; in 1 - erfc the loss is scaled down by erfc.
+ * (7.1.14, evaluated backwards; 60 terms are enough from 1.75 on). The error of both is below 1e-15.
+ * The series converges beyond 2 as well, but exp(-x^2) loses digits as x grows; in 1 - erfc that loss is multiplied by erfc.
  */
 const errorFunction = (x: number): number => {
   if (Number.isNaN(x)) return x

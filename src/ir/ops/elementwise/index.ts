@@ -40,7 +40,7 @@ import { sqrt } from './sqrt.ts'
 import { sub } from './sub.ts'
 import { tanh } from './tanh.ts'
 
-/** One value per element, from the elements at the same place. */
+/** Elementwise ops: each result element depends on the operands' elements at the same place. */
 export const elementwiseOps: { readonly [K in keyof ElementwiseOps]: OpDef<K> } = {
   abs,
   add,

@@ -19,11 +19,11 @@ export const pow: OpDef<'pow'> = {
   infer: floatBinary,
   evalRef: ({ inputs: [a, b] }) => mapBinary(a, b, power),
   vjp: ({ outGrads: [g], inputs: [x, y], outputs: [z], b }) => {
-    // y x^(y-1) would be 0 times infinity at 0 to the 0, where the power is 1 all around.
+    // At 0 to the 0, y x^(y-1) would be 0 times infinity. The gradient by x is 0 there, because x to the 0 is 1 for every x.
     const isZeroToZero = b.emit1('and', [b.compare('eq', x, 0), b.compare('eq', y, 0)], {})
     return [
       b.mul(g, b.mul(y, b.pow(b.select(isZeroToZero, 1, x), b.sub(y, 1)))),
-      // Where the base is 0 the power does not change with the exponent (for positive exponents).
+      // At base 0 the power is 0 for every positive exponent, so its gradient by the exponent is 0.
       b.mul(g, b.mul(z, b.log(b.select(b.compare('gt', x, 0), x, 1)))),
     ]
   },

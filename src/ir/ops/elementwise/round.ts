@@ -1,7 +1,7 @@
 import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
 
-/** Exact for every double: beyond 2^52 all of them are integers. */
+/** Exact for every double: all doubles above 2^52 are integers. */
 const roundHalfEven = (v: number): number => {
   if (!(Math.abs(v) < 2 ** 52)) return v
   const below = Math.floor(v)

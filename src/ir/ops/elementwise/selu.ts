@@ -1,7 +1,7 @@
 import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
 
-/** Constants of the paper, to float64. */
+/** Constants of the paper, in float64. */
 const alpha = 1.6732632423543772
 const scale = 1.0507009873554805
 

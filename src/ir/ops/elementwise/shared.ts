@@ -1,4 +1,4 @@
-/** What elementwise ops have in common: type rules and the reference loop. */
+/** Shared parts of elementwise ops: type rules and the reference loop. */
 import type { RefTensor } from '../../op-def.ts'
 import { isFloat, sameShape, showType, type Type } from '../../types.ts'
 
@@ -28,7 +28,7 @@ export const mapBinary = (a: RefTensor, b: RefTensor, f: (a: number, b: number) 
   return [out]
 }
 
-/** Text of a one-node example. */
+/** The text of an example with one node. */
 export const unaryExample = (op: string, type = 'float32[3]'): string =>
   `graph example {\n  %0 = input() {name="x"} : ${type}\n  %1 = ${op}(%0) : ${type}\n  return y = %1\n}`
 export const binaryExample = (op: string, type = 'float32[3]', result = type, attrs = ''): string =>

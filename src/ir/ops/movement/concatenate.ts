@@ -6,7 +6,7 @@ export const concatenate: OpDef<'concatenate'> = {
   name: 'concatenate',
   summary: 'Operands one after another along an axis.',
   constraints: [
-    'C1: one operand at least',
+    'C1: at least one operand',
     'C2: the axis exists',
     'C3: equal dtypes, and equal shapes but for the axis',
   ],

@@ -10,7 +10,7 @@ import { reverse } from './reverse.ts'
 import { slice } from './slice.ts'
 import { transpose } from './transpose.ts'
 
-/** Elements in other places. */
+/** Movement ops: they change shapes and places of elements. */
 export const movementOps: { readonly [K in keyof MovementOps]: OpDef<K> } = {
   broadcast,
   concatenate,

@@ -5,7 +5,7 @@ import { avgPool2d } from './avg-pool2d.ts'
 import { maxPool2dGradient } from './max-pool2d-gradient.ts'
 import { maxPool2d } from './max-pool2d.ts'
 
-/** Windows over images. */
+/** Pooling ops. */
 export const poolingOps: { readonly [K in keyof PoolingOps]: OpDef<K> } = {
   avgPool2dGradient,
   avgPool2d,

@@ -1,4 +1,4 @@
-/** Windows over images: type rules and the loop. */
+/** Type rules and the loop of pooling ops. */
 import { padding, positivePair, withDefault, type AttrSpecs } from '../../attrs.ts'
 import type { WindowAttrs } from '../../signatures.ts'
 import { isFloat, showType, type Type } from '../../types.ts'
@@ -10,7 +10,7 @@ export const windowAttrSpecs: AttrSpecs<WindowAttrs> = {
   padding: withDefault(padding, 'same'),
 }
 
-/** C1: a float image. C2: the window fits. C3: every window touches the image, whatever the strides. */
+/** C1: a float image. C2: the window fits. C3: every window overlaps the image, for any strides. */
 export const poolTypes = (x: Type, attrs: WindowAttrs): readonly [Type] | string => {
   if (x.shape.length !== 4 || !isFloat(x.dtype)) return `C1: a float operand of rank 4 is needed, got ${showType(x)}`
   const axes = windowAxes([sizeAt(x.shape, 1), sizeAt(x.shape, 2)], attrs.window, attrs)
@@ -22,7 +22,7 @@ export const poolTypes = (x: Type, attrs: WindowAttrs): readonly [Type] | string
   return [{ dtype: x.dtype, shape: [sizeAt(x.shape, 0), h.output, w.output, sizeAt(x.shape, 3)] }]
 }
 
-/** Visits (first channel of an input pixel, first channel of its output pixel), windows in row-major order, taps in row-major order. */
+/** Visits all pairs of an input and an output pixel as flat offsets of their first channels; windows and taps in row-major order. */
 export const poolLoop = (
   shape: readonly number[],
   attrs: WindowAttrs,
@@ -47,7 +47,7 @@ export const poolLoop = (
   }
 }
 
-/** How many pixels of the image each output pixel's window holds, flat over [H2, W2] of one sample and channel. */
+/** The number of image pixels in each output pixel's window, flat over [H2, W2] for one sample and channel. */
 export const windowCounts = (shape: readonly number[], attrs: WindowAttrs): Float64Array => {
   const [h, w] = windowAxes([sizeAt(shape, 1), sizeAt(shape, 2)], attrs.window, attrs)
   const counts = new Float64Array(h.output * w.output)

@@ -1,12 +1,12 @@
-/** Elements at the places where windows have their maxima: what maxPool2dGradient sends back, sent forth. */
+/** Elements at the places of the windows' maxima. It is the transpose of maxPool2dGradient, which second derivatives need. */
 import type { OpEmitter } from '../../emitter.ts'
 import type { WindowAttrs } from '../../signatures.ts'
 import type { Value } from '../../value.ts'
 import { sizeAt, windowAxes } from '../window.ts'
 
 /**
- * Of each window over `values` [N,H,W,C] the element where x [N,H,W,C] has its first maximum, NaN counting as the largest: [N,H2,W2,C].
- * One comparison per tap of the window, on strided slices; for second derivatives, so meant for small windows.
+ * For each window, the element of `values` [N,H,W,C] at the place of x's [N,H,W,C] first maximum; NaN counts as the largest: [N,H2,W2,C].
+ * Makes one comparison per tap of the window, on strided slices, so it is for small windows.
  */
 export const atMaxima = (b: OpEmitter, values: Value, x: Value, attrs: WindowAttrs): Value => {
   const [n, channels] = [sizeAt(x.shape, 0), sizeAt(x.shape, 3)]
@@ -23,11 +23,11 @@ export const atMaxima = (b: OpEmitter, values: Value, x: Value, attrs: WindowAtt
       [1, h.stride, w.stride, 1],
     )
   const images = { x: padded(x), values: padded(values) }
-  // A window of nothing but -infinity must not find its maximum in the padding.
+  // If all elements of a window are -infinity, its maximum must not be in the padding.
   const isInside = isPadded ? padded(b.splat(1, { dtype: 'bool', shape: x.shape })) : null
   const largest = b.maxPool2d(x, attrs)
   let picked = b.like(largest, 0)
-  // From the last tap to the first, so that the first maximum has the last word.
+  // From the last tap to the first, so that the first maximum overwrites later ones.
   for (let tap = h.window * w.window - 1; tap >= 0; tap--) {
     const at = [Math.floor(tap / w.window), tap % w.window] as const
     const here = tapOf(images.x, ...at)

@@ -9,7 +9,7 @@ import { reduceProd } from './reduce-prod.ts'
 import { reduceSum } from './reduce-sum.ts'
 import { topK } from './top-k.ts'
 
-/** Many elements into one. */
+/** Reductions: they combine many elements into one. */
 export const reductionOps: { readonly [K in keyof ReductionOps]: OpDef<K> } = {
   argMax,
   reduceAll,

@@ -1,12 +1,12 @@
-/** Products of all elements of a slice but one: what the gradient of a product is made of. */
+/** Products of all elements of a slice except one, for the gradient of a product. */
 import type { OpEmitter } from '../../emitter.ts'
 import { elements } from '../../types.ts'
 import type { Value } from '../../value.ts'
 
 /**
- * For each element of x the product of the others in its slice over `axes`, in x's shape.
- * Products before an element times products after it: no division, so zeros, infinities and products out of range of one element's own
- * making do no harm, and its gradients are right too. Takes 2 log2(n) multiplications for slices of n elements.
+ * For each element of x the product of the other elements in its slice over `axes`, in x's shape.
+ * It multiplies the product of the elements before with that of the elements after, without division. The result is therefore right if the element
+ * itself is 0, infinite or makes the whole product overflow, and its gradients are right too. Takes 2 log2(n) multiplications for n elements.
  */
 export const productOfOthers = (b: OpEmitter, x: Value, axes: readonly number[]): Value => {
   const kept = x.shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis))
@@ -26,7 +26,7 @@ export const productOfOthers = (b: OpEmitter, x: Value, axes: readonly number[])
 
 type Side = 'before' | 'after'
 
-/** For each element of a line the product of all on one side of it: of `step` neighbours, which double until they reach the line's end. */
+/** For each element of a line the product of all elements on one side. It doubles the number of multiplied neighbours until it covers the line. */
 const products = (b: OpEmitter, lines: Value, side: Side): Value => {
   const [, count = 1] = lines.shape
   let product = shifted(b, lines, 1, side)
@@ -34,7 +34,7 @@ const products = (b: OpEmitter, lines: Value, side: Side): Value => {
   return product
 }
 
-/** Each element is the one `distance` before or after it; 1 where there is none. */
+/** Shifts each line by `distance`, and fills with 1. */
 const shifted = (b: OpEmitter, lines: Value, distance: number, side: Side): Value => {
   const [rows = 1, count = 1] = lines.shape
   return side === 'before'

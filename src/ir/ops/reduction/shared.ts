@@ -1,4 +1,4 @@
-/** What reductions have in common: attributes, type rules, the loop over slices. */
+/** Shared parts of reductions: attributes, type rules, the loop over slices. */
 import { flag, floatOrNull, naturals, withDefault, type AttrSpecs } from '../../attrs.ts'
 import type { RefTensor } from '../../op-def.ts'
 import type { ReduceAttrs, WideReduceAttrs } from '../../signatures.ts'
@@ -25,7 +25,7 @@ export const reduceTypes = (
     ? [{ dtype: x.dtype, shape: reducedShape(x.shape, attrs.axes, attrs.keepDims) }]
     : `C2: ${what} operand is needed, got ${showType(x)}`)
 
-/** The same with a result that may be wider (C3). */
+/** The type rule of reductions whose result may be wider than the operand (C3). */
 export const wideReduceTypes = (
   x: Type,
   attrs: WideReduceAttrs,
@@ -39,7 +39,7 @@ export const wideReduceTypes = (
     : `C3: the result cannot be ${attrs.resultDtype} where the operand is ${x.dtype}`
 }
 
-/** Visits every element with the flat index of its result. */
+/** Visits every element together with the flat index of its result. */
 export const reduceLoop = (
   shape: readonly number[],
   axes: readonly number[],
@@ -53,7 +53,7 @@ export const reduceLoop = (
   })
 }
 
-/** Folds every slice from `start`. */
+/** Folds every slice, beginning with `start`. */
 export const fold = (
   x: RefTensor,
   axes: readonly number[],
@@ -67,7 +67,7 @@ export const fold = (
   return out
 }
 
-/** A reduced value repeated to the operand's shape again: for gradients. */
+/** Broadcasts a reduced value back to the operand's shape, for gradients. */
 export const spread = (b: OpEmitter, y: Value, x: Value, axes: readonly number[]): Value =>
   b.broadcast(
     b.reshape(y, reducedShape(x.shape, axes, true)),
@@ -75,7 +75,7 @@ export const spread = (b: OpEmitter, y: Value, x: Value, axes: readonly number[]
     x.shape.map((_, axis) => axis),
   )
 
-/** Elements that one result comes from. */
+/** The number of elements that one result combines. */
 export const reducedCount = (shape: readonly number[], axes: readonly number[]): number =>
   axes.reduce((product, axis) => product * (shape[axis] as number), 1)
 

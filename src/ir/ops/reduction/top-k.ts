@@ -7,7 +7,7 @@ export const topK: OpDef<'topK'> = {
   name: 'topK',
   summary: 'The k largest elements along the last axis, in descending order, and their indices.',
   constraints: [
-    'C1: a numeric operand of rank 1 at least',
+    'C1: a numeric operand of rank 1 or more',
     'C2: k is not more than the last size',
     'C3: of equal elements the lowest index first',
     'C4: NaN counts as larger than everything',
@@ -18,7 +18,7 @@ export const topK: OpDef<'topK'> = {
   infer: ([x], { k }) => {
     const last = x.shape.at(-1)
     if (last === undefined || x.dtype === 'bool')
-      return `C1: a numeric operand of rank 1 at least is needed, got ${showType(x)}`
+      return `C1: a numeric operand of rank 1 or more is needed, got ${showType(x)}`
     if (k > last) return `C2: the ${k} largest of ${last}`
     const shape = [...x.shape.slice(0, -1), k]
     return [

@@ -19,7 +19,7 @@ export const composite: OpDef<'composite'> = {
     tolerance: withDefault(oneOf('exact', 'rounding', 'transcendental', 'accumulation', 'composite'), 'composite'),
   },
   infer: (inputs, { body }) => {
-    // Equal composites are merged, and the passes that choose a mode do not look into bodies.
+    // CSE merges equal composites, and the passes that choose a mode do not change bodies.
     const barred = body.nodes.find((n) => n?.op === 'randomUniform' || n?.op === 'dropout' || n?.op === 'batchNorm')
     return barred === undefined || barred === null
       ? regionTypes(body, inputs)
@@ -28,11 +28,11 @@ export const composite: OpDef<'composite'> = {
   evalRef: ({ inputs, attrs: { body }, cx }) => cx.region(body, inputs).map((t) => t.data),
   vjp: 'by its body', // in passes/autodiff/reverse.ts
   decompose: ({ inputs, attrs: { body }, b }) => b.inline(body, inputs, sideTables(body).path),
-  // The class stands in the attribute; passes read it there.
+  // Passes read the class from the attribute.
   amp: ampAll('infer'),
   fusion: 'composite',
   tolerance: 'composite',
-  // The body's cost is added by cost.ts, which knows all ops; here it would be a circle of imports.
+  // cost.ts adds the cost of the body; here that would need a circular import.
   cost: noCost,
   example: [
     'graph example {',

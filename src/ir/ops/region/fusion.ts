@@ -17,7 +17,7 @@ export const fusion: OpDef<'fusion'> = {
   amp: [],
   fusion: 'opaque',
   tolerance: 'composite',
-  // The body's cost is added by cost.ts, which knows all ops; here it would be a circle of imports.
+  // cost.ts adds the cost of the body; here that would need a circular import.
   cost: noCost,
   example: [
     'graph example {',

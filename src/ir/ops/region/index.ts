@@ -3,5 +3,5 @@ import type { RegionOps } from '../../signatures.ts'
 import { composite } from './composite.ts'
 import { fusion } from './fusion.ts'
 
-/** Ops whose meaning is a graph. */
+/** Ops with a graph as body. */
 export const regionOps: { readonly [K in keyof RegionOps]: OpDef<K> } = { fusion, composite }

@@ -2,7 +2,7 @@ import { inlineElementsMax } from '../../constants.ts'
 import { cached, liveOrder, nodeAt, typeOf } from '../../graph.ts'
 import { sameType, showType, type Graph, type Node, type Type } from '../../types.ts'
 
-/** What holds of every region. */
+/** The constraints of all regions. */
 export const regionConstraints: readonly string[] = [
   'C1: operands fit the inputs of the body',
   'C2: the body has neither variables nor updates',
@@ -10,7 +10,7 @@ export const regionConstraints: readonly string[] = [
   `C4: literals of more than ${inlineElementsMax} elements, and those kept beside the graph, are operands`,
 ]
 
-/** The types of a region's results, or what is wrong with its body or operands. */
+/** The types of a region's results, or what is wrong with its body or its operands. */
 export const regionTypes = (body: Graph, inputs: readonly Type[]): readonly Type[] | string => {
   const fault = cached(faults, body, bodyFault)
   if (fault !== null) return fault
@@ -44,13 +44,13 @@ const bodyFault = (body: Graph): string | null => {
 /** The name of every body: nothing depends on it. */
 export const bodyName = 'body'
 
-/** True for a literal that is too large for a body, or that is kept beside a graph: a body has nothing beside it. */
+/** Is the literal too large for a body, or stored beside the graph? A body has no constants beside it. */
 export const isLargeLiteral = (node: Node): node is Node<'constant'> =>
   node.op === 'constant' &&
   typeof node.attrs.value === 'object' &&
   ('sha256' in node.attrs.value || node.attrs.value.length > inlineElementsMax)
 
-/** Why a graph is no body in normal form, or null. */
+/** Why a graph is not a body in normal form, or null. */
 const abnormality = (body: Graph): string | null => {
   if (body.name !== bodyName) return `its name is ${JSON.stringify(body.name)}, not "${bodyName}"`
   const isInput = (at: number): boolean => at < body.inputs.length

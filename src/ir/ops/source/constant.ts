@@ -5,7 +5,8 @@ import { declaredType } from './declared.ts'
 
 export const constant: OpDef<'constant'> = {
   name: 'constant',
-  summary: 'A literal: one number everywhere, short literals element by element, long ones by content hash.',
+  summary:
+    'A literal: one number for all elements, the elements of a short literal, or the content hash of a long one.',
   constraints: [
     'C1: one declared type',
     'C2: a list has as many numbers as the type has elements',

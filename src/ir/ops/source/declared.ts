@@ -1,6 +1,6 @@
 import { dtypes, type Type } from '../../types.ts'
 
-/** The one type that a source states. */
+/** The declared type of a source, or what is wrong with it. */
 export const declaredType = (declared: readonly Type[]): readonly [Type] | string => {
   const [type] = declared
   if (type === undefined || declared.length !== 1) return `C1: needs one declared type, got ${declared.length}`

@@ -6,7 +6,7 @@ import { iota } from './iota.ts'
 import { randomUniform } from './random-uniform.ts'
 import { variable } from './variable.ts'
 
-/** Ops without operands. */
+/** Sources: ops without operands. */
 export const sourceOps: { readonly [K in keyof SourceOps]: OpDef<K> } = {
   input,
   variable,

@@ -28,7 +28,7 @@ export const adam: OpDef<'adam'> = {
     const t = b.add(b.cast(step, 'float32'), 1)
     const first = b.add(b.mul(m, beta1), b.mul(g, 1 - beta1))
     const second = b.add(b.mul(v, beta2), b.mul(b.mul(g, g), 1 - beta2))
-    // 1 - beta^t as -expm1(t * log(beta)): in the first steps beta^t is so near 1 that a difference would lose its digits.
+    // 1 - beta^t as -expm1(t * log(beta)): in the first steps beta^t is near 1, so the difference would lose digits.
     const correction = (beta: number) => b.neg(b.unary('expm1', b.mul(t, Math.log(beta))))
     const root = b.add(b.sqrt(b.div(second, correction(beta2))), epsilon)
     const direction = b.div(b.div(first, correction(beta1)), root)

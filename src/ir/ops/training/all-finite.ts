@@ -4,7 +4,7 @@ import { elements, isFloat, showType } from '../../types.ts'
 export const allFinite: OpDef<'allFinite'> = {
   name: 'allFinite',
   summary: 'True where no element of any operand is NaN or infinite.',
-  constraints: ['C1: one float operand at least'],
+  constraints: ['C1: at least one float operand'],
   level: 'composite',
   arity: 'variadic',
   attrs: {},

@@ -26,7 +26,7 @@ export const ema: OpDef<'ema'> = {
   vjp: 'none',
   decompose: ({ inputs: [average, value, step, finite], attrs: { decay }, b }) => {
     const t = b.add(b.cast(step, 'float32'), 1)
-    // 1 - d as a number of its own, 9 / (10 + t) while d grows: of a d near 1, float32 keeps too few digits to take it from 1.
+    // Computes 1 - d directly, as 9 / (10 + t) while d grows: if d is near 1, 1 - d in float32 would have too few digits.
     const weight = b.maximum(b.div(9, b.add(t, 10)), 1 - decay)
     const next = b.add(average, b.mul(b.sub(value, average), weight))
     return [b.select(finite, next, average)]

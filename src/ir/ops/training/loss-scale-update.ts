@@ -2,7 +2,7 @@ import { number, positive } from '../../attrs.ts'
 import { noCost, type OpDef } from '../../op-def.ts'
 import { checkScalars } from './shared.ts'
 
-/** Twice this is the largest power of two in float32. */
+/** The largest loss scale that is doubled: the result, 2^127, is the largest power of two in float32. */
 const largestDoubled = 2 ** 126
 
 export const lossScaleUpdate: OpDef<'lossScaleUpdate'> = {

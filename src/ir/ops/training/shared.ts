@@ -1,4 +1,4 @@
-/** What optimizers have in common: type rules, the guard. */
+/** Shared parts of optimizers: type rules, the guard. */
 import type { RefTensor } from '../../op-def.ts'
 import { sameShape, showType, type Type } from '../../types.ts'
 
@@ -15,7 +15,7 @@ export const checkScalars = (values: readonly Type[], dtypes: readonly Type['dty
     ? null
     : `C2: scalars ${dtypes.join(', ')} are needed, got ${values.map(showType).join(', ')}`
 
-/** C3: the old values where `finite` is false; what was computed has no influence, NaN included. */
+/** C3: the old values if `finite` is false; then the computed values, also NaN, have no effect. */
 export const guarded = (
   finite: RefTensor,
   news: readonly Float64Array[],
