@@ -1,4 +1,4 @@
-/** A cursor over bytes that refuses to run past the end. Little endian. Gives views, never copies. */
+/** A cursor over little-endian bytes. It throws instead of reading past the end, and returns views, never copies. */
 
 export class ByteReader {
   readonly bytes: Uint8Array
@@ -7,7 +7,7 @@ export class ByteReader {
   private readonly view: DataView
   private readonly truncated: (wanted: number, at: number, what: string) => Error
 
-  /** @param truncated Makes the error for `wanted` bytes at offset `at`, where fewer are left. */
+  /** @param truncated Makes the error if fewer than `wanted` bytes are left at offset `at`. */
   constructor(bytes: Uint8Array, at: number, truncated: (wanted: number, at: number, what: string) => Error) {
     this.bytes = bytes
     this.at = at
@@ -19,7 +19,7 @@ export class ByteReader {
     return this.bytes.byteLength - this.at
   }
 
-  /** Steps over `count` bytes and gives the offset of the first. `what` they are, for the error. */
+  /** Skips `count` bytes and returns the offset of the first. `what` names them in the error. */
   private step(count: number, what: string): number {
     const at = this.at
     if (count > this.left) throw this.truncated(count, at, what)
@@ -56,7 +56,7 @@ export class ByteReader {
     return this.view.getBigInt64(this.step(8, what), true)
   }
 
-  /** Big endian, as pickle has it. */
+  /** Big endian, as in pickles. */
   float64BigEndian(what: string): number {
     return this.view.getFloat64(this.step(8, what), false)
   }

@@ -1,6 +1,6 @@
 /**
- * Checksums of the safetensors files that effuse writes. The metadata holds one per tensor, the CRC-32 of `float32[3,3,1,8]` (its type, in
- * UTF-8) and its bytes, and one per text of the metadata, the state of a run among them. They find damage, not forgery.
+ * Checksums of the safetensors files that effuse writes. The metadata has one checksum for each tensor: the CRC-32 of its type, `float32[3,3,1,8]`
+ * in UTF-8, and its bytes. It also has one for each text of the metadata, such as the state of a run. Checksums detect damage, not forgery.
  */
 import { EffuseError } from '../ir/diagnostics.ts'
 import { crc32 } from './crc32.ts'
@@ -14,12 +14,12 @@ type Texts = ReadonlyMap<string, string>
 /** Files of this format have checksums; those of '1' have none. */
 const format = '2'
 
-/** A safetensors file that says that effuse wrote it, with its checksums. */
+/** Writes a safetensors file with checksums, and marks it as written by effuse. */
 export const writeOwnFile = (
   tensors: readonly TensorEntry[],
   metadata: { readonly [key: string]: string },
 ): Uint8Array<ArrayBuffer> => {
-  const { [checksumsKey]: _, ...others } = metadata // of what the file was made from
+  const { [checksumsKey]: _, ...others } = metadata // drops the checksums of the source file
   const texts = { ...others, [formatKey]: format }
   const sums = {
     tensors: sorted(tensors.map((tensor) => [tensor.name, sumOfTensor(tensor)])),
@@ -28,15 +28,15 @@ export const writeOwnFile = (
   return writeSafetensors(tensors, { ...texts, [checksumsKey]: JSON.stringify(sums) })
 }
 
-/** By UTF-16 code units: equal content has equal bytes, in whatever order it came. */
+/** Sorts by UTF-16 code units, so that equal content gives equal bytes in any order. */
 const sorted = (sums: readonly (readonly [string, string])[]): { readonly [name: string]: string } =>
   Object.fromEntries([...sums].sort(([a], [b]) => (a < b ? -1 : 1)))
 
 /**
  * Reads a safetensors file, and checks one that effuse wrote against its checksums.
  *
- * @param verify false accepts what another program changed.
- * @throws EffuseError EF503 (no safetensors), EF509 (it has changed since)
+ * @param verify false accepts a file that another program has changed.
+ * @throws EffuseError EF503 (not safetensors), EF509 (the file has changed since effuse wrote it)
  */
 export const readVerified = (bytes: Uint8Array, fileName?: string, verify = true): SafetensorsFile => {
   const file = readSafetensors(bytes, fileName)
@@ -47,7 +47,7 @@ export const readVerified = (bytes: Uint8Array, fileName?: string, verify = true
   throw new EffuseError({
     code: 'EF509',
     message: `${fileLabel(fileName)} has changed since effuse wrote it:\n  ${[...shown, ...more].join('\n  ')}`,
-    hint: 'take a copy that is not damaged; where another program changed it on purpose, openModel(file, { verify: false }) accepts it, as does --no-verify on the command line',
+    hint: 'use an undamaged copy; if another program changed the file on purpose, openModel(file, { verify: false }) and --no-verify on the command line accept it',
   })
 }
 const shownChanges = 9
@@ -58,7 +58,7 @@ const sumOfText = (text: string): string => hex(crc32(utf8(text)))
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text)
 const hex = (sum: number): string => sum.toString(16).padStart(8, '0')
 
-/** One line each; none of files of others, and of effuse's before it wrote checksums. */
+/** The changes, one line each. Files of other programs, and of effuse before format 2, have no checksums and so no changes. */
 const changesIn = ({ tensors, metadata }: SafetensorsFile): readonly string[] => {
   const text = metadata.get(checksumsKey)
   const written = metadata.get(formatKey)
@@ -66,7 +66,7 @@ const changesIn = ({ tensors, metadata }: SafetensorsFile): readonly string[] =>
   const sums = sumsIn(text)
   if (sums === null) return ['its checksums are damaged']
   const found = new Map([...tensors].map(([name, tensor]) => [name, sumOfTensor(tensor)]))
-  // Texts of their own are other programs' to add.
+  // Other programs may add texts of their own.
   const isOurs = (key: string): boolean => key.startsWith('effuse.') && key !== checksumsKey
   const texts = new Map(
     [...metadata].flatMap(([key, value]) => (sums.texts.has(key) || isOurs(key) ? [[key, sumOfText(value)]] : [])),
@@ -92,7 +92,7 @@ const differences = (what: string, were: Texts, are: Texts, typeOf: (name: strin
 
 const sumsIn = (text: string): { readonly tensors: Texts; readonly texts: Texts } | null => {
   try {
-    const { tensors, texts } = JSON.parse(text) as { readonly tensors?: object; readonly texts?: object } // what else it is throws or fails below
+    const { tensors, texts } = JSON.parse(text) as { readonly tensors?: object; readonly texts?: object } // other JSON throws or fails below
     return tensors === undefined || texts === undefined
       ? null
       : { tensors: new Map(Object.entries(tensors)), texts: new Map(Object.entries(texts)) }

@@ -1,9 +1,9 @@
-/** The checksum of zip archives, of Python's `zlib.crc32` and of effuse's files: CRC-32 with the reversed polynomial 0xedb88320. */
+/** CRC-32 with the reversed polynomial 0xedb88320, as in zip archives, Python's `zlib.crc32` and effuse's files. */
 
-/** How many bytes are taken at a time: three times as fast as one by one. */
+/** Bytes processed at a time. This is three times as fast as one by one. */
 const width = 8
 
-/** Row k: what a byte comes to that k bytes follow. */
+/** Row k: the contribution of a byte that k bytes follow. */
 const tables = new Int32Array(width * 256)
 for (let byte = 0; byte < 256; byte++) {
   let remainder = byte
@@ -11,17 +11,17 @@ for (let byte = 0; byte < 256; byte++) {
   tables[byte] = remainder
 }
 for (let at = 256; at < tables.length; at++) {
-  const before = tables[at - 256] as number // the row before is full
+  const before = tables[at - 256] as number // the row before is complete
   tables[at] = (before >>> 8) ^ (tables[before & 0xff] as number)
 }
 
 /**
- * @param before The checksum of the bytes before these, where they are a part.
+ * @param before The checksum of the preceding bytes, if these are a part.
  * @returns An unsigned 32-bit number.
  */
 export const crc32 = (bytes: Uint8Array, before = 0): number => {
   let remainder = ~before
-  // An indexed loop, as for-of over a typed array takes three times as long; its bounds are those of the array.
+  // An indexed loop, because for-of over a typed array takes three times as long. The loop keeps the index in bounds.
   const byte = (i: number): number => bytes[i] as number
   const row = (k: number, index: number): number => tables[256 * k + (index & 0xff)] as number
   const wide = bytes.length - (bytes.length % width)

@@ -1,17 +1,17 @@
 /**
- * A strict reader of JSON (RFC 8259) for headers of files that strangers made.
- * JSON.parse hides what matters there: of two equal keys it keeps the last, and `1e3` or 0.9999999999999999999 come as integers.
- * Objects come as Maps, so that no key is special.
+ * A strict JSON reader (RFC 8259) for headers of untrusted files.
+ * JSON.parse hides faults there: of two equal keys it keeps the last, and it reads `1e3` and 0.9999999999999999999 as integers.
+ * This reader returns objects as Maps, so that no key is special.
  */
 
 export type JsonValue = null | boolean | string | JsonNumber | readonly JsonValue[] | JsonObject
 export type JsonObject = ReadonlyMap<string, JsonValue>
-/** A number as it is written: the caller decides which numbers are allowed. */
+/** A number as written in the text. The caller decides which numbers are allowed. */
 export interface JsonNumber {
   readonly literal: string
 }
 
-/** What is wrong, and where: index into the text. */
+/** A syntax error, with its index in the text. */
 export class JsonError extends Error {
   readonly at: number
 
@@ -21,9 +21,9 @@ export class JsonError extends Error {
   }
 }
 
-/** Deeper nesting than any header needs; bounds the recursion. */
+/** Limits the recursion. No header needs more levels. */
 const depthLimit = 16
-/** More values than any header needs; bounds the memory, since `0,` becomes an object of fifty bytes. */
+/** Limits the memory, because `0,` becomes an object of fifty bytes. No header needs more values. */
 const valueLimit = 4_000_000
 
 const space = /[ \t\n\r]*/y
@@ -31,15 +31,15 @@ const number = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y
 const word = /true|false|null/y
 
 /**
- * Reads one JSON value, with white space around it.
+ * Reads one JSON value, with optional white space around it.
  *
- * @throws JsonError where the text is not JSON, has a key twice in one object, half of a surrogate pair, too many levels or values.
+ * @throws JsonError if the text is not JSON, has a key twice in one object, half of a surrogate pair, or too many levels or values.
  */
 export const readJson = (text: string): JsonValue => {
   const reader = new Reader(text)
   const value = reader.value(0)
   reader.skipSpace()
-  if (reader.at < text.length) reader.fail('nothing but spaces is expected after the closing brace')
+  if (reader.at < text.length) reader.fail('only spaces may follow the closing brace')
   return value
 }
 
@@ -60,7 +60,7 @@ class Reader {
     this.match(space)
   }
 
-  /** The text that the sticky pattern matches here, stepping over it. */
+  /** Returns the text that the sticky pattern matches here, and skips it. */
   private match(pattern: RegExp): string | null {
     pattern.lastIndex = this.at
     const found = pattern.exec(this.text)?.[0]
@@ -97,7 +97,7 @@ class Reader {
       const keyAt = this.at
       if (this.text[keyAt] !== '"') this.fail('expected a key in double quotes')
       const key = this.string()
-      if (entries.has(key)) this.fail(`the key ${JSON.stringify(key.slice(0, 60))} stands twice in one object`, keyAt)
+      if (entries.has(key)) this.fail(`the key ${JSON.stringify(key.slice(0, 60))} occurs twice in one object`, keyAt)
       this.skipSpace()
       if (this.text[this.at] !== ':') this.fail('expected a colon after the key')
       this.at++
@@ -114,7 +114,7 @@ class Reader {
     return items
   }
 
-  /** Items with commas between, from the opening bracket to the closing one. */
+  /** Reads items separated by commas, from the opening bracket to the closing one. */
   private sequence(close: '}' | ']', item: () => void): void {
     this.at++
     this.skipSpace()
@@ -139,18 +139,18 @@ class Reader {
     for (; end < this.text.length; end++) {
       const code = this.text.charCodeAt(end)
       if (code === 0x22) break
-      if (code === 0x5c) end++ // the character after a backslash closes nothing
+      if (code === 0x5c) end++ // a character after a backslash does not end the text
     }
     if (end >= this.text.length) this.fail('a text has no closing quote')
     let out: string
     try {
-      // JSON.parse is strict about a single text; what it hides are keys and numbers.
+      // JSON.parse is strict for single texts; it hides only faults of keys and numbers.
       out = JSON.parse(this.text.slice(start, end + 1)) as string // it begins with a quote
     } catch {
-      return this.fail('a text holds a control character or an unknown escape')
+      return this.fail('a text has a control character or an unknown escape')
     }
-    // UTF-8 cannot hold half a surrogate pair, so such a name could not be written back.
-    if (/\p{Surrogate}/u.test(out)) this.fail('a text holds half of a surrogate pair')
+    // UTF-8 cannot encode half a surrogate pair, so such a name could not be written back.
+    if (/\p{Surrogate}/u.test(out)) this.fail('a text has half of a surrogate pair')
     this.at = end + 1
     return out
   }

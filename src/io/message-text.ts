@@ -1,13 +1,13 @@
 /**
- * How names and numbers from a file stand in an error message.
- * A file may be hostile: what it holds must not fill the terminal, move its cursor, or look like words of ours.
+ * Shows names and numbers from a file in error messages.
+ * A file may be hostile: its content must not fill the terminal, move the cursor, or look like effuse's own words.
  */
 
 /** `text` in double quotes on one line: control and direction characters escaped, cut after `lengthMax` characters. */
 export const quote = (text: string, lengthMax = 60): string => {
   const characters = [...text.slice(0, 2 * lengthMax + 2)]
   const shown = characters.slice(0, lengthMax).join('')
-  // JSON escapes quotes, backslashes, C0 and lone surrogates; the rest are what a terminal would obey or hide.
+  // JSON escapes quotes, backslashes, C0 and lone surrogates. The pattern has the other characters that a terminal obeys or hides.
   const escaped = JSON.stringify(shown).replace(
     /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
@@ -15,7 +15,7 @@ export const quote = (text: string, lengthMax = 60): string => {
   return characters.length > lengthMax ? `${escaped.slice(0, -1)}…"` : escaped
 }
 
-/** A file at the start of a sentence: its name, or `the file` where it has none. */
+/** A file as the subject of a sentence: its name, or `the file` if it has none. */
 export const fileLabel = (fileName: string | undefined): string => {
   if (fileName === undefined || fileName === '') return 'the file'
   const quoted = quote(fileName, 300)

@@ -1,18 +1,18 @@
-/** The keys of effuse's own texts in the metadata of a safetensors file. */
+/** Keys of the texts that effuse writes into the metadata of a safetensors file. */
 import type { FixedCrop } from '../pixels/box.ts'
 
 export const formatKey = 'effuse.format'
-/** Of every tensor and every text, see checksums.ts. */
+/** Checksums of all tensors and texts, see checksums.ts. */
 export const checksumsKey = 'effuse.crc32'
-/** The declaration of a model that effuse knows: family, variant, options. */
+/** The declaration of an EfficientNet: family, variant, options. */
 export const modelKey = 'effuse.model'
-/** Names of the classes, a list. */
+/** The list of class names. */
 export const labelsKey = 'effuse.labels'
-/** Where a training run stands, and what it was made for. */
+/** The state of a training run, and the run's configuration. */
 export const trainingKey = 'effuse.training'
-/** How pictures for the network are cut where nothing is random: 'center' or 'none'. */
+/** The crop of pictures for evaluation and prediction: 'center' or 'none'. */
 export const cropKey = 'effuse.crop'
 
-/** The central square where the file does not say, or says what this version does not know. */
+/** The crop of the file; 'center' if the file has none, or one that this version does not know. */
 export const cropIn = (metadata: ReadonlyMap<string, string>): FixedCrop =>
   metadata.get(cropKey) === 'none' ? 'none' : 'center'

@@ -1,8 +1,8 @@
 /**
- * Runs the pickle program of a checkpoint: a stack machine that makes plain data and executes nothing.
- * It knows the opcodes of protocol 2 that torch.save writes; names of Python's (GLOBAL) and calls (REDUCE) go to the host, which
- * knows a handful and refuses the rest. An opcode takes at least one byte and makes at most one small value; their number is limited.
- * So memory stays in proportion, and no program runs long.
+ * Runs the pickle program of a checkpoint on a stack machine that makes plain data and executes no Python.
+ * It has the opcodes of protocol 2 that torch.save writes. Python names (GLOBAL) and calls (REDUCE) go to the host, which accepts a few and rejects
+ * the others. An opcode takes at least one byte and makes at most one small value, and their number is limited. Memory is therefore in proportion to
+ * the file, and no program runs long.
  */
 import type { EffuseError } from '../ir/diagnostics.ts'
 import { ByteReader } from './byte-reader.ts'
@@ -10,13 +10,13 @@ import { byteCount, grouped, quote } from './message-text.ts'
 import { kindOf, type PickleDict, type PickleTuple, type PickleValue } from './pickle-values.ts'
 
 export interface PickleHost {
-  /** The value of a Python name, or throws. */
+  /** The value of a Python name. Throws if it is not allowed. */
   global(module: string, name: string, at: number): PickleValue
-  /** What a call makes, or throws. `spend` counts values that it makes beyond one. */
+  /** The result of a call. Throws if it is not allowed. `spend` counts the values that the call makes beyond one. */
   call(callable: PickleValue, args: PickleTuple, at: number, spend: (count: number) => void): PickleValue
-  /** The storage that a persistent id names, or throws. */
+  /** The storage with a persistent id. Throws if there is none. */
   persistent(id: PickleValue, at: number): PickleValue
-  /** The error for a broken or refused program; `detail` says what and where. */
+  /** Makes the error for a broken or rejected program; `detail` says what is wrong and where. */
   corrupt(detail: string, hint?: string): EffuseError
 }
 
@@ -24,14 +24,14 @@ export interface PickleHost {
 const opcodeLimit = 4_000_000
 const lineBytesMax = 200
 
-/** Marks where a list of items on the stack begins. */
+/** The value on the stack below a list of items. */
 const mark = Symbol('mark')
 
 /**
  * Runs the pickle that begins at byte `start`.
  *
  * @returns The value, and the offset of the byte after the pickle.
- * @throws EffuseError from host.corrupt, with the byte, for whatever is not a pickle that torch.save writes.
+ * @throws EffuseError from host.corrupt, with the byte, if torch.save does not write such a pickle.
  */
 export const runPickle = (
   bytes: Uint8Array,
@@ -45,7 +45,7 @@ class Machine {
   private readonly stack: (PickleValue | typeof mark)[] = []
   private readonly memo = new Map<number, PickleValue>()
   private count = 0
-  /** Offset of the opcode under work. */
+  /** Offset of the current opcode. */
   private at: number
 
   constructor(bytes: Uint8Array, start: number, host: PickleHost) {
@@ -87,12 +87,12 @@ class Machine {
   private unknown(code: number): EffuseError {
     const shown = code > 0x20 && code < 0x7f ? ` (${String.fromCharCode(code)})` : ''
     return this.corrupt(
-      `opcode 0x${code.toString(16).padStart(2, '0')}${shown} of the pickle is none that torch.save writes with protocol 2`,
+      `the pickle has the opcode 0x${code.toString(16).padStart(2, '0')}${shown}, which torch.save does not write with protocol 2`,
       saveAgain,
     )
   }
 
-  // What the opcodes work with.
+  // Operations of the opcodes.
 
   push(value: PickleValue): void {
     this.stack.push(value)
@@ -108,16 +108,16 @@ class Machine {
     return value
   }
 
-  /** The values above the last mark; the mark goes too. */
+  /** Removes the last mark and the values above it, and returns the values. */
   popToMark(): PickleValue[] {
     const index = this.stack.lastIndexOf(mark)
     if (index < 0) throw this.corrupt('the pickle takes values up to a mark, and there is none')
-    // Between the last mark and the top there is no other.
+    // There is no other mark above the last one.
     const values = this.stack.splice(index).slice(1) as PickleValue[]
     return values
   }
 
-  /** The list or dict under the values that were just taken. */
+  /** The list or dict on top of the stack, after the opcode has removed its values. */
   private top(): PickleValue {
     const value = this.pop()
     this.stack.push(value)
@@ -182,7 +182,7 @@ class Machine {
     this.push(this.host.call(callable, args, this.at, (count) => this.spend(count)))
   }
 
-  /** Sets attributes. State dicts carry `_metadata` so, the versions of their modules: dropped. */
+  /** BUILD sets attributes. State dicts store `_metadata` in this way, the versions of their modules. It is dropped. */
   build(): void {
     const state = this.pop()
     const target: PickleValue | PickleDict = this.top()
@@ -216,7 +216,7 @@ class Machine {
     return this.reader.float64BigEndian('a number in the pickle')
   }
 
-  /** Little endian, two's complement, up to 255 bytes. A number where a number is exact. */
+  /** An integer in little-endian two's complement of up to 255 bytes; a bigint if a number would not be exact. */
   long(): number | bigint {
     const bytes = this.reader.take(this.byte(), 'a number in the pickle')
     let value = 0n
@@ -235,7 +235,7 @@ class Machine {
     }
   }
 
-  /** Texts as Python 2 wrote them: one byte a character. */
+  /** A text as Python 2 writes it: one byte per character. */
   byteText(length: number): string {
     let text = ''
     for (const byte of this.reader.take(length, 'a text in the pickle')) text += String.fromCharCode(byte)
@@ -244,11 +244,11 @@ class Machine {
 }
 
 const cutShort = 'the file was probably cut short: download or save it again'
-/** What helps against files that hold more than tensors. */
+/** The hint for files that contain more than tensors. */
 export const saveAgain = 'in Python, save the weights alone: torch.save(model.state_dict(), path), or write safetensors'
 
 const stop = 0x2e
-/** Code -> what it does. All that protocol 2 has, less what makes objects of any class (INST, OBJ, NEWOBJ, EXT) or comes from older protocols. */
+/** The opcodes of protocol 2, except those that make objects of any class (INST, OBJ, NEWOBJ, EXT) and those of older protocols. */
 const opcodes: ReadonlyMap<number, (m: Machine) => void> = new Map<number, (m: Machine) => void>([
   [0x80, (m) => m.protocol()], // PROTO
   [0x28, (m) => m.pushMark()], // MARK

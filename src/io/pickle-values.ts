@@ -1,4 +1,4 @@
-/** What a checkpoint's pickle can hold: plain data and descriptions of tensors. No value is ever code. */
+/** The values that a checkpoint's pickle can contain: plain data and descriptions of tensors. No value is code. */
 import type { FileDType } from './tensor-entry.ts'
 
 export interface PickleList {
@@ -9,12 +9,12 @@ export interface PickleTuple {
   readonly kind: 'tuple'
   readonly items: readonly PickleValue[]
 }
-/** Pairs in the order of the file: no key is special, and keys need not be texts. */
+/** Pairs in the order of the file. No key is special, and keys need not be texts. */
 export interface PickleDict {
   readonly kind: 'dict'
   readonly entries: (readonly [PickleValue, PickleValue])[]
 }
-/** A name of something in Python, from the short list of names that we know. Nothing is looked up or called. */
+/** A Python name from a short list of known names. It is only compared, never looked up or called. */
 export interface PickleGlobal {
   readonly kind: 'global'
   readonly name: KnownGlobal
@@ -22,7 +22,7 @@ export interface PickleGlobal {
 export type KnownGlobal =
   | { readonly is: 'orderedDict' | 'size' | 'rebuildTensor' | 'rebuildParameter' }
   | { readonly is: 'storage'; readonly dtype: FileDType }
-/** A run of numbers in the file, which tensors look into. */
+/** A storage: numbers in the file that tensors refer to. */
 export interface StorageRef {
   readonly kind: 'storage'
   readonly key: string
@@ -50,7 +50,7 @@ export type PickleValue =
   | StorageRef
   | TensorRef
 
-/** For messages: what a value is, never what it holds. */
+/** The kind of a value for messages, without its content. */
 export const kindOf = (value: PickleValue): string => {
   if (value === null) return 'None'
   if (typeof value === 'object') return kindNames[value.kind]

@@ -1,19 +1,19 @@
-/** What a file of weights is, by its content: names and extensions are wrong too often. */
+/** Recognises the format of a file of weights by its content, because names and extensions are often wrong. */
 import { EffuseError } from '../ir/diagnostics.ts'
 import { byteCount, fileLabel } from './message-text.ts'
 import { headerBytesMax } from './safetensors-header.ts'
 import { isLegacyTorch, isZip, pickleEntry, someNames } from './torch-containers.ts'
 import { readZip } from './zip-archive.ts'
 
-/** 'torch' is both containers of torch.save. */
+/** 'torch' means both containers of torch.save. */
 export type WeightsFormat = 'safetensors' | 'torch'
 
 /**
- * Tells safetensors from PyTorch checkpoints by their first bytes; only the reader finds out whether the rest is sound.
+ * Distinguishes safetensors from PyTorch checkpoints by the first bytes. The readers check the rest.
  *
  * @param bytes The whole file.
  * @param fileName For messages.
- * @throws EffuseError EF502 for anything else, saying what it looks like and what to do.
+ * @throws EffuseError EF502 for any other content; the message says what it looks like and what to do.
  */
 export const recognizeWeights = (bytes: Uint8Array, fileName?: string): WeightsFormat => {
   const refuse = (what: string, hint: string): never => {
@@ -24,7 +24,7 @@ export const recognizeWeights = (bytes: Uint8Array, fileName?: string): WeightsF
     })
   }
   if (bytes.length === 0) refuse('it is empty', 'download or save it again')
-  // Before the signatures: the length of a header may happen to be the bytes that gzip or a pickle begin with.
+  // Checked before the signatures: the length of a header can have the same bytes as the start of a gzip file or a pickle.
   const hasBrace = bytes[8] === 0x7b
   if (hasBrace && headerLength(bytes) <= headerBytesMax) return 'safetensors'
   if (isLegacyTorch(bytes)) return 'torch'
@@ -33,7 +33,7 @@ export const recognizeWeights = (bytes: Uint8Array, fileName?: string): WeightsF
   const known = signatures.find(({ matches }) => matches(start))
   if (known !== undefined) return refuse(`it looks like ${known.what}`, known.hint)
   if (isText(bytes.subarray(0, 1024))) return refuse('it looks like text', 'name the file of weights itself')
-  // The length is nonsense; the reader says so.
+  // The length is wrong; the reader reports it.
   if (hasBrace) return 'safetensors'
   const shown = [...bytes.subarray(0, 8)].map((byte) => byte.toString(16).padStart(2, '0')).join(' ')
   return refuse(
@@ -46,7 +46,7 @@ type Refuse = (what: string, hint: string) => never
 
 const headerLength = (bytes: Uint8Array): bigint => new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true)
 
-/** UTF-8 without control characters; what the end cuts is not held against it. */
+/** Is it UTF-8 without control characters? A character that the end cuts is allowed. */
 const isText = (bytes: Uint8Array): boolean => {
   try {
     return !/[^\P{Cc}\t\n\r]/u.test(new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: true }))
@@ -60,7 +60,7 @@ const recognizeZip = (bytes: Uint8Array, refuse: Refuse): WeightsFormat => {
   try {
     names = readZip(bytes, (detail) => new EffuseError({ code: 'EF504', message: detail })).names
   } catch (error) {
-    // A damaged archive: of the zip archives only a checkpoint can be meant, and its reader says what is wrong.
+    // A damaged archive. Only a checkpoint can be meant, so its reader reports the damage.
     if (error instanceof EffuseError && error.code === 'EF504') return 'torch'
     throw error
   }
@@ -92,7 +92,7 @@ const page =
 const signatures: readonly Signature[] = [
   {
     matches: begins('version https://git-lfs'),
-    what: 'a pointer of Git LFS, which stands for the real file',
+    what: 'a pointer of Git LFS in place of the real file',
     hint: 'fetch the real file: git lfs install, then git lfs pull',
   },
   {

@@ -1,7 +1,7 @@
 /** Names of the files in a run's folder, or in another store of checkpoints. */
 import { EffuseError } from '../ir/diagnostics.ts'
 
-/** The best so far, by the last evaluation. */
+/** The checkpoint with the best evaluation so far. */
 export const bestName = 'best.safetensors'
 const stepPattern = /^step-(\d+)\.safetensors$/
 export const stepName = (step: number): string => `step-${String(step).padStart(8, '0')}.safetensors`
@@ -17,8 +17,8 @@ export const stepNames = (names: readonly string[]): readonly string[] =>
     .map(({ name }) => name)
 
 /**
- * The best or the latest checkpoint among the names in a folder; the other one where there is none.
- * @throws EffuseError EF501 where there is neither
+ * The preferred checkpoint among the names in a folder, the best or the latest; the other one if it is missing.
+ * @throws EffuseError EF501 if there is none
  */
 export const checkpointAmong = (names: readonly string[], prefer: 'best' | 'latest', folder: string): string => {
   const best = names.includes(bestName) ? [bestName] : []

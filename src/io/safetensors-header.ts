@@ -1,17 +1,17 @@
 /**
- * The header of a safetensors file: JSON text to checked descriptions of tensors.
- * The file comes from anywhere, so nothing in it is believed: every number is compared with the bytes that are there.
+ * Reads the header of a safetensors file: JSON text with descriptions of tensors.
+ * The file is untrusted, so every number is checked against the actual bytes.
  */
 import { EffuseError } from '../ir/diagnostics.ts'
 import { JsonError, type JsonObject, type JsonValue, readJson } from './json-reader.ts'
 import { byteCount, fileLabel, grouped, quote, showTensor } from './message-text.ts'
 import { bytesOf, type FileDType, rankLimit } from './tensor-entry.ts'
 
-/** The format's own limit; the header's length is the first number of the file, so a hostile one must not decide how much memory we take. */
+/** The format's own limit. It also limits the memory that a hostile file can demand by its first number, the length of the header. */
 export const headerBytesMax = 100_000_000
-/** Far more than any network has: bounds the memory that a header of 100 MB can ask for. */
+/** Limits the memory that a header of 100 MB can demand. No network has nearly so many tensors. */
 const tensorCountMax = 250_000
-/** Where the header starts: after its own length, a 64-bit number. */
+/** The start of the header: after its length, a 64-bit number. */
 export const headerStart = 8
 export const metadataKey = '__metadata__'
 
@@ -36,7 +36,7 @@ export interface TensorHeader {
   readonly name: string
   readonly dtype: FileDType
   readonly shape: readonly number[]
-  /** From the start of the data, the byte after the header. */
+  /** Counted from the start of the data, the byte after the header. */
   readonly begin: number
   readonly end: number
 }
@@ -47,16 +47,16 @@ export interface Header {
 }
 
 export const cutShort = 'the file was probably cut short: download or save it again'
-/** One wrong byte and a program that writes wrongly look alike. */
+/** The hint names both causes, because damage and a faulty program look the same. */
 const damaged =
   'the file is damaged, or was written wrongly: take another copy, or write it again with the safetensors library or save() of effuse'
 
-/** @param detail What was expected, what came, where. */
+/** @param detail What was expected, what was found, and where. */
 export const corruptSafetensors = (fileName: string | undefined, detail: string, hint = damaged): EffuseError =>
   new EffuseError({ code: 'EF503', message: `${fileLabel(fileName)} is not a valid safetensors file: ${detail}`, hint })
 
 /**
- * Reads and checks a header against `dataBytes`, the count of bytes that follow it.
+ * Reads a header and checks it against `dataBytes`, the number of bytes that follow it.
  *
  * @throws EffuseError EF503
  */
@@ -87,7 +87,7 @@ const parseText = (bytes: Uint8Array, fileName: string | undefined): JsonObject 
     )
   let text: string
   try {
-    // ignoreBOM keeps a byte order mark, which JSON forbids, where the reader below sees it.
+    // ignoreBOM keeps a byte order mark in the text, so that the reader below rejects it, as JSON requires.
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
   } catch {
     throw corruptSafetensors(
@@ -106,18 +106,18 @@ const parseText = (bytes: Uint8Array, fileName: string | undefined): JsonObject 
 
 const hex = (byte: number | undefined): string => (byte ?? 0).toString(16).padStart(2, '0')
 
-/** Index of the first byte of a sequence that is not UTF-8, in bytes that hold one. */
+/** The index of the first sequence that is not UTF-8. There must be one. */
 const firstBadUtf8 = (bytes: Uint8Array): number => {
   const isGood = (length: number, isWhole: boolean): boolean => {
     try {
-      // With `stream`, a sequence that the end cuts is not yet an error.
+      // With `stream`, a sequence that the end cuts is not an error.
       new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(0, length), { stream: !isWhole })
       return true
     } catch {
       return false
     }
   }
-  // Invariant: a prefix of `good` bytes is fine as far as it goes, one of `bad` bytes is not.
+  // Invariant: the prefix of `good` bytes can be continued to valid UTF-8, the prefix of `bad` bytes cannot.
   let good = 0
   let bad = bytes.length
   while (bad - good > 1) {
@@ -125,7 +125,7 @@ const firstBadUtf8 = (bytes: Uint8Array): number => {
     if (isGood(middle, false)) good = middle
     else bad = middle
   }
-  // Byte `good` breaks a sequence, perhaps one that started up to three bytes before.
+  // Byte `good` breaks a sequence that started up to three bytes before.
   let start = good
   while (start > 0 && good - start < 3 && !isGood(start, true)) start--
   return start
@@ -136,7 +136,7 @@ const readMetadata = (value: JsonValue, fail: Fail): ReadonlyMap<string, string>
   const metadata = new Map<string, string>()
   for (const [key, text] of value as JsonObject) {
     if (typeof text !== 'string')
-      return fail(`${metadataKey} may hold nothing but texts; ${quote(key)} is ${describe(text)}`)
+      return fail(`${metadataKey} may contain only texts; ${quote(key)} is ${describe(text)}`)
     metadata.set(key, text)
   }
   return metadata
@@ -150,7 +150,7 @@ const readTensor = (name: string, value: JsonValue, dataBytes: number, fail: Fai
     return fail(`${where} must be an object with dtype, shape and data_offsets, it is ${describe(value)}`)
   const entry: JsonObject = value
   for (const key of tensorKeys) if (!entry.has(key)) return fail(`${where} has no ${key}`)
-  // A key that we do not know could change what the bytes mean.
+  // An unknown key could change the meaning of the bytes.
   for (const key of entry.keys())
     if (!tensorKeys.some((known) => known === key))
       return fail(`${where} has the unknown key ${quote(key)}; dtype, shape and data_offsets are allowed`)
@@ -188,7 +188,7 @@ const readTensor = (name: string, value: JsonValue, dataBytes: number, fail: Fai
   return { name, dtype, shape, begin, end }
 }
 
-/** A list of whole numbers from 0 to 2^53 - 1, written with digits alone. */
+/** Reads a list of whole numbers from 0 to 2^53 - 1, written with digits only. */
 const readSizes = (what: string, value: JsonValue, fail: Fail): number[] => {
   if (!Array.isArray(value)) return fail(`${what} must be a list of whole numbers, it is ${describe(value)}`)
   const items: readonly JsonValue[] = value
@@ -201,7 +201,7 @@ const readSizes = (what: string, value: JsonValue, fail: Fail): number[] => {
   })
 }
 
-/** The tensors must fill the data: no hole that hides something, no byte that two tensors share. */
+/** Checks that the tensors fill the data without gaps and without overlaps. */
 const checkLayout = (tensors: readonly TensorHeader[], dataBytes: number, fail: Fail): void => {
   let end = 0
   let before: TensorHeader | null = null

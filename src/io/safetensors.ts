@@ -1,6 +1,6 @@
 /**
  * Safetensors files: the length of the header (uint64, little endian), the header (JSON: names, dtypes, shapes, offsets), the data.
- * Reading copies nothing and believes nothing; see safetensors-header.ts. Writing gives the same bytes for the same content.
+ * Reading copies nothing and checks everything; see safetensors-header.ts. Writing gives the same bytes for the same content.
  */
 import { EffuseError, invariant } from '../ir/diagnostics.ts'
 import { byteCount, grouped, quote, showTensor } from './message-text.ts'
@@ -16,7 +16,7 @@ import {
 import { bytesOf, type FileDType, itemBytes, type TensorEntry } from './tensor-entry.ts'
 
 export interface SafetensorsFile {
-  /** By name, in the header's order. Their bytes are views into the file's. */
+  /** By name, in the header's order. Their bytes are views into the file. */
   readonly tensors: ReadonlyMap<string, TensorEntry>
   readonly metadata: ReadonlyMap<string, string>
 }
@@ -26,7 +26,7 @@ export interface SafetensorsFile {
  *
  * @param bytes The whole file.
  * @param fileName For messages.
- * @throws EffuseError EF503 where anything in the file breaks the format: the message names the tensor and the byte.
+ * @throws EffuseError EF503 if the file breaks the format; the message names the tensor and the byte.
  * @example
  * const { tensors, metadata } = readSafetensors(writeSafetensors([tensorEntry('bias', 'float32', [2], [1, 2])], { note: 'small' }))
  * toFloat32(tensors.get('bias')!) // [1, 2]
@@ -43,7 +43,7 @@ export const readSafetensors = (bytes: Uint8Array, fileName?: string): Safetenso
     throw corruptSafetensors(
       fileName,
       `bytes 0 to 7 say that the header has ${byteCount(length)}; at most ${grouped(headerBytesMax)} are allowed`,
-      'the file is damaged, or of another kind: check where it comes from',
+      'the file is damaged or has another format: check its source',
     )
   const dataStart = headerStart + Number(length)
   if (dataStart > bytes.length)
@@ -61,11 +61,11 @@ export const readSafetensors = (bytes: Uint8Array, fileName?: string): Safetenso
 }
 
 /**
- * Makes a safetensors file. Tensors are ordered by element size, largest first, then by name, and the header is padded with spaces:
- * so each tensor's bytes start at a multiple of its element size, and the file does not depend on the order of the arguments.
+ * Makes a safetensors file. Tensors are sorted by element size, largest first, then by name, and the header is padded with spaces. Each tensor's
+ * bytes therefore start at a multiple of its element size, and the file does not depend on the order of the arguments.
  *
- * @param metadata Texts kept with the tensors.
- * @throws EffuseError EF501 for a name or a text that the format cannot hold, or a header past 100 MB.
+ * @param metadata Texts to store with the tensors.
+ * @throws EffuseError EF501 for a name or a text that the format cannot represent, or a header of more than 100 MB.
  */
 export const writeSafetensors = (
   tensors: Iterable<TensorEntry>,
@@ -124,7 +124,7 @@ const checkNames = (tensors: readonly TensorEntry[]): void => {
     if (name === metadataKey)
       throw new EffuseError({
         code: 'EF501',
-        message: `cannot write safetensors: a tensor is named ${quote(name)}, a word that the format keeps for itself`,
+        message: `cannot write safetensors: a tensor is named ${quote(name)}, which the format reserves`,
         hint: 'rename it',
       })
     invariant(!names.has(name), () => `two tensors are named ${quote(name)}`)
@@ -136,11 +136,11 @@ const jsonText = (text: string): string => {
   if (/\p{Surrogate}/u.test(text))
     throw new EffuseError({
       code: 'EF501',
-      message: `cannot write safetensors: the text ${quote(text)} holds half of a surrogate pair, which UTF-8 cannot hold`,
+      message: `cannot write safetensors: the text ${quote(text)} has half of a surrogate pair, which UTF-8 cannot encode`,
       hint: 'remove it',
     })
   return JSON.stringify(text)
 }
 
-/** By UTF-16 code units: the same on every machine and in every language. */
+/** Compares by UTF-16 code units, independent of the machine's language. */
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)

@@ -1,4 +1,4 @@
-/** From PyTorch's strided view of a storage to row-major bytes. */
+/** Converts PyTorch's strided views of a storage to row-major bytes. */
 import { type FileDType, itemBytes } from './tensor-entry.ts'
 
 export interface StridedView {
@@ -9,13 +9,13 @@ export interface StridedView {
   readonly strides: readonly number[]
 }
 
-/** Whether the elements lie row-major without gaps, so that no copy is needed. */
+/** Are the elements in row-major order without gaps, so that no copy is needed? */
 export const isContiguous = ({ shape, strides }: StridedView): boolean => {
   let wanted = 1
   for (let axis = shape.length - 1; axis >= 0; axis--) {
     const size = shape[axis] ?? 1
     if (size === 0) return true
-    // The stride of an axis of size one is never used; files have anything there.
+    // The stride of an axis of size 1 is never used, and files have any number there.
     if (size !== 1 && strides[axis] !== wanted) return false
     wanted *= size
   }
@@ -23,8 +23,8 @@ export const isContiguous = ({ shape, strides }: StridedView): boolean => {
 }
 
 /**
- * The elements row-major: a view of `storage` where they lie so, else a copy.
- * The caller has checked that every element lies in the storage.
+ * The elements in row-major order: a view of `storage` if they are stored so, else a copy.
+ * The caller has checked that every element is inside the storage.
  */
 export const rowMajor = (storage: Uint8Array, view: StridedView): Uint8Array => {
   const { dtype, offset, shape, strides } = view
@@ -34,14 +34,14 @@ export const rowMajor = (storage: Uint8Array, view: StridedView): Uint8Array => 
 
   const out = new Uint8Array(count * item)
   const copy = copier(storage, out, item)
-  // Axes of size one would only slow the loops down.
+  // Axes of size 1 would slow the loops down.
   const axes = shape.flatMap((size, axis) => (size === 1 ? [] : [{ size, stride: strides[axis] ?? 0 }]))
   const inner = axes.pop() ?? { size: 1, stride: 0 }
   const index = axes.map(() => 0)
   let from = offset
   for (let to = 0; to < count; to += inner.size) {
     for (let i = 0; i < inner.size; i++) copy(from + i * inner.stride, to + i)
-    // Step to the next row: like an odometer, last axis first.
+    // Advance to the next row like an odometer, last axis first.
     for (let axis = axes.length - 1; axis >= 0; axis--) {
       const { size, stride } = axes[axis] ?? inner
       const next = (index[axis] ?? 0) + 1
@@ -53,7 +53,7 @@ export const rowMajor = (storage: Uint8Array, view: StridedView): Uint8Array => 
   return out
 }
 
-/** Copies the element `from` to the element `to`, bit by bit (as integers: a float would lose the payload of a NaN). */
+/** Returns a function that copies one element bit by bit, as an integer, because a float could lose the payload of a NaN. */
 const copier = (source: Uint8Array, target: Uint8Array, item: 1 | 2 | 4 | 8): ((from: number, to: number) => void) => {
   const a = new DataView(source.buffer, source.byteOffset, source.byteLength)
   const b = new DataView(target.buffer)

@@ -1,7 +1,7 @@
 /**
- * A tensor as it lies in a file: name, dtype, shape, bytes; and its numbers, widened to what a host array holds.
- * Bytes are little endian and row-major. JavaScript's typed arrays have the machine's order, which is little endian wherever
- * Node 20 or a browser with WebAssembly runs on a supported platform.
+ * A tensor of a file: name, dtype, shape and bytes, and the conversion of its numbers to host arrays.
+ * Bytes are little endian and row-major. Typed arrays have the machine's byte order, which is little endian on every platform where Node 20 or a
+ * browser with WebAssembly is supported.
  */
 import { EffuseError, invariant } from '../ir/diagnostics.ts'
 import { halfBits, halfFromBits, roundTo } from '../ir/rounding.ts'
@@ -24,25 +24,25 @@ export const itemBytes = {
   bool: 1,
 } as const
 
-/** Element types of files; the graph's own dtypes are among them. */
+/** Element types of files, including the dtypes of graphs. */
 export type FileDType = keyof typeof itemBytes
 
 export interface TensorEntry {
   readonly name: string
   readonly dtype: FileDType
-  /** `[]` is a scalar; files may hold dimensions of size zero. */
+  /** `[]` is a scalar; files may have dimensions of size 0. */
   readonly shape: readonly number[]
   /** Row-major, little endian. Often a view into the file, at any alignment: read it with toFloat32 or toInt32, never write to it. */
   readonly bytes: Uint8Array
 }
 
-/** The most dimensions that a tensor in a file may have; PyTorch has the same limit. */
+/** The maximum rank of a tensor in a file, as in PyTorch. */
 export const rankLimit = 64
 
-/** Bytes that the shape takes, or null past 2^53, where numbers are no longer exact. */
+/** The number of bytes of the shape; null above 2^53, where numbers are not exact. */
 export const bytesOf = (dtype: FileDType, shape: readonly number[]): number | null => {
   let bytes: number = itemBytes[dtype]
-  // A zero makes the product zero; the other sizes are multiplied all the same, so that [2^52, 2^52, 0] is refused.
+  // A size of 0 makes the product 0. The other sizes are multiplied anyway, so that [2^52, 2^52, 0] is rejected.
   let isEmpty = false
   for (const size of shape) {
     if (size === 0) isEmpty = true
@@ -54,10 +54,10 @@ export const bytesOf = (dtype: FileDType, shape: readonly number[]): number | nu
 
 /**
  * The numbers of a floating-point tensor, row-major, as a new array.
- * float32 bit by bit, float16 and bfloat16 exactly (every one of them is a float32); float64 is rounded to the nearest float32, ties to
- * even, and becomes infinite past the largest float32.
+ * float32 is copied bit by bit, float16 and bfloat16 are exact in float32, and float64 is rounded to the nearest float32, ties to even, and to
+ * infinity above the largest float32.
  *
- * @throws EffuseError EF505 where the tensor holds integers.
+ * @throws EffuseError EF505 if the tensor contains integers.
  */
 export const toFloat32 = (entry: TensorEntry): Float32Array<ArrayBuffer> => {
   const { dtype, bytes } = entry
@@ -92,7 +92,7 @@ export const toFloat32 = (entry: TensorEntry): Float32Array<ArrayBuffer> => {
 /**
  * The numbers of an integer or boolean tensor, row-major, as a new array; true is 1.
  *
- * @throws EffuseError EF505 where the tensor holds floating-point numbers, or a number outside of int32.
+ * @throws EffuseError EF505 if the tensor contains floating-point numbers, or a number outside of int32.
  */
 export const toInt32 = (entry: TensorEntry): Int32Array<ArrayBuffer> => {
   const { dtype, bytes } = entry
@@ -136,9 +136,9 @@ const integerReaders: { readonly [D in FileDType]: ((view: DataView, i: number) 
 }
 
 /**
- * A tensor from numbers; copies. Floats are rounded to the nearest, ties to even; bool takes 0 as false and all else as true.
+ * Makes a tensor from numbers, which it copies. Floats are rounded to nearest, ties to even; for bool 0 is false and all other numbers are true.
  *
- * @throws EffuseError EF901 where the count or an int32 is wrong: callers check what comes from users.
+ * @throws EffuseError EF901 if the count or an int32 is wrong, because callers check the numbers of users.
  */
 export const tensorEntry = (
   name: string,
@@ -165,7 +165,7 @@ export const tensorEntry = (
         view.setUint16(2 * i, halfBits(dtype, roundTo(dtype, value)), true)
         break
       case 'int32':
-        invariant(value === (value | 0), () => `${value} is no int32, in ${quote(name)}`)
+        invariant(value === (value | 0), () => `${value} is not an int32, in ${quote(name)}`)
         view.setInt32(4 * i, value, true)
         break
       case 'bool':
@@ -175,10 +175,10 @@ export const tensorEntry = (
   return { name, dtype, shape: [...shape], bytes }
 }
 
-/** The number of each float16, by its bits; made when first needed. */
+/** The number of each float16 by its bits; computed on first use. */
 let float16Values: Float32Array | null = null
 
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
-/** The bytes alone in a new buffer, where any typed array is aligned. */
+/** Copies the bytes to a new buffer, where every typed array is aligned. */
 const copyOf = (bytes: Uint8Array): ArrayBuffer => new Uint8Array(bytes).buffer

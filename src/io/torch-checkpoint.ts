@@ -1,6 +1,6 @@
 /**
- * State dicts of PyTorch (.pth, .pt) as plain tensors, from both containers, without running anything that the file says.
- * Which dict inside the file is the state dict is decided here; what its names mean is the importer's business.
+ * Reads state dicts of PyTorch (.pth, .pt) as plain tensors from both containers, without running code of the file.
+ * This file decides which dict is the state dict; the importer interprets the names in it.
  */
 import { EffuseError } from '../ir/diagnostics.ts'
 import { byteCount, fileLabel, grouped, quote } from './message-text.ts'
@@ -13,16 +13,16 @@ import { isLegacyTorch, isZip, readLegacyContainer, readZipContainer, type Torch
 import type { Corrupt } from './torch-objects.ts'
 
 export interface TorchCheckpoint {
-  /** By name, in the file's order. Row-major; views into the file where the file has them so. */
+  /** By name, in the file's order. Row-major; views into the file if the file stores them so. */
   readonly tensors: ReadonlyMap<string, TensorEntry>
-  /** Where in the file the state dict is: '' at the top, else the keys with dots between, `model` or `state.model`. */
+  /** The place of the state dict in the file: '' for the top, else the keys joined by dots, `model` or `state.model`. */
   readonly stateDict: string
   /** Names in the state dict whose values are not tensors. */
   readonly others: readonly string[]
-  /** Which of the weights these are, and which the file has: as they are, or their moving averages, as training scripts keep beside them. */
+  /** Which of the file's weights these are: the raw weights, or the moving averages that training scripts store beside them. */
   readonly taken: Kind
   readonly available: readonly Kind[]
-  /** What was chosen without being asked, one sentence each. */
+  /** Choices that the reader made by itself, one sentence each. */
   readonly notes: readonly string[]
 }
 type Kind = 'raw' | 'averages'
@@ -30,30 +30,30 @@ type Kind = 'raw' | 'averages'
 export interface TorchCheckpointOptions {
   /** For messages. */
   readonly fileName?: string | undefined
-  /** Which state dict to take, by its keys with dots between, where a file has several. */
+  /** The state dict to take if a file has several: its keys joined by dots. */
   readonly stateDict?: string | undefined
-  /** Of a file that has both, the moving averages (default) or the weights as they are. */
+  /** The weights to take from a file that has both: the moving averages (default) or the raw weights. */
   readonly weights?: Kind | undefined
 }
 
-/** Names that training scripts give to the weights, in the order in which they are preferred. */
+/** Names that training scripts give to the weights, in order of preference. */
 const usualNames = ['state_dict', 'model', 'model_state_dict', 'model_state', 'net', 'module']
-/** How deep a state dict may lie. */
+/** The maximum depth of a state dict in the file. */
 const depthMax = 3
-/** Copies of tensors that do not lie row-major may take this many times the file's size; honest files need less than once. */
+/** Copies of tensors that are not row-major may take this many times the file's size. Normal files need less than their size. */
 const copyFactor = 4
 
 /**
- * Reads the state dict of a PyTorch checkpoint. Runs nothing: names of Python's other than those of plain tensors are refused.
+ * Reads the state dict of a PyTorch checkpoint. Runs no code: it rejects all Python names except those of plain tensors.
  *
  * @param bytes The whole file.
- * @throws EffuseError EF504 where the file is damaged, holds something else than a dict of tensors, or several of them.
+ * @throws EffuseError EF504 if the file is damaged, or does not contain exactly one dict of tensors.
  * @example
  * const { tensors } = readTorchCheckpoint(await readFile('net.pth'), { fileName: 'net.pth' })
  * toFloat32(tensors.get('bias')!)
  */
 export const readTorchCheckpoint = (bytes: Uint8Array, options: TorchCheckpointOptions = {}): TorchCheckpoint => {
-  const corrupt: Corrupt = (detail, hint = 'check where the file comes from, and download or save it again') =>
+  const corrupt: Corrupt = (detail, hint = 'check the source of the file, and download or save it again') =>
     new EffuseError({
       code: 'EF504',
       message: `cannot read ${fileLabel(options.fileName)} as a PyTorch checkpoint: ${detail}`,
@@ -107,7 +107,7 @@ interface Choice extends Pick<TorchCheckpoint, 'taken' | 'available' | 'notes'> 
   readonly found: Candidate
 }
 
-/** The dict that is asked for; else the averages or the weights as they are. */
+/** The dict that the caller names; else the averages or the raw weights. */
 const findStateDict = (
   root: PickleValue,
   { stateDict: asked, weights: wanted }: TorchCheckpointOptions,
@@ -154,7 +154,7 @@ const findStateDict = (
 const tensorNames = (dict: PickleDict): readonly string[] =>
   dict.entries.flatMap(([name, value]) => (typeof name === 'string' && isTensor(value) ? [name] : []))
 
-/** A flat dict may hold both, told apart by what the names begin with: two dicts, then. */
+/** Splits a flat dict that has both weights and averages, by the prefixes of the names, into two dicts. */
 const apart = (candidate: Candidate): readonly Candidate[] => {
   const found = prefixedAverages(tensorNames(candidate.dict))
   if (found === null) return [candidate]
@@ -171,7 +171,7 @@ const apart = (candidate: Candidate): readonly Candidate[] => {
   return [part(raw, (name) => !name.startsWith(averages)), part(averages, (name) => name.startsWith(averages))]
 }
 
-/** The shallowest dict, or the one with the usual name among several; null where there is none. */
+/** The shallowest dict; among several, the one with a usual name. Null if there is none. */
 const preferred = (byDepth: readonly (readonly Candidate[])[], corrupt: Corrupt): Candidate | null => {
   const shallowest = byDepth.find((level) => level.length > 0)
   if (shallowest === undefined) return null
@@ -190,7 +190,7 @@ const listOf = (found: readonly Candidate[]): string =>
 
 const shownPath = ({ path }: Candidate): string => (path === '' ? 'the top one' : quote(path))
 
-/** The dicts that hold a tensor, by depth. Each dict is visited once: a pickle may refer to one again, even from inside itself. */
+/** The dicts that contain a tensor, by depth. Each dict is visited once, because a pickle may refer to one again, even from inside it. */
 const candidates = (root: PickleDict): readonly (readonly Candidate[])[] => {
   const seen = new Set<PickleDict>([root])
   const levels: Candidate[][] = []

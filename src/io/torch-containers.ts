@@ -1,6 +1,6 @@
 /**
- * The two containers of torch.save: a zip archive (since PyTorch 1.6) and the older stream of pickles with the numbers behind.
- * Both give the same: the value that was saved, and the bytes of each storage.
+ * Reads the two containers of torch.save: the zip archive (since PyTorch 1.6), and the older stream of pickles followed by the numbers.
+ * Both contain the saved value and the bytes of each storage.
  */
 import { byteCount, grouped, quote } from './message-text.ts'
 import { runPickle, saveAgain } from './pickle-machine.ts'
@@ -17,7 +17,7 @@ export interface TorchContent {
 
 export const isZip = (bytes: Uint8Array): boolean => startsWith(bytes, [0x50, 0x4b, 0x03, 0x04])
 
-/** PROTO 2, LONG1 of ten bytes, 0x1950a86a20f9469cfc6c, STOP: how the older stream begins. */
+/** The start of the older stream: PROTO 2, LONG1 of ten bytes, 0x1950a86a20f9469cfc6c, STOP. */
 const legacyStart = [0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e]
 export const isLegacyTorch = (bytes: Uint8Array): boolean => startsWith(bytes, legacyStart)
 
@@ -26,7 +26,7 @@ const startsWith = (bytes: Uint8Array, start: readonly number[]): boolean => sta
 const littleOnly =
   'save the checkpoint again on a little-endian machine, or with torch.serialization.set_default_load_endianness'
 
-/** The name of the entry that holds the pickle; its folder is the folder of all entries. */
+/** The name of the entry with the pickle. Its folder is the folder of all entries. */
 export const pickleEntry = (names: readonly string[]): string | undefined =>
   names.find((name) => /^[^/]+\/data\.pkl$/.test(name))
 
@@ -82,7 +82,7 @@ const zipStorage = (zip: ZipArchive, name: string, ref: StorageRef, corrupt: Cor
   return view
 }
 
-/** A checksum of a storage is worked out once, however many tensors look into it. */
+/** Reads each storage once, so that its checksum is computed once for all its tensors. */
 const cached = (read: (ref: StorageRef) => Uint8Array): ((ref: StorageRef) => Uint8Array) => {
   const known = new Map<string, Uint8Array>()
   return (ref) => {
@@ -92,7 +92,7 @@ const cached = (read: (ref: StorageRef) => Uint8Array): ((ref: StorageRef) => Ui
   }
 }
 
-/** Magic number, protocol version, what machine, the value, the keys of the storages; then each storage: its count (int64), its numbers. */
+/** The layout: magic number, protocol version, machine, value, keys of the storages; then for each storage its count (int64) and its numbers. */
 export const readLegacyContainer = (bytes: Uint8Array, corrupt: Corrupt): TorchContent => {
   const data = dataHost(corrupt)
   const version = runPickle(bytes, legacyStart.length, data)
@@ -126,7 +126,7 @@ const keyList = (value: PickleValue, corrupt: Corrupt): readonly string[] => {
   const keys = items?.filter((key) => typeof key === 'string')
   if (items === null || keys?.length !== items.length)
     throw corrupt(`expected the list of the storages' keys, got ${kindOf(value)}`)
-  if (new Set(keys).size < keys.length) throw corrupt('a storage stands twice in the list of keys')
+  if (new Set(keys).size < keys.length) throw corrupt('a storage occurs twice in the list of keys')
   return keys
 }
 
@@ -142,7 +142,7 @@ const readStorages = (
   let at = start
   for (const key of keys) {
     const ref = storages.get(key)
-    if (ref === undefined) throw corrupt(`storage ${quote(key)} is listed, but no tensor looks into it`)
+    if (ref === undefined) throw corrupt(`storage ${quote(key)} is listed, but no tensor uses it`)
     const wanted = 8 + ref.elements * itemBytes[ref.dtype]
     if (wanted > bytes.length - at)
       throw corrupt(

@@ -1,6 +1,6 @@
 /**
- * The names of Python's that a state dict needs, and what their calls make. Everything else is refused by name: in a pickle a name
- * is something that Python would import and run.
+ * The Python names that a state dict needs, and the results of their calls. All other names are rejected, because Python would import and run what
+ * a pickle names.
  */
 import type { EffuseError } from '../ir/diagnostics.ts'
 import { grouped, quote } from './message-text.ts'
@@ -37,24 +37,24 @@ const knownGlobals: ReadonlyMap<string, KnownGlobal> = new Map<string, KnownGlob
   ...storageDTypes.map(([name, dtype]) => [`torch.${name}`, { is: 'storage', dtype }] as const),
 ])
 
-/** Makes the error for a broken or refused checkpoint. */
+/** Makes the error for a broken or rejected checkpoint. */
 export type Corrupt = (detail: string, hint?: string) => EffuseError
 
-/** A host for pickles that may hold data, but no names at all. */
+/** A host for pickles that may contain data, but no names. */
 export const dataHost = (corrupt: Corrupt): PickleHost => ({
   corrupt,
   global: (module, name, at) => {
-    throw corrupt(`${quote(`${module}.${name}`)} stands where only numbers and texts belong, at byte ${grouped(at)}`)
+    throw corrupt(`expected only numbers and texts, got ${quote(`${module}.${name}`)} at byte ${grouped(at)}`)
   },
   call: (_, __, at) => {
-    throw corrupt(`a call stands where only numbers and texts belong, at byte ${grouped(at)}`)
+    throw corrupt(`expected only numbers and texts, got a call at byte ${grouped(at)}`)
   },
   persistent: (_, at) => {
-    throw corrupt(`a storage stands where only numbers and texts belong, at byte ${grouped(at)}`)
+    throw corrupt(`expected only numbers and texts, got a storage at byte ${grouped(at)}`)
   },
 })
 
-/** A host for the pickle of tensors. `storages` collects the storages by key. */
+/** A host for pickles of tensors. It collects the storages by key in `storages`. */
 export const torchHost = (corrupt: Corrupt, storages: Map<string, StorageRef>): PickleHost => ({
   corrupt,
   global: (module, name, at) => {
@@ -103,7 +103,7 @@ const orderedDict = (args: PickleTuple, at: number, spend: (count: number) => vo
   if (pairs === undefined) return { kind: 'dict', entries: [] }
   if (typeof pairs !== 'object' || pairs?.kind !== 'list')
     throw corrupt(`an OrderedDict is made of ${kindOf(pairs)}, at byte ${grouped(at)}`)
-  // The same long list may be used again and again.
+  // A pickle may use the same long list many times.
   spend(pairs.items.length)
   const entries = pairs.items.map((pair): readonly [PickleValue, PickleValue] => {
     const [key, value, more] =
@@ -121,7 +121,7 @@ const torchSize = (args: PickleTuple, at: number, corrupt: Corrupt): PickleValue
   throw corrupt(`a torch.Size is made of ${kindOf(sizes ?? null)}, at byte ${grouped(at)}`)
 }
 
-/** ('storage', class, key, device, elements), and None as a sixth in old files. */
+/** ('storage', class, key, device, elements), and None as a sixth item in old files. */
 const storageOf = (id: PickleValue, at: number, corrupt: Corrupt): StorageRef => {
   const [tag, type, key, , count, view] = typeof id === 'object' && id?.kind === 'tuple' ? id.items : []
   const dtype =
@@ -159,7 +159,7 @@ const rebuildTensor = (args: PickleTuple, at: number, corrupt: Corrupt): TensorR
     throw fail('expected a tensor (storage, offset, shape, strides), got something else')
   if (shape.length > rankLimit)
     throw fail(`a tensor has ${grouped(shape.length)} dimensions; at most ${rankLimit} are allowed`)
-  // Marks of numbers that are to be negated or conjugated when they are read.
+  // Marks of tensors whose numbers a reader must negate or conjugate.
   if (typeof metadata === 'object' && metadata !== null && !(metadata.kind === 'dict' && metadata.entries.length === 0))
     throw fail(
       'a tensor has marks (conjugate or negative view) that effuse does not read',
@@ -169,7 +169,7 @@ const rebuildTensor = (args: PickleTuple, at: number, corrupt: Corrupt): TensorR
   const bytes = bytesOf(storage.dtype, shape)
   const shown = `a tensor of shape [${shape.join(',')}] and strides [${strides.join(',')}]`
   if (bytes === null) throw fail(`${shown} takes more than 2^53 bytes`)
-  // Past 2^53 sums may round, but not below the storage's size.
+  // Sums above 2^53 may be rounded, but never to a number below the storage's size.
   const last =
     bytes === 0 ? offset - 1 : shape.reduce((sum, size, axis) => sum + (size - 1) * (strides[axis] ?? 0), offset)
   if (last >= storage.elements)

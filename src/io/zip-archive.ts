@@ -1,17 +1,17 @@
 /**
- * The directory of a zip archive whose entries are stored, not compressed, as torch.save writes it (zip64 included).
- * Nothing is unpacked: an entry is a view into the file, so there is no bomb to fear, and names never become paths.
+ * Reads the directory of a zip archive with uncompressed entries, as torch.save writes it (also zip64).
+ * An entry is a view into the file. Nothing is decompressed, so zip bombs do no harm, and names are never used as paths.
  */
 import type { EffuseError } from '../ir/diagnostics.ts'
 import { ByteReader } from './byte-reader.ts'
 import { crc32 } from './crc32.ts'
 import { byteCount, grouped, quote } from './message-text.ts'
 
-/** The entries by name. A view checks its entry's header and checksum when it is made. */
+/** The entries by name. view() checks the entry's header and checksum. */
 export interface ZipArchive {
   readonly names: readonly string[]
   has(name: string): boolean
-  /** The bytes of an entry, a view. @throws What `corrupt` makes, for an entry that is not there, compressed, or damaged. */
+  /** The bytes of an entry, a view. @throws the error of `corrupt` for a missing, compressed or damaged entry */
   view(name: string): Uint8Array
 }
 
@@ -37,7 +37,7 @@ const cutShort = 'the file was probably cut short: download or save it again'
 /**
  * Reads the directory. Copies nothing.
  *
- * @throws What `corrupt` makes, where the directory does not describe the file exactly.
+ * @throws the error of `corrupt` if the directory does not describe the file exactly
  */
 export const readZip = (bytes: Uint8Array, corrupt: (detail: string, hint?: string) => EffuseError): ZipArchive => {
   const readerAt = (at: number): ByteReader =>
@@ -73,7 +73,7 @@ export const readZip = (bytes: Uint8Array, corrupt: (detail: string, hint?: stri
 
 type Corrupt = (detail: string, hint?: string) => EffuseError
 
-/** Where the directory lies, from the record at the end of the file, or from its 64-bit twin. */
+/** The place of the directory, from the record at the end of the file or from its 64-bit version. */
 const directoryOf = (
   bytes: Uint8Array,
   readerAt: (at: number) => ByteReader,
@@ -93,7 +93,7 @@ const directoryOf = (
   const place = isLong
     ? longDirectory(endAt, readerAt, corrupt)
     : { count: BigInt(count), size: BigInt(size), offset: BigInt(offset), recordAt: endAt }
-  // Torch writes the 64-bit record even where it is not needed; it then lies between the directory and the end.
+  // Torch writes the 64-bit record even if it is not needed. It is then between the directory and the end record.
   const end = place.offset + place.size
   if (end > BigInt(place.recordAt))
     throw corrupt(
@@ -103,7 +103,7 @@ const directoryOf = (
   return { count: place.count, start: Number(place.offset), end: Number(end) }
 }
 
-/** The offset of the end record: the last place with its signature and a comment that reaches exactly to the end of the file. */
+/** The offset of the end record: the last place with its signature whose comment ends exactly at the end of the file. */
 const endRecord = (bytes: Uint8Array): number | null => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const lowest = Math.max(0, bytes.length - endBytes - commentBytesMax)
@@ -118,7 +118,7 @@ const longDirectory = (endAt: number, readerAt: (at: number) => ByteReader, corr
   const locator = readerAt(Math.max(0, endAt - 20))
   if (endAt < 20 || locator.uint32(what) !== locator64Signature)
     throw corrupt(`${what} is missing before byte ${grouped(endAt)}`)
-  locator.uint32(what) // the disk
+  locator.uint32(what) // number of the disk
   const recordAt = locator.uint64(what)
   if (recordAt > BigInt(endAt - 20)) throw corrupt(`${what} should lie at byte ${grouped(recordAt)}, past its place`)
   const record = readerAt(Number(recordAt))
@@ -149,7 +149,7 @@ const readEntry = (reader: ByteReader, directoryAt: number, corrupt: Corrupt): E
   const extra = reader.take(extraBytes, what)
   reader.take(commentBytes, what)
 
-  // Fields that do not fit 32 bits stand in the extra field 1, in this order, each only where the short one is full.
+  // Numbers of more than 32 bits are in the extra field 1, in this order, and only if the short field has its maximum.
   const long = longField(extra)
   const wide = (short: number): number => {
     if (short !== 0xffffffff) return short
@@ -176,7 +176,7 @@ const decodeName = (bytes: Uint8Array, at: number, corrupt: Corrupt): string => 
   }
 }
 
-/** The content of extra field 1, empty where there is none. */
+/** The content of extra field 1; empty if there is none. */
 const longField = (extra: Uint8Array): ByteReader => {
   const never = (): Error => new Error('checked before')
   const fields = new ByteReader(extra, 0, never)
@@ -189,7 +189,7 @@ const longField = (extra: Uint8Array): ByteReader => {
   return new ByteReader(new Uint8Array(0), 0, never)
 }
 
-/** Two names for the same bytes are how small archives pretend to be large. */
+/** Rejects overlapping entries, by which a small archive could pretend to be large. */
 const checkOverlap = (entries: readonly Entry[], corrupt: Corrupt): void => {
   let end = 0
   for (const entry of entries.toSorted((a, b) => a.headerAt - b.headerAt)) {
@@ -217,7 +217,7 @@ const viewOf = (
     )
   const what = `the header of ${label}`
   if (local.uint32(what) !== localSignature) throw corrupt(`expected ${what} at byte ${grouped(entry.headerAt)}`)
-  local.take(22, what) // what the directory says too
+  local.take(22, what) // fields that the directory has too
   const nameBytes = local.uint16(what)
   const extraBytes = local.uint16(what)
   if (decodeName(local.take(nameBytes, what), entry.headerAt, corrupt) !== entry.name)
@@ -229,7 +229,7 @@ const viewOf = (
       `${label} (${byteCount(entry.bytes)} from byte ${grouped(start)}) reaches past byte ${grouped(directoryAt)}, where the data end`,
     )
   const bytes = file.subarray(start, start + entry.bytes)
-  // torch.save can be told to leave checksums out; it then writes 0.
+  // torch.save can omit checksums; it then writes 0.
   const checksum = entry.checksum === 0 ? 0 : crc32(bytes)
   if (checksum !== entry.checksum)
     throw corrupt(

@@ -1,4 +1,4 @@
-/** The browser's twin of node.ts: no files by path, no environment. */
+/** The platform of browsers: no files by path, no environment. The one of Node is node.ts. */
 import { EffuseError } from '../ir/diagnostics.ts'
 import { navigatorGpu } from './navigator-gpu.ts'
 import type { Platform } from './platform.ts'
@@ -7,7 +7,7 @@ export const readFile: Platform['readFile'] = async (path) => {
   throw new EffuseError({
     code: 'EF501',
     message: `cannot read the file ${String(path)}: a browser has no files by path`,
-    hint: 'fetch it and hand over the Response, or a Blob or File from an <input type="file">',
+    hint: 'fetch it and pass the Response, or pass a Blob or File from an <input type="file">',
   })
 }
 
@@ -17,7 +17,7 @@ export const writeFileAtomic: Platform['writeFileAtomic'] = async (path) => {
   throw new EffuseError({
     code: 'EF501',
     message: `cannot write the file ${String(path)}: a browser has no files by path`,
-    hint: 'save without a path gives the bytes: offer them as a download, or keep them in IndexedDB or OPFS',
+    hint: 'save without a path returns the bytes: offer them as a download, or store them in IndexedDB or OPFS',
   })
 }
 
@@ -31,7 +31,7 @@ export const environment: Platform['environment'] = () => undefined
 
 export const now: Platform['now'] = () => performance.now()
 
-/** A message to oneself: a timer would wait for 4 ms. */
+/** Posts a message to itself, because a timer would wait for 4 ms. */
 export const nextTurn: Platform['nextTurn'] = () =>
   new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel()

@@ -1,7 +1,7 @@
-/** What the system says when a file cannot be had, in words. */
+/** Describes the system's file errors in words. */
 import { EffuseError } from '../ir/diagnostics.ts'
 
-/** `ENOENT` and its kind; null for errors that are not the system's. */
+/** The system's code of an error, such as `ENOENT`; null for other errors. */
 export const systemCode = (error: unknown): string | null =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null
 
@@ -18,8 +18,8 @@ const readWords: ReadonlyMap<string, Words> = new Map([
 const writeWords: ReadonlyMap<string, Words> = new Map([
   ['ENOENT', { what: 'its folder does not exist', hint: 'make the folder first' }],
   ['EISDIR', { what: 'expected a file, it is a folder', hint: 'name a file in it' }],
-  ['ENOSPC', { what: 'the disk is full', hint: 'free some space; what stood there before is unchanged' }],
-  ['EDQUOT', { what: 'your disk quota is used up', hint: 'free some space; what stood there before is unchanged' }],
+  ['ENOSPC', { what: 'the disk is full', hint: 'free some space; the old file is unchanged' }],
+  ['EDQUOT', { what: 'your disk quota is used up', hint: 'free some space; the old file is unchanged' }],
   ['EROFS', { what: 'the disk is read-only', hint: 'write to another folder' }],
   [
     'EFBIG',
@@ -32,7 +32,7 @@ const bothWords: ReadonlyMap<string, Words> = new Map([
   ['EPERM', { what: 'the system does not permit it', hint: 'check the permissions of the file and of its folder' }],
   ['ENOTDIR', { what: 'a part of the path is a file, not a folder', hint: 'check the path' }],
   ['ENAMETOOLONG', { what: 'the name is too long', hint: 'choose a shorter one' }],
-  ['ELOOP', { what: 'its symbolic links lead in a circle', hint: 'check the links' }],
+  ['ELOOP', { what: 'its symbolic links form a circle', hint: 'check the links' }],
   ['EMFILE', { what: 'too many files are open', hint: 'close some, or raise the limit (ulimit -n)' }],
   [
     'ENXIO',
@@ -41,7 +41,7 @@ const bothWords: ReadonlyMap<string, Words> = new Map([
   ['EBUSY', { what: 'another program uses it', hint: 'close that program and try again' }],
 ])
 
-/** The EffuseError EF501 for an error of node:fs; an EffuseError stays as it is. */
+/** The EffuseError EF501 for an error of node:fs. Returns an EffuseError unchanged. */
 export const fileError = (error: unknown, path: string, verb: 'read' | 'write'): EffuseError => {
   if (error instanceof EffuseError) return error
   const code = systemCode(error) ?? ''

@@ -1,11 +1,11 @@
-/** A bar on a terminal. Where there is none, or one that prints escape codes as they are, there is no bar. */
+/** A progress bar on a terminal. There is none without a terminal, or on one that does not interpret escape codes. */
 import { SingleBar } from 'cli-progress'
 import type { ProgressBar } from './platform.ts'
 
 export interface BarOptions {
-  /** With cli-progress's words for values; `{words}` are those of each update. */
+  /** In cli-progress's format; `{words}` stands for the words of each update. */
   readonly format: string
-  /** Needs somebody who gives the cursor back when the process is interrupted. */
+  /** If true, the caller must restore the cursor when the process is interrupted. */
   readonly hideCursor: boolean
 }
 

@@ -1,4 +1,4 @@
-/** WebGPU in Node, by the package `webgpu` (Dawn). Pages have it on `navigator.gpu` and as globals; whatever is there already stays. */
+/** WebGPU in Node, by the package `webgpu` (Dawn). It defines `navigator.gpu` and the globals that pages have, unless they exist already. */
 import { existsSync } from 'node:fs'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { navigatorGpu } from './navigator-gpu.ts'
@@ -8,7 +8,7 @@ interface Dawn {
   readonly globals: { readonly [name: string]: unknown }
 }
 
-/** Large, and for few: an optional peer. */
+/** The package is large and few users need it, so it is an optional peer. */
 const dawn: string = 'webgpu'
 
 interface Found {
@@ -17,27 +17,27 @@ interface Found {
 }
 let finding: Promise<Found> | null = null
 
-/** `navigator.gpu`, or what would stand there. @throws EffuseError EF404 where the package is missing or does not load */
+/** `navigator.gpu`, or Dawn's object for it. @throws EffuseError EF404 if the package is missing or does not load */
 export const findGpu = async (): Promise<object> => (await find()).gpu
 
 /**
- * Can there be a GPU? Asking Dawn loads every Vulkan driver, which takes seconds where there is one in software, so `auto` asks only where Linux
- * has a device file of a GPU (DRM, NVIDIA, WSL). Other systems are not judged.
+ * Can the machine have a GPU? Asking Dawn loads every Vulkan driver, which takes seconds for a software driver, so `auto` asks on Linux only if there
+ * is a device file of a GPU (DRM, NVIDIA, WSL). On other systems the answer is always yes.
  */
 export const mayHaveGpu: (isRegistered?: boolean) => boolean = () =>
   navigatorGpu() !== undefined ||
   process.platform !== 'linux' ||
   ['/dev/dri', '/dev/nvidiactl', '/dev/dxg'].some((path) => existsSync(path))
 
-/** Makes `navigator.gpu` and the globals that belong to it. @throws EffuseError EF404 as findGpu() */
+/** Defines `navigator.gpu` and its globals. @throws EffuseError EF404 as findGpu() */
 export const provideWebgpu = async (): Promise<void> => {
   const { gpu, globals } = await find()
   if (navigatorGpu() !== undefined) return
   Object.assign(globalThis, globals)
-  // Node has a navigator since 21.
+  // Node has a navigator since version 21.
   if (globalThis.navigator === undefined)
     Object.defineProperty(globalThis, 'navigator', { value: {}, configurable: true })
-  const navigator = globalThis.navigator as object | undefined // made above where it was missing
+  const navigator = globalThis.navigator as object | undefined // defined above if it was missing
   if (navigator !== undefined) Object.defineProperty(navigator, 'gpu', { value: gpu, configurable: true })
 }
 
@@ -59,8 +59,8 @@ const load = async (): Promise<Found> => {
     throw new EffuseError({
       code: 'EF404',
       message: `WebGPU in Node needs the package webgpu, which ${isMissing ? 'is not installed' : `does not load: ${detail}`}`,
-      // Versions differ in the C library that they ask for.
-      hint: isMissing ? 'npm install webgpu' : 'npm install webgpu@0.6.2, which asks for glibc 2.34',
+      // Versions of the package need different versions of the C library.
+      hint: isMissing ? 'npm install webgpu' : 'npm install webgpu@0.6.2, which needs glibc 2.34',
       cause,
     })
   }

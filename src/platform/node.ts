@@ -1,4 +1,4 @@
-/** Files, environment and clock of Node. The browser's twin is browser.ts. */
+/** The platform of Node: files, environment, clock. The one of browsers is browser.ts. */
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { type FileHandle, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises'
@@ -12,7 +12,7 @@ import type { Platform } from './platform.ts'
 
 export { findGpu, mayHaveGpu, provideWebgpu } from './node-webgpu.ts'
 
-/** One call of the system reads or writes less than 2 GiB. */
+/** A system call can read or write only less than 2 GiB. */
 const chunkBytes = 1 << 30
 
 export const readFile: Platform['readFile'] = async (path) => {
@@ -45,7 +45,7 @@ export const folderNames: Platform['folderNames'] = async (path) => {
   try {
     return await readdir(path)
   } catch (error) {
-    // What the path is otherwise, and why it cannot be read, is said where it is read.
+    // Other errors are reported when the path is read.
     if (['ENOENT', 'ENOTDIR'].includes(systemCode(error) ?? '')) return null
     throw fileError(error, path, 'read')
   }
@@ -63,7 +63,7 @@ export const writeFileAtomic: Platform['writeFileAtomic'] = async (path, bytes) 
       await writeNew(temporary, bytes, mode)
       await rename(temporary, file)
     } catch (error) {
-      await rm(temporary, { force: true }).catch(() => undefined) // the first error is the one to tell
+      await rm(temporary, { force: true }).catch(() => undefined) // report the first error, not this one
       throw error
     }
     await flushFolder(dirname(file))
@@ -72,12 +72,12 @@ export const writeFileAtomic: Platform['writeFileAtomic'] = async (path, bytes) 
   }
 }
 
-/** What a rename would replace: behind symbolic links, and with the permissions that it has. */
+/** The file that a rename would replace, after symbolic links, and its permissions. */
 const target = async (given: string): Promise<{ readonly file: string; readonly mode: number | null }> => {
   try {
     const file = await realpath(given)
     const status = await stat(file)
-    // Renaming over a device would replace it.
+    // Rejects devices, which a rename would replace.
     checkRegular(status, given, 'write')
     return { file, mode: status.mode & 0o777 }
   } catch (error) {
@@ -99,7 +99,7 @@ const writeNew = async (temporary: string, bytes: Uint8Array, mode: number | nul
   }
 }
 
-/** Makes the new name last through a power cut. Not every system can; the file itself is whole in any case. */
+/** Makes the new name durable if the power fails. Not every system can; the file itself is complete in any case. */
 const flushFolder = async (folder: string): Promise<void> => {
   const handle = await open(folder, 'r').catch(() => null)
   await handle?.sync().catch(() => undefined)
@@ -111,18 +111,18 @@ const pathOf = (path: string | URL, verb: 'read' | 'write'): string => {
   try {
     if (path instanceof URL) return fileURLToPath(path)
   } catch {
-    // Another protocol; said below.
+    // A URL of another protocol; the error below reports it.
   }
   throw new EffuseError({
     code: 'EF501',
     message: `cannot ${verb} ${JSON.stringify(String(path))}: expected a path or a file: URL`,
-    hint: path instanceof URL && verb === 'read' ? 'fetch it and hand over the Response' : undefined,
+    hint: path instanceof URL && verb === 'read' ? 'fetch it and pass the Response' : undefined,
   })
 }
 
 export const saveTemporaryText: Platform['saveTemporaryText'] = (fileName, text) => {
   try {
-    // A new folder: no other process can have put a link there.
+    // A new folder, so that no other process can have created a link in it.
     const path = join(mkdtempSync(join(tmpdir(), 'effuse-')), basename(fileName))
     writeFileSync(path, text, { flag: 'wx' })
     return path

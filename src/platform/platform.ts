@@ -1,56 +1,56 @@
-/** A bar that can be drawn and taken away. */
+/** A progress bar that can be drawn and removed. */
 export interface ProgressBar {
   readonly start: (total: number, at: number, words: string) => void
   readonly update: (at: number, words: string) => void
-  /** Takes it away; it can be started again. */
+  /** Removes the bar. It can be started again. */
   readonly stop: () => void
 }
 
 /** Where progress is shown. */
 export interface ProgressOutput {
-  /** One line. */
+  /** Prints one line. */
   readonly say: (line: string) => void
-  /** Null where nothing can be drawn twice. */
+  /** Null if the output cannot be redrawn. */
   readonly bar: ProgressBar | null
 }
 
-/** What differs between Node and browsers. The two twins, node.ts and browser.ts, are reached as '#platform' (package.json's imports). */
+/** What differs between Node and browsers. Both implementations, node.ts and browser.ts, are imported as '#platform' (package.json's imports). */
 export interface Platform {
   /**
-   * The bytes of a whole file, in a buffer of their own.
+   * Reads a whole file into a buffer of its own.
    *
    * @param path A path, or a file: URL.
-   * @throws EffuseError EF501 where there is no such file, it is a folder, or it cannot be read; always in a browser.
+   * @throws EffuseError EF501 if the file does not exist, is a folder, or cannot be read; always in a browser.
    */
   readonly readFile: (path: string | URL) => Promise<Uint8Array<ArrayBuffer>>
-  /** The names in a folder; null where the path is no folder or there is none, and in browsers. */
+  /** The names in a folder; null if the path is not a folder or does not exist, and in browsers. */
   readonly folderNames: (path: string) => Promise<readonly string[] | null>
   /**
-   * Writes a file so that at every moment either the old content or all of the new stands under the name: a temporary file in the same
-   * folder, flushed to the disk, then renamed. On failure the temporary file is removed. Symbolic links are followed, permissions kept.
+   * Writes a file so that at every moment its name refers to either the old or the complete new content: it writes a temporary file in the same
+   * folder, flushes it to the disk, and renames it. On failure it removes the temporary file. It follows symbolic links and keeps permissions.
    *
-   * @throws EffuseError EF501 where the folder does not exist, the path is a folder or a device, or writing fails; always in a browser.
+   * @throws EffuseError EF501 if the folder does not exist, the path is a folder or a device, or writing fails; always in a browser.
    */
   readonly writeFileAtomic: (path: string | URL, bytes: Uint8Array) => Promise<void>
-  /** Writes a text to a new file in the system's temporary folder, and gives its path; null where that is not possible. Never throws. */
+  /** Writes a text to a new file in the system's temporary folder and returns its path; null if that fails. Never throws. */
   readonly saveTemporaryText: (fileName: string, text: string) => string | null
-  /** Writes a text into a folder, which is made where it is missing. @throws EffuseError EF501 where that fails; always in a browser. */
+  /** Writes a text into a folder, which it creates if necessary. @throws EffuseError EF501 if that fails; always in a browser. */
   readonly saveText: (folder: string, fileName: string, text: string) => void
-  /** A variable of the environment; undefined where it is not set, and in browsers. */
+  /** A variable of the environment; undefined if it is not set, and in browsers. */
   readonly environment: (name: string) => string | undefined
-  /** Milliseconds of a clock that only runs forward, with fractions. */
+  /** Milliseconds, with fractions, of a monotonic clock. */
   readonly now: () => number
-  /** Lets everything else that waits have its turn: signals, timers, files. Awaiting a settled promise does not. */
+  /** Lets other pending events run: signals, timers, files. Awaiting a settled promise would not. */
   readonly nextTurn: () => Promise<void>
-  /** Where a person sees how far work is: stderr, with a bar where it is a terminal; the console of a browser. */
+  /** The output for progress: stderr, with a bar on a terminal; the console of a browser. */
   readonly progressOutput: () => Promise<ProgressOutput>
 
-  /** `navigator.gpu`, in Node also where it is not there yet; null in a browser without WebGPU. @throws EffuseError EF404 where Node's package for it is missing */
+  /** `navigator.gpu`, in Node by Dawn; null in a browser without WebGPU. @throws EffuseError EF404 if Node's package for it is missing */
   readonly findGpu: () => Promise<object | null>
-  /** Can there be a GPU that is worth asking for? In a page only if tfjs's package for WebGPU `isRegistered`: the page imports it. */
+  /** Can there be a GPU that effuse can use? In a page only if tfjs's package for WebGPU `isRegistered`, because the page imports it. */
   readonly mayHaveGpu: (isRegistered: boolean) => boolean
-  /** Makes `navigator.gpu` in Node; a browser has it or has not. @throws EffuseError EF404 as findGpu() */
+  /** Defines `navigator.gpu` in Node; does nothing in a browser. @throws EffuseError EF404 as findGpu() */
   readonly provideWebgpu: () => Promise<void>
-  /** An optional package by name, which no bundler is to look for. Rejects where it is missing; always in a browser, where pages import it. */
+  /** Imports an optional package that bundlers must not look for. Rejects if it is missing; always in a browser, where pages import it themselves. */
   readonly importOptional: (name: string) => Promise<unknown>
 }

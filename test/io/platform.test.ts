@@ -96,7 +96,7 @@ describe('readFile', () => {
     await fs.symlink('b', join(folder, 'a'))
     await fs.symlink('a', join(folder, 'b'))
     expect((await failureOf(() => node.readFile(join(folder, 'a')))).message).toContain(
-      'its symbolic links lead in a circle',
+      'its symbolic links form a circle',
     )
   })
 })
@@ -213,6 +213,6 @@ test('a browser has no files by path, and says what to do instead', async () => 
     message: 'cannot read the file net.pth: a browser has no files by path',
     hint: expect.stringContaining('Blob') as string,
   })
-  expect((await failureOf(() => browser.writeFileAtomic('net.pth', fresh))).hint).toContain('gives the bytes')
+  expect((await failureOf(() => browser.writeFileAtomic('net.pth', fresh))).hint).toContain('returns the bytes')
   expect(browser.saveTemporaryText('graph.ir', '')).toBeNull()
 })

@@ -56,7 +56,7 @@ test.each<[string, Uint8Array, string, string]>([
   [
     'a pointer of Git LFS',
     ascii('version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 18826032\n'),
-    'it looks like a pointer of Git LFS, which stands for the real file',
+    'it looks like a pointer of Git LFS in place of the real file',
     'git lfs pull',
   ],
   ['a web page', ascii(html), 'it looks like a web page (HTML)', 'a link that downloads the file itself'],

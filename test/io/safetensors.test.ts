@@ -103,15 +103,11 @@ describe('writeSafetensors and readSafetensors', () => {
   })
 
   test.each([
-    [
-      '__metadata__',
-      'EF501',
-      'cannot write safetensors: a tensor is named "__metadata__", a word that the format keeps for itself',
-    ],
+    ['__metadata__', 'EF501', 'cannot write safetensors: a tensor is named "__metadata__", which the format reserves'],
     [
       'half \ud800',
       'EF501',
-      'cannot write safetensors: the text "half \\ud800" holds half of a surrogate pair, which UTF-8 cannot hold',
+      'cannot write safetensors: the text "half \\ud800" has half of a surrogate pair, which UTF-8 cannot encode',
     ],
   ])('the writer refuses the name %j', (name, code, message) => {
     const bytes = new Uint8Array(4)
@@ -176,27 +172,27 @@ describe('a hostile or corrupt file is refused with one paragraph that says what
     [
       'raw newline in a text',
       fileOf('{"a\n":1}'),
-      'the header must be JSON: a text holds a control character or an unknown escape, at byte 9',
+      'the header must be JSON: a text has a control character or an unknown escape, at byte 9',
     ],
     [
       'unknown escape',
       fileOf('{"\\x41":1}'),
-      'the header must be JSON: a text holds a control character or an unknown escape, at byte 9',
+      'the header must be JSON: a text has a control character or an unknown escape, at byte 9',
     ],
     [
       'half a surrogate pair',
       fileOf('{"\\ud800":1}'),
-      'the header must be JSON: a text holds half of a surrogate pair, at byte 9',
+      'the header must be JSON: a text has half of a surrogate pair, at byte 9',
     ],
     [
       'something after the header',
       fileOf('{}{}'),
-      'the header must be JSON: nothing but spaces is expected after the closing brace, at byte 10',
+      'the header must be JSON: only spaces may follow the closing brace, at byte 10',
     ],
     [
       'zeros as padding',
       fileOf('{}\0'),
-      'the header must be JSON: nothing but spaces is expected after the closing brace, at byte 10',
+      'the header must be JSON: only spaces may follow the closing brace, at byte 10',
     ],
     [
       'deep nesting',
@@ -206,28 +202,28 @@ describe('a hostile or corrupt file is refused with one paragraph that says what
     [
       'a tensor twice',
       fileOf(`{"a":${f32(0, 4)},"a":${f32(0, 4)}}`, four),
-      'the header must be JSON: the key "a" stands twice in one object, at byte 62',
+      'the header must be JSON: the key "a" occurs twice in one object, at byte 62',
     ],
     [
       'a tensor twice, once escaped',
       fileOf(`{"a":${f32(0, 4)},"\\u0061":${f32(0, 4)}}`, four),
-      'the key "a" stands twice in one object, at byte 62',
+      'the key "a" occurs twice in one object, at byte 62',
     ],
     [
       '__proto__ twice',
       fileOf('{"__proto__":{},"__proto__":{}}'),
-      'the key "__proto__" stands twice in one object, at byte 24',
+      'the key "__proto__" occurs twice in one object, at byte 24',
     ],
     [
       'dtype twice',
       fileOf('{"a":{"dtype":"F32","dtype":"F64","shape":[],"data_offsets":[0,4]}}', four),
-      'the key "dtype" stands twice in one object, at byte 28',
+      'the key "dtype" occurs twice in one object, at byte 28',
     ],
     ['metadata is a list', fileOf('{"__metadata__":[]}'), '__metadata__ must be an object of texts, it is a list'],
     [
       'metadata holds a number',
       fileOf('{"__metadata__":{"epoch":7}}'),
-      '__metadata__ may hold nothing but texts; "epoch" is 7',
+      '__metadata__ may contain only texts; "epoch" is 7',
     ],
     [
       'tensor is a number',

@@ -350,12 +350,12 @@ describe('a hostile or corrupt checkpoint is refused with one paragraph that say
     [
       'opcode INST',
       inZip(bytesOfText('(ios\nsystem\n')),
-      'opcode 0x69 (i) of the pickle is none that torch.save writes with protocol 2, at byte 3',
+      'the pickle has the opcode 0x69 (i), which torch.save does not write with protocol 2, at byte 3',
     ],
-    ['opcode OBJ', inZip(bytesOfText('(o')), 'opcode 0x6f (o) of the pickle is none'],
-    ['opcode NEWOBJ', inZip(Uint8Array.of(0x81)), 'opcode 0x81 of the pickle is none'],
-    ['opcode STACK_GLOBAL', inZip(Uint8Array.of(0x93)), 'opcode 0x93 of the pickle is none'],
-    ['opcode EXT1', inZip(Uint8Array.of(0x82, 1)), 'opcode 0x82 of the pickle is none'],
+    ['opcode OBJ', inZip(bytesOfText('(o')), 'the pickle has the opcode 0x6f (o)'],
+    ['opcode NEWOBJ', inZip(Uint8Array.of(0x81)), 'the pickle has the opcode 0x81'],
+    ['opcode STACK_GLOBAL', inZip(Uint8Array.of(0x93)), 'the pickle has the opcode 0x93'],
+    ['opcode EXT1', inZip(Uint8Array.of(0x82, 1)), 'the pickle has the opcode 0x82'],
     [
       'protocol 5',
       zip([{ name: 'net/data.pkl', bytes: Uint8Array.of(0x80, 5, 0x4e, 0x2e) }]),
@@ -647,12 +647,12 @@ describe('a hostile or corrupt checkpoint is refused with one paragraph that say
     [
       'names in the wrong pickle',
       legacyCheckpoint(named, { system: p.global('os', 'system') }),
-      '"os.system" stands where only numbers and texts belong, at byte',
+      'expected only numbers and texts, got "os.system" at byte',
     ],
     [
       'names in the list of keys',
       legacyCheckpoint(named, { keys: orderedDict }),
-      '"collections.OrderedDict" stands where only numbers and texts belong',
+      'expected only numbers and texts, got "collections.OrderedDict"',
     ],
     [
       'keys that are no list',
@@ -667,12 +667,12 @@ describe('a hostile or corrupt checkpoint is refused with one paragraph that say
     [
       'a key twice',
       legacyCheckpoint(named, { keys: concat(p.emptyList, p.text('0'), p.append, p.text('0'), p.append) }),
-      'a storage stands twice in the list of keys',
+      'a storage occurs twice in the list of keys',
     ],
     [
       'a key of no tensor',
       legacyCheckpoint(named, { keys: concat(p.emptyList, p.text('1'), p.append) }),
-      'storage "1" is listed, but no tensor looks into it',
+      'storage "1" is listed, but no tensor uses it',
     ],
     [
       'no keys',
