@@ -3,7 +3,7 @@ import { type Check, checkRecord, flag, count } from '../ir/check-record.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import type { BlockRow } from './efficientnet-variants.ts'
 
-/** Per channel or one for all, in the units of the input (0 to 255). */
+/** One number per channel or one for all, in the units of the input (0 to 255). */
 export interface Normalization {
   readonly mean: number | readonly number[]
   readonly std: number | readonly number[]
@@ -12,28 +12,28 @@ export interface Normalization {
 export interface EfficientNetOptions {
   /** Default 1000. */
   readonly classes?: number | undefined
-  /** Height and width of the input; default: the variant's own. Two numbers: height, width. */
+  /** Height and width of the input as one number, or [height, width]. Default: the variant's own. */
   readonly resolution?: number | readonly [number, number] | undefined
   /** Default 3. */
   readonly inChannels?: number | undefined
-  /** Rate before the last layer; default: the variant's own. */
+  /** Dropout rate before the last layer; default: the variant's own. */
   readonly dropout?: number | undefined
-  /** Rate of the last block; earlier ones less, in proportion. Default 0.2. */
+  /** Rate of stochastic depth. It grows over the network: block i of n has i / n of it. Default 0.2. */
   readonly stochasticDepth?: number | undefined
-  /** 'same': TensorFlow's, the default; 'symmetric': PyTorch's. They differ at strides of 2. */
+  /** 'same', as in TensorFlow (default), or 'symmetric', as in PyTorch. They differ for strides of 2. */
   readonly padding?: 'same' | 'symmetric' | undefined
-  /** true (default): ImageNet's mean and deviation for 3 channels, 0.5 and 0.5 of 255 otherwise; false: none. */
+  /** true (default): ImageNet's mean and deviation for 3 channels, 0.5 and 0.5 of 255 otherwise; false: no normalisation. */
   readonly normalize?: boolean | Normalization | undefined
   readonly batchNorm?: { readonly momentum?: number | undefined; readonly epsilon?: number | undefined } | undefined
-  /** Replaces the block table, for small models; scaled like the standard one. */
+  /** Replaces the block table, for small models. It is scaled like the standard one. */
   readonly blocks?: readonly BlockRow[] | undefined
 }
 
-/** Which values a network gives. */
+/** The values that a network returns. */
 export interface EfficientNetParts {
   /** false: without the last layer; the outputs are `features` and `pooled`, and there are no `classes`. Default true. */
   readonly head?: boolean | undefined
-  /** Inner values that are outputs, too, by their paths: 'stem', 'blocks.0' and so on. */
+  /** Paths of inner values that become additional outputs: 'stem', 'blocks.0' and so on. */
   readonly taps?: readonly string[] | undefined
 }
 
@@ -44,7 +44,7 @@ const isNumbers = (v: unknown, accepts: (x: number) => boolean): boolean =>
 const isRecord = (v: unknown): v is { readonly [name: string]: unknown } =>
   typeof v === 'object' && v !== null && !Array.isArray(v)
 
-/** Far beyond any EfficientNet; a file's metadata must not make building take unlimited time. */
+/** Limits the time to build a network that a file's metadata declares. No EfficientNet needs more. */
 const repeatsMax = 100
 const rowsMax = 50
 
@@ -81,7 +81,7 @@ const checks: { readonly [K in keyof Required<EfficientNetOptions & EfficientNet
   head: flag,
   taps: ["a list of paths such as 'blocks.2'", (v) => Array.isArray(v) && v.every((path) => typeof path === 'string')],
 }
-/** Far above any network that is published; each step costs the square of it, and one slip of the pen would hang. */
+/** No published network has larger kernels. The cost is the square of the size, so a typing mistake could make a step hang. */
 const kernelMax = 63
 const rowChecks: { readonly [K in keyof Required<BlockRow>]: Check } = {
   kernel: [
@@ -95,15 +95,15 @@ const rowChecks: { readonly [K in keyof Required<BlockRow>]: Check } = {
   squeezeExcite: ['a number from 0 to 1', (v) => typeof v === 'number' && v >= 0 && v <= 1],
 }
 
-/** @throws EffuseError EF403 naming the option, what it takes and what came. */
+/** @throws EffuseError EF403 naming the option, the expected and the given value */
 export const checkEfficientNetOptions = (options: EfficientNetOptions & EfficientNetParts): void => {
   checkRecord('efficientNet()', '', options, checks)
   for (const key of options.head === false ? (['classes', 'dropout'] as const) : [])
     if (options[key] !== undefined)
       throw new EffuseError({
         code: 'EF403',
-        message: `option "${key}" is of the last layer, and head: false leaves that out`,
-        hint: `leave "${key}" out, and give it to the head of your own`,
+        message: `option "${key}" belongs to the last layer, which head: false leaves out`,
+        hint: `leave "${key}" out, and use it in your own head`,
       })
   for (const [i, row] of (options.blocks ?? []).entries()) {
     checkRecord('a row of blocks', `blocks[${i}].`, row, rowChecks)

@@ -1,6 +1,6 @@
 /**
- * The tables of EfficientNet (Tan and Le 2019) and EfficientNet-Lite: blocks before scaling, and how each variant scales them.
- * Figures as in the reference implementations (tensorflow/tpu, NVIDIA's TensorFlow2 port).
+ * The tables of EfficientNet (Tan and Le 2019) and EfficientNet-Lite: the blocks before scaling, and the scaling of each variant.
+ * The numbers are those of the reference implementations (tensorflow/tpu, NVIDIA's TensorFlow2 port).
  */
 
 /** One row of the block table: `repeats` inverted residuals (MBConv), the first with `strides`. */
@@ -9,10 +9,10 @@ export interface BlockRow {
   readonly repeats: number
   /** Output channels. */
   readonly filters: number
-  /** Expanded channels over input channels. */
+  /** Ratio of expanded to input channels. */
   readonly expand: number
   readonly strides: number
-  /** Squeezed channels over the block's input channels; 0: no squeeze-excite. Default 0.25, in Lite 0. */
+  /** Ratio of squeezed channels to the block's input channels; 0: no squeeze-excite. Default 0.25, in Lite 0. */
   readonly squeezeExcite?: number | undefined
 }
 
@@ -29,7 +29,7 @@ export const standardBlocks: readonly BlockRow[] = [
 interface Scaling {
   readonly width: number
   readonly depth: number
-  /** Height and width of the pictures it was made for. */
+  /** Height and width of the pictures that the variant is designed for. */
   readonly resolution: number
   /** Rate of the dropout before the last layer. */
   readonly dropout: number
@@ -56,16 +56,16 @@ export type Variant = keyof typeof scalings
 export const variants: readonly Variant[] = Object.keys(scalings) as Variant[]
 export const isVariant = (name: string): name is Variant => Object.hasOwn(scalings, name)
 
-/** A variant's network: what is left to build. */
+/** A variant's network after scaling. */
 export interface Architecture extends Scaling {
   readonly isLite: boolean
   readonly stemFilters: number
   readonly headFilters: number
-  /** Rows with filters and repeats scaled. */
+  /** Rows with scaled filters and repeats. */
   readonly blocks: readonly (BlockRow & { readonly squeezeExcite: number })[]
 }
 
-/** Scales a block table. Lite keeps stem, head, and the repeats of the first and the last row. */
+/** Scales a block table. Lite does not scale stem, head, and the repeats of the first and the last row. */
 export const architectureOf = (variant: Variant, blocks: readonly BlockRow[] = standardBlocks): Architecture => {
   const scaling = scalings[variant]
   const isLite = variant.startsWith('lite')
@@ -83,7 +83,7 @@ export const architectureOf = (variant: Variant, blocks: readonly BlockRow[] = s
   }
 }
 
-/** The multiple of 8 nearest to filters * width, but not less than 90 % of it. */
+/** The multiple of 8 that is nearest to filters * width and not less than 90 % of it. */
 export const roundFilters = (filters: number, width: number): number => {
   const scaled = filters * width
   const rounded = Math.max(8, Math.floor((scaled + 4) / 8) * 8)

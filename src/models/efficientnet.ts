@@ -24,12 +24,12 @@ type Inputs = { readonly image: TensorType<'float32', 4> }
 /** Inner values by their paths, [N,H,W,C]. */
 type Tapped<T extends string> = { readonly [path in T]: TensorType<'float32', 4> }
 
-/** `T`: paths of inner values that are outputs, too. */
+/** An EfficientNet. `T`: paths of inner values that are additional outputs. */
 export type EfficientNet<T extends string = never> = Model<
   Inputs,
   { readonly logits: TensorType<'float32', 2>; readonly probabilities: TensorType<'float32', 2> } & Tapped<T>
 >
-/** Without the last layer. */
+/** An EfficientNet without the last layer. */
 export type EfficientNetFeatures<T extends string = never> = Model<
   Inputs,
   { readonly features: TensorType<'float32', 4>; readonly pooled: TensorType<'float32', 2> } & Tapped<T>
@@ -49,11 +49,12 @@ interface DeclareEfficientNet {
 
 /**
  * Declares an EfficientNet (Tan and Le, 2019): input `image` float32 [batch,H,W,inChannels], 0 to 255; outputs `logits` and
- * `probabilities` float32 [batch,classes]. With `head: false` it ends before the last layer: outputs `features` [batch,H/32,W/32,C] and
- * their means `pooled` [batch,C], for the caller's own network (`apply`). Variables are named as in docs/models.md, kernels in HWIO layout.
+ * `probabilities` float32 [batch,classes]. With `head: false` it ends before the last layer; the outputs are then `features`
+ * [batch,H/32,W/32,C] and their means `pooled` [batch,C], for the caller's own network (`apply`). docs/models.md lists the names of variables;
+ * kernels have HWIO layout.
  *
  * @param variant 'b0' to 'b7', 'lite0' to 'lite4'.
- * @throws EffuseError EF602 (no such variant), EF403 (an option).
+ * @throws EffuseError EF602 (an unknown variant), EF403 (an option).
  * @example
  * const model = efficientNet('b0', { classes: 10, resolution: 96 })
  * const backbone = efficientNet('b0', { head: false, taps: ['blocks.2', 'blocks.10'] }) // features, pooled and two inner values
@@ -80,26 +81,26 @@ export const efficientNet = ((
   const classes = options.head === false ? {} : { classes: options.classes ?? 1000 }
   const declaration: Declaration = { family: 'efficientnet', variant, options: { ...options, resolution, ...classes } }
   return withMetadata(model as Model, { [modelKey]: JSON.stringify(declaration) }) as typeof model
-}) as DeclareEfficientNet // `head` and `taps` decide what comes out
+}) as DeclareEfficientNet // `head` and `taps` decide the type of the result
 
-/** What a file of weights says of its model. */
+/** The declaration of a model in a file of weights. */
 export interface Declaration {
   readonly family: 'efficientnet'
   readonly variant: Variant
   readonly options: EfficientNetOptions & EfficientNetParts
 }
 
-/** How an EfficientNet was declared, its resolution and classes among the options. */
+/** The declaration of an EfficientNet, with resolution and classes in its options. */
 export const declarationOf = (model: EfficientNet | EfficientNetFeatures): Declaration =>
   JSON.parse(modelMetadata(model as Model)[modelKey] ?? '{}') // as efficientNet() writes it
 
-/** The same network as another declaration of the same variables. */
+/** Declares the same network again with other options or parts. Its variables keep their names. */
 export const redeclared = (
   { variant, options }: Declaration,
   changes: EfficientNetOptions & EfficientNetParts,
 ): EfficientNet => efficientNet(variant, { ...options, ...changes } as EfficientNetOptions)
 
-/** What layers have in common in one network. */
+/** Settings that all layers of a network share. */
 interface Style {
   readonly activation: <R extends number>(x: Value<'float32', R>) => Value<'float32', R>
   readonly padding: (kernel: number) => Padding
@@ -182,14 +183,14 @@ const convNorm = (x: Image, style: Style, { filters, kernel, strides }: ConvShap
 interface Block extends ConvShape {
   readonly name: string
   readonly expanded: number
-  /** 0: no squeeze-excite. */
+  /** Channels of the squeeze; 0: no squeeze-excite. */
   readonly squeezed: number
   readonly hasResidual: boolean
   /** Rate of stochastic depth. */
   readonly dropRate: number
 }
 
-/** All blocks, numbered flat from 0. The squeeze is relative to the block's input channels, not to the expanded ones. */
+/** All blocks, numbered from 0. The squeeze ratio refers to the block's input channels, not to the expanded ones. */
 const blocksOf = (architecture: Architecture, stochasticDepth: number): readonly Block[] => {
   const total = architecture.blocks.reduce((sum, row) => sum + row.repeats, 0)
   let channels = architecture.stemFilters
@@ -214,9 +215,9 @@ const blocksOf = (architecture: Architecture, stochasticDepth: number): readonly
   )
 }
 
-/** MBConv: expand, depthwise, squeeze and excite, project, and the input added where shapes allow. */
+/** MBConv: expand, depthwise, squeeze and excite, project. Adds the input if the shapes are equal. */
 const invertedResidual = (input: Image, style: Style, block: Block): Image => {
-  const b = input.builder as Builder // models are built in graph(), never in passes
+  const b = input.builder as Builder // graph() builds models; passes never do
   let x = input
   if (block.expanded !== input.shape[3])
     x = b.scope('expand', () =>

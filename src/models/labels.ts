@@ -1,10 +1,10 @@
-/** Names of the classes that a network tells apart. */
+/** Names of a network's classes. */
 import { EffuseError } from '../ir/diagnostics.ts'
 import { imagenetLabels } from './imagenet-labels.ts'
 
 /**
- * The names given, else ImageNet's for 1000 classes, else `class 0` and so on.
- * @throws EffuseError EF403 where there are more or fewer than classes
+ * The given names, else ImageNet's for 1000 classes, else `class 0` and so on.
+ * @throws EffuseError EF403 if the number of given names is not the number of classes
  */
 export const labelsFor = (classes: number, given: readonly string[] | undefined): readonly string[] => {
   const labels =

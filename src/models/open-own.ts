@@ -1,4 +1,4 @@
-/** Files that effuse wrote of an EfficientNet: the metadata declares the model. */
+/** Opens files that effuse wrote for an EfficientNet. Their metadata declares the model. */
 import { modelWeights, type WeightsKind } from '../executable/model-weights.ts'
 import { cropIn, labelsKey, modelKey } from '../io/own-metadata.ts'
 import type { SafetensorsFile } from '../io/safetensors.ts'
@@ -7,13 +7,13 @@ import { type Declaration, type EfficientNet, isVariant, redeclared } from './ef
 import { labelsFor } from './labels.ts'
 import type { Opened } from './opened.ts'
 
-/** What of effuse's files may be asked for. */
+/** Options for effuse's own files. */
 export interface OwnOptions {
   readonly weights?: WeightsKind | undefined
   readonly labels?: readonly string[] | undefined
 }
 
-/** Null where the file declares no model. @throws EffuseError EF505 */
+/** The opened file; null if it declares no model. @throws EffuseError EF505 */
 export const openOwn = (
   file: SafetensorsFile,
   bytes: Uint8Array | null,
@@ -23,14 +23,14 @@ export const openOwn = (
   const text = metadata.get(modelKey)
   if (text === undefined) return null
   const declaration = parseDeclaration(text)
-  // Metadata is only text: it must not make a model that the tensors beside it cannot fill.
+  // The metadata is only text, so the declared model is checked against the tensors.
   const [classes] = tensors.get('head/dense/bias')?.shape ?? []
   const declared = declaration.options.head === false ? undefined : (declaration.options.classes ?? 1000)
   if (classes !== declared) {
     throw new EffuseError({
       code: 'EF505',
       message: `the file's metadata declares ${declared ?? 'no'} classes, but "head/dense/bias" has ${classes ?? 'no'} elements`,
-      hint: 'the file was put together from parts of others, or damaged',
+      hint: 'the file was assembled from parts of other files, or is damaged',
     })
   }
   const model = redeclared(declaration, {})
@@ -54,7 +54,7 @@ const parseDeclaration = (text: string): Declaration => {
   return { family: 'efficientnet', variant, options } // efficientNet() checks the options
 }
 
-/** The names of the classes that a file holds. */
+/** The names of the classes in a file's metadata. */
 export const labelsIn = (metadata: ReadonlyMap<string, string>): readonly string[] | undefined => {
   const found = parseJson(metadata.get(labelsKey) ?? '')
   return Array.isArray(found) && found.every((x): x is string => typeof x === 'string') ? found : undefined

@@ -1,13 +1,13 @@
-/** What comes out of a file of weights, whatever wrote it. */
+/** An opened file of weights, of effuse or of another program. */
 import type { ModelWeights } from '../executable/model-weights.ts'
 import type { FixedCrop } from '../pixels/box.ts'
 
 export interface Opened<M> extends ModelWeights {
   readonly model: M
-  /** Names of the classes, in order; none where the file has none. */
+  /** Names of the classes, in order; empty if the file has none. */
   readonly labels: readonly string[]
-  /** How pictures are to be cut; 'center' where the file does not say. */
+  /** The crop of pictures; 'center' if the file does not say. */
   readonly crop: FixedCrop
-  /** What was chosen without being asked, one sentence each. */
+  /** Choices that openModel() made by itself, one sentence each. */
   readonly notes: readonly string[]
 }

@@ -1,4 +1,4 @@
-/** The best classes of a distribution. */
+/** The classes with the largest probabilities. */
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
 
 export interface TopEntry {
@@ -8,9 +8,9 @@ export interface TopEntry {
 }
 
 /**
- * The k largest of one picture's probabilities, best first; of equal ones the lowest index. At most as many as there are classes.
- * @param probabilities [classes], as `data()` of a result with batch 1 gives them.
- * @throws EffuseError EF403 where k or the number of labels is wrong.
+ * The k largest of one picture's probabilities, largest first; equal ones are in the order of their indices. Returns at most all classes.
+ * @param probabilities [classes], as `data()` of a result with batch 1 returns them.
+ * @throws EffuseError EF403 if k or the number of labels is wrong.
  * @example
  * top(Float32Array.of(0.1, 0.7, 0.2), 2, ['cat', 'dog', 'owl']) // dog 0.7, owl 0.2
  */
@@ -19,7 +19,7 @@ export const top = (probabilities: ArrayLike<number>, k = 5, labels?: readonly s
     throw new EffuseError({
       code: 'EF403',
       message: `top() takes the probabilities of one picture, got ${showGiven(probabilities)}`,
-      hint: 'top(await probabilities.data(), 5)',
+      hint: 'write top(await probabilities.data(), 5)',
     })
   if (!Number.isSafeInteger(k) || k < 1)
     throw new EffuseError({ code: 'EF403', message: `k must be a positive integer, got ${k}` })

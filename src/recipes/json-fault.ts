@@ -1,4 +1,4 @@
-/** Where a text stops being JSON. The engine's own messages differ from version to version, and often name no place. */
+/** Finds the place of a syntax error in JSON. The engine's own messages differ between versions and often name no place. */
 
 class Fault {
   readonly at: number
@@ -25,7 +25,7 @@ export const jsonFault = (text: string): string | null => {
 }
 
 const space = /[ \t\n\r]*/y
-/** Runs of letters, and what stands between them: one alternative for both would fill the engine's stack. */
+/** Matches characters up to the next quote or escape. One pattern for whole strings would overflow the engine's stack. */
 const letters = /[^"\\\p{Cc}]*/uy
 const escapeOrControl = /\\(?:["\\/bfnrt]|u[\da-fA-F]{4})|[\u007f-\u009f]/y
 const scalar = /(?:-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)(?![\w.+-])/y
@@ -36,12 +36,12 @@ const endOf = (pattern: RegExp, text: string, at: number): number | null => {
 }
 const afterSpace = (text: string, at: number): number => endOf(space, text, at) ?? at
 
-/** Brackets in brackets: no settings need so many, and the engine's stack is for some more. */
+/** Limits nested brackets, so that the recursion cannot overflow the stack. No settings need so many. */
 const depthMax = 500
 
 const valueEnd = (text: string, from: number, depth: number): number => {
   const at = afterSpace(text, from)
-  if (depth > depthMax) throw new Fault(at, `at most ${depthMax} brackets in brackets`)
+  if (depth > depthMax) throw new Fault(at, `at most ${depthMax} nested brackets`)
   if (text[at] === '{') return listEnd(text, at, '}', memberEnd, depth)
   if (text[at] === '[') return listEnd(text, at, ']', valueEnd, depth)
   return endOf(scalar, text, at) ?? stringEnd(text, at, 'a value')
@@ -53,7 +53,7 @@ const stringEnd = (text: string, from: number, what: string): number => {
     at = endOf(letters, text, at) ?? at
     if (text[at] === '"') return at + 1
     const end = endOf(escapeOrControl, text, at)
-    if (end === null) throw new Fault(from, 'a text that ends on its line, escapes as JSON has them')
+    if (end === null) throw new Fault(from, 'a text that ends on its line, with valid escapes')
     at = end
   }
 }
@@ -64,7 +64,7 @@ const memberEnd = (text: string, from: number, depth: number): number => {
   return valueEnd(text, colon + 1, depth)
 }
 
-/** @param from place of the opening bracket */
+/** @param from index of the opening bracket */
 const listEnd = (
   text: string,
   from: number,

@@ -1,4 +1,4 @@
-/** What a setting takes, as data: checked in files of JSON and read from the words of a command line, with the same message. */
+/** The kinds of settings as data. JSON files and command lines are checked by them, with the same messages. */
 import { type Check, flag, isNames, isObject } from '../ir/check-record.ts'
 import { isPowerOfTwo } from '../passes/train/loss-scale.ts'
 import { isCropArea } from '../pixels/box.ts'
@@ -15,7 +15,7 @@ export type Kind =
   | { readonly kind: 'choice'; readonly of: readonly string[] }
   | { readonly kind: 'switch' | 'text' | 'texts' | 'numbers' | 'area' | 'lossScale' | 'object' }
 
-/** The check that a kind stands for. */
+/** The check for a kind. */
 export const checkOf = (kind: Kind): Check => {
   switch (kind.kind) {
     case 'integer':
@@ -71,13 +71,13 @@ const boundsWords = (of: Extract<Kind, { readonly kind: 'number' }>): string => 
   return words.length === 0 ? '' : ` ${words.join(' and ')}`
 }
 
-/** Whether a value, of a JSON file say, is of the kind. */
+/** Is a value, for example of a JSON file, of the kind? */
 export const isOfKind = (kind: Kind, value: unknown): boolean => checkOf(kind)[1](value)
 
-/** In words, after "must be". */
+/** The kind in words, for use after "must be". */
 export const kindWords = (kind: Kind): string => checkOf(kind)[0]
 
-/** What a word of a command line stands for; what is not of the kind comes out as a value that `isOfKind` refuses. */
+/** Converts a word of a command line to a value. A word that is not of the kind becomes a value that `isOfKind` rejects. */
 export const fromWord = (kind: Kind, word: string): unknown => {
   switch (kind.kind) {
     case 'integer':
@@ -96,6 +96,6 @@ export const fromWord = (kind: Kind, word: string): unknown => {
   }
 }
 
-/** Number('') is 0, and Number('0x10') 16: neither is meant. */
+/** Number('') is 0 and Number('0x10') is 16, but neither is a number here. */
 const numberOf = (word: string): number | string =>
   /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(word) ? Number(word) : word

@@ -1,6 +1,6 @@
 /**
- * A training run as plain data: what a recipe file holds, what the command line's flags change, and what `config.json` of a run says.
- * The table below is the only place that knows the settings; files, flags and documents are checked against it.
+ * A training run as plain data: the content of a recipe file, of the command line's flags, and of a run's `config.json`.
+ * Only the table below defines the settings; files, flags and documents are checked against it.
  */
 import { type FolderCrop, folderCrops } from '../pixels/box.ts'
 import { sideMax } from '../pixels/size.ts'
@@ -8,37 +8,37 @@ import { backendNames, type BackendName } from '../backends/catalog.ts'
 import type { EfficientNetOptions } from '../models/efficientnet.ts'
 import type { Kind } from './kinds.ts'
 
-/** What of a model is no setting of its own. */
+/** Options of the model that are not settings of their own. */
 export type ArchitectureOptions = Omit<EfficientNetOptions, 'classes' | 'resolution' | 'dropout' | 'stochasticDepth'>
 
 export const optimizerNames = ['rmsprop', 'sgd', 'adam', 'adamw'] as const
 export const scheduleNames = ['cosine', 'linearCosine', 'exponential', 'piecewise', 'constant'] as const
 
-/** All settings of a run. `null`: the default of what takes it. */
+/** All settings of a run. `null` means the default of the function that uses the setting. */
 export interface Recipe {
   /** A variant of EfficientNet, or the user's own model: `./net.js#digits`. */
   readonly model: string
   readonly architecture: ArchitectureOptions
   /** `digits`, or a folder of pictures. */
   readonly data: string
-  /** Share of the pictures that is held out for tests, where the folder has no part of its own for them. */
+  /** The share of the pictures to hold out for tests, if the folder has no test part. */
   readonly holdout: number | null
-  /** How training pictures of a folder are cut; those to test with are cut to match. */
+  /** The crop of a folder's training pictures. Test pictures get the matching crop. */
   readonly crop: FolderCrop | null
-  /** Least and greatest share of a picture that a random box covers. */
+  /** The smallest and largest share of a picture that a random box covers. */
   readonly cropArea: readonly [least: number, greatest: number] | null
-  /** Training pictures of a folder are mirrored half of the time. */
+  /** Whether to mirror each training picture of a folder with probability 1/2. */
   readonly flip: boolean | null
   /** Height and width of the pictures. */
   readonly size: number | null
   readonly dropout: number | null
   readonly stochasticDepth: number | null
   readonly epochs: number
-  /** Updates of one epoch, where it is to end before all pictures were seen. */
+  /** Updates of one epoch, if it is to end before it has used all pictures. */
   readonly stepsPerEpoch: number | null
   readonly batch: number
   readonly accumulate: number
-  /** How many stages; 1: none. What begins with `base` is where the first stage starts from. */
+  /** The number of stages. Settings that begin with `base` are values of the first stage. */
   readonly stages: number
   readonly baseSize: number | null
   readonly baseDropout: number | null
@@ -52,9 +52,9 @@ export interface Recipe {
   readonly beta1: number | null
   readonly beta2: number | null
   readonly nesterov: boolean | null
-  /** The highest rate, as it is. */
+  /** The highest learning rate, without scaling. */
   readonly learningRate: number | null
-  /** The highest rate for 128 rows an update; scaled by the rows that an update really has. */
+  /** The highest learning rate for 128 rows per update. It is scaled by the actual number of rows. */
   readonly learningRateInit: number | null
   readonly schedule: (typeof scheduleNames)[number]
   readonly warmupEpochs: number | null
@@ -71,9 +71,9 @@ export interface Recipe {
   readonly lossScale: 'auto' | 'dynamic' | 'none' | number
   readonly augmentation: number | null
   readonly mixup: number
-  /** Globs of variables that stay as they are. */
+  /** Globs of variables that training does not change. */
   readonly frozen: readonly string[]
-  /** Epochs without improvement after which the run ends. */
+  /** The number of epochs without improvement after which the run ends. */
   readonly earlyStop: number | null
   /** Updates between checkpoints, besides the one at each epoch's end. */
   readonly checkpointEvery: number | null
@@ -86,7 +86,7 @@ export interface Recipe {
   readonly amp: boolean
   readonly ampDtype: 'float16' | 'bfloat16' | null
   readonly ampStrategy: 'minCut' | 'tensorflow' | null
-  /** Rounds after each op where the backend has no half arithmetic. */
+  /** Whether to emulate half types by rounding after each op, if the backend has no half arithmetic. */
   readonly emulateHalf: boolean | null
   readonly xla: boolean
   readonly seed: number
@@ -94,9 +94,9 @@ export interface Recipe {
 
 export interface Setting<T> {
   readonly takes: Kind
-  /** The default; absent: the setting is required. */
+  /** The default. A setting without it is required. */
   readonly initial?: T
-  /** Another setting that this one belongs to, and the values of it that it goes with. */
+  /** The setting that this one belongs to, and the values of that setting for which this one is allowed. */
   readonly belongsTo?: { readonly key: keyof Recipe; readonly values: readonly unknown[] | 'several' }
   /** The data that the setting is for: the built-in digits, or a folder of pictures. */
   readonly ofData?: 'digits' | 'folder'
@@ -183,4 +183,4 @@ export const settings: { readonly [K in keyof Recipe]: Setting<Recipe[K]> } = {
   seed: { takes: { kind: 'integer', least: 0, most: 2 ** 32 - 1 }, initial: 0 },
 }
 
-export const settingNames = Object.keys(settings) as readonly (keyof Recipe)[] // Object.keys forgets the keys' type
+export const settingNames = Object.keys(settings) as readonly (keyof Recipe)[] // Object.keys does not keep the keys' type

@@ -1,18 +1,18 @@
-/** From a recipe and changes of it to all settings of a run. */
+/** Computes all settings of a run from a recipe and changes to it. */
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
 import { isOfKind, kindWords } from './kinds.ts'
 import { digitsName, type Recipe, type Setting, settingNames, settings } from './recipe.ts'
 import { didYouMean } from '../ir/words.ts'
 
-/** How messages call a setting: `"weightDecay"` of a file, `--weight-decay` of a command line. */
+/** The name of a setting in messages: `"weightDecay"` in a file, `--weight-decay` on the command line. */
 export type NameOf = (key: keyof Recipe) => string
 const quoted: NameOf = (key) => `"${key}"`
 
 /**
- * All settings: the changes, else the recipe's, else the initial ones. Settings that belong to another one (`rho` to the optimizer `rmsprop`,
- * `augmentation` to the digits) go with it where the changes choose differently; changes that contradict one another are an error.
+ * All settings: those of the changes, else of the recipe, else the defaults. Some settings belong to a choice (`rho` to the optimizer `rmsprop`,
+ * `augmentation` to the digits): if the changes choose something else, the recipe's settings for it are dropped. Contradictory changes are an error.
  *
- * @throws EffuseError EF403 naming the setting, what it takes and what came.
+ * @throws EffuseError EF403 naming the setting, the expected and the given value.
  * @example
  * const recipe = resolveRecipe({ model: 'b0', data: 'digits', optimizer: 'rmsprop', rho: 0.9 }, { optimizer: 'adam', epochs: 3 })
  */
@@ -37,7 +37,7 @@ export const resolveRecipe = (
   return merged
 }
 
-/** @throws EffuseError EF403 for a name that is none and a value that does not fit. */
+/** @throws EffuseError EF403 for an unknown name or a wrong value */
 export const checkSettings = (given: Partial<Recipe>, nameOf: NameOf): void => {
   for (const [name, value] of Object.entries(given)) {
     if (value === undefined) continue
@@ -60,7 +60,7 @@ export const checkSettings = (given: Partial<Recipe>, nameOf: NameOf): void => {
   }
 }
 
-/** What of a model's options is a setting of its own. The data says how many classes there are. */
+/** Options of a model that are settings of their own. The data determines the number of classes. */
 const ownSettings: { readonly [option: string]: keyof Recipe } = {
   classes: 'data',
   resolution: 'size',
@@ -68,13 +68,13 @@ const ownSettings: { readonly [option: string]: keyof Recipe } = {
   stochasticDepth: 'stochasticDepth',
 }
 
-/** Two places for one thing: one of them would not be heeded. @throws EffuseError EF403 */
+/** Rejects options that are settings, because one of the two values would be ignored. @throws EffuseError EF403 */
 const checkArchitecture = (architecture: unknown, nameOf: NameOf): void => {
   for (const [option, key] of Object.entries(ownSettings))
     if (typeof architecture === 'object' && architecture !== null && option in architecture)
       throw new EffuseError({
         code: 'EF403',
-        message: `${nameOf('architecture')} cannot have "${option}": ${option === 'classes' ? 'the data says it' : `the setting "${key}" says it`}`,
+        message: `${nameOf('architecture')} cannot have "${option}": ${option === 'classes' ? 'the data determines it' : `the setting "${key}" determines it`}`,
         hint: `leave "${option}" out there`,
       })
 }
@@ -83,7 +83,7 @@ const given = (of: Partial<Recipe>, key: keyof Recipe): boolean => of[key] !== u
 const defined = (of: Partial<Recipe>): Partial<Recipe> =>
   Object.fromEntries(Object.entries(of).filter(([, value]) => value !== undefined))
 
-/** The recipe without what the changes make void. */
+/** The recipe without the settings that the changes make invalid. */
 const withoutReplaced = (base: Partial<Recipe>, changes: Partial<Recipe>): Partial<Recipe> =>
   Object.fromEntries(Object.entries(base).filter(([key]) => !isVoid(key as keyof Recipe, changes))) // names were checked
 
@@ -98,7 +98,7 @@ const isVoid = (key: keyof Recipe, changes: Partial<Recipe>): boolean => {
   )
 }
 
-/** What the recipe sets and the changes take away without setting it anew, for a note. */
+/** The recipe's settings that the changes remove and do not set again, for a note. */
 export const removedSettings = (base: Partial<Recipe>, changes: Partial<Recipe>): readonly (keyof Recipe)[] =>
   settingNames.filter((key) => given(base, key) && changes[key] === undefined && isVoid(key, changes))
 
@@ -109,7 +109,7 @@ const goesWith = ({ key, values }: NonNullable<Setting<unknown>['belongsTo']>, r
 const withDefaults = (recipe: Recipe): Recipe => ({
   ...recipe,
   learningRateInit: recipe.learningRateInit ?? (recipe.learningRate === null ? 0.005 : null),
-  // The reference's five epochs; a short run has no five to spare.
+  // Five epochs as in the reference; fewer in a short run.
   warmupEpochs: recipe.warmupEpochs ?? Math.min(5, recipe.epochs / 10),
 })
 
@@ -132,8 +132,8 @@ const checkTogether = (recipe: Recipe, nameOf: NameOf): void => {
   const fault = (message: string, hint?: string): EffuseError => new EffuseError({ code: 'EF403', message, hint })
   if (given(recipe, 'learningRate') && given(recipe, 'learningRateInit'))
     throw fault(
-      `${nameOf('learningRate')} and ${nameOf('learningRateInit')} are two ways to say one thing`,
-      `${nameOf('learningRate')} is the rate itself; ${nameOf('learningRateInit')} is for 128 rows an update and is scaled by the rows it has`,
+      `${nameOf('learningRate')} and ${nameOf('learningRateInit')} exclude each other`,
+      `${nameOf('learningRate')} is the rate itself; ${nameOf('learningRateInit')} is the rate for 128 rows per update, and is scaled by the actual number`,
     )
   if (schedule === 'piecewise') {
     if (boundaries === null || multipliers === null || multipliers.length !== boundaries.length + 1)
@@ -146,7 +146,7 @@ const checkTogether = (recipe: Recipe, nameOf: NameOf): void => {
   if (warmupEpochs !== null && warmupEpochs >= epochs)
     throw fault(
       `${nameOf('warmupEpochs')} ${warmupEpochs} leaves nothing of ${epochs} ${epochs === 1 ? 'epoch' : 'epochs'}`,
-      `a shorter warm-up, or a larger ${nameOf('epochs')}`,
+      `use a shorter warm-up, or a larger ${nameOf('epochs')}`,
     )
   if (stages > epochs)
     throw fault(
@@ -155,7 +155,7 @@ const checkTogether = (recipe: Recipe, nameOf: NameOf): void => {
     )
 }
 
-/** What differs between two sets of settings, for a note. */
+/** The differences between two sets of settings, for a note. */
 export const changedSettings = (
   before: Recipe,
   after: Recipe,

@@ -1,4 +1,4 @@
-/** From settings to what fit() takes: the model of each stage, and the options. */
+/** Converts settings to the arguments of fit(): the model of each stage, and the options. */
 import type { CompileOptions } from '../executable/options.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import type { Signature } from '../ir/value.ts'
@@ -18,13 +18,13 @@ import type { FitOptions, RunFigures } from '../train/fit-options.ts'
 import type { StageSettings, StagesOptions } from '../train/stages.ts'
 import type { Recipe } from './recipe.ts'
 
-/** What fit() takes of a recipe; data, checkpoints and events are the caller's. */
+/** The options of fit() that a recipe determines. The caller adds data, checkpoints and events. */
 export type RecipeFitOptions = Omit<FitOptions, 'data' | 'loss'> & {
   readonly loss: Loss<Signature, EfficientNet['outputs']>
 }
 
 /**
- * The network of a recipe, for each stage: pictures' size and dropout as the stage has them, else the recipe's, else the variant's.
+ * The network of a recipe for each stage. Size of pictures and dropout are those of the stage, else of the recipe, else of the variant.
  *
  * @throws EffuseError EF602 (the recipe names a module, not a variant), EF403 (options of the model).
  * @example
@@ -46,13 +46,13 @@ const variantOf = ({ model }: Recipe): Variant => {
   if (!isVariant(model))
     throw new EffuseError({
       code: 'EF602',
-      message: `"${model}" is no variant of EfficientNet; there are ${variants.join(', ')}`,
+      message: `"${model}" is not a variant of EfficientNet; there are ${variants.join(', ')}`,
     })
   return model
 }
 
 /**
- * The options of fit() that a recipe stands for.
+ * The options of fit() for a recipe.
  *
  * @throws EffuseError EF403
  * @example
@@ -74,7 +74,7 @@ export const recipeOptions = (recipe: Recipe): RecipeFitOptions => ({
   evaluateEvery: recipe.evaluateEvery,
   evaluationBatch: recipe.evaluationBatch ?? undefined,
   earlyStop: recipe.earlyStop === null ? undefined : { patience: recipe.earlyStop },
-  // Decoupled decay is the optimizer's own; both would shrink the weights twice.
+  // adamw itself applies decoupled decay; both together would decay the weights twice.
   weightDecay: recipe.optimizer === 'adamw' ? 0 : recipe.weightDecay,
   emaDecay: recipe.emaDecay ?? undefined,
   clipNorm: recipe.clipNorm ?? undefined,
@@ -83,7 +83,7 @@ export const recipeOptions = (recipe: Recipe): RecipeFitOptions => ({
   ...recipeCompileOptions(recipe),
 })
 
-/** Where and how a recipe runs. */
+/** The options of compile() for a recipe. */
 export const recipeCompileOptions = (
   recipe: Pick<Recipe, 'backend' | 'amp' | 'ampDtype' | 'ampStrategy' | 'emulateHalf' | 'xla' | 'seed'>,
 ): Pick<CompileOptions, 'backend' | 'amp' | 'xla' | 'seed'> => {
@@ -96,12 +96,12 @@ export const recipeCompileOptions = (
   return { backend, amp: amp && precision, xla, seed }
 }
 
-/** Mixed labels are distributions; plain ones stay indices, which take less room. */
+/** Mixed labels are distributions; other labels are indices, which take less memory. */
 const lossOf = (recipe: Recipe): RecipeFitOptions['loss'] => {
   const { labelSmoothing, mixup, baseMixup } = recipe
   const isMixed = mixup > 0 || (baseMixup ?? 0) > 0
   const loss = isMixed ? crossEntropy({ labels: 'distribution', labelSmoothing }) : crossEntropy({ labelSmoothing })
-  return loss as unknown as RecipeFitOptions['loss'] // fit() derives the targets' types itself
+  return loss as unknown as RecipeFitOptions['loss'] // fit() derives the types of the targets
 }
 
 const stagesOptionsOf = (recipe: Recipe): StagesOptions => {
@@ -140,15 +140,15 @@ const optimizerOf = (recipe: Recipe, run: RunFigures): Optimizer => {
   }
 }
 
-/** Without what is null, which is left to the optimizer. */
+/** Removes nulls, for which the optimizer has defaults. */
 const given = <T extends { readonly [name: string]: number | boolean | null }>(
   of: T,
 ): { readonly [K in keyof T]?: NonNullable<T[K]> } =>
   Object.fromEntries(Object.entries(of).filter(([, value]) => value !== null)) as {
-    readonly [K in keyof T]?: NonNullable<T[K]> // fromEntries forgets the keys
+    readonly [K in keyof T]?: NonNullable<T[K]> // fromEntries does not keep the keys
   }
 
-/** The learning rate of a run, in updates. The schedule after the warm-up counts its steps from the warm-up's end, as the reference does. */
+/** The learning rate of a run by updates. The schedule after the warm-up counts its steps from the warm-up's end, as in the reference. */
 export const scheduleOf = (recipe: Recipe, { stepsPerEpoch, steps, globalBatch }: RunFigures): Schedule => {
   const initial = recipe.learningRate ?? ((recipe.learningRateInit ?? 0) * globalBatch) / 128
   const warmupSteps = Math.round((recipe.warmupEpochs ?? 0) * stepsPerEpoch)

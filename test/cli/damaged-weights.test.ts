@@ -67,6 +67,6 @@ test("weights of a network of one's own, without their run, say which file and w
   expect(err).toMatch(/hint: .*add --model \.\/net\.js#name/)
   await writeFile(at('foreign.safetensors'), writeSafetensors([...readSafetensors(bytes).tensors.values()]))
   const foreign = await run('predict', at('x.png'), '--weights', at('foreign.safetensors'))
-  expect(foreign.err).toContain(`EF505: the weights in ${at('foreign.safetensors')} are of no EfficientNet`)
+  expect(foreign.err).toContain(`EF505: the weights in ${at('foreign.safetensors')} are not of an EfficientNet`)
   expect(foreign.err).toContain('their names are "dense/bias", "dense/kernel"')
 })

@@ -415,7 +415,12 @@ describe('wrong orders', () => {
       2,
       /EF601: --optimizer must be one of rmsprop, sgd/,
     ],
-    ['two rates', ['--recipe', 'RECIPE', '--lr', '1', '--lr-init', '1'], 2, /EF403: --lr and --lr-init are two ways/],
+    [
+      'two rates',
+      ['--recipe', 'RECIPE', '--lr', '1', '--lr-init', '1'],
+      2,
+      /EF403: --lr and --lr-init exclude each other/,
+    ],
     [
       'settings of another optimizer',
       ['--recipe', 'RECIPE', '--optimizer', 'sgd', '--rho', '0.9'],

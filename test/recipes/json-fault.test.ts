@@ -11,7 +11,7 @@ test.each([
   ["{'a': 1}", `1:2: expected a name in double quotes, found "'"`],
   ['[1, 2', '1:6: expected "," or "]", found the end of the text'],
   ['{\n  "a": 01\n}', '2:8: expected a value, found "01"'],
-  ['{"a": "b\nc"}', '1:7: expected a text that ends on its line, escapes as JSON has them, found "\\""'],
+  ['{"a": "b\nc"}', '1:7: expected a text that ends on its line, with valid escapes, found "\\""'],
   ['1 2', '1:3: expected the end, found "2"'],
 ])('%j: %s', (text, fault) => expect(jsonFault(text)).toBe(fault))
 
@@ -20,7 +20,7 @@ test('no text is too long or too deep', () => {
   expect(jsonFault(`{"a": "${long}"`)).toMatch(/^1:2\d+: expected "," or "}", found the end of the text$/)
   expect(jsonFault(`{"a": "${long}`)).toMatch(/^1:7: expected a text that ends on its line/)
   expect(jsonFault(`{"a": ${long}`)).toBe(`1:7: expected a value, found "${'a'.repeat(60)}"`)
-  expect(jsonFault(deep)).toBe('1:502: expected at most 500 brackets in brackets, found "["')
+  expect(jsonFault(deep)).toBe('1:502: expected at most 500 nested brackets, found "["')
 })
 
 test('finds a fault exactly where JSON.parse() does', () => {

@@ -176,7 +176,7 @@ describe('resolution', () => {
     [
       'two rates',
       { learningRate: 1, learningRateInit: 1 },
-      /EF403: "learningRate" and "learningRateInit" are two ways/,
+      /EF403: "learningRate" and "learningRateInit" exclude each other/,
     ],
     ['rho of adam', { optimizer: 'adam', rho: 0.9 }, /EF403: "rho" goes with "optimizer" rmsprop, which is adam here/],
     [
@@ -208,12 +208,12 @@ describe('resolution', () => {
     [
       'what is a setting of its own',
       { architecture: { dropout: 0.5 } as never },
-      /EF403: "architecture" cannot have "dropout": the setting "dropout" says it/,
+      /EF403: "architecture" cannot have "dropout": the setting "dropout" determines it/,
     ],
     [
       'classes, which the data has',
       { architecture: { classes: 5 } as never },
-      /EF403: "architecture" cannot have "classes": the data says it/,
+      /EF403: "architecture" cannot have "classes": the data determines it/,
     ],
     ['a misspelt setting', { epoch: 3 } as never, /there is no setting "epoch".*/],
   ])('%s is an error', (_, changes, message) =>
@@ -222,14 +222,14 @@ describe('resolution', () => {
 
   test('two rates in a file are an error, too', () => {
     const both = { ...needed, learningRate: 1, learningRateInit: 1 }
-    expect(messageOf(() => resolveRecipe(both))).toMatch(/are two ways to say one thing/)
+    expect(messageOf(() => resolveRecipe(both))).toMatch(/exclude each other/)
     expect(resolveRecipe(both, { learningRate: 2 })).toMatchObject({ learningRate: 2, learningRateInit: null })
   })
   test('nothing is assumed that has to be said', () => {
     expect(messageOf(() => resolveRecipe({ model: 'b0' }))).toBe('EF403: the run needs "data": a text')
   })
   test.each([
-    ['[1]', /x\.json must hold an object/],
+    ['[1]', /x\.json must contain an object/],
     ['{', /x\.json is not JSON: 1:2: expected a name in double quotes, found the end of the text/],
     ['{\n  "batch": nine\n}', /x\.json is not JSON: 2:12: expected a value, found "nine"/],
     ['{"epoch": 9}', /there is no setting "epoch" in x\.json; there are model,/],

@@ -1,6 +1,6 @@
 /**
- * What tensors do not tell: padding, epsilon and normalisation. They decide the answer, so they come from the names' family, from a
- * config.json beside the file, from the file's name, or from the user; never from a guess.
+ * Padding, epsilon and normalisation, which tensors do not show. They change the results, so effuse does not guess them: they come from the family
+ * of the names, from a config.json beside the file, from the file's name, or from the user.
  */
 import { EffuseError } from '../../ir/diagnostics.ts'
 import type { EfficientNetOptions } from '../efficientnet-options.ts'
@@ -10,7 +10,7 @@ import type { Family } from './names.ts'
 export const formats = ['timm', 'timm-tf', 'torchvision', 'efficientnet-pytorch'] as const
 export type Format = (typeof formats)[number]
 
-/** timm's config.json, as far as it matters. */
+/** The parts of timm's config.json that matter here. */
 export interface TimmConfig {
   readonly architecture: string | undefined
   readonly mean: readonly number[] | undefined
@@ -19,7 +19,7 @@ export interface TimmConfig {
   readonly labels: readonly string[] | undefined
 }
 
-/** What a parsed config.json says of these; a field of another kind is as one that is not there. */
+/** Reads these parts from a parsed config.json. A field of another type counts as missing. */
 export const timmConfig = (found: unknown): TimmConfig => {
   const top = recordOf(found)
   const { architecture, pretrained_cfg: pretrained } = top
@@ -33,7 +33,7 @@ export const timmConfig = (found: unknown): TimmConfig => {
     labels: labelsOf(names, recordOf(top['label_descriptions'] ?? inner['label_descriptions'])),
   }
 }
-/** A list of names, or an object from index to name; where all have a description, those, since names are codes then. */
+/** The names as a list, from a list or an object by index. Uses the descriptions if every class has one, because the names are then codes. */
 const labelsOf = (
   names: unknown,
   descriptions: { readonly [name: string]: unknown },
@@ -46,7 +46,7 @@ const labelsOf = (
   return words.every((word): word is string => typeof word === 'string') ? words : list
 }
 const recordOf = (value: unknown): { readonly [name: string]: unknown } =>
-  typeof value === 'object' && value !== null ? (value as { readonly [name: string]: unknown }) : {} // any object is one
+  typeof value === 'object' && value !== null ? (value as { readonly [name: string]: unknown }) : {} // true of every object
 const numbersOf = (value: unknown): readonly number[] | undefined =>
   Array.isArray(value) && value.every((x): x is number => typeof x === 'number') ? value : undefined
 
@@ -56,7 +56,7 @@ export interface Hints {
   readonly config?: TimmConfig | null | undefined
 }
 
-/** @throws EffuseError EF403 (unknown format, or one of another family), EF505 (cannot be known). */
+/** @throws EffuseError EF403 (unknown format, or one of another family), EF505 (the format is not known) */
 export const conventionsOf = (family: Family, variant: Variant, hints: Hints): EfficientNetOptions => {
   const format = formatOf(family, hints)
   const isLite = variant.startsWith('lite')
@@ -102,15 +102,15 @@ const formatOf = (family: Family, { format, fileName, config }: Hints): Format =
     return known
   }
   if (family !== 'timm') return family
-  // Both of timm's families have the same names and shapes; TensorFlow's pad differently and have another epsilon.
-  // The last name in the path counts: a folder efficientnet_b0 may hold tf_efficientnet_b0.safetensors.
+  // Both families of timm have the same names and shapes, but those from TensorFlow have another padding and epsilon.
+  // The last name in the path counts: a folder efficientnet_b0 may contain tf_efficientnet_b0.safetensors.
   const told = timmName(config?.architecture) ?? timmName(fileName)
   if (told !== undefined) return told.startsWith('tf_') ? 'timm-tf' : 'timm'
   throw new EffuseError({
     code: 'EF505',
     message:
-      'these are weights of timm, but the tensors do not tell whether of `efficientnet_*` or of `tf_efficientnet_*`, which pad differently',
-    hint: "say it: format 'timm' or 'timm-tf'; or keep timm's config.json beside the file",
+      'these are weights of timm, but the tensors do not show whether of `efficientnet_*` or of `tf_efficientnet_*`, which pad differently',
+    hint: "give the format, 'timm' or 'timm-tf'; or put timm's config.json beside the file",
   })
 }
 

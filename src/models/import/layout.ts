@@ -1,7 +1,7 @@
-/** From PyTorch's layouts to effuse's: [O,I,KH,KW] -> [KH,KW,I,O], depthwise [C,1,KH,KW] -> [KH,KW,C,1], dense [out,in] -> [in,out]. */
+/** Converts PyTorch's layouts to effuse's: [O,I,KH,KW] -> [KH,KW,I,O], depthwise [C,1,KH,KW] -> [KH,KW,C,1], dense [out,in] -> [in,out]. */
 import { forEachIndex, stridesOf } from '../../ir/ops/shape.ts'
 
-/** effuse's axis i is PyTorch's axis order[i]; null where the tensor stays as it is. */
+/** effuse's axis i is PyTorch's axis order[i]; null if the layout is the same. */
 export const layoutOrder = (name: string, rank: number): readonly number[] | null => {
   if (!name.endsWith('/kernel')) return null
   if (rank === 2) return [1, 0]
@@ -12,7 +12,7 @@ export const layoutOrder = (name: string, rank: number): readonly number[] | nul
 export const permutedShape = (shape: readonly number[], order: readonly number[] | null): readonly number[] =>
   order === null ? shape : order.map((axis) => shape[axis] ?? 1)
 
-/** The elements in the new order, row-major. */
+/** The elements in row-major order of the permuted axes. */
 export const permuted = (
   data: Float32Array<ArrayBuffer>,
   shape: readonly number[],

@@ -1,27 +1,27 @@
 /**
- * Names of other libraries' EfficientNets, turned into effuse's. Each family is a function from the set of names to a renaming:
- * the same name can mean different parts in different blocks (timm's `conv_pw`), so the whole set is needed.
+ * Converts names of other libraries' EfficientNets to effuse's. Each family is a function from the set of all names to a renaming. It needs the
+ * whole set, because one name can mean different parts in different blocks (timm's `conv_pw`).
  */
 
-/** Which library's names they are. */
+/** The library whose names they are. */
 export type Family = 'timm' | 'torchvision' | 'efficientnet-pytorch'
 
-/** A tensor that every network of the family has, and no other family. */
+/** A tensor that every network of the family has and no other family has. */
 const stems: { readonly [F in Family]: string } = {
   timm: 'conv_stem.weight',
   torchvision: 'features.0.0.weight',
   'efficientnet-pytorch': '_conv_stem.weight',
 }
-const familyNames = Object.keys(stems) as readonly Family[] // Object.keys forgets the keys' type
+const familyNames = Object.keys(stems) as readonly Family[] // Object.keys does not keep the keys' type
 
 /** A network among the names of a file. */
 export interface NetworkPlace {
   readonly family: Family
-  /** What stands before its names: '', or what DataParallel, torch.compile and classes around a network add, such as 'module.' or 'backbone.'. */
+  /** The prefix of its names: '', or one that DataParallel, torch.compile or an enclosing class adds, such as 'module.' or 'backbone.'. */
   readonly prefix: string
 }
 
-/** The networks that a file holds, by their stems. */
+/** The networks in a file, found by their stems. */
 export const networksIn = (names: Iterable<string>): readonly NetworkPlace[] =>
   [...names].flatMap((name) =>
     familyNames.flatMap((family) => {
@@ -30,10 +30,10 @@ export const networksIn = (names: Iterable<string>): readonly NetworkPlace[] =>
     }),
   )
 
-/** What AveragedModel of torch.optim.swa_utils keeps beside the weights. */
+/** Is it the counter that AveragedModel of torch.optim.swa_utils stores beside the weights? */
 const isAverageCount = (name: string): boolean => /(?:^|\.)n_averaged$/.test(name)
 
-/** The tensors of the network, by names without the prefix, and the names of all others. */
+/** The tensors of the network, by names without the prefix, and the names of all other tensors. */
 export const splitAt = <T>(
   tensors: ReadonlyMap<string, T>,
   prefix: string,
@@ -49,7 +49,7 @@ export const splitAt = <T>(
   }
 }
 
-/** effuse's name of a tensor; null: it is known and not needed; undefined: unknown. */
+/** effuse's name of a tensor; null if the tensor is known and not needed, undefined if it is unknown. */
 export type Renaming = (name: string) => string | null | undefined
 
 const leaves: { readonly [leaf: string]: { readonly [kind in 'conv' | 'bn']: string | null } } = {
@@ -59,7 +59,7 @@ const leaves: { readonly [leaf: string]: { readonly [kind in 'conv' | 'bn']: str
   running_var: { conv: null, bn: 'variance' },
 }
 
-/** `part` is the layer's path in effuse; its last name tells norms from convolutions. */
+/** `part` is the layer's path in effuse; its last name distinguishes norms from convolutions. */
 const withLeaf = (part: string | undefined, leaf: string | undefined): string | undefined => {
   if (part === undefined || leaf === undefined) return undefined
   const last = leaves[leaf]?.[part.endsWith('/bn') ? 'bn' : 'conv']
@@ -164,13 +164,13 @@ const families: { readonly [F in Family]: (names: ReadonlySet<string>) => Renami
   'efficientnet-pytorch': efficientnetPytorch,
 }
 
-/** The renaming of a family; counters of batches are known and not needed. */
+/** The renaming of a family. Batch counters are not needed. */
 export const renamingOf = (family: Family, names: ReadonlySet<string>): Renaming => {
   const rename = families[family](names)
   return (name) => (name.endsWith('.num_batches_tracked') ? null : rename(name))
 }
 
-/** Number of a block, counted through all stages, from (stage, position): stages in numeric order, as many blocks as the names have. */
+/** The number of a block over all stages, from its stage and its position there. Stages are in numeric order. */
 const flatBlocks = (names: ReadonlySet<string>, pattern: RegExp): ((stage: string, at: string) => number) => {
   const counts = new Map<number, number>()
   for (const name of names) {

@@ -1,4 +1,4 @@
-/** Weights of other libraries: which EfficientNet they are of, and the same weights in effuse's names and layouts. */
+/** Opens weights of other libraries: finds the EfficientNet that they belong to, and converts them to effuse's names and layouts. */
 import { encodeWeights, type WeightsEntry } from '../../executable/weights.ts'
 import { fileLabel } from '../../io/message-text.ts'
 import { labelsKey } from '../../io/own-metadata.ts'
@@ -23,7 +23,7 @@ import { layoutOrder, permuted, permutedShape } from './layout.ts'
 import { type Family, type NetworkPlace, networksIn, renamingOf, splitAt } from './names.ts'
 import { listed, shortList } from '../../ir/listed.ts'
 
-/** The model of the weights, by their names and shapes and by what `hints` say. @throws EffuseError EF505, EF403 */
+/** Finds the model by the weights' names and shapes and by the hints. @throws EffuseError EF505, EF403 */
 export const openForeign = (
   tensors: ReadonlyMap<string, TensorEntry>,
   hints: Hints,
@@ -32,7 +32,7 @@ export const openForeign = (
   const { family, prefix } = onlyNetwork(tensors, hints.fileName)
   const { inside, outside } = splitAt(tensors, prefix)
   const entries = converted(inside, family)
-  // Features are saved without the layer that tells classes apart.
+  // Feature extractors are saved without the last layer.
   const isHeadless = ![...entries.keys()].some((name) => name.startsWith('head/dense/'))
   const classes = entries.get('head/dense/bias')?.type.shape[0] ?? 0
   const inChannels = entries.get('stem/conv/kernel')?.type.shape[2] ?? 0
@@ -46,15 +46,15 @@ export const openForeign = (
   return { model, weights, labels, crop: 'center', notes, taken: 'raw', available: ['raw'] }
 }
 
-/** @throws EffuseError EF505 where the file holds none, or several */
+/** The only network in the file. @throws EffuseError EF505 if the file has none or several */
 const onlyNetwork = (tensors: ReadonlyMap<string, TensorEntry>, fileName: string | undefined): NetworkPlace => {
   const places = networksIn(tensors.keys())
   const [place] = places
   if (place === undefined)
     throw new EffuseError({
       code: 'EF505',
-      message: `the weights in ${fileLabel(fileName)} are of no EfficientNet that effuse knows: their names are ${shownNames([...tensors.keys()])}`,
-      hint: 'names of timm, torchvision and EfficientNet-PyTorch are known; a network of your own: openModel(file, { model }), or --model ./net.js',
+      message: `the weights in ${fileLabel(fileName)} are not of an EfficientNet that effuse knows: their names are ${shownNames([...tensors.keys()])}`,
+      hint: 'effuse knows the names of timm, torchvision and EfficientNet-PyTorch; for your own network use openModel(file, { model }) or --model ./net.js',
     })
   if (places.length === 1) return place
   const prefixes = places.map(({ prefix }) => prefix)
@@ -75,7 +75,7 @@ const shownNames = (names: readonly string[]): string =>
     3,
   )
 
-/** timm's config.json names classes of its own. */
+/** The labels: the caller's, or those of timm's config.json. */
 const labelsOf = (
   classes: number,
   given: readonly string[] | undefined,
@@ -84,7 +84,7 @@ const labelsOf = (
   const named = config?.labels
   if (given !== undefined || named === undefined || named.length === classes)
     return { labels: labelsFor(classes, given ?? named), notes: [] }
-  const note = `config.json names ${named.length} classes and the weights have ${classes}: its names are not used`
+  const note = `config.json names ${named.length} classes, but the weights have ${classes}: its names are not used`
   return { labels: labelsFor(classes, undefined), notes: [note] }
 }
 
@@ -112,7 +112,7 @@ const converted = (tensors: ReadonlyMap<string, TensorEntry>, family: Family): R
   return entries
 }
 
-/** The one variant whose variables have exactly these names and shapes. */
+/** The variant whose variables have exactly these names and shapes. */
 const variantOf = (
   entries: ReadonlyMap<string, WeightsEntry>,
   parts: EfficientNetOptions & EfficientNetParts & { readonly inChannels: number },
