@@ -1,10 +1,10 @@
-/** What benchmarks feed: pixels and labels, the same in every run. */
+/** The feeds of benchmarks: pixels and labels, the same in every run. */
 import { nodeAt, usesOf, refKey } from '../ir/graph.ts'
 import { elements, type Graph, type NodeId } from '../ir/types.ts'
 
 export type BenchFeeds = { readonly [name: string]: Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> }
 
-/** For every input of a graph: integers are classes in turn, floats pixels between 0 and 255. */
+/** Feeds for every input of a graph: integers cycle through the classes, floats are pixels between 0 and 255. */
 export const benchFeeds = (graph: Graph): BenchFeeds =>
   Object.fromEntries(
     graph.inputs.map((id) => {
@@ -18,10 +18,10 @@ export const benchFeeds = (graph: Graph): BenchFeeds =>
     }),
   )
 
-/** Knuth's multiplicative hash: no two pictures of a batch are alike. */
+/** Knuth's multiplicative hash, so that the pictures of a batch differ. */
 const pixel = (i: number): number => Math.imul(i + 1, 2654435761) >>> 24
 
-/** How many values an integer input has a meaning for; 1 where nothing says so. */
+/** The number of valid values of an integer input; 1 if the graph does not show it. */
 const classesOf = (graph: Graph, input: NodeId): number =>
   (usesOf(graph).get(refKey({ id: input, port: 0 })) ?? []).reduce(
     (classes, { node }) => (node.op === 'oneHot' ? Math.max(classes, node.attrs.depth) : classes),

@@ -1,4 +1,4 @@
-/** Times a model, or its training step, side by side with peers, in one process. */
+/** Times a model, or its training step, together with peers in one process. */
 import { benchPeer } from '#peers'
 import { compile } from '../compile.ts'
 import type { CompileOptions } from '../executable/options.ts'
@@ -23,7 +23,7 @@ export interface BenchRow {
   readonly compileMs: number
   /** The first run. */
   readonly warmupMs: number
-  /** How many runs the following are of. */
+  /** The number of timed runs. */
   readonly rounds: number
   readonly medianMs: number
   readonly minMs: number
@@ -34,28 +34,28 @@ export interface BenchRow {
 }
 export interface BenchReport {
   readonly machine: string
-  /** Ours first, peers last. */
+  /** effuse first, peers last. */
   readonly rows: readonly BenchRow[]
-  /** Peers that cannot do it, each with the reason. */
+  /** Peers that cannot run the model, each with the reason. */
   readonly skipped: readonly { readonly name: string; readonly reason: string }[]
 }
 
 export interface BenchOptions extends Pick<CompileOptions, 'backend' | 'batch' | 'seed' | 'amp'> {
-  /** 'tfjs-wasm', 'tfjs-cpu', 'tfjs-webgpu': the network written by hand in tfjs on that backend. */
+  /** Peers: 'tfjs-wasm', 'tfjs-cpu', 'tfjs-webgpu' is the network written by hand in tfjs on that backend. */
   readonly against?: readonly string[] | undefined
-  /** Also op by op (`xla: false`). Default true. */
+  /** Whether to time the program op by op too (`xla: false`). Default true. */
   readonly opByOp?: boolean | undefined
   /** Default 15. */
   readonly rounds?: number | undefined
-  /** Milliseconds: a contender whose rounds have taken that long is not timed again. Default 60,000. */
+  /** The milliseconds after which a contender is not timed again. Default 60,000. */
   readonly budgetMs?: number | undefined
   readonly onProgress?: ((line: string) => void) | undefined
   readonly machine?: string | undefined
 }
 
 /**
- * Times a model, or a training step where that is what the model declares. Peers start from the same values and draw the same random numbers;
- * the losses of the first step must agree, or there is no report.
+ * Times a model, or a training step if the model is one. Peers start from the same values and draw the same random numbers. If the losses of the
+ * first step differ, there is no report but an error.
  *
  * @throws EffuseError EF403 (options), EF404 (a backend or a peer is missing), EF901 (losses differ).
  * @example
@@ -132,10 +132,10 @@ const ourContender = async (
   }
 }
 
-/** Changes of pixels as small as the roundings of a layer. */
+/** Changes of pixels that are as small as a layer's rounding errors. */
 const nudges = [1e-6, -1e-6, 2e-6]
 
-/** How far the first loss moves when the pixels move by as much as they would by rounding. */
+/** How much the first loss changes if the pixels change by about a rounding error. */
 const lossSensitivity = async (
   model: Model,
   options: BenchOptions,
@@ -157,7 +157,7 @@ const lossSensitivity = async (
   return Math.max(...moved)
 }
 
-/** A peer; the reason where it cannot do this at all, which is no mistake of the caller's. */
+/** A peer, or the reason why it cannot run the model. That is not a mistake of the caller. */
 const peerContender = async (
   name: string,
   request: PeerRequest,

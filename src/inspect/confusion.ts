@@ -1,15 +1,15 @@
-/** A confusion matrix as a picture: one HTML page that needs nothing else. */
+/** Draws a confusion matrix as a self-contained HTML page. */
 import { escapeUTF8 } from 'entities/escape'
 
-/** The matrix, [classes, classes] row by row: rows are what is wanted, columns what is predicted. */
+/** The matrix, [classes, classes], row by row: rows are true classes, columns are predicted classes. */
 export interface Matrix {
   readonly classes: readonly string[]
   readonly counts: Int32Array
 }
 
 /**
- * A page with the matrix as an SVG: a cell is as dark as its share of its row, right ones blue, mistakes red.
- * Up to 30 classes have their names and counts in the picture; where there are more, pointing at a cell names it.
+ * A page with the matrix as an SVG. The share of its row makes a cell dark; right predictions are blue, mistakes red.
+ * With up to 30 classes the picture shows names and counts; with more, pointing at a cell shows them.
  */
 export const confusionPage = (title: string, matrix: Matrix): string => {
   const { classes, counts } = matrix
@@ -20,14 +20,14 @@ export const confusionPage = (title: string, matrix: Matrix): string => {
     '<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">',
     `<title>${escapeUTF8(title)}</title><style>${style}</style></head><body>`,
     `<h1>${escapeUTF8(title)}</h1>`,
-    `<p>${right} of ${total} right. A row is a class, its cells are what it was taken for.</p>`,
+    `<p>${right} of ${total} right. A row is a true class, a column a predicted class.</p>`,
     picture(matrix),
     '</body></html>',
     '',
   ].join('\n')
 }
 
-/** More have no room for names and counts. */
+/** With more classes there is no room for names and counts. */
 const namedMax = 30
 const nameLengthMax = 18
 
@@ -65,7 +65,7 @@ const picture = ({ classes, counts }: Matrix): string => {
   ].join('\n')
 }
 
-/** A single mistake among thousands of rows stays visible. */
+/** The lower limit keeps a single mistake among thousands of rows visible. */
 const opacityOf = (share: number): string => (share === 0 ? 0 : 0.08 + 0.92 * share).toFixed(3)
 
 const namesOf = (classes: readonly string[], margin: number, cell: number): readonly string[] =>

@@ -1,4 +1,4 @@
-/** What this machine offers, what is missing, and the command that adds it. */
+/** Reports the backends of this machine, what is missing, and the command that installs it. */
 import { catalog } from '#backends'
 
 export interface DoctorReport {
@@ -8,12 +8,12 @@ export interface DoctorReport {
     readonly detail: string
     readonly fix: string | null
   }[]
-  /** What `backend: 'auto'` takes. */
+  /** The backend that `backend: 'auto'` takes. */
   readonly auto: string
 }
 
 /**
- * Looks at every backend without opening it: what is there, and the command that adds what is not.
+ * Checks every backend without opening it: whether it is available, and otherwise the command that installs it.
  *
  * @example
  * const { auto, backends } = await doctor()

@@ -1,4 +1,4 @@
-/** The report of a compiled model as one HTML page, without scripts and without anything from elsewhere. */
+/** Writes the report of a compiled model as one HTML page, without scripts and external resources. */
 import { escapeUTF8 } from 'entities/escape'
 import type { Executable } from '../executable/executable.ts'
 import type { Model } from '../ir/model.ts'
@@ -11,7 +11,7 @@ import { finalGraphs, type PassRecord } from '../passes/runner.ts'
 import { inspectReport } from './inspect.ts'
 
 /**
- * The report as one HTML page that needs nothing else: passes, graphs side by side, kernels.
+ * The report as one self-contained HTML page: passes, graphs side by side, kernels.
  *
  * @param batch The size at which `executable` was compiled.
  * @example
@@ -55,7 +55,7 @@ const thousands = (n: number): string => n.toLocaleString('en-US')
 const widest = (records: readonly PassRecord[]): number =>
   Math.max(...records.map((r) => Math.max(nodesOf(r.before).length, nodesOf(r.after).length)))
 
-/** A bar for the size before and after, what was counted, and the nodes that went and came. */
+/** A section for a pass: a bar for the sizes before and after, its counts, and the removed and added nodes. */
 const passSection = (record: PassRecord, most: number): string => {
   const [before, after] = [nodesOf(record.before).length, nodesOf(record.after).length]
   const bar = (count: number, name: string): string =>
@@ -68,7 +68,7 @@ const passSection = (record: PassRecord, most: number): string => {
 }
 
 const shownLines = 200
-/** Nodes by identity: what changed between two graphs is where they hold different nodes. */
+/** The changes between two graphs: the ids at which they have different nodes. */
 const difference = ({ before, after }: PassRecord): string => {
   const gone = liveOrder(before).filter((n) => findNode(after, n.id) !== n)
   const come = liveOrder(after).filter((n) => findNode(before, n.id) !== n)
@@ -80,7 +80,7 @@ const difference = ({ before, after }: PassRecord): string => {
   return `<pre>${[...lines(before, gone, '-'), ...lines(after, come, '+'), ...(more > 0 ? [`… and ${more} more`] : [])].join('\n')}</pre>`
 }
 
-/** Work and weights by the first parts of the path, as declared; and how many nodes of the final program stand for them. */
+/** Work and weights by the first parts of the path, as declared, and the number of their nodes in the final program. */
 const layerTable = (declared: Graph, final: Graph | undefined): string => {
   interface Row {
     multiplyAdds: number

@@ -1,4 +1,4 @@
-/** Reports on compiled models, and timing them. */
+/** Reports on compiled models, and benchmarks. */
 export { bench, type BenchOptions, type BenchReport, type BenchRow } from './bench.ts'
 export { doctor, type DoctorReport } from './doctor.ts'
 export { htmlReport } from './html.ts'

@@ -1,4 +1,4 @@
-/** What the passes did to a model, in figures. */
+/** Reports what the passes did to a model, in figures. */
 import type { AmpFigures } from '../executable/amp.ts'
 import type { Executable } from '../executable/executable.ts'
 import { costOf } from '../ir/cost.ts'
@@ -20,23 +20,23 @@ export interface InspectReport {
     readonly nodesBefore: number
     readonly nodesAfter: number
     readonly changed: boolean
-    /** How `verify: true` judged it: whole, structure, or not, and why. */
+    /** How `verify: true` checked the pass: whole, by structure, or not, and why. */
     readonly checked: Checked
     readonly report: { readonly [what: string]: number }
   }[]
-  /** Null: no mixed precision was asked for. */
+  /** Null without mixed precision. */
   readonly amp: (AmpFigures & PrecisionReport) | null
   readonly kernels: number
   readonly peakBytes: number | null
   /** Elements of the trainable variables, and of all. */
   readonly parameters: number
   readonly variables: number
-  /** Of one run of the model as declared. */
+  /** Multiply-adds of one run of the model as declared. */
   readonly multiplyAdds: number
 }
 
 /**
- * What each pass did, and the figures of the program: kernels, bytes, parameters, multiply-adds.
+ * Reports what each pass did, and the program's figures: kernels, bytes, parameters, multiply-adds.
  *
  * @param batch The size at which `executable` was compiled.
  * @example

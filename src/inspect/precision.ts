@@ -1,4 +1,4 @@
-/** Mixed precision layer by layer: what is half, where the casts stand, and the certificate. */
+/** Reports mixed precision by layer: what is half, where the casts are, and the certificate. */
 import type { Executable } from '../executable/executable.ts'
 import { nameInLists } from '../passes/mixed-precision/classes.ts'
 import { castText } from '../passes/mixed-precision/explain.ts'
@@ -9,27 +9,27 @@ import { layerPath } from '../passes/mixed-precision/settled.ts'
 export interface LayerPrecision {
   /** The first two parts of the path, `blocks.3/se`; gradients count with their layer. */
   readonly layer: string
-  /** Nodes that compute in half, and those that could or would but do not. */
+  /** Nodes that compute in half, and those that could but do not. */
   readonly half: number
   readonly float32: number
-  /** Casts of values that this layer makes. */
+  /** Casts of values of this layer. */
   readonly casts: number
   /** Float32 results of half contractions and reductions. */
   readonly absorbed: number
   /** Half copies of its variables. */
   readonly weightCasts: number
-  /** Why some are float32, each reason once. */
+  /** Why some nodes are float32, each reason once. */
   readonly because: readonly string[]
 }
 
 export interface PrecisionReport {
   readonly layers: readonly LayerPrecision[]
-  /** Each cast that stands alone. */
+  /** Each cast that is a node of its own. */
   readonly castsAt: readonly string[]
 }
 
 /**
- * Which layers compute in half, and where the casts are; null where no mixed precision was asked for.
+ * Reports which layers compute in half, and where the casts are; null without mixed precision.
  *
  * @example
  * const half = await compile(model, { amp: true, backend: 'reference' })
@@ -90,7 +90,7 @@ const countLayers = (decision: AmpDecision, layers: Map<string, Counting>): void
   }
 }
 
-/** Why a vertex is float32, for all of its op in a layer. */
+/** Why a vertex is float32. The reason holds for all nodes of its op in a layer. */
 const floatReason = ({ problem: { ports, places }, settings }: AmpDecision, vertex: number): string => {
   const { node, reason } = places[vertex] ?? { node: null, reason: null }
   if (reason !== null) return reason

@@ -1,7 +1,7 @@
-/** Timing several programs side by side: first runs one after another, then rounds in which each has its turn, so that a noisy machine hits all alike. */
+/** Times several programs: first each one's first run, then rounds in which each runs once, so that a noisy machine affects all equally. */
 import { EffuseError } from '../ir/diagnostics.ts'
 
-/** What is timed. */
+/** A program to time. */
 export interface Contender {
   readonly name: string
   readonly backend: string
@@ -9,7 +9,7 @@ export interface Contender {
   readonly xla: boolean
   readonly compileMs: number
   readonly peakBytes: number | null
-  /** One run, its results read; of a training step the loss, else null. */
+  /** Runs once and reads the results. Returns the loss of a training step, else null. */
   run(): Promise<number | null>
   dispose(): void
 }
@@ -21,21 +21,21 @@ export interface Times {
 
 export interface RaceOptions {
   readonly rounds: number
-  /** A contender whose rounds have taken that long is not timed again. */
+  /** The milliseconds after which a contender is not timed again. */
   readonly budgetMs: number
-  /** How far roundings alone move the first loss; asked where losses differ. */
+  /** How much rounding alone changes the first loss. Called if losses differ. */
   readonly sensitivity: () => Promise<number>
   readonly onProgress?: ((line: string) => void) | undefined
 }
 
-/** Times in the order of the contenders. @throws EffuseError EF901 where the first losses differ: they would not compute the same. */
+/** Times in the order of the contenders. @throws EffuseError EF901 if the first losses differ: the contenders would not compute the same */
 export const race = async (contenders: readonly Contender[], options: RaceOptions): Promise<readonly Times[]> => {
   const warmups = await firstRuns(contenders, options)
   const samples = await timedRounds(contenders, options)
   return contenders.map((_, i) => ({ warmup: warmups[i] ?? Number.NaN, samples: samples[i] ?? [] }))
 }
 
-/** Above this time per run, each round is reported. */
+/** Above this time per run, onProgress reports each round. */
 const slowMs = 2000
 
 const firstRuns = async (contenders: readonly Contender[], options: RaceOptions): Promise<readonly number[]> => {
@@ -49,7 +49,7 @@ const firstRuns = async (contenders: readonly Contender[], options: RaceOptions)
     if (loss !== null && first !== null) await checkLoss(first, contender, loss, options)
     if (loss !== null) first ??= { name: contender.name, loss }
     warmups.push(ms)
-    // Once more before it counts: engines compile what ran often. The slow ones have had their fill.
+    // Another run that is not timed, because engines compile code that ran often. Slow contenders ran long enough.
     if (ms < budgetMs / 10) await contender.run()
   }
   return warmups
@@ -78,13 +78,13 @@ const timed = async (contender: Contender): Promise<{ readonly ms: number; reado
   return { ms: performance.now() - start, loss }
 }
 
-/** How far first losses may be apart, of the loss: a hundred times what float32 shows on B0, and what half types need. */
+/** The allowed relative difference of first losses: a hundred times that of float32 on B0, and more for half types. */
 const [lossTolerance, halfTolerance] = [1e-4, 2e-2]
-/** What a few samples say of how far roundings may move a loss. */
+/** A few samples underestimate how much rounding can change a loss, by up to this factor. */
 const roundingFactor = 4
 
 /**
- * Where there are few rows to a batch norm, or half types, the network itself magnifies roundings, so no contender can be more exact.
+ * Checks the losses. With few rows for a batch norm, or with half types, the network itself magnifies rounding errors, so the tolerance grows.
  */
 const checkLoss = async (
   first: { readonly name: string; readonly loss: number },
@@ -101,7 +101,7 @@ const checkLoss = async (
   }
   throw new EffuseError({
     code: 'EF901',
-    message: `the loss of the first step is ${loss} for ${name} and ${first.loss} for ${first.name}: their times would not compare`,
+    message: `the loss of the first step is ${loss} for ${name} and ${first.loss} for ${first.name}: their times cannot be compared`,
     hint: 'unless the loss is not finite, please report it',
   })
 }

@@ -1,4 +1,4 @@
-/** The conformance suite: every op on random operands of every dtype it takes, a backend against the reference interpreter. */
+/** The conformance suite compares a backend with the reference interpreter: every op on random operands of every dtype that it accepts. */
 import type { Backend } from '../backends/backend.ts'
 import { opDef } from '../ir/ops/index.ts'
 import type { DType } from '../ir/types.ts'
@@ -17,9 +17,9 @@ export interface Exclusion {
 export interface ConformanceOptions extends VerifyOptions {
   /** Default: all. */
   readonly ops?: readonly CaseOp[] | undefined
-  /** What the backend is known not to do, each with its reason; listed in the report. Half types it refuses are added by themselves. */
+  /** What the backend does not support, each with its reason; the report lists it. Half types that the backend rejects are added automatically. */
   readonly exclusions?: readonly Exclusion[] | undefined
-  /** Called before each op: its place among them, and how many there are. */
+  /** Called before each op with its index and the number of ops. */
   readonly onOp?: ((op: CaseOp, at: number, of: number) => void) | undefined
 }
 
@@ -31,7 +31,7 @@ export interface ConformanceReport extends Verification {
 }
 
 /**
- * Verifies all kernels of a backend, op by op; verifyKernel() says with what. Random cases of each kind: `runs` (default 30).
+ * Verifies all kernels of a backend by verifyKernel(), op by op, with `runs` random cases of each kind (default 30).
  *
  * @example
  * const { failures } = await conformance(await createTfjsBackend({ backend: 'cpu' }), { ops: ['relu', 'matmul'], runs: 5 })
@@ -39,7 +39,7 @@ export interface ConformanceReport extends Verification {
 export const conformance = async (backend: Backend, options: ConformanceOptions = {}): Promise<ConformanceReport> => {
   const { runs = 30, onOp } = options
   const exclusions = [...(options.exclusions ?? []), ...refused(backend)]
-  // The model's forms (batchNorm, dropout) are gone before a backend sees a graph.
+  // Passes replace model-form ops (batchNorm, dropout) before a backend compiles a graph.
   const ops = (options.ops ?? (Object.keys(opCases) as CaseOp[])).filter((op) => opDef(op).level !== 'model') // its keys are the ops
   const parts: Verification[] = []
   for (const [at, op] of ops.entries()) {

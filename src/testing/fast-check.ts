@@ -1,4 +1,4 @@
-/** fast-check, an optional peer: where it is missing, the entry says what to install. */
+/** Loads fast-check, an optional peer. If it is missing, the error says what to install. */
 import { EffuseError } from '../ir/diagnostics.ts'
 
 export type { Arbitrary } from 'fast-check'
@@ -9,7 +9,7 @@ const load = async (): Promise<typeof import('fast-check').default> => {
   } catch (cause) {
     throw new EffuseError({
       code: 'EF404',
-      message: 'effuse/testing draws its cases with the package fast-check, which is not installed',
+      message: 'effuse/testing needs the package fast-check for its random cases, which is not installed',
       hint: 'npm install --save-dev fast-check@4',
       cause,
     })

@@ -1,6 +1,6 @@
 /**
- * Random graphs: a list of small numbers is read as a program. Each entry picks an op and earlier values, modulo their count,
- * so every draw is a valid graph and shrinking removes nodes.
+ * Random graphs. A list of small numbers is interpreted as a program: each entry picks an op and earlier values, modulo their count. Every draw is
+ * therefore a valid graph, and shrinking removes nodes.
  */
 import { type Arbitrary, fc } from './fast-check.ts'
 import { Builder } from '../ir/build.ts'
@@ -10,7 +10,7 @@ import { emitRegion } from '../ir/region.ts'
 import { elements, isFloat, sameShape, type Graph } from '../ir/types.ts'
 import type { Value } from '../ir/value.ts'
 
-/** One step: which op, and which of the values so far. */
+/** One step: numbers that pick an op and earlier values. */
 export type Step = readonly [op: number, a: number, b: number, c: number]
 
 export interface GraphOptions {
@@ -26,7 +26,7 @@ export interface GraphText {
   readonly text: string
 }
 
-/** Random well-formed graphs over inputs x [2,3], image [1,4,4,2] and variables, as text: counterexamples can be read and replayed. */
+/** Random well-formed graphs over inputs x [2,3], image [1,4,4,2] and variables, as text, so that counterexamples can be read and replayed. */
 export const anyGraph = (options: GraphOptions = {}): Arbitrary<GraphText> =>
   fc
     .array(fc.tuple(fc.nat(255), fc.nat(255), fc.nat(255), fc.nat(255)), {
@@ -38,7 +38,7 @@ export const anyGraph = (options: GraphOptions = {}): Arbitrary<GraphText> =>
       return { graph, text: print(graph) }
     })
 
-/** The graph that the steps spell. */
+/** Builds the graph of the steps. */
 export const graphOfSteps = (steps: readonly Step[], options: GraphOptions = {}): Graph => {
   const b = new Builder('random')
   const values: Value[] = [
@@ -49,7 +49,7 @@ export const graphOfSteps = (steps: readonly Step[], options: GraphOptions = {})
   ]
   const makers = options.mixedTypes === false ? pureMakers : [...pureMakers, ...mixedMakers]
   for (const [op, a, second, c] of steps) {
-    // Half of the draws take one of the last three: otherwise most of a graph would be dead.
+    // Half of the draws take one of the last three values, or most of a graph would be dead.
     const pick = (at: number): Value => values[at < 128 ? at % values.length : values.length - 1 - (at % 3)] as Value // there are four from the beginning
     const make = makers[op % makers.length]
     const made = make?.(b, pick(a), pick(second), c) ?? []
@@ -84,10 +84,10 @@ const unaries = [
   'sqrt',
 ] as const
 const binaries = ['add', 'sub', 'mul', 'maximum', 'minimum'] as const
-/** The other operand where it fits, otherwise x itself. */
+/** The other operand if it fits, otherwise x itself. */
 const fitting = (x: Value, y: Value): Value => (x.dtype === y.dtype && sameShape(x.shape, y.shape) ? y : x)
 
-/** What the bodies of composites compute of two operands; the last one holds a composite itself. */
+/** Bodies of composites with two operands. The last one contains a composite. */
 const bodies: readonly ((x: Value, y: Value, b: OpEmitter) => Value)[] = [
   (x, y, b) => b.add(x, b.unary('relu6', y)),
   (x, y, b) => b.mul(b.unary('neg', b.unary('neg', x)), b.add(y, 0)),
@@ -173,7 +173,7 @@ const mixedMakers: readonly Maker[] = [
   (b, x) => [b.scope(`layer(${x.id})`, () => b.iota([3, 2], 1, 'int32'))],
 ]
 
-/** A variable takes a value of its own type, where there is one. */
+/** Updates a variable by a value of its type, if there is one. */
 const updateOne = (b: Builder, values: readonly Value[]): void => {
   const variable = values[2]
   const value = values.findLast((v) => v !== variable && v.dtype === 'float32' && sameShape(v.shape, [2, 3]))

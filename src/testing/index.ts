@@ -1,4 +1,4 @@
-/** For tests of your own ops, passes and backends. */
+/** Tools for tests of users' own ops, passes and backends. */
 export { anyGraph, feedsFor, graphOfSteps, type GraphOptions, type GraphText, type Step } from './graphs.ts'
 export { opCases, type CaseOp } from './cases/index.ts'
 export { feedsOfCase, graphOfCase, type CaseInput, type CaseTable, type OpCase } from './op-case.ts'

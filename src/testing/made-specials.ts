@@ -1,6 +1,6 @@
 /**
- * Special numbers that arithmetic makes: they stand in the graph, not among the feeds. Processors make another NaN than JavaScript feeds (its sign
- * bit is set), and kernels that compare bits tell them apart.
+ * Cases in which the graph's arithmetic computes special numbers, instead of feeds that contain them. Processors make NaNs with the sign bit set,
+ * unlike those that JavaScript feeds, and kernels that compare bits treat them differently.
  */
 import { type Arbitrary, fc } from './fast-check.ts'
 import { Builder } from '../ir/build.ts'
@@ -11,7 +11,7 @@ import type { Value } from '../ir/value.ts'
 import type { OpCase } from './op-case.ts'
 import { trialOf, type Trial } from './trial.ts'
 
-/** x + up * huge^2 - down * huge^2, its sign turned where `turned`: infinities, NaN of either sign, or x as it is. */
+/** x + up * huge^2 - down * huge^2, negated if `turned`: an infinity, a NaN of either sign, or x itself. */
 interface Making {
   readonly up: 0 | 1
   readonly down: 0 | 1
@@ -23,14 +23,14 @@ const makings: readonly Making[] = [
   { up: 1, down: 1, turned: 0 },
   { up: 1, down: 1, turned: 1 },
 ]
-/** Where which special number is made. */
+/** The operand and the element that become a special number. */
 type Change = readonly [operand: number, element: number, making: Making]
 const changesArb: Arbitrary<readonly Change[]> = fc.array(fc.tuple(fc.nat(), fc.nat(), fc.constantFrom(...makings)), {
   minLength: 1,
   maxLength: 3,
 })
 
-/** The op on operands with special numbers in them. */
+/** The op on operands that contain special numbers. */
 export const madeSpecials = (op: OpName, cases: Arbitrary<OpCase>): Arbitrary<Trial> =>
   fc.tuple(cases, changesArb).map(([c, changes]) => {
     const b = new Builder('made')
@@ -41,7 +41,7 @@ export const madeSpecials = (op: OpName, cases: Arbitrary<OpCase>): Arbitrary<Tr
 
 const activations = ['relu', 'relu6', 'elu', 'sigmoid', 'tanh'] as const
 
-/** A contraction with special numbers, a bias and an activation after it, in a graph that trains: by the backend's fusing passes. */
+/** A contraction with special numbers, a bias and an activation in a training graph, which the backend's fusing passes transform. */
 export const madeSpecialsInTraining = (cases: Arbitrary<OpCase>): Arbitrary<Trial> =>
   fc
     .tuple(cases, changesArb, fc.constantFrom(...activations), fc.boolean())
@@ -69,7 +69,7 @@ const vectorLike = (b: Builder, y: Value): Value => {
   return b.broadcast(bias, y.shape, [y.shape.length - 1])
 }
 
-/** Zeros of a padding times a kernel's infinity are NaN on many machines: convolutions have special numbers in the image or dy alone. */
+/** The number of operands with special numbers. On many machines 0 of the padding times infinity is NaN, so convolutions have them only in image or dy. */
 const operandsOf = (op: OpName): number => (opDef(op).fusion === 'contraction' && op !== 'matmul' ? 1 : Infinity)
 
 const makeOperands = (

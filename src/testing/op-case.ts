@@ -1,4 +1,4 @@
-/** One op on concrete operands: what op laws, gradient checks and the conformance suite run on. */
+/** One op on concrete operands, for op laws, gradient checks and the conformance suite. */
 import type { Arbitrary } from './fast-check.ts'
 import { Builder } from '../ir/build.ts'
 import type { OpAttrs, OpName } from '../ir/signatures.ts'
@@ -14,11 +14,11 @@ export interface OpCase<K extends OpName = OpName> {
   readonly op: K
   readonly inputs: readonly CaseInput[]
   readonly attrs: OpAttrs<K>
-  /** False at kinks, ties and poles, where finite differences mean nothing. */
+  /** False at kinks, ties and poles, where finite differences are meaningless. */
   readonly isSmooth: boolean
 }
 
-/** Random cases of each op of a group; every draw is valid, and shrinks towards small shapes. `dtype`: of the main operands, where the op takes it. */
+/** Random cases for each op of a group. Every draw is valid and shrinks towards small shapes. */
 export type CaseTable<Ops> = { readonly [K in keyof Ops & OpName]: Arbitrary<OpCase<K>> }
 
 /** Inputs x0, x1 …; outputs y0, y1 …. */

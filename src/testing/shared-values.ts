@@ -1,7 +1,7 @@
 /**
- * Graphs in which contractions share their operands: each value is used again and again, through reshapes, transposes and transposing products,
- * as a left and as a right operand of several shapes, by two programs over one store, before and after its variable changes. What a backend keeps
- * of an operand (packed weights) must not outlive its shape, its attributes or its value.
+ * Graphs in which contractions share their operands. They use each value many times: through reshapes, transposes and transposing products, as left
+ * and as right operand of several shapes, by two programs over one store, before and after its variable changes. They find backends that cache data
+ * of an operand (packed weights) and use it with another shape, other attributes or another value.
  */
 import { type Arbitrary, fc } from './fast-check.ts'
 import { Builder } from '../ir/build.ts'
@@ -13,11 +13,11 @@ import type { Value } from '../ir/value.ts'
 import { moderate } from './arbitraries.ts'
 import type { Trial } from './trial.ts'
 
-/** One use of two values: which, and numbers that settle shapes, views and attributes. */
+/** One use of two values, and numbers that determine shapes, views and attributes. */
 type Use = readonly [left: number, right: number, draws: readonly number[]]
 
 const sizes = { x: 12, z: 8, w: 12 } as const
-/** Larger results are given out, and not used again. */
+/** Larger results become outputs only, and are not used again. */
 const reusedMax = 64
 
 export const sharedTrials = (op: keyof ContractionOps): Arbitrary<Trial> =>
@@ -39,7 +39,7 @@ export const sharedTrials = (op: keyof ContractionOps): Arbitrary<Trial> =>
 const numbers = (length: number): Arbitrary<number[]> =>
   fc.array(moderate(-2, 2), { minLength: length, maxLength: length })
 
-/** The uses one after another, and each with its operands exchanged; the second program has them the other way round. */
+/** The uses in order, each also with exchanged operands; the second program has them in reverse order. */
 const graphOf = (op: keyof ContractionOps, uses: readonly Use[], order: 'forwards' | 'backwards') => {
   const b = new Builder(order)
   const values: Value[] = [
@@ -64,7 +64,7 @@ const graphOf = (op: keyof ContractionOps, uses: readonly Use[], order: 'forward
   return b.finish(Object.fromEntries(results.map((y, i) => [`y${i}`, y])))
 }
 
-/** Numbers taken one by one. */
+/** Takes numbers one by one. */
 class Draws {
   readonly #numbers: readonly number[]
   #at = 0
@@ -83,14 +83,14 @@ class Draws {
   }
 }
 
-/** The value in a shape of as many elements: read anew, or also with its elements in another order. */
+/** Views the value in another shape with as many elements: by a reshape, or with its elements in another order. */
 const view = (b: Builder, x: Value, shape: readonly number[], draws: Draws): Value => {
   if (!draws.isHeads()) return b.reshape(x, shape)
   const back = shape.map((_, axis) => shape.length - 1 - axis)
   return b.transpose(b.reshape(x, shape.toReversed()), back)
 }
 
-/** So many elements of the value: itself where it has them, else its beginning, repeated. */
+/** Takes `size` elements of the value: all, or its first ones, or the value repeated. */
 const sized = (b: Builder, x: Value, size: number): Value => {
   const flat = b.reshape(x, [elements(x.shape)])
   const times = Math.ceil(size / elements(x.shape))
@@ -123,7 +123,7 @@ interface Geometry {
   readonly attrs: ConvAttrs
 }
 
-/** A convolution whose kernel has so many elements. */
+/** A convolution whose kernel has `size` elements. */
 const withKernel = (op: 'conv2d' | 'depthwiseConv2d', size: number, draws: Draws): Geometry => {
   const height = draws.divisorOf(size, 3)
   const width = draws.divisorOf(size / height, 3)
@@ -171,7 +171,7 @@ const inputGradient =
     return b.emit1(`${op}InputGradient`, operands, { ...attrs, inputShape: x.shape })
   }
 
-/** The shared value on the right is dy: the matrix that patches are multiplied with. */
+/** The shared value on the right is dy, the matrix that multiplies the patches. */
 const filterGradient =
   (op: 'conv2d' | 'depthwiseConv2d'): Contraction =>
   (b, left, right, draws) => {

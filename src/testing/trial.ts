@@ -1,4 +1,4 @@
-/** What the conformance suite runs. */
+/** The cases that the conformance suite runs. */
 import type { SharedCase } from '../backends/conformance.ts'
 import type { OpName } from '../ir/signatures.ts'
 import type { Graph } from '../ir/types.ts'

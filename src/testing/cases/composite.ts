@@ -9,7 +9,7 @@ const float: Arbitrary<Float> = fc.constantFrom('float32', 'float32', 'float16',
 const tensor = (ranks: { readonly min?: number; readonly max?: number } = {}): Arbitrary<CaseInput> =>
   fc.tuple(float, shapeArb(ranks, 3)).chain(([dtype, shape]) => tensorArb({ dtype, shape }))
 
-/** x [...,C] and float32 vectors [C]; positive ones where a variance or an inverse deviation is wanted. */
+/** x [...,C] and float32 vectors [C]; positive ones for a variance or an inverse deviation. */
 const normed = (vectors: readonly ('any' | 'positive')[], withGradient = false): Arbitrary<readonly CaseInput[]> =>
   fc.tuple(float, shapeArb({ min: 1, max: 4 }, 3)).chain(([dtype, shape]) => {
     const x: Type = { dtype, shape }
@@ -22,7 +22,7 @@ const normed = (vectors: readonly ('any' | 'positive')[], withGradient = false):
   })
 
 const epsilon = fc.constantFrom(0.001, 0.01)
-/** Rows of non-negative labels of any mass, zeros among them. */
+/** Rows of non-negative labels with any sum, including zeros. */
 const labels = (type: Type): Arbitrary<CaseInput> => tensorArb(type, fc.oneof(fc.constant(0), moderate(0.125, 1)))
 const logits: Arbitrary<Type> = fc
   .tuple(float, fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 4 }))
@@ -40,7 +40,7 @@ export const compositeCases: CaseTable<CompositeOps> = {
   batchNormInference: fc
     .tuple(normed(['any', 'any', 'any', 'positive']), epsilon)
     .map(([inputs, e]) => ({ op: 'batchNormInference', inputs, attrs: { epsilon: e }, isSmooth: true })),
-  // Where a channel hardly varies, the inverse deviation bends too sharply for differences.
+  // If a channel hardly varies, the inverse deviation has too much curvature for finite differences.
   batchNormTraining: fc
     .tuple(normed(['any', 'any']), epsilon)
     .map(([inputs, e]) => ({ op: 'batchNormTraining', inputs, attrs: { epsilon: e }, isSmooth: varies(inputs[0]) })),
@@ -68,7 +68,7 @@ export const compositeCases: CaseTable<CompositeOps> = {
     .map((inputs) => ({
       op: 'softmaxCrossEntropy',
       inputs,
-      isSmooth: (inputs[1]?.data ?? []).every((v) => v > 0), // a label of exactly 0 is a special case of the formula
+      isSmooth: (inputs[1]?.data ?? []).every((v) => v > 0), // the formula treats a label of 0 separately
       attrs: {},
     })),
   softmaxCrossEntropyGradient: logits

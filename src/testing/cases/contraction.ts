@@ -20,7 +20,7 @@ interface Geometry {
   readonly y: Type
 }
 
-/** Operand types of a convolution whose window fits, and its result. Odd and even sizes, strides, dilations, all paddings. */
+/** Types of the operands and the result of a convolution whose window fits: odd and even sizes, strides, dilations, all paddings. */
 const geometry = (op: 'conv2d' | 'depthwiseConv2d'): Arbitrary<Geometry> =>
   fc
     .record({

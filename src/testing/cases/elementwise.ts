@@ -8,7 +8,7 @@ import type { CaseInput, CaseTable, OpCase } from '../op-case.ts'
 const float: Arbitrary<Float> = fc.constantFrom('float32', 'float32', 'float16', 'bfloat16')
 const numeric: Arbitrary<DType> = fc.oneof(float, fc.constant<DType>('int32'))
 
-/** No element within 1/16 of a number where the op has a kink. */
+/** Excludes elements within 1/16 of a kink of the op. */
 const awayFrom =
   (...kinks: readonly number[]) =>
   (x: CaseInput): boolean =>
@@ -61,7 +61,7 @@ const apart = (a: CaseInput, b: CaseInput): boolean =>
   a.data.every((v, i) => Math.abs(v - (b.data[i] as number)) > 1 / 16)
 const nonZero: Arbitrary<number> = fc.oneof(moderate(0.25, 4), moderate(-4, -0.25))
 
-/** Ops of one operand are in it only if a number may be outside of their domain, or near a kink. */
+/** Has an op of one operand only if numbers can be outside of its domain or near a kink. */
 const chosen: CaseTable<Omit<ElementwiseOps, UnaryOp>> & Partial<CaseTable<Pick<ElementwiseOps, OneOperand>>> = {
   neg: unary('neg', { dtype: numeric }),
   abs: unary('abs', { dtype: numeric, isSmooth: awayFrom(0) }),
@@ -126,7 +126,7 @@ const chosen: CaseTable<Omit<ElementwiseOps, UnaryOp>> & Partial<CaseTable<Pick<
 type OneOperand = UnaryOp & keyof ElementwiseOps
 const oneOperand = Object.values(elementwiseOps).flatMap(({ name, arity }) => (arity === 1 ? [name] : []))
 
-/** The ops of one operand are all in `oneOperand`, the others all in `chosen`. */
+/** `oneOperand` has all ops of one operand, `chosen` has all others. */
 export const elementwiseCases = {
   ...Object.fromEntries(oneOperand.map((name) => [name, unary(name)])),
   ...chosen,

@@ -1,4 +1,4 @@
-/** Random cases of every op, total over the vocabulary. */
+/** Random cases for every op, total over the vocabulary. */
 import type { Arbitrary } from '../fast-check.ts'
 import type { OpName } from '../../ir/signatures.ts'
 import type { OpCase } from '../op-case.ts'
@@ -11,10 +11,10 @@ import { reductionCases } from './reduction.ts'
 import { sourceCases } from './source.ts'
 import { trainingCases } from './training.ts'
 
-/** Regions (fusion, composite) are tested where they are made: their bodies are any graph. */
+/** Without regions (fusion, composite): their bodies can be any graph, so the tests of the passes that make them cover them. */
 export type CaseOp = Exclude<OpName, 'input' | 'variable' | 'constant' | 'fusion' | 'composite'>
 
-/** Random cases of every op, by name: operands and attributes that its type rule accepts. */
+/** Random cases for every op by name, with operands and attributes that its type rule accepts. */
 export const opCases: { readonly [K in CaseOp]: Arbitrary<OpCase> } = {
   ...sourceCases,
   ...elementwiseCases,

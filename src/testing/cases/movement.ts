@@ -21,7 +21,7 @@ export const movementCases: CaseTable<MovementOps> = {
   broadcast: fc
     .tuple(tensor({ max: 3 }), fc.array(fc.integer({ min: 1, max: 3 }), { minLength: 5, maxLength: 5 }), fc.nat(3))
     .map(([x, sizes, mask]) => {
-      // New axes stand where the mask has a bit; axes of size 1 grow.
+      // Each bit of the mask adds a new axis; axes of size 1 grow.
       const shape: number[] = []
       const axes: number[] = []
       x.type.shape.forEach((size, i) => {
@@ -77,7 +77,7 @@ export const movementCases: CaseTable<MovementOps> = {
   ),
   gather: tensor({ min: 1, max: 3 }).chain((x) =>
     fc.tuple(fc.nat(x.type.shape.length - 1), shapeArb({ max: 2 }, 3)).chain(([axis, shape]) =>
-      // Beyond the ends too: indices are clamped.
+      // Also indices out of range, which gather clamps.
       tensorArb({ dtype: 'int32', shape }, fc.integer({ min: -1, max: 4 })).map((indices) => ({
         op: 'gather',
         inputs: [x, indices],

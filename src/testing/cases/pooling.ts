@@ -42,7 +42,7 @@ export const poolingCases: CaseTable<PoolingOps> = {
       .map((data) => ({ op: 'maxPool2d', inputs: [data], attrs, isSmooth: isDistinct(data) })),
   ),
   maxPool2dGradient: geometry.chain(({ x, attrs, y }) =>
-    // Linear in dy, the only operand with a gradient: smooth at ties of x too.
+    // Smooth also at ties of x: only dy has a gradient, and the op is linear in dy.
     fc
       .tuple(fc.oneof(tensorArb(x, fc.constantFrom(-1, 0, 1)), distinctArb(x)), tensorArb(y))
       .map((inputs) => ({ op: 'maxPool2dGradient', inputs, attrs, isSmooth: true })),

@@ -19,7 +19,7 @@ export const reducible = (
     }),
   )
 
-/** With ties, and without: gradients are checked on the latter. */
+/** Tensors with ties and without. Gradients are checked on those without. */
 const tiedOrNot = (dtype: DType, shape: readonly number[]): Arbitrary<CaseInput> =>
   fc.oneof(tensorArb({ dtype, shape }), ...(isFloat(dtype) ? [distinctArb({ dtype, shape })] : []))
 
@@ -51,7 +51,7 @@ interface WideCase<K> {
   readonly isSmooth: boolean
 }
 
-/** Of ops whose result may be wider than the operand. */
+/** Cases of ops whose result may be wider than the operand. */
 export const wide = <K extends 'reduceSum' | 'mean' | 'variance'>(
   op: K,
   dtype: Arbitrary<DType>,

@@ -3,7 +3,7 @@ import type { SourceOps } from '../../ir/signatures.ts'
 import { shapeArb } from '../arbitraries.ts'
 import type { CaseTable } from '../op-case.ts'
 
-/** `constant` needs a declared type and is covered by the graph generator; here the sources whose attributes say all. */
+/** Sources that their attributes define completely. `constant` needs a declared type; the graph generator covers it. */
 export const sourceCases: Pick<CaseTable<SourceOps>, 'iota' | 'randomUniform'> = {
   iota: fc
     .record({

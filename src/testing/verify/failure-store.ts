@@ -1,4 +1,4 @@
-/** Failures kept as files, one each, so that they are tried first the next time. */
+/** Stores each failure as a file, so that the next verification tries it first. */
 import { folderNames, readFile, saveText } from '#platform'
 import { isRecord } from '../../ir/attrs.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
@@ -10,15 +10,15 @@ import type { Graph } from '../../ir/types.ts'
 type Values = { readonly [name: string]: readonly number[] }
 
 export interface KeptFailure {
-  /** What was verified: `kernel conv2d`, `pass simplify`. */
+  /** The name of the verification: `kernel conv2d`, `pass simplify`. */
   readonly name: string
   readonly graphs: readonly Graph[]
   readonly rounds: readonly { readonly inputs: Values; readonly variables: Values }[]
-  /** What else the case consists of: plain data. */
+  /** Other parts of the case, as plain data. */
   readonly more: { readonly [name: string]: unknown }
 }
 
-/** Keeps the failure; one that is kept already takes its place again. @throws EffuseError EF501 where the folder cannot be written. */
+/** Stores the failure. Replaces the same failure if it is stored already. @throws EffuseError EF501 if the folder cannot be written */
 export const keepFailure = (folder: string | undefined, { name, graphs, rounds, more }: KeptFailure): void => {
   const [first] = graphs
   if (folder === undefined || first === undefined) return
@@ -27,7 +27,7 @@ export const keepFailure = (folder: string | undefined, { name, graphs, rounds, 
   saveText(folder, file, `${text}\n`)
 }
 
-/** The failures kept of this name; none where there is no such folder. @throws EffuseError EF501 where a file is none that was kept here. */
+/** The stored failures with this name; empty if the folder does not exist. @throws EffuseError EF501 if a file is not a stored failure */
 export const keptFailures = async (folder: string | undefined, name: string): Promise<readonly KeptFailure[]> => {
   const files = folder === undefined ? null : await folderNames(folder)
   const kept: KeptFailure[] = []
@@ -43,8 +43,8 @@ const readFailure = (path: string, text: string): KeptFailure => {
   const damaged = (cause: unknown): EffuseError =>
     new EffuseError({
       code: 'EF501',
-      message: `cannot read the file ${path}: it is no failure that effuse verify kept`,
-      hint: 'remove it; failures are found again by the seed with which they were found',
+      message: `cannot read the file ${path}: it is not a failure that effuse verify stored`,
+      hint: 'remove it; the seed of a failure finds it again',
       cause,
     })
   try {
@@ -65,11 +65,11 @@ const roundOf = (value: unknown): KeptFailure['rounds'][number] => {
   return { inputs: valuesOf(value['inputs']), variables: valuesOf(value['variables']) }
 }
 const valuesOf = (value: unknown): Values => {
-  if (!isRecord(value)) throw new TypeError('numbers stand by name')
+  if (!isRecord(value)) throw new TypeError('numbers must be a record by name')
   return Object.fromEntries(
     Object.entries(value).map(([name, numbers]) => {
       if (!Array.isArray(numbers) || !numbers.every((x) => typeof x === 'number'))
-        throw new TypeError(`${name} is no list of numbers`)
+        throw new TypeError(`${name} is not a list of numbers`)
       return [name, numbers]
     }),
   )

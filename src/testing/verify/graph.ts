@@ -1,4 +1,4 @@
-/** One graph or model on a backend: its passes, its kernels, and the whole. */
+/** Verifies one graph or model on a backend: its passes, its kernels, and the whole program. */
 import { type Backend, hostArrayOf } from '../../backends/backend.ts'
 import { resultsOf } from '../../backends/conformance.ts'
 import { epsilon } from '../../backends/tolerance.ts'
@@ -28,15 +28,15 @@ import { failureOfTrial, judgeTrial, smallestTrial } from './judge.ts'
 import { Tally, type Verification, type VerifyOptions } from './report.ts'
 
 export interface VerifyGraphOptions extends VerifyOptions {
-  /** Of a model: the size of `batch` (default 1). */
+  /** The size of `batch` of a model (default 1). */
   readonly batch?: number | undefined
-  /** These passes instead of those of compile(), and nothing but them. */
+  /** Verify only these passes, instead of those of compile(). */
   readonly passes?: readonly Pass[] | undefined
-  /** How far a graph has come before the passes (default model). */
+  /** The stage of the graph before the passes (default model). */
   readonly stage?: Stage | undefined
-  /** As compile() has them; default: simplify and fuse in full precision. */
+  /** The switches of compile(); default: simplify and fuse in full precision. */
   readonly switches?: PipelineSwitches | undefined
-  /** Called before each part: what comes next. */
+  /** Called before each part with its name. */
   readonly onPart?: ((name: string, at: number, of: number) => void) | undefined
 }
 
@@ -51,14 +51,14 @@ export interface GraphVerification extends Verification {
   readonly judged: readonly JudgedPart[]
 }
 
-/** Larger kernels are not run on the reference. */
+/** The reference does not run larger kernels. */
 const kernelMultiplyAddsMax = 2e8
-/** Larger graphs are not run whole. */
+/** The reference does not run larger graphs as a whole. */
 const wholeMultiplyAddsMax = 5e8
 
 /**
- * Verifies a graph on a backend: each pass of its compilation by what it preserves; each kernel of the compiled program, equal ones once, against the
- * reference on random operands; and the whole, where it is small enough.
+ * Verifies a graph on a backend: each pass of its compilation, by what the pass preserves; each distinct kernel of the compiled program, against the
+ * reference on random operands; and the whole program, if it is small enough.
  *
  * @example
  * const { failures, judged } = await verifyGraph(graph('g', { x: float32(4) }, ({ x }) => ({ y: relu(x) })), referenceBackend())
@@ -100,7 +100,7 @@ const pipelineOf = (
     .passes
 }
 
-/** What the passes make of the program; null where one of them is wrong. */
+/** The program after the passes; null if one of them is wrong. */
 const verifyPasses = (
   start: Program,
   passes: readonly Pass[],
@@ -139,11 +139,11 @@ const verifyPasses = (
 interface Kernel {
   readonly name: string
   readonly node: Node
-  /** The node alone, its operands inputs or variables. */
+  /** A graph of the node alone, with its operands as inputs or variables. */
   readonly part: Graph
 }
 
-/** Each kernel once, however often it stands in the program. */
+/** The distinct kernels of the program. */
 const kernelsOf = (program: Program): readonly Kernel[] => {
   const found = new Map<string, Kernel>()
   for (const { graph } of graphSteps(program)) {
@@ -161,7 +161,7 @@ const kernelsOf = (program: Program): readonly Kernel[] => {
   return [...found.values()]
 }
 
-/** One result of a node, of operands by name: variables stay variables, which backends keep packed, and literals stay. */
+/** A graph of one result of a node, with named operands. Variables stay variables, because backends store them packed; literals stay too. */
 const alone = (graph: Graph, node: Node, port: number): Graph => {
   const names = new Map<string, string>()
   const nameOf = (kind: string, name: string): string => {
@@ -207,10 +207,10 @@ const verifyPart = async (
 const numbers = (list: Iterable<readonly [string, Float64Array]>): { readonly [name: string]: readonly number[] } =>
   Object.fromEntries([...list].map(([name, data]) => [name, [...data]]))
 
-/** So many times what the reference itself loses by rounding each value to its type: other orders of sums, other elementary functions. */
+/** The tolerance as a multiple of the reference's own rounding error. It covers other orders of sums and other elementary functions. */
 const wholeFactor = 64
 
-/** The compiled program in one piece, against the reference: order, memory, what is kept of operands. */
+/** Compares the whole compiled program with the reference. Finds faults of order, memory and cached operands. */
 const verifyWhole = async (
   start: Program,
   passes: readonly Pass[],
@@ -219,7 +219,7 @@ const verifyWhole = async (
   judged: JudgedPart[],
 ): Promise<void> => {
   const name = 'the whole graph'
-  // What is prepared beforehand is part of the run here.
+  // The step `prepare` is a part of the run here.
   const program = runPasses(
     passes.filter((pass) => pass.name !== 'hoist-prepare'),
     start,
@@ -258,7 +258,7 @@ const verifyWhole = async (
   }
 }
 
-/** Initial values, those of all zeros and ones a little aside: numbers drawn anyhow overflow in deep networks. */
+/** Initial values, where all-zero and all-one variables are perturbed. Arbitrary random numbers would overflow in deep networks. */
 const nearInitial = (graph: Graph, seed: number, next: () => number): ReadonlyMap<string, Float64Array> =>
   new Map(
     specsOf([graph]).map(({ name, type, init }) => {
@@ -272,7 +272,7 @@ const nearInitial = (graph: Graph, seed: number, next: () => number): ReadonlyMa
 const resultsByName = ({ outputs, updates }: Interpretation): ReadonlyMap<string, RefTensor> =>
   new Map([...updates, ...Object.entries(outputs)])
 
-/** What overflows in one may be large in the other. */
+/** The largest difference. A number that overflows in one may be large in the other. */
 const largestDifference = (want: Float64Array, got: ArrayLike<number>): number =>
   want.length !== got.length
     ? Infinity

@@ -1,4 +1,4 @@
-/** One case on a backend: accepted, or how it fails; and the smallest case that fails like it. */
+/** Judges one case on a backend, and finds the smallest case that fails in the same way. */
 import type { Backend } from '../../backends/backend.ts'
 import { runShared } from '../../backends/conformance.ts'
 import { inputTypes } from '../../ir/graph.ts'
@@ -13,10 +13,10 @@ import type { VerificationFailure } from './report.ts'
 
 export interface Judged {
   readonly isAccepted: boolean
-  /** A message where the backend threw. */
+  /** The error, or the message if the backend threw. */
   readonly error: number | string
   readonly tolerance: number
-  /** Error against tolerance; infinite where nothing else fits. */
+  /** Error divided by tolerance; infinite if there is no such number. */
   readonly ratio: number
 }
 
@@ -36,7 +36,7 @@ export const judgeTrial = async (backend: Backend, trial: Trial): Promise<Judged
   }
 }
 
-/** A smaller case that fails as this one does: of one graph and one round its nodes, then its numbers. */
+/** A smaller case that fails in the same way. Of a case with one graph and one round it shrinks the nodes, then the numbers. */
 export const smallestTrial = async (backend: Backend, trial: Trial): Promise<Trial> => {
   const [graph] = trial.graphs
   const [round] = trial.rounds
@@ -64,7 +64,7 @@ const withSimplerInputs = async (
 
 type Round = Trial['rounds'][number]
 
-/** The round's numbers where they fit the graph; random ones for inputs that were made or became smaller. */
+/** The round's numbers if they fit the graph; random ones for new and for smaller inputs. */
 const fitted = (graph: Graph, round: Round): Round => {
   const random = randomFeeds([graph], new Set(), generator(1))
   const fit = (known: NamedNumbers, drawn: Iterable<readonly [string, Float64Array]>): NamedNumbers =>
@@ -87,7 +87,7 @@ const fitted = (graph: Graph, round: Round): Round => {
   }
 }
 
-/** So many of the numbers, in their order: those farthest from 0, at which faults show. */
+/** `count` of the numbers, in their order: those farthest from 0, which show faults best. */
 const extremes = (given: readonly number[], count: number): readonly number[] => {
   const size = (x: number): number => (Number.isNaN(x) ? Infinity : Math.abs(x))
   const kept = new Set(

@@ -1,4 +1,4 @@
-/** The kinds of random cases that a kernel is verified with. */
+/** The kinds of random cases for verifying a kernel. */
 import type { OpName } from '../../ir/signatures.ts'
 import type { ContractionOps } from '../../ir/signatures.ts'
 import { opDef } from '../../ir/ops/index.ts'
@@ -19,7 +19,7 @@ export interface KernelCases {
   readonly arbitrary: Arbitrary<Trial>
 }
 
-/** The op's random cases; where its meaning for them is plain, the same with special numbers, fed and made; for contractions shared operands. */
+/** The op's random cases; also with special numbers, fed and computed, if the op's meaning for them is defined; for contractions shared operands. */
 export const kernelCases = (op: CaseOp): readonly KernelCases[] => {
   const cases = opCases[op]
   const plain = { name: op, arbitrary: cases.map(plainTrial) }
@@ -68,11 +68,11 @@ const withSpecials = (cases: Arbitrary<OpCase>): Arbitrary<OpCase> =>
 
 const isFloatInput = ({ type }: CaseInput): boolean => type.dtype !== 'int32' && type.dtype !== 'bool'
 
-/** A composite as a user made it: a function of values. */
-// biome-ignore lint/suspicious/noExplicitAny: parameters of any such function, whatever its operands
+/** A user's composite: a function of values. */
+// biome-ignore lint/suspicious/noExplicitAny: functions with any parameters
 export type Composite = (...operands: any[]) => Value
 
-/** Sizes of each operand: numbers, or names of sizes that are drawn, equal for equal names. */
+/** Sizes of each operand: numbers, or names of random sizes. Equal names have equal sizes. */
 export type OperandShapes = readonly (readonly (number | string)[])[]
 
 /** A composite on float32 operands of these shapes. */
@@ -97,5 +97,5 @@ export const compositeTrials = (name: string, composite: Composite, shapes: Oper
     })
   return [{ name, arbitrary }]
 }
-/** Odd sizes, ones and primes more often than others. */
+/** Draws odd sizes, 1 and primes more often than other sizes. */
 const sizeArb = fc.oneof(fc.constantFrom(1, 2, 3, 5, 7, 11, 13), fc.integer({ min: 1, max: 9 }))

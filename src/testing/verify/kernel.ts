@@ -1,4 +1,4 @@
-/** One kernel of a backend against the reference. */
+/** Verifies one kernel of a backend against the reference. */
 import type { Backend } from '../../backends/backend.ts'
 import { nodesOf } from '../../ir/graph.ts'
 import { isOpName } from '../../ir/ops/index.ts'
@@ -15,15 +15,15 @@ import { Tally, type Verification, type VerifyOptions } from './report.ts'
 import { climb, type Climbed } from './search.ts'
 
 export interface VerifyKernelOptions extends VerifyOptions {
-  /** Dtypes that are left out: the half types where a backend refuses them are left out by themselves. */
+  /** Dtypes to leave out. Half types that the backend rejects are left out automatically. */
   readonly without?: readonly DType[] | undefined
-  /** Of a composite: the shapes of its operands, numbers or names of sizes that are drawn; float32. Default: one operand, `[['n', 'c']]`. */
+  /** The shapes of a composite's float32 operands: numbers, or names of random sizes. Default: one operand, `[['n', 'c']]`. */
   readonly operands?: OperandShapes | undefined
 }
 
 /**
- * Verifies one kernel of a backend: random cases against the reference interpreter, with special numbers, fed and made by arithmetic; the laws that the
- * op obeys; and from the case nearest to its tolerance a search for one that is beyond it. A user's composite is held to its body.
+ * Verifies one kernel of a backend. It compares random cases with the reference interpreter, also with special numbers, fed and computed; it checks
+ * the op's laws; and it searches from the case nearest to its tolerance for one beyond it. A user's composite is compared with its body.
  *
  * @example
  * const { failures, worst } = await verifyKernel(await createTfjsBackend({ backend: 'cpu' }), 'matmul', { runs: 20 })
@@ -41,7 +41,7 @@ export const verifyKernel = async (
     ? verifyCases(backend, op, kernelCases(op), options)
     : verifyCases(backend, 'composite', compositeTrials('composite', op, options.operands ?? [['n', 'c']]), options)
 
-/** The same for any cases; `name` is what failures are kept under. */
+/** Verifies any cases; failures are stored under `name`. */
 export const verifyCases = async (
   backend: Backend,
   name: string,
@@ -82,7 +82,7 @@ export const verifyCases = async (
       }),
       { seed, numRuns: runs },
     )
-    // fast-check runs the shrunk case last but for those that passed; `last` is the last that failed.
+    // The last failing case that fast-check runs is the shrunk one.
     const failed = check.failed ? last : await climbed(backend, nearest, { seed, runs, tally, name: group.name })
     if (failed !== null) {
       const small = await smallestTrial(backend, failed.trial)
@@ -93,7 +93,7 @@ export const verifyCases = async (
   return tally.result
 }
 
-/** The case that the search came to, where it fails. */
+/** The case that the search found, if it fails. */
 const climbed = async (
   backend: Backend,
   nearest: Climbed | null,

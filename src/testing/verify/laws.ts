@@ -1,6 +1,6 @@
 /**
- * Metamorphic laws: what must hold between two ways to compute the same, on the backend alone. They find faults that a reference shares with a
- * backend, and those of sizes and positions that no single case compares.
+ * Metamorphic laws: equations between two ways to compute a result, both on the backend. They find faults that reference and backend share, and
+ * faults that depend on sizes and positions.
  */
 import type { Backend } from '../../backends/backend.ts'
 import { resultsOf, through } from '../../backends/conformance.ts'
@@ -21,11 +21,11 @@ export interface Law {
   readonly name: string
   /** One graph with the outputs `left` and `right`. */
   readonly arbitrary: Arbitrary<Trial>
-  /** To the bit; otherwise within the tolerance of both sides. */
+  /** Whether both sides must be equal bit for bit; otherwise within the tolerance of both. */
   readonly isExact: boolean
 }
 
-/** What a law says of a case: both sides, for a number drawn; null where it says nothing. */
+/** A law: both sides for a case and a random number; null if the law does not apply. */
 interface Rule {
   readonly name: string
   readonly ops: readonly CaseOp[]
@@ -37,7 +37,7 @@ interface Sides {
   readonly c: OpCase
   readonly operands: readonly Value[]
   readonly drawn: number
-  /** The op on other operands, with other attributes if need be. */
+  /** Applies the op to other operands, and optionally with other attributes. */
   readonly apply: (operands: readonly Value[], attrs?: object) => Value
 }
 
@@ -51,7 +51,7 @@ const contractions = [
   'depthwiseConv2dFilterGradient',
 ] as const
 const linear = [...contractions, 'reduceSum', 'mean', 'avgPool2d', 'avgPool2dGradient'] as const
-/** Ops that take the examples of a batch one by one. */
+/** Ops that compute each example of a batch independently. */
 const perExample = [
   'conv2d',
   'conv2dInputGradient',
@@ -136,20 +136,20 @@ const rules: readonly Rule[] = [
   },
 ]
 
-/** Axes of the operands that a result sums over; null where that is not one of each. */
+/** The axis of each operand that a result sums over; null if there is not exactly one. */
 const summedAxes = (c: OpCase): readonly number[] | null => {
   const ranks = c.inputs.map(({ type }) => type.shape.length)
   if (c.op === 'matmul') {
     const { transposeA, transposeB } = c.attrs as OpAttrs<'matmul'> // by its name
     return [(ranks[0] ?? 2) - (transposeA ? 2 : 1), (ranks[1] ?? 2) - (transposeB ? 1 : 2)]
   }
-  const { axes } = c.attrs as OpAttrs<'reduceSum'> // the only other op that asks
+  const { axes } = c.attrs as OpAttrs<'reduceSum'> // the only other op of this rule
   return axes[0] === undefined ? null : [axes[0]]
 }
 
 const reversed = (b: Builder, x: Value, axes: readonly number[]): Value => b.reverse(x, axes)
 
-/** The laws that an op obeys. Of float32: half types round in between. */
+/** The laws of an op, in float32 only, because half types round intermediate results. */
 export const lawsOf = (op: string): readonly Law[] =>
   rules
     .filter(({ ops }) => ops.some((name) => name === op))
@@ -166,7 +166,7 @@ const lawTrial = (c: OpCase, drawn: number, sides: Rule['sides']): Trial | null 
   if (c.inputs.some(({ type, data }) => type.dtype !== 'float32' || data.length === 0)) return null
   const b = new Builder('law')
   const operands = c.inputs.map(({ type }, i) => b.input(`x${i}`, type))
-  const apply: Sides['apply'] = (given, attrs = c.attrs) => b.emit(c.op, given, attrs as typeof c.attrs)[0] as Value // the op's own, changed by a rule; one result
+  const apply: Sides['apply'] = (given, attrs = c.attrs) => b.emit(c.op, given, attrs as typeof c.attrs)[0] as Value // attributes of the op; one result
   const both = sides({ b, c, operands, drawn, apply })
   return both === null ? null : trialOf(c.op, b.finish({ left: both[0], right: both[1] }), feedsOfCase(c))
 }
@@ -188,7 +188,7 @@ export const judgeLaw = async (backend: Backend, trial: Trial, isExact: boolean)
     const r = right[i] ?? Number.NaN
     const error = l === r || (Number.isNaN(l) && Number.isNaN(r)) ? 0 : Math.abs(l - r)
     const scale = Math.max(Math.abs(l), Math.abs(magnitudes?.[i] ?? 0))
-    // Either side is as far from the true value as its roundings say.
+    // Each side may differ from the true value by its rounding errors.
     const tolerance = isExact ? 0 : epsilon.float32 * growth(roundingsOf(graph).float32) * scale
     const ratio = error === 0 ? 0 : error / tolerance
     if (ratio > worst.ratio) worst = { isAccepted: worst.isAccepted && ratio <= 1, error, tolerance, ratio }

@@ -1,4 +1,4 @@
-/** Passes against what they promise, on random graphs. */
+/** Verifies passes on random graphs by what they promise. */
 import { print } from '../../ir/print.ts'
 import type { TargetInfo } from '../../ir/target.ts'
 import type { Graph } from '../../ir/types.ts'
@@ -13,22 +13,22 @@ import { keepFailure, keptFailures } from './failure-store.ts'
 import { Tally, type Verification, type VerificationFailure, type VerifyOptions } from './report.ts'
 
 export interface VerifyPassOptions extends VerifyOptions {
-  /** What the pass works on (default: anyGraph, without half types where the pass may round). */
+  /** The graphs for the pass (default: anyGraph, without half types if the pass may round). */
   readonly graphs?: Arbitrary<GraphText> | undefined
-  /** Passes that go before it. They are not judged. */
+  /** Passes to run before it, which are not judged. */
   readonly after?: readonly Pass[] | undefined
   readonly target?: TargetInfo | undefined
 }
 
 /** A pass verification also says how the pass was judged. */
 export interface PassVerification extends Verification {
-  /** So many graphs ran whole, were judged by regions or by their structure, or were not judged. */
+  /** The numbers of graphs that ran whole, were judged by regions or by structure, or were not judged. */
   readonly judged: { readonly [How in 'whole' | 'regions' | 'structure' | 'not']: number }
 }
 
 /**
- * Verifies that what a pass makes of any graph is well-formed and means the same, as far as the pass promises that. Of a pass that preserves `mode`
- * only the first is judged.
+ * Verifies that the pass turns every graph into a well-formed one with the same meaning, as far as the pass promises. If it preserves only `mode`,
+ * the meaning is not checked.
  *
  * @example
  * const { failures } = await verifyPass(simplify, { runs: 50 })

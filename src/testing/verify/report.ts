@@ -1,6 +1,6 @@
-/** What verification gives: how many cases, what failed and how near the rest came to its tolerance. */
+/** The result of a verification: the number of cases, the failures, and the accepted case nearest to its tolerance. */
 
-/** The smallest case found that still fails: its graphs as IR text, and the numbers of its inputs and variables, zeros and ones where they do not matter. */
+/** The smallest failing case that was found: its graphs as IR text, and the numbers of its inputs and variables, simplified to 0 and 1 if possible. */
 export interface Counterexample {
   readonly graph: string
   readonly inputs: { readonly [name: string]: readonly number[] }
@@ -9,7 +9,7 @@ export interface Counterexample {
 export interface VerificationFailure {
   readonly name: string
   readonly counterexample: Counterexample
-  /** How far off; a message where the backend or the pass threw, or where no single number says it. */
+  /** The error; or a message if the backend or the pass threw, or if there is no single number. */
   readonly error: number | string
   readonly tolerance: number
 }
@@ -30,17 +30,17 @@ export interface Verification {
 
 /** Options of every verification. */
 export interface VerifyOptions {
-  /** Of the random cases (default 1). */
+  /** Seed of the random cases (default 1). */
   readonly seed?: number | undefined
   /** Random cases of each kind (default 100). */
   readonly runs?: number | undefined
-  /** A folder that keeps failures; those in it are tried first. Default: none. `effuse verify` uses `.effuse/failures`. */
+  /** A folder for failures; those in it are tried first. Default: none. `effuse verify` uses `.effuse/failures`. */
   readonly failures?: string | undefined
   /** Called after each case. */
   readonly onCase?: (() => void) | undefined
 }
 
-/** Counts cases, and keeps failures and the worst. */
+/** Counts cases, and collects failures and the worst accepted result. */
 export class Tally {
   readonly seed: number
   readonly failures: VerificationFailure[] = []
@@ -58,7 +58,7 @@ export class Tally {
     this.#onCase?.()
   }
 
-  /** An accepted result. */
+  /** Records an accepted result. */
   accept(name: string, { error, tolerance }: { readonly error: number; readonly tolerance: number }): void {
     const ratio = error / tolerance
     if (error > 0 && (this.worst === null || ratio > this.worst.error / this.worst.tolerance))
@@ -70,7 +70,7 @@ export class Tally {
   }
 }
 
-/** Several verifications as one; the seed is that of the first. */
+/** Joins several verifications; the seed is that of the first. */
 export const joined = (parts: readonly Verification[]): Verification => ({
   seed: parts[0]?.seed ?? 1,
   cases: parts.reduce((sum, { cases }) => sum + cases, 0),

@@ -1,4 +1,4 @@
-/** Targeted search: from the case nearest to its tolerance, changes of its numbers that bring it nearer. */
+/** Targeted search: starts from the case nearest to its tolerance, and changes numbers to increase the error. */
 import type { Backend } from '../../backends/backend.ts'
 import { inputTypes } from '../../ir/graph.ts'
 import { roundTo } from '../../ir/rounding.ts'
@@ -13,8 +13,8 @@ export interface Climbed {
 }
 
 /**
- * Hill climbing on the ratio of error and tolerance, in so many steps; ends where a case fails. Numbers drawn at random lie on a grid, where products
- * are exact: the first steps leave it.
+ * Hill climbing on the ratio of error to tolerance, for a number of steps or until a case fails. Random numbers are on a grid, where products are
+ * exact; the first steps leave the grid.
  */
 export const climb = async (
   backend: Backend,
@@ -33,7 +33,7 @@ export const climb = async (
   return best
 }
 
-/** Some numbers of a float input a little larger or smaller, or in another order; null where no input is float. */
+/** Changes some numbers of a float input a little, or their order; null if no input is float. */
 const changed = (trial: Trial, next: () => number): Trial | null => {
   const [graph] = trial.graphs
   const [round, ...others] = trial.rounds
@@ -56,6 +56,6 @@ const changed = (trial: Trial, next: () => number): Trial | null => {
   return { ...trial, rounds: [{ ...round, inputs: { ...round.inputs, [name]: numbers } }, ...others] }
 }
 
-/** At most 1/16 away: what an op does not take stays out, and flags, which are 0 and 1, stay flags. */
+/** Changes a float by at most 1/16 of itself, so that it stays in the op's domain. */
 const nudged = (x: number, { dtype }: Type, next: () => number): number =>
   isFloat(dtype) && Number.isFinite(x) ? roundTo(dtype, x * (1 + (next() - 0.5) / 8)) : x
