@@ -190,7 +190,7 @@ describe('options', () => {
     [{ amp: { keeps: [] } }, 'mixed precision has no option "keeps"'],
     [{ amp: { allow: ['exp'], deny: ['exp'] } }, 'the op "exp" is in two lists'],
     [{ amp: { allow: ['iota'] } }, 'the op "iota" cannot be allowed'],
-    [{ amp: { deny: ['exp', '!exp'] } }, '"exp" and "!exp" stand in one list'],
+    [{ amp: { deny: ['exp', '!exp'] } }, '"exp" and "!exp" are in one list'],
     [{ xla: { fuse: true } }, 'option "xla" must be true, false or'],
     [{ seed: -1 }, 'option "seed" must be'],
   ])('%j', async (options, message) => {

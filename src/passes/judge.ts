@@ -1,5 +1,5 @@
 /**
- * What `verify: true` judges passes with. The runner is given it, so that programs that do not ask for it, pages above all, do not load it.
+ * The judge of passes for `verify: true`. The runner gets it as an option, so that programs without the option, especially pages, do not load it.
  */
 import { checkMeaning } from './check-meaning.ts'
 import { passCounterexample } from './shrink/pass-fault.ts'

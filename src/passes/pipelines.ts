@@ -46,27 +46,27 @@ export const inferencePipeline = (
   { simplify: simplified, fusion, amp: precision = null }: PipelineSwitches,
 ): Pipeline =>
   pipeline([
-    toInference, //                       first: nothing below knows model-form ops
+    toInference, //                       first: the passes below do not handle model-form ops
     ...(simplified
       ? [
           simplify,
           foldConstants,
-          cse, //    on composites still: fewer nodes for all that follows
-          foldBatchNorm, //                   before legalize, which takes batch norms apart
+          cse, //    before composites are decomposed: fewer nodes for the passes below
+          foldBatchNorm, //                   before legalize, which decomposes batch norms
         ]
       : []),
-    ...(precision === null ? [] : [amp(precision)]), // on composites still: they are classified as they stand
-    ...backend.legalize, //               composites that the backend has no kernel for
+    ...(precision === null ? [] : [amp(precision)]), // before composites are decomposed: it classifies them as a whole
+    ...backend.legalize, //               decomposes composites for which the backend has no kernel
     ...(simplified
       ? [
           simplify,
           foldConstants,
-          cse, //    again: decompositions bring new literals and repeats
+          cse, //    again: decompositions add literals and repeated nodes
         ]
       : []),
     dce,
-    ...(simplified ? [hoistPrepare] : []), // after all that makes work on variables alone
-    fuse, //                              last: needs final types and uses
+    ...(simplified ? [hoistPrepare] : []), // after all passes that add work on variables alone
+    fuse, //                              last: fusions need final types and uses
     ...(fusion ? backend.fuse : []),
   ])
 
@@ -85,24 +85,24 @@ export const trainingPipeline = (
     lossScale = 'auto',
     accumulate: steps = 1,
   } = step
-  // In float32 nothing underflows, and bfloat16 has its range: 'auto' scales under float16 only.
+  // float32 and bfloat16 have the range that gradients need, so 'auto' scales only for float16.
   const scale = lossScale !== 'auto' ? lossScale : precision?.dtype === 'float16' ? 'dynamic' : 'none'
   return pipeline([
-    toTraining({ frozen }), //                first: nothing below knows model-form ops
+    toTraining({ frozen }), //                first: the passes below do not handle model-form ops
     // Users' composites become their bodies, except those that the options of mixed precision name.
     decomposeOps(['composite'], precision === null ? {} : silentComposites(precision)),
     ...(simplified ? [simplify, foldConstants, cse, dce] : []), // fewer nodes to differentiate
     scaleLoss(scale),
     differentiate({ loss: 'scaledLoss', frozen }),
-    unscale(scale), //                        gives the flag `finite`
+    unscale(scale), //                        adds the flag `finite`
     guardUpdates, //                          here the only updates are the statistics of this batch
     weightDecayLoss(lambda),
     learningRate(optimizer.learningRate),
-    ...(steps === 1 ? [] : [accumulate(steps)]), // the passes below work on gradients: once for each update
-    weightDecay(lambda), //                   after unscale: float32, and nothing for mixed precision to cast
-    ...(clipNorm === undefined ? [] : [clip(clipNorm)]), // of what the optimizer will see
+    ...(steps === 1 ? [] : [accumulate(steps)]), // the passes below work on gradients, once per update
+    weightDecay(lambda), //                   after unscale: float32, so mixed precision adds no casts
+    ...(clipNorm === undefined ? [] : [clip(clipNorm)]), // clips the gradients that the optimizer gets
     applyOptimizer(ruleOf(optimizer), scale),
-    ...(emaDecay === undefined ? [] : [movingAverages(emaDecay)]), // of the values that this step gives
+    ...(emaDecay === undefined ? [] : [movingAverages(emaDecay)]), // averages the new values of this step
     ...(simplified ? [simplify, foldConstants, cse] : []),
     ...(precision === null ? [] : [amp(precision)]), // forward and backward are one graph, cut once
     ...backend.legalize,

@@ -54,7 +54,7 @@ export const parseProgram = (source: string, constants?: ConstantPool): Program 
   const starts = lines.flatMap((line, at) => (/^(step|crossing)\b/.test(line) ? [at] : []))
   if (starts.length === 0) return loneGraph(source, constants)
   const before = lines.slice(0, starts[0]).join('\n')
-  if (parseAll(before).length > 0) throw syntax(0, 'a graph of a program stands under its line "step NAME"')
+  if (parseAll(before).length > 0) throw syntax(0, 'a graph of a program must follow its line "step NAME"')
   const steps: Step[] = []
   const crossing: CrossingValue[] = []
   for (const [i, at] of starts.entries()) {
@@ -93,7 +93,7 @@ const stepOf = (line: string, at: number, graph: ReturnType<typeof parseAll>[num
   const parts = header.exec(line)?.groups
   const { name, reduce, values, after, before, stale, counter, count } = parts ?? {}
   if (name === undefined)
-    throw syntax(at, 'expected "step NAME", with "when stale" or "when "COUNTER" = N" where it has a condition')
+    throw syntax(at, 'expected "step NAME", with "when stale" or "when "COUNTER" = N" for a condition')
   const when: Condition =
     stale !== undefined
       ? { kind: 'stale' }

@@ -1,4 +1,4 @@
-/** Splitting a plan leaves dead nodes in both halves: nodes that are dead in one are alive in the other. */
+/** Removes the dead nodes that splitting a step leaves in both parts. */
 import { liveOrder } from '../ir/graph.ts'
 import { setSideTables, sideTables } from '../ir/side-tables.ts'
 import type { Graph } from '../ir/types.ts'

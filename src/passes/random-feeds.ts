@@ -17,7 +17,7 @@ export const generator = (seed: number): (() => number) => {
   }
 }
 
-/** On a grid of 1/64, which float16 holds: half of the numbers between -2 and 2, the others up to 9 either way. Integers from 0 to 3. */
+/** Numbers on a grid of 1/64, exact in float16: half of them between -2 and 2, the others between -9 and 9. Integers from 0 to 3. */
 const randomTensor = ({ dtype, shape }: Type, next: () => number, isPositive = false): Float64Array =>
   Float64Array.from({ length: elements(shape) }, () => {
     if (!isFloat(dtype)) return Math.floor(next() * (dtype === 'bool' ? 2 : 4))

@@ -145,7 +145,7 @@ export const finalGraphs = (records: readonly PassRecord[]): ReadonlyMap<string,
   return new Map(records.flatMap(({ at, plan, after }) => (at === last ? [[plan, after]] : [])))
 }
 
-/** What the user wrote, shrunk for as long as the last of the passes changes what it computes; null where it was several steps already. */
+/** The user's graph, shrunk as far as the last pass still changes what it computes; null if the program had several steps from the beginning. */
 const smallerProgram = (
   start: Program,
   passes: readonly Pass[],
@@ -173,7 +173,7 @@ const meaningChanged = (difference: string, { preserves }: Pass): EffuseError =>
   new EffuseError({
     code: 'EF303',
     message: `it changed what the graph computes: ${difference}`,
-    hint: `if that is meant, the pass has to say so: preserves: 'mode' for another meaning${preserves === 'bits' ? ", 'rounding' for another order or formula" : ''}; see docs/debugging.md`,
+    hint: `if the pass is meant to do so, declare it: preserves: 'mode' for another meaning${preserves === 'bits' ? ", 'rounding' for another order or formula" : ''}; see docs/debugging.md`,
   })
 
 const timed = (

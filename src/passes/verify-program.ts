@@ -21,7 +21,7 @@ export const verifyProgram = (program: Program): readonly string[] => [
   ...program.steps.flatMap(({ name }) =>
     /^[\w.-]+$/.test(name)
       ? []
-      : [`the name of the step ${JSON.stringify(name)} has other signs than letters, digits, _, . and -`],
+      : [`the name of the step ${JSON.stringify(name)} has other characters than letters, digits, _, . and -`],
   ),
   ...sharedTypeFaults(program),
   ...repeated(program.crossing.map(({ name }) => name)).map((name) => `two crossing values are called "${name}"`),
@@ -105,12 +105,12 @@ const collectiveFaults = (program: Program, step: CollectiveStep, at: number): r
   return [
     ...repeated(step.values).map((name) => `"${step.name}" combines "${name}" twice`),
     ...unsure.map(([reader, name]) => `"${reader}" reads "${name}" while "${step.name}" combines it`),
-    ...(after < 0 || after >= at ? [`"${step.name}" starts after "${step.after}", which is no step before it`] : []),
-    ...(before <= at ? [`"${step.name}" is needed before "${step.before}", which is no step after it`] : []),
+    ...(after < 0 || after >= at ? [`"${step.name}" starts after "${step.after}", which is not an earlier step`] : []),
+    ...(before <= at ? [`"${step.name}" is needed before "${step.before}", which is not a later step`] : []),
     ...step.values.flatMap((name) => {
       const type = crossing.get(name)
-      if (type === undefined) return [`"${step.name}" combines "${name}", which is no crossing value`]
-      if (!written.has(name)) return [`"${step.name}" combines "${name}", which is not written by then`]
+      if (type === undefined) return [`"${step.name}" combines "${name}", which is not a crossing value`]
+      if (!written.has(name)) return [`"${step.name}" combines "${name}", which is not written yet`]
       return (type.dtype === 'bool') === (step.reduce === 'and')
         ? []
         : [`"${step.name}" cannot form the ${step.reduce} of "${name}" ${showType(type)}`]

@@ -38,7 +38,7 @@ test.each([
   ['EFFUSE_PRINT_AFTER', 'cs', /^EFFUSE_PRINT_AFTER names the pass "cs", and there is none; .*fuse-tfjs/],
   ['EFFUSE_TRACE', '/dev/null/x', /^EFFUSE_TRACE must name a folder that can be written, got \/dev\/null\/x: /],
   ['EFFUSE_AMP_ALLOW', 'nonsense', /^EFFUSE_AMP_ALLOW of the environment: .*there is no op "nonsense" to allow/],
-  ['EFFUSE_AMP_DENY', 'silu,!silu', /^EFFUSE_AMP_DENY: "silu" and "!silu" stand in one list/],
+  ['EFFUSE_AMP_DENY', 'silu,!silu', /^EFFUSE_AMP_DENY: "silu" and "!silu" are in one list/],
   ['EFFUSE_AMP_DENY', '!', /^EFFUSE_AMP_DENY: .* must be a list of names of ops, got \["!"\]/],
   [
     'EFFUSE_AMP_KEEP',

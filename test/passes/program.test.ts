@@ -84,7 +84,7 @@ describe('text', () => {
   test.each([
     ['step a when never\ngraph g {\n  return\n}', '1:1: expected "step NAME"'],
     ['step a\nstep b\ngraph g {\n  return\n}', '1:1: expected one graph under this line, got 0'],
-    ['graph g {\n  return\n}\nstep b\ngraph h {\n  return\n}', '1:1: a graph of a program stands under its line'],
+    ['graph g {\n  return\n}\nstep b\ngraph h {\n  return\n}', '1:1: a graph of a program must follow its line'],
     ['crossing x : float32[2]', '1:1: expected "crossing "NAME" : TYPE"'],
     ['step a\ngraph g {\n  return %0\n}', '3:10'],
     ['', 'expected a graph, got none'],
@@ -118,9 +118,9 @@ describe('what must hold', () => {
       '"sum" is int32[2], and float32[2] in the step "micro"',
       programOf(steps, 'w', [{ name: 'sum', type: { dtype: 'int32', shape: [2] } }]),
     ],
-    ['"reduce" starts after "nothing", which is no step before it', changed(1, { after: 'nothing' })],
-    ['"reduce" is needed before "micro", which is no step after it', changed(1, { before: 'micro' })],
-    ['"reduce" combines "x", which is no crossing value', changed(1, { values: ['x'] })],
+    ['"reduce" starts after "nothing", which is not an earlier step', changed(1, { after: 'nothing' })],
+    ['"reduce" is needed before "micro", which is not a later step', changed(1, { before: 'micro' })],
+    ['"reduce" combines "x", which is not a crossing value', changed(1, { values: ['x'] })],
     ['"reduce" cannot form the and of "sum" float32[2]', changed(1, { reduce: 'and' })],
     [
       'waits for the variable "w", which is float32[2], not int32[]',

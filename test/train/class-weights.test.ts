@@ -147,7 +147,7 @@ describe('refused', () => {
       expect(declare).toThrow(
         expect.objectContaining({
           code: 'EF403',
-          message: `option "classWeights" has ${classWeights.length} weights, and the model tells 3 classes apart`,
+          message: `option "classWeights" has ${classWeights.length} weights, and the model has 3 classes`,
         }),
       )
   })

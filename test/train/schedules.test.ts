@@ -356,7 +356,11 @@ describe('arguments', () => {
     expect(make).toThrow(expect.objectContaining({ code: 'EF403', message }))
   })
   test.each<readonly [string, () => unknown, unknown]>([
-    ['a negative rate', () => sgd({ learningRate: -1 }), expect.stringMatching(/^updates go against the gradient/)],
+    [
+      'a negative rate',
+      () => sgd({ learningRate: -1 }),
+      expect.stringMatching(/^an update already subtracts the gradient/),
+    ],
     ['NaN', () => sgd({ learningRate: Number.NaN }), undefined],
     ['steps of 0', () => cosine({ initial: 1, steps: 0 }), expect.stringMatching(/^schedules count in steps/)],
     ['a text', () => sgd({ learningRate: '0.1' as never }), expect.stringMatching(/^learningRate: 0\.1, or cosine/)],

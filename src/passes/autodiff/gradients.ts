@@ -39,7 +39,7 @@ const checkArguments = (scalar: unknown, values: unknown): void => {
     new EffuseError({
       code: 'EF101',
       message: `gradients: ${what} needed, got ${isValue(came) ? showType(came) : showGiven(came)}`,
-      hint: 'gradients(loss, [x, w])',
+      hint: 'write gradients(loss, [x, w])',
     })
   if (!isValue(scalar)) throw wrong('a scalar of the graph is', scalar)
   if (!Array.isArray(values)) throw wrong('a list of values is', values)
@@ -49,7 +49,7 @@ const checkArguments = (scalar: unknown, values: unknown): void => {
       throw new EffuseError({
         code: 'EF110',
         message: 'gradients: a value is of another graph than the scalar',
-        hint: 'values live in the body that made them; return them or pass them as inputs',
+        hint: 'a value can be used only in the body that made it; return it, or pass it as an input',
       })
   }
 }

@@ -60,7 +60,7 @@ const pulledBack = (
     if (of === undefined || wantedType === undefined)
       throw new EffuseError({
         code: 'EF110',
-        message: 'a gradient is asked for of a value that the graph does not have',
+        message: 'cannot differentiate by a value that the graph does not have',
       })
     return target.emitterFor(of).splat(0, wantedType)
   })

@@ -32,7 +32,7 @@ export const layOut = (
     throw new EffuseError({
       code: 'EF409',
       message: `one value takes ${largest.toLocaleString('en-US')} bytes; the largest buffer of this machine has ${constraints.arenaBytesMax.toLocaleString('en-US')}`,
-      hint: 'a smaller batch, or smaller pictures',
+      hint: 'use a smaller batch, or smaller pictures',
     })
   const indexes = buffers.map((_, index) => index)
   const of = (index: number): Buffer => buffers[index] as Buffer // made of the same array

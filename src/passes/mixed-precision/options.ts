@@ -80,7 +80,7 @@ const strategyFault = ({ strategy = ampDefaults.strategy, followAllow }: AmpOpti
   followAllow === true && strategy !== 'tensorflow'
     ? {
         message: `option "amp.followAllow" belongs to the strategy 'tensorflow', and the strategy is '${strategy}'`,
-        hint: "say strategy: 'tensorflow' too, or leave it out",
+        hint: "set strategy: 'tensorflow', or leave it out",
       }
     : null
 
@@ -102,7 +102,7 @@ const listFault = ({ allow = [], deny = [] }: AmpOptions): Fault | null => {
     }
   for (const list of [allow, deny]) {
     const torn = plainNames(list).find((op) => list.includes(`!${op}`))
-    if (torn !== undefined) return { message: `"${torn}" and "!${torn}" stand in one list` }
+    if (torn !== undefined) return { message: `"${torn}" and "!${torn}" are in one list` }
   }
   const gone = [...allow, ...deny].map((name) => name.replace(/^!/, '')).find((name) => Object.hasOwn(becoming, name))
   if (gone !== undefined) return { message: `mixed precision never meets the op "${gone}"`, hint: becoming[gone] }

@@ -171,7 +171,7 @@ export const hasResultDtype = (node: Node): node is WideNode => 'resultDtype' in
 
 // --- Edges.
 
-/** Every use of a float32 or half value with a decision at one end at least. There is no edge between two vertices that are always float32. */
+/** Every use of a float32 or half value with a decision at one end or both. There is no edge between two vertices that are always float32. */
 const addUses = (
   graph: Graph,
   settings: AmpSettings,
@@ -221,7 +221,10 @@ const addUses = (
     if (!isDecided(ref)) return
     const isHalf = typeOf(graph, ref).dtype === dtype
     const of = { name, op: 'output', class: 'clear', canBeHalf: false, isHalf } as const
-    addUse(ref, draft.addVertex(of, { node: null, reason: 'what leaves the graph has the declared type' }))
+    addUse(
+      ref,
+      draft.addVertex(of, { node: null, reason: 'outputs and new values of variables have the declared type' }),
+    )
   }
   for (const { name, value } of graph.outputs) root(`output ${name}`, value)
   const names = new Map(variablesOf(graph).map((node) => [node.id, node.attrs.name]))

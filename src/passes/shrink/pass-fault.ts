@@ -84,7 +84,7 @@ const orNull = <T>(make: () => T): T | null => {
   try {
     return make()
   } catch {
-    return null // a candidate that an earlier pass refuses shows nothing about this pass
+    return null // a candidate that an earlier pass rejects shows nothing about this pass
   }
 }
 

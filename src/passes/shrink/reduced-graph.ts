@@ -37,7 +37,7 @@ export const reducedGraph = (graph: Graph, reduction: Reduction): Graph | null =
     const reduced = rebuilt(graph, reduction)
     return verify(reduced).length === 0 ? reduced : null
   } catch (error) {
-    // An op refuses its new operand types.
+    // An op rejects its new operand types.
     if (error instanceof EffuseError) return null
     throw error
   }

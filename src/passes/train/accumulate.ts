@@ -22,7 +22,7 @@ export const accumulateNames = {
   finite: 'accumulate/finite',
 } as const
 
-/** @param steps Micro-batches for each update, 2 at least. */
+/** @param steps Micro-batches for each update, at least 2. */
 export const accumulate = (steps: number): ProgramPass =>
   definePass({
     name: 'accumulate',
@@ -59,7 +59,7 @@ const checkNames = (graph: Graph): void => {
     throw new EffuseError({
       code: 'EF107',
       path: clash.variable.path,
-      message: `the gradients of the variable "${clash.variable.attrs.name}" would be summed in "${accumulatorName(clash.variable)}", which the accumulation needs itself`,
+      message: `the gradients of the variable "${clash.variable.attrs.name}" would be summed in "${accumulatorName(clash.variable)}", a name that the accumulation reserves`,
       hint: 'give the variable another name',
     })
 }

@@ -80,7 +80,7 @@ const stepArguments: ReadonlySet<string> = new Set(['steps', 'every', 'by', 'bou
 const hintFor = (name: string, given: unknown): string | undefined => {
   if (stepArguments.has(name)) return 'schedules count in steps: epochs * steps per epoch'
   return [given].flat().some((v) => typeof v === 'number' && v < 0)
-    ? 'updates go against the gradient by themselves: a rate is how far, 0.1 and not -0.1'
+    ? 'an update already subtracts the gradient: give a positive rate, 0.1 instead of -0.1'
     : undefined
 }
 

@@ -9,7 +9,7 @@ import { definePass, type Pass } from '../pass.ts'
 
 export const finiteFlags = definePass({
   name: 'finite-flags',
-  summary: 'a flag for each value: is all of it finite',
+  summary: 'a flag for each value: whether all its elements are finite',
   phase: 'grad',
   preserves: 'mode',
   run: (graph, cx) => {

@@ -6,7 +6,7 @@ import { outputOf } from './gradient-outputs.ts'
 
 export const guardUpdates = definePass({
   name: 'guard-updates',
-  summary: 'statistics move only where all is finite',
+  summary: 'update statistics only in finite steps',
   phase: 'grad',
   preserves: 'mode',
   run: (graph, cx) => {

@@ -60,7 +60,7 @@ export const scaleLoss = (lossScale: LossScale): GraphPass =>
 export const unscale = (lossScale: LossScale): GraphPass =>
   definePass({
     name: 'unscale',
-    summary: 'divide the gradients by the scale, and see whether all are finite',
+    summary: 'divide the gradients by the scale, and check whether all are finite',
     phase: 'grad',
     preserves: 'mode',
     options: { lossScale },

@@ -75,7 +75,7 @@ export const loss = (<T extends Signature, O extends Signature>(
     throw new EffuseError({
       code: 'EF403',
       message: `loss() takes the types of its targets and a function of outputs and targets, got ${showGiven(targets)} and ${showGiven(value)}`,
-      hint: "loss({ wanted: float32('batch', 1) }, ({ y }, { wanted }) => …)",
+      hint: "write loss({ wanted: float32('batch', 1) }, ({ y }, { wanted }) => …)",
     })
   return { targets: () => targets, value }
 }) as MakeLoss // two ways to declare the outputs, one function
@@ -101,7 +101,7 @@ const crossEntropyChecks: { readonly [K in keyof CrossEntropyOptions<'index'>]-?
   labels: ["'index' or 'distribution'", (v) => v === 'index' || v === 'distribution'],
   labelSmoothing: ['a number from 0 to below 1', (v) => typeof v === 'number' && v >= 0 && v < 1],
   classWeights: [
-    'a list of numbers of at least 0, one a class, and not all of them 0',
+    'a list of numbers of at least 0, one per class, and not all of them 0',
     (v) => Array.isArray(v) && v.every(isWeight) && v.some((weight) => Math.fround(weight) > 0),
   ],
 }
@@ -153,8 +153,8 @@ export const crossEntropy = ((options: CrossEntropyOptions<'index' | 'distributi
       if (classWeights !== undefined && classWeights.length !== classes)
         throw new EffuseError({
           code: 'EF403',
-          message: `option "classWeights" has ${classWeights.length} weights, and the model tells ${classes} classes apart`,
-          hint: 'give one weight a class, in the order of the classes',
+          message: `option "classWeights" has ${classWeights.length} weights, and the model has ${classes} classes`,
+          hint: 'give one weight per class, in the order of the classes',
         })
       return { label: isIndex ? int32('batch') : float32('batch', classes) }
     },

@@ -54,8 +54,8 @@ export const metricRows = (
     if (!isValue(rows) || rows.rank !== 1 || rows.shape[0] !== batch)
       throw new EffuseError({
         code: 'EF111',
-        message: `the metric "${name}" must give a value per row, [batch], it gave ${shown(rows, batch)}`,
-        hint: 'reduce over the other axes: mean(x, [1]); the mean over the rows is taken for you',
+        message: `the metric "${name}" must return a value per row, [batch], it returned ${shown(rows, batch)}`,
+        hint: 'reduce over the other axes: mean(x, [1]); the evaluation takes the mean over the rows',
       })
     return [name, rows.builder.cast(rows, 'float32')]
   })

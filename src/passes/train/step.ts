@@ -73,7 +73,7 @@ export const trainingStep = <I extends Signature, O extends Signature, T extends
   const targets = options.loss.targets(model.outputs)
   const clash = Object.keys(targets).find((name) => Object.hasOwn(model.inputs, name))
   if (clash !== undefined)
-    throw new EffuseError({ code: 'EF107', message: `the loss wants an input "${clash}", which the model has already` })
+    throw new EffuseError({ code: 'EF107', message: `the loss needs an input "${clash}", which the model has already` })
   const inputs = { ...model.inputs, ...targets } as Merge<I, T> // no name is in both
   const at = ({ batch }: { readonly batch: number }): Graph =>
     withLoss(model.at({ batch }), targets, anyLoss(options.loss), batch)
@@ -98,7 +98,7 @@ const checkNames = (graph: Graph): void => {
       code: 'EF107',
       path: clash.path,
       message: `the model's variable "${clash.attrs.name}" has a name of the training step's own state`,
-      hint: `step, optimizer/…, ema/…, lossScale/… and accumulate/… are taken; give the variable another name`,
+      hint: `step, optimizer/…, ema/…, lossScale/… and accumulate/… are reserved; give the variable another name`,
     })
 }
 
@@ -154,7 +154,7 @@ const withLoss = (inner: Graph, targets: Signature, of: AnyLoss, batch: number):
     throw new EffuseError({
       code: 'EF111',
       message: `a loss is a float32 scalar of the graph, got ${showGiven(value)}`,
-      hint: 'its function has to return what the ops give',
+      hint: 'its function must return a result of ops',
     })
   if (value.shape.length > 0 || value.dtype !== 'float32')
     throw new EffuseError({
