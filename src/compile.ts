@@ -1,4 +1,4 @@
-/** compile(): options -> graph -> passes -> backend -> Executable. Decides nothing itself; every step has its file. */
+/** compile(): options -> graph -> passes -> backend -> Executable. It only connects these steps; each one has its own file. */
 import type { Backend, Engine } from './backends/backend.ts'
 import { declareDerivedValues, derivedValues } from './executable/derived-values.ts'
 import { selectBackend } from './backends/select.ts'
@@ -25,9 +25,9 @@ import { stepOptionsOf, trainedModelOf } from './passes/train/step.ts'
 import { type PassRecord, type PipelineResult, type RunnerOptions, runPipeline } from './passes/runner.ts'
 
 /**
- * Compiles a model for a backend and gives what runs it.
+ * Compiles a model for a backend and returns an executable.
  *
- * @param model What graph(), efficientNet() and their kind return.
+ * @param model A model, for example of graph(), efficientNet() or trainingStep().
  * @throws EffuseError EF403 (options), EF404 (backend not available), EF405 (op not supported), EF303 (a pass failed), EF505 (weights).
  * @example
  * const net = await compile(graph('double', { x: float32('batch', 2) }, ({ x }) => ({ y: add(x, x) })), { backend: 'reference' })
@@ -39,7 +39,7 @@ export const compile = async <I extends Signature, O extends Signature>(
 ): Promise<Executable<I, O>> => {
   checkModel('compile()', model)
   checkOptions(options)
-  // Held from the call on: the other executable may be disposed of while this one is being compiled.
+  // Held from the call on, because the other executable may be disposed of during this compilation.
   const shared = handleOf(options.variables)
   if (shared !== null) holdStore(shared)
   try {
@@ -58,7 +58,7 @@ const compileFor = async <I extends Signature, O extends Signature>(
 ): Promise<Executable<I, O>> => {
   const amp = ampRequest(options.amp, backend)
   const engine = engineFor(backend, amp)
-  // Loaded only where somebody asks: it is not small.
+  // Loaded on demand, because it is large.
   const judge = options.verify === true ? (await import('./passes/judge.ts')).meaningJudge : undefined
   const { declared, program, records, specs, added } = planFor(model, options, engine, amp?.settings ?? null, judge)
   const seed = options.seed ?? 0
@@ -90,12 +90,12 @@ const compileFor = async <I extends Signature, O extends Signature>(
     }
     return makeExecutable<I, O>({ ...parts, variables, records, seed, amp: ampFigures(records, backend) })
   } catch (error) {
-    // Nothing of a failed compilation stays on the device.
+    // A failed compilation leaves nothing on the device.
     for (const dispose of close)
       try {
         dispose()
       } catch {
-        // The first error is the one to tell.
+        // Report the first error, not this one.
       }
     throw error
   }
@@ -106,11 +106,11 @@ interface Planned {
   readonly program: Program
   readonly records: readonly PassRecord[]
   readonly specs: ReadonlyMap<string, VariableSpec>
-  /** Those that the user's passes added. */
+  /** Variables that the user's passes added. */
   readonly added: readonly VariableSpec[]
 }
 
-/** The declared graph and what the pipeline makes of it, with the variables that users see. */
+/** The declared graph, the program that the pipeline makes from it, and the variables that users see. */
 const planFor = (
   model: Model,
   options: CompileOptions,
@@ -149,7 +149,7 @@ const planFor = (
     replayable,
   })
   options.signal?.throwIfAborted()
-  // A training step has the variables that its loss does not reach, too, and its passes add some: slots, averages, the step.
+  // A training step also has variables that do not affect its loss, and its passes add variables: slots, averages, the step.
   const whole = trainedModelOf(model)?.at({ batch: options.batch ?? 1 }) ?? declared
   const derived = derivedVariables(program)
   const written = specsOf([whole, declared])
@@ -162,5 +162,5 @@ const missingBatch = (name: string): EffuseError =>
   new EffuseError({
     code: 'EF403',
     message: `${name} is a training step and needs the option "batch": its statistics depend on it`,
-    hint: 'compile(step, { batch: 32 })',
+    hint: 'write compile(step, { batch: 32 })',
   })

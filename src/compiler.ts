@@ -1,4 +1,4 @@
-/** For compiler people: the IR, its text form, passes and backends. */
+/** The entry for compiler work: the IR, its text form, passes and backends. */
 export { print, printNode, printBody, hashBody, hashGraph, type PrintOptions } from './ir/print.ts'
 export { parse, parseAll, type ParseOptions } from './ir/parse.ts'
 export { verify, verifyOrThrow, type Stage } from './ir/verify.ts'

@@ -1,4 +1,4 @@
-/** The public names of effuse; runs in Node and in browsers. */
+/** The main entry of effuse, for Node and browsers. */
 export type { Builder, VariableOptions } from './ir/build.ts'
 export { apply, type ApplyOptions } from './ir/apply.ts'
 export { graph, type Model, type Sizes } from './ir/model.ts'

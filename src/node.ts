@@ -1,4 +1,4 @@
-/** What needs files: Node only. */
+/** The entry for functions that need files, in Node only. */
 export { listImages } from './data/picture-files.ts'
 export { readImage, type ReadImageOptions } from './data/read-image.ts'
 export type { ResizeFilter } from './pixels/resample.ts'

@@ -1,6 +1,6 @@
 /**
- * Backends that a browser bundle carries by itself. tfjs is not among them: its packages are the page's own, so that bundlers need no
- * peer installed; a page passes it, `compile(model, { backend: await createTfjsBackend() })` from `effuse/tfjs`.
+ * The backends in a browser bundle. tfjs is not among them, so that bundlers need no peer package. A page imports its packages itself and passes the
+ * backend: `compile(model, { backend: await createTfjsBackend() })` from `effuse/tfjs`.
  */
 import { EffuseError } from '../ir/diagnostics.ts'
 import type { BackendCatalog, BackendEntry } from './catalog.ts'

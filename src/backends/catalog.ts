@@ -1,33 +1,33 @@
-/** What a platform offers to run programs on; `#backends` resolves to the list for Node or for browsers. */
+/** The list of a platform's backends. `#backends` resolves to the list for Node or for browsers. */
 import type { Backend } from './backend.ts'
 
 export interface Availability {
   readonly isAvailable: boolean
-  /** Version or device, or what is missing. */
+  /** The version or the device, or what is missing. */
   readonly detail: string
-  /** The command or the step that adds it; null where it is there or cannot be added. */
+  /** The command or the step that adds the backend; null if it is available or cannot be added. */
   readonly fix: string | null
-  /** Only who names it gets it: slower than what comes after it in the list. */
+  /** If true, `auto` does not take it, because it is slower than later backends of the list. */
   readonly isByNameOnly?: boolean | undefined
 }
 
-/** Every backend by name, fastest first; a platform's list has those that can run there. */
+/** The names of all backends, fastest first. A platform's list has those that can run there. */
 export const runningNames = ['tensorflow', 'tfjs-webgpu', 'tfjs-wasm', 'tfjs-cpu', 'reference'] as const
-/** Names for backends of later versions. */
+/** Names of planned backends. */
 export const plannedNames = ['wasm', 'webgpu'] as const
 export type EntryName = (typeof runningNames)[number] | (typeof plannedNames)[number]
 
-/** What the option `backend` takes: 'auto' is the fastest that is available, 'tfjs' the fastest of tfjs's. */
+/** The names that the option `backend` accepts: 'auto' is the fastest available one, 'tfjs' the fastest available one of tfjs. */
 export const backendNames = ['auto', 'tfjs', ...runningNames, ...plannedNames] as const
 export type BackendName = (typeof backendNames)[number]
 
 export interface BackendEntry {
   readonly name: EntryName
-  /** What `auto` says when it takes it. */
+  /** Describes the backend when `auto` takes it. */
   readonly summary: string
-  /** Looks without changing anything; where it is to be thorough also at what it would have to ask a server for. */
+  /** Checks availability without side effects. A thorough check may also send requests to a server. */
   probe(isThorough?: boolean): Promise<Availability>
-  /** @throws EffuseError EF404 with the command that adds what is missing. */
+  /** @throws EffuseError EF404 with the command that installs what is missing */
   open(): Promise<Backend>
 }
 

@@ -1,6 +1,6 @@
 /**
- * Does a backend compute what the ops mean? Graphs against the reference interpreter, one or several over one store.
- * The random cases and their shrinking are in src/testing/conformance.ts, which binds them to this.
+ * Compares a backend with the reference interpreter, on one graph or on several over one store.
+ * src/testing/conformance.ts adds random cases and shrinking.
  */
 import { inputTypes, nodesOf } from '../ir/graph.ts'
 import { interpret, type Numbers } from '../ir/interpret.ts'
@@ -15,13 +15,13 @@ import { hostArray, hostArrayOf, type Backend, type HostArray, type Runnable, ty
 import { roundingsOf } from './roundings.ts'
 import { toleranceOf, type ToleranceRow } from './tolerance.ts'
 
-/** Numbers by name of input or variable. */
+/** Numbers by the name of an input or a variable. */
 interface Numbered {
   readonly [name: string]: Numbers
 }
 
 export interface ConformanceCase {
-  /** The op under test: its tolerance class judges the results. */
+  /** The op under test. Its tolerance class applies to the results. */
   readonly op: OpName
   readonly graph: Graph
   readonly inputs: Numbered
@@ -32,15 +32,15 @@ export interface SharedCase {
   readonly op: OpName
   /** Their variables are shared by name. */
   readonly graphs: readonly Graph[]
-  /** The variables are set before each round. */
+  /** The inputs and variables of each round; variables are set before the round. */
   readonly rounds: readonly { readonly inputs: Numbered; readonly variables: Numbered }[]
-  /** Through the backend's fusing passes too. */
+  /** Whether the backend's fusion passes run too. */
   readonly isFused: boolean
-  /** Judges the results instead of the op's own class: that of a user's composite. */
+  /** The tolerance class that applies instead of the op's: that of a user's composite. */
   readonly tolerance?: Tolerance | undefined
 }
 
-/** The worst element of a case: how far off it is and how far it may be. `ratio` above 1 is a failure; infinite where nothing else fits. */
+/** The worst element of a case: its error and its tolerance. A `ratio` above 1 is a failure; it is infinite if it has no other value. */
 export interface Deviation {
   readonly output: string
   readonly index: number
@@ -51,11 +51,11 @@ export interface Deviation {
   readonly ratio: number
 }
 
-/** Runs the case on the backend and on the reference; gives the worst element. */
+/** Runs the case on the backend and on the reference, and returns the worst element. */
 export const runCase = (backend: Backend, { op, graph, inputs }: ConformanceCase): Promise<Deviation | null> =>
   runShared(backend, { op, graphs: [graph], rounds: [{ inputs, variables: {} }], isFused: false })
 
-/** The same for programs that share a store: the worst element of all their results and updates. */
+/** Runs programs that share a store, and returns the worst element of all their results and updates. */
 export const runShared = async (
   backend: Backend,
   { op, graphs, rounds, isFused, tolerance = opDef(op).tolerance }: SharedCase,
@@ -91,7 +91,7 @@ export const runShared = async (
   return deviations.reduce((worst, found) => ((found?.ratio ?? -1) > (worst?.ratio ?? -1) ? found : worst), null)
 }
 
-/** What a backend gives for a program of one step: its outputs, and the variables that it updates, by name. */
+/** Runs a program of one step on a backend and returns its outputs and the variables that it updates, by name. */
 export const resultsOf = async (
   backend: Backend,
   program: Program,
@@ -113,7 +113,7 @@ export const resultsOf = async (
 
 type Judge = (name: string, got: HostArray | undefined) => Deviation | null
 
-/** What the reference says of a run: a judge for each output and each update, and the variables' new values. */
+/** Runs the reference: a judge for each output and each update, and the new values of the variables. */
 const judgeOf = (
   tolerance: Tolerance,
   graph: Graph,
@@ -173,11 +173,11 @@ const variablesOf = (graph: Graph): readonly (readonly [string, Type])[] =>
     return node.op === 'variable' && type !== undefined ? [[node.attrs.name, type] as const] : []
   })
 
-/** The graph as a program, through passes for the backend. */
+/** The graph as a program, after the given passes. */
 export const through = (backend: Backend, passes: readonly Pass[], graph: Graph): Program =>
   runPasses(passes, programOf(graph), { target: backend.target, report: () => {} })
 
-/** What the error of an element is measured by. */
+/** Numbers that the tolerance of an element depends on. */
 interface Measure {
   readonly row: ToleranceRow
   readonly magnitudes: RefTensor | undefined

@@ -1,4 +1,4 @@
-/** How many roundings a result went through at most: what its tolerance is derived from (docs/verification.md). */
+/** Counts the roundings on the way to a result, from which its tolerance is derived (docs/verification.md). */
 import { cached, liveOrder, rootsOf, typeOf } from '../ir/graph.ts'
 import { nodeCost } from '../ir/cost.ts'
 import { opDef } from '../ir/ops/index.ts'
@@ -7,17 +7,17 @@ import { elements, isFloat, type Graph, type Node } from '../ir/types.ts'
 import { decompose } from '../passes/decompose.ts'
 
 export interface Roundings {
-  /** In float32, along the longest path from the sources to a result: a sum of n terms counts n. */
+  /** Roundings in float32 along the longest path from the sources to a result. A sum of n terms counts n. */
   readonly float32: number
-  /** Results of half types along it. */
+  /** Results of half types along that path. */
   readonly half: number
 }
 
-/** The roundings of a graph, composites taken apart. */
+/** The roundings of a graph with decomposed composites. */
 export const roundingsOf = (graph: Graph): Roundings => cached(known, graph, count)
 const known = new WeakMap<Graph, Roundings>()
 
-/** Good elementary functions are within 16 units of the last place: 32 roundings. */
+/** Good elementary functions have errors of at most 16 units in the last place, which is 32 roundings. */
 export const elementaryRoundings = 32
 
 const count = (declared: Graph): Roundings => {
@@ -51,12 +51,12 @@ const ownRoundings = (graph: Graph, node: Node): number => {
   }
 }
 
-/** Terms of the sum that an element of the result is. */
+/** The number of terms in the sum of one result element. */
 const termsOf = (graph: Graph, node: Node): number => {
   const results = Math.max(1, elements(node.types[0]?.shape ?? []))
   const { multiplyAdds } = nodeCost(graph, node)
   if (multiplyAdds > 0) return Math.ceil(multiplyAdds / results)
-  // Gradients of pools sum up where windows overlap: at most as many as a window has elements.
+  // Gradients of pools sum over overlapping windows: at most as many terms as a window has elements.
   if ('window' in node.attrs) return node.attrs.window[0] * node.attrs.window[1]
   const [operand] = node.inputs
   return operand === undefined ? 1 : Math.ceil(elements(typeOf(graph, operand).shape) / results)

@@ -1,4 +1,4 @@
-/** From the option `backend` to a backend, and why that one. */
+/** Selects the backend for the option `backend`, with the reason. */
 import { catalog } from '#backends'
 import { EffuseError } from '../ir/diagnostics.ts'
 import type { Backend } from './backend.ts'
@@ -10,12 +10,12 @@ export interface Selection {
   readonly reason: string
 }
 
-/** One backend per name and process: executables share it, and their variables with it. */
+/** One backend per name and process, so that executables can share it and their variables. */
 const opened = new Map<string, Promise<Backend>>()
 
 /**
- * The backend for a name, an instance as it is, or for 'auto' the first of the platform's list that is available.
- * @throws EffuseError EF404 with what is missing and the command that adds it.
+ * The backend with a name; an instance unchanged; or for 'auto' the first available one of the platform's list.
+ * @throws EffuseError EF404 with what is missing and the command that installs it
  */
 export const selectBackend = async (wanted: string | Backend): Promise<Selection> => {
   if (typeof wanted !== 'string') return { backend: wanted, reason: 'given' }
@@ -37,24 +37,24 @@ export const selectBackend = async (wanted: string | Backend): Promise<Selection
   throw new EffuseError({
     code: 'EF404',
     message: `the backend "${wanted}" is not available here: ${missing.join('; ') || 'unknown on this platform'}`,
-    hint: 'effuse doctor shows what is there and what to add',
+    hint: 'effuse doctor shows which backends are available and how to add others',
   })
 }
 
 let isWarned = false
 
-/** The interpreter is for checks: a program that meets it by chance should be told, once. */
+/** Warns once if 'auto' falls back to the interpreter, which is meant for checks. */
 const warnOfInterpreter = (missing: readonly string[]): void => {
   if (isWarned) return
   isWarned = true
   console.warn(
-    `effuse: runs on the reference interpreter, many times slower than WebAssembly, because nothing else is available: ${missing.join('; ')}. To have it without this warning, ask for backend: 'reference'.`,
+    `effuse: runs on the reference interpreter, many times slower than WebAssembly, because nothing else is available: ${missing.join('; ')}. To use it without this warning, set backend: 'reference'.`,
   )
 }
 
 const open = (entry: BackendEntry): Promise<Backend> => openOnce(entry, opened)
 
-/** The backend that is open under the entry's name, or a new one: where none is, or where the device of the last one is lost. */
+/** The open backend with the entry's name; a new one if there is none, or if its device is lost. */
 export const openOnce = (
   entry: { readonly name: string } & Pick<BackendEntry, 'open'>,
   known: Map<string, Promise<Backend>>,
@@ -70,7 +70,7 @@ export const openOnce = (
   return fresh
 }
 
-/** Names alone: the reasons are long, and `effuse doctor` has them. */
+/** Only names, because the reasons are long and `effuse doctor` shows them. */
 const reasonFor = (wanted: string, entry: BackendEntry, passed: readonly string[]): string =>
   wanted === entry.name
     ? 'asked for'

@@ -1,16 +1,16 @@
 /**
- * How far a backend's result may be from the reference, by tolerance class (op-def.ts), dtype and the number of roundings that it went through
- * (roundings.ts). Written down once, for all backends; derived in docs/verification.md.
+ * The allowed error of a backend's result, by tolerance class (op-def.ts), dtype and number of roundings (roundings.ts). It is defined once for all
+ * backends; docs/verification.md derives it.
  *
- * A result r is accepted against the reference w where |r - w| <= relative * |w| + absolute * scale; NaN fits NaN, infinities must agree,
- * 0 fits -0. With eps the distance of 1 to the next number of the dtype (float32 2^-23, float16 2^-10, bfloat16 2^-7), u = eps / 2 the largest
- * relative error of one rounding, L the roundings, h those of half types, and g(L) = min(L, 6 sqrt(L)) what L independent ones come to:
+ * A result r is accepted for the reference w if |r - w| <= relative * |w| + absolute * scale. NaN fits NaN, infinities must agree, and 0 fits -0.
+ * eps is the distance of 1 to the next number of the dtype (float32 2^-23, float16 2^-10, bfloat16 2^-7), u = eps / 2 is the largest relative error
+ * of one rounding, L is the number of roundings, h that of half types, and g(L) = min(L, 6 sqrt(L)) bounds the sum of L independent roundings:
  *
  * class           relative  absolute                          scale
  * exact           0         0
- * rounding        0         0                                 the same bits, where TargetInfo.exactOps names the op; else as transcendental
+ * rounding        0         0                                 the same bits, if TargetInfo.exactOps names the op; else as transcendental
  * transcendental  16 eps    4 eps                             1; half types: 2 eps, 1 eps: one rounding of a good float32
- * accumulation    1 eps     g(L) u of float32, (h - 1) u      the op on the operands' magnitudes: what the sum would be if nothing cancelled
+ * accumulation    1 eps     g(L) u of float32, (h - 1) u      the op on the operands' magnitudes: the sum without cancellation
  * composite       1 eps     g(L) u of float32, (h - 1) u      largest magnitude of float operands and result, at least 1
  */
 import type { Tolerance as ToleranceClass } from '../ir/signatures.ts'
@@ -23,7 +23,7 @@ export interface ToleranceRow {
   readonly scale: 'one' | 'magnitudes' | 'largest'
 }
 
-/** Distance of 1 to the next number; 0 for integers, which are exact in every class. */
+/** The distance of 1 to the next number; 0 for integers, which are exact in every class. */
 export const epsilon: { readonly [D in DType]: number } = {
   float32: 2 ** -23,
   float16: 2 ** -10,
@@ -32,10 +32,10 @@ export const epsilon: { readonly [D in DType]: number } = {
   bool: 0,
 }
 
-/** So many independent roundings come to this many in a row but once in 3e7 results (Higham and Mary 2019, with lambda = 6). */
+/** Bounds the sum of this many independent roundings, except in one of 3e7 results (Higham and Mary 2019, with lambda = 6). */
 export const growth = (roundings: number): number => Math.min(roundings, 6 * Math.sqrt(roundings))
 
-/** The row for a result of this dtype. */
+/** The tolerance for a result of this dtype. */
 export const toleranceOf = (
   given: ToleranceClass,
   dtype: DType,

@@ -1,4 +1,4 @@
-/** Of saved variables those of the model: as they are or averaged, without what only training needs. */
+/** Selects the variables of a model from saved ones: raw or averaged, without the state of training. */
 import { EffuseError } from '../ir/diagnostics.ts'
 import { variablesOf } from '../ir/graph.ts'
 import { shortList } from '../ir/listed.ts'
@@ -10,24 +10,24 @@ import type { SafetensorsFile } from '../io/safetensors.ts'
 import { averagePrefix } from '../passes/train/moving-averages.ts'
 import { isState } from '../passes/train/state.ts'
 
-/** 'raw': as the last update left them; 'averages': their moving averages. */
+/** 'raw': the weights after the last update; 'averages': their moving averages. */
 export type WeightsKind = 'raw' | 'averages'
 
 export interface ModelWeights {
   /** safetensors, for compile's `variables`. */
   readonly weights: Uint8Array
-  /** Which these are. */
+  /** Which of the file's weights these are. */
   readonly taken: WeightsKind
-  /** Which the file has. */
+  /** Which weights the file has. */
   readonly available: readonly WeightsKind[]
 }
 
 /**
- * What `model` needs of a file: of one that training wrote without slots and other state, the averages under the plain names.
+ * The weights for `model` from a file. Leaves out slots and other state of training, and puts averages under the plain names.
  *
- * @param bytes The file as it is, given back where it holds nothing else; null where that may not be.
- * @param wanted undefined: what the last evaluation of the run found better, the averages where there was none.
- * @throws EffuseError EF505 where averages are wanted and there are none
+ * @param bytes The unchanged file, which is returned if it has nothing else; null if it must not be returned.
+ * @param wanted undefined: those that the last evaluation of the run found better, or the averages if there was none.
+ * @throws EffuseError EF505 if averages are wanted and the file has none
  */
 export const modelWeights = (
   file: SafetensorsFile,
@@ -46,8 +46,8 @@ export const modelWeights = (
   if (wanted !== undefined && !available.includes(wanted))
     throw new EffuseError({
       code: 'EF505',
-      message: 'the checkpoint holds no moving averages',
-      hint: 'it is of a run without emaDecay, or holds the averages alone: leave `weights` out',
+      message: 'the checkpoint has no moving averages',
+      hint: 'it is from a run without emaDecay, or has only the averages: leave `weights` out',
     })
   const taken = wanted ?? (available.length === 2 && areAveragesBetter(metadata.get(trainingKey)) ? 'averages' : 'raw')
   if (bytes !== null && !others.some(isState)) return { weights: bytes, taken, available }
@@ -62,7 +62,7 @@ export const modelWeights = (
   return { weights: writeOwnFile([...entries, ...surplus], Object.fromEntries(kept)), taken, available }
 }
 
-/** Loading reports what is missing. Where everything is missing, the weights are of another network. @throws EffuseError EF505 */
+/** Rejects weights of another network, which have none of the variables. Loading reports single missing ones. @throws EffuseError EF505 */
 export const checkHasSome = (
   model: Pick<Model, 'at' | 'name'>,
   { tensors }: SafetensorsFile,
@@ -78,8 +78,8 @@ export const checkHasSome = (
     )
   throw new EffuseError({
     code: 'EF505',
-    message: `${fileLabel(fileName)} holds nothing for ${model.name}: its tensors are ${quoted(plain.length > 0 ? plain : [...tensors.keys()])}, and the variables of the model are ${quoted(names)}`,
-    hint: 'weights go to variables of the same names; a layer has its name within those of the models that it was applied in',
+    message: `${fileLabel(fileName)} has no weights for ${model.name}: its tensors are ${quoted(plain.length > 0 ? plain : [...tensors.keys()])}, and the variables of the model are ${quoted(names)}`,
+    hint: 'a tensor is loaded into the variable with the same name; the names of applied models come before those of their layers',
   })
 }
 
@@ -90,7 +90,7 @@ const areAveragesBetter = (training: string | undefined): boolean => {
 }
 
 const fieldOf = (value: unknown, name: string): unknown =>
-  typeof value === 'object' && value !== null ? (value as { readonly [name: string]: unknown })[name] : undefined // any object is one
+  typeof value === 'object' && value !== null ? (value as { readonly [name: string]: unknown })[name] : undefined // true of every object
 
 const parsed = (text: string | undefined): unknown => {
   try {

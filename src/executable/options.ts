@@ -1,4 +1,4 @@
-/** The options of compile(): their types, their checks, and what the environment adds. */
+/** The options of compile(): their types, their checks, and those of the environment. */
 import { checkRecord, flag, abortSignal, count, callback } from '../ir/check-record.ts'
 import type { Backend } from '../backends/backend.ts'
 import { type BackendName, backendNames } from '../backends/catalog.ts'
@@ -9,20 +9,20 @@ import type { Variables } from './variables.ts'
 import type { WeightsSource } from './weights.ts'
 import type { WebAbortSignal } from '../ir/web-types.ts'
 
-/** Parts of `xla` one by one. */
+/** The parts of `xla`. */
 export interface XlaSwitches {
   readonly simplify?: boolean | undefined
   readonly fusion?: boolean | undefined
 }
 
 export interface CompileOptions {
-  /** Where to run; 'auto' takes the fastest that is present. */
+  /** The backend; 'auto' takes the fastest that is available. */
   readonly backend?: BackendName | Backend | undefined
   /** Size of the symbolic dimension `batch`; default 1. */
   readonly batch?: number | undefined
-  /** Mixed precision: true is float16 with the fewest casts. Default false. docs/amp.md. */
+  /** Mixed precision (docs/amp.md): true means float16 with the fewest casts. Default false. */
   readonly amp?: boolean | MixedPrecision | undefined
-  /** Whole-graph simplification and fusion (default), or op by op as written (`false`), or single switches. */
+  /** Simplification and fusion of the whole graph (default), execution op by op as declared (`false`), or single switches. */
   readonly xla?: boolean | XlaSwitches | undefined
   /** Variables of another executable (shared on the same backend, copied between backends), or weights to load. */
   readonly variables?: Variables | WeightsSource | undefined
@@ -30,7 +30,7 @@ export interface CompileOptions {
   readonly passes?: ((pipeline: Pipeline) => Pipeline) | undefined
   /** Verify the graph after each pass, and run it before and after on the reference interpreter (docs/debugging.md). */
   readonly verify?: boolean | undefined
-  /** Of initial values and random streams; default 0. */
+  /** Seed of initial values and random streams; default 0. */
   readonly seed?: number | undefined
   readonly signal?: WebAbortSignal | undefined
   readonly onProgress?:
@@ -66,7 +66,7 @@ const checks: { readonly [K in keyof Required<CompileOptions>]: readonly [string
   onProgress: callback,
 }
 
-/** @throws EffuseError EF403 naming the option, what it takes and what came. */
+/** @throws EffuseError EF403 naming the option, the expected and the given value */
 export const checkOptions = (options: CompileOptions): void => {
   checkRecord('compile()', '', options, checks)
   const fault = typeof options.amp === 'object' ? ampOptionFault(options.amp) : null

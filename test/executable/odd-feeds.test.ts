@@ -25,9 +25,9 @@ test.each([
   ['a tensor whose shape is a number', { ...tensor, shape: 2 }, /object at axis 0/],
   ['a tensor of odd sizes', { ...tensor, shape: [null, {}] }, /the input "x" is float32\[1,2\]/],
   ['a tensor of an unknown type', { ...tensor, dtype: null }, /a tensor of null/],
-  ['a tensor of fewer numbers', { ...tensor, data: () => Promise.resolve([1]) }, /no tensor that can be read/],
-  ['a tensor without numbers', { ...tensor, data: () => Promise.resolve(null) }, /no tensor that can be read/],
-  ['a tensor that fails', { ...tensor, data: () => Promise.reject(new TypeError('no')) }, /no tensor that can be read/],
+  ['a tensor of fewer numbers', { ...tensor, data: () => Promise.resolve([1]) }, /not a readable tensor/],
+  ['a tensor without numbers', { ...tensor, data: () => Promise.resolve(null) }, /not a readable tensor/],
+  ['a tensor that fails', { ...tensor, data: () => Promise.reject(new TypeError('no')) }, /not a readable tensor/],
   [
     'a tensor that throws',
     {
@@ -36,7 +36,7 @@ test.each([
         throw new TypeError('no')
       },
     },
-    /no tensor that can be read/,
+    /not a readable tensor/,
   ],
 ])('%s', async (_, x, message) => {
   for (const backend of ['reference', 'tfjs-cpu'] as const) {

@@ -78,7 +78,7 @@ test('a run without averages has none to give', async () => {
   run.dispose()
   await expect(openModel(bytes, { weights: 'averages' })).rejects.toMatchObject({
     code: 'EF505',
-    message: 'the checkpoint holds no moving averages',
+    message: 'the checkpoint has no moving averages',
   })
   expect(readSafetensors((await openModel(bytes)).weights).tensors.has('optimizer/stem/conv/kernel/momentum')).toBe(
     false,

@@ -502,7 +502,7 @@ describe("networks of one's own", () => {
       await expect(openModel(source, { model: other })).rejects.toMatchObject({
         code: 'EF505',
         message: expect.stringMatching(
-          /holds nothing for other: its tensors are "dense\/bias", "dense\/kernel", and the variables of the model are ("(stem|top)\/(kernel|bias)",? ){3}and 1 more/,
+          /has no weights for other: its tensors are "dense\/bias", "dense\/kernel", and the variables of the model are ("(stem|top)\/(kernel|bias)",? ){3}and 1 more/,
         ),
       })
     const stateless = graph('stateless', { x: float32('batch') }, ({ x }) => ({ y: x }))

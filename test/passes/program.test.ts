@@ -148,7 +148,7 @@ describe('what must hold', () => {
       'the input "x" is float32[2] in the step "micro" and int32[] in the step "log"',
       withStep('log', 'graph c { %x = input() {name="x"} : int32[] return z = %x }'),
     ],
-    ['the name of the step "log it" has other signs', withStep('log it', 'graph c { return }')],
+    ['the name of the step "log it" has other characters', withStep('log it', 'graph c { return }')],
     [
       'the step "apply" reads the crossing value "sum", also when "micro" does not run',
       changed(0, { when: { ...counted, value: 2 } }),

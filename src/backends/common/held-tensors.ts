@@ -1,7 +1,7 @@
-/** Which device tensor stands behind an object that a user holds. Kept here, so that a backend's own conversions find it. */
+/** The device tensors behind users' objects, stored so that a backend's own conversions find them. */
 import type { DeviceTensor } from '../backend.ts'
 
-/** null: the holder was disposed of. */
+/** null: the object was disposed of. */
 const held = new WeakMap<object, DeviceTensor | null>()
 
 export const holdTensor = (holder: object, tensor: DeviceTensor): void => {
@@ -11,5 +11,5 @@ export const heldTensor = (holder: object): DeviceTensor | null => held.get(hold
 export const dropTensor = (holder: object): void => {
   if (held.has(holder)) held.set(holder, null)
 }
-/** A holder that was disposed of: for messages that say so. */
+/** Was the object disposed of? For messages. */
 export const wasDropped = (holder: object): boolean => held.get(holder) === null

@@ -1,6 +1,6 @@
 /**
- * Runs steps of a program on a device whose values are replaced, not overwritten: variables that a step writes are kept aside, seen by the
- * steps after it, and committed together when all have run. What a failed run made is freed, and nothing else has changed.
+ * Runs steps of a program on a device that replaces values and does not overwrite them. New values of variables are stored separately. Later steps
+ * see them, and they are committed together after the last step. A failed run frees the values that it made and changes nothing else.
  */
 import { EffuseError, invariant } from '../../ir/diagnostics.ts'
 import { elements, type Type } from '../../ir/types.ts'
@@ -8,12 +8,12 @@ import type { CollectiveStep, GraphStep, Program } from '../../passes/program.ts
 import type { HostTensor, RunContext, StoreTurn } from '../backend.ts'
 import { type Memory, uploadAll } from './variable-store.ts'
 
-/** What a graph takes: values by name. They stay the lender's. */
+/** The operands of a graph: values by name, still owned by the lender. */
 export interface StepOperands<V> {
   variable(name: string): V
   crossing(name: string): V
 }
-/** What a graph gave: values by name, each of them held once by the receiver. */
+/** The results of a graph: values by name. The receiver holds each value once. */
 export interface StepResults<V> {
   readonly outputs: ReadonlyMap<string, V>
   readonly updates: ReadonlyMap<string, V>
@@ -29,11 +29,11 @@ export interface StepsToRun<V> {
   readonly runGraph: (step: GraphStep, operands: StepOperands<V>) => StepResults<V> | Promise<StepResults<V>>
 }
 
-/** Types of the values that steps hand on, by name. */
+/** Types of crossing values, by name. */
 export const crossingTypes = ({ crossing }: Program): ReadonlyMap<string, Type> =>
   new Map(crossing.map(({ name, type }) => [name, type]))
 
-/** The results by output name; the caller owns them. */
+/** Runs the steps and returns the results by output name. The caller owns them. */
 export const runSteps = async <V>(run: StepsToRun<V>): Promise<ReadonlyMap<string, V>> => {
   const { program, turn, memory, nameOf } = run
   const [written, crossing, results] = [new Map<string, V>(), new Map<string, V>(), new Map<string, V>()]
@@ -64,13 +64,13 @@ export const runSteps = async <V>(run: StepsToRun<V>): Promise<ReadonlyMap<strin
       const at = placeOf.get(name)
       const step = at === undefined ? undefined : program.steps[at]
       invariant(at !== undefined && step !== undefined, () => `the program ${program.name} has no step "${name}"`)
-      // By place: the very step that it is needed before may not be due.
+      // Compares positions, because the step that a collective must precede may not be due in this run.
       for (const collective of [...reducing.keys()])
         if ((placeOf.get(collective.before) ?? 0) <= at) await finish(collective)
       if (step.kind === 'collective') {
         const before = [...reducing.values()].at(-1)
         const pending = reduced(step, run, operands, before, state)
-        pending.catch(() => {}) // it may fail while other steps run; finish() tells
+        pending.catch(() => {}) // it may fail while other steps run; finish() reports that
         reducing.set(step, pending)
         continue
       }
@@ -83,7 +83,7 @@ export const runSteps = async <V>(run: StepsToRun<V>): Promise<ReadonlyMap<strin
     for (const value of crossing.values()) memory.free(value)
     return results
   } catch (error) {
-    // Nobody waits for the others here: a replica that is gone never answers.
+    // Does not wait for the other replicas, because a lost one never answers.
     state.hasFailed = true
     for (const pending of reducing.values())
       void pending.then(
@@ -95,7 +95,7 @@ export const runSteps = async <V>(run: StepsToRun<V>): Promise<ReadonlyMap<strin
   }
 }
 
-/** The values combined over all replicas; their copies begin at the call. One after another: replicas must call in the same order. */
+/** Combines values over all replicas. Copies begin at the call. Collectives run one after another, because replicas must call in the same order. */
 const reduced = async <V>(
   step: CollectiveStep,
   { program, at, memory }: StepsToRun<V>,
@@ -109,7 +109,7 @@ const reduced = async <V>(
     throw new EffuseError({
       code: 'EF403',
       message: `${program.name} combines values of ${replicas} replicas in the step "${step.name}", and the run has no communicator`,
-      hint: 'give run() a communicator that reaches the other replicas',
+      hint: 'pass a communicator to run() that connects the replicas',
     })
   const known = crossingTypes(program)
   const types = step.values.map((name) => known.get(name) as Type) // verify-program.ts
@@ -128,8 +128,8 @@ const reduced = async <V>(
     if (data?.length !== elements(type.shape))
       throw new EffuseError({
         code: 'EF403',
-        message: `the communicator must give ${elements(type.shape)} elements for "${name}", value ${i} of ${step.values.length} of the step "${step.name}", and gave ${data?.length ?? 'none'}`,
-        hint: 'allReduce() gives as many arrays as it takes, of the same lengths and in the same order',
+        message: `the communicator must return ${elements(type.shape)} elements for "${name}", value ${i} of ${step.values.length} of the step "${step.name}", and returned ${data?.length ?? 'none'}`,
+        hint: 'allReduce() must return as many arrays as it gets, of the same lengths and in the same order',
       })
     return [name, { type, data }] as const
   })

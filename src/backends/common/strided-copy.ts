@@ -1,13 +1,13 @@
-/** One loop for everything that only moves elements: slices, padding, concatenation, reversal, transposition, repetition. */
+/** One loop for all ops that only move elements: slices, padding, concatenation, reversal, transposition, repetition. */
 import type { HostArray } from '../backend.ts'
 
-/** A walk over an array: element (i, j, …) stands at `at + i * strides[0] + j * strides[1] + …`; strides may be 0 or negative. */
+/** A walk over an array: element (i, j, …) is at `at + i * strides[0] + j * strides[1] + …`; strides may be 0 or negative. */
 export interface Walk {
   readonly at: number
   readonly strides: readonly number[]
 }
 
-/** Runs shorter than this are copied by a loop: making a subarray costs more. */
+/** A loop copies shorter runs, because making a subarray would take longer. */
 const runMin = 24
 
 /** Copies a block of `shape` from one walk to another, over arrays of one element type. */
@@ -34,7 +34,7 @@ export const copyStrided = (
     if (ds === 0) repeat(axis, s, t)
     else for (let i = 0, a = s, b = t; i < size; i++, a += ds, b += dt) walk(axis + 1, a, b)
   }
-  /** The same block again and again: written once, then doubled where the blocks lie side by side. */
+  /** Repeats one block: writes it once, and then doubles the copies if they are adjacent. */
   const repeat = (axis: number, s: number, t: number): void => {
     const { size, to: dt } = axes[axis] as MergedAxis // below last
     walk(axis + 1, s, t)
@@ -57,7 +57,7 @@ interface MergedAxis {
   readonly to: number
 }
 
-/** Axes of size 1 vanish; neighbours that both walks cross as one axis become one. */
+/** Removes axes of size 1, and merges neighbouring axes that both walks cross as one axis. */
 const mergedAxes = (
   shape: readonly number[],
   from: readonly number[],
@@ -75,7 +75,7 @@ const mergedAxes = (
   return axes
 }
 
-/** Elements of the inner block where it lies densely in the target; -1 where it does not. */
+/** The number of elements of the inner block if it is dense in the target, else -1. */
 const blockSize = (axes: readonly MergedAxis[], axis: number): number => {
   let size = 1
   for (let at = axes.length - 1; at >= axis; at--) {

@@ -1,8 +1,8 @@
-/** Turns: work on something shared, one after another in the order of the calls, whatever becomes of the work before. */
+/** Turns on a shared object run one after another in the order of the calls, also after failed ones. */
 import type { Store, StoreTurn } from '../backend.ts'
 
 export interface TurnQueue {
-  /** Runs `work` when everything called before it has ended. */
+  /** Runs `work` when all earlier turns have ended. */
   turn<T>(work: () => T | Promise<T>): Promise<T>
 }
 
@@ -18,8 +18,8 @@ export const makeTurnQueue = (): TurnQueue => {
 }
 
 /**
- * One turn on several stores at once. All places are taken at the call, so that two calls that want the same stores have the same order in
- * each of them, and neither waits for the other in a circle.
+ * One turn on several stores at once. It enters all queues at the call, so that two calls for the same stores have the same order in each queue and
+ * cannot wait for each other.
  */
 export const jointTurn = async <T>(
   stores: readonly Store[],
@@ -43,7 +43,7 @@ export const jointTurn = async <T>(
   )
   try {
     const turns = new Map(await Promise.all(begun))
-    return await work(stores.map((store) => turns.get(store) as StoreTurn)) // begun holds each of them
+    return await work(stores.map((store) => turns.get(store) as StoreTurn)) // all turns have begun
   } finally {
     release()
   }

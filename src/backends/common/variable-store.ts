@@ -1,26 +1,26 @@
 /**
- * The store of every backend whose variables are replaced, not overwritten: a new value is new memory, and the old one is freed after it has
- * been put in place. So a change is whole or did not happen. How a device holds a value is `Memory`.
+ * The store for backends that replace variables and do not overwrite them: a new value has new memory, and the old memory is freed after the change.
+ * A change is therefore complete or does not happen. `Memory` defines how a device stores a value.
  */
 import { EffuseError, invariant } from '../../ir/diagnostics.ts'
 import type { Type } from '../../ir/types.ts'
 import type { HostArray, HostTensor, Store, StoreTurn } from '../backend.ts'
 import { makeTurnQueue } from './turns.ts'
 
-/** How a device holds values. */
+/** How a device stores values. */
 export interface Memory<V> {
   /** Identity of the device. */
   readonly device: object
   /** Copies to the device. */
   upload(data: HostArray, type: Type): V
-  /** Copies to the host; the value as it is at the call, also where it is freed before the copy has come. */
+  /** Copies the value at the time of the call to the host, also if it is freed before the copy is complete. */
   download(value: V, type: Type): Promise<HostArray>
   free(value: V): void
-  /** Called for a value that a run gave and that becomes a variable's. */
+  /** Called for a result of a run that becomes the value of a variable. */
   adopted?(value: V, type: Type): void
 }
 
-/** Copies all of them to the device, or none: where one fails, the others are freed. Names must differ. */
+/** Copies all values to the device or none: if one fails, the others are freed. Names must differ. */
 export const uploadAll = <V>(
   memory: Memory<V>,
   tensors: Iterable<readonly [string, HostTensor]>,
@@ -45,7 +45,7 @@ interface Entry<V> {
 
 interface Derived {
   readonly sources: readonly string[]
-  /** Versions of the sources that the value was made of; null: it was never made. */
+  /** The versions of the sources that the value was made from; null if it has not been made. */
   madeOf: readonly number[] | null
   users: number
 }
@@ -71,7 +71,7 @@ export const makeVariableStore = <V>(memory: Memory<V>): Store<V> => {
   }
   const versionsOf = (names: readonly string[]): readonly number[] => names.map((name) => entryOf(name).version)
   const commit = (values: ReadonlyMap<string, V>): void => {
-    // What may fail comes first; from the loop on nothing does.
+    // Steps that can fail come first; nothing after them fails.
     const changed = [...values].map(([name, value]) => {
       const entry = entryOf(name)
       memory.adopted?.(value, entry.type)
@@ -89,7 +89,7 @@ export const makeVariableStore = <V>(memory: Memory<V>): Store<V> => {
   const turnOf: StoreTurn<V> = {
     valueOf: held,
     read: async (names) => {
-      // All downloads begin before the first wait, so that they are of one moment.
+      // All downloads begin before the first wait, so that they read the same moment.
       const pending = [...names].map(
         async (name): Promise<readonly [string, HostArray]> => [
           name,
@@ -113,7 +113,7 @@ export const makeVariableStore = <V>(memory: Memory<V>): Store<V> => {
     versionOf: (name) => entryOf(name).version,
     isStale: (name) => {
       const { derived } = entryOf(name)
-      invariant(derived !== null, () => `"${name}" is no derived value`)
+      invariant(derived !== null, () => `"${name}" is not a derived value`)
       const { madeOf } = derived
       return madeOf === null || versionsOf(derived.sources).some((version, i) => version !== madeOf[i])
     },
@@ -148,7 +148,7 @@ export const makeVariableStore = <V>(memory: Memory<V>): Store<V> => {
     },
     releaseDerived: (name) => {
       const entry = entries.get(name)
-      // Turns called before may still read it.
+      // Earlier turns may still read it.
       void queue.turn(() => {
         if (entry?.derived == null || entries.get(name) !== entry || --entry.derived.users > 0) return
         entries.delete(name)
@@ -156,7 +156,7 @@ export const makeVariableStore = <V>(memory: Memory<V>): Store<V> => {
       })
     },
     turn,
-    // The read is under way when the turn ends: it need not keep others waiting.
+    // The turn ends when the read is pending, so that it does not delay other turns.
     read: async (names) => (await turn((at) => [at.read(names)] as const))[0],
     write: (values) => {
       const copies = new Map([...values].map(([name, data]) => [name, data.slice()]))

@@ -3,7 +3,7 @@ import { referenceBackend } from './index.ts'
 
 export const referenceEntry: BackendEntry = {
   name: 'reference',
-  summary: 'the reference interpreter: right, and slow',
+  summary: 'the reference interpreter: exact and slow',
   probe: () => Promise.resolve({ isAvailable: true, detail: 'built in', fix: null }),
   open: () => Promise.resolve(referenceBackend()),
 }

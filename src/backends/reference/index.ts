@@ -1,4 +1,4 @@
-/** The reference backend: the interpreter behind the backend contract. Slow, and right. */
+/** The reference backend: the interpreter as a backend. Exact and slow. */
 import { inputTypes, liveOrder, variablesReadBy } from '../../ir/graph.ts'
 import { interpret, type InterpretOptions, type Mode } from '../../ir/interpret.ts'
 import { genericTarget } from '../../ir/target.ts'
@@ -20,11 +20,11 @@ import { crossingTypes, type StepOperands, type StepResults, runSteps } from '..
 import { makeVariableStore, type Memory } from '../common/variable-store.ts'
 
 export interface ReferenceOptions {
-  /** 'declared' (default) rounds each result to its dtype; 'float64' does not, and results are narrowed to float32 only when read. */
+  /** 'declared' (default) rounds each result to its dtype; 'float64' rounds only the read results, to float32. */
   readonly mode?: Mode | undefined
 }
 
-/** Arrays on the host. They are never written again, so they may be shared. */
+/** Arrays on the host. They never change, so they can be shared. */
 const hostMemory = (): Memory<HostArray> => ({
   device: Object.freeze({}),
   upload: (data) => data.slice(),
@@ -94,7 +94,7 @@ const referenceRunnable = (
       const rows: ProfileRow[] = []
       let last = performance.now()
       await run(turn, steps, feeds, at, ({ path, op, inputs }, _results, regions) => {
-        if (regions.length > 0) return // in the time of the region
+        if (regions.length > 0) return // counted as time of the region
         const now = performance.now()
         if (inputs.length > 0) rows.push({ path, op, kernel: 'reference', ms: now - last })
         last = now
