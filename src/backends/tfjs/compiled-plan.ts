@@ -1,4 +1,4 @@
-/** One graph, planned: a list of steps in the order of the memory planner, with what each frees. */
+/** The plan of one graph: steps in the order of the memory planner, and the buffers that each step frees. */
 import { invariant } from '../../ir/diagnostics.ts'
 import { liveOrder, refKey } from '../../ir/graph.ts'
 import type { Graph, Node } from '../../ir/types.ts'
@@ -16,25 +16,25 @@ export interface CompiledPlan {
   readonly frees: readonly (readonly Slot[])[]
   readonly slotCount: number
   readonly inputs: readonly NamedSlot[]
-  /** Inputs that no step reads and no result is: they are not uploaded. */
+  /** Inputs that no step reads and that are not results. They are not uploaded. */
   readonly unusedInputs: ReadonlySet<string>
-  /** Those that are read: a variable that is only updated needs no value. */
+  /** The variables that are read. A variable that is only updated needs no value. */
   readonly variables: readonly NamedSlot[]
   readonly constants: readonly { readonly slot: Slot; readonly dataId: DataId }[]
   readonly outputs: readonly NamedSlot[]
   readonly updates: readonly NamedSlot[]
-  /** Freed when all is done: what outputs and updates share, and inputs. */
+  /** Buffers to free at the end of the run: inputs, and buffers that outputs and updates share. */
   readonly ownSlots: readonly Slot[]
   /**
-   * The most that inputs and intermediates take at once. Each has a buffer of its own, given back after its last use, so this is also the lower
-   * bound of the order.
+   * The maximum of bytes that inputs and intermediates use at a time. Each has its own buffer, which is freed after the last use, so this is also the
+   * lower bound of the order.
    */
   readonly peakBytes: number
   /** The largest of all buffers. */
   readonly largestBytes: number
 }
 
-/** @throws EffuseError EF405 where the device cannot run an op. */
+/** @throws EffuseError EF405 if the device cannot run an op */
 export const planGraph = (graph: Graph, options: PlannerOptions): CompiledPlan => {
   const planner = new Planner(graph, options)
   const views = new Map<number, View>()
@@ -81,7 +81,7 @@ export const planGraph = (graph: Graph, options: PlannerOptions): CompiledPlan =
 
 const nameOf = (node: Node<'variable'>): string => node.attrs.name
 
-/** The plan's slots as values of a memory problem. Variables take new buffers over when a run ends, so their new values are results. */
+/** The plan's slots as values of a memory problem. At the end of a run the variables take over new buffers, so their new values are results. */
 const memoryProblem = (planner: Planner, kept: ReadonlySet<Slot>): MemoryProblem => {
   const fed = new Set(planner.inputs.map(({ slot }) => slot))
   return {
@@ -94,7 +94,7 @@ const memoryProblem = (planner: Planner, kept: ReadonlySet<Slot>): MemoryProblem
       writes,
       updates: writes.length === 0 ? reads.slice(0, 1) : [],
       overwrites: writes.flatMap((write) => passesOn.map((read) => ({ write, read }))),
-      canFail: true, // each allocates
+      canFail: true, // every step allocates
     })),
     results: [...kept],
     commits: [],

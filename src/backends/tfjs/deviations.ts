@@ -1,17 +1,17 @@
-/** Where this backend is known to differ from the ops' constraints, each with its reason. Everything else the conformance suite holds it to. */
+/** The known differences between this backend and the ops' constraints, with reasons. The conformance suite tests all other constraints. */
 import type { OpName } from '../../ir/signatures.ts'
 
 export interface TfjsDeviation {
   /** `tfjs`: all of them. */
   readonly backend: 'tfjs-wasm' | 'tfjs-webgpu' | 'tfjs'
-  /** `fusion`: what the pass fuse-tfjs makes. */
+  /** `fusion` means the fusions of the pass fuse-tfjs. */
   readonly ops: readonly OpName[]
   readonly when: string
   readonly instead: string
   readonly reason: string
 }
 
-/** Where tfjs's kernels differ from the reference, and what effuse does instead. */
+/** The cases in which tfjs's kernels differ from the reference, and the results instead. */
 export const tfjsDeviations: readonly TfjsDeviation[] = [
   {
     backend: 'tfjs-wasm',
@@ -19,13 +19,13 @@ export const tfjsDeviations: readonly TfjsDeviation[] = [
     when: 'in float32 inference a sum is NaN, and relu or relu6 was fused with the convolution or product',
     instead: 'the result is 0; training steps and mixed precision keep the NaN',
     reason:
-      'the activation is a clamp of XNNPACK, which loses NaN and costs nothing; `xla: false` keeps the NaN in inference too',
+      'the activation is a clamp of XNNPACK, which loses NaN and takes no time; `xla: false` keeps the NaN in inference too',
   },
   {
     backend: 'tfjs-wasm',
     ops: ['conv2d', 'depthwiseConv2d'],
     when: 'a kernel has infinities or NaN, and the image is padded',
-    instead: 'outputs at the edge are NaN where the taps inside of the image give a number',
+    instead: 'outputs at the edge are NaN although the taps inside of the image give a number',
     reason: 'XNNPACK multiplies the zeros of the padding as well: 0 times infinity is NaN',
   },
   {
@@ -40,14 +40,14 @@ export const tfjsDeviations: readonly TfjsDeviation[] = [
     backend: 'tfjs-webgpu',
     ops: ['conv2d', 'depthwiseConv2d', 'matmul'],
     when: 'an operand has infinities or NaN, and the device assumes that there are none',
-    instead: 'the result may be any number; on the devices tested it is what the op says, but for the padding below',
-    reason: "WGSL lets a device assume so, and these are tfjs's kernels; ours look for both in the bits",
+    instead: 'the result may be any number; on the tested devices it is that of the op, except for the padding below',
+    reason: "WGSL allows this assumption, and these are tfjs's kernels; effuse's own kernels test the bits",
   },
   {
     backend: 'tfjs-webgpu',
     ops: ['conv2d', 'depthwiseConv2d'],
     when: 'a kernel has infinities or NaN, and the image is padded',
-    instead: 'outputs at the edge may be NaN where the taps inside of the image give a number',
+    instead: 'outputs at the edge may be NaN although the taps inside of the image give a number',
     reason: "tfjs's kernels multiply the zeros of the padding as well: 0 times infinity is NaN",
   },
   {

@@ -1,4 +1,4 @@
-/** A tfjs backend as the runtime uses it: buffers counted by hand, and on wasm and cpu their memory as typed arrays. */
+/** A tfjs backend for the runtime: buffers with reference counts, and on wasm and cpu their memory as typed arrays. */
 import { elements, type DType } from '../../ir/types.ts'
 import { hostArray, hostArrayOf, type DeviceLoss, type HostArray } from '../backend.ts'
 import type { Opened } from './open.ts'
@@ -9,54 +9,54 @@ import type { DataId, KernelBackend, KernelFunc, TensorInfo, TfjsCore } from './
 
 export interface Device {
   readonly kind: 'wasm' | 'cpu' | 'webgpu' | 'other'
-  /** tfjs's name of the backend, the one kernels are registered under. */
+  /** tfjs's name of the backend, under which its kernels are registered. */
   readonly name: string
   readonly tf: TfjsCore
   readonly backend: KernelBackend
-  /** Null: the memory cannot be seen from JavaScript, so 'host' lowerings do not run. */
+  /** Null if JavaScript cannot access the memory; then 'host' lowerings do not run. */
   readonly host: HostMemory | null
-  /** Elements can be read along any strides: by loops over memory, or in WGSL. */
+  /** Whether elements can be read along any strides: by loops over memory, or in WGSL. */
   readonly movesElements: boolean
   kernel(name: string): KernelFunc | null
-  /** Copies; the shape is what tfjs notes for the buffer. */
+  /** Copies data to a new buffer. tfjs records the shape for it. */
   upload(data: HostArray, shape: readonly number[], dtype: DType): DataId
-  /** The same for an array that is nobody else's any more. */
+  /** Moves an array that has no other users to a new buffer. */
   place(data: HostArray, shape: readonly number[], dtype: DType): DataId
   download(dataId: DataId, dtype: DType): Promise<HostArray>
-  /** One element, waiting for it. */
+  /** Reads one element synchronously. */
   readScalar(dataId: DataId): number
-  /** Changes the shape that tfjs-wasm notes for a buffer; its elements stay. */
+  /** Changes the shape that tfjs-wasm records for a buffer, not its elements. */
   noteShape(dataId: DataId, shape: readonly number[]): void
-  /** The float32 buffer under an id that no kernel ever meets with another shape; the buffer's own where tfjs needs none (shaped-ids.ts). */
+  /** An id of the float32 buffer for one shape only, if tfjs needs one (shaped-ids.ts), else the buffer's own id. */
   shaped(dataId: DataId, shape: readonly number[]): DataId
-  /** Does the buffer live here? */
+  /** Is the buffer on this device? */
   holds(dataId: DataId): boolean
   retain(dataId: DataId): void
-  /** Runs what calls kernels: all of it goes to the device at once. What the device says of it comes later, where it can say something. */
+  /** Runs `work`, which calls kernels, and submits their commands together. `verdict` is the device's later report, if it makes one. */
   run<T>(work: () => T): { readonly value: T; readonly verdict?: Verdict }
-  /** Waits until the device has done what it was given. */
+  /** Waits until the device has completed all submitted work. */
   finish(): Promise<void>
-  /** On WebGPU: which of tfjs's programs for products the kernels called next run (webgpu/product.ts). */
+  /** On WebGPU: selects tfjs's program for products for the next kernels (webgpu/product.ts). */
   chooseProduct(program: number): void
-  /** Settles when the device is gone; never where it is memory of this process. */
+  /** Settles when the device is lost; never if it is memory of this process. */
   readonly lost: Promise<DeviceLoss>
   /** The largest buffer that a kernel can read. */
   readonly bindingBytesMax: number
-  /** Another buffer with the same elements; where that cannot be made the buffer itself, held once more. */
+  /** Another buffer with the same elements. If that is not possible, the buffer itself with one more reference. */
   copy(dataId: DataId, shape: readonly number[], dtype: DType): DataId
-  /** False where so many bytes cannot be had at once; true also where nobody can tell. */
+  /** False if this number of bytes cannot be allocated at once; true also if that is unknown. */
   hasRoom(bytes: number): boolean
   free(dataId: DataId): void
 }
 
 export interface HostMemory {
-  /** A buffer with any content. */
+  /** A buffer with undefined content. */
   allocate(shape: readonly number[], dtype: DType): DataId
-  /** The buffer's memory; stale after the next allocation. */
+  /** The buffer's memory; invalid after the next allocation. */
   view(dataId: DataId, dtype: DType, length: number): HostArray
 }
 
-/** Half types are held as float32. */
+/** Half types are stored as float32. */
 export const tfjsDtype = (dtype: DType): 'float32' | 'int32' | 'bool' =>
   dtype === 'int32' || dtype === 'bool' ? dtype : 'float32'
 
@@ -78,7 +78,7 @@ export const makeDevice = ({ tf, name, backend }: Opened): Device => {
       kernels.set(kernel, found)
       return found
     },
-    // The cpu backend keeps the array that it is given, so it gets a copy.
+    // The cpu backend keeps the given array, so it gets a copy.
     upload: (data, shape, dtype) =>
       backend.write(kind === 'wasm' ? data : hostArrayOf(dtype, data), [...shape], tfjsDtype(dtype)),
     place: (data, shape, dtype) => backend.write(data, [...shape], tfjsDtype(dtype)),
@@ -108,11 +108,11 @@ export const makeDevice = ({ tf, name, backend }: Opened): Device => {
     retain: (dataId) => backend.incRef(dataId),
     hasRoom: (bytes) => !isWasm(backend) || hasWasmRoom(backend, bytes),
     free: (dataId) => {
-      // Recorded commands may still use its memory: whatever takes it over is recorded behind them. tfjs would keep it until they are submitted.
+      // Recorded commands may still use its memory, but commands that reuse it are recorded after them. tfjs would keep it until they are submitted.
       if (isWebgpu(backend) && backend.refCount(dataId) === 1) backend.commandQueueOwnedIds.delete(dataId)
-      // Also where others still hold the buffer: they may be the user's tensors, of whose end nobody tells.
+      // Also if the buffer has other references: they may be the user's tensors, and effuse is not told when those are disposed of.
       shapedIds?.drop(dataId)
-      // A tensor of the user's that was disposed of while a run held its buffer: tfjs counts the buffer until it is told.
+      // If the user disposed of a tensor while a run held its buffer, tfjs counts the buffer until it is removed here.
       if (backend.disposeData(dataId)) tf.engine().removeDataId(dataId, backend)
     },
   }
@@ -124,7 +124,7 @@ const kindOf = (backend: KernelBackend): Device['kind'] =>
   isWasm(backend) ? 'wasm' : isWebgpu(backend) ? 'webgpu' : isCpu(backend) ? 'cpu' : 'other'
 
 const devices = new WeakSet<object>()
-/** Is it a device of tfjs? Tensors of other backends are on others. */
+/** Is it a device of tfjs? Tensors of other backends have other devices. */
 export const isDevice = (value: object): value is Device => devices.has(value)
 
 interface Wasm extends KernelBackend, WasmTensors {
@@ -139,7 +139,7 @@ const isWasm = (backend: KernelBackend): backend is Wasm => 'typedArrayFromHeap'
 const isCpu = (backend: KernelBackend): backend is Cpu =>
   'makeTensorInfo' in backend && 'blockSize' in backend && 'data' in backend
 
-/** A size of more than 32 bits would be cut off, and an address of 0 be written to: tfjs looks at neither. */
+/** tfjs does not check this: it would truncate a size of more than 32 bits, and write to the address 0 of a failed allocation. */
 const hasWasmRoom = ({ wasm }: Wasm, bytes: number): boolean => {
   if (bytes >= 2 ** 32) return false
   const address = wasm._malloc(bytes)

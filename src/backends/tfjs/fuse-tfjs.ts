@@ -17,7 +17,7 @@ import { isHalf } from './planner.ts'
 
 export const fuseTfjs = definePass({
   name: 'fuse-tfjs',
-  summary: 'bias and activation into the convolution or product before them',
+  summary: 'merge bias and activation into the convolution or product before them',
   phase: 'fuse',
   preserves: 'rounding',
   run: (graph, cx) => {

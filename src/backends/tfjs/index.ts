@@ -1,4 +1,4 @@
-/** The tfjs backend: a program op by op on tfjs-core kernels, called directly. `effuse/tfjs`. */
+/** The tfjs backend (`effuse/tfjs`): runs a program op by op and calls tfjs-core's kernels directly. */
 import { mayHaveGpu } from '#platform'
 import { type Check, checkRecord, isObject, flag } from '../../ir/check-record.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
@@ -23,23 +23,23 @@ import { probeWebgpu } from './webgpu/probe.ts'
 
 export interface TfjsOptions {
   /**
-   * 'auto' (default): 'webgpu' where its package is there and WebGPU reaches a GPU, else 'wasm', else 'cpu' with a warning in the console. Or the
-   * name of any backend that tfjs-core has registered, or its instance.
+   * 'auto' (default): 'webgpu' if its package is installed and WebGPU reaches a GPU, else 'wasm', else 'cpu' with a warning on the console. Or the name
+   * of any backend that is registered in tfjs-core, or its instance.
    */
   readonly backend?: 'auto' | 'webgpu' | 'wasm' | 'cpu' | (string & {}) | KernelBackend | undefined
   /**
-   * Where the .wasm files lie: a folder that ends in a slash, or a path per file. Default: in Node in the package; in a page beside the script,
-   * beside the page or at the site's root, where they are looked for. No effect once tfjs's wasm backend runs.
+   * The place of the .wasm files: a folder that ends in a slash, or a path per file. Default in Node: the package; in a page: beside the script,
+   * beside the page, or at the site's root, whichever has them. It has no effect if tfjs's wasm backend already runs.
    */
   readonly wasmPaths?: WasmPaths | undefined
-  /** Run half types by rounding float32 after each op: exact, slow, for tests of mixed precision (default false: they are refused). */
+  /** Emulates half types by rounding float32 after each op: exact and slow, for tests of mixed precision. Default false: half types are rejected. */
   readonly emulateHalf?: boolean | undefined
 }
 
 /**
- * A backend on tfjs-core. The user's tf.getBackend() stays as it is; tensors of the same tfjs backend are fed without a copy.
+ * A backend on tfjs-core. It does not change the user's tf.getBackend(). Tensors of the same tfjs backend are fed without a copy.
  *
- * @throws EffuseError EF404 where packages are missing, with the command that adds them; EF403 (options).
+ * @throws EffuseError EF404 if packages are missing, with the command that installs them; EF403 (options).
  * @example
  * const net = await compile(model, { backend: await createTfjsBackend({ backend: 'wasm' }) })
  */
@@ -54,11 +54,11 @@ export const createTfjsBackend = async (options: TfjsOptions = {}): Promise<Back
     device,
     fingerprint: `${name} ${device.tf.version_core}`,
     lost: device.lost,
-    // Rounding in place needs memory that JavaScript can reach.
+    // Rounding in place needs memory that JavaScript can access.
     emulatingHalf: device.host === null ? undefined : engineOf(device, true),
     createStore: () => makeVariableStore(tfjsMemory(device)),
     adopt: (tensor, type) => adoptTensor(tensor, type, device),
-    // The instance belongs to tfjs and to whoever else uses it; stores and runnables free what is theirs.
+    // The instance belongs to tfjs and may have other users. Stores and runnables free their own buffers.
     dispose: () => {},
   }
 }
@@ -99,7 +99,7 @@ const engineOf = (device: Device, emulateHalf: boolean): Engine<DataId> => {
 const open = async ({ backend = 'auto', wasmPaths }: TfjsOptions): Promise<Opened> => {
   if (typeof backend !== 'string') return openInstance(backend)
   if (backend !== 'auto') return openNamed(backend, wasmPaths)
-  // Who says where the .wasm files lie wants wasm.
+  // A caller who sets wasmPaths wants wasm.
   const gpu = wasmPaths === undefined ? await openGpu() : null
   if (gpu !== null) return gpu
   try {
@@ -114,7 +114,7 @@ const open = async ({ backend = 'auto', wasmPaths }: TfjsOptions): Promise<Opene
   }
 }
 
-/** Null where there is no GPU, or not the package for it. */
+/** Null if there is no GPU, or if its package is not installed. */
 const openGpu = async (): Promise<Opened | null> => {
   if (!mayHaveGpu(await isRegistered('webgpu'))) return null
   const { isAvailable, isByNameOnly = false } = await probeWebgpu()
@@ -127,7 +127,7 @@ const openGpu = async (): Promise<Opened | null> => {
   }
 }
 
-/** With larger results the kernels of wasm are faster than a loop, many as they are: the loops take 4 to 8 ns per element. */
+/** For larger results the many kernels of the decomposition are faster than a loop, which takes 4 to 8 ns per element on wasm. */
 const wasmLoopMax = 1 << 12
 
 const legalizeFor = (device: Device): readonly Pass[] => [
@@ -137,7 +137,7 @@ const legalizeFor = (device: Device): readonly Pass[] => [
   ...(device.kind === 'wasm' ? [decomposeOps(loopOps, { above: wasmLoopMax })] : []),
 ]
 
-/** tfjs computes in float32: half types would silently be wider than the program says. */
+/** Rejects half types. tfjs computes in float32, so they would silently be more precise than declared. */
 const refuseHalf = (program: Program, { name }: Device): void => {
   for (const graph of graphsOf(program)) {
     const node = firstHalf(graph)

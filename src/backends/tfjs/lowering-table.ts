@@ -1,4 +1,4 @@
-/** How tfjs runs each op. Total: an op without an entry does not compile. */
+/** The lowering of each op for tfjs. The tables are total: a missing op is a type error. */
 import { opDef, opNames } from '../../ir/ops/index.ts'
 import type { OpName } from '../../ir/signatures.ts'
 import type { Node } from '../../ir/types.ts'
@@ -32,27 +32,24 @@ export const tfjsLowering: LoweringTable = {
   composite: lowerComposite,
 }
 
-/** WebGPU has a table of its own: there is no memory to run loops over. */
+/** WebGPU has its own table, because JavaScript cannot access its memory. */
 const tableFor = ({ kind }: Device): LoweringTable => (kind === 'webgpu' ? webgpuLowering : tfjsLowering)
 
-/** Ops that legalize takes apart; composites where no user brought a kernel. */
+/** Ops that legalize decomposes; composites only if no user provides a kernel. */
 export const decomposedOps = (device: Device): readonly OpName[] =>
   opNames.filter((op) => op === 'composite' || tableFor(device)[op] === 'decompose')
-/** Ops that run as a loop over memory; legalize takes them apart where a device is better off so. */
+/** Ops that run as a loop over memory. Legalize decomposes them if that is better on a device. */
 export const loopOps: readonly OpName[] = opNames.filter((op) => {
   const lowering = tfjsLowering[op]
   return typeof lowering === 'object' && 'inMemory' in lowering
 })
 
-/** Adds the steps of one node. @throws EffuseError EF405 where the device cannot run it. */
+/** Adds the steps of one node. @throws EffuseError EF405 if the device cannot run it */
 export const lowerNode = (node: Node, inputs: readonly View[], planner: Planner): readonly View[] => {
-  const lowering = tableFor(planner.device)[node.op] as Lowering<'add'> // the entry is for this very node; TypeScript does not pair them
+  const lowering = tableFor(planner.device)[node.op] as Lowering<'add'> // the entry is for the node's op; TypeScript does not correlate them
   if (lowering === 'host') return lowerByReference(node, inputs, planner)
   if (lowering === 'decompose')
-    throw planner.unsupported(
-      `${node.op} is taken apart by the pass decompose, which did not run`,
-      opDef(node.op).summary,
-    )
+    throw planner.unsupported(`the pass decompose must replace ${node.op}, and did not run`, opDef(node.op).summary)
   if (typeof lowering === 'object' && 'unsupported' in lowering) throw planner.unsupported(lowering.unsupported)
   const lower = typeof lowering === 'object' ? lowering.inMemory : lowering
   return lower({ node, attrs: node.attrs, inputs, types: node.types, planner } as Parameters<typeof lower>[0])

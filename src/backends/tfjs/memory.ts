@@ -1,6 +1,6 @@
 /**
- * Tensors as buffers on the device. A buffer is never written again: a new value is a new buffer, since XNNPACK, which tfjs-wasm calls,
- * keeps packed copies of weights by buffer.
+ * Tensors as buffers on the device. A buffer is never overwritten: a new value gets a new buffer, because XNNPACK, which tfjs-wasm calls, caches
+ * packed copies of weights by buffer.
  */
 import type { Type } from '../../ir/types.ts'
 import type { DeviceTensor } from '../backend.ts'
@@ -25,7 +25,7 @@ export const tfjsMemory = (device: Device): Memory<DataId> => ({
   adopted: (dataId, { shape }) => device.noteShape(dataId, shape),
 })
 
-/** A handle of a buffer that the caller holds once: dispose() gives that up. `verdict`: of the run that made it. */
+/** A handle that takes over the caller's reference to a buffer; dispose() releases it. `verdict` is that of the run that made the buffer. */
 export const deviceTensor = (dataId: DataId, type: Type, device: Device, verdict?: Verdict): DeviceTensor<DataId> => {
   let isDisposed = false
   return {
@@ -49,9 +49,9 @@ export const deviceTensor = (dataId: DataId, type: Type, device: Device, verdict
   }
 }
 
-/** A tf.Tensor of this tfjs backend with the very elements that the type wants: half types hold fewer numbers than its float32. */
+/** Wraps a tf.Tensor of this tfjs backend if its elements are of the type; null for half types, which represent fewer numbers than its float32. */
 export const adoptTensor = (tensor: object, type: Type, device: Device): DeviceTensor<DataId> | null => {
-  const { dataId, dtype } = tensor as { readonly dataId?: unknown; readonly dtype?: unknown } // anything that a user feeds
+  const { dataId, dtype } = tensor as { readonly dataId?: unknown; readonly dtype?: unknown } // any object of the user
   if (typeof dataId !== 'object' || dataId === null || !device.holds(dataId)) return null
   if (isHalf(type.dtype) || dtype !== tfjsDtype(type.dtype)) return null
   device.retain(dataId)

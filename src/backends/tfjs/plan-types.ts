@@ -1,4 +1,4 @@
-/** The parts of a planned program. */
+/** The parts of a plan. */
 import type { OpName } from '../../ir/signatures.ts'
 import type { DType, Type } from '../../ir/types.ts'
 import type { HostArray, RunContext } from '../backend.ts'
@@ -13,9 +13,9 @@ export interface Step {
   readonly op: OpName
   readonly path: string
   readonly reads: readonly Slot[]
-  /** Slots that it fills. A step that fills none changes its first operand in place. */
+  /** Slots that the step fills. A step that fills none changes its first operand in place. */
   readonly writes: readonly Slot[]
-  /** The slots whose buffer its only result may be: the step makes no new buffer. */
+  /** Slots whose buffer may be the step's only result. Such a step makes no new buffer. */
   readonly passesOn: readonly Slot[]
   readonly run: (buffers: Buffers, cx: RunContext) => void
 }
@@ -40,8 +40,8 @@ export interface ConstantSlot {
   readonly dataId: DataId
 }
 
-/** JavaScript over memory; arrays in the order of operands and results. */
+/** A loop in JavaScript over memory. Arrays are in the order of operands and results. */
 export type HostLoop = (inputs: readonly HostArray[], outputs: readonly HostArray[], cx: RunContext) => void
 
-/** JavaScript that rewrites a buffer, and may read other operands. */
+/** A loop in JavaScript that rewrites a buffer and may read other operands. */
 export type ReviseLoop = (fresh: HostArray, inputs: readonly HostArray[]) => void

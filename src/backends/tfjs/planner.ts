@@ -18,7 +18,7 @@ import { isWebgpu, type Shader } from './webgpu/shader.ts'
 
 export interface PlannerOptions {
   readonly device: Device
-  /** Half types are rounded after each node; without it they are refused before. */
+  /** Whether half types are rounded after each node. If not, they have been rejected before. */
   readonly emulateHalf: boolean
   readonly lowerNode: (node: Node, inputs: readonly View[], planner: Planner) => readonly View[]
 }
@@ -37,7 +37,7 @@ export class Planner {
   #node: Node | null = null
   #path = ''
   readonly #options: PlannerOptions
-  /** Where constants kept beside the graph are. */
+  /** The graph, for the constants that are stored beside it. */
   readonly graph: Graph
 
   constructor(graph: Graph, options: PlannerOptions) {
@@ -50,14 +50,14 @@ export class Planner {
     return this.slotBytes.length
   }
 
-  /** Adds the steps of a node; `path` is for messages and profiles. @throws EffuseError EF405 where the device cannot run it. */
+  /** Adds the steps of a node; `path` is for messages and profiles. @throws EffuseError EF405 if the device cannot run it */
   lower(node: Node, inputs: readonly View[], path = node.path): readonly View[] {
     this.#node = node
     this.#path = path
     const firstNew = this.slotCount
     const views = this.#options.lowerNode(node, inputs, this)
     if (!this.#options.emulateHalf) return views
-    // Views of older buffers (reshapes, the chosen branch of a select) are rounded already; moved elements round to themselves.
+    // Views of older buffers (reshapes, the chosen branch of a select) are already rounded. Rounding does not change moved elements.
     for (const view of views)
       if (view.slot >= firstNew && isHalf(view.type.dtype) && this.ownSlots.has(view.slot) && node.op !== 'input')
         this.revise('round', { slot: view.slot, shape: view.shape, dtype: view.type.dtype }, [], (data) =>
@@ -66,7 +66,7 @@ export class Planner {
     return views
   }
 
-  /** A tensor that each run is given. */
+  /** An input of each run. */
   inputSlot(name: string, type: Type): View {
     const slot = this.#newSlot(type)
     this.ownSlots.add(slot)
@@ -99,19 +99,19 @@ export class Planner {
     return { slot, shape: type.shape.map(() => 1), type, splat: rounded ?? 0 }
   }
 
-  /** The data rounded to the dtype where that is narrower than its array. */
+  /** Rounds the data in place to the dtype if the array is wider. */
   rounded(dtype: DType, data: HostArray): HostArray {
     if (isHalf(dtype)) roundHalf(dtype, data)
     return data
   }
 
-  /** The value with each element in memory, as an operand of its own shape. */
+  /** The value with all its elements in memory, as an operand. */
   dense(view: View): Operand {
     const { slot, type } = this.expanded(view, view.type.shape)
     return { slot, shape: type.shape, dtype: type.dtype }
   }
 
-  /** The same value with at least `shape` in memory; made once for all users. */
+  /** The value with the elements of `shape` in memory; made once for all users. */
   expanded(view: View, shape: readonly number[]): View {
     if (view.shape.every((size, axis) => size === shape[axis])) return view
     const slot = this.once(`${view.slot}:${view.shape.join()}>${shape.join()}`, () =>
@@ -120,14 +120,14 @@ export class Planner {
     return { slot, shape, type: view.type, splat: null }
   }
 
-  /** What `make` adds to the plan, made once for all who ask for it by this key. */
+  /** Calls `make` once for each key. */
   once(key: string, make: () => Slot): Slot {
     const slot = this.#made.get(key) ?? make()
     this.#made.set(key, slot)
     return slot
   }
 
-  /** Movement in JavaScript or WGSL: the elements of `source` read along strides (0 repeats) in the order of `type.shape`. */
+  /** Moves elements in JavaScript or WGSL: reads `source` along strides (0 repeats) in the order of `type.shape`. */
   moved(source: Operand, type: Type, at: number, strides: readonly number[], kernel = 'copy'): Slot {
     if (this.device.kind === 'webgpu') return this.shader(kernel, [source], type, movedShader(type.shape, at, strides))
     const to = { at: 0, strides: stridesOf(type.shape) }
@@ -137,8 +137,8 @@ export class Planner {
   }
 
   /**
-   * A call of a tfjs kernel with one result; the type is only for accounting: kernels know their own. `productProgram`: which of its programs for
-   * products tfjs's WebGPU is to run.
+   * Calls a tfjs kernel with one result. The type is only for accounting, because kernels compute their own. `productProgram` selects tfjs's WebGPU
+   * program for products.
    */
   kernel(name: string, inputs: KernelCall['inputs'], attrs: object, type: Type, productProgram?: number): Slot {
     const func = this.device.kernel(name)
@@ -149,7 +149,7 @@ export class Planner {
     return result
   }
 
-  /** A program of ours on WebGPU with one result. */
+  /** Runs effuse's own WGSL program on WebGPU with one result. */
   shader(name: string, operands: readonly Operand[], type: Type, shader: Shader): Slot {
     const { backend } = this.device
     if (!isWebgpu(backend)) throw this.unsupported(`tfjs's "${this.device.name}" runs no WGSL`)
@@ -158,7 +158,7 @@ export class Planner {
     return result
   }
 
-  /** Numbers that the host makes in each run. */
+  /** Numbers that the host computes in each run. */
   fed(name: string, type: Type, make: (cx: RunContext) => HostArray): Slot {
     const { device } = this
     const result = this.#ownSlot(type)
@@ -168,7 +168,7 @@ export class Planner {
     return result
   }
 
-  /** A loop in JavaScript over the operands' memory. */
+  /** Runs a loop in JavaScript over the operands' memory. */
   host(kernel: string, inputs: readonly Operand[], types: readonly Type[], loop: HostLoop): readonly Slot[] {
     const memory = this.hostMemory()
     const results = types.map((type): Operand => ({ ...type, slot: this.#ownSlot(type) }))
@@ -180,7 +180,7 @@ export class Planner {
     return this.host(kernel, inputs, [type], loop)[0] as Slot // one type, one slot
   }
 
-  /** One of two buffers, by a flag known only in the run. */
+  /** One of two buffers, by a flag that is computed in the run. */
   choice(flag: Slot, yes: Slot, no: Slot, type: Type): Slot {
     const result = this.#ownSlot(type)
     const run = choiceRun(this.device, { flag, yes, no }, result)
@@ -188,7 +188,7 @@ export class Planner {
     return result
   }
 
-  /** Makes tfjs-wasm's note of a buffer's shape agree with the operand's, where kernels look at it. */
+  /** Sets the shape that tfjs-wasm records for a buffer to the operand's, for kernels that read it. */
   noteShape(operand: Operand): void {
     const isUploaded = [...this.variables, ...this.constants].some(
       ({ slot, type }) => slot === operand.slot && type.shape.length === operand.shape.length,
@@ -201,8 +201,8 @@ export class Planner {
   }
 
   /**
-   * Lets a loop write into a buffer again that a step has just filled. Right only while nothing has seen the buffer: what XNNPACK packed of it
-   * would stay as it was.
+   * Runs a loop that overwrites a buffer which a step has just filled. Allowed only before another kernel reads the buffer, because XNNPACK would
+   * keep a packed copy of the old content.
    */
   revise(kernel: string, fresh: Operand, inputs: readonly Operand[], loop: ReviseLoop): void {
     const memory = this.hostMemory()

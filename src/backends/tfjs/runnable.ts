@@ -1,4 +1,4 @@
-/** Running planned programs: feeds in, kernels, updates committed together, results out. */
+/** Runs planned programs: uploads feeds, calls kernels, commits updates together, and returns results. */
 import { EffuseError, invariant } from '../../ir/diagnostics.ts'
 import { showType, type Type } from '../../ir/types.ts'
 import { type GraphStep, graphSteps, type Program } from '../../passes/program.ts'
@@ -26,7 +26,7 @@ const firstProblem = (found: readonly (EffuseError | null)[]): EffuseError | nul
 
 interface Bound {
   readonly plan: CompiledPlan
-  /** The plan's table of buffers between runs: constants, and null elsewhere. */
+  /** The plan's table of buffers between runs: constants, and null for all other slots. */
   readonly buffers: Buffers
 }
 
@@ -59,20 +59,20 @@ export const makeRunnable = (program: Program, cx: CompileContext, options: Plan
     return found
   }
   const roomy = new Set<string>()
-  /** Checked before the first run: compiling a program without running it needs no memory on the device. */
+  /** Checked before the first run, because compiling a program allocates no memory for a run. */
   const ensureRoom = (name: string, { peakBytes, largestBytes }: CompiledPlan): void => {
     if (roomy.has(name)) return
     if (largestBytes > device.bindingBytesMax)
       throw new EffuseError({
         code: 'EF409',
-        message: `${program.name} has a tensor of ${mebibytes(largestBytes)}, and kernels of tfjs-${device.name} read ${mebibytes(device.bindingBytesMax)} at most on this device`,
-        hint: 'a smaller batch, or smaller pictures',
+        message: `${program.name} has a tensor of ${mebibytes(largestBytes)}, and kernels of tfjs-${device.name} read at most ${mebibytes(device.bindingBytesMax)} on this device`,
+        hint: 'use a smaller batch, or smaller pictures',
       })
     if (!device.hasRoom(peakBytes))
       throw new EffuseError({
         code: 'EF409',
-        message: `${program.name} needs ${mebibytes(peakBytes)} for a run, more than tfjs-${device.name} can get`,
-        hint: 'a smaller batch, or smaller pictures',
+        message: `${program.name} needs ${mebibytes(peakBytes)} for a run, more than tfjs-${device.name} can allocate`,
+        hint: 'use a smaller batch, or smaller pictures',
       })
     roomy.add(name)
   }
@@ -145,7 +145,7 @@ interface PlanRun {
   readonly operands: StepOperands<DataId>
 }
 
-/** Nothing in here waits, so runs of programs on different stores cannot mix. */
+/** Runs synchronously, so that runs of programs on different stores cannot interleave. */
 const runPlan = (plan: CompiledPlan, buffers: Buffers, run: PlanRun): StepResults<DataId> => {
   try {
     feedPlan(plan, buffers, run)
@@ -156,7 +156,7 @@ const runPlan = (plan: CompiledPlan, buffers: Buffers, run: PlanRun): StepResult
   }
 }
 
-/** Step by step, the device's work included. */
+/** Times each step, including the device's work. */
 const profilePlan = async (
   plan: CompiledPlan,
   buffers: Buffers,
@@ -194,7 +194,7 @@ const resultsOf = (plan: CompiledPlan, buffers: Buffers, { device }: PlanRun): S
   return { outputs: new Map(plan.outputs.map(held)), updates: new Map(plan.updates.map(held)) }
 }
 
-/** Also after an error half-way: whatever this run made and nobody took goes. */
+/** Runs after errors too: frees every value that this run created and did not return. */
 const release = (plan: CompiledPlan, buffers: Buffers, run: PlanRun): void => {
   for (const slot of plan.ownSlots) drop(slot, buffers, run)
 }
@@ -210,7 +210,7 @@ const runStep = (plan: CompiledPlan, i: number, buffers: Buffers, run: PlanRun):
   for (const slot of plan.frees[i] ?? []) drop(slot, buffers, run)
 }
 
-/** Every input has a buffer that this run holds once. */
+/** Gives every input a buffer that this run holds once. */
 const feedInputs = (
   { inputs, unusedInputs }: CompiledPlan,
   buffers: Buffers,

@@ -12,7 +12,7 @@ export interface KernelCall {
   readonly func: KernelFunc
   readonly inputs: { readonly [name: string]: Operand } | readonly Operand[]
   readonly attrs: object
-  /** Which of its programs for products tfjs's WebGPU runs. */
+  /** Selects tfjs's WebGPU program for products. */
   readonly productProgram: number | undefined
 }
 
@@ -35,7 +35,7 @@ export const kernelRun = (device: Device, call: KernelCall, result: Slot): Step[
   }
 }
 
-/** Runs a program of ours on WebGPU with one result. */
+/** Runs effuse's own WGSL program on WebGPU with one result. */
 export const shaderRun = (
   backend: WebgpuBackend,
   shader: Shader,

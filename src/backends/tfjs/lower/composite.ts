@@ -1,8 +1,8 @@
-/** Composites go by their own decompositions; the model's forms are gone before a backend sees the graph. */
+/** Composites run by their decompositions. Passes have replaced model-form ops before. */
 import type { CompositeOps } from '../../../ir/signatures.ts'
 import { unsupported, type Lowering } from '../lowering.ts'
 
-export const modelForm = unsupported('it belongs to the model; the pass to-inference or to-training replaces it')
+export const modelForm = unsupported('it is a model-form op; the pass to-inference or to-training replaces it')
 
 export const compositeLowering: { readonly [K in keyof CompositeOps]: Lowering<K> } = {
   batchNorm: modelForm,

@@ -1,4 +1,4 @@
-/** Products and convolutions. Gradients, which tfjs has in part and slowly, are convolutions and products themselves: convolution-gradients.ts. */
+/** Products and convolutions. Gradients are lowered to convolutions and products (convolution-gradients.ts): tfjs has only some, and slow ones. */
 import type { ContractionOps, ConvAttrs } from '../../../ir/signatures.ts'
 import type { LowerFunction, Lowering } from '../lowering.ts'
 import type { Planner } from '../planner.ts'
@@ -49,7 +49,7 @@ export const lowerDepthwise: LowerFunction<'depthwiseConv2d'> = ({
   ]
 }
 
-/** tfjs-cpu refuses strides and dilations together. */
+/** tfjs-cpu does not support strides together with dilations. */
 export const canRunDepthwise = (
   { strides, dilations }: Pick<ConvAttrs, 'strides' | 'dilations'>,
   planner: Planner,

@@ -1,13 +1,13 @@
 /**
- * Gradients of convolutions by forward kernels. With output position o, tap k, stride s, dilation d and padding p in front,
- * a convolution reads input position o*s + k*d - p. Turning the sum round gives, per axis:
+ * Gradients of convolutions by forward kernels. With output position o, tap k, stride s, dilation d and leading padding p,
+ * a convolution reads input position o*s + k*d - p. Rearranging the sum gives, per axis:
  *
  * input gradient:   dx[i] = sum over k of dy'[i + p - k*d] * w[k], where dy' is dy with s-1 zeros between neighbours;
- *                   that is dy' convolved with the flipped kernel, dilation d, stride 1, padding (K-1)*d - p in front.
+ *                   that is dy' convolved with the flipped kernel, dilation d, stride 1, leading padding (K-1)*d - p.
  * filter gradient:  dw[k] = sum over o of x[o*s + k*d - p] * dy[o];
  *                   that is a matrix product of dy with the taps' patches of x, transposed; 1x1 kernels need no patches.
  *
- * The filter gradient of depthwise convolutions stands in depthwise-filter-gradient.ts.
+ * The filter gradient of depthwise convolutions is in depthwise-filter-gradient.ts.
  */
 import type { ConvAttrs } from '../../../ir/signatures.ts'
 import { windowAxes, type Axis } from '../../../ir/ops/window.ts'
@@ -28,7 +28,7 @@ export type Axes = readonly [Axis, Axis]
 export const axesOf = (x: Quad, kernel: Quad, attrs: Pick<ConvAttrs, 'strides' | 'padding' | 'dilations'>): Axes =>
   windowAxes([x[1], x[2]], [kernel[0], kernel[1]], attrs)
 
-/** dy with zeros between neighbours and around, so that a valid convolution with the flipped kernel gives the input gradient; cropped where padding was deep. */
+/** dy with zeros between neighbours and around, so that a valid convolution with the flipped kernel is the input gradient. Crops dy if the padding is large. */
 const spreadGradient = (dy: Operand, [h, w]: Axes, planner: Planner): Operand => {
   const [n, , , c] = quad(dy.shape)
   const extent = (axis: Axis): number => (axis.window - 1) * axis.dilation
@@ -44,7 +44,7 @@ const spreadGradient = (dy: Operand, [h, w]: Axes, planner: Planner): Operand =>
   return { ...dy, shape, slot: padded(dy, low, interior, 0, { dtype: dy.dtype, shape }, planner) }
 }
 
-/** Stride 1, no padding, the dilation of the forward convolution. */
+/** Attributes with stride 1, no padding, and the dilation of the forward convolution. */
 const plainAttrs = (x: Operand, filter: Operand, [h, w]: Axes): KernelConvAttrs =>
   kernelConvAttrs(x, filter, { strides: [1, 1], padding: 'valid', dilations: [h.dilation, w.dilation] })
 export const isPointwise = ([h, w]: Axes): boolean =>
@@ -93,7 +93,7 @@ export const lowerDepthwiseInputGradient: LowerFunction<'depthwiseConv2dInputGra
   return [made(convolve('DepthwiseConv2dNative', spread, filter, plain, type, planner), type)]
 }
 
-/** Elements of patches made at a time: 16 MiB. */
+/** The maximum number of patch elements at a time: 16 MiB. */
 const patchElementsMax = 1 << 22
 
 export const lowerConvFilterGradient: LowerFunction<'conv2dFilterGradient'> = ({

@@ -1,4 +1,4 @@
-/** tfjs's convolution kernels, for convolutions and for the gradients that are some. */
+/** tfjs's convolution kernels, for convolutions and for gradients that are convolutions. */
 import type { ConvAttrs } from '../../../ir/signatures.ts'
 import { sizeAt, windowAxes } from '../../../ir/ops/window.ts'
 import { elements, type Type } from '../../../ir/types.ts'
@@ -20,8 +20,8 @@ export interface KernelConvAttrs {
 const noPad = [0, 0] as const
 
 /**
- * Attributes as Conv2D and DepthwiseConv2dNative take them. Padding in numbers: XNNPACK, which tfjs-wasm calls, computes 'same'
- * wrongly where one side of the window is 1 and the stride along it is not.
+ * Attributes for Conv2D and DepthwiseConv2dNative. Padding is given as numbers, because XNNPACK, which tfjs-wasm calls, computes 'same' wrongly if
+ * one side of the window is 1 and the stride along it is not.
  */
 export const kernelConvAttrs = (
   x: Shaped,
@@ -57,7 +57,7 @@ export const convolve = (
   return planner.kernel(kernel, { x, filter }, attrs, type, convolutionProgram(kernel, type, planner))
 }
 
-/** tfjs's WebGPU lays small convolutions out as products; its program is chosen as for those. */
+/** tfjs's WebGPU computes small convolutions as products, so their program is selected as for products. */
 export const convolutionProgram = (kernel: ConvKernel, { shape }: Shaped, planner: Planner): number | undefined => {
   const [samples = 1, height = 1, width = 1, filters = 1] = shape
   return planner.device.kind === 'webgpu' && kernel === 'Conv2D'
@@ -65,7 +65,7 @@ export const convolutionProgram = (kernel: ConvKernel, { shape }: Shaped, planne
     : undefined
 }
 
-/** A 1x1 convolution that reads each pixel once is a product of pixels and filters. */
+/** Is it a 1x1 convolution that reads each pixel once, and so a product of pixels and filters? */
 export const isProduct = (kernel: ConvKernel, filter: Shaped, { strides, pad }: KernelConvAttrs): boolean =>
   kernel === 'Conv2D' &&
   filter.shape[0] === 1 &&
@@ -78,7 +78,7 @@ export const asProduct = (x: Operand, filter: Operand): readonly [Operand, Opera
   return [as(x, [1, elements(x.shape) / channels, channels]), as(filter, [1, channels, filters])]
 }
 
-/** Each channel times a number of its own: for this XNNPACK has a kernel of its own, which makes -infinity of NaN. */
+/** Does it multiply each channel by one number? XNNPACK's special kernel for this turns NaN into -infinity. */
 export const isScaling = (kernel: ConvKernel, filter: Shaped, { strides, pad }: KernelConvAttrs): boolean => {
   const [height, width, channels, filters] = filter.shape
   return (

@@ -1,4 +1,4 @@
-/** Fusions: ours by one kernel, others node by node. */
+/** Fusions of fuse-tfjs run as one kernel, others node by node. */
 import { liveOrder, refKey } from '../../../ir/graph.ts'
 import { sideTables } from '../../../ir/side-tables.ts'
 import type { Graph, Type } from '../../../ir/types.ts'
@@ -21,7 +21,7 @@ export const lowerFusion: LowerFunction<'fusion'> = ({ attrs: { kind, body }, in
     : [lowerFused(fused, inputs, type, planner)]
 }
 
-/** What XNNPACK's own kernel does not compute well (convolve.ts) goes node by node. */
+/** Is it a convolution that XNNPACK computes wrongly (convolve.ts)? It runs node by node. */
 const isScaled = ({ contraction }: FusedBody, [x, kernel]: readonly View[], { device }: Planner): boolean =>
   device.kind === 'wasm' &&
   contraction.op !== 'matmul' &&
@@ -62,7 +62,7 @@ const lowerFused = (
   )
 }
 
-/** Of [B, M, K] and [B, K, N]. */
+/** The fused product of [B, M, K] and [B, K, N]. */
 const fusedProduct = (
   a: Operand,
   b: Operand,
@@ -82,14 +82,14 @@ const fusedProduct = (
   )
 }
 
-/** tfjs-wasm reads the rank of a bias from where the buffer was made, so its note must say [C]. */
+/** tfjs-wasm reads the rank of a bias from the shape that it recorded for the buffer, so that shape must be [C]. */
 const vector = (bias: Operand, planner: Planner): Operand => {
   const operand = as(bias, [bias.shape.reduce((a, b) => a * b, 1)])
   planner.noteShape(operand)
   return operand
 }
 
-/** A region's nodes as steps of the plan. */
+/** Adds a region's nodes as steps of the plan. */
 const lowerRegion = (body: Graph, operands: readonly View[], planner: Planner): readonly View[] => {
   const views = new Map<number, View>()
   body.inputs.forEach((id, i) => {

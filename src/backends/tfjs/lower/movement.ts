@@ -1,6 +1,6 @@
 /**
- * Moving elements. Reshapes and broadcasts are views; the rest is one strided loop over memory, which keeps every bit of every dtype.
- * tfjs's own kernels serve where the memory cannot be reached (and Transpose on wasm, which is as fast).
+ * Movement. Reshapes and broadcasts are views; all other ops are one strided loop over memory, which keeps every bit of every dtype.
+ * tfjs's own kernels are used if JavaScript cannot access the memory, and for Transpose on wasm, which is as fast.
  */
 import type { MovementOps } from '../../../ir/signatures.ts'
 import { stridesOf } from '../../../ir/ops/shape.ts'
@@ -13,7 +13,7 @@ import type { Planner } from '../planner.ts'
 import { isDense, type View } from '../view.ts'
 import { as, made, stored } from './shared.ts'
 
-/** Repeating an axis is only a note: operand axis i is result axis axes[i], and stays as small as it is. */
+/** Returns a view that repeats the operand without a copy: operand axis i is result axis axes[i]. */
 export const lowerBroadcast: LowerFunction<'broadcast'> = ({ attrs: { axes }, inputs: [x], types: [type] }) => {
   const shape = type.shape.map(() => 1)
   axes.forEach((axis, i) => {
@@ -39,7 +39,7 @@ export const lowerTranspose: LowerFunction<'transpose'> = ({
   return [{ slot: transposed(stored(x), permutation, planner).slot, shape, type, splat: x.splat }]
 }
 
-/** The operand with its axes permuted; nothing is moved where only axes of size 1 change places. */
+/** The operand with permuted axes. Moves nothing if only axes of size 1 change their places. */
 export const transposed = (x: Operand, permutation: readonly number[], planner: Planner): Operand => {
   const shape = permutation.map((axis) => x.shape[axis] ?? 1)
   const moving = permutation.filter((axis) => x.shape[axis] !== 1)
@@ -141,7 +141,7 @@ const lowerPad: LowerFunction<'pad'> = ({
   return [made(padded(operand, low, interior, value, type, planner), type)]
 }
 
-/** The operand amid a number: `low` before it, `interior` between neighbours. Negative `low` cuts off, and so does a result too small. */
+/** Pads the operand with a number: `low` elements before it, `interior` between neighbours. A negative `low` crops, and so does a smaller result. */
 export const padded = (
   x: Operand,
   low: readonly number[],
@@ -152,7 +152,7 @@ export const padded = (
 ): number => {
   const from = stridesOf(x.shape)
   const to = stridesOf(type.shape)
-  // Of each axis the elements first..first + count - 1 fall inside the result.
+  // On each axis the elements first..first + count - 1 are inside of the result.
   const gaps = interior.map((gap) => gap + 1)
   const first = low.map((before, axis) => Math.max(0, Math.ceil(-before / (gaps[axis] ?? 1))))
   const count = type.shape.map((size, axis) => {
@@ -190,7 +190,7 @@ export const concatenated = (operands: readonly Operand[], axis: number, type: T
   })
 }
 
-/** Indices beyond the ends are clamped, which tfjs's kernels do not do. */
+/** Clamps indices out of range, which tfjs's kernels do not do. */
 const lowerGather: LowerFunction<'gather'> = ({ attrs: { axis }, inputs: [x, indices], types: [type], planner }) => {
   const size = x.type.shape[axis] ?? 1
   const [outer, inner] = [elements(x.type.shape.slice(0, axis)), elements(x.type.shape.slice(axis + 1))]
@@ -235,6 +235,6 @@ export const movementLowering: { readonly [K in keyof MovementOps]: Lowering<K> 
   oneHot: lowerOneHot,
 }
 
-/** For lowerings of other groups: the memory of a dense view in another shape. */
+/** The memory of a dense view in another shape, for lowerings of other groups. */
 export const denseAs = (view: View, shape: readonly number[], planner: Planner): Operand =>
   as(planner.dense(view), shape)

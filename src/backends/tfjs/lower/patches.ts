@@ -7,7 +7,7 @@ import type { Operand } from '../plan-types.ts'
 import type { Planner } from '../planner.ts'
 
 /**
- * For each output position the input pixels under some taps (row-major over the window), zeros outside of the image:
+ * For each output position the input pixels under some taps (row-major over the window), 0 outside of the image:
  * 'tap by tap' [count, N*H2*W2, C], 'position by position' [1, N*H2*W2, count*C].
  */
 export const patchesOf = (
@@ -42,7 +42,7 @@ export const patchesOf = (
   return { slot, shape, dtype: x.dtype }
 }
 
-/** The output positions whose tap k falls inside the image: the first of them, the input position it reads, how many. */
+/** The output positions whose tap k is inside of the image: the first one, the input position that it reads, and their number. */
 export const inside = (
   axis: Axis,
   k: number,
