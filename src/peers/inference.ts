@@ -1,6 +1,6 @@
 /**
- * A network for inference as one would write it by hand with tfjs' public ops, a call per layer inside tf.tidy.
- * Not a backend: it knows only what convolutional networks for pictures need, and it uses tfjs' own engine.
+ * A network for inference, written as by hand with tfjs's public ops: one call per layer inside tf.tidy.
+ * It is not a backend: it has only the ops of convolutional networks for pictures, and it uses tfjs's own engine.
  */
 import type * as Tf from '@tensorflow/tfjs-core'
 import { refKey } from '../ir/graph.ts'
@@ -13,7 +13,7 @@ export interface HandWritten {
   dispose(): void
 }
 
-/** The model as declared, for inference on tfjs's active backend. `tf` is the user's tfjs-core. */
+/** The declared model, for inference on tfjs's active backend. `tf` is the user's tfjs-core. */
 export const byHand = (tf: typeof Tf, graph: Graph, variables: ReadonlyMap<string, HostArray>): HandWritten => {
   const weights = new Map(
     variableNodes(graph).map(({ attrs: { name }, types: [type] }) => [

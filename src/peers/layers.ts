@@ -1,4 +1,4 @@
-/** A network by tfjs' public ops, layer by layer, as one would write it by hand: what the peer of benchmarks is made of. */
+/** Runs a network layer by layer by tfjs's public ops, as written by hand. The peers of benchmarks use it. */
 import type * as Tf from '@tensorflow/tfjs-core'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { liveOrder, refKey } from '../ir/graph.ts'
@@ -10,18 +10,18 @@ export interface LayerContext {
   readonly tf: typeof Tf
   readonly feeds: { readonly [name: string]: Float32Array | Int32Array }
   readonly weights: ReadonlyMap<string, Tf.Tensor>
-  /** Null: inference. */
+  /** Null for inference. */
   readonly training: TrainingMode | null
 }
 
 export interface TrainingMode {
-  /** Numbers in [0, 1) as effuse draws them: both drop the same, and their losses can be compared. */
+  /** Numbers in [0, 1) from effuse's random streams, so that both use the same dropout masks and have comparable losses. */
   readonly draw: (stream: string, count: number) => Float32Array
-  /** Is told the statistics of the batch at each norm. */
+  /** Called at each norm with the statistics of the batch. */
   readonly onStatistics: (norm: Node<'batchNorm'>, mean: Tf.Tensor, variance: Tf.Tensor) => void
 }
 
-/** The results of all nodes, by value. */
+/** Computes the results of all nodes, by refKey. */
 export const forward = (graph: Graph, cx: LayerContext): ReadonlyMap<number, Tf.Tensor> => {
   const values = new Map<number, Tf.Tensor>()
   for (const node of liveOrder(graph)) {
@@ -39,10 +39,10 @@ const padOf = (
 ): 'same' | 'valid' | [[number, number], [number, number], [number, number], [number, number]] =>
   typeof padding === 'string' ? padding : [[0, 0], [...padding[0]], [...padding[1]], [0, 0]]
 
-/** The node's result. @throws EffuseError EF405 for ops that no network for pictures needs. */
+/** The node's result. @throws EffuseError EF405 for ops that networks for pictures do not need */
 const layer = (node: Node, operands: readonly Tf.Tensor[], cx: LayerContext): Tf.Tensor => {
   const { tf, feeds, weights } = cx
-  const [x, y] = operands as readonly [Tf.Tensor, Tf.Tensor] // as many as the op takes
+  const [x, y] = operands as readonly [Tf.Tensor, Tf.Tensor] // each op reads only the operands that it has
   const shape = [...(node.types[0]?.shape ?? [])]
   switch (node.op) {
     case 'input':
@@ -53,7 +53,7 @@ const layer = (node: Node, operands: readonly Tf.Tensor[], cx: LayerContext): Tf
       return typeof node.attrs.value === 'number'
         ? tf.scalar(node.attrs.value)
         : tf.tensor([...(node.attrs.value as readonly number[])], shape)
-    // By hand one leaves repeating to tfjs' own broadcasting.
+    // Code written by hand relies on tfjs's own broadcasting.
     case 'broadcast':
       return tf.reshape(
         x,
@@ -107,7 +107,7 @@ const layer = (node: Node, operands: readonly Tf.Tensor[], cx: LayerContext): Tf
   throw new EffuseError({
     code: 'EF405',
     path: node.path,
-    message: `the network written by hand does not know ${node.op}`,
+    message: `the network written by hand does not support ${node.op}`,
   })
 }
 

@@ -1,8 +1,8 @@
-/** The peers of benchmarks that Node can open. Their parts are imported when they are opened. */
+/** The peers of benchmarks in Node. Each one is imported when it is opened. */
 import { EffuseError } from '../ir/diagnostics.ts'
 import { type BenchPeer, peerNames, type PeerRequest } from './peer.ts'
 
-/** The network written by hand in tfjs, on 'tfjs-wasm', 'tfjs-cpu' or 'tfjs-webgpu'. @throws EffuseError EF404, EF405 (what it cannot do there) */
+/** The network written by hand in tfjs, on 'tfjs-wasm', 'tfjs-cpu' or 'tfjs-webgpu'. @throws EffuseError EF404, EF405 (not supported there) */
 export const benchPeer = async (name: string, request: PeerRequest): Promise<BenchPeer> => {
   const known = peerNames.find((peer) => peer === name)
   if (known === undefined)

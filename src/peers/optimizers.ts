@@ -1,9 +1,9 @@
-/** Optimizers by tfjs' public ops, the formulas of tf.train with effuse's options; slots are variables. */
+/** Optimizers by tfjs's public ops: the formulas of tf.train with effuse's options. Slots are variables. */
 import type * as Tf from '@tensorflow/tfjs-core'
 import type { Optimizer, UpdateRule } from '../passes/train/optimizers.ts'
 
 export interface HandWrittenOptimizer {
-  /** Gradients by tfjs' name of the variable. `t` counts updates from 0. */
+  /** Applies gradients, by tfjs's names of the variables. `t` counts updates from 0. */
   apply(gradients: Tf.NamedTensorMap, rate: number, t: number): void
   dispose(): void
 }

@@ -1,23 +1,23 @@
-/** What benchmarks time effuse against: the same network, written by hand in tfjs. `#peers` resolves to what Node or a browser can open. */
+/** The peers of benchmarks: the same network, written by hand in tfjs. `#peers` resolves to the peers of Node or of browsers. */
 import type { Graph } from '../ir/types.ts'
 import type { StepOptions } from '../passes/train/step.ts'
 
-/** Peers by name: each is the tfjs backend that runs the network. */
+/** Names of the peers. Each is the name of the tfjs backend that runs the network. */
 export const peerNames = ['tfjs-wasm', 'tfjs-cpu', 'tfjs-webgpu'] as const
 export type PeerName = (typeof peerNames)[number]
 
-/** A network to be written by hand. */
+/** The network that a peer implements. */
 export interface PeerRequest {
   readonly graph: Graph
-  /** Of initial values and random numbers. */
+  /** Seed of initial values and random numbers. */
   readonly seed: number
-  /** Options of the training step whose declaration the graph is; null: inference. */
+  /** Options of the training step that the graph declares; null for inference. */
   readonly training: StepOptions | null
 }
 
-/** Something to be timed against. */
+/** A peer, opened for timing. */
 export interface BenchPeer {
-  /** One run; of a training step the loss, else null. */
+  /** Runs once. Returns the loss of a training step, else null. */
   run(feeds: { readonly [name: string]: Float32Array | Int32Array }): Promise<number | null>
   dispose(): void
 }

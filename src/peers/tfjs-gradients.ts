@@ -1,6 +1,6 @@
 /**
- * tfjs-core's own gradients, in Node. Its build for Node leaves them out; the files beside it have them, as ES modules that only bundlers can
- * read: without extensions in their imports, and without "type": "module". Two narrow hooks for that folder make Node read them.
+ * Loads tfjs-core's own gradients in Node. Its build for Node does not contain them. Files beside it do, as ES modules that only bundlers can read:
+ * their imports have no extensions, and there is no "type": "module". Two hooks for that folder let Node read them.
  * Copies of tfjs-core share one registry of gradients and one engine, through globals.
  */
 import * as module from 'node:module'
@@ -17,7 +17,7 @@ export const load = (url, context, next) =>
 
 let loading: Promise<void> | null = null
 
-/** Registers them, once. Rejects where this Node has no hooks (before 20.6) or tfjs-core no such files. */
+/** Registers the gradients once. Rejects if this Node has no hooks (before 20.6) or tfjs-core has no such files. */
 export const loadTfjsGradients = (): Promise<void> => {
   loading ??= load()
   return loading

@@ -1,4 +1,4 @@
-/** The peers of benchmarks: a network or its training step written by hand in tfjs, on one of tfjs' backends. */
+/** The peers of benchmarks: a network or its training step, written by hand in tfjs, on one of tfjs's backends. */
 import type * as Tf from '@tensorflow/tfjs-core'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { initialValues } from '../ir/initializers.ts'
@@ -12,9 +12,9 @@ import { loadTfjsGradients } from './tfjs-gradients.ts'
 import { trainByHand } from './training.ts'
 
 /**
- * Opens tfjs, makes the peer's backend its active one for each run, and gives the network with the initial values of a seed.
- * @throws EffuseError EF404 where packages are missing or the backend does not start; EF405 where an op or an option is not known by hand, or
- * the backend lacks kernels for gradients.
+ * Opens tfjs, activates the peer's backend for each run, and returns the network with the initial values of a seed.
+ * @throws EffuseError EF404 if packages are missing or the backend does not start; EF405 if the code written by hand does not support an op or an
+ * option, or if the backend lacks kernels for gradients.
  */
 export const openByHand = async (peer: PeerName, request: PeerRequest): Promise<BenchPeer> => {
   const tf = await importFor(peer, '@tensorflow/tfjs-core', () => import('@tensorflow/tfjs-core'))
@@ -74,7 +74,7 @@ const activator = (tf: typeof Tf, peer: PeerName): (() => Promise<void>) => {
     if (tf.getBackend() !== backend && !(await tf.setBackend(backend)))
       throw new EffuseError({ code: 'EF404', message: `${peer} does not start here` })
     await tf.ready()
-    // The cpu backend greets at its first tensor.
+    // The cpu backend prints a greeting at its first tensor.
     const instance = tf.backend()
     if ('firstUse' in instance) instance.firstUse = false
   }

@@ -1,6 +1,6 @@
 /**
- * A training step as one writes it in tfjs: tf.variableGrads over the network with the statistics of the batch, an optimizer by the formulas of
- * tfjs' own, moving averages. Starting from the same values and dropping the same, its first loss is effuse's.
+ * A training step, written as by hand in tfjs: tf.variableGrads over the network with the statistics of the batch, an optimizer with the formulas of
+ * tfjs's own, moving averages. It starts from the same values and uses the same dropout masks, so its first loss equals effuse's.
  */
 import type * as Tf from '@tensorflow/tfjs-core'
 import { EffuseError } from '../ir/diagnostics.ts'
@@ -26,7 +26,7 @@ export interface HandWrittenStep {
   readonly weights: ReadonlyMap<string, Tf.Variable>
   /** Moving averages by the weights' names; empty without `emaDecay`. */
   readonly averages: ReadonlyMap<string, Tf.Variable>
-  /** One step; its loss, weight decay included. */
+  /** Runs one step and returns its loss, including weight decay. */
   step(feeds: { readonly [name: string]: Float32Array | Int32Array }): Promise<number>
   dispose(): void
 }
@@ -90,7 +90,7 @@ export const trainByHand = (tf: typeof Tf, { graph, seed, training, variables }:
   }
 }
 
-/** A variable of a tensor that goes: tfjs keeps both. */
+/** A variable with the value of a new tensor, which is then disposed of: tfjs would keep both. */
 const variableOf = (tf: typeof Tf, initial: () => Tf.Tensor, trainable: boolean): Tf.Variable =>
   tf.tidy(() => tf.variable(initial(), trainable))
 
@@ -109,7 +109,7 @@ const withDecay = (
   lambda: number,
 ): Tf.Scalar => {
   const squares = trained.filter(([name]) => decayed(name)).map(([, w]) => tf.sum(tf.square(w)))
-  // One by one: addN of so many is more buffers than WebGPU binds.
+  // Added one by one, because addN of all would bind more buffers than WebGPU allows.
   return lambda === 0
     ? loss
     : tf.add(
@@ -144,12 +144,12 @@ const moveStatistics = (
 const moveAverages = (tf: typeof Tf, weights: Variables, averages: Variables, decay: number, t: number): void => {
   const d = Math.min(decay, (1 + t) / (10 + t))
   for (const [name, average] of averages) {
-    const value = weights.get(name) as Tf.Variable // averages were made of them
+    const value = weights.get(name) as Tf.Variable // the averages have the names of the weights
     average.assign(tf.add(tf.mul(average, d), tf.mul(value, 1 - d)))
   }
 }
 
-/** Kernels that tfjs' gradients of these ops call; its wasm backend has few of them. */
+/** Kernels that tfjs's gradients of these ops call. Its wasm backend has few of them. */
 const gradientKernels: { readonly [op: string]: readonly string[] } = {
   conv2d: ['Conv2DBackpropFilter', 'Conv2DBackpropInput'],
   depthwiseConv2d: ['DepthwiseConv2dNativeBackpropFilter', 'DepthwiseConv2dNativeBackpropInput'],
@@ -163,7 +163,7 @@ const checkKernels = (tf: typeof Tf, graph: Graph): void => {
     throw new EffuseError({
       code: 'EF405',
       message: `tfjs-${backend} cannot train ${graph.name}: it has no kernel ${missing.join(', ')}`,
-      hint: 'tfjs-cpu has them, many times slower',
+      hint: 'tfjs-cpu has them, but is many times slower',
     })
 }
 
@@ -177,6 +177,6 @@ const checkOptions = ({ accumulate = 1, clipNorm, frozen, lossScale }: StepOptio
   if (unknown.length > 0)
     throw new EffuseError({
       code: 'EF405',
-      message: `the training step written by hand does not know ${unknown.join(', ')}`,
+      message: `the training step written by hand does not support ${unknown.join(', ')}`,
     })
 }

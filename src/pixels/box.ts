@@ -1,6 +1,6 @@
-/** Which part of a picture is used. */
+/** Selects the part of a picture to use. */
 
-/** Part of a picture, in pixels. */
+/** A part of a picture, in pixels. */
 export interface Box {
   readonly left: number
   readonly top: number
@@ -10,18 +10,18 @@ export interface Box {
 
 export const wholeBox = (width: number, height: number): Box => ({ left: 0, top: 0, width, height })
 
-/** How a picture to predict or to evaluate is cut: the central square, or not at all. */
+/** Crops for prediction and evaluation: the central square, or none. */
 export const fixedCrops = ['center', 'none'] as const
 export type FixedCrop = (typeof fixedCrops)[number]
 
-/** How pictures to train on are cut: also to a random box. */
+/** Crops for training: also a random box. */
 export const folderCrops = ['box', ...fixedCrops] as const
 export type FolderCrop = (typeof folderCrops)[number]
 
-/** What evaluation and prediction do where training cut so: never a random box. */
+/** The crop of evaluation and prediction after training with a crop. It is never a random box. */
 export const fixedCropOf = (crop: FolderCrop): FixedCrop => (crop === 'none' ? 'none' : 'center')
 
-/** Least and greatest share of a picture, above 0 and up to 1. */
+/** Is it a pair of the smallest and the largest share of a picture, above 0 and up to 1? */
 export const isCropArea = (value: unknown): boolean => {
   if (!Array.isArray(value) || value.length !== 2) return false
   const [least, greatest]: readonly unknown[] = value
@@ -47,12 +47,12 @@ export const cutBox = (
 }
 
 /**
- * What evaluation looks at: the central square of size / (size + 32) of the shorter side, as in the reference; but at least 7/8 of it, its
- * share at 224, and more below 128 pixels, up to all of it from 64 down. By the reference's share half of a picture would be left at 32. Small
- * pictures are mostly cut to what they show already, and training cuts little off them (boxesFor()).
+ * The crop of evaluation: the central square of size / (size + 32) of the shorter side, as in the reference, but at least 7/8 of it, which is the
+ * share at 224. Below 128 pixels the share grows, up to the whole side from 64 down: by the reference's share only half would be left at 32, while
+ * small pictures usually show only their object, and training crops little of them (boxesFor()).
  */
 export const centreBox = (width: number, height: number, size: number): Box => {
-  // Whole numbers to the end: size / (size + 32) in between would lose a pixel to rounding where the result is whole.
+  // Integer arithmetic, because rounding of size / (size + 32) could lose a pixel.
   const shorter = Math.min(width, height)
   const ofSmall = Math.floor((shorter * Math.min(512, 576 - size)) / 512) // 7/8 at 128, all at 64
   const side = Math.max(1, Math.floor((size * shorter) / (size + 32)), Math.floor((7 * shorter) / 8), ofSmall)

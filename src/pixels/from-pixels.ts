@@ -1,4 +1,4 @@
-/** A picture that a page has already, for prediction in a browser: what readImage() is in Node. */
+/** Reads the pixels of a page's picture for prediction in a browser, as readImage() does in Node. */
 import { type Check, checkRecord } from '../ir/check-record.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { type Box, boxFor, cutBox, wholeBox } from './box.ts'
@@ -6,7 +6,7 @@ import { withChannels } from './grey.ts'
 import { pictureChecks, type PictureOptions } from './picture-options.ts'
 import { resized } from './resample.ts'
 
-/** An ImageBitmap, a canvas or its ImageData, a video, an <img>, a VideoFrame: by what says how large they are. */
+/** An ImageBitmap, a canvas or its ImageData, a video, an <img>, a VideoFrame, by the properties that have the size. */
 export type PixelSource =
   | { readonly width: number; readonly height: number }
   | { readonly videoWidth: number; readonly videoHeight: number }
@@ -16,20 +16,25 @@ export type PixelSource =
 export interface FromPixelsOptions extends PictureOptions {
   /** Height and width of the result. Default: the picture's own, with `crop: 'none'`. */
   readonly size?: number | readonly [number, number] | undefined
-  /** 'center' (default where there is a size): the central square: size / (size + 32) of the shorter side, at least 7/8 of it, and all of it up to 64 pixels; 'none': the whole picture, squeezed. */
+  /**
+   * 'center' (default if there is a size): the central square, size / (size + 32) of the shorter side, at least 7/8 of it, and all of it up to 64
+   * pixels; 'none': the whole picture, with another aspect ratio if necessary.
+   */
   readonly crop?: 'center' | 'none' | undefined
 }
 
 const checks: { readonly [K in keyof Required<FromPixelsOptions>]: Check } = pictureChecks
 
 /**
- * The pixels of a picture as the network takes it: RGB, 0 to 255, uint8, row-major [height,width,3], or grey [height,width,1] with `channels: 1`. Transparency is dropped. Cut and resized
- * as readImage() of effuse/node does it, so that a page sees what a server sees. Of a video the picture that is shown.
+ * The pixels of a picture for a network: RGB, 0 to 255, uint8, row-major [height,width,3], or grey [height,width,1] with `channels: 1`. Transparency
+ * is dropped. It crops and resizes as readImage() of effuse/node does, so that pages and servers get the same pixels. Of a video it reads the current
+ * picture.
  *
- * The pixels are those that the browser gives. It applies colour profiles and multiplies by transparency, neither of which networks are trained
- * with; of a file take `createImageBitmap(blob, { colorSpaceConversion: 'none', premultiplyAlpha: 'none' })`.
+ * The pixels come from the browser, which applies colour profiles and multiplies by transparency. Networks are trained without both, so decode a file
+ * by `createImageBitmap(blob, { colorSpaceConversion: 'none', premultiplyAlpha: 'none' })`.
  *
- * @throws EffuseError EF506 where there is no picture yet, or it comes from another site without leave to read it; EF404 outside browsers; EF403 (options).
+ * @throws EffuseError EF506 if there is no picture yet, or if it is from another site that does not allow reading; EF404 outside browsers; EF403
+ * (options).
  * @example
  * const predict = async (canvas: PixelSource) => net.run({ image: fromPixels(canvas, { size: 224 }) })
  */
@@ -62,7 +67,7 @@ const pixelsOf = (source: PixelSource, box: Box): Uint8Array => {
   const rgba =
     'data' in source && source.data instanceof Uint8ClampedArray
       ? cutBox({ data: source.data, width: (source as ImageData).width, channels: 4 }, box)
-      : drawn(source as CanvasImageSource, box) // what is no ImageData can be drawn, or the canvas says that it cannot
+      : drawn(source as CanvasImageSource, box) // everything except ImageData; the canvas throws for other objects
   const rgb = new Uint8Array((rgba.length / 4) * 3)
   for (let from = 0, to = 0; from < rgba.length; from += 4, to += 3) rgb.set(rgba.subarray(from, from + 3), to)
   return rgb
@@ -73,18 +78,18 @@ const drawn = (source: CanvasImageSource, { left, top, width, height }: Box): Ui
     throw new EffuseError({
       code: 'EF404',
       message: 'fromPixels() needs a canvas, and there is none here',
-      hint: 'in Node take readImage() of effuse/node, or feed the pixels themselves',
+      hint: 'in Node use readImage() of effuse/node, or feed the pixels directly',
     })
   try {
     const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true })
-    if (context === null) throw new Error('the browser gives no canvas to draw on')
+    if (context === null) throw new Error('the browser provides no canvas to draw on')
     context.drawImage(source, left, top, width, height, 0, 0, width, height)
     return context.getImageData(0, 0, width, height).data
   } catch (cause) {
     throw new EffuseError({
       code: 'EF506',
       message: `the picture cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
-      hint: "of another site's pictures only those that it serves for all (CORS), loaded with crossOrigin = 'anonymous'",
+      hint: "pictures of another site can be read only if it allows that (CORS) and they are loaded with crossOrigin = 'anonymous'",
       cause,
     })
   }

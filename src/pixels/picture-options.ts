@@ -1,12 +1,12 @@
-/** What readImage() and fromPixels() make of a picture: the options that they share. */
+/** Options that readImage() and fromPixels() share. */
 import { type Check, isCount } from '../ir/check-record.ts'
 import { channelsCheck, type PictureChannels } from './grey.ts'
 import type { ResizeFilter } from './resample.ts'
 
 export interface PictureOptions {
-  /** 'triangle' (default), or 'bilinear' for weights that were trained with it. */
+  /** The resize filter: 'triangle' (default), or 'bilinear' for weights that were trained with it. */
   readonly filter?: ResizeFilter | undefined
-  /** 3 (default): RGB; 1: grey, by the weights of BT.601, as imageFolder() makes it. */
+  /** 3 (default): RGB; 1: grey by the weights of BT.601, as in imageFolder(). */
   readonly channels?: PictureChannels | undefined
 }
 

@@ -9,7 +9,7 @@ const bandBytesMax = 1 << 20
 /** Of narrowed rows kept at once, where one row of the result does not need more. */
 const narrowedBytesMax = 1 << 23
 
-/** @returns [height, width, 3]; null where it cannot be done here. */
+/** @returns [height, width, 3]; null if WebAssembly with SIMD is not available or the job does not fit */
 export const fastTriangle = (job: TriangleJob): Uint8Array<ArrayBuffer> | null => {
   const { source, down } = job
   const kernels = source.channels === 3 ? resampleKernels() : null
@@ -65,7 +65,7 @@ const layoutOf = ({ box, across, down }: TriangleJob): Layout => {
     records.set(across.weights.subarray(x * across.stride, (x + 1) * across.stride), x * recordLength + 2)
   }
   const rowBytes = 3 * width
-  const stride = up(rowBytes + 1) // the last pixel writes a byte too many
+  const stride = up(rowBytes + 1) // the last pixel writes one additional byte
   const bandRows = Math.max(1, Math.min(box.height, Math.floor(bandBytesMax / (3 * box.width))))
   const most = down.counts.reduce((a, b) => Math.max(a, b), 0)
   const rowsMax = Math.min(box.height, Math.max(most, Math.floor(narrowedBytesMax / stride)))
@@ -80,7 +80,7 @@ const layoutOf = ({ box, across, down }: TriangleJob): Layout => {
 
 const up = (bytes: number): number => Math.ceil(bytes / 16) * 16
 
-/** Rows of the box, [from, end), as wide as the result. */
+/** Resizes rows [from, end) of the box to the width of the result. */
 const narrow = (
   { memory, alongRows }: ResampleKernels,
   { source, box }: TriangleJob,
@@ -91,7 +91,7 @@ const narrow = (
   const boxBytes = 3 * box.width
   for (let y = from; y < end; y += bandRows) {
     const rows = Math.min(bandRows, end - y)
-    // Rows as long as the picture's lie together.
+    // Rows with the picture's full width are contiguous.
     const [runs, runBytes] = box.width === source.width ? [1, rows * boxBytes] : [rows, boxBytes]
     for (let i = 0; i < runs; i++) {
       const at = ((box.top + y + i) * source.width + box.left) * 3
@@ -102,7 +102,7 @@ const narrow = (
   }
 }
 
-/** Rows of the result from the narrowed ones, of which the first is row `first` of the box. */
+/** Computes rows of the result from the narrowed ones, whose first is row `first` of the box. */
 const widen = (
   { memory, acrossRows }: ResampleKernels,
   { down }: TriangleJob,

@@ -1,6 +1,5 @@
 /**
- * The two passes of resized() as WebAssembly with SIMD. The arithmetic is that of the plain passes in resample.ts, integer by integer: which of
- * the two runs decides about time alone.
+ * The two passes of resized() in WebAssembly with SIMD. Their integer arithmetic equals that of resample-plain.ts, so only the speed differs.
  */
 import { precisionBits } from './taps.ts'
 import { type Code, doWhile, get, i32, set, v128, type WasmFunction, wasmModule } from './wasm-module.ts'
@@ -105,14 +104,14 @@ export interface ResampleKernels {
 
 let made: ResampleKernels | null | undefined
 
-/** One instance for all: nothing awaits between filling its memory and reading it. Null where there is no WebAssembly with SIMD, or it is forbidden. */
+/** One shared instance, because filling and reading its memory is synchronous. Null if WebAssembly with SIMD is not available or not allowed. */
 export const resampleKernels = (): ResampleKernels | null => {
   if (made !== undefined) return made
   try {
     const memory = new WebAssembly.Memory({ initial: 1 })
     const module = new WebAssembly.Module(wasmModule([alongRows(), acrossRows()]))
     const { exports } = new WebAssembly.Instance(module, { env: { memory } })
-    made = { ...(exports as unknown as Omit<ResampleKernels, 'memory'>), memory } // by the functions' names
+    made = { ...(exports as unknown as Omit<ResampleKernels, 'memory'>), memory } // the module exports these names
   } catch {
     made = null
   }

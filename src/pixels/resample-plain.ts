@@ -1,4 +1,4 @@
-/** The triangle filter in plain JavaScript: where there is no WebAssembly, and for other than three channels. */
+/** The triangle filter in plain JavaScript, used without WebAssembly and for other numbers of channels than three. */
 import type { TriangleJob } from './resample.ts'
 import { precisionBits, type Taps } from './taps.ts'
 
@@ -33,7 +33,7 @@ export const plainTriangle = ({ source, box, across, down }: TriangleJob): Uint8
 
 const half = 1 << (precisionBits - 1)
 
-/** Clamped arrays: rounded up, the weights may add up to a little more than 1. */
+/** Needs clamped arrays, because rounded weights may add up to slightly more than 1. */
 const alongRow = (row: Uint8Array, channels: number, { first, counts, weights, stride }: Taps) => {
   const out = new Uint8ClampedArray(first.length * channels)
   for (let x = 0; x < first.length; x++)

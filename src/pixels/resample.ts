@@ -1,6 +1,6 @@
 /**
- * Resizing, separably: each output pixel is a weighted mean of a run of input pixels, first along rows, then along columns. The same
- * numbers in Node and in browsers; and with the triangle filter those of Pillow, to the bit.
+ * Separable resizing: each output pixel is a weighted mean of neighbouring input pixels, first along rows, then along columns. The results are the same
+ * in Node and in browsers, and with the triangle filter the same as Pillow's, bit for bit.
  */
 import type { Box } from './box.ts'
 import { plainTriangle } from './resample-plain.ts'
@@ -8,11 +8,11 @@ import { fastTriangle } from './resample-fast.ts'
 import { bilinearPairs, type Pairs, type Taps, triangleTaps } from './taps.ts'
 
 /**
- * How pictures are resized.
- * - `triangle`: weights fall linearly from the pixel's centre; where it shrinks, over as many pixels as one output pixel covers, so nothing
- *   is left out. What Pillow and torchvision call bilinear, and TensorFlow `antialias=True`.
- * - `bilinear`: the four pixels around `output * input size / output size`, whatever lies between: `tf.compat.v1.image.resize`, which the
- *   reference trains and evaluates with. Its corner, not its centre, is the pixel's place; so says the reference, `align_corners=False` of v1.
+ * The resize filters.
+ * - `triangle`: the weights fall linearly from the pixel's centre. When a picture shrinks, they cover all input pixels under an output pixel, so no
+ *   pixel is ignored. Pillow and torchvision call this filter bilinear; in TensorFlow it needs `antialias=True`.
+ * - `bilinear`: the four pixels around `output * input size / output size`, and no others. This is `tf.compat.v1.image.resize` with
+ *   `align_corners=False`, by which the reference trains and evaluates. The place of a pixel is its corner, not its centre.
  */
 export type ResizeFilter = 'triangle' | 'bilinear'
 
@@ -24,23 +24,23 @@ export interface PixelGrid {
   readonly data: Uint8Array
 }
 
-/** What a filter that resizes in whole numbers is given. */
+/** The arguments of a filter with integer arithmetic. */
 export interface TriangleJob {
   readonly source: PixelGrid
   readonly box: Box
-  /** Of a row of the result. */
+  /** The taps along a row of the result. */
   readonly across: Taps
-  /** Of a column of the result. */
+  /** The taps along a column of the result. */
   readonly down: Taps
 }
 
 export interface ResizeOptions {
   readonly filter: ResizeFilter
-  /** Left and right exchanged. Default false. */
+  /** Whether left and right are exchanged. Default false. */
   readonly isMirrored?: boolean | undefined
 }
 
-/** A part of a picture at another size, [height, width, channels]. Nothing outside of the box has any weight. */
+/** Resizes a part of a picture to [height, width, channels]. Pixels outside of the box have no weight. */
 export const resized = (
   source: PixelGrid,
   box: Box,
@@ -57,7 +57,7 @@ export const resized = (
   return fastTriangle(job) ?? plainTriangle(job)
 }
 
-/** Mirrored first, as the reference does it: the filter gives another picture the other way round. */
+/** Mirrors before it resizes, as the reference does: the other order gives another picture. */
 const bilinear = (
   { channels, data, width: pictureWidth }: PixelGrid,
   { left, top, width: boxWidth, height: boxHeight }: Box,
@@ -72,7 +72,7 @@ const bilinear = (
       return [(left + (a as number)) * channels, (left + (b as number)) * channels] // of two
     })
   const places = columns(across)
-  const out = new Uint8ClampedArray(height * width * channels) // rounds natively
+  const out = new Uint8ClampedArray(height * width * channels) // rounds on assignment
   let to = 0
   for (let y = 0; y < height; y++) {
     const upper = (top + (down.low[y] as number)) * pictureWidth * channels // one of each for every row

@@ -1,8 +1,8 @@
-/** How large pictures may be. */
+/** Limits on the size of pictures. */
 
-/** Far above any network's input: a typing error would ask for all memory. */
+/** No network needs larger inputs. The limit protects against typing mistakes, which would use all memory. */
 export const sideMax = 1 << 14
 
-/** A height and width, as requests and options have them. */
+/** Is it a pair of height and width, as in requests and options? */
 export const isSize = (v: unknown): v is readonly [number, number] =>
   Array.isArray(v) && v.length === 2 && v.every((n) => Number.isSafeInteger(n) && n > 0 && n <= sideMax)

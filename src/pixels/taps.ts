@@ -1,25 +1,25 @@
-/** Which input pixels an output pixel is made of, and how much of each. */
+/** Computes the input pixels of each output pixel, and their weights. */
 
-/** For output pixel i: input pixels from `first[i]`, `counts[i]` of them, with the weights from `i * stride` on, which add up to about 2^22. */
+/** Output pixel i combines `counts[i]` input pixels from `first[i]` on. Their weights are at `i * stride` and add up to about 2^22. */
 export interface Taps {
   readonly first: Int32Array
   readonly counts: Int32Array
-  /** Weights kept for each output pixel, whether it uses them or not. */
+  /** The number of stored weights per output pixel, including unused ones. */
   readonly stride: number
   /** In units of 2^-22. */
   readonly weights: Int32Array
 }
 
-/** Binary places of a weight: 255 times the sum of weights stays below 2^31. Pillow's number. */
+/** Fractional bits of a weight, as in Pillow: 255 times the sum of weights stays below 2^31. */
 export const precisionBits = 22
-/** One, as a weight. Kept, since engines compute powers anew at every use. */
+/** The weight 1. A constant, because engines compute a power on every use. */
 const one = 2 ** precisionBits
 
 /**
- * The triangle's weights as Pillow has them (src/libImaging/Resample.c, precompute_coeffs and normalize_coeffs_8bpc): in floating point, then
+ * The triangle's weights as in Pillow (src/libImaging/Resample.c, precompute_coeffs and normalize_coeffs_8bpc): computed in floating point, then
  * rounded to multiples of 2^-22.
  *
- * @param isMirrored output pixel i is what pixel `to - 1 - i` would be of the mirrored result.
+ * @param isMirrored Reverses the order of the output pixels.
  */
 export const triangleTaps = (from: number, to: number, isMirrored = false): Taps => {
   const scale = from / to
@@ -31,7 +31,7 @@ export const triangleTaps = (from: number, to: number, isMirrored = false): Taps
     const centre = (i + 0.5) * scale
     const start = Math.max(0, Math.trunc(centre - reach + 0.5))
     const count = Math.min(from, Math.trunc(centre + reach + 0.5)) - start
-    let sum = 0 // less than usual at the edges
+    let sum = 0 // smaller at the edges
     for (let t = 0; t < count; t++) {
       const value = Math.max(0, 1 - Math.abs((t + start - centre + 0.5) * (1 / reach)))
       values[t] = value
@@ -59,7 +59,7 @@ export const bilinearPairs = (from: number, to: number): Pairs => {
   for (let i = 0; i < to; i++) {
     const place = (i * from) / to
     pairs.low[i] = Math.floor(place)
-    pairs.high[i] = Math.min(Math.floor(place) + 1, from - 1) // right of the last pixel there is none to mix with
+    pairs.high[i] = Math.min(Math.floor(place) + 1, from - 1) // the last pixel has no right neighbour
     pairs.weight[i] = place - Math.floor(place)
   }
   return pairs

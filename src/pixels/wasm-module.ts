@@ -1,4 +1,4 @@
-/** Just enough of an assembler for the kernels beside it: WebAssembly modules of functions over one imported memory, with SIMD. */
+/** A small assembler for the kernels in this folder: WebAssembly modules of functions over one imported memory, with SIMD. */
 
 /** Instructions, encoded. An expression leaves one value on the stack, a statement none. */
 export type Code = readonly number[]
@@ -54,7 +54,7 @@ const signed = (value: number): Code => {
 }
 
 const simd = (opcode: number, ...immediates: readonly number[]): Code => [0xfd, ...unsigned(opcode), ...immediates]
-/** Alignment 2^0: pixels of three bytes lie anywhere. */
+/** Alignment 2^0, because pixels of three bytes are not aligned. */
 const at = (offset: number): Code => [0, ...unsigned(offset)]
 
 export const get = (local: number): Code => [0x20, ...unsigned(local)]

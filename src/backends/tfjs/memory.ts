@@ -49,7 +49,7 @@ export const deviceTensor = (dataId: DataId, type: Type, device: Device, verdict
   }
 }
 
-/** Wraps a tf.Tensor of this tfjs backend if its elements are of the type; null for half types, which represent fewer numbers than its float32. */
+/** Wraps a tf.Tensor of this device with the type's elements; null for others, and for half types, because its float32 may have other numbers. */
 export const adoptTensor = (tensor: object, type: Type, device: Device): DeviceTensor<DataId> | null => {
   const { dataId, dtype } = tensor as { readonly dataId?: unknown; readonly dtype?: unknown } // any object of the user
   if (typeof dataId !== 'object' || dataId === null || !device.holds(dataId)) return null
