@@ -4,6 +4,7 @@
  */
 import { EffuseError } from '../ir/diagnostics.ts'
 import type { BackendCatalog, BackendEntry } from './catalog.ts'
+import type { MachineReport } from './machine.ts'
 import { referenceEntry } from './reference/entry.ts'
 import { findWasm, serveHint } from './tfjs/find-wasm.ts'
 import { probeWebgpu } from './tfjs/webgpu/probe.ts'
@@ -45,3 +46,6 @@ const webgpuEntry: BackendEntry = {
 
 /** Fastest first. */
 export const catalog: BackendCatalog = [webgpuEntry, tfjsEntry, referenceEntry]
+
+/** A page knows of no packages. */
+export const machine = (): Promise<MachineReport> => Promise.resolve({ packages: [], tensorflow: null })

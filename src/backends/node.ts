@@ -3,6 +3,7 @@ import { EffuseError } from '../ir/diagnostics.ts'
 import { mayHaveGpu } from '../platform/node-webgpu.ts'
 import type { Backend } from './backend.ts'
 import { type Availability, type BackendCatalog, type BackendEntry, type EntryName, plannedNames } from './catalog.ts'
+import type { MachineReport } from './machine.ts'
 import { referenceEntry } from './reference/entry.ts'
 import { tensorflowEntry } from './tensorflow/entry.ts'
 
@@ -67,3 +68,6 @@ export const catalog: BackendCatalog = [
   referenceEntry,
   ...plannedNames.map(planned),
 ]
+
+/** What doctor() says besides the backends. */
+export const machine = async (): Promise<MachineReport> => (await import('./node-machine.ts')).machine()

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, realpathSync } from 'node:fs'
 import { cp, lstat, mkdir, readdir, readFile, readlink, rm, symlink } from 'node:fs/promises'
-import { dirname, join, relative } from 'node:path'
+import { dirname, join, relative, sep } from 'node:path'
 import { librariesPart, libraryNames, tensorflowCache, type FoundPackage } from '../backends/tensorflow/places.ts'
 import { bindingFile, checkBinding, type BindingCheck } from '../backends/tensorflow/tfjs-node.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
@@ -161,7 +161,7 @@ export const unlinkBinding = async ({ folder }: FoundPackage): Promise<boolean> 
 /** Is it a link of setup's, whether or not its target is there? */
 const leadsIntoCache = async (path: string): Promise<boolean> => {
   const status = await lstat(path).catch(() => null)
-  return status?.isSymbolicLink() === true && (await readlink(path)).startsWith(tensorflowCache())
+  return status?.isSymbolicLink() === true && (await readlink(path)).startsWith(tensorflowCache() + sep)
 }
 
 /** tfjs-node and tfjs-node-gpu have the same sources, and share one binding. */

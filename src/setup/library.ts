@@ -1,6 +1,6 @@
 /** TensorFlow's library in the cache: fetched, checked, unpacked in a scratch folder, renamed when it is complete. */
 import { existsSync } from 'node:fs'
-import { mkdir, rm, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { problemOfInstalled } from '../backends/tensorflow/find-library.ts'
 import { type Installed, setupFile, versionFolder } from '../backends/tensorflow/places.ts'
@@ -19,7 +19,7 @@ export interface LibraryDone {
 export const ensureLibrary = async (
   { tools, workplace, progress }: Context,
   wheels: readonly Wheel[],
-  installed: Installed,
+  installed: Pick<Installed, 'version' | 'kind'>,
 ): Promise<LibraryDone> => {
   const folder = versionFolder(installed.version, installed.kind)
   if (existsSync(folder)) {
@@ -40,7 +40,15 @@ export const ensureLibrary = async (
     await unpack(python, await download(python, wheel, incoming, progress), site, progress)
     await rm(incoming, { recursive: true })
   }
-  await writeFile(join(scratch, setupFile), `${JSON.stringify({ ...installed, wheels }, null, 2)}\n`)
+  const content: Installed = { ...installed, libraries: await librariesIn(scratch) }
+  await writeFile(join(scratch, setupFile), `${JSON.stringify({ ...content, wheels }, null, 2)}\n`)
   await workplace.publish(scratch, folder)
   return { folder, wasThere: false }
+}
+
+const librariesIn = async (folder: string): Promise<Installed['libraries']> => {
+  const sizes: Record<string, number> = {}
+  for (const name of (await readdir(folder, { recursive: true })).sort())
+    if (/\.(so|dylib)[^/]*$/.test(name)) sizes[name] = (await stat(join(folder, name))).size
+  return sizes
 }

@@ -120,7 +120,7 @@ export const watching = async (
   let isDone = false
   const timer = setInterval(async () => {
     const now = await bytesIn(folder)
-    if (!isDone) at(Math.min(now - before, bytes), bytes, what)
+    if (!isDone) at(inMegabytes(Math.min(now - before, bytes)), inMegabytes(bytes), `MB, ${what}`)
   }, watchMs)
   try {
     await work()
@@ -153,7 +153,8 @@ export const fullDisk = (folder: string, detail: string): EffuseError =>
     hint: 'free some space, or name a folder of another disk in XDG_CACHE_HOME; then: npx effuse setup tensorflow',
   })
 
-export const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6).toLocaleString('en-US')} MB`
+const inMegabytes = (bytes: number): number => Math.round(bytes / 1e6)
+export const megabytes = (bytes: number): string => `${inMegabytes(bytes).toLocaleString('en-US')} MB`
 
 const cacheError = (error: unknown, cache: string): unknown => {
   const code = error instanceof EffuseError ? null : systemCode(error)

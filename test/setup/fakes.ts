@@ -46,6 +46,7 @@ with zipfile.ZipFile(out, 'w', zipfile.ZIP_DEFLATED) as z:
     z.writestr('tensorflow_cpu-9.9.9.dist-info/METADATA', 'Name: tensorflow-cpu')
     ptxas = zipfile.ZipInfo('nvidia/cuda_nvcc/bin/ptxas'); ptxas.external_attr = 0o100744 << 16
     z.writestr(ptxas, 'program')
+    z.writestr('nvidia/cublas/lib/libcublas.so.12', library); z.writestr('nvidia/cublas/include/cublas.h', '//')
 `
 
 export const makePlace = (): Place => {

@@ -12,6 +12,7 @@ import { type BuiltCli, buildCli, endOf } from '../cli/built-cli.ts'
 import { filesIn, makePlace, type Place, writePackage } from './fakes.ts'
 
 let place: Place
+const hookMs = 60_000 // a busy disk
 let program: string
 const orphans: string[] = []
 
@@ -56,7 +57,7 @@ beforeEach(async () => {
     ...{ bundle: true, platform: 'node', format: 'esm', target: 'node20', logLevel: 'error' },
     conditions: ['effuse-source', 'node'],
   })
-})
+}, hookMs)
 afterEach(() => {
   vi.unstubAllEnvs()
   for (const id of orphans.splice(0)) {
@@ -67,7 +68,7 @@ afterEach(() => {
     }
   }
   place.remove()
-})
+}, hookMs)
 
 const start = (...argv: readonly string[]): ChildProcess => {
   const path = `${join(place.folder, 'bin')}:${process.env['PATH']}`

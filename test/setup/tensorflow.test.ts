@@ -19,15 +19,16 @@ import type { Done } from '../../src/setup/tools.ts'
 import { filesIn, type Instead, makePlace, options, type Place, writePackage } from './fakes.ts'
 
 let place: Place
+const hookMs = 60_000 // a busy disk
 beforeEach(() => {
   place = makePlace()
   vi.stubEnv('XDG_CACHE_HOME', join(place.folder, 'cache'))
   vi.stubEnv('EFFUSE_TENSORFLOW', '')
-})
+}, hookMs)
 afterEach(() => {
   vi.unstubAllEnvs()
   place.remove()
-})
+}, hookMs)
 
 const findTensorflow = () => find([join(place.project, 'package.json')])
 const version = (): string => join(place.cache, '9.9.9-cpu')
@@ -46,6 +47,7 @@ test('unpacks the libraries, the headers of the C API and CUDA, and nothing else
   expect(report).toMatchObject({ version: '9.9.9', kind: 'cpu', folder: version(), wasThere: false, koffi: '3.3.4' })
   expect(filesIn(version())).toEqual([
     'setup.json',
+    'site-packages/nvidia/cublas/lib/libcublas.so.12',
     'site-packages/nvidia/cuda_nvcc/bin/ptxas',
     'site-packages/tensorflow/include/tensorflow/c/c_api.h',
     'site-packages/tensorflow/include/tsl/platform/ctstring.h',
@@ -77,10 +79,14 @@ test('two calls at once: the second waits, says so, and takes the result of the 
 
 test('what is damaged in the cache is installed again', async () => {
   await setupTensorflow(options(place))
-  rmSync(join(version(), 'site-packages/tensorflow/libtensorflow_framework.so.2'))
+  const cublas = join(version(), 'site-packages/nvidia/cublas/lib/libcublas.so.12')
+  expect(statSync(cublas).size).toBe(64)
+  rmSync(cublas)
+  const missing = `${cublas} is missing`
+  expect(findTensorflow()).toEqual({ missing, fix: 'npx effuse setup tensorflow' })
   const again = options(place)
   expect(await setupTensorflow(again)).toMatchObject({ wasThere: false })
-  expect(again.said.join('\n')).toContain('lacks files that setup put there: installing it again')
+  expect(again.said).toContain(`${missing}: installing it again`)
   expect(findTensorflow()).toMatchObject({ source: 'setup' })
 })
 

@@ -4,7 +4,7 @@
  */
 import { closeSync, openSync } from 'node:fs'
 import { EffuseError } from '../../ir/diagnostics.ts'
-import { loadKoffi, type TensorflowLibrary } from './find-library.ts'
+import { hintFor, loadKoffi, type TensorflowLibrary } from './find-library.ts'
 
 /** An address in the library's memory; 0n is null. */
 export type Pointer = bigint
@@ -74,10 +74,7 @@ export const openApi = (found: TensorflowLibrary): TensorflowApi => {
     throw new EffuseError({
       code: 'EF404',
       message: `${found.main} cannot be used as TensorFlow: ${error instanceof Error ? error.message : String(error)}`,
-      hint:
-        found.source === 'setup'
-          ? 'run effuse setup tensorflow --remove, then effuse setup tensorflow'
-          : 'run effuse setup tensorflow',
+      hint: hintFor(found),
       cause: error,
     })
   }
@@ -135,9 +132,19 @@ const quietly = (koffi: Koffi, work: () => void): void => {
   }
 }
 
+/** The first version that the lowerings are written for; tfjs-node's own is 2.9. */
+const versionLeast = [2, 9] as const
+
+const checkVersion = (version: string): void => {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  if (major === versionLeast[0] && minor >= versionLeast[1]) return
+  throw new Error(`it is version ${version}, and ${versionLeast.join('.')} or a later 2 is needed`)
+}
+
 const bind = (koffi: Koffi, library: Library): TensorflowApi => {
   const f = (declaration: string) => library.func(declaration)
   const version = f('str TF_Version()') as () => string
+  checkVersion(version())
   const execute = f('void TFE_Execute(void*, _Out_ void**, _Inout_ int*, void*)')
   const tensorData = f('void* TF_TensorData(void*)') as (tensor: Pointer) => Pointer
   const bufferType = koffi.struct({ data: 'void*', length: 'size_t', deallocator: 'void*' })

@@ -6,9 +6,11 @@ export const tensorflowEntry: BackendEntry = {
   // Looks for files: the library takes seconds to load.
   probe: async () => {
     const { findTensorflow } = await import('./find-library.ts')
+    const { findPackage } = await import('./places.ts')
     const found = findTensorflow()
-    return 'missing' in found
-      ? { isAvailable: false, detail: found.missing, fix: found.fix }
+    if ('missing' in found) return { isAvailable: false, detail: found.missing, fix: found.fix }
+    return findPackage('koffi') === null
+      ? { isAvailable: false, detail: 'missing: koffi', fix: 'npx effuse setup tensorflow' }
       : { isAvailable: true, detail: `TensorFlow ${found.version}, ${found.kind}`, fix: null, isByNameOnly: true }
   },
   open: async () => (await import('./index.ts')).createTensorflowBackend(),

@@ -34,6 +34,15 @@ export interface MissingTensorflow {
 }
 
 const setupCommand = 'npx effuse setup tensorflow'
+const fixOfVariable = `set EFFUSE_TENSORFLOW to a folder with both libraries, or unset it and run: ${setupCommand}`
+
+/** What to do about a library that was found and does not load. */
+export const hintFor = ({ source }: TensorflowLibrary): string =>
+  source === 'EFFUSE_TENSORFLOW'
+    ? fixOfVariable
+    : source === 'setup'
+      ? `${setupCommand} --remove, then ${setupCommand}`
+      : setupCommand
 
 /**
  * The library, by this order: the folder in the environment variable EFFUSE_TENSORFLOW; what `effuse setup tensorflow` installed (GPU before CPU); the
@@ -59,7 +68,6 @@ export const requireTensorflow = (): TensorflowLibrary => {
 
 const fromVariable = (folder: string): TensorflowLibrary | MissingTensorflow => {
   const places = ['', 'lib', 'tensorflow', 'site-packages/tensorflow', 'deps/lib'].map((part) => join(folder, part))
-  const fix = `set EFFUSE_TENSORFLOW to a folder with both libraries, or unset it and run: ${setupCommand}`
   const problems: string[] = []
   for (const place of places) {
     const files = librariesIn(place)
@@ -69,7 +77,10 @@ const fromVariable = (folder: string): TensorflowLibrary | MissingTensorflow => 
     problems.push(problem)
   }
   const detail = problems[0] ?? `it has no ${libraryNames.main[0]} beside a ${libraryNames.framework[0]}`
-  return { missing: `EFFUSE_TENSORFLOW is ${folder}: ${existsSync(folder) ? detail : 'there is no such folder'}`, fix }
+  return {
+    missing: `EFFUSE_TENSORFLOW is ${folder}: ${existsSync(folder) ? detail : 'there is no such folder'}`,
+    fix: fixOfVariable,
+  }
 }
 
 /** Of several versions of a kind, the one that setup was last called for. */
@@ -98,19 +109,26 @@ export const problemOfInstalled = (folder: string): string | null => {
   return typeof found === 'string' ? found : null
 }
 
-const readVersion = (folder: string): (Files & Installed) | string => {
+const readVersion = (folder: string): (Files & Pick<Installed, 'version' | 'kind'>) | string => {
   const installed = readInstalled(folder)
   const files = librariesIn(join(folder, librariesPart))
   if (files === null || installed === null) return `${folder} lacks files that setup put there`
+  for (const [path, bytes] of Object.entries(installed.libraries)) {
+    const size = statSync(join(folder, path), { throwIfNoEntry: false })?.size
+    if (size !== bytes)
+      return `${join(folder, path)} ${size === undefined ? 'is missing' : `should have ${bytes} bytes, and has ${size}`}`
+  }
   return problemOf(files) ?? { ...files, version: installed.version, kind: installed.kind }
 }
 
 const readInstalled = (folder: string): Installed | null => {
   try {
-    const { version, kind }: { readonly [K in keyof Installed]?: unknown } = JSON.parse(
+    const { version, kind, libraries }: { readonly [K in keyof Installed]?: unknown } = JSON.parse(
       readFileSync(join(folder, setupFile), 'utf8'),
     )
-    return typeof version === 'string' && (kind === 'cpu' || kind === 'gpu') ? { version, kind } : null
+    const isKind = kind === 'cpu' || kind === 'gpu'
+    if (typeof version !== 'string' || !isKind || typeof libraries !== 'object' || libraries === null) return null
+    return { version, kind, libraries: libraries as Installed['libraries'] } // compared with numbers, whatever they are
   } catch {
     return null
   }

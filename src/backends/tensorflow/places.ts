@@ -24,6 +24,8 @@ export const setupFile = 'setup.json'
 export interface Installed {
   readonly version: string
   readonly kind: 'cpu' | 'gpu'
+  /** Sizes in bytes of all libraries, by their paths in the folder: what is missing or cut short is noticed. */
+  readonly libraries: { readonly [path: string]: number }
 }
 
 /** Names of the two libraries, the wheel's first, then those of a stock libtensorflow. */

@@ -63,8 +63,7 @@ const runNode = (
 interface Engine {
   backendName: string | null
   backendInstance: object | null
-  readonly registry: { readonly [name: string]: object }
-  readonly registryFactory: { readonly [name: string]: unknown }
+  readonly registryFactory: { readonly [name: string]: { priority: number } }
   setBackend(name: string): Promise<boolean>
 }
 
@@ -76,8 +75,8 @@ export interface TfjsNode {
 }
 
 /**
- * Loads tfjs-node-gpu or tfjs-node, whichever has a binding. The user's tfjs backend stays as it was: tfjs-node sets its own when it loads. A later
- * `import` of the user's has the effect that it would have had without this.
+ * Loads tfjs-node-gpu or tfjs-node, whichever has a binding. The user's tfjs backend, and the choice that tfjs would make, stay as they were:
+ * tfjs-node sets its own when it loads. Users who import it later call tf.setBackend('tensorflow').
  *
  * @throws EffuseError EF404 where neither is installed, has a binding, or loads
  */
@@ -93,7 +92,7 @@ export const importTfjsNode = async (): Promise<TfjsNode> => {
     })
   }
   restoreUtil()
-  process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2' // read when TensorFlow starts; without it every start prints a page
+  process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '3' // read when TensorFlow starts
   const require = createRequire(join(ready.folder, 'package.json'))
   const main = require.resolve(ready.folder)
   if (require.cache[main] !== undefined) return require(main) as TfjsNode // the user has loaded it
@@ -111,13 +110,12 @@ export const importTfjsNode = async (): Promise<TfjsNode> => {
       hint: 'npx effuse setup tensorflow',
       cause,
     })
-  } finally {
-    // The user's own require() is to set tfjs-node's backend as it always does.
-    Reflect.deleteProperty(require.cache, main)
   }
 }
 
 const restoreBackend = async (engine: Engine, name: string | null): Promise<void> => {
+  const own = engine.registryFactory['tensorflow']
+  if (own !== undefined) own.priority = 0 // tfjs takes the highest where nobody has chosen
   if (name !== null) await engine.setBackend(name)
   else Object.assign(engine, { backendName: null, backendInstance: null })
 }

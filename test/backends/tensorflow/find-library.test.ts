@@ -30,7 +30,10 @@ const write = (place: string, bytes: Buffer | string = libraryBytes(), main = 'l
 const install = (version: string, kind: 'cpu' | 'gpu', at = 1000): string => {
   const place = join(folder, 'cache', 'effuse', 'tensorflow', `${version}-${kind}`)
   const main = write(join(place, 'site-packages', 'tensorflow'))
-  writeFileSync(join(place, 'setup.json'), JSON.stringify({ version, kind }))
+  writeFileSync(
+    join(place, 'setup.json'),
+    JSON.stringify({ version, kind, libraries: { 'site-packages/tensorflow/libtensorflow_cc.so.2': 64 } }),
+  )
   utimesSync(join(place, 'setup.json'), at, at)
   return main
 }
@@ -116,11 +119,13 @@ test.each<[string, (place: string) => void, RegExp]>([
 
 test('what setup installed and somebody damaged: said, unless another one works', () => {
   const main = install('2.21.0', 'gpu')
-  writeFileSync(main, 'no library')
+  writeFileSync(main, libraryBytes(0x28))
   expect(findTensorflow()).toEqual({
-    missing: expect.stringContaining(`${main} is no library`),
+    missing: expect.stringContaining(`${main} is Linux machine 40, and`),
     fix: 'npx effuse setup tensorflow',
   })
+  writeFileSync(main, 'cut short')
+  expect(findTensorflow()).toMatchObject({ missing: `${main} should have 64 bytes, and has 9` })
   rmSync(main)
   expect(findTensorflow()).toEqual({
     missing: expect.stringContaining('2.21.0-gpu lacks files that setup put there'),

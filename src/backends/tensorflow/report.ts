@@ -1,0 +1,45 @@
+/** What of TensorFlow is there, without loading the library into this process. Node only. */
+import { existsSync, statSync } from 'node:fs'
+import type { TensorflowReport, TfjsNodeReport } from '../machine.ts'
+import { findTensorflow } from './find-library.ts'
+import { findPackage, type FoundPackage } from './places.ts'
+import { bindingFile, type BindingCheck, checkBinding, tfjsNodeNames } from './tfjs-node.ts'
+
+const setupCommand = 'npx effuse setup tensorflow'
+
+export const tensorflowReport = async (): Promise<TensorflowReport> => {
+  const found = findTensorflow()
+  const hasNvidia = ['/proc/driver/nvidia/version', '/dev/nvidiactl', '/dev/dxg'].some((file) => existsSync(file))
+  const tfjsNode: TfjsNodeReport[] = []
+  for (const name of tfjsNodeNames) {
+    const known = findPackage(name)
+    if (known !== null) tfjsNode.push(await tfjsNodeReport(known))
+  }
+  const missing: TensorflowReport['missing'][number][] = []
+  if ('missing' in found) missing.push({ what: found.missing, fix: found.fix })
+  if (findPackage('koffi') === null) missing.push({ what: 'the package koffi', fix: setupCommand })
+  for (const { name, problem } of tfjsNode)
+    if (problem !== null) missing.push({ what: `the binding of ${name}: ${problem}`, fix: setupCommand })
+  if (hasNvidia && 'kind' in found && found.kind === 'cpu')
+    missing.push({
+      what: 'this machine shows an NVIDIA GPU, and TensorFlow is the one for CPUs',
+      fix: `${setupCommand} --gpu`,
+    })
+  const library =
+    'missing' in found ? null : { version: found.version, kind: found.kind, source: found.source, path: found.main }
+  return { library, missing, tfjsNode, hasNvidia }
+}
+
+const tfjsNodeReport = async (found: FoundPackage): Promise<TfjsNodeReport> => {
+  const { version, problem } = await checkOnce(bindingFile(found))
+  return { name: found.name, version: found.version, tensorflow: version, problem }
+}
+
+/** A check starts a process; the same file is checked once. */
+const checkOnce = async (file: string): Promise<BindingCheck> => {
+  const key = `${file} ${statSync(file, { throwIfNoEntry: false })?.mtimeMs}`
+  const known = checked.get(key) ?? checkBinding(file)
+  checked.set(key, known)
+  return known
+}
+const checked = new Map<string, Promise<BindingCheck>>()
