@@ -1,9 +1,8 @@
 /** Tensors as bytes, little-endian, as TensorFlow keeps them; half types are 16 bits there, and float32 on our side. */
 import { halfBits, halfFromBits } from '../../ir/rounding.ts'
-import { isFloat } from '../../ir/types.ts'
 import type { DType } from '../../ir/types.ts'
 import { type HostArray, hostArray } from '../backend.ts'
-import type { TfDType } from './types.ts'
+import { isHalf, type TfDType } from './types.ts'
 
 const arrayOf: { readonly [D in TfDType]: (numbers: readonly number[]) => ArrayBufferView<ArrayBuffer> } = {
   float32: (numbers) => Float32Array.from(numbers),
@@ -21,8 +20,6 @@ export const contentOf = (dtype: TfDType, numbers: readonly number[]): Uint8Arra
   const { buffer, byteOffset, byteLength } = arrayOf[dtype](numbers)
   return new Uint8Array(buffer, byteOffset, byteLength)
 }
-
-const isHalf = (dtype: DType): dtype is 'float16' | 'bfloat16' => isFloat(dtype) && dtype !== 'float32'
 
 /** Writes a host tensor into a tensor's memory. */
 export const encode = (dtype: DType, data: HostArray, target: Uint8Array<ArrayBuffer>): void => {

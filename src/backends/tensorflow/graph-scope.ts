@@ -5,6 +5,7 @@ import { streamKey } from '../../ir/philox.ts'
 import { elements, type Graph, type Node, type Ref, sameShape, type Type } from '../../ir/types.ts'
 import { attr } from './attributes.ts'
 import type { FunctionBuilder } from './function-builder.ts'
+import type { HalfKernels } from './half-kernels.ts'
 import { withAxes } from './lower/movement.ts'
 import type { KeptByBatchNorm, Scope } from './lowering.ts'
 import type { TfValue } from './types.ts'
@@ -14,6 +15,7 @@ export interface FunctionState {
   readonly f: FunctionBuilder
   readonly contractions: Set<string>
   readonly batchNorms: Map<string, KeptByBatchNorm>
+  readonly halfKernels: HalfKernels
   /** The operand with what random streams depend on, int32 [4]: seed, run index low and high, replica. Made at the first call. */
   readonly runArgument: () => TfValue
 }
@@ -72,6 +74,7 @@ export class GraphScope {
       repeatedVector: (at) => this.#repeatedVector(node.inputs[at] as Ref),
       contractions: this.state.contractions,
       batchNorms: this.state.batchNorms,
+      halfKernels: this.state.halfKernels,
       philox: (stream) => this.#philox(stream),
     }
   }

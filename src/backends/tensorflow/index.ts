@@ -8,6 +8,7 @@ import { openApi } from './c-api.ts'
 import { TensorflowContext } from './context.ts'
 import { withErrors } from './errors.ts'
 import { requireTensorflow } from './find-library.ts'
+import { halfKernelsOf } from './half-kernels.ts'
 import { decomposedOps } from './lowering-table.ts'
 import { tensorflowMemory, type TfTensor } from './memory.ts'
 import { makeRunnable } from './runnable.ts'
@@ -33,10 +34,13 @@ export const createTensorflowBackend = async (options: TensorflowOptions = {}): 
   const context = withErrors(null, () => new TensorflowContext(api, configuration(options)))
   const memory = tensorflowMemory(context)
   const gpus = context.devices.filter(({ type }) => type === 'GPU')
+  const halfKernels = halfKernelsOf(context)
   const target: TargetInfo = {
     name: 'tensorflow',
-    halfTypes: ['bfloat16', 'float16'],
-    wideOutputs: true,
+    // A GPU has both; CPUs sum bfloat16 faster, where they have it at all.
+    halfTypes: gpus.length === 0 ? ['bfloat16', 'float16'] : ['float16', 'bfloat16'],
+    // TensorFlow's kernels have one type for operands and result. A CPU that widens the operands gives the result as it is.
+    wideOutputs: gpus.length === 0,
     fastHalfDepthwise: false,
     exactOps: ieeeOps,
     fusions: [],
@@ -51,7 +55,7 @@ export const createTensorflowBackend = async (options: TensorflowOptions = {}): 
     lost: new Promise(() => {}), // it ends with the process
     legalize: [decomposeOps(decomposedOps)],
     fuse: [],
-    compile: async (program, _store, cx) => makeRunnable(program, cx, context),
+    compile: async (program, _store, cx) => makeRunnable(program, cx, context, await halfKernels(program)),
     createStore: () => makeVariableStore(memory),
     adopt: () => null,
     dispose: () => {},

@@ -10,6 +10,7 @@ import { emissionOrder } from './emission-order.ts'
 import { FunctionBuilder } from './function-builder.ts'
 import { type FunctionState, GraphScope, isBeside, isMadeOnDemand } from './graph-scope.ts'
 import { guardedOps } from './lower/training.ts'
+import type { HalfKernels } from './half-kernels.ts'
 import type { LowerFunction } from './lowering.ts'
 import { tensorflowLowering } from './lowering-table.ts'
 import type { FunctionDef } from './proto/tensorflow_pb.ts'
@@ -56,7 +57,7 @@ const isBrief = (graph: Graph): boolean => {
 }
 
 /** `name` must be the function's alone in its context. @throws EffuseError EF405 */
-export const lowerGraph = (graph: Graph, name: string): LoweredGraph => {
+export const lowerGraph = (graph: Graph, name: string, halfKernels: HalfKernels): LoweredGraph => {
   const f = new FunctionBuilder(name)
   const operands: Operand[] = []
   const functions: FunctionDef[] = []
@@ -65,6 +66,7 @@ export const lowerGraph = (graph: Graph, name: string): LoweredGraph => {
     f,
     contractions: new Set(),
     batchNorms: new Map(),
+    halfKernels,
     runArgument: () => {
       if (run === null) {
         operands.push({ kind: 'run' })
@@ -174,6 +176,7 @@ const lowerGuarded = (nodes: readonly Node[], guard: Ref, scope: GraphScope, add
     f: yes,
     contractions: new Set(),
     batchNorms: new Map(),
+    halfKernels: scope.state.halfKernels,
     runArgument: () => scope.state.runArgument(),
   }
   const branch = new GraphScope(scope.graph, state, { capture: (ref) => capture(ref).inYes })

@@ -2,6 +2,7 @@
 import type { OpAttrs, OpIn, OpName, OpOut, Tuple } from '../../ir/signatures.ts'
 import type { NodeOf, Type } from '../../ir/types.ts'
 import type { FunctionBuilder } from './function-builder.ts'
+import type { HalfKernels } from './half-kernels.ts'
 import type { TfValue } from './types.ts'
 
 export interface LowerArgs<K extends OpName> {
@@ -33,6 +34,8 @@ export interface Scope {
   repeatedVector(at: number): TfValue | null
   /** References of values that contractions gave: a bias added to them can be fused. */
   readonly contractions: Set<string>
+  /** Contractions that may have half operands; those of the others are widened. */
+  readonly halfKernels: HalfKernels
   /** What a batch norm keeps for its gradient, by the reference of its mean. */
   readonly batchNorms: Map<string, KeptByBatchNorm>
   /** The random stream's key and counter, made once for each run and stream. */

@@ -16,6 +16,7 @@ import { crossingTypes, runSteps, type StepOperands, type StepResults } from '..
 import type { Pointer } from './c-api.ts'
 import type { TensorflowContext } from './context.ts'
 import { TensorflowFailure, errorOf, withErrors } from './errors.ts'
+import type { HalfKernels } from './half-kernels.ts'
 import { type LoweredGraph, lowerGraph, type Operand } from './lower-graph.ts'
 import { deviceTensor, held, tensorflowMemory, type TfTensor } from './memory.ts'
 
@@ -31,7 +32,12 @@ interface Bound extends LoweredGraph {
 let functionCount = 0
 
 /** Lowers every graph of the program. @throws EffuseError EF405 */
-export const makeRunnable = (program: Program, cx: CompileContext, context: TensorflowContext): Runnable<TfTensor> => {
+export const makeRunnable = (
+  program: Program,
+  cx: CompileContext,
+  context: TensorflowContext,
+  halfKernels: HalfKernels,
+): Runnable<TfTensor> => {
   const memory = tensorflowMemory(context)
   const bound = new Map<string, Bound>()
   const dispose = (): void => {
@@ -42,7 +48,7 @@ export const makeRunnable = (program: Program, cx: CompileContext, context: Tens
     const steps = graphSteps(program)
     for (const [done, { name, graph }] of steps.entries()) {
       cx.signal?.throwIfAborted()
-      bound.set(name, bind(lowerGraph(graph, `effuse_${functionCount++}`), context))
+      bound.set(name, bind(lowerGraph(graph, `effuse_${functionCount++}`, halfKernels), context))
       cx.onProgress?.({ stage: 'lower', done: done + 1, total: steps.length })
     }
   } catch (error) {

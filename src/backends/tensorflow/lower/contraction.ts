@@ -2,18 +2,29 @@
 import type { ContractionOps, ConvAttrs } from '../../../ir/signatures.ts'
 import { windowAxes } from '../../../ir/ops/window.ts'
 import { attr } from '../attributes.ts'
-import type { FunctionBuilder } from '../function-builder.ts'
+import type { Attrs, FunctionBuilder } from '../function-builder.ts'
+import type { ContractionOp } from '../half-kernels.ts'
 import type { LowerFunction, Lowering, Scope } from '../lowering.ts'
-import type { TfType, TfValue } from '../types.ts'
+import { isHalf, type TfType, type TfValue } from '../types.ts'
 import { convolvedByTaps, filterGradientByTaps, type Geometry, inputGradientByTaps } from './taps.ts'
 
-/** Sums are taken in float32; half types are widened first. */
-const inFloat32 = (
-  [a, b]: readonly [TfValue, TfValue],
-  { dtype, shape }: TfType,
-  f: FunctionBuilder,
-  compute: (operands: readonly [TfValue, TfValue], type: TfType) => TfValue,
-): TfValue => f.cast(compute([f.cast(a, 'float32'), f.cast(b, 'float32')], { dtype: 'float32', shape }), dtype)
+type Compute = (operands: readonly [TfValue, TfValue], type: TfType) => TfValue
+
+/** Sums are taken in float32. Half operands are widened first, unless the kernel does that itself. `name`: null where it is no single kernel. */
+const contracted = (
+  name: ContractionOp | null,
+  operands: readonly [TfValue, TfValue],
+  type: TfType,
+  { f, scope }: { readonly f: FunctionBuilder; readonly scope: Scope },
+  compute: Compute,
+): TfValue => {
+  const { dtype, shape } = type
+  const [a, b] = operands
+  const isOfOneType = a.dtype === dtype && b.dtype === dtype
+  if (name !== null && isOfOneType && isHalf(dtype) && scope.halfKernels.has(`${name} ${dtype}`))
+    return compute(operands, type)
+  return f.cast(compute([f.cast(a, 'float32'), f.cast(b, 'float32')], { dtype: 'float32', shape }), dtype)
+}
 
 /** A bias added to it can be fused with it. */
 const noted = (value: TfValue, scope: Scope): TfValue => {
@@ -28,10 +39,12 @@ const lowerMatmul: LowerFunction<'matmul'> = ({
   f,
   scope,
 }) => {
-  const product = inFloat32(inputs, type, f, (operands, wide) =>
-    wide.shape.length === 2
-      ? f.op('MatMul', operands, { transpose_a: attr.bool(transposeA), transpose_b: attr.bool(transposeB) }, wide)
-      : f.op('BatchMatMulV2', operands, { adj_x: attr.bool(transposeA), adj_y: attr.bool(transposeB) }, wide),
+  const [name, attrs]: readonly [ContractionOp, Attrs] =
+    type.shape.length === 2
+      ? ['MatMul', { transpose_a: attr.bool(transposeA), transpose_b: attr.bool(transposeB) }]
+      : ['BatchMatMulV2', { adj_x: attr.bool(transposeA), adj_y: attr.bool(transposeB) }]
+  const product = contracted(name, inputs, type, { f, scope }, (operands, result) =>
+    f.op(name, operands, attrs, result),
   )
   return [noted(product, scope)]
 }
@@ -57,12 +70,12 @@ const convAttrs = ([h, w]: Geometry) => {
 
 const lowerConv: LowerFunction<'conv2d'> = ({ inputs: [x, kernel], attrs, types: [type], f, scope }) => [
   noted(
-    inFloat32([x, kernel], type, f, (operands, wide) =>
+    contracted('Conv2D', [x, kernel], type, { f, scope }, (operands, result) =>
       f.op(
         'Conv2D',
         operands,
         { ...convAttrs(geometry(x.shape, kernel.shape, attrs)), use_cudnn_on_gpu: attr.bool(true) },
-        wide,
+        result,
       ),
     ),
     scope,
@@ -71,16 +84,13 @@ const lowerConv: LowerFunction<'conv2d'> = ({ inputs: [x, kernel], attrs, types:
 
 const lowerDepthwise: LowerFunction<'depthwiseConv2d'> = ({ inputs: [x, kernel], attrs, types: [type], f, scope }) => {
   const axes = geometry(x.shape, kernel.shape, attrs)
-  return [
-    noted(
-      inFloat32([x, kernel], type, f, ([image, taps], wide) =>
-        hasDepthwiseKernel(axes)
-          ? f.op('DepthwiseConv2dNative', [image, taps], convAttrs(axes), wide)
-          : convolvedByTaps(image, taps, wide, { isDepthwise: true, axes, f }),
-      ),
-      scope,
-    ),
-  ]
+  const name = hasDepthwiseKernel(axes) ? 'DepthwiseConv2dNative' : null
+  const product = contracted(name, [x, kernel], type, { f, scope }, ([image, taps], result) =>
+    name === null
+      ? convolvedByTaps(image, taps, result, { isDepthwise: true, axes, f })
+      : f.op(name, [image, taps], convAttrs(axes), result),
+  )
+  return [noted(product, scope)]
 }
 
 const isDilated = (axes: Geometry): boolean => axes.some(({ dilation }) => dilation > 1)
@@ -94,28 +104,30 @@ const hasGradientKernel = (isDepthwise: boolean, axes: Geometry): boolean =>
 
 const lowerInputGradient =
   (isDepthwise: boolean): LowerFunction<'conv2dInputGradient' | 'depthwiseConv2dInputGradient'> =>
-  ({ inputs, attrs, types: [type], f }) => {
+  ({ inputs, attrs, types: [type], f, scope }) => {
     const axes = geometry(attrs.inputShape, inputs[1].shape, attrs)
-    const name = isDepthwise ? 'DepthwiseConv2dNativeBackpropInput' : 'Conv2DBackpropInput'
+    const kernelName = isDepthwise ? 'DepthwiseConv2dNativeBackpropInput' : 'Conv2DBackpropInput'
+    const name = hasGradientKernel(isDepthwise, axes) ? kernelName : null
     return [
-      inFloat32(inputs, type, f, ([dy, kernel], wide) =>
-        hasGradientKernel(isDepthwise, axes)
-          ? f.op(name, [f.ints(wide.shape), kernel, dy], convAttrs(axes), wide)
-          : inputGradientByTaps(dy, kernel, wide, { isDepthwise, axes, f }),
+      contracted(name, inputs, type, { f, scope }, ([dy, kernel], result) =>
+        name === null
+          ? inputGradientByTaps(dy, kernel, result, { isDepthwise, axes, f })
+          : f.op(name, [f.ints(result.shape), kernel, dy], convAttrs(axes), result),
       ),
     ]
   }
 
 const lowerFilterGradient =
   (isDepthwise: boolean): LowerFunction<'conv2dFilterGradient' | 'depthwiseConv2dFilterGradient'> =>
-  ({ inputs, attrs, types: [type], f }) => {
+  ({ inputs, attrs, types: [type], f, scope }) => {
     const axes = geometry(inputs[0].shape, attrs.filterShape, attrs)
-    const name = isDepthwise ? 'DepthwiseConv2dNativeBackpropFilter' : 'Conv2DBackpropFilter'
+    const kernelName = isDepthwise ? 'DepthwiseConv2dNativeBackpropFilter' : 'Conv2DBackpropFilter'
+    const name = hasGradientKernel(isDepthwise, axes) ? kernelName : null
     return [
-      inFloat32(inputs, type, f, ([x, dy], wide) =>
-        hasGradientKernel(isDepthwise, axes)
-          ? f.op(name, [x, f.ints(wide.shape), dy], convAttrs(axes), wide)
-          : filterGradientByTaps(x, dy, wide, { isDepthwise, axes, f }),
+      contracted(name, inputs, type, { f, scope }, ([x, dy], result) =>
+        name === null
+          ? filterGradientByTaps(x, dy, result, { isDepthwise, axes, f })
+          : f.op(name, [x, f.ints(result.shape), dy], convAttrs(axes), result),
       ),
     ]
   }

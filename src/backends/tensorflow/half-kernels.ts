@@ -1,0 +1,230 @@
+/**
+ * Which contractions of half operands TensorFlow sums in float32 on a device. Nothing documents it: it depends on the processor or the GPU, on the
+ * versions of oneDNN and cuDNN, and on the op. So the device is asked, with sums that half types would get wrong.
+ */
+import { roundTo } from '../../ir/rounding.ts'
+import { nodesOf } from '../../ir/graph.ts'
+import { elements } from '../../ir/types.ts'
+import type { Half } from '../../passes/mixed-precision/options.ts'
+import { graphsOf, type Program } from '../../passes/program.ts'
+import { attr } from './attributes.ts'
+import type { Pointer } from './c-api.ts'
+import type { TensorflowContext } from './context.ts'
+import { TensorflowFailure } from './errors.ts'
+import { type Attrs, FunctionBuilder } from './function-builder.ts'
+import type { TfOpName } from './tf-ops.ts'
+import { isHalf, type TfValue } from './types.ts'
+
+export const contractionOps = [
+  'MatMul',
+  'BatchMatMulV2',
+  'Conv2D',
+  'Conv2DBackpropInput',
+  'Conv2DBackpropFilter',
+  'DepthwiseConv2dNative',
+  'DepthwiseConv2dNativeBackpropInput',
+  'DepthwiseConv2dNativeBackpropFilter',
+] as const satisfies readonly TfOpName[]
+export type ContractionOp = (typeof contractionOps)[number]
+
+/** Kernels that may have half operands and results: `Conv2D float16`. Operands of the others are widened to float32. */
+export type HalfKernels = ReadonlySet<`${ContractionOp} ${Half}`>
+
+/** An operand whose elements differ along the axes that are summed only. */
+interface Operand {
+  readonly shape: readonly number[]
+  readonly summed: readonly number[]
+}
+
+interface Probe {
+  readonly operands: readonly [Operand, Operand]
+  readonly result: readonly number[]
+  /** Where in the result the first whole sum is, and how many follow it; default: all. */
+  readonly sums?: { readonly from: number; readonly count: number }
+  /** Is the second operand read backwards? */
+  readonly isReversed?: boolean
+  readonly inputs: (a: TfValue, b: TfValue, f: FunctionBuilder) => readonly TfValue[]
+  readonly attrs: Attrs
+}
+
+/** Terms of each sum: enough for a half type to lose most digits of it. As an image: */
+const [height, width] = [16, 32]
+const terms = height * width
+/** So many sums of each kind, for the kernels to be those of real sizes. */
+const [many, channels] = [8, 16]
+
+const convAttrs = {
+  strides: attr.ints([1, 1, 1, 1]),
+  dilations: attr.ints([1, 1, 1, 1]),
+  padding: attr.string('VALID'),
+  explicit_paddings: attr.ints([]),
+  data_format: attr.string('NHWC'),
+}
+const image: Operand = { shape: [1, height, width, channels], summed: [1, 2] }
+const window: Operand = { shape: [height, width, channels, 1], summed: [0, 1] }
+const perChannel = [1, 1, channels, 1]
+/** An image of which only the pixel in the middle is under the whole window. */
+const large = [1, 2 * height - 1, 2 * width - 1, channels]
+
+const probes: { readonly [K in ContractionOp]: Probe } = {
+  MatMul: {
+    operands: [
+      { shape: [many, terms], summed: [1] },
+      { shape: [terms, channels], summed: [0] },
+    ],
+    result: [many, channels],
+    inputs: (a, b) => [a, b],
+    attrs: { transpose_a: attr.bool(false), transpose_b: attr.bool(false) },
+  },
+  BatchMatMulV2: {
+    operands: [
+      { shape: [2, many, terms], summed: [2] },
+      { shape: [2, terms, channels], summed: [1] },
+    ],
+    result: [2, many, channels],
+    inputs: (a, b) => [a, b],
+    attrs: { adj_x: attr.bool(false), adj_y: attr.bool(false) },
+  },
+  Conv2D: {
+    operands: [
+      { shape: [1, 4, 4, terms], summed: [3] },
+      { shape: [1, 1, terms, channels], summed: [2] },
+    ],
+    result: [1, 4, 4, channels],
+    inputs: (x, kernel) => [x, kernel],
+    attrs: { ...convAttrs, use_cudnn_on_gpu: attr.bool(true) },
+  },
+  Conv2DBackpropInput: {
+    operands: [
+      { shape: [1, 4, 4, terms], summed: [3] },
+      { shape: [1, 1, channels, terms], summed: [3] },
+    ],
+    result: [1, 4, 4, channels],
+    inputs: (dy, kernel, f) => [f.ints([1, 4, 4, channels]), kernel, dy],
+    attrs: convAttrs,
+  },
+  Conv2DBackpropFilter: {
+    operands: [image, image],
+    result: [1, 1, channels, channels],
+    inputs: (x, dy, f) => [x, f.ints([1, 1, channels, channels]), dy],
+    attrs: convAttrs,
+  },
+  DepthwiseConv2dNative: {
+    operands: [image, window],
+    result: [1, 1, 1, channels],
+    inputs: (x, kernel) => [x, kernel],
+    attrs: convAttrs,
+  },
+  DepthwiseConv2dNativeBackpropInput: {
+    operands: [image, window],
+    result: large,
+    sums: { from: ((height - 1) * (2 * width - 1) + width - 1) * channels, count: channels },
+    isReversed: true,
+    inputs: (dy, kernel, f) => [f.ints(large), kernel, dy],
+    attrs: convAttrs,
+  },
+  DepthwiseConv2dNativeBackpropFilter: {
+    operands: [image, image],
+    result: perChannel,
+    inputs: (x, dy, f) => [x, f.ints(perChannel), dy],
+    attrs: convAttrs,
+  },
+}
+
+/** Asks the device of the context, some milliseconds for each kernel. One that TensorFlow has not for the type is not among them. */
+export const findHalfKernels = async (context: TensorflowContext, dtype: Half): Promise<HalfKernels> => {
+  const found = new Set<`${ContractionOp} ${Half}`>()
+  for (const op of contractionOps) if (await sumsInFloat32(context, op, dtype)) found.add(`${op} ${dtype}`)
+  return found
+}
+
+/** The kernels for the half types of a program. The device is asked once for each type, and only where a program has it. */
+export const halfKernelsOf = (context: TensorflowContext): ((program: Program) => Promise<HalfKernels>) => {
+  const known = new Map<Half, Promise<HalfKernels>>()
+  return async (program) => {
+    const all: ReadonlySet<`${ContractionOp} ${Half}`>[] = []
+    for (const dtype of halfTypesIn(program)) {
+      const found = known.get(dtype) ?? findHalfKernels(context, dtype)
+      known.set(dtype, found)
+      all.push(await found)
+    }
+    return new Set(all.flatMap((kernels) => [...kernels]))
+  }
+}
+
+const halfTypesIn = (program: Program): ReadonlySet<Half> =>
+  new Set(
+    graphsOf(program)
+      .flatMap((graph) => nodesOf(graph))
+      .flatMap(({ types }) => types)
+      .flatMap(({ dtype }) => (isHalf(dtype) ? [dtype] : [])),
+  )
+
+/** In float32 the sum is right but for its last rounding, to the half type, and for float32's own. */
+const sumsInFloat32 = async (context: TensorflowContext, op: ContractionOp, dtype: Half): Promise<boolean> => {
+  const { operands, result, sums = { from: 0, count: elements(result) }, isReversed = false } = probes[op]
+  const [a, b] = [numbers(dtype, 1), numbers(dtype, 2)]
+  const products = a.map((x, i) => x * (b[isReversed ? terms - 1 - i : i] as number))
+  const exact = products.reduce((sum, x) => sum + x, 0)
+  const magnitude = products.reduce((sum, x) => sum + Math.abs(x), 0)
+  const tolerance = Math.abs(exact) * (dtype === 'float16' ? 2 ** -11 : 2 ** -8) + magnitude * 2 ** -20
+  const given = operands.map(({ shape, summed }, at) => spread(at === 0 ? a : b, shape, summed))
+  const got = await computed(context, op, dtype, given)
+  return got?.slice(sums.from, sums.from + sums.count).every((x) => Math.abs(x - exact) <= tolerance) ?? false
+}
+
+let functionCount = 0
+
+/** Null where TensorFlow refuses. */
+const computed = async (
+  context: TensorflowContext,
+  op: ContractionOp,
+  dtype: Half,
+  given: readonly Float32Array<ArrayBuffer>[],
+): Promise<(ArrayLike<number> & { slice(from: number, to: number): readonly number[] }) | null> => {
+  const { operands, result, inputs, attrs } = probes[op]
+  const f = new FunctionBuilder(`effuse_half_${functionCount++}`)
+  const [a, b] = operands.map(({ shape }) => f.argument({ dtype, shape })) as [TfValue, TfValue] // two operands
+  f.result(f.op(op, inputs(a, b, f), attrs, { dtype, shape: result }))
+  const held: Pointer[] = []
+  try {
+    context.addFunction(f.finish())
+    for (const [at, { shape }] of operands.entries())
+      held.push(context.upload(given[at] as Float32Array<ArrayBuffer>, { dtype, shape }))
+    const results = await context.call(f.name, held, 1)
+    held.push(...results)
+    return [...context.download(results[0] as Pointer, { dtype, shape: result })]
+  } catch (error) {
+    if (error instanceof TensorflowFailure) return null
+    throw error
+  } finally {
+    for (const handle of held) context.free(handle)
+    context.removeFunction(f.name)
+  }
+}
+
+/** From -1 to 1, in the half type; mean 1/8, so that the sum grows beyond its terms. */
+const numbers = (dtype: Half, seed: number): readonly number[] => {
+  let state = seed
+  return Array.from({ length: terms }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return roundTo(dtype, (state / 2 ** 31 - 1) * 0.875 + 0.125)
+  })
+}
+
+const spread = (values: readonly number[], shape: readonly number[], summed: readonly number[]) => {
+  const data = new Float32Array(elements(shape))
+  data.forEach((_, at) => {
+    let [rest, index, step] = [at, 0, 1]
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      const size = shape[axis] as number // an axis of it
+      if (summed.includes(axis)) {
+        index += (rest % size) * step
+        step *= size
+      }
+      rest = Math.floor(rest / size)
+    }
+    data[at] = values[index] as number // the summed axes have as many elements as there are terms
+  })
+  return data
+}
