@@ -88,7 +88,7 @@ const compileFor = async <I extends Signature, O extends Signature>(
       nameOf,
       releaseDerived,
     }
-    return makeExecutable<I, O>({ ...parts, variables, records, seed, amp: ampFigures(records, backend) })
+    return makeExecutable<I, O>({ ...parts, variables, records, seed, amp: ampFigures(records, backend, amp) })
   } catch (error) {
     // A failed compilation leaves nothing on the device.
     for (const dispose of close)

@@ -3,7 +3,14 @@ import { environment } from '#platform'
 import type { Backend, Engine } from '../backends/backend.ts'
 import { namesIn } from './debug.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
-import { ampFault, ampSettings, type AmpOptions, type AmpSettings } from '../passes/mixed-precision/options.ts'
+import {
+  ampDefaults,
+  ampFault,
+  ampSettings,
+  type AmpOptions,
+  type AmpSettings,
+} from '../passes/mixed-precision/options.ts'
+import type { Float } from '../ir/types.ts'
 import { type AmpReport, decisionOf, sumReports } from '../passes/mixed-precision/report.ts'
 import type { PassRecord } from '../passes/runner.ts'
 import type { StepOptions } from '../passes/train/step.ts'
@@ -15,16 +22,30 @@ export interface MixedPrecision extends AmpOptions {
 }
 
 /** The figures of mixed precision. */
-export interface AmpFigures extends AmpReport {
+export interface AmpFigures extends Omit<AmpReport, 'dtype'> {
+  /** 'float32' where half types do not pay, so that nothing was cast; `note` says why. */
+  readonly dtype: Float
+  readonly note: string | null
   /** The backend has no half arithmetic, so each op's result is rounded. */
   readonly emulated: boolean
 }
 
-/** The settings; null without mixed precision. If no half type is given, it is the machine's best. @throws EffuseError EF403 */
+export interface AmpRequest {
+  /** Null: half types do not pay on this machine. */
+  readonly settings: AmpSettings | null
+  readonly emulate: boolean
+  readonly note: string | null
+}
+
+/**
+ * The settings; null without mixed precision. If no half type is given, it is the machine's best, or float32 where that is faster.
+ *
+ * @throws EffuseError EF403
+ */
 export const ampRequest = (
   option: boolean | MixedPrecision | undefined,
   { target, emulatingHalf }: Pick<Backend, 'target' | 'emulatingHalf'>,
-): { readonly settings: AmpSettings; readonly emulate: boolean } | null => {
+): AmpRequest | null => {
   if (option === undefined || option === false) return null
   for (const [name, variable] of Object.entries(listVariables)) {
     const fault = ampFault({ [name]: namesIn(variable) })
@@ -41,7 +62,9 @@ export const ampRequest = (
   }
   const fault = ampFault(options)
   if (fault !== null) throw namingVariable(new EffuseError({ code: 'EF403', ...fault }))
-  return { settings: ampSettings(options), emulate: emulate === true }
+  if (given.dtype === undefined && emulate !== true && target.slowHalf !== undefined)
+    return { settings: null, emulate: false, note: target.slowHalf }
+  return { settings: ampSettings(options), emulate: emulate === true, note: null }
 }
 
 const listVariables = { allow: 'EFFUSE_AMP_ALLOW', deny: 'EFFUSE_AMP_DENY', keep: 'EFFUSE_AMP_KEEP' } as const
@@ -71,13 +94,14 @@ export const ampOptionFault = (
 }
 
 /** The backend, or its emulation of half types if the user requests it. @throws EffuseError EF405 */
-export const engineFor = (backend: Backend, request: ReturnType<typeof ampRequest>): Engine => {
-  if (request === null || backend.target.halfTypes.includes(request.settings.dtype)) return backend
+export const engineFor = (backend: Backend, request: AmpRequest | null): Engine => {
+  const settings = request?.settings ?? null
+  if (request === null || settings === null || backend.target.halfTypes.includes(settings.dtype)) return backend
   const { emulatingHalf } = backend
   if (emulatingHalf !== undefined && request.emulate) return emulatingHalf
   throw new EffuseError({
     code: 'EF405',
-    message: `mixed precision needs ${request.settings.dtype} arithmetic, and ${backend.name} computes in float32`,
+    message: `mixed precision needs ${settings.dtype} arithmetic, and ${backend.name} computes in float32`,
     hint:
       emulatingHalf === undefined
         ? 'compile without amp, or for another backend'
@@ -93,9 +117,16 @@ export const withEnvironmentScale = (step: StepOptions | null): StepOptions | nu
   return step !== null && given === '0' && (step.lossScale ?? 'auto') === 'auto' ? { ...step, lossScale: 'none' } : step
 }
 
-/** The sums of the figures of all plans; null if the pass did not run. */
-export const ampFigures = (records: readonly PassRecord[], backend: Backend): AmpFigures | null => {
+/** The sums of the figures of all plans; null if nobody asked for mixed precision. */
+export const ampFigures = (
+  records: readonly PassRecord[],
+  backend: Backend,
+  request: AmpRequest | null,
+): AmpFigures | null => {
+  const none = { casts: 0, absorbed: 0, weightCasts: 0, lowerBound: 0, warnings: [], emulated: false } as const
+  if (request?.settings === null)
+    return { ...none, strategy: ampDefaults.strategy, dtype: 'float32', note: request.note }
   const last = new Map(records.filter(({ name }) => name === 'amp').map((record) => [record.plan, record.after]))
   const sum = sumReports([...last.values()].flatMap((after) => decisionOf(after)?.report ?? []))
-  return sum === null ? null : { ...sum, emulated: !backend.target.halfTypes.includes(sum.dtype) }
+  return sum === null ? null : { ...sum, emulated: !backend.target.halfTypes.includes(sum.dtype), note: null }
 }

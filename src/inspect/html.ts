@@ -30,7 +30,8 @@ export const htmlReport = (model: Model, executable: Executable, batch: number):
       : [
           [
             'mixed precision',
-            `${report.amp.dtype}, ${report.amp.strategy}: ${report.amp.casts} casts, lower bound ${report.amp.lowerBound}; ${report.amp.absorbed} absorbed, ${report.amp.weightCasts} of weights`,
+            report.amp.note ??
+              `${report.amp.dtype}, ${report.amp.strategy}: ${report.amp.casts} casts, lower bound ${report.amp.lowerBound}; ${report.amp.absorbed} absorbed, ${report.amp.weightCasts} of weights`,
           ] as const,
         ]),
     ['passes', `${report.passes.reduce((sum, p) => sum + p.ms, 0).toFixed(1)} ms`],

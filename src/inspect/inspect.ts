@@ -73,7 +73,7 @@ export const inspectReport = (model: Model, executable: Executable, batch: numbe
 
 const ampPart = (executable: Executable): InspectReport['amp'] => {
   const layers = precisionReport(executable)
-  return executable.amp === null || layers === null ? null : { ...executable.amp, ...layers }
+  return executable.amp === null ? null : { ...executable.amp, ...(layers ?? { layers: [], castsAt: [] }) }
 }
 
 const round = (ms: number): number => Math.round(ms * 100) / 100

@@ -20,6 +20,8 @@ export interface TargetInfo {
   readonly name: string
   /** Half types that the machine computes in, best first; `amp: true` takes the first. If the list is empty, half types are only emulated. */
   readonly halfTypes: readonly Exclude<Float, 'float32'>[]
+  /** Why half types do not pay on the machine: `amp: true` then computes in float32 and reports this. Absent: they pay. */
+  readonly slowHalf?: string | undefined
   /** Whether contractions and wide reductions can have half operands and float32 results. */
   readonly wideOutputs: boolean
   /** Whether half depthwise convolutions save more time than their casts cost. */

@@ -38,6 +38,7 @@ describe('inference', () => {
       dtype: 'float16',
       warnings: [],
       emulated: false,
+      note: null,
     })
     expect(plain.amp).toBeNull()
     const graph = net.passes.at(-1)?.after as Graph

@@ -32,6 +32,8 @@ export interface TensorflowApi {
   deviceListType(list: Pointer, index: number, status: Pointer): string
   deleteDeviceList(list: Pointer): void
   contextAddFunctionDef(context: Pointer, proto: Uint8Array, size: number, status: Pointer): void
+  /** Bytes of the FunctionDef. */
+  contextGetFunctionDef(context: Pointer, name: string, buffer: Pointer, status: Pointer): void
   contextRemoveFunction(context: Pointer, name: string, status: Pointer): void
   newOp(context: Pointer, name: string, status: Pointer): Pointer
   opAddInput(op: Pointer, handle: Pointer, status: Pointer): void
@@ -165,6 +167,7 @@ const bind = (koffi: Koffi, library: Library): TensorflowApi => {
     deviceListType: f('str TF_DeviceListType(void*, int, void*)'),
     deleteDeviceList: f('void TF_DeleteDeviceList(void*)'),
     contextAddFunctionDef: f('void TFE_ContextAddFunctionDef(void*, void*, size_t, void*)'),
+    contextGetFunctionDef: f('void TFE_ContextGetFunctionDef(void*, str, void*, void*)'),
     contextRemoveFunction: f('void TFE_ContextRemoveFunction(void*, str, void*)'),
     newOp: f('void* TFE_NewOp(void*, str, void*)'),
     opAddInput: f('void TFE_OpAddInput(void*, void*, void*)'),

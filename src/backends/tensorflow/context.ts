@@ -1,5 +1,5 @@
 /** A context of TensorFlow's eager runtime: functions by name, tensors by handle. Nothing here knows the IR's graphs. */
-import { create, toBinary } from '@bufbuild/protobuf'
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { invariant } from '../../ir/diagnostics.ts'
 import { elements, sizeBytes, type Type } from '../../ir/types.ts'
 import type { HostArray } from '../backend.ts'
@@ -44,6 +44,18 @@ export class TensorflowContext {
     const bytes = toBinary(FunctionDefSchema, definition)
     this.api.contextAddFunctionDef(this.#context, bytes, bytes.length, this.#status)
     this.#check()
+  }
+
+  /** A function as TensorFlow has it. @throws TensorflowFailure */
+  functionDef(name: string): FunctionDef {
+    const buffer = this.api.newBuffer()
+    try {
+      this.api.contextGetFunctionDef(this.#context, name, buffer, this.#status)
+      this.#check()
+      return fromBinary(FunctionDefSchema, this.api.bufferBytes(buffer))
+    } finally {
+      this.api.deleteBuffer(buffer)
+    }
   }
 
   removeFunction(name: string): void {

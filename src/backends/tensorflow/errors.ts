@@ -49,9 +49,9 @@ export const errorOf = ({ code, message }: Failure, graph: Graph | null): Effuse
   })
 }
 
-/** Nodes of functions are called n<id>/…, after the node of the graph that they compute. */
+/** Nodes of functions are called n<id>/… or amp/<id>/…, after the node of the graph that they compute (graph-scope.ts). */
 const pathIn = (message: string, graph: Graph): string | null => {
-  const named = /\{\{(?:function_)?node [^}]*?(?:^|[\s/])n(\d+)\/|\bn(\d+)\/\d+\b/.exec(message)
+  const named = /\{\{(?:function_)?node [^}]*?(?:^|[\s/])(?:n|amp\/)(\d+)\/|\b(?:n|amp\/)(\d+)\/\d+\b/.exec(message)
   const id = named?.[1] ?? named?.[2]
   if (id === undefined) return null
   const node = findNode(graph, nodeId(Number(id)))

@@ -2,6 +2,7 @@
 import { invariant } from '../../ir/diagnostics.ts'
 import { nodeAt, refKey } from '../../ir/graph.ts'
 import { streamKey } from '../../ir/philox.ts'
+import { sideTables } from '../../ir/side-tables.ts'
 import { elements, type Graph, type Node, type Ref, sameShape, type Type } from '../../ir/types.ts'
 import { attr } from './attributes.ts'
 import type { FunctionBuilder } from './function-builder.ts'
@@ -42,9 +43,14 @@ export class GraphScope {
     this.#prefix = prefix
   }
 
-  /** What nodes of the function are called that compute the node: TensorFlow's messages name them. */
+  /** What nodes of the function are called that compute the node (errors.ts reads it). Casts of mixed precision stand out, so that they can be counted. */
   nameOf(node: Node): string {
-    return `${this.#prefix}n${node.id}`
+    return this.#isAmpCast(node) ? `amp/${this.#prefix}${node.id}` : `${this.#prefix}n${node.id}`
+  }
+
+  #isAmpCast(node: Node): boolean {
+    if (node.op !== 'cast') return false
+    return node.attrs.relaxed || sideTables(this.graph).origin(node.id)?.label === 'amp'
   }
 
   define(ref: Ref, value: TfValue): void {

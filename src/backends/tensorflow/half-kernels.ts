@@ -138,12 +138,16 @@ export const findHalfKernels = async (context: TensorflowContext, dtype: Half): 
   return found
 }
 
-/** The kernels for the half types of a program. The device is asked once for each type, and only where a program has it. */
-export const halfKernelsOf = (context: TensorflowContext): ((program: Program) => Promise<HalfKernels>) => {
+/** The kernels for the half types of a program, of those given. The device is asked once for each type, and only where a program has it. */
+export const halfKernelsOf = (
+  context: TensorflowContext,
+  dtypes: readonly Half[],
+): ((program: Program) => Promise<HalfKernels>) => {
   const known = new Map<Half, Promise<HalfKernels>>()
   return async (program) => {
     const all: ReadonlySet<`${ContractionOp} ${Half}`>[] = []
-    for (const dtype of halfTypesIn(program)) {
+    const present = halfTypesIn(program)
+    for (const dtype of dtypes.filter((given) => present.has(given))) {
       const found = known.get(dtype) ?? findHalfKernels(context, dtype)
       known.set(dtype, found)
       all.push(await found)

@@ -9,6 +9,7 @@ import { TensorflowContext } from './context.ts'
 import { withErrors } from './errors.ts'
 import { requireTensorflow } from './find-library.ts'
 import { halfKernelsOf } from './half-kernels.ts'
+import { cpuFingerprint, slowHalf } from './half-speed.ts'
 import { decomposedOps } from './lowering-table.ts'
 import { tensorflowMemory, type TfTensor } from './memory.ts'
 import { makeRunnable } from './runnable.ts'
@@ -34,13 +35,17 @@ export const createTensorflowBackend = async (options: TensorflowOptions = {}): 
   const context = withErrors(null, () => new TensorflowContext(api, configuration(options)))
   const memory = tensorflowMemory(context)
   const gpus = context.devices.filter(({ type }) => type === 'GPU')
-  const halfKernels = halfKernelsOf(context)
+  // On CPUs, kernels for float16 are right, and far slower than float32's.
+  const halfKernels = halfKernelsOf(context, gpus.length === 0 ? ['bfloat16'] : ['bfloat16', 'float16'])
+  const isCpu = gpus.length === 0
+  const fingerprint = isCpu ? cpuFingerprint(api.version) : `tensorflow ${api.version}, ${gpus.length} GPU`
   const target: TargetInfo = {
     name: 'tensorflow',
     // A GPU has both; CPUs sum bfloat16 faster, where they have it at all.
-    halfTypes: gpus.length === 0 ? ['bfloat16', 'float16'] : ['float16', 'bfloat16'],
+    halfTypes: isCpu ? ['bfloat16', 'float16'] : ['float16', 'bfloat16'],
     // TensorFlow's kernels have one type for operands and result. A CPU that widens the operands gives the result as it is.
-    wideOutputs: gpus.length === 0,
+    wideOutputs: isCpu,
+    slowHalf: isCpu ? slowHalf(fingerprint) : undefined,
     fastHalfDepthwise: false,
     exactOps: ieeeOps,
     fusions: [],
@@ -51,7 +56,7 @@ export const createTensorflowBackend = async (options: TensorflowOptions = {}): 
     name: 'tensorflow',
     target,
     device: context,
-    fingerprint: `tensorflow ${api.version} ${gpus.length === 0 ? 'CPU' : `${gpus.length} GPU`}`,
+    fingerprint,
     lost: new Promise(() => {}), // it ends with the process
     legalize: [decomposeOps(decomposedOps)],
     fuse: [],

@@ -99,6 +99,10 @@ const modelOf = async (weights: string | undefined, { model: name, verify }: Opt
 }
 
 const printPrecision = (amp: NonNullable<InspectReport['amp']>, backend: string, io: Io): void => {
+  if (amp.note !== null) {
+    io.out(folded(`\nmixed precision: ${amp.dtype}: ${amp.note}`))
+    return
+  }
   io.out(`\nmixed precision: ${amp.dtype}, ${amp.strategy}\n`)
   const reasons = [...new Set(amp.layers.flatMap((l) => l.because))]
   io.out(

@@ -1,5 +1,7 @@
 import type { Command } from 'commander'
+import { cpuFingerprint, type HalfTimes, halfTimes } from '../../backends/tensorflow/half-speed.ts'
 import { tensorflowCache } from '../../backends/tensorflow/places.ts'
+import { measureHalf } from '../../inspect/measure-half.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import type { BindingDone } from '../../setup/binding.ts'
 import { thisSystem } from '../../setup/system.ts'
@@ -63,17 +65,40 @@ const setup = async (flags: SetupFlags, io: Io): Promise<void> => {
     tools,
     progress,
   })
+  const half = await halfOf(report, progress)
   const seconds = Math.round((performance.now() - begin) / 100) / 10
-  if (flags.json === true) return io.out(JSON.stringify({ ...report, seconds }, null, 2))
-  for (const line of linesOf(report, seconds)) io.out(line)
+  if (flags.json === true) return io.out(JSON.stringify({ ...report, half, seconds }, null, 2))
+  for (const line of linesOf(report, half, seconds)) io.out(line)
 }
 
-const linesOf = (report: SetupReport, seconds: number): readonly string[] => {
+/** What `amp: true` goes by, measured where it is not known. Null: it has no say there, or could not be measured; the library serves without. */
+const halfOf = async ({ version, kind }: SetupReport, { say }: Progress): Promise<HalfTimes | null> => {
+  if (kind === 'gpu') return null
+  const known = halfTimes(cpuFingerprint(version))
+  if (known !== null) return known
+  say('measuring float32 and bfloat16 on this processor')
+  try {
+    const { createTensorflowBackend } = await import('../../backends/tensorflow/index.ts')
+    const backend = await createTensorflowBackend()
+    // Another library comes before the installed one, or the machine has a GPU.
+    return backend.fingerprint === cpuFingerprint(version) ? await measureHalf(backend) : null
+  } catch (error) {
+    say(`not measured, so amp: true will compute in float32: ${error instanceof Error ? error.message : String(error)}`)
+    return null
+  }
+}
+
+const linesOf = (report: SetupReport, half: HalfTimes | null, seconds: number): readonly string[] => {
   const { version, kind, folder, wasThere, koffi, bindings } = report
   return [
     `TensorFlow ${version} (${kind === 'gpu' ? 'NVIDIA GPUs' : 'CPU'}) ${wasThere ? 'is there' : 'is installed'}: ${folder}`,
     `koffi ${koffi} calls it`,
     ...bindings.map((binding) => bindingLine(binding)),
+    ...(half === null
+      ? []
+      : [
+          `a step of training takes ${half.float32.toFixed(0)} ms in float32 and ${half.bfloat16.toFixed(0)} ms in bfloat16`,
+        ]),
     `done in ${seconds} s; effuse doctor shows it, --backend tensorflow uses it`,
   ]
 }
