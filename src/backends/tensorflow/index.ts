@@ -35,9 +35,9 @@ export const createTensorflowBackend = async (options: TensorflowOptions = {}): 
   const context = withErrors(null, () => new TensorflowContext(api, configuration(options)))
   const memory = tensorflowMemory(context)
   const gpus = context.devices.filter(({ type }) => type === 'GPU')
-  // On CPUs, kernels for float16 are right, and far slower than float32's.
-  const halfKernels = halfKernelsOf(context, gpus.length === 0 ? ['bfloat16'] : ['bfloat16', 'float16'])
   const isCpu = gpus.length === 0
+  // On CPUs, kernels for float16 are right, and far slower than float32's.
+  const halfKernels = halfKernelsOf(context, isCpu ? ['bfloat16'] : ['bfloat16', 'float16'])
   const fingerprint = isCpu ? cpuFingerprint(api.version) : `tensorflow ${api.version}, ${gpus.length} GPU`
   const target: TargetInfo = {
     name: 'tensorflow',
