@@ -2,7 +2,7 @@
  * Compares a backend with the reference interpreter, on one graph or on several over one store.
  * src/testing/conformance.ts adds random cases and shrinking.
  */
-import { inputTypes, nodesOf } from '../ir/graph.ts'
+import { inputTypes, nodeAt, nodesOf } from '../ir/graph.ts'
 import { interpret, type Numbers } from '../ir/interpret.ts'
 import { opDef } from '../ir/ops/index.ts'
 import type { RefTensor } from '../ir/op-def.ts'
@@ -38,6 +38,8 @@ export interface SharedCase {
   readonly isFused: boolean
   /** The tolerance class that applies instead of the op's: that of a user's composite. */
   readonly tolerance?: Tolerance | undefined
+  /** The class of what the op, an activation with a slope of at most 1, is applied to: its error comes on top of the op's own. */
+  readonly operandTolerance?: Tolerance | undefined
 }
 
 /** The worst element of a case: its error and its tolerance. A `ratio` above 1 is a failure; it is infinite if it has no other value. */
@@ -58,7 +60,7 @@ export const runCase = (backend: Backend, { op, graph, inputs }: ConformanceCase
 /** Runs programs that share a store, and returns the worst element of all their results and updates. */
 export const runShared = async (
   backend: Backend,
-  { op, graphs, rounds, isFused, tolerance = opDef(op).tolerance }: SharedCase,
+  { op, graphs, rounds, isFused, operandTolerance, tolerance = opDef(op).tolerance }: SharedCase,
 ): Promise<Deviation | null> => {
   const store = backend.createStore()
   const types = new Map(graphs.flatMap(variablesOf))
@@ -76,7 +78,8 @@ export const runShared = async (
       )
       const values = new Map(Object.entries(variables))
       for (const [i, graph] of graphs.entries()) {
-        const judge = judgeOf(tolerance, graph, inputs, values, isExact)
+        const classes = { tolerance, isExact, activation: op, operandTolerance }
+        const judge = judgeOf(classes, graph, inputs, values)
         const got = await runOnce(store, runnables[i] as Runnable, graph, inputs) // one for each graph
         for (const [name, output] of Object.entries(judge.outputs)) deviations.push(output(name, got.get(name)))
         const updated = await store.read(judge.updates.keys())
@@ -113,16 +116,64 @@ export const resultsOf = async (
 
 type Judge = (name: string, got: HostArray | undefined) => Deviation | null
 
+interface Classes {
+  readonly tolerance: Tolerance
+  readonly isExact: boolean
+  readonly activation: OpName
+  readonly operandTolerance: Tolerance | undefined
+}
+
 /** Runs the reference: a judge for each output and each update, and the new values of the variables. */
 const judgeOf = (
-  tolerance: Tolerance,
+  { tolerance, isExact, activation, operandTolerance }: Classes,
   graph: Graph,
   inputs: Numbered,
   variables: ReadonlyMap<string, Numbers>,
-  isExact: boolean,
 ): {
   readonly outputs: { readonly [name: string]: Judge }
   readonly updates: ReadonlyMap<string, Judge>
+  readonly values: ReadonlyMap<string, RefTensor>
+} => {
+  const expected = expectedOf(graph, { tolerance, isExact }, inputs, variables)
+  const operands =
+    operandTolerance === undefined
+      ? null
+      : expectedOf(before(activation, graph), { tolerance: operandTolerance, isExact }, inputs, variables)
+  return {
+    outputs: Object.fromEntries(
+      Object.entries(expected.outputs).map(([output, of]): [string, Judge] => [
+        output,
+        (name, got) => worstElement(name, got, of, operands?.outputs[output] ?? null),
+      ]),
+    ),
+    updates: new Map(
+      [...expected.updates].map(([update, of]): [string, Judge] => [
+        update,
+        (name, got) => worstElement(name, got, of, null),
+      ]),
+    ),
+    values: expected.values,
+  }
+}
+
+/** The graph with the operands of its last activations as its outputs. */
+const before = (activation: OpName, graph: Graph): Graph => ({
+  ...graph,
+  outputs: graph.outputs.map(({ name, value }) => {
+    const { op, inputs } = nodeAt(graph, value.id)
+    return { name, value: op === activation ? (inputs[0] ?? value) : value }
+  }),
+})
+
+/** Runs the reference: its results, with the numbers that their tolerance depends on. */
+const expectedOf = (
+  graph: Graph,
+  { tolerance, isExact }: Pick<Classes, 'tolerance' | 'isExact'>,
+  inputs: Numbered,
+  variables: ReadonlyMap<string, Numbers>,
+): {
+  readonly outputs: { readonly [name: string]: Expected }
+  readonly updates: ReadonlyMap<string, Expected>
   readonly values: ReadonlyMap<string, RefTensor>
 } => {
   const want = interpret(graph, { inputs, variables, mode: 'declared' })
@@ -133,17 +184,15 @@ const judgeOf = (
   })
   const floats = [...inputTypes(graph), ...variablesOf(graph)].filter(([, { dtype }]) => isFloat(dtype))
   const operandsMost = largestOf(floats.map(([name]) => inputs[name] ?? variables.get(name) ?? []))
-  const judge =
-    (tensor: RefTensor, magnitude: RefTensor | undefined): Judge =>
-    (name, got) => {
-      const row = toleranceOf(tolerance, tensor.dtype, isExact, roundingsOf(graph))
-      return worstElement(name, got, tensor, { row, magnitudes: magnitude, operandsMost })
-    }
+  const expected = (tensor: RefTensor, magnitude: RefTensor | undefined): Expected => {
+    const row = toleranceOf(tolerance, tensor.dtype, isExact, roundingsOf(graph))
+    return { want: tensor, row, magnitudes: magnitude, largest: Math.max(1, operandsMost, largestOf([tensor.data])) }
+  }
   return {
     outputs: Object.fromEntries(
-      Object.entries(want.outputs).map(([name, tensor]) => [name, judge(tensor, magnitudes.outputs[name])]),
+      Object.entries(want.outputs).map(([name, tensor]) => [name, expected(tensor, magnitudes.outputs[name])]),
     ),
-    updates: new Map([...want.updates].map(([name, tensor]) => [name, judge(tensor, magnitudes.updates.get(name))])),
+    updates: new Map([...want.updates].map(([name, tensor]) => [name, expected(tensor, magnitudes.updates.get(name))])),
     values: want.updates,
   }
 }
@@ -177,12 +226,13 @@ const variablesOf = (graph: Graph): readonly (readonly [string, Type])[] =>
 export const through = (backend: Backend, passes: readonly Pass[], graph: Graph): Program =>
   runPasses(passes, programOf(graph), { target: backend.target, report: () => {} })
 
-/** Numbers that the tolerance of an element depends on. */
-interface Measure {
+/** A result of the reference, and the numbers that the tolerance of an element depends on. */
+interface Expected {
+  readonly want: RefTensor
   readonly row: ToleranceRow
   readonly magnitudes: RefTensor | undefined
-  /** The largest magnitude among the float operands. */
-  readonly operandsMost: number
+  /** The largest magnitude among the float operands and the result, at least 1. */
+  readonly largest: number
 }
 
 const largestOf = (lists: readonly Numbers[]): number => {
@@ -195,28 +245,32 @@ const largestOf = (lists: readonly Numbers[]): number => {
   return most
 }
 
+const allowedAt = ({ want, row, magnitudes, largest }: Expected, index: number): number => {
+  const w = want.data[index] ?? Number.NaN
+  if (!isFloat(want.dtype) || !Number.isFinite(w)) return 0
+  const scale =
+    row.scale === 'one'
+      ? 1
+      : row.scale === 'largest'
+        ? largest
+        : Math.max(Math.abs(w), Math.abs(magnitudes?.data[index] ?? 1))
+  return row.relative * Math.abs(w) + row.absolute * (Number.isFinite(scale) ? scale : 0)
+}
+
+/** `operand`: of an activation, what it is applied to. */
 const worstElement = (
   output: string,
   got: HostArray | undefined,
-  want: RefTensor,
-  { row, magnitudes, operandsMost }: Measure,
+  of: Expected,
+  operand: Expected | null,
 ): Deviation | null => {
+  const { want } = of
   if (got?.length !== elements(want.shape))
     return { output, index: 0, got: Number.NaN, want: Number.NaN, error: Infinity, tolerance: 0, ratio: Infinity }
-  const largest = Math.max(1, operandsMost, largestOf([want.data]))
   let worst: Deviation | null = null
   want.data.forEach((w, index) => {
     const g = got[index] as number
-    const scale =
-      row.scale === 'one'
-        ? 1
-        : row.scale === 'largest'
-          ? largest
-          : Math.max(Math.abs(w), Math.abs(magnitudes?.data[index] ?? 1))
-    const tolerance =
-      isFloat(want.dtype) && Number.isFinite(w)
-        ? row.relative * Math.abs(w) + row.absolute * (Number.isFinite(scale) ? scale : 0)
-        : 0
+    const tolerance = allowedAt(of, index) + (operand === null ? 0 : allowedAt(operand, index))
     const error =
       g === w || (Number.isNaN(g) && Number.isNaN(w))
         ? 0

@@ -54,6 +54,7 @@ export const madeSpecialsInTraining = (cases: Arbitrary<OpCase>): Arbitrary<Tria
       b.update(count, b.add(count, 1))
       return {
         op: activation,
+        operandTolerance: opDef(c.op).tolerance,
         graphs: [b.finish({ z })],
         rounds: [{ inputs, variables: { count: [0] } }],
         isFused: true,

@@ -71,6 +71,33 @@ describe('verifyKernel', () => {
     expect(judged.tolerance).toBeLessThan(2e-5)
   })
 
+  test('allows an activation of a sum what the sum has lost, and no more', async () => {
+    // The terms are 15 times the result: a float32 sum of them is off by as much as the last one is here.
+    const activated = parse(`graph g {
+  %0 = input() {name="x"} : float32[1,3]
+  %1 = input() {name="w"} : float32[3,1]
+  %2 = matmul(%0, %1) : float32[1,1]
+  %3 = tanh(%2) : float32[1,1]
+  return z = %3
+}`)
+    const off = (by: number) => wrongBackend('matmul', (b, y) => b.add(y, by))
+    const judged = (by: number, operandTolerance?: 'accumulation') =>
+      judgeTrial(off(by), {
+        op: 'tanh',
+        graphs: [activated],
+        rounds: [{ inputs: { x: [3, -3, 0.25], w: [5, 5, 0.5] }, variables: {} }],
+        isFused: false,
+        operandTolerance,
+      })
+    const [three, magnitudes, result] = [3, 15 + 15 + 0.125, 0.125]
+    const own = 2 ** -23 * (16 * Math.tanh(result) + 4)
+    const carried = 2 ** -23 * result + three * 2 ** -24 * magnitudes
+    expect((await judged(1e-6, 'accumulation')).tolerance).toBeCloseTo(own + carried, 12)
+    expect((await judged(5e-6, 'accumulation')).isAccepted).toBe(true)
+    expect((await judged(8e-6, 'accumulation')).isAccepted).toBe(false)
+    expect((await judged(5e-6)).isAccepted).toBe(false)
+  })
+
   test('brings a wrong kernel down to one element, zeros and ones where numbers do not matter', async () => {
     const backend = wrongBackend('relu6', (b, _y, _node, [x]) => b.unary('relu', x as never))
     const { failures } = await verifyKernel(backend, 'relu6', { runs: 50 })

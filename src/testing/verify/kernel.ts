@@ -153,14 +153,22 @@ const usesAny = ({ graphs }: Trial, dtypes: ReadonlySet<DType>): boolean =>
   dtypes.size > 0 &&
   graphs.some((graph) => nodesOf(graph).some(({ types }) => types.some(({ dtype }) => dtypes.has(dtype))))
 
-const keptOf = (name: string, { graphs, rounds, op, isFused, tolerance }: Trial): KeptFailure => ({
+const keptOf = (name: string, { graphs, rounds, op, isFused, ...classes }: Trial): KeptFailure => ({
   name,
   graphs,
   rounds,
-  more: { op, isFused, ...(tolerance === undefined ? {} : { tolerance }) },
+  more: { op, isFused, ...classes },
 })
 
-const trialOfKept = ({ graphs, rounds, more: { op, isFused, tolerance } }: KeptFailure): Trial | null =>
+const trialOfKept = ({ graphs, rounds, more: { op, isFused, ...classes } }: KeptFailure): Trial | null =>
   typeof op === 'string' && isOpName(op)
-    ? { op, graphs, rounds, isFused: isFused === true, tolerance: tolerance as Tolerance | undefined }
+    ? {
+        op,
+        graphs,
+        rounds,
+        isFused: isFused === true,
+        // As keptOf() has written them.
+        tolerance: classes['tolerance'] as Tolerance | undefined,
+        operandTolerance: classes['operandTolerance'] as Tolerance | undefined,
+      }
     : null
