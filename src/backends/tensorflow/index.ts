@@ -67,6 +67,8 @@ export const createTensorflowBackend = async (options: TensorflowOptions = {}): 
   }
 }
 
+export { type TensorflowDeviation, tensorflowDeviations } from './deviations.ts'
+
 const count = (what: string): Check => [what, (v) => Number.isInteger(v) && (v as number) > 0]
 
 const checks: { readonly [K in keyof Required<TensorflowOptions>]: Check } = {

@@ -68,7 +68,13 @@ const convAttrs = ([h, w]: Geometry) => {
   }
 }
 
-const lowerConv: LowerFunction<'conv2d'> = ({ inputs: [x, kernel], attrs, types: [type], f, scope }) => [
+const lowerConv: LowerFunction<'conv2d' | 'depthwiseConv2d'> = ({
+  inputs: [x, kernel],
+  attrs,
+  types: [type],
+  f,
+  scope,
+}) => [
   noted(
     contracted('Conv2D', [x, kernel], type, { f, scope }, (operands, result) =>
       f.op(
@@ -92,6 +98,17 @@ const lowerDepthwise: LowerFunction<'depthwiseConv2d'> = ({ inputs: [x, kernel],
   )
   return [noted(product, scope)]
 }
+
+/**
+ * Of one channel a depthwise convolution is a convolution. It must be lowered as one: oneDNN keeps compiled kernels under their sizes, in which the
+ * depthwise kernel [1, 1, 1, 1, 1] and a kernel [1, 1, 1, 1] with a bias [1] are the same, and the second one that is called would fail.
+ */
+const unlessOneChannel =
+  <K extends ContractionOpName>(dense: LowerFunction<K>, depthwise: LowerFunction<K>): LowerFunction<K> =>
+  (args) =>
+    (args.inputs[0] as TfValue).shape[3] === 1 ? dense(args) : depthwise(args) // x or dy, [N, H, W, C]
+
+type ContractionOpName = keyof ContractionOps
 
 const isDilated = (axes: Geometry): boolean => axes.some(({ dilation }) => dilation > 1)
 
@@ -137,7 +154,7 @@ export const contractionLowering: { readonly [K in keyof ContractionOps]: Loweri
   conv2d: lowerConv,
   conv2dInputGradient: lowerInputGradient(false),
   conv2dFilterGradient: lowerFilterGradient(false),
-  depthwiseConv2d: lowerDepthwise,
-  depthwiseConv2dInputGradient: lowerInputGradient(true),
-  depthwiseConv2dFilterGradient: lowerFilterGradient(true),
+  depthwiseConv2d: unlessOneChannel(lowerConv, lowerDepthwise),
+  depthwiseConv2dInputGradient: unlessOneChannel(lowerInputGradient(false), lowerInputGradient(true)),
+  depthwiseConv2dFilterGradient: unlessOneChannel(lowerFilterGradient(false), lowerFilterGradient(true)),
 }

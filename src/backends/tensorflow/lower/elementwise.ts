@@ -61,7 +61,7 @@ const integerQuotient = (
   return f.op('SelectV2', [isOdd, odd, plain], {}, number)
 }
 
-const equality = { incompatible_shape_error: attr.bool(true) }
+export const equality = { incompatible_shape_error: attr.bool(true) }
 
 const lowerDiv: LowerFunction<'div'> = (args) => {
   const { types, f, scope } = args
@@ -78,7 +78,11 @@ const lowerRemainder: LowerFunction<'remainder'> = ({ types: [{ dtype, shape }],
 
 const lowerPow: LowerFunction<'pow'> = ({ types: [{ dtype, shape }], f, scope }) => {
   const [a, b] = [f.cast(scope.repeating(0), 'float32'), f.cast(scope.repeating(1), 'float32')]
-  return [f.cast(f.op('Pow', [a, b], {}, { dtype: 'float32', shape }), dtype)]
+  const wide = { dtype: 'float32', shape } as const
+  // C's pow() gives NaN for 1 to the power of a signalling NaN.
+  const one = f.scalar('float32', 1)
+  const isOne = f.op('Equal', [a, one], equality, { dtype: 'bool', shape: a.shape })
+  return [f.cast(f.op('SelectV2', [isOne, one, f.op('Pow', [a, b], {}, wide)], {}, wide), dtype)]
 }
 
 /** TensorFlow's Reciprocal is an estimate; a quotient is rounded once. */

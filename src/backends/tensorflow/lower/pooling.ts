@@ -27,6 +27,7 @@ const framedShape = (shape: readonly number[], [h, w]: Axes): readonly number[] 
   shape.map((size, i) => size + (i === 1 ? h.before + h.after : i === 2 ? w.before + w.after : 0))
 
 const lowest = -Infinity
+const largestFloat32 = (2 - 2 ** -23) * 2 ** 127
 
 const lowerMaxPool: LowerFunction<'maxPool2d'> = ({ inputs: [x], attrs, types: [type], f }) => {
   const axes = axesOf(x.shape, attrs)
@@ -49,12 +50,10 @@ const lowerMaxPoolGradient: LowerFunction<'maxPool2dGradient'> = ({ inputs: [x, 
   const axes = axesOf(x.shape, attrs)
   const given = f.cast(x, 'float32')
   const isNan = f.op('IsNan', [given], {}, { dtype: 'bool', shape: x.shape })
-  const ordered = f.op(
-    'SelectV2',
-    [isNan, f.scalar('float32', Infinity), given],
-    {},
-    { dtype: 'float32', shape: x.shape },
-  )
+  const wide = { dtype: 'float32', shape: x.shape } as const
+  // NaN is above +infinity, which the largest number stands for.
+  const finite = f.op('Minimum', [given, f.scalar('float32', largestFloat32)], {}, wide)
+  const ordered = f.op('SelectV2', [isNan, f.scalar('float32', Infinity), finite], {}, wide)
   const image = framed(ordered, axes, lowest, f)
   const pooled = f.op('MaxPool', [image], poolAttrs(axes), { dtype: 'float32', shape: dy.shape })
   const whole = f.op('MaxPoolGrad', [image, pooled, f.cast(dy, 'float32')], poolAttrs(axes), {

@@ -6,6 +6,7 @@ import type { FunctionBuilder } from '../function-builder.ts'
 import type { LowerFunction, Lowering } from '../lowering.ts'
 import type { TfOpName } from '../tf-ops.ts'
 import type { TfType, TfValue } from '../types.ts'
+import { equality } from './elementwise.ts'
 
 interface Reduce {
   readonly axes: readonly number[]
@@ -32,9 +33,10 @@ const sortKey = (x: TfValue, f: FunctionBuilder): TfValue => {
   const { shape } = x
   const [number, flag] = [{ dtype: 'int32', shape } as const, { dtype: 'bool', shape } as const]
   const wideX = f.cast(x, 'float32')
-  // -0 + 0 is 0.
-  const plain = f.op('AddV2', [wideX, f.scalar('float32', 0)], {}, { dtype: 'float32', shape })
-  const bits = f.op('Bitcast', [plain], { type: attr.type('int32') }, number)
+  // From the bits alone: arithmetic of floats flushes subnormals.
+  const signed = f.op('Bitcast', [wideX], { type: attr.type('int32') }, number)
+  const isMinusZero = f.op('Equal', [signed, f.scalar('int32', -(2 ** 31))], equality, flag)
+  const bits = f.op('SelectV2', [isMinusZero, f.scalar('int32', 0), signed], {}, number)
   const flipped = f.op('BitwiseXor', [bits, f.scalar('int32', 2 ** 31 - 1)], {}, number)
   const isNegative = f.op('Less', [bits, f.scalar('int32', 0)], {}, flag)
   const ordered = f.op('SelectV2', [isNegative, flipped, bits], {}, number)
