@@ -20,8 +20,9 @@ import {
 import { opDef, opNames } from '../../src/ir/ops/index.ts'
 import type { ElementwiseOps } from '../../src/ir/signatures.ts'
 import type { Value } from '../../src/ir/value.ts'
+import { withTensorflow } from '../support/tensorflow.ts'
 
-const backends = ['tfjs-wasm', 'tfjs-cpu', 'reference'] as const
+const backends = ['tfjs-wasm', 'tfjs-cpu', 'reference', ...withTensorflow] as const
 
 /** Quiet and signalling, either sign, smallest and largest payload. */
 const nanBits = [0x7fc00000, 0xffc00000, 0x7f800001, 0xff800001, 0x7fffffff, 0xffffffff] as const
@@ -76,8 +77,8 @@ describe.each(backends)('%s', (backend) => {
       const h = nn.dense(x, { name: 'first', units: 4, bias: false })
       return { y: nn.dense(relu(sub(h, h)), { name: 'second', units: 2, bias: false }) }
     })
-    const emulate = backend !== 'reference'
-    using net = await compile(model, { backend, batch: 2, amp: { emulate } })
+    const emulate = backend.startsWith('tfjs')
+    using net = await compile(model, { backend, batch: 2, amp: { dtype: 'float16', emulate } })
     await net.variables.set('first/kernel', new Float32Array(16).fill(300))
     await net.variables.set('second/kernel', new Float32Array(8).fill(1))
     const { y } = await read(await net.run({ x: Float32Array.of(300, 300, 300, 300, 0, 0, 0, 0) })) // 360,000 is beyond float16

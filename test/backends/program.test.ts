@@ -10,6 +10,7 @@ import type {
 } from '../../src/backends/backend.ts'
 import { openOnce } from '../../src/backends/select.ts'
 import { referenceBackend } from '../../src/backends/reference/index.ts'
+import { createTensorflowBackend } from '../../src/backends/tensorflow/index.ts'
 import { createTfjsBackend } from '../../src/backends/tfjs/index.ts'
 import { makeDueSteps } from '../../src/executable/due-steps.ts'
 import { declareAll, specsOf } from '../../src/executable/variable-spec.ts'
@@ -17,6 +18,7 @@ import { graphsOf, type Program } from '../../src/passes/program.ts'
 import { parseProgram } from '../../src/passes/program-text.ts'
 import { verifyProgram } from '../../src/passes/verify-program.ts'
 import { waitingBackend } from '../support/waiting-backend.ts'
+import { withTensorflow } from '../support/tensorflow.ts'
 import { withAdapter } from '../support/webgpu.ts'
 
 /** Two replicas give x and x * x; their sums go into w, after every second run. */
@@ -52,6 +54,7 @@ const backends: readonly (readonly [string, () => Promise<Backend>])[] = [
   ['tfjs-wasm', () => createTfjsBackend({ backend: 'wasm' })],
   ['tfjs-cpu', () => createTfjsBackend({ backend: 'cpu' })],
   ...withAdapter.map((name) => [name, () => createTfjsBackend({ backend: 'webgpu' })] as const),
+  ...withTensorflow.map((name) => [name, () => createTensorflowBackend()] as const),
 ]
 
 const open = async (backend: Backend, program: Program) => {

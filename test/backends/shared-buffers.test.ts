@@ -21,9 +21,10 @@ import {
   transpose,
   type Value,
 } from '../../src/index.ts'
+import { withTensorflow } from '../support/tensorflow.ts'
 import { withAdapter } from '../support/webgpu.ts'
 
-describe.each(['tfjs-wasm', 'tfjs-cpu', 'reference', ...withAdapter] as const)('%s', (backend) => {
+describe.each(['tfjs-wasm', 'tfjs-cpu', 'reference', ...withAdapter, ...withTensorflow] as const)('%s', (backend) => {
   test('a right operand, and again transposed', async () => {
     const model = graph('twice', { a: float32(2, 1), b: float32(2, 1), c: float32(2, 2) }, ({ a, b, c }) => ({
       y: matmul(c, b),

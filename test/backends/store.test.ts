@@ -4,8 +4,10 @@ import type { HostArray, Store } from '../../src/backends/backend.ts'
 import { jointTurn } from '../../src/backends/common/turns.ts'
 import { makeVariableStore } from '../../src/backends/common/variable-store.ts'
 import { referenceBackend } from '../../src/backends/reference/index.ts'
+import { createTensorflowBackend } from '../../src/backends/tensorflow/index.ts'
 import { createTfjsBackend } from '../../src/backends/tfjs/index.ts'
 import { type Cell, counting } from '../support/counting-memory.ts'
+import { withTensorflow } from '../support/tensorflow.ts'
 import { withAdapter } from '../support/webgpu.ts'
 
 const scalar = { dtype: 'float32', shape: [] } as const
@@ -25,6 +27,7 @@ const stores: readonly (readonly [string, () => Promise<Store>])[] = [
     (name) =>
       [name, async () => (await createTfjsBackend({ backend: name.replace('tfjs-', '') })).createStore()] as const,
   ),
+  ...withTensorflow.map((name) => [name, async () => (await createTensorflowBackend()).createStore()] as const),
 ]
 const valueIn = async (store: Store, name: string): Promise<number | undefined> =>
   (await store.read([name])).get(name)?.[0]

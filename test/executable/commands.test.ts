@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Backend } from '../../src/backends/backend.ts'
 import { referenceBackend } from '../../src/backends/reference/index.ts'
+import { createTensorflowBackend } from '../../src/backends/tensorflow/index.ts'
 import { createTfjsBackend } from '../../src/backends/tfjs/index.ts'
 import { compile } from '../../src/compile.ts'
 import type { Executable } from '../../src/executable/executable.ts'
@@ -13,6 +14,7 @@ import { add, float32, graph, mul } from '../../src/index.ts'
 import type { Value } from '../../src/ir/value.ts'
 import { updating } from '../support/updating-pass.ts'
 import { waitingBackend } from '../support/waiting-backend.ts'
+import { withTensorflow } from '../support/tensorflow.ts'
 import { withAdapter } from '../support/webgpu.ts'
 
 const backends: readonly (readonly [string, () => Promise<Backend>])[] = [
@@ -21,6 +23,7 @@ const backends: readonly (readonly [string, () => Promise<Backend>])[] = [
   ['tfjs-wasm', () => createTfjsBackend({ backend: 'wasm' })],
   ['tfjs-cpu', () => createTfjsBackend({ backend: 'cpu' })],
   ...withAdapter.map((name) => [name, () => createTfjsBackend({ backend: 'webgpu' })] as const),
+  ...withTensorflow.map((name) => [name, () => createTensorflowBackend()] as const),
 ]
 
 /** y = w + x, twice = 2 w + x, and w becomes y. 2 w depends on w alone, so it is derived, and kept until w changes. */

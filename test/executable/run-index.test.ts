@@ -3,11 +3,12 @@ import { describe, expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'
 import { dropout, float32, graph } from '../../src/index.ts'
 import { toTraining } from '../../src/passes/to-training.ts'
+import { withTensorflow } from '../support/tensorflow.ts'
 
 const model = graph('m', { x: float32('batch', 64) }, ({ x }) => ({ y: dropout(x, { rate: 0.5 }) }))
 const x = [new Array<number>(64).fill(1)]
 
-describe.each(['reference', 'tfjs-wasm'] as const)('%s', (backend) => {
+describe.each(['reference', 'tfjs-wasm', ...withTensorflow] as const)('%s', (backend) => {
   const dropping = () =>
     compile(model, {
       backend,

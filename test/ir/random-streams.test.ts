@@ -7,6 +7,7 @@ import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { type Backend, hostArrayOf, type RunContext } from '../../src/backends/backend.ts'
 import { referenceBackend } from '../../src/backends/reference/index.ts'
+import { createTensorflowBackend } from '../../src/backends/tensorflow/index.ts'
 import { createTfjsBackend } from '../../src/backends/tfjs/index.ts'
 import { compile } from '../../src/compile.ts'
 import { Builder } from '../../src/ir/build.ts'
@@ -25,6 +26,7 @@ import { runPipeline } from '../../src/passes/runner.ts'
 import { loss } from '../../src/passes/train/losses.ts'
 import { sgd } from '../../src/passes/train/optimizers.ts'
 import { trainingStep } from '../../src/passes/train/step.ts'
+import { withTensorflow } from '../support/tensorflow.ts'
 
 interface Case extends RunContext {
   readonly stream: string
@@ -64,14 +66,16 @@ test('Philox by halves of 16 bits is Philox in big integers', () => {
   )
 })
 
-const names = ['reference', 'tfjs-wasm', 'tfjs-cpu'] as const
+const names = ['reference', 'tfjs-wasm', 'tfjs-cpu', ...withTensorflow] as const
+const opened = async (name: (typeof names)[number]): Promise<Backend> => {
+  if (name === 'reference') return referenceBackend()
+  if (name === 'tensorflow') return createTensorflowBackend()
+  return createTfjsBackend({ backend: name === 'tfjs-wasm' ? 'wasm' : 'cpu' })
+}
 describe.each(names)('%s', (name) => {
   let backend: Backend
   beforeAll(async () => {
-    backend =
-      name === 'reference'
-        ? referenceBackend()
-        : await createTfjsBackend({ backend: name === 'tfjs-wasm' ? 'wasm' : 'cpu' })
+    backend = await opened(name)
   })
   /** The graph at a position, as backends run it. */
   const runAt = async (g: Graph, position: RunContext): Promise<{ readonly [output: string]: readonly number[] }> => {

@@ -13,6 +13,7 @@ import { runPipeline } from '../../src/passes/runner.ts'
 import { sgd } from '../../src/passes/train/optimizers.ts'
 import type { StepOptions } from '../../src/passes/train/step.ts'
 import { smallNet } from '../support/small-nets.ts'
+import { withTensorflow } from '../support/tensorflow.ts'
 
 const graph = parse('graph g { %x = input() {name="x"} : float32[2,3] %y = neg(%x) : float32[2,3] return y = %y }')
 
@@ -87,7 +88,7 @@ describe('the anchor fuse', () => {
     ])
       expect(p.before('fuse', mine).toString()).toMatch(/mine,fuse/)
   })
-  test.each(['reference', 'tfjs-cpu', 'tfjs-wasm'] as const)(
+  test.each(['reference', 'tfjs-cpu', 'tfjs-wasm', ...withTensorflow] as const)(
     'a pass before it sees the program without fusions on %s',
     async (backend) => {
       seen.length = 0

@@ -4,12 +4,14 @@ import { compile } from '../../src/compile.ts'
 import { read } from '../../src/executable/results.ts'
 import { typeOf, variablesOf } from '../../src/ir/graph.ts'
 import { plainNet, rows, squaresStep } from '../support/small-steps.ts'
+import { withTensorflow } from '../support/tensorflow.ts'
 
 const feeds = (seed: number) => ({ x: rows(2, 3, seed), wanted: rows(2, 2, seed + 50) })
 const step = squaresStep(plainNet, { accumulate: 2, emaDecay: 0.9 })
 const backends = [
   { backend: 'reference', amp: { dtype: 'float16' } },
   { backend: 'tfjs-wasm', amp: { dtype: 'float16', emulate: true } },
+  ...withTensorflow.map((backend) => ({ backend, amp: { dtype: 'float16' } }) as const),
 ] as const
 
 describe.each(backends)('$backend', (options) => {

@@ -7,6 +7,7 @@ import { crossEntropy } from '../../src/passes/train/losses.ts'
 import { adam, sgd } from '../../src/passes/train/optimizers.ts'
 import { trainingStep } from '../../src/passes/train/step.ts'
 import { float64Trainer } from '../support/float64-trainer.ts'
+import { withTensorflow } from '../support/tensorflow.ts'
 
 type Values = { readonly [name: string]: readonly number[] }
 interface MicroBatch {
@@ -74,7 +75,7 @@ describe.each(golden.cases)('$accumulate micro-batches of $batch, $optimizer', (
     }
   })
 
-  test.each(['reference', 'tfjs-wasm'] as const)('on %s within float32', async (backend) => {
+  test.each(['reference', 'tfjs-wasm', ...withTensorflow] as const)('on %s within float32', async (backend) => {
     using trainer = await compile(stepOf(given), { backend, batch: given.batch })
     for (const [name, values] of Object.entries(given.initial)) {
       await trainer.variables.set(name, values)

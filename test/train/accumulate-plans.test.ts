@@ -19,6 +19,7 @@ import { adam, rmsprop, sgd } from '../../src/passes/train/optimizers.ts'
 import { cosine, exponential, piecewise, warmup } from '../../src/passes/train/schedules.ts'
 import type { StepOptions } from '../../src/passes/train/step.ts'
 import { normedNet, plainNet, rows, squaresStep } from '../support/small-steps.ts'
+import { withTensorflow } from '../support/tensorflow.ts'
 
 const everything: Partial<StepOptions> = {
   accumulate: 3,
@@ -53,7 +54,7 @@ const cases: readonly (readonly [string, Partial<StepOptions>])[] = [
 const fusions = [{ name: fuseTfjs.name, options: {}, make: () => fuseTfjs }]
 
 describe.each(cases)('%s', (_name, options) => {
-  test.each(['reference', 'tfjs-wasm'] as const)(
+  test.each(['reference', 'tfjs-wasm', ...withTensorflow] as const)(
     'on %s every stage verifies, prints, and replays to the same end',
     async (backend) => {
       const step = squaresStep(normedNet(0.25), options)

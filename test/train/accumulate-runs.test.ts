@@ -13,6 +13,7 @@ import { adam, rmsprop, sgd } from '../../src/passes/train/optimizers.ts'
 import { piecewise } from '../../src/passes/train/schedules.ts'
 import { trainingStep } from '../../src/passes/train/step.ts'
 import { normedNet, plainNet, rows, squaresStep } from '../support/small-steps.ts'
+import { withTensorflow } from '../support/tensorflow.ts'
 
 const feeds = (seed: number, count = 2) => ({ x: rows(count, 3, seed), wanted: rows(count, 2, seed + 50) })
 type Net = Pick<Executable, 'variables'>
@@ -26,7 +27,7 @@ const valuesOf = async (net: Net, glob: string | readonly string[] = '**') => {
 }
 const scalar = async (net: Net, name: 'step' | 'accumulate/count') => (await net.variables.get(name, 'int32'))[0]
 
-describe.each(['reference', 'tfjs-wasm'] as const)('%s', (backend) => {
+describe.each(['reference', 'tfjs-wasm', ...withTensorflow] as const)('%s', (backend) => {
   test('exactly n micro-batches make an update, from the first one on', async () => {
     const step = squaresStep(normedNet(), {
       accumulate: 3,
@@ -266,11 +267,13 @@ describe.each(['reference', 'tfjs-wasm'] as const)('%s', (backend) => {
     const first = await net.profile(feeds(1))
     const second = await net.profile(feeds(2))
     expect([await scalar(net, 'step'), await scalar(net, 'accumulate/count'), net.runIndex]).toEqual([1, 0, 2])
+    expect(await (await net.run(feeds(3))).updated.item()).toBe(false)
+    // TensorFlow chooses its kernels when it optimises a function: no row is a node.
+    if (backend === 'tensorflow') return
     expect(second.length).toBe(net.plan.kernels)
     expect(first.length).toBeLessThan(second.length)
     expect(second.slice(0, first.length).map(({ op }) => op)).toEqual(first.map(({ op }) => op))
     expect(second.slice(first.length).map(({ op }) => op)).toContain(backend === 'reference' ? 'sgd' : 'select')
-    expect(await (await net.run(feeds(3))).updated.item()).toBe(false)
   })
 })
 

@@ -7,6 +7,7 @@ import { adam, type Optimizer, rmsprop, sgd } from '../../src/passes/train/optim
 import type { StepOptions } from '../../src/passes/train/step.ts'
 import { float64Trainer } from '../support/float64-trainer.ts'
 import { numbers, squaresStep } from '../support/small-steps.ts'
+import { withTensorflow } from '../support/tensorflow.ts'
 
 type Layer = 'conv' | 'strided' | 'depthwise' | 'silu' | 'squeeze'
 const layers: { readonly [L in Layer]: (x: Image, name: string) => Image } = {
@@ -65,19 +66,22 @@ test('without statistics of the batch: equal to the big batch, whatever the net,
   )
 })
 
-test.each(['reference', 'tfjs-wasm'] as const)('%s: equal to the big batch within float32', async (backend) => {
-  const options = { optimizer: adam({ learningRate: 0.01 }), weightDecay: 0.01, clipNorm: 0.05, emaDecay: 0.9 }
-  const net = netOf(['conv', 'silu', 'depthwise', 'squeeze'])
-  using whole = await compile(squaresStep(net, options), { backend, batch: 6 })
-  using parts = await compile(squaresStep(net, { ...options, accumulate: 3 }), { backend, batch: 2 })
-  for (let update = 0; update < updates; update++) {
-    const [x, wanted] = [numbers(6 * 32, update), numbers(6 * 2, update + 9)]
-    await whole.run({ x: Float32Array.from(x), wanted: Float32Array.from(wanted) })
-    for (let i = 0; i < 3; i++)
-      await parts.run({ x: Float32Array.from(part(x, i, 3)), wanted: Float32Array.from(part(wanted, i, 3)) })
-  }
-  for (const name of whole.variables.names('!step')) {
-    const [want, got] = [await whole.variables.get(name), await parts.variables.get(name)]
-    want.forEach((v, i) => expect(got[i]).toBeCloseTo(v, 5))
-  }
-})
+test.each(['reference', 'tfjs-wasm', ...withTensorflow] as const)(
+  '%s: equal to the big batch within float32',
+  async (backend) => {
+    const options = { optimizer: adam({ learningRate: 0.01 }), weightDecay: 0.01, clipNorm: 0.05, emaDecay: 0.9 }
+    const net = netOf(['conv', 'silu', 'depthwise', 'squeeze'])
+    using whole = await compile(squaresStep(net, options), { backend, batch: 6 })
+    using parts = await compile(squaresStep(net, { ...options, accumulate: 3 }), { backend, batch: 2 })
+    for (let update = 0; update < updates; update++) {
+      const [x, wanted] = [numbers(6 * 32, update), numbers(6 * 2, update + 9)]
+      await whole.run({ x: Float32Array.from(x), wanted: Float32Array.from(wanted) })
+      for (let i = 0; i < 3; i++)
+        await parts.run({ x: Float32Array.from(part(x, i, 3)), wanted: Float32Array.from(part(wanted, i, 3)) })
+    }
+    for (const name of whole.variables.names('!step')) {
+      const [want, got] = [await whole.variables.get(name), await parts.variables.get(name)]
+      want.forEach((v, i) => expect(got[i]).toBeCloseTo(v, 5))
+    }
+  },
+)

@@ -9,6 +9,7 @@ import { evaluationStep } from '../../src/passes/train/evaluation.ts'
 import { crossEntropy, type Loss } from '../../src/passes/train/losses.ts'
 import { sgd } from '../../src/passes/train/optimizers.ts'
 import { trainingStep } from '../../src/passes/train/step.ts'
+import { withTensorflow } from '../support/tensorflow.ts'
 
 interface Case {
   readonly name: string
@@ -46,7 +47,7 @@ const modelOf = (rows: number, classes: number) =>
     return { logits: b.slice(logits, [0, 0], [shape[0] ?? 0, classes]) as Value<'float32', 2> } // of the variable's type
   })
 
-const backends = ['reference', 'tfjs-wasm', 'tfjs-cpu'] as const
+const backends = ['reference', 'tfjs-wasm', 'tfjs-cpu', ...withTensorflow] as const
 const stepOf = async (
   backend: (typeof backends)[number],
   loss: AnyLoss,

@@ -18,6 +18,7 @@ import type { Schedule } from '../../src/passes/train/schedules.ts'
 import { type StepOptions, trainingStep } from '../../src/passes/train/step.ts'
 import { float64Trainer } from '../support/float64-trainer.ts'
 import { goldenImage, goldenUniform, goldenVariable } from '../support/golden-weights.ts'
+import { withTensorflow } from '../support/tensorflow.ts'
 import { withAdapter } from '../support/webgpu.ts'
 
 interface Common {
@@ -186,6 +187,7 @@ describe.each([
   ['tfjs-wasm', true] as const,
   ['tfjs-wasm', false] as const,
   ...withAdapter.map((name) => [name, true] as const),
+  ...withTensorflow.map((name) => [name, true] as const),
 ])('float32, on %s, xla %s', (backend, xla) => {
   const compiled = async (step: typeof recipe) => {
     const net = await compile(step, { backend, batch: one.batch, xla })

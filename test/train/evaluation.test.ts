@@ -16,6 +16,7 @@ import type { TrainingEvent } from '../../src/train/events.ts'
 import { fit } from '../../src/train/fit.ts'
 import type { DataSource } from '../../src/train/source.ts'
 import { pictures, smallNet } from './small-data.ts'
+import { withTensorflow } from '../support/tensorflow.ts'
 
 const model = graph('linear', { x: float32('batch', 3) }, ({ x }) => ({
   logits: nn.dense(x, { name: 'dense', units: 7 }),
@@ -45,7 +46,7 @@ const byHand = (logits: Float32Array, valid: number) => {
   }
 }
 
-describe.each(['reference', 'tfjs-wasm'] as const)('%s', (backend) => {
+describe.each(['reference', 'tfjs-wasm', ...withTensorflow] as const)('%s', (backend) => {
   test.each([1, 3, 4])('the first %d rows count, whatever stands in the others', async (valid) => {
     using net = await compile(model, { backend, batch: 4, seed: 3 })
     using evaluator = await compile(evaluationStep(model, { loss: crossEntropy({ labelSmoothing: 0.1 }) }), {

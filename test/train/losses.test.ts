@@ -8,6 +8,7 @@ import { evaluationStep } from '../../src/passes/train/evaluation.ts'
 import { crossEntropy, type Loss } from '../../src/passes/train/losses.ts'
 import { sgd } from '../../src/passes/train/optimizers.ts'
 import { trainingStep } from '../../src/passes/train/step.ts'
+import { withTensorflow } from '../support/tensorflow.ts'
 
 interface Batch {
   readonly classes: number
@@ -70,7 +71,7 @@ const near = (got: number, want: number, scale: number): void => {
   if (!(Math.abs(got - want) <= 1e-6 * scale)) expect.fail(`got ${got}, expected ${want}`)
 }
 
-type Backend = 'reference' | 'tfjs-wasm' | 'tfjs-cpu'
+type Backend = 'reference' | 'tfjs-wasm' | 'tfjs-cpu' | 'tensorflow'
 const check = async (backend: Backend, labels: 'index' | 'distribution', drawn: Batch): Promise<void> => {
   const { classes, logits, index, distribution, smoothing } = drawn
   const batch = logits.length
@@ -110,7 +111,7 @@ const check = async (backend: Backend, labels: 'index' | 'distribution', drawn: 
   expect(await evaluated.correct.item()).toBe(correct)
 }
 
-describe.each(['reference', 'tfjs-wasm', 'tfjs-cpu'] as const)('%s', (backend) => {
+describe.each(['reference', 'tfjs-wasm', 'tfjs-cpu', ...withTensorflow] as const)('%s', (backend) => {
   test.each(['index', 'distribution'] as const)('labels by %s', async (labels) => {
     await fc.assert(
       fc.asyncProperty(batches, async (drawn) => {

@@ -14,6 +14,7 @@ import type { EvaluationEvent } from '../../src/train/events.ts'
 import { fit } from '../../src/train/fit.ts'
 import { mistakesIn } from '../../src/train/evaluation-sums.ts'
 import type { DataSource } from '../../src/train/source.ts'
+import { withTensorflow } from '../support/tensorflow.ts'
 
 const classes = ['a', 'b', 'c', 'd']
 /** The logits are what is fed. */
@@ -60,7 +61,7 @@ const confusionOf = (rows: readonly Row[]): number[] => {
 const shareOf = (logits: readonly number[]): number =>
   Math.max(...logits.map(Math.exp)) / logits.reduce((sum, v) => sum + Math.exp(v), 0)
 
-describe.each(['reference', 'tfjs-wasm', 'tfjs-cpu'] as const)('%s', (backend) => {
+describe.each(['reference', 'tfjs-wasm', 'tfjs-cpu', ...withTensorflow] as const)('%s', (backend) => {
   test('matrix and metrics of any rows and batches; blanks of the last batch do not count', async () => {
     using net = await compile(echo, { backend })
     await fc.assert(

@@ -16,6 +16,7 @@ import type { Schedule } from '../../src/passes/train/schedules.ts'
 import { trainingStep } from '../../src/passes/train/step.ts'
 import { float64Trainer } from '../support/float64-trainer.ts'
 import { goldenUniform, goldenVariable } from '../support/golden-weights.ts'
+import { withTensorflow } from '../support/tensorflow.ts'
 import { withAdapter } from '../support/webgpu.ts'
 
 type Tensors = { readonly [name: string]: readonly number[] }
@@ -138,23 +139,26 @@ describe('float64, on the reference', () => {
   })
 })
 
-describe.each(['reference', 'tfjs-wasm', 'tfjs-cpu', ...withAdapter] as const)('float32, on %s', (backend) => {
-  test.each(cases)('$name', async (c) => {
-    using net = await compile(stepOf(c), { backend, batch })
-    for (const name of net.variables.names()) {
-      const value = start(name.replace(/^ema\//, ''))
-      if (value !== null) await net.variables.set(name, value)
-    }
-    for (const [n, want] of c.history.entries()) {
-      const { x, wanted } = fed(n)
-      const rows = (data: Float64Array, width: number) =>
-        Array.from({ length: batch }, (_, r) => [...data.subarray(r * width, (r + 1) * width)])
-      const results = await net.run({ x: rows(x, 3), wanted: rows(wanted, 2) })
-      for (const name of ['loss', 'dataLoss', 'learningRate'] as const)
-        expect(Math.abs((await results[name].item()) - want[name])).toBeLessThan(1e-6)
-    }
-    const values = new Map<string, Numbers>()
-    for (const name of net.variables.names('!step')) values.set(name, await net.variables.get(name))
-    expectState(net.variables.names(), c, (name) => values.get(name), 2e-6)
-  })
-})
+describe.each(['reference', 'tfjs-wasm', 'tfjs-cpu', ...withAdapter, ...withTensorflow] as const)(
+  'float32, on %s',
+  (backend) => {
+    test.each(cases)('$name', async (c) => {
+      using net = await compile(stepOf(c), { backend, batch })
+      for (const name of net.variables.names()) {
+        const value = start(name.replace(/^ema\//, ''))
+        if (value !== null) await net.variables.set(name, value)
+      }
+      for (const [n, want] of c.history.entries()) {
+        const { x, wanted } = fed(n)
+        const rows = (data: Float64Array, width: number) =>
+          Array.from({ length: batch }, (_, r) => [...data.subarray(r * width, (r + 1) * width)])
+        const results = await net.run({ x: rows(x, 3), wanted: rows(wanted, 2) })
+        for (const name of ['loss', 'dataLoss', 'learningRate'] as const)
+          expect(Math.abs((await results[name].item()) - want[name])).toBeLessThan(1e-6)
+      }
+      const values = new Map<string, Numbers>()
+      for (const name of net.variables.names('!step')) values.set(name, await net.variables.get(name))
+      expectState(net.variables.names(), c, (name) => values.get(name), 2e-6)
+    })
+  },
+)

@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Backend } from '../../src/backends/backend.ts'
 import { referenceBackend } from '../../src/backends/reference/index.ts'
+import { createTensorflowBackend } from '../../src/backends/tensorflow/index.ts'
 import { createTfjsBackend } from '../../src/backends/tfjs/index.ts'
 import { compile } from '../../src/compile.ts'
 import type { Executable } from '../../src/executable/executable.ts'
@@ -21,6 +22,7 @@ import { adam, adamw, type Optimizer, rmsprop, sgd } from '../../src/passes/trai
 import { type StepOptions, trainingStep } from '../../src/passes/train/step.ts'
 import { goldenUniform } from '../support/golden-weights.ts'
 import { type Layer, layerLists, pixels, smallNet } from '../support/small-nets.ts'
+import { withTensorflow } from '../support/tensorflow.ts'
 
 const batch = 3
 const loss = crossEntropy({ labelSmoothing: 0.1 })
@@ -49,12 +51,13 @@ const bitsOf = async (
 const changed = (before: ReadonlyMap<string, readonly number[]>, after: typeof before): readonly string[] =>
   [...before].flatMap(([name, bits]) => (after.get(name)?.join() === bits.join() ? [] : [name]))
 
-const names = ['reference', 'tfjs-wasm', 'tfjs-cpu'] as const
+const names = ['reference', 'tfjs-wasm', 'tfjs-cpu', ...withTensorflow] as const
 const backends = new Map<(typeof names)[number], Backend>()
 beforeAll(async () => {
   backends.set('reference', referenceBackend())
   backends.set('tfjs-wasm', await createTfjsBackend({ backend: 'wasm' }))
   backends.set('tfjs-cpu', await createTfjsBackend({ backend: 'cpu' }))
+  for (const name of withTensorflow) backends.set(name, await createTensorflowBackend())
 })
 const backendOf = (name: (typeof names)[number]): Backend => backends.get(name) as Backend // all are made above
 

@@ -23,6 +23,7 @@ import {
   warmup,
 } from '../../src/passes/train/schedules.ts'
 import { trainingStep } from '../../src/passes/train/step.ts'
+import { withTensorflow } from '../support/tensorflow.ts'
 
 interface Case {
   readonly name: string
@@ -70,7 +71,7 @@ describe('goldens', () => {
     }
   })
 
-  describe.each(['tfjs-wasm', 'tfjs-cpu'] as const)('%s', (backend) => {
+  describe.each(['tfjs-wasm', 'tfjs-cpu', ...withTensorflow] as const)('%s', (backend) => {
     const model = graph('rates', { step: int32() }, ({ step }) =>
       Object.fromEntries(cases.map(({ schedule }, i) => [`rate${i}`, emitSchedule(schedule, step)])),
     )
@@ -184,7 +185,7 @@ describe('in a training step', () => {
   const linear = graph('linear', { x: float32('batch', 2) }, ({ x }) => ({
     y: nn.dense(x, { name: 'dense', units: 1 }),
   }))
-  test.each(['reference', 'tfjs-wasm'] as const)(
+  test.each(['reference', 'tfjs-wasm', ...withTensorflow] as const)(
     '%s: the rate of the step, and the step counts on',
     async (backend) => {
       const at = 2 ** 24 + 1

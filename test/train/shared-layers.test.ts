@@ -10,6 +10,7 @@ import { float32, type Value } from '../../src/ir/value.ts'
 import { loss } from '../../src/passes/train/losses.ts'
 import { sgd } from '../../src/passes/train/optimizers.ts'
 import { trainingStep } from '../../src/passes/train/step.ts'
+import { withTensorflow } from '../support/tensorflow.ts'
 
 const rows = 4
 const a = Array.from({ length: rows }, (_, i) => [0.5 * i, 1 - i])
@@ -27,7 +28,7 @@ const average = (x: readonly number[]): number => x.reduce((sum, v) => sum + v, 
 /** Unbiased. */
 const spread = (x: readonly number[]): number => x.reduce((sum, v) => sum + (v - average(x)) ** 2, 0) / (x.length - 1)
 
-describe.each(['reference', 'tfjs-cpu', 'tfjs-wasm'] as const)('%s', (backend) => {
+describe.each(['reference', 'tfjs-cpu', 'tfjs-wasm', ...withTensorflow] as const)('%s', (backend) => {
   test.each([
     ['in call order', false],
     ['in call order, though the outputs read the second one first', true],
