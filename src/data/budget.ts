@@ -1,15 +1,15 @@
-/** Memory that work in flight may take, in all threads together: what would be too much waits. */
+/** A limit on the memory of concurrent work in all threads together. Work beyond the limit waits. */
 
 export interface Budget {
-  /** Does the work when there is room for it, in the order of this thread's calls. What needs more than all there is has it for itself. */
+  /** Runs the work when there is room for it, in the order of this thread's calls. Work that needs more than the limit runs alone. */
   during<T>(bytes: number, work: () => Promise<T>): Promise<T>
 }
 
-/** Numbers of bytes, in memory that threads share. */
+/** Counts of bytes, in memory that threads share. */
 export interface Ledger {
-  /** In use by all threads, and the limit. */
+  /** The bytes in use by all threads, and the limit. */
   readonly common: BigInt64Array<SharedArrayBuffer>
-  /** In use by one thread: what it had is given back when it comes to an end. */
+  /** The bytes in use by one thread. They are released when the thread ends. */
   readonly own: BigInt64Array<SharedArrayBuffer>
 }
 const usedAt = 0
@@ -23,10 +23,10 @@ export const ledgerOf = (limit: number): Ledger => {
   return { common, own: cells(1) }
 }
 
-/** The same for another thread. */
+/** The same ledger for another thread. */
 export const sharedLedger = ({ common }: Ledger): Ledger => ({ common, own: cells(1) })
 
-/** Of a thread that has come to an end, all that it had. */
+/** Releases all bytes of a thread that has ended. */
 export const giveBackAll = (ledger: Ledger): void => giveBack(ledger, Atomics.load(ledger.own, 0))
 
 const giveBack = ({ common, own }: Ledger, bytes: bigint): void => {
@@ -35,7 +35,7 @@ const giveBack = ({ common, own }: Ledger, bytes: bigint): void => {
   Atomics.notify(common, usedAt)
 }
 
-/** @returns null where there was room, else what was in use */
+/** @returns null if there was room, else the bytes in use */
 const take = ({ common, own }: Ledger, bytes: bigint): bigint | null => {
   for (;;) {
     const used = Atomics.load(common, usedAt)
@@ -85,13 +85,13 @@ export const budgetOf = (ledger: Ledger): Budget => {
   }
 }
 
-/** Bytes of pixels being decoded at once: two pictures of 64 megapixels. */
+/** The limit on bytes of pixels that are decoded concurrently: two pictures of 64 megapixels. */
 export const decodingLedger = ledgerOf(512 * 2 ** 20)
 
 let decoding = budgetOf(decodingLedger)
-/** That of this thread. */
+/** The decoding budget of this thread. */
 export const decodingBudget = (): Budget => decoding
-/** In a worker: the ledger that the thread that began it has made for it. */
+/** Sets the ledger of a worker, which the thread that started it has made. */
 export const useDecodingLedger = (ledger: Ledger): void => {
   decoding = budgetOf(ledger)
 }

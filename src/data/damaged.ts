@@ -1,4 +1,4 @@
-/** Pictures that cannot be decoded: named once each, and borne up to a limit. */
+/** Pictures that cannot be decoded. Each is reported once, and they are tolerated up to a limit. */
 import { listed } from '../ir/listed.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { systemCode } from '../platform/node-file-error.ts'
@@ -8,10 +8,10 @@ export interface Damage {
   readonly reason: string
 }
 
-/** Reasons that lie in the machine at this moment, not in the file: skipping would make a run that cannot be repeated. */
+/** Errors of the machine, not of the file. Skipping a picture for such an error would make the run impossible to repeat. */
 const passing: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EIO', 'EAGAIN', 'EBUSY'])
 
-/** What is wrong with the file; null where the error is of another kind. */
+/** The fault of the file; null if the error is not about the file. */
 export const damageOf = (error: unknown, path: string): Damage | null => {
   if (!(error instanceof EffuseError)) return null
   const isOfFile = error.code === 'EF506' || (error.code === 'EF501' && !passing.has(systemCode(error.cause) ?? ''))
@@ -19,9 +19,9 @@ export const damageOf = (error: unknown, path: string): Damage | null => {
 }
 
 export interface DamagedFiles {
-  /** @throws EffuseError EF506 listing the first ones, once there are more than are borne. */
+  /** @throws EffuseError EF506 with a list of the first ones if there are more than the limit */
   note(found: readonly Damage[]): void
-  /** The error for when there is nothing else. */
+  /** The error for a source without readable pictures. */
   error(what: string): EffuseError
 }
 
@@ -31,7 +31,7 @@ export const damagedFiles = (max: number, onSkip: (path: string, reason: string)
     new EffuseError({
       code: 'EF506',
       message: `${what}:${listed([...known.values()])}`,
-      hint: 'mend or remove them, or allow more with maxCorrupt',
+      hint: 'repair or remove them, or allow more with maxCorrupt',
     })
   return {
     note: (found) => {

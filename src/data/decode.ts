@@ -1,4 +1,4 @@
-/** Bytes to pixels, by one rule: what is stored counts. Most of it by sharp (an optional package). */
+/** Decodes bytes to the pixel values that the file stores, mostly by sharp (an optional package). */
 import type { Sharp, SharpOptions } from 'sharp'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { rgbOf, rgbOfCmyk, rgbOfYcbcr } from './colours.ts'
@@ -11,19 +11,20 @@ import { storesYcbcr, uncompressedYcbcr } from './tiff.ts'
 import { storedBox, upright, uprightSize } from './upright.ts'
 import { type Box, cutBox } from '../pixels/box.ts'
 
-/** Formats whose pixels are unpacked from the top: what lies below the part that is wanted is never unpacked, and may be damaged unseen. */
+/** Formats that are decoded from the top. Pixels below the wanted part are not decoded, so damage there goes unnoticed. */
 const fromTheTop: ReadonlySet<PictureFormat> = new Set(['JPEG', 'PNG'])
 
-/** What is wanted of an upright picture of this size. */
+/** The wanted part of an upright picture of this size. */
 export type PartOf = (width: number, height: number) => Box
 
 /**
- * A picture as RGB of 8 bits, as it is stored: grey repeated, transparency dropped, hidden colours kept, CMYK by Pillow's formula, of 16 bits
- * the upper 8, palettes looked up, the orientation of EXIF or XMP applied. Of several pictures the first.
+ * A picture as RGB of 8 bits with the stored values: grey is repeated, transparency is dropped and hidden colours stay, CMYK is converted by Pillow's
+ * formula, 16 bits are cut to the upper 8, palettes are looked up, and the orientation of EXIF or XMP is applied. Of several pictures it takes the
+ * first.
  *
- * @param path for messages.
- * @param partOf gives the part that comes back, the same pixels as of the whole, in less time. Of other parts, damage may go unseen.
- * @throws EffuseError EF506 (none of the formats, damaged, too large, too slow), EF404 (sharp is not installed).
+ * @param path For messages.
+ * @param partOf Selects the part to return. Its pixels are those of the whole picture, in less time; damage in other parts may go unnoticed.
+ * @throws EffuseError EF506 (another format, damaged, too large, too slow), EF404 (sharp is not installed).
  */
 export const decode = async (
   bytes: Uint8Array,
@@ -43,7 +44,7 @@ export const decode = async (
   try {
     const format = formatOf(bytes)
     if (format === null) throw new Error('this is none of the formats that are read')
-    // Whatever size it says: only the header is read.
+    // Without a limit on the size, because this reads only the header.
     const header = await inTime(options.timeLimit, () =>
       headerOf(bytes, format, () => open({ limitInputPixels: false })),
     )
@@ -74,7 +75,7 @@ const cut = (picture: Picture, partOf: PartOf): Picture => {
 }
 
 interface PixelsOptions extends DecodeOptions {
-  /** As stored; null: all. */
+  /** The part to read, in stored coordinates; null for all. */
   readonly part: Box | null
   readonly open: (more?: SharpOptions) => Sharp
 }
@@ -104,13 +105,13 @@ const pixelsOf = async (
   return format === 'JPEG' || format === 'TIFF' ? wholePicture(read) : read('error')
 }
 
-/** Ink with transparency has five channels. */
+/** CMYK without transparency, which would be a fifth channel. */
 const inkOf = (data: Uint8Array, channels: number): Uint8Array =>
   channels === 4 ? data : data.filter((_, i) => i % channels < 4)
 
 /**
- * A JPEG whose data ends before its last pixel decodes to a picture that is grey from there on, with a warning; one in a TIFF that has another
- * size than the TIFF says likewise. Of other warnings the picture takes no harm.
+ * Reads a picture and rejects incomplete ones. If the data of a JPEG ends early, or a JPEG in a TIFF has another size than the TIFF, then libvips
+ * makes the rest of the picture grey and only warns. Other warnings do not affect the pixels.
  */
 const wholePicture = async (read: (failOn: 'error' | 'warning') => Promise<Picture>): Promise<Picture> => {
   try {
@@ -133,7 +134,7 @@ const checkSize = (
   if (width * height === 0) throw new Error(`its header says ${width}x${height}`)
 }
 
-/** Of the picture, though nothing need be wrong with its file. */
+/** The picture exceeds a limit; its file need not be damaged. */
 class LimitError extends Error {
   readonly hint: string
   constructor(message: string, hint: string) {
@@ -142,7 +143,7 @@ class LimitError extends Error {
   }
 }
 
-/** What is still at work when the time is over ends by sharp's own limit; the result is not awaited. */
+/** Rejects after the time limit. Work that still runs then ends by sharp's own limit, and its result is ignored. */
 const inTime = async <T>(seconds: number, work: () => Promise<T>): Promise<T> => {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
@@ -161,14 +162,14 @@ const inTime = async <T>(seconds: number, work: () => Promise<T>): Promise<T> =>
 const hintOf = (error: unknown): string =>
   error instanceof LimitError ? error.hint : 'JPEG, PNG, WebP, GIF, TIFF and AVIF are read, whatever the name ends in'
 
-/** libvips tells of every attempt: lines that differ in their numbers alone are one. */
+/** libvips reports every attempt. Lines that differ only in numbers are shown once. */
 const wordsOf = (error: unknown): string => {
   const message = error instanceof Error ? error.message : String(error)
   const lines = new Map<string, string>()
   for (const line of message.split('\n')) {
     const trimmed = line.trim().replace(/^Input \w+ has corrupt header: /, '')
     const kind = trimmed.replace(/\d+/g, '0')
-    // libvips' places and bare codes do not help the reader.
+    // Omits libvips's internal places and codes.
     if (trimmed === '' || kind === '(0.0)' || kind.startsWith('source: bad seek')) continue
     if (!lines.has(kind)) lines.set(kind, trimmed)
   }

@@ -1,49 +1,49 @@
 /**
- * The part of a training picture that is used: a random box. The algorithm is TensorFlow's `sample_distorted_bounding_box`
+ * Draws the random box of a training picture. The algorithm is TensorFlow's `sample_distorted_bounding_box`
  * (core/kernels/image/sample_distorted_bounding_box_op.cc, GenerateRandomCrop), with the whole picture as the only object, and with the
- * settings of NVIDIA's EfficientNet (ConvNets/dataloader/preprocessing.py). In words:
+ * settings of NVIDIA's EfficientNet (ConvNets/dataloader/preprocessing.py):
  *
- * 1. An aspect ratio (width over height) is drawn evenly from its range.
- * 2. The heights that give the least and the greatest area at that ratio are rounded, half to even; the greatest is lowered to what fits the
- *    picture, the least to the greatest. A height is drawn evenly between them, both ends included; the width is its rounded multiple.
- *    So heights are even, not areas: small boxes are rarer than with torchvision's RandomResizedCrop.
- * 3. If rounding made the box too small it grows by one row, if too large it loses one. If it still breaks a bound, or covers less than
- *    `coveredMin` of the picture, it is drawn anew, up to `attempts` times; then the whole picture is taken.
- * 4. Left and top are drawn evenly from 0 to what is free, less one: the last place is never taken. So it is in TensorFlow.
+ * 1. It draws an aspect ratio (width over height) uniformly from its range.
+ * 2. It rounds the heights for the smallest and the largest area at that ratio, half to even; it limits the largest to the picture, and the smallest
+ *    to the largest. It draws a height uniformly between them, both ends included; the width is the rounded multiple of the height.
+ *    Heights are therefore uniform, not areas: small boxes are rarer than with torchvision's RandomResizedCrop.
+ * 3. If rounding made the box too small, it adds a row; if too large, it removes one. If the box still breaks a bound, or covers less than
+ *    `coveredMin` of the picture, it draws again, up to `attempts` times, and then takes the whole picture.
+ * 4. It draws left and top uniformly from 0 to the free space minus one. The last place is never drawn, as in TensorFlow.
  *
- * TensorFlow computes in float32, and so does this: the same words give the same box, to the pixel (test/goldens/data/boxes.json).
+ * Like TensorFlow it computes in float32: the same random words give the same box (test/goldens/data/boxes.json).
  */
 import { type Box, wholeBox } from '../pixels/box.ts'
 import type { Draws } from './draws.ts'
 
 export interface DistortedBoxOptions {
-  /** Least and greatest share of the picture's area. */
+  /** The smallest and the largest share of the picture's area. */
   readonly area: readonly [number, number]
-  /** Least and greatest width over height. */
+  /** The smallest and the largest ratio of width to height. */
   readonly aspect: readonly [number, number]
-  /** Least share of the picture that a box must cover. Above area's lower end it is what counts. */
+  /** The smallest share of the picture that a box may cover. It overrides a smaller lower end of `area`. */
   readonly coveredMin: number
   readonly attempts: number
 }
 
 /**
- * Boxes of a share of the picture, of the reference's aspect. Without `area`, the reference's for results of 122 pixels and more; below, the
- * least share is 1 - size / 128: what is resized to few pixels shows little as a whole, and a tenth of it nothing.
+ * The options for boxes with the given share of the picture and the reference's aspect. Without `area`: for results of 122 pixels and more those of
+ * the reference; below, the smallest share is 1 - size / 128, because a tenth of a small picture shows nothing recognisable.
  *
  * @param size The longer side of the result, in pixels.
  */
 export const boxesFor = (size: number, area?: readonly [number, number]): DistortedBoxOptions => {
-  if (area !== undefined) return { ...recipeBox, area, coveredMin: 0 } // no second bound beside the one that was asked for
+  if (area !== undefined) return { ...recipeBox, area, coveredMin: 0 } // the caller's bound is the only one
   const [least, most] = recipeBox.area
   return { ...recipeBox, area: [Math.max(least, 1 - size / 128), most] }
 }
 
-/** The reference's. `coveredMin` is also TensorFlow's default, so boxes of less than a tenth are never used, whatever `area` says. */
+/** The reference's options. `coveredMin` is TensorFlow's default, so boxes of less than a tenth are never used, although `area` allows them. */
 export const recipeBox: DistortedBoxOptions = { area: [0.05, 1], aspect: [0.75, 1.33], coveredMin: 0.1, attempts: 100 }
 
 const f = Math.fround
 
-/** @returns a box within a picture of `width` by `height`; which one depends on these and on `draws` alone. */
+/** @returns a box within a picture of `width` by `height`, which depends only on the arguments */
 export const distortedBox = (
   width: number,
   height: number,
@@ -63,7 +63,7 @@ export const distortedBox = (
   return wholeBox(width, height)
 }
 
-/** Steps 2 and 3: null where no box of this ratio keeps the bounds. */
+/** Steps 2 and 3; null if no box of this ratio keeps the bounds. */
 const sizeOf = (
   width: number,
   height: number,
@@ -83,14 +83,14 @@ const sizeOf = (
   return fits && areaAt(tall) >= areas.least && areaAt(tall) <= areas.most ? size : null
 }
 
-/** The greatest height whose width fits. */
+/** The largest height whose width fits. */
 const highest = (width: number, wanted: number, ratio: number, widthAt: (tall: number) => number): number => {
   if (widthAt(wanted) <= width) return wanted
   const found = Math.floor((width + 0.5 - f(1e-7)) / ratio)
   return widthAt(found) > width ? found - 1 : found // the division may have rounded up
 }
 
-/** The processor's own rounding: C's lrint. */
+/** Rounds like the processor, as C's lrint. */
 const roundHalfEven = (x: number): number => {
   const low = Math.floor(x)
   const over = x - low

@@ -1,9 +1,9 @@
-/** What chance decides in an epoch: the order of its rows, and random numbers for each. */
+/** The random choices of an epoch: the order of its rows, and random numbers for each row. */
 import { philox4x32, streamKey } from '../ir/philox.ts'
 
 /**
- * A sequence of random numbers. Made as TensorFlow's SimplePhilox makes them (core/lib/random/simple_philox.h and exact_uniform_int.h),
- * so that its words give its pictures: see distorted-box.ts.
+ * A sequence of random numbers, computed from words as in TensorFlow's SimplePhilox (core/lib/random/simple_philox.h and exact_uniform_int.h), so
+ * that TensorFlow's words give TensorFlow's boxes: see distorted-box.ts.
  */
 export interface Draws {
   /** In [0, 1), a multiple of 2^-23: exact in float32. */
@@ -15,13 +15,13 @@ export interface Draws {
 export interface DrawsPosition {
   readonly seed: number
   readonly epoch: number
-  /** Place in the epoch's order, whatever the batch size. */
+  /** The place in the epoch's order, independent of the batch size. */
   readonly row: number
-  /** What the numbers are for: each purpose has a stream of its own, so that one that draws more moves no other. */
+  /** The purpose of the numbers. Each purpose has its own stream, so that additional draws for one do not change another. */
   readonly purpose: string
 }
 
-/** Numbers that depend on the position alone, never on what is drawn elsewhere or when. */
+/** Numbers that depend only on the position, not on other draws or on time. */
 export const rowDraws = ({ seed, epoch, row, purpose }: DrawsPosition): Draws => {
   const key = streamKey(`data/${purpose}`)
   const words = new Uint32Array(4)
@@ -32,12 +32,12 @@ export const rowDraws = ({ seed, epoch, row, purpose }: DrawsPosition): Draws =>
   })
 }
 
-/** @param word gives unsigned 32-bit numbers. */
+/** @param word Returns unsigned 32-bit numbers. */
 export const drawsFrom = (word: () => number): Draws => ({
   unit: () => (word() & 0x7fffff) * 2 ** -23,
   below: (n) => {
     if ((n & (n - 1)) === 0) return (word() & (n - 1)) >>> 0
-    // The numbers left are a multiple of n: every remainder is as likely as any other.
+    // The number of accepted words is a multiple of n, so all remainders are equally likely.
     const rejected = (0xffffffff % n) + 1
     for (;;) {
       const drawn = word()
@@ -46,7 +46,7 @@ export const drawsFrom = (word: () => number): Draws => ({
   },
 })
 
-/** A permutation of 0..length-1 by Fisher and Yates, drawn from Philox: the same wherever and whenever it is made. */
+/** A permutation of 0..length-1 by Fisher and Yates with Philox, which depends only on the arguments. */
 export const shuffled = (length: number, seed: number, epoch: number): Int32Array => {
   const order = inSequence(length)
   const words = new Uint32Array(4)

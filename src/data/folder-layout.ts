@@ -1,4 +1,4 @@
-/** Which folders hold which classes. */
+/** Reads the layout of an image folder: which folders are which classes. */
 import { join } from 'node:path'
 import { shortList } from '../ir/listed.ts'
 import { EffuseError } from '../ir/diagnostics.ts'

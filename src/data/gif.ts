@@ -1,29 +1,29 @@
 /**
- * The first picture of a GIF, with the colours that it stores: sharp makes transparent pixels black, whatever their colour.
- * By the GIF89a specification; LZW as in its appendix F.
+ * Decodes the first picture of a GIF with its stored colours, because sharp makes transparent pixels black.
+ * It follows the GIF89a specification; LZW as in its appendix F.
  */
 import type { PixelGrid } from '../pixels/resample.ts'
 
 export interface GifHeader {
-  /** Of the logical screen. */
+  /** Width of the logical screen. */
   readonly width: number
   readonly height: number
 }
 
-/** Null where the bytes are too few. */
+/** The header; null if there are too few bytes. */
 export const gifHeader = (bytes: Uint8Array): GifHeader | null =>
   bytes.length < 13 ? null : { width: word(bytes, 6), height: word(bytes, 8) }
 
 /**
- * What the first picture leaves of the screen has the transparent colour, or the first one where there is none, as in Pillow.
- * @throws Error where the file is damaged or holds no picture
+ * Pixels of the screen outside of the first picture have the transparent colour, or the first colour if there is none, as in Pillow.
+ * @throws Error if the file is damaged or has no picture
  */
 export const decodeGif = (
   bytes: Uint8Array,
 ): PixelGrid & { readonly channels: 3; readonly data: Uint8Array<ArrayBuffer> } => {
   const header = gifHeader(bytes)
   if (header === null) throw new Error('the header is cut off')
-  const flags = bytes[10] as number // 13 bytes at least
+  const flags = bytes[10] as number // the header has 13 bytes
   const globalColours = colourTable(bytes, 13, flags)
   let at = 13 + globalColours.length
   let transparent = 0
@@ -35,17 +35,17 @@ export const decodeGif = (
       at = blocksOf(bytes, at + 1).end
     } else if (kind === 0x2c) {
       return pictureAt(bytes, at, { ...header, globalColours, transparent })
-    } else throw new Error(kind === undefined || kind === 0x3b ? 'it holds no picture' : 'a block of an unknown kind')
+    } else throw new Error(kind === undefined || kind === 0x3b ? 'it has no picture' : 'a block has an unknown kind')
   }
 }
 
 const word = (bytes: Uint8Array, at: number): number => (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8)
 
-/** RGB; none where the flags say so. */
+/** The RGB colour table; empty if the flags say that there is none. */
 const colourTable = (bytes: Uint8Array, at: number, flags: number): Uint8Array =>
   (flags & 0x80) === 0 ? new Uint8Array(0) : bytes.subarray(at, at + 3 * 2 ** ((flags & 7) + 1))
 
-/** Sub-blocks of data: one after another, each after its length, up to one of length 0. @throws Error */
+/** Reads sub-blocks, each with its length before it, up to one of length 0. @throws Error */
 const blocksOf = (
   bytes: Uint8Array,
   from: number,
@@ -95,10 +95,10 @@ const interlaced = (height: number): readonly number[] =>
     return inSequence(height).filter((row) => row >= first && (row - first) % step === 0)
   })
 
-/** LZW with codes of growing length. @throws Error where there are fewer pixels than `count` or a code that cannot be */
+/** Decodes LZW with codes of growing length. @throws Error if there are fewer pixels than `count`, or an invalid code */
 const unpacked = (blocks: readonly Uint8Array[], codeBits: number, count: number): Uint8Array => {
   const [clear, end] = [2 ** codeBits, 2 ** codeBits + 1]
-  // A code stands for what another one stands for and one pixel more.
+  // A code represents the pixels of another code and one more pixel.
   const [before, last] = [new Int16Array(4096), new Uint8Array(4096)]
   for (let i = 0; i < clear; i++) last[i] = i
   const out = new Uint8Array(count)
@@ -118,12 +118,12 @@ const unpacked = (blocks: readonly Uint8Array[], codeBits: number, count: number
           continue
         }
         if (code > next || (code === next && previous === -1)) throw new Error('a code that is not yet defined')
-        // The code just being defined is the previous one with its own first pixel again.
+        // A code that is just being defined is the previous code followed by its first pixel.
         for (let at = code === next ? previous : code; ; at = before[at] as number) {
           pixels.push(last[at] as number) // codes are below 4096
           if (at < clear) break
         }
-        const first = pixels[pixels.length - 1] as number // one at least
+        const first = pixels[pixels.length - 1] as number // there is at least one
         if (code === next) pixels.unshift(first)
         while (pixels.length > 0 && filled < count) out[filled++] = pixels.pop() as number
         pixels.length = 0

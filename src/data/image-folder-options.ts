@@ -10,60 +10,60 @@ import { pictureChecks } from '../pixels/picture-options.ts'
 import { isSize } from '../pixels/size.ts'
 import type { ResizeFilter } from '../pixels/resample.ts'
 
-/** Changes a training picture, [height,width,3], after crop, flip and resize; gives one of the same size. */
+/** Changes a training picture, [height,width,3], after crop, flip and resize; returns one of the same size. */
 export type Augment = (
   picture: Picture,
   options: {
-    /** The request's `augmentation`; undefined where it has none. */
+    /** The request's `augmentation`; undefined if it has none. */
     readonly strength: number | undefined
-    /** Random numbers for this row alone: with no others, a run can be repeated. */
+    /** Random numbers for this row. A function that uses no other randomness makes runs repeatable. */
     readonly draws: Draws
   },
 ) => Picture | Promise<Picture>
 
 export interface ImageFolderOptions extends ReadingOptions {
-  /** Height and width where a request has none. Default 224. */
+  /** Height and width for requests that have none. Default 224. */
   readonly size?: number | readonly [height: number, width: number] | undefined
   /** 3 (default): RGB; 1: grey. */
   readonly channels?: 1 | 3 | undefined
-  /** Share of each class held out for testing, above 0 and below 1; needed where the folder is not split already. */
+  /** The share of each class to hold out for testing, above 0 and below 1. Required if the folder is not split. */
   readonly holdout?: number | undefined
-  /** Which pictures are held out. Default 0. */
+  /** The seed that selects the pictures to hold out. Default 0. */
   readonly holdoutSeed?: number | undefined
   /**
-   * Which part of a picture is used. In training 'box' (default): a random box; 'center': the central square, as in readImage(); 'none': the
-   * whole picture, squeezed. Pictures to test with are whole with 'none', else their centre.
+   * The part of a training picture to use. 'box' (default): a random box; 'center': the central square, as in readImage(); 'none': the whole picture,
+   * with another aspect ratio if necessary. Test pictures are whole with 'none', else their central square.
    */
   readonly crop?: FolderCrop | undefined
   /**
-   * Least and greatest share of a picture that a random box covers, with `crop: 'box'`. Default: the reference's [0.05, 1], of which it uses no
-   * less than 0.1; for sizes below 122 pixels [1 - size / 128, 1].
+   * The smallest and the largest share of a picture that a random box covers, with `crop: 'box'`. Default: the reference's [0.05, 1], of which it uses
+   * only shares of at least 0.1; for sizes below 122 pixels [1 - size / 128, 1].
    */
   readonly cropArea?: readonly [least: number, greatest: number] | undefined
-  /** Training pictures are mirrored half of the time. Default true. */
+  /** Whether to mirror each training picture with probability 1/2. Default true. */
   readonly flip?: boolean | undefined
   /** 'triangle' (default), or the reference's 'bilinear'. */
   readonly filter?: ResizeFilter | undefined
-  /** Changes training pictures further; `augmentation` of a request is its strength. */
+  /** A further change of training pictures; `augmentation` of a request is its strength. */
   readonly augment?: Augment | undefined
-  /** Pictures read and decoded at once. Default: four for each of the processor's cores, so that no core waits while others decode, resize or copy. */
+  /** The number of pictures to read and decode concurrently. Default: four per core, so that no core waits while others decode, resize or copy. */
   readonly concurrency?: number | undefined
-  /** Threads that prepare pictures while this one computes; 0: none. What comes out does not depend on it. Default: half of the cores, at least 1. */
+  /** The number of threads that prepare pictures while this one computes. It does not affect the results. Default: half of the cores, at least 1. */
   readonly workers?: number | undefined
-  /** Batches prepared ahead. Default 2. */
+  /** The number of batches to prepare ahead. Default 2. */
   readonly prefetch?: number | undefined
-  /** Damaged pictures that each part may have; the next one is an error. Default 10. */
+  /** The number of damaged pictures that each part may have; more are an error. Default 10. */
   readonly maxCorrupt?: number | undefined
-  /** Told of each damaged picture once. Default: a warning of the process. */
+  /** Called once for each damaged picture. Default: a warning of the process. */
   readonly onSkip?: ((path: string, reason: string) => void) | undefined
-  /** Told once each of what is odd with the data and nothing fails of: files that are not read, profiles that are not heeded. Default: a warning of the process. */
+  /** Called once for each notice: files that are not read, colour profiles that are not applied. Default: a warning of the process. */
   readonly onNotice?: ((notice: string) => void) | undefined
 }
 
 type Filled =
   | ('channels' | 'crop' | 'flip' | 'filter' | 'onSkip' | 'onNotice')
   | ('concurrency' | 'workers' | 'prefetch' | 'maxCorrupt')
-/** All that batches need, defaults filled in. */
+/** The settings for batches, with defaults. */
 export interface FolderSettings extends Readonly<{ [K in Filled]: NonNullable<ImageFolderOptions[K]> }>, Reading {
   readonly size: readonly [number, number]
   readonly cropArea: readonly [number, number] | undefined
@@ -91,7 +91,7 @@ const checks: { readonly [K in keyof Required<ImageFolderOptions>]: Check } = {
   onNotice: ['a function of a text', isFunction],
 }
 
-/** @throws EffuseError EF403 naming the option, what it takes and what came. */
+/** @throws EffuseError EF403 naming the option, the expected and the given value */
 export const settingsOf = (options: ImageFolderOptions): FolderSettings => {
   checkRecord('imageFolder()', '', options, checks)
   const { size = 224, crop = 'box', cropArea } = options

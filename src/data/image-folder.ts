@@ -1,4 +1,4 @@
-/** Pictures in folders named after their classes, as data for fit() and evaluate(). */
+/** Folders of pictures, one per class, as data for fit() and evaluate(). */
 import { EffuseError } from '../ir/diagnostics.ts'
 import { loadSharp } from './decode.ts'
 import { type ClassFolder, type Layout, listed, readLayout } from './folder-layout.ts'
@@ -14,11 +14,11 @@ export interface ImageFolder {
 
 /**
  * Data from `path/train/<class>/*` and `path/val/<class>/*` (or `test/`), or from `path/<class>/*` with a share of each class held out.
- * Classes are the names of the folders, sorted; folders inside a class belong to it.
+ * The classes are the sorted names of the folders; folders inside a class belong to it.
  *
- * Training pictures are random boxes as the reference's recipe has them (see distorted-box.ts), mirrored half of the time; those to test
- * with are its centre crops. `crop`, `cropArea` and `flip` choose otherwise. Batches are `image` uint8 [rows,height,width,channels], 0 to 255, and `label` int32 [rows]. They are the same
- * for the same seed and epoch, whatever the concurrency and the batch size.
+ * Training pictures are random boxes as in the reference's recipe (see distorted-box.ts), mirrored with probability 1/2; test pictures are its centre
+ * crops. `crop`, `cropArea` and `flip` change this. Batches are `image` uint8 [rows,height,width,channels], 0 to 255, and `label` int32 [rows]. They
+ * depend on seed and epoch, not on concurrency; rows do not depend on the batch size.
  *
  * @throws EffuseError EF501 (no such folder), EF507 (no classes, a class without pictures, classes that differ, nothing to test with), EF403 (options, or no way
  * to split), EF404 (sharp is not installed). The batches: EF403 (request), EF506 (more damaged pictures than `maxCorrupt`).
@@ -35,10 +35,10 @@ export const imageFolder = async (path: string, options: ImageFolderOptions = {}
 }
 
 /**
- * Pictures to test with, where there need be none to train on: `path/val/<class>/*` or `path/test/<class>/*`, else all of `path/<class>/*`,
- * or the share that `holdout` holds out, the same as imageFolder() does. `path/train/<class>/*` alone needs `holdout`.
+ * Test pictures alone: `path/val/<class>/*` or `path/test/<class>/*`, else all of `path/<class>/*`, or with `holdout` the share that imageFolder()
+ * holds out. If there is only `path/train/<class>/*`, `holdout` is required.
  *
- * @throws EffuseError as imageFolder() does.
+ * @throws EffuseError as imageFolder().
  * @example
  * const test = await testFolder('flowers', { size: 64 })
  * console.log(test.classes, test.length) // evaluate(model, { data: test, variables })
@@ -89,7 +89,7 @@ const splitOf = (layout: Layout, path: string, options: ImageFolderOptions): Spl
   return split
 }
 
-/** @throws EffuseError EF403 where a share is to be held out all the same */
+/** @throws EffuseError EF403 if the caller also wants to hold out a share */
 const ownTest = (
   test: readonly ClassFolder[],
   path: string,
@@ -104,7 +104,7 @@ const ownTest = (
 }
 
 export interface HoldoutOptions {
-  /** Share of each class, above 0 and below 1. */
+  /** The share of each class, above 0 and below 1. */
   readonly share: number
   readonly seed: number
 }
@@ -115,10 +115,10 @@ export interface Split {
 }
 
 /**
- * Holds out round(share * n) of each class of n pictures, at least one and not all; a class of one picture is all for training.
+ * Holds out round(share * n) of each class of n pictures, at least one and not all. A class of one picture is only for training.
  *
- * Each picture has a random rank by the seed, the class's name and its own name alone; the first ones are held out. So what is added to other
- * classes changes nothing, and a picture added to a class moves at most one of that class across, when the count grows or it ranks before it.
+ * The seed, the class's name and the picture's name determine a random rank for each picture; the first ones are held out. Pictures that are added to
+ * other classes therefore change nothing, and a picture that is added to a class moves at most one picture of that class between the parts.
  */
 export const heldOut = (classes: readonly ClassFolder[], options: HoldoutOptions): Split => {
   const chosen = classes.map((one) => chosenOf(one, options))
@@ -134,7 +134,7 @@ const chosenOf = ({ name, files }: ClassFolder, { share, seed }: HoldoutOptions)
     const [rank = 0] = philox4x32(streamKey(`${name}/${file}`), 0, 0, 0, seed, purpose)
     return { file, rank }
   })
-  // Stable: files of equal rank stay in the order of their names.
+  // The sort is stable, so files of equal rank stay in the order of their names.
   ranked.sort((a, b) => a.rank - b.rank)
   return new Set(ranked.slice(0, count).map(({ file }) => file))
 }

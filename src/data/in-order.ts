@@ -1,30 +1,31 @@
-/** Work done before its results are taken. */
+/** Runs tasks ahead of their consumer. */
 import { invariant } from '../ir/diagnostics.ts'
 
 export interface InOrderOptions {
-  /** Tasks at work at once. */
+  /** The number of tasks that run concurrently. */
   readonly concurrency: number
-  /** Tasks begun, at work or done, that are not taken yet. */
+  /** The number of tasks that have begun and whose results are not taken yet. */
   readonly ahead: number
   readonly signal?: AbortSignal | undefined
-  /** Told when nothing more is wanted, before what is at work is waited for. */
+  /** Called when the consumer stops, before running tasks are awaited. */
   readonly onLeave?: (() => void) | undefined
 }
 
 /**
- * The results of task(start) … task(end - 1), in this order, whichever is done first. Nothing begins before the first is asked for.
+ * Yields the results of task(start) … task(end - 1) in this order, in whichever order the tasks end. No task begins before the first result is
+ * requested.
  *
- * Left early (`break`, an error, an abort), it begins nothing more and ends when the tasks at work have: no rejection goes unhandled,
- * nothing runs on. One that is neither used up nor left keeps `ahead` results and does no more.
+ * If the consumer stops early (`break`, an error, an abort), no further task begins, and the generator ends when the running tasks have ended, so
+ * there is no unhandled rejection and no remaining work. A generator that is neither finished nor stopped keeps `ahead` results.
  *
- * @throws what a task throws, when its turn comes; the signal's reason.
+ * @throws the error of a task, in its place of the order; the signal's reason.
  */
 export async function* inOrder<T>(
   [start, end]: readonly [number, number],
   task: (index: number) => Promise<T>,
   { concurrency, ahead, signal, onLeave }: InOrderOptions,
 ): AsyncGenerator<T, void, undefined> {
-  const begun: Promise<T>[] = [] // not taken yet, in order
+  const begun: Promise<T>[] = [] // results that are not taken yet, in order
   let [next, atWork, isOver] = [start, 0, false]
   const settled = (): void => {
     atWork--
@@ -34,7 +35,7 @@ export async function* inOrder<T>(
     while (next < end && atWork < concurrency && begun.length < ahead && !isOver && signal?.aborted !== true) {
       atWork++
       const result = task(next++)
-      result.then(settled, settled) // a failure is thrown where the result is taken, if it is
+      result.then(settled, settled) // an error is thrown when the result is taken
       begun.push(result)
     }
   }
@@ -43,7 +44,7 @@ export async function* inOrder<T>(
       signal?.throwIfAborted()
       begin()
       const result = begun.shift()
-      // With nothing begun nothing is at work, so begin() has begun one.
+      // If no task had begun, none was running, so begin() has begun one.
       invariant(result !== undefined, () => 'a task was not begun')
       begin()
       const value = await result

@@ -1,6 +1,6 @@
-/** Which kind of picture some bytes are: told by how they begin, never by a name. */
+/** Recognises the format of a picture by its first bytes, not by its name. */
 
-/** The formats that are read. */
+/** The supported formats. */
 export type PictureFormat = 'JPEG' | 'PNG' | 'WebP' | 'GIF' | 'TIFF' | 'AVIF'
 
 const ascii = (text: string): readonly number[] => [...text].map((letter) => letter.charCodeAt(0))
@@ -18,14 +18,14 @@ const signatures: readonly (readonly [PictureFormat, readonly number[]])[] = [
   ['TIFF', [...ascii('MM'), 0, 43]],
 ]
 
-/** Null where they are none of the formats that are read. */
+/** The format; null if it is not supported. */
 export const formatOf = (bytes: Uint8Array): PictureFormat | null => {
   if (isAt(bytes, 0, ascii('RIFF')) && isAt(bytes, 8, ascii('WEBP'))) return 'WebP'
   if (brandsOf(bytes).some((brand) => brand === 'avif' || brand === 'avis')) return 'AVIF'
   return signatures.find(([, start]) => isAt(bytes, 0, start))?.[0] ?? null
 }
 
-/** The brands in the first box of an ISO base media file; none where it is another kind of file. */
+/** The brands in the first box of an ISO base media file; empty for other files. */
 const brandsOf = (bytes: Uint8Array): readonly string[] => {
   if (!isAt(bytes, 4, ascii('ftyp'))) return []
   const end = Math.min(bytes.length, 256, new DataView(bytes.buffer, bytes.byteOffset).getUint32(0))
@@ -46,7 +46,7 @@ const otherSignatures: readonly (readonly [string, readonly number[]])[] = [
   ['is compressed by gzip', [0x1f, 0x8b]],
 ]
 
-/** What the bytes look like, as the end of a sentence. */
+/** Describes the bytes, as the end of a sentence. */
 export const looksLike = (bytes: Uint8Array): string => {
   if (bytes.length === 0) return 'is empty'
   const format = formatOf(bytes)

@@ -1,11 +1,11 @@
-/** What a picture says of itself before its pixels: size, orientation, colours. */
+/** Reads the header of a picture: size, orientation, colours. */
 import type { Sharp } from 'sharp'
 import { gifHeader } from './gif.ts'
 import type { PictureFormat } from './picture-format.ts'
 import { orientationIn, tiffTags } from './tiff.ts'
 
 export interface PictureHeader {
-  /** As stored, before the orientation is applied. */
+  /** Width as stored, before the orientation is applied. */
   readonly width: number
   readonly height: number
   /** 1 to 8, EXIF's numbers. */
@@ -15,9 +15,9 @@ export interface PictureHeader {
   readonly hasOtherProfile: boolean
 }
 
-/** @throws what sharp throws of a header that cannot be read */
+/** @throws sharp's error for a header that cannot be read */
 export const headerOf = async (bytes: Uint8Array, format: PictureFormat, open: () => Sharp): Promise<PictureHeader> => {
-  // sharp opens a file anew to read its pixels, which for most of the pictures that people have can be done without.
+  // Reading the header by sharp would open the file twice. JPEGs, GIFs and most PNGs need sharp only for their pixels.
   const jpeg = format === 'JPEG' ? jpegHeader(bytes) : null
   if (jpeg !== null)
     return {
@@ -44,7 +44,7 @@ export const headerOf = async (bytes: Uint8Array, format: PictureFormat, open: (
   }
 }
 
-/** Of a TIFF its own tag. sharp says 1 where there is none, so that XMP would never be heard. */
+/** EXIF's orientation; for a TIFF from its own tag, because sharp reports 1 for a missing tag, which would hide XMP's. */
 const exifOrientation = (
   { exif }: { readonly exif?: Uint8Array | undefined },
   bytes: Uint8Array,
@@ -56,14 +56,14 @@ const exifOrientation = (
   return orientationIn(tiffTags(exif.subarray(start)))
 }
 
-/** In an XMP packet, an attribute or an element. */
+/** The orientation in an XMP packet, as an attribute or as an element. */
 const orientationOf = (xmp: Uint8Array | null | undefined): number | null => {
   if (xmp === null || xmp === undefined) return null
   const found = /tiff:Orientation(?:\s*=\s*["']|>)\s*([1-8])/.exec(new TextDecoder().decode(xmp))
   return found === null ? null : Number(found[1])
 }
 
-/** A profile names itself near its beginning, in version 2 in ASCII, in version 4 in UTF-16. */
+/** Is it a profile other than sRGB's? A profile has its name near its start, in ASCII (version 2) or UTF-16 (version 4). */
 const isOtherProfile = (icc: Uint8Array | null | undefined): boolean => {
   if (icc === null || icc === undefined) return false
   return !new TextDecoder('latin1').decode(icc).replaceAll('\0', '').includes('sRGB')
@@ -74,24 +74,24 @@ export interface PngHeader {
   readonly height: number
   /** A TIFF. */
   readonly exif: Uint8Array | null
-  /** Not looked into: it may be compressed. */
+  /** Whether there may be XMP. It is not read, because it may be compressed. */
   readonly hasXmp: boolean
   readonly hasProfile: boolean
 }
 
-/** Null where the header is not the first chunk, or they end too early: that is for the decoder to judge. */
+/** Null if the header is not the first chunk or the chunks end too early; the decoder then reports the fault. */
 export const pngHeader = (bytes: Uint8Array): PngHeader | null => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const nameAt = (at: number): string => String.fromCharCode(...bytes.subarray(at + 4, at + 8))
   if (bytes.length < 33 || nameAt(8) !== 'IHDR') return null
   let exif: Uint8Array | null = null
   let [hasXmp, hasProfile] = [false, false]
-  // EXIF and XMP may also stand after the pixels.
+  // EXIF and XMP may also be after the pixels.
   for (let at = 33; at + 12 <= bytes.length; at += 12 + view.getUint32(at)) {
     const name = nameAt(at)
     if (name === 'IEND') return { width: view.getUint32(16), height: view.getUint32(20), exif, hasXmp, hasProfile }
     if (name === 'eXIf') exif = bytes.subarray(at + 8, at + 8 + view.getUint32(at))
-    if (name === 'iTXt' || name === 'zTXt' || name === 'tEXt') hasXmp = true // any text may be one
+    if (name === 'iTXt' || name === 'zTXt' || name === 'tEXt') hasXmp = true // any text may be XMP
     if (name === 'iCCP') hasProfile = true
   }
   return null
@@ -104,7 +104,7 @@ export interface JpegHeader {
   /** A TIFF. */
   readonly exif: Uint8Array | null
   readonly xmp: Uint8Array | null
-  /** The first piece of a profile; it may be continued in others. */
+  /** The first segment of a profile, which may have more. */
   readonly profile: Uint8Array | null
 }
 
@@ -112,7 +112,7 @@ const exifName = 'Exif\0\0'
 const xmpName = 'http://ns.adobe.com/xap/1.0/\0'
 const profileName = 'ICC_PROFILE\0'
 
-/** Null where the frame's header is not found: that is for the decoder to judge. */
+/** Null if there is no frame header; the decoder then reports the fault. */
 export const jpegHeader = (bytes: Uint8Array): JpegHeader | null => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const found: { exif: Uint8Array | null; xmp: Uint8Array | null; profile: Uint8Array | null } = {
@@ -132,7 +132,7 @@ export const jpegHeader = (bytes: Uint8Array): JpegHeader | null => {
     const length = view.getUint16(at + 2)
     const content = bytes.subarray(at + 4, at + 2 + length)
     if (length < 2 || at + 2 + length > bytes.length) break
-    // Start of frame, but not the tables whose markers lie among its.
+    // A start of frame. Three markers of the same range are tables.
     if (marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc && length >= 8)
       frame ??= {
         height: view.getUint16(at + 5),

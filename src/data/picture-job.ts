@@ -1,4 +1,4 @@
-/** Preparing one picture of a folder, described by plain data, so that any thread can do it: the same job gives the same bytes everywhere. */
+/** A job, plain data, that prepares one picture of a folder. Any thread can run it, with the same result. */
 import { type Box, boxFor, type FolderCrop, wholeBox } from '../pixels/box.ts'
 import { resized, type ResizeFilter } from '../pixels/resample.ts'
 import { withChannels } from '../pixels/grey.ts'
@@ -15,21 +15,21 @@ export interface PictureJob {
   readonly filter: ResizeFilter
   readonly crop: FolderCrop
   readonly cropArea: readonly [number, number] | undefined
-  /** Mirrored half of the time. */
+  /** Whether to mirror with probability 1/2. */
   readonly flip: boolean
-  /** Where the row stands, for what is random. */
+  /** The position of the row, for random choices. */
   readonly at: Omit<DrawsPosition, 'purpose'>
   readonly reading: Reading
-  /** The file was decoded whole before, without a fault: now only the part that is used need be. */
+  /** Whether the whole file was decoded before without a fault. Then only the used part is decoded. */
   readonly isSound: boolean
 }
 
-/** [height,width,channels] of the job, or what is wrong with the file. */
+/** The pixels [height,width,channels], or what is wrong with the file. */
 export type PictureResult =
   | { readonly image: Uint8Array<ArrayBuffer>; readonly hasOtherProfile: boolean }
   | { readonly damage: string }
 
-/** @param read of files. @throws what is no fault of the file */
+/** @param read Reads files. @throws errors that are not faults of the file */
 export const doJob = async (job: PictureJob, read?: ReadFile): Promise<PictureResult> => {
   const { path, size, filter, channels, flip, at, isSound } = job
   try {

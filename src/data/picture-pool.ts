@@ -1,4 +1,4 @@
-/** Threads that prepare pictures, so that it goes on while the calling thread computes. */
+/** Threads that prepare pictures while the calling thread computes. */
 import { Worker } from 'node:worker_threads'
 import { EffuseError, type EffuseErrorInit } from '../ir/diagnostics.ts'
 import { decodingLedger, giveBackAll, type Ledger, sharedLedger } from './budget.ts'
@@ -6,7 +6,7 @@ import { doJob, type PictureJob, type PictureResult } from './picture-job.ts'
 import { workerUrl } from './worker-url.ts'
 
 export interface WorkerSettings {
-  /** Jobs of this worker at once. */
+  /** The number of jobs that this worker runs concurrently. */
   readonly concurrency: number
   readonly decoding: Ledger
 }
@@ -28,12 +28,12 @@ export type Answer =
       }
     }
 
-/** Jobs that belong together, and may be given up together. */
+/** A group of jobs that can be cancelled together. */
 export interface JobStream {
   run(job: PictureJob): Promise<PictureResult>
-  /** Nothing more begins; what waits fails unseen. */
+  /** Cancels the stream: no further job begins, and waiting jobs reject. */
   leave(): void
-  /** Whether jobs wait elsewhere for their turn, so that all may be given at once. */
+  /** Whether jobs are queued in workers, so that all can be submitted at once. */
   readonly isQueued: boolean
 }
 
@@ -41,7 +41,7 @@ const here: JobStream = { run: doJob, leave: () => undefined, isQueued: false }
 const pools = new Map<string, Pool>()
 let streams = 0
 
-/** @param workers threads; with none, or where there can be none, the calling thread does the work. */
+/** @param workers The number of threads. Without threads, or if they are not available, the calling thread does the work. */
 export const jobStream = (workers: number, concurrency: number): JobStream => {
   const url = workers === 0 ? null : workerUrl()
   if (url === null) return here
@@ -63,7 +63,7 @@ interface Member {
   readonly pending: Map<number, Pending>
 }
 
-/** Threads live as long as the process, and do not keep it: between epochs they wait. */
+/** Threads live as long as the process but do not keep it alive. They wait between epochs. */
 class Pool {
   readonly #members: Member[]
   #ids = 0
@@ -95,7 +95,7 @@ class Pool {
   #begin(url: URL, concurrency: number): Member {
     const decoding = sharedLedger(decodingLedger)
     const workerData: WorkerSettings = { concurrency, decoding }
-    // Flags of the process, --expose-gc or a loader, are none of a thread's business, and some are refused.
+    // Without the flags of the process, such as --expose-gc or a loader: threads do not need them, and Node rejects some.
     const worker = new Worker(url, { workerData, execArgv: [] })
     const member: Member = { worker, pending: new Map() }
     worker.on('message', (answer: Answer) => {
@@ -115,7 +115,7 @@ class Pool {
     return member
   }
 
-  /** A thread that could not begin or came to an end: what it had left to do is done here. */
+  /** Runs the remaining jobs of a thread that did not start or has ended. */
   #replace(member: Member): void {
     const place = this.#members.indexOf(member)
     if (place !== -1) this.#members.splice(place, 1)

@@ -7,7 +7,7 @@ import { readFileNow } from './read-picture.ts'
 import type { Answer, Order, WorkerSettings } from './picture-pool.ts'
 
 const port = parentPort
-if (port === null) throw new Error('picture-worker runs in a worker thread alone')
+if (port === null) throw new Error('picture-worker runs only in a worker thread')
 const settings: WorkerSettings = workerData
 useDecodingLedger(settings.decoding)
 

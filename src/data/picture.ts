@@ -1,4 +1,4 @@
-/** What a decoded picture is, and what decoding may cost. */
+/** Decoded pictures, and the limits of decoding. */
 import type { PixelGrid } from '../pixels/resample.ts'
 
 /** RGB, 0 to 255, row-major [height, width, 3]. */
@@ -6,21 +6,21 @@ export interface Picture extends PixelGrid {
   readonly channels: 3
 }
 
-/** `stored`: the values as they are in the file; `srgb`: converted by the embedded profile. */
+/** `stored`: the values in the file; `srgb`: the values converted by the embedded profile. */
 export type Colours = 'stored' | 'srgb'
 
 export interface DecodeOptions {
   readonly colors: Colours
-  /** Pixels that a picture may have; more are refused by the header alone. */
+  /** The maximum number of pixels. A picture with more is rejected by its header. */
   readonly maxPixels: number
-  /** Seconds that decoding may take. */
+  /** The maximum number of seconds for decoding. */
   readonly timeLimit: number
 }
 
-/** What fits to training data: 64 megapixels decode to 192 MB. */
+/** Limits for training data: 64 megapixels decode to 192 MB. */
 export const decodeDefaults: DecodeOptions = { colors: 'stored', maxPixels: 64e6, timeLimit: 30 }
 
 export interface Decoded extends Picture {
-  /** The file has a profile other than sRGB's, which `colors: 'stored'` does not heed. */
+  /** Whether the file has a profile other than sRGB's, which `colors: 'stored'` does not apply. */
   readonly hasOtherProfile: boolean
 }

@@ -1,4 +1,4 @@
-/** From a place in a folder to a row of a batch. */
+/** Prepares the pictures of a folder as rows of a batch. */
 import { EffuseError } from '../ir/diagnostics.ts'
 import { withChannels } from '../pixels/grey.ts'
 import { rowDraws } from './draws.ts'
@@ -7,19 +7,19 @@ import type { Picture } from './picture.ts'
 import type { PictureJob, PictureResult } from './picture-job.ts'
 import type { CheckedRequest } from './request.ts'
 
-/** A picture, the row of the epoch's order that it is for, and whether it is known to be sound: see PictureJob. */
+/** Prepares the picture `path` for a row of the epoch's order. `isSound` as in PictureJob. */
 export type Prepare = (path: string, row: number, isSound: boolean) => Promise<PictureResult>
 type Run = (job: PictureJob) => Promise<PictureResult>
 type Request = Pick<CheckedRequest, 'seed' | 'epoch' | 'size' | 'augmentation'>
 
-/** A random box unless the settings say otherwise, mirrored half of the time, then what `augment` makes of it. All draws are the row's own. */
+/** Training pictures: cropped and mirrored by the settings, then changed by `augment`. All draws belong to the row. */
 export const trainingPicture = (settings: FolderSettings, request: Request, run: Run): Prepare => {
   const { channels, augment } = settings
   const { seed, epoch, size = settings.size, augmentation: strength } = request
   const [height, width] = size
   return async (path, row, isSound) => {
     const at = { seed, epoch, row }
-    // `augment` is a function of this thread, and has colours.
+    // `augment` is a function of this thread and takes RGB.
     const found = await run({
       ...jobOf(settings),
       ...{ path, size, at, isSound, channels: augment === undefined ? channels : 3 },
@@ -32,7 +32,7 @@ export const trainingPicture = (settings: FolderSettings, request: Request, run:
   }
 }
 
-/** What fits to the training pictures, and nothing of it random: the whole picture where they are whole, else the centre. */
+/** Test pictures, without random choices: whole if training pictures are whole, else the central square. */
 export const testPicture = (settings: FolderSettings, { size = settings.size }: Request, run: Run): Prepare => {
   const crop = settings.crop === 'none' ? 'none' : 'center'
   const job = { ...jobOf(settings), size, crop, flip: false, at: { seed: 0, epoch: 0, row: 0 } } as const
@@ -48,6 +48,6 @@ const checkChanged = ({ data }: Picture, [height, width]: readonly [number, numb
   if (data instanceof Uint8Array && data.length === height * width * 3) return
   throw new EffuseError({
     code: 'EF403',
-    message: `option "augment" must give a picture of [${height},${width},3] bytes, it gave ${data.length}`,
+    message: `option "augment" must return a picture of [${height},${width},3] bytes, it returned ${data.length}`,
   })
 }

@@ -1,4 +1,4 @@
-/** One picture from a file, for prediction. Node only. */
+/** Reads one picture from a file, for prediction. Node only. */
 import { type Check, checkPresent, checkRecord } from '../ir/check-record.ts'
 import { boxFor } from '../pixels/box.ts'
 import { readingChecks, readingOf, type ReadingOptions, readPicture } from './read-picture.ts'
@@ -9,7 +9,10 @@ import { resized } from '../pixels/resample.ts'
 export interface ReadImageOptions extends ReadingOptions, PictureOptions {
   /** Height and width of the result. */
   readonly size: number | readonly [number, number]
-  /** 'center' (default): the central square: size / (size + 32) of the shorter side, at least 7/8 of it, and all of it up to 64 pixels, as the reference evaluates; 'none': the whole picture, squeezed. */
+  /**
+   * 'center' (default): the central square, size / (size + 32) of the shorter side as in the reference's evaluation, at least 7/8 of it, and all of it
+   * up to 64 pixels; 'none': the whole picture, with another aspect ratio if necessary.
+   */
   readonly crop?: 'center' | 'none' | undefined
 }
 
@@ -19,10 +22,10 @@ const checks: { readonly [K in keyof Required<ReadImageOptions>]: Check } = {
 }
 
 /**
- * A picture as the network takes it: RGB, 0 to 255, row-major [height, width, 3], or grey [height, width, 1] with `channels: 1`. The values are those that the file stores, profiles have no
- * say; grey is repeated, transparency dropped, the orientation applied. Resized with a triangle filter, which averages where it shrinks.
+ * A picture for a network: RGB, 0 to 255, row-major [height, width, 3], or grey [height, width, 1] with `channels: 1`. The values are those in the
+ * file, without colour profiles; grey is repeated, transparency is dropped, the orientation is applied. The triangle filter averages when it shrinks.
  *
- * @throws EffuseError EF501 (no such file), EF506 (no picture, damaged, too large, too slow), EF404 (sharp is not installed), EF403 (options).
+ * @throws EffuseError EF501 (no such file), EF506 (not a picture, damaged, too large, too slow), EF404 (sharp is not installed), EF403 (options).
  * @example
  * const { probabilities } = await net.run({ image: await readImage('cat.jpg', { size: 224 }) })
  */

@@ -1,4 +1,4 @@
-/** From a file to pixels, within limits that the caller may choose. */
+/** Reads a picture file, within limits that the caller can set. */
 import { readFileSync, statSync } from 'node:fs'
 import { type Check, count } from '../ir/check-record.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
@@ -7,15 +7,15 @@ import { fileError } from '../platform/node-file-error.ts'
 import { decode, type PartOf } from './decode.ts'
 import { type Colours, type Decoded, decodeDefaults, type DecodeOptions } from './picture.ts'
 
-/** How files are read. */
+/** Options for reading files. */
 export interface ReadingOptions {
-  /** 'stored' (default): the values in the file, whatever profile it has; 'srgb': converted by the profile. */
+  /** 'stored' (default): the values in the file, without its colour profile; 'srgb': the values converted by the profile. */
   readonly colors?: Colours | undefined
-  /** Pixels that a picture may have: one of more is refused by its header. Default 64 megapixels. */
+  /** The maximum number of pixels. A picture with more is rejected by its header. Default 64 megapixels. */
   readonly maxPixels?: number | undefined
-  /** Bytes that a picture's file may have. Default 128 MiB. */
+  /** The maximum number of bytes of a file. Default 128 MiB. */
   readonly maxBytes?: number | undefined
-  /** Seconds that decoding a picture may take. Default 30. */
+  /** The maximum number of seconds for decoding a picture. Default 30. */
   readonly timeLimit?: number | undefined
 }
 
@@ -30,7 +30,7 @@ export const readingChecks: { readonly [K in keyof Required<ReadingOptions>]: Ch
   timeLimit: ['a number above 0', (v) => typeof v === 'number' && v > 0],
 }
 
-/** Defaults filled in. */
+/** The options with defaults. */
 export const readingOf = ({ colors, maxPixels, maxBytes, timeLimit }: ReadingOptions): Reading => ({
   colors: colors ?? decodeDefaults.colors,
   maxPixels: maxPixels ?? decodeDefaults.maxPixels,
@@ -39,8 +39,8 @@ export const readingOf = ({ colors, maxPixels, maxBytes, timeLimit }: ReadingOpt
 })
 
 /**
- * @param options `partOf`: of decode().
- * @throws EffuseError EF501 (no such file), EF506 (no picture, damaged, too large, too slow), EF404 (sharp is not installed)
+ * @param options `partOf` as in decode().
+ * @throws EffuseError EF501 (no such file), EF506 (not a picture, damaged, too large, too slow), EF404 (sharp is not installed)
  */
 export const readPicture = async (
   path: string,
@@ -57,7 +57,7 @@ export const readPicture = async (
   return decode(await read(path), path, reading, partOf)
 }
 
-/** Of its metadata, which systems keep at hand: asking through other threads takes longer than the answer. @throws EffuseError EF501 */
+/** The size of a file. Synchronous, because systems cache metadata and an asynchronous call takes longer. @throws EffuseError EF501 */
 const sizeOf = (path: string): number => {
   try {
     return statSync(path).size
@@ -69,7 +69,7 @@ const sizeOf = (path: string): number => {
 /** @throws EffuseError EF501 */
 export type ReadFile = (path: string) => Promise<Uint8Array>
 
-/** At once, for a thread that may wait for the disk: small files take a fraction of the time. What is no file is left to those who know what to say. */
+/** Reads synchronously, for threads that may wait for the disk, which is much faster for small files. readFile() reports errors. */
 export const readFileNow: ReadFile = async (path) => {
   try {
     return statSync(path).isFile() ? readFileSync(path) : await readFile(path)

@@ -1,6 +1,6 @@
-/** The first directory of a TIFF, which is also what EXIF is: tags and their numbers. */
+/** Reads the first directory of a TIFF, also that of EXIF: tags and their numbers. */
 
-/** Bytes of one number of the types BYTE, SHORT and LONG; others are left out. */
+/** Bytes per number of the types BYTE, SHORT and LONG. Other types are skipped. */
 const widths: ReadonlyMap<number, 1 | 2 | 4> = new Map([
   [1, 1],
   [3, 2],
@@ -9,7 +9,7 @@ const widths: ReadonlyMap<number, 1 | 2 | 4> = new Map([
 const tagsMax = 4096
 const numbersMax = 1 << 20
 
-/** Null where the bytes are no TIFF of the classic kind, or end too early. */
+/** Null if the bytes are not a classic TIFF, or end too early. */
 export const tiffTags = (bytes: Uint8Array): ReadonlyMap<number, readonly number[]> | null => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const order = bytes.length < 8 ? 0 : view.getUint16(0)
@@ -42,7 +42,7 @@ export const tiffTags = (bytes: Uint8Array): ReadonlyMap<number, readonly number
   return tags
 }
 
-/** 1 to 8, as the camera was held; null where the tags do not say. */
+/** EXIF's orientation, 1 to 8; null if the tags have none. */
 export const orientationIn = (tags: ReadonlyMap<number, readonly number[]> | null): number | null => {
   const value = tags?.get(0x112)?.[0]
   return value !== undefined && value >= 1 && value <= 8 ? value : null
@@ -53,7 +53,7 @@ const [width, height, bits, compression, photometric, offsets, channels, counts,
 ]
 const [asYcbcr, oldJpeg, jpeg] = [6, 6, 7]
 
-/** The values are YCbCr, as many of each, and sharp does not know. What is packed as JPEG, or subsampled, it converts itself. */
+/** Does the TIFF have YCbCr values without subsampling, which sharp does not convert? It converts JPEG-compressed and subsampled ones. */
 export const storesYcbcr = (bytes: Uint8Array): boolean => {
   const tags = tiffTags(bytes)
   const packing = tags?.get(compression)?.[0] ?? 1
@@ -62,8 +62,8 @@ export const storesYcbcr = (bytes: Uint8Array): boolean => {
 }
 
 /**
- * YCbCr [height,width,3] of a file without compression: its strips, one after another. Read here since many writers leave out that the colours
- * have all pixels, and libtiff then takes them for fewer. Null where the file is another one.
+ * The YCbCr values [height,width,3] of an uncompressed file: its strips, one after another. They are read here, because many writers do not state
+ * that the colours have full resolution, and libtiff then assumes subsampling. Null for other files.
  */
 export const uncompressedYcbcr = (
   bytes: Uint8Array,

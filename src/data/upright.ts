@@ -1,8 +1,8 @@
-/** Pictures that the camera stored turned or mirrored. */
+/** Applies the orientation of pictures that are stored rotated or mirrored. */
 import type { Box } from '../pixels/box.ts'
 import type { PixelGrid } from '../pixels/resample.ts'
 
-/** For EXIF's orientations 1 to 8: whether rows and columns change places, and whether each then runs backwards. */
+/** For EXIF's orientations 1 to 8: whether rows and columns are exchanged, and whether each is then reversed. */
 const turns: readonly (readonly [isTurned: boolean, fromRight: boolean, fromBottom: boolean])[] = [
   [false, false, false],
   [false, true, false],
@@ -14,7 +14,7 @@ const turns: readonly (readonly [isTurned: boolean, fromRight: boolean, fromBott
   [true, false, true],
 ]
 
-/** @param header its orientation is EXIF's, 1 to 8. */
+/** @param header Has EXIF's orientation, 1 to 8. */
 export const upright = <P extends PixelGrid>(picture: P, { orientation }: { readonly orientation: number }): P => {
   const turn = turns[orientation - 1]
   if (orientation === 1 || turn === undefined) return picture
@@ -33,11 +33,11 @@ export const upright = <P extends PixelGrid>(picture: P, { orientation }: { read
   return { ...picture, width, height, data: out }
 }
 
-/** The size of the picture when it is upright. */
+/** The size of the upright picture. */
 export const uprightSize = ({ width, height, orientation }: Stored): Pick<Stored, 'width' | 'height'> =>
   turns[orientation - 1]?.[0] === true ? { width: height, height: width } : { width, height }
 
-/** Where a box of the upright picture is stored: upright() of that part is the box. */
+/** The stored part of a box in the upright picture: upright() of that part gives the box. */
 export const storedBox = (box: Box, stored: Stored): Box => {
   const [isTurned, fromRight, fromBottom] = turns[stored.orientation - 1] ?? [false, false, false]
   const { width, height } = uprightSize(stored)

@@ -1,9 +1,9 @@
-/** Where the program of the worker threads is. */
+/** The URL of the worker threads' program. */
 import { existsSync } from 'node:fs'
 
 /**
- * Beside this module, with the same ending. Null where it is not, as in a bundle that holds only what is imported; and for sources in
- * TypeScript where Node cannot run them. Then the calling thread does the work.
+ * The file beside this module with the same ending. Null if it is missing, as in a bundle of only the imported modules, and for TypeScript sources
+ * that Node cannot run. Then the calling thread does the work.
  */
 export const workerUrl = (): URL | null => {
   const ending = /\.\w+$/.exec(new URL(import.meta.url).pathname)?.[0] ?? '.js'

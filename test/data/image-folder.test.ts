@@ -148,7 +148,7 @@ describe('training pictures', () => {
     const { train: wrong } = await imageFolder(flats, { size: 4, augment: (p) => ({ ...p, data: p.data.subarray(3) }) })
     await expect(all(wrong.batches(request))).rejects.toMatchObject({
       code: 'EF403',
-      message: 'option "augment" must give a picture of [4,4,3] bytes, it gave 45',
+      message: 'option "augment" must return a picture of [4,4,3] bytes, it returned 45',
     })
   })
   test('refuse a strength that nothing heeds', async () => {
