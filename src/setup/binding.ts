@@ -17,6 +17,8 @@ export interface BindingDone extends BindingCheck {
   readonly package: string
   /** 'own': the one that came with the package works, and stays. */
   readonly state: 'there' | 'linked' | 'built' | 'own' | 'failed'
+  /** The next command, where it failed. */
+  readonly fix: string | null
 }
 
 /** The library that a binding is for. */
@@ -37,7 +39,14 @@ export const ensureBinding = async (
     return await bindingOf(context, library, found)
   } catch (error) {
     if (!(error instanceof EffuseError) || error.code === 'EF501') throw error
-    return { package: found.name, state: 'failed', version: null, hasGpu: false, problem: error.message }
+    return {
+      package: found.name,
+      state: 'failed',
+      version: null,
+      hasGpu: false,
+      problem: error.message,
+      fix: error.hint ?? null,
+    }
   }
 }
 
@@ -50,7 +59,7 @@ const bindingOf = async (context: Context, library: ForLibrary, found: FoundPack
   const hasBoth = isOurs && (await leadsIntoCache(join(found.folder, 'deps')))
   if (!isOurs && existsSync(file)) {
     const own = await checkBinding(file)
-    if (own.problem === null) return { package: found.name, state: 'own', ...own }
+    if (own.problem === null) return { package: found.name, state: 'own', fix: null, ...own }
     progress.say(`the binding that ${found.name} has does not load (${own.problem}): building one`)
   }
   const wasBuilt = existsSync(place)
@@ -60,9 +69,9 @@ const bindingOf = async (context: Context, library: ForLibrary, found: FoundPack
   const check = await checkBinding(file)
   if (check.problem !== null) {
     await workplace.discard(place)
-    return { package: found.name, state: 'failed', ...check }
+    return { package: found.name, state: 'failed', fix: 'npx effuse setup tensorflow builds it again', ...check }
   }
-  return { package: found.name, state: isLinked ? 'there' : wasBuilt ? 'linked' : 'built', ...check }
+  return { package: found.name, state: isLinked ? 'there' : wasBuilt ? 'linked' : 'built', fix: null, ...check }
 }
 
 const build = async (context: Context, library: ForLibrary, found: FoundPackage, place: string): Promise<void> => {
@@ -94,7 +103,7 @@ const build = async (context: Context, library: ForLibrary, found: FoundPackage,
   if (done?.code !== 0 || !existsSync(file))
     throw new EffuseError({
       code: 'EF603',
-      message: `the binding of ${found.name} cannot be compiled: ${reasonIn(done?.output ?? '')}`,
+      message: `the binding of ${found.name} cannot be compiled: ${compilerReason(done?.output ?? '')}`,
       hint: `${compilerHint()}, then: npx effuse setup tensorflow`,
     })
   if (process.platform === 'darwin')
@@ -107,6 +116,14 @@ const build = async (context: Context, library: ForLibrary, found: FoundPackage,
     await symlink(relative(join(place, 'deps', 'lib'), join(libraries, target)), join(scratch, 'deps', 'lib', name))
   await workplace.publish(scratch, place)
 }
+
+/** The first error is the cause: a compiler's, or node-gyp's own without its stack. */
+const compilerReason = (output: string): string =>
+  output
+    .split('\n')
+    .find((line) => /error: /i.test(line))
+    ?.replace('gyp ERR! stack ', '')
+    .trim() ?? reasonIn(output)
 
 const sources = ['binding', 'binding.gyp']
 const compilerHint = (): string =>

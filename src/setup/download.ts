@@ -14,7 +14,8 @@ import { checkSpace, fullDisk, megabytes, type Progress, watching } from './work
 export const download = async (python: Python, wheel: Wheel, folder: string, progress: Progress): Promise<string> => {
   const { name, version, tag, bytes } = wheel
   progress.say(`fetching ${name} ${version} from PyPI (${megabytes(bytes)})`)
-  await checkSpace(folder, bytes, `the download of ${name} ${version}`)
+  // pip writes it twice: to its temporary folder, then to ours.
+  await checkSpace(2 * bytes, `the download of ${name} ${version}`)
   const [target, temporary] = [join(folder, 'wheel'), join(folder, 'temporary')]
   for (const place of [target, temporary]) await mkdir(place, { recursive: true })
   // pip's bar is for terminals; how much has come is seen by the files.
@@ -31,18 +32,18 @@ export const download = async (python: Python, wheel: Wheel, folder: string, pro
       ['-m', 'pip', 'download', ...options, ...kind, '--dest', target, `${name}==${version}`],
       { environment: { TMPDIR: temporary } },
     )
-    if (code !== 0) throw pipFailed(python.program, wheel, folder, output)
+    if (code !== 0) throw pipFailed(python.program, wheel, output)
   })
   const file = (await readdir(target)).find((entry) => entry.endsWith('.whl'))
-  if (file === undefined) throw pipFailed(python.program, wheel, folder, 'it left no wheel')
+  if (file === undefined) throw pipFailed(python.program, wheel, 'it left no wheel')
   const path = join(target, file)
   await checkHash(path, wheel)
   return path
 }
 
-const pipFailed = (program: string, { name, version }: Wheel, folder: string, output: string): EffuseError => {
+const pipFailed = (program: string, { name, version }: Wheel, output: string): EffuseError => {
   if (/No space left on device|Disk quota exceeded/.test(output))
-    return fullDisk(folder, `pip could not finish the download of ${name} ${version}`)
+    return fullDisk(`pip could not finish the download of ${name} ${version}`)
   return new EffuseError({
     code: 'EF603',
     message: `pip could not fetch ${name} ${version}: ${reasonIn(output)}`,

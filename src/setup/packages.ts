@@ -28,8 +28,7 @@ export const ensurePackage = async (context: Context, name: PackageName): Promis
       message: `npm was not found, which fetches ${wanted}`,
       hint: `install ${wanted} in your project by other means, then: npx effuse setup tensorflow`,
     })
-  if (/ENOSPC|EDQUOT/.test(done.output) && done.code !== 0)
-    throw fullDisk(workplace.cache, `npm could not install ${wanted}`)
+  if (/ENOSPC|EDQUOT/.test(done.output) && done.code !== 0) throw fullDisk(`npm could not install ${wanted}`)
   if (done.code === 0) await workplace.publish(scratch, packagePrefix(name))
   const found = find(context, name)
   if (found !== null) return found

@@ -48,10 +48,10 @@ export const unpack = async (python: Python, wheel: string, target: string, prog
   const bytes = Number(size.output)
   if (size.code !== 0 || !(bytes > 0))
     throw damaged(wheel, size.code === 0 ? 'it has no library' : reasonIn(size.output))
-  await checkSpace(target, bytes, `unpacking ${name}`)
+  await checkSpace(bytes, `unpacking ${name}`)
   await watching(target, bytes, `unpacking ${name}`, progress, async () => {
     const { code, output } = await run('unpack')
-    if (code === 3 && /ENOSPC|EDQUOT|EFBIG/.test(output)) throw fullDisk(target, `${name} could not be unpacked`)
+    if (code === 3 && /ENOSPC|EDQUOT|EFBIG/.test(output)) throw fullDisk(`${name} could not be unpacked`)
     if (code !== 0) throw damaged(wheel, reasonIn(output))
   })
 }

@@ -7,6 +7,7 @@ import { readdirSync, rmSync } from 'node:fs'
 import { mkdir, readdir, rename, rm, stat, statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { tensorflowCache } from '../backends/tensorflow/places.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { fileError, systemCode } from '../platform/node-file-error.ts'
 import { type FolderLock, lockFolder, unlockFolder } from '../platform/node-folder-lock.ts'
@@ -140,16 +141,15 @@ const bytesIn = async (folder: string): Promise<number> => {
 }
 
 /** @throws EffuseError EF501 where less than `bytes` are free */
-export const checkSpace = async (folder: string, bytes: number, what: string): Promise<void> => {
-  const { bavail, bsize } = await statfs(folder)
-  if (bavail * bsize < bytes)
-    throw fullDisk(folder, `${what} needs ${megabytes(bytes)}, ${megabytes(bavail * bsize)} are free`)
+export const checkSpace = async (bytes: number, what: string): Promise<void> => {
+  const { bavail, bsize } = await statfs(tensorflowCache())
+  if (bavail * bsize < bytes) throw fullDisk(`${what} needs ${megabytes(bytes)}, ${megabytes(bavail * bsize)} are free`)
 }
 
-export const fullDisk = (folder: string, detail: string): EffuseError =>
+export const fullDisk = (detail: string): EffuseError =>
   new EffuseError({
     code: 'EF501',
-    message: `the disk of ${folder} is full: ${detail}`,
+    message: `the disk of ${tensorflowCache()} is full: ${detail}`,
     hint: 'free some space, or name a folder of another disk in XDG_CACHE_HOME; then: npx effuse setup tensorflow',
   })
 
@@ -159,7 +159,7 @@ export const megabytes = (bytes: number): string => `${inMegabytes(bytes).toLoca
 const cacheError = (error: unknown, cache: string): unknown => {
   const code = error instanceof EffuseError ? null : systemCode(error)
   if (code === null) return error
-  if (code === 'ENOSPC' || code === 'EDQUOT') return fullDisk(cache, 'nothing half done is left')
+  if (code === 'ENOSPC' || code === 'EDQUOT') return fullDisk('nothing half done is left')
   const { message } = fileError(error, cache, 'write')
   const hint = 'make the folder writable, or name another one in XDG_CACHE_HOME; then: npx effuse setup tensorflow'
   return new EffuseError({ code: 'EF501', message, hint, cause: error })

@@ -218,6 +218,20 @@ describe('a step that fails: what failed and the next command, and nothing half 
     expect(again.tools.calls).not.toContain('pip download')
   })
 
+  test.each([
+    ['download', 1e15, /the download of tensorflow-cpu 9.9.9 needs 2,000,000,000 MB, [\d,]+ MB are free/],
+    ['unpacking', 1, /unpacking tensorflow_cpu needs 1,000,000,000 MB, [\d,]+ MB are free/],
+  ])('less space than the %s needs is noticed before it begins', async (_, bytes, message) => {
+    const instead: Instead = (_, args) => (args[2] === 'size' ? { code: 0, output: `${1e15}\n` } : undefined)
+    const run = options(place, instead, { wheels: [{ ...place.wheel, bytes }] })
+    await expect(setupTensorflow(run)).rejects.toMatchObject({
+      code: 'EF501',
+      message: expect.stringMatching(message),
+      hint: expect.stringMatching(/XDG_CACHE_HOME.*npx effuse setup tensorflow/),
+    })
+    expect(filesIn(place.cache)).toEqual([])
+  })
+
   test('a cache that is a file', async () => {
     writeFileSync(join(place.folder, 'cache'), '')
     await expect(setupTensorflow(options(place))).rejects.toMatchObject({
@@ -241,7 +255,8 @@ describe('the binding', () => {
       {
         package: '@tensorflow/tfjs-node',
         state: 'failed',
-        problem: expect.stringContaining('cannot be compiled: gyp ERR! stack Error: not found: make'),
+        problem: expect.stringContaining('cannot be compiled: Error: not found: make'),
+        fix: expect.stringMatching(/C\+\+ compiler.*npx effuse setup tensorflow/),
       },
     ])
     expect(findTensorflow()).toMatchObject({ source: 'setup' })

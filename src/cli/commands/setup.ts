@@ -103,9 +103,9 @@ const linesOf = (report: SetupReport, half: HalfTimes | null, seconds: number): 
   ]
 }
 
-const bindingLine = ({ package: name, state, version, hasGpu, problem }: BindingDone): string => {
+const bindingLine = ({ package: name, state, version, hasGpu, problem, fix }: BindingDone): string => {
   if (state === 'failed')
-    return `${name}: no binding, so tf.Tensor of tfjs-node and TensorBoard are missing; effuse runs without it (${problem ?? ''})`
+    return `${name}: no binding, so tf.Tensor of tfjs-node and TensorBoard are missing; effuse runs without it (${problem ?? ''}; ${fix ?? ''})`
   const words = {
     there: 'has its binding',
     linked: 'has its binding again',
