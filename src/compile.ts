@@ -1,6 +1,7 @@
 /** compile(): options -> graph -> passes -> backend -> Executable. It only connects these steps; each one has its own file. */
 import type { Backend, Engine } from './backends/backend.ts'
 import { declareDerivedValues, derivedValues } from './executable/derived-values.ts'
+import { onDevice } from './executable/device-loss.ts'
 import { selectBackend } from './backends/select.ts'
 import { ampFigures, ampRequest, engineFor, namingVariable, withEnvironmentScale } from './executable/amp.ts'
 import { makeExecutable, type Executable } from './executable/executable.ts'
@@ -28,7 +29,7 @@ import { type PassRecord, type PipelineResult, type RunnerOptions, runPipeline }
  * Compiles a model for a backend and returns an executable.
  *
  * @param model A model, for example of graph(), efficientNet() or trainingStep().
- * @throws EffuseError EF403 (options), EF404 (backend not available), EF405 (op not supported), EF303 (a pass failed), EF505 (weights).
+ * @throws EffuseError EF403 (options), EF404 (backend not available), EF405 (op not supported), EF303 (a pass failed), EF410 (device lost), EF505 (weights).
  * @example
  * const net = await compile(graph('double', { x: float32('batch', 2) }, ({ x }) => ({ y: add(x, x) })), { backend: 'reference' })
  * const { y } = await net.run({ x: [[1, 2]] }) // y is [[2, 4]]
@@ -72,7 +73,9 @@ const compileFor = async <I extends Signature, O extends Signature>(
     declareAll(handle.store, added, seed, handle.nameOf)
     const nameOf = (variable: string): string => derivedNames.get(variable) ?? handle.nameOf(variable)
     const { signal, onProgress } = options
-    const runnable = await engine.compile(program, handle.store, { nameOf, signal, onProgress })
+    const runnable = await onDevice(backend, () =>
+      engine.compile(program, handle.store, { nameOf, signal, onProgress }),
+    )
     close.unshift(() => runnable.dispose())
     const variables = makeVariables({ ...handle, specs }, modelMetadata(model))
     if (options.variables !== undefined && handleOf(options.variables) === null)

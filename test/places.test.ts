@@ -124,7 +124,10 @@ export const negOfSub = rulePass('neg-of-sub', 'one subtraction', [
     [
       'src/passes/pipelines.ts',
       ["import { simplify } from './simplify/index.ts'\n", "import { negOfSub } from './neg-of-sub.ts'\n"],
-      ['    toInference, //                       first: nothing below knows model-form ops\n', '    negOfSub,\n'],
+      [
+        '    toInference, //                       first: the passes below do not handle model-form ops\n',
+        '    negOfSub,\n',
+      ],
     ],
     [
       'docs/passes.md',

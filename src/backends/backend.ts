@@ -31,8 +31,8 @@ export interface Store<V = unknown> {
   declare(name: string, type: Type, initial: () => HostArray): void
   /** Adds a value that programs derive from variables, or another user of it. It is stale until a run writes it. */
   declareDerived(name: string, type: Type, sources: readonly string[]): void
-  /** Removes a user of the value. The value is freed with its last user. */
-  releaseDerived(name: string): void
+  /** Removes a user of each value. A value is freed with its last user. */
+  releaseDerived(names: readonly string[]): void
   /**
    * Runs `work` when all earlier turns have ended. The turn ends together with `work`. All its commands are submitted to the device by then, in
    * order, but results may still be pending. Inside a turn `work` uses the store only through its argument; a turn on the same store inside a turn

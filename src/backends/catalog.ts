@@ -27,7 +27,7 @@ export interface BackendEntry {
   readonly summary: string
   /** Checks availability without side effects. A thorough check may also send requests to a server. */
   probe(isThorough?: boolean): Promise<Availability>
-  /** @throws EffuseError EF404 with the command that installs what is missing */
+  /** Called after probe() has found the backend. @throws EffuseError EF404 with the command that installs what is missing */
   open(): Promise<Backend>
 }
 

@@ -26,8 +26,8 @@ const tfjsEntry = (
       return look === undefined ? { isAvailable: true, detail: packages.join(' + '), fix: null } : look(isThorough)
     },
     open: async (): Promise<Backend> => {
-      const { createTfjsBackend } = await import('./tfjs/index.ts')
-      return createTfjsBackend({ backend: name })
+      const { openProbed } = await import('./tfjs/create.ts')
+      return openProbed(name)
     },
   }
 }

@@ -2,7 +2,7 @@
 import { catalog } from '#backends'
 import { EffuseError } from '../ir/diagnostics.ts'
 import type { Backend } from './backend.ts'
-import type { BackendEntry } from './catalog.ts'
+import type { Availability, BackendEntry } from './catalog.ts'
 import { referenceEntry } from './reference/entry.ts'
 
 export interface Selection {
@@ -10,11 +10,16 @@ export interface Selection {
   readonly reason: string
 }
 
+interface Running {
+  readonly backend: Promise<Backend>
+  readonly availability: Availability
+}
+
 /** One backend per name and process, so that executables can share it and their variables. */
-const opened = new Map<string, Promise<Backend>>()
+const running = new Map<string, Running>()
 
 /**
- * The backend with a name; an instance unchanged; or for 'auto' the first available one of the platform's list.
+ * The backend with a name; an instance unchanged; or for 'auto' the first of the platform's list that is available and starts.
  * @throws EffuseError EF404 with what is missing and the command that installs it
  */
 export const selectBackend = async (wanted: string | Backend): Promise<Selection> => {
@@ -24,15 +29,24 @@ export const selectBackend = async (wanted: string | Backend): Promise<Selection
   )
   const missing: string[] = []
   const passed: string[] = []
+  const pass = ({ name }: BackendEntry, detail: string, fix: string | null = null): void => {
+    passed.push(name)
+    missing.push(`${name}: ${detail}${fix === null ? '' : ` (${fix})`}`)
+  }
   for (const entry of candidates) {
-    const { isAvailable, detail, fix, isByNameOnly = false } = await entry.probe()
+    const availability = running.get(entry.name)?.availability ?? (await entry.probe())
+    const { isAvailable, detail, fix, isByNameOnly = false } = availability
     if (!isAvailable || (isByNameOnly && wanted !== entry.name)) {
-      passed.push(entry.name)
-      missing.push(`${entry.name}: ${detail}${fix === null ? '' : ` (${fix})`}`)
+      pass(entry, detail, fix)
       continue
     }
     if (entry === referenceEntry && wanted === 'auto') warnOfInterpreter(missing)
-    return { backend: await open(entry), reason: reasonFor(wanted, entry, passed) }
+    try {
+      return { backend: await openOnce(entry, availability, running), reason: reasonFor(wanted, entry, passed) }
+    } catch (error) {
+      if (wanted === entry.name || !(error instanceof EffuseError) || error.code !== 'EF404') throw error
+      pass(entry, error.message, error.hint)
+    }
   }
   throw new EffuseError({
     code: 'EF404',
@@ -52,22 +66,22 @@ const warnOfInterpreter = (missing: readonly string[]): void => {
   )
 }
 
-const open = (entry: BackendEntry): Promise<Backend> => openOnce(entry, opened)
-
 /** The open backend with the entry's name; a new one if there is none, or if its device is lost. */
 export const openOnce = (
   entry: { readonly name: string } & Pick<BackendEntry, 'open'>,
-  known: Map<string, Promise<Backend>>,
+  availability: Availability,
+  known: Map<string, Running>,
 ): Promise<Backend> => {
   const last = known.get(entry.name)
-  if (last !== undefined) return last
-  const fresh = entry.open()
+  if (last !== undefined) return last.backend
+  const backend = entry.open()
+  const fresh: Running = { backend, availability }
   const forget = (): void => {
     if (known.get(entry.name) === fresh) known.delete(entry.name)
   }
   known.set(entry.name, fresh)
-  fresh.then(({ lost }) => lost).then(forget, forget)
-  return fresh
+  backend.then(({ lost }) => lost).then(forget, forget)
+  return backend
 }
 
 /** Only names, because the reasons are long and `effuse doctor` shows them. */

@@ -52,7 +52,5 @@ const renamed = (node: Node<'variable'>, nameOf: (variable: string) => string): 
 /** Adds them to the store; returns the function that removes them. */
 export const declareDerivedValues = (store: Store, values: readonly DerivedValue[]): (() => void) => {
   for (const { name, type, sources } of values) store.declareDerived(name, type, sources)
-  return () => {
-    for (const { name } of values) store.releaseDerived(name)
-  }
+  return () => store.releaseDerived(values.map(({ name }) => name))
 }

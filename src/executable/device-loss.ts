@@ -1,6 +1,7 @@
 /** Lost devices: later and waiting calls fail with a clear error instead of using the device. */
+import { nextTurn } from '#platform'
 import type { Backend, DeviceLoss } from '../backends/backend.ts'
-import { EffuseError } from '../ir/diagnostics.ts'
+import { deviceLost } from '../backends/common/device-lost.ts'
 
 const losses = new WeakMap<Promise<DeviceLoss>, { loss: DeviceLoss | null }>()
 
@@ -20,13 +21,7 @@ export const isLost = ({ lost }: Backend): boolean => losses.get(lost)?.loss != 
 /** @throws EffuseError EF410 if the device of a watched backend is lost */
 export const ensureDevice = ({ lost, name }: Backend, cause?: unknown): void => {
   const loss = losses.get(lost)?.loss
-  if (loss == null) return
-  throw new EffuseError({
-    code: 'EF410',
-    message: `the device of the backend ${name} is lost: ${loss.reason}`,
-    hint: 'compile the model again, and load its variables from the last checkpoint',
-    cause,
-  })
+  if (loss != null) throw deviceLost(name, loss.reason, cause)
 }
 
 /** Does work on the device. If it fails because the device is lost, the error says so. @throws EffuseError EF410 */
@@ -35,6 +30,7 @@ export const onDevice = async <T>(backend: Backend, work: () => T | Promise<T>):
   try {
     return await work()
   } catch (error) {
+    await nextTurn() // what was under way can fail before the device says that it is lost
     ensureDevice(backend, error)
     throw error
   }

@@ -137,7 +137,7 @@ export const makeExecutable = <I extends Signature, O extends Signature>(parts: 
   const run = (given: { readonly [name: string]: unknown }): Promise<{ readonly [name: string]: Result }> =>
     enqueue(given, async (...turn) => {
       const results = await runnable.run(...turn)
-      return Object.fromEntries([...results].map(([name, tensor]) => [name, makeResult(name, tensor)]))
+      return Object.fromEntries([...results].map(([name, tensor]) => [name, makeResult(name, tensor, backend)]))
     })
   const dispose = (): void => {
     if (isDisposed) return

@@ -1,9 +1,10 @@
 /** The results of a run: handles of tensors that are still on the device. */
-import type { DeviceTensor } from '../backends/backend.ts'
+import type { Backend, DeviceTensor } from '../backends/backend.ts'
 import { dropTensor, heldTensor, holdTensor } from '../backends/common/held-tensors.ts'
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
 import { inspectKey } from '../ir/shown.ts'
 import { showType, type DType } from '../ir/types.ts'
+import { onDevice } from './device-loss.ts'
 import type { Signature } from '../ir/value.ts'
 
 type F32 = Float32Array<ArrayBuffer>
@@ -22,7 +23,7 @@ export interface Result<D extends DType = DType, R extends number = number> {
   readonly dtype: D
   readonly rank: R
   readonly shape: readonly number[]
-  /** Copies the values to the host, row-major. */
+  /** Copies the values to the host, row-major. @throws EffuseError EF406 (disposed of), EF409 (the run ran out of memory), EF410 (device lost) */
   data(): Promise<Arrays[D]>
   /** The one value of a scalar or a one-element tensor. */
   item(): Promise<Item<D>>
@@ -41,10 +42,12 @@ class TensorResult<D extends DType, R extends number> implements Result<D, R> {
   readonly rank: R
   readonly #name: string
   readonly #tensor: DeviceTensor
+  readonly #backend: Backend
   #isDisposed = false
 
-  constructor(name: string, tensor: DeviceTensor) {
+  constructor(name: string, tensor: DeviceTensor, backend: Backend) {
     this.#name = name
+    this.#backend = backend
     this.#tensor = tensor
     this.dtype = tensor.type.dtype as D // dtype and rank are those of the model's output
     this.shape = tensor.type.shape
@@ -55,7 +58,7 @@ class TensorResult<D extends DType, R extends number> implements Result<D, R> {
 
   readonly data = async (): Promise<Arrays[D]> => {
     this.#ensureHeld()
-    return this.#tensor.read() as Promise<Arrays[D]> // the backend reads the declared dtype's array
+    return onDevice(this.#backend, () => this.#tensor.read() as Promise<Arrays[D]>) // the backend reads the declared dtype's array
   }
 
   readonly item = async (): Promise<Item<D>> => {
@@ -95,12 +98,13 @@ class TensorResult<D extends DType, R extends number> implements Result<D, R> {
   }
 }
 
-export const makeResult = (name: string, tensor: DeviceTensor): Result => new TensorResult(name, tensor)
+export const makeResult = (name: string, tensor: DeviceTensor, backend: Backend): Result =>
+  new TensorResult(name, tensor, backend)
 
 /**
  * Every result of a run at once: scalars as numbers (bool ones as booleans), the rest as typed arrays, row-major.
  *
- * @throws EffuseError EF402 (no results), EF406 (one was disposed of).
+ * @throws EffuseError EF402 (no results), EF406 (one was disposed of), EF409, EF410.
  * @example
  * const { probabilities, logits } = await read(await net.run({ image })) // Float32Array [1 * classes] each
  */

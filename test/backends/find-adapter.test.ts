@@ -118,23 +118,62 @@ describe('auto', () => {
     expect((await createTfjsBackend()).name).toBe('tfjs-wasm')
   })
 
-  test.runIf(hasAdapter)('takes a GPU before WebAssembly', async () => {
-    const gpu = create([])
-    // The adapter of this machine, which passes for a GPU.
-    const requestAdapter = async () => {
-      const adapter: object | null = await gpu.requestAdapter()
-      return new Proxy(adapter ?? {}, {
-        get: (target, key) => {
-          if (key === 'info') return new FakeAdapter({}).info
-          const value: unknown = Reflect.get(target, key)
-          return typeof value === 'function' ? value.bind(target) : value
-        },
+  test.runIf(hasAdapter).each<[string, (adapter: GpuAdapter, how: object) => Promise<Device>]>([
+    ['is refused', async () => Promise.reject(new TypeError('the driver is too old'))],
+    [
+      'is lost at once',
+      async (adapter, how) => {
+        const device = await adapter.requestDevice(how)
+        device.destroy()
+        return device
+      },
+    ],
+  ])('takes WebAssembly where the adapter is a GPU and its device %s', async (_, requestDevice) => {
+    gpuWith(requestDevice)
+    const { backend, reason } = await selectBackend('auto')
+    expect([backend.name, reason]).toEqual(['tfjs-wasm', expect.stringMatching(/without .*tfjs-webgpu/)])
+    expect((await selectBackend('tfjs')).backend.name).toBe('tfjs-wasm')
+    expect((await createTfjsBackend()).name).toBe('tfjs-wasm')
+    for (const open of [() => selectBackend('tfjs-webgpu'), () => createTfjsBackend({ backend: 'webgpu' })])
+      await expect(open()).rejects.toMatchObject({
+        code: 'EF404',
+        message: expect.stringMatching(/did not start: .*(too old|lost at once)/),
+        hint: expect.stringMatching(/driver.*'wasm'/),
       })
-    }
-    for (const [name, value] of Object.entries(globals)) vi.stubGlobal(name, value)
-    vi.stubGlobal('navigator', { gpu: { requestAdapter, getPreferredCanvasFormat: () => 'rgba8unorm' } })
+  })
+
+  test.runIf(hasAdapter)('takes a GPU before WebAssembly, and asks for its adapter once, as tfjs does', async () => {
+    const requestAdapter = gpuWith((adapter, how) => adapter.requestDevice(how))
     const { backend, reason } = await selectBackend('auto')
     expect([backend.name, reason]).toEqual(['tfjs-webgpu', expect.stringContaining('the fastest available')])
+    expect(requestAdapter).toHaveBeenCalledTimes(2)
+    for (const wanted of ['auto', 'tfjs', 'tfjs-webgpu']) expect((await selectBackend(wanted)).backend).toBe(backend)
+    expect(requestAdapter).toHaveBeenCalledTimes(2)
     expect((await createTfjsBackend()).name).toBe('tfjs-webgpu')
   })
 })
+
+interface Device {
+  destroy(): void
+}
+interface GpuAdapter {
+  requestDevice(how: object): Promise<Device>
+}
+/** A page with the adapter of this machine, which passes for a GPU. */
+const gpuWith = (requestDevice: (adapter: GpuAdapter, how: object) => Promise<Device>) => {
+  const gpu = create([])
+  const requestAdapter = vi.fn(async () => {
+    const adapter = (await gpu.requestAdapter()) as GpuAdapter & object // hasAdapter says so
+    return new Proxy(adapter, {
+      get: (target, key) => {
+        if (key === 'info') return new FakeAdapter({}).info
+        if (key === 'requestDevice') return (how: object) => requestDevice(target, how)
+        const value: unknown = Reflect.get(target, key)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+  })
+  for (const [name, value] of Object.entries(globals)) vi.stubGlobal(name, value)
+  vi.stubGlobal('navigator', { gpu: { requestAdapter, getPreferredCanvasFormat: () => 'rgba8unorm' } })
+  return requestAdapter
+}

@@ -190,11 +190,12 @@ test('a backend whose device is lost is not handed out again', async () => {
       }
     },
   }
-  const known = new Map<string, Promise<Backend>>()
-  const first = await openOnce(entry, known)
-  expect(await openOnce(entry, known)).toBe(first)
+  const known: Parameters<typeof openOnce>[2] = new Map()
+  const there = { isAvailable: true, detail: '', fix: null }
+  const first = await openOnce(entry, there, known)
+  expect(await openOnce(entry, there, known)).toBe(first)
   lose()
   await new Promise((resolve) => setImmediate(resolve))
-  expect(await openOnce(entry, known)).not.toBe(first)
+  expect(await openOnce(entry, there, known)).not.toBe(first)
   expect(opened).toBe(2)
 })

@@ -20,8 +20,9 @@ export interface Site {
   close(): Promise<void>
 }
 
-export const openSite = async (): Promise<Site> => {
-  const program = await built()
+/** @param entry the page's program, a file of this folder */
+export const openSite = async (entry = 'page-program.ts'): Promise<Site> => {
+  const program = await built(entry)
   const server = createServer(({ url = '' }, response) => {
     const wasm = /^\/(tfjs-backend-wasm[a-z-]*\.wasm)$/.exec(url)?.[1]
     if (wasm !== undefined) {
@@ -52,9 +53,9 @@ export const openSite = async (): Promise<Site> => {
   }
 }
 
-const built = async (): Promise<string> => {
+const built = async (entry: string): Promise<string> => {
   const { outputFiles } = await build({
-    entryPoints: [here('page-program.ts')],
+    entryPoints: [here(entry)],
     ...{ bundle: true, platform: 'browser', format: 'esm', target: 'es2022', write: false, logLevel: 'warning' },
     conditions: ['effuse-source', 'browser', 'import'],
   })

@@ -28,7 +28,7 @@ export const blocks: readonly Block[] = [...docstrings, ...documents]
 
 const listed = (code: string, words: string): ReadonlySet<string> =>
   new Set(
-    [...code.matchAll(new RegExp(`(?:${words}) (?:\\{([^}]*)\\}|(\\w+))`, 'g'))]
+    [...code.matchAll(new RegExp(`(?:${words}) (?:\\{([^}]*)\\}|(?:\\* as )?(\\w+))`, 'g'))]
       .flatMap((m) => (m[1] ?? m[2] ?? '').split(','))
       .map((name) => (name.split(/:| as /).at(-1) ?? '').replace(/^\s*type /, '').trim()),
   )

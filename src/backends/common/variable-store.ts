@@ -146,13 +146,15 @@ export const makeVariableStore = <V>(memory: Memory<V>): Store<V> => {
           derived: { sources, madeOf: null, users: 1 },
         })
     },
-    releaseDerived: (name) => {
-      const entry = entries.get(name)
-      // Earlier turns may still read it.
+    releaseDerived: (names) => {
+      const released = names.map((name) => [name, entries.get(name)] as const)
+      // Earlier turns may still read them. One turn for all of them: a program that compiles in a loop would outrun hundreds of turns.
       void queue.turn(() => {
-        if (entry?.derived == null || entries.get(name) !== entry || --entry.derived.users > 0) return
-        entries.delete(name)
-        if (entry.value !== null) memory.free(entry.value)
+        for (const [name, entry] of released) {
+          if (entry?.derived == null || entries.get(name) !== entry || --entry.derived.users > 0) continue
+          entries.delete(name)
+          if (entry.value !== null) memory.free(entry.value)
+        }
       })
     },
     turn,

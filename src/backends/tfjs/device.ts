@@ -1,10 +1,11 @@
 /** A tfjs backend for the runtime: buffers with reference counts, and on wasm and cpu their memory as typed arrays. */
 import { elements, type DType } from '../../ir/types.ts'
-import { hostArray, hostArrayOf, type DeviceLoss, type HostArray } from '../backend.ts'
+import { hostArray, hostArrayOf, type HostArray } from '../backend.ts'
+import { endOf, type End } from './end.ts'
 import type { Opened } from './open.ts'
 import { makeShapedIds, type WasmTensors } from './shaped-ids.ts'
 import { copyOnDevice, isWebgpu } from './webgpu/shader.ts'
-import { lossOf, submitted, type Verdict } from './webgpu/submit.ts'
+import { makeQueue, type Verdict } from './webgpu/submit.ts'
 import type { DataId, KernelBackend, KernelFunc, TensorInfo, TfjsCore } from './tfjs-types.ts'
 
 export interface Device {
@@ -38,8 +39,8 @@ export interface Device {
   finish(): Promise<void>
   /** On WebGPU: selects tfjs's program for products for the next kernels (webgpu/product.ts). */
   chooseProduct(program: number): void
-  /** Settles when the device is lost; never if it is memory of this process. */
-  readonly lost: Promise<DeviceLoss>
+  /** Settles if the device is lost, or if tfjs disposes of its backend. */
+  readonly end: End
   /** The largest buffer that a kernel can read. */
   readonly bindingBytesMax: number
   /** Another buffer with the same elements. If that is not possible, the buffer itself with one more reference. */
@@ -60,8 +61,19 @@ export interface HostMemory {
 export const tfjsDtype = (dtype: DType): 'float32' | 'int32' | 'bool' =>
   dtype === 'int32' || dtype === 'bool' ? dtype : 'float32'
 
-export const makeDevice = ({ tf, name, backend }: Opened): Device => {
+/** The device of an instance. One for all who open it: buffers go from one to the other. */
+export const deviceOf = (opened: Opened): Device => {
+  const known = devices.get(opened.backend)
+  if (known?.name === opened.name) return known
+  const device = makeDevice(opened)
+  devices.set(opened.backend, device)
+  return device
+}
+
+const makeDevice = ({ tf, name, backend }: Opened): Device => {
   const kind = kindOf(backend)
+  const end = endOf(backend)
+  const queue = isWebgpu(backend) ? makeQueue(tf, backend) : null
   const kernels = new Map<string, KernelFunc | null>()
   const shapedIds = isWasm(backend) ? makeShapedIds(backend) : null
   const device: Device = {
@@ -82,16 +94,16 @@ export const makeDevice = ({ tf, name, backend }: Opened): Device => {
     upload: (data, shape, dtype) =>
       backend.write(kind === 'wasm' ? data : hostArrayOf(dtype, data), [...shape], tfjsDtype(dtype)),
     place: (data, shape, dtype) => backend.write(data, [...shape], tfjsDtype(dtype)),
-    download: async (dataId, dtype) => hostArrayOf(dtype, await backend.read(dataId)),
+    download: async (dataId, dtype) => hostArrayOf(dtype, await (queue?.read(dataId) ?? backend.read(dataId))),
     readScalar: (dataId) => backend.readSync(dataId)[0] ?? 0,
     noteShape: (dataId, shape) => {
       if (isWasm(backend)) backend.dataIdMap.get(dataId).shape = [...shape]
     },
     shaped: (dataId, shape) => shapedIds?.of(dataId, shape) ?? dataId,
-    run: isWebgpu(backend) ? (work) => submitted(tf, backend, work) : (work) => ({ value: work() }),
+    run: (work) => queue?.run(work) ?? { value: work() },
     finish: () => (isWebgpu(backend) ? backend.queue.onSubmittedWorkDone() : Promise.resolve()),
     chooseProduct: (program) => tf.env().set('WEBGPU_MATMUL_PROGRAM_TYPE', program),
-    lost: isWebgpu(backend) ? lossOf(backend) : new Promise(() => {}),
+    end,
     bindingBytesMax: isWebgpu(backend) ? backend.device.limits.maxStorageBufferBindingSize : Number.MAX_SAFE_INTEGER,
     copy: (dataId, shape, dtype) => {
       const size = elements(shape)
@@ -108,6 +120,7 @@ export const makeDevice = ({ tf, name, backend }: Opened): Device => {
     retain: (dataId) => backend.incRef(dataId),
     hasRoom: (bytes) => !isWasm(backend) || hasWasmRoom(backend, bytes),
     free: (dataId) => {
+      if (end.reason() !== null) return // its memory is already gone
       // Recorded commands may still use its memory, but commands that reuse it are recorded after them. tfjs would keep it until they are submitted.
       if (isWebgpu(backend) && backend.refCount(dataId) === 1) backend.commandQueueOwnedIds.delete(dataId)
       // Also if the buffer has other references: they may be the user's tensors, and effuse is not told when those are disposed of.
@@ -116,16 +129,17 @@ export const makeDevice = ({ tf, name, backend }: Opened): Device => {
       if (backend.disposeData(dataId)) tf.engine().removeDataId(dataId, backend)
     },
   }
-  devices.add(device)
+  tfjsDevices.add(device)
   return device
 }
 
 const kindOf = (backend: KernelBackend): Device['kind'] =>
   isWasm(backend) ? 'wasm' : isWebgpu(backend) ? 'webgpu' : isCpu(backend) ? 'cpu' : 'other'
 
-const devices = new WeakSet<object>()
+const devices = new WeakMap<KernelBackend, Device>()
+const tfjsDevices = new WeakSet<object>()
 /** Is it a device of tfjs? Tensors of other backends have other devices. */
-export const isDevice = (value: object): value is Device => devices.has(value)
+export const isDevice = (value: object): value is Device => tfjsDevices.has(value)
 
 interface Wasm extends KernelBackend, WasmTensors {
   readonly wasm: WasmTensors['wasm'] & { _malloc(bytes: number): number; _free(address: number): void }

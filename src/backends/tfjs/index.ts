@@ -2,22 +2,9 @@
 import { mayHaveGpu } from '#platform'
 import { type Check, checkRecord, isObject, flag } from '../../ir/check-record.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
-import { nodesOf } from '../../ir/graph.ts'
-import { ieeeOps, type TargetInfo } from '../../ir/target.ts'
-import type { Graph } from '../../ir/types.ts'
-import { decomposeOps } from '../../passes/decompose.ts'
-import type { Pass } from '../../passes/pass.ts'
-import { graphsOf, type Program } from '../../passes/program.ts'
-import type { Backend, Engine } from '../backend.ts'
-import { makeVariableStore } from '../common/variable-store.ts'
-import { makeDevice, type Device } from './device.ts'
-import { fuseTfjs } from './fuse-tfjs.ts'
-import { decomposedOps, loopOps, lowerNode } from './lowering-table.ts'
-import { usersKernel } from './lower/users-kernel.ts'
+import type { Backend } from '../backend.ts'
+import { backendOn } from './create.ts'
 import { isRegistered, openInstance, openNamed, type Opened } from './open.ts'
-import { isHalf } from './planner.ts'
-import { adoptTensor, tfjsMemory } from './memory.ts'
-import { makeRunnable } from './runnable.ts'
 import type { DataId, KernelBackend, WasmPaths } from './tfjs-types.ts'
 import { probeWebgpu } from './webgpu/probe.ts'
 
@@ -45,22 +32,7 @@ export interface TfjsOptions {
  */
 export const createTfjsBackend = async (options: TfjsOptions = {}): Promise<Backend<DataId>> => {
   checkRecord('createTfjsBackend()', '', options, checks)
-  const device = makeDevice(await open(options))
-  const name = `tfjs-${device.name}`
-  const engine = engineOf(device, options.emulateHalf ?? false)
-  return {
-    ...engine,
-    name,
-    device,
-    fingerprint: `${name} ${device.tf.version_core}`,
-    lost: device.lost,
-    // Rounding in place needs memory that JavaScript can access.
-    emulatingHalf: device.host === null ? undefined : engineOf(device, true),
-    createStore: () => makeVariableStore(tfjsMemory(device)),
-    adopt: (tensor, type) => adoptTensor(tensor, type, device),
-    // The instance belongs to tfjs and may have other users. Stores and runnables free their own buffers.
-    dispose: () => {},
-  }
+  return backendOn(await open(options), options.emulateHalf ?? false)
 }
 
 const checks: { readonly [K in keyof Required<TfjsOptions>]: Check } = {
@@ -69,44 +41,17 @@ const checks: { readonly [K in keyof Required<TfjsOptions>]: Check } = {
   emulateHalf: flag,
 }
 
-const engineOf = (device: Device, emulateHalf: boolean): Engine<DataId> => {
-  const target: TargetInfo = {
-    name: `tfjs-${device.name}`,
-    halfTypes: emulateHalf ? ['float16', 'bfloat16'] : [],
-    wideOutputs: emulateHalf,
-    fastHalfDepthwise: false,
-    exactOps: device.kind === 'webgpu' ? [] : ieeeOps, // WGSL divides within 2.5 units, and may reorder
-
-    fusions: ['contraction'],
-    fusedActivations: ['relu', 'relu6', 'elu', 'sigmoid'],
-    memory: {
-      alignment: 16,
-      arenaBytesMax: device.kind === 'wasm' ? 2 ** 32 - 1 : Number.MAX_SAFE_INTEGER,
-      exclusiveWrites: device.kind === 'webgpu',
-    },
-  }
-  return {
-    target,
-    legalize: legalizeFor(device),
-    fuse: [fuseTfjs],
-    compile: async (program, _store, cx) => {
-      if (!emulateHalf) refuseHalf(program, device)
-      return makeRunnable(program, cx, { device, emulateHalf, lowerNode })
-    },
-  }
-}
-
 const open = async ({ backend = 'auto', wasmPaths }: TfjsOptions): Promise<Opened> => {
   if (typeof backend !== 'string') return openInstance(backend)
-  if (backend !== 'auto') return openNamed(backend, wasmPaths)
+  if (backend !== 'auto') return openNamed(backend, { wasmPaths })
   // A caller who sets wasmPaths wants wasm.
   const gpu = wasmPaths === undefined ? await openGpu() : null
   if (gpu !== null) return gpu
   try {
-    return await openNamed('wasm', wasmPaths)
+    return await openNamed('wasm', { wasmPaths })
   } catch (error) {
     if (!(error instanceof EffuseError) || error.code !== 'EF404' || wasmPaths !== undefined) throw error
-    const slower = await openNamed('cpu', undefined)
+    const slower = await openNamed('cpu')
     console.warn(
       `effuse: tfjs computes in plain JavaScript, many times slower than in WebAssembly: ${error.message}; ${error.hint ?? ''}`,
     )
@@ -120,38 +65,12 @@ const openGpu = async (): Promise<Opened | null> => {
   const { isAvailable, isByNameOnly = false } = await probeWebgpu()
   if (!isAvailable || isByNameOnly) return null
   try {
-    return await openNamed('webgpu', undefined)
+    return await openNamed('webgpu', { isAdapterKnown: true })
   } catch (error) {
     if (error instanceof EffuseError && error.code === 'EF404') return null
     throw error
   }
 }
-
-/** For larger results the many kernels of the decomposition are faster than a loop, which takes 4 to 8 ns per element on wasm. */
-const wasmLoopMax = 1 << 12
-
-const legalizeFor = (device: Device): readonly Pass[] => [
-  decomposeOps(device.kind === 'other' ? [...decomposedOps(device), ...loopOps] : decomposedOps(device), {
-    isKept: (node) => usersKernel(node, device) !== null,
-  }),
-  ...(device.kind === 'wasm' ? [decomposeOps(loopOps, { above: wasmLoopMax })] : []),
-]
-
-/** Rejects half types. tfjs computes in float32, so they would silently be more precise than declared. */
-const refuseHalf = (program: Program, { name }: Device): void => {
-  for (const graph of graphsOf(program)) {
-    const node = firstHalf(graph)
-    if (node === undefined) continue
-    throw new EffuseError({
-      code: 'EF405',
-      path: node.path,
-      message: `${node.path === '' ? '' : `${node.path}: `}${node.op} has the type ${node.types.map((type) => type.dtype).join(', ')}, and tfjs-${name} computes in float32`,
-      hint: 'make the backend with createTfjsBackend({ emulateHalf: true }) to round after each op',
-    })
-  }
-}
-
-const firstHalf = (graph: Graph) => nodesOf(graph).find((node) => node.types.some(({ dtype }) => isHalf(dtype)))
 
 export { type TfjsDeviation, tfjsDeviations } from './deviations.ts'
 export { toTensor, type TensorHandle } from './to-tensor.ts'

@@ -2,12 +2,13 @@
  * Gets a tfjs-core backend instance without touching the user's: tf.getBackend() and the choice that tf.ready() would make stay as they are.
  * There is one instance per name and process, also for the user: a package's kernels know only the instance they were set up for last.
  */
-import { importOptional, provideWebgpu } from '#platform'
+import { importOptional, nextTurn, provideWebgpu } from '#platform'
 import { EffuseError } from '../../ir/diagnostics.ts'
+import { endOf } from './end.ts'
 import { findWasm, serveHint } from './find-wasm.ts'
-import { findAdapter } from './webgpu/find-adapter.ts'
+import { checkLimits, findAdapter } from './webgpu/find-adapter.ts'
 import { isWebgpu } from './webgpu/shader.ts'
-import type { KernelBackend, TfjsCore, TfjsEngine, WasmPaths } from './tfjs-types.ts'
+import type { KernelBackend, TfjsCore, TfjsEngine, TfjsFactory, WasmPaths } from './tfjs-types.ts'
 
 export interface Opened {
   readonly tf: TfjsCore
@@ -23,19 +24,37 @@ const packages: { readonly [name: string]: () => Promise<unknown> } = {
   webgpu: () => importOptional('@tensorflow/tfjs-backend-webgpu'),
 }
 
+export interface Opening {
+  readonly wasmPaths?: WasmPaths | undefined
+  /** The caller has just looked at the WebGPU adapter. */
+  readonly isAdapterKnown?: boolean
+}
+
 /**
  * The instance of a registered backend, or of one whose package is installed.
  * @throws EffuseError EF404 with the command that adds what is missing.
  */
-export const openNamed = async (name: string, wasmPaths: WasmPaths | undefined): Promise<Opened> => {
+export const openNamed = async (name: string, how: Opening = {}): Promise<Opened> => {
   const tf = await importCore(name)
-  const opening = inProgress.get(name) ?? startOpening(tf, name, wasmPaths)
+  const opening = inProgress.get(name) ?? startOpening(tf, name, how)
   inProgress.set(name, opening)
   try {
-    return { tf, name, backend: await opening }
+    return checked({ tf, name, backend: await opening })
   } finally {
     inProgress.delete(name)
   }
+}
+
+/** A device that the user made may have less than its adapter. */
+const checked = (opened: Opened): Opened => {
+  const { backend } = opened
+  if (isWebgpu(backend))
+    checkLimits(
+      "the device of tfjs's WebGPU backend",
+      backend.device.limits,
+      'requestDevice({ requiredLimits }) gives a device what its adapter has',
+    )
+  return opened
 }
 
 /** Has tfjs such a backend, by a package that somebody imported? */
@@ -45,81 +64,98 @@ export const isRegistered = async (name: string): Promise<boolean> =>
 /** An instance that the user made and registered. */
 export const openInstance = async (backend: KernelBackend): Promise<Opened> => {
   const tf = await importCore('cpu')
-  const { registry, registryFactory } = tf.engine()
+  const { registry } = tf.engine()
   const name = Object.entries(registry).find(([, known]) => known === backend)?.[0]
-  if (name === undefined && isWebgpu(backend)) {
-    if (registry['webgpu'] !== undefined)
-      throw new EffuseError({
-        code: 'EF404',
-        message: "tfjs's WebGPU backend runs on another device in this process already, and has one",
-        hint: "take that one, createTfjsBackend({ backend: 'webgpu' }), or pass yours before anything uses tf.setBackend('webgpu')",
-      })
-    registry['webgpu'] = backend
-    registryFactory['webgpu'] = { factory: () => backend, priority: 0 }
-    forgetWhenLost(tf.engine(), backend, undefined)
-    return { tf, name: 'webgpu', backend }
-  }
-  if (name === undefined) {
+  if (name !== undefined) return checked({ tf, name, backend })
+  if (!isWebgpu(backend))
     throw new EffuseError({
       code: 'EF404',
       message: 'the tfjs backend given is not one that this copy of @tensorflow/tfjs-core has registered',
       hint: 'pass its name instead, or tf.backend() of the same copy of tfjs-core',
     })
-  }
-  return { tf, name, backend }
+  if (registry['webgpu'] !== undefined)
+    throw new EffuseError({
+      code: 'EF404',
+      message: "tfjs's WebGPU backend runs on another device in this process already, and has one",
+      hint: "take that one, createTfjsBackend({ backend: 'webgpu' }), or pass yours before anything uses tf.setBackend('webgpu')",
+    })
+  const opened = checked({ tf, name: 'webgpu', backend })
+  register(tf.engine(), opened)
+  return opened
 }
 
 const inProgress = new Map<string, Promise<KernelBackend>>()
 
-const startOpening = async (tf: TfjsCore, name: string, wasmPaths: WasmPaths | undefined): Promise<KernelBackend> => {
+const startOpening = async (
+  tf: TfjsCore,
+  name: string,
+  { wasmPaths, isAdapterKnown = false }: Opening,
+): Promise<KernelBackend> => {
   const engine = tf.engine()
   await pendingOf(engine)
   const known = engine.registry[name]
   if (known !== undefined) {
-    forgetWhenLost(engine, known, engine.registryFactory[name]?.factory)
+    forgetWhenLost(engine, name, known)
     return known
   }
   if (name === 'webgpu') {
-    await findAdapter()
+    if (!isAdapterKnown) await findAdapter()
     await provideWebgpu()
   }
   const loaded = await importPackage(engine, name)
   const places = await locate(loaded, name, wasmPaths)
-  const entry = engine.registryFactory[name]
-  if (entry === undefined) {
+  const factory = factoryOf(tf, name)
+  if (factory === undefined) {
     throw new EffuseError({
       code: 'EF404',
       message: `tfjs has no backend "${name}"; it has ${Object.keys(engine.registryFactory).join(', ') || 'none'}`,
       hint:
         name === 'webgpu'
-          ? 'import @tensorflow/tfjs-backend-webgpu after navigator.gpu is there: it registers itself only then'
+          ? '@tensorflow/tfjs-backend-webgpu registers itself only where navigator.gpu is there when it is imported: in Node leave its import out, createTfjsBackend() imports it in time'
           : 'import the package that registers it first',
     })
   }
-  const { factory } = entry
   const fresh = await makeInstance(name, factory, places)
   await pendingOf(engine)
   // The user may have started the same backend meanwhile: then the kernels know that instance.
   const theirs = engine.registry[name]
   if (theirs !== undefined) return theirs
-  engine.registry[name] = fresh
-  entry.factory = () => fresh
-  forgetWhenLost(engine, fresh, factory)
+  register(engine, { name, backend: fresh })
   for (const kernel of tf.getKernelsForBackend(name)) kernel.setupFunc?.(fresh)
   return fresh
 }
 
-type Factory = TfjsEngine['registryFactory'][string]['factory']
+/** As packages registered them. A package does so once, and tf.removeBackend() forgets it. */
+const factories = new Map<string, TfjsFactory>()
+
+const factoryOf = (tf: TfjsCore, name: string): TfjsFactory | undefined => {
+  const { registryFactory } = tf.engine()
+  const known = factories.get(name)
+  if (registryFactory[name] === undefined && known !== undefined) tf.registerBackend(name, known, 0)
+  const factory = registryFactory[name]?.factory
+  if (factory !== undefined && packages[name] !== undefined) factories.set(name, factory)
+  return factory
+}
+
+/** Makes it tfjs's instance of this name until it ends. */
+const register = (engine: TfjsEngine, { name, backend }: Pick<Opened, 'name' | 'backend'>): void => {
+  const { registry, registryFactory } = engine
+  const before = registryFactory[name]
+  const ours = { factory: () => backend, priority: before?.priority ?? 0 }
+  registry[name] = backend
+  registryFactory[name] = ours
+  endOf(backend).onEnd(() => {
+    if (registryFactory[name] !== ours) return
+    if (before === undefined) Reflect.deleteProperty(registryFactory, name)
+    else registryFactory[name] = before
+  })
+  forgetWhenLost(engine, name, backend)
+}
 
 /** A device that is lost does not come back: whoever opens the backend again gets a new one. */
-const forgetWhenLost = (engine: TfjsEngine, backend: KernelBackend, factory: Factory | undefined): void => {
-  if (!isWebgpu(backend)) return
-  void backend.device.lost.then(() => {
-    if (engine.registry['webgpu'] !== backend) return
-    Reflect.deleteProperty(engine.registry, 'webgpu')
-    const entry = engine.registryFactory['webgpu']
-    if (entry !== undefined && factory !== undefined) entry.factory = factory
-    else Reflect.deleteProperty(engine.registryFactory, 'webgpu')
+const forgetWhenLost = ({ registry }: TfjsEngine, name: string, backend: KernelBackend): void => {
+  endOf(backend).onEnd(() => {
+    if (registry[name] === backend) Reflect.deleteProperty(registry, name)
   })
 }
 
@@ -138,6 +174,7 @@ const makeInstance = async (
     const backend = await factory()
     // The cpu backend greets at its first tensor.
     if ('firstUse' in backend) backend.firstUse = false
+    if (isWebgpu(backend)) await ensureStarted(backend)
     return backend
   } catch (cause) {
     const detail =
@@ -148,11 +185,19 @@ const makeInstance = async (
       code: 'EF404',
       message: `the tfjs backend "${name}" did not start: ${detail.split('\n')[0] ?? ''}`,
       cause,
-      hint: name !== 'wasm' ? undefined : places.length > 0 ? serveHint(places) : wasmPathsHint,
+      hint: startHint(name, places),
     })
   } finally {
     restore()
   }
+}
+
+/** A driver can give a device that is lost from the start; it says so in a turn of its own. */
+const ensureStarted = async (backend: KernelBackend): Promise<void> => {
+  const end = endOf(backend)
+  await nextTurn()
+  const reason = end.reason()
+  if (reason !== null) throw new Error(`its device was lost at once: ${reason}`)
 }
 
 /** tfjs-backend-wasm adds listeners to Node's process that rethrow every rejection; they are none of a library's business. */
@@ -176,6 +221,13 @@ const importCore = async (name: string): Promise<TfjsCore> => {
   } catch (cause) {
     throw missing(name, cause)
   }
+}
+
+const startHint = (name: string, places: readonly string[]): string | undefined => {
+  if (name === 'webgpu')
+    return "update the graphics driver, or start the browser again; else createTfjsBackend({ backend: 'wasm' })"
+  if (name !== 'wasm') return undefined
+  return places.length > 0 ? serveHint(places) : wasmPathsHint
 }
 
 const wasmPathsHint = 'where the .wasm files lie elsewhere, say so with wasmPaths'

@@ -22,6 +22,8 @@ export interface KernelBackend {
   write(values: ArrayBufferView | null, shape: number[], dtype: string): DataId
   read(dataId: DataId): Promise<ArrayLike<number>>
   readSync(dataId: DataId): ArrayLike<number>
+  /** Frees everything; tfjs calls it. */
+  dispose(): void
 }
 
 /** Inputs are named, or a list (Concat). */
@@ -38,11 +40,11 @@ export interface KernelConfig {
   readonly kernelFunc: KernelFunc
 }
 
+export type TfjsFactory = () => KernelBackend | Promise<KernelBackend>
+
 export interface TfjsEngine {
   readonly registry: { [name: string]: KernelBackend }
-  readonly registryFactory: {
-    [name: string]: { factory: () => KernelBackend | Promise<KernelBackend>; priority: number }
-  }
+  readonly registryFactory: { [name: string]: { factory: TfjsFactory; priority: number } }
   makeTensorFromTensorInfo(info: TensorInfo, backend: KernelBackend): object
   /** Forgets a buffer that is gone; nothing where it knows none. */
   removeDataId(dataId: DataId, backend: KernelBackend): void
@@ -61,6 +63,7 @@ export interface TfjsCore {
   env(): TfjsFlags
   getKernel(name: string, backend: string): KernelConfig | undefined
   getKernelsForBackend(backend: string): readonly KernelConfig[]
+  registerBackend(name: string, factory: TfjsFactory, priority: number): boolean
 }
 
 /** Where the .wasm files lie: a folder, or a path for each file. */

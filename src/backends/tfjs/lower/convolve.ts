@@ -5,6 +5,7 @@ import { elements, type Type } from '../../../ir/types.ts'
 import type { Operand } from '../plan-types.ts'
 import type { Planner } from '../planner.ts'
 import { withLongRows } from './long-rows.ts'
+import { fitsDispatch, largeConvolution } from '../webgpu/large.ts'
 import { productProgram, webgpuProduct } from '../webgpu/product.ts'
 import { as } from './shared.ts'
 
@@ -54,15 +55,19 @@ export const convolve = (
     const [rows, columns] = asProduct(x, filter)
     return webgpuProduct(rows, columns, { transposeA: false, transposeB: false }, type, planner)
   }
+  if (kind === 'webgpu' && kernel === 'Conv2D' && !fitsDispatch(...productSizes(type)))
+    return largeConvolution(x, filter, attrs, type, planner)
   return planner.kernel(kernel, { x, filter }, attrs, type, convolutionProgram(kernel, type, planner))
 }
 
-/** tfjs's WebGPU computes small convolutions as products, so their program is selected as for products. */
-export const convolutionProgram = (kernel: ConvKernel, { shape }: Shaped, planner: Planner): number | undefined => {
+/** tfjs's WebGPU computes convolutions as products [N, H * W, F]. The program of small ones is selected as for products. */
+export const convolutionProgram = (kernel: ConvKernel, type: Shaped, planner: Planner): number | undefined =>
+  planner.device.kind === 'webgpu' && kernel === 'Conv2D' ? productProgram(...productSizes(type)) : undefined
+
+/** Batch, rows and columns. */
+export const productSizes = ({ shape }: Shaped): readonly [number, number, number] => {
   const [samples = 1, height = 1, width = 1, filters = 1] = shape
-  return planner.device.kind === 'webgpu' && kernel === 'Conv2D'
-    ? productProgram(samples, height * width, filters)
-    : undefined
+  return [samples, height * width, filters]
 }
 
 /** Is it a 1x1 convolution that reads each pixel once, and so a product of pixels and filters? */

@@ -1,14 +1,15 @@
 /** Fusions of fuse-tfjs run as one kernel, others node by node. */
 import { liveOrder, refKey } from '../../../ir/graph.ts'
 import { sideTables } from '../../../ir/side-tables.ts'
-import type { Graph, Type } from '../../../ir/types.ts'
+import { elements, type Graph, type Type } from '../../../ir/types.ts'
 import { fusedActivations, readFusedBody, type FusedBody } from '../fused-kinds.ts'
 import type { LowerFunction } from '../lowering.ts'
 import type { Operand } from '../plan-types.ts'
 import type { Planner } from '../planner.ts'
 import type { View } from '../view.ts'
+import { fitsDispatch } from '../webgpu/large.ts'
 import { productProgram } from '../webgpu/product.ts'
-import { asProduct, convolutionProgram, isProduct, isScaling, kernelConvAttrs } from './convolve.ts'
+import { asProduct, convolutionProgram, isProduct, isScaling, kernelConvAttrs, productSizes } from './convolve.ts'
 import { transposed } from './movement.ts'
 import { asBatch } from './product.ts'
 import { as, made } from './shared.ts'
@@ -16,7 +17,10 @@ import { as, made } from './shared.ts'
 export const lowerFusion: LowerFunction<'fusion'> = ({ attrs: { kind, body }, inputs, types, planner }) => {
   const fused = kind.startsWith('tfjs.') ? readFusedBody(body) : null
   const [type] = types
-  return fused === null || type === undefined || isScaled(fused, inputs, planner)
+  return fused === null ||
+    type === undefined ||
+    isScaled(fused, inputs, planner) ||
+    (planner.device.kind === 'webgpu' && !fitsFused(fused, inputs, type))
     ? lowerRegion(body, inputs, planner)
     : [lowerFused(fused, inputs, type, planner)]
 }
@@ -32,6 +36,19 @@ const isScaled = ({ contraction }: FusedBody, [x, kernel]: readonly View[], { de
     kernel.type,
     kernelConvAttrs(x.type, kernel.type, contraction.attrs),
   )
+
+/** Can tfjs's WebGPU compute it at once? (webgpu/large.ts) */
+const fitsFused = ({ contraction }: FusedBody, [x, kernel]: readonly View[], type: Type): boolean => {
+  if (x === undefined || kernel === undefined || contraction.op === 'depthwiseConv2d') return true
+  if (contraction.op === 'matmul') {
+    const [columns = 1, rows = 1, ...batches] = [...type.shape].reverse()
+    return fitsDispatch(elements(batches), rows, columns)
+  }
+  const [samples, positions, filters] = productSizes(type)
+  return isProduct('Conv2D', kernel.type, kernelConvAttrs(x.type, kernel.type, contraction.attrs))
+    ? fitsDispatch(1, samples * positions, filters)
+    : fitsDispatch(samples, positions, filters)
+}
 
 const lowerFused = (
   { contraction, hasBias, activation }: FusedBody,

@@ -59,20 +59,30 @@ export const findAdapter = async (): Promise<FoundAdapter> => {
   return checked(adapter)
 }
 
-const checked = ({ info, limits, features, isFallbackAdapter }: Adapter): FoundAdapter => {
-  const found = Object.fromEntries(Object.keys(leastLimits).map((limit) => [limit, Number(limits[limit])]))
-  const name = nameOf(info)
-  const small = Object.entries(leastLimits).filter(([limit, least]) => !((found[limit] ?? 0) >= least))
+type Limits = FoundAdapter['limits']
+
+/** Those that matter here. @throws EffuseError EF404 where one is too small */
+export const checkLimits = (owner: string, limits: { readonly [limit: string]: unknown }, hint: string): Limits => {
+  const found = Object.fromEntries(Object.keys(leastLimits).map((limit) => [limit, Number(limits[limit])])) as Limits // the same keys
+  const small = Object.entries(leastLimits).flatMap(([limit, least]) => {
+    const has = found[limit as keyof Limits]
+    return has >= least ? [] : [`${limit} is ${has}, needed are ${least}`]
+  })
   if (small.length > 0)
-    throw new EffuseError({
-      code: 'EF404',
-      message: `the WebGPU adapter ${name} is too small: ${small.map(([limit, least]) => `${limit} is ${found[limit]}, needed are ${least}`).join('; ')}`,
-      hint: "createTfjsBackend({ backend: 'wasm' }) needs no adapter",
-    })
+    throw new EffuseError({ code: 'EF404', message: `${owner} is too small: ${small.join('; ')}`, hint })
+  return found
+}
+
+const checked = ({ info, limits, features, isFallbackAdapter }: Adapter): FoundAdapter => {
+  const name = nameOf(info)
   return {
     name,
     isSoftware: isSoftware(info) || isFallbackAdapter === true,
-    limits: found as FoundAdapter['limits'], // the same keys
+    limits: checkLimits(
+      `the WebGPU adapter ${name}`,
+      limits,
+      "createTfjsBackend({ backend: 'wasm' }) needs no adapter",
+    ),
     hasHalf: features.has('shader-f16'),
   }
 }

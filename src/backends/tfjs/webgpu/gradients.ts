@@ -8,6 +8,7 @@ import { as, made } from '../lower/shared.ts'
 import type { LowerFunction } from '../lowering.ts'
 import type { Operand } from '../plan-types.ts'
 import type { Planner } from '../planner.ts'
+import { sizeAt } from '../../../ir/ops/window.ts'
 import { type Axes, axesOf, isPointwise, type Quad, quad } from '../lower/convolution-gradients.ts'
 import { coordinates } from './index-math.ts'
 import { Parameters } from './parameters.ts'
@@ -33,14 +34,7 @@ export const lowerConvInputGradient: LowerFunction<'conv2dInputGradient'> = ({
     const operands = [as(dy, [1, positions, f]), as(kernel, [1, c, f])] as const
     return [made(webgpuProduct(...operands, { transposeA: false, transposeB: true }, type, planner), type)]
   }
-  const p = new Parameters()
-  const [h, w] = axisTexts(axes, p)
-  const [filters, channels] = [p.i(f), p.i(c)]
-  const taps = `let start = ((sample * ${h.output} + oy) * ${w.output} + ox) * ${filters};
-      let tap = ((ky * ${w.window} + kx) * ${channels} + c) * ${filters};
-      for (var k = 0; k < ${filters}; k = k + 1) { sum = sum + x0[start + k] * x1[tap + k]; }`
-  const body = `${pixelOf(type, p)}\n  var sum = 0.0;\n  ${eachReader([h, w], taps)}\n  result[i] = sum;`
-  return [made(planner.shader('conv2dInputGradient', [dy, kernel], type, { body, parameters: p }), type)]
+  return [made(inputGradient('conv2dInputGradient', dy, kernel, axes, type, planner), type)]
 }
 
 export const lowerDepthwiseInputGradient: LowerFunction<'depthwiseConv2dInputGradient'> = ({
@@ -50,12 +44,29 @@ export const lowerDepthwiseInputGradient: LowerFunction<'depthwiseConv2dInputGra
   planner,
 }) => {
   const [dy, kernel] = [planner.dense(dyView), planner.dense(kernelView)]
+  const axes = axesOf(quad(attrs.inputShape), quad(kernel.shape), attrs)
+  return [made(inputGradient('depthwiseConv2dInputGradient', dy, kernel, axes, type, planner), type)]
+}
+
+/** dx[n, y, x, c] = sum over the positions that read the pixel of dy times the tap, over all filters, or of a depthwise kernel the channel's own. */
+const inputGradient = (
+  name: 'conv2dInputGradient' | 'depthwiseConv2dInputGradient',
+  dy: Operand,
+  kernel: Operand,
+  axes: Axes,
+  type: Type,
+  planner: Planner,
+): number => {
   const p = new Parameters()
-  const [h, w] = axisTexts(axesOf(quad(attrs.inputShape), quad(kernel.shape), attrs), p)
-  const channels = p.i(dy.shape[3] ?? 1)
-  const tap = `sum = sum + x0[((sample * ${h.output} + oy) * ${w.output} + ox) * ${channels} + c] * x1[(ky * ${w.window} + kx) * ${channels} + c];`
-  const body = `${pixelOf(type, p)}\n  var sum = 0.0;\n  ${eachReader([h, w], tap)}\n  result[i] = sum;`
-  return [made(planner.shader('depthwiseConv2dInputGradient', [dy, kernel], type, { body, parameters: p }), type)]
+  const [h, w] = axisTexts(axes, p)
+  const [channels, filters] = [p.i(sizeAt(kernel.shape, 2)), p.i(sizeAt(dy.shape, 3))]
+  const filter = name === 'conv2dInputGradient' ? 'k' : 'c'
+  const product = `sum = sum + x0[position * ${filters} + ${filter}] * x1[tap${filter === 'k' ? ` * ${filters} + k` : ''}];`
+  const taps = `let position = (sample * ${h.output} + oy) * ${w.output} + ox;
+      let tap = (ky * ${w.window} + kx) * ${channels} + c;
+      ${filter === 'k' ? `for (var k = 0; k < ${filters}; k = k + 1) { ${product} }` : product}`
+  const body = `${pixelOf(type, p)}\n  var sum = 0.0;\n  ${eachReader([h, w], taps)}\n  result[i] = sum;`
+  return planner.shader(name, [dy, kernel], type, { body, parameters: p })
 }
 
 export const lowerConvFilterGradient: LowerFunction<'conv2dFilterGradient'> = ({

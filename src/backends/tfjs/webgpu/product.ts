@@ -6,6 +6,7 @@ import type { Operand } from '../plan-types.ts'
 import type { Planner } from '../planner.ts'
 import { asBatch } from '../lower/product.ts'
 import { made } from '../lower/shared.ts'
+import { fitsDispatch, largeProduct, partsOfRows } from './large.ts'
 import { reduced } from './reduction.ts'
 
 interface Flags {
@@ -29,8 +30,15 @@ export const webgpuProduct = (a: Operand, b: Operand, flags: Flags, type: Type, 
   const [batch = 1] = a.shape
   const rows = a.shape[flags.transposeA ? 2 : 1] ?? 1
   const columns = b.shape[flags.transposeB ? 1 : 2] ?? 1
-  const program = productProgram(batch, rows, columns)
-  return planner.kernel('BatchMatMul', { a, b }, { ...flags }, type, program)
+  const run = (left: Operand, parts: number): number => {
+    const program = productProgram(batch * parts, rows / parts, columns)
+    return planner.kernel('BatchMatMul', { a: left, b }, { ...flags }, type, program)
+  }
+  if (fitsDispatch(batch, rows, columns)) return run(a, 1)
+  // Batches that share the one right operand.
+  const parts = batch === 1 && !flags.transposeA && fitsDispatch(1, 1, columns) ? partsOfRows(rows) : null
+  if (parts === null) return largeProduct(a, b, flags, type, planner)
+  return run(as(a, [parts, rows / parts, a.shape[2] ?? 1]), parts)
 }
 
 /** Inner elements of a slice. */

@@ -38,7 +38,7 @@ export interface WebgpuBackend extends KernelBackend {
 /** By shape, so that no declarations of WebGPU are needed. */
 export interface GpuDevice {
   readonly lost: Promise<{ readonly reason?: string; readonly message: string }>
-  readonly limits: { readonly maxStorageBufferBindingSize: number; readonly maxBufferSize: number }
+  readonly limits: { readonly maxStorageBufferBindingSize: number; readonly [limit: string]: unknown }
   readonly features: { has(name: string): boolean }
   pushErrorScope(filter: 'validation' | 'out-of-memory'): void
   popErrorScope(): Promise<{ readonly message: string } | null>

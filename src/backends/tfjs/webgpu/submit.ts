@@ -1,21 +1,49 @@
 /** tfjs's WebGPU backend in a run of ours: its settings, its command encoder, what goes wrong on its device. */
 import { EffuseError } from '../../../ir/diagnostics.ts'
-import type { DeviceLoss } from '../../backend.ts'
 import type { TfjsCore } from '../tfjs-types.ts'
 import type { WebgpuBackend } from './shader.ts'
 
-/** No kernel goes to the CPU, and nothing is submitted before the end. The products' program is set kernel by kernel. */
+/** Kernels run, none goes to the CPU, and nothing is submitted before the end. The products' program is set kernel by kernel. */
 const settings = {
   WEBGPU_CPU_FORWARD: false,
   WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE: Number.MAX_SAFE_INTEGER,
   WEBGPU_MATMUL_PROGRAM_TYPE: -1,
+  // A user's program that compiles ahead of its first run.
+  WEBGPU_ENGINE_COMPILE_ONLY: false,
 } as const
 
 /** What the device says of recorded work, later: null where all went well. */
 export type Verdict = Promise<EffuseError | null>
 
-/** Records what the work calls and submits it at once; the user's settings are back afterwards. */
-export const submitted = <T>(
+export interface Queue {
+  /** Records what the work calls and submits it at once; the user's settings are back afterwards. */
+  run<T>(work: () => T): { readonly value: T; readonly verdict: Verdict }
+  /** A buffer's content. @throws EffuseError where it cannot be read, since the run failed that was to make it: WebGPU gives zeros then */
+  read(dataId: object): Promise<ArrayLike<number>>
+}
+
+export const makeQueue = (tf: TfjsCore, backend: WebgpuBackend): Queue => {
+  let failed: EffuseError | null = null
+  const run: Queue['run'] = (work) => {
+    const { value, verdict } = submitted(tf, backend, work)
+    void verdict.then((problem) => {
+      failed = problem ?? failed
+    })
+    return { value, verdict }
+  }
+  return {
+    run,
+    read: async (dataId) => {
+      const { value, verdict } = submitted(tf, backend, () => backend.read(dataId))
+      value.catch(() => {}) // the verdict says why
+      const problem = await verdict
+      if (problem !== null) throw failed ?? problem
+      return value
+    },
+  }
+}
+
+const submitted = <T>(
   tf: TfjsCore,
   backend: WebgpuBackend,
   work: () => T,
@@ -64,8 +92,3 @@ const verdictOf = async (validation: Found, memory: Found): Verdict => {
 }
 
 const firstLine = (text: string): string => text.split('\n')[0] ?? ''
-
-export const lossOf = async ({ device }: WebgpuBackend): Promise<DeviceLoss> => {
-  const { reason = 'unknown', message } = await device.lost
-  return { reason: message === '' ? reason : `${reason}: ${message}` }
-}

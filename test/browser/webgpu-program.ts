@@ -1,0 +1,45 @@
+/** A page with a tfjs program of its own before and after a program of ours, on WebGPU where there is some; webgpu.test.ts calls it. */
+import '@tensorflow/tfjs-backend-webgpu'
+import * as tf from '@tensorflow/tfjs-core'
+import { createTfjsBackend, toTensor } from '../../src/backends/tfjs/index.ts'
+import { add, compile, EffuseError, float32, graph, mul } from '../../src/index.ts'
+
+export interface WebgpuProgram {
+  /** The backend that createTfjsBackend() takes, and what (2 x^2 + 1) * 10 of 1, 2, 3 is: the square and the product by tfjs. */
+  auto(): Promise<{ readonly backend: string; readonly result: readonly number[] }>
+  /** The backend's name, or the error's code and message. */
+  named(): Promise<string>
+  /** What comes of a run after the device was lost, and of the next backend. */
+  lose(): Promise<readonly string[]>
+}
+
+const model = graph('line', { x: float32(1, 3) }, ({ x }) => ({ y: add(mul(x, 2), 1) }))
+const told = (error: unknown): string =>
+  error instanceof EffuseError ? `${error.code}: ${error.message}` : `not ours: ${String(error)}`
+
+const program: WebgpuProgram = {
+  auto: async () => {
+    const backend = await createTfjsBackend()
+    await tf.setBackend(backend.name.replace('tfjs-', ''))
+    using net = await compile(model, { backend })
+    const square = tf.square(tf.tensor2d([[1, 2, 3]]))
+    const { y } = await net.run({ x: square })
+    const result = tf.mul(toTensor<tf.Tensor2D>(y), 10)
+    return { backend: net.backend, result: [...(await result.data())] }
+  },
+  named: () => createTfjsBackend({ backend: 'webgpu' }).then(({ name }) => name, told),
+  lose: async () => {
+    const backend = await createTfjsBackend({ backend: 'webgpu' })
+    const net = await compile(model, { backend })
+    const { y } = await net.run({ x: [[1, 2, 3]] })
+    const { device } = tf.findBackend('webgpu') as unknown as { readonly device: { destroy(): void } } // WebGPU's own
+    device.destroy()
+    const late = [y.data(), net.run({ x: [[1, 2, 3]] }).then(({ y }) => y.data())].map((call) =>
+      call.then(String, told),
+    )
+    const codes = await Promise.all(late)
+    using next = await compile(model, { backend: await createTfjsBackend({ backend: 'webgpu' }) })
+    return [...codes, String(await (await next.run({ x: [[1, 2, 3]] })).y.data())]
+  },
+}
+Object.assign(globalThis, { webgpu: program })
