@@ -1,4 +1,6 @@
 /** The output of the command line. Tests pass their own. */
+import { shellWord } from './invocation.ts'
+
 export interface Io {
   /** One line on stdout. */
   readonly out: (line: string) => void
@@ -6,7 +8,13 @@ export interface Io {
   readonly err: (line: string) => void
   /** The terminal for a progress bar; absent: stderr is not a terminal. */
   readonly terminal?: NodeJS.WritableStream | undefined
+  /** How the user starts effuse, for commands in messages. Default `effuse`. */
+  readonly program?: string | undefined
 }
+
+/** The command that goes on with a run. */
+export const resumeCommand = ({ program = 'effuse' }: Io, folder: string): string =>
+  `${program} train --resume ${shellWord(folder)}`
 
 /** Aligns columns: the first to the left, numbers to the right. */
 export const table = (head: readonly string[], rows: readonly (readonly (string | number)[])[]): string => {

@@ -2,6 +2,7 @@
 /** The executable `effuse`. */
 import { fileError } from '../platform/node-file-error.ts'
 import { terminal } from '../platform/node-progress-bar.ts'
+import { invocationOf } from './invocation.ts'
 import { runCli } from './run.ts'
 
 // The reader of the results may stop early, as head does. Then there is nothing more to print.
@@ -17,4 +18,5 @@ process.exitCode = await runCli(process.argv.slice(2), {
   out: (line) => process.stdout.write(`${line}\n`),
   err: (line) => process.stderr.write(`${line}\n`),
   terminal: terminal(),
+  program: invocationOf({ program: process.argv[1] ?? '', folder: process.cwd(), environment: process.env }),
 })

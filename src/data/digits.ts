@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import { EffuseError } from '../ir/diagnostics.ts'
 import type { DataSource } from '../train/source.ts'
 import { type DrawsPosition, rowDraws, inSequence, shuffled } from './draws.ts'
-import { type CheckedRequest, checkRequest, type LabelledBatch, type LabelledRequest } from './request.ts'
+import { type CheckedRequest, checkRequest, type LabelledBatch, type LabelledRequest, shownSource } from './request.ts'
 import { wholeBox } from '../pixels/box.ts'
 import { resized } from '../pixels/resample.ts'
 
@@ -73,7 +73,7 @@ const labelled = (
   const source = { classes, length: list.length, size: [side, side, 1], images, labels } as const
   // Not a generator itself: a wrong request fails at the call, not at the first batch.
   const batches = (request: LabelledRequest) => batchesOf(source, checkRequest(request), isTraining)
-  return { ...source, canSkip: true, crop: 'none', batches }
+  return shownSource({ ...source, canSkip: true, crop: 'none', batches })
 }
 
 function* batchesOf(

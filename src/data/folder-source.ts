@@ -9,7 +9,7 @@ import { inOrder } from './in-order.ts'
 import { type JobStream, jobStream } from './picture-pool.ts'
 import type { PictureResult } from './picture-job.ts'
 import { type Prepare, testPicture, trainingPicture } from './prepare-picture.ts'
-import { type CheckedRequest, checkRequest, type LabelledBatch, type LabelledRequest } from './request.ts'
+import { type CheckedRequest, checkRequest, type LabelledBatch, type LabelledRequest, shownSource } from './request.ts'
 import { shuffled } from './draws.ts'
 
 /** A part of an image folder. */
@@ -57,7 +57,10 @@ export const folderSource = (listed: Listed, settings: FolderSettings, isTrainin
     const bytes = height * width * settings.channels
     return inBatches(ordered, { batch, bytes, rowsToDrop, damaged, profiles, isTraining })
   }
-  return { ...listed, length: listed.files.length, canSkip: true, crop: fixedCropOf(settings.crop), batches }
+  return shownSource({
+    ...listed,
+    ...{ length: listed.files.length, canSkip: true, crop: fixedCropOf(settings.crop), batches },
+  })
 }
 
 /** Threads with a queue are given all that may be ahead: this one may be computing when they are done with it. */

@@ -14,7 +14,8 @@ export interface ListImagesOptions {
 }
 
 /**
- * The pictures that paths stand for: files as they are, folders by the pictures in them (sorted, folders inside included).
+ * The pictures that paths stand for: files as they are, folders by the pictures in them (sorted, folders inside
+ * included, but hidden ones and node_modules).
  *
  * @throws EffuseError EF501 (no such path), EF507 (a folder without pictures), EF403 (no list).
  * @example
@@ -59,7 +60,7 @@ export const isFolder = async (path: string): Promise<boolean> => {
 
 /**
  * The pictures in a folder and in the folders inside, as paths from it with slashes, sorted by code unit: the same on every system. Links are
- * followed; hidden files and folders, whose names begin with a dot, are left out. Folders may have names like pictures.
+ * followed; hidden files and folders, whose names begin with a dot, and node_modules are left out. Folders may have names like pictures.
  *
  * @param onOther told the name of each file that is left out for its ending.
  * @throws EffuseError EF501: a folder that cannot be read is an error, not an empty one.
@@ -97,11 +98,14 @@ export interface Entry {
   readonly isFolder: boolean
 }
 
-/** What a folder holds, links followed, hidden names left out. @throws EffuseError EF501 */
+/** Hidden files and folders, and the packages of a project, some of which hold pictures. */
+const isLeftOut = (name: string): boolean => name.startsWith('.') || name === 'node_modules'
+
+/** What a folder holds, links followed, without hidden names and node_modules. @throws EffuseError EF501 */
 export const visibleEntries = async (folder: string): Promise<readonly Entry[]> => {
   try {
     const entries = await readdir(folder, { withFileTypes: true })
-    const visible = entries.filter(({ name }) => !name.startsWith('.'))
+    const visible = entries.filter(({ name }) => !isLeftOut(name))
     return await Promise.all(
       visible.map(async (entry) => ({
         name: entry.name,

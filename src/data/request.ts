@@ -1,8 +1,10 @@
 /** What the loop may ask of our own sources, checked, and what they answer. */
 import { type Check, count, isNatural, natural } from '../ir/check-record.ts'
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
+import { shortList } from '../ir/listed.ts'
+import { shownAs } from '../ir/shown.ts'
 import { isSize, sideMax } from '../pixels/size.ts'
-import type { BatchRequest } from '../train/source.ts'
+import type { BatchRequest, DataSource } from '../train/source.ts'
 
 /** A request by hand: `seed` is 0 where there is none. */
 export type LabelledRequest = Omit<BatchRequest, 'seed'> & { readonly seed?: number | undefined }
@@ -13,6 +15,14 @@ export interface LabelledBatch {
   readonly image: Uint8Array<ArrayBuffer>
   readonly label: Int32Array<ArrayBuffer>
 }
+
+/** Our own sources print one line, not all that they hold. */
+export const shownSource = <S extends DataSource>(source: S): S =>
+  shownAs(
+    source,
+    () =>
+      `Pictures: ${source.length} of ${source.classes.length} classes (${shortList(source.classes)}); batches({ batch, epoch, seed }) gives those of an epoch`,
+  )
 
 /** A request whose numbers make sense, `seed` and `skip` filled in. */
 export interface CheckedRequest extends BatchRequest {

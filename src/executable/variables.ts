@@ -183,7 +183,7 @@ const averagesOf = (handle: VariablesHandle, metadata: { readonly [key: string]:
     throw new EffuseError({
       code: 'EF407',
       message: 'there are no averages',
-      hint: 'trainingStep(model, { emaDecay: 0.9999, … })',
+      hint: 'trainingStep(model, { emaDecay: 0.9999, … }) and fit(model, { emaDecay: 0.9999, … }) keep averages',
     })
   }
   const { [trainingKey]: _, ...rest } = metadata // a run does not resume from its averages

@@ -5,6 +5,7 @@ import { readSource, type WeightsSource } from '../executable/weights.ts'
 import { checkpointAmong } from '../io/run-files.ts'
 import { checkRecord } from '../ir/check-record.ts'
 import type { Model } from '../ir/model.ts'
+import { shownAs } from '../ir/shown.ts'
 import type { Signature } from '../ir/value.ts'
 import type { FixedCrop } from '../pixels/box.ts'
 import { declarationOf, type EfficientNet, type EfficientNetFeatures, redeclared } from './efficientnet.ts'
@@ -71,12 +72,16 @@ export const openModel = (async (
   const opened = await openFile(source, await readSource(source), options)
   const { under } = options
   const result = under === undefined ? opened : { ...opened, weights: weightsUnder(opened.weights, under) }
-  if (options.model !== undefined) return result
+  if (options.model !== undefined) return shownAs(result, () => lineOf(result))
   const { resolution } = options
   const declared = opened.model as EfficientNet // openFile() made it
   const model = resolution === undefined ? declared : redeclared(declarationOf(declared), { resolution })
-  return { ...result, model, resolution: Number(model.inputs.image.shape[1]) }
+  const whole = { ...result, model, resolution: Number(model.inputs.image.shape[1]) }
+  return shownAs(whole, () => lineOf(whole))
 }) as OpenModel // `model` and `head` decide the type of the result
+
+const lineOf = ({ model, labels, taken, weights }: OpenedWeights<Model>): string =>
+  `Opened "${model.name}": ${taken === 'averages' ? 'averaged weights' : 'weights'} of ${weights.length} bytes, ${labels.length === 0 ? 'no labels' : `${labels.length} labels`}; compile(opened.model, { variables: opened.weights }) makes it run`
 
 /** The best checkpoint of a run's folder; any other source as it is. @throws EffuseError EF501 if the folder has no checkpoint */
 const fileOf = async (source: WeightsSource): Promise<WeightsSource> => {

@@ -2,6 +2,9 @@
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
 import type { CheckpointStore } from './checkpoint-store.ts'
 
+/** For messages. */
+export const storeWords = "directory('runs/mine') of effuse/node, opfs('mine') in a page or memoryStore()"
+
 /** The store, with the type of each result checked. @throws EffuseError EF403 at a result of a wrong type */
 export const checkedStore = (store: CheckpointStore): CheckpointStore => ({
   label: typeof store.label === 'string' ? store.label : 'the store of checkpoints',
@@ -26,5 +29,5 @@ const wrong = (call: string, expects: string, came: unknown): EffuseError =>
   new EffuseError({
     code: 'EF403',
     message: `${call} of the option "checkpoints" must give ${expects}, got ${showGiven(came)}`,
-    hint: 'memoryStore(), opfs() and directory() of effuse/node are stores to compare with',
+    hint: `compare with ${storeWords}`,
   })

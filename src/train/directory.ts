@@ -2,7 +2,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { readFile, writeFileAtomic } from '#platform'
-import { EffuseError } from '../ir/diagnostics.ts'
+import { EffuseError, showGiven } from '../ir/diagnostics.ts'
 import { systemCode } from '../platform/node-file-error.ts'
 import type { CheckpointStore } from './checkpoint-store.ts'
 import { type FolderLock, isAlive, isLockedBy, lockFolder, unlockFolder } from '../platform/node-folder-lock.ts'
@@ -17,7 +17,11 @@ import { type FolderLock, isAlive, isLockedBy, lockFolder, unlockFolder } from '
  */
 export const directory = (path: string): CheckpointStore => {
   if (typeof path !== 'string' || path === '')
-    throw new EffuseError({ code: 'EF403', message: 'directory() takes the path of a folder' })
+    throw new EffuseError({
+      code: 'EF403',
+      message: `directory() takes the path of a folder, got ${showGiven(path)}`,
+      hint: "directory('runs/mine')",
+    })
   let isMade = false
   let lock: FolderLock | null = null
   const enter = async (): Promise<void> => {

@@ -21,6 +21,7 @@ import { type Metrics, metricsCheck } from '../passes/train/metrics.ts'
 import type { Optimizer } from '../passes/train/optimizers.ts'
 import type { StepOptions } from '../passes/train/step.ts'
 import type { CheckpointStore } from './checkpoint-store.ts'
+import { storeWords } from './checked-store.ts'
 import type { Stage, TrainingEvent } from './events.ts'
 import type { RunState } from './run-state.ts'
 import { type DataSource, sourceCheck } from './source.ts'
@@ -112,7 +113,7 @@ const checks: { readonly [K in keyof Required<FitOptions>]: Check } = {
   augmentation: atLeast0,
   mixup: atLeast0,
   checkpoints: [
-    'a store of checkpoints: list(), read(), write() and remove()',
+    `a store of checkpoints, ${storeWords}, or your own with list(), read(), write() and remove()`,
     (v) => isObject(v) && ['list', 'read', 'write', 'remove'].every((name) => isMethod(v, name)),
   ],
   checkpointEvery: count,
@@ -174,7 +175,11 @@ export const checkFitOptions = (options: FitOptions): void => {
       message: 'fresh needs the option "variables": without it all variables start at their initial values',
     })
   if (options.resume === true && options.checkpoints === undefined)
-    throw new EffuseError({ code: 'EF403', message: 'resume needs the option "checkpoints": where to go on from' })
+    throw new EffuseError({
+      code: 'EF403',
+      message: 'resume needs the option "checkpoints": where to go on from',
+      hint: `stores of checkpoints are ${storeWords}`,
+    })
 }
 
 /**

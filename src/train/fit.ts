@@ -1,6 +1,7 @@
 /** fit(): epochs, stages, evaluations and checkpoints around a training step. No mathematics: that is in the step's graph. */
 import { progressOutput } from '#platform'
 import { withSavedMetadata } from '../executable/variables.ts'
+import { shownAs } from '../ir/shown.ts'
 import type { Signature } from '../ir/value.ts'
 import { runMetadata } from './checkpoints.ts'
 import { evaluateEpoch } from './evaluate-epoch.ts'
@@ -8,7 +9,7 @@ import { checkedStore } from './checked-store.ts'
 import type { FitResult } from './fit-result.ts'
 import { checkFitOptions, type FitOptions, type ModelForStage } from './fit-options.ts'
 import { openStageOf, startRun } from './start-run.ts'
-import { makeProgress, type Progress, type ProgressOptions } from './progress.ts'
+import { makeProgress, percent, type Progress, type ProgressOptions } from './progress.ts'
 import { type Run, saveCheckpoint } from './run.ts'
 import { trainEpoch } from './train-epoch.ts'
 
@@ -94,7 +95,7 @@ const hasStalled = ({ options: { earlyStop, evaluateEvery = 1 }, state }: Run): 
 const resultOf = (run: Run, reason: Reason): FitResult => {
   const { runner, state, checkpoint, configuration, options } = run
   const dispose = (): void => runner.dispose()
-  return Object.freeze({
+  const result: FitResult = {
     reason,
     epochs: state.epoch,
     steps: state.step,
@@ -107,5 +108,19 @@ const resultOf = (run: Run, reason: Reason): FitResult => {
     variables: withSavedMetadata(runner.trainer.variables, runMetadata(runner.model, state, configuration, options)),
     dispose,
     [Symbol.dispose]: dispose,
-  })
+  }
+  return Object.freeze(shownAs(result, () => lineOf(result)))
+}
+
+const lineOf = ({ reason, epochs, steps, loss, top1, emaTop1, checkpoint }: FitResult): string => {
+  const share = (name: string, value: number | null): readonly string[] =>
+    value === null ? [] : [`${name} ${percent(value)}`]
+  const figures = [
+    ...(loss === null ? [] : [`loss ${loss.toPrecision(4)}`]),
+    ...share('top1', top1),
+    ...share('emaTop1', emaTop1),
+    ...(checkpoint === null ? [] : [`checkpoint "${checkpoint}"`]),
+  ]
+  const done = `${epochs} ${epochs === 1 ? 'epoch' : 'epochs'}, ${steps} ${steps === 1 ? 'update' : 'updates'}`
+  return `Training run, ${[`${reason} after ${done}`, ...figures].join(', ')}; await run.variables.save(path) saves its weights`
 }

@@ -1,6 +1,6 @@
 /** The folder of a run while the run goes on: one run at a time has it, and what happens when it is moved, deleted or loses its settings. */
 import { existsSync, renameSync, rmSync } from 'node:fs'
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -60,6 +60,32 @@ describe('a folder that goes in the middle of a run', () => {
     expect((await run('train', '--resume', at('unset'), '--epochs', '3')).code).toBe(0)
   })
 })
+
+test.each([
+  [
+    '1',
+    2,
+    /^error EF601: --epochs 1 is less than the 2 epochs that the run in \S+ has done; nothing was changed\n {2}hint: --epochs 4 goes on; a new run starts without --resume$/m,
+  ],
+  ['2', 0, /^note: all 2 epochs were done already, and nothing was changed; --epochs 4 goes on$/m],
+] as const)(
+  'a run of two epochs that is resumed with --epochs %s and other settings stays as it is',
+  async (epochs, code, words) => {
+    const out = at(`done-${epochs}`)
+    await run('train', '--recipe', recipe, '--out', out)
+    // As an editor might leave it.
+    const config = join(out, 'config.json')
+    await writeFile(config, (await readFile(config, 'utf8')).replaceAll('  ', '\t'))
+    const files = async () =>
+      Object.fromEntries(
+        await Promise.all((await readdir(out)).map(async (name) => [name, await readFile(join(out, name), 'base64')])),
+      )
+    const before = await files()
+    const found = await run('train', '--resume', out, '--epochs', epochs, '--batch', '16')
+    expect([found.code, found.err]).toEqual([code, expect.stringMatching(words)])
+    expect(await files()).toEqual(before)
+  },
+)
 
 test('a second command that would go on with a run is refused, and leaves its settings as they are', async () => {
   const out = at('busy')

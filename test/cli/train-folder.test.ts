@@ -164,6 +164,26 @@ test('other data than the recipe has leaves its settings for the data out', asyn
   ])
 })
 
+test('of settings that contradict one another, each is named where it stands: in the file, or as a flag', async () => {
+  const file = await writeRecipe(at('contradicts.json'), { data: pictures, holdout: 0.5, augmentation: 2 })
+  const found = await run('train', '--recipe', file, '--out', at('never'))
+  expect([found.code, found.err]).toEqual([
+    2,
+    expect.stringMatching(
+      /EF403: "augmentation" in \S+contradicts\.json goes with --data digits; .*\n {2}hint: leave "augmentation" in \S+ out, or give --augmentation none\n/,
+    ),
+  ])
+  expect((await run('train', '--recipe', file, '--augmentation', '1', '--out', at('never'))).err).toContain(
+    'EF403: --augmentation goes with',
+  )
+  const ofSgd = await writeRecipe(at('of-sgd.json'), { optimizer: 'sgd', initialMeanSquare: null })
+  const belongs = await run('train', '--recipe', ofSgd, '--rho', '0.5', '--out', at('never'))
+  expect(belongs.err).toMatch(/EF403: --rho goes with "optimizer" in \S+of-sgd\.json rmsprop/)
+  await run('train', '--recipe', recipe, '--out', at('to-resume'), '--epochs', '1')
+  const resumed = await run('train', '--resume', at('to-resume'), '--augmentation', '1')
+  expect(resumed.err).toContain('EF403: --augmentation goes with')
+})
+
 test.each<[string, readonly string[], number, RegExp]>([
   ['a folder that is none', ['--data', 'NOWHERE'], 1, /EF501: .*nowhere/],
   ['a strength of augmentation', ['--augmentation', '1'], 2, /EF403: --augmentation goes with --data digits/],

@@ -130,10 +130,13 @@ test('the centre: size / (size + 32) of the shorter side, exactly, at least 7/8 
   for (let size = 224; size <= 800; size++) expect(centreBox(size + 32, size + 32, size).width).toBe(size)
 })
 
-test('picturesIn: by name, sorted by code unit, links followed but not in circles, nothing hidden', async () => {
+test('picturesIn: by name, sorted by code unit, links followed but not in circles, nothing hidden, no packages', async () => {
   const root = join(folder, 'list')
   await mkdir(join(root, 'b.jpg', 'deep'), { recursive: true })
   await mkdir(join(folder, 'elsewhere'))
+  // Packages of a project: `predict .` is not about their pictures.
+  for (const place of ['node_modules/package', 'b.jpg/node_modules'])
+    await mkdir(join(root, place), { recursive: true })
   for (const name of [
     'Z.PNG',
     'a.jpeg',
@@ -142,6 +145,8 @@ test('picturesIn: by name, sorted by code unit, links followed but not in circle
     'b.jpg/deep/é.webp',
     'b.jpg/1.tif',
     '../elsewhere/x.gif',
+    'node_modules/package/icon.png',
+    'b.jpg/node_modules/icon.png',
   ])
     await writeFile(join(root, name), '')
   await symlink(root, join(root, 'b.jpg', 'circle'))
@@ -157,5 +162,6 @@ test('picturesIn: by name, sorted by code unit, links followed but not in circle
     'link/x.gif',
     'lost.jpg',
   ])
+  expect(await picturesIn(join(root, 'node_modules'))).toEqual(['package/icon.png'])
   await expect(picturesIn(join(folder, 'nothing'))).rejects.toMatchObject({ code: 'EF501' })
 })

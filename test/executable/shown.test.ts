@@ -6,6 +6,13 @@ import { mean, relu } from '../../src/ir/functions.ts'
 import { graph } from '../../src/ir/model.ts'
 import * as nn from '../../src/ir/nn.ts'
 import { float32, type Value } from '../../src/ir/value.ts'
+import { digits } from '../../src/data/digits.ts'
+import { openModel } from '../../src/models/open-model.ts'
+import { crossEntropy } from '../../src/passes/train/losses.ts'
+import { sgd } from '../../src/passes/train/optimizers.ts'
+import { memoryStore } from '../../src/train/checkpoint-store.ts'
+import { fit } from '../../src/train/fit.ts'
+import { pictures, smallNet } from '../train/small-data.ts'
 
 test('a value, a model, an executable, its variables and results print one line', async () => {
   let value: Value | undefined
@@ -49,4 +56,26 @@ test('of many inputs, outputs and variables the first five are named', async () 
     expect(line.split('\n')).toHaveLength(1)
   }
   expect(inspect(net.variables)).toMatch(/^Variables: none/)
+})
+
+test('a run of fit(), what openModel() opens and sources of pictures print one line, and their parts are as they were', async () => {
+  const data = { train: pictures(20), test: pictures(10) }
+  const checkpoints = memoryStore()
+  using run = await fit(smallNet(), {
+    ...{ data, loss: crossEntropy(), optimizer: sgd({ learningRate: 0.01 }), epochs: 1, batch: 10, emaDecay: 0.9 },
+    ...{ checkpoints, backend: 'reference' },
+  })
+  expect(inspect(run)).toMatch(
+    /^Training run, finished after 1 epoch, 2 updates, loss [\d.]+, top1 [\d.]+ %, emaTop1 [\d.]+ %, checkpoint "step-00000002\.safetensors"; await run\.variables\.save\(path\) saves its weights$/,
+  )
+  expect({ ...run }.epochs).toBe(1)
+  const opened = await openModel(await checkpoints.read('step-00000002.safetensors'))
+  expect(inspect(opened)).toMatch(
+    /^Opened "efficientnet-b0": averaged weights of \d+ bytes, 3 labels; compile\(opened\.model, \{ variables: opened\.weights \}\) makes it run$/,
+  )
+  const { test: held } = digits()
+  expect(inspect(held)).toBe(
+    'Pictures: 1996 of 10 classes (0, 1, 2, 3, 4 and 5 more); batches({ batch, epoch, seed }) gives those of an epoch',
+  )
+  expect({ ...held }.length).toBe(1996)
 })

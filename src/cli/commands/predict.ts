@@ -26,7 +26,7 @@ interface Options extends CommonOptions, WeightsFlags {
 /** @param end Sets the exit code where some of the pictures could not be read. */
 export const addPredict = (program: Command, io: Io, end: (exitCode: number) => void): void => {
   withWeightsFlags(withCommon(program.command('predict').description('classify pictures')))
-    .argument('<files...>', 'pictures, or folders of pictures')
+    .argument('<files...>', 'pictures, or folders of pictures; hidden folders and node_modules inside are left out')
     .option(
       '--weights <file>',
       "a run's folder (its best checkpoint), or weights: effuse's, timm's or torchvision's safetensors, a PyTorch .pth",

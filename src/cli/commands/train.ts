@@ -3,9 +3,10 @@ import type { Command } from 'commander'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { bestName } from '../../io/run-files.ts'
 import { fit } from '../../train/fit.ts'
+import type { Recipe } from '../../recipes/recipe.ts'
 import type { FitResult } from '../../train/fit-result.ts'
 import { naturalOf, withCommon, type CommonOptions } from '../common.ts'
-import type { Io } from '../io.ts'
+import { type Io, resumeCommand } from '../io.ts'
 import { type WeightsFlags, withWeightsFlags } from '../open-weights.ts'
 import { addSettingFlags } from '../train/flags.ts'
 import { catchInterrupt } from '../train/interrupt.ts'
@@ -13,7 +14,7 @@ import { openMetrics } from '../train/metrics.ts'
 import { newPlan, resumedPlan, type TrainPlan } from '../train/plan.ts'
 import { durationWords, makeProgress, percent } from '../../train/progress.ts'
 import { progressOutputOf } from '../train/progress.ts'
-import { openRunFolder } from '../train/run-folder.ts'
+import { openRunFolder, type RunFolder } from '../train/run-folder.ts'
 
 interface Options extends CommonOptions, WeightsFlags {
   readonly recipe?: string
@@ -54,7 +55,7 @@ interface Surroundings {
 
 const train = async (plan: TrainPlan, { io, end, voice, logEvery, isJson }: Surroundings): Promise<void> => {
   const { recipe, notes } = plan
-  const run = await openRunFolder(plan, (line) => voice.say(line))
+  const run = await openRunFolder(plan, io, (line) => voice.say(line))
   const folder = run.path
   for (const note of notes) io.err(`note: ${note}`)
   io.err(`${plan.resumed !== null ? 'going on with' : 'training'} ${recipe.model} on ${recipe.data}, in ${folder}`)
@@ -97,22 +98,19 @@ const train = async (plan: TrainPlan, { io, end, voice, logEvery, isJson }: Surr
     })
     progress.stop()
     log.rethrow()
-    if (updates === 0 && result.reason === 'finished')
-      io.err(
-        `note: ${result.epochs > recipe.epochs ? '' : `all ${result.epochs} epochs were done already; `}--epochs ${result.epochs * 2} goes on`,
-      )
+    if (updates === 0 && result.reason !== 'aborted') await nothingToDo(result, { run, recipe, io })
     const seconds = (performance.now() - start) / 1000
     if (isJson) io.out(JSON.stringify(documentOf(result, folder, seconds), null, 2))
     else for (const line of summaryOf(result, folder, seconds)) io.out(line)
     if (result.reason === 'aborted') {
-      io.err(`stopped; to go on: effuse train --resume ${folder}`)
+      io.err(`stopped; to go on: ${resumeCommand(io, folder)}`)
       end(interrupt.exitCode() ?? 1)
     }
   } catch (error) {
     progress.stop()
     if (!isStarted) await run.undo()
     const exitCode = interrupt.exitCode()
-    if (isStarted || exitCode === null) throw withWayOn(error, isStarted ? await run.place() : null)
+    if (isStarted || exitCode === null) throw withWayOn(error, isStarted ? await run.place() : null, io)
     io.err('stopped before the first update')
     if (isJson) io.out(JSON.stringify(documentOf(nothingDone, folder, 0), null, 2))
     end(exitCode)
@@ -120,6 +118,22 @@ const train = async (plan: TrainPlan, { io, end, voice, logEvery, isJson }: Surr
     await run.release()
     plan.start?.[Symbol.dispose]()
   }
+}
+
+/** A resumed run that had been done already: its folder stays as it was. @throws EffuseError EF601 if it has done more than is asked for */
+const nothingToDo = async (
+  { epochs, reason }: FitResult,
+  { run, recipe, io }: Pick<Surroundings, 'io'> & { readonly run: RunFolder; readonly recipe: Recipe },
+): Promise<void> => {
+  await run.restoreSettings()
+  if (epochs > recipe.epochs)
+    throw new EffuseError({
+      code: 'EF601',
+      message: `--epochs ${recipe.epochs} is less than the ${epochs} epochs that the run in ${run.path} has done; nothing was changed`,
+      hint: `--epochs ${epochs * 2} goes on; a new run starts without --resume`,
+    })
+  if (reason === 'finished')
+    io.err(`note: all ${epochs} epochs were done already, and nothing was changed; --epochs ${epochs * 2} goes on`)
 }
 
 /** What cannot be logged ends the run as an interrupt does, with a checkpoint; then it is thrown. */
@@ -169,9 +183,10 @@ const summaryOf = (result: Outcome, folder: string, seconds: number): readonly s
 }
 
 /** A run that fails after it began can go on once the reason is gone. */
-const withWayOn = (error: unknown, folder: string | null): unknown => {
-  if (folder === null || !(error instanceof EffuseError)) return error
-  const way = `what was done is kept: effuse train --resume ${folder}`
+const withWayOn = (error: unknown, folder: string | null, io: Io): unknown => {
+  // A wrong command line has a hint of its own.
+  if (folder === null || !(error instanceof EffuseError) || error.code === 'EF601') return error
+  const way = `what was done is kept: ${resumeCommand(io, folder)}`
   return new EffuseError({
     ...{ code: error.code, message: error.message, path: error.path, diagnostics: error.diagnostics, cause: error },
     hint: error.hint === undefined ? way : `${error.hint}; ${way}`,

@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { fromWord, isOfKind, kindWords } from '../../recipes/kinds.ts'
 import { type Recipe, settings } from '../../recipes/recipe.ts'
+import type { NameOf } from '../../recipes/resolve.ts'
 import { backendOf } from '../common.ts'
 
 /** Settings that only a file can have. */
@@ -99,6 +100,11 @@ export const flagOf = (key: keyof Recipe): string =>
     : key in flags
       ? wordOf(flags[key as FlagSetting][0])
       : `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+/** Names of settings for messages: the flag, or for a value that a file has and the command line does not change, its name there. */
+export const namesIn =
+  (given: Partial<Recipe>, ofFile: Partial<Recipe>, file: string | null): NameOf =>
+  (key) =>
+    file !== null && given[key] === undefined && (ofFile[key] ?? null) !== null ? `"${key}" in ${file}` : flagOf(key)
 const wordOf = (flag: string): string => flag.split(' ')[0] ?? flag
 
 /**

@@ -5,6 +5,7 @@ import type { ImageFolderOptions } from '../../data/image-folder-options.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import type { Signature } from '../../ir/value.ts'
 import { digitsName, type Recipe } from '../../recipes/recipe.ts'
+import type { NameOf } from '../../recipes/resolve.ts'
 import type { Batch, DataSource } from '../../train/source.ts'
 import { flagOf } from './flags.ts'
 
@@ -21,6 +22,8 @@ type Cutting = Pick<Recipe, 'crop' | 'cropArea' | 'flip'>
 export interface OpenDataOptions extends Pick<Recipe, 'data' | 'holdout'>, Partial<Cutting> {
   /** Channels of the model's input, if they are known. */
   readonly channels: number | undefined
+  /** Names of settings for messages; default: their flags. */
+  readonly nameOf?: NameOf
   /** Receives messages about damaged pictures and other irregularities of the data. */
   readonly say: (line: string) => void
 }
@@ -69,7 +72,7 @@ const openDigits = (options: OpenDataOptions): OpenedData => {
 }
 
 /** For digits, settings of folders may only have the values that digits always have: whole and never mirrored. @throws EffuseError EF403 */
-const checkForDigits = ({ holdout, crop, cropArea, flip }: OpenDataOptions): void => {
+const checkForDigits = ({ holdout, crop, cropArea, flip, nameOf = flagOf }: OpenDataOptions): void => {
   const held = 'of the digits, every fifth is held out always'
   const whole = 'the digits are taken whole and never mirrored'
   const faults: readonly (readonly [isFault: boolean, key: keyof Recipe, why: string])[] = [
@@ -82,7 +85,7 @@ const checkForDigits = ({ holdout, crop, cropArea, flip }: OpenDataOptions): voi
     if (isFault)
       throw new EffuseError({
         code: 'EF403',
-        message: `${flagOf(key)} goes with a folder of pictures; ${why}`,
+        message: `${nameOf(key)} goes with a folder of pictures; ${why}`,
         hint: 'leave it out',
       })
 }

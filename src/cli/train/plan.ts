@@ -1,5 +1,5 @@
 /** What a command line asks of `effuse train`, checked as far as that goes before anything is written. */
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import type { Model } from '../../ir/model.ts'
@@ -7,16 +7,16 @@ import type { Signature } from '../../ir/value.ts'
 import { type EfficientNet, isVariant } from '../../models/efficientnet.ts'
 import { loadRecipe } from '../../recipes/load.ts'
 import { digitsName, type Recipe } from '../../recipes/recipe.ts'
-import { changedSettings, removedSettings, resolveRecipe } from '../../recipes/resolve.ts'
+import { changedSettings, type NameOf, removedSettings, resolveRecipe } from '../../recipes/resolve.ts'
 import { recipeModel, type RecipeFitOptions, recipeOptions } from '../../recipes/run.ts'
 import { classesOf } from '../../train/evaluate.ts'
 import { figuresOf, type FitOptions, type ModelForStage } from '../../train/fit-options.ts'
 import { stageAt, stagesOf } from '../../train/stages.ts'
 import { metricsBeside, modelByName, ownModuleOf } from '../common.ts'
 import { openOptionsOf, type WeightsFlags } from '../open-weights.ts'
-import { flagOf, settingsGiven } from './flags.ts'
+import { flagOf, namesIn, settingsGiven } from './flags.ts'
 import { channelsOf, type OpenedData, openData, shortened } from './open-data.ts'
-import { hasCheckpoint, readConfig, type SavedConfig } from './run-folder.ts'
+import { configName, hasCheckpoint, readConfig, type SavedConfig } from './run-folder.ts'
 import { openStartWeights, type Start, type StartWeights } from './start-weights.ts'
 
 export interface TrainPlan {
@@ -58,11 +58,12 @@ export const newPlan = async (
         message: `train needs ${flagOf(key)}, or a --recipe that names one`,
         hint: 'effuse train --recipe digits trains a small network on the built-in digits',
       })
-  const recipe = withFullPaths(resolveRecipe(named, given, flagOf))
+  const nameOf = namesIn(given, base, recipeName ?? null)
+  const recipe = withFullPaths(resolveRecipe(named, given, nameOf))
   const notes = removedSettings(named, given).map(
     (key) => `the recipe's ${flagOf(key)} ${shown(named[key])} does not go with the other flags and is left out`,
   )
-  return planOf(recipe, { recipeName: recipeName ?? null, folder: out, resumed: null, weights, notes, say })
+  return planOf(recipe, { recipeName: recipeName ?? null, folder: out, resumed: null, weights, notes, nameOf, say })
 }
 
 /** Flags that say how a file of weights is read: a run that goes on reads its own checkpoint. */
@@ -92,7 +93,8 @@ export const resumedPlan = async (
         hint: `leave ${flag} out, or start a new run without --resume`,
       })
   const saved = await readConfig(folder)
-  const recipe = withFullPaths(resolveRecipe(saved.settings, given, flagOf))
+  const nameOf = namesIn(given, saved.settings, join(folder, configName))
+  const recipe = withFullPaths(resolveRecipe(saved.settings, given, nameOf))
   const changes = changedSettings(saved.settings, recipe).map(
     ({ key, before, after }) => `${flagOf(key)} was ${shown(before)} and is ${shown(after)} from here on`,
   )
@@ -105,7 +107,7 @@ export const resumedPlan = async (
   const notes = isFresh
     ? [...changes, `there is no checkpoint in ${folder}: the run starts over`]
     : [...changes, ...idleFlags(flags)]
-  return planOf(recipe, { recipeName: saved.recipe, folder, resumed: saved, weights, notes, say })
+  return planOf(recipe, { recipeName: saved.recipe, folder, resumed: saved, weights, notes, nameOf, say })
 }
 
 const shown = (value: unknown): string => (value === null ? 'none' : JSON.stringify(value))
@@ -126,15 +128,16 @@ const fullModelPath = (model: string): string => {
 
 interface Beginnings extends Pick<TrainPlan, 'recipeName' | 'folder' | 'resumed' | 'notes'> {
   readonly weights: StartWeights | null
+  readonly nameOf: NameOf
   /** Told what happens to the data while the run goes on. */
   readonly say: (line: string) => void
 }
 
-const planOf = async (settings: Recipe, { weights, notes, say, ...rest }: Beginnings): Promise<TrainPlan> => {
-  const own = isVariant(settings.model) ? null : await ownModel(settings)
+const planOf = async (settings: Recipe, { weights, notes, nameOf, say, ...rest }: Beginnings): Promise<TrainPlan> => {
+  const own = isVariant(settings.model) ? null : await ownModel(settings, nameOf)
   const channels = own === null ? settings.architecture.inChannels : channelsOf(own)
-  checkAugmentation(settings)
-  const opened = await openData({ ...settings, channels, say })
+  checkAugmentation(settings, nameOf)
+  const opened = await openData({ ...settings, channels, nameOf, say })
   const recipe = fittedToData(settings, opened)
   const data = { train: shortened(opened.train, recipe), test: opened.test }
   const model = (own ?? recipeModel(recipe, data.train.classes.length)) as TrainPlan['model'] // trainingStep() checks the outputs against the loss
@@ -169,25 +172,25 @@ const fittedToData = (recipe: Recipe, { size, channels }: OpenedData): Recipe =>
     : recipe
 
 /** @throws EffuseError EF602 (no such model), EF403 (settings that it has itself) */
-const ownModel = async (recipe: Recipe): Promise<Model> => {
+const ownModel = async (recipe: Recipe, nameOf: NameOf): Promise<Model> => {
   const model = await modelByName(recipe.model)
   for (const key of ['size', 'baseSize', 'dropout', 'baseDropout', 'stochasticDepth'] as const)
     if (recipe[key] !== null)
       throw new EffuseError({
         code: 'EF403',
-        message: `${flagOf(key)} is for variants of EfficientNet; ${recipe.model} says it itself`,
-        hint: `leave ${flagOf(key)} out`,
+        message: `${nameOf(key)} is for variants of EfficientNet; ${recipe.model} says it itself`,
+        hint: `leave ${nameOf(key)} out`,
       })
   return model
 }
 
-const checkAugmentation = (recipe: Recipe): void => {
+const checkAugmentation = (recipe: Recipe, nameOf: NameOf): void => {
   for (const key of ['augmentation', 'baseAugmentation'] as const)
     if (recipe.data !== digitsName && recipe[key] !== null)
       throw new EffuseError({
         code: 'EF403',
-        message: `${flagOf(key)} goes with --data digits; folders of pictures have random crops and mirroring, and no strength`,
-        hint: `leave ${flagOf(key)} out, or say none`,
+        message: `${nameOf(key)} goes with --data digits; folders of pictures have random crops and mirroring, and no strength`,
+        hint: `leave ${nameOf(key)} out, or give ${flagOf(key)} none`,
       })
 }
 

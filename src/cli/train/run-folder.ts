@@ -13,6 +13,7 @@ import type { CheckpointStore, StoreLock } from '../../train/checkpoint-store.ts
 import { directory } from '../../train/directory.ts'
 import { lockStart } from '../../platform/node-folder-lock.ts'
 import { version } from '../common.ts'
+import { type Io, resumeCommand } from '../io.ts'
 
 export const configName = 'config.json'
 
@@ -32,6 +33,8 @@ export interface RunFolder {
   place(): Promise<string | null>
   /** Releases the lock. */
   release(): Promise<void>
+  /** Puts the settings of a resumed run back, if nothing was trained with the new ones. */
+  restoreSettings(): Promise<void>
   /** Undoes the changes, for a run that could not start. */
   undo(): Promise<void>
 }
@@ -43,21 +46,25 @@ export interface RunFolder {
  */
 export const openRunFolder = async (
   { folder, resumed, recipe, recipeName }: Beginning,
+  io: Io,
   say: (line: string) => void,
 ): Promise<RunFolder> => {
   const isNew = resumed === null || folder === undefined
-  const path = isNew ? await makeRunFolder(folder, runName(recipe, recipeName)) : folder
+  const path = isNew ? await makeRunFolder(folder, runName(recipe, recipeName), io) : folder
   const store = directory(path)
   const lock = await lockOf(store)
+  const restoreSettings = async (): Promise<void> => {
+    if (resumed !== null) await writeFileAtomic(join(path, configName), resumed.bytes)
+  }
   const undo = async (): Promise<void> => {
     // The reason why the run could not start is reported, not an error of this cleanup.
-    if (resumed !== null) await saveConfig(path, resumed.settings, resumed.recipe).catch(() => undefined)
+    if (resumed !== null) await restoreSettings().catch(() => undefined)
     else await rm(join(path, configName), { force: true })
     await lock.release()
     if (resumed === null) await rmdir(path).catch(() => undefined) // it may have other files by now
   }
   try {
-    if (isNew && folder !== undefined) await checkUnused(folder) // another run may have written to it before the lock
+    if (isNew && folder !== undefined) await checkUnused(folder, io) // another run may have written to it before the lock
     await saveConfig(path, recipe, recipeName)
   } catch (error) {
     await lock.release()
@@ -92,6 +99,7 @@ export const openRunFolder = async (
       return isThere ? path : null
     },
     release: () => lock.release(),
+    restoreSettings,
     undo,
   }
 }
@@ -103,10 +111,10 @@ const lockOf = async (store: CheckpointStore): Promise<StoreLock> =>
  * A folder for a new run: the given one, which must be new or empty, or the first of `runs/<name>`, `runs/<name>-2` … that does not exist.
  * @throws EffuseError EF601 (it is not empty), EF501 (it cannot be created).
  */
-const makeRunFolder = async (given: string | undefined, name: string): Promise<string> => {
+const makeRunFolder = async (given: string | undefined, name: string, io: Io): Promise<string> => {
   if (given === '') throw new EffuseError({ code: 'EF601', message: '--out must name a folder, got ""' })
   if (given !== undefined) {
-    await checkUnused(given)
+    await checkUnused(given, io)
     await made(given, true)
     return given
   }
@@ -118,13 +126,13 @@ const makeRunFolder = async (given: string | undefined, name: string): Promise<s
 }
 
 /** @throws EffuseError EF601 if it is not empty */
-const checkUnused = async (folder: string): Promise<void> => {
+const checkUnused = async (folder: string, io: Io): Promise<void> => {
   const inside = (await namesIn(folder)).filter((name) => !name.startsWith(lockStart))
   if (await isRun(folder))
     throw new EffuseError({
       code: 'EF601',
       message: `--out ${folder} holds a run already`,
-      hint: `go on with it: effuse train --resume ${folder}; or choose another folder`,
+      hint: `go on with it: ${resumeCommand(io, folder)}; or choose another folder`,
     })
   if (inside.length > 0)
     throw new EffuseError({
@@ -177,6 +185,8 @@ export interface SavedConfig {
   readonly settings: Recipe
   /** The recipe from which it was made; null if there was none. */
   readonly recipe: string | null
+  /** The file. */
+  readonly bytes: Uint8Array
 }
 
 /** Other programs also write files with this name, for example timm beside its weights. */
@@ -216,7 +226,8 @@ export const readConfig = async (folder: string): Promise<SavedConfig> => {
   if (writer === null) throw noRun()
   const { recipe } = found
   try {
-    return { settings: resolveRecipe(parseRecipe(text, path)), recipe: typeof recipe === 'string' ? recipe : null }
+    const settings = resolveRecipe(parseRecipe(text, path))
+    return { settings, recipe: typeof recipe === 'string' ? recipe : null, bytes: new TextEncoder().encode(text) }
   } catch (error) {
     if (!(error instanceof EffuseError) || writer === version) throw error
     const hint = `effuse ${writer} wrote ${path}, and this is ${version}`
