@@ -16,7 +16,7 @@ from google.protobuf import descriptor_pb2
 from google.protobuf.compiler import plugin_pb2
 
 PLUGIN = "@bufbuild/protoc-gen-es@2.17.0"
-MODULES = ["framework.function_pb2", "protobuf.config_pb2", "protobuf.saved_model_pb2"]
+MODULES = ["framework.function_pb2", "framework.variable_pb2", "protobuf.config_pb2", "protobuf.saved_model_pb2"]
 # Message: its fields. An enumeration is kept whole.
 KEPT = {
     "DataType": [],
@@ -47,10 +47,13 @@ KEPT = {
     "RunMetadata": ["partition_graphs", "function_graphs"],
     "RunMetadata.FunctionGraphs": ["partition_graphs", "post_optimization_graph"],
     "SavedModel": ["saved_model_schema_version", "meta_graphs"],
-    "MetaGraphDef": ["meta_info_def", "graph_def", "saver_def", "signature_def"],
+    "MetaGraphDef": ["meta_info_def", "graph_def", "saver_def", "collection_def", "signature_def"],
     "MetaGraphDef.MetaInfoDef": ["meta_graph_version", "tags", "tensorflow_version"],
     "SaverDef": ["filename_tensor_name", "save_tensor_name", "restore_op_name", "max_to_keep", "sharded", "version"],
     "SaverDef.CheckpointFormatVersion": [],
+    "CollectionDef": ["bytes_list"],
+    "CollectionDef.BytesList": ["value"],
+    "VariableDef": ["variable_name", "initializer_name", "snapshot_name", "is_resource", "trainable"],
     "SignatureDef": ["inputs", "outputs", "method_name"],
     "TensorInfo": ["name", "dtype", "tensor_shape"],
 }

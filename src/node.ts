@@ -12,3 +12,9 @@ export type { Colours, Picture } from './data/picture.ts'
 export type { Draws } from './data/draws.ts'
 export { directory } from './train/directory.ts'
 export { loadRecipe, recipeNames } from './recipes/load.ts'
+export {
+  exportSavedModel,
+  type ExportSavedModelOptions,
+  type SavedModelReport,
+  type SavedModelSignature,
+} from './export/savedmodel/export-saved-model.ts'

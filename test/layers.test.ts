@@ -17,6 +17,7 @@ const nodeOnly = [
   'src/platform/node',
   'src/backends/node',
   'src/backends/tensorflow/',
+  'src/export/savedmodel/',
   'src/peers/node.ts',
   'src/peers/tfjs',
 ]
@@ -32,7 +33,7 @@ const packages: readonly { readonly name: RegExp; readonly files: readonly strin
   },
   {
     name: /^@bufbuild\/protobuf/,
-    files: ['src/backends/tensorflow/'],
+    files: ['src/backends/tensorflow/', 'src/export/savedmodel/'],
     why: 'messages belong to whoever reads or writes them',
   },
   { name: /^@noble\/hashes\//, files: ['src/ir/', 'src/platform/', 'src/io/'], why: 'hashing belongs to few' },

@@ -14,6 +14,8 @@ export const layers = {
   // The network that benchmarks time effuse against, without effuse's passes and engines.
   peers: { files: ['src/peers/'], imports: ['ir', 'passes', 'platform', 'backends'] },
   compile: { files: ['src/compile.ts', 'src/executable/'], imports: ['ir', 'passes', 'platform', 'io', 'backends'] },
+  // Files for other tools.
+  export: { files: ['src/export/'], imports: ['ir', 'passes', 'platform', 'backends', 'compile'] },
   // Beside one another: what is made with a compiler.
   models: { files: ['src/models/'], imports: ['ir', 'platform', 'io', 'pixels', 'compile'] },
   train: { files: ['src/train/'], imports: ['ir', 'passes', 'platform', 'io', 'pixels', 'backends', 'compile'] },

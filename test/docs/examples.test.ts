@@ -17,7 +17,8 @@ import { globFilter } from '../../src/ir/glob.ts'
 import * as node from '../../src/node.ts'
 import * as platform from '../../src/platform/node.ts'
 import * as testing from '../../src/testing/index.ts'
-import { blocks as examples, namesIn, root } from './blocks.ts'
+import { tensorflowOrSkip } from '../support/tensorflow.ts'
+import { type Block, blocks as examples, namesIn, root } from './blocks.ts'
 
 const home = process.cwd()
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')
@@ -47,7 +48,7 @@ afterAll(() => {
 
 test('there are examples', () => expect(examples.length).toBeGreaterThan(12))
 
-test.each(examples)('$name %#', async ({ code }) => {
+const run = async ({ code }: Block): Promise<void> => {
   const model = effuse.efficientNet('b0', {
     resolution: 224,
     classes: 3,
@@ -79,4 +80,9 @@ test.each(examples)('$name %#', async ({ code }) => {
   })
   const make = new Function('exports', ...names, `${outputText}\nreturn exports.run()`)
   await expect(make({}, ...names.map((name) => scope[name]))).resolves.not.toThrow()
-})
+}
+
+const isOnTensorflow = ({ code }: Block): boolean =>
+  /exportSavedModel|createTensorflowBackend|backend: 'tensorflow'/.test(code)
+test.each(examples.filter((block) => !isOnTensorflow(block)))('$name %#', run)
+tensorflowOrSkip('on TensorFlow', () => test.each(examples.filter(isOnTensorflow))('$name %#', run, 60_000))

@@ -39,6 +39,11 @@ export class TensorflowContext {
     this.devices = this.#listDevices()
   }
 
+  /** Has it no GPU? */
+  get isCpu(): boolean {
+    return this.devices.every(({ type }) => type !== 'GPU')
+  }
+
   /** @throws TensorflowFailure */
   addFunction(definition: FunctionDef): void {
     const bytes = toBinary(FunctionDefSchema, definition)

@@ -138,11 +138,10 @@ export const findHalfKernels = async (context: TensorflowContext, dtype: Half): 
   return found
 }
 
-/** The kernels for the half types of a program, of those given. The device is asked once for each type, and only where a program has it. */
-export const halfKernelsOf = (
-  context: TensorflowContext,
-  dtypes: readonly Half[],
-): ((program: Program) => Promise<HalfKernels>) => {
+/** The kernels for the half types of a program. The device is asked once for each type, and only where a program has it. */
+export const halfKernelsOf = (context: TensorflowContext): ((program: Program) => Promise<HalfKernels>) => {
+  // On CPUs, kernels for float16 are right, and far slower than float32's.
+  const dtypes: readonly Half[] = context.isCpu ? ['bfloat16'] : ['bfloat16', 'float16']
   const known = new Map<Half, Promise<HalfKernels>>()
   return async (program) => {
     const all: ReadonlySet<`${ContractionOp} ${Half}`>[] = []

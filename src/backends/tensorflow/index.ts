@@ -34,11 +34,10 @@ export const createTensorflowBackend = async (options: TensorflowOptions = {}): 
   const api = openApi(found)
   const context = withErrors(null, () => new TensorflowContext(api, configuration(options)))
   const memory = tensorflowMemory(context)
-  const gpus = context.devices.filter(({ type }) => type === 'GPU')
-  const isCpu = gpus.length === 0
-  // On CPUs, kernels for float16 are right, and far slower than float32's.
-  const halfKernels = halfKernelsOf(context, isCpu ? ['bfloat16'] : ['bfloat16', 'float16'])
-  const fingerprint = isCpu ? cpuFingerprint(api.version) : `tensorflow ${api.version}, ${gpus.length} GPU`
+  const { isCpu, devices } = context
+  const halfKernels = halfKernelsOf(context)
+  const gpus = devices.filter(({ type }) => type === 'GPU').length
+  const fingerprint = isCpu ? cpuFingerprint(api.version) : `tensorflow ${api.version}, ${gpus} GPU`
   const target: TargetInfo = {
     name: 'tensorflow',
     // A GPU has both; CPUs sum bfloat16 faster, where they have it at all.

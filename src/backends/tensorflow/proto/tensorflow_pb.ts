@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file tensorflow.proto.
  */
 export const file_tensorflow: GenFile = /*@__PURE__*/
-  fileDesc("ChB0ZW5zb3JmbG93LnByb3RvEgp0ZW5zb3JmbG93InoKEFRlbnNvclNoYXBlUHJvdG8SLQoDZGltGAIgAygLMiAudGVuc29yZmxvdy5UZW5zb3JTaGFwZVByb3RvLkRpbRIUCgx1bmtub3duX3JhbmsYAyABKAgaIQoDRGltEgwKBHNpemUYASABKAMSDAoEbmFtZRgCIAEoCSKSAQoLVGVuc29yUHJvdG8SIwoFZHR5cGUYASABKA4yFC50ZW5zb3JmbG93LkRhdGFUeXBlEjIKDHRlbnNvcl9zaGFwZRgCIAEoCzIcLnRlbnNvcmZsb3cuVGVuc29yU2hhcGVQcm90bxIWCg50ZW5zb3JfY29udGVudBgEIAEoDBISCgpzdHJpbmdfdmFsGAggAygMIo8ECglBdHRyVmFsdWUSCwoBcxgCIAEoDEgAEgsKAWkYAyABKANIABILCgFmGAQgASgCSAASCwoBYhgFIAEoCEgAEiQKBHR5cGUYBiABKA4yFC50ZW5zb3JmbG93LkRhdGFUeXBlSAASLQoFc2hhcGUYByABKAsyHC50ZW5zb3JmbG93LlRlbnNvclNoYXBlUHJvdG9IABIpCgZ0ZW5zb3IYCCABKAsyFy50ZW5zb3JmbG93LlRlbnNvclByb3RvSAASLwoEbGlzdBgBIAEoCzIfLnRlbnNvcmZsb3cuQXR0clZhbHVlLkxpc3RWYWx1ZUgAEigKBGZ1bmMYCiABKAsyGC50ZW5zb3JmbG93Lk5hbWVBdHRyTGlzdEgAGukBCglMaXN0VmFsdWUSCQoBcxgCIAMoDBINCgFpGAMgAygDQgIQARINCgFmGAQgAygCQgIQARINCgFiGAUgAygIQgIQARImCgR0eXBlGAYgAygOMhQudGVuc29yZmxvdy5EYXRhVHlwZUICEAESKwoFc2hhcGUYByADKAsyHC50ZW5zb3JmbG93LlRlbnNvclNoYXBlUHJvdG8SJwoGdGVuc29yGAggAygLMhcudGVuc29yZmxvdy5UZW5zb3JQcm90bxImCgRmdW5jGAkgAygLMhgudGVuc29yZmxvdy5OYW1lQXR0ckxpc3RCBwoFdmFsdWUikgEKDE5hbWVBdHRyTGlzdBIMCgRuYW1lGAEgASgJEjAKBGF0dHIYAiADKAsyIi50ZW5zb3JmbG93Lk5hbWVBdHRyTGlzdC5BdHRyRW50cnkaQgoJQXR0ckVudHJ5EgsKA2tleRgBIAEoCRIkCgV2YWx1ZRgCIAEoCzIVLnRlbnNvcmZsb3cuQXR0clZhbHVlOgI4ASKzAQoHTm9kZURlZhIMCgRuYW1lGAEgASgJEgoKAm9wGAIgASgJEg0KBWlucHV0GAMgAygJEg4KBmRldmljZRgEIAEoCRIrCgRhdHRyGAUgAygLMh0udGVuc29yZmxvdy5Ob2RlRGVmLkF0dHJFbnRyeRpCCglBdHRyRW50cnkSCwoDa2V5GAEgASgJEiQKBXZhbHVlGAIgASgLMhUudGVuc29yZmxvdy5BdHRyVmFsdWU6AjgBIpkCCgVPcERlZhIMCgRuYW1lGAEgASgJEisKCWlucHV0X2FyZxgCIAMoCzIYLnRlbnNvcmZsb3cuT3BEZWYuQXJnRGVmEiwKCm91dHB1dF9hcmcYAyADKAsyGC50ZW5zb3JmbG93Lk9wRGVmLkFyZ0RlZhIWCg5jb250cm9sX291dHB1dBgUIAMoCRITCgtpc19zdGF0ZWZ1bBgRIAEoCBp6CgZBcmdEZWYSDAoEbmFtZRgBIAEoCRIiCgR0eXBlGAMgASgOMhQudGVuc29yZmxvdy5EYXRhVHlwZRIRCgl0eXBlX2F0dHIYBCABKAkSEwoLbnVtYmVyX2F0dHIYBSABKAkSFgoOdHlwZV9saXN0X2F0dHIYBiABKAkiJwoGT3BMaXN0Eh0KAm9wGAEgAygLMhEudGVuc29yZmxvdy5PcERlZiI/ChJGdW5jdGlvbkRlZkxpYnJhcnkSKQoIZnVuY3Rpb24YASADKAsyFy50ZW5zb3JmbG93LkZ1bmN0aW9uRGVmIrAFCgtGdW5jdGlvbkRlZhIkCglzaWduYXR1cmUYASABKAsyES50ZW5zb3JmbG93Lk9wRGVmEi8KBGF0dHIYBSADKAsyIS50ZW5zb3JmbG93LkZ1bmN0aW9uRGVmLkF0dHJFbnRyeRI2CghhcmdfYXR0chgHIAMoCzIkLnRlbnNvcmZsb3cuRnVuY3Rpb25EZWYuQXJnQXR0ckVudHJ5EiUKCG5vZGVfZGVmGAMgAygLMhMudGVuc29yZmxvdy5Ob2RlRGVmEi0KA3JldBgEIAMoCzIgLnRlbnNvcmZsb3cuRnVuY3Rpb25EZWYuUmV0RW50cnkSPAoLY29udHJvbF9yZXQYBiADKAsyJy50ZW5zb3JmbG93LkZ1bmN0aW9uRGVmLkNvbnRyb2xSZXRFbnRyeRpCCglBdHRyRW50cnkSCwoDa2V5GAEgASgJEiQKBXZhbHVlGAIgASgLMhUudGVuc29yZmxvdy5BdHRyVmFsdWU6AjgBGogBCghBcmdBdHRycxI4CgRhdHRyGAEgAygLMioudGVuc29yZmxvdy5GdW5jdGlvbkRlZi5BcmdBdHRycy5BdHRyRW50cnkaQgoJQXR0ckVudHJ5EgsKA2tleRgBIAEoCRIkCgV2YWx1ZRgCIAEoCzIVLnRlbnNvcmZsb3cuQXR0clZhbHVlOgI4ARpQCgxBcmdBdHRyRW50cnkSCwoDa2V5GAEgASgNEi8KBXZhbHVlGAIgASgLMiAudGVuc29yZmxvdy5GdW5jdGlvbkRlZi5BcmdBdHRyczoCOAEaKgoIUmV0RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARoxCg9Db250cm9sUmV0RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASI0CgpWZXJzaW9uRGVmEhAKCHByb2R1Y2VyGAEgASgFEhQKDG1pbl9jb25zdW1lchgCIAEoBSKIAQoIR3JhcGhEZWYSIQoEbm9kZRgBIAMoCzITLnRlbnNvcmZsb3cuTm9kZURlZhIoCgh2ZXJzaW9ucxgEIAEoCzIWLnRlbnNvcmZsb3cuVmVyc2lvbkRlZhIvCgdsaWJyYXJ5GAIgASgLMh4udGVuc29yZmxvdy5GdW5jdGlvbkRlZkxpYnJhcnkiuAEKDlJld3JpdGVyQ29uZmlnEk8KGW1ldGFfb3B0aW1pemVyX2l0ZXJhdGlvbnMYDCABKA4yLC50ZW5zb3JmbG93LlJld3JpdGVyQ29uZmlnLk51bUl0ZXJhdGlvbnNUeXBlEhcKD21pbl9ncmFwaF9ub2RlcxgRIAEoBSI8ChFOdW1JdGVyYXRpb25zVHlwZRIVChFERUZBVUxUX05VTV9JVEVSUxAAEgcKA09ORRABEgcKA1RXTxACIo8CCgpHUFVPcHRpb25zEicKH3Blcl9wcm9jZXNzX2dwdV9tZW1vcnlfZnJhY3Rpb24YASABKAESFAoMYWxsb3dfZ3Jvd3RoGAQgASgIEjkKDGV4cGVyaW1lbnRhbBgJIAEoCzIjLnRlbnNvcmZsb3cuR1BVT3B0aW9ucy5FeHBlcmltZW50YWwahgEKDEV4cGVyaW1lbnRhbBJLCg92aXJ0dWFsX2RldmljZXMYASADKAsyMi50ZW5zb3JmbG93LkdQVU9wdGlvbnMuRXhwZXJpbWVudGFsLlZpcnR1YWxEZXZpY2VzGikKDlZpcnR1YWxEZXZpY2VzEhcKD21lbW9yeV9saW1pdF9tYhgBIAMoAiJDCgxHcmFwaE9wdGlvbnMSMwoPcmV3cml0ZV9vcHRpb25zGAogASgLMhoudGVuc29yZmxvdy5SZXdyaXRlckNvbmZpZyKrAgoLQ29uZmlnUHJvdG8SPgoMZGV2aWNlX2NvdW50GAEgAygLMigudGVuc29yZmxvdy5Db25maWdQcm90by5EZXZpY2VDb3VudEVudHJ5EiQKHGludHJhX29wX3BhcmFsbGVsaXNtX3RocmVhZHMYAiABKAUSJAocaW50ZXJfb3BfcGFyYWxsZWxpc21fdGhyZWFkcxgFIAEoBRIrCgtncHVfb3B0aW9ucxgGIAEoCzIWLnRlbnNvcmZsb3cuR1BVT3B0aW9ucxIvCg1ncmFwaF9vcHRpb25zGAogASgLMhgudGVuc29yZmxvdy5HcmFwaE9wdGlvbnMaMgoQRGV2aWNlQ291bnRFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAU6AjgBIvcBCgtSdW5NZXRhZGF0YRIuChBwYXJ0aXRpb25fZ3JhcGhzGAMgAygLMhQudGVuc29yZmxvdy5HcmFwaERlZhI/Cg9mdW5jdGlvbl9ncmFwaHMYBCADKAsyJi50ZW5zb3JmbG93LlJ1bk1ldGFkYXRhLkZ1bmN0aW9uR3JhcGhzGncKDkZ1bmN0aW9uR3JhcGhzEi4KEHBhcnRpdGlvbl9ncmFwaHMYASADKAsyFC50ZW5zb3JmbG93LkdyYXBoRGVmEjUKF3Bvc3Rfb3B0aW1pemF0aW9uX2dyYXBoGAMgASgLMhQudGVuc29yZmxvdy5HcmFwaERlZiL3AQoIU2F2ZXJEZWYSHAoUZmlsZW5hbWVfdGVuc29yX25hbWUYASABKAkSGAoQc2F2ZV90ZW5zb3JfbmFtZRgCIAEoCRIXCg9yZXN0b3JlX29wX25hbWUYAyABKAkSEwoLbWF4X3RvX2tlZXAYBCABKAUSDwoHc2hhcmRlZBgFIAEoCBI9Cgd2ZXJzaW9uGAcgASgOMiwudGVuc29yZmxvdy5TYXZlckRlZi5DaGVja3BvaW50Rm9ybWF0VmVyc2lvbiI1ChdDaGVja3BvaW50Rm9ybWF0VmVyc2lvbhIKCgZMRUdBQ1kQABIGCgJWMRABEgYKAlYyEAIihAMKDE1ldGFHcmFwaERlZhI7Cg1tZXRhX2luZm9fZGVmGAEgASgLMiQudGVuc29yZmxvdy5NZXRhR3JhcGhEZWYuTWV0YUluZm9EZWYSJwoJZ3JhcGhfZGVmGAIgASgLMhQudGVuc29yZmxvdy5HcmFwaERlZhInCglzYXZlcl9kZWYYAyABKAsyFC50ZW5zb3JmbG93LlNhdmVyRGVmEkEKDXNpZ25hdHVyZV9kZWYYBSADKAsyKi50ZW5zb3JmbG93Lk1ldGFHcmFwaERlZi5TaWduYXR1cmVEZWZFbnRyeRpTCgtNZXRhSW5mb0RlZhIaChJtZXRhX2dyYXBoX3ZlcnNpb24YASABKAkSDAoEdGFncxgEIAMoCRIaChJ0ZW5zb3JmbG93X3ZlcnNpb24YBSABKAkaTQoRU2lnbmF0dXJlRGVmRW50cnkSCwoDa2V5GAEgASgJEicKBXZhbHVlGAIgASgLMhgudGVuc29yZmxvdy5TaWduYXR1cmVEZWY6AjgBIoEBCgpUZW5zb3JJbmZvEg4KBG5hbWUYASABKAlIABIjCgVkdHlwZRgCIAEoDjIULnRlbnNvcmZsb3cuRGF0YVR5cGUSMgoMdGVuc29yX3NoYXBlGAMgASgLMhwudGVuc29yZmxvdy5UZW5zb3JTaGFwZVByb3RvQgoKCGVuY29kaW5nIqACCgxTaWduYXR1cmVEZWYSNAoGaW5wdXRzGAEgAygLMiQudGVuc29yZmxvdy5TaWduYXR1cmVEZWYuSW5wdXRzRW50cnkSNgoHb3V0cHV0cxgCIAMoCzIlLnRlbnNvcmZsb3cuU2lnbmF0dXJlRGVmLk91dHB1dHNFbnRyeRITCgttZXRob2RfbmFtZRgDIAEoCRpFCgtJbnB1dHNFbnRyeRILCgNrZXkYASABKAkSJQoFdmFsdWUYAiABKAsyFi50ZW5zb3JmbG93LlRlbnNvckluZm86AjgBGkYKDE91dHB1dHNFbnRyeRILCgNrZXkYASABKAkSJQoFdmFsdWUYAiABKAsyFi50ZW5zb3JmbG93LlRlbnNvckluZm86AjgBIl8KClNhdmVkTW9kZWwSIgoac2F2ZWRfbW9kZWxfc2NoZW1hX3ZlcnNpb24YASABKAMSLQoLbWV0YV9ncmFwaHMYAiADKAsyGC50ZW5zb3JmbG93Lk1ldGFHcmFwaERlZiraCQoIRGF0YVR5cGUSDgoKRFRfSU5WQUxJRBAAEgwKCERUX0ZMT0FUEAESDQoJRFRfRE9VQkxFEAISDAoIRFRfSU5UMzIQAxIMCghEVF9VSU5UOBAEEgwKCERUX0lOVDE2EAUSCwoHRFRfSU5UOBAGEg0KCURUX1NUUklORxAHEhAKDERUX0NPTVBMRVg2NBAIEgwKCERUX0lOVDY0EAkSCwoHRFRfQk9PTBAKEgwKCERUX1FJTlQ4EAsSDQoJRFRfUVVJTlQ4EAwSDQoJRFRfUUlOVDMyEA0SDwoLRFRfQkZMT0FUMTYQDhINCglEVF9RSU5UMTYQDxIOCgpEVF9RVUlOVDE2EBASDQoJRFRfVUlOVDE2EBESEQoNRFRfQ09NUExFWDEyOBASEgsKB0RUX0hBTEYQExIPCgtEVF9SRVNPVVJDRRAUEg4KCkRUX1ZBUklBTlQQFRINCglEVF9VSU5UMzIQFhINCglEVF9VSU5UNjQQFxISCg5EVF9GTE9BVDhfRTVNMhAYEhQKEERUX0ZMT0FUOF9FNE0zRk4QGRIWChJEVF9GTE9BVDhfRTRNM0ZOVVoQGhIZChVEVF9GTE9BVDhfRTRNM0IxMUZOVVoQGxIWChJEVF9GTE9BVDhfRTVNMkZOVVoQHBILCgdEVF9JTlQ0EB0SDAoIRFRfVUlOVDQQHhILCgdEVF9JTlQyEB8SDAoIRFRfVUlOVDIQIBIUChBEVF9GTE9BVDRfRTJNMUZOECESEAoMRFRfRkxPQVRfUkVGEGUSEQoNRFRfRE9VQkxFX1JFRhBmEhAKDERUX0lOVDMyX1JFRhBnEhAKDERUX1VJTlQ4X1JFRhBoEhAKDERUX0lOVDE2X1JFRhBpEg8KC0RUX0lOVDhfUkVGEGoSEQoNRFRfU1RSSU5HX1JFRhBrEhQKEERUX0NPTVBMRVg2NF9SRUYQbBIQCgxEVF9JTlQ2NF9SRUYQbRIPCgtEVF9CT09MX1JFRhBuEhAKDERUX1FJTlQ4X1JFRhBvEhEKDURUX1FVSU5UOF9SRUYQcBIRCg1EVF9RSU5UMzJfUkVGEHESEwoPRFRfQkZMT0FUMTZfUkVGEHISEQoNRFRfUUlOVDE2X1JFRhBzEhIKDkRUX1FVSU5UMTZfUkVGEHQSEQoNRFRfVUlOVDE2X1JFRhB1EhUKEURUX0NPTVBMRVgxMjhfUkVGEHYSDwoLRFRfSEFMRl9SRUYQdxITCg9EVF9SRVNPVVJDRV9SRUYQeBISCg5EVF9WQVJJQU5UX1JFRhB5EhEKDURUX1VJTlQzMl9SRUYQehIRCg1EVF9VSU5UNjRfUkVGEHsSFgoSRFRfRkxPQVQ4X0U1TTJfUkVGEHwSGAoURFRfRkxPQVQ4X0U0TTNGTl9SRUYQfRIaChZEVF9GTE9BVDhfRTRNM0ZOVVpfUkVGEH4SHQoZRFRfRkxPQVQ4X0U0TTNCMTFGTlVaX1JFRhB/EhsKFkRUX0ZMT0FUOF9FNU0yRk5VWl9SRUYQgAESEAoLRFRfSU5UNF9SRUYQgQESEQoMRFRfVUlOVDRfUkVGEIIBEhAKC0RUX0lOVDJfUkVGEIMBEhEKDERUX1VJTlQyX1JFRhCEARIZChREVF9GTE9BVDRfRTJNMUZOX1JFRhCFAWIGcHJvdG8z");
+  fileDesc("ChB0ZW5zb3JmbG93LnByb3RvEgp0ZW5zb3JmbG93InoKEFRlbnNvclNoYXBlUHJvdG8SLQoDZGltGAIgAygLMiAudGVuc29yZmxvdy5UZW5zb3JTaGFwZVByb3RvLkRpbRIUCgx1bmtub3duX3JhbmsYAyABKAgaIQoDRGltEgwKBHNpemUYASABKAMSDAoEbmFtZRgCIAEoCSKSAQoLVGVuc29yUHJvdG8SIwoFZHR5cGUYASABKA4yFC50ZW5zb3JmbG93LkRhdGFUeXBlEjIKDHRlbnNvcl9zaGFwZRgCIAEoCzIcLnRlbnNvcmZsb3cuVGVuc29yU2hhcGVQcm90bxIWCg50ZW5zb3JfY29udGVudBgEIAEoDBISCgpzdHJpbmdfdmFsGAggAygMIo8ECglBdHRyVmFsdWUSCwoBcxgCIAEoDEgAEgsKAWkYAyABKANIABILCgFmGAQgASgCSAASCwoBYhgFIAEoCEgAEiQKBHR5cGUYBiABKA4yFC50ZW5zb3JmbG93LkRhdGFUeXBlSAASLQoFc2hhcGUYByABKAsyHC50ZW5zb3JmbG93LlRlbnNvclNoYXBlUHJvdG9IABIpCgZ0ZW5zb3IYCCABKAsyFy50ZW5zb3JmbG93LlRlbnNvclByb3RvSAASLwoEbGlzdBgBIAEoCzIfLnRlbnNvcmZsb3cuQXR0clZhbHVlLkxpc3RWYWx1ZUgAEigKBGZ1bmMYCiABKAsyGC50ZW5zb3JmbG93Lk5hbWVBdHRyTGlzdEgAGukBCglMaXN0VmFsdWUSCQoBcxgCIAMoDBINCgFpGAMgAygDQgIQARINCgFmGAQgAygCQgIQARINCgFiGAUgAygIQgIQARImCgR0eXBlGAYgAygOMhQudGVuc29yZmxvdy5EYXRhVHlwZUICEAESKwoFc2hhcGUYByADKAsyHC50ZW5zb3JmbG93LlRlbnNvclNoYXBlUHJvdG8SJwoGdGVuc29yGAggAygLMhcudGVuc29yZmxvdy5UZW5zb3JQcm90bxImCgRmdW5jGAkgAygLMhgudGVuc29yZmxvdy5OYW1lQXR0ckxpc3RCBwoFdmFsdWUikgEKDE5hbWVBdHRyTGlzdBIMCgRuYW1lGAEgASgJEjAKBGF0dHIYAiADKAsyIi50ZW5zb3JmbG93Lk5hbWVBdHRyTGlzdC5BdHRyRW50cnkaQgoJQXR0ckVudHJ5EgsKA2tleRgBIAEoCRIkCgV2YWx1ZRgCIAEoCzIVLnRlbnNvcmZsb3cuQXR0clZhbHVlOgI4ASKzAQoHTm9kZURlZhIMCgRuYW1lGAEgASgJEgoKAm9wGAIgASgJEg0KBWlucHV0GAMgAygJEg4KBmRldmljZRgEIAEoCRIrCgRhdHRyGAUgAygLMh0udGVuc29yZmxvdy5Ob2RlRGVmLkF0dHJFbnRyeRpCCglBdHRyRW50cnkSCwoDa2V5GAEgASgJEiQKBXZhbHVlGAIgASgLMhUudGVuc29yZmxvdy5BdHRyVmFsdWU6AjgBIpkCCgVPcERlZhIMCgRuYW1lGAEgASgJEisKCWlucHV0X2FyZxgCIAMoCzIYLnRlbnNvcmZsb3cuT3BEZWYuQXJnRGVmEiwKCm91dHB1dF9hcmcYAyADKAsyGC50ZW5zb3JmbG93Lk9wRGVmLkFyZ0RlZhIWCg5jb250cm9sX291dHB1dBgUIAMoCRITCgtpc19zdGF0ZWZ1bBgRIAEoCBp6CgZBcmdEZWYSDAoEbmFtZRgBIAEoCRIiCgR0eXBlGAMgASgOMhQudGVuc29yZmxvdy5EYXRhVHlwZRIRCgl0eXBlX2F0dHIYBCABKAkSEwoLbnVtYmVyX2F0dHIYBSABKAkSFgoOdHlwZV9saXN0X2F0dHIYBiABKAkiJwoGT3BMaXN0Eh0KAm9wGAEgAygLMhEudGVuc29yZmxvdy5PcERlZiI/ChJGdW5jdGlvbkRlZkxpYnJhcnkSKQoIZnVuY3Rpb24YASADKAsyFy50ZW5zb3JmbG93LkZ1bmN0aW9uRGVmIrAFCgtGdW5jdGlvbkRlZhIkCglzaWduYXR1cmUYASABKAsyES50ZW5zb3JmbG93Lk9wRGVmEi8KBGF0dHIYBSADKAsyIS50ZW5zb3JmbG93LkZ1bmN0aW9uRGVmLkF0dHJFbnRyeRI2CghhcmdfYXR0chgHIAMoCzIkLnRlbnNvcmZsb3cuRnVuY3Rpb25EZWYuQXJnQXR0ckVudHJ5EiUKCG5vZGVfZGVmGAMgAygLMhMudGVuc29yZmxvdy5Ob2RlRGVmEi0KA3JldBgEIAMoCzIgLnRlbnNvcmZsb3cuRnVuY3Rpb25EZWYuUmV0RW50cnkSPAoLY29udHJvbF9yZXQYBiADKAsyJy50ZW5zb3JmbG93LkZ1bmN0aW9uRGVmLkNvbnRyb2xSZXRFbnRyeRpCCglBdHRyRW50cnkSCwoDa2V5GAEgASgJEiQKBXZhbHVlGAIgASgLMhUudGVuc29yZmxvdy5BdHRyVmFsdWU6AjgBGogBCghBcmdBdHRycxI4CgRhdHRyGAEgAygLMioudGVuc29yZmxvdy5GdW5jdGlvbkRlZi5BcmdBdHRycy5BdHRyRW50cnkaQgoJQXR0ckVudHJ5EgsKA2tleRgBIAEoCRIkCgV2YWx1ZRgCIAEoCzIVLnRlbnNvcmZsb3cuQXR0clZhbHVlOgI4ARpQCgxBcmdBdHRyRW50cnkSCwoDa2V5GAEgASgNEi8KBXZhbHVlGAIgASgLMiAudGVuc29yZmxvdy5GdW5jdGlvbkRlZi5BcmdBdHRyczoCOAEaKgoIUmV0RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARoxCg9Db250cm9sUmV0RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJ9CgtWYXJpYWJsZURlZhIVCg12YXJpYWJsZV9uYW1lGAEgASgJEhgKEGluaXRpYWxpemVyX25hbWUYAiABKAkSFQoNc25hcHNob3RfbmFtZRgDIAEoCRITCgtpc19yZXNvdXJjZRgFIAEoCBIRCgl0cmFpbmFibGUYByABKAgiNAoKVmVyc2lvbkRlZhIQCghwcm9kdWNlchgBIAEoBRIUCgxtaW5fY29uc3VtZXIYAiABKAUiiAEKCEdyYXBoRGVmEiEKBG5vZGUYASADKAsyEy50ZW5zb3JmbG93Lk5vZGVEZWYSKAoIdmVyc2lvbnMYBCABKAsyFi50ZW5zb3JmbG93LlZlcnNpb25EZWYSLwoHbGlicmFyeRgCIAEoCzIeLnRlbnNvcmZsb3cuRnVuY3Rpb25EZWZMaWJyYXJ5IrgBCg5SZXdyaXRlckNvbmZpZxJPChltZXRhX29wdGltaXplcl9pdGVyYXRpb25zGAwgASgOMiwudGVuc29yZmxvdy5SZXdyaXRlckNvbmZpZy5OdW1JdGVyYXRpb25zVHlwZRIXCg9taW5fZ3JhcGhfbm9kZXMYESABKAUiPAoRTnVtSXRlcmF0aW9uc1R5cGUSFQoRREVGQVVMVF9OVU1fSVRFUlMQABIHCgNPTkUQARIHCgNUV08QAiKPAgoKR1BVT3B0aW9ucxInCh9wZXJfcHJvY2Vzc19ncHVfbWVtb3J5X2ZyYWN0aW9uGAEgASgBEhQKDGFsbG93X2dyb3d0aBgEIAEoCBI5CgxleHBlcmltZW50YWwYCSABKAsyIy50ZW5zb3JmbG93LkdQVU9wdGlvbnMuRXhwZXJpbWVudGFsGoYBCgxFeHBlcmltZW50YWwSSwoPdmlydHVhbF9kZXZpY2VzGAEgAygLMjIudGVuc29yZmxvdy5HUFVPcHRpb25zLkV4cGVyaW1lbnRhbC5WaXJ0dWFsRGV2aWNlcxopCg5WaXJ0dWFsRGV2aWNlcxIXCg9tZW1vcnlfbGltaXRfbWIYASADKAIiQwoMR3JhcGhPcHRpb25zEjMKD3Jld3JpdGVfb3B0aW9ucxgKIAEoCzIaLnRlbnNvcmZsb3cuUmV3cml0ZXJDb25maWciqwIKC0NvbmZpZ1Byb3RvEj4KDGRldmljZV9jb3VudBgBIAMoCzIoLnRlbnNvcmZsb3cuQ29uZmlnUHJvdG8uRGV2aWNlQ291bnRFbnRyeRIkChxpbnRyYV9vcF9wYXJhbGxlbGlzbV90aHJlYWRzGAIgASgFEiQKHGludGVyX29wX3BhcmFsbGVsaXNtX3RocmVhZHMYBSABKAUSKwoLZ3B1X29wdGlvbnMYBiABKAsyFi50ZW5zb3JmbG93LkdQVU9wdGlvbnMSLwoNZ3JhcGhfb3B0aW9ucxgKIAEoCzIYLnRlbnNvcmZsb3cuR3JhcGhPcHRpb25zGjIKEERldmljZUNvdW50RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgFOgI4ASL3AQoLUnVuTWV0YWRhdGESLgoQcGFydGl0aW9uX2dyYXBocxgDIAMoCzIULnRlbnNvcmZsb3cuR3JhcGhEZWYSPwoPZnVuY3Rpb25fZ3JhcGhzGAQgAygLMiYudGVuc29yZmxvdy5SdW5NZXRhZGF0YS5GdW5jdGlvbkdyYXBocxp3Cg5GdW5jdGlvbkdyYXBocxIuChBwYXJ0aXRpb25fZ3JhcGhzGAEgAygLMhQudGVuc29yZmxvdy5HcmFwaERlZhI1Chdwb3N0X29wdGltaXphdGlvbl9ncmFwaBgDIAEoCzIULnRlbnNvcmZsb3cuR3JhcGhEZWYi9wEKCFNhdmVyRGVmEhwKFGZpbGVuYW1lX3RlbnNvcl9uYW1lGAEgASgJEhgKEHNhdmVfdGVuc29yX25hbWUYAiABKAkSFwoPcmVzdG9yZV9vcF9uYW1lGAMgASgJEhMKC21heF90b19rZWVwGAQgASgFEg8KB3NoYXJkZWQYBSABKAgSPQoHdmVyc2lvbhgHIAEoDjIsLnRlbnNvcmZsb3cuU2F2ZXJEZWYuQ2hlY2twb2ludEZvcm1hdFZlcnNpb24iNQoXQ2hlY2twb2ludEZvcm1hdFZlcnNpb24SCgoGTEVHQUNZEAASBgoCVjEQARIGCgJWMhACIpoECgxNZXRhR3JhcGhEZWYSOwoNbWV0YV9pbmZvX2RlZhgBIAEoCzIkLnRlbnNvcmZsb3cuTWV0YUdyYXBoRGVmLk1ldGFJbmZvRGVmEicKCWdyYXBoX2RlZhgCIAEoCzIULnRlbnNvcmZsb3cuR3JhcGhEZWYSJwoJc2F2ZXJfZGVmGAMgASgLMhQudGVuc29yZmxvdy5TYXZlckRlZhJDCg5jb2xsZWN0aW9uX2RlZhgEIAMoCzIrLnRlbnNvcmZsb3cuTWV0YUdyYXBoRGVmLkNvbGxlY3Rpb25EZWZFbnRyeRJBCg1zaWduYXR1cmVfZGVmGAUgAygLMioudGVuc29yZmxvdy5NZXRhR3JhcGhEZWYuU2lnbmF0dXJlRGVmRW50cnkaUwoLTWV0YUluZm9EZWYSGgoSbWV0YV9ncmFwaF92ZXJzaW9uGAEgASgJEgwKBHRhZ3MYBCADKAkSGgoSdGVuc29yZmxvd192ZXJzaW9uGAUgASgJGk8KEkNvbGxlY3Rpb25EZWZFbnRyeRILCgNrZXkYASABKAkSKAoFdmFsdWUYAiABKAsyGS50ZW5zb3JmbG93LkNvbGxlY3Rpb25EZWY6AjgBGk0KEVNpZ25hdHVyZURlZkVudHJ5EgsKA2tleRgBIAEoCRInCgV2YWx1ZRgCIAEoCzIYLnRlbnNvcmZsb3cuU2lnbmF0dXJlRGVmOgI4ASJuCg1Db2xsZWN0aW9uRGVmEjkKCmJ5dGVzX2xpc3QYAiABKAsyIy50ZW5zb3JmbG93LkNvbGxlY3Rpb25EZWYuQnl0ZXNMaXN0SAAaGgoJQnl0ZXNMaXN0Eg0KBXZhbHVlGAEgAygMQgYKBGtpbmQigQEKClRlbnNvckluZm8SDgoEbmFtZRgBIAEoCUgAEiMKBWR0eXBlGAIgASgOMhQudGVuc29yZmxvdy5EYXRhVHlwZRIyCgx0ZW5zb3Jfc2hhcGUYAyABKAsyHC50ZW5zb3JmbG93LlRlbnNvclNoYXBlUHJvdG9CCgoIZW5jb2RpbmcioAIKDFNpZ25hdHVyZURlZhI0CgZpbnB1dHMYASADKAsyJC50ZW5zb3JmbG93LlNpZ25hdHVyZURlZi5JbnB1dHNFbnRyeRI2CgdvdXRwdXRzGAIgAygLMiUudGVuc29yZmxvdy5TaWduYXR1cmVEZWYuT3V0cHV0c0VudHJ5EhMKC21ldGhvZF9uYW1lGAMgASgJGkUKC0lucHV0c0VudHJ5EgsKA2tleRgBIAEoCRIlCgV2YWx1ZRgCIAEoCzIWLnRlbnNvcmZsb3cuVGVuc29ySW5mbzoCOAEaRgoMT3V0cHV0c0VudHJ5EgsKA2tleRgBIAEoCRIlCgV2YWx1ZRgCIAEoCzIWLnRlbnNvcmZsb3cuVGVuc29ySW5mbzoCOAEiXwoKU2F2ZWRNb2RlbBIiChpzYXZlZF9tb2RlbF9zY2hlbWFfdmVyc2lvbhgBIAEoAxItCgttZXRhX2dyYXBocxgCIAMoCzIYLnRlbnNvcmZsb3cuTWV0YUdyYXBoRGVmKtoJCghEYXRhVHlwZRIOCgpEVF9JTlZBTElEEAASDAoIRFRfRkxPQVQQARINCglEVF9ET1VCTEUQAhIMCghEVF9JTlQzMhADEgwKCERUX1VJTlQ4EAQSDAoIRFRfSU5UMTYQBRILCgdEVF9JTlQ4EAYSDQoJRFRfU1RSSU5HEAcSEAoMRFRfQ09NUExFWDY0EAgSDAoIRFRfSU5UNjQQCRILCgdEVF9CT09MEAoSDAoIRFRfUUlOVDgQCxINCglEVF9RVUlOVDgQDBINCglEVF9RSU5UMzIQDRIPCgtEVF9CRkxPQVQxNhAOEg0KCURUX1FJTlQxNhAPEg4KCkRUX1FVSU5UMTYQEBINCglEVF9VSU5UMTYQERIRCg1EVF9DT01QTEVYMTI4EBISCwoHRFRfSEFMRhATEg8KC0RUX1JFU09VUkNFEBQSDgoKRFRfVkFSSUFOVBAVEg0KCURUX1VJTlQzMhAWEg0KCURUX1VJTlQ2NBAXEhIKDkRUX0ZMT0FUOF9FNU0yEBgSFAoQRFRfRkxPQVQ4X0U0TTNGThAZEhYKEkRUX0ZMT0FUOF9FNE0zRk5VWhAaEhkKFURUX0ZMT0FUOF9FNE0zQjExRk5VWhAbEhYKEkRUX0ZMT0FUOF9FNU0yRk5VWhAcEgsKB0RUX0lOVDQQHRIMCghEVF9VSU5UNBAeEgsKB0RUX0lOVDIQHxIMCghEVF9VSU5UMhAgEhQKEERUX0ZMT0FUNF9FMk0xRk4QIRIQCgxEVF9GTE9BVF9SRUYQZRIRCg1EVF9ET1VCTEVfUkVGEGYSEAoMRFRfSU5UMzJfUkVGEGcSEAoMRFRfVUlOVDhfUkVGEGgSEAoMRFRfSU5UMTZfUkVGEGkSDwoLRFRfSU5UOF9SRUYQahIRCg1EVF9TVFJJTkdfUkVGEGsSFAoQRFRfQ09NUExFWDY0X1JFRhBsEhAKDERUX0lOVDY0X1JFRhBtEg8KC0RUX0JPT0xfUkVGEG4SEAoMRFRfUUlOVDhfUkVGEG8SEQoNRFRfUVVJTlQ4X1JFRhBwEhEKDURUX1FJTlQzMl9SRUYQcRITCg9EVF9CRkxPQVQxNl9SRUYQchIRCg1EVF9RSU5UMTZfUkVGEHMSEgoORFRfUVVJTlQxNl9SRUYQdBIRCg1EVF9VSU5UMTZfUkVGEHUSFQoRRFRfQ09NUExFWDEyOF9SRUYQdhIPCgtEVF9IQUxGX1JFRhB3EhMKD0RUX1JFU09VUkNFX1JFRhB4EhIKDkRUX1ZBUklBTlRfUkVGEHkSEQoNRFRfVUlOVDMyX1JFRhB6EhEKDURUX1VJTlQ2NF9SRUYQexIWChJEVF9GTE9BVDhfRTVNMl9SRUYQfBIYChREVF9GTE9BVDhfRTRNM0ZOX1JFRhB9EhoKFkRUX0ZMT0FUOF9FNE0zRk5VWl9SRUYQfhIdChlEVF9GTE9BVDhfRTRNM0IxMUZOVVpfUkVGEH8SGwoWRFRfRkxPQVQ4X0U1TTJGTlVaX1JFRhCAARIQCgtEVF9JTlQ0X1JFRhCBARIRCgxEVF9VSU5UNF9SRUYQggESEAoLRFRfSU5UMl9SRUYQgwESEQoMRFRfVUlOVDJfUkVGEIQBEhkKFERUX0ZMT0FUNF9FMk0xRk5fUkVGEIUBYgZwcm90bzM");
 
 /**
  * @generated from message tensorflow.TensorShapeProto
@@ -438,6 +438,43 @@ export const FunctionDef_ArgAttrsSchema: GenMessage<FunctionDef_ArgAttrs> = /*@_
   messageDesc(file_tensorflow, 8, 0);
 
 /**
+ * @generated from message tensorflow.VariableDef
+ */
+export type VariableDef = Message<"tensorflow.VariableDef"> & {
+  /**
+   * @generated from field: string variable_name = 1;
+   */
+  variableName: string;
+
+  /**
+   * @generated from field: string initializer_name = 2;
+   */
+  initializerName: string;
+
+  /**
+   * @generated from field: string snapshot_name = 3;
+   */
+  snapshotName: string;
+
+  /**
+   * @generated from field: bool is_resource = 5;
+   */
+  isResource: boolean;
+
+  /**
+   * @generated from field: bool trainable = 7;
+   */
+  trainable: boolean;
+};
+
+/**
+ * Describes the message tensorflow.VariableDef.
+ * Use `create(VariableDefSchema)` to create a new message.
+ */
+export const VariableDefSchema: GenMessage<VariableDef> = /*@__PURE__*/
+  messageDesc(file_tensorflow, 9);
+
+/**
  * @generated from message tensorflow.VersionDef
  */
 export type VersionDef = Message<"tensorflow.VersionDef"> & {
@@ -457,7 +494,7 @@ export type VersionDef = Message<"tensorflow.VersionDef"> & {
  * Use `create(VersionDefSchema)` to create a new message.
  */
 export const VersionDefSchema: GenMessage<VersionDef> = /*@__PURE__*/
-  messageDesc(file_tensorflow, 9);
+  messageDesc(file_tensorflow, 10);
 
 /**
  * @generated from message tensorflow.GraphDef
@@ -484,7 +521,7 @@ export type GraphDef = Message<"tensorflow.GraphDef"> & {
  * Use `create(GraphDefSchema)` to create a new message.
  */
 export const GraphDefSchema: GenMessage<GraphDef> = /*@__PURE__*/
-  messageDesc(file_tensorflow, 10);
+  messageDesc(file_tensorflow, 11);
 
 /**
  * @generated from message tensorflow.RewriterConfig
@@ -506,7 +543,7 @@ export type RewriterConfig = Message<"tensorflow.RewriterConfig"> & {
  * Use `create(RewriterConfigSchema)` to create a new message.
  */
 export const RewriterConfigSchema: GenMessage<RewriterConfig> = /*@__PURE__*/
-  messageDesc(file_tensorflow, 11);
+  messageDesc(file_tensorflow, 12);
 
 /**
  * @generated from enum tensorflow.RewriterConfig.NumIterationsType
@@ -537,7 +574,7 @@ export type RewriterConfig_NumIterationsType = (typeof RewriterConfig_NumIterati
  * Describes the enum tensorflow.RewriterConfig.NumIterationsType.
  */
 export const RewriterConfig_NumIterationsTypeSchema: GenEnum<RewriterConfig_NumIterationsType> = /*@__PURE__*/
-  enumDesc(file_tensorflow, 11, 0);
+  enumDesc(file_tensorflow, 12, 0);
 
 /**
  * @generated from message tensorflow.GPUOptions
@@ -564,7 +601,7 @@ export type GPUOptions = Message<"tensorflow.GPUOptions"> & {
  * Use `create(GPUOptionsSchema)` to create a new message.
  */
 export const GPUOptionsSchema: GenMessage<GPUOptions> = /*@__PURE__*/
-  messageDesc(file_tensorflow, 12);
+  messageDesc(file_tensorflow, 13);
 
 /**
  * @generated from message tensorflow.GPUOptions.Experimental
@@ -581,7 +618,7 @@ export type GPUOptions_Experimental = Message<"tensorflow.GPUOptions.Experimenta
  * Use `create(GPUOptions_ExperimentalSchema)` to create a new message.
  */
 export const GPUOptions_ExperimentalSchema: GenMessage<GPUOptions_Experimental> = /*@__PURE__*/
-  messageDesc(file_tensorflow, 12, 0);
+  messageDesc(file_tensorflow, 13, 0);
 
 /**
  * @generated from message tensorflow.GPUOptions.Experimental.VirtualDevices
@@ -598,7 +635,7 @@ export type GPUOptions_Experimental_VirtualDevices = Message<"tensorflow.GPUOpti
  * Use `create(GPUOptions_Experimental_VirtualDevicesSchema)` to create a new message.
  */
 export const GPUOptions_Experimental_VirtualDevicesSchema: GenMessage<GPUOptions_Experimental_VirtualDevices> = /*@__PURE__*/
-  messageDesc(file_tensorflow, 12, 0, 0);
+  messageDesc(file_tensorflow, 13, 0, 0);
 
 /**
  * @generated from message tensorflow.GraphOptions
@@ -615,7 +652,7 @@ export type GraphOptions = Message<"tensorflow.GraphOptions"> & {
  * Use `create(GraphOptionsSchema)` to create a new message.
  */
 export const GraphOptionsSchema: GenMessage<GraphOptions> = /*@__PURE__*/
-  messageDesc(file_tensorflow, 13);
+  messageDesc(file_tensorflow, 14);
 
 /**
  * @generated from message tensorflow.ConfigProto
@@ -652,7 +689,7 @@ export type ConfigProto = Message<"tensorflow.ConfigProto"> & {
  * Use `create(ConfigProtoSchema)` to create a new message.
  */
 export const ConfigProtoSchema: GenMessage<ConfigProto> = /*@__PURE__*/
-  messageDesc(file_tensorflow, 14);
+  messageDesc(file_tensorflow, 15);
 
 /**
  * @generated from message tensorflow.RunMetadata
@@ -674,7 +711,7 @@ export type RunMetadata = Message<"tensorflow.RunMetadata"> & {
  * Use `create(RunMetadataSchema)` to create a new message.
  */
 export const RunMetadataSchema: GenMessage<RunMetadata> = /*@__PURE__*/
-  messageDesc(file_tensorflow, 15);
+  messageDesc(file_tensorflow, 16);
 
 /**
  * @generated from message tensorflow.RunMetadata.FunctionGraphs
@@ -696,7 +733,7 @@ export type RunMetadata_FunctionGraphs = Message<"tensorflow.RunMetadata.Functio
  * Use `create(RunMetadata_FunctionGraphsSchema)` to create a new message.
  */
 export const RunMetadata_FunctionGraphsSchema: GenMessage<RunMetadata_FunctionGraphs> = /*@__PURE__*/
-  messageDesc(file_tensorflow, 15, 0);
+  messageDesc(file_tensorflow, 16, 0);
 
 /**
  * @generated from message tensorflow.SaverDef
@@ -738,7 +775,7 @@ export type SaverDef = Message<"tensorflow.SaverDef"> & {
  * Use `create(SaverDefSchema)` to create a new message.
  */
 export const SaverDefSchema: GenMessage<SaverDef> = /*@__PURE__*/
-  messageDesc(file_tensorflow, 16);
+  messageDesc(file_tensorflow, 17);
 
 /**
  * @generated from enum tensorflow.SaverDef.CheckpointFormatVersion
@@ -769,7 +806,7 @@ export type SaverDef_CheckpointFormatVersion = (typeof SaverDef_CheckpointFormat
  * Describes the enum tensorflow.SaverDef.CheckpointFormatVersion.
  */
 export const SaverDef_CheckpointFormatVersionSchema: GenEnum<SaverDef_CheckpointFormatVersion> = /*@__PURE__*/
-  enumDesc(file_tensorflow, 16, 0);
+  enumDesc(file_tensorflow, 17, 0);
 
 /**
  * @generated from message tensorflow.MetaGraphDef
@@ -791,6 +828,11 @@ export type MetaGraphDef = Message<"tensorflow.MetaGraphDef"> & {
   saverDef?: SaverDef | undefined;
 
   /**
+   * @generated from field: map<string, tensorflow.CollectionDef> collection_def = 4;
+   */
+  collectionDef: { [key: string]: CollectionDef };
+
+  /**
    * @generated from field: map<string, tensorflow.SignatureDef> signature_def = 5;
    */
   signatureDef: { [key: string]: SignatureDef };
@@ -801,7 +843,7 @@ export type MetaGraphDef = Message<"tensorflow.MetaGraphDef"> & {
  * Use `create(MetaGraphDefSchema)` to create a new message.
  */
 export const MetaGraphDefSchema: GenMessage<MetaGraphDef> = /*@__PURE__*/
-  messageDesc(file_tensorflow, 17);
+  messageDesc(file_tensorflow, 18);
 
 /**
  * @generated from message tensorflow.MetaGraphDef.MetaInfoDef
@@ -828,7 +870,47 @@ export type MetaGraphDef_MetaInfoDef = Message<"tensorflow.MetaGraphDef.MetaInfo
  * Use `create(MetaGraphDef_MetaInfoDefSchema)` to create a new message.
  */
 export const MetaGraphDef_MetaInfoDefSchema: GenMessage<MetaGraphDef_MetaInfoDef> = /*@__PURE__*/
-  messageDesc(file_tensorflow, 17, 0);
+  messageDesc(file_tensorflow, 18, 0);
+
+/**
+ * @generated from message tensorflow.CollectionDef
+ */
+export type CollectionDef = Message<"tensorflow.CollectionDef"> & {
+  /**
+   * @generated from oneof tensorflow.CollectionDef.kind
+   */
+  kind: {
+    /**
+     * @generated from field: tensorflow.CollectionDef.BytesList bytes_list = 2;
+     */
+    value: CollectionDef_BytesList;
+    case: "bytesList";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message tensorflow.CollectionDef.
+ * Use `create(CollectionDefSchema)` to create a new message.
+ */
+export const CollectionDefSchema: GenMessage<CollectionDef> = /*@__PURE__*/
+  messageDesc(file_tensorflow, 19);
+
+/**
+ * @generated from message tensorflow.CollectionDef.BytesList
+ */
+export type CollectionDef_BytesList = Message<"tensorflow.CollectionDef.BytesList"> & {
+  /**
+   * @generated from field: repeated bytes value = 1;
+   */
+  value: Uint8Array[];
+};
+
+/**
+ * Describes the message tensorflow.CollectionDef.BytesList.
+ * Use `create(CollectionDef_BytesListSchema)` to create a new message.
+ */
+export const CollectionDef_BytesListSchema: GenMessage<CollectionDef_BytesList> = /*@__PURE__*/
+  messageDesc(file_tensorflow, 19, 0);
 
 /**
  * @generated from message tensorflow.TensorInfo
@@ -861,7 +943,7 @@ export type TensorInfo = Message<"tensorflow.TensorInfo"> & {
  * Use `create(TensorInfoSchema)` to create a new message.
  */
 export const TensorInfoSchema: GenMessage<TensorInfo> = /*@__PURE__*/
-  messageDesc(file_tensorflow, 18);
+  messageDesc(file_tensorflow, 20);
 
 /**
  * @generated from message tensorflow.SignatureDef
@@ -888,7 +970,7 @@ export type SignatureDef = Message<"tensorflow.SignatureDef"> & {
  * Use `create(SignatureDefSchema)` to create a new message.
  */
 export const SignatureDefSchema: GenMessage<SignatureDef> = /*@__PURE__*/
-  messageDesc(file_tensorflow, 19);
+  messageDesc(file_tensorflow, 21);
 
 /**
  * @generated from message tensorflow.SavedModel
@@ -910,7 +992,7 @@ export type SavedModel = Message<"tensorflow.SavedModel"> & {
  * Use `create(SavedModelSchema)` to create a new message.
  */
 export const SavedModelSchema: GenMessage<SavedModel> = /*@__PURE__*/
-  messageDesc(file_tensorflow, 20);
+  messageDesc(file_tensorflow, 22);
 
 /**
  * @generated from enum tensorflow.DataType
