@@ -26,7 +26,7 @@ test.each(commands)('%s: no option takes the next option as its value', async (c
       2,
       expect.stringMatching(
         new RegExp(
-          `^error EF601: ${flag} needs .+, got --xla\\n {2}hint: if --xla is meant as the value: ${flag}=--xla\\n`,
+          `^error EF601: ${flag} needs .+, got --xla\\n {2}hint: if --xla is the value, write ${flag}=--xla\\n`,
         ),
       ),
     ])
