@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { hostArrayOf } from '../../src/backends/backend.ts'
 import { createTensorflowBackend } from '../../src/backends/tensorflow/index.ts'
+import { dataTypes } from '../../src/backends/tensorflow/types.ts'
 import { exportSavedModel } from '../../src/export/savedmodel/export-saved-model.ts'
 import { writeSavedModel } from '../../src/export/savedmodel/write-saved-model.ts'
 import { compile, efficientNet, float32, graph, mul } from '../../src/index.ts'
@@ -29,6 +30,22 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }))
 let count = 0
 const place = (): string => join(folder, `${count++}`)
+
+// First, because later exports have opened the library.
+test('names the command where TensorFlow is missing, and leaves nothing behind', async () => {
+  const before = process.env['EFFUSE_TENSORFLOW']
+  process.env['EFFUSE_TENSORFLOW'] = join(folder, 'nowhere')
+  try {
+    await expect(exportSavedModel(place(), plainNet)).rejects.toMatchObject({
+      code: 'EF404',
+      hint: expect.stringContaining('effuse setup tensorflow'),
+    })
+    expect(readdirSync(folder).filter((name) => name.startsWith('.'))).toEqual([])
+  } finally {
+    if (before === undefined) delete process.env['EFFUSE_TENSORFLOW']
+    else process.env['EFFUSE_TENSORFLOW'] = before
+  }
+})
 
 tensorflowOrSkip('a SavedModel', () => {
   test('of a random graph gives what the reference gives, updates included', async () => {
@@ -79,6 +96,22 @@ tensorflowOrSkip('a SavedModel', () => {
     expect(Math.max(...want.map(Math.abs))).toBeGreaterThan(0.01)
     const session = openSavedModel(to)
     expectClose(session.run('serving_default', { image })['logits'], want, 1e-4)
+    session.close()
+  }, 120_000)
+
+  test('in mixed precision computes as the TensorFlow backend does, and keeps half weights', async () => {
+    const model = efficientNet('b0', { classes: 10, resolution: 32 })
+    const options = { amp: { dtype: 'bfloat16' }, variables: await withLiveStatistics(model) } as const
+    const to = place()
+    await exportSavedModel(to, model, options)
+    using net = await compile(model, { ...options, backend: 'tensorflow' })
+    expect(net.amp?.weightCasts).toBeGreaterThan(0)
+    const image = Float32Array.from({ length: 32 * 32 * 3 }, (_, i) => (i * 7919) % 256)
+    const want = await (await net.run({ image })).logits.data()
+    expect(Math.max(...want.map(Math.abs))).toBeGreaterThan(0.01)
+    const session = openSavedModel(to)
+    expectClose(session.run('serving_default', { image })['logits'], want, 1e-3)
+    expect([...typesOfVariables(session)]).toEqual([dataTypes.bfloat16, dataTypes.float32])
     session.close()
   }, 120_000)
 
@@ -228,17 +261,12 @@ tensorflowOrSkip('a SavedModel', () => {
   })
 })
 
-test('names the command where TensorFlow is missing, and leaves nothing behind', async () => {
-  const before = process.env['EFFUSE_TENSORFLOW']
-  process.env['EFFUSE_TENSORFLOW'] = join(folder, 'nowhere')
-  try {
-    await expect(exportSavedModel(place(), plainNet)).rejects.toMatchObject({
-      code: 'EF404',
-      hint: expect.stringContaining('effuse setup tensorflow'),
-    })
-    expect(readdirSync(folder).filter((name) => name.startsWith('.'))).toEqual([])
-  } finally {
-    if (before === undefined) delete process.env['EFFUSE_TENSORFLOW']
-    else process.env['EFFUSE_TENSORFLOW'] = before
-  }
-})
+/** Element types of the variables. */
+const typesOfVariables = ({ metaGraph }: ReturnType<typeof openSavedModel>): ReadonlySet<unknown> =>
+  new Set(
+    (metaGraph.graphDef?.node ?? [])
+      .filter(({ op }) => op === 'VarHandleOp')
+      .map(({ attr }) => attr['dtype']?.value.value)
+      .sort()
+      .reverse(),
+  )

@@ -1,5 +1,6 @@
 /** exportSavedModel(): models and their variables for TensorFlow. Decides nothing itself; the steps have files of their own. */
 import { checkRecord, count, flag, isObject, natural, unchecked, type Check } from '../../ir/check-record.ts'
+import type { Backend } from '../../backends/backend.ts'
 import type { CompileOptions } from '../../executable/options.ts'
 import { EffuseError, showGiven } from '../../ir/diagnostics.ts'
 import { checkModel, type Model } from '../../ir/model.ts'
@@ -56,17 +57,29 @@ export const exportSavedModel = async (
   const { batch = 1, force = false, runIndex = 0, ...compiled } = options
   const models = namedModels(signatures, batch)
   await checkNewFolder(folder, force)
-  // Only where it is used: who imports effuse/node for a picture needs none of it.
-  const { createTensorflowBackend } = await import('../../backends/tensorflow/index.ts')
+  // Loaded here, because programs that import effuse/node for other things need none of it.
   const { compileSignatures } = await import('./compile-signatures.ts')
   const { writeSavedModel } = await import('./write-saved-model.ts')
-  const backend = await createTensorflowBackend()
+  const backend = await openBackend()
   const { plans, dispose } = await compileSignatures(backend, models, compiled)
   try {
     return await writeSavedModel(backend, plans, { folder, force, runIndex, seed: options.seed ?? 0 })
   } finally {
     dispose()
   }
+}
+
+let opened: Promise<Backend> | null = null
+
+/** One for all exports, because TensorFlow keeps threads for each. No executable shares it, so what an export declares stays its own. */
+const openBackend = (): Promise<Backend> => {
+  opened ??= import('../../backends/tensorflow/index.ts')
+    .then(({ createTensorflowBackend }) => createTensorflowBackend())
+    .catch((error: unknown) => {
+      opened = null // it may be installed later
+      throw error
+    })
+  return opened
 }
 
 const checks: { readonly [K in keyof Required<ExportSavedModelOptions>]: Check } = {
