@@ -11,6 +11,8 @@ export interface System {
 }
 
 export const thisSystem = (): System => {
+  // Otherwise the report asks for the names of all hosts that this process talks to. Node 20 has no such setting.
+  if (process.report !== undefined) Object.assign(process.report, { excludeNetwork: true })
   const { header } = (process.report?.getReport() ?? {}) as {
     readonly header?: { readonly glibcVersionRuntime?: string }
   } // Node's own types say `object`

@@ -1,12 +1,13 @@
 /** `effuse doctor`: TensorFlow with each of its parts missing, and the optional packages. */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { optionalPackages } from '../../src/backends/node-machine.ts'
 import { findTensorflow } from '../../src/backends/tensorflow/find-library.ts'
+import { showsNvidia } from '../../src/backends/tensorflow/report.ts'
 import { doctor } from '../../src/inspect/index.ts'
 import { libraryBytes } from '../setup/fakes.ts'
 import { hasTensorflow } from '../support/tensorflow.ts'
@@ -38,13 +39,45 @@ test.runIf(hasTensorflow)('TensorFlow is there: version, kind, source, devices, 
   const { code, out } = await run('doctor')
   expect(code).toBe(0)
   expect(out).toContain(`from ${found.source}: ${found.main}`)
-  expect(out).toMatch(/^a graph ran on it: tensorflow \d+\.\d+\.\d+ .*(CPU|GPU), \d+ ms with loading$/m)
+  expect(out).toMatch(/^a graph ran on it: tensorflow \d+\.\d+\.\d+, \d+ (GPU|x .+), \d+ ms with loading$/m)
   const report = JSON.parse((await run('doctor', '--json')).out)
   expect(report).toMatchObject({
     tensorflow: { library: { version: found.version, kind: found.kind, source: found.source } },
     trial: { problem: null },
   })
 })
+
+test.runIf(hasTensorflow && !showsNvidia())(
+  'TensorFlow for GPUs without a driver: it runs on the CPU, and doctor says what is missing',
+  async () => {
+    if ('missing' in found) throw new Error(found.missing)
+    // Any library of TensorFlow, installed as the one for GPUs.
+    const version = join(folder, 'effuse', 'tensorflow', '2.21.0-gpu')
+    mkdirSync(join(version, 'site-packages', 'tensorflow'), { recursive: true })
+    for (const file of [found.main, found.framework])
+      symlinkSync(file, join(version, 'site-packages', 'tensorflow', basename(file)))
+    writeFileSync(join(version, 'setup.json'), JSON.stringify({ version: '2.21.0', kind: 'gpu', libraries: {} }))
+    vi.stubEnv('XDG_CACHE_HOME', folder)
+    const { out } = await run('doctor')
+    expect(out).toContain(`TensorFlow 2.21.0 for NVIDIA GPUs, from setup: ${version}`)
+    expect(out).toMatch(/^a graph ran on it: tensorflow \d+\.\d+\.\d+, \d+ x /m)
+    expect(out).toMatch(
+      /^it found no GPU, because the driver of NVIDIA is not there: install it until nvidia-smi works$/m,
+    )
+
+    writeFileSync(
+      join(version, 'setup.json'),
+      JSON.stringify({
+        version: '2.21.0',
+        kind: 'gpu',
+        libraries: { 'site-packages/nvidia/cudnn/lib/libcudnn.so.9': 1 },
+      }),
+    )
+    expect((await run('doctor')).out).toMatch(
+      /^missing: .*libcudnn\.so\.9 is missing \(npx effuse setup tensorflow --gpu\)$/m,
+    )
+  },
+)
 
 test('without being asked, doctor() tries nothing', async () => {
   expect((await doctor()).trial).toBeNull()

@@ -95,10 +95,10 @@ const fromSetup = (): TensorflowLibrary | MissingTensorflow | null => {
     })
     .sort((a, b) => (a.kind === b.kind ? b.at - a.at : a.kind === 'gpu' ? -1 : 1))
   let broken: MissingTensorflow | null = null
-  for (const { folder } of candidates) {
+  for (const { folder, kind } of candidates) {
     const found = readVersion(folder)
     if (typeof found !== 'string') return { ...found, source: 'setup' }
-    broken ??= { missing: found, fix: setupCommand }
+    broken ??= { missing: found, fix: kind === 'gpu' ? `${setupCommand} --gpu` : setupCommand }
   }
   return broken
 }

@@ -7,9 +7,13 @@ import { bindingFile, type BindingCheck, checkBinding, tfjsNodeNames } from './t
 
 const setupCommand = 'npx effuse setup tensorflow'
 
+/** Does this machine show an NVIDIA GPU, by its driver's files or those of WSL? */
+export const showsNvidia = (): boolean =>
+  ['/proc/driver/nvidia/version', '/dev/nvidiactl', '/dev/dxg'].some((file) => existsSync(file))
+
 export const tensorflowReport = async (): Promise<TensorflowReport> => {
   const found = findTensorflow()
-  const hasNvidia = ['/proc/driver/nvidia/version', '/dev/nvidiactl', '/dev/dxg'].some((file) => existsSync(file))
+  const hasNvidia = showsNvidia()
   const tfjsNode: TfjsNodeReport[] = []
   for (const name of tfjsNodeNames) {
     const known = findPackage(name)

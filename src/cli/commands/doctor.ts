@@ -38,11 +38,11 @@ const tensorflowLines = (report: TensorflowReport, trial: GraphTrial | null): re
         : `a graph failed on it: ${trial.problem}${trial.fix === null ? '' : ` (${trial.fix})`}`,
     )
   const isGpu = library?.kind === 'gpu' && trial?.problem === null
-  if (isGpu && !trial.device.includes('GPU'))
+  if (isGpu && !/\d GPU$/.test(trial.device))
     lines.push(
       hasNvidia
         ? 'it found no GPU: TF_CPP_MIN_LOG_LEVEL=0 npx effuse doctor shows what TensorFlow says'
-        : 'it found no GPU, because NVIDIA’s driver is not there: install it until nvidia-smi works',
+        : 'it found no GPU, because the driver of NVIDIA is not there: install it until nvidia-smi works',
     )
   for (const { name, version, tensorflow, problem } of tfjsNode)
     if (problem === null) lines.push(`${name} ${version}: its binding loads (TensorFlow ${tensorflow})`)

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { cpuFingerprint, type HalfTimes, halfTimes } from '../../backends/tensorflow/half-speed.ts'
 import { tensorflowCache } from '../../backends/tensorflow/places.ts'
+import { showsNvidia } from '../../backends/tensorflow/report.ts'
 import { measureHalf } from '../../inspect/measure-half.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import type { BindingDone } from '../../setup/binding.ts'
@@ -94,6 +95,7 @@ const linesOf = (report: SetupReport, half: HalfTimes | null, seconds: number): 
     `TensorFlow ${version} (${kind === 'gpu' ? 'NVIDIA GPUs' : 'CPU'}) ${wasThere ? 'is there' : 'is installed'}: ${folder}`,
     `koffi ${koffi} calls it`,
     ...bindings.map((binding) => bindingLine(binding)),
+    ...(kind === 'gpu' && !showsNvidia() ? [noDriver] : []),
     ...(half === null
       ? []
       : [
@@ -102,6 +104,9 @@ const linesOf = (report: SetupReport, half: HalfTimes | null, seconds: number): 
     `done in ${seconds} s; effuse doctor shows it, --backend tensorflow uses it`,
   ]
 }
+
+const noDriver =
+  'this machine shows no driver of NVIDIA, so TensorFlow computes on the CPU: install the driver until nvidia-smi works'
 
 const bindingLine = ({ package: name, state, version, hasGpu, problem, fix }: BindingDone): string => {
   if (state === 'failed')

@@ -122,14 +122,14 @@ test('what setup installed and somebody damaged: said, unless another one works'
   writeFileSync(main, libraryBytes(0x28))
   expect(findTensorflow()).toEqual({
     missing: expect.stringContaining(`${main} is Linux machine 40, and`),
-    fix: 'npx effuse setup tensorflow',
+    fix: 'npx effuse setup tensorflow --gpu',
   })
   writeFileSync(main, 'cut short')
   expect(findTensorflow()).toMatchObject({ missing: `${main} should have 64 bytes, and has 9` })
   rmSync(main)
   expect(findTensorflow()).toEqual({
     missing: expect.stringContaining('2.21.0-gpu lacks files that setup put there'),
-    fix: 'npx effuse setup tensorflow',
+    fix: 'npx effuse setup tensorflow --gpu',
   })
   install('2.21.0', 'cpu')
   expect(findTensorflow()).toMatchObject({ version: '2.21.0', kind: 'cpu' })
