@@ -8,6 +8,7 @@ export default defineConfig({
     'src/compiler.ts',
     'src/testing/index.ts',
     'src/inspect/index.ts',
+    'src/export/index.ts',
     'src/backends/tfjs/index.ts',
     'src/cli/main.ts',
     // Threads run it; nothing imports it.

@@ -1,0 +1,64 @@
+/** Composites that ONNX has a word for; the others go by their own decompositions. */
+import type { CompositeOps } from '../../../ir/signatures.ts'
+import type { Node } from '../../../ir/types.ts'
+import { castTo, inFloat32, type LowerFunction, type Lowering, pointwise, unsupported } from '../lowering.ts'
+import { axisIn, shapeIn } from '../planner.ts'
+import { meanOf } from './reduction.ts'
+
+const modelForm = unsupported('it belongs to the model; the pass to-inference replaces it')
+
+const lowerSilu: LowerFunction<'silu'> = ({ inputs: [x], types: [type], plan }) => [
+  inFloat32(x, type, plan, (wide, wideType) =>
+    pointwise([wide], wideType, plan, ([name = ''], call) =>
+      call('Mul', [name, call('Sigmoid', [name])], { isMain: true }),
+    ),
+  ),
+]
+
+const alongAxis =
+  (op: 'Softmax' | 'LogSoftmax'): LowerFunction<'softmax' | 'logSoftmax'> =>
+  ({ attrs: { axis }, inputs: [x], types: [type], plan }) => [
+    inFloat32(x, type, plan, (wide, wideType) => {
+      const layout = plan.layoutOf([wide])
+      const made = { ...wideType, shape: shapeIn(type.shape, layout) }
+      const attributes = { axis: axisIn(axis, layout) }
+      return plan.made(wideType, plan.node(op, [plan.dense(wide, layout)], made, { attributes, isMain: true }), layout)
+    }),
+  ]
+
+const lowerMean: LowerFunction<'mean'> = ({ attrs, inputs: [x], types: [type], plan }) => [
+  castTo(meanOf(castTo(x, 'float32', plan), attrs, plan), type.dtype, plan),
+]
+
+/** A batch norm without a convolution before it. */
+const lowerBatchNorm: LowerFunction<'batchNormInference'> = ({ attrs: { epsilon }, inputs, types: [type], plan }) => {
+  const [x, ...statistics] = inputs
+  const layout = type.shape.length === 4 ? 'first' : 'last'
+  const names = statistics.map(
+    (one, i) => plan.vector(one, ['scale', 'offset', 'mean', 'variance'][i] ?? 'statistics') ?? plan.dense(one),
+  )
+  const attributes = { epsilon: { float: epsilon } }
+  const made = { ...type, shape: shapeIn(type.shape, layout) }
+  const operands = [plan.dense(x, layout), ...names]
+  return [plan.made(type, plan.node('BatchNormalization', operands, made, { attributes, isMain: true }), layout)]
+}
+
+/** ONNX normalises [N,C] and [N,C,H,W], in one dtype. */
+export const isKeptWhole = ({ op, types: [type] }: Node): boolean =>
+  op === 'batchNormInference' && type?.dtype === 'float32' && [2, 4].includes(type.shape.length)
+
+export const compositeLowering: { readonly [K in keyof CompositeOps]: Lowering<K> } = {
+  batchNorm: modelForm,
+  batchNormInference: lowerBatchNorm,
+  batchNormTraining: 'decompose',
+  batchNormGradient: 'decompose',
+  dropout: modelForm,
+  silu: lowerSilu,
+  siluGradient: 'decompose',
+  softmax: alongAxis('Softmax'),
+  logSoftmax: alongAxis('LogSoftmax'),
+  softmaxCrossEntropy: 'decompose',
+  softmaxCrossEntropyGradient: 'decompose',
+  mean: lowerMean,
+  variance: 'decompose',
+}

@@ -1,0 +1,30 @@
+/** Weights and literals are numbers in the file. */
+import { hostArrayOf } from '../../../backends/backend.ts'
+import type { SourceOps } from '../../../ir/signatures.ts'
+import type { Lowering } from '../lowering.ts'
+import { unsupported } from '../lowering.ts'
+
+/** Inputs, variables and constants are made in encode.ts, which has their values. */
+const given = unsupported('it is made before the nodes')
+
+export const sourceLowering: { readonly [K in keyof SourceOps]: Lowering<K> } = {
+  input: given,
+  variable: given,
+  constant: given,
+  iota: ({ attrs: { axis }, types: [type], plan }) => {
+    const size = type.shape[axis] ?? 1
+    const shape = type.shape.map((_, i) => (i === axis ? size : 1))
+    return [
+      plan.known(
+        type,
+        hostArrayOf(
+          type.dtype,
+          Array.from({ length: size }, (_, i) => i),
+        ),
+        '',
+        shape,
+      ),
+    ]
+  },
+  randomUniform: unsupported("ONNX has no stream of random numbers that equals effuse's"),
+}

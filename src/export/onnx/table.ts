@@ -1,0 +1,62 @@
+/** How each op is exported. Total: an op without an entry does not compile. */
+import { opNames } from '../../ir/ops/index.ts'
+import type { TrainingOps } from '../../ir/signatures.ts'
+import type { Node } from '../../ir/types.ts'
+import { decomposeOps } from '../../passes/decompose.ts'
+import { compositeLowering, isKeptWhole } from './lower/composite.ts'
+import { contractionLowering } from './lower/contraction.ts'
+import { elementwiseLowering } from './lower/elementwise.ts'
+import { movementLowering } from './lower/movement.ts'
+import { poolingLowering } from './lower/pooling.ts'
+import { reductionLowering } from './lower/reduction.ts'
+import { sourceLowering } from './lower/source.ts'
+import { type Lowering, type LoweringTable, unsupported } from './lowering.ts'
+import type { Held, Planner } from './planner.ts'
+
+const ofTraining = unsupported('it belongs to a training step; a file for inference has none')
+
+const trainingLowering: { readonly [K in keyof TrainingOps]: Lowering<K> } = {
+  rmsprop: ofTraining,
+  sgd: ofTraining,
+  adam: ofTraining,
+  ema: ofTraining,
+  allFinite: ofTraining,
+  lossScaleUpdate: ofTraining,
+}
+
+export const onnxLowering: LoweringTable = {
+  ...sourceLowering,
+  ...elementwiseLowering,
+  ...movementLowering,
+  ...reductionLowering,
+  ...contractionLowering,
+  ...poolingLowering,
+  ...compositeLowering,
+  ...trainingLowering,
+  fusion: unsupported("regions are a backend's; the export's pipeline makes none"),
+  composite: 'decompose',
+}
+
+/** The passes that leave ops with a lowering of their own. */
+export const legalizeForOnnx = [
+  decomposeOps(opNames.filter((op) => onnxLowering[op] === 'decompose')),
+  // Of the shapes and dtypes that ONNX does not take.
+  decomposeOps(['batchNormInference'], { isKept: isKeptWhole }),
+]
+
+/** Adds the nodes of one node. @throws EffuseError EF405 where ONNX cannot express it */
+export const lowerNode = (
+  node: Node,
+  inputs: readonly Held[],
+  plan: Planner,
+  isOnlyUse: (index: number) => boolean,
+): readonly Held[] => {
+  const lowering = onnxLowering[node.op] as Lowering<'add'> // the entry is for this very node; TypeScript does not pair them
+  if (typeof lowering === 'object')
+    throw plan.unsupported(`${node.op} cannot be exported to ONNX: ${lowering.unsupported}`)
+  if (lowering === 'decompose')
+    throw plan.unsupported(`${node.op} is taken apart by the pass decompose, which did not run`)
+  return lowering({ node, attrs: node.attrs, inputs, types: node.types, plan, isOnlyUse } as Parameters<
+    typeof lowering
+  >[0])
+}
