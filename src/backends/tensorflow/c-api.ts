@@ -2,7 +2,7 @@
  * TensorFlow's C API (tensorflow/c/c_api.h, c/eager/c_api.h), as far as effuse calls it, through koffi. The library is the one that tfjs-node links,
  * so both run in one process. Nothing here knows what is computed.
  */
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, fstatSync, openSync } from 'node:fs'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { hintFor, loadKoffi, type TensorflowLibrary } from './find-library.ts'
 
@@ -64,10 +64,9 @@ export interface TensorflowApi {
 /** Opens the library and binds the functions. @throws EffuseError EF404 where it is no TensorFlow, or lacks a function. */
 export const openApi = (found: TensorflowLibrary): TensorflowApi => {
   const koffi = loadKoffi()
-  // Read by TensorFlow when it starts. What the user has set stays. Errors come by status, so none need be printed.
-  process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '3'
-  process.env['TF_FORCE_GPU_ALLOW_GROWTH'] ??= 'true'
   try {
+    // Read by TensorFlow when it starts. What the user has set stays. Errors come by status, so none need be printed.
+    setDefaults(koffi, { TF_CPP_MIN_LOG_LEVEL: '3', TF_FORCE_GPU_ALLOW_GROWTH: 'true' })
     quietly(koffi, () => pin(koffi, [found.framework, found.main]))
     keepFreedMemory(koffi)
     koffi.load(found.framework, { lazy: true, global: true })
@@ -80,6 +79,12 @@ export const openApi = (found: TensorflowLibrary): TensorflowApi => {
       cause: error,
     })
   }
+}
+
+/** Environment variables that are not set yet. Not by process.env, which is a copy in threads of Node. */
+const setDefaults = (koffi: Koffi, values: { readonly [name: string]: string }): void => {
+  const setenv = koffi.load(null).func('int setenv(str, str, int)')
+  for (const [name, value] of Object.entries(values)) setenv(name, value, 0)
 }
 
 /** M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of glibc's malloc.h. */
@@ -121,16 +126,20 @@ const quietly = (koffi: Koffi, work: () => void): void => {
     return
   }
   const libc = koffi.load(null)
-  const [dup, dup2] = [libc.func('int dup(int)'), libc.func('int dup2(int, int)')]
-  const stderr = dup(2) as number
+  const dup = libc.func('int dup(int)')
+  const dup2 = libc.func('int dup2(int, int)')
+  const close = libc.func('int close(int)')
+  const stderr: number = dup(2)
   const nowhere = openSync('/dev/null', 'w')
-  dup2(nowhere, 2)
+  // Another thread that is loading TensorFlow has closed it; that thread opens it again.
+  const isClosed = fstatSync(stderr).rdev === fstatSync(nowhere).rdev
+  if (!isClosed) dup2(nowhere, 2)
   try {
     work()
   } finally {
-    dup2(stderr, 2)
+    if (!isClosed) dup2(stderr, 2)
     closeSync(nowhere)
-    closeSync(stderr)
+    close(stderr) // not by node:fs, which has not opened it
   }
 }
 

@@ -1,6 +1,6 @@
 /** A context of TensorFlow's eager runtime: functions by name, tensors by handle. Nothing here knows the IR's graphs. */
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
-import { invariant } from '../../ir/diagnostics.ts'
+import { EffuseError, invariant } from '../../ir/diagnostics.ts'
 import { elements, sizeBytes, type Type } from '../../ir/types.ts'
 import type { HostArray } from '../backend.ts'
 import type { Pointer, TensorflowApi } from './c-api.ts'
@@ -21,6 +21,9 @@ export class TensorflowContext {
   readonly #context: Pointer
   readonly #status: Pointer
   #isDisposed = false
+  #isClosed = false
+  /** Calls under way. The context must live until the last one ends. */
+  #calls = 0
 
   /** @throws TensorflowFailure */
   constructor(api: TensorflowApi, configuration: Parameters<typeof create<typeof ConfigProtoSchema>>[1]) {
@@ -46,6 +49,7 @@ export class TensorflowContext {
 
   /** @throws TensorflowFailure */
   addFunction(definition: FunctionDef): void {
+    this.#checkIsOpen()
     const bytes = toBinary(FunctionDefSchema, definition)
     this.api.contextAddFunctionDef(this.#context, bytes, bytes.length, this.#status)
     this.#check()
@@ -64,7 +68,7 @@ export class TensorflowContext {
   }
 
   removeFunction(name: string): void {
-    if (!this.#isDisposed) this.api.contextRemoveFunction(this.#context, name, this.#status)
+    if (!this.#isClosed) this.api.contextRemoveFunction(this.#context, name, this.#status)
   }
 
   /**
@@ -78,8 +82,10 @@ export class TensorflowContext {
     isBrief = false,
   ): Promise<readonly Pointer[]> {
     const { api } = this
+    this.#checkIsOpen()
     const op = api.newOp(this.#context, name, this.#status)
     const status = api.newStatus()
+    this.#calls++
     try {
       this.#check()
       for (const operand of operands) api.opAddInput(op, operand, this.#status)
@@ -99,12 +105,15 @@ export class TensorflowContext {
     } finally {
       if (op !== 0n) api.deleteOp(op)
       api.deleteStatus(status)
+      this.#calls--
+      if (this.#isDisposed) this.#close()
     }
   }
 
   /** Copies host data to a new tensor. @throws TensorflowFailure */
   upload(data: HostArray, type: Type): Pointer {
     const { api } = this
+    this.#checkIsOpen()
     const { dtype, shape } = type
     const size = sizeBytes(type)
     const tensor = api.allocateTensor(dataTypes[dtype], BigInt64Array.from(shape, BigInt), shape.length, size)
@@ -122,6 +131,7 @@ export class TensorflowContext {
   /** Copies a tensor to the host. @throws TensorflowFailure */
   download(handle: Pointer, { dtype, shape }: Type): HostArray {
     const { api } = this
+    this.#checkIsOpen()
     const tensor = api.tensorHandleResolve(handle, this.#status)
     this.#check()
     try {
@@ -131,15 +141,31 @@ export class TensorflowContext {
     }
   }
 
+  /** Does nothing once the context is gone: handles that somebody still holds then are lost with it. */
   free(handle: Pointer): void {
-    this.api.deleteTensorHandle(handle)
+    if (!this.#isClosed) this.api.deleteTensorHandle(handle)
   }
 
+  /** Deletes the context after the calls that are under way. */
   dispose(): void {
-    if (this.#isDisposed) return
     this.#isDisposed = true
+    this.#close()
+  }
+
+  #close(): void {
+    if (this.#isClosed || this.#calls > 0) return
+    this.#isClosed = true
     this.api.deleteContext(this.#context)
     this.api.deleteStatus(this.#status)
+  }
+
+  #checkIsOpen(): void {
+    if (this.#isDisposed)
+      throw new EffuseError({
+        code: 'EF406',
+        message: 'the TensorFlow backend was disposed of',
+        hint: 'open another one by createTensorflowBackend()',
+      })
   }
 
   #listDevices(): readonly Device[] {

@@ -62,7 +62,7 @@ export const createTensorflowBackend = async (options: TensorflowOptions = {}): 
     compile: async (program, _store, cx) => makeRunnable(program, cx, context, await halfKernels(program)),
     createStore: () => makeVariableStore(memory),
     adopt: () => null,
-    dispose: () => {},
+    dispose: () => context.dispose(),
   }
 }
 

@@ -1,0 +1,71 @@
+/** Processes and threads that end while TensorFlow computes: by themselves, and not by a crash. */
+import { spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Ended, endOf, untilSaid } from '../../cli/built-cli.ts'
+import { tensorflowOrSkip } from '../../support/tensorflow.ts'
+
+tensorflowOrSkip('a process on TensorFlow', () => {
+  const cache = fileURLToPath(new URL('../../../node_modules/.cache', import.meta.url))
+  let folder = ''
+  let file = ''
+  beforeAll(async () => {
+    mkdirSync(cache, { recursive: true })
+    folder = mkdtempSync(join(cache, 'effuse-tensorflow-process-')) // beside the packages, so that Node finds them
+    file = join(folder, 'program.mjs')
+    await build({
+      entryPoints: [fileURLToPath(new URL('process-program.ts', import.meta.url))],
+      ...{ outfile: file, bundle: true, platform: 'node', format: 'esm', packages: 'external', target: 'node20' },
+      conditions: ['effuse-source', 'node', 'import'],
+    })
+  })
+  afterAll(() => rmSync(folder, { recursive: true }))
+
+  const ended = async (mode: string, signal?: NodeJS.Signals): Promise<Ended> => {
+    const child = spawn(process.execPath, [file, mode])
+    const end = endOf(child)
+    if (signal !== undefined) {
+      await untilSaid(child, 'running')
+      child.kill(signal)
+    }
+    return end
+  }
+  const quiet = { err: 'running\n', out: '' }
+
+  test('ends after a run that nobody waits for', async () => {
+    expect(await ended('pending')).toEqual({ code: 0, signal: null, ...quiet })
+  })
+  test('ends at once by process.exit() in the middle of a run', async () => {
+    expect(await ended('exit')).toEqual({ code: 7, signal: null, ...quiet })
+  })
+  test('ends by an exception in the middle of a run', async () => {
+    const { code, signal, err } = await ended('throws')
+    expect([code, signal, err]).toEqual([1, null, expect.stringContaining('Error: mine')])
+  })
+  test.each(['SIGINT', 'SIGTERM'] as const)('ends by %s in the middle of a run', async (signal) => {
+    expect(await ended('signal', signal)).toEqual({ code: null, signal, ...quiet })
+  })
+  test("runs the user's handler of a signal in the middle of a run", async () => {
+    expect(await ended('handler', 'SIGTERM')).toEqual({ code: 3, signal: null, ...quiet })
+  })
+  test('has threads with contexts of their own, which may end in the middle of their runs', async () => {
+    const { code, signal, out, err } = await ended('workers')
+    expect([code, signal, err]).toEqual([0, null, ''])
+    const { all, first } = JSON.parse(out)
+    expect(first).toBeCloseTo(1 / 1200, 6)
+    expect(all).toEqual([
+      ['running', first, first, first],
+      ['running', first, first, first],
+    ])
+  })
+  test('turns its event loop while TensorFlow computes', async () => {
+    // A second or so of computing; a run on this thread would leave two or three turns.
+    expect(Number((await ended('loop')).out)).toBeGreaterThan(20)
+  })
+  test('does not grow by what it feeds and reads', async () => {
+    expect(Number((await ended('memory')).out)).toBeLessThan(200) // of 5 GB
+  })
+})
