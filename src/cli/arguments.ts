@@ -1,9 +1,9 @@
-/** What commander lets pass or says in its own form: checks of the arguments before it parses them, and its errors as effuse's. */
+/** Checks arguments that commander accepts, before it parses them, and converts commander's errors to effuse's. */
 import type { Command, CommanderError, Option } from 'commander'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { didYouMean } from '../ir/words.ts'
 
-/** @throws EffuseError EF601 for a command that is none, and for an option whose value is missing or is the next option. */
+/** @throws EffuseError EF601 for an unknown command, and for an option whose value is missing or is the next option */
 export const checkArguments = (program: Command, argv: readonly string[]): void => {
   const [first = '', second = ''] = argv
   const name = first === 'help' ? second : first
@@ -18,7 +18,7 @@ export const checkArguments = (program: Command, argv: readonly string[]): void 
   if (command !== undefined) checkValues(command.options, argv.slice(1))
 }
 
-/** commander takes whatever follows as the value: `--html --json` would write a file named "--json". `--html=--json` still does. */
+/** commander takes the next word as the value: `--html --json` would write a file named "--json". `--html=--json` still does so. */
 const checkValues = (options: readonly Option[], words: readonly string[]): void => {
   for (let i = 0; i < words.length && words[i] !== '--'; i++) {
     const option = options.find((known) => known.long === words[i] || known.short === words[i])
@@ -29,7 +29,7 @@ const checkValues = (options: readonly Option[], words: readonly string[]): void
     throw new EffuseError({
       code: 'EF601',
       message: `${flag} needs ${placeholder(option)}, got ${value ?? 'nothing'}`,
-      hint: value === undefined ? option.description : `if ${value} is meant as the value: ${flag}=${value}`,
+      hint: value === undefined ? option.description : `if ${value} is the value, write ${flag}=${value}`,
     })
   }
 }
@@ -41,7 +41,7 @@ const placeholder = ({ flags }: Option): string => {
   return word.endsWith('S') ? word : `${/^[AEIOU]/.test(word) ? 'an' : 'a'} ${word}`
 }
 
-/** commander's message has its suggestion in brackets on a line of its own. */
+/** Moves the suggestion, which commander's message has in brackets on a separate line, to the hint. */
 export const argumentError = ({ message }: CommanderError, argv: readonly string[]): EffuseError => {
   const [said = '', suggestion] = message.replace(/^error: /, '').split(/\n\(Did you mean (.*)\?\)$/)
   const command = argv[0] === undefined || argv[0].startsWith('-') ? '' : `${argv[0]} `

@@ -1,12 +1,12 @@
-/** Work counted part by part: a bar on a terminal, elsewhere a line now and then. */
+/** Progress of work in counted parts: a bar on a terminal, otherwise a line from time to time. */
 import { makeProgressBar, stepsFormat } from '../platform/node-progress-bar.ts'
 import type { Io } from './io.ts'
 import { endOnInterrupt } from './train/interrupt.ts'
 
 export interface Bar {
-  /** So many of so many, and what comes next. */
+  /** Shows `done` of `of` parts, and the name of the next one. */
   readonly at: (done: number, of: number, what: string) => void
-  /** Takes the bar away. */
+  /** Removes the bar. */
   readonly stop: () => void
 }
 
@@ -26,7 +26,7 @@ const lines = (io: Io): Bar => {
   }
 }
 
-/** The total of the parts is not known from the beginning: the bar shows shares of a thousand. */
+/** The total number of parts may change, so the bar shows thousandths. */
 const onTerminal = (stream: NodeJS.WritableStream): Bar => {
   const bar = makeProgressBar(stream, { format: stepsFormat, hideCursor: true })
   let shown: Disposable | null = null

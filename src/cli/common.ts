@@ -1,4 +1,4 @@
-/** What commands have in common: options, models by name, errors. */
+/** Shared parts of the commands: options, models by name, errors. */
 import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -34,7 +34,7 @@ export interface CommonOptions {
   readonly seed?: string
 }
 
-/** Adds --json, --backend, --amp, --xla and --seed; `--use_amp` and `--use_xla` as NVIDIA's scripts write them. */
+/** Adds --json, --backend, --amp, --xla and --seed, also in the form of NVIDIA's scripts, `--use_amp` and `--use_xla`. */
 export const withCommon = (command: Command): Command =>
   command
     .option('--json', 'print exactly one JSON document on stdout')
@@ -49,7 +49,7 @@ export const withCommon = (command: Command): Command =>
     .option('--no-xla', 'run the declared graph op by op')
     .option('--seed <n>', 'seed of initial values and random numbers', '0')
 
-/** The options of compile() that the common options stand for. */
+/** The options of compile() for the common options. */
 export const compileOptionsOf = (options: CommonOptions): CompileOptions => ({
   backend: backendOf(options.backend ?? 'auto'),
   amp: ampOf(options),
@@ -58,19 +58,19 @@ export const compileOptionsOf = (options: CommonOptions): CompileOptions => ({
 })
 
 /**
- * A backend by name. Names of later versions are known, too: of those the error says that they are not there yet.
- * @throws EffuseError EF601 listing those that there are
+ * The name of a backend.
+ * @throws EffuseError EF601 with a list of the available backends. Accepts planned backends; opening one reports that it is not available yet
  */
 export const backendOf = (text: string): BackendName => {
   const known = backendNames.find((name) => name === text)
   if (known !== undefined) return known
   const there = ['auto', 'tfjs', ...runningNames] as const
-  // `gpu` is far from `tfjs-webgpu` by its letters, and still means it.
+  // Suggests names that end with the given word: `gpu` means `tfjs-webgpu`, but has few letters in common with it.
   const [longer] = text === '' ? [] : there.filter((name) => name.endsWith(text.toLowerCase()))
   return choiceOf('--backend', text, there, longer === undefined ? undefined : `did you mean ${longer}?`)
 }
 
-/** The same for commands that compile and run nothing: there half types are figures on paper, and need no arithmetic. */
+/** The options for commands that compile and do not run. They need no half arithmetic. */
 export const paperOptionsOf = (options: CommonOptions): CompileOptions => {
   const amp = ampOf(options)
   return { ...compileOptionsOf(options), amp: amp === false ? false : { ...amp, emulate: true } }
@@ -83,7 +83,7 @@ const ampOf = (options: CommonOptions): false | MixedPrecision => {
     if (emulateHalf !== true) return false
     throw new EffuseError({
       code: 'EF601',
-      message: '--emulate-half goes with --amp: without it nothing is half',
+      message: '--emulate-half needs --amp: without it no value is half',
       hint: 'add --amp, or leave --emulate-half out',
     })
   }
@@ -154,15 +154,15 @@ export const modelByName = async (name: string, options: EfficientNetOptions = {
     throw new EffuseError({
       code: 'EF602',
       message: `${file} exports no model "${exported}"; it exports ${Object.keys(module).join(', ') || 'nothing'}`,
-      hint: 'a model is what graph() returns: export const digits = graph(...), then --model ./net.js#digits',
+      hint: 'graph() returns a model: export const digits = graph(...), then --model ./net.js#digits',
     })
   }
   return model
 }
 
 /**
- * The metrics that the module of the user's model exports beside it, `export const metrics = { name: (outputs, targets) => ... }`.
- * @throws EffuseError EF602 (the module), EF403 (what it exports under that name is none)
+ * The metrics that the module of the user's model exports: `export const metrics = { name: (outputs, targets) => ... }`.
+ * @throws EffuseError EF602 (the module), EF403 (its export `metrics` is invalid)
  */
 export const metricsBeside = async (name: string): Promise<AnyMetrics | undefined> => {
   const named = ownModuleOf(name)
@@ -174,10 +174,10 @@ export const metricsBeside = async (name: string): Promise<AnyMetrics | undefine
       code: 'EF403',
       message: `the export "metrics" of ${named.file} must be ${what}, got ${showGiven(metrics)}`,
     })
-  return metrics as AnyMetrics | undefined // as checked
+  return metrics as AnyMetrics | undefined // checked above
 }
 
-/** `./net.js#digits` as file and export; null for what is no path. The name is what follows the last `#`: folders may have one, too. */
+/** `./net.js#digits` as file and export; null if it is not a path. The last `#` separates them, because names of folders may contain `#`. */
 export const ownModuleOf = (name: string): { readonly file: string; readonly exported: string | undefined } | null => {
   const at = name.lastIndexOf('#')
   const exported =
@@ -186,13 +186,13 @@ export const ownModuleOf = (name: string): { readonly file: string; readonly exp
   return /[/\\]/.test(file) || /\.[cm]?[jt]s$/.test(file) ? { file, exported: exported ?? undefined } : null
 }
 
-/** A folder, or a file that is named as weights are. */
+/** Is it a folder, or a file with the name of a file of weights? */
 const isOfWeights = (name: string): boolean => {
   const status = statSync(name, { throwIfNoEntry: false })
   return status?.isDirectory() === true || (status !== undefined && /\.(safetensors|pth?|bin)$/.test(name))
 }
 
-/** Is it a variant of EfficientNet? Other names are of modules. */
+/** Is it a variant of EfficientNet? Other names are modules. */
 export const isVariant = (name: string): name is (typeof variants)[number] => variants.some((v) => v === name)
 
 const importModule = async (file: string): Promise<{ readonly [name: string]: unknown }> => {
@@ -200,7 +200,7 @@ const importModule = async (file: string): Promise<{ readonly [name: string]: un
   const status = statSync(path, { throwIfNoEntry: false })
   if (status === undefined)
     throw new EffuseError({ code: 'EF602', message: `the module ${file} cannot be loaded: there is no such file` })
-  // import() of a pipe would never end.
+  // import() of a pipe would wait forever.
   checkRegular(status, file, 'read')
   try {
     return await import(pathToFileURL(path).href)
@@ -208,7 +208,7 @@ const importModule = async (file: string): Promise<{ readonly [name: string]: un
     throw new EffuseError({
       code: 'EF602',
       message: `the module ${file} cannot be loaded: ${error instanceof Error ? error.message : String(error)}`,
-      // Node keeps the place of a syntax error to itself.
+      // Node's error does not have the place of a syntax error.
       hint: isOfTypeScript(error)
         ? typescriptHint
         : error instanceof SyntaxError
@@ -219,7 +219,7 @@ const importModule = async (file: string): Promise<{ readonly [name: string]: un
   }
 }
 
-/** Node 22.18 and later strip types; those before it do not know the ending, and no Node knows enums without being told to. */
+/** Is it an error about TypeScript? Node 22.18 and later strip types; earlier ones reject the file extension, and all reject enums by default. */
 const isOfTypeScript = (error: unknown): boolean =>
   ['ERR_UNKNOWN_FILE_EXTENSION', 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX'].includes(systemCode(error) ?? '')
 const typescriptHint = `this is Node ${process.versions.node}; Node 22.18 or later reads TypeScript without enums and namespaces; any does with a loader: npm install --save-dev tsx, then NODE_OPTIONS='--import tsx' before the command`
@@ -227,11 +227,11 @@ const typescriptHint = `this is Node ${process.versions.node}; Node 22.18 or lat
 const isModel = (value: unknown): value is Model =>
   typeof value === 'object' && value !== null && 'at' in value && typeof value.at === 'function' && 'inputs' in value
 
-/** The package's version, from package.json: one place. */
+/** The package's version, from package.json. */
 export const version: string = (createRequire(import.meta.url)('effuse/package.json') as { readonly version: string })
   .version
 
-/** As EfficientNet is trained: smoothed cross-entropy, RMSprop, cosine, weight decay, averages. The user's own step stays as it is. @throws EffuseError EF602 */
+/** The training step of EfficientNet: smoothed cross-entropy, RMSprop, cosine, weight decay, averages. A user's own step is unchanged. @throws EffuseError EF602 */
 export const trainingStepOf = (model: Model): Model => {
   if (stepOptionsOf(model) !== null) return model
   const { logits } = model.outputs
@@ -242,7 +242,7 @@ export const trainingStepOf = (model: Model): Model => {
       hint: 'export a training step of your own: trainingStep(model, { loss, optimizer })',
     })
   return trainingStep(model, {
-    loss: crossEntropy({ labelSmoothing: 0.1 }) as never, // the output was checked above
+    loss: crossEntropy({ labelSmoothing: 0.1 }) as never, // the output is checked above
     optimizer: rmsprop({ learningRate: warmup(cosine({ initial: 0.016, steps: 100_000 }), { steps: 1000 }) }),
     weightDecay: 5e-6,
     emaDecay: 0.9999,

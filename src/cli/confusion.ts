@@ -1,4 +1,4 @@
-/** A confusion matrix as text: the matrix if it fits, else the pairs that are confused most. */
+/** A confusion matrix as text: the matrix if it fits, else the most frequent confusions. */
 import type { Confusion } from '../train/evaluation-result.ts'
 import { mistakesIn } from '../train/evaluation-sums.ts'
 import { escaped } from '../ir/escaped.ts'
@@ -17,14 +17,14 @@ export const confusionLines = (confusion: Confusion): string => {
 const wholeTable = ({ classes, counts }: Confusion): string => {
   const names = classes.map(escaped)
   const rows = names.map((name, i) => [name, ...counts.subarray(i * names.length, (i + 1) * names.length)])
-  return table(['class, taken for', ...names], rows)
+  return table(['class, predicted as', ...names], rows)
 }
 
 const pairsTable = (confusion: Confusion): string => {
   const mistakes = mistakesIn(confusion)
-  if (mistakes.length === 0) return 'no class was taken for another'
+  if (mistakes.length === 0) return 'no class was predicted as another'
   const pairs = table(
-    ['class', 'taken for', 'times', '% of the class'],
+    ['class', 'predicted as', 'times', '% of the class'],
     mistakes
       .slice(0, pairsMax)
       .map(({ wanted, predicted, count, share }) => [

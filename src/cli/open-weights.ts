@@ -1,4 +1,4 @@
-/** Weights by path for the commands that use them: a file, or a run's folder; the model comes with them, or from the run's own module. */
+/** Opens weights by path: a file, or a run's folder. The model is that of the weights, or of the run's own module. */
 import { dirname } from 'node:path'
 import { readFile } from '#platform'
 import type { Command } from 'commander'
@@ -18,17 +18,17 @@ type Kind = OpenedWeights<Model>['taken']
 
 export interface WeightsByPath extends Omit<OpenedWeights<Model>, 'weights' | 'taken'> {
   readonly file: string
-  /** For compile's `variables`; without `kind` those that the flags ask for, or that openModel() takes by itself. */
+  /** The weights for compile's `variables`. Without `kind` the flags decide, or else openModel(). */
   readonly weights: (kind?: Kind) => Promise<Uint8Array>
-  /** Of an effuse file; empty for others. */
+  /** The metadata of an effuse file; empty for other files. */
   readonly metadata: ReadonlyMap<string, string>
-  /** The run that the file lies in, null where it lies in none. */
+  /** The run whose folder has the file; null if there is none. */
   readonly run: SavedConfig | null
-  /** From the module of the user's model, if it exports some. */
+  /** The metrics that the module of the user's model exports, if any. */
   readonly metrics: () => Promise<AnyMetrics | undefined>
 }
 
-/** What flags say of files of weights. */
+/** Flags for files of weights. */
 export interface WeightsFlags {
   readonly format?: string | undefined
   readonly averages?: boolean | undefined
@@ -47,7 +47,7 @@ export const withWeightsFlags = (command: Command): Command =>
     )
     .option(...noVerifyFlag)
 
-/** What openModel() takes for the flags. @throws EffuseError EF601 */
+/** The options of openModel() for the flags. @throws EffuseError EF601 */
 export const openOptionsOf = ({ format, averages, verify }: WeightsFlags): OpenModelOptions => {
   if (format !== undefined) choiceOf('--format', format, formats)
   return { format, verify, weights: averages === undefined ? undefined : averages ? 'averages' : 'raw' }
@@ -55,13 +55,13 @@ export const openOptionsOf = ({ format, averages, verify }: WeightsFlags): OpenM
 
 export interface OpenWeightsOptions extends WeightsFlags {
   readonly prefer: 'best' | 'latest'
-  /** One's own model, `./net.js#name`, of weights that lie in no run's folder. */
+  /** The user's own model, `./net.js#name`, for weights outside of a run's folder. */
   readonly model?: string | undefined
-  /** Height and width, where they are to be others than the model was declared for. */
+  /** Height and width, if they differ from the declared ones. */
   readonly size?: number | undefined
 }
 
-/** @throws EffuseError EF501 (no such file), EF502 to EF505, EF509 (what it holds), EF602 (the run's module). */
+/** @throws EffuseError EF501 (no such file), EF502 to EF505, EF509 (its content), EF602 (the run's module) */
 export const openWeights = async (
   path: string,
   { prefer, model: named, size, ...flags }: OpenWeightsOptions,
@@ -69,7 +69,7 @@ export const openWeights = async (
   if (named !== undefined && isVariant(named))
     throw new EffuseError({
       code: 'EF601',
-      message: `--model is for your own, ./net.js#name; weights of EfficientNet say themselves that they are of ${named}, or of another`,
+      message: `--model is for your own model, ./net.js#name; weights of EfficientNet contain their model, so ${named} is not needed`,
       hint: 'leave --model out',
     })
   const options = openOptionsOf(flags)
@@ -80,13 +80,13 @@ export const openWeights = async (
   if (ownModel !== undefined && size !== undefined)
     throw new EffuseError({
       code: 'EF601',
-      message: '--size is for variants of EfficientNet; your own model has its own',
+      message: '--size is for variants of EfficientNet; your own model declares its size',
     })
   const own = ownModel === undefined ? null : await modelByName(ownModel)
   const open = async (kind: Kind | undefined): Promise<OpenedWeights<Model>> => {
     if (own !== null) return openModel(file, { ...options, weights: kind, model: own })
     const opened = await openModel(file, { ...options, weights: kind, resolution: size })
-    return { ...opened, model: opened.model as Model } // any is one
+    return { ...opened, model: opened.model as Model } // every EfficientNet is a Model
   }
   const { weights, taken, ...opened } = await open(options.weights)
   return {

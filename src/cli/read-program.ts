@@ -1,9 +1,9 @@
-/** A graph or a program in text form, by path. */
+/** Reads a graph or a program in text form by path. */
 import { readFile } from '#platform'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { parseProgram } from '../passes/program-text.ts'
 
-/** @param file A path, or - for stdin. @throws EffuseError EF501, and what parseProgram() throws, with the file's name before the place. */
+/** @param file A path, or - for stdin. @throws EffuseError EF501, and errors of parseProgram() with the file's name before the place */
 export const readProgram = async (file: string): Promise<ReturnType<typeof parseProgram>> => {
   const text = new TextDecoder().decode(file === '-' ? await readStdin() : await readFile(file))
   try {

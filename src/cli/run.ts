@@ -1,4 +1,4 @@
-/** The command line as a function: argv in, exit code out. 0 done, 1 the work failed, 2 the command line was wrong, 129, 130 or 143 stopped by a signal. */
+/** The command line as a function from argv to the exit code: 0 done, 1 the work failed, 2 the command line is wrong, 129, 130 or 143 stopped by a signal. */
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { environment } from '#platform'
@@ -20,7 +20,7 @@ import { addVerify } from './commands/verify.ts'
 import type { Io } from './io.ts'
 import { version } from './common.ts'
 
-/** Faults of the command line, not of the work. */
+/** Codes of errors in the command line, not in the work. */
 const usageCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['EF301', 'EF302', 'EF403', 'EF601', 'EF602'])
 
 const commands = [
@@ -37,7 +37,7 @@ const commands = [
   addVerify,
 ]
 
-/** @param argv Arguments after the program's name. Never throws for a user's mistake, never prints a stack trace for one. */
+/** @param argv Arguments after the program's name. A user's mistake gives neither an exception nor a stack trace. */
 export const runCli = async (argv: readonly string[], io: Io): Promise<number> => {
   const isJson = argv.includes('--json')
   const program = new Command('effuse').description('a graph compiler for convolutional networks').version(version)
@@ -48,7 +48,7 @@ export const runCli = async (argv: readonly string[], io: Io): Promise<number> =
     writeErr: (text) => {
       if (!isJson) io.err(escapedLines(text.trimEnd()))
     },
-    outputError: () => {}, // report() says it
+    outputError: () => {}, // report() prints it
   })
   let exitCode = 0
   const end = (code: number): void => {
@@ -69,14 +69,13 @@ const report = (error: unknown, argv: readonly string[], io: Io): number => {
   const isJson = argv.includes('--json')
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return 0
-    // Without any command there is the help, and nothing else to say.
+    // Without a command, commander has printed the help.
     return error.code === 'commander.help' ? 2 : report(argumentError(error, argv), argv, io)
   }
   if (!(error instanceof EffuseError)) {
-    // effuse's own code throws EffuseErrors: this comes from a model's module, or is a fault of effuse.
+    // effuse's own code throws EffuseErrors, so this error is from a model's module, or a fault of effuse.
     const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
-    const hint =
-      'a fault of effuse, or of your own model where it has code of yours; EFFUSE_DEBUG=1 shows where it arose'
+    const hint = 'this is a fault of effuse, or of your own model; EFFUSE_DEBUG=1 shows where it was thrown'
     if (environment('EFFUSE_DEBUG') !== undefined && error instanceof Error) io.err(error.stack ?? message)
     return report(new EffuseError({ code: 'EF901', message, hint, cause: error }), argv, io)
   }
@@ -88,7 +87,7 @@ const report = (error: unknown, argv: readonly string[], io: Io): number => {
   return usageCodes.has(error.code) ? 2 : 1
 }
 
-/** The page lies in the package: src/cli and dist/cli are equally deep. */
+/** The page in the package. src/cli and dist/cli have the same depth. */
 const pageOf = ({ code }: EffuseError): string => {
   const page = fileURLToPath(new URL('../../docs/errors.md', import.meta.url))
   const near = relative('', page)

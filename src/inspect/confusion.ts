@@ -46,7 +46,7 @@ const picture = ({ classes, counts }: Matrix): string => {
       if (count === 0 && !isNamed) return
       const share = total === 0 ? 0 : count / total
       const [x, y] = [margin + j * cell, margin + i * cell]
-      const name = `${wanted} taken for ${classes[j] ?? ''}: ${count} of ${total}`
+      const name = `${wanted} predicted as ${classes[j] ?? ''}: ${count} of ${total}`
       parts.push(
         `<rect x="${x}" y="${y}" width="${cell}" height="${cell}" class="${i === j ? 'right' : 'wrong'}" fill-opacity="${opacityOf(share)}"><title>${escapeUTF8(name)}</title></rect>`,
       )

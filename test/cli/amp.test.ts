@@ -158,7 +158,7 @@ describe('running', () => {
     expect([code, err]).toEqual([1, expect.stringMatching(/EF405: .*float16 arithmetic.*\n.*--emulate-half/)])
     expect(await predict('--amp', '--emulate-half')).toMatchObject({ code: 0, err: '' })
     const alone = await predict('--emulate-half')
-    expect([alone.code, alone.err]).toEqual([2, expect.stringMatching(/EF601: --emulate-half goes with --amp/)])
+    expect([alone.code, alone.err]).toEqual([2, expect.stringMatching(/EF601: --emulate-half needs --amp/)])
   })
   test('train keeps the settings, and an emulated run learns under a dynamic scale', async () => {
     const out = join(folder, 'run')

@@ -6,9 +6,9 @@ import { confusionPage } from '../../src/inspect/confusion.ts'
 test('few classes: the whole matrix', () => {
   const counts = Int32Array.of(12, 0, 3, 5)
   expect(confusionLines({ classes: ['cat', 'dog'], counts }).split('\n')).toEqual([
-    'class, taken for  cat  dog',
-    'cat                12    0',
-    'dog                 3    5',
+    'class, predicted as  cat  dog',
+    'cat                   12    0',
+    'dog                    3    5',
   ])
 })
 
@@ -29,7 +29,7 @@ test('many classes: at most ten pairs, the most frequent first, and how many mor
 test('few classes with long names do not fit either', () => {
   const classes = ['a', 'b', 'c'].map((letter) => letter.repeat(60))
   expect(confusionLines({ classes, counts: Int32Array.of(1, 0, 0, 0, 1, 0, 0, 0, 1) })).toBe(
-    'no class was taken for another',
+    'no class was predicted as another',
   )
 })
 

@@ -78,7 +78,7 @@ describe('evaluate', () => {
     ema.confusion.counts.forEach((row: number[], i: number) => {
       const total = row.reduce((sum, n) => sum + n, 0)
       row.forEach((n, j) => {
-        expect(html).toContain(`<title>${i} taken for ${j}: ${n} of ${total}</title>`)
+        expect(html).toContain(`<title>${i} predicted as ${j}: ${n} of ${total}</title>`)
       })
     })
   })
@@ -95,7 +95,7 @@ describe('evaluate', () => {
   })
 
   test.each<[string, () => Promise<readonly string[]>, number, RegExp]>([
-    ['a file of no run without data', () => alone(), 2, /EF601: .*alone\.safetensors lies in no run's folder/],
+    ['a file of no run without data', () => alone(), 2, /EF601: .*alone\.safetensors is not in a run's folder/],
     ['classes of other names', () => renamed(), 1, /EF701: class 3 is "three" in .* and "3" in the data/],
     ['other classes', () => three(), 1, /EF701: .*tells 3 classes apart, and the data has 10/],
     ['no file', async () => [at('nowhere')], 1, /EF501/],

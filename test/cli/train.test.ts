@@ -254,7 +254,7 @@ describe('fine-tuning', () => {
       '--json',
     )
     expect(code).toBe(0)
-    expect(err).toContain('note: the weights tell 3 classes apart and the data has 10')
+    expect(err).toContain('note: the weights have 3 classes and the data has 10')
     const { checkpoint } = JSON.parse(out)
     expect(await kernel(checkpoint, 'stem/conv/kernel')).toEqual(await kernel(file, 'stem/conv/kernel'))
     expect((await kernel(checkpoint, 'head/dense/kernel')).length).toBe(1280 * 10)
@@ -370,7 +370,7 @@ describe('weights for a model of your own', () => {
     )
     expect([code, err]).toEqual([
       1,
-      expect.stringMatching(/EF505: .*foreign\.safetensors has nothing for own:\n {2}missing: "stem\/kernel"/),
+      expect.stringMatching(/EF505: .*foreign\.safetensors has no weights for own:\n {2}missing: "stem\/kernel"/),
     ])
     await expect(readdir(at('no'))).rejects.toThrow()
   })

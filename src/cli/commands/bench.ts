@@ -57,7 +57,7 @@ export const addBench = (program: Command, io: Io): void => {
     })
 }
 
-/** By default a step is timed on small pictures: peers may take a minute even for these. */
+/** By default a training step is timed on small pictures, because peers may take a minute even for these. */
 const completed = ({ model, batch, size, ...options }: Options) => ({
   ...options,
   model: model ?? 'b0',
@@ -71,7 +71,7 @@ const modelOf = async (options: ReturnType<typeof completed>): Promise<Model> =>
   if (!isVariant(options.model) && (resolution !== undefined || classes !== undefined))
     throw new EffuseError({
       code: 'EF601',
-      message: `--size and --classes are of the variants of EfficientNet; ${options.model} has its own`,
+      message: `--size and --classes are for variants of EfficientNet; ${options.model} declares its own`,
     })
   const model = await modelByName(options.model, { resolution, classes })
   return options.train === true ? trainingStepOf(model) : model

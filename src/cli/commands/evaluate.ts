@@ -64,8 +64,8 @@ const evaluateCommand = async (path: string, options: Options, io: Io): Promise<
   if (source === undefined)
     throw new EffuseError({
       code: 'EF601',
-      message: `${file} lies in no run's folder, so evaluate needs --data`,
-      hint: '--data digits, or a folder val/<class>/*, or <class>/* alone',
+      message: `${file} is not in a run's folder, so evaluate needs --data`,
+      hint: 'use --data digits, or a folder with val/<class>/* or <class>/*',
     })
   // With another name it is still the run's data, and most of it was used for training.
   const isRunsData = options.data === undefined || resolve(options.data) === run?.settings.data
@@ -111,7 +111,7 @@ const evaluateCommand = async (path: string, options: Options, io: Io): Promise<
     io.out(`${file} on ${raw.count} pictures of ${source}, ${batch} at a time\n`)
     io.out(tableOf(raw, ema))
     if (confusion !== null && options.confusion === true)
-      io.out(`\nwhat was taken for what${kind}\n\n${confusionLines(confusion)}`)
+      io.out(`\nconfusion matrix${kind}\n\n${confusionLines(confusion)}`)
     if (options.confusionHtml !== undefined) io.out(`\nconfusion matrix: ${options.confusionHtml}`)
   } finally {
     count.stop()
@@ -130,7 +130,7 @@ const checkLabels = ({ metadata, labels, file }: WeightsByPath, classes: readonl
     })
 }
 
-/** The JSON form, in which a matrix is a list of rows. */
+/** The JSON form. A matrix is a list of rows. */
 const documentOf = ({ confusion, metrics, ...plain }: Evaluation): object => {
   const figures = Object.keys(metrics).length === 0 ? plain : { ...plain, metrics }
   if (confusion === null) return figures

@@ -23,7 +23,7 @@ interface Options extends CommonOptions, WeightsFlags {
   readonly size?: string
 }
 
-/** @param end Sets the exit code where some of the pictures could not be read. */
+/** @param end Sets the exit code if some of the pictures could not be read. */
 export const addPredict = (program: Command, io: Io, end: (exitCode: number) => void): void => {
   withWeightsFlags(withCommon(program.command('predict').description('classify pictures')))
     .argument('<files...>', 'pictures, or folders of pictures; hidden folders and node_modules inside are left out')
@@ -69,7 +69,7 @@ const predict = async (
   })
   for (const note of opened.notes) io.err(`note: ${note}`)
   const prepare = preparationOf(opened, crop)
-  const model = opened.model as EfficientNet // preparationOf() has seen its inputs and outputs
+  const model = opened.model as EfficientNet // preparationOf() has checked its inputs and outputs
   using net = await compile(model, { ...compileOptionsOf(options), variables: await opened.weights() })
   if (options.json !== true)
     io.out(`${model.name} at ${prepare.size.join('x')} on ${net.backend} (${net.backendReason})\n`)
@@ -105,7 +105,7 @@ const probabilitiesOf = async (
 ): Promise<ArrayLike<number>> => {
   const outputs = await net.run({ image })
   const values = await outputs.probabilities.data()
-  for (const output of Object.values(outputs)) output.dispose() // the user's own model may have others
+  for (const output of Object.values(outputs)) output.dispose() // the user's own model may have more outputs
   return values
 }
 
@@ -118,7 +118,7 @@ const told = (file: string, best: readonly TopEntry[]): string =>
 
 const countOf = (n: number): string => `${n} picture${n === 1 ? '' : 's'}`
 
-/** A picture that cannot be read: among several it is reported, and the others are classified. */
+/** A picture that cannot be read. If there are others, it is reported, and the others are classified. */
 interface Failure {
   readonly file: string
   readonly error: EffuseError
@@ -145,7 +145,7 @@ const picturesOf = async (
   return found
 }
 
-/** @throws what is no fault of the file */
+/** @throws errors that are not faults of the file */
 const failureOf = (error: unknown, file: string): Failure => {
   if (error instanceof EffuseError && damageOf(error, file) !== null) return { file, error }
   throw error
@@ -156,7 +156,7 @@ interface Preparation {
   readonly read: (file: string) => Promise<Uint8Array<ArrayBuffer>>
 }
 
-/** How pictures become the input of a network. @throws EffuseError EF402 where it takes none of one or three channels */
+/** How pictures become the input of a network. @throws EffuseError EF402 if it takes no pictures with one or three channels */
 const preparationOf = ({ model, crop: own }: WeightsByPath, wanted: FixedCrop | undefined): Preparation => {
   const [height, width, channels] = pictureShape(model)
   const crop = wanted ?? own

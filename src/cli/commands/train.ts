@@ -34,7 +34,7 @@ export const addTrain = (program: Command, io: Io, end: (exitCode: number) => vo
   withWeightsFlags(command)
   command.action(async (options: Options) => {
     const logEvery = naturalOf('--log-every', options.logEvery, 1)
-    // Where lines go changes when there is a bar.
+    // A bar changes where lines are printed.
     const voice = { say: io.err }
     const say = (line: string): void => voice.say(line)
     const plan =
@@ -136,7 +136,7 @@ const nothingToDo = async (
     io.err(`note: all ${epochs} epochs were done already, and nothing was changed; --epochs ${epochs * 2} goes on`)
 }
 
-/** What cannot be logged ends the run as an interrupt does, with a checkpoint; then it is thrown. */
+/** An error of logging ends the run like an interrupt, with a checkpoint, and is thrown afterwards. */
 const makeGuard = (onFault: () => void): { attempt(work: () => void): void; rethrow(): void } => {
   let fault: { readonly error: unknown } | null = null
   return {
@@ -170,7 +170,7 @@ const documentOf = (result: Outcome, folder: string, seconds: number): object =>
   }
 }
 
-/** The test accuracy comes last: the averages', where there are some. */
+/** The last line is the test accuracy, of the averages if there are some. */
 const summaryOf = (result: Outcome, folder: string, seconds: number): readonly string[] => {
   const { checkpoint, reason, epochs, steps, top1, emaTop1, skippedSteps } = result
   const how = { finished: 'finished', earlyStop: 'ended early, without improvement,', aborted: 'stopped' }[reason]
@@ -182,7 +182,7 @@ const summaryOf = (result: Outcome, folder: string, seconds: number): readonly s
   ]
 }
 
-/** A run that fails after it began can go on once the reason is gone. */
+/** Adds to the error of a failed run how to resume it. */
 const withWayOn = (error: unknown, folder: string | null, io: Io): unknown => {
   // A wrong command line has a hint of its own.
   if (folder === null || !(error instanceof EffuseError) || error.code === 'EF601') return error

@@ -104,7 +104,7 @@ interface Common {
   readonly runs: number | undefined
 }
 
-/** fast-check is an optional package: only here is it needed. */
+/** Imported here, because it needs the optional package fast-check. */
 const testing = () => import('../../testing/index.ts')
 
 const verifyOne = async (
@@ -128,7 +128,10 @@ const verifyOne = async (
 const modelOf = async ({ model = 'b0', size, train }: Options) => {
   const resolution = sizeFlag(size)
   if (!isVariant(model) && resolution !== undefined)
-    throw new EffuseError({ code: 'EF601', message: `--size is of the variants of EfficientNet; ${model} has its own` })
+    throw new EffuseError({
+      code: 'EF601',
+      message: `--size is for variants of EfficientNet; ${model} declares its own`,
+    })
   const named = await modelByName(model, { resolution })
   return train === true ? trainingStepOf(named) : named
 }
@@ -183,7 +186,7 @@ const passesByName = (text: string, { legalize, fuse }: Backend): readonly Pass[
       .map((pass) => ({ name: pass.name, options: {}, make: () => pass })),
   ).passes
 
-/** All that keep what a graph computes, those of the backend too. */
+/** All passes that preserve what a graph computes, including those of the backend. */
 const allPasses = ({ legalize, fuse }: Backend): readonly Pass[] =>
   [...passFactories.map((factory) => factory.make({})), ...legalize, ...fuse].filter(
     ({ preserves }) => preserves !== 'mode',
@@ -219,6 +222,6 @@ const failureText = ({ name, counterexample: { graph, inputs }, error, tolerance
     '',
   ].join('\n')
 
-/** JSON has no NaN and no infinities: their names stand for them. */
+/** Writes NaN and infinities by name, because JSON does not have them. */
 const specialNumbers = (_key: string, value: unknown): unknown =>
   typeof value === 'number' && !Number.isFinite(value) ? String(value) : value

@@ -77,7 +77,7 @@ const flags: { readonly [K in FlagSetting]: readonly [flag: string, help: string
     "start from a file, or a run's best; a head with another number of classes starts fresh",
   ],
 }
-const flagSettings = Object.keys(flags) as readonly FlagSetting[] // Object.keys forgets the keys' type
+const flagSettings = Object.keys(flags) as readonly FlagSetting[] // Object.keys does not keep the keys' type
 const commonSettings: readonly CommonSetting[] = [
   'backend',
   'amp',

@@ -1,8 +1,8 @@
-/** Ctrl-C during long work, or the end of its terminal: the first asks it to end well, a second Ctrl-C ends the process at once, whatever it waits for. */
+/** Handles Ctrl-C during long work, and the end of its terminal. The first signal asks the work to end cleanly; a second Ctrl-C ends the process at once. */
 
 export interface Interrupt extends Disposable {
   readonly signal: AbortSignal
-  /** 129 after SIGHUP, 130 after Ctrl-C (SIGINT), 143 after SIGTERM, as shells have it; null where there was no signal. */
+  /** 129 after SIGHUP, 130 after Ctrl-C (SIGINT), 143 after SIGTERM, as in shells; null without a signal. */
   exitCode(): number | null
 }
 
@@ -15,7 +15,7 @@ export interface InterruptOptions {
   readonly onSecond: () => void
 }
 
-/** For work that leaves nothing behind: the first one ends the process, when `restore` has returned. Listens until it is disposed of. */
+/** For work without results to save: the first signal ends the process after `restore` has returned. Listens until it is disposed of. */
 export const endOnInterrupt = (restore: () => void): Disposable => {
   const end = (signal: Caught): void => {
     restore()
@@ -25,13 +25,13 @@ export const endOnInterrupt = (restore: () => void): Disposable => {
 }
 
 /**
- * As if there were no listener for the signal: shells see 130 or 143. process.exit() would wait for the threads of Node's own, and one that hangs in
- * a call of the system never comes back.
+ * Ends the process as if the signal had no listener, so that shells see 130 or 143. process.exit() would wait for Node's own threads, and a thread that
+ * hangs in a system call never ends.
  */
 const endBy = (signal: Caught): never => {
   process.removeAllListeners(signal)
   process.kill(process.pid, signal)
-  // Still here: the first process of a container is not ended by its own signals.
+  // Reached in the first process of a container, which its own signals do not end.
   process.exit(exitCodes[signal])
 }
 
@@ -40,9 +40,9 @@ export const catchInterrupt = ({ onFirst, onSecond }: InterruptOptions): Interru
   const controller = new AbortController()
   let exitCode: number | null = null
   const caught = (name: NodeJS.Signals): void => {
-    const signal = name as Caught // only these are listened for
+    const signal = name as Caught // the listener is only for these
     if (exitCode !== null) {
-      if (name === 'SIGHUP') return // a terminal that goes tells it more than once
+      if (name === 'SIGHUP') return // a terminal that closes sends it several times
       onSecond()
       endBy(signal)
     }

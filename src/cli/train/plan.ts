@@ -1,4 +1,4 @@
-/** What a command line asks of `effuse train`, checked as far as that goes before anything is written. */
+/** The plan of `effuse train` from its command line, checked as far as possible before anything is written. */
 import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { EffuseError } from '../../ir/diagnostics.ts'
@@ -23,13 +23,13 @@ export interface TrainPlan {
   readonly recipe: Recipe
   /** Name of the recipe that the settings began with. */
   readonly recipeName: string | null
-  /** Where the run goes or is; undefined: a folder of its own in `runs`. */
+  /** The folder of the run; undefined: a new folder in `runs`. */
   readonly folder: string | undefined
-  /** The run that goes on, as its folder had it; null for a new one. */
+  /** The saved configuration of the run to resume; null for a new run. */
   readonly resumed: SavedConfig | null
   readonly model: ModelForStage<Signature, EfficientNet['outputs']>
   readonly options: RecipeFitOptions & Pick<FitOptions, 'data' | 'variables'>
-  /** What holds `options.variables`, to be disposed of when they have been taken. */
+  /** The owner of `options.variables`, to be disposed of when they have been copied. */
   readonly start: Start | null
   /** What the user should know before the run starts. */
   readonly notes: readonly string[]
@@ -40,7 +40,7 @@ interface PlanOptions extends WeightsFlags {
   readonly out?: string
 }
 
-/** @throws EffuseError EF403, EF601, EF602 (the command line), and what opening data and weights throws. */
+/** @throws EffuseError EF403, EF601, EF602 (the command line), and errors of opening data and weights */
 export const newPlan = async (
   command: Command,
   { recipe: recipeName, out, ...flags }: PlanOptions,
@@ -66,7 +66,7 @@ export const newPlan = async (
   return planOf(recipe, { recipeName: recipeName ?? null, folder: out, resumed: null, weights, notes, nameOf, say })
 }
 
-/** Flags that say how a file of weights is read: a run that goes on reads its own checkpoint. */
+/** Flags for reading a file of weights. A resumed run reads its own checkpoint instead. */
 const idleFlags = ({ averages, format, verify }: WeightsFlags): readonly string[] => {
   const given = [
     ...(averages === undefined ? [] : [averages ? '--averages' : '--no-averages']),
@@ -76,7 +76,7 @@ const idleFlags = ({ averages, format, verify }: WeightsFlags): readonly string[
   return given.map((flag) => `${flag} is for --weights and changes nothing here: the run goes on from its checkpoint`)
 }
 
-/** @throws EffuseError EF601 (flags that only a new run can have), EF501 (no run there), and what newPlan() throws. */
+/** @throws EffuseError EF601 (flags that only a new run can have), EF501 (no run in the folder), and errors of newPlan() */
 export const resumedPlan = async (
   command: Command,
   folder: string,
@@ -98,7 +98,7 @@ export const resumedPlan = async (
   const changes = changedSettings(saved.settings, recipe).map(
     ({ key, before, after }) => `${flagOf(key)} was ${shown(before)} and is ${shown(after)} from here on`,
   )
-  // A run that was ended before its first checkpoint starts over, with the weights that it was to start with.
+  // A run that ended before its first checkpoint starts again with its initial weights.
   const isFresh = !(await hasCheckpoint(folder))
   const weights =
     isFresh && recipe.weights !== null
@@ -112,7 +112,7 @@ export const resumedPlan = async (
 
 const shown = (value: unknown): string => (value === null ? 'none' : JSON.stringify(value))
 
-/** A run goes on from wherever the command is given. */
+/** Resolves paths, so that a run can be resumed from any current folder. */
 const withFullPaths = (recipe: Recipe): Recipe => ({
   ...recipe,
   model: isVariant(recipe.model) ? recipe.model : fullModelPath(recipe.model),
@@ -122,14 +122,14 @@ const withFullPaths = (recipe: Recipe): Recipe => ({
 
 const fullModelPath = (model: string): string => {
   const named = ownModuleOf(model)
-  if (named === null) return model // a misspelt variant: modelByName() tells
+  if (named === null) return model // a misspelt variant, which modelByName() reports
   return [resolve(named.file), ...(named.exported === undefined ? [] : [named.exported])].join('#')
 }
 
 interface Beginnings extends Pick<TrainPlan, 'recipeName' | 'folder' | 'resumed' | 'notes'> {
   readonly weights: StartWeights | null
   readonly nameOf: NameOf
-  /** Told what happens to the data while the run goes on. */
+  /** Receives messages on the data during the run. */
   readonly say: (line: string) => void
 }
 
@@ -143,7 +143,7 @@ const planOf = async (settings: Recipe, { weights, notes, nameOf, say, ...rest }
   const model = (own ?? recipeModel(recipe, data.train.classes.length)) as TrainPlan['model'] // trainingStep() checks the outputs against the loss
   const metrics = own === null ? undefined : await metricsBeside(settings.model)
   const options: TrainPlan['options'] = { ...recipeOptions(recipe), data, metrics }
-  // fit() finds these faults, too, but only when the run has a folder.
+  // fit() also finds these faults, but only after the run has a folder.
   figuresOf(options as FitOptions)
   const first = firstModel(model, options)
   for (const source of [data.train, data.test]) classesOf(first, source)
@@ -158,7 +158,7 @@ const planOf = async (settings: Recipe, { weights, notes, nameOf, say, ...rest }
   }
 }
 
-/** By default the data decides how large pictures are and how many channels they have. */
+/** By default the data determines the size and the channels of pictures. */
 const fittedToData = (recipe: Recipe, { size, channels }: OpenedData): Recipe =>
   isVariant(recipe.model)
     ? {
@@ -171,7 +171,7 @@ const fittedToData = (recipe: Recipe, { size, channels }: OpenedData): Recipe =>
       }
     : recipe
 
-/** @throws EffuseError EF602 (no such model), EF403 (settings that it has itself) */
+/** @throws EffuseError EF602 (no such model), EF403 (settings that the model itself determines) */
 const ownModel = async (recipe: Recipe, nameOf: NameOf): Promise<Model> => {
   const model = await modelByName(recipe.model)
   for (const key of ['size', 'baseSize', 'dropout', 'baseDropout', 'stochasticDepth'] as const)

@@ -1,4 +1,4 @@
-/** Weights that a new run starts from: of the variants of EfficientNet the file says which, for the user's own model names say what goes where. */
+/** The weights that a new run starts from. Files of EfficientNet contain the variant; for the user's own model, names of tensors and variables must agree. */
 import { readFile } from '#platform'
 import { compile } from '../../compile.ts'
 import { writeSafetensors, readSafetensors, type SafetensorsFile } from '../../io/safetensors.ts'
@@ -20,21 +20,21 @@ import { sameShape, showType } from '../../ir/types.ts'
 import { networksIn } from '../../models/import/names.ts'
 
 export interface StartWeights {
-  /** What of the run the file decides: variant, padding, normalisation and the rest that its weights were made with. */
+  /** Settings that the file determines: variant, padding, normalisation and others that its weights were trained with. */
   readonly settings: Partial<Pick<Recipe, 'model' | 'architecture'>>
   readonly variables: (model: Model, recipe: Recipe) => Promise<Start>
 }
 
 export interface Start extends Disposable {
   readonly variables: NonNullable<FitOptions['variables']>
-  /** What was chosen of the file, and what does not come from it. */
+  /** Notes on the choice of weights, and on variables that do not come from the file. */
   readonly notes: readonly string[]
 }
 
 /**
  * Reads a file, or the best checkpoint of a run's folder.
- * @param wanted The model that the run names, undefined where it names none.
- * @throws EffuseError EF505 where the file is of another variant, and what openModel() throws.
+ * @param wanted The model that the run names; undefined if it names none.
+ * @throws EffuseError EF505 if the file is of another variant, and errors of openModel().
  */
 export const openStartWeights = async (
   path: string,
@@ -47,14 +47,14 @@ export const openStartWeights = async (
 
 const headNames = ['head/dense/kernel', 'head/dense/bias']
 
-/** Weights decide variant, padding, epsilon and normalisation: with others they would be worth nothing. */
+/** The weights determine variant, padding, epsilon and normalisation; with other values they would be useless. */
 const ofVariant = async (file: string, wanted: string | undefined, how: OpenModelOptions): Promise<StartWeights> => {
   const opened = await openModel(file, how)
   const { variant, options } = declarationOf(opened.model)
   if (wanted !== undefined && wanted !== variant)
     throw new EffuseError({
       code: 'EF505',
-      message: `${file} holds weights of ${variant}, and the run is to train ${wanted}`,
+      message: `${file} has weights of ${variant}, and the run is to train ${wanted}`,
       hint: `leave --model out, or give --model ${variant}`,
     })
   const { classes: _c, resolution: _r, dropout: _d, stochasticDepth: _s, head: _h, taps: _t, ...architecture } = options
@@ -65,14 +65,14 @@ const ofVariant = async (file: string, wanted: string | undefined, how: OpenMode
       const has = model.outputs['logits']?.shape[1]
       const { weights, notes } = opened
       if (had === has) return { variables: weights, notes, [Symbol.dispose]: () => {} }
-      const told = had === undefined ? 'the weights have no last layer' : `the weights tell ${had} classes apart`
+      const told = had === undefined ? 'the weights have no last layer' : `the weights have ${had} classes`
       const note = `${told} and the data has ${has} classes: ${headNames.join(' and ')} start fresh`
       return started(model, recipe, { weights, fresh: headNames, notes: [...notes, note] })
     },
   }
 }
 
-/** What a file has under the names of the model; the rest starts fresh. */
+/** Takes the weights whose names are in the model. Other variables get initial values. */
 const byName = async (file: string, how: OpenModelOptions): Promise<StartWeights> => {
   const found = await namedWeights(file, how)
   return {
@@ -82,8 +82,8 @@ const byName = async (file: string, how: OpenModelOptions): Promise<StartWeights
       if (fitting.length === 0)
         throw new EffuseError({
           code: 'EF505',
-          message: `${file} has nothing for ${model.name}:${listed(differences)}`,
-          hint: 'weights go to variables of the same names and shapes',
+          message: `${file} has no weights for ${model.name}:${listed(differences)}`,
+          hint: 'a tensor is loaded into the variable with the same name and shape',
         })
       const count = fitting.length + fresh.length
       const notes =
@@ -95,7 +95,7 @@ const byName = async (file: string, how: OpenModelOptions): Promise<StartWeights
   }
 }
 
-/** Initial values, and over them what the file has. */
+/** Initial values, replaced by those of the file. */
 const started = async (
   model: Model,
   recipe: Recipe,
@@ -115,7 +115,7 @@ const started = async (
   return { variables: net.variables, notes, [Symbol.dispose]: () => net.dispose() }
 }
 
-/** What a file holds; of the families that effuse knows in effuse's names and layouts. @throws EffuseError as openModel() does */
+/** The tensors of a file; those of known families in effuse's names and layouts. @throws EffuseError as openModel() */
 export const namedWeights = async (file: string, options: OpenModelOptions): Promise<SafetensorsFile> => {
   const bytes = await readFile(file)
   const own = recognizeWeights(bytes, file) === 'safetensors' ? readVerified(bytes, file, options.verify) : null
@@ -126,13 +126,13 @@ export const namedWeights = async (file: string, options: OpenModelOptions): Pro
 
 export interface Comparison {
   readonly fitting: readonly TensorEntry[]
-  /** Variables of the model that the file has not. */
+  /** Variables of the model that are not in the file. */
   readonly fresh: readonly string[]
   /** One line for each. */
   readonly differences: readonly string[]
 }
 
-/** Without what only training needs. @param kind undefined: of a run's checkpoint what its last evaluation found better */
+/** Compares the model with a file, without the state of training. @param kind undefined: in a run's checkpoint those that its last evaluation found better */
 export const comparedByName = (model: Model, found: SafetensorsFile, kind: OpenModelOptions['weights']): Comparison => {
   const { tensors: given } = readSafetensors(modelWeights(found, null, model, kind).weights)
   const variables = variablesOf(model.at({ batch: 1 })).flatMap(({ attrs: { name }, types: [type] }) =>

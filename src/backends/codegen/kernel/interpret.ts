@@ -1,0 +1,178 @@
+/** Runs a kernel element by element, in float64, each expression rounded to its dtype. Slow, and the meaning of a kernel. */
+import { invariant } from '../../../ir/diagnostics.ts'
+import { opDef } from '../../../ir/ops/index.ts'
+import type { EvalContext, RefTensor } from '../../../ir/op-def.ts'
+import { isLarger } from '../../../ir/ops/reduction/arg-max.ts'
+import { forEachIndex, stridesOf } from '../../../ir/ops/shape.ts'
+import { roundTo, wrapInt32 } from '../../../ir/rounding.ts'
+import { type DType, elements, isFloat } from '../../../ir/types.ts'
+import type { Accumulator, Coordinate, Expr, Kernel, KernelBuffer, Monoid, Phase } from './kernel.ts'
+import { valueAt } from './linear.ts'
+
+/** Numbers of random streams, by stream and element. */
+export type RandomNumbers = (stream: string, element: number) => number
+
+/** All buffers after the run. `operands` by number of the buffer; half types widened. */
+export const interpretKernel = (
+  { buffers, phases }: Kernel,
+  operands: ReadonlyMap<number, ArrayLike<number>>,
+  random: RandomNumbers = () => {
+    throw new Error('the kernel draws random numbers, and none were given')
+  },
+): readonly Float64Array[] => {
+  const memory = buffers.map((buffer, at) => {
+    const given = buffer.role === 'literal' ? buffer.data : operands.get(at)
+    return given == null ? new Float64Array(elements(buffer.shape)).fill(Number.NaN) : Float64Array.from(given)
+  })
+  for (const phase of phases) runPhase(phase, { buffers, memory, random })
+  return memory
+}
+
+interface Machine {
+  readonly buffers: readonly KernelBuffer[]
+  readonly memory: readonly Float64Array[]
+  readonly random: RandomNumbers
+}
+
+const runPhase = (phase: Phase, machine: Machine): void => {
+  const { axes, parallel, stores } = phase
+  forEachIndex(axes.slice(0, parallel), (index) => {
+    const evaluate = evaluator(phase, machine, [...index])
+    for (const { buffer, coordinates, value } of stores) {
+      const target = machine.memory[buffer] as Float64Array // verified
+      const at = placeOf(coordinates, index, evaluate)
+      invariant(at !== null, () => `a store to buffer ${buffer} is outside of it`)
+      target[at] = evaluate(value, index)
+    }
+  })
+}
+
+type Evaluate = (expr: number, point: readonly number[]) => number
+
+/** Accumulators are run once for each point of the parallel axes, when an expression first asks for them. */
+const evaluator = (phase: Phase, machine: Machine, parallelPoint: readonly number[]): Evaluate => {
+  const done = new Map<number, number>()
+  const evaluate: Evaluate = (at, point) => {
+    const expr = phase.exprs[at] as Expr // verified
+    switch (expr.kind) {
+      case 'constant':
+        return expr.value
+      case 'index':
+        return wrapInt32(Math.floor(valueAt(expr.of, point)))
+      case 'inside':
+        return placeOf(expr.coordinates, point, evaluate) === null ? 0 : 1
+      case 'random':
+        return machine.random(expr.stream, valueAt(expr.index, point))
+      case 'load': {
+        const place = placeOf(expr.coordinates, point, evaluate)
+        return place === null ? expr.fill : ((machine.memory[expr.buffer] as Float64Array)[place] as number) // verified
+      }
+      case 'op':
+        return applied(
+          expr,
+          expr.args.map((arg) => ({ value: evaluate(arg, point), dtype: (phase.exprs[arg] as Expr).dtype })),
+        )
+      case 'accumulated': {
+        const known = done.get(expr.accumulator)
+        if (known !== undefined) return known
+        const value = accumulated(phase.accumulators[expr.accumulator] as Accumulator, phase, parallelPoint, evaluate)
+        done.set(expr.accumulator, value)
+        return value
+      }
+    }
+  }
+  return evaluate
+}
+
+/** The element's number in row-major order; null where a coordinate is not inside. */
+const placeOf = (coordinates: readonly Coordinate[], point: readonly number[], evaluate: Evaluate): number | null => {
+  const strides = stridesOf(coordinates.map(({ size }) => size))
+  let place = 0
+  for (const [i, { at, size }] of coordinates.entries()) {
+    const value = at.kind === 'linear' ? valueAt(at, point) : Math.min(Math.max(evaluate(at.expr, point), 0), size - 1)
+    if (!Number.isInteger(value) || value < 0 || value >= size) return null
+    place += value * (strides[i] as number)
+  }
+  return place
+}
+
+const noContext: EvalContext = {
+  constant: () => invariant(false, () => 'an elementwise op has no context'),
+  randomUniform: () => invariant(false, () => 'an elementwise op has no context'),
+  region: () => invariant(false, () => 'an elementwise op has no context'),
+} as never
+
+const applied = (
+  { op, attrs, dtype }: Extract<Expr, { kind: 'op' }>,
+  args: readonly { readonly value: number; readonly dtype: DType }[],
+): number => {
+  const inputs = args.map((arg): RefTensor => ({ dtype: arg.dtype, shape: [], data: Float64Array.of(arg.value) }))
+  const { evalRef } = opDef(op)
+  const [result] = evalRef({ inputs, attrs, types: [{ dtype, shape: [] }], cx: noContext } as never) // the op of these args
+  return rounded((result as Float64Array)[0] as number, dtype)
+}
+
+const rounded = (value: number, dtype: DType): number =>
+  isFloat(dtype) ? roundTo(dtype, value) : dtype === 'int32' ? wrapInt32(value) : value
+
+const accumulated = (
+  { monoid, axes, factors, guard, dtype }: Accumulator,
+  phase: Phase,
+  parallelPoint: readonly number[],
+  evaluate: Evaluate,
+): number => {
+  const point = [...parallelPoint, ...phase.axes.slice(phase.parallel).map(() => 0)]
+  let state: State = { value: identity(monoid, dtype), winner: 0, isEmpty: true }
+  forEachIndex(
+    axes.map((at) => phase.axes[at] as number),
+    (index, flat) => {
+      axes.forEach((at, i) => {
+        point[at] = index[i] as number
+      })
+      if (guard !== null && evaluate(guard, point) === 0) return
+      const term = factors.reduce((product, factor) => product * evaluate(factor, point), 1)
+      state = next(monoid, state, term, flat)
+    },
+  )
+  return monoid === 'argmax' ? state.winner : rounded(state.value, dtype)
+}
+
+interface State {
+  readonly value: number
+  readonly winner: number
+  readonly isEmpty: boolean
+}
+
+const identity = (monoid: Monoid, dtype: DType): number => {
+  switch (monoid) {
+    case 'max':
+      return dtype === 'int32' ? -(2 ** 31) : -Infinity
+    case 'min':
+      return dtype === 'int32' ? 2 ** 31 - 1 : Infinity
+    case 'product':
+    case 'and':
+      return 1
+    default:
+      return 0
+  }
+}
+
+const next = (monoid: Monoid, { value, winner, isEmpty }: State, term: number, flat: number): State => {
+  const to = (result: number): State => ({ value: result, winner, isEmpty: false })
+  switch (monoid) {
+    case 'sum':
+      return to(value + term)
+    case 'product':
+      return to(value * term)
+    case 'max':
+      return to(Math.max(value, term))
+    case 'min':
+      return to(Math.min(value, term))
+    case 'and':
+      return to(value !== 0 && term !== 0 ? 1 : 0)
+    case 'or':
+      return to(value !== 0 || term !== 0 ? 1 : 0)
+    case 'argmax':
+      return isEmpty || isLarger(term, value) ? { value: term, winner: flat, isEmpty: false } : to(value)
+  }
+}

@@ -1,0 +1,104 @@
+/** A backend whose graphs are kernels, interpreted: whatever a backend is tested with tests the lowering to kernels. */
+import { type Backend, type HostArray, hostArrayOf } from '../../../src/backends/backend.ts'
+import { kernelOf } from '../../../src/backends/codegen/kernel/from-graph.ts'
+import { interpretKernel } from '../../../src/backends/codegen/kernel/interpret.ts'
+import { verifyKernelData } from '../../../src/backends/codegen/kernel/verify.ts'
+import { crossingTypes, runSteps } from '../../../src/backends/common/run-steps.ts'
+import { makeVariableStore, type Memory } from '../../../src/backends/common/variable-store.ts'
+import { nodeAt } from '../../../src/ir/graph.ts'
+import { opNames } from '../../../src/ir/ops/index.ts'
+import { opDef } from '../../../src/ir/ops/index.ts'
+import { randomUniform } from '../../../src/ir/philox.ts'
+import { genericTarget } from '../../../src/ir/target.ts'
+import { nodeId, type Type } from '../../../src/ir/types.ts'
+import { decomposeOps } from '../../../src/passes/decompose.ts'
+
+const memory: Memory<HostArray> = {
+  device: {},
+  upload: (data) => data.slice(),
+  download: (value) => Promise.resolve(value.slice()),
+  free: () => {},
+}
+
+export const kernelBackend = (): Backend<HostArray> => ({
+  name: 'kernels',
+  target: { ...genericTarget, name: 'kernels' },
+  device: memory.device,
+  fingerprint: 'kernels',
+  lost: new Promise(() => {}),
+  legalize: [decomposeOps(opNames.filter((op) => opDef(op).decompose !== undefined || op === 'composite'))],
+  fuse: [],
+  createStore: () => makeVariableStore(memory),
+  adopt: () => null,
+  dispose: () => {},
+  compile: (program, _store, { nameOf }) => {
+    const crossing = crossingTypes(program)
+    return Promise.resolve({
+      run: async (turn, steps, feeds, at) => {
+        const types = new Map<string, Type>()
+        const results = await runSteps<HostArray>({
+          program,
+          steps,
+          turn,
+          at,
+          memory,
+          nameOf,
+          runGraph: ({ graph }, operands) => {
+            const { kernel, operands: places, results: made } = kernelOf(graph)
+            verifyKernelData(kernel)
+            const given = new Map<number, HostArray>()
+            for (const [id, buffer] of places) {
+              const node = nodeAt(graph, nodeId(id))
+              if (node.op === 'variable') given.set(buffer, operands.variable(node.attrs.name))
+              if (node.op !== 'input') continue
+              const { name } = node.attrs
+              const feed = feeds.get(name)
+              if (crossing.has(name)) given.set(buffer, operands.crossing(name))
+              else if (feed !== undefined) given.set(buffer, 'host' in feed ? feed.host : feed.tensor.native)
+            }
+            const random = (stream: string, element: number): number =>
+              randomUniform({ ...at, stream, count: element + 1 })[element] as number
+            const filled = interpretKernel(kernel, given, random)
+            const named = (names: readonly string[], from: number): ReadonlyMap<string, HostArray> =>
+              new Map(
+                names.map((name, i) => {
+                  const buffer = made[from + i] as number
+                  const { dtype, shape } = kernel.buffers[buffer] as Type
+                  types.set(name, { dtype, shape })
+                  return [name, hostArrayOf(dtype, filled[buffer] as Float64Array)]
+                }),
+              )
+            const updated = graph.updates.map(({ variable }) => {
+              const node = nodeAt(graph, variable)
+              return node.op === 'variable' ? node.attrs.name : ''
+            })
+            return {
+              outputs: named(
+                graph.outputs.map(({ name }) => name),
+                0,
+              ),
+              updates: named(updated, graph.outputs.length),
+            }
+          },
+        })
+        return new Map(
+          [...results].map(([name, native]) => {
+            const type = types.get(name) as Type // set in runGraph
+            const tensor = {
+              type,
+              device: memory.device,
+              native,
+              read: () => Promise.resolve(native.slice()),
+              share: () => tensor,
+              dispose: () => {},
+            }
+            return [name, tensor]
+          }),
+        )
+      },
+      profile: () => Promise.resolve([]),
+      plan: { kernels: 0, dispatches: 0, peakBytes: null, arenaBytes: null, lowerBoundBytes: null },
+      dispose: () => {},
+    })
+  },
+})

@@ -1,0 +1,103 @@
+/** Lowering to kernels: an interpreted kernel gives what the graph gives. */
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { kernelOf } from '../../../src/backends/codegen/kernel/from-graph.ts'
+import type { Kernel, Phase } from '../../../src/backends/codegen/kernel/kernel.ts'
+import { printKernel } from '../../../src/backends/codegen/kernel/print.ts'
+import { verifyKernelData } from '../../../src/backends/codegen/kernel/verify.ts'
+import { interpret } from '../../../src/ir/interpret.ts'
+import { parse } from '../../../src/ir/parse.ts'
+import { anyGraph, conformance, feedsFor } from '../../../src/testing/index.ts'
+import { applied, expectClose, runnableOf } from '../../support/one-graph.ts'
+import { kernelBackend } from './kernel-backend.ts'
+
+test('kernels of every op conform to the reference', async () => {
+  const report = await conformance(kernelBackend(), { runs: 5 })
+  expect(report.failures).toEqual([])
+  expect(report.cases).toBeGreaterThan(1000)
+}, 180_000)
+
+test('a random graph as one kernel gives what the graph gives, updates included', async () => {
+  const backend = kernelBackend()
+  await fc.assert(
+    fc.asyncProperty(anyGraph({ mixedTypes: false }), fc.nat(1000), async ({ graph: g }, seed) => {
+      const { inputs, variables } = feedsFor(g, seed)
+      const want = interpret(g, { inputs, variables, mode: 'declared' })
+      const { run, store, dispose } = await runnableOf(backend, g, variables)
+      const got = await run(inputs)
+      for (const [output, { data }] of Object.entries(want.outputs)) expectClose(got[output], data, 1e-5)
+      for (const [variable, { data }] of want.updates)
+        expectClose((await store.read([variable])).get(variable), data, 1e-5)
+      dispose()
+    }),
+    { numRuns: 100 },
+  )
+}, 120_000)
+
+test('a convolution with bias and activation is one phase; a softmax is three', () => {
+  const convolution = parse(`graph g {
+  %0 = input() {name="x"} : float32[1,4,4,2]
+  %1 = variable() {name="kernel"} : float32[3,3,2,3]
+  %2 = variable() {name="bias"} : float32[3]
+  %3 = conv2d(%0, %1) {strides=[2, 2]} : float32[1,2,2,3]
+  %4 = broadcast(%2) {axes=[3], shape=[1, 2, 2, 3]} : float32[1,2,2,3]
+  %5 = add(%3, %4) : float32[1,2,2,3]
+  %6 = relu(%5) : float32[1,2,2,3]
+  return y = %6
+}`)
+  expect(printKernel(kernelOf(convolution).kernel)).toBe(`b0 operand float32[1,4,4,2]
+b1 operand float32[3,3,2,3]
+b2 operand float32[3]
+b3 result float32[1,2,2,3]
+phase [1, 2, 2, 3 | 3, 3, 2]
+  %0 = b0[a0, 2*a1 + a4 in 4, 2*a2 + a5 in 4, a6]
+  %1 = b1[a4, a5, a6, a3]
+  %2 = inside(2*a1 + a4 in 4, 2*a2 + a5 in 4)
+  %3 = sum over a4, a5, a6 of %0 * %1 where %2
+  %4 = b2[a3]
+  %5 = add(%3, %4)
+  %6 = relu(%5)
+  b3[a0, a1, a2, a3] = %6`)
+  const softmax = parse(`graph g {
+  %0 = input() {name="x"} : float32[2,5]
+  %1 = softmax(%0) {axis=1} : float32[2,5]
+  return y = %1
+}`)
+  expect(kernelOf(applied(kernelBackend().legalize, softmax, kernelBackend())).kernel.phases).toHaveLength(3)
+})
+
+test('padding, slices, reversal and transposition become coordinates: no element is moved twice', () => {
+  const g = parse(`graph g {
+  %0 = input() {name="x"} : float32[2,3]
+  %1 = pad(%0) {high=[0, 1], interior=[0, 1], low=[1, 0]} : float32[3,6]
+  %2 = transpose(%1) {permutation=[1, 0]} : float32[6,3]
+  %3 = slice(%2) {limits=[6, 3], starts=[1, 0], strides=[2, 1]} : float32[3,3]
+  %4 = reverse(%3) {axes=[1]} : float32[3,3]
+  return y = %4
+}`)
+  const { kernel } = kernelOf(g)
+  expect(kernel.buffers.map(({ role }) => role)).toEqual(['operand', 'result'])
+  expect(printKernel(kernel)).toBe(`b0 operand float32[2,3]
+b1 result float32[3,3]
+phase [3, 3]
+  %0 = inside(-1*a1 + 1 in 2, (2*a0 + 1)/2 in 3)
+  %1 = b0[-1*a1 + 1 in 2, (2*a0 + 1)/2 in 3]
+  %2 = float32 0
+  %3 = select(%0, %1, %2)
+  b1[a0, a1] = %3`)
+})
+
+test('a kernel that breaks its rules is refused', () => {
+  const { kernel } = kernelOf(
+    parse('graph g { %x = input() {name="x"} : float32[2] %y = neg(%x) : float32[2] return y = %y }'),
+  )
+  const [phase] = kernel.phases as [Phase]
+  const broken = (change: Partial<Phase>): Kernel => ({ ...kernel, phases: [{ ...phase, ...change }] })
+  expect(() => verifyKernelData(kernel)).not.toThrow()
+  expect(() => verifyKernelData(broken({ stores: [] }))).toThrow('no phase writes the result 1')
+  expect(() => verifyKernelData(broken({ axes: [3] }))).toThrow('it leaves the buffer')
+  expect(() => verifyKernelData(broken({ exprs: [...phase.exprs].reverse() }))).toThrow('it uses a later expression')
+  expect(() => verifyKernelData({ ...kernel, phases: [phase, broken({ parallel: 0 }).phases[0] as Phase] })).toThrow(
+    'the value depends on an axis that is reduced',
+  )
+})
