@@ -1,8 +1,11 @@
-/** A backend whose graphs are kernels, interpreted: whatever a backend is tested with tests the lowering to kernels. */
+/** Backends whose graphs are kernels: whatever a backend is tested with tests a level of code generation. */
 import { type Backend, type HostArray, hostArrayOf } from '../../../src/backends/backend.ts'
 import { kernelOf } from '../../../src/backends/codegen/kernel/from-graph.ts'
-import { interpretKernel } from '../../../src/backends/codegen/kernel/interpret.ts'
+import { interpretKernel, type RandomNumbers } from '../../../src/backends/codegen/kernel/interpret.ts'
+import type { Kernel } from '../../../src/backends/codegen/kernel/kernel.ts'
 import { verifyKernelData } from '../../../src/backends/codegen/kernel/verify.ts'
+import { loopsOf } from '../../../src/backends/codegen/loops/from-kernel.ts'
+import { interpretLoops } from '../../../src/backends/codegen/loops/interpret.ts'
 import { crossingTypes, runSteps } from '../../../src/backends/common/run-steps.ts'
 import { makeVariableStore, type Memory } from '../../../src/backends/common/variable-store.ts'
 import { nodeAt } from '../../../src/ir/graph.ts'
@@ -10,7 +13,7 @@ import { opNames } from '../../../src/ir/ops/index.ts'
 import { opDef } from '../../../src/ir/ops/index.ts'
 import { randomUniform } from '../../../src/ir/philox.ts'
 import { genericTarget } from '../../../src/ir/target.ts'
-import { nodeId, type Type } from '../../../src/ir/types.ts'
+import { elements, nodeId, type Type } from '../../../src/ir/types.ts'
 import { decomposeOps } from '../../../src/passes/decompose.ts'
 
 const memory: Memory<HostArray> = {
@@ -20,9 +23,29 @@ const memory: Memory<HostArray> = {
   free: () => {},
 }
 
-export const kernelBackend = (): Backend<HostArray> => ({
+/** Runs a kernel: all buffers after it. */
+export type Machine = (
+  kernel: Kernel,
+  operands: ReadonlyMap<number, HostArray>,
+  random: RandomNumbers,
+) => readonly ArrayLike<number>[]
+
+/** Interpreted as kernels. */
+export const kernels: Machine = interpretKernel
+
+/** Interpreted as loops. */
+export const loops: Machine = ({ buffers, phases }, operands, random) => {
+  const memory = buffers.map(({ shape, role, data }, at) => {
+    const given = role === 'literal' ? data : operands.get(at)
+    return given == null ? new Float64Array(elements(shape)).fill(Number.NaN) : Float64Array.from(given)
+  })
+  for (const phase of phases) interpretLoops(loopsOf(phase), buffers, memory, random)
+  return memory
+}
+
+export const kernelBackend = (machine: Machine = kernels, halfTypes = genericTarget.halfTypes): Backend<HostArray> => ({
   name: 'kernels',
-  target: { ...genericTarget, name: 'kernels' },
+  target: { ...genericTarget, name: 'kernels', halfTypes },
   device: memory.device,
   fingerprint: 'kernels',
   lost: new Promise(() => {}),
@@ -58,14 +81,14 @@ export const kernelBackend = (): Backend<HostArray> => ({
             }
             const random = (stream: string, element: number): number =>
               randomUniform({ ...at, stream, count: element + 1 })[element] as number
-            const filled = interpretKernel(kernel, given, random)
+            const filled = machine(kernel, given, random)
             const named = (names: readonly string[], from: number): ReadonlyMap<string, HostArray> =>
               new Map(
                 names.map((name, i) => {
                   const buffer = made[from + i] as number
                   const { dtype, shape } = kernel.buffers[buffer] as Type
                   types.set(name, { dtype, shape })
-                  return [name, hostArrayOf(dtype, filled[buffer] as Float64Array)]
+                  return [name, hostArrayOf(dtype, filled[buffer] as ArrayLike<number>)]
                 }),
               )
             const updated = graph.updates.map(({ variable }) => {

@@ -1,13 +1,12 @@
 /** Runs a kernel element by element, in float64, each expression rounded to its dtype. Slow, and the meaning of a kernel. */
 import { invariant } from '../../../ir/diagnostics.ts'
-import { opDef } from '../../../ir/ops/index.ts'
-import type { EvalContext, RefTensor } from '../../../ir/op-def.ts'
 import { isLarger } from '../../../ir/ops/reduction/arg-max.ts'
 import { forEachIndex, stridesOf } from '../../../ir/ops/shape.ts'
-import { roundTo, wrapInt32 } from '../../../ir/rounding.ts'
-import { type DType, elements, isFloat } from '../../../ir/types.ts'
+import { wrapInt32 } from '../../../ir/rounding.ts'
+import { type DType, elements } from '../../../ir/types.ts'
 import type { Accumulator, Coordinate, Expr, Kernel, KernelBuffer, Monoid, Phase } from './kernel.ts'
 import { valueAt } from './linear.ts'
+import { applyScalar, roundToType } from './scalar.ts'
 
 /** Numbers of random streams, by stream and element. */
 export type RandomNumbers = (stream: string, element: number) => number
@@ -68,7 +67,7 @@ const evaluator = (phase: Phase, machine: Machine, parallelPoint: readonly numbe
         return place === null ? expr.fill : ((machine.memory[expr.buffer] as Float64Array)[place] as number) // verified
       }
       case 'op':
-        return applied(
+        return applyScalar(
           expr,
           expr.args.map((arg) => ({ value: evaluate(arg, point), dtype: (phase.exprs[arg] as Expr).dtype })),
         )
@@ -96,25 +95,6 @@ const placeOf = (coordinates: readonly Coordinate[], point: readonly number[], e
   return place
 }
 
-const noContext: EvalContext = {
-  constant: () => invariant(false, () => 'an elementwise op has no context'),
-  randomUniform: () => invariant(false, () => 'an elementwise op has no context'),
-  region: () => invariant(false, () => 'an elementwise op has no context'),
-} as never
-
-const applied = (
-  { op, attrs, dtype }: Extract<Expr, { kind: 'op' }>,
-  args: readonly { readonly value: number; readonly dtype: DType }[],
-): number => {
-  const inputs = args.map((arg): RefTensor => ({ dtype: arg.dtype, shape: [], data: Float64Array.of(arg.value) }))
-  const { evalRef } = opDef(op)
-  const [result] = evalRef({ inputs, attrs, types: [{ dtype, shape: [] }], cx: noContext } as never) // the op of these args
-  return rounded((result as Float64Array)[0] as number, dtype)
-}
-
-const rounded = (value: number, dtype: DType): number =>
-  isFloat(dtype) ? roundTo(dtype, value) : dtype === 'int32' ? wrapInt32(value) : value
-
 const accumulated = (
   { monoid, axes, factors, guard, dtype }: Accumulator,
   phase: Phase,
@@ -134,7 +114,7 @@ const accumulated = (
       state = next(monoid, state, term, flat)
     },
   )
-  return monoid === 'argmax' ? state.winner : rounded(state.value, dtype)
+  return monoid === 'argmax' ? state.winner : roundToType(state.value, dtype)
 }
 
 interface State {
