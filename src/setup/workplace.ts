@@ -121,7 +121,7 @@ export const watching = async (
   let isDone = false
   const timer = setInterval(async () => {
     const now = await bytesIn(folder)
-    if (!isDone) at(inMegabytes(Math.min(now - before, bytes)), inMegabytes(bytes), `MB, ${what}`)
+    if (!isDone) at(inMegabytes(Math.min(now - before, bytes)), inMegabytes(bytes), `${what} (MB)`)
   }, watchMs)
   try {
     await work()
