@@ -5,7 +5,7 @@ import { onDevice } from './executable/device-loss.ts'
 import { selectBackend } from './backends/select.ts'
 import { ampFigures, ampRequest, engineFor, namingVariable, withEnvironmentScale } from './executable/amp.ts'
 import { makeExecutable, type Executable } from './executable/executable.ts'
-import { checkOptions, type CompileOptions } from './executable/options.ts'
+import { checkOptions, type CompileOptions, xlaChoiceOf } from './executable/options.ts'
 import { variablesFor } from './executable/share-variables.ts'
 import { declareAll, specsOf, type VariableSpec } from './executable/variable-spec.ts'
 import { handleOf, holdStore, makeVariables, releaseStore } from './executable/variables.ts'
@@ -72,9 +72,10 @@ const compileFor = async <I extends Signature, O extends Signature>(
     const derivedNames = new Map(derived.map(({ variable, name }) => [variable, name]))
     declareAll(handle.store, added, seed, handle.nameOf)
     const nameOf = (variable: string): string => derivedNames.get(variable) ?? handle.nameOf(variable)
-    const { signal, onProgress } = options
+    const { signal, onProgress, precision, deterministic } = options
+    const how = { xla: xlaChoiceOf(options.xla), precision, deterministic }
     const runnable = await onDevice(backend, () =>
-      engine.compile(program, handle.store, { nameOf, signal, onProgress }),
+      engine.compile(program, handle.store, { nameOf, ...how, signal, onProgress }),
     )
     close.unshift(() => runnable.dispose())
     const variables = makeVariables({ ...handle, specs }, modelMetadata(model))

@@ -121,6 +121,8 @@ export interface Runnable<V = unknown> {
   ): Promise<readonly ProfileRow[]>
   /** The figures of the steps in stepsOfRun(), for `executable.plan`. */
   readonly plan: PlanFigures
+  /** The backend's decisions for the whole program, each with its reason, for explain(). */
+  readonly notes?: readonly string[] | undefined
   dispose(): void
 }
 
@@ -146,9 +148,22 @@ export interface ProfileRow {
   readonly ms: number
 }
 
+/** The part of `xla` for targets that XLA compiles for: `auto` where it is known to pay. */
+export const xlaChoices = ['auto', 'always', 'never'] as const
+export type XlaChoice = (typeof xlaChoices)[number]
+
+export const precisions = ['float32', 'tf32'] as const
+export type Precision = (typeof precisions)[number]
+
 export interface CompileContext {
   /** The store's name for a variable of the program. In a shared store it may differ (averages, derived values). */
   readonly nameOf: (variable: string) => string
+  /** Default 'auto'. Backends without XLA ignore it. */
+  readonly xla?: XlaChoice | undefined
+  /** Default 'float32'. Machines without TF32 ignore it. */
+  readonly precision?: Precision | undefined
+  /** Default true. Backends whose runs are always equal ignore it. */
+  readonly deterministic?: boolean | undefined
   readonly signal?: WebAbortSignal | undefined
   readonly onProgress?:
     | ((progress: { readonly stage: string; readonly done: number; readonly total: number }) => void)

@@ -1,4 +1,5 @@
 /** What the passes did with a node of the model. It answers "where did my layer go, and why". */
+import type { Runnable } from '../backends/backend.ts'
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
 import { findNode, liveOrder, nodesOf, typeOf } from '../ir/graph.ts'
 import { globFilter } from '../ir/glob.ts'
@@ -9,6 +10,7 @@ import { explainPrecision, type PrecisionNote } from '../passes/mixed-precision/
 import { decisionOf } from '../passes/mixed-precision/report.ts'
 import { graphSteps, mainStep, type Program } from '../passes/program.ts'
 import type { PassRecord } from '../passes/runner.ts'
+import type { AmpFigures } from './amp.ts'
 import { didYouMean } from '../ir/words.ts'
 
 export interface Explanation {
@@ -28,6 +30,8 @@ export interface Explanation {
   /** Why it computes in half or in float32; empty without mixed precision. */
   readonly precision: readonly PrecisionNote[]
   readonly callSite: string | null
+  /** The backend's decisions for the whole program, each with its reason. */
+  readonly notes: readonly string[]
   /** Everything as text. */
   readonly text: string
 }
@@ -36,10 +40,13 @@ export interface Explainable {
   readonly declared: Graph
   readonly program: Program
   readonly records: readonly PassRecord[]
+  readonly runnable?: Pick<Runnable, 'notes'> | undefined
+  readonly amp?: Pick<AmpFigures, 'note'> | null | undefined
 }
 
 /** @throws EffuseError EF407 if no node has that path or name, EF403 if it is not a string. */
-export const explainNode = (asked: string, { declared, program, records }: Explainable): Explanation => {
+export const explainNode = (asked: string, explainable: Explainable): Explanation => {
+  const { declared, program, records, runnable, amp } = explainable
   if (typeof asked !== 'string')
     throw new EffuseError({
       code: 'EF403',
@@ -67,6 +74,8 @@ export const explainNode = (asked: string, { declared, program, records }: Expla
     return explainPrecision(decision, (n) => ids.has(n.id) || descends(decision.graph, n, ids))
   })
   const site = start.map((n) => sideTables(declared).callSite(n.id)).find((s) => s !== null) ?? null
+  const note = amp?.note ?? null
+  const notes = [...(runnable?.notes ?? []), ...(note === null ? [] : [`mixed precision: ${note}`])]
   const lines = start.map(
     (n) =>
       `${n.op} ${n.types.map(showType).join(', ')} from ${n.inputs.map((ref) => showType(typeOf(declared, ref))).join(', ') || 'nothing'} @ ${n.path}`,
@@ -78,6 +87,7 @@ export const explainNode = (asked: string, { declared, program, records }: Expla
     history,
     precision,
     callSite: site,
+    notes,
     text: [
       `${asked} was declared as`,
       ...lines.map((l) => `  ${l}`),
@@ -93,6 +103,8 @@ export const explainNode = (asked: string, { declared, program, records }: Expla
         (b) =>
           `  ${b.plan}: ${b.node.length > 200 ? `${b.node.slice(0, 200)}…` : b.node}${b.madeBy === null ? '' : `  (made by ${b.madeBy})`}`,
       ),
+      ...(notes.length === 0 ? [] : ['The whole program:']),
+      ...notes.map((line) => `  ${line}`),
     ].join('\n'),
   }
 }

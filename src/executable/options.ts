@@ -1,6 +1,6 @@
 /** The options of compile(): their types, their checks, and those of the environment. */
 import { checkRecord, flag, abortSignal, count, callback } from '../ir/check-record.ts'
-import type { Backend } from '../backends/backend.ts'
+import { type Backend, type Precision, precisions, type XlaChoice, xlaChoices } from '../backends/backend.ts'
 import { type BackendName, backendNames } from '../backends/catalog.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import type { Pipeline } from '../passes/pipeline.ts'
@@ -13,6 +13,8 @@ import type { WebAbortSignal } from '../ir/web-types.ts'
 export interface XlaSwitches {
   readonly simplify?: boolean | undefined
   readonly fusion?: boolean | undefined
+  /** Whether XLA compiles the graphs on the backend `tensorflow`; 'auto', the default: on GPUs. */
+  readonly tensorflow?: XlaChoice | undefined
 }
 
 export interface CompileOptions {
@@ -24,6 +26,10 @@ export interface CompileOptions {
   readonly amp?: boolean | MixedPrecision | undefined
   /** Simplification and fusion of the whole graph (default), execution op by op as declared (`false`), or single switches. */
   readonly xla?: boolean | XlaSwitches | undefined
+  /** 'tf32' lets GPUs round the operands of products to 10 bits, where they can. Default 'float32'. */
+  readonly precision?: Precision | undefined
+  /** Equal runs give equal bits. `false` where a machine is faster without: GPUs under TensorFlow. Default true. */
+  readonly deterministic?: boolean | undefined
   /** Variables of another executable (shared on the same backend, copied between backends), or weights to load. */
   readonly variables?: Variables | WeightsSource | undefined
   /** Changes the pipeline: `(p) => p.before('dce', mine)`. */
@@ -49,15 +55,15 @@ const checks: { readonly [K in keyof Required<CompileOptions>]: readonly [string
     (v) => typeof v === 'boolean' || (typeof v === 'object' && v !== null && !Array.isArray(v)),
   ],
   xla: [
-    'true, false or { simplify, fusion }',
+    "true, false or { simplify, fusion, tensorflow }, the last one 'auto', 'always' or 'never'",
     (v) =>
       typeof v === 'boolean' ||
       (typeof v === 'object' &&
         v !== null &&
-        Object.entries(v).every(
-          ([key, x]) => ['simplify', 'fusion'].includes(key) && (x === undefined || typeof x === 'boolean'),
-        )),
+        Object.entries(v).every(([key, x]) => x === undefined || isSwitch(key, x))),
   ],
+  precision: ["'float32' or 'tf32'", (v) => precisions.some((precision) => precision === v)],
+  deterministic: flag,
   variables: ["another executable's variables, or weights", (v) => typeof v === 'object' || typeof v === 'string'],
   passes: ['a function from pipeline to pipeline', (v) => typeof v === 'function'],
   verify: flag,
@@ -65,6 +71,15 @@ const checks: { readonly [K in keyof Required<CompileOptions>]: readonly [string
   signal: abortSignal,
   onProgress: callback,
 }
+
+const isSwitch = (key: string, value: unknown): boolean =>
+  key === 'tensorflow'
+    ? xlaChoices.some((choice) => choice === value)
+    : ['simplify', 'fusion'].includes(key) && typeof value === 'boolean'
+
+/** `xla: false` is op by op as declared, so XLA has no say. */
+export const xlaChoiceOf = (xla: CompileOptions['xla']): XlaChoice =>
+  typeof xla === 'object' ? (xla.tensorflow ?? 'auto') : xla === false ? 'never' : 'auto'
 
 /** @throws EffuseError EF403 naming the option, the expected and the given value */
 export const checkOptions = (options: CompileOptions): void => {

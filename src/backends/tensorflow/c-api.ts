@@ -17,6 +17,9 @@ type ExecuteArgs = readonly [op: Pointer, results: (Pointer | null)[], count: nu
 /** The functions, under their names in the C API without the prefix. */
 export interface TensorflowApi {
   readonly version: string
+  /** For the whole process. Absent: the library exports no such function, as stock ones may. */
+  readonly setTf32?: ((isOn: boolean) => void) | undefined
+  readonly setDeterminism?: ((isOn: boolean) => void) | undefined
   newStatus(): Pointer
   deleteStatus(status: Pointer): void
   getCode(status: Pointer): number
@@ -37,6 +40,7 @@ export interface TensorflowApi {
   contextRemoveFunction(context: Pointer, name: string, status: Pointer): void
   newOp(context: Pointer, name: string, status: Pointer): Pointer
   opAddInput(op: Pointer, handle: Pointer, status: Pointer): void
+  opSetAttrString(op: Pointer, name: string, value: Uint8Array, size: number): void
   opSetAttrType(op: Pointer, name: string, type: number): void
   deleteOp(op: Pointer): void
   execute: Async<ExecuteArgs>
@@ -69,8 +73,8 @@ export const openApi = (found: TensorflowLibrary): TensorflowApi => {
     setDefaults(koffi, { TF_CPP_MIN_LOG_LEVEL: '3', TF_FORCE_GPU_ALLOW_GROWTH: 'true' })
     quietly(koffi, () => pin(koffi, [found.framework, found.main]))
     keepFreedMemory(koffi)
-    koffi.load(found.framework, { lazy: true, global: true })
-    return bind(koffi, koffi.load(found.main, { lazy: true }))
+    const framework = koffi.load(found.framework, { lazy: true, global: true })
+    return { ...bind(koffi, koffi.load(found.main, { lazy: true })), ...processSettings(framework) }
   } catch (error) {
     throw new EffuseError({
       code: 'EF404',
@@ -152,7 +156,24 @@ const checkVersion = (version: string): void => {
   throw new Error(`it is version ${version}, and ${versionLeast.join('.')} or a later 2 is needed`)
 }
 
-const bind = (koffi: Koffi, library: Library): TensorflowApi => {
+/** Functions of C++ by their mangled names: tsl::… since TensorFlow 2.12, tensorflow::… before. */
+const processSettings = (library: Library): Pick<TensorflowApi, 'setTf32' | 'setDeterminism'> => {
+  const find = (...names: readonly string[]): ((isOn: boolean) => void) | undefined => {
+    for (const name of names)
+      try {
+        return library.func(`void ${name}(bool)`)
+      } catch {
+        // the other namespace, or none
+      }
+    return undefined
+  }
+  return {
+    setTf32: find('_ZN3tsl32enable_tensor_float_32_executionEb', '_ZN10tensorflow32enable_tensor_float_32_executionEb'),
+    setDeterminism: find('_ZN3tsl19EnableOpDeterminismEb', '_ZN10tensorflow19EnableOpDeterminismEb'),
+  }
+}
+
+const bind = (koffi: Koffi, library: Library): Omit<TensorflowApi, 'setTf32' | 'setDeterminism'> => {
   const f = (declaration: string) => library.func(declaration)
   const version = f('str TF_Version()') as () => string
   checkVersion(version())
@@ -180,6 +201,7 @@ const bind = (koffi: Koffi, library: Library): TensorflowApi => {
     contextRemoveFunction: f('void TFE_ContextRemoveFunction(void*, str, void*)'),
     newOp: f('void* TFE_NewOp(void*, str, void*)'),
     opAddInput: f('void TFE_OpAddInput(void*, void*, void*)'),
+    opSetAttrString: f('void TFE_OpSetAttrString(void*, str, void*, size_t)'),
     opSetAttrType: f('void TFE_OpSetAttrType(void*, str, int)'),
     deleteOp: f('void TFE_DeleteOp(void*)'),
     execute: (...args) => execute.async(...args),

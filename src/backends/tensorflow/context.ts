@@ -6,8 +6,31 @@ import type { HostArray } from '../backend.ts'
 import type { Pointer, TensorflowApi } from './c-api.ts'
 import { decode, encode } from './content.ts'
 import { TensorflowFailure } from './errors.ts'
-import { ConfigProtoSchema, type FunctionDef, FunctionDefSchema } from './proto/tensorflow_pb.ts'
+import {
+  ConfigProtoSchema,
+  type FunctionDef,
+  FunctionDefSchema,
+  RewriterConfig_Toggle,
+  type RunMetadata,
+  RunMetadataSchema,
+} from './proto/tensorflow_pb.ts'
 import { dataTypes } from './types.ts'
+
+/**
+ * Only with it does TensorFlow's graph optimiser see a function: it fuses convolutions with bias and activation. Its algebra stays off. It would
+ * make (x * c) * d into x * (c * d), which is another number where c * d overflows, and effuse has simplified the graph already.
+ */
+const functionConfig = toBinary(
+  ConfigProtoSchema,
+  create(ConfigProtoSchema, {
+    graphOptions: {
+      rewriteOptions: {
+        constantFolding: RewriterConfig_Toggle.OFF,
+        arithmeticOptimization: RewriterConfig_Toggle.OFF,
+      },
+    },
+  }),
+)
 
 export interface Device {
   readonly name: string
@@ -89,6 +112,7 @@ export class TensorflowContext {
     try {
       this.#check()
       for (const operand of operands) api.opAddInput(op, operand, this.#status)
+      api.opSetAttrString(op, 'config_proto', functionConfig, functionConfig.length)
       this.#check()
       const results = new Array<Pointer | null>(resultCount).fill(null)
       const count = [resultCount]
@@ -107,6 +131,22 @@ export class TensorflowContext {
       api.deleteStatus(status)
       this.#calls--
       if (this.#isDisposed) this.#close()
+    }
+  }
+
+  /** What TensorFlow recorded of the calls in `work`: kernels with their times, and the graphs that it made of the functions. @throws TensorflowFailure */
+  async traced(work: () => Promise<void>): Promise<RunMetadata> {
+    const { api } = this
+    const buffer = api.newBuffer()
+    api.contextEnableRunMetadata(this.#context)
+    try {
+      await work()
+      api.contextExportRunMetadata(this.#context, buffer, this.#status)
+      this.#check()
+      return fromBinary(RunMetadataSchema, api.bufferBytes(buffer))
+    } finally {
+      api.contextDisableRunMetadata(this.#context)
+      api.deleteBuffer(buffer)
     }
   }
 

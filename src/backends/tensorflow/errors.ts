@@ -29,8 +29,8 @@ export const withErrors = <T>(graph: Graph | null, work: () => T): T => {
   }
 }
 
-/** `graph`: that of the function that failed; null for what is no function. */
-export const errorOf = ({ code, message }: Failure, graph: Graph | null): EffuseError => {
+/** `graph`: that of the function that failed; null for what is no function. `isXla`: XLA compiles it, in its first call. */
+export const errorOf = ({ code, message }: Failure, graph: Graph | null, isXla = false): EffuseError => {
   const path = graph === null ? null : pathIn(message, graph)
   const at = path === null ? '' : `${path}: `
   const said = shortened(message)
@@ -39,6 +39,13 @@ export const errorOf = ({ code, message }: Failure, graph: Graph | null): Effuse
       code: 'EF409',
       message: `${at}TensorFlow has not enough memory: ${said}`,
       hint: 'a smaller batch, smaller pictures, or accumulation of gradients',
+      ...(path === null ? {} : { path }),
+    })
+  if (isXla)
+    return new EffuseError({
+      code: 'EF405',
+      message: `${at}XLA cannot compile ${graph?.name ?? 'a call'}: ${said}`,
+      hint: "xla: { tensorflow: 'never' } runs it by TensorFlow's own kernels",
       ...(path === null ? {} : { path }),
     })
   return new EffuseError({

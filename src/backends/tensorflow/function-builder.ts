@@ -132,7 +132,8 @@ export class FunctionBuilder {
     return sameShape(x.shape, shape) ? x : this.op('BroadcastTo', [x, this.ints(shape)], {}, { dtype: x.dtype, shape })
   }
 
-  finish(): FunctionDef {
+  finish(attrs: Attrs = {}): FunctionDef {
+    Object.assign(this.#def.attr, attrs)
     return this.#def
   }
 

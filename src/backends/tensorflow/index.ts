@@ -13,6 +13,7 @@ import { cpuFingerprint, slowHalf } from './half-speed.ts'
 import { decomposedOps } from './lowering-table.ts'
 import { tensorflowMemory, type TfTensor } from './memory.ts'
 import { makeRunnable } from './runnable.ts'
+import { settingsFor } from './settings.ts'
 
 export interface TensorflowOptions {
   /** Threads of one op (NVIDIA's `--intraop_threads`); default: one for each core. */
@@ -59,7 +60,12 @@ export const createTensorflowBackend = async (options: TensorflowOptions = {}): 
     lost: new Promise(() => {}), // it ends with the process
     legalize: [decomposeOps(decomposedOps)],
     fuse: [],
-    compile: async (program, _store, cx) => makeRunnable(program, cx, context, await halfKernels(program)),
+    compile: async (program, _store, cx) => {
+      const { isXla, mode, notes } = settingsFor(cx, isCpu, program)
+      // XLA's own kernels for CPUs are others than those that were asked.
+      const known = isXla && isCpu ? new Set<never>() : await halfKernels(program)
+      return makeRunnable(program, cx, context, { halfKernels: known, isXla, mode, notes })
+    },
     createStore: () => makeVariableStore(memory),
     adopt: () => null,
     dispose: () => context.dispose(),

@@ -56,8 +56,14 @@ const isBrief = (graph: Graph): boolean => {
   return true
 }
 
+export interface LowerOptions {
+  readonly halfKernels: HalfKernels
+  /** XLA compiles the function when it is first called. */
+  readonly isXla?: boolean | undefined
+}
+
 /** `name` must be the function's alone in its context. @throws EffuseError EF405 */
-export const lowerGraph = (graph: Graph, name: string, halfKernels: HalfKernels): LoweredGraph => {
+export const lowerGraph = (graph: Graph, name: string, { halfKernels, isXla = false }: LowerOptions): LoweredGraph => {
   const f = new FunctionBuilder(name)
   const operands: Operand[] = []
   const functions: FunctionDef[] = []
@@ -97,7 +103,15 @@ export const lowerGraph = (graph: Graph, name: string, halfKernels: HalfKernels)
     invariant(node?.op === 'variable', () => `an update of ${graph.name} names no variable`)
     return result({ name: node.attrs.name, value })
   })
-  return { graph, functions: [...functions, f.finish()], name, operands, outputs, updates, isBrief: isBrief(graph) }
+  return {
+    graph,
+    functions: [...functions, f.finish(isXla ? { _XlaMustCompile: attr.bool(true) } : {})],
+    name,
+    operands,
+    outputs,
+    updates,
+    isBrief: isBrief(graph),
+  }
 }
 
 type OwnOperand = Exclude<Operand, { readonly kind: 'run' }>

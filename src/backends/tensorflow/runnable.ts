@@ -16,8 +16,8 @@ import { crossingTypes, runSteps, type StepOperands, type StepResults } from '..
 import type { Pointer } from './c-api.ts'
 import type { TensorflowContext } from './context.ts'
 import { TensorflowFailure, errorOf, withErrors } from './errors.ts'
-import type { HalfKernels } from './half-kernels.ts'
-import { type LoweredGraph, lowerGraph, type Operand } from './lower-graph.ts'
+import { type LoweredGraph, lowerGraph, type LowerOptions, type Operand } from './lower-graph.ts'
+import { type Mode, modeGate } from './modes.ts'
 import { deviceTensor, held, tensorflowMemory, type TfTensor } from './memory.ts'
 
 type Feeds = ReadonlyMap<string, FeedTensor<TfTensor>>
@@ -31,12 +31,17 @@ interface Bound extends LoweredGraph {
 /** Functions of all programs live in one context, so each has a number of its own. */
 let functionCount = 0
 
+export interface RunnableOptions extends LowerOptions {
+  readonly mode: Mode
+  readonly notes: readonly string[]
+}
+
 /** Lowers every graph of the program. @throws EffuseError EF405 */
 export const makeRunnable = (
   program: Program,
   cx: CompileContext,
   context: TensorflowContext,
-  halfKernels: HalfKernels,
+  options: RunnableOptions,
 ): Runnable<TfTensor> => {
   const memory = tensorflowMemory(context)
   const bound = new Map<string, Bound>()
@@ -48,7 +53,7 @@ export const makeRunnable = (
     const steps = graphSteps(program)
     for (const [done, { name, graph }] of steps.entries()) {
       cx.signal?.throwIfAborted()
-      bound.set(name, bind(lowerGraph(graph, `effuse_${functionCount++}`, halfKernels), context))
+      bound.set(name, bind(lowerGraph(graph, `effuse_${functionCount++}`, options), context))
       cx.onProgress?.({ stage: 'lower', done: done + 1, total: steps.length })
     }
   } catch (error) {
@@ -67,7 +72,7 @@ export const makeRunnable = (
       const step = bound.get(name)
       invariant(step !== undefined, () => `the program ${program.name} has no step "${name}", or was disposed of`)
       for (const { name: output, type } of step.outputs) types.set(output, type)
-      return call(step, { context, at, feeds, crossing, operands })
+      return call(step, { context, at, feeds, crossing, operands, options })
     }
     const results = await runSteps({ program, steps, turn, at, memory, nameOf: cx.nameOf, runGraph })
     // The types are set above.
@@ -79,6 +84,7 @@ export const makeRunnable = (
   )
   return {
     run,
+    notes: options.notes,
     plan: { kernels, dispatches: stepsOfRun(program).length, peakBytes: null, arenaBytes: null, lowerBoundBytes: null },
     profile: async (turn, steps, feeds, at) => {
       const rows: ProfileRow[] = []
@@ -122,20 +128,24 @@ interface Call {
   readonly feeds: Feeds
   readonly crossing: ReadonlyMap<string, Type>
   readonly operands: StepOperands<TfTensor>
+  readonly options: RunnableOptions
 }
 
 const call = async (step: Bound, run: Call): Promise<StepResults<TfTensor>> => {
-  const { context } = run
+  const { context, options } = run
   /** Made for this call alone. */
   const own: Pointer[] = []
   try {
     const handles = step.operands.map((operand, place) => handleOf(operand, place, step, run, own))
-    const results = await context.call(step.name, handles, step.outputs.length + step.updates.length, step.isBrief)
+    const resultCount = step.outputs.length + step.updates.length
+    const results = await modeGate(context.api).run(options.mode, () =>
+      context.call(step.name, handles, resultCount, step.isBrief),
+    )
     const named = (kind: 'outputs' | 'updates', from: number): ReadonlyMap<string, TfTensor> =>
       new Map(step[kind].map(({ name }, i) => [name, held(results[from + i] as Pointer)])) // one for each
     return { outputs: named('outputs', 0), updates: named('updates', step.outputs.length) }
   } catch (error) {
-    throw error instanceof TensorflowFailure ? errorOf(error.failure, step.graph) : error
+    throw error instanceof TensorflowFailure ? errorOf(error.failure, step.graph, options.isXla) : error
   } finally {
     for (const handle of own) context.free(handle)
   }

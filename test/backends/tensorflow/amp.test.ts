@@ -56,7 +56,7 @@ tensorflowOrSkip('half types on TensorFlow', () => {
 
   test('a contraction has half operands where the device sums them in float32, and is widened elsewhere', () => {
     const lowered = (kernels: HalfKernels): readonly string[] =>
-      ops(lowerGraph(product, 'f', kernels).functions[0] as FunctionDef)
+      ops(lowerGraph(product, 'f', { halfKernels: kernels }).functions[0] as FunctionDef)
     expect(lowered(new Set(['MatMul bfloat16']))).toEqual(['MatMul'])
     expect(lowered(new Set(['MatMul float16', 'Conv2D bfloat16']))).toEqual(['Cast', 'Cast', 'MatMul', 'Cast'])
   })
@@ -68,7 +68,7 @@ tensorflowOrSkip('half types on TensorFlow', () => {
     const ones = parse(
       'graph ones {\n  %0 = input() {name="a"} : bfloat16[1,4096]\n  %1 = input() {name="b"} : bfloat16[4096,1]\n  %2 = matmul(%0, %1) : bfloat16[1,1]\n  return y = %2\n}',
     )
-    const { name, functions } = lowerGraph(ones, 'effuse_test_ones', new Set(['MatMul bfloat16']))
+    const { name, functions } = lowerGraph(ones, 'effuse_test_ones', { halfKernels: new Set(['MatMul bfloat16']) })
     for (const definition of functions) context.addFunction(definition)
     const full = new Float32Array(4096).fill(1)
     const operands = [

@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file tensorflow.proto.
  */
 export const file_tensorflow: GenFile = /*@__PURE__*/
-  fileDesc("ChB0ZW5zb3JmbG93LnByb3RvEgp0ZW5zb3JmbG93InoKEFRlbnNvclNoYXBlUHJvdG8SLQoDZGltGAIgAygLMiAudGVuc29yZmxvdy5UZW5zb3JTaGFwZVByb3RvLkRpbRIUCgx1bmtub3duX3JhbmsYAyABKAgaIQoDRGltEgwKBHNpemUYASABKAMSDAoEbmFtZRgCIAEoCSKSAQoLVGVuc29yUHJvdG8SIwoFZHR5cGUYASABKA4yFC50ZW5zb3JmbG93LkRhdGFUeXBlEjIKDHRlbnNvcl9zaGFwZRgCIAEoCzIcLnRlbnNvcmZsb3cuVGVuc29yU2hhcGVQcm90bxIWCg50ZW5zb3JfY29udGVudBgEIAEoDBISCgpzdHJpbmdfdmFsGAggAygMIo8ECglBdHRyVmFsdWUSCwoBcxgCIAEoDEgAEgsKAWkYAyABKANIABILCgFmGAQgASgCSAASCwoBYhgFIAEoCEgAEiQKBHR5cGUYBiABKA4yFC50ZW5zb3JmbG93LkRhdGFUeXBlSAASLQoFc2hhcGUYByABKAsyHC50ZW5zb3JmbG93LlRlbnNvclNoYXBlUHJvdG9IABIpCgZ0ZW5zb3IYCCABKAsyFy50ZW5zb3JmbG93LlRlbnNvclByb3RvSAASLwoEbGlzdBgBIAEoCzIfLnRlbnNvcmZsb3cuQXR0clZhbHVlLkxpc3RWYWx1ZUgAEigKBGZ1bmMYCiABKAsyGC50ZW5zb3JmbG93Lk5hbWVBdHRyTGlzdEgAGukBCglMaXN0VmFsdWUSCQoBcxgCIAMoDBINCgFpGAMgAygDQgIQARINCgFmGAQgAygCQgIQARINCgFiGAUgAygIQgIQARImCgR0eXBlGAYgAygOMhQudGVuc29yZmxvdy5EYXRhVHlwZUICEAESKwoFc2hhcGUYByADKAsyHC50ZW5zb3JmbG93LlRlbnNvclNoYXBlUHJvdG8SJwoGdGVuc29yGAggAygLMhcudGVuc29yZmxvdy5UZW5zb3JQcm90bxImCgRmdW5jGAkgAygLMhgudGVuc29yZmxvdy5OYW1lQXR0ckxpc3RCBwoFdmFsdWUikgEKDE5hbWVBdHRyTGlzdBIMCgRuYW1lGAEgASgJEjAKBGF0dHIYAiADKAsyIi50ZW5zb3JmbG93Lk5hbWVBdHRyTGlzdC5BdHRyRW50cnkaQgoJQXR0ckVudHJ5EgsKA2tleRgBIAEoCRIkCgV2YWx1ZRgCIAEoCzIVLnRlbnNvcmZsb3cuQXR0clZhbHVlOgI4ASKzAQoHTm9kZURlZhIMCgRuYW1lGAEgASgJEgoKAm9wGAIgASgJEg0KBWlucHV0GAMgAygJEg4KBmRldmljZRgEIAEoCRIrCgRhdHRyGAUgAygLMh0udGVuc29yZmxvdy5Ob2RlRGVmLkF0dHJFbnRyeRpCCglBdHRyRW50cnkSCwoDa2V5GAEgASgJEiQKBXZhbHVlGAIgASgLMhUudGVuc29yZmxvdy5BdHRyVmFsdWU6AjgBIpkCCgVPcERlZhIMCgRuYW1lGAEgASgJEisKCWlucHV0X2FyZxgCIAMoCzIYLnRlbnNvcmZsb3cuT3BEZWYuQXJnRGVmEiwKCm91dHB1dF9hcmcYAyADKAsyGC50ZW5zb3JmbG93Lk9wRGVmLkFyZ0RlZhIWCg5jb250cm9sX291dHB1dBgUIAMoCRITCgtpc19zdGF0ZWZ1bBgRIAEoCBp6CgZBcmdEZWYSDAoEbmFtZRgBIAEoCRIiCgR0eXBlGAMgASgOMhQudGVuc29yZmxvdy5EYXRhVHlwZRIRCgl0eXBlX2F0dHIYBCABKAkSEwoLbnVtYmVyX2F0dHIYBSABKAkSFgoOdHlwZV9saXN0X2F0dHIYBiABKAkiJwoGT3BMaXN0Eh0KAm9wGAEgAygLMhEudGVuc29yZmxvdy5PcERlZiI/ChJGdW5jdGlvbkRlZkxpYnJhcnkSKQoIZnVuY3Rpb24YASADKAsyFy50ZW5zb3JmbG93LkZ1bmN0aW9uRGVmIrAFCgtGdW5jdGlvbkRlZhIkCglzaWduYXR1cmUYASABKAsyES50ZW5zb3JmbG93Lk9wRGVmEi8KBGF0dHIYBSADKAsyIS50ZW5zb3JmbG93LkZ1bmN0aW9uRGVmLkF0dHJFbnRyeRI2CghhcmdfYXR0chgHIAMoCzIkLnRlbnNvcmZsb3cuRnVuY3Rpb25EZWYuQXJnQXR0ckVudHJ5EiUKCG5vZGVfZGVmGAMgAygLMhMudGVuc29yZmxvdy5Ob2RlRGVmEi0KA3JldBgEIAMoCzIgLnRlbnNvcmZsb3cuRnVuY3Rpb25EZWYuUmV0RW50cnkSPAoLY29udHJvbF9yZXQYBiADKAsyJy50ZW5zb3JmbG93LkZ1bmN0aW9uRGVmLkNvbnRyb2xSZXRFbnRyeRpCCglBdHRyRW50cnkSCwoDa2V5GAEgASgJEiQKBXZhbHVlGAIgASgLMhUudGVuc29yZmxvdy5BdHRyVmFsdWU6AjgBGogBCghBcmdBdHRycxI4CgRhdHRyGAEgAygLMioudGVuc29yZmxvdy5GdW5jdGlvbkRlZi5BcmdBdHRycy5BdHRyRW50cnkaQgoJQXR0ckVudHJ5EgsKA2tleRgBIAEoCRIkCgV2YWx1ZRgCIAEoCzIVLnRlbnNvcmZsb3cuQXR0clZhbHVlOgI4ARpQCgxBcmdBdHRyRW50cnkSCwoDa2V5GAEgASgNEi8KBXZhbHVlGAIgASgLMiAudGVuc29yZmxvdy5GdW5jdGlvbkRlZi5BcmdBdHRyczoCOAEaKgoIUmV0RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARoxCg9Db250cm9sUmV0RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJ9CgtWYXJpYWJsZURlZhIVCg12YXJpYWJsZV9uYW1lGAEgASgJEhgKEGluaXRpYWxpemVyX25hbWUYAiABKAkSFQoNc25hcHNob3RfbmFtZRgDIAEoCRITCgtpc19yZXNvdXJjZRgFIAEoCBIRCgl0cmFpbmFibGUYByABKAgiNAoKVmVyc2lvbkRlZhIQCghwcm9kdWNlchgBIAEoBRIUCgxtaW5fY29uc3VtZXIYAiABKAUiiAEKCEdyYXBoRGVmEiEKBG5vZGUYASADKAsyEy50ZW5zb3JmbG93Lk5vZGVEZWYSKAoIdmVyc2lvbnMYBCABKAsyFi50ZW5zb3JmbG93LlZlcnNpb25EZWYSLwoHbGlicmFyeRgCIAEoCzIeLnRlbnNvcmZsb3cuRnVuY3Rpb25EZWZMaWJyYXJ5IrgBCg5SZXdyaXRlckNvbmZpZxJPChltZXRhX29wdGltaXplcl9pdGVyYXRpb25zGAwgASgOMiwudGVuc29yZmxvdy5SZXdyaXRlckNvbmZpZy5OdW1JdGVyYXRpb25zVHlwZRIXCg9taW5fZ3JhcGhfbm9kZXMYESABKAUiPAoRTnVtSXRlcmF0aW9uc1R5cGUSFQoRREVGQVVMVF9OVU1fSVRFUlMQABIHCgNPTkUQARIHCgNUV08QAiKPAgoKR1BVT3B0aW9ucxInCh9wZXJfcHJvY2Vzc19ncHVfbWVtb3J5X2ZyYWN0aW9uGAEgASgBEhQKDGFsbG93X2dyb3d0aBgEIAEoCBI5CgxleHBlcmltZW50YWwYCSABKAsyIy50ZW5zb3JmbG93LkdQVU9wdGlvbnMuRXhwZXJpbWVudGFsGoYBCgxFeHBlcmltZW50YWwSSwoPdmlydHVhbF9kZXZpY2VzGAEgAygLMjIudGVuc29yZmxvdy5HUFVPcHRpb25zLkV4cGVyaW1lbnRhbC5WaXJ0dWFsRGV2aWNlcxopCg5WaXJ0dWFsRGV2aWNlcxIXCg9tZW1vcnlfbGltaXRfbWIYASADKAIiQwoMR3JhcGhPcHRpb25zEjMKD3Jld3JpdGVfb3B0aW9ucxgKIAEoCzIaLnRlbnNvcmZsb3cuUmV3cml0ZXJDb25maWciqwIKC0NvbmZpZ1Byb3RvEj4KDGRldmljZV9jb3VudBgBIAMoCzIoLnRlbnNvcmZsb3cuQ29uZmlnUHJvdG8uRGV2aWNlQ291bnRFbnRyeRIkChxpbnRyYV9vcF9wYXJhbGxlbGlzbV90aHJlYWRzGAIgASgFEiQKHGludGVyX29wX3BhcmFsbGVsaXNtX3RocmVhZHMYBSABKAUSKwoLZ3B1X29wdGlvbnMYBiABKAsyFi50ZW5zb3JmbG93LkdQVU9wdGlvbnMSLwoNZ3JhcGhfb3B0aW9ucxgKIAEoCzIYLnRlbnNvcmZsb3cuR3JhcGhPcHRpb25zGjIKEERldmljZUNvdW50RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgFOgI4ASL3AQoLUnVuTWV0YWRhdGESLgoQcGFydGl0aW9uX2dyYXBocxgDIAMoCzIULnRlbnNvcmZsb3cuR3JhcGhEZWYSPwoPZnVuY3Rpb25fZ3JhcGhzGAQgAygLMiYudGVuc29yZmxvdy5SdW5NZXRhZGF0YS5GdW5jdGlvbkdyYXBocxp3Cg5GdW5jdGlvbkdyYXBocxIuChBwYXJ0aXRpb25fZ3JhcGhzGAEgAygLMhQudGVuc29yZmxvdy5HcmFwaERlZhI1Chdwb3N0X29wdGltaXphdGlvbl9ncmFwaBgDIAEoCzIULnRlbnNvcmZsb3cuR3JhcGhEZWYi9wEKCFNhdmVyRGVmEhwKFGZpbGVuYW1lX3RlbnNvcl9uYW1lGAEgASgJEhgKEHNhdmVfdGVuc29yX25hbWUYAiABKAkSFwoPcmVzdG9yZV9vcF9uYW1lGAMgASgJEhMKC21heF90b19rZWVwGAQgASgFEg8KB3NoYXJkZWQYBSABKAgSPQoHdmVyc2lvbhgHIAEoDjIsLnRlbnNvcmZsb3cuU2F2ZXJEZWYuQ2hlY2twb2ludEZvcm1hdFZlcnNpb24iNQoXQ2hlY2twb2ludEZvcm1hdFZlcnNpb24SCgoGTEVHQUNZEAASBgoCVjEQARIGCgJWMhACIpoECgxNZXRhR3JhcGhEZWYSOwoNbWV0YV9pbmZvX2RlZhgBIAEoCzIkLnRlbnNvcmZsb3cuTWV0YUdyYXBoRGVmLk1ldGFJbmZvRGVmEicKCWdyYXBoX2RlZhgCIAEoCzIULnRlbnNvcmZsb3cuR3JhcGhEZWYSJwoJc2F2ZXJfZGVmGAMgASgLMhQudGVuc29yZmxvdy5TYXZlckRlZhJDCg5jb2xsZWN0aW9uX2RlZhgEIAMoCzIrLnRlbnNvcmZsb3cuTWV0YUdyYXBoRGVmLkNvbGxlY3Rpb25EZWZFbnRyeRJBCg1zaWduYXR1cmVfZGVmGAUgAygLMioudGVuc29yZmxvdy5NZXRhR3JhcGhEZWYuU2lnbmF0dXJlRGVmRW50cnkaUwoLTWV0YUluZm9EZWYSGgoSbWV0YV9ncmFwaF92ZXJzaW9uGAEgASgJEgwKBHRhZ3MYBCADKAkSGgoSdGVuc29yZmxvd192ZXJzaW9uGAUgASgJGk8KEkNvbGxlY3Rpb25EZWZFbnRyeRILCgNrZXkYASABKAkSKAoFdmFsdWUYAiABKAsyGS50ZW5zb3JmbG93LkNvbGxlY3Rpb25EZWY6AjgBGk0KEVNpZ25hdHVyZURlZkVudHJ5EgsKA2tleRgBIAEoCRInCgV2YWx1ZRgCIAEoCzIYLnRlbnNvcmZsb3cuU2lnbmF0dXJlRGVmOgI4ASJuCg1Db2xsZWN0aW9uRGVmEjkKCmJ5dGVzX2xpc3QYAiABKAsyIy50ZW5zb3JmbG93LkNvbGxlY3Rpb25EZWYuQnl0ZXNMaXN0SAAaGgoJQnl0ZXNMaXN0Eg0KBXZhbHVlGAEgAygMQgYKBGtpbmQigQEKClRlbnNvckluZm8SDgoEbmFtZRgBIAEoCUgAEiMKBWR0eXBlGAIgASgOMhQudGVuc29yZmxvdy5EYXRhVHlwZRIyCgx0ZW5zb3Jfc2hhcGUYAyABKAsyHC50ZW5zb3JmbG93LlRlbnNvclNoYXBlUHJvdG9CCgoIZW5jb2RpbmcioAIKDFNpZ25hdHVyZURlZhI0CgZpbnB1dHMYASADKAsyJC50ZW5zb3JmbG93LlNpZ25hdHVyZURlZi5JbnB1dHNFbnRyeRI2CgdvdXRwdXRzGAIgAygLMiUudGVuc29yZmxvdy5TaWduYXR1cmVEZWYuT3V0cHV0c0VudHJ5EhMKC21ldGhvZF9uYW1lGAMgASgJGkUKC0lucHV0c0VudHJ5EgsKA2tleRgBIAEoCRIlCgV2YWx1ZRgCIAEoCzIWLnRlbnNvcmZsb3cuVGVuc29ySW5mbzoCOAEaRgoMT3V0cHV0c0VudHJ5EgsKA2tleRgBIAEoCRIlCgV2YWx1ZRgCIAEoCzIWLnRlbnNvcmZsb3cuVGVuc29ySW5mbzoCOAEiXwoKU2F2ZWRNb2RlbBIiChpzYXZlZF9tb2RlbF9zY2hlbWFfdmVyc2lvbhgBIAEoAxItCgttZXRhX2dyYXBocxgCIAMoCzIYLnRlbnNvcmZsb3cuTWV0YUdyYXBoRGVmKtoJCghEYXRhVHlwZRIOCgpEVF9JTlZBTElEEAASDAoIRFRfRkxPQVQQARINCglEVF9ET1VCTEUQAhIMCghEVF9JTlQzMhADEgwKCERUX1VJTlQ4EAQSDAoIRFRfSU5UMTYQBRILCgdEVF9JTlQ4EAYSDQoJRFRfU1RSSU5HEAcSEAoMRFRfQ09NUExFWDY0EAgSDAoIRFRfSU5UNjQQCRILCgdEVF9CT09MEAoSDAoIRFRfUUlOVDgQCxINCglEVF9RVUlOVDgQDBINCglEVF9RSU5UMzIQDRIPCgtEVF9CRkxPQVQxNhAOEg0KCURUX1FJTlQxNhAPEg4KCkRUX1FVSU5UMTYQEBINCglEVF9VSU5UMTYQERIRCg1EVF9DT01QTEVYMTI4EBISCwoHRFRfSEFMRhATEg8KC0RUX1JFU09VUkNFEBQSDgoKRFRfVkFSSUFOVBAVEg0KCURUX1VJTlQzMhAWEg0KCURUX1VJTlQ2NBAXEhIKDkRUX0ZMT0FUOF9FNU0yEBgSFAoQRFRfRkxPQVQ4X0U0TTNGThAZEhYKEkRUX0ZMT0FUOF9FNE0zRk5VWhAaEhkKFURUX0ZMT0FUOF9FNE0zQjExRk5VWhAbEhYKEkRUX0ZMT0FUOF9FNU0yRk5VWhAcEgsKB0RUX0lOVDQQHRIMCghEVF9VSU5UNBAeEgsKB0RUX0lOVDIQHxIMCghEVF9VSU5UMhAgEhQKEERUX0ZMT0FUNF9FMk0xRk4QIRIQCgxEVF9GTE9BVF9SRUYQZRIRCg1EVF9ET1VCTEVfUkVGEGYSEAoMRFRfSU5UMzJfUkVGEGcSEAoMRFRfVUlOVDhfUkVGEGgSEAoMRFRfSU5UMTZfUkVGEGkSDwoLRFRfSU5UOF9SRUYQahIRCg1EVF9TVFJJTkdfUkVGEGsSFAoQRFRfQ09NUExFWDY0X1JFRhBsEhAKDERUX0lOVDY0X1JFRhBtEg8KC0RUX0JPT0xfUkVGEG4SEAoMRFRfUUlOVDhfUkVGEG8SEQoNRFRfUVVJTlQ4X1JFRhBwEhEKDURUX1FJTlQzMl9SRUYQcRITCg9EVF9CRkxPQVQxNl9SRUYQchIRCg1EVF9RSU5UMTZfUkVGEHMSEgoORFRfUVVJTlQxNl9SRUYQdBIRCg1EVF9VSU5UMTZfUkVGEHUSFQoRRFRfQ09NUExFWDEyOF9SRUYQdhIPCgtEVF9IQUxGX1JFRhB3EhMKD0RUX1JFU09VUkNFX1JFRhB4EhIKDkRUX1ZBUklBTlRfUkVGEHkSEQoNRFRfVUlOVDMyX1JFRhB6EhEKDURUX1VJTlQ2NF9SRUYQexIWChJEVF9GTE9BVDhfRTVNMl9SRUYQfBIYChREVF9GTE9BVDhfRTRNM0ZOX1JFRhB9EhoKFkRUX0ZMT0FUOF9FNE0zRk5VWl9SRUYQfhIdChlEVF9GTE9BVDhfRTRNM0IxMUZOVVpfUkVGEH8SGwoWRFRfRkxPQVQ4X0U1TTJGTlVaX1JFRhCAARIQCgtEVF9JTlQ0X1JFRhCBARIRCgxEVF9VSU5UNF9SRUYQggESEAoLRFRfSU5UMl9SRUYQgwESEQoMRFRfVUlOVDJfUkVGEIQBEhkKFERUX0ZMT0FUNF9FMk0xRk5fUkVGEIUBYgZwcm90bzM");
+  fileDesc("ChB0ZW5zb3JmbG93LnByb3RvEgp0ZW5zb3JmbG93InoKEFRlbnNvclNoYXBlUHJvdG8SLQoDZGltGAIgAygLMiAudGVuc29yZmxvdy5UZW5zb3JTaGFwZVByb3RvLkRpbRIUCgx1bmtub3duX3JhbmsYAyABKAgaIQoDRGltEgwKBHNpemUYASABKAMSDAoEbmFtZRgCIAEoCSKSAQoLVGVuc29yUHJvdG8SIwoFZHR5cGUYASABKA4yFC50ZW5zb3JmbG93LkRhdGFUeXBlEjIKDHRlbnNvcl9zaGFwZRgCIAEoCzIcLnRlbnNvcmZsb3cuVGVuc29yU2hhcGVQcm90bxIWCg50ZW5zb3JfY29udGVudBgEIAEoDBISCgpzdHJpbmdfdmFsGAggAygMIo8ECglBdHRyVmFsdWUSCwoBcxgCIAEoDEgAEgsKAWkYAyABKANIABILCgFmGAQgASgCSAASCwoBYhgFIAEoCEgAEiQKBHR5cGUYBiABKA4yFC50ZW5zb3JmbG93LkRhdGFUeXBlSAASLQoFc2hhcGUYByABKAsyHC50ZW5zb3JmbG93LlRlbnNvclNoYXBlUHJvdG9IABIpCgZ0ZW5zb3IYCCABKAsyFy50ZW5zb3JmbG93LlRlbnNvclByb3RvSAASLwoEbGlzdBgBIAEoCzIfLnRlbnNvcmZsb3cuQXR0clZhbHVlLkxpc3RWYWx1ZUgAEigKBGZ1bmMYCiABKAsyGC50ZW5zb3JmbG93Lk5hbWVBdHRyTGlzdEgAGukBCglMaXN0VmFsdWUSCQoBcxgCIAMoDBINCgFpGAMgAygDQgIQARINCgFmGAQgAygCQgIQARINCgFiGAUgAygIQgIQARImCgR0eXBlGAYgAygOMhQudGVuc29yZmxvdy5EYXRhVHlwZUICEAESKwoFc2hhcGUYByADKAsyHC50ZW5zb3JmbG93LlRlbnNvclNoYXBlUHJvdG8SJwoGdGVuc29yGAggAygLMhcudGVuc29yZmxvdy5UZW5zb3JQcm90bxImCgRmdW5jGAkgAygLMhgudGVuc29yZmxvdy5OYW1lQXR0ckxpc3RCBwoFdmFsdWUikgEKDE5hbWVBdHRyTGlzdBIMCgRuYW1lGAEgASgJEjAKBGF0dHIYAiADKAsyIi50ZW5zb3JmbG93Lk5hbWVBdHRyTGlzdC5BdHRyRW50cnkaQgoJQXR0ckVudHJ5EgsKA2tleRgBIAEoCRIkCgV2YWx1ZRgCIAEoCzIVLnRlbnNvcmZsb3cuQXR0clZhbHVlOgI4ASKzAQoHTm9kZURlZhIMCgRuYW1lGAEgASgJEgoKAm9wGAIgASgJEg0KBWlucHV0GAMgAygJEg4KBmRldmljZRgEIAEoCRIrCgRhdHRyGAUgAygLMh0udGVuc29yZmxvdy5Ob2RlRGVmLkF0dHJFbnRyeRpCCglBdHRyRW50cnkSCwoDa2V5GAEgASgJEiQKBXZhbHVlGAIgASgLMhUudGVuc29yZmxvdy5BdHRyVmFsdWU6AjgBIpkCCgVPcERlZhIMCgRuYW1lGAEgASgJEisKCWlucHV0X2FyZxgCIAMoCzIYLnRlbnNvcmZsb3cuT3BEZWYuQXJnRGVmEiwKCm91dHB1dF9hcmcYAyADKAsyGC50ZW5zb3JmbG93Lk9wRGVmLkFyZ0RlZhIWCg5jb250cm9sX291dHB1dBgUIAMoCRITCgtpc19zdGF0ZWZ1bBgRIAEoCBp6CgZBcmdEZWYSDAoEbmFtZRgBIAEoCRIiCgR0eXBlGAMgASgOMhQudGVuc29yZmxvdy5EYXRhVHlwZRIRCgl0eXBlX2F0dHIYBCABKAkSEwoLbnVtYmVyX2F0dHIYBSABKAkSFgoOdHlwZV9saXN0X2F0dHIYBiABKAkiJwoGT3BMaXN0Eh0KAm9wGAEgAygLMhEudGVuc29yZmxvdy5PcERlZiI/ChJGdW5jdGlvbkRlZkxpYnJhcnkSKQoIZnVuY3Rpb24YASADKAsyFy50ZW5zb3JmbG93LkZ1bmN0aW9uRGVmIrAFCgtGdW5jdGlvbkRlZhIkCglzaWduYXR1cmUYASABKAsyES50ZW5zb3JmbG93Lk9wRGVmEi8KBGF0dHIYBSADKAsyIS50ZW5zb3JmbG93LkZ1bmN0aW9uRGVmLkF0dHJFbnRyeRI2CghhcmdfYXR0chgHIAMoCzIkLnRlbnNvcmZsb3cuRnVuY3Rpb25EZWYuQXJnQXR0ckVudHJ5EiUKCG5vZGVfZGVmGAMgAygLMhMudGVuc29yZmxvdy5Ob2RlRGVmEi0KA3JldBgEIAMoCzIgLnRlbnNvcmZsb3cuRnVuY3Rpb25EZWYuUmV0RW50cnkSPAoLY29udHJvbF9yZXQYBiADKAsyJy50ZW5zb3JmbG93LkZ1bmN0aW9uRGVmLkNvbnRyb2xSZXRFbnRyeRpCCglBdHRyRW50cnkSCwoDa2V5GAEgASgJEiQKBXZhbHVlGAIgASgLMhUudGVuc29yZmxvdy5BdHRyVmFsdWU6AjgBGogBCghBcmdBdHRycxI4CgRhdHRyGAEgAygLMioudGVuc29yZmxvdy5GdW5jdGlvbkRlZi5BcmdBdHRycy5BdHRyRW50cnkaQgoJQXR0ckVudHJ5EgsKA2tleRgBIAEoCRIkCgV2YWx1ZRgCIAEoCzIVLnRlbnNvcmZsb3cuQXR0clZhbHVlOgI4ARpQCgxBcmdBdHRyRW50cnkSCwoDa2V5GAEgASgNEi8KBXZhbHVlGAIgASgLMiAudGVuc29yZmxvdy5GdW5jdGlvbkRlZi5BcmdBdHRyczoCOAEaKgoIUmV0RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARoxCg9Db250cm9sUmV0RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJ9CgtWYXJpYWJsZURlZhIVCg12YXJpYWJsZV9uYW1lGAEgASgJEhgKEGluaXRpYWxpemVyX25hbWUYAiABKAkSFQoNc25hcHNob3RfbmFtZRgDIAEoCRITCgtpc19yZXNvdXJjZRgFIAEoCBIRCgl0cmFpbmFibGUYByABKAgiNAoKVmVyc2lvbkRlZhIQCghwcm9kdWNlchgBIAEoBRIUCgxtaW5fY29uc3VtZXIYAiABKAUiiAEKCEdyYXBoRGVmEiEKBG5vZGUYASADKAsyEy50ZW5zb3JmbG93Lk5vZGVEZWYSKAoIdmVyc2lvbnMYBCABKAsyFi50ZW5zb3JmbG93LlZlcnNpb25EZWYSLwoHbGlicmFyeRgCIAEoCzIeLnRlbnNvcmZsb3cuRnVuY3Rpb25EZWZMaWJyYXJ5IowBCg1Ob2RlRXhlY1N0YXRzEhEKCW5vZGVfbmFtZRgBIAEoCRIYChBhbGxfc3RhcnRfbWljcm9zGAIgASgDEhsKE29wX3N0YXJ0X3JlbF9taWNyb3MYAyABKAMSGQoRb3BfZW5kX3JlbF9taWNyb3MYBCABKAMSFgoOdGltZWxpbmVfbGFiZWwYCCABKAkiUAoPRGV2aWNlU3RlcFN0YXRzEg4KBmRldmljZRgBIAEoCRItCgpub2RlX3N0YXRzGAIgAygLMhkudGVuc29yZmxvdy5Ob2RlRXhlY1N0YXRzIjsKCVN0ZXBTdGF0cxIuCglkZXZfc3RhdHMYASADKAsyGy50ZW5zb3JmbG93LkRldmljZVN0ZXBTdGF0cyKfAwoOUmV3cml0ZXJDb25maWcSOwoQY29uc3RhbnRfZm9sZGluZxgDIAEoDjIhLnRlbnNvcmZsb3cuUmV3cml0ZXJDb25maWcuVG9nZ2xlEkIKF2FyaXRobWV0aWNfb3B0aW1pemF0aW9uGAcgASgOMiEudGVuc29yZmxvdy5SZXdyaXRlckNvbmZpZy5Ub2dnbGUSTwoZbWV0YV9vcHRpbWl6ZXJfaXRlcmF0aW9ucxgMIAEoDjIsLnRlbnNvcmZsb3cuUmV3cml0ZXJDb25maWcuTnVtSXRlcmF0aW9uc1R5cGUSFwoPbWluX2dyYXBoX25vZGVzGBEgASgFImQKBlRvZ2dsZRILCgdERUZBVUxUEAASBgoCT04QARIHCgNPRkYQAhIOCgpBR0dSRVNTSVZFEAMSFQoRRVhQRVJJTUVOVEFMX01MSVIQBBIVChFFWFBFUklNRU5UQUxfQk9USBAFIjwKEU51bUl0ZXJhdGlvbnNUeXBlEhUKEURFRkFVTFRfTlVNX0lURVJTEAASBwoDT05FEAESBwoDVFdPEAIijwIKCkdQVU9wdGlvbnMSJwofcGVyX3Byb2Nlc3NfZ3B1X21lbW9yeV9mcmFjdGlvbhgBIAEoARIUCgxhbGxvd19ncm93dGgYBCABKAgSOQoMZXhwZXJpbWVudGFsGAkgASgLMiMudGVuc29yZmxvdy5HUFVPcHRpb25zLkV4cGVyaW1lbnRhbBqGAQoMRXhwZXJpbWVudGFsEksKD3ZpcnR1YWxfZGV2aWNlcxgBIAMoCzIyLnRlbnNvcmZsb3cuR1BVT3B0aW9ucy5FeHBlcmltZW50YWwuVmlydHVhbERldmljZXMaKQoOVmlydHVhbERldmljZXMSFwoPbWVtb3J5X2xpbWl0X21iGAEgAygCIkMKDEdyYXBoT3B0aW9ucxIzCg9yZXdyaXRlX29wdGlvbnMYCiABKAsyGi50ZW5zb3JmbG93LlJld3JpdGVyQ29uZmlnIqsCCgtDb25maWdQcm90bxI+CgxkZXZpY2VfY291bnQYASADKAsyKC50ZW5zb3JmbG93LkNvbmZpZ1Byb3RvLkRldmljZUNvdW50RW50cnkSJAocaW50cmFfb3BfcGFyYWxsZWxpc21fdGhyZWFkcxgCIAEoBRIkChxpbnRlcl9vcF9wYXJhbGxlbGlzbV90aHJlYWRzGAUgASgFEisKC2dwdV9vcHRpb25zGAYgASgLMhYudGVuc29yZmxvdy5HUFVPcHRpb25zEi8KDWdyYXBoX29wdGlvbnMYCiABKAsyGC50ZW5zb3JmbG93LkdyYXBoT3B0aW9ucxoyChBEZXZpY2VDb3VudEVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoBToCOAEiogIKC1J1bk1ldGFkYXRhEikKCnN0ZXBfc3RhdHMYASABKAsyFS50ZW5zb3JmbG93LlN0ZXBTdGF0cxIuChBwYXJ0aXRpb25fZ3JhcGhzGAMgAygLMhQudGVuc29yZmxvdy5HcmFwaERlZhI/Cg9mdW5jdGlvbl9ncmFwaHMYBCADKAsyJi50ZW5zb3JmbG93LlJ1bk1ldGFkYXRhLkZ1bmN0aW9uR3JhcGhzGncKDkZ1bmN0aW9uR3JhcGhzEi4KEHBhcnRpdGlvbl9ncmFwaHMYASADKAsyFC50ZW5zb3JmbG93LkdyYXBoRGVmEjUKF3Bvc3Rfb3B0aW1pemF0aW9uX2dyYXBoGAMgASgLMhQudGVuc29yZmxvdy5HcmFwaERlZiL3AQoIU2F2ZXJEZWYSHAoUZmlsZW5hbWVfdGVuc29yX25hbWUYASABKAkSGAoQc2F2ZV90ZW5zb3JfbmFtZRgCIAEoCRIXCg9yZXN0b3JlX29wX25hbWUYAyABKAkSEwoLbWF4X3RvX2tlZXAYBCABKAUSDwoHc2hhcmRlZBgFIAEoCBI9Cgd2ZXJzaW9uGAcgASgOMiwudGVuc29yZmxvdy5TYXZlckRlZi5DaGVja3BvaW50Rm9ybWF0VmVyc2lvbiI1ChdDaGVja3BvaW50Rm9ybWF0VmVyc2lvbhIKCgZMRUdBQ1kQABIGCgJWMRABEgYKAlYyEAIimgQKDE1ldGFHcmFwaERlZhI7Cg1tZXRhX2luZm9fZGVmGAEgASgLMiQudGVuc29yZmxvdy5NZXRhR3JhcGhEZWYuTWV0YUluZm9EZWYSJwoJZ3JhcGhfZGVmGAIgASgLMhQudGVuc29yZmxvdy5HcmFwaERlZhInCglzYXZlcl9kZWYYAyABKAsyFC50ZW5zb3JmbG93LlNhdmVyRGVmEkMKDmNvbGxlY3Rpb25fZGVmGAQgAygLMisudGVuc29yZmxvdy5NZXRhR3JhcGhEZWYuQ29sbGVjdGlvbkRlZkVudHJ5EkEKDXNpZ25hdHVyZV9kZWYYBSADKAsyKi50ZW5zb3JmbG93Lk1ldGFHcmFwaERlZi5TaWduYXR1cmVEZWZFbnRyeRpTCgtNZXRhSW5mb0RlZhIaChJtZXRhX2dyYXBoX3ZlcnNpb24YASABKAkSDAoEdGFncxgEIAMoCRIaChJ0ZW5zb3JmbG93X3ZlcnNpb24YBSABKAkaTwoSQ29sbGVjdGlvbkRlZkVudHJ5EgsKA2tleRgBIAEoCRIoCgV2YWx1ZRgCIAEoCzIZLnRlbnNvcmZsb3cuQ29sbGVjdGlvbkRlZjoCOAEaTQoRU2lnbmF0dXJlRGVmRW50cnkSCwoDa2V5GAEgASgJEicKBXZhbHVlGAIgASgLMhgudGVuc29yZmxvdy5TaWduYXR1cmVEZWY6AjgBIm4KDUNvbGxlY3Rpb25EZWYSOQoKYnl0ZXNfbGlzdBgCIAEoCzIjLnRlbnNvcmZsb3cuQ29sbGVjdGlvbkRlZi5CeXRlc0xpc3RIABoaCglCeXRlc0xpc3QSDQoFdmFsdWUYASADKAxCBgoEa2luZCKBAQoKVGVuc29ySW5mbxIOCgRuYW1lGAEgASgJSAASIwoFZHR5cGUYAiABKA4yFC50ZW5zb3JmbG93LkRhdGFUeXBlEjIKDHRlbnNvcl9zaGFwZRgDIAEoCzIcLnRlbnNvcmZsb3cuVGVuc29yU2hhcGVQcm90b0IKCghlbmNvZGluZyKgAgoMU2lnbmF0dXJlRGVmEjQKBmlucHV0cxgBIAMoCzIkLnRlbnNvcmZsb3cuU2lnbmF0dXJlRGVmLklucHV0c0VudHJ5EjYKB291dHB1dHMYAiADKAsyJS50ZW5zb3JmbG93LlNpZ25hdHVyZURlZi5PdXRwdXRzRW50cnkSEwoLbWV0aG9kX25hbWUYAyABKAkaRQoLSW5wdXRzRW50cnkSCwoDa2V5GAEgASgJEiUKBXZhbHVlGAIgASgLMhYudGVuc29yZmxvdy5UZW5zb3JJbmZvOgI4ARpGCgxPdXRwdXRzRW50cnkSCwoDa2V5GAEgASgJEiUKBXZhbHVlGAIgASgLMhYudGVuc29yZmxvdy5UZW5zb3JJbmZvOgI4ASJfCgpTYXZlZE1vZGVsEiIKGnNhdmVkX21vZGVsX3NjaGVtYV92ZXJzaW9uGAEgASgDEi0KC21ldGFfZ3JhcGhzGAIgAygLMhgudGVuc29yZmxvdy5NZXRhR3JhcGhEZWYq2gkKCERhdGFUeXBlEg4KCkRUX0lOVkFMSUQQABIMCghEVF9GTE9BVBABEg0KCURUX0RPVUJMRRACEgwKCERUX0lOVDMyEAMSDAoIRFRfVUlOVDgQBBIMCghEVF9JTlQxNhAFEgsKB0RUX0lOVDgQBhINCglEVF9TVFJJTkcQBxIQCgxEVF9DT01QTEVYNjQQCBIMCghEVF9JTlQ2NBAJEgsKB0RUX0JPT0wQChIMCghEVF9RSU5UOBALEg0KCURUX1FVSU5UOBAMEg0KCURUX1FJTlQzMhANEg8KC0RUX0JGTE9BVDE2EA4SDQoJRFRfUUlOVDE2EA8SDgoKRFRfUVVJTlQxNhAQEg0KCURUX1VJTlQxNhAREhEKDURUX0NPTVBMRVgxMjgQEhILCgdEVF9IQUxGEBMSDwoLRFRfUkVTT1VSQ0UQFBIOCgpEVF9WQVJJQU5UEBUSDQoJRFRfVUlOVDMyEBYSDQoJRFRfVUlOVDY0EBcSEgoORFRfRkxPQVQ4X0U1TTIQGBIUChBEVF9GTE9BVDhfRTRNM0ZOEBkSFgoSRFRfRkxPQVQ4X0U0TTNGTlVaEBoSGQoVRFRfRkxPQVQ4X0U0TTNCMTFGTlVaEBsSFgoSRFRfRkxPQVQ4X0U1TTJGTlVaEBwSCwoHRFRfSU5UNBAdEgwKCERUX1VJTlQ0EB4SCwoHRFRfSU5UMhAfEgwKCERUX1VJTlQyECASFAoQRFRfRkxPQVQ0X0UyTTFGThAhEhAKDERUX0ZMT0FUX1JFRhBlEhEKDURUX0RPVUJMRV9SRUYQZhIQCgxEVF9JTlQzMl9SRUYQZxIQCgxEVF9VSU5UOF9SRUYQaBIQCgxEVF9JTlQxNl9SRUYQaRIPCgtEVF9JTlQ4X1JFRhBqEhEKDURUX1NUUklOR19SRUYQaxIUChBEVF9DT01QTEVYNjRfUkVGEGwSEAoMRFRfSU5UNjRfUkVGEG0SDwoLRFRfQk9PTF9SRUYQbhIQCgxEVF9RSU5UOF9SRUYQbxIRCg1EVF9RVUlOVDhfUkVGEHASEQoNRFRfUUlOVDMyX1JFRhBxEhMKD0RUX0JGTE9BVDE2X1JFRhByEhEKDURUX1FJTlQxNl9SRUYQcxISCg5EVF9RVUlOVDE2X1JFRhB0EhEKDURUX1VJTlQxNl9SRUYQdRIVChFEVF9DT01QTEVYMTI4X1JFRhB2Eg8KC0RUX0hBTEZfUkVGEHcSEwoPRFRfUkVTT1VSQ0VfUkVGEHgSEgoORFRfVkFSSUFOVF9SRUYQeRIRCg1EVF9VSU5UMzJfUkVGEHoSEQoNRFRfVUlOVDY0X1JFRhB7EhYKEkRUX0ZMT0FUOF9FNU0yX1JFRhB8EhgKFERUX0ZMT0FUOF9FNE0zRk5fUkVGEH0SGgoWRFRfRkxPQVQ4X0U0TTNGTlVaX1JFRhB+Eh0KGURUX0ZMT0FUOF9FNE0zQjExRk5VWl9SRUYQfxIbChZEVF9GTE9BVDhfRTVNMkZOVVpfUkVGEIABEhAKC0RUX0lOVDRfUkVGEIEBEhEKDERUX1VJTlQ0X1JFRhCCARIQCgtEVF9JTlQyX1JFRhCDARIRCgxEVF9VSU5UMl9SRUYQhAESGQoURFRfRkxPQVQ0X0UyTTFGTl9SRUYQhQFiBnByb3RvMw");
 
 /**
  * @generated from message tensorflow.TensorShapeProto
@@ -524,9 +524,95 @@ export const GraphDefSchema: GenMessage<GraphDef> = /*@__PURE__*/
   messageDesc(file_tensorflow, 11);
 
 /**
+ * @generated from message tensorflow.NodeExecStats
+ */
+export type NodeExecStats = Message<"tensorflow.NodeExecStats"> & {
+  /**
+   * @generated from field: string node_name = 1;
+   */
+  nodeName: string;
+
+  /**
+   * @generated from field: int64 all_start_micros = 2;
+   */
+  allStartMicros: bigint;
+
+  /**
+   * @generated from field: int64 op_start_rel_micros = 3;
+   */
+  opStartRelMicros: bigint;
+
+  /**
+   * @generated from field: int64 op_end_rel_micros = 4;
+   */
+  opEndRelMicros: bigint;
+
+  /**
+   * @generated from field: string timeline_label = 8;
+   */
+  timelineLabel: string;
+};
+
+/**
+ * Describes the message tensorflow.NodeExecStats.
+ * Use `create(NodeExecStatsSchema)` to create a new message.
+ */
+export const NodeExecStatsSchema: GenMessage<NodeExecStats> = /*@__PURE__*/
+  messageDesc(file_tensorflow, 12);
+
+/**
+ * @generated from message tensorflow.DeviceStepStats
+ */
+export type DeviceStepStats = Message<"tensorflow.DeviceStepStats"> & {
+  /**
+   * @generated from field: string device = 1;
+   */
+  device: string;
+
+  /**
+   * @generated from field: repeated tensorflow.NodeExecStats node_stats = 2;
+   */
+  nodeStats: NodeExecStats[];
+};
+
+/**
+ * Describes the message tensorflow.DeviceStepStats.
+ * Use `create(DeviceStepStatsSchema)` to create a new message.
+ */
+export const DeviceStepStatsSchema: GenMessage<DeviceStepStats> = /*@__PURE__*/
+  messageDesc(file_tensorflow, 13);
+
+/**
+ * @generated from message tensorflow.StepStats
+ */
+export type StepStats = Message<"tensorflow.StepStats"> & {
+  /**
+   * @generated from field: repeated tensorflow.DeviceStepStats dev_stats = 1;
+   */
+  devStats: DeviceStepStats[];
+};
+
+/**
+ * Describes the message tensorflow.StepStats.
+ * Use `create(StepStatsSchema)` to create a new message.
+ */
+export const StepStatsSchema: GenMessage<StepStats> = /*@__PURE__*/
+  messageDesc(file_tensorflow, 14);
+
+/**
  * @generated from message tensorflow.RewriterConfig
  */
 export type RewriterConfig = Message<"tensorflow.RewriterConfig"> & {
+  /**
+   * @generated from field: tensorflow.RewriterConfig.Toggle constant_folding = 3;
+   */
+  constantFolding: RewriterConfig_Toggle;
+
+  /**
+   * @generated from field: tensorflow.RewriterConfig.Toggle arithmetic_optimization = 7;
+   */
+  arithmeticOptimization: RewriterConfig_Toggle;
+
   /**
    * @generated from field: tensorflow.RewriterConfig.NumIterationsType meta_optimizer_iterations = 12;
    */
@@ -543,7 +629,53 @@ export type RewriterConfig = Message<"tensorflow.RewriterConfig"> & {
  * Use `create(RewriterConfigSchema)` to create a new message.
  */
 export const RewriterConfigSchema: GenMessage<RewriterConfig> = /*@__PURE__*/
-  messageDesc(file_tensorflow, 12);
+  messageDesc(file_tensorflow, 15);
+
+/**
+ * @generated from enum tensorflow.RewriterConfig.Toggle
+ */
+export const RewriterConfig_Toggle = {
+  /**
+   * @generated from enum value: DEFAULT = 0;
+   */
+  DEFAULT: 0,
+
+  /**
+   * @generated from enum value: ON = 1;
+   */
+  ON: 1,
+
+  /**
+   * @generated from enum value: OFF = 2;
+   */
+  OFF: 2,
+
+  /**
+   * @generated from enum value: AGGRESSIVE = 3;
+   */
+  AGGRESSIVE: 3,
+
+  /**
+   * @generated from enum value: EXPERIMENTAL_MLIR = 4;
+   */
+  EXPERIMENTAL_MLIR: 4,
+
+  /**
+   * @generated from enum value: EXPERIMENTAL_BOTH = 5;
+   */
+  EXPERIMENTAL_BOTH: 5,
+} as const;
+
+/**
+ * @generated from enum tensorflow.RewriterConfig.Toggle
+ */
+export type RewriterConfig_Toggle = (typeof RewriterConfig_Toggle)[keyof typeof RewriterConfig_Toggle] | UnknownEnum;
+
+/**
+ * Describes the enum tensorflow.RewriterConfig.Toggle.
+ */
+export const RewriterConfig_ToggleSchema: GenEnum<RewriterConfig_Toggle> = /*@__PURE__*/
+  enumDesc(file_tensorflow, 15, 0);
 
 /**
  * @generated from enum tensorflow.RewriterConfig.NumIterationsType
@@ -574,7 +706,7 @@ export type RewriterConfig_NumIterationsType = (typeof RewriterConfig_NumIterati
  * Describes the enum tensorflow.RewriterConfig.NumIterationsType.
  */
 export const RewriterConfig_NumIterationsTypeSchema: GenEnum<RewriterConfig_NumIterationsType> = /*@__PURE__*/
-  enumDesc(file_tensorflow, 12, 0);
+  enumDesc(file_tensorflow, 15, 1);
 
 /**
  * @generated from message tensorflow.GPUOptions
@@ -601,7 +733,7 @@ export type GPUOptions = Message<"tensorflow.GPUOptions"> & {
  * Use `create(GPUOptionsSchema)` to create a new message.
  */
 export const GPUOptionsSchema: GenMessage<GPUOptions> = /*@__PURE__*/
-  messageDesc(file_tensorflow, 13);
+  messageDesc(file_tensorflow, 16);
 
 /**
  * @generated from message tensorflow.GPUOptions.Experimental
@@ -618,7 +750,7 @@ export type GPUOptions_Experimental = Message<"tensorflow.GPUOptions.Experimenta
  * Use `create(GPUOptions_ExperimentalSchema)` to create a new message.
  */
 export const GPUOptions_ExperimentalSchema: GenMessage<GPUOptions_Experimental> = /*@__PURE__*/
-  messageDesc(file_tensorflow, 13, 0);
+  messageDesc(file_tensorflow, 16, 0);
 
 /**
  * @generated from message tensorflow.GPUOptions.Experimental.VirtualDevices
@@ -635,7 +767,7 @@ export type GPUOptions_Experimental_VirtualDevices = Message<"tensorflow.GPUOpti
  * Use `create(GPUOptions_Experimental_VirtualDevicesSchema)` to create a new message.
  */
 export const GPUOptions_Experimental_VirtualDevicesSchema: GenMessage<GPUOptions_Experimental_VirtualDevices> = /*@__PURE__*/
-  messageDesc(file_tensorflow, 13, 0, 0);
+  messageDesc(file_tensorflow, 16, 0, 0);
 
 /**
  * @generated from message tensorflow.GraphOptions
@@ -652,7 +784,7 @@ export type GraphOptions = Message<"tensorflow.GraphOptions"> & {
  * Use `create(GraphOptionsSchema)` to create a new message.
  */
 export const GraphOptionsSchema: GenMessage<GraphOptions> = /*@__PURE__*/
-  messageDesc(file_tensorflow, 14);
+  messageDesc(file_tensorflow, 17);
 
 /**
  * @generated from message tensorflow.ConfigProto
@@ -689,12 +821,17 @@ export type ConfigProto = Message<"tensorflow.ConfigProto"> & {
  * Use `create(ConfigProtoSchema)` to create a new message.
  */
 export const ConfigProtoSchema: GenMessage<ConfigProto> = /*@__PURE__*/
-  messageDesc(file_tensorflow, 15);
+  messageDesc(file_tensorflow, 18);
 
 /**
  * @generated from message tensorflow.RunMetadata
  */
 export type RunMetadata = Message<"tensorflow.RunMetadata"> & {
+  /**
+   * @generated from field: tensorflow.StepStats step_stats = 1;
+   */
+  stepStats?: StepStats | undefined;
+
   /**
    * @generated from field: repeated tensorflow.GraphDef partition_graphs = 3;
    */
@@ -711,7 +848,7 @@ export type RunMetadata = Message<"tensorflow.RunMetadata"> & {
  * Use `create(RunMetadataSchema)` to create a new message.
  */
 export const RunMetadataSchema: GenMessage<RunMetadata> = /*@__PURE__*/
-  messageDesc(file_tensorflow, 16);
+  messageDesc(file_tensorflow, 19);
 
 /**
  * @generated from message tensorflow.RunMetadata.FunctionGraphs
@@ -733,7 +870,7 @@ export type RunMetadata_FunctionGraphs = Message<"tensorflow.RunMetadata.Functio
  * Use `create(RunMetadata_FunctionGraphsSchema)` to create a new message.
  */
 export const RunMetadata_FunctionGraphsSchema: GenMessage<RunMetadata_FunctionGraphs> = /*@__PURE__*/
-  messageDesc(file_tensorflow, 16, 0);
+  messageDesc(file_tensorflow, 19, 0);
 
 /**
  * @generated from message tensorflow.SaverDef
@@ -775,7 +912,7 @@ export type SaverDef = Message<"tensorflow.SaverDef"> & {
  * Use `create(SaverDefSchema)` to create a new message.
  */
 export const SaverDefSchema: GenMessage<SaverDef> = /*@__PURE__*/
-  messageDesc(file_tensorflow, 17);
+  messageDesc(file_tensorflow, 20);
 
 /**
  * @generated from enum tensorflow.SaverDef.CheckpointFormatVersion
@@ -806,7 +943,7 @@ export type SaverDef_CheckpointFormatVersion = (typeof SaverDef_CheckpointFormat
  * Describes the enum tensorflow.SaverDef.CheckpointFormatVersion.
  */
 export const SaverDef_CheckpointFormatVersionSchema: GenEnum<SaverDef_CheckpointFormatVersion> = /*@__PURE__*/
-  enumDesc(file_tensorflow, 17, 0);
+  enumDesc(file_tensorflow, 20, 0);
 
 /**
  * @generated from message tensorflow.MetaGraphDef
@@ -843,7 +980,7 @@ export type MetaGraphDef = Message<"tensorflow.MetaGraphDef"> & {
  * Use `create(MetaGraphDefSchema)` to create a new message.
  */
 export const MetaGraphDefSchema: GenMessage<MetaGraphDef> = /*@__PURE__*/
-  messageDesc(file_tensorflow, 18);
+  messageDesc(file_tensorflow, 21);
 
 /**
  * @generated from message tensorflow.MetaGraphDef.MetaInfoDef
@@ -870,7 +1007,7 @@ export type MetaGraphDef_MetaInfoDef = Message<"tensorflow.MetaGraphDef.MetaInfo
  * Use `create(MetaGraphDef_MetaInfoDefSchema)` to create a new message.
  */
 export const MetaGraphDef_MetaInfoDefSchema: GenMessage<MetaGraphDef_MetaInfoDef> = /*@__PURE__*/
-  messageDesc(file_tensorflow, 18, 0);
+  messageDesc(file_tensorflow, 21, 0);
 
 /**
  * @generated from message tensorflow.CollectionDef
@@ -893,7 +1030,7 @@ export type CollectionDef = Message<"tensorflow.CollectionDef"> & {
  * Use `create(CollectionDefSchema)` to create a new message.
  */
 export const CollectionDefSchema: GenMessage<CollectionDef> = /*@__PURE__*/
-  messageDesc(file_tensorflow, 19);
+  messageDesc(file_tensorflow, 22);
 
 /**
  * @generated from message tensorflow.CollectionDef.BytesList
@@ -910,7 +1047,7 @@ export type CollectionDef_BytesList = Message<"tensorflow.CollectionDef.BytesLis
  * Use `create(CollectionDef_BytesListSchema)` to create a new message.
  */
 export const CollectionDef_BytesListSchema: GenMessage<CollectionDef_BytesList> = /*@__PURE__*/
-  messageDesc(file_tensorflow, 19, 0);
+  messageDesc(file_tensorflow, 22, 0);
 
 /**
  * @generated from message tensorflow.TensorInfo
@@ -943,7 +1080,7 @@ export type TensorInfo = Message<"tensorflow.TensorInfo"> & {
  * Use `create(TensorInfoSchema)` to create a new message.
  */
 export const TensorInfoSchema: GenMessage<TensorInfo> = /*@__PURE__*/
-  messageDesc(file_tensorflow, 20);
+  messageDesc(file_tensorflow, 23);
 
 /**
  * @generated from message tensorflow.SignatureDef
@@ -970,7 +1107,7 @@ export type SignatureDef = Message<"tensorflow.SignatureDef"> & {
  * Use `create(SignatureDefSchema)` to create a new message.
  */
 export const SignatureDefSchema: GenMessage<SignatureDef> = /*@__PURE__*/
-  messageDesc(file_tensorflow, 21);
+  messageDesc(file_tensorflow, 24);
 
 /**
  * @generated from message tensorflow.SavedModel
@@ -992,7 +1129,7 @@ export type SavedModel = Message<"tensorflow.SavedModel"> & {
  * Use `create(SavedModelSchema)` to create a new message.
  */
 export const SavedModelSchema: GenMessage<SavedModel> = /*@__PURE__*/
-  messageDesc(file_tensorflow, 22);
+  messageDesc(file_tensorflow, 25);
 
 /**
  * @generated from enum tensorflow.DataType
