@@ -77,7 +77,7 @@ const planSignature = (
     if (!values.has(value.name)) values.set(value.name, value)
   }
   for (const step of steps.filter(isKept)) {
-    const lowered = lowerGraph(step.graph, functionName(signature, step.name), halfKernels)
+    const lowered = lowerGraph(step.graph, functionName(signature, step.name), { halfKernels })
     const by: Deriving = { lowered, nameOf }
     const paths = new Map(variablesOf(step.graph).map(({ attrs, path }) => [attrs.name, path]))
     const free = freeNames(`.prepared/${signature}`)
@@ -89,7 +89,7 @@ const planSignature = (
   }
   const run = steps.filter((step) => !isKept(step))
   const lowered = new Map(
-    run.map(({ name, graph }) => [name, lowerGraph(graph, functionName(signature, name), halfKernels)]),
+    run.map(({ name, graph }) => [name, lowerGraph(graph, functionName(signature, name), { halfKernels })]),
   )
   for (const { name, type, trainable } of specsOf(run.map(({ graph }) => graph)))
     if (!derived.has(name)) keep({ name, type, trainable, source: { kind: 'store', name: nameOf(name) } })
