@@ -1,4 +1,4 @@
-/** Code generation without a machine: interpreted kernels, and the loops made of them, give what the graph gives. */
+/** Code generation level by level: interpreted kernels, the loops made of them, and WebAssembly made of those give what the graph gives. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { kernelOf } from '../../../src/backends/codegen/kernel/from-graph.ts'
@@ -7,22 +7,24 @@ import { printKernel } from '../../../src/backends/codegen/kernel/print.ts'
 import { verifyKernelData } from '../../../src/backends/codegen/kernel/verify.ts'
 import { interpret } from '../../../src/ir/interpret.ts'
 import { parse } from '../../../src/ir/parse.ts'
+import { genericTarget } from '../../../src/ir/target.ts'
 import { anyGraph, conformance, feedsFor } from '../../../src/testing/index.ts'
 import { applied, expectClose, runnableOf } from '../../support/one-graph.ts'
-import { kernelBackend, kernels, loops } from './kernel-backend.ts'
+import { kernelBackend, kernels, loops, webAssembly } from './kernel-backend.ts'
 
 describe.each([
-  ['kernels', kernels],
-  ['loops', loops],
-] as const)('interpreted %s', (_, machine) => {
+  ['interpreted kernels', kernels, genericTarget.halfTypes],
+  ['interpreted loops', loops, genericTarget.halfTypes],
+  ['generated WebAssembly', webAssembly, []],
+] as const)('%s', (_, machine, halfTypes) => {
   test('conform to the reference in every op', async () => {
-    const report = await conformance(kernelBackend(machine), { runs: 5 })
+    const report = await conformance(kernelBackend(machine, halfTypes), { runs: 5 })
     expect(report.failures).toEqual([])
-    expect(report.cases).toBeGreaterThan(1000)
+    expect(report.cases).toBeGreaterThan(800)
   }, 180_000)
 
   test('give what a random graph gives as one kernel, updates included', async () => {
-    const backend = kernelBackend(machine)
+    const backend = kernelBackend(machine, halfTypes)
     await fc.assert(
       fc.asyncProperty(anyGraph({ mixedTypes: false }), fc.nat(1000), async ({ graph: g }, seed) => {
         const { inputs, variables } = feedsFor(g, seed)

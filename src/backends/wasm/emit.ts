@@ -1,0 +1,215 @@
+/** From the loops of a kernel's phases to a WebAssembly module: one function for each phase, with the address of each buffer as a parameter. */
+import { EffuseError } from '../../ir/diagnostics.ts'
+import type { DType } from '../../ir/types.ts'
+import { applyScalar } from '../codegen/kernel/scalar.ts'
+import type { Kernel, KernelBuffer, ScalarOp } from '../codegen/kernel/kernel.ts'
+import { loopsOf } from '../codegen/loops/from-kernel.ts'
+import type { IndexOp, LoopExpr, Loops, Statement } from '../codegen/loops/loops.ts'
+import { encodeModule, FunctionBody, type ImportedFunction, type Instruction, type ValueType } from './encoder.ts'
+import { scalarOps } from './scalar-ops.ts'
+
+/** A kernel as a module. Its functions are `phase0`, `phase1` …; they run in this order. */
+export interface EmittedKernel {
+  readonly bytes: Uint8Array<ArrayBuffer>
+  readonly phaseNames: readonly string[]
+  /** Random streams by number: what `env.random(stream, element)` is called with. */
+  readonly streams: readonly string[]
+  /** The functions of `host`. */
+  readonly hostFunctions: { readonly [op: string]: (...args: number[]) => number }
+}
+
+/** @throws EffuseError EF405 for half types, which have no kernels yet. */
+export const emitKernel = ({ buffers, phases }: Kernel): EmittedKernel => {
+  const half = buffers.find(({ dtype }) => dtype === 'float16' || dtype === 'bfloat16')
+  if (half !== undefined)
+    throw new EffuseError({ code: 'EF405', message: `generated WebAssembly has no kernels for ${half.dtype} yet` })
+  const imports: ImportedFunction[] = [
+    { module: 'env', name: 'random', signature: { params: ['i32', 'i32'], result: 'f32' } },
+  ]
+  const streams: string[] = []
+  const hostFunctions: { [op: string]: (...args: number[]) => number } = {}
+  const hostNumber = (op: ScalarOp): number => {
+    const known = imports.findIndex(({ module, name }) => module === 'host' && name === op)
+    if (known >= 0) return known
+    const arity = op === 'pow' || op === 'remainder' ? 2 : 1
+    const params = new Array<ValueType>(arity).fill('f32')
+    imports.push({ module: 'host', name: op, signature: { params, result: 'f32' } })
+    hostFunctions[op] = (...args) =>
+      applyScalar(
+        { op, attrs: {}, dtype: 'float32' },
+        args.map((value) => ({ value, dtype: 'float32' })),
+      )
+    return imports.length - 1
+  }
+  const streamNumber = (stream: string): number => {
+    if (!streams.includes(stream)) streams.push(stream)
+    return streams.indexOf(stream)
+  }
+  const functions = phases.map((phase, at): readonly [string, FunctionBody] => [
+    `phase${at}`,
+    new PhaseEmitter(loopsOf(phase), buffers, { hostNumber, streamNumber }).body(),
+  ])
+  return {
+    bytes: encodeModule({ imports, functions }),
+    phaseNames: functions.map(([name]) => name),
+    streams,
+    hostFunctions,
+  }
+}
+
+interface Numbers {
+  readonly hostNumber: (op: ScalarOp) => number
+  readonly streamNumber: (stream: string) => number
+}
+
+const valueType = (dtype: DType): ValueType => (dtype === 'int32' || dtype === 'bool' ? 'i32' : 'f32')
+const widthOf = (dtype: DType): number => (dtype === 'bool' ? 1 : 4)
+
+const positionOps: { readonly [O in IndexOp]: Instruction } = {
+  add: 'i32.add',
+  mul: 'i32.mul',
+  div: 'i32.div_s',
+  rem: 'i32.rem_s',
+  lt: 'i32.lt_s',
+  eq: 'i32.eq',
+  and: 'i32.and',
+}
+
+class PhaseEmitter {
+  readonly #loops: Loops
+  readonly #buffers: readonly KernelBuffer[]
+  readonly #numbers: Numbers
+  readonly #f: FunctionBody
+  readonly #counters: readonly number[]
+  readonly #registers: readonly number[]
+
+  constructor(loops: Loops, buffers: readonly KernelBuffer[], numbers: Numbers) {
+    this.#loops = loops
+    this.#buffers = buffers
+    this.#numbers = numbers
+    this.#f = new FunctionBody({ params: buffers.map(() => 'i32'), result: null })
+    this.#counters = Array.from({ length: loops.loopCount }, () => this.#f.local('i32'))
+    this.#registers = loops.registers.map((dtype) => this.#f.local(valueType(dtype)))
+  }
+
+  body(): FunctionBody {
+    this.#statements(this.#loops.body)
+    return this.#f
+  }
+
+  #statements(statements: readonly Statement[]): void {
+    for (const statement of statements) this.#statement(statement)
+  }
+
+  #statement(statement: Statement): void {
+    const f = this.#f
+    switch (statement.kind) {
+      case 'set':
+        this.#push(statement.value)
+        f.set(this.#registers[statement.register] as number)
+        return
+      case 'store':
+        this.#address(statement.buffer, statement.at)
+        this.#push(statement.value)
+        f.memory(storeOf(this.#dtypeOf(statement.buffer)))
+        return
+      case 'if':
+        this.#push(statement.condition)
+        f.branch(
+          () => this.#statements(statement.body),
+          statement.otherwise.length === 0 ? null : () => this.#statements(statement.otherwise),
+        )
+        return
+      case 'for': {
+        const counter = this.#counters[statement.loop] as number
+        f.i32(0)
+        f.set(counter)
+        f.repeat(() => {
+          this.#statements(statement.body)
+          f.get(counter)
+          f.i32(1)
+          f.op('i32.add')
+          f.set(counter)
+          f.get(counter)
+          f.i32(statement.count)
+          f.op('i32.lt_s')
+        })
+      }
+    }
+  }
+
+  #push(expr: LoopExpr): void {
+    const f = this.#f
+    switch (expr.kind) {
+      case 'constant':
+        if (valueType(expr.dtype) === 'f32') f.f32(expr.value)
+        else f.i32(expr.value)
+        return
+      case 'counter':
+        f.get(this.#counters[expr.loop] as number)
+        return
+      case 'register':
+        f.get(this.#registers[expr.register] as number)
+        return
+      case 'load':
+        this.#address(expr.buffer, expr.at)
+        f.memory(loadOf(this.#dtypeOf(expr.buffer)))
+        return
+      case 'position':
+        for (const arg of expr.args) this.#push(arg)
+        f.op(positionOps[expr.op])
+        return
+      case 'random':
+        f.i32(this.#numbers.streamNumber(expr.stream))
+        this.#push(expr.at)
+        f.call(0)
+        return
+      case 'op':
+        scalarOps[expr.op](expr, {
+          f,
+          push: (arg) => this.#push(arg),
+          dtypeOf: (arg) => this.#typeOf(arg),
+          callHost: (op) => f.call(this.#numbers.hostNumber(op)),
+        })
+    }
+  }
+
+  #typeOf(expr: LoopExpr): DType {
+    switch (expr.kind) {
+      case 'constant':
+      case 'op':
+        return expr.dtype
+      case 'register':
+        return this.#loops.registers[expr.register] as DType
+      case 'load':
+        return this.#dtypeOf(expr.buffer)
+      case 'random':
+        return 'float32'
+      case 'counter':
+        return 'int32'
+      case 'position':
+        return expr.op === 'lt' || expr.op === 'eq' || expr.op === 'and' ? 'bool' : 'int32'
+    }
+  }
+
+  #dtypeOf(buffer: number): DType {
+    return (this.#buffers[buffer] as KernelBuffer).dtype
+  }
+
+  #address(buffer: number, at: LoopExpr): void {
+    const f = this.#f
+    f.get(buffer) // parameters are the buffers' addresses
+    this.#push(at)
+    const width = widthOf(this.#dtypeOf(buffer))
+    if (width > 1) {
+      f.i32(width)
+      f.op('i32.mul')
+    }
+    f.op('i32.add')
+  }
+}
+
+const loadOf = (dtype: DType) =>
+  dtype === 'bool' ? 'i32.load8_u' : valueType(dtype) === 'i32' ? 'i32.load' : 'f32.load'
+const storeOf = (dtype: DType) =>
+  dtype === 'bool' ? 'i32.store8' : valueType(dtype) === 'i32' ? 'i32.store' : 'f32.store'
