@@ -1,4 +1,4 @@
-/** Backends that Node can open by name. Heavy parts are imported when they are opened. */
+/** The backends that Node can open by name. Their large parts are imported on opening. */
 import { EffuseError } from '../ir/diagnostics.ts'
 import { mayHaveGpu } from '../platform/node-webgpu.ts'
 import type { Backend } from './backend.ts'
@@ -7,7 +7,7 @@ import type { MachineReport } from './machine.ts'
 import { referenceEntry } from './reference/entry.ts'
 import { tensorflowEntry } from './tensorflow/entry.ts'
 
-/** `look`: at what else it needs, where its packages are there. */
+/** `look` checks other requirements, if the packages are installed. */
 const tfjsEntry = (
   name: 'webgpu' | 'wasm' | 'cpu',
   summary: string,
@@ -43,7 +43,7 @@ const isInstalled = (id: string): boolean => {
 
 const planned = (name: EntryName): BackendEntry => ({
   name,
-  summary: 'not there yet',
+  summary: 'not available yet',
   probe: () => Promise.resolve({ isAvailable: false, detail: 'not part of this version of effuse', fix: null }),
   open: () =>
     Promise.reject(

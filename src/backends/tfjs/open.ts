@@ -1,6 +1,6 @@
 /**
- * Gets a tfjs-core backend instance without touching the user's: tf.getBackend() and the choice that tf.ready() would make stay as they are.
- * There is one instance per name and process, also for the user: a package's kernels know only the instance they were set up for last.
+ * Opens a tfjs-core backend without changing the user's: tf.getBackend() and the choice of tf.ready() stay the same. The user and effuse share one
+ * instance per name and process, because a package's kernels refer only to the instance that was set up last.
  */
 import { importOptional, nextTurn, provideWebgpu } from '#platform'
 import { EffuseError } from '../../ir/diagnostics.ts'
@@ -16,23 +16,23 @@ export interface Opened {
   readonly backend: KernelBackend
 }
 
-/** Packages that effuse adds by itself; other backends the user registers. */
+/** Packages that effuse imports itself. Users register other backends. */
 const packages: { readonly [name: string]: () => Promise<unknown> } = {
   wasm: () => import('@tensorflow/tfjs-backend-wasm'),
   cpu: () => import('@tensorflow/tfjs-backend-cpu'),
-  // Pages import it themselves, or a bundler would look for it in every program that uses effuse/tfjs.
+  // Pages import it themselves, because otherwise bundlers would require it in every program that uses effuse/tfjs.
   webgpu: () => importOptional('@tensorflow/tfjs-backend-webgpu'),
 }
 
 export interface Opening {
   readonly wasmPaths?: WasmPaths | undefined
-  /** The caller has just looked at the WebGPU adapter. */
+  /** Whether the caller has just checked the WebGPU adapter. */
   readonly isAdapterKnown?: boolean
 }
 
 /**
  * The instance of a registered backend, or of one whose package is installed.
- * @throws EffuseError EF404 with the command that adds what is missing.
+ * @throws EffuseError EF404 with the command that installs what is missing.
  */
 export const openNamed = async (name: string, how: Opening = {}): Promise<Opened> => {
   const tf = await importCore(name)
@@ -45,7 +45,7 @@ export const openNamed = async (name: string, how: Opening = {}): Promise<Opened
   }
 }
 
-/** A device that the user made may have less than its adapter. */
+/** Checks a device of the user, whose limits may be smaller than those of its adapter. */
 const checked = (opened: Opened): Opened => {
   const { backend } = opened
   if (isWebgpu(backend))
@@ -57,7 +57,7 @@ const checked = (opened: Opened): Opened => {
   return opened
 }
 
-/** Has tfjs such a backend, by a package that somebody imported? */
+/** Has a package that was imported registered such a backend in tfjs? */
 export const isRegistered = async (name: string): Promise<boolean> =>
   (await importCore(name)).engine().registryFactory[name] !== undefined
 
@@ -76,8 +76,8 @@ export const openInstance = async (backend: KernelBackend): Promise<Opened> => {
   if (registry['webgpu'] !== undefined)
     throw new EffuseError({
       code: 'EF404',
-      message: "tfjs's WebGPU backend runs on another device in this process already, and has one",
-      hint: "take that one, createTfjsBackend({ backend: 'webgpu' }), or pass yours before anything uses tf.setBackend('webgpu')",
+      message: "tfjs's WebGPU backend already runs on another device in this process, and can have only one",
+      hint: "use that one, createTfjsBackend({ backend: 'webgpu' }), or pass yours before any code calls tf.setBackend('webgpu')",
     })
   const opened = checked({ tf, name: 'webgpu', backend })
   register(tf.engine(), opened)
@@ -117,7 +117,7 @@ const startOpening = async (
   }
   const fresh = await makeInstance(name, factory, places)
   await pendingOf(engine)
-  // The user may have started the same backend meanwhile: then the kernels know that instance.
+  // The user may have started the same backend in the meantime; the kernels then refer to that instance.
   const theirs = engine.registry[name]
   if (theirs !== undefined) return theirs
   register(engine, { name, backend: fresh })
@@ -125,7 +125,7 @@ const startOpening = async (
   return fresh
 }
 
-/** As packages registered them. A package does so once, and tf.removeBackend() forgets it. */
+/** The factories of packages. A package registers its factory once, and tf.removeBackend() removes it. */
 const factories = new Map<string, TfjsFactory>()
 
 const factoryOf = (tf: TfjsCore, name: string): TfjsFactory | undefined => {
@@ -137,7 +137,7 @@ const factoryOf = (tf: TfjsCore, name: string): TfjsFactory | undefined => {
   return factory
 }
 
-/** Makes it tfjs's instance of this name until it ends. */
+/** Registers the instance in tfjs under its name. */
 const register = (engine: TfjsEngine, { name, backend }: Pick<Opened, 'name' | 'backend'>): void => {
   const { registry, registryFactory } = engine
   const before = registryFactory[name]
@@ -152,14 +152,14 @@ const register = (engine: TfjsEngine, { name, backend }: Pick<Opened, 'name' | '
   forgetWhenLost(engine, name, backend)
 }
 
-/** A device that is lost does not come back: whoever opens the backend again gets a new one. */
+/** Removes the instance when its device is lost, so that the next open() gets a new one. */
 const forgetWhenLost = ({ registry }: TfjsEngine, name: string, backend: KernelBackend): void => {
   endOf(backend).onEnd(() => {
     if (registry[name] === backend) Reflect.deleteProperty(registry, name)
   })
 }
 
-/** tfjs's own initialisation under way, if any: starting another one would make it give up. */
+/** Waits for a pending initialisation of tfjs, because starting another one would cancel it. */
 const pendingOf = async (engine: TfjsEngine): Promise<void> => {
   await (engine as { readonly pendingBackendInit?: Promise<unknown> | null }).pendingBackendInit // private in tfjs's types
 }
@@ -172,7 +172,7 @@ const makeInstance = async (
   const restore = keepProcessListeners()
   try {
     const backend = await factory()
-    // The cpu backend greets at its first tensor.
+    // The cpu backend prints a greeting at its first tensor.
     if ('firstUse' in backend) backend.firstUse = false
     if (isWebgpu(backend)) await ensureStarted(backend)
     return backend
@@ -192,7 +192,7 @@ const makeInstance = async (
   }
 }
 
-/** A driver can give a device that is lost from the start; it says so in a turn of its own. */
+/** A driver can return a device that is already lost, and reports that in a later turn of the event loop. */
 const ensureStarted = async (backend: KernelBackend): Promise<void> => {
   const end = endOf(backend)
   await nextTurn()
@@ -200,7 +200,7 @@ const ensureStarted = async (backend: KernelBackend): Promise<void> => {
   if (reason !== null) throw new Error(`its device was lost at once: ${reason}`)
 }
 
-/** tfjs-backend-wasm adds listeners to Node's process that rethrow every rejection; they are none of a library's business. */
+/** Removes the listeners that tfjs-backend-wasm adds to Node's process, which rethrow every rejection. A library must not do so. */
 const keepProcessListeners = (): (() => void) => {
   const { process } = globalThis as {
     readonly process?: { listeners(event: string): unknown[]; off(event: string, listener: unknown): void }
@@ -230,7 +230,7 @@ const startHint = (name: string, places: readonly string[]): string | undefined 
   return places.length > 0 ? serveHint(places) : wasmPathsHint
 }
 
-const wasmPathsHint = 'where the .wasm files lie elsewhere, say so with wasmPaths'
+const wasmPathsHint = 'if the .wasm files are in another place, set wasmPaths'
 
 interface LoadedPackage {
   readonly setWasmPaths?: (paths: WasmPaths) => void
@@ -239,18 +239,18 @@ interface LoadedPackage {
 const importPackage = async (engine: TfjsEngine, name: string): Promise<LoadedPackage> => {
   const load = packages[name]
   const wasRegistered = engine.registryFactory[name] !== undefined
-  // A page has imported it by itself, and cannot by name; only wasm's has settings.
+  // A page has imported the package itself. Only wasm's has settings.
   if (load === undefined || (wasRegistered && name !== 'wasm')) return {}
   const loaded = (await load().catch((cause: unknown) => {
     throw missing(name, cause)
   })) as LoadedPackage
   const entry = engine.registryFactory[name]
-  // Importing the package must not make tf.ready() choose it.
+  // With priority 0, importing the package does not make tf.ready() choose it.
   if (!wasRegistered && entry !== undefined) entry.priority = 0
   return loaded
 }
 
-/** Says where the .wasm files are. Gives the places of a page where they are not. */
+/** Tells tfjs where the .wasm files are. Returns the places of a page that do not have them. */
 const locate = async (
   { setWasmPaths }: LoadedPackage,
   name: string,
@@ -270,8 +270,8 @@ const setPaths = (set: ((paths: WasmPaths) => void) | undefined, wasmPaths: Wasm
   } catch (cause) {
     throw new EffuseError({
       code: 'EF404',
-      message: `tfjs does not take these wasmPaths: ${cause instanceof Error ? cause.message : String(cause)}`,
-      hint: 'a folder ending in a slash, or a path for each .wasm file; after a failed start tfjs takes no others in this process',
+      message: `tfjs does not accept these wasmPaths: ${cause instanceof Error ? cause.message : String(cause)}`,
+      hint: 'pass a folder that ends in a slash, or a path for each .wasm file; after a failed start tfjs accepts no others in this process',
       cause,
     })
   }

@@ -1,6 +1,6 @@
 /**
- * Composites that a network is made of as a program or two of ours: silu, and batch normalisation in training and backwards. tfjs has no silu,
- * and its batch norm in training comes in a dozen pieces. The others go by their own decompositions.
+ * Frequent composites as one or two WGSL programs: silu, and batch normalisation in training and its gradient. tfjs has no silu, and its batch norm in
+ * training takes a dozen kernels. Other composites run by their decompositions.
  */
 import type { CompositeOps } from '../../../ir/signatures.ts'
 import { elements, type Type } from '../../../ir/types.ts'
@@ -31,7 +31,7 @@ const lowerSiluGradient: LowerFunction<'siluGradient'> = ({ node, inputs, types:
   ),
 ]
 
-/** A vector [C] as a value of x's type: it repeats along all axes but the last. */
+/** A vector [C] as a value of x's type, repeated along all axes except the last. */
 const along = (vector: View, { dtype, shape }: Type): View => ({
   ...vector,
   shape: [...shape.slice(1).map(() => 1), ...vector.shape],
@@ -95,7 +95,7 @@ const lowerTraining: LowerFunction<'batchNormTraining'> = ({
   const x = planner.dense(view)
   const rows = elements(x.shape) / (x.shape.at(-1) ?? 1)
   const mean = overRows(op, x, [], { expression: 'a', divisor: rows }, planner)
-  // Two passes: the mean of squares less the square of the mean would cancel.
+  // Two passes, because the mean of squares minus the square of the mean would cancel.
   const variance = overRows(op, x, [planner.dense(mean)], { expression: '(a - b) * (a - b)', divisor: rows }, planner)
   const inverse = mapped(
     { name: op, inputs: [variance], type: variance.type, expression: `1.0 / squareRoot(a + ${f32(epsilon)})` },

@@ -1,6 +1,6 @@
 /**
- * Element by element, as expressions (mapped.ts). tfjs's own kernels keep int32 within float32 in places, lose NaN in relu, maximum and sign, and
- * take WGSL's functions as they are; one program of ours is as fast.
+ * Elementwise ops as WGSL expressions (mapped.ts). tfjs's kernels compute some int32 ops in float32, lose NaN in relu, maximum and sign, and use WGSL's
+ * inaccurate functions; effuse's programs are as fast.
  */
 import type { ElementwiseOps, OpAttrs } from '../../../ir/signatures.ts'
 import { isFloat, type DType, type Node, type Type } from '../../../ir/types.ts'
@@ -19,7 +19,7 @@ interface Args<In extends readonly View[]> {
 type Unary = (args: Args<readonly [View]>) => readonly [View]
 type Binary = (args: Args<readonly [View, View]>) => readonly [View]
 
-/** Expressions of a (and b) in floats and in int32, where that differs. */
+/** Expressions of a (and b) for floats, and for int32 if they differ. */
 const unary =
   (float: string, int = float): Unary =>
   ({ node, inputs, types: [type], planner }) => [
@@ -40,7 +40,7 @@ const comparisons: { readonly [D in OpAttrs<'compare'>['direction']]: string } =
   ge: 'a >= b',
 }
 
-/** With NaN everything is false but `ne`, which an implementation need not know. */
+/** With NaN all comparisons except `ne` are false. WGSL does not guarantee this, so the expressions test for NaN. */
 const comparison = (direction: OpAttrs<'compare'>['direction'], dtype: DType): string => {
   const plain = comparisons[direction]
   if (dtype === 'bool') return direction === 'eq' || direction === 'ne' ? plain : comparison(direction, 'int32')
@@ -48,18 +48,18 @@ const comparison = (direction: OpAttrs<'compare'>['direction'], dtype: DType): s
   return direction === 'ne' ? `(${plain}) || isnan(a) || isnan(b)` : `(${plain}) && !isnan(a) && !isnan(b)`
 }
 
-/** Half types are refused before, so floats are float32. */
+/** Half types were rejected before, so floats are float32. */
 const castExpression = (from: DType, to: DType): string => {
   if (isFloat(to)) return from === 'bool' ? 'select(0.0, 1.0, a)' : 'f32(a)'
   if (to === 'int32') return from === 'bool' ? 'select(0, 1, a)' : 'toInt(a)'
   return isFloat(from) ? '(bitcast<u32>(a) & 0x7fffffffu) != 0u' : 'a != 0'
 }
 
-/** To the bit: NaN of any kind passes, and so does the sign of zero. */
+/** Bit-exact: keeps every NaN and the sign of zero. */
 const sign = 'select(select(a, 1.0, a > 0.0), -1.0, a < 0.0)'
 
 export const elementwiseLowering: { readonly [K in keyof ElementwiseOps]: Lowering<K> } = {
-  // By the bits: 0 - a would lose the sign of zero, and may lose that of NaN.
+  // Flips the sign bit, because 0 - a would lose the sign of zero and may lose that of NaN.
   neg: unary('bitcast<f32>(bitcast<u32>(a) ^ 0x80000000u)', '-a'),
   abs: unary('bitcast<f32>(bitcast<u32>(a) & 0x7fffffffu)', 'select(a, -a, a < 0)'),
   sign: unary(`select(${sign}, a, isnan(a))`, 'sign(a)'),
@@ -100,7 +100,7 @@ export const elementwiseLowering: { readonly [K in keyof ElementwiseOps]: Loweri
   compare: ({ node, attrs: { direction }, inputs, types: [type], planner }) => [
     mapped({ name: node.op, inputs, type, expression: comparison(direction, inputs[0].type.dtype) }, planner),
   ],
-  // The flag stays on the device, and so does what it chooses from: nothing is read back.
+  // Flag and branches stay on the device, so nothing is read back.
   select: ({ node, inputs: [condition, a, b], types: [type], planner }) => {
     const isScalar = condition.type.shape.length === 0
     const flag = isScalar

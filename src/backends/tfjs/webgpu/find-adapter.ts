@@ -1,4 +1,4 @@
-/** The WebGPU adapter that tfjs will take, looked at before tfjs trips over what it lacks. */
+/** Finds the WebGPU adapter that tfjs will use, and checks it before tfjs fails on missing limits. */
 import { findGpu } from '#platform'
 import { EffuseError } from '../../../ir/diagnostics.ts'
 
@@ -8,7 +8,7 @@ interface Gpu {
 }
 interface Adapter {
   readonly info?: AdapterInfo | undefined
-  /** Before it moved into `info`. */
+  /** Its place in older browsers; now it is in `info`. */
   readonly isFallbackAdapter?: boolean | undefined
   readonly features: { has(name: string): boolean }
   readonly limits: { readonly [limit: string]: unknown }
@@ -22,15 +22,15 @@ interface AdapterInfo {
 }
 
 export interface FoundAdapter {
-  /** As a person would call it. */
+  /** A readable name. */
   readonly name: string
-  /** It computes on the CPU: slower than WebAssembly. */
+  /** Whether it computes on the CPU, which is slower than WebAssembly. */
   readonly isSoftware: boolean
   readonly limits: { readonly [L in keyof typeof leastLimits]: number }
   readonly hasHalf: boolean
 }
 
-/** What tfjs's kernels and ours need; every device of WebGPU has it but in its compatibility mode. */
+/** The limits that tfjs's and effuse's programs need. Every WebGPU device has them, except in compatibility mode. */
 const leastLimits = {
   maxStorageBuffersPerShaderStage: 8,
   maxComputeInvocationsPerWorkgroup: 256,
@@ -40,7 +40,7 @@ const leastLimits = {
   maxBufferSize: 256 * 2 ** 20,
 } as const
 
-/** @throws EffuseError EF404 where there is no WebGPU, no adapter, or an adapter that is too small */
+/** @throws EffuseError EF404 if there is no WebGPU or no adapter, or if the adapter's limits are too small */
 export const findAdapter = async (): Promise<FoundAdapter> => {
   const gpu = (await findGpu()) as Gpu | null // WebGPU's own
   if (gpu === null)
@@ -53,7 +53,7 @@ export const findAdapter = async (): Promise<FoundAdapter> => {
   if (adapter === null)
     throw new EffuseError({
       code: 'EF404',
-      message: 'WebGPU finds no adapter: no GPU whose driver it can use, and none in software',
+      message: 'WebGPU finds no adapter: neither a GPU with a usable driver nor a software adapter',
       hint: "install a driver for Vulkan (without a GPU Mesa's lavapipe, mesa-vulkan-drivers 24 or later); in Chrome see chrome://gpu; else createTfjsBackend({ backend: 'wasm' })",
     })
   return checked(adapter)
@@ -61,7 +61,7 @@ export const findAdapter = async (): Promise<FoundAdapter> => {
 
 type Limits = FoundAdapter['limits']
 
-/** Those that matter here. @throws EffuseError EF404 where one is too small */
+/** The limits that matter here. @throws EffuseError EF404 if one is too small */
 export const checkLimits = (owner: string, limits: { readonly [limit: string]: unknown }, hint: string): Limits => {
   const found = Object.fromEntries(Object.keys(leastLimits).map((limit) => [limit, Number(limits[limit])])) as Limits // the same keys
   const small = Object.entries(leastLimits).flatMap(([limit, least]) => {
@@ -92,7 +92,7 @@ const nameOf = (info: AdapterInfo | undefined): string =>
     (name) => name !== undefined && name !== '',
   ) ?? 'without a name'
 
-/** Drivers that compute on the CPU do not all say so. */
+/** Is it a software adapter? Not all drivers that compute on the CPU report that. */
 const isSoftware = (info: AdapterInfo | undefined): boolean =>
   info?.isFallbackAdapter === true ||
   /swiftshader|llvmpipe|lavapipe|basic render|software/i.test(

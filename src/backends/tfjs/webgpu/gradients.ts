@@ -1,7 +1,7 @@
 /**
- * Gradients of convolutions. tfjs's run one invocation per element of the filter, know no dilations, and its products over long inner dimensions
- * add up by atomics, in any order. Here a filter gradient of a 1x1 convolution is a product, in slices of the positions; those of other windows
- * are programs of ours: an invocation per element of the filter and slice of the rows, then a sum over the slices.
+ * Gradients of convolutions. tfjs's kernels run one invocation per element of the filter and do not support dilations, and its products over long inner
+ * dimensions add by atomics, in any order. Here a filter gradient of a 1x1 convolution is a product in slices of the positions. Filter gradients of
+ * other windows are WGSL programs with an invocation per element of the filter and slice of the rows, followed by a sum over the slices.
  */
 import { elements, type Type } from '../../../ir/types.ts'
 import { as, made } from '../lower/shared.ts'
@@ -48,7 +48,7 @@ export const lowerDepthwiseInputGradient: LowerFunction<'depthwiseConv2dInputGra
   return [made(inputGradient('depthwiseConv2dInputGradient', dy, kernel, axes, type, planner), type)]
 }
 
-/** dx[n, y, x, c] = sum over the positions that read the pixel of dy times the tap, over all filters, or of a depthwise kernel the channel's own. */
+/** dx[n, y, x, c] = sum of dy times the tap over all positions that read the pixel, and over all filters or, if depthwise, the channel's own. */
 const inputGradient = (
   name: 'conv2dInputGradient' | 'depthwiseConv2dInputGradient',
   dy: Operand,
@@ -98,10 +98,10 @@ export const lowerDepthwiseFilterGradient: LowerFunction<'depthwiseConv2dFilterG
   return [made(filterGradient('depthwiseConv2dFilterGradient', x, dy, axes, filter, type, planner), type)]
 }
 
-/** Invocations that fill a device, and positions that one of them adds up: few enough for float32 to keep its digits. */
+/** The number of invocations that fill a device, and the maximum number of positions that one of them adds, to limit rounding errors. */
 const [invocationsWanted, positionsMax] = [1 << 14, 512]
 
-/** dw[ky, kx, c, f] = sum over positions of x at the tap times dy; of a depthwise filter [.., C, 1] dy's channel is x's. */
+/** dw[ky, kx, c, f] = sum over positions of x at the tap times dy. For a depthwise filter [.., C, 1] dy has the channel of x. */
 const filterGradient = (
   name: string,
   x: Operand,

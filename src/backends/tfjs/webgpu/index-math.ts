@@ -1,10 +1,10 @@
-/** Where an invocation finds its elements. */
+/** WGSL for the indices of an invocation's elements. */
 import { elements } from '../../../ir/types.ts'
 import { stridesOf } from '../../../ir/ops/shape.ts'
 import { Parameters } from './parameters.ts'
 import type { Shader } from './shader.ts'
 
-/** Statements that name the coordinates of element `index` in an array, as u32; names of axes of size 1 stand for 0. */
+/** Statements that declare the coordinates of element `index` in an array, as u32. Coordinates on axes of size 1 are 0. */
 export const coordinates = (
   index: string,
   shape: readonly number[],
@@ -29,7 +29,7 @@ export const coordinates = (
 
 const axisNames = (rank: number): readonly string[] => Array.from({ length: rank }, (_, axis) => `c${axis}`)
 
-/** The place of coordinates c0, c1 … along strides, counted from `at`, as i32; strides may be negative. */
+/** The index for coordinates c0, c1 … with the given strides, starting at `at`, as i32. Strides may be negative. */
 const place = (shape: readonly number[], strides: readonly number[], at: number, p: Parameters): string => {
   const terms = shape.flatMap((size, axis) =>
     size === 1 || strides[axis] === 0 ? [] : [`i32(c${axis}) * ${p.i(strides[axis] ?? 0)}`],
@@ -37,7 +37,7 @@ const place = (shape: readonly number[], strides: readonly number[], at: number,
   return [p.i(at), ...terms].join(' + ')
 }
 
-/** Statements that name the coordinates c0, c1 … of element i of the result; for `broadcastIndex`. None where all operands are read in order. */
+/** Statements that declare the coordinates c0, c1 … of element i of the result, for `broadcastIndex`. Empty if all operands are read in order. */
 export const resultCoordinates = (
   result: readonly number[],
   operands: readonly (readonly number[])[],
@@ -47,7 +47,7 @@ export const resultCoordinates = (
     ? ''
     : coordinates('i', result, axisNames(result.length), p)
 
-/** The index of the operand's element that goes with element i of the result; axes of size 1 repeat. The operand may lack leading axes. */
+/** The index of the operand's element for element i of the result. Axes of size 1 repeat; the operand may lack leading axes. */
 export const broadcastIndex = (result: readonly number[], operand: readonly number[], p: Parameters): string => {
   if (elements(operand) === elements(result)) return 'i'
   if (elements(operand) === 1) return '0u'
@@ -61,7 +61,7 @@ export const broadcastIndex = (result: readonly number[], operand: readonly numb
   return terms.join(' + ')
 }
 
-/** Elements read along strides, in the order of a shape. */
+/** A shader that reads elements along strides, in the order of a shape. */
 export const movedShader = (shape: readonly number[], at: number, strides: readonly number[]): Shader => {
   const p = new Parameters()
   const body = `${coordinates('i', shape, axisNames(shape.length), p)}

@@ -1,6 +1,6 @@
 /**
- * Products and convolutions beyond tfjs's programs. Those have a dimension of workgroups each for batch, rows and columns, of which WebGPU promises
- * 65,535; programs of ours have one for all elements, which tfjs folds.
+ * Products and convolutions that are too large for tfjs's programs. Those use one dimension of workgroups each for batch, rows and columns, and WebGPU
+ * guarantees only 65,535 per dimension. Programs of effuse use one dimension for all elements, which tfjs folds.
  */
 import { sizeAt, windowAxes } from '../../../ir/ops/window.ts'
 import type { Type } from '../../../ir/types.ts'
@@ -11,21 +11,21 @@ import { coordinates } from './index-math.ts'
 import { Parameters } from './parameters.ts'
 import { axisTexts, eachPixel } from './window-math.ts'
 
-/** Workgroups along a dimension, and the rows and columns that one of tfjs's computes where there are many. */
+/** The maximum of workgroups along a dimension, and the rows and columns per workgroup of tfjs's programs for large sizes. */
 const [workgroupsMax, tile] = [65_535, 32]
 
-/** Can tfjs's programs compute a product of this size, or a convolution laid out as one? */
+/** Can tfjs's programs compute a product of this size, or a convolution as such a product? */
 export const fitsDispatch = (batch: number, rows: number, columns: number): boolean =>
   batch <= workgroupsMax && rows <= tile * workgroupsMax && columns <= tile * workgroupsMax
 
-/** Into how many equal parts, each of which fits, so many rows can be cut; null where no number divides them. */
+/** The number of equal parts, each of which fits, that the rows can be split into; null if there is none. */
 export const partsOfRows = (rows: number): number | null => {
   for (let parts = Math.ceil(rows / (tile * workgroupsMax)); parts <= workgroupsMax; parts++)
     if (rows % parts === 0) return parts
   return null
 }
 
-/** A product of [B, M, K] and [B, K, N], an invocation for each element. */
+/** A product of [B, M, K] and [B, K, N] with an invocation for each element. */
 export const largeProduct = (
   a: Operand,
   b: Operand,
@@ -47,7 +47,7 @@ export const largeProduct = (
   return planner.shader('matmul', [a, b], type, { body, parameters: p })
 }
 
-/** A convolution of x [N,H,W,C] with a filter [KH,KW,C,F], an invocation for each element. */
+/** A convolution of x [N,H,W,C] with a filter [KH,KW,C,F] with an invocation for each element. */
 export const largeConvolution = (
   x: Operand,
   filter: Operand,

@@ -1,4 +1,4 @@
-/** Elementwise programs over operands that repeat along axes: what a lowering says is one expression. */
+/** Elementwise programs over operands with repeated axes. A lowering supplies one expression. */
 import type { DType, Type } from '../../../ir/types.ts'
 import { as, stored } from '../lower/shared.ts'
 import type { Planner } from '../planner.ts'
@@ -8,25 +8,25 @@ import { Parameters } from './parameters.ts'
 
 const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g'] as const
 
-/** An expression of the operands' elements a, b, c … in this order: f32, i32, or bool where the operand is. */
+/** An expression of the operands' elements a, b, c … in this order, as f32, i32 or bool. */
 export interface Mapping {
   readonly name: string
   readonly inputs: readonly View[]
   readonly type: Type
-  /** Of the result's element type; a bool for bool. */
+  /** The expression, of the result's element type; a bool for bool. */
   readonly expression: string
-  /** Those of the expression. */
+  /** The parameters of the expression. */
   readonly parameters?: Parameters | undefined
 }
 
-/** The value in the smallest shape that holds its operands: what is computed of small operands stays small. */
+/** Computes the value in the smallest shape that contains its operands, so that results of small operands stay small. */
 export const mapped = (
   { name, inputs, type, expression, parameters: p = new Parameters() }: Mapping,
   planner: Planner,
 ): View => {
   const shape = jointShape(inputs)
   const { result, operands } = collapsedShapes(inputs)
-  // Known numbers are parameters.
+  // Operands with one known number become parameters.
   const read = inputs.flatMap((view, at) => (view.splat === null ? [{ view, own: operands[at] ?? [], at }] : []))
   const lets = inputs.map(({ splat, type: { dtype } }, at) => {
     const place = read.findIndex((entry) => entry.at === at)
@@ -45,8 +45,8 @@ export const mapped = (
   }
 }
 
-/** An element as expressions take it. */
+/** An element, converted for expressions. */
 export const loaded = (element: string, dtype: DType): string => (dtype === 'bool' ? `(${element} != 0)` : element)
-/** An expression as memory takes it. */
+/** An expression, converted for memory. */
 export const kept = (expression: string, dtype: DType): string =>
   dtype === 'bool' ? `toBool(${expression})` : expression

@@ -1,4 +1,4 @@
-/** Moving elements, bit by bit. Reshapes and broadcasts are views, as everywhere in this backend; transposes and reverses are strided copies. */
+/** Movement, bit by bit. Reshapes and broadcasts are views, as on the other devices of this backend; transposes and reverses are strided copies. */
 import type { MovementOps } from '../../../ir/signatures.ts'
 import { stridesOf } from '../../../ir/ops/shape.ts'
 import { elements, sameShape, type Type } from '../../../ir/types.ts'
@@ -26,7 +26,7 @@ const lowerPad: LowerFunction<'pad'> = ({ attrs: { low, interior, value }, input
   const strides = stridesOf(operand.shape)
   const p = new Parameters()
   const coordinate = coordinates('i', type.shape, [], p)
-  // Along each axis an element of the result has a source, or there is the number.
+  // Along each axis an element of the result has a source element or is the padding number.
   const axes = type.shape.map((_, axis) => {
     const gap = (interior[axis] ?? 0) + 1
     const t = `t${axis}`
@@ -55,7 +55,7 @@ const lowerConcatenate: LowerFunction<'concatenate'> = ({ attrs: { axis }, input
 }
 
 const concatenated = (operands: readonly Operand[], axis: number, planner: Planner): Operand => {
-  const [first] = operands as readonly [Operand] // the op has one at least
+  const [first] = operands as readonly [Operand] // the op has at least one
   if (operands.length === 1) return first
   if (operands.length > operandsMax) {
     const joined = operandGroups(operands).map((group) => concatenated(group, axis, planner))
@@ -85,7 +85,7 @@ const concatenated = (operands: readonly Operand[], axis: number, planner: Plann
   }
 }
 
-/** Indices beyond the ends are clamped. */
+/** Clamps indices out of range. */
 const lowerGather: LowerFunction<'gather'> = ({ attrs: { axis }, inputs: [x, indices], types: [type], planner }) => {
   const size = x.type.shape[axis] ?? 1
   const inner = elements(x.type.shape.slice(axis + 1))

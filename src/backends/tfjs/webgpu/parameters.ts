@@ -1,6 +1,6 @@
 /**
- * Numbers that a program reads from its uniforms: sizes, strides, constants. Programs that differ in them alone are one pipeline, and pipelines
- * are slow to make: a network has hundreds of shapes and a few dozen kinds of programs.
+ * Numbers that a program reads from its uniforms: sizes, strides, constants. Programs that differ only in these numbers share a pipeline. This saves
+ * time, because pipelines are slow to make and a network has hundreds of shapes but only a few dozen kinds of programs.
  */
 import type { DType } from '../../../ir/types.ts'
 import { elementType } from './wgsl.ts'
@@ -27,12 +27,12 @@ export class Parameters {
     return this.#add('float32', value)
   }
 
-  /** A constant of the dtype, as memory holds it. */
+  /** A constant of the dtype, as in memory. */
   constant(value: number, dtype: DType): string {
     return elementType(dtype) === 'i32' ? this.i(value) : this.f(value)
   }
 
-  /** As tfjs declares uniforms. */
+  /** The declarations of the uniforms in tfjs's form. */
   get declarations(): string {
     return this.values.map(({ type }, at) => `p${at} : ${type === 'int32' ? 'i32' : 'f32'}, `).join('')
   }

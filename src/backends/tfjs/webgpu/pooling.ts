@@ -1,4 +1,4 @@
-/** Pools, an invocation for each element of the result: tfjs's kernels lose NaN, and its gradients divide by the whole window at the image's edge. */
+/** Pools with an invocation per result element. tfjs's kernels lose NaN, and its gradients divide by the whole window at the image's edge. */
 import type { PoolingOps, WindowAttrs } from '../../../ir/signatures.ts'
 import { windowAxes, type Axis } from '../../../ir/ops/window.ts'
 import type { Type } from '../../../ir/types.ts'
@@ -47,7 +47,7 @@ const lowerAverage: LowerFunction<'avgPool2d'> = ({ attrs, inputs: [view], types
   return [made(planner.shader('avgPool2d', [x], type, { body, parameters: p }), type)]
 }
 
-/** Each window's gradient goes to the first of its largest elements; NaN is the largest. */
+/** Passes each window's gradient to the first of its largest elements; NaN counts as the largest. */
 const lowerMaxGradient: LowerFunction<'maxPool2dGradient'> = ({
   attrs,
   inputs: [view, dyView],

@@ -1,9 +1,9 @@
-/** What `auto` and `doctor` say of WebGPU, without opening a device. */
+/** Availability of WebGPU for `auto` and `doctor`, without opening a device. */
 import { EffuseError } from '../../../ir/diagnostics.ts'
 import type { Availability } from '../../catalog.ts'
 import { findAdapter, type FoundAdapter } from './find-adapter.ts'
 
-/** Software adapters are taken only by name: WebAssembly is faster. */
+/** Software adapters must be selected by name, because WebAssembly is faster. */
 export const probeWebgpu = async (): Promise<Availability> => {
   try {
     const adapter = await findAdapter()

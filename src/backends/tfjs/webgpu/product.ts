@@ -1,4 +1,4 @@
-/** Matrix products by tfjs's programs, of which it has four. The one that adds up by atomics is left out: its sums differ from run to run. */
+/** Matrix products by three of tfjs's four programs. The fourth adds by atomics, so its sums differ between runs. */
 import { elements, type Type } from '../../../ir/types.ts'
 import { as } from '../lower/shared.ts'
 import type { LowerFunction } from '../lowering.ts'
@@ -14,10 +14,10 @@ interface Flags {
   readonly transposeB: boolean
 }
 
-/** tfjs's numbers: one invocation's reduction for a handful of results, small tiles for few workgroups, large tiles. */
+/** tfjs's numbers of the programs: a reduction per result for few results, small tiles for few workgroups, large tiles. */
 const programs = { reduce: 0, smallOutput: 2, packed: 3 } as const
 
-/** As tfjs chooses, but for the one with atomics. */
+/** Selects a program as tfjs does, except the one with atomics. */
 export const productProgram = (batch: number, rows: number, columns: number): number => {
   const workgroups = batch * Math.ceil(rows / 32) * Math.ceil(columns / 32)
   const hasFew = workgroups <= 8 || (rows <= 8 && workgroups <= 16)
@@ -25,7 +25,7 @@ export const productProgram = (batch: number, rows: number, columns: number): nu
   return batch * rows * columns <= 128 ? programs.reduce : programs.smallOutput
 }
 
-/** Product of [B, M, K] and [B, K, N], operands transposed as told; gives [B, M, N]. */
+/** The product [B, M, N] of [B, M, K] and [B, K, N], with operands transposed as the flags say. */
 export const webgpuProduct = (a: Operand, b: Operand, flags: Flags, type: Type, planner: Planner): number => {
   const [batch = 1] = a.shape
   const rows = a.shape[flags.transposeA ? 2 : 1] ?? 1
@@ -35,16 +35,16 @@ export const webgpuProduct = (a: Operand, b: Operand, flags: Flags, type: Type, 
     return planner.kernel('BatchMatMul', { a: left, b }, { ...flags }, type, program)
   }
   if (fitsDispatch(batch, rows, columns)) return run(a, 1)
-  // Batches that share the one right operand.
+  // Splits the rows into batches that share the right operand.
   const parts = batch === 1 && !flags.transposeA && fitsDispatch(1, 1, columns) ? partsOfRows(rows) : null
   if (parts === null) return largeProduct(a, b, flags, type, planner)
   return run(as(a, [parts, rows / parts, a.shape[2] ?? 1]), parts)
 }
 
-/** Inner elements of a slice. */
+/** The wanted number of inner elements per slice. */
 const sliceWanted = 512
 
-/** a^T b of [1, K, M] and [1, K, N] with a long K: in slices of equal length, which are batches, then their sum. */
+/** a^T b of [1, K, M] and [1, K, N] with a long K: a batched product of slices of equal length, then their sum. */
 export const slicedProduct = (a: Operand, b: Operand, type: Type, planner: Planner): number => {
   const [, length = 1, rows = 1] = a.shape
   const columns = b.shape[2] ?? 1
@@ -64,7 +64,7 @@ export const slicedProduct = (a: Operand, b: Operand, type: Type, planner: Plann
   return reduced({ name: 'product', fold: 'sum', group, operands }, type.dtype, planner).slot
 }
 
-/** Divisors alone: a reshape makes the slices. */
+/** The number of slices. It divides the length, because a reshape makes the slices. */
 const slicesOf = (length: number): number => {
   for (let slices = Math.ceil(length / sliceWanted); slices <= length / 64; slices++)
     if (length % slices === 0) return slices

@@ -1,6 +1,6 @@
 /**
- * Reductions over the middle of [outer, reduced, inner], in as many stages as it takes: an invocation folds a few hundred elements at most, one
- * after another, so that there is work for all of the device and float32 keeps its digits. No atomics, so the order is always the same.
+ * Reductions over the middle of [outer, reduced, inner] in several stages. An invocation folds at most a few hundred elements sequentially, so that the
+ * whole device has work and rounding errors stay small. There are no atomics, so the order is always the same.
  */
 import type { ReductionOps } from '../../../ir/signatures.ts'
 import { elements, type DType, type Type } from '../../../ir/types.ts'
@@ -15,7 +15,7 @@ import { coordinates } from './index-math.ts'
 import { Parameters } from './parameters.ts'
 import { elementType } from './wgsl.ts'
 
-/** How two numbers become one, by dtype; the fold starts with the first element. */
+/** The function that combines two numbers, by dtype. The fold starts with the first element. */
 type Fold = (dtype: DType) => string
 const folds = {
   sum: () => 'acc + e',
@@ -28,17 +28,17 @@ export interface Reduction {
   readonly name: string
   readonly fold: keyof typeof folds
   readonly group: Group
-  /** Arrays of the group's shape, where an axis may be 1: such an array repeats along it. */
+  /** Arrays of the group's shape. An array repeats along an axis of size 1. */
   readonly operands: readonly Operand[]
-  /** What is folded, of the operands' elements a, b, c …; default a. */
+  /** The expression of the operands' elements a, b, c … to fold; default a. */
   readonly expression?: string | undefined
-  /** The fold is divided by this number at the end. */
+  /** Divides the result of the fold. */
   readonly divisor?: number | undefined
 }
 
-/** Invocations that fill a device. */
+/** The number of invocations that fill a device. */
 const invocationsWanted = 1 << 14
-/** Elements that an invocation folds: not so many that digits get lost, not so few that a stage is wasted. */
+/** Limits on the elements per invocation: more would increase rounding errors, fewer would waste a stage. */
 const [lengthMin, lengthMax] = [16, 256]
 
 const slicesOf = ({ outer, reduced, inner }: Group): number => {
@@ -49,7 +49,7 @@ const slicesOf = ({ outer, reduced, inner }: Group): number => {
 
 const operandNames = ['a', 'b', 'c', 'd', 'e'] as const
 
-/** Gives [outer, inner]. */
+/** Reduces to [outer, inner]. */
 export const reduced = (reduction: Reduction, dtype: DType, planner: Planner): Operand => {
   const { name, fold, group, operands, expression = 'a', divisor } = reduction
   const { outer, inner } = group
@@ -119,7 +119,7 @@ const reduceBy =
     along(planner.dense(x), axes, fold, type, planner),
   ]
 
-/** Is a larger than b? NaN is larger than everything else. */
+/** Is a larger than b? NaN counts as larger than all numbers. */
 const isLarger = (a: string, b: string, dtype: DType): string =>
   elementType(dtype) === 'i32' ? `${a} > ${b}` : `((isnan(${a}) && !isnan(${b})) || (${a} > ${b} && !isnan(${b})))`
 

@@ -1,10 +1,10 @@
-/** A WGSL program of ours, run through tfjs's backend: its buffers, its command encoder, its cache of pipelines. */
+/** Runs effuse's own WGSL programs through tfjs's backend, with its buffers, command encoder and pipeline cache. */
 import { elements } from '../../../ir/types.ts'
 import type { KernelBackend, TensorInfo } from '../tfjs-types.ts'
 import { Parameters, type Uniform } from './parameters.ts'
 import { calledBy } from './wgsl.ts'
 
-/** What tfjs's runWebGPUProgram reads; it writes into it as well, so each run gets a copy. */
+/** The argument of tfjs's runWebGPUProgram, which also writes into it, so each run passes a copy. */
 export interface WebgpuProgram {
   readonly outputShape: number[]
   readonly dispatchLayout: { readonly x: number[] }
@@ -17,7 +17,7 @@ export interface WebgpuProgram {
   getUserCode(): string
 }
 
-/** tfjs's WebGPUBackend, what of it is in use here. */
+/** The parts of tfjs's WebGPUBackend that effuse uses. */
 export interface WebgpuBackend extends KernelBackend {
   readonly device: GpuDevice
   readonly queue: { onSubmittedWorkDone(): Promise<void> }
@@ -35,7 +35,7 @@ export interface WebgpuBackend extends KernelBackend {
   memory(): { readonly numBytesInGPU: number; readonly numBytesAllocatedInGPU: number }
 }
 
-/** By shape, so that no declarations of WebGPU are needed. */
+/** Declared here, so that no WebGPU declarations are needed. */
 export interface GpuDevice {
   readonly lost: Promise<{ readonly reason?: string; readonly message: string }>
   readonly limits: { readonly maxStorageBufferBindingSize: number; readonly [limit: string]: unknown }
@@ -47,29 +47,29 @@ export interface GpuDevice {
 export const isWebgpu = (backend: KernelBackend): backend is WebgpuBackend =>
   'runWebGPUProgram' in backend && 'commandQueueOwnedIds' in backend && 'submitQueue' in backend
 
-/** The elements in a buffer of their own. */
+/** Copies the elements to a new buffer. */
 export const copyOnDevice = (backend: WebgpuBackend, dataId: object, size: number, dtype: string): object => {
   const program = makeProgram({ body: 'result[i] = x0[i];' }, [{}], [size])
   return backend.runWebGPUProgram(program, [{ dataId, shape: [size], dtype }], dtype, []).dataId
 }
 
-/** What a program computes. Operands are the arrays x0, x1 … of their elements, `result` is the output, `i` the number of the invocation. */
+/** A shader. Its operands are the arrays x0, x1 …, `result` is the output, and `i` is the number of the invocation. */
 export interface Shader {
   /** Statements of one invocation. */
   readonly body: string
-  /** Functions and constants before it. */
+  /** Functions and constants before the body. */
   readonly prelude?: string | undefined
   readonly parameters?: Parameters | undefined
-  /** How many invocations; default one for each element of the result. */
+  /** The number of invocations; default: one per result element. */
   readonly invocations?: number | undefined
 }
 
 const workgroup = 64
 
-/** Programs by their text: tfjs's cache of pipelines is looked up at each dispatch, so its keys are short. */
+/** Short keys of programs by their text. tfjs looks up its pipeline cache by the key at each dispatch. */
 const keys = new Map<string, string>()
 
-/** Each binding must be used, or tfjs's automatic layout lacks it: the uniforms are, by the test; operands are the body's affair. */
+/** Makes a program. It must use every binding, or tfjs's automatic layout omits it: the test for the end uses the uniforms, the body all operands. */
 export const makeProgram = (shader: Shader, operands: readonly object[], shape: readonly number[]): WebgpuProgram => {
   const size = elements(shape)
   const { parameters = new Parameters(), prelude = '', body } = shader

@@ -1,24 +1,24 @@
-/** tfjs's WebGPU backend in a run of ours: its settings, its command encoder, what goes wrong on its device. */
+/** Uses tfjs's WebGPU backend for a run: its settings, its command encoder, errors of its device. */
 import { EffuseError } from '../../../ir/diagnostics.ts'
 import type { TfjsCore } from '../tfjs-types.ts'
 import type { WebgpuBackend } from './shader.ts'
 
-/** Kernels run, none goes to the CPU, and nothing is submitted before the end. The products' program is set kernel by kernel. */
+/** Settings during a run: no kernel runs on the CPU, and nothing is submitted before the end. Each kernel sets the program for products. */
 const settings = {
   WEBGPU_CPU_FORWARD: false,
   WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE: Number.MAX_SAFE_INTEGER,
   WEBGPU_MATMUL_PROGRAM_TYPE: -1,
-  // A user's program that compiles ahead of its first run.
+  // A user's program may set this to compile before its first run.
   WEBGPU_ENGINE_COMPILE_ONLY: false,
 } as const
 
-/** What the device says of recorded work, later: null where all went well. */
+/** The device's later report on submitted work: an error, or null. */
 export type Verdict = Promise<EffuseError | null>
 
 export interface Queue {
-  /** Records what the work calls and submits it at once; the user's settings are back afterwards. */
+  /** Records the commands of `work`, submits them together, and restores the user's settings. */
   run<T>(work: () => T): { readonly value: T; readonly verdict: Verdict }
-  /** A buffer's content. @throws EffuseError where it cannot be read, since the run failed that was to make it: WebGPU gives zeros then */
+  /** Reads a buffer. @throws EffuseError if the run that should fill it failed, in which case WebGPU returns zeros */
   read(dataId: object): Promise<ArrayLike<number>>
 }
 
@@ -35,7 +35,7 @@ export const makeQueue = (tf: TfjsCore, backend: WebgpuBackend): Queue => {
     run,
     read: async (dataId) => {
       const { value, verdict } = submitted(tf, backend, () => backend.read(dataId))
-      value.catch(() => {}) // the verdict says why
+      value.catch(() => {}) // the verdict has the reason
       const problem = await verdict
       if (problem !== null) throw failed ?? problem
       return value
@@ -74,19 +74,19 @@ const submit = (backend: WebgpuBackend): void => {
 
 type Found = Promise<{ readonly message: string } | null>
 
-/** A device that is lost says so elsewhere. */
+/** The verdict from two error scopes. A lost device is reported elsewhere. */
 const verdictOf = async (validation: Found, memory: Found): Verdict => {
   const [invalid, short] = await Promise.all([validation, memory].map((found) => found.catch(() => null)))
   if (short != null)
     return new EffuseError({
       code: 'EF409',
       message: `the WebGPU device has no memory left for a run: ${firstLine(short.message)}`,
-      hint: 'a smaller batch, or smaller pictures',
+      hint: 'use a smaller batch, or smaller pictures',
     })
   if (invalid != null)
     return new EffuseError({
       code: 'EF901',
-      message: `bug in the compiler: WebGPU refused a command of a run: ${firstLine(invalid.message)}`,
+      message: `bug in the compiler: WebGPU rejected a command of a run: ${firstLine(invalid.message)}`,
     })
   return null
 }

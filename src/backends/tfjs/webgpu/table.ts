@@ -1,6 +1,6 @@
 /**
- * How tfjs on WebGPU runs each op. Products and forward convolutions by tfjs's kernels, everything else by programs of ours through tfjs's backend:
- * its memory cannot be reached from JavaScript, and a step that reads back waits for the device.
+ * The lowering of each op for tfjs on WebGPU. Products and forward convolutions use tfjs's kernels. All other ops are effuse's WGSL programs, because
+ * JavaScript cannot access the memory, and a step that reads back must wait for the device.
  */
 import { randomUniform } from '../../../ir/philox.ts'
 import type { ContractionOps, SourceOps } from '../../../ir/signatures.ts'
@@ -27,7 +27,7 @@ import { trainingLowering } from './training.ts'
 
 const sources: { readonly [K in keyof SourceOps]: Lowering<K> } = {
   ...sourceLowering,
-  // Made by the host, uploaded in front of the step: few numbers, and the same as everywhere.
+  // The host computes these few numbers, the same as on other backends, and uploads them before the step.
   randomUniform: ({ attrs: { stream }, types: [type], planner }) => {
     const count = elements(type.shape)
     return [

@@ -1,6 +1,6 @@
 /**
- * Optimizers, averages, the finite check and the loss scale, all on the device: the flag is an operand like others. A program has one result, so
- * a rule takes as many as it has: the new slots first, then the variable from them. Where the flag is false the old values stay (C3).
+ * Optimizers, averages, the finite check and the loss scale, all on the device; the flag is an ordinary operand. A program has one result, so a rule
+ * needs one program per result: first those of the new slots, then that of the variable. If the flag is false, the old values stay (C3).
  */
 import type { TrainingOps } from '../../../ir/signatures.ts'
 import { elements, type Type } from '../../../ir/types.ts'
@@ -14,7 +14,7 @@ import { operandGroups } from './operand-groups.ts'
 import { Parameters } from './parameters.ts'
 import { literal } from './wgsl.ts'
 
-/** A scalar beside tensors of this shape. */
+/** A scalar, broadcast to this shape. */
 const beside = (scalar: View, { shape }: Type): View => ({
   ...scalar,
   shape: shape.map(() => 1),
@@ -64,7 +64,7 @@ const lowerAdam: LowerFunction<'adam'> = ({
     mapped({ name: 'adam', inputs, type, expression }, planner)
   const mean = rule(`select(b, ${f32(beta1)} * b + ${f32(1 - beta1)} * a, c)`, g, first, flag)
   const square = rule(`select(b, ${f32(beta2)} * b + ${f32(1 - beta2)} * a * a, c)`, g, second, flag)
-  // 1 - beta^t by expm1: it would cancel.
+  // 1 - beta^t by expm1, because the difference would cancel.
   const correction = (beta: number): string =>
     beta === 0 ? '1.0' : `(-exponentialMinus1(f32(e + 1) * ${f32(Math.log(beta))}))`
   const root = `(squareRoot(c / ${correction(beta2)}) + ${f32(epsilon)})`
@@ -85,10 +85,10 @@ const lowerEma: LowerFunction<'ema'> = ({
   return [mapped({ name: 'ema', inputs, type, expression }, planner)]
 }
 
-/** Invocations that look at some tensors together; each leaves a flag. */
+/** The number of invocations that check a group of tensors. Each one writes a flag. */
 const flagCount = 512
 
-/** Flags of up to seven tensors at a time, then of up to seven arrays of flags, until one array is left. */
+/** Checks up to seven tensors at a time, then up to seven arrays of flags at a time, until one array is left. */
 const lowerAllFinite: LowerFunction<'allFinite'> = ({ inputs, planner, types: [type] }) => {
   const flags: Type = { dtype: 'bool', shape: [flagCount] }
   const looks = operandGroups(inputs.map((view) => planner.dense(view))).map((group): Operand => {
@@ -108,7 +108,7 @@ const lowerAllFinite: LowerFunction<'allFinite'> = ({ inputs, planner, types: [t
 }
 
 const joint = (arrays: readonly Operand[], flags: Type, planner: Planner): Operand => {
-  const [first] = arrays as readonly [Operand] // one for the op's first operand at least
+  const [first] = arrays as readonly [Operand] // there is at least the one of the op's first operand
   if (arrays.length === 1) return first
   const next = operandGroups(arrays).map((group): Operand => {
     const body = `result[i] = ${group.map((_, at) => `x${at}[i]`).join(' & ')};`

@@ -1,15 +1,15 @@
 /**
- * Pieces of WGSL. Numbers are written by their bits: what is not finite has no literal. WGSL lets an implementation assume that no NaN and no
- * infinity occurs, so both are looked for in the bits; and its own exp, log, sin and so on may be off by many roundings, so ours stand here.
+ * Parts of WGSL programs. Numbers are written by their bits, because NaN and infinities have no literals. WGSL allows an implementation to assume that
+ * neither occurs, so tests for both use the bits. WGSL's exp, log, sin and others may have large errors, so this file has accurate versions.
  */
 import type { DType } from '../../../ir/types.ts'
 
-/** Half types are held as float32, bool as 0 and 1. */
+/** The element type in memory: half types are stored as float32, bool as 0 and 1. */
 export const elementType = (dtype: DType): 'f32' | 'i32' => (dtype === 'int32' || dtype === 'bool' ? 'i32' : 'f32')
 
 const bits = new DataView(new ArrayBuffer(4))
 
-/** A number of the dtype, to the bit. */
+/** A number of the dtype, exact in every bit. */
 export const literal = (value: number, dtype: DType): string => {
   if (elementType(dtype) === 'i32') return value === -(2 ** 31) ? 'i32(-2147483647 - 1)' : `i32(${value | 0})`
   if (Number.isNaN(value)) return 'uniforms.NAN'
@@ -19,9 +19,9 @@ export const literal = (value: number, dtype: DType): string => {
   return `bitcast<f32>(0x${bits.getUint32(0).toString(16)}u)`
 }
 
-/** Functions by name; `isnan` is tfjs's. Each is written where its name occurs. */
+/** Functions by name; `isnan` is tfjs's. A program contains those whose names occur in it. */
 const library: { readonly [name: string]: string } = {
-  // By way of float32, which machines without a division of integers are faster at; two corrections make it exact.
+  // Divides in float32, which is faster on machines without integer division. Two corrections make it exact.
   quotient: `fn quotient(i : u32, d : u32) -> u32 {
     let inverse = 1.0 / f32(d);
     let first = u32(f32(i) * inverse);
@@ -31,12 +31,12 @@ const library: { readonly [name: string]: string } = {
   }`,
   toBool: 'fn toBool(x : bool) -> i32 { return select(0, 1, x); }',
   isFinite32: 'fn isFinite32(x : f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u; }',
-  // NaN + b is NaN, of either operand.
+  // The sum is NaN if either operand is NaN.
   largest: 'fn largest(a : f32, b : f32) -> f32 { return select(select(b, a, a > b), a + b, isnan(a) || isnan(b)); }',
   smallest: 'fn smallest(a : f32, b : f32) -> f32 { return select(select(b, a, a < b), a + b, isnan(a) || isnan(b)); }',
   squareRoot:
     'fn squareRoot(x : f32) -> f32 { if (isnan(x) || x < 0.0) { return uniforms.NAN; } if (x == 0.0 || !isFinite32(x)) { return x; } return sqrt(x); }',
-  // Up to 2^13 quarter turns by pi / 2 in three parts, beyond that by its inverse to as many bits as it takes (Payne and Hanek).
+  // Up to 2^13 quarter turns by pi / 2 in three parts, beyond that by 2 / pi with as many bits as necessary (Payne and Hanek).
   sine: `fn sine(x : f32) -> f32 {
     if (isnan(x) || !isFinite32(x)) { return uniforms.NAN; }
     let turned = quarterTurns(x);
@@ -59,12 +59,12 @@ const library: { readonly [name: string]: string } = {
     let n = round(x * 0.63661977);
     return vec2<f32>(((x - n * 1.5703125) - n * 4.837512969970703e-4) - n * 7.54978995489188216e-8, f32(i32(n) & 3));
   }`,
-  // x = m 2^e; the bits of 2 / pi that decide m 2^e 2 / pi modulo 4 are three words from bit e on.
+  // x = m 2^e; three words of 2 / pi from bit e on determine m 2^e 2 / pi modulo 4.
   manyQuarterTurns: `const twoOverPi = array<u32, 8>(0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u, 0x3c439041u, 0xfe5163abu, 0xdebbc561u);
   fn manyQuarterTurns(x : f32) -> vec2<f32> {
     let raw = bitcast<u32>(x);
     let m = (raw & 0x7fffffu) | 0x800000u;
-    // m 2^e with e = exponent - 23 >= -10; bits of weight 4 and more fall away.
+    // m 2^e with e = exponent - 23 >= -10; bits of weight 4 and more are dropped.
     let start = i32((raw >> 23u) & 255u) - 150 - 2;
     let a = bitsFrom(start);
     let b = bitsFrom(start + 32);
@@ -75,7 +75,7 @@ const library: { readonly [name: string]: string } = {
     let lowSum = low.y + middle.x;
     let carry = select(0u, 1u, lowSum < middle.x);
     let top = high + middle.y + carry;
-    // top holds quarters in its two first bits, and the fraction behind.
+    // The first two bits of top are the quarters, the others are the fraction.
     let fraction = (top << 2u) | (lowSum >> 30u);
     let isUpper = (fraction >> 31u) != 0u;
     let quarter = i32(top >> 30u) + select(0, 1, isUpper);
@@ -89,7 +89,7 @@ const library: { readonly [name: string]: string } = {
     let isBelow = (raw >> 31u) != 0u;
     return vec2<f32>(select(signed, -signed, isBelow), f32(select(quarter, -quarter, isBelow) & 3));
   }`,
-  // 32 bits of 2 / pi from bit "start" behind the point on; before it are zeros.
+  // 32 bits of 2 / pi from bit "start" after the point; bits before the point are 0.
   bitsFrom: `fn bitsFrom(start : i32) -> u32 {
     if (start <= -32) { return 0u; }
     if (start < 0) { return wordOf(0) >> u32(-start); }
@@ -98,7 +98,7 @@ const library: { readonly [name: string]: string } = {
     return (wordOf(word) << shift) | select(0u, wordOf(word + 1) >> (32u - shift), shift > 0u);
   }`,
   wordOf: 'fn wordOf(at : i32) -> u32 { var words = twoOverPi; return words[min(at, 7)]; }',
-  // The 64-bit product, its lower word first.
+  // The 64-bit product, lower word first.
   multiplied: `fn multiplied(a : u32, b : u32) -> vec2<u32> {
     let ll = (a & 0xffffu) * (b & 0xffffu);
     let lh = (a & 0xffffu) * (b >> 16u);
@@ -107,7 +107,7 @@ const library: { readonly [name: string]: string } = {
     return vec2<u32>((ll & 0xffffu) | (middle << 16u), (a >> 16u) * (b >> 16u) + (lh >> 16u) + (hl >> 16u) + (middle >> 16u));
   }`,
   powerOf2: 'fn powerOf2(n : i32) -> f32 { return bitcast<f32>(u32(n + 127) << 23u); }',
-  // exp(r) on |r| <= log(2) / 2, and the power of 2 in two steps, since 2^128 is no number.
+  // exp(r) on |r| <= log(2) / 2, and the power of 2 in two steps, because float32 cannot represent 2^128.
   exponential: `fn exponential(x : f32) -> f32 {
     if (isnan(x)) { return x; }
     if (x > 88.72284) { return uniforms.INFINITY; }
@@ -118,7 +118,7 @@ const library: { readonly [name: string]: string } = {
     let half = i32(n) / 2;
     return ((p * r * r + r) + 1.0) * powerOf2(half) * powerOf2(i32(n) - half);
   }`,
-  // The series where exp(x) - 1 would cancel.
+  // Uses the series if exp(x) - 1 would cancel.
   exponentialMinus1: `fn exponentialMinus1(x : f32) -> f32 {
     if (abs(x) > 0.5 || isnan(x)) { return exponential(x) - 1.0; }
     return x + x * x * (0.5 + x * (0.16666667 + x * (0.041666668 + x * (0.0083333338 + x * (0.0013888889 + x * (1.984127e-4 + x * 2.4801588e-5))))));
@@ -191,7 +191,7 @@ const library: { readonly [name: string]: string } = {
     if (x <= -2147483648.0) { return -2147483647 - 1; }
     return i32(x);
   }`,
-  // IEEE 754's pow; |x|^y by the logarithm in two parts, since its error grows with the exponent.
+  // IEEE 754's pow. |x|^y uses a logarithm in two parts, because its error is multiplied by the exponent.
   power: `fn power(x : f32, y : f32) -> f32 {
     if (x == 1.0 || y == 0.0) { return 1.0; }
     if (isnan(x) || isnan(y)) { return uniforms.NAN; }
@@ -222,7 +222,7 @@ const library: { readonly [name: string]: string } = {
     let error = lostBy(y, high, product) + y * low;
     return exponential(product) * (1.0 + select(0.0, error, isFinite32(product) && abs(product) < 104.0));
   }`,
-  // Dekker's: what the rounded product of two numbers lacks. A device need not have fma.
+  // The rounding error of a product, by Dekker's algorithm. A device need not have fma.
   lostBy: `fn lostBy(a : f32, b : f32, product : f32) -> f32 {
     let ah = bitcast<f32>(bitcast<u32>(a) & 0xfffff000u);
     let bh = bitcast<f32>(bitcast<u32>(b) & 0xfffff000u);
@@ -230,7 +230,7 @@ const library: { readonly [name: string]: string } = {
   }`,
 }
 
-/** The library's functions that some code calls, those first that others call. */
+/** The library functions that the code calls, each after the functions that it calls. */
 export const calledBy = (code: string): string => {
   const found = new Map<string, string>()
   const visit = (text: string): void => {

@@ -1,8 +1,8 @@
-/** Windows over images in WGSL: loops over the pixels under a window, and over the windows that read a pixel. */
+/** WGSL loops over the pixels under a window, and over the windows that read a pixel. */
 import type { Axis } from '../../../ir/ops/window.ts'
 import type { Parameters } from './parameters.ts'
 
-/** An axis's sizes as parameters of a program. */
+/** The sizes of an axis as parameters of a program. */
 export type AxisText = { readonly [K in keyof Axis]: string }
 export type AxisTexts = readonly [AxisText, AxisText]
 
