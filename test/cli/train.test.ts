@@ -278,7 +278,7 @@ describe('fine-tuning', () => {
   test('keeps to the variant of the weights', async () => {
     const file = await saveWeights('b0.safetensors', 10)
     const { code, err } = await run('train', '--weights', file, '--model', 'b1', ...options, '--out', at('b1'))
-    expect([code, err]).toEqual([1, expect.stringMatching(/EF505: .* holds weights of b0, and the run is to train b1/)])
+    expect([code, err]).toEqual([1, expect.stringMatching(/EF505: .* has weights of b0, and the run is to train b1/)])
   })
 })
 

@@ -126,7 +126,9 @@ describe('bench', () => {
       { name: 'tfjs-wasm', reason: expect.stringMatching(/tfjs-wasm cannot train .* no kernel Conv2DBackpropFilter/) },
     ])
     const second = await bench(clipped, options)
-    expect(second.skipped).toEqual([{ name: 'tfjs-wasm', reason: expect.stringContaining('does not know clipNorm') }])
+    expect(second.skipped).toEqual([
+      { name: 'tfjs-wasm', reason: expect.stringContaining('does not support clipNorm') },
+    ])
   })
 
   test.each([
