@@ -44,6 +44,7 @@ export const inWorkplace = async <T>(
     throw cacheError(error, cache)
   })
   const lock = await waitForLock(cache, progress)
+  locked.add(cache)
   try {
     removeScratch(cache) // of processes that were killed
     return await work(workplaceIn(cache))
@@ -51,12 +52,21 @@ export const inWorkplace = async <T>(
     throw cacheError(error, cache)
   } finally {
     removeScratch(cache)
+    locked.delete(cache)
     await unlockFolder(cache, lock)
   }
 }
 
-/** Removes all scratch folders; only for the process that has the lock. Never fails. */
-export const removeScratch = (cache: string): void => {
+/** Those that this process works in. */
+const locked = new Set<string>()
+
+/** Removes what is half done where this process works; what others do stays. For a process that ends. Never fails. */
+export const abandonWork = (): void => {
+  for (const cache of locked) removeScratch(cache)
+}
+
+/** All scratch folders; only for the process that has the lock. Never fails. */
+const removeScratch = (cache: string): void => {
   try {
     for (const name of readdirSync(cache))
       if (name.startsWith(scratchStart)) rmSync(join(cache, name), { recursive: true, force: true })

@@ -1,6 +1,6 @@
 /** `effuse setup` as a command: its flags, and what it prints on a machine where setup has been. */
 import { spawnSync } from 'node:child_process'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { findTensorflow } from '../../src/backends/tensorflow/find-library.ts'
 import { findPackage } from '../../src/backends/tensorflow/places.ts'
 import { hasTensorflow } from '../support/tensorflow.ts'
@@ -35,6 +35,10 @@ test.runIf(isFromSetup)('where setup has been, it says so in a moment, and the b
   expect(report).toMatchObject({ version: '2.21.0', kind: 'cpu', wasThere: true })
   for (const binding of report.bindings) expect(binding).toMatchObject({ version: '2.21.0', problem: null })
   expect(report.bindings.length).toBeGreaterThan(0)
+
+  vi.stubEnv('EFFUSE_TENSORFLOW', '/elsewhere')
+  const { out: lines } = await run('setup', 'tensorflow').finally(() => vi.unstubAllEnvs())
+  expect(lines).toContain('EFFUSE_TENSORFLOW is set, so the library in that folder is used, not this one')
 })
 
 test.runIf(hasTensorflow)('the library that is found answers with its version', () => {

@@ -13,6 +13,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { vi } from 'vitest'
 import { thisSystem } from '../../src/setup/system.ts'
 import type { SetupOptions } from '../../src/setup/tensorflow.ts'
 import { type Done, type RunOptions, realTools, type Tools } from '../../src/setup/tools.ts'
@@ -70,6 +71,22 @@ export const makePlace = (): Place => {
     },
     remove: () => rmSync(folder, { recursive: true, force: true }),
   }
+}
+
+/** For the hooks of tests: much is written, and a disk may be busy. */
+export const hookMs = 60_000
+
+/** A place that is this process's, until it is left. */
+export const enterPlace = (): Place => {
+  const place = makePlace()
+  vi.stubEnv('XDG_CACHE_HOME', join(place.folder, 'cache'))
+  vi.stubEnv('EFFUSE_TENSORFLOW', '')
+  return place
+}
+
+export const leavePlace = (place: Place): void => {
+  vi.unstubAllEnvs()
+  place.remove()
 }
 
 /** A package of a project, with the sources of a binding. */

@@ -8,11 +8,10 @@ import { build } from 'esbuild'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { findTensorflow } from '../../src/backends/tensorflow/find-library.ts'
 import { isAlive } from '../../src/platform/node-folder-lock.ts'
-import { type BuiltCli, buildCli, endOf } from '../cli/built-cli.ts'
-import { filesIn, makePlace, type Place, writePackage } from './fakes.ts'
+import { type BuiltCli, buildCli, endOf, untilSaid } from '../cli/built-cli.ts'
+import { enterPlace, filesIn, hookMs, leavePlace, type Place, writePackage } from './fakes.ts'
 
 let place: Place
-const hookMs = 60_000 // a busy disk
 let program: string
 const orphans: string[] = []
 
@@ -41,9 +40,7 @@ esac
 `
 
 beforeEach(async () => {
-  place = makePlace()
-  vi.stubEnv('XDG_CACHE_HOME', join(place.folder, 'cache'))
-  vi.stubEnv('EFFUSE_TENSORFLOW', '')
+  place = enterPlace()
   const bin = join(place.folder, 'bin')
   mkdirSync(bin)
   writeFileSync(join(bin, 'python3'), python(place))
@@ -59,7 +56,6 @@ beforeEach(async () => {
   })
 }, hookMs)
 afterEach(() => {
-  vi.unstubAllEnvs()
   for (const id of orphans.splice(0)) {
     try {
       process.kill(Number(id), 'SIGKILL')
@@ -67,7 +63,7 @@ afterEach(() => {
       // It has ended with its parent.
     }
   }
-  place.remove()
+  leavePlace(place)
 }, hookMs)
 
 const start = (...argv: readonly string[]): ChildProcess => {
@@ -115,6 +111,22 @@ test.each(['download', 'unpack'])(
   },
 )
 
+test('killed at any moment, ten times: it is installed completely or not at all, and in the end it is', async () => {
+  for (let i = 0; i < 10; i++) {
+    const killed = startSetup()
+    const end = endOf(killed)
+    await delay(100 * i)
+    killed.kill('SIGKILL')
+    await end
+    const found = findTensorflow([join(place.project, 'package.json')])
+    if ('missing' in found) expect(found.missing).toBe("TensorFlow's library is not installed")
+    else expect(found).toMatchObject({ version: '9.9.9', source: 'setup' })
+  }
+  expect((await endOf(startSetup())).code).toBe(0)
+  expect(findTensorflow()).toMatchObject({ version: '9.9.9', source: 'setup' })
+  expect(installedFiles().filter((name) => name.startsWith('unfinished-'))).toEqual([])
+})
+
 test('two processes: the second waits for the first, and does the work when the first is killed', async () => {
   stopAt('unpack')
   const first = startSetup()
@@ -132,6 +144,25 @@ test('two processes: the second waits for the first, and does the work when the 
   const { code, out } = await secondEnd
   expect([code, out]).toEqual([0, expect.stringContaining('was there: false')])
   expect(findTensorflow()).toMatchObject({ version: '9.9.9' })
+})
+
+test('Ctrl-C in a process that waits leaves the work of the one that works', async () => {
+  const cli: BuiltCli = await buildCli()
+  try {
+    stopAt('unpack')
+    startSetup()
+    await untilStopped()
+    const before = installedFiles()
+    const waiting = start(cli.path, 'setup', 'tensorflow')
+    const end = endOf(waiting)
+    await untilSaid(waiting, 'another setup is at work')
+    waiting.kill('SIGINT')
+    expect((await end).signal).toBe('SIGINT')
+    expect(before.filter((name) => name.includes('libtensorflow_cc'))).toHaveLength(1)
+    expect(installedFiles()).toEqual(before)
+  } finally {
+    await cli.remove()
+  }
 })
 
 test('Ctrl-C during the command: it ends at once, with all its programs, and leaves nothing', async () => {

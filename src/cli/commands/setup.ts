@@ -1,6 +1,5 @@
 import type { Command } from 'commander'
 import { cpuFingerprint, type HalfTimes, halfTimes } from '../../backends/tensorflow/half-speed.ts'
-import { tensorflowCache } from '../../backends/tensorflow/places.ts'
 import { showsNvidia } from '../../backends/tensorflow/report.ts'
 import { measureHalf } from '../../inspect/measure-half.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
@@ -9,7 +8,7 @@ import { thisSystem } from '../../setup/system.ts'
 import { removeTensorflow, setupTensorflow, type SetupReport } from '../../setup/tensorflow.ts'
 import { realTools } from '../../setup/tools.ts'
 import { defaultVersion } from '../../setup/wheels.ts'
-import { type Progress, removeScratch } from '../../setup/workplace.ts'
+import { abandonWork, type Progress } from '../../setup/workplace.ts'
 import { makeBar } from '../bar.ts'
 import { choiceOf } from '../common.ts'
 import type { Io } from '../io.ts'
@@ -50,7 +49,7 @@ const setup = async (flags: SetupFlags, io: Io): Promise<void> => {
   using _ = endOnInterrupt(() => {
     bar.stop()
     tools.end()
-    removeScratch(tensorflowCache())
+    abandonWork()
   })
   const begin = performance.now()
   if (flags.remove === true) {
@@ -96,6 +95,7 @@ const linesOf = (report: SetupReport, half: HalfTimes | null, seconds: number): 
     `koffi ${koffi} calls it`,
     ...bindings.map((binding) => bindingLine(binding)),
     ...(kind === 'gpu' && !showsNvidia() ? [noDriver] : []),
+    ...((process.env['EFFUSE_TENSORFLOW'] ?? '') === '' ? [] : [otherLibrary]),
     ...(half === null
       ? []
       : [
@@ -105,6 +105,7 @@ const linesOf = (report: SetupReport, half: HalfTimes | null, seconds: number): 
   ]
 }
 
+const otherLibrary = 'EFFUSE_TENSORFLOW is set, so the library in that folder is used, not this one'
 const noDriver =
   'this machine shows no driver of NVIDIA, so TensorFlow computes on the CPU: install the driver until nvidia-smi works'
 
