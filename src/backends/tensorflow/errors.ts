@@ -1,7 +1,7 @@
 /** From TensorFlow's status to an error about the graph. */
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { findNode } from '../../ir/graph.ts'
-import { type Graph, nodeId } from '../../ir/types.ts'
+import { type Graph, type Node, nodeId } from '../../ir/types.ts'
 
 /** TF_Code of tensorflow/c/tf_status.h, those that are told apart. */
 export const codes = { cancelled: 1, resourceExhausted: 8 } as const
@@ -31,38 +31,52 @@ export const withErrors = <T>(graph: Graph | null, work: () => T): T => {
 
 /** `graph`: that of the function that failed; null for what is no function. `isXla`: XLA compiles it, in its first call. */
 export const errorOf = ({ code, message }: Failure, graph: Graph | null, isXla = false): EffuseError => {
-  const path = graph === null ? null : pathIn(message, graph)
-  const at = path === null ? '' : `${path}: `
+  const place = graph === null ? null : placeIn(message, graph)
+  const at = place === null ? '' : `${place.name}: `
+  const path = place === null ? {} : { path: place.path }
   const said = shortened(message)
   if (code === codes.resourceExhausted)
     return new EffuseError({
       code: 'EF409',
       message: `${at}TensorFlow has not enough memory: ${said}`,
       hint: 'a smaller batch, smaller pictures, or accumulation of gradients',
-      ...(path === null ? {} : { path }),
+      ...path,
     })
   if (isXla)
     return new EffuseError({
       code: 'EF405',
       message: `${at}XLA cannot compile ${graph?.name ?? 'a call'}: ${said}`,
       hint: "xla: { tensorflow: 'never' } runs it by TensorFlow's own kernels",
-      ...(path === null ? {} : { path }),
+      ...path,
     })
   return new EffuseError({
     code: 'EF405',
     message: `${at}TensorFlow refused ${graph === null ? 'a call' : graph.name}: ${said}`,
     hint: "another backend may run it: 'tfjs', or 'reference' for a check",
-    ...(path === null ? {} : { path }),
+    ...path,
   })
 }
 
-/** Nodes of functions are called n<id>/… or amp/<id>/…, after the node of the graph that they compute (graph-scope.ts). */
-const pathIn = (message: string, graph: Graph): string | null => {
-  const named = /\{\{(?:function_)?node [^}]*?(?:^|[\s/])(?:n|amp\/)(\d+)\/|\b(?:n|amp\/)(\d+)\/\d+\b/.exec(message)
-  const id = named?.[1] ?? named?.[2]
-  if (id === undefined) return null
-  const node = findNode(graph, nodeId(Number(id)))
-  return node === null ? null : `${node.path === '' ? node.op : node.path} (${node.op})`
+/** What TensorFlow calls a node that failed, in its message. */
+const failedNode = /\{\{node ([^}]*)\}\}/g
+
+/** Nodes of functions are called n<id>/… or amp/<id>/… after the node of the graph that they compute, in a region after both (graph-scope.ts). */
+const placeIn = (message: string, graph: Graph): { readonly path: string; readonly name: string } | null => {
+  for (const [, node = ''] of message.matchAll(failedNode)) {
+    const ids = /(?:^|\/)(?:amp\/((?:n\d+\/)*\d+)\/|((?:n\d+\/)+))/.exec(node)
+    const [outer, ...inner] = nodesAt(graph, [...(ids?.[1] ?? ids?.[2] ?? '').matchAll(/\d+/g)].map(Number))
+    if (outer === undefined) continue
+    const what = [...inner.map(({ op }) => `${op} in `).reverse(), outer.op].join('')
+    return { path: outer.path, name: `${outer.path === '' ? outer.op : outer.path} (${what})` }
+  }
+  return null
+}
+
+/** The node with the first id, the node of its body with the second one, and so on, as far as there are such nodes. */
+const nodesAt = (graph: Graph, [id, ...more]: readonly number[]): readonly Node[] => {
+  const node = id === undefined ? null : findNode(graph, nodeId(id))
+  if (node === null) return []
+  return [node, ...(node.op === 'fusion' ? nodesAt(node.attrs.body, more) : [])]
 }
 
 /** The first sentence or so: TensorFlow adds traces, names of devices and advice about its own API. */
@@ -71,6 +85,8 @@ const shortened = (message: string): string => {
   const plain = line
     .replace(/\{\{[^}]*\}\}/g, '')
     .replace(/\[Op:[^\]]*\]|\[\[[^\]]*\]\]?/g, '')
+    .replace(/\/job:\S*?\/device:/g, '')
+    .replace(/ by allocator \S+/g, '')
     .replace(/\s+/g, ' ')
     .trim()
   return plain.length > 400 ? `${plain.slice(0, 400)}…` : plain
