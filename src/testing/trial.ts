@@ -17,3 +17,6 @@ export const trialOf = (op: OpName, graph: Graph, inputs: Values): Trial => ({
   rounds: [{ inputs, variables: {} }],
   isFused: false,
 })
+
+export const numbersOf = (list: Iterable<readonly [string, Float64Array]>): Values =>
+  Object.fromEntries([...list].map(([name, data]) => [name, [...data]]))

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { run } from './command.ts'
 
@@ -50,6 +51,30 @@ test('a model of the command line', async () => {
   expect(failures).toEqual([])
   expect(cases).toBeGreaterThan(100)
   expect(judged).toContainEqual(expect.objectContaining({ name: 'the whole graph', how: 'whole' }))
+}, 120_000)
+
+const own = (name: string): string => `${fileURLToPath(new URL('models-to-verify.ts', import.meta.url))}#${name}`
+
+test('a wrong kernel ends with code 1, the smallest case that fails, and is tried first the next time', async () => {
+  const { code, out } = await verify('--model', own('wrong'))
+  expect(code).toBe(1)
+  expect(out).toMatch(/^kernel composite: off by [\d.e-]+, allowed are [\d.e-]+$/m)
+  expect(out).toMatch(/^ {4}%1 = composite\(%0\)/m)
+  expect(out).toMatch(/^ {2}operand0 = \[.*-1.*\]$/m)
+  expect(out).toMatch(/^\d+ cases on tfjs-cpu, seed 0: 2 failed/m)
+  const again = await verify('--model', own('wrong'), '--json')
+  expect(again.code).toBe(1)
+  const { failures } = JSON.parse(again.out)
+  expect(failures[0]).toMatchObject({ name: 'kernel composite, kept', error: expect.any(Number) })
+})
+
+test('the training step of a model: its passes and its kernels', async () => {
+  const { code, out } = await verify('--model', own('small'), '--train', '--batch', '2', '--json')
+  const { failures, judged, cases } = JSON.parse(out)
+  expect([code, failures]).toEqual([0, []])
+  expect(judged).toContainEqual(expect.objectContaining({ name: expect.stringContaining('pass differentiate') }))
+  expect(judged).not.toContainEqual(expect.objectContaining({ name: 'pass clean-up (run)', how: 'not' }))
+  expect(cases).toBeGreaterThan(50)
 }, 120_000)
 
 test('what does not fit together is said', async () => {

@@ -2,9 +2,12 @@
 import { folderNames, readFile, saveText } from '#platform'
 import { isRecord } from '../../ir/attrs.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
+import { isOpName } from '../../ir/ops/index.ts'
 import { parse } from '../../ir/parse.ts'
 import { hashGraph, print } from '../../ir/print.ts'
+import type { Tolerance } from '../../ir/signatures.ts'
 import type { Graph } from '../../ir/types.ts'
+import type { Trial } from '../trial.ts'
 
 /** Numbers by name. */
 type Values = { readonly [name: string]: readonly number[] }
@@ -91,3 +94,24 @@ const read = (_key: string, value: unknown): unknown =>
   isRecord(value) && Object.keys(value).length === 1 && typeof value['number'] === 'string'
     ? (special.get(value['number']) ?? value)
     : value
+
+/** A case of kernels as a failure; `more` says which verification it belongs to. */
+export const keptOf = (
+  name: string,
+  { graphs, rounds, op, isFused, ...classes }: Trial,
+  more: KeptFailure['more'] = {},
+): KeptFailure => ({ name, graphs, rounds, more: { op, isFused, ...classes, ...more } })
+
+/** The case that keptOf() has written. */
+export const trialOfKept = ({ graphs, rounds, more: { op, isFused, ...classes } }: KeptFailure): Trial | null =>
+  typeof op === 'string' && isOpName(op)
+    ? {
+        op,
+        graphs,
+        rounds,
+        isFused: isFused === true,
+        // As keptOf() has written them.
+        tolerance: classes['tolerance'] as Tolerance | undefined,
+        operandTolerance: classes['operandTolerance'] as Tolerance | undefined,
+      }
+    : null

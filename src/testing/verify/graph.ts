@@ -1,31 +1,27 @@
 /** Verifies one graph or model on a backend: its passes, its kernels, and the whole program. */
-import { type Backend, hostArrayOf } from '../../backends/backend.ts'
-import { resultsOf } from '../../backends/conformance.ts'
-import { epsilon } from '../../backends/tolerance.ts'
-import { specsOf } from '../../executable/variable-spec.ts'
+import type { Backend } from '../../backends/backend.ts'
 import { costOf } from '../../ir/cost.ts'
-import { liveOrder, nodeAt, refKey } from '../../ir/graph.ts'
-import { initialValues } from '../../ir/initializers.ts'
-import { interpret, type Interpretation } from '../../ir/interpret.ts'
 import type { Model } from '../../ir/model.ts'
-import type { RefTensor } from '../../ir/op-def.ts'
 import { opDef } from '../../ir/ops/index.ts'
 import { print } from '../../ir/print.ts'
-import { type Graph, isFloat, type Node } from '../../ir/types.ts'
+import type { Graph, Node } from '../../ir/types.ts'
 import type { Stage } from '../../ir/verify.ts'
 import { tolerance } from '../../passes/compare-results.ts'
-import { cutGraph } from '../../passes/cut-graph.ts'
 import type { Pass } from '../../passes/pass.ts'
+import { passText } from '../../passes/pipeline.ts'
 import { inferencePipeline, type PipelineSwitches, trainingPipeline } from '../../passes/pipelines.ts'
-import { graphOf, graphSteps, type Program, programOf } from '../../passes/program.ts'
+import { type Program, programOf } from '../../passes/program.ts'
 import { printProgram } from '../../passes/program-text.ts'
 import { runPasses } from '../../passes/run-pass.ts'
 import { calmed, generator, positiveVariables, randomFeeds } from '../../passes/random-feeds.ts'
-import { judgePass, passCounterexample } from '../../passes/shrink/pass-fault.ts'
+import { judgeLastPass, judgePass, passCounterexample } from '../../passes/shrink/pass-fault.ts'
 import { stepOptionsOf } from '../../passes/train/step.ts'
-import type { Trial } from '../trial.ts'
-import { failureOfTrial, judgeTrial, smallestTrial } from './judge.ts'
+import { numbersOf, type Trial } from '../trial.ts'
+import { keepFailure, keptFailures, keptOf, trialOfKept } from './failure-store.ts'
+import { failureOf, judgeTrial, smallestFailure } from './judge.ts'
+import { kernelsOf } from './program-kernels.ts'
 import { Tally, type Verification, type VerifyOptions } from './report.ts'
+import { judgeWhole, reasonAgainstWhole, smallestWhole, wholeFactor, wholeTrial } from './whole.ts'
 
 export interface VerifyGraphOptions extends VerifyOptions {
   /** The size of `batch` of a model (default 1). */
@@ -53,8 +49,6 @@ export interface GraphVerification extends Verification {
 
 /** The reference does not run larger kernels. */
 const kernelMultiplyAddsMax = 2e8
-/** The reference does not run larger graphs as a whole. */
-const wholeMultiplyAddsMax = 5e8
 
 /**
  * Verifies a graph on a backend: each pass of its compilation, by what the pass preserves; each distinct kernel of the compiled program, against the
@@ -68,12 +62,14 @@ export const verifyGraph = async (
   backend: Backend,
   options: VerifyGraphOptions = {},
 ): Promise<GraphVerification> => {
-  const { runs = 1, batch = 1 } = options
+  const { runs = 1, batch = 1, failures } = options
   const start = 'at' in given ? programOf(given.at({ batch }), given.name) : 'steps' in given ? given : programOf(given)
   const passes = options.passes ?? pipelineOf(given, backend, options.switches)
   const tally = new Tally(options)
   const judged: JudgedPart[] = []
-  const program = verifyPasses(start, passes, backend, tally, judged, options)
+  const kept: Kept = { folder: failures, name: `graph ${start.name} on ${backend.name}` }
+  await tryKept(kept, { passes, backend, tally, stage: options.stage, program: start.name })
+  const program = verifyPasses(start, passes, backend, tally, judged, kept, options)
   if (program === null || options.passes !== undefined) return { ...tally.result, judged }
   const kernels = kernelsOf(program)
   for (const [at, { name, node, part }] of kernels.entries()) {
@@ -83,10 +79,10 @@ export const verifyGraph = async (
       judged.push({ name, how: 'not', why: `${Math.round(multiplyAdds / 1e6)} M multiply-adds are too many` })
       continue
     }
-    for (let run = 0; run < runs; run++) await verifyPart(backend, name, part, node, tally, run)
+    for (let run = 0; run < runs; run++) await verifyPart(backend, name, part, node, tally, run, kept)
   }
   options.onPart?.('the whole graph', passes.length + kernels.length, passes.length + kernels.length)
-  await verifyWhole(start, passes, backend, tally, judged)
+  await verifyWhole(start, passes, backend, tally, judged, kept)
   return { ...tally.result, judged }
 }
 
@@ -107,6 +103,7 @@ const verifyPasses = (
   { target }: Backend,
   tally: Tally,
   judged: JudgedPart[],
+  kept: Kept,
   { onPart, stage: first }: VerifyGraphOptions,
 ): Program | null => {
   let program = start
@@ -129,54 +126,18 @@ const verifyPasses = (
         error: found?.message ?? judgement.fault?.message ?? '',
         tolerance: pass.preserves === 'bits' ? 0 : tolerance,
       })
+      if (found !== null)
+        keepFailure(kept.folder, {
+          name: kept.name,
+          graphs: [found.graph],
+          rounds: [{ inputs: found.inputs, variables: found.variables }],
+          more: { part: name, pass: passText(pass), seed: tally.seed },
+        })
       return null
     }
     program = judgement.after
   }
   return program
-}
-
-interface Kernel {
-  readonly name: string
-  readonly node: Node
-  /** A graph of the node alone, with its operands as inputs or variables. */
-  readonly part: Graph
-}
-
-/** The distinct kernels of the program. */
-const kernelsOf = (program: Program): readonly Kernel[] => {
-  const found = new Map<string, Kernel>()
-  for (const { graph } of graphSteps(program)) {
-    for (const node of liveOrder(graph)) {
-      if (node.inputs.length === 0) continue
-      node.types.forEach((_, port) => {
-        const part = alone(graph, node, port)
-        const text = print(part, { paths: false })
-        const what = node.op === 'fusion' ? node.attrs.kind : node.op
-        if (!found.has(text))
-          found.set(text, { name: `kernel ${what}${node.path === '' ? '' : ` of ${node.path}`}`, node, part })
-      })
-    }
-  }
-  return [...found.values()]
-}
-
-/** A graph of one result of a node, with named operands. Variables stay variables, because backends store them packed; literals stay too. */
-const alone = (graph: Graph, node: Node, port: number): Graph => {
-  const names = new Map<string, string>()
-  const nameOf = (kind: string, name: string): string => {
-    const known = names.get(`${kind} ${name}`) ?? `${kind}${names.size}`
-    names.set(`${kind} ${name}`, known)
-    return known
-  }
-  const sources = new Set<Node>()
-  const operands = new Map<number, string>()
-  for (const ref of node.inputs) {
-    const operand = nodeAt(graph, ref.id)
-    if (operand.op === 'variable' || operand.op === 'constant' || operand.op === 'iota') sources.add(operand)
-    else operands.set(refKey(ref), `${ref.id}.${ref.port}`)
-  }
-  return cutGraph({ graph, root: { id: node.id, port }, nodes: [...sources, node], operands }, nameOf)
 }
 
 const verifyPart = async (
@@ -186,13 +147,14 @@ const verifyPart = async (
   { op }: Node,
   tally: Tally,
   run: number,
+  kept: Kept,
 ): Promise<void> => {
   tally.case()
   const feeds = calmed(randomFeeds([part], positiveVariables([part]), generator(tally.seed + run)), [part])
   const trial: Trial = {
     op,
     graphs: [part],
-    rounds: [{ inputs: numbers(Object.entries(feeds.inputs)), variables: numbers(feeds.variables) }],
+    rounds: [{ inputs: numbersOf(Object.entries(feeds.inputs)), variables: numbersOf(feeds.variables) }],
     isFused: false,
     tolerance: opDef(op).tolerance,
   }
@@ -201,24 +163,21 @@ const verifyPart = async (
     tally.accept(name, { error: judged.error, tolerance: judged.tolerance })
     return
   }
-  const small = await smallestTrial(backend, trial)
-  tally.failures.push(failureOfTrial(name, small, await judgeTrial(backend, small)))
+  const failed = await smallestFailure((candidate) => judgeTrial(backend, candidate), { trial, judged })
+  tally.failures.push(failureOf(name, failed))
+  keepFailure(kept.folder, keptOf(kept.name, failed.trial, { part: name }))
 }
-const numbers = (list: Iterable<readonly [string, Float64Array]>): { readonly [name: string]: readonly number[] } =>
-  Object.fromEntries([...list].map(([name, data]) => [name, [...data]]))
 
-/** The tolerance as a multiple of the reference's own rounding error. It covers other orders of sums and other elementary functions. */
-const wholeFactor = 64
+const wholeName = 'the whole graph'
 
-/** Compares the whole compiled program with the reference. Finds faults of order, memory and cached operands. */
 const verifyWhole = async (
   start: Program,
   passes: readonly Pass[],
   backend: Backend,
   tally: Tally,
   judged: JudgedPart[],
+  kept: Kept,
 ): Promise<void> => {
-  const name = 'the whole graph'
   // The step `prepare` is a part of the run here.
   const program = runPasses(
     passes.filter((pass) => pass.name !== 'hoist-prepare'),
@@ -227,63 +186,71 @@ const verifyWhole = async (
   )
   const skip = reasonAgainstWhole(program)
   if (skip !== null) {
-    judged.push({ name, how: 'not', why: skip })
+    judged.push({ name: wholeName, how: 'not', why: skip })
     return
   }
   tally.case()
-  const final = graphOf(program)
-  const next = generator(tally.seed)
-  const { inputs } = randomFeeds([final], new Set(), next)
-  const variables = nearInitial(final, tally.seed, next)
-  const got = await resultsOf(backend, program, { inputs, variables: Object.fromEntries(variables) })
-  const [exact, rounded] = [
-    resultsByName(interpret(final, { inputs, variables, mode: 'float64' })),
-    resultsByName(interpret(final, { inputs, variables })),
-  ]
-  judged.push({ name, how: 'whole', why: `within ${wholeFactor} times what rounding to the declared types loses` })
-  for (const [result, want] of exact) {
-    const near = rounded.get(result)?.data ?? want.data
-    const largest = want.data.reduce((most, x) => (Number.isFinite(x) ? Math.max(most, Math.abs(x)) : most), 1)
-    const lost = largestDifference(want.data, near)
-    const allowed = wholeFactor * Math.max(Number.isFinite(lost) ? lost : 0, epsilon[want.dtype] * largest)
-    const error = largestDifference(want.data, got.get(result) ?? [])
-    if (error <= allowed) tally.accept(name, { error, tolerance: allowed })
-    else
-      tally.failures.push({
-        name: `${name}, result ${result}`,
-        counterexample: { graph: print(final), inputs: numbers([...Object.entries(inputs), ...variables]) },
-        error,
-        tolerance: allowed,
-      })
+  const trial = wholeTrial(program, tally.seed)
+  const found = await judgeWhole(backend, start.name, trial)
+  judged.push({
+    name: wholeName,
+    how: 'whole',
+    why: `within ${wholeFactor} times what rounding to the declared types loses`,
+  })
+  if (found.isAccepted) {
+    if (typeof found.error === 'number') tally.accept(wholeName, { error: found.error, tolerance: found.tolerance })
+    return
   }
+  const small = await smallestWhole(backend, start.name, { trial, judged: found })
+  tally.failures.push(failureOf(`${wholeName}${found.result === '' ? '' : `, result ${found.result}`}`, small))
+  keepFailure(kept.folder, keptOf(kept.name, small.trial, { part: wholeName }))
 }
 
-/** Initial values, where all-zero and all-one variables are perturbed. Arbitrary random numbers would overflow in deep networks. */
-const nearInitial = (graph: Graph, seed: number, next: () => number): ReadonlyMap<string, Float64Array> =>
-  new Map(
-    specsOf([graph]).map(({ name, type, init }) => {
-      const isPlain = init.kind === 'zeros' || init.kind === 'ones'
-      const first = initialValues(init, type.shape, { seed, name })
-      const values = Array.from(first, (x) => (isPlain && isFloat(type.dtype) ? x + (next() - 0.5) / 2 : x))
-      return [name, Float64Array.from(hostArrayOf(type.dtype, values))]
-    }),
-  )
+/** Where failures of this graph are stored, and their name. */
+interface Kept {
+  readonly folder: string | undefined
+  readonly name: string
+}
 
-const resultsByName = ({ outputs, updates }: Interpretation): ReadonlyMap<string, RefTensor> =>
-  new Map([...updates, ...Object.entries(outputs)])
-
-/** The largest difference. A number that overflows in one may be large in the other. */
-const largestDifference = (want: Float64Array, got: ArrayLike<number>): number =>
-  want.length !== got.length
-    ? Infinity
-    : want.reduce((most, x, i) => {
-        const r = got[i] as number // equal lengths
-        if (x === r || !Number.isFinite(x)) return most
-        return Math.max(most, Number.isFinite(r) ? Math.abs(x - r) : Infinity)
-      }, 0)
-
-const reasonAgainstWhole = (program: Program): string | null => {
-  if (program.steps.length > 1) return 'it runs in several steps: see its kernels'
-  const { multiplyAdds } = costOf(graphOf(program))
-  return multiplyAdds > wholeMultiplyAddsMax ? `${Math.round(multiplyAdds / 1e6)} M multiply-adds are too many` : null
+/** Tries the stored failures of the graph first. */
+const tryKept = async (
+  { folder, name }: Kept,
+  {
+    passes,
+    backend,
+    tally,
+    stage,
+    program,
+  }: {
+    readonly passes: readonly Pass[]
+    readonly backend: Backend
+    readonly tally: Tally
+    readonly stage: Stage | undefined
+    readonly program: string
+  },
+): Promise<void> => {
+  for (const kept of await keptFailures(folder, name)) {
+    const { part, pass: text, seed } = kept.more
+    const trial = trialOfKept(kept)
+    if (trial !== null) {
+      tally.case()
+      const judged = await (part === wholeName ? judgeWhole(backend, program, trial) : judgeTrial(backend, trial))
+      if (!judged.isAccepted) tally.failures.push(failureOf(`${part}, kept`, { trial, judged }))
+      continue
+    }
+    const at = passes.findIndex((pass) => passText(pass) === text)
+    const [graph] = kept.graphs
+    if (at < 0 || graph === undefined) continue
+    tally.case()
+    const options = { target: backend.target, seed: typeof seed === 'number' ? seed : tally.seed, stage }
+    const fault = judgeLastPass(passes.slice(0, at + 1), programOf(graph), options)?.fault
+    if (fault == null) continue
+    const { inputs, variables } = kept.rounds[0] ?? { inputs: {}, variables: {} }
+    tally.failures.push({
+      name: `${part}, kept`,
+      counterexample: { graph: print(graph), inputs: { ...inputs, ...variables } },
+      error: fault.message,
+      tolerance: passes[at]?.preserves === 'bits' ? 0 : tolerance,
+    })
+  }
 }

@@ -36,22 +36,44 @@ export const judgeTrial = async (backend: Backend, trial: Trial): Promise<Judged
   }
 }
 
+export type Judge = (trial: Trial) => Promise<Judged>
+
+/** A case with its judgement. */
+export interface JudgedTrial {
+  readonly trial: Trial
+  readonly judged: Judged
+}
+
 /** A smaller case that fails in the same way. Of a case with one graph and one round it shrinks the nodes, then the numbers. */
-export const smallestTrial = async (backend: Backend, trial: Trial): Promise<Trial> => {
+export const smallestFailure = async (judge: Judge, failed: JudgedTrial): Promise<JudgedTrial> => {
+  const { trial } = failed
   const [graph] = trial.graphs
   const [round] = trial.rounds
-  if (graph === undefined || round === undefined || trial.graphs.length + trial.rounds.length > 2) return trial
-  const threw = typeof (await judgeTrial(backend, trial)).error === 'string'
-  const fails = async (candidate: Trial): Promise<boolean> => {
-    const judged = await judgeTrial(backend, candidate)
-    return !judged.isAccepted && (typeof judged.error === 'string') === threw
-  }
+  if (graph === undefined || round === undefined || trial.graphs.length + trial.rounds.length > 2) return failed
+  const fails = failsAs(judge, failed)
   const plain = await withSimplerInputs(trial, round, fails)
   const fed = plain.rounds[0] ?? round
   const ofGraph = (candidate: Graph): Trial => ({ ...trial, graphs: [candidate], rounds: [fitted(candidate, fed)] })
   const small = ofGraph(await smallestAsync(shrinking(graph), (candidate) => fails(ofGraph(candidate))))
-  return withSimplerInputs(small, small.rounds[0] ?? fed, fails)
+  const smallest = await withSimplerInputs(small, small.rounds[0] ?? fed, fails)
+  return { trial: smallest, judged: await judge(smallest) }
 }
+
+/** The same graph with simpler numbers that fails in the same way, for graphs whose meaning is an equation. */
+export const simplerFailure = async (judge: Judge, failed: JudgedTrial): Promise<JudgedTrial> => {
+  const { trial } = failed
+  const [round] = trial.rounds
+  if (round === undefined) return failed
+  const simpler = await withSimplerInputs(trial, round, failsAs(judge, failed))
+  return { trial: simpler, judged: await judge(simpler) }
+}
+
+const failsAs =
+  (judge: Judge, { judged: { error } }: JudgedTrial) =>
+  async (candidate: Trial): Promise<boolean> => {
+    const judged = await judge(candidate)
+    return !judged.isAccepted && typeof judged.error === typeof error
+  }
 
 const withSimplerInputs = async (
   trial: Trial,
@@ -96,10 +118,9 @@ const extremes = (given: readonly number[], count: number): readonly number[] =>
   return given.filter((_, i) => kept.has(i))
 }
 
-export const failureOfTrial = (
+export const failureOf = (
   name: string,
-  { graphs, rounds }: Trial,
-  { error, tolerance }: Judged,
+  { trial: { graphs, rounds }, judged: { error, tolerance } }: JudgedTrial,
 ): VerificationFailure => {
   const { inputs, variables } = rounds.at(-1) ?? { inputs: {}, variables: {} }
   return {

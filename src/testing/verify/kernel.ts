@@ -2,17 +2,16 @@
 import type { Backend } from '../../backends/backend.ts'
 import { nodesOf } from '../../ir/graph.ts'
 import { isOpName } from '../../ir/ops/index.ts'
-import type { Tolerance } from '../../ir/signatures.ts'
 import type { DType } from '../../ir/types.ts'
 import type { CaseOp } from '../cases/index.ts'
 import { fc } from '../fast-check.ts'
 import type { Trial } from '../trial.ts'
-import { keepFailure, keptFailures, type KeptFailure } from './failure-store.ts'
-import { failureOfTrial, type Judged, judgeTrial, smallestTrial } from './judge.ts'
+import { keepFailure, keptFailures, keptOf, trialOfKept } from './failure-store.ts'
+import { type JudgedTrial, failureOf, judgeTrial, simplerFailure, smallestFailure } from './judge.ts'
 import { type Composite, compositeTrials, kernelCases, type KernelCases, type OperandShapes } from './kernel-cases.ts'
-import { judgeLaw, lawsOf } from './laws.ts'
+import { judgeLaw, type Law, lawsOf } from './laws.ts'
 import { Tally, type Verification, type VerifyOptions } from './report.ts'
-import { climb, type Climbed } from './search.ts'
+import { climb } from './search.ts'
 
 export interface VerifyKernelOptions extends VerifyOptions {
   /** Dtypes to leave out. Half types that the backend rejects are left out automatically. */
@@ -36,10 +35,11 @@ export const verifyKernel = async (
   backend: Backend,
   op: CaseOp | Composite,
   options: VerifyKernelOptions = {},
-): Promise<Verification> =>
-  typeof op === 'string'
-    ? verifyCases(backend, op, kernelCases(op), options)
-    : verifyCases(backend, 'composite', compositeTrials('composite', op, options.operands ?? [['n', 'c']]), options)
+): Promise<Verification> => {
+  if (typeof op === 'string') return verifyCases(backend, op, kernelCases(op), options)
+  const cases = compositeTrials(op, options.operands ?? [['n', 'c']])
+  return verifyCases(backend, cases.name, [cases], options)
+}
 
 /** Verifies any cases; failures are stored under `name`. */
 export const verifyCases = async (
@@ -52,21 +52,23 @@ export const verifyCases = async (
   const without = new Set([...(options.without ?? []), ...refusedHalfTypes(backend)])
   const tally = new Tally(options)
   const keptAs = `kernel ${name} on ${backend.name}`
-  const fail = (of: string, trial: Trial, judged: Judged): void => {
-    tally.failures.push(failureOfTrial(of, trial, judged))
-    keepFailure(failures, keptOf(keptAs, trial))
+  const fail: Fail = (of, failed, law) => {
+    tally.failures.push(failureOf(of, failed))
+    keepFailure(failures, keptOf(keptAs, failed.trial, law === undefined ? {} : { law }))
   }
+  const laws = isOpName(name) ? lawsOf(name) : []
   for (const kept of await keptFailures(failures, keptAs)) {
     const trial = trialOfKept(kept)
-    if (trial === null) continue
+    const law = laws.find((each) => each.name === kept.more['law'])
+    if (trial === null || (law === undefined && kept.more['law'] !== undefined)) continue
     tally.case()
-    const judged = await judgeTrial(backend, trial)
-    if (!judged.isAccepted) fail(`${name}, kept`, trial, judged)
+    const judged = await (law === undefined ? judgeTrial(backend, trial) : judgeLaw(backend, trial, law.isExact))
+    if (!judged.isAccepted) fail(`${law?.name ?? name}, kept`, { trial, judged }, law?.name)
   }
   for (const group of groups) {
     const arbitrary = group.arbitrary.filter((trial) => !usesAny(trial, without))
-    let nearest: Climbed | null = null
-    let last: Climbed | null = null
+    let nearest: JudgedTrial | null = null
+    let last: JudgedTrial | null = null
     const check = await fc.check(
       fc.asyncProperty(arbitrary, async (trial) => {
         tally.case()
@@ -84,26 +86,26 @@ export const verifyCases = async (
     )
     // The last failing case that fast-check runs is the shrunk one.
     const failed = check.failed ? last : await climbed(backend, nearest, { seed, runs, tally, name: group.name })
-    if (failed !== null) {
-      const small = await smallestTrial(backend, failed.trial)
-      fail(group.name, small, await judgeTrial(backend, small))
-    }
+    if (failed !== null) fail(group.name, await smallestFailure((trial) => judgeTrial(backend, trial), failed))
   }
-  if (isOpName(name)) await verifyLaws(backend, name, { seed, runs, tally, without })
+  await verifyLaws(backend, laws, { seed, runs, tally, without, fail })
   return tally.result
 }
+
+/** Reports and stores a failure, of a law if one is named. */
+type Fail = (name: string, failed: JudgedTrial, law?: string) => void
 
 /** The case that the search found, if it fails. */
 const climbed = async (
   backend: Backend,
-  nearest: Climbed | null,
+  nearest: JudgedTrial | null,
   {
     seed,
     runs,
     tally,
     name,
   }: { readonly seed: number; readonly runs: number; readonly tally: Tally; readonly name: string },
-): Promise<Climbed | null> => {
+): Promise<JudgedTrial | null> => {
   if (nearest === null || nearest.judged.tolerance === 0) return null
   const end = await climb(backend, nearest, { steps: Math.ceil(runs / 2), seed, onStep: () => tally.case() })
   if (!end.judged.isAccepted) return end
@@ -114,16 +116,23 @@ const climbed = async (
 
 const verifyLaws = async (
   backend: Backend,
-  op: CaseOp | string,
+  laws: readonly Law[],
   {
     seed,
     runs,
     tally,
     without,
-  }: { readonly seed: number; readonly runs: number; readonly tally: Tally; readonly without: ReadonlySet<DType> },
+    fail,
+  }: {
+    readonly seed: number
+    readonly runs: number
+    readonly tally: Tally
+    readonly without: ReadonlySet<DType>
+    readonly fail: Fail
+  },
 ): Promise<void> => {
-  for (const law of lawsOf(op)) {
-    let last: { readonly trial: Trial; readonly judged: Judged } | null = null
+  for (const law of laws) {
+    let last: JudgedTrial | null = null
     const check = await fc.check(
       fc.asyncProperty(
         law.arbitrary.filter((trial) => !usesAny(trial, without)),
@@ -141,8 +150,9 @@ const verifyLaws = async (
       ),
       { seed, numRuns: Math.ceil(runs / 4) },
     )
-    const failed = last as { readonly trial: Trial; readonly judged: Judged } | null // set inside the property
-    if (check.failed && failed !== null) tally.failures.push(failureOfTrial(law.name, failed.trial, failed.judged))
+    const failed = last as JudgedTrial | null // set inside the property
+    if (!check.failed || failed === null) continue
+    fail(law.name, await simplerFailure((trial) => judgeLaw(backend, trial, law.isExact), failed), law.name)
   }
 }
 
@@ -152,23 +162,3 @@ export const refusedHalfTypes = ({ target }: Backend): readonly DType[] =>
 const usesAny = ({ graphs }: Trial, dtypes: ReadonlySet<DType>): boolean =>
   dtypes.size > 0 &&
   graphs.some((graph) => nodesOf(graph).some(({ types }) => types.some(({ dtype }) => dtypes.has(dtype))))
-
-const keptOf = (name: string, { graphs, rounds, op, isFused, ...classes }: Trial): KeptFailure => ({
-  name,
-  graphs,
-  rounds,
-  more: { op, isFused, ...classes },
-})
-
-const trialOfKept = ({ graphs, rounds, more: { op, isFused, ...classes } }: KeptFailure): Trial | null =>
-  typeof op === 'string' && isOpName(op)
-    ? {
-        op,
-        graphs,
-        rounds,
-        isFused: isFused === true,
-        // As keptOf() has written them.
-        tolerance: classes['tolerance'] as Tolerance | undefined,
-        operandTolerance: classes['operandTolerance'] as Tolerance | undefined,
-      }
-    : null

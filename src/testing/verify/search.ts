@@ -5,12 +5,7 @@ import { roundTo } from '../../ir/rounding.ts'
 import { isFloat, type Type } from '../../ir/types.ts'
 import { generator } from '../../passes/random-feeds.ts'
 import type { Trial } from '../trial.ts'
-import { judgeTrial, type Judged } from './judge.ts'
-
-export interface Climbed {
-  readonly trial: Trial
-  readonly judged: Judged
-}
+import { judgeTrial, type JudgedTrial } from './judge.ts'
 
 /**
  * Hill climbing on the ratio of error to tolerance, for a number of steps or until a case fails. Random numbers are on a grid, where products are
@@ -18,9 +13,9 @@ export interface Climbed {
  */
 export const climb = async (
   backend: Backend,
-  start: Climbed,
+  start: JudgedTrial,
   { steps, seed, onStep }: { readonly steps: number; readonly seed: number; readonly onStep: () => void },
-): Promise<Climbed> => {
+): Promise<JudgedTrial> => {
   const next = generator(seed)
   let best = start
   for (let step = 0; step < steps && best.judged.isAccepted; step++) {
