@@ -1,5 +1,6 @@
 /** compile(): options -> graph -> passes -> backend -> Executable. It only connects these steps; each one has its own file. */
 import type { Backend, Engine } from './backends/backend.ts'
+import { runningNames } from './backends/catalog.ts'
 import { declareDerivedValues, derivedValues } from './executable/derived-values.ts'
 import { onDevice } from './executable/device-loss.ts'
 import { selectBackend } from './backends/select.ts'
@@ -61,7 +62,13 @@ const compileFor = async <I extends Signature, O extends Signature>(
   const engine = engineFor(backend, amp)
   // Loaded on demand, because it is large.
   const judge = options.verify === true ? (await import('./passes/judge.ts')).meaningJudge : undefined
-  const { declared, program, records, specs, added } = planFor(model, options, engine, amp?.settings ?? null, judge)
+  const { declared, program, records, specs, added } = planFor(
+    model,
+    options,
+    { engine, name: backend.name },
+    amp?.settings ?? null,
+    judge,
+  )
   const seed = options.seed ?? 0
   const handle = await variablesFor(backend, specs, options.variables, seed)
   const close: (() => void)[] = [() => releaseStore(handle)]
@@ -118,7 +125,7 @@ interface Planned {
 const planFor = (
   model: Model,
   options: CompileOptions,
-  engine: Engine,
+  { engine, name }: { readonly engine: Engine; readonly name: string },
   amp: AmpSettings | null,
   judge: Judge | undefined,
 ): Planned => {
@@ -151,6 +158,7 @@ const planFor = (
     debug,
     saveReproducer,
     replayable,
+    backend: runningNames.find((running) => running === name),
   })
   options.signal?.throwIfAborted()
   // A training step also has variables that do not affect its loss, and its passes add variables: slots, averages, the step.

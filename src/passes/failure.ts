@@ -38,6 +38,8 @@ export interface Moment {
   readonly save: ((reproducer: Reproducer) => string | null) | undefined
   /** Names of the passes that `effuse opt` knows; absent: the registered ones. Only the user's program knows the user's own passes. */
   readonly replayable: ReadonlySet<string> | undefined
+  /** What the command's --backend takes; passes depend on it. */
+  readonly backend: string | undefined
   /** Whether meanings are compared. A replay then compares them too. */
   readonly isJudged: boolean
 }
@@ -88,7 +90,8 @@ const replay = (moment: Moment, smaller: Smaller | null): string => {
   const from = smaller === null && file !== null ? stage : moment.begun
   if (file !== null && !passes.some(isOwn)) {
     const stageFlag = from === 'model' ? '' : `--stage ${from} `
-    return `to replay: effuse ${isJudged ? 'verify' : 'opt'} ${file} ${stageFlag}--passes '${passes.map(passText).join(',').replaceAll("'", "'\\''")}'`
+    const backendFlag = isJudged && moment.backend !== undefined ? `--backend ${moment.backend} ` : ''
+    return `to replay: effuse ${isJudged ? 'verify' : 'opt'} ${file} ${stageFlag}${backendFlag}--passes '${passes.map(passText).join(',').replaceAll("'", "'\\''")}'`
   }
   const settings = [...(from === 'model' ? [] : [`stage: '${from}'`]), ...(isJudged ? ['judge: meaningJudge'] : [])]
   const rerun = (list: readonly Pass[], program: string): string => {

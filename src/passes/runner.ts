@@ -54,6 +54,8 @@ export interface RunnerOptions {
   readonly saveReproducer?: ((reproducer: Reproducer) => string | null) | undefined
   /** Names of the passes that `effuse opt` knows; absent: those of `passFactories`. */
   readonly replayable?: ReadonlySet<string> | undefined
+  /** The name of the program's backend for the command that replays a failure. Absent: the command line has no such backend. */
+  readonly backend?: string | undefined
   readonly now?: (() => number) | undefined
 }
 
@@ -91,6 +93,7 @@ export const runPipeline = (pipeline: Pipeline, start: Program, options: RunnerO
       rest: pipeline.passes.slice(at),
       save: options.saveReproducer,
       replayable: options.replayable,
+      backend: options.backend,
       isJudged: options.judge !== undefined,
     }
     const { after, counts, ms } = timed(moment, start, runs, options)

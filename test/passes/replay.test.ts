@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import * as compiler from '../../src/compiler.ts'
+import { referenceBackend } from '../../src/backends/reference/index.ts'
 import { compile } from '../../src/compile.ts'
 import { add, relu } from '../../src/ir/functions.ts'
 import { graph } from '../../src/ir/model.ts'
@@ -133,5 +134,19 @@ test('compile() with a pass of the user: the line runs, too', async () => {
     } finally {
       rmSync(file, { force: true })
     }
+  }
+})
+
+test("a command names the backend, since the passes are the backend's or depend on it", async () => {
+  const model = graph('twice', { x: float32('batch', 2) }, ({ x }) => ({ y: relu(add(x, x)) }))
+  for (const name of ['reference', 'my-own']) {
+    const backend = { ...referenceBackend(), name, legalize: [wrong] }
+    const { message } = await compile(model, { backend, verify: true }).then(
+      () => new Error('nothing was thrown'),
+      (error: Error) => error,
+    )
+    const [, file = '', flags] = /to replay: effuse verify (\S+) (.*)--passes '.*it-is-wrong'/.exec(message) ?? []
+    rmSync(file, { force: true })
+    expect(flags, message).toBe(name === 'reference' ? '--backend reference ' : '')
   }
 })
