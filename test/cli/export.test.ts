@@ -1,10 +1,15 @@
 /** effuse export: the file is what the library gives, and faults of the command line are told. */
+import { spawn } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { exportOnnx } from '../../src/export/index.ts'
 import { compile, efficientNet } from '../../src/index.ts'
+import { expectClose } from '../support/one-graph.ts'
+import { openSavedModel } from '../support/saved-model-session.ts'
+import { tensorflowOrSkip } from '../support/tensorflow.ts'
+import { buildCli, endOf } from './built-cli.ts'
 import { run } from './command.ts'
 
 let folder = ''
@@ -57,7 +62,18 @@ describe('effuse export', () => {
   })
 
   test.each([
-    ['another format', ['--format', 'tflite', '--model', 'b0'], 2, /EF601: --format must be one of onnx, got "tflite"/],
+    [
+      'another format',
+      ['--format', 'tflite', '--model', 'b0'],
+      2,
+      /EF601: --format must be one of onnx, savedmodel, got "tflite"/,
+    ],
+    [
+      'flags of another format',
+      ['--format', 'onnx', '--model', 'b0', '--train'],
+      2,
+      /EF601: --train goes with --format savedmodel, and the format is onnx/,
+    ],
     ['no model', ['--format', 'onnx'], 2, /EF601: export needs --model, or --weights/],
     ['an unknown model', ['--format', 'onnx', '--model', 'b9'], 2, /EF602: there is no model "b9"/],
     [
@@ -87,4 +103,56 @@ describe('effuse export', () => {
     const asFolder = await run(...onnx, '-o', folder)
     expect([asFolder.code, asFolder.err]).toEqual([1, expect.stringContaining('EF501')])
   })
+})
+
+tensorflowOrSkip('effuse export --format savedmodel', () => {
+  const savedmodel = ['export', '--format', 'savedmodel']
+
+  test('writes a network with the weights of a file, and its training step', async () => {
+    using net = await compile(model, { backend: 'reference', seed: 5 })
+    await net.variables.save(file('weights.safetensors'))
+    const argv = ['--weights', file('weights.safetensors'), '--train', '--train-batch', '4', '-o', file('saved')]
+    const { code, out, err } = await run(...savedmodel, ...argv, '--json')
+    expect([code, err]).toEqual([0, expect.any(String)])
+    const report = JSON.parse(out)
+    const image = (batch: number) => ({ name: 'image', dtype: 'float32', shape: [batch, 16, 16, 3] })
+    expect(report).toMatchObject({
+      folder: file('saved'),
+      format: 'savedmodel',
+      model: 'efficientnet-b0',
+      signatures: [
+        { name: 'serving_default', inputs: [image(1)], outputs: [{ name: 'logits' }, { name: 'probabilities' }] },
+        { name: 'train', inputs: [image(4), { name: 'label', dtype: 'int32', shape: [4] }] },
+      ],
+    })
+    const session = openSavedModel(file('saved'))
+    const pixels = Float32Array.from({ length: 16 * 16 * 3 }, (_, i) => (i * 31) % 256)
+    const want = await (await net.run({ image: pixels })).logits.data()
+    const before = session.run('serving_default', { image: pixels })['logits'] ?? []
+    expectClose(before, want, 1e-5)
+    const feeds = { image: new Float32Array(4 * pixels.length).fill(9), label: Int32Array.of(0, 1, 2, 0) }
+    expect(session.run('train', feeds)['finite']).toEqual(Uint8Array.of(1))
+    expect(session.run('serving_default', { image: pixels })['logits']).not.toEqual(before)
+    session.close()
+  }, 60_000)
+
+  test('says what it wrote; replaces a folder only with --force; has no half of one where the disk is full', async () => {
+    const argv = [...savedmodel, '--model', 'b0', '--size', '32', '--classes', '2', '-o', file('b0')]
+    const first = await run(...argv)
+    expect(first.out).toMatch(
+      /b0: efficientnet-b0, SavedModel, [\d,]+ bytes, \d+ variables\n {2}serving_default: image float32\[1,32,32,3\] -> logits/,
+    )
+    const second = await run(...argv)
+    expect([second.code, second.err]).toEqual([1, expect.stringMatching(/EF501.*not empty/)])
+    expect((await run(...argv, '--force')).code).toBe(0)
+    // A limit on the size of files does to TensorFlow what a full disk does.
+    const cli = await buildCli()
+    const limited = ['-c', 'ulimit -f 2000; exec "$0" "$@"', process.execPath, cli.path, ...argv, '--force', '--json']
+    const { code, out } = await endOf(spawn('bash', limited))
+    await cli.remove()
+    const message = expect.stringMatching(/cannot write .*b0: the file would be larger/)
+    expect([code, JSON.parse(out)]).toEqual([1, { error: expect.objectContaining({ code: 'EF501', message }) }])
+    expect((await readdir(file('b0'))).sort()).toEqual(['saved_model.pb', 'variables'])
+    expect((await readdir(folder)).filter((name) => name.startsWith('.'))).toEqual([])
+  }, 120_000)
 })
