@@ -11,7 +11,19 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true }))
 
-const commands = ['predict', 'train', 'evaluate', 'inspect', 'opt', 'explain', 'doctor', 'setup', 'bench', 'verify']
+const commands = [
+  'predict',
+  'train',
+  'evaluate',
+  'inspect',
+  'opt',
+  'explain',
+  'doctor',
+  'setup',
+  'bench',
+  'export',
+  'verify',
+]
 
 test.each(commands)('%s: no option takes the next option as its value', async (command) => {
   const help = (await run(command, '--help')).out

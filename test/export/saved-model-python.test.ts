@@ -10,7 +10,7 @@ import { expectClose } from '../support/one-graph.ts'
 import { askPython, pythonTensorflowOrSkip } from '../support/python-tensorflow.ts'
 import { normedNet, numbers, squaresStep } from '../support/small-steps.ts'
 import { tensorflowOrSkip } from '../support/tensorflow.ts'
-import { withLiveStatistics } from './live-statistics.ts'
+import { expectCloseTogether, withLiveStatistics } from './live-statistics.ts'
 
 let folder = ''
 beforeAll(() => {
@@ -33,7 +33,7 @@ tensorflowOrSkip('a SavedModel', () => {
       const got = await askPython({ folder: to, calls, restored: [] })
       expect(got.version).toBe(defaultVersion)
       for (const name of ['logits', 'probabilities'] as const)
-        expectClose(got.calls[0]?.[name], await want[name].data(), 1e-4)
+        expectCloseTogether(got.calls[0]?.[name], await want[name].data(), 1e-4)
     }, 120_000)
 
     test('trains step by step as the reference does; a checkpoint of its variables goes on from there', async () => {
