@@ -24,7 +24,7 @@ const run = (code: string): unknown => {
 test('links between the documents lead to files of the package', () => {
   const documents = ['README.md', 'ARCHITECTURE.md', ...readdirSync(join(home, 'docs')).map((name) => `docs/${name}`)]
   // In blocks of code, `f['x'](y)` is a call.
-  const proseOf = (name: string): string => readFileSync(join(home, name), 'utf8').replace(/^```[^]*?^```$/gm, '')
+  const proseOf = (name: string): string => readFileSync(join(home, name), 'utf8').replace(/^```[\s\S]*?^```$/gm, '')
   const links = documents.flatMap((name) =>
     [...proseOf(name).matchAll(/\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)/g)].map((m) => [name, m[1] ?? '']),
   )
