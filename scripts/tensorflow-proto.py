@@ -45,6 +45,8 @@ KEPT = {
     "RewriterConfig": ["constant_folding", "arithmetic_optimization", "meta_optimizer_iterations", "min_graph_nodes"],
     "RewriterConfig.Toggle": [],
     "RewriterConfig.NumIterationsType": [],
+    "RunOptions": ["trace_level"],
+    "RunOptions.TraceLevel": [],
     "RunMetadata": ["step_stats", "partition_graphs", "function_graphs"],
     "StepStats": ["dev_stats"],
     "DeviceStepStats": ["device", "node_stats"],

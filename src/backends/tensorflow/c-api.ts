@@ -5,6 +5,7 @@
 import { closeSync, fstatSync, openSync } from 'node:fs'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { hintFor, loadKoffi, type TensorflowLibrary } from './find-library.ts'
+import { bindSession, type SessionApi } from './session-api.ts'
 
 /** An address in the library's memory; 0n is null. */
 export type Pointer = bigint
@@ -20,6 +21,8 @@ export interface TensorflowApi {
   /** For the whole process. Absent: the library exports no such function, as stock ones may. */
   readonly setTf32?: ((isOn: boolean) => void) | undefined
   readonly setDeterminism?: ((isOn: boolean) => void) | undefined
+  /** Sessions, bound when they are first needed. */
+  session(): SessionApi
   newStatus(): Pointer
   deleteStatus(status: Pointer): void
   getCode(status: Pointer): number
@@ -179,9 +182,14 @@ const bind = (koffi: Koffi, library: Library): Omit<TensorflowApi, 'setTf32' | '
   checkVersion(version())
   const execute = f('void TFE_Execute(void*, _Out_ void**, _Inout_ int*, void*)')
   const tensorData = f('void* TF_TensorData(void*)') as (tensor: Pointer) => Pointer
+  let session: SessionApi | null = null
   const bufferType = koffi.struct({ data: 'void*', length: 'size_t', deallocator: 'void*' })
   return {
     version: version(),
+    session: () => {
+      session ??= bindSession(koffi, library)
+      return session
+    },
     newStatus: f('void* TF_NewStatus()'),
     deleteStatus: f('void TF_DeleteStatus(void*)'),
     getCode: f('int TF_GetCode(void*)'),

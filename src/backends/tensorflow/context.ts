@@ -20,7 +20,7 @@ import { dataTypes } from './types.ts'
  * Only with it does TensorFlow's graph optimiser see a function: it fuses convolutions with bias and activation. Its algebra stays off. It would
  * make (x * c) * d into x * (c * d), which is another number where c * d overflows, and effuse has simplified the graph already.
  */
-const functionConfig = toBinary(
+export const functionConfig = toBinary(
   ConfigProtoSchema,
   create(ConfigProtoSchema, {
     graphOptions: {
@@ -160,20 +160,49 @@ export class TensorflowContext {
     if (tensor === 0n) throw new TensorflowFailure({ code: 8, message: `no memory for a tensor of ${size} bytes` })
     try {
       encode(dtype, data, api.tensorBytes(tensor, size))
-      const handle = api.newTensorHandle(tensor, this.#status)
-      this.#check()
-      return handle
+      return this.handleOf(tensor)
     } finally {
       api.deleteTensor(tensor)
+    }
+  }
+
+  /** A tensor of the handle's numbers; the caller deletes it. @throws TensorflowFailure */
+  resolve(handle: Pointer): Pointer {
+    this.#checkIsOpen()
+    return this.checked((status) => this.api.tensorHandleResolve(handle, status))
+  }
+
+  /** A handle of a tensor; the caller frees it. @throws TensorflowFailure */
+  handleOf(tensor: Pointer): Pointer {
+    this.#checkIsOpen()
+    return this.checked((status) => this.api.newTensorHandle(tensor, status))
+  }
+
+  /** Gives what a function of the C API gives, which reports by a status. @throws TensorflowFailure */
+  checked<T>(work: (status: Pointer) => T): T {
+    const value = work(this.#status)
+    this.#check()
+    return value
+  }
+
+  /** The same for one that runs on another thread: its status is its own. @throws TensorflowFailure */
+  async withStatus(work: (status: Pointer) => Promise<void>): Promise<void> {
+    const status = this.api.newStatus()
+    this.#calls++
+    try {
+      await work(status)
+      this.#checkStatus(status)
+    } finally {
+      this.api.deleteStatus(status)
+      this.#calls--
+      if (this.#isDisposed) this.#close()
     }
   }
 
   /** Copies a tensor to the host. @throws TensorflowFailure */
   download(handle: Pointer, { dtype, shape }: Type): HostArray {
     const { api } = this
-    this.#checkIsOpen()
-    const tensor = api.tensorHandleResolve(handle, this.#status)
-    this.#check()
+    const tensor = this.resolve(handle)
     try {
       return decode(dtype, elements(shape), api.tensorBytes(tensor, Number(api.tensorByteSize(tensor))))
     } finally {

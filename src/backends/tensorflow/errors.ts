@@ -60,16 +60,23 @@ export const errorOf = ({ code, message }: Failure, graph: Graph | null, isXla =
 /** What TensorFlow calls a node that failed, in its message. */
 const failedNode = /\{\{node ([^}]*)\}\}/g
 
-/** Nodes of functions are called n<id>/… or amp/<id>/… after the node of the graph that they compute, in a region after both (graph-scope.ts). */
 const placeIn = (message: string, graph: Graph): { readonly path: string; readonly name: string } | null => {
   for (const [, node = ''] of message.matchAll(failedNode)) {
-    const ids = /(?:^|\/)(?:amp\/((?:n\d+\/)*\d+)\/|((?:n\d+\/)+))/.exec(node)
-    const [outer, ...inner] = nodesAt(graph, [...(ids?.[1] ?? ids?.[2] ?? '').matchAll(/\d+/g)].map(Number))
+    const [outer, ...inner] = nodesNamed(node, graph)
     if (outer === undefined) continue
     const what = [...inner.map(({ op }) => `${op} in `).reverse(), outer.op].join('')
     return { path: outer.path, name: `${outer.path === '' ? outer.op : outer.path} (${what})` }
   }
   return null
+}
+
+/**
+ * The nodes of the graph that a node of its function computes. Nodes of functions are called n<id>/… or amp/<id>/… after it, in a region after the
+ * region and the node in it (graph-scope.ts).
+ */
+export const nodesNamed = (name: string, graph: Graph): readonly Node[] => {
+  const ids = /(?:^|\/)(?:amp\/((?:n\d+\/)*\d+)\/|((?:n\d+\/)+))/.exec(name)
+  return nodesAt(graph, [...(ids?.[1] ?? ids?.[2] ?? '').matchAll(/\d+/g)].map(Number))
 }
 
 /** The node with the first id, the node of its body with the second one, and so on, as far as there are such nodes. */

@@ -18,6 +18,8 @@ import type { TensorflowContext } from './context.ts'
 import { TensorflowFailure, errorOf, withErrors } from './errors.ts'
 import { type LoweredGraph, lowerGraph, type LowerOptions, type Operand } from './lower-graph.ts'
 import { type Mode, modeGate } from './modes.ts'
+import { profileRows } from './profile-rows.ts'
+import { tracedCall } from './traced-call.ts'
 import { deviceTensor, held, tensorflowMemory, type TfTensor } from './memory.ts'
 
 type Feeds = ReadonlyMap<string, FeedTensor<TfTensor>>
@@ -61,18 +63,19 @@ export const makeRunnable = (
     throw error
   }
   const crossing = crossingTypes(program)
-  const run = async (
+  const runWith = async (
     turn: StoreTurn<TfTensor>,
     steps: readonly string[],
     feeds: Feeds,
     at: RunContext,
+    onProfile: Call['onProfile'],
   ): Promise<ReadonlyMap<string, DeviceTensor<TfTensor>>> => {
     const types = new Map<string, Type>()
     const runGraph = ({ name }: GraphStep, operands: StepOperands<TfTensor>): Promise<StepResults<TfTensor>> => {
       const step = bound.get(name)
       invariant(step !== undefined, () => `the program ${program.name} has no step "${name}", or was disposed of`)
       for (const { name: output, type } of step.outputs) types.set(output, type)
-      return call(step, { context, at, feeds, crossing, operands, options })
+      return call(step, { context, at, feeds, crossing, operands, options, onProfile })
     }
     const results = await runSteps({ program, steps, turn, at, memory, nameOf: cx.nameOf, runGraph })
     // The types are set above.
@@ -83,14 +86,13 @@ export const makeRunnable = (
     0,
   )
   return {
-    run,
+    run: (turn, steps, feeds, at) => runWith(turn, steps, feeds, at, null),
     notes: options.notes,
     plan: { kernels, dispatches: stepsOfRun(program).length, peakBytes: null, arenaBytes: null, lowerBoundBytes: null },
     profile: async (turn, steps, feeds, at) => {
       const rows: ProfileRow[] = []
-      const start = performance.now()
-      for (const tensor of (await run(turn, steps, feeds, at)).values()) tensor.dispose()
-      rows.push({ path: '', op: 'call', kernel: program.name, ms: performance.now() - start })
+      const results = await runWith(turn, steps, feeds, at, (more) => rows.push(...more))
+      for (const tensor of results.values()) tensor.dispose()
       return rows
     },
     dispose,
@@ -129,18 +131,29 @@ interface Call {
   readonly crossing: ReadonlyMap<string, Type>
   readonly operands: StepOperands<TfTensor>
   readonly options: RunnableOptions
+  /** Is told the times of kernels; null: nobody asks, and nothing is measured. */
+  readonly onProfile: ((rows: readonly ProfileRow[]) => void) | null
 }
 
 const call = async (step: Bound, run: Call): Promise<StepResults<TfTensor>> => {
-  const { context, options } = run
+  const { context, options, onProfile } = run
   /** Made for this call alone. */
   const own: Pointer[] = []
   try {
     const handles = step.operands.map((operand, place) => handleOf(operand, place, step, run, own))
     const resultCount = step.outputs.length + step.updates.length
-    const results = await modeGate(context.api).run(options.mode, () =>
-      context.call(step.name, handles, resultCount, step.isBrief),
-    )
+    const results = await modeGate(context.api).run(options.mode, async () => {
+      const start = performance.now()
+      if (onProfile !== null && options.isXla !== true) {
+        const traced = await tracedCall(context, step, handles, resultCount)
+        onProfile(profileRows(step.graph, traced.stats))
+        return traced.results
+      }
+      const plain = await context.call(step.name, handles, resultCount, step.isBrief)
+      // What XLA makes of a graph is one kernel to TensorFlow.
+      onProfile?.([{ path: '', op: step.graph.name, kernel: 'XLA', ms: performance.now() - start }])
+      return plain
+    })
     const named = (kind: 'outputs' | 'updates', from: number): ReadonlyMap<string, TfTensor> =>
       new Map(step[kind].map(({ name }, i) => [name, held(results[from + i] as Pointer)])) // one for each
     return { outputs: named('outputs', 0), updates: named('updates', step.outputs.length) }
