@@ -62,12 +62,25 @@ export const writeFolder = async (
 
 /** Renaming replaces an empty folder, and no other. */
 const swap = async (from: string, to: string, aside: string | null): Promise<void> => {
-  if (aside !== null)
-    await rename(to, aside).catch((error: unknown) => {
-      if (systemCode(error) !== 'ENOENT') throw error
-    })
-  await rename(from, to)
-  if (aside !== null) await rm(aside, { recursive: true, force: true })
+  const isAside = aside !== null && (await renamed(to, aside))
+  try {
+    await rename(from, to)
+  } catch (error) {
+    if (isAside) await rename(aside, to)
+    throw error
+  }
+  if (isAside) await rm(aside, { recursive: true, force: true })
+}
+
+/** False where there is nothing to rename. */
+const renamed = async (from: string, to: string): Promise<boolean> => {
+  try {
+    await rename(from, to)
+    return true
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return false
+    throw error
+  }
 }
 
 const removeLeft = async (folder: string, start: string): Promise<void> => {

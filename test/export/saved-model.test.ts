@@ -252,6 +252,7 @@ tensorflowOrSkip('a SavedModel', () => {
       /"train.batch" must be a positive integer, got 0/,
     )
     await refused(plainNet, { force: 1 }, 'EF403', /"force" must be true or false/)
+    await refused(plainNet, { xla: { tensorflow: 'always' } }, 'EF403', /program that loads a SavedModel decides/)
     await refused(plainNet, { bath: 1 }, 'EF403', /no option "bath"/)
     writeFileSync(to, '')
     await expect(exportSavedModel(to, plainNet, { force: true })).rejects.toMatchObject({ code: 'EF501' })

@@ -88,7 +88,10 @@ const checks: { readonly [K in keyof Required<ExportSavedModelOptions>]: Check }
   force: flag,
   // compile() checks them.
   amp: unchecked,
-  xla: unchecked,
+  xla: [
+    "true, false or { simplify, fusion }: the program that loads a SavedModel decides whether XLA compiles it, so { tensorflow: 'always' } is not for files",
+    (v) => !(isObject(v) && 'tensorflow' in v && v.tensorflow === 'always'),
+  ],
   variables: unchecked,
   passes: unchecked,
   seed: unchecked,
