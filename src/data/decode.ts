@@ -160,7 +160,9 @@ const inTime = async <T>(seconds: number, work: () => Promise<T>): Promise<T> =>
 }
 
 const hintOf = (error: unknown): string =>
-  error instanceof LimitError ? error.hint : 'JPEG, PNG, WebP, GIF, TIFF and AVIF are read, whatever the name ends in'
+  error instanceof LimitError
+    ? error.hint
+    : 'JPEG, PNG, WebP, GIF, TIFF and AVIF are read; the ending of the name does not matter'
 
 /** libvips reports every attempt. Lines that differ only in numbers are shown once. */
 const wordsOf = (error: unknown): string => {

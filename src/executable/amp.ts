@@ -117,7 +117,7 @@ export const withEnvironmentScale = (step: StepOptions | null): StepOptions | nu
   return step !== null && given === '0' && (step.lossScale ?? 'auto') === 'auto' ? { ...step, lossScale: 'none' } : step
 }
 
-/** The sums of the figures of all plans; null if nobody asked for mixed precision. */
+/** The sums of the figures of all plans; null without mixed precision. */
 export const ampFigures = (
   records: readonly PassRecord[],
   backend: Backend,

@@ -77,7 +77,7 @@ const isSwitch = (key: string, value: unknown): boolean =>
     ? xlaChoices.some((choice) => choice === value)
     : ['simplify', 'fusion'].includes(key) && typeof value === 'boolean'
 
-/** `xla: false` is op by op as declared, so XLA has no say. */
+/** `xla: false` means op by op as declared, also without XLA. */
 export const xlaChoiceOf = (xla: CompileOptions['xla']): XlaChoice =>
   typeof xla === 'object' ? (xla.tensorflow ?? 'auto') : xla === false ? 'never' : 'auto'
 

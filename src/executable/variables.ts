@@ -32,7 +32,7 @@ export interface Variables {
   names(glob?: string | readonly string[]): readonly string[]
   /** @throws EffuseError EF407 */
   describe(name: string): VariableInfo
-  /** A copy of the values. @throws EffuseError EF407 (name), EF408 (another dtype asked for) */
+  /** A copy of the values. @throws EffuseError EF407 (name), EF408 (another dtype requested) */
   get<D extends DType = 'float32'>(name: string, dtype?: D): Promise<Arrays[D]>
   /** Copies `data` in. @throws EffuseError EF407, EF408 */
   set(name: string, data: ArrayLike<number>): Promise<void>

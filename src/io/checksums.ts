@@ -62,7 +62,7 @@ const hex = (sum: number): string => sum.toString(16).padStart(8, '0')
 const changesIn = ({ tensors, metadata }: SafetensorsFile): readonly string[] => {
   const text = metadata.get(checksumsKey)
   const written = metadata.get(formatKey)
-  if (text === undefined) return written === undefined || written === '1' ? [] : ['its checksums are gone']
+  if (text === undefined) return written === undefined || written === '1' ? [] : ['its checksums are missing']
   const sums = sumsIn(text)
   if (sums === null) return ['its checksums are damaged']
   const found = new Map([...tensors].map(([name, tensor]) => [name, sumOfTensor(tensor)]))

@@ -113,7 +113,7 @@ type Comparison =
   | { readonly kind: 'empty' }
   | { readonly kind: 'large'; readonly why: string }
 
-/** Runs both parts on the same numbers. Equal parts, whatever their names, run once. */
+/** Runs both parts on the same numbers. Parts that are equal except for names run once. */
 const compareParts = (
   cones: readonly [Cone, Cone],
   { isExact, mode, positive, seed }: RegionOptions,

@@ -123,7 +123,7 @@ const taken = (folder: string, { name, owner }: FoundLock): EffuseError =>
   new EffuseError({
     code: 'EF508',
     message: `another run writes ${folder}${owner === null ? '' : `: process ${owner.process} on ${owner.host}`}`,
-    hint: `wait for it or end it${owner?.host === hostname() ? '' : `; where it is no longer there, remove ${join(folder, name)}`}`,
+    hint: `wait for it or end it${owner?.host === hostname() ? '' : `; if it no longer runs, remove ${join(folder, name)}`}`,
   })
 
 /** Does a process with this id run? A zombie process (ended, exit code not yet read) does not. */

@@ -17,9 +17,9 @@ export const makeProgressBar = (stream: NodeJS.WritableStream, { format, hideCur
     format,
     hideCursor,
     barsize: 12, // with the words, 80 columns
-    linewrap: true, // the terminal's own setting stays: nobody would put it back after a kill
+    linewrap: true, // does not change the terminal's setting, which would stay changed after a kill
     clearOnComplete: true,
-    // The one who waits for the work ends it; cli-progress would only stop the bar.
+    // The command handles the interrupt; cli-progress would only stop the bar.
     gracefulExit: false,
   })
   return {
@@ -29,6 +29,6 @@ export const makeProgressBar = (stream: NodeJS.WritableStream, { format, hideCur
   }
 }
 
-/** Stderr, where it is a terminal that can be drawn on. */
+/** Stderr, if it is a terminal that interprets escape codes. */
 export const terminal = (): NodeJS.WriteStream | undefined =>
   process.stderr.isTTY && process.env['TERM'] !== 'dumb' ? process.stderr : undefined

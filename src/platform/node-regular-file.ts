@@ -1,23 +1,23 @@
 /**
- * Opening what may be something else than a file. The open of a FIFO waits for its other end, in a thread that nothing can stop; a device may
- * never end. So everything here opens without waiting, and looks at what it got before it reads or writes. Node only.
+ * Opens paths that may not be regular files. Opening a FIFO waits for its other end, in a thread that cannot be stopped, and a device may never end.
+ * These functions therefore open without waiting, and check the file type before they read or write. Node only.
  */
 import { closeSync, constants, fstatSync, openSync, type Stats } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { EffuseError } from '../ir/diagnostics.ts'
 
 const { O_APPEND, O_CREAT, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY } = constants
-/** Windows has none, and nothing there that would wait. */
+/** Windows does not have the flag and does not need it. */
 const noWait: number = constants.O_NONBLOCK ?? 0
 
-/** What comes after opening, and how. */
+/** Flags of open() by purpose. */
 const flags = {
   append: O_WRONLY | O_APPEND | O_CREAT,
   change: O_RDWR | O_CREAT,
   replace: O_WRONLY | O_CREAT | O_TRUNC,
 } as const
 
-/** The file, its size in bytes. @throws EffuseError EF501 where it is no regular file; the system's errors as they come */
+/** The open file and its size in bytes. @throws EffuseError EF501 if it is not a regular file; system errors unchanged */
 export const openToRead = async (path: string): Promise<{ readonly handle: FileHandle; readonly size: number }> => {
   const handle = await open(path, O_RDONLY | noWait)
   try {
@@ -30,7 +30,7 @@ export const openToRead = async (path: string): Promise<{ readonly handle: FileH
   }
 }
 
-/** Works on the descriptor of a file, which is made where it is missing and closed in the end. @throws as openToRead() does */
+/** Opens a file, which it may create, works on its descriptor and closes it. @throws as openToRead() */
 export const withFile = <T>(path: string, how: keyof typeof flags, work: (descriptor: number) => T): T => {
   const descriptor = openSync(path, flags[how] | noWait, 0o666)
   try {

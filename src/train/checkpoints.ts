@@ -108,7 +108,7 @@ export const configurationDifferences = (
   // In the middle of an epoch, the position in the data is counted in these units.
   for (const key of ['batch', 'accumulate', 'length'] as const)
     if (was[key] !== now[key])
-      differences.push(`${key} was ${was[key]} and is ${now[key]}, and the checkpoint stands in the middle of an epoch`)
+      differences.push(`${key} was ${was[key]} and is ${now[key]}, and the checkpoint is in the middle of an epoch`)
   return differences
 }
 

@@ -62,7 +62,7 @@ const rescued = async (store: CheckpointStore, name: string, bytes: Uint8Array, 
   if (typeof place !== 'string' || !(error instanceof EffuseError)) return error
   return new EffuseError({
     ...{ code: error.code, path: error.path, diagnostics: error.diagnostics, cause: error },
-    message: `${error.message}; the run stands in ${place}`,
+    message: `${error.message}; the run is in ${place}`,
     hint: error.hint,
   })
 }

@@ -55,7 +55,7 @@ export const startRun = async (model: ModelForStage<Signature, Signature>, optio
     if (state.epoch > options.epochs)
       emit({
         kind: 'notice',
-        message: `the run in ${options.checkpoints?.label ?? 'the store'} has done ${state.epoch} epochs, more than the ${options.epochs} that are asked for: nothing is left to do`,
+        message: `the run in ${options.checkpoints?.label ?? 'the store'} has done ${state.epoch} epochs, more than the requested ${options.epochs}: nothing is left to do`,
       })
     if (found !== null) for (const message of await changesSince(run)) emit({ kind: 'notice', message })
     noteModel(run)

@@ -37,7 +37,7 @@ export const trainEpoch = async (run: Run, stage: Stage): Promise<EpochEnd> => {
         throw new EffuseError({
           code: 'EF701',
           message: `the data source gave a batch after one of ${short} rows (${placeOf(run)})`,
-          hint: `only the last batch of an epoch may have fewer than the ${batch} rows that are asked for`,
+          hint: `only the last batch of an epoch may have fewer than the requested ${batch} rows`,
         })
       if (epoch === 0 && run.state.batchInEpoch === 0)
         run.state = { ...run.state, firstBatch: firstBatchOf(columns, request) }

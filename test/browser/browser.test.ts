@@ -160,7 +160,7 @@ describe.runIf(chromiumPath() !== null)('in Chromium', () => {
     await control.send('Storage.overrideQuotaForOrigin', { origin: site?.address ?? '', quotaSize: 1 << 20 })
     const { message, content } = await page.evaluate(() => effuse.overfill('run', 8 << 20))
     expect(message).toMatch(/^EF501: run\/kept cannot be written to the browser's storage/)
-    expect(message).toMatch(/no more room for this page, keep fewer checkpoints/)
+    expect(message).toMatch(/no more storage for this page: keep fewer checkpoints/)
     expect(content).toEqual([1, 2, 3])
   })
 })

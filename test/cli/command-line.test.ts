@@ -114,7 +114,9 @@ test('predict on a folder counts the files that it passes over', async () => {
   await writeFile(file('mixed/a.png'), '')
   for (const name of ['b.bmp', 'c.bmp', 'notes.txt']) await writeFile(file(`mixed/${name}`), 'x')
   const { err } = await run('predict', file('mixed'), '--weights', file('nowhere.safetensors'))
-  expect(err).toMatch(/^note: 3 files in .*mixed are not read, for the ending: 2 \.bmp, 1 \.txt; names ending in/m)
+  expect(err).toMatch(
+    /^note: 3 files in .*mixed are not read, because of the ending: 2 \.bmp, 1 \.txt; pictures are files whose names end in/m,
+  )
 })
 
 test('folders may have names like pictures', async () => {

@@ -39,7 +39,7 @@ describe('a folder that goes in the middle of a run', () => {
   ] as const)('%s: the run ends, keeps what it has in %s, and can be gone on with there', async (name, place, lose) => {
     const { code, err } = await trainedWith(at(name), () => lose(at(name)))
     expect(code).toBe(1)
-    expect(err).toMatch(/error EF501: the folder .* was renamed or deleted while a run wrote to it; the run stands in /)
+    expect(err).toMatch(/error EF501: the folder .* was renamed or deleted while a run wrote to it; the run is in /)
     expect(err).toContain(`effuse train --resume ${at(place)}`)
     expect(err).not.toContain(`--resume ${at(name)}\n`)
     expect(existsSync(at(name))).toBe(false)

@@ -97,7 +97,7 @@ test('files that are not read are told in a note', async () => {
   await writeFile(join(mixed, 'train/dark/0.bmp'), 'BM')
   const { code, err } = await run('train', '--recipe', recipe, '--data', mixed, '--out', at('mixed-run'))
   expect(code).toBe(0)
-  expect(err).toMatch(/^note: 1 file in .* is not read, for the ending: 1 \.bmp/m)
+  expect(err).toMatch(/^note: 1 file in .* is not read, because of the ending: 1 \.bmp/m)
 })
 
 test('a run does not go on with other classes', async () => {

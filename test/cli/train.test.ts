@@ -504,7 +504,7 @@ describe('wrong orders', () => {
     const args = ['train', '--recipe', recipe, '--out', at('lost')]
     expect((await run(...args)).code).toBe(0)
     const fewer = await run('train', '--resume', at('lost'), '--epochs', '1')
-    expect(fewer.err).toContain('has done 2 epochs, more than the 1 that are asked for: nothing is left to do')
+    expect(fewer.err).toContain('has done 2 epochs, more than the requested 1: nothing is left to do')
     expect([fewer.code, fewer.err]).toEqual([
       2,
       expect.stringContaining('nothing was changed\n  hint: --epochs 4 goes on'),

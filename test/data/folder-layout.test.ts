@@ -136,22 +136,22 @@ describe('holding out', () => {
 describe('what is wrong with a folder is said', () => {
   type Case = readonly [string, Parameters<typeof folderOf>[0], ImageFolderOptions, string, string]
   const cases: readonly Case[] = [
-    ['nothing in it', {}, { holdout: 0.1 }, 'EF507', '/PATH holds no folders of classes'],
-    ['pictures without classes', { '1.jpg': '' }, { holdout: 0.1 }, 'EF507', '/PATH holds no folders of classes'],
-    ['no classes in train', { train: null, 'val/a/1.jpg': '' }, {}, 'EF507', '/PATH/train holds no folders of classes'],
+    ['nothing in it', {}, { holdout: 0.1 }, 'EF507', '/PATH has no folders of classes'],
+    ['pictures without classes', { '1.jpg': '' }, { holdout: 0.1 }, 'EF507', '/PATH has no folders of classes'],
+    ['no classes in train', { train: null, 'val/a/1.jpg': '' }, {}, 'EF507', '/PATH/train has no folders of classes'],
     [
       'empty classes',
       { 'train/a/1.jpg': '', 'train/b': null, 'train/c/notes.txt': '' },
       { holdout: 0.1 },
       'EF507',
-      '2 of the 3 classes in /PATH/train hold no pictures: b, c',
+      '2 of the 3 classes in /PATH/train have no pictures: b, c',
     ],
     [
       'an empty class to test with',
       { 'train/a/1.jpg': '', 'val/a': null },
       {},
       'EF507',
-      '1 of the 1 classes in /PATH/val hold no pictures: a',
+      '1 of the 1 classes in /PATH/val have no pictures: a',
     ],
     [
       'other classes in val',

@@ -214,7 +214,7 @@ test('files that are not read for their endings are told of once, with counts', 
   const { train } = await imageFolder(root, { onNotice: (notice) => notices.push(notice) })
   expect(train.length).toBe(2)
   expect(notices).toEqual([
-    `4 files in ${root} are not read, for the ending: 2 .bmp, 1 .txt, 1 without an ending; names ending in .jpg, .jpeg, .jfif, .png, .webp, .gif, .tif, .tiff or .avif are looked for`,
+    `4 files in ${root} are not read, because of the ending: 2 .bmp, 1 .txt, 1 without an ending; pictures are files whose names end in .jpg, .jpeg, .jfif, .png, .webp, .gif, .tif, .tiff or .avif`,
   ])
 })
 

@@ -102,7 +102,7 @@ describe('what has changed is listed', () => {
       writeSafetensors(tensors, { ...metadata, 'effuse.model': '{}' }),
       /the metadata "effuse.model" is new/,
     ],
-    ['no checksums', writeSafetensors(tensors, { [formatKey]: '2' }), /its checksums are gone/],
+    ['no checksums', writeSafetensors(tensors, { [formatKey]: '2' }), /its checksums are missing/],
     [
       'checksums that are none',
       writeSafetensors(tensors, { [formatKey]: '2', [checksumsKey]: '[' }),

@@ -590,13 +590,15 @@ describe('pictures', () => {
     const onNotice = (notice: string): number => notices.push(notice)
     await expect(listImages([empty], { onNotice })).rejects.toMatchObject({
       message: expect.stringMatching(
-        /holds no pictures: 3 files in .* are not read, for the ending: 2 \.bmp, 1 \.txt; names ending/,
+        /has no pictures: 3 files in .* are not read, because of the ending: 2 \.bmp, 1 \.txt; pictures are files whose names end/,
       ),
     })
     expect(notices).toEqual([])
     await writeFile(join(empty, 'd.png'), '')
     expect(await listImages([empty], { onNotice })).toEqual([join(empty, 'd.png')])
-    expect(notices).toEqual([expect.stringMatching(/^3 files in .* are not read, for the ending: 2 \.bmp, 1 \.txt; /)])
+    expect(notices).toEqual([
+      expect.stringMatching(/^3 files in .* are not read, because of the ending: 2 \.bmp, 1 \.txt; /),
+    ])
     for (const name of ['a.bmp', 'b.BMP', 'c.txt', 'd.png']) await rm(join(empty, name))
     await expect(listImages([empty])).rejects.toMatchObject({ code: 'EF507', message: expect.stringContaining(empty) })
     await rm(empty, { recursive: true })

@@ -97,7 +97,7 @@ describe('one run at a time', () => {
     const path = await locked(name.replaceAll(' ', '-'), { '.run-lock.1': text })
     await expect(directory(path).lock?.()).rejects.toMatchObject({
       code: 'EF508',
-      hint: `wait for it or end it; where it is no longer there, remove ${join(path, '.run-lock.1')}`,
+      hint: `wait for it or end it; if it no longer runs, remove ${join(path, '.run-lock.1')}`,
     })
     expect(await readdir(path)).toEqual(['.run-lock.1'])
   })
@@ -180,7 +180,7 @@ describe('a folder that goes while a run writes to it', () => {
       }),
     ).rejects.toMatchObject({
       ...isGone,
-      message: expect.stringMatching(/; the run stands in .*lost-rescued.step-00000006\.safetensors$/),
+      message: expect.stringMatching(/; the run is in .*lost-rescued.step-00000006\.safetensors$/),
     })
     expect(existsSync(path)).toBe(false)
     const [wanted, rescued] = [join(folder, 'whole'), `${path}-rescued`]

@@ -251,7 +251,7 @@ describe('a resumed run', () => {
     })
     expect(again).toMatchObject({ reason: 'finished', epochs: 2 })
     expect(events.flatMap((event) => (event.kind === 'notice' ? [event.message] : []))).toEqual([
-      expect.stringMatching(/has done 2 epochs, more than the 1 that are asked for: nothing is left to do$/),
+      expect.stringMatching(/has done 2 epochs, more than the requested 1: nothing is left to do$/),
     ])
   })
 

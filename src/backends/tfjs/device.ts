@@ -61,7 +61,7 @@ export interface HostMemory {
 export const tfjsDtype = (dtype: DType): 'float32' | 'int32' | 'bool' =>
   dtype === 'int32' || dtype === 'bool' ? dtype : 'float32'
 
-/** The device of an instance. One for all who open it: buffers go from one to the other. */
+/** The device of an instance. All users of the instance share it, so that they can exchange buffers. */
 export const deviceOf = (opened: Opened): Device => {
   const known = devices.get(opened.backend)
   if (known?.name === opened.name) return known

@@ -6,15 +6,15 @@ import { isWebgpu } from './webgpu/shader.ts'
 export interface End {
   /** Settles when the backend ends. */
   readonly loss: Promise<DeviceLoss>
-  /** Why it ended, known at once, since tfjs's functions fail from then on; null before. */
+  /** The reason of the end, null before. Synchronous, because tfjs's functions fail from then on. */
   reason(): string | null
-  /** Called at once when it ends. */
+  /** Calls the listener synchronously at the end. */
   onEnd(listener: () => void): void
 }
 
 const ends = new WeakMap<KernelBackend, End>()
 
-/** Watches the backend from the first call on. tfjs tells nobody that it disposes of a backend, so its dispose() tells us. */
+/** Watches the backend from the first call on. tfjs has no event for disposing of a backend, so this wraps its dispose(). */
 export const endOf = (backend: KernelBackend): End => {
   const known = ends.get(backend)
   if (known !== undefined) return known

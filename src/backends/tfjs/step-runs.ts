@@ -112,5 +112,5 @@ const infoOf = (shape: readonly number[], dtype: DType): TensorInfo => ({
 /** Stands in a prepared argument until the run fills in the buffer. */
 const noBuffer: DataId = Object.freeze({})
 
-/** The operand that a kernel packs and keeps under its tensor id alone, whatever its shape. */
+/** The index of the operand that a kernel caches in packed form, by its tensor id only, independent of its shape. */
 const packedOperand: { readonly [kernel: string]: number | undefined } = { BatchMatMul: 1, _FusedMatMul: 1 }

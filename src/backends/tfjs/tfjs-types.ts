@@ -1,11 +1,11 @@
 /**
- * The little of tfjs that effuse uses, by shape. Declared here so that effuse's public types name no other package, and none has to be installed.
+ * The parts of tfjs that effuse uses, as types. They are declared here, so that effuse's public types refer to no other package.
  */
 
 /** A key of the backend's table of buffers. */
 export type DataId = object
 
-/** A tensor as kernels see it: who holds it, and how the caller wants its shape read. */
+/** A tensor as kernels see it: a buffer, and the shape in which the caller wants it read. */
 export interface TensorInfo {
   dataId: DataId
   shape: number[]
@@ -14,7 +14,7 @@ export interface TensorInfo {
 
 /** An instance of a tfjs-core backend (BackendWasm, MathBackendCPU …). */
 export interface KernelBackend {
-  /** 0 where the data lives elsewhere. */
+  /** The number of references; 0 if the backend does not have the data. */
   refCount(dataId: DataId): number
   incRef(dataId: DataId): void
   disposeData(dataId: DataId, force?: boolean): boolean
@@ -46,7 +46,7 @@ export interface TfjsEngine {
   readonly registry: { [name: string]: KernelBackend }
   readonly registryFactory: { [name: string]: { factory: TfjsFactory; priority: number } }
   makeTensorFromTensorInfo(info: TensorInfo, backend: KernelBackend): object
-  /** Forgets a buffer that is gone; nothing where it knows none. */
+  /** Removes a freed buffer from tfjs's table, if it is there. */
   removeDataId(dataId: DataId, backend: KernelBackend): void
 }
 
@@ -66,5 +66,5 @@ export interface TfjsCore {
   registerBackend(name: string, factory: TfjsFactory, priority: number): boolean
 }
 
-/** Where the .wasm files lie: a folder, or a path for each file. */
+/** The place of the .wasm files: a folder, or a path for each file. */
 export type WasmPaths = string | { readonly [file: string]: string }

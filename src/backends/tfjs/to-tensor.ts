@@ -5,7 +5,7 @@ import { heldTensor } from '../common/held-tensors.ts'
 import { isDevice, tfjsDtype } from './device.ts'
 import type { DataId } from './tfjs-types.ts'
 
-/** What can be said of a tf.Tensor without importing tfjs; `toTensor<tf.Tensor4D>(result)` says more. */
+/** The type of a tf.Tensor without an import of tfjs; `toTensor<tf.Tensor4D>(result)` gives a more precise type. */
 export interface TensorHandle {
   readonly dataId: object
   readonly shape: number[]

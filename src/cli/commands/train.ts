@@ -120,7 +120,7 @@ const train = async (plan: TrainPlan, { io, end, voice, logEvery, isJson }: Surr
   }
 }
 
-/** A resumed run that had been done already: its folder stays as it was. @throws EffuseError EF601 if it has done more than is asked for */
+/** A resumed run that was already complete: its folder does not change. @throws EffuseError EF601 if it has done more than requested */
 const nothingToDo = async (
   { epochs, reason }: FitResult,
   { run, recipe, io }: Pick<Surroundings, 'io'> & { readonly run: RunFolder; readonly recipe: Recipe },

@@ -97,7 +97,7 @@ const formatOf = (family: Family, { format, fileName, config }: Hints): Format =
     if (!known.startsWith(family))
       throw new EffuseError({
         code: 'EF403',
-        message: `the format "${format}" was asked for, but the names in the file are those of ${family}`,
+        message: `the format is "${format}", but the names in the file are those of ${family}`,
       })
     return known
   }
