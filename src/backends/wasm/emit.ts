@@ -1,12 +1,14 @@
 /** From the loops of a kernel's phases to a WebAssembly module: one function for each phase, with the address of each buffer as a parameter. */
-import { EffuseError } from '../../ir/diagnostics.ts'
+import { EffuseError, invariant } from '../../ir/diagnostics.ts'
 import type { DType } from '../../ir/types.ts'
 import { applyScalar } from '../codegen/kernel/scalar.ts'
-import type { Kernel, KernelBuffer, ScalarOp } from '../codegen/kernel/kernel.ts'
+import type { Kernel, KernelBuffer, Phase, ScalarOp } from '../codegen/kernel/kernel.ts'
 import { loopsOf } from '../codegen/loops/from-kernel.ts'
-import type { IndexOp, LoopExpr, Loops, Statement } from '../codegen/loops/loops.ts'
+import type { IndexOp, LoopExpr, Loops, Register, Statement } from '../codegen/loops/loops.ts'
+import { defaultSchedule, type Schedule } from '../codegen/loops/schedule.ts'
 import { encodeModule, FunctionBody, type ImportedFunction, type Instruction, type ValueType } from './encoder.ts'
 import { scalarOps } from './scalar-ops.ts'
+import { vectorOpTable } from './vector-ops.ts'
 
 /** A kernel as a module. Its functions are `phase0`, `phase1` …; they run in this order. */
 export interface EmittedKernel {
@@ -19,7 +21,10 @@ export interface EmittedKernel {
 }
 
 /** @throws EffuseError EF405 for half types, which have no kernels yet. */
-export const emitKernel = ({ buffers, phases }: Kernel): EmittedKernel => {
+export const emitKernel = (
+  { buffers, phases }: Kernel,
+  scheduleOf: (phase: Phase) => Schedule = defaultSchedule,
+): EmittedKernel => {
   const half = buffers.find(({ dtype }) => dtype === 'float16' || dtype === 'bfloat16')
   if (half !== undefined)
     throw new EffuseError({ code: 'EF405', message: `generated WebAssembly has no kernels for ${half.dtype} yet` })
@@ -47,7 +52,7 @@ export const emitKernel = ({ buffers, phases }: Kernel): EmittedKernel => {
   }
   const functions = phases.map((phase, at): readonly [string, FunctionBody] => [
     `phase${at}`,
-    new PhaseEmitter(loopsOf(phase), buffers, { hostNumber, streamNumber }).body(),
+    new PhaseEmitter(loopsOf(phase, scheduleOf(phase)), buffers, { hostNumber, streamNumber }).body(),
   ])
   return {
     bytes: encodeModule({ imports, functions }),
@@ -89,7 +94,7 @@ class PhaseEmitter {
     this.#numbers = numbers
     this.#f = new FunctionBody({ params: buffers.map(() => 'i32'), result: null })
     this.#counters = Array.from({ length: loops.loopCount }, () => this.#f.local('i32'))
-    this.#registers = loops.registers.map((dtype) => this.#f.local(valueType(dtype)))
+    this.#registers = loops.registers.map(({ dtype, lanes }) => this.#f.local(lanes === 4 ? 'v128' : valueType(dtype)))
   }
 
   body(): FunctionBody {
@@ -111,7 +116,7 @@ class PhaseEmitter {
       case 'store':
         this.#address(statement.buffer, statement.at)
         this.#push(statement.value)
-        f.memory(storeOf(this.#dtypeOf(statement.buffer)))
+        f.memory(statement.lanes === 4 ? 'v128.store' : storeOf(this.#dtypeOf(statement.buffer)))
         return
       case 'if':
         this.#push(statement.condition)
@@ -153,7 +158,14 @@ class PhaseEmitter {
         return
       case 'load':
         this.#address(expr.buffer, expr.at)
-        f.memory(loadOf(this.#dtypeOf(expr.buffer)))
+        f.memory(expr.lanes === 4 ? 'v128.load' : loadOf(this.#dtypeOf(expr.buffer)))
+        return
+      case 'splat':
+        if (expr.of.kind === 'constant') f.f32x4(expr.of.value)
+        else {
+          this.#push(expr.of)
+          f.op('f32x4.splat')
+        }
         return
       case 'position':
         for (const arg of expr.args) this.#push(arg)
@@ -165,6 +177,12 @@ class PhaseEmitter {
         f.call(0)
         return
       case 'op':
+        if (expr.lanes === 4) {
+          const emit = vectorOpTable[expr.op]
+          invariant(emit !== undefined, () => `${expr.op} has no vectors`)
+          emit(expr.args, f, (arg) => this.#push(arg))
+          return
+        }
         scalarOps[expr.op](expr, {
           f,
           push: (arg) => this.#push(arg),
@@ -180,10 +198,11 @@ class PhaseEmitter {
       case 'op':
         return expr.dtype
       case 'register':
-        return this.#loops.registers[expr.register] as DType
+        return (this.#loops.registers[expr.register] as Register).dtype
       case 'load':
         return this.#dtypeOf(expr.buffer)
       case 'random':
+      case 'splat':
         return 'float32'
       case 'counter':
         return 'int32'

@@ -1,8 +1,8 @@
 /** Writes WebAssembly modules (WebAssembly Core Specification, 5: Binary Format), as far as kernels need it. Knows nothing of kernels. */
 
-export type ValueType = 'i32' | 'f32'
+export type ValueType = 'i32' | 'f32' | 'v128'
 
-const typeCodes: { readonly [T in ValueType]: number } = { i32: 0x7f, f32: 0x7d }
+const typeCodes: { readonly [T in ValueType]: number } = { i32: 0x7f, f32: 0x7d, v128: 0x7b }
 
 export interface Signature {
   readonly params: readonly ValueType[]
@@ -47,19 +47,34 @@ export const instructions = {
   'f32.max': [0x97],
   'f32.convert_i32_s': [0xb2],
   'i32.trunc_sat_f32_s': [0xfc, 0x00],
+  'f32x4.splat': [0xfd, 0x13],
+  'f32x4.ceil': [0xfd, 0x67],
+  'f32x4.floor': [0xfd, 0x68],
+  'f32x4.nearest': [0xfd, 0x6a],
+  'f32x4.abs': [0xfd, 0xe0, 0x01],
+  'f32x4.neg': [0xfd, 0xe1, 0x01],
+  'f32x4.sqrt': [0xfd, 0xe3, 0x01],
+  'f32x4.add': [0xfd, 0xe4, 0x01],
+  'f32x4.sub': [0xfd, 0xe5, 0x01],
+  'f32x4.mul': [0xfd, 0xe6, 0x01],
+  'f32x4.div': [0xfd, 0xe7, 0x01],
+  'f32x4.min': [0xfd, 0xe8, 0x01],
+  'f32x4.max': [0xfd, 0xe9, 0x01],
 } as const satisfies { readonly [name: string]: readonly number[] }
 
 export type Instruction = keyof typeof instructions
 
 /** Instructions with an address on the stack; the alignment is a hint, as a power of two. */
 const memoryInstructions = {
-  'i32.load': [0x28, 2],
-  'f32.load': [0x2a, 2],
-  'i32.load8_u': [0x2d, 0],
-  'i32.store': [0x36, 2],
-  'f32.store': [0x38, 2],
-  'i32.store8': [0x3a, 0],
-} as const satisfies { readonly [name: string]: readonly [code: number, alignment: number] }
+  'i32.load': [[0x28], 2],
+  'f32.load': [[0x2a], 2],
+  'i32.load8_u': [[0x2d], 0],
+  'i32.store': [[0x36], 2],
+  'f32.store': [[0x38], 2],
+  'i32.store8': [[0x3a], 0],
+  'v128.load': [[0xfd, 0x00], 2],
+  'v128.store': [[0xfd, 0x0b], 2],
+} as const satisfies { readonly [name: string]: readonly [code: readonly number[], alignment: number] }
 
 export type MemoryInstruction = keyof typeof memoryInstructions
 
@@ -83,7 +98,8 @@ export class FunctionBody {
   }
 
   memory(name: MemoryInstruction): void {
-    this.#code.push(...memoryInstructions[name], 0)
+    const [code, alignment] = memoryInstructions[name]
+    this.#code.push(...code, alignment, 0)
   }
 
   i32(value: number): void {
@@ -92,6 +108,12 @@ export class FunctionBody {
 
   f32(value: number): void {
     this.#code.push(0x43, ...new Uint8Array(Float32Array.of(value).buffer))
+  }
+
+  /** A vector of one number. */
+  f32x4(value: number): void {
+    const lane = new Uint8Array(Float32Array.of(value).buffer)
+    this.#code.push(0xfd, 0x0c, ...lane, ...lane, ...lane, ...lane)
   }
 
   get(local: number): void {

@@ -2,11 +2,12 @@
 import { type Backend, type HostArray, hostArrayOf } from '../../../src/backends/backend.ts'
 import { kernelOf } from '../../../src/backends/codegen/kernel/from-graph.ts'
 import { interpretKernel, type RandomNumbers } from '../../../src/backends/codegen/kernel/interpret.ts'
-import type { Kernel } from '../../../src/backends/codegen/kernel/kernel.ts'
+import type { Kernel, Phase } from '../../../src/backends/codegen/kernel/kernel.ts'
 import { verifyKernelData } from '../../../src/backends/codegen/kernel/verify.ts'
 import { emitKernel } from '../../../src/backends/wasm/emit.ts'
 import { loopsOf } from '../../../src/backends/codegen/loops/from-kernel.ts'
 import { interpretLoops } from '../../../src/backends/codegen/loops/interpret.ts'
+import { plainSchedule, type Schedule, scheduleFault } from '../../../src/backends/codegen/loops/schedule.ts'
 import { crossingTypes, runSteps } from '../../../src/backends/common/run-steps.ts'
 import { makeVariableStore, type Memory } from '../../../src/backends/common/variable-store.ts'
 import { nodeAt } from '../../../src/ir/graph.ts'
@@ -34,42 +35,54 @@ export type Machine = (
 /** Interpreted as kernels. */
 export const kernels: Machine = interpretKernel
 
+type ScheduleOf = (phase: Phase) => Schedule
+
+/** The schedule where it is legal, the plain one elsewhere. */
+export const ifLegal =
+  (schedule: Schedule): ScheduleOf =>
+  (phase) =>
+    scheduleFault(phase, schedule) === null ? schedule : plainSchedule
+
 /** Interpreted as loops. */
-export const loops: Machine = ({ buffers, phases }, operands, random) => {
-  const memory = buffers.map(({ shape, role, data }, at) => {
-    const given = role === 'literal' ? data : operands.get(at)
-    return given == null ? new Float64Array(elements(shape)).fill(Number.NaN) : Float64Array.from(given)
-  })
-  for (const phase of phases) interpretLoops(loopsOf(phase), buffers, memory, random)
-  return memory
-}
+export const loops =
+  (scheduleOf: ScheduleOf): Machine =>
+  ({ buffers, phases }, operands, random) => {
+    const memory = buffers.map(({ shape, role, data }, at) => {
+      const given = role === 'literal' ? data : operands.get(at)
+      return given == null ? new Float64Array(elements(shape)).fill(Number.NaN) : Float64Array.from(given)
+    })
+    for (const phase of phases) interpretLoops(loopsOf(phase, scheduleOf(phase)), buffers, memory, random)
+    return memory
+  }
 
 /** As generated WebAssembly. */
-export const webAssembly: Machine = (kernel, operands, random) => {
-  const { bytes, phaseNames, streams, hostFunctions } = emitKernel(kernel)
-  let size = 0
-  const places = kernel.buffers.map(({ shape }) => {
-    const at = size
-    size += Math.ceil((elements(shape) * 4) / 16) * 16
-    return at
-  })
-  const memory = new WebAssembly.Memory({ initial: Math.ceil(size / 65536) })
-  const views = kernel.buffers.map(({ dtype, shape }, i) => {
-    const [at, length] = [places[i] as number, elements(shape)]
-    if (dtype === 'bool') return new Uint8Array(memory.buffer, at, length)
-    return dtype === 'int32' ? new Int32Array(memory.buffer, at, length) : new Float32Array(memory.buffer, at, length)
-  })
-  kernel.buffers.forEach(({ role, data }, i) => {
-    const given = role === 'literal' ? data : operands.get(i)
-    if (given != null) views[i]?.set(given)
-  })
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
-    env: { memory, random: (stream: number, element: number) => random(streams[stream] as string, element) },
-    host: hostFunctions,
-  })
-  for (const name of phaseNames) (instance.exports[name] as (...addresses: number[]) => void)(...places)
-  return views
-}
+export const webAssembly =
+  (scheduleOf?: ScheduleOf): Machine =>
+  (kernel, operands, random) => {
+    const { bytes, phaseNames, streams, hostFunctions } = emitKernel(kernel, scheduleOf)
+    let size = 0
+    const places = kernel.buffers.map(({ shape }) => {
+      const at = size
+      size += Math.ceil((elements(shape) * 4) / 16) * 16
+      return at
+    })
+    const memory = new WebAssembly.Memory({ initial: Math.ceil(size / 65536) })
+    const views = kernel.buffers.map(({ dtype, shape }, i) => {
+      const [at, length] = [places[i] as number, elements(shape)]
+      if (dtype === 'bool') return new Uint8Array(memory.buffer, at, length)
+      return dtype === 'int32' ? new Int32Array(memory.buffer, at, length) : new Float32Array(memory.buffer, at, length)
+    })
+    kernel.buffers.forEach(({ role, data }, i) => {
+      const given = role === 'literal' ? data : operands.get(i)
+      if (given != null) views[i]?.set(given)
+    })
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
+      env: { memory, random: (stream: number, element: number) => random(streams[stream] as string, element) },
+      host: hostFunctions,
+    })
+    for (const name of phaseNames) (instance.exports[name] as (...addresses: number[]) => void)(...places)
+    return views
+  }
 
 export const kernelBackend = (machine: Machine = kernels, halfTypes = genericTarget.halfTypes): Backend<HostArray> => ({
   name: 'kernels',

@@ -2,6 +2,12 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { kernelOf } from '../../../src/backends/codegen/kernel/from-graph.ts'
+import {
+  defaultSchedule,
+  plainSchedule,
+  type Schedule,
+  scheduleFault,
+} from '../../../src/backends/codegen/loops/schedule.ts'
 import type { Kernel, Phase } from '../../../src/backends/codegen/kernel/kernel.ts'
 import { printKernel } from '../../../src/backends/codegen/kernel/print.ts'
 import { verifyKernelData } from '../../../src/backends/codegen/kernel/verify.ts'
@@ -10,17 +16,26 @@ import { parse } from '../../../src/ir/parse.ts'
 import { genericTarget } from '../../../src/ir/target.ts'
 import { anyGraph, conformance, feedsFor } from '../../../src/testing/index.ts'
 import { applied, expectClose, runnableOf } from '../../support/one-graph.ts'
-import { kernelBackend, kernels, loops, webAssembly } from './kernel-backend.ts'
+import { ifLegal, kernelBackend, kernels, loops, webAssembly } from './kernel-backend.ts'
+
+const anySchedule: fc.Arbitrary<Schedule> = fc.record({
+  vectorAxis: fc.option(fc.nat(3), { freq: 5 }),
+  vectors: fc.integer({ min: 1, max: 3 }),
+  rowAxis: fc.option(fc.nat(3)),
+  rows: fc.integer({ min: 1, max: 5 }),
+})
 
 describe.each([
   ['interpreted kernels', kernels, genericTarget.halfTypes],
-  ['interpreted loops', loops, genericTarget.halfTypes],
-  ['generated WebAssembly', webAssembly, []],
+  ['interpreted loops, element by element', loops(() => plainSchedule), genericTarget.halfTypes],
+  ['interpreted loops in tiles of vectors', loops(defaultSchedule), genericTarget.halfTypes],
+  ['generated WebAssembly, element by element', webAssembly(() => plainSchedule), []],
+  ['generated WebAssembly in tiles of vectors', webAssembly(), []],
 ] as const)('%s', (_, machine, halfTypes) => {
   test('conform to the reference in every op', async () => {
-    const report = await conformance(kernelBackend(machine, halfTypes), { runs: 5 })
+    const report = await conformance(kernelBackend(machine, halfTypes), { runs: 3 })
     expect(report.failures).toEqual([])
-    expect(report.cases).toBeGreaterThan(800)
+    expect(report.cases).toBeGreaterThan(500)
   }, 180_000)
 
   test('give what a random graph gives as one kernel, updates included', async () => {
@@ -39,6 +54,34 @@ describe.each([
       { numRuns: 60 },
     )
   }, 120_000)
+})
+
+test('any legal schedule gives the same values', async () => {
+  const ops = ['add', 'matmul', 'conv2d', 'conv2dInputGradient', 'depthwiseConv2d', 'reduceSum', 'maxPool2d'] as const
+  await fc.assert(
+    fc.asyncProperty(anySchedule, async (schedule) => {
+      const backend = kernelBackend(webAssembly(ifLegal(schedule)), [])
+      const { failures } = await conformance(backend, { runs: 3, ops })
+      expect(failures).toEqual([])
+    }),
+    { numRuns: 8 },
+  )
+}, 120_000)
+
+test('an illegal schedule is refused with the reason', () => {
+  const { kernel } = kernelOf(
+    parse(`graph g {
+  %0 = input() {name="x"} : float32[4,8]
+  %1 = transpose(%0) {permutation=[1, 0]} : float32[8,4]
+  return y = %1
+}`),
+  )
+  const [phase] = kernel.phases as [Phase]
+  const along = (vectorAxis: number): Schedule => ({ ...plainSchedule, vectorAxis })
+  expect(scheduleFault(phase, along(1))).toBe('expression 0: neighbours of a vector are not loaded as neighbours')
+  expect(scheduleFault(phase, along(0))).toBe('neighbours of a vector are not stored as neighbours')
+  expect(scheduleFault(phase, along(2))).toBe('axis 2 is not parallel')
+  expect(defaultSchedule(phase)).toBe(plainSchedule)
 })
 
 test('a convolution with bias and activation is one phase; a softmax is three', () => {

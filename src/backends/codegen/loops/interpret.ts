@@ -4,7 +4,7 @@ import type { DType } from '../../../ir/types.ts'
 import type { KernelBuffer } from '../kernel/kernel.ts'
 import type { RandomNumbers } from '../kernel/interpret.ts'
 import { applyScalar, type Scalar } from '../kernel/scalar.ts'
-import type { IndexOp, LoopExpr, Loops, Statement } from './loops.ts'
+import type { IndexOp, LoopExpr, Loops, Register, Statement } from './loops.ts'
 
 /** Changes `memory`, which has the elements of each buffer. */
 export const interpretLoops = (
@@ -14,36 +14,53 @@ export const interpretLoops = (
   random: RandomNumbers,
 ): void => {
   const counters = new Array<number>(loopCount).fill(0)
-  const values = new Array<number>(registers.length).fill(Number.NaN)
-  const bufferAt = (buffer: number, at: number): Float64Array => {
+  const values = new Array<readonly number[]>(registers.length).fill([])
+  const bufferAt = (buffer: number, at: number, lanes: number): Float64Array => {
     const found = memory[buffer]
     invariant(
-      found !== undefined && at >= 0 && at < found.length,
+      found !== undefined && at >= 0 && at + lanes <= found.length,
       () => `element ${at} of buffer ${buffer} does not exist`,
     )
     return found
   }
-  const evaluate = (expr: LoopExpr): Scalar => {
+  const evaluate = (expr: LoopExpr): Value => {
     switch (expr.kind) {
       case 'constant':
-        return expr
+        return { numbers: [expr.value], dtype: expr.dtype }
       case 'counter':
-        return { value: counters[expr.loop] as number, dtype: 'int32' }
+        return { numbers: [counters[expr.loop] as number], dtype: 'int32' }
       case 'register':
-        return { value: values[expr.register] as number, dtype: registers[expr.register] as DType }
+        return {
+          numbers: values[expr.register] as readonly number[],
+          dtype: (registers[expr.register] as Register).dtype,
+        }
       case 'load': {
-        const at = evaluate(expr.at).value
-        const value = bufferAt(expr.buffer, at)[at] as number
-        return { value, dtype: (buffers[expr.buffer] as KernelBuffer).dtype }
+        const at = one(evaluate(expr.at))
+        const numbers = [...bufferAt(expr.buffer, at, expr.lanes).subarray(at, at + expr.lanes)]
+        return { numbers, dtype: (buffers[expr.buffer] as KernelBuffer).dtype }
       }
-      case 'op':
-        return { value: applyScalar(expr, expr.args.map(evaluate)), dtype: expr.dtype }
+      case 'splat': {
+        const { numbers, dtype } = evaluate(expr.of)
+        return { numbers: new Array<number>(4).fill(numbers[0] as number), dtype }
+      }
+      case 'op': {
+        const args = expr.args.map(evaluate)
+        const odd = args.find(({ numbers }) => numbers.length !== expr.lanes)
+        invariant(odd === undefined, () => `${expr.op} of ${expr.lanes} lanes got ${odd?.numbers.length}`)
+        const numbers = Array.from({ length: expr.lanes }, (_, lane) =>
+          applyScalar(
+            expr,
+            args.map((arg): Scalar => ({ value: arg.numbers[lane] as number, dtype: arg.dtype })),
+          ),
+        )
+        return { numbers, dtype: expr.dtype }
+      }
       case 'position': {
         const [a, b] = expr.args
-        return positions[expr.op](evaluate(a).value, evaluate(b).value)
+        return positions[expr.op](one(evaluate(a)), one(evaluate(b)))
       }
       case 'random':
-        return { value: random(expr.stream, evaluate(expr.at).value), dtype: 'float32' }
+        return { numbers: [random(expr.stream, one(evaluate(expr.at)))], dtype: 'float32' }
     }
   }
   const run = (statements: readonly Statement[]): void => {
@@ -56,14 +73,19 @@ export const interpretLoops = (
           }
           break
         case 'if':
-          run(evaluate(statement.condition).value !== 0 ? statement.body : statement.otherwise)
+          run(one(evaluate(statement.condition)) !== 0 ? statement.body : statement.otherwise)
           break
         case 'set':
-          values[statement.register] = evaluate(statement.value).value
+          values[statement.register] = evaluate(statement.value).numbers
           break
         case 'store': {
-          const at = evaluate(statement.at).value
-          bufferAt(statement.buffer, at)[at] = evaluate(statement.value).value
+          const at = one(evaluate(statement.at))
+          const { numbers } = evaluate(statement.value)
+          invariant(
+            numbers.length === statement.lanes,
+            () => `a store of ${statement.lanes} lanes got ${numbers.length}`,
+          )
+          bufferAt(statement.buffer, at, statement.lanes).set(numbers, at)
         }
       }
     }
@@ -71,10 +93,20 @@ export const interpretLoops = (
   run(body)
 }
 
-const number = (value: number): Scalar => ({ value, dtype: 'int32' })
-const flag = (value: boolean): Scalar => ({ value: value ? 1 : 0, dtype: 'bool' })
+interface Value {
+  readonly numbers: readonly number[]
+  readonly dtype: DType
+}
 
-const positions: { readonly [O in IndexOp]: (a: number, b: number) => Scalar } = {
+const one = ({ numbers }: Value): number => {
+  invariant(numbers.length === 1, () => `one number is wanted, and ${numbers.length} came`)
+  return numbers[0] as number
+}
+
+const number = (value: number): Value => ({ numbers: [value], dtype: 'int32' })
+const flag = (value: boolean): Value => ({ numbers: [value ? 1 : 0], dtype: 'bool' })
+
+const positions: { readonly [O in IndexOp]: (a: number, b: number) => Value } = {
   add: (a, b) => number(a + b),
   mul: (a, b) => number(a * b),
   div: (a, b) => number(Math.trunc(a / b)),

@@ -6,6 +6,9 @@ import type { OpAttrs } from '../../../ir/signatures.ts'
 import type { DType } from '../../../ir/types.ts'
 import type { ScalarOp } from '../kernel/kernel.ts'
 
+/** Numbers that one value holds: 1, or the 4 neighbours that a vector of WebAssembly has. Vectors are of float32. */
+export type Lanes = 1 | 4
+
 /** Arithmetic on positions, int32. `div` and `rem` are of numbers that are not negative. Comparisons and `and` give bool. */
 export type IndexOp = 'add' | 'mul' | 'div' | 'rem' | 'lt' | 'eq' | 'and'
 
@@ -14,14 +17,18 @@ export type LoopExpr =
   /** The counter of an enclosing loop, int32. */
   | { readonly kind: 'counter'; readonly loop: number }
   | { readonly kind: 'register'; readonly register: number }
-  /** An element of a buffer by its number, which is inside. */
-  | { readonly kind: 'load'; readonly buffer: number; readonly at: LoopExpr }
+  /** An element of a buffer by its number, which is inside; or that and the three after it. */
+  | { readonly kind: 'load'; readonly buffer: number; readonly at: LoopExpr; readonly lanes: Lanes }
+  /** A vector of one number. */
+  | { readonly kind: 'splat'; readonly of: LoopExpr }
   | {
       readonly kind: 'op'
       readonly op: ScalarOp
       readonly attrs: OpAttrs<ScalarOp>
       readonly args: readonly LoopExpr[]
       readonly dtype: DType
+      /** Of the arguments and the result. */
+      readonly lanes: Lanes
     }
   | { readonly kind: 'position'; readonly op: IndexOp; readonly args: readonly [LoopExpr, LoopExpr] }
   /** A number of a random stream by the number of its element. */
@@ -37,12 +44,23 @@ export type Statement =
       readonly otherwise: readonly Statement[]
     }
   | { readonly kind: 'set'; readonly register: number; readonly value: LoopExpr }
-  | { readonly kind: 'store'; readonly buffer: number; readonly at: LoopExpr; readonly value: LoopExpr }
+  /** Of a vector: four neighbours. */
+  | {
+      readonly kind: 'store'
+      readonly buffer: number
+      readonly at: LoopExpr
+      readonly value: LoopExpr
+      readonly lanes: Lanes
+    }
+
+export interface Register {
+  readonly dtype: DType
+  readonly lanes: Lanes
+}
 
 /** The statements of one phase. Loops and registers are numbered from 0. */
 export interface Loops {
   readonly loopCount: number
-  /** Element types of the registers. */
-  readonly registers: readonly DType[]
+  readonly registers: readonly Register[]
   readonly body: readonly Statement[]
 }
