@@ -44,7 +44,19 @@ describe('graphs in documents', () => {
 })
 
 describe('flags in documents', () => {
-  const commands = ['train', 'evaluate', 'predict', 'bench', 'inspect', 'explain', 'opt', 'doctor']
+  const commands = [
+    'train',
+    'evaluate',
+    'predict',
+    'bench',
+    'inspect',
+    'explain',
+    'opt',
+    'verify',
+    'export',
+    'setup',
+    'doctor',
+  ]
   const flags = (text: string): readonly string[] =>
     [...text.matchAll(/(?<![\w-])--[a-z][\w-]*/g)].map(([flag]) => flag).filter((flag) => flag !== '--help')
   const unknown = async (named: readonly string[]): Promise<readonly string[]> => {
