@@ -1,13 +1,11 @@
 /**
  * The backends in a browser bundle. tfjs is not among them, so that bundlers need no peer package. A page imports its packages itself and passes the
- * backend: `compile(model, { backend: await createTfjsBackend() })` from `effuse/tfjs`.
+ * backend: `compile(model, { backend: await createTfjsBackend() })` from `effuse/tfjs`. What only a thorough probe needs is loaded for it.
  */
 import { EffuseError } from '../ir/diagnostics.ts'
 import type { BackendCatalog, BackendEntry } from './catalog.ts'
 import type { MachineReport } from './machine.ts'
 import { referenceEntry } from './reference/entry.ts'
-import { findWasm, serveHint } from './tfjs/find-wasm.ts'
-import { probeWebgpu } from './tfjs/webgpu/probe.ts'
 
 const pageHint =
   "import { createTfjsBackend } from 'effuse/tfjs', then compile(model, { backend: await createTfjsBackend() }); see docs/bundlers.md"
@@ -18,6 +16,7 @@ const tfjsEntry: BackendEntry = {
   probe: async (isThorough = false) => {
     const detail = 'a page opens it by itself'
     if (!isThorough) return { isAvailable: false, detail, fix: pageHint }
+    const { findWasm, serveHint } = await import('./tfjs/find-wasm.ts')
     const { folder, places } = await findWasm()
     return folder === null
       ? {
@@ -36,6 +35,7 @@ const webgpuEntry: BackendEntry = {
   summary: 'tfjs on WebGPU',
   probe: async (isThorough = false) => {
     if (!isThorough) return { isAvailable: false, detail: 'a page opens it by itself', fix: pageHint }
+    const { probeWebgpu } = await import('./tfjs/webgpu/probe.ts')
     const { isAvailable, detail, fix } = await probeWebgpu()
     const hint = `import '@tensorflow/tfjs-backend-webgpu'; ${pageHint}`
     return { isAvailable: false, detail: `a page opens it by itself; ${detail}`, fix: isAvailable ? hint : fix }

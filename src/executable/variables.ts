@@ -156,7 +156,8 @@ export const makeVariables = (handle: VariablesHandle, metadata: { readonly [key
       ensureAlive(handle)
       // The turn is taken now, before the source is read, to keep the order of calls.
       await store.turn(async (turn) => {
-        const values = decodeWeights(await readSource(source), wanted, kept, { fileName: sourceName(source), verify })
+        const bytes = await readSource(source)
+        const values = await decodeWeights(bytes, wanted, kept, { fileName: sourceName(source), verify })
         await onDevice(backend, () => turn.write(new Map([...values].map(([name, data]) => [nameOf(name), data]))))
       })
     },

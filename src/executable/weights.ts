@@ -5,7 +5,8 @@ import type { VariableSpec } from './variable-spec.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { isFloat, sameShape, showType, type Type } from '../ir/types.ts'
 import { readVerified, writeOwnFile } from '../io/checksums.ts'
-import { recognizeWeights } from '../io/recognize.ts'
+import type { WeightsFormat } from '../io/recognize.ts'
+import { startsAsSafetensors } from '../io/safetensors-header.ts'
 import { type TensorEntry, tensorEntry, toFloat32, toInt32 } from '../io/tensor-entry.ts'
 import type { WebBlob, WebResponse, WebUrl } from '../ir/web-types.ts'
 import { listed } from '../ir/listed.ts'
@@ -35,13 +36,13 @@ export const encodeWeights = (
  * @param ignored Names in the file that are not needed and are not an error.
  * @throws EffuseError EF502, EF503, EF509 (the file), EF505, with a list of every missing, surplus and wrongly shaped entry.
  */
-export const decodeWeights = (
+export const decodeWeights = async (
   bytes: Uint8Array,
   wanted: readonly VariableSpec[],
   ignored: (name: string) => boolean,
   { fileName, verify }: { readonly fileName?: string | undefined; readonly verify?: boolean | undefined } = {},
-): ReadonlyMap<string, HostArray> => {
-  if (recognizeWeights(bytes, fileName) !== 'safetensors') {
+): Promise<ReadonlyMap<string, HostArray>> => {
+  if (!startsAsSafetensors(bytes) && (await recognized(bytes, fileName)) !== 'safetensors') {
     throw new EffuseError({
       code: 'EF502',
       message: 'variables are loaded from safetensors; this is a PyTorch checkpoint',
@@ -63,6 +64,10 @@ export const decodeWeights = (
   if (faults.length > 0) throw misfit(faults, wanted.length)
   return values
 }
+
+/** Loaded on demand, because it knows many formats and few files need it. @throws EffuseError EF502 */
+const recognized = async (bytes: Uint8Array, fileName: string | undefined): Promise<WeightsFormat> =>
+  (await import('../io/recognize.ts')).recognizeWeights(bytes, fileName)
 
 /** Widening is exact; an integer is never accepted for a float. */
 const fits = (entry: TensorEntry, type: Type): boolean =>

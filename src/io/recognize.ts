@@ -1,7 +1,7 @@
 /** Recognises the format of a file of weights by its content, because names and extensions are often wrong. */
 import { EffuseError } from '../ir/diagnostics.ts'
 import { byteCount, fileLabel } from './message-text.ts'
-import { headerBytesMax } from './safetensors-header.ts'
+import { headerStart, startsAsSafetensors } from './safetensors-header.ts'
 import { isLegacyTorch, isZip, pickleEntry, someNames } from './torch-containers.ts'
 import { readZip } from './zip-archive.ts'
 
@@ -25,8 +25,7 @@ export const recognizeWeights = (bytes: Uint8Array, fileName?: string): WeightsF
   }
   if (bytes.length === 0) refuse('it is empty', 'download or save it again')
   // Checked before the signatures: the length of a header can have the same bytes as the start of a gzip file or a pickle.
-  const hasBrace = bytes[8] === 0x7b
-  if (hasBrace && headerLength(bytes) <= headerBytesMax) return 'safetensors'
+  if (startsAsSafetensors(bytes)) return 'safetensors'
   if (isLegacyTorch(bytes)) return 'torch'
   if (isZip(bytes)) return recognizeZip(bytes, refuse)
   const start = latin1Of(bytes.subarray(0, 1024))
@@ -34,7 +33,7 @@ export const recognizeWeights = (bytes: Uint8Array, fileName?: string): WeightsF
   if (known !== undefined) return refuse(`it looks like ${known.what}`, known.hint)
   if (isText(bytes.subarray(0, 1024))) return refuse('it looks like text', 'name the file of weights itself')
   // The length is wrong; the reader reports it.
-  if (hasBrace) return 'safetensors'
+  if (bytes[headerStart] === 0x7b) return 'safetensors'
   const shown = [...bytes.subarray(0, 8)].map((byte) => byte.toString(16).padStart(2, '0')).join(' ')
   return refuse(
     `its ${byteCount(bytes.length)} begin with ${shown}, which is neither`,
@@ -43,8 +42,6 @@ export const recognizeWeights = (bytes: Uint8Array, fileName?: string): WeightsF
 }
 
 type Refuse = (what: string, hint: string) => never
-
-const headerLength = (bytes: Uint8Array): bigint => new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true)
 
 /** Is it UTF-8 without control characters? A character that the end cuts is allowed. */
 const isText = (bytes: Uint8Array): boolean => {

@@ -9,6 +9,9 @@ import { bytesOf, type FileDType, rankLimit } from './tensor-entry.ts'
 
 /** The format's own limit. It also limits the memory that a hostile file can demand by its first number, the length of the header. */
 export const headerBytesMax = 100_000_000
+/** Whether the bytes begin as safetensors do: the length of a header, and the brace of its JSON. No other format is known to begin so. */
+export const startsAsSafetensors = (bytes: Uint8Array): boolean =>
+  bytes[headerStart] === 0x7b && new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true) <= headerBytesMax
 /** Limits the memory that a header of 100 MB can demand. No network has nearly so many tensors. */
 const tensorCountMax = 250_000
 /** The start of the header: after its length, a 64-bit number. */

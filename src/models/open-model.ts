@@ -9,9 +9,7 @@ import { shownAs } from '../ir/shown.ts'
 import type { Signature } from '../ir/value.ts'
 import type { FixedCrop } from '../pixels/box.ts'
 import { declarationOf, type EfficientNet, type EfficientNetFeatures, redeclared } from './efficientnet.ts'
-import { openFile } from './open-file.ts'
 import { type AnyOptions, checks, type NetworkOptions, type OpenModelOptions } from './open-options.ts'
-import { weightsUnder } from './weights-parts.ts'
 
 export type { OpenModelOptions }
 
@@ -69,12 +67,13 @@ export const openModel = (async (
 ): Promise<OpenedModel | OpenedWeights<Model>> => {
   checkRecord('openModel()', '', options, checks)
   const source = await fileOf(given)
-  const opened = await openFile(source, await readSource(source), options)
-  const { under } = options
-  const result = under === undefined ? opened : { ...opened, weights: weightsUnder(opened.weights, under) }
+  const bytes = await readSource(source)
+  // Loaded on demand: a page that trains its own network opens no file.
+  const { openFile } = await import('./open-file.ts')
+  const result = await openFile(source, bytes, options)
   if (options.model !== undefined) return shownAs(result, () => lineOf(result))
   const { resolution } = options
-  const declared = opened.model as EfficientNet // openFile() made it
+  const declared = result.model as EfficientNet // openFile() made it
   const model = resolution === undefined ? declared : redeclared(declarationOf(declared), { resolution })
   const whole = { ...result, model, resolution: Number(model.inputs.image.shape[1]) }
   return shownAs(whole, () => lineOf(whole))

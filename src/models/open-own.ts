@@ -14,11 +14,11 @@ export interface OwnOptions {
 }
 
 /** The opened file; null if it declares no model. @throws EffuseError EF505 */
-export const openOwn = (
+export const openOwn = async (
   file: SafetensorsFile,
   bytes: Uint8Array | null,
   { weights: wanted, labels: given }: OwnOptions,
-): Opened<EfficientNet> | null => {
+): Promise<Opened<EfficientNet> | null> => {
   const { tensors, metadata } = file
   const text = metadata.get(modelKey)
   if (text === undefined) return null
@@ -34,7 +34,7 @@ export const openOwn = (
     })
   }
   const model = redeclared(declaration, {})
-  const labels = labelsFor(classes ?? 0, given ?? labelsIn(metadata))
+  const labels = await labelsFor(classes ?? 0, given ?? labelsIn(metadata))
   return { model, labels, crop: cropIn(metadata), notes: [], ...modelWeights(file, bytes, model, wanted) }
 }
 

@@ -1,6 +1,6 @@
 /** A web page's bundle of effuse: three bundlers build it with no peer installed, it is small, it drops what is not used, and it runs. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { build as esbuild } from 'esbuild'
@@ -85,6 +85,7 @@ const bundlers: { readonly [name: string]: (entry: string) => Promise<string> } 
           entry: join(folder, entry),
           experiments: { outputModule: true },
           performance: false,
+          plugins: [new webpack.optimize.LimitChunkCountPlugin({ maxChunks: 1 })],
           resolve: { symlinks: false },
           output: { path: out, filename: 'bundle.mjs', library: { type: 'module' } },
         },
@@ -124,4 +125,29 @@ describe.each(Object.keys(bundlers))('%s', (name) => {
     }
     expect(await run()).toEqual({ backend: 'reference', y: [2, 5] })
   }, 180_000)
+})
+
+test('with splitting a page first loads what it needs at once, below 110 KB gzipped: readers of files, labels and the judge of passes come on demand', async () => {
+  const { outputFiles, metafile } = await esbuild({
+    ...{ entryPoints: [join(folder, 'full.js')], bundle: true, minify: true, format: 'esm', platform: 'browser' },
+    ...{ splitting: true, outdir: join(folder, 'split'), write: false, metafile: true, logLevel: 'silent' },
+    ...{ nodePaths: [join(folder, 'node_modules')], preserveSymlinks: true, absWorkingDir: folder },
+  })
+  const texts = new Map(outputFiles.map(({ path, text }) => [basename(path), text]))
+  const first = new Set<string>()
+  const load = (path: string): void => {
+    if (first.has(path)) return
+    first.add(path)
+    for (const { kind, path: other, external } of metafile.outputs[path]?.imports ?? [])
+      if (kind === 'import-statement' && external !== true) load(other)
+  }
+  load(Object.keys(metafile.outputs).find((path) => basename(path) === 'full.js') ?? '')
+  const textOf = (paths: Iterable<string>): string =>
+    [...paths].map((path) => texts.get(basename(path)) ?? '').join('\n')
+  const [initial, all] = [textOf(first), textOf(Object.keys(metafile.outputs))]
+  expect(gzipped(initial)).toBeLessThan(110_000)
+  for (const word of ['tabby', 'a gzip archive', 'torch.save', 'the weights fit no variant']) {
+    expect(all).toContain(word)
+    expect(initial).not.toContain(word)
+  }
 })

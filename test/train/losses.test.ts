@@ -121,3 +121,36 @@ describe.each(['reference', 'tfjs-wasm', 'tfjs-cpu', ...withTensorflow] as const
     )
   })
 })
+
+describe.each(['reference', 'tfjs-wasm'] as const)(
+  'run() of a step on %s takes labels that are no distributions by the formula',
+  (backend) => {
+    const at = async (label: readonly (readonly number[])[]): Promise<number> => {
+      using step = await compile(
+        evaluationStep(
+          graph('scores', { x: float32('batch', 3) }, ({ x }) => ({ logits: x })),
+          { loss: crossEntropy({ labels: 'distribution' }) },
+        ),
+        { backend, batch: 2 },
+      )
+      const x = [
+        [0.5, -1, 2],
+        [1, 1, -3],
+      ]
+      const { loss } = await step.run({ x, label, valid: 2 })
+      return loss.item()
+    }
+    test('a row times 2 counts twice, and a row of zeros has the loss 0', async () => {
+      const row = [0.25, 0.5, 0.25]
+      const once = await at([row, [0, 0, 0]])
+      expect(once).toBeGreaterThan(0.1)
+      expect(await at([row.map((v) => 2 * v), [0, 0, 0]])).toBeCloseTo(2 * once, 5)
+      expect(
+        await at([
+          [0, 0, 0],
+          [0, 0, 0],
+        ]),
+      ).toBe(0)
+    })
+  },
+)

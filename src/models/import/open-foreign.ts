@@ -24,11 +24,11 @@ import { type Family, type NetworkPlace, networksIn, renamingOf, splitAt } from 
 import { listed, shortList } from '../../ir/listed.ts'
 
 /** Finds the model by the weights' names and shapes and by the hints. @throws EffuseError EF505, EF403 */
-export const openForeign = (
+export const openForeign = async (
   tensors: ReadonlyMap<string, TensorEntry>,
   hints: Hints,
   given: readonly string[] | undefined,
-): Opened<EfficientNet> => {
+): Promise<Opened<EfficientNet>> => {
   const { family, prefix } = onlyNetwork(tensors, hints.fileName)
   const { inside, outside } = splitAt(tensors, prefix)
   const entries = converted(inside, family)
@@ -39,7 +39,7 @@ export const openForeign = (
   const parts = isHeadless ? { inChannels, head: false as const } : { inChannels, classes }
   const variant = variantOf(entries, parts)
   const model = redeclared({ family: 'efficientnet', variant, options: parts }, conventionsOf(family, variant, hints))
-  const { labels, notes: labelNotes } = labelsOf(classes, given, hints)
+  const { labels, notes: labelNotes } = await labelsOf(classes, given, hints)
   const notes = [...outsideNotes(prefix, outside), ...labelNotes]
   const names = isHeadless ? {} : { [labelsKey]: JSON.stringify(labels) }
   const weights = encodeWeights(entries.values(), { ...modelMetadata(model), ...names })
@@ -76,16 +76,16 @@ const shownNames = (names: readonly string[]): string =>
   )
 
 /** The labels: the caller's, or those of timm's config.json. */
-const labelsOf = (
+const labelsOf = async (
   classes: number,
   given: readonly string[] | undefined,
   { config }: Hints,
-): Pick<Opened<EfficientNet>, 'labels' | 'notes'> => {
+): Promise<Pick<Opened<EfficientNet>, 'labels' | 'notes'>> => {
   const named = config?.labels
   if (given !== undefined || named === undefined || named.length === classes)
-    return { labels: labelsFor(classes, given ?? named), notes: [] }
+    return { labels: await labelsFor(classes, given ?? named), notes: [] }
   const note = `config.json names ${named.length} classes, but the weights have ${classes}: its names are not used`
-  return { labels: labelsFor(classes, undefined), notes: [note] }
+  return { labels: await labelsFor(classes, undefined), notes: [note] }
 }
 
 const converted = (tensors: ReadonlyMap<string, TensorEntry>, family: Family): ReadonlyMap<string, WeightsEntry> => {

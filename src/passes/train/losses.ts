@@ -118,7 +118,8 @@ interface CrossEntropy {
  * Softmax cross-entropy of the output `logits` float32 [batch,classes] in nats, averaged over the batch (Szegedy et al. 2015 for the smoothing).
  * Target `label`: int32 [batch] class indices, or float32 [batch,classes] distributions. A row with an invalid class index has the loss 0.
  * fit() and evaluate() refuse such rows (EF701), and distributions with a negative share or with a sum that differs from 1 by more than 1e-3.
- * run() of a step does not check labels; the loss is the result of the formula.
+ * run() of a step does not check labels, as PyTorch and TensorFlow do not: they may be on the device, and rows that are no distributions have a
+ * use. Without smoothing, a row's loss is linear in its label: a row times 2 counts twice, and a row of zeros has the loss 0.
  * With `classWeights` each term of a class is multiplied by its weight. The sum is then divided by the sum of the rows' class weights or, if
  * labels are distributions, by the number of rows, as in PyTorch's CrossEntropyLoss. A batch whose weights are all 0 has the loss 0.
  *
