@@ -18,7 +18,7 @@ export const checkNewFolder = async (path: string, isReplaced: boolean): Promise
       throw new EffuseError({
         code: 'EF501',
         message: `cannot write ${path}: there is a folder of this name, and it is not empty`,
-        hint: 'choose another name, or replace it with the option "force"',
+        hint: 'choose another name, or replace it: --force on the command line, the option "force" in a program',
       })
   } catch (error) {
     throw fileError(error, path, 'write')

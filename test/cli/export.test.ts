@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { exportOnnx } from '../../src/export/index.ts'
 import { compile, efficientNet } from '../../src/index.ts'
@@ -136,6 +137,18 @@ tensorflowOrSkip('effuse export --format savedmodel', () => {
     session.close()
   }, 60_000)
 
+  test("writes a training step of one's own, with the network that it trains", async () => {
+    const own = `${fileURLToPath(new URL('../export/own-step.ts', import.meta.url))}#step`
+    const { code, out } = await run(...savedmodel, '--model', own, '--train-batch', '2', '-o', file('own'))
+    expect([code, out.split('\n').slice(1)]).toEqual([
+      0,
+      [
+        '  serving_default: x float32[1,3] -> y float32[1,2]',
+        expect.stringMatching(/^ {2}train: x float32\[2,3\], wanted float32\[2,2\] -> loss float32\[\]/),
+      ],
+    ])
+  })
+
   test('says what it wrote; replaces a folder only with --force; has no half of one where the disk is full', async () => {
     const argv = [...savedmodel, '--model', 'b0', '--size', '32', '--classes', '2', '-o', file('b0')]
     const first = await run(...argv)
@@ -143,7 +156,7 @@ tensorflowOrSkip('effuse export --format savedmodel', () => {
       /b0: efficientnet-b0, SavedModel, [\d,]+ bytes, \d+ variables\n {2}serving_default: image float32\[1,32,32,3\] -> logits/,
     )
     const second = await run(...argv)
-    expect([second.code, second.err]).toEqual([1, expect.stringMatching(/EF501.*not empty/)])
+    expect([second.code, second.err]).toEqual([1, expect.stringMatching(/EF501.*not empty\n {2}hint: .*--force/)])
     expect((await run(...argv, '--force')).code).toBe(0)
     // A limit on the size of files does to TensorFlow what a full disk does.
     const cli = await buildCli()
