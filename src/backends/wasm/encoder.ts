@@ -60,6 +60,13 @@ export const instructions = {
   'f32x4.div': [0xfd, 0xe7, 0x01],
   'f32x4.min': [0xfd, 0xe8, 0x01],
   'f32x4.max': [0xfd, 0xe9, 0x01],
+  'f32x4.pmin': [0xfd, 0xea, 0x01],
+  'f32x4.pmax': [0xfd, 0xeb, 0x01],
+  'i32x4.shl': [0xfd, 0xab, 0x01],
+  'i32x4.shr_s': [0xfd, 0xac, 0x01],
+  'i32x4.add': [0xfd, 0xae, 0x01],
+  'i32x4.sub': [0xfd, 0xb1, 0x01],
+  'i32x4.trunc_sat_f32x4_s': [0xfd, 0xf8, 0x01],
 } as const satisfies { readonly [name: string]: readonly number[] }
 
 export type Instruction = keyof typeof instructions
@@ -83,6 +90,7 @@ export class FunctionBody {
   readonly signature: Signature
   readonly #locals: ValueType[] = []
   readonly #code: number[] = []
+  readonly #scratch = new Map<string, number>()
 
   constructor(signature: Signature) {
     this.signature = signature
@@ -112,7 +120,23 @@ export class FunctionBody {
 
   /** A vector of one number. */
   f32x4(value: number): void {
-    const lane = new Uint8Array(Float32Array.of(value).buffer)
+    this.#vector(Float32Array.of(value))
+  }
+
+  i32x4(value: number): void {
+    this.#vector(Int32Array.of(value))
+  }
+
+  /** A local for what is computed between two instructions, shared by all who ask for the same number. */
+  scratch(type: ValueType, number: number): number {
+    const key = `${type} ${number}`
+    const local = this.#scratch.get(key) ?? this.local(type)
+    this.#scratch.set(key, local)
+    return local
+  }
+
+  #vector(value: Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>): void {
+    const lane = new Uint8Array(value.buffer)
     this.#code.push(0xfd, 0x0c, ...lane, ...lane, ...lane, ...lane)
   }
 

@@ -2,6 +2,7 @@
 import type { ScalarOp } from '../codegen/kernel/kernel.ts'
 import type { LoopExpr } from '../codegen/loops/loops.ts'
 import type { FunctionBody, Instruction } from './encoder.ts'
+import { emitExp } from './exp.ts'
 
 type Push = (arg: LoopExpr) => void
 type Emit = (args: readonly LoopExpr[], f: FunctionBody, push: Push) => void
@@ -32,6 +33,21 @@ const inverse =
     f.op(...names, 'f32x4.div')
   }
 
+const exp: Emit = ([x], f, push) => {
+  push(x as LoopExpr) // a unary op
+  emitExp(f)
+}
+
+/** 1 / (1 + exp(-x)). */
+const sigmoid: Emit = ([x], f, push) => {
+  f.f32x4(1)
+  f.f32x4(1)
+  push(x as LoopExpr) // a unary op
+  f.op('f32x4.neg')
+  emitExp(f)
+  f.op('f32x4.add', 'f32x4.div')
+}
+
 /** For the ops that schedules may put into vectors (schedule.ts: vectorOps). */
 export const vectorOpTable: { readonly [K in ScalarOp]?: Emit | undefined } = {
   neg: plain('f32x4.neg'),
@@ -39,6 +55,8 @@ export const vectorOpTable: { readonly [K in ScalarOp]?: Emit | undefined } = {
   floor: plain('f32x4.floor'),
   ceil: plain('f32x4.ceil'),
   round: plain('f32x4.nearest'),
+  exp,
+  sigmoid,
   sqrt: plain('f32x4.sqrt'),
   rsqrt: inverse('f32x4.sqrt'),
   reciprocal: inverse(),

@@ -151,3 +151,20 @@ test('a kernel that breaks its rules is refused', () => {
     'the value depends on an axis that is reduced',
   )
 })
+
+test('exp on vectors is within 2 units of the last place, from the least normal number to the largest', () => {
+  const size = 1 << 14
+  const { kernel } = kernelOf(
+    parse(`graph g { %x = input() {name="x"} : float32[${size}] %y = exp(%x) : float32[${size}] return y = %y }`),
+  )
+  let worst = 0
+  for (let part = 0; part < 16; part++) {
+    const x = new Float32Array(size).map((_, i) => -87.3 + (176 * (part * size + i)) / (16 * size))
+    const y = webAssembly()(kernel, new Map([[0, x]]), () => 0)[1] as ArrayLike<number>
+    x.forEach((value, i) => {
+      const want = Math.exp(value)
+      worst = Math.max(worst, Math.abs((y[i] as number) - want) / 2 ** (Math.floor(Math.log2(want)) - 23))
+    })
+  }
+  expect(worst).toBeLessThan(2)
+})

@@ -21,6 +21,8 @@ export const vectorOps: ReadonlySet<ScalarOp> = new Set([
   'floor',
   'ceil',
   'round',
+  'exp',
+  'sigmoid',
   'sqrt',
   'rsqrt',
   'reciprocal',
