@@ -1,7 +1,7 @@
 /**
- * Pictures from a folder: 448 JPEGs of 500x375 to 224x224, random box and mirror, beside PyTorch's DataLoader (Pillow, two workers) in turns,
- * and a run of fit() on the same folder at 112x112 beside its two parts alone. The figures: at least 1.0 of the DataLoader, at least 0.9 of the slower part.
- * The peer needs a Python with torch and torchvision: EFFUSE_PYTHON, else python3.
+ * Pictures from a folder: 448 JPEGs of 500x375 to 224x224 with random box and mirror, alternating with PyTorch's DataLoader (Pillow, two workers), and
+ * a run of fit() on the same folder at 112x112, compared with its two parts alone. The targets: at least 1.0 of the DataLoader, at least 0.9 of the
+ * slower part. The peer needs a Python with torch and torchvision: EFFUSE_PYTHON, else python3.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
@@ -28,7 +28,7 @@ const [pictures, batch, size, rounds] = [448, 32, 224, 5]
 const trainedSize = 112
 const classes = ['a', 'b', 'c', 'd']
 
-/** Slopes, waves and some noise: about as hard to compress as a photograph. */
+/** Gradients, waves and some noise, which compress about as well as a photograph. */
 const writePicture = async (path: string, n: number): Promise<void> => {
   const [width, height] = [500, 375]
   const data = Uint8Array.from({ length: width * height * 3 }, (_, i) => {
@@ -49,7 +49,7 @@ interface Peer {
   readonly end: () => void
 }
 
-/** Null, with the reason said, where there is none. */
+/** Opens the peer; prints the reason and returns null if it is not available. */
 const openPeer = async (root: string): Promise<Peer | null> => {
   const python = process.env['EFFUSE_PYTHON'] ?? 'python3'
   const script = join(process.cwd(), 'bench/dataloader.py')
@@ -89,7 +89,7 @@ const rateOf = async (source: DataSource, epoch: number, side = size): Promise<n
 
 interface Rate {
   readonly perSecond: number
-  /** Of all threads, for one picture. */
+  /** Processor time of all threads for one picture. */
   readonly cpuSeconds: number
 }
 interface Mark {
@@ -135,7 +135,7 @@ try {
     figure('of the DataLoader', median(ours.map((rate, i) => rate / (theirs[i] ?? Number.NaN))), 1)
   }
 
-  /** A step takes about as long as one core takes for its pictures: there overlapping counts most, and two cores can do both at once. */
+  /** A step takes about as long as one core takes to prepare its pictures. Overlap then saves most, and two cores can do both at the same time. */
   const model = graph('small', { image: float32('batch', trainedSize, trainedSize, 3) }, ({ image }) => {
     const scaled = div(sub(image, 128), 64)
     const stem = relu(nn.conv2d(scaled, { name: 'stem', filters: 32, kernel: 4, strides: 4 }))
@@ -149,7 +149,7 @@ try {
       for (let at = skip * batch; at < pictures; at += batch) yield firstBatch ?? {}
     },
   }
-  /** In the same moment of two epochs as many pictures are ahead, so what lies between is the steady rate. */
+  /** Measures between the same points of two epochs, where equally many pictures are prepared ahead, so that it gives the steady rate. */
   const fitted = async (source: DataSource): Promise<Rate> => {
     const marks: Mark[] = []
     using _ = await fit(model, {

@@ -1,6 +1,6 @@
 /**
- * What a step costs outside of the backend (the queue, feeds, results, our bookkeeping) and whether memory stays flat.
- * Host time is a run with its results read, less the time inside Runnable.run and the reading of tensors. The figure: under 1 ms a step.
+ * The time of a step outside of the backend (the queue, feeds, results, bookkeeping), and whether memory stays constant.
+ * Host time is the time of a run with reading its results, minus the time inside Runnable.run and of reading tensors. The target: less than 1 ms.
  */
 import * as tf from '@tensorflow/tfjs-core'
 import type { Runnable } from '../src/backends/backend.ts'
@@ -11,7 +11,7 @@ const [batch, size, timedSteps, steps, mostMs] = [8, 28, 400, 1000, 1]
 const gc = (globalThis as { readonly gc?: () => void }).gc
 if (gc === undefined) throw new Error('run with --expose-gc, as npm run bench does')
 
-/** Milliseconds inside of the backend so far. */
+/** The milliseconds inside of the backend so far. */
 let inside = 0
 const timed = async <T>(work: () => Promise<T>): Promise<T> => {
   const start = performance.now()

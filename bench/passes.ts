@@ -1,6 +1,6 @@
 /**
- * Time of each pass over graphs of 500 to 30,000 nodes, and over EfficientNet B0 and B7. A pass is n log n where its time per node
- * grows by no more than the logarithm does. Median of several rounds after a warm-up; graphs are built anew, so that nothing is cached.
+ * The time of each pass on graphs of 500 to 30,000 nodes, and on EfficientNet B0 and B7. A pass is n log n if its time per node grows no faster than
+ * the logarithm. Takes the median of several rounds after a warm-up, with new graphs, so that no analysis is cached.
  */
 import { Builder } from '../src/ir/build.ts'
 import { nodesOf } from '../src/ir/graph.ts'
@@ -58,7 +58,7 @@ const measure = (build: () => Graph): Map<string, number> => {
 const sizes = [500, 2_000, 8_000, 30_000]
 const graphs: readonly (readonly [string, () => Graph])[] = [
   ...sizes.map((n) => [`${n} nodes`, () => chain(n)] as const),
-  // A new declaration each time: `at` would give the same graph with its analyses already cached.
+  // A new declaration each time, because `at` would return the same graph with cached analyses.
   ['B0', () => efficientNet('b0').at({ batch: 1 })],
   ['B7', () => efficientNet('b7').at({ batch: 1 })],
 ]
@@ -75,7 +75,7 @@ row([
   ...columns.map((c) => ((1000 * [...c.times.values()].reduce((a, b) => a + b, 0)) / c.nodes).toFixed(1)),
 ])
 
-/** What defeats a pass that walks back along a chain from each node, or looks at all users of a value for each of them. */
+/** Shapes that are slow for a pass which walks back along a chain from each node, or visits all users of a value for each of them. */
 const shapes: { readonly [name: string]: (b: Builder, n: number) => Graph } = {
   'chain of neg': (b, n) => repeated(b, n, (x) => b.unary('neg', x)),
   'chain of transpose': (b, n) => repeated(b, n, (x) => b.transpose(x, [1, 0])),

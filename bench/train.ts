@@ -1,7 +1,7 @@
 /**
- * The B0 training step at batch 4, 96x96, 10 classes, RMSprop with averages, on tfjs-wasm: with all passes and op by op, beside the same step
- * written by hand in tfjs on tfjs-cpu (tfjs-wasm has no kernels for it). The figure: 1.0 s at most. Then where the time goes.
- * Further peers by name, `npm run bench -- train -- tfjs-webgpu`, which needs an adapter.
+ * The B0 training step at batch 4, 96x96, 10 classes, RMSprop with averages, on tfjs-wasm: with all passes, op by op, and compared with the same step
+ * written by hand in tfjs on tfjs-cpu (tfjs-wasm has no kernels for it). The target: at most 1.0 s. It also prints a profile.
+ * Other peers by name: `npm run bench -- train -- tfjs-webgpu`, which needs an adapter.
  */
 import { compile, crossEntropy, efficientNet, rmsprop, trainingStep } from '../src/index.ts'
 import { bench } from '../src/inspect/index.ts'

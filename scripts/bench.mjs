@@ -1,5 +1,5 @@
-// npm run bench: runs the programs bench/*.ts one after another, each in a process of its own, from the sources.
-// npm run bench -- passes: only those whose name holds `passes`. What follows a second `--` goes to the programs.
+// npm run bench: runs the programs bench/*.ts one after another from the sources, each in its own process.
+// npm run bench -- passes: only those whose name contains `passes`. Arguments after a second `--` go to the programs.
 import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { buildFromSources } from './support/from-sources.mjs'

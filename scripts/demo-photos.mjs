@@ -1,5 +1,5 @@
-// npm run demo:photos: names what is on real photographs with the published ImageNet weights of EfficientNet-Lite0.
-// On a fresh clone it installs, builds and fetches first; later runs find all of that done. Arguments go to `effuse predict`.
+// npm run demo:photos: classifies photographs with the published ImageNet weights of EfficientNet-Lite0.
+// In a fresh clone it first installs packages, builds, and fetches files. Arguments go to `effuse predict`.
 import { fetchPhotos, fetchWeights } from './support/demo-files.mjs'
 import { ensureInstalled } from './support/install.mjs'
 import { runShown, script, StepError, say } from './support/step.mjs'

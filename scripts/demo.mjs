@@ -1,18 +1,18 @@
-// npm run demo: trains a small EfficientNet on real handwritten digits, tests it on digits that it never saw, and draws some of them with
-// what it takes them for. Needs nothing but Node: on a fresh clone it installs and builds first. Arguments go to `effuse train`.
+// npm run demo: trains a small EfficientNet on handwritten digits, tests it on other digits, and draws some of them with their predicted classes.
+// It needs only Node: in a fresh clone it first installs packages and builds. Arguments go to `effuse train`.
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { ensureInstalled } from './support/install.mjs'
 import { root, runForOutput, runShown, script, StepError, say } from './support/step.mjs'
 import { ensureBuilt } from './support/tools.mjs'
 
-/** The demo's own: each time anew. */
+/** The demo's own folder, which every run replaces. */
 const folder = path.join('runs', 'demo')
 
-/** What `effuse train` ends with after SIGHUP, Ctrl-C and SIGTERM. */
+/** The exit codes of `effuse train` after SIGHUP, Ctrl-C and SIGTERM. */
 const stopCodes = [129, 130, 143]
 
-/** Trains with the progress shown, and returns the checkpoint; null where the user stopped it, which is no error. */
+/** Trains, shows the progress, and returns the checkpoint; null if the user stopped it, which is not an error. */
 const train = async () => {
   const args = ['train', '--recipe', 'digits', '--out', folder, ...process.argv.slice(2)]
   say(`effuse ${args.join(' ')}`)

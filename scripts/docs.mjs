@@ -1,4 +1,4 @@
-// npm run docs: writes the pages of docs/ that are made from the program.
+// npm run docs: writes the parts of the documents that are generated from the program.
 import { readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { importFromSources } from './support/from-sources.mjs'

@@ -1,8 +1,8 @@
 // node scripts/fashion-mnist-folder.mjs FOLDER [--train 60000] [--from IDX_FOLDER]: Fashion-MNIST as a folder of pictures for `effuse train`:
 //   FOLDER/train/<class>/<row>.png    the first rows of the training part, in the order of its file
 //   FOLDER/test/<class>/<row>.png     all 10,000 of the test part
-// The data is Debian's package dataset-fashion-mnist (MIT licence, 30 MB), fetched by `apt-get download` and unpacked without being installed;
-// with --from it is the four *-ubyte.gz files of a folder.
+// The data is from Debian's package dataset-fashion-mnist (MIT licence, 30 MB), which `apt-get download` fetches and which is unpacked, not installed.
+// With --from it is from the four *-ubyte.gz files in a folder.
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -10,11 +10,11 @@ import { parseArgs } from 'node:util'
 import { readIdx } from './support/idx.mjs'
 import { runQuietly, StepError, say, script } from './support/step.mjs'
 
-/** In the order of the labels; names that are folders everywhere. */
+/** Names in the order of the labels. They are valid names of folders on every system. */
 const classes = ['t-shirt', 'trouser', 'pullover', 'dress', 'coat', 'sandal', 'shirt', 'sneaker', 'bag', 'ankle-boot']
 const usage = 'Usage: node scripts/fashion-mnist-folder.mjs FOLDER [--train COUNT] [--from IDX_FOLDER]'
 
-/** @returns {{ folder: string, train: number | null, from: string | null }} null where nothing is said */
+/** @returns {{ folder: string, train: number | null, from: string | null }} null for a missing option */
 const readArguments = () => {
   const { positionals, values } = parse()
   const [folder] = positionals
@@ -34,7 +34,7 @@ const parse = () => {
   }
 }
 
-/** A folder that holds something is not written into: other pictures in it would be trained on, too. @param {string} folder */
+/** Rejects a folder that is not empty, because training would also use its other pictures. @param {string} folder */
 const checkEmpty = async (folder) => {
   const found = await readdir(folder).catch((error) => {
     if (error.code === 'ENOENT') return []
@@ -45,7 +45,7 @@ const checkEmpty = async (folder) => {
 }
 
 /**
- * Fetches the package, hands over the folder with its files, and removes it afterwards.
+ * Fetches the package, passes the folder with its files to `work`, and removes it afterwards.
  * @param {(folder: string) => Promise<void>} work
  */
 const withFetched = async (work) => {
@@ -84,7 +84,7 @@ const loadSharp = async () => {
 }
 
 /**
- * One part of the data set as pictures.
+ * Writes one part of the data set as pictures.
  * @param {string} source folder of the idx files @param {'train' | 't10k'} part @param {string} target @param {number | null} count all without it
  */
 const writePart = async (source, part, target, count) => {

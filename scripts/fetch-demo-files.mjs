@@ -1,5 +1,5 @@
-// node scripts/fetch-demo-files.mjs: fetches the demo's weights and photographs into the cache and prints their paths, one a line.
-// Where and what: support/demo-files.mjs.
+// node scripts/fetch-demo-files.mjs: fetches the demo's weights and photographs into the cache and prints their paths, one per line.
+// support/demo-files.mjs lists the files and their places.
 import { fetchPhotos, fetchWeights } from './support/demo-files.mjs'
 import { script } from './support/step.mjs'
 

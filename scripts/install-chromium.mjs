@@ -1,4 +1,4 @@
-// node scripts/install-chromium.mjs: Debian's chromium for test/browser, where there is none. Other systems: install one, or name it in EFFUSE_CHROMIUM.
+// node scripts/install-chromium.mjs: installs Debian's chromium for test/browser if there is none. On other systems install one, or name it in EFFUSE_CHROMIUM.
 import { apt } from './support/apt.mjs'
 import { runQuietly, say, script } from './support/step.mjs'
 

@@ -1,13 +1,13 @@
-// node scripts/install-lavapipe.mjs: a Vulkan driver that computes on the CPU, for the tests of WebGPU in Node on machines without a GPU. Debian 12's own
-// Mesa is too old for Dawn, so it comes from bookworm-backports, of the mirror that apt uses; apt's list of sources stays as it is.
-// Other systems: install mesa-vulkan-drivers 24 or later.
+// node scripts/install-lavapipe.mjs: installs a Vulkan driver that computes on the CPU, for tests of WebGPU in Node on machines without a GPU. Debian 12's
+// own Mesa is too old for Dawn, so the driver comes from bookworm-backports of apt's mirror; apt's list of sources does not change.
+// On other systems install mesa-vulkan-drivers 24 or later.
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { apt } from './support/apt.mjs'
 import { runQuietly, say, script, StepError } from './support/step.mjs'
 
-/** Asks Dawn, of the package webgpu: what is there and too old does not count. In a process of its own, which a driver may end. */
+/** Asks Dawn (package webgpu) for an adapter, because an old driver does not count. Runs in a separate process, which a driver may crash. */
 const hasAdapter = async () => {
   const program = `const { create } = await import('webgpu'); process.exit((await create([]).requestAdapter()) === null ? 1 : 0)`
   return (await runQuietly(process.execPath, ['--input-type=module', '--eval', program]))?.code === 0

@@ -1,5 +1,5 @@
-// npm run test:seeds: the properties again, from seeds that no run had. Arguments: how many seeds (1 without), then what vitest is given.
-// A failure names its seed: `EFFUSE_TEST_SEED=<seed> npm run test:unit -- <file>` shows it again; its counterexample becomes a case of its test.
+// npm run test:seeds: runs the property tests from new seeds. Arguments: the number of seeds (default 1), then arguments for vitest.
+// A failure names its seed: `EFFUSE_TEST_SEED=<seed> npm run test:unit -- <file>` repeats it. Add its counterexample as a case to its test.
 import { randomInt } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -7,7 +7,7 @@ import { ensureInstalled } from './support/install.mjs'
 import { root, script, StepError, say } from './support/step.mjs'
 import { runTool } from './support/tools.mjs'
 
-/** The test files that hold properties: those that name fast-check, or a helper or suite that does. */
+/** The test files with properties: those that import fast-check, or a helper or suite that does. */
 const filesWithProperties = async () => {
   const names = await readdir(path.join(root, 'test'), { recursive: true })
   const files = names.filter((name) => name.endsWith('.test.ts')).map((name) => path.join('test', name))
@@ -19,7 +19,7 @@ await script(async () => {
   await ensureInstalled()
   const [count = '1', ...given] = process.argv.slice(2)
   if (!/^[1-9]\d*$/.test(count))
-    throw new StepError(`Expected how many seeds to try, a count from 1, and got "${count}".`)
+    throw new StepError(`Expected the number of seeds, an integer of at least 1, got "${count}".`)
   const args = given.length > 0 ? given : await filesWithProperties()
   const failed = []
   for (let round = 1; round <= Number(count); round++) {

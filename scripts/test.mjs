@@ -1,4 +1,4 @@
-// npm test: installs what is missing, checks types and style, runs the tests. The last line is `N passed, N failed`.
+// npm test: installs missing packages, checks types and style, and runs the tests. The last line is `N passed, N failed`.
 // Arguments go to vitest: npm test -- test/ir -t 'round trip'.
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import os from 'node:os'
@@ -8,7 +8,7 @@ import { script, StepError, say } from './support/step.mjs'
 import { runTool } from './support/tools.mjs'
 
 /**
- * What vitest's JSON says. A file that could not be loaded holds no tests, and counts as one that failed.
+ * The counts in vitest's JSON. A file that could not be loaded has no tests, and counts as one failed test.
  * @param {string} file
  */
 const countsOf = async (file) => {

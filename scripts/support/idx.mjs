@@ -1,4 +1,4 @@
-// The file format of MNIST and its successors: a magic number, the sizes, then bytes; compressed by gzip.
+// Reads the file format of MNIST and its successors: a magic number, the sizes, then bytes; compressed by gzip.
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { gunzipSync } from 'node:zlib'
@@ -8,11 +8,11 @@ import { StepError } from './step.mjs'
  * Reads an array of unsigned bytes, `*-idx<rank>-ubyte.gz`.
  * @param {string} file @param {number} rank that it must have
  * @returns {Promise<{ readonly shape: readonly number[], readonly data: Uint8Array }>}
- * @throws StepError where there is no such file, or it is not one
+ * @throws StepError if the file does not exist or has another format
  */
 export const readIdx = async (file, rank) => {
   const packed = await readFile(file).catch(() => {
-    throw new StepError(`${file} cannot be read. The folder must hold ${path.basename(file)}, as the data set has it.`)
+    throw new StepError(`${file} cannot be read. The folder must contain ${path.basename(file)} of the data set.`)
   })
   const bytes = unpacked(packed, file)
   const header = 4 + 4 * rank

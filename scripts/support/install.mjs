@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { root, runShown, StepError, say } from './step.mjs'
 
-/** Runs `npm ci` unless node_modules holds what package-lock.json asks for. Quick when nothing is to do. */
+/** Runs `npm ci` unless node_modules has the packages of package-lock.json. Fast if it has. */
 export const ensureInstalled = async () => {
   const [major = 0] = process.versions.node.split('.').map(Number)
   if (major < 20) {
@@ -29,7 +29,7 @@ export const ensureInstalled = async () => {
 /** @typedef {{ version?: string, optional?: boolean, devOptional?: boolean }} Locked */
 
 /**
- * The packages of a lock file, by folder; null where the file is missing or broken.
+ * The packages of a lock file, by folder; null if the file is missing or broken.
  * @param {string} file @returns {Promise<Map<string, Locked> | null>}
  */
 const packagesOf = async (file) => {
@@ -42,7 +42,7 @@ const packagesOf = async (file) => {
 }
 
 /**
- * Packages for other platforms are optional, and npm leaves them out of what it installed.
+ * Packages for other platforms are optional, and npm does not install them.
  * @param {Map<string, Locked>} wanted @param {Map<string, Locked> | null} installed
  */
 const isSatisfied = (wanted, installed) =>
@@ -53,7 +53,7 @@ const isSatisfied = (wanted, installed) =>
   })
 
 /**
- * npm says in the environment where it is when it runs a script; this works where `npm` is a batch file, too.
+ * Finds npm by the environment variable that it sets when it runs a script. This also works if `npm` is a batch file.
  * @param {readonly string[]} args
  */
 const runNpm = (args) => {

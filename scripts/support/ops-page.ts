@@ -1,4 +1,4 @@
-/** docs/ops.md, made from the op definitions. Written by `npm run docs`; a test compares. */
+/** Generates docs/ops.md from the op definitions. `npm run docs` writes it; a test compares it. */
 import { opDef, opDefs } from '../../src/ir/ops/index.ts'
 import { compositeOps } from '../../src/ir/ops/composite/index.ts'
 import { contractionOps } from '../../src/ir/ops/contraction/index.ts'

@@ -1,11 +1,11 @@
-/** docs/passes.svg: what each pass leaves of EfficientNet-B0, made from the passes. Written by `npm run docs`; a test compares. */
+/** Generates docs/passes.svg, the number of EfficientNet-B0's nodes after each pass. `npm run docs` writes it; a test compares it. */
 import { compile } from '../../src/compile.ts'
 import { inspectReport } from '../../src/inspect/index.ts'
 import { efficientNet } from '../../src/models/efficientnet.ts'
 
 const [left, right, width, rowHeight] = [150, 60, 760, 26]
 
-/** A bar for each pass, as long as the program has nodes after it; what it did stands inside. */
+/** A bar for each pass. Its length is the number of nodes after the pass, and its text says what the pass did. */
 export const passesPicture = async (): Promise<string> => {
   const model = efficientNet('b0')
   using net = await compile(model, { backend: 'tfjs-wasm' })
@@ -30,12 +30,12 @@ ${rows.join('\n')}
 `
 }
 
-/** As much of the text as the bar has room for. */
+/** The text, cut to fit into the bar. */
 const shortened = (text: string, barLength: number): string => {
   const most = Math.floor((barLength - 12) / characterWidth)
   return text.length > most ? `${text.slice(0, Math.max(0, most - 1))}…` : text
 }
-/** Of most sans-serif fonts at this size, at most. */
+/** An upper bound of the width in most sans-serif fonts at this size. */
 const characterWidth = 7.2
 
 const escaped = (text: string): string => text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;')

@@ -4,7 +4,7 @@ import { buildFromSources } from './from-sources.mjs'
 import { ensureInstalled } from './install.mjs'
 import { runShown, script } from './step.mjs'
 
-/** @param {string} entry @param {string} purpose names the folder of what is built */
+/** @param {string} entry @param {string} purpose name of the build folder */
 export const runSources = (entry, purpose) =>
   script(async () => {
     await ensureInstalled()

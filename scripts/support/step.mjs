@@ -1,5 +1,5 @@
-// What the scripts share: plain lines of progress, programs run to their end, and failures told in one paragraph.
-// Plain Node and nothing from npm, because these scripts are what installs the packages.
+// Shared parts of the scripts: lines of progress, running programs, and failures as one paragraph.
+// Uses only Node and no npm packages, because these scripts install the packages.
 import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 /** The repository's root folder. */
 export const root = fileURLToPath(new URL('../../', import.meta.url))
 
-/** A step that failed, with a paragraph for the person who ran it: what was wanted, what came, what to do. */
+/** A failed step, with a paragraph for the user: what was expected, what happened, what to do. */
 export class StepError extends Error {
   /** @param {string} message @param {number} [exitCode] of the script, 1 without it */
   constructor(message, exitCode = 1) {
@@ -16,13 +16,13 @@ export class StepError extends Error {
   }
 }
 
-/** Prints one line of progress, on stderr so that stdout holds results only. @param {string} line */
+/** Prints one line of progress on stderr, so that stdout has only results. @param {string} line */
 export const say = (line) => {
   process.stderr.write(`${line}\n`)
 }
 
 /**
- * Runs a script's work. A StepError ends it with its paragraph and exit code, without a stack trace; anything else is a bug and keeps its trace.
+ * Runs a script's work. A StepError ends it with its paragraph and exit code, without a stack trace. Other errors are bugs and keep their trace.
  * @param {() => Promise<void>} work
  */
 export const script = async (work) => {
@@ -36,7 +36,7 @@ export const script = async (work) => {
 }
 
 /**
- * Runs a program in the repository's root, its output shown. Returns its exit code; a program that is not there is `null`.
+ * Runs a program in the repository's root and shows its output. Returns its exit code; `null` if the program does not exist.
  * @param {string} program @param {readonly string[]} args
  * @returns {Promise<number | null>}
  */
@@ -48,8 +48,8 @@ export const runShown = (program, args) =>
   })
 
 /**
- * Runs a program in the repository's root, its progress (stderr) shown and its result (stdout) kept. Ctrl-C is the program's affair: it may
- * want to end well.
+ * Runs a program in the repository's root, shows its progress (stderr) and returns its result (stdout). The program handles Ctrl-C itself, so that it
+ * can end cleanly.
  * @param {string} program @param {readonly string[]} args
  * @returns {Promise<{ code: number, output: string }>}
  */
@@ -64,7 +64,7 @@ export const runForOutput = async (program, args) => {
         output += text
       })
       child.on('error', reject)
-      // As shells count: a program that a signal ended has no code of its own.
+      // The code as in shells, because a program that a signal ended has no exit code.
       child.on('close', (code, signal) =>
         resolve({ code: code ?? 128 + constants.signals[signal ?? 'SIGKILL'], output }),
       )
@@ -75,7 +75,7 @@ export const runForOutput = async (program, args) => {
 }
 
 /**
- * Runs a program, in the repository's root where nothing else is said, and keeps what it prints. A program that is not there is `null`.
+ * Runs a program, by default in the repository's root, and returns its output; `null` if the program does not exist.
  * @param {string} program @param {readonly string[]} args @param {string} [cwd]
  * @returns {Promise<{ code: number, output: string } | null>}
  */

@@ -1,10 +1,10 @@
-// The development tools that npm installed, run by this Node without a shell, so that they work the same everywhere.
+// Runs installed development tools by this Node without a shell, so that they work the same on every system.
 import { readdir, readFile, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { root, runQuietly, runShown, StepError, say } from './step.mjs'
 
 /**
- * Runs a tool of node_modules, its output shown. Returns its exit code.
+ * Runs a tool of node_modules and shows its output. Returns its exit code.
  * @param {string} packageName @param {string} command one of the package's `bin` @param {readonly string[]} args
  */
 export const runTool = async (packageName, command, args) =>
@@ -17,7 +17,7 @@ const toolFile = async (packageName, command) => {
   return path.join(folder, typeof bin === 'string' ? bin : bin[command])
 }
 
-/** Builds dist unless it is newer than everything it is made from. */
+/** Builds dist unless it is newer than all its sources. */
 export const ensureBuilt = async () => {
   const sources = ['src', 'package.json', 'package-lock.json', 'tsconfig.json', 'tsdown.config.ts']
   const changed = Math.max(...(await Promise.all(sources.map((source) => newest(path.join(root, source))))))
@@ -32,7 +32,7 @@ export const ensureBuilt = async () => {
   )
 }
 
-/** The time of the latest change in a file or folder, in milliseconds; 0 where there is nothing. @param {string} place @returns {Promise<number>} */
+/** The time of the latest change in a file or folder, in milliseconds; 0 if it does not exist. @param {string} place @returns {Promise<number>} */
 const newest = async (place) => {
   const found = await stat(place).catch(() => null)
   if (found === null) return 0
