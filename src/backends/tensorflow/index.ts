@@ -74,12 +74,18 @@ export const createTensorflowBackend = async (options: TensorflowOptions = {}): 
 
 export { type TensorflowDeviation, tensorflowDeviations } from './deviations.ts'
 
-const count = (what: string): Check => [what, (v) => Number.isInteger(v) && (v as number) > 0]
+const count = (what: string, most: number): Check => [
+  `${what} from 1 to ${most}`,
+  (v) => Number.isInteger(v) && (v as number) > 0 && (v as number) <= most,
+]
+
+/** TensorFlow starts them all at once, and ends the process where the system refuses one. */
+const threadsMax = 1024
 
 const checks: { readonly [K in keyof Required<TensorflowOptions>]: Check } = {
-  intraOpThreads: count('a number of threads'),
-  interOpThreads: count('a number of threads'),
-  memoryLimit: count('a number of MiB'),
+  intraOpThreads: count('a number of threads', threadsMax),
+  interOpThreads: count('a number of threads', threadsMax),
+  memoryLimit: count('a number of MiB', 2 ** 24),
 }
 
 const configuration = ({ intraOpThreads, interOpThreads, memoryLimit }: TensorflowOptions) => ({

@@ -130,12 +130,24 @@ tensorflowOrSkip('TensorFlow', () => {
     small.dispose()
   })
 
+  test('takes as many threads as it says, and a limit for GPUs that are not there', async () => {
+    const other = await createTensorflowBackend({ intraOpThreads: 1, interOpThreads: 1024, memoryLimit: 512 })
+    const g = parse('graph s {\n%x = input() {name="x"} : float32[2]\n%y = neg(%x) : float32[2]\nreturn y = %y\n}')
+    const { run, dispose } = await runnableOf(other, g, new Map())
+    expect((await run({ x: [1, 2] }))['y']).toEqual(Float32Array.of(-1, -2))
+    dispose()
+    other.dispose()
+  })
+
   test.each([
     [{ intraOpThreads: 0 }, /intraOpThreads.*number of threads.*0/],
     [{ interOpThreads: 1.5 }, /interOpThreads.*1\.5/],
     [{ intraOpThreads: Number.NaN }, /intraOpThreads/],
     [{ memoryLimit: -3 }, /memoryLimit.*MiB.*-3/],
     [{ memoryLimit: '3' }, /memoryLimit/],
+    [{ intraOpThreads: 100_000 }, /intraOpThreads.*1 to 1024.*100000/],
+    [{ interOpThreads: 2 ** 40 }, /interOpThreads/],
+    [{ memoryLimit: 1e300 }, /memoryLimit/],
     [{ threads: 3 }, /threads/],
     [null, /createTensorflowBackend/],
     [7, /createTensorflowBackend/],
