@@ -9,8 +9,10 @@ import { OpListSchema } from '../../src/backends/tensorflow/proto/tensorflow_pb.
 import { tfOps } from '../../src/backends/tensorflow/tf-ops.ts'
 import { interpret } from '../../src/ir/interpret.ts'
 import { parse } from '../../src/ir/parse.ts'
-import { anyGraph, conformance, feedsFor } from '../../src/testing/index.ts'
+import { adam } from '../../src/index.ts'
+import { anyGraph, conformance, feedsFor, verifyGraph } from '../../src/testing/index.ts'
 import { expectClose, runnableOf } from '../support/one-graph.ts'
+import { normedNet, squaresStep } from '../support/small-steps.ts'
 import { tensorflowOrSkip } from '../support/tensorflow.ts'
 
 tensorflowOrSkip('TensorFlow', () => {
@@ -37,6 +39,13 @@ tensorflowOrSkip('TensorFlow', () => {
       { numRuns: 60 },
     )
   }, 120_000)
+
+  test('runs the kernels of a training step, and the whole of it, as the reference does', async () => {
+    const step = squaresStep(normedNet(0.25), { emaDecay: 0.9, clipNorm: 1, optimizer: adam({ learningRate: 0.01 }) })
+    const { failures, judged } = await verifyGraph(step, await createTensorflowBackend(), { batch: 3 })
+    expect(failures).toEqual([])
+    expect(judged.at(-1)).toMatchObject({ name: 'the whole graph', how: 'whole' })
+  })
 
   test('draws the same random numbers as every other machine, bit for bit', async () => {
     const backend = await createTensorflowBackend()

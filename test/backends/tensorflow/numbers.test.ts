@@ -7,6 +7,7 @@ import { createTensorflowBackend } from '../../../src/backends/tensorflow/index.
 import { interpret } from '../../../src/ir/interpret.ts'
 import { opNames } from '../../../src/ir/ops/index.ts'
 import { parse } from '../../../src/ir/parse.ts'
+import { expectClose } from '../../support/one-graph.ts'
 import { tensorflowOrSkip } from '../../support/tensorflow.ts'
 
 interface Fed {
@@ -54,6 +55,15 @@ tensorflowOrSkip('TensorFlow', () => {
       const input = `%x = input() {name="x"} : float32[3,3]`
       await expectEqual(`${input}\n%y = argMax(%x) {axis=1} : int32[3]`, { x })
       await expectEqual(`${input}\n%y:2 = topK(%x) {k=1} : float32[3,1], int32[3,1]`, { x })
+    })
+
+    test.each(['softmax', 'logSoftmax'])('%s of a line with NaN or infinities', async (op) => {
+      const x = [1, 2, Infinity, Infinity, Infinity, 1, -Infinity, 0, 0, -Infinity, -Infinity, -Infinity, NaN, 1, 2]
+      for (const axis of [1, 0]) {
+        const text = `%x = input() {name="x"} : float32[5,3]\n%y = ${op}(%x) {axis=${axis}} : float32[5,3]`
+        const { got, want } = await both(text, { x })
+        expectClose(got, want, 1e-6)
+      }
     })
 
     test('a gradient of a maximum goes to NaN, before infinities', async () => {

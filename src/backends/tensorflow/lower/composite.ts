@@ -125,8 +125,17 @@ const lowerSoftmax =
       shape.map((_, i) => (i === axis ? shape.length - 1 : i < axis ? i : i - 1)),
     ]
     const lines = transposed(f.cast(x, 'float32'), there, f)
-    return [f.cast(transposed(f.op(name, [lines], {}, lines), back, f), dtype)]
+    const plain = f.op(name, [lines], {}, lines)
+    return [f.cast(transposed(name === 'Softmax' ? withNan(plain, lines, f) : plain, back, f), dtype)]
   }
+
+/** TensorFlow's softmax keeps NaN and infinities to themselves, where the whole line is NaN: the line's largest number less itself is added, 0 or NaN. */
+const withNan = (y: TfValue, lines: TfValue, f: FunctionBuilder): TfValue => {
+  const shape = lines.shape.map((size, axis) => (axis === lines.shape.length - 1 ? 1 : size))
+  const column: TfType = { dtype: 'float32', shape }
+  const largest = f.op('Max', [lines, f.ints([shape.length - 1])], { keep_dims: attr.bool(true) }, column)
+  return f.op('AddV2', [y, f.op('Sub', [largest, largest], {}, column)], {}, lines)
+}
 
 export const compositeLowering: { readonly [K in keyof CompositeOps]: Lowering<K> } = {
   batchNorm: 'decompose',
