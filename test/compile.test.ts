@@ -1,4 +1,4 @@
-/** compile() and what it gives, on the reference backend: feeds, results, variables, queueing, disposal. */
+/** compile() and executables on the reference backend: feeds, results, variables, queueing, disposal. */
 import { describe, expect, test } from 'vitest'
 import { compile } from '../src/compile.ts'
 import { referenceBackend } from '../src/backends/reference/index.ts'

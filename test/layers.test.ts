@@ -1,4 +1,4 @@
-/** Which layer may import which: the table of scripts/support/layers.ts, held by reading the import lines of src. */
+/** Checks the import lines of src against the table of allowed imports in scripts/support/layers.ts. */
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { layers, layersPicture } from '../scripts/support/layers.ts'

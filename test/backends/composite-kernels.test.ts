@@ -1,4 +1,4 @@
-/** Kernels that users bring for their composites: they run where they fit, are held to the body, and never stand for another meaning. */
+/** Users' kernels for composites: they run if they fit, are compared with the body, and never run for another body. */
 import * as tf from '@tensorflow/tfjs-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createTfjsBackend } from '../../src/backends/tfjs/index.ts'

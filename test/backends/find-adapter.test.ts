@@ -1,4 +1,4 @@
-/** Which WebGPU adapter is taken, and what is said of one that is not: with adapters made by the test. */
+/** Selection of the WebGPU adapter, and the errors for unsuitable ones, with fake adapters. */
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { create, globals } from 'webgpu'
 import { selectBackend } from '../../src/backends/select.ts'

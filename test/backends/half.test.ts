@@ -1,4 +1,4 @@
-/** Rounding by integers in place against the IR's exact rounding. */
+/** In-place rounding by integer arithmetic, compared with the IR's exact rounding. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { roundHalf } from '../../src/backends/tfjs/half.ts'

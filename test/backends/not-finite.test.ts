@@ -1,4 +1,4 @@
-/** What is not finite, as machines make it: NaN of either sign and any payload, and huge angles. */
+/** Values that are not finite, as machines compute them: NaN of either sign and any payload; also huge angles. */
 import { describe, expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'
 import { read } from '../../src/executable/results.ts'

@@ -1,4 +1,4 @@
-/** The steps of a run with collectives under way: failures at every place, none of which leaks, hangs or goes unhandled. */
+/** The steps of a run with pending collectives: failures at every place. None leaks, hangs or is unhandled. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Communicator, HostArray } from '../../src/backends/backend.ts'
 import { runSteps } from '../../src/backends/common/run-steps.ts'

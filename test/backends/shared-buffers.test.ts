@@ -1,4 +1,4 @@
-/** One buffer as an operand in several shapes: XNNPACK, which tfjs-wasm calls, packs right operands, and tfjs keeps them by tensor. */
+/** One buffer as an operand in several shapes. XNNPACK, which tfjs-wasm calls, packs right operands, and tfjs caches them by tensor. */
 import * as tf from '@tensorflow/tfjs-core'
 import { describe, expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'

@@ -1,4 +1,4 @@
-/** What only large operands reach on tfjs-wasm: sums by pooling, products turned round, taps in groups, long rows, optimizers by kernels. */
+/** Code that only large operands use on tfjs-wasm: sums by pooling, exchanged operands of products, groups of taps, long rows, optimizers by kernels. */
 import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Backend } from '../../src/backends/backend.ts'

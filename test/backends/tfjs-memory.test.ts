@@ -1,4 +1,4 @@
-/** What the tfjs backend makes of a memory plan: as much memory as the plan says, and variables that change together or not at all. */
+/** Memory plans on the tfjs backend: it uses as much memory as planned, and variables change together or not at all. */
 import * as tf from '@tensorflow/tfjs-core'
 import fc from 'fast-check'
 import { afterEach, expect, test } from 'vitest'

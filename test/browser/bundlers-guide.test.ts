@@ -1,4 +1,4 @@
-/** docs/bundlers.md as a reader follows it: its files, each bundler's build, and a page in Chromium that computes in WebAssembly. */
+/** Follows docs/bundlers.md: its files, each bundler's build, and a page in Chromium that computes in WebAssembly. */
 import { execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'

@@ -1,4 +1,4 @@
-/** What the page of site.ts can do; browser.test.ts calls it. */
+/** The functions of the page of site.ts, which browser.test.ts calls. */
 import { createTfjsBackend } from '../../src/backends/tfjs/index.ts'
 import {
   compile,

@@ -1,4 +1,4 @@
-/** examples/page in Chromium: it trains and predicts on WebGPU (SwiftShader, an adapter in software, counts), elsewhere in WebAssembly, and says which. */
+/** examples/page in Chromium: it trains and predicts on WebGPU (also on SwiftShader, a software adapter), otherwise in WebAssembly, and says which. */
 import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'

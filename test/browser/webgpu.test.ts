@@ -1,4 +1,4 @@
-/** Which backend a page gets, with WebGPU and without: in Chromium with SwiftShader, an adapter in software that passes for a GPU where a test says so. */
+/** The backend of a page with and without WebGPU, in Chromium with SwiftShader, a software adapter that some tests treat as a GPU. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

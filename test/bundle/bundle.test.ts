@@ -1,4 +1,4 @@
-/** A web page's bundle of effuse: three bundlers build it with no peer installed, it is small, it drops what is not used, and it runs. */
+/** The bundle of a web page: three bundlers build it without peers, it is small, it omits unused code, and it runs. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'

@@ -1,4 +1,4 @@
-/** Mixed precision on the command line: looking at it needs no half arithmetic, running it does. */
+/** Mixed precision on the command line: inspecting it needs no half arithmetic, running it does. */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

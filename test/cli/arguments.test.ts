@@ -1,4 +1,4 @@
-/** Arguments that no command can be meant by: one form for all of them, and nothing is taken for what it is not. */
+/** Invalid arguments: all errors have one form, and no word is taken for another kind of argument. */
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

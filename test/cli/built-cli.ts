@@ -1,4 +1,4 @@
-/** The command line as a program of its own: for what only a process can show. */
+/** The command line as a separate process, for behaviour that only a process has. */
 import type { ChildProcess } from 'node:child_process'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-/** The command line as a person and as a program meet it: output, --json, exit codes, messages. */
+/** The command line for people and programs: output, --json, exit codes, messages. */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

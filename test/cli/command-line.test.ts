@@ -1,4 +1,4 @@
-/** What the command line promises to other programs: one JSON document, no stack traces, its own output readable again. */
+/** The promises of the command line to other programs: one JSON document, no stack traces, output that it can read again. */
 import { execFile } from 'node:child_process'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

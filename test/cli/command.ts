@@ -1,4 +1,4 @@
-/** The command line as tests use it, and a run that is over in a second. */
+/** The command line for tests, and a run of one second. */
 import { writeFile } from 'node:fs/promises'
 import type { Recipe } from '../../src/recipes/recipe.ts'
 import { runCli } from '../../src/cli/run.ts'

@@ -1,4 +1,4 @@
-/** A confusion matrix as a person sees it: a table that fits, or the most confused pairs; and the page. */
+/** The output of confusion matrices: a table if it fits, or the most frequent confusions; and the page. */
 import { expect, test } from 'vitest'
 import { confusionLines } from '../../src/cli/confusion.ts'
 import { confusionPage } from '../../src/inspect/confusion.ts'

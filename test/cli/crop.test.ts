@@ -1,4 +1,4 @@
-/** How a run cuts and mirrors its pictures: from flags and recipes, kept in its checkpoints, and heeded by what reads them. */
+/** Crops and mirroring of a run: flags and recipes set them, checkpoints contain them, and readers apply them. */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

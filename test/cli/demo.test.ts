@@ -1,4 +1,4 @@
-/** How `npm run demo` ends: its real script beside a stand-in for the built commands. */
+/** The end of `npm run demo`: its real script with a fake for the built commands. */
 import { spawn } from 'node:child_process'
 import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -1,4 +1,4 @@
-/** effuse evaluate and effuse predict on what effuse train leaves behind. */
+/** effuse evaluate and effuse predict on the results of effuse train. */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-/** Ctrl-C in a real process: the first ends the run well, the second at once. */
+/** Ctrl-C in a real process: the first ends the run cleanly, the second at once. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { closeSync, existsSync, openSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'

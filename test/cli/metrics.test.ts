@@ -1,4 +1,4 @@
-/** metrics.jsonl after a run was cut off anywhere: whole lines of what was done, and nothing else. */
+/** metrics.jsonl after a run was killed at any moment: complete lines for the finished updates, and no others. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-/** Models of one's own by path, and what they are of where weights are named. */
+/** Users' own models by path, alone and with weights. */
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { execFile } from 'node:child_process'
 import { tmpdir } from 'node:os'

@@ -1,4 +1,4 @@
-/** What a person sees of a run: a bar on a terminal, lines elsewhere. */
+/** The progress of a run: a bar on a terminal, otherwise lines. */
 import { PassThrough } from 'node:stream'
 import { expect, test, vi } from 'vitest'
 import { makeCount, progressOutputOf } from '../../src/cli/train/progress.ts'

@@ -1,4 +1,4 @@
-/** The folder of a run while the run goes on: one run at a time has it, and what happens when it is moved, deleted or loses its settings. */
+/** The folder of a running run: only one run uses it at a time; it may be moved or deleted, or lose its settings. */
 import { existsSync, renameSync, rmSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

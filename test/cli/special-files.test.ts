@@ -1,4 +1,4 @@
-/** What is no regular file, named where a file belongs: every command says so and ends. Real processes, because a hanging read cannot be undone. */
+/** Paths of special files instead of regular files: every command reports them and ends. Uses real processes, because a hanging read cannot be cancelled. */
 import { execFileSync, spawn } from 'node:child_process'
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:net'

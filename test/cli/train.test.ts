@@ -1,4 +1,4 @@
-/** effuse train: what a run leaves behind, how it goes on, and what it says to wrong orders. */
+/** effuse train: its results, resuming, and its errors for wrong command lines. */
 import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

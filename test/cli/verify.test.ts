@@ -1,4 +1,4 @@
-/** effuse verify: what it checks, what it prints, how it ends. */
+/** effuse verify: its checks, its output, its exit codes. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

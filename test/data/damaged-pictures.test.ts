@@ -1,4 +1,4 @@
-/** Pictures that cannot be read: what stands in, who is told, and when it is too much. */
+/** Pictures that cannot be read: their replacement, the reports, and the limit. */
 import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import sharp from 'sharp'

@@ -1,4 +1,4 @@
-/** A part of a picture, decoded alone: the pixels that the whole picture has there. */
+/** Decoding a part of a picture gives the same pixels as the whole picture. */
 import fc from 'fast-check'
 import sharp, { type Sharp } from 'sharp'
 import { afterAll, describe, expect, test } from 'vitest'

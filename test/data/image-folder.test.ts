@@ -1,4 +1,4 @@
-/** Batches from folders: what stands in them, and that it depends on seed and epoch alone. */
+/** Batches from folders: their content, which depends only on seed and epoch. */
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { boxesFor, distortedBox } from '../../src/data/distorted-box.ts'

@@ -1,4 +1,4 @@
-/** Work ahead of the consumer: order, bounds, failures, and that nothing runs on after it was left. */
+/** Work ahead of the consumer: order, limits, failures, and no remaining work after the consumer stops. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { inOrder } from '../../src/data/in-order.ts'

@@ -1,4 +1,4 @@
-/** Batches that nobody wants any more: nothing runs on, and nothing stays open. */
+/** Stopping a loop over batches early: no work continues, and nothing stays open. */
 import { execFile } from 'node:child_process'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'

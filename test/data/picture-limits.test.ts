@@ -1,4 +1,4 @@
-/** What is not read, and what it would cost is not paid: other formats, pictures too large or too slow, headers that promise too much. */
+/** Rejected pictures, without the cost of decoding them: other formats, too large or too slow pictures, headers with wrong sizes. */
 import { join } from 'node:path'
 import { deflateSync } from 'node:zlib'
 import sharp from 'sharp'

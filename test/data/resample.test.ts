@@ -1,4 +1,4 @@
-/** Resizing: equal to Pillow's and TensorFlow's filters, whichever code does it, and the laws of a weighted mean. */
+/** Resizing: both implementations equal Pillow's and TensorFlow's filters; also the laws of a weighted mean. */
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'

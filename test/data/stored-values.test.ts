@@ -1,4 +1,4 @@
-/** One rule for all formats: what a file stores is what comes out, as Pillow reads it. */
+/** All formats give the stored values, as in Pillow. */
 import { readFileSync } from 'node:fs'
 import zlib from 'node:zlib'
 import sharp from 'sharp'

@@ -1,4 +1,4 @@
-/** Threads that prepare pictures: what comes out does not depend on them, and they get in nobody's way. */
+/** Threads that prepare pictures do not affect the results or the rest of the program. */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'

@@ -1,5 +1,5 @@
 /**
- * Executables against a plain model of what must come out: runs, set(), load(), save(), executables that share variables, compilations that
+ * Executables compared with a plain model of the right results: runs, set(), load(), save(), executables that share variables, compilations that
  * are aborted and dispose(), called in any order and not awaited, on every backend.
  */
 import fc from 'fast-check'

@@ -1,4 +1,4 @@
-/** A device that is gone: what waits and what comes later says so, on runs and on variables, and nothing reaches for it any more. */
+/** A lost device: waiting and later calls on runs and variables report it, and no call uses the device again. */
 import { expect, test } from 'vitest'
 import type { Backend } from '../../src/backends/backend.ts'
 import { compile } from '../../src/compile.ts'

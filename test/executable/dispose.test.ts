@@ -1,4 +1,4 @@
-/** A backend that fails when it frees what it holds: nobody waits for that, and the process must not end by it. */
+/** A backend whose freeing fails: no caller waits for it, and the process must not end. */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { Backend } from '../../src/backends/backend.ts'
 import { referenceBackend } from '../../src/backends/reference/index.ts'

@@ -1,4 +1,4 @@
-/** What happens between the caller and the device: whose memory, whose turn, what is gone. On both kinds of backend. */
+/** The executable between caller and device: ownership of memory, turns, disposal. On both kinds of backend. */
 import { describe, expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'
 import { add, bool, cast, float32, graph, loss, mean, mul, neg, not, sgd, trainingStep } from '../../src/index.ts'

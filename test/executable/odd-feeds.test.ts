@@ -1,4 +1,4 @@
-/** Feeds that are no numbers, and values too large to hold: EffuseErrors that name the input. */
+/** Feeds that are not numbers, and values that are too large: EffuseErrors that name the input. */
 import { expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'
 import { add } from '../../src/ir/functions.ts'

@@ -1,4 +1,4 @@
-/** Names that every JavaScript object has from its prototype are names like any others. */
+/** Names of properties that every JavaScript object inherits are valid names. */
 import { describe, expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'
 import { add } from '../../src/ir/functions.ts'

@@ -1,4 +1,4 @@
-/** The position in the random streams: what counts, and what setting it does to the runs before and after. */
+/** The position in the random streams: which runs count, and the effect of setting it on earlier and later runs. */
 import { describe, expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'
 import { dropout, float32, graph } from '../../src/index.ts'

@@ -1,4 +1,4 @@
-/** What console.log of the things that users hold prints: one line that helps. */
+/** console.log of users' objects prints one helpful line. */
 import { inspect } from 'node:util'
 import { expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'

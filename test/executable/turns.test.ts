@@ -1,4 +1,4 @@
-/** Runs, set(), load(), save() and averages take effect in the order of their calls, on executables that share variables, whoever waits for whom. */
+/** Runs, set(), load(), save() and averages take effect in the order of their calls, also on executables that share variables. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Backend } from '../../src/backends/backend.ts'

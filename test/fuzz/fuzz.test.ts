@@ -1,4 +1,4 @@
-/** Readers of what others made: cases that were found and mended, and 2,000 random ones each. `npm run fuzz` tries more. */
+/** Readers of untrusted input: stored cases of corrected faults, and 2,000 random cases each. `npm run fuzz` tries more. */
 import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'

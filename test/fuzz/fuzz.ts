@@ -1,4 +1,4 @@
-/** Runs a target: kept cases first, then random ones from a seed; the first that breaks a rule is shrunk. */
+/** Runs a target: stored cases first, then random ones from a seed. It shrinks the first case that breaks a rule. */
 import fc from 'fast-check'
 import { type Finding, judge, type Limits, limits } from './judge.ts'
 import type { FuzzTarget } from './target.ts'

@@ -1,4 +1,4 @@
-/** Cases in files: those of the repository, which were found and mended, and those that this checkout has found and not mended yet. */
+/** Stored cases: those of the repository, whose faults are corrected, and those that this checkout has found. */
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

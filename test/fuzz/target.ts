@@ -1,4 +1,4 @@
-/** What a fuzz target is: cases, and an attempt at one of them. */
+/** A fuzz target: cases, and a function that tries one of them. */
 import type { Arbitrary } from 'fast-check'
 
 export interface FuzzTarget<T> {

@@ -1,4 +1,4 @@
-/** Benchmarks: the peer written by hand does what effuse does, the race is fair, and what cannot be compared is not. */
+/** Benchmarks: the peer written by hand computes the same, the timing is fair, and programs that cannot be compared are rejected. */
 import * as tf from '@tensorflow/tfjs-core'
 import { describe, expect, test } from 'vitest'
 import { trainByHand } from '../../src/peers/training.ts'

@@ -1,4 +1,4 @@
-/** Checksums of effuse's files: damage is found wherever it is, and what other programs do is told from it. */
+/** Checksums of effuse's files: they find damage at every place, and distinguish it from changes of other programs. */
 import { crc32 as zlibCrc32 } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { JsonError, type JsonValue, readJson } from '../../src/io/json-reader.ts'
 
-/** As JSON.parse would have it: objects without prototype, numbers as numbers. */
+/** Converts to the result of JSON.parse: objects without prototype, numbers as numbers. */
 const plain = (value: JsonValue): unknown => {
   if (value instanceof Map) {
     const out: { [key: string]: unknown } = Object.create(null)

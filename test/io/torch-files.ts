@@ -1,4 +1,4 @@
-/** Builds checkpoints byte by byte, sound and hostile ones, with nothing of src/io. */
+/** Builds valid and hostile checkpoints byte by byte, without src/io. */
 import { crc32 } from 'node:zlib'
 import { bytesOfText, concat } from './support.ts'
 

@@ -1,4 +1,4 @@
-/** Models inside models: the same numbers as by themselves, variables below the name, and what is refused. */
+/** Models inside models: the same numbers as alone, variables below the name, and errors. */
 import { describe, expect, test } from 'vitest'
 import { apply } from '../../src/ir/apply.ts'
 import { add, dropout, relu } from '../../src/ir/functions.ts'

@@ -1,4 +1,4 @@
-/** Bodies of regions: equal ones are equal data with one text and one hash, whatever made them, and equal regions are merged. */
+/** Bodies of regions: equal bodies are equal data with one text and one hash, and equal regions are merged. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { sameAttr } from '../../src/ir/attrs.ts'

@@ -1,4 +1,4 @@
-/** Building graphs: what is checked at the call, and what errors say. */
+/** Building graphs: checks at the call, and their errors. */
 import { describe, expect, test } from 'vitest'
 import { graph } from '../../src/ir/model.ts'
 import { globFilter } from '../../src/ir/glob.ts'

@@ -1,4 +1,4 @@
-/** What becomes of the uses of a replaced value. The truth is a rewrite of a list of lines, written without the IR. */
+/** Uses of a replaced value, compared with a rewrite of a list of lines that does not use the IR. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Builder } from '../../src/ir/build.ts'

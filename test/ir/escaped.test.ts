@@ -1,4 +1,4 @@
-/** Names from files and from users in messages: nothing in them commands a terminal or turns the direction of writing. */
+/** Names from files and users in messages: they cannot control a terminal or change the direction of writing. */
 import { expect, test } from 'vitest'
 import { EffuseError } from '../../src/ir/diagnostics.ts'
 import { parse } from '../../src/ir/parse.ts'

@@ -1,4 +1,4 @@
-/** What the functions on values say about operands that do not fit. */
+/** Errors of the functions on values for operands that do not fit. */
 import { describe, expect, test } from 'vitest'
 import { graph } from '../../src/ir/model.ts'
 import * as fn from '../../src/ir/functions.ts'

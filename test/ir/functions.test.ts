@@ -1,4 +1,4 @@
-/** The functions on values: what they compute and give back. */
+/** Results and types of the functions on values. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Builder } from '../../src/ir/build.ts'

@@ -1,4 +1,4 @@
-/** Layers: the variables that they make, what they compute with them, what they refuse. */
+/** Layers: their variables, results and errors. */
 import { describe, expect, test } from 'vitest'
 import { graph } from '../../src/ir/model.ts'
 import { relu, silu } from '../../src/ir/functions.ts'

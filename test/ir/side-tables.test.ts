@@ -1,4 +1,4 @@
-/** What is known of nodes besides the graph: of a graph put together by hand nothing, of bodies what their makers knew. */
+/** Side tables: graphs assembled by hand have none; bodies have those of the graphs that they were made from. */
 import { describe, expect, test } from 'vitest'
 import { fuseTfjs } from '../../src/backends/tfjs/fuse-tfjs.ts'
 import { composite, exp, float32, graph, mul, type Value } from '../../src/index.ts'

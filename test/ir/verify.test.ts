@@ -1,4 +1,4 @@
-/** What the verifier finds in graphs that no builder would make. */
+/** Faults that the verifier finds in graphs that no builder makes. */
 import { describe, expect, test } from 'vitest'
 import { graph } from '../../src/ir/model.ts'
 import { parse } from '../../src/ir/parse.ts'

@@ -1,4 +1,4 @@
-/** Reading weights into models: names and layouts of other libraries, effuse's own files, and what is refused. */
+/** Reading weights into models: names and layouts of other libraries, effuse's own files, and errors. */
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'

@@ -1,4 +1,4 @@
-/** Which mechanical mutants there are: drawn by a seed over the folders, and of those the ones that pass the type check. */
+/** Selects the mechanical mutants: drawn by a seed from all folders, without those that fail the type check. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import ts from 'typescript'

@@ -1,4 +1,4 @@
-/** Mutants that compute the same as the source: no test can see them. Each with its proof. */
+/** Mutants that compute the same as the source, so that no test can detect them, each with its proof. */
 export interface Equivalent {
   readonly name: string
   readonly proof: string

@@ -1,4 +1,4 @@
-/** That the mutants fit the sources, and the operators do what they say. Whether the tests catch them is for `npm run mutants`. */
+/** Checks that the mutants fit the sources, and that the operators work. `npm run mutants` checks whether the tests detect the mutants. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'

@@ -1,4 +1,4 @@
-/** Which test files are for a source file: the first that fits, the nearest tests first. */
+/** The test files for a source file: those of the first matching entry, nearest tests first. */
 
 const laws = 'test/ir/op-laws.test.ts'
 const tfjs = 'test/backends/tfjs.test.ts'

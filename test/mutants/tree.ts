@@ -1,4 +1,4 @@
-/** A copy of the working tree, in which sources are changed without anybody else seeing it. */
+/** A copy of the working tree, in which sources can be changed without side effects. */
 import { execFileSync } from 'node:child_process'
 import {
   cpSync,

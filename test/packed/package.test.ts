@@ -1,4 +1,4 @@
-/** The package itself: what lies in it, where errors point, and what its entries say where a peer is missing. */
+/** The package: its content, the links in errors, and the errors of its entries for missing peers. */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'

@@ -1,4 +1,4 @@
-/** Gradients against central differences in float64: random graphs, a small EfficientNet in training form; and what they promise besides. */
+/** Gradients compared with central differences in float64: random graphs, a small EfficientNet in training form; and other promises. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Builder } from '../../src/ir/build.ts'

@@ -1,4 +1,4 @@
-/** Passes and pipelines are users' programs: what is wrong with them is said, whatever they give. */
+/** Faults in users' passes and pipelines are reported clearly, for every kind of wrong result. */
 import { describe, expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'
 import { Edit } from '../../src/ir/edit.ts'

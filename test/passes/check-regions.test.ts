@@ -1,4 +1,4 @@
-/** `verify: true` on networks that are too large to run whole: what a pass changed is cut out and compared. */
+/** `verify: true` on networks that are too large to run as a whole: it cuts out and compares the changed parts. */
 import { describe, expect, test } from 'vitest'
 import { fuseTfjs } from '../../src/backends/tfjs/fuse-tfjs.ts'
 import { Edit } from '../../src/ir/edit.ts'

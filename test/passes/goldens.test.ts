@@ -1,4 +1,4 @@
-/** Each pass on the smallest graph that shows what it is for: test/passes/goldens/*.ir. */
+/** Each pass on the smallest graph that shows its purpose: test/passes/goldens/*.ir. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-/** Passes take n log n: long chains and wide fans, which defeat a pass that looks at everything for each node. */
+/** Passes take n log n time, also on long chains and wide fans, on which a pass that visits many nodes for each node is slow. */
 import { expect, test } from 'vitest'
 import { Builder } from '../../src/ir/build.ts'
 import { liveOrder } from '../../src/ir/graph.ts'

@@ -1,4 +1,4 @@
-/** What every pass keeps, on random graphs; then the laws of single passes. What a pass makes of the smallest graph stands in goldens/. */
+/** Properties of every pass on random graphs, then the laws of single passes. goldens/ has their results on the smallest graphs. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { interpret, type Mode } from '../../src/ir/interpret.ts'

@@ -1,4 +1,4 @@
-/** The runner, the text form of pipelines, and what a failing pass leaves behind. */
+/** The runner, the text form of pipelines, and the report of a failing pass. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'

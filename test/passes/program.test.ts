@@ -1,4 +1,4 @@
-/** Programs as data: their text form, and what must hold of one as a whole. */
+/** Programs as data: their text form, and the conditions on a whole program. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { parse } from '../../src/ir/parse.ts'

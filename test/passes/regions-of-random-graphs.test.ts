@@ -1,4 +1,4 @@
-/** Judging by regions, on random graphs where the passes are right: no pass may be accused. */
+/** Judging by regions on random graphs with correct passes: no pass may be rejected. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { checkRegions } from '../../src/passes/check-regions.ts'

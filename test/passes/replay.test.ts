@@ -1,4 +1,4 @@
-/** The end of a failing pass's error: a command that the command line knows, or a line of code that runs as it stands. */
+/** The end of a failing pass's error: a command that the command line accepts, or a line of code that runs unchanged. */
 import { readFileSync, writeFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -1,4 +1,4 @@
-/** Where a text stops being JSON. */
+/** The place of a syntax error in JSON. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { jsonFault } from '../../src/recipes/json-fault.ts'

@@ -1,4 +1,4 @@
-/** Runs as plain data: what may stand in a recipe, what wins over what, and what becomes of it. */
+/** Runs as plain data: valid recipes, the precedence of settings, and the options that they become. */
 import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'

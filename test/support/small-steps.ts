@@ -1,4 +1,4 @@
-/** Training steps that are small enough to work out, and numbers to feed them. */
+/** Training steps that are small enough to compute by hand, and their feeds. */
 import { dropout, float32, graph, mean, mul, nn, silu, sub } from '../../src/index.ts'
 import type { Model } from '../../src/ir/model.ts'
 import type { Signature, TensorType } from '../../src/ir/value.ts'

@@ -1,4 +1,4 @@
-/** What the generators really draw: shares, counted over graphs of one seed. A generator that stops drawing something would let faults through unseen. */
+/** The shares of what the generators draw, counted over graphs of one seed. A generator that stops drawing something would hide faults. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { interpret } from '../../src/ir/interpret.ts'

@@ -1,4 +1,4 @@
-/** Failures that are kept: each verification tries its own first, and none of another. */
+/** Stored failures: each verification tries its own first, and no others. */
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-/** verifyKernel, verifyPass and verifyGraph: what is right passes, what is wrong is found and comes down to a few numbers. */
+/** verifyKernel, verifyPass and verifyGraph accept correct programs, find faults, and shrink them to a few numbers. */
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

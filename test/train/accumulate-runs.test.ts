@@ -1,4 +1,4 @@
-/** A run is one micro-batch: when the update comes, what a bad micro-batch spoils, who else may move the position, what is left after errors. */
+/** A run is one micro-batch: the time of the update, the effect of a bad micro-batch, other changes of the position, the state after errors. */
 import { describe, expect, test } from 'vitest'
 import type { Backend, StoreTurn } from '../../src/backends/backend.ts'
 import { referenceBackend } from '../../src/backends/reference/index.ts'

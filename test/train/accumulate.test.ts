@@ -1,4 +1,4 @@
-/** Gradient accumulation: the mean of n micro-batches' gradients moves the weights as the batch of them together would. */
+/** Gradient accumulation: the mean gradient of n micro-batches changes the weights as one batch of all their rows does. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'

@@ -1,4 +1,4 @@
-/** Class weights of cross-entropy against PyTorch's CrossEntropyLoss: values and gradients, and what is refused. */
+/** Class weights of cross-entropy compared with PyTorch's CrossEntropyLoss: values and gradients; and errors. */
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'

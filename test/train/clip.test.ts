@@ -1,4 +1,4 @@
-/** Clipping by the norm of all gradients together, at any size that float32 has. */
+/** Clipping by the norm of all gradients together, at every magnitude of float32. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { interpret } from '../../src/ir/interpret.ts'

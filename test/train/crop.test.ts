@@ -1,4 +1,4 @@
-/** How pictures for a network are cut is kept with its weights: from the data that it was trained on to who opens the file. */
+/** The crop of a network's pictures is stored with its weights: from the training data to openModel(). */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { imageFolder } from '../../src/data/image-folder.ts'
 import { openModel } from '../../src/models/open-model.ts'

@@ -1,4 +1,4 @@
-/** The loop: what it tells, what it keeps, where it goes on. */
+/** The training loop: its events, its checkpoints, and resuming. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { EffuseError } from '../../src/ir/diagnostics.ts'

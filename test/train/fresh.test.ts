@@ -1,4 +1,4 @@
-/** A run that starts from weights of another network: what is new starts at its initial values, the rest must fit. */
+/** A run that starts from weights of another network: new variables get their initial values, the others must fit. */
 import { expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'
 import { apply } from '../../src/ir/apply.ts'

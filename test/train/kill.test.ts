@@ -1,4 +1,4 @@
-/** Runs that are killed outright, at random moments, writing checkpoints or not: they go on, and end with the same bits. */
+/** Runs that are killed at random moments, also while they write checkpoints: they can be resumed and end with the same bits. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

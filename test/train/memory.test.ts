@@ -1,4 +1,4 @@
-/** A training step forgets nothing on the device: after many steps there are as many buffers as after a few. */
+/** A training step leaks no buffers on the device: after many steps there are as many as after a few. */
 import * as tf from '@tensorflow/tfjs-core'
 import { describe, expect, test } from 'vitest'
 import { createTfjsBackend } from '../../src/backends/tfjs/index.ts'

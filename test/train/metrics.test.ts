@@ -1,4 +1,4 @@
-/** Metrics of one's own and the confusion matrix, against the logits by hand. */
+/** Custom metrics and the confusion matrix, compared with a computation from the logits. */
 import fc from 'fast-check'
 import { describe, expect, expectTypeOf, test } from 'vitest'
 import { compile } from '../../src/compile.ts'

@@ -1,4 +1,4 @@
-/** Mixup: the distribution of its shares, and what it does to rows. */
+/** Mixup: the distribution of its shares, and its effect on rows. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { drawBeta } from '../../src/train/beta.ts'

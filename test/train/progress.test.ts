@@ -1,4 +1,4 @@
-/** `progress: true`: how far a run is, on a terminal, elsewhere, and in a browser. */
+/** `progress: true` on a terminal, without a terminal, and in a browser. */
 import { afterEach, expect, test, vi } from 'vitest'
 import { crossEntropy } from '../../src/passes/train/losses.ts'
 import { sgd } from '../../src/passes/train/optimizers.ts'

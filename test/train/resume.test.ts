@@ -1,4 +1,4 @@
-/** Going on: a run that was interrupted ends with the same bits as one that was not. */
+/** Resuming: an interrupted run ends with the same bits as an uninterrupted one. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'

@@ -1,4 +1,4 @@
-/** A program for kill.test.ts: a run in the folder of its first argument, gone on with where one is there. Prints a line per step. */
+/** A program for kill.test.ts: starts or resumes a run in the folder of its first argument. Prints a line per step. */
 import { directory } from '../../src/node.ts'
 import { crossEntropy } from '../../src/passes/train/losses.ts'
 import { rmsprop } from '../../src/passes/train/optimizers.ts'

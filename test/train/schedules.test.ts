@@ -1,4 +1,4 @@
-/** Learning rates: the host and the graph against an independent statement (scripts/goldens/make_schedules.py), and what their arguments may be. */
+/** Learning rates: host and graph compared with an independent implementation (scripts/goldens/make_schedules.py), and checks of arguments. */
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'

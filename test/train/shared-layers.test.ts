@@ -1,4 +1,4 @@
-/** Layers that are used several times: one set of variables, whose gradients add up and whose statistics move in call order. */
+/** Layers that are used several times: one set of variables, whose gradients are added and whose statistics change in call order. */
 import { describe, expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'
 import { add, matmul, mean, mul, reshape, transpose } from '../../src/ir/functions.ts'

@@ -1,4 +1,4 @@
-/** Small data for tests of the loop: three kinds of pictures that a small network tells apart, and how to look at a run. */
+/** Small data for tests of the loop: three kinds of pictures that a small network can distinguish, and functions to inspect a run. */
 import type { Model } from '../../src/ir/model.ts'
 import { type EfficientNet, efficientNet, type EfficientNetOptions } from '../../src/models/efficientnet.ts'
 import { philox4x32 } from '../../src/ir/philox.ts'

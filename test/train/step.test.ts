@@ -1,4 +1,4 @@
-/** The training step as a graph: what it computes, what it keeps when a step is not finite, and on which backends it agrees. */
+/** The training step as a graph: its results, the state after a step that is not finite, and agreement of backends. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'

@@ -1,4 +1,4 @@
-/** What the types cost a user: instantiations of the compiler for a network of 300 blocks. */
+/** The compile-time cost of the types for users: instantiations for a network of 300 blocks. */
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'

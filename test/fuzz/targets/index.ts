@@ -1,4 +1,4 @@
-/** Every reader of what others made. */
+/** All readers of untrusted input. */
 import type { FuzzTarget } from '../target.ts'
 import { checkpoint } from './checkpoint.ts'
 import { commandLine } from './command-line.ts'

@@ -1,4 +1,4 @@
-/** The mutants that were thought out: each is a fault that somebody could make, and that a test must see. */
+/** The mutants by hand: each is a plausible fault that a test must detect. */
 import type { Mutant } from '../mutant.ts'
 import { backendMutants } from './backends.ts'
 import { opMutants } from './ops.ts'

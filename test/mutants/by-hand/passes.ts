@@ -1,4 +1,4 @@
-/** Passes that change what a graph means, or do not do what they are for. */
+/** Passes that change the meaning of a graph, or do not have their effect. */
 import { type Mutant, mutantsOf } from '../mutant.ts'
 
 const passes = ['test/passes/laws.test.ts', 'test/passes/passes.test.ts', 'test/passes/goldens.test.ts']

@@ -1,4 +1,4 @@
-/** The text form, and the files that others made. */
+/** The text form, and files of other programs. */
 import { type Mutant, mutantsOf } from '../mutant.ts'
 
 const text = ['test/ir/text.test.ts', 'test/fuzz/large.test.ts']

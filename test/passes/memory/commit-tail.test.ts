@@ -1,4 +1,4 @@
-/** How variables get their new values: together, after all that can fail, whatever reads whatever. */
+/** Variables get their new values together and after every step that can fail, for all dependencies between them. */
 import type { MemoryConstraints } from '../../../src/ir/target.ts'
 import { describe, expect, test } from 'vitest'
 import { checkPlan } from '../../../src/passes/memory/check-plan.ts'

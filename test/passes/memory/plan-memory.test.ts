@@ -1,4 +1,4 @@
-/** Plans of random problems: the checker accepts what the planner makes, refuses what is changed, and figures are what they say they are. */
+/** Plans of random problems: the checker accepts the planner's plans and rejects changed ones, and the figures are right. */
 import type { MemoryConstraints } from '../../../src/ir/target.ts'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'

@@ -1,4 +1,4 @@
-/** What mixed precision decides, on the smallest program that shows each reason. */
+/** Decisions of mixed precision, on the smallest program for each reason. */
 import { describe, expect, test } from 'vitest'
 import { liveOrder, nodesOfOp, typeOf } from '../../../src/ir/graph.ts'
 import { parse } from '../../../src/ir/parse.ts'

@@ -1,4 +1,4 @@
-/** What explanations say is so: the change that they propose is one, and the price is that of the other type. */
+/** Explanations are true: the proposed change has its effect, and the cost is that of the other type. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { liveOrder } from '../../../src/ir/graph.ts'

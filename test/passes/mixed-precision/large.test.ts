@@ -1,4 +1,4 @@
-/** Graphs that are long, or have many ways through them: no recursion as deep as the graph, no walk over every way. */
+/** Long graphs and graphs with many paths: no recursion as deep as the graph, no walk over every path. */
 import { expect, test } from 'vitest'
 import { Builder } from '../../../src/ir/build.ts'
 import type { Graph } from '../../../src/ir/types.ts'

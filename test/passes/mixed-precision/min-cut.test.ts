@@ -1,4 +1,4 @@
-/** The exact strategy against every answer there is, and the flow under it against every cut. */
+/** The exact strategy compared with all assignments, and its flow with all cuts. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { makeFlowNetwork, type Triple } from '../../../src/passes/mixed-precision/max-flow.ts'

@@ -1,4 +1,4 @@
-/** What painting promises on any graph of port classes; that it decides as TensorFlow does is tensorflow-goldens.test.ts's business. */
+/** The promises of painting on any graph of port classes. tensorflow-goldens.test.ts compares its decisions with TensorFlow's. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { EffuseError } from '../../../src/ir/diagnostics.ts'

@@ -1,4 +1,4 @@
-/** Small abstract problems, and what is true of them by trying every answer. */
+/** Small abstract problems, and their properties by trying all assignments. */
 import fc from 'fast-check'
 import {
   comparePrices,
