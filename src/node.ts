@@ -11,6 +11,7 @@ export type { LabelledBatch, LabelledRequest } from './data/request.ts'
 export type { Colours, Picture } from './data/picture.ts'
 export type { Draws } from './data/draws.ts'
 export { directory } from './train/directory.ts'
+export { tensorBoard, type TensorBoardSink } from './train/tensor-board.ts'
 export { loadRecipe, recipeNames } from './recipes/load.ts'
 export {
   exportSavedModel,

@@ -5,6 +5,7 @@ import { bestName } from '../../io/run-files.ts'
 import { fit } from '../../train/fit.ts'
 import type { Recipe } from '../../recipes/recipe.ts'
 import type { FitResult } from '../../train/fit-result.ts'
+import type { TensorBoardSink } from '../../train/tensor-board.ts'
 import { naturalOf, withCommon, type CommonOptions } from '../common.ts'
 import { type Io, resumeCommand } from '../io.ts'
 import { type WeightsFlags, withWeightsFlags } from '../open-weights.ts'
@@ -21,6 +22,7 @@ interface Options extends CommonOptions, WeightsFlags {
   readonly out?: string
   readonly resume?: string
   readonly logEvery: string
+  readonly tensorboard?: string
 }
 
 /** @param end Sets the exit code of a run that a signal stopped. */
@@ -30,6 +32,7 @@ export const addTrain = (program: Command, io: Io, end: (exitCode: number) => vo
     .option('--out <folder>', 'folder for config.json, metrics.jsonl and checkpoints; default runs/<name>')
     .option('--resume <folder>', 'resume the run in this folder; flags override its settings')
     .option('--log-every <updates>', 'updates between lines of metrics.jsonl', '10')
+    .option('--tensorboard <folder>', 'also write the numbers for TensorBoard there; needs effuse setup tensorflow')
   addSettingFlags(command)
   withWeightsFlags(command)
   command.action(async (options: Options) => {
@@ -37,23 +40,29 @@ export const addTrain = (program: Command, io: Io, end: (exitCode: number) => vo
     // A bar changes where lines are printed.
     const voice = { say: io.err }
     const say = (line: string): void => voice.say(line)
+    // Before anything is made: it may be missing.
+    const board = options.tensorboard === undefined ? null : await openBoard(options.tensorboard)
     const plan =
       options.resume === undefined
         ? await newPlan(command, options, say)
         : await resumedPlan(command, options.resume, options, say)
-    await train(plan, { io, end, voice, logEvery, isJson: options.json === true })
+    await train(plan, { io, end, voice, logEvery, board, isJson: options.json === true })
   })
 }
+
+const openBoard = async (folder: string): Promise<TensorBoardSink> =>
+  (await import('../../train/tensor-board.ts')).tensorBoard(folder)
 
 interface Surroundings {
   readonly io: Io
   readonly end: (exitCode: number) => void
   readonly voice: { say: (line: string) => void }
   readonly logEvery: number
+  readonly board: TensorBoardSink | null
   readonly isJson: boolean
 }
 
-const train = async (plan: TrainPlan, { io, end, voice, logEvery, isJson }: Surroundings): Promise<void> => {
+const train = async (plan: TrainPlan, { io, end, voice, logEvery, board, isJson }: Surroundings): Promise<void> => {
   const { recipe, notes } = plan
   const run = await openRunFolder(plan, io, (line) => voice.say(line))
   const folder = run.path
@@ -93,6 +102,7 @@ const train = async (plan: TrainPlan, { io, end, voice, logEvery, isJson }: Surr
           log.attempt(() => metrics.step(event))
         }
         if (event.kind === 'evaluation') log.attempt(() => metrics.evaluation(event))
+        if (board !== null) log.attempt(() => board(event))
         progress.onEvent(event)
       },
     })
