@@ -2,6 +2,7 @@ import { cpus } from 'node:os'
 import type { Command } from 'commander'
 import { peerNames } from '../../peers/peer.ts'
 import { bench, type BenchReport } from '../../inspect/bench.ts'
+import { configuredBackend, type TensorflowFlags, withTensorflowFlags } from '../tensorflow-flags.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import type { Model } from '../../ir/model.ts'
 import {
@@ -17,7 +18,7 @@ import {
 } from '../common.ts'
 import { table, type Io } from '../io.ts'
 
-interface Options extends CommonOptions {
+interface Options extends CommonOptions, TensorflowFlags {
   readonly model?: string
   readonly train?: boolean
   readonly batch?: string
@@ -29,7 +30,9 @@ interface Options extends CommonOptions {
 }
 
 export const addBench = (program: Command, io: Io): void => {
-  withCommon(program.command('bench').description('time a model or its training step against peers'))
+  withTensorflowFlags(
+    withCommon(program.command('bench').description('time a model or its training step against peers')),
+  )
     .option('--model <name>', 'b0 to b7, lite0 to lite4, or your own ./net.js#name; default: b0')
     .option('--train', 'time the training step: cross-entropy, RMSprop, weight decay, averages')
     .option('--batch <n>', 'batch size; default: 1, with --train 4')
@@ -40,7 +43,8 @@ export const addBench = (program: Command, io: Io): void => {
     .option('--against <peer...>', `${peerNames.join(', ')}: the network written by hand in tfjs`)
     .action(async (given: Options) => {
       const options = completed(given)
-      const { amp, backend, seed } = compileOptionsOf(options)
+      const { amp, backend: name, seed } = compileOptionsOf(options)
+      const backend = await configuredBackend(name, options)
       const against = options.against?.map((name) => choiceOf('--against', name, peerNames))
       const report = await bench(await modelOf(options), {
         amp,

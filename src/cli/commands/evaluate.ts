@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { writeFileAtomic } from '#platform'
 import { confusionPage } from '../../inspect/confusion.ts'
+import { configuredBackend, type TensorflowFlags, withTensorflowFlags } from '../tensorflow-flags.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import type { Evaluation } from '../../train/evaluation-result.ts'
 import { evaluate } from '../../train/evaluate.ts'
@@ -16,7 +17,7 @@ import { digitsName } from '../../recipes/recipe.ts'
 import { channelsOf, openTestData } from '../train/open-data.ts'
 import { makeCount } from '../train/progress.ts'
 
-interface Options extends CommonOptions, Omit<WeightsFlags, 'averages'> {
+interface Options extends CommonOptions, TensorflowFlags, Omit<WeightsFlags, 'averages'> {
   readonly data?: string
   readonly holdout?: string
   readonly batch?: string
@@ -29,9 +30,10 @@ interface Options extends CommonOptions, Omit<WeightsFlags, 'averages'> {
 }
 
 export const addEvaluate = (program: Command, io: Io): void => {
-  withCommon(
-    program.command('evaluate').description('measure top-1, top-5, loss and speed of weights on held-out pictures'),
-  )
+  const described = program
+    .command('evaluate')
+    .description('measure top-1, top-5, loss and speed of weights on held-out pictures')
+  withTensorflowFlags(withCommon(described))
     .argument('<weights>', "a run's folder, or a file of weights")
     .option('--data <source>', 'digits, or a folder with val/<class>/* or <class>/*; default: the data of the run')
     .option('--holdout <share>', 'share of the pictures that train held out')
@@ -83,9 +85,12 @@ const evaluateCommand = async (path: string, options: Options, io: Io): Promise<
   for (const note of opened.notes) io.err(`note: ${note}`)
   const hasBoth = opened.available.length > 1
   const metrics = await opened.metrics()
+  const common = compileOptionsOf(options)
+  const backend = await configuredBackend(common.backend, options)
   const measured = async (kind: 'raw' | 'averages' | undefined): Promise<Evaluation> =>
     evaluate(model, {
-      ...compileOptionsOf(options),
+      ...common,
+      backend,
       data: test,
       variables: await opened.weights(kind),
       batch,

@@ -4,6 +4,7 @@ import { damageOf } from '../../data/damaged.ts'
 import { listImages } from '../../data/picture-files.ts'
 import { readImage } from '../../data/read-image.ts'
 import type { Executable } from '../../executable/executable.ts'
+import { configuredBackend, type TensorflowFlags, withTensorflowFlags } from '../tensorflow-flags.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { escaped } from '../../ir/escaped.ts'
 import type { Model } from '../../ir/model.ts'
@@ -15,7 +16,7 @@ import { type FixedCrop, fixedCrops } from '../../pixels/box.ts'
 import type { Io } from '../io.ts'
 import { openWeights, type WeightsByPath, type WeightsFlags, withWeightsFlags } from '../open-weights.ts'
 
-interface Options extends CommonOptions, WeightsFlags {
+interface Options extends CommonOptions, TensorflowFlags, WeightsFlags {
   readonly weights?: string
   readonly model?: string
   readonly top: string
@@ -25,7 +26,7 @@ interface Options extends CommonOptions, WeightsFlags {
 
 /** @param end Sets the exit code if some of the pictures could not be read. */
 export const addPredict = (program: Command, io: Io, end: (exitCode: number) => void): void => {
-  withWeightsFlags(withCommon(program.command('predict').description('classify pictures')))
+  withWeightsFlags(withTensorflowFlags(withCommon(program.command('predict').description('classify pictures'))))
     .argument('<files...>', 'pictures, or folders of pictures; hidden folders and node_modules inside are left out')
     .option(
       '--weights <file>',
@@ -70,7 +71,9 @@ const predict = async (
   for (const note of opened.notes) io.err(`note: ${note}`)
   const prepare = preparationOf(opened, crop)
   const model = opened.model as EfficientNet // preparationOf() has checked its inputs and outputs
-  using net = await compile(model, { ...compileOptionsOf(options), variables: await opened.weights() })
+  const common = compileOptionsOf(options)
+  const backend = await configuredBackend(common.backend, options)
+  using net = await compile(model, { ...common, backend, variables: await opened.weights() })
   if (options.json !== true)
     io.out(`${model.name} at ${prepare.size.join('x')} on ${net.backend} (${net.backendReason})\n`)
   const results: { readonly file: string; readonly top: readonly TopEntry[] }[] = []

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
+import { configuredBackend, type TensorflowFlags, withTensorflowFlags } from '../tensorflow-flags.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { bestName } from '../../io/run-files.ts'
 import { fit } from '../../train/fit.ts'
@@ -17,7 +18,7 @@ import { durationWords, makeProgress, percent } from '../../train/progress.ts'
 import { progressOutputOf } from '../train/progress.ts'
 import { openRunFolder, type RunFolder } from '../train/run-folder.ts'
 
-interface Options extends CommonOptions, WeightsFlags {
+interface Options extends CommonOptions, TensorflowFlags, WeightsFlags {
   readonly recipe?: string
   readonly out?: string
   readonly resume?: string
@@ -27,7 +28,9 @@ interface Options extends CommonOptions, WeightsFlags {
 
 /** @param end Sets the exit code of a run that a signal stopped. */
 export const addTrain = (program: Command, io: Io, end: (exitCode: number) => void): void => {
-  const command = withCommon(program.command('train').description('train a network; a run can be stopped and resumed'))
+  const command = withTensorflowFlags(
+    withCommon(program.command('train').description('train a network; a run can be stopped and resumed')),
+  )
     .option('--recipe <name>', 'initial settings: b0-imagenet, b4-imagenet, digits, or FILE.json; flags override them')
     .option('--out <folder>', 'folder for config.json, metrics.jsonl and checkpoints; default runs/<name>')
     .option('--resume <folder>', 'resume the run in this folder; flags override its settings')
@@ -46,7 +49,11 @@ export const addTrain = (program: Command, io: Io, end: (exitCode: number) => vo
       options.resume === undefined
         ? await newPlan(command, options, say)
         : await resumedPlan(command, options.resume, options, say)
-    await train(plan, { io, end, voice, logEvery, board, isJson: options.json === true })
+    const backend = await configuredBackend(plan.recipe.backend, options)
+    await train(
+      { ...plan, options: { ...plan.options, backend } },
+      { io, end, voice, logEvery, board, isJson: options.json === true },
+    )
   })
 }
 
