@@ -71,6 +71,6 @@ describe('flags in documents', () => {
     const right = [...doc('from-nvidia.md').matchAll(/^\| .+? \| (.+) \|$/gm)].flatMap((m) => flags(m[1] ?? ''))
     expect((await unknown(right)).filter((flag) => flag !== '--use_amp' && flag !== '--use_xla')).toEqual([])
     const missing = (await flagsOf('train')).filter((flag) => !right.includes(flag))
-    expect(missing).toEqual(['--json', '--backend', '--help'])
+    expect(missing).toEqual(['--json', '--help'])
   })
 })
