@@ -19,6 +19,11 @@ export interface GraphOptions {
   readonly mixedTypes?: boolean | undefined
   /** Ops with updates and random streams (default true). */
   readonly effects?: boolean | undefined
+  /**
+   * Numbers at the ends of float32 (subnormal, huge, signed zeros), NaN and infinities that arithmetic makes, and an input `odd` [5,7] (default
+   * false: rounding decides such results, so only a pass that preserves bits keeps them).
+   */
+  readonly specials?: boolean | undefined
 }
 
 export interface GraphText {
@@ -47,7 +52,12 @@ export const graphOfSteps = (steps: readonly Step[], options: GraphOptions = {})
     b.variable('w', { shape: [2, 3] }),
     b.constant(0.5),
   ]
-  const makers = options.mixedTypes === false ? pureMakers : [...pureMakers, ...mixedMakers]
+  if (options.specials === true) values.push(b.input('odd', { dtype: 'float32', shape: [5, 7] }))
+  const makers = [
+    ...pureMakers,
+    ...(options.mixedTypes === false ? [] : mixedMakers),
+    ...(options.specials === true ? specialMakers : []),
+  ]
   for (const [op, a, second, c] of steps) {
     // Half of the draws take one of the last three values, or most of a graph would be dead.
     const pick = (at: number): Value => values[at < 128 ? at % values.length : values.length - 1 - (at % 3)] as Value // there are four from the beginning
@@ -171,6 +181,18 @@ const mixedMakers: readonly Maker[] = [
   half,
   (b, x, y) => (x.dtype === 'bool' ? [] : [b.compare('ge', x, fitting(x, y))]),
   (b, x) => [b.scope(`layer(${x.id})`, () => b.iota([3, 2], 1, 'int32'))],
+]
+
+/** A factor at an end of float32, and NaN and infinities made by arithmetic. */
+const specialMakers: readonly Maker[] = [
+  onFloat((b, x, _y, c) => b.mul(x, [2 ** 120, -(2 ** 110), -0][c % 3] ?? 1)),
+  onFloat((b, x, _y, c) => b.add(x, [2 ** 127, -(2 ** 125)][c % 2] ?? 1)),
+  onFloat((b, x, _y, c) => b.mul(b.unary('tanh', x), [2 ** -130, 2 ** -140][c % 2] ?? 1)),
+  onFloat((b, x, _y, c) => b.mul(b.unary('sign', x), [2 ** -149, -(2 ** -127)][c % 2] ?? 1)),
+  onFloat((b, x) => b.sub(b.mul(b.mul(x, 2 ** 100), 2 ** 100), b.mul(b.mul(x, 2 ** 100), 2 ** 100))), // infinity less itself
+  onFloat((b, x) => b.div(b.mul(x, 0), b.mul(x, 0))),
+  onFloat((b, x) => b.unary('sqrt', b.sub(b.unary('neg', b.unary('abs', x)), 1))),
+  onFloat((b, x) => b.div(1, b.mul(x, 0))),
 ]
 
 /** Updates a variable by a value of its type, if there is one. */

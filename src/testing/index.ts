@@ -1,5 +1,17 @@
 /** Tools for tests of users' own ops, passes and backends. */
 export { anyGraph, feedsFor, graphOfSteps, type GraphOptions, type GraphText, type Step } from './graphs.ts'
+export { anyNumber, anySize, anyType } from './arbitraries.ts'
+export {
+  anyNetwork,
+  anyTrainingStep,
+  layerLists,
+  networkOfLayers,
+  stepOfLayers,
+  stepOptions,
+  type Layer,
+  type Network,
+} from './networks.ts'
+export { anyPipeline, type PipelineText } from './pipelines.ts'
 export { opCases, type CaseOp } from './cases/index.ts'
 export { feedsOfCase, graphOfCase, type CaseInput, type CaseTable, type OpCase } from './op-case.ts'
 export {

@@ -12,7 +12,7 @@ import { parsePipeline } from '../../src/passes/registry.ts'
 import { runPipeline } from '../../src/passes/runner.ts'
 import { sgd } from '../../src/passes/train/optimizers.ts'
 import type { StepOptions } from '../../src/passes/train/step.ts'
-import { smallNet } from '../support/small-nets.ts'
+import { networkOfLayers } from '../../src/testing/index.ts'
 import { withTensorflow } from '../support/tensorflow.ts'
 
 const graph = parse('graph g { %x = input() {name="x"} : float32[2,3] %y = neg(%x) : float32[2,3] return y = %y }')
@@ -92,7 +92,7 @@ describe('the anchor fuse', () => {
     'a pass before it sees the program without fusions on %s',
     async (backend) => {
       seen.length = 0
-      using net = await compile(smallNet([[2, 0]]), {
+      using net = await compile(networkOfLayers([[2, 0]]), {
         backend,
         passes: (p) => p.before('fuse', mine),
       })

@@ -5,7 +5,24 @@ import { interpret } from '../../src/ir/interpret.ts'
 import { liveOrder, refKey, usesOf, variablesOf } from '../../src/ir/graph.ts'
 import { opDef } from '../../src/ir/ops/index.ts'
 import type { Graph, Node } from '../../src/ir/types.ts'
-import { anyGraph, opCases, type CaseOp } from '../../src/testing/index.ts'
+import { runPipeline } from '../../src/passes/runner.ts'
+import { meaningJudge } from '../../src/passes/judge.ts'
+import { programOf } from '../../src/passes/program.ts'
+import { parsePipeline } from '../../src/passes/registry.ts'
+import {
+  anyGraph,
+  anyNetwork,
+  anyNumber,
+  anyPipeline,
+  anyTrainingStep,
+  anyType,
+  feedsFor,
+  opCases,
+  type CaseOp,
+} from '../../src/testing/index.ts'
+import { stepOptionsOf } from '../../src/passes/train/step.ts'
+import { elements } from '../../src/ir/types.ts'
+
 import { kernelCases } from '../../src/testing/verify/kernel-cases.ts'
 
 const seed = 1
@@ -79,6 +96,118 @@ describe('graphs', () => {
     ] as const)
       expect([...drawn], op).toContain(op)
   })
+})
+
+describe('graphs with special numbers', () => {
+  const special = fc.sample(anyGraph({ specials: true, mixedTypes: false }), { numRuns: 200, seed })
+  /** The numbers of the results of all nodes, inputs apart. */
+  const computed = ({ graph }: (typeof special)[number], seed: number): readonly number[] => {
+    const numbers: number[] = []
+    interpret(graph, {
+      ...feedsFor(graph, seed),
+      mode: 'declared',
+      onNode: ({ op }, results) => {
+        if (op !== 'input' && op !== 'variable') for (const { data } of results) numbers.push(...data)
+      },
+    })
+    return numbers
+  }
+  const all = special.map(computed)
+  test.each([
+    ['a NaN that arithmetic makes', 0.25, Number.isNaN],
+    ['an infinity that arithmetic makes', 0.15, (x: number) => Math.abs(x) === Infinity],
+    ['a subnormal number', 0.1, (x: number) => x !== 0 && Math.abs(x) < 2 ** -126],
+    ['a huge number', 0.2, (x: number) => Number.isFinite(x) && Math.abs(x) > 2 ** 100],
+    ['a zero below zero', 0.1, (x: number) => Object.is(x, -0)],
+  ] as const)('%s: at least %f of them', (_what, least, has) => {
+    expect(share(all, (numbers) => numbers.some(has))).toBeGreaterThanOrEqual(least)
+  })
+  test('sizes 5 and 7', () => {
+    const shapes = special.map(({ graph }) => liveOrder(graph).flatMap(({ types }) => types.flatMap((t) => t.shape)))
+    expect(share(shapes, (sizes) => sizes.includes(7) || sizes.includes(35))).toBeGreaterThan(0.3)
+  })
+})
+
+describe('types, numbers, networks, training steps, pipelines', () => {
+  const types = fc.sample(anyType({ elementsMax: 100 }), { numRuns: 400, seed })
+  test.each([
+    ['a scalar', 0.1, ({ shape }) => shape.length === 0],
+    ['four axes', 0.05, ({ shape }) => shape.length === 4],
+    ['a size of 1', 0.15, ({ shape }) => shape.includes(1)],
+    ['an odd size above 1', 0.5, ({ shape }) => shape.some((n) => n > 1 && n % 2 === 1)],
+    ['a prime above 3', 0.3, ({ shape }) => shape.some((n) => [5, 7, 11, 13].includes(n))],
+    ['a half type', 0.25, ({ dtype }) => dtype === 'float16' || dtype === 'bfloat16'],
+    ['integers', 0.1, ({ dtype }) => dtype === 'int32'],
+    ['bool', 0.1, ({ dtype }) => dtype === 'bool'],
+  ] satisfies readonly [string, number, (type: (typeof types)[number]) => boolean][])(
+    'a type with %s: at least %f of them',
+    (_what, least, has) => {
+      expect(share(types, has)).toBeGreaterThanOrEqual(least)
+    },
+  )
+  test('no type has more elements than asked for', () => {
+    expect(Math.max(...types.map(({ shape }) => elements(shape)))).toBeLessThanOrEqual(100)
+  })
+
+  test('numbers are of float32, of all sizes, and special only if asked for', () => {
+    const [finite, every] = [anyNumber(), anyNumber({ finite: false })].map((numbers) =>
+      fc.sample(numbers, { numRuns: 800, seed }),
+    ) as [number[], number[]]
+    expect(finite.every((x) => Number.isFinite(x) && Object.is(Math.fround(x), x))).toBe(true)
+    for (const has of [
+      (x: number) => x !== 0 && Math.abs(x) < 2 ** -126,
+      (x: number) => Math.abs(x) >= 2 ** 100,
+      (x: number) => Object.is(x, -0),
+    ])
+      expect(share(finite, has)).toBeGreaterThan(0.02)
+    for (const has of [Number.isNaN, (x: number) => x === Infinity, (x: number) => x === -Infinity])
+      expect(share(every, has)).toBeGreaterThan(0.02)
+  })
+
+  test('networks have every kind of layer, and build', () => {
+    const networks = fc.sample(anyNetwork(), { numRuns: 60, seed }).map((model) => model.at({ batch: 2 }))
+    for (const op of ['conv2d', 'depthwiseConv2d', 'batchNorm', 'dropout', 'maxPool2d', 'avgPool2d', 'silu'] as const)
+      expect(
+        share(
+          networks,
+          some((node) => node.op === op),
+        ),
+        op,
+      ).toBeGreaterThan(op === 'batchNorm' ? 0.99 : 0.1)
+  })
+
+  test('training steps have every optimizer and option', () => {
+    const options = fc.sample(anyTrainingStep(), { numRuns: 60, seed }).map((step) => stepOptionsOf(step))
+    expect(new Set(options.map((option) => option?.optimizer.kind)).size).toBe(3)
+    for (const has of ['emaDecay', 'clipNorm', 'weightDecay'] as const)
+      expect(
+        share(options, (option) => (option?.[has] ?? 0) > 0),
+        has,
+      ).toBeGreaterThan(0.2)
+    expect(share(options, (option) => option?.accumulate === 2)).toBeGreaterThan(0.2)
+    expect(new Set(options.map((option) => option?.lossScale))).toEqual(new Set(['none', 'dynamic', 1024]))
+  })
+
+  test('pipelines have every pass, and keep what any graph computes', () => {
+    const texts = fc.sample(anyPipeline(), { numRuns: 100, seed }).map(({ text }) => text.split(','))
+    expect(new Set(texts.flat()).size).toBe(7)
+    expect(share(texts, (names) => new Set(names).size < names.length)).toBeGreaterThan(0.1)
+    fc.assert(
+      fc.property(anyPipeline(), anyGraph({ mixedTypes: false }), ({ pipeline }, { graph }) => {
+        runPipeline(pipeline, programOf(graph), { verify: true, judge: meaningJudge })
+      }),
+      { numRuns: 30 },
+    )
+  })
+})
+
+test('passes that preserve bits keep NaN, infinities, signed zeros and the ends of float32', () => {
+  fc.assert(
+    fc.property(anyGraph({ specials: true }), ({ graph }) => {
+      runPipeline(parsePipeline('to-inference,cse,dce,cse'), programOf(graph), { verify: true, judge: meaningJudge })
+    }),
+    { numRuns: 60 },
+  )
 })
 
 describe('cases of ops', () => {

@@ -11,12 +11,11 @@ import { passFactories } from '../../src/passes/registry.ts'
 import { rulePass } from '../../src/passes/rewrite/driver.ts'
 import { rule } from '../../src/passes/rewrite/rules.ts'
 import { judgeTrial } from '../../src/testing/verify/judge.ts'
-import { verifyGraph, verifyKernel, verifyPass } from '../../src/testing/index.ts'
+import { networkOfLayers, verifyGraph, verifyKernel, verifyPass } from '../../src/testing/index.ts'
 import { graph } from '../../src/ir/model.ts'
 import * as nn from '../../src/ir/nn.ts'
 import { globalAveragePool2d, relu6 } from '../../src/ir/functions.ts'
 import { float32 } from '../../src/ir/value.ts'
-import { smallNet } from '../support/small-nets.ts'
 import { type Wrong, wrongBackend } from './wrong-backends.ts'
 
 const floored: Wrong = (b, y) => b.unary('floor', y)
@@ -181,7 +180,7 @@ describe('verifyPass', () => {
 
 describe('verifyGraph', () => {
   test('judges passes, kernels and the whole of a model, on a backend', async () => {
-    const model = smallNet([
+    const model = networkOfLayers([
       [0, 1],
       [2, 0],
       [3, 0],

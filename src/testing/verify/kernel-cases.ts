@@ -7,7 +7,7 @@ import { Builder } from '../../ir/build.ts'
 import { nodesOf } from '../../ir/graph.ts'
 import { elements } from '../../ir/types.ts'
 import type { Value } from '../../ir/value.ts'
-import { moderate } from '../arbitraries.ts'
+import { anySize, moderate } from '../arbitraries.ts'
 import { type Arbitrary, fc } from '../fast-check.ts'
 import { madeSpecials, madeSpecialsInTraining } from '../made-specials.ts'
 import { feedsOfCase, graphOfCase, type CaseInput, type OpCase } from '../op-case.ts'
@@ -79,7 +79,7 @@ export type OperandShapes = readonly (readonly (number | string)[])[]
 export const compositeTrials = (composite: Composite, shapes: OperandShapes): KernelCases => {
   const names = [...new Set(shapes.flat().filter((size) => typeof size === 'string'))]
   const arbitrary = fc
-    .tuple(fc.array(sizeArb, { minLength: names.length, maxLength: names.length }), fc.infiniteStream(moderate()))
+    .tuple(fc.array(anySize(), { minLength: names.length, maxLength: names.length }), fc.infiniteStream(moderate()))
     .map(([sizes, numbers]): Trial => {
       const b = new Builder('composite')
       const inputs: { [name: string]: readonly number[] } = {}
@@ -100,5 +100,3 @@ export const compositeTrials = (composite: Composite, shapes: OperandShapes): Ke
   // Each composite has its own name, so that stored failures of one are not tried on another.
   return { name: node?.op === 'composite' ? `composite ${node.attrs.name}` : 'composite', arbitrary }
 }
-/** Draws odd sizes, 1 and primes more often than other sizes. */
-const sizeArb = fc.oneof(fc.constantFrom(1, 2, 3, 5, 7, 11, 13), fc.integer({ min: 1, max: 9 }))
