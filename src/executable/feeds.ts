@@ -67,6 +67,9 @@ export const prepareFeeds = async (
     if (!Object.hasOwn(feeds, name))
       throw new EffuseError({ code: 'EF401', message: `the input "${name}" is missing; it is ${showType(type)}` })
   }
+  // Arrays, the usual case, are copied without a promise for each.
+  if (known.every((name) => isArray(feeds[name])))
+    return new Map([...inputs].map(([name, type]) => [name, hostFeed(name, type, feeds[name])]))
   const pending = [...inputs].map(
     async ([name, type]) => [name, await feedOf(name, type, feeds[name], backend)] as const,
   )
@@ -107,9 +110,15 @@ const feedOf = async (name: string, type: Type, given: unknown, backend: Backend
     if (adopted !== null) return { type, tensor: adopted }
     return { type, host: hostArrayOf(type.dtype, await readForeign(name, type, given)) }
   }
-  if (ArrayBuffer.isView(given)) return { type, host: fromTyped(name, type, given) }
-  return { type, host: fromNested(name, type, given) }
+  return hostFeed(name, type, given)
 }
+
+const isArray = (given: unknown): boolean => ArrayBuffer.isView(given) || Array.isArray(given)
+
+const hostFeed = (name: string, type: Type, given: unknown): FeedTensor => ({
+  type,
+  host: ArrayBuffer.isView(given) ? fromTyped(name, type, given) : fromNested(name, type, given),
+})
 
 /** The supported dtypes of tfjs tensors; tfjs also has complex64 and string. */
 const tensorDtypes = ['float32', 'int32', 'bool'] as const
