@@ -48,12 +48,16 @@ const hasBinding = tfjsNodeNames.some((name) => {
   return found !== null && existsSync(bindingFile(found))
 })
 
-test.runIf(hasBinding)('train --tensorboard writes a file of events', async () => {
-  const board = join(folder, 'board')
-  const { code } = await run(
-    ...['train', '--recipe', 'digits', '--epochs', '1', '--steps-per-epoch', '1', '--batch', '8'],
-    ...['--backend', 'tfjs-wasm', '--out', join(folder, 'run'), '--tensorboard', board],
-  )
-  expect(code).toBe(0)
-  expect(readdirSync(board).some((name) => name.includes('tfevents'))).toBe(true)
-}, 180_000)
+test.runIf(hasBinding)(
+  'train --tensorboard writes a file of events',
+  async () => {
+    const board = join(folder, 'board')
+    const { code } = await run(
+      ...['train', '--recipe', 'digits', '--epochs', '1', '--steps-per-epoch', '1', '--batch', '8'],
+      ...['--backend', 'tfjs-wasm', '--out', join(folder, 'run'), '--tensorboard', board],
+    )
+    expect(code).toBe(0)
+    expect(readdirSync(board).some((name) => name.includes('tfevents'))).toBe(true)
+  },
+  180_000,
+)
