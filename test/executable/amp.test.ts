@@ -9,6 +9,7 @@ import { evaluationStep } from '../../src/passes/train/evaluation.ts'
 import { crossEntropy } from '../../src/passes/train/losses.ts'
 import { rmsprop, sgd } from '../../src/passes/train/optimizers.ts'
 import { type StepOptions, trainingStep } from '../../src/passes/train/step.ts'
+import { withTensorflow } from '../support/tensorflow.ts'
 
 afterEach(() => vi.unstubAllEnvs())
 
@@ -57,22 +58,26 @@ describe('inference', () => {
     expect(net.variables.names().every((name) => net.variables.describe(name).dtype === 'float32')).toBe(true)
   })
   test.each(['float16', 'bfloat16'] as const)(
-    'in %s close to float32, and emulated tfjs as the reference',
+    'in %s close to float32, on TensorFlow and emulated on tfjs as on the reference',
     async (dtype) => {
       using plain = await compile(small, { backend: 'reference' })
       using reference = await compile(small, { backend: 'reference', amp: { dtype } })
       using wasm = await compile(small, { backend: 'tfjs-wasm', amp: { dtype, emulate: true } })
       const logits = async (net: typeof plain) => [...(await (await net.run({ image })).logits.data())]
-      const [want, half, onWasm] = [await logits(plain), await logits(reference), await logits(wasm)]
+      const want = await logits(plain)
+      const halves = [await logits(reference), await logits(wasm)]
+      for (const backend of withTensorflow) {
+        using real = await compile(small, { backend, amp: { dtype } })
+        expect(real.amp).toMatchObject({ emulated: false, dtype, casts: 1, lowerBound: 1 })
+        halves.push(await logits(real))
+      }
       const scale = Math.max(...want.map(Math.abs))
       // Units of the last place of the largest logit, through a dozen roundings.
       const unit = scale * (dtype === 'float16' ? 2 ** -11 : 2 ** -8)
-      want.forEach((w, i) => {
-        expect(Math.abs((half[i] ?? Number.NaN) - w)).toBeLessThan(8 * unit)
-        expect(Math.abs((onWasm[i] ?? Number.NaN) - w)).toBeLessThan(8 * unit)
-      })
-      expect(half).not.toEqual(want)
-      expect(onWasm).not.toEqual(want)
+      for (const half of halves) {
+        want.forEach((w, i) => expect(Math.abs((half[i] ?? Number.NaN) - w)).toBeLessThan(8 * unit))
+        expect(half).not.toEqual(want)
+      }
       expect(wasm.amp).toMatchObject({ emulated: true, dtype })
     },
   )
