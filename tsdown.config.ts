@@ -10,6 +10,7 @@ export default defineConfig({
     'src/inspect/index.ts',
     'src/export/index.ts',
     'src/backends/tfjs/index.ts',
+    'src/backends/tensorflow/index.ts',
     'src/cli/main.ts',
     // Threads run it; nothing imports it.
     'src/data/picture-worker.ts',

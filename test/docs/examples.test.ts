@@ -7,6 +7,7 @@ import fc from 'fast-check'
 import ts from 'typescript'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import * as tfjs from '../../src/backends/tfjs/index.ts'
+import * as tensorflow from '../../src/backends/tensorflow/index.ts'
 import * as compiler from '../../src/compiler.ts'
 import * as effuse from '../../src/index.ts'
 import * as inspect from '../../src/inspect/index.ts'
@@ -62,6 +63,7 @@ const run = async ({ code }: Block): Promise<void> => {
     ...node,
     ...inspect,
     ...tfjs,
+    ...tensorflow,
     ...safetensors,
     ...entry,
     ...torch,

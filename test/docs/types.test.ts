@@ -12,6 +12,7 @@ const modules = [
   'src/inspect/index.ts',
   'src/testing/index.ts',
   'src/backends/tfjs/index.ts',
+  'src/backends/tensorflow/index.ts',
   'src/io/safetensors.ts',
   'src/io/tensor-entry.ts',
   'src/io/torch-checkpoint.ts',

@@ -11,7 +11,7 @@ import { requireTensorflow } from './find-library.ts'
 import { halfKernelsOf } from './half-kernels.ts'
 import { cpuFingerprint, slowHalf } from './half-speed.ts'
 import { decomposedOps } from './lowering-table.ts'
-import { tensorflowMemory, type TfTensor } from './memory.ts'
+import { tensorflowMemory } from './memory.ts'
 import { makeRunnable } from './runnable.ts'
 import { settingsFor } from './settings.ts'
 
@@ -28,8 +28,10 @@ export interface TensorflowOptions {
  * A backend on TensorFlow.
  *
  * @throws EffuseError EF404 where TensorFlow is missing, with the command that adds it; EF403 (options).
+ * @example
+ * const net = await compile(model, { backend: await createTensorflowBackend({ intraOpThreads: 2 }) })
  */
-export const createTensorflowBackend = async (options: TensorflowOptions = {}): Promise<Backend<TfTensor>> => {
+export const createTensorflowBackend = async (options: TensorflowOptions = {}): Promise<Backend> => {
   checkRecord('createTensorflowBackend()', '', options, checks)
   const found = requireTensorflow()
   const api = openApi(found)

@@ -6,6 +6,8 @@ import { createTensorflowBackend } from '../../../src/backends/tensorflow/index.
 import { type Mode, ModeGate } from '../../../src/backends/tensorflow/modes.ts'
 import { makeRunnable } from '../../../src/backends/tensorflow/runnable.ts'
 import { settingsFor } from '../../../src/backends/tensorflow/settings.ts'
+import type { Store } from '../../../src/backends/backend.ts'
+import type { TfTensor } from '../../../src/backends/tensorflow/memory.ts'
 import { compile } from '../../../src/compile.ts'
 import type { CompileOptions } from '../../../src/executable/options.ts'
 import { relu, silu } from '../../../src/ir/functions.ts'
@@ -83,7 +85,7 @@ tensorflowOrSkip('options of TensorFlow', () => {
     const pool = parse(
       'graph pool {\n  %0 = input() {name="x"} : float32[1,4,4,1]\n  %1 = input() {name="dy"} : float32[1,2,2,1]\n  %2 = maxPool2dGradient(%0, %1) {window=[2, 2], strides=[2, 2], padding="valid"} : float32[1,4,4,1] @ pooled\n  return y = %2\n}',
     )
-    const store = backend.createStore()
+    const store = backend.createStore() as Store<TfTensor> // of this backend
     const runnable = makeRunnable(programOf(pool), { nameOf: (name) => name }, backend.device as TensorflowContext, {
       halfKernels: new Set(),
       isXla: true,
