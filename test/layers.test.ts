@@ -20,11 +20,14 @@ const nodeOnly = [
   'src/export/savedmodel/',
   'src/peers/node.ts',
   'src/peers/tfjs',
+  'src/peers/onnxruntime.ts',
+  'src/peers/python',
 ]
 
 /** Packages, and the files that may import them. A package that is not here may not be imported at all. */
 const packages: readonly { readonly name: RegExp; readonly files: readonly string[]; readonly why: string }[] = [
   { name: /^node:/, files: nodeOnly, why: 'a browser bundle never pulls in Node-only code' },
+  { name: /^onnxruntime-node$/, files: ['src/peers/onnxruntime.ts'], why: 'it is native, and an optional peer' },
   { name: /^immer$/, files: ['src/ir/edit.ts'], why: 'graphs are changed through Edit' },
   {
     name: /^@tensorflow\//,

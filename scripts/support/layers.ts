@@ -11,8 +11,8 @@ export const layers = {
   // Pictures as arrays.
   pixels: { files: ['src/pixels/'], imports: ['ir'] },
   backends: { files: ['src/backends/'], imports: ['ir', 'passes', 'platform'] },
-  // The networks that benchmarks compare effuse with, without effuse's passes and engines.
-  peers: { files: ['src/peers/'], imports: ['ir', 'passes', 'platform', 'backends'] },
+  // What benchmarks compare effuse with. Only the file for ONNX Runtime is made by effuse's passes.
+  peers: { files: ['src/peers/'], imports: ['ir', 'passes', 'platform', 'io', 'backends', 'compile', 'export'] },
   compile: { files: ['src/compile.ts', 'src/executable/'], imports: ['ir', 'passes', 'platform', 'io', 'backends'] },
   // Files for other tools.
   export: { files: ['src/export/'], imports: ['ir', 'passes', 'platform', 'backends', 'compile'] },

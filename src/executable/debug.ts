@@ -13,6 +13,7 @@ export const environmentVariables = {
   EFFUSE_AMP_ALLOW: 'names of ops, comma between: mixed precision computes them in half too; `!op` takes one out',
   EFFUSE_AMP_DENY: 'names of ops, comma between: mixed precision leaves them in float32; `!op` takes one out',
   EFFUSE_AMP_KEEP: 'globs of paths, comma between: mixed precision leaves these layers in float32',
+  EFFUSE_PYTHON: 'the program that runs the peers of `effuse bench` in Python; default: python3',
   EFFUSE_AMP_LOSS_SCALE: "0: a training step's `lossScale: 'auto'` scales nothing under float16 either",
 } as const
 

@@ -6,9 +6,10 @@ import type { Model } from '../ir/model.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { nodeAt } from '../ir/graph.ts'
 import { stepOptionsOf } from '../passes/train/step.ts'
-import type { PeerRequest } from '../peers/peer.ts'
+import { peerNames, type PeerRequest } from '../peers/peer.ts'
 import { type BenchFeeds, benchFeeds } from './bench-feeds.ts'
-import { type Contender, race, type Times } from './race.ts'
+import type { Contender, Outcome } from './contender.ts'
+import { race, type Times } from './race.ts'
 
 export interface BenchRow {
   readonly name: string
@@ -31,18 +32,33 @@ export interface BenchRow {
   readonly p99Ms: number
   readonly imagesPerSecond: number
   readonly peakBytes: number | null
+  /** What runs the network: the peer's packages with their versions; null for effuse. */
+  readonly about: string | null
 }
 export interface BenchReport {
   readonly machine: string
+  /** Of the peers that have threads. */
+  readonly threads: number
   /** effuse first, peers last. */
   readonly rows: readonly BenchRow[]
-  /** Peers that cannot run the model, each with the reason. */
-  readonly skipped: readonly { readonly name: string; readonly reason: string }[]
+  /** Peers that cannot run the model or are not installed, each with the reason, and the command that adds it. */
+  readonly skipped: readonly SkippedPeer[]
+}
+
+interface SkippedPeer {
+  readonly name: string
+  readonly reason: string
+  readonly fix: string | null
 }
 
 export interface BenchOptions extends Pick<CompileOptions, 'backend' | 'batch' | 'seed' | 'amp'> {
-  /** Peers: 'tfjs-wasm', 'tfjs-cpu', 'tfjs-webgpu' is the network written by hand in tfjs on that backend. */
+  /**
+   * Peers: 'tfjs-wasm', 'tfjs-cpu', 'tfjs-webgpu' and 'tfjs-node' are the network written by hand in tfjs on that backend; 'onnxruntime' runs the
+   * file that effuse exports; 'pytorch' (timm) and 'tensorflow-python' (Keras) are processes of Python with an EfficientNet.
+   */
   readonly against?: readonly string[] | undefined
+  /** Threads of the peers that have some; default: as many as the machine has cores. */
+  readonly threads?: number | undefined
   /** Whether to time the program op by op too (`xla: false`). Default true. */
   readonly opByOp?: boolean | undefined
   /** Default 15. */
@@ -55,9 +71,9 @@ export interface BenchOptions extends Pick<CompileOptions, 'backend' | 'batch' |
 
 /**
  * Times a model, or a training step if the model is one. Peers start from the same values and draw the same random numbers. If the losses of the
- * first step differ, there is no report but an error.
+ * first step differ, or the first results of inference, there is no report but an error.
  *
- * @throws EffuseError EF403 (options), EF404 (a backend or a peer is missing), EF901 (losses differ).
+ * @throws EffuseError EF403 (options), EF404 (no such backend or peer), EF901 (losses or results differ).
  * @example
  * const { rows } = await bench(model, { batch: 1, rounds: 2, opByOp: false })
  * rows[0]?.medianMs // of 2 runs
@@ -66,20 +82,22 @@ export const bench = async (model: Model, options: BenchOptions = {}): Promise<B
   const { batch = 1, rounds = 15, budgetMs = 60_000, seed = 0 } = options
   checkPositive('rounds', rounds, Number.isSafeInteger(rounds))
   checkPositive('budgetMs', budgetMs, Number.isFinite(budgetMs))
+  const threads = options.threads ?? globalThis.navigator?.hardwareConcurrency ?? 1
+  checkPositive('threads', threads, Number.isSafeInteger(threads))
   const declared = model.at({ batch })
   const training = stepOptionsOf(model)
   const feeds = benchFeeds(declared)
-  const contenders: Contender[] = []
-  const skipped: { readonly name: string; readonly reason: string }[] = []
+  const contenders: (Contender | PeerContender)[] = []
+  const skipped: SkippedPeer[] = []
   try {
     contenders.push(await ourContender(model, options, batch, true, feeds))
     if (options.opByOp !== false) contenders.push(await ourContender(model, options, batch, false, feeds))
     for (const name of options.against ?? []) {
-      const found = await peerContender(name, { graph: declared, seed, training }, feeds)
+      const found = await peerContender(name, { model, graph: declared, batch, seed, training, feeds, threads })
       if ('run' in found) contenders.push(found)
       else {
-        skipped.push({ name, reason: found.reason })
-        options.onProgress?.(`${name} is left out: ${found.reason}`)
+        skipped.push({ name, ...found })
+        options.onProgress?.(`${name} is left out: ${leftOut(found)}`)
       }
     }
     const sensitivity = () => lossSensitivity(model, options, batch, feeds)
@@ -88,6 +106,7 @@ export const bench = async (model: Model, options: BenchOptions = {}): Promise<B
     const shared = { batch, size, train: training !== null }
     return {
       machine: options.machine ?? 'unknown',
+      threads,
       rows: contenders.map((c, i) => ({ ...namesOf(c), ...shared, ...figuresOf(c, batch, times[i]) })),
       skipped,
     }
@@ -119,14 +138,21 @@ const ourContender = async (
     xla,
     compileMs,
     peakBytes: net.plan.peakBytes,
-    run: async () => {
+    run: async (): Promise<Outcome> => {
       let loss: number | null = null
       for (const [name, result] of Object.entries(await net.run(feeds))) {
         const [value = Number.NaN] = await result.data()
         if (name === lossName) loss = value
         result.dispose()
       }
-      return loss
+      return { loss }
+    },
+    outputs: async () => {
+      if (lossName !== null) return null
+      const results = Object.values(await net.run(feeds))
+      const first = (await results[0]?.data()) ?? null
+      for (const result of results) result.dispose()
+      return first
     },
     dispose: () => net.dispose(),
   }
@@ -147,7 +173,7 @@ const lossSensitivity = async (
       ([name, data]) => [name, data instanceof Float32Array ? data.map((x) => x * (1 + nudge)) : data] as const,
     )
     const contender = await ourContender(model, options, batch, true, Object.fromEntries(nudged))
-    const loss = await contender.run()
+    const { loss } = await contender.run()
     contender.dispose()
     return loss ?? 0
   }
@@ -157,31 +183,44 @@ const lossSensitivity = async (
   return Math.max(...moved)
 }
 
+interface PeerContender extends Contender {
+  readonly about: string
+}
+
+/** Why a peer is left out, and how to add it, as one line. */
+export const leftOut = ({ reason, fix }: Omit<SkippedPeer, 'name'>): string =>
+  fix === null ? reason : `${reason}; ${fix}`
+
 /** A peer, or the reason why it cannot run the model. That is not a mistake of the caller. */
 const peerContender = async (
   name: string,
   request: PeerRequest,
-  feeds: BenchFeeds,
-): Promise<Contender | { readonly reason: string }> => {
+): Promise<PeerContender | Omit<SkippedPeer, 'name'>> => {
   try {
     const peer = await benchPeer(name, request)
     return {
-      name: `${name}, by hand`,
+      name,
       backend: name,
       amp: false,
       xla: false,
-      compileMs: 0,
+      compileMs: peer.compileMs,
       peakBytes: null,
-      run: () => peer.run(feeds),
+      about: peer.about,
+      run: () => peer.run(),
+      outputs: () => peer.outputs(),
       dispose: () => peer.dispose(),
     }
   } catch (error) {
-    if (error instanceof EffuseError && error.code === 'EF405') return { reason: error.message }
-    throw error
+    const isKnown = peerNames.some((known) => known === name)
+    if (!isKnown || !(error instanceof EffuseError) || !['EF404', 'EF405'].includes(error.code)) throw error
+    return { reason: error.message, fix: error.hint ?? null }
   }
 }
 
-const namesOf = ({ name, backend, amp, xla }: Contender) => ({ name, backend, amp, xla })
+const namesOf = (contender: Contender | PeerContender) => {
+  const { name, backend, amp, xla } = contender
+  return { name, backend, amp, xla, about: 'about' in contender ? contender.about : null }
+}
 
 const figuresOf = ({ compileMs, peakBytes }: Contender, batch: number, times: Times | undefined) => {
   const sorted = [...(times?.samples ?? [])].sort((a, b) => a - b)

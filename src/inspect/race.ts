@@ -1,18 +1,7 @@
 /** Times several programs: first each one's first run, then rounds in which each runs once, so that a noisy machine affects all equally. */
 import { EffuseError } from '../ir/diagnostics.ts'
-
-/** A program to time. */
-export interface Contender {
-  readonly name: string
-  readonly backend: string
-  readonly amp: boolean
-  readonly xla: boolean
-  readonly compileMs: number
-  readonly peakBytes: number | null
-  /** Runs once and reads the results. Returns the loss of a training step, else null. */
-  run(): Promise<number | null>
-  dispose(): void
-}
+import type { Contender } from './contender.ts'
+import { checkOutputs } from './same-outputs.ts'
 
 export interface Times {
   readonly warmup: number
@@ -31,6 +20,7 @@ export interface RaceOptions {
 /** Times in the order of the contenders. @throws EffuseError EF901 if the first losses differ: the contenders would not compute the same */
 export const race = async (contenders: readonly Contender[], options: RaceOptions): Promise<readonly Times[]> => {
   const warmups = await firstRuns(contenders, options)
+  await checkOutputs(contenders) // after the first runs, which this would warm up
   const samples = await timedRounds(contenders, options)
   return contenders.map((_, i) => ({ warmup: warmups[i] ?? Number.NaN, samples: samples[i] ?? [] }))
 }
@@ -74,8 +64,8 @@ const timedRounds = async (
 
 const timed = async (contender: Contender): Promise<{ readonly ms: number; readonly loss: number | null }> => {
   const start = performance.now()
-  const loss = await contender.run()
-  return { ms: performance.now() - start, loss }
+  const { loss, ms } = await contender.run()
+  return { ms: ms ?? performance.now() - start, loss }
 }
 
 /** The allowed relative difference of first losses: a hundred times that of float32 on B0, and more for half types. */

@@ -4,7 +4,8 @@ import { EffuseError } from '../ir/diagnostics.ts'
 import { initialValues } from '../ir/initializers.ts'
 import type { Graph } from '../ir/types.ts'
 import { hostArrayOf, type HostArray } from '../backends/backend.ts'
-import type { BenchPeer, PeerName, PeerRequest } from './peer.ts'
+import type { BenchPeer, PeerRequest, TfjsPeerName } from './peer.ts'
+import { importTfjsNode } from '../backends/tensorflow/tfjs-node.ts'
 import { provideWebgpu } from '#platform'
 import { byHand } from './inference.ts'
 import { variableNodes } from './layers.ts'
@@ -16,46 +17,70 @@ import { trainByHand } from './training.ts'
  * @throws EffuseError EF404 if packages are missing or the backend does not start; EF405 if the code written by hand does not support an op or an
  * option, or if the backend lacks kernels for gradients.
  */
-export const openByHand = async (peer: PeerName, request: PeerRequest): Promise<BenchPeer> => {
+export const openByHand = async (peer: TfjsPeerName, request: PeerRequest): Promise<BenchPeer> => {
   const tf = await importFor(peer, '@tensorflow/tfjs-core', () => import('@tensorflow/tfjs-core'))
   if (peer === 'tfjs-webgpu') await provideWebgpu()
-  await importFor(peer, `@tensorflow/${peer.replace('-', '-backend-')}`, packages[peer])
+  const library = await openBackend(peer)
   const activate = activator(tf, peer)
   await activate()
-  const { run, dispose } = await openNetwork(tf, request)
+  const { run, outputs, dispose } = await openNetwork(tf, request)
   return {
-    run: async (feeds) => {
+    about: `by hand, tfjs ${tf.version_core}${library}`,
+    compileMs: 0,
+    run: async () => {
       await activate()
-      return run(feeds)
+      return { loss: await run() }
+    },
+    outputs: async () => {
+      await activate()
+      return outputs()
     },
     dispose,
   }
 }
 
-const openNetwork = async (tf: typeof Tf, { graph, seed, training }: PeerRequest): Promise<BenchPeer> => {
+/** Registers the backend; gives the version of the library that it calls. */
+const openBackend = async (peer: TfjsPeerName): Promise<string> => {
+  if (peer === 'tfjs-node') {
+    const { version } = await importTfjsNode()
+    return `, TensorFlow ${version['tensorflow'] ?? 'of tfjs-node'}`
+  }
+  await importFor(peer, `@tensorflow/${peer.replace('-', '-backend-')}`, packages[peer])
+  return ''
+}
+
+interface Network {
+  readonly run: () => Promise<number | null>
+  readonly outputs: () => Promise<Float32Array | null>
+  readonly dispose: () => void
+}
+
+const openNetwork = async (tf: typeof Tf, { graph, seed, training, feeds }: PeerRequest): Promise<Network> => {
   const variables = initialVariables(graph, seed)
   if (training !== null) {
     if (tf.getGradient('Add') === undefined) await loadTfjsGradients()
     const trainer = trainByHand(tf, { graph, seed, training, variables })
-    return { run: (feeds) => trainer.step(feeds), dispose: () => trainer.dispose() }
+    return { run: () => trainer.step(feeds), outputs: () => Promise.resolve(null), dispose: () => trainer.dispose() }
   }
   const net = byHand(tf, graph, variables)
+  const outputs = (): Promise<Float32Array> => net.run(feeds as { readonly [name: string]: Float32Array }) // images are float32
   return {
-    run: async (feeds) => {
-      await net.run(feeds as { readonly [name: string]: Float32Array }) // images are float32
+    run: async () => {
+      await outputs()
       return null
     },
+    outputs,
     dispose: () => net.dispose(),
   }
 }
 
-const packages: { readonly [P in PeerName]: () => Promise<unknown> } = {
+const packages: { readonly [P in Exclude<TfjsPeerName, 'tfjs-node'>]: () => Promise<unknown> } = {
   'tfjs-wasm': () => import('@tensorflow/tfjs-backend-wasm'),
   'tfjs-cpu': () => import('@tensorflow/tfjs-backend-cpu'),
   'tfjs-webgpu': () => import('@tensorflow/tfjs-backend-webgpu'),
 }
 
-const importFor = async <T>(peer: PeerName, name: string, load: () => Promise<T>): Promise<T> => {
+const importFor = async <T>(peer: TfjsPeerName, name: string, load: () => Promise<T>): Promise<T> => {
   try {
     return await load()
   } catch (cause) {
@@ -68,8 +93,8 @@ const importFor = async <T>(peer: PeerName, name: string, load: () => Promise<T>
   }
 }
 
-const activator = (tf: typeof Tf, peer: PeerName): (() => Promise<void>) => {
-  const backend = peer.slice('tfjs-'.length)
+const activator = (tf: typeof Tf, peer: TfjsPeerName): (() => Promise<void>) => {
+  const backend = peer === 'tfjs-node' ? 'tensorflow' : peer.slice('tfjs-'.length)
   return async () => {
     if (tf.getBackend() !== backend && !(await tf.setBackend(backend)))
       throw new EffuseError({ code: 'EF404', message: `${peer} does not start here` })

@@ -195,7 +195,7 @@ export const lazy = { inputs: {}, at: twisted }`,
     )
     expect(code).toBe(0)
     const { rows } = JSON.parse(out)
-    expect(rows.map((r: { name: string }) => r.name)).toEqual(['effuse', 'effuse, op by op', 'tfjs-wasm, by hand'])
+    expect(rows.map((r: { name: string }) => r.name)).toEqual(['effuse', 'effuse, op by op', 'tfjs-wasm'])
     for (const row of rows)
       for (const key of ['compileMs', 'warmupMs', 'medianMs', 'minMs', 'p90Ms', 'p99Ms', 'imagesPerSecond'])
         expect(row[key]).toBeGreaterThanOrEqual(0)
@@ -207,11 +207,11 @@ export const lazy = { inputs: {}, at: twisted }`,
     const { code, out, err } = await run('bench', ...argv, '--against', 'tfjs-wasm', 'tfjs-cpu', '--json')
     expect(code).toBe(0)
     const { rows, skipped } = JSON.parse(out)
-    expect(rows.map((r: { name: string }) => r.name)).toEqual(['effuse', 'effuse, op by op', 'tfjs-cpu, by hand'])
+    expect(rows.map((r: { name: string }) => r.name)).toEqual(['effuse', 'effuse, op by op', 'tfjs-cpu'])
     for (const row of rows) expect(row).toMatchObject({ train: true, batch: 4, size: [16, 16], amp: false })
     expect(rows[0].medianMs).toBeLessThan(rows[2].medianMs)
     expect(rows[0].compileMs).toBeGreaterThan(0)
-    expect(skipped).toEqual([{ name: 'tfjs-wasm', reason: expect.stringContaining('Conv2DBackpropFilter') }])
+    expect(skipped).toMatchObject([{ name: 'tfjs-wasm', reason: expect.stringContaining('Conv2DBackpropFilter') }])
     expect(err).toMatch(/effuse on tfjs-wasm: first run \d+ ms, loss \d/)
     const plain = await run(
       'bench',

@@ -1,7 +1,7 @@
-import { cpus } from 'node:os'
+import { availableParallelism, cpus } from 'node:os'
 import type { Command } from 'commander'
 import { peerNames } from '../../peers/peer.ts'
-import { bench, type BenchReport } from '../../inspect/bench.ts'
+import { bench, type BenchReport, leftOut } from '../../inspect/bench.ts'
 import { configuredBackend, type TensorflowFlags, withTensorflowFlags } from '../tensorflow-flags.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import type { Model } from '../../ir/model.ts'
@@ -27,6 +27,7 @@ interface Options extends CommonOptions, TensorflowFlags {
   readonly rounds: string
   readonly budget: string
   readonly against?: readonly string[]
+  readonly threads?: string
 }
 
 export const addBench = (program: Command, io: Io): void => {
@@ -40,12 +41,16 @@ export const addBench = (program: Command, io: Io): void => {
     .option('--classes <n>', 'number of classes; default: 1000')
     .option('--rounds <n>', 'timed runs of each contender', '15')
     .option('--budget <seconds>', 'stop timing a contender whose rounds have taken this long', '60')
-    .option('--against <peer...>', `${peerNames.join(', ')}: the network written by hand in tfjs`)
+    .option('--against <peer...>', `peers, divided by commas or spaces: ${peerNames.join(', ')}`)
+    .option('--threads <n>', 'threads of the peers that have some; default: as many as there are cores')
     .action(async (given: Options) => {
       const options = completed(given)
       const { amp, backend: name, seed } = compileOptionsOf(options)
       const backend = await configuredBackend(name, options)
-      const against = options.against?.map((name) => choiceOf('--against', name, peerNames))
+      const against = options.against?.flatMap((names) => names.split(',')).filter((peer) => peer !== '')
+      const peers = against?.map((peer) => choiceOf('--against', peer, peerNames))
+      const threads =
+        options.threads === undefined ? availableParallelism() : naturalOf('--threads', options.threads, 1)
       const report = await bench(await modelOf(options), {
         amp,
         backend,
@@ -53,7 +58,8 @@ export const addBench = (program: Command, io: Io): void => {
         batch: naturalOf('--batch', options.batch, 1),
         rounds: naturalOf('--rounds', options.rounds, 1),
         budgetMs: 1000 * naturalOf('--budget', options.budget, 1),
-        against,
+        against: peers,
+        threads,
         machine: `${cpus().length} x ${cpus()[0]?.model.trim() ?? 'unknown'}, Node ${process.versions.node}`,
         onProgress: (line) => io.err(line),
       })
@@ -81,11 +87,11 @@ const modelOf = async (options: ReturnType<typeof completed>): Promise<Model> =>
   return options.train === true ? trainingStepOf(model) : model
 }
 
-const told = ({ machine, rows, skipped }: BenchReport): string => {
+const told = ({ machine, threads, rows, skipped }: BenchReport): string => {
   const peer = rows.at(-1)
   const heads = ['name', 'backend', 'batch', 'compile ms', 'first ms', 'rounds', 'median ms', 'min ms', 'p90 ms']
   return [
-    machine,
+    `${machine}, ${threads} ${threads === 1 ? 'thread' : 'threads'} for peers`,
     table(
       [...heads, 'images/s', 'ratio'],
       rows.map((r) => [
@@ -103,6 +109,7 @@ const told = ({ machine, rows, skipped }: BenchReport): string => {
       ]),
     ),
     ...(peer === undefined ? [] : [`\nratio: median against "${peer.name}"; below 1 is faster.`]),
-    ...skipped.map(({ reason }) => `left out: ${reason}`),
+    ...rows.flatMap(({ name, about }) => (about === null ? [] : [`${name}: ${about}`])),
+    ...skipped.map((peer) => `left out: ${peer.name}: ${leftOut(peer)}`),
   ].join('\n')
 }
