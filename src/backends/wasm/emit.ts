@@ -7,7 +7,7 @@ import { loopsOf } from '../codegen/loops/from-kernel.ts'
 import type { IndexOp, LoopExpr, Loops, Register, Statement } from '../codegen/loops/loops.ts'
 import { defaultSchedule, type Schedule } from '../codegen/loops/schedule.ts'
 import { encodeModule, FunctionBody, type ImportedFunction, type Instruction, type ValueType } from './encoder.ts'
-import { scalarOps } from './scalar-ops.ts'
+import { emitScalarOp } from './scalar-ops.ts'
 import { vectorOpTable } from './vector-ops.ts'
 
 /** A kernel as a module. Its functions are `phase0`, `phase1` …; they run in this order. */
@@ -33,10 +33,9 @@ export const emitKernel = (
   ]
   const streams: string[] = []
   const hostFunctions: { [op: string]: (...args: number[]) => number } = {}
-  const hostNumber = (op: ScalarOp): number => {
+  const hostNumber = (op: ScalarOp, arity: number): number => {
     const known = imports.findIndex(({ module, name }) => module === 'host' && name === op)
     if (known >= 0) return known
-    const arity = op === 'pow' || op === 'remainder' ? 2 : 1
     const params = new Array<ValueType>(arity).fill('f32')
     imports.push({ module: 'host', name: op, signature: { params, result: 'f32' } })
     hostFunctions[op] = (...args) =>
@@ -63,7 +62,7 @@ export const emitKernel = (
 }
 
 interface Numbers {
-  readonly hostNumber: (op: ScalarOp) => number
+  readonly hostNumber: (op: ScalarOp, arity: number) => number
   readonly streamNumber: (stream: string) => number
 }
 
@@ -183,11 +182,11 @@ class PhaseEmitter {
           emit(expr.args, f, (arg) => this.#push(arg))
           return
         }
-        scalarOps[expr.op](expr, {
+        emitScalarOp(expr, {
           f,
           push: (arg) => this.#push(arg),
           dtypeOf: (arg) => this.#typeOf(arg),
-          callHost: (op) => f.call(this.#numbers.hostNumber(op)),
+          callHost: (op, arity) => f.call(this.#numbers.hostNumber(op, arity)),
         })
     }
   }

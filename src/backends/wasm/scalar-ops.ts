@@ -13,12 +13,18 @@ export interface Emission {
   push(arg: LoopExpr): void
   dtypeOf(arg: LoopExpr): DType
   /** Calls the op's definition in the host; operands and result are float32. */
-  callHost(op: ScalarOp): void
+  callHost(op: ScalarOp, arity: number): void
 }
 
 type Emit = (expr: OpExpr, emission: Emission) => void
 
 const isFloatType = (dtype: DType): boolean => dtype !== 'int32' && dtype !== 'bool'
+
+/** By the op's definition in JavaScript: for floats only. */
+const callHost: Emit = ({ op, args }, emission) => {
+  for (const arg of args) emission.push(arg)
+  emission.callHost(op, args.length)
+}
 
 /** Operands, then these instructions. */
 const plain =
@@ -33,11 +39,6 @@ const byType =
   (float: Emit, integer: Emit): Emit =>
   (expr, emission) =>
     (isFloatType(emission.dtypeOf(expr.args[0] as LoopExpr)) ? float : integer)(expr, emission)
-
-const host: Emit = ({ op, args }, { push, callHost }) => {
-  for (const arg of args) push(arg)
-  callHost(op)
-}
 
 const [first, second, third] = [0, 1, 2].map(
   (at) =>
@@ -191,48 +192,41 @@ const reciprocal =
     f.op(...before, 'f32.div')
   }
 
-/** Total over the elementwise ops. */
-export const scalarOps: { readonly [K in ScalarOp]: Emit } = {
+/** Ops that have instructions. */
+const table: { readonly [K in ScalarOp]?: Emit | undefined } = {
   neg: byType(plain('f32.neg'), negative),
   abs: byType(plain('f32.abs'), integerAbs),
   sign: byType(floatSign, integerSign),
   floor: plain('f32.floor'),
   ceil: plain('f32.ceil'),
   round: plain('f32.nearest'),
-  exp: host,
-  expm1: host,
-  log: host,
-  log1p: host,
   sqrt: plain('f32.sqrt'),
   rsqrt: reciprocal('f32.sqrt'),
   reciprocal: reciprocal(),
-  sin: host,
-  cos: host,
-  tanh: host,
-  erf: host,
-  sigmoid: host,
-  softplus: host,
   relu,
   relu6: (expr, emission) => {
     relu(expr, emission)
     emission.f.f32(6)
     emission.f.op('f32.min')
   },
-  elu: host,
-  selu: host,
   not: plain('i32.eqz'),
   isFinite: isFinite32,
   add: byType(plain('f32.add'), plain('i32.add')),
   sub: byType(plain('f32.sub'), plain('i32.sub')),
   mul: byType(plain('f32.mul'), plain('i32.mul')),
   div: byType(plain('f32.div'), integerDiv),
-  pow: host,
   maximum: byType(plain('f32.max'), larger('i32.gt_s')),
   minimum: byType(plain('f32.min'), larger('i32.lt_s')),
-  remainder: byType(host, integerRemainder),
+  remainder: byType(callHost, integerRemainder),
   and: plain('i32.and'),
   or: plain('i32.or'),
   compare,
   select: choose,
   cast,
+}
+
+/** Puts the result of an op on the stack: by instructions, or by its definition in the host. */
+export const emitScalarOp: Emit = (expr, emission) => {
+  const emit = table[expr.op] ?? callHost
+  emit(expr, emission)
 }
