@@ -1,5 +1,5 @@
 /** How an op of the IR becomes nodes of ONNX. table.ts has all of them. */
-import type { OpAttrs, OpIn, OpName, OpOut, Tuple } from '../../ir/signatures.ts'
+import type { ElementwiseOps, OpAttrs, OpIn, OpName, OpOut, Tuple } from '../../ir/signatures.ts'
 import { type NodeOf, sameShape, type Type } from '../../ir/types.ts'
 import { type Held, type Planner, shapeIn } from './planner.ts'
 import type { Attributes } from './onnx-writer.ts'
@@ -25,7 +25,10 @@ export const unsupported = (reason: string): Unsupported => ({ unsupported: reas
 
 /** 'decompose': the op's own decomposition, by the pass decompose. */
 export type Lowering<K extends OpName> = LowerFunction<K> | 'decompose' | Unsupported
-export type LoweringTable = { readonly [K in OpName]: Lowering<K> }
+/** Total but for elementwise ops: a new one is refused until it has an entry. */
+export type LoweringTable = { readonly [K in Exclude<OpName, keyof ElementwiseOps>]: Lowering<K> } & {
+  readonly [K in keyof ElementwiseOps]?: Lowering<K> | undefined
+}
 
 interface CallOptions {
   readonly dtype?: Type['dtype']

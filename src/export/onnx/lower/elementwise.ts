@@ -149,7 +149,7 @@ const saturated = (x: Held, type: Type, plan: Planner): Held =>
     return call('Where', [isBeyond, plan.number('int32', 2 ** 31 - 1), whole], { isMain: true })
   })
 
-export const elementwiseLowering: { readonly [K in keyof ElementwiseOps]: Lowering<K> } = {
+export const elementwiseLowering: { readonly [K in keyof ElementwiseOps]?: Lowering<K> | undefined } = {
   neg: unary('Neg'),
   abs: unary('Abs'),
   sign: lowerSign,
