@@ -41,6 +41,12 @@ export const tensorflowDeviations: readonly TensorflowDeviation[] = [
       'TensorFlow has no such kernel on CPUs: it is computed tap by tap, and zeros of the padding are multiplied as well',
   },
   {
+    ops: ['relu', 'relu6'],
+    when: 'they follow a convolution of 1 x 1 with a bias whose sum is NaN, and TensorFlow has fused the three in a kernel of its own (seen with images of one pixel)',
+    instead: 'the result may be 0; with the kernels of oneDNN it is NaN',
+    reason: "the activation of TensorFlow's fused kernel is a maximum, which loses NaN",
+  },
+  {
     ops: ['maxPool2dGradient'],
     when: 'a window has +infinity and, before it, the largest float32 (3.4028235e38), and no NaN',
     instead: 'the gradient goes to the first of the two',

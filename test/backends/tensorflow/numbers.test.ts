@@ -57,6 +57,19 @@ tensorflowOrSkip('TensorFlow', () => {
       await expectEqual(`${input}\n%y:2 = topK(%x) {k=1} : float32[3,1], int32[3,1]`, { x })
     })
 
+    // TensorFlow read beyond the image, and the process ended.
+    test('a padded convolution of one tap with a bias and an activation', async () => {
+      await expectEqual(
+        `%x = input() {name="x"} : float32[1,1,1,1]\n%w = input() {name="w"} : float32[1,1,1,1]
+         %c = conv2d(%x, %w) {padding=[[0, 0], [0, 40]]} : float32[1,1,41,1]
+         %b = constant() {value=[0.5]} : float32[1]
+         %s = broadcast(%b) {axes=[3], shape=[1, 1, 41, 1]} : float32[1,1,41,1]
+         %a = add(%c, %s) : float32[1,1,41,1]
+         %y = relu6(%a) : float32[1,1,41,1]`,
+        { x: [2], w: [1.5] },
+      )
+    })
+
     test.each(['softmax', 'logSoftmax'])('%s of a line with NaN or infinities', async (op) => {
       const x = [1, 2, Infinity, Infinity, Infinity, 1, -Infinity, 0, 0, -Infinity, -Infinity, -Infinity, NaN, 1, 2]
       for (const axis of [1, 0]) {

@@ -6,7 +6,7 @@ import type { Attrs, FunctionBuilder } from '../function-builder.ts'
 import type { ContractionOp } from '../half-kernels.ts'
 import type { LowerFunction, Lowering, Scope } from '../lowering.ts'
 import { isHalf, type TfType, type TfValue } from '../types.ts'
-import { convolvedByTaps, filterGradientByTaps, type Geometry, inputGradientByTaps } from './taps.ts'
+import { convolvedByTaps, filterGradientByTaps, framed, type Geometry, inputGradientByTaps } from './taps.ts'
 
 type Compute = (operands: readonly [TfValue, TfValue], type: TfType) => TfValue
 
@@ -74,19 +74,38 @@ const lowerConv: LowerFunction<'conv2d' | 'depthwiseConv2d'> = ({
   types: [type],
   f,
   scope,
-}) => [
-  noted(
-    contracted('Conv2D', [x, kernel], type, { f, scope }, (operands, result) =>
-      f.op(
-        'Conv2D',
-        operands,
-        { ...convAttrs(geometry(x.shape, kernel.shape, attrs)), use_cudnn_on_gpu: attr.bool(true) },
-        result,
+}) => {
+  const { image, axes } = safelyPadded(x, geometry(x.shape, kernel.shape, attrs), f)
+  return [
+    noted(
+      contracted('Conv2D', [image, kernel], type, { f, scope }, (operands, result) =>
+        f.op('Conv2D', operands, { ...convAttrs(axes), use_cudnn_on_gpu: attr.bool(true) }, result),
       ),
+      scope,
     ),
-    scope,
-  ),
-]
+  ]
+}
+
+/**
+ * A padded image for a kernel of 1 x 1: fused with a bias and an activation, TensorFlow multiplies the image by the kernel as matrices, forgets the
+ * padding and reads beyond the image, which may end the process. So the padding is made before.
+ */
+const safelyPadded = (
+  x: TfValue,
+  axes: Geometry,
+  f: FunctionBuilder,
+): { readonly image: TfValue; readonly axes: Geometry } => {
+  const [h, w] = axes
+  const isPadded = h.before + h.after + w.before + w.after > 0
+  if (h.window * w.window !== 1 || !isPadded) return { image: x, axes }
+  const plain = (axis: Geometry[0]): Geometry[0] => ({
+    ...axis,
+    input: axis.input + axis.before + axis.after,
+    before: 0,
+    after: 0,
+  })
+  return { image: framed(x, axes, f), axes: [plain(h), plain(w)] }
+}
 
 const lowerDepthwise: LowerFunction<'depthwiseConv2d'> = ({ inputs: [x, kernel], attrs, types: [type], f, scope }) => {
   const axes = geometry(x.shape, kernel.shape, attrs)

@@ -30,7 +30,8 @@ const frameOf = ([h, w]: Geometry): readonly [number, number] => [
   w.input + w.before + w.after,
 ]
 
-const framed = (x: TfValue, [h, w]: Geometry, f: FunctionBuilder): TfValue =>
+/** The image with its padding as elements. */
+export const framed = (x: TfValue, [h, w]: Geometry, f: FunctionBuilder): TfValue =>
   padded(x, { low: [0, h.before, w.before, 0], high: [0, h.after, w.after, 0], interior: [0, 0, 0, 0], value: 0 }, f)
 
 /** The elements of the framed image that the tap meets, one for each output: [N, H2, W2, C]. */
