@@ -72,7 +72,7 @@ export const softsign: OpDef<'softsign'> = {
     [
       'src/backends/tensorflow/lower/elementwise.ts',
       [
-        "  relu: unary('Relu'),\n",
+        "  relu: clamped('Relu', null),\n",
         `  softsign: ({ inputs: [x], types: [type], f }) => {
     const size = f.op('Abs', [x], {}, type)
     return [f.op('RealDiv', [x, f.op('AddV2', [size, f.scalar(type.dtype, 1)], {}, type)], {}, type)]

@@ -42,10 +42,10 @@ export const tensorflowDeviations: readonly TensorflowDeviation[] = [
   },
   {
     ops: ['relu', 'relu6'],
-    when: 'they follow a convolution with a bias whose sum is NaN, and nothing else reads the sum (inference)',
-    instead: 'the result is 0; training steps, whose gradients read the sum, keep the NaN',
+    when: 'in float32 inference, they follow a convolution with a bias whose sum is NaN, and nothing else reads the sum',
+    instead: 'the result is 0; training steps and mixed precision keep the NaN',
     reason:
-      "TensorFlow's graph optimiser fuses the three, whatever the option xla says, and the fused activation loses NaN",
+      "TensorFlow's graph optimiser fuses the three, and the fused activation loses NaN; `xla: false` keeps it in inference, too",
   },
   {
     ops: ['maxPool2dGradient'],

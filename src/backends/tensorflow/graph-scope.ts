@@ -17,6 +17,8 @@ export interface FunctionState {
   readonly contractions: Set<string>
   readonly batchNorms: Map<string, KeptByBatchNorm>
   readonly halfKernels: HalfKernels
+  /** Activations may be fused with the sums before them, which loses NaN. */
+  readonly mayLoseNan: boolean
   /** The operand with what random streams depend on, int32 [4]: seed, run index low and high, replica. Made at the first call. */
   readonly runArgument: () => TfValue
 }
@@ -81,6 +83,7 @@ export class GraphScope {
       contractions: this.state.contractions,
       batchNorms: this.state.batchNorms,
       halfKernels: this.state.halfKernels,
+      mayLoseNan: this.state.mayLoseNan,
       philox: (stream) => this.#philox(stream),
     }
   }

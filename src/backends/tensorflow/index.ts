@@ -66,7 +66,13 @@ export const createTensorflowBackend = async (options: TensorflowOptions = {}): 
       const { isXla, mode, notes } = settingsFor(cx, isCpu, program)
       // XLA's own kernels for CPUs are others than those that were asked.
       const known = isXla && isCpu ? new Set<never>() : await halfKernels(program)
-      return makeRunnable(program, cx, context, { halfKernels: known, isXla, mode, notes })
+      return makeRunnable(program, cx, context, {
+        halfKernels: known,
+        isXla,
+        keepsNan: cx.xla === 'never',
+        mode,
+        notes,
+      })
     },
     createStore: () => makeVariableStore(memory),
     adopt: () => null,

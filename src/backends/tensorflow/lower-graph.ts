@@ -3,7 +3,7 @@ import { invariant } from '../../ir/diagnostics.ts'
 import { nodeCost } from '../../ir/cost.ts'
 import { liveOrder, refKey, typeOf, variablesReadBy } from '../../ir/graph.ts'
 import { sideTables } from '../../ir/side-tables.ts'
-import { elements, type Graph, type Node, type Ref, type Type } from '../../ir/types.ts'
+import { elements, type Graph, isFloat, type Node, type Ref, type Type } from '../../ir/types.ts'
 import { type HostArray, hostArrayOf } from '../backend.ts'
 import { attr } from './attributes.ts'
 import { emissionOrder } from './emission-order.ts'
@@ -60,10 +60,21 @@ export interface LowerOptions {
   readonly halfKernels: HalfKernels
   /** XLA compiles the function when it is first called. */
   readonly isXla?: boolean | undefined
+  /** Sums and activations stay apart in inference, too, so that no NaN is lost (default false). */
+  readonly keepsNan?: boolean | undefined
 }
 
+/** A training step checks its numbers for NaN, and half types may overflow: there no NaN may be lost. */
+const isFloat32Inference = (graph: Graph): boolean =>
+  graph.updates.length === 0 &&
+  liveOrder(graph).every(({ types }) => types.every(({ dtype }) => dtype === 'float32' || !isFloat(dtype)))
+
 /** `name` must be the function's alone in its context. @throws EffuseError EF405 */
-export const lowerGraph = (graph: Graph, name: string, { halfKernels, isXla = false }: LowerOptions): LoweredGraph => {
+export const lowerGraph = (
+  graph: Graph,
+  name: string,
+  { halfKernels, isXla = false, keepsNan = false }: LowerOptions,
+): LoweredGraph => {
   const f = new FunctionBuilder(name)
   const operands: Operand[] = []
   const functions: FunctionDef[] = []
@@ -73,6 +84,7 @@ export const lowerGraph = (graph: Graph, name: string, { halfKernels, isXla = fa
     contractions: new Set(),
     batchNorms: new Map(),
     halfKernels,
+    mayLoseNan: !keepsNan && isFloat32Inference(graph),
     runArgument: () => {
       if (run === null) {
         operands.push({ kind: 'run' })
@@ -191,6 +203,7 @@ const lowerGuarded = (nodes: readonly Node[], guard: Ref, scope: GraphScope, add
     contractions: new Set(),
     batchNorms: new Map(),
     halfKernels: scope.state.halfKernels,
+    mayLoseNan: scope.state.mayLoseNan,
     runArgument: () => scope.state.runArgument(),
   }
   const branch = new GraphScope(scope.graph, state, { capture: (ref) => capture(ref).inYes })

@@ -36,6 +36,8 @@ export interface Scope {
   readonly contractions: Set<string>
   /** Contractions that may have half operands; those of the others are widened. */
   readonly halfKernels: HalfKernels
+  /** TensorFlow may fuse activations with the sums before them, which loses NaN. */
+  readonly mayLoseNan: boolean
   /** What a batch norm keeps for its gradient, by the reference of its mean. */
   readonly batchNorms: Map<string, KeptByBatchNorm>
   /** The random stream's key and counter, made once for each run and stream. */

@@ -24,7 +24,6 @@ const binary =
   (name: TfOpName): LowerFunction<BinaryOp> =>
   ({ types: [type], f, scope }) => [f.op(name, [scope.repeating(0), scope.repeating(1)], {}, type)]
 
-/** `relu` and its kin keep NaN in TensorFlow, but not the sign of zero: none is promised. */
 const lowerAdd: LowerFunction<'add'> = (args) => {
   const { inputs, types, f, scope } = args
   // Contractions with a bias are fused by the graph optimiser in this form.
@@ -90,6 +89,15 @@ const lowerReciprocal: LowerFunction<'reciprocal'> = ({ inputs: [x], types: [{ d
   f.cast(f.op('RealDiv', [f.scalar('float32', 1), f.cast(x, 'float32')], {}, { dtype: 'float32', shape }), dtype),
 ]
 
+/** TensorFlow's own op where it may be fused, which loses NaN; elsewhere by a maximum, which nothing fuses. */
+const clamped =
+  (name: 'Relu' | 'Relu6', most: number | null): LowerFunction<'relu' | 'relu6'> =>
+  ({ inputs: [x], types: [type], f, scope }) => {
+    if (scope.mayLoseNan) return [f.op(name, [x], {}, type)]
+    const positive = f.op('Maximum', [x, f.scalar(type.dtype, 0)], {}, type)
+    return [most === null ? positive : f.op('Minimum', [positive, f.scalar(type.dtype, most)], {}, type)]
+  }
+
 const comparisons = {
   eq: 'Equal',
   ne: 'NotEqual',
@@ -152,8 +160,8 @@ export const elementwiseLowering: { readonly [K in keyof ElementwiseOps]: Loweri
   erf: unaryInFloat32('Erf'),
   sigmoid: unaryInFloat32('Sigmoid'),
   softplus: unaryInFloat32('Softplus'),
-  relu: unary('Relu'),
-  relu6: unary('Relu6'),
+  relu: clamped('Relu', null),
+  relu6: clamped('Relu6', 6),
   elu: unaryInFloat32('Elu'),
   selu: unaryInFloat32('Selu'),
   not: unary('LogicalNot'),
