@@ -239,7 +239,7 @@ const run = async (code: string, files: ReadonlyMap<string, string>): Promise<un
       format: 'esm',
       platform: 'node',
       conditions: ['effuse-source', 'node'],
-      external: ['@tensorflow/*', 'fast-check', 'sharp'],
+      external: ['@tensorflow/*', 'fast-check', 'onnxruntime-node', 'sharp'],
       plugins: [
         {
           name: 'additions',
