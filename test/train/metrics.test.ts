@@ -191,12 +191,12 @@ describe('refused', () => {
     )
   })
   test.each([
-    ['a scalar', ({ logits }: { logits: Value }) => reduceMax(logits, [0, 1]), /gave float32\[\] for a batch of 2/],
-    ['a matrix', ({ logits }: { logits: Value }) => logits, /gave float32\[2,4\]/],
-    ['the sum over rows', ({ logits }: { logits: Value }) => reduceMax(logits, [0]), /gave float32\[4\]/],
-    ['nothing', () => undefined, /gave undefined/],
-    ['a number', () => 0.5, /gave 0.5/],
-    ['a promise', async ({ logits }: { logits: Value }) => cast(logits, 'int32'), /gave a promise/],
+    ['a scalar', ({ logits }: { logits: Value }) => reduceMax(logits, [0, 1]), /returned float32\[\] for a batch of 2/],
+    ['a matrix', ({ logits }: { logits: Value }) => logits, /returned float32\[2,4\]/],
+    ['the sum over rows', ({ logits }: { logits: Value }) => reduceMax(logits, [0]), /returned float32\[4\]/],
+    ['nothing', () => undefined, /returned undefined/],
+    ['a number', () => 0.5, /returned 0.5/],
+    ['a promise', async ({ logits }: { logits: Value }) => cast(logits, 'int32'), /returned a promise/],
   ])('%s', (_, metric, message) => {
     expect(() => evaluationStep(echo, { loss: crossEntropy(), metrics: { mine: metric as never } })).toThrow(
       expect.objectContaining({ code: 'EF111', message: expect.stringMatching(message) }),
