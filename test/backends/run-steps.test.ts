@@ -134,8 +134,8 @@ describe('collectives', () => {
     }
   })
   test.each<readonly [string, readonly HostArray[]]>([
-    ['gave none', []],
-    ['gave 2', [Float32Array.of(1, 2)]],
+    ['returned none', []],
+    ['returned 2', [Float32Array.of(1, 2)]],
   ])('a communicator that %s of the elements', async (message, given) => {
     const { run, memory, value } = open()
     await expect(run({ communicator: { allReduce: async () => given } })).rejects.toMatchObject({
