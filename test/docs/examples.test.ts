@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import * as tfjs from '../../src/backends/tfjs/index.ts'
 import * as tensorflow from '../../src/backends/tensorflow/index.ts'
 import * as compiler from '../../src/compiler.ts'
+import * as exporting from '../../src/export/index.ts'
 import * as effuse from '../../src/index.ts'
 import * as inspect from '../../src/inspect/index.ts'
 import * as safetensors from '../../src/io/safetensors.ts'
@@ -64,6 +65,7 @@ const run = async ({ code }: Block): Promise<void> => {
     ...inspect,
     ...tfjs,
     ...tensorflow,
+    ...exporting,
     ...safetensors,
     ...entry,
     ...torch,
