@@ -56,10 +56,13 @@ tensorflowOrSkip('a process on TensorFlow', () => {
     expect([code, signal, err]).toEqual([0, null, ''])
     const { all, first } = JSON.parse(out)
     expect(first).toBeCloseTo(1 / 1200, 6)
-    expect(all).toEqual([
-      ['running', first, first, first],
-      ['running', first, first, first],
-    ])
+    // Another result may come before the thread has ended.
+    for (const [state, ...results] of all) {
+      expect(state).toBe('running')
+      expect(results.length).toBeGreaterThanOrEqual(3)
+      expect(new Set(results)).toEqual(new Set([first]))
+    }
+    expect(all).toHaveLength(2)
   })
   test('turns its event loop while TensorFlow computes', async () => {
     // A second or so of computing; a run on this thread would leave two or three turns.
