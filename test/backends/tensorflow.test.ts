@@ -10,8 +10,9 @@ import { tfOps } from '../../src/backends/tensorflow/tf-ops.ts'
 import { interpret } from '../../src/ir/interpret.ts'
 import { parse } from '../../src/ir/parse.ts'
 import { adam } from '../../src/index.ts'
-import { anyGraph, conformance, feedsFor, verifyGraph } from '../../src/testing/index.ts'
-import { expectClose, runnableOf } from '../support/one-graph.ts'
+import { conformance, verifyGraph } from '../../src/testing/index.ts'
+import { expectRandomGraphs } from '../support/random-graphs.ts'
+import { runnableOf } from '../support/one-graph.ts'
 import { normedNet, squaresStep } from '../support/small-steps.ts'
 import { tensorflowOrSkip } from '../support/tensorflow.ts'
 
@@ -25,19 +26,7 @@ tensorflowOrSkip('TensorFlow', () => {
 
   test('runs random graphs as the reference does, updates included', async () => {
     const backend = await createTensorflowBackend()
-    await fc.assert(
-      fc.asyncProperty(anyGraph({ mixedTypes: false }), fc.nat(1000), async ({ graph: g }, seed) => {
-        const { inputs, variables } = feedsFor(g, seed)
-        const want = interpret(g, { inputs, variables, mode: 'declared' })
-        const { run, store, dispose } = await runnableOf(backend, g, variables)
-        const got = await run(inputs)
-        for (const [output, { data }] of Object.entries(want.outputs)) expectClose(got[output], data, 1e-4)
-        for (const [variable, { data }] of want.updates)
-          expectClose((await store.read([variable])).get(variable), data, 1e-4)
-        dispose()
-      }),
-      { numRuns: 60 },
-    )
+    await expectRandomGraphs(backend, 60)
   }, 120_000)
 
   test('runs the kernels of a training step, and the whole of it, as the reference does', async () => {

@@ -1,6 +1,5 @@
 /** tfjs on WebGPU: against the reference, without a read-back inside of a run, beside the user's own tfjs. On a GPU, or on Mesa's lavapipe. */
 import * as tf from '@tensorflow/tfjs-core'
-import fc from 'fast-check'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { Backend } from '../../src/backends/backend.ts'
 import { selectBackend } from '../../src/backends/select.ts'
@@ -11,7 +10,8 @@ import { doctor } from '../../src/inspect/index.ts'
 import { Builder } from '../../src/ir/build.ts'
 import { interpret } from '../../src/ir/interpret.ts'
 import { elements } from '../../src/ir/types.ts'
-import { anyGraph, conformance, feedsFor } from '../../src/testing/index.ts'
+import { conformance } from '../../src/testing/index.ts'
+import { expectRandomGraphs } from '../support/random-graphs.ts'
 import { applied, expectClose, runnableOf } from '../support/one-graph.ts'
 import { normedNet, rows, squaresStep } from '../support/small-steps.ts'
 import { hasAdapter } from '../support/webgpu.ts'
@@ -61,19 +61,7 @@ describe.runIf(hasAdapter)('tfjs-webgpu', () => {
   test('runs random graphs as the reference does, updates included, and leaves no buffer behind', async () => {
     const backend = await open()
     const before = instance().numDataIds()
-    await fc.assert(
-      fc.asyncProperty(anyGraph({ mixedTypes: false }), fc.nat(1000), async ({ graph: g }, seed) => {
-        const { inputs, variables } = feedsFor(g, seed)
-        const want = interpret(g, { inputs, variables, mode: 'declared' })
-        const { run, store, dispose } = await runnableOf(backend, g, variables)
-        const got = await run(inputs)
-        for (const [output, { data }] of Object.entries(want.outputs)) expectClose(got[output], data, 1e-4)
-        for (const [variable, { data }] of want.updates)
-          expectClose((await store.read([variable])).get(variable), data, 1e-4)
-        dispose()
-      }),
-      { numRuns: 15 },
-    )
+    await expectRandomGraphs(backend, 15)
     expect(instance().numDataIds()).toBe(before)
   })
 

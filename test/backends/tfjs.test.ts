@@ -1,6 +1,5 @@
 /** The tfjs backend against the reference: op by op, on random graphs with broadcasts and updates, and as a guest in the user's tfjs. */
 import * as tf from '@tensorflow/tfjs-core'
-import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Backend, DeviceTensor } from '../../src/backends/backend.ts'
 import { hostArrayOf } from '../../src/backends/backend.ts'
@@ -11,7 +10,8 @@ import { makeResult } from '../../src/executable/results.ts'
 import { interpret } from '../../src/ir/interpret.ts'
 import { elements, type Graph } from '../../src/ir/types.ts'
 import type { Value } from '../../src/ir/value.ts'
-import { anyGraph, conformance, feedsFor } from '../../src/testing/index.ts'
+import { conformance, feedsFor } from '../../src/testing/index.ts'
+import { expectRandomGraphs } from '../support/random-graphs.ts'
 import { applied, expectClose, runnableOf } from '../support/one-graph.ts'
 
 const names = ['wasm', 'cpu'] as const
@@ -44,19 +44,7 @@ describe.each(names)('tfjs-%s', (name) => {
 
   test('runs random graphs as the reference does, updates included, and leaves no buffer behind', async () => {
     const before = bufferCount(name)
-    await fc.assert(
-      fc.asyncProperty(anyGraph({ mixedTypes: false }), fc.nat(1000), async ({ graph: g }, seed) => {
-        const { inputs, variables } = feedsFor(g, seed)
-        const want = interpret(g, { inputs, variables, mode: 'declared' })
-        const { run, store, dispose } = await runnableOf(backendOf(name), g, variables)
-        const got = await run(inputs)
-        for (const [output, { data }] of Object.entries(want.outputs)) expectClose(got[output], data, 1e-4)
-        for (const [variable, { data }] of want.updates)
-          expectClose((await store.read([variable])).get(variable), data, 1e-4)
-        dispose()
-      }),
-      { numRuns: 60 },
-    )
+    await expectRandomGraphs(backendOf(name), 60)
     expect(bufferCount(name)).toBe(before)
   })
 

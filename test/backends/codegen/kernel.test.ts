@@ -11,11 +11,11 @@ import {
 import type { Kernel, Phase } from '../../../src/backends/codegen/kernel/kernel.ts'
 import { printKernel } from '../../../src/backends/codegen/kernel/print.ts'
 import { verifyKernelData } from '../../../src/backends/codegen/kernel/verify.ts'
-import { interpret } from '../../../src/ir/interpret.ts'
 import { parse } from '../../../src/ir/parse.ts'
 import { genericTarget } from '../../../src/ir/target.ts'
-import { anyGraph, conformance, feedsFor } from '../../../src/testing/index.ts'
-import { applied, expectClose, runnableOf } from '../../support/one-graph.ts'
+import { conformance } from '../../../src/testing/index.ts'
+import { expectRandomGraphs } from '../../support/random-graphs.ts'
+import { applied } from '../../support/one-graph.ts'
 import { ifLegal, kernelBackend, kernels, loops, webAssembly } from './kernel-backend.ts'
 
 const anySchedule: fc.Arbitrary<Schedule> = fc.record({
@@ -40,19 +40,7 @@ describe.each([
 
   test('give what a random graph gives as one kernel, updates included', async () => {
     const backend = kernelBackend(machine, halfTypes)
-    await fc.assert(
-      fc.asyncProperty(anyGraph({ mixedTypes: false }), fc.nat(1000), async ({ graph: g }, seed) => {
-        const { inputs, variables } = feedsFor(g, seed)
-        const want = interpret(g, { inputs, variables, mode: 'declared' })
-        const { run, store, dispose } = await runnableOf(backend, g, variables)
-        const got = await run(inputs)
-        for (const [output, { data }] of Object.entries(want.outputs)) expectClose(got[output], data, 1e-4)
-        for (const [variable, { data }] of want.updates)
-          expectClose((await store.read([variable])).get(variable), data, 1e-4)
-        dispose()
-      }),
-      { numRuns: 60 },
-    )
+    await expectRandomGraphs(backend, 60)
   }, 120_000)
 })
 

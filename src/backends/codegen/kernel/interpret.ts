@@ -3,8 +3,17 @@ import { invariant } from '../../../ir/diagnostics.ts'
 import { isLarger } from '../../../ir/ops/reduction/arg-max.ts'
 import { forEachIndex, stridesOf } from '../../../ir/ops/shape.ts'
 import { wrapInt32 } from '../../../ir/rounding.ts'
-import { type DType, elements } from '../../../ir/types.ts'
-import type { Accumulator, Coordinate, Expr, Kernel, KernelBuffer, Monoid, Phase } from './kernel.ts'
+import { elements } from '../../../ir/types.ts'
+import {
+  type Accumulator,
+  type Coordinate,
+  type Expr,
+  identityOf,
+  type Kernel,
+  type KernelBuffer,
+  type Monoid,
+  type Phase,
+} from './kernel.ts'
 import { valueAt } from './linear.ts'
 import { applyScalar, roundToType } from './scalar.ts'
 
@@ -102,7 +111,7 @@ const accumulated = (
   evaluate: Evaluate,
 ): number => {
   const point = [...parallelPoint, ...phase.axes.slice(phase.parallel).map(() => 0)]
-  let state: State = { value: identity(monoid, dtype), winner: 0, isEmpty: true }
+  let state: State = { value: identityOf(monoid, dtype), winner: 0, isEmpty: true }
   forEachIndex(
     axes.map((at) => phase.axes[at] as number),
     (index, flat) => {
@@ -121,20 +130,6 @@ interface State {
   readonly value: number
   readonly winner: number
   readonly isEmpty: boolean
-}
-
-const identity = (monoid: Monoid, dtype: DType): number => {
-  switch (monoid) {
-    case 'max':
-      return dtype === 'int32' ? -(2 ** 31) : -Infinity
-    case 'min':
-      return dtype === 'int32' ? 2 ** 31 - 1 : Infinity
-    case 'product':
-    case 'and':
-      return 1
-    default:
-      return 0
-  }
 }
 
 const next = (monoid: Monoid, { value, winner, isEmpty }: State, term: number, flat: number): State => {

@@ -58,6 +58,21 @@ export type Expr =
 /** `argmax` gives the number of the winner, counting all of its axes in row-major order; the first of equals; NaN wins. */
 export type Monoid = 'sum' | 'product' | 'max' | 'min' | 'and' | 'or' | 'argmax'
 
+/** What an accumulator holds before the first term; of argmax, what does not count. */
+export const identityOf = (monoid: Monoid, dtype: DType): number => {
+  switch (monoid) {
+    case 'max':
+      return dtype === 'int32' ? -(2 ** 31) : -Infinity
+    case 'min':
+      return dtype === 'int32' ? 2 ** 31 - 1 : Infinity
+    case 'product':
+    case 'and':
+      return 1
+    default:
+      return 0
+  }
+}
+
 /** Combines, over axes, the products of some expressions. */
 export interface Accumulator {
   readonly monoid: Monoid

@@ -1,7 +1,7 @@
 /** From a phase and a schedule to loops. Accumulators run one after another, each for all points of a tile. */
 import { stridesOf } from '../../../ir/ops/shape.ts'
 import { type DType, isFloat } from '../../../ir/types.ts'
-import type { Accumulator, Coordinate, Expr, Linear, Phase } from '../kernel/kernel.ts'
+import { type Accumulator, type Coordinate, type Expr, identityOf, type Linear, type Phase } from '../kernel/kernel.ts'
 import { isAlwaysInside, rangeOf } from '../kernel/linear.ts'
 import type { IndexOp, Lanes, LoopExpr, Loops, Register, Statement } from './loops.ts'
 import { dependents, plainSchedule, type Schedule } from './schedule.ts'
@@ -249,7 +249,7 @@ class LoopLowering {
     const { monoid, axes, factors, guard, dtype } = accumulator
     const lanes = this.#lanesOf(expr)
     const wide = isFloat(dtype) ? 'float32' : dtype
-    const start: LoopExpr = { kind: 'constant', value: startOf(monoid, wide), dtype: wide }
+    const start: LoopExpr = { kind: 'constant', value: identityOf(monoid, wide), dtype: wide }
     const totals = points.map(() =>
       this.#kept(lanes === 1 ? start : { kind: 'splat', of: start }, { dtype: wide, lanes }),
     )
@@ -427,20 +427,6 @@ const combining = {
   and: 'and',
   or: 'or',
 } as const
-
-const startOf = (monoid: keyof typeof combining, dtype: DType): number => {
-  switch (monoid) {
-    case 'max':
-      return dtype === 'int32' ? -(2 ** 31) : -Infinity
-    case 'min':
-      return dtype === 'int32' ? 2 ** 31 - 1 : Infinity
-    case 'product':
-    case 'and':
-      return 1
-    default:
-      return 0
-  }
-}
 
 const converted = (value: LoopExpr, from: DType, to: DType): LoopExpr =>
   from === to ? value : { kind: 'op', op: 'cast', attrs: { to, relaxed: false }, args: [value], dtype: to, lanes: 1 }
