@@ -29,6 +29,12 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(folder, { recursive: true }))
 
+test('ends where no case is left without the dtypes', async () => {
+  const without = ['float32', 'bfloat16', 'int32', 'bool'] as const
+  expect(await verifyKernel(referenceBackend(), 'and', { runs: 5, without })).toMatchObject({ cases: 0, failures: [] })
+  expect((await verifyKernel(referenceBackend(), 'add', { runs: 5, without })).cases).toBeGreaterThan(0)
+})
+
 describe('verifyKernel', () => {
   test('accepts right kernels, and says how near they come to their tolerance', async () => {
     const { failures, cases, worst, seed } = await verifyKernel(
