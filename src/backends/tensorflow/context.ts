@@ -106,32 +106,27 @@ export class TensorflowContext {
   ): Promise<readonly Pointer[]> {
     const { api } = this
     this.#checkIsOpen()
-    const op = api.newOp(this.#context, name, this.#status)
-    const status = api.newStatus()
-    this.#calls++
-    try {
-      this.#check()
-      for (const operand of operands) api.opAddInput(op, operand, this.#status)
-      api.opSetAttrString(op, 'config_proto', functionConfig, functionConfig.length)
-      this.#check()
-      const results = new Array<Pointer | null>(resultCount).fill(null)
-      const count = [resultCount]
-      if (isBrief) api.executeAndWait(op, results, count, status)
-      else
-        await new Promise<void>((resolve, reject) => {
-          api.execute(op, results, count, status, (error) => (error === null ? resolve() : reject(error)))
-        })
-      this.#checkStatus(status)
-      return results.map((handle, i) => {
-        invariant(handle !== null && handle !== 0n, () => `${name} gave no result ${i}`)
-        return handle
-      })
-    } finally {
-      if (op !== 0n) api.deleteOp(op)
-      api.deleteStatus(status)
-      this.#calls--
-      if (this.#isDisposed) this.#close()
-    }
+    const results = new Array<Pointer | null>(resultCount).fill(null)
+    const count = [resultCount]
+    await this.withStatus(async (status) => {
+      const op = this.checked((own) => api.newOp(this.#context, name, own))
+      try {
+        for (const operand of operands) api.opAddInput(op, operand, this.#status)
+        api.opSetAttrString(op, 'config_proto', functionConfig, functionConfig.length)
+        this.#check()
+        if (isBrief) api.executeAndWait(op, results, count, status)
+        else
+          await new Promise<void>((resolve, reject) => {
+            api.execute(op, results, count, status, (error) => (error === null ? resolve() : reject(error)))
+          })
+      } finally {
+        api.deleteOp(op)
+      }
+    })
+    return results.map((handle, i) => {
+      invariant(handle !== null && handle !== 0n, () => `${name} gave no result ${i}`)
+      return handle
+    })
   }
 
   /** What TensorFlow recorded of the calls in `work`: kernels with their times, and the graphs that it made of the functions. @throws TensorflowFailure */

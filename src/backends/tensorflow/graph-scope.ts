@@ -7,7 +7,7 @@ import { elements, type Graph, type Node, type Ref, sameShape, type Type } from 
 import { attr } from './attributes.ts'
 import type { FunctionBuilder } from './function-builder.ts'
 import type { HalfKernels } from './half-kernels.ts'
-import { withAxes } from './lower/movement.ts'
+import { concatenated, sliced, withAxes } from './lower/movement.ts'
 import type { KeptByBatchNorm, Scope } from './lowering.ts'
 import type { TfValue } from './types.ts'
 
@@ -141,20 +141,11 @@ export class GraphScope {
   #philox(stream: string): ReturnType<Scope['philox']> {
     const { f } = this.state
     const run = this.state.runArgument()
-    const word = (at: number, size: number): TfValue => {
-      const masks = ['begin_mask', 'end_mask', 'ellipsis_mask', 'new_axis_mask', 'shrink_axis_mask']
-      const none = Object.fromEntries(masks.map((mask) => [mask, attr.int(0)]))
-      const range = [f.ints([at]), f.ints([at + size]), f.ints([1])]
-      return f.op('StridedSlice', [run, ...range], none, { dtype: 'int32', shape: [size] })
-    }
+    const word = (at: number, size: number): TfValue =>
+      sliced(run, { starts: [at], limits: [at + size], strides: [1] }, f)
     const joined = (parts: readonly TfValue[]): TfValue => {
       const size = parts.reduce((sum, { shape }) => sum + elements(shape), 0)
-      const words = f.op(
-        'ConcatV2',
-        [...parts, f.scalar('int32', 0)],
-        { N: attr.int(parts.length), Tidx: attr.type('int32') },
-        { dtype: 'int32', shape: [size] },
-      )
+      const words = concatenated(parts, 0, { dtype: 'int32', shape: [size] }, f)
       const pairs = f.reshape(words, [size / 2, 2])
       return f.op('Bitcast', [pairs], { type: attr.type('uint64') }, { dtype: 'uint64', shape: [size / 2] })
     }

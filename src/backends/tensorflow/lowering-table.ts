@@ -12,7 +12,7 @@ import { trainingLowering } from './lower/training.ts'
 import type { Lowering } from './lowering.ts'
 
 /** Ops that lower-graph.ts lowers itself: they are the function's operands and constants, or graphs of their own. */
-export type StructuralOp = 'input' | 'variable' | 'constant' | 'fusion'
+export type StructuralOp = 'input' | 'variable' | 'constant' | 'broadcast' | 'fusion'
 
 export const tensorflowLowering: { readonly [K in Exclude<OpName, StructuralOp>]: Lowering<K> } = {
   ...sourceLowering,

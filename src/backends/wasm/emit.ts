@@ -5,7 +5,7 @@ import { applyScalar } from '../codegen/kernel/scalar.ts'
 import type { Kernel, KernelBuffer, Phase, ScalarOp } from '../codegen/kernel/kernel.ts'
 import { loopsOf } from '../codegen/loops/from-kernel.ts'
 import type { IndexOp, LoopExpr, Loops, Register, Statement } from '../codegen/loops/loops.ts'
-import { defaultSchedule, type Schedule } from '../codegen/loops/schedule.ts'
+import { defaultSchedule, isVectorOp, type Schedule } from '../codegen/loops/schedule.ts'
 import { encodeModule, FunctionBody, type ImportedFunction, type Instruction, type ValueType } from './encoder.ts'
 import { emitScalarOp } from './scalar-ops.ts'
 import { vectorOpTable } from './vector-ops.ts'
@@ -177,9 +177,9 @@ class PhaseEmitter {
         return
       case 'op':
         if (expr.lanes === 4) {
-          const emit = vectorOpTable[expr.op]
-          invariant(emit !== undefined, () => `${expr.op} has no vectors`)
-          emit(expr.args, f, (arg) => this.#push(arg))
+          const { op } = expr
+          invariant(isVectorOp(op), () => `${op} has no vectors`)
+          vectorOpTable[op](expr.args, f, (arg) => this.#push(arg))
           return
         }
         emitScalarOp(expr, {

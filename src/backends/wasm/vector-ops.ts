@@ -1,6 +1,6 @@
 /** Ops on vectors of four float32 numbers. */
-import type { ScalarOp } from '../codegen/kernel/kernel.ts'
 import type { LoopExpr } from '../codegen/loops/loops.ts'
+import type { VectorOp } from '../codegen/loops/schedule.ts'
 import type { FunctionBody, Instruction } from './encoder.ts'
 import { emitExp } from './exp.ts'
 
@@ -49,7 +49,7 @@ const sigmoid: Emit = ([x], f, push) => {
 }
 
 /** For the ops that schedules may put into vectors (schedule.ts: vectorOps). */
-export const vectorOpTable: { readonly [K in ScalarOp]?: Emit | undefined } = {
+export const vectorOpTable: { readonly [K in VectorOp]: Emit } = {
   neg: plain('f32x4.neg'),
   abs: plain('f32x4.abs'),
   floor: plain('f32x4.floor'),

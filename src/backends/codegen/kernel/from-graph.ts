@@ -117,7 +117,7 @@ class KernelLowering implements Source {
         invariant(typeof node.attrs.value === 'number', () => 'a list is a literal')
         return p.constant(node.attrs.value, type.dtype)
       case 'iota':
-        return this.#converted(p.index(at[node.attrs.axis] as Linear), type, p)
+        return p.cast(p.index(at[node.attrs.axis] as Linear), type.dtype)
       case 'randomUniform': {
         const strides = stridesOf(type.shape)
         return p.random(node.attrs.stream, sum(at.map((x, i) => scaled(x, strides[i] as number))))
@@ -173,7 +173,7 @@ class KernelLowering implements Source {
         const hot = p.op('compare', [this.pull(first, at.slice(0, -1), p), p.index(at.at(-1) as Linear)], 'bool', {
           direction: 'eq',
         })
-        return this.#converted(hot, type, p)
+        return p.cast(hot, type.dtype)
       }
       default:
         throw new EffuseError({
@@ -198,10 +198,6 @@ class KernelLowering implements Source {
       if (rest === null || inside === null) return value
       return p.op('select', [inside, value, rest], type.dtype)
     }, null) as number // a concatenation has an operand
-  }
-
-  #converted(expr: number, { dtype }: Type, p: PhaseBuilder): number {
-    return p.dtypeOf(expr) === dtype ? expr : p.op('cast', [expr], dtype, { to: dtype, relaxed: false })
   }
 
   /** The element of a hero's result at the phase's point. */

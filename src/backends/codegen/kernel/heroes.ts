@@ -120,7 +120,7 @@ const ranksOf = (x: Ref, source: Source): number => {
     )
     return {
       monoid: 'sum',
-      factors: [p.op('cast', [before], 'int32', { to: 'int32', relaxed: false })],
+      factors: [p.cast(before, 'int32')],
       guard: null,
     }
   })
@@ -269,11 +269,8 @@ const lowerMaxPool: Hero<'maxPool2d'> = ({ inputs: [x], attrs, types: [{ dtype }
 
 const lowerAvgPool: Hero<'avgPool2d'> = ({ inputs: [x], attrs, types: [{ dtype }] }, source, p) => {
   const total = overWindow(x, attrs, p, source, (pixel) => ({ monoid: 'sum', factors: [pixel], dtype: 'float32' }))
-  return converted(p.op('div', [total, countOf(source.typeOf(x).shape, attrs, p)], 'float32'), dtype, p)
+  return p.cast(p.op('div', [total, countOf(source.typeOf(x).shape, attrs, p)], 'float32'), dtype)
 }
-
-const converted = (expr: number, dtype: DType, p: PhaseBuilder): number =>
-  p.dtypeOf(expr) === dtype ? expr : p.op('cast', [expr], dtype, { to: dtype, relaxed: false })
 
 /** An element of a pool's gradient is a sum over the windows that it is in: `part` gives a term and whether it counts. */
 const overWindows = (
@@ -314,7 +311,7 @@ const lowerAvgPoolGradient: Hero<'avgPool2dGradient'> = ({ inputs: [dy], attrs, 
   const { shape } = source.typeOf(dy)
   const shares = source.once(`shares ${dy.id}.${dy.port} ${JSON.stringify(attrs)}`, () => {
     const first = new PhaseBuilder(shape)
-    const wide = converted(source.pull(dy, first.point(), first), 'float32', first)
+    const wide = first.cast(source.pull(dy, first.point(), first), 'float32')
     const share = first.op('div', [wide, countOf(type.shape, attrs, first)], 'float32')
     return stored(share, { dtype: 'float32', shape }, first, source)
   })

@@ -50,6 +50,11 @@ export class PhaseBuilder {
     return this.#expr({ kind: 'op', op, attrs, args, dtype })
   }
 
+  /** The value in this element type. */
+  cast(expr: number, to: DType): number {
+    return this.dtypeOf(expr) === to ? expr : this.op('cast', [expr], to, { to, relaxed: false })
+  }
+
   constant(value: number, dtype: DType): number {
     return this.#expr({ kind: 'constant', value, dtype })
   }

@@ -15,7 +15,7 @@ export interface Schedule {
 export const plainSchedule: Schedule = { vectorAxis: null, vectors: 1, rowAxis: null, rows: 1 }
 
 /** Ops that have an instruction on vectors of float32. */
-export const vectorOps: ReadonlySet<ScalarOp> = new Set([
+export const vectorOps = [
   'neg',
   'abs',
   'floor',
@@ -34,7 +34,10 @@ export const vectorOps: ReadonlySet<ScalarOp> = new Set([
   'div',
   'maximum',
   'minimum',
-] satisfies ScalarOp[])
+] as const satisfies readonly ScalarOp[]
+export type VectorOp = (typeof vectorOps)[number]
+
+export const isVectorOp = (op: ScalarOp): op is VectorOp => vectorOps.some((name) => name === op)
 
 /** What is wrong with the schedule for the phase; null where it is legal. */
 export const scheduleFault = (phase: Phase, { vectorAxis, vectors, rowAxis, rows }: Schedule): string | null => {
@@ -71,7 +74,7 @@ const exprFault = (expr: Expr, axis: number, phase: Phase): string | null => {
   if (expr.dtype !== 'float32') return `vectors hold float32, not ${expr.dtype}`
   switch (expr.kind) {
     case 'op':
-      return vectorOps.has(expr.op) ? null : `${expr.op} has no vectors`
+      return isVectorOp(expr.op) ? null : `${expr.op} has no vectors`
     case 'load': {
       if (strideOn(expr.coordinates, axis) !== 1) return 'neighbours of a vector are not loaded as neighbours'
       const open = expr.coordinates.filter((coordinate) => !isAlwaysInside(coordinate, phase.axes))

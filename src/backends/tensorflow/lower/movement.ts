@@ -4,7 +4,7 @@ import { sameShape } from '../../../ir/types.ts'
 import { attr } from '../attributes.ts'
 import type { FunctionBuilder } from '../function-builder.ts'
 import type { LowerFunction, Lowering } from '../lowering.ts'
-import type { TfValue } from '../types.ts'
+import type { TfType, TfValue } from '../types.ts'
 
 const lowerReshape: LowerFunction<'reshape'> = ({ inputs: [x], attrs: { shape }, f }) => [f.reshape(x, shape)]
 
@@ -17,10 +17,6 @@ export const withAxes = (x: TfValue, axes: readonly number[], rank: number, f: F
       return from < 0 ? 1 : (x.shape[from] as number)
     }),
   )
-
-const lowerBroadcast: LowerFunction<'broadcast'> = ({ inputs: [x], attrs: { shape, axes }, f }) => [
-  f.broadcastTo(withAxes(x, axes, shape.length, f), shape),
-]
 
 export const transposed = (x: TfValue, permutation: readonly number[], f: FunctionBuilder): TfValue =>
   permutation.every((from, to) => from === to)
@@ -104,17 +100,12 @@ const margined = (
 
 const lowerPad: LowerFunction<'pad'> = ({ inputs: [x], attrs, f }) => [padded(x, attrs, f)]
 
+export const concatenated = (parts: readonly TfValue[], axis: number, type: TfType, f: FunctionBuilder): TfValue =>
+  f.op('ConcatV2', [...parts, f.scalar('int32', axis)], { N: attr.int(parts.length), Tidx: attr.type('int32') }, type)
+
 const lowerConcatenate: LowerFunction<'concatenate'> = ({ inputs, attrs: { axis }, types: [type], f }) => {
   const [only, ...more] = inputs
-  if (only !== undefined && more.length === 0) return [only]
-  return [
-    f.op(
-      'ConcatV2',
-      [...inputs, f.scalar('int32', axis)],
-      { N: attr.int(inputs.length), Tidx: attr.type('int32') },
-      type,
-    ),
-  ]
+  return [only !== undefined && more.length === 0 ? only : concatenated(inputs, axis, type, f)]
 }
 
 const lowerReverse: LowerFunction<'reverse'> = ({ inputs: [x], attrs: { axes }, types: [type], f }) => [
@@ -139,9 +130,9 @@ const lowerOneHot: LowerFunction<'oneHot'> = ({ inputs: [indices], attrs: { dept
   ),
 ]
 
-export const movementLowering: { readonly [K in keyof MovementOps]: Lowering<K> } = {
+/** Broadcasts are made where a node needs them: graph-scope.ts. */
+export const movementLowering: { readonly [K in Exclude<keyof MovementOps, 'broadcast'>]: Lowering<K> } = {
   reshape: lowerReshape,
-  broadcast: lowerBroadcast,
   transpose: lowerTranspose,
   slice: lowerSlice,
   pad: lowerPad,

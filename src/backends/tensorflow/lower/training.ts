@@ -1,5 +1,5 @@
 /**
- * Ops of the training step. What an optimizer gives where `finite` is true is computed in the branch of one conditional (guarded.ts); elsewhere the old
+ * Ops of the training step. What an optimizer gives where `finite` is true is computed in the branch of one conditional (lower-graph.ts); elsewhere the old
  * values come out, and nothing is computed.
  */
 import type { OpName, TrainingOps } from '../../../ir/signatures.ts'
