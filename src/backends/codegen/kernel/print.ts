@@ -73,7 +73,7 @@ const coordinateText = (coordinate: Coordinate, axes: readonly number[]): string
   return isAlwaysInside(coordinate, axes) ? text : `${text} in ${size}`
 }
 
-const linearText = ({ offset, terms, divisor }: Linear): string => {
+export const linearText = ({ offset, terms, divisor }: Linear): string => {
   const parts = terms.map(({ axis, stride }) => (stride === 1 ? `a${axis}` : `${stride}*a${axis}`))
   const sum = [...parts, ...(offset !== 0 || parts.length === 0 ? [String(offset)] : [])]
     .join(' + ')
