@@ -1,70 +1,39 @@
-/** From the loops of a kernel's phases to a WebAssembly module: one function for each phase, with the address of each buffer as a parameter. */
-import { EffuseError, invariant } from '../../ir/diagnostics.ts'
+/** From the loops of a phase to a WebAssembly function, with the address of each buffer as a parameter. */
+import { invariant } from '../../ir/diagnostics.ts'
 import type { DType } from '../../ir/types.ts'
-import { applyScalar } from '../codegen/kernel/scalar.ts'
-import type { Kernel, KernelBuffer, Phase, ScalarOp } from '../codegen/kernel/kernel.ts'
-import { loopsOf } from '../codegen/loops/from-kernel.ts'
+import type { KernelBuffer, ScalarOp } from '../codegen/kernel/kernel.ts'
 import type { IndexOp, LoopExpr, Loops, Register, Statement } from '../codegen/loops/loops.ts'
-import { defaultSchedule, isVectorOp, type Schedule } from '../codegen/loops/schedule.ts'
-import { encodeModule, FunctionBody, type ImportedFunction, type Instruction, type ValueType } from './encoder.ts'
+import { isVectorOp } from '../codegen/loops/schedule.ts'
+import { FunctionBody, type ImportedFunction, type Instruction, type Signature, type ValueType } from './encoder.ts'
 import { emitScalarOp } from './scalar-ops.ts'
 import { vectorOpTable } from './vector-ops.ts'
 
-/** A kernel as a module. Its functions are `phase0`, `phase1` …; they run in this order. */
-export interface EmittedKernel {
-  readonly bytes: Uint8Array<ArrayBuffer>
-  readonly phaseNames: readonly string[]
-  /** Random streams by number: what `env.random(stream, element)` is called with. */
-  readonly streams: readonly string[]
-  /** The functions of `host`. */
-  readonly hostFunctions: { readonly [op: string]: (...args: number[]) => number }
-}
-
-/** @throws EffuseError EF405 for half types, which have no kernels yet. */
-export const emitKernel = (
-  { buffers, phases }: Kernel,
-  scheduleOf: (phase: Phase) => Schedule = defaultSchedule,
-): EmittedKernel => {
-  const half = buffers.find(({ dtype }) => dtype === 'float16' || dtype === 'bfloat16')
-  if (half !== undefined)
-    throw new EffuseError({ code: 'EF405', message: `generated WebAssembly has no kernels for ${half.dtype} yet` })
-  const imports: ImportedFunction[] = [
-    { module: 'env', name: 'random', signature: { params: ['i32', 'i32'], result: 'f32' } },
-  ]
-  const streams: string[] = []
-  const hostFunctions: { [op: string]: (...args: number[]) => number } = {}
-  const hostNumber = (op: ScalarOp, arity: number): number => {
-    const known = imports.findIndex(({ module, name }) => module === 'host' && name === op)
-    if (known >= 0) return known
-    const params = new Array<ValueType>(arity).fill('f32')
-    imports.push({ module: 'host', name: op, signature: { params, result: 'f32' } })
-    hostFunctions[op] = (...args) =>
-      applyScalar(
-        { op, attrs: {}, dtype: 'float32' },
-        args.map((value) => ({ value, dtype: 'float32' })),
-      )
-    return imports.length - 1
-  }
-  const streamNumber = (stream: string): number => {
-    if (!streams.includes(stream)) streams.push(stream)
-    return streams.indexOf(stream)
-  }
-  const functions = phases.map((phase, at): readonly [string, FunctionBody] => [
-    `phase${at}`,
-    new PhaseEmitter(loopsOf(phase, scheduleOf(phase)), buffers, { hostNumber, streamNumber }).body(),
-  ])
-  return {
-    bytes: encodeModule({ imports, functions }),
-    phaseNames: functions.map(([name]) => name),
-    streams,
-    hostFunctions,
-  }
-}
-
-interface Numbers {
+/** What the functions of a module share. */
+export interface ModuleNumbers {
+  /** The number of an imported function. */
+  readonly importNumber: (imported: ImportedFunction) => number
+  /** The number of the op's definition among the host's functions. */
   readonly hostNumber: (op: ScalarOp, arity: number) => number
+  /** The number of a random stream of the kernel. */
   readonly streamNumber: (stream: string) => number
 }
+
+/** What `env.random(stream, element)` is. */
+export const randomImport: ImportedFunction = {
+  module: 'env',
+  name: 'random',
+  signature: { params: ['i32', 'i32'], result: 'f32' },
+}
+
+/** Parameters of each function: addresses of the buffers, of scratch memory, and of the run's context; first and end of the units. */
+export const phaseSignature = (buffers: number): Signature => ({
+  params: new Array<ValueType>(buffers + 4).fill('i32'),
+  result: null,
+})
+
+/** The function of a phase. */
+export const emitPhase = (loops: Loops, buffers: readonly KernelBuffer[], numbers: ModuleNumbers): FunctionBody =>
+  new PhaseEmitter(loops, buffers, numbers).body()
 
 const valueType = (dtype: DType): ValueType => (dtype === 'int32' || dtype === 'bool' ? 'i32' : 'f32')
 const widthOf = (dtype: DType): number => (dtype === 'bool' ? 1 : 4)
@@ -82,16 +51,16 @@ const positionOps: { readonly [O in IndexOp]: Instruction } = {
 class PhaseEmitter {
   readonly #loops: Loops
   readonly #buffers: readonly KernelBuffer[]
-  readonly #numbers: Numbers
+  readonly #numbers: ModuleNumbers
   readonly #f: FunctionBody
   readonly #counters: readonly number[]
   readonly #registers: readonly number[]
 
-  constructor(loops: Loops, buffers: readonly KernelBuffer[], numbers: Numbers) {
+  constructor(loops: Loops, buffers: readonly KernelBuffer[], numbers: ModuleNumbers) {
     this.#loops = loops
     this.#buffers = buffers
     this.#numbers = numbers
-    this.#f = new FunctionBody({ params: buffers.map(() => 'i32'), result: null })
+    this.#f = new FunctionBody(phaseSignature(buffers.length))
     this.#counters = Array.from({ length: loops.loopCount }, () => this.#f.local('i32'))
     this.#registers = loops.registers.map(({ dtype, lanes }) => this.#f.local(lanes === 4 ? 'v128' : valueType(dtype)))
   }
@@ -173,7 +142,7 @@ class PhaseEmitter {
       case 'random':
         f.i32(this.#numbers.streamNumber(expr.stream))
         this.#push(expr.at)
-        f.call(0)
+        f.call(this.#numbers.importNumber(randomImport))
         return
       case 'op':
         if (expr.lanes === 4) {

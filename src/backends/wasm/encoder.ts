@@ -189,14 +189,17 @@ export interface ModuleParts {
   readonly imports: readonly ImportedFunction[]
   /** Functions after the imported ones, exported under these names. */
   readonly functions: readonly (readonly [name: string, body: FunctionBody])[]
+  readonly sharedMemory: boolean
 }
 
 /** A module over an imported memory, `env.memory`. */
-export const encodeModule = ({ imports, functions }: ModuleParts): Uint8Array<ArrayBuffer> => {
+export const encodeModule = ({ imports, functions, sharedMemory }: ModuleParts): Uint8Array<ArrayBuffer> => {
   const signatures = [...imports.map(({ signature }) => signature), ...functions.map(([, body]) => body.signature)]
   const known = [...new Map(signatures.map((signature) => [keyOf(signature), signature])).values()]
   const typeOf = (signature: Signature): number => known.findIndex((other) => keyOf(other) === keyOf(signature))
-  const memory = [...text('env'), ...text('memory'), 0x02, 0x00, 0x00]
+  // A shared memory has a maximum: here the most pages that there can be.
+  const limits = sharedMemory ? [0x03, ...unsigned(0), ...unsigned(65_536)] : [0x00, ...unsigned(0)]
+  const memory = [...text('env'), ...text('memory'), 0x02, ...limits]
   const imported = imports.map(({ module, name, signature }) => [
     ...text(module),
     ...text(name),

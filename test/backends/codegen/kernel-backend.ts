@@ -4,10 +4,15 @@ import { kernelOf } from '../../../src/backends/codegen/kernel/from-graph.ts'
 import { interpretKernel, type RandomNumbers } from '../../../src/backends/codegen/kernel/interpret.ts'
 import type { Kernel, Phase } from '../../../src/backends/codegen/kernel/kernel.ts'
 import { verifyKernelData } from '../../../src/backends/codegen/kernel/verify.ts'
-import { emitKernel } from '../../../src/backends/wasm/emit.ts'
+import { emitModule } from '../../../src/backends/wasm/module.ts'
 import { loopsOf } from '../../../src/backends/codegen/loops/from-kernel.ts'
 import { interpretLoops } from '../../../src/backends/codegen/loops/interpret.ts'
-import { plainSchedule, type Schedule, scheduleFault } from '../../../src/backends/codegen/loops/schedule.ts'
+import {
+  defaultSchedule,
+  plainSchedule,
+  type Schedule,
+  scheduleFault,
+} from '../../../src/backends/codegen/loops/schedule.ts'
 import { crossingTypes, runSteps } from '../../../src/backends/common/run-steps.ts'
 import { makeVariableStore, type Memory } from '../../../src/backends/common/variable-store.ts'
 import { nodeAt } from '../../../src/ir/graph.ts'
@@ -57,9 +62,12 @@ export const loops =
 
 /** As generated WebAssembly. */
 export const webAssembly =
-  (scheduleOf?: ScheduleOf): Machine =>
+  (scheduleOf: ScheduleOf = defaultSchedule): Machine =>
   (kernel, operands, random) => {
-    const { bytes, phaseNames, streams, hostFunctions } = emitKernel(kernel, scheduleOf)
+    const { bytes, kernels, hostFunctions } = emitModule([{ kernel, schedules: kernel.phases.map(scheduleOf) }], {
+      sharedMemory: false,
+    })
+    const [{ phases, streams }] = kernels as [(typeof kernels)[number]]
     let size = 0
     const places = kernel.buffers.map(({ shape }) => {
       const at = size
@@ -80,7 +88,8 @@ export const webAssembly =
       env: { memory, random: (stream: number, element: number) => random(streams[stream] as string, element) },
       host: hostFunctions,
     })
-    for (const name of phaseNames) (instance.exports[name] as (...addresses: number[]) => void)(...places)
+    for (const { name, units } of phases)
+      (instance.exports[name] as (...numbers: number[]) => void)(...places, 0, 0, 0, units)
     return views
   }
 

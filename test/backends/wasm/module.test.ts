@@ -1,0 +1,31 @@
+/** Modules of several kernels. */
+import { expect, test } from 'vitest'
+import { kernelOf } from '../../../src/backends/codegen/kernel/from-graph.ts'
+import { defaultSchedule } from '../../../src/backends/codegen/loops/schedule.ts'
+import { emitModule, type ScheduledKernel } from '../../../src/backends/wasm/module.ts'
+import { parse } from '../../../src/ir/parse.ts'
+
+const scheduled = (op: string): ScheduledKernel => {
+  const { kernel } = kernelOf(
+    parse(`graph g { %x = input() {name="x"} : float32[6] %y = ${op}(%x) : float32[6] return y = %y }`),
+  )
+  return { kernel, schedules: kernel.phases.map(defaultSchedule) }
+}
+
+test.each([false, true])(
+  'a module has a function for each phase of each kernel (shared memory: %s)',
+  (sharedMemory) => {
+    const kernels = [scheduled('neg'), scheduled('sqrt')]
+    const emitted = emitModule(kernels, { sharedMemory })
+    expect(emitModule(kernels, { sharedMemory }).bytes).toEqual(emitted.bytes)
+    const memory = new WebAssembly.Memory({ initial: 1, maximum: 2, shared: sharedMemory })
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(emitted.bytes), { env: { memory } })
+    const floats = new Float32Array(memory.buffer)
+    floats.set([1, 4, 9, 16, 25, 36], 64)
+    for (const [at, { phases }] of emitted.kernels.entries())
+      for (const { name, units } of phases)
+        (exports[name] as (...numbers: number[]) => void)(256, 512 + at * 256, 0, 0, 0, units)
+    expect([...floats.subarray(128, 134)]).toEqual([-1, -4, -9, -16, -25, -36])
+    expect([...floats.subarray(192, 198)]).toEqual([1, 2, 3, 4, 5, 6])
+  },
+)
