@@ -4,22 +4,21 @@ import type { DType } from '../../ir/types.ts'
 import type { KernelBuffer, ScalarOp } from '../codegen/kernel/kernel.ts'
 import type { IndexOp, LoopExpr, Loops, Register, Statement } from '../codegen/loops/loops.ts'
 import { isVectorOp } from '../codegen/loops/schedule.ts'
-import { FunctionBody, type ImportedFunction, type Instruction, type Signature, type ValueType } from './encoder.ts'
+import { type Callee, FunctionBody, type Instruction, type Signature, type ValueType } from './encoder.ts'
 import { emitScalarOp } from './scalar-ops.ts'
 import { vectorOpTable } from './vector-ops.ts'
 
 /** What the functions of a module share. */
 export interface ModuleNumbers {
-  /** The number of an imported function. */
-  readonly importNumber: (imported: ImportedFunction) => number
-  /** The number of the op's definition among the host's functions. */
-  readonly hostNumber: (op: ScalarOp, arity: number) => number
+  /** The op's definition among the host's functions. */
+  readonly hostFunction: (op: ScalarOp, arity: number) => Callee
   /** The number of a random stream of the kernel. */
   readonly streamNumber: (stream: string) => number
 }
 
 /** What `env.random(stream, element)` is. */
-export const randomImport: ImportedFunction = {
+const randomFunction: Callee = {
+  kind: 'import',
   module: 'env',
   name: 'random',
   signature: { params: ['i32', 'i32'], result: 'f32' },
@@ -142,7 +141,7 @@ class PhaseEmitter {
       case 'random':
         f.i32(this.#numbers.streamNumber(expr.stream))
         this.#push(expr.at)
-        f.call(this.#numbers.importNumber(randomImport))
+        f.call(randomFunction)
         return
       case 'op':
         if (expr.lanes === 4) {
@@ -155,7 +154,7 @@ class PhaseEmitter {
           f,
           push: (arg) => this.#push(arg),
           dtypeOf: (arg) => this.#typeOf(arg),
-          callHost: (op, arity) => f.call(this.#numbers.hostNumber(op, arity)),
+          callHost: (op, arity) => f.call(this.#numbers.hostFunction(op, arity)),
         })
     }
   }

@@ -12,7 +12,7 @@ import type { Kernel, ScalarOp } from '../codegen/kernel/kernel.ts'
 import { loopsOf } from '../codegen/loops/from-kernel.ts'
 import type { Schedule } from '../codegen/loops/schedule.ts'
 import { emitPhase } from './emit.ts'
-import { encodeModule, type FunctionBody, type ImportedFunction, type ValueType } from './encoder.ts'
+import { type Callee, encodeModule, type FunctionBody, type ValueType } from './encoder.ts'
 
 /** A kernel, and a legal schedule for each of its phases. */
 export interface ScheduledKernel {
@@ -50,21 +50,16 @@ export const emitModule = (
   kernels: readonly ScheduledKernel[],
   { sharedMemory }: { readonly sharedMemory: boolean },
 ): EmittedModule => {
-  const imports: ImportedFunction[] = []
   const functions: (readonly [name: string, body: FunctionBody])[] = []
   const hostFunctions: { [op: string]: (...args: number[]) => number } = {}
-  const importNumber = (wanted: ImportedFunction): number => {
-    const known = imports.findIndex(({ module, name }) => module === wanted.module && name === wanted.name)
-    return known >= 0 ? known : imports.push(wanted) - 1
-  }
-  const hostNumber = (op: ScalarOp, arity: number): number => {
+  const hostFunction = (op: ScalarOp, arity: number): Callee => {
     hostFunctions[op] = (...args) =>
       applyScalar(
         { op, attrs: {}, dtype: 'float32' },
         args.map((value) => ({ value, dtype: 'float32' })),
       )
     const params = new Array<ValueType>(arity).fill('f32')
-    return importNumber({ module: 'host', name: op, signature: { params, result: 'f32' } })
+    return { kind: 'import', module: 'host', name: op, signature: { params, result: 'f32' } }
   }
   const emitted = kernels.map(({ kernel: { buffers, phases }, schedules }, at) => {
     const half = buffers.find(({ dtype }) => dtype === 'float16' || dtype === 'bfloat16')
@@ -79,11 +74,11 @@ export const emitModule = (
       phases: phases.map((phase, i): EmittedPhase => {
         const name = `kernel${at}_phase${i}`
         const loops = loopsOf(phase, schedules[i])
-        functions.push([name, emitPhase(loops, buffers, { importNumber, hostNumber, streamNumber })])
+        functions.push([name, emitPhase(loops, buffers, { hostFunction, streamNumber })])
         return { name, units: 1, scratchBytes: 0 }
       }),
       streams,
     }
   })
-  return { bytes: encodeModule({ imports, functions, sharedMemory }), kernels: emitted, hostFunctions }
+  return { bytes: encodeModule({ functions, sharedMemory }), kernels: emitted, hostFunctions }
 }
