@@ -44,6 +44,9 @@ export interface CompileOptions {
     | undefined
 }
 
+/** Where and how a program runs: the options that fit(), evaluate() and bench() pass on to compile(). */
+export type ExecutionOptions = Pick<CompileOptions, 'backend' | 'amp' | 'xla' | 'precision' | 'deterministic' | 'seed'>
+
 const checks: { readonly [K in keyof Required<CompileOptions>]: readonly [string, (value: unknown) => boolean] } = {
   backend: [
     `one of ${backendNames.join(', ')}, or a backend`,

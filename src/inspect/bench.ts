@@ -1,7 +1,7 @@
 /** Times a model, or its training step, together with peers in one process. */
 import { benchPeer } from '#peers'
 import { compile } from '../compile.ts'
-import type { CompileOptions } from '../executable/options.ts'
+import type { CompileOptions, ExecutionOptions } from '../executable/options.ts'
 import type { Model } from '../ir/model.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { nodeAt } from '../ir/graph.ts'
@@ -51,7 +51,7 @@ interface SkippedPeer {
   readonly fix: string | null
 }
 
-export interface BenchOptions extends Pick<CompileOptions, 'backend' | 'batch' | 'seed' | 'amp'> {
+export interface BenchOptions extends ExecutionOptions, Pick<CompileOptions, 'batch'> {
   /**
    * Peers: 'tfjs-wasm', 'tfjs-cpu', 'tfjs-webgpu' and 'tfjs-node' are the network written by hand in tfjs on that backend; 'onnxruntime' runs the
    * file that effuse exports; 'pytorch' (timm) and 'tensorflow-python' (Keras) are processes of Python with an EfficientNet.
@@ -59,7 +59,7 @@ export interface BenchOptions extends Pick<CompileOptions, 'backend' | 'batch' |
   readonly against?: readonly string[] | undefined
   /** Threads of the peers that have some; default: as many as the machine has cores. */
   readonly threads?: number | undefined
-  /** Whether to time the program op by op too (`xla: false`). Default true. */
+  /** Whether to time the program op by op too. Default true. With `xla: false` nothing else of effuse is timed. */
   readonly opByOp?: boolean | undefined
   /** Default 15. */
   readonly rounds?: number | undefined
@@ -90,8 +90,7 @@ export const bench = async (model: Model, options: BenchOptions = {}): Promise<B
   const contenders: (Contender | PeerContender)[] = []
   const skipped: SkippedPeer[] = []
   try {
-    contenders.push(await ourContender(model, options, batch, true, feeds))
-    if (options.opByOp !== false) contenders.push(await ourContender(model, options, batch, false, feeds))
+    for (const xla of programsOf(options)) contenders.push(await ourContender(model, options, batch, xla, feeds))
     for (const name of options.against ?? []) {
       const found = await peerContender(name, { model, graph: declared, batch, seed, training, feeds, threads })
       if ('run' in found) contenders.push(found)
@@ -120,22 +119,27 @@ const checkPositive = (option: string, value: number, isNumber: boolean): void =
     throw new EffuseError({ code: 'EF403', message: `${option} must be a positive number, got ${value}` })
 }
 
+/** The option `xla` of each program of effuse to time. */
+const programsOf = ({ xla = true, opByOp = true }: BenchOptions): readonly NonNullable<BenchOptions['xla']>[] =>
+  xla === false || !opByOp ? [xla] : [xla, false]
+
 const ourContender = async (
   model: Model,
   options: BenchOptions,
   batch: number,
-  xla: boolean,
+  xla: NonNullable<BenchOptions['xla']>,
   feeds: BenchFeeds,
 ): Promise<Contender> => {
+  const { backend, amp, precision, deterministic, seed } = options
   const start = performance.now()
-  const net = await compile(model, { backend: options.backend, batch, seed: options.seed, amp: options.amp, xla })
+  const net = await compile(model, { backend, amp, precision, deterministic, seed, xla, batch })
   const compileMs = performance.now() - start
   const lossName = stepOptionsOf(model) === null ? null : 'loss'
   return {
-    name: `effuse${net.amp === null ? '' : `, ${net.amp.emulated ? 'emulated ' : ''}${net.amp.dtype}`}${xla ? '' : ', op by op'}`,
+    name: `effuse${net.amp === null ? '' : `, ${net.amp.emulated ? 'emulated ' : ''}${net.amp.dtype}`}${xla === false ? ', op by op' : ''}`,
     amp: net.amp !== null,
     backend: net.backend,
-    xla,
+    xla: xla !== false,
     compileMs,
     peakBytes: net.plan.peakBytes,
     run: async (): Promise<Outcome> => {
@@ -172,7 +176,7 @@ const lossSensitivity = async (
     const nudged = Object.entries(feeds).map(
       ([name, data]) => [name, data instanceof Float32Array ? data.map((x) => x * (1 + nudge)) : data] as const,
     )
-    const contender = await ourContender(model, options, batch, true, Object.fromEntries(nudged))
+    const contender = await ourContender(model, options, batch, options.xla ?? true, Object.fromEntries(nudged))
     const { loss } = await contender.run()
     contender.dispose()
     return loss ?? 0

@@ -4,6 +4,7 @@
  */
 import { type FolderCrop, folderCrops } from '../pixels/box.ts'
 import { sideMax } from '../pixels/size.ts'
+import { type Precision, precisions, type XlaChoice, xlaChoices } from '../backends/backend.ts'
 import { backendNames, type BackendName } from '../backends/catalog.ts'
 import type { EfficientNetOptions } from '../models/efficientnet.ts'
 import type { Kind } from './kinds.ts'
@@ -89,15 +90,26 @@ export interface Recipe {
   /** Whether to emulate half types by rounding after each op, if the backend has no half arithmetic. */
   readonly emulateHalf: boolean | null
   readonly xla: boolean
+  /** Whether XLA compiles the graphs on the backend `tensorflow`; null: `auto`, on GPUs. */
+  readonly xlaTensorflow: XlaChoice | null
+  /** `tf32` lets GPUs round the operands of products. */
+  readonly precision: Precision
+  /** Whether equal runs give equal bits also where a machine is faster without. */
+  readonly deterministic: boolean
   readonly seed: number
+}
+
+/** A setting that others belong to, and its values for which they are allowed. */
+export interface Owner {
+  readonly key: keyof Recipe
+  readonly values: readonly unknown[] | 'several'
 }
 
 export interface Setting<T> {
   readonly takes: Kind
   /** The default. A setting without it is required. */
   readonly initial?: T
-  /** The setting that this one belongs to, and the values of that setting for which this one is allowed. */
-  readonly belongsTo?: { readonly key: keyof Recipe; readonly values: readonly unknown[] | 'several' }
+  readonly belongsTo?: Owner | readonly Owner[]
   /** The data that the setting is for: the built-in digits, or a folder of pictures. */
   readonly ofData?: 'digits' | 'folder'
 }
@@ -180,6 +192,16 @@ export const settings: { readonly [K in keyof Recipe]: Setting<Recipe[K]> } = {
   ampStrategy: { takes: { kind: 'choice', of: ['minCut', 'tensorflow'] }, initial: null, belongsTo: ofAmp },
   emulateHalf: { takes: flag, initial: null, belongsTo: ofAmp },
   xla: { takes: flag, initial: true },
+  xlaTensorflow: {
+    takes: { kind: 'choice', of: xlaChoices },
+    initial: null,
+    belongsTo: [
+      { key: 'xla', values: [true] },
+      { key: 'backend', values: ['tensorflow', 'auto'] },
+    ],
+  },
+  precision: { takes: { kind: 'choice', of: precisions }, initial: 'float32' },
+  deterministic: { takes: flag, initial: true },
   seed: { takes: { kind: 'integer', least: 0, most: 2 ** 32 - 1 }, initial: 0 },
 }
 

@@ -1,7 +1,7 @@
 /** Computes all settings of a run from a recipe and changes to it. */
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
 import { isOfKind, kindWords } from './kinds.ts'
-import { digitsName, type Recipe, type Setting, settingNames, settings } from './recipe.ts'
+import { digitsName, type Owner, type Recipe, type Setting, settingNames, settings } from './recipe.ts'
 import { didYouMean } from '../ir/words.ts'
 
 /** The name of a setting in messages: `"weightDecay"` in a file, `--weight-decay` on the command line. */
@@ -90,19 +90,19 @@ const withoutReplaced = (base: Partial<Recipe>, changes: Partial<Recipe>): Parti
 const isVoid = (key: keyof Recipe, changes: Partial<Recipe>): boolean => {
   if (key === 'learningRate' || key === 'learningRateInit')
     return given(changes, 'learningRate') || given(changes, 'learningRateInit')
-  const { belongsTo, ofData } = settings[key]
+  const { ofData } = settings[key]
   const isOfOtherData =
     ofData !== undefined && changes.data !== undefined && (changes.data === digitsName) !== (ofData === 'digits')
-  return (
-    isOfOtherData || (belongsTo !== undefined && changes[belongsTo.key] !== undefined && !goesWith(belongsTo, changes))
-  )
+  return isOfOtherData || ownersOf(key).some((owner) => changes[owner.key] !== undefined && !goesWith(owner, changes))
 }
+
+const ownersOf = (key: keyof Recipe): readonly Owner[] => [settings[key].belongsTo ?? []].flat()
 
 /** The recipe's settings that the changes remove and do not set again, for a note. */
 export const removedSettings = (base: Partial<Recipe>, changes: Partial<Recipe>): readonly (keyof Recipe)[] =>
   settingNames.filter((key) => given(base, key) && changes[key] === undefined && isVoid(key, changes))
 
-const goesWith = ({ key, values }: NonNullable<Setting<unknown>['belongsTo']>, recipe: Partial<Recipe>): boolean =>
+const goesWith = ({ key, values }: Owner, recipe: Partial<Recipe>): boolean =>
   values === 'several' ? Number(recipe[key]) > 1 : values.includes(recipe[key])
 
 /** Defaults that depend on other settings. */
@@ -115,14 +115,13 @@ const withDefaults = (recipe: Recipe): Recipe => ({
 
 const checkBelonging = (recipe: Recipe, nameOf: NameOf): void => {
   for (const key of settingNames) {
-    const { belongsTo } = settings[key]
-    if (belongsTo === undefined || !given(recipe, key) || goesWith(belongsTo, recipe)) continue
-    const wanted =
-      belongsTo.values === 'several' ? 'above 1' : belongsTo.values.filter((value) => value !== null).join(' or ')
+    const owner = given(recipe, key) ? ownersOf(key).find((one) => !goesWith(one, recipe)) : undefined
+    if (owner === undefined) continue
+    const wanted = owner.values === 'several' ? 'above 1' : owner.values.filter((value) => value !== null).join(' or ')
     throw new EffuseError({
       code: 'EF403',
-      message: `${nameOf(key)} goes with ${nameOf(belongsTo.key)} ${wanted}, which is ${recipe[belongsTo.key]} here`,
-      hint: `leave ${nameOf(key)} out, or choose another ${nameOf(belongsTo.key)}`,
+      message: `${nameOf(key)} goes with ${nameOf(owner.key)} ${wanted}, which is ${recipe[owner.key]} here`,
+      hint: `leave ${nameOf(key)} out, or choose another ${nameOf(owner.key)}`,
     })
   }
 }

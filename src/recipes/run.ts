@@ -1,5 +1,5 @@
 /** Converts settings to the arguments of fit(): the model of each stage, and the options. */
-import type { CompileOptions } from '../executable/options.ts'
+import type { ExecutionOptions } from '../executable/options.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import type { Signature } from '../ir/value.ts'
 import {
@@ -83,17 +83,23 @@ export const recipeOptions = (recipe: Recipe): RecipeFitOptions => ({
   ...recipeCompileOptions(recipe),
 })
 
+type AmpSetting = 'ampDtype' | 'ampStrategy' | 'emulateHalf'
+
 /** The options of compile() for a recipe. */
 export const recipeCompileOptions = (
-  recipe: Pick<Recipe, 'backend' | 'amp' | 'ampDtype' | 'ampStrategy' | 'emulateHalf' | 'xla' | 'seed'>,
-): Pick<CompileOptions, 'backend' | 'amp' | 'xla' | 'seed'> => {
-  const { backend, amp, ampDtype, ampStrategy, emulateHalf, xla, seed } = recipe
-  const precision = {
+  recipe: Pick<Recipe, Extract<keyof Recipe, keyof ExecutionOptions> | AmpSetting | 'xlaTensorflow'>,
+): ExecutionOptions => {
+  const { backend, amp, ampDtype, ampStrategy, emulateHalf, xla, xlaTensorflow, precision, deterministic, seed } =
+    recipe
+  const halves = {
     dtype: ampDtype ?? undefined,
     strategy: ampStrategy ?? undefined,
     emulate: emulateHalf ?? undefined,
   }
-  return { backend, amp: amp && precision, xla, seed }
+  return {
+    ...{ backend, amp: amp && halves, precision, deterministic, seed },
+    xla: xlaTensorflow === null ? xla : { tensorflow: xlaTensorflow },
+  }
 }
 
 /** Mixed labels are distributions; other labels are indices, which take less memory. */

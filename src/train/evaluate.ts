@@ -2,7 +2,7 @@
 import { nextTurn, now } from '#platform'
 import { compile } from '../compile.ts'
 import type { Executable } from '../executable/executable.ts'
-import type { CompileOptions } from '../executable/options.ts'
+import type { CompileOptions, ExecutionOptions } from '../executable/options.ts'
 import { read } from '../executable/results.ts'
 import type { Variables } from '../executable/variables.ts'
 import type { WeightsSource } from '../executable/weights.ts'
@@ -25,7 +25,8 @@ export interface EvaluateOptions<
   T extends Signature = Signature,
   O extends Signature = Signature,
   M extends string = string,
-> extends Pick<CompileOptions, 'backend' | 'amp' | 'xla' | 'seed' | 'signal'> {
+> extends ExecutionOptions,
+    Pick<CompileOptions, 'signal'> {
   readonly data: DataSource
   /** Another executable's variables (or their averages), or weights to load. */
   readonly variables: Variables | WeightsSource
@@ -52,6 +53,8 @@ const checks: { readonly [K in keyof Required<EvaluateOptions>]: Check } = {
   backend: unchecked,
   amp: unchecked,
   xla: unchecked,
+  precision: unchecked,
+  deterministic: unchecked,
   seed: unchecked,
   signal: unchecked,
 }

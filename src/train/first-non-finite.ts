@@ -1,6 +1,6 @@
 /** Finds the first tensor that is not finite: runs the step again, with a flag for each value instead of updates. */
 import { compile } from '../compile.ts'
-import type { CompileOptions } from '../executable/options.ts'
+import type { CompileOptions, ExecutionOptions } from '../executable/options.ts'
 import type { Variables } from '../executable/variables.ts'
 import type { Model } from '../ir/model.ts'
 import { finiteFlagOf, finiteFlagPasses } from '../passes/train/finite-flags.ts'
@@ -9,7 +9,7 @@ import type { Column } from './source.ts'
 
 export interface FailedStep {
   readonly step: Model
-  readonly options: Pick<CompileOptions, 'backend' | 'batch' | 'seed' | 'amp' | 'xla'>
+  readonly options: ExecutionOptions & Pick<CompileOptions, 'batch'>
   /** Unchanged: a step that is not finite changes no variable. */
   readonly variables: Variables
   readonly feeds: { readonly [input: string]: Column }

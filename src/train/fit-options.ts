@@ -10,7 +10,7 @@ import {
   count,
   callback,
 } from '../ir/check-record.ts'
-import type { CompileOptions } from '../executable/options.ts'
+import type { CompileOptions, ExecutionOptions } from '../executable/options.ts'
 import type { WeightsSource } from '../executable/weights.ts'
 import type { Variables } from '../executable/variables.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
@@ -47,7 +47,8 @@ export interface EarlyStop {
 
 export interface FitOptions<T extends Signature = Signature, O extends Signature = Signature>
   extends Pick<StepOptions, 'weightDecay' | 'emaDecay' | 'clipNorm' | 'frozen' | 'lossScale' | 'accumulate'>,
-    Pick<CompileOptions, 'backend' | 'amp' | 'xla' | 'seed' | 'signal'> {
+    ExecutionOptions,
+    Pick<CompileOptions, 'signal'> {
   readonly data: { readonly train: DataSource; readonly test?: DataSource | undefined }
   readonly loss: Loss<T, NoInfer<O>>
   readonly optimizer: Optimizer | ((run: RunFigures) => Optimizer)
@@ -144,6 +145,8 @@ const checks: { readonly [K in keyof Required<FitOptions>]: Check } = {
   backend: unchecked,
   amp: unchecked,
   xla: unchecked,
+  precision: unchecked,
+  deterministic: unchecked,
   seed: unchecked,
   signal: unchecked,
 }

@@ -2,7 +2,7 @@
 import { now } from '#platform'
 import { compile } from '../compile.ts'
 import type { Executable } from '../executable/executable.ts'
-import type { CompileOptions } from '../executable/options.ts'
+import type { CompileOptions, ExecutionOptions } from '../executable/options.ts'
 import type { Variables } from '../executable/variables.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import type { Model } from '../ir/model.ts'
@@ -21,7 +21,7 @@ export interface StageRunner {
   readonly trainer: Executable
   readonly size: readonly [number, number] | undefined
   readonly compileMs: number
-  readonly stepOptions: Pick<CompileOptions, 'backend' | 'batch' | 'seed' | 'amp' | 'xla'>
+  readonly stepOptions: ExecutionOptions & Pick<CompileOptions, 'batch'>
   /** Of the raw weights, and of the averages if there are some. */
   evaluate(signal: AbortSignal | undefined): Promise<{ readonly raw: TestResult; readonly averaged: TestResult | null }>
   /** Disposes of the executables. The variables remain while other executables share them. */
@@ -62,8 +62,8 @@ export const openStage = async (
     lossScale,
   })
   const declared = data.test === undefined ? null : evaluationModel(model, options)
-  const { backend, amp, xla } = options
-  const common = { backend, amp, xla, seed }
+  const { backend, amp, xla, precision, deterministic } = options
+  const common: ExecutionOptions = { backend, amp, xla, precision, deterministic, seed }
   const start = now()
   const trainer = await compile(step, { ...common, batch, variables: shared, signal: options.signal })
   const size = sizeOf(model)
