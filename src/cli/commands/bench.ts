@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { peerNames } from '../../peers/peer.ts'
 import { bench, type BenchReport, leftOut } from '../../inspect/bench.ts'
 import { configuredBackend, type TensorflowFlags, withTensorflowFlags } from '../tensorflow-flags.ts'
+import { type ExecutionFlags, withExecutionFlags, withExecutionOptions } from '../execution-flags.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import type { Model } from '../../ir/model.ts'
 import {
@@ -18,7 +19,7 @@ import {
 } from '../common.ts'
 import { table, type Io } from '../io.ts'
 
-interface Options extends CommonOptions, TensorflowFlags {
+interface Options extends CommonOptions, ExecutionFlags, TensorflowFlags {
   readonly model?: string
   readonly train?: boolean
   readonly batch?: string
@@ -31,9 +32,8 @@ interface Options extends CommonOptions, TensorflowFlags {
 }
 
 export const addBench = (program: Command, io: Io): void => {
-  withTensorflowFlags(
-    withCommon(program.command('bench').description('time a model or its training step against peers')),
-  )
+  const command = program.command('bench').description('time a model or its training step against peers')
+  withTensorflowFlags(withExecutionFlags(withCommon(command)))
     .option('--model <name>', 'b0 to b7, lite0 to lite4, or your own ./net.js#name; default: b0')
     .option('--train', 'time the training step: cross-entropy, RMSprop, weight decay, averages')
     .option('--batch <n>', 'batch size; default: 1, with --train 4')
@@ -45,16 +45,15 @@ export const addBench = (program: Command, io: Io): void => {
     .option('--threads <n>', 'threads of the peers that have some; default: as many as there are cores')
     .action(async (given: Options) => {
       const options = completed(given)
-      const { amp, backend: name, seed } = compileOptionsOf(options)
-      const backend = await configuredBackend(name, options)
+      const how = withExecutionOptions(compileOptionsOf(options), options)
+      const backend = await configuredBackend(how.backend, options)
       const against = options.against?.flatMap((names) => names.split(',')).filter((peer) => peer !== '')
       const peers = against?.map((peer) => choiceOf('--against', peer, peerNames))
       const threads =
         options.threads === undefined ? availableParallelism() : naturalOf('--threads', options.threads, 1)
       const report = await bench(await modelOf(options), {
-        amp,
+        ...how,
         backend,
-        seed,
         batch: naturalOf('--batch', options.batch, 1),
         rounds: naturalOf('--rounds', options.rounds, 1),
         budgetMs: 1000 * naturalOf('--budget', options.budget, 1),

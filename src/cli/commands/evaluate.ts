@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { writeFileAtomic } from '#platform'
 import { confusionPage } from '../../inspect/confusion.ts'
 import { configuredBackend, type TensorflowFlags, withTensorflowFlags } from '../tensorflow-flags.ts'
+import { type ExecutionFlags, withExecutionFlags, withExecutionOptions } from '../execution-flags.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import type { Evaluation } from '../../train/evaluation-result.ts'
 import { evaluate } from '../../train/evaluate.ts'
@@ -17,7 +18,7 @@ import { digitsName } from '../../recipes/recipe.ts'
 import { channelsOf, openTestData } from '../train/open-data.ts'
 import { makeCount } from '../train/progress.ts'
 
-interface Options extends CommonOptions, TensorflowFlags, Omit<WeightsFlags, 'averages'> {
+interface Options extends CommonOptions, ExecutionFlags, TensorflowFlags, Omit<WeightsFlags, 'averages'> {
   readonly data?: string
   readonly holdout?: string
   readonly batch?: string
@@ -33,7 +34,7 @@ export const addEvaluate = (program: Command, io: Io): void => {
   const described = program
     .command('evaluate')
     .description('measure top-1, top-5, loss and speed of weights on held-out pictures')
-  withTensorflowFlags(withCommon(described))
+  withTensorflowFlags(withExecutionFlags(withCommon(described)))
     .argument('<weights>', "a run's folder, or a file of weights")
     .option('--data <source>', 'digits, or a folder with val/<class>/* or <class>/*; default: the data of the run')
     .option('--holdout <share>', 'share of the pictures that train held out')
@@ -85,7 +86,7 @@ const evaluateCommand = async (path: string, options: Options, io: Io): Promise<
   for (const note of opened.notes) io.err(`note: ${note}`)
   const hasBoth = opened.available.length > 1
   const metrics = await opened.metrics()
-  const common = compileOptionsOf(options)
+  const common = withExecutionOptions(compileOptionsOf(options), options)
   const backend = await configuredBackend(common.backend, options)
   const measured = async (kind: 'raw' | 'averages' | undefined): Promise<Evaluation> =>
     evaluate(model, {

@@ -1,16 +1,18 @@
 import type { Command } from 'commander'
 import { compile } from '../../compile.ts'
 import { modelByName, naturalOf, paperOptionsOf, withCommon, type CommonOptions, trainingStepOf } from '../common.ts'
+import { type ExecutionFlags, withExecutionFlags, withExecutionOptions } from '../execution-flags.ts'
 import type { Io } from '../io.ts'
 
-interface Options extends CommonOptions {
+interface Options extends CommonOptions, ExecutionFlags {
   readonly model: string
   readonly batch: string
   readonly train?: boolean
 }
 
 export const addExplain = (program: Command, io: Io): void => {
-  withCommon(program.command('explain').description('show what the passes did with a layer, and why'))
+  const command = program.command('explain').description('show what the passes did with a layer, and why')
+  withExecutionFlags(withCommon(command))
     .argument('<path>', 'path of a layer, blocks.3/se/reduce; a glob; or %12, a value of the declared graph')
     .requiredOption('--model <name>', 'b0 to b7, lite0 to lite4, or your own ./net.js#name')
     .option('--batch <n>', 'batch size', '1')
@@ -18,7 +20,7 @@ export const addExplain = (program: Command, io: Io): void => {
     .action(async (path: string, options: Options) => {
       const named = await modelByName(options.model)
       const executable = await compile(options.train === true ? trainingStepOf(named) : named, {
-        ...paperOptionsOf(options),
+        ...withExecutionOptions(paperOptionsOf(options), options),
         batch: naturalOf('--batch', options.batch, 1),
       })
       try {

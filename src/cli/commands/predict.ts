@@ -5,6 +5,7 @@ import { listImages } from '../../data/picture-files.ts'
 import { readImage } from '../../data/read-image.ts'
 import type { Executable } from '../../executable/executable.ts'
 import { configuredBackend, type TensorflowFlags, withTensorflowFlags } from '../tensorflow-flags.ts'
+import { type ExecutionFlags, withExecutionFlags, withExecutionOptions } from '../execution-flags.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { escaped } from '../../ir/escaped.ts'
 import type { Model } from '../../ir/model.ts'
@@ -16,7 +17,7 @@ import { type FixedCrop, fixedCrops } from '../../pixels/box.ts'
 import type { Io } from '../io.ts'
 import { openWeights, type WeightsByPath, type WeightsFlags, withWeightsFlags } from '../open-weights.ts'
 
-interface Options extends CommonOptions, TensorflowFlags, WeightsFlags {
+interface Options extends CommonOptions, ExecutionFlags, TensorflowFlags, WeightsFlags {
   readonly weights?: string
   readonly model?: string
   readonly top: string
@@ -26,7 +27,8 @@ interface Options extends CommonOptions, TensorflowFlags, WeightsFlags {
 
 /** @param end Sets the exit code if some of the pictures could not be read. */
 export const addPredict = (program: Command, io: Io, end: (exitCode: number) => void): void => {
-  withWeightsFlags(withTensorflowFlags(withCommon(program.command('predict').description('classify pictures'))))
+  const command = withCommon(program.command('predict').description('classify pictures'))
+  withWeightsFlags(withTensorflowFlags(withExecutionFlags(command)))
     .argument('<files...>', 'pictures, or folders of pictures; hidden folders and node_modules inside are left out')
     .option(
       '--weights <file>',
@@ -71,7 +73,7 @@ const predict = async (
   for (const note of opened.notes) io.err(`note: ${note}`)
   const prepare = preparationOf(opened, crop)
   const model = opened.model as EfficientNet // preparationOf() has checked its inputs and outputs
-  const common = compileOptionsOf(options)
+  const common = withExecutionOptions(compileOptionsOf(options), options)
   const backend = await configuredBackend(common.backend, options)
   using net = await compile(model, { ...common, backend, variables: await opened.weights() })
   if (options.json !== true)

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { configuredBackend, type TensorflowFlags, withTensorflowFlags } from '../tensorflow-flags.ts'
+import { withExecutionFlags } from '../execution-flags.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { bestName } from '../../io/run-files.ts'
 import { fit } from '../../train/fit.ts'
@@ -28,9 +29,8 @@ interface Options extends CommonOptions, TensorflowFlags, WeightsFlags {
 
 /** @param end Sets the exit code of a run that a signal stopped. */
 export const addTrain = (program: Command, io: Io, end: (exitCode: number) => void): void => {
-  const command = withTensorflowFlags(
-    withCommon(program.command('train').description('train a network; a run can be stopped and resumed')),
-  )
+  const described = program.command('train').description('train a network; a run can be stopped and resumed')
+  const command = withTensorflowFlags(withExecutionFlags(withCommon(described)))
     .option('--recipe <name>', 'initial settings: b0-imagenet, b4-imagenet, digits, or FILE.json; flags override them')
     .option('--out <folder>', 'folder for config.json, metrics.jsonl and checkpoints; default runs/<name>')
     .option('--resume <folder>', 'resume the run in this folder; flags override its settings')

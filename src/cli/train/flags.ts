@@ -8,9 +8,20 @@ import { backendOf } from '../common.ts'
 
 /** Settings that only a file can have. */
 type FileOnly = 'architecture'
-/** Settings whose flags every command has. */
-type CommonSetting = 'backend' | 'amp' | 'ampDtype' | 'ampStrategy' | 'emulateHalf' | 'xla' | 'seed'
-type FlagSetting = Exclude<keyof Recipe, FileOnly | CommonSetting>
+/** Settings whose flags other commands have, too. */
+const commonSettings = [
+  'backend',
+  'amp',
+  'ampDtype',
+  'ampStrategy',
+  'emulateHalf',
+  'xla',
+  'xlaTensorflow',
+  'precision',
+  'deterministic',
+  'seed',
+] as const satisfies readonly (keyof Recipe)[]
+type FlagSetting = Exclude<keyof Recipe, FileOnly | (typeof commonSettings)[number]>
 
 const flags: { readonly [K in FlagSetting]: readonly [flag: string, help: string] } = {
   model: ['--model <name>', 'b0 to b7, lite0 to lite4, or your own ./net.js#name'],
@@ -78,15 +89,6 @@ const flags: { readonly [K in FlagSetting]: readonly [flag: string, help: string
   ],
 }
 const flagSettings = Object.keys(flags) as readonly FlagSetting[] // Object.keys does not keep the keys' type
-const commonSettings: readonly CommonSetting[] = [
-  'backend',
-  'amp',
-  'ampDtype',
-  'ampStrategy',
-  'emulateHalf',
-  'xla',
-  'seed',
-]
 
 export const addSettingFlags = (command: Command): Command => {
   for (const key of flagSettings) command.addOption(new Option(...flags[key]))
@@ -123,7 +125,12 @@ export const settingsGiven = (command: Command): Partial<Recipe> => {
   }
   const given: Partial<Recipe> = Object.fromEntries(found)
   const impliesAmp = (given.ampDtype ?? given.ampStrategy ?? null) !== null // `none` removes it
-  return impliesAmp && given.amp === undefined ? { ...given, amp: true } : given
+  const impliesXla = (given.xlaTensorflow ?? null) !== null
+  return {
+    ...(impliesAmp ? { amp: true } : {}),
+    ...(impliesXla ? { xla: true } : {}),
+    ...given,
+  }
 }
 
 const settingOf = (key: keyof Recipe, given: unknown): unknown => {
