@@ -87,7 +87,10 @@ export const importTfjsNode = async (): Promise<TfjsNode> => {
     const names = found.map(({ name }) => name).join(' and ')
     throw new EffuseError({
       code: 'EF404',
-      message: names === '' ? 'tfjs-node is not installed' : `${names} has no binding to TensorFlow`,
+      message:
+        names === ''
+          ? 'tfjs-node is not installed'
+          : `${names} ${found.length === 1 ? 'has' : 'have'} no binding to TensorFlow`,
       hint: 'npx effuse setup tensorflow',
     })
   }
