@@ -10,7 +10,7 @@ import { findTensorflow } from '../../src/backends/tensorflow/find-library.ts'
 import { showsNvidia } from '../../src/backends/tensorflow/report.ts'
 import { doctor } from '../../src/inspect/index.ts'
 import { libraryBytes } from '../setup/fakes.ts'
-import { hasTensorflow } from '../support/tensorflow.ts'
+import { hasTensorflow, tensorflowReason } from '../support/tensorflow.ts'
 import { run } from './command.ts'
 
 let folder: string
@@ -34,21 +34,25 @@ test('it lists every optional package of package.json, with its version or the c
   expect(out).toMatch(/^fast-check +4\.\d+\.\d+ +effuse\/testing$/m)
 })
 
-test.runIf(hasTensorflow)('TensorFlow is there: version, kind, source, devices, and a graph that ran', async () => {
-  if ('missing' in found) throw new Error(found.missing)
-  const { code, out } = await run('doctor')
-  expect(code).toBe(0)
-  expect(out).toContain(`from ${found.source}: ${found.main}`)
-  expect(out).toMatch(/^a graph ran on it: tensorflow \d+\.\d+\.\d+, \d+ (GPU|x .+), \d+ ms with loading$/m)
-  const report = JSON.parse((await run('doctor', '--json')).out)
-  expect(report).toMatchObject({
-    tensorflow: { library: { version: found.version, kind: found.kind, source: found.source } },
-    trial: { problem: null },
-  })
-})
+test.runIf(hasTensorflow)(
+  `TensorFlow is there: version, kind, source, devices, and a graph that ran${tensorflowReason}`,
+  async () => {
+    if ('missing' in found) throw new Error(found.missing)
+    const { code, out } = await run('doctor')
+    expect(code).toBe(0)
+    expect(out).toContain(`from ${found.source}: ${found.main}`)
+    expect(out).toMatch(/^a graph ran on it: tensorflow \d+\.\d+\.\d+, \d+ (GPU|x .+), \d+ ms with loading$/m)
+    const report = JSON.parse((await run('doctor', '--json')).out)
+    expect(report).toMatchObject({
+      tensorflow: { library: { version: found.version, kind: found.kind, source: found.source } },
+      trial: { problem: null },
+    })
+  },
+)
 
+const driverReason = showsNvidia() ? ' (skipped: this machine has an NVIDIA driver)' : tensorflowReason
 test.runIf(hasTensorflow && !showsNvidia())(
-  'TensorFlow for GPUs without a driver: it runs on the CPU, and doctor says what is missing',
+  `TensorFlow for GPUs without a driver: it runs on the CPU, and doctor says what is missing${driverReason}`,
   async () => {
     if ('missing' in found) throw new Error(found.missing)
     // Any library of TensorFlow, installed as the one for GPUs.
@@ -129,8 +133,10 @@ test.each<[string, (main: string) => void, RegExp]>([
   wrong(make, reason),
 )
 
-// Needs a C compiler, which makes them.
+const compilerReason = hasCompiler ? '' : ' (skipped: no C compiler, which makes the library)'
 test.runIf(hasCompiler).each([
   ['another version', '1.15.5', /it is version 1\.15\.5, and 2\.9 or a later 2 is needed/],
   ['one that lacks functions', '2.15.0', /Cannot find function 'TFE?_\w+'/],
-] as const)('wrong library, %s: likewise', (_, version, reason) => wrong((main) => ofVersion(version, main), reason))
+] as const)(`wrong library, %s: likewise${compilerReason}`, (_, version, reason) =>
+  wrong((main) => ofVersion(version, main), reason),
+)

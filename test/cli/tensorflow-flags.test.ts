@@ -1,11 +1,9 @@
 /** NVIDIA's flags that configure TensorFlow, and --tensorboard. */
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { findPackage } from '../../src/backends/tensorflow/places.ts'
-import { bindingFile, tfjsNodeNames } from '../../src/backends/tensorflow/tfjs-node.ts'
-import { hasTensorflow } from '../support/tensorflow.ts'
+import { bindingReason, hasBinding, hasTensorflow, tensorflowReason } from '../support/tensorflow.ts'
 import { flagsOf, run } from './command.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'effuse-flags-'))
@@ -33,7 +31,7 @@ test.each(names)('%s is refused for another backend, and must be a positive inte
   ])
 })
 
-test.runIf(hasTensorflow)('a model runs with them', async () => {
+test.runIf(hasTensorflow)(`a model runs with them${tensorflowReason}`, async () => {
   const threads = ['--intraop_threads', '1', '--interop_threads', '1', '--memory_limit', '512']
   const { code, out } = await run(
     ...['bench', '--model', 'lite0', '--size', '32', '--rounds', '1', '--json', '--backend', 'tensorflow'],
@@ -43,13 +41,8 @@ test.runIf(hasTensorflow)('a model runs with them', async () => {
   expect(JSON.parse(out).rows[0]).toMatchObject({ backend: 'tensorflow', rounds: 1 })
 })
 
-const hasBinding = tfjsNodeNames.some((name) => {
-  const found = findPackage(name)
-  return found !== null && existsSync(bindingFile(found))
-})
-
 test.runIf(hasBinding)(
-  'train --tensorboard writes a file of events',
+  `train --tensorboard writes a file of events${bindingReason}`,
   async () => {
     const board = join(folder, 'board')
     const { code } = await run(

@@ -18,6 +18,7 @@ const isReady =
   library.kind === 'cpu' &&
   source !== null &&
   existsSync(bindingFile(source))
+const reason = isReady ? '' : ' (skipped: setup has not installed TensorFlow for CPUs and the binding of tfjs-node)'
 
 let place: Place
 let folder: string
@@ -43,7 +44,7 @@ const setup = () => {
 }
 
 test.runIf(isReady)(
-  'a package without its binding, as npm ci leaves it, gets the link to the built one, and keeps it',
+  `a package without its binding, as npm ci leaves it, gets the link to the built one, and keeps it${reason}`,
   async () => {
     expect(await setup()).toMatchObject({ wasThere: true, bindings: [{ state: 'linked', problem: null }] })
     expect(await setup()).toMatchObject({ bindings: [{ state: 'there', problem: null }] })
@@ -55,7 +56,7 @@ test.runIf(isReady)(
 )
 
 test.runIf(isReady)(
-  "a binding of the package's own that works stays as it is; one that does not is replaced",
+  `a binding of the package's own that works stays as it is; one that does not is replaced${reason}`,
   async () => {
     if ('missing' in library || source === null) throw new Error('checked above')
     const file = bindingFile({ ...source, folder })
@@ -73,7 +74,7 @@ test.runIf(isReady)(
   },
 )
 
-test.runIf(isReady)('without a compiler, node-gyp’s own words are told, and the rest works', async () => {
+test.runIf(isReady)(`without a compiler, node-gyp’s own words are told, and the rest works${reason}`, async () => {
   if ('missing' in library) throw new Error(library.missing)
   appendFileSync(join(folder, 'binding.gyp'), '# other sources: no binding of them is in the cache\n')
   const bin = join(place.folder, 'bin')

@@ -1,20 +1,34 @@
 /**
- * Is TensorFlow's library there? Tests on it are skipped without it, and say so in their names (`npx effuse setup tensorflow`). Where
- * EFFUSE_TEST_TENSORFLOW is 1, as in .ci/run after setup has installed it, they fail instead.
+ * Is TensorFlow's library there, and tfjs-node's binding to it? Tests on them are skipped without, and say so in their names
+ * (`npx effuse setup tensorflow`). Where EFFUSE_TEST_TENSORFLOW is 1, as in .ci/run after setup has installed both, they fail instead.
  */
+import { existsSync } from 'node:fs'
 import { describe } from 'vitest'
 import { findTensorflow } from '../../src/backends/tensorflow/find-library.ts'
+import { findPackage, type FoundPackage } from '../../src/backends/tensorflow/places.ts'
+import { bindingFile, tfjsNodeNames } from '../../src/backends/tensorflow/tfjs-node.ts'
+
+const isSetUp = process.env['EFFUSE_TEST_TENSORFLOW'] === '1'
 
 const found = findTensorflow()
 export const hasTensorflow = !('missing' in found)
-if ('missing' in found && process.env['EFFUSE_TEST_TENSORFLOW'] === '1')
+if ('missing' in found && isSetUp)
   throw new Error(`setup has installed TensorFlow, and it is not found: ${found.missing}`)
+/** What to append to the name of a test that needs the library: why it is skipped, or nothing. */
+export const tensorflowReason = 'missing' in found ? ` (skipped: ${found.missing}; ${found.fix})` : ''
 
 /** Like describe(); where TensorFlow is missing the tests are skipped, with the reason in the name. */
 export const tensorflowOrSkip = (name: string, tests: () => void): void => {
-  const reason = 'missing' in found ? ` (skipped: ${found.missing}; ${found.fix})` : ''
-  describe.runIf(hasTensorflow)(`${name}${reason}`, tests)
+  describe.runIf(hasTensorflow)(`${name}${tensorflowReason}`, tests)
 }
 
 /** For tables of backends: nothing where there is no TensorFlow. */
 export const withTensorflow: readonly 'tensorflow'[] = hasTensorflow ? ['tensorflow'] : []
+
+/** The installed package of tfjs-node that has a binding; null where none has. */
+export const boundPackage: FoundPackage | null =
+  tfjsNodeNames.map((name) => findPackage(name)).find((known) => known !== null && existsSync(bindingFile(known))) ??
+  null
+export const hasBinding = boundPackage !== null
+/** What to append to the name of a test that needs the binding: why it is skipped, or nothing. */
+export const bindingReason = hasBinding ? '' : ' (skipped: tfjs-node has no binding; npx effuse setup tensorflow)'

@@ -1,25 +1,18 @@
 /** The file of events, read back: its framing with masked checksums, and its numbers. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, existsSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs-core'
 import { BinaryReader } from '@bufbuild/protobuf/wire'
 import '@tensorflow/tfjs-backend-cpu'
 import { afterEach, describe, expect, test } from 'vitest'
-import { findPackage } from '../../src/backends/tensorflow/places.ts'
-import { bindingFile, tfjsNodeNames } from '../../src/backends/tensorflow/tfjs-node.ts'
 import { crossEntropy } from '../../src/passes/train/losses.ts'
 import { sgd } from '../../src/passes/train/optimizers.ts'
 import type { StepEvent, TrainingEvent } from '../../src/train/events.ts'
 import { fit } from '../../src/train/fit.ts'
 import { tensorBoard } from '../../src/train/tensor-board.ts'
+import { bindingReason, hasBinding } from '../support/tensorflow.ts'
 import { pictures, smallNet } from './small-data.ts'
-
-const hasBinding = tfjsNodeNames.some((name) => {
-  const found = findPackage(name)
-  return found !== null && existsSync(bindingFile(found))
-})
-const reason = hasBinding ? '' : ' (skipped: tfjs-node has no binding; npx effuse setup tensorflow)'
 
 const folders: string[] = []
 afterEach(() => {
@@ -106,7 +99,7 @@ test('a folder that is none is refused', async () => {
   })
 })
 
-describe.runIf(hasBinding)(`tensorBoard()${reason}`, () => {
+describe.runIf(hasBinding)(`tensorBoard()${bindingReason}`, () => {
   test('writes the numbers of a run, and leaves tfjs as it was', async () => {
     await tf.setBackend('cpu')
     const kept = tf.tensor1d([1, 2, 3])

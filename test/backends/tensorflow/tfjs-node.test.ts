@@ -1,18 +1,14 @@
 /** Loading tfjs-node beside the user's tfjs, each case in a process of its own: nothing of the user's changes. */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { findPackage, type FoundPackage } from '../../../src/backends/tensorflow/places.ts'
-import { bindingFile, checkBinding, tfjsNodeNames } from '../../../src/backends/tensorflow/tfjs-node.ts'
-
-const found = tfjsNodeNames
-  .map((name) => findPackage(name))
-  .find((known) => known !== null && existsSync(bindingFile(known)))
-const isThere = found !== undefined && found !== null
+import type { FoundPackage } from '../../../src/backends/tensorflow/places.ts'
+import { bindingFile, checkBinding } from '../../../src/backends/tensorflow/tfjs-node.ts'
+import { bindingReason, boundPackage, hasBinding } from '../../support/tensorflow.ts'
 
 const cache = fileURLToPath(new URL('../../../node_modules/.cache', import.meta.url))
 let folder: string
@@ -45,7 +41,7 @@ const shownBy = (program: string): unknown => {
   return JSON.parse(shown)
 }
 
-describe.runIf(isThere)('importTfjsNode', () => {
+describe.runIf(hasBinding)(`importTfjsNode${bindingReason}`, () => {
   test("the user's backend, tensors and memory stay; tfjs-node's can be used by name", () => {
     const value = shownBy(`
       import * as tf from '@tensorflow/tfjs-core'
@@ -73,7 +69,7 @@ describe.runIf(isThere)('importTfjsNode', () => {
 
   test('loaded by the user before: the same module, and the backend that they chose', () => {
     const value = shownBy(`
-      const theirs = require(${JSON.stringify(found?.name)})
+      const theirs = require(${JSON.stringify(boundPackage?.name)})
       const before = theirs.getBackend()
       show([before, (await importTfjsNode()) === theirs, theirs.getBackend()])
     `)
@@ -93,8 +89,8 @@ describe.runIf(isThere)('importTfjsNode', () => {
   })
 })
 
-test.runIf(isThere)('a binding that loads answers with the version of its TensorFlow', async () => {
-  expect(await checkBinding(bindingFile(found as FoundPackage) /* it is there */)).toEqual({
+test.runIf(hasBinding)(`a binding that loads answers with the version of its TensorFlow${bindingReason}`, async () => {
+  expect(await checkBinding(bindingFile(boundPackage as FoundPackage) /* it is there */)).toEqual({
     version: expect.stringMatching(/^\d+\.\d+\.\d+/),
     hasGpu: expect.any(Boolean),
     problem: null,
