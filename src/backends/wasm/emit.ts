@@ -1,27 +1,17 @@
 /** From the loops of a phase to a WebAssembly function, with the address of each buffer as a parameter. */
-import { invariant } from '../../ir/diagnostics.ts'
 import type { DType } from '../../ir/types.ts'
-import type { KernelBuffer, ScalarOp } from '../codegen/kernel/kernel.ts'
+import type { KernelBuffer } from '../codegen/kernel/kernel.ts'
 import type { IndexOp, LoopExpr, Loops, Register, Statement } from '../codegen/loops/loops.ts'
-import { isVectorOp } from '../codegen/loops/schedule.ts'
-import { type Callee, FunctionBody, type Instruction, type Signature, type ValueType } from './encoder.ts'
+import { FunctionBody, type Instruction, type Signature, type ValueType } from './encoder.ts'
+import { emitRandom } from './random.ts'
 import { emitScalarOp } from './scalar-ops.ts'
-import { vectorOpTable } from './vector-ops.ts'
+import { emitConstant, emitConstantVector, emitLoad, emitSplat, emitStore, valueType, widthOf } from './storage.ts'
+import { emitVectorOp } from './vector-ops.ts'
 
 /** What the functions of a module share. */
 export interface ModuleNumbers {
-  /** The op's definition among the host's functions. */
-  readonly hostFunction: (op: ScalarOp, arity: number) => Callee
   /** The number of a random stream of the kernel. */
   readonly streamNumber: (stream: string) => number
-}
-
-/** What `env.random(stream, element)` is. */
-const randomFunction: Callee = {
-  kind: 'import',
-  module: 'env',
-  name: 'random',
-  signature: { params: ['i32', 'i32'], result: 'f32' },
 }
 
 /** Parameters of each function: addresses of the buffers, of scratch memory, and of the run's context; first and end of the units. */
@@ -33,9 +23,6 @@ export const phaseSignature = (buffers: number): Signature => ({
 /** The function of a phase. */
 export const emitPhase = (loops: Loops, buffers: readonly KernelBuffer[], numbers: ModuleNumbers): FunctionBody =>
   new PhaseEmitter(loops, buffers, numbers).body()
-
-const valueType = (dtype: DType): ValueType => (dtype === 'int32' || dtype === 'bool' ? 'i32' : 'f32')
-const widthOf = (dtype: DType): number => (dtype === 'bool' ? 1 : 4)
 
 const positionOps: { readonly [O in IndexOp]: Instruction } = {
   add: 'i32.add',
@@ -61,7 +48,7 @@ class PhaseEmitter {
     this.#numbers = numbers
     this.#f = new FunctionBody(phaseSignature(buffers.length))
     this.#counters = Array.from({ length: loops.loopCount }, () => this.#f.local('i32'))
-    this.#registers = loops.registers.map(({ dtype, lanes }) => this.#f.local(lanes === 4 ? 'v128' : valueType(dtype)))
+    this.#registers = loops.registers.map(({ dtype, lanes }) => this.#f.local(valueType(dtype, lanes)))
   }
 
   body(): FunctionBody {
@@ -83,7 +70,7 @@ class PhaseEmitter {
       case 'store':
         this.#address(statement.buffer, statement.at)
         this.#push(statement.value)
-        f.memory(statement.lanes === 4 ? 'v128.store' : storeOf(this.#dtypeOf(statement.buffer)))
+        emitStore(f, this.#dtypeOf(statement.buffer), statement.lanes)
         return
       case 'if':
         this.#push(statement.condition)
@@ -114,8 +101,7 @@ class PhaseEmitter {
     const f = this.#f
     switch (expr.kind) {
       case 'constant':
-        if (valueType(expr.dtype) === 'f32') f.f32(expr.value)
-        else f.i32(expr.value)
+        emitConstant(f, expr.value, expr.dtype)
         return
       case 'counter':
         f.get(this.#counters[expr.loop] as number)
@@ -125,37 +111,29 @@ class PhaseEmitter {
         return
       case 'load':
         this.#address(expr.buffer, expr.at)
-        f.memory(expr.lanes === 4 ? 'v128.load' : loadOf(this.#dtypeOf(expr.buffer)))
+        emitLoad(f, this.#dtypeOf(expr.buffer), expr.lanes)
         return
       case 'splat':
-        if (expr.of.kind === 'constant') f.f32x4(expr.of.value)
+        if (expr.of.kind === 'constant') emitConstantVector(f, expr.of.value, expr.of.dtype)
         else {
           this.#push(expr.of)
-          f.op('f32x4.splat')
+          emitSplat(f, this.#typeOf(expr.of))
         }
         return
       case 'position':
         for (const arg of expr.args) this.#push(arg)
         f.op(positionOps[expr.op])
         return
-      case 'random':
-        f.i32(this.#numbers.streamNumber(expr.stream))
+      case 'random': {
         this.#push(expr.at)
-        f.call(randomFunction)
+        const stream = this.#numbers.streamNumber(expr.stream)
+        emitRandom(f, { context: this.#buffers.length + 1, stream, lanes: 1 })
         return
-      case 'op':
-        if (expr.lanes === 4) {
-          const { op } = expr
-          invariant(isVectorOp(op), () => `${op} has no vectors`)
-          vectorOpTable[op](expr.args, f, (arg) => this.#push(arg))
-          return
-        }
-        emitScalarOp(expr, {
-          f,
-          push: (arg) => this.#push(arg),
-          dtypeOf: (arg) => this.#typeOf(arg),
-          callHost: (op, arity) => f.call(this.#numbers.hostFunction(op, arity)),
-        })
+      }
+      case 'op': {
+        const emit = expr.lanes === 4 ? emitVectorOp : emitScalarOp
+        emit(expr, { f, push: (arg) => this.#push(arg), dtypeOf: (arg) => this.#typeOf(arg) })
+      }
     }
   }
 
@@ -169,8 +147,9 @@ class PhaseEmitter {
       case 'load':
         return this.#dtypeOf(expr.buffer)
       case 'random':
-      case 'splat':
         return 'float32'
+      case 'splat':
+        return this.#typeOf(expr.of)
       case 'counter':
         return 'int32'
       case 'position':
@@ -194,8 +173,3 @@ class PhaseEmitter {
     f.op('i32.add')
   }
 }
-
-const loadOf = (dtype: DType) =>
-  dtype === 'bool' ? 'i32.load8_u' : valueType(dtype) === 'i32' ? 'i32.load' : 'f32.load'
-const storeOf = (dtype: DType) =>
-  dtype === 'bool' ? 'i32.store8' : valueType(dtype) === 'i32' ? 'i32.store' : 'f32.store'

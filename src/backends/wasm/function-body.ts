@@ -73,9 +73,9 @@ export class FunctionBody {
     return this.signature.params.length + this.#locals.length - 1
   }
 
-  /** A local for what is computed between two instructions, shared by all who ask for the same number. */
-  scratch(type: ValueType, number: number): number {
-    const key = `${type} ${number}`
+  /** A local for what is computed between two instructions, shared by all who ask for the same name. */
+  scratch(type: ValueType, name: string): number {
+    const key = `${type} ${name}`
     const local = this.#scratch.get(key) ?? this.local(type)
     this.#scratch.set(key, local)
     return local

@@ -4,6 +4,11 @@ import { kernelOf } from '../../../src/backends/codegen/kernel/from-graph.ts'
 import { interpretKernel, type RandomNumbers } from '../../../src/backends/codegen/kernel/interpret.ts'
 import type { Kernel, Phase } from '../../../src/backends/codegen/kernel/kernel.ts'
 import { verifyKernelData } from '../../../src/backends/codegen/kernel/verify.ts'
+import { contextBytes, writeContext } from '../../../src/backends/wasm/context.ts'
+import type { Half } from '../../../src/backends/wasm/half.ts'
+import { decodeHalf, encodeHalf } from '../../../src/backends/wasm/half-arrays.ts'
+import { mathImports } from '../../../src/backends/wasm/math.ts'
+import { widthOf } from '../../../src/backends/wasm/storage.ts'
 import { emitModule } from '../../../src/backends/wasm/module.ts'
 import { loopsOf } from '../../../src/backends/codegen/loops/from-kernel.ts'
 import { interpretLoops } from '../../../src/backends/codegen/loops/interpret.ts'
@@ -18,9 +23,9 @@ import { makeVariableStore, type Memory } from '../../../src/backends/common/var
 import { nodeAt } from '../../../src/ir/graph.ts'
 import { opNames } from '../../../src/ir/ops/index.ts'
 import { opDef } from '../../../src/ir/ops/index.ts'
-import { randomUniform } from '../../../src/ir/philox.ts'
+import { type RandomPosition, randomUniform } from '../../../src/ir/philox.ts'
 import { genericTarget } from '../../../src/ir/target.ts'
-import { elements, nodeId, type Type } from '../../../src/ir/types.ts'
+import { type DType, elements, nodeId, type Type } from '../../../src/ir/types.ts'
 import { decomposeOps } from '../../../src/passes/decompose.ts'
 
 const memory: Memory<HostArray> = {
@@ -35,6 +40,7 @@ export type Machine = (
   kernel: Kernel,
   operands: ReadonlyMap<number, HostArray>,
   random: RandomNumbers,
+  position?: Omit<RandomPosition, 'stream'>,
 ) => readonly ArrayLike<number>[]
 
 /** Interpreted as kernels. */
@@ -60,38 +66,49 @@ export const loops =
     return memory
   }
 
-/** As generated WebAssembly. */
+/** As generated WebAssembly. It draws the random numbers of this position, which `random` must be of. */
 export const webAssembly =
   (scheduleOf: ScheduleOf = defaultSchedule): Machine =>
-  (kernel, operands, random) => {
-    const { bytes, kernels, hostFunctions } = emitModule([{ kernel, schedules: kernel.phases.map(scheduleOf) }], {
+  (kernel, operands, _random, position = { seed: 0, runIndex: 0, replica: 0 }) => {
+    const { bytes, kernels } = emitModule([{ kernel, schedules: kernel.phases.map(scheduleOf) }], {
       sharedMemory: false,
     })
     const [{ phases, streams }] = kernels as [(typeof kernels)[number]]
-    let size = 0
-    const places = kernel.buffers.map(({ shape }) => {
+    let size = contextBytes(streams.length)
+    const places = kernel.buffers.map(({ dtype, shape }) => {
       const at = size
-      size += Math.ceil((elements(shape) * 4) / 16) * 16
+      size += Math.ceil((elements(shape) * widthOf(dtype)) / 64) * 64
       return at
     })
-    const memory = new WebAssembly.Memory({ initial: Math.ceil(size / 65536) })
-    const views = kernel.buffers.map(({ dtype, shape }, i) => {
-      const [at, length] = [places[i] as number, elements(shape)]
-      if (dtype === 'bool') return new Uint8Array(memory.buffer, at, length)
-      return dtype === 'int32' ? new Int32Array(memory.buffer, at, length) : new Float32Array(memory.buffer, at, length)
-    })
-    kernel.buffers.forEach(({ role, data }, i) => {
+    const memory = new WebAssembly.Memory({ initial: Math.ceil((size + 64) / 65536) })
+    writeContext(memory.buffer, 0, { ...position, streams })
+    kernel.buffers.forEach(({ dtype, role, data }, i) => {
       const given = role === 'literal' ? data : operands.get(i)
-      if (given != null) views[i]?.set(given)
+      if (given == null) return
+      const view = viewOf(memory, dtype, places[i] as number, given.length)
+      view.set(dtype === 'float16' || dtype === 'bfloat16' ? encodeHalf(dtype, Float32Array.from(given)) : given)
     })
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
-      env: { memory, random: (stream: number, element: number) => random(streams[stream] as string, element) },
-      host: hostFunctions,
-    })
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory }, math: mathImports() })
     for (const { name, units } of phases)
       (instance.exports[name] as (...numbers: number[]) => void)(...places, 0, 0, 0, units)
-    return views
+    return kernel.buffers.map(({ dtype, shape }, i) => {
+      const view = viewOf(memory, dtype, places[i] as number, elements(shape))
+      return view instanceof Uint16Array ? decodeHalf(dtype as Half, view) : view
+    })
   }
+
+const viewOf = ({ buffer }: WebAssembly.Memory, dtype: DType, at: number, length: number) => {
+  switch (dtype) {
+    case 'bool':
+      return new Uint8Array(buffer, at, length)
+    case 'int32':
+      return new Int32Array(buffer, at, length)
+    case 'float32':
+      return new Float32Array(buffer, at, length)
+    default:
+      return new Uint16Array(buffer, at, length)
+  }
+}
 
 export const kernelBackend = (machine: Machine = kernels, halfTypes = genericTarget.halfTypes): Backend<HostArray> => ({
   name: 'kernels',
@@ -131,7 +148,7 @@ export const kernelBackend = (machine: Machine = kernels, halfTypes = genericTar
             }
             const random = (stream: string, element: number): number =>
               randomUniform({ ...at, stream, count: element + 1 })[element] as number
-            const filled = machine(kernel, given, random)
+            const filled = machine(kernel, given, random, at)
             const named = (names: readonly string[], from: number): ReadonlyMap<string, HostArray> =>
               new Map(
                 names.map((name, i) => {

@@ -29,8 +29,8 @@ describe.each([
   ['interpreted kernels', kernels, genericTarget.halfTypes],
   ['interpreted loops, element by element', loops(() => plainSchedule), genericTarget.halfTypes],
   ['interpreted loops in tiles of vectors', loops(defaultSchedule), genericTarget.halfTypes],
-  ['generated WebAssembly, element by element', webAssembly(() => plainSchedule), []],
-  ['generated WebAssembly in tiles of vectors', webAssembly(), []],
+  ['generated WebAssembly, element by element', webAssembly(() => plainSchedule), genericTarget.halfTypes],
+  ['generated WebAssembly in tiles of vectors', webAssembly(), genericTarget.halfTypes],
 ] as const)('%s', (_, machine, halfTypes) => {
   test('conform to the reference in every op', async () => {
     const report = await conformance(kernelBackend(machine, halfTypes), { runs: 3 })

@@ -1,0 +1,158 @@
+/**
+ * exp and its relatives on vectors of float32: x = n ln 2 + r with a whole n and |r| <= ln 2 / 2, and exp(x) = 2^n exp(r). Coefficients are minimax
+ * fits. Errors against float64 (test/backends/wasm/elementary.test.ts): exp and expm1 2 units of the last place.
+ */
+import type { FunctionBody } from '../encoder.ts'
+import { polynomial, popOne, type StackOp } from '../stack-op.ts'
+
+/**
+ * ln 2 in two parts: the first has so few digits that its products with the whole numbers below are exact (Cody and Waite, Software Manual for the
+ * Elementary Functions, 1980).
+ */
+const [ln2High, ln2Low] = [0.693359375, -2.1219444e-4]
+
+/** Adding 1.5 * 2^23 rounds to a whole number, which is then in the low bits; subtracting it gives the number. */
+export const magic = 12582912
+export const magicBits = 0x4b400000
+const oneBits = 0x3f800000
+
+/** exp(r) = 1 + r + r^2 q(r); relative error 1.3e-8 of exp(r) - 1, 3e-9 of exp(r). Highest power first. */
+const coefficients = [1.388251009e-3, 8.366580335e-3, 4.166720178e-2, 0.1666654318, 0.4999999814]
+
+/** Keeps NaN: pmin and pmax give their first operand where it is one. */
+export const clamp = (f: FunctionBody, least: number, largest: number): void => {
+  f.f32x4(largest)
+  f.op('f32x4.pmin')
+  f.f32x4(least)
+  f.op('f32x4.pmax')
+}
+
+interface Reduced {
+  /** exp(r) - 1. */
+  readonly fraction: number
+  /** n as an integer. */
+  readonly power: number
+}
+
+/** Takes x from the stack. Outside of -104 to 89 the result is that of the nearest of these. */
+const reduced = (f: FunctionBody, least: number): Reduced => {
+  clamp(f, least, 89)
+  const r = popOne(f, 'v128', 'exp r')
+  const n = f.scratch('v128', 'exp n')
+  const power = f.scratch('v128', 'exp power')
+  f.get(r)
+  f.f32x4(Math.LOG2E)
+  f.op('f32x4.mul')
+  f.f32x4(magic)
+  f.op('f32x4.add')
+  f.tee(power)
+  f.f32x4(magic)
+  f.op('f32x4.sub')
+  f.set(n)
+  for (const part of [ln2High, ln2Low]) {
+    f.get(r)
+    f.get(n)
+    f.f32x4(part)
+    f.op('f32x4.mul', 'f32x4.sub')
+    f.set(r)
+  }
+  f.get(power)
+  f.i32x4(magicBits)
+  f.op('i32x4.sub')
+  f.set(power)
+  polynomial(f, r, coefficients)
+  f.get(r)
+  f.op('f32x4.mul')
+  f.get(r)
+  f.op('f32x4.mul')
+  f.get(r)
+  f.op('f32x4.add')
+  const fraction = popOne(f, 'v128', 'exp fraction')
+  return { fraction, power }
+}
+
+/** 2 to the integer on the stack, -126 to 127: the exponent of a float32. */
+const powerOfTwo: StackOp = (f) => {
+  f.i32(23)
+  f.op('i32x4.shl')
+  f.i32x4(oneBits)
+  f.op('i32x4.add')
+}
+
+/** NaN stays NaN, infinities give infinity and 0. Results below the normal numbers are rounded once more. */
+export const exp: StackOp = (f) => {
+  const { fraction, power } = reduced(f, -104)
+  const half = f.scratch('v128', 'exp half')
+  f.get(fraction)
+  f.f32x4(1)
+  f.op('f32x4.add')
+  // 2^n has no float32 at both ends, so it is the product of two.
+  f.get(power)
+  f.i32(1)
+  f.op('i32x4.shr_s')
+  f.tee(half)
+  powerOfTwo(f)
+  f.op('f32x4.mul')
+  f.get(power)
+  f.get(half)
+  f.op('i32x4.sub')
+  powerOfTwo(f)
+  f.op('f32x4.mul')
+}
+
+/** exp(x) - 1 = 2^n (exp(r) - 1) + (2^n - 1). Everything is halved and doubled at the end, since 2^128 has no float32. */
+export const expm1: StackOp = (f) => {
+  const { fraction, power } = reduced(f, -30)
+  const scale = f.scratch('v128', 'exp half')
+  f.get(fraction)
+  f.get(power)
+  f.i32x4(1)
+  f.op('i32x4.sub')
+  powerOfTwo(f)
+  f.tee(scale)
+  f.op('f32x4.mul')
+  f.get(scale)
+  f.f32x4(0.5)
+  f.op('f32x4.sub', 'f32x4.add')
+  f.f32x4(2)
+  f.op('f32x4.mul')
+}
+
+/** 2^r on |r| <= 1/2, relative error 9e-8; 1 at 0 exactly. Highest power first. */
+const powers = [1.326472711e-3, 9.671512645e-3, 5.550733744e-2, 0.2402224209, 0.6931469776, 1]
+
+/**
+ * 1 + exp(-x), for sigmoid: exp(-x) = 2^(n + r) with one multiplication instead of an exact reduction, which costs |x| 2^-24 of relative error.
+ * Infinity from x = -88.4 down.
+ */
+const onePlusExp = (f: FunctionBody): void => {
+  f.f32x4(-Math.LOG2E)
+  f.op('f32x4.mul')
+  clamp(f, -126, 128)
+  const r = popOne(f, 'v128', 'sigmoid r')
+  const power = f.scratch('v128', 'sigmoid power')
+  f.get(r)
+  f.get(r)
+  f.f32x4(magic)
+  f.op('f32x4.add')
+  f.tee(power)
+  f.f32x4(magic)
+  f.op('f32x4.sub', 'f32x4.sub')
+  f.set(r)
+  polynomial(f, r, powers)
+  // The bits of the magic number above the exponent fall out of the shift. A product, not a sum of bits, so that NaN stays NaN.
+  f.get(power)
+  powerOfTwo(f)
+  f.op('f32x4.mul')
+  f.f32x4(1)
+  f.op('f32x4.add')
+}
+
+/** 1 / (1 + exp(-x)): relative error 1e-6 from x = -8 up, (|x| + 8) 1e-7 below; 0 where exp(-x) overflows. */
+export const sigmoid: StackOp = (f) => {
+  onePlusExp(f)
+  const denominator = popOne(f, 'v128', 'sigmoid r')
+  f.f32x4(1)
+  f.get(denominator)
+  f.op('f32x4.div')
+}
