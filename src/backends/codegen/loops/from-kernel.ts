@@ -162,7 +162,7 @@ class LoopLowering {
 
   /** The value with so many lanes. */
   #valueIn(lanes: Lanes, at: number, point: Point, dtype: DType = this.#dtypeOf(at)): LoopExpr {
-    const value = converted(this.#value(at, point), this.#dtypeOf(at), dtype)
+    const value = converted(this.#value(at, point), { from: this.#dtypeOf(at), to: dtype, lanes: this.#lanesOf(at) })
     if (lanes === this.#lanesOf(at)) return value
     const key = `splat ${dtype} ${this.#keyOf(at, point)}`
     const known = this.#known.get(key) ?? this.#kept({ kind: 'splat', of: value }, { dtype, lanes })
@@ -275,7 +275,7 @@ class LoopLowering {
         })
     })
     points.forEach((point, i) => {
-      this.#known.set(this.#keyOf(expr, point), converted(totals[i] as LoopExpr, wide, dtype))
+      this.#known.set(this.#keyOf(expr, point), converted(totals[i] as LoopExpr, { from: wide, to: dtype, lanes }))
     })
   }
 
@@ -428,5 +428,8 @@ const combining = {
   or: 'or',
 } as const
 
-const converted = (value: LoopExpr, from: DType, to: DType): LoopExpr =>
-  from === to ? value : { kind: 'op', op: 'cast', attrs: { to, relaxed: false }, args: [value], dtype: to, lanes: 1 }
+const converted = (
+  value: LoopExpr,
+  { from, to, lanes }: { readonly from: DType; readonly to: DType; readonly lanes: Lanes },
+): LoopExpr =>
+  from === to ? value : { kind: 'op', op: 'cast', attrs: { to, relaxed: false }, args: [value], dtype: to, lanes }

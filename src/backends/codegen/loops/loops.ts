@@ -6,7 +6,7 @@ import type { OpAttrs } from '../../../ir/signatures.ts'
 import type { DType } from '../../../ir/types.ts'
 import type { ScalarOp } from '../kernel/kernel.ts'
 
-/** Numbers that one value holds: 1, or the 4 neighbours that a vector of WebAssembly has. Vectors are of float32. */
+/** Numbers that one value holds: 1, or the 4 neighbours that a vector of WebAssembly has, of any type. */
 export type Lanes = 1 | 4
 
 /** Arithmetic on positions, int32. `div` and `rem` are of numbers that are not negative. Comparisons and `and` give bool. */

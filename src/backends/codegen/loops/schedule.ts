@@ -1,7 +1,6 @@
 /** How the points of a phase are visited: plain data, with one function that says what is legal. Any legal schedule gives the same values. */
-import { stridesOf } from '../../../ir/ops/shape.ts'
-import type { Coordinate, Expr, Phase, ScalarOp } from '../kernel/kernel.ts'
-import { isAlwaysInside } from '../kernel/linear.ts'
+import type { Coordinate, Expr, Phase } from '../kernel/kernel.ts'
+import { vectorFault } from './vectors.ts'
 
 /** A tile of points is computed at once: `rows` neighbours on one axis times `vectors` vectors on another. */
 export interface Schedule {
@@ -14,31 +13,6 @@ export interface Schedule {
 
 export const plainSchedule: Schedule = { vectorAxis: null, vectors: 1, rowAxis: null, rows: 1 }
 
-/** Ops that have an instruction on vectors of float32. */
-export const vectorOps = [
-  'neg',
-  'abs',
-  'floor',
-  'ceil',
-  'round',
-  'exp',
-  'sigmoid',
-  'sqrt',
-  'rsqrt',
-  'reciprocal',
-  'relu',
-  'relu6',
-  'add',
-  'sub',
-  'mul',
-  'div',
-  'maximum',
-  'minimum',
-] as const satisfies readonly ScalarOp[]
-export type VectorOp = (typeof vectorOps)[number]
-
-export const isVectorOp = (op: ScalarOp): op is VectorOp => vectorOps.some((name) => name === op)
-
 /** What is wrong with the schedule for the phase; null where it is legal. */
 export const scheduleFault = (phase: Phase, { vectorAxis, vectors, rowAxis, rows }: Schedule): string | null => {
   const isParallel = (axis: number): boolean => axis >= 0 && axis < phase.parallel
@@ -47,60 +21,7 @@ export const scheduleFault = (phase: Phase, { vectorAxis, vectors, rowAxis, rows
     return `axis ${rowAxis} is not a parallel axis besides that of the vectors`
   if (vectorAxis === null) return vectors === 1 ? null : 'there is no axis for vectors'
   if (!isParallel(vectorAxis)) return `axis ${vectorAxis} is not parallel`
-  return vectorFault(phase, vectorAxis)
-}
-
-const vectorFault = (phase: Phase, axis: number): string | null => {
-  const depends = dependents(phase, axis)
-  for (const [at, expr] of phase.exprs.entries()) {
-    if (!depends.has(at)) continue
-    const fault = exprFault(expr, axis, phase)
-    if (fault !== null) return `expression ${at}: ${fault}`
-  }
-  for (const { guard, monoid, factors, dtype } of phase.accumulators) {
-    if (guard !== null && depends.has(guard)) return 'a guard differs within a vector'
-    if (!factors.some((factor) => depends.has(factor))) continue
-    if (monoid === 'argmax' || monoid === 'and' || monoid === 'or' || dtype !== 'float32')
-      return `${monoid} of ${dtype} has no vectors`
-  }
-  for (const { coordinates, value } of phase.stores) {
-    if (strideOn(coordinates, axis) !== 1) return 'neighbours of a vector are not stored as neighbours'
-    if (phase.exprs[value]?.dtype !== 'float32') return 'what is stored is not float32'
-  }
-  return null
-}
-
-const exprFault = (expr: Expr, axis: number, phase: Phase): string | null => {
-  if (expr.dtype !== 'float32') return `vectors hold float32, not ${expr.dtype}`
-  switch (expr.kind) {
-    case 'op':
-      return isVectorOp(expr.op) ? null : `${expr.op} has no vectors`
-    case 'load': {
-      if (strideOn(expr.coordinates, axis) !== 1) return 'neighbours of a vector are not loaded as neighbours'
-      const open = expr.coordinates.filter((coordinate) => !isAlwaysInside(coordinate, phase.axes))
-      return open.some((coordinate) => moves(coordinate, axis)) ? 'a vector is partly outside' : null
-    }
-    case 'accumulated':
-      return null
-    default:
-      return `${expr.kind} has no vectors`
-  }
-}
-
-const moves = ({ at }: Coordinate, axis: number): boolean =>
-  at.kind === 'linear' && at.terms.some((term) => term.axis === axis)
-
-/** By how many elements the place moves with the axis; null where that is no whole number. */
-const strideOn = (coordinates: readonly Coordinate[], axis: number): number | null => {
-  const strides = stridesOf(coordinates.map(({ size }) => size))
-  let total = 0
-  for (const [i, coordinate] of coordinates.entries()) {
-    if (!moves(coordinate, axis) || coordinate.at.kind !== 'linear') continue
-    if (coordinate.at.divisor !== 1) return null
-    const own = coordinate.at.terms.find((term) => term.axis === axis)?.stride ?? 0
-    total += own * (strides[i] as number)
-  }
-  return total
+  return vectorFault(phase, vectorAxis, dependents(phase, vectorAxis))
 }
 
 /** Expressions whose values depend on the axis. */
