@@ -87,15 +87,15 @@ test('a convolution with bias and activation is one phase; a softmax is three', 
 b1 operand float32[3,3,2,3]
 b2 operand float32[3]
 b3 result float32[1,2,2,3]
-phase [1, 2, 2, 3 | 3, 3, 2]
-  %0 = b0[a0, 2*a1 + a4 in 4, 2*a2 + a5 in 4, a6]
-  %1 = b1[a4, a5, a6, a3]
-  %2 = inside(2*a1 + a4 in 4, 2*a2 + a5 in 4)
-  %3 = sum over a4, a5, a6 of %0 * %1 where %2
-  %4 = b2[a3]
+phase [2, 2, 3 | 3, 3, 2]
+  %0 = b0[0, 2*a0 + a3 in 4, 2*a1 + a4 in 4, a5]
+  %1 = b1[a3, a4, a5, a2]
+  %2 = inside(2*a0 + a3 in 4, 2*a1 + a4 in 4)
+  %3 = sum over a3, a4, a5 of %0 * %1 where %2
+  %4 = b2[a2]
   %5 = add(%3, %4)
   %6 = relu(%5)
-  b3[a0, a1, a2, a3] = %6`)
+  b3[0, a0, a1, a2] = %6`)
   const softmax = parse(`graph g {
   %0 = input() {name="x"} : float32[2,5]
   %1 = softmax(%0) {axis=1} : float32[2,5]

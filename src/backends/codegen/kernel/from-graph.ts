@@ -3,15 +3,18 @@
  * elements change the coordinates at which their operand is asked for. Sums and the like (heroes.ts) get phases of their own.
  */
 import { EffuseError, invariant } from '../../../ir/diagnostics.ts'
-import { liveOrder, nodeAt, refKey, rootsOf, usesOf } from '../../../ir/graph.ts'
-import { elementwiseOps } from '../../../ir/ops/elementwise/index.ts'
+import { liveOrder, nodeAt, refKey, rootsOf } from '../../../ir/graph.ts'
 import { stridesOf } from '../../../ir/ops/shape.ts'
 import { sideTables } from '../../../ir/side-tables.ts'
-import { elements, type Graph, type Node, type Ref, sameShape, type Type } from '../../../ir/types.ts'
+import { elements, type Graph, type Node, type Ref, type Type } from '../../../ir/types.ts'
+import { isElementwise, isHero, typeAt } from './graph-values.ts'
 import { type Hero, type HeroArgs, heroes, type HeroOp } from './heroes.ts'
-import type { Coordinate, Kernel, KernelBuffer, Linear, Phase, ScalarOp } from './kernel.ts'
+import type { Coordinate, Kernel, KernelBuffer, Linear, Phase } from './kernel.ts'
 import { divided, fixed, scaled, sum } from './linear.ts'
 import { PhaseBuilder } from './phase-builder.ts'
+import type { PhaseGroup } from './phase-groups.ts'
+import { planPhases } from './plan-phases.ts'
+import { reshapedPosition } from './reshape.ts'
 
 /** The kernel, and which buffer each operand and result of the graph is. */
 export interface LoweredKernel {
@@ -47,6 +50,8 @@ class KernelLowering implements Source {
   /** Values that lie in a buffer. */
   readonly #stored = new Map<number, number>()
   readonly #made = new Map<string, number>()
+  /** The phase that is being made, and its values that are known at its point. */
+  #current: { readonly p: PhaseBuilder; readonly known: Map<number, number> } | null = null
 
   constructor(graph: Graph) {
     this.#graph = graph
@@ -55,24 +60,21 @@ class KernelLowering implements Source {
   lower(): LoweredKernel {
     const graph = this.#graph
     const operands = new Map<number, number>()
-    const needed = mustBeStored(graph)
     for (const node of liveOrder(graph)) {
       if (node.op === 'input' || node.op === 'variable') {
         const buffer = this.#buffer(typeAt(node, 0), 'operand')
         operands.set(node.id, buffer)
         this.#stored.set(refKey({ id: node.id, port: 0 }), buffer)
       } else if (node.op === 'constant' && typeof node.attrs.value !== 'number') this.#literal(node)
-      else if (needed.has(node.id)) node.types.forEach((_, port) => this.#store({ id: node.id, port }))
     }
-    const roots = [...graph.outputs.map(({ value }) => value), ...graph.updates.map(({ value }) => value)]
-    const results = roots.map((ref) => {
-      const type = this.typeOf(ref)
-      const buffer = this.#buffer(type, 'result')
-      const p = new PhaseBuilder(type.shape)
-      p.store(buffer, coordinatesOf(p.point(), type.shape), this.pull(ref, p.point(), p))
-      this.addPhase(p)
-      return buffer
-    })
+    const roots = rootsOf(graph)
+    const results = roots.map(() => -1)
+    for (const group of planPhases(graph))
+      this.#store(group, (ref) => {
+        const own = roots.flatMap((root, i) => (refKey(root) === refKey(ref) ? [i] : []))
+        for (const i of own) results[i] = this.#buffer(this.typeOf(ref), 'result')
+        return own.length === 0 ? [this.temporary(this.typeOf(ref))] : own.map((i) => results[i] as number)
+      })
     return { kernel: { buffers: this.#buffers, phases: this.#phases }, operands, results }
   }
 
@@ -90,17 +92,37 @@ class KernelLowering implements Source {
 
   pull(ref: Ref, at: readonly Position[], p: PhaseBuilder): number {
     const { dtype, shape } = this.typeOf(ref)
+    const known = this.#current?.p === p ? this.#current.known.get(refKey(ref)) : undefined
+    if (known !== undefined && p.isAtPoint(at, shape)) return known
     const buffer = this.#stored.get(refKey(ref))
-    if (buffer !== undefined) return p.load(buffer, coordinatesOf(at, shape), dtype)
+    return buffer === undefined ? this.#computed(ref, at, p) : p.load(buffer, coordinatesOf(at, shape), dtype)
+  }
+
+  #computed(ref: Ref, at: readonly Position[], p: PhaseBuilder): number {
+    const { dtype, shape } = this.typeOf(ref)
     const node = nodeAt(this.#graph, ref.id)
     if (isElementwise(node)) {
       // The condition of a select may be one flag for all elements.
       const args = node.inputs.map((input) => this.pull(input, this.typeOf(input).shape.length === 0 ? [] : at, p))
       return p.op(node.op, args, dtype, node.attrs)
     }
-    if (!isHero(node)) return this.#moved(node, at.map(linearOf), p)
-    invariant(p.isAtPoint(at, shape), () => `the result of ${node.op} is asked for elsewhere, and is not stored`)
-    return this.#hero(node, ref.port, p)
+    const isDear = isHero(node) || node.op === 'randomUniform'
+    if (isDear && !p.areResults(at, shape)) return this.#loaded(ref, at, p)
+    const position = at.map(linearOf)
+    return isHero(node) ? this.#hero(node, ref.port, position, p) : this.#moved(node, position, p)
+  }
+
+  /** The value from a phase of its own: for what cannot be computed at the position. */
+  #loaded(ref: Ref, at: readonly Position[], p: PhaseBuilder): number {
+    const { dtype, shape } = this.typeOf(ref)
+    return p.load(this.#inMemory(ref), coordinatesOf(at, shape), dtype)
+  }
+
+  #inMemory(ref: Ref): number {
+    const key = refKey(ref)
+    const { shape } = this.typeOf(ref)
+    if (!this.#stored.has(key)) this.#store({ shape, values: [ref] }, () => [this.temporary(this.typeOf(ref))])
+    return this.#stored.get(key) as number // set by then
   }
 
   once(key: string, make: () => number): number {
@@ -144,14 +166,8 @@ class KernelLowering implements Source {
         const from = at.map((x, i) => (axes.includes(i) ? scaled(x, -1, (type.shape[i] as number) - 1) : x))
         return this.pull(first, from, p)
       }
-      case 'reshape': {
-        // The operand is stored: its elements lie in the same order.
-        const strides = stridesOf(type.shape)
-        const flat = sum(at.map((x, i) => scaled(x, strides[i] as number)))
-        const buffer = this.#stored.get(refKey(first))
-        invariant(buffer !== undefined, () => 'the operand of a reshape is stored')
-        return p.load(buffer, [{ at: flat, size: elements(type.shape) }], type.dtype)
-      }
+      case 'reshape':
+        return this.#reshaped(node, at, p)
       case 'pad': {
         const { shape } = this.typeOf(first)
         const { low, interior, value } = node.attrs
@@ -200,20 +216,39 @@ class KernelLowering implements Source {
     }, null) as number // a concatenation has an operand
   }
 
-  /** The element of a hero's result at the phase's point. */
-  #hero(node: Node<HeroOp>, port: number, p: PhaseBuilder): number {
-    const lower = heroes[node.op] as Hero<'topK'> // the entry is for this op; TypeScript does not pair them
-    return lower({ ...node, port } as object as HeroArgs<'topK'>, this, p)
+  /** Where its dimensions do not divide into each other's, the operand is stored: its elements lie in the same order. */
+  #reshaped(node: Node<'reshape'>, at: readonly Linear[], p: PhaseBuilder): number {
+    const [type] = node.types as readonly [Type] // one result
+    const [first] = node.inputs as readonly [Ref] // its arity
+    const from = reshapedPosition(at, this.typeOf(first).shape, type.shape, p)
+    if (from !== null) return this.pull(first, from, p)
+    if (at.some(({ divisor }) => divisor !== 1)) return this.#loaded({ id: node.id, port: 0 }, at, p)
+    const strides = stridesOf(type.shape)
+    const flat = sum(at.map((x, i) => scaled(x, strides[i] as number)))
+    return p.load(this.#inMemory(first), [{ at: flat, size: elements(type.shape) }], type.dtype)
   }
 
-  #store(ref: Ref): void {
-    const type = this.typeOf(ref)
-    const p = new PhaseBuilder(type.shape)
-    const value = this.pull(ref, p.point(), p)
-    const buffer = this.temporary(type)
-    p.store(buffer, coordinatesOf(p.point(), type.shape), value)
+  #hero(node: Node<HeroOp>, port: number, at: readonly Linear[], p: PhaseBuilder): number {
+    const lower = heroes[node.op] as Hero<'topK'> // the entry is for this op; TypeScript does not pair them
+    return lower({ ...node, port, at } as object as HeroArgs<'topK'>, this, p)
+  }
+
+  /** Makes the phase of these values. `buffersOf` gives the new buffers of each. */
+  #store({ shape, values }: PhaseGroup, buffersOf: (ref: Ref) => readonly number[]): void {
+    const [outer, p] = [this.#current, new PhaseBuilder(shape)]
+    const known = new Map<number, number>()
+    this.#current = { p, known }
+    const made = values.map((ref) => {
+      const isLeaf = this.#stored.has(refKey(ref))
+      const value = isLeaf ? this.pull(ref, p.point(), p) : this.#computed(ref, p.point(), p)
+      known.set(refKey(ref), value)
+      const buffers = buffersOf(ref)
+      for (const buffer of buffers) p.store(buffer, coordinatesOf(p.point(), shape), value)
+      return [refKey(ref), buffers[0] as number] as const
+    })
     this.addPhase(p)
-    this.#stored.set(refKey(ref), buffer)
+    for (const [key, buffer] of made) if (!this.#stored.has(key)) this.#stored.set(key, buffer)
+    this.#current = outer
   }
 
   #literal(node: Node<'constant'>): void {
@@ -231,50 +266,10 @@ class KernelLowering implements Source {
   }
 }
 
-const typeAt = (node: Node, port: number): Type => {
-  const type = node.types[port]
-  invariant(type !== undefined, () => `${node.op} has no result ${port}`)
-  return type
-}
-
 export const coordinatesOf = (at: readonly Position[], shape: readonly number[]): readonly Coordinate[] =>
   at.map((x, i) => ({ at: x, size: shape[i] as number }))
 
 const linearOf = (x: Position): Linear => {
   invariant(x.kind === 'linear', () => 'what is gathered from is stored')
   return x
-}
-
-const isHero = (node: Node): node is Node<HeroOp> => Object.hasOwn(heroes, node.op)
-const isElementwise = (node: Node): node is Node<ScalarOp> => Object.hasOwn(elementwiseOps, node.op)
-
-/**
- * Nodes whose values are stored because of what reads them: a reshape needs the order of elements in memory, a gather may ask for any element, and
- * random numbers and reshapes cannot be asked for at quotients. A hero stays in the phase of its only reader where that asks for the very element.
- */
-const mustBeStored = (graph: Graph): ReadonlySet<number> => {
-  const stored = new Set<number>()
-  for (const node of liveOrder(graph)) {
-    const [first] = node.inputs
-    if ((node.op === 'reshape' || node.op === 'gather') && first !== undefined) stored.add(first.id)
-    if (node.op === 'reshape' || node.op === 'randomUniform') stored.add(node.id)
-    if (isHero(node) && !staysInPhase(graph, node)) stored.add(node.id)
-  }
-  return stored
-}
-
-/** Does every reader, through elementwise ops of the same shape, lead to one output? */
-const staysInPhase = (graph: Graph, hero: Node): boolean => {
-  const roots = rootsOf(graph)
-  for (let node = hero; ; ) {
-    if (node.types.length > 1) return false
-    const key = refKey({ id: node.id, port: 0 })
-    const isRoot = roots.filter((ref) => refKey(ref) === key).length
-    const uses = usesOf(graph).get(key) ?? []
-    if (isRoot + uses.length !== 1) return false
-    const [use] = uses
-    if (use === undefined) return true
-    if (!isElementwise(use.node) || !sameShape(typeAt(use.node, 0).shape, typeAt(node, 0).shape)) return false
-    node = use.node
-  }
 }

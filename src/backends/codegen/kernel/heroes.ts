@@ -28,8 +28,10 @@ export interface HeroArgs<K extends HeroOp> {
   readonly types: Tuple<Type, OpOut<K>>
   /** Which result. */
   readonly port: number
+  /** The position in the result. */
+  readonly at: readonly Linear[]
 }
-/** The result's element at the phase's point. */
+/** The result's element at the position, which is inside. */
 export type Hero<K extends HeroOp> = (args: HeroArgs<K>, source: Source, p: PhaseBuilder) => number
 
 /** The numbers of axes; each must be one axis. */
@@ -72,33 +74,33 @@ const spread = (
 
 const reduction =
   (monoid: Monoid): Hero<Exclude<keyof ReductionOps, 'argMax' | 'topK'>> =>
-  ({ inputs: [x], attrs: { axes, keepDims }, types: [type] }, source, p) => {
+  ({ inputs: [x], attrs: { axes, keepDims }, types: [type], at }, source, p) => {
     const { shape } = source.typeOf(x)
     const sizes = axes.map((at) => shape[at] as number)
     return combined(type, p, sizes, (gone) => ({
       monoid,
-      factors: [source.pull(x, spread(shape.length, axes, p.point(), gone, keepDims), p)],
+      factors: [source.pull(x, spread(shape.length, axes, at, gone, keepDims), p)],
       guard: null,
     }))
   }
 
-const lowerArgMax: Hero<'argMax'> = ({ inputs: [x], attrs: { axis }, types: [type] }, source, p) => {
+const lowerArgMax: Hero<'argMax'> = ({ inputs: [x], attrs: { axis }, types: [type], at }, source, p) => {
   const { shape } = source.typeOf(x)
   return combined(type, p, [shape[axis] as number], (gone) => ({
     monoid: 'argmax',
-    factors: [source.pull(x, spread(shape.length, [axis], p.point(), gone, false), p)],
+    factors: [source.pull(x, spread(shape.length, [axis], at, gone, false), p)],
     guard: null,
   }))
 }
 
 /** An element's rank is the number of elements that come before it; each place takes the element of that rank. */
-const lowerTopK: Hero<'topK'> = ({ inputs: [x], types, port }, source, p) => {
+const lowerTopK: Hero<'topK'> = ({ inputs: [x], types, port, at: result }, source, p) => {
   const { shape } = source.typeOf(x)
   const ranks = source.once(`ranks ${x.id}.${x.port}`, () => ranksOf(x, source))
   return combined(types[port as 0 | 1], p, [shape.at(-1) as number], ([place]) => {
-    const at = [...p.point().slice(0, -1), place as Linear]
+    const at = [...result.slice(0, -1), place as Linear]
     const found = p.load(ranks, coordinatesOf(at, shape), 'int32')
-    const wanted = p.index(p.point().at(-1) as Linear)
+    const wanted = p.index(result.at(-1) as Linear)
     return {
       monoid: 'sum',
       factors: [port === 0 ? source.pull(x, at, p) : p.index(place as Linear)],
@@ -146,11 +148,10 @@ const isBefore = (a: Ranked, b: Ranked, dtype: DType, p: PhaseBuilder): number =
   return either(isLarger, both(either(equal, both(isNan, otherIsNan)), isEarlier))
 }
 
-const lowerMatmul: Hero<'matmul'> = ({ inputs: [a, b], attrs, types: [type] }, source, p) => {
+const lowerMatmul: Hero<'matmul'> = ({ inputs: [a, b], attrs, types: [type], at: result }, source, p) => {
   const inner = source.typeOf(a).shape.at(attrs.transposeA ? -2 : -1) as number
   return combined(type, p, [inner], ([k]) => {
-    const point = p.point()
-    const [batch, row, column] = [point.slice(0, -2), point.at(-2) as Linear, point.at(-1) as Linear]
+    const [batch, row, column] = [result.slice(0, -2), result.at(-2) as Linear, result.at(-1) as Linear]
     const at = (left: Linear, right: Linear, swap: boolean) => [...batch, ...(swap ? [right, left] : [left, right])]
     const factors = [
       source.pull(a, at(row, k as Linear, attrs.transposeA), p),
@@ -177,12 +178,12 @@ const outputOf = ({ stride, dilation, before }: Axis, pixel: Linear, tap: Linear
 
 const convolution =
   (isDepthwise: boolean): Hero<'conv2d' | 'depthwiseConv2d'> =>
-  ({ inputs: [x, kernel], attrs, types: [type] }, source, p) => {
+  ({ inputs: [x, kernel], attrs, types: [type], at: result }, source, p) => {
     const [image, taps] = [source.typeOf(x).shape, source.typeOf(kernel).shape]
     const [h, w] = convAxes(image, taps, attrs)
     const sizes = [h.window, w.window, ...(isDepthwise ? [] : [taps[2] as number])]
     return combined(type, p, sizes, ([ky, kx, c]) => {
-      const [n, oy, ox, f] = p.point() as Four
+      const [n, oy, ox, f] = result as Four
       const channel = c ?? f
       const at = [n, pixelOf(h, oy, ky as Linear), pixelOf(w, ox, kx as Linear), channel]
       const weights = [ky as Linear, kx as Linear, channel, isDepthwise ? fixed(0) : f]
@@ -196,12 +197,12 @@ const convolution =
 
 const inputGradient =
   (isDepthwise: boolean): Hero<'conv2dInputGradient' | 'depthwiseConv2dInputGradient'> =>
-  ({ inputs: [dy, kernel], attrs, types: [type] }, source, p) => {
+  ({ inputs: [dy, kernel], attrs, types: [type], at: result }, source, p) => {
     const [gradient, taps] = [source.typeOf(dy).shape, source.typeOf(kernel).shape]
     const [h, w] = convAxes(attrs.inputShape, taps, attrs)
     const sizes = [h.window, w.window, ...(isDepthwise ? [] : [taps[3] as number])]
     return combined(type, p, sizes, ([ky, kx, f]) => {
-      const [n, y, x, c] = p.point() as Four
+      const [n, y, x, c] = result as Four
       const at = [n, outputOf(h, y, ky as Linear), outputOf(w, x, kx as Linear), f ?? c]
       const weights = [ky as Linear, kx as Linear, c, f ?? fixed(0)]
       return {
@@ -214,16 +215,16 @@ const inputGradient =
 
 const filterGradient =
   (isDepthwise: boolean): Hero<'conv2dFilterGradient' | 'depthwiseConv2dFilterGradient'> =>
-  ({ inputs: [x, dy], attrs, types: [type] }, source, p) => {
+  ({ inputs: [x, dy], attrs, types: [type], at: result }, source, p) => {
     const [image, gradient] = [source.typeOf(x).shape, source.typeOf(dy).shape]
     const [h, w] = convAxes(image, attrs.filterShape, attrs)
     return combined(type, p, [gradient[0] as number, h.output, w.output], ([n, oy, ox]) => {
-      const [ky, kx, c, f] = p.point() as Four
+      const [ky, kx, c, f] = result as Four
       const at = [n as Linear, pixelOf(h, oy as Linear, ky), pixelOf(w, ox as Linear, kx), c]
-      const result = [n as Linear, oy as Linear, ox as Linear, isDepthwise ? c : f]
+      const output = [n as Linear, oy as Linear, ox as Linear, isDepthwise ? c : f]
       return {
         monoid: 'sum',
-        factors: [source.pull(x, at, p), source.pull(dy, result, p)],
+        factors: [source.pull(x, at, p), source.pull(dy, output, p)],
         guard: p.inside(coordinatesOf(at, image)),
       }
     })
@@ -236,6 +237,7 @@ const poolAxes = (image: readonly number[], attrs: WindowAttrs): Axes =>
 const overWindow = (
   x: Ref,
   attrs: WindowAttrs,
+  result: readonly Linear[],
   p: PhaseBuilder,
   source: Source,
   make: (value: number) => Pick<Accumulator, 'monoid' | 'factors' | 'dtype'>,
@@ -243,17 +245,17 @@ const overWindow = (
   const { shape } = source.typeOf(x)
   const [h, w] = poolAxes(shape, attrs)
   const reduced = p.reduced([h.window, w.window]) as readonly [Linear, Linear]
-  const [n, oy, ox, c] = p.point() as Four
+  const [n, oy, ox, c] = result as Four
   const at = [n, pixelOf(h, oy, reduced[0]), pixelOf(w, ox, reduced[1]), c]
   const guard = p.inside(coordinatesOf(at, shape))
   return p.accumulate({ ...make(source.pull(x, at, p)), axes: axesOf(reduced), guard })
 }
 
 /** How many pixels of the image are in the window of each output. */
-const countOf = (image: readonly number[], attrs: WindowAttrs, p: PhaseBuilder): number => {
+const countOf = (image: readonly number[], attrs: WindowAttrs, result: readonly Linear[], p: PhaseBuilder): number => {
   const [h, w] = poolAxes(image, attrs)
   const [ky, kx] = p.reduced([h.window, w.window]) as readonly [Linear, Linear]
-  const [, oy, ox] = p.point() as Four
+  const [, oy, ox] = result as Four
   const at = [pixelOf(h, oy, ky), pixelOf(w, ox, kx)]
   return p.accumulate({
     monoid: 'sum',
@@ -264,25 +266,26 @@ const countOf = (image: readonly number[], attrs: WindowAttrs, p: PhaseBuilder):
   })
 }
 
-const lowerMaxPool: Hero<'maxPool2d'> = ({ inputs: [x], attrs, types: [{ dtype }] }, source, p) =>
-  overWindow(x, attrs, p, source, (pixel) => ({ monoid: 'max', factors: [pixel], dtype }))
+const lowerMaxPool: Hero<'maxPool2d'> = ({ inputs: [x], attrs, types: [{ dtype }], at }, source, p) =>
+  overWindow(x, attrs, at, p, source, (pixel) => ({ monoid: 'max', factors: [pixel], dtype }))
 
-const lowerAvgPool: Hero<'avgPool2d'> = ({ inputs: [x], attrs, types: [{ dtype }] }, source, p) => {
-  const total = overWindow(x, attrs, p, source, (pixel) => ({ monoid: 'sum', factors: [pixel], dtype: 'float32' }))
-  return p.cast(p.op('div', [total, countOf(source.typeOf(x).shape, attrs, p)], 'float32'), dtype)
+const lowerAvgPool: Hero<'avgPool2d'> = ({ inputs: [x], attrs, types: [{ dtype }], at }, source, p) => {
+  const total = overWindow(x, attrs, at, p, source, (pixel) => ({ monoid: 'sum', factors: [pixel], dtype: 'float32' }))
+  return p.cast(p.op('div', [total, countOf(source.typeOf(x).shape, attrs, at, p)], 'float32'), dtype)
 }
 
 /** An element of a pool's gradient is a sum over the windows that it is in: `part` gives a term and whether it counts. */
 const overWindows = (
   type: Type,
   attrs: WindowAttrs,
+  result: readonly Linear[],
   p: PhaseBuilder,
   gradient: readonly number[],
   part: (at: readonly Linear[], tap: Linear) => { readonly term: number; readonly guard: number | null },
 ): number => {
   const [h, w] = poolAxes(type.shape, attrs)
   return combined(type, p, [h.window, w.window], ([ky, kx]) => {
-    const [n, y, x, c] = p.point() as Four
+    const [n, y, x, c] = result as Four
     const at = [n, outputOf(h, y, ky as Linear), outputOf(w, x, kx as Linear), c]
     const tap = sum([scaled(ky as Linear, w.window), kx as Linear])
     const { term, guard } = part(at, tap)
@@ -291,14 +294,22 @@ const overWindows = (
 }
 
 /** The first phase finds which tap of each window wins. */
-const lowerMaxPoolGradient: Hero<'maxPool2dGradient'> = ({ inputs: [x, dy], attrs, types: [type] }, source, p) => {
+const lowerMaxPoolGradient: Hero<'maxPool2dGradient'> = (
+  { inputs: [x, dy], attrs, types: [type], at: result },
+  source,
+  p,
+) => {
   const { shape } = source.typeOf(dy)
   const winners = source.once(`winners ${x.id}.${x.port} ${JSON.stringify(attrs)}`, () => {
     const first = new PhaseBuilder(shape)
-    const tap = overWindow(x, attrs, first, source, (pixel) => ({ monoid: 'argmax', factors: [pixel], dtype: 'int32' }))
+    const tap = overWindow(x, attrs, first.point(), first, source, (pixel) => ({
+      monoid: 'argmax',
+      factors: [pixel],
+      dtype: 'int32',
+    }))
     return stored(tap, { dtype: 'int32', shape }, first, source)
   })
-  return overWindows(type, attrs, p, shape, (at, tap) => ({
+  return overWindows(type, attrs, result, p, shape, (at, tap) => ({
     term: source.pull(dy, at, p),
     guard: p.op('compare', [p.load(winners, coordinatesOf(at, shape), 'int32'), p.index(tap)], 'bool', {
       direction: 'eq',
@@ -307,15 +318,19 @@ const lowerMaxPoolGradient: Hero<'maxPool2dGradient'> = ({ inputs: [x, dy], attr
 }
 
 /** The first phase divides dy by the number of pixels in each window. */
-const lowerAvgPoolGradient: Hero<'avgPool2dGradient'> = ({ inputs: [dy], attrs, types: [type] }, source, p) => {
+const lowerAvgPoolGradient: Hero<'avgPool2dGradient'> = (
+  { inputs: [dy], attrs, types: [type], at: result },
+  source,
+  p,
+) => {
   const { shape } = source.typeOf(dy)
   const shares = source.once(`shares ${dy.id}.${dy.port} ${JSON.stringify(attrs)}`, () => {
     const first = new PhaseBuilder(shape)
     const wide = first.cast(source.pull(dy, first.point(), first), 'float32')
-    const share = first.op('div', [wide, countOf(type.shape, attrs, first)], 'float32')
+    const share = first.op('div', [wide, countOf(type.shape, attrs, first.point(), first)], 'float32')
     return stored(share, { dtype: 'float32', shape }, first, source)
   })
-  return overWindows(type, attrs, p, shape, (at) => ({
+  return overWindows(type, attrs, result, p, shape, (at) => ({
     term: p.load(shares, coordinatesOf(at, shape), 'float32'),
     guard: null,
   }))

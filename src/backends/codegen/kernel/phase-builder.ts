@@ -1,53 +1,98 @@
 /** Collects the expressions of one phase; equal ones are one. */
+import { stridesOf } from '../../../ir/ops/shape.ts'
 import type { OpAttrs } from '../../../ir/signatures.ts'
-import { type DType, sameShape } from '../../../ir/types.ts'
+import { type DType, elements, sameShape } from '../../../ir/types.ts'
 import type { Accumulator, Coordinate, Expr, Linear, Phase, ScalarOp, Store } from './kernel.ts'
-import { axis, isAlwaysInside } from './linear.ts'
+import { axis, isAlwaysInside, sum } from './linear.ts'
+import { ExprTable, withoutUnused } from './expr-table.ts'
+import { mapLinears, mapStore } from './rewrite.ts'
 
+/** An axis that was divided in two: outer * (size of inner) + inner. */
+interface Split {
+  readonly outer: number
+  readonly inner: number
+}
+
+/**
+ * Axes have numbers here that stay valid when an axis is split, so numbers that depend on it may be kept. `finish` gives the axes that are left their
+ * final numbers, and leaves out those of one point.
+ */
 export class PhaseBuilder {
-  readonly #axes: number[]
-  readonly #parallel: number
-  readonly #exprs: Expr[] = []
-  readonly #known = new Map<string, number>()
+  readonly #shape: readonly number[]
+  readonly #sizes: number[]
+  readonly #splits = new Map<number, Split>()
+  readonly #reduced = new Map<string, readonly Linear[]>()
+  readonly #isReduced = new Set<number>()
+  readonly #exprs = new ExprTable()
   readonly #accumulators: Accumulator[] = []
   readonly #stores: Store[] = []
 
   /** `shape`: sizes of the parallel axes. */
   constructor(shape: readonly number[]) {
-    this.#axes = [...shape]
-    this.#parallel = shape.length
+    this.#shape = shape
+    this.#sizes = [...shape]
   }
 
   /** The parallel axes, each as a number. */
   point(): readonly Linear[] {
-    return this.#axes.slice(0, this.#parallel).map((_, at) => axis(at))
+    return this.#shape.map((_, at) => axis(at))
   }
 
   /** Are these the parallel axes, and are they those of a tensor of this shape? */
   isAtPoint(at: readonly Coordinate['at'][], shape: readonly number[]): boolean {
-    const isOwn = (x: Coordinate['at'], i: number): boolean =>
-      x.kind === 'linear' &&
-      x.offset === 0 &&
-      x.divisor === 1 &&
-      x.terms.length === 1 &&
-      x.terms[0]?.axis === i &&
-      x.terms[0].stride === 1
-    return sameShape(this.#axes.slice(0, this.#parallel), shape) && at.length === this.#parallel && at.every(isOwn)
+    const textOf = (x: Linear): string => JSON.stringify(this.#resolved(x))
+    return sameShape(this.#shape, shape) && at.every((x, i) => x.kind === 'linear' && textOf(x) === textOf(axis(i)))
   }
 
-  /** New axes for an accumulator, each as a number. */
+  /** May an accumulator have its result there? Where parallel axes alone give integers that are inside, at each point. */
+  areResults(at: readonly Coordinate['at'][], shape: readonly number[]): boolean {
+    return at.every(
+      (x, i) =>
+        x.kind === 'linear' &&
+        !x.terms.some((term) => this.#isReduced.has(term.axis)) &&
+        isAlwaysInside({ at: x, size: shape[i] as number }, this.#sizes),
+    )
+  }
+
+  /** Axes for an accumulator, each as a number. Accumulators over the same sizes share theirs. */
   reduced(sizes: readonly number[]): readonly Linear[] {
-    const first = this.#axes.length
-    this.#axes.push(...sizes)
-    return sizes.map((_, i) => axis(first + i))
+    const key = sizes.join()
+    const known = this.#reduced.get(key)
+    if (known !== undefined) return known
+    const made = sizes.map((size) => this.#axis(size))
+    for (const at of made) this.#isReduced.add(at)
+    this.#reduced.set(key, made.map(axis))
+    return made.map(axis)
+  }
+
+  /**
+   * The number as digits: the position in a tensor of these sizes whose number in row-major order it is. Axes are split where a digit ends inside of
+   * them. Null where that is not possible.
+   */
+  digits(x: Linear, sizes: readonly number[]): readonly Linear[] | null {
+    const strides = stridesOf(sizes)
+    for (const boundary of strides) if (!this.#splitAt(x, boundary)) return null
+    const terms = [...this.#resolved(x).terms].sort((a, b) => a.stride - b.stride)
+    let end = 1 // all terms so far make numbers below
+    for (const { axis: at, stride } of terms) {
+      if (stride < end) return null
+      end = stride * (this.#sizes[at] as number)
+    }
+    if (x.offset !== 0 || x.divisor !== 1 || end > elements(sizes)) return null
+    const digits = sizes.map((size, i) => {
+      const low = strides[i] as number
+      const own = terms.filter(({ stride }) => stride >= low && stride < low * size)
+      return sum([{ ...x, terms: own.map((term) => ({ axis: term.axis, stride: term.stride / low })) }])
+    })
+    return digits.every((digit) => digit.terms.every(({ stride }) => Number.isInteger(stride))) ? digits : null
   }
 
   dtypeOf(expr: number): DType {
-    return (this.#exprs[expr] as Expr).dtype // an expression of this phase
+    return (this.#exprs.all[expr] as Expr).dtype // an expression of this phase
   }
 
   op(op: ScalarOp, args: readonly number[], dtype: DType, attrs: OpAttrs<ScalarOp> = {}): number {
-    return this.#expr({ kind: 'op', op, attrs, args, dtype })
+    return this.#exprs.add({ kind: 'op', op, attrs, args, dtype })
   }
 
   /** The value in this element type. */
@@ -56,25 +101,25 @@ export class PhaseBuilder {
   }
 
   constant(value: number, dtype: DType): number {
-    return this.#expr({ kind: 'constant', value, dtype })
+    return this.#exprs.add({ kind: 'constant', value, dtype })
   }
 
   index(of: Linear): number {
-    return this.#expr({ kind: 'index', of, dtype: 'int32' })
+    return this.#exprs.add({ kind: 'index', of, dtype: 'int32' })
   }
 
   random(stream: string, index: Linear): number {
-    return this.#expr({ kind: 'random', stream, index, dtype: 'float32' })
+    return this.#exprs.add({ kind: 'random', stream, index, dtype: 'float32' })
   }
 
   load(buffer: number, coordinates: readonly Coordinate[], dtype: DType): number {
-    return this.#expr({ kind: 'load', buffer, coordinates, fill: 0, dtype })
+    return this.#exprs.add({ kind: 'load', buffer, coordinates, fill: 0, dtype })
   }
 
   /** Null where that is so at each point. */
   inside(coordinates: readonly Coordinate[]): number | null {
-    const open = coordinates.filter((coordinate) => !isAlwaysInside(coordinate, this.#axes))
-    return open.length === 0 ? null : this.#expr({ kind: 'inside', coordinates: open, dtype: 'bool' })
+    const open = coordinates.filter((coordinate) => !isAlwaysInside(coordinate, this.#sizes))
+    return open.length === 0 ? null : this.#exprs.add({ kind: 'inside', coordinates: open, dtype: 'bool' })
   }
 
   /** One expression that is true where all of these are; null where none is given. */
@@ -86,8 +131,14 @@ export class PhaseBuilder {
   }
 
   accumulate(accumulator: Accumulator): number {
-    this.#accumulators.push(accumulator)
-    return this.#expr({ kind: 'accumulated', accumulator: this.#accumulators.length - 1, dtype: accumulator.dtype })
+    const text = JSON.stringify(accumulator)
+    const known = this.#accumulators.findIndex((each) => JSON.stringify(each) === text)
+    if (known < 0) this.#accumulators.push(accumulator)
+    return this.#exprs.add({
+      kind: 'accumulated',
+      accumulator: known < 0 ? this.#accumulators.length - 1 : known,
+      dtype: accumulator.dtype,
+    })
   }
 
   store(buffer: number, coordinates: readonly Coordinate[], value: number): void {
@@ -95,26 +146,63 @@ export class PhaseBuilder {
   }
 
   finish(): Phase {
-    return {
-      axes: this.#axes,
-      parallel: this.#parallel,
-      exprs: this.#exprs,
-      accumulators: this.#accumulators,
-      stores: this.#stores,
+    const [parallel, reduced] = [this.point(), [...this.#reduced.values()].flat()].map((axes) =>
+      axes.flatMap((x) => this.#axesOf(x)),
+    ) as [number[], number[]]
+    const used = new Set(this.#accumulators.flatMap(({ axes }) => axes.flatMap((at) => this.#axesOf(axis(at)))))
+    const order = [...parallel, ...reduced.filter((at) => used.has(at))]
+    const change = (x: Linear): Linear => {
+      const { terms, ...rest } = this.#resolved(x)
+      const moved = terms.map(({ axis: at, stride }) => ({ axis: order.indexOf(at), stride }))
+      return { ...rest, terms: moved.sort((a, b) => a.axis - b.axis) }
     }
+    const accumulators = this.#accumulators.map((accumulator) => ({
+      ...accumulator,
+      axes: accumulator.axes.flatMap((at) => this.#axesOf(axis(at)).map((part) => order.indexOf(part))),
+    }))
+    const stores = this.#stores.map((store) => mapStore(store, change))
+    const exprs = this.#exprs.all.map((expr) => mapLinears(expr, change))
+    const axes = order.map((at) => this.#sizes[at] as number)
+    return withoutUnused({ axes, parallel: parallel.length, exprs, accumulators, stores })
   }
 
-  #expr(expr: Expr): number {
-    // JSON has no -0, and no infinities.
-    const key = JSON.stringify(expr, (_, value: unknown) =>
-      typeof value === 'number' && (Object.is(value, -0) || !Number.isFinite(value))
-        ? `number ${Object.is(value, -0) ? '-0' : value}`
-        : value,
+  #axis(size: number): number {
+    this.#sizes.push(size)
+    return this.#sizes.length - 1
+  }
+
+  /** The axes that an axis is divided into, outer ones first, without those of one point. */
+  #axesOf({ terms }: Linear): readonly number[] {
+    return terms.flatMap(({ axis: at }) => {
+      const split = this.#splits.get(at)
+      if (split !== undefined) return [split.outer, split.inner].flatMap((part) => this.#axesOf(axis(part)))
+      return this.#sizes[at] === 1 ? [] : [at]
+    })
+  }
+
+  /** The number in terms of axes that are not split, without those of one point. */
+  #resolved(x: Linear): Linear {
+    const parts = x.terms.flatMap(({ axis: at, stride }): readonly { axis: number; stride: number }[] => {
+      const split = this.#splits.get(at)
+      if (split === undefined) return this.#sizes[at] === 1 ? [] : [{ axis: at, stride }]
+      const outer = { axis: split.outer, stride: stride * (this.#sizes[split.inner] as number) }
+      return this.#resolved({ ...x, terms: [outer, { axis: split.inner, stride }] }).terms
+    })
+    return { ...sum([{ ...x, terms: parts }]), divisor: x.divisor }
+  }
+
+  /** Splits the axis of the term that crosses the boundary, if there is one. False where that is not possible. */
+  #splitAt(x: Linear, boundary: number): boolean {
+    const crossing = this.#resolved(x).terms.find(
+      ({ axis: at, stride }) => stride < boundary && boundary < stride * (this.#sizes[at] as number),
     )
-    const known = this.#known.get(key)
-    if (known !== undefined) return known
-    this.#exprs.push(expr)
-    this.#known.set(key, this.#exprs.length - 1)
-    return this.#exprs.length - 1
+    if (crossing === undefined) return true
+    const size = this.#sizes[crossing.axis] as number
+    const inner = boundary / crossing.stride
+    if (!Number.isInteger(inner) || size % inner !== 0) return false
+    const parts = { outer: this.#axis(size / inner), inner: this.#axis(inner) }
+    this.#splits.set(crossing.axis, parts)
+    if (this.#isReduced.has(crossing.axis)) this.#isReduced.add(parts.outer).add(parts.inner)
+    return true
   }
 }

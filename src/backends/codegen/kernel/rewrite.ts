@@ -1,5 +1,6 @@
 /** Parts of rewrites of kernels: the numbers in expressions, and what expressions depend on. */
 import type { Accumulator, Coordinate, Expr, Linear, Phase, Store } from './kernel.ts'
+import { axis, scaled, sum } from './linear.ts'
 
 const mapCoordinates = (coordinates: readonly Coordinate[], change: (x: Linear) => Linear): readonly Coordinate[] =>
   coordinates.map(({ at, size }) => ({ at: at.kind === 'linear' ? change(at) : at, size }))
@@ -73,3 +74,48 @@ export const axesIn = ({ exprs }: Phase, among: Iterable<number>): ReadonlySet<n
   new Set(
     [...among].flatMap((at) => linearsOf(exprs[at] as Expr).flatMap(({ terms }) => terms.map(({ axis }) => axis))),
   )
+
+const coordinatesWith = (coordinates: readonly Coordinate[], to: (arg: number) => number): readonly Coordinate[] =>
+  coordinates.map(({ at, size }) => ({ at: at.kind === 'computed' ? { ...at, expr: to(at.expr) } : at, size }))
+
+/** The expression with others in place of those that it uses. */
+export const withArgs = (expr: Expr, to: (arg: number) => number): Expr => {
+  switch (expr.kind) {
+    case 'op':
+      return { ...expr, args: expr.args.map(to) }
+    case 'load':
+    case 'inside':
+      return { ...expr, coordinates: coordinatesWith(expr.coordinates, to) }
+    default:
+      return expr
+  }
+}
+
+export const withStoreArgs = (store: Store, to: (arg: number) => number): Store => ({
+  ...store,
+  coordinates: coordinatesWith(store.coordinates, to),
+  value: to(store.value),
+})
+
+/** The number with other numbers, integers, in place of its axes. */
+export const substituted = (x: Linear, numbers: ReadonlyMap<number, Linear>): Linear => ({
+  ...sum([{ ...x, terms: [] }, ...x.terms.map(({ axis: at, stride }) => scaled(numbers.get(at) ?? axis(at), stride))]),
+  divisor: x.divisor,
+})
+
+/** The phase without reduced axes that no accumulator runs over. */
+export const withoutUnusedAxes = (phase: Phase): Phase => {
+  const used = new Set(phase.accumulators.flatMap(({ axes }) => axes))
+  const kept = phase.axes.flatMap((_, at) => (at < phase.parallel || used.has(at) ? [at] : []))
+  const change = (x: Linear): Linear => ({
+    ...x,
+    terms: x.terms.map(({ axis: at, stride }) => ({ axis: kept.indexOf(at), stride })),
+  })
+  return {
+    ...phase,
+    axes: kept.map((at) => phase.axes[at] as number),
+    exprs: phase.exprs.map((expr) => mapLinears(expr, change)),
+    accumulators: phase.accumulators.map((each) => ({ ...each, axes: each.axes.map((at) => kept.indexOf(at)) })),
+    stores: phase.stores.map((store) => mapStore(store, change)),
+  }
+}

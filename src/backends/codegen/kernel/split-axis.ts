@@ -1,35 +1,22 @@
 import type { Linear, Phase } from './kernel.ts'
-import { sum } from './linear.ts'
-import { mapLinears, mapStore } from './rewrite.ts'
+import { axis as numberOf, scaled, sum } from './linear.ts'
+import { mapLinears, mapStore, substituted } from './rewrite.ts'
 
 /** The phase with an axis of size n as two, n / inner and inner. Later axes move up by one. `inner` divides n. */
 export const splitAxis = (phase: Phase, axis: number, inner: number): Phase => {
-  const moved = (at: number): number => (at > axis ? at + 1 : at)
-  const change = (x: Linear): Linear => ({
-    ...sum([
-      {
-        ...x,
-        terms: x.terms.flatMap(({ axis: at, stride }) =>
-          at === axis
-            ? [
-                { axis: at, stride: stride * inner },
-                { axis: at + 1, stride },
-              ]
-            : [{ axis: moved(at), stride }],
-        ),
-      },
-    ]),
-    divisor: x.divisor,
-  })
-  const size = phase.axes[axis] as number
+  const parts = (at: number): readonly number[] => (at === axis ? [at, at + 1] : [at > axis ? at + 1 : at])
+  const numbers = new Map(
+    phase.axes.map((_, at) => {
+      const [first, second] = parts(at).map(numberOf) as [Linear, Linear?]
+      return [at, second === undefined ? first : sum([scaled(first, inner), second])] as const
+    }),
+  )
+  const change = (x: Linear): Linear => substituted(x, numbers)
   return {
-    axes: phase.axes.flatMap((each, at) => (at === axis ? [size / inner, inner] : [each])),
+    axes: phase.axes.flatMap((size, at) => (at === axis ? [size / inner, inner] : [size])),
     parallel: axis < phase.parallel ? phase.parallel + 1 : phase.parallel,
     exprs: phase.exprs.map((expr) => mapLinears(expr, change)),
-    accumulators: phase.accumulators.map((accumulator) => ({
-      ...accumulator,
-      axes: accumulator.axes.flatMap((at) => (at === axis ? [at, at + 1] : [moved(at)])),
-    })),
+    accumulators: phase.accumulators.map((each) => ({ ...each, axes: each.axes.flatMap(parts) })),
     stores: phase.stores.map((store) => mapStore(store, change)),
   }
 }

@@ -1,0 +1,60 @@
+import type { Accumulator, Expr, Phase } from './kernel.ts'
+import { argsOf, termsOf, withArgs, withStoreArgs } from './rewrite.ts'
+
+/** Expressions, each once. */
+export class ExprTable {
+  readonly all: Expr[] = []
+  readonly #known = new Map<string, number>()
+
+  add(expr: Expr): number {
+    // JSON has no -0, and no infinities.
+    const key = JSON.stringify(expr, (_, value: unknown) =>
+      typeof value === 'number' && (Object.is(value, -0) || !Number.isFinite(value))
+        ? `number ${Object.is(value, -0) ? '-0' : value}`
+        : value,
+    )
+    const known = this.#known.get(key)
+    if (known !== undefined) return known
+    this.all.push(expr)
+    this.#known.set(key, this.all.length - 1)
+    return this.all.length - 1
+  }
+}
+
+/** The phase with equal expressions made one, and without what no store needs. */
+export const withoutUnused = (phase: Phase): Phase => {
+  const table = new ExprTable()
+  const accumulators: Accumulator[] = []
+  const placeOf = new Map<number, number>()
+  const needed = neededBy(phase)
+  for (const [at, expr] of phase.exprs.entries()) {
+    if (!needed.has(at)) continue
+    const to = (arg: number): number => placeOf.get(arg) as number // earlier
+    const moved = withArgs(expr, to)
+    if (moved.kind !== 'accumulated') {
+      placeOf.set(at, table.add(moved))
+      continue
+    }
+    const { factors, guard, ...rest } = phase.accumulators[moved.accumulator] as Accumulator // verified
+    accumulators.push({ ...rest, factors: factors.map(to), guard: guard === null ? null : to(guard) })
+    placeOf.set(at, table.add({ ...moved, accumulator: accumulators.length - 1 }))
+  }
+  const stores = phase.stores.map((store) => withStoreArgs(store, (arg) => placeOf.get(arg) as number)) // all needed
+  return { ...phase, exprs: table.all, accumulators, stores }
+}
+
+const neededBy = ({ exprs, accumulators, stores }: Phase): ReadonlySet<number> => {
+  const found = new Set<number>()
+  const open = stores.flatMap(({ value, coordinates }) => [
+    value,
+    ...coordinates.flatMap(({ at }) => (at.kind === 'computed' ? [at.expr] : [])),
+  ])
+  for (let at = open.pop(); at !== undefined; at = open.pop()) {
+    if (found.has(at)) continue
+    found.add(at)
+    const expr = exprs[at] as Expr // verified
+    open.push(...argsOf(expr))
+    if (expr.kind === 'accumulated') open.push(...termsOf(accumulators[expr.accumulator] as Accumulator))
+  }
+  return found
+}

@@ -1,0 +1,50 @@
+/** What the planning of phases asks about nodes and values of a graph. */
+import { invariant } from '../../../ir/diagnostics.ts'
+import { elementwiseOps } from '../../../ir/ops/elementwise/index.ts'
+import { elements, type Node, sameShape, type Type } from '../../../ir/types.ts'
+import { type HeroOp, heroes } from './heroes.ts'
+import type { ScalarOp } from './kernel.ts'
+import { isCleanReshape } from './reshape.ts'
+
+export const typeAt = (node: Node, port: number): Type => {
+  const type = node.types[port]
+  invariant(type !== undefined, () => `${node.op} has no result ${port}`)
+  return type
+}
+
+export const isHero = (node: Node): node is Node<HeroOp> => Object.hasOwn(heroes, node.op)
+export const isElementwise = (node: Node): node is Node<ScalarOp> => Object.hasOwn(elementwiseOps, node.op)
+/** Values that are in a buffer, or that are a number. */
+export const isLeaf = (node: Node): boolean => ['input', 'variable', 'constant'].includes(node.op)
+/** Must each element be computed once? */
+export const isDear = (node: Node): boolean => isHero(node) || node.op === 'randomUniform'
+
+/** Sums of products, and pools: a phase has one of them at most, since the best order of its loops is that of this one. */
+const reductions = ['reduceSum', 'reduceMax', 'reduceMin', 'reduceProd', 'reduceAll', 'reduceAny', 'argMax', 'topK']
+export const isHeavy = (node: Node): boolean => isHero(node) && !reductions.includes(node.op)
+
+/**
+ * How a node reads an operand. `point`: the element at the same place; `moved`: each element at most once, at a place that is a list of integers;
+ * `inner`: in any other way.
+ */
+export type Access = 'point' | 'moved' | 'inner'
+
+export const accessOf = (node: Node, operand: Type): Access => {
+  const { shape } = typeAt(node, 0)
+  if (isElementwise(node)) return sameShape(shape, operand.shape) ? 'point' : 'inner'
+  switch (node.op) {
+    case 'transpose':
+    case 'reverse':
+    case 'slice':
+      return 'moved'
+    case 'reshape':
+      return isCleanReshape(operand.shape, shape) ? 'moved' : 'inner'
+    case 'broadcast':
+      return elements(shape) === elements(operand.shape) ? 'moved' : 'inner'
+    default:
+      return 'inner'
+  }
+}
+
+export const joined = (outer: Access, inner: Access): Access =>
+  outer === 'inner' || inner === 'inner' ? 'inner' : outer === 'moved' || inner === 'moved' ? 'moved' : 'point'

@@ -1,0 +1,111 @@
+/** Values that are stored in one phase: those of one shape that are computed from each other, or from the same elements. */
+import { liveOrder, nodeAt, refKey } from '../../../ir/graph.ts'
+import { type Graph, type Node, type Ref, sameShape, type Type } from '../../../ir/types.ts'
+import { type Access, accessOf, isDear, isHeavy, isHero, isLeaf, joined, typeAt } from './graph-values.ts'
+
+export interface PhaseGroup {
+  readonly shape: readonly number[]
+  /** Each may be computed from those before it. */
+  readonly values: readonly Ref[]
+}
+
+interface OpenGroup {
+  readonly type: Type
+  readonly values: Ref[]
+  readonly reads: Set<string>
+  readonly dear: Set<number>
+  readonly heavy: Set<number>
+}
+
+/** The groups in an order in which each reads what earlier ones store. */
+export const groupsOf = (graph: Graph, stored: ReadonlySet<number>): readonly PhaseGroup[] => {
+  const groups: OpenGroup[] = []
+  const groupOf = new Map<number, number>()
+  for (const node of liveOrder(graph))
+    for (const [port, type] of node.types.entries()) {
+      const value = { id: node.id, port }
+      if (!stored.has(refKey(value))) continue
+      const needs = needsOf(graph, node, stored)
+      let at = groupFor(type, needs, groups, groupOf)
+      if (at < 0) at = groups.push({ type, values: [], reads: new Set(), dear: new Set(), heavy: new Set() }) - 1
+      const group = groups[at] as OpenGroup
+      group.values.push(value)
+      for (const [set, more] of [
+        [group.dear, needs.dear],
+        [group.heavy, needs.heavy],
+      ] as const)
+        for (const each of more) set.add(each)
+      for (const read of needs.reads) group.reads.add(read)
+      groupOf.set(refKey(value), at)
+    }
+  return groups.map(({ type, values }) => ({ shape: type.shape, values }))
+}
+
+/** What a value is computed from. */
+interface Needs {
+  /** Stored values, by how they are read. */
+  readonly stored: ReadonlyMap<number, Access>
+  /** Operands and stored values with how they are read: at the point, or in the loops of which hero. */
+  readonly reads: ReadonlySet<string>
+  /** Heroes and random numbers, and heavy heroes. */
+  readonly dear: ReadonlySet<number>
+  readonly heavy: ReadonlySet<number>
+}
+
+const needsOf = (graph: Graph, node: Node, stored: ReadonlySet<number>): Needs => {
+  const found = new Map<number, Access>()
+  const reads = new Set<string>()
+  const dear = new Set<number>()
+  const heavy = new Set<number>()
+  const seen = new Set<string>()
+  const visit = (reader: Node, access: Access, way: string): void => {
+    if (isDear(reader)) dear.add(reader.id)
+    if (isHeavy(reader)) heavy.add(reader.id)
+    const inside = isHero(reader) ? ` ${reader.op} ${JSON.stringify(reader.attrs)}` : ''
+    for (const input of reader.inputs) {
+      const operand = nodeAt(graph, input.id)
+      const through = joined(access, accessOf(reader, typeAt(operand, input.port)))
+      const key = refKey(input)
+      const isRead = isLeaf(operand) || stored.has(key)
+      const wayTo = through === 'point' ? '' : inside === '' ? way : inside
+      if (isRead && (through !== 'inner' || wayTo !== '')) reads.add(`${key} ${through}${wayTo}`)
+      if (stored.has(key) && !isLeaf(operand)) found.set(key, worse(found.get(key), through))
+      if (isRead || seen.has(`${key} ${through}`)) continue
+      seen.add(`${key} ${through}`)
+      visit(operand, through, wayTo)
+    }
+  }
+  visit(node, 'point', '')
+  return { stored: found, reads, dear, heavy }
+}
+
+const worse = (a: Access | undefined, b: Access): Access => (a === undefined ? b : joined(a, b))
+
+/** The group that a value joins; -1 where it begins one. */
+const groupFor = (
+  type: Type,
+  needs: Needs,
+  groups: readonly OpenGroup[],
+  groupOf: ReadonlyMap<number, number>,
+): number => {
+  let first = 0
+  const beside = new Set<number>()
+  for (const [key, access] of needs.stored) {
+    const group = groupOf.get(key)
+    if (group === undefined) continue
+    first = Math.max(first, access === 'point' ? group : group + 1)
+    if (access === 'point') beside.add(group)
+  }
+  for (let at = groups.length - 1; at >= first; at--) {
+    const group = groups[at] as OpenGroup
+    // Stores of two element types would make neighbours of one width impossible to compute as vectors.
+    if (!sameShape(group.type.shape, type.shape) || group.type.dtype !== type.dtype) continue
+    const sharesDear = [...needs.dear].some((each) => group.dear.has(each))
+    const heavy = new Set([...group.heavy, ...needs.heavy])
+    if (heavy.size > 1) continue
+    const isAlike = [...needs.reads].some((read) => group.reads.has(read)) && heavy.size === 0
+    const haveEqualLoops = (needs.dear.size === 0) === (group.dear.size === 0)
+    if (beside.has(at) || sharesDear || (isAlike && haveEqualLoops)) return at
+  }
+  return -1
+}
