@@ -11,6 +11,7 @@ export default defineConfig({
     'src/export/index.ts',
     'src/backends/tfjs/index.ts',
     'src/backends/tensorflow/index.ts',
+    'src/backends/wasm/index.ts',
     'src/cli/main.ts',
     // Threads run it; nothing imports it.
     'src/data/picture-worker.ts',

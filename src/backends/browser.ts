@@ -6,6 +6,7 @@ import { EffuseError } from '../ir/diagnostics.ts'
 import type { BackendCatalog, BackendEntry } from './catalog.ts'
 import type { MachineReport } from './machine.ts'
 import { referenceEntry } from './reference/entry.ts'
+import { wasmEntry } from './wasm/entry.ts'
 
 const pageHint =
   "import { createTfjsBackend } from 'effuse/tfjs', then compile(model, { backend: await createTfjsBackend() }); see docs/bundlers.md"
@@ -45,7 +46,7 @@ const webgpuEntry: BackendEntry = {
 }
 
 /** Fastest first. */
-export const catalog: BackendCatalog = [webgpuEntry, tfjsEntry, referenceEntry]
+export const catalog: BackendCatalog = [webgpuEntry, wasmEntry, tfjsEntry, referenceEntry]
 
 /** A page knows of no packages. */
 export const machine = (): Promise<MachineReport> => Promise.resolve({ packages: [], tensorflow: null })

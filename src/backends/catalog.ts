@@ -12,9 +12,9 @@ export interface Availability {
 }
 
 /** The names of all backends, fastest first. A platform's list has those that can run there. */
-export const runningNames = ['tensorflow', 'tfjs-webgpu', 'tfjs-wasm', 'tfjs-cpu', 'reference'] as const
+export const runningNames = ['tensorflow', 'tfjs-webgpu', 'wasm', 'tfjs-wasm', 'tfjs-cpu', 'reference'] as const
 /** Names of planned backends. */
-export const plannedNames = ['wasm', 'webgpu'] as const
+export const plannedNames = ['webgpu'] as const
 export type EntryName = (typeof runningNames)[number] | (typeof plannedNames)[number]
 
 /** The names that the option `backend` accepts: 'auto' is the fastest available one, 'tfjs' the fastest available one of tfjs. */

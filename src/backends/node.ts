@@ -6,6 +6,7 @@ import { type Availability, type BackendCatalog, type BackendEntry, type EntryNa
 import type { MachineReport } from './machine.ts'
 import { referenceEntry } from './reference/entry.ts'
 import { tensorflowEntry } from './tensorflow/entry.ts'
+import { wasmEntry } from './wasm/entry.ts'
 
 /** `look` checks other requirements, if the packages are installed. */
 const tfjsEntry = (
@@ -50,7 +51,7 @@ const planned = (name: EntryName): BackendEntry => ({
       new EffuseError({
         code: 'EF404',
         message: `the backend "${name}" is not part of this version of effuse`,
-        hint: "use 'auto', 'tfjs' or 'reference'",
+        hint: "use 'auto', 'wasm', 'tfjs' or 'reference'",
       }),
     ),
 })
@@ -63,6 +64,7 @@ const lookAtWebgpu = async (isThorough: boolean): Promise<Availability> =>
 export const catalog: BackendCatalog = [
   tensorflowEntry,
   tfjsEntry('webgpu', 'tfjs on WebGPU', ['webgpu'], lookAtWebgpu),
+  wasmEntry,
   tfjsEntry('wasm', 'tfjs on WebAssembly SIMD'),
   tfjsEntry('cpu', 'tfjs in plain JavaScript'),
   referenceEntry,

@@ -36,6 +36,7 @@ export const errorCodes = {
   EF408: 'a variable does not fit',
   EF409: 'not enough memory',
   EF410: 'device lost',
+  EF411: 'a run ended early',
   EF501: 'file cannot be read or written',
   EF502: 'not a file of weights',
   EF503: 'corrupt safetensors file',

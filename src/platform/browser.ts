@@ -52,3 +52,34 @@ export const provideWebgpu: Platform['provideWebgpu'] = () => Promise.resolve()
 
 export const importOptional: Platform['importOptional'] = (name) =>
   Promise.reject(new Error(`a page imports ${name} by itself`))
+
+export const startThread: Platform['startThread'] = (source, url, { message, ended }) => {
+  const own = url === undefined ? URL.createObjectURL(new Blob([source], { type: 'text/javascript' })) : null
+  const worker = new Worker(own ?? (url as string)) // one of them is there
+  let hasEnded = false
+  const end = (): void => {
+    hasEnded = true
+    worker.terminate()
+    if (own !== null) URL.revokeObjectURL(own)
+  }
+  worker.onmessage = ({ data }) => {
+    if (!hasEnded) message(data)
+  }
+  worker.onerror = (event) => {
+    if (hasEnded) return
+    end()
+    ended(event.message || 'the page does not allow its script, or it was not found')
+  }
+  return {
+    post: (data) => worker.postMessage(data),
+    hold: () => {},
+    release: () => {},
+    end: async () => end(),
+  }
+}
+
+export const canShareMemory: Platform['canShareMemory'] = () => globalThis.crossOriginIsolated === true
+
+export const coreCount: Platform['coreCount'] = () => globalThis.navigator?.hardwareConcurrency ?? 1
+
+export const compileWasm: Platform['compileWasm'] = (bytes) => WebAssembly.compile(bytes)

@@ -14,6 +14,22 @@ export interface ProgressOutput {
   readonly bar: ProgressBar | null
 }
 
+/** A worker thread. */
+export interface Thread {
+  readonly post: (message: object) => void
+  /** Keeps the process alive while the thread runs. A new thread does. */
+  readonly hold: () => void
+  /** Lets the process end although the thread runs. */
+  readonly release: () => void
+  readonly end: () => Promise<void>
+}
+
+export interface ThreadEvents {
+  readonly message: (data: unknown) => void
+  /** Called once, when the thread ends by itself or does not start. */
+  readonly ended: (reason: string) => void
+}
+
 /** What differs between Node and browsers. Both implementations, node.ts and browser.ts, are imported as '#platform' (package.json's imports). */
 export interface Platform {
   /**
@@ -53,4 +69,16 @@ export interface Platform {
   readonly provideWebgpu: () => Promise<void>
   /** Imports an optional package that bundlers must not look for. Rejects if it is missing; always in a browser, where pages import it themselves. */
   readonly importOptional: (name: string) => Promise<unknown>
+
+  /**
+   * Starts a thread on a program in plain JavaScript, given as text, or on the same program at a URL.
+   * @throws Error if the platform has no threads, or forbids them
+   */
+  readonly startThread: (source: string, url: string | undefined, events: ThreadEvents) => Thread
+  /** Can threads share memory? In pages only if they are cross-origin isolated. */
+  readonly canShareMemory: () => boolean
+  /** How many threads the machine runs at once. */
+  readonly coreCount: () => number
+  /** Compiles WebAssembly in the background; in Node with the optimizing compiler alone. */
+  readonly compileWasm: (bytes: Uint8Array<ArrayBuffer>) => Promise<WebAssembly.Module>
 }

@@ -1,0 +1,72 @@
+/** The body of any node: that of a region, or one made for a single op, so that there is one lowering. */
+import { nodeAt, refKey, typeOf } from '../../ir/graph.ts'
+import { freezeDeep } from '../../ir/make-node.ts'
+import { findSideTables, setSideTables } from '../../ir/side-tables.ts'
+import { type Graph, type Node, type NodeId, nodeId, type Ref } from '../../ir/types.ts'
+
+export interface NodeBody {
+  readonly body: Graph
+  /** The value that each input of the body stands for, by the input's node. */
+  readonly operands: ReadonlyMap<number, Ref>
+}
+
+export const bodyOf = (graph: Graph, node: Node): NodeBody =>
+  node.op === 'fusion' ? regionBody(graph, node) : wrapped(graph, node)
+
+/** Numbers that fill a tensor are part of the kernel, not operands in memory. */
+const splat = (graph: Graph, ref: Ref): Node<'constant'> | null => {
+  const node = nodeAt(graph, ref.id)
+  return node.op === 'constant' && typeof node.attrs.value === 'number' ? node : null
+}
+
+const regionBody = (graph: Graph, { attrs: { body }, inputs }: Node<'fusion'>): NodeBody => {
+  const operands = new Map<number, Ref>()
+  const constants = new Map<number, Node<'constant'>>()
+  body.inputs.forEach((id, at) => {
+    const ref = inputs[at] as Ref // as many operands as inputs
+    const constant = splat(graph, ref)
+    if (constant === null) operands.set(id, ref)
+    else constants.set(id, constant)
+  })
+  if (constants.size === 0) return { body, operands }
+  const nodes = body.nodes.map((node) => {
+    const constant = node === null ? undefined : constants.get(node.id)
+    return constant === undefined || node === null ? node : { ...constant, id: node.id, path: '' }
+  })
+  const filled = { ...body, nodes, inputs: body.inputs.filter((id) => !constants.has(id)) }
+  return { body: withTables(freezeDeep(filled), body), operands }
+}
+
+const wrapped = (graph: Graph, node: Node): NodeBody => {
+  const nodes: Node[] = []
+  const inputs: NodeId[] = []
+  const operands = new Map<number, Ref>()
+  const known = new Map<number, NodeId>()
+  const operandOf = (ref: Ref): Ref => {
+    const key = refKey(ref)
+    const seen = known.get(key)
+    if (seen !== undefined) return { id: seen, port: 0 }
+    const id = nodeId(nodes.length)
+    const constant = splat(graph, ref)
+    if (constant !== null) nodes.push({ ...constant, id, path: '' })
+    else {
+      nodes.push({ id, op: 'input', inputs: [], attrs: { name: String(id) }, types: [typeOf(graph, ref)], path: '' })
+      inputs.push(id)
+      operands.set(id, ref)
+    }
+    known.set(key, id)
+    return { id, port: 0 }
+  }
+  const moved = node.inputs.map(operandOf)
+  const id = nodeId(nodes.length)
+  nodes.push({ ...node, id, inputs: moved, path: '' } as Node) // same op and attributes
+  const outputs = node.types.map((_, port) => ({ name: String(port), value: { id, port } }))
+  const body = freezeDeep<Graph>({ name: 'body', nodes, inputs, outputs, updates: [] })
+  return { body: withTables(body, graph), operands }
+}
+
+/** Bodies have no constants beside them; the lowering asks for the tables anyway. */
+const withTables = (body: Graph, like: Graph): Graph => {
+  const tables = findSideTables(like)
+  return tables === null ? body : setSideTables(body, tables)
+}

@@ -1,0 +1,103 @@
+/** A step with what it needs on the device: constants, its list in the threads, scratch memory, the table of addresses. */
+import type { ProfileRow, RunContext } from '../backend.ts'
+import { bytesOf, type CompiledStep, type NamedValue, type StepValue } from './compile-step.ts'
+import type { DispatchPlan } from './dispatch-list.ts'
+import { uploadBytes } from './memory.ts'
+import type { EmittedModule } from './module.ts'
+import type { WasmDevice } from './runtime/device.ts'
+import type { Dispatch } from './runtime/messages.ts'
+import type { Block } from './runtime/space.ts'
+
+export interface BoundStep {
+  readonly list: number
+  readonly plan: DispatchPlan
+  readonly values: readonly StepValue[]
+  /** By value. */
+  readonly bytes: readonly number[]
+  readonly outputs: readonly NamedValue[]
+  readonly updates: readonly NamedValue[]
+  readonly constants: ReadonlyMap<number, Block>
+  readonly table: Block
+  readonly context: Block
+  readonly contextOf: (at: RunContext) => Uint8Array<ArrayBuffer>
+  readonly scratch: Block
+  /** Of one thread. */
+  readonly scratchBytes: number
+  /** Calls of kernels; a kernel may have several phases. */
+  readonly kernels: number
+  /** For profiles: one for each dispatch. */
+  readonly rows: readonly Omit<ProfileRow, 'ms'>[]
+}
+
+/** Lists of all backends have numbers of their own. */
+let listCount = 0
+
+export interface StepToBind {
+  readonly step: CompiledStep
+  readonly plan: DispatchPlan
+  readonly emitted: EmittedModule
+  readonly module: WebAssembly.Module
+}
+
+/** @throws EffuseError EF409 */
+export const bindStep = ({ step, plan, emitted, module }: StepToBind, device: WasmDevice): BoundStep => {
+  const { space, runner } = device
+  const blocks: Block[] = []
+  const allocate = (bytes: number, what: string): Block => {
+    const block = space.allocate(bytes, () => what)
+    blocks.push(block)
+    return block
+  }
+  try {
+    const constants = new Map<number, Block>()
+    step.values.forEach((value, at) => {
+      if (value.source.kind !== 'constant' || !plan.used.has(at)) return
+      const block = allocate(bytesOf(value), 'a constant')
+      uploadBytes(device, block.address, value.source.data, value.type)
+      constants.set(at, block)
+    })
+    const phases = plan.dispatches.map(({ kernel, phase }) => emitted.kernels[kernel]?.phases[phase])
+    const scratchBytes = phases.reduce((most, phase) => Math.max(most, phase?.scratchBytes ?? 0), 0)
+    const alignedScratch = Math.ceil(scratchBytes / 64) * 64
+    const dispatches = plan.dispatches.map(
+      ({ slots }, i): Dispatch => ({
+        name: phases[i]?.name ?? '',
+        slots,
+        units: phases[i]?.units ?? 1,
+      }),
+    )
+    const list = listCount++
+    runner.load({ list, module, dispatches })
+    return {
+      list,
+      plan,
+      values: step.values,
+      bytes: step.values.map(bytesOf),
+      outputs: step.outputs,
+      updates: step.updates,
+      constants,
+      table: allocate(4 * step.values.length, 'a table of addresses'),
+      context: allocate(64, 'the context of runs'),
+      contextOf: () => new Uint8Array(0),
+      scratch: allocate(Math.max(64, alignedScratch * runner.threads), 'scratch memory of the threads'),
+      scratchBytes: alignedScratch,
+      kernels: step.calls.length,
+      rows: plan.dispatches.map(({ kernel, phase, origin }) => ({
+        path: origin.path,
+        op: origin.op,
+        kernel: emitted.kernels[kernel]?.phases[phase]?.name ?? '',
+      })),
+    }
+  } catch (error) {
+    for (const block of blocks) space.release(block)
+    throw error
+  }
+}
+
+export const unbindStep = (
+  { list, constants, table, context, scratch }: BoundStep,
+  { space, runner }: WasmDevice,
+): void => {
+  runner.unload(list)
+  for (const block of [...constants.values(), table, context, scratch]) space.release(block)
+}

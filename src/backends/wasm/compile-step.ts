@@ -1,0 +1,124 @@
+/** From a graph to calls of kernels over numbered values. Nothing has an address yet. */
+import { liveOrder, nodeAt, refKey, typeOf } from '../../ir/graph.ts'
+import { sideTables } from '../../ir/side-tables.ts'
+import { elements, type Graph, type Node, type Ref, sizeBytes, type Type } from '../../ir/types.ts'
+import { type HostArray, hostArray, hostArrayOf } from '../backend.ts'
+import { kernelOf } from '../codegen/kernel/from-graph.ts'
+import { bodyOf } from './bodies.ts'
+import type { KernelLibrary } from './kernel-library.ts'
+
+/** Where the bytes of a value come from. */
+export type Source =
+  | { readonly kind: 'input'; readonly name: string }
+  | { readonly kind: 'variable'; readonly name: string }
+  | { readonly kind: 'constant'; readonly data: HostArray }
+  /** A kernel writes them. */
+  | { readonly kind: 'made' }
+  /** Those of another value, in the same order. */
+  | { readonly kind: 'view'; readonly of: number }
+
+export interface StepValue {
+  readonly type: Type
+  readonly source: Source
+}
+
+export interface KernelCall {
+  /** In the library. */
+  readonly kernel: number
+  /** The value of each buffer of the kernel. */
+  readonly buffers: readonly number[]
+  /** For profiles. */
+  readonly origin: { readonly path: string; readonly op: string }
+}
+
+export interface NamedValue {
+  readonly name: string
+  readonly value: number
+  readonly type: Type
+}
+
+export interface CompiledStep {
+  readonly values: readonly StepValue[]
+  readonly calls: readonly KernelCall[]
+  readonly outputs: readonly NamedValue[]
+  /** New values of variables. */
+  readonly updates: readonly NamedValue[]
+}
+
+/** @throws EffuseError EF405 where an op is not primitive. */
+export const compileStep = (graph: Graph, library: KernelLibrary): CompiledStep => {
+  const values: StepValue[] = []
+  const calls: KernelCall[] = []
+  const known = new Map<number, number>()
+  const literals = new Map<string, number>()
+  const add = (type: Type, source: Source): number => values.push({ type, source }) - 1
+  const literal = (type: Type, data: readonly number[]): number => {
+    const key = `${type.dtype} ${type.shape.join()} ${data.map((x) => (Object.is(x, -0) ? '-0' : x)).join()}`
+    const value = literals.get(key) ?? add(type, { kind: 'constant', data: hostArrayOf(type.dtype, data) })
+    literals.set(key, value)
+    return value
+  }
+  const valueAt = (ref: Ref): number => {
+    const key = refKey(ref)
+    const found = known.get(key)
+    if (found !== undefined) return found
+    const value = add(typeOf(graph, ref), sourceOf(graph, nodeAt(graph, ref.id), valueAt))
+    known.set(key, value)
+    return value
+  }
+  for (const node of liveOrder(graph)) {
+    if (sources.has(node.op)) continue // made when something reads them
+    const { body, operands } = bodyOf(graph, node)
+    const lowered = kernelOf(body)
+    const places = new Map<number, number>()
+    for (const [id, buffer] of lowered.operands) {
+      const ref = operands.get(id)
+      if (ref !== undefined) places.set(buffer, valueAt(ref))
+    }
+    node.types.forEach((type, port) => {
+      const value = add(type, { kind: 'made' })
+      known.set(refKey({ id: node.id, port }), value)
+      places.set(lowered.results[port] as number, value) // one for each output of the body
+    })
+    const buffers = lowered.kernel.buffers.map((buffer, at) => {
+      const type = { dtype: buffer.dtype, shape: buffer.shape }
+      if (buffer.role === 'literal') return literal(type, buffer.data ?? [])
+      return places.get(at) ?? add(type, { kind: 'made' }) // a temporary
+    })
+    calls.push({ kernel: library.add(lowered.kernel), buffers, origin: { path: node.path, op: node.op } })
+  }
+  const named = (name: string, ref: Ref): NamedValue => ({ name, value: valueAt(ref), type: typeOf(graph, ref) })
+  const variableName = (id: Node['id']): string => {
+    const node = nodeAt(graph, id)
+    return node.op === 'variable' ? node.attrs.name : ''
+  }
+  const outputs = graph.outputs.map(({ name, value }) => named(name, value))
+  const updates = graph.updates.map(({ variable, value }) => named(variableName(variable), value))
+  return { values, calls, outputs, updates }
+}
+
+const sources: ReadonlySet<Node['op']> = new Set(['input', 'variable', 'constant', 'reshape'])
+
+/** Of a node that no kernel computes, or of a value that a kernel has not made yet. */
+const sourceOf = (graph: Graph, node: Node, valueAt: (ref: Ref) => number): Source => {
+  switch (node.op) {
+    case 'input':
+      return { kind: 'input', name: node.attrs.name }
+    case 'variable':
+      return { kind: 'variable', name: node.attrs.name }
+    case 'constant':
+      return { kind: 'constant', data: constantData(graph, node) }
+    case 'reshape':
+      return { kind: 'view', of: valueAt(node.inputs[0] as Ref) } // its arity
+    default:
+      return { kind: 'made' }
+  }
+}
+
+const constantData = (graph: Graph, { attrs: { value }, types: [type] }: Node<'constant'>): HostArray => {
+  const { dtype, shape } = type as Type // a constant has one type
+  if (typeof value === 'number') return hostArray(dtype, elements(shape)).fill(value)
+  return hostArrayOf(dtype, 'sha256' in value ? sideTables(graph).constants.get(value.sha256).data : value)
+}
+
+export const bytesOf = ({ type }: StepValue): number => sizeBytes(type)

@@ -1,0 +1,134 @@
+/**
+ * From calls of kernels to a list of dispatches with a memory plan. Each phase is a step of the memory problem, so that temporaries of a kernel live
+ * as long as its phases need them. Results and new values of variables lie outside of the arena, in blocks of their own, which outlive the run.
+ */
+import type { MemoryConstraints } from '../../ir/target.ts'
+import type { Phase } from '../codegen/kernel/kernel.ts'
+import { planMemory } from '../../passes/memory/plan-memory.ts'
+import type { MemoryPlan } from '../../passes/memory/plan.ts'
+import type { MemoryProblem, PlannedStep, PlannedValue } from '../../passes/memory/problem.ts'
+import { schedule } from '../../passes/memory/schedule.ts'
+import { bytesOf, type CompiledStep, type KernelCall } from './compile-step.ts'
+import { inPlacePairs } from './in-place.ts'
+import type { KernelLibrary } from './kernel-library.ts'
+
+/** A phase of a kernel on values. */
+export interface PlannedDispatch {
+  readonly kernel: number
+  readonly phase: number
+  /** Bases of the values, by buffer of the kernel: slots of the table of addresses. */
+  readonly slots: readonly number[]
+  readonly origin: KernelCall['origin']
+}
+
+export interface DispatchPlan {
+  /** In the order of the plan. */
+  readonly dispatches: readonly PlannedDispatch[]
+  /** By value: the value whose bytes it has. */
+  readonly bases: readonly number[]
+  /** By value: its place in the arena; null: it lies elsewhere. Views have the place of their base. */
+  readonly offsets: readonly (number | null)[]
+  /** Bases that outlive the run: they are results, or become variables. */
+  readonly kept: ReadonlySet<number>
+  /** Bases that a dispatch reads, or that are kept: the others need no bytes. */
+  readonly used: ReadonlySet<number>
+  readonly memory: MemoryPlan
+  /** Arena and kept values that the run makes: what a run takes at most. */
+  readonly peakBytes: number
+}
+
+/** @param crossing Inputs that steps before hand over, in blocks of their own. */
+export const planDispatches = (
+  step: CompiledStep,
+  library: KernelLibrary,
+  crossing: ReadonlySet<string>,
+  constraints: MemoryConstraints,
+): DispatchPlan => {
+  const bases = step.values.map((_, value) => baseOf(step, value))
+  const kept = new Set([...step.outputs, ...step.updates].map(({ value }) => bases[value] as number)) // of all values
+  const listed = step.calls.flatMap((call) =>
+    phasesOf(library, call).map(
+      (_, phase): PlannedDispatch => ({
+        kernel: call.kernel,
+        phase,
+        slots: call.buffers.map((value) => bases[value] as number),
+        origin: call.origin,
+      }),
+    ),
+  )
+  const problem = problemOf(step, library, { bases, kept, crossing })
+  // The order is that of the least peak, results included. In the plan itself they take no room.
+  const inArena: MemoryProblem = {
+    ...problem,
+    values: problem.values.map((value, at) => (kept.has(bases[at] as number) ? { ...value, bytes: 0 } : value)),
+  }
+  const memory = planMemory(inArena, constraints, schedule(problem))
+  const made = [...kept].filter((base) => step.values[base]?.source.kind === 'made')
+  return {
+    dispatches: memory.order.map((at) => listed[at] as PlannedDispatch), // the order names each once
+    bases,
+    offsets: memory.places.map((place, value) =>
+      place !== null && 'offset' in place && !kept.has(bases[value] as number) ? place.offset : null,
+    ),
+    kept,
+    used: new Set([
+      ...kept,
+      ...problem.steps.flatMap(({ reads, writes, updates }) => [...reads, ...writes, ...updates]),
+    ]),
+    memory,
+    peakBytes: made.reduce((sum, base) => sum + (problem.values[base]?.bytes ?? 0), memory.arenaBytes),
+  }
+}
+
+const baseOf = ({ values }: CompiledStep, value: number): number => {
+  let base = value
+  for (let source = values[base]?.source; source?.kind === 'view'; source = values[base]?.source) base = source.of
+  return base
+}
+
+const phasesOf = ({ kernels }: KernelLibrary, { kernel }: KernelCall): readonly Phase[] => kernels[kernel]?.phases ?? []
+
+interface Bases {
+  readonly bases: readonly number[]
+  readonly kept: ReadonlySet<number>
+  readonly crossing: ReadonlySet<string>
+}
+
+/** No variable is written in place, because a run may fail: new values are results, and the store takes them over. */
+const problemOf = (step: CompiledStep, library: KernelLibrary, { bases, kept, crossing }: Bases): MemoryProblem => {
+  const values = step.values.map((value, at): PlannedValue => {
+    const bytes = bytesOf(value)
+    const { source } = value
+    if (source.kind === 'view') return { home: 'view', of: source.of, bytes }
+    if (source.kind === 'made') return { home: 'made', bytes }
+    // A fed value that is also a result is uploaded to a block of its own.
+    if (source.kind === 'input' && !crossing.has(source.name) && !kept.has(at)) return { home: 'given', bytes }
+    return { home: 'outside', bytes }
+  })
+  const written = new Set<number>()
+  const pairs = new Map<Phase, ReturnType<typeof inPlacePairs>>()
+  const steps = step.calls.flatMap((call) => {
+    const valueAt = (buffer: number): number => bases[call.buffers[buffer] as number] as number // of each buffer
+    return phasesOf(library, call).map((phase): PlannedStep => {
+      const loaded = new Set(phase.exprs.flatMap((expr) => (expr.kind === 'load' ? [valueAt(expr.buffer)] : [])))
+      const stored = [...new Set(phase.stores.map(({ buffer }) => valueAt(buffer)))]
+      // What an earlier phase has begun to write is completed.
+      const updates = stored.filter((value) => written.has(value))
+      const writes = stored.filter((value) => !written.has(value))
+      for (const value of writes) written.add(value)
+      const inPlace = pairs.get(phase) ?? inPlacePairs(phase, library.kernels[call.kernel]?.buffers ?? [])
+      pairs.set(phase, inPlace)
+      const overwrites = inPlace
+        .map(({ write, read }) => ({ write: valueAt(write), read: valueAt(read) }))
+        .filter(({ write }) => writes.includes(write) && !kept.has(write))
+      return {
+        reads: [...loaded].filter((value) => !updates.includes(value)),
+        writes,
+        updates,
+        overwrites,
+        canFail: true,
+      }
+    })
+  })
+  return { values, steps, results: [...kept], commits: [] }
+}

@@ -1,0 +1,20 @@
+import { canShareMemory } from '#platform'
+import type { BackendEntry } from '../catalog.ts'
+import { defaultThreads, wasmFault } from './runtime/probe.ts'
+
+export const wasmEntry: BackendEntry = {
+  name: 'wasm',
+  summary: 'generated WebAssembly SIMD',
+  probe: async () => {
+    const fault = wasmFault()
+    if (fault !== null) return { isAvailable: false, detail: fault, fix: null }
+    return { isAvailable: true, detail: `SIMD, ${threadsText()}`, fix: null, isByNameOnly: true }
+  },
+  open: async () => (await import('./index.ts')).createWasmBackend(),
+}
+
+const threadsText = (): string => {
+  if (!canShareMemory()) return '1 thread, because the page is not cross-origin isolated'
+  const threads = defaultThreads()
+  return `${threads} thread${threads === 1 ? '' : 's'}`
+}

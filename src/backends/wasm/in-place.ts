@@ -1,0 +1,60 @@
+/** Which operands a phase may overwrite with a result: those of which each point reads only the element that it then writes. */
+import type { Coordinate, KernelBuffer, Phase } from '../codegen/kernel/kernel.ts'
+import { sameShape } from '../../ir/types.ts'
+
+export interface InPlace {
+  /** Buffers of the kernel. */
+  readonly write: number
+  readonly read: number
+}
+
+/**
+ * The proof: each store of `write` and each load of `read` in the phase is at the same coordinates, a permutation of the parallel axes that names each
+ * axis once; so different points touch different elements, and the point that reads an element is the one that writes it. Sums may not read it,
+ * because they run before the point's store but over other elements. Elements have equal size.
+ */
+export const inPlacePairs = (phase: Phase, buffers: readonly KernelBuffer[]): readonly InPlace[] => {
+  const stored = [...new Set(phase.stores.map(({ buffer }) => buffer))]
+  const loaded = [...new Set(phase.exprs.flatMap((expr) => (expr.kind === 'load' ? [expr.buffer] : [])))]
+  return stored.flatMap((write) => {
+    const [first, ...others] = phase.stores.filter(({ buffer }) => buffer === write)
+    if (first === undefined || others.length > 0 || !isPoint(first.coordinates, phase)) return []
+    return loaded
+      .filter((read) => fits(read, write, buffers) && readsAt(read, first.coordinates, phase))
+      .map((read) => ({ write, read }))
+  })
+}
+
+/** Is each coordinate one parallel axis, and each parallel axis of more than one point in one coordinate? */
+const isPoint = (coordinates: readonly Coordinate[], { axes, parallel }: Phase): boolean => {
+  const named = coordinates.map(axisOf)
+  if (named.some((axis) => axis === null)) return false
+  const distinct = new Set(named.filter((axis) => axis !== -1))
+  return (
+    distinct.size === named.filter((axis) => axis !== -1).length &&
+    axes.slice(0, parallel).every((size, axis) => size === 1 || distinct.has(axis))
+  )
+}
+
+/** The axis that a coordinate is; -1 for a fixed 0; null for anything else. */
+const axisOf = ({ at }: Coordinate): number | null => {
+  if (at.kind !== 'linear' || at.offset !== 0 || at.divisor !== 1) return null
+  const [term, ...more] = at.terms
+  if (term === undefined) return -1
+  return more.length === 0 && term.stride === 1 ? term.axis : null
+}
+
+const fits = (read: number, write: number, buffers: readonly KernelBuffer[]): boolean => {
+  const [from, to] = [buffers[read], buffers[write]]
+  return from !== undefined && to !== undefined && from.dtype === to.dtype && sameShape(from.shape, to.shape)
+}
+
+const readsAt = (buffer: number, at: readonly Coordinate[], phase: Phase): boolean =>
+  phase.exprs.every(
+    (expr) =>
+      expr.kind !== 'load' ||
+      expr.buffer !== buffer ||
+      expr.coordinates.every(
+        (coordinate, i) => axisOf(coordinate) !== null && axisOf(coordinate) === axisOf(at[i] as Coordinate),
+      ), // equal shapes
+  )

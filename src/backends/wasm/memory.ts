@@ -1,0 +1,60 @@
+/** Tensors as blocks of the linear memory. A block is written once, by an upload or by a run, and then only read; so it may have several holders. */
+import { invariant } from '../../ir/diagnostics.ts'
+import { elements, showType, sizeBytes, type Type } from '../../ir/types.ts'
+import type { DeviceTensor, HostArray } from '../backend.ts'
+import type { Memory } from '../common/variable-store.ts'
+import type { WasmDevice } from './runtime/device.ts'
+import type { Block } from './runtime/space.ts'
+
+export const wasmMemory = (device: WasmDevice): Memory<Block> => ({
+  device,
+  upload: (data, type) => {
+    const block = device.space.allocate(sizeBytes(type), () => `a value ${showType(type)}`)
+    uploadBytes(device, block.address, data, type)
+    return block
+  },
+  download: (block, type) => download(device, block, type),
+  free: (block) => device.space.release(block),
+})
+
+/** One more holder. */
+export const hold = (block: Block): Block => {
+  block.holders++
+  return block
+}
+
+export const uploadBytes = ({ space }: WasmDevice, address: number, data: HostArray, type: Type): void => {
+  invariant(data.length === elements(type.shape), () => `${data.length} numbers for ${showType(type)}`)
+  space.bytes.write(address, new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+}
+
+const download = async ({ space }: WasmDevice, { address }: Block, type: Type): Promise<HostArray> => {
+  const { buffer } = await space.bytes.read(address, sizeBytes(type))
+  if (type.dtype === 'bool') return new Uint8Array(buffer)
+  return type.dtype === 'int32' ? new Int32Array(buffer) : new Float32Array(buffer)
+}
+
+/** Frees the blocks of tensors that nobody disposed of, some time after the last reference to them. */
+const forgotten = new FinalizationRegistry<{ readonly device: WasmDevice; readonly block: Block }>(
+  ({ device, block }) => device.space.release(block),
+)
+
+/** A handle that takes over one holder's claim to a block. */
+export const deviceTensor = (block: Block, type: Type, device: WasmDevice): DeviceTensor<Block> => {
+  let isDisposed = false
+  const tensor: DeviceTensor<Block> = {
+    type,
+    device,
+    native: block,
+    read: () => download(device, block, type),
+    share: () => deviceTensor(hold(block), type, device),
+    dispose: () => {
+      if (isDisposed) return
+      isDisposed = true
+      forgotten.unregister(tensor)
+      device.space.release(block)
+    },
+  }
+  forgotten.register(tensor, { device, block }, tensor)
+  return tensor
+}

@@ -1,0 +1,167 @@
+/** Runs a compiled program: feeds and results around the dispatch lists of its steps. */
+import { EffuseError, invariant } from '../../ir/diagnostics.ts'
+import { showType, type Type } from '../../ir/types.ts'
+import type { GraphStep, Program } from '../../passes/program.ts'
+import {
+  type CompileContext,
+  type DeviceTensor,
+  type FeedTensor,
+  type PlanFigures,
+  type ProfileRow,
+  type RunContext,
+  type Runnable,
+  type StoreTurn,
+  stepsOfRun,
+} from '../backend.ts'
+import { crossingTypes, runSteps, type StepOperands, type StepResults } from '../common/run-steps.ts'
+import type { Arena } from './arena.ts'
+import type { BoundStep } from './bound-step.ts'
+import { deviceTensor, hold, uploadBytes, wasmMemory } from './memory.ts'
+import type { WasmDevice } from './runtime/device.ts'
+import type { Block } from './runtime/space.ts'
+
+type Feeds = ReadonlyMap<string, FeedTensor<Block>>
+
+export interface RunnableParts {
+  readonly program: Program
+  readonly nameOf: CompileContext['nameOf']
+  readonly device: WasmDevice
+  readonly steps: ReadonlyMap<string, BoundStep>
+  readonly arena: Arena
+  readonly notes: readonly string[]
+  /** What would help where memory does not suffice. */
+  readonly memoryHint: () => string | undefined
+  readonly dispose: () => void
+}
+
+export const makeRunnable = (parts: RunnableParts): Runnable<Block> => {
+  const { program, nameOf, device, notes } = parts
+  const memory = wasmMemory(device)
+  const crossing = crossingTypes(program)
+  const runWith = async (
+    turn: StoreTurn<Block>,
+    steps: readonly string[],
+    feeds: Feeds,
+    at: RunContext,
+    onTimes: ((step: BoundStep, times: Float64Array) => void) | null,
+  ): Promise<ReadonlyMap<string, DeviceTensor<Block>>> => {
+    const types = new Map<string, Type>()
+    const runGraph = async ({ name }: GraphStep, operands: StepOperands<Block>): Promise<StepResults<Block>> => {
+      const step = parts.steps.get(name)
+      invariant(step !== undefined, () => `the program ${program.name} has no step "${name}"`)
+      for (const output of step.outputs) types.set(output.name, output.type)
+      return runStep(step, { parts, at, feeds, crossing, operands, onTimes })
+    }
+    const results = await runSteps({ program, steps, turn, at, memory, nameOf, runGraph })
+    // The types are set above.
+    return new Map([...results].map(([name, block]) => [name, deviceTensor(block, types.get(name) as Type, device)]))
+  }
+  return {
+    run: (turn, steps, feeds, at) => runWith(turn, steps, feeds, at, null),
+    plan: figuresOf(parts),
+    notes,
+    profile: async (turn, steps, feeds, at) => {
+      const rows: ProfileRow[] = []
+      const results = await runWith(
+        turn,
+        steps,
+        feeds,
+        at,
+        (step, times) => step.rows.forEach((row, i) => rows.push({ ...row, ms: times[i] as number })), // a time for each dispatch
+      )
+      for (const tensor of results.values()) tensor.dispose()
+      return rows
+    },
+    dispose: parts.dispose,
+  }
+}
+
+const figuresOf = ({ program, steps }: RunnableParts): PlanFigures => {
+  const bound = stepsOfRun(program).flatMap(({ name }) => steps.get(name) ?? [])
+  const most = (of: (step: BoundStep) => number): number => bound.reduce((max, step) => Math.max(max, of(step)), 0)
+  return {
+    kernels: bound.reduce((sum, { kernels }) => sum + kernels, 0),
+    dispatches: bound.reduce((sum, { rows }) => sum + rows.length, 0),
+    peakBytes: most(({ plan }) => plan.peakBytes),
+    arenaBytes: most(({ plan }) => plan.memory.arenaBytes),
+    lowerBoundBytes: most(({ plan }) => plan.memory.lowerBoundBytes),
+  }
+}
+
+interface StepRun {
+  readonly parts: RunnableParts
+  readonly at: RunContext
+  readonly feeds: Feeds
+  readonly crossing: ReadonlyMap<string, Type>
+  readonly operands: StepOperands<Block>
+  readonly onTimes: ((step: BoundStep, times: Float64Array) => void) | null
+}
+
+const runStep = async (step: BoundStep, run: StepRun): Promise<StepResults<Block>> => {
+  const { parts, onTimes } = run
+  const { device } = parts
+  /** Blocks of kept values, by base. */
+  const kept = new Map<number, Block>()
+  try {
+    const table = tableOf(step, run, kept)
+    const times = await device.runner.run({
+      list: step.list,
+      table,
+      tableAddress: step.table.address,
+      context: step.contextOf(run.at),
+      contextAddress: step.context.address,
+      scratch: step.scratch.address,
+      scratchBytes: step.scratchBytes,
+      end: device.space.bytes.byteLength,
+      isProfiled: onTimes !== null,
+    })
+    if (times !== null) onTimes?.(step, times)
+    const named = (values: BoundStep['outputs']): ReadonlyMap<string, Block> =>
+      new Map(values.map(({ name, value }) => [name, hold(kept.get(step.plan.bases[value] as number) as Block)])) // tableOf() has them all
+    return { outputs: named(step.outputs), updates: named(step.updates) }
+  } finally {
+    for (const block of kept.values()) device.space.release(block)
+  }
+}
+
+/** The address of each value in this run. Feeds are written, and blocks of kept values are made. */
+const tableOf = (step: BoundStep, run: StepRun, kept: Map<number, Block>): Int32Array<ArrayBuffer> => {
+  const { plan, values } = step
+  const { device, arena, memoryHint } = run.parts
+  const table = new Int32Array(values.length)
+  const start = arena.ensure(memoryHint).address
+  values.forEach(({ source, type }, value) => {
+    if (source.kind === 'view' || !plan.used.has(value)) return
+    const offset = plan.offsets[value]
+    const isKept = plan.kept.has(value)
+    const keep = (block: Block): number => {
+      if (isKept) kept.set(value, block)
+      return block.address
+    }
+    const shared = (block: Block): number => keep(isKept ? hold(block) : block)
+    const make = (): Block =>
+      device.space.allocate(step.bytes[value] as number, () => `a result ${showType(type)}`, memoryHint)
+    table[value] = (() => {
+      switch (source.kind) {
+        case 'constant':
+          return shared(step.constants.get(value) as Block) // made with the step
+        case 'variable':
+          return shared(run.operands.variable(source.name))
+        case 'made':
+          return isKept ? keep(make()) : start + (offset ?? 0)
+        case 'input': {
+          const { name } = source
+          if (run.crossing.has(name)) return shared(run.operands.crossing(name))
+          const feed = run.feeds.get(name)
+          if (feed === undefined)
+            throw new EffuseError({ code: 'EF401', message: `the input "${name}" is missing; it is ${showType(type)}` })
+          if ('tensor' in feed) return shared(feed.tensor.native)
+          const address = isKept ? keep(make()) : start + (offset ?? 0)
+          uploadBytes(device, address, feed.host, type)
+          return address
+        }
+      }
+    })()
+  })
+  return table
+}

@@ -1,0 +1,207 @@
+/** The worker threads of a backend, as this thread sees them: it posts orders and waits for reports. */
+import { startThread } from '#platform'
+import type { EffuseError } from '../../../ir/diagnostics.ts'
+import type { DeviceLoss } from '../../backend.ts'
+import { makeControl, word } from './control.ts'
+import { disposed, runFailed } from './errors.ts'
+import type { LinearMemory } from './linear-memory.ts'
+import type { ListToLoad, Order, Report } from './messages.ts'
+import { postedBytes } from './posted-bytes.ts'
+import type { Runner } from './runner.ts'
+import type { Bytes } from './space.ts'
+import { workerSource } from './worker-source.ts'
+
+export interface CrewOptions {
+  readonly threads: number
+  /** The memory that all threads share; null: the one thread has a memory of its own. */
+  readonly memory: LinearMemory | null
+  readonly workerUrl: string | undefined
+  /** How often a waiting thread looks before it sleeps. */
+  readonly spins?: number | undefined
+}
+
+export interface Crew extends Runner {
+  readonly bytes: Bytes
+  /** Settles when the threads' own memory is gone; never where the memory is shared. */
+  readonly lost: Promise<DeviceLoss>
+}
+
+type Thread = ReturnType<typeof startThread>
+
+interface Pending {
+  readonly resolve: (report: Report) => void
+  readonly reject: (error: unknown) => void
+}
+
+const spinsByDefault = 20_000
+
+/** Starts the threads, and waits for the leader. @throws Error where the platform starts no thread */
+export const openCrew = async (options: CrewOptions): Promise<Crew> => {
+  const crew = new WorkerCrew(options)
+  await crew.start()
+  return crew
+}
+
+class WorkerCrew implements Crew {
+  readonly threads: number
+  readonly lost: Promise<DeviceLoss>
+  bytes: Bytes
+  readonly #options: CrewOptions
+  readonly #lists = new Map<number, ListToLoad>()
+  readonly #pending = new Map<number, Pending>()
+  #members: readonly Thread[] = []
+  #control = makeControl()
+  #ready: Promise<Report> | null = null
+  /** Until the threads before have stopped: they may still write to memory that others get. */
+  #ending: Promise<unknown> = Promise.resolve()
+  #ids = 0
+  #isDisposed = false
+  #noteLoss: (loss: DeviceLoss) => void = () => {}
+
+  constructor(options: CrewOptions) {
+    this.threads = options.threads
+    this.#options = options
+    this.bytes = options.memory ?? postedBytes({ bytesMax: 0, byteLength: 0 }, this)
+    this.lost = new Promise((resolve) => {
+      this.#noteLoss = resolve
+    })
+  }
+
+  /** Does nothing where they run. */
+  async start(): Promise<void> {
+    this.#ready ??= this.#begin()
+    const report = await this.#ready
+    if (report.kind === 'ready' && this.#options.memory === null && this.bytes.bytesMax === 0)
+      this.bytes = postedBytes(report, this)
+  }
+
+  load(list: ListToLoad): void {
+    this.#lists.set(list.list, list)
+    if (this.#ready !== null) this.#toAll({ kind: 'load', ...list })
+  }
+
+  unload(list: number): void {
+    this.#lists.delete(list)
+    if (this.#ready !== null) this.#toAll({ kind: 'unload', list })
+  }
+
+  async run(order: Parameters<Runner['run']>[0]): Promise<Float64Array<ArrayBuffer> | null> {
+    await this.start()
+    const report = await this.#ask((id) => ({ kind: 'run', id, ...order }))
+    if (report.kind === 'ran') return report.times
+    throw runFailed(report.kind === 'failed' ? report.message : report.kind)
+  }
+
+  async read(address: number, bytes: number): Promise<Uint8Array<ArrayBuffer>> {
+    const report = await this.#ask((id) => ({ kind: 'read', id, address, bytes }))
+    if (report.kind === 'data') return report.data
+    throw runFailed(report.kind)
+  }
+
+  /** Posts an order to the leader. */
+  post(order: Order): void {
+    this.#members[0]?.post(order)
+  }
+
+  async dispose(): Promise<void> {
+    this.#isDisposed = true
+    await this.#end(disposed())
+  }
+
+  async #begin(): Promise<Report> {
+    await this.#ending
+    if (this.#isDisposed) throw disposed()
+    const control = makeControl()
+    const members: Thread[] = []
+    this.#control = control
+    this.#members = members
+    const ready = this.#wait(0)
+    try {
+      for (let thread = 0; thread < this.threads; thread++) {
+        const member = startThread(workerSource, this.#options.workerUrl, {
+          message: (report) => this.#hear(report as Report, control), // threads post reports
+          ended: (reason) => this.#fail(reason, control),
+        })
+        members.push(member)
+        if (thread > 0) member.release()
+        this.#send(thread, {
+          kind: 'begin',
+          thread,
+          threads: this.threads,
+          control: this.#options.memory === null ? null : control,
+          memory: this.#options.memory?.memory ?? null,
+          spins: this.#options.spins ?? spinsByDefault,
+        })
+      }
+      for (const list of this.#lists.values()) this.#toAll({ kind: 'load', ...list })
+    } catch (error) {
+      ready.catch(() => {})
+      this.#fail(error instanceof Error ? error.message : String(error), control)
+    }
+    return ready
+  }
+
+  /** The report that answers an order, which waits for it. */
+  #ask(order: (id: number) => Order): Promise<Report> {
+    const id = ++this.#ids
+    const answer = this.#wait(id)
+    this.post(order(id))
+    return answer
+  }
+
+  #wait(id: number): Promise<Report> {
+    return new Promise((resolve, reject) => {
+      if (this.#pending.size === 0) this.#members[0]?.hold()
+      this.#pending.set(id, { resolve, reject })
+    })
+  }
+
+  #hear(report: Report, control: Int32Array): void {
+    if (control !== this.#control) return // of threads that were replaced
+    if (report.kind === 'broken') {
+      this.#fail(report.message, control)
+      return
+    }
+    const id = report.kind === 'ready' ? 0 : report.id
+    const waiting = this.#pending.get(id)
+    this.#pending.delete(id)
+    if (this.#pending.size === 0) this.#members[0]?.release()
+    waiting?.resolve(report)
+  }
+
+  /** A thread has ended: all others end, and what was pending fails. The next run starts new threads. */
+  #fail(reason: string, control: Int32Array): void {
+    if (control !== this.#control || this.#isDisposed) return
+    if (this.#options.memory === null && this.bytes.bytesMax > 0) {
+      this.#isDisposed = true
+      this.#noteLoss({ reason: `its thread, which had the memory, ended: ${reason}` })
+    }
+    void this.#end(runFailed(`a thread ended: ${reason}`))
+  }
+
+  async #end(error: EffuseError): Promise<void> {
+    const members = this.#members
+    this.#members = []
+    this.#control = makeControl()
+    this.#ready = null
+    const pending = [...this.#pending.values()]
+    this.#pending.clear()
+    const ending = Promise.all(members.map((member) => member.end()))
+    this.#ending = ending
+    await ending
+    for (const { reject } of pending) reject(error)
+  }
+
+  #toAll(order: Order): void {
+    for (let thread = 0; thread < this.threads; thread++) this.#send(thread, order)
+  }
+
+  /** A helper that waits on the shared memory sees a message only when its bell rings. */
+  #send(thread: number, order: Order): void {
+    this.#members[thread]?.post(order)
+    if (thread === 0) return
+    Atomics.add(this.#control, word.mail + thread, 1)
+    Atomics.add(this.#control, word.bell, 1)
+    Atomics.notify(this.#control, word.bell)
+  }
+}

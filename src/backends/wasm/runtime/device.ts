@@ -1,0 +1,59 @@
+/** The device of a backend: memory, and who computes on it. */
+import { canShareMemory } from '#platform'
+import { EffuseError } from '../../../ir/diagnostics.ts'
+import type { DeviceLoss } from '../../backend.ts'
+import { openCrew } from './crew.ts'
+import { makeInThread } from './in-thread.ts'
+import { takeMemory } from './linear-memory.ts'
+import { defaultThreads, wasmFault } from './probe.ts'
+import type { Runner } from './runner.ts'
+import { makeSpace, type Space } from './space.ts'
+
+export interface WasmDevice {
+  readonly space: Space
+  readonly runner: Runner
+  /** Is the memory shared? Modules declare it. */
+  readonly isShared: boolean
+  readonly lost: Promise<DeviceLoss>
+  /** What this machine or page does not allow, and what that costs. */
+  readonly notes: readonly string[]
+  dispose(): void
+}
+
+export interface DeviceOptions {
+  readonly threads?: number | undefined
+  readonly workerUrl?: string | undefined
+}
+
+/** @throws EffuseError EF404 without WebAssembly or its vectors, EF409 where the system refuses the memory */
+export const openDevice = async ({ threads, workerUrl }: DeviceOptions): Promise<WasmDevice> => {
+  const fault = wasmFault()
+  if (fault !== null)
+    throw new EffuseError({
+      code: 'EF404',
+      message: `the backend wasm is not available: ${fault}`,
+      hint: 'use another browser or version, or the backend "tfjs"',
+    })
+  const isShared = canShareMemory()
+  const wanted = threads ?? defaultThreads()
+  const notes = isShared || wanted === 1 ? [] : [isolationNote]
+  const memory = isShared ? takeMemory(true) : null
+  try {
+    const crew = await openCrew({ threads: isShared ? wanted : 1, memory, workerUrl })
+    const dispose = (): void => void crew.dispose().then(() => memory?.close())
+    return { space: makeSpace(crew.bytes), runner: crew, isShared, lost: crew.lost, notes, dispose }
+  } catch (error) {
+    memory?.close()
+    const own = takeMemory(false)
+    const runner = makeInThread(own)
+    const reason = error instanceof Error ? error.message : String(error)
+    const dispose = (): void => void runner.dispose().then(() => own.close())
+    const lost = new Promise<never>(() => {})
+    return { space: makeSpace(own), runner, isShared: false, lost, notes: [...notes, threadNote(reason)], dispose }
+  }
+}
+
+const isolationNote =
+  'one thread: the page is not cross-origin isolated, so threads cannot share memory; serve it with the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp'
+const threadNote = (reason: string): string =>
+  `runs block the calling thread, because no worker starts here: ${reason}; where a content policy forbids it, pass workerUrl to createWasmBackend()`

@@ -1,0 +1,40 @@
+/** Runs dispatches in the calling thread, which they block: where there are no workers. */
+import { runFailed } from './errors.ts'
+import type { LinearMemory } from './linear-memory.ts'
+import type { Dispatch } from './messages.ts'
+import { importsOf } from './imports.ts'
+import type { Runner } from './runner.ts'
+
+interface Loaded {
+  readonly dispatches: readonly Dispatch[]
+  readonly calls: readonly ((...numbers: number[]) => void)[]
+}
+
+export const makeInThread = (bytes: LinearMemory): Runner => {
+  const lists = new Map<number, Loaded>()
+  return {
+    threads: 1,
+    load: ({ list, module, dispatches }) => {
+      const { exports } = new WebAssembly.Instance(module, importsOf(module, bytes.memory))
+      // The names are those of the module's own functions.
+      lists.set(list, { dispatches, calls: dispatches.map(({ name }) => exports[name] as Loaded['calls'][number]) })
+    },
+    unload: (list) => void lists.delete(list),
+    run: async ({ list, table, context, contextAddress, scratch, isProfiled }) => {
+      const { dispatches, calls } = lists.get(list) as Loaded // loaded before its runs
+      const times = isProfiled ? new Float64Array(dispatches.length) : null
+      bytes.write(contextAddress, context)
+      try {
+        for (const [at, { slots, units }] of dispatches.entries()) {
+          const start = times === null ? 0 : performance.now()
+          calls[at]?.(...slots.map((slot) => table[slot] as number), scratch, contextAddress, 0, units)
+          if (times !== null) times[at] = performance.now() - start
+        }
+        return times
+      } catch (error) {
+        throw runFailed(error instanceof Error ? error.message : String(error))
+      }
+    },
+    dispose: async () => lists.clear(),
+  }
+}

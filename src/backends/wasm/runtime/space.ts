@@ -1,0 +1,84 @@
+/**
+ * The blocks of a linear memory: allocated from free ranges, and from growth where there is none. The bytes of the memory may be here or in another
+ * thread; `Bytes` hides that.
+ */
+import { EffuseError } from '../../../ir/diagnostics.ts'
+import { blockBytes, makeAllocator } from './allocator.ts'
+
+/** Access to the bytes of a memory. Calls take effect in their order, and in order with runs. */
+export interface Bytes {
+  /** The memory's largest possible size. */
+  readonly bytesMax: number
+  /** The present size. */
+  readonly byteLength: number
+  /** Grows the memory to at least this size; false if the system gives no more. */
+  growTo(bytes: number): boolean
+  write(address: number, data: Uint8Array): void
+  /** A copy of the bytes at the time of the call. */
+  read(address: number, bytes: number): Promise<Uint8Array<ArrayBuffer>>
+}
+
+/** A block of memory with the number of its holders. It is written before others see it, and never again. */
+export interface Block {
+  readonly address: number
+  readonly bytes: number
+  holders: number
+}
+
+export interface Space {
+  readonly bytes: Bytes
+  /** @throws EffuseError EF409; `what` names the block, `hint` says what would help */
+  allocate(bytes: number, what: () => string, hint?: () => string | undefined): Block
+  /** Gives up one holder's claim; the last one frees the block. */
+  release(block: Block): void
+  readonly usedBytes: number
+}
+
+/** WebAssembly's unit of growth. */
+export const pageBytes = 65_536
+/** Kernels may read so many bytes past the end of a buffer, never write. */
+export const slackBytes = 64
+/** The memory grows by whole steps, so that many small blocks do not grow it one by one. */
+const growthStep = 16 * pageBytes
+
+/** Address 0 stays unused: no block has the address of "nothing". */
+export const makeSpace = (bytes: Bytes): Space => {
+  const allocator = makeAllocator(blockBytes(1), bytes.byteLength - slackBytes)
+  const grow = (needed: number): boolean => {
+    const least = allocator.end - allocator.freeAtEnd + blockBytes(needed) + slackBytes
+    if (least > bytes.bytesMax) return false
+    const wanted = Math.min(bytes.bytesMax, Math.ceil(least / growthStep) * growthStep)
+    if (!bytes.growTo(wanted) && !bytes.growTo(Math.ceil(least / pageBytes) * pageBytes)) return false
+    allocator.extend(bytes.byteLength - slackBytes)
+    return true
+  }
+  return {
+    bytes,
+    allocate: (size, what, hint) => {
+      let address = allocator.allocate(size)
+      if (address === null && grow(size)) address = allocator.allocate(size)
+      if (address === null) throw tooLittle(size, allocator.usedBytes, bytes, what(), hint?.())
+      return { address, bytes: size, holders: 1 }
+    },
+    release: (block) => {
+      if (--block.holders === 0) allocator.free(block.address)
+    },
+    get usedBytes() {
+      return allocator.usedBytes
+    },
+  }
+}
+
+const tooLittle = (size: number, used: number, { bytesMax }: Bytes, what: string, hint?: string): EffuseError =>
+  new EffuseError({
+    code: 'EF409',
+    message: `the backend wasm needs ${mebibytes(size)} for ${what}; ${mebibytes(used)} of at most ${mebibytes(bytesMax)} are in use, and no free range is large enough`,
+    hint:
+      hint ??
+      'dispose of results and executables that are no longer needed, or use a smaller batch or smaller pictures',
+  })
+
+export const mebibytes = (bytes: number): string =>
+  bytes < 2 ** 20
+    ? `${bytes.toLocaleString('en-US')} bytes`
+    : `${Math.ceil(bytes / 2 ** 20).toLocaleString('en-US')} MiB`
