@@ -2,6 +2,7 @@
 import type { ProfileRow, RunContext } from '../backend.ts'
 import { bytesOf, type CompiledStep, type NamedValue, type StepValue } from './compile-step.ts'
 import type { DispatchPlan } from './dispatch-list.ts'
+import { contextsOf } from './contexts.ts'
 import { uploadBytes } from './memory.ts'
 import type { EmittedModule } from './module.ts'
 import type { WasmDevice } from './runtime/device.ts'
@@ -59,11 +60,16 @@ export const bindStep = ({ step, plan, emitted, module }: StepToBind, device: Wa
     const phases = plan.dispatches.map(({ kernel, phase }) => emitted.kernels[kernel]?.phases[phase])
     const scratchBytes = phases.reduce((most, phase) => Math.max(most, phase?.scratchBytes ?? 0), 0)
     const alignedScratch = Math.ceil(scratchBytes / 64) * 64
+    const contexts = contextsOf(
+      plan.dispatches.map(({ kernel }) => kernel),
+      emitted,
+    )
     const dispatches = plan.dispatches.map(
-      ({ slots }, i): Dispatch => ({
+      ({ kernel, slots }, i): Dispatch => ({
         name: phases[i]?.name ?? '',
         slots,
         units: phases[i]?.units ?? 1,
+        context: contexts.offsets.get(kernel) ?? 0,
       }),
     )
     const list = listCount++
@@ -77,8 +83,8 @@ export const bindStep = ({ step, plan, emitted, module }: StepToBind, device: Wa
       updates: step.updates,
       constants,
       table: allocate(4 * step.values.length, 'a table of addresses'),
-      context: allocate(64, 'the context of runs'),
-      contextOf: () => new Uint8Array(0),
+      context: allocate(contexts.bytes, 'the context of runs'),
+      contextOf: contexts.at,
       scratch: allocate(Math.max(64, alignedScratch * runner.threads), 'scratch memory of the threads'),
       scratchBytes: alignedScratch,
       kernels: step.calls.length,

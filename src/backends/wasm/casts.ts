@@ -1,10 +1,9 @@
 /** Casts between all types, of numbers and of vectors. */
 import { type DType, isFloat } from '../../ir/types.ts'
-import { type Half, roundVector } from './half.ts'
+import { isHalf, roundVector } from './half.ts'
 import { throughVectors } from './lanes.ts'
 import { chain, plain, popOne, type StackOp } from './stack-op.ts'
 
-const isHalf = (dtype: DType): dtype is Half => dtype === 'float16' || dtype === 'bfloat16'
 const nothing: StackOp = () => {}
 
 /** Whether a float of one type is always one of the other. */

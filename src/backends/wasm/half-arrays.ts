@@ -26,8 +26,8 @@ let known: Float32Array<ArrayBuffer> | null = null
 export const decodeHalf = (
   dtype: Half,
   bits: Uint16Array,
-  into: Float32Array = new Float32Array(bits.length),
-): Float32Array => {
+  into: Float32Array<ArrayBuffer> = new Float32Array(bits.length),
+): Float32Array<ArrayBuffer> => {
   if (dtype === 'float16') {
     const numbers = float16Numbers()
     for (let i = 0; i < bits.length; i++) into[i] = numbers[bits[i] as number] as number
@@ -42,8 +42,8 @@ export const decodeHalf = (
 export const encodeHalf = (
   dtype: Half,
   numbers: Float32Array,
-  into: Uint16Array = new Uint16Array(numbers.length),
-): Uint16Array => {
+  into: Uint16Array<ArrayBuffer> = new Uint16Array(numbers.length),
+): Uint16Array<ArrayBuffer> => {
   const words = new Uint32Array(numbers.buffer, numbers.byteOffset, numbers.length)
   const encode = dtype === 'float16' ? encodeFloat16 : encodeBfloat16
   for (let i = 0; i < words.length; i++) into[i] = encode(words[i] as number)

@@ -3,10 +3,12 @@
  * of float32 that is rounded once more is right: 24 digits are enough for two roundings of sums, products, quotients and roots to equal one (Figueroa
  * 1995).
  */
+import type { DType } from '../../ir/types.ts'
 import type { FunctionBody } from './encoder.ts'
 import { popOne, type StackOp } from './stack-op.ts'
 
 export type Half = 'float16' | 'bfloat16'
+export const isHalf = (dtype: DType): dtype is Half => dtype === 'float16' || dtype === 'bfloat16'
 
 const signBits = 0x80000000 | 0
 const quietNan = 0x7fc00000

@@ -1,7 +1,6 @@
 /** The backend `wasm`: generates WebAssembly with vectors, and runs it on threads. `effuse/wasm`. */
 import { compileWasm } from '#platform'
 import { type Check, checkRecord } from '../../ir/check-record.ts'
-import { EffuseError } from '../../ir/diagnostics.ts'
 import { opDef, opNames } from '../../ir/ops/index.ts'
 import { shownAs } from '../../ir/shown.ts'
 import { ieeeOps, type TargetInfo } from '../../ir/target.ts'
@@ -16,10 +15,8 @@ import { compileStep } from './compile-step.ts'
 import { planDispatches } from './dispatch-list.ts'
 import { makeKernelLibrary } from './kernel-library.ts'
 import { wasmMemory } from './memory.ts'
-import type { EmittedModule } from './module.ts'
 import { makeRunnable } from './runnable.ts'
 import { threadsMax } from './runtime/control.ts'
-import { hasImport } from './runtime/imports.ts'
 import { openDevice, type WasmDevice } from './runtime/device.ts'
 import { type Block, slackBytes } from './runtime/space.ts'
 
@@ -54,7 +51,7 @@ const checks: { readonly [K in keyof Required<WasmOptions>]: Check } = {
 
 const target: TargetInfo = {
   name: 'wasm',
-  halfTypes: [],
+  halfTypes: ['bfloat16', 'float16'], // bfloat16 needs no loss scale, and is a shift
   wideOutputs: false,
   fastHalfDepthwise: false,
   exactOps: ieeeOps,
@@ -106,7 +103,6 @@ const compileProgram = async (
     return { name, step, plan }
   })
   const emitted = library.emit(device.isShared)
-  refuseMissing(program, emitted)
   cx.signal?.throwIfAborted()
   const module = await compileWasm(emitted.bytes)
   cx.signal?.throwIfAborted()
@@ -134,17 +130,5 @@ const compileProgram = async (
     notes: device.notes,
     memoryHint: () => undefined,
     dispose,
-  })
-}
-
-/** @throws EffuseError EF405 */
-const refuseMissing = ({ name }: Program, { kernels, hostFunctions }: EmittedModule): void => {
-  const missing = Object.keys(hostFunctions).filter((op) => !hasImport(op))
-  if (kernels.some(({ streams }) => streams.length > 0)) missing.push('randomUniform')
-  if (missing.length === 0) return
-  throw new EffuseError({
-    code: 'EF405',
-    message: `${name} has ops that the backend wasm does not have yet: ${missing.join(', ')}`,
-    hint: 'use the backend "tfjs"',
   })
 }

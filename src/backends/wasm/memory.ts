@@ -3,6 +3,8 @@ import { invariant } from '../../ir/diagnostics.ts'
 import { elements, showType, sizeBytes, type Type } from '../../ir/types.ts'
 import type { DeviceTensor, HostArray } from '../backend.ts'
 import type { Memory } from '../common/variable-store.ts'
+import { isHalf } from './half.ts'
+import { decodeHalf, encodeHalf } from './half-arrays.ts'
 import type { WasmDevice } from './runtime/device.ts'
 import type { Block } from './runtime/space.ts'
 
@@ -25,11 +27,13 @@ export const hold = (block: Block): Block => {
 
 export const uploadBytes = ({ space }: WasmDevice, address: number, data: HostArray, type: Type): void => {
   invariant(data.length === elements(type.shape), () => `${data.length} numbers for ${showType(type)}`)
-  space.bytes.write(address, new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+  const { buffer, byteOffset, byteLength } = isHalf(type.dtype) ? encodeHalf(type.dtype, data as Float32Array) : data // half types are widened on the host
+  space.bytes.write(address, new Uint8Array(buffer, byteOffset, byteLength))
 }
 
 const download = async ({ space }: WasmDevice, { address }: Block, type: Type): Promise<HostArray> => {
   const { buffer } = await space.bytes.read(address, sizeBytes(type))
+  if (isHalf(type.dtype)) return decodeHalf(type.dtype, new Uint16Array(buffer), new Float32Array(elements(type.shape)))
   if (type.dtype === 'bool') return new Uint8Array(buffer)
   return type.dtype === 'int32' ? new Int32Array(buffer) : new Float32Array(buffer)
 }

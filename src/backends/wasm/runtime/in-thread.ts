@@ -15,7 +15,7 @@ export const makeInThread = (bytes: LinearMemory): Runner => {
   return {
     threads: 1,
     load: ({ list, module, dispatches }) => {
-      const { exports } = new WebAssembly.Instance(module, importsOf(module, bytes.memory))
+      const { exports } = new WebAssembly.Instance(module, importsOf(bytes.memory))
       // The names are those of the module's own functions.
       lists.set(list, { dispatches, calls: dispatches.map(({ name }) => exports[name] as Loaded['calls'][number]) })
     },
@@ -25,9 +25,9 @@ export const makeInThread = (bytes: LinearMemory): Runner => {
       const times = isProfiled ? new Float64Array(dispatches.length) : null
       bytes.write(contextAddress, context)
       try {
-        for (const [at, { slots, units }] of dispatches.entries()) {
+        for (const [at, { slots, units, context: own }] of dispatches.entries()) {
           const start = times === null ? 0 : performance.now()
-          calls[at]?.(...slots.map((slot) => table[slot] as number), scratch, contextAddress, 0, units)
+          calls[at]?.(...slots.map((slot) => table[slot] as number), scratch, contextAddress + own, 0, units)
           if (times !== null) times[at] = performance.now() - start
         }
         return times

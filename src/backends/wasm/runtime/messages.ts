@@ -5,6 +5,8 @@ export interface Dispatch {
   readonly name: string
   readonly slots: readonly number[]
   readonly units: number
+  /** Where its context begins, from that of the run. */
+  readonly context: number
 }
 
 export interface ListToLoad {
@@ -19,7 +21,7 @@ export interface RunOrder {
   readonly table: Int32Array<ArrayBuffer>
   /** Where helpers read the table. */
   readonly tableAddress: number
-  /** The run's context record, and where kernels read it. */
+  /** The contexts of the kernels (context.ts), and where they are read. */
   readonly context: Uint8Array<ArrayBuffer>
   readonly contextAddress: number
   /** Scratch memory of thread 0; those of the others follow. */

@@ -6,6 +6,7 @@
  * All threads call the same dispatches, each its share of the units, and meet at a barrier after each dispatch. Without shared memory the leader is
  * alone, and the memory is its own.
  */
+import { mathFunctions } from '../math.ts'
 import { maximumPages, initialPages } from './linear-memory.ts'
 import { word } from './control.ts'
 
@@ -23,32 +24,16 @@ export const workerSource = `'use strict'
 
   // ---- kernels
 
-  const host = {
-    elu: (x) => (x > 0 ? x : Math.expm1(x)),
-    sigmoid: (x) => 1 / (1 + Math.exp(-x)),
-    softplus: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
-    remainder: (x, y) => x % y,
-    pow: (x, y) => (x === 1 || (x === -1 && Math.abs(y) === Infinity) ? 1 : Math.pow(x, y)),
-  }
-  const importsOf = (module) => {
-    const imports = { env: { memory } }
-    for (const { module: from, name, kind } of WebAssembly.Module.imports(module)) {
-      if (kind !== 'function') continue
-      const found = (from === 'math' ? undefined : host[name]) || Math[name]
-      if (found === undefined) throw new Error('the module imports ' + from + '.' + name + ', which threads do not have')
-      imports[from] = imports[from] || {}
-      imports[from][name] = found
-    }
-    return imports
-  }
+  const math = { ${mathFunctions.map((name) => `${name}: Math.${name}`).join(', ')} }
   const load = ({ list, module, dispatches }) => {
-    const { exports } = new WebAssembly.Instance(module, importsOf(module))
+    const { exports } = new WebAssembly.Instance(module, { env: { memory }, math })
     lists.set(
       list,
-      dispatches.map(({ name, slots, units }) => ({
+      dispatches.map(({ name, slots, units, context }) => ({
         call: exports[name],
         slots,
         units,
+        context,
         args: new Array(slots.length + 4).fill(0),
       })),
     )
@@ -123,10 +108,10 @@ export const workerSource = `'use strict'
     Atomics.sub(control, ${word.sleepers}, 1)
   }
   /** This thread's share of all dispatches. A thread that fails goes on to meet the others, without computing. */
-  const replay = (dispatches, table, scratch, context, times) => {
+  const replay = (dispatches, table, scratch, contexts, times) => {
     const last = dispatches.length - 1
     for (let at = 0; at <= last; at++) {
-      const { call, slots, units, args } = dispatches[at]
+      const { call, slots, units, context: own, args } = dispatches[at]
       const first = Math.floor((units * thread) / threads)
       const end = units === 1 ? (thread === 0 ? 1 : 0) : Math.floor((units * (thread + 1)) / threads)
       const from = units === 1 ? 0 : first
@@ -135,7 +120,7 @@ export const workerSource = `'use strict'
         let i = 0
         for (; i < slots.length; i++) args[i] = table[slots[i]]
         args[i++] = scratch
-        args[i++] = context
+        args[i++] = contexts + own
         args[i++] = from
         args[i] = end
         try {
