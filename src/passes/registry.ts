@@ -10,6 +10,7 @@ import { decompose, decomposeOps } from './decompose.ts'
 import { foldBatchNorm } from './fold-batch-norm.ts'
 import { foldConstants } from './fold-constants.ts'
 import { fuse } from './fuse.ts'
+import { fusion } from './fusion/index.ts'
 import { hoistPrepare } from './hoist-prepare.ts'
 import { ampFactory } from './mixed-precision/amp.ts'
 import { aListOfGlobs, aListOfNames, aName, aNumber, optionOf, plain, type PassFactory } from './pass-factory.ts'
@@ -32,6 +33,7 @@ export const passFactories: readonly PassFactory[] = [
   plain(foldBatchNorm),
   plain(hoistPrepare),
   plain(fuse),
+  plain(fusion),
   ampFactory,
   {
     name: 'to-training',

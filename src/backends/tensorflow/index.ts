@@ -1,6 +1,6 @@
 /** The TensorFlow backend: each graph of a program is one function, run by the library that tfjs-node or tfjs-node-gpu links. `effuse/tensorflow`. */
 import { checkRecord, type Check } from '../../ir/check-record.ts'
-import { ieeeOps, type TargetInfo } from '../../ir/target.ts'
+import { genericBudget, genericCost, ieeeOps, type TargetInfo } from '../../ir/target.ts'
 import { decomposeOps } from '../../passes/decompose.ts'
 import type { Backend } from '../backend.ts'
 import { makeVariableStore } from '../common/variable-store.ts'
@@ -53,6 +53,8 @@ export const createTensorflowBackend = async (options: TensorflowOptions = {}): 
     fusions: [],
     fusedActivations: [],
     memory: { alignment: 64, arenaBytesMax: Number.MAX_SAFE_INTEGER, exclusiveWrites: false },
+    cost: genericCost,
+    fusionBudget: genericBudget,
   }
   return {
     name: 'tensorflow',

@@ -2,7 +2,7 @@
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { nodesOf } from '../../ir/graph.ts'
 import { shownAs } from '../../ir/shown.ts'
-import { ieeeOps, type TargetInfo } from '../../ir/target.ts'
+import { genericBudget, genericCost, ieeeOps, type TargetInfo } from '../../ir/target.ts'
 import type { Graph } from '../../ir/types.ts'
 import { decomposeOps } from '../../passes/decompose.ts'
 import type { Pass } from '../../passes/pass.ts'
@@ -58,6 +58,8 @@ const engineOf = (device: Device, emulateHalf: boolean): Engine<DataId> => {
       arenaBytesMax: device.kind === 'wasm' ? 2 ** 32 - 1 : Number.MAX_SAFE_INTEGER,
       exclusiveWrites: device.kind === 'webgpu',
     },
+    cost: genericCost,
+    fusionBudget: genericBudget,
   }
   return {
     target,

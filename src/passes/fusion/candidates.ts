@@ -1,0 +1,143 @@
+/** What could be done with a cluster's values, and what it would save. */
+import type { Cluster, Clusters } from './clusters.ts'
+import { union } from './clusters.ts'
+import type { Facts } from './facts.ts'
+import { refusalOf } from './legality.ts'
+import type { Refusal } from './refusals.ts'
+import { type Sketch, Sketcher } from './sketch.ts'
+
+/** Times in seconds, launches included. */
+export interface Times {
+  /** Arithmetic and memory at the same time: whether something is worth it. */
+  readonly seconds: number
+  /** One after the other: what is worth most, because what will overlap in the end is not known before. */
+  readonly workSeconds: number
+}
+
+/** One kernel of two clusters, or a copy of a cluster in each that reads it; and what it saves. */
+export type Candidate =
+  | { readonly kind: 'merge'; readonly producer: Cluster; readonly consumer: Cluster; readonly saving: number }
+  | { readonly kind: 'copy'; readonly producer: Cluster; readonly saving: number }
+
+/** With more readers than this a value is computed once, and written. */
+export const readersMax = 16
+
+/** The verdict on two clusters as one kernel: what it saves, or why it may not be. */
+export type Verdict = { readonly saving: number } | { readonly refusal: Refusal }
+
+export class Candidates {
+  readonly #facts: Facts
+  readonly #clusters: Clusters
+  readonly #sketcher: Sketcher
+  /** Times of a cluster as it is, by id, with the version that they are for. */
+  readonly #times = new Map<number, Times & { readonly version: number }>()
+
+  constructor(facts: Facts, clusters: Clusters) {
+    this.#facts = facts
+    this.#clusters = clusters
+    this.#sketcher = new Sketcher(facts)
+  }
+
+  /** The best for the values of a cluster; null if nothing saves time. `isBarred`: pairs that are known to make a cycle. */
+  best(producer: Cluster, isBarred: (consumer: Cluster) => boolean): Candidate | null {
+    if (!this.canFuse(producer)) return null
+    const readers = this.#clusters.readersOf(producer, readersMax)
+    if (readers.length === 0 || readers.length > readersMax) return null
+    const found: Candidate[] = []
+    for (const consumer of readers) {
+      const verdict = isBarred(consumer) ? null : this.judge(producer, consumer)
+      if (verdict !== null && 'saving' in verdict)
+        found.push({ kind: 'merge', producer, consumer, saving: verdict.saving })
+    }
+    const copies = this.#savingOfCopies(producer, readers)
+    if (copies !== null) found.push({ kind: 'copy', producer, saving: copies })
+    return found.reduce<Candidate | null>(
+      (best, one) => (one.saving > Math.max(0, best?.saving ?? 0) ? one : best),
+      null,
+    )
+  }
+
+  /** Can the cluster be a part of a larger kernel at all? */
+  canFuse(cluster: Cluster): boolean {
+    const [first] = cluster.members
+    return cluster.members.length > 1 || (first !== undefined && this.#solitude(first) === null)
+  }
+
+  #solitude(node: number): Refusal | null {
+    const role = this.#facts.roles[node]
+    if (role === 'alone') return { rule: 'alone' }
+    if (role !== 'outside') return null
+    return { rule: this.#facts.nodes[node]?.op === 'reshape' ? 'view' : 'no kernel' }
+  }
+
+  /** Should the two be one kernel? Cycles are not looked for. */
+  judge(producer: Cluster, consumer: Cluster): Verdict {
+    for (const { members } of [producer, consumer]) {
+      const [first] = members
+      const refusal = members.length === 1 && first !== undefined ? this.#solitude(first) : null
+      if (refusal !== null) return { refusal }
+    }
+    const members = union(producer.members, consumer.members)
+    const sketch = this.sketchOfBoth(members, producer, consumer)
+    const refusal = refusalOf(this.#facts, members, sketch)
+    if (refusal !== null) return { refusal }
+    const [first, second, fused] = [this.timesOf(producer), this.timesOf(consumer), this.#launched(sketch)]
+    const seconds = first.seconds + second.seconds
+    return fused.seconds < seconds
+      ? { saving: first.workSeconds + second.workSeconds - fused.workSeconds }
+      : { refusal: { rule: 'no gain', seconds, fusedSeconds: fused.seconds } }
+  }
+
+  sketchOfBoth(members: readonly number[], producer: Cluster, consumer: Cluster): Sketch {
+    const clusters = this.#clusters
+    return this.#sketcher.sketch(
+      members,
+      (node) =>
+        (clusters.owns(producer, node) && clusters.isResult(node, consumer)) ||
+        (clusters.owns(consumer, node) && clusters.isResult(node, producer)),
+    )
+  }
+
+  sketchOf(cluster: Cluster): Sketch {
+    const clusters = this.#clusters
+    return this.#sketcher.sketch(cluster.members, (node) => clusters.owns(cluster, node) && clusters.isResult(node))
+  }
+
+  timesOf(cluster: Cluster): Times {
+    const known = this.#times.get(cluster.id)
+    if (known?.version === cluster.version) return known
+    const times = { version: cluster.version, ...this.#launched(this.sketchOf(cluster)) }
+    this.#times.set(cluster.id, times)
+    return times
+  }
+
+  #launched({ seconds, workSeconds }: Sketch): Times {
+    const { launchSeconds } = this.#facts.target.cost
+    return { seconds: seconds + launchSeconds, workSeconds: workSeconds + launchSeconds }
+  }
+
+  /** What it saves that all readers compute the values of a cheap cluster themselves; null if one of them must not. */
+  #savingOfCopies(producer: Cluster, readers: readonly Cluster[]): number | null {
+    const facts = this.#facts
+    const isCheap = producer.members.every(
+      (node) => facts.isSlow[node] !== true && (facts.roles[node] === 'map' || facts.roles[node] === 'move'),
+    )
+    const isNeeded = producer.members.some((node) => facts.isRoot[node] === true)
+    if (!isCheap || (readers.length < 2 && !isNeeded)) return null
+    const own = this.timesOf(producer)
+    let [gain, saving] = isNeeded ? [0, 0] : [own.seconds, own.workSeconds]
+    for (const reader of readers) {
+      if (!this.canFuse(reader)) return null
+      const members = union(producer.members, reader.members)
+      const sketch = this.#sketcher.sketch(
+        members,
+        (node) => this.#clusters.owns(reader, node) && this.#clusters.isResult(node),
+      )
+      if (refusalOf(facts, members, sketch) !== null) return null
+      const [before, after] = [this.timesOf(reader), this.#launched(sketch)]
+      gain += before.seconds - after.seconds
+      saving += before.workSeconds - after.workSeconds
+    }
+    return gain > 0 ? saving : null
+  }
+}

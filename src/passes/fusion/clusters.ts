@@ -1,0 +1,228 @@
+/**
+ * A partition of a graph's nodes into clusters, in an order in which each cluster comes after those that it reads. Merging keeps the order, and is
+ * refused where it would make a cycle.
+ *
+ * Most merges need no search. If C is the first cluster that reads P, no path leads from P to C around their edge; both then go where C is. The same
+ * holds where P is the last cluster that C reads; both then go where P is. Otherwise a search looks at the clusters between them, up to a limit.
+ */
+import type { Facts } from './facts.ts'
+
+export interface Cluster {
+  readonly id: number
+  /** Positions of nodes, ascending. A node may also be a copy of one that another cluster has. */
+  members: readonly number[]
+  /** Changes with every change of the cluster. */
+  version: number
+  rank: number
+}
+
+/** In place of an owner: none, but others have copies. */
+const copied = -2
+
+/** Clusters that a search may look at; beyond it, a merge counts as a cycle. */
+const searchMax = 256
+
+export class Clusters {
+  readonly #facts: Facts
+  /** The cluster that computes a node's value for others; -1: a source. */
+  readonly #owner: Int32Array
+  readonly #clusters: (Cluster | null)[] = []
+  /** Clusters that read a node of another cluster. */
+  readonly #readers: ReadonlySet<number>[]
+  readonly #byRank: (Cluster | null)[] = []
+  #versions = 0
+
+  constructor(facts: Facts) {
+    const { nodes, roles, reads } = facts
+    this.#facts = facts
+    this.#owner = new Int32Array(nodes.length).fill(-1)
+    for (const [at, node] of nodes.entries()) {
+      if (roles[at] === 'free' || (roles[at] === 'outside' && node.inputs.length === 0)) continue
+      const cluster = { id: this.#clusters.length, members: [at], version: this.#versions++, rank: this.#byRank.length }
+      this.#owner[at] = cluster.id
+      this.#clusters.push(cluster)
+      this.#byRank.push(cluster)
+    }
+    const readers = nodes.map(() => new Set<number>())
+    for (const [at, list] of reads.entries()) for (const { from } of list) readers[from]?.add(this.#owner[at] as number)
+    this.#readers = readers
+  }
+
+  /** In an order in which operands come first. */
+  all(): readonly Cluster[] {
+    return this.#byRank.filter((cluster) => cluster !== null)
+  }
+
+  find(id: number): Cluster | null {
+    return this.#clusters[id] ?? null
+  }
+
+  /** The cluster that computes the node's value for others; null: the node is a source. */
+  ownerOf(node: number): Cluster | null {
+    return this.find(this.#owner[node] as number)
+  }
+
+  /** Is the node in clusters only as a copy? */
+  isCopied(node: number): boolean {
+    return this.#owner[node] === copied
+  }
+
+  owns(cluster: Cluster, node: number): boolean {
+    return this.#owner[node] === cluster.id
+  }
+
+  /** Do outputs, updates or other clusters need the value? `inside`: a cluster that is about to become one with the node's. */
+  isResult(node: number, inside: Cluster | null = null): boolean {
+    if (this.#facts.isRoot[node] === true) return true
+    const readers = this.#readers[node] as ReadonlySet<number>
+    return readers.size > (inside !== null && readers.has(inside.id) ? 1 : 0)
+  }
+
+  /** Clusters that read a value of this one, at most `most` and one more. */
+  readersOf(cluster: Cluster, most: number = Infinity): readonly Cluster[] {
+    const found = new Set<number>()
+    for (const node of cluster.members) {
+      if (!this.owns(cluster, node)) continue
+      for (const id of this.#readers[node] ?? []) {
+        found.add(id)
+        if (found.size > most) break
+      }
+    }
+    return [...found].map((id) => this.#clusters[id] as Cluster)
+  }
+
+  /** Clusters that this one reads. */
+  producersOf(cluster: Cluster): readonly Cluster[] {
+    const found = new Set<number>()
+    for (const from of this.operandsOf(cluster)) {
+      const owner = this.#owner[from] as number
+      if (owner >= 0) found.add(owner)
+    }
+    return [...found].map((id) => this.#clusters[id] as Cluster)
+  }
+
+  /** Values that the cluster reads from outside. */
+  operandsOf(cluster: Cluster): ReadonlySet<number> {
+    const inside = new Set(cluster.members)
+    const found = new Set<number>()
+    for (const node of cluster.members)
+      for (const { from } of this.#facts.reads[node] ?? []) if (!inside.has(from)) found.add(from)
+    return found
+  }
+
+  /** Makes one cluster of two; null if that would be a cycle. `p` comes first. */
+  merge(p: Cluster, c: Cluster): Cluster | null {
+    const rank = this.#sharedRank(p, c)
+    if (rank === null) return null
+    const [gone, merged] = p.members.length < c.members.length ? [p, c] : [c, p]
+    for (const { rank: old } of [p, c]) if (this.#byRank[old] === p || this.#byRank[old] === c) this.#byRank[old] = null
+    const operands = [...this.operandsOf(p), ...this.operandsOf(c)]
+    for (const node of gone.members) if (this.owns(gone, node)) this.#owner[node] = merged.id
+    merged.members = union(p.members, c.members)
+    merged.version = this.#versions++
+    this.#clusters[gone.id] = null
+    merged.rank = rank
+    this.#byRank[rank] = merged
+    const inside = new Set(merged.members)
+    for (const node of operands) {
+      const readers = this.#readers[node] as Set<number>
+      readers.delete(gone.id)
+      if (inside.has(node)) readers.delete(merged.id)
+      else readers.add(merged.id)
+    }
+    return merged
+  }
+
+  /** Each reader computes the values of `p` itself. `p` stays only where outputs or updates need it. */
+  copyIntoReaders(p: Cluster): void {
+    const operands = this.operandsOf(p)
+    for (const reader of this.readersOf(p)) {
+      reader.members = union(p.members, reader.members)
+      reader.version = this.#versions++
+      for (const node of operands)
+        if (!reader.members.includes(node)) (this.#readers[node] as Set<number>).add(reader.id)
+    }
+    for (const node of p.members) (this.#readers[node] as Set<number>).clear()
+    p.version = this.#versions++
+    if (p.members.some((node) => this.#facts.isRoot[node] === true)) return
+    for (const node of operands) (this.#readers[node] as Set<number>).delete(p.id)
+    for (const node of p.members) this.#owner[node] = copied
+    this.#clusters[p.id] = null
+    this.#byRank[p.rank] = null
+  }
+
+  /** Could the two be one without a cycle? A search that finds no answer within its limit says no. */
+  canMerge(p: Cluster, c: Cluster): boolean {
+    return this.#isFirstReader(p, c) || this.#isLastProducer(p, c) || this.#between(p, c) !== null
+  }
+
+  /** The rank that both may have; other clusters may move. Null: there is a path around. */
+  #sharedRank(p: Cluster, c: Cluster): number | null {
+    if (this.#isFirstReader(p, c)) return c.rank
+    if (this.#isLastProducer(p, c)) return p.rank
+    const between = this.#between(p, c)
+    if (between === null) return null
+    const { before, after } = between
+    const moving = [...before, ...after]
+    const ranks = [p, c, ...moving].map(({ rank }) => rank).toSorted((x, y) => x - y)
+    const own = ranks[before.length] as number
+    const others = ranks.filter((rank) => rank !== own)
+    for (const rank of ranks) this.#byRank[rank] = null
+    for (const [at, cluster] of moving.entries()) {
+      // One rank stays empty: the last.
+      cluster.rank = others[at] as number
+      this.#byRank[cluster.rank] = cluster
+    }
+    return own
+  }
+
+  #isFirstReader(p: Cluster, c: Cluster): boolean {
+    return this.readersOf(p).every(({ rank }) => rank >= c.rank)
+  }
+
+  #isLastProducer(p: Cluster, c: Cluster): boolean {
+    return this.producersOf(c).every(({ rank }) => rank <= p.rank)
+  }
+
+  /**
+   * The clusters between the ranks of the two that depend on `p`, and those that `c` depends on, each in order. Null if one of the former leads to
+   * `c`, or if there are too many.
+   */
+  #between(p: Cluster, c: Cluster): { readonly before: readonly Cluster[]; readonly after: readonly Cluster[] } | null {
+    const after = this.#reached(p, (cluster) => this.readersOf(cluster, searchMax), p, c)
+    const before = after === null ? null : this.#reached(c, (cluster) => this.producersOf(cluster), p, c)
+    return after === null || before === null ? null : { before, after }
+  }
+
+  #reached(
+    start: Cluster,
+    next: (cluster: Cluster) => readonly Cluster[],
+    low: Cluster,
+    high: Cluster,
+  ): readonly Cluster[] | null {
+    const end = start === low ? high : low
+    const found = new Set<Cluster>([start])
+    // Iteration over a Set also visits elements that are added during it.
+    for (const cluster of found) {
+      for (const near of next(cluster)) {
+        if (near === end && cluster !== start) return null
+        if (near.rank > low.rank && near.rank < high.rank) found.add(near)
+        if (found.size > searchMax) return null
+      }
+    }
+    found.delete(start)
+    return [...found].toSorted((x, y) => x.rank - y.rank)
+  }
+}
+
+/** Two ascending lists as one, each number once. */
+export const union = (a: readonly number[], b: readonly number[]): readonly number[] => {
+  const merged: number[] = []
+  for (let [i, k] = [0, 0]; i < a.length || k < b.length; ) {
+    const [x, y] = [a[i] ?? Infinity, b[k] ?? Infinity]
+    merged.push(Math.min(x, y))
+    if (x <= y) i++
+    if (y <= x) k++
+  }
+  return merged
+}

@@ -1,0 +1,74 @@
+/** Which sets of nodes may be one kernel. The rules in the order in which they are asked; the first that is broken is the reason. */
+import type { FusionKind } from '../../ir/target.ts'
+import type { Facts } from './facts.ts'
+import type { Refusal } from './refusals.ts'
+import type { Sketch } from './sketch.ts'
+
+/** The rule that a kernel would break, with its figures; null if it breaks none. */
+export const refusalOf = (facts: Facts, members: readonly number[], sketch: Sketch): Refusal | null => {
+  for (const rule of rules) {
+    const refusal = rule(facts, members, sketch)
+    if (refusal !== null) return refusal
+  }
+  return null
+}
+
+type Rule = (facts: Facts, members: readonly number[], sketch: Sketch) => Refusal | null
+
+/** Heroes of these kinds need loops of their own form. Reductions go with every kind. */
+const exclusive: readonly FusionKind[] = ['contraction', 'depthwise', 'window', 'sort']
+
+const oneKind: Rule = ({ kinds, target }, _members, { heroes, kind }) => {
+  const found = [...new Set(heroes.map((node) => kinds[node] as FusionKind))].filter((k) => exclusive.includes(k))
+  const [first, second] = found
+  if (first !== undefined && second !== undefined) return { rule: 'kinds', kinds: [first, second] }
+  return target.fusions.includes(kind) ? null : { rule: 'unsupported', kind }
+}
+
+const memoryFirst: Rule = (_facts, _members, { scattered }) => scattered && { rule: 'gather', ...scattered }
+
+/** The right operand of a contraction is packed in advance, so it must be in memory. */
+const packedOperand: Rule = ({ kinds, reads, nodes }, members, { heroes }) => {
+  const inside = new Set(members)
+  for (const hero of heroes) {
+    if (kinds[hero] !== 'contraction' && kinds[hero] !== 'depthwise') continue
+    if (nodes[hero]?.op.endsWith('FilterGradient') === true) continue
+    const read = reads[hero]?.find(({ from, operand }) => operand === 1 && inside.has(from))
+    if (read !== undefined) return { rule: 'packed', from: read.from, to: hero }
+  }
+  return null
+}
+
+const slowOnce: Rule = (_facts, _members, { repeated }) => repeated && { rule: 'repeated', ...repeated }
+
+const isChain = ({ target }: Facts, { multiplyAdds, bytes }: Sketch): boolean =>
+  multiplyAdds <= target.fusionBudget.chain.multiplyAdds && bytes <= target.fusionBudget.chain.bytes
+
+const smallChain: Rule = (facts, _members, sketch) => {
+  const count = sketch.heroes.filter((node) => exclusive.includes(facts.kinds[node] as FusionKind)).length
+  return count < 2 || isChain(facts, sketch)
+    ? null
+    : { rule: 'chain', count, multiplyAdds: sketch.multiplyAdds, bytes: sketch.bytes }
+}
+
+const shortTail: Rule = (facts, _members, sketch) => {
+  const { barrier } = sketch
+  if (barrier === null || barrier.seconds <= facts.target.cost.launchSeconds) return null
+  const isSmall = sketch.kind === 'contraction' && isChain(facts, sketch)
+  return isSmall ? null : { rule: 'barrier', ...barrier }
+}
+
+const withinBudget: Rule = ({ target, kinds }, members, { operands, results, heroes }) => {
+  const { fusionBudget: budget } = target
+  const reductions = heroes.filter((node) => kinds[node] === 'reduction').length
+  const figures = [
+    ['ops', members.length, budget.ops],
+    ['reductions', reductions, budget.reductions],
+    ['results', results, budget.results],
+    ['buffers', operands + results, budget.buffers],
+  ] as const
+  for (const [what, count, most] of figures) if (count > most) return { rule: 'budget', what, count, most }
+  return null
+}
+
+const rules: readonly Rule[] = [oneKind, memoryFirst, packedOperand, slowOnce, smallChain, shortTail, withinBudget]

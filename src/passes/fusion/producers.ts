@@ -1,0 +1,88 @@
+/**
+ * Fuses producers with consumers, the greatest saving first. Each cluster has its best candidate in a heap; a change of a cluster makes the
+ * candidates of those around it anew.
+ */
+import { makeHeap } from '../memory/heap.ts'
+import { type Candidate, Candidates } from './candidates.ts'
+import type { Cluster, Clusters } from './clusters.ts'
+import type { Facts } from './facts.ts'
+
+export const fuseProducers = (
+  facts: Facts,
+  clusters: Clusters,
+  report: (what: string, count?: number) => void,
+): void => {
+  const candidates = new Candidates(facts, clusters)
+  const barred = new Barred()
+  const entries: (Entry | null)[] = []
+  const heap = makeHeap((a, b) => isBefore(entries[a] as Entry, entries[b] as Entry))
+  const latest = new Map<number, number>()
+  const rate = (cluster: Cluster): void => {
+    const candidate = candidates.best(cluster, (consumer) => barred.has(cluster, consumer))
+    const stamp = entries.push(candidate === null ? null : { candidate, rank: cluster.rank, stamp: entries.length }) - 1
+    if (candidate !== null) heap.push(stamp)
+    latest.set(cluster.id, stamp)
+  }
+  for (const cluster of clusters.all()) rate(cluster)
+  for (let stamp = heap.pop(); stamp !== undefined; stamp = heap.pop()) {
+    const { candidate } = entries[stamp] as Entry // only candidates are pushed
+    const { producer } = candidate
+    if (latest.get(producer.id) !== stamp) continue
+    const changed = apply(candidate, clusters, report)
+    if (changed === null) {
+      // Both are as they were, so only this pair is out of the question.
+      if (candidate.kind === 'merge') barred.add(producer, candidate.consumer)
+      rate(producer)
+      continue
+    }
+    if (clusters.find(producer.id) === null) latest.delete(producer.id)
+    if (candidate.kind === 'merge' && clusters.find(candidate.consumer.id) === null)
+      latest.delete(candidate.consumer.id)
+    const around = new Set(changed)
+    for (const cluster of changed) for (const near of clusters.producersOf(cluster)) around.add(near)
+    for (const cluster of around) rate(cluster)
+  }
+}
+
+/** The clusters that changed; null: a merge would make a cycle. */
+const apply = (
+  candidate: Candidate,
+  clusters: Clusters,
+  report: (what: string, count?: number) => void,
+): readonly Cluster[] | null => {
+  if (candidate.kind === 'merge') {
+    const merged = clusters.merge(candidate.producer, candidate.consumer)
+    return merged === null ? null : [merged]
+  }
+  const readers = clusters.readersOf(candidate.producer)
+  report('copied ops', candidate.producer.members.length * readers.length)
+  clusters.copyIntoReaders(candidate.producer)
+  return clusters.find(candidate.producer.id) === null ? readers : [candidate.producer, ...readers]
+}
+
+interface Entry {
+  readonly candidate: Candidate
+  readonly rank: number
+  readonly stamp: number
+}
+
+/** Among equal savings the earlier producer, so that equal programs are fused alike. */
+const isBefore = (a: Entry, b: Entry): boolean =>
+  a.candidate.saving === b.candidate.saving
+    ? a.rank === b.rank
+      ? a.stamp < b.stamp
+      : a.rank < b.rank
+    : a.candidate.saving > b.candidate.saving
+
+/** Pairs whose merge would make a cycle, as long as both are as they were. */
+class Barred {
+  readonly #versions = new Map<string, string>()
+
+  add(p: Cluster, c: Cluster): void {
+    this.#versions.set(`${p.id} ${c.id}`, `${p.version} ${c.version}`)
+  }
+
+  has(p: Cluster, c: Cluster): boolean {
+    return this.#versions.get(`${p.id} ${c.id}`) === `${p.version} ${c.version}`
+  }
+}
