@@ -1,6 +1,7 @@
 /**
  * log and its relatives on vectors of float32: x = 2^n m with m in [2/3, 4/3], and log(x) = n ln 2 + log1p(m - 1). The coefficients are a minimax
- * fit. Errors against float64 (test/backends/wasm/elementary.test.ts): log 2 units of the last place, log1p 4.
+ * fit. Errors against float64 (test/backends/wasm/elementary.test.ts): log within 2 units of the last place, log1p and
+ * softplus within 4.
  */
 import { polynomial, popOne, type StackOp } from '../stack-op.ts'
 import { exp } from './exp.ts'

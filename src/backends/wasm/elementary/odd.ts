@@ -1,6 +1,6 @@
 /**
  * tanh and erf on vectors of float32: odd functions, so both are computed of |x| and get the sign of x. Near 0 a polynomial, where 1 - exp(...) would
- * lose all digits. Errors against float64 (test/backends/wasm/elementary.test.ts): tanh 3 units of the last place, erf 4.
+ * lose all digits. Errors against float64 (test/backends/wasm/elementary.test.ts): tanh within 3 units of the last place, erf within 2.
  */
 import type { FunctionBody } from '../encoder.ts'
 import { polynomial, popOne, type StackOp } from '../stack-op.ts'
