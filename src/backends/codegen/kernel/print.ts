@@ -1,4 +1,8 @@
-/** A kernel as text, to be read. Axes are a0, a1 …; those after the bar are reduced. */
+/**
+ * A kernel as text, complete: parse.ts reads it back. Axes are a0, a1 …; those after the bar are reduced. What follows from the rest is left out: a
+ * coordinate's size where it is that of the buffer and the coordinate is inside, an element type where it is that of the last argument.
+ */
+import type { DType } from '../../../ir/types.ts'
 import { showType } from '../../../ir/types.ts'
 import type { Accumulator, Coordinate, Expr, Kernel, KernelBuffer, Linear, Phase } from './kernel.ts'
 import { isAlwaysInside } from './linear.ts'
@@ -14,63 +18,78 @@ import { isAlwaysInside } from './linear.ts'
  *       b1[a0, a1] = %1
  */
 export const printKernel = ({ buffers, phases }: Kernel): string =>
-  [...buffers.map(bufferLine), ...phases.flatMap(phaseLines)].join('\n')
+  [...buffers.map(bufferLine), ...phases.flatMap((phase) => phaseLines(phase, buffers))].join('\n')
 
 const bufferLine = (buffer: KernelBuffer, at: number): string =>
-  `b${at} ${buffer.role} ${showType(buffer)}${buffer.data === null ? '' : ` = ${shortList(buffer.data)}`}`
+  `b${at} ${buffer.role} ${showType(buffer)}${buffer.data === null ? '' : ` = [${buffer.data.map(numberText).join(', ')}]`}`
 
-const shortList = (data: readonly number[]): string =>
-  data.length > 8 ? `[${data.slice(0, 8).join(', ')}, …]` : `[${data.join(', ')}]`
+const numberText = (value: number): string => (Object.is(value, -0) ? '-0' : String(value))
 
-const phaseLines = (phase: Phase): readonly string[] => {
-  const { axes, parallel, exprs, accumulators, stores } = phase
+const phaseLines = (phase: Phase, buffers: readonly KernelBuffer[]): readonly string[] => {
+  const { axes, parallel, exprs, stores } = phase
   const reduced = axes.slice(parallel)
-  const at = (coordinates: readonly Coordinate[]): string =>
-    coordinates.map((coordinate) => coordinateText(coordinate, axes)).join(', ')
+  const element = (buffer: number, coordinates: readonly Coordinate[]): string => {
+    const shape = buffers[buffer]?.shape ?? []
+    const sizes = shape.length === coordinates.length ? shape : []
+    return `b${buffer}[${coordinates.map((coordinate, i) => coordinateText(coordinate, axes, sizes[i])).join(', ')}]`
+  }
+  const exprText = (expr: Expr): string => {
+    switch (expr.kind) {
+      case 'load':
+        return `${element(expr.buffer, expr.coordinates)}${expr.fill === 0 ? '' : ` else ${numberText(expr.fill)}`}`
+      case 'op':
+        return opText(expr)
+      case 'constant':
+        return `${expr.dtype} ${numberText(expr.value)}`
+      case 'index':
+        return linearText(expr.of)
+      case 'inside':
+        return `inside(${expr.coordinates.map((coordinate) => coordinateText(coordinate, axes, undefined)).join(', ')})`
+      case 'random':
+        return `random(${JSON.stringify(expr.stream)}, ${linearText(expr.index)})`
+      case 'accumulated':
+        return accumulatorText(phase.accumulators[expr.accumulator])
+    }
+  }
   return [
     `phase [${axes.slice(0, parallel).join(', ')}${reduced.length === 0 ? '' : ` | ${reduced.join(', ')}`}]`,
-    ...exprs.map((expr, i) => `  %${i} = ${exprText(expr, at, accumulators)}`),
-    ...stores.map(({ buffer, coordinates, value }) => `  b${buffer}[${at(coordinates)}] = %${value}`),
+    ...exprs.map((expr, i) => {
+      const type = expr.dtype === usualType(expr, phase) ? '' : ` : ${expr.dtype}`
+      return `  %${i}${type} = ${exprText(expr)}`
+    }),
+    ...stores.map(({ buffer, coordinates, value }) => `  ${element(buffer, coordinates)} = %${value}`),
   ]
 }
 
-const exprText = (
-  expr: Expr,
-  at: (coordinates: readonly Coordinate[]) => string,
-  accumulators: readonly Accumulator[],
-): string => {
+/** The element type that is not written. */
+export const usualType = (expr: Expr, { exprs, accumulators }: Pick<Phase, 'exprs' | 'accumulators'>): DType => {
   switch (expr.kind) {
-    case 'load':
-      return `b${expr.buffer}[${at(expr.coordinates)}]`
-    case 'op': {
-      const attrs = Object.entries(expr.attrs).map(([name, value]) => ` ${name}=${JSON.stringify(value)}`)
-      return `${expr.op}(${expr.args.map((arg) => `%${arg}`).join(', ')}${attrs.join('')})`
-    }
-    case 'constant':
-      return `${expr.dtype} ${Object.is(expr.value, -0) ? '-0' : expr.value}`
-    case 'index':
-      return linearText(expr.of)
-    case 'inside':
-      return `inside(${at(expr.coordinates)})`
-    case 'random':
-      return `random(${JSON.stringify(expr.stream)}, ${linearText(expr.index)})`
+    case 'op':
+      return exprs[expr.args.at(-1) ?? -1]?.dtype ?? 'float32'
     case 'accumulated':
-      return accumulatorText(accumulators[expr.accumulator])
+      return exprs[accumulators[expr.accumulator]?.factors[0] ?? -1]?.dtype ?? 'float32'
+    default:
+      return expr.dtype // of the buffer, written by a constant, or one for all
   }
+}
+
+const opText = ({ op, args, attrs }: Extract<Expr, { kind: 'op' }>): string => {
+  const shown = Object.entries(attrs).map(([name, value]) => ` ${name}=${JSON.stringify(value)}`)
+  return `${op}(${args.map((arg) => `%${arg}`).join(', ')}${shown.join('')})`
 }
 
 const accumulatorText = (accumulator: Accumulator | undefined): string => {
   if (accumulator === undefined) return 'an accumulator that is not there'
   const { monoid, axes, factors, guard } = accumulator
   const term = factors.map((factor) => `%${factor}`).join(' * ')
-  return `${monoid} over ${axes.map((axis) => `a${axis}`).join(', ')} of ${term}${guard === null ? '' : ` where %${guard}`}`
+  const over = axes.map((axis) => `a${axis}`).join(', ')
+  return `${monoid} over ${over === '' ? 'nothing' : over} of ${term}${guard === null ? '' : ` where %${guard}`}`
 }
 
-/** With its size where it can be outside. */
-const coordinateText = (coordinate: Coordinate, axes: readonly number[]): string => {
+const coordinateText = (coordinate: Coordinate, axes: readonly number[], usual: number | undefined): string => {
   const { at, size } = coordinate
   const text = at.kind === 'linear' ? linearText(at) : `%${at.expr}`
-  return isAlwaysInside(coordinate, axes) ? text : `${text} in ${size}`
+  return size === usual && isAlwaysInside(coordinate, axes) ? text : `${text} in ${size}`
 }
 
 export const linearText = ({ offset, terms, divisor }: Linear): string => {

@@ -29,6 +29,9 @@ const faultOf = (phase: Phase, kernel: Kernel, written: ReadonlySet<number>): st
     if (expr.kind === 'accumulated' && accumulators[expr.accumulator] === undefined)
       return `expression ${at}: there is no accumulator ${expr.accumulator}`
   }
+  const read = exprs.flatMap((expr) => (expr.kind === 'accumulated' ? [expr.accumulator] : []))
+  if (read.join() !== accumulators.map((_, at) => at).join())
+    return `accumulators [${read.join()}] are read, not each of ${accumulators.length} once and in order`
   for (const [at, accumulator] of accumulators.entries()) {
     const fault = accumulatorFault(accumulator, phase, reach, all.slice(parallel))
     if (fault !== null) return `accumulator ${at}: ${fault}`
