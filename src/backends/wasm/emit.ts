@@ -1,8 +1,9 @@
 /** From the loops of a phase to a WebAssembly function, with the address of each buffer as a parameter. */
 import type { DType } from '../../ir/types.ts'
 import type { KernelBuffer } from '../codegen/kernel/kernel.ts'
-import type { IndexOp, LoopExpr, Loops, Register, Statement } from '../codegen/loops/loops.ts'
+import type { Affine, IndexOp, LoopExpr, Loops, Register, Statement } from '../codegen/loops/loops.ts'
 import { FunctionBody, type Instruction, type Signature, type ValueType } from './encoder.ts'
+import { countedLoops, Pointers, tripsOf } from './pointers.ts'
 import { emitRandom } from './random.ts'
 import { emitScalarOp } from './scalar-ops.ts'
 import { emitConstant, emitConstantVector, emitLoad, emitSplat, emitStore, valueType, widthOf } from './storage.ts'
@@ -24,11 +25,14 @@ export const phaseSignature = (buffers: number): Signature => ({
 export const emitPhase = (loops: Loops, buffers: readonly KernelBuffer[], numbers: ModuleNumbers): FunctionBody =>
   new PhaseEmitter(loops, buffers, numbers).body()
 
-const positionOps: { readonly [O in IndexOp]: Instruction } = {
+/** Null: there is none. */
+const positionOps: { readonly [O in IndexOp]: Instruction | null } = {
   add: 'i32.add',
   mul: 'i32.mul',
   div: 'i32.div_s',
   rem: 'i32.rem_s',
+  min: null,
+  max: null,
   lt: 'i32.lt_s',
   eq: 'i32.eq',
   and: 'i32.and',
@@ -39,7 +43,10 @@ class PhaseEmitter {
   readonly #buffers: readonly KernelBuffer[]
   readonly #numbers: ModuleNumbers
   readonly #f: FunctionBody
-  readonly #counters: readonly number[]
+  readonly #pointers: Pointers
+  readonly #counted: ReadonlySet<number>
+  /** By loop, where its counter is a number. */
+  readonly #counters = new Map<number, number>()
   readonly #registers: readonly number[]
 
   constructor(loops: Loops, buffers: readonly KernelBuffer[], numbers: ModuleNumbers) {
@@ -47,8 +54,13 @@ class PhaseEmitter {
     this.#buffers = buffers
     this.#numbers = numbers
     this.#f = new FunctionBody(phaseSignature(buffers.length))
-    this.#counters = Array.from({ length: loops.loopCount }, () => this.#f.local('i32'))
     this.#registers = loops.registers.map(({ dtype, lanes }) => this.#f.local(valueType(dtype, lanes)))
+    this.#counted = countedLoops(loops.body)
+    this.#pointers = new Pointers(loops.body, {
+      f: this.#f,
+      widthOf: (buffer) => widthOf(this.#dtypeOf(buffer)),
+      localOf: (register) => this.#registers[register] as number,
+    })
   }
 
   body(): FunctionBody {
@@ -66,12 +78,14 @@ class PhaseEmitter {
       case 'set':
         this.#push(statement.value)
         f.set(this.#registers[statement.register] as number)
+        this.#pointers.reached(statement.register)
         return
-      case 'store':
-        this.#address(statement.buffer, statement.at)
+      case 'store': {
+        const offset = this.#address(statement)
         this.#push(statement.value)
-        emitStore(f, this.#dtypeOf(statement.buffer), statement.lanes)
+        emitStore(f, this.#dtypeOf(statement.buffer), statement.lanes, offset)
         return
+      }
       case 'if':
         this.#push(statement.condition)
         f.branch(
@@ -80,21 +94,56 @@ class PhaseEmitter {
         )
         return
       case 'for': {
-        const counter = this.#counters[statement.loop] as number
-        f.i32(0)
-        f.set(counter)
-        f.repeat(() => {
-          this.#statements(statement.body)
-          f.get(counter)
-          f.i32(1)
-          f.op('i32.add')
-          f.set(counter)
-          f.get(counter)
-          f.i32(statement.count)
-          f.op('i32.lt_s')
-        })
+        const trips = tripsOf(statement)
+        if (trips === 0) return
+        if (trips !== null) {
+          this.#loop(statement, trips === 1)
+          return
+        }
+        this.#push(statement.first)
+        this.#push(statement.end)
+        f.op('i32.lt_s')
+        f.branch(() => this.#loop(statement, false), null)
       }
     }
+  }
+
+  /** A loop that runs at least once. Where its counter is not needed as a number, iterations are counted down. */
+  #loop(statement: Extract<Statement, { kind: 'for' }>, isOnce: boolean): void {
+    const f = this.#f
+    const { loop, first, end } = statement
+    const isCounted = this.#counted.has(loop)
+    const counter = f.local('i32')
+    this.#counters.set(loop, counter)
+    this.#pointers.within(statement, (moves) => {
+      if (isCounted) this.#push(first)
+      else {
+        this.#push(end)
+        this.#push(first)
+        f.op('i32.sub')
+      }
+      f.set(counter)
+      if (isOnce) {
+        this.#statements(statement.body)
+        return
+      }
+      f.repeat(() => {
+        this.#statements(statement.body)
+        for (const { local, bytes } of moves) {
+          f.get(local)
+          f.i32(bytes)
+          f.op('i32.add')
+          f.set(local)
+        }
+        f.get(counter)
+        f.i32(isCounted ? 1 : -1)
+        f.op('i32.add')
+        f.tee(counter)
+        if (!isCounted) return
+        this.#push(end)
+        f.op('i32.lt_s')
+      })
+    })
   }
 
   #push(expr: LoopExpr): void {
@@ -103,26 +152,32 @@ class PhaseEmitter {
       case 'constant':
         emitConstant(f, expr.value, expr.dtype)
         return
-      case 'counter':
-        f.get(this.#counters[expr.loop] as number)
+      case 'affine':
+        this.#affine(expr)
+        return
+      case 'unit':
+        f.get(this.#buffers.length + (expr.of === 'first' ? 2 : 3)) // parameters after the buffers: phaseSignature
         return
       case 'register':
         f.get(this.#registers[expr.register] as number)
         return
-      case 'load':
-        this.#address(expr.buffer, expr.at)
-        emitLoad(f, this.#dtypeOf(expr.buffer), expr.lanes)
+      case 'load': {
+        const offset = this.#address(expr)
+        emitLoad(f, this.#dtypeOf(expr.buffer), expr.lanes, offset)
         return
+      }
       case 'splat':
         if (expr.of.kind === 'constant') emitConstantVector(f, expr.of.value, expr.of.dtype)
-        else {
+        else if (expr.of.kind === 'load' && this.#dtypeOf(expr.of.buffer) === 'float32') {
+          const offset = this.#address(expr.of)
+          f.memory('v128.load32_splat', offset)
+        } else {
           this.#push(expr.of)
           emitSplat(f, this.#typeOf(expr.of))
         }
         return
       case 'position':
-        for (const arg of expr.args) this.#push(arg)
-        f.op(positionOps[expr.op])
+        this.#position(expr.op, expr.args)
         return
       case 'random': {
         this.#push(expr.at)
@@ -150,7 +205,8 @@ class PhaseEmitter {
         return 'float32'
       case 'splat':
         return this.#typeOf(expr.of)
-      case 'counter':
+      case 'affine':
+      case 'unit':
         return 'int32'
       case 'position':
         return expr.op === 'lt' || expr.op === 'eq' || expr.op === 'and' ? 'bool' : 'int32'
@@ -161,15 +217,41 @@ class PhaseEmitter {
     return (this.#buffers[buffer] as KernelBuffer).dtype
   }
 
-  #address(buffer: number, at: LoopExpr): void {
+  #position(op: IndexOp, args: readonly [LoopExpr, LoopExpr]): void {
     const f = this.#f
-    f.get(buffer) // parameters are the buffers' addresses
-    this.#push(at)
-    const width = widthOf(this.#dtypeOf(buffer))
+    for (const arg of args) this.#push(arg)
+    const instruction = positionOps[op]
+    if (instruction !== null) {
+      f.op(instruction)
+      return
+    }
+    for (const arg of args) this.#push(arg)
+    f.op(op === 'min' ? 'i32.lt_s' : 'i32.gt_s', 'select')
+  }
+
+  #affine({ offset, terms }: Affine): void {
+    const f = this.#f
+    f.i32(offset)
+    for (const { loop, stride } of terms) {
+      f.get(this.#counters.get(loop) as number) // of an enclosing loop that is counted
+      f.i32(stride)
+      f.op('i32.mul', 'i32.add')
+    }
+  }
+
+  /** Puts an address on the stack; the result is to be added to it. */
+  #address(access: Parameters<Pointers['address']>[0]): number {
+    const offset = this.#pointers.address(access)
+    if (offset !== null) return offset
+    const f = this.#f
+    f.get(access.buffer) // parameters are the buffers' addresses
+    this.#push(access.at)
+    const width = widthOf(this.#dtypeOf(access.buffer))
     if (width > 1) {
       f.i32(width)
       f.op('i32.mul')
     }
     f.op('i32.add')
+    return 0
   }
 }

@@ -1,6 +1,7 @@
 /** The kernels of one executable: equal ones are one. */
 import type { Kernel } from '../codegen/kernel/kernel.ts'
-import { defaultSchedule } from '../codegen/loops/schedule.ts'
+import { defaultSchedule } from '../codegen/loops/default-schedule.ts'
+import { mergeKernelAxes } from '../codegen/loops/merge-axes.ts'
 import { type EmittedModule, emitModule } from './module.ts'
 
 export interface KernelLibrary {
@@ -24,7 +25,10 @@ export const makeKernelLibrary = (): KernelLibrary => {
       return number
     },
     emit: (sharedMemory) => {
-      const scheduled = kernels.map((kernel) => ({ kernel, schedules: kernel.phases.map(defaultSchedule) }))
+      const scheduled = kernels.map((each) => {
+        const kernel = mergeKernelAxes(each)
+        return { kernel, schedules: kernel.phases.map(defaultSchedule) }
+      })
       return emitModule(scheduled, { sharedMemory })
     },
   }

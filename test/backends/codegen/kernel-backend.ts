@@ -12,12 +12,8 @@ import { widthOf } from '../../../src/backends/wasm/storage.ts'
 import { emitModule } from '../../../src/backends/wasm/module.ts'
 import { loopsOf } from '../../../src/backends/codegen/loops/from-kernel.ts'
 import { interpretLoops } from '../../../src/backends/codegen/loops/interpret.ts'
-import {
-  defaultSchedule,
-  plainSchedule,
-  type Schedule,
-  scheduleFault,
-} from '../../../src/backends/codegen/loops/schedule.ts'
+import { plainSchedule, type Schedule, scheduleFault } from '../../../src/backends/codegen/loops/schedule.ts'
+import { defaultSchedule } from '../../../src/backends/codegen/loops/default-schedule.ts'
 import { crossingTypes, runSteps } from '../../../src/backends/common/run-steps.ts'
 import { makeVariableStore, type Memory } from '../../../src/backends/common/variable-store.ts'
 import { nodeAt } from '../../../src/ir/graph.ts'
@@ -54,21 +50,29 @@ export const ifLegal =
   (phase) =>
     scheduleFault(phase, schedule) === null ? schedule : plainSchedule
 
+/** Ranges [first, end) that calls compute one after another, of so many units. */
+type Division = (units: number) => readonly (readonly [first: number, end: number])[]
+
+const undivided: Division = (units) => [[0, units]]
+
 /** Interpreted as loops. */
 export const loops =
-  (scheduleOf: ScheduleOf): Machine =>
+  (scheduleOf: ScheduleOf, divide = undivided): Machine =>
   ({ buffers, phases }, operands, random) => {
     const memory = buffers.map(({ shape, role, data }, at) => {
       const given = role === 'literal' ? data : operands.get(at)
       return given == null ? new Float64Array(elements(shape)).fill(Number.NaN) : Float64Array.from(given)
     })
-    for (const phase of phases) interpretLoops(loopsOf(phase, scheduleOf(phase)), buffers, memory, random)
+    for (const phase of phases) {
+      const made = loopsOf(phase, scheduleOf(phase))
+      for (const range of divide(made.units)) interpretLoops(made, buffers, memory, random, range)
+    }
     return memory
   }
 
 /** As generated WebAssembly. It draws the random numbers of this position, which `random` must be of. */
 export const webAssembly =
-  (scheduleOf: ScheduleOf = defaultSchedule): Machine =>
+  (scheduleOf: ScheduleOf = defaultSchedule, divide = undivided): Machine =>
   (kernel, operands, _random, position = { seed: 0, runIndex: 0, replica: 0 }) => {
     const { bytes, kernels } = emitModule([{ kernel, schedules: kernel.phases.map(scheduleOf) }], {
       sharedMemory: false,
@@ -90,7 +94,8 @@ export const webAssembly =
     })
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory }, math: mathImports() })
     for (const { name, units } of phases)
-      (instance.exports[name] as (...numbers: number[]) => void)(...places, 0, 0, 0, units)
+      for (const range of divide(units))
+        (instance.exports[name] as (...numbers: number[]) => void)(...places, 0, 0, ...range)
     return kernel.buffers.map(({ dtype, shape }, i) => {
       const view = viewOf(memory, dtype, places[i] as number, elements(shape))
       return view instanceof Uint16Array ? decodeHalf(dtype as Half, view) : view

@@ -1,7 +1,7 @@
 /** Modules of several kernels. */
 import { expect, test } from 'vitest'
 import { kernelOf } from '../../../src/backends/codegen/kernel/from-graph.ts'
-import { defaultSchedule } from '../../../src/backends/codegen/loops/schedule.ts'
+import { defaultSchedule } from '../../../src/backends/codegen/loops/default-schedule.ts'
 import { emitModule, type ScheduledKernel } from '../../../src/backends/wasm/module.ts'
 import { parse } from '../../../src/ir/parse.ts'
 

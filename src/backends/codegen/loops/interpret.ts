@@ -6,12 +6,13 @@ import type { RandomNumbers } from '../kernel/interpret.ts'
 import { applyScalar, type Scalar } from '../kernel/scalar.ts'
 import type { IndexOp, LoopExpr, Loops, Register, Statement } from './loops.ts'
 
-/** Changes `memory`, which has the elements of each buffer. */
+/** Changes `memory`, which has the elements of each buffer. `range`: first and end of the units that are computed. */
 export const interpretLoops = (
-  { loopCount, registers, body }: Loops,
+  { units, loopCount, registers, body }: Loops,
   buffers: readonly KernelBuffer[],
   memory: readonly Float64Array[],
   random: RandomNumbers,
+  range: readonly [first: number, end: number] = [0, units],
 ): void => {
   const counters = new Array<number>(loopCount).fill(0)
   const values = new Array<readonly number[]>(registers.length).fill([])
@@ -27,8 +28,12 @@ export const interpretLoops = (
     switch (expr.kind) {
       case 'constant':
         return { numbers: [expr.value], dtype: expr.dtype }
-      case 'counter':
-        return { numbers: [counters[expr.loop] as number], dtype: 'int32' }
+      case 'affine':
+        return number(
+          expr.terms.reduce((sum, { loop, stride }) => sum + stride * (counters[loop] as number), expr.offset),
+        )
+      case 'unit':
+        return number(range[expr.of === 'first' ? 0 : 1])
       case 'register':
         return {
           numbers: values[expr.register] as readonly number[],
@@ -66,12 +71,14 @@ export const interpretLoops = (
   const run = (statements: readonly Statement[]): void => {
     for (const statement of statements) {
       switch (statement.kind) {
-        case 'for':
-          for (let i = 0; i < statement.count; i++) {
+        case 'for': {
+          const [first, end] = [one(evaluate(statement.first)), one(evaluate(statement.end))]
+          for (let i = first; i < end; i++) {
             counters[statement.loop] = i
             run(statement.body)
           }
           break
+        }
         case 'if':
           run(one(evaluate(statement.condition)) !== 0 ? statement.body : statement.otherwise)
           break
@@ -111,6 +118,8 @@ const positions: { readonly [O in IndexOp]: (a: number, b: number) => Value } = 
   mul: (a, b) => number(a * b),
   div: (a, b) => number(Math.trunc(a / b)),
   rem: (a, b) => number(a % b),
+  min: (a, b) => number(Math.min(a, b)),
+  max: (a, b) => number(Math.max(a, b)),
   lt: (a, b) => flag(a < b),
   eq: (a, b) => flag(a === b),
   and: (a, b) => flag(a !== 0 && b !== 0),

@@ -10,12 +10,21 @@ import type { ScalarOp } from '../kernel/kernel.ts'
 export type Lanes = 1 | 4
 
 /** Arithmetic on positions, int32. `div` and `rem` are of numbers that are not negative. Comparisons and `and` give bool. */
-export type IndexOp = 'add' | 'mul' | 'div' | 'rem' | 'lt' | 'eq' | 'and'
+export type IndexOp = 'add' | 'mul' | 'div' | 'rem' | 'min' | 'max' | 'lt' | 'eq' | 'and'
+
+/** offset + sum of counter * stride, int32. No stride is 0, no loop occurs twice. Emitters turn these into pointers that move with the loops. */
+export interface Affine {
+  readonly kind: 'affine'
+  readonly offset: number
+  readonly terms: readonly { readonly loop: number; readonly stride: number }[]
+}
 
 export type LoopExpr =
   | { readonly kind: 'constant'; readonly value: number; readonly dtype: DType }
-  /** The counter of an enclosing loop, int32. */
-  | { readonly kind: 'counter'; readonly loop: number }
+  /** A number that the counters of enclosing loops give. */
+  | Affine
+  /** An end of the range of units that a call computes, int32. */
+  | { readonly kind: 'unit'; readonly of: 'first' | 'end' }
   | { readonly kind: 'register'; readonly register: number }
   /** An element of a buffer by its number, which is inside; or that and the three after it. */
   | { readonly kind: 'load'; readonly buffer: number; readonly at: LoopExpr; readonly lanes: Lanes }
@@ -35,8 +44,14 @@ export type LoopExpr =
   | { readonly kind: 'random'; readonly stream: string; readonly at: LoopExpr }
 
 export type Statement =
-  /** Runs the body for counter = 0 to count - 1. */
-  | { readonly kind: 'for'; readonly loop: number; readonly count: number; readonly body: readonly Statement[] }
+  /** Runs the body for counter = first to end - 1; not at all where first is not below end. Both are constants or registers. */
+  | {
+      readonly kind: 'for'
+      readonly loop: number
+      readonly first: LoopExpr
+      readonly end: LoopExpr
+      readonly body: readonly Statement[]
+    }
   | {
       readonly kind: 'if'
       readonly condition: LoopExpr
@@ -60,6 +75,8 @@ export interface Register {
 
 /** The statements of one phase. Loops and registers are numbered from 0. */
 export interface Loops {
+  /** A call computes a range of them. */
+  readonly units: number
   readonly loopCount: number
   readonly registers: readonly Register[]
   readonly body: readonly Statement[]

@@ -2,26 +2,63 @@
 import type { Coordinate, Expr, Phase } from '../kernel/kernel.ts'
 import { vectorFault } from './vectors.ts'
 
-/** A tile of points is computed at once: `rows` neighbours on one axis times `vectors` vectors on another. */
+/** A tile of points is computed at once: `rows` neighbours on one axis times `vectors` vectors on another. Loops go from tile to tile. */
 export interface Schedule {
   /** The axis whose neighbours are computed as vectors; null: one by one. */
   readonly vectorAxis: number | null
   readonly vectors: number
   readonly rowAxis: number | null
   readonly rows: number
+  /** Parallel axes whose loops are innermost, from the outer one to the inner one. The others' are outside of them, in ascending order. */
+  readonly order: readonly number[]
+  /** Reduced axes without a loop: all their terms stand one after another. */
+  readonly unrolled: readonly number[]
+  /** The parallel axis whose tiles are units of work, which different calls may compute; null: one call computes all. */
+  readonly divided: number | null
 }
 
-export const plainSchedule: Schedule = { vectorAxis: null, vectors: 1, rowAxis: null, rows: 1 }
+export const plainSchedule: Schedule = {
+  vectorAxis: null,
+  vectors: 1,
+  rowAxis: null,
+  rows: 1,
+  order: [],
+  unrolled: [],
+  divided: null,
+}
+
+/** Parallel axes from the outermost loop to the innermost. */
+export const orderOf = ({ parallel }: Phase, { order }: Schedule): readonly number[] => [
+  ...Array.from({ length: parallel }, (_, axis) => axis).filter((axis) => !order.includes(axis)),
+  ...order,
+]
+
+/** More terms than this are not written out one after another. */
+const unrolledMax = 64
 
 /** What is wrong with the schedule for the phase; null where it is legal. */
-export const scheduleFault = (phase: Phase, { vectorAxis, vectors, rowAxis, rows }: Schedule): string | null => {
+export const scheduleFault = (phase: Phase, schedule: Schedule): string | null => {
+  const { vectorAxis, vectors, rowAxis, rows } = schedule
   const isParallel = (axis: number): boolean => axis >= 0 && axis < phase.parallel
   if (vectors < 1 || rows < 1) return 'a tile has one point at least'
   if (rowAxis !== null && (!isParallel(rowAxis) || rowAxis === vectorAxis))
     return `axis ${rowAxis} is not a parallel axis besides that of the vectors`
+  const fault = loopFault(phase, schedule)
+  if (fault !== null) return fault
   if (vectorAxis === null) return vectors === 1 ? null : 'there is no axis for vectors'
   if (!isParallel(vectorAxis)) return `axis ${vectorAxis} is not parallel`
   return vectorFault(phase, vectorAxis, dependents(phase, vectorAxis))
+}
+
+const loopFault = ({ axes, parallel }: Phase, { order, unrolled, divided }: Schedule): string | null => {
+  const isParallel = (axis: number): boolean => axis >= 0 && axis < parallel
+  if (!order.every(isParallel) || new Set(order).size < order.length)
+    return `the order ${order.join(', ')} is not one of different parallel axes`
+  if (divided !== null && !isParallel(divided)) return `the divided axis ${divided} is not parallel`
+  const odd = unrolled.find((axis) => axis < parallel || axis >= axes.length)
+  if (odd !== undefined) return `the unrolled axis ${odd} is not reduced`
+  const terms = unrolled.reduce((product, axis) => product * (axes[axis] as number), 1)
+  return terms > unrolledMax ? `${terms} unrolled terms are more than ${unrolledMax}` : null
 }
 
 /** Expressions whose values depend on the axis. */
@@ -50,23 +87,3 @@ export const dependents = ({ exprs, accumulators }: Phase, axis: number): Readon
 
 const coordinatesOf = (expr: Expr): readonly Coordinate[] =>
   expr.kind === 'load' || expr.kind === 'inside' ? expr.coordinates : []
-
-/**
- * A tile that keeps its sums in the registers of an x64 or ARM processor: 4 rows of 8 columns where both axes are long enough (wasm.md: measured best
- * on two versions of V8), plain where vectors are not legal.
- */
-export const defaultSchedule = (phase: Phase): Schedule => {
-  const vectorAxis = phase.parallel - 1
-  const size = phase.axes[vectorAxis] ?? 1
-  const wanted: Schedule = { vectorAxis, vectors: size >= 8 ? 2 : 1, rowAxis: null, rows: 1 }
-  if (size < 4 || scheduleFault(phase, wanted) !== null) return plainSchedule
-  // Rows share what does not depend on them: worth it where sums do.
-  const rowAxis = phase.accumulators.length === 0 ? -1 : longestAxis(phase, vectorAxis)
-  return rowAxis < 0 ? wanted : { ...wanted, rowAxis, rows: 4 }
-}
-
-/** The innermost parallel axis of at least four points besides this one; -1 where there is none. */
-const longestAxis = ({ axes, parallel }: Phase, besides: number): number => {
-  for (let axis = parallel - 1; axis >= 0; axis--) if (axis !== besides && (axes[axis] as number) >= 4) return axis
-  return -1
-}

@@ -1,0 +1,85 @@
+/** Collects the statements of a phase. Equal values of one block are computed once. */
+import type { LoopExpr, Register, Statement } from './loops.ts'
+
+interface Block {
+  /** The loop whose body this is; null: no loop's. */
+  readonly loop: number | null
+  /** Before everything else in the body. */
+  readonly head: Statement[]
+  readonly body: Statement[]
+  /** Registers by the value that they hold. */
+  readonly known: Map<string, number>
+}
+
+export class LoopBuilder {
+  readonly registers: Register[] = []
+  /** From the outermost to the one to which statements are added. */
+  readonly #blocks: Block[] = [{ loop: null, head: [], body: [], known: new Map() }]
+
+  add(statement: Statement): void {
+    this.#block.body.push(statement)
+  }
+
+  register(register: Register): number {
+    return this.registers.push(register) - 1
+  }
+
+  /** The value, in a register that does not change. */
+  kept(value: LoopExpr, register: Register): LoopExpr {
+    if (value.kind === 'constant' || value.kind === 'register') return value
+    const block = this.#block
+    return this.#set(value, register, block.known, block.body)
+  }
+
+  /** A value of int32 that depends on no other loops than these, computed as far outside as possible. */
+  hoisted(value: LoopExpr, loops: readonly number[]): LoopExpr {
+    if (value.kind === 'constant' || value.kind === 'register') return value
+    const block =
+      this.#blocks.findLast(({ loop }) => loop !== null && loops.includes(loop)) ?? (this.#blocks[0] as Block)
+    return this.#set(value, { dtype: 'int32', lanes: 1 }, block.known, block.head)
+  }
+
+  /** A register of its own, which statements may change. */
+  variable(value: LoopExpr, register: Register): number {
+    const kept = this.register(register)
+    this.add({ kind: 'set', register: kept, value })
+    return kept
+  }
+
+  /** The statements that `add` adds. */
+  block(add: () => void, loop: number | null = null): readonly Statement[] {
+    const block: Block = { loop, head: [], body: [], known: new Map(this.#block.known) }
+    this.#blocks.push(block)
+    add()
+    this.#blocks.pop()
+    return [...block.head, ...block.body]
+  }
+
+  loop(loop: number, first: LoopExpr, end: LoopExpr, add: () => void): void {
+    this.add({ kind: 'for', loop, first, end, body: this.block(add, loop) })
+  }
+
+  /** What has been added outside of all blocks. */
+  finish(): readonly Statement[] {
+    const { head, body } = this.#block
+    return [...head, ...body]
+  }
+
+  get #block(): Block {
+    return this.#blocks.at(-1) as Block // the first is never removed
+  }
+
+  #set(value: LoopExpr, register: Register, known: Map<string, number>, to: Statement[]): LoopExpr {
+    const key = keyOf(value)
+    const found = known.get(key) ?? this.register(register)
+    if (!known.has(key)) to.push({ kind: 'set', register: found, value })
+    known.set(key, found)
+    return { kind: 'register', register: found }
+  }
+}
+
+/** Equal for equal values. JSON has no -0, and no infinities. */
+const keyOf = (value: LoopExpr): string =>
+  JSON.stringify(value, (_, x: unknown) =>
+    typeof x === 'number' && (Object.is(x, -0) || !Number.isFinite(x)) ? `number ${Object.is(x, -0) ? '-0' : x}` : x,
+  )

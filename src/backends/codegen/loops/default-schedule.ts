@@ -1,0 +1,145 @@
+/**
+ * Chooses a schedule by the shape of a phase. Of the tiles whose sums fit into 16 vector registers it takes the one that loads least for each
+ * multiplication; measured on two versions of V8 (design/wasm.md), larger tiles spill and are slower.
+ */
+import type { Accumulator, Expr, Phase } from '../kernel/kernel.ts'
+import { reachedFrom, termsOf } from '../kernel/rewrite.ts'
+import { movesWith } from './guards.ts'
+import { unitsOf } from './pieces.ts'
+import { orderOf, plainSchedule, type Schedule, scheduleFault } from './schedule.ts'
+
+/** So many units are enough for all threads to be busy nearly to the end. */
+const unitsEnough = 16
+
+export const defaultSchedule = (phase: Phase): Schedule => {
+  const tiled = tileOf(phase)
+  const legal = tiled !== null && scheduleFault(phase, tiled) === null ? tiled : plainSchedule
+  return { ...legal, divided: dividedAxis(phase, legal) }
+}
+
+/** The outermost axis with enough units, else the one with the most; null where there is one unit at most. */
+const dividedAxis = (phase: Phase, schedule: Schedule): number | null => {
+  const axes = orderOf(phase, schedule).map((axis) => ({ axis, units: unitsOf(phase, { ...schedule, divided: axis }) }))
+  const enough = axes.find(({ units }) => units >= unitsEnough)
+  const [most] = [...axes].sort((a, b) => b.units - a.units)
+  const best = enough ?? most
+  return best === undefined || best.units < 2 ? null : best.axis
+}
+
+/** The innermost axis whose points can be vectors. */
+const vectorAxisOf = (phase: Phase): number | null => {
+  for (let axis = phase.parallel - 1; axis >= 0; axis--)
+    if ((phase.axes[axis] as number) >= 4 && scheduleFault(phase, { ...plainSchedule, vectorAxis: axis }) === null)
+      return axis
+  return null
+}
+
+const tileOf = (phase: Phase): Schedule | null => {
+  const vectorAxis = vectorAxisOf(phase)
+  if (vectorAxis === null) return null
+  const vectorsMax = Math.floor((phase.axes[vectorAxis] as number) / 4)
+  const main = mainAccumulator(phase)
+  const alone: Schedule = { ...plainSchedule, vectorAxis, vectors: Math.min(vectorsMax, 4), order: [vectorAxis] }
+  if (main === null) return alone
+  const candidates: Schedule[] = [alone]
+  // Of equal ones the innermost axis: its rows lie closest together in memory.
+  for (let rowAxis = phase.parallel - 1; rowAxis >= 0; rowAxis--) {
+    if (rowAxis === vectorAxis || (phase.axes[rowAxis] as number) < 2) continue
+    const unrolled = slidAxes(phase, main, rowAxis, vectorAxis)
+    for (let rows = 2; rows <= Math.min(8, phase.axes[rowAxis] as number); rows++)
+      for (const vectors of [1, 2, 4].filter((each) => each <= vectorsMax)) {
+        const tile: Schedule = { ...plainSchedule, vectorAxis, vectors, rowAxis, rows, unrolled }
+        candidates.push({ ...tile, order: loopOrder(phase, main, rowAxis, vectorAxis) })
+      }
+  }
+  const costs = candidates.map((tile) => ({ tile, cost: costOf(phase, main, tile) }))
+  return costs.reduce((best, each) => (each.cost < best.cost ? each : best)).tile
+}
+
+/** The accumulator with the most terms. */
+const mainAccumulator = ({ axes, accumulators }: Phase): Accumulator | null => {
+  const termsIn = (accumulator: Accumulator): number =>
+    accumulator.axes.reduce((product, axis) => product * (axes[axis] as number), 1)
+  const [most] = [...accumulators].sort((a, b) => termsIn(b) - termsIn(a))
+  return most ?? null
+}
+
+type Load = Extract<Expr, { kind: 'load' }>
+
+const loadsOf = (phase: Phase, accumulator: Accumulator): readonly Load[] =>
+  [...reachedFrom(phase, termsOf(accumulator))].flatMap((at) => {
+    const expr = phase.exprs[at] as Expr // verified
+    return expr.kind === 'load' ? [expr] : []
+  })
+
+const moves = ({ coordinates }: Load, axis: number): boolean => coordinates.some((each) => movesWith(each, axis))
+
+/** Reduced axes along which the windows of neighbouring rows overlap, where a vector is loaded for each pixel. */
+const slidAxes = (phase: Phase, main: Accumulator, rowAxis: number, vectorAxis: number): readonly number[] => {
+  const windows = loadsOf(phase, main).filter((load) => moves(load, rowAxis) && moves(load, vectorAxis))
+  return main.axes.filter(
+    (axis) =>
+      (phase.axes[axis] as number) <= 8 &&
+      windows.some(({ coordinates }) => coordinates.some((each) => movesWith(each, rowAxis) && movesWith(each, axis))),
+  )
+}
+
+/**
+ * Loads and multiplications for each term. Registers hold the sums, the vectors that all rows share, and one number for each row, since V8 loads them
+ * all before it computes.
+ */
+const costOf = (phase: Phase, main: Accumulator, tile: Schedule): number => {
+  const { rowAxis, rows, vectorAxis, vectors, unrolled } = tile
+  if (rowAxis !== null && unrolled.length > 0 && !fitsSliding(phase, main, tile)) return Number.POSITIVE_INFINITY
+  const taps = unrolled.reduce((product, axis) => product * (phase.axes[axis] as number), 1)
+  let [loads, registers] = [0, rows * vectors + 1]
+  for (const load of loadsOf(phase, main)) {
+    const onRow = rowAxis !== null && moves(load, rowAxis)
+    const onVector = vectorAxis !== null && moves(load, vectorAxis)
+    const own = (onRow ? rows : 1) * (onVector ? vectors : 1)
+    const isSlid = onRow && onVector && unrolled.length > 0
+    loads += isSlid ? (vectors * ((rows - 1) * strideOf(load, rowAxis) + taps)) / taps : own
+    registers += isSlid ? 1 : own
+  }
+  const waste = rowAxis === null ? 1 : wasteOf(phase.axes[rowAxis] as number, rows)
+  return registers > 16 ? Number.POSITIVE_INFINITY : (loads / (rows * vectors) + 1) * waste
+}
+
+/**
+ * Where neighbours slide over the same pixels, tiles of one vector: up to 4 pixels with 3 taps, 3 where windows are two apart, and 8 with more taps,
+ * which are spilled in any case.
+ */
+const fitsSliding = (phase: Phase, main: Accumulator, { rowAxis, rows, vectors, unrolled }: Schedule): boolean => {
+  const stride = Math.max(...loadsOf(phase, main).map((load) => (rowAxis === null ? 1 : strideOf(load, rowAxis))))
+  const isWide = unrolled.some((axis) => (phase.axes[axis] as number) > 3)
+  return vectors === 1 && rows <= (isWide ? 8 : stride > 1 ? 3 : 4)
+}
+
+/** How many tiles there are for each that is full. */
+const wasteOf = (size: number, rows: number): number => (Math.ceil(size / rows) * rows) / size
+
+const strideOf = ({ coordinates }: Load, axis: number): number => {
+  const found = coordinates.find((each) => movesWith(each, axis))
+  return found?.at.kind === 'linear' ? Math.abs(found.at.terms.find((term) => term.axis === axis)?.stride ?? 1) : 1
+}
+
+/**
+ * Vectors are innermost. What the loops outside of the rows leave alone is read again for each of their points, so the loop over an axis that moves
+ * only the other operands (panels of weights) is outside of the rows where those operands are larger.
+ */
+const loopOrder = (phase: Phase, main: Accumulator, rowAxis: number, vectorAxis: number): readonly number[] => {
+  const sizeOf = (axis: number): number => phase.axes[axis] as number
+  const loads = loadsOf(phase, main)
+  const [onRow, offRow] = [loads.filter((load) => moves(load, rowAxis)), loads.filter((load) => !moves(load, rowAxis))]
+  const isOutside = (axis: number): boolean =>
+    axis > rowAxis &&
+    axis !== vectorAxis &&
+    offRow.some((load) => moves(load, axis)) &&
+    !onRow.some((load) => moves(load, axis)) &&
+    sizeOf(axis) * sizeOf(vectorAxis) > sizeOf(rowAxis)
+  const others = Array.from({ length: phase.parallel }, (_, axis) => axis).filter(
+    (axis) => axis !== vectorAxis && axis !== rowAxis,
+  )
+  const outside = others.filter((axis) => axis < rowAxis || isOutside(axis))
+  return [...outside, rowAxis, ...others.filter((axis) => !outside.includes(axis)), vectorAxis]
+}

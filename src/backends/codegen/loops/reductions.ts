@@ -1,0 +1,317 @@
+/** Accumulators of a phase, as loops over the axes that are reduced. */
+import { stridesOf } from '../../../ir/ops/shape.ts'
+import { type DType, isFloat } from '../../../ir/types.ts'
+import { type Accumulator, type Coordinate, type Expr, identityOf, type Phase } from '../kernel/kernel.ts'
+import { type AxisBindings, asExpr, firstPoint, int, keyOfAffine, type Point, position } from './bindings.ts'
+import type { LoopBuilder } from './builder.ts'
+import { conditionsOf, guardedWith, movesWith } from './guards.ts'
+import type { Affine, Lanes, LoopExpr } from './loops.ts'
+import type { Schedule } from './schedule.ts'
+import { converted, type Values } from './values.ts'
+
+/** Taps at the edges of an image are unrolled up to this number, since it is known there which of them are inside. */
+const edgeTapsMax = 16
+
+/** What the loops of one accumulator at some points need to know. */
+interface Reduction {
+  readonly axes: readonly number[]
+  readonly points: readonly Point[]
+  readonly coordinates: readonly Coordinate[]
+  readonly flags: readonly number[]
+  /** A load of the terms: where it reads decides in which order unrolled terms are computed; null: in the order of the axes. */
+  readonly orderedBy: number | null
+  /** Adds the term of a point. */
+  readonly take: (point: Point) => void
+}
+
+export class Reductions {
+  readonly #phase: Phase
+  readonly #schedule: Schedule
+  readonly #builder: LoopBuilder
+  readonly #bindings: AxisBindings
+  readonly #values: Values
+  readonly #guardedWithRow: ReadonlySet<number>
+  /** Does the tile stand at a constant position on the axis of rows? */
+  isFixed = false
+
+  constructor(
+    phase: Phase,
+    schedule: Schedule,
+    parts: { readonly builder: LoopBuilder; readonly bindings: AxisBindings; readonly values: Values },
+  ) {
+    this.#phase = phase
+    this.#schedule = schedule
+    this.#builder = parts.builder
+    this.#bindings = parts.bindings
+    this.#values = parts.values
+    this.#guardedWithRow = schedule.rowAxis === null ? new Set() : guardedWith(phase, schedule.rowAxis)
+  }
+
+  /** Makes the value of an accumulated expression known at these points. */
+  accumulate(expr: number, points: readonly Point[]): void {
+    const { accumulator: at } = this.#phase.exprs[expr] as Extract<Expr, { kind: 'accumulated' }> // the caller has looked
+    const accumulator = this.#phase.accumulators[at] as Accumulator // verified
+    const distinct = this.#values.distinct(expr, points)
+    if (accumulator.monoid === 'argmax')
+      for (const point of distinct) this.#values.learn(expr, point, this.#winner(accumulator, point))
+    else this.#combine(expr, accumulator, accumulator.monoid, distinct)
+  }
+
+  #combine(expr: number, accumulator: Accumulator, monoid: keyof typeof combining, points: readonly Point[]): void {
+    const { axes, factors, guard, dtype } = accumulator
+    const lanes = this.#values.lanesOf(expr)
+    const wide = isFloat(dtype) ? 'float32' : dtype
+    const start: LoopExpr = { kind: 'constant', value: identityOf(monoid, wide), dtype: wide }
+    const totals = new Map(
+      points.map((point) => [
+        point,
+        this.#builder.variable(lanes === 1 ? start : { kind: 'splat', of: start }, { dtype: wide, lanes }),
+      ]),
+    )
+    const op = operation(wide, lanes)
+    this.#run({
+      axes,
+      points,
+      ...conditionsOf(this.#phase, guard),
+      orderedBy: points.length === 1 ? null : this.#loadOf(factors),
+      take: (point) => {
+        const terms = factors.map((factor) => this.#values.valueIn(lanes, factor, point, wide))
+        const register = totals.get(point) as number // one for each point
+        const total: LoopExpr = { kind: 'register', register }
+        const value = op(
+          combining[monoid],
+          total,
+          terms.reduce((a, b) => op('mul', a, b)),
+        )
+        this.#builder.add({ kind: 'set', register, value })
+      },
+    })
+    for (const [point, register] of totals)
+      this.#values.learn(expr, point, converted({ kind: 'register', register }, { from: wide, to: dtype, lanes }))
+  }
+
+  /** The number of the largest term; -1 while none has counted. */
+  #winner({ axes, factors, guard }: Accumulator, point: Point): LoopExpr {
+    const [factor] = factors as readonly [number] // of an argmax
+    const dtype = this.#values.dtypeOf(factor)
+    const best = this.#builder.variable({ kind: 'constant', value: 0, dtype }, { dtype, lanes: 1 })
+    const winner = this.#builder.variable(int(-1), { dtype: 'int32', lanes: 1 })
+    const strides = stridesOf(axes.map((axis) => this.#phase.axes[axis] as number))
+    const numberOfTerm = { offset: 0, terms: axes.map((axis, i) => ({ axis, stride: strides[i] as number })) }
+    this.#run({
+      axes,
+      points: [point],
+      ...conditionsOf(this.#phase, guard),
+      orderedBy: null,
+      take: () => {
+        const term = this.#values.value(factor, point)
+        const body = [
+          { kind: 'set', register: best, value: term },
+          { kind: 'set', register: winner, value: asExpr(this.#bindings.affine(numberOfTerm, firstPoint)) },
+        ] as const
+        this.#builder.add({ kind: 'if', condition: isTaken(term, best, winner), body, otherwise: [] })
+      },
+    })
+    return { kind: 'register', register: winner }
+  }
+
+  #run(reduction: Reduction): void {
+    this.#values.scoped(() => this.#over(reduction, 0))
+  }
+
+  /** Loops over the axes from this one on; the others before it are bound. */
+  #over(reduction: Reduction, depth: number): void {
+    const { axes, points, coordinates } = reduction
+    const later = axes.slice(depth)
+    const shared = coordinates.filter(
+      (coordinate) =>
+        !later.some((axis) => movesWith(coordinate, axis)) &&
+        this.#bindings.statusOf(coordinate, points[0] as Point) === 'unknown' &&
+        this.#isShared(coordinate, points),
+    )
+    if (shared.length > 0) {
+      const condition = this.#values.inside(shared, points[0] as Point)
+      const body = this.#values.block(() => this.#bindings.assuming(shared, points, () => this.#over(reduction, depth)))
+      this.#builder.add({ kind: 'if', condition, body, otherwise: [] })
+      return
+    }
+    const [axis, ...rest] = later
+    if (later.every((each) => this.#isUnrolled(each))) this.#unrolled(reduction, later)
+    else if (axis !== undefined && this.#isUnrolled(axis))
+      for (let at = 0; at < (this.#phase.axes[axis] as number); at++) {
+        this.#bindings.fix(axis, at)
+        this.#values.scoped(() => this.#over(reduction, depth + 1))
+      }
+    else if (axis !== undefined) this.#loop(reduction, depth, axis, rest)
+  }
+
+  #isUnrolled(axis: number): boolean {
+    if (this.#schedule.unrolled.includes(axis)) return true
+    return this.isFixed && this.#guardedWithRow.has(axis) && (this.#phase.axes[axis] as number) <= edgeTapsMax
+  }
+
+  #isShared({ at }: Coordinate, points: readonly Point[]): boolean {
+    return (
+      at.kind === 'linear' && new Set(points.map((point) => keyOfAffine(this.#bindings.affine(at, point)))).size <= 1
+    )
+  }
+
+  /** A loop over that part of an axis where all coordinates that it alone decides are inside. */
+  #loop(reduction: Reduction, depth: number, axis: number, later: readonly number[]): void {
+    const { points, coordinates } = reduction
+    const size = this.#phase.axes[axis] as number
+    const clipping: Coordinate[] = []
+    const [firsts, ends, loops]: [LoopExpr[], LoopExpr[], number[]] = [[], [], []]
+    for (const coordinate of coordinates) {
+      const { at } = coordinate
+      if (at.kind !== 'linear' || at.divisor !== 1 || !movesWith(coordinate, axis)) continue
+      if (later.some((each) => movesWith(coordinate, each))) continue
+      this.#bindings.fix(axis, 0)
+      if (!this.#isShared(coordinate, points)) continue
+      const stride = at.terms.find((term) => term.axis === axis)?.stride ?? 0
+      const bounds = this.#bounds(this.#bindings.affine(at, points[0] as Point), stride, { ...coordinate, count: size })
+      clipping.push(coordinate)
+      firsts.push(bounds.first)
+      ends.push(bounds.end)
+      loops.push(...bounds.loops)
+    }
+    const latest = firsts.reduce((a, b) => position('max', a, b), int(0))
+    const earliest = ends.reduce((a, b) => position('min', a, b), int(size))
+    const [first, end] = [this.#builder.hoisted(latest, loops), this.#builder.hoisted(earliest, loops)]
+    const loop = this.#bindings.follow(axis, size)
+    this.#builder.loop(loop, first, end, () =>
+      this.#values.scoped(() => this.#bindings.assuming(clipping, points, () => this.#over(reduction, depth + 1))),
+    )
+  }
+
+  /** From which to which counter start + counter * stride is inside. */
+  #bounds(
+    start: Affine,
+    stride: number,
+    { size, count }: { readonly size: number; readonly count: number },
+  ): { readonly first: LoopExpr; readonly end: LoopExpr; readonly loops: readonly number[] } {
+    const step = Math.abs(stride)
+    const [least, largest] = this.#bindings.range(start)
+    const plus = (offset: number, sign: 1 | -1): LoopExpr =>
+      asExpr({
+        kind: 'affine',
+        offset: sign * start.offset + offset,
+        terms: start.terms.map((term) => ({ ...term, stride: sign * term.stride })),
+      })
+    const divided = (x: LoopExpr): LoopExpr => (step === 1 ? x : position('div', position('max', x, int(0)), int(step)))
+    // The first counter is the least that is not below `low` / step, the end the least that is above `high` / step.
+    const isAscending = stride > 0
+    const low = isAscending ? plus(step - 1, -1) : plus(step - size, 1)
+    const high = isAscending ? plus(size - 1 + step, -1) : plus(step, 1)
+    const lowest = isAscending ? -least : largest - size + 1
+    const highest = isAscending ? size - 1 - largest : least
+    return {
+      first: lowest <= 0 ? int(0) : divided(low),
+      end: highest >= step * (count - 1) ? int(count) : divided(high),
+      loops: start.terms.map(({ loop }) => loop),
+    }
+  }
+
+  /** All terms of the points and of these axes, one after another; neighbours that read the same element follow each other. */
+  #unrolled(reduction: Reduction, axes: readonly number[]): void {
+    const { points, orderedBy } = reduction
+    const terms: { readonly taps: readonly number[]; readonly point: Point; readonly place: number }[] = []
+    const visit = (taps: readonly number[]): void => {
+      const axis = axes[taps.length]
+      if (axis === undefined) {
+        for (const point of points) terms.push({ taps, point, place: this.#offsetOf(orderedBy, point) })
+        return
+      }
+      for (let at = 0; at < (this.#phase.axes[axis] as number); at++) {
+        this.#bindings.fix(axis, at)
+        visit([...taps, at])
+      }
+    }
+    visit([])
+    for (const { taps, point } of terms.sort((a, b) => a.place - b.place)) {
+      axes.forEach((axis, i) => {
+        this.#bindings.fix(axis, taps[i] as number)
+      })
+      if (axes.length === 0) this.#term(reduction, point)
+      else this.#values.scoped(() => this.#term(reduction, point))
+    }
+  }
+
+  #term({ coordinates, flags, take }: Reduction, point: Point): void {
+    const open = coordinates.filter((coordinate) => this.#bindings.statusOf(coordinate, point) !== 'inside')
+    const inside = this.#values.inside(open, point)
+    if (inside.kind === 'constant' && inside.value === 0) return
+    const conditions = [
+      ...(inside.kind === 'constant' ? [] : [inside]),
+      ...flags.map((each) => this.#values.value(each, point)),
+    ]
+    if (conditions.length === 0) {
+      take(point)
+      return
+    }
+    const condition = conditions.reduce((a, b) => position('and', a, b))
+    const body = this.#values.block(() => this.#bindings.assuming(open, [point], () => take(point)))
+    this.#builder.add({ kind: 'if', condition, body, otherwise: [] })
+  }
+
+  /** A load in these expressions that moves with the rows; null where there is none. */
+  #loadOf(factors: readonly number[]): number | null {
+    const { rowAxis } = this.#schedule
+    const found = factors.find((factor) => {
+      const expr = this.#phase.exprs[factor] as Expr // verified
+      return rowAxis !== null && expr.kind === 'load' && expr.coordinates.some((each) => movesWith(each, rowAxis))
+    })
+    return found ?? null
+  }
+
+  #offsetOf(load: number | null, point: Point): number {
+    if (load === null) return 0
+    const { coordinates } = this.#phase.exprs[load] as Extract<Expr, { kind: 'load' }> // found by #loadOf
+    const strides = stridesOf(coordinates.map(({ size }) => size))
+    return coordinates.reduce(
+      (total, { at }, i) =>
+        total + (at.kind === 'linear' ? this.#bindings.affine(at, point).offset * (strides[i] as number) : 0),
+      0,
+    )
+  }
+}
+
+const combining = {
+  sum: 'add',
+  product: 'mul',
+  max: 'maximum',
+  min: 'minimum',
+  and: 'and',
+  or: 'or',
+} as const
+
+const operation =
+  (dtype: DType, lanes: Lanes) =>
+  (op: 'mul' | (typeof combining)[keyof typeof combining], a: LoopExpr, b: LoopExpr): LoopExpr => ({
+    kind: 'op',
+    op,
+    attrs: {},
+    args: [a, b],
+    dtype,
+    lanes,
+  })
+
+/** The term is taken where none was taken, where it is larger, or where it is the first NaN. */
+const isTaken = (term: LoopExpr, best: number, winner: number): LoopExpr => {
+  const most: LoopExpr = { kind: 'register', register: best }
+  const isFirst = position('eq', { kind: 'register', register: winner }, int(-1))
+  const isFirstNan = flagOp('and', {}, compared('ne', term, term), compared('eq', most, most))
+  return flagOp('or', {}, isFirst, flagOp('or', {}, compared('gt', term, most), isFirstNan))
+}
+
+const flagOp = (op: 'and' | 'or' | 'compare', attrs: object, a: LoopExpr, b: LoopExpr): LoopExpr => ({
+  kind: 'op',
+  op,
+  attrs: attrs as Extract<LoopExpr, { kind: 'op' }>['attrs'],
+  args: [a, b],
+  dtype: 'bool',
+  lanes: 1,
+})
+
+const compared = (direction: 'gt' | 'ne' | 'eq', a: LoopExpr, b: LoopExpr): LoopExpr =>
+  flagOp('compare', { direction }, a, b)

@@ -1,0 +1,207 @@
+/** Values of a phase's expressions at the points of a tile, as statements. */
+import { stridesOf } from '../../../ir/ops/shape.ts'
+import type { DType } from '../../../ir/types.ts'
+import type { Coordinate, Expr, Linear, Phase } from '../kernel/kernel.ts'
+import { rangeOf } from '../kernel/linear.ts'
+import { type AxisBindings, asExpr, flag, int, type Point, position } from './bindings.ts'
+import type { LoopBuilder } from './builder.ts'
+import type { Lanes, LoopExpr } from './loops.ts'
+import { dependents, type Schedule } from './schedule.ts'
+
+type Load = Extract<Expr, { kind: 'load' }>
+
+export class Values {
+  readonly #phase: Phase
+  readonly #builder: LoopBuilder
+  readonly #bindings: AxisBindings
+  readonly #onRow: ReadonlySet<number>
+  readonly #onColumn: ReadonlySet<number>
+  /** Makes the value of an accumulated expression known. */
+  readonly #accumulate: (expr: number) => void
+  /** By expression and by those parts of the point that it depends on. */
+  #known = new Map<string, LoopExpr>()
+  lanes: Lanes = 1
+
+  constructor(
+    phase: Phase,
+    { rowAxis, vectorAxis }: Schedule,
+    { builder, bindings }: { readonly builder: LoopBuilder; readonly bindings: AxisBindings },
+    accumulate: (expr: number) => void,
+  ) {
+    this.#phase = phase
+    this.#builder = builder
+    this.#bindings = bindings
+    this.#accumulate = accumulate
+    this.#onRow = rowAxis === null ? new Set() : dependents(phase, rowAxis)
+    this.#onColumn = vectorAxis === null ? new Set() : dependents(phase, vectorAxis)
+  }
+
+  /** Runs `add`; values that become known in it are forgotten after it. */
+  scoped(add: () => void): void {
+    const known = this.#known
+    this.#known = new Map(known)
+    add()
+    this.#known = known
+  }
+
+  /** Statements of a block of their own. */
+  block(add: () => void): ReturnType<LoopBuilder['block']> {
+    return this.#builder.block(() => this.scoped(add))
+  }
+
+  learn(expr: number, point: Point, value: LoopExpr): void {
+    this.#known.set(this.#keyOf(expr, point), value)
+  }
+
+  /** Of these points, those at which the expression has values of its own. */
+  distinct(expr: number, points: readonly Point[]): readonly Point[] {
+    const first = new Map<string, Point>()
+    for (const point of points) if (!first.has(this.#keyOf(expr, point))) first.set(this.#keyOf(expr, point), point)
+    return [...first.values()]
+  }
+
+  /** Lanes of the expression's value: those of the tile where it depends on the vectors' axis. */
+  lanesOf(expr: number): Lanes {
+    return this.#onColumn.has(expr) ? this.lanes : 1
+  }
+
+  dtypeOf(expr: number): DType {
+    return (this.#phase.exprs[expr] as Expr).dtype // verified
+  }
+
+  /** The value with so many lanes. */
+  valueIn(lanes: Lanes, at: number, point: Point, dtype: DType = this.dtypeOf(at)): LoopExpr {
+    if (lanes === this.lanesOf(at))
+      return converted(this.value(at, point), { from: this.dtypeOf(at), to: dtype, lanes })
+    const expr = this.#phase.exprs[at] as Expr // verified
+    // A number that is loaded for nothing but a vector needs no register.
+    const value =
+      expr.kind === 'load' && dtype === expr.dtype && !this.#known.has(this.#keyOf(at, point))
+        ? this.#load(expr, point, 1)
+        : converted(this.value(at, point), { from: expr.dtype, to: dtype, lanes: 1 })
+    return this.#builder.kept({ kind: 'splat', of: value }, { dtype, lanes })
+  }
+
+  /** The value of an expression at a point: a register or a constant. */
+  value(at: number, point: Point): LoopExpr {
+    const key = this.#keyOf(at, point)
+    const known = this.#known.get(key)
+    if (known !== undefined) return known
+    const expr = this.#phase.exprs[at] as Expr // verified
+    if (expr.kind === 'accumulated') this.#accumulate(at)
+    else {
+      const made = this.#computed(at, expr, point)
+      this.#known.set(key, this.#builder.kept(made, { dtype: expr.dtype, lanes: this.lanesOf(at) }))
+    }
+    return this.#known.get(key) as LoopExpr // set above, by #accumulate too
+  }
+
+  /** Are all coordinates inside? */
+  inside(coordinates: readonly Coordinate[], point: Point): LoopExpr {
+    let all: LoopExpr = flag(true)
+    for (const coordinate of coordinates) {
+      const { at, size } = coordinate
+      const status = this.#bindings.statusOf(coordinate, point)
+      if (status === 'outside') return flag(false)
+      if (status === 'inside' || at.kind === 'computed') continue
+      const value = this.#roundedDown(at, point)
+      const within = position('and', position('lt', int(-1), value), position('lt', value, int(size)))
+      const dividend = { ...at, offset: at.offset + this.#lift(at) * at.divisor }
+      const remainder = position('rem', asExpr(this.#bindings.affine(dividend, point)), int(at.divisor))
+      const exact = at.divisor === 1 ? within : position('and', within, position('eq', remainder, int(0)))
+      all = all.kind === 'constant' ? exact : position('and', all, exact)
+    }
+    return all
+  }
+
+  /** The number of an element that is inside. */
+  place(coordinates: readonly Coordinate[], point: Point): LoopExpr {
+    const strides = stridesOf(coordinates.map(({ size }) => size))
+    const terms: Linear['terms'][number][] = []
+    let offset = 0
+    const others: LoopExpr[] = []
+    coordinates.forEach(({ at, size }, i) => {
+      const stride = strides[i] as number
+      if (at.kind === 'linear' && at.divisor === 1) {
+        offset += at.offset * stride
+        terms.push(...at.terms.map((term) => ({ axis: term.axis, stride: term.stride * stride })))
+        return
+      }
+      const value = at.kind === 'linear' ? this.#roundedDown(at, point) : moved(this.value(at.expr, point), size)
+      others.push(stride === 1 ? value : position('mul', value, int(stride)))
+    })
+    const start = asExpr(this.#bindings.affine({ offset, terms }, point))
+    return others.reduce((sum, part) => position('add', sum, part), start)
+  }
+
+  #keyOf(expr: number, { row, column }: Point): string {
+    return `${expr} ${this.#onRow.has(expr) ? row : ''} ${this.#onColumn.has(expr) ? column : ''}`
+  }
+
+  #computed(at: number, expr: Exclude<Expr, { kind: 'accumulated' }>, point: Point): LoopExpr {
+    const lanes = this.lanesOf(at)
+    switch (expr.kind) {
+      case 'constant':
+        return { kind: 'constant', value: expr.value, dtype: expr.dtype }
+      case 'index':
+        return this.#roundedDown(expr.of, point)
+      case 'inside':
+        return this.inside(expr.coordinates, point)
+      case 'random':
+        return { kind: 'random', stream: expr.stream, at: asExpr(this.#bindings.affine(expr.index, point)) }
+      case 'op': {
+        const [first, second, third] = expr.args as readonly [number, number, number] // of a select
+        if (expr.op === 'select' && this.lanesOf(first) === 1) {
+          const condition = this.value(first, point)
+          if (condition.kind === 'constant') return this.valueIn(lanes, condition.value === 0 ? third : second, point)
+        }
+        const args = expr.args.map((arg) => this.valueIn(lanes, arg, point))
+        return { kind: 'op', op: expr.op, attrs: expr.attrs, args, dtype: expr.dtype, lanes }
+      }
+      case 'load':
+        return this.#load(expr, point, lanes)
+    }
+  }
+
+  /** A load that may be outside is made only where it is inside. */
+  #load({ buffer, coordinates, fill, dtype }: Load, point: Point, lanes: Lanes): LoopExpr {
+    const open = coordinates.filter((coordinate) => this.#bindings.statusOf(coordinate, point) !== 'inside')
+    if (open.length === 0) return { kind: 'load', buffer, at: this.place(coordinates, point), lanes }
+    const filled: LoopExpr = { kind: 'constant', value: fill, dtype }
+    const otherwise: LoopExpr = lanes === 1 ? filled : { kind: 'splat', of: filled }
+    const condition = this.inside(open, point)
+    if (condition.kind === 'constant') return otherwise
+    const register = this.#builder.register({ dtype, lanes })
+    const body = this.block(() => {
+      const value: LoopExpr = { kind: 'load', buffer, at: this.place(coordinates, point), lanes }
+      this.#builder.add({ kind: 'set', register, value })
+    })
+    this.#builder.add({ kind: 'if', condition, body, otherwise: [{ kind: 'set', register, value: otherwise }] })
+    return { kind: 'register', register }
+  }
+
+  /** A quotient rounded down. Its dividend is made positive by a multiple of the divisor, which is taken away again. */
+  #roundedDown(x: Linear, point: Point): LoopExpr {
+    if (x.divisor === 1) return asExpr(this.#bindings.affine(x, point))
+    const lift = this.#lift(x)
+    const dividend = this.#bindings.affine({ ...x, offset: x.offset + lift * x.divisor }, point)
+    const quotient = position('div', asExpr(dividend), int(x.divisor))
+    return lift === 0 ? quotient : position('add', quotient, int(-lift))
+  }
+
+  /** So many divisors make the dividend positive everywhere. */
+  #lift(x: Linear): number {
+    const [least] = rangeOf(x, this.#phase.axes)
+    return Math.max(0, Math.ceil(-least))
+  }
+}
+
+/** An index moved to the nearest that is inside. */
+const moved = (index: LoopExpr, size: number): LoopExpr =>
+  position('min', position('max', index, int(0)), int(size - 1))
+
+export const converted = (
+  value: LoopExpr,
+  { from, to, lanes }: { readonly from: DType; readonly to: DType; readonly lanes: Lanes },
+): LoopExpr =>
+  from === to ? value : { kind: 'op', op: 'cast', attrs: { to, relaxed: false }, args: [value], dtype: to, lanes }

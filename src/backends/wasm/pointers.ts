@@ -1,0 +1,264 @@
+/**
+ * Strength reduction: an address that is affine in the counters of loops becomes a pointer that moves with them, so that no loop multiplies. Each loop
+ * has one pointer for all accesses to a buffer that move alike in it and in the loops around it; they differ by constants, which are immediates of the
+ * instructions.
+ */
+import type { LoopExpr, Statement } from '../codegen/loops/loops.ts'
+import type { FunctionBody } from './function-body.ts'
+
+type For = Extract<Statement, { kind: 'for' }>
+/** A load or a store, as the object in the tree of statements. */
+type AccessNode = Extract<LoopExpr, { kind: 'load' }> | Extract<Statement, { kind: 'store' }>
+
+interface Access {
+  readonly node: AccessNode
+  /** Bytes from the buffer's start where all counters are 0. */
+  readonly offset: number
+  /** Bytes for each step of a loop. */
+  readonly strides: ReadonlyMap<number, number>
+  /** Loops and conditions around it, from the outermost. */
+  readonly path: readonly (For | 'if')[]
+}
+
+interface Pointer {
+  readonly local: number
+  /** Bytes that it is ahead of the access with offset 0. */
+  readonly ahead: number
+  /** The loop in which it was made; null: a parameter. */
+  readonly loop: For | null
+}
+
+interface State {
+  readonly pointer: Pointer
+  /** Loops whose first counter, a register, the pointer has in it before they begin. */
+  readonly begun: ReadonlySet<number>
+}
+
+/** A local, and by how much each iteration moves it. */
+export interface Move {
+  readonly local: number
+  readonly bytes: number
+}
+
+export interface Machine {
+  readonly f: FunctionBody
+  /** Bytes of an element. */
+  widthOf(buffer: number): number
+  /** The local of a register. */
+  localOf(register: number): number
+}
+
+const numberIn = (expr: LoopExpr): number | null => (expr.kind === 'constant' ? expr.value : null)
+const registerIn = (expr: LoopExpr): number | null => (expr.kind === 'register' ? expr.register : null)
+
+/** Null where it is known only when the loop is reached. */
+export const tripsOf = ({ first, end }: For): number | null => {
+  const [from, to] = [numberIn(first), numberIn(end)]
+  return from === null || to === null ? null : Math.max(0, to - from)
+}
+
+export class Pointers {
+  readonly #machine: Machine
+  readonly #within = new Map<For, Access[]>()
+  readonly #accesses = new Map<AccessNode, Access>()
+  #states = new Map<Access, State>()
+  readonly #available = new Set<number>()
+
+  constructor(body: readonly Statement[], machine: Machine) {
+    this.#machine = machine
+    this.#collect(body, [])
+  }
+
+  /** The register has its value from here on. */
+  reached(register: number): void {
+    this.#available.add(register)
+  }
+
+  /** Sets the pointers of a loop; `body` gets what moves them on. After it, the pointers are those of before. */
+  within(loop: For, body: (moves: readonly Move[]) => void): void {
+    const before = this.#states
+    this.#states = new Map(before)
+    const groups = new Map<string, { readonly accesses: Access[]; readonly change: Change }>()
+    for (const access of this.#within.get(loop) ?? []) {
+      const change = this.#changeOf(access, loop)
+      if (change === null) continue
+      const key = JSON.stringify([change.state.pointer.local, change.bytes, change.begins])
+      const group = groups.get(key) ?? { accesses: [], change }
+      group.accesses.push(access)
+      groups.set(key, group)
+    }
+    const moves: Move[] = []
+    for (const { accesses, change } of groups.values()) {
+      const pointer = this.#pointer(loop, accesses, change)
+      if (change.bytes !== 0) moves.push({ local: pointer.local, bytes: change.bytes })
+      const begun = new Set([...change.state.begun, ...change.begins.map(([begins]) => begins)])
+      for (const access of accesses) this.#states.set(access, { pointer, begun })
+    }
+    body(moves)
+    this.#states = before
+  }
+
+  /** Puts an address on the stack, and gives the constant to be added to it by the instruction; null where the address is not affine. */
+  address(node: AccessNode): number | null {
+    const access = this.#accesses.get(node)
+    if (access === undefined) return null
+    const { f } = this.#machine
+    const { pointer } = this.#stateOf(access)
+    f.get(pointer.local)
+    const rest = access.offset - pointer.ahead
+    // An immediate is not negative, and the pointer below it must not be: under a condition, nothing is known of that.
+    if (rest >= 0 && isSettled(access, pointer.loop)) return rest
+    if (rest !== 0) {
+      f.i32(rest)
+      f.op('i32.add')
+    }
+    return 0
+  }
+
+  #stateOf(access: Access): State {
+    const parameter: Pointer = { local: access.node.buffer, ahead: 0, loop: null }
+    return this.#states.get(access) ?? { pointer: parameter, begun: new Set() }
+  }
+
+  /** How the pointer of an access changes where the loop begins; null: not at all. */
+  #changeOf(access: Access, loop: For): Change | null {
+    const { strides, path } = access
+    const state = this.#stateOf(access)
+    const bytes = strides.get(loop.loop) ?? 0
+    const begins: (readonly [loop: number, register: number, bytes: number])[] = []
+    for (const each of path.slice(path.indexOf(loop))) {
+      if (each === 'if') continue
+      const [register, stride] = [registerIn(each.first), strides.get(each.loop) ?? 0]
+      if (register === null || stride === 0 || state.begun.has(each.loop) || !this.#available.has(register)) continue
+      begins.push([each.loop, register, stride])
+    }
+    return bytes === 0 && begins.length === 0 && tripsOf(loop) !== null ? null : { state, bytes, begins }
+  }
+
+  #pointer(loop: For, accesses: readonly Access[], { state, bytes, begins }: Change): Pointer {
+    const { f, localOf } = this.#machine
+    const { pointer: outer } = state
+    const local = f.local('i32')
+    const offsets = accesses.filter((access) => isSettled(access, loop)).map(({ offset }) => offset)
+    const ahead = offsets.length === 0 ? outer.ahead : Math.min(...offsets)
+    const constant = ahead - outer.ahead + bytes * (numberIn(loop.first) ?? 0)
+    f.get(outer.local)
+    if (constant !== 0) {
+      f.i32(constant)
+      f.op('i32.add')
+    }
+    for (const [, register, stride] of begins) {
+      f.get(localOf(register))
+      if (stride !== 1) {
+        f.i32(stride)
+        f.op('i32.mul')
+      }
+      f.op('i32.add')
+    }
+    f.set(local)
+    return { local, ahead, loop }
+  }
+
+  #collect(statements: readonly Statement[], path: readonly (For | 'if')[]): void {
+    for (const statement of statements) {
+      switch (statement.kind) {
+        case 'for':
+          this.#collect(statement.body, [...path, statement])
+          break
+        case 'if':
+          this.#collectIn(statement.condition, path)
+          this.#collect(statement.body, [...path, 'if'])
+          this.#collect(statement.otherwise, [...path, 'if'])
+          break
+        case 'set':
+          this.#collectIn(statement.value, path)
+          break
+        case 'store':
+          this.#add(statement, path)
+          this.#collectIn(statement.value, path)
+      }
+    }
+  }
+
+  #collectIn(expr: LoopExpr, path: readonly (For | 'if')[]): void {
+    if (expr.kind === 'load') this.#add(expr, path)
+    else for (const arg of partsOf(expr)) this.#collectIn(arg, path)
+  }
+
+  #add(node: AccessNode, path: readonly (For | 'if')[]): void {
+    const { at, buffer } = node
+    if (at.kind !== 'affine' && at.kind !== 'constant') {
+      this.#collectIn(at, path)
+      return
+    }
+    const width = this.#machine.widthOf(buffer)
+    const [offset, terms] = at.kind === 'constant' ? [at.value, []] : [at.offset, at.terms]
+    const strides = new Map(terms.map(({ loop, stride }) => [loop, stride * width]))
+    const access = { node, offset: offset * width, strides, path }
+    this.#accesses.set(node, access)
+    for (const each of path) {
+      if (each === 'if') continue
+      const others = this.#within.get(each) ?? []
+      others.push(access)
+      this.#within.set(each, others)
+    }
+  }
+}
+
+interface Change {
+  readonly state: State
+  /** For each iteration of the loop. */
+  readonly bytes: number
+  /** First counters that the pointer takes in. */
+  readonly begins: readonly (readonly [loop: number, register: number, bytes: number])[]
+}
+
+/** Is the access made in each iteration of the loop, by a pointer that moves with no loop inside of it? */
+const isSettled = ({ path, strides }: Access, loop: For | null): boolean =>
+  path
+    .slice(loop === null ? 0 : path.indexOf(loop) + 1)
+    .every((each) => each !== 'if' && tripsOf(each) !== null && tripsOf(each) !== 0 && !strides.has(each.loop))
+
+/** The expressions that an expression is made of. */
+export const partsOf = (expr: LoopExpr): readonly LoopExpr[] => {
+  switch (expr.kind) {
+    case 'op':
+    case 'position':
+      return expr.args
+    case 'splat':
+      return [expr.of]
+    case 'load':
+    case 'random':
+      return [expr.at]
+    default:
+      return []
+  }
+}
+
+/** Loops whose counters are needed as numbers, not only in addresses. */
+export const countedLoops = (statements: readonly Statement[], found = new Set<number>()): ReadonlySet<number> => {
+  const isPlace = (at: LoopExpr): boolean => at.kind === 'affine'
+  const visit = (expr: LoopExpr): void => {
+    if (expr.kind === 'affine') for (const { loop } of expr.terms) found.add(loop)
+    else if (expr.kind !== 'load' || !isPlace(expr.at)) for (const part of partsOf(expr)) visit(part)
+  }
+  for (const statement of statements) {
+    switch (statement.kind) {
+      case 'for':
+        countedLoops(statement.body, found)
+        break
+      case 'if':
+        visit(statement.condition)
+        countedLoops(statement.body, found)
+        countedLoops(statement.otherwise, found)
+        break
+      case 'set':
+        visit(statement.value)
+        break
+      case 'store':
+        if (!isPlace(statement.at)) visit(statement.at)
+        visit(statement.value)
+    }
+  }
+  return found
+}

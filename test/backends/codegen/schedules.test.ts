@@ -1,0 +1,136 @@
+/** Whatever the schedule is, and however its units are divided, a phase gives what its kernel gives. */
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { kernelOf } from '../../../src/backends/codegen/kernel/from-graph.ts'
+import { interpretKernel } from '../../../src/backends/codegen/kernel/interpret.ts'
+import type { Kernel, Phase } from '../../../src/backends/codegen/kernel/kernel.ts'
+import { packOperands } from '../../../src/backends/codegen/kernel/pack.ts'
+import { verifyKernelData } from '../../../src/backends/codegen/kernel/verify.ts'
+import { defaultSchedule } from '../../../src/backends/codegen/loops/default-schedule.ts'
+import { mergeKernelAxes } from '../../../src/backends/codegen/loops/merge-axes.ts'
+import { plainSchedule, type Schedule, scheduleFault } from '../../../src/backends/codegen/loops/schedule.ts'
+import { parse } from '../../../src/ir/parse.ts'
+import { elements } from '../../../src/ir/types.ts'
+import { loops, type Machine, webAssembly } from './kernel-backend.ts'
+
+/** A graph of one op on float32 operands. */
+const graphOf = (op: string, operands: readonly string[], attrs: string, result: string): string => {
+  const inputs = operands.map((shape, i) => `%x${i} = input() {name="x${i}"} : float32[${shape}]`)
+  const names = operands.map((_, i) => `%x${i}`).join(', ')
+  return `graph g {\n${inputs.join('\n')}\n%y = ${op}(${names}) {${attrs}} : ${result}\nreturn y = %y\n}`
+}
+
+const graphs: { readonly [name: string]: string } = {
+  'a convolution of one tap': graphOf('conv2d', ['1,5,6,8', '1,1,8,16'], '', 'float32[1,5,6,16]'),
+  'a convolution with stride': graphOf('conv2d', ['2,7,9,3', '3,3,3,9'], 'strides=[2,2]', 'float32[2,4,5,9]'),
+  'a depthwise convolution': graphOf('depthwiseConv2d', ['1,7,13,8', '5,5,8,1'], '', 'float32[1,7,13,8]'),
+  'a depthwise convolution with stride': graphOf(
+    'depthwiseConv2d',
+    ['2,7,12,8', '3,3,8,1'],
+    'strides=[2,2]',
+    'float32[2,4,6,8]',
+  ),
+  'a matrix product': graphOf('matmul', ['9,10', '10,11'], 'transposeA=false, transposeB=false', 'float32[9,11]'),
+  'a maximum of windows': graphOf('maxPool2d', ['2,7,7,8'], 'window=[3,3], strides=[2,2]', 'float32[2,4,4,8]'),
+  'a mean of windows': graphOf('avgPool2d', ['2,7,7,8'], 'window=[3,3], strides=[2,2]', 'float32[2,4,4,8]'),
+  'a sum of rows': graphOf('reduceSum', ['5,7'], 'axes=[0], keepDims=false', 'float32[7]'),
+  'a number of the largest': graphOf('argMax', ['5,7'], 'axis=1', 'int32[5]'),
+  'padding with gaps': graphOf('pad', ['2,3'], 'high=[0,1], interior=[0,1], low=[1,0], value=2', 'float32[3,6]'),
+  'an input gradient': graphOf(
+    'conv2dInputGradient',
+    ['1,7,7,8', '3,3,8,8'],
+    'inputShape=[1,7,7,8]',
+    'float32[1,7,7,8]',
+  ),
+  'an input gradient with stride': graphOf(
+    'conv2dInputGradient',
+    ['1,4,4,8', '3,3,8,8'],
+    'strides=[2,2], inputShape=[1,7,7,8]',
+    'float32[1,7,7,8]',
+  ),
+  'a filter gradient': graphOf(
+    'conv2dFilterGradient',
+    ['2,7,7,8', '2,4,4,8'],
+    'strides=[2,2], filterShape=[3,3,8,8]',
+    'float32[3,3,8,8]',
+  ),
+}
+
+/** Multiples of 1/8 below 2: products and their sums are exact, in whatever order they are added. */
+const operandsOf = ({ buffers }: Kernel): ReadonlyMap<number, Float32Array<ArrayBuffer>> =>
+  new Map(
+    buffers.flatMap(({ role, shape }, at) =>
+      role === 'operand'
+        ? [[at, Float32Array.from({ length: elements(shape) }, (_, i) => (((i * 37 + at * 11) % 31) - 15) / 8)]]
+        : [],
+    ),
+  )
+
+const drawnSchedule = ({ axes, parallel }: Phase): fc.Arbitrary<Schedule> =>
+  fc.record({
+    vectorAxis: fc.oneof(fc.constant(parallel - 1), fc.option(fc.nat(parallel - 1))),
+    vectors: fc.integer({ min: 1, max: 3 }),
+    rowAxis: fc.option(fc.nat(parallel - 1), { freq: 4 }),
+    rows: fc.integer({ min: 1, max: 6 }),
+    order: fc.uniqueArray(fc.nat(parallel - 1)),
+    unrolled: fc.subarray(Array.from({ length: axes.length - parallel }, (_, i) => parallel + i)),
+    divided: fc.option(fc.nat(parallel - 1), { freq: 4 }),
+  })
+
+/** Cuts of the units, as parts of the whole. */
+const drawnCuts = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 4 })
+
+const divisionBy = (cuts: readonly number[]) => (units: number) => {
+  const ends = [...new Set([0, ...cuts.map((cut) => Math.round(cut * units)), units])].sort((a, b) => a - b)
+  return ends.slice(1).map((end, i): readonly [number, number] => [ends[i] as number, end])
+}
+
+const resultsOf = (kernel: Kernel, machine: Machine): readonly (readonly number[])[] => {
+  const memory = machine(kernel, operandsOf(kernel), () => 0)
+  return kernel.buffers.flatMap(({ role }, at) =>
+    role === 'result' ? [Array.from(memory[at] as ArrayLike<number>)] : [],
+  )
+}
+
+describe.each(Object.entries(graphs))('%s', (_, text) => {
+  const { kernel } = kernelOf(parse(text))
+  const packed = packOperands(kernel, () => true)
+  const forms = [kernel, mergeKernelAxes(kernel), mergeKernelAxes(packed.kernel)]
+
+  test.each([0, 1, 2])(
+    'in form %i gives the same by any legal schedule and division',
+    (form) => {
+      const target = forms[form] as Kernel
+      verifyKernelData(target)
+      const wanted = resultsOf(target, interpretKernel)
+      const main = target.phases.at(-1) as Phase
+      fc.assert(
+        fc.property(drawnSchedule(main), drawnCuts, (schedule, cuts) => {
+          const scheduleOf = (phase: Phase): Schedule => {
+            const drawn = { ...schedule, vectors: schedule.vectorAxis === null ? 1 : schedule.vectors }
+            if (scheduleFault(phase, drawn) === null) return drawn
+            const divided = { ...plainSchedule, divided: schedule.divided }
+            return scheduleFault(phase, divided) === null ? divided : plainSchedule
+          }
+          expect(resultsOf(target, loops(scheduleOf, divisionBy(cuts)))).toEqual(wanted)
+          expect(resultsOf(target, webAssembly(scheduleOf, divisionBy(cuts)))).toEqual(wanted)
+        }),
+        { numRuns: 12 },
+      )
+      expect(resultsOf(target, webAssembly(defaultSchedule, divisionBy([0.3, 0.5])))).toEqual(wanted)
+    },
+    120_000,
+  )
+})
+
+test('pixels of a convolution of one tap are one axis', () => {
+  const { kernel } = kernelOf(parse(graphs['a convolution of one tap'] as string))
+  const [phase] = mergeKernelAxes(kernel).phases as [Phase]
+  expect(phase).toMatchObject({ axes: [30, 16, 8], parallel: 2 })
+})
+
+test('a map over a tensor is one axis', () => {
+  const { kernel } = kernelOf(parse(graphOf('neg', ['2,3,4,5'], '', 'float32[2,3,4,5]')))
+  const [phase] = mergeKernelAxes(kernel).phases as [Phase]
+  expect(phase).toMatchObject({ axes: [120], parallel: 1 })
+})
