@@ -65,11 +65,12 @@ export const bindStep = ({ step, plan, emitted, module }: StepToBind, device: Wa
       emitted,
     )
     const dispatches = plan.dispatches.map(
-      ({ kernel, slots }, i): Dispatch => ({
+      ({ kernel, slots, isOptional }, i): Dispatch => ({
         name: phases[i]?.name ?? '',
         slots,
         units: phases[i]?.units ?? 1,
         context: contexts.offsets.get(kernel) ?? 0,
+        isOptional,
       }),
     )
     const list = listCount++

@@ -4,6 +4,8 @@ import { sideTables } from '../../ir/side-tables.ts'
 import { elements, type Graph, type Node, type Ref, sizeBytes, type Type } from '../../ir/types.ts'
 import { type HostArray, hostArray, hostArrayOf } from '../backend.ts'
 import { kernelOf } from '../codegen/kernel/from-graph.ts'
+import { packOperands, type PackedOperand } from '../codegen/kernel/pack.ts'
+import { splitReductions } from '../codegen/kernel/split-reduction.ts'
 import { bodyOf } from './bodies.ts'
 import type { KernelLibrary } from './kernel-library.ts'
 
@@ -16,6 +18,10 @@ export type Source =
   | { readonly kind: 'made' }
   /** Those of another value, in the same order. */
   | { readonly kind: 'view'; readonly of: number }
+  /** Those of a variable in another order, which a kernel makes when the variable has changed. */
+  | { readonly kind: 'packed'; readonly of: number; readonly form: string }
+  /** Where that kernel writes them in this run. */
+  | { readonly kind: 'packing'; readonly packed: number }
 
 export interface StepValue {
   readonly type: Type
@@ -39,6 +45,8 @@ export interface NamedValue {
 
 export interface CompiledStep {
   readonly values: readonly StepValue[]
+  /** Calls that make packed forms, each with the values [variable, packing]. They come first. */
+  readonly packs: readonly KernelCall[]
   readonly calls: readonly KernelCall[]
   readonly outputs: readonly NamedValue[]
   /** New values of variables. */
@@ -51,12 +59,30 @@ export const compileStep = (graph: Graph, library: KernelLibrary): CompiledStep 
   const calls: KernelCall[] = []
   const known = new Map<number, number>()
   const literals = new Map<string, number>()
+  const packs: KernelCall[] = []
+  const packedForms = new Map<string, number>()
   const add = (type: Type, source: Source): number => values.push({ type, source }) - 1
   const literal = (type: Type, data: readonly number[]): number => {
     const key = `${type.dtype} ${type.shape.join()} ${data.map((x) => (Object.is(x, -0) ? '-0' : x)).join()}`
     const value = literals.get(key) ?? add(type, { kind: 'constant', data: hostArrayOf(type.dtype, data) })
     literals.set(key, value)
     return value
+  }
+  const packedOf = (value: number, { form, shape, pack }: PackedOperand, origin: KernelCall['origin']): number => {
+    const of = variableOf(values, value) as number // mayPack has seen it
+    const key = `${of} ${form}`
+    const known = packedForms.get(key)
+    if (known !== undefined) return known
+    const type = { dtype: (values[value] as StepValue).type.dtype, shape }
+    const packed = add(type, { kind: 'packed', of, form })
+    const packing = add(type, { kind: 'packing', packed })
+    packs.push({
+      kernel: library.add(pack),
+      buffers: [of, packing],
+      origin: { ...origin, op: `pack for ${origin.op}` },
+    })
+    packedForms.set(key, packed)
+    return packed
   }
   const valueAt = (ref: Ref): number => {
     const key = refKey(ref)
@@ -80,12 +106,16 @@ export const compileStep = (graph: Graph, library: KernelLibrary): CompiledStep 
       known.set(refKey({ id: node.id, port }), value)
       places.set(lowered.results[port] as number, value) // one for each output of the body
     })
-    const buffers = lowered.kernel.buffers.map((buffer, at) => {
+    const origin = { path: node.path, op: node.op }
+    const split = splitReductions(lowered.kernel)
+    const { kernel, packed } = packOperands(split, (buffer) => variableOf(values, places.get(buffer)) !== null)
+    for (const form of packed) places.set(form.buffer, packedOf(places.get(form.buffer) as number, form, origin)) // mayPack has seen it
+    const buffers = kernel.buffers.map((buffer, at) => {
       const type = { dtype: buffer.dtype, shape: buffer.shape }
       if (buffer.role === 'literal') return literal(type, buffer.data ?? [])
       return places.get(at) ?? add(type, { kind: 'made' }) // a temporary
     })
-    calls.push({ kernel: library.add(lowered.kernel), buffers, origin: { path: node.path, op: node.op } })
+    calls.push({ kernel: library.add(kernel), buffers, origin })
   }
   const named = (name: string, ref: Ref): NamedValue => ({ name, value: valueAt(ref), type: typeOf(graph, ref) })
   const variableName = (id: Node['id']): string => {
@@ -94,7 +124,19 @@ export const compileStep = (graph: Graph, library: KernelLibrary): CompiledStep 
   }
   const outputs = graph.outputs.map(({ name, value }) => named(name, value))
   const updates = graph.updates.map(({ variable, value }) => named(variableName(variable), value))
-  return { values, calls, outputs, updates }
+  return { values, packs, calls, outputs, updates }
+}
+
+/** The variable whose bytes a value has; null where it has none of a variable. */
+const variableOf = (values: readonly StepValue[], value: number | undefined): number | null => {
+  let at = value
+  for (
+    let source = at === undefined ? undefined : values[at]?.source;
+    source?.kind === 'view';
+    source = values[at]?.source
+  )
+    at = source.of
+  return at !== undefined && values[at]?.source.kind === 'variable' ? at : null
 }
 
 const sources: ReadonlySet<Node['op']> = new Set(['input', 'variable', 'constant', 'reshape'])

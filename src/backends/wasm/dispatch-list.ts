@@ -19,6 +19,8 @@ export interface PlannedDispatch {
   /** Bases of the values, by buffer of the kernel: slots of the table of addresses. */
   readonly slots: readonly number[]
   readonly origin: KernelCall['origin']
+  /** Left out where the address of its last buffer is 0: a packed form that is there. */
+  readonly isOptional: boolean
 }
 
 export interface DispatchPlan {
@@ -46,16 +48,15 @@ export const planDispatches = (
 ): DispatchPlan => {
   const bases = step.values.map((_, value) => baseOf(step, value))
   const kept = new Set([...step.outputs, ...step.updates].map(({ value }) => bases[value] as number)) // of all values
-  const listed = step.calls.flatMap((call) =>
-    phasesOf(library, call).map(
-      (_, phase): PlannedDispatch => ({
-        kernel: call.kernel,
-        phase,
-        slots: call.buffers.map((value) => bases[value] as number),
-        origin: call.origin,
-      }),
-    ),
-  )
+  const dispatchesOf = (call: KernelCall, isOptional: boolean): readonly PlannedDispatch[] =>
+    phasesOf(library, call).map((_, phase) => ({
+      kernel: call.kernel,
+      phase,
+      slots: call.buffers.map((value) => bases[value] as number),
+      origin: call.origin,
+      isOptional,
+    }))
+  const listed = step.calls.flatMap((call) => dispatchesOf(call, false))
   const problem = problemOf(step, library, { bases, kept, crossing })
   // The order is that of the least peak, results included. In the plan itself they take no room.
   const inArena: MemoryProblem = {
@@ -65,7 +66,10 @@ export const planDispatches = (
   const memory = planMemory(inArena, constraints, schedule(problem))
   const made = [...kept].filter((base) => step.values[base]?.source.kind === 'made')
   return {
-    dispatches: memory.order.map((at) => listed[at] as PlannedDispatch), // the order names each once
+    dispatches: [
+      ...step.packs.flatMap((call) => dispatchesOf(call, true)),
+      ...memory.order.map((at) => listed[at] as PlannedDispatch), // the order names each once
+    ],
     bases,
     offsets: memory.places.map((place, value) =>
       place !== null && 'offset' in place && !kept.has(bases[value] as number) ? place.offset : null,
@@ -73,6 +77,7 @@ export const planDispatches = (
     kept,
     used: new Set([
       ...kept,
+      ...step.packs.flatMap(({ buffers }) => buffers),
       ...problem.steps.flatMap(({ reads, writes, updates }) => [...reads, ...writes, ...updates]),
     ]),
     memory,

@@ -3,8 +3,9 @@ import { compileWasm } from '#platform'
 import { type Check, checkRecord } from '../../ir/check-record.ts'
 import { opDef, opNames } from '../../ir/ops/index.ts'
 import { shownAs } from '../../ir/shown.ts'
-import { ieeeOps, type TargetInfo } from '../../ir/target.ts'
+import { fusionKinds, genericBudget, genericCost, ieeeOps, type TargetInfo } from '../../ir/target.ts'
 import { decomposeOps } from '../../passes/decompose.ts'
+import { fusion } from '../../passes/fusion/index.ts'
 import { graphSteps, type Program } from '../../passes/program.ts'
 import type { Backend, CompileContext, Runnable, Store } from '../backend.ts'
 import { crossingTypes } from '../common/run-steps.ts'
@@ -55,9 +56,11 @@ const target: TargetInfo = {
   wideOutputs: false,
   fastHalfDepthwise: false,
   exactOps: ieeeOps,
-  fusions: [],
+  fusions: fusionKinds,
   fusedActivations: [],
   memory: { alignment: 64, arenaBytesMax: 2 ** 32 - 2 * slackBytes, exclusiveWrites: false },
+  cost: genericCost,
+  fusionBudget: genericBudget,
 }
 
 /** Ops that are no primitives. */
@@ -78,7 +81,7 @@ const backendOn = (device: WasmDevice): Backend<Block> => {
     fingerprint: `wasm, ${device.runner.threads} threads`,
     lost: device.lost,
     legalize: [decomposeOps(composites)],
-    fuse: [],
+    fuse: [fusion],
     createStore: () => makeVariableStore(memory),
     adopt: () => null,
     compile: (program, store, cx) => compileProgram(program, arenaOf(store), cx, device),

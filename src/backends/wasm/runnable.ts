@@ -1,6 +1,6 @@
 /** Runs a compiled program: feeds and results around the dispatch lists of its steps. */
-import { EffuseError, invariant } from '../../ir/diagnostics.ts'
-import { showType, type Type } from '../../ir/types.ts'
+import { invariant } from '../../ir/diagnostics.ts'
+import type { Type } from '../../ir/types.ts'
 import type { GraphStep, Program } from '../../passes/program.ts'
 import {
   type CompileContext,
@@ -14,9 +14,10 @@ import {
   stepsOfRun,
 } from '../backend.ts'
 import { crossingTypes, runSteps, type StepOperands, type StepResults } from '../common/run-steps.ts'
+import { AddressTable } from './address-table.ts'
 import type { Arena } from './arena.ts'
 import type { BoundStep } from './bound-step.ts'
-import { deviceTensor, hold, uploadBytes, wasmMemory } from './memory.ts'
+import { deviceTensor, hold, wasmMemory } from './memory.ts'
 import type { WasmDevice } from './runtime/device.ts'
 import type { Block } from './runtime/space.ts'
 
@@ -81,7 +82,7 @@ const figuresOf = ({ program, steps }: RunnableParts): PlanFigures => {
   const most = (of: (step: BoundStep) => number): number => bound.reduce((max, step) => Math.max(max, of(step)), 0)
   return {
     kernels: bound.reduce((sum, { kernels }) => sum + kernels, 0),
-    dispatches: bound.reduce((sum, { rows }) => sum + rows.length, 0),
+    dispatches: bound.reduce((sum, { plan }) => sum + plan.memory.order.length, 0),
     peakBytes: most(({ plan }) => plan.peakBytes),
     arenaBytes: most(({ plan }) => plan.memory.arenaBytes),
     lowerBoundBytes: most(({ plan }) => plan.memory.lowerBoundBytes),
@@ -100,13 +101,12 @@ interface StepRun {
 const runStep = async (step: BoundStep, run: StepRun): Promise<StepResults<Block>> => {
   const { parts, onTimes } = run
   const { device } = parts
-  /** Blocks of kept values, by base. */
-  const kept = new Map<number, Block>()
+  const table = new AddressTable(step, run)
   try {
-    const table = tableOf(step, run, kept)
+    table.fill()
     const times = await device.runner.run({
       list: step.list,
-      table,
+      table: table.addresses,
       tableAddress: step.table.address,
       context: step.contextOf(run.at),
       contextAddress: step.context.address,
@@ -115,53 +115,12 @@ const runStep = async (step: BoundStep, run: StepRun): Promise<StepResults<Block
       end: device.space.bytes.byteLength,
       isProfiled: onTimes !== null,
     })
+    table.keepForms()
     if (times !== null) onTimes?.(step, times)
     const named = (values: BoundStep['outputs']): ReadonlyMap<string, Block> =>
-      new Map(values.map(({ name, value }) => [name, hold(kept.get(step.plan.bases[value] as number) as Block)])) // tableOf() has them all
+      new Map(values.map(({ name, value }) => [name, hold(table.kept.get(step.plan.bases[value] as number) as Block)])) // fill() has them all
     return { outputs: named(step.outputs), updates: named(step.updates) }
   } finally {
-    for (const block of kept.values()) device.space.release(block)
+    table.release()
   }
-}
-
-/** The address of each value in this run. Feeds are written, and blocks of kept values are made. */
-const tableOf = (step: BoundStep, run: StepRun, kept: Map<number, Block>): Int32Array<ArrayBuffer> => {
-  const { plan, values } = step
-  const { device, arena, memoryHint } = run.parts
-  const table = new Int32Array(values.length)
-  const start = arena.ensure(memoryHint).address
-  values.forEach(({ source, type }, value) => {
-    if (source.kind === 'view' || !plan.used.has(value)) return
-    const offset = plan.offsets[value]
-    const isKept = plan.kept.has(value)
-    const keep = (block: Block): number => {
-      if (isKept) kept.set(value, block)
-      return block.address
-    }
-    const shared = (block: Block): number => keep(isKept ? hold(block) : block)
-    const make = (): Block =>
-      device.space.allocate(step.bytes[value] as number, () => `a result ${showType(type)}`, memoryHint)
-    table[value] = (() => {
-      switch (source.kind) {
-        case 'constant':
-          return shared(step.constants.get(value) as Block) // made with the step
-        case 'variable':
-          return shared(run.operands.variable(source.name))
-        case 'made':
-          return isKept ? keep(make()) : start + (offset ?? 0)
-        case 'input': {
-          const { name } = source
-          if (run.crossing.has(name)) return shared(run.operands.crossing(name))
-          const feed = run.feeds.get(name)
-          if (feed === undefined)
-            throw new EffuseError({ code: 'EF401', message: `the input "${name}" is missing; it is ${showType(type)}` })
-          if ('tensor' in feed) return shared(feed.tensor.native)
-          const address = isKept ? keep(make()) : start + (offset ?? 0)
-          uploadBytes(device, address, feed.host, type)
-          return address
-        }
-      }
-    })()
-  })
-  return table
 }

@@ -25,7 +25,8 @@ export const makeInThread = (bytes: LinearMemory): Runner => {
       const times = isProfiled ? new Float64Array(dispatches.length) : null
       bytes.write(contextAddress, context)
       try {
-        for (const [at, { slots, units, context: own }] of dispatches.entries()) {
+        for (const [at, { slots, units, context: own, isOptional }] of dispatches.entries()) {
+          if (isOptional && table[slots.at(-1) ?? 0] === 0) continue
           const start = times === null ? 0 : performance.now()
           calls[at]?.(...slots.map((slot) => table[slot] as number), scratch, contextAddress + own, 0, units)
           if (times !== null) times[at] = performance.now() - start

@@ -7,6 +7,8 @@ export interface Dispatch {
   readonly units: number
   /** Where its context begins, from that of the run. */
   readonly context: number
+  /** Left out where the address of its last buffer is 0. */
+  readonly isOptional: boolean
 }
 
 export interface ListToLoad {

@@ -3,7 +3,7 @@
  * thread; `Bytes` hides that.
  */
 import { EffuseError } from '../../../ir/diagnostics.ts'
-import { blockBytes, makeAllocator } from './allocator.ts'
+import { type Allocator, blockBytes, makeAllocator } from './allocator.ts'
 
 /** Access to the bytes of a memory. Calls take effect in their order, and in order with runs. */
 export interface Bytes {
@@ -23,6 +23,8 @@ export interface Block {
   readonly address: number
   readonly bytes: number
   holders: number
+  /** Blocks that were made of this one and end with it, by form. */
+  forms: Map<string, Block> | null
 }
 
 export interface Space {
@@ -58,15 +60,19 @@ export const makeSpace = (bytes: Bytes): Space => {
       let address = allocator.allocate(size)
       if (address === null && grow(size)) address = allocator.allocate(size)
       if (address === null) throw tooLittle(size, allocator.usedBytes, bytes, what(), hint?.())
-      return { address, bytes: size, holders: 1 }
+      return { address, bytes: size, holders: 1, forms: null }
     },
-    release: (block) => {
-      if (--block.holders === 0) allocator.free(block.address)
-    },
+    release: (block) => release(block, allocator),
     get usedBytes() {
       return allocator.usedBytes
     },
   }
+}
+
+const release = (block: Block, allocator: Allocator): void => {
+  if (--block.holders > 0) return
+  allocator.free(block.address)
+  for (const form of block.forms?.values() ?? []) release(form, allocator)
 }
 
 const tooLittle = (size: number, used: number, { bytesMax }: Bytes, what: string, hint?: string): EffuseError =>

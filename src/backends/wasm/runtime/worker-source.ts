@@ -29,11 +29,12 @@ export const workerSource = `'use strict'
     const { exports } = new WebAssembly.Instance(module, { env: { memory }, math })
     lists.set(
       list,
-      dispatches.map(({ name, slots, units, context }) => ({
+      dispatches.map(({ name, slots, units, context, isOptional }) => ({
         call: exports[name],
         slots,
         units,
         context,
+        isOptional,
         args: new Array(slots.length + 4).fill(0),
       })),
     )
@@ -111,12 +112,13 @@ export const workerSource = `'use strict'
   const replay = (dispatches, table, scratch, contexts, times) => {
     const last = dispatches.length - 1
     for (let at = 0; at <= last; at++) {
-      const { call, slots, units, context: own, args } = dispatches[at]
+      const { call, slots, units, context: own, isOptional, args } = dispatches[at]
+      const isLeftOut = isOptional && table[slots[slots.length - 1]] === 0
       const first = Math.floor((units * thread) / threads)
       const end = units === 1 ? (thread === 0 ? 1 : 0) : Math.floor((units * (thread + 1)) / threads)
       const from = units === 1 ? 0 : first
       const start = times === null ? 0 : performance.now()
-      if (end > from && (threads === 1 || Atomics.load(control, ${word.fault}) === 0)) {
+      if (end > from && !isLeftOut && (threads === 1 || Atomics.load(control, ${word.fault}) === 0)) {
         let i = 0
         for (; i < slots.length; i++) args[i] = table[slots[i]]
         args[i++] = scratch
