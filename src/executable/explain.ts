@@ -6,6 +6,8 @@ import { globFilter } from '../ir/glob.ts'
 import { printNode } from '../ir/print.ts'
 import { sideTables } from '../ir/side-tables.ts'
 import { showType, type Graph, type Node, type NodeId } from '../ir/types.ts'
+import { fusionOf } from '../passes/fusion/decision.ts'
+import { explainFusion, fusionLines, type FusionNote } from '../passes/fusion/explain.ts'
 import { explainPrecision, type PrecisionNote } from '../passes/mixed-precision/explain.ts'
 import { decisionOf } from '../passes/mixed-precision/report.ts'
 import { graphSteps, mainStep, type Program } from '../passes/program.ts'
@@ -29,6 +31,8 @@ export interface Explanation {
   readonly history: readonly { readonly pass: string; readonly what: string }[]
   /** Why it computes in half or in float32; empty without mixed precision. */
   readonly precision: readonly PrecisionNote[]
+  /** Which kernels it is in, and why it is not fused with what is around; empty where the pass fusion did not run. */
+  readonly kernels: readonly FusionNote[]
   readonly callSite: string | null
   /** The backend's decisions for the whole program, each with its reason. */
   readonly notes: readonly string[]
@@ -73,6 +77,12 @@ export const explainNode = (asked: string, explainable: Explainable): Explanatio
     const ids = idsIn(record.plan)
     return explainPrecision(decision, (n) => ids.has(n.id) || descends(decision.graph, n, ids))
   })
+  const kernels = records.flatMap((record) => {
+    const decision = record.name === 'fusion' ? fusionOf(record.after) : null
+    if (decision === null) return []
+    const ids = idsIn(record.plan)
+    return explainFusion(decision, (n) => ids.has(n.id) || descends(decision.facts.graph, n, ids))
+  })
   const site = start.map((n) => sideTables(declared).callSite(n.id)).find((s) => s !== null) ?? null
   const note = amp?.note ?? null
   const notes = [...(runnable?.notes ?? []), ...(note === null ? [] : [`mixed precision: ${note}`])]
@@ -86,6 +96,7 @@ export const explainNode = (asked: string, explainable: Explainable): Explanatio
     became,
     history,
     precision,
+    kernels,
     callSite: site,
     notes,
     text: [
@@ -96,6 +107,8 @@ export const explainNode = (asked: string, explainable: Explainable): Explanatio
       ...history.map((h) => `  ${h.pass}: ${h.what}`),
       ...(precision.length === 0 ? [] : ['Mixed precision:']),
       ...precision.flatMap(precisionLines),
+      ...(kernels.length === 0 ? [] : ['Kernels:']),
+      ...fusionLines(kernels),
       became.length === 0
         ? 'Nothing of it is left: no output depends on it, or a law made it superfluous.'
         : 'In the program it is:',

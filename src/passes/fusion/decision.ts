@@ -1,13 +1,21 @@
 /** What fusion decided about a graph, kept beside the graph that it made, for explanations. */
 import type { Graph } from '../../ir/types.ts'
-import type { Candidates } from './candidates.ts'
-import type { Clusters } from './clusters.ts'
+import { type Candidates, readersMax } from './candidates.ts'
+import type { Cluster, Clusters } from './clusters.ts'
 import type { Facts } from './facts.ts'
+import type { Refusal } from './refusals.ts'
+
+/** Two kernels of which one reads the other, and why they are not one. */
+export interface Refused {
+  readonly producer: Cluster
+  readonly consumer: Cluster
+  readonly refusal: Refusal
+}
 
 export interface FusionDecision {
   readonly facts: Facts
   readonly clusters: Clusters
-  readonly candidates: Candidates
+  readonly refused: readonly Refused[]
 }
 
 const decisions = new WeakMap<Graph, FusionDecision>()
@@ -16,3 +24,19 @@ export const rememberFusion = (after: Graph, decision: FusionDecision): void => 
 
 /** The decision that led to exactly this graph; null if there is none. */
 export const fusionOf = (after: Graph): FusionDecision | null => decisions.get(after) ?? null
+
+/** All pairs that are still two, in order. */
+export const refusedPairs = (clusters: Clusters, candidates: Candidates): readonly Refused[] =>
+  clusters.all().flatMap((producer) =>
+    clusters
+      .readersOf(producer)
+      .toSorted((a, b) => a.rank - b.rank)
+      .map((consumer) => ({ producer, consumer, refusal: refusalFor(clusters, candidates, producer, consumer) })),
+  )
+
+const refusalFor = (clusters: Clusters, candidates: Candidates, producer: Cluster, consumer: Cluster): Refusal => {
+  const { length: count } = clusters.readersOf(producer)
+  const verdict = candidates.judge(producer, consumer)
+  if ('refusal' in verdict) return verdict.refusal
+  return count > readersMax ? { rule: 'readers', count, most: readersMax } : { rule: 'cycle' }
+}

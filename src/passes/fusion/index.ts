@@ -7,8 +7,8 @@
  */
 import { definePass } from '../pass.ts'
 import { Candidates } from './candidates.ts'
-import { Clusters } from './clusters.ts'
-import { rememberFusion } from './decision.ts'
+import { type Cluster, Clusters } from './clusters.ts'
+import { refusedPairs, rememberFusion } from './decision.ts'
 import { emitRegions } from './emit.ts'
 import { factsOf } from './facts.ts'
 import { fuseProducers } from './producers.ts'
@@ -23,15 +23,13 @@ export const fusion = definePass({
     const clusters = new Clusters(facts)
     fuseProducers(facts, clusters, cx.report)
     const candidates = new Candidates(facts, clusters)
-    const regions = clusters.all().filter(({ members: [first] }) => facts.roles[first as number] !== 'outside')
-    const after = emitRegions(
-      facts,
-      clusters,
-      (cluster) => candidates.sketchOf(cluster),
-      (cluster) => facts.roles[cluster.members[0] as number] !== 'outside',
-    )
-    if (after !== graph) rememberFusion(after, { facts, clusters, candidates })
-    cx.report('regions', regions.length)
+    const isRegion = ({ members: [first] }: Cluster): boolean => facts.roles[first as number] !== 'outside' // it has members
+    const after = emitRegions(facts, clusters, (cluster) => candidates.sketchOf(cluster), isRegion)
+    if (after === graph) return graph
+    const refused = refusedPairs(clusters, candidates)
+    rememberFusion(after, { facts, clusters, refused })
+    cx.report('regions', clusters.all().filter(isRegion).length)
+    for (const { refusal } of refused) cx.report(`not fused: ${refusal.rule}`)
     return after
   },
 })
