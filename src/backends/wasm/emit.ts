@@ -6,7 +6,16 @@ import { FunctionBody, type Instruction, type Signature, type ValueType } from '
 import { countedLoops, Pointers, tripsOf } from './pointers.ts'
 import { emitRandom } from './random.ts'
 import { emitScalarOp } from './scalar-ops.ts'
-import { emitConstant, emitConstantVector, emitLoad, emitSplat, emitStore, valueType, widthOf } from './storage.ts'
+import {
+  emitConstant,
+  emitConstantVector,
+  emitLanes,
+  emitLoad,
+  emitSplat,
+  emitStore,
+  valueType,
+  widthOf,
+} from './storage.ts'
 import { emitVectorOp } from './vector-ops.ts'
 
 /** What the functions of a module share. */
@@ -176,13 +185,16 @@ class PhaseEmitter {
           emitSplat(f, this.#typeOf(expr.of))
         }
         return
+      case 'lanes':
+        emitLanes(f, this.#typeOf(expr), expr.of, (lane) => this.#push(lane))
+        return
       case 'position':
         this.#position(expr.op, expr.args)
         return
       case 'random': {
         this.#push(expr.at)
         const stream = this.#numbers.streamNumber(expr.stream)
-        emitRandom(f, { context: this.#buffers.length + 1, stream, lanes: 1 })
+        emitRandom(f, { context: this.#buffers.length + 1, stream, lanes: expr.lanes })
         return
       }
       case 'op': {
@@ -205,6 +217,8 @@ class PhaseEmitter {
         return 'float32'
       case 'splat':
         return this.#typeOf(expr.of)
+      case 'lanes':
+        return this.#typeOf(expr.of[0] as LoopExpr) // there are four
       case 'affine':
       case 'unit':
         return 'int32'

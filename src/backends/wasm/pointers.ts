@@ -225,6 +225,8 @@ export const partsOf = (expr: LoopExpr): readonly LoopExpr[] => {
     case 'op':
     case 'position':
       return expr.args
+    case 'lanes':
+      return expr.of
     case 'splat':
       return [expr.of]
     case 'load':

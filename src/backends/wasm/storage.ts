@@ -1,5 +1,6 @@
 /** How numbers of each type lie in memory, and how vectors of them are made. */
 import type { DType } from '../../ir/types.ts'
+import type { LoopExpr } from '../codegen/loops/loops.ts'
 import type { FunctionBody, ValueType } from './encoder.ts'
 import { decodeVector, encodeVector } from './half.ts'
 import { throughVectors } from './lanes.ts'
@@ -98,5 +99,25 @@ export const emitConstantVector = (f: FunctionBody, value: number, dtype: DType)
 /** Replaces the number on the stack by a vector of it. */
 export const emitSplat = (f: FunctionBody, dtype: DType): void => {
   f.op(valueType(dtype) === 'f32' ? 'f32x4.splat' : 'i32x4.splat')
+  if (dtype === 'bool') f.op('i32x4.neg')
+}
+
+/** Puts a vector of four numbers on the stack. */
+export const emitLanes = (
+  f: FunctionBody,
+  dtype: DType,
+  numbers: readonly LoopExpr[],
+  push: (number: LoopExpr) => void,
+): void => {
+  const isFloat = valueType(dtype) === 'f32'
+  const constants = numbers.flatMap((number) => (number.kind === 'constant' ? [number.value] : []))
+  if (constants.length === 4)
+    f.vector(new Uint8Array((isFloat ? Float32Array.from(constants) : Int32Array.from(constants)).buffer))
+  else
+    numbers.forEach((number, lane) => {
+      push(number)
+      if (lane === 0) f.op(isFloat ? 'f32x4.splat' : 'i32x4.splat')
+      else f.lane(isFloat ? 'f32x4.replace_lane' : 'i32x4.replace_lane', lane)
+    })
   if (dtype === 'bool') f.op('i32x4.neg')
 }

@@ -48,6 +48,10 @@ export const interpretLoops = (
         const { numbers, dtype } = evaluate(expr.of)
         return { numbers: new Array<number>(4).fill(numbers[0] as number), dtype }
       }
+      case 'lanes': {
+        const all = expr.of.map(evaluate)
+        return { numbers: all.map(one), dtype: (all[0] as Value).dtype } // there are four
+      }
       case 'op': {
         const args = expr.args.map(evaluate)
         const odd = args.find(({ numbers }) => numbers.length !== expr.lanes)
@@ -64,8 +68,11 @@ export const interpretLoops = (
         const [a, b] = expr.args
         return positions[expr.op](one(evaluate(a)), one(evaluate(b)))
       }
-      case 'random':
-        return { numbers: [random(expr.stream, one(evaluate(expr.at)))], dtype: 'float32' }
+      case 'random': {
+        const at = one(evaluate(expr.at))
+        const numbers = Array.from({ length: expr.lanes }, (_, lane) => random(expr.stream, at + lane))
+        return { numbers, dtype: 'float32' }
+      }
     }
   }
   const run = (statements: readonly Statement[]): void => {

@@ -30,6 +30,8 @@ export type LoopExpr =
   | { readonly kind: 'load'; readonly buffer: number; readonly at: LoopExpr; readonly lanes: Lanes }
   /** A vector of one number. */
   | { readonly kind: 'splat'; readonly of: LoopExpr }
+  /** A vector of four numbers. */
+  | { readonly kind: 'lanes'; readonly of: readonly LoopExpr[] }
   | {
       readonly kind: 'op'
       readonly op: ScalarOp
@@ -40,8 +42,8 @@ export type LoopExpr =
       readonly lanes: Lanes
     }
   | { readonly kind: 'position'; readonly op: IndexOp; readonly args: readonly [LoopExpr, LoopExpr] }
-  /** A number of a random stream by the number of its element. */
-  | { readonly kind: 'random'; readonly stream: string; readonly at: LoopExpr }
+  /** A number of a random stream by the number of its element; or that and the three after it. */
+  | { readonly kind: 'random'; readonly stream: string; readonly at: LoopExpr; readonly lanes: Lanes }
 
 export type Statement =
   /** Runs the body for counter = first to end - 1; not at all where first is not below end. Both are constants or registers. */

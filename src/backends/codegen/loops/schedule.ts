@@ -47,7 +47,7 @@ export const scheduleFault = (phase: Phase, schedule: Schedule): string | null =
   if (fault !== null) return fault
   if (vectorAxis === null) return vectors === 1 ? null : 'there is no axis for vectors'
   if (!isParallel(vectorAxis)) return `axis ${vectorAxis} is not parallel`
-  return vectorFault(phase, vectorAxis, dependents(phase, vectorAxis))
+  return vectorFault(phase, { axis: vectorAxis, depends: dependents(phase, vectorAxis) })
 }
 
 const loopFault = ({ axes, parallel }: Phase, { order, unrolled, divided }: Schedule): string | null => {

@@ -7,6 +7,7 @@ import { type AxisBindings, asExpr, flag, int, type Point, position } from './bi
 import type { LoopBuilder } from './builder.ts'
 import type { Lanes, LoopExpr } from './loops.ts'
 import { dependents, type Schedule } from './schedule.ts'
+import { isLaneByLane } from './vectors.ts'
 
 type Load = Extract<Expr, { kind: 'load' }>
 
@@ -21,6 +22,9 @@ export class Values {
   /** By expression and by those parts of the point that it depends on. */
   #known = new Map<string, LoopExpr>()
   lanes: Lanes = 1
+  /** Whether one number of a vector is computed at its own point. */
+  #isLane = false
+  readonly #vectorAxis: number | null
 
   constructor(
     phase: Phase,
@@ -32,6 +36,7 @@ export class Values {
     this.#builder = builder
     this.#bindings = bindings
     this.#accumulate = accumulate
+    this.#vectorAxis = vectorAxis
     this.#onRow = rowAxis === null ? new Set() : dependents(phase, rowAxis)
     this.#onColumn = vectorAxis === null ? new Set() : dependents(phase, vectorAxis)
   }
@@ -135,20 +140,22 @@ export class Values {
   }
 
   #keyOf(expr: number, { row, column }: Point): string {
-    return `${expr} ${this.#onRow.has(expr) ? row : ''} ${this.#onColumn.has(expr) ? column : ''}`
+    const onColumn = this.#onColumn.has(expr) ? `${this.#isLane ? 'lane' : ''} ${column}` : ''
+    return `${expr} ${this.#onRow.has(expr) ? row : ''} ${onColumn}`
   }
 
   #computed(at: number, expr: Exclude<Expr, { kind: 'accumulated' }>, point: Point): LoopExpr {
     const lanes = this.lanesOf(at)
+    if (lanes === 4 && this.#isLaneByLane(expr)) return this.#laneByLane(at, point)
     switch (expr.kind) {
       case 'constant':
         return { kind: 'constant', value: expr.value, dtype: expr.dtype }
       case 'index':
-        return this.#roundedDown(expr.of, point)
+        return lanes === 1 ? this.#roundedDown(expr.of, point) : this.#ramp(expr.of, point)
       case 'inside':
         return this.inside(expr.coordinates, point)
       case 'random':
-        return { kind: 'random', stream: expr.stream, at: asExpr(this.#bindings.affine(expr.index, point)) }
+        return { kind: 'random', stream: expr.stream, at: asExpr(this.#bindings.affine(expr.index, point)), lanes }
       case 'op': {
         const [first, second, third] = expr.args as readonly [number, number, number] // of a select
         if (expr.op === 'select' && this.lanesOf(first) === 1) {
@@ -161,6 +168,30 @@ export class Values {
       case 'load':
         return this.#load(expr, point, lanes)
     }
+  }
+
+  #isLaneByLane(expr: Expr): boolean {
+    const axis = this.#vectorAxis
+    return axis !== null && isLaneByLane(expr, this.#phase, { axis, depends: this.#onColumn })
+  }
+
+  /** A vector of the values at four points. */
+  #laneByLane(at: number, { row, column }: Point): LoopExpr {
+    this.lanes = 1
+    this.#isLane = true
+    const numbers = [0, 1, 2, 3].map((lane) => this.value(at, { row, column: column + lane }))
+    this.lanes = 4
+    this.#isLane = false
+    return { kind: 'lanes', of: numbers }
+  }
+
+  /** A vector of a linear number, which goes on with the vectors' axis. */
+  #ramp(x: Linear, point: Point): LoopExpr {
+    const step = x.terms.find(({ axis }) => axis === this.#vectorAxis)?.stride ?? 0
+    const type = { dtype: 'int32', lanes: 4 } as const
+    const start = this.#builder.kept({ kind: 'splat', of: asExpr(this.#bindings.affine(x, point)) }, type)
+    const steps = this.#builder.kept({ kind: 'lanes', of: [0, 1, 2, 3].map((lane) => int(lane * step)) }, type)
+    return { kind: 'op', op: 'add', attrs: {}, args: [start, steps], ...type }
   }
 
   /** A load that may be outside is made only where it is inside. */

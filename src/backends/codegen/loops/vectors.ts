@@ -1,13 +1,20 @@
-/** What four neighbours on an axis can be computed at once: all ops on all types, of what lies in memory as neighbours. */
+/** What four neighbours on an axis can be computed at once: all ops on all types. What does not lie in memory as neighbours is put together. */
 import { stridesOf } from '../../../ir/ops/shape.ts'
 import type { Coordinate, Expr, Phase } from '../kernel/kernel.ts'
 import { isAlwaysInside } from '../kernel/linear.ts'
 
-/** Why neighbours on this axis cannot be a vector, where `depends` are the expressions that depend on the axis; null if they can. */
-export const vectorFault = (phase: Phase, axis: number, depends: ReadonlySet<number>): string | null => {
+/** An axis, and the expressions that depend on it. */
+export interface VectorAxis {
+  readonly axis: number
+  readonly depends: ReadonlySet<number>
+}
+
+/** Why neighbours on this axis cannot be a vector; null if they can. */
+export const vectorFault = (phase: Phase, along: VectorAxis): string | null => {
+  const { axis, depends } = along
   for (const [at, expr] of phase.exprs.entries()) {
-    if (!depends.has(at)) continue
-    const fault = exprFault(expr, { axis, phase, depends })
+    if (!depends.has(at) || expr.kind !== 'load') continue
+    const fault = loadFault(expr, phase, along)
     if (fault !== null) return `expression ${at}: ${fault}`
   }
   for (const { guard, monoid, factors } of phase.accumulators) {
@@ -20,25 +27,46 @@ export const vectorFault = (phase: Phase, axis: number, depends: ReadonlySet<num
   return null
 }
 
-interface Context {
-  readonly phase: Phase
-  readonly axis: number
-  readonly depends: ReadonlySet<number>
+type Load = Extract<Expr, { kind: 'load' }>
+
+/** Four loads of numbers that lie apart would be legal, but another axis is better where there is one. */
+const loadFault = ({ coordinates }: Load, phase: Phase, { axis, depends }: VectorAxis): string | null => {
+  if (isComputed(coordinates, depends))
+    return coordinates.some(({ at }) => at.kind === 'computed' && depends.has(at.expr) && isSummed(at.expr, phase))
+      ? 'an index that is accumulated differs within a vector'
+      : null
+  return strideOn(coordinates, axis) === 1 ? null : 'neighbours of a vector are not loaded as neighbours'
 }
 
-const exprFault = (expr: Expr, { phase, axis, depends }: Context): string | null => {
+/** Whether an accumulator is in the expression. */
+const isSummed = (at: number, phase: Phase): boolean => {
+  const expr = phase.exprs[at] as Expr // verified
+  if (expr.kind === 'accumulated') return true
+  const parts =
+    expr.kind === 'op'
+      ? expr.args
+      : expr.kind === 'load'
+        ? expr.coordinates.flatMap((coordinate) => (coordinate.at.kind === 'computed' ? [coordinate.at.expr] : []))
+        : []
+  return parts.some((part) => isSummed(part, phase))
+}
+
+/** Whether the four numbers of a vector are made one by one, each at its own point. */
+export const isLaneByLane = (expr: Expr, phase: Phase, { axis, depends }: VectorAxis): boolean => {
   switch (expr.kind) {
-    case 'op':
-    case 'accumulated':
-      return null
-    case 'load': {
-      if (strideOn(expr.coordinates, axis) !== 1 || isComputed(expr.coordinates, depends))
-        return 'neighbours of a vector are not loaded as neighbours'
-      const open = expr.coordinates.filter((coordinate) => !isAlwaysInside(coordinate, phase.axes))
-      return open.some((coordinate) => moves(coordinate, axis)) ? 'a vector is partly outside' : null
-    }
+    case 'inside':
+      return true
+    case 'index':
+      return expr.of.divisor !== 1
+    case 'random':
+      return expr.index.divisor !== 1 || expr.index.terms.find((term) => term.axis === axis)?.stride !== 1
+    case 'load':
+      return (
+        isComputed(expr.coordinates, depends) ||
+        expr.coordinates.some((coordinate) => moves(coordinate, axis) && !isAlwaysInside(coordinate, phase.axes))
+      )
     default:
-      return `${expr.kind} has no vectors`
+      return false
   }
 }
 
