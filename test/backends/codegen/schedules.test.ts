@@ -20,6 +20,47 @@ const graphOf = (op: string, operands: readonly string[], attrs: string, result:
   return `graph g {\n${inputs.join('\n')}\n%y = ${op}(${names}) {${attrs}} : ${result}\nreturn y = %y\n}`
 }
 
+/** Whose vectors along the last axis are put together of four numbers. */
+const laneByLane = {
+  'gathered columns': `graph g {
+  %x = input() {name="x"} : float32[5,9]
+  %i = input() {name="i"} : float32[10]
+  %n = cast(%i) {to="int32"} : int32[10]
+  %c = gather(%x, %n) {axis=1} : float32[5,10]
+  %y = neg(%c) : float32[5,10]
+  return y = %y
+}`,
+  'rows that are gathered by a map': `graph g {
+  %x = input() {name="x"} : float32[3,9]
+  %i = input() {name="i"} : float32[6]
+  %n = cast(%i) {to="int32"} : int32[6]
+  %m = abs(%n) : int32[6]
+  %y = gather(%x, %m) {axis=0} : float32[6,9]
+  return y = %y
+}`,
+  'one-hot labels': `graph g {
+  %x = input() {name="x"} : float32[6]
+  %n = cast(%x) {to="int32"} : int32[6]
+  %m = abs(%n) : int32[6]
+  %y = oneHot(%m) {depth=9} : float32[6,9]
+  return y = %y
+}`,
+  'padding of the last axis': graphOf(
+    'pad',
+    ['3,7'],
+    'high=[0,2], interior=[0,0], low=[0,3], value=2',
+    'float32[3,12]',
+  ),
+  'concatenation along the last axis': graphOf('concatenate', ['3,6', '3,5'], 'axis=1', 'float32[3,11]'),
+  'indices times numbers': `graph g {
+  %x = input() {name="x"} : float32[3,9]
+  %i = iota() {axis=1, dtype="int32", shape=[3,9]} : int32[3,9]
+  %f = cast(%i) {to="float32"} : float32[3,9]
+  %y = mul(%x, %f) : float32[3,9]
+  return y = %y
+}`,
+}
+
 const graphs: { readonly [name: string]: string } = {
   'a convolution of one tap': graphOf('conv2d', ['1,5,6,8', '1,1,8,16'], '', 'float32[1,5,6,16]'),
   'a convolution with stride': graphOf('conv2d', ['2,7,9,3', '3,3,3,9'], 'strides=[2,2]', 'float32[2,4,5,9]'),
@@ -54,6 +95,7 @@ const graphs: { readonly [name: string]: string } = {
     'strides=[2,2], filterShape=[3,3,8,8]',
     'float32[3,3,8,8]',
   ),
+  ...laneByLane,
 }
 
 /** Multiples of 1/8 below 2: products and their sums are exact, in whatever order they are added. */
@@ -121,6 +163,11 @@ describe.each(Object.entries(graphs))('%s', (_, text) => {
     },
     120_000,
   )
+})
+
+test.each(Object.entries(laneByLane))('vectors along the last axis are legal: %s', (_, text) => {
+  for (const phase of kernelOf(parse(text)).kernel.phases)
+    expect(scheduleFault(phase, { ...plainSchedule, vectorAxis: phase.parallel - 1 })).toBeNull()
 })
 
 test('pixels of a convolution of one tap are one axis', () => {
