@@ -3,6 +3,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs-core'
+import '@tensorflow/tfjs-backend-cpu' // for examples that make tensors
 import fc from 'fast-check'
 import ts from 'typescript'
 import { afterAll, beforeAll, expect, test } from 'vitest'

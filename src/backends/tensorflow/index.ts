@@ -82,7 +82,9 @@ export const createTensorflowBackend = async (options: TensorflowOptions = {}): 
   }
 }
 
+export type { TensorHandle } from '../tfjs/to-tensor.ts'
 export { type TensorflowDeviation, tensorflowDeviations } from './deviations.ts'
+export { toTfjsTensor, type ToTfjsTensorOptions, type UsersTfjs } from './to-tfjs-tensor.ts'
 
 const count = (what: string, most: number): Check => [
   `${what} from 1 to ${most}`,
