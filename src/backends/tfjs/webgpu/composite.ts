@@ -13,7 +13,7 @@ import { denseView, type View } from '../view.ts'
 import { mapped } from './mapped.ts'
 import { Parameters } from './parameters.ts'
 import { reduced } from './reduction.ts'
-import { literal } from './wgsl.ts'
+import { literal } from '../../webgpu/wgsl/library.ts'
 
 const lowerSilu: LowerFunction<'silu'> = ({ node, inputs, types: [type], planner }) => [
   mapped({ name: node.op, inputs, type, expression: 'a / (1.0 + exponential(-a))' }, planner),

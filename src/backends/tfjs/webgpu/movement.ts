@@ -10,7 +10,7 @@ import type { Planner } from '../planner.ts'
 import { coordinates } from './index-math.ts'
 import { operandGroups, operandsMax } from './operand-groups.ts'
 import { Parameters } from './parameters.ts'
-import { elementType, literal } from './wgsl.ts'
+import { elementType, literal } from '../../webgpu/wgsl/library.ts'
 
 const lowerSlice: LowerFunction<'slice'> = ({ attrs: { starts, strides }, inputs: [x], types: [type], planner }) => {
   const operand = planner.dense(x)

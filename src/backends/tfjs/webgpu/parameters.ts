@@ -3,7 +3,7 @@
  * time, because pipelines are slow to make and a network has hundreds of shapes but only a few dozen kinds of programs.
  */
 import type { DType } from '../../../ir/types.ts'
-import { elementType } from './wgsl.ts'
+import { elementType } from '../../webgpu/wgsl/library.ts'
 
 export interface Uniform {
   readonly type: 'int32' | 'float32'

@@ -13,7 +13,7 @@ import type { Planner } from '../planner.ts'
 import type { View } from '../view.ts'
 import { coordinates } from './index-math.ts'
 import { Parameters } from './parameters.ts'
-import { elementType } from './wgsl.ts'
+import { elementType } from '../../webgpu/wgsl/library.ts'
 
 /** The function that combines two numbers, by dtype. The fold starts with the first element. */
 type Fold = (dtype: DType) => string

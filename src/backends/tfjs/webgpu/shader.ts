@@ -2,7 +2,7 @@
 import { elements } from '../../../ir/types.ts'
 import type { KernelBackend, TensorInfo } from '../tfjs-types.ts'
 import { Parameters, type Uniform } from './parameters.ts'
-import { calledBy } from './wgsl.ts'
+import { calledBy } from '../../webgpu/wgsl/library.ts'
 
 /** The argument of tfjs's runWebGPUProgram, which also writes into it, so each run passes a copy. */
 export interface WebgpuProgram {

@@ -12,7 +12,7 @@ import type { View } from '../view.ts'
 import { mapped } from './mapped.ts'
 import { operandGroups } from './operand-groups.ts'
 import { Parameters } from './parameters.ts'
-import { literal } from './wgsl.ts'
+import { literal } from '../../webgpu/wgsl/library.ts'
 
 /** A scalar, broadcast to this shape. */
 const beside = (scalar: View, { shape }: Type): View => ({
