@@ -1,7 +1,15 @@
 /** From the loops of a phase to a WebAssembly function, with the address of each buffer as a parameter. */
 import type { DType } from '../../ir/types.ts'
 import type { KernelBuffer } from '../codegen/kernel/kernel.ts'
-import type { Affine, IndexOp, LoopExpr, Loops, Register, Statement } from '../codegen/loops/loops.ts'
+import {
+  type Affine,
+  type IndexOp,
+  type LoopExpr,
+  type Loops,
+  type Register,
+  scratch,
+  type Statement,
+} from '../codegen/loops/loops.ts'
 import { FunctionBody, type Instruction, type Signature, type ValueType } from './encoder.ts'
 import { countedLoops, Pointers, tripsOf } from './pointers.ts'
 import { emitRandom } from './random.ts'
@@ -67,6 +75,7 @@ class PhaseEmitter {
     this.#counted = countedLoops(loops.body)
     this.#pointers = new Pointers(loops.body, {
       f: this.#f,
+      baseOf: (buffer) => this.#baseOf(buffer),
       widthOf: (buffer) => widthOf(this.#dtypeOf(buffer)),
       localOf: (register) => this.#registers[register] as number,
     })
@@ -227,8 +236,13 @@ class PhaseEmitter {
     }
   }
 
+  /** Parameters are the buffers' addresses, then that of scratch memory. */
+  #baseOf(buffer: number): number {
+    return buffer === scratch ? this.#buffers.length : buffer
+  }
+
   #dtypeOf(buffer: number): DType {
-    return (this.#buffers[buffer] as KernelBuffer).dtype
+    return buffer === scratch ? 'float32' : (this.#buffers[buffer] as KernelBuffer).dtype
   }
 
   #position(op: IndexOp, args: readonly [LoopExpr, LoopExpr]): void {
@@ -258,7 +272,7 @@ class PhaseEmitter {
     const offset = this.#pointers.address(access)
     if (offset !== null) return offset
     const f = this.#f
-    f.get(access.buffer) // parameters are the buffers' addresses
+    f.get(this.#baseOf(access.buffer))
     this.#push(access.at)
     const width = widthOf(this.#dtypeOf(access.buffer))
     if (width > 1) {

@@ -58,7 +58,7 @@ export const emitModule = (
         const name = `kernel${at}_phase${i}`
         const loops = loopsOf(phase, schedules[i])
         functions.push([name, emitPhase(loops, buffers, { streamNumber })])
-        return { name, units: loops.units, scratchBytes: 0 }
+        return { name, units: loops.units, scratchBytes: loops.scratchSize * 4 }
       }),
       streams,
     }

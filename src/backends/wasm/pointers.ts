@@ -44,6 +44,8 @@ export interface Machine {
   readonly f: FunctionBody
   /** Bytes of an element. */
   widthOf(buffer: number): number
+  /** The local that holds the address of the buffer. */
+  baseOf(buffer: number): number
   /** The local of a register. */
   localOf(register: number): number
 }
@@ -116,7 +118,7 @@ export class Pointers {
   }
 
   #stateOf(access: Access): State {
-    const parameter: Pointer = { local: access.node.buffer, ahead: 0, loop: null }
+    const parameter: Pointer = { local: this.#machine.baseOf(access.node.buffer), ahead: 0, loop: null }
     return this.#states.get(access) ?? { pointer: parameter, begun: new Set() }
   }
 

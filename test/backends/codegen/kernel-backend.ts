@@ -84,6 +84,8 @@ export const webAssembly =
       size += Math.ceil((elements(shape) * widthOf(dtype)) / 64) * 64
       return at
     })
+    const scratch = size
+    size += Math.max(0, ...phases.map(({ scratchBytes }) => scratchBytes))
     const memory = new WebAssembly.Memory({ initial: Math.ceil((size + 64) / 65536) })
     writeContext(memory.buffer, 0, { ...position, streams })
     kernel.buffers.forEach(({ dtype, role, data }, i) => {
@@ -95,7 +97,7 @@ export const webAssembly =
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory }, math: mathImports() })
     for (const { name, units } of phases)
       for (const range of divide(units))
-        (instance.exports[name] as (...numbers: number[]) => void)(...places, 0, 0, ...range)
+        (instance.exports[name] as (...numbers: number[]) => void)(...places, scratch, 0, ...range)
     return kernel.buffers.map(({ dtype, shape }, i) => {
       const view = viewOf(memory, dtype, places[i] as number, elements(shape))
       return view instanceof Uint16Array ? decodeHalf(dtype as Half, view) : view

@@ -7,6 +7,7 @@ import type { Kernel, Phase } from '../../../src/backends/codegen/kernel/kernel.
 import { packOperands } from '../../../src/backends/codegen/kernel/pack.ts'
 import { verifyKernelData } from '../../../src/backends/codegen/kernel/verify.ts'
 import { defaultSchedule } from '../../../src/backends/codegen/loops/default-schedule.ts'
+import { loopsOf } from '../../../src/backends/codegen/loops/from-kernel.ts'
 import { mergeKernelAxes } from '../../../src/backends/codegen/loops/merge-axes.ts'
 import { plainSchedule, type Schedule, scheduleFault } from '../../../src/backends/codegen/loops/schedule.ts'
 import { parse } from '../../../src/ir/parse.ts'
@@ -72,6 +73,15 @@ const graphs: { readonly [name: string]: string } = {
     'float32[2,4,6,8]',
   ),
   'a matrix product': graphOf('matmul', ['9,10', '10,11'], 'transposeA=false, transposeB=false', 'float32[9,11]'),
+  'a product with a gate': `graph g {
+%x = input() {name="x"} : float32[9,10]
+%g = input() {name="g"} : float32[10]
+%w = input() {name="w"} : float32[10,16]
+%b = broadcast(%g) {axes=[1], shape=[9, 10]} : float32[9,10]
+%z = mul(%x, %b) : float32[9,10]
+%y = matmul(%z, %w) {transposeA=false, transposeB=false} : float32[9,16]
+return y = %y
+}`,
   'a maximum of windows': graphOf('maxPool2d', ['2,7,7,8'], 'window=[3,3], strides=[2,2]', 'float32[2,4,4,8]'),
   'a mean of windows': graphOf('avgPool2d', ['2,7,7,8'], 'window=[3,3], strides=[2,2]', 'float32[2,4,4,8]'),
   'a sum of rows': graphOf('reduceSum', ['5,7'], 'axes=[0], keepDims=false', 'float32[7]'),
@@ -108,7 +118,7 @@ const operandsOf = ({ buffers }: Kernel): ReadonlyMap<number, Float32Array<Array
     ),
   )
 
-const drawnSchedule = ({ axes, parallel }: Phase): fc.Arbitrary<Schedule> =>
+const drawnSchedule = ({ axes, parallel, accumulators, exprs }: Phase): fc.Arbitrary<Schedule> =>
   fc.record({
     vectorAxis: fc.oneof(fc.constant(parallel - 1), fc.option(fc.nat(parallel - 1))),
     vectors: fc.integer({ min: 1, max: 3 }),
@@ -117,6 +127,7 @@ const drawnSchedule = ({ axes, parallel }: Phase): fc.Arbitrary<Schedule> =>
     order: fc.uniqueArray(fc.nat(parallel - 1)),
     unrolled: fc.subarray(Array.from({ length: axes.length - parallel }, (_, i) => parallel + i)),
     divided: fc.option(fc.nat(parallel - 1), { freq: 4 }),
+    staged: fc.subarray(accumulators.flatMap(({ factors }) => factors.filter((each) => exprs[each]?.kind === 'op'))),
   })
 
 /** Cuts of the units, as parts of the whole. */
@@ -180,4 +191,22 @@ test('a map over a tensor is one axis', () => {
   const { kernel } = kernelOf(parse(graphOf('neg', ['2,3,4,5'], '', 'float32[2,3,4,5]')))
   const [phase] = mergeKernelAxes(kernel).phases as [Phase]
   expect(phase).toMatchObject({ axes: [120], parallel: 1 })
+})
+
+test('a gate before a product is staged for each block of rows', () => {
+  const { kernel } = kernelOf(parse(graphs['a product with a gate'] as string))
+  const { kernel: packed } = packOperands(kernel, () => true)
+  const [phase] = mergeKernelAxes(packed).phases as [Phase]
+  const schedule = defaultSchedule(phase)
+  const [gated] = schedule.staged as [number]
+  expect(phase.exprs[gated]).toMatchObject({ kind: 'op', op: 'mul' })
+  expect(loopsOf(phase, schedule).scratchSize).toBe(schedule.rows * 10)
+  const columns = schedule.vectorAxis as number
+  expect(scheduleFault(phase, { ...schedule, order: [columns, schedule.rowAxis as number] })).toBe(null)
+  expect(scheduleFault(phase, { ...schedule, rowAxis: null, rows: 1 })).toBe(
+    `the staged expression ${gated} has no rows`,
+  )
+  expect(scheduleFault(phase, { ...schedule, staged: [phase.stores[0]?.value ?? 0] })).toBe(
+    `the staged expression ${phase.stores[0]?.value} is not a factor of one accumulator`,
+  )
 })

@@ -50,9 +50,8 @@ const lanes = 4
 
 /**
  * How often elements of an operand are computed for each element of the result, where they are not in memory. In a contraction that is once for a tile,
- * and an element of the left operand takes a whole vector. So a gate before a 1x1 convolution is worth a phase of its own from 16 columns on: in the
- * inner loop it costs 1.3 to 1.65 times the convolution, a pass over the image much less. Rows that are staged in scratch memory would be
- * cheaper still; there the answer would be 1.
+ * and an element of the left operand takes a whole vector. The left operand of a product of matrices, and of a 1x1 convolution, is computed once: a
+ * block of rows is staged in scratch memory (loops/staging.ts), which was measured to cost 3 to 7 % where the inner loop would take 30 to 65 % more.
  */
 export const evaluationsPerResult = (node: Node<HeroOp>, operand: number, operands: readonly Type[]): number => {
   const [result] = node.types
@@ -63,9 +62,13 @@ export const evaluationsPerResult = (node: Node<HeroOp>, operand: number, operan
   const share = operand === 0 ? lanes / columns : 1 / Math.min(tileRows, elements(shape) / (shape.at(-1) ?? 1))
   switch (node.op) {
     case 'matmul':
-      return share * ((operands[0] as Type).shape.at(node.attrs.transposeA ? -2 : -1) as number)
+      return isStaged(operand, shape, !node.attrs.transposeA)
+        ? elements(input.shape) / elements(shape)
+        : share * ((operands[0] as Type).shape.at(node.attrs.transposeA ? -2 : -1) as number)
     case 'conv2d': {
       const [, filter] = operands as readonly [Type, Type]
+      if (isStaged(operand, shape, elements(filter.shape.slice(0, 2)) === 1))
+        return elements(input.shape) / elements(shape)
       return (share * elements(filter.shape)) / (filter.shape.at(-1) as number)
     }
     case 'conv2dInputGradient': {
@@ -95,6 +98,12 @@ export const evaluationsPerResult = (node: Node<HeroOp>, operand: number, operan
     default:
       return elements(input.shape) / elements(shape)
   }
+}
+
+/** Is the operand staged: the left one, of rows that are read along their elements, where there are rows and columns for a tile? */
+const isStaged = (operand: number, result: readonly number[], isRead: boolean): boolean => {
+  const columns = result.at(-1) ?? 1
+  return operand === 0 && isRead && columns >= lanes && elements(result) / columns > 1
 }
 
 const windowSize = ([height, width]: readonly [number, number]): number => height * width

@@ -49,15 +49,23 @@ interface Binding {
 export class AxisBindings {
   readonly #rowAxis: number | null
   readonly #columnAxis: number | null
-  readonly #bindings: Binding[] = []
+  #bindings: Binding[] = []
   /** By loop: counters are below. */
-  readonly #counts: number[] = []
+  #counts: number[] = []
   /** Coordinates that are inside where statements are added now. */
   #facts: ReadonlySet<string> = new Set()
 
   constructor(rowAxis: number | null, columnAxis: number | null) {
     this.#rowAxis = rowAxis
     this.#columnAxis = columnAxis
+  }
+
+  /** The same bindings, with the columns of tiles on another axis. */
+  withColumns(axis: number): AxisBindings {
+    const view = new AxisBindings(this.#rowAxis, axis)
+    view.#bindings = this.#bindings
+    view.#counts = this.#counts
+    return view
   }
 
   get loopCount(): number {

@@ -55,6 +55,14 @@ export class LoopBuilder {
     return [...block.head, ...block.body]
   }
 
+  /** Adds statements that begin with what is known here, and of which nothing is known after them. */
+  scope(add: () => void): void {
+    const { head, body, known } = this.#block
+    this.#blocks.push({ loop: null, head, body, known: new Map(known) })
+    add()
+    this.#blocks.pop()
+  }
+
   loop(loop: number, first: LoopExpr, end: LoopExpr, add: () => void): void {
     this.add({ kind: 'for', loop, first, end, body: this.block(add, loop) })
   }

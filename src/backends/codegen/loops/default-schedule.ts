@@ -49,7 +49,13 @@ const tileOf = (phase: Phase): Schedule | null => {
     for (let rows = 2; rows <= Math.min(8, phase.axes[rowAxis] as number); rows++)
       for (const vectors of [1, 2, 4].filter((each) => each <= vectorsMax)) {
         const tile: Schedule = { ...plainSchedule, vectorAxis, vectors, rowAxis, rows, unrolled }
-        candidates.push({ ...tile, order: loopOrder(phase, main, rowAxis, vectorAxis) })
+        const staging = { ...tile, order: stagingOrder(phase, rowAxis, vectorAxis) }
+        const staged = dearFactors(phase, main).filter(
+          (factor) => scheduleFault(phase, { ...staging, staged: [factor] }) === null,
+        )
+        candidates.push(
+          staged.length > 0 ? { ...staging, staged } : { ...tile, order: loopOrder(phase, main, rowAxis, vectorAxis) },
+        )
       }
   }
   const costs = candidates.map((tile) => ({ tile, cost: costOf(phase, main, tile) }))
@@ -62,6 +68,18 @@ const mainAccumulator = ({ axes, accumulators }: Phase): Accumulator | null => {
     accumulator.axes.reduce((product, axis) => product * (axes[axis] as number), 1)
   const [most] = [...accumulators].sort((a, b) => termsIn(b) - termsIn(a))
   return most ?? null
+}
+
+/** Factors that are computed. */
+const dearFactors = ({ exprs }: Phase, { factors }: Accumulator): readonly number[] =>
+  factors.filter((factor) => exprs[factor]?.kind === 'op')
+
+/** All that the staged rows are used for is inside of them. */
+const stagingOrder = ({ parallel }: Phase, rowAxis: number, vectorAxis: number): readonly number[] => {
+  const inside = Array.from({ length: parallel }, (_, axis) => axis).filter(
+    (axis) => axis > rowAxis && axis !== vectorAxis,
+  )
+  return [rowAxis, ...inside, vectorAxis]
 }
 
 type Load = Extract<Expr, { kind: 'load' }>
@@ -89,11 +107,13 @@ const slidAxes = (phase: Phase, main: Accumulator, rowAxis: number, vectorAxis: 
  * all before it computes.
  */
 const costOf = (phase: Phase, main: Accumulator, tile: Schedule): number => {
-  const { rowAxis, rows, vectorAxis, vectors, unrolled } = tile
+  const { rowAxis, rows, vectorAxis, vectors, unrolled, staged } = tile
   if (rowAxis !== null && unrolled.length > 0 && !fitsSliding(phase, main, tile)) return Number.POSITIVE_INFINITY
   const taps = unrolled.reduce((product, axis) => product * (phase.axes[axis] as number), 1)
-  let [loads, registers] = [0, rows * vectors + 1]
-  for (const load of loadsOf(phase, main)) {
+  // A staged factor is loaded from scratch memory, once for each row.
+  let [loads, registers] = [staged.length * rows, rows * vectors + 1 + staged.length * rows]
+  const others = { ...main, factors: main.factors.filter((factor) => !staged.includes(factor)) }
+  for (const load of loadsOf(phase, others)) {
     const onRow = rowAxis !== null && moves(load, rowAxis)
     const onVector = vectorAxis !== null && moves(load, vectorAxis)
     const own = (onRow ? rows : 1) * (onVector ? vectors : 1)

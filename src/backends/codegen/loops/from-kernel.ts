@@ -6,6 +6,8 @@ import type { Lanes, LoopExpr, Loops } from './loops.ts'
 import { type Piece, piecesOf, unitsOf } from './pieces.ts'
 import { Reductions } from './reductions.ts'
 import { orderOf, plainSchedule, type Schedule } from './schedule.ts'
+import { stage } from './stage.ts'
+import { scratchSizeOf, type Staged, stagedFactors } from './staging.ts'
 import { Values } from './values.ts'
 
 /** The schedule must be legal (schedule.ts). */
@@ -26,14 +28,22 @@ class LoopLowering {
   readonly #bindings: AxisBindings
   readonly #values: Values
   readonly #reductions: Reductions
+  readonly #staged: readonly Staged[]
   #points: readonly Point[] = []
 
   constructor(phase: Phase, schedule: Schedule) {
     this.#phase = phase
     this.#schedule = schedule
     this.#bindings = new AxisBindings(schedule.rowAxis, schedule.vectorAxis)
+    this.#staged = stagedFactors(phase, schedule)
     const parts = { builder: this.#builder, bindings: this.#bindings }
-    this.#values = new Values(phase, schedule, parts, (expr) => this.#reductions.accumulate(expr, this.#points))
+    this.#values = new Values(
+      phase,
+      schedule,
+      parts,
+      (expr) => this.#reductions.accumulate(expr, this.#points),
+      this.#staged,
+    )
     this.#reductions = new Reductions(phase, schedule, { ...parts, values: this.#values })
   }
 
@@ -41,6 +51,7 @@ class LoopLowering {
     this.#nest(orderOf(this.#phase, this.#schedule), { rows: 1, columns: 1, lanes: 1 })
     return {
       units: unitsOf(this.#phase, this.#schedule),
+      scratchSize: scratchSizeOf(this.#phase, this.#schedule),
       loopCount: this.#bindings.loopCount,
       registers: this.#builder.registers,
       body: this.#builder.finish(),
@@ -55,9 +66,18 @@ class LoopLowering {
     let unit = 0
     for (const piece of piecesOf(this.#phase, axis, this.#schedule)) {
       const part = axis === this.#schedule.divided ? this.#partOf(piece, unit) : null
-      this.#piece(axis, piece, part, () => this.#nest(inner, this.#extended(tile, axis, piece)))
+      this.#piece(axis, piece, part, () => {
+        if (axis === this.#schedule.rowAxis) this.#stage(piece.length)
+        this.#nest(inner, this.#extended(tile, axis, piece))
+      })
       unit += piece.count
     }
+  }
+
+  /** Computes what a block of rows needs for all of its columns. */
+  #stage(rows: number): void {
+    for (const factor of this.#staged)
+      stage(this.#phase, this.#schedule, factor, { builder: this.#builder, bindings: this.#bindings, rows })
   }
 
   #extended(tile: Tile, axis: number, { count, length, lanes }: Piece): Tile {
@@ -90,7 +110,7 @@ class LoopLowering {
     }
     this.#bindings.fix(axis, start)
     if (part === null) {
-      add()
+      this.#builder.scope(add)
       return
     }
     const condition = position('lt', part[0], part[1])

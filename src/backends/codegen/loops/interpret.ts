@@ -4,11 +4,11 @@ import type { DType } from '../../../ir/types.ts'
 import type { KernelBuffer } from '../kernel/kernel.ts'
 import type { RandomNumbers } from '../kernel/interpret.ts'
 import { applyScalar, type Scalar } from '../kernel/scalar.ts'
-import type { IndexOp, LoopExpr, Loops, Register, Statement } from './loops.ts'
+import { type IndexOp, type LoopExpr, type Loops, type Register, scratch, type Statement } from './loops.ts'
 
 /** Changes `memory`, which has the elements of each buffer. `range`: first and end of the units that are computed. */
 export const interpretLoops = (
-  { units, loopCount, registers, body }: Loops,
+  { units, scratchSize, loopCount, registers, body }: Loops,
   buffers: readonly KernelBuffer[],
   memory: readonly Float64Array[],
   random: RandomNumbers,
@@ -16,8 +16,9 @@ export const interpretLoops = (
 ): void => {
   const counters = new Array<number>(loopCount).fill(0)
   const values = new Array<readonly number[]>(registers.length).fill([])
+  const scratchMemory = new Float64Array(scratchSize).fill(Number.NaN)
   const bufferAt = (buffer: number, at: number, lanes: number): Float64Array => {
-    const found = memory[buffer]
+    const found = buffer === scratch ? scratchMemory : memory[buffer]
     invariant(
       found !== undefined && at >= 0 && at + lanes <= found.length,
       () => `element ${at} of buffer ${buffer} does not exist`,
@@ -42,7 +43,7 @@ export const interpretLoops = (
       case 'load': {
         const at = one(evaluate(expr.at))
         const numbers = [...bufferAt(expr.buffer, at, expr.lanes).subarray(at, at + expr.lanes)]
-        return { numbers, dtype: (buffers[expr.buffer] as KernelBuffer).dtype }
+        return { numbers, dtype: expr.buffer === scratch ? 'float32' : (buffers[expr.buffer] as KernelBuffer).dtype }
       }
       case 'splat': {
         const { numbers, dtype } = evaluate(expr.of)

@@ -19,6 +19,9 @@ export interface Affine {
   readonly terms: readonly { readonly loop: number; readonly stride: number }[]
 }
 
+/** In place of a buffer's number: memory that belongs to the call, of float32. What it holds before the call is not known. */
+export const scratch = -1
+
 export type LoopExpr =
   | { readonly kind: 'constant'; readonly value: number; readonly dtype: DType }
   /** A number that the counters of enclosing loops give. */
@@ -79,6 +82,8 @@ export interface Register {
 export interface Loops {
   /** A call computes a range of them. */
   readonly units: number
+  /** Elements of scratch memory. */
+  readonly scratchSize: number
   readonly loopCount: number
   readonly registers: readonly Register[]
   readonly body: readonly Statement[]

@@ -53,7 +53,7 @@ const splitAt = (size: number, rows: number, first: number, end: number): readon
 }
 
 /** Groups of vectors, then single vectors, then numbers. */
-const vectorPieces = (size: number, vectors: number): readonly Piece[] => {
+export const vectorPieces = (size: number, vectors: number): readonly Piece[] => {
   const pieces: Piece[] = []
   let start = 0
   for (const length of vectors > 1 ? [4 * vectors, 4, 1] : [4, 1]) {

@@ -1,5 +1,6 @@
 /** How the points of a phase are visited: plain data, with one function that says what is legal. Any legal schedule gives the same values. */
 import type { Coordinate, Expr, Phase } from '../kernel/kernel.ts'
+import { stagingFault } from './staging.ts'
 import { vectorFault } from './vectors.ts'
 
 /** A tile of points is computed at once: `rows` neighbours on one axis times `vectors` vectors on another. Loops go from tile to tile. */
@@ -15,6 +16,11 @@ export interface Schedule {
   readonly unrolled: readonly number[]
   /** The parallel axis whose tiles are units of work, which different calls may compute; null: one call computes all. */
   readonly divided: number | null
+  /**
+   * Factors of accumulators that are computed once for each block of rows, into scratch memory, before the loops inside of the rows (staging.ts).
+   * Worth it for what is dear, and is used for many columns.
+   */
+  readonly staged: readonly number[]
 }
 
 export const plainSchedule: Schedule = {
@@ -25,6 +31,7 @@ export const plainSchedule: Schedule = {
   order: [],
   unrolled: [],
   divided: null,
+  staged: [],
 }
 
 /** Parallel axes from the outermost loop to the innermost. */
@@ -43,7 +50,7 @@ export const scheduleFault = (phase: Phase, schedule: Schedule): string | null =
   if (vectors < 1 || rows < 1) return 'a tile has one point at least'
   if (rowAxis !== null && (!isParallel(rowAxis) || rowAxis === vectorAxis))
     return `axis ${rowAxis} is not a parallel axis besides that of the vectors`
-  const fault = loopFault(phase, schedule)
+  const fault = loopFault(phase, schedule) ?? stagingFault(phase, schedule, orderOf(phase, schedule))
   if (fault !== null) return fault
   if (vectorAxis === null) return vectors === 1 ? null : 'there is no axis for vectors'
   if (!isParallel(vectorAxis)) return `axis ${vectorAxis} is not parallel`

@@ -5,8 +5,9 @@ import type { Coordinate, Expr, Linear, Phase } from '../kernel/kernel.ts'
 import { rangeOf } from '../kernel/linear.ts'
 import { type AxisBindings, asExpr, flag, int, type Point, position } from './bindings.ts'
 import type { LoopBuilder } from './builder.ts'
-import type { Lanes, LoopExpr } from './loops.ts'
+import { type Lanes, type LoopExpr, scratch } from './loops.ts'
 import { dependents, type Schedule } from './schedule.ts'
+import { type Staged, stagedPlace } from './staging.ts'
 import { isLaneByLane } from './vectors.ts'
 
 type Load = Extract<Expr, { kind: 'load' }>
@@ -17,6 +18,7 @@ export class Values {
   readonly #bindings: AxisBindings
   readonly #onRow: ReadonlySet<number>
   readonly #onColumn: ReadonlySet<number>
+  readonly #staged: ReadonlyMap<number, Staged>
   /** Makes the value of an accumulated expression known. */
   readonly #accumulate: (expr: number) => void
   /** By expression and by those parts of the point that it depends on. */
@@ -31,7 +33,9 @@ export class Values {
     { rowAxis, vectorAxis }: Schedule,
     { builder, bindings }: { readonly builder: LoopBuilder; readonly bindings: AxisBindings },
     accumulate: (expr: number) => void,
+    staged: readonly Staged[] = [],
   ) {
+    this.#staged = new Map(staged.map((factor) => [factor.expr, factor]))
     this.#phase = phase
     this.#builder = builder
     this.#bindings = bindings
@@ -80,9 +84,10 @@ export class Values {
       return converted(this.value(at, point), { from: this.dtypeOf(at), to: dtype, lanes })
     const expr = this.#phase.exprs[at] as Expr // verified
     // A number that is loaded for nothing but a vector needs no register.
+    const isLoaded = expr.kind === 'load' || this.#staged.has(at)
     const value =
-      expr.kind === 'load' && dtype === expr.dtype && !this.#known.has(this.#keyOf(at, point))
-        ? this.#load(expr, point, 1)
+      isLoaded && expr.kind !== 'accumulated' && dtype === expr.dtype && !this.#known.has(this.#keyOf(at, point))
+        ? this.#computed(at, expr, point)
         : converted(this.value(at, point), { from: expr.dtype, to: dtype, lanes: 1 })
     return this.#builder.kept({ kind: 'splat', of: value }, { dtype, lanes })
   }
@@ -146,6 +151,9 @@ export class Values {
 
   #computed(at: number, expr: Exclude<Expr, { kind: 'accumulated' }>, point: Point): LoopExpr {
     const lanes = this.lanesOf(at)
+    const staged = this.#staged.get(at)
+    if (staged !== undefined)
+      return { kind: 'load', buffer: scratch, at: stagedPlace(this.#phase, staged, point, this.#bindings), lanes }
     if (lanes === 4 && this.#isLaneByLane(expr)) return this.#laneByLane(at, point)
     switch (expr.kind) {
       case 'constant':
