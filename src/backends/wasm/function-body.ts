@@ -50,8 +50,17 @@ export class FunctionBody {
   readonly signature: Signature
   readonly #locals: ValueType[] = []
   readonly #code = new ByteWriter()
-  readonly #scratch = new Map<string, number>()
+  readonly #scratch: { readonly [T in ValueType]: Map<string, number> } = {
+    i32: new Map(),
+    i64: new Map(),
+    f32: new Map(),
+    f64: new Map(),
+    v128: new Map(),
+  }
   readonly #calls: { readonly at: number; readonly callee: Callee }[] = []
+  /** Locals of vectors of one number. */
+  readonly #floats = new Map<number | string, number>()
+  readonly #integers = new Map<number | string, number>()
   readonly #vectors = new Map<string, { readonly local: number; readonly bytes: Uint8Array<ArrayBuffer> }>()
 
   constructor(signature: Signature) {
@@ -75,9 +84,11 @@ export class FunctionBody {
 
   /** A local for what is computed between two instructions, shared by all who ask for the same name. */
   scratch(type: ValueType, name: string): number {
-    const key = `${type} ${name}`
-    const local = this.#scratch.get(key) ?? this.local(type)
-    this.#scratch.set(key, local)
+    const known = this.#scratch[type]
+    const found = known.get(name)
+    if (found !== undefined) return found
+    const local = this.local(type)
+    known.set(name, local)
     return local
   }
 
@@ -126,28 +137,38 @@ export class FunctionBody {
     this.#code.bytes(new Uint8Array(Float64Array.of(value).buffer))
   }
 
-  /** A vector of one number. */
+  /** A vector of one number. Zeros are an instruction. */
   f32x4(value: number): void {
-    this.vector(new Uint8Array(new Float32Array(4).fill(value).buffer))
+    this.#splat(this.#floats, value, () => new Float32Array(4).fill(value).buffer)
   }
 
   i32x4(value: number): void {
-    this.vector(new Uint8Array(new Int32Array(4).fill(value).buffer))
+    this.#splat(this.#integers, value, () => new Int32Array(4).fill(value).buffer)
+  }
+
+  /** Most vectors are asked for again and again. */
+  #splat(known: Map<number | string, number>, value: number, bytes: () => ArrayBuffer): void {
+    if (Object.is(value, 0)) {
+      this.constantVector(zeros)
+      return
+    }
+    const key = value === 0 ? '-0' : value
+    const local = known.get(key)
+    if (local !== undefined) this.get(local)
+    else known.set(key, this.vector(new Uint8Array(bytes())))
   }
 
   /**
-   * Sixteen bytes. Zeros are an instruction. Others are a local that is filled at the start of the function from a variable of the module, which V8
-   * cannot take for a constant: it would load constants anew at each use, which was measured 30 % slower (an unrolled silu on V8 13.6).
+   * Sixteen bytes, as a local that is filled at the start of the function from a variable of the module, which V8
+   * cannot take for a constant: it would load constants anew at each use, which was measured 30 % slower (an unrolled silu on V8 13.6). Gives the
+   * local.
    */
-  vector(bytes: Uint8Array<ArrayBuffer>): void {
-    if (bytes.every((byte) => byte === 0)) {
-      this.constantVector(bytes)
-      return
-    }
+  vector(bytes: Uint8Array<ArrayBuffer>): number {
     const key = bytes.join()
     const known = this.#vectors.get(key) ?? { local: this.local('v128'), bytes }
     this.#vectors.set(key, known)
     this.get(known.local)
+    return known.local
   }
 
   constantVector(bytes: Uint8Array<ArrayBuffer>): void {
@@ -215,6 +236,8 @@ export class FunctionBody {
     out.byte(0x0b)
   }
 }
+
+const zeros = new Uint8Array(16)
 
 /** Neighbours of one type are written as one. */
 const writeLocals = (out: ByteWriter, locals: readonly ValueType[]): void => {
