@@ -2,7 +2,7 @@
 import type { Cluster, Clusters } from './clusters.ts'
 import { union } from './clusters.ts'
 import type { Facts } from './facts.ts'
-import { refusalOf } from './legality.ts'
+import { exclusiveKind, refusalOf } from './legality.ts'
 import type { Refusal } from './refusals.ts'
 import { type Sketch, Sketcher } from './sketch.ts'
 
@@ -31,6 +31,8 @@ export class Candidates {
   readonly #sketcher: Sketcher
   /** Times of a cluster as it is, by id, with the version that they are for. */
   readonly #times = new Map<number, Times & { readonly version: number }>()
+  /** Verdicts on pairs, with the state of the two that they are for. */
+  readonly #verdicts = new Map<number, { readonly state: string; readonly verdict: Verdict }>()
 
   constructor(facts: Facts, clusters: Clusters) {
     this.#facts = facts
@@ -49,7 +51,14 @@ export class Candidates {
       if (verdict !== null && 'saving' in verdict)
         found.push({ kind: 'merge', producer, consumer, saving: verdict.saving })
     }
-    const copies = this.#savingOfCopies(producer, readers)
+    // If every reader can become one kernel with it, they all may in the end: better than to compute it twice.
+    const isCheap = this.#isCheap(producer)
+    const canBeOne =
+      isCheap &&
+      readers.length > 1 &&
+      found.length === readers.length &&
+      readers.every((consumer) => this.#clusters.canMerge(producer, consumer))
+    const copies = isCheap && !canBeOne ? this.#savingOfCopies(producer, readers) : null
     if (copies !== null) found.push({ kind: 'copy', producer, saving: copies })
     return found.reduce<Candidate | null>(
       (best, one) => (one.saving > Math.max(0, best?.saving ?? 0) ? one : best),
@@ -72,11 +81,23 @@ export class Candidates {
 
   /** Should the two be one kernel? Cycles are not looked for. */
   judge(producer: Cluster, consumer: Cluster): Verdict {
+    const key = producer.id * this.#facts.nodes.length + consumer.id
+    const state = `${producer.version} ${consumer.version} ${this.#clusters.readings(producer)}`
+    const known = this.#verdicts.get(key)
+    if (known?.state === state) return known.verdict
+    const verdict = this.#judged(producer, consumer)
+    this.#verdicts.set(key, { state, verdict })
+    return verdict
+  }
+
+  #judged(producer: Cluster, consumer: Cluster): Verdict {
     for (const { members } of [producer, consumer]) {
       const [first] = members
       const refusal = members.length === 1 && first !== undefined ? this.#solitude(first) : null
       if (refusal !== null) return { refusal }
     }
+    const [kind, other] = [producer, consumer].map(({ members }) => exclusiveKind(this.#facts, members))
+    if (kind != null && other != null && kind !== other) return { refusal: { rule: 'kinds', kinds: [kind, other] } }
     const members = union(producer.members, consumer.members)
     const sketch = this.sketchOfBoth(members, producer, consumer)
     const refusal = refusalOf(this.#facts, members, sketch)
@@ -116,14 +137,17 @@ export class Candidates {
     return { seconds: seconds + launchSeconds, workSeconds: workSeconds + launchSeconds }
   }
 
+  /** May its values be computed more than once? */
+  #isCheap({ members }: Cluster): boolean {
+    const { isSlow, roles } = this.#facts
+    return members.every((node) => isSlow[node] !== true && (roles[node] === 'map' || roles[node] === 'move'))
+  }
+
   /** What it saves that all readers compute the values of a cheap cluster themselves; null if one of them must not. */
   #savingOfCopies(producer: Cluster, readers: readonly Cluster[]): number | null {
     const facts = this.#facts
-    const isCheap = producer.members.every(
-      (node) => facts.isSlow[node] !== true && (facts.roles[node] === 'map' || facts.roles[node] === 'move'),
-    )
     const isNeeded = producer.members.some((node) => facts.isRoot[node] === true)
-    if (!isCheap || (readers.length < 2 && !isNeeded)) return null
+    if (readers.length < 2 && !isNeeded) return null
     const own = this.timesOf(producer)
     let [gain, saving] = isNeeded ? [0, 0] : [own.seconds, own.workSeconds]
     for (const reader of readers) {

@@ -32,19 +32,26 @@ export class Clusters {
   readonly #byRank: (Cluster | null)[] = []
   #versions = 0
 
-  constructor(facts: Facts) {
+  /** @param chain For each node the last one of those that begin in one cluster with it (chains.ts). */
+  constructor(facts: Facts, chain: Int32Array) {
     const { nodes, roles, reads } = facts
     this.#facts = facts
     this.#owner = new Int32Array(nodes.length).fill(-1)
+    const members = nodes.map((): number[] => [])
+    for (const at of nodes.keys()) members[chain[at] as number]?.push(at)
     for (const [at, node] of nodes.entries()) {
-      if (roles[at] === 'free' || (roles[at] === 'outside' && node.inputs.length === 0)) continue
-      const cluster = { id: this.#clusters.length, members: [at], version: this.#versions++, rank: this.#byRank.length }
-      this.#owner[at] = cluster.id
+      if (chain[at] !== at || roles[at] === 'free' || (roles[at] === 'outside' && node.inputs.length === 0)) continue
+      const [id, rank] = [this.#clusters.length, this.#byRank.length]
+      const cluster = { id, members: members[at] as readonly number[], version: this.#versions++, rank }
+      for (const member of cluster.members) this.#owner[member] = id
       this.#clusters.push(cluster)
       this.#byRank.push(cluster)
     }
     const readers = nodes.map(() => new Set<number>())
-    for (const [at, list] of reads.entries()) for (const { from } of list) readers[from]?.add(this.#owner[at] as number)
+    for (const [at, list] of reads.entries()) {
+      const owner = this.#owner[at] as number
+      for (const { from } of list) if (this.#owner[from] !== owner) readers[from]?.add(owner)
+    }
     this.#readers = readers
   }
 
@@ -76,6 +83,14 @@ export class Clusters {
     if (this.#facts.isRoot[node] === true) return true
     const readers = this.#readers[node] as ReadonlySet<number>
     return readers.size > (inside !== null && readers.has(inside.id) ? 1 : 0)
+  }
+
+  /** How many pairs of a value of this cluster and a reader there are. */
+  readings(cluster: Cluster): number {
+    let count = 0
+    for (const node of cluster.members)
+      if (this.owns(cluster, node)) count += (this.#readers[node] as ReadonlySet<number>).size
+    return count
   }
 
   /** Clusters that read a value of this one, at most `most` and one more. */

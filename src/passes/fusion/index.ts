@@ -7,6 +7,7 @@
  */
 import { definePass } from '../pass.ts'
 import { Candidates } from './candidates.ts'
+import { chainsOf } from './chains.ts'
 import { type Cluster, Clusters } from './clusters.ts'
 import { refusedPairs, rememberFusion } from './decision.ts'
 import { emitRegions } from './emit.ts'
@@ -20,7 +21,7 @@ export const fusion = definePass({
   preserves: 'bits',
   run: (graph, cx) => {
     const facts = factsOf(graph, cx.target)
-    const clusters = new Clusters(facts)
+    const clusters = new Clusters(facts, chainsOf(facts))
     fuseProducers(facts, clusters, cx.report)
     const candidates = new Candidates(facts, clusters)
     const isRegion = ({ members: [first] }: Cluster): boolean => facts.roles[first as number] !== 'outside' // it has members

@@ -18,6 +18,15 @@ type Rule = (facts: Facts, members: readonly number[], sketch: Sketch) => Refusa
 /** Heroes of these kinds need loops of their own form. Reductions go with every kind. */
 const exclusive: readonly FusionKind[] = ['contraction', 'depthwise', 'window', 'sort']
 
+/** The kind of a cluster's loops, if they have a form of their own. Quick, because it settles many pairs. */
+export const exclusiveKind = ({ kinds, roles }: Facts, members: readonly number[]): FusionKind | null => {
+  for (const node of members) {
+    const kind = kinds[node] as FusionKind
+    if (roles[node] === 'hero' && exclusive.includes(kind)) return kind
+  }
+  return null
+}
+
 const oneKind: Rule = ({ kinds, target }, _members, { heroes, kind }) => {
   const found = [...new Set(heroes.map((node) => kinds[node] as FusionKind))].filter((k) => exclusive.includes(k))
   const [first, second] = found
@@ -29,11 +38,10 @@ const memoryFirst: Rule = (_facts, _members, { scattered }) => scattered && { ru
 
 /** The right operand of a contraction is packed in advance, so it must be in memory. */
 const packedOperand: Rule = ({ kinds, reads, nodes }, members, { heroes }) => {
-  const inside = new Set(members)
   for (const hero of heroes) {
     if (kinds[hero] !== 'contraction' && kinds[hero] !== 'depthwise') continue
     if (nodes[hero]?.op.endsWith('FilterGradient') === true) continue
-    const read = reads[hero]?.find(({ from, operand }) => operand === 1 && inside.has(from))
+    const read = reads[hero]?.find(({ from, operand }) => operand === 1 && members.includes(from))
     if (read !== undefined) return { rule: 'packed', from: read.from, to: hero }
   }
   return null
