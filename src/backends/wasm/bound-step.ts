@@ -19,6 +19,8 @@ export interface BoundStep {
   readonly updates: readonly NamedValue[]
   readonly constants: ReadonlyMap<number, Block>
   readonly table: Block
+  /** Where threads count what is done. */
+  readonly words: Block
   readonly context: Block
   readonly contextOf: (at: RunContext) => Uint8Array<ArrayBuffer>
   readonly scratch: Block
@@ -84,6 +86,7 @@ export const bindStep = ({ step, plan, emitted, module }: StepToBind, device: Wa
       updates: step.updates,
       constants,
       table: allocate(4 * step.values.length, 'a table of addresses'),
+      words: allocate(4 * dispatches.length * (runner.threads + 1), 'counters of the threads'),
       context: allocate(contexts.bytes, 'the context of runs'),
       contextOf: contexts.at,
       scratch: allocate(Math.max(64, alignedScratch * runner.threads), 'scratch memory of the threads'),
@@ -102,9 +105,9 @@ export const bindStep = ({ step, plan, emitted, module }: StepToBind, device: Wa
 }
 
 export const unbindStep = (
-  { list, constants, table, context, scratch }: BoundStep,
+  { list, constants, table, words, context, scratch }: BoundStep,
   { space, runner }: WasmDevice,
 ): void => {
   runner.unload(list)
-  for (const block of [...constants.values(), table, context, scratch]) space.release(block)
+  for (const block of [...constants.values(), table, words, context, scratch]) space.release(block)
 }

@@ -108,6 +108,7 @@ const runStep = async (step: BoundStep, run: StepRun): Promise<StepResults<Block
       list: step.list,
       table: table.addresses,
       tableAddress: step.table.address,
+      words: step.words.address,
       context: step.contextOf(run.at),
       contextAddress: step.context.address,
       scratch: step.scratch.address,

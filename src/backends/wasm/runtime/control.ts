@@ -10,11 +10,13 @@ export const word = {
   bell: 0,
   /** Counts runs. */
   epoch: 16,
-  /** Threads at the barrier. */
-  arrived: 32,
-  /** Counts barriers that all threads have passed. */
-  generation: 48,
-  /** Threads that wait at the barrier asleep. */
+  /** The number of the run that helpers may enter; 0: none. */
+  open: 17,
+  /** Helpers in a run. */
+  active: 32,
+  /** The leader's dispatch: all before it are done. */
+  current: 48,
+  /** Threads that wait for others asleep. */
   sleepers: 64,
   /** The thread that failed in this run, from 1; 0: none. */
   fault: 80,
@@ -22,11 +24,12 @@ export const word = {
   list: 96,
   table: 97,
   tableLength: 98,
-  context: 99,
+  contexts: 99,
   scratch: 100,
   scratchBytes: 101,
+  words: 102,
   /** What the failed thread says: UTF-16, a word each. */
-  textLength: 102,
+  textLength: 103,
   text: 104,
   textMax,
   /** Counts messages for each thread. */

@@ -29,6 +29,8 @@ export interface RunOrder {
   /** Scratch memory of thread 0; those of the others follow. */
   readonly scratch: number
   readonly scratchBytes: number
+  /** Where threads count what is done: for each dispatch a word, and one more for each thread. */
+  readonly words: number
   /** The memory must reach so far. */
   readonly end: number
   readonly isProfiled: boolean

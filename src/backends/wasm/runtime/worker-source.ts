@@ -3,8 +3,8 @@
  * imports; it also runs as a file of its own (option `workerUrl`). What it receives and posts is in messages.ts.
  *
  * Thread 0 leads: it gets runs as messages and posts their ends. The others help: between runs they wait on shared memory, where the leader rings.
- * All threads call the same dispatches, each its share of the units, and meet at a barrier after each dispatch. Without shared memory the leader is
- * alone, and the memory is its own.
+ * All threads go through the same dispatches and divide their units among themselves. Without shared memory the leader is alone, and the memory is its
+ * own.
  */
 import { mathFunctions } from '../math.ts'
 import { maximumPages, initialPages } from './linear-memory.ts'
@@ -95,81 +95,112 @@ export const workerSource = `'use strict'
     for (let i = 0; i < text.length; i++) control[${word.text} + i] = text.charCodeAt(i)
     Atomics.store(control, ${word.textLength}, text.length)
   }
-  const barrier = () => {
-    const generation = Atomics.load(control, ${word.generation})
-    if (Atomics.add(control, ${word.arrived}, 1) === threads - 1) {
-      Atomics.store(control, ${word.arrived}, 0)
-      Atomics.add(control, ${word.generation}, 1)
-      if (Atomics.load(control, ${word.sleepers}) > 0) Atomics.notify(control, ${word.generation})
-      return
-    }
-    for (let i = 0; i < spins; i++) if (Atomics.load(control, ${word.generation}) !== generation) return
+  /** Looks a while, then sleeps, until words[at] is 'wanted'. Who makes it so notifies if there are sleepers. */
+  const awaitWord = (words, at, wanted) => {
+    for (let i = 0; i < spins; i++) if (Atomics.load(words, at) === wanted) return
     Atomics.add(control, ${word.sleepers}, 1)
-    while (Atomics.load(control, ${word.generation}) === generation) Atomics.wait(control, ${word.generation}, generation)
+    for (let seen = Atomics.load(words, at); seen !== wanted; seen = Atomics.load(words, at)) Atomics.wait(words, at, seen)
     Atomics.sub(control, ${word.sleepers}, 1)
   }
-  /** This thread's share of all dispatches. A thread that fails goes on to meet the others, without computing. */
-  const replay = (dispatches, table, scratch, contexts, times) => {
-    const last = dispatches.length - 1
-    for (let at = 0; at <= last; at++) {
-      const { call, slots, units, context: own, isOptional, args } = dispatches[at]
-      const isLeftOut = isOptional && table[slots[slots.length - 1]] === 0
-      const first = Math.floor((units * thread) / threads)
-      const end = units === 1 ? (thread === 0 ? 1 : 0) : Math.floor((units * (thread + 1)) / threads)
-      const from = units === 1 ? 0 : first
+  const wake = (words, at) => {
+    if (Atomics.load(control, ${word.sleepers}) > 0) Atomics.notify(words, at)
+  }
+  const fill = (args, slots, table, scratch, context) => {
+    let i = 0
+    for (; i < slots.length; i++) args[i] = table[slots[i]]
+    args[i++] = scratch
+    args[i++] = context
+    return i
+  }
+  const isLeftOut = ({ isOptional, slots }, table) => isOptional && table[slots[slots.length - 1]] === 0
+  /** All dispatches by this thread. */
+  const replayAlone = (dispatches, table, scratch, contexts, times) => {
+    for (let at = 0; at < dispatches.length; at++) {
+      const dispatch = dispatches[at]
+      if (isLeftOut(dispatch, table)) continue
+      const { call, slots, units, context, args } = dispatch
       const start = times === null ? 0 : performance.now()
-      if (end > from && !isLeftOut && (threads === 1 || Atomics.load(control, ${word.fault}) === 0)) {
-        let i = 0
-        for (; i < slots.length; i++) args[i] = table[slots[i]]
-        args[i++] = scratch
-        args[i++] = contexts + own
-        args[i++] = from
-        args[i] = end
-        try {
-          call.apply(null, args)
-        } catch (error) {
-          if (threads === 1) throw error
-          noteFault(error)
-        }
-      }
-      // Between dispatches that only the leader computes there is nobody to wait for.
-      if (threads > 1 && (units > 1 || at === last || dispatches[at + 1].units > 1)) barrier()
+      const i = fill(args, slots, table, scratch, contexts + context)
+      args[i] = 0
+      args[i + 1] = units
+      call.apply(null, args)
       if (times !== null) times[at] = performance.now() - start
     }
   }
-  const run = ({ id, list, table, tableAddress, context, contextAddress, scratch, scratchBytes, end, isProfiled }) => {
-    const times = isProfiled ? new Float64Array(lists.get(list).length) : null
-    try {
-      if (waiting.size > 0 || view(end).length < end) throw new Error('full')
-      if (context.length > 0) view(end).set(context, contextAddress)
-      const dispatches = lists.get(list)
-      if (threads === 1 || dispatches.every(({ units }) => units === 1)) {
-        const [all, own] = [threads, thread]
-        threads = 1
-        try {
-          replay(dispatches, table, scratch, contextAddress, times)
-        } finally {
-          threads = all
-          thread = own
-        }
-      } else {
-        new Int32Array(view(end).buffer, tableAddress, table.length).set(table)
-        control[${word.list}] = list
-        control[${word.table}] = tableAddress
-        control[${word.tableLength}] = table.length
-        control[${word.context}] = contextAddress
-        control[${word.scratch}] = scratch
-        control[${word.scratchBytes}] = scratchBytes
-        Atomics.store(control, ${word.fault}, 0)
-        Atomics.add(control, ${word.epoch}, 1)
-        Atomics.add(control, ${word.bell}, 1)
-        Atomics.notify(control, ${word.bell})
-        replay(dispatches, table, scratch, contextAddress, times)
-        if (Atomics.load(control, ${word.fault}) !== 0) {
-          const length = Atomics.load(control, ${word.textLength})
-          throw new Error(String.fromCharCode(...control.slice(${word.text}, ${word.text} + length)))
+  /**
+   * Dispatches from 'from' on, together with the other threads. Each thread computes its own share of the units in pieces, then what others have not
+   * begun; it waits until all units are done, not until all threads are there: a thread that sleeps holds nobody up. Words of a dispatch: how many
+   * units are done, then for each thread how many of its share have been taken.
+   */
+  const replay = (dispatches, from, words, table, scratch, contexts, times) => {
+    const width = threads + 1
+    for (let at = from; at < dispatches.length; at++) {
+      if (thread === 0) Atomics.store(control, ${word.current}, at)
+      const dispatch = dispatches[at]
+      if (isLeftOut(dispatch, table)) continue
+      const { call, slots, units, context, args } = dispatch
+      const start = times === null ? 0 : performance.now()
+      const i = fill(args, slots, table, scratch, contexts + context)
+      const piece = Math.ceil(units / (threads * 4))
+      let done = 0
+      for (let other = 0; other < threads; other++) {
+        const owner = (thread + other) % threads
+        const first = Math.ceil((units * owner) / threads)
+        const end = Math.ceil((units * (owner + 1)) / threads)
+        while (first < end) {
+          const begin = first + Atomics.add(words, at * width + 1 + owner, piece)
+          if (begin >= end) break
+          args[i] = begin
+          args[i + 1] = Math.min(begin + piece, end)
+          done += args[i + 1] - begin
+          // After a failure units only count as done.
+          if (Atomics.load(control, ${word.fault}) !== 0) continue
+          try {
+            call.apply(null, args)
+          } catch (error) {
+            noteFault(error)
+          }
         }
       }
+      if (done > 0 && Atomics.add(words, at * width, done) + done === units) wake(words, at * width)
+      else awaitWord(words, at * width, units)
+      if (times !== null) times[at] = performance.now() - start
+    }
+  }
+  /** The leader opens the run to helpers, and closes it when those that came have left: the words are then free for the next. */
+  const lead = (dispatches, { list, table, tableAddress, contextAddress, scratch, scratchBytes, words, end }, times) => {
+    const { buffer } = view(end)
+    new Int32Array(buffer, tableAddress, table.length).set(table)
+    const ownWords = new Int32Array(buffer, words, dispatches.length * (threads + 1)).fill(0)
+    control[${word.list}] = list
+    control[${word.table}] = tableAddress
+    control[${word.tableLength}] = table.length
+    control[${word.contexts}] = contextAddress
+    control[${word.scratch}] = scratch
+    control[${word.scratchBytes}] = scratchBytes
+    control[${word.words}] = words
+    Atomics.store(control, ${word.fault}, 0)
+    Atomics.store(control, ${word.current}, 0)
+    Atomics.store(control, ${word.open}, Atomics.add(control, ${word.epoch}, 1) + 1)
+    Atomics.add(control, ${word.bell}, 1)
+    Atomics.notify(control, ${word.bell})
+    replay(dispatches, 0, ownWords, table, scratch, contextAddress, times)
+    Atomics.store(control, ${word.open}, 0)
+    awaitWord(control, ${word.active}, 0)
+    if (Atomics.load(control, ${word.fault}) === 0) return
+    const length = Atomics.load(control, ${word.textLength})
+    throw new Error(String.fromCharCode(...control.slice(${word.text}, ${word.text} + length)))
+  }
+  const run = (order) => {
+    const { id, list, table, context, contextAddress, scratch, end, isProfiled } = order
+    try {
+      const dispatches = lists.get(list)
+      const times = isProfiled ? new Float64Array(dispatches.length) : null
+      if (waiting.size > 0 || view(end).length < end) throw new Error('the system gives no more memory')
+      if (context.length > 0) view(end).set(context, contextAddress)
+      if (threads === 1 || dispatches.every(({ units }) => units === 1))
+        replayAlone(dispatches, table, scratch, contextAddress, times)
+      else lead(dispatches, order, times)
       port.postMessage({ kind: 'ran', id, times })
     } catch (error) {
       port.postMessage({ kind: 'failed', id, message: textOf(error) })
@@ -179,23 +210,35 @@ export const workerSource = `'use strict'
   // ---- helpers
 
   let seen = 0, mail = 0
+  const help = (epoch) => {
+    Atomics.add(control, ${word.active}, 1)
+    if (Atomics.load(control, ${word.open}) === epoch) {
+      const dispatches = lists.get(control[${word.list}])
+      const address = control[${word.table}] >>> 0
+      const length = control[${word.tableLength}]
+      const at = control[${word.words}] >>> 0
+      const count = dispatches.length * (threads + 1)
+      const { buffer } = view(Math.max(address + 4 * length, at + 4 * count))
+      const table = new Int32Array(buffer, address, length)
+      const scratch = (control[${word.scratch}] + thread * control[${word.scratchBytes}]) | 0
+      const from = Atomics.load(control, ${word.current})
+      replay(dispatches, from, new Int32Array(buffer, at, count), table, scratch, control[${word.contexts}], null)
+    }
+    if (Atomics.sub(control, ${word.active}, 1) === 1) wake(control, ${word.active})
+  }
   /** Helps with runs until there is a message for this thread. */
   const serve = () => {
     for (;;) {
       const bell = Atomics.load(control, ${word.bell})
       const epoch = Atomics.load(control, ${word.epoch})
       if (Atomics.load(control, ${word.mail} + thread) !== mail) return
-      if (epoch === seen) {
-        for (let i = 0; i < spins; i++) if (Atomics.load(control, ${word.bell}) !== bell) break
-        Atomics.wait(control, ${word.bell}, bell)
+      if (epoch !== seen) {
+        seen = epoch
+        help(epoch)
         continue
       }
-      seen = epoch
-      const address = control[${word.table}] >>> 0
-      const length = control[${word.tableLength}]
-      const table = new Int32Array(view(address + 4 * length).buffer, address, length)
-      const scratch = (control[${word.scratch}] + thread * control[${word.scratchBytes}]) | 0
-      replay(lists.get(control[${word.list}]), table, scratch, control[${word.context}], null)
+      for (let i = 0; i < spins; i++) if (Atomics.load(control, ${word.bell}) !== bell) break
+      Atomics.wait(control, ${word.bell}, bell)
     }
   }
 
