@@ -11,8 +11,8 @@ import { makeTurnQueue } from './turns.ts'
 export interface Memory<V> {
   /** Identity of the device. */
   readonly device: object
-  /** Copies to the device. */
-  upload(data: HostArray, type: Type): V
+  /** Copies to the device. `name`: of the variable or the value, for messages. */
+  upload(data: HostArray, type: Type, name?: string): V
   /** Copies the value at the time of the call to the host, also if it is freed before the copy is complete. */
   download(value: V, type: Type): Promise<HostArray>
   free(value: V): void
@@ -27,7 +27,7 @@ export const uploadAll = <V>(
 ): ReadonlyMap<string, V> => {
   const uploaded = new Map<string, V>()
   try {
-    for (const [name, { data, type }] of tensors) uploaded.set(name, memory.upload(data, type))
+    for (const [name, { data, type }] of tensors) uploaded.set(name, memory.upload(data, type, name))
     return uploaded
   } catch (error) {
     for (const value of uploaded.values()) memory.free(value)
@@ -66,7 +66,7 @@ export const makeVariableStore = <V>(memory: Memory<V>): Store<V> => {
       entry.derived === null || entry.value !== null,
       () => `the derived value "${name}" is read before it is made`,
     )
-    entry.value ??= memory.upload(entry.initial(), entry.type)
+    entry.value ??= memory.upload(entry.initial(), entry.type, name)
     return entry.value
   }
   const versionsOf = (names: readonly string[]): readonly number[] => names.map((name) => entryOf(name).version)

@@ -63,7 +63,8 @@ export const planDispatches = (
     ...problem,
     values: problem.values.map((value, at) => (kept.has(bases[at] as number) ? { ...value, bytes: 0 } : value)),
   }
-  const memory = planMemory(inArena, constraints, schedule(problem))
+  // One arena, however large: whoever compiles compares it with the memory.
+  const memory = planMemory(inArena, { ...constraints, arenaBytesMax: Number.MAX_SAFE_INTEGER }, schedule(problem))
   const made = [...kept].filter((base) => step.values[base]?.source.kind === 'made')
   return {
     dispatches: [

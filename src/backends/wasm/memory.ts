@@ -10,8 +10,9 @@ import type { Block } from './runtime/space.ts'
 
 export const wasmMemory = (device: WasmDevice): Memory<Block> => ({
   device,
-  upload: (data, type) => {
-    const block = device.space.allocate(sizeBytes(type), () => `a value ${showType(type)}`)
+  upload: (data, type, name) => {
+    const what = (): string => `${name === undefined ? 'a value' : `"${name}"`}, ${showType(type)}`
+    const block = device.space.allocate(sizeBytes(type), what)
     uploadBytes(device, block.address, data, type)
     return block
   },

@@ -23,10 +23,19 @@ export interface WasmDevice {
 export interface DeviceOptions {
   readonly threads?: number | undefined
   readonly workerUrl?: string | undefined
+  /** For tests: as in a page that is not isolated. */
+  readonly isShared?: boolean | undefined
+  /** For tests: as where the system gives no more. */
+  readonly bytesMax?: number | undefined
 }
 
 /** @throws EffuseError EF404 without WebAssembly or its vectors, EF409 where the system refuses the memory */
-export const openDevice = async ({ threads, workerUrl }: DeviceOptions): Promise<WasmDevice> => {
+export const openDevice = async ({
+  threads,
+  workerUrl,
+  isShared = canShareMemory(),
+  bytesMax,
+}: DeviceOptions): Promise<WasmDevice> => {
   const fault = wasmFault()
   if (fault !== null)
     throw new EffuseError({
@@ -34,22 +43,29 @@ export const openDevice = async ({ threads, workerUrl }: DeviceOptions): Promise
       message: `the backend wasm is not available: ${fault}`,
       hint: 'use another browser or version, or the backend "tfjs"',
     })
-  const isShared = canShareMemory()
   const wanted = threads ?? defaultThreads()
   const notes = isShared || wanted === 1 ? [] : [isolationNote]
   const memory = isShared ? takeMemory(true) : null
   try {
     const crew = await openCrew({ threads: isShared ? wanted : 1, memory, workerUrl })
-    const dispose = (): void => void crew.dispose().then(() => memory?.close())
-    return { space: makeSpace(crew.bytes), runner: crew, isShared, lost: crew.lost, notes, dispose }
+    const space = makeSpace(crew.bytes, bytesMax)
+    const dispose = (): void => {
+      space.close()
+      void crew.dispose().then(() => memory?.close())
+    }
+    return { space, runner: crew, isShared, lost: crew.lost, notes, dispose }
   } catch (error) {
     memory?.close()
     const own = takeMemory(false)
+    const space = makeSpace(own, bytesMax)
     const runner = makeInThread(own)
     const reason = error instanceof Error ? error.message : String(error)
-    const dispose = (): void => void runner.dispose().then(() => own.close())
+    const dispose = (): void => {
+      space.close()
+      void runner.dispose().then(() => own.close())
+    }
     const lost = new Promise<never>(() => {})
-    return { space: makeSpace(own), runner, isShared: false, lost, notes: [...notes, threadNote(reason)], dispose }
+    return { space, runner, isShared: false, lost, notes: [...notes, threadNote(reason)], dispose }
   }
 }
 

@@ -3,6 +3,7 @@
  * thread; `Bytes` hides that.
  */
 import { EffuseError } from '../../../ir/diagnostics.ts'
+import { disposed } from './errors.ts'
 import { type Allocator, blockBytes, makeAllocator } from './allocator.ts'
 
 /** Access to the bytes of a memory. Calls take effect in their order, and in order with runs. */
@@ -29,11 +30,15 @@ export interface Block {
 
 export interface Space {
   readonly bytes: Bytes
+  /** The most that all blocks can take. */
+  readonly bytesMax: number
   /** @throws EffuseError EF409; `what` names the block, `hint` says what would help */
   allocate(bytes: number, what: () => string, hint?: () => string | undefined): Block
   /** Gives up one holder's claim; the last one frees the block. */
   release(block: Block): void
   readonly usedBytes: number
+  /** From now on nothing can be allocated. */
+  close(): void
 }
 
 /** WebAssembly's unit of growth. */
@@ -44,27 +49,33 @@ export const slackBytes = 64
 const growthStep = 16 * pageBytes
 
 /** Address 0 stays unused: no block has the address of "nothing". */
-export const makeSpace = (bytes: Bytes): Space => {
-  const allocator = makeAllocator(blockBytes(1), bytes.byteLength - slackBytes)
+export const makeSpace = (bytes: Bytes, bytesMax = bytes.bytesMax): Space => {
+  const allocator = makeAllocator(blockBytes(1), Math.min(bytes.byteLength, bytesMax) - slackBytes)
+  let isClosed = false
   const grow = (needed: number): boolean => {
     const least = allocator.end - allocator.freeAtEnd + blockBytes(needed) + slackBytes
-    if (least > bytes.bytesMax) return false
-    const wanted = Math.min(bytes.bytesMax, Math.ceil(least / growthStep) * growthStep)
+    if (least > bytesMax) return false
+    const wanted = Math.min(bytesMax, Math.ceil(least / growthStep) * growthStep)
     if (!bytes.growTo(wanted) && !bytes.growTo(Math.ceil(least / pageBytes) * pageBytes)) return false
-    allocator.extend(bytes.byteLength - slackBytes)
+    allocator.extend(Math.min(bytes.byteLength, bytesMax) - slackBytes)
     return true
   }
   return {
     bytes,
+    bytesMax,
     allocate: (size, what, hint) => {
+      if (isClosed) throw disposed()
       let address = allocator.allocate(size)
       if (address === null && grow(size)) address = allocator.allocate(size)
-      if (address === null) throw tooLittle(size, allocator.usedBytes, bytes, what(), hint?.())
+      if (address === null) throw tooLittle(size, allocator.usedBytes, bytesMax, what(), hint?.())
       return { address, bytes: size, holders: 1, forms: null }
     },
     release: (block) => release(block, allocator),
     get usedBytes() {
       return allocator.usedBytes
+    },
+    close: () => {
+      isClosed = true
     },
   }
 }
@@ -75,7 +86,7 @@ const release = (block: Block, allocator: Allocator): void => {
   for (const form of block.forms?.values() ?? []) release(form, allocator)
 }
 
-const tooLittle = (size: number, used: number, { bytesMax }: Bytes, what: string, hint?: string): EffuseError =>
+const tooLittle = (size: number, used: number, bytesMax: number, what: string, hint?: string): EffuseError =>
   new EffuseError({
     code: 'EF409',
     message: `the backend wasm needs ${mebibytes(size)} for ${what}; ${mebibytes(used)} of at most ${mebibytes(bytesMax)} are in use, and no free range is large enough`,

@@ -1,0 +1,69 @@
+/** From a program to what runs it: kernels, one module of them, memory plans, and lists in the threads. */
+import { compileWasm } from '#platform'
+import type { MemoryConstraints } from '../../ir/target.ts'
+import { graphSteps, type Program } from '../../passes/program.ts'
+import type { CompileContext, Runnable } from '../backend.ts'
+import { crossingTypes } from '../common/run-steps.ts'
+import type { Arena } from './arena.ts'
+import { bindStep, type BoundStep, unbindStep } from './bound-step.ts'
+import { compileStep } from './compile-step.ts'
+import { planDispatches } from './dispatch-list.ts'
+import { makeKernelLibrary } from './kernel-library.ts'
+import { batchHint, ensureFits } from './limits.ts'
+import { makeRunnable } from './runnable.ts'
+import type { WasmDevice } from './runtime/device.ts'
+import type { Block } from './runtime/space.ts'
+
+export interface ProgramTarget {
+  readonly device: WasmDevice
+  readonly memory: MemoryConstraints
+}
+
+/** @throws EffuseError EF409 where the program cannot fit, before anything is allocated */
+export const compileProgram = async (
+  program: Program,
+  arena: Arena,
+  cx: CompileContext,
+  { device, memory }: ProgramTarget,
+): Promise<Runnable<Block>> => {
+  const library = makeKernelLibrary()
+  const crossing = new Set(crossingTypes(program).keys())
+  const planned = graphSteps(program).map(({ name, graph }, done, { length }) => {
+    cx.signal?.throwIfAborted()
+    const step = compileStep(graph, library)
+    const plan = planDispatches(step, library, crossing, memory)
+    cx.onProgress?.({ stage: 'plan', done: done + 1, total: length })
+    return { name, step, plan }
+  })
+  const peakBytes = planned.reduce((most, { plan }) => Math.max(most, plan.peakBytes), 0)
+  ensureFits(program, peakBytes, device.space.bytesMax)
+  cx.signal?.throwIfAborted()
+  const emitted = library.emit(device.isShared)
+  const module = await compileWasm(emitted.bytes)
+  cx.signal?.throwIfAborted()
+  const steps = new Map<string, BoundStep>()
+  const ends: (() => void)[] = []
+  const dispose = (): void => {
+    for (const end of ends.splice(0)) end()
+  }
+  try {
+    for (const { name, step, plan } of planned) {
+      const bound = bindStep({ step, plan, emitted, module }, device)
+      steps.set(name, bound)
+      ends.push(() => unbindStep(bound, device), arena.use(plan.memory.arenaBytes))
+    }
+  } catch (error) {
+    dispose()
+    throw error
+  }
+  return makeRunnable({
+    program,
+    nameOf: cx.nameOf,
+    device,
+    steps,
+    arena,
+    notes: device.notes,
+    memoryHint: () => batchHint(program, peakBytes, peakBytes + device.space.bytesMax - device.space.usedBytes),
+    dispose,
+  })
+}

@@ -1,0 +1,256 @@
+/** The backend wasm where something is missing or ends: memory, threads, shared memory, vectors. Nothing is lost, and messages say what to do. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { Backend } from '../../../src/backends/backend.ts'
+import { wasmEntry } from '../../../src/backends/wasm/entry.ts'
+import { createWasmBackend, workerSource } from '../../../src/backends/wasm/index.ts'
+import { backendOn } from '../../../src/backends/wasm/backend-on.ts'
+import { type DeviceOptions, openDevice, type WasmDevice } from '../../../src/backends/wasm/runtime/device.ts'
+import { compile } from '../../../src/compile.ts'
+import { read } from '../../../src/executable/results.ts'
+import { add, crossEntropy, exp, float32, graph, matmul, nn, relu, sgd, trainingStep } from '../../../src/index.ts'
+
+const classifier = graph('net', { x: float32('batch', 16) }, ({ x }) => ({
+  logits: nn.dense(relu(nn.dense(x, { name: 'first', units: 64 })), { name: 'second', units: 8 }),
+}))
+const step = trainingStep(classifier, { loss: crossEntropy(), optimizer: sgd({ learningRate: 0.1 }) })
+const feeds = { x: Float32Array.from({ length: 64 * 16 }, (_, i) => Math.sin(i)), label: new Int32Array(64).fill(3) }
+
+const open: Backend[] = []
+const opened = async (options: DeviceOptions): Promise<Backend> => {
+  const backend = backendOn(await openDevice(options)) as Backend
+  open.push(backend)
+  return backend
+}
+const deviceOf = (backend: Backend): WasmDevice => backend.device as WasmDevice
+
+let folder: string
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'effuse-wasm-'))
+})
+afterEach(() => {
+  for (const backend of open.splice(0)) backend.dispose()
+  rmSync(folder, { recursive: true })
+  vi.unstubAllGlobals()
+})
+
+/** The threads' program, changed wherever it has `from`; in it `isOn()` is whether the test has switched the fault on. */
+const changed = (from: string, to: string) => {
+  const flag = join(folder, 'on')
+  const program = join(folder, 'worker.cjs')
+  expect(workerSource).toContain(from)
+  const isOn = `const isOn = () => require('node:fs').existsSync(${JSON.stringify(flag)})\n`
+  writeFileSync(program, isOn + workerSource.replaceAll(from, to))
+  return { workerUrl: pathToFileURL(program).href, turnOn: () => writeFileSync(flag, ''), turnOff: () => rmSync(flag) }
+}
+
+describe.each([1, 3])('on %i threads', (threads) => {
+  test.each<readonly [string, string, string, string]>([
+    [
+      'the leader exits',
+      'const run = (order) => {',
+      'const run = (order) => {\n if (isOn()) process.exit(3)',
+      'exited with code 3',
+    ],
+    [
+      'a kernel traps',
+      'call.apply(null, args)',
+      ";(isOn() ? (() => { throw new Error('unreachable') }) : call).apply(null, args)",
+      'unreachable',
+    ],
+  ])('%s in a run: the run fails, variables are as they were, and later runs work', async (_, from, to, message) => {
+    const program = changed(from, to)
+    const backend = await opened({ threads, workerUrl: program.workerUrl })
+    using net = await compile(step, { backend, batch: 64 })
+    await net.run(feeds)
+    const before = await net.variables.save()
+    program.turnOn()
+    await expect(net.run(feeds)).rejects.toMatchObject({ code: 'EF411', message: expect.stringContaining(message) })
+    expect(await net.variables.save()).toEqual(before)
+    program.turnOff()
+    using healthy = await compile(step, { backend: 'reference', batch: 64 })
+    await healthy.variables.load(before)
+    healthy.runIndex = net.runIndex
+    const [got, want] = [await read(await net.run(feeds)), await read(await healthy.run(feeds))]
+    expect(got.loss).toBeCloseTo(want.loss, 5)
+    expect(got.loss).toBeGreaterThan(0)
+  })
+})
+
+test('a helper exits while it has units: the run fails instead of waiting, and later runs work', async () => {
+  const { workerUrl, turnOn, turnOff } = changed(
+    'args[i] = begin\n',
+    'args[i] = begin\n          if (thread === 1 && isOn()) process.exit(4)\n          if (isOn()) while (true) if (control === null) break\n',
+  )
+  // The leader takes a unit and never ends it, so that the helper gets one and exits.
+  const backend = await opened({ threads: 2, workerUrl })
+  using net = await compile(step, { backend, batch: 64 })
+  const first = await read(await net.run(feeds))
+  turnOn()
+  await expect(net.run(feeds)).rejects.toMatchObject({ code: 'EF411', message: expect.stringContaining('code 4') })
+  turnOff()
+  const second = await read(await net.run(feeds))
+  expect(second.loss).toBeLessThan(first.loss)
+})
+
+describe('without shared memory', () => {
+  test('one thread with a memory of its own gives the same bits, and reads come back as messages', async () => {
+    const own = await opened({ threads: 4, isShared: false })
+    expect(deviceOf(own).runner.threads).toBe(1)
+    expect(deviceOf(own).notes.join()).toContain('cross-origin isolated')
+    const shared = await opened({ threads: 2 })
+    using a = await compile(step, { backend: own, batch: 64 })
+    using b = await compile(step, { backend: shared, batch: 64 })
+    for (let i = 0; i < 5; i++) {
+      const [first, second] = [await read(await a.run(feeds)), await read(await b.run(feeds))]
+      expect(first).toEqual(second)
+    }
+    expect(await a.variables.save()).toEqual(await b.variables.save())
+  })
+
+  test('its thread ends: the memory is gone, and every call says so', async () => {
+    const { workerUrl, turnOn } = changed(
+      'const run = (order) => {',
+      'const run = (order) => {\n if (isOn()) process.exit(3)',
+    )
+    const backend = await opened({ isShared: false, workerUrl })
+    const net = await compile(classifier, { backend, batch: 64 })
+    const { logits } = await net.run({ x: feeds.x })
+    turnOn()
+    await expect(net.run({ x: feeds.x })).rejects.toMatchObject({ code: 'EF410' })
+    await expect(net.run({ x: feeds.x })).rejects.toMatchObject({ code: 'EF410' })
+    await expect(logits.data()).rejects.toMatchObject({ code: 'EF410' })
+  })
+
+  test('the memory grows with what is written', async () => {
+    const backend = await opened({ isShared: false })
+    const size = 3_000_000
+    const model = graph('large', { x: float32(size) }, ({ x }) => ({ y: add(x, 1) }))
+    using net = await compile(model, { backend })
+    const results = await Promise.all([1, 2, 3].map((value) => net.run({ x: new Float32Array(size).fill(value) })))
+    for (const [i, { y }] of results.entries()) expect(new Set(await y.data())).toEqual(new Set([i + 2]))
+  })
+})
+
+test('where no worker starts, the calling thread computes and says why', async () => {
+  const backend = await opened({ threads: 4, workerUrl: pathToFileURL(join(folder, 'missing.cjs')).href })
+  expect(deviceOf(backend).notes.join()).toContain('no worker starts here')
+  using net = await compile(step, { backend, batch: 64 })
+  using reference = await compile(step, { backend: 'reference', batch: 64 })
+  for (let i = 0; i < 3; i++)
+    expect((await read(await net.run(feeds))).loss).toBeCloseTo((await read(await reference.run(feeds))).loss, 5)
+})
+
+describe('memory', () => {
+  const wide = graph('wide', { x: float32('batch', 1024, 1024) }, ({ x }) => ({ y: matmul(exp(x), x) }))
+
+  test('a program that cannot fit is refused before anything is allocated, with the batch that would', async () => {
+    const backend = await opened({ threads: 1 })
+    const { space } = deviceOf(backend)
+    const before = space.usedBytes
+    await expect(compile(wide, { backend, batch: 600 })).rejects.toMatchObject({
+      code: 'EF409',
+      message: expect.stringMatching(/^wide needs [\d,]+ MiB for a run; the backend wasm has at most 4,096 MiB$/),
+      hint: expect.stringMatching(/^compile it with a batch of at most about \d+ instead of 600$/),
+    })
+    expect(space.usedBytes).toBe(before)
+  })
+
+  test('the batch of the hint does fit', async () => {
+    const backend = await opened({ threads: 1, bytesMax: 64 * 2 ** 20 })
+    const error = await compile(wide, { backend, batch: 20 }).catch((reason: unknown) => reason as { hint: string })
+    const batch = Number(/about (\d+)/.exec('hint' in error ? (error.hint ?? '') : '')?.[1])
+    expect(batch).toBeGreaterThan(2)
+    using net = await compile(wide, { backend, batch })
+    const { y } = await net.run({ x: new Float32Array(batch * 2 ** 20) })
+    expect((await y.data())[0]).toBe(0)
+    await expect(compile(wide, { backend, batch: batch + 1 })).rejects.toMatchObject({ code: 'EF409' })
+  })
+
+  test('too little is left: the run says what for, and nothing is lost', async () => {
+    const backend = await opened({ threads: 1, bytesMax: 7 * 2 ** 20 })
+    const model = graph('m', { x: float32(500_000) }, ({ x }, b) => {
+      const w = b.variable('w', { shape: [500_000], init: { kind: 'ones' } })
+      return { y: add(x, w as typeof x) }
+    })
+    using net = await compile(model, { backend })
+    const x = new Float32Array(500_000).fill(2)
+    const first = await net.run({ x })
+    await expect(net.run({ x })).rejects.toMatchObject({
+      code: 'EF409',
+      message: expect.stringMatching(
+        /^the backend wasm needs 2 MiB for a result float32\[500000\]; \d MiB of at most 7 MiB are in use/,
+      ),
+    })
+    await expect(net.variables.set('w', x)).rejects.toMatchObject({
+      code: 'EF409',
+      message: expect.stringContaining('"w"'),
+    })
+    expect((await first.y.data())[7]).toBe(3)
+    expect((await net.variables.get('w', 'float32'))[7]).toBe(1)
+    first.y.dispose()
+    expect((await read(await net.run({ x }))).y[9]).toBe(3)
+  })
+
+  test('addresses above 2 GiB are not negative', async () => {
+    const backend = await opened({ threads: 2 })
+    const { space } = deviceOf(backend)
+    const low = space.allocate(2 ** 31 + 2 ** 20, () => 'a block that nobody writes')
+    using net = await compile(step, { backend, batch: 64 })
+    using reference = await compile(step, { backend: 'reference', batch: 64 })
+    for (let i = 0; i < 3; i++)
+      expect((await read(await net.run(feeds))).loss).toBeCloseTo((await read(await reference.run(feeds))).loss, 5)
+    space.release(low)
+  })
+})
+
+test('two executables of one store, run at once, take turns on one arena', async () => {
+  const backend = await opened({ threads: 2 })
+  using trainer = await compile(step, { backend, batch: 64 })
+  using net = await compile(classifier, { backend, batch: 64, variables: trainer.variables })
+  using reference = await compile(step, { backend: 'reference', batch: 64 })
+  using referenceNet = await compile(classifier, { backend: 'reference', batch: 64, variables: reference.variables })
+  const both = async (a: typeof trainer, b: typeof net) => {
+    const runs = [a.run(feeds), b.run({ x: feeds.x }), a.run(feeds), b.run({ x: feeds.x })] as const
+    const [first, second, third, fourth] = await Promise.all(runs)
+    return [
+      ...(await read(second)).logits,
+      ...(await read(fourth)).logits,
+      (await read(first)).loss,
+      (await read(third)).loss,
+    ]
+  }
+  const [got, want] = [await both(trainer, net), await both(reference, referenceNet)]
+  got.forEach((value, i) => expect(value).toBeCloseTo(want[i] as number, 4))
+})
+
+test('dispose() ends pending runs with an error, and later ones', async () => {
+  const backend = await createWasmBackend({ threads: 2 })
+  const net = await compile(classifier, { backend, batch: 64 })
+  await net.run({ x: feeds.x })
+  const pending = [net.run({ x: feeds.x }), net.run({ x: feeds.x })]
+  await new Promise((resolve) => setImmediate(resolve))
+  backend.dispose()
+  const ends = await Promise.allSettled([...pending, net.run({ x: feeds.x }), compile(classifier, { backend })])
+  for (const end of ends) if (end.status === 'rejected') expect(end.reason).toMatchObject({ code: 'EF406' })
+  expect(ends.slice(2).map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+})
+
+test('without WebAssembly, or without its vectors, the backend is not available, and says so', async () => {
+  vi.stubGlobal('WebAssembly', { validate: () => false })
+  await expect(createWasmBackend()).rejects.toMatchObject({ code: 'EF404', message: expect.stringContaining('SIMD') })
+  expect(await wasmEntry.probe()).toMatchObject({ isAvailable: false, detail: expect.stringContaining('SIMD') })
+  vi.stubGlobal('WebAssembly', undefined)
+  await expect(createWasmBackend()).rejects.toMatchObject({
+    code: 'EF404',
+    message: expect.stringContaining('no WebAssembly'),
+  })
+})
+
+test('wrong options', async () => {
+  await expect(createWasmBackend({ threads: 0 })).rejects.toMatchObject({ code: 'EF403' })
+  await expect(createWasmBackend({ threads: 1.5 })).rejects.toMatchObject({ code: 'EF403' })
+})
