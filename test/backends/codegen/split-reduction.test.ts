@@ -121,6 +121,15 @@ test('a length without a divisor is divided into blocks of which the last is sho
 
 test.each([
   ['many results', reduction('reduceSum', 'float32', [65, 4], [1])],
+  [
+    'products of some tiles',
+    `graph g {
+  %0 = input() {name="x"} : float32[4,64]
+  %1 = input() {name="w"} : float32[64,8]
+  %2 = matmul(%0, %1) {} : float32[4,8]
+  return y = %2
+}`,
+  ],
   ['an arg-max', 'graph g { %x = input() {name="x"} : float32[64] %y = argMax(%x) {axis=0} : int32[] return %y }'],
   ['a map', 'graph g { %x = input() {name="x"} : float32[64] %y = neg(%x) : float32[64] return %y }'],
 ])('%s stay as they are', (_, text) => {

@@ -51,13 +51,20 @@ const readsOfPhase = (phase: Phase): PanelReads => {
   const found = new Map<number, Accumulator>()
   if (column < 0 || (phase.axes[column] as number) % panelWidth !== 0) return found
   for (const accumulator of phase.accumulators) {
-    const parts = accumulator.factors.map((factor) => reachedFrom(phase, [factor]))
-    // Exactly one factor depends on the column: in a depthwise convolution both do, and neither is read column by column.
-    const right = parts.filter((part) => axesIn(phase, part).has(column))
-    if (accumulator.monoid !== 'sum' || parts.length !== 2 || right.length !== 1) continue
-    for (const at of right[0] ?? []) if (isPanelRead(phase, at, column, accumulator)) found.set(at, accumulator)
+    for (const at of rightOf(phase, accumulator) ?? [])
+      if (isPanelRead(phase, at, column, accumulator)) found.set(at, accumulator)
   }
   return found
+}
+
+/**
+ * The expressions of the right factor of a contraction: the one of two that depends on the column. In a depthwise convolution both do, and neither is
+ * read column by column. Null where there is no such factor.
+ */
+export const rightOf = (phase: Phase, { monoid, factors }: Accumulator): ReadonlySet<number> | null => {
+  const parts = factors.map((factor) => reachedFrom(phase, [factor]))
+  const right = parts.filter((part) => axesIn(phase, part).has(phase.parallel - 1))
+  return monoid === 'sum' && parts.length === 2 && right.length === 1 ? (right[0] ?? null) : null
 }
 
 /** Does the load move with the column and all reduced axes, and with nothing else? Axes of one point do not move. */

@@ -7,6 +7,7 @@ import { type DType, elements, isFloat } from '../../../ir/types.ts'
 import { withoutUnused } from './expr-table.ts'
 import type { Accumulator, Coordinate, Expr, Kernel, Linear, Phase } from './kernel.ts'
 import { axis, scaled, sum } from './linear.ts'
+import { panelWidth, rightOf } from './pack.ts'
 import { mapLinears, reachedFrom, substituted, termsOf, withArgs, withoutUnusedAxes, withStoreArgs } from './rewrite.ts'
 
 export interface SplitLimits {
@@ -61,7 +62,10 @@ const planOf = (phase: Phase, limits: SplitLimits): Plan | null => {
   const isAlike = phase.accumulators.every((other) => other.axes.join() === axes.join() && other.monoid !== 'argmax')
   const sizes = axes.map((at) => phase.axes[at] as number)
   const results = elements(parallel)
-  if (!isAlike || results > limits.resultsMax || results * elements(sizes) < limits.termsMin) return null
+  // A tile of a contraction is eight columns, and reads its operands for all of them.
+  const isContraction = phase.accumulators.some((accumulator) => rightOf(phase, accumulator) !== null)
+  const resultsMax = isContraction ? limits.resultsMax / panelWidth : limits.resultsMax
+  if (!isAlike || results > resultsMax || results * elements(sizes) < limits.termsMin) return null
   const width = hasLanes(phase, axes) ? lanes : 1
   const blocks = blocksOf([...sizes.slice(0, -1), (sizes.at(-1) as number) / width], limits.blocksMax)
   if (elements(blocks) * width === 1) return null
