@@ -2,7 +2,8 @@
 import { invariant } from '../../../ir/diagnostics.ts'
 import { elementwiseOps } from '../../../ir/ops/elementwise/index.ts'
 import { elements, type Node, sameShape, type Type } from '../../../ir/types.ts'
-import { type HeroOp, heroes } from './heroes.ts'
+import type { HeroOp } from './hero.ts'
+import { heroes } from './heroes.ts'
 import type { ScalarOp } from './kernel.ts'
 import { isCleanReshape } from './reshape.ts'
 

@@ -4,7 +4,7 @@
  */
 import { invariant } from '../../../ir/diagnostics.ts'
 import { elements, type Node, type Type } from '../../../ir/types.ts'
-import type { HeroOp } from './heroes.ts'
+import type { HeroOp } from './hero.ts'
 import type { ScalarOp } from './kernel.ts'
 
 /** Ops that are many instructions: those with an exponential or the like, and those with a division or a square root. */

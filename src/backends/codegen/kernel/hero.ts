@@ -1,0 +1,57 @@
+/** What lowerings of ops that combine many elements share: heroes.ts has their table. */
+import type { Axis } from '../../../ir/ops/window.ts'
+import type { ContractionOps, OpAttrs, OpIn, OpOut, PoolingOps, ReductionOps, Tuple } from '../../../ir/signatures.ts'
+import type { Ref, Type } from '../../../ir/types.ts'
+import { coordinatesOf, type Source } from './from-graph.ts'
+import type { Accumulator, Linear } from './kernel.ts'
+import { divided, scaled, sum } from './linear.ts'
+import type { PhaseBuilder } from './phase-builder.ts'
+
+export type HeroOp = keyof ReductionOps | keyof ContractionOps | keyof PoolingOps
+
+export interface HeroArgs<K extends HeroOp> {
+  readonly attrs: OpAttrs<K>
+  readonly inputs: Tuple<Ref, OpIn<K>>
+  readonly types: Tuple<Type, OpOut<K>>
+  /** Which result. */
+  readonly port: number
+  /** The position in the result. */
+  readonly at: readonly Linear[]
+}
+/** The result's element at the position, which is inside. */
+export type Hero<K extends HeroOp> = (args: HeroArgs<K>, source: Source, p: PhaseBuilder) => number
+
+/** The numbers of axes; each must be one axis. */
+export const axesOf = (reduced: readonly Linear[]): readonly number[] =>
+  reduced.map(({ terms }) => (terms[0] as Linear['terms'][number]).axis)
+
+/** Stores one value for each point of the phase, in a new buffer. */
+export const stored = (value: number, type: Type, p: PhaseBuilder, source: Source): number => {
+  const buffer = source.temporary(type)
+  p.store(buffer, coordinatesOf(p.point(), type.shape), value)
+  source.addPhase(p)
+  return buffer
+}
+
+/** One accumulator over new axes of these sizes. */
+export const combined = (
+  { dtype }: Type,
+  p: PhaseBuilder,
+  sizes: readonly number[],
+  terms: (reduced: readonly Linear[]) => Omit<Accumulator, 'axes' | 'dtype'>,
+): number => {
+  const reduced = p.reduced(sizes)
+  return p.accumulate({ ...terms(reduced), axes: axesOf(reduced), dtype })
+}
+
+export type Axes = readonly [Axis, Axis]
+/** Of a phase over images: sample, row, column, channel; over kernels: row, column, and two of channels. */
+export type Four = readonly [Linear, Linear, Linear, Linear]
+
+/** The pixel of the image that the tap meets for an output. */
+export const pixelOf = ({ stride, dilation, before }: Axis, output: Linear, tap: Linear): Linear =>
+  sum([scaled(output, stride, -before), scaled(tap, dilation)])
+
+/** The output for which the tap meets the pixel: there is none where the quotient has a remainder. */
+export const outputOf = ({ stride, dilation, before }: Axis, pixel: Linear, tap: Linear): Linear =>
+  divided(sum([pixel, scaled(tap, -dilation)]), before, stride)
