@@ -55,7 +55,7 @@ describe.each([
   ['log', 2],
   ['log1p', 4],
   ['softplus', 4],
-  ['tanh', 3],
+  ['tanh', 5],
   ['erf', 2],
   ['elu', 2],
   ['selu', 3],

@@ -1,26 +1,37 @@
 /**
- * sigmoid on vectors of float32, which is most of the cost of silu: 15 operations. With n + r = -x / ln 2, n whole and |r| <= 1/2,
+ * sigmoid and tanh on vectors of float32. sigmoid is most of the cost of silu, and has 15 operations. With n + r = -x / ln 2, n whole and |r| <= 1/2,
  *
  *   exp(-x) = 2^n 2^r   and   2^r = (a + r) / (a - r)   with   a = r / tanh(r ln 2 / 2)
  *   sigmoid(x) = 1 / (1 + exp(-x)) = (a - r) / (a - r + 2^n (a + r))
  *
- * with one division for both quotients. a is even in r; two coefficients give 2^r with a relative error of 4.3e-7. -x / ln 2 is rounded once,
+ * with one division for both quotients. In the same way, with n + r = 2 x / ln 2,
+ *
+ *   tanh(x) = ((2^n - 1) a + (2^n + 1) r) / ((2^n + 1) a + (2^n - 1) r)
+ *
+ * which is r / a near 0, where n is 0, so that no digits are lost there.
+ *
+ * a is even in r; two coefficients give 2^r with a relative error of 4.3e-7, three with 3e-10. -x / ln 2 is rounded once,
  * which costs |x| 2^-24 of relative error where the result is small.
  */
-import { popOne, type StackOp } from '../stack-op.ts'
+import type { FunctionBody } from '../encoder.ts'
+import { polynomial, popOne, type StackOp } from '../stack-op.ts'
 import { clamp, magic } from './exp.ts'
 
-/** a = 2.885 + 0.1152 r^2, a minimax fit. */
-const [constant, square] = [2.885408124, 0.1152360652]
+/** Coefficients of a by powers of r^2, highest first: minimax fits. */
+const short = [0.1152360652, 2.885408124]
+const long = [-9.204537877e-4, 0.1155239535, 2.8853901]
 
-/** Relative error below (8 + |x|) 2^-23 down to x = -87; 0 where exp(-x) (a + r) overflows, from -87.7 down. NaN stays NaN. */
-export const sigmoid: StackOp = (f) => {
-  f.f32x4(-Math.LOG2E)
-  f.op('f32x4.mul')
-  // At the ends 2^n is infinity and 0: so are the exponents of float32.
-  clamp(f, -127, 128)
-  const r = popOne(f, 'v128', 'sigmoid r')
-  const [power, a, numerator] = ['power', 'a', 'numerator'].map((name) => f.scratch('v128', `sigmoid ${name}`)) as [
+interface Reduced {
+  readonly r: number
+  /** 2^n. */
+  readonly power: number
+  readonly a: number
+}
+
+/** Takes n + r from the stack, from -127 to 128: at the ends 2^n is 0 and infinity, whose exponents float32 has there. */
+const reduced = (f: FunctionBody, coefficients: readonly number[]): Reduced => {
+  const r = popOne(f, 'v128', 'binary r')
+  const [power, square, a] = ['power', 'square', 'a'].map((name) => f.scratch('v128', `binary ${name}`)) as [
     number,
     number,
     number,
@@ -34,14 +45,26 @@ export const sigmoid: StackOp = (f) => {
   f.f32x4(magic + 127)
   f.op('f32x4.sub', 'f32x4.sub')
   f.set(r)
+  f.get(power)
+  f.i32(23)
+  f.op('i32x4.shl')
+  f.set(power)
   f.get(r)
   f.get(r)
   f.op('f32x4.mul')
-  f.f32x4(square)
-  f.op('f32x4.mul')
-  f.f32x4(constant)
-  f.op('f32x4.add')
+  f.set(square)
+  polynomial(f, square, coefficients)
   f.set(a)
+  return { r, power, a }
+}
+
+/** Relative error below (8 + |x|) 2^-23 down to x = -87; 0 where exp(-x) (a + r) overflows, from -87.7 down. NaN stays NaN. */
+export const sigmoid: StackOp = (f) => {
+  f.f32x4(-Math.LOG2E)
+  f.op('f32x4.mul')
+  clamp(f, -127, 128)
+  const { r, power, a } = reduced(f, short)
+  const numerator = f.scratch('v128', 'sigmoid numerator')
   f.get(a)
   f.get(r)
   f.op('f32x4.sub')
@@ -51,6 +74,34 @@ export const sigmoid: StackOp = (f) => {
   f.get(r)
   f.op('f32x4.add')
   f.get(power)
-  f.i32(23)
-  f.op('i32x4.shl', 'f32x4.mul', 'f32x4.add', 'f32x4.div')
+  f.op('f32x4.mul', 'f32x4.add', 'f32x4.div')
+}
+
+/** Within 5 units of the last place. From 2^25 on, 2^n - 1 is 2^n + 1, and the result is 1. */
+export const tanh: StackOp = (f) => {
+  f.f32x4(2 * Math.LOG2E)
+  f.op('f32x4.mul')
+  clamp(f, -30, 30)
+  const { r, power, a } = reduced(f, long)
+  const [less, more] = [f.scratch('v128', 'tanh less'), f.scratch('v128', 'tanh more')]
+  f.get(power)
+  f.f32x4(1)
+  f.op('f32x4.sub')
+  f.set(less)
+  f.get(power)
+  f.f32x4(1)
+  f.op('f32x4.add')
+  f.set(more)
+  for (const [ofA, ofR] of [
+    [less, more],
+    [more, less],
+  ] as const) {
+    f.get(ofA)
+    f.get(a)
+    f.op('f32x4.mul')
+    f.get(ofR)
+    f.get(r)
+    f.op('f32x4.mul', 'f32x4.add')
+  }
+  f.op('f32x4.div')
 }
