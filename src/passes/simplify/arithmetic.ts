@@ -38,6 +38,30 @@ const onceIsEnough = (node: Node, match: Match): Ref | null => {
 const isPowerOfTwo = (x: number): boolean =>
   x !== 0 && Number.isFinite(x) && Number.isInteger(Math.log2(Math.abs(x))) && Math.abs(Math.log2(Math.abs(x))) <= 100
 
+/** A division takes as long as several multiplications. Not where a reciprocal leaves the normal numbers. */
+const timesReciprocals = (node: Node, match: Match): Ref | null => {
+  const [x, divisor] = node.inputs
+  const [type] = node.types
+  if (x === undefined || divisor === undefined || type?.dtype !== 'float32') return null
+  const made = match.def(divisor)
+  const [list] = made.op === 'broadcast' ? made.inputs : [divisor]
+  const literal = list === undefined ? null : match.def(list)
+  if (literal?.op !== 'constant') return null
+  const { value } = literal.attrs
+  if (typeof value === 'object' && 'sha256' in value) return null
+  const values = typeof value === 'number' ? [value] : value
+  if (!values.every((c) => isNormal(c) && isNormal(1 / c))) return null
+  const reciprocals = typeof value === 'number' ? 1 / value : values.map((c) => 1 / c)
+  const factor = match.b.emit1('constant', [], { value: reciprocals }, literal.types)
+  return match.b.emit1(
+    'mul',
+    [x, made.op === 'broadcast' ? match.b.emit1('broadcast', [factor], made.attrs) : factor],
+    {},
+  )
+}
+
+const isNormal = (x: number): boolean => Math.abs(x) >= 2 ** -126 && Math.abs(x) < 2 ** 127
+
 export const arithmeticRules: readonly Rule[] = [
   rule('x + -0 -> x', 'add', (n, m) => withoutUnit(n, m, -0, 'both')),
   // -0 + 0 is 0: the sign of a zero may change.
@@ -65,6 +89,7 @@ export const arithmeticRules: readonly Rule[] = [
     if (x === undefined || type?.dtype !== 'float32' || c === null || !isPowerOfTwo(c)) return null
     return m.b.emit1('mul', [x, m.b.splat(1 / c, type)], {})
   }),
+  rule('x / literal -> x * (1 / literal)', 'div', timesReciprocals, 'rounding'),
   rule('neg(neg(x)) -> x', 'neg', throughTwice),
   rule('not(not(x)) -> x', 'not', throughTwice),
   rule('a + neg(b) -> a - b', 'add', (n, m) => {
