@@ -93,6 +93,11 @@ export class Clusters {
     return count
   }
 
+  /** Clusters that read a node, without its own. */
+  readersOfValue(node: number): readonly Cluster[] {
+    return [...(this.#readers[node] as ReadonlySet<number>)].map((id) => this.#clusters[id] as Cluster)
+  }
+
   /** Clusters that read a value of this one, at most `most` and one more. */
   readersOf(cluster: Cluster, most: number = Infinity): readonly Cluster[] {
     const found = new Set<number>()

@@ -20,6 +20,7 @@ const primitives = decompose((node) => opDef(node.op).level === 'composite')
 const eager: TargetInfo = {
   ...genericTarget,
   cost: { ...genericTarget.cost, launchSeconds: 1, cacheBytes: 0 },
+  fusionBudget: { ...genericTarget.fusionBudget, horizontal: true },
 }
 const narrow: TargetInfo = {
   ...genericTarget,

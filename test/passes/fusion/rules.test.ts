@@ -169,3 +169,46 @@ test('view: a reshape that changes the order of nothing stays outside', () => {
   expect(regions).toEqual(['neg', 'exp'])
   expect(why).toEqual(Array(2).fill('a reshape is another view of the same memory and takes no kernel'))
 })
+
+test('siblings: loops over the same value are one kernel with two results', () => {
+  const { regions } = outcome(`%x = input() {name="x"} : float32[64,64] %a = exp(%x) : float32[64,64]
+    %b = sin(%x) : float32[64,64] return a = %a, b = %b`)
+  expect(regions).toEqual(['exp sin'])
+})
+
+test('siblings: reductions of one value along the same axes', () => {
+  const { regions } = outcome(`%x = input() {name="x"} : float32[64,64] %a = reduceSum(%x) {axes=[0]} : float32[64]
+    %b = reduceMax(%x) {axes=[0]} : float32[64] return a = %a, b = %b`)
+  expect(regions).toEqual(['reduceSum reduceMax'])
+})
+
+test('siblings: reductions along other axes, and loops of which one needs the other, stay apart', () => {
+  expect(
+    outcome(`%x = input() {name="x"} : float32[64,64] %a = reduceSum(%x) {axes=[0]} : float32[64]
+      %b = reduceMax(%x) {axes=[1]} : float32[64] return a = %a, b = %b`).regions,
+  ).toHaveLength(2)
+  expect(
+    outcome(`%x = input() {name="x"} : float32[64,64] %a = exp(%x) : float32[64,64]
+      %t:2 = topK(%a) {k=64} : float32[64,64], int32[64,64] %b = mul(%x, %t.0) : float32[64,64] return b = %b`).regions,
+  ).toEqual(['exp', 'topK', 'mul'])
+})
+
+test('horizontal: equal work on independent tensors, on a machine that has such kernels', () => {
+  const names = ['a', 'b', 'c', 'd']
+  const body = `${names
+    .map(
+      (name, i) => `%${name} = input() {name="${name}"} : float32[${i + 2}]
+      %e${name} = exp(%${name}) : float32[${i + 2}] %n${name} = neg(%e${name}) : float32[${i + 2}]`,
+    )
+    .join('\n')} return ${names.map((name) => `${name} = %n${name}`).join(', ')}`
+  expect(outcome(body).regions).toHaveLength(4)
+  const budget = { ...genericTarget.fusionBudget, horizontal: true }
+  expect(outcome(body, { ...genericTarget, fusionBudget: budget }).regions).toEqual([
+    Array(4).fill('exp neg').join(' '),
+  ])
+  const small = { ...budget, ops: 4 }
+  expect(outcome(body, { ...genericTarget, fusionBudget: small }).regions).toEqual([
+    'exp neg exp neg',
+    'exp neg exp neg',
+  ])
+})

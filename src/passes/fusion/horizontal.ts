@@ -1,0 +1,41 @@
+/**
+ * Fuses independent work of the same ops on many tensors, such as the optimizer's on each variable, for the price of one launch. Only kernels whose
+ * values no other kernel reads: any two of them are independent, so no search is necessary. It is for machines whose kernels can do that,
+ * `fusionBudget.horizontal`.
+ */
+import type { Node } from '../../ir/types.ts'
+import { Candidates } from './candidates.ts'
+import type { Cluster, Clusters } from './clusters.ts'
+import type { Facts } from './facts.ts'
+
+export const fuseHorizontally = (
+  facts: Facts,
+  clusters: Clusters,
+  report: (what: string, count?: number) => void,
+): void => {
+  if (!facts.target.fusionBudget.horizontal) return
+  const candidates = new Candidates(facts, clusters)
+  const alike = new Map<string, Cluster[]>()
+  for (const cluster of clusters.all()) {
+    if (!candidates.canFuse(cluster) || clusters.readersOf(cluster, 0).length > 0) continue
+    const ops = cluster.members.map((at) => (facts.nodes[at] as Node).op).join()
+    alike.set(ops, [...(alike.get(ops) ?? []), cluster])
+  }
+  for (const group of alike.values()) {
+    const fused = fuseRun(group, clusters, candidates)
+    if (fused > 0) report('horizontal', fused)
+  }
+}
+
+/** One after another, until the kernel is full. Returns how many became a part of another. */
+const fuseRun = (group: readonly Cluster[], clusters: Clusters, candidates: Candidates): number => {
+  let open: Cluster | null = null
+  let fused = 0
+  for (const cluster of group) {
+    const merged: Cluster | null =
+      open !== null && 'saving' in candidates.judge(open, cluster) ? clusters.merge(open, cluster) : null
+    if (merged !== null) fused++
+    open = merged ?? cluster
+  }
+  return fused
+}

@@ -1,0 +1,72 @@
+/**
+ * Fuses kernels that read the same value and run over the same elements, though neither reads the other: the value is read once. Loops over one
+ * shape, and reductions of one shape along the same axes.
+ */
+import { elements } from '../../ir/types.ts'
+import { typeOf } from '../../ir/graph.ts'
+import type { Node, Ref } from '../../ir/types.ts'
+import { Candidates, readersMax } from './candidates.ts'
+import type { Cluster, Clusters } from './clusters.ts'
+import type { Facts } from './facts.ts'
+
+export const fuseSiblings = (
+  facts: Facts,
+  clusters: Clusters,
+  report: (what: string, count?: number) => void,
+): void => {
+  const candidates = new Candidates(facts, clusters)
+  for (const at of facts.nodes.keys()) {
+    const readers = clusters.readersOfValue(at)
+    if (readers.length < 2 || readers.length > readersMax) continue
+    const bySpace = new Map<string, Cluster[]>()
+    for (const reader of readers) {
+      const space = candidates.canFuse(reader) ? spaceOf(facts, reader) : null
+      if (space !== null) bySpace.set(space, [...(bySpace.get(space) ?? []), reader])
+    }
+    for (const group of bySpace.values()) {
+      const fused = fuseGroup(group, clusters, candidates)
+      if (fused > 0) report('siblings', fused)
+    }
+  }
+}
+
+/** Each with the first that it may be one kernel with. Returns how many became a part of another. */
+const fuseGroup = (group: readonly Cluster[], clusters: Clusters, candidates: Candidates): number => {
+  const kernels: Cluster[] = []
+  let fused = 0
+  for (const cluster of group.toSorted((a, b) => a.rank - b.rank)) {
+    const merged = kernels.findIndex((kernel) => {
+      const [first, second] = kernel.rank < cluster.rank ? [kernel, cluster] : [cluster, kernel]
+      return 'saving' in candidates.judge(first, second) && clusters.canMerge(first, second)
+    })
+    const other = kernels[merged]
+    if (other === undefined) {
+      kernels.push(cluster)
+      continue
+    }
+    const [first, second] = other.rank < cluster.rank ? [other, cluster] : [cluster, other]
+    const one = clusters.merge(first, second)
+    if (one === null) continue
+    kernels[merged] = one
+    fused++
+  }
+  return fused
+}
+
+/** What the kernel's loops run over, as text; null where it is not one shape, or where its loops have a form of their own. */
+const spaceOf = ({ graph, nodes, roles, kinds }: Facts, { members }: Cluster): string | null => {
+  const heroes = members.filter((at) => roles[at] === 'hero')
+  if (heroes.some((at) => kinds[at] !== 'reduction')) return null
+  const spaces = heroes.map((at) => {
+    const { inputs, attrs } = nodes[at] as Node
+    return `${typeOf(graph, inputs[0] as Ref).shape.join()} by ${JSON.stringify('axes' in attrs ? attrs.axes : attrs)}` // a reduction has an operand
+  })
+  const largest = heroes.length > 0 ? spaces : [largestShape(members.map((at) => nodes[at] as Node))]
+  return new Set(largest).size === 1 ? (largest[0] as string) : null
+}
+
+const largestShape = (nodes: readonly Node[]): string =>
+  nodes
+    .map(({ types }) => types[0]?.shape ?? [])
+    .reduce((most, shape) => (elements(shape) > elements(most) ? shape : most), [])
+    .join()
