@@ -84,7 +84,7 @@ export class Pointers {
     for (const access of this.#within.get(loop) ?? []) {
       const change = this.#changeOf(access, loop)
       if (change === null) continue
-      const key = JSON.stringify([change.state.pointer.local, change.bytes, change.begins])
+      const key = `${change.state.pointer.local} ${change.bytes} ${change.begins.join(' ')}`
       const group = groups.get(key) ?? { accesses: [], change }
       group.accesses.push(access)
       groups.set(key, group)

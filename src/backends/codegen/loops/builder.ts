@@ -1,4 +1,5 @@
 /** Collects the statements of a phase. Equal values of one block are computed once. */
+import { keyOfAffine } from './bindings.ts'
 import type { LoopExpr, Register, Statement } from './loops.ts'
 
 interface Block {
@@ -86,8 +87,36 @@ export class LoopBuilder {
   }
 }
 
-/** Equal for equal values. JSON has no -0, and no infinities. */
-const keyOf = (value: LoopExpr): string =>
-  JSON.stringify(value, (_, x: unknown) =>
-    typeof x === 'number' && (Object.is(x, -0) || !Number.isFinite(x)) ? `number ${Object.is(x, -0) ? '-0' : x}` : x,
-  )
+/** Equal for equal values. */
+const keyOf = (value: LoopExpr): string => {
+  switch (value.kind) {
+    case 'constant':
+      return `${value.dtype} ${numberText(value.value)}`
+    case 'register':
+      return `r${value.register}`
+    case 'affine':
+      return keyOfAffine(value)
+    case 'unit':
+      return value.of
+    case 'load':
+      return `load ${value.buffer} ${value.lanes} (${keyOf(value.at)})`
+    case 'splat':
+      return `splat (${keyOf(value.of)})`
+    case 'lanes':
+      return `lanes (${value.of.map(keyOf).join(', ')})`
+    case 'position':
+      return `${value.op} (${value.args.map(keyOf).join(', ')})`
+    case 'random':
+      return `random ${value.lanes} ${value.stream} (${keyOf(value.at)})`
+    case 'op':
+      return `${value.op} ${value.dtype} ${value.lanes} ${attrsText(value.attrs)} (${value.args.map(keyOf).join(', ')})`
+  }
+}
+
+const numberText = (value: number): string => (Object.is(value, -0) ? '-0' : String(value))
+
+/** JSON has no -0, and no infinities. */
+const attrsText = (attrs: object): string =>
+  Object.keys(attrs).length === 0
+    ? ''
+    : JSON.stringify(attrs, (_, x: unknown) => (typeof x === 'number' ? numberText(x) : x))

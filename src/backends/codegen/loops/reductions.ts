@@ -4,8 +4,9 @@ import { type DType, isFloat } from '../../../ir/types.ts'
 import { type Accumulator, type Coordinate, type Expr, identityOf, type Phase } from '../kernel/kernel.ts'
 import { type AxisBindings, asExpr, firstPoint, int, keyOfAffine, type Point, position } from './bindings.ts'
 import type { LoopBuilder } from './builder.ts'
+import { countersInside } from './clipping.ts'
 import { conditionsOf, guardedWith, movesWith } from './guards.ts'
-import type { Affine, Lanes, LoopExpr } from './loops.ts'
+import type { Lanes, LoopExpr } from './loops.ts'
 import type { Schedule } from './schedule.ts'
 import { converted, type Values } from './values.ts'
 
@@ -169,7 +170,12 @@ export class Reductions {
       this.#bindings.fix(axis, 0)
       if (!this.#isShared(coordinate, points)) continue
       const stride = at.terms.find((term) => term.axis === axis)?.stride ?? 0
-      const bounds = this.#bounds(this.#bindings.affine(at, points[0] as Point), stride, { ...coordinate, count: size })
+      const bounds = countersInside(
+        this.#bindings.affine(at, points[0] as Point),
+        stride,
+        { size: coordinate.size, count: size },
+        this.#bindings,
+      )
       clipping.push(coordinate)
       firsts.push(bounds.first)
       ends.push(bounds.end)
@@ -182,34 +188,6 @@ export class Reductions {
     this.#builder.loop(loop, first, end, () =>
       this.#values.scoped(() => this.#bindings.assuming(clipping, points, () => this.#over(reduction, depth + 1))),
     )
-  }
-
-  /** From which to which counter start + counter * stride is inside. */
-  #bounds(
-    start: Affine,
-    stride: number,
-    { size, count }: { readonly size: number; readonly count: number },
-  ): { readonly first: LoopExpr; readonly end: LoopExpr; readonly loops: readonly number[] } {
-    const step = Math.abs(stride)
-    const [least, largest] = this.#bindings.range(start)
-    const plus = (offset: number, sign: 1 | -1): LoopExpr =>
-      asExpr({
-        kind: 'affine',
-        offset: sign * start.offset + offset,
-        terms: start.terms.map((term) => ({ ...term, stride: sign * term.stride })),
-      })
-    const divided = (x: LoopExpr): LoopExpr => (step === 1 ? x : position('div', position('max', x, int(0)), int(step)))
-    // The first counter is the least that is not below `low` / step, the end the least that is above `high` / step.
-    const isAscending = stride > 0
-    const low = isAscending ? plus(step - 1, -1) : plus(step - size, 1)
-    const high = isAscending ? plus(size - 1 + step, -1) : plus(step, 1)
-    const lowest = isAscending ? -least : largest - size + 1
-    const highest = isAscending ? size - 1 - largest : least
-    return {
-      first: lowest <= 0 ? int(0) : divided(low),
-      end: highest >= step * (count - 1) ? int(count) : divided(high),
-      loops: start.terms.map(({ loop }) => loop),
-    }
   }
 
   /** All terms of the points and of these axes, one after another; neighbours that read the same element follow each other. */
