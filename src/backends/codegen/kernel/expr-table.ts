@@ -7,12 +7,10 @@ export class ExprTable {
   readonly #known = new Map<string, number>()
 
   add(expr: Expr): number {
-    // JSON has no -0, and no infinities.
-    const key = JSON.stringify(expr, (_, value: unknown) =>
-      typeof value === 'number' && (Object.is(value, -0) || !Number.isFinite(value))
-        ? `number ${Object.is(value, -0) ? '-0' : value}`
-        : value,
-    )
+    // JSON has no -0, NaN and infinities.
+    const number = expr.kind === 'constant' ? expr.value : expr.kind === 'load' ? expr.fill : 0
+    const isLost = Object.is(number, -0) || !Number.isFinite(number)
+    const key = `${JSON.stringify(expr)}${isLost ? (Object.is(number, -0) ? '-0' : number) : ''}`
     const known = this.#known.get(key)
     if (known !== undefined) return known
     this.all.push(expr)
