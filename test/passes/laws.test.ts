@@ -174,6 +174,10 @@ test.each(['cse', 'fold-constants', 'dce', 'hoist-prepare', 'fold-constants,cse,
 /** Every element is another number, none of them special: so a formula that is another one shows. */
 test.each([
   ['x + 0 -> x', '%c = constant() {value=0} : float32[3] %y = add(%x, %c) : float32[3]'],
+  [
+    'x / literal -> x * (1 / literal)',
+    '%c = constant() {value=[3, 0.7, -5]} : float32[3] %y = div(%x, %c) : float32[3]',
+  ],
   ['pow(x, 2) -> x * x', '%c = constant() {value=2} : float32[3] %y = pow(%x, %c) : float32[3]'],
   ['reciprocal(sqrt(x)) -> rsqrt(x)', '%c = sqrt(%x) : float32[3] %y = reciprocal(%c) : float32[3]'],
 ])('%s, which rounds differently, is right up to rounding', (name, body) => {

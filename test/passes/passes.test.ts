@@ -167,6 +167,7 @@ const lawPrograms: readonly string[] = [
   program(`${constant('1')} %y = pow(%x, %c) : float32[2,3] return %y`),
   program(`${constant('2')} %y = pow(%x, %c) : float32[2,3] return %y`),
   program(`${constant('4')} %y = div(%x, %c) : float32[2,3] return %y`),
+  program(`${constant('3')} %y = div(%x, %c) : float32[2,3] return %y`),
   ...['neg', 'abs', 'relu', 'relu6'].map((op) =>
     program(`%a = ${op}(%x) : float32[2,3] %y = ${op}(%a) : float32[2,3] return %y`),
   ),
