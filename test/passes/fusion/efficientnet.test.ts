@@ -29,13 +29,20 @@ const only = (path: string, op: string): Node => {
 }
 
 describe('inference of B0 at 224', () => {
-  test('takes 4 kernels a block with expansion, 3 without, and 4 for stem, head and classifier', () => {
+  test('takes 4 kernels a block with expansion, 3 without, and one each for stem, head and classifier', () => {
     expect(structureFaults(b0, after)).toEqual([])
-    expect(regions.length).toBeLessThanOrEqual(15 * 4 + 3 + 4)
+    expect(regions).toHaveLength(15 * 4 + 3 + 3)
   })
   test('leaves nothing but regions', () => {
     const ops = new Set(liveOrder(after).map(({ op }) => op))
     expect([...ops].toSorted()).toEqual(['fusion', 'input', 'variable'])
+  })
+
+  test('stem: normalisation of the image before the convolution', () => {
+    const region = regionOf(only('stem/conv', 'conv2d'))
+    expect(regionOf(only('normalize', 'sub'))).toBe(region)
+    expect(regionOf(only('normalize', 'mul'))).toBe(region)
+    expect(regionOf(only('stem', 'sigmoid'))).toBe(region)
   })
 
   test.each(blocks.slice(1))('%s/expand: convolution, bias and swish', (block) => {
