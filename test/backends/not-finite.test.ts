@@ -22,7 +22,7 @@ import type { ElementwiseOps } from '../../src/ir/signatures.ts'
 import type { Value } from '../../src/ir/value.ts'
 import { withTensorflow } from '../support/tensorflow.ts'
 
-const backends = ['tfjs-wasm', 'tfjs-cpu', 'reference', ...withTensorflow] as const
+const backends = ['wasm', 'tfjs-wasm', 'tfjs-cpu', 'reference', ...withTensorflow] as const
 
 /** Quiet and signalling, either sign, smallest and largest payload. */
 const nanBits = [0x7fc00000, 0xffc00000, 0x7f800001, 0xff800001, 0x7fffffff, 0xffffffff] as const

@@ -12,6 +12,7 @@ import { openOnce } from '../../src/backends/select.ts'
 import { referenceBackend } from '../../src/backends/reference/index.ts'
 import { createTensorflowBackend } from '../../src/backends/tensorflow/index.ts'
 import { createTfjsBackend } from '../../src/backends/tfjs/index.ts'
+import { createWasmBackend } from '../../src/backends/wasm/index.ts'
 import { makeDueSteps } from '../../src/executable/due-steps.ts'
 import { declareAll, specsOf } from '../../src/executable/variable-spec.ts'
 import { graphsOf, type Program } from '../../src/passes/program.ts'
@@ -51,6 +52,7 @@ graph sums.apply {
 const backends: readonly (readonly [string, () => Promise<Backend>])[] = [
   ['reference', async () => referenceBackend()],
   ['a backend that waits', async () => waitingBackend(3)],
+  ['wasm', () => createWasmBackend({ threads: 2 })],
   ['tfjs-wasm', () => createTfjsBackend({ backend: 'wasm' })],
   ['tfjs-cpu', () => createTfjsBackend({ backend: 'cpu' })],
   ...withAdapter.map((name) => [name, () => createTfjsBackend({ backend: 'webgpu' })] as const),

@@ -24,97 +24,101 @@ import {
 import { withTensorflow } from '../support/tensorflow.ts'
 import { withAdapter } from '../support/webgpu.ts'
 
-describe.each(['tfjs-wasm', 'tfjs-cpu', 'reference', ...withAdapter, ...withTensorflow] as const)('%s', (backend) => {
-  test('a right operand, and again transposed', async () => {
-    const model = graph('twice', { a: float32(2, 1), b: float32(2, 1), c: float32(2, 2) }, ({ a, b, c }) => ({
-      y: matmul(c, b),
-      z: matmul(a, b, { transposeB: true }),
-    }))
-    using net = await compile(model, { backend })
-    const feeds = {
-      a: [[1], [2]],
-      b: [[3], [4]],
-      c: [
-        [1, 2],
-        [3, 4],
-      ],
-    }
-    for (let run = 0; run < 3; run++) {
-      const { y, z } = await read(await net.run(feeds))
-      expect([...y]).toEqual([11, 25])
-      expect([...z]).toEqual([3, 4, 6, 8])
-    }
-  })
-
-  test('a product with its own right operand stays inside the memory', async () => {
-    const model = graph('chain', { a: float32(9, 1), b: float32(7, 1) }, ({ a, b }) => ({
-      y: matmul(matmul(a, b, { transposeB: true }), b),
-    }))
-    using net = await compile(model, { backend })
-    const [a, b] = [
-      Float32Array.from({ length: 9 }, (_, i) => i - 4),
-      Float32Array.from({ length: 7 }, (_, i) => i + 1),
-    ]
-    const { y } = await read(await net.run({ a, b }))
-    expect([...y]).toEqual([...a].map((value) => value * 140)) // the sum of b squared
-  })
-
-  test('dense, tanh, dense train to the losses of the formula', async () => {
-    const net = graph('net', { x: float32('batch', 3) }, ({ x }) => ({
-      y: nn.dense(tanh(nn.dense(x, { name: 'first', units: 4, bias: false })), {
-        name: 'second',
-        units: 1,
-        bias: false,
-      }),
-    }))
-    const squares = loss({ wanted: float32('batch', 1) }, ({ y }: { y: Value<'float32', 2> }, { wanted }) => {
-      const difference = sub(y, wanted)
-      return mean(mul(difference, difference))
-    })
-    const step = trainingStep(net, { loss: squares, optimizer: sgd({ learningRate: 0.25, momentum: 0 }) })
-    using trainer = await compile(step, { backend, batch: 4 })
-    const wave = (count: number, pace: number) => Float32Array.from({ length: count }, (_, i) => Math.sin(1 + i * pace))
-    const weights = { first: wave(12, 0.7), second: wave(4, 1.3) }
-    await trainer.variables.set('first/kernel', weights.first)
-    await trainer.variables.set('second/kernel', weights.second)
-    const [x, wanted] = [wave(12, 2.1), wave(4, 0.4)]
-    const losses: number[] = []
-    for (let run = 0; run < 12; run++) losses.push((await read(await trainer.run({ x, wanted }))).loss)
-    const formula = lossesOf(weights, x, wanted, { steps: 12, rate: 0.25 })
-    losses.forEach((value, i) => expect(value).toBeCloseTo(formula[i] ?? Number.NaN, 5))
-    expect(losses.at(-1)).toBeLessThan((losses[0] ?? 0) / 3)
-  })
-
-  test('two executables that share a variable, each in a shape of its own, before and after it changes', async () => {
-    const weights = (b: Builder) => b.variable('w', { shape: [2, 3], dtype: 'float32' }) as Value<'float32', 2> // as declared
-    const plain = graph('plain', { x: float32(2, 2) }, ({ x }, b) => ({ y: matmul(x, weights(b)) }))
-    const shaped = graph('shaped', { x: float32(2, 2) }, ({ x }, b) => {
-      const w = weights(b)
-      return {
-        y: matmul(x, reshape(w, [2, 3])),
-        z: matmul(reshape(x, [4, 1]), reshape(w, [1, 6])),
-        t: matmul(transpose(w, [1, 0]), w),
+describe.each(['wasm', 'tfjs-wasm', 'tfjs-cpu', 'reference', ...withAdapter, ...withTensorflow] as const)(
+  '%s',
+  (backend) => {
+    test('a right operand, and again transposed', async () => {
+      const model = graph('twice', { a: float32(2, 1), b: float32(2, 1), c: float32(2, 2) }, ({ a, b, c }) => ({
+        y: matmul(c, b),
+        z: matmul(a, b, { transposeB: true }),
+      }))
+      using net = await compile(model, { backend })
+      const feeds = {
+        a: [[1], [2]],
+        b: [[3], [4]],
+        c: [
+          [1, 2],
+          [3, 4],
+        ],
+      }
+      for (let run = 0; run < 3; run++) {
+        const { y, z } = await read(await net.run(feeds))
+        expect([...y]).toEqual([11, 25])
+        expect([...z]).toEqual([3, 4, 6, 8])
       }
     })
-    using first = await compile(plain, { backend })
-    using second = await compile(shaped, { backend, variables: first.variables })
-    const x = [
-      [1, 0],
-      [0, 1],
-    ]
-    for (const scale of [1, 2, 3]) {
-      const w = [1, 2, 3, 4, 5, 6].map((value) => value * scale)
-      await first.variables.set('w', w)
-      for (let run = 0; run < 2; run++) {
-        expect([...(await read(await first.run({ x }))).y]).toEqual(w)
-        const { y, z, t } = await read(await second.run({ x }))
-        expect([...y]).toEqual(w)
-        expect([...z]).toEqual([...w, ...new Array<number>(12).fill(0), ...w])
-        expect([...t]).toEqual([17, 22, 27, 22, 29, 36, 27, 36, 45].map((value) => value * scale * scale))
+
+    test('a product with its own right operand stays inside the memory', async () => {
+      const model = graph('chain', { a: float32(9, 1), b: float32(7, 1) }, ({ a, b }) => ({
+        y: matmul(matmul(a, b, { transposeB: true }), b),
+      }))
+      using net = await compile(model, { backend })
+      const [a, b] = [
+        Float32Array.from({ length: 9 }, (_, i) => i - 4),
+        Float32Array.from({ length: 7 }, (_, i) => i + 1),
+      ]
+      const { y } = await read(await net.run({ a, b }))
+      expect([...y]).toEqual([...a].map((value) => value * 140)) // the sum of b squared
+    })
+
+    test('dense, tanh, dense train to the losses of the formula', async () => {
+      const net = graph('net', { x: float32('batch', 3) }, ({ x }) => ({
+        y: nn.dense(tanh(nn.dense(x, { name: 'first', units: 4, bias: false })), {
+          name: 'second',
+          units: 1,
+          bias: false,
+        }),
+      }))
+      const squares = loss({ wanted: float32('batch', 1) }, ({ y }: { y: Value<'float32', 2> }, { wanted }) => {
+        const difference = sub(y, wanted)
+        return mean(mul(difference, difference))
+      })
+      const step = trainingStep(net, { loss: squares, optimizer: sgd({ learningRate: 0.25, momentum: 0 }) })
+      using trainer = await compile(step, { backend, batch: 4 })
+      const wave = (count: number, pace: number) =>
+        Float32Array.from({ length: count }, (_, i) => Math.sin(1 + i * pace))
+      const weights = { first: wave(12, 0.7), second: wave(4, 1.3) }
+      await trainer.variables.set('first/kernel', weights.first)
+      await trainer.variables.set('second/kernel', weights.second)
+      const [x, wanted] = [wave(12, 2.1), wave(4, 0.4)]
+      const losses: number[] = []
+      for (let run = 0; run < 12; run++) losses.push((await read(await trainer.run({ x, wanted }))).loss)
+      const formula = lossesOf(weights, x, wanted, { steps: 12, rate: 0.25 })
+      losses.forEach((value, i) => expect(value).toBeCloseTo(formula[i] ?? Number.NaN, 5))
+      expect(losses.at(-1)).toBeLessThan((losses[0] ?? 0) / 3)
+    })
+
+    test('two executables that share a variable, each in a shape of its own, before and after it changes', async () => {
+      const weights = (b: Builder) => b.variable('w', { shape: [2, 3], dtype: 'float32' }) as Value<'float32', 2> // as declared
+      const plain = graph('plain', { x: float32(2, 2) }, ({ x }, b) => ({ y: matmul(x, weights(b)) }))
+      const shaped = graph('shaped', { x: float32(2, 2) }, ({ x }, b) => {
+        const w = weights(b)
+        return {
+          y: matmul(x, reshape(w, [2, 3])),
+          z: matmul(reshape(x, [4, 1]), reshape(w, [1, 6])),
+          t: matmul(transpose(w, [1, 0]), w),
+        }
+      })
+      using first = await compile(plain, { backend })
+      using second = await compile(shaped, { backend, variables: first.variables })
+      const x = [
+        [1, 0],
+        [0, 1],
+      ]
+      for (const scale of [1, 2, 3]) {
+        const w = [1, 2, 3, 4, 5, 6].map((value) => value * scale)
+        await first.variables.set('w', w)
+        for (let run = 0; run < 2; run++) {
+          expect([...(await read(await first.run({ x }))).y]).toEqual(w)
+          const { y, z, t } = await read(await second.run({ x }))
+          expect([...y]).toEqual(w)
+          expect([...z]).toEqual([...w, ...new Array<number>(12).fill(0), ...w])
+          expect([...t]).toEqual([17, 22, 27, 22, 29, 36, 27, 36, 45].map((value) => value * scale * scale))
+        }
       }
-    }
-  })
-})
+    })
+  },
+)
 
 test('ids of shapes end with their buffers: training with products leaves none behind', async () => {
   const net = graph('net', { x: float32('batch', 3) }, ({ x }) => ({

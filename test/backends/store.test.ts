@@ -6,6 +6,7 @@ import { makeVariableStore } from '../../src/backends/common/variable-store.ts'
 import { referenceBackend } from '../../src/backends/reference/index.ts'
 import { createTensorflowBackend } from '../../src/backends/tensorflow/index.ts'
 import { createTfjsBackend } from '../../src/backends/tfjs/index.ts'
+import { createWasmBackend } from '../../src/backends/wasm/index.ts'
 import { type Cell, counting } from '../support/counting-memory.ts'
 import { withTensorflow } from '../support/tensorflow.ts'
 import { withAdapter } from '../support/webgpu.ts'
@@ -27,6 +28,7 @@ const stores: readonly (readonly [string, () => Promise<Store>])[] = [
     (name) =>
       [name, async () => (await createTfjsBackend({ backend: name.replace('tfjs-', '') })).createStore()] as const,
   ),
+  ['generated wasm', async () => (await createWasmBackend({ threads: 2 })).createStore()],
   ...withTensorflow.map((name) => [name, async () => (await createTensorflowBackend()).createStore()] as const),
 ]
 const valueIn = async (store: Store, name: string): Promise<number | undefined> =>

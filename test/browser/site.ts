@@ -20,10 +20,19 @@ export interface Site {
   close(): Promise<void>
 }
 
-/** @param entry the page's program, a file of this folder */
-export const openSite = async (entry = 'page-program.ts'): Promise<Site> => {
+/**
+ * @param entry the page's program, a file of this folder
+ * @param headers of all answers
+ * @param scripts by path
+ */
+export const openSite = async (
+  entry = 'page-program.ts',
+  headers: { readonly [name: string]: string } = {},
+  scripts: { readonly [path: string]: string } = {},
+): Promise<Site> => {
   const program = await built(entry)
   const server = createServer(({ url = '' }, response) => {
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
     const wasm = /^\/(tfjs-backend-wasm[a-z-]*\.wasm)$/.exec(url)?.[1]
     if (wasm !== undefined) {
       response.setHeader('content-type', 'application/wasm')
@@ -31,6 +40,9 @@ export const openSite = async (entry = 'page-program.ts'): Promise<Site> => {
     } else if (url === '/program.js') {
       response.setHeader('content-type', 'text/javascript')
       response.end(program)
+    } else if (scripts[url] !== undefined) {
+      response.setHeader('content-type', 'text/javascript')
+      response.end(scripts[url])
     } else if (url === '/picture.png') {
       response.setHeader('content-type', 'image/png')
       response.end(onePixel)

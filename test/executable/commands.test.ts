@@ -8,6 +8,7 @@ import type { Backend } from '../../src/backends/backend.ts'
 import { referenceBackend } from '../../src/backends/reference/index.ts'
 import { createTensorflowBackend } from '../../src/backends/tensorflow/index.ts'
 import { createTfjsBackend } from '../../src/backends/tfjs/index.ts'
+import { createWasmBackend } from '../../src/backends/wasm/index.ts'
 import { compile } from '../../src/compile.ts'
 import type { Executable } from '../../src/executable/executable.ts'
 import { add, float32, graph, mul } from '../../src/index.ts'
@@ -20,6 +21,7 @@ import { withAdapter } from '../support/webgpu.ts'
 const backends: readonly (readonly [string, () => Promise<Backend>])[] = [
   ['reference', async () => referenceBackend()],
   ['a backend that waits', async () => waitingBackend(11)],
+  ['wasm', () => createWasmBackend({ threads: 2 })],
   ['tfjs-wasm', () => createTfjsBackend({ backend: 'wasm' })],
   ['tfjs-cpu', () => createTfjsBackend({ backend: 'cpu' })],
   ...withAdapter.map((name) => [name, () => createTfjsBackend({ backend: 'webgpu' })] as const),

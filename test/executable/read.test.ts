@@ -5,7 +5,7 @@ import { read } from '../../src/executable/results.ts'
 import { plainNet, rows, squaresStep } from '../support/small-steps.ts'
 import { withTensorflow } from '../support/tensorflow.ts'
 
-test.each(['reference', 'tfjs-wasm', 'tfjs-cpu', ...withTensorflow] as const)(
+test.each(['reference', 'wasm', 'tfjs-wasm', 'tfjs-cpu', ...withTensorflow] as const)(
   '%s: all scalars of a step within one turn of the event loop',
   async (backend) => {
     using net = await compile(squaresStep(plainNet, { accumulate: 2 }), { backend, batch: 2 })

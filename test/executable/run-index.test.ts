@@ -8,7 +8,7 @@ import { withTensorflow } from '../support/tensorflow.ts'
 const model = graph('m', { x: float32('batch', 64) }, ({ x }) => ({ y: dropout(x, { rate: 0.5 }) }))
 const x = [new Array<number>(64).fill(1)]
 
-describe.each(['reference', 'tfjs-wasm', ...withTensorflow] as const)('%s', (backend) => {
+describe.each(['reference', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)('%s', (backend) => {
   const dropping = () =>
     compile(model, {
       backend,

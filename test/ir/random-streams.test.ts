@@ -66,7 +66,7 @@ test('Philox by halves of 16 bits is Philox in big integers', () => {
   )
 })
 
-const names = ['reference', 'tfjs-wasm', 'tfjs-cpu', ...withTensorflow] as const
+const names = ['reference', 'wasm', 'tfjs-wasm', 'tfjs-cpu', ...withTensorflow] as const
 const opened = async (name: (typeof names)[number]): Promise<Backend> => {
   if (name === 'reference') return referenceBackend()
   if (name === 'tensorflow') return createTensorflowBackend()

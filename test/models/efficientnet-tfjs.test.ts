@@ -1,4 +1,4 @@
-/** EfficientNet in float32 on tfjs-wasm against float64 PyTorch: logits within 1e-5, op by op and with all passes. Also: nothing leaks. */
+/** EfficientNet in float32 on wasm and tfjs-wasm against float64 PyTorch: logits within 1e-5, op by op and with all passes. Also: nothing leaks. */
 import { readFileSync } from 'node:fs'
 import * as tf from '@tensorflow/tfjs-core'
 import { describe, expect, test } from 'vitest'
@@ -27,7 +27,7 @@ const cases = (['same', 'symmetric', 'lite'] as const)
   )
   .filter((c) => /^(b[0-4]|lite[04])$/.test(c.variant))
 
-const compiled = async (c: Case, xla: boolean) => {
+const compiled = async (c: Case, xla: boolean, backend: 'wasm' | 'tfjs-wasm' = 'tfjs-wasm') => {
   const model = efficientNet(c.variant, {
     padding: c.padding,
     batchNorm: { epsilon: c.epsilon },
@@ -36,15 +36,20 @@ const compiled = async (c: Case, xla: boolean) => {
     inChannels: c.inChannels,
     resolution: [c.height, c.width],
   })
-  const net = await compile(model, { backend: 'tfjs-wasm', batch: c.batch, xla })
+  const net = await compile(model, { backend, batch: c.batch, xla })
   for (const name of net.variables.names())
     await net.variables.set(name, goldenVariable(name, net.variables.describe(name).shape))
   return net
 }
 
-describe.each([true, false])('xla %s', (xla) => {
+describe.each([
+  ['wasm', true],
+  ['wasm', false],
+  ['tfjs-wasm', true],
+  ['tfjs-wasm', false],
+] as const)('%s, xla %s', (backend, xla) => {
   test.each(cases)('$model $padding $batch x $height x $width', async (c) => {
-    using net = await compiled(c, xla)
+    using net = await compiled(c, xla, backend)
     const { logits } = await net.run({ image: goldenImage([c.batch, c.height, c.width, c.inChannels]) })
     const got = await logits.data()
     c.logits.forEach((row, n) => {

@@ -88,7 +88,7 @@ describe('the anchor fuse', () => {
     ])
       expect(p.before('fuse', mine).toString()).toMatch(/mine,fuse/)
   })
-  test.each(['reference', 'tfjs-cpu', 'tfjs-wasm', ...withTensorflow] as const)(
+  test.each(['reference', 'tfjs-cpu', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)(
     'a pass before it sees the program without fusions on %s',
     async (backend) => {
       seen.length = 0

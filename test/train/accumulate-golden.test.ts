@@ -75,7 +75,7 @@ describe.each(golden.cases)('$accumulate micro-batches of $batch, $optimizer', (
     }
   })
 
-  test.each(['reference', 'tfjs-wasm', ...withTensorflow] as const)('on %s within float32', async (backend) => {
+  test.each(['reference', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)('on %s within float32', async (backend) => {
     using trainer = await compile(stepOf(given), { backend, batch: given.batch })
     for (const [name, values] of Object.entries(given.initial)) {
       await trainer.variables.set(name, values)

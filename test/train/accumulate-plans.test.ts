@@ -54,7 +54,7 @@ const cases: readonly (readonly [string, Partial<StepOptions>])[] = [
 const fusions = [{ name: fuseTfjs.name, options: {}, make: () => fuseTfjs }]
 
 describe.each(cases)('%s', (_name, options) => {
-  test.each(['reference', 'tfjs-wasm', ...withTensorflow] as const)(
+  test.each(['reference', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)(
     'on %s every stage verifies, prints, and replays to the same end',
     async (backend) => {
       const step = squaresStep(normedNet(0.25), options)

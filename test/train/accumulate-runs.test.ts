@@ -27,7 +27,7 @@ const valuesOf = async (net: Net, glob: string | readonly string[] = '**') => {
 }
 const scalar = async (net: Net, name: 'step' | 'accumulate/count') => (await net.variables.get(name, 'int32'))[0]
 
-describe.each(['reference', 'tfjs-wasm', ...withTensorflow] as const)('%s', (backend) => {
+describe.each(['reference', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)('%s', (backend) => {
   test('exactly n micro-batches make an update, from the first one on', async () => {
     const step = squaresStep(normedNet(), {
       accumulate: 3,
@@ -315,7 +315,7 @@ describe.each([
   ['micro', 'first/kernel'],
   ['apply', 'ema/first/kernel'],
 ] as const)('an error in %s', (_step, variable) => {
-  test.each(['reference', 'tfjs-wasm'] as const)(
+  test.each(['reference', 'wasm', 'tfjs-wasm'] as const)(
     '%s: nothing has changed, and the run can be repeated',
     async (name) => {
       const step = squaresStep(normedNet(0.5), { accumulate: 2, emaDecay: 0.5 })

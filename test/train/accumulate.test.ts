@@ -66,7 +66,7 @@ test('without statistics of the batch: equal to the big batch, whatever the net,
   )
 })
 
-test.each(['reference', 'tfjs-wasm', ...withTensorflow] as const)(
+test.each(['reference', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)(
   '%s: equal to the big batch within float32',
   async (backend) => {
     const options = { optimizer: adam({ learningRate: 0.01 }), weightDecay: 0.01, clipNorm: 0.05, emaDecay: 0.9 }

@@ -47,7 +47,7 @@ const modelOf = (rows: number, classes: number) =>
     return { logits: b.slice(logits, [0, 0], [shape[0] ?? 0, classes]) as Value<'float32', 2> } // of the variable's type
   })
 
-const backends = ['reference', 'tfjs-wasm', 'tfjs-cpu', ...withTensorflow] as const
+const backends = ['reference', 'wasm', 'tfjs-wasm', 'tfjs-cpu', ...withTensorflow] as const
 const stepOf = async (
   backend: (typeof backends)[number],
   loss: AnyLoss,

@@ -184,6 +184,8 @@ describe('float64, on the reference', () => {
 
 /** Another order of sums gives other roundings: PyTorch's own float32 is off by as much as `float32Error`, and we may be by four times that. */
 describe.each([
+  ['wasm', true] as const,
+  ['wasm', false] as const,
   ['tfjs-wasm', true] as const,
   ['tfjs-wasm', false] as const,
   ...withAdapter.map((name) => [name, true] as const),

@@ -46,7 +46,7 @@ const byHand = (logits: Float32Array, valid: number) => {
   }
 }
 
-describe.each(['reference', 'tfjs-wasm', ...withTensorflow] as const)('%s', (backend) => {
+describe.each(['reference', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)('%s', (backend) => {
   test.each([1, 3, 4])('the first %d rows count, whatever stands in the others', async (valid) => {
     using net = await compile(model, { backend, batch: 4, seed: 3 })
     using evaluator = await compile(evaluationStep(model, { loss: crossEntropy({ labelSmoothing: 0.1 }) }), {

@@ -71,7 +71,7 @@ const near = (got: number, want: number, scale: number): void => {
   if (!(Math.abs(got - want) <= 1e-6 * scale)) expect.fail(`got ${got}, expected ${want}`)
 }
 
-type Backend = 'reference' | 'tfjs-wasm' | 'tfjs-cpu' | 'tensorflow'
+type Backend = 'reference' | 'wasm' | 'tfjs-wasm' | 'tfjs-cpu' | 'tensorflow'
 const check = async (backend: Backend, labels: 'index' | 'distribution', drawn: Batch): Promise<void> => {
   const { classes, logits, index, distribution, smoothing } = drawn
   const batch = logits.length
@@ -111,7 +111,7 @@ const check = async (backend: Backend, labels: 'index' | 'distribution', drawn: 
   expect(await evaluated.correct.item()).toBe(correct)
 }
 
-describe.each(['reference', 'tfjs-wasm', 'tfjs-cpu', ...withTensorflow] as const)('%s', (backend) => {
+describe.each(['reference', 'wasm', 'tfjs-wasm', 'tfjs-cpu', ...withTensorflow] as const)('%s', (backend) => {
   test.each(['index', 'distribution'] as const)('labels by %s', async (labels) => {
     await fc.assert(
       fc.asyncProperty(batches, async (drawn) => {
@@ -122,7 +122,7 @@ describe.each(['reference', 'tfjs-wasm', 'tfjs-cpu', ...withTensorflow] as const
   })
 })
 
-describe.each(['reference', 'tfjs-wasm'] as const)(
+describe.each(['reference', 'wasm', 'tfjs-wasm'] as const)(
   'run() of a step on %s takes labels that are no distributions by the formula',
   (backend) => {
     const at = async (label: readonly (readonly number[])[]): Promise<number> => {

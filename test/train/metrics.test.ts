@@ -61,7 +61,7 @@ const confusionOf = (rows: readonly Row[]): number[] => {
 const shareOf = (logits: readonly number[]): number =>
   Math.max(...logits.map(Math.exp)) / logits.reduce((sum, v) => sum + Math.exp(v), 0)
 
-describe.each(['reference', 'tfjs-wasm', 'tfjs-cpu', ...withTensorflow] as const)('%s', (backend) => {
+describe.each(['reference', 'wasm', 'tfjs-wasm', 'tfjs-cpu', ...withTensorflow] as const)('%s', (backend) => {
   test('matrix and metrics of any rows and batches; blanks of the last batch do not count', async () => {
     using net = await compile(echo, { backend })
     await fc.assert(

@@ -139,7 +139,7 @@ describe('float64, on the reference', () => {
   })
 })
 
-describe.each(['reference', 'tfjs-wasm', 'tfjs-cpu', ...withAdapter, ...withTensorflow] as const)(
+describe.each(['reference', 'wasm', 'tfjs-wasm', 'tfjs-cpu', ...withAdapter, ...withTensorflow] as const)(
   'float32, on %s',
   (backend) => {
     test.each(cases)('$name', async (c) => {

@@ -49,7 +49,7 @@ const bitsOf = async (
 const changed = (before: ReadonlyMap<string, readonly number[]>, after: typeof before): readonly string[] =>
   [...before].flatMap(([name, bits]) => (after.get(name)?.join() === bits.join() ? [] : [name]))
 
-const names = ['reference', 'tfjs-wasm', 'tfjs-cpu', ...withTensorflow] as const
+const names = ['reference', 'wasm', 'tfjs-wasm', 'tfjs-cpu', ...withTensorflow] as const
 const backends = new Map<(typeof names)[number], Backend>()
 beforeAll(async () => {
   backends.set('reference', referenceBackend())

@@ -71,7 +71,7 @@ describe('goldens', () => {
     }
   })
 
-  describe.each(['tfjs-wasm', 'tfjs-cpu', ...withTensorflow] as const)('%s', (backend) => {
+  describe.each(['wasm', 'tfjs-wasm', 'tfjs-cpu', ...withTensorflow] as const)('%s', (backend) => {
     const model = graph('rates', { step: int32() }, ({ step }) =>
       Object.fromEntries(cases.map(({ schedule }, i) => [`rate${i}`, emitSchedule(schedule, step)])),
     )
@@ -185,7 +185,7 @@ describe('in a training step', () => {
   const linear = graph('linear', { x: float32('batch', 2) }, ({ x }) => ({
     y: nn.dense(x, { name: 'dense', units: 1 }),
   }))
-  test.each(['reference', 'tfjs-wasm', ...withTensorflow] as const)(
+  test.each(['reference', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)(
     '%s: the rate of the step, and the step counts on',
     async (backend) => {
       const at = 2 ** 24 + 1

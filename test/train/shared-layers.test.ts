@@ -28,7 +28,7 @@ const average = (x: readonly number[]): number => x.reduce((sum, v) => sum + v, 
 /** Unbiased. */
 const spread = (x: readonly number[]): number => x.reduce((sum, v) => sum + (v - average(x)) ** 2, 0) / (x.length - 1)
 
-describe.each(['reference', 'tfjs-cpu', 'tfjs-wasm', ...withTensorflow] as const)('%s', (backend) => {
+describe.each(['reference', 'tfjs-cpu', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)('%s', (backend) => {
   test.each([
     ['in call order', false],
     ['in call order, though the outputs read the second one first', true],

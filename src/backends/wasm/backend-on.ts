@@ -1,5 +1,4 @@
 /** The backend on an open device. */
-import { opDef, opNames } from '../../ir/ops/index.ts'
 import { shownAs } from '../../ir/shown.ts'
 import { fusionKinds, genericBudget, genericCost, ieeeOps, type TargetInfo } from '../../ir/target.ts'
 import { decomposeOps } from '../../passes/decompose.ts'
@@ -7,6 +6,7 @@ import { fusion } from '../../passes/fusion/index.ts'
 import type { Backend, Store } from '../backend.ts'
 import { makeVariableStore } from '../common/variable-store.ts'
 import { type Arena, makeArena } from './arena.ts'
+import { compositeOps } from './bodies.ts'
 import { compileProgram } from './compile-program.ts'
 import { wasmMemory } from './memory.ts'
 import type { WasmDevice } from './runtime/device.ts'
@@ -25,9 +25,6 @@ const target: TargetInfo = {
   fusionBudget: genericBudget,
 }
 
-/** Ops that are no primitives. */
-const composites = opNames.filter((op) => opDef(op).decompose !== undefined || op === 'composite')
-
 export const backendOn = (device: WasmDevice): Backend<Block> => {
   const memory = wasmMemory(device)
   const arenas = new WeakMap<Store<Block>, Arena>()
@@ -43,7 +40,7 @@ export const backendOn = (device: WasmDevice): Backend<Block> => {
     device,
     fingerprint: `wasm, ${threads} thread${threads === 1 ? '' : 's'}`,
     lost: device.lost,
-    legalize: [decomposeOps(composites)],
+    legalize: [decomposeOps(compositeOps)],
     fuse: [fusion],
     createStore: () => makeVariableStore(memory),
     adopt: () => null,

@@ -1,8 +1,11 @@
 /** The body of any node: that of a region, or one made for a single op, so that there is one lowering. */
-import { nodeAt, refKey, typeOf } from '../../ir/graph.ts'
+import { nodeAt, nodesOf, refKey, typeOf } from '../../ir/graph.ts'
 import { freezeDeep } from '../../ir/make-node.ts'
+import { opDef, opNames } from '../../ir/ops/index.ts'
 import { findSideTables, setSideTables } from '../../ir/side-tables.ts'
+import { genericTarget } from '../../ir/target.ts'
 import { type Graph, type Node, type NodeId, nodeId, type Ref } from '../../ir/types.ts'
+import { decomposeOps } from '../../passes/decompose.ts'
 
 export interface NodeBody {
   readonly body: Graph
@@ -70,3 +73,13 @@ const withTables = (body: Graph, like: Graph): Graph => {
   const tables = findSideTables(like)
   return tables === null ? body : setSideTables(body, tables)
 }
+
+/** Ops that are no primitives. */
+export const compositeOps = opNames.filter((op) => opDef(op).decompose !== undefined || op === 'composite')
+const takeApart = decomposeOps(compositeOps)
+
+/** The body without composites: programs that did not pass `legalize` may have some. Inputs keep their ids. */
+export const inPrimitives = (body: Graph): Graph =>
+  nodesOf(body).some(({ op }) => compositeOps.includes(op))
+    ? takeApart.run(body, { target: genericTarget, report: () => {} })
+    : body

@@ -6,7 +6,7 @@ import { type HostArray, hostArray, hostArrayOf } from '../backend.ts'
 import { kernelOf } from '../codegen/kernel/from-graph.ts'
 import { packOperands, type PackedOperand } from '../codegen/kernel/pack.ts'
 import { splitReductions } from '../codegen/kernel/split-reduction.ts'
-import { bodyOf } from './bodies.ts'
+import { bodyOf, inPrimitives } from './bodies.ts'
 import type { KernelLibrary } from './kernel-library.ts'
 
 /** Where the bytes of a value come from. */
@@ -95,7 +95,7 @@ export const compileStep = (graph: Graph, library: KernelLibrary): CompiledStep 
   for (const node of liveOrder(graph)) {
     if (sources.has(node.op)) continue // made when something reads them
     const { body, operands } = bodyOf(graph, node)
-    const lowered = kernelOf(body)
+    const lowered = kernelOf(inPrimitives(body))
     const places = new Map<number, number>()
     for (const [id, buffer] of lowered.operands) {
       const ref = operands.get(id)

@@ -119,7 +119,7 @@ describe('statistics of a batch', () => {
 })
 
 /** A norm alone, trained for one step: its moving statistics afterwards are 0.5 * (0, 1) + 0.5 * those of the batch, Bessel's N / (N - 1). */
-describe.each<BackendName>(['tfjs-wasm', 'tfjs-cpu', 'reference', ...withTensorflow])(
+describe.each<BackendName>(['wasm', 'tfjs-wasm', 'tfjs-cpu', 'reference', ...withTensorflow])(
   '%s: moving statistics of a training step',
   (backend) => {
     test('means up to 10^6', async () => {

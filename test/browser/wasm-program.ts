@@ -1,0 +1,32 @@
+/** What the page of wasm.test.ts runs. */
+import { doctor } from '../../src/inspect/index.ts'
+import { compile } from '../../src/compile.ts'
+import { read } from '../../src/executable/results.ts'
+import { crossEntropy, sgd, trainingStep } from '../../src/index.ts'
+import { createWasmBackend } from '../../src/backends/wasm/index.ts'
+import { conformance } from '../../src/testing/index.ts'
+import { smallNet } from '../train/small-data.ts'
+
+const page = {
+  /** Losses of steps on the first pictures, and what the backend says of itself. */
+  train: async (image: readonly number[], steps: number, workerUrl: string | undefined) => {
+    const backend = await createWasmBackend({ workerUrl })
+    const step = trainingStep(smallNet(), { loss: crossEntropy(), optimizer: sgd({ learningRate: 0.05 }) })
+    using net = await compile(step, { backend, batch: 3, seed: 3 })
+    const losses: number[] = []
+    for (let i = 0; i < steps; i++)
+      losses.push((await read(await net.run({ image: Uint8Array.from(image), label: [0, 1, 2] }))).loss)
+    const { backends } = await doctor()
+    backend.dispose()
+    return { losses, fingerprint: backend.fingerprint, doctor: backends.find(({ name }) => name === 'wasm') }
+  },
+  conformance: async (runs: number) => {
+    const { failures, cases } = await conformance(await createWasmBackend(), { runs })
+    return { failures: failures.map(({ name, error }) => `${name}: ${error}`), cases }
+  },
+}
+
+declare global {
+  var wasmPage: typeof page
+}
+globalThis.wasmPage = page
