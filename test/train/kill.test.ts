@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { withTensorflow } from '../support/tensorflow.ts'
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 const cache = here('../../node_modules/.cache')
@@ -34,9 +35,9 @@ interface Ended {
 }
 
 /** Runs the program; `kill` is called when the first step is told. */
-const start = (out: string, kill?: (child: ChildProcess) => void): Promise<Ended> =>
+const start = (out: string, backend: string, kill?: (child: ChildProcess) => void): Promise<Ended> =>
   new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [program, out], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, [program, out, backend], { stdio: ['ignore', 'pipe', 'pipe'] })
     let [output, errors] = ['', '']
     child.stdout.on('data', (text) => {
       if (output === '') kill?.(child)
@@ -63,43 +64,47 @@ const randoms = (seed: number): (() => number) => {
   }
 }
 
-test('20 kills at random moments', async () => {
-  const seed = (Date.now() % 2147483646) + 1
-  const random = randoms(seed)
-  const whole = join(folder, 'whole')
-  expect((await start(whole)).output.trimEnd().split('\n').at(-1)).toBe('finished')
-  const wanted = await final(whole)
-  let kills = 0
-  for (let round = 0; kills < 20; round++) {
-    const out = join(folder, `round-${round}`)
-    const reached: number[] = []
-    for (;;) {
-      const { output, signal } = await start(out, (child) => {
-        if (kills < 20) setTimeout(() => child.kill('SIGKILL'), random() * 250)
-      })
-      reached.push(Number(/step (\d+)/.exec(output)?.[1] ?? lastStep))
-      if (signal === null) break
-      kills++
+test.each([['tfjs-cpu', 20] as const, ...withTensorflow.map((name) => [name, 8] as const)])(
+  'on %s %i kills at random moments',
+  async (backend, many) => {
+    const seed = (Date.now() % 2147483646) + 1
+    const random = randoms(seed)
+    const whole = join(folder, `whole-${backend}`)
+    expect((await start(whole, backend)).output.trimEnd().split('\n').at(-1)).toBe('finished')
+    const wanted = await final(whole)
+    let kills = 0
+    for (let round = 0; kills < many; round++) {
+      const out = join(folder, `${backend}-${round}`)
+      const reached: number[] = []
+      for (;;) {
+        const { output, signal } = await start(out, backend, (child) => {
+          if (kills < many) setTimeout(() => child.kill('SIGKILL'), random() * 250)
+        })
+        reached.push(Number(/step (\d+)/.exec(output)?.[1] ?? lastStep))
+        if (signal === null) break
+        kills++
+      }
+      expect((await final(out)).equals(wanted), `round ${round}, seed ${seed}, went on at ${reached.join(', ')}`).toBe(
+        true,
+      )
+      // What a killed process had half-written is gone, and no more is kept than was asked for.
+      expect((await readdir(out)).length).toBe(4)
     }
-    expect((await final(out)).equals(wanted), `round ${round}, seed ${seed}, went on at ${reached.join(', ')}`).toBe(
-      true,
-    )
-    // What a killed process had half-written is gone, and no more is kept than was asked for.
-    expect((await readdir(out)).length).toBe(4)
-  }
-}, 400_000)
+  },
+  400_000,
+)
 
 test('a second process that would go on with a run is refused; of one that was killed it goes on', async () => {
-  const out = join(folder, 'two')
+  const [out, backend] = [join(folder, 'two'), 'tfjs-cpu']
   let second: Promise<Ended> | null = null
-  const first = await start(out, (child) => {
+  const first = await start(out, backend, (child) => {
     child.kill('SIGSTOP') // it lives, and does nothing
-    second = start(out).finally(() => child.kill('SIGKILL'))
+    second = start(out, backend).finally(() => child.kill('SIGKILL'))
     second.catch(() => {})
   })
   expect(first.signal).toBe('SIGKILL')
   await expect(second).rejects.toThrow(/another run writes .*two: process \d+ on /)
   expect((await readdir(out)).filter((name) => name.startsWith('.run-lock'))).toHaveLength(1)
-  expect((await start(out)).output.trimEnd().split('\n').at(-1)).toBe('finished')
+  expect((await start(out, backend)).output.trimEnd().split('\n').at(-1)).toBe('finished')
   expect((await readdir(out)).filter((name) => name.startsWith('.run-lock'))).toEqual([])
 }, 120_000)
