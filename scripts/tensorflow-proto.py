@@ -1,23 +1,18 @@
-"""Writes src/backends/tensorflow/proto/tensorflow_pb.ts: those of TensorFlow's protobuf messages that effuse reads or writes.
+"""Writes src/backends/tensorflow/proto/tensorflow_pb.ts: the protobuf messages of TensorFlow that effuse reads or writes.
 
-The definitions come from the installed TensorFlow, cut to the fields below, in one file. Needs Python with tensorflow (or the unpacked wheel
-on PYTHONPATH, with protobuf), and npx.
+It takes the definitions of the installed TensorFlow, cuts them to the messages and fields below, and joins them in one file. Needs Python with
+tensorflow (or the wheel's *_pb2.py on PYTHONPATH, with protobuf), and npm.
 
     python3 scripts/tensorflow-proto.py
 """
 
 import importlib
-import os
-import re
-import subprocess
-import tempfile
 
 from google.protobuf import descriptor_pb2
-from google.protobuf.compiler import plugin_pb2
+from support.proto import add_cut, write_typescript
 
-PLUGIN = "@bufbuild/protoc-gen-es@2.17.0"
 MODULES = ["framework.function_pb2", "framework.variable_pb2", "protobuf.config_pb2", "protobuf.saved_model_pb2"]
-# Message: its fields. An enumeration is kept whole.
+# The fields to keep of each message, and the enumerations to keep.
 KEPT = {
     "DataType": [],
     "TensorShapeProto": ["dim", "unknown_rank"],
@@ -66,37 +61,12 @@ KEPT = {
 
 
 def files(descriptor, seen):
+    """Adds the file and all files that it imports to `seen`, imported ones first."""
     for dependency in descriptor.dependencies:
         files(dependency, seen)
     proto = descriptor_pb2.FileDescriptorProto()
     descriptor.CopyToProto(proto)
     seen[proto.name] = proto
-
-
-def cut(message, path):
-    """The message with the kept fields, nested types and the entries of its maps; None where nothing of it is kept."""
-    if path not in KEPT:
-        return None
-    result = descriptor_pb2.DescriptorProto(name=message.name)
-    kept = set(KEPT[path])
-    missing = kept - {field.name for field in message.field}
-    assert not missing, f"{path} has no field {missing}"
-    for field in message.field:
-        if field.name in kept:
-            field.json_name = re.sub("_(.)", lambda m: m[1].upper(), field.name)
-            result.field.append(field)
-    result.oneof_decl.extend(message.oneof_decl if any(f.HasField("oneof_index") for f in result.field) else [])
-    used = {field.type_name.rsplit(".", 1)[-1] for field in result.field}
-    for nested in message.nested_type:
-        if nested.options.map_entry:
-            if nested.name in used:
-                result.nested_type.append(nested)
-        elif (smaller := cut(nested, f"{path}.{nested.name}")) is not None:
-            result.nested_type.append(smaller)
-    for enum in message.enum_type:
-        if f"{path}.{enum.name}" in KEPT:
-            result.enum_type.append(enum)
-    return result
 
 
 def main():
@@ -105,20 +75,9 @@ def main():
         files(importlib.import_module(f"tensorflow.core.{name}").DESCRIPTOR, seen)
     one = descriptor_pb2.FileDescriptorProto(name="tensorflow.proto", package="tensorflow", syntax="proto3")
     for proto in seen.values():
-        if proto.package != "tensorflow":
-            continue
-        one.message_type.extend(m for message in proto.message_type if (m := cut(message, message.name)) is not None)
-        one.enum_type.extend(enum for enum in proto.enum_type if enum.name in KEPT)
-    request = plugin_pb2.CodeGeneratorRequest(file_to_generate=[one.name], parameter="target=ts,erasable_syntax=true", proto_file=[one])
-    with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(["npm", "install", "--silent", "--prefix", folder, PLUGIN], check=True)
-        plugin = os.path.join(folder, "node_modules", ".bin", "protoc-gen-es")
-        done = subprocess.run([plugin], input=request.SerializeToString(), stdout=subprocess.PIPE, check=True)
-    response = plugin_pb2.CodeGeneratorResponse.FromString(done.stdout)
-    assert not response.error, response.error
-    target = os.path.join(os.path.dirname(__file__), "..", "src", "backends", "tensorflow", "proto", "tensorflow_pb.ts")
-    with open(target, "w", encoding="utf-8") as file:
-        file.write(response.file[0].content)
+        if proto.package == "tensorflow":
+            add_cut(one, proto, KEPT)
+    write_typescript(one, "src/backends/tensorflow/proto/tensorflow_pb.ts")
 
 
 main()
