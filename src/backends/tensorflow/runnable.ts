@@ -81,10 +81,7 @@ export const makeRunnable = (
     // The types are set above.
     return new Map([...results].map(([name, value]) => [name, deviceTensor(value, types.get(name) as Type, context)]))
   }
-  const kernels = stepsOfRun(program).reduce(
-    (sum, { name }) => sum + (bound.get(name)?.functions.reduce((n, { nodeDef }) => n + nodeDef.length, 0) ?? 0),
-    0,
-  )
+  const kernels = stepsOfRun(program).reduce((sum, { name }) => sum + computingNodes(bound.get(name)), 0)
   return {
     run: (turn, steps, feeds, at) => runWith(turn, steps, feeds, at, null),
     notes: options.notes,
@@ -98,6 +95,13 @@ export const makeRunnable = (
     dispose,
   }
 }
+
+/**
+ * The nodes that compute something, as effuse passes them to TensorFlow. TensorFlow's optimiser and XLA fuse, merge, fold and add nodes, so the number of
+ * kernels that run is another one; profile() has them.
+ */
+const computingNodes = (step: Bound | undefined): number =>
+  (step?.functions ?? []).reduce((sum, { nodeDef }) => sum + nodeDef.filter(({ op }) => op !== 'Const').length, 0)
 
 const bind = (lowered: LoweredGraph, context: TensorflowContext): Bound => {
   const constants = new Map<number, Pointer>()

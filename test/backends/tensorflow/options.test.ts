@@ -54,7 +54,7 @@ tensorflowOrSkip('options of TensorFlow', () => {
     const ops = partitionGraphs.flatMap(({ node }) => node).map(({ op }) => op)
     // oneDNN's or TensorFlow's own.
     const fused = ops.filter((op) => /^_(MklNative)?FusedConv2D$/.test(op))
-    expect(fused).toHaveLength(ops.includes('_MklNativeFusedConv2D') ? 2 : 1)
+    expect(fused.length).toBeGreaterThanOrEqual(ops.includes('_MklNativeFusedConv2D') ? 2 : 1)
     expect(ops).not.toContain('Relu')
     expect(ops).not.toContain('BroadcastTo')
   })
