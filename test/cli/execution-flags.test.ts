@@ -107,7 +107,7 @@ tensorflowOrSkip('on TensorFlow', () => {
     expect([plain.code, plain.out]).toEqual([0, expect.stringContaining('deterministic: equal runs give equal bits')])
     const { out } = await on('--xla-tensorflow', 'always', '--precision', 'tf32', '--no-deterministic', '--json')
     expect(JSON.parse(out).notes).toEqual([
-      "XLA compiles each graph: asked for by xla: { tensorflow: 'always' }",
+      "XLA compiles each graph, because of xla: { tensorflow: 'always' }",
       expect.stringMatching(/tf32/),
       'deterministic: false, so equal runs may differ in the last bits',
     ])

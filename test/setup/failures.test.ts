@@ -70,7 +70,7 @@ describe('a step that fails: what failed and the next command, and nothing half 
       'pip says that it is done, and is not',
       when(isPip, { code: 0, output: '' }),
       'EF603',
-      /it left no wheel/,
+      /it wrote no wheel/,
       /npx effuse setup tensorflow/,
     ],
   ])('%s', async (_, instead, code, message, hint) => {
@@ -117,7 +117,7 @@ describe('a step that fails: what failed and the next command, and nothing half 
     await expect(setupTensorflow(options(place))).rejects.toMatchObject({
       code: 'EF603',
       message: expect.stringMatching(
-        new RegExp(`has SHA-256 [0-9a-f]{64}, and ${sha256} is published; it was removed`),
+        new RegExp(`has the SHA-256 [0-9a-f]{64}, but PyPI published ${sha256}; the file was removed`),
       ),
       hint: expect.stringMatching(/pip config list.*npx effuse setup tensorflow/),
     })
@@ -141,8 +141,8 @@ describe('a step that fails: what failed and the next command, and nothing half 
   })
 
   test.each([
-    ['download', 1e15, /the download of tensorflow-cpu 9.9.9 needs 2,000,000,000 MB, [\d,]+ MB are free/],
-    ['unpacking', 1, /unpacking tensorflow_cpu needs 1,000,000,000 MB, [\d,]+ MB are free/],
+    ['download', 1e15, /the download of tensorflow-cpu 9.9.9 needs 2,000,000,000 MB, but only [\d,]+ MB are free/],
+    ['unpacking', 1, /unpacking tensorflow_cpu needs 1,000,000,000 MB, but only [\d,]+ MB are free/],
   ])('less space than the %s needs is noticed before it begins', async (_, bytes, message) => {
     const instead: Instead = (_, args) => (args[2] === 'size' ? { code: 0, output: `${1e15}\n` } : undefined)
     const run = options(place, instead, { wheels: [{ ...place.wheel, bytes }] })

@@ -155,7 +155,7 @@ test('Ctrl-C in a process that waits leaves the work of the one that works', asy
     const before = installedFiles()
     const waiting = start(cli.path, 'setup', 'tensorflow')
     const end = endOf(waiting)
-    await untilSaid(waiting, 'another setup is at work')
+    await untilSaid(waiting, 'another setup is running')
     waiting.kill('SIGINT')
     expect((await end).signal).toBe('SIGINT')
     expect(before.filter((name) => name.includes('libtensorflow_cc'))).toHaveLength(1)

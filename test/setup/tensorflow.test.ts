@@ -48,7 +48,7 @@ test('two calls at once: the second waits, says so, and takes the result of the 
   const reports = await Promise.all([setupTensorflow(one), setupTensorflow(two)])
   expect(reports.map((report) => report.wasThere).sort()).toEqual([false, true])
   expect([...one.tools.calls, ...two.tools.calls].filter((call) => call === 'pip download')).toHaveLength(1)
-  expect([...one.said, ...two.said].join('\n')).toMatch(/another setup is at work, waiting for it .*process \d+/)
+  expect([...one.said, ...two.said].join('\n')).toMatch(/another setup is running; waiting until it ends .*process \d+/)
 })
 
 test('what is damaged in the cache is installed again', async () => {
@@ -60,7 +60,7 @@ test('what is damaged in the cache is installed again', async () => {
   expect(findTensorflow()).toEqual({ missing, fix: 'npx effuse setup tensorflow' })
   const again = options(place)
   expect(await setupTensorflow(again)).toMatchObject({ wasThere: false })
-  expect(again.said).toContain(`${missing}: installing it again`)
+  expect(again.said).toContain(`${missing}, so it is installed again`)
   expect(findTensorflow()).toMatchObject({ source: 'setup' })
 })
 

@@ -9,7 +9,7 @@ const dataType = (value: DataType): AttrValue => create(AttrValueSchema, { value
 
 export const attr = {
   type: (dtype: TfDType): AttrValue => dataType(dataTypes[dtype]),
-  /** The type of values that only TensorFlow's own ops have. */
+  /** For element types that only TensorFlow has, such as strings. */
   dataType,
   types: (dtypes: readonly TfDType[]): AttrValue =>
     create(AttrValueSchema, { value: { case: 'list', value: { type: dtypes.map((dtype) => dataTypes[dtype]) } } }),
@@ -31,7 +31,7 @@ export const attr = {
         value: { dtype: dataTypes[dtype], tensorShape: shapeProto(shape), tensorContent: content },
       },
     }),
-  /** A tensor of strings: a vector, or a scalar where it is one text. */
+  /** A tensor of strings: a list becomes a vector, a single text a scalar. */
   strings: (texts: string | readonly string[]): AttrValue =>
     create(AttrValueSchema, {
       value: {

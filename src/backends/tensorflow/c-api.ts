@@ -1,6 +1,6 @@
 /**
  * TensorFlow's C API (tensorflow/c/c_api.h, c/eager/c_api.h), as far as effuse calls it, through koffi. The library is the one that tfjs-node links,
- * so both run in one process. Nothing here knows what is computed.
+ * so both run in one process. This file does not know the IR.
  */
 import { closeSync, fstatSync, openSync } from 'node:fs'
 import { EffuseError } from '../../ir/diagnostics.ts'
@@ -10,7 +10,7 @@ import { bindSession, type SessionApi } from './session-api.ts'
 /** An address in the library's memory; 0n is null. */
 export type Pointer = bigint
 
-/** A call on one of the threads of libuv's pool: the event loop stays free. */
+/** A call that runs on a thread of libuv's pool, so it does not block the event loop. */
 type Async<Args extends readonly unknown[]> = (...args: [...Args, (error: Error | null) => void]) => void
 
 type ExecuteArgs = readonly [op: Pointer, results: (Pointer | null)[], count: number[], status: Pointer]
@@ -18,10 +18,10 @@ type ExecuteArgs = readonly [op: Pointer, results: (Pointer | null)[], count: nu
 /** The functions, under their names in the C API without the prefix. */
 export interface TensorflowApi {
   readonly version: string
-  /** For the whole process. Absent: the library exports no such function, as stock ones may. */
+  /** Settings of the whole process. Absent where the library does not export the function; stock libraries may not. */
   readonly setTf32?: ((isOn: boolean) => void) | undefined
   readonly setDeterminism?: ((isOn: boolean) => void) | undefined
-  /** Sessions, bound when they are first needed. */
+  /** Functions for sessions. The first call binds them. */
   session(): SessionApi
   newStatus(): Pointer
   deleteStatus(status: Pointer): void
@@ -38,7 +38,7 @@ export interface TensorflowApi {
   deviceListType(list: Pointer, index: number, status: Pointer): string
   deleteDeviceList(list: Pointer): void
   contextAddFunctionDef(context: Pointer, proto: Uint8Array, size: number, status: Pointer): void
-  /** Bytes of the FunctionDef. */
+  /** Writes the FunctionDef into the buffer, as bytes. */
   contextGetFunctionDef(context: Pointer, name: string, buffer: Pointer, status: Pointer): void
   contextRemoveFunction(context: Pointer, name: string, status: Pointer): void
   newOp(context: Pointer, name: string, status: Pointer): Pointer
@@ -47,7 +47,7 @@ export interface TensorflowApi {
   opSetAttrType(op: Pointer, name: string, type: number): void
   deleteOp(op: Pointer): void
   execute: Async<ExecuteArgs>
-  /** The same on the calling thread, which waits. */
+  /** The same on the calling thread. It blocks until the op has run. */
   executeAndWait(...args: ExecuteArgs): void
   newTensorHandle(tensor: Pointer, status: Pointer): Pointer
   tensorHandleResolve(handle: Pointer, status: Pointer): Pointer
@@ -55,7 +55,7 @@ export interface TensorflowApi {
   allocateTensor(type: number, dimensions: BigInt64Array, rank: number, bytes: number): Pointer
   tensorByteSize(tensor: Pointer): number
   deleteTensor(tensor: Pointer): void
-  /** The tensor's memory, in place. Invalid once the tensor is deleted. */
+  /** The tensor's memory without a copy. It is invalid after the tensor is deleted. */
   tensorBytes(tensor: Pointer, size: number): Uint8Array<ArrayBuffer>
   contextEnableRunMetadata(context: Pointer): void
   contextDisableRunMetadata(context: Pointer): void
@@ -68,11 +68,11 @@ export interface TensorflowApi {
   getAllOpList(): Pointer
 }
 
-/** Opens the library and binds the functions. @throws EffuseError EF404 where it is no TensorFlow, or lacks a function. */
+/** Opens the library and binds the functions. @throws EffuseError EF404 if it is not TensorFlow, or lacks a function. */
 export const openApi = (found: TensorflowLibrary): TensorflowApi => {
   const koffi = loadKoffi()
   try {
-    // Read by TensorFlow when it starts. What the user has set stays. Errors come by status, so none need be printed.
+    // TensorFlow reads them when it starts. Values that the user has set stay. Each call reports its errors by a status, so TensorFlow need not print them.
     setDefaults(koffi, { TF_CPP_MIN_LOG_LEVEL: '3', TF_FORCE_GPU_ALLOW_GROWTH: 'true' })
     quietly(koffi, () => pin(koffi, [found.framework, found.main]))
     keepFreedMemory(koffi)
@@ -88,7 +88,7 @@ export const openApi = (found: TensorflowLibrary): TensorflowApi => {
   }
 }
 
-/** Environment variables that are not set yet. Not by process.env, which is a copy in threads of Node. */
+/** Sets environment variables that have no value yet. It calls setenv(), because in worker threads of Node process.env is only a copy. */
 const setDefaults = (koffi: Koffi, values: { readonly [name: string]: string }): void => {
   const setenv = koffi.load(null).func('int setenv(str, str, int)')
   for (const [name, value] of Object.entries(values)) setenv(name, value, 0)
@@ -98,8 +98,8 @@ const setDefaults = (koffi: Koffi, values: { readonly [name: string]: string }):
 const mallocOptions = { trimThreshold: -1, mmapThreshold: -3 } as const
 
 /**
- * Lets glibc keep what TensorFlow frees. By default it returns each large tensor to the system, and the next run pays for new pages: some 4 % of a
- * training step of EfficientNet-B0. Other C libraries have no mallopt.
+ * Lets glibc keep memory that TensorFlow frees. By default glibc returns large blocks to the system, and the next run has to get new pages. This costs
+ * about 4 % of a training step of EfficientNet-B0. Other C libraries have no mallopt().
  */
 const keepFreedMemory = (koffi: Koffi): void => {
   try {
@@ -117,15 +117,15 @@ type Library = ReturnType<Koffi['load']>
 /** RTLD_LAZY, RTLD_GLOBAL and RTLD_NODELETE of dlfcn.h. */
 const dlopenFlags = process.platform === 'darwin' ? 0x1 | 0x8 | 0x80 : 0x1 | 0x100 | 0x1000
 
-/** Keeps the libraries in memory until the process ends: TensorFlow's threads still run when Node unloads what koffi has loaded. */
+/** Keeps the libraries in memory until the process ends. At its end Node unloads what koffi has loaded, while TensorFlow's threads still run. */
 const pin = (koffi: Koffi, paths: readonly string[]): void => {
   const dlopen = koffi.load(null).func('void* dlopen(str, int)')
   for (const path of paths) dlopen(path, dlopenFlags)
 }
 
 /**
- * Runs `work` with stderr closed. While TensorFlow is loaded it announces oneDNN there, whatever TF_CPP_MIN_LOG_LEVEL says; errors of loading come from
- * dlopen itself. With TF_CPP_MIN_LOG_LEVEL=0 all is shown.
+ * Runs `work` with stderr redirected to /dev/null. While TensorFlow loads, it prints a message about oneDNN there, at any TF_CPP_MIN_LOG_LEVEL. Errors of
+ * loading are not lost: dlopen() returns them. With TF_CPP_MIN_LOG_LEVEL=0 stderr stays open.
  */
 const quietly = (koffi: Koffi, work: () => void): void => {
   if (process.env['TF_CPP_MIN_LOG_LEVEL'] === '0') {
@@ -138,7 +138,7 @@ const quietly = (koffi: Koffi, work: () => void): void => {
   const close = libc.func('int close(int)')
   const stderr: number = dup(2)
   const nowhere = openSync('/dev/null', 'w')
-  // Another thread that is loading TensorFlow has closed it; that thread opens it again.
+  // Another thread loads TensorFlow at this moment and has redirected stderr. That thread will restore it.
   const isClosed = fstatSync(stderr).rdev === fstatSync(nowhere).rdev
   if (!isClosed) dup2(nowhere, 2)
   try {
@@ -146,27 +146,27 @@ const quietly = (koffi: Koffi, work: () => void): void => {
   } finally {
     if (!isClosed) dup2(stderr, 2)
     closeSync(nowhere)
-    close(stderr) // not by node:fs, which has not opened it
+    close(stderr) // libc's function, because node:fs did not open this descriptor
   }
 }
 
-/** The first version that the lowerings are written for; tfjs-node's own is 2.9. */
+/** The oldest version that the lowerings support. It is the one that tfjs-node downloads. */
 const versionLeast = [2, 9] as const
 
 const checkVersion = (version: string): void => {
   const [major = 0, minor = 0] = version.split('.').map(Number)
   if (major === versionLeast[0] && minor >= versionLeast[1]) return
-  throw new Error(`it is version ${version}, and ${versionLeast.join('.')} or a later 2 is needed`)
+  throw new Error(`it is version ${version}, and a version from ${versionLeast.join('.')} up to the last 2.x is needed`)
 }
 
-/** Functions of C++ by their mangled names: tsl::… since TensorFlow 2.12, tensorflow::… before. */
+/** Finds C++ functions by their mangled names. Their namespace is tsl since TensorFlow 2.12, and tensorflow before. */
 const processSettings = (library: Library): Pick<TensorflowApi, 'setTf32' | 'setDeterminism'> => {
   const find = (...names: readonly string[]): ((isOn: boolean) => void) | undefined => {
     for (const name of names)
       try {
         return library.func(`void ${name}(bool)`)
       } catch {
-        // the other namespace, or none
+        // The function is in the other namespace, or the library does not export it.
       }
     return undefined
   }

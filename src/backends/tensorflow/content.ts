@@ -1,4 +1,4 @@
-/** Tensors as bytes, little-endian, as TensorFlow keeps them; half types are 16 bits there, and float32 on our side. */
+/** Converts between host arrays and TensorFlow's tensor memory, which is little-endian. Half types have 16 bits there; host arrays hold them as float32. */
 import { halfBits, halfFromBits } from '../../ir/rounding.ts'
 import type { DType } from '../../ir/types.ts'
 import { type HostArray, hostArray } from '../backend.ts'
@@ -15,7 +15,7 @@ const arrayOf: { readonly [D in TfDType]: (numbers: readonly number[]) => ArrayB
   int64: (numbers) => BigInt64Array.from(numbers, BigInt),
 }
 
-/** Content of a constant. */
+/** The bytes of a constant. */
 export const contentOf = (dtype: TfDType, numbers: readonly number[]): Uint8Array<ArrayBuffer> => {
   const { buffer, byteOffset, byteLength } = arrayOf[dtype](numbers)
   return new Uint8Array(buffer, byteOffset, byteLength)
@@ -31,7 +31,7 @@ export const encode = (dtype: DType, data: HostArray, target: Uint8Array<ArrayBu
   for (let i = 0; i < data.length; i++) halves[i] = halfBits(dtype, data[i] as number)
 }
 
-/** A copy of a tensor's memory for the host. */
+/** A host array with a copy of a tensor's memory. */
 export const decode = (dtype: DType, length: number, source: Uint8Array<ArrayBuffer>): HostArray => {
   const data = hostArray(dtype, length)
   if (!isHalf(dtype)) {

@@ -1,4 +1,4 @@
-/** A context of TensorFlow's eager runtime: functions by name, tensors by handle. Nothing here knows the IR's graphs. */
+/** A context of TensorFlow's eager runtime. Functions have names, tensors have handles. This file does not know the IR's graphs. */
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { EffuseError, invariant } from '../../ir/diagnostics.ts'
 import { elements, sizeBytes, type Type } from '../../ir/types.ts'
@@ -17,8 +17,8 @@ import {
 import { dataTypes } from './types.ts'
 
 /**
- * Only with it does TensorFlow's graph optimiser see a function: it fuses convolutions with bias and activation. Its algebra stays off. It would
- * make (x * c) * d into x * (c * d), which is another number where c * d overflows, and effuse has simplified the graph already.
+ * TensorFlow's graph optimiser processes a function only if its call has this attribute. It fuses convolutions with bias and activation. Its arithmetic
+ * simplification is off: it would turn (x * c) * d into x * (c * d), which differs where c * d overflows, and effuse has simplified the graph already.
  */
 export const functionConfig = toBinary(
   ConfigProtoSchema,
@@ -45,7 +45,7 @@ export class TensorflowContext {
   readonly #status: Pointer
   #isDisposed = false
   #isClosed = false
-  /** Calls under way. The context must live until the last one ends. */
+  /** The number of running calls. The context must exist until the last one ends. */
   #calls = 0
 
   /** @throws TensorflowFailure */
@@ -65,7 +65,7 @@ export class TensorflowContext {
     this.devices = this.#listDevices()
   }
 
-  /** Has it no GPU? */
+  /** True if the context has no GPU. */
   get isCpu(): boolean {
     return this.devices.every(({ type }) => type !== 'GPU')
   }
@@ -78,7 +78,7 @@ export class TensorflowContext {
     this.#check()
   }
 
-  /** A function as TensorFlow has it. @throws TensorflowFailure */
+  /** Reads the definition of a function back from TensorFlow. @throws TensorflowFailure */
   functionDef(name: string): FunctionDef {
     const buffer = this.api.newBuffer()
     try {
@@ -95,8 +95,8 @@ export class TensorflowContext {
   }
 
   /**
-   * Calls a function; the handles are the caller's. It runs on a thread of its own, or on this one where `isBrief`: handing over to a thread takes
-   * longer than a function of a few numbers. @throws TensorflowFailure
+   * Calls a function. The caller owns the handles of the results. The call runs on a thread of libuv's pool; with `isBrief` it runs on this thread,
+   * because for a function of a few numbers the switch to another thread takes longer than the call. @throws TensorflowFailure
    */
   async call(
     name: string,
@@ -129,7 +129,11 @@ export class TensorflowContext {
     })
   }
 
-  /** What TensorFlow recorded of the calls in `work`: kernels with their times, and the graphs that it made of the functions. @throws TensorflowFailure */
+  /**
+   * Runs `work` and returns what TensorFlow recorded of its calls: kernels with their times, and the optimised graphs of the functions.
+   *
+   * @throws TensorflowFailure
+   */
   async traced(work: () => Promise<void>): Promise<RunMetadata> {
     const { api } = this
     const buffer = api.newBuffer()
@@ -161,26 +165,26 @@ export class TensorflowContext {
     }
   }
 
-  /** A tensor of the handle's numbers; the caller deletes it. @throws TensorflowFailure */
+  /** The tensor of a handle. The caller deletes it. @throws TensorflowFailure */
   resolve(handle: Pointer): Pointer {
     this.#checkIsOpen()
     return this.checked((status) => this.api.tensorHandleResolve(handle, status))
   }
 
-  /** A handle of a tensor; the caller frees it. @throws TensorflowFailure */
+  /** A new handle of a tensor. The caller frees it. @throws TensorflowFailure */
   handleOf(tensor: Pointer): Pointer {
     this.#checkIsOpen()
     return this.checked((status) => this.api.newTensorHandle(tensor, status))
   }
 
-  /** Gives what a function of the C API gives, which reports by a status. @throws TensorflowFailure */
+  /** Calls a function of the C API with a status, checks the status, and returns the function's result. @throws TensorflowFailure */
   checked<T>(work: (status: Pointer) => T): T {
     const value = work(this.#status)
     this.#check()
     return value
   }
 
-  /** The same for one that runs on another thread: its status is its own. @throws TensorflowFailure */
+  /** The same for a function that runs on another thread. It gets a status of its own. @throws TensorflowFailure */
   async withStatus(work: (status: Pointer) => Promise<void>): Promise<void> {
     const status = this.api.newStatus()
     this.#calls++
@@ -205,12 +209,12 @@ export class TensorflowContext {
     }
   }
 
-  /** Does nothing once the context is gone: handles that somebody still holds then are lost with it. */
+  /** Frees a handle. Does nothing if the context is deleted, because that has freed all handles. */
   free(handle: Pointer): void {
     if (!this.#isClosed) this.api.deleteTensorHandle(handle)
   }
 
-  /** Deletes the context after the calls that are under way. */
+  /** Deletes the context when all running calls have ended. */
   dispose(): void {
     this.#isDisposed = true
     this.#close()

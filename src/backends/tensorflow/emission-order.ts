@@ -1,19 +1,19 @@
 /**
- * The order in which a graph's nodes are lowered. Updates with one guard are computed together in one conditional, so all that one of them needs must
- * come before all of them.
+ * The order in which a graph's nodes are lowered. Updates with the same guard are computed together in one conditional. So everything that any of them
+ * needs must come before the conditional.
  */
 import { liveOrder, refKey } from '../../ir/graph.ts'
 import type { Graph, Node, Ref } from '../../ir/types.ts'
 import { guardedOps } from './lower/training.ts'
 
-/** One node; or updates with the same guard, in an order in which each has its operands. */
+/** One node, or all updates with the same guard. Each of these comes after its operands. */
 export type Emission =
   | { readonly kind: 'node'; readonly node: Node }
   | { readonly kind: 'guarded'; readonly guard: Ref; readonly nodes: readonly Node[] }
 
 /**
- * A node's level is the number of conditionals that must come before it, one after another. Of each level the plain nodes come first, then one
- * conditional for each guard.
+ * A node's level is the length of the longest chain of conditionals before it. The nodes are ordered by level; within a level the plain nodes come
+ * first, then one conditional per guard.
  */
 export const emissionOrder = (graph: Graph): readonly Emission[] => {
   const levels = new Map<number, number>()
@@ -44,7 +44,7 @@ export const emissionOrder = (graph: Graph): readonly Emission[] => {
     ...plain.map((node): Emission => ({ kind: 'node', node })),
     ...[...guarded.values()].map((nodes): Emission => {
       const [first] = nodes as [Node] // a group begins with a node
-      return { kind: 'guarded', guard: guardOf(first) as Ref, nodes } // each of which has a guard
+      return { kind: 'guarded', guard: guardOf(first) as Ref, nodes } // every node of a group has a guard
     }),
   ])
 }

@@ -3,7 +3,7 @@ import type { BackendEntry } from '../catalog.ts'
 export const tensorflowEntry: BackendEntry = {
   name: 'tensorflow',
   summary: 'TensorFlow, whole graphs',
-  // Looks for files: the library takes seconds to load.
+  // It only looks for files, because loading the library takes seconds.
   probe: async () => {
     const { findTensorflow } = await import('./find-library.ts')
     const { findPackage } = await import('./places.ts')

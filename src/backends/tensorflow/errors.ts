@@ -1,9 +1,9 @@
-/** From TensorFlow's status to an error about the graph. */
+/** Converts a status of TensorFlow to an error about the graph. */
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { findNode } from '../../ir/graph.ts'
 import { type Graph, type Node, nodeId } from '../../ir/types.ts'
 
-/** TF_Code of tensorflow/c/tf_status.h, those that are told apart. */
+/** The values of TF_Code (tensorflow/c/tf_status.h) that get an error of their own. */
 export const codes = { cancelled: 1, resourceExhausted: 8 } as const
 
 export interface Failure {
@@ -11,7 +11,7 @@ export interface Failure {
   readonly message: string
 }
 
-/** What TensorFlow said, before it is known of which graph. */
+/** An error of TensorFlow. The caller, who knows the graph, converts it to an EffuseError. */
 export class TensorflowFailure extends Error {
   readonly failure: Failure
   constructor(failure: Failure) {
@@ -20,7 +20,7 @@ export class TensorflowFailure extends Error {
   }
 }
 
-/** Runs `work`; a failure of TensorFlow in it becomes an error about the graph. */
+/** Runs `work` and converts a TensorflowFailure in it to an error about the graph. */
 export const withErrors = <T>(graph: Graph | null, work: () => T): T => {
   try {
     return work()
@@ -29,7 +29,11 @@ export const withErrors = <T>(graph: Graph | null, work: () => T): T => {
   }
 }
 
-/** `graph`: that of the function that failed; null for what is no function. `isXla`: XLA compiles it, in its first call. */
+/**
+ * @param graph The graph of the function that failed; null if the call was not that of a function.
+ *
+ * @param isXla XLA compiles the function in its first call
+ */
 export const errorOf = ({ code, message }: Failure, graph: Graph | null, isXla = false): EffuseError => {
   const place = graph === null ? null : placeIn(message, graph)
   const at = place === null ? '' : `${place.name}: `
@@ -38,15 +42,15 @@ export const errorOf = ({ code, message }: Failure, graph: Graph | null, isXla =
   if (code === codes.resourceExhausted)
     return new EffuseError({
       code: 'EF409',
-      message: `${at}TensorFlow has not enough memory: ${said}`,
-      hint: 'a smaller batch, smaller pictures, or accumulation of gradients',
+      message: `${at}TensorFlow ran out of memory: ${said}`,
+      hint: 'use a smaller batch, smaller pictures, or accumulation of gradients',
       ...path,
     })
   if (isXla)
     return new EffuseError({
       code: 'EF405',
       message: `${at}XLA cannot compile ${graph?.name ?? 'a call'}: ${said}`,
-      hint: "xla: { tensorflow: 'never' } runs it by TensorFlow's own kernels",
+      hint: "xla: { tensorflow: 'never' } runs it with TensorFlow's own kernels",
       ...path,
     })
   return new EffuseError({
@@ -57,7 +61,7 @@ export const errorOf = ({ code, message }: Failure, graph: Graph | null, isXla =
   })
 }
 
-/** What TensorFlow calls a node that failed, in its message. */
+/** The name of the failed node in a message of TensorFlow. */
 const failedNode = /\{\{node ([^}]*)\}\}/g
 
 const placeIn = (message: string, graph: Graph): { readonly path: string; readonly name: string } | null => {
@@ -71,22 +75,22 @@ const placeIn = (message: string, graph: Graph): { readonly path: string; readon
 }
 
 /**
- * The nodes of the graph that a node of its function computes. Nodes of functions are called n<id>/… or amp/<id>/… after it, in a region after the
- * region and the node in it (graph-scope.ts).
+ * The nodes of the graph that a node of its function computes. The name of a function's node begins with n<id>/… or amp/<id>/…, where <id> is the
+ * node of the graph. In a region, it has the ids of the region and of the node inside (graph-scope.ts).
  */
 export const nodesNamed = (name: string, graph: Graph): readonly Node[] => {
   const ids = /(?:^|\/)(?:amp\/((?:n\d+\/)*\d+)\/|((?:n\d+\/)+))/.exec(name)
   return nodesAt(graph, [...(ids?.[1] ?? ids?.[2] ?? '').matchAll(/\d+/g)].map(Number))
 }
 
-/** The node with the first id, the node of its body with the second one, and so on, as far as there are such nodes. */
+/** The node with the first id, then the node in its body with the second id, and so on. It ends where there is no such node. */
 const nodesAt = (graph: Graph, [id, ...more]: readonly number[]): readonly Node[] => {
   const node = id === undefined ? null : findNode(graph, nodeId(id))
   if (node === null) return []
   return [node, ...(node.op === 'fusion' ? nodesAt(node.attrs.body, more) : [])]
 }
 
-/** The first sentence or so: TensorFlow adds traces, names of devices and advice about its own API. */
+/** The first line without names of nodes, devices and allocators. The other lines have traces, and advice about TensorFlow's own API. */
 const shortened = (message: string): string => {
   const [line = ''] = message.split('\n')
   const plain = line

@@ -1,4 +1,7 @@
-/** Finds TensorFlow's C library and koffi, which calls it. Looks at names and a few bytes only: loading the library takes seconds and 800 MB. Node only. */
+/**
+ * Finds TensorFlow's C library, and koffi, which calls it. It reads only file names and a few bytes, because loading the library takes seconds and 800
+ * MB. Node only.
+ */
 import {
   closeSync,
   existsSync,
@@ -16,7 +19,7 @@ import { EffuseError } from '../../ir/diagnostics.ts'
 import { findPackage, type Installed, librariesPart, libraryNames, setupFile, tensorflowCache } from './places.ts'
 
 export interface TensorflowLibrary {
-  /** `2.21.0`; 'unknown' where nothing beside the library says it (TF_Version does). */
+  /** `2.21.0`; 'unknown' if no file name beside the library tells it. Once the library is loaded, TF_Version tells it. */
   readonly version: string
   /** Path of libtensorflow_framework.so.2. */
   readonly framework: string
@@ -27,16 +30,16 @@ export interface TensorflowLibrary {
 }
 
 export interface MissingTensorflow {
-  /** What is missing, or what is wrong with what is there. */
+  /** What is missing, or why the library that was found cannot be used. */
   readonly missing: string
-  /** The command that helps. */
+  /** The command that repairs it. */
   readonly fix: string
 }
 
 const setupCommand = 'npx effuse setup tensorflow'
 const fixOfVariable = `set EFFUSE_TENSORFLOW to a folder with both libraries, or unset it and run: ${setupCommand}`
 
-/** What to do about a library that was found and does not load. */
+/** The hint for a library that was found but does not load. */
 export const hintFor = ({ source }: TensorflowLibrary): string =>
   source === 'EFFUSE_TENSORFLOW'
     ? fixOfVariable
@@ -45,9 +48,10 @@ export const hintFor = ({ source }: TensorflowLibrary): string =>
       : setupCommand
 
 /**
- * The library, by this order: the folder in the environment variable EFFUSE_TENSORFLOW; what `effuse setup tensorflow` installed (GPU before CPU); the
- * library that came with tfjs-node-gpu or tfjs-node. A folder in EFFUSE_TENSORFLOW without a library is an answer too: nothing else is taken then.
- * `project`: files of another project than the running one, for tests.
+ * Searches in this order: the folder in the environment variable EFFUSE_TENSORFLOW; what `effuse setup tensorflow` installed (GPU before CPU); the library
+ * that came with tfjs-node-gpu or tfjs-node. If EFFUSE_TENSORFLOW is set and its folder has no library, the search ends there with an error.
+ *
+ * @param project Files of the project whose packages are searched; default: the running project. For tests
  */
 export const findTensorflow = (project?: readonly string[]): TensorflowLibrary | MissingTensorflow => {
   const given = process.env['EFFUSE_TENSORFLOW']
@@ -59,7 +63,7 @@ export const findTensorflow = (project?: readonly string[]): TensorflowLibrary |
   )
 }
 
-/** The same, for those who cannot go on without it. @throws EffuseError EF404 with the command */
+/** The same for callers that need the library. @throws EffuseError EF404 with the command that installs it */
 export const requireTensorflow = (): TensorflowLibrary => {
   const found = findTensorflow()
   if ('missing' in found) throw new EffuseError({ code: 'EF404', message: found.missing, hint: found.fix })
@@ -83,7 +87,7 @@ const fromVariable = (folder: string): TensorflowLibrary | MissingTensorflow => 
   }
 }
 
-/** Of several versions of a kind, the one that setup was last called for. */
+/** If there are several versions of a kind, takes the one that setup was last called for. */
 const fromSetup = (): TensorflowLibrary | MissingTensorflow | null => {
   const cache = tensorflowCache()
   const candidates = namesIn(cache)
@@ -103,7 +107,7 @@ const fromSetup = (): TensorflowLibrary | MissingTensorflow | null => {
   return broken
 }
 
-/** What is wrong with a folder that setup made; null if nothing is. */
+/** What is wrong with a folder that setup made; null if it is complete. */
 export const problemOfInstalled = (folder: string): string | null => {
   const found = readVersion(folder)
   return typeof found === 'string' ? found : null
@@ -116,7 +120,7 @@ const readVersion = (folder: string): (Files & Pick<Installed, 'version' | 'kind
   for (const [path, bytes] of Object.entries(installed.libraries)) {
     const size = statSync(join(folder, path), { throwIfNoEntry: false })?.size
     if (size !== bytes)
-      return `${join(folder, path)} ${size === undefined ? 'is missing' : `should have ${bytes} bytes, and has ${size}`}`
+      return `${join(folder, path)} ${size === undefined ? 'is missing' : `should have ${bytes} bytes, but has ${size}`}`
   }
   return problemOf(files) ?? { ...files, version: installed.version, kind: installed.kind }
 }
@@ -128,13 +132,13 @@ const readInstalled = (folder: string): Installed | null => {
     )
     const isKind = kind === 'cpu' || kind === 'gpu'
     if (typeof version !== 'string' || !isKind || typeof libraries !== 'object' || libraries === null) return null
-    return { version, kind, libraries: libraries as Installed['libraries'] } // compared with numbers, whatever they are
+    return { version, kind, libraries: libraries as Installed['libraries'] } // each value is compared with a number, so other types count as wrong sizes
   } catch {
     return null
   }
 }
 
-/** The package's own download of libtensorflow, not the links that setup has put there. */
+/** The libtensorflow that the package itself downloaded. Links that setup made do not count. */
 const fromPackage = (
   source: 'tfjs-node' | 'tfjs-node-gpu',
   project: readonly string[] | undefined,
@@ -160,7 +164,7 @@ const librariesIn = (folder: string): Files | null => {
   return framework === undefined || main === undefined ? null : { framework, main }
 }
 
-/** What the files' names say of a library that setup did not install. */
+/** Version and kind of a library that setup did not install, from the names of files. */
 const describe = (main: string): { readonly version: string; readonly kind: 'cpu' | 'gpu' } => {
   const file = realpathSync(main)
   const sitePackages = dirname(dirname(file))
@@ -182,7 +186,7 @@ const namesIn = (folder: string): readonly string[] => {
   }
 }
 
-/** By its first bytes, is each file a library for this machine? */
+/** Checks by the first bytes that both files are libraries for this machine. Returns what is wrong, or null. */
 const problemOf = ({ framework, main }: Files): string | null => {
   for (const file of [framework, main]) {
     const found = machineOf(file)
@@ -192,7 +196,7 @@ const problemOf = ({ framework, main }: Files): string | null => {
   return null
 }
 
-/** 'Linux x64' and its kind from the header of ELF or Mach-O; 'macOS' for a file of several machines; null for other files. */
+/** System and processor from the header of ELF or Mach-O, such as 'Linux x64'; 'macOS' for a file for several processors; null for other files. */
 const machineOf = (file: string): string | null => {
   const head = headOf(file)
   if (head === null) return null
@@ -220,10 +224,10 @@ const headOf = (file: string): Buffer | null => {
   }
 }
 
-/** What is used of the package koffi. */
+/** The package koffi. */
 export type Koffi = typeof import('koffi')
 
-/** koffi of the project, or of setup's cache. @throws EffuseError EF404 where it is missing or does not load */
+/** Loads koffi from the project, or from setup's cache. @throws EffuseError EF404 if it is missing or does not load */
 export const loadKoffi = (): Koffi => {
   const found = findPackage('koffi')
   const hint = `npm install koffi@3, or: ${setupCommand}`
@@ -234,7 +238,7 @@ export const loadKoffi = (): Koffi => {
       hint,
     })
   try {
-    return createRequire(join(found.folder, 'package.json'))(found.folder) as Koffi // require() knows no types
+    return createRequire(join(found.folder, 'package.json'))(found.folder) as Koffi // require() has no types
   } catch (cause) {
     const detail = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause)
     throw new EffuseError({ code: 'EF404', message: `${found.folder} does not load: ${detail}`, hint, cause })

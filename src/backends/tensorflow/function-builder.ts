@@ -1,4 +1,4 @@
-/** Builds a FunctionDef (tensorflow/core/framework/function.proto) node by node. Knows TensorFlow's ops, not the IR. */
+/** Builds a FunctionDef (tensorflow/core/framework/function.proto) node by node. It knows TensorFlow's ops, but not the IR. */
 import { create } from '@bufbuild/protobuf'
 import { invariant } from '../../ir/diagnostics.ts'
 import { elements, sameShape } from '../../ir/types.ts'
@@ -23,7 +23,7 @@ export class FunctionBuilder {
   readonly name: string
   readonly #def: FunctionDef
   readonly #constants = new Map<string, TfValue>()
-  /** Names of nodes begin with it, so that TensorFlow's messages name the node of the IR. */
+  /** The first part of the names of new nodes. It names the node of the IR, so that TensorFlow's messages do, too. */
   #prefix = 'k'
   readonly #counts = new Map<string, number>()
 
@@ -32,7 +32,7 @@ export class FunctionBuilder {
     this.#def = create(FunctionDefSchema, { signature: { name } })
   }
 
-  /** Nodes added in `add` carry the prefix in their names. */
+  /** Calls `add`. The names of the nodes that it adds begin with the prefix. */
   named<T>(prefix: string, add: () => T): T {
     const before = this.#prefix
     this.#prefix = prefix
@@ -43,29 +43,29 @@ export class FunctionBuilder {
     }
   }
 
-  /** One more operand of the function. */
+  /** Adds an operand to the function. */
   argument({ dtype, shape }: TfType): TfValue {
     const at = this.#signature.inputArg.length
     const name = `a${at}`
     this.#signature.inputArg.push(argDef(name, dtype))
-    // Fusions of the graph optimiser ask for shapes.
+    // TensorFlow's graph optimiser fuses only nodes whose shapes it knows.
     this.#def.argAttr[at] = create(FunctionDef_ArgAttrsSchema, { attr: { _output_shapes: attr.shapes([shape]) } })
     return { ref: name, dtype, shape }
   }
 
-  /** One more result of the function. */
+  /** Adds a result to the function. */
   result(value: TfValue): void {
     const name = `r${this.#signature.outputArg.length}`
     this.#signature.outputArg.push(argDef(name, value.dtype))
     this.#def.ret[name] = value.ref
   }
 
-  /** A node with one result. */
+  /** Adds a node with one result. */
   op(name: TfOpName, inputs: readonly TfValue[], attrs: Attrs, type: TfType): TfValue {
     return this.ops(name, inputs, attrs, [type])[0] as TfValue // one type, one result
   }
 
-  /** A node with results of these types: the first of those that it has. */
+  /** Adds a node and returns its first results, one for each of the types. */
   ops(name: TfOpName, inputs: readonly TfValue[], attrs: Attrs, types: readonly TfType[]): readonly TfValue[] {
     const { results, types: derived } = tfOps[name]
     const count = this.#counts.get(this.#prefix) ?? 0
@@ -85,7 +85,7 @@ export class FunctionBuilder {
         attr: { ...typed, ...attrs },
       }),
     )
-    // Several results of one name are numbered; those of different names each are number 0 of their own.
+    // A reference is node:name:index. If the op has one name for all results, the index counts them; otherwise each name has one result, with index 0.
     return types.map(({ dtype, shape }, i) => ({
       ref: results.length === 1 ? `${node}:${results[0]}:${i}` : `${node}:${results[i]}:0`,
       dtype,
@@ -93,7 +93,7 @@ export class FunctionBuilder {
     }))
   }
 
-  /** Equal constants are one node. */
+  /** Adds a constant, or returns the node of an equal one. */
   constant(dtype: TfDType, shape: readonly number[], numbers: readonly number[]): TfValue {
     const key = `${dtype} ${shape.join()} ${numbers.map((x) => (Object.is(x, -0) ? '-0' : x)).join()}`
     let known = this.#constants.get(key)
@@ -127,7 +127,7 @@ export class FunctionBuilder {
       : this.op('Cast', [x], { DstT: attr.type(dtype), Truncate: attr.bool(false) }, { dtype, shape: x.shape })
   }
 
-  /** The operand's axes must already stand where they are in the result. */
+  /** Repeats the operand along axes of size 1. It must have the rank of the result. */
   broadcastTo(x: TfValue, shape: readonly number[]): TfValue {
     return sameShape(x.shape, shape) ? x : this.op('BroadcastTo', [x, this.ints(shape)], {}, { dtype: x.dtype, shape })
   }

@@ -1,4 +1,4 @@
-/** The values of a graph while it is lowered into a function. Broadcasts and splats are made only where a node needs each element. */
+/** The values of a graph while it is lowered into a function. Broadcasts and splats become nodes only where a node needs every element. */
 import { invariant } from '../../ir/diagnostics.ts'
 import { nodeAt, refKey } from '../../ir/graph.ts'
 import { streamKey } from '../../ir/philox.ts'
@@ -11,21 +11,21 @@ import { concatenated, sliced, withAxes } from './lower/movement.ts'
 import type { KeptByBatchNorm, Scope } from './lowering.ts'
 import type { TfValue } from './types.ts'
 
-/** What all graphs of one function share. */
+/** The state that all graphs of one function share. */
 export interface FunctionState {
   readonly f: FunctionBuilder
   readonly contractions: Set<string>
   readonly batchNorms: Map<string, KeptByBatchNorm>
   readonly halfKernels: HalfKernels
-  /** Activations may be fused with the sums before them, which loses NaN. */
+  /** Whether TensorFlow may fuse activations with the sums before them, which loses NaN. */
   readonly mayLoseNan: boolean
-  /** The operand with what random streams depend on, int32 [4]: seed, run index low and high, replica. Made at the first call. */
+  /** The operand that random streams depend on, int32 [4]: seed, run index (low and high word), replica. The first call adds it. */
   readonly runArgument: () => TfValue
 }
 
 interface ScopeOptions {
   readonly capture?: (ref: Ref) => TfValue
-  /** Of the names of nodes: a region's numbers are its own. */
+  /** The first part of the names of nodes. A region has one, because its ids are not those of the graph around it. */
   readonly prefix?: string
 }
 
@@ -33,7 +33,7 @@ export class GraphScope {
   readonly graph: Graph
   readonly state: FunctionState
   readonly #values = new Map<number, TfValue>()
-  /** Gives values that the graph's function does not have; null: it has all. */
+  /** Returns a value of the surrounding function. Null if the graph is not in a branch of a conditional. */
   readonly #capture: ((ref: Ref) => TfValue) | null
 
   readonly #prefix: string
@@ -45,7 +45,10 @@ export class GraphScope {
     this.#prefix = prefix
   }
 
-  /** What nodes of the function are called that compute the node (errors.ts reads it). Casts of mixed precision stand out, so that they can be counted. */
+  /**
+   * The first part of the names of all nodes that compute the node; errors.ts parses it. Casts of mixed precision have another form, so that a test can
+   * count them.
+   */
   nameOf(node: Node): string {
     return this.#isAmpCast(node) ? `amp/${this.#prefix}${node.id}` : `${this.#prefix}n${node.id}`
   }
@@ -59,7 +62,7 @@ export class GraphScope {
     this.#values.set(refKey(ref), value)
   }
 
-  /** The value with each element. */
+  /** The value with all its elements. */
   value(ref: Ref): TfValue {
     const key = refKey(ref)
     const known = this.#values.get(key)
@@ -71,7 +74,7 @@ export class GraphScope {
     return made
   }
 
-  /** What lowerings see of the graph around the node. */
+  /** What a lowering may know of the graph around the node. */
   around(node: Node): Scope {
     let repeating: readonly TfValue[] | null = null
     return {
@@ -88,7 +91,7 @@ export class GraphScope {
     }
   }
 
-  /** Small forms of all operands, or whole ones where TensorFlow would make a smaller result of the small forms. */
+  /** The operands before they are repeated. If their common shape is smaller than the result's, the first one is returned with all its elements. */
   #repeating(node: Node): readonly TfValue[] {
     const shape = node.types[0]?.shape ?? []
     const small = node.inputs.map((ref) => this.#small(ref))
@@ -107,7 +110,7 @@ export class GraphScope {
     if (node.op !== 'broadcast' || source === undefined) return this.value(ref)
     const { axes, shape } = node.attrs
     const operand = nodeAt(this.graph, source.id)
-    // A number in front of a broadcast is repeated by the op, whatever its rank.
+    // The op repeats a scalar operand to any shape, so its broadcast is not needed.
     const x = operand.types[source.port]?.shape.length === 0 ? this.#small(source) : this.value(source)
     return x.shape.length === 0 ? x : withAxes(x, axes, shape.length, this.state.f)
   }
@@ -132,12 +135,15 @@ export class GraphScope {
       }
       const { value } = node.attrs
       if (typeof value === 'number') return f.broadcastTo(withAxes(f.scalar(dtype, value), [], shape.length, f), shape)
-      invariant(Array.isArray(value), () => 'a constant kept beside the graph is an operand of the function')
+      invariant(Array.isArray(value), () => 'a constant in the side tables must be an operand of the function')
       return f.constant(dtype, shape, value)
     })
   }
 
-  /** Words as ir/philox.ts orders them: key (seed, stream), counter (element, run low, run high, replica), in pairs of 32 bits. */
+  /**
+   * Key and counter as ir/philox.ts orders their words: key (seed, stream), counter (element, run low, run high, replica). Two words of 32 bits make one
+   * uint64.
+   */
   #philox(stream: string): ReturnType<Scope['philox']> {
     const { f } = this.state
     const run = this.state.runArgument()
@@ -158,10 +164,10 @@ export class GraphScope {
 
 type MadeOnDemand = Node<'broadcast'> | Node<'constant'>
 
-/** Nodes that cost memory and that most users take in a smaller form. */
+/** Nodes that are lowered only when a node needs all their elements. Most users take a smaller form, which saves memory. */
 export const isMadeOnDemand = (node: Node): node is MadeOnDemand =>
   node.op === 'broadcast' || (node.op === 'constant' && !isBeside(node))
 
-/** A constant whose numbers are kept beside the graph. */
+/** Is it a constant whose numbers are in the side tables of the graph? */
 export const isBeside = ({ attrs: { value } }: Node<'constant'>): boolean =>
   typeof value === 'object' && 'sha256' in value

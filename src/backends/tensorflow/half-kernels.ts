@@ -1,6 +1,6 @@
 /**
- * Which contractions of half operands TensorFlow sums in float32 on a device. Nothing documents it: it depends on the processor or the GPU, on the
- * versions of oneDNN and cuDNN, and on the op. So the device is asked, with sums that half types would get wrong.
+ * Finds out which contractions of half operands TensorFlow sums in float32 on a device. No document says it: it depends on the processor or the GPU, on
+ * the versions of oneDNN and cuDNN, and on the op. So this file runs sums on the device whose results in half types would be wrong.
  */
 import { roundTo } from '../../ir/rounding.ts'
 import { nodesOf } from '../../ir/graph.ts'
@@ -30,7 +30,7 @@ export type ContractionOp = (typeof contractionOps)[number]
 /** Kernels that may have half operands and results: `Conv2D float16`. Operands of the others are widened to float32. */
 export type HalfKernels = ReadonlySet<`${ContractionOp} ${Half}`>
 
-/** An operand whose elements differ along the axes that are summed only. */
+/** An operand whose elements differ only along the axes that are summed. */
 interface Operand {
   readonly shape: readonly number[]
   readonly summed: readonly number[]
@@ -39,18 +39,18 @@ interface Operand {
 interface Probe {
   readonly operands: readonly [Operand, Operand]
   readonly result: readonly number[]
-  /** Where in the result the first whole sum is, and how many follow it; default: all. */
+  /** The position of the first complete sum in the result, and the number of complete sums; default: all elements. */
   readonly sums?: { readonly from: number; readonly count: number }
-  /** Is the second operand read backwards? */
+  /** True if the kernel reads the second operand backwards. */
   readonly isReversed?: boolean
   readonly inputs: (a: TfValue, b: TfValue, f: FunctionBuilder) => readonly TfValue[]
   readonly attrs: Attrs
 }
 
-/** Terms of each sum: enough for a half type to lose most digits of it. As an image: */
+/** The number of terms of each sum. A half type loses most digits of such a sum. As an image: */
 const [height, width] = [16, 32]
 const terms = height * width
-/** So many sums of each kind, for the kernels to be those of real sizes. */
+/** The number of sums of each kind. It is large enough that TensorFlow takes the kernels of real sizes. */
 const [many, channels] = [8, 16]
 
 const convAttrs = {
@@ -63,7 +63,7 @@ const convAttrs = {
 const image: Operand = { shape: [1, height, width, channels], summed: [1, 2] }
 const window: Operand = { shape: [height, width, channels, 1], summed: [0, 1] }
 const perChannel = [1, 1, channels, 1]
-/** An image of which only the pixel in the middle is under the whole window. */
+/** An image in which only the pixel in the middle has the whole window inside the image. */
 const large = [1, 2 * height - 1, 2 * width - 1, channels]
 
 const probes: { readonly [K in ContractionOp]: Probe } = {
@@ -131,16 +131,16 @@ const probes: { readonly [K in ContractionOp]: Probe } = {
   },
 }
 
-/** Asks the device of the context, some milliseconds for each kernel. One that TensorFlow has not for the type is not among them. */
+/** Tests the kernels on the device of the context. Each takes some milliseconds. Kernels that TensorFlow does not have for the type are left out. */
 export const findHalfKernels = async (context: TensorflowContext, dtype: Half): Promise<HalfKernels> => {
   const found = new Set<`${ContractionOp} ${Half}`>()
   for (const op of contractionOps) if (await sumsInFloat32(context, op, dtype)) found.add(`${op} ${dtype}`)
   return found
 }
 
-/** The kernels for the half types of a program. The device is asked once for each type, and only where a program has it. */
+/** The kernels for the half types of a program. Each type is tested once, when the first program has it. */
 export const halfKernelsOf = (context: TensorflowContext): ((program: Program) => Promise<HalfKernels>) => {
-  // On CPUs, kernels for float16 are right, and far slower than float32's.
+  // On CPUs the kernels for float16 are correct, but far slower than those for float32.
   const dtypes: readonly Half[] = context.isCpu ? ['bfloat16'] : ['bfloat16', 'float16']
   const known = new Map<Half, Promise<HalfKernels>>()
   return async (program) => {
@@ -163,7 +163,7 @@ const halfTypesIn = (program: Program): ReadonlySet<Half> =>
       .flatMap(({ dtype }) => (isHalf(dtype) ? [dtype] : [])),
   )
 
-/** In float32 the sum is right but for its last rounding, to the half type, and for float32's own. */
+/** Is the sum correct, apart from the last rounding to the half type and from the rounding errors of float32? */
 const sumsInFloat32 = async (context: TensorflowContext, op: ContractionOp, dtype: Half): Promise<boolean> => {
   const { operands, result, sums = { from: 0, count: elements(result) }, isReversed = false } = probes[op]
   const [a, b] = [numbers(dtype, 1), numbers(dtype, 2)]
@@ -178,7 +178,7 @@ const sumsInFloat32 = async (context: TensorflowContext, op: ContractionOp, dtyp
 
 let functionCount = 0
 
-/** Null where TensorFlow refuses. */
+/** Null if TensorFlow has no such kernel. */
 const computed = async (
   context: TensorflowContext,
   op: ContractionOp,
@@ -206,7 +206,7 @@ const computed = async (
   }
 }
 
-/** From -1 to 1, in the half type; mean 1/8, so that the sum grows beyond its terms. */
+/** Numbers of the half type from -1 to 1. Their mean is 1/8, so the sum becomes larger than its terms. */
 const numbers = (dtype: Half, seed: number): readonly number[] => {
   let state = seed
   return Array.from({ length: terms }, () => {
@@ -227,7 +227,7 @@ const spread = (values: readonly number[], shape: readonly number[], summed: rea
       }
       rest = Math.floor(rest / size)
     }
-    data[at] = values[index] as number // the summed axes have as many elements as there are terms
+    data[at] = values[index] as number // the number of terms is the number of elements along the summed axes
   })
   return data
 }

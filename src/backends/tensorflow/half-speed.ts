@@ -1,6 +1,6 @@
 /**
- * How long a step of training takes in float32 and in bfloat16 on this machine's processor: measured once by `effuse setup tensorflow`, kept in its
- * cache, and read by `amp: true`. Node only.
+ * The times of a training step in float32 and in bfloat16 on this machine's processor. `effuse setup tensorflow` measures them once and keeps them in its
+ * cache; `amp: true` reads them. Node only.
  */
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
@@ -8,21 +8,21 @@ import { join } from 'node:path'
 import { tensorflowCache } from './places.ts'
 
 export interface HalfTimes {
-  /** Milliseconds of the same step of training. */
+  /** Milliseconds of the same training step in both types. */
   readonly float32: number
   readonly bfloat16: number
 }
 
 const timesFile = (): string => join(tensorflowCache(), 'half-times.json')
 
-/** What the times depend on: the backend's fingerprint on this machine. */
+/** The backend's fingerprint on this machine. The times depend on it. */
 export const cpuFingerprint = (version: string): string => {
   const cores = cpus()
   const oneDnn = process.env['TF_ENABLE_ONEDNN_OPTS'] === '0' ? ' without oneDNN' : ''
   return `tensorflow ${version}${oneDnn}, ${cores.length} x ${cores[0]?.model ?? process.arch}`
 }
 
-/** Times by fingerprint; a file that cannot be read has none. */
+/** Times by fingerprint. A file that cannot be read counts as empty. */
 const readAll = (): { readonly [fingerprint: string]: unknown } => {
   try {
     const read: unknown = JSON.parse(readFileSync(timesFile(), 'utf8'))
@@ -39,13 +39,13 @@ const areTimes = (value: unknown): value is HalfTimes =>
   'bfloat16' in value &&
   [value.float32, value.bfloat16].every((ms) => typeof ms === 'number' && ms > 0)
 
-/** Null where they were never measured. */
+/** Null if they were not measured. */
 export const halfTimes = (fingerprint: string): HalfTimes | null => {
   const found = readAll()[fingerprint]
   return areTimes(found) ? found : null
 }
 
-/** Keeps them beside those of other versions. At no moment is a part of the file under its name. */
+/** Saves them in the file, which also has the times of other versions. The file is replaced at once, so no reader sees a part of it. */
 export const keepHalfTimes = (fingerprint: string, times: HalfTimes): void => {
   mkdirSync(tensorflowCache(), { recursive: true })
   const aside = `${timesFile()}.${process.pid}`
@@ -53,16 +53,16 @@ export const keepHalfTimes = (fingerprint: string, times: HalfTimes): void => {
   renameSync(aside, timesFile())
 }
 
-/** A shorter step counts only where it is clearly shorter: measurements differ by some percent. */
+/** bfloat16 must be faster by this share, because measurements differ by some percent. */
 const gainLeast = 0.05
 
-/** Why half types do not pay on this processor; undefined where bfloat16 was measured to be faster. */
+/** The reason why half types are not faster on this processor; undefined if a measurement showed that bfloat16 is. */
 export const slowHalf = (fingerprint: string): string | undefined => {
   const times = halfTimes(fingerprint)
-  const force = "amp: { dtype: 'bfloat16' } takes it all the same"
+  const force = "amp: { dtype: 'bfloat16' } uses it anyway"
   if (times === null)
-    return `bfloat16 was not measured on this processor, so float32 is taken (effuse setup tensorflow measures it; ${force})`
+    return `bfloat16 was not measured on this processor, so float32 is used (effuse setup tensorflow measures it; ${force})`
   if (times.bfloat16 < times.float32 * (1 - gainLeast)) return undefined
   const [half, whole] = [times.bfloat16, times.float32].map((ms) => ms.toFixed(1))
-  return `a step in bfloat16 took ${half} ms on this processor and one in float32 ${whole} ms, so float32 is taken (${force})`
+  return `a step took ${half} ms in bfloat16 and ${whole} ms in float32 on this processor, so float32 is used (${force})`
 }

@@ -1,4 +1,4 @@
-/** The TensorFlow backend: each graph of a program is one function, run by the library that tfjs-node or tfjs-node-gpu links. `effuse/tensorflow`. */
+/** The TensorFlow backend (`effuse/tensorflow`): TensorFlow's C library runs each graph of a program as one function. */
 import { checkRecord, type Check } from '../../ir/check-record.ts'
 import { genericBudget, genericCost, ieeeOps, type TargetInfo } from '../../ir/target.ts'
 import { decomposeOps } from '../../passes/decompose.ts'
@@ -18,16 +18,16 @@ import { settingsFor } from './settings.ts'
 export interface TensorflowOptions {
   /** Threads of one op (NVIDIA's `--intraop_threads`); default: one for each core. */
   readonly intraOpThreads?: number | undefined
-  /** Ops at the same time (NVIDIA's `--interop_threads`); default: TensorFlow's. */
+  /** The number of ops that run at the same time (NVIDIA's `--interop_threads`); default: TensorFlow's. */
   readonly interOpThreads?: number | undefined
-  /** Memory of each GPU in MiB (NVIDIA's `--memory_limit`); default: it grows as needed. */
+  /** The memory in MiB that TensorFlow may take of each GPU (NVIDIA's `--memory_limit`); default: it takes more as it needs more. */
   readonly memoryLimit?: number | undefined
 }
 
 /**
  * A backend on TensorFlow.
  *
- * @throws EffuseError EF404 where TensorFlow is missing, with the command that adds it; EF403 (options).
+ * @throws EffuseError EF404 if TensorFlow is missing, with the command that installs it; EF403 (options).
  * @example
  * const net = await compile(model, { backend: await createTensorflowBackend({ intraOpThreads: 2 }) })
  */
@@ -43,9 +43,9 @@ export const createTensorflowBackend = async (options: TensorflowOptions = {}): 
   const fingerprint = isCpu ? cpuFingerprint(api.version) : `tensorflow ${api.version}, ${gpus} GPU`
   const target: TargetInfo = {
     name: 'tensorflow',
-    // A GPU has both; CPUs sum bfloat16 faster, where they have it at all.
+    // GPUs have both types. CPUs compute bfloat16 faster, or have neither.
     halfTypes: isCpu ? ['bfloat16', 'float16'] : ['float16', 'bfloat16'],
-    // TensorFlow's kernels have one type for operands and result. A CPU that widens the operands gives the result as it is.
+    // TensorFlow's kernels have the same type for operands and result. On CPUs half operands may be widened; the result then stays float32.
     wideOutputs: isCpu,
     slowHalf: isCpu ? slowHalf(fingerprint) : undefined,
     fastHalfDepthwise: false,
@@ -61,12 +61,12 @@ export const createTensorflowBackend = async (options: TensorflowOptions = {}): 
     target,
     device: context,
     fingerprint,
-    lost: new Promise(() => {}), // it ends with the process
+    lost: new Promise(() => {}), // the device is never lost
     legalize: [decomposeOps(decomposedOps)],
     fuse: [],
     compile: async (program, _store, cx) => {
       const { isXla, mode, notes } = settingsFor(cx, isCpu, program)
-      // XLA's own kernels for CPUs are others than those that were asked.
+      // XLA has its own kernels for CPUs, and these were not tested.
       const known = isXla && isCpu ? new Set<never>() : await halfKernels(program)
       return makeRunnable(program, cx, context, {
         halfKernels: known,
@@ -91,7 +91,7 @@ const count = (what: string, most: number): Check => [
   (v) => Number.isInteger(v) && (v as number) > 0 && (v as number) <= most,
 ]
 
-/** TensorFlow starts them all at once, and ends the process where the system refuses one. */
+/** TensorFlow starts all threads at once, and aborts the process if the system refuses one. */
 const threadsMax = 1024
 
 const checks: { readonly [K in keyof Required<TensorflowOptions>]: Check } = {

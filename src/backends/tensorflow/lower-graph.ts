@@ -1,4 +1,7 @@
-/** From a graph to a function of TensorFlow: the graph's inputs, variables and constants are its operands, outputs and updates its results. */
+/**
+ * Lowers a graph to a function of TensorFlow. The function's operands are the graph's inputs, variables and constants; its results are outputs and
+ * updates.
+ */
 import { invariant } from '../../ir/diagnostics.ts'
 import { nodeCost } from '../../ir/cost.ts'
 import { liveOrder, refKey, typeOf, variablesReadBy } from '../../ir/graph.ts'
@@ -20,7 +23,7 @@ import type { TfValue } from './types.ts'
 export type Operand =
   | { readonly kind: 'input' | 'variable'; readonly name: string; readonly type: Type }
   | { readonly kind: 'constant'; readonly type: Type; readonly data: HostArray }
-  /** int32 [4]: seed, run index low and high, replica. */
+  /** int32 [4]: seed, run index (low and high word), replica. */
   | { readonly kind: 'run' }
 
 export interface NamedType {
@@ -32,17 +35,17 @@ export interface NamedType {
 export interface LoweredGraph {
   readonly graph: Graph
   readonly functions: readonly FunctionDef[]
-  /** Name of the function to call, the last one of `functions`. */
+  /** The name of the function to call, which is the last one of `functions`. */
   readonly name: string
   readonly operands: readonly Operand[]
-  /** The function's results: outputs, then updates. */
+  /** The function's results are the outputs, then the updates. */
   readonly outputs: readonly NamedType[]
   readonly updates: readonly NamedType[]
-  /** Takes some ten microseconds: not worth a thread. */
+  /** The call takes tens of microseconds, less than the switch to another thread. */
   readonly isBrief: boolean
 }
 
-/** Elements that all nodes of a brief function make, and multiply-adds, together. */
+/** The maximum of elements read, elements written and multiply-adds, all added, of a brief function. */
 const briefMax = 20_000
 
 const isBrief = (graph: Graph): boolean => {
@@ -58,18 +61,18 @@ const isBrief = (graph: Graph): boolean => {
 
 export interface LowerOptions {
   readonly halfKernels: HalfKernels
-  /** XLA compiles the function when it is first called. */
+  /** XLA compiles the function in its first call. */
   readonly isXla?: boolean | undefined
-  /** Sums and activations stay apart in inference, too, so that no NaN is lost (default false). */
+  /** Also in inference, TensorFlow must not fuse sums with activations, which would lose NaN. Default false. */
   readonly keepsNan?: boolean | undefined
 }
 
-/** A training step checks its numbers for NaN, and half types may overflow: there no NaN may be lost. */
+/** Other graphs must not lose NaN: a training step checks its numbers for NaN, and half types may overflow. */
 const isFloat32Inference = (graph: Graph): boolean =>
   graph.updates.length === 0 &&
   liveOrder(graph).every(({ types }) => types.every(({ dtype }) => dtype === 'float32' || !isFloat(dtype)))
 
-/** `name` must be the function's alone in its context. @throws EffuseError EF405 */
+/** @param name The function's name. No other function of the context may have it. @throws EffuseError EF405 */
 export const lowerGraph = (
   graph: Graph,
   name: string,
@@ -94,7 +97,7 @@ export const lowerGraph = (
     },
   }
   const scope = new GraphScope(graph, state)
-  // A variable that is only updated has no value before its first update.
+  // A variable that is only written may have no value yet, so it is no operand.
   const read = new Set<Node>(variablesReadBy(graph))
   for (const node of liveOrder(graph)) {
     const operand = node.op === 'variable' && !read.has(node) ? null : operandOf(node, graph)
@@ -153,9 +156,9 @@ const lowerNode = (node: Node, scope: GraphScope, addFunctions: AddFunctions): v
     return
   }
   const { f } = scope.state
-  // The entry is for this very node; TypeScript does not pair them.
+  // The entry belongs to the op of this node, which TypeScript cannot see.
   const lower = tensorflowLowering[node.op] as LowerFunction<'add'> | 'decompose'
-  invariant(lower !== 'decompose', () => `${node.op} is decomposed by legalize, which did not run`)
+  invariant(lower !== 'decompose', () => `the pass legalize decomposes ${node.op}, but it did not run`)
   const { attrs, types } = node
   const results = f.named(scope.nameOf(node), () =>
     lower({
@@ -164,7 +167,7 @@ const lowerNode = (node: Node, scope: GraphScope, addFunctions: AddFunctions): v
       types,
       f,
       scope: scope.around(node),
-      // Read when the lowering asks: what it takes in a small form is not made whole.
+      // A getter: if the lowering does not read it, broadcasts among the operands are not made.
       get inputs() {
         return node.inputs.map((ref) => scope.value(ref)) as readonly TfValue[] as Parameters<typeof lower>[0]['inputs']
       },
@@ -173,7 +176,7 @@ const lowerNode = (node: Node, scope: GraphScope, addFunctions: AddFunctions): v
   results.forEach((value, port) => scope.define({ id: node.id, port }, value))
 }
 
-/** A region's nodes in the function of the graph around it. */
+/** Lowers the nodes of a region into the function of the graph around it. */
 const lowerRegion = (node: Node<'fusion'>, scope: GraphScope, addFunctions: AddFunctions): void => {
   const { body } = node.attrs
   const inner = new GraphScope(body, scope.state, { prefix: `${scope.nameOf(node)}/` })
@@ -182,13 +185,13 @@ const lowerRegion = (node: Node<'fusion'>, scope: GraphScope, addFunctions: AddF
   body.outputs.forEach(({ value }, port) => scope.define({ id: node.id, port }, inner.value(value)))
 }
 
-/** Updates with one guard: a conditional that computes them, or gives the old values. */
+/** Lowers updates with the same guard to one conditional, which computes them or returns the old values. */
 const lowerGuarded = (nodes: readonly Node[], guard: Ref, scope: GraphScope, addFunctions: AddFunctions): void => {
   const { f } = scope.state
   const name = `${f.name}_guarded${nodes[0]?.id ?? 0}`
   const [yes, no] = [new FunctionBuilder(`${name}_then`), new FunctionBuilder(`${name}_else`)]
   const captured = new Map<number, Captured>()
-  /** One more operand of both branches. */
+  /** Adds an operand to both branches. */
   const capture = (ref: Ref): Captured => {
     const key = refKey(ref)
     const known = captured.get(key)
@@ -210,7 +213,7 @@ const lowerGuarded = (nodes: readonly Node[], guard: Ref, scope: GraphScope, add
   for (const node of nodes) lowerNode(node, branch, addFunctions)
   const types = nodes.flatMap((node) => node.types)
   const old = (ref: Ref): TfValue => {
-    // An operand of a guarded node that is an update of the same conditional has its own old value.
+    // If the operand is itself an update of this conditional, its old value is that of its own operand.
     const inner = nodes.find(({ id }) => id === ref.id)
     return inner === undefined ? capture(ref).inNo : old(oldOf(inner, ref.port))
   }
@@ -240,9 +243,9 @@ const lowerGuarded = (nodes: readonly Node[], guard: Ref, scope: GraphScope, add
     node.types.forEach((_, port) => scope.define({ id: node.id, port }, results[at++] as TfValue))
 }
 
-const oldOf = (node: Node, port: number): Ref => node.inputs[guardedOps[node.op]?.old[port] as number] as Ref // the table is by result
+const oldOf = (node: Node, port: number): Ref => node.inputs[guardedOps[node.op]?.old[port] as number] as Ref // the table has an entry for each result
 
-/** A value of the function around a conditional, in its branches. */
+/** A value of the function around a conditional, and its operands in both branches. */
 interface Captured {
   readonly outer: TfValue
   readonly inYes: TfValue

@@ -11,7 +11,7 @@ import { sourceLowering } from './lower/source.ts'
 import { trainingLowering } from './lower/training.ts'
 import type { Lowering } from './lowering.ts'
 
-/** Ops that lower-graph.ts lowers itself: they are the function's operands and constants, or graphs of their own. */
+/** Ops that lower-graph.ts and graph-scope.ts lower: operands and constants of the function, broadcasts, and regions. */
 export type StructuralOp = 'input' | 'variable' | 'constant' | 'broadcast' | 'fusion'
 
 export const tensorflowLowering: { readonly [K in Exclude<OpName, StructuralOp>]: Lowering<K> } = {
@@ -26,7 +26,7 @@ export const tensorflowLowering: { readonly [K in Exclude<OpName, StructuralOp>]
   composite: 'decompose',
 }
 
-/** Ops that legalize decomposes. */
+/** The ops that the pass legalize must decompose. */
 export const decomposedOps: readonly OpName[] = opNames.filter(
   (op) => (tensorflowLowering as { readonly [K in OpName]?: Lowering<K> })[op] === 'decompose',
 )

@@ -15,7 +15,8 @@ export interface LowerArgs<K extends OpName> {
 }
 
 /**
- * The reserve of FusedBatchNormV3 means different things on different devices: only the gradient of the same node may have it.
+ * What a FusedBatchNormV3 node keeps for its gradient. The meaning of its reserve outputs differs between devices, so only the gradient of the same node
+ * may take them.
  */
 export interface KeptByBatchNorm {
   readonly x: TfValue
@@ -26,27 +27,27 @@ export interface KeptByBatchNorm {
 /** What a lowering may know of the graph around its node. */
 export interface Scope {
   /**
-   * The operand in a shape that TensorFlow's elementwise ops repeat by themselves: of a `broadcast`, its own operand with axes of size 1 added;
-   * of other nodes, the value.
+   * The operand in a shape that TensorFlow's elementwise ops repeat by themselves. For a `broadcast` it is the operand of the broadcast with added axes of
+   * size 1; for other nodes it is the value.
    */
   repeating(at: number): TfValue
-  /** The vector [C] that the operand repeats along all axes but the last one; null where it does not. */
+  /** The vector [C], if the operand repeats a vector along all axes but the last one; else null. */
   repeatedVector(at: number): TfValue | null
-  /** References of values that contractions gave: a bias added to them can be fused. */
+  /** References of the results of contractions. TensorFlow can fuse a bias that is added to them. */
   readonly contractions: Set<string>
-  /** Contractions that may have half operands; those of the others are widened. */
+  /** The contractions that may have half operands. Half operands of the others are widened. */
   readonly halfKernels: HalfKernels
-  /** TensorFlow may fuse activations with the sums before them, which loses NaN. */
+  /** Whether TensorFlow may fuse activations with the sums before them, which loses NaN. */
   readonly mayLoseNan: boolean
-  /** What a batch norm keeps for its gradient, by the reference of its mean. */
+  /** What batch norms keep for their gradients, by the reference of the mean. */
   readonly batchNorms: Map<string, KeptByBatchNorm>
-  /** The random stream's key and counter, made once for each run and stream. */
+  /** Key and counter of a random stream in this run. */
   philox(stream: string): { readonly key: TfValue; readonly counter: TfValue }
 }
 
 /** Adds nodes to the function and returns the results, one per output. */
 export type LowerFunction<K extends OpName> = (args: LowerArgs<K>) => Tuple<TfValue, OpOut<K>>
 
-/** 'decompose': by the op's own decomposition, a pass of legalize. */
+/** 'decompose': the pass legalize replaces the op by its own decomposition. */
 export type Lowering<K extends OpName> = LowerFunction<K> | 'decompose'
 export type LoweringTable = { readonly [K in OpName]: Lowering<K> }

@@ -1,4 +1,4 @@
-/** Tensors on TensorFlow's devices. They are never written again, so they may be shared. */
+/** Tensors on TensorFlow's devices. They are immutable, so several holders may share one. */
 import type { Type } from '../../ir/types.ts'
 import type { DeviceTensor } from '../backend.ts'
 import type { Memory } from '../common/variable-store.ts'
@@ -6,7 +6,7 @@ import type { Pointer } from './c-api.ts'
 import type { TensorflowContext } from './context.ts'
 import { withErrors } from './errors.ts'
 
-/** A handle with the number of its holders; the last one frees it. */
+/** A handle with the number of its holders. The last holder frees it. */
 export interface TfTensor {
   readonly handle: Pointer
   holders: number
@@ -25,7 +25,7 @@ const release = (tensor: TfTensor, context: TensorflowContext): void => {
   if (--tensor.holders === 0) context.free(tensor.handle)
 }
 
-/** A handle of a tensor that the caller holds once: dispose() gives that up. */
+/** A device tensor for one holder of the handle. dispose() ends this hold. */
 export const deviceTensor = (native: TfTensor, type: Type, context: TensorflowContext): DeviceTensor<TfTensor> => {
   let isDisposed = false
   return {

@@ -1,6 +1,6 @@
 /**
- * TensorFlow's settings for the whole process: TF32 and determinism. A call runs under those of its program, so calls under others wait until it has
- * ended.
+ * TF32 and determinism, which TensorFlow sets for the whole process. Each call needs the settings of its program, so calls with other settings wait until
+ * it has ended.
  */
 import type { TensorflowApi } from './c-api.ts'
 
@@ -25,7 +25,7 @@ export class ModeGate {
     this.#api = api
   }
 
-  /** Runs `work` under the mode, in the order of the calls where modes differ. */
+  /** Runs `work` under the mode. Calls with different modes run in the order in which they arrive. */
   async run<T>(mode: Mode, work: () => Promise<T>): Promise<T> {
     if (this.#waiting.length === 0 && this.#isFree(mode)) this.#enter(mode)
     else await new Promise<void>((enter) => this.#waiting.push({ mode, enter }))
@@ -56,7 +56,7 @@ export class ModeGate {
 
 let gate: ModeGate | null = null
 
-/** The process has one TensorFlow, and so one gate. */
+/** The gate of the process. There is one, because a process has one TensorFlow. */
 export const modeGate = (api: TensorflowApi): ModeGate => {
   gate ??= new ModeGate(api)
   return gate

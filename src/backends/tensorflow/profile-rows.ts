@@ -1,15 +1,15 @@
-/** From what TensorFlow recorded of a run to rows by the nodes of the graph. */
+/** Converts TensorFlow's record of a run to rows for the nodes of the graph. */
 import { nodeAt } from '../../ir/graph.ts'
 import type { Graph, Node } from '../../ir/types.ts'
 import type { ProfileRow } from '../backend.ts'
 import { nodesNamed } from './errors.ts'
 import type { NodeExecStats } from './proto/tensorflow_pb.ts'
 
-/** Nodes that hand values on, and those whose inner nodes have rows of their own. */
+/** Nodes that only pass values on, and nodes whose inner nodes have rows of their own. */
 const withoutRow =
   /^(_Arg|_Retval|_Recv|_Send|_SOURCE|Placeholder|Const|NoOp|IdentityN?|(Stateless)?If|(Stateful)?PartitionedCall)$/
 
-/** A row for each kernel that ran, in order. A fused kernel is called after the last node that it computes. */
+/** A row for each kernel that ran, in the order of their starts. A fused kernel has the name of the last node that it computes. */
 export const profileRows = (graph: Graph, stats: readonly NodeExecStats[]): readonly ProfileRow[] =>
   [...stats]
     .sort((a, b) => Number(a.allStartMicros - b.allStartMicros))
@@ -23,7 +23,7 @@ export const profileRows = (graph: Graph, stats: readonly NodeExecStats[]): read
       return [{ path, op: node?.op ?? '', kernel, ms }]
     })
 
-/** An activation mostly has no path of its own: then that of what it is applied to. */
+/** The node's path. An activation often has none; it gets the path of its operand. */
 const pathOfFused = (node: Node, graph: Graph): string => {
   const [first] = node.inputs
   return node.path !== '' || first === undefined ? node.path : pathOfFused(nodeAt(graph, first.id), graph)

@@ -1,4 +1,4 @@
-/** What of TensorFlow is there, without loading the library into this process. Node only. */
+/** Reports which parts of TensorFlow are installed, without loading the library into this process. Node only. */
 import { existsSync, statSync } from 'node:fs'
 import type { TensorflowReport, TfjsNodeReport } from '../machine.ts'
 import { findTensorflow } from './find-library.ts'
@@ -7,7 +7,7 @@ import { bindingFile, type BindingCheck, checkBinding, tfjsNodeNames } from './t
 
 const setupCommand = 'npx effuse setup tensorflow'
 
-/** Does this machine show an NVIDIA GPU, by its driver's files or those of WSL? */
+/** Does this machine have an NVIDIA GPU? Looks for the files of its driver, or of WSL. */
 export const showsNvidia = (): boolean =>
   ['/proc/driver/nvidia/version', '/dev/nvidiactl', '/dev/dxg'].some((file) => existsSync(file))
 
@@ -26,7 +26,7 @@ export const tensorflowReport = async (): Promise<TensorflowReport> => {
     if (problem !== null) missing.push({ what: `the binding of ${name}: ${problem}`, fix: setupCommand })
   if (hasNvidia && 'kind' in found && found.kind === 'cpu')
     missing.push({
-      what: 'this machine shows an NVIDIA GPU, and TensorFlow is the one for CPUs',
+      what: 'this machine has an NVIDIA GPU, but the installed TensorFlow is for CPUs',
       fix: `${setupCommand} --gpu`,
     })
   const library =
@@ -39,7 +39,7 @@ const tfjsNodeReport = async (found: FoundPackage): Promise<TfjsNodeReport> => {
   return { name: found.name, version: found.version, tensorflow: version, problem }
 }
 
-/** A check starts a process; the same file is checked once. */
+/** Checks a binding. Each file is checked once, because a check starts a process. */
 const checkOnce = async (file: string): Promise<BindingCheck> => {
   const key = `${file} ${statSync(file, { throwIfNoEntry: false })?.mtimeMs}`
   const known = checked.get(key) ?? checkBinding(file)

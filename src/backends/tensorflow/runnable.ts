@@ -1,4 +1,4 @@
-/** Running lowered programs: each graph is one call of a function. */
+/** Runs lowered programs. Each graph is one call of a function. */
 import { EffuseError, invariant } from '../../ir/diagnostics.ts'
 import { showType, type Type } from '../../ir/types.ts'
 import { type GraphStep, graphSteps, type Program } from '../../passes/program.ts'
@@ -24,13 +24,13 @@ import { deviceTensor, held, tensorflowMemory, type TfTensor } from './memory.ts
 
 type Feeds = ReadonlyMap<string, FeedTensor<TfTensor>>
 
-/** A graph whose function the context knows. */
+/** A graph whose function is in the context. */
 interface Bound extends LoweredGraph {
-  /** Handles of the operands of kind 'constant', by place. */
+  /** The handles of the operands of kind 'constant', by their position among the operands. */
   readonly constants: ReadonlyMap<number, Pointer>
 }
 
-/** Functions of all programs live in one context, so each has a number of its own. */
+/** One context has the functions of all programs, so their names are numbered. */
 let functionCount = 0
 
 export interface RunnableOptions extends LowerOptions {
@@ -38,7 +38,7 @@ export interface RunnableOptions extends LowerOptions {
   readonly notes: readonly string[]
 }
 
-/** Lowers every graph of the program. @throws EffuseError EF405 */
+/** Lowers all graphs of the program. @throws EffuseError EF405 */
 export const makeRunnable = (
   program: Program,
   cx: CompileContext,
@@ -135,13 +135,13 @@ interface Call {
   readonly crossing: ReadonlyMap<string, Type>
   readonly operands: StepOperands<TfTensor>
   readonly options: RunnableOptions
-  /** Is told the times of kernels; null: nobody asks, and nothing is measured. */
+  /** Receives the times of kernels. Null: nothing is measured. */
   readonly onProfile: ((rows: readonly ProfileRow[]) => void) | null
 }
 
 const call = async (step: Bound, run: Call): Promise<StepResults<TfTensor>> => {
   const { context, options, onProfile } = run
-  /** Made for this call alone. */
+  /** Handles that were made for this call. They are freed after it. */
   const own: Pointer[] = []
   try {
     const handles = step.operands.map((operand, place) => handleOf(operand, place, step, run, own))
@@ -154,7 +154,7 @@ const call = async (step: Bound, run: Call): Promise<StepResults<TfTensor>> => {
         return traced.results
       }
       const plain = await context.call(step.name, handles, resultCount, step.isBrief)
-      // What XLA makes of a graph is one kernel to TensorFlow.
+      // A graph that XLA compiled is one kernel for TensorFlow.
       onProfile?.([{ path: '', op: step.graph.name, kernel: 'XLA', ms: performance.now() - start }])
       return plain
     })

@@ -1,4 +1,4 @@
-/** Sessions of TensorFlow's C API. Unlike calls of functions they record when each kernel ran. */
+/** Sessions of TensorFlow's C API. Unlike calls of functions, they record the time of each kernel. */
 import type { Pointer } from './c-api.ts'
 import type { loadKoffi } from './find-library.ts'
 
@@ -26,7 +26,7 @@ export interface SessionApi {
   closeSession(session: Pointer, status: Pointer): void
   deleteSession(session: Pointer, status: Pointer): void
   newBufferFromString(bytes: Uint8Array, size: number): Pointer
-  /** On one of the threads of libuv's pool; fills `results`. */
+  /** Runs on a thread of libuv's pool, and fills `results`. */
   run(call: {
     readonly session: Pointer
     readonly options: Pointer
@@ -41,7 +41,7 @@ export interface SessionApi {
 
 export const bindSession = (koffi: Koffi, library: Library): SessionApi => {
   const f = (declaration: string) => library.func(declaration)
-  // Without a name: names of types are koffi's for the whole process.
+  // The struct has no name, because koffi keeps the names of types for the whole process.
   const outputs = koffi.pointer(koffi.struct({ oper: 'void*', index: 'int' }))
   const results = koffi.out('void**')
   const run = library.func('TF_SessionRun', 'void', [

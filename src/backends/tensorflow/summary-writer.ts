@@ -1,4 +1,4 @@
-/** Files of events for TensorBoard, by tfjs-node's summary writer. Node only. */
+/** Writes event files for TensorBoard with tfjs-node's summary writer. Node only. */
 import { mkdirSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileError } from '../../platform/node-file-error.ts'
@@ -6,24 +6,24 @@ import { importTfjsNode } from './tfjs-node.ts'
 
 export interface SummaryWriter {
   readonly scalar: (name: string, value: number, step: number) => void
-  /** Writes what was buffered. */
+  /** Writes the buffered numbers to the file. */
   readonly flush: () => void
 }
 
-/** tfjs-node's writer, as far as it is used. */
+/** The part of tfjs-node's writer that is used. */
 interface NodeWriter {
   scalar(name: string, value: number, step: number): void
   flush(): void
 }
 
-/** The parts of tfjs-core's engine that say which backend computes. */
+/** The parts of tfjs-core's engine that select the backend. */
 interface Engine {
   backendName: string | null
   backendInstance: object | null
   readonly registry: { readonly [name: string]: object | undefined }
 }
 
-/** @throws EffuseError EF404 where tfjs-node or its binding is missing, EF501 where the folder cannot be made */
+/** @throws EffuseError EF404 if tfjs-node or its binding is missing, EF501 if the folder cannot be created */
 export const openSummaryWriter = async (folder: string): Promise<SummaryWriter> => {
   const tfjs = await importTfjsNode()
   const path = resolve(folder)
@@ -32,15 +32,18 @@ export const openSummaryWriter = async (folder: string): Promise<SummaryWriter> 
   } catch (error) {
     throw fileError(error, path, 'write')
   }
-  const engine = tfjs.engine() as Engine // the real type hides the fields
-  const writer = onNodeBackend(engine, () => tfjs.node.summaryFileWriter(path)) as NodeWriter // a module of CommonJS
+  const engine = tfjs.engine() as Engine // the fields are private in tfjs's type
+  const writer = onNodeBackend(engine, () => tfjs.node.summaryFileWriter(path)) as NodeWriter // the module has no types here
   return {
     scalar: (name, value, step) => onNodeBackend(engine, () => writer.scalar(name, value, step)),
     flush: () => onNodeBackend(engine, () => writer.flush()),
   }
 }
 
-/** The writer makes tensors on the backend that is set, and they must be tfjs-node's. The user's is back afterwards: nothing runs in between. */
+/**
+ * Runs `work` with tfjs-node's backend set, because the writer makes tensors on the backend that is set. Then sets the user's backend again. `work` is
+ * synchronous, so no other code runs in between.
+ */
 const onNodeBackend = <T>(engine: Engine, work: () => T): T => {
   const { backendName, backendInstance } = engine
   Object.assign(engine, { backendName: 'tensorflow', backendInstance: engine.registry['tensorflow'] })

@@ -1,11 +1,11 @@
 /**
- * The ops of TensorFlow that lowerings use: how each calls its results, which a function's nodes are addressed by, and which operand each type
- * attribute is the type of. A test compares the table with the definitions in the library.
+ * The ops of TensorFlow that lowerings use. For each op: the names of its results, because references in a function have them, and the operand that each
+ * type attribute belongs to. A test compares the table with the definitions in the library.
  */
 interface TfOp {
   /** Names of the results. */
   readonly results: readonly string[]
-  /** Type attribute: the operand whose element type it is. Attributes without an operand are given by the caller. */
+  /** Type attributes, each with the operand whose element type it is. The caller sets attributes that belong to no operand. */
   readonly types: { readonly [attribute: string]: number }
 }
 

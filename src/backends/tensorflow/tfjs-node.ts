@@ -1,4 +1,4 @@
-/** tfjs-node and its binding: does it load, and how to load it without changing what the user has chosen. Node only. */
+/** Checks tfjs-node's binding, and loads tfjs-node without a change of the user's tfjs backend. Node only. */
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -7,26 +7,26 @@ import util from 'node:util'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { findPackage, type FoundPackage } from './places.ts'
 
-/** The GPU's package first: it computes on the CPU where there is no GPU. */
+/** The package for GPUs comes first. Without a GPU it computes on the CPU. */
 export const tfjsNodeNames = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'] as const
 
-/** Where the package looks for its binding: the newest version of Node-API that both know. */
+/** The file where the package searches its binding. Its folder has the newest version of Node-API that both Node and the package know. */
 export const bindingFile = ({ folder }: FoundPackage): string => {
   const known = [3, 4, 5, 6, 7, 8].filter((version) => version <= Number(process.versions['napi']))
   return join(folder, 'lib', `napi-v${Math.max(...known)}`, 'tfjs_binding.node')
 }
 
 export interface BindingCheck {
-  /** TensorFlow's version; null where the binding does not load. */
+  /** TensorFlow's version; null if the binding does not load. */
   readonly version: string | null
   readonly hasGpu: boolean
-  /** Why it does not load. */
+  /** The reason why it does not load; null if it loads. */
   readonly problem: string | null
 }
 
 const checkMs = 60_000
 
-/** Loads a binding in a process of its own, because one for another TensorFlow may end it. */
+/** Loads a binding in a separate process, because a binding for another TensorFlow may crash the process. */
 export const checkBinding = async (file: string): Promise<BindingCheck> => {
   if (!existsSync(file)) return { version: null, hasGpu: false, problem: 'it was never built' }
   const program =
@@ -59,7 +59,7 @@ const runNode = (
     child.on('close', (code) => resolve({ code, out, err }))
   })
 
-/** The parts of tfjs-core's engine that loading tfjs-node changes. One engine serves all copies of tfjs-core in a process. */
+/** The parts of tfjs-core's engine that change when tfjs-node loads. All copies of tfjs-core in a process share one engine. */
 interface Engine {
   backendName: string | null
   backendInstance: object | null
@@ -67,7 +67,7 @@ interface Engine {
   setBackend(name: string): Promise<boolean>
 }
 
-/** What is used of tfjs-node. */
+/** The parts of tfjs-node that are used. */
 export interface TfjsNode {
   readonly version: { readonly [name: string]: string }
   readonly node: { summaryFileWriter(dir: string): object }
@@ -75,10 +75,10 @@ export interface TfjsNode {
 }
 
 /**
- * Loads tfjs-node-gpu or tfjs-node, whichever has a binding. The user's tfjs backend, and the choice that tfjs would make, stay as they were:
- * tfjs-node sets its own when it loads. Users who import it later call tf.setBackend('tensorflow').
+ * Loads tfjs-node-gpu or tfjs-node, the first of the two that has a binding. tfjs-node sets its own backend when it loads; this function restores the
+ * user's backend, or the choice that tfjs would make. Users who import tfjs-node later call tf.setBackend('tensorflow').
  *
- * @throws EffuseError EF404 where neither is installed, has a binding, or loads
+ * @throws EffuseError EF404 if neither package is installed, neither has a binding, or the package does not load
  */
 export const importTfjsNode = async (): Promise<TfjsNode> => {
   const found = tfjsNodeNames.map((name) => findPackage(name)).filter((known) => known !== null)
@@ -95,15 +95,15 @@ export const importTfjsNode = async (): Promise<TfjsNode> => {
     })
   }
   restoreUtil()
-  process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '3' // read when TensorFlow starts
+  process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '3' // TensorFlow reads it when it starts
   const require = createRequire(join(ready.folder, 'package.json'))
   const main = require.resolve(ready.folder)
-  if (require.cache[main] !== undefined) return require(main) as TfjsNode // the user has loaded it
+  if (require.cache[main] !== undefined) return require(main) as TfjsNode // the user has loaded it already
   const engineBefore = (globalThis as { readonly _tfengine?: Engine })._tfengine
   const before = engineBefore?.backendName ?? null
   try {
-    const loaded = require(main) as TfjsNode // a module of CommonJS has no types here
-    await restoreBackend(loaded.engine() as Engine, before) // the real type hides the fields
+    const loaded = require(main) as TfjsNode // require() has no types
+    await restoreBackend(loaded.engine() as Engine, before) // the fields are private in tfjs's type
     return loaded
   } catch (cause) {
     const detail = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause)
@@ -118,12 +118,12 @@ export const importTfjsNode = async (): Promise<TfjsNode> => {
 
 const restoreBackend = async (engine: Engine, name: string | null): Promise<void> => {
   const own = engine.registryFactory['tensorflow']
-  if (own !== undefined) own.priority = 0 // tfjs takes the highest where nobody has chosen
+  if (own !== undefined) own.priority = 0 // tfjs chooses the backend with the highest priority, unless the user has set one
   if (name !== null) await engine.setBackend(name)
   else Object.assign(engine, { backendName: null, backendInstance: null })
 }
 
-/** tfjs-node calls two functions that Node 23 removed. */
+/** Adds two functions that tfjs-node calls and that Node 23 has removed. */
 const restoreUtil = (): void => {
   const target = util as unknown as {
     isNullOrUndefined?: (value: unknown) => boolean

@@ -1,4 +1,4 @@
-/** A call of a lowered graph that tells when each kernel ran, for profile(). */
+/** A call of a lowered graph that records the time of each kernel, for profile(). */
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { attr } from './attributes.ts'
 import type { Pointer } from './c-api.ts'
@@ -20,15 +20,15 @@ import {
 import type { Output, SessionApi } from './session-api.ts'
 
 export interface TracedResults {
-  /** Handles; they are the caller's. */
+  /** Handles, which the caller owns. */
   readonly results: readonly Pointer[]
   readonly stats: readonly NodeExecStats[]
 }
 
-/** The version of graphs that TensorFlow 2.9 writes, the oldest that is taken. */
+/** The version of graphs that TensorFlow 2.9 writes. It is the oldest version that effuse supports. */
 const graphVersion = 1087
 
-/** Placeholders `in0` …, and `call`, which calls the function with them. */
+/** A graph with placeholders `in0` …, and the node `call`, which calls the function with them. */
 const graphOf = ({ functions, name }: LoweredGraph): Uint8Array => {
   const signature = functions.at(-1)?.signature
   const inputs = signature?.inputArg ?? []
@@ -57,7 +57,7 @@ const graphOf = ({ functions, name }: LoweredGraph): Uint8Array => {
   )
 }
 
-/** The function has no state, so it runs twice: the first time TensorFlow plans and makes kernels. @throws TensorflowFailure */
+/** Runs the function twice, because in the first run TensorFlow also plans and creates kernels. The function has no state. @throws TensorflowFailure */
 export const tracedCall = async (
   context: TensorflowContext,
   lowered: LoweredGraph,
@@ -92,7 +92,7 @@ export const tracedCall = async (
       await context.withStatus((status) =>
         session.run({ session: opened, options, inputs, tensors, outputs, results, metadata, status }),
       )
-      // A run without an error has filled them.
+      // A run without an error fills all of them.
       return { values: results.map((value) => owned(value as Pointer, (made) => api.deleteTensor(made))), metadata }
     }
     await runOnce()

@@ -2,7 +2,7 @@
 import type { DType, Type } from '../../ir/types.ts'
 import { DataType } from './proto/tensorflow_pb.ts'
 
-/** The IR's element types, and those that values have only inside of a function. */
+/** The IR's element types, and types that only values inside a function have. */
 export type TfDType = DType | 'uint32' | 'uint64' | 'int64'
 
 export const dataTypes: { readonly [D in TfDType]: DataType } = {
@@ -18,13 +18,13 @@ export const dataTypes: { readonly [D in TfDType]: DataType } = {
 
 export const isHalf = (dtype: TfDType): dtype is 'float16' | 'bfloat16' => dtype === 'float16' || dtype === 'bfloat16'
 
-/** The type of a value inside of a function. */
+/** The type of a value inside a function. */
 export interface TfType {
   readonly dtype: TfDType
   readonly shape: readonly number[]
 }
 
-/** A value inside of a function; `ref` is how nodes name it as an input. */
+/** A value inside a function. `ref` is its name in the inputs of nodes. */
 export interface TfValue extends TfType {
   readonly ref: string
 }

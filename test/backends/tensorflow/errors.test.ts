@@ -47,7 +47,7 @@ test('is one line, without devices, traces and advice about another API', () => 
   expect(errorOf({ code: 8, message }, region)).toMatchObject({
     code: 'EF409',
     message:
-      'before (neg): TensorFlow has not enough memory: OOM when allocating tensor with shape[2,3] and type float on GPU:0',
+      'before (neg): TensorFlow ran out of memory: OOM when allocating tensor with shape[2,3] and type float on GPU:0',
     hint: expect.stringContaining('batch'),
   })
   expect(errorOf({ code: 3, message: 'x'.repeat(5000) }, null).message.length).toBeLessThan(600)

@@ -125,7 +125,7 @@ test('what setup installed and somebody damaged: said, unless another one works'
     fix: 'npx effuse setup tensorflow --gpu',
   })
   writeFileSync(main, 'cut short')
-  expect(findTensorflow()).toMatchObject({ missing: `${main} should have 64 bytes, and has 9` })
+  expect(findTensorflow()).toMatchObject({ missing: `${main} should have 64 bytes, but has 9` })
   rmSync(main)
   expect(findTensorflow()).toEqual({
     missing: expect.stringContaining('2.21.0-gpu lacks files that setup put there'),

@@ -71,7 +71,7 @@ tensorflowOrSkip('options of TensorFlow', () => {
     })
     expect(partitionGraphs).toEqual([])
     expectClose(got, want, 1e-5)
-    expect(net.explain('first').notes[0]).toBe("XLA compiles each graph: asked for by xla: { tensorflow: 'always' }")
+    expect(net.explain('first').notes[0]).toBe("XLA compiles each graph, because of xla: { tensorflow: 'always' }")
   })
 
   test('a step of training through XLA is the reference’s: random numbers, guard and updates', async () => {
@@ -114,7 +114,7 @@ tensorflowOrSkip('options of TensorFlow', () => {
       return said
     }
     expect(await notes({ xla: false })).toContain(
-      "XLA compiles nothing: switched off by the option xla; TensorFlow's own kernels run",
+      "XLA compiles nothing, because the option xla switches it off; TensorFlow's own kernels run",
     )
     expect((await notes({ deterministic: false })).at(-1)).toMatch(/^deterministic: false/)
     expect((await notes({ amp: true })).length).toBeGreaterThanOrEqual(3)

@@ -1,4 +1,4 @@
-/** Composites that TensorFlow has a kernel for, or fuses in a certain form; the others are decomposed. */
+/** Composites for which TensorFlow has a kernel, or which it fuses in a certain form. The others are decomposed. */
 import type { CompositeOps } from '../../../ir/signatures.ts'
 import { attr } from '../attributes.ts'
 import { elements } from '../../../ir/types.ts'
@@ -7,7 +7,7 @@ import type { LowerFunction, Lowering } from '../lowering.ts'
 import type { TfType, TfValue } from '../types.ts'
 import { transposed } from './movement.ts'
 
-/** oneDNN's swish is found by this form. */
+/** TensorFlow recognises this form as oneDNN's swish. */
 const lowerSilu: LowerFunction<'silu'> = ({ inputs: [x], types: [{ dtype, shape }], f }) => {
   const wide = { dtype: 'float32', shape } as const
   const value = f.cast(x, 'float32')
@@ -15,7 +15,8 @@ const lowerSilu: LowerFunction<'silu'> = ({ inputs: [x], types: [{ dtype, shape 
 }
 
 /**
- * dy * (s + x * s * (1 - s)) with s = sigmoid(x), the latter product in one kernel. TensorFlow merges the sigmoid with that of the forward pass.
+ * dy * (s + x * s * (1 - s)) with s = sigmoid(x). SigmoidGrad computes x * s * (1 - s) in one kernel. TensorFlow merges the sigmoid with that of the
+ * forward pass.
  */
 const lowerSiluGradient: LowerFunction<'siluGradient'> = ({ inputs: [x, dy], types: [{ dtype, shape }], f }) => {
   const wide = { dtype: 'float32', shape } as const
@@ -43,7 +44,7 @@ const batchNormAttrs = (epsilon: number) => ({
   exponential_avg_factor: attr.float(1),
 })
 
-/** TensorFlow's batch norm takes images: the axes before the channels as rows of one. */
+/** Reshapes to an image [N,1,1,C], because TensorFlow's batch norm takes images only. */
 const asImage = (x: TfValue, f: FunctionBuilder): TfValue => {
   if (x.shape.length === 4) return x
   const channels = x.shape.at(-1) as number
@@ -66,7 +67,7 @@ const lowerBatchNormTraining: LowerFunction<'batchNormTraining'> = ({
     [{ dtype: type.dtype, shape: image.shape }, vector, vector, vector, vector, { dtype: 'float32', shape: [] }],
   ) as readonly [TfValue, TfValue, TfValue, TfValue, TfValue, TfValue] // six types
   scope.batchNorms.set(mean.ref, { x, epsilon, reserve })
-  // TensorFlow gives the estimate for a larger population.
+  // TensorFlow returns the variance with Bessel's correction.
   const rows = rowsOf(x.shape)
   const variance = f.op('Mul', [bessel, f.scalar('float32', (rows - 1) / rows)], {}, vector)
   const raised = f.op('AddV2', [variance, f.scalar('float32', epsilon)], {}, vector)
@@ -94,7 +95,7 @@ const lowerBatchNormGradient: LowerFunction<'batchNormGradient'> = (args) => {
   return [f.reshape(dx, types[0].shape), dscale, doffset]
 }
 
-/** As the op's own decomposition, for statistics of any origin. */
+/** The formula of the op's own decomposition, for statistics that do not come from a FusedBatchNormV3 node. */
 const gradientByFormula: LowerFunction<'batchNormGradient'> = ({
   inputs: [x, scale, mean, inverse, dy],
   types: [type, vector],
@@ -118,7 +119,7 @@ const gradientByFormula: LowerFunction<'batchNormGradient'> = ({
 const lowerSoftmax =
   (name: 'Softmax' | 'LogSoftmax'): LowerFunction<'softmax' | 'logSoftmax'> =>
   ({ inputs: [x], attrs: { axis }, types: [{ dtype, shape }], f }) => {
-    // TensorFlow's kernels take the last axis.
+    // TensorFlow's kernels work along the last axis.
     const order = shape.map((_, i) => i).filter((i) => i !== axis)
     const [there, back] = [
       [...order, axis],
@@ -129,7 +130,10 @@ const lowerSoftmax =
     return [f.cast(transposed(name === 'Softmax' ? withNan(plain, lines, f) : plain, back, f), dtype)]
   }
 
-/** TensorFlow's softmax keeps NaN and infinities to themselves, where the whole line is NaN: the line's largest number less itself is added, 0 or NaN. */
+/**
+ * Makes the whole line NaN if it has NaN or +infinity, where TensorFlow's softmax makes only that element NaN. It adds max - max of the line, which is 0
+ * or NaN.
+ */
 const withNan = (y: TfValue, lines: TfValue, f: FunctionBuilder): TfValue => {
   const shape = lines.shape.map((size, axis) => (axis === lines.shape.length - 1 ? 1 : size))
   const column: TfType = { dtype: 'float32', shape }

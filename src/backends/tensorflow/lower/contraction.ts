@@ -1,4 +1,7 @@
-/** Products and convolutions. What TensorFlow's kernels do not take (dilated gradients, unequal strides, odd padding) is brought into their form. */
+/**
+ * Products and convolutions. Cases without a kernel in TensorFlow (dilated gradients, unequal strides, odd padding) are converted to cases that have
+ * one.
+ */
 import type { ContractionOps, ConvAttrs } from '../../../ir/signatures.ts'
 import { windowAxes } from '../../../ir/ops/window.ts'
 import { attr } from '../attributes.ts'
@@ -10,7 +13,10 @@ import { convolvedByTaps, filterGradientByTaps, framed, type Geometry, inputGrad
 
 type Compute = (operands: readonly [TfValue, TfValue], type: TfType) => TfValue
 
-/** Sums are taken in float32. Half operands are widened first, unless the kernel does that itself. `name`: null where it is no single kernel. */
+/**
+ * Computes a contraction whose sums are in float32. Half operands are widened first, unless the kernel sums them in float32. `name`: null if it is not a
+ * single kernel.
+ */
 const contracted = (
   name: ContractionOp | null,
   operands: readonly [TfValue, TfValue],
@@ -26,7 +32,7 @@ const contracted = (
   return f.cast(compute([f.cast(a, 'float32'), f.cast(b, 'float32')], { dtype: 'float32', shape }), dtype)
 }
 
-/** A bias added to it can be fused with it. */
+/** Notes the result of a contraction, so that a bias added to it can be fused. */
 const noted = (value: TfValue, scope: Scope): TfValue => {
   scope.contractions.add(value.ref)
   return value
@@ -52,7 +58,7 @@ const lowerMatmul: LowerFunction<'matmul'> = ({
 const geometry = (image: readonly number[], kernel: readonly number[], attrs: ConvAttrs): Geometry =>
   windowAxes([image[1] as number, image[2] as number], [kernel[0] as number, kernel[1] as number], attrs)
 
-/** strides, padding and dilations as TensorFlow's attributes. */
+/** Strides, padding and dilations as attributes of TensorFlow. */
 const convAttrs = ([h, w]: Geometry) => {
   const isPlain = h.before === 0 && h.after === 0 && w.before === 0 && w.after === 0
   const isSame = [h, w].every(({ input, output, stride, window, dilation, before, after }) => {
@@ -87,8 +93,8 @@ const lowerConv: LowerFunction<'conv2d' | 'depthwiseConv2d'> = ({
 }
 
 /**
- * A padded image for a kernel of 1 x 1: fused with a bias and an activation, TensorFlow multiplies the image by the kernel as matrices, forgets the
- * padding and reads beyond the image, which may end the process. So the padding is made before.
+ * Pads the image before a convolution with a kernel of 1 x 1. If TensorFlow fuses such a convolution with a bias and an activation, it computes a product
+ * of matrices, ignores the padding and reads beyond the image, which may crash the process.
  */
 const safelyPadded = (
   x: TfValue,
@@ -119,8 +125,8 @@ const lowerDepthwise: LowerFunction<'depthwiseConv2d'> = ({ inputs: [x, kernel],
 }
 
 /**
- * Of one channel a depthwise convolution is a convolution. It must be lowered as one: oneDNN keeps compiled kernels under their sizes, in which the
- * depthwise kernel [1, 1, 1, 1, 1] and a kernel [1, 1, 1, 1] with a bias [1] are the same, and the second one that is called would fail.
+ * A depthwise convolution of one channel is an ordinary convolution, and must be lowered as one. oneDNN caches compiled kernels by their sizes. There the
+ * depthwise kernel [1, 1, 1, 1, 1] and a kernel [1, 1, 1, 1] with a bias [1] have the same key, so the second one that is called would fail.
  */
 const unlessOneChannel =
   <K extends ContractionOpName>(dense: LowerFunction<K>, depthwise: LowerFunction<K>): LowerFunction<K> =>
@@ -131,10 +137,10 @@ type ContractionOpName = keyof ContractionOps
 
 const isDilated = (axes: Geometry): boolean => axes.some(({ dilation }) => dilation > 1)
 
-/** TensorFlow's depthwise kernels have one stride for both axes and no dilation. */
+/** TensorFlow's depthwise kernels need equal strides, and no dilation. */
 const hasDepthwiseKernel = (axes: Geometry): boolean => !isDilated(axes) && axes[0].stride === axes[1].stride
 
-/** TensorFlow's gradients of convolutions have no dilation on CPUs. */
+/** On CPUs TensorFlow has no gradients of dilated convolutions. */
 const hasGradientKernel = (isDepthwise: boolean, axes: Geometry): boolean =>
   isDepthwise ? hasDepthwiseKernel(axes) : !isDilated(axes)
 

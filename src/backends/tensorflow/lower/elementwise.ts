@@ -1,4 +1,4 @@
-/** Elementwise ops. TensorFlow's binary ops repeat operands by themselves, so broadcasts in front of them are not made. */
+/** Elementwise ops. TensorFlow's binary ops repeat operands by themselves, so broadcasts before them become no nodes. */
 import type { BinaryOp, ElementwiseOps, UnaryOp } from '../../../ir/signatures.ts'
 import { isFloat } from '../../../ir/types.ts'
 import { attr } from '../attributes.ts'
@@ -13,7 +13,7 @@ const unary =
   (name: TfOpName): LowerFunction<ElementwiseUnary> =>
   ({ inputs: [x], types: [type], f }) => [f.op(name, [x], {}, type)]
 
-/** Functions whose kernels for half types lose digits, or that have none. */
+/** Functions that compute in float32, because TensorFlow's kernels for half types are inexact or missing. */
 const unaryInFloat32 =
   (name: TfOpName): LowerFunction<ElementwiseUnary> =>
   ({ inputs: [x], types: [{ dtype, shape }], f }) => [
@@ -26,7 +26,7 @@ const binary =
 
 const lowerAdd: LowerFunction<'add'> = (args) => {
   const { inputs, types, f, scope } = args
-  // Contractions with a bias are fused by the graph optimiser in this form.
+  // TensorFlow's graph optimiser fuses a contraction with a bias in this form.
   for (const [x, at] of [
     [inputs[0], 1],
     [inputs[1], 0],
@@ -38,7 +38,7 @@ const lowerAdd: LowerFunction<'add'> = (args) => {
   return binary('AddV2')(args as never)
 }
 
-/** TensorFlow stops at a divisor of 0, and the processor at the least number over -1. */
+/** Handles the divisors 0 and -1 separately: TensorFlow fails for 0, and the processor traps on the smallest integer divided by -1. */
 const integerQuotient = (
   name: 'TruncateDiv' | 'TruncateMod',
   f: FunctionBuilder,
@@ -78,18 +78,18 @@ const lowerRemainder: LowerFunction<'remainder'> = ({ types: [{ dtype, shape }],
 const lowerPow: LowerFunction<'pow'> = ({ types: [{ dtype, shape }], f, scope }) => {
   const [a, b] = [f.cast(scope.repeating(0), 'float32'), f.cast(scope.repeating(1), 'float32')]
   const wide = { dtype: 'float32', shape } as const
-  // C's pow() gives NaN for 1 to the power of a signalling NaN.
+  // C's pow() returns NaN for 1 to the power of a signalling NaN.
   const one = f.scalar('float32', 1)
   const isOne = f.op('Equal', [a, one], equality, { dtype: 'bool', shape: a.shape })
   return [f.cast(f.op('SelectV2', [isOne, one, f.op('Pow', [a, b], {}, wide)], {}, wide), dtype)]
 }
 
-/** TensorFlow's Reciprocal is an estimate; a quotient is rounded once. */
+/** A quotient, which is rounded once. TensorFlow's Reciprocal is only an estimate. */
 const lowerReciprocal: LowerFunction<'reciprocal'> = ({ inputs: [x], types: [{ dtype, shape }], f }) => [
   f.cast(f.op('RealDiv', [f.scalar('float32', 1), f.cast(x, 'float32')], {}, { dtype: 'float32', shape }), dtype),
 ]
 
-/** TensorFlow's own op where it may be fused, which loses NaN; elsewhere by a maximum, which nothing fuses. */
+/** TensorFlow's own op if it may be fused, which loses NaN; otherwise a maximum, which TensorFlow never fuses. */
 const clamped =
   (name: 'Relu' | 'Relu6', most: number | null): LowerFunction<'relu' | 'relu6'> =>
   ({ inputs: [x], types: [type], f, scope }) => {
@@ -112,7 +112,7 @@ const lowerCompare: LowerFunction<'compare'> = ({ attrs: { direction }, types: [
   return [f.op(comparisons[direction], operands, direction === 'eq' || direction === 'ne' ? equality : {}, type)]
 }
 
-/** float32 to int32: toward zero, saturated, NaN to 0. TensorFlow leaves all but the first to the processor. */
+/** float32 to int32: rounds toward zero, saturates, and converts NaN to 0. In TensorFlow the last two depend on the processor. */
 const toInt32 = (x: TfValue, f: FunctionBuilder): TfValue => {
   const { shape } = x
   const [number, flag] = [{ dtype: 'float32', shape } as const, { dtype: 'bool', shape } as const]

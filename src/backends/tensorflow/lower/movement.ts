@@ -8,7 +8,7 @@ import type { TfType, TfValue } from '../types.ts'
 
 const lowerReshape: LowerFunction<'reshape'> = ({ inputs: [x], attrs: { shape }, f }) => [f.reshape(x, shape)]
 
-/** The operand with axes of size 1 where the result has axes of its own. */
+/** The operand with an axis of size 1 for each axis that only the result has. */
 export const withAxes = (x: TfValue, axes: readonly number[], rank: number, f: FunctionBuilder): TfValue =>
   f.reshape(
     x,
@@ -59,7 +59,10 @@ interface Margins {
   readonly value: number
 }
 
-/** Numbers around, and between neighbours: those follow each element in an axis of their own, which then joins the element's. */
+/**
+ * Adds numbers around the operand and between its elements. Between the elements of an axis: a new axis behind it holds each element followed by the
+ * numbers, then both axes are merged, and the numbers after the last element are cut off.
+ */
 export const padded = (x: TfValue, { low, high, interior, value }: Margins, f: FunctionBuilder): TfValue => {
   let spread = x
   interior.forEach((gap, axis) => {
@@ -112,7 +115,7 @@ const lowerReverse: LowerFunction<'reverse'> = ({ inputs: [x], attrs: { axes }, 
   axes.length === 0 ? x : f.op('ReverseV2', [x, f.ints(axes)], {}, type),
 ]
 
-/** C3: indices beyond the ends are clamped to them. */
+/** C3: indices outside the axis are clamped to its ends. */
 const lowerGather: LowerFunction<'gather'> = ({ inputs: [x, indices], attrs: { axis }, types: [type], f }) => {
   const last = (x.shape[axis] as number) - 1
   const { dtype, shape } = indices
@@ -130,7 +133,7 @@ const lowerOneHot: LowerFunction<'oneHot'> = ({ inputs: [indices], attrs: { dept
   ),
 ]
 
-/** Broadcasts are made where a node needs them: graph-scope.ts. */
+/** graph-scope.ts lowers broadcasts, where a node needs all their elements. */
 export const movementLowering: { readonly [K in Exclude<keyof MovementOps, 'broadcast'>]: Lowering<K> } = {
   reshape: lowerReshape,
   transpose: lowerTranspose,

@@ -1,4 +1,7 @@
-/** Pooling. Padding that is neither 'same' nor 'valid' is made before; TensorFlow's MaxPool loses NaN and -infinity, so both are looked for. */
+/**
+ * Pooling. Padding that is neither 'same' nor 'valid' is added to the image first. TensorFlow's MaxPool loses NaN and -infinity, so the lowering handles
+ * both.
+ */
 import type { PoolingOps, WindowAttrs } from '../../../ir/signatures.ts'
 import { type Axis, windowAxes } from '../../../ir/ops/window.ts'
 import { attr } from '../attributes.ts'
@@ -19,7 +22,7 @@ const poolAttrs = ([h, w]: Axes) => ({
   data_format: attr.string('NHWC'),
 })
 
-/** The image with its padding as elements. Rows and columns that no window reaches are cut off. */
+/** The image with its padding as elements, without the rows and columns that no window reaches. */
 const framed = (x: TfValue, [h, w]: Axes, value: number, f: FunctionBuilder): TfValue =>
   padded(x, { low: [0, h.before, w.before, 0], high: [0, h.after, w.after, 0], interior: [0, 0, 0, 0], value }, f)
 
@@ -34,7 +37,7 @@ const lowerMaxPool: LowerFunction<'maxPool2d'> = ({ inputs: [x], attrs, types: [
   const wide = { dtype: 'float32', shape: type.shape } as const
   const image = framed(f.cast(x, 'float32'), axes, lowest, f)
   const flag = { dtype: 'bool', shape: image.shape } as const
-  // Largest of the numbers above -infinity; where there is none, TensorFlow answers with the least float32.
+  // The maximum of all numbers above -infinity. For a window without such numbers, TensorFlow returns the smallest float32.
   const largest = f.op('MaxPool', [image], poolAttrs(axes), wide)
   const anyOf = (flags: TfValue): TfValue => {
     const pooled = f.op('MaxPool', [f.cast(flags, 'float32')], poolAttrs(axes), wide)
@@ -51,7 +54,7 @@ const lowerMaxPoolGradient: LowerFunction<'maxPool2dGradient'> = ({ inputs: [x, 
   const given = f.cast(x, 'float32')
   const isNan = f.op('IsNan', [given], {}, { dtype: 'bool', shape: x.shape })
   const wide = { dtype: 'float32', shape: x.shape } as const
-  // NaN is above +infinity, which the largest number stands for.
+  // NaN must win over +infinity. So +infinity stands for NaN, and the largest float32 for +infinity.
   const finite = f.op('Minimum', [given, f.scalar('float32', largestFloat32)], {}, wide)
   const ordered = f.op('SelectV2', [isNan, f.scalar('float32', Infinity), finite], {}, wide)
   const image = framed(ordered, axes, lowest, f)
@@ -69,7 +72,7 @@ const unframed = (whole: TfValue, shape: readonly number[], [h, w]: Axes, f: Fun
   return sliced(whole, { starts, limits, strides: [1, 1, 1, 1] }, f)
 }
 
-/** Pixels of the image in each window, over those of a whole window: [1, H2, W2, 1]. */
+/** For each window, its number of pixels divided by the number that lies in the image: [1, H2, W2, 1]. */
 const shares = (axes: Axes, f: FunctionBuilder): TfValue => {
   const [rows, columns] = axes.map(({ input, output, window, stride, before }) =>
     Array.from({ length: output }, (_, at) => {
@@ -87,7 +90,7 @@ const shares = (axes: Axes, f: FunctionBuilder): TfValue => {
 
 const isPadded = (axes: Axes): boolean => axes.some(({ before, after }) => before > 0 || after > 0)
 
-/** A mean over whole windows of the padded image, scaled to the pixels that are in the image. */
+/** Converts means over windows of the padded image to means over their pixels in the image. */
 const scaledByShare = (x: TfValue, axes: Axes, type: TfType, f: FunctionBuilder): TfValue =>
   isPadded(axes) ? f.op('Mul', [x, shares(axes, f)], {}, type) : x
 

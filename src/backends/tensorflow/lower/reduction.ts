@@ -27,13 +27,13 @@ const wide =
     return [f.cast(reduced(name, f.cast(x, sumType), attrs, { dtype: sumType, shape }, f), dtype)]
   }
 
-/** The order of the reference as integers: NaN is largest, both zeros are equal. */
+/** Integers in the order that the reference defines for floats: NaN is the largest, and both zeros are equal. */
 const sortKey = (x: TfValue, f: FunctionBuilder): TfValue => {
   if (x.dtype === 'int32') return x
   const { shape } = x
   const [number, flag] = [{ dtype: 'int32', shape } as const, { dtype: 'bool', shape } as const]
   const wideX = f.cast(x, 'float32')
-  // From the bits alone: arithmetic of floats flushes subnormals.
+  // It works on the bits, because arithmetic of floats flushes subnormal numbers.
   const signed = f.op('Bitcast', [wideX], { type: attr.type('int32') }, number)
   const isMinusZero = f.op('Equal', [signed, f.scalar('int32', -(2 ** 31))], equality, flag)
   const bits = f.op('SelectV2', [isMinusZero, f.scalar('int32', 0), signed], {}, number)

@@ -1,10 +1,10 @@
-/** Values without operands, but for inputs and variables, which are operands of the function. */
+/** Ops without operands. Inputs, variables and constants are not here, because lower-graph.ts handles them. */
 import type { SourceOps } from '../../../ir/signatures.ts'
 import { elements } from '../../../ir/types.ts'
 import { attr } from '../attributes.ts'
 import type { LowerFunction, Lowering } from '../lowering.ts'
 
-/** Literals of more elements are made by TensorFlow. */
+/** The maximum of elements of a literal. For more elements TensorFlow computes them. */
 const literalMax = 1024
 
 const lowerIota: LowerFunction<'iota'> = ({ attrs: { axis }, types: [{ dtype, shape }], f }) => {
@@ -26,7 +26,7 @@ const lowerIota: LowerFunction<'iota'> = ({ attrs: { axis }, types: [{ dtype, sh
   return [f.broadcastTo(along, shape)]
 }
 
-/** The bits of the reference's Philox (ir/philox.ts), and its uniform numbers. */
+/** The same bits as the reference's Philox (ir/philox.ts), and the same uniform numbers. */
 const lowerRandomUniform: LowerFunction<'randomUniform'> = ({ attrs: { stream }, types: [{ shape }], f, scope }) => {
   const { key, counter } = scope.philox(stream)
   const size = elements(shape)
@@ -46,7 +46,7 @@ const lowerRandomUniform: LowerFunction<'randomUniform'> = ({ attrs: { stream },
   return [f.reshape(scaled, shape)]
 }
 
-/** The graph's inputs, variables and constants are values before any node is lowered: lower-graph.ts. */
+/** lower-graph.ts defines inputs, variables and constants before it lowers nodes. */
 export const sourceLowering: { readonly [K in keyof Omit<SourceOps, 'input' | 'variable' | 'constant'>]: Lowering<K> } =
   {
     iota: lowerIota,

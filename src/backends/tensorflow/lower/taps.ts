@@ -1,6 +1,6 @@
 /**
- * Convolutions and their gradients tap by tap: the image shifted by each tap of the kernel, times that tap. For what TensorFlow's kernels do not take
- * (dilated gradients, depthwise kernels with dilation or unequal strides).
+ * Convolutions and their gradients tap by tap: for each tap of the kernel, the shifted image times the tap. They are for cases without a kernel in
+ * TensorFlow (dilated gradients, depthwise kernels with dilation or unequal strides).
  */
 import type { Axis } from '../../../ir/ops/window.ts'
 import { attr } from '../attributes.ts'
@@ -24,7 +24,7 @@ interface Tap {
 const tapsOf = ([h, w]: Geometry): readonly Tap[] =>
   Array.from({ length: h.window * w.window }, (_, i) => ({ row: Math.floor(i / w.window), column: i % w.window }))
 
-/** Sizes of the image with its padding. */
+/** Height and width of the image with its padding. */
 const frameOf = ([h, w]: Geometry): readonly [number, number] => [
   h.input + h.before + h.after,
   w.input + w.before + w.after,
@@ -34,7 +34,7 @@ const frameOf = ([h, w]: Geometry): readonly [number, number] => [
 export const framed = (x: TfValue, [h, w]: Geometry, f: FunctionBuilder): TfValue =>
   padded(x, { low: [0, h.before, w.before, 0], high: [0, h.after, w.after, 0], interior: [0, 0, 0, 0], value: 0 }, f)
 
-/** The elements of the framed image that the tap meets, one for each output: [N, H2, W2, C]. */
+/** The elements of the padded image that are multiplied by the tap, one for each output: [N, H2, W2, C]. */
 const metBy = (frame: TfValue, { row, column }: Tap, { axes: [h, w], f }: Taps): TfValue => {
   const [batch = 1, , , channels = 1] = frame.shape
   const [top, left] = [row * h.dilation, column * w.dilation]
@@ -42,20 +42,20 @@ const metBy = (frame: TfValue, { row, column }: Tap, { axes: [h, w], f }: Taps):
   return sliced(frame, { starts: [0, top, left, 0], limits, strides: [1, h.stride, w.stride, 1] }, f)
 }
 
-/** The tap's weights: [C, F], or [C] of a depthwise kernel. */
+/** The weights of the tap: [C, F], for a depthwise kernel [C]. */
 const weightsOf = (kernel: TfValue, { row, column }: Tap, { isDepthwise, f }: Taps): TfValue => {
   const [, , channels = 1, filters = 1] = kernel.shape
   const range = { starts: [row, column, 0, 0], limits: [row + 1, column + 1, channels, filters], strides: [1, 1, 1, 1] }
   return f.reshape(sliced(kernel, range, f), isDepthwise ? [channels] : [channels, filters])
 }
 
-/** Pixels as rows. */
+/** Reshapes to [pixels, C]. */
 const asRows = (x: TfValue, f: FunctionBuilder): TfValue => {
   const channels = x.shape.at(-1) as number
   return f.reshape(x, [x.shape.slice(0, -1).reduce((a, b) => a * b, 1), channels])
 }
 
-/** a [M, K] times b [K, N], either of them transposed. */
+/** a [M, K] times b [K, N]. Each may be given transposed. */
 const product = (
   a: TfValue,
   b: TfValue,

@@ -1,6 +1,6 @@
 /**
- * Ops of the training step. What an optimizer gives where `finite` is true is computed in the branch of one conditional (lower-graph.ts); elsewhere the old
- * values come out, and nothing is computed.
+ * Ops of the training step. The functions here compute the results of optimizers for `finite` = true; they run in one branch of a conditional
+ * (lower-graph.ts). If `finite` is false, the other branch returns the old values.
  */
 import type { OpName, TrainingOps } from '../../../ir/signatures.ts'
 import { attr } from '../attributes.ts'
@@ -9,7 +9,7 @@ import type { LowerFunction, Lowering } from '../lowering.ts'
 import type { TfOpName } from '../tf-ops.ts'
 import type { TfType, TfValue } from '../types.ts'
 
-/** Arithmetic on float32 tensors of one shape, and scalars beside them. */
+/** Arithmetic on float32 tensors of one shape. The second operand may be a scalar. */
 const arithmetic = (type: TfType, f: FunctionBuilder) => {
   const two =
     (name: TfOpName) =>
@@ -68,7 +68,7 @@ const lowerAdam: LowerFunction<'adam'> = ({
   const { add, sub, mul, div, square, sqrt } = arithmetic(type, f)
   const beside = arithmetic(scalar, f)
   const count = beside.add(f.cast(step, 'float32'), 1)
-  // 1 - beta^t by expm1: it would cancel.
+  // 1 - beta^t as -expm1(t * log(beta)), because the subtraction would lose digits.
   const correction = (beta: number): TfValue =>
     beta === 0 ? f.scalar('float32', 1) : beside.neg(beside.expm1(beside.mul(count, Math.log(beta))))
   const mean = add(mul(first, beta1), mul(g, 1 - beta1))
@@ -82,7 +82,7 @@ const lowerAdam: LowerFunction<'adam'> = ({
 const lowerEma: LowerFunction<'ema'> = ({ attrs: { decay }, inputs: [average, value, step], types: [type], f }) => {
   const { add, sub, mul } = arithmetic(type, f)
   const beside = arithmetic(scalar, f)
-  // 1 - min(decay, (1 + t) / (10 + t)) with t = step + 1, without cancellation.
+  // 1 - min(decay, (1 + t) / (10 + t)) with t = step + 1, in a form that loses no digits.
   const share = beside.maximum(beside.div(f.scalar('float32', 9), beside.add(f.cast(step, 'float32'), 11)), 1 - decay)
   return [add(average, mul(sub(value, average), share))]
 }
@@ -105,7 +105,7 @@ const lowerAllFinite: LowerFunction<'allFinite'> = ({ inputs, types: [type], f }
   return [f.op('All', [together, f.ints([0])], { keep_dims: attr.bool(false) }, type)]
 }
 
-/** Twice this is the largest power of two in float32. */
+/** The largest scale that may be doubled: twice this is the largest power of two in float32. */
 const largestDoubled = 2 ** 126
 
 const lowerLossScale: LowerFunction<'lossScaleUpdate'> = ({
@@ -137,7 +137,7 @@ export const trainingLowering: { readonly [K in keyof TrainingOps]: Lowering<K> 
   lossScaleUpdate: lowerLossScale,
 }
 
-/** Ops under a guard: which operand each result is where the guard is false, and which operand the guard is. */
+/** Ops with a guard. `old`: for each result, the operand that it equals if the guard is false. `guard`: the operand that is the guard. */
 export const guardedOps: {
   readonly [K in OpName]?: { readonly old: readonly number[]; readonly guard: number } | undefined
 } = {
