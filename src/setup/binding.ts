@@ -1,6 +1,6 @@
 /**
- * tfjs-node's binding, compiled against the library of the cache by the package's own recipe, in a scratch folder. The result stays in the cache,
- * with links to the libraries; the package gets two links, which setup makes again where `npm ci` has removed them.
+ * Compiles tfjs-node's binding against the library in the cache, with the package's own recipe, in a scratch folder. The result stays in the cache with
+ * links to the libraries. The package gets two links. `npm ci` removes them, and setup makes them again.
  */
 import { createHash } from 'node:crypto'
 import { existsSync, realpathSync } from 'node:fs'
@@ -15,21 +15,21 @@ import { reasonIn } from './tools.ts'
 
 export interface BindingDone extends BindingCheck {
   readonly package: string
-  /** 'own': the one that came with the package works, and stays. */
+  /** 'own': the binding that came with the package works, and stays. */
   readonly state: 'there' | 'linked' | 'built' | 'own' | 'failed'
-  /** The next command, where it failed. */
+  /** The command to run next, if it failed. */
   readonly fix: string | null
 }
 
 /** The library that a binding is for. */
 export interface ForLibrary {
-  /** Folder of the library's version. */
+  /** The folder of the library's version. */
   readonly folder: string
   /** `2.21.0-cpu`. */
   readonly label: string
 }
 
-/** Never fails because of a compiler: execution by effuse needs no binding. */
+/** Does not throw if the compiler fails or is missing, because the backend runs without a binding. */
 export const ensureBinding = async (
   context: Context,
   library: ForLibrary,
@@ -60,7 +60,7 @@ const bindingOf = async (context: Context, library: ForLibrary, found: FoundPack
   if (!isOurs && existsSync(file)) {
     const own = await checkBinding(file)
     if (own.problem === null) return { package: found.name, state: 'own', fix: null, ...own }
-    progress.say(`the binding that ${found.name} has does not load (${own.problem}): building one`)
+    progress.say(`the binding of ${found.name} does not load (${own.problem}), so a new one is built`)
   }
   const wasBuilt = existsSync(place)
   const isLinked = hasBoth && wasBuilt && existsSync(file) && realpathSync(file).startsWith(realpathSync(place))
@@ -89,7 +89,7 @@ const build = async (context: Context, library: ForLibrary, found: FoundPackage,
   const napi = /napi-v(\d+)/.exec(inPackage)?.[1] ?? ''
   const headers = dirname(dirname(process.execPath))
   const flags = [
-    // Otherwise node-gyp fetches the headers of this version of Node.
+    // Without this option node-gyp downloads the headers of this version of Node.
     ...(existsSync(join(headers, 'include', 'node', 'node_api.h')) ? [`--nodedir=${headers}`] : []),
     '--module_name=tfjs_binding',
     `--module_path=${dirname(file)}`,
@@ -109,7 +109,7 @@ const build = async (context: Context, library: ForLibrary, found: FoundPackage,
   if (process.platform === 'darwin')
     await tools.run('install_name_tool', ['-add_rpath', '@loader_path/../../deps/lib', file])
   for (const name of ['build', ...sources]) await rm(join(scratch, name), { recursive: true })
-  // The library and the bindings move together, so the links are relative.
+  // The links are relative, so that the whole cache can be moved.
   await rm(join(scratch, 'deps'), { recursive: true })
   await mkdir(join(scratch, 'deps', 'lib'), { recursive: true })
   for (const [name, target] of linkNames())
@@ -117,7 +117,7 @@ const build = async (context: Context, library: ForLibrary, found: FoundPackage,
   await workplace.publish(scratch, place)
 }
 
-/** The first error is the cause: a compiler's, or node-gyp's own without its stack. */
+/** The first error in the output, which is the cause: the compiler's, or node-gyp's without its stack trace. */
 const compilerReason = (output: string): string =>
   output
     .split('\n')
@@ -131,7 +131,7 @@ const compilerHint = (): string =>
     ? 'install a C++ compiler (xcode-select --install)'
     : 'install a C++ compiler and make (Debian: apt-get install g++ make; RHEL: dnf install gcc-c++ make)'
 
-/** Each library under its own name, by which it is found at run time, and under the one that the binding is linked with. */
+/** Links each library under two names: its own, which the loader searches at run time, and the one that the binding is linked with. */
 const linkNames = (): readonly (readonly [name: string, target: string])[] => {
   const [framework = '', main = ''] = [libraryNames.framework[0], libraryNames.main[0]]
   const [plainFramework, plainMain] =
@@ -147,7 +147,7 @@ const linkNames = (): readonly (readonly [name: string, target: string])[] => {
   return [...pairs]
 }
 
-/** Puts the two links into the package. What stood there did not work. */
+/** Puts the two links into the package. They replace a binding that does not work. */
 const link = async (found: FoundPackage, place: string): Promise<void> => {
   try {
     for (const name of ['deps', 'lib']) {
@@ -164,7 +164,7 @@ const link = async (found: FoundPackage, place: string): Promise<void> => {
   }
 }
 
-/** Removes the links that `link` made. True if there were some. */
+/** Removes the links that `link` made. Returns true if there were any. */
 export const unlinkBinding = async ({ folder }: FoundPackage): Promise<boolean> => {
   let hadSome = false
   for (const name of ['lib', 'deps']) {
@@ -175,13 +175,13 @@ export const unlinkBinding = async ({ folder }: FoundPackage): Promise<boolean> 
   return hadSome
 }
 
-/** Is it a link of setup's, whether or not its target is there? */
+/** Is it a link that setup made? Its target may be missing. */
 const leadsIntoCache = async (path: string): Promise<boolean> => {
   const status = await lstat(path).catch(() => null)
   return status?.isSymbolicLink() === true && (await readlink(path)).startsWith(tensorflowCache() + sep)
 }
 
-/** tfjs-node and tfjs-node-gpu have the same sources, and share one binding. */
+/** A hash of the binding's sources. tfjs-node and tfjs-node-gpu have the same sources, so they share one binding. */
 const hashOfSources = async (folder: string): Promise<string> => {
   const hash = createHash('sha256')
   const names = (await readdir(join(folder, 'binding')).catch(() => [])).sort()

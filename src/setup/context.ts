@@ -1,4 +1,4 @@
-/** What the steps of setup share. */
+/** The context that the steps of setup share. */
 import { findPackage, type FoundPackage } from '../backends/tensorflow/places.ts'
 import type { System } from './system.ts'
 import type { Tools } from './tools.ts'
@@ -9,7 +9,7 @@ export interface Context {
   readonly system: System
   readonly workplace: Workplace
   readonly progress: Progress
-  /** Files from which the project's packages are looked for; the running project's where it is absent. */
+  /** The files from which Node searches the project's packages; default: those of the running project. */
   readonly project?: readonly string[] | undefined
 }
 

@@ -1,4 +1,4 @@
-/** One wheel from PyPI, by pip, checked by its hash. pip's own files lie in the same folder, so that nothing stays elsewhere. */
+/** Downloads a wheel from PyPI with pip, and checks its hash. pip's temporary files are in the same folder, so that nothing remains elsewhere. */
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { mkdir, readdir } from 'node:fs/promises'
@@ -10,15 +10,15 @@ import { reasonIn } from './tools.ts'
 import type { Wheel } from './wheels.ts'
 import { checkSpace, fullDisk, megabytes, type Progress, watching } from './workplace.ts'
 
-/** Path of the wheel, in `folder`. @throws EffuseError EF603 (pip failed, or the file is another one), EF501 (the disk is full) */
+/** @returns The path of the wheel in `folder`. @throws EffuseError EF603 (pip failed, or the hash is wrong), EF501 (the disk is full) */
 export const download = async (python: Python, wheel: Wheel, folder: string, progress: Progress): Promise<string> => {
   const { name, version, tag, bytes } = wheel
   progress.say(`fetching ${name} ${version} from PyPI (${megabytes(bytes)})`)
-  // pip writes it twice: to its temporary folder, then to ours.
+  // pip writes the file twice: to its temporary folder, then to this one.
   await checkSpace(2 * bytes, `the download of ${name} ${version}`)
   const [target, temporary] = [join(folder, 'wheel'), join(folder, 'temporary')]
   for (const place of [target, temporary]) await mkdir(place, { recursive: true })
-  // pip's bar is for terminals; how much has come is seen by the files.
+  // pip shows its bar in terminals only, so the progress is the size of the files.
   await watching(folder, bytes, `fetching ${name}`, progress, async () => {
     const options = [
       '--no-deps',
@@ -35,7 +35,7 @@ export const download = async (python: Python, wheel: Wheel, folder: string, pro
     if (code !== 0) throw pipFailed(python.program, wheel, output)
   })
   const file = (await readdir(target)).find((entry) => entry.endsWith('.whl'))
-  if (file === undefined) throw pipFailed(python.program, wheel, 'it left no wheel')
+  if (file === undefined) throw pipFailed(python.program, wheel, 'it wrote no wheel')
   const path = join(target, file)
   await checkHash(path, wheel)
   return path
@@ -58,7 +58,7 @@ const checkHash = async (path: string, { name, version, sha256 }: Wheel): Promis
   if (found === sha256) return
   throw new EffuseError({
     code: 'EF603',
-    message: `the wheel of ${name} ${version} that pip fetched has SHA-256 ${found}, and ${sha256} is published; it was removed`,
-    hint: 'check which index pip asks (pip config list), then: npx effuse setup tensorflow',
+    message: `the wheel of ${name} ${version} from pip has the SHA-256 ${found}, but PyPI published ${sha256}; the file was removed`,
+    hint: 'check which package index pip uses (pip config list), then: npx effuse setup tensorflow',
   })
 }

@@ -1,4 +1,4 @@
-/** TensorFlow's library in the cache: fetched, checked, unpacked in a scratch folder, renamed when it is complete. */
+/** Installs TensorFlow's library in the cache: downloads, checks and unpacks it in a scratch folder, and renames the folder when it is complete. */
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -25,11 +25,11 @@ export const ensureLibrary = async (
   if (existsSync(folder)) {
     const problem = problemOfInstalled(folder)
     if (problem === null) {
-      // The one that was asked for last is the one that is used.
+      // The backend uses the version that setup was last called for.
       await utimes(join(folder, setupFile), new Date(), new Date())
       return { folder, wasThere: true }
     }
-    progress.say(`${problem}: installing it again`)
+    progress.say(`${problem}, so it is installed again`)
   }
   const python = await findPython(tools)
   const scratch = await workplace.scratch()

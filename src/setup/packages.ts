@@ -1,4 +1,4 @@
-/** Packages of npm that the project lacks, installed into the cache. The project's package.json and node_modules stay as they are. */
+/** Installs npm packages that the project does not have into the cache. The project's package.json and node_modules do not change. */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type FoundPackage, packagePrefix } from '../backends/tensorflow/places.ts'
@@ -7,11 +7,11 @@ import { type Context, find } from './context.ts'
 import { reasonIn } from './tools.ts'
 import { fullDisk } from './workplace.ts'
 
-/** Install scripts stay off: tfjs-node's would fetch another TensorFlow, and koffi brings what it needs as a package. */
+/** Install scripts are off: tfjs-node's script would download another TensorFlow, and koffi needs none. */
 const versions = { koffi: '3.3.4', 'node-gyp': '12.4.0', '@tensorflow/tfjs-node': '4.22.0' } as const
 export type PackageName = keyof typeof versions
 
-/** The package as the project or the cache has it; otherwise it is installed into the cache. @throws EffuseError EF603, EF501 */
+/** Returns the package of the project or of the cache. If there is none, installs it into the cache. @throws EffuseError EF603, EF501 */
 export const ensurePackage = async (context: Context, name: PackageName): Promise<FoundPackage> => {
   const { tools, workplace, progress } = context
   const there = find(context, name)
@@ -25,8 +25,8 @@ export const ensurePackage = async (context: Context, name: PackageName): Promis
   if (done === null)
     throw new EffuseError({
       code: 'EF603',
-      message: `npm was not found, which fetches ${wanted}`,
-      hint: `install ${wanted} in your project by other means, then: npx effuse setup tensorflow`,
+      message: `npm, which installs ${wanted}, was not found`,
+      hint: `install npm, or ${wanted} in your project in another way, then: npx effuse setup tensorflow`,
     })
   if (/ENOSPC|EDQUOT/.test(done.output) && done.code !== 0) throw fullDisk(`npm could not install ${wanted}`)
   if (done.code === 0) await workplace.publish(scratch, packagePrefix(name))

@@ -1,4 +1,4 @@
-/** Python 3, which fetches wheels (pip) and unpacks them (zipfile). Nothing of TensorFlow's runs in it. */
+/** Python 3, which downloads wheels (pip) and unpacks them (zipfile). It does not run TensorFlow. */
 import { EffuseError } from '../ir/diagnostics.ts'
 import type { Done, RunOptions, Tools } from './tools.ts'
 
@@ -7,7 +7,7 @@ export interface Python {
   readonly run: (args: readonly string[], options?: RunOptions) => Promise<Done>
 }
 
-/** @throws EffuseError EF603 where there is no Python 3, or one without pip */
+/** @throws EffuseError EF603 if there is no Python 3, or it has no pip */
 export const findPython = async (tools: Tools): Promise<Python> => {
   for (const program of ['python3', 'python']) {
     const done = await tools.run(program, ['-m', 'pip', '--version'])
@@ -15,14 +15,14 @@ export const findPython = async (tools: Tools): Promise<Python> => {
     if (done.code !== 0)
       throw new EffuseError({
         code: 'EF603',
-        message: `${program} has no pip, which fetches TensorFlow from PyPI: it said "${done.output.trim().split('\n').at(-1)}"`,
+        message: `${program} has no pip, which downloads TensorFlow from PyPI; it printed "${done.output.trim().split('\n').at(-1)}"`,
         hint: `install it (Debian: apt-get install python3-pip; elsewhere: ${program} -m ensurepip), then: npx effuse setup tensorflow`,
       })
     return { program, run: (args, options) => runPython(tools, program, args, options) }
   }
   throw new EffuseError({
     code: 'EF603',
-    message: 'Python 3 was not found; its pip fetches TensorFlow from PyPI',
+    message: 'Python 3 was not found; its pip downloads TensorFlow from PyPI',
     hint: 'install Python 3 with pip (Debian: apt-get install python3-pip; macOS: brew install python), then: npx effuse setup tensorflow',
   })
 }
@@ -34,6 +34,6 @@ const runPython = async (
   options: RunOptions | undefined,
 ): Promise<Done> => {
   const done = await tools.run(program, args, options)
-  if (done === null) throw new EffuseError({ code: 'EF603', message: `${program} was there and is gone` })
+  if (done === null) throw new EffuseError({ code: 'EF603', message: `${program} was found first, but is missing now` })
   return done
 }

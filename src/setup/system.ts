@@ -1,17 +1,17 @@
-/** What setup has to know of this machine; tests make others. */
+/** The facts about this machine that setup needs. Tests use other machines. */
 import { EffuseError } from '../ir/diagnostics.ts'
 
 export interface System {
   readonly platform: NodeJS.Platform
   readonly arch: string
-  /** Version of glibc; null on other systems than Linux, and on Linux with another C library (musl of Alpine). */
+  /** The version of glibc; null on systems other than Linux, and on Linux with another C library (such as musl of Alpine). */
   readonly glibc: string | null
-  /** Version of Node's binary interface: what is compiled for one runs on no other. */
+  /** The version of Node's binary interface. A binding for one version does not run on another. */
   readonly nodeAbi: string
 }
 
 export const thisSystem = (): System => {
-  // Otherwise the report asks for the names of all hosts that this process talks to. Node 20 has no such setting.
+  // Without this setting the report looks up the names of all hosts that the process is connected to. Node 20 does not have the setting.
   if (process.report !== undefined) Object.assign(process.report, { excludeNetwork: true })
   const { header } = (process.report?.getReport() ?? {}) as {
     readonly header?: { readonly glibcVersionRuntime?: string }
@@ -26,7 +26,7 @@ export const thisSystem = (): System => {
 
 const glibcLeast = [2, 27] as const
 
-/** @throws EffuseError EF404 that names the platform, and what to do there. */
+/** @throws EffuseError EF404 for a platform without a library; it names the platform and an alternative. */
 export const checkSystem = ({ platform, arch, glibc }: System): void => {
   const refuse = (what: string, hint: string): EffuseError =>
     new EffuseError({

@@ -1,4 +1,4 @@
-/** `effuse setup tensorflow` and its `--remove`, without the command line. */
+/** What `effuse setup tensorflow` and `--remove` do. The command line is in src/cli. */
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { tensorflowCache } from '../backends/tensorflow/places.ts'
@@ -15,7 +15,7 @@ import { inWorkplace } from './workplace.ts'
 export interface SetupOptions extends Omit<Context, 'workplace'> {
   readonly version: string
   readonly kind: Kind
-  /** Other wheels than those of the table, for tests. */
+  /** Wheels that replace those of the table, for tests. */
   readonly wheels?: readonly Wheel[] | undefined
 }
 
@@ -23,17 +23,18 @@ export interface SetupReport {
   readonly version: string
   readonly kind: Kind
   readonly folder: string
-  /** Was the library there before? */
+  /** Was the library already installed? */
   readonly wasThere: boolean
   readonly koffi: string
   readonly bindings: readonly BindingDone[]
 }
 
 /**
- * Installs TensorFlow's library, koffi, and the binding of the tfjs-node packages that the project has (of one in the cache where it has none). What is
- * there stays, so a second call is quick. A second call at the same time waits for the first.
+ * Installs TensorFlow's library, koffi, and the binding for the project's tfjs-node packages. If the project has none, it installs tfjs-node in the cache.
+ * Parts that are already installed stay, so a second call is quick. A second call at the same time waits for the first.
  *
- * @throws EffuseError EF404 (the platform), EF601 (the version), EF603 (a step failed), EF501 (the disk is full, or cannot be written)
+ * @throws EffuseError EF404 (the platform has no library), EF601 (the version does not exist), EF603 (a step failed), EF501 (the disk is full or
+ * cannot be written)
  */
 export const setupTensorflow = async (options: SetupOptions): Promise<SetupReport> => {
   const { version, kind, system, progress } = options
@@ -52,7 +53,7 @@ export const setupTensorflow = async (options: SetupOptions): Promise<SetupRepor
   })
 }
 
-/** Takes away all that setup has put anywhere. Gives what was removed; nothing where nothing was there. @throws EffuseError EF501 */
+/** Removes everything that setup has installed. Returns a list of what was removed, which may be empty. @throws EffuseError EF501 */
 export const removeTensorflow = async (options: Pick<Context, 'progress' | 'project'>): Promise<readonly string[]> => {
   const cache = tensorflowCache()
   return inWorkplace(cache, options.progress, async ({ discard }) => {

@@ -1,24 +1,24 @@
-/** The programs of other projects that setup runs: python3 (pip), npm, node-gyp. Tests give their own. */
+/** Runs the programs that setup needs: python3 (pip), npm, node-gyp. Tests replace them. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { systemCode } from '../platform/node-file-error.ts'
 
 export interface Done {
-  /** The exit code; 128 and more: a signal ended it. */
+  /** The exit code; 128 or more if a signal ended the program. */
   readonly code: number
-  /** Standard output and standard error together. */
+  /** Standard output and standard error, mixed. */
   readonly output: string
 }
 
 export interface RunOptions {
   readonly cwd?: string | undefined
-  /** Added to this process's environment. */
+  /** Variables to add to the environment of this process. */
   readonly environment?: Readonly<Record<string, string>> | undefined
 }
 
 export interface Tools {
-  /** Runs a program to its end; null where there is no such program. */
+  /** Runs a program until it ends. Returns null if there is no such program. */
   readonly run: (program: string, args: readonly string[], options?: RunOptions) => Promise<Done | null>
-  /** Ends the programs that still run. */
+  /** Ends all programs that are still running. */
   readonly end: () => void
 }
 
@@ -51,7 +51,7 @@ export const realTools = (): Tools => {
   }
 }
 
-/** The line of a program's output that says most: the last one with "error" in it, otherwise the last one. */
+/** The most useful line of a program's output: the last line with "error", otherwise the last line. */
 export const reasonIn = (output: string): string => {
   const lines = output
     .split('\n')

@@ -1,4 +1,4 @@
-/** What effuse needs of a wheel, unpacked by Python's zipfile: it streams files larger than memory, checks their sums, and never leaves the folder. */
+/** Unpacks the parts of a wheel that effuse needs, with Python's zipfile. It streams large files, checks checksums, and writes only inside the folder. */
 import { basename } from 'node:path'
 import { EffuseError } from '../ir/diagnostics.ts'
 import type { Python } from './python.ts'
@@ -6,8 +6,8 @@ import { reasonIn } from './tools.ts'
 import { checkSpace, fullDisk, type Progress, watching } from './workplace.ts'
 
 /**
- * The libraries, the headers that tfjs-node's binding includes, CUDA without its headers, and the licences. Of TensorFlow's own 11,000 headers
- * a hundred are left.
+ * The files to unpack: the libraries, the headers that tfjs-node's binding includes, CUDA without its headers, and the licences. These are about 100 of
+ * TensorFlow's 11,000 headers.
  */
 const wanted = [
   String.raw`tensorflow/lib[^/]*(\.so|\.dylib)[^/]*`,
@@ -18,7 +18,10 @@ const wanted = [
   'nvidia/(?!.*/include/).*',
 ].join('|')
 
-/** Prints the number of bytes (`size`), or unpacks; an error of the system ends it with code 3 and its name. Programs keep their right to run. */
+/**
+ * A Python program. It prints the number of bytes (`size`), or unpacks. On a system error it exits with code 3 and prints the error's name. Executable
+ * files stay executable.
+ */
 const program = `
 import errno, os, re, shutil, sys, zipfile
 what, wheel, target, wanted = sys.argv[1:]
@@ -40,7 +43,7 @@ except OSError as e:
     sys.exit(3)
 `
 
-/** @throws EffuseError EF603 (no wheel, or a damaged one), EF501 (the disk is full) */
+/** @throws EffuseError EF603 (the file is no wheel, or damaged), EF501 (the disk is full) */
 export const unpack = async (python: Python, wheel: string, target: string, progress: Progress): Promise<void> => {
   const name = basename(wheel).split('-')[0] ?? ''
   const run = (what: 'size' | 'unpack') => python.run(['-c', program, what, wheel, target, wanted])

@@ -1,11 +1,11 @@
-/** The wheels of PyPI that setup takes, by version, kind and platform. A download counts only if it has the SHA-256 of this table. */
+/** The wheels of PyPI that setup installs, by version, kind and platform. A download must have the SHA-256 of this table. */
 import { EffuseError } from '../ir/diagnostics.ts'
 import type { System } from './system.ts'
 
 export interface Wheel {
   readonly name: string
   readonly version: string
-  /** The platform for which pip takes it. */
+  /** The value of pip's --platform. */
   readonly tag: string
   readonly bytes: number
   readonly sha256: string
@@ -14,7 +14,7 @@ export interface Wheel {
 export type Kind = 'cpu' | 'gpu'
 export const defaultVersion = '2.21.0'
 
-/** A column for each field of a wheel. */
+/** The fields of each wheel are in columns. */
 const tensorflow: { readonly [target: string]: readonly string[] } = {
   'linux x64 cpu': [
     'tensorflow-cpu 2.21.0 manylinux_2_27_x86_64 273829956 2b847d217b02ee7731ed91431daf3250daa0196c3c94614d23be27232e6e5b6c',
@@ -63,7 +63,7 @@ export const wheelsOf = (version: string, kind: Kind, { platform, arch }: System
   if (there.length === 0)
     throw new EffuseError({
       code: 'EF404',
-      message: `TensorFlow for NVIDIA GPUs is only available for Linux x64, and this is ${platform} ${arch}`,
+      message: `TensorFlow for NVIDIA GPUs is only available for Linux x64; this machine is ${platform} ${arch}`,
       hint: 'npx effuse setup tensorflow, without --gpu',
     })
   const found = there.find((wheel) => wheel.version === version)
@@ -71,6 +71,6 @@ export const wheelsOf = (version: string, kind: Kind, { platform, arch }: System
   throw new EffuseError({
     code: 'EF601',
     message: `--version must be one of ${there.map((wheel) => wheel.version).join(', ')}${kind === 'gpu' ? ' with --gpu' : ''}, got "${version}"`,
-    hint: 'for another one, installed by other means, set EFFUSE_TENSORFLOW to the folder of libtensorflow_cc.so.2',
+    hint: 'to use another version, install it yourself, and set EFFUSE_TENSORFLOW to the folder of libtensorflow_cc.so.2',
   })
 }

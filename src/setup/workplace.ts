@@ -1,6 +1,6 @@
 /**
- * The folder of the cache in which setup works. One process at a time works there (a lock), in a scratch folder; what is complete is renamed to
- * its place. So a process may be killed at any moment: the next one removes what is left in scratch folders.
+ * The folder of the cache in which setup works. A lock lets one process work there at a time, in a scratch folder. A complete part is renamed to its
+ * final place. So a process may be killed at any moment: the next one removes the scratch folders.
  */
 import { randomBytes } from 'node:crypto'
 import { readdirSync, rmSync } from 'node:fs'
@@ -14,27 +14,27 @@ import { type FolderLock, lockFolder, unlockFolder } from '../platform/node-fold
 
 export interface Workplace {
   readonly cache: string
-  /** An empty folder beside the final places. */
+  /** Makes an empty folder beside the final places. */
   readonly scratch: () => Promise<string>
-  /** Gives a complete folder its final name. What stood there before is removed. */
+  /** Gives a complete folder its final name. A folder that had this name is removed. */
   readonly publish: (complete: string, place: string) => Promise<void>
-  /** Removes a file or folder so that at no moment a part of it stands under its name. */
+  /** Removes a file or folder at once: it never exists in part under its name. */
   readonly discard: (place: string) => Promise<void>
 }
 
 export interface Progress {
-  /** One line. */
+  /** Prints one line. */
   readonly say: (line: string) => void
-  /** So much of so much, and of what. */
+  /** Shows how much of a total is done, and of what. */
   readonly at: (done: number, of: number, what: string) => void
-  /** Takes the bar away. */
+  /** Removes the bar. */
   readonly stop: () => void
 }
 
 const scratchStart = 'unfinished-'
 const pollMs = 300
 
-/** Waits until no other process works there, and says so once. @throws EffuseError EF501 where the cache cannot be written */
+/** Waits until no other process works there. It prints once that it waits. @throws EffuseError EF501 if the cache cannot be written */
 export const inWorkplace = async <T>(
   cache: string,
   progress: Progress,
@@ -46,7 +46,7 @@ export const inWorkplace = async <T>(
   const lock = await waitForLock(cache, progress)
   locked.add(cache)
   try {
-    removeScratch(cache) // of processes that were killed
+    removeScratch(cache) // folders of processes that were killed
     return await work(workplaceIn(cache))
   } catch (error) {
     throw cacheError(error, cache)
@@ -57,21 +57,21 @@ export const inWorkplace = async <T>(
   }
 }
 
-/** Those that this process works in. */
+/** The scratch folders of this process. */
 const locked = new Set<string>()
 
-/** Removes what is half done where this process works; what others do stays. For a process that ends. Never fails. */
+/** Removes the scratch folders of this process, for a process that ends. Never throws. */
 export const abandonWork = (): void => {
   for (const cache of locked) removeScratch(cache)
 }
 
-/** All scratch folders; only for the process that has the lock. Never fails. */
+/** Removes all scratch folders. Only the process that has the lock may call it. Never throws. */
 const removeScratch = (cache: string): void => {
   try {
     for (const name of readdirSync(cache))
       if (name.startsWith(scratchStart)) rmSync(join(cache, name), { recursive: true, force: true })
   } catch {
-    // The next setup removes it.
+    // The next call of setup removes it.
   }
 }
 
@@ -81,10 +81,10 @@ const waitForLock = async (cache: string, { say }: Progress): Promise<FolderLock
       return await lockFolder(cache)
     } catch (error) {
       if (!(error instanceof EffuseError) || error.code !== 'EF508') throw error
-      if (!hasSaid) say(`another setup is at work, waiting for it (${error.message}; ${error.hint ?? ''})`)
+      if (!hasSaid) say(`another setup is running; waiting until it ends (${error.message}; ${error.hint ?? ''})`)
       hasSaid = true
     }
-    // Two processes that see each other both step back: not for the same time.
+    // Two processes that see each other's lock both give up theirs, so they wait for different times.
     await delay(pollMs * (0.5 + Math.random()))
   }
 }
@@ -119,7 +119,7 @@ const workplaceIn = (cache: string): Workplace => {
 
 const watchMs = 250
 
-/** Shows how much a program has added to a folder while it works. */
+/** Shows how many bytes a program has added to a folder while it runs. */
 export const watching = async (
   folder: string,
   bytes: number,
@@ -142,7 +142,7 @@ export const watching = async (
   }
 }
 
-/** Files come and go meanwhile. */
+/** The size of a folder's files. Other programs may add and remove files meanwhile. */
 const bytesIn = async (folder: string): Promise<number> => {
   let sum = 0
   for (const name of await readdir(folder, { recursive: true }).catch(() => []))
@@ -150,17 +150,18 @@ const bytesIn = async (folder: string): Promise<number> => {
   return sum
 }
 
-/** @throws EffuseError EF501 where less than `bytes` are free */
+/** @throws EffuseError EF501 if less than `bytes` are free */
 export const checkSpace = async (bytes: number, what: string): Promise<void> => {
   const { bavail, bsize } = await statfs(tensorflowCache())
-  if (bavail * bsize < bytes) throw fullDisk(`${what} needs ${megabytes(bytes)}, ${megabytes(bavail * bsize)} are free`)
+  if (bavail * bsize < bytes)
+    throw fullDisk(`${what} needs ${megabytes(bytes)}, but only ${megabytes(bavail * bsize)} are free`)
 }
 
 export const fullDisk = (detail: string): EffuseError =>
   new EffuseError({
     code: 'EF501',
     message: `the disk of ${tensorflowCache()} is full: ${detail}`,
-    hint: 'free some space, or name a folder of another disk in XDG_CACHE_HOME; then: npx effuse setup tensorflow',
+    hint: 'free some space, or set XDG_CACHE_HOME to a folder on another disk; then: npx effuse setup tensorflow',
   })
 
 const inMegabytes = (bytes: number): number => Math.round(bytes / 1e6)
@@ -169,8 +170,8 @@ export const megabytes = (bytes: number): string => `${inMegabytes(bytes).toLoca
 const cacheError = (error: unknown, cache: string): unknown => {
   const code = error instanceof EffuseError ? null : systemCode(error)
   if (code === null) return error
-  if (code === 'ENOSPC' || code === 'EDQUOT') return fullDisk('nothing half done is left')
+  if (code === 'ENOSPC' || code === 'EDQUOT') return fullDisk('incomplete files were removed')
   const { message } = fileError(error, cache, 'write')
-  const hint = 'make the folder writable, or name another one in XDG_CACHE_HOME; then: npx effuse setup tensorflow'
+  const hint = 'make the folder writable, or set XDG_CACHE_HOME to another one; then: npx effuse setup tensorflow'
   return new EffuseError({ code: 'EF501', message, hint, cause: error })
 }
