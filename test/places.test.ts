@@ -26,7 +26,7 @@ interface Addition {
 }
 
 const op: Addition = {
-  most: 7,
+  most: 9,
   places: [
     [
       'src/ir/ops/elementwise/softsign.ts',
@@ -66,8 +66,36 @@ export const softsign: OpDef<'softsign'> = {
     ],
     ['src/backends/tfjs/lower/elementwise.ts', ["  softplus: unary('Softplus'),\n", "  softsign: 'host',\n"]],
     [
-      'src/backends/tfjs/webgpu/elementwise.ts',
-      ["  round: unary('round(a)'),\n", "  softsign: unary('a / (1.0 + abs(a))'),\n"],
+      'src/backends/webgpu/wgsl/ops.ts',
+      ["  round: plain('round(a)'),\n", "  softsign: plain('a / (1.0 + abs(a))'),\n"],
+    ],
+    [
+      'src/backends/wasm/scalar-ops.ts',
+      [
+        '  softplus: throughVectors(softplus),\n',
+        `  softsign: (f) => {
+    const x = popOne(f, 'f32', 'softsign')
+    f.get(x)
+    f.f32(1)
+    f.get(x)
+    f.op('f32.abs', 'f32.add', 'f32.div')
+  },
+`,
+      ],
+    ],
+    [
+      'src/backends/wasm/vector-ops.ts',
+      [
+        '  softplus,\n',
+        `  softsign: (f) => {
+    const x = popOne(f, 'v128', 'softsign')
+    f.get(x)
+    f.f32x4(1)
+    f.get(x)
+    f.op('f32x4.abs', 'f32x4.add', 'f32x4.div')
+  },
+`,
+      ],
     ],
     [
       'src/backends/tensorflow/lower/elementwise.ts',
@@ -86,6 +114,7 @@ import { compile, float32, gradients, graph, read, reduceSum, softsign } from '.
 import { parse, print } from './src/compiler.ts'
 import { conformance } from './src/testing/index.ts'
 import { createTfjsBackend } from './src/backends/tfjs/index.ts'
+import { createWasmBackend } from './src/backends/wasm/index.ts'
 const model = graph('g', { x: float32(2) }, ({ x }) => {
   const y = softsign(x)
   return { y, dy: gradients(reduceSum(y), [x])[0] }
@@ -93,8 +122,16 @@ const model = graph('g', { x: float32(2) }, ({ x }) => {
 const text = print(model.at({ batch: 1 }))
 const net = await compile(model, { backend: 'reference' })
 const { y, dy } = await read(await net.run({ x: [1, -3] }))
-const { failures, cases } = await conformance(await createTfjsBackend({ backend: 'cpu' }), { ops: ['softsign'], runs: 10 })
-export const found = { y: [...y], dy: [...dy], reads: print(parse(text)) === text, failures, hasCases: cases > 0 }`,
+const failures: object[] = []
+let hasCases = true
+const wasm = await createWasmBackend({ threads: 1 })
+for (const backend of [await createTfjsBackend({ backend: 'cpu' }), wasm]) {
+  const report = await conformance(backend, { ops: ['softsign'], runs: 10 })
+  failures.push(...report.failures)
+  hasCases &&= report.cases > 0
+}
+wasm.dispose()
+export const found = { y: [...y], dy: [...dy], reads: print(parse(text)) === text, failures, hasCases }`,
   found: { y: [0.5, -0.75], dy: [0.25, 0.0625], reads: true, failures: [], hasCases: true },
 }
 
