@@ -17,49 +17,23 @@ interface Args<In extends readonly View[]> {
   readonly planner: Planner
 }
 
+type Mapped = Exclude<keyof ElementwiseOps, 'compare' | 'select' | 'cast'>
 /** By the expression of the op. */
 const mappedBy =
-  (op: Exclude<keyof ElementwiseOps, 'compare' | 'select' | 'cast'>) =>
+  (op: Mapped) =>
   ({ node, inputs, types: [type], planner }: Args<readonly [View] | readonly [View, View]>): readonly [View] => [
     mapped({ name: node.op, inputs, type, expression: wgslOps[op]({}, inputs[0].type.dtype) }, planner),
   ]
 
+const mappedOps = (Object.keys(wgslOps) as (keyof ElementwiseOps)[]).filter(
+  (op): op is Mapped => op !== 'compare' && op !== 'select' && op !== 'cast',
+)
+
 export const elementwiseLowering: { readonly [K in keyof ElementwiseOps]: Lowering<K> } = {
-  neg: mappedBy('neg'),
-  abs: mappedBy('abs'),
-  sign: mappedBy('sign'),
-  floor: mappedBy('floor'),
-  ceil: mappedBy('ceil'),
-  round: mappedBy('round'),
-  exp: mappedBy('exp'),
-  expm1: mappedBy('expm1'),
-  log: mappedBy('log'),
-  log1p: mappedBy('log1p'),
-  sqrt: mappedBy('sqrt'),
-  rsqrt: mappedBy('rsqrt'),
-  reciprocal: mappedBy('reciprocal'),
-  sin: mappedBy('sin'),
-  cos: mappedBy('cos'),
-  tanh: mappedBy('tanh'),
-  erf: mappedBy('erf'),
-  sigmoid: mappedBy('sigmoid'),
-  softplus: mappedBy('softplus'),
-  relu: mappedBy('relu'),
-  relu6: mappedBy('relu6'),
-  elu: mappedBy('elu'),
-  selu: mappedBy('selu'),
-  not: mappedBy('not'),
-  isFinite: mappedBy('isFinite'),
-  add: mappedBy('add'),
-  sub: mappedBy('sub'),
-  mul: mappedBy('mul'),
-  div: mappedBy('div'),
-  pow: mappedBy('pow'),
-  maximum: mappedBy('maximum'),
-  minimum: mappedBy('minimum'),
-  remainder: mappedBy('remainder'),
-  and: mappedBy('and'),
-  or: mappedBy('or'),
+  // One for each name: TypeScript does not follow that.
+  ...(Object.fromEntries(mappedOps.map((op) => [op, mappedBy(op)])) as object as {
+    readonly [K in Mapped]: Lowering<K>
+  }),
   compare: ({ node, attrs: { direction }, inputs, types: [type], planner }) => [
     mapped({ name: node.op, inputs, type, expression: wgslOps.compare({ direction }, inputs[0].type.dtype) }, planner),
   ],
