@@ -269,7 +269,8 @@ describe.each(['reference', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)('%
     expect([await scalar(net, 'step'), await scalar(net, 'accumulate/count'), net.runIndex]).toEqual([1, 0, 2])
     expect(await (await net.run(feeds(3))).updated.item()).toBe(false)
     // TensorFlow chooses its kernels when it optimises a function: no row is a node.
-    if (backend === 'tensorflow') return
+    // On wasm rows are phases of kernels, and packings of what has changed.
+    if (backend === 'tensorflow' || backend === 'wasm') return
     expect(second.length).toBe(net.plan.kernels)
     expect(first.length).toBeLessThan(second.length)
     expect(second.slice(0, first.length).map(({ op }) => op)).toEqual(first.map(({ op }) => op))

@@ -112,14 +112,18 @@ const check = async (backend: Backend, labels: 'index' | 'distribution', drawn: 
 }
 
 describe.each(['reference', 'wasm', 'tfjs-wasm', 'tfjs-cpu', ...withTensorflow] as const)('%s', (backend) => {
-  test.each(['index', 'distribution'] as const)('labels by %s', async (labels) => {
-    await fc.assert(
-      fc.asyncProperty(batches, async (drawn) => {
-        await check(backend, labels, drawn)
-      }),
-      { numRuns: 25 },
-    )
-  })
+  test.each(['index', 'distribution'] as const)(
+    'labels by %s',
+    async (labels) => {
+      await fc.assert(
+        fc.asyncProperty(batches, async (drawn) => {
+          await check(backend, labels, drawn)
+        }),
+        { numRuns: 25 },
+      )
+    },
+    180_000,
+  )
 })
 
 describe.each(['reference', 'wasm', 'tfjs-wasm'] as const)(

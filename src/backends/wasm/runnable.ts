@@ -63,12 +63,12 @@ export const makeRunnable = (parts: RunnableParts): Runnable<Block> => {
     notes,
     profile: async (turn, steps, feeds, at) => {
       const rows: ProfileRow[] = []
-      const results = await runWith(
-        turn,
-        steps,
-        feeds,
-        at,
-        (step, times) => step.rows.forEach((row, i) => rows.push({ ...row, ms: times[i] as number })), // a time for each dispatch
+      const results = await runWith(turn, steps, feeds, at, (step, times) =>
+        step.rows.forEach((row, i) => {
+          const ms = times[i] as number // a time for each dispatch
+          const isLeftOut = ms === 0 && step.plan.dispatches[i]?.isOptional === true
+          if (!isLeftOut) rows.push({ ...row, ms })
+        }),
       )
       for (const tensor of results.values()) tensor.dispose()
       return rows
