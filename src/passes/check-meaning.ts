@@ -155,8 +155,13 @@ const withDerived = (...sides: readonly (readonly [Graph | undefined, Graph])[])
   ) as unknown as [Graph, Graph] // one for each side, of which there are two
 }
 
-const byRegions = ({ equal, repeated, unjudged, difference }: RegionCheck, preserves: Preserves): StepCheck => {
-  const judged = `${equal} changed parts agree, ${repeated} of them repeat others`
+const byRegions = (
+  { equal, repeated, resized, unjudged, difference }: RegionCheck,
+  preserves: Preserves,
+): StepCheck => {
+  const judged =
+    `${equal} changed parts agree, ${repeated} of them repeat others` +
+    (resized === 0 ? '' : `; ${resized} did not run, since the same ops in other sizes agree`)
   const rest = [...new Set(unjudged)].slice(0, reasonsShown)
   const more = unjudged.length > rest.length ? [`and ${unjudged.length - rest.length} more`] : []
   const why =

@@ -1,6 +1,7 @@
 /**
  * Judges a pass on a graph that is too large to run, by regions. The changed part is cut out of the graphs before and after, and both parts run
  * on the same random operands. A pass may rely on how an operand is made, so the parts are extended towards the sources before a difference counts.
+ * Of large parts that differ only in sizes, the smallest runs.
  */
 import { costOf } from '../ir/cost.ts'
 import { interpret, type Mode } from '../ir/interpret.ts'
@@ -11,6 +12,7 @@ import { numericDifference } from './compare-results.ts'
 import { type Cone, coneOf, cutGraph } from './cut-graph.ts'
 import { labelOf, type Pair, pairValues, type Pairing } from './paired-values.ts'
 import { calmed, drawsOf, generator, randomFeeds } from './random-feeds.ts'
+import { sizeClass } from './size-class.ts'
 
 export interface RegionOptions {
   readonly isExact: boolean
@@ -27,6 +29,8 @@ export interface RegionCheck {
   readonly equal: number
   /** How many of them equal another region, and so ran only once. */
   readonly repeated: number
+  /** How many of them did not run, because a region of the same ops in other sizes agrees. */
+  readonly resized: number
   /** Regions that were not judged, with reasons. */
   readonly unjudged: readonly string[]
   readonly difference: string | null
@@ -37,29 +41,50 @@ const extensions = 3
 /** A region with more multiply-adds is not run. */
 const regionMultiplyAddsMax = 2e8
 
+/** Regions of more operations wait until all others have run, and do not run if one of the same ops in other sizes agrees. */
+const operationsSmall = 1e6
+
 /** Compares before and after pair by pair, and ends with the first pair that differs. */
 export const checkRegions = (before: Graph, after: Graph, options: RegionOptions): RegionCheck => {
   const pairing = pairValues(before, after, options.guess)
-  const known = new Map<string, Comparison>()
+  const regions = (pair: Pair) => extended(before, after, pair, pairing, options)
+  const known: Known = { texts: new Map(), classes: new Set() }
   const unjudged: string[] = []
   const wrongGuesses: string[] = []
-  let [equal, repeated] = [0, 0]
-  const end = (difference: string | null): RegionCheck => ({ equal, repeated, unjudged, difference })
+  const waiting: { readonly pair: Pair; readonly operations: number }[] = []
+  let [equal, repeated, resized] = [0, 0, 0]
+  const end = (difference: string | null): RegionCheck => ({ equal, repeated, resized, unjudged, difference })
+  const count = ({ as }: { readonly as: As }): void => {
+    equal++
+    if (as === 'repeated') repeated++
+    if (as === 'resized') resized++
+  }
+  const placeOf = ({ before: { id } }: Pair): string => {
+    const { path, op } = nodeAt(before, id)
+    return path === '' ? op : `${path} (${op})`
+  }
+  const differenceOf = (pair: Pair, found: Judgement): string | null =>
+    found.kind === 'different'
+      ? `at ${placeOf(pair)}, for random operands of the changed part, ${found.difference}`
+      : null
   for (const pair of pairing.pairs) {
-    const found = judgePair(before, after, pair, pairing, options, known)
+    // What comes out of a guess decides how the next pairs are cut out, so that it cannot wait.
+    const all = replayed(regions(pair))
+    const operations = pair.isGuess ? 0 : operationsToRun(all, known)
+    if (operations > operationsSmall) {
+      waiting.push({ pair, operations })
+      continue
+    }
+    const found = judgePair(all, options, known)
     if (found.kind === 'equal') {
-      equal++
-      if (found.isRepeated) repeated++
+      count(found)
       wrongGuesses.length = 0
       continue
     }
-    const { path, op } = nodeAt(before, pair.before.id)
-    const place = path === '' ? op : `${path} (${op})`
-    const difference =
-      found.kind === 'different' ? `at ${place}, for random operands of the changed part, ${found.difference}` : null
+    const difference = differenceOf(pair, found)
     if (!pair.isGuess) {
       if (difference !== null) return end(difference)
-      if (found.kind === 'unjudged') unjudged.push(`${place}: ${found.why}`)
+      if (found.kind === 'unjudged') unjudged.push(`${placeOf(pair)}: ${found.why}`)
       continue
     }
     pairing.before.delete(refKey(pair.before))
@@ -67,58 +92,80 @@ export const checkRegions = (before: Graph, after: Graph, options: RegionOptions
     if (difference !== null) wrongGuesses.push(difference)
     if (wrongGuesses.length === wrongGuessesMax) return end(wrongGuesses[0] ?? null)
   }
+  for (const { pair } of waiting.sort((p, q) => p.operations - q.operations)) {
+    const found = agreesInOtherSizes(regions(pair), known) ?? judgePair(regions(pair), options, known)
+    if (found.kind === 'equal') count(found)
+    else if (found.kind === 'different') return end(differenceOf(pair, found))
+    else if (found.kind === 'unjudged') unjudged.push(`${placeOf(pair)}: ${found.why}`)
+  }
   return end(null)
 }
 /** Differing pairs in sequence, with no agreeing pair between them: then the guessed pairing is not the cause. */
 const wrongGuessesMax = 4
 
+/** Whether the region ran; `repeated`: an equal region ran; `resized`: one of the same ops in other sizes ran. */
+type As = 'ran' | 'repeated' | 'resized'
+
 type Judgement =
-  | { readonly kind: 'equal'; readonly isRepeated: boolean }
+  | { readonly kind: 'equal'; readonly as: As }
   | { readonly kind: 'different'; readonly difference: string }
   | { readonly kind: 'unjudged'; readonly why: string }
 
-const judgePair = (
+/** What was compared: by both texts, and the classes of sizes of those that agree. */
+interface Known {
+  readonly texts: Map<string, Comparison>
+  readonly classes: Set<string>
+}
+
+/** The parts before and after a pass that compute a pair, with the same names for the same sources. */
+interface Region {
+  readonly before: Graph
+  readonly after: Graph
+  readonly text: string
+  readonly isSame: boolean
+  /** Variables whose square roots are taken. */
+  readonly rooted: ReadonlySet<string>
+}
+
+/** The region of a pair, then extended step by step. */
+function* extended(
   before: Graph,
   after: Graph,
   pair: Pair,
   pairing: Pairing,
-  options: RegionOptions,
-  known: Map<string, Comparison>,
-): Judgement => {
+  { positive }: RegionOptions,
+): Generator<Region> {
   const opened = new Set([labelOf(pair.before, pair.after)])
-  let last: Comparison | null = null
   for (let extension = 0; extension <= extensions; extension++) {
     const cones = [
       coneOf(before, pair.before, pairing.before, opened),
       coneOf(after, pair.after, pairing.after, opened),
     ] as const
-    const found = compareParts(cones, options, known)
-    if (found.kind === 'equal') return { kind: 'equal', isRepeated: found.isRepeated }
-    // The region is too large now. The smaller region of the previous step did run, so its result is kept.
-    if (found.kind === 'large') return extension < 2 ? { kind: 'unjudged', why: found.why } : judged(last)
-    last = found
+    yield regionOf(cones, positive)
     const operands = cones.flatMap((cone) => [...cone.operands.values()])
-    if (operands.length === 0) break
+    if (operands.length === 0) return
     for (const name of operands) opened.add(name)
   }
-  return judged(last)
 }
-const judged = (found: Comparison | null): Judgement =>
-  found?.kind === 'different' ? found : { kind: 'unjudged', why: 'no finite number comes out for random operands' }
 
-type Comparison =
-  | { readonly kind: 'equal'; readonly isRepeated: boolean }
-  | { readonly kind: 'different'; readonly difference: string }
-  /** No number is finite: nothing was compared. */
-  | { readonly kind: 'empty' }
-  | { readonly kind: 'large'; readonly why: string }
+/** Keeps what was drawn, so that it can be read again. */
+const replayed = <T>(source: Iterator<T>): Iterable<T> => {
+  const drawn: T[] = []
+  return {
+    *[Symbol.iterator]() {
+      for (let at = 0; ; at++) {
+        if (at === drawn.length) {
+          const next = source.next()
+          if (next.done === true) return
+          drawn.push(next.value)
+        }
+        yield drawn[at] as T // it was drawn
+      }
+    },
+  }
+}
 
-/** Runs both parts on the same numbers. Parts that are equal except for names run once. */
-const compareParts = (
-  cones: readonly [Cone, Cone],
-  { isExact, mode, positive, seed }: RegionOptions,
-  known: Map<string, Comparison>,
-): Comparison => {
+const regionOf = (cones: readonly [Cone, Cone], positive: ReadonlySet<string>): Region => {
   const rooted = new Set<string>()
   const names = new Map<string, string>()
   const sourceName = (kind: string, name: string): string => {
@@ -129,27 +176,74 @@ const compareParts = (
     return given
   }
   const [before, after] = [cutGraph(cones[0], sourceName), cutGraph(cones[1], sourceName)]
-  const text = [before, after].map((graph) => print(graph, { paths: false }))
-  const key = text.join('')
-  const done = known.get(key)
-  if (done !== undefined) return done.kind === 'equal' ? { kind: 'equal', isRepeated: true } : done
-  const compared = ((): Comparison => {
-    if (text[0] === text[1]) return { kind: 'equal', isRepeated: false }
-    const { multiplyAdds } = costOf(before)
-    if (multiplyAdds > regionMultiplyAddsMax)
-      return { kind: 'large', why: `${Math.round(multiplyAdds / 1e6)} M multiply-adds are too many` }
-    const next = generator(seed)
-    let hasNumbers = false
-    for (let draw = 0; draw < drawsOf(before); draw++) {
-      const { inputs, variables } = calmed(randomFeeds([before, after], rooted, next), [before])
-      const run = (graph: Graph) => interpret(graph, { inputs, variables, mode, seed })
-      const [want, got] = [run(before), run(after)]
-      const difference = numericDifference(want, got, isExact)
-      if (difference !== null) return { kind: 'different', difference }
-      hasNumbers ||= want.outputs['y']?.data.some(Number.isFinite) === true
+  const [was, is] = [print(before, { paths: false }), print(after, { paths: false })]
+  return { before, after, text: was + is, isSame: was === is, rooted }
+}
+
+/** The operations of the region that is run first; 0 if none has to run. */
+const operationsToRun = (regions: Iterable<Region>, known: Known): number => {
+  for (const { before, text, isSame } of regions) {
+    if (isSame || known.texts.has(text)) return 0
+    const { multiplyAdds, operations } = costOf(before)
+    return multiplyAdds + operations
+  }
+  return 0
+}
+
+const agreesInOtherSizes = (regions: Iterable<Region>, known: Known): Judgement | null => {
+  for (const { text } of regions) {
+    if (known.texts.get(text)?.kind === 'equal') return { kind: 'equal', as: 'repeated' }
+    if (known.classes.has(sizeClass(text))) return { kind: 'equal', as: 'resized' }
+  }
+  return null
+}
+
+const judgePair = (regions: Iterable<Region>, options: RegionOptions, known: Known): Judgement => {
+  let last: Comparison | null = null
+  let extension = 0
+  for (const region of regions) {
+    const isRepeated = known.texts.has(region.text)
+    const found = known.texts.get(region.text) ?? compareParts(region, options)
+    known.texts.set(region.text, found)
+    if (found.kind === 'equal') {
+      known.classes.add(sizeClass(region.text))
+      return { kind: 'equal', as: isRepeated ? 'repeated' : 'ran' }
     }
-    return hasNumbers ? { kind: 'equal', isRepeated: false } : { kind: 'empty' }
-  })()
-  known.set(key, compared)
-  return compared
+    // The region is too large now. The smaller region of the previous step did run, so its result is kept.
+    if (found.kind === 'large') return extension < 2 ? { kind: 'unjudged', why: found.why } : judged(last)
+    last = found
+    extension++
+  }
+  return judged(last)
+}
+const judged = (found: Comparison | null): Judgement =>
+  found?.kind === 'different' ? found : { kind: 'unjudged', why: 'no finite number comes out for random operands' }
+
+type Comparison =
+  | { readonly kind: 'equal' }
+  | { readonly kind: 'different'; readonly difference: string }
+  /** No number is finite: nothing was compared. */
+  | { readonly kind: 'empty' }
+  | { readonly kind: 'large'; readonly why: string }
+
+/** Runs both parts on the same numbers. */
+const compareParts = (
+  { before, after, isSame, rooted }: Region,
+  { isExact, mode, seed }: RegionOptions,
+): Comparison => {
+  if (isSame) return { kind: 'equal' }
+  const { multiplyAdds } = costOf(before)
+  if (multiplyAdds > regionMultiplyAddsMax)
+    return { kind: 'large', why: `${Math.round(multiplyAdds / 1e6)} M multiply-adds are too many` }
+  const next = generator(seed)
+  let hasNumbers = false
+  for (let draw = 0; draw < drawsOf(before); draw++) {
+    const { inputs, variables } = calmed(randomFeeds([before, after], rooted, next), [before])
+    const run = (graph: Graph) => interpret(graph, { inputs, variables, mode, seed })
+    const [want, got] = [run(before), run(after)]
+    const difference = numericDifference(want, got, isExact)
+    if (difference !== null) return { kind: 'different', difference }
+    hasNumbers ||= want.outputs['y']?.data.some(Number.isFinite) === true
+  }
+  return hasNumbers ? { kind: 'equal' } : { kind: 'empty' }
 }
