@@ -2,4 +2,4 @@
 // npm run mutants -- --by-hand | --mechanical [--count 300] [--seed 1] | --only TEXT | --list | --jobs 2 | --fresh.
 import { runSources } from './support/run-sources.mjs'
 
-await runSources('test/mutants/main.ts', 'mutants')
+await runSources('test/mutants/main.ts', 'mutants', ['test/mutants/test-server.ts'])

@@ -1,5 +1,6 @@
 /** Selects the mechanical mutants: drawn by a seed from all folders, without those that fail the type check. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import ts from 'typescript'
 import { apply, type Site, sitesIn } from './mechanical.ts'
@@ -23,17 +24,56 @@ export interface MechanicalMutant extends Omit<Mutant, 'find' | 'replace'> {
 export const mutatedFile = (text: string, { site }: MechanicalMutant): string => apply(text, site)
 
 export const chooseMutants = (root: string, count: number, seed: number): readonly MechanicalMutant[] => {
-  const check = typeChecker(root)
-  return shares.flatMap(([folder, share]) => {
-    const all = sourcesIn(root, folder).flatMap((file) => namedSites(root, file))
-    const wanted = Math.round((count * share) / 100)
-    const chosen: MechanicalMutant[] = []
-    for (const mutant of shuffled(all, seed)) {
-      if (chosen.length === wanted) break
-      if (check(mutant.file, mutatedFile(readFileSync(join(root, mutant.file), 'utf8'), mutant))) chosen.push(mutant)
+  const all = shares.map(([folder, share]) => ({
+    folder,
+    wanted: Math.round((count * share) / 100),
+    mutants: shuffled(
+      sourcesIn(root, folder).flatMap((file) => namedSites(root, file)),
+      seed,
+    ),
+  }))
+  const refused = openRefused(root)
+  let check: ReturnType<typeof typeChecker> | null = null
+  const chosen = all.flatMap(({ mutants, wanted }) => {
+    const taken: MechanicalMutant[] = []
+    for (const mutant of mutants) {
+      if (taken.length === wanted) break
+      const text = mutatedFile(readFileSync(join(root, mutant.file), 'utf8'), mutant)
+      const isRefused = refused.get(mutant.file, text, () => {
+        check ??= typeChecker(root)
+        return !check(mutant.file, text)
+      })
+      if (!isRefused) taken.push(mutant)
     }
-    return chosen
+    return taken
   })
+  refused.close()
+  // Of all folders in turn, so that a run that is stopped has judged a fair part.
+  return shuffled(chosen, seed)
+}
+
+/** What the type check said, by the text of the mutant: it takes minutes for 300 of them. */
+const openRefused = (root: string) => {
+  const file = join(root, '.effuse/mutants/type-checks.json')
+  const known = new Map<string, boolean>()
+  try {
+    for (const [key, isRefused] of Object.entries(JSON.parse(readFileSync(file, 'utf8')) as Record<string, boolean>))
+      known.set(key, isRefused)
+  } catch {
+    // There is none yet, or a run was stopped while it wrote it.
+  }
+  return {
+    get: (name: string, text: string, compute: () => boolean): boolean => {
+      const key = createHash('sha256').update(name).update(text).digest('hex').slice(0, 24)
+      const isRefused = known.get(key) ?? compute()
+      known.set(key, isRefused)
+      return isRefused
+    },
+    close: (): void => {
+      mkdirSync(join(root, '.effuse/mutants'), { recursive: true })
+      writeFileSync(file, JSON.stringify(Object.fromEntries(known)))
+    },
+  }
 }
 
 /** By hand and for one device each: no test of the suite reaches them without hardware. */
@@ -61,16 +101,11 @@ const namedSites = (root: string, file: string): readonly MechanicalMutant[] => 
   })
 }
 
-/** Fisher and Yates by a linear congruential generator: the same order on every machine. */
-const shuffled = <T>(list: readonly T[], seed: number): readonly T[] => {
-  const out = [...list]
-  let state = BigInt(seed) + 1n
-  for (let i = out.length - 1; i > 0; i--) {
-    state = (state * 6364136223846793005n + 1442695040888963407n) % 2n ** 64n
-    const j = Number((state >> 33n) % BigInt(i + 1))
-    ;[out[i], out[j]] = [out[j] as T, out[i] as T] // both are places of the list
-  }
-  return out
+/** In the order of a hash of their names: where a source changes, the draws from all others stay. */
+const shuffled = (list: readonly MechanicalMutant[], seed: number): readonly MechanicalMutant[] => {
+  const keys = new Map(list.map(({ name }) => [name, createHash('sha256').update(`${seed} ${name}`).digest('hex')]))
+  const keyOf = ({ name }: MechanicalMutant): string => keys.get(name) ?? ''
+  return list.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
 }
 
 /** Whether a file has no errors of its own with another text. */

@@ -1,9 +1,11 @@
 /** Runs the tests of a mutant in a copy of the tree. One that makes a test fail, or never end, is killed. */
-import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { copyTree, sourceText } from './tree.ts'
+import type { MechanicalMutant } from './choose.ts'
+import { openReach, type Reach } from './reach.ts'
+import { openTests, type TestProcess } from './test-process.ts'
+import { copyTree, sourceText, type Tree } from './tree.ts'
 
 export interface Task {
   readonly kind: 'by hand' | 'mechanical'
@@ -13,98 +15,124 @@ export interface Task {
   /** The file with the mutant in it. */
   readonly text: string
 }
-export interface Verdict {
-  readonly fate: 'killed' | 'killed by the time limit' | 'survived'
-  /** The test file that saw it. */
+/** What the tests of one file say of a mutant. */
+export interface Finding {
+  readonly fate: 'killed' | 'killed by the time limit' | 'passed'
+  /** The test file and the test that saw it; null if all passed. */
   readonly by: string | null
+  /** How many of the file's tests reach it; null if all were run. */
+  readonly reachedBy: number | null
   readonly seconds: number
-  /** From an earlier run. */
-  readonly isKept: boolean
 }
 interface Judge {
+  /** What an earlier run found. */
+  kept(task: Task, testFile: string): Finding | undefined
   /** A copy of the tree to judge in, one mutant after the other. */
-  open(): { judge(task: Task): Promise<Verdict>; close(): void }
+  open(): { judge(task: Task, testFile: string): Promise<Finding>; close(): void }
+  close(): void
 }
 
-/** Of one test file; the slowest takes a fifth of it alone on the machine. */
+/** Of one test file; the slowest takes a half of it alone on the machine. */
 const limitMs = 240_000
+/** Of tests whose time without a mutant is known. */
+const limitOf = (ms: number): number => Math.min(limitMs, 20_000 + 10 * ms)
 
-export const makeJudge = (root: string, isFresh: boolean): Judge => {
+type Found = Pick<Finding, 'by'> & { readonly fate: 'killed' | 'killed by the time limit' }
+
+export const makeJudge = (root: string, mutants: readonly MechanicalMutant[], isFresh: boolean): Judge => {
   const results = openResults(root, isFresh)
-  const sound = new Set<string>()
+  const reach = openReach(root, mutants)
+  const sound = new Map<string, boolean>()
   return {
+    kept: (task, testFile) => results.find(keyOf(root, task, testFile)),
     open: () => {
       const tree = copyTree(root)
-      /** A test that fails without a mutant kills nothing. */
-      const checkSound = async (test: string): Promise<void> => {
-        if (sound.has(test)) return
-        const fate = await runTest(tree.root, test)
-        if (fate !== 'passed') throw new Error(`${test} fails without a mutant: nothing can be judged by it`)
-        sound.add(test)
-      }
+      const tests = openTests(tree.root)
       return {
-        judge: async (task) => {
-          const key = keyOf(root, task)
-          const kept = results.find(key)
-          if (kept !== undefined) return { ...kept, isKept: true }
+        judge: async (task, testFile) => {
           const start = performance.now()
-          let verdict: Omit<Verdict, 'isKept' | 'seconds'> = { fate: 'survived', by: null }
-          for (const test of task.tests) {
-            const found = await tree.withText(task.file, task.text, () => runTest(tree.root, test))
-            if (found === 'passed') continue
-            await checkSound(test)
-            verdict = { fate: found === 'failed' ? 'killed' : 'killed by the time limit', by: test }
-            break
+          const chosen = task.kind === 'by hand' ? null : await reach.of(task.name, testFile)
+          const found =
+            chosen?.tests.length === 0 ? null : await judgeBy(task, testFile, chosen, { tree, tests, sound })
+          const finding: Finding = {
+            fate: found?.fate ?? 'passed',
+            by: found?.by ?? null,
+            reachedBy: chosen?.tests.length ?? null,
+            seconds: (performance.now() - start) / 1000,
           }
-          const whole = { ...verdict, seconds: (performance.now() - start) / 1000 }
-          results.keep(key, task.name, whole)
-          return { ...whole, isKept: false }
+          results.keep(keyOf(root, task, testFile), task.name, testFile, finding)
+          return finding
         },
-        close: tree.close,
+        close: () => {
+          tests.close()
+          tree.close()
+        },
       }
     },
+    close: reach.close,
   }
 }
 
-const runTest = (root: string, test: string): Promise<'passed' | 'failed' | 'late'> =>
-  new Promise((resolve) => {
-    const args = ['node_modules/vitest/vitest.mjs', 'run', '--bail=1', '--reporter=dot', test]
-    const child = spawn(process.execPath, args, { cwd: root, stdio: 'ignore', detached: true })
-    let isLate = false
-    const timer = setTimeout(() => {
-      isLate = true
-      // The test's own processes, too: a group of its own.
-      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
-    }, limitMs)
-    child.on('close', (code) => {
-      clearTimeout(timer)
-      resolve(isLate ? 'late' : code === 0 ? 'passed' : 'failed')
-    })
-  })
-
-/** By content: a mutant is judged again when its file or one of its tests has changed. */
-const keyOf = (root: string, { text, file, tests }: Task): string => {
-  const hash = createHash('sha256').update(file).update(text)
-  for (const test of tests) hash.update(test).update(sourceText(root, test))
-  return hash.digest('hex').slice(0, 24)
+/** Runs the chosen tests of a file. A test that fails without the mutant as well kills nothing, and is left out. */
+const judgeBy = async (
+  { file, text }: Task,
+  testFile: string,
+  chosen: Awaited<ReturnType<Reach['of']>> | null,
+  { tree, tests, sound }: { readonly tree: Tree; readonly tests: TestProcess; readonly sound: Map<string, boolean> },
+): Promise<Found | null> => {
+  const limit = chosen === null ? limitMs : limitOf(chosen.ms)
+  let names = chosen?.tests ?? null
+  for (;;) {
+    tests.changed(file)
+    const reply = await tree.withText(file, text, () => tests.run({ file: testFile, tests: names }, limit))
+    tests.changed(file)
+    const isLate = reply === 'late'
+    if (!isLate && reply.failed.length === 0) return null
+    // Where no test is named, the file did not load, or did not end.
+    const failed = isLate ? undefined : reply.failed.find((name) => name !== '')
+    const by = failed === undefined ? testFile : `${testFile}: ${failed}`
+    let isSound = sound.get(by)
+    if (isSound === undefined) {
+      const alone = failed === undefined ? names : [failed]
+      const clean = await tests.run({ file: testFile, tests: alone }, limit)
+      isSound = clean !== 'late' && clean.failed.length === 0
+      sound.set(by, isSound)
+    }
+    if (isSound) return { fate: isLate ? 'killed by the time limit' : 'killed', by }
+    console.log(`${by} fails without a mutant: nothing is judged by it`)
+    names = failed === undefined ? [] : (names?.filter((name) => name !== failed) ?? [])
+    if (names.length === 0) return null
+  }
 }
 
-type Kept = Omit<Verdict, 'isKept'>
+/** By content: a mutant is judged again when its file or the test has changed. */
+const keyOf = (root: string, { text, file }: Task, testFile: string): string =>
+  createHash('sha256')
+    .update(file)
+    .update(text)
+    .update(testFile)
+    .update(sourceText(root, testFile))
+    .digest('hex')
+    .slice(0, 24)
+
 const openResults = (root: string, isFresh: boolean) => {
   const folder = join(root, '.effuse/mutants')
   const file = join(folder, 'results.jsonl')
   mkdirSync(folder, { recursive: true })
-  if (isFresh) rmSync(file, { force: true })
+  if (isFresh) {
+    rmSync(file, { force: true })
+    rmSync(join(folder, 'reach'), { recursive: true, force: true })
+  }
   const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean) : []
-  const known = new Map<string, Kept>(
+  const known = new Map<string, Finding>(
     lines.map((line) => {
-      const { key, ...kept } = JSON.parse(line) as Kept & { readonly key: string } // keep() wrote it
+      const { key, ...kept } = JSON.parse(line) as Finding & { readonly key: string } // keep() wrote it
       return [key, kept]
     }),
   )
   return {
-    find: (key: string): Kept | undefined => known.get(key),
-    keep: (key: string, name: string, kept: Kept): void =>
-      appendFileSync(file, `${JSON.stringify({ key, name, ...kept })}\n`),
+    find: (key: string): Finding | undefined => known.get(key),
+    keep: (key: string, name: string, test: string, finding: Finding): void =>
+      appendFileSync(file, `${JSON.stringify({ key, name, test, ...finding })}\n`),
   }
 }

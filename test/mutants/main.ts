@@ -5,9 +5,9 @@
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { mutantsByHand } from './by-hand/index.ts'
-import { chooseMutants, mutatedFile } from './choose.ts'
+import { chooseMutants, type MechanicalMutant, mutatedFile } from './choose.ts'
 import { equivalents } from './equivalents.ts'
-import { makeJudge, type Task, type Verdict } from './judge-mutant.ts'
+import { makeJudge, type Task } from './judge-mutant.ts'
 import { mutated } from './mutant.ts'
 import { sourceText } from './tree.ts'
 
@@ -48,7 +48,8 @@ const main = async (): Promise<number> => {
   const byHand = (isBoth || values['by-hand'] ? mutantsByHand : []).map(
     (mutant): Task => ({ ...mutant, kind: 'by hand', text: mutated(sourceText(root, mutant.file), mutant) }),
   )
-  const mechanical = (isBoth || values.mechanical ? chooseMutants(root, Number(count), Number(seed)) : []).map(
+  const drawn = isBoth || values.mechanical ? chooseMutants(root, Number(count), Number(seed)) : []
+  const mechanical = drawn.map(
     (mutant): Task => ({ ...mutant, kind: 'mechanical', text: mutatedFile(sourceText(root, mutant.file), mutant) }),
   )
   const tasks = [...byHand, ...mechanical].filter(({ name, file }) => name.includes(only) || file.includes(only))
@@ -57,44 +58,70 @@ const main = async (): Promise<number> => {
     return 0
   }
   const start = performance.now()
-  const verdicts = await judgeAll(tasks, Number(values.jobs), values.fresh)
+  const verdicts = await judgeAll(tasks, drawn, Number(values.jobs), values.fresh)
   const minutes = (performance.now() - start) / 60_000
   return told(verdicts, minutes)
 }
 
 interface Judged {
   readonly task: Task
-  readonly verdict: Verdict
+  readonly fate: 'killed' | 'killed by the time limit' | 'survived'
 }
 
-const judgeAll = async (tasks: readonly Task[], jobs: number, isFresh: boolean): Promise<readonly Judged[]> => {
-  const judge = makeJudge(root, isFresh)
+/**
+ * First all mutants by the first of their test files, which is the most likely to see them, then the others by their second one. A run that is stopped
+ * has then judged most of them.
+ */
+const judgeAll = async (
+  tasks: readonly Task[],
+  drawn: readonly MechanicalMutant[],
+  jobs: number,
+  isFresh: boolean,
+): Promise<readonly Judged[]> => {
+  const judge = makeJudge(root, drawn, isFresh)
   const done: Judged[] = []
-  const queue = [...tasks]
+  const queue = tasks.map((task) => ({ task, at: 0, seconds: 0, reachedBy: 0 }))
+  const end = (task: Task, fate: Judged['fate'], seconds: number, by: string): void => {
+    done.push({ task, fate })
+    console.log(`${done.length}/${tasks.length} ${fate} (${seconds.toFixed(1)} s) ${task.name}${by}`)
+  }
   const work = async (): Promise<void> => {
-    const place = judge.open()
+    let place: ReturnType<typeof judge.open> | null = null
     try {
-      for (let task = queue.shift(); task !== undefined; task = queue.shift()) {
-        const verdict = await place.judge(task)
-        done.push({ task, verdict })
-        const seconds = verdict.isKept ? 'kept' : `${verdict.seconds.toFixed(1)} s`
-        console.log(`${done.length}/${tasks.length} ${verdict.fate} (${seconds}) ${task.name}`)
+      for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+        const { task, at } = next
+        const test = task.tests[at]
+        if (test === undefined) {
+          end(task, 'survived', next.seconds, next.reachedBy === 0 ? ' (no test reaches it)' : '')
+          continue
+        }
+        const kept = judge.kept(task, test)
+        if (kept === undefined) place ??= judge.open()
+        const found = kept ?? (await (place as NonNullable<typeof place>).judge(task, test)) // it is open
+        const seconds = next.seconds + (kept === undefined ? found.seconds : 0)
+        if (found.fate === 'passed')
+          queue.push({ task, at: at + 1, seconds, reachedBy: next.reachedBy + (found.reachedBy ?? 1) })
+        else end(task, found.fate, seconds, ` by ${found.by}`)
       }
     } finally {
-      place.close()
+      place?.close()
     }
   }
-  await Promise.all(Array.from({ length: jobs }, work))
+  try {
+    await Promise.all(Array.from({ length: jobs }, work))
+  } finally {
+    judge.close()
+  }
   return done
 }
 
 const told = (all: readonly Judged[], minutes: number): number => {
-  const survivors = all.filter(({ verdict }) => verdict.fate === 'survived')
+  const survivors = all.filter(({ fate }) => fate === 'survived')
   const isEquivalent = ({ task }: Judged): boolean => equivalents.some(({ name }) => name === task.name)
   const counts = (['by hand', 'mechanical'] as const).map((kind) => {
     const of = all.filter(({ task }) => task.kind === kind)
-    const equal = of.filter((judged) => judged.verdict.fate === 'survived' && isEquivalent(judged))
-    const killed = of.filter(({ verdict }) => verdict.fate !== 'survived')
+    const equal = of.filter((judged) => judged.fate === 'survived' && isEquivalent(judged))
+    const killed = of.filter(({ fate }) => fate !== 'survived')
     return { kind, killed: killed.length, of: of.length - equal.length, equivalent: equal.length }
   })
   const real = survivors.filter((judged) => !isEquivalent(judged))

@@ -6,6 +6,15 @@ export interface Site {
   readonly start: number
   readonly end: number
   readonly replacement: string
+  /** The code that runs if and only if the place is reached. */
+  readonly reached: Reached
+}
+
+/** A statement or an expression of the file; `always` where no code can be put, for example before the name of a property. */
+export interface Reached {
+  readonly kind: 'expression' | 'statement' | 'always'
+  readonly start: number
+  readonly end: number
 }
 
 /** All places of a file where an operator fits, in the order of the text. */
@@ -15,7 +24,13 @@ export const sitesIn = (file: string, text: string): readonly Site[] => {
   const visit = (node: ts.Node): void => {
     if (isWords(node)) return
     for (const [operator, target, replacement] of changesAt(node, source))
-      sites.push({ operator, start: target.getStart(source), end: target.getEnd(), replacement })
+      sites.push({
+        operator,
+        start: target.getStart(source),
+        end: target.getEnd(),
+        replacement,
+        reached: reachedOf(node, source),
+      })
     ts.forEachChild(node, visit)
   }
   visit(source)
@@ -24,6 +39,43 @@ export const sitesIn = (file: string, text: string): readonly Site[] => {
 
 export const apply = (text: string, { start, end, replacement }: Site): string =>
   text.slice(0, start) + replacement + text.slice(end)
+
+const reachedOf = (node: ts.Node, source: ts.SourceFile): Reached => {
+  const isStatement = ts.isStatement(node)
+  const { parent } = node
+  const isName = ts.isPropertyAssignment(parent) && parent.name === node
+  const target = ts.isExpressionStatement(parent) ? parent : node
+  return {
+    kind: isName ? 'always' : isStatement || target === parent ? 'statement' : 'expression',
+    start: target.getStart(source),
+    end: target.getEnd(),
+  }
+}
+
+/** The text of a file in which each site calls `globalThis.effuseReached(name)` when it is reached. */
+export const recording = (text: string, sites: readonly (readonly [name: string, site: Site])[]): string => {
+  const marks = sites.flatMap(([name, { reached }]) => {
+    if (reached.kind === 'always') return []
+    const call = `globalThis.effuseReached?.(${JSON.stringify(name)})`
+    const [open, close] = reached.kind === 'statement' ? [`{${call};`, '\n}'] : [`(${call}, `, ')']
+    const size = reached.end - reached.start
+    return [
+      { at: reached.start, text: open, isOpen: true, size },
+      { at: reached.end, text: close, isOpen: false, size },
+    ]
+  })
+  // At one place, what ends comes before what begins; the larger code begins first and ends last.
+  marks.sort(
+    (a, b) => a.at - b.at || Number(a.isOpen) - Number(b.isOpen) || (a.isOpen ? b.size - a.size : a.size - b.size),
+  )
+  let out = ''
+  let from = 0
+  for (const { at, text: mark } of marks) {
+    out += text.slice(from, at) + mark
+    from = at
+  }
+  return out + text.slice(from)
+}
 
 type Change = readonly [operator: Site['operator'], target: ts.Node, replacement: string]
 

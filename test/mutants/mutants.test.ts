@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { mutantsByHand } from './by-hand/index.ts'
 import { equivalents } from './equivalents.ts'
-import { apply, sitesIn } from './mechanical.ts'
+import { apply, recording, sitesIn } from './mechanical.ts'
 import { mutated } from './mutant.ts'
 import { testsFor } from './tests-for.ts'
 import { copyTree } from './tree.ts'
@@ -50,6 +50,26 @@ describe('by operators', () => {
     ['throw new Error(text(a + b))', []],
     ["import a from 'same'\ntype T = 1 | 2", []],
   ])('%s', (text, mutants) => expect(all(text)).toEqual(mutants))
+
+  /** Runs the text with the marks of all its sites, and returns its result and how many different sites were reached. */
+  const reachedBy = (text: string, x: unknown): readonly [result: unknown, reached: number, of: number] => {
+    const sites = sitesIn('a.ts', text).map((site, i) => [`${i}`, site] as const)
+    const reached = new Set<string>()
+    const run = new Function('globalThis', 'x', recording(text, sites)) as (to: object, x: unknown) => unknown
+    return [run({ effuseReached: (name: string) => reached.add(name) }, x), reached.size, sites.length]
+  }
+  test.each([
+    ['return x + 1', 2, 3, 2, 2],
+    ['return x > 2 ? x * 3 : x - 4', 3, 9, 4, 6],
+    ['return x > 2 ? x * 3 : x - 4', 0, -4, 4, 6],
+    ['if (x === 1) return 5\nreturn x', 2, 2, 3, 4],
+    ['if (x === 1) return 5\nreturn x', 1, 5, 4, 4],
+    ['let y = 0\nif (x !== 1) Math.max(y = 7, x)\nreturn y', 2, 7, 5, 5],
+    ['let y = 0\nif (x !== 1) Math.max(y = 7, x)\nreturn y', 1, 0, 3, 5],
+    ['return { 2: x }[2] ?? x?.some((y) => y < 0)', 5, 5, 1, 4],
+  ])('the marks of %j change nothing, and name what is reached (x = %j)', (text, x, result, reached, of) => {
+    expect(reachedBy(text, x)).toEqual([result, reached, of])
+  })
 
   test('every file that they are drawn from has tests that are there', () => {
     const folders = ['src/ir/ops', 'src/passes', 'src/backends/tfjs', 'src/backends/common', 'src/train']

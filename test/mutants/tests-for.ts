@@ -6,10 +6,12 @@ const passes = ['test/passes/laws.test.ts', 'test/passes/passes.test.ts', 'test/
 const steps = ['test/passes/training-steps.test.ts', 'test/train/step.test.ts']
 const runs = ['test/train/fit.test.ts', 'test/train/resume.test.ts']
 
+const precision = 'test/passes/mixed-precision/amp.test.ts'
+
 const table: readonly (readonly [prefix: string, tests: readonly string[]])[] = [
   ...['elementwise', 'movement', 'reduction', 'pooling', 'composite', 'contraction', 'training'].map(
     (group) =>
-      [`src/ir/ops/${group}/`, [`test/ir/ops/${group}.test.ts`, laws, 'test/ir/numerics.test.ts', tfjs]] as const,
+      [`src/ir/ops/${group}/`, [`test/ir/ops/${group}.test.ts`, laws, 'test/ir/numerics.test.ts', precision, tfjs]] as const,
   ),
   ['src/ir/ops/region/', ['test/ir/bodies.test.ts', 'test/ir/text.test.ts', laws]],
   ['src/ir/ops/source/', ['test/ir/verify.test.ts', 'test/ir/text.test.ts', laws, 'test/ir/random-streams.test.ts']],
@@ -54,6 +56,8 @@ const table: readonly (readonly [prefix: string, tests: readonly string[]])[] = 
     'src/passes/train/',
     [...steps, 'test/passes/pipeline.test.ts', 'test/train/accumulate-plans.test.ts', 'test/fuzz/fuzz.test.ts'],
   ],
+  ['src/passes/shrink/', ['test/passes/shrink/shrink.test.ts', 'test/testing/verify.test.ts']],
+  ['src/passes/decompose.ts', ['test/ir/bodies.test.ts', 'test/passes/pipeline.test.ts', ...passes]],
   ['src/passes/simplify/', [...passes, 'test/passes/training-steps.test.ts']],
   ['src/passes/rewrite/', [...passes, 'test/passes/pipeline.test.ts', 'test/passes/long-chains.test.ts']],
   [
@@ -87,6 +91,7 @@ const table: readonly (readonly [prefix: string, tests: readonly string[]])[] = 
       'test/executable/executable.test.ts',
     ],
   ],
+  ['src/backends/tfjs/webgpu/', ['test/backends/tfjs-webgpu.test.ts', 'test/backends/tfjs-webgpu-limits.test.ts']],
   ['src/backends/tfjs/half.ts', ['test/backends/half.test.ts', 'test/executable/amp.test.ts']],
   ['src/backends/tfjs/memory.ts', ['test/backends/tfjs-memory.test.ts', tfjs]],
   [
@@ -112,6 +117,8 @@ const table: readonly (readonly [prefix: string, tests: readonly string[]])[] = 
     ],
   ],
   ['src/train/directory', ['test/train/directory.test.ts', 'test/cli/run-folder.test.ts']],
+  ['src/train/progress.ts', ['test/cli/progress.test.ts', 'test/train/progress.test.ts', 'test/train/fit.test.ts']],
+  ['src/train/beta.ts', ['test/train/mixup.test.ts']],
   ['src/train/evaluat', ['test/train/evaluation.test.ts', 'test/train/metrics.test.ts', 'test/train/fit.test.ts']],
   ['src/train/run-state.ts', ['test/train/resume.test.ts', 'test/fuzz/fuzz.test.ts']],
   [

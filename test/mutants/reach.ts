@@ -1,0 +1,113 @@
+/** Which tests of a file reach which mutants: recorded once by a run of the file without mutants, kept in `.effuse/mutants/reach`. */
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { MechanicalMutant } from './choose.ts'
+import { recording } from './mechanical.ts'
+import { openTests, type TestProcess } from './test-process.ts'
+import { copyTree, sourceText, type Tree } from './tree.ts'
+
+export interface Reaching {
+  /** Full names, in the order in which they run. */
+  readonly tests: readonly string[]
+  /** How long they take without a mutant. */
+  readonly ms: number
+}
+
+export interface Reach {
+  /** The tests of the file that reach the mutant; all of them if loading the file does. */
+  of(mutant: string, testFile: string): Promise<Reaching>
+  close(): void
+}
+
+interface Recorded {
+  /** The mutants that were looked for. */
+  readonly mutants: readonly string[]
+  readonly tests: readonly { readonly name: string; readonly ms: number; readonly reached: readonly string[] }[]
+  /** Reached between tests. */
+  readonly always: readonly string[]
+}
+
+/** Of one file without mutants. */
+const limitMs = 900_000
+
+export const openReach = (root: string, mutants: readonly Omit<MechanicalMutant, 'tests'>[]): Reach => {
+  const folder = join(root, '.effuse/mutants/reach')
+  mkdirSync(folder, { recursive: true })
+  const always = new Set(mutants.flatMap(({ name, site }) => (site.reached.kind === 'always' ? [name] : [])))
+  const known = new Map<string, Promise<Recorded>>()
+  /** Places that are not in use. Each job can record at the same time. */
+  const free: Place[] = []
+  const all: Place[] = []
+
+  const open = (): Place => {
+    const tree = copyTree(root)
+    for (const file of new Set(mutants.map((mutant) => mutant.file))) {
+      const sites = mutants.flatMap(({ name, file: other, site }) => (other === file ? [[name, site] as const] : []))
+      writeFileSync(join(tree.root, file), recording(sourceText(root, file), sites))
+    }
+    const written = join(tree.root, 'reached.jsonl')
+    const place = { tree, tests: openTests(tree.root, written), written }
+    all.push(place)
+    return place
+  }
+
+  const record = async (testFile: string, { tests, written }: Place): Promise<Recorded> => {
+    rmSync(written, { force: true })
+    const reply = await tests.run({ file: testFile, tests: null }, limitMs)
+    if (reply === 'late') throw new Error(`${testFile} does not end without a mutant`)
+    const failed = new Set(reply.failed)
+    if (failed.has('')) throw new Error(`${testFile} fails without a mutant`)
+    for (const name of failed) console.log(`${testFile}: ${name} fails without a mutant: nothing is judged by it`)
+    const lines = existsSync(written) ? readFileSync(written, 'utf8').split('\n').filter(Boolean) : []
+    const entries = lines.map(
+      (line) => JSON.parse(line) as { test: string | null; ms: number; reached: string[] }, // record-reach.ts wrote it
+    )
+    return {
+      mutants: mutants.map(({ name }) => name),
+      tests: entries.flatMap(({ test, ms, reached }) =>
+        test === null || failed.has(test) ? [] : [{ name: test, ms, reached }],
+      ),
+      always: entries.flatMap(({ test, reached }) => (test === null ? reached : [])),
+    }
+  }
+
+  const recorded = async (testFile: string): Promise<Recorded> => {
+    const key = createHash('sha256').update(testFile).update(sourceText(root, testFile)).digest('hex').slice(0, 24)
+    const file = join(folder, `${key}.json`)
+    if (existsSync(file)) {
+      const kept = JSON.parse(readFileSync(file, 'utf8')) as Recorded // written below
+      const names = new Set(kept.mutants)
+      if (mutants.every(({ name }) => names.has(name))) return kept
+    }
+    const place = free.pop() ?? open()
+    const found = await record(testFile, place)
+    free.push(place)
+    writeFileSync(file, JSON.stringify(found))
+    return found
+  }
+
+  return {
+    of: async (mutant, testFile) => {
+      const waiting = known.get(testFile) ?? recorded(testFile)
+      known.set(testFile, waiting)
+      const found = await waiting
+      const isAlways = always.has(mutant) || found.always.includes(mutant)
+      const chosen = found.tests.filter(({ reached }) => isAlways || reached.includes(mutant))
+      return { tests: chosen.map(({ name }) => name), ms: chosen.reduce((sum, { ms }) => sum + ms, 0) }
+    },
+    close: () => {
+      for (const { tests, tree } of all) {
+        tests.close()
+        tree.close()
+      }
+    },
+  }
+}
+
+/** A copy of the tree with the marks of recording(), and what its tests have written. */
+interface Place {
+  readonly tree: Tree
+  readonly tests: TestProcess
+  readonly written: string
+}
