@@ -11,7 +11,10 @@ const precision = 'test/passes/mixed-precision/amp.test.ts'
 const table: readonly (readonly [prefix: string, tests: readonly string[]])[] = [
   ...['elementwise', 'movement', 'reduction', 'pooling', 'composite', 'contraction', 'training'].map(
     (group) =>
-      [`src/ir/ops/${group}/`, [`test/ir/ops/${group}.test.ts`, laws, 'test/ir/numerics.test.ts', precision, tfjs]] as const,
+      [
+        `src/ir/ops/${group}/`,
+        [`test/ir/ops/${group}.test.ts`, laws, 'test/ir/numerics.test.ts', precision, tfjs],
+      ] as const,
   ),
   ['src/ir/ops/region/', ['test/ir/bodies.test.ts', 'test/ir/text.test.ts', laws]],
   ['src/ir/ops/source/', ['test/ir/verify.test.ts', 'test/ir/text.test.ts', laws, 'test/ir/random-streams.test.ts']],

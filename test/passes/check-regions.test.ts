@@ -69,7 +69,7 @@ describe('EfficientNet-B0, batch 1, 224 x 224', () => {
       'simplify,fold-constants,cse,fold-batch-norm,decompose{ops=["batchNormInference","silu","mean"]},simplify,cse,dce,hoist-prepare'
     const records = checked([...parsePipeline(text).passes, fuseTfjs])
     expect(records.map(({ name, plan, checked: { how } }) => [name, plan, how])).toEqual([
-      ['simplify', 'run', 'structure'],
+      ['simplify', 'run', 'regions'],
       ['fold-constants', 'run', 'structure'],
       ['cse', 'run', 'structure'],
       ['fold-batch-norm', 'run', 'regions'],
