@@ -60,13 +60,13 @@ describe('by operators', () => {
   }
   test.each([
     ['return x + 1', 2, 3, 2, 2],
-    ['return x > 2 ? x * 3 : x - 4', 3, 9, 4, 6],
-    ['return x > 2 ? x * 3 : x - 4', 0, -4, 4, 6],
+    ['return x > 2 ? x * 3 : x - 4', 3, 9, 5, 7],
+    ['return x > 2 ? x * 3 : x - 4', 0, -4, 5, 7],
     ['if (x === 1) return 5\nreturn x', 2, 2, 3, 4],
     ['if (x === 1) return 5\nreturn x', 1, 5, 4, 4],
     ['let y = 0\nif (x !== 1) Math.max(y = 7, x)\nreturn y', 2, 7, 5, 5],
     ['let y = 0\nif (x !== 1) Math.max(y = 7, x)\nreturn y', 1, 0, 3, 5],
-    ['return { 2: x }[2] ?? x?.some((y) => y < 0)', 5, 5, 1, 4],
+    ['return { 2: x }[2] ?? x?.some((y) => y < 0)', 5, 5, 1, 5],
   ])('the marks of %j change nothing, and name what is reached (x = %j)', (text, x, result, reached, of) => {
     expect(reachedBy(text, x)).toEqual([result, reached, of])
   })
