@@ -28,9 +28,9 @@ export const compileProgram = async (
 ): Promise<Runnable<Block>> => {
   const library = makeKernelLibrary()
   const crossing = new Set(crossingTypes(program).keys())
-  const planned = graphSteps(program).map(({ name, graph }, done, { length }) => {
+  const planned = graphSteps(program).map(({ name, graph, when }, done, { length }) => {
     cx.signal?.throwIfAborted()
-    const step = compileStep(graph, library)
+    const step = compileStep(graph, library, when.kind === 'stale')
     const plan = planDispatches(step, library, crossing, memory)
     cx.onProgress?.({ stage: 'plan', done: done + 1, total: length })
     return { name, step, plan }

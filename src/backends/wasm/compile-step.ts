@@ -53,8 +53,8 @@ export interface CompiledStep {
   readonly updates: readonly NamedValue[]
 }
 
-/** @throws EffuseError EF405 where an op is not primitive. */
-export const compileStep = (graph: Graph, library: KernelLibrary): CompiledStep => {
+/** `isRare`: the step runs once for many runs of the program. @throws EffuseError EF405 where an op is not primitive. */
+export const compileStep = (graph: Graph, library: KernelLibrary, isRare = false): CompiledStep => {
   const values: StepValue[] = []
   const calls: KernelCall[] = []
   const known = new Map<number, number>()
@@ -77,7 +77,7 @@ export const compileStep = (graph: Graph, library: KernelLibrary): CompiledStep 
     const packed = add(type, { kind: 'packed', of, form })
     const packing = add(type, { kind: 'packing', packed })
     packs.push({
-      kernel: library.add(pack),
+      kernel: library.add(pack, true),
       buffers: [of, packing],
       origin: { ...origin, op: `pack for ${origin.op}` },
     })
@@ -115,7 +115,7 @@ export const compileStep = (graph: Graph, library: KernelLibrary): CompiledStep 
       if (buffer.role === 'literal') return literal(type, buffer.data ?? [])
       return places.get(at) ?? add(type, { kind: 'made' }) // a temporary
     })
-    calls.push({ kernel: library.add(kernel), buffers, origin })
+    calls.push({ kernel: library.add(kernel, isRare), buffers, origin })
   }
   const named = (name: string, ref: Ref): NamedValue => ({ name, value: valueAt(ref), type: typeOf(graph, ref) })
   const variableName = (id: Node['id']): string => {

@@ -85,17 +85,19 @@ export class AxisBindings {
 
   /** The dividend of a linear number. */
   affine({ offset, terms }: Pick<Linear, 'offset' | 'terms'>, { row, column }: Point): Affine {
-    const strides = new Map<number, number>()
+    const moving: { readonly loop: number; readonly stride: number }[] = []
     let fixed = offset
+    let isSorted = true
     for (const { axis, stride } of terms) {
       const binding = this.#bindings[axis] as Binding // of an enclosing loop
       fixed += stride * binding.offset
       if (axis === this.#rowAxis) fixed += stride * row
       if (axis === this.#columnAxis) fixed += stride * column
-      if (binding.loop !== null) strides.set(binding.loop, (strides.get(binding.loop) ?? 0) + stride * binding.scale)
+      if (binding.loop === null || stride * binding.scale === 0) continue
+      isSorted &&= moving.length === 0 || (moving[moving.length - 1] as (typeof moving)[number]).loop < binding.loop
+      moving.push({ loop: binding.loop, stride: stride * binding.scale }) // each axis has a loop of its own
     }
-    const moving = [...strides].filter(([, stride]) => stride !== 0).sort(([a], [b]) => a - b)
-    return { kind: 'affine', offset: fixed, terms: moving.map(([loop, stride]) => ({ loop, stride })) }
+    return { kind: 'affine', offset: fixed, terms: isSorted ? moving : moving.sort((a, b) => a.loop - b.loop) }
   }
 
   /** The least and the largest value over all counters. */
@@ -113,7 +115,7 @@ export class AxisBindings {
   statusOf({ at, size }: Coordinate, point: Point): 'inside' | 'outside' | 'unknown' {
     if (at.kind === 'computed') return 'inside' // it is moved inside
     const x = this.affine(at, point)
-    if (this.#facts.has(factOf(x, at.divisor, size))) return 'inside'
+    if (this.#facts.size > 0 && this.#facts.has(factOf(x, at.divisor, size))) return 'inside'
     const [least, largest] = this.range(x)
     if (largest < 0 || least > (size - 1) * at.divisor) return 'outside'
     if (x.terms.some(({ stride }) => stride % at.divisor !== 0)) return 'unknown'
@@ -135,5 +137,8 @@ export class AxisBindings {
 
 const factOf = (x: Affine, divisor: number, size: number): string => `${keyOfAffine(x)} / ${divisor} in ${size}`
 
-export const keyOfAffine = ({ offset, terms }: Affine): string =>
-  `${offset} ${terms.map(({ loop, stride }) => `${loop}*${stride}`).join(' ')}`
+export const keyOfAffine = ({ offset, terms }: Affine): string => {
+  let text = `${offset}`
+  for (const { loop, stride } of terms) text += ` ${loop}*${stride}`
+  return text
+}

@@ -8,6 +8,9 @@ import { movesWith } from './guards.ts'
 import { unitsOf } from './pieces.ts'
 import { orderOf, plainSchedule, type Schedule, scheduleFault } from './schedule.ts'
 
+/** Vector registers of a machine. */
+const registersMax = 16
+
 /** So many units are enough for all threads to be busy nearly to the end. */
 const unitsEnough = 16
 
@@ -15,6 +18,18 @@ export const defaultSchedule = (phase: Phase): Schedule => {
   const tiled = tileOf(phase)
   const legal = tiled !== null && scheduleFault(phase, tiled) === null ? tiled : plainSchedule
   return { ...legal, divided: dividedAxis(phase, legal) }
+}
+
+/** With fewer points than this, a phase that runs rarely is not divided. */
+const dividedPointsMin = 16384
+
+/** For phases that run once for many runs, such as the folding of weights: maps have one vector at a time, which is a quarter of the code. */
+export const smallSchedule = (phase: Phase): Schedule => {
+  if (phase.accumulators.length > 0) return defaultSchedule(phase)
+  const vectorAxis = vectorAxisOf(phase)
+  const small = vectorAxis === null ? plainSchedule : { ...plainSchedule, vectorAxis, order: [vectorAxis] }
+  const points = phase.axes.reduce((product, size) => product * size, 1)
+  return points < dividedPointsMin ? small : { ...small, divided: dividedAxis(phase, small) }
 }
 
 /** The outermost axis with enough units, else the one with the most; null where there is one unit at most. */
@@ -41,26 +56,50 @@ const tileOf = (phase: Phase): Schedule | null => {
   const main = mainAccumulator(phase)
   const alone: Schedule = { ...plainSchedule, vectorAxis, vectors: Math.min(vectorsMax, 4), order: [vectorAxis] }
   if (main === null) return alone
-  const candidates: Schedule[] = [alone]
+  const dear = dearFactors(phase, main)
+  const loads = loadsOf(phase, main)
+  let best = { tile: alone, cost: costOf(phase, loads, alone) }
   // Of equal ones the innermost axis: its rows lie closest together in memory.
   for (let rowAxis = phase.parallel - 1; rowAxis >= 0; rowAxis--) {
-    if (rowAxis === vectorAxis || (phase.axes[rowAxis] as number) < 2) continue
-    const unrolled = slidAxes(phase, main, rowAxis, vectorAxis)
-    for (let rows = 2; rows <= Math.min(8, phase.axes[rowAxis] as number); rows++)
-      for (const vectors of [1, 2, 4].filter((each) => each <= vectorsMax)) {
-        const tile: Schedule = { ...plainSchedule, vectorAxis, vectors, rowAxis, rows, unrolled }
-        const staging = { ...tile, order: stagingOrder(phase, rowAxis, vectorAxis) }
-        const staged = dearFactors(phase, main).filter(
-          (factor) => scheduleFault(phase, { ...staging, staged: [factor] }) === null,
-        )
-        candidates.push(
-          staged.length > 0 ? { ...staging, staged } : { ...tile, order: loopOrder(phase, main, rowAxis, vectorAxis) },
-        )
+    const rowsMax = Math.min(8, phase.axes[rowAxis] as number)
+    if (rowAxis === vectorAxis || rowsMax < 2) continue
+    const start: Schedule = {
+      ...plainSchedule,
+      vectorAxis,
+      rowAxis,
+      unrolled: slidAxes(phase, main, rowAxis, vectorAxis),
+    }
+    const staging = { ...start, order: stagingOrder(phase, rowAxis, vectorAxis) }
+    const limits = dear.map((factor) => ({ factor, rows: stagedRowsMax(phase, staging, factor, rowsMax) }))
+    const plain = { ...start, order: loopOrder(phase, main, rowAxis, vectorAxis) }
+    for (let rows = 2; rows <= rowsMax; rows++) {
+      const staged = limits.flatMap((limit) => (rows <= limit.rows ? [limit.factor] : []))
+      const read = staged.length === 0 ? loads : loadsOf(phase, withoutFactors(main, staged))
+      for (const vectors of [1, 2, 4]) {
+        if (vectors > vectorsMax || rows * vectors >= registersMax) continue
+        const tile = staged.length > 0 ? { ...staging, rows, vectors, staged } : { ...plain, rows, vectors }
+        if (tile.unrolled.length > 0 && !fitsSliding(phase, loads, tile)) continue
+        const cost = costOf(phase, read, tile)
+        if (cost < best.cost) best = { tile, cost }
       }
+    }
   }
-  const costs = candidates.map((tile) => ({ tile, cost: costOf(phase, main, tile) }))
-  return costs.reduce((best, each) => (each.cost < best.cost ? each : best)).tile
+  return best.tile
 }
+
+/** Up to how many rows of the factor can be staged; 0: none. With fewer rows it takes less memory, and nothing else changes. */
+const stagedRowsMax = (phase: Phase, staging: Schedule, factor: number, rowsMax: number): number => {
+  const isLegal = (rows: number): boolean => scheduleFault(phase, { ...staging, rows, staged: [factor] }) === null
+  if (!isLegal(2)) return 0
+  let rows = rowsMax
+  while (rows > 2 && !isLegal(rows)) rows--
+  return rows
+}
+
+const withoutFactors = (main: Accumulator, staged: readonly number[]): Accumulator => ({
+  ...main,
+  factors: main.factors.filter((factor) => !staged.includes(factor)),
+})
 
 /** The accumulator with the most terms. */
 const mainAccumulator = ({ axes, accumulators }: Phase): Accumulator | null => {
@@ -104,35 +143,34 @@ const slidAxes = (phase: Phase, main: Accumulator, rowAxis: number, vectorAxis: 
 
 /**
  * Loads and multiplications for each term. Registers hold the sums, the vectors that all rows share, and one number for each row, since V8 loads them
- * all before it computes.
+ * all before it computes. `loads`: those of factors that are not staged.
  */
-const costOf = (phase: Phase, main: Accumulator, tile: Schedule): number => {
+const costOf = (phase: Phase, loads: readonly Load[], tile: Schedule): number => {
   const { rowAxis, rows, vectorAxis, vectors, unrolled, staged } = tile
-  if (rowAxis !== null && unrolled.length > 0 && !fitsSliding(phase, main, tile)) return Number.POSITIVE_INFINITY
   const taps = unrolled.reduce((product, axis) => product * (phase.axes[axis] as number), 1)
   // A staged factor is loaded from scratch memory, once for each row.
-  let [loads, registers] = [staged.length * rows, rows * vectors + 1 + staged.length * rows]
-  const others = { ...main, factors: main.factors.filter((factor) => !staged.includes(factor)) }
-  for (const load of loadsOf(phase, others)) {
+  let [count, registers] = [staged.length * rows, rows * vectors + 1 + staged.length * rows]
+  for (const load of loads) {
     const onRow = rowAxis !== null && moves(load, rowAxis)
     const onVector = vectorAxis !== null && moves(load, vectorAxis)
     const own = (onRow ? rows : 1) * (onVector ? vectors : 1)
     const isSlid = onRow && onVector && unrolled.length > 0
-    loads += isSlid ? (vectors * ((rows - 1) * strideOf(load, rowAxis) + taps)) / taps : own
+    count += isSlid ? (vectors * ((rows - 1) * strideOf(load, rowAxis) + taps)) / taps : own
     registers += isSlid ? 1 : own
   }
   const waste = rowAxis === null ? 1 : wasteOf(phase.axes[rowAxis] as number, rows)
-  return registers > 16 ? Number.POSITIVE_INFINITY : (loads / (rows * vectors) + 1) * waste
+  return registers > registersMax ? Number.POSITIVE_INFINITY : (count / (rows * vectors) + 1) * waste
 }
 
 /**
  * Where neighbours slide over the same pixels, tiles of one vector: up to 4 pixels with 3 taps, 3 where windows are two apart, and 8 with more taps,
  * which are spilled in any case.
  */
-const fitsSliding = (phase: Phase, main: Accumulator, { rowAxis, rows, vectors, unrolled }: Schedule): boolean => {
-  const stride = Math.max(...loadsOf(phase, main).map((load) => (rowAxis === null ? 1 : strideOf(load, rowAxis))))
+const fitsSliding = (phase: Phase, loads: readonly Load[], { rowAxis, rows, vectors, unrolled }: Schedule): boolean => {
+  if (vectors > 1) return false
+  const stride = Math.max(...loads.map((load) => (rowAxis === null ? 1 : strideOf(load, rowAxis))))
   const isWide = unrolled.some((axis) => (phase.axes[axis] as number) > 3)
-  return vectors === 1 && rows <= (isWide ? 8 : stride > 1 ? 3 : 4)
+  return rows <= (isWide ? 8 : stride > 1 ? 3 : 4)
 }
 
 /** How many tiles there are for each that is full. */

@@ -12,6 +12,9 @@ import { isLaneByLane } from './vectors.ts'
 
 type Load = Extract<Expr, { kind: 'load' }>
 
+/** Rows and columns of a tile are fewer. */
+const pointsMax = 2 ** 14
+
 export class Values {
   readonly #phase: Phase
   readonly #builder: LoopBuilder
@@ -22,7 +25,10 @@ export class Values {
   /** Makes the value of an accumulated expression known. */
   readonly #accumulate: (expr: number) => void
   /** By expression and by those parts of the point that it depends on. */
-  #known = new Map<string, LoopExpr>()
+  readonly #known = new Map<number, LoopExpr>()
+  /** What has become known in the open scopes, with what was known before. */
+  readonly #learned: { readonly key: number; readonly before: LoopExpr | undefined }[] = []
+  readonly #laneByLane = new Map<number, boolean>()
   lanes: Lanes = 1
   /** Whether one number of a vector is computed at its own point. */
   #isLane = false
@@ -47,10 +53,11 @@ export class Values {
 
   /** Runs `add`; values that become known in it are forgotten after it. */
   scoped(add: () => void): void {
-    const known = this.#known
-    this.#known = new Map(known)
+    const { length } = this.#learned
     add()
-    this.#known = known
+    for (const { key, before } of this.#learned.splice(length).reverse())
+      if (before === undefined) this.#known.delete(key)
+      else this.#known.set(key, before)
   }
 
   /** Statements of a block of their own. */
@@ -59,13 +66,21 @@ export class Values {
   }
 
   learn(expr: number, point: Point, value: LoopExpr): void {
-    this.#known.set(this.#keyOf(expr, point), value)
+    this.#learn(this.#keyOf(expr, point), value)
+  }
+
+  #learn(key: number, value: LoopExpr): void {
+    this.#learned.push({ key, before: this.#known.get(key) })
+    this.#known.set(key, value)
   }
 
   /** Of these points, those at which the expression has values of its own. */
   distinct(expr: number, points: readonly Point[]): readonly Point[] {
-    const first = new Map<string, Point>()
-    for (const point of points) if (!first.has(this.#keyOf(expr, point))) first.set(this.#keyOf(expr, point), point)
+    const first = new Map<number, Point>()
+    for (const point of points) {
+      const key = this.#keyOf(expr, point)
+      if (!first.has(key)) first.set(key, point)
+    }
     return [...first.values()]
   }
 
@@ -101,7 +116,7 @@ export class Values {
     if (expr.kind === 'accumulated') this.#accumulate(at)
     else {
       const made = this.#computed(at, expr, point)
-      this.#known.set(key, this.#builder.kept(made, { dtype: expr.dtype, lanes: this.lanesOf(at) }))
+      this.#learn(key, this.#builder.kept(made, { dtype: expr.dtype, lanes: this.lanesOf(at) }))
     }
     return this.#known.get(key) as LoopExpr // set above, by #accumulate too
   }
@@ -144,9 +159,10 @@ export class Values {
     return others.reduce((sum, part) => position('add', sum, part), start)
   }
 
-  #keyOf(expr: number, { row, column }: Point): string {
-    const onColumn = this.#onColumn.has(expr) ? `${this.#isLane ? 'lane' : ''} ${column}` : ''
-    return `${expr} ${this.#onRow.has(expr) ? row : ''} ${onColumn}`
+  #keyOf(expr: number, { row, column }: Point): number {
+    const onRow = this.#onRow.has(expr) ? row : 0
+    const onColumn = this.#onColumn.has(expr) ? 2 * column + (this.#isLane ? 1 : 0) : 0
+    return (expr * pointsMax + onRow) * 2 * pointsMax + onColumn
   }
 
   #computed(at: number, expr: Exclude<Expr, { kind: 'accumulated' }>, point: Point): LoopExpr {
@@ -154,7 +170,7 @@ export class Values {
     const staged = this.#staged.get(at)
     if (staged !== undefined)
       return { kind: 'load', buffer: scratch, at: stagedPlace(this.#phase, staged, point, this.#bindings), lanes }
-    if (lanes === 4 && this.#isLaneByLane(expr)) return this.#laneByLane(at, point)
+    if (lanes === 4 && this.#isLaneByLane(at, expr)) return this.#laneByLaneAt(at, point)
     switch (expr.kind) {
       case 'constant':
         return { kind: 'constant', value: expr.value, dtype: expr.dtype }
@@ -178,13 +194,16 @@ export class Values {
     }
   }
 
-  #isLaneByLane(expr: Expr): boolean {
+  #isLaneByLane(at: number, expr: Expr): boolean {
     const axis = this.#vectorAxis
-    return axis !== null && isLaneByLane(expr, this.#phase, { axis, depends: this.#onColumn })
+    if (axis === null) return false
+    const found = this.#laneByLane.get(at) ?? isLaneByLane(expr, this.#phase, { axis, depends: this.#onColumn })
+    this.#laneByLane.set(at, found)
+    return found
   }
 
   /** A vector of the values at four points. */
-  #laneByLane(at: number, { row, column }: Point): LoopExpr {
+  #laneByLaneAt(at: number, { row, column }: Point): LoopExpr {
     this.lanes = 1
     this.#isLane = true
     const numbers = [0, 1, 2, 3].map((lane) => this.value(at, { row, column: column + lane }))
