@@ -42,7 +42,10 @@ export const lowerArgMax: Hero<'argMax'> = ({ inputs: [x], attrs: { axis }, type
   }))
 }
 
-/** An element's rank is the number of elements that come before it; each place takes the element of that rank. */
+/**
+ * An element's rank is the number of elements that come before it; each place takes the element of that rank. It is the maximum of that one element,
+ * not its sum: 0 + -0 would be 0.
+ */
 export const lowerTopK: Hero<'topK'> = ({ inputs: [x], types, port, at: result }, source, p) => {
   const { shape } = source.typeOf(x)
   const ranks = source.once(`ranks ${x.id}.${x.port}`, () => ranksOf(x, source))
@@ -51,7 +54,7 @@ export const lowerTopK: Hero<'topK'> = ({ inputs: [x], types, port, at: result }
     const found = p.load(ranks, coordinatesOf(at, shape), 'int32')
     const wanted = p.index(result.at(-1) as Linear)
     return {
-      monoid: 'sum',
+      monoid: 'max',
       factors: [port === 0 ? source.pull(x, at, p) : p.index(place as Linear)],
       guard: p.op('compare', [found, wanted], 'bool', { direction: 'eq' }),
     }
