@@ -114,7 +114,7 @@ describe('auto', () => {
     ['is missing', null],
   ])('takes WebAssembly where the adapter %s', async (_, adapter) => {
     pageWith(adapter)
-    expect((await selectBackend('auto')).backend.name).toBe('tfjs-wasm')
+    expect((await selectBackend('auto')).backend.name).toBe('wasm')
     expect((await createTfjsBackend()).name).toBe('tfjs-wasm')
   })
 
@@ -131,7 +131,7 @@ describe('auto', () => {
   ])('takes WebAssembly where the adapter is a GPU and its device %s', async (_, requestDevice) => {
     gpuWith(requestDevice)
     const { backend, reason } = await selectBackend('auto')
-    expect([backend.name, reason]).toEqual(['tfjs-wasm', expect.stringMatching(/without .*tfjs-webgpu/)])
+    expect([backend.name, reason]).toEqual(['wasm', expect.stringMatching(/without .*tfjs-webgpu/)])
     expect((await selectBackend('tfjs')).backend.name).toBe('tfjs-wasm')
     expect((await createTfjsBackend()).name).toBe('tfjs-wasm')
     for (const open of [() => selectBackend('tfjs-webgpu'), () => createTfjsBackend({ backend: 'webgpu' })])

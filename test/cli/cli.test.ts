@@ -58,7 +58,7 @@ describe('commands', () => {
     expect(code).toBe(0)
     const report = JSON.parse(out)
     // Where there is a GPU that WebGPU reaches it comes first.
-    expect(['tfjs-webgpu', 'tfjs-wasm']).toContain(report.auto)
+    expect(['tfjs-webgpu', 'wasm']).toContain(report.auto)
     expect(report.backends.find((b: { name: string }) => b.name === 'reference')).toMatchObject({
       available: true,
       fix: null,
@@ -212,7 +212,7 @@ export const lazy = { inputs: {}, at: twisted }`,
     expect(rows[0].medianMs).toBeLessThan(rows[2].medianMs)
     expect(rows[0].compileMs).toBeGreaterThan(0)
     expect(skipped).toMatchObject([{ name: 'tfjs-wasm', reason: expect.stringContaining('Conv2DBackpropFilter') }])
-    expect(err).toMatch(/effuse on tfjs-wasm: first run \d+ ms, loss \d/)
+    expect(err).toMatch(/effuse on (wasm|tfjs-webgpu): first run \d+ ms, loss \d/)
     const plain = await run(
       'bench',
       '--model',

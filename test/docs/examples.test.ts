@@ -9,6 +9,7 @@ import ts from 'typescript'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import * as tfjs from '../../src/backends/tfjs/index.ts'
 import * as tensorflow from '../../src/backends/tensorflow/index.ts'
+import * as wasm from '../../src/backends/wasm/index.ts'
 import * as compiler from '../../src/compiler.ts'
 import * as exporting from '../../src/export/index.ts'
 import * as effuse from '../../src/index.ts'
@@ -66,6 +67,7 @@ const run = async ({ code }: Block): Promise<void> => {
     ...inspect,
     ...tfjs,
     ...tensorflow,
+    ...wasm,
     ...exporting,
     ...safetensors,
     ...entry,

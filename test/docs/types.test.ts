@@ -13,6 +13,7 @@ const modules = [
   'src/testing/index.ts',
   'src/backends/tfjs/index.ts',
   'src/backends/tensorflow/index.ts',
+  'src/backends/wasm/index.ts',
   'src/export/index.ts',
   'src/io/safetensors.ts',
   'src/io/tensor-entry.ts',

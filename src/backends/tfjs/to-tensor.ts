@@ -21,7 +21,8 @@ export interface TensorHandle {
  *
  * @throws EffuseError EF402 where the result is not of a tfjs backend, or was disposed of; EF410 where the device is lost.
  * @example
- * const { probabilities } = await net.run({ image })
+ * const onTfjs = await compile(model, { backend: 'tfjs' })
+ * const { probabilities } = await onTfjs.run({ image })
  * const tensor = toTensor<tf.Tensor2D>(probabilities)
  */
 export const toTensor = <T extends TensorHandle = TensorHandle>(result: object): T => {

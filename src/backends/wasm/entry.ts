@@ -8,7 +8,7 @@ export const wasmEntry: BackendEntry = {
   probe: async () => {
     const fault = wasmFault()
     if (fault !== null) return { isAvailable: false, detail: fault, fix: null }
-    return { isAvailable: true, detail: `SIMD, ${threadsText()}`, fix: null, isByNameOnly: true }
+    return { isAvailable: true, detail: `SIMD, ${threadsText()}`, fix: null }
   },
   open: async () => (await import('./index.ts')).createWasmBackend(),
 }
