@@ -135,6 +135,28 @@ export const variablesReadBy = (graph: Graph): readonly Node<'variable'>[] => {
   })
 }
 
+/** By the nodes of graphs. */
+export type CacheByParts<T> = WeakMap<Graph['nodes'], { readonly of: Graph; readonly value: T }>
+
+/**
+ * Computes a value once for all graphs that consist of the same objects, such as the bodies of equal regions. For values that depend on nothing beside
+ * the graph.
+ */
+export const cachedByParts = <T>(cache: CacheByParts<T>, graph: Graph, compute: (graph: Graph) => T): T => {
+  const known = cache.get(graph.nodes)
+  if (known !== undefined && haveSameParts(known.of, graph)) return known.value
+  const value = compute(graph)
+  // Only what is frozen stays the same.
+  if (isFrozen(graph)) cache.set(graph.nodes, { of: graph, value })
+  return value
+}
+
+const haveSameParts = (a: Graph, b: Graph): boolean =>
+  a.name === b.name && a.inputs === b.inputs && a.outputs === b.outputs && a.updates === b.updates
+
+const isFrozen = ({ nodes, inputs, outputs, updates }: Graph): boolean =>
+  [nodes, inputs, outputs, updates, ...nodes].every(Object.isFrozen)
+
 /** Computes a value once per graph. */
 export const cached = <T>(cache: WeakMap<Graph, T>, graph: Graph, compute: (graph: Graph) => T): T => {
   const known = cache.get(graph)

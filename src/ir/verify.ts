@@ -1,7 +1,7 @@
 /** The verifier defines which graphs are well-formed. It returns all faults and throws nothing. */
 import type { Diagnostic, ErrorCode } from './diagnostics.ts'
 import { EffuseError } from './diagnostics.ts'
-import { findNode, isRegion } from './graph.ts'
+import { type CacheByParts, cachedByParts, findNode, isRegion } from './graph.ts'
 import { inferNode } from './make-node.ts'
 import { isOpName, opDef } from './ops/index.ts'
 import { printNode } from './print.ts'
@@ -43,6 +43,13 @@ export const verify = (graph: Graph, options: { readonly stage?: Stage | undefin
   return found
 }
 
+/** Whether bodies are well-formed, by stage. */
+const soundBodies: { readonly [S in Stage]: CacheByParts<boolean> } = {
+  model: new WeakMap(),
+  tensor: new WeakMap(),
+  fused: new WeakMap(),
+}
+
 /** Faults in the body of a region, reported for the region, because nodes of bodies have ids of their own. */
 const bodyFindings = (
   region: Node<keyof RegionOps>,
@@ -50,6 +57,8 @@ const bodyFindings = (
 ): readonly Diagnostic[] => {
   const { body } = region.attrs
   const tables = findSideTables(body)
+  // A fault names places beside the body, which are each body's own.
+  if (cachedByParts(soundBodies[options.stage ?? 'model'], body, (b) => verify(b, options).length === 0)) return []
   return verify(body, options).map((inner) => {
     const node = inner.node === null ? null : findNode(body, inner.node)
     const site = node === null ? null : (tables?.callSite(node.id) ?? null)

@@ -3,10 +3,8 @@ import { liveOrder, nodeAt, refKey, typeOf } from '../../ir/graph.ts'
 import { sideTables } from '../../ir/side-tables.ts'
 import { elements, type Graph, type Node, type Ref, sizeBytes, type Type } from '../../ir/types.ts'
 import { type HostArray, hostArray, hostArrayOf } from '../backend.ts'
-import { kernelOf } from '../codegen/kernel/from-graph.ts'
-import { packOperands, type PackedOperand } from '../codegen/kernel/pack.ts'
-import { splitReductions } from '../codegen/kernel/split-reduction.ts'
-import { bodyOf, inPrimitives } from './bodies.ts'
+import type { PackedOperand } from '../codegen/kernel/pack.ts'
+import { bodyOf } from './bodies.ts'
 import type { KernelLibrary } from './kernel-library.ts'
 
 /** Where the bytes of a value come from. */
@@ -95,7 +93,7 @@ export const compileStep = (graph: Graph, library: KernelLibrary, isRare = false
   for (const node of liveOrder(graph)) {
     if (sources.has(node.op)) continue // made when something reads them
     const { body, operands } = bodyOf(graph, node)
-    const lowered = kernelOf(inPrimitives(body))
+    const lowered = library.lower(body)
     const places = new Map<number, number>()
     for (const [id, buffer] of lowered.operands) {
       const ref = operands.get(id)
@@ -107,8 +105,7 @@ export const compileStep = (graph: Graph, library: KernelLibrary, isRare = false
       places.set(lowered.results[port] as number, value) // one for each output of the body
     })
     const origin = { path: node.path, op: node.op }
-    const split = splitReductions(lowered.kernel)
-    const { kernel, packed } = packOperands(split, (buffer) => variableOf(values, places.get(buffer)) !== null)
+    const { kernel, packed } = lowered.pack((buffer) => variableOf(values, places.get(buffer)) !== null)
     for (const form of packed) places.set(form.buffer, packedOf(places.get(form.buffer) as number, form, origin)) // mayPack has seen it
     const buffers = kernel.buffers.map((buffer, at) => {
       const type = { dtype: buffer.dtype, shape: buffer.shape }

@@ -1,10 +1,15 @@
 /** The kernels of one executable: equal ones are one. */
+import { exactJson } from '../../ir/exact-json.ts'
+import type { Graph } from '../../ir/types.ts'
 import type { Kernel } from '../codegen/kernel/kernel.ts'
 import { defaultSchedule, smallSchedule } from '../codegen/loops/default-schedule.ts'
 import { mergeKernelAxes } from '../codegen/loops/merge-axes.ts'
+import { type LoweredBody, makeLowering } from './lowered-body.ts'
 import { type EmittedModule, emitModule } from './module.ts'
 
 export interface KernelLibrary {
+  /** The kernel of a body, which is not in the library. @throws EffuseError EF405 */
+  lower(body: Graph): LoweredBody
   /** The number of the kernel. `isRare`: it runs once for many runs of the program. */
   add(kernel: Kernel, isRare?: boolean): number
   /** By number. */
@@ -16,14 +21,18 @@ export interface KernelLibrary {
 export const makeKernelLibrary = (): KernelLibrary => {
   const kernels: Kernel[] = []
   const numbers = new Map<string, number>()
+  const numberOf = new WeakMap<Kernel, number>()
   /** Kernels that run in each run of the program. */
   const frequent = new Set<number>()
   return {
     kernels,
+    lower: makeLowering(),
     add: (kernel, isRare = false) => {
-      const key = kernelKey(kernel)
-      const number = numbers.get(key) ?? kernels.push(kernel) - 1
-      numbers.set(key, number)
+      const known = numberOf.get(kernel)
+      const key = known === undefined ? exactJson(kernel) : ''
+      const number = known ?? numbers.get(key) ?? kernels.push(kernel) - 1
+      if (known === undefined) numbers.set(key, number)
+      numberOf.set(kernel, number)
       if (!isRare) frequent.add(number)
       return number
     },
@@ -37,11 +46,3 @@ export const makeKernelLibrary = (): KernelLibrary => {
     },
   }
 }
-
-/** Equal kernels have equal keys. JSON alone has no -0, and no infinities. */
-const kernelKey = (kernel: Kernel): string =>
-  JSON.stringify(kernel, (_, value: unknown) =>
-    typeof value === 'number' && (Object.is(value, -0) || !Number.isFinite(value))
-      ? `number ${Object.is(value, -0) ? '-0' : value}`
-      : value,
-  )

@@ -6,6 +6,7 @@ import type { Builder } from '../../ir/build.ts'
 import type { Graph, Node, Ref } from '../../ir/types.ts'
 import type { Value } from '../../ir/value.ts'
 import { invariant } from '../../ir/diagnostics.ts'
+import { Bodies, regionText } from './bodies.ts'
 import type { Cluster, Clusters } from './clusters.ts'
 import type { Facts } from './facts.ts'
 import type { Sketch } from './sketch.ts'
@@ -18,9 +19,17 @@ export const emitRegions = (
   isRegion: (cluster: Cluster) => boolean,
 ): Graph => {
   const edit = new Edit(facts.graph, 'fusion')
+  const bodies = new Bodies()
   for (const cluster of clusters.all()) {
     if (!isRegion(cluster)) continue
-    emitOne(edit, facts, cluster, sketchOf(cluster), (node) => clusters.owns(cluster, node) && clusters.isResult(node))
+    emitOne(
+      edit,
+      bodies,
+      facts,
+      cluster,
+      sketchOf(cluster),
+      (node) => clusters.owns(cluster, node) && clusters.isResult(node),
+    )
     for (const node of cluster.members) if (clusters.owns(cluster, node)) edit.remove((facts.nodes[node] as Node).id)
   }
   // Regions have copies of some nodes, and dead nodes may read what is gone.
@@ -33,6 +42,7 @@ export const emitRegions = (
 
 const emitOne = (
   edit: Edit,
+  bodies: Bodies,
   facts: Facts,
   { members }: Cluster,
   { kind, heroes }: Sketch,
@@ -49,9 +59,23 @@ const emitOne = (
     nodeOf(mainOf(facts, heroes) ?? facts.positionOf((results.at(-1) as Ref).id)).path,
   )
   const values = operands.map((ref) => edit.value(edit.resolve(ref), b))
-  const regions = emitRegion(b, 'fusion', values, { kind }, (inputs, inner) =>
-    buildBody(facts, members, results, new Map(operands.map((ref, i) => [refKey(ref), inputs[i] as Value])), inner),
-  )
+  const text = regionText(facts, members, operands, results)
+  const known = bodies.find(text, kind)
+  const regions =
+    known === null
+      ? emitRegion(b, 'fusion', values, { kind }, (inputs, inner) =>
+          buildBody(
+            facts,
+            members,
+            results,
+            new Map(operands.map((ref, i) => [refKey(ref), inputs[i] as Value])),
+            inner,
+          ),
+        )
+      : b.emit('fusion', values, { kind, body: known })
+  const { attrs } = edit.node((regions[0] as Value).id) as Node<'fusion'> // has just been added; a region has results
+  // Not where literals of the body became operands.
+  if (known === null && attrs.body.inputs.length === operands.length) bodies.add(text, attrs.body)
   results.forEach((ref, i) => edit.replaceUses(ref, regions[i] as Value)) // emitRegion adds operands, not results
 }
 

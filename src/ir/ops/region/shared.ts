@@ -1,5 +1,5 @@
 import { inlineElementsMax } from '../../constants.ts'
-import { cached, liveOrder, nodeAt, typeOf } from '../../graph.ts'
+import { type CacheByParts, cachedByParts, liveOrder, nodeAt, typeOf } from '../../graph.ts'
 import { sameType, showType, type Graph, type Node, type Type } from '../../types.ts'
 
 /** The constraints of all regions. */
@@ -12,7 +12,7 @@ export const regionConstraints: readonly string[] = [
 
 /** The types of a region's results, or what is wrong with its body or its operands. */
 export const regionTypes = (body: Graph, inputs: readonly Type[]): readonly Type[] | string => {
-  const fault = cached(faults, body, bodyFault)
+  const fault = cachedByParts(faults, body, bodyFault)
   if (fault !== null) return fault
   if (body.inputs.length !== inputs.length)
     return `C1: the body takes ${body.inputs.length} operands, got ${inputs.length}`
@@ -26,7 +26,7 @@ export const regionTypes = (body: Graph, inputs: readonly Type[]): readonly Type
   return body.outputs.map((output) => typeOf(body, output.value))
 }
 
-const faults = new WeakMap<Graph, string | null>()
+const faults: CacheByParts<string | null> = new WeakMap()
 
 /** C2 to C4. */
 const bodyFault = (body: Graph): string | null => {
