@@ -3,4 +3,5 @@ export { bench, type BenchOptions, type BenchReport, type BenchRow } from './ben
 export { doctor, type DoctorReport } from './doctor.ts'
 export { htmlReport } from './html.ts'
 export { inspectReport, type InspectReport } from './inspect.ts'
+export { profileTrace } from './trace.ts'
 export { type LayerPrecision, precisionReport, type PrecisionReport } from './precision.ts'

@@ -191,9 +191,13 @@ export const lazy = { inputs: {}, at: twisted }`,
       '2',
       '--against',
       'tfjs-wasm',
+      '--trace',
+      file('trace.json'),
       '--json',
     )
     expect(code).toBe(0)
+    const { traceEvents } = JSON.parse(await readFile(file('trace.json'), 'utf8'))
+    expect(traceEvents.map((event: { name: string }) => event.name)).toContain('head/dense')
     const { rows } = JSON.parse(out)
     expect(rows.map((r: { name: string }) => r.name)).toEqual(['effuse', 'effuse, op by op', 'tfjs-wasm'])
     for (const row of rows)

@@ -1,6 +1,11 @@
 import { availableParallelism, cpus } from 'node:os'
 import type { Command } from 'commander'
 import { peerNames } from '../../peers/peer.ts'
+import { writeFileAtomic } from '#platform'
+import { compile } from '../../compile.ts'
+import type { CompileOptions } from '../../executable/options.ts'
+import { benchFeeds } from '../../inspect/bench-feeds.ts'
+import { profileTrace } from '../../inspect/trace.ts'
 import { bench, type BenchReport, leftOut } from '../../inspect/bench.ts'
 import { configuredBackend, type TensorflowFlags, withTensorflowFlags } from '../tensorflow-flags.ts'
 import { type ExecutionFlags, withExecutionFlags, withExecutionOptions } from '../execution-flags.ts'
@@ -29,6 +34,7 @@ interface Options extends CommonOptions, ExecutionFlags, TensorflowFlags {
   readonly budget: string
   readonly against?: readonly string[]
   readonly threads?: string
+  readonly trace?: string
 }
 
 export const addBench = (program: Command, io: Io): void => {
@@ -43,6 +49,7 @@ export const addBench = (program: Command, io: Io): void => {
     .option('--budget <seconds>', 'stop timing a contender whose rounds have taken this long', '60')
     .option('--against <peer...>', `peers, divided by commas or spaces: ${peerNames.join(', ')}`)
     .option('--threads <n>', 'threads of the peers that have some; default: as many as there are cores')
+    .option('--trace <file>', 'write one profiled run, kernel by kernel, for ui.perfetto.dev')
     .action(async (given: Options) => {
       const options = completed(given)
       const how = withExecutionOptions(compileOptionsOf(options), options)
@@ -51,10 +58,10 @@ export const addBench = (program: Command, io: Io): void => {
       const peers = against?.map((peer) => choiceOf('--against', peer, peerNames))
       const threads =
         options.threads === undefined ? availableParallelism() : naturalOf('--threads', options.threads, 1)
-      const report = await bench(await modelOf(options), {
-        ...how,
-        backend,
-        batch: naturalOf('--batch', options.batch, 1),
+      const model = await modelOf(options)
+      const compiled = { ...how, backend, batch: naturalOf('--batch', options.batch, 1) }
+      const report = await bench(model, {
+        ...compiled,
         rounds: naturalOf('--rounds', options.rounds, 1),
         budgetMs: 1000 * naturalOf('--budget', options.budget, 1),
         against: peers,
@@ -63,7 +70,17 @@ export const addBench = (program: Command, io: Io): void => {
         onProgress: (line) => io.err(line),
       })
       io.out(options.json === true ? JSON.stringify(report, null, 2) : told(report))
+      if (options.trace !== undefined) await writeTrace(options.trace, model, compiled)
     })
+}
+
+/** The third run is the profiled one: engines have compiled most of the code by then. */
+const writeTrace = async (file: string, model: Model, options: CompileOptions): Promise<void> => {
+  using net = await compile(model, options)
+  const feeds = benchFeeds(model.at({ batch: options.batch ?? 1 }))
+  for (let i = 0; i < 2; i++) for (const result of Object.values(await net.run(feeds))) result.dispose()
+  const trace = profileTrace(await net.profile(feeds), `${model.name} on ${net.backend}`)
+  await writeFileAtomic(file, new TextEncoder().encode(trace))
 }
 
 /** By default a training step is timed on small pictures, because peers may take a minute even for these. */

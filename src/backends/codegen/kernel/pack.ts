@@ -9,7 +9,7 @@ import { linearText } from './print.ts'
 import { argsOf, axesIn, linearsOf, mapLinears, reachedFrom } from './rewrite.ts'
 import { splitAxis } from './split-axis.ts'
 
-/** Columns of a panel: two vectors of flopanelAxes2. */
+/** Columns of a panel: two vectors of float32. */
 export const panelWidth = 8
 
 export interface PackedOperand {
