@@ -104,10 +104,18 @@ export const bindStep = ({ step, plan, emitted, module }: StepToBind, device: Wa
   }
 }
 
-export const unbindStep = (
-  { list, constants, table, words, context, scratch }: BoundStep,
-  { space, runner }: WasmDevice,
-): void => {
-  runner.unload(list)
-  for (const block of [...constants.values(), table, words, context, scratch]) space.release(block)
+export const unbindStep = (bound: BoundStep, { space, runner }: WasmDevice): void => {
+  runner.unload(bound.list)
+  for (const block of blocksOf(bound)) space.release(block)
 }
+
+/** What a step takes between runs. */
+export const bytesOfBound = (bound: BoundStep): number => blocksOf(bound).reduce((sum, { bytes }) => sum + bytes, 0)
+
+const blocksOf = ({ constants, table, words, context, scratch }: BoundStep): readonly Block[] => [
+  ...constants.values(),
+  table,
+  words,
+  context,
+  scratch,
+]

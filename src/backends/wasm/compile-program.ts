@@ -5,8 +5,8 @@ import { graphSteps, type Program } from '../../passes/program.ts'
 import type { CompileContext, Runnable } from '../backend.ts'
 import { crossingTypes } from '../common/run-steps.ts'
 import type { Arena } from './arena.ts'
-import { bindStep, type BoundStep, unbindStep } from './bound-step.ts'
-import { compileStep } from './compile-step.ts'
+import { bindStep, type BoundStep, bytesOfBound, unbindStep } from './bound-step.ts'
+import { compileStep, packedFormBytes } from './compile-step.ts'
 import { planDispatches } from './dispatch-list.ts'
 import { makeKernelLibrary } from './kernel-library.ts'
 import { batchHint, ensureFits } from './limits.ts'
@@ -36,7 +36,8 @@ export const compileProgram = async (
     return { name, step, plan }
   })
   const peakBytes = planned.reduce((most, { plan }) => Math.max(most, plan.peakBytes), 0)
-  ensureFits(program, peakBytes, device.space.bytesMax)
+  const packedBytes = packedFormBytes(planned.map(({ step }) => step))
+  ensureFits({ program, peakBytes, packedBytes, boundBytes: 0 }, device.space.bytesMax)
   cx.signal?.throwIfAborted()
   const emitted = library.emit(device.isShared)
   const module = await compileWasm(emitted.bytes)
@@ -52,6 +53,9 @@ export const compileProgram = async (
       steps.set(name, bound)
       ends.push(() => unbindStep(bound, device), arena.use(plan.memory.arenaBytes))
     }
+    // Again, because the scratch memory is known only now.
+    const boundBytes = [...steps.values()].reduce((sum, bound) => sum + bytesOfBound(bound), 0)
+    ensureFits({ program, peakBytes, packedBytes, boundBytes }, device.space.bytesMax)
   } catch (error) {
     dispose()
     throw error

@@ -161,3 +161,15 @@ const constantData = (graph: Graph, { attrs: { value }, types: [type] }: Node<'c
 }
 
 export const bytesOf = ({ type }: StepValue): number => sizeBytes(type)
+
+/** The bytes of all packed forms of variables, which steps share. */
+export const packedFormBytes = (steps: readonly CompiledStep[]): number => {
+  const forms = new Map<string, number>()
+  for (const { values } of steps)
+    for (const value of values) {
+      if (value.source.kind !== 'packed') continue
+      const variable = values[value.source.of]?.source
+      forms.set(`${variable?.kind === 'variable' ? variable.name : ''} ${value.source.form}`, bytesOf(value))
+    }
+  return [...forms.values()].reduce((sum, bytes) => sum + bytes, 0)
+}

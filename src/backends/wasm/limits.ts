@@ -3,28 +3,54 @@ import { EffuseError } from '../../ir/diagnostics.ts'
 import { inputTypes, variablesOf } from '../../ir/graph.ts'
 import { sizeBytes } from '../../ir/types.ts'
 import { graphsOf, type Program } from '../../passes/program.ts'
-import { mebibytes } from './runtime/space.ts'
+import { mebibytes, pageBytes } from './runtime/space.ts'
 
-/** @param peakBytes What the largest step takes besides variables. @throws EffuseError EF409 */
-export const ensureFits = (program: Program, peakBytes: number, bytesMax: number): void => {
+export interface MemoryNeeds {
+  readonly program: Program
+  /** What the largest step takes in a run. */
+  readonly peakBytes: number
+  /** Packed forms of variables, which stay beside them. */
+  readonly packedBytes: number
+  /** Constants, tables and scratch memory of all steps. */
+  readonly boundBytes: number
+}
+
+/** Blocks begin at multiples of 64, and the memory has slack at its end. */
+const roundingBytes = pageBytes
+
+/** @throws EffuseError EF409 */
+export const ensureFits = (needs: MemoryNeeds, bytesMax: number): void => {
+  const { program, peakBytes, packedBytes, boundBytes } = needs
   const variables = variableBytes(program)
-  if (peakBytes + variables <= bytesMax) return
-  const held = variables === 0 ? '' : `, and its variables ${mebibytes(variables)}`
+  const others = variables + packedBytes + boundBytes + roundingBytes
+  if (peakBytes + others <= bytesMax) return
+  const parts = [
+    [variables, 'for its variables'],
+    [packedBytes, 'for packed forms of them'],
+    [boundBytes, 'for constants and scratch memory'],
+  ] as const
+  const held = parts.filter(([bytes]) => bytes > 0).map(([bytes, what]) => `, ${mebibytes(bytes)} ${what}`)
   throw new EffuseError({
     code: 'EF409',
-    message: `${program.name} needs ${mebibytes(peakBytes)} for a run${held}; the backend wasm has at most ${mebibytes(bytesMax)}`,
-    hint: batchHint(program, peakBytes, bytesMax - variables) ?? 'use smaller pictures, or another backend',
+    message: `${program.name} needs ${mebibytes(peakBytes)} for a run${held.join('')}; the backend wasm has at most ${mebibytes(bytesMax)}`,
+    // Where the batch would have to shrink to nothing, it is not the reason.
+    hint:
+      (others < bytesMax ? batchHint(program, peakBytes, bytesMax - others) : undefined) ??
+      'use a smaller model, or another backend',
   })
 }
 
-/** Which batch fits into so many bytes: plans grow with the batch. Undefined where the inputs have no batch in common. */
+/**
+ * Which batch fits into so many bytes: plans grow with the batch. Undefined where the inputs have no first size in common. A program does not tell
+ * whether that size is its batch, so the hint leaves it open.
+ */
 export const batchHint = (program: Program, peakBytes: number, freeBytes: number): string | undefined => {
   const batch = batchOf(program)
   if (batch === null || batch === 1) return undefined
   const fitting = Math.min(batch - 1, Math.floor((batch * freeBytes) / peakBytes))
   return fitting < 1
     ? `no batch fits; use smaller pictures, or another backend`
-    : `compile it with a batch of at most about ${fitting} instead of ${batch}`
+    : `if ${batch} is its batch, compile it with a batch of at most about ${fitting}; otherwise use smaller pictures, or another backend`
 }
 
 /** The size that all fed inputs have in front; null where they differ. */

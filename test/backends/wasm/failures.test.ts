@@ -83,7 +83,7 @@ describe.each([1, 3])('on %i threads', (threads) => {
 test('a helper exits while it has units: the run fails instead of waiting, and later runs work', async () => {
   const { workerUrl, turnOn, turnOff } = changed(
     'args[i] = begin\n',
-    'args[i] = begin\n          if (thread === 1 && isOn()) process.exit(4)\n          if (isOn()) while (true) if (control === null) break\n',
+    'args[i] = begin\n          if (thread === 1 && isOn()) process.exit(4)\n          if (isOn() && units > 1) while (true) if (control === null) break\n',
   )
   // The leader takes a unit and never ends it, so that the helper gets one and exits.
   const backend = await opened({ threads: 2, workerUrl })
@@ -154,7 +154,7 @@ describe('memory', () => {
     await expect(compile(wide, { backend, batch: 600 })).rejects.toMatchObject({
       code: 'EF409',
       message: expect.stringMatching(/^wide needs [\d,]+ MiB for a run; the backend wasm has at most 4,096 MiB$/),
-      hint: expect.stringMatching(/^compile it with a batch of at most about \d+ instead of 600$/),
+      hint: expect.stringMatching(/^if 600 is its batch, compile it with a batch of at most about \d+; otherwise /),
     })
     expect(space.usedBytes).toBe(before)
   })
@@ -168,6 +168,21 @@ describe('memory', () => {
     const { y } = await net.run({ x: new Float32Array(batch * 2 ** 20) })
     expect((await y.data())[0]).toBe(0)
     await expect(compile(wide, { backend, batch: batch + 1 })).rejects.toMatchObject({ code: 'EF409' })
+  })
+
+  test('packed forms of variables count: a program is refused when it is compiled, not in each run', async () => {
+    const dense = graph('dense', { x: float32('batch', 1024) }, ({ x }) => ({
+      y: nn.dense(x, { name: 'd', units: 1024 }),
+    }))
+    const small = await opened({ threads: 1, bytesMax: 7 * 2 ** 20 })
+    await expect(compile(dense, { backend: small, batch: 4 })).rejects.toMatchObject({
+      code: 'EF409',
+      message: expect.stringMatching(/^dense needs .*, 5 MiB for its variables, 4 MiB for packed forms of them/),
+      hint: 'use a smaller model, or another backend',
+    })
+    const enough = await opened({ threads: 1, bytesMax: 9 * 2 ** 20 })
+    using net = await compile(dense, { backend: enough, batch: 4 })
+    expect((await read(await net.run({ x: new Float32Array(4096) }))).y.length).toBe(4096)
   })
 
   test('too little is left: the run says what for, and nothing is lost', async () => {
