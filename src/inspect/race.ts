@@ -21,7 +21,7 @@ export interface RaceOptions {
 export const race = async (contenders: readonly Contender[], options: RaceOptions): Promise<readonly Times[]> => {
   const warmups = await firstRuns(contenders, options)
   await checkOutputs(contenders) // after the first runs, which this would warm up
-  const samples = await timedRounds(contenders, options)
+  const samples = await timedRounds(contenders, warmups, options)
   return contenders.map((_, i) => ({ warmup: warmups[i] ?? Number.NaN, samples: samples[i] ?? [] }))
 }
 
@@ -47,6 +47,7 @@ const firstRuns = async (contenders: readonly Contender[], options: RaceOptions)
 
 const timedRounds = async (
   contenders: readonly Contender[],
+  warmups: readonly number[],
   { rounds, budgetMs, onProgress }: RaceOptions,
 ): Promise<readonly (readonly number[])[]> => {
   const samples: number[][] = contenders.map(() => [])
@@ -54,7 +55,7 @@ const timedRounds = async (
     for (const [i, contender] of contenders.entries()) {
       const own = samples[i] ?? []
       if (own.length > 0 && own.reduce((sum, ms) => sum + ms, 0) >= budgetMs) continue
-      if (contenders.length > 1) await settle(contender, own.at(-1) ?? 0)
+      if (contenders.length > 1) await settle(contender, own.at(-1) ?? warmups[i] ?? 0)
       const { ms } = await timed(contender)
       own.push(ms)
       if (ms > slowMs) onProgress?.(`${contender.name}: round ${own.length} of at most ${rounds}, ${ms.toFixed(0)} ms`)
