@@ -325,7 +325,7 @@ describe.runIf(hasAdapter)('tfjs-webgpu', () => {
     const row = backends.find(({ name }) => name === 'tfjs-webgpu')
     expect(row).toMatchObject({ available: true, detail: expect.stringMatching(/bindings of [\d,]+ MiB; \d+ buffers/) })
     const isSoftware = row?.detail.includes('in software') ?? false
-    expect(auto).toBe(isSoftware ? 'tfjs-wasm' : 'tfjs-webgpu')
+    expect(auto).toBe(isSoftware ? 'wasm' : 'tfjs-webgpu')
     expect((await selectBackend('auto')).backend.name).toBe(auto)
     expect((await selectBackend('tfjs-webgpu')).backend.name).toBe('tfjs-webgpu')
   })

@@ -1,7 +1,7 @@
 /** A run is one micro-batch: the time of the update, the effect of a bad micro-batch, other changes of the position, the state after errors. */
 import { describe, expect, test } from 'vitest'
 import type { Backend, StoreTurn } from '../../src/backends/backend.ts'
-import { referenceBackend } from '../../src/backends/reference/index.ts'
+import { selectBackend } from '../../src/backends/select.ts'
 import { createTfjsBackend } from '../../src/backends/tfjs/index.ts'
 import { compile } from '../../src/compile.ts'
 import type { Executable } from '../../src/executable/executable.ts'
@@ -320,7 +320,7 @@ describe.each([
     '%s: nothing has changed, and the run can be repeated',
     async (name) => {
       const step = squaresStep(normedNet(0.5), { accumulate: 2, emaDecay: 0.5 })
-      const inner = name === 'reference' ? referenceBackend() : await createTfjsBackend({ backend: 'wasm' })
+      const { backend: inner } = await selectBackend(name)
       let values = 0
       const backend = watched(inner, {
         value: (asked) => {
