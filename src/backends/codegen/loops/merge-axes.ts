@@ -18,6 +18,7 @@ export const mergeAxes = (phase: Phase): Phase => {
 }
 
 const withoutPoints = (phase: Phase): Phase => {
+  if (!phase.axes.includes(1)) return phase
   const kept = phase.axes.flatMap((size, axis) => (size === 1 ? [] : [axis]))
   return renumbered(phase, {
     axes: kept.map((axis) => phase.axes[axis] as number),
@@ -31,16 +32,15 @@ const areEven = ({ axes, parallel, exprs, accumulators, stores }: Phase, axis: n
   if (axis + 1 === parallel) return false
   const size = axes[axis + 1] as number
   const strideOf = ({ terms }: Linear, at: number): number => terms.find((term) => term.axis === at)?.stride ?? 0
-  const stored = stores.flatMap(({ coordinates }) =>
-    coordinates.flatMap(({ at }) => (at.kind === 'linear' ? [at] : [])),
-  )
+  const isEven = (x: Linear): boolean => strideOf(x, axis) === size * strideOf(x, axis + 1)
   const areTogether = ({ axes: own }: Accumulator): boolean => {
     const at = own.indexOf(axis)
     return at < 0 ? !own.includes(axis + 1) : own[at + 1] === axis + 1
   }
   return (
     accumulators.every(areTogether) &&
-    [...exprs.flatMap(linearsOf), ...stored].every((x) => strideOf(x, axis) === size * strideOf(x, axis + 1))
+    stores.every(({ coordinates }) => coordinates.every(({ at }) => at.kind === 'computed' || isEven(at))) &&
+    exprs.every((expr) => linearsOf(expr).every(isEven))
   )
 }
 
@@ -84,6 +84,7 @@ const renumbered = (phase: Phase, { axes, parallel, placeOf }: Renumbering): Pha
 const flattened = (phase: Phase): Phase => {
   const flat = (coordinates: readonly Coordinate[]): readonly Coordinate[] => {
     const found: Coordinate[] = []
+    if (coordinates.length < 2) return coordinates
     for (const coordinate of coordinates) {
       const last = found.at(-1)
       const joint = last === undefined ? null : jointOf(last, coordinate, phase.axes)

@@ -1,5 +1,6 @@
 /** How the points of a phase are visited: plain data, with one function that says what is legal. Any legal schedule gives the same values. */
-import type { Coordinate, Expr, Phase } from '../kernel/kernel.ts'
+import type { Accumulator, Expr, Linear, Phase } from '../kernel/kernel.ts'
+import { termsOf } from '../kernel/rewrite.ts'
 import { stagingFault } from './staging.ts'
 import { vectorFault } from './vectors.ts'
 
@@ -71,26 +72,24 @@ const loopFault = ({ axes, parallel }: Phase, { order, unrolled, divided }: Sche
 /** Expressions whose values depend on the axis. */
 export const dependents = ({ exprs, accumulators }: Phase, axis: number): ReadonlySet<number> => {
   const found = new Set<number>()
-  for (const [at, expr] of exprs.entries()) {
-    const linears =
-      expr.kind === 'index'
-        ? [expr.of]
-        : expr.kind === 'random'
-          ? [expr.index]
-          : coordinatesOf(expr).flatMap(({ at: x }) => (x.kind === 'linear' ? [x] : []))
-    const args =
-      expr.kind === 'op'
-        ? expr.args
-        : expr.kind === 'accumulated'
-          ? accumulators
-              .slice(expr.accumulator, expr.accumulator + 1)
-              .flatMap(({ factors, guard }) => [...factors, ...(guard === null ? [] : [guard])])
-          : coordinatesOf(expr).flatMap(({ at: x }) => (x.kind === 'computed' ? [x.expr] : []))
-    if (linears.some(({ terms }) => terms.some((term) => term.axis === axis)) || args.some((arg) => found.has(arg)))
-      found.add(at)
+  const isOn = ({ terms }: Linear): boolean => terms.some((term) => term.axis === axis)
+  const depends = (expr: Expr): boolean => {
+    switch (expr.kind) {
+      case 'constant':
+        return false
+      case 'index':
+        return isOn(expr.of)
+      case 'random':
+        return isOn(expr.index)
+      case 'load':
+      case 'inside':
+        return expr.coordinates.some(({ at }) => (at.kind === 'linear' ? isOn(at) : found.has(at.expr)))
+      case 'op':
+        return expr.args.some((arg) => found.has(arg))
+      case 'accumulated':
+        return termsOf(accumulators[expr.accumulator] as Accumulator).some((term) => found.has(term)) // verified
+    }
   }
+  for (const [at, expr] of exprs.entries()) if (depends(expr)) found.add(at)
   return found
 }
-
-const coordinatesOf = (expr: Expr): readonly Coordinate[] =>
-  expr.kind === 'load' || expr.kind === 'inside' ? expr.coordinates : []
