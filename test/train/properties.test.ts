@@ -8,6 +8,7 @@ import type { Backend } from '../../src/backends/backend.ts'
 import { referenceBackend } from '../../src/backends/reference/index.ts'
 import { createTensorflowBackend } from '../../src/backends/tensorflow/index.ts'
 import { createTfjsBackend } from '../../src/backends/tfjs/index.ts'
+import { createWasmBackend } from '../../src/backends/wasm/index.ts'
 import { compile } from '../../src/compile.ts'
 import type { Executable } from '../../src/executable/executable.ts'
 import { globFilter } from '../../src/ir/glob.ts'
@@ -53,6 +54,7 @@ const names = ['reference', 'wasm', 'tfjs-wasm', 'tfjs-cpu', ...withTensorflow] 
 const backends = new Map<(typeof names)[number], Backend>()
 beforeAll(async () => {
   backends.set('reference', referenceBackend())
+  backends.set('wasm', await createWasmBackend())
   backends.set('tfjs-wasm', await createTfjsBackend({ backend: 'wasm' }))
   backends.set('tfjs-cpu', await createTfjsBackend({ backend: 'cpu' }))
   for (const name of withTensorflow) backends.set(name, await createTensorflowBackend())
