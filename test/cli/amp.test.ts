@@ -34,11 +34,14 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }))
 const small = () => `${join(folder, 'net.mjs')}#small`
 
+/** A backend without half arithmetic; `auto` would take one that stores half types. */
+const onTfjs = ['--backend', 'tfjs-wasm'] as const
+
 describe('inspect', () => {
   test.each([['--amp'], ['--use_amp']])(
     '%s: the certificate of B0, on a backend without half arithmetic too',
     async (flag) => {
-      const { code, out } = await run('inspect', '--model', 'b0', flag, '--json')
+      const { code, out } = await run('inspect', '--model', 'b0', flag, ...onTfjs, '--json')
       expect(code).toBe(0)
       expect(JSON.parse(out)).toMatchObject({
         backend: 'tfjs-wasm',
@@ -56,7 +59,7 @@ describe('inspect', () => {
     },
   )
   test('--train: the training step, with its casts', async () => {
-    const { code, out } = await run('inspect', '--model', 'b0', '--train', '--batch', '2', '--amp', '--json')
+    const { code, out } = await run('inspect', '--model', 'b0', '--train', '--batch', '2', '--amp', ...onTfjs, '--json')
     expect(code).toBe(0)
     const report = JSON.parse(out)
     expect(report).toMatchObject({
@@ -80,7 +83,7 @@ describe('inspect', () => {
     expect(out).not.toContain('mixed precision')
   })
   test('as a table: a row per layer, the proof, each cast, and that nothing of it runs here', async () => {
-    const { out } = await run('inspect', '--model', small(), '--amp', '--amp-dtype', 'bfloat16')
+    const { out } = await run('inspect', '--model', small(), '--amp', '--amp-dtype', 'bfloat16', ...onTfjs)
     expect(out).toContain('mixed precision: bfloat16, minCut')
     expect(out).toMatch(/^blocks\.0\/se +10 +- +- +- +4$/m)
     expect(out).toContain('1 cast, lower bound 1: minimal; 1 absorbed by wide results')
@@ -89,7 +92,7 @@ describe('inspect', () => {
     expect((await run('inspect', '--model', small(), '--amp', '--backend', 'reference')).out).not.toContain('emulate')
   })
   test('the table fits into a terminal of 80 columns: the reasons stand below it, under letters', async () => {
-    const { out } = await run('inspect', '--model', 'b0', '--train', '--batch', '2', '--amp')
+    const { out } = await run('inspect', '--model', 'b0', '--train', '--batch', '2', '--amp', ...onTfjs)
     const lines = out.slice(out.indexOf('mixed precision: ')).split('\n')
     expect(lines.filter((line) => line.length > 80)).toEqual([])
     expect(lines.find((line) => line.startsWith('blocks.5/se'))).toMatch(/ a$/)
@@ -112,7 +115,7 @@ describe('inspect', () => {
 
 describe('explain', () => {
   test('says why a layer is half, where its region ends, and what would change it', async () => {
-    const { code, out } = await run('explain', '--model', 'b0', '--amp', 'blocks.3/se/reduce')
+    const { code, out } = await run('explain', '--model', 'b0', '--amp', ...onTfjs, 'blocks.3/se/reduce')
     expect(code).toBe(0)
     for (const line of [
       '  blocks.3/se/reduce conv2d: float16 (class allow), because contractions are half, summed in float32',
@@ -124,7 +127,7 @@ describe('explain', () => {
       expect(out.split('\n')).toContain(line)
   })
   test('says why a layer is float32', async () => {
-    const { out } = await run('explain', '--model', 'b0', '--amp', 'head')
+    const { out } = await run('explain', '--model', 'b0', '--amp', ...onTfjs, 'head')
     expect(out).toContain(
       '  head softmax: float32 (class wide), because half is not worth its casts here: half would take 2 casts more',
     )
@@ -133,7 +136,18 @@ describe('explain', () => {
     )
   })
   test('in the training step the gradients are explained with their layer', async () => {
-    const { out } = await run('explain', '--model', small(), '--train', '--batch', '2', '--amp', '--json', 'head/dense')
+    const { out } = await run(
+      'explain',
+      '--model',
+      small(),
+      '--train',
+      '--batch',
+      '2',
+      '--amp',
+      ...onTfjs,
+      '--json',
+      'head/dense',
+    )
     const notes: { name: string; dtype: string; reason: string }[] = JSON.parse(out).precision
     const gradient = notes.filter((n) => n.name === 'grad(head/dense) matmul')
     expect(gradient.map((n) => n.dtype)).toEqual(['float16', 'float16'])
@@ -179,7 +193,7 @@ describe('running', () => {
     expect(JSON.parse(await readFile(join(folder, 'none', 'config.json'), 'utf8'))).toMatchObject({ amp: false })
   })
   test('bench says what it timed', async () => {
-    const flags = ['--model', small(), '--amp', '--emulate-half', '--rounds', '1', '--json']
+    const flags = ['--model', small(), ...onTfjs, '--amp', '--emulate-half', '--rounds', '1', '--json']
     const { code, out } = await run('bench', ...flags)
     expect(code).toBe(0)
     expect(JSON.parse(out).rows[0]).toMatchObject({ name: 'effuse, emulated float16', amp: true })
