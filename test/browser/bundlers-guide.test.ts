@@ -170,22 +170,21 @@ describe.runIf(chromiumPath() !== null)('in Chromium', () => {
     expect(without.said).toContain('effuse: tfjs computes in plain JavaScript')
     const told = /serve the \.wasm files of .* at http:\/\/127\.0\.0\.1:\d+\/dist\/ or http:\/\/127\.0\.0\.1:\d+\//
     expect(without.said.split('\n').filter((line) => told.test(line)).length).toBe(2)
-    expect(without.said).toContain('"auto":"reference"')
+    expect(without.said).toContain('"auto":"wasm"')
     copyWasm(join(folder, 'dist'))
     const found = await seenIn(folder)
     expect(found.text).toBe(good.text)
     expect(found.said).toMatch(/its \.wasm files are at http:\/\/127\.0\.0\.1:\d+\/dist\//)
   }, 120_000)
 
-  test('compile() by itself takes the interpreter in a page, and says what to do', async () => {
+  test('compile() by itself takes generated WebAssembly in a page, without a word', async () => {
     const folder = project(install.folder, 'esbuild', false)
     const plain = files.get('main.js')?.replace(/compile\(model, \{.*\}\)/, 'compile(model)') ?? ''
     expect(plain).toContain('compile(model)\n')
     writeFileSync(join(folder, 'main.js'), plain)
     await builds['esbuild']?.(folder)
     const { text, said } = await seenIn(folder)
-    expect(text).toBe('reference: 3 probabilities')
-    expect(said).toMatch(/effuse: runs on the reference interpreter.*createTfjsBackend.*docs\/bundlers\.md/)
+    expect({ text, said }).toEqual({ text: 'wasm: 3 probabilities', said: '' })
   }, 60_000)
 
   test("Vite's server, as it is used while writing a page", async () => {
