@@ -107,10 +107,10 @@ const gzipped = (text: string): number => gzipSync(text, { level: 9 }).length
 
 describe.each(Object.keys(bundlers))('%s', (name) => {
   const bundle = (entry: string): Promise<string> => bundlers[name]?.(entry) ?? Promise.reject(new Error(name))
-  test('builds with no peer installed, below 150 KB gzipped, drops what is not used, and the result runs', async () => {
+  test('builds with no peer installed, below 220 KB gzipped with generated WebAssembly, drops what is not used, and the result runs', async () => {
     const [all, little] = [await bundle('full.js'), await bundle('tiny.js')]
-    expect(gzipped(all)).toBeLessThan(150_000)
-    expect(gzipped(little)).toBeLessThan(0.6 * gzipped(all))
+    expect(gzipped(all)).toBeLessThan(220_000)
+    expect(gzipped(little)).toBeLessThan(0.8 * gzipped(all))
     // ImageNet's labels come with openModel alone.
     expect(all).toContain('tabby')
     expect(little).not.toContain('tabby')
@@ -123,11 +123,11 @@ describe.each(Object.keys(bundlers))('%s', (name) => {
     const { run } = (await import(/* @vite-ignore */ pathToFileURL(path).href)) as {
       readonly run: () => Promise<unknown>
     }
-    expect(await run()).toEqual({ backend: 'reference', y: [2, 5] })
+    expect(await run()).toEqual({ backend: 'wasm', y: [2, 5] })
   }, 180_000)
 })
 
-test('with splitting a page first loads what it needs at once, below 110 KB gzipped: readers of files, labels and the judge of passes come on demand', async () => {
+test('with splitting a page first loads what it needs at once, below 115 KB gzipped: readers of files, labels and the judge of passes come on demand', async () => {
   const { outputFiles, metafile } = await esbuild({
     ...{ entryPoints: [join(folder, 'full.js')], bundle: true, minify: true, format: 'esm', platform: 'browser' },
     ...{ splitting: true, outdir: join(folder, 'split'), write: false, metafile: true, logLevel: 'silent' },
@@ -145,7 +145,7 @@ test('with splitting a page first loads what it needs at once, below 110 KB gzip
   const textOf = (paths: Iterable<string>): string =>
     [...paths].map((path) => texts.get(basename(path)) ?? '').join('\n')
   const [initial, all] = [textOf(first), textOf(Object.keys(metafile.outputs))]
-  expect(gzipped(initial)).toBeLessThan(110_000)
+  expect(gzipped(initial)).toBeLessThan(115_000)
   for (const word of ['tabby', 'a gzip archive', 'torch.save', 'the weights fit no variant']) {
     expect(all).toContain(word)
     expect(initial).not.toContain(word)

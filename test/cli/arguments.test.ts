@@ -108,7 +108,7 @@ test.each([
 ])('a backend that is none: %s %s lists those that there are', async (...argv) => {
   const said = async (name: string) => (await run(...argv, '--backend', name)).err.split('\n').slice(0, 2)
   const message = (name: string): string =>
-    `error EF601: --backend must be one of auto, tfjs, tensorflow, tfjs-webgpu, tfjs-wasm, tfjs-cpu, reference, got "${name}"`
+    `error EF601: --backend must be one of auto, tfjs, tensorflow, tfjs-webgpu, wasm, tfjs-wasm, tfjs-cpu, reference, got "${name}"`
   expect(await said('gpu')).toEqual([message('gpu'), '  hint: did you mean tfjs-webgpu?'])
   expect(await said('referense')).toEqual([message('referense'), '  hint: did you mean reference?'])
 })

@@ -1,10 +1,9 @@
 /** Sums of products: matrix products, convolutions and their gradients. */
 import { windowAxes } from '../../../ir/ops/window.ts'
 import type { ConvAttrs } from '../../../ir/signatures.ts'
-import { coordinatesOf } from './from-graph.ts'
 import { type Axes, combined, type Four, type Hero, outputOf, pixelOf } from './hero.ts'
 import type { Linear } from './kernel.ts'
-import { fixed } from './linear.ts'
+import { coordinatesOf, fixed } from './linear.ts'
 
 export const lowerMatmul: Hero<'matmul'> = ({ inputs: [a, b], attrs, types: [type], at: result }, source, p) => {
   const inner = source.typeOf(a).shape.at(attrs.transposeA ? -2 : -1) as number

@@ -11,7 +11,7 @@ import { isElementwise, isHero, typeAt } from './graph-values.ts'
 import type { Hero, HeroArgs, HeroOp } from './hero.ts'
 import { heroes } from './heroes.ts'
 import type { Coordinate, Kernel, KernelBuffer, Linear, Phase } from './kernel.ts'
-import { divided, fixed, scaled, sum } from './linear.ts'
+import { coordinatesOf, divided, fixed, scaled, sum } from './linear.ts'
 import { PhaseBuilder } from './phase-builder.ts'
 import type { PhaseGroup } from './phase-groups.ts'
 import { planPhases } from './plan-phases.ts'
@@ -266,9 +266,6 @@ class KernelLowering implements Source {
     return this.#buffers.length - 1
   }
 }
-
-export const coordinatesOf = (at: readonly Position[], shape: readonly number[]): readonly Coordinate[] =>
-  at.map((x, i) => ({ at: x, size: shape[i] as number }))
 
 const linearOf = (x: Position): Linear => {
   invariant(x.kind === 'linear', () => 'what is gathered from is stored')

@@ -2,9 +2,9 @@
 import type { Axis } from '../../../ir/ops/window.ts'
 import type { ContractionOps, OpAttrs, OpIn, OpOut, PoolingOps, ReductionOps, Tuple } from '../../../ir/signatures.ts'
 import type { Ref, Type } from '../../../ir/types.ts'
-import { coordinatesOf, type Source } from './from-graph.ts'
+import type { Source } from './from-graph.ts'
 import type { Accumulator, Linear } from './kernel.ts'
-import { divided, scaled, sum } from './linear.ts'
+import { coordinatesOf, divided, scaled, sum } from './linear.ts'
 import type { PhaseBuilder } from './phase-builder.ts'
 
 export type HeroOp = keyof ReductionOps | keyof ContractionOps | keyof PoolingOps

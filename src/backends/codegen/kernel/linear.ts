@@ -64,3 +64,7 @@ export const isAlwaysInside = ({ at, size }: Coordinate, sizes: readonly number[
   const [least, largest] = rangeOf(at, sizes)
   return divides && least >= 0 && largest <= size - 1
 }
+
+/** Positions in a tensor of this shape. */
+export const coordinatesOf = (at: readonly Coordinate['at'][], shape: readonly number[]): readonly Coordinate[] =>
+  at.map((x, i) => ({ at: x, size: shape[i] as number }))

@@ -2,10 +2,10 @@
 import { windowAxes } from '../../../ir/ops/window.ts'
 import type { WindowAttrs } from '../../../ir/signatures.ts'
 import type { Ref, Type } from '../../../ir/types.ts'
-import { coordinatesOf, type Source } from './from-graph.ts'
+import type { Source } from './from-graph.ts'
 import { type Axes, axesOf, combined, type Four, type Hero, outputOf, pixelOf, stored } from './hero.ts'
 import type { Accumulator, Linear } from './kernel.ts'
-import { scaled, sum } from './linear.ts'
+import { coordinatesOf, scaled, sum } from './linear.ts'
 import { PhaseBuilder } from './phase-builder.ts'
 
 const poolAxes = (image: readonly number[], attrs: WindowAttrs): Axes =>

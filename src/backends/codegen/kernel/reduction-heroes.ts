@@ -1,7 +1,8 @@
 /** Sums, maxima and the like over axes, arg-max, top-k. */
 import type { ReductionOps } from '../../../ir/signatures.ts'
 import { type DType, isFloat, type Ref } from '../../../ir/types.ts'
-import { coordinatesOf, type Source } from './from-graph.ts'
+import type { Source } from './from-graph.ts'
+import { coordinatesOf } from './linear.ts'
 import { combined, type Hero, stored } from './hero.ts'
 import type { Linear, Monoid } from './kernel.ts'
 import { PhaseBuilder } from './phase-builder.ts'

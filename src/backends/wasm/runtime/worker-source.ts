@@ -13,7 +13,7 @@ import { word } from './control.ts'
 export const workerSource = `'use strict'
 ;(() => {
   const isNode = typeof require === 'function' && typeof process === 'object'
-  const port = isNode ? require('node:worker_threads').parentPort : self
+  const port = isNode ? require('worker_threads').parentPort : self
   const listen = (handle) => {
     if (isNode) port.on('message', handle)
     else port.onmessage = ({ data }) => handle(data)
