@@ -126,14 +126,16 @@ export const compileStep = (graph: Graph, library: KernelLibrary, isRare = false
 
 /** The variable whose bytes a value has; null where it has none of a variable. */
 const variableOf = (values: readonly StepValue[], value: number | undefined): number | null => {
-  let at = value
-  for (
-    let source = at === undefined ? undefined : values[at]?.source;
-    source?.kind === 'view';
-    source = values[at]?.source
-  )
-    at = source.of
-  return at !== undefined && values[at]?.source.kind === 'variable' ? at : null
+  if (value === undefined) return null
+  const base = baseOf(values, value)
+  return values[base]?.source.kind === 'variable' ? base : null
+}
+
+/** The value whose bytes a value has: its own, or those that it is a view of. */
+export const baseOf = (values: readonly StepValue[], value: number): number => {
+  let base = value
+  for (let source = values[base]?.source; source?.kind === 'view'; source = values[base]?.source) base = source.of
+  return base
 }
 
 const sources: ReadonlySet<Node['op']> = new Set(['input', 'variable', 'constant', 'reshape'])

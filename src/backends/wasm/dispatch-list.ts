@@ -8,7 +8,7 @@ import { planMemory } from '../../passes/memory/plan-memory.ts'
 import type { MemoryPlan } from '../../passes/memory/plan.ts'
 import type { MemoryProblem, PlannedStep, PlannedValue } from '../../passes/memory/problem.ts'
 import { schedule } from '../../passes/memory/schedule.ts'
-import { bytesOf, type CompiledStep, type KernelCall } from './compile-step.ts'
+import { baseOf, bytesOf, type CompiledStep, type KernelCall } from './compile-step.ts'
 import { inPlacePairs } from './in-place.ts'
 import type { KernelLibrary } from './kernel-library.ts'
 
@@ -46,7 +46,7 @@ export const planDispatches = (
   crossing: ReadonlySet<string>,
   constraints: MemoryConstraints,
 ): DispatchPlan => {
-  const bases = step.values.map((_, value) => baseOf(step, value))
+  const bases = step.values.map((_, value) => baseOf(step.values, value))
   const kept = new Set([...step.outputs, ...step.updates].map(({ value }) => bases[value] as number)) // of all values
   const dispatchesOf = (call: KernelCall, isOptional: boolean): readonly PlannedDispatch[] =>
     phasesOf(library, call).map((_, phase) => ({
@@ -84,12 +84,6 @@ export const planDispatches = (
     memory,
     peakBytes: made.reduce((sum, base) => sum + (problem.values[base]?.bytes ?? 0), memory.arenaBytes),
   }
-}
-
-const baseOf = ({ values }: CompiledStep, value: number): number => {
-  let base = value
-  for (let source = values[base]?.source; source?.kind === 'view'; source = values[base]?.source) base = source.of
-  return base
 }
 
 const phasesOf = ({ kernels }: KernelLibrary, { kernel }: KernelCall): readonly Phase[] => kernels[kernel]?.phases ?? []
