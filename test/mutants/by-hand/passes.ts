@@ -44,8 +44,10 @@ export const passMutants: readonly Mutant[] = [
       'axes: inner.attrs.axes',
     ],
   ]),
+  ...mutantsOf('src/ir/exact-json.ts', passes, [
+    ['0 and -0 are one literal', 'Object.is(part, -0) || !Number.isFinite(part)', '!Number.isFinite(part)'],
+  ]),
   ...mutantsOf('src/passes/cse.ts', passes, [
-    ['0 and -0 are one literal', 'Object.is(value, -0) || !Number.isFinite(value)', '!Number.isFinite(value)'],
     ['ports are not told apart', "ref.port}`).join(',')", "0}`).join(',')"],
     ['types are not told apart', 'node.types.map((t) =>', 'node.types.slice(0, 0).map((t) =>'],
   ]),
