@@ -9,12 +9,16 @@ import { testsFor } from './tests-for.ts'
 
 /** The places that are drawn from, and how many of a hundred mutants each gets. */
 const shares = [
-  ['src/ir/ops', 30],
-  ['src/passes', 40],
-  ['src/backends/tfjs', 18],
-  ['src/backends/common', 3],
-  ['src/train', 9],
+  ['src/ir/ops', 20],
+  ['src/passes', 34],
+  ['src/backends/codegen', 14],
+  ['src/backends/wasm', 14],
+  ['src/backends/tfjs', 10],
+  ['src/backends/common', 2],
+  ['src/train', 6],
 ] as const
+
+export const drawnFolders: readonly string[] = shares.map(([folder]) => folder)
 
 export interface MechanicalMutant extends Omit<Mutant, 'find' | 'replace'> {
   readonly site: Site

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { mutantsByHand } from './by-hand/index.ts'
+import { drawnFolders } from './choose.ts'
 import { equivalents } from './equivalents.ts'
 import { apply, recording, sitesIn } from './mechanical.ts'
 import { mutated } from './mutant.ts'
@@ -72,8 +73,7 @@ describe('by operators', () => {
   })
 
   test('every file that they are drawn from has tests that are there', () => {
-    const folders = ['src/ir/ops', 'src/passes', 'src/backends/tfjs', 'src/backends/common', 'src/train']
-    const files = folders.flatMap((folder) =>
+    const files = drawnFolders.flatMap((folder) =>
       readdirSync(`${root}${folder}`, { recursive: true }).flatMap((name) =>
         String(name).endsWith('.ts') ? [`${folder}/${name}`] : [],
       ),

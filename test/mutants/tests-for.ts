@@ -6,6 +6,9 @@ const passes = ['test/passes/laws.test.ts', 'test/passes/passes.test.ts', 'test/
 const steps = ['test/passes/training-steps.test.ts', 'test/train/step.test.ts']
 const runs = ['test/train/fit.test.ts', 'test/train/resume.test.ts']
 
+const codegen = (...names: readonly string[]) => names.map((name) => `test/backends/codegen/${name}.test.ts`)
+const wasm = (...names: readonly string[]) => names.map((name) => `test/backends/wasm/${name}.test.ts`)
+
 const precision = 'test/passes/mixed-precision/amp.test.ts'
 
 const table: readonly (readonly [prefix: string, tests: readonly string[]])[] = [
@@ -23,6 +26,17 @@ const table: readonly (readonly [prefix: string, tests: readonly string[]])[] = 
     ['test/ir/ops/contraction.test.ts', 'test/ir/ops/pooling.test.ts', 'test/ir/ops/movement.test.ts', laws],
   ],
   ['src/passes/autodiff/', ['test/passes/autodiff.test.ts', 'test/passes/composite-gradients.test.ts', ...steps]],
+  [
+    'src/passes/fusion/',
+    [
+      'test/passes/fusion/rules.test.ts',
+      'test/passes/fusion/bodies.test.ts',
+      'test/passes/fusion/explain.test.ts',
+      'test/passes/fusion/random-graphs.test.ts',
+      'test/passes/fusion/efficientnet.test.ts',
+      'test/passes/goldens.test.ts',
+    ],
+  ],
   [
     'src/passes/memory/',
     [
@@ -92,6 +106,23 @@ const table: readonly (readonly [prefix: string, tests: readonly string[]])[] = 
       'test/passes/training-steps.test.ts',
       'test/passes/bad-passes.test.ts',
       'test/executable/executable.test.ts',
+    ],
+  ],
+  [
+    'src/backends/codegen/kernel/',
+    codegen('split-reduction', 'pack', 'kernel-text', 'phases', 'kernel', 'schedules', 'replay'),
+  ],
+  ['src/backends/codegen/loops/', codegen('schedules', 'phases', 'kernel', 'replay')],
+  ['src/backends/wasm/elementary/', wasm('elementary', 'ops', 'zeros')],
+  ['src/backends/wasm/runtime/', [...wasm('allocator', 'memory', 'failures', 'module'), 'test/backends/store.test.ts']],
+  [
+    'src/backends/wasm/',
+    [
+      ...wasm('module', 'ops', 'zeros', 'half', 'random', 'memory', 'failures'),
+      ...codegen('schedules'),
+      ...wasm('wasm'),
+      'test/backends/program.test.ts',
+      'test/backends/shared-buffers.test.ts',
     ],
   ],
   ['src/backends/tfjs/webgpu/', ['test/backends/tfjs-webgpu.test.ts', 'test/backends/tfjs-webgpu-limits.test.ts']],
