@@ -107,8 +107,8 @@ class KernelLowering implements Source {
       const args = node.inputs.map((input) => this.pull(input, this.typeOf(input).shape.length === 0 ? [] : at, p))
       return p.op(node.op, args, dtype, node.attrs)
     }
-    const isDear = isHero(node) || node.op === 'randomUniform'
-    if (isDear && !p.areResults(at, shape)) return this.#loaded(ref, at, p)
+    const isExpensive = isHero(node) || node.op === 'randomUniform'
+    if (isExpensive && !p.areResults(at, shape)) return this.#loaded(ref, at, p)
     const position = at.map(linearOf)
     return isHero(node) ? this.#hero(node, ref.port, position, p) : this.#moved(node, position, p)
   }

@@ -18,7 +18,7 @@ export const isElementwise = (node: Node): node is Node<ScalarOp> => Object.hasO
 /** Values that are in a buffer, or that are a number. */
 export const isLeaf = (node: Node): boolean => ['input', 'variable', 'constant'].includes(node.op)
 /** Must each element be computed once? */
-export const isDear = (node: Node): boolean => isHero(node) || node.op === 'randomUniform'
+export const isExpensive = (node: Node): boolean => isHero(node) || node.op === 'randomUniform'
 
 /** Sums of products, and pools: a phase has one of them at most, since the best order of its loops is that of this one. */
 const reductions = ['reduceSum', 'reduceMax', 'reduceMin', 'reduceProd', 'reduceAll', 'reduceAny', 'argMax', 'topK']

@@ -1,7 +1,7 @@
 /** Values that are stored in one phase: those of one shape that are computed from each other, or from the same elements. */
 import { liveOrder, nodeAt, refKey } from '../../../ir/graph.ts'
 import { type Graph, type Node, type Ref, sameShape, type Type } from '../../../ir/types.ts'
-import { type Access, accessOf, isDear, isHeavy, isHero, isLeaf, joined, typeAt } from './graph-values.ts'
+import { type Access, accessOf, isExpensive, isHeavy, isHero, isLeaf, joined, typeAt } from './graph-values.ts'
 
 export interface PhaseGroup {
   readonly shape: readonly number[]
@@ -13,7 +13,7 @@ interface OpenGroup {
   readonly type: Type
   readonly values: Ref[]
   readonly reads: Set<string>
-  readonly dear: Set<number>
+  readonly expensive: Set<number>
   readonly heavy: Set<number>
 }
 
@@ -27,11 +27,11 @@ export const groupsOf = (graph: Graph, stored: ReadonlySet<number>): readonly Ph
       if (!stored.has(refKey(value))) continue
       const needs = needsOf(graph, node, stored)
       let at = groupFor(type, needs, groups, groupOf)
-      if (at < 0) at = groups.push({ type, values: [], reads: new Set(), dear: new Set(), heavy: new Set() }) - 1
+      if (at < 0) at = groups.push({ type, values: [], reads: new Set(), expensive: new Set(), heavy: new Set() }) - 1
       const group = groups[at] as OpenGroup
       group.values.push(value)
       for (const [set, more] of [
-        [group.dear, needs.dear],
+        [group.expensive, needs.expensive],
         [group.heavy, needs.heavy],
       ] as const)
         for (const each of more) set.add(each)
@@ -48,18 +48,18 @@ interface Needs {
   /** Operands and stored values with how they are read: at the point, or in the loops of which hero. */
   readonly reads: ReadonlySet<string>
   /** Heroes and random numbers, and heavy heroes. */
-  readonly dear: ReadonlySet<number>
+  readonly expensive: ReadonlySet<number>
   readonly heavy: ReadonlySet<number>
 }
 
 const needsOf = (graph: Graph, node: Node, stored: ReadonlySet<number>): Needs => {
   const found = new Map<number, Access>()
   const reads = new Set<string>()
-  const dear = new Set<number>()
+  const expensive = new Set<number>()
   const heavy = new Set<number>()
   const seen = new Set<string>()
   const visit = (reader: Node, access: Access, way: string): void => {
-    if (isDear(reader)) dear.add(reader.id)
+    if (isExpensive(reader)) expensive.add(reader.id)
     if (isHeavy(reader)) heavy.add(reader.id)
     const inside = isHero(reader) ? ` ${reader.op} ${JSON.stringify(reader.attrs)}` : ''
     for (const input of reader.inputs) {
@@ -76,7 +76,7 @@ const needsOf = (graph: Graph, node: Node, stored: ReadonlySet<number>): Needs =
     }
   }
   visit(node, 'point', '')
-  return { stored: found, reads, dear, heavy }
+  return { stored: found, reads, expensive, heavy }
 }
 
 const worse = (a: Access | undefined, b: Access): Access => (a === undefined ? b : joined(a, b))
@@ -100,12 +100,12 @@ const groupFor = (
     const group = groups[at] as OpenGroup
     // Stores of two element types would make neighbours of one width impossible to compute as vectors.
     if (!sameShape(group.type.shape, type.shape) || group.type.dtype !== type.dtype) continue
-    const sharesDear = [...needs.dear].some((each) => group.dear.has(each))
+    const sharesExpensive = [...needs.expensive].some((each) => group.expensive.has(each))
     const heavy = new Set([...group.heavy, ...needs.heavy])
     if (heavy.size > 1) continue
     const isAlike = [...needs.reads].some((read) => group.reads.has(read)) && heavy.size === 0
-    const haveEqualLoops = (needs.dear.size === 0) === (group.dear.size === 0)
-    if (beside.has(at) || sharesDear || (isAlike && haveEqualLoops)) return at
+    const haveEqualLoops = (needs.expensive.size === 0) === (group.expensive.size === 0)
+    if (beside.has(at) || sharesExpensive || (isAlike && haveEqualLoops)) return at
   }
   return -1
 }

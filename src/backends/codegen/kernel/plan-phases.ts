@@ -8,7 +8,7 @@ import { groupsOf, type PhaseGroup } from './phase-groups.ts'
 import {
   type Access,
   accessOf,
-  isDear,
+  isExpensive,
   isElementwise,
   isHeavy,
   isHero,
@@ -57,7 +57,7 @@ const moreToStore = (graph: Graph, stored: ReadonlySet<number>, groups: readonly
   const demands = new Map<number, Demands>()
   const misplaced = new Set<number>()
   const surplus: number[] = []
-  const dear: number[] = []
+  const recomputed: number[] = []
   const heavyOf = new Map<number, number>()
   for (const node of [...liveOrder(graph)].reverse()) {
     if (isLeaf(node)) continue
@@ -68,10 +68,10 @@ const moreToStore = (graph: Graph, stored: ReadonlySet<number>, groups: readonly
       const once = (phase: number): Demands =>
         new Map([[`${phase}`, { phase, access: 'point', evaluations: size } as const]])
       if (stored.has(key)) own = once(phaseOf.get(key) ?? -1)
-      else if (isDear(node)) {
+      else if (isExpensive(node)) {
         if (!isInOnePhase(own, size)) misplaced.add(key)
       } else if (isTooOften(own, costs.get(key) ?? 1, size)) {
-        dear.push(key)
+        recomputed.push(key)
         own = once(-1 - key)
       }
       if (isHeavy(node) && !misplaced.has(key)) {
@@ -80,11 +80,11 @@ const moreToStore = (graph: Graph, stored: ReadonlySet<number>, groups: readonly
         if (phase !== undefined && (heavyOf.get(phase) ?? key) !== key) surplus.push(key)
         else if (phase !== undefined) heavyOf.set(phase, key)
       }
-      pass(graph, node, own, demands)
+      addDemands(graph, node, own, demands)
     }
   }
   const heroes = [...surplus, ...[...misplaced].map((key) => endOfChain(graph, refFromKey(key), stored))]
-  return (heroes.length > 0 ? heroes : dear).filter((key) => !stored.has(key))
+  return (heroes.length > 0 ? heroes : recomputed).filter((key) => !stored.has(key))
 }
 
 const isInOnePhase = (demands: Demands, size: number): boolean => {
@@ -103,7 +103,7 @@ const isTooOften = (demands: Demands, cost: number, size: number): boolean => {
 }
 
 /** Adds to the demands of the operands what one evaluation of the node's result, as often as it is demanded, asks of them. */
-const pass = (graph: Graph, node: Node, own: Demands, demands: Map<number, Demands>): void => {
+const addDemands = (graph: Graph, node: Node, own: Demands, demands: Map<number, Demands>): void => {
   const types = node.inputs.map((input) => typeAt(nodeAt(graph, input.id), input.port))
   for (const [i, input] of node.inputs.entries()) {
     if (isLeaf(nodeAt(graph, input.id))) continue
@@ -132,14 +132,14 @@ const costsOf = (graph: Graph, stored: ReadonlySet<number>): ReadonlyMap<number,
       ? costOf(node.op) + sum
       : isLeaf(node) || isHero(node)
         ? 1
-        : movedCost(graph, node, sum)
+        : costOfMove(graph, node, sum)
     node.types.forEach((_, port) => costs.set(refKey({ id: node.id, port }), Math.min(cost, costMax)))
   }
   return costs
 }
 
-/** A value that is much smaller than what is made of it will be stored where it is dear: it counts as one that is read. */
-const movedCost = (graph: Graph, node: Node, sum: number): number => {
+/** A value that is much smaller than what is made of it will be stored where it is expensive: it counts as one that is read. */
+const costOfMove = (graph: Graph, node: Node, sum: number): number => {
   const [first] = node.inputs
   if (node.op !== 'broadcast' || first === undefined) return Math.max(sum, 1)
   const growth = elements(typeAt(node, 0).shape) / elements(typeAt(nodeAt(graph, first.id), first.port).shape)

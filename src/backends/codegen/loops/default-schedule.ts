@@ -56,7 +56,7 @@ const tileOf = (phase: Phase): Schedule | null => {
   const main = mainAccumulator(phase)
   const alone: Schedule = { ...plainSchedule, vectorAxis, vectors: Math.min(vectorsMax, 4), order: [vectorAxis] }
   if (main === null) return alone
-  const dear = dearFactors(phase, main)
+  const computed = computedFactors(phase, main)
   const loads = loadsOf(phase, main)
   let best = { tile: alone, cost: costOf(phase, loads, alone) }
   // Of equal ones the innermost axis: its rows lie closest together in memory.
@@ -70,7 +70,7 @@ const tileOf = (phase: Phase): Schedule | null => {
       unrolled: slidAxes(phase, main, rowAxis, vectorAxis),
     }
     const staging = { ...start, order: stagingOrder(phase, rowAxis, vectorAxis) }
-    const limits = dear.map((factor) => ({ factor, rows: stagedRowsMax(phase, staging, factor, rowsMax) }))
+    const limits = computed.map((factor) => ({ factor, rows: stagedRowsMax(phase, staging, factor, rowsMax) }))
     const plain = { ...start, order: loopOrder(phase, main, rowAxis, vectorAxis) }
     for (let rows = 2; rows <= rowsMax; rows++) {
       const staged = limits.flatMap((limit) => (rows <= limit.rows ? [limit.factor] : []))
@@ -110,7 +110,7 @@ const mainAccumulator = ({ axes, accumulators }: Phase): Accumulator | null => {
 }
 
 /** Factors that are computed. */
-const dearFactors = ({ exprs }: Phase, { factors }: Accumulator): readonly number[] =>
+const computedFactors = ({ exprs }: Phase, { factors }: Accumulator): readonly number[] =>
   factors.filter((factor) => exprs[factor]?.kind === 'op')
 
 /** All that the staged rows are used for is inside of them. */
