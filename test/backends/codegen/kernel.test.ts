@@ -46,11 +46,13 @@ test('an illegal schedule is refused with the reason', () => {
   )
   const [phase] = kernel.phases as [Phase]
   const along = (vectorAxis: number): Schedule => ({ ...plainSchedule, vectorAxis })
-  expect(scheduleFault(phase, along(1))).toBe('expression 0: neighbours of a vector are not loaded as neighbours')
-  expect(scheduleFault(phase, along(0))).toBe('neighbours of a vector are not stored as neighbours')
+  expect(scheduleFault(phase, along(1))).toBe(
+    'expression 0: adjacent elements of a vector are not contiguous in the loaded buffer',
+  )
+  expect(scheduleFault(phase, along(0))).toBe('adjacent elements of a vector are not contiguous in the stored buffer')
   expect(scheduleFault(phase, along(2))).toBe('axis 2 is not parallel')
   const fault = (change: Partial<Schedule>): string | null => scheduleFault(phase, { ...plainSchedule, ...change })
-  expect(fault({ order: [1, 1] })).toBe('the order 1, 1 is not one of different parallel axes')
+  expect(fault({ order: [1, 1] })).toBe('the order 1, 1 does not name distinct parallel axes')
   expect(fault({ divided: 2 })).toBe('the divided axis 2 is not parallel')
   expect(fault({ unrolled: [1] })).toBe('the unrolled axis 1 is not reduced')
   expect(defaultSchedule(phase)).toEqual({ ...plainSchedule, divided: 0 })
@@ -117,10 +119,10 @@ test('a kernel that breaks its rules is refused', () => {
   const broken = (change: Partial<Phase>): Kernel => ({ ...kernel, phases: [{ ...phase, ...change }] })
   expect(() => verifyKernelData(kernel)).not.toThrow()
   expect(() => verifyKernelData(broken({ stores: [] }))).toThrow('no phase writes the result 1')
-  expect(() => verifyKernelData(broken({ axes: [3] }))).toThrow('it leaves the buffer')
+  expect(() => verifyKernelData(broken({ axes: [3] }))).toThrow('a coordinate is out of bounds')
   expect(() => verifyKernelData(broken({ exprs: [...phase.exprs].reverse() }))).toThrow('it uses a later expression')
   expect(() => verifyKernelData({ ...kernel, phases: [phase, broken({ parallel: 0 }).phases[0] as Phase] })).toThrow(
-    'the value depends on an axis that is reduced',
+    'the value depends on a reduced axis',
   )
 })
 

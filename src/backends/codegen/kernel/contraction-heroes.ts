@@ -1,4 +1,4 @@
-/** Sums of products: matrix products, convolutions and their gradients. */
+/** Lowers sums of products: matrix products, convolutions and their gradients. */
 import { windowAxes } from '../../../ir/ops/window.ts'
 import type { ConvAttrs } from '../../../ir/signatures.ts'
 import { type Axes, combined, type Four, type Hero, outputOf, pixelOf } from './hero.ts'

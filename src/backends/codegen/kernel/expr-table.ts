@@ -1,13 +1,13 @@
 import type { Accumulator, Expr, Phase } from './kernel.ts'
 import { argsOf, termsOf, withArgs, withStoreArgs } from './rewrite.ts'
 
-/** Expressions, each once. */
+/** The expressions of a phase. Equal expressions are stored once. */
 export class ExprTable {
   readonly all: Expr[] = []
   readonly #known = new Map<string, number>()
 
   add(expr: Expr): number {
-    // JSON has no -0, NaN and infinities.
+    // JSON cannot represent -0, NaN and infinities.
     const number = expr.kind === 'constant' ? expr.value : expr.kind === 'load' ? expr.fill : 0
     const isLost = Object.is(number, -0) || !Number.isFinite(number)
     const key = `${JSON.stringify(expr)}${isLost ? (Object.is(number, -0) ? '-0' : number) : ''}`
@@ -19,7 +19,7 @@ export class ExprTable {
   }
 }
 
-/** The phase with equal expressions made one, and without what no store needs. */
+/** Merges equal expressions of the phase, and removes expressions that no store uses. */
 export const withoutUnused = (phase: Phase): Phase => {
   const table = new ExprTable()
   const accumulators: Accumulator[] = []
@@ -27,7 +27,7 @@ export const withoutUnused = (phase: Phase): Phase => {
   const needed = neededBy(phase)
   for (const [at, expr] of phase.exprs.entries()) {
     if (!needed.has(at)) continue
-    const to = (arg: number): number => placeOf.get(arg) as number // earlier
+    const to = (arg: number): number => placeOf.get(arg) as number // an earlier expression
     const moved = withArgs(expr, to)
     if (moved.kind !== 'accumulated') {
       placeOf.set(at, table.add(moved))
@@ -37,7 +37,7 @@ export const withoutUnused = (phase: Phase): Phase => {
     accumulators.push({ ...rest, factors: factors.map(to), guard: guard === null ? null : to(guard) })
     placeOf.set(at, table.add({ ...moved, accumulator: accumulators.length - 1 }))
   }
-  const stores = phase.stores.map((store) => withStoreArgs(store, (arg) => placeOf.get(arg) as number)) // all needed
+  const stores = phase.stores.map((store) => withStoreArgs(store, (arg) => placeOf.get(arg) as number)) // all stores stay
   return { ...phase, exprs: table.all, accumulators, stores }
 }
 

@@ -1,6 +1,7 @@
 /**
- * From a graph of primitive ops to a kernel. Each result is computed from its coordinates backwards: elementwise ops become expressions, ops that move
- * elements change the coordinates at which their operand is asked for. Sums and the like (heroes.ts) get phases of their own.
+ * Lowers a graph of primitive ops to a kernel. The lowering starts from the coordinates of each result: an elementwise op becomes an expression, and
+ * an op that moves elements changes the coordinates at which its operand is read. Ops that combine many elements (heroes.ts) add accumulators, and
+ * may get a phase of their own.
  */
 import { EffuseError, invariant } from '../../../ir/diagnostics.ts'
 import { liveOrder, nodeAt, refKey, rootsOf } from '../../../ir/graph.ts'
@@ -17,26 +18,26 @@ import type { PhaseGroup } from './phase-groups.ts'
 import { planPhases } from './plan-phases.ts'
 import { reshapedPosition } from './reshape.ts'
 
-/** The kernel, and which buffer each operand and result of the graph is. */
+/** A kernel, and the buffer number of each operand and result of its graph. */
 export interface LoweredKernel {
   readonly kernel: Kernel
-  /** By the node of the input or variable. */
+  /** Buffer numbers by the id of the input or variable node. */
   readonly operands: ReadonlyMap<number, number>
-  /** Outputs, then updates, in their order. */
+  /** Buffer numbers of the outputs, then of the updates, in graph order. */
   readonly results: readonly number[]
 }
 
-/** @throws EffuseError EF405 where an op is not primitive. */
+/** @throws EffuseError EF405 where an op is not primitive */
 export const kernelOf = (graph: Graph): LoweredKernel => new KernelLowering(graph).lower()
 
-/** What heroes may ask of the lowering. */
+/** What the lowering provides to heroes. */
 export interface Source {
-  /** Values of an operand at coordinates. */
+  /** The expression of an operand's element at these coordinates. */
   pull(ref: Ref, at: readonly Position[], p: PhaseBuilder): number
   typeOf(ref: Ref): Type
-  /** A new buffer that later phases read. */
+  /** A new buffer that later phases can read. */
   temporary(type: Type): number
-  /** The buffer that `make` fills in phases of its own, made once for all who ask by this key. */
+  /** The buffer that `make` fills in separate phases. Calls with the same key share one buffer. */
   once(key: string, make: () => number): number
   addPhase(p: PhaseBuilder): void
 }
@@ -48,10 +49,10 @@ class KernelLowering implements Source {
   readonly #graph: Graph
   readonly #buffers: KernelBuffer[] = []
   readonly #phases: Phase[] = []
-  /** Values that lie in a buffer. */
+  /** Values that are stored in a buffer. */
   readonly #stored = new Map<number, number>()
   readonly #made = new Map<string, number>()
-  /** The phase that is being made, and its values that are known at its point. */
+  /** The phase under construction, and the values that are already known at its point. */
   #current: { readonly p: PhaseBuilder; readonly known: Map<number, number> } | null = null
 
   constructor(graph: Graph) {
@@ -113,7 +114,7 @@ class KernelLowering implements Source {
     return isHero(node) ? this.#hero(node, ref.port, position, p) : this.#moved(node, position, p)
   }
 
-  /** The value from a phase of its own: for what cannot be computed at the position. */
+  /** Loads the value from the buffer that another phase stores. For values that cannot be computed at this position. */
   #loaded(ref: Ref, at: readonly Position[], p: PhaseBuilder): number {
     const { dtype, shape } = this.typeOf(ref)
     return p.load(this.#inMemory(ref), coordinatesOf(at, shape), dtype)
@@ -123,7 +124,7 @@ class KernelLowering implements Source {
     const key = refKey(ref)
     const { shape } = this.typeOf(ref)
     if (!this.#stored.has(key)) this.#store({ shape, values: [ref] }, () => [this.temporary(this.typeOf(ref))])
-    return this.#stored.get(key) as number // set by then
+    return this.#stored.get(key) as number // #store has set it
   }
 
   once(key: string, make: () => number): number {
@@ -133,11 +134,11 @@ class KernelLowering implements Source {
   }
 
   #moved(node: Node, at: readonly Linear[], p: PhaseBuilder): number {
-    const [type] = node.types as readonly [Type] // ops with several results are heroes
-    const [first] = node.inputs as readonly [Ref] // read by ops with operands alone
+    const [type] = node.types as readonly [Type] // an op with several results is a hero
+    const [first] = node.inputs as readonly [Ref] // only ops with operands reach this function
     switch (node.op) {
       case 'constant':
-        invariant(typeof node.attrs.value === 'number', () => 'a list is a literal')
+        invariant(typeof node.attrs.value === 'number', () => 'a constant list is stored as a literal')
         return p.constant(node.attrs.value, type.dtype)
       case 'iota':
         return p.cast(p.index(at[node.attrs.axis] as Linear), type.dtype)
@@ -181,7 +182,7 @@ class KernelLowering implements Source {
         return this.#joined(node, at, p)
       case 'gather': {
         const { axis } = node.attrs
-        const [x, indices] = node.inputs as readonly [Ref, Ref] // its arity
+        const [x, indices] = node.inputs as readonly [Ref, Ref] // a gather has two operands
         const rank = this.typeOf(indices).shape.length
         const index = this.pull(indices, at.slice(axis, axis + rank), p)
         return this.pull(x, [...at.slice(0, axis), { kind: 'computed', expr: index }, ...at.slice(axis + rank)], p)
@@ -203,7 +204,7 @@ class KernelLowering implements Source {
 
   #joined(node: Node<'concatenate'>, at: readonly Linear[], p: PhaseBuilder): number {
     const { axis } = node.attrs
-    const [type] = node.types as readonly [Type] // one result
+    const [type] = node.types as readonly [Type] // a concatenation has one result
     let start = 0
     const parts = node.inputs.map((ref) => {
       const { shape } = this.typeOf(ref)
@@ -214,13 +215,15 @@ class KernelLowering implements Source {
     return parts.reduceRight<number | null>((rest, { inside, value }) => {
       if (rest === null || inside === null) return value
       return p.op('select', [inside, value, rest], type.dtype)
-    }, null) as number // a concatenation has an operand
+    }, null) as number // a concatenation has at least one operand
   }
 
-  /** Where its dimensions do not divide into each other's, the operand is stored: its elements lie in the same order. */
+  /**
+   * Where the dimensions of the two shapes cannot be split into common factors, the operand is stored. Its elements have the same row-major order.
+   */
   #reshaped(node: Node<'reshape'>, at: readonly Linear[], p: PhaseBuilder): number {
-    const [type] = node.types as readonly [Type] // one result
-    const [first] = node.inputs as readonly [Ref] // its arity
+    const [type] = node.types as readonly [Type] // a reshape has one result
+    const [first] = node.inputs as readonly [Ref] // a reshape has one operand
     const from = reshapedPosition(at, this.typeOf(first).shape, type.shape, p)
     if (from !== null) return this.pull(first, from, p)
     if (at.some(({ divisor }) => divisor !== 1)) return this.#loaded({ id: node.id, port: 0 }, at, p)
@@ -230,11 +233,11 @@ class KernelLowering implements Source {
   }
 
   #hero(node: Node<HeroOp>, port: number, at: readonly Linear[], p: PhaseBuilder): number {
-    const lower = heroes[node.op] as Hero<'topK'> // the entry is for this op; TypeScript does not pair them
+    const lower = heroes[node.op] as Hero<'topK'> // the table's entry belongs to this op; TypeScript cannot relate the two
     return lower({ ...node, port, at } as object as HeroArgs<'topK'>, this, p)
   }
 
-  /** Makes the phase of these values. `buffersOf` gives the new buffers of each. */
+  /** Adds the phase that stores these values. `buffersOf` gives the new buffers of each value. */
   #store({ shape, values }: PhaseGroup, buffersOf: (ref: Ref) => readonly number[]): void {
     const [outer, p] = [this.#current, new PhaseBuilder(shape)]
     const known = new Map<number, number>()
@@ -255,7 +258,7 @@ class KernelLowering implements Source {
   #literal(node: Node<'constant'>): void {
     const { value } = node.attrs
     const type = typeAt(node, 0)
-    const numbers = value as Exclude<typeof value, number> // the caller has looked
+    const numbers = value as Exclude<typeof value, number> // the caller has excluded numbers
     const data = 'sha256' in numbers ? sideTables(this.#graph).constants.get(numbers.sha256).data : numbers
     const buffer = this.#buffer(type, 'literal', [...data])
     this.#stored.set(refKey({ id: node.id, port: 0 }), buffer)
@@ -268,6 +271,6 @@ class KernelLowering implements Source {
 }
 
 const linearOf = (x: Position): Linear => {
-  invariant(x.kind === 'linear', () => 'what is gathered from is stored')
+  invariant(x.kind === 'linear', () => 'the operand of a gather is stored in a buffer')
   return x
 }

@@ -1,4 +1,4 @@
-/** What the planning of phases asks about nodes and values of a graph. */
+/** Predicates on the nodes and values of a graph, for the planning of phases. */
 import { invariant } from '../../../ir/diagnostics.ts'
 import { elementwiseOps } from '../../../ir/ops/elementwise/index.ts'
 import { elements, type Node, sameShape, type Type } from '../../../ir/types.ts'
@@ -15,18 +15,21 @@ export const typeAt = (node: Node, port: number): Type => {
 
 export const isHero = (node: Node): node is Node<HeroOp> => Object.hasOwn(heroes, node.op)
 export const isElementwise = (node: Node): node is Node<ScalarOp> => Object.hasOwn(elementwiseOps, node.op)
-/** Values that are in a buffer, or that are a number. */
+/** Is the node an operand in a buffer, or a constant? */
 export const isLeaf = (node: Node): boolean => ['input', 'variable', 'constant'].includes(node.op)
-/** Must each element be computed once? */
+/** Must each element be computed exactly once? */
 export const isExpensive = (node: Node): boolean => isHero(node) || node.op === 'randomUniform'
 
-/** Sums of products, and pools: a phase has one of them at most, since the best order of its loops is that of this one. */
+/**
+ * Reductions without a product. Other heroes (sums of products, and pools) are heavy: a phase has at most one heavy hero, since that hero determines
+ * the best loop order.
+ */
 const reductions = ['reduceSum', 'reduceMax', 'reduceMin', 'reduceProd', 'reduceAll', 'reduceAny', 'argMax', 'topK']
 export const isHeavy = (node: Node): boolean => isHero(node) && !reductions.includes(node.op)
 
 /**
- * How a node reads an operand. `point`: the element at the same place; `moved`: each element at most once, at a place that is a list of integers;
- * `inner`: in any other way.
+ * How a node reads an operand. `point`: each element of the result reads the element at the same coordinates. `moved`: each operand element is read
+ * at most once, at integer coordinates. `inner`: any other access.
  */
 export type Access = 'point' | 'moved' | 'inner'
 

@@ -1,4 +1,4 @@
-/** What lowerings of ops that combine many elements share: heroes.ts has their table. */
+/** What the lowerings of all heroes share. heroes.ts has the table of heroes. */
 import type { Axis } from '../../../ir/ops/window.ts'
 import type { ContractionOps, OpAttrs, OpIn, OpOut, PoolingOps, ReductionOps, Tuple } from '../../../ir/signatures.ts'
 import type { Ref, Type } from '../../../ir/types.ts'
@@ -13,19 +13,19 @@ export interface HeroArgs<K extends HeroOp> {
   readonly attrs: OpAttrs<K>
   readonly inputs: Tuple<Ref, OpIn<K>>
   readonly types: Tuple<Type, OpOut<K>>
-  /** Which result. */
+  /** The result of the op: its port. */
   readonly port: number
-  /** The position in the result. */
+  /** The coordinates of the element in that result. */
   readonly at: readonly Linear[]
 }
-/** The result's element at the position, which is inside. */
+/** Gives the expression of the result's element at the coordinates, which are in bounds. */
 export type Hero<K extends HeroOp> = (args: HeroArgs<K>, source: Source, p: PhaseBuilder) => number
 
-/** The numbers of axes; each must be one axis. */
+/** The axis numbers of these linear numbers. Each must be a single axis. */
 export const axesOf = (reduced: readonly Linear[]): readonly number[] =>
   reduced.map(({ terms }) => (terms[0] as Linear['terms'][number]).axis)
 
-/** Stores one value for each point of the phase, in a new buffer. */
+/** Stores a value at each point of the phase in a new buffer. */
 export const stored = (value: number, type: Type, p: PhaseBuilder, source: Source): number => {
   const buffer = source.temporary(type)
   p.store(buffer, coordinatesOf(p.point(), type.shape), value)
@@ -33,7 +33,7 @@ export const stored = (value: number, type: Type, p: PhaseBuilder, source: Sourc
   return buffer
 }
 
-/** One accumulator over new axes of these sizes. */
+/** Adds one accumulator over new axes of these sizes. */
 export const combined = (
   { dtype }: Type,
   p: PhaseBuilder,
@@ -45,13 +45,13 @@ export const combined = (
 }
 
 export type Axes = readonly [Axis, Axis]
-/** Of a phase over images: sample, row, column, channel; over kernels: row, column, and two of channels. */
+/** Four coordinates. In a phase over images: sample, row, column, channel. In a phase over filters: row, column, input channel, output channel. */
 export type Four = readonly [Linear, Linear, Linear, Linear]
 
-/** The pixel of the image that the tap meets for an output. */
+/** The input pixel that a filter tap reads for an output pixel. */
 export const pixelOf = ({ stride, dilation, before }: Axis, output: Linear, tap: Linear): Linear =>
   sum([scaled(output, stride, -before), scaled(tap, dilation)])
 
-/** The output for which the tap meets the pixel: there is none where the quotient has a remainder. */
+/** The output pixel for which a filter tap reads the input pixel. There is none where the quotient has a remainder. */
 export const outputOf = ({ stride, dilation, before }: Axis, pixel: Linear, tap: Linear): Linear =>
   divided(sum([pixel, scaled(tap, -dilation)]), before, stride)

@@ -1,6 +1,6 @@
 /**
- * Ops that combine many elements into one. Each adds accumulators to a phase that has an axis for each dimension of its result; some need an earlier
- * phase of their own.
+ * The table of heroes: ops that combine many elements into one. A hero adds accumulators to a phase whose parallel axes are the dimensions of its
+ * result. Some heroes need an additional earlier phase.
  */
 import { convolution, filterGradient, inputGradient, lowerMatmul } from './contraction-heroes.ts'
 import type { Hero, HeroOp } from './hero.ts'

@@ -1,4 +1,4 @@
-/** Runs a kernel element by element, in float64, each expression rounded to its dtype. Slow, and the meaning of a kernel. */
+/** Interprets a kernel element by element, in float64, and rounds each expression to its dtype. It is slow. It defines the meaning of kernels. */
 import { invariant } from '../../../ir/diagnostics.ts'
 import { isLarger } from '../../../ir/ops/reduction/arg-max.ts'
 import { forEachIndex, stridesOf } from '../../../ir/ops/shape.ts'
@@ -17,15 +17,15 @@ import {
 import { valueAt } from './linear.ts'
 import { applyScalar, roundToType } from './scalar.ts'
 
-/** Numbers of random streams, by stream and element. */
+/** Random numbers by stream and element. */
 export type RandomNumbers = (stream: string, element: number) => number
 
-/** All buffers after the run. `operands` by number of the buffer; half types widened. */
+/** The contents of all buffers after the run. `operands` are by buffer number; half types are widened. */
 export const interpretKernel = (
   { buffers, phases }: Kernel,
   operands: ReadonlyMap<number, ArrayLike<number>>,
   random: RandomNumbers = () => {
-    throw new Error('the kernel draws random numbers, and none were given')
+    throw new Error('the kernel draws random numbers; pass a source of them')
   },
 ): readonly Float64Array[] => {
   const memory = buffers.map((buffer, at) => {
@@ -49,7 +49,7 @@ const runPhase = (phase: Phase, machine: Machine): void => {
     for (const { buffer, coordinates, value } of stores) {
       const target = machine.memory[buffer] as Float64Array // verified
       const at = placeOf(coordinates, index, evaluate)
-      invariant(at !== null, () => `a store to buffer ${buffer} is outside of it`)
+      invariant(at !== null, () => `a store to buffer ${buffer} is out of bounds`)
       target[at] = evaluate(value, index)
     }
   })
@@ -57,7 +57,7 @@ const runPhase = (phase: Phase, machine: Machine): void => {
 
 type Evaluate = (expr: number, point: readonly number[]) => number
 
-/** Accumulators are run once for each point of the parallel axes, when an expression first asks for them. */
+/** Evaluates expressions at one point of the parallel axes. An accumulator runs when an expression first uses it. */
 const evaluator = (phase: Phase, machine: Machine, parallelPoint: readonly number[]): Evaluate => {
   const done = new Map<number, number>()
   const evaluate: Evaluate = (at, point) => {
@@ -92,7 +92,7 @@ const evaluator = (phase: Phase, machine: Machine, parallelPoint: readonly numbe
   return evaluate
 }
 
-/** The element's number in row-major order; null where a coordinate is not inside. */
+/** The row-major position of the element; null where a coordinate is out of bounds. */
 const placeOf = (coordinates: readonly Coordinate[], point: readonly number[], evaluate: Evaluate): number | null => {
   const strides = stridesOf(coordinates.map(({ size }) => size))
   let place = 0

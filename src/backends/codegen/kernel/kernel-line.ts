@@ -1,4 +1,4 @@
-/** One line of the text of a kernel, read from left to right. Spaces do not count. */
+/** Reads one line of the text of a kernel from left to right. Spaces are ignored. */
 import { EffuseError } from '../../../ir/diagnostics.ts'
 
 const numbers = /^(-?Infinity|NaN|-?\d+(\.\d+)?(e[+-]?\d+)?)/
@@ -30,7 +30,7 @@ export class KernelLine {
     return this.isAt(/^\d/)
   }
 
-  /** Goes past the text where it is next; a word only where it ends there. */
+  /** Consumes the text if it comes next. A word must also end there. */
   takes(text: string): boolean {
     const rest = this.#rest()
     const isCut = /(\w\w|\d)$/.test(text) && /^\w/.test(rest.slice(text.length))
@@ -39,7 +39,7 @@ export class KernelLine {
     return true
   }
 
-  /** Goes past two words where both are next. */
+  /** Consumes two words if both come next. */
   takesBoth(first: string, second: string): boolean {
     const start = this.#at
     if (this.takes(first) && this.takes(second)) return true
@@ -59,7 +59,7 @@ export class KernelLine {
     return words.find((word) => this.takes(word)) ?? this.fail(`one of ${words.join(', ')}`)
   }
 
-  /** The one of these words that is next; null where none is. */
+  /** Consumes one of these words and returns it; null if none comes next. */
   word(words: readonly string[]): string | null {
     const [found] = /^[a-zA-Z]\w*/.exec(this.#rest()) ?? []
     if (found === undefined || !words.includes(found)) return null
@@ -79,7 +79,7 @@ export class KernelLine {
     return Number(this.#matched(numbers, 'a number'))
   }
 
-  /** The number of an expression. */
+  /** Reads the number of an expression. */
   expr(): number {
     this.need('%')
     return this.integer()
@@ -89,7 +89,7 @@ export class KernelLine {
     return JSON.parse(this.#matched(/^"(\\.|[^"\\])*"/, 'a text in quotes')) as string
   }
 
-  /** A text, a number or a truth value. */
+  /** Reads a string, a number or a boolean. */
   value(): string | number | boolean {
     if (this.isAt(/^"/)) return this.text()
     return this.takes('true') ? true : this.takes('false') ? false : this.number()

@@ -1,26 +1,27 @@
 /**
- * Kernels: what is computed for each element, without saying in which order or where in memory. A graph of primitive ops becomes one kernel of one or
- * more phases (from-graph.ts). Kernels are plain data: printed (print.ts), verified (verify.ts), interpreted (interpret.ts).
+ * A kernel says what is computed for each element. It does not say in which order, or at which addresses. A graph of primitive ops is lowered to one
+ * kernel with one or more phases (from-graph.ts). Kernels are plain data: they can be printed (print.ts), parsed (parse.ts), verified (verify.ts) and
+ * interpreted (interpret.ts).
  */
 import type { ElementwiseOps, OpAttrs } from '../../../ir/signatures.ts'
 import type { DType } from '../../../ir/types.ts'
 
-/** A number that depends on the axes of a phase: (offset + sum of axis * stride) / divisor. */
+/** A linear function of the axes of a phase: (offset + sum of axis * stride) / divisor. */
 export interface Linear {
   readonly kind: 'linear'
   readonly offset: number
-  /** By ascending axis; no stride is 0. */
+  /** In ascending order of axes. No stride is 0. */
   readonly terms: readonly { readonly axis: number; readonly stride: number }[]
   readonly divisor: number
 }
 
-/** A number that an expression gives (an index of a gather), moved to the nearest that is inside. */
+/** A coordinate given by an int32 expression, for example the index of a gather. It is clamped to the bounds. */
 export interface Computed {
   readonly kind: 'computed'
   readonly expr: number
 }
 
-/** The position along one dimension of a buffer, or of a virtual tensor. It is inside where it is an integer from 0 to size - 1. */
+/** The coordinate in one dimension of a buffer or of a virtual tensor. It is in bounds where it is an integer from 0 to size - 1. */
 export interface Coordinate {
   readonly at: Linear | Computed
   readonly size: number
@@ -29,7 +30,7 @@ export interface Coordinate {
 export type ScalarOp = keyof ElementwiseOps
 
 export type Expr =
-  /** An element of a buffer, its coordinates in row-major order; `fill` where one of them is not inside. */
+  /** Reads an element of a buffer. The coordinates are in row-major order. Gives `fill` where a coordinate is out of bounds. */
   | {
       readonly kind: 'load'
       readonly buffer: number
@@ -55,10 +56,10 @@ export type Expr =
   /** What an accumulator holds at the end. */
   | { readonly kind: 'accumulated'; readonly accumulator: number; readonly dtype: DType }
 
-/** `argmax` gives the number of the winner, counting all of its axes in row-major order; the first of equals; NaN wins. */
+/** `argmax` gives the row-major index of the largest term over all of its axes. Among equal terms the first one wins; NaN wins over numbers. */
 export type Monoid = 'sum' | 'product' | 'max' | 'min' | 'and' | 'or' | 'argmax'
 
-/** What an accumulator holds before the first term; of argmax, what does not count. */
+/** The initial value of an accumulator. For argmax: the term that stands for "does not count". */
 export const identityOf = (monoid: Monoid, dtype: DType): number => {
   switch (monoid) {
     case 'max':
@@ -73,31 +74,31 @@ export const identityOf = (monoid: Monoid, dtype: DType): number => {
   }
 }
 
-/** Combines, over axes, the products of some expressions. */
+/** Reduces products of expressions over axes. */
 export interface Accumulator {
   readonly monoid: Monoid
-  /** The phase's axes that it runs over, in order. They are no axes of stores. */
+  /** The reduced axes of the phase that the accumulator runs over, in order. Stores cannot use them. */
   readonly axes: readonly number[]
-  /** Their product is one term; the product and the sum are not rounded. */
+  /** Their product is one term. Products and sums are not rounded. */
   readonly factors: readonly number[]
-  /** Terms for which this is false do not count; null: all count. */
+  /** A bool expression: only terms for which it is true count. Null: all terms count. */
   readonly guard: number | null
   readonly dtype: DType
 }
 
-/** Writes one element of a buffer for each point of the parallel axes. */
+/** Writes one element of a buffer at each point of the parallel axes. */
 export interface Store {
   readonly buffer: number
-  /** Inside everywhere; different points write different elements. */
+  /** In bounds at every point. Different points write different elements. */
   readonly coordinates: readonly Coordinate[]
   readonly value: number
 }
 
-/** One pass: for each point of the parallel axes, accumulators run over the others, then stores happen. */
+/** One loop nest: at each point of the parallel axes, the accumulators run over the reduced axes, then the stores execute. */
 export interface Phase {
-  /** Sizes. */
+  /** The sizes of the axes. */
   readonly axes: readonly number[]
-  /** The first so many are parallel. */
+  /** How many axes are parallel. They come first; the others are reduced. */
   readonly parallel: number
   readonly exprs: readonly Expr[]
   readonly accumulators: readonly Accumulator[]
@@ -106,14 +107,14 @@ export interface Phase {
 
 export interface KernelBuffer {
   readonly dtype: DType
-  /** Row-major. */
+  /** In row-major order. */
   readonly shape: readonly number[]
   readonly role: 'operand' | 'result' | 'temporary' | 'literal'
-  /** Of a literal; half types are held widened. */
+  /** The elements of a literal, half types widened; null for other buffers. */
   readonly data: readonly number[] | null
 }
 
-/** Phases run one after another. Each reads operands, literals, and what earlier phases have written. */
+/** Phases execute in order. A phase reads operands, literals, and buffers that earlier phases wrote. */
 export interface Kernel {
   readonly buffers: readonly KernelBuffer[]
   readonly phases: readonly Phase[]

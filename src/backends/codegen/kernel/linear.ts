@@ -1,4 +1,4 @@
-/** Arithmetic on numbers that depend on axes. */
+/** Arithmetic on linear functions of axes. */
 import type { Coordinate, Linear } from './kernel.ts'
 
 export const fixed = (offset: number): Linear => ({ kind: 'linear', offset, terms: [], divisor: 1 })
@@ -10,7 +10,7 @@ export const axis = (at: number): Linear => ({
   divisor: 1,
 })
 
-/** x * factor + offset. Of a quotient this is right where the quotient is an integer, and any number elsewhere. */
+/** x * factor + offset. If x has a divisor, the result is meaningful only where x is an integer. */
 export const scaled = (x: Linear, factor: number, offset = 0): Linear => ({
   kind: 'linear',
   offset: x.offset * factor + offset * x.divisor,
@@ -26,7 +26,7 @@ export const divided = (x: Linear, offset: number, divisor: number): Linear => {
   return { ...moved, divisor: moved.divisor * divisor }
 }
 
-/** The sum of integers. */
+/** The sum of linear functions without divisors. */
 export const sum = (parts: readonly Linear[]): Linear => {
   const strides = new Map<number, number>()
   let offset = 0
@@ -41,11 +41,11 @@ export const sum = (parts: readonly Linear[]): Linear => {
   return { kind: 'linear', offset, terms, divisor: 1 }
 }
 
-/** The number at a point of the axes; not rounded. */
+/** The value at a point of the axes. It is not rounded. */
 export const valueAt = ({ offset, terms, divisor }: Linear, point: readonly number[]): number =>
   terms.reduce((total, { axis: at, stride }) => total + stride * (point[at] as number), offset) / divisor
 
-/** The least and the largest value over all points. */
+/** The smallest and the largest value over all points. */
 export const rangeOf = ({ offset, terms, divisor }: Linear, sizes: readonly number[]): readonly [number, number] => {
   let [least, largest] = [offset, offset]
   for (const { axis: at, stride } of terms) {
@@ -56,15 +56,15 @@ export const rangeOf = ({ offset, terms, divisor }: Linear, sizes: readonly numb
   return [least / divisor, largest / divisor]
 }
 
-/** Is the coordinate inside at each point? A quotient counts as inside only where it has no remainder anywhere. */
+/** Is the coordinate in bounds at every point? A quotient counts as in bounds only if it never has a remainder. */
 export const isAlwaysInside = ({ at, size }: Coordinate, sizes: readonly number[]): boolean => {
-  if (at.kind === 'computed') return true // it is moved inside
+  if (at.kind === 'computed') return true // it is clamped
   const { offset, terms, divisor } = at
   const divides = [offset, ...terms.map(({ stride }) => stride)].every((part) => part % divisor === 0)
   const [least, largest] = rangeOf(at, sizes)
   return divides && least >= 0 && largest <= size - 1
 }
 
-/** Positions in a tensor of this shape. */
+/** Coordinates in a tensor of this shape. */
 export const coordinatesOf = (at: readonly Coordinate['at'][], shape: readonly number[]): readonly Coordinate[] =>
   at.map((x, i) => ({ at: x, size: shape[i] as number }))

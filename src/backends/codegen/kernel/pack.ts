@@ -1,6 +1,6 @@
 /**
- * Packs the right operands of contractions into panels. The operand of a matrix product, a dense layer or a convolution is read with the stride of a
- * whole row of weights; in a panel, the 8 columns that a tile computes lie side by side, one row after another.
+ * Packs the right operands of contractions into panels. Without packing, the operand of a matrix product, a dense layer or a convolution is read with
+ * a stride of a whole row of weights. In a panel, the 8 columns that a tile computes are contiguous, one row after another.
  */
 import { elements } from '../../../ir/types.ts'
 import type { Accumulator, Coordinate, Expr, Kernel, Linear, Phase } from './kernel.ts'
@@ -9,21 +9,22 @@ import { linearText } from './print.ts'
 import { argsOf, axesIn, linearsOf, mapLinears, reachedFrom } from './rewrite.ts'
 import { splitAxis } from './split-axis.ts'
 
-/** Columns of a panel: two vectors of float32. */
+/** Columns of a panel: two float32 vectors. */
 export const panelWidth = 8
 
 export interface PackedOperand {
   readonly buffer: number
-  /** Names the layout: operands of one shape that are packed in one form have the same elements in the same order. */
+  /** Identifies the layout. Operands of one shape with the same form have the same packed elements. */
   readonly form: string
   readonly shape: readonly number[]
-  /** Reads the operand as buffer 0 and writes the panels to buffer 1. */
+  /** The kernel that reads the operand as buffer 0 and writes the panels to buffer 1. */
   readonly pack: Kernel
 }
 
 /**
- * The kernel with its right operands in panels: one that is read as [..., K, F] is [F / 8, ..., K, 8], and the axis of F becomes two. It packs operands
- * for which `mayPack` is true, F is a multiple of 8, and all reads have the same form. Where there are none, the kernel itself is the result.
+ * Rewrites the kernel so that it reads its right operands as panels. An operand read as [..., K, F] becomes [F / 8, ..., K, 8], and the axis of F
+ * becomes two axes. An operand is packed if `mayPack` allows it, F is a multiple of 8, and all of its reads have the same form. If no operand is
+ * packed, the result is the kernel itself.
  */
 export const packOperands = (
   kernel: Kernel,
@@ -43,7 +44,7 @@ export const packOperands = (
   return { kernel: { buffers, phases }, packed }
 }
 
-/** Loads of a phase that panels may replace, each with the accumulator that it is a factor of. */
+/** The loads of a phase that can read panels. Each has the accumulator that it is a factor of. */
 type PanelReads = ReadonlyMap<number, Accumulator>
 
 const readsOfPhase = (phase: Phase): PanelReads => {
@@ -58,8 +59,8 @@ const readsOfPhase = (phase: Phase): PanelReads => {
 }
 
 /**
- * The expressions of the right factor of a contraction: the one of two that depends on the column. In a depthwise convolution both do, and neither is
- * read column by column. Null where there is no such factor.
+ * The expressions of the right factor of a contraction. Of the two factors it is the one that depends on the column axis. Null if both depend on it,
+ * as in a depthwise convolution, or neither.
  */
 export const rightOf = (phase: Phase, { monoid, factors }: Accumulator): ReadonlySet<number> | null => {
   const parts = factors.map((factor) => reachedFrom(phase, [factor]))
@@ -67,7 +68,7 @@ export const rightOf = (phase: Phase, { monoid, factors }: Accumulator): Readonl
   return monoid === 'sum' && parts.length === 2 && right.length === 1 ? (right[0] ?? null) : null
 }
 
-/** Does the load move with the column and all reduced axes, and with nothing else? Axes of one point do not move. */
+/** Does the load depend on the column axis and on all reduced axes, and on no other axis? Axes of size 1 are ignored. */
 const isPanelRead = (phase: Phase, at: number, column: number, { axes }: Accumulator): boolean => {
   const expr = phase.exprs[at] as Expr // verified
   if (expr.kind !== 'load' || argsOf(expr).length > 0) return false
@@ -78,7 +79,7 @@ const isPanelRead = (phase: Phase, at: number, column: number, { axes }: Accumul
   return own.length === wanted.length && own.every((each, i) => each === wanted[i])
 }
 
-/** The panels of a buffer; null where its reads do not all have one form. */
+/** The panels of a buffer; null if its reads have different forms. */
 const panelsOf = (kernel: Kernel, buffer: number, reads: readonly PanelReads[]): PackedOperand | null => {
   const found = new Map<string, PackedOperand>()
   for (const [i, phase] of kernel.phases.entries())
@@ -155,9 +156,9 @@ const packedPhase = (phase: Phase, reads: PanelReads, shapes: ReadonlyMap<number
   const exprs = split.exprs.map((expr, at): Expr => {
     const accumulator = reads.get(at)
     if (expr.kind !== 'load' || !isPacked(expr) || accumulator === undefined) return expr
-    // Reduced axes have moved up by one.
+    // splitAxis has moved the reduced axes up by one.
     const panelAxes = [column, ...accumulator.axes.map((each) => each + 1), column + 1]
-    const shape = shapes.get(expr.buffer) as readonly number[] // is packed
+    const shape = shapes.get(expr.buffer) as readonly number[] // the buffer is packed
     return { ...expr, coordinates: panelAxes.map((each, i) => ({ at: axis(each), size: shape[i] as number })), fill: 0 }
   })
   return { ...split, exprs }

@@ -1,4 +1,4 @@
-/** Reads the text of a kernel (print.ts). */
+/** Parses the text of a kernel (print.ts). */
 import { elementwiseOps } from '../../../ir/ops/elementwise/index.ts'
 import type { OpAttrs } from '../../../ir/signatures.ts'
 import type { DType } from '../../../ir/types.ts'
@@ -6,7 +6,7 @@ import type { Accumulator, Coordinate, Expr, Kernel, KernelBuffer, Linear, Monoi
 import { KernelLine } from './kernel-line.ts'
 import { usualType } from './print.ts'
 
-/** The kernel with this text: parseKernel(printKernel(k)) equals k. @throws EffuseError EF201 with the line and what was expected */
+/** Parses a kernel: parseKernel(printKernel(k)) equals k. @throws EffuseError EF201 with the line and what was expected */
 export const parseKernel = (text: string): Kernel => {
   const buffers: KernelBuffer[] = []
   const phases: OpenPhase[] = []
@@ -63,19 +63,19 @@ const addExpr = (at: KernelLine, phase: OpenPhase, buffers: readonly KernelBuffe
   const dtype = at.takes(':') ? at.oneOf(dtypes) : null
   at.need('=')
   const expr = exprOf(at, phase, buffers)
-  const typed = { ...expr, dtype: dtype ?? usualType(expr, phase) } as Expr // indices and flags have one type, which is the usual
+  const typed = { ...expr, dtype: dtype ?? usualType(expr, phase) } as Expr // indices and flags have one dtype, which is the default
   phase.exprs.push(typed)
   if (typed.kind !== 'accumulated') return
-  const accumulator = phase.accumulators[typed.accumulator] as Accumulator // added with the expression
+  const accumulator = phase.accumulators[typed.accumulator] as Accumulator // added together with the expression
   phase.accumulators[typed.accumulator] = { ...accumulator, dtype: typed.dtype }
 }
 
-/** The dtype of ops and accumulated values is for the caller to set. */
+/** The caller sets the dtype of ops and of accumulated values. */
 const exprOf = (at: KernelLine, phase: OpenPhase, buffers: readonly KernelBuffer[]): Expr => {
   if (at.isAt(/^b\d/)) {
     const { buffer, coordinates } = elementOf(at, buffers)
     const fill = at.takes('else') ? at.number() : 0
-    return { kind: 'load', buffer, coordinates, fill, dtype: (buffers[buffer] as KernelBuffer).dtype } // looked up there
+    return { kind: 'load', buffer, coordinates, fill, dtype: (buffers[buffer] as KernelBuffer).dtype } // the buffer was looked up above
   }
   if (at.takes('inside'))
     return { kind: 'inside', coordinates: at.list('(', ')', () => coordinateOf(at, undefined)), dtype: 'bool' }
@@ -154,7 +154,7 @@ const linearOf = (at: KernelLine): Linear => {
   let offset = 0
   let sign = 1
   do {
-    // A minus between terms is a sign; one before a number belongs to it.
+    // A minus between two terms is a sign. A minus before a number belongs to the number.
     const factor = at.isAt(/^a\d/) ? 1 : at.number()
     if (at.takes('*') || at.isAt(/^a\d/)) {
       at.need('a')

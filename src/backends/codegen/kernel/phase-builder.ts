@@ -1,4 +1,4 @@
-/** Collects the expressions of one phase; equal ones are one. */
+/** Builds one phase. Equal expressions are stored once. */
 import { stridesOf } from '../../../ir/ops/shape.ts'
 import type { OpAttrs } from '../../../ir/signatures.ts'
 import { type DType, elements, sameShape } from '../../../ir/types.ts'
@@ -7,15 +7,15 @@ import { axis, isAlwaysInside, sum } from './linear.ts'
 import { ExprTable, withoutUnused } from './expr-table.ts'
 import { mapLinears, mapStore } from './rewrite.ts'
 
-/** An axis that was divided in two: outer * (size of inner) + inner. */
+/** An axis that was split in two: axis = outer * (size of inner) + inner. */
 interface Split {
   readonly outer: number
   readonly inner: number
 }
 
 /**
- * Axes have numbers here that stay valid when an axis is split, so numbers that depend on it may be kept. `finish` gives the axes that are left their
- * final numbers, and leaves out those of one point.
+ * Builder of a phase. An axis number stays valid when its axis is split, so linear functions of it can be kept. `finish` gives the remaining axes
+ * their final numbers, and removes axes of size 1.
  */
 export class PhaseBuilder {
   readonly #shape: readonly number[]
@@ -27,23 +27,25 @@ export class PhaseBuilder {
   readonly #accumulators: Accumulator[] = []
   readonly #stores: Store[] = []
 
-  /** `shape`: sizes of the parallel axes. */
+  /** `shape`: the sizes of the parallel axes. */
   constructor(shape: readonly number[]) {
     this.#shape = shape
     this.#sizes = [...shape]
   }
 
-  /** The parallel axes, each as a number. */
+  /** The parallel axes as linear numbers. */
   point(): readonly Linear[] {
     return this.#shape.map((_, at) => axis(at))
   }
 
-  /** Are these the parallel axes, and are they those of a tensor of this shape? */
+  /** Are these coordinates exactly the parallel axes, and is `shape` their shape? */
   isAtPoint(at: readonly Coordinate['at'][], shape: readonly number[]): boolean {
     return sameShape(this.#shape, shape) && at.every((x, i) => x.kind === 'linear' && this.#areEqual(x, axis(i)))
   }
 
-  /** May an accumulator have its result there? Where parallel axes alone give integers that are inside, at each point. */
+  /**
+   * Can an accumulator compute its result at these coordinates? They must depend on parallel axes alone, and be integers in bounds at every point.
+   */
   areResults(at: readonly Coordinate['at'][], shape: readonly number[]): boolean {
     return at.every(
       (x, i) =>
@@ -53,7 +55,7 @@ export class PhaseBuilder {
     )
   }
 
-  /** Axes for an accumulator, each as a number. Accumulators over the same sizes share theirs. */
+  /** New reduced axes as linear numbers. Accumulators over the same sizes share their axes. */
   reduced(sizes: readonly number[]): readonly Linear[] {
     const key = sizes.join()
     const known = this.#reduced.get(key)
@@ -65,14 +67,14 @@ export class PhaseBuilder {
   }
 
   /**
-   * The number as digits: the position in a tensor of these sizes whose number in row-major order it is. Axes are split where a digit ends inside of
-   * them. Null where that is not possible.
+   * Splits a row-major position into coordinates in a tensor of these sizes. Axes are split where a dimension ends inside of an axis. Null if that is
+   * not possible.
    */
   digits(x: Linear, sizes: readonly number[]): readonly Linear[] | null {
     const strides = stridesOf(sizes)
     for (const boundary of strides) if (!this.#splitAt(x, boundary)) return null
     const terms = [...this.#resolved(x).terms].sort((a, b) => a.stride - b.stride)
-    let end = 1 // all terms so far make numbers below
+    let end = 1 // all terms so far add up to less than this
     for (const { axis: at, stride } of terms) {
       if (stride < end) return null
       end = stride * (this.#sizes[at] as number)
@@ -94,7 +96,7 @@ export class PhaseBuilder {
     return this.#exprs.add({ kind: 'op', op, attrs, args, dtype })
   }
 
-  /** The value in this element type. */
+  /** The value cast to this dtype. */
   cast(expr: number, to: DType): number {
     return this.dtypeOf(expr) === to ? expr : this.op('cast', [expr], to, { to, relaxed: false })
   }
@@ -115,13 +117,13 @@ export class PhaseBuilder {
     return this.#exprs.add({ kind: 'load', buffer, coordinates, fill: 0, dtype })
   }
 
-  /** Null where that is so at each point. */
+  /** An expression that is true where all coordinates are in bounds; null if they are so at every point. */
   inside(coordinates: readonly Coordinate[]): number | null {
     const open = coordinates.filter((coordinate) => !isAlwaysInside(coordinate, this.#sizes))
     return open.length === 0 ? null : this.#exprs.add({ kind: 'inside', coordinates: open, dtype: 'bool' })
   }
 
-  /** One expression that is true where all of these are; null where none is given. */
+  /** One expression that is true where all of these are true; null if none is given. */
   all(flags: readonly (number | null)[]): number | null {
     return flags.reduce(
       (both, flag) => (flag === null ? both : both === null ? flag : this.op('and', [both, flag], 'bool')),
@@ -170,7 +172,7 @@ export class PhaseBuilder {
     return this.#sizes.length - 1
   }
 
-  /** The axes that an axis is divided into, outer ones first, without those of one point. */
+  /** The axes that an axis was split into, outer axes first, without axes of size 1. */
   #axesOf({ terms }: Linear): readonly number[] {
     return terms.flatMap(({ axis: at }) => {
       const split = this.#splits.get(at)
@@ -187,7 +189,7 @@ export class PhaseBuilder {
     return x.offset === y.offset && x.divisor === y.divisor && x.terms.length === y.terms.length && areTermsEqual
   }
 
-  /** The number in terms of axes that are not split, without those of one point. */
+  /** The number in terms of axes that are not split, without axes of size 1. */
   #resolved(x: Linear): Linear {
     if (x.terms.every(({ axis: at }) => !this.#splits.has(at) && this.#sizes[at] !== 1)) return x
     const parts = x.terms.flatMap(({ axis: at, stride }): readonly { axis: number; stride: number }[] => {
@@ -199,7 +201,7 @@ export class PhaseBuilder {
     return { ...sum([{ ...x, terms: parts }]), divisor: x.divisor }
   }
 
-  /** Splits the axis of the term that crosses the boundary, if there is one. False where that is not possible. */
+  /** Splits the axis of the term that crosses the boundary, if there is one. Returns false if it cannot be split there. */
   #splitAt(x: Linear, boundary: number): boolean {
     const crossing = this.#resolved(x).terms.find(
       ({ axis: at, stride }) => stride < boundary && boundary < stride * (this.#sizes[at] as number),

@@ -1,11 +1,11 @@
-/** Values that are stored in one phase: those of one shape that are computed from each other, or from the same elements. */
+/** Groups stored values by phase. Values share a phase if they have one shape, and one is computed from the other or both read the same elements. */
 import { liveOrder, nodeAt, refKey } from '../../../ir/graph.ts'
 import { type Graph, type Node, type Ref, sameShape, type Type } from '../../../ir/types.ts'
 import { type Access, accessOf, isExpensive, isHeavy, isHero, isLeaf, joined, typeAt } from './graph-values.ts'
 
 export interface PhaseGroup {
   readonly shape: readonly number[]
-  /** Each may be computed from those before it. */
+  /** A value may depend on the values before it. */
   readonly values: readonly Ref[]
 }
 
@@ -17,7 +17,7 @@ interface OpenGroup {
   readonly heavy: Set<number>
 }
 
-/** The groups in an order in which each reads what earlier ones store. */
+/** The groups in execution order: a group reads only what earlier groups store. */
 export const groupsOf = (graph: Graph, stored: ReadonlySet<number>): readonly PhaseGroup[] => {
   const groups: OpenGroup[] = []
   const groupOf = new Map<number, number>()
@@ -41,13 +41,13 @@ export const groupsOf = (graph: Graph, stored: ReadonlySet<number>): readonly Ph
   return groups.map(({ type, values }) => ({ shape: type.shape, values }))
 }
 
-/** What a value is computed from. */
+/** What a value depends on. */
 interface Needs {
-  /** Stored values, by how they are read. */
+  /** The stored values that it reads, with the access. */
   readonly stored: ReadonlyMap<number, Access>
-  /** Operands and stored values with how they are read: at the point, or in the loops of which hero. */
+  /** Operands and stored values that it reads, each with the access: at the point, or in the loops of a certain hero. */
   readonly reads: ReadonlySet<string>
-  /** Heroes and random numbers, and heavy heroes. */
+  /** Nodes whose elements must be computed once: heroes and random numbers. `heavy`: the heavy heroes. */
   readonly expensive: ReadonlySet<number>
   readonly heavy: ReadonlySet<number>
 }
@@ -81,7 +81,7 @@ const needsOf = (graph: Graph, node: Node, stored: ReadonlySet<number>): Needs =
 
 const worse = (a: Access | undefined, b: Access): Access => (a === undefined ? b : joined(a, b))
 
-/** The group that a value joins; -1 where it begins one. */
+/** The index of the group that a value joins; -1 if it starts a new group. */
 const groupFor = (
   type: Type,
   needs: Needs,
@@ -98,7 +98,7 @@ const groupFor = (
   }
   for (let at = groups.length - 1; at >= first; at--) {
     const group = groups[at] as OpenGroup
-    // Stores of two element types would make neighbours of one width impossible to compute as vectors.
+    // Stores of two element types in one phase could not be vectorized together.
     if (!sameShape(group.type.shape, type.shape) || group.type.dtype !== type.dtype) continue
     const sharesExpensive = [...needs.expensive].some((each) => group.expensive.has(each))
     const heavy = new Set([...group.heavy, ...needs.heavy])

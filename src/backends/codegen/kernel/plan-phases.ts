@@ -1,6 +1,7 @@
 /**
- * Which values of a graph are stored, and which of them in one phase. Stored are results, what a gather reads, values that would be computed too often
- * otherwise (recomputation.ts), and heroes that cannot be a part of one phase. All else is computed where it is read.
+ * Decides which values of a graph are stored, and which of them share a phase. Stored are: results, the operands of gathers, values that would
+ * otherwise be recomputed too often (recomputation.ts), and heroes that cannot be part of a single phase. All other values are computed where they
+ * are read.
  */
 import { liveOrder, nodeAt, refFromKey, refKey, rootsOf, usesOf } from '../../../ir/graph.ts'
 import { elements, type Graph, type Node, type Ref, type Type } from '../../../ir/types.ts'
@@ -18,7 +19,7 @@ import {
 } from './graph-values.ts'
 import { costOf, evaluationsPerResult, isWorthStoring } from './recomputation.ts'
 
-/** The phases in their order; each stores its values, in their order. */
+/** The phases in execution order, each with the values that it stores, in order. */
 export const planPhases = (graph: Graph): readonly PhaseGroup[] => {
   const stored = new Set(mustBeStored(graph))
   for (;;) {
@@ -36,21 +37,21 @@ const mustBeStored = (graph: Graph): readonly number[] => {
   return [...rootsOf(graph).map(refKey), ...gathered]
 }
 
-/** One way in which a phase asks for elements of a value. */
+/** One way in which a phase reads elements of a value. */
 interface Demand {
-  /** The group of the phase; negative for a value that is only now found to be worth a phase. */
+  /** The group of the phase. Negative: a value that was found to need its own phase in this round. */
   readonly phase: number
   readonly access: Access
   readonly evaluations: number
 }
 
-/** By a text that is the same where a phase asks for the same elements at the same places. */
+/** By a key that is equal for reads of the same elements at the same coordinates by one phase. */
 type Demands = Map<string, Demand>
 
-/** A value that is asked for in more ways is stored: each is an expression of its own. */
+/** A value that is read in more ways than this is stored, since each way is a separate expression. */
 const demandsMax = 12
 
-/** First heroes that belong to no one phase; where there are none, values that are computed too often. */
+/** Heroes that do not fit into a single phase. If there are none: values that are recomputed too often. */
 const moreToStore = (graph: Graph, stored: ReadonlySet<number>, groups: readonly PhaseGroup[]): readonly number[] => {
   const phaseOf = new Map(groups.flatMap(({ values }, at) => values.map((value) => [refKey(value), at] as const)))
   const costs = costsOf(graph, stored)
@@ -76,7 +77,7 @@ const moreToStore = (graph: Graph, stored: ReadonlySet<number>, groups: readonly
       }
       if (isHeavy(node) && !misplaced.has(key)) {
         const [phase] = [...own.values()].map((demand) => demand.phase)
-        // The last one keeps its phase: the loop runs from the end.
+        // Nodes are visited in reverse order, so the last hero keeps its phase.
         if (phase !== undefined && (heavyOf.get(phase) ?? key) !== key) surplus.push(key)
         else if (phase !== undefined) heavyOf.set(phase, key)
       }
@@ -102,7 +103,7 @@ const isTooOften = (demands: Demands, cost: number, size: number): boolean => {
   return cost > 1 && (demands.size > demandsMax || isWorthStoring(evaluations, cost, size))
 }
 
-/** Adds to the demands of the operands what one evaluation of the node's result, as often as it is demanded, asks of them. */
+/** Adds the demands of a node to its operands: what its evaluations read of them. */
 const addDemands = (graph: Graph, node: Node, own: Demands, demands: Map<number, Demands>): void => {
   const types = node.inputs.map((input) => typeAt(nodeAt(graph, input.id), input.port))
   for (const [i, input] of node.inputs.entries()) {
@@ -121,10 +122,10 @@ const addDemands = (graph: Graph, node: Node, own: Demands, demands: Map<number,
   }
 }
 
-/** What an element of each value costs where all that is stored is read. */
+/** The cost of one element of each value, if all stored values are read from memory. */
 const costsOf = (graph: Graph, stored: ReadonlySet<number>): ReadonlyMap<number, number> => {
   const costs = new Map<number, number>()
-  const costMax = 1e6 // a value that many others share is counted many times
+  const costMax = 1e6 // limits values that many others share, since each path counts them again
   for (const node of liveOrder(graph)) {
     const parts = node.inputs.map((input) => (stored.has(refKey(input)) ? 1 : (costs.get(refKey(input)) ?? 1)))
     const sum = parts.reduce((a, b) => a + b, 0)
@@ -138,7 +139,7 @@ const costsOf = (graph: Graph, stored: ReadonlySet<number>): ReadonlyMap<number,
   return costs
 }
 
-/** A value that is much smaller than what is made of it will be stored where it is expensive: it counts as one that is read. */
+/** A broadcast of a much smaller value counts as a read, because the smaller value will be stored if it is expensive. */
 const costOfMove = (graph: Graph, node: Node, sum: number): number => {
   const [first] = node.inputs
   if (node.op !== 'broadcast' || first === undefined) return Math.max(sum, 1)
@@ -147,8 +148,8 @@ const costOfMove = (graph: Graph, node: Node, sum: number): number => {
 }
 
 /**
- * The last value that everything which reads this one goes through, by elementwise ops of the same shape: stored instead, it spares a reading and a
- * writing. A value of a larger element type is not worth that.
+ * The last value of an elementwise chain of one shape that all uses of the start go through. Storing the end of the chain instead of its start saves
+ * one read and one write. The end must not have a larger element type.
  */
 const endOfChain = (graph: Graph, start: Ref, stored: ReadonlySet<number>): number => {
   const uses = usesOf(graph)

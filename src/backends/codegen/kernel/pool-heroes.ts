@@ -1,4 +1,4 @@
-/** Pools and their gradients. */
+/** Lowers pooling ops and their gradients. */
 import { windowAxes } from '../../../ir/ops/window.ts'
 import type { WindowAttrs } from '../../../ir/signatures.ts'
 import type { Ref, Type } from '../../../ir/types.ts'
@@ -11,7 +11,7 @@ import { PhaseBuilder } from './phase-builder.ts'
 const poolAxes = (image: readonly number[], attrs: WindowAttrs): Axes =>
   windowAxes([image[1] as number, image[2] as number], attrs.window, attrs)
 
-/** An accumulator over the pixels that are in the window of each output. */
+/** An accumulator over the in-bounds pixels of each output's window. */
 const overWindow = (
   x: Ref,
   attrs: WindowAttrs,
@@ -29,7 +29,7 @@ const overWindow = (
   return p.accumulate({ ...make(source.pull(x, at, p)), axes: axesOf(reduced), guard })
 }
 
-/** How many pixels of the image are in the window of each output. */
+/** The number of in-bounds pixels in each output's window. */
 const countOf = (image: readonly number[], attrs: WindowAttrs, result: readonly Linear[], p: PhaseBuilder): number => {
   const [h, w] = poolAxes(image, attrs)
   const [ky, kx] = p.reduced([h.window, w.window]) as readonly [Linear, Linear]
@@ -52,7 +52,7 @@ export const lowerAvgPool: Hero<'avgPool2d'> = ({ inputs: [x], attrs, types: [{ 
   return p.cast(p.op('div', [total, countOf(source.typeOf(x).shape, attrs, at, p)], 'float32'), dtype)
 }
 
-/** An element of a pool's gradient is a sum over the windows that it is in: `part` gives a term and whether it counts. */
+/** An element of a pooling gradient is a sum over the windows that contain it. `part` gives a term, and the condition under which it counts. */
 const overWindows = (
   type: Type,
   attrs: WindowAttrs,
@@ -71,7 +71,7 @@ const overWindows = (
   })
 }
 
-/** The first phase finds which tap of each window wins. */
+/** An earlier phase finds the tap with the maximum of each window. */
 export const lowerMaxPoolGradient: Hero<'maxPool2dGradient'> = (
   { inputs: [x, dy], attrs, types: [type], at: result },
   source,
@@ -95,7 +95,7 @@ export const lowerMaxPoolGradient: Hero<'maxPool2dGradient'> = (
   }))
 }
 
-/** The first phase divides dy by the number of pixels in each window. */
+/** An earlier phase divides dy by the number of pixels in each window. */
 export const lowerAvgPoolGradient: Hero<'avgPool2dGradient'> = (
   { inputs: [dy], attrs, types: [type], at: result },
   source,

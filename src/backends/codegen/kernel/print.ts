@@ -1,6 +1,7 @@
 /**
- * A kernel as text, complete: parse.ts reads it back. Axes are a0, a1 …; those after the bar are reduced. What follows from the rest is left out: a
- * coordinate's size where it is that of the buffer and the coordinate is inside, an element type where it is that of the last argument.
+ * Prints a kernel as text. The text is complete: parse.ts reads it back. Axes are a0, a1, ...; those after the bar are reduced. The text omits
+ * defaults: the size of a coordinate where it is the buffer's size and the coordinate is in bounds, and a dtype that equals the dtype of the last
+ * argument.
  */
 import type { DType } from '../../../ir/types.ts'
 import { showType } from '../../../ir/types.ts'
@@ -61,7 +62,7 @@ const phaseLines = (phase: Phase, buffers: readonly KernelBuffer[]): readonly st
   ]
 }
 
-/** The element type that is not written. */
+/** The default dtype, which is not printed. */
 export const usualType = (expr: Expr, { exprs, accumulators }: Pick<Phase, 'exprs' | 'accumulators'>): DType => {
   switch (expr.kind) {
     case 'op':
@@ -69,7 +70,7 @@ export const usualType = (expr: Expr, { exprs, accumulators }: Pick<Phase, 'expr
     case 'accumulated':
       return exprs[accumulators[expr.accumulator]?.factors[0] ?? -1]?.dtype ?? 'float32'
     default:
-      return expr.dtype // of the buffer, written by a constant, or one for all
+      return expr.dtype // the dtype of the buffer, of a constant, or the only possible dtype
   }
 }
 
@@ -79,7 +80,7 @@ const opText = ({ op, args, attrs }: Extract<Expr, { kind: 'op' }>): string => {
 }
 
 const accumulatorText = (accumulator: Accumulator | undefined): string => {
-  if (accumulator === undefined) return 'an accumulator that is not there'
+  if (accumulator === undefined) return 'an accumulator that does not exist'
   const { monoid, axes, factors, guard } = accumulator
   const term = factors.map((factor) => `%${factor}`).join(' * ')
   const over = axes.map((axis) => `a${axis}`).join(', ')

@@ -1,13 +1,13 @@
 /**
- * What it costs to compute an element again instead of reading it from memory. The unit is one instruction on a vector, of an op such as `add`, per
- * four elements. The figures are those of WebAssembly (wasm.md); only their order matters.
+ * Cost model: is it cheaper to recompute an element, or to store it and read it? The unit is one vector instruction of an op such as `add`, which
+ * computes four elements. The figures were measured on WebAssembly (wasm.md). Only their order of magnitude matters.
  */
 import { invariant } from '../../../ir/diagnostics.ts'
 import { elements, type Node, type Type } from '../../../ir/types.ts'
 import type { HeroOp } from './hero.ts'
 import type { ScalarOp } from './kernel.ts'
 
-/** Ops that are many instructions: those with an exponential or the like, and those with a division or a square root. */
+/** Ops that take many instructions: those with an exponential or similar, and those with a division or a square root. */
 const costs: { readonly [K in ScalarOp]?: number } = {
   exp: 8,
   expm1: 10,
@@ -32,26 +32,26 @@ const costs: { readonly [K in ScalarOp]?: number } = {
 
 export const costOf = (op: ScalarOp): number => costs[op] ?? 1
 
-/** To write an element in one phase and read it in another. */
+/** Writing an element in one phase and reading it in another. */
 const costOfStore = 12
-/** To begin one phase more: about half a microsecond. */
+/** Executing one more phase: about half a microsecond. */
 const costOfPhase = 2000
 
 /**
- * Is a value worth a phase of its own? `evaluations`: how often an element is computed in all without one. `cost` of one evaluation, `size`: elements
- * of the value.
+ * Should a value have a phase of its own? `evaluations`: how many elements are computed in total without it. `cost`: the cost of one evaluation.
+ * `size`: the number of elements of the value.
  */
 export const isWorthStoring = (evaluations: number, cost: number, size: number): boolean =>
   (evaluations - size) * (cost - 1) > size * costOfStore + costOfPhase
 
-/** Columns and rows of the tile of a matrix product: what a value of the left or right operand is used for once it is in a register. */
+/** The tile of a matrix product. An element of the left operand is used for all columns of the tile, an element of the right operand for all rows. */
 const [tileColumns, tileRows] = [8, 4]
 const lanes = 4
 
 /**
- * How often elements of an operand are computed for each element of the result, where they are not in memory. In a contraction that is once for a tile,
- * and an element of the left operand takes a whole vector. The left operand of a product of matrices, and of a 1x1 convolution, is computed once: a
- * block of rows is staged in scratch memory (loops/staging.ts), which was measured to cost 3 to 7 % where the inner loop would take 30 to 65 % more.
+ * How many operand elements are computed for each element of the result, if the operand is not stored. A contraction computes them once per tile, and
+ * an element of the left operand takes a whole vector. The left operand of a matrix product or of a 1x1 convolution is computed once, because a block
+ * of rows is staged in scratch memory (loops/staging.ts). Measured: staging costs 3 to 7 %; recomputation in the inner loop would cost 30 to 65 %.
  */
 export const evaluationsPerResult = (node: Node<HeroOp>, operand: number, operands: readonly Type[]): number => {
   const [result] = node.types
@@ -87,7 +87,7 @@ export const evaluationsPerResult = (node: Node<HeroOp>, operand: number, operan
     case 'avgPool2d':
       return windowSize(node.attrs.window)
     case 'maxPool2dGradient':
-      // The first operand is read by the phase that finds the winners, once for each pixel of each window.
+      // The phase that finds the maxima reads the first operand once for each pixel of each window.
       return (
         windowSize(node.attrs.window) * (operand === 0 ? elements((operands[1] as Type).shape) / elements(shape) : 1)
       )
@@ -100,7 +100,7 @@ export const evaluationsPerResult = (node: Node<HeroOp>, operand: number, operan
   }
 }
 
-/** Is the operand staged: the left one, of rows that are read along their elements, where there are rows and columns for a tile? */
+/** Is the operand staged? It must be the left one, it must be read along its rows, and the result must have enough rows and columns for a tile. */
 const isStaged = (operand: number, result: readonly number[], isRead: boolean): boolean => {
   const columns = result.at(-1) ?? 1
   return operand === 0 && isRead && columns >= lanes && elements(result) / columns > 1

@@ -1,4 +1,4 @@
-/** Sums, maxima and the like over axes, arg-max, top-k. */
+/** Lowers reductions over axes (sum, maximum and others), arg-max and top-k. */
 import type { ReductionOps } from '../../../ir/signatures.ts'
 import { type DType, isFloat, type Ref } from '../../../ir/types.ts'
 import type { Source } from './from-graph.ts'
@@ -7,7 +7,7 @@ import { combined, type Hero, stored } from './hero.ts'
 import type { Linear, Monoid } from './kernel.ts'
 import { PhaseBuilder } from './phase-builder.ts'
 
-/** The operand's coordinates where `kept` run along the axes that stay and `gone` along the others. */
+/** The coordinates in the operand: `kept` for the dimensions that stay, `gone` for the reduced dimensions. */
 const spread = (
   rank: number,
   axes: readonly number[],
@@ -44,8 +44,8 @@ export const lowerArgMax: Hero<'argMax'> = ({ inputs: [x], attrs: { axis }, type
 }
 
 /**
- * An element's rank is the number of elements that come before it; each place takes the element of that rank. It is the maximum of that one element,
- * not its sum: 0 + -0 would be 0.
+ * The rank of an element is the number of elements that precede it. Result k is the element of rank k, selected by a maximum over that single
+ * element. A sum would not be exact: 0 + -0 is 0.
  */
 export const lowerTopK: Hero<'topK'> = ({ inputs: [x], types, port, at: result }, source, p) => {
   const { shape } = source.typeOf(x)
@@ -87,7 +87,7 @@ interface Ranked {
   readonly at: Linear
 }
 
-/** Larger elements come first, NaN before all, of equal ones the lower index. */
+/** The order of top-k: NaN first, then larger elements; among equal elements the lower index first. */
 const isBefore = (a: Ranked, b: Ranked, dtype: DType, p: PhaseBuilder): number => {
   const compare = (direction: 'eq' | 'ne' | 'gt' | 'lt', x: number, y: number): number =>
     p.op('compare', [x, y], 'bool', { direction })

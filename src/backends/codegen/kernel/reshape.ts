@@ -1,17 +1,17 @@
-/** Reshapes as changes of coordinates: dimensions that merge become one number, a dimension that divides becomes the digits of its number. */
+/** Expresses reshapes as changes of coordinates. Merged dimensions become one linear number. A split dimension becomes the digits of its number. */
 import { stridesOf } from '../../../ir/ops/shape.ts'
 import { elements } from '../../../ir/types.ts'
 import type { Linear } from './kernel.ts'
 import { fixed, scaled, sum } from './linear.ts'
 import type { PhaseBuilder } from './phase-builder.ts'
 
-/** Neighbouring dimensions of both shapes with equally many elements. */
+/** Adjacent dimensions of both shapes with equal numbers of elements. */
 interface Group {
   readonly from: readonly number[]
   readonly to: readonly number[]
 }
 
-/** The dimensions in the smallest groups, without those of size 1; null for tensors without elements. */
+/** The smallest groups of dimensions, without dimensions of size 1; null for tensors without elements. */
 const groupsOf = (from: readonly number[], to: readonly number[]): readonly Group[] | null => {
   const large = (shape: readonly number[]): number[] => shape.flatMap((size, at) => (size === 1 ? [] : [at])).reverse()
   if (elements(from) === 0) return null
@@ -32,7 +32,7 @@ const groupsOf = (from: readonly number[], to: readonly number[]): readonly Grou
   return groups
 }
 
-/** Can axes be split so that each dimension of either shape is a product of some? */
+/** Can axes be split so that each dimension of either shape is a product of axes? */
 export const isCleanReshape = (from: readonly number[], to: readonly number[]): boolean =>
   groupsOf(from, to)?.every((group) => {
     const sizes = (shape: readonly number[], axes: readonly number[]) => axes.map((at) => shape[at] as number)
@@ -40,7 +40,7 @@ export const isCleanReshape = (from: readonly number[], to: readonly number[]): 
     return ends.every((end, i) => i === 0 || end % (ends[i - 1] as number) === 0)
   }) ?? false
 
-/** The position in the operand of a reshape; null where it is not a list of linear numbers. Axes of `p` may be split. */
+/** The coordinates in the operand of a reshape; null if they are not linear. May split axes of `p`. */
 export const reshapedPosition = (
   at: readonly Linear[],
   from: readonly number[],

@@ -1,11 +1,11 @@
-/** Parts of rewrites of kernels: the numbers in expressions, and what expressions depend on. */
+/** Helpers for rewriting kernels: the linear numbers in expressions, and the dependences of expressions. */
 import type { Accumulator, Coordinate, Expr, Linear, Phase, Store } from './kernel.ts'
 import { axis, scaled, sum } from './linear.ts'
 
 const mapCoordinates = (coordinates: readonly Coordinate[], change: (x: Linear) => Linear): readonly Coordinate[] =>
   coordinates.map(({ at, size }) => ({ at: at.kind === 'linear' ? change(at) : at, size }))
 
-/** The expression with each of its linear numbers changed. */
+/** The expression with `change` applied to each of its linear numbers. */
 export const mapLinears = (expr: Expr, change: (x: Linear) => Linear): Expr => {
   switch (expr.kind) {
     case 'load':
@@ -25,7 +25,7 @@ export const mapStore = (store: Store, change: (x: Linear) => Linear): Store => 
   coordinates: mapCoordinates(store.coordinates, change),
 })
 
-/** The linear numbers of an expression itself. */
+/** The linear numbers in the expression, without those of its arguments. */
 export const linearsOf = (expr: Expr): readonly Linear[] => {
   switch (expr.kind) {
     case 'load':
@@ -40,7 +40,7 @@ export const linearsOf = (expr: Expr): readonly Linear[] => {
   }
 }
 
-/** The expressions that an expression uses itself; of an accumulated value, none. */
+/** The direct arguments of an expression; none for an accumulated value. */
 export const argsOf = (expr: Expr): readonly number[] => {
   switch (expr.kind) {
     case 'load':
@@ -53,11 +53,11 @@ export const argsOf = (expr: Expr): readonly number[] => {
   }
 }
 
-/** The expressions of an accumulator. */
+/** The factors and the guard of an accumulator. */
 export const termsOf = ({ factors, guard }: Accumulator): readonly number[] =>
   guard === null ? factors : [...factors, guard]
 
-/** The expression and all that it is computed from, without the terms of accumulators. */
+/** The roots and all expressions that they depend on, without the terms of accumulators. */
 export const reachedFrom = ({ exprs }: Phase, roots: readonly number[]): ReadonlySet<number> => {
   const found = new Set<number>()
   const open = [...roots]
@@ -69,7 +69,7 @@ export const reachedFrom = ({ exprs }: Phase, roots: readonly number[]): Readonl
   return found
 }
 
-/** The axes of the numbers in these expressions. */
+/** The axes that these expressions use. */
 export const axesIn = ({ exprs }: Phase, among: Iterable<number>): ReadonlySet<number> =>
   new Set(
     [...among].flatMap((at) => linearsOf(exprs[at] as Expr).flatMap(({ terms }) => terms.map(({ axis }) => axis))),
@@ -78,7 +78,7 @@ export const axesIn = ({ exprs }: Phase, among: Iterable<number>): ReadonlySet<n
 const coordinatesWith = (coordinates: readonly Coordinate[], to: (arg: number) => number): readonly Coordinate[] =>
   coordinates.map(({ at, size }) => ({ at: at.kind === 'computed' ? { ...at, expr: to(at.expr) } : at, size }))
 
-/** The expression with others in place of those that it uses. */
+/** The expression with its arguments replaced. */
 export const withArgs = (expr: Expr, to: (arg: number) => number): Expr => {
   switch (expr.kind) {
     case 'op':
@@ -97,13 +97,13 @@ export const withStoreArgs = (store: Store, to: (arg: number) => number): Store 
   value: to(store.value),
 })
 
-/** The number with other numbers, integers, in place of its axes. */
+/** The linear number with its axes replaced by linear numbers without divisors. */
 export const substituted = (x: Linear, numbers: ReadonlyMap<number, Linear>): Linear => ({
   ...sum([{ ...x, terms: [] }, ...x.terms.map(({ axis: at, stride }) => scaled(numbers.get(at) ?? axis(at), stride))]),
   divisor: x.divisor,
 })
 
-/** The phase without reduced axes that no accumulator runs over. */
+/** Removes reduced axes that no accumulator runs over. */
 export const withoutUnusedAxes = (phase: Phase): Phase => {
   const used = new Set(phase.accumulators.flatMap(({ axes }) => axes))
   const kept = phase.axes.flatMap((_, at) => (at < phase.parallel || used.has(at) ? [at] : []))

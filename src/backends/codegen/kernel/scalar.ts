@@ -1,4 +1,4 @@
-/** Scalar ops by the reference semantics of the IR, for interpreters. */
+/** Scalar ops with the reference semantics of the IR, for interpreters. */
 import { opDef } from '../../../ir/ops/index.ts'
 import type { RefTensor } from '../../../ir/op-def.ts'
 import { roundTo, wrapInt32 } from '../../../ir/rounding.ts'
@@ -19,7 +19,7 @@ export interface ScalarCall {
 
 export const applyScalar = ({ op, attrs, dtype }: ScalarCall, args: readonly Scalar[]): number => {
   const inputs = args.map((arg): RefTensor => ({ dtype: arg.dtype, shape: [], data: Float64Array.of(arg.value) }))
-  // The definition is that of the op of these arguments. Elementwise ops do not ask for a context.
+  // The definition belongs to the op of these arguments. Elementwise ops do not use a context.
   const { evalRef } = opDef(op) as { evalRef(args: object): readonly Float64Array[] }
   const [result] = evalRef({ inputs, attrs, types: [{ dtype, shape: [] }] })
   return roundToType(result?.[0] as number, dtype)

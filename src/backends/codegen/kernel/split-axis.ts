@@ -2,7 +2,7 @@ import type { Linear, Phase } from './kernel.ts'
 import { axis as numberOf, scaled, sum } from './linear.ts'
 import { mapLinears, mapStore, substituted } from './rewrite.ts'
 
-/** The phase with an axis of size n as two, n / inner and inner. Later axes move up by one. `inner` divides n. */
+/** Splits an axis of size n into two axes of sizes n / inner and inner. Later axes move up by one. n must be a multiple of `inner`. */
 export const splitAxis = (phase: Phase, axis: number, inner: number): Phase => {
   const parts = (at: number): readonly number[] => (at === axis ? [at, at + 1] : [at > axis ? at + 1 : at])
   const numbers = new Map(

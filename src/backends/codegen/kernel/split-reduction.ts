@@ -1,6 +1,6 @@
 /**
- * Reductions in two phases: the first makes partial results over blocks, the second combines them. So several threads share a reduction that has few
- * results. The blocks follow from shapes alone, so the bits do not depend on the number of threads.
+ * Splits a reduction into two phases: the first computes partial results over blocks, the second combines them. So several threads can share a
+ * reduction with few results. The blocks depend on shapes alone, so the bits of the result do not depend on the number of threads.
  */
 import { stridesOf } from '../../../ir/ops/shape.ts'
 import { type DType, elements, isFloat } from '../../../ir/types.ts'
@@ -11,20 +11,20 @@ import { panelWidth, rightOf } from './pack.ts'
 import { mapLinears, reachedFrom, substituted, termsOf, withArgs, withoutUnusedAxes, withStoreArgs } from './rewrite.ts'
 
 export interface SplitLimits {
-  /** Reductions with more results are shared by them. */
+  /** A reduction with more results than this is not split: threads divide the results among themselves. */
   readonly resultsMax: number
-  /** Reductions of fewer terms, over all results, are too short. */
+  /** A reduction with fewer terms than this, over all results, is not split. */
   readonly termsMin: number
-  /** So many blocks at most. */
+  /** The maximum number of blocks. */
   readonly blocksMax: number
 }
 
 const defaultLimits: SplitLimits = { resultsMax: 512, termsMin: 1 << 16, blocksMax: 32 }
 
-/** Neighbours that are reduced apart from each other where they lie side by side in memory: two vectors of float32. */
+/** Adjacent elements that are contiguous in memory are reduced separately: two float32 vectors. */
 const lanes = 8
 
-/** The kernel with its long reductions split; the kernel itself where there are none. */
+/** Splits the long reductions of a kernel. Returns the kernel itself if it has none. */
 export const splitReductions = (kernel: Kernel, limits: SplitLimits = defaultLimits): Kernel => {
   const buffers = [...kernel.buffers]
   const phases = kernel.phases.flatMap((phase) => {
@@ -39,18 +39,18 @@ export const splitReductions = (kernel: Kernel, limits: SplitLimits = defaultLim
   return buffers.length === kernel.buffers.length ? kernel : { buffers, phases }
 }
 
-/** Sums of half types are kept wider. */
+/** The dtype of partial results. Sums of half types use a wider type. */
 const partialType = ({ dtype, monoid }: Accumulator): DType =>
   isFloat(dtype) && (monoid === 'sum' || monoid === 'product') ? 'float32' : dtype
 
 interface Plan {
-  /** Of all accumulators of the phase. */
+  /** The reduced axes of all accumulators of the phase. */
   readonly axes: readonly number[]
-  /** For each of the axes the number of its blocks; they may be longer than the axis. */
+  /** The number of blocks of each axis. The last block may extend past the end of the axis. */
   readonly blocks: readonly number[]
-  /** 1 where neighbours are not kept apart. */
+  /** 1 if adjacent elements are not reduced separately. */
   readonly lanes: number
-  /** Of the partial results: blocks, parallel axes, lanes. */
+  /** The shape of the partial results: blocks, parallel axes, lanes. */
   readonly shape: readonly number[]
 }
 
@@ -62,7 +62,7 @@ const planOf = (phase: Phase, limits: SplitLimits): Plan | null => {
   const isAlike = phase.accumulators.every((other) => other.axes.join() === axes.join() && other.monoid !== 'argmax')
   const sizes = axes.map((at) => phase.axes[at] as number)
   const results = elements(parallel)
-  // A tile of a contraction is eight columns, and reads its operands for all of them.
+  // A tile of a contraction has eight columns, and reads its operands for all of them.
   const isContraction = phase.accumulators.some((accumulator) => rightOf(phase, accumulator) !== null)
   const resultsMax = isContraction ? limits.resultsMax / panelWidth : limits.resultsMax
   if (!isAlike || results > resultsMax || results * elements(sizes) < limits.termsMin) return null
@@ -73,7 +73,10 @@ const planOf = (phase: Phase, limits: SplitLimits): Plan | null => {
   return { axes, blocks, lanes: width, shape }
 }
 
-/** Whole axes from the outermost, then a divisor of the next; where that has none, blocks of which the last is shorter. */
+/**
+ * The number of blocks of each axis: the outer axes are divided fully, the next axis by a divisor. If the first axis has no suitable divisor, its
+ * last block is shorter.
+ */
 const blocksOf = (sizes: readonly number[], max: number): readonly number[] => {
   let left = max
   const blocks = sizes.map((size) => {
@@ -86,7 +89,7 @@ const blocksOf = (sizes: readonly number[], max: number): readonly number[] => {
   return elements(blocks) === 1 && size > max ? [max, ...blocks.slice(1)] : blocks
 }
 
-/** Are neighbours of the last reduced axis side by side in memory, and those of the last parallel axis not? */
+/** Is the last reduced axis contiguous in memory, and the last parallel axis not? */
 const hasLanes = (phase: Phase, axes: readonly number[]): boolean => {
   const [last, inner] = [axes.at(-1) as number, phase.parallel - 1]
   if ((phase.axes[last] as number) % lanes !== 0) return false
@@ -107,7 +110,7 @@ const strideOn = (coordinates: readonly Coordinate[], along: number): number => 
   }, 0)
 }
 
-/** Axes: those of the partial results, then what is left of the reduced ones. */
+/** The axes are those of the partial results, then the remaining reduced axes. */
 const firstPhase = (phase: Phase, { axes, blocks, lanes: width, shape }: Plan, partials: readonly number[]): Phase => {
   const blockAxes = blocks.filter((count) => count > 1).length
   const sizes = [...shape]
@@ -143,7 +146,7 @@ const firstPhase = (phase: Phase, { axes, blocks, lanes: width, shape }: Plan, p
   return withoutUnused({ axes: sizes, parallel: shape.length, exprs, accumulators, stores })
 }
 
-/** The guard and that the last block is not over. Adds to `exprs`. */
+/** The guard, and the condition that the block has not passed the end of the axis. Appends to `exprs`. */
 const guarded = (guard: number | null, open: readonly Coordinate[], exprs: Expr[]): number | null => {
   if (open.length === 0) return guard
   const inside = exprs.push({ kind: 'inside', coordinates: open, dtype: 'bool' }) - 1
@@ -151,7 +154,7 @@ const guarded = (guard: number | null, open: readonly Coordinate[], exprs: Expr[
   return exprs.push({ kind: 'op', op: 'and', attrs: {}, args: [guard, inside], dtype: 'bool' }) - 1
 }
 
-/** The phase with accumulators over the partial results. */
+/** The phase that accumulates over the partial results. */
 const secondPhase = (phase: Phase, { shape, blocks, lanes: width }: Plan, partials: readonly number[]): Phase => {
   const sizes = [...blocks.filter((count) => count > 1), ...(width > 1 ? [width] : [])]
   const blockAxes = blocks.filter((count) => count > 1).length

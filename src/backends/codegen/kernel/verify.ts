@@ -1,4 +1,4 @@
-/** Checks a kernel as data: what every reader of kernels may rely on. */
+/** Checks the invariants of a kernel that all of its users rely on. */
 import { EffuseError } from '../../../ir/diagnostics.ts'
 import type { Accumulator, Coordinate, Expr, Kernel, Phase, Store } from './kernel.ts'
 import { isAlwaysInside } from './linear.ts'
@@ -43,7 +43,7 @@ const faultOf = (phase: Phase, kernel: Kernel, written: ReadonlySet<number>): st
   return null
 }
 
-/** The axes that each expression depends on; of one with an accumulator in it, those outside of it. */
+/** For each expression the axes that it depends on, or `accumulated` if it contains an accumulated value. */
 const axesOfExprs = ({ exprs }: Phase): readonly (ReadonlySet<number> | 'accumulated')[] => {
   const reach: (ReadonlySet<number> | 'accumulated')[] = []
   for (const expr of exprs) {
@@ -78,7 +78,7 @@ const exprFault = (
 ): string | null => {
   if (argsOf(expr).some((arg) => arg >= at)) return 'it uses a later expression'
   for (const { terms, divisor } of linearsOf(expr)) {
-    if (divisor < 1) return `a divisor of ${divisor}`
+    if (divisor < 1) return `the divisor is ${divisor}`
     const odd = terms.find(({ axis }) => axis >= axes.length)
     if (odd !== undefined) return `there is no axis ${odd.axis}`
   }
@@ -92,7 +92,7 @@ const exprFault = (
   const size = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1)
   return size(buffer.shape) === size(expr.coordinates.map((coordinate) => coordinate.size))
     ? null
-    : `its coordinates are not those of [${buffer.shape.join(',')}]`
+    : `its coordinates do not match the shape [${buffer.shape.join(',')}]`
 }
 
 const accumulatorFault = (
@@ -106,7 +106,7 @@ const accumulatorFault = (
   for (const expr of [...factors, ...(guard === null ? [] : [guard])]) {
     const of = reach[expr]
     if (of === undefined) return `there is no expression ${expr}`
-    if (of === 'accumulated') return 'a term uses an accumulator of the same phase'
+    if (of === 'accumulated') return 'a term uses an accumulated value'
     if ([...of].some((axis) => axis >= parallel && !axes.includes(axis)))
       return 'a term depends on an axis of another accumulator'
   }
@@ -120,11 +120,12 @@ const storeFault = (
   reach: ReturnType<typeof axesOfExprs>,
 ): string | null => {
   const target = buffers[buffer]
-  if (target === undefined || target.role === 'operand' || target.role === 'literal') return 'it cannot be written'
+  if (target === undefined || target.role === 'operand' || target.role === 'literal')
+    return 'only temporaries and results can be written'
   if (exprs[value]?.dtype !== target.dtype) return `${exprs[value]?.dtype} in a buffer of ${target.dtype}`
   const of = reach[value]
   if (of !== undefined && of !== 'accumulated' && [...of].some((axis) => axis >= parallel))
-    return 'the value depends on an axis that is reduced'
-  if (!coordinates.every((coordinate) => isAlwaysInside(coordinate, axes))) return 'it leaves the buffer'
+    return 'the value depends on a reduced axis'
+  if (!coordinates.every((coordinate) => isAlwaysInside(coordinate, axes))) return 'a coordinate is out of bounds'
   return null
 }

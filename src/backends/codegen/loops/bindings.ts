@@ -1,10 +1,10 @@
-/** Where a point of a phase is while its loops run: each axis follows from the counter of a loop, or stands still. */
+/** Maps the axes of a phase to loop counters while its loops are built. An axis depends on one loop, or is constant. */
 import type { Coordinate, Linear } from '../kernel/kernel.ts'
 import type { Affine, IndexOp, LoopExpr } from './loops.ts'
 
 export const int = (value: number): LoopExpr => ({ kind: 'constant', value, dtype: 'int32' })
 
-/** Constants are computed here. */
+/** Arithmetic on positions, with constant folding. */
 export const position = (op: IndexOp, a: LoopExpr, b: LoopExpr): LoopExpr => {
   if (a.kind !== 'constant' || b.kind !== 'constant') return { kind: 'position', op, args: [a, b] }
   return op === 'lt' || op === 'eq' || op === 'and'
@@ -28,10 +28,10 @@ const tests = {
   and: (a: number, b: number) => a !== 0 && b !== 0,
 }
 
-/** A number of a loop's counters, or a constant. */
+/** An affine function of loop counters; a plain constant if it has no terms. */
 export const asExpr = (x: Affine): LoopExpr => (x.terms.length === 0 ? int(x.offset) : x)
 
-/** A point of a tile, by its distance from the tile's first point. */
+/** A point of a tile, relative to the tile's first point. */
 export interface Point {
   readonly row: number
   readonly column: number
@@ -39,7 +39,7 @@ export interface Point {
 
 export const firstPoint: Point = { row: 0, column: 0 }
 
-/** counter * scale + offset; without a loop, offset. */
+/** The value of an axis: counter * scale + offset. Without a loop it is the offset. */
 interface Binding {
   readonly loop: number | null
   readonly scale: number
@@ -50,9 +50,9 @@ export class AxisBindings {
   readonly #rowAxis: number | null
   readonly #columnAxis: number | null
   #bindings: Binding[] = []
-  /** By loop: counters are below. */
+  /** The trip counts of loops: each counter is below its count. */
   #counts: number[] = []
-  /** Coordinates that are inside where statements are added now. */
+  /** The coordinates that are known to be in bounds at the current place. */
   #facts: ReadonlySet<string> = new Set()
 
   constructor(rowAxis: number | null, columnAxis: number | null) {
@@ -60,7 +60,7 @@ export class AxisBindings {
     this.#columnAxis = columnAxis
   }
 
-  /** The same bindings, with the columns of tiles on another axis. */
+  /** The same bindings, but the columns of tiles belong to another axis. */
   withColumns(axis: number): AxisBindings {
     const view = new AxisBindings(this.#rowAxis, axis)
     view.#bindings = this.#bindings
@@ -76,7 +76,7 @@ export class AxisBindings {
     this.#bindings[axis] = { loop: null, scale: 0, offset: at }
   }
 
-  /** A new loop whose counter, below `count`, gives the axis. */
+  /** Binds the axis to a new loop with this trip count. */
   follow(axis: number, count: number, scale = 1, offset = 0): number {
     const loop = this.#counts.push(count) - 1
     this.#bindings[axis] = { loop, scale, offset }
@@ -95,12 +95,12 @@ export class AxisBindings {
       if (axis === this.#columnAxis) fixed += stride * column
       if (binding.loop === null || stride * binding.scale === 0) continue
       isSorted &&= moving.length === 0 || (moving[moving.length - 1] as (typeof moving)[number]).loop < binding.loop
-      moving.push({ loop: binding.loop, stride: stride * binding.scale }) // each axis has a loop of its own
+      moving.push({ loop: binding.loop, stride: stride * binding.scale }) // each axis has its own loop
     }
     return { kind: 'affine', offset: fixed, terms: isSorted ? moving : moving.sort((a, b) => a.loop - b.loop) }
   }
 
-  /** The least and the largest value over all counters. */
+  /** The smallest and the largest value over all counter values. */
   range({ offset, terms }: Affine): readonly [number, number] {
     let [least, largest] = [offset, offset]
     for (const { loop, stride } of terms) {
@@ -111,9 +111,9 @@ export class AxisBindings {
     return [least, largest]
   }
 
-  /** Is the coordinate inside at the point, whatever the counters are? */
+  /** Is the coordinate in bounds at the point, for all counter values? */
   statusOf({ at, size }: Coordinate, point: Point): 'inside' | 'outside' | 'unknown' {
-    if (at.kind === 'computed') return 'inside' // it is moved inside
+    if (at.kind === 'computed') return 'inside' // it is clamped
     const x = this.affine(at, point)
     if (this.#facts.size > 0 && this.#facts.has(factOf(x, at.divisor, size))) return 'inside'
     const [least, largest] = this.range(x)
@@ -123,7 +123,7 @@ export class AxisBindings {
     return least >= 0 && largest <= (size - 1) * at.divisor ? 'inside' : 'unknown'
   }
 
-  /** Runs `add`; in it the coordinates are known to be inside at the points. */
+  /** Runs `add`. While it runs, the coordinates are known to be in bounds at these points. */
   assuming(coordinates: readonly Coordinate[], points: readonly Point[], add: () => void): void {
     const before = this.#facts
     const facts = coordinates.flatMap(({ at, size }) =>

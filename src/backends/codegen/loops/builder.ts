@@ -1,11 +1,11 @@
-/** Collects the statements of a phase. Equal values of one block are computed once. */
+/** Builds the statements of a phase. Equal values of one block are computed once. */
 import { keyOfAffine } from './bindings.ts'
 import type { LoopExpr, Register, Statement } from './loops.ts'
 
 interface Block {
-  /** The loop whose body this is; null: no loop's. */
+  /** The loop of which this is the body; null if it is not the body of a loop. */
   readonly loop: number | null
-  /** Before everything else in the body. */
+  /** Statements at the start of the body. */
   readonly head: Statement[]
   readonly body: Statement[]
   /** Registers by the value that they hold. */
@@ -14,7 +14,7 @@ interface Block {
 
 export class LoopBuilder {
   readonly registers: Register[] = []
-  /** From the outermost to the one to which statements are added. */
+  /** From the outermost block to the block to which statements are added. */
   readonly #blocks: Block[] = [{ loop: null, head: [], body: [], known: new Map() }]
 
   add(statement: Statement): void {
@@ -25,14 +25,14 @@ export class LoopBuilder {
     return this.registers.push(register) - 1
   }
 
-  /** The value, in a register that does not change. */
+  /** The value in a register that does not change. */
   kept(value: LoopExpr, register: Register): LoopExpr {
     if (value.kind === 'constant' || value.kind === 'register') return value
     const block = this.#block
     return this.#set(value, register, block.known, block.body)
   }
 
-  /** A value of int32 that depends on no other loops than these, computed as far outside as possible. */
+  /** An int32 value that depends only on these loops. It is computed in the outermost possible block. */
   hoisted(value: LoopExpr, loops: readonly number[]): LoopExpr {
     if (value.kind === 'constant' || value.kind === 'register') return value
     const block =
@@ -40,14 +40,14 @@ export class LoopBuilder {
     return this.#set(value, { dtype: 'int32', lanes: 1 }, block.known, block.head)
   }
 
-  /** A register of its own, which statements may change. */
+  /** A new register that statements may change. */
   variable(value: LoopExpr, register: Register): number {
     const kept = this.register(register)
     this.add({ kind: 'set', register: kept, value })
     return kept
   }
 
-  /** The statements that `add` adds. */
+  /** Collects the statements that `add` adds. */
   block(add: () => void, loop: number | null = null): readonly Statement[] {
     const block: Block = { loop, head: [], body: [], known: new Map(this.#block.known) }
     this.#blocks.push(block)
@@ -56,7 +56,7 @@ export class LoopBuilder {
     return [...block.head, ...block.body]
   }
 
-  /** Adds statements that begin with what is known here, and of which nothing is known after them. */
+  /** Adds a block of statements. The block may use values that are known here; its own values are unknown after it. */
   scope(add: () => void): void {
     const { head, body, known } = this.#block
     this.#blocks.push({ loop: null, head, body, known: new Map(known) })
@@ -68,14 +68,14 @@ export class LoopBuilder {
     this.add({ kind: 'for', loop, first, end, body: this.block(add, loop) })
   }
 
-  /** What has been added outside of all blocks. */
+  /** The statements of the outermost block. */
   finish(): readonly Statement[] {
     const { head, body } = this.#block
     return [...head, ...body]
   }
 
   get #block(): Block {
-    return this.#blocks.at(-1) as Block // the first is never removed
+    return this.#blocks.at(-1) as Block // the outermost block is never removed
   }
 
   #set(value: LoopExpr, register: Register, known: Map<string, number>, to: Statement[]): LoopExpr {
@@ -115,7 +115,7 @@ const keyOf = (value: LoopExpr): string => {
 
 const numberText = (value: number): string => (Object.is(value, -0) ? '-0' : String(value))
 
-/** JSON has no -0, and no infinities. */
+/** JSON cannot represent -0 and infinities. */
 const attrsText = (attrs: object): string =>
   Object.keys(attrs).length === 0
     ? ''

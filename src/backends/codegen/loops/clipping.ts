@@ -1,15 +1,15 @@
-/** Bounds of a loop within which a coordinate is inside, so that its body need not ask. */
+/** Computes loop bounds within which a coordinate is in bounds, so that the loop body needs no check. */
 import { type AxisBindings, asExpr, int, position } from './bindings.ts'
 import type { Affine, LoopExpr } from './loops.ts'
 
 export interface CounterBounds {
   readonly first: LoopExpr
   readonly end: LoopExpr
-  /** Loops that they depend on. */
+  /** The loops that the bounds depend on. */
   readonly loops: readonly number[]
 }
 
-/** From which to which counter, of those below `count`, start + counter * stride is from 0 to size - 1. */
+/** The range of counters below `count` for which start + counter * stride is from 0 to size - 1. */
 export const countersInside = (
   start: Affine,
   stride: number,
@@ -25,7 +25,7 @@ export const countersInside = (
       terms: start.terms.map((term) => ({ ...term, stride: sign * term.stride })),
     })
   const divided = (x: LoopExpr): LoopExpr => (step === 1 ? x : position('div', position('max', x, int(0)), int(step)))
-  // The first counter is the least that is not below `low` / step, the end the least that is above `high` / step.
+  // The first counter is the smallest integer >= `low` / step. The end is the smallest integer > `high` / step.
   const isAscending = stride > 0
   const low = isAscending ? plus(step - 1, -1) : plus(step - size, 1)
   const high = isAscending ? plus(size - 1 + step, -1) : plus(step, 1)

@@ -1,6 +1,6 @@
 /**
- * Chooses a schedule by the shape of a phase. Of the tiles whose sums fit into 16 vector registers it takes the one that loads least for each
- * multiplication; measured on two versions of V8 (design/wasm.md), larger tiles spill and are slower.
+ * Chooses a schedule from the shapes of a phase. Among the tiles whose sums fit into 16 vector registers, it takes the tile with the fewest loads per
+ * multiplication. Larger tiles spill registers and are slower: measured on two versions of V8 (design/wasm.md).
  */
 import type { Accumulator, Expr, Phase } from '../kernel/kernel.ts'
 import { reachedFrom, termsOf } from '../kernel/rewrite.ts'
@@ -8,10 +8,10 @@ import { movesWith } from './guards.ts'
 import { unitsOf } from './pieces.ts'
 import { orderOf, plainSchedule, type Schedule, scheduleFault } from './schedule.ts'
 
-/** Vector registers of a machine. */
+/** The number of vector registers of the machine. */
 const registersMax = 16
 
-/** So many units are enough for all threads to be busy nearly to the end. */
+/** With this many units, all threads are busy nearly until the end. */
 const unitsEnough = 16
 
 export const defaultSchedule = (phase: Phase): Schedule => {
@@ -20,10 +20,10 @@ export const defaultSchedule = (phase: Phase): Schedule => {
   return { ...legal, divided: dividedAxis(phase, legal) }
 }
 
-/** With fewer points than this, a phase that runs rarely is not divided. */
+/** A phase that runs rarely is divided only if it has at least this many points. */
 const dividedPointsMin = 16384
 
-/** For phases that run once for many runs, such as the folding of weights: maps have one vector at a time, which is a quarter of the code. */
+/** The schedule of phases that run rarely, such as the folding of weights. Maps compute one vector at a time, which needs a quarter of the code. */
 export const smallSchedule = (phase: Phase): Schedule => {
   if (phase.accumulators.length > 0) return defaultSchedule(phase)
   const vectorAxis = vectorAxisOf(phase)
@@ -32,7 +32,7 @@ export const smallSchedule = (phase: Phase): Schedule => {
   return points < dividedPointsMin ? small : { ...small, divided: dividedAxis(phase, small) }
 }
 
-/** The outermost axis with enough units, else the one with the most; null where there is one unit at most. */
+/** The outermost axis with enough units, otherwise the axis with the most units. Null if no axis has two units. */
 const dividedAxis = (phase: Phase, schedule: Schedule): number | null => {
   const axes = orderOf(phase, schedule).map((axis) => ({ axis, units: unitsOf(phase, { ...schedule, divided: axis }) }))
   const enough = axes.find(({ units }) => units >= unitsEnough)
@@ -41,7 +41,7 @@ const dividedAxis = (phase: Phase, schedule: Schedule): number | null => {
   return best === undefined || best.units < 2 ? null : best.axis
 }
 
-/** The innermost axis whose points can be vectors. */
+/** The innermost axis that can be vectorized. */
 const vectorAxisOf = (phase: Phase): number | null => {
   for (let axis = phase.parallel - 1; axis >= 0; axis--)
     if ((phase.axes[axis] as number) >= 4 && scheduleFault(phase, { ...plainSchedule, vectorAxis: axis }) === null)
@@ -59,7 +59,7 @@ const tileOf = (phase: Phase): Schedule | null => {
   const computed = computedFactors(phase, main)
   const loads = loadsOf(phase, main)
   let best = { tile: alone, cost: costOf(phase, loads, alone) }
-  // Of equal ones the innermost axis: its rows lie closest together in memory.
+  // Among equal costs the innermost axis wins, since its rows are closest together in memory.
   for (let rowAxis = phase.parallel - 1; rowAxis >= 0; rowAxis--) {
     const rowsMax = Math.min(8, phase.axes[rowAxis] as number)
     if (rowAxis === vectorAxis || rowsMax < 2) continue
@@ -87,7 +87,7 @@ const tileOf = (phase: Phase): Schedule | null => {
   return best.tile
 }
 
-/** Up to how many rows of the factor can be staged; 0: none. With fewer rows it takes less memory, and nothing else changes. */
+/** The largest number of rows for which the factor can be staged; 0 if it cannot. Fewer rows need less scratch memory and are also legal. */
 const stagedRowsMax = (phase: Phase, staging: Schedule, factor: number, rowsMax: number): number => {
   const isLegal = (rows: number): boolean => scheduleFault(phase, { ...staging, rows, staged: [factor] }) === null
   if (!isLegal(2)) return 0
@@ -109,11 +109,11 @@ const mainAccumulator = ({ axes, accumulators }: Phase): Accumulator | null => {
   return most ?? null
 }
 
-/** Factors that are computed. */
+/** Factors that are the result of an op, not a plain load. */
 const computedFactors = ({ exprs }: Phase, { factors }: Accumulator): readonly number[] =>
   factors.filter((factor) => exprs[factor]?.kind === 'op')
 
-/** All that the staged rows are used for is inside of them. */
+/** The loops that reuse the staged rows are inside of the row loop. */
 const stagingOrder = ({ parallel }: Phase, rowAxis: number, vectorAxis: number): readonly number[] => {
   const inside = Array.from({ length: parallel }, (_, axis) => axis).filter(
     (axis) => axis > rowAxis && axis !== vectorAxis,
@@ -131,7 +131,7 @@ const loadsOf = (phase: Phase, accumulator: Accumulator): readonly Load[] =>
 
 const moves = ({ coordinates }: Load, axis: number): boolean => coordinates.some((each) => movesWith(each, axis))
 
-/** Reduced axes along which the windows of neighbouring rows overlap, where a vector is loaded for each pixel. */
+/** Reduced axes along which the windows of adjacent rows overlap, if a vector is loaded for each pixel. */
 const slidAxes = (phase: Phase, main: Accumulator, rowAxis: number, vectorAxis: number): readonly number[] => {
   const windows = loadsOf(phase, main).filter((load) => moves(load, rowAxis) && moves(load, vectorAxis))
   return main.axes.filter(
@@ -142,13 +142,13 @@ const slidAxes = (phase: Phase, main: Accumulator, rowAxis: number, vectorAxis: 
 }
 
 /**
- * Loads and multiplications for each term. Registers hold the sums, the vectors that all rows share, and one number for each row, since V8 loads them
- * all before it computes. `loads`: those of factors that are not staged.
+ * The number of loads and multiplications per term; infinite if the tile needs too many registers. Registers hold the sums, the vectors that all rows
+ * share, and one number per row, since V8 performs all loads before the arithmetic. `loads`: the loads of factors that are not staged.
  */
 const costOf = (phase: Phase, loads: readonly Load[], tile: Schedule): number => {
   const { rowAxis, rows, vectorAxis, vectors, unrolled, staged } = tile
   const taps = unrolled.reduce((product, axis) => product * (phase.axes[axis] as number), 1)
-  // A staged factor is loaded from scratch memory, once for each row.
+  // A staged factor is loaded from scratch memory once for each row.
   let [count, registers] = [staged.length * rows, rows * vectors + 1 + staged.length * rows]
   for (const load of loads) {
     const onRow = rowAxis !== null && moves(load, rowAxis)
@@ -163,8 +163,8 @@ const costOf = (phase: Phase, loads: readonly Load[], tile: Schedule): number =>
 }
 
 /**
- * Where neighbours slide over the same pixels, tiles of one vector: up to 4 pixels with 3 taps, 3 where windows are two apart, and 8 with more taps,
- * which are spilled in any case.
+ * Limits the tiles of overlapping windows to one vector, and to 4 rows for up to 3 taps, 3 rows if the stride is larger than 1, and 8 rows for more
+ * taps, which spill registers in any case.
  */
 const fitsSliding = (phase: Phase, loads: readonly Load[], { rowAxis, rows, vectors, unrolled }: Schedule): boolean => {
   if (vectors > 1) return false
@@ -173,7 +173,7 @@ const fitsSliding = (phase: Phase, loads: readonly Load[], { rowAxis, rows, vect
   return rows <= (isWide ? 8 : stride > 1 ? 3 : 4)
 }
 
-/** How many tiles there are for each that is full. */
+/** The computed rows, including those past the end, divided by the rows that are needed. */
 const wasteOf = (size: number, rows: number): number => (Math.ceil(size / rows) * rows) / size
 
 const strideOf = ({ coordinates }: Load, axis: number): number => {
@@ -182,8 +182,8 @@ const strideOf = ({ coordinates }: Load, axis: number): number => {
 }
 
 /**
- * Vectors are innermost. What the loops outside of the rows leave alone is read again for each of their points, so the loop over an axis that moves
- * only the other operands (panels of weights) is outside of the rows where those operands are larger.
+ * The vector axis is innermost. An operand that does not depend on a loop outside of the rows is read again in each of its iterations. So the loop
+ * over an axis of the other operands only (panels of weights) is outside of the rows if those operands are larger.
  */
 const loopOrder = (phase: Phase, main: Accumulator, rowAxis: number, vectorAxis: number): readonly number[] => {
   const sizeOf = (axis: number): number => phase.axes[axis] as number

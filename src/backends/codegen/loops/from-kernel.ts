@@ -1,4 +1,4 @@
-/** From a phase and a schedule to loops over the tiles of its parallel points. */
+/** Lowers a phase with a schedule to loops over the tiles of its parallel points. */
 import type { Phase } from '../kernel/kernel.ts'
 import { AxisBindings, int, type Point, position } from './bindings.ts'
 import { LoopBuilder } from './builder.ts'
@@ -14,7 +14,7 @@ import { Values } from './values.ts'
 export const loopsOf = (phase: Phase, schedule: Schedule = plainSchedule): Loops =>
   new LoopLowering(phase, schedule).lower()
 
-/** A tile: so many rows, and so many columns of so many lanes. */
+/** A tile: the number of rows and of columns, and the lanes of each column. */
 interface Tile {
   readonly rows: number
   readonly columns: number
@@ -74,7 +74,7 @@ class LoopLowering {
     }
   }
 
-  /** Computes what a block of rows needs for all of its columns. */
+  /** Fills scratch memory with what a block of rows needs for all of its columns. */
   #stage(rows: number): void {
     for (const factor of this.#staged)
       stage(this.#phase, this.#schedule, factor, { builder: this.#builder, bindings: this.#bindings, rows })
@@ -87,7 +87,7 @@ class LoopLowering {
     return { ...tile, rows: length }
   }
 
-  /** Which tiles of the piece are in the range of units that the call computes; its first tile is this unit. */
+  /** The tiles of the piece that are in the range of units of the call. `unit`: the unit of the first tile of the piece. */
   #partOf({ count }: Piece, unit: number): readonly [first: LoopExpr, end: LoopExpr] {
     const from = (of: 'first' | 'end'): LoopExpr =>
       unit === 0 ? { kind: 'unit', of } : position('add', { kind: 'unit', of }, int(-unit))
@@ -124,7 +124,7 @@ class LoopLowering {
       row: Math.floor(i / vectors),
       column: (i % vectors) * lanes,
     }))
-    // All values of a point are computed before any is stored: a result may lie where an operand of the same size lies.
+    // All values of a point are computed before any is stored, since a result may share its memory with an operand of the same size.
     this.#values.scoped(() => {
       for (const point of this.#points) {
         const stored = this.#phase.stores.map(({ value }) => this.#values.valueIn(lanes, value, point))

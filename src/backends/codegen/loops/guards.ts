@@ -1,11 +1,11 @@
-/** What decides whether a term counts, taken apart, and where along an axis it decides nothing. */
+/** Analyses the guards of terms: the conditions in a guard, and the part of an axis where its bounds checks always hold. */
 import type { Coordinate, Expr, Phase } from '../kernel/kernel.ts'
 import { isAlwaysInside, rangeOf } from '../kernel/linear.ts'
 
-/** All coordinates are inside, and all flags are true. */
+/** True if all coordinates are in bounds and all flags are true. */
 export interface Conditions {
   readonly coordinates: readonly Coordinate[]
-  /** Expressions. */
+  /** Numbers of bool expressions. */
   readonly flags: readonly number[]
 }
 
@@ -28,13 +28,13 @@ export const conditionsOf = (phase: Phase, guard: number | null): Conditions => 
 export const movesWith = ({ at }: Coordinate, axis: number): boolean =>
   at.kind === 'linear' && at.terms.some((term) => term.axis === axis)
 
-/** Coordinates of the phase that can be outside, and move with the axis. */
+/** The coordinates of the phase that depend on the axis and can be out of bounds. */
 const openCoordinates = (phase: Phase, axis: number): readonly Coordinate[] =>
   phase.exprs
     .flatMap((expr) => (expr.kind === 'load' || expr.kind === 'inside' ? expr.coordinates : []))
     .filter((coordinate) => movesWith(coordinate, axis) && !isAlwaysInside(coordinate, phase.axes))
 
-/** Reduced axes that decide together with this axis whether a coordinate is inside. */
+/** The reduced axes that occur in a bounds check together with this axis. */
 export const guardedWith = (phase: Phase, axis: number): ReadonlySet<number> =>
   new Set(
     openCoordinates(phase, axis)
@@ -43,8 +43,8 @@ export const guardedWith = (phase: Phase, axis: number): ReadonlySet<number> =>
   )
 
 /**
- * Where along a parallel axis, [first, end), each coordinate that moves with it and else with reduced axes only is inside for all of their points.
- * Quotients and coordinates that move with other parallel axes are left out: they are inside nowhere or everywhere by this axis alone.
+ * The range [first, end) of a parallel axis within which its coordinates are in bounds for all values of the reduced axes. It ignores quotients, and
+ * coordinates that also depend on other parallel axes: this axis alone does not decide their bounds checks.
  */
 export const interiorOf = (phase: Phase, axis: number): readonly [first: number, end: number] => {
   let [first, last] = [0, (phase.axes[axis] as number) - 1]

@@ -1,4 +1,4 @@
-/** Runs the loops of phases one statement after another. Slow, and the meaning of loops. */
+/** Interprets the loops of phases statement by statement. It is slow. It defines the meaning of loops. */
 import { invariant } from '../../../ir/diagnostics.ts'
 import type { DType } from '../../../ir/types.ts'
 import type { KernelBuffer } from '../kernel/kernel.ts'
@@ -6,7 +6,7 @@ import type { RandomNumbers } from '../kernel/interpret.ts'
 import { applyScalar, type Scalar } from '../kernel/scalar.ts'
 import { type IndexOp, type LoopExpr, type Loops, type Register, scratch, type Statement } from './loops.ts'
 
-/** Changes `memory`, which has the elements of each buffer. `range`: first and end of the units that are computed. */
+/** Updates `memory`, which holds the elements of each buffer. `range`: the first unit to compute, and the end. */
 export const interpretLoops = (
   { units, scratchSize, loopCount, registers, body }: Loops,
   buffers: readonly KernelBuffer[],
@@ -51,12 +51,12 @@ export const interpretLoops = (
       }
       case 'lanes': {
         const all = expr.of.map(evaluate)
-        return { numbers: all.map(one), dtype: (all[0] as Value).dtype } // there are four
+        return { numbers: all.map(one), dtype: (all[0] as Value).dtype } // a vector has four lanes
       }
       case 'op': {
         const args = expr.args.map(evaluate)
         const odd = args.find(({ numbers }) => numbers.length !== expr.lanes)
-        invariant(odd === undefined, () => `${expr.op} of ${expr.lanes} lanes got ${odd?.numbers.length}`)
+        invariant(odd === undefined, () => `${expr.op} of ${expr.lanes} lanes: an argument has ${odd?.numbers.length}`)
         const numbers = Array.from({ length: expr.lanes }, (_, lane) =>
           applyScalar(
             expr,
@@ -98,7 +98,7 @@ export const interpretLoops = (
           const { numbers } = evaluate(statement.value)
           invariant(
             numbers.length === statement.lanes,
-            () => `a store of ${statement.lanes} lanes got ${numbers.length}`,
+            () => `a store of ${statement.lanes} lanes: the value has ${numbers.length}`,
           )
           bufferAt(statement.buffer, at, statement.lanes).set(numbers, at)
         }
@@ -114,7 +114,7 @@ interface Value {
 }
 
 const one = ({ numbers }: Value): number => {
-  invariant(numbers.length === 1, () => `one number is wanted, and ${numbers.length} came`)
+  invariant(numbers.length === 1, () => `expected one number, got ${numbers.length}`)
   return numbers[0] as number
 }
 

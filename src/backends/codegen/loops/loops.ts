@@ -1,25 +1,28 @@
 /**
- * Loops: how a phase of a kernel is computed, one statement after another, still without a machine. Made from a phase and a schedule (from-kernel.ts),
- * interpreted (interpret.ts), and emitted.
+ * The statements of a phase: in which order its values are computed. They are independent of a machine. They are built from a phase and a schedule
+ * (from-kernel.ts), interpreted (interpret.ts), and emitted by backends.
  */
 import type { OpAttrs } from '../../../ir/signatures.ts'
 import type { DType } from '../../../ir/types.ts'
 import type { ScalarOp } from '../kernel/kernel.ts'
 
-/** Numbers that one value holds: 1, or the 4 neighbours that a vector of WebAssembly has, of any type. */
+/** The number of elements in a value: 1, or the 4 adjacent elements of a vector, of any type. */
 export type Lanes = 1 | 4
 
-/** Arithmetic on positions, int32. `div` and `rem` are of numbers that are not negative. Comparisons and `and` give bool. */
+/** Arithmetic on int32 positions. Operands of `div` and `rem` are never negative. Comparisons and `and` give bool. */
 export type IndexOp = 'add' | 'mul' | 'div' | 'rem' | 'min' | 'max' | 'lt' | 'eq' | 'and'
 
-/** offset + sum of counter * stride, int32. No stride is 0, no loop occurs twice. Emitters turn these into pointers that move with the loops. */
+/**
+ * offset + sum of counter * stride, int32. No stride is 0, and no loop occurs twice. Emitters turn affine addresses into pointers that the loops
+ * increment.
+ */
 export interface Affine {
   readonly kind: 'affine'
   readonly offset: number
   readonly terms: readonly { readonly loop: number; readonly stride: number }[]
 }
 
-/** In place of a buffer's number: memory that belongs to the call, of float32. What it holds before the call is not known. */
+/** The buffer number of scratch memory: float32 memory of the call, with undefined contents at its start. */
 export const scratch = -1
 
 export type LoopExpr =
@@ -41,7 +44,7 @@ export type LoopExpr =
       readonly attrs: OpAttrs<ScalarOp>
       readonly args: readonly LoopExpr[]
       readonly dtype: DType
-      /** Of the arguments and the result. */
+      /** The lanes of the arguments and of the result. */
       readonly lanes: Lanes
     }
   | { readonly kind: 'position'; readonly op: IndexOp; readonly args: readonly [LoopExpr, LoopExpr] }
@@ -49,7 +52,7 @@ export type LoopExpr =
   | { readonly kind: 'random'; readonly stream: string; readonly at: LoopExpr; readonly lanes: Lanes }
 
 export type Statement =
-  /** Runs the body for counter = first to end - 1; not at all where first is not below end. Both are constants or registers. */
+  /** Runs the body for counter = first to end - 1, and not at all if first >= end. Both bounds are constants or registers. */
   | {
       readonly kind: 'for'
       readonly loop: number
@@ -80,7 +83,7 @@ export interface Register {
 
 /** The statements of one phase. Loops and registers are numbered from 0. */
 export interface Loops {
-  /** A call computes a range of them. */
+  /** The number of units of work. A call computes a range of them. */
   readonly units: number
   /** Elements of scratch memory. */
   readonly scratchSize: number

@@ -1,6 +1,6 @@
 /**
- * Makes the axes of phases fewer and longer. Pixels of a convolution with one tap are one axis then, whatever the image's shape is, so that tiles have
- * few rests; a map over a tensor is one axis. What is computed stays the same.
+ * Merges adjacent axes of phases into one longer axis. For example, the pixels of a 1x1 convolution become one axis, so that few tiles are
+ * incomplete; and a map over a tensor becomes one axis. The computed values do not change.
  */
 import type { Accumulator, Coordinate, Expr, Kernel, Linear, Phase } from '../kernel/kernel.ts'
 import { isAlwaysInside, sum, scaled } from '../kernel/linear.ts'
@@ -8,7 +8,7 @@ import { linearsOf, mapLinears, mapStore } from '../kernel/rewrite.ts'
 
 export const mergeKernelAxes = (kernel: Kernel): Kernel => ({ ...kernel, phases: kernel.phases.map(mergeAxes) })
 
-/** The phase without axes of one point, and with neighbouring axes as one where every number that depends on them moves evenly along both. */
+/** Removes axes of size 1, and merges adjacent axes if all linear numbers are functions of the merged axis. */
 export const mergeAxes = (phase: Phase): Phase => {
   let merged = flattened(withoutPoints(phase))
   for (let axis = 0; axis + 1 < merged.axes.length; )
@@ -27,7 +27,7 @@ const withoutPoints = (phase: Phase): Phase => {
   })
 }
 
-/** Are the axis and the next of one kind, and is each number a function of axis * size of the next + next? */
+/** Are the axis and the next axis both parallel or both reduced, and is each linear number a function of axis * size of the next + next? */
 const areEven = ({ axes, parallel, exprs, accumulators, stores }: Phase, axis: number): boolean => {
   if (axis + 1 === parallel) return false
   const size = axes[axis + 1] as number
@@ -56,7 +56,7 @@ const joined = (phase: Phase, axis: number): Phase =>
 interface Renumbering {
   readonly axes: readonly number[]
   readonly parallel: number
-  /** Null: numbers no longer depend on it. */
+  /** The new number of an axis; null if the axis was removed. */
   readonly placeOf: (axis: number) => number | null
 }
 
@@ -80,7 +80,7 @@ const renumbered = (phase: Phase, { axes, parallel, placeOf }: Renumbering): Pha
   }
 }
 
-/** Coordinates that are always inside are one with their neighbours. */
+/** Merges adjacent coordinates that are always in bounds. */
 const flattened = (phase: Phase): Phase => {
   const flat = (coordinates: readonly Coordinate[]): readonly Coordinate[] => {
     const found: Coordinate[] = []

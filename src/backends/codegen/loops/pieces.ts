@@ -1,10 +1,10 @@
-/** Index sets of an axis of parallel points, split into pieces that are computed alike. */
+/** Splits the range of a parallel axis into pieces. All tiles of a piece have the same code. */
 import type { Phase } from '../kernel/kernel.ts'
 import { interiorOf } from './guards.ts'
 import type { Lanes } from './loops.ts'
 import type { Schedule } from './schedule.ts'
 
-/** `count` tiles of `length` points each, one after another from `start`. A single one stands at a constant position. */
+/** `count` tiles of `length` points each, contiguous from `start`. A piece with a single tile has a constant position. */
 export interface Piece {
   readonly start: number
   readonly count: number
@@ -12,7 +12,7 @@ export interface Piece {
   readonly lanes: Lanes
 }
 
-/** Pieces of an axis in ascending order; each point is in one of them. */
+/** The pieces of an axis in ascending order. Each point is in exactly one piece. */
 export const piecesOf = (
   phase: Phase,
   axis: number,
@@ -24,16 +24,16 @@ export const piecesOf = (
   return size === 0 ? [] : [{ start: 0, count: size, length: 1, lanes: 1 }]
 }
 
-/** Tiles of the divided axis are its units. */
+/** The number of units: the tiles of the divided axis. */
 export const unitsOf = (phase: Phase, schedule: Schedule): number =>
   schedule.divided === null
     ? 1
     : piecesOf(phase, schedule.divided, schedule).reduce((total, { count }) => total + count, 0)
 
-/** Beyond so many, edges are tiles like others, and decide at each point what is inside. */
+/** If there were more edge tiles than this, edges become ordinary tiles with bounds checks. */
 const edgesMax = 5
 
-/** Tiles at the edges stand at constant positions, so that it is known which of their terms are inside. */
+/** Edge tiles have constant positions, so the terms that are in bounds are known at compile time. */
 const rowPieces = (size: number, rows: number, [first, end]: readonly [number, number]): readonly Piece[] => {
   const pieces = splitAt(size, rows, first, end)
   return pieces.filter(({ count }) => count === 1).length > edgesMax ? splitAt(size, rows, 0, size) : pieces
@@ -52,7 +52,7 @@ const splitAt = (size: number, rows: number, first: number, end: number): readon
   return pieces
 }
 
-/** Groups of vectors, then single vectors, then numbers. */
+/** Groups of vectors, then single vectors, then single elements. */
 export const vectorPieces = (size: number, vectors: number): readonly Piece[] => {
   const pieces: Piece[] = []
   let start = 0

@@ -1,4 +1,4 @@
-/** Accumulators of a phase, as loops over the axes that are reduced. */
+/** Lowers the accumulators of a phase to loops over the reduced axes. */
 import { stridesOf } from '../../../ir/ops/shape.ts'
 import { type DType, isFloat } from '../../../ir/types.ts'
 import { type Accumulator, type Coordinate, type Expr, identityOf, type Phase } from '../kernel/kernel.ts'
@@ -10,16 +10,16 @@ import type { Lanes, LoopExpr } from './loops.ts'
 import type { Schedule } from './schedule.ts'
 import { converted, type Values } from './values.ts'
 
-/** Taps at the edges of an image are unrolled up to this number, since it is known there which of them are inside. */
+/** Edge tiles unroll windows of up to this many taps, since it is known which taps are in bounds. */
 const edgeTapsMax = 16
 
-/** What the loops of one accumulator at some points need to know. */
+/** What the loops of one accumulator need at a set of points. */
 interface Reduction {
   readonly axes: readonly number[]
   readonly points: readonly Point[]
   readonly coordinates: readonly Coordinate[]
   readonly flags: readonly number[]
-  /** A load of the terms: where it reads decides in which order unrolled terms are computed; null: in the order of the axes. */
+  /** A load in the terms whose address determines the order of unrolled terms; null: axis order. */
   readonly orderedBy: number | null
   /** Adds the term of a point. */
   readonly take: (point: Point) => void
@@ -32,7 +32,7 @@ export class Reductions {
   readonly #bindings: AxisBindings
   readonly #values: Values
   readonly #guardedWithRow: ReadonlySet<number>
-  /** Does the tile stand at a constant position on the axis of rows? */
+  /** Is the position of the tile on the row axis constant? */
   isFixed = false
 
   constructor(
@@ -48,9 +48,9 @@ export class Reductions {
     this.#guardedWithRow = schedule.rowAxis === null ? new Set() : guardedWith(phase, schedule.rowAxis)
   }
 
-  /** Makes the value of an accumulated expression known at these points. */
+  /** Computes an accumulated expression at these points. */
   accumulate(expr: number, points: readonly Point[]): void {
-    const { accumulator: at } = this.#phase.exprs[expr] as Extract<Expr, { kind: 'accumulated' }> // the caller has looked
+    const { accumulator: at } = this.#phase.exprs[expr] as Extract<Expr, { kind: 'accumulated' }> // the caller passes accumulated expressions only
     const accumulator = this.#phase.accumulators[at] as Accumulator // verified
     const distinct = this.#values.distinct(expr, points)
     if (accumulator.monoid === 'argmax')
@@ -77,7 +77,7 @@ export class Reductions {
       orderedBy: points.length === 1 ? null : this.#loadOf(factors),
       take: (point) => {
         const terms = factors.map((factor) => this.#values.valueIn(lanes, factor, point, wide))
-        const register = totals.get(point) as number // one for each point
+        const register = totals.get(point) as number // set for each point above
         const total: LoopExpr = { kind: 'register', register }
         const value = op(
           combining[monoid],
@@ -91,9 +91,9 @@ export class Reductions {
       this.#values.learn(expr, point, converted({ kind: 'register', register }, { from: wide, to: dtype, lanes }))
   }
 
-  /** The number of the largest term; -1 while none has counted. */
+  /** The index of the largest term; -1 if no term counts. */
   #winner({ axes, factors, guard }: Accumulator, point: Point): LoopExpr {
-    const [factor] = factors as readonly [number] // of an argmax
+    const [factor] = factors as readonly [number] // an argmax has one factor
     const dtype = this.#values.dtypeOf(factor)
     const best = this.#builder.variable({ kind: 'constant', value: 0, dtype }, { dtype, lanes: 1 })
     const winner = this.#builder.variable(int(-1), { dtype: 'int32', lanes: 1 })
@@ -120,7 +120,7 @@ export class Reductions {
     this.#values.scoped(() => this.#over(reduction, 0))
   }
 
-  /** Loops over the axes from this one on; the others before it are bound. */
+  /** Adds loops over the axes from this one on. The axes before it are bound. */
   #over(reduction: Reduction, depth: number): void {
     const { axes, points, coordinates } = reduction
     const later = axes.slice(depth)
@@ -157,7 +157,7 @@ export class Reductions {
     )
   }
 
-  /** A loop over that part of an axis where all coordinates that it alone decides are inside. */
+  /** Adds a loop over the axis. Coordinates that depend on no later axis limit its range, so that its body need not check them. */
   #loop(reduction: Reduction, depth: number, axis: number, later: readonly number[]): void {
     const { points, coordinates } = reduction
     const size = this.#phase.axes[axis] as number
@@ -190,7 +190,7 @@ export class Reductions {
     )
   }
 
-  /** All terms of the points and of these axes, one after another; neighbours that read the same element follow each other. */
+  /** Unrolls the terms of these axes for all points. Terms that read the same element are adjacent. */
   #unrolled(reduction: Reduction, axes: readonly number[]): void {
     const { points, orderedBy } = reduction
     const terms: { readonly taps: readonly number[]; readonly point: Point; readonly place: number }[] = []
@@ -232,7 +232,7 @@ export class Reductions {
     this.#builder.add({ kind: 'if', condition, body, otherwise: [] })
   }
 
-  /** A load in these expressions that moves with the rows; null where there is none. */
+  /** A load in these expressions that depends on the row axis; null if there is none. */
   #loadOf(factors: readonly number[]): number | null {
     const { rowAxis } = this.#schedule
     const found = factors.find((factor) => {
@@ -274,7 +274,7 @@ const operation =
     lanes,
   })
 
-/** The term is taken where none was taken, where it is larger, or where it is the first NaN. */
+/** Does the term become the winner: it is the first one, it is larger, or it is the first NaN. */
 const isTaken = (term: LoopExpr, best: number, winner: number): LoopExpr => {
   const most: LoopExpr = { kind: 'register', register: best }
   const isFirst = position('eq', { kind: 'register', register: winner }, int(-1))

@@ -1,25 +1,31 @@
-/** How the points of a phase are visited: plain data, with one function that says what is legal. Any legal schedule gives the same values. */
+/**
+ * A schedule says in which order the points of a phase are computed. It is plain data, and `scheduleFault` checks whether it is legal. Every legal
+ * schedule gives the same values.
+ */
 import type { Accumulator, Expr, Linear, Phase } from '../kernel/kernel.ts'
 import { termsOf } from '../kernel/rewrite.ts'
 import { stagingFault } from './staging.ts'
 import { vectorFault } from './vectors.ts'
 
-/** A tile of points is computed at once: `rows` neighbours on one axis times `vectors` vectors on another. Loops go from tile to tile. */
+/** A tile is computed at once: `rows` adjacent points of one axis times `vectors` vectors of another axis. Loops run over tiles. */
 export interface Schedule {
-  /** The axis whose neighbours are computed as vectors; null: one by one. */
+  /** The axis that is vectorized; null: scalar code. */
   readonly vectorAxis: number | null
   readonly vectors: number
   readonly rowAxis: number | null
   readonly rows: number
-  /** Parallel axes whose loops are innermost, from the outer one to the inner one. The others' are outside of them, in ascending order. */
+  /**
+   * The parallel axes with the innermost loops, from the outer loop to the inner loop. The loops of other parallel axes are outside of them, in
+   * ascending order.
+   */
   readonly order: readonly number[]
-  /** Reduced axes without a loop: all their terms stand one after another. */
+  /** Reduced axes that are fully unrolled. */
   readonly unrolled: readonly number[]
-  /** The parallel axis whose tiles are units of work, which different calls may compute; null: one call computes all. */
+  /** The parallel axis whose tiles are the units of work, which different calls may compute; null: one call computes everything. */
   readonly divided: number | null
   /**
    * Factors of accumulators that are computed once for each block of rows, into scratch memory, before the loops inside of the rows (staging.ts).
-   * Worth it for what is dear, and is used for many columns.
+   * Worth it for expensive factors that many columns use.
    */
   readonly staged: readonly number[]
 }
@@ -35,25 +41,25 @@ export const plainSchedule: Schedule = {
   staged: [],
 }
 
-/** Parallel axes from the outermost loop to the innermost. */
+/** All parallel axes from the outermost loop to the innermost loop. */
 export const orderOf = ({ parallel }: Phase, { order }: Schedule): readonly number[] => [
   ...Array.from({ length: parallel }, (_, axis) => axis).filter((axis) => !order.includes(axis)),
   ...order,
 ]
 
-/** More terms than this are not written out one after another. */
+/** The maximum number of unrolled terms. */
 const unrolledMax = 64
 
-/** What is wrong with the schedule for the phase; null where it is legal. */
+/** Why the schedule is illegal for the phase; null if it is legal. */
 export const scheduleFault = (phase: Phase, schedule: Schedule): string | null => {
   const { vectorAxis, vectors, rowAxis, rows } = schedule
   const isParallel = (axis: number): boolean => axis >= 0 && axis < phase.parallel
-  if (vectors < 1 || rows < 1) return 'a tile has one point at least'
+  if (vectors < 1 || rows < 1) return 'a tile must have at least one point'
   if (rowAxis !== null && (!isParallel(rowAxis) || rowAxis === vectorAxis))
-    return `axis ${rowAxis} is not a parallel axis besides that of the vectors`
+    return `axis ${rowAxis} is not a parallel axis other than the vector axis`
   const fault = loopFault(phase, schedule) ?? stagingFault(phase, schedule, orderOf(phase, schedule))
   if (fault !== null) return fault
-  if (vectorAxis === null) return vectors === 1 ? null : 'there is no axis for vectors'
+  if (vectorAxis === null) return vectors === 1 ? null : 'vectors need a vector axis'
   if (!isParallel(vectorAxis)) return `axis ${vectorAxis} is not parallel`
   return vectorFault(phase, { axis: vectorAxis, depends: dependents(phase, vectorAxis) })
 }
@@ -61,7 +67,7 @@ export const scheduleFault = (phase: Phase, schedule: Schedule): string | null =
 const loopFault = ({ axes, parallel }: Phase, { order, unrolled, divided }: Schedule): string | null => {
   const isParallel = (axis: number): boolean => axis >= 0 && axis < parallel
   if (!order.every(isParallel) || new Set(order).size < order.length)
-    return `the order ${order.join(', ')} is not one of different parallel axes`
+    return `the order ${order.join(', ')} does not name distinct parallel axes`
   if (divided !== null && !isParallel(divided)) return `the divided axis ${divided} is not parallel`
   const odd = unrolled.find((axis) => axis < parallel || axis >= axes.length)
   if (odd !== undefined) return `the unrolled axis ${odd} is not reduced`
@@ -69,7 +75,7 @@ const loopFault = ({ axes, parallel }: Phase, { order, unrolled, divided }: Sche
   return terms > unrolledMax ? `${terms} unrolled terms are more than ${unrolledMax}` : null
 }
 
-/** Expressions whose values depend on the axis. */
+/** The expressions that depend on the axis. */
 export const dependents = ({ exprs, accumulators }: Phase, axis: number): ReadonlySet<number> => {
   const found = new Set<number>()
   const isOn = ({ terms }: Linear): boolean => terms.some((term) => term.axis === axis)

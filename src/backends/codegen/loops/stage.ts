@@ -10,7 +10,7 @@ import { type Staged, stagedPlace } from './staging.ts'
 import { Values } from './values.ts'
 import { vectorFault } from './vectors.ts'
 
-/** Adds the statements that fill scratch memory for so many rows. */
+/** Adds the statements that fill scratch memory for a number of rows. */
 export const stage = (
   phase: Phase,
   schedule: Schedule,
@@ -22,7 +22,7 @@ export const stage = (
   }: { readonly builder: LoopBuilder; readonly bindings: AxisBindings; readonly rows: number },
 ): void => {
   const { expr, axes } = factor
-  const last = axes.at(-1) as number // legal: it has one
+  const last = axes.at(-1) as number // legal schedules have a reduced axis
   const depends = dependents(phase, last)
   const isVector = vectorFault(onlyFactor(phase, expr), { axis: last, depends }) === null
   const own = bindings.withColumns(last)
@@ -66,7 +66,7 @@ export const stage = (
   nest(axes)
 }
 
-/** The phase with nothing but the expression, to ask what holds for it alone. */
+/** The phase with this expression as its only factor, for analyses of it alone. */
 const onlyFactor = (phase: Phase, expr: number): Phase => {
   const reached = reachedFrom(phase, [expr])
   const nothing: Expr = { kind: 'constant', value: 0, dtype: 'float32' }

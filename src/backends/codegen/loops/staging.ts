@@ -1,4 +1,4 @@
-/** Factors that a block of rows computes once, into scratch memory, instead of anew for each tile of columns. */
+/** Staging: a block of rows computes a factor once, into scratch memory, instead of again for each tile of columns. */
 import type { Expr, Phase } from '../kernel/kernel.ts'
 import { isAlwaysInside } from '../kernel/linear.ts'
 import { axesIn, reachedFrom } from '../kernel/rewrite.ts'
@@ -6,21 +6,21 @@ import { type AxisBindings, asExpr, type Point } from './bindings.ts'
 import type { LoopExpr } from './loops.ts'
 import type { Schedule } from './schedule.ts'
 
-/** A staged factor lies in scratch memory as [rows, axes]. */
+/** A staged factor. Its layout in scratch memory is [rows, axes]. */
 export interface Staged {
   readonly expr: number
-  /** Its reduced axes. */
+  /** The reduced axes that it depends on. */
   readonly axes: readonly number[]
-  /** Elements of the factors before it. */
+  /** The number of elements of the factors before it. */
   readonly start: number
-  /** Elements of one row. */
+  /** The number of elements of one row. */
   readonly rowSize: number
 }
 
-/** Elements of scratch memory: what the first cache of processors holds beside other operands. */
+/** The maximum number of elements in scratch memory. They must fit into the L1 cache beside the other operands. */
 const elementsMax = 16_384
 
-/** Why these factors cannot be staged; null if they can. `order`: of the loops over parallel axes, from the outermost. */
+/** Why these factors cannot be staged; null if they can. `order`: the parallel axes from the outermost loop to the innermost. */
 export const stagingFault = (phase: Phase, schedule: Schedule, order: readonly number[]): string | null => {
   if (schedule.staged.length === 0) return null
   for (const expr of schedule.staged) {
@@ -35,15 +35,15 @@ export const stagingFault = (phase: Phase, schedule: Schedule, order: readonly n
   return size > elementsMax ? `${size} staged elements are more than ${elementsMax}` : null
 }
 
-/** `outside`: the axis of the rows, and those outside of it. */
+/** `outside`: the row axis and the axes outside of it. */
 const factorFault = (phase: Phase, at: number, outside: readonly number[]): string | null => {
   if (outside.length === 0) return 'has no rows'
   const expr = phase.exprs[at]
-  if (expr === undefined || expr.dtype !== 'float32') return 'is not a number of float32'
+  if (expr === undefined || expr.dtype !== 'float32') return 'is not float32'
   const accumulators = phase.accumulators.filter(({ factors }) => factors.includes(at))
   if (accumulators.length !== 1) return 'is not a factor of one accumulator'
   const [{ axes, guard, monoid }] = accumulators as [(typeof accumulators)[number]]
-  if (guard !== null || monoid === 'argmax') return 'is a factor of terms that do not all count'
+  if (guard !== null || monoid === 'argmax') return 'is a factor of a guarded accumulator or of an argmax'
   const reached = [...reachedFrom(phase, [at])].map((each) => phase.exprs[each] as Expr) // verified
   const isOpen = reached.some(
     (each) =>
@@ -52,9 +52,9 @@ const factorFault = (phase: Phase, at: number, outside: readonly number[]): stri
   )
   if (isOpen) return 'reads outside of a buffer, or uses an accumulator'
   const own = [...axesIn(phase, reachedFrom(phase, [at]))]
-  if (!own.includes(outside.at(-1) as number)) return 'is the same for all rows'
+  if (!own.includes(outside.at(-1) as number)) return 'does not depend on the row axis'
   if (own.some((axis) => axis < phase.parallel && !outside.includes(axis)))
-    return 'depends on an axis inside of the rows'
+    return 'depends on a parallel axis inside of the row loop'
   return axes.some((axis) => own.includes(axis)) ? null : 'depends on no reduced axis'
 }
 
@@ -74,7 +74,7 @@ export const stagedFactors = (phase: Phase, { staged, rows }: Schedule): readonl
 export const scratchSizeOf = (phase: Phase, schedule: Schedule): number =>
   stagedFactors(phase, schedule).reduce((total, { rowSize }) => total + schedule.rows * rowSize, 0)
 
-/** Where a staged factor lies at a point of the tile, for what the reduced axes are bound to. */
+/** The address of a staged factor at a point of the tile, with the current bindings of the reduced axes. */
 export const stagedPlace = (
   phase: Phase,
   { axes, start, rowSize }: Staged,

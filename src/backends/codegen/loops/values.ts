@@ -1,4 +1,4 @@
-/** Values of a phase's expressions at the points of a tile, as statements. */
+/** Adds statements that compute the expressions of a phase at the points of a tile. */
 import { stridesOf } from '../../../ir/ops/shape.ts'
 import type { DType } from '../../../ir/types.ts'
 import type { Coordinate, Expr, Linear, Phase } from '../kernel/kernel.ts'
@@ -12,7 +12,7 @@ import { isLaneByLane } from './vectors.ts'
 
 type Load = Extract<Expr, { kind: 'load' }>
 
-/** Rows and columns of a tile are fewer. */
+/** The number of rows and of columns of a tile is below this. */
 const pointsMax = 2 ** 14
 
 export class Values {
@@ -22,15 +22,15 @@ export class Values {
   readonly #onRow: ReadonlySet<number>
   readonly #onColumn: ReadonlySet<number>
   readonly #staged: ReadonlyMap<number, Staged>
-  /** Makes the value of an accumulated expression known. */
+  /** Computes an accumulated expression, so that its value is known. */
   readonly #accumulate: (expr: number) => void
-  /** By expression and by those parts of the point that it depends on. */
+  /** By expression, and by the part of the point that it depends on. */
   readonly #known = new Map<number, LoopExpr>()
-  /** What has become known in the open scopes, with what was known before. */
+  /** The values that became known in the open scopes, with the previous ones. */
   readonly #learned: { readonly key: number; readonly before: LoopExpr | undefined }[] = []
   readonly #laneByLane = new Map<number, boolean>()
   lanes: Lanes = 1
-  /** Whether one number of a vector is computed at its own point. */
+  /** Is a single lane of a vector being computed? */
   #isLane = false
   readonly #vectorAxis: number | null
 
@@ -51,7 +51,7 @@ export class Values {
     this.#onColumn = vectorAxis === null ? new Set() : dependents(phase, vectorAxis)
   }
 
-  /** Runs `add`; values that become known in it are forgotten after it. */
+  /** Runs `add`. Values that become known in it are forgotten afterwards. */
   scoped(add: () => void): void {
     const { length } = this.#learned
     add()
@@ -60,7 +60,7 @@ export class Values {
       else this.#known.set(key, before)
   }
 
-  /** Statements of a block of their own. */
+  /** Collects statements in a block of their own. */
   block(add: () => void): ReturnType<LoopBuilder['block']> {
     return this.#builder.block(() => this.scoped(add))
   }
@@ -74,7 +74,7 @@ export class Values {
     this.#known.set(key, value)
   }
 
-  /** Of these points, those at which the expression has values of its own. */
+  /** Keeps one point for each separate value of the expression. */
   distinct(expr: number, points: readonly Point[]): readonly Point[] {
     const first = new Map<number, Point>()
     for (const point of points) {
@@ -84,7 +84,7 @@ export class Values {
     return [...first.values()]
   }
 
-  /** Lanes of the expression's value: those of the tile where it depends on the vectors' axis. */
+  /** The lanes of the expression: those of the tile if it depends on the vector axis, otherwise 1. */
   lanesOf(expr: number): Lanes {
     return this.#onColumn.has(expr) ? this.lanes : 1
   }
@@ -93,12 +93,12 @@ export class Values {
     return (this.#phase.exprs[expr] as Expr).dtype // verified
   }
 
-  /** The value with so many lanes. */
+  /** The value with this number of lanes. */
   valueIn(lanes: Lanes, at: number, point: Point, dtype: DType = this.dtypeOf(at)): LoopExpr {
     if (lanes === this.lanesOf(at))
       return converted(this.value(at, point), { from: this.dtypeOf(at), to: dtype, lanes })
     const expr = this.#phase.exprs[at] as Expr // verified
-    // A number that is loaded for nothing but a vector needs no register.
+    // A loaded number that only fills a vector needs no register.
     const isLoaded = expr.kind === 'load' || this.#staged.has(at)
     const value =
       isLoaded && expr.kind !== 'accumulated' && dtype === expr.dtype && !this.#known.has(this.#keyOf(at, point))
@@ -107,7 +107,7 @@ export class Values {
     return this.#builder.kept({ kind: 'splat', of: value }, { dtype, lanes })
   }
 
-  /** The value of an expression at a point: a register or a constant. */
+  /** The value of an expression at a point, as a register or a constant. */
   value(at: number, point: Point): LoopExpr {
     const key = this.#keyOf(at, point)
     const known = this.#known.get(key)
@@ -118,10 +118,10 @@ export class Values {
       const made = this.#computed(at, expr, point)
       this.#learn(key, this.#builder.kept(made, { dtype: expr.dtype, lanes: this.lanesOf(at) }))
     }
-    return this.#known.get(key) as LoopExpr // set above, by #accumulate too
+    return this.#known.get(key) as LoopExpr // set above, or by #accumulate
   }
 
-  /** Are all coordinates inside? */
+  /** True if all coordinates are in bounds. */
   inside(coordinates: readonly Coordinate[], point: Point): LoopExpr {
     let all: LoopExpr = flag(true)
     for (const coordinate of coordinates) {
@@ -139,7 +139,7 @@ export class Values {
     return all
   }
 
-  /** The number of an element that is inside. */
+  /** The row-major position of an element. Its coordinates are in bounds. */
   place(coordinates: readonly Coordinate[], point: Point): LoopExpr {
     const strides = stridesOf(coordinates.map(({ size }) => size))
     const terms: Linear['terms'][number][] = []
@@ -181,7 +181,7 @@ export class Values {
       case 'random':
         return { kind: 'random', stream: expr.stream, at: asExpr(this.#bindings.affine(expr.index, point)), lanes }
       case 'op': {
-        const [first, second, third] = expr.args as readonly [number, number, number] // of a select
+        const [first, second, third] = expr.args as readonly [number, number, number] // a select has three arguments
         if (expr.op === 'select' && this.lanesOf(first) === 1) {
           const condition = this.value(first, point)
           if (condition.kind === 'constant') return this.valueIn(lanes, condition.value === 0 ? third : second, point)
@@ -202,7 +202,7 @@ export class Values {
     return found
   }
 
-  /** A vector of the values at four points. */
+  /** A vector of the values at four adjacent points, computed one by one. */
   #laneByLaneAt(at: number, { row, column }: Point): LoopExpr {
     this.lanes = 1
     this.#isLane = true
@@ -212,7 +212,7 @@ export class Values {
     return { kind: 'lanes', of: numbers }
   }
 
-  /** A vector of a linear number, which goes on with the vectors' axis. */
+  /** A vector with the linear number at four adjacent points of the vector axis. */
   #ramp(x: Linear, point: Point): LoopExpr {
     const step = x.terms.find(({ axis }) => axis === this.#vectorAxis)?.stride ?? 0
     const type = { dtype: 'int32', lanes: 4 } as const
@@ -221,7 +221,7 @@ export class Values {
     return { kind: 'op', op: 'add', attrs: {}, args: [start, steps], ...type }
   }
 
-  /** A load that may be outside is made only where it is inside. */
+  /** A load that may be out of bounds is executed only where it is in bounds. */
   #load({ buffer, coordinates, fill, dtype }: Load, point: Point, lanes: Lanes): LoopExpr {
     const open = coordinates.filter((coordinate) => this.#bindings.statusOf(coordinate, point) !== 'inside')
     if (open.length === 0) return { kind: 'load', buffer, at: this.place(coordinates, point), lanes }
@@ -238,7 +238,7 @@ export class Values {
     return { kind: 'register', register }
   }
 
-  /** A quotient rounded down. Its dividend is made positive by a multiple of the divisor, which is taken away again. */
+  /** A quotient, rounded down. A multiple of the divisor makes the dividend nonnegative; it is subtracted afterwards. */
   #roundedDown(x: Linear, point: Point): LoopExpr {
     if (x.divisor === 1) return asExpr(this.#bindings.affine(x, point))
     const lift = this.#lift(x)
@@ -247,14 +247,14 @@ export class Values {
     return lift === 0 ? quotient : position('add', quotient, int(-lift))
   }
 
-  /** So many divisors make the dividend positive everywhere. */
+  /** The multiple of the divisor that makes the dividend nonnegative everywhere. */
   #lift(x: Linear): number {
     const [least] = rangeOf(x, this.#phase.axes)
     return Math.max(0, Math.ceil(-least))
   }
 }
 
-/** An index moved to the nearest that is inside. */
+/** The index clamped to the bounds. */
 const moved = (index: LoopExpr, size: number): LoopExpr =>
   position('min', position('max', index, int(0)), int(size - 1))
 

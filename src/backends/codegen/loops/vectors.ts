@@ -1,4 +1,4 @@
-/** What four neighbours on an axis can be computed at once: all ops on all types. What does not lie in memory as neighbours is put together. */
+/** Decides what can be vectorized: all ops on all types. Elements that are not contiguous in memory are gathered one by one. */
 import { stridesOf } from '../../../ir/ops/shape.ts'
 import type { Coordinate, Expr, Phase } from '../kernel/kernel.ts'
 import { isAlwaysInside } from '../kernel/linear.ts'
@@ -9,7 +9,7 @@ export interface VectorAxis {
   readonly depends: ReadonlySet<number>
 }
 
-/** Why neighbours on this axis cannot be a vector; null if they can. */
+/** Why the axis cannot be vectorized; null if it can. */
 export const vectorFault = (phase: Phase, along: VectorAxis): string | null => {
   const { axis, depends } = along
   for (const [at, expr] of phase.exprs.entries()) {
@@ -19,26 +19,28 @@ export const vectorFault = (phase: Phase, along: VectorAxis): string | null => {
   }
   for (const { guard, monoid, factors } of phase.accumulators) {
     if (guard !== null && depends.has(guard)) return 'a guard differs within a vector'
-    if (monoid === 'argmax' && factors.some((factor) => depends.has(factor))) return 'argmax has no vectors'
+    if (monoid === 'argmax' && factors.some((factor) => depends.has(factor))) return 'argmax cannot be vectorized'
   }
   for (const { coordinates } of phase.stores)
     if (strideOn(coordinates, axis) !== 1 || isComputed(coordinates, depends))
-      return 'neighbours of a vector are not stored as neighbours'
+      return 'adjacent elements of a vector are not contiguous in the stored buffer'
   return null
 }
 
 type Load = Extract<Expr, { kind: 'load' }>
 
-/** Four loads of numbers that lie apart would be legal, but another axis is better where there is one. */
+/** Loading four elements one by one would be legal, but another axis is faster if there is one. */
 const loadFault = ({ coordinates }: Load, phase: Phase, { axis, depends }: VectorAxis): string | null => {
   if (isComputed(coordinates, depends))
     return coordinates.some(({ at }) => at.kind === 'computed' && depends.has(at.expr) && isSummed(at.expr, phase))
-      ? 'an index that is accumulated differs within a vector'
+      ? 'an accumulated index differs within a vector'
       : null
-  return strideOn(coordinates, axis) === 1 ? null : 'neighbours of a vector are not loaded as neighbours'
+  return strideOn(coordinates, axis) === 1
+    ? null
+    : 'adjacent elements of a vector are not contiguous in the loaded buffer'
 }
 
-/** Whether an accumulator is in the expression. */
+/** Does the expression depend on an accumulator? */
 const isSummed = (at: number, phase: Phase): boolean => {
   const expr = phase.exprs[at] as Expr // verified
   if (expr.kind === 'accumulated') return true
@@ -51,7 +53,7 @@ const isSummed = (at: number, phase: Phase): boolean => {
   return parts.some((part) => isSummed(part, phase))
 }
 
-/** Whether the four numbers of a vector are made one by one, each at its own point. */
+/** Are the four lanes of the expression computed one by one? */
 export const isLaneByLane = (expr: Expr, phase: Phase, { axis, depends }: VectorAxis): boolean => {
   switch (expr.kind) {
     case 'inside':
@@ -73,11 +75,11 @@ export const isLaneByLane = (expr: Expr, phase: Phase, { axis, depends }: Vector
 const moves = ({ at }: Coordinate, axis: number): boolean =>
   at.kind === 'linear' && at.terms.some((term) => term.axis === axis)
 
-/** Whether a coordinate is a number that differs within the vector, a gather's index for example. */
+/** Is a coordinate computed, and different within a vector? For example the index of a gather. */
 const isComputed = (coordinates: readonly Coordinate[], depends: ReadonlySet<number>): boolean =>
   coordinates.some(({ at }) => at.kind === 'computed' && depends.has(at.expr))
 
-/** By how many elements the place moves with the axis; null where that is no whole number. */
+/** The distance in elements between adjacent points of the axis; null if it is not an integer. */
 const strideOn = (coordinates: readonly Coordinate[], axis: number): number | null => {
   const strides = stridesOf(coordinates.map(({ size }) => size))
   let total = 0
