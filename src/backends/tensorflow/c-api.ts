@@ -5,6 +5,7 @@
 import { closeSync, fstatSync, openSync } from 'node:fs'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { hintFor, loadKoffi, type TensorflowLibrary } from './find-library.ts'
+import { oneDnnDefaults } from './one-dnn.ts'
 import { bindSession, type SessionApi } from './session-api.ts'
 
 /** An address in the library's memory; 0n is null. */
@@ -73,7 +74,7 @@ export const openApi = (found: TensorflowLibrary): TensorflowApi => {
   const koffi = loadKoffi()
   try {
     // TensorFlow reads them when it starts. Values that the user has set stay. Each call reports its errors by a status, so TensorFlow need not print them.
-    setDefaults(koffi, { TF_CPP_MIN_LOG_LEVEL: '3', TF_FORCE_GPU_ALLOW_GROWTH: 'true' })
+    setDefaults(koffi, { TF_CPP_MIN_LOG_LEVEL: '3', TF_FORCE_GPU_ALLOW_GROWTH: 'true', ...oneDnnDefaults })
     quietly(koffi, () => pin(koffi, [found.framework, found.main]))
     keepFreedMemory(koffi)
     const framework = koffi.load(found.framework, { lazy: true, global: true })

@@ -19,6 +19,8 @@ export interface FunctionState {
   readonly halfKernels: HalfKernels
   /** Whether TensorFlow may fuse activations with the sums before them, which loses NaN. */
   readonly mayLoseNan: boolean
+  /** TensorFlow may fuse a swish with the convolution before it if there are at least so many images. */
+  readonly fusesSwishFrom: number
   /** The operand that random streams depend on, int32 [4]: seed, run index (low and high word), replica. The first call adds it. */
   readonly runArgument: () => TfValue
 }
@@ -87,6 +89,7 @@ export class GraphScope {
       batchNorms: this.state.batchNorms,
       halfKernels: this.state.halfKernels,
       mayLoseNan: this.state.mayLoseNan,
+      fusesSwishFrom: this.state.fusesSwishFrom,
       philox: (stream) => this.#philox(stream),
     }
   }

@@ -13,6 +13,7 @@ import { cpuFingerprint, slowHalf } from './half-speed.ts'
 import { decomposedOps } from './lowering-table.ts'
 import { tensorflowMemory } from './memory.ts'
 import { makeRunnable } from './runnable.ts'
+import { fusesSwishFrom } from './one-dnn.ts'
 import { settingsFor } from './settings.ts'
 
 export interface TensorflowOptions {
@@ -72,6 +73,7 @@ export const createTensorflowBackend = async (options: TensorflowOptions = {}): 
         halfKernels: known,
         isXla,
         keepsNan: cx.xla === 'never',
+        fusesSwishFrom: isCpu && !isXla ? fusesSwishFrom(options.intraOpThreads) : 1,
         mode,
         notes,
       })

@@ -65,6 +65,8 @@ export interface LowerOptions {
   readonly isXla?: boolean | undefined
   /** Also in inference, TensorFlow must not fuse sums with activations, which would lose NaN. Default false. */
   readonly keepsNan?: boolean | undefined
+  /** TensorFlow may fuse a swish with the convolution before it if there are at least so many images. Default 1, which is always. */
+  readonly fusesSwishFrom?: number | undefined
 }
 
 /** Other graphs must not lose NaN: a training step checks its numbers for NaN, and half types may overflow. */
@@ -76,7 +78,7 @@ const isFloat32Inference = (graph: Graph): boolean =>
 export const lowerGraph = (
   graph: Graph,
   name: string,
-  { halfKernels, isXla = false, keepsNan = false }: LowerOptions,
+  { halfKernels, isXla = false, keepsNan = false, fusesSwishFrom = 1 }: LowerOptions,
 ): LoweredGraph => {
   const f = new FunctionBuilder(name)
   const operands: Operand[] = []
@@ -88,6 +90,8 @@ export const lowerGraph = (
     batchNorms: new Map(),
     halfKernels,
     mayLoseNan: !keepsNan && isFloat32Inference(graph),
+    // In training a batch norm is between them, and the gradient shares the swish's sigmoid.
+    fusesSwishFrom: graph.updates.length === 0 ? fusesSwishFrom : 1,
     runArgument: () => {
       if (run === null) {
         operands.push({ kind: 'run' })
@@ -207,6 +211,7 @@ const lowerGuarded = (nodes: readonly Node[], guard: Ref, scope: GraphScope, add
     batchNorms: new Map(),
     halfKernels: scope.state.halfKernels,
     mayLoseNan: scope.state.mayLoseNan,
+    fusesSwishFrom: scope.state.fusesSwishFrom,
     runArgument: () => scope.state.runArgument(),
   }
   const branch = new GraphScope(scope.graph, state, { capture: (ref) => capture(ref).inYes })

@@ -39,6 +39,8 @@ export interface Scope {
   readonly halfKernels: HalfKernels
   /** Whether TensorFlow may fuse activations with the sums before them, which loses NaN. */
   readonly mayLoseNan: boolean
+  /** TensorFlow may fuse a swish with the convolution before it if there are at least so many images. */
+  readonly fusesSwishFrom: number
   /** What batch norms keep for their gradients, by the reference of the mean. */
   readonly batchNorms: Map<string, KeptByBatchNorm>
   /** Key and counter of a random stream in this run. */

@@ -35,6 +35,7 @@ export const tfOps = {
   Cos: op('y'),
   Tanh: op('y'),
   Erf: op('y'),
+  PlaceholderWithDefault: op('output', { dtype: 0 }),
   Sigmoid: op('y'),
   SigmoidGrad: op('z'),
   Softplus: op('activations'),
