@@ -1,4 +1,7 @@
-/** The address of each value of a step in one run. Filling it writes the feeds, and makes blocks for what outlives the run. */
+/**
+ * The table of addresses of one run: the address of each value of a step. Filling the table writes the feeds, and allocates blocks for values that
+ * outlive the run.
+ */
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { showType, type Type } from '../../ir/types.ts'
 import type { FeedTensor } from '../backend.ts'
@@ -19,9 +22,9 @@ export interface TableSources {
 
 export class AddressTable {
   readonly addresses: Int32Array<ArrayBuffer>
-  /** Blocks of kept values, by base. The table holds each once. */
+  /** The blocks of kept values, by base. The table holds each block once. */
   readonly kept = new Map<number, Block>()
-  /** Packed forms that this run makes, by value. */
+  /** The packed forms that this run computes, by value. */
   readonly #packing = new Map<number, { readonly of: Block; readonly form: string; readonly block: Block }>()
   readonly #step: BoundStep
   readonly #run: TableSources
@@ -43,7 +46,7 @@ export class AddressTable {
     })
   }
 
-  /** After a run: the packed forms end with the blocks that they were made of. */
+  /** Call after a run. A packed form is freed with the block that it was made from. */
   keepForms(): void {
     for (const { of, form, block } of this.#packing.values()) {
       of.forms ??= new Map()
@@ -52,20 +55,20 @@ export class AddressTable {
     this.#packing.clear()
   }
 
-  /** Gives up what the table holds. */
+  /** Releases the blocks that the table holds. */
   release(): void {
     const { space } = this.#run.parts.device
     for (const block of this.kept.values()) space.release(block)
     for (const { block } of this.#packing.values()) space.release(block)
   }
 
-  /** @param inArena Where the value lies if it has a place in the arena. */
+  /** @param inArena The address of the value in the arena, if it has a place there. */
   #addressOf(value: number, type: Type, source: StepValue['source'], inArena: number): number {
     const { crossing, feeds, operands } = this.#run
     const isKept = this.#step.plan.kept.has(value)
     switch (source.kind) {
       case 'constant':
-        return this.#shared(value, this.#step.constants.get(value) as Block) // made with the step
+        return this.#shared(value, this.#step.constants.get(value) as Block) // bindStep has made the block of each constant
       case 'variable':
         return this.#shared(value, operands.variable(source.name))
       case 'made':
@@ -79,7 +82,7 @@ export class AddressTable {
         return block.address
       }
       case 'packing':
-        return this.#packing.get(source.packed)?.block.address ?? 0 // the packed form comes before
+        return this.#packing.get(source.packed)?.block.address ?? 0 // the packed form has a smaller value number
       case 'view':
         return 0
       case 'input': {
@@ -97,7 +100,7 @@ export class AddressTable {
   }
 
   #variableBlock(value: number): Block {
-    const { source } = this.#step.values[value] as StepValue // a packed form is of a variable
+    const { source } = this.#step.values[value] as StepValue // only variables have packed forms
     return this.#run.operands.variable(source.kind === 'variable' ? source.name : '')
   }
 

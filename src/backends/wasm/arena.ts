@@ -1,10 +1,12 @@
-/** The memory for inputs and intermediates, shared by the executables of a store: they take turns, and nothing in it outlives a run. */
+/**
+ * The memory for inputs and intermediate values. The executables of a store share it: they run one at a time, and its contents do not outlive a run.
+ */
 import type { Block, Space } from './runtime/space.ts'
 
 export interface Arena {
-  /** Adds an executable that needs so many bytes. Call the result when it ends. */
+  /** Adds a user that needs this many bytes. Call the result when the user ends. */
   use(bytes: number): () => void
-  /** The block, large enough for all users. @throws EffuseError EF409 */
+  /** The arena's block, large enough for all users. @throws EffuseError EF409 */
   ensure(hint: () => string | undefined): Block
 }
 
@@ -21,7 +23,7 @@ export const makeArena = (space: Space): Arena => {
       needs.set(user, bytes)
       return () => {
         needs.delete(user)
-        // Smaller users get a smaller one with the next run.
+        // A smaller block is allocated at the next run.
         if (block !== null && block.bytes > Math.max(0, ...needs.values())) give()
       }
     },

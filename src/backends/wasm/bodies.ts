@@ -1,4 +1,4 @@
-/** The body of any node: that of a region, or one made for a single op, so that there is one lowering. */
+/** The body of any node: the body of a region, or a new body around a single op. So there is one lowering for both. */
 import { nodeAt, nodesOf, refKey, typeOf } from '../../ir/graph.ts'
 import { freezeDeep } from '../../ir/make-node.ts'
 import { opDef, opNames } from '../../ir/ops/index.ts'
@@ -9,14 +9,14 @@ import { decomposeOps } from '../../passes/decompose.ts'
 
 export interface NodeBody {
   readonly body: Graph
-  /** The value that each input of the body stands for, by the input's node. */
+  /** For each input node of the body the value that it stands for. */
   readonly operands: ReadonlyMap<number, Ref>
 }
 
 export const bodyOf = (graph: Graph, node: Node): NodeBody =>
   node.op === 'fusion' ? regionBody(graph, node) : wrapped(graph, node)
 
-/** Numbers that fill a tensor are part of the kernel, not operands in memory. */
+/** A tensor that is filled with one number is part of the kernel, not an operand in memory. */
 const splat = (graph: Graph, ref: Ref): Node<'constant'> | null => {
   const node = nodeAt(graph, ref.id)
   return node.op === 'constant' && typeof node.attrs.value === 'number' ? node : null
@@ -26,7 +26,7 @@ const regionBody = (graph: Graph, { attrs: { body }, inputs }: Node<'fusion'>): 
   const operands = new Map<number, Ref>()
   const constants = new Map<number, Node<'constant'>>()
   body.inputs.forEach((id, at) => {
-    const ref = inputs[at] as Ref // as many operands as inputs
+    const ref = inputs[at] as Ref // a body has one input for each operand
     const constant = splat(graph, ref)
     if (constant === null) operands.set(id, ref)
     else constants.set(id, constant)
@@ -68,17 +68,17 @@ const wrapped = (graph: Graph, node: Node): NodeBody => {
   return { body: withTables(body, graph), operands }
 }
 
-/** Bodies have no constants beside them; the lowering asks for the tables anyway. */
+/** Bodies have no constants beside the graph, but the lowering requires the side tables. */
 const withTables = (body: Graph, like: Graph): Graph => {
   const tables = findSideTables(like)
   return tables === null ? body : setSideTables(body, tables)
 }
 
-/** Ops that are no primitives. */
+/** Ops that are not primitive. */
 export const compositeOps = opNames.filter((op) => opDef(op).decompose !== undefined || op === 'composite')
 const takeApart = decomposeOps(compositeOps)
 
-/** The body without composites: programs that did not pass `legalize` may have some. Inputs keep their ids. */
+/** The body with its composite ops decomposed: a program that was not legalized may contain some. Inputs keep their ids. */
 export const inPrimitives = (body: Graph): Graph =>
   nodesOf(body).some(({ op }) => compositeOps.includes(op))
     ? takeApart.run(body, { target: genericTarget, report: () => {} })

@@ -1,4 +1,4 @@
-/** A step with what it needs on the device: constants, its list in the threads, scratch memory, the table of addresses. */
+/** A step with its resources on the device: constants, its dispatch list in the threads, scratch memory, and the table of addresses. */
 import type { ProfileRow, RunContext } from '../backend.ts'
 import { bytesOf, type CompiledStep, type NamedValue, type StepValue } from './compile-step.ts'
 import type { DispatchPlan } from './dispatch-list.ts'
@@ -19,20 +19,20 @@ export interface BoundStep {
   readonly updates: readonly NamedValue[]
   readonly constants: ReadonlyMap<number, Block>
   readonly table: Block
-  /** Where threads count what is done. */
+  /** The counters with which threads record progress. */
   readonly words: Block
   readonly context: Block
   readonly contextOf: (at: RunContext) => Uint8Array<ArrayBuffer>
   readonly scratch: Block
-  /** Of one thread. */
+  /** Per thread. */
   readonly scratchBytes: number
-  /** Calls of kernels; a kernel may have several phases. */
+  /** The number of kernel calls. A kernel may have several phases. */
   readonly kernels: number
-  /** For profiles: one for each dispatch. */
+  /** For profiles: one row for each dispatch. */
   readonly rows: readonly Omit<ProfileRow, 'ms'>[]
 }
 
-/** Lists of all backends have numbers of their own. */
+/** List numbers are unique over all backends of the process. */
 let listCount = 0
 
 export interface StepToBind {
@@ -109,7 +109,7 @@ export const unbindStep = (bound: BoundStep, { space, runner }: WasmDevice): voi
   for (const block of blocksOf(bound)) space.release(block)
 }
 
-/** What a step takes between runs. */
+/** The bytes that a step occupies between runs. */
 export const bytesOfBound = (bound: BoundStep): number => blocksOf(bound).reduce((sum, { bytes }) => sum + bytes, 0)
 
 const blocksOf = ({ constants, table, words, context, scratch }: BoundStep): readonly Block[] => [

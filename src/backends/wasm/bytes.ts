@@ -1,4 +1,4 @@
-/** Bytes that are written one after another, with the numbers of WebAssembly's binary format (LEB128). */
+/** Writes bytes in sequence, with the number encoding of WebAssembly's binary format (LEB128). */
 export class ByteWriter {
   #bytes = new Uint8Array(256)
   #length = 0
@@ -27,7 +27,7 @@ export class ByteWriter {
     this.byte(rest)
   }
 
-  /** Of 32 bits. */
+  /** A signed integer of 32 bits. */
   signed(value: number): void {
     for (let rest = value; ; rest >>= 7) {
       const low = rest & 0x7f
@@ -47,13 +47,13 @@ export class ByteWriter {
     }
   }
 
-  /** A number in five bytes, so that it can be replaced by any other of 32 bits. */
+  /** Writes a number in five bytes, so that any other 32-bit number can replace it. */
   wide(value: number): void {
     for (let i = 0; i < 4; i++) this.byte(((value >>> (7 * i)) & 0x7f) | 0x80)
     this.byte(value >>> 28)
   }
 
-  /** Replaces what `wide` has written at this place. */
+  /** Replaces the number that `wide` wrote at this offset. */
   setWide(at: number, value: number): void {
     for (let i = 0; i < 4; i++) this.#bytes[at + i] = ((value >>> (7 * i)) & 0x7f) | 0x80
     this.#bytes[at + 4] = value >>> 28
@@ -65,7 +65,7 @@ export class ByteWriter {
     this.bytes(encoded)
   }
 
-  /** Changes with the writer. */
+  /** A view of the written bytes. It changes when the writer writes more. */
   written(): Uint8Array<ArrayBuffer> {
     return this.#bytes.subarray(0, this.#length)
   }

@@ -1,4 +1,4 @@
-/** Casts between all types, of numbers and of vectors. */
+/** Casts between all dtypes, for scalars and for vectors. */
 import { type DType, isFloat } from '../../ir/types.ts'
 import { isHalf, roundVector } from './half.ts'
 import { throughVectors } from './lanes.ts'
@@ -6,12 +6,12 @@ import { chain, plain, popOne, type StackOp } from './stack-op.ts'
 
 const nothing: StackOp = () => {}
 
-/** Whether a float of one type is always one of the other. */
+/** Can `to` represent all numbers of `from`? */
 const isWider = (from: DType, to: DType): boolean => from === to || to === 'float32'
 
 /**
- * To a half type integers are rounded once: from 2^24 up their low 8 bits, which float32 cannot hold, become the lowest that it can hold, so that the
- * rounding to float32 is exact and the one after it sees that something was there.
+ * Casts integers to a half type with a single rounding. From 2^24 up, float32 cannot hold the low 8 bits. They are replaced by one sticky bit, which
+ * float32 can hold. The conversion to float32 is then exact, and the rounding to the half type is correct.
  */
 const integersToHalf: StackOp = (f) => {
   const x = popOne(f, 'v128', 'cast x')
@@ -38,7 +38,7 @@ const integersToHalf: StackOp = (f) => {
   f.op('v128.and', 'v128.or')
 }
 
-/** Floats are cut off to integers, within their range, and NaN becomes 0; to bool NaN is true. */
+/** Floats are truncated to integers and saturate; NaN becomes 0. As bool, NaN is true. */
 export const vectorCast = (from: DType, to: DType): StackOp => {
   if (from === to) return nothing
   switch (to) {

@@ -1,4 +1,4 @@
-/** From a program to what runs it: kernels, one module of them, memory plans, and lists in the threads. */
+/** Compiles a program: its kernels, one module for all of them, memory plans, and dispatch lists in the threads. */
 import { compileWasm } from '#platform'
 import type { MemoryConstraints } from '../../ir/target.ts'
 import { graphSteps, type Program } from '../../passes/program.ts'
@@ -19,7 +19,7 @@ export interface ProgramTarget {
   readonly memory: MemoryConstraints
 }
 
-/** @throws EffuseError EF409 where the program cannot fit, before anything is allocated */
+/** @throws EffuseError EF409 where the program cannot fit into memory, before anything is allocated */
 export const compileProgram = async (
   program: Program,
   arena: Arena,
@@ -53,7 +53,7 @@ export const compileProgram = async (
       steps.set(name, bound)
       ends.push(() => unbindStep(bound, device), arena.use(plan.memory.arenaBytes))
     }
-    // Again, because the scratch memory is known only now.
+    // Checked again, because the size of scratch memory is known only now.
     const boundBytes = [...steps.values()].reduce((sum, bound) => sum + bytesOfBound(bound), 0)
     ensureFits({ program, peakBytes, packedBytes, boundBytes }, device.space.bytesMax)
   } catch (error) {

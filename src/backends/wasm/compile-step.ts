@@ -1,4 +1,4 @@
-/** From a graph to calls of kernels over numbered values. Nothing has an address yet. */
+/** Compiles a graph to kernel calls over numbered values. No value has an address yet. */
 import { liveOrder, nodeAt, refKey, typeOf } from '../../ir/graph.ts'
 import { sideTables } from '../../ir/side-tables.ts'
 import { elements, type Graph, type Node, type Ref, sizeBytes, type Type } from '../../ir/types.ts'
@@ -7,7 +7,7 @@ import type { PackedOperand } from '../codegen/kernel/pack.ts'
 import { bodyOf } from './bodies.ts'
 import type { KernelLibrary } from './kernel-library.ts'
 
-/** Where the bytes of a value come from. */
+/** The origin of a value's bytes. */
 export type Source =
   | { readonly kind: 'input'; readonly name: string }
   | { readonly kind: 'variable'; readonly name: string }
@@ -27,9 +27,9 @@ export interface StepValue {
 }
 
 export interface KernelCall {
-  /** In the library. */
+  /** The number of the kernel in the library. */
   readonly kernel: number
-  /** The value of each buffer of the kernel. */
+  /** For each buffer of the kernel the number of its value. */
   readonly buffers: readonly number[]
   /** For profiles. */
   readonly origin: { readonly path: string; readonly op: string }
@@ -43,7 +43,7 @@ export interface NamedValue {
 
 export interface CompiledStep {
   readonly values: readonly StepValue[]
-  /** Calls that make packed forms, each with the values [variable, packing]. They come first. */
+  /** Calls that compute packed forms, each with the values [variable, packed form]. They run first. */
   readonly packs: readonly KernelCall[]
   readonly calls: readonly KernelCall[]
   readonly outputs: readonly NamedValue[]
@@ -51,7 +51,7 @@ export interface CompiledStep {
   readonly updates: readonly NamedValue[]
 }
 
-/** `isRare`: the step runs once for many runs of the program. @throws EffuseError EF405 where an op is not primitive. */
+/** `isRare`: the step runs rarely, for example once for many runs of the program. @throws EffuseError EF405 where an op is not primitive */
 export const compileStep = (graph: Graph, library: KernelLibrary, isRare = false): CompiledStep => {
   const values: StepValue[] = []
   const calls: KernelCall[] = []
@@ -67,7 +67,7 @@ export const compileStep = (graph: Graph, library: KernelLibrary, isRare = false
     return value
   }
   const packedOf = (value: number, { form, shape, pack }: PackedOperand, origin: KernelCall['origin']): number => {
-    const of = variableOf(values, value) as number // mayPack has seen it
+    const of = variableOf(values, value) as number // mayPack has checked that it is a variable
     const key = `${of} ${form}`
     const known = packedForms.get(key)
     if (known !== undefined) return known
@@ -91,7 +91,7 @@ export const compileStep = (graph: Graph, library: KernelLibrary, isRare = false
     return value
   }
   for (const node of liveOrder(graph)) {
-    if (sources.has(node.op)) continue // made when something reads them
+    if (sources.has(node.op)) continue // values of sources are added when they are read
     const { body, operands } = bodyOf(graph, node)
     const lowered = library.lower(body)
     const places = new Map<number, number>()
@@ -102,15 +102,15 @@ export const compileStep = (graph: Graph, library: KernelLibrary, isRare = false
     node.types.forEach((type, port) => {
       const value = add(type, { kind: 'made' })
       known.set(refKey({ id: node.id, port }), value)
-      places.set(lowered.results[port] as number, value) // one for each output of the body
+      places.set(lowered.results[port] as number, value) // the body has an output for each port
     })
     const origin = { path: node.path, op: node.op }
     const { kernel, packed } = lowered.pack((buffer) => variableOf(values, places.get(buffer)) !== null)
-    for (const form of packed) places.set(form.buffer, packedOf(places.get(form.buffer) as number, form, origin)) // mayPack has seen it
+    for (const form of packed) places.set(form.buffer, packedOf(places.get(form.buffer) as number, form, origin)) // mayPack has checked that it is a variable
     const buffers = kernel.buffers.map((buffer, at) => {
       const type = { dtype: buffer.dtype, shape: buffer.shape }
       if (buffer.role === 'literal') return literal(type, buffer.data ?? [])
-      return places.get(at) ?? add(type, { kind: 'made' }) // a temporary
+      return places.get(at) ?? add(type, { kind: 'made' }) // otherwise it is a temporary
     })
     calls.push({ kernel: library.add(kernel, isRare), buffers, origin })
   }
@@ -124,14 +124,14 @@ export const compileStep = (graph: Graph, library: KernelLibrary, isRare = false
   return { values, packs, calls, outputs, updates }
 }
 
-/** The variable whose bytes a value has; null where it has none of a variable. */
+/** The variable that a value is a view of, or is itself; null for other values. */
 const variableOf = (values: readonly StepValue[], value: number | undefined): number | null => {
   if (value === undefined) return null
   const base = baseOf(values, value)
   return values[base]?.source.kind === 'variable' ? base : null
 }
 
-/** The value whose bytes a value has: its own, or those that it is a view of. */
+/** The base of a value: the value itself, or the value that it is a view of. */
 export const baseOf = (values: readonly StepValue[], value: number): number => {
   let base = value
   for (let source = values[base]?.source; source?.kind === 'view'; source = values[base]?.source) base = source.of
@@ -140,7 +140,7 @@ export const baseOf = (values: readonly StepValue[], value: number): number => {
 
 const sources: ReadonlySet<Node['op']> = new Set(['input', 'variable', 'constant', 'reshape'])
 
-/** Of a node that no kernel computes, or of a value that a kernel has not made yet. */
+/** The source of a node that no kernel computes, or of a value that a later kernel call computes. */
 const sourceOf = (graph: Graph, node: Node, valueAt: (ref: Ref) => number): Source => {
   switch (node.op) {
     case 'input':
@@ -150,7 +150,7 @@ const sourceOf = (graph: Graph, node: Node, valueAt: (ref: Ref) => number): Sour
     case 'constant':
       return { kind: 'constant', data: constantData(graph, node) }
     case 'reshape':
-      return { kind: 'view', of: valueAt(node.inputs[0] as Ref) } // its arity
+      return { kind: 'view', of: valueAt(node.inputs[0] as Ref) } // a reshape has one operand
     default:
       return { kind: 'made' }
   }
@@ -164,7 +164,7 @@ const constantData = (graph: Graph, { attrs: { value }, types: [type] }: Node<'c
 
 export const bytesOf = ({ type }: StepValue): number => sizeBytes(type)
 
-/** The bytes of all packed forms of variables, which steps share. */
+/** The bytes of all packed forms of variables. Steps share them. */
 export const packedFormBytes = (steps: readonly CompiledStep[]): number => {
   const forms = new Map<string, number>()
   for (const { values } of steps)

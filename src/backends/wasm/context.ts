@@ -1,16 +1,16 @@
 /**
- * The context of a kernel's run: what its random numbers depend on besides their stream and element (ir/philox.ts). Words of 32 bits, little-endian:
+ * The context of a kernel: what its random numbers depend on besides stream and element (ir/philox.ts). It consists of 32-bit words, little-endian:
  *
- * 0 seed   1, 2 run index, low and high   3 replica   4 ... keys of the kernel's streams in their order (EmittedModule.kernels[...].streams)
+ * 0 seed   1, 2 run index, low and high   3 replica   4 ... keys of the kernel's streams, in the order of EmittedModule.kernels[...].streams
  */
 import { type RandomPosition, streamKey } from '../../ir/philox.ts'
 
 export const contextWords = { seed: 0, runLow: 1, runHigh: 2, replica: 3, streams: 4 } as const
 
-/** The bytes of a context, a multiple of 16. */
+/** The size of a context in bytes, a multiple of 16. */
 export const contextBytes = (streams: number): number => Math.ceil((contextWords.streams + streams) / 4) * 16
 
-/** Writes the context of a kernel. Kernels without streams read none. */
+/** Writes the context of a kernel. A kernel without streams reads no context. */
 export const writeContext = (
   memory: ArrayBufferLike,
   at: number,

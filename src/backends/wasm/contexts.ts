@@ -1,17 +1,17 @@
-/** The contexts of the kernels of a list, one after another: those that draw random numbers have one each. */
+/** The contexts of the kernels in a dispatch list, one after another. Each kernel that draws random numbers has one. */
 import type { RunContext } from '../backend.ts'
 import { contextBytes, writeContext } from './context.ts'
 import type { EmittedModule } from './module.ts'
 
 export interface Contexts {
   readonly bytes: number
-  /** Where the context of a kernel begins; kernels that are not here read none. */
+  /** The offset of each kernel's context. Kernels without an entry read no context. */
   readonly offsets: ReadonlyMap<number, number>
-  /** The bytes for a run. */
+  /** The bytes of the contexts for a run. */
   readonly at: (run: RunContext) => Uint8Array<ArrayBuffer>
 }
 
-/** @param used Numbers of kernels. */
+/** @param used The numbers of the kernels. */
 export const contextsOf = (used: readonly number[], { kernels }: EmittedModule): Contexts => {
   const offsets = new Map<number, number>()
   let bytes = 0

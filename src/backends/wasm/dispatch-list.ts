@@ -1,6 +1,6 @@
 /**
- * From calls of kernels to a list of dispatches with a memory plan. Each phase is a step of the memory problem, so that temporaries of a kernel live
- * as long as its phases need them. Results and new values of variables lie outside of the arena, in blocks of their own, which outlive the run.
+ * Turns kernel calls into a list of dispatches with a memory plan. Each phase is a step of the memory problem, so that a temporary lives only while
+ * the phases of its kernel need it. Results and new values of variables are in separate blocks outside of the arena, since they outlive the run.
  */
 import type { MemoryConstraints } from '../../ir/target.ts'
 import type { Phase } from '../codegen/kernel/kernel.ts'
@@ -12,34 +12,34 @@ import { baseOf, bytesOf, type CompiledStep, type KernelCall } from './compile-s
 import { inPlacePairs } from './in-place.ts'
 import type { KernelLibrary } from './kernel-library.ts'
 
-/** A phase of a kernel on values. */
+/** A phase of a kernel with its values. */
 export interface PlannedDispatch {
   readonly kernel: number
   readonly phase: number
-  /** Bases of the values, by buffer of the kernel: slots of the table of addresses. */
+  /** For each buffer of the kernel the base of its value: its slot in the table of addresses. */
   readonly slots: readonly number[]
   readonly origin: KernelCall['origin']
-  /** Left out where the address of its last buffer is 0: a packed form that is there. */
+  /** The dispatch is skipped if the address of its last buffer is 0: that packed form is up to date. */
   readonly isOptional: boolean
 }
 
 export interface DispatchPlan {
-  /** In the order of the plan. */
+  /** In execution order. */
   readonly dispatches: readonly PlannedDispatch[]
-  /** By value: the value whose bytes it has. */
+  /** For each value its base: the value that owns its bytes. */
   readonly bases: readonly number[]
-  /** By value: its place in the arena; null: it lies elsewhere. Views have the place of their base. */
+  /** For each value its offset in the arena; null if it is not in the arena. A view has the offset of its base. */
   readonly offsets: readonly (number | null)[]
-  /** Bases that outlive the run: they are results, or become variables. */
+  /** Bases that outlive the run: results and new values of variables. */
   readonly kept: ReadonlySet<number>
-  /** Bases that a dispatch reads, or that are kept: the others need no bytes. */
+  /** Bases that a dispatch reads, and kept bases. Other bases need no memory. */
   readonly used: ReadonlySet<number>
   readonly memory: MemoryPlan
-  /** Arena and kept values that the run makes: what a run takes at most. */
+  /** The arena and the kept values that the run computes: the maximum that a run takes. */
   readonly peakBytes: number
 }
 
-/** @param crossing Inputs that steps before hand over, in blocks of their own. */
+/** @param crossing Inputs that earlier steps of the run computed. They are in blocks of their own. */
 export const planDispatches = (
   step: CompiledStep,
   library: KernelLibrary,
@@ -47,7 +47,7 @@ export const planDispatches = (
   constraints: MemoryConstraints,
 ): DispatchPlan => {
   const bases = step.values.map((_, value) => baseOf(step.values, value))
-  const kept = new Set([...step.outputs, ...step.updates].map(({ value }) => bases[value] as number)) // of all values
+  const kept = new Set([...step.outputs, ...step.updates].map(({ value }) => bases[value] as number)) // every value has a base
   const dispatchesOf = (call: KernelCall, isOptional: boolean): readonly PlannedDispatch[] =>
     phasesOf(library, call).map((_, phase) => ({
       kernel: call.kernel,
@@ -58,12 +58,12 @@ export const planDispatches = (
     }))
   const listed = step.calls.flatMap((call) => dispatchesOf(call, false))
   const problem = problemOf(step, library, { bases, kept, crossing })
-  // The order is that of the least peak, results included. In the plan itself they take no room.
+  // The order minimizes the peak with results included. In the plan itself, results take no space in the arena.
   const inArena: MemoryProblem = {
     ...problem,
     values: problem.values.map((value, at) => (kept.has(bases[at] as number) ? { ...value, bytes: 0 } : value)),
   }
-  // One arena, however large: whoever compiles compares it with the memory.
+  // One arena of any size: the caller compares it with the available memory.
   const memory = planMemory(inArena, { ...constraints, arenaBytesMax: Number.MAX_SAFE_INTEGER }, schedule(problem))
   const made = [...kept].filter((base) => step.values[base]?.source.kind === 'made')
   return {
@@ -94,7 +94,7 @@ interface Bases {
   readonly crossing: ReadonlySet<string>
 }
 
-/** No variable is written in place, because a run may fail: new values are results, and the store takes them over. */
+/** No variable is updated in place, because a run may fail. New values are results, which the store takes over after the run. */
 const problemOf = (step: CompiledStep, library: KernelLibrary, { bases, kept, crossing }: Bases): MemoryProblem => {
   const values = step.values.map((value, at): PlannedValue => {
     const bytes = bytesOf(value)
@@ -108,11 +108,11 @@ const problemOf = (step: CompiledStep, library: KernelLibrary, { bases, kept, cr
   const written = new Set<number>()
   const pairs = new Map<Phase, ReturnType<typeof inPlacePairs>>()
   const steps = step.calls.flatMap((call) => {
-    const valueAt = (buffer: number): number => bases[call.buffers[buffer] as number] as number // of each buffer
+    const valueAt = (buffer: number): number => bases[call.buffers[buffer] as number] as number // every buffer has a value
     return phasesOf(library, call).map((phase): PlannedStep => {
       const loaded = new Set(phase.exprs.flatMap((expr) => (expr.kind === 'load' ? [valueAt(expr.buffer)] : [])))
       const stored = [...new Set(phase.stores.map(({ buffer }) => valueAt(buffer)))]
-      // What an earlier phase has begun to write is completed.
+      // The phase completes a value that an earlier phase has started to write.
       const updates = stored.filter((value) => written.has(value))
       const writes = stored.filter((value) => !written.has(value))
       for (const value of writes) written.add(value)

@@ -1,4 +1,4 @@
-/** From the loops of a phase to a WebAssembly function, with the address of each buffer as a parameter. */
+/** Emits the loops of a phase as a WebAssembly function. The addresses of the buffers are parameters. */
 import type { DType } from '../../ir/types.ts'
 import type { KernelBuffer } from '../codegen/kernel/kernel.ts'
 import {
@@ -26,13 +26,16 @@ import {
 } from './storage.ts'
 import { emitVectorOp } from './vector-ops.ts'
 
-/** What the functions of a module share. */
+/** The numbers that the functions of a module share. */
 export interface ModuleNumbers {
   /** The number of a random stream of the kernel. */
   readonly streamNumber: (stream: string) => number
 }
 
-/** Parameters of each function: addresses of the buffers, of scratch memory, and of the run's context; first and end of the units. */
+/**
+ * The parameters of each function: the addresses of the buffers, of scratch memory and of the run's context, then the first unit and the end of the
+ * units.
+ */
 export const phaseSignature = (buffers: number): Signature => ({
   params: new Array<ValueType>(buffers + 4).fill('i32'),
   result: null,
@@ -42,7 +45,7 @@ export const phaseSignature = (buffers: number): Signature => ({
 export const emitPhase = (loops: Loops, buffers: readonly KernelBuffer[], numbers: ModuleNumbers): FunctionBody =>
   new PhaseEmitter(loops, buffers, numbers).body()
 
-/** Null: there is none. */
+/** Null: no instruction. */
 const positionOps: { readonly [O in IndexOp]: Instruction | null } = {
   add: 'i32.add',
   mul: 'i32.mul',
@@ -62,7 +65,7 @@ class PhaseEmitter {
   readonly #f: FunctionBody
   readonly #pointers: Pointers
   readonly #counted: ReadonlySet<number>
-  /** By loop, where its counter is a number. */
+  /** The locals of loop counters, by loop, where a counter is needed as a number. */
   readonly #counters = new Map<number, number>()
   readonly #registers: readonly number[]
 
@@ -126,7 +129,7 @@ class PhaseEmitter {
     }
   }
 
-  /** A loop that runs at least once. Where its counter is not needed as a number, iterations are counted down. */
+  /** A loop that runs at least once. If the value of its counter is not needed, the loop counts the remaining iterations down. */
   #loop(statement: Extract<Statement, { kind: 'for' }>, isOnce: boolean): void {
     const f = this.#f
     const { loop, first, end } = statement
@@ -174,7 +177,7 @@ class PhaseEmitter {
         this.#affine(expr)
         return
       case 'unit':
-        f.get(this.#buffers.length + (expr.of === 'first' ? 2 : 3)) // parameters after the buffers: phaseSignature
+        f.get(this.#buffers.length + (expr.of === 'first' ? 2 : 3)) // these parameters follow the buffers: see phaseSignature
         return
       case 'register':
         f.get(this.#registers[expr.register] as number)
@@ -227,7 +230,7 @@ class PhaseEmitter {
       case 'splat':
         return this.#typeOf(expr.of)
       case 'lanes':
-        return this.#typeOf(expr.of[0] as LoopExpr) // there are four
+        return this.#typeOf(expr.of[0] as LoopExpr) // there are four parts
       case 'affine':
       case 'unit':
         return 'int32'
@@ -236,7 +239,7 @@ class PhaseEmitter {
     }
   }
 
-  /** Parameters are the buffers' addresses, then that of scratch memory. */
+  /** The parameter with the address of the buffer, or of scratch memory. */
   #baseOf(buffer: number): number {
     return buffer === scratch ? this.#buffers.length : buffer
   }
@@ -261,13 +264,13 @@ class PhaseEmitter {
     const f = this.#f
     f.i32(offset)
     for (const { loop, stride } of terms) {
-      f.get(this.#counters.get(loop) as number) // of an enclosing loop that is counted
+      f.get(this.#counters.get(loop) as number) // an enclosing loop, whose counter is a number
       f.i32(stride)
       f.op('i32.mul', 'i32.add')
     }
   }
 
-  /** Puts an address on the stack; the result is to be added to it. */
+  /** Puts an address on the stack. The instruction must add the returned offset to it. */
   #address(access: Parameters<Pointers['address']>[0]): number {
     const offset = this.#pointers.address(access)
     if (offset !== null) return offset

@@ -1,4 +1,7 @@
-/** Writes WebAssembly modules (WebAssembly Core Specification, 5: Binary Format), as far as kernels need it. Knows nothing of kernels. */
+/**
+ * Writes WebAssembly modules in the binary format (WebAssembly Core Specification, chapter 5), as far as kernels use it. It is independent of
+ * kernels.
+ */
 import { invariant } from '../../ir/diagnostics.ts'
 import { ByteWriter } from './bytes.ts'
 import { type Callee, FunctionBody, type Signature, typeCodes } from './function-body.ts'
@@ -7,13 +10,13 @@ export { FunctionBody, type Callee, type Signature, type ValueType } from './fun
 export type { Instruction, MemoryInstruction } from './instructions.ts'
 
 export interface ModuleParts {
-  /** Exported under these names. Functions that they call are added. */
+  /** The exported functions by name. The functions that they call are added to the module. */
   readonly functions: readonly (readonly [name: string, body: FunctionBody])[]
-  /** Whether the imported memory is shared: the types of shared memories and of others differ. */
+  /** Is the imported memory shared? The import's type must match. */
   readonly sharedMemory: boolean
 }
 
-/** A module over an imported memory, `env.memory`. */
+/** A module with an imported memory, `env.memory`. */
 export const encodeModule = ({ functions, sharedMemory }: ModuleParts): Uint8Array<ArrayBuffer> => {
   const { imports, helpers, bodies } = linked(functions.map(([, body]) => body))
   const numberOf = new Map([...imports, ...helpers].map((callee, at) => [calleeKey(callee), at]))
@@ -40,7 +43,7 @@ export const encodeModule = ({ functions, sharedMemory }: ModuleParts): Uint8Arr
   section(out, 3, bodies, (part, { signature }) => part.unsigned(typeOf(signature)))
   if (vectors.size > 0)
     section(out, 6, [...vectors.values()], (part, { bytes }) => {
-      part.bytes([typeCodes.v128, 0x01, 0xfd, 0x0c]) // one that can change, so that no compiler takes it for a constant
+      part.bytes([typeCodes.v128, 0x01, 0xfd, 0x0c]) // a mutable global, so that engines do not treat it as a constant
       part.bytes(bytes)
       part.byte(0x0b)
     })
@@ -64,11 +67,11 @@ type Helper = Extract<Callee, { kind: 'helper' }>
 interface Linked {
   readonly imports: readonly Import[]
   readonly helpers: readonly Helper[]
-  /** Those of the helpers, then the others. */
+  /** The helper functions, then the exported functions. */
   readonly bodies: readonly FunctionBody[]
 }
 
-/** Finds what the functions call, and what that calls. */
+/** Finds all functions that these functions call, directly or indirectly. */
 const linked = (functions: readonly FunctionBody[]): Linked => {
   const imports = new Map<string, Import>()
   const helpers = new Map<string, { readonly helper: Helper; readonly body: FunctionBody }>()
@@ -122,10 +125,10 @@ const writeMemory = (out: ByteWriter, shared: boolean): void => {
   out.byte(0x02)
   out.byte(shared ? 0x03 : 0x00)
   out.unsigned(0)
-  if (shared) out.unsigned(65_536) // a shared memory has a maximum: here the most pages that there can be
+  if (shared) out.unsigned(65_536) // a shared memory must declare a maximum: this is the largest possible number of pages
 }
 
-/** A section whose content is a list. */
+/** A section whose content is a vector of items. */
 const section = <Item>(
   out: ByteWriter,
   id: number,

@@ -1,4 +1,4 @@
-/** The body of a function of a WebAssembly module, written instruction by instruction. */
+/** Builds the body of a WebAssembly function, instruction by instruction. */
 import { ByteWriter } from './bytes.ts'
 import {
   type Instruction,
@@ -27,7 +27,7 @@ export interface Signature {
   readonly result: ValueType | null
 }
 
-/** A function that a body calls: the module's encoder gives it a number. */
+/** A function that a body calls. The encoder of the module assigns its number. */
 export type Callee =
   | { readonly kind: 'import'; readonly module: string; readonly name: string; readonly signature: Signature }
   /** A function of the module itself, which is added once where some body calls it. Equal names mean equal functions. */
@@ -38,10 +38,10 @@ export type Callee =
       readonly build: (f: FunctionBody) => void
     }
 
-/** How the module numbers what bodies name. */
+/** The numbers that the module assigns to functions and globals. */
 export interface ModuleNumbers {
   readonly functionOf: (callee: Callee) => number
-  /** The number of the global variable that holds a vector (see FunctionBody.vector). */
+  /** The number of the global that holds a vector (see FunctionBody.vector). */
   readonly globalOf: (key: string) => number
 }
 
@@ -58,7 +58,7 @@ export class FunctionBody {
     v128: new Map(),
   }
   readonly #calls: { readonly at: number; readonly callee: Callee }[] = []
-  /** Locals of vectors of one number. */
+  /** Locals that hold a vector with one number in all lanes. */
   readonly #floats = new Map<number | string, number>()
   readonly #integers = new Map<number | string, number>()
   readonly #vectors = new Map<string, { readonly local: number; readonly bytes: Uint8Array<ArrayBuffer> }>()
@@ -67,12 +67,12 @@ export class FunctionBody {
     this.signature = signature
   }
 
-  /** The functions that this one calls. */
+  /** The functions that this function calls. */
   get callees(): readonly Callee[] {
     return this.#calls.map(({ callee }) => callee)
   }
 
-  /** The vectors that the module must hold in global variables. */
+  /** The vectors that the module must hold in globals. */
   get vectors(): ReadonlyMap<string, { readonly bytes: Uint8Array<ArrayBuffer> }> {
     return this.#vectors
   }
@@ -82,7 +82,7 @@ export class FunctionBody {
     return this.signature.params.length + this.#locals.length - 1
   }
 
-  /** A local for what is computed between two instructions, shared by all who ask for the same name. */
+  /** A local for a temporary value. Calls with the same name share the local. */
   scratch(type: ValueType, name: string): number {
     const known = this.#scratch[type]
     const found = known.get(name)
@@ -101,7 +101,7 @@ export class FunctionBody {
     this.#code.byte(lane)
   }
 
-  /** At the address on the stack plus a constant number of bytes, which is not negative. */
+  /** A memory access at the address on the stack plus a constant nonnegative offset in bytes. */
   memory(name: MemoryInstruction, offset = 0): void {
     const [code, alignment] = memoryInstructions[name]
     this.#code.bytes(code)
@@ -137,7 +137,7 @@ export class FunctionBody {
     this.#code.bytes(new Uint8Array(Float64Array.of(value).buffer))
   }
 
-  /** A vector of one number. Zeros are an instruction. */
+  /** A vector with one number in all lanes. A vector of zeros is an instruction. */
   f32x4(value: number): void {
     this.#splat(this.#floats, value, () => new Float32Array(4).fill(value).buffer)
   }
@@ -146,7 +146,7 @@ export class FunctionBody {
     this.#splat(this.#integers, value, () => new Int32Array(4).fill(value).buffer)
   }
 
-  /** Most vectors are asked for again and again. */
+  /** Caches the local of each vector, since most vectors are used repeatedly. */
   #splat(known: Map<number | string, number>, value: number, bytes: () => ArrayBuffer): void {
     if (Object.is(value, 0)) {
       this.constantVector(zeros)
@@ -159,9 +159,8 @@ export class FunctionBody {
   }
 
   /**
-   * Sixteen bytes, as a local that is filled at the start of the function from a variable of the module, which V8
-   * cannot take for a constant: it would load constants anew at each use, which was measured 30 % slower (an unrolled silu on V8 13.6). Gives the
-   * local.
+   * A local with a constant vector of sixteen bytes. The start of the function loads it from a global that V8 cannot treat as a constant. V8 would
+   * rematerialize a constant at each use, which was measured to be 30 % slower (an unrolled silu on V8 13.6).
    */
   vector(bytes: Uint8Array<ArrayBuffer>): number {
     const key = bytes.join()
@@ -176,7 +175,7 @@ export class FunctionBody {
     this.#code.bytes(bytes)
   }
 
-  /** Bytes of the two vectors on the stack by their numbers, 0 to 31. */
+  /** Selects bytes of the two vectors on the stack by number, from 0 to 31. */
   shuffle(lanes: readonly number[]): void {
     this.#code.bytes([0xfd, 0x0d])
     this.#code.bytes(lanes)
@@ -203,7 +202,7 @@ export class FunctionBody {
     this.#code.wide(0)
   }
 
-  /** Repeats the body while it leaves a number that is not 0. */
+  /** Repeats the body as long as it leaves a nonzero number on the stack. */
   repeat(body: () => void): void {
     this.#code.bytes([0x03, 0x40])
     body()
@@ -221,7 +220,7 @@ export class FunctionBody {
     this.#code.byte(0x0b)
   }
 
-  /** As the code section wants it, without its size. */
+  /** Writes the body in the format of the code section, without its size. */
   writeTo(out: ByteWriter, { functionOf, globalOf }: ModuleNumbers): void {
     writeLocals(out, this.#locals)
     for (const [key, { local }] of this.#vectors) {
@@ -239,7 +238,7 @@ export class FunctionBody {
 
 const zeros = new Uint8Array(16)
 
-/** Neighbours of one type are written as one. */
+/** Writes locals. Adjacent locals of the same type share one entry. */
 const writeLocals = (out: ByteWriter, locals: readonly ValueType[]): void => {
   const runs: { readonly type: ValueType; count: number }[] = []
   for (const type of locals) {

@@ -1,7 +1,7 @@
-/** Arrays of half types between host, where they are widened to float32, and memory, where they have 16 bits. */
+/** Converts arrays of half types between the host, where they are widened to float32, and memory, where they have 16 bits. */
 import type { Half } from './half.ts'
 
-/** Without float16 of the engine: by the bits of float32, as in half.ts. */
+/** The conversion does not use Float16Array, which not all engines have. It works on the bits of float32, like half.ts. */
 const float = new Float32Array(1)
 const word = new Uint32Array(float.buffer)
 
@@ -9,13 +9,13 @@ const decodeFloat16 = (bits: number): number => {
   const magnitude = bits & 0x7fff
   word[0] = magnitude << 13
   float[0] = (float[0] as number) * 2 ** 112
-  // Infinity and NaN have the highest exponent.
+  // Infinity and NaN have the largest exponent.
   if (magnitude >= 0x7c00) word[0] = (word[0] as number) | 0x7f800000
   word[0] = (word[0] as number) | ((bits & 0x8000) << 16)
   return float[0] as number
 }
 
-/** The numbers of all float16: 256 KiB, made at the first use. */
+/** All float16 numbers by their bits: 256 KiB, allocated at the first use. */
 const float16Numbers = (): Float32Array<ArrayBuffer> => {
   known ??= Float32Array.from({ length: 65536 }, (_, bits) => decodeFloat16(bits))
   return known
@@ -38,7 +38,7 @@ export const decodeHalf = (
   return into
 }
 
-/** Rounds to nearest, ties to even, to infinity above the largest number; NaN becomes a quiet NaN. */
+/** Rounds to nearest, ties to even. Numbers above the largest one become infinity; NaN becomes a quiet NaN. */
 export const encodeHalf = (
   dtype: Half,
   numbers: Float32Array,
@@ -57,7 +57,8 @@ const encodeFloat16 = (bits: number): number => {
   const sign = (bits >>> 16) & 0x8000
   const magnitude = bits & 0x7fffffff
   if (magnitude > 0x7f800000) return 0x7e00
-  // Below 2^-14: so many units of 2^-24, which is the unit of numbers from 1/2 to 1.
+  // Below 2^-14 the result is a multiple of 2^-24. Adding 1/2 leaves this multiple in the low bits, because the unit of numbers from 1/2 to 1 is
+  // 2^-24.
   if (magnitude < 0x38800000) {
     word[0] = magnitude
     float[0] = (float[0] as number) + 0.5

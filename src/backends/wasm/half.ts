@@ -1,7 +1,7 @@
 /**
- * Half types in vectors: loaded and stored as 16 bits, float32 in between. float16 is IEEE 754 binary16, bfloat16 the upper half of a binary32. A result
- * of float32 that is rounded once more is right: 24 digits are enough for two roundings of sums, products, quotients and roots to equal one (Figueroa
- * 1995).
+ * Half types in vectors: loaded and stored as 16 bits, computed as float32. float16 is IEEE 754 binary16, bfloat16 is the upper half of a binary32.
+ * Rounding a float32 result again gives the correctly rounded result: with 24 bits, double rounding of sums, products, quotients and square roots is
+ * innocuous (Figueroa 1995).
  */
 import type { DType } from '../../ir/types.ts'
 import type { FunctionBody } from './encoder.ts'
@@ -13,7 +13,7 @@ export const isHalf = (dtype: DType): dtype is Half => dtype === 'float16' || dt
 const signBits = 0x80000000 | 0
 const quietNan = 0x7fc00000
 
-/** Adds half a unit, less the least bit where the last digit that stays is even, and cuts off: rounds bits to nearest, ties to even. */
+/** Rounds bits to nearest, ties to even: adds half a unit, minus one if the lowest remaining bit is even, and truncates. */
 const roundBits = (f: FunctionBody, bits: number, dropped: number): void => {
   f.get(bits)
   f.get(bits)
@@ -27,7 +27,7 @@ const roundBits = (f: FunctionBody, bits: number, dropped: number): void => {
   f.op('v128.and')
 }
 
-/** The vector on the stack where the local is a number, NaN elsewhere. */
+/** Replaces the lanes of the vector on the stack by NaN where the local is NaN. */
 const unlessNan = (f: FunctionBody, x: number): void => {
   f.i32x4(quietNan)
   f.get(x)
@@ -41,7 +41,7 @@ const roundBfloat16: StackOp = (f) => {
   unlessNan(f, x)
 }
 
-/** Below 2^-14 the last digit is 2^-24, which is that of numbers from 1/2 to 1. From 65520 up the result is infinite. */
+/** Below 2^-14 the unit is 2^-24, which is the unit of float32 numbers from 1/2 to 1. Numbers from 65520 up become infinity. */
 const roundFloat16: StackOp = (f) => {
   const x = popOne(f, 'v128', 'half x')
   const [magnitude, rounded] = [f.scratch('v128', 'half magnitude'), f.scratch('v128', 'half rounded')]
@@ -68,10 +68,12 @@ const roundFloat16: StackOp = (f) => {
   unlessNan(f, x)
 }
 
-/** To the nearest number of the half type, ties to even. */
+/** Rounds to the nearest number of the half type, ties to even. */
 export const roundVector: { readonly [H in Half]: StackOp } = { float16: roundFloat16, bfloat16: roundBfloat16 }
 
-/** Of normal numbers: the exponent moves by 112. Others are that many units of 2^-24. Infinity is the largest that is no NaN. */
+/**
+ * The exponent of normal numbers moves by 112. Subnormal numbers are multiples of 2^-24. Minimum with infinity, the largest bits that are not NaN.
+ */
 const encodeFloat16: StackOp = (f) => {
   const x = popOne(f, 'v128', 'half x')
   const magnitude = f.scratch('v128', 'half magnitude')
@@ -108,10 +110,10 @@ const encodeBfloat16: StackOp = (f) => {
   f.op('i32x4.shr_u')
 }
 
-/** From float32 numbers that the half type has to their bits, as integers. */
+/** Converts float32 numbers, which must be representable in the half type, to their bits as integers. */
 export const encodeVector: { readonly [H in Half]: StackOp } = { float16: encodeFloat16, bfloat16: encodeBfloat16 }
 
-/** The digits move to their place and the exponent grows by 112, which is right for numbers below the normal ones, too. */
+/** The mantissa moves to its place. A multiplication adds 112 to the exponent, which is also correct for subnormal numbers. */
 const decodeFloat16: StackOp = (f) => {
   const bits = popOne(f, 'v128', 'half x')
   const magnitude = f.scratch('v128', 'half magnitude')
@@ -123,7 +125,7 @@ const decodeFloat16: StackOp = (f) => {
   f.f32x4(2 ** 112)
   f.op('f32x4.mul')
   f.tee(magnitude)
-  // Infinity and NaN have the highest exponent.
+  // Infinity and NaN have the largest exponent.
   f.get(magnitude)
   f.f32x4(65536)
   f.op('f32x4.ge')
@@ -141,5 +143,5 @@ const decodeBfloat16: StackOp = (f) => {
   f.op('i32x4.shl')
 }
 
-/** From bits, as integers, to float32. */
+/** Converts bits, as integers, to float32. */
 export const decodeVector: { readonly [H in Half]: StackOp } = { float16: decodeFloat16, bfloat16: decodeBfloat16 }

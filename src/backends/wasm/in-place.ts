@@ -1,17 +1,17 @@
-/** Which operands a phase may overwrite with a result: those of which each point reads only the element that it then writes. */
+/** Finds the operands that a result of a phase may overwrite: at each point, the phase must read only the element that it then writes. */
 import type { Coordinate, KernelBuffer, Phase } from '../codegen/kernel/kernel.ts'
 import { sameShape } from '../../ir/types.ts'
 
 export interface InPlace {
-  /** Buffers of the kernel. */
+  /** Numbers of buffers of the kernel. */
   readonly write: number
   readonly read: number
 }
 
 /**
- * The proof: each store of `write` and each load of `read` in the phase is at the same coordinates, a permutation of the parallel axes that names each
- * axis once; so different points touch different elements, and the point that reads an element is the one that writes it. Sums may not read it,
- * because they run before the point's store but over other elements. Elements have equal size.
+ * An operand `read` and a result `write` may share memory if each store of `write` and each load of `read` in the phase is at the same coordinates,
+ * and these name each parallel axis exactly once. Then different points access different elements, and the point that reads an element is the point
+ * that writes it. Accumulators must not read `read`, because they access other elements before the point's store. Elements must have the same size.
  */
 export const inPlacePairs = (phase: Phase, buffers: readonly KernelBuffer[]): readonly InPlace[] => {
   const stored = [...new Set(phase.stores.map(({ buffer }) => buffer))]
@@ -25,7 +25,7 @@ export const inPlacePairs = (phase: Phase, buffers: readonly KernelBuffer[]): re
   })
 }
 
-/** Is each coordinate one parallel axis, and each parallel axis of more than one point in one coordinate? */
+/** Is each coordinate one parallel axis, and does each parallel axis of size above 1 occur in one coordinate? */
 const isPoint = (coordinates: readonly Coordinate[], { axes, parallel }: Phase): boolean => {
   const named = coordinates.map(axisOf)
   if (named.some((axis) => axis === null)) return false
@@ -36,7 +36,7 @@ const isPoint = (coordinates: readonly Coordinate[], { axes, parallel }: Phase):
   )
 }
 
-/** The axis that a coordinate is; -1 for a fixed 0; null for anything else. */
+/** The axis that the coordinate equals; -1 for a constant 0; null for any other coordinate. */
 const axisOf = ({ at }: Coordinate): number | null => {
   if (at.kind !== 'linear' || at.offset !== 0 || at.divisor !== 1) return null
   const [term, ...more] = at.terms

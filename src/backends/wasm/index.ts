@@ -1,4 +1,4 @@
-/** The backend `wasm`: generates WebAssembly with vectors, and runs it on threads. `effuse/wasm`. */
+/** The backend `wasm`: generates WebAssembly SIMD and runs it on threads. This is the entry `effuse/wasm`. */
 import { type Check, checkRecord } from '../../ir/check-record.ts'
 import type { Backend } from '../backend.ts'
 import { backendOn } from './backend-on.ts'
@@ -6,16 +6,16 @@ import { threadsMax } from './runtime/control.ts'
 import { openDevice } from './runtime/device.ts'
 
 export interface WasmOptions {
-  /** How many threads compute; default: one for each core, at most 8. One where the page is not cross-origin isolated. */
+  /** The number of threads that compute. Default: one for each core, at most 8. In a page that is not cross-origin isolated it is 1. */
   readonly threads?: number | undefined
-  /** Where a page serves the threads' program (`workerSource`), if its content policy forbids workers from Blobs. */
+  /** The URL of the worker program (`workerSource`), for pages whose content policy forbids workers from Blobs. */
   readonly workerUrl?: string | undefined
 }
 
 /**
- * A backend on generated WebAssembly, in Node and in pages.
+ * Creates a backend on generated WebAssembly, in Node and in pages.
  *
- * @throws EffuseError EF404 without WebAssembly or its vectors, EF409 where the system refuses the memory, EF403 (options).
+ * @throws EffuseError EF404 without WebAssembly or SIMD, EF409 where the system refuses the memory, EF403 (options).
  * @example
  * const net = await compile(model, { backend: await createWasmBackend({ threads: 2 }) })
  */

@@ -1,4 +1,4 @@
-/** The instructions of WebAssembly that kernels use (Core Specification 5.4 and the SIMD proposal), by their names in the text format. */
+/** The WebAssembly instructions that kernels use (Core Specification 5.4 and the SIMD proposal), by their names in the text format. */
 
 /** Instructions without immediates. */
 export const instructions = {
@@ -198,7 +198,7 @@ export const instructions = {
 
 export type Instruction = keyof typeof instructions
 
-/** Instructions with the number of a lane. */
+/** Instructions with a lane index. */
 export const laneInstructions = {
   'i32x4.extract_lane': [0xfd, 0x1b],
   'i32x4.replace_lane': [0xfd, 0x1c],
@@ -211,7 +211,7 @@ export type LaneInstruction = keyof typeof laneInstructions
 
 type MemoryTable = { readonly [name: string]: readonly [code: readonly number[], alignment: number] }
 
-/** Instructions with an address on the stack; the alignment is a hint, as a power of two. */
+/** Instructions with an address on the stack. The alignment is a hint, as an exponent of 2. */
 export const memoryInstructions = {
   'i32.load': [[0x28], 2],
   'i64.load': [[0x29], 3],
@@ -241,7 +241,7 @@ export const memoryInstructions = {
 
 export type MemoryInstruction = keyof typeof memoryInstructions
 
-/** Instructions with an address on the stack, and the number of a lane. */
+/** Instructions with an address on the stack and a lane index. */
 export const laneMemoryInstructions = {
   'v128.load32_lane': [[0xfd, 0x56], 2],
   'v128.store16_lane': [[0xfd, 0x59], 1],

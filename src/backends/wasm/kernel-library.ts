@@ -1,4 +1,4 @@
-/** The kernels of one executable: equal ones are one. */
+/** The kernels of one executable. Equal kernels are stored once. */
 import { exactJson } from '../../ir/exact-json.ts'
 import type { Graph } from '../../ir/types.ts'
 import type { Kernel } from '../codegen/kernel/kernel.ts'
@@ -8,13 +8,13 @@ import { type LoweredBody, makeLowering } from './lowered-body.ts'
 import { type EmittedModule, emitModule } from './module.ts'
 
 export interface KernelLibrary {
-  /** The kernel of a body, which is not in the library. @throws EffuseError EF405 */
+  /** Lowers a body, without adding its kernel to the library. @throws EffuseError EF405 */
   lower(body: Graph): LoweredBody
-  /** The number of the kernel. `isRare`: it runs once for many runs of the program. */
+  /** Adds a kernel and returns its number. `isRare`: it runs rarely, for example once for many runs of the program. */
   add(kernel: Kernel, isRare?: boolean): number
   /** By number. */
   readonly kernels: readonly Kernel[]
-  /** One module of all of them. @throws EffuseError EF405 */
+  /** Emits one module with all kernels. @throws EffuseError EF405 */
   emit(sharedMemory: boolean): EmittedModule
 }
 
@@ -22,7 +22,7 @@ export const makeKernelLibrary = (): KernelLibrary => {
   const kernels: Kernel[] = []
   const numbers = new Map<string, number>()
   const numberOf = new WeakMap<Kernel, number>()
-  /** Kernels that run in each run of the program. */
+  /** The kernels that run in every run of the program. */
   const frequent = new Set<number>()
   return {
     kernels,

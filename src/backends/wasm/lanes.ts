@@ -1,11 +1,11 @@
-/** Ops of one width made of those of the other. */
+/** Implements scalar ops by vector ops, and vector ops by scalar ops. */
 import type { FunctionBody } from './encoder.ts'
 import { popped, type StackOp } from './stack-op.ts'
 
 type Lane = 'f32' | 'i32'
 const shapes = { f32: 'f32x4', i32: 'i32x4' } as const
 
-/** A number becomes a vector, the op is done, and the first lane is taken: the same number gives the same bits in both. */
+/** A scalar op that computes on a vector and takes its first lane. So scalars and vectors give the same bits. */
 export const throughVectors =
   (op: StackOp, from: Lane = 'f32', to: Lane = from): StackOp =>
   (f) => {
@@ -14,7 +14,7 @@ export const throughVectors =
     f.lane(`${shapes[to]}.extract_lane`, 0)
   }
 
-/** The op on each of four lanes, for what has no vectors. */
+/** A vector op that applies a scalar op to each of its four lanes. */
 export const perLane =
   (op: StackOp, type: Lane, arity: number): StackOp =>
   (f: FunctionBody) => {

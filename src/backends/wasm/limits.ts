@@ -1,4 +1,4 @@
-/** Programs that need more memory than WebAssembly has. */
+/** Refuses programs that need more memory than WebAssembly has. */
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { inputTypes, variablesOf } from '../../ir/graph.ts'
 import { sizeBytes } from '../../ir/types.ts'
@@ -7,15 +7,15 @@ import { mebibytes, pageBytes } from './runtime/space.ts'
 
 export interface MemoryNeeds {
   readonly program: Program
-  /** What the largest step takes in a run. */
+  /** The maximum that a run of the largest step takes. */
   readonly peakBytes: number
-  /** Packed forms of variables, which stay beside them. */
+  /** The packed forms of variables, which are stored beside the variables. */
   readonly packedBytes: number
   /** Constants, tables and scratch memory of all steps. */
   readonly boundBytes: number
 }
 
-/** Blocks begin at multiples of 64, and the memory has slack at its end. */
+/** The size of a block is rounded up to a multiple of 64, and the memory has slack at its end. */
 const roundingBytes = pageBytes
 
 /** @throws EffuseError EF409 */
@@ -33,7 +33,7 @@ export const ensureFits = (needs: MemoryNeeds, bytesMax: number): void => {
   throw new EffuseError({
     code: 'EF409',
     message: `${program.name} needs ${mebibytes(peakBytes)} for a run${held.join('')}; the backend wasm has at most ${mebibytes(bytesMax)}`,
-    // Where the batch would have to shrink to nothing, it is not the reason.
+    // If even batch 1 does not fit, the batch is not the cause.
     hint:
       (others < bytesMax ? batchHint(program, peakBytes, bytesMax - others) : undefined) ??
       'use a smaller model, or another backend',
@@ -41,8 +41,8 @@ export const ensureFits = (needs: MemoryNeeds, bytesMax: number): void => {
 }
 
 /**
- * Which batch fits into so many bytes: plans grow with the batch. Undefined where the inputs have no first size in common. A program does not tell
- * whether that size is its batch, so the hint leaves it open.
+ * Estimates which batch fits into this many bytes: a plan grows in proportion to the batch. Undefined if the inputs have no common first dimension. A
+ * program does not say whether that dimension is its batch, so the hint is conditional.
  */
 export const batchHint = (program: Program, peakBytes: number, freeBytes: number): string | undefined => {
   const batch = batchOf(program)
@@ -53,7 +53,7 @@ export const batchHint = (program: Program, peakBytes: number, freeBytes: number
     : `if ${batch} is its batch, compile it with a batch of at most about ${fitting}; otherwise use smaller pictures, or another backend`
 }
 
-/** The size that all fed inputs have in front; null where they differ. */
+/** The first dimension of all fed inputs; null if they differ. */
 const batchOf = (program: Program): number | null => {
   const crossing = new Set(program.crossing.map(({ name }) => name))
   const sizes = graphsOf(program).flatMap((graph) =>

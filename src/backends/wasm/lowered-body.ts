@@ -1,4 +1,4 @@
-/** Kernels of bodies. Equal regions of a graph have the same nodes in their bodies (passes/fusion/bodies.ts), and are lowered once. */
+/** Lowers bodies to kernels. Equal regions of a graph share the nodes of their bodies (passes/fusion/bodies.ts), so their body is lowered once. */
 import { cachedByParts, type CacheByParts } from '../../ir/graph.ts'
 import type { Graph } from '../../ir/types.ts'
 import { kernelOf, type LoweredKernel } from '../codegen/kernel/from-graph.ts'
@@ -7,11 +7,11 @@ import { splitReductions } from '../codegen/kernel/split-reduction.ts'
 import { inPrimitives } from './bodies.ts'
 
 export interface LoweredBody extends LoweredKernel {
-  /** The kernel with operands packed where that is possible, and allowed for their buffer. */
+  /** The kernel with its right operands packed, where packing is possible and `mayPack` allows it. */
   pack(mayPack: (buffer: number) => boolean): ReturnType<typeof packOperands>
 }
 
-/** @throws EffuseError EF405 where an op is not primitive. */
+/** @throws EffuseError EF405 where an op is not primitive */
 export const makeLowering = (): ((body: Graph) => LoweredBody) => {
   const known: CacheByParts<LoweredBody> = new WeakMap()
   return (body) => cachedByParts(known, body, lowered)

@@ -1,9 +1,9 @@
 /**
- * The functions of JavaScript's Math that modules import, from the import object `math`. Modules are instantiated in workers whose source is a string, so
- * they cannot import code of their own: only what every realm has. The table holds what has no short code of float32 instructions:
+ * The functions of JavaScript's Math that modules import, as the import object `math`. Modules are instantiated in workers whose source is a string,
+ * so they can import only what every realm has. The table has the functions that cannot be computed by a few float32 instructions:
  *
- * sin, cos: arguments may be huge, so that their remainder by pi / 2 needs many digits of pi; Math has them.
- * pow: an error of log(x) is multiplied by y log(x), so float32 is not enough for log; Math computes in float64.
+ * sin, cos: arguments may be large, so their remainder by pi / 2 needs many digits of pi.
+ * pow: the error of log(x) is multiplied by y log(x), so float32 is not precise enough; Math computes in float64.
  */
 import type { Callee, Instruction } from './encoder.ts'
 import { popped, type StackOp } from './stack-op.ts'
@@ -11,7 +11,7 @@ import { popped, type StackOp } from './stack-op.ts'
 export const mathFunctions = ['sin', 'cos', 'pow'] as const
 export type MathFunction = (typeof mathFunctions)[number]
 
-/** The import object `math`. It has one argument list for all: functions of WebAssembly take numbers only. */
+/** The import object `math`. All functions have one parameter list, since functions of WebAssembly receive numbers only. */
 export const mathImports = (): { readonly [F in MathFunction]: (...args: number[]) => number } => ({
   sin: Math.sin as (...args: number[]) => number,
   cos: Math.cos as (...args: number[]) => number,
@@ -25,7 +25,7 @@ const callee = (name: MathFunction, arity: number): Callee => ({
   signature: { params: new Array<'f64'>(arity).fill('f64'), result: 'f64' },
 })
 
-/** Of float32 numbers: the float64 result is rounded once more. */
+/** On float32 numbers. The float64 result is rounded to float32. */
 export const unaryMath =
   (name: 'sin' | 'cos'): StackOp =>
   (f) => {
@@ -34,7 +34,7 @@ export const unaryMath =
     f.op('f32.demote_f64')
   }
 
-/** As IEEE 754: 1 to anything is 1, also to NaN and to infinities, and so is -1 to infinities; JavaScript gives NaN for them. */
+/** As in IEEE 754: 1 to any power is 1, also for NaN and infinities, and -1 to an infinity is 1. JavaScript gives NaN for these. */
 export const pow: StackOp = (f) => {
   const [x, y] = popped(f, 'f32', 'pow', 2) as [number, number]
   const equals = (value: number, constant: number, ...before: readonly Instruction[]): void => {

@@ -1,4 +1,4 @@
-/** Tensors as blocks of the linear memory. A block is written once, by an upload or by a run, and then only read; so it may have several holders. */
+/** Tensors as blocks of linear memory. A block is written once, by an upload or by a run, and then only read. So it may have several holders. */
 import { invariant } from '../../ir/diagnostics.ts'
 import { elements, showType, sizeBytes, type Type } from '../../ir/types.ts'
 import type { DeviceTensor, HostArray } from '../backend.ts'
@@ -20,7 +20,7 @@ export const wasmMemory = (device: WasmDevice): Memory<Block> => ({
   free: (block) => device.space.release(block),
 })
 
-/** One more holder. */
+/** Adds a holder. */
 export const hold = (block: Block): Block => {
   block.holders++
   return block
@@ -28,7 +28,7 @@ export const hold = (block: Block): Block => {
 
 export const uploadBytes = ({ space }: WasmDevice, address: number, data: HostArray, type: Type): void => {
   invariant(data.length === elements(type.shape), () => `${data.length} numbers for ${showType(type)}`)
-  const { buffer, byteOffset, byteLength } = isHalf(type.dtype) ? encodeHalf(type.dtype, data as Float32Array) : data // half types are widened on the host
+  const { buffer, byteOffset, byteLength } = isHalf(type.dtype) ? encodeHalf(type.dtype, data as Float32Array) : data // the host stores half types widened
   space.bytes.write(address, new Uint8Array(buffer, byteOffset, byteLength))
 }
 
@@ -39,12 +39,12 @@ const download = async ({ space }: WasmDevice, { address }: Block, type: Type): 
   return type.dtype === 'int32' ? new Int32Array(buffer) : new Float32Array(buffer)
 }
 
-/** Frees the blocks of tensors that nobody disposed of, some time after the last reference to them. */
+/** Frees the block of a tensor that was never disposed of, some time after the last reference to the tensor is gone. */
 const forgotten = new FinalizationRegistry<{ readonly device: WasmDevice; readonly block: Block }>(
   ({ device, block }) => device.space.release(block),
 )
 
-/** A handle that takes over one holder's claim to a block. */
+/** A tensor handle that takes over one holder's claim to a block. */
 export const deviceTensor = (block: Block, type: Type, device: WasmDevice): DeviceTensor<Block> => {
   let isDisposed = false
   const tensor: DeviceTensor<Block> = {

@@ -1,4 +1,4 @@
-/** What ops need to know of the function that they are emitted into. */
+/** What the emission of an op needs from the function that it is emitted into. */
 import type { DType } from '../../ir/types.ts'
 import type { ScalarOp } from '../codegen/kernel/kernel.ts'
 import type { LoopExpr } from '../codegen/loops/loops.ts'
@@ -13,12 +13,15 @@ export interface Emission {
   dtypeOf(arg: LoopExpr): DType
 }
 
-/** Ops on numbers, whose code depends only on whether these are floats or integers. */
+/** Numeric ops, whose code depends only on whether the operands are floats or integers. */
 export type NumberOp = Exclude<ScalarOp, 'and' | 'or' | 'not' | 'cast' | 'compare' | 'select'>
 
 export type Direction = 'eq' | 'ne' | 'lt' | 'le' | 'gt' | 'ge'
 
-/** Puts the operands of an op on the stack and gives the dtype of the first: of a select the branches, and then the condition, as instructions want it. */
+/**
+ * Puts the operands of an op on the stack and returns the dtype of the first one. For a select, the order is that of the instruction: the branches,
+ * then the condition.
+ */
 export const pushOperands = ({ op, args }: OpExpr, { push, dtypeOf }: Emission): DType => {
   const ordered = op === 'select' ? [...args.slice(1), ...args.slice(0, 1)] : args
   for (const arg of ordered) push(arg)
@@ -28,7 +31,7 @@ export const pushOperands = ({ op, args }: OpExpr, { push, dtypeOf }: Emission):
 /** The direction of a compare. */
 export const directionOf = ({ attrs }: OpExpr): Direction => (attrs as { readonly direction: Direction }).direction
 
-/** Ops whose results are numbers of the operands' type, whatever that is: nothing is rounded. */
+/** Ops whose results are exact in the dtype of the operands, so that they need no rounding. */
 const exactOps: ReadonlySet<ScalarOp> = new Set<ScalarOp>([
   'neg',
   'abs',
@@ -45,6 +48,6 @@ const exactOps: ReadonlySet<ScalarOp> = new Set<ScalarOp>([
   'cast', // rounds by itself
 ])
 
-/** Whether the result, computed in float32, has to be rounded to its half type. */
+/** Must the result, computed in float32, be rounded to its half type? */
 export const isRounded = ({ op, dtype }: OpExpr): boolean =>
   (dtype === 'float16' || dtype === 'bfloat16') && !exactOps.has(op)

@@ -1,40 +1,40 @@
 /**
- * Strength reduction: an address that is affine in the counters of loops becomes a pointer that moves with them, so that no loop multiplies. Each loop
- * has one pointer for all accesses to a buffer that move alike in it and in the loops around it; they differ by constants, which are immediates of the
- * instructions.
+ * Strength reduction: an address that is affine in loop counters becomes a pointer that the loops increment, so that no loop multiplies. A loop has
+ * one pointer for all accesses to a buffer that have the same strides in it and in the loops around it. Their constant differences are immediates of
+ * the instructions.
  */
 import type { LoopExpr, Statement } from '../codegen/loops/loops.ts'
 import type { FunctionBody } from './function-body.ts'
 
 type For = Extract<Statement, { kind: 'for' }>
-/** A load or a store, as the object in the tree of statements. */
+/** A load or a store: the object in the tree of statements. */
 type AccessNode = Extract<LoopExpr, { kind: 'load' }> | Extract<Statement, { kind: 'store' }>
 
 interface Access {
   readonly node: AccessNode
-  /** Bytes from the buffer's start where all counters are 0. */
+  /** The offset in bytes from the start of the buffer when all counters are 0. */
   readonly offset: number
-  /** Bytes for each step of a loop. */
+  /** The stride in bytes of each loop. */
   readonly strides: ReadonlyMap<number, number>
-  /** Loops and conditions around it, from the outermost. */
+  /** The loops and conditions around the access, from the outermost. */
   readonly path: readonly (For | 'if')[]
 }
 
 interface Pointer {
   readonly local: number
-  /** Bytes that it is ahead of the access with offset 0. */
+  /** The distance in bytes between the pointer and the access with offset 0. */
   readonly ahead: number
-  /** The loop in which it was made; null: a parameter. */
+  /** The loop that created the pointer; null: it is a parameter. */
   readonly loop: For | null
 }
 
 interface State {
   readonly pointer: Pointer
-  /** Loops whose first counter, a register, the pointer has in it before they begin. */
+  /** The loops whose first counter, a register, is already added to the pointer before they start. */
   readonly begun: ReadonlySet<number>
 }
 
-/** A local, and by how much each iteration moves it. */
+/** A local, and the increment in each iteration. */
 export interface Move {
   readonly local: number
   readonly bytes: number
@@ -42,9 +42,9 @@ export interface Move {
 
 export interface Machine {
   readonly f: FunctionBody
-  /** Bytes of an element. */
+  /** The size of an element in bytes. */
   widthOf(buffer: number): number
-  /** The local that holds the address of the buffer. */
+  /** The local with the address of the buffer. */
   baseOf(buffer: number): number
   /** The local of a register. */
   localOf(register: number): number
@@ -53,7 +53,7 @@ export interface Machine {
 const numberIn = (expr: LoopExpr): number | null => (expr.kind === 'constant' ? expr.value : null)
 const registerIn = (expr: LoopExpr): number | null => (expr.kind === 'register' ? expr.register : null)
 
-/** Null where it is known only when the loop is reached. */
+/** The trip count; null if it is not a constant. */
 export const tripsOf = ({ first, end }: For): number | null => {
   const [from, to] = [numberIn(first), numberIn(end)]
   return from === null || to === null ? null : Math.max(0, to - from)
@@ -71,12 +71,12 @@ export class Pointers {
     this.#collect(body, [])
   }
 
-  /** The register has its value from here on. */
+  /** The register is set from here on. */
   reached(register: number): void {
     this.#available.add(register)
   }
 
-  /** Sets the pointers of a loop; `body` gets what moves them on. After it, the pointers are those of before. */
+  /** Sets up the pointers of a loop. `body` receives their increments. Afterwards, the pointers are those of the enclosing loop. */
   within(loop: For, body: (moves: readonly Move[]) => void): void {
     const before = this.#states
     this.#states = new Map(before)
@@ -100,7 +100,7 @@ export class Pointers {
     this.#states = before
   }
 
-  /** Puts an address on the stack, and gives the constant to be added to it by the instruction; null where the address is not affine. */
+  /** Puts an address on the stack, and returns the offset that the instruction must add; null if the address is not affine. */
   address(node: AccessNode): number | null {
     const access = this.#accesses.get(node)
     if (access === undefined) return null
@@ -108,7 +108,7 @@ export class Pointers {
     const { pointer } = this.#stateOf(access)
     f.get(pointer.local)
     const rest = access.offset - pointer.ahead
-    // An immediate is not negative, and the pointer below it must not be: under a condition, nothing is known of that.
+    // An offset immediate cannot be negative. The pointer itself must not be negative either, which is not guaranteed under a condition.
     if (rest >= 0 && isSettled(access, pointer.loop)) return rest
     if (rest !== 0) {
       f.i32(rest)
@@ -122,7 +122,7 @@ export class Pointers {
     return this.#states.get(access) ?? { pointer: parameter, begun: new Set() }
   }
 
-  /** How the pointer of an access changes where the loop begins; null: not at all. */
+  /** The change of an access's pointer at the start of the loop; null: no change. */
   #changeOf(access: Access, loop: For): Change | null {
     const { strides, path } = access
     const state = this.#stateOf(access)
@@ -209,19 +209,19 @@ export class Pointers {
 
 interface Change {
   readonly state: State
-  /** For each iteration of the loop. */
+  /** The increment in each iteration of the loop. */
   readonly bytes: number
-  /** First counters that the pointer takes in. */
+  /** The first counters that are added to the pointer. */
   readonly begins: readonly (readonly [loop: number, register: number, bytes: number])[]
 }
 
-/** Is the access made in each iteration of the loop, by a pointer that moves with no loop inside of it? */
+/** Does every iteration of the loop perform the access, with a pointer that no inner loop moves? */
 const isSettled = ({ path, strides }: Access, loop: For | null): boolean =>
   path
     .slice(loop === null ? 0 : path.indexOf(loop) + 1)
     .every((each) => each !== 'if' && tripsOf(each) !== null && tripsOf(each) !== 0 && !strides.has(each.loop))
 
-/** The expressions that an expression is made of. */
+/** The direct parts of an expression. */
 export const partsOf = (expr: LoopExpr): readonly LoopExpr[] => {
   switch (expr.kind) {
     case 'op':
@@ -239,7 +239,7 @@ export const partsOf = (expr: LoopExpr): readonly LoopExpr[] => {
   }
 }
 
-/** Loops whose counters are needed as numbers, not only in addresses. */
+/** The loops whose counters are needed as numbers, not only in addresses. */
 export const countedLoops = (statements: readonly Statement[], found = new Set<number>()): ReadonlySet<number> => {
   const isPlace = (at: LoopExpr): boolean => at.kind === 'affine'
   const visit = (expr: LoopExpr): void => {

@@ -1,4 +1,4 @@
-/** Random numbers by Philox 4x32-10 (ir/philox.ts), inside the module. */
+/** Random numbers by Philox 4x32-10 (ir/philox.ts), computed in the module. */
 import { contextWords } from './context.ts'
 import type { Callee, FunctionBody } from './encoder.ts'
 
@@ -6,7 +6,7 @@ const multipliers = [0xd2511f53, 0xcd9e8d57] as const
 const weyl = [0x9e3779b9, 0xbb67ae85] as const
 const rounds = 10
 
-/** (context, stream, block) -> four words: those of the elements 4 block to 4 block + 3. */
+/** (context, stream, block) -> four words: the words of the elements 4 * block to 4 * block + 3. */
 const philox: Callee = {
   kind: 'helper',
   name: 'philox',
@@ -39,7 +39,7 @@ const philox: Callee = {
         f.op('i64.mul')
         f.set(products[at])
       }
-      // The high half of one product, the word between, and the key.
+      // The high half of one product, the middle word, and the key.
       for (const at of [0, 1] as const) {
         f.get(products[1 - at] as number)
         f.i64(32n)
@@ -69,7 +69,9 @@ const philox: Callee = {
   },
 }
 
-/** (context, stream, element) -> the number of the element in [0, 1), with 24 bits; of four lanes, those of the three after it, too. */
+/**
+ * (context, stream, element) -> the random number of the element, in [0, 1), with 24 bits. With four lanes: also those of the next three elements.
+ */
 const uniform = (lanes: 1 | 4): Callee => ({
   kind: 'helper',
   name: `uniform${lanes}`,
@@ -93,7 +95,7 @@ const uniform = (lanes: 1 | 4): Callee => ({
     f.i32(3)
     f.op('i32.and')
     f.branch(() => {
-      // The bytes of the element's word and what follows, which the next block goes on with; a swizzle gives 0 outside of 0 to 15.
+      // The words from the element on, and then words of the next block. A swizzle gives 0 for indices outside of 0 to 15.
       f.get(element)
       f.i32(3)
       f.op('i32.and')
@@ -122,7 +124,7 @@ const uniform = (lanes: 1 | 4): Callee => ({
   },
 })
 
-/** Replaces the element's number on the stack by its random number, or by four. `context` is the local with the address of the context. */
+/** Replaces the element number on the stack by its random number, or by four. `context`: the local with the address of the context. */
 export const emitRandom = (
   f: FunctionBody,
   { context, stream, lanes }: { readonly context: number; readonly stream: number; readonly lanes: 1 | 4 },

@@ -1,13 +1,13 @@
-/** The remainder of floats, exact, with the sign of the dividend (fmod of C). */
+/** The exact remainder of floats, with the sign of the dividend (fmod of C). */
 import type { Callee } from './encoder.ts'
 import type { StackOp } from './stack-op.ts'
 
-/** Each step takes multiples of y 2^(20 k), largest k first: quotients of float32 numbers are below 2^277. */
+/** Step k subtracts a multiple of y 2^(20 k), starting with the largest k. Quotients of float32 numbers are below 2^277. */
 const [stepBits, steps] = [20, 14]
 
 /**
- * In float64. Before a step r is below y 2^(20 (k + 1)), so the quotient is below 2^20 and rounds to no larger whole number; its product with y and the
- * difference are exact, because r and y have 24 digits.
+ * Computes in float64. Before step k, r is below y 2^(20 (k + 1)). So the quotient is below 2^20, and truncates to an integer that is not too large.
+ * Its product with y and the difference are exact, because r and y have 24 bits.
  */
 const helper: Callee = {
   kind: 'helper',
@@ -53,7 +53,7 @@ const helper: Callee = {
     f.op('f32.demote_f64')
     f.get(x)
     f.op('f32.copysign')
-    // NaN if y is NaN: no comparison with it held.
+    // NaN if y is NaN, since no comparison with NaN is true.
     f.get(y)
     f.get(y)
     f.get(y)

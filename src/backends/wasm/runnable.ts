@@ -1,4 +1,4 @@
-/** Runs a compiled program: feeds and results around the dispatch lists of its steps. */
+/** Runs a compiled program: feeds, the dispatch lists of its steps, and results. */
 import { invariant } from '../../ir/diagnostics.ts'
 import type { Type } from '../../ir/types.ts'
 import type { GraphStep, Program } from '../../passes/program.ts'
@@ -30,7 +30,7 @@ export interface RunnableParts {
   readonly steps: ReadonlyMap<string, BoundStep>
   readonly arena: Arena
   readonly notes: readonly string[]
-  /** What would help where memory does not suffice. */
+  /** Which change would make the program fit if memory is insufficient. */
   readonly memoryHint: () => string | undefined
   readonly dispose: () => void
 }
@@ -54,7 +54,7 @@ export const makeRunnable = (parts: RunnableParts): Runnable<Block> => {
       return runStep(step, { parts, at, feeds, crossing, operands, onTimes })
     }
     const results = await runSteps({ program, steps, turn, at, memory, nameOf, runGraph })
-    // The types are set above.
+    // a type was set for each result above
     return new Map([...results].map(([name, block]) => [name, deviceTensor(block, types.get(name) as Type, device)]))
   }
   return {
@@ -65,7 +65,7 @@ export const makeRunnable = (parts: RunnableParts): Runnable<Block> => {
       const rows: ProfileRow[] = []
       const results = await runWith(turn, steps, feeds, at, (step, times) =>
         step.rows.forEach((row, i) => {
-          const ms = times[i] as number // a time for each dispatch
+          const ms = times[i] as number // one time for each dispatch
           const isLeftOut = ms === 0 && step.plan.dispatches[i]?.isOptional === true
           if (!isLeftOut) rows.push({ ...row, ms })
         }),
@@ -119,7 +119,7 @@ const runStep = async (step: BoundStep, run: StepRun): Promise<StepResults<Block
     table.keepForms()
     if (times !== null) onTimes?.(step, times)
     const named = (values: BoundStep['outputs']): ReadonlyMap<string, Block> =>
-      new Map(values.map(({ name, value }) => [name, hold(table.kept.get(step.plan.bases[value] as number) as Block)])) // fill() has them all
+      new Map(values.map(({ name, value }) => [name, hold(table.kept.get(step.plan.bases[value] as number) as Block)])) // fill() has made all blocks
     return { outputs: named(step.outputs), updates: named(step.updates) }
   } finally {
     table.release()

@@ -1,4 +1,4 @@
-/** Ops on single numbers. Floats of all types are float32 on the stack, bool is 0 or 1. */
+/** Ops on scalars. Floats of all types are float32 on the stack, bool is 0 or 1. */
 import { invariant } from '../../ir/diagnostics.ts'
 import { type DType, isFloat } from '../../ir/types.ts'
 import { scalarCast } from './casts.ts'
@@ -14,7 +14,7 @@ import { directionOf, type Emission, isRounded, type NumberOp, type OpExpr, push
 import { remainder } from './remainder.ts'
 import { chain, plain, popOne, popped, type StackOp } from './stack-op.ts'
 
-/** NaN and zeros as they are. */
+/** NaN and zeros give themselves. */
 const floatSign: StackOp = (f) => {
   const x = popOne(f, 'f32', 'sign')
   f.f32(1)
@@ -27,7 +27,7 @@ const floatSign: StackOp = (f) => {
   f.op('f32.gt', 'select')
 }
 
-/** The limit where the operand is beyond it; NaN and zeros as they are. */
+/** Clamps to the limit on one side. NaN and zeros give themselves. */
 const limited =
   (limit: number, beyond: 'f32.lt' | 'f32.gt'): StackOp =>
   (f) => {
@@ -52,7 +52,7 @@ const isFinite32: StackOp = (f) => {
   f.op('f32.lt')
 }
 
-/** Operands are float32, and so is the result but that of isFinite. */
+/** Operands and results are float32, except the result of isFinite. */
 const floatOps: { readonly [K in NumberOp]: StackOp } = {
   abs: plain('f32.abs'),
   neg: plain('f32.neg'),
@@ -95,7 +95,7 @@ const negative: StackOp = (f) => {
   f.op('i32.sub')
 }
 
-/** (x ^ s) - s, where s is all bits of a negative x. */
+/** (x ^ s) - s, where all bits of s are the sign of x. */
 const integerAbs: StackOp = (f) => {
   const [x, sign] = [popOne(f, 'i32', 'abs'), f.scratch('i32', 'abs sign')]
   f.get(x)
@@ -129,7 +129,10 @@ const chosen =
     f.op(test, 'select')
   }
 
-/** The instruction, which stops at a divisor of 0 and at the least number by -1; with divisors of 0 and -1 what `special` leaves. */
+/**
+ * The division instruction traps for a divisor of 0, and for the smallest number divided by -1. So `special` computes the result for the divisors 0
+ * and -1.
+ */
 const dividing =
   (name: 'i32.div_s' | 'i32.rem_s', special: (a: number, b: number) => StackOp): StackOp =>
   (f) => {
@@ -150,7 +153,7 @@ const dividing =
     )
   }
 
-/** By 0 that is 0, by -1 the least number wraps around: -a, cut to the bits of the divisor. */
+/** Division by 0 gives 0. For -1 the result is -a, which wraps around. Both are -a & b. */
 export const integerDiv = dividing('i32.div_s', (a, b) => (f) => {
   f.i32(0)
   f.get(a)
@@ -161,7 +164,7 @@ export const integerDiv = dividing('i32.div_s', (a, b) => (f) => {
 
 export const integerRemainder = dividing('i32.rem_s', () => (f) => f.i32(0))
 
-/** Those that integers have. */
+/** The ops that integers have. */
 const integerOps: { readonly [K in NumberOp]?: StackOp } = {
   abs: integerAbs,
   neg: negative,

@@ -1,10 +1,10 @@
-/** Pieces of code that replace their operands on the stack by a result. */
+/** Code fragments that replace their operands on the stack by a result. */
 import type { FunctionBody, ValueType } from './encoder.ts'
 import type { Instruction } from './instructions.ts'
 
 export type StackOp = (f: FunctionBody) => void
 
-/** Instructions, one after another. */
+/** A sequence of instructions. */
 export const plain =
   (...names: readonly Instruction[]): StackOp =>
   (f) =>
@@ -16,7 +16,7 @@ export const chain =
     for (const op of ops) op(f)
   }
 
-/** Moves operands from the stack to locals, the last one first. The name must differ from those of enclosing ops. */
+/** Moves operands from the stack to locals, the last operand first. The name must differ from names in enclosing ops. */
 export const popped = (f: FunctionBody, type: ValueType, name: string, count: number): readonly number[] => {
   const locals = Array.from({ length: count }, (_, at) => f.scratch(type, `${name} ${at}`))
   for (const local of [...locals].reverse()) f.set(local)
@@ -30,7 +30,7 @@ export const popOne = (f: FunctionBody, type: ValueType, name: string): number =
   return local
 }
 
-/** With each of these constants an instruction on vectors of float32. */
+/** Applies float32 vector instructions, each with a constant as second operand. */
 export const withConstants =
   (...steps: readonly (readonly [value: number, ...names: readonly Instruction[]])[]): StackOp =>
   (f) => {
@@ -40,7 +40,7 @@ export const withConstants =
     }
   }
 
-/** Replaces the polynomial's variable, a local, by its value: coefficients of the highest power first. */
+/** Evaluates a polynomial in the variable, a local. The coefficient of the highest power comes first. */
 export const polynomial = (f: FunctionBody, variable: number, coefficients: readonly number[]): void => {
   coefficients.forEach((coefficient, i) => {
     if (i > 0) {

@@ -1,4 +1,4 @@
-/** How numbers of each type lie in memory, and how vectors of them are made. */
+/** How numbers of each dtype are stored in memory, and how vectors of them are built. */
 import type { DType } from '../../ir/types.ts'
 import type { LoopExpr } from '../codegen/loops/loops.ts'
 import type { FunctionBody, ValueType } from './encoder.ts'
@@ -6,7 +6,7 @@ import { decodeVector, encodeVector } from './half.ts'
 import { throughVectors } from './lanes.ts'
 import { popOne, type StackOp } from './stack-op.ts'
 
-/** Bytes of an element. */
+/** The size of an element in bytes. */
 export const widthOf = (dtype: DType): number => {
   switch (dtype) {
     case 'bool':
@@ -19,11 +19,11 @@ export const widthOf = (dtype: DType): number => {
   }
 }
 
-/** What holds a number, or four, in a function. */
+/** The value type of a scalar, or of four lanes, in a function. */
 export const valueType = (dtype: DType, lanes: 1 | 4 = 1): ValueType =>
   lanes === 4 ? 'v128' : dtype === 'int32' || dtype === 'bool' ? 'i32' : 'f32'
 
-/** Replaces the address on the stack by the elements there, `offset` bytes on. */
+/** Replaces the address on the stack by the elements at that address plus `offset` bytes. */
 export const emitLoad = (f: FunctionBody, dtype: DType, lanes: 1 | 4, offset = 0): void => {
   switch (dtype) {
     case 'float32':
@@ -43,7 +43,7 @@ export const emitLoad = (f: FunctionBody, dtype: DType, lanes: 1 | 4, offset = 0
   }
 }
 
-/** Takes an address and elements from the stack. Of a half type they are rounded already. */
+/** Takes an address and elements from the stack. Elements of a half type are already rounded. */
 export const emitStore = (f: FunctionBody, dtype: DType, lanes: 1 | 4, offset = 0): void => {
   switch (dtype) {
     case 'float32':
@@ -74,7 +74,7 @@ export const emitStore = (f: FunctionBody, dtype: DType, lanes: 1 | 4, offset = 
   }
 }
 
-/** Lanes of half the width; the upper half of the vector is the same again. */
+/** Narrows lanes to half of their width. The upper half of the vector repeats the lower half. */
 const narrow =
   (name: 'i16x8.narrow_i32x4_u' | 'i8x16.narrow_i16x8_u'): StackOp =>
   (f) => {
@@ -89,14 +89,14 @@ export const emitConstant = (f: FunctionBody, value: number, dtype: DType): void
   else f.i32(value)
 }
 
-/** A vector of one number. */
+/** A vector with one number in all lanes. */
 export const emitConstantVector = (f: FunctionBody, value: number, dtype: DType): void => {
   if (dtype === 'bool') f.i32x4(value === 0 ? 0 : -1)
   else if (dtype === 'int32') f.i32x4(value)
   else f.f32x4(value)
 }
 
-/** Replaces the number on the stack by a vector of it. */
+/** Replaces the number on the stack by a vector with the number in all lanes. */
 export const emitSplat = (f: FunctionBody, dtype: DType): void => {
   f.op(valueType(dtype) === 'f32' ? 'f32x4.splat' : 'i32x4.splat')
   if (dtype === 'bool') f.op('i32x4.neg')

@@ -1,4 +1,4 @@
-/** Ops on vectors of four numbers. Floats of all types are float32, bool is a mask: all bits of a lane, or none. */
+/** Ops on vectors of four lanes. Floats of all types are float32. bool is a mask: all bits of a lane are set, or none. */
 import { invariant } from '../../ir/diagnostics.ts'
 import { type DType, isFloat } from '../../ir/types.ts'
 import { vectorCast } from './casts.ts'
@@ -22,7 +22,7 @@ const inverse: StackOp = (f) => {
   f.op('f32x4.div')
 }
 
-/** NaN and zeros as they are; elsewhere 1 with the sign of x. */
+/** NaN and zeros give themselves; other numbers give 1 with the sign of x. */
 const floatSign: StackOp = (f) => {
   const x = popOne(f, 'v128', 'sign')
   f.get(x)
@@ -37,7 +37,7 @@ const floatSign: StackOp = (f) => {
   f.op('f32x4.gt', 'v128.bitselect')
 }
 
-/** pmax(x, 0) is x where x is NaN or -0, and one instruction of x64; max is several. */
+/** pmax(x, 0) gives x where x is NaN or -0. It is one instruction on x64, while max takes several. */
 const relu = withConstants([0, 'f32x4.pmax'])
 
 const floatOps: { readonly [K in NumberOp]: StackOp } = {
@@ -75,7 +75,7 @@ const floatOps: { readonly [K in NumberOp]: StackOp } = {
   selu,
 }
 
-/** (x < 0) - (x > 0), as -1 is the mask of what holds. */
+/** (x < 0) - (x > 0); a mask that holds is -1. */
 const integerSign: StackOp = (f) => {
   const x = popOne(f, 'v128', 'sign')
   f.get(x)
@@ -99,7 +99,7 @@ const integerVectorOps: { readonly [K in NumberOp]?: StackOp } = {
   minimum: plain('i32x4.min_s'),
 }
 
-/** Of floats, integers, and masks: true is -1 there, so that their order is turned around. */
+/** Comparisons of floats, integers and masks. A true mask is -1, so the order of masks is reversed. */
 const comparisons = {
   eq: ['f32x4.eq', 'i32x4.eq', 'i32x4.eq'],
   ne: ['f32x4.ne', 'i32x4.ne', 'i32x4.ne'],

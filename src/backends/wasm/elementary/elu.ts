@@ -1,8 +1,8 @@
-/** Activations with an exponential on the left side, on vectors of float32. */
+/** Activations that are exponential for negative arguments, on float32 vectors. */
 import { popOne, type StackOp } from '../stack-op.ts'
 import { expm1 } from './exp.ts'
 
-/** x where x > 0, alpha (exp(x) - 1) elsewhere, times a scale. */
+/** scale * x where x > 0, scale * alpha * (exp(x) - 1) elsewhere. */
 const scaledElu =
   (scale: number, alpha: number): StackOp =>
   (f) => {

@@ -1,12 +1,11 @@
 /**
- * log and its relatives on vectors of float32: x = 2^n m with m in [2/3, 4/3], and log(x) = n ln 2 + log1p(m - 1). The coefficients are a minimax
- * fit. Errors against float64 (test/backends/wasm/elementary.test.ts): log within 2 units of the last place, log1p and
- * softplus within 4.
+ * log, log1p and softplus on float32 vectors. Argument reduction: x = 2^n m, with m in [2/3, 4/3]; log(x) = n ln 2 + log1p(m - 1). The coefficients
+ * are a minimax fit. Errors against float64 (test/backends/wasm/elementary.test.ts): log at most 2 ulp, log1p and softplus at most 4 ulp.
  */
 import { polynomial, popOne, type StackOp } from '../stack-op.ts'
 import { exp } from './exp.ts'
 
-/** log1p(t) = t - t^2 / 2 + t^3 q(t) on |t| <= 1/3; relative error 5e-9. Highest power first. */
+/** log1p(t) = t - t^2 / 2 + t^3 q(t) for |t| <= 1/3. Relative error: 5e-9. Highest power first. */
 const coefficients = [
   -0.1289168506, 0.1398443761, -0.1218426105, 0.1400586879, -0.1668048734, 0.2001040594, -0.2499979767, 0.3333321598,
 ]
@@ -15,7 +14,7 @@ const coefficients = [
 const lowest = 0x3f2aaaab
 const [leastNormal, twoTo23] = [2 ** -126, 2 ** 23]
 
-/** NaN below 0, -infinity at zeros. */
+/** NaN for negative numbers, -infinity for both zeros. */
 export const log: StackOp = (f) => {
   const x = popOne(f, 'v128', 'log x')
   const [m, n, square, isSmall] = ['m', 'n', 'square', 'small'].map((name) => f.scratch('v128', `log ${name}`)) as [
@@ -24,7 +23,7 @@ export const log: StackOp = (f) => {
     number,
     number,
   ]
-  // Numbers below the normal ones are scaled up.
+  // Subnormal numbers are scaled up.
   f.get(x)
   f.f32x4(leastNormal)
   f.op('f32x4.lt')
@@ -59,7 +58,7 @@ export const log: StackOp = (f) => {
   f.get(m)
   f.op('f32x4.mul')
   f.set(square)
-  // The small parts first.
+  // Small parts are added first.
   f.get(n)
   f.f32x4(-2.1219444e-4)
   f.op('f32x4.mul')
@@ -75,7 +74,7 @@ export const log: StackOp = (f) => {
   f.get(n)
   f.f32x4(0.693359375)
   f.op('f32x4.mul', 'f32x4.add')
-  // Infinity and NaN are their own logarithms; the logarithm of 0 is -infinity, that of a number below 0 is NaN.
+  // Infinity and NaN give themselves, 0 gives -infinity, negative numbers give NaN.
   f.get(x)
   f.get(x)
   f.f32x4(Infinity)
@@ -90,7 +89,7 @@ export const log: StackOp = (f) => {
   f.op('f32x4.lt', 'v128.not', 'v128.bitselect')
 }
 
-/** With u = 1 + x, rounded: log(u) x / (u - 1), which takes the rounding back (Goldberg 1991, theorem 4); x where u is 1. */
+/** With u = 1 + x, rounded: log1p(x) = log(u) x / (u - 1), which compensates the rounding (Goldberg 1991, theorem 4). Where u is 1 it is x. */
 export const log1p: StackOp = (f) => {
   const x = popOne(f, 'v128', 'log1p x')
   const [u, logarithm] = [f.scratch('v128', 'log1p u'), f.scratch('v128', 'log1p log')]

@@ -1,23 +1,24 @@
 /**
- * sigmoid and tanh on vectors of float32. sigmoid is most of the cost of silu, and has 15 operations. With n + r = -x / ln 2, n whole and |r| <= 1/2,
+ * sigmoid and tanh on float32 vectors. sigmoid is most of the cost of silu; it has 15 operations. With n + r = -x / ln 2, where n is an integer and
+ * |r| <= 1/2,
  *
- *   exp(-x) = 2^n 2^r   and   2^r = (a + r) / (a - r)   with   a = r / tanh(r ln 2 / 2)
- *   sigmoid(x) = 1 / (1 + exp(-x)) = (a - r) / (a - r + 2^n (a + r))
+ *     exp(-x) = 2^n 2^r   and   2^r = (a + r) / (a - r)   with   a = r / tanh(r ln 2 / 2)
+ *     sigmoid(x) = 1 / (1 + exp(-x)) = (a - r) / (a - r + 2^n (a + r))
  *
- * with one division for both quotients. In the same way, with n + r = 2 x / ln 2,
+ * so one division computes both quotients. Similarly, with n + r = 2 x / ln 2,
  *
- *   tanh(x) = ((2^n - 1) a + (2^n + 1) r) / ((2^n + 1) a + (2^n - 1) r)
+ *     tanh(x) = ((2^n - 1) a + (2^n + 1) r) / ((2^n + 1) a + (2^n - 1) r)
  *
- * which is r / a near 0, where n is 0, so that no digits are lost there.
+ * Near 0, n is 0 and this is r / a, so no digits are lost.
  *
- * a is even in r; two coefficients give 2^r with a relative error of 4.3e-7, three with 3e-10. -x / ln 2 is rounded once,
- * which costs |x| 2^-24 of relative error where the result is small.
+ * a is an even function of r. Two coefficients give 2^r with a relative error of 4.3e-7, three with 3e-10. -x / ln 2 is rounded once, which adds a
+ * relative error of |x| 2^-24 where the result is small.
  */
 import type { FunctionBody } from '../encoder.ts'
 import { polynomial, popOne, type StackOp } from '../stack-op.ts'
 import { clamp, magic } from './exp.ts'
 
-/** Coefficients of a by powers of r^2, highest first: minimax fits. */
+/** The coefficients of a by powers of r^2, highest power first: minimax fits. */
 const short = [0.1152360652, 2.885408124]
 const long = [-9.204537877e-4, 0.1155239535, 2.8853901]
 
@@ -28,7 +29,7 @@ interface Reduced {
   readonly a: number
 }
 
-/** Takes n + r from the stack, from -127 to 128: at the ends 2^n is 0 and infinity, whose exponents float32 has there. */
+/** Takes n + r from the stack, from -127 to 128. At the ends of the range, the exponent bits of 2^n represent 0 and infinity. */
 const reduced = (f: FunctionBody, coefficients: readonly number[]): Reduced => {
   const r = popOne(f, 'v128', 'binary r')
   const [power, square, a] = ['power', 'square', 'a'].map((name) => f.scratch('v128', `binary ${name}`)) as [
@@ -36,7 +37,7 @@ const reduced = (f: FunctionBody, coefficients: readonly number[]): Reduced => {
     number,
     number,
   ]
-  // Rounding by the magic number leaves n + 127 in the low bits: the exponent of 2^n.
+  // Rounding by the magic number leaves n + 127 in the low bits, which is the biased exponent of 2^n.
   f.get(r)
   f.get(r)
   f.f32x4(magic + 127)
@@ -58,7 +59,7 @@ const reduced = (f: FunctionBody, coefficients: readonly number[]): Reduced => {
   return { r, power, a }
 }
 
-/** Relative error below (8 + |x|) 2^-23 down to x = -87; 0 where exp(-x) (a + r) overflows, from -87.7 down. NaN stays NaN. */
+/** Relative error below (8 + |x|) 2^-23 for x >= -87. 0 where exp(-x) (a + r) overflows: for x <= -87.7. NaN gives NaN. */
 export const sigmoid: StackOp = (f) => {
   f.f32x4(-Math.LOG2E)
   f.op('f32x4.mul')
@@ -77,7 +78,7 @@ export const sigmoid: StackOp = (f) => {
   f.op('f32x4.mul', 'f32x4.add', 'f32x4.div')
 }
 
-/** Within 5 units of the last place. From 2^25 on, 2^n - 1 is 2^n + 1, and the result is 1. */
+/** Error at most 5 ulp. For n >= 25, 2^n - 1 equals 2^n + 1 in float32, and the result is 1. */
 export const tanh: StackOp = (f) => {
   f.f32x4(2 * Math.LOG2E)
   f.op('f32x4.mul')

@@ -1,32 +1,32 @@
 /**
- * Which bytes of a memory are in use. It knows addresses and sizes only, never the memory itself. First fit: the first free range that is large
- * enough; neighbouring free ranges are one. Blocks start at multiples of 64 and have such sizes.
+ * Tracks which bytes of a memory are in use. It knows addresses and sizes, and never accesses the memory. First fit: it takes the first free range
+ * that is large enough. Adjacent free ranges are merged. Blocks start at multiples of 64, and their sizes are multiples of 64.
  */
 
 /** Alignment of every block: a cache line, which packed operands need. */
 export const blockAlignment = 64
 
 export interface Allocator {
-  /** The address of a new block; null if no free range is large enough. */
+  /** Allocates a block and returns its address; null if no free range is large enough. */
   allocate(bytes: number): number | null
-  /** Gives a block back. @throws RangeError if no block starts there */
+  /** Frees a block. @throws RangeError if no block starts there */
   free(address: number): void
-  /** Adds the bytes from the old end to the new one. */
+  /** Adds the bytes from the old end of the memory to the new end. */
   extend(end: number): void
-  /** Where the memory ends. */
+  /** The end of the memory. */
   readonly end: number
   /** Bytes in use. */
   readonly usedBytes: number
-  /** Bytes of the free range at the end of the memory. */
+  /** Size of the free range at the end of the memory. */
   readonly freeAtEnd: number
 }
 
-/** Rounds up to whole blocks; a block has at least one unit, so that all addresses differ. */
+/** Rounds up to whole blocks. A block has at least 64 bytes, so that all addresses differ. */
 export const blockBytes = (bytes: number): number => Math.max(1, Math.ceil(bytes / blockAlignment)) * blockAlignment
 
 /** @param start and @param end are multiples of 64. */
 export const makeAllocator = (start: number, end: number): Allocator => {
-  /** Free ranges by ascending address; no two touch. */
+  /** Free ranges by ascending address. No two are adjacent. */
   const [starts, ends]: [number[], number[]] = end > start ? [[start], [end]] : [[], []]
   const sizes = new Map<number, number>()
   const state = { end, used: 0 }
@@ -35,7 +35,7 @@ export const makeAllocator = (start: number, end: number): Allocator => {
     const joinsLeft = at > 0 && ends[at - 1] === from
     const joinsRight = starts[at] === to
     if (joinsLeft && joinsRight) {
-      ends[at - 1] = ends[at] as number // the range at `at` starts where this one ends
+      ends[at - 1] = ends[at] as number // the range at `at` starts where this range ends
       starts.splice(at, 1)
       ends.splice(at, 1)
     } else if (joinsLeft) ends[at - 1] = to
@@ -48,7 +48,7 @@ export const makeAllocator = (start: number, end: number): Allocator => {
   return {
     allocate: (bytes) => {
       const size = blockBytes(bytes)
-      const at = starts.findIndex((from, i) => (ends[i] as number) - from >= size) // as many ends as starts
+      const at = starts.findIndex((from, i) => (ends[i] as number) - from >= size) // there are as many ends as starts
       if (at < 0) return null
       const address = starts[at] as number // found
       if (address + size === ends[at]) {

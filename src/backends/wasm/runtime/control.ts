@@ -1,26 +1,29 @@
-/** The words that threads share besides the memory: an Int32Array on a SharedArrayBuffer. What many threads write lies in cache lines of its own. */
+/**
+ * The control words that threads share besides the memory: an Int32Array on a SharedArrayBuffer. Words that many threads write are in separate cache
+ * lines.
+ */
 
-/** The most threads, so that a thread's mail has a word. */
+/** The maximum number of threads: each thread needs a word for its messages. */
 export const threadsMax = 64
 
 const textMax = 240
 
 export const word = {
-  /** Rings when there is a run or a message: helpers wait on it. */
+  /** Notified when there is a run or a message: helpers wait on it. */
   bell: 0,
   /** Counts runs. */
   epoch: 16,
-  /** The number of the run that helpers may enter; 0: none. */
+  /** The number of the run that helpers may join; 0: none. */
   open: 17,
-  /** Helpers in a run. */
+  /** The number of helpers in a run. */
   active: 32,
-  /** The leader's dispatch: all before it are done. */
+  /** The leader's current dispatch: all dispatches before it are complete. */
   current: 48,
-  /** Threads that wait for others asleep. */
+  /** The number of threads that sleep until other threads are done. */
   sleepers: 64,
-  /** The thread that failed in this run, from 1; 0: none. */
+  /** The thread that failed in this run, counted from 1; 0: none. */
   fault: 80,
-  // The run's order, written by the leader before it rings.
+  // The order of the run. The leader writes it before it notifies the helpers.
   list: 96,
   table: 97,
   tableLength: 98,
@@ -28,7 +31,7 @@ export const word = {
   scratch: 100,
   scratchBytes: 101,
   words: 102,
-  /** What the failed thread says: UTF-16, a word each. */
+  /** The error message of the failed thread: UTF-16, one code unit per word. */
   textLength: 103,
   text: 104,
   textMax,

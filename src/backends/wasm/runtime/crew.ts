@@ -1,4 +1,4 @@
-/** The worker threads of a backend, as this thread sees them: it posts orders and waits for reports. */
+/** Manages the worker threads of a backend from the calling thread: posts orders and waits for reports. */
 import { startThread } from '#platform'
 import type { EffuseError } from '../../../ir/diagnostics.ts'
 import type { DeviceLoss } from '../../backend.ts'
@@ -13,16 +13,16 @@ import { workerSource } from './worker-source.ts'
 
 export interface CrewOptions {
   readonly threads: number
-  /** The memory that all threads share; null: the one thread has a memory of its own. */
+  /** The memory that all threads share. Null: there is one thread, with a memory of its own. */
   readonly memory: LinearMemory | null
   readonly workerUrl: string | undefined
-  /** How often a waiting thread looks before it sleeps. */
+  /** How often a waiting thread polls before it sleeps. */
   readonly spins?: number | undefined
 }
 
 export interface Crew extends Runner {
   readonly bytes: Bytes
-  /** Settles when the threads' own memory is gone; never where the memory is shared. */
+  /** Resolves when the memory of the thread is lost. It never resolves if the memory is shared. */
   readonly lost: Promise<DeviceLoss>
 }
 
@@ -35,7 +35,7 @@ interface Pending {
 
 const spinsByDefault = 20_000
 
-/** Starts the threads, and waits for the leader. @throws Error where the platform starts no thread */
+/** Starts the threads and waits for the leader. @throws Error where the platform cannot start a thread */
 export const openCrew = async (options: CrewOptions): Promise<Crew> => {
   const crew = new WorkerCrew(options)
   await crew.start()
@@ -52,7 +52,7 @@ class WorkerCrew implements Crew {
   #members: readonly Thread[] = []
   #control = makeControl()
   #ready: Promise<Report> | null = null
-  /** Until the threads before have stopped: they may still write to memory that others get. */
+  /** Resolves when the previous threads have stopped. Until then they may write to memory that other users could receive. */
   #ending: Promise<unknown> = Promise.resolve()
   #ids = 0
   #isDisposed = false
@@ -67,7 +67,7 @@ class WorkerCrew implements Crew {
     })
   }
 
-  /** Does nothing where they run. */
+  /** Starts the threads if they do not run. */
   async start(): Promise<void> {
     this.#ready ??= this.#begin()
     const report = await this.#ready
@@ -141,7 +141,7 @@ class WorkerCrew implements Crew {
     return ready
   }
 
-  /** The report that answers an order, which waits for it. */
+  /** Posts an order and returns the report that answers it. */
   #ask(order: (id: number) => Order): Promise<Report> {
     const id = ++this.#ids
     const answer = this.#wait(id)
@@ -157,7 +157,7 @@ class WorkerCrew implements Crew {
   }
 
   #hear(report: Report, control: Int32Array): void {
-    if (control !== this.#control) return // of threads that were replaced
+    if (control !== this.#control) return // ignore threads that were replaced
     if (report.kind === 'broken') {
       this.#fail(report.message, control)
       return
@@ -169,7 +169,7 @@ class WorkerCrew implements Crew {
     waiting?.resolve(report)
   }
 
-  /** A thread has ended: all others end, and what was pending fails. The next run starts new threads. */
+  /** A thread has ended. All other threads are ended, and pending orders fail. The next run starts new threads. */
   #fail(reason: string, control: Int32Array): void {
     if (control !== this.#control || this.#isDisposed) return
     if (this.#options.memory === null && this.bytes.bytesMax > 0) {
@@ -196,7 +196,7 @@ class WorkerCrew implements Crew {
     for (let thread = 0; thread < this.threads; thread++) this.#send(thread, order)
   }
 
-  /** A helper that waits on the shared memory sees a message only when its bell rings. */
+  /** A helper that waits on shared memory receives a message only after a notification. */
   #send(thread: number, order: Order): void {
     this.#members[thread]?.post(order)
     if (thread === 0) return

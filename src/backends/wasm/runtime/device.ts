@@ -1,4 +1,4 @@
-/** The device of a backend: memory, and who computes on it. */
+/** The device of a backend: its memory, and the runner that executes on it. */
 import { canShareMemory } from '#platform'
 import { EffuseError } from '../../../ir/diagnostics.ts'
 import type { DeviceLoss } from '../../backend.ts'
@@ -12,10 +12,10 @@ import { makeSpace, type Space } from './space.ts'
 export interface WasmDevice {
   readonly space: Space
   readonly runner: Runner
-  /** Is the memory shared? Modules declare it. */
+  /** Is the memory shared? Modules must declare it. */
   readonly isShared: boolean
   readonly lost: Promise<DeviceLoss>
-  /** What this machine or page does not allow, and what that costs. */
+  /** What is unavailable on this machine or page, and the consequence. */
   readonly notes: readonly string[]
   dispose(): void
 }
@@ -23,13 +23,13 @@ export interface WasmDevice {
 export interface DeviceOptions {
   readonly threads?: number | undefined
   readonly workerUrl?: string | undefined
-  /** For tests: as in a page that is not isolated. */
+  /** For tests: simulates a page that is not isolated. */
   readonly isShared?: boolean | undefined
-  /** For tests: as where the system gives no more. */
+  /** For tests: simulates a system with less memory. */
   readonly bytesMax?: number | undefined
 }
 
-/** @throws EffuseError EF404 without WebAssembly or its vectors, EF409 where the system refuses the memory */
+/** @throws EffuseError EF404 without WebAssembly or SIMD, EF409 where the system refuses the memory */
 export const openDevice = async ({
   threads,
   workerUrl,

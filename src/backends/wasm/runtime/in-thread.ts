@@ -1,4 +1,4 @@
-/** Runs dispatches in the calling thread, which they block: where there are no workers. */
+/** Runs dispatches in the calling thread and blocks it, where workers are unavailable. */
 import { runFailed } from './errors.ts'
 import type { LinearMemory } from './linear-memory.ts'
 import type { Dispatch } from './messages.ts'
@@ -16,12 +16,12 @@ export const makeInThread = (bytes: LinearMemory): Runner => {
     threads: 1,
     load: ({ list, module, dispatches }) => {
       const { exports } = new WebAssembly.Instance(module, importsOf(bytes.memory))
-      // The names are those of the module's own functions.
+      // the names are those of the module's own functions
       lists.set(list, { dispatches, calls: dispatches.map(({ name }) => exports[name] as Loaded['calls'][number]) })
     },
     unload: (list) => void lists.delete(list),
     run: async ({ list, table, context, contextAddress, scratch, isProfiled }) => {
-      const { dispatches, calls } = lists.get(list) as Loaded // loaded before its runs
+      const { dispatches, calls } = lists.get(list) as Loaded // a list is loaded before its runs
       const times = isProfiled ? new Float64Array(dispatches.length) : null
       bytes.write(contextAddress, context)
       try {

@@ -1,15 +1,15 @@
-/** A WebAssembly memory that this thread can access. */
+/** A WebAssembly memory that the calling thread can access. */
 import { EffuseError } from '../../../ir/diagnostics.ts'
 import { disposed } from './errors.ts'
 import { type Bytes, pageBytes } from './space.ts'
 
 export interface LinearMemory extends Bytes {
   readonly memory: WebAssembly.Memory
-  /** Gives the memory to later backends. This access to it ends. */
+  /** Returns the memory to the pool for later backends, and ends this access to it. */
   close(): void
 }
 
-/** Sizes to try for the maximum, in pages: a shared memory reserves address space, which phones and limits refuse. */
+/** Maximum sizes to try, in pages. A shared memory reserves address space, which phones and limits may refuse. */
 export const maximumPages: readonly number[] = [65_536, 32_768, 16_384, 8_192]
 export const initialPages = 16
 
@@ -18,10 +18,12 @@ interface RawMemory {
   readonly maximum: number
 }
 
-/** Memories of ended backends, by kind: the address space of one that is dropped comes back only at some garbage collection. */
+/**
+ * Memories of closed backends, by kind. They are reused, because the address space of a dropped memory is freed only at a later garbage collection.
+ */
 const pools = { shared: [] as RawMemory[], private: [] as RawMemory[] }
 
-/** A memory of its own for a backend; close() it when no thread uses it any more. @throws EffuseError EF409 */
+/** Takes a memory for a backend. close() it when no thread uses it anymore. @throws EffuseError EF409 */
 export const takeMemory = (isShared: boolean): LinearMemory => {
   const pool = pools[isShared ? 'shared' : 'private']
   const raw = pool.pop() ?? newMemory(isShared)
@@ -47,7 +49,7 @@ const newMemory = (shared: boolean): RawMemory => {
 
 const accessTo = ({ memory, maximum }: RawMemory, giveBack: () => void): LinearMemory => {
   let isClosed = false
-  // Growth detaches or outdates the buffer, so a view is made anew when its buffer is no longer the memory's.
+  // Growth detaches or replaces the buffer, so the view is renewed when the buffer has changed.
   let view = new Uint8Array(memory.buffer)
   const all = (): Uint8Array => {
     if (isClosed) throw disposed()

@@ -1,13 +1,13 @@
-/** What passes between this thread and the workers (worker-source.ts). */
+/** The messages between the calling thread and the workers (worker-source.ts). */
 
-/** A call of an exported function: its buffers are slots of the run's table of addresses. */
+/** A call of an exported function. Its buffers are slots of the run's table of addresses. */
 export interface Dispatch {
   readonly name: string
   readonly slots: readonly number[]
   readonly units: number
-  /** Where its context begins, from that of the run. */
+  /** The offset of its context in the run's contexts. */
   readonly context: number
-  /** Left out where the address of its last buffer is 0. */
+  /** The dispatch is skipped if the address of its last buffer is 0. */
   readonly isOptional: boolean
 }
 
@@ -21,17 +21,17 @@ export interface RunOrder {
   readonly list: number
   /** Addresses by slot. */
   readonly table: Int32Array<ArrayBuffer>
-  /** Where helpers read the table. */
+  /** The address from which helpers read the table. */
   readonly tableAddress: number
-  /** The contexts of the kernels (context.ts), and where they are read. */
+  /** The contexts of the kernels (context.ts), and their address. */
   readonly context: Uint8Array<ArrayBuffer>
   readonly contextAddress: number
-  /** Scratch memory of thread 0; those of the others follow. */
+  /** The scratch memory of thread 0. The scratch memories of the other threads follow. */
   readonly scratch: number
   readonly scratchBytes: number
-  /** Where threads count what is done: for each dispatch a word, and one more for each thread. */
+  /** The counters of progress: one word for each dispatch, and one for each thread. */
   readonly words: number
-  /** The memory must reach so far. */
+  /** The required size of the memory. */
   readonly end: number
   readonly isProfiled: boolean
 }
@@ -42,9 +42,9 @@ export type Order =
       readonly thread: number
       readonly threads: number
       readonly control: Int32Array<SharedArrayBuffer> | null
-      /** Null: the thread makes one of its own. */
+      /** Null: the thread allocates its own memory. */
       readonly memory: WebAssembly.Memory | null
-      /** How often a waiting thread looks before it sleeps. */
+      /** How often a waiting thread polls before it sleeps. */
       readonly spins: number
     }
   | ({ readonly kind: 'load' } & ListToLoad)

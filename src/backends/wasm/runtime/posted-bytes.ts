@@ -1,4 +1,4 @@
-/** A memory in another thread, reached by messages. */
+/** A memory in another thread, accessed by messages. */
 import type { Bytes } from './space.ts'
 import type { Order } from './messages.ts'
 
@@ -8,7 +8,7 @@ export interface Post {
 }
 
 /**
- * Growth is taken for granted up to the maximum. Where the system gives no more, the thread keeps what is written beyond, and runs fail
+ * Assumes that the memory can grow up to its maximum. If the system refuses, the thread keeps the data beyond the end, and runs fail
  * (worker-source.ts).
  */
 export const postedBytes = (

@@ -1,4 +1,4 @@
-/** What this machine or page has for generated WebAssembly. Small: the list of backends imports it. */
+/** Detects what the machine or page supports for generated WebAssembly. It is small, because the list of backends imports it. */
 import { coreCount } from '#platform'
 
 /** A module with one vector instruction: (func (result v128) i32.const 0 i8x16.splat). */
@@ -12,7 +12,7 @@ export const wasmFault = (): string | null => {
   return WebAssembly.validate(vectorProbe) ? null : 'its WebAssembly has no vectors (SIMD)'
 }
 
-/** More threads than this gain little: each dispatch ends with a barrier. */
+/** More threads than this gain little, because each dispatch ends with a barrier. */
 const threadsByDefault = 8
 
 export const defaultThreads = (): number => Math.min(coreCount(), threadsByDefault)

@@ -1,54 +1,54 @@
 /**
- * The blocks of a linear memory: allocated from free ranges, and from growth where there is none. The bytes of the memory may be here or in another
- * thread; `Bytes` hides that.
+ * The blocks of a linear memory. A block is allocated from the free ranges; if none is large enough, the memory grows. The bytes of the memory may be
+ * in the calling thread or in another thread; `Bytes` hides the difference.
  */
 import { EffuseError } from '../../../ir/diagnostics.ts'
 import { disposed } from './errors.ts'
 import { type Allocator, blockBytes, makeAllocator } from './allocator.ts'
 
-/** Access to the bytes of a memory. Calls take effect in their order, and in order with runs. */
+/** Access to the bytes of a memory. Calls take effect in call order, and in order with runs. */
 export interface Bytes {
-  /** The memory's largest possible size. */
+  /** The maximum size of the memory. */
   readonly bytesMax: number
-  /** The present size. */
+  /** The current size. */
   readonly byteLength: number
-  /** Grows the memory to at least this size; false if the system gives no more. */
+  /** Grows the memory to at least this size; returns false if the system refuses. */
   growTo(bytes: number): boolean
   write(address: number, data: Uint8Array): void
   /** A copy of the bytes at the time of the call. */
   read(address: number, bytes: number): Promise<Uint8Array<ArrayBuffer>>
 }
 
-/** A block of memory with the number of its holders. It is written before others see it, and never again. */
+/** A block of memory with the number of its holders. It is written once, before others can read it. */
 export interface Block {
   readonly address: number
   readonly bytes: number
   holders: number
-  /** Blocks that were made of this one and end with it, by form. */
+  /** Packed forms that were made from this block, by form. They are freed with it. */
   forms: Map<string, Block> | null
 }
 
 export interface Space {
   readonly bytes: Bytes
-  /** The most that all blocks can take. */
+  /** The maximum size of all blocks together. */
   readonly bytesMax: number
   /** @throws EffuseError EF409; `what` names the block, `hint` says what would help */
   allocate(bytes: number, what: () => string, hint?: () => string | undefined): Block
-  /** Gives up one holder's claim; the last one frees the block. */
+  /** Removes one holder. The block is freed with its last holder. */
   release(block: Block): void
   readonly usedBytes: number
-  /** From now on nothing can be allocated. */
+  /** After this call, allocations fail. */
   close(): void
 }
 
-/** WebAssembly's unit of growth. */
+/** The size of a page: the unit of growth of a WebAssembly memory. */
 export const pageBytes = 65_536
-/** Kernels may read so many bytes past the end of a buffer, never write. */
+/** Kernels may read this many bytes past the end of a buffer. They never write there. */
 export const slackBytes = 64
-/** The memory grows by whole steps, so that many small blocks do not grow it one by one. */
+/** The memory grows in steps of this size, so that small blocks do not grow it one by one. */
 const growthStep = 16 * pageBytes
 
-/** Address 0 stays unused: no block has the address of "nothing". */
+/** Address 0 is reserved: no block has it, so it can mean "none". */
 export const makeSpace = (bytes: Bytes, bytesMax = bytes.bytesMax): Space => {
   const allocator = makeAllocator(blockBytes(1), Math.min(bytes.byteLength, bytesMax) - slackBytes)
   let isClosed = false

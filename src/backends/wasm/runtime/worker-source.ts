@@ -1,10 +1,10 @@
 /**
- * The program of the worker threads, as text: bundlers break the URLs of a library's workers, and a text starts anywhere. Plain JavaScript without
- * imports; it also runs as a file of its own (option `workerUrl`). What it receives and posts is in messages.ts.
+ * The program of the worker threads as a string: bundlers break the URLs of a library's workers, while a string can be started anywhere. It is plain
+ * JavaScript without imports. It also runs as a separate file (option `workerUrl`). messages.ts defines its messages.
  *
- * Thread 0 leads: it gets runs as messages and posts their ends. The others help: between runs they wait on shared memory, where the leader rings.
- * All threads go through the same dispatches and divide their units among themselves. Without shared memory the leader is alone, and the memory is its
- * own.
+ * Thread 0 is the leader: it receives runs as messages and reports when they end. The other threads are helpers: between runs they wait on shared
+ * memory until the leader notifies them. All threads execute the same dispatches and divide their units. Without shared memory, the leader is the
+ * only thread, and it has its own memory.
  */
 import { mathFunctions } from '../math.ts'
 import { maximumPages, initialPages } from './linear-memory.ts'
@@ -46,12 +46,12 @@ export const workerSource = `'use strict'
   const view = (end) => {
     if (bytes === null || bytes.buffer !== memory.buffer) bytes = new Uint8Array(memory.buffer)
     if (bytes.length < end) {
-      memory.grow(0) // another thread has grown the memory: take note
+      memory.grow(0) // another thread has grown the memory; grow(0) refreshes the buffer
       bytes = new Uint8Array(memory.buffer)
     }
     return bytes
   }
-  /** Written to addresses that the memory does not have, because the system gave no more: kept until it does. */
+  /** Data for addresses past the end of the memory, which the system refused to grow. It is kept until the memory grows. */
   const waiting = new Map()
   const makeMemory = () => {
     for (const maximum of [${maximumPages.join()}]) {
@@ -95,7 +95,7 @@ export const workerSource = `'use strict'
     for (let i = 0; i < text.length; i++) control[${word.text} + i] = text.charCodeAt(i)
     Atomics.store(control, ${word.textLength}, text.length)
   }
-  /** Looks a while, then sleeps, until words[at] is 'wanted'. Who makes it so notifies if there are sleepers. */
+  /** Polls, then sleeps, until words[at] is 'wanted'. The thread that sets it notifies if there are sleepers. */
   const awaitWord = (words, at, wanted) => {
     for (let i = 0; i < spins; i++) if (Atomics.load(words, at) === wanted) return
     Atomics.add(control, ${word.sleepers}, 1)
@@ -113,7 +113,7 @@ export const workerSource = `'use strict'
     return i
   }
   const isLeftOut = ({ isOptional, slots }, table) => isOptional && table[slots[slots.length - 1]] === 0
-  /** All dispatches by this thread. */
+  /** Executes all dispatches on this thread. */
   const replayAlone = (dispatches, table, scratch, contexts, times) => {
     for (let at = 0; at < dispatches.length; at++) {
       const dispatch = dispatches[at]
@@ -128,9 +128,9 @@ export const workerSource = `'use strict'
     }
   }
   /**
-   * Dispatches from 'from' on, together with the other threads. Each thread computes its own share of the units in pieces, then what others have not
-   * begun; it waits until all units are done, not until all threads are there: a thread that sleeps holds nobody up. Words of a dispatch: how many
-   * units are done, then for each thread how many of its share have been taken.
+   * Executes the dispatches from 'from' on, together with the other threads. Each thread computes its own share of the units in pieces, and then
+   * pieces that other threads have not started. A thread waits until all units are done; it does not wait for sleeping threads. Words of a dispatch:
+   * the number of units that are done, then for each thread how many units of its share have been taken.
    */
   const replay = (dispatches, from, words, table, scratch, contexts, times) => {
     const width = threads + 1
@@ -153,7 +153,7 @@ export const workerSource = `'use strict'
           args[i] = begin
           args[i + 1] = Math.min(begin + piece, end)
           done += args[i + 1] - begin
-          // After a failure units only count as done.
+          // After a failure, units are only counted, not computed.
           if (Atomics.load(control, ${word.fault}) !== 0) continue
           try {
             call.apply(null, args)
@@ -167,7 +167,7 @@ export const workerSource = `'use strict'
       if (times !== null) times[at] = performance.now() - start
     }
   }
-  /** The leader opens the run to helpers, and closes it when those that came have left: the words are then free for the next. */
+  /** Executes a run as leader: opens it to helpers, and waits until all helpers that joined have left. Then the words can be reused. */
   const lead = (dispatches, { list, table, tableAddress, contextAddress, scratch, scratchBytes, words, end }, times) => {
     const { buffer } = view(end)
     new Int32Array(buffer, tableAddress, table.length).set(table)
@@ -226,7 +226,7 @@ export const workerSource = `'use strict'
     }
     if (Atomics.sub(control, ${word.active}, 1) === 1) wake(control, ${word.active})
   }
-  /** Helps with runs until there is a message for this thread. */
+  /** Joins runs until there is a message for this thread. */
   const serve = () => {
     for (;;) {
       const bell = Atomics.load(control, ${word.bell})
