@@ -1,4 +1,4 @@
-/** What compile() hands a backend: the program after all passes, and the store of its variables. */
+/** What compile() passes to a backend: the program after all passes, and the store of its variables. */
 import type { Backend, Runnable, Store } from '../backends/backend.ts'
 import { invariant } from '../ir/diagnostics.ts'
 import type { Program } from '../passes/program.ts'
@@ -6,11 +6,11 @@ import type { Program } from '../passes/program.ts'
 export interface RecordedProgram {
   readonly program: Program
   readonly store: Store
-  /** The store's name of a variable of the program. */
+  /** The name that the store uses for a variable of the program. */
   readonly nameOf: (variable: string) => string
 }
 
-/** The backend, for compile(), which keeps each program instead of compiling it. `last` gives the newest. */
+/** A backend for compile() that records each program instead of compiling it. `last` returns the most recent one. */
 export const recording = (backend: Backend): { readonly backend: Backend; readonly last: () => RecordedProgram } => {
   let recorded: RecordedProgram | null = null
   return {

@@ -1,4 +1,6 @@
-/** Where runtimes are known to compute something else than the ops' constraints say, each with its reason. Tests on ONNX Runtime's CPU hold it to all else. */
+/**
+ * Where runtimes are known to deviate from the ops' constraints, each with its reason. Tests on ONNX Runtime's CPU provider require everything else.
+ */
 import type { OpName } from '../../ir/signatures.ts'
 
 export interface OnnxDeviation {
@@ -8,7 +10,7 @@ export interface OnnxDeviation {
   readonly reason: string
 }
 
-/** What ONNX Runtime 1.30 on the CPU does otherwise. */
+/** The deviations of ONNX Runtime 1.30 on the CPU. */
 export const onnxDeviations: readonly OnnxDeviation[] = [
   {
     ops: ['maxPool2d', 'reduceMax', 'reduceMin', 'argMax', 'topK'],

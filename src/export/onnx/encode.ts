@@ -1,4 +1,4 @@
-/** A program for inference and the values of its variables, as an ONNX graph. */
+/** Encodes a program for inference, with the values of its variables, as an ONNX graph. */
 import { hostArrayOf } from '../../backends/backend.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { liveOrder, nodeAt, refKey, rootKeys, usesOf } from '../../ir/graph.ts'
@@ -13,7 +13,8 @@ import { lowerNode } from './table.ts'
 export type Weights = ReadonlyMap<string, ArrayLike<number>>
 
 /**
- * The step `run` as a graph. What another step derives from variables (a folded kernel, say) is computed here, and is a number in the file.
+ * The step `run` as a graph. Values that another step derives from variables (for example a folded kernel) are computed here and become tensors in
+ * the file.
  *
  * @param weights By the names of the program's variables.
  * @throws EffuseError EF405 for programs and ops that ONNX cannot express; EF407, EF408 (variables).
@@ -59,12 +60,12 @@ const written = (
     )
     results.forEach((value, port) => held.set(refKey({ id: node.id, port }), value))
   }
-  const results = graph.outputs.map(({ name, value }) => ({ name, value: plan.dense(held.get(refKey(value)) as Held) })) // all are made
+  const results = graph.outputs.map(({ name, value }) => ({ name, value: plan.dense(held.get(refKey(value)) as Held) })) // a value was made for each node
   return writer.finish(graph.name, results)
 }
 
 const lowered = (node: Node, graph: Graph, plan: Planner, held: ReadonlyMap<number, Held>): readonly Held[] => {
-  const operands = node.inputs.map((ref) => held.get(refKey(ref)) as Held) // in the order of the graph
+  const operands = node.inputs.map((ref) => held.get(refKey(ref)) as Held) // nodes are in graph order
   const isOnlyUse = (index: number): boolean => {
     const key = refKey(node.inputs[index] ?? { id: node.id, port: 0 })
     return usesOf(graph).get(key)?.length === 1 && !rootKeys(graph).has(key)
@@ -72,7 +73,7 @@ const lowered = (node: Node, graph: Graph, plan: Planner, held: ReadonlyMap<numb
   return lowerNode(node, operands, plan, isOnlyUse)
 }
 
-/** Inputs, variables and constants; null for other nodes. */
+/** The value of an input, a variable or a constant; null for other nodes. */
 const sourceOf = (
   node: Node,
   graph: Graph,
@@ -102,7 +103,7 @@ const sourceOf = (
     case 'constant': {
       const { value } = node.attrs
       if (typeof value === 'number') {
-        // One number for all.
+        // One number for all elements.
         return [
           plan.known(
             type,

@@ -1,4 +1,4 @@
-/** exportOnnx(): a model and its weights as an ONNX file. */
+/** exportOnnx(): exports a model and its weights as an ONNX file. */
 import type { Backend } from '../../backends/backend.ts'
 import { referenceBackend } from '../../backends/reference/index.ts'
 import { compile } from '../../compile.ts'
@@ -15,18 +15,18 @@ import { legalizeForOnnx } from './table.ts'
 
 export interface ExportOnnxOptions
   extends Pick<CompileOptions, 'batch' | 'amp' | 'xla' | 'variables' | 'passes' | 'seed' | 'verify' | 'signal'> {
-  /** Written into the file beside the model's own facts, a pair for each. */
+  /** Key-value pairs that are written into the file in addition to the model's own facts. */
   readonly metadata?: { readonly [key: string]: string } | undefined
 }
 
 /**
- * A model for inference as an ONNX file (operators of opset 18). The passes of inference run first: batch norms are folded, and weights lie in the
- * file as ONNX wants them. Inputs and outputs have the names, dtypes and shapes of the model's; images stay [N,H,W,C], and are transposed inside.
+ * Exports a model for inference as an ONNX file (operators of opset 18). The inference passes run first: batch norms are folded, and weights are
+ * stored in the layout of ONNX. Inputs and outputs have the names, dtypes and shapes of the model; images stay [N,H,W,C] and are transposed inside.
  * The batch size is fixed.
  *
- * @param options `variables`: another executable's, or weights to load, as for compile(); without them the initial values of `seed`.
+ * @param options `variables`: the variables of another executable, or weights to load, as for compile(); without them, the initial values of `seed`.
  * @returns The bytes of the file.
- * @throws EffuseError EF405 for a training step, and for an op that ONNX cannot express; EF501 above 2 GiB; else as compile().
+ * @throws EffuseError EF405 for a training step, and for an op that ONNX cannot express; EF501 above 2 GiB; otherwise as compile().
  * @example
  * const bytes = await exportOnnx(efficientNet('b0', { resolution: 64, classes: 10 }), { batch: 8 })
  */
@@ -48,7 +48,7 @@ export const exportOnnx = async (model: Model, options: ExportOnnxOptions = {}):
   })
 }
 
-/** Never runs: it has the passes that a program for ONNX goes through. */
+/** It never runs. It selects the passes for a program that is exported to ONNX. */
 const onnxBackend = (): Backend => ({
   ...(referenceBackend() as Backend),
   name: 'onnx',
@@ -56,5 +56,5 @@ const onnxBackend = (): Backend => ({
   legalize: legalizeForOnnx,
 })
 
-/** What ONNX can express. Half operands with a float32 result it cannot. */
+/** What ONNX can express. It cannot express half operands with a float32 result. */
 export const onnxTarget: TargetInfo = { ...genericTarget, name: 'onnx', wideOutputs: false, fusions: [], exactOps: [] }

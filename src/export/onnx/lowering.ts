@@ -1,4 +1,4 @@
-/** How an op of the IR becomes nodes of ONNX. table.ts has all of them. */
+/** The types and helpers of lowerings from IR ops to ONNX nodes. table.ts has all lowerings. */
 import type { ElementwiseOps, OpAttrs, OpIn, OpName, OpOut, Tuple } from '../../ir/signatures.ts'
 import { type NodeOf, sameShape, type Type } from '../../ir/types.ts'
 import { type Held, type Planner, shapeIn } from './planner.ts'
@@ -10,22 +10,22 @@ export interface LowerArgs<K extends OpName> {
   readonly inputs: Tuple<Held, OpIn<K>>
   readonly types: Tuple<Type, OpOut<K>>
   readonly plan: Planner
-  /** Does nothing else need operand `index`? */
+  /** Is the node the only user of operand `index`? */
   readonly isOnlyUse: (index: number) => boolean
 }
 
-/** Adds nodes; gives one value per output. */
+/** Adds nodes, and returns one value per output. */
 export type LowerFunction<K extends OpName> = (args: LowerArgs<K>) => Tuple<Held, OpOut<K>>
 
-/** Ops that have no place in a file for inference, or that ONNX has no words for. */
+/** Ops that do not occur in a file for inference, or that ONNX cannot express. */
 export interface Unsupported {
   readonly unsupported: string
 }
 export const unsupported = (reason: string): Unsupported => ({ unsupported: reason })
 
-/** 'decompose': the op's own decomposition, by the pass decompose. */
+/** 'decompose': the pass decompose applies the op's own decomposition. */
 export type Lowering<K extends OpName> = LowerFunction<K> | 'decompose' | Unsupported
-/** Total but for elementwise ops: a new one is refused until it has an entry. */
+/** Total except for elementwise ops. A new elementwise op is rejected until it has an entry. */
 export type LoweringTable = { readonly [K in Exclude<OpName, keyof ElementwiseOps>]: Lowering<K> } & {
   readonly [K in keyof ElementwiseOps]?: Lowering<K> | undefined
 }
@@ -35,12 +35,12 @@ interface CallOptions {
   readonly attributes?: Attributes
   readonly isMain?: boolean
 }
-/** Adds a node whose result has the shape at hand; of its dtype, unless another is said. */
+/** Adds a node. Its result has the current shape, and the current dtype unless another one is given. */
 export type Call = (op: string, inputs: readonly string[], options?: CallOptions) => string
 
 /**
- * One value per element of the operands: in their layout, and not repeated before a consumer needs that, since ONNX's elementwise ops repeat by
- * themselves.
+ * One value per element of the operands. It keeps the layout of the operands and does not repeat elements before a consumer needs that, because
+ * ONNX's elementwise operators broadcast.
  */
 export const pointwise = (
   operands: readonly Held[],
@@ -55,7 +55,7 @@ export const pointwise = (
   const stored = { dtype: type.dtype, shape: shapeIn(shape, layout) }
   const isLiteral = (x: Held): boolean => x.known?.data.length === 1
   const names = operands.map((x) => {
-    // A literal beside anything else is a scalar.
+    // A literal next to other operands is a scalar.
     if (isLiteral(x) && !whole.every(isLiteral)) return plan.number(x.type.dtype, x.known?.data[0] ?? 0)
     return plan.stored(x, x.type.shape.length === rank ? layout : 'last')
   })
@@ -64,7 +64,7 @@ export const pointwise = (
   return plan.made(type, emit(names, call), layout, shape)
 }
 
-/** The value in another element type. */
+/** The value cast to another dtype. */
 export const castTo = (x: Held, dtype: Type['dtype'], plan: Planner): Held =>
   x.type.dtype === dtype
     ? x
@@ -72,7 +72,7 @@ export const castTo = (x: Held, dtype: Type['dtype'], plan: Planner): Held =>
         call('Cast', [name], { attributes: { to: elementTypes[dtype] } }),
       )
 
-/** ONNX's numbers of element types (TensorProto.DataType). */
+/** ONNX's codes of element types (TensorProto.DataType). */
 export const elementTypes: { readonly [D in Type['dtype']]: number } = {
   float32: 1,
   float16: 10,
@@ -81,7 +81,7 @@ export const elementTypes: { readonly [D in Type['dtype']]: number } = {
   bool: 9,
 }
 
-/** Half operands are computed in float32 and rounded once. */
+/** Half operands are computed in float32, and the result is rounded once. */
 export const inFloat32 = (x: Held, type: Type, plan: Planner, compute: (wide: Held, type: Type) => Held): Held => {
   const made = compute(castTo(x, 'float32', plan), { ...type, dtype: 'float32' })
   return castTo(made, type.dtype, plan)

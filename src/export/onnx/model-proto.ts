@@ -1,4 +1,4 @@
-/** From a graph's plain data to the bytes of an ONNX file, by ONNX's own protobuf definitions. */
+/** Encodes the plain data of a graph as the bytes of an ONNX file, with ONNX's own protobuf definitions. */
 import { create, toBinary, type MessageInitShape } from '@bufbuild/protobuf'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import { halfBits } from '../../ir/rounding.ts'
@@ -13,12 +13,12 @@ import {
   type ValueInfoProtoSchema,
 } from './proto/onnx_pb.ts'
 
-/** The version of ONNX's operators that the nodes are of; of December 2022, which ONNX Runtime reads since 1.14. */
+/** The version of the ONNX operators. It is from December 2022; ONNX Runtime supports it since 1.14. */
 export const onnxOpset = 18
-/** The version of the file format that came with these operators. */
+/** The version of the file format that belongs to this opset. */
 const irVersion = 8n
 
-/** Protobuf messages end at 2 GiB; the nodes need some of it. */
+/** A protobuf message has at most 2 GiB; some of it is reserved for the nodes. */
 const tensorBytesMax = 2 ** 31 - 2 ** 24
 
 export interface ModelFacts {
@@ -26,7 +26,7 @@ export interface ModelFacts {
   readonly metadata: { readonly [key: string]: string }
 }
 
-/** @throws EffuseError EF501 where the tensors take more than a protobuf message holds. */
+/** @throws EffuseError EF501 where the tensors exceed the size of a protobuf message */
 export const encodeModel = (graph: OnnxGraph, { description, metadata }: ModelFacts): Uint8Array<ArrayBuffer> => {
   const size = graph.tensors.reduce((sum, tensor) => sum + bytesOf(tensor), 0)
   if (size > tensorBytesMax)
@@ -95,7 +95,7 @@ const tensorOf = (tensor: OnnxTensor): MessageInitShape<typeof TensorProtoSchema
   rawData: rawData(tensor),
 })
 
-/** Little-endian, whatever the machine. */
+/** Little-endian on every machine. */
 const rawData = (tensor: OnnxTensor): Uint8Array => {
   const { dtype, data } = tensor
   const bytes = new Uint8Array(bytesOf(tensor))

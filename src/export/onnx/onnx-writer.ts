@@ -1,21 +1,21 @@
-/** An ONNX graph in the making: nodes with names of their own, and tensors kept in the file. Knows the format's data, not the IR. */
+/** Builds an ONNX graph: nodes with unique names, and tensors in the file. It uses the data types of the format, not the IR. */
 import type { HostArray } from '../../backends/backend.ts'
 import { type DType, elements, sameShape } from '../../ir/types.ts'
 
-/** A whole number, several, a text, or a real number, which ONNX tells from a whole one. */
+/** An integer, a list of integers, a string, or a float. ONNX distinguishes floats from integers. */
 export type Attribute = number | readonly number[] | string | { readonly float: number }
 export type Attributes = { readonly [name: string]: Attribute }
 
 export interface OnnxNode {
   readonly op: string
   readonly name: string
-  /** '' stands for an operand that is left out. */
+  /** '' represents an omitted operand. */
   readonly inputs: readonly string[]
   readonly outputs: readonly string[]
   readonly attributes: Attributes
 }
 
-/** int64 is ONNX's type of shapes and axes. */
+/** int64 is ONNX's type for shapes and axes. */
 export type ElementType = DType | 'int64'
 export interface OnnxType {
   readonly dtype: ElementType
@@ -23,7 +23,7 @@ export interface OnnxType {
 }
 export interface OnnxTensor extends OnnxType {
   readonly name: string
-  /** Half types are held widened. */
+  /** Half types are stored widened. */
   readonly data: HostArray | readonly number[]
 }
 export interface OnnxValue extends OnnxType {
@@ -36,13 +36,13 @@ export interface OnnxGraph {
   readonly tensors: readonly OnnxTensor[]
   readonly inputs: readonly OnnxValue[]
   readonly outputs: readonly OnnxValue[]
-  /** Types of values between them, as far as they are known. */
+  /** The types of intermediate values, as far as they are known. */
   readonly values: readonly OnnxValue[]
 }
 
 export interface NodeOptions {
   readonly attributes?: Attributes | undefined
-  /** The node that the IR's node becomes: it has the path alone as its name. Others have their op beside it. */
+  /** The main node of an IR node: its name is the path alone. The names of other nodes also contain their op. */
   readonly isMain?: boolean | undefined
 }
 
@@ -54,10 +54,10 @@ export class OnnxWriter {
   readonly #types = new Map<string, OnnxType>()
   readonly #reshaped = new Map<string, string>()
   readonly #taken = new Set<string>()
-  /** Where in the model the nodes to come belong. */
+  /** The path in the model for the next nodes. */
   path = ''
 
-  /** Names that results will have; nothing else may take them. */
+  /** Reserves names of results. */
   reserve(names: readonly string[]): void {
     for (const name of names) this.#taken.add(name)
   }
@@ -68,7 +68,7 @@ export class OnnxWriter {
     return name
   }
 
-  /** Adds a node; gives the names of its results. */
+  /** Adds a node and returns the names of its results. */
   node(
     op: string,
     inputs: readonly string[],
@@ -85,12 +85,12 @@ export class OnnxWriter {
     return outputs
   }
 
-  /** A node of one result. */
+  /** Adds a node with one result. */
   node1(op: string, inputs: readonly string[], type: OnnxType, options: NodeOptions = {}): string {
     return this.node(op, inputs, [type], options)[0] ?? ''
   }
 
-  /** Keeps a tensor in the file. */
+  /** Stores a tensor in the file. */
   tensor(name: string, { dtype, shape }: OnnxType, data: OnnxTensor['data']): string {
     const free = this.#free(name)
     this.#tensors.set(free, { name: free, dtype, shape, data })
@@ -98,7 +98,7 @@ export class OnnxWriter {
     return free
   }
 
-  /** A few numbers that nodes take as operands; equal ones are kept once. */
+  /** Small constant operands of nodes. Equal ones are stored once. */
   numbers(dtype: ElementType, shape: readonly number[], values: readonly number[]): string {
     const key = `${dtype}[${shape.join(',')}] ${values.map((x) => (Object.is(x, -0) ? '-0' : x)).join(',')}`
     const known = this.#numbers.get(key)
@@ -114,7 +114,7 @@ export class OnnxWriter {
     return this.numbers('int64', [values.length], values)
   }
 
-  /** The same elements in another shape; chains of reshapes become one, or none. */
+  /** The same elements in another shape. A chain of reshapes becomes one reshape, or none. */
   reshape(value: string, shape: readonly number[], isMain = false): string {
     const source = this.#reshaped.get(value) ?? value
     const type = this.typeOf(source)
@@ -128,12 +128,12 @@ export class OnnxWriter {
     return this.#types.get(value) ?? { dtype: 'float32', shape: [] }
   }
 
-  /** The graph with these results, given by value; nodes that none of them needs are left out. */
+  /** The graph with these results. Nodes that no result needs are removed. */
   finish(name: string, results: readonly { readonly name: string; readonly value: string }[]): OnnxGraph {
     const outputs = results.map(({ name: wanted, value }) => {
-      // In a file a name stands for one value: an input keeps it.
+      // A name in a file denotes one value. If an input has the name, the input keeps it.
       const name = this.#inputs.some((input) => input.name === wanted) ? this.#free(`${wanted}.output`) : wanted
-      // First a copy, whatever the value is: an input, a tensor, or the value of another result.
+      // Copies the value first, since it may be an input, a tensor, or the value of another result.
       this.#nodes.push({ op: 'Identity', name: `${name}/Identity`, inputs: [value], outputs: [name], attributes: {} })
       return { name, ...this.typeOf(value) }
     })
@@ -155,7 +155,7 @@ export class OnnxWriter {
     }
   }
 
-  /** The path where the node is the main one and the first there, else with the op. */
+  /** The path, if the node is the main node and the first with this path; otherwise the path with the op. */
   #nameOf(op: string, isMain: boolean): string {
     if (isMain && this.path !== '' && !this.#taken.has(this.path)) return this.path
     return this.path === '' ? op : `${this.path}/${op}`
@@ -169,7 +169,7 @@ export class OnnxWriter {
   }
 }
 
-/** Where a node makes a result and its value is no other result, the value takes the result's name, and the Identity goes. */
+/** If a node makes a result, and its value is not also another result, the value takes the result's name and the Identity is removed. */
 const withResultNames = (nodes: readonly OnnxNode[], results: ReadonlySet<string>): readonly OnnxNode[] => {
   const made = new Set(nodes.flatMap(({ op, outputs }) => (op === 'Identity' ? [] : outputs)))
   const renamed = new Map<string, string>()
@@ -199,6 +199,6 @@ const needed = (nodes: readonly OnnxNode[], outputs: readonly OnnxValue[]): read
     .reverse()
 }
 
-/** Bytes of a tensor in the file. */
+/** The size of a tensor in the file. */
 export const bytesOf = ({ dtype, shape }: OnnxType): number =>
   elements(shape) * { float32: 4, float16: 2, bfloat16: 2, int32: 4, int64: 8, bool: 1 }[dtype]

@@ -1,7 +1,7 @@
 /**
- * What lowerings share: values of the IR in ONNX, in one layout or both. ONNX's convolutions and pools have the channels first ([N,C,H,W]), the IR
- * has them last. A value is kept in the layout that its op gives it; elementwise ops compute in the layout that is there already; the other layout is
- * made when somebody asks for it, once. So transposes stand only where a convolutional part begins or ends.
+ * The shared state of lowerings: the ONNX values of IR values, in one layout or in both. ONNX's convolutions and pooling have channels first
+ * ([N,C,H,W]); the IR has channels last. A value is stored in the layout that its op produces, and elementwise ops keep that layout. The other layout
+ * is made once, at the first request. So transposes occur only at the boundaries of convolutional parts.
  */
 import type { HostArray } from '../../backends/backend.ts'
 import { copyStrided } from '../../backends/common/strided-copy.ts'
@@ -10,25 +10,25 @@ import { stridesOf } from '../../ir/ops/shape.ts'
 import { type DType, sameShape, type Type } from '../../ir/types.ts'
 import type { NodeOptions, OnnxWriter } from './onnx-writer.ts'
 
-/** Where the channels of a value of rank 4 stand. Others are always 'last', as the IR has them. */
+/** The position of the channels in a value of rank 4. Other values are always 'last', as in the IR. */
 export type Layout = 'last' | 'first'
 
-/** [N,H,W,C] to [N,C,H,W], and back. */
+/** [N,H,W,C] to [N,C,H,W], and the inverse. */
 const toFirst = [0, 3, 1, 2] as const
 const toLast = [0, 2, 3, 1] as const
 
 /** A value of the IR. */
 export interface Held {
   readonly type: Type
-  /** The shape as stored, in the IR's order: where an axis has size 1 and the type has more, it is repeated. */
+  /** The stored shape, in the order of the IR. An axis of size 1 is repeated if the type's axis is larger. */
   readonly shape: readonly number[]
-  /** Numbers that are known at export, of `shape`: weights and literals. */
+  /** Numbers that are known at export, in the shape `shape`: weights and literals. */
   readonly known: { readonly data: HostArray; readonly name: string } | null
-  /** The values in the file, as far as they have been asked for. */
+  /** The names of the values in the file, by layout, as far as they have been requested. */
   readonly names: { [L in Layout]?: string }
-  /** A contraction that waits for its bias; called at most once. */
+  /** A contraction that has not been emitted yet, since a bias may follow. It is called at most once. */
   readonly pending?: ((bias: Held | null) => string) | undefined
-  /** The layout in which `pending` gives it. */
+  /** The layout of the result of `pending`. */
   readonly pendingLayout?: Layout | undefined
 }
 
@@ -39,23 +39,23 @@ export class Planner {
     this.writer = writer
   }
 
-  /** A value that a node gives. */
+  /** A value that a node produces. */
   made(type: Type, name: string, layout: Layout = 'last', shape: readonly number[] = type.shape): Held {
     return { type, shape, known: null, names: { [layout]: name } }
   }
 
-  /** Numbers of `shape`, which is repeated to the type's. */
+  /** Numbers of `shape`, which are repeated to the type's shape. */
   known(type: Type, data: HostArray, name: string, shape: readonly number[] = type.shape): Held {
     return { type, shape, known: { data, name }, names: {} }
   }
 
-  /** The layout to compute in: channels first where an operand has no other, since that is where convolutions are. */
+  /** The layout in which to compute: channels first if an operand has only that layout, since convolutions are nearby. */
   layoutOf(operands: readonly Held[]): Layout {
     const isFirst = operands.some((x) => x.known === null && layoutsOf(x).every((layout) => layout === 'first'))
     return isFirst ? 'first' : 'last'
   }
 
-  /** The value as stored, without repeating. */
+  /** The value as stored, without repetition. */
   stored(x: Held, layout: Layout = 'last'): string {
     if (x.pending !== undefined && Object.keys(x.names).length === 0)
       x.names[x.pendingLayout ?? 'last'] = x.pending(null)
@@ -66,7 +66,7 @@ export class Planner {
     return name
   }
 
-  /** The value in its whole shape. */
+  /** The value in its full shape. */
   dense(x: Held, layout: Layout = 'last'): string {
     const name = this.stored(x, layout)
     if (sameShape(x.shape, x.type.shape)) return name
@@ -74,7 +74,7 @@ export class Planner {
     return this.writer.node1('Expand', [name, this.writer.int64s(shape)], { dtype: x.type.dtype, shape })
   }
 
-  /** The value with its axes in another order: result axis i is axis permutation[i]. Of known numbers, at export. */
+  /** The value with permuted axes: axis i of the result is axis permutation[i]. Known numbers are permuted at export. */
   permuted(x: Held, permutation: readonly number[], role: string): string {
     const shape = permutation.map((axis) => x.type.shape[axis] ?? 1)
     if (x.known !== null && sameShape(x.shape, x.type.shape))
@@ -91,13 +91,13 @@ export class Planner {
     )
   }
 
-  /** Are these known numbers along the last axis, a bias say? */
+  /** Are these known numbers along the last axis, for example a bias? */
   isVector(x: Held): boolean {
     const size = x.type.shape.at(-1)
     return x.known !== null && x.shape.at(-1) === size && x.known.data.length === size
   }
 
-  /** Known numbers along the last axis, as a tensor of rank 1; null where they are none. */
+  /** Known numbers along the last axis, as a tensor of rank 1; null for other values. */
   vector(x: Held, role: string): string | null {
     if (x.known === null || !this.isVector(x)) return null
     const { data, name } = x.known
@@ -109,12 +109,12 @@ export class Planner {
     return this.writer.numbers(dtype, [], [value])
   }
 
-  /** A node of one result in the shape of a type. */
+  /** Adds a node whose result has the shape of `type`. */
   node(op: string, inputs: readonly string[], type: Type, options: NodeOptions = {}): string {
     return this.writer.node1(op, inputs, type, options)
   }
 
-  /** Lets nodes stand at a path of the model. */
+  /** Runs `emit`. The nodes that it adds have this path of the model. */
   at<T>(path: string, emit: () => T): T {
     const outer = this.writer.path
     this.writer.path = path
@@ -125,7 +125,7 @@ export class Planner {
     }
   }
 
-  /** The EF405 of an op that cannot be exported, at the present path. */
+  /** The error EF405 for an op at the current path that cannot be exported. */
   unsupported(message: string, hint?: string): EffuseError {
     const { path } = this.writer
     return new EffuseError({ code: 'EF405', path, message: `${path === '' ? '' : `${path}: `}${message}`, hint })
@@ -136,7 +136,7 @@ export class Planner {
     const name = x.names[from] ?? ''
     const shape = shapeIn(x.shape, layout)
     const [, h = 1, w = 1, c = 1] = x.shape
-    // Nothing moves where there is one channel, or one pixel.
+    // With one channel or one pixel, a transpose moves no elements.
     if (c === 1 || h * w === 1) return this.writer.reshape(name, shape)
     const perm = layout === 'first' ? toFirst : toLast
     return this.writer.node1('Transpose', [name], { dtype: x.type.dtype, shape }, { attributes: { perm } })
@@ -148,7 +148,7 @@ export class Planner {
     return this.writer.tensor(this.#nameFor(known.name, 'operand'), { dtype, shape: shapeIn(shape, layout) }, data)
   }
 
-  /** Derived weights have no name of their own: they are named after what they are to the node. */
+  /** Derived weights have no name. Their name describes their role in the node. */
   #nameFor(name: string, role: string): string {
     return name === '' ? `${this.writer.path}/${role}` : name
   }
@@ -157,7 +157,7 @@ export class Planner {
 const layoutsOf = (x: Held): readonly Layout[] =>
   x.pending !== undefined && Object.keys(x.names).length === 0
     ? [x.pendingLayout ?? 'last']
-    : (Object.keys(x.names) as Layout[]) // its keys are the layouts
+    : (Object.keys(x.names) as Layout[]) // the keys are layouts
 
 /** A shape of the IR in a layout. */
 export const shapeIn = (shape: readonly number[], layout: Layout): readonly number[] =>
@@ -167,12 +167,12 @@ export const shapeIn = (shape: readonly number[], layout: Layout): readonly numb
 export const axisIn = (axis: number, layout: Layout): number =>
   layout === 'first' ? toFirst.indexOf(axis as 0 | 1 | 2 | 3) : axis
 
-/** Numbers per axis in a layout: pads, strides, starts. */
+/** Values per axis in a layout: pads, strides, starts. */
 export const perAxisIn = (values: readonly number[], layout: Layout): readonly number[] =>
   layout === 'first' ? toFirst.map((axis) => values[axis] ?? 0) : values
 
 const permutedData = (data: HostArray, shape: readonly number[], permutation: readonly number[]): HostArray => {
-  const out = new (data.constructor as new (length: number) => HostArray)(data.length) // the same kind of array
+  const out = new (data.constructor as new (length: number) => HostArray)(data.length) // an array of the same kind
   const from = stridesOf(shape)
   const result = permutation.map((axis) => shape[axis] ?? 1)
   copyStrided(

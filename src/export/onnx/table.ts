@@ -1,4 +1,4 @@
-/** How each op is exported. */
+/** The table of lowerings to ONNX. */
 import { opNames } from '../../ir/ops/index.ts'
 import type { TrainingOps } from '../../ir/signatures.ts'
 import type { Node } from '../../ir/types.ts'
@@ -37,21 +37,21 @@ export const onnxLowering: LoweringTable = {
   composite: 'decompose',
 }
 
-/** The passes that leave ops with a lowering of their own. */
+/** The passes that keep ops with an own lowering. */
 export const legalizeForOnnx = [
   decomposeOps(opNames.filter((op) => onnxLowering[op] === 'decompose')),
-  // Of the shapes and dtypes that ONNX does not take.
+  // Only for shapes and dtypes that the ONNX operator does not support.
   decomposeOps(['batchNormInference'], { isKept: isKeptWhole }),
 ]
 
-/** Adds the nodes of one node. @throws EffuseError EF405 where ONNX cannot express it */
+/** Adds the ONNX nodes of an IR node. @throws EffuseError EF405 where ONNX cannot express it */
 export const lowerNode = (
   node: Node,
   inputs: readonly Held[],
   plan: Planner,
   isOnlyUse: (index: number) => boolean,
 ): readonly Held[] => {
-  // The entry is for this very node; TypeScript does not pair them.
+  // The entry belongs to this op; TypeScript cannot relate the two.
   const lowering = (onnxLowering[node.op] as Lowering<'add'> | undefined) ?? unsupported('it has no lowering yet')
   if (typeof lowering === 'object')
     throw plan.unsupported(`${node.op} cannot be exported to ONNX: ${lowering.unsupported}`)

@@ -1,4 +1,4 @@
-/** The programs of all signatures, over one store of variables. */
+/** Compiles the programs of all signatures, over one store of variables. */
 import type { Backend, HostArray } from '../../backends/backend.ts'
 import { compile } from '../../compile.ts'
 import type { Executable } from '../../executable/executable.ts'
@@ -57,13 +57,13 @@ export const compileSignatures = async (
   }
 }
 
-/** Variables of another executable are copied for the first program, and a training step has all that the others have. */
+/** The first program receives the variables of another executable. A training step comes first, since it has all variables that the others have. */
 const trainingFirst = (models: readonly NamedModel[]): readonly NamedModel[] =>
   [...models].sort((a, b) => Number(stepOptionsOf(b.model) !== null) - Number(stepOptionsOf(a.model) !== null))
 
 const variablesIn = ({ program }: RecordedProgram): readonly VariableSpec[] => specsOf(graphsOf(program))
 
-/** Averages of weights that were given start with those weights, unless they were given too. */
+/** Averages start with the values of the given weights, unless values of the averages were given too. */
 const startAverages = async (
   plans: readonly CompiledSignature[],
   wasGiven: (name: string) => boolean,
@@ -77,7 +77,7 @@ const startAverages = async (
     if (copies.length === 0) continue
     await plan.store.turn(async (turn) => {
       const values = await turn.read(copies.map(([, from]) => from))
-      turn.write(new Map(copies.map(([to, from]) => [to, values.get(from) as HostArray]))) // all were read
+      turn.write(new Map(copies.map(([to, from]) => [to, values.get(from) as HostArray]))) // all values were read above
     })
   }
 }

@@ -1,4 +1,4 @@
-/** exportSavedModel(): models and their variables for TensorFlow. Decides nothing itself; the steps have files of their own. */
+/** exportSavedModel(): exports models and their variables to TensorFlow. It makes no decisions; each step has its own file. */
 import { checkRecord, count, flag, isObject, natural, unchecked, type Check } from '../../ir/check-record.ts'
 import type { Backend } from '../../backends/backend.ts'
 import type { CompileOptions } from '../../executable/options.ts'
@@ -10,13 +10,13 @@ import type { NamedModel } from './compile-signatures.ts'
 
 export interface ExportSavedModelOptions
   extends Pick<CompileOptions, 'batch' | 'amp' | 'xla' | 'variables' | 'passes' | 'seed' | 'verify' | 'signal'> {
-  /** Where the signatures begin in their random streams: an executable's `runIndex`. Default 0. */
+  /** The start position of the signatures in their random streams: the `runIndex` of an executable. Default 0. */
   readonly runIndex?: number | undefined
-  /** Replace a folder that is not empty. Default false. */
+  /** Replaces a folder that is not empty. Default false. */
   readonly force?: boolean | undefined
 }
 
-/** A model, or with a batch size of its own. */
+/** A model, optionally with its own batch size. */
 export type SavedModelSignature = Model | { readonly model: Model; readonly batch?: number | undefined }
 
 export interface SavedModelReport {
@@ -27,23 +27,23 @@ export interface SavedModelReport {
       readonly outputs: { readonly [name: string]: Type }
     }
   }
-  /** Names, as the files of variables have them. */
+  /** The names of the variables in the files. */
   readonly variables: readonly string[]
-  /** Of all files. */
+  /** The size of all files. */
   readonly bytes: number
 }
 
 /**
- * Writes a SavedModel for TensorFlow: Python (`tf.saved_model.load`), TensorFlow Serving and the C API. Sizes are fixed, the batch too.
+ * Writes a SavedModel for TensorFlow: Python (`tf.saved_model.load`), TensorFlow Serving and the C API. All sizes are fixed, including the batch.
  *
- * Each signature is a function with the inputs and outputs of its model. What a model updates are variables there: each call of a training step
- * changes them, for all signatures. A single model is the signature `serving_default`.
+ * Each signature is a function with the inputs and outputs of its model. Values that a model updates are variables of the SavedModel: each call of a
+ * training step changes them, for all signatures. A single model becomes the signature `serving_default`.
  *
- * @param folder Must not exist, or be empty; it gets its name when it is complete.
- * @param signatures A model, or models by the names of signatures, which share variables of the same name.
- * @param options `variables`: another executable's, or weights to load, as for compile(); a file of weights must be of the first signature.
- * Without them the variables have the initial values of `seed`.
- * @throws EffuseError EF404 without TensorFlow, with the command that adds it; EF501 (folder, disk); EF403 (options); EF405; else as compile().
+ * @param folder Must not exist, or be empty. It gets its name when it is complete.
+ * @param signatures A model, or models by the names of their signatures. They share variables of the same name.
+ * @param options `variables`: the variables of another executable, or weights to load, as for compile(). A file of weights must belong to the first
+ * signature. Without this option, the variables have the initial values of `seed`.
+ * @throws EffuseError EF404 without TensorFlow, with the command that adds it; EF501 (folder, disk); EF403 (options); EF405; otherwise as compile().
  * @example
  * const step = trainingStep(model, { loss: crossEntropy(), optimizer: sgd({ learningRate: 0.1 }) })
  * await exportSavedModel('saved', { serving_default: model, train: { model: step, batch: 32 } }, { variables: net.variables })
@@ -57,7 +57,7 @@ export const exportSavedModel = async (
   const { batch = 1, force = false, runIndex = 0, ...compiled } = options
   const models = namedModels(signatures, batch)
   await checkNewFolder(folder, force)
-  // Loaded here, because programs that import effuse/node for other things need none of it.
+  // Loaded on demand, because programs that use effuse/node for other purposes do not need it.
   const { compileSignatures } = await import('./compile-signatures.ts')
   const { writeSavedModel } = await import('./write-saved-model.ts')
   const backend = await openBackend()
@@ -71,12 +71,15 @@ export const exportSavedModel = async (
 
 let opened: Promise<Backend> | null = null
 
-/** One for all exports, because TensorFlow keeps threads for each. No executable shares it, so what an export declares stays its own. */
+/**
+ * One backend for all exports, because TensorFlow keeps threads for each backend. No executable shares it, so the declarations of an export do not
+ * affect executables.
+ */
 const openBackend = (): Promise<Backend> => {
   opened ??= import('../../backends/tensorflow/index.ts')
     .then(({ createTensorflowBackend }) => createTensorflowBackend())
     .catch((error: unknown) => {
-      opened = null // it may be installed later
+      opened = null // a later call may find TensorFlow installed
       throw error
     })
   return opened
@@ -86,7 +89,7 @@ const checks: { readonly [K in keyof Required<ExportSavedModelOptions>]: Check }
   batch: count,
   runIndex: natural,
   force: flag,
-  // compile() checks them.
+  // compile() checks these options.
   amp: unchecked,
   xla: [
     "true, false or { simplify, fusion }: the program that loads a SavedModel decides whether XLA compiles it, so { tensorflow: 'always' } is not for files",

@@ -1,4 +1,4 @@
-/** Builds a GraphDef (tensorflow/core/framework/graph.proto) node by node. Knows TensorFlow's form of graphs, not the IR. */
+/** Builds a GraphDef (tensorflow/core/framework/graph.proto) node by node. It knows the graph format of TensorFlow, not the IR. */
 import { create } from '@bufbuild/protobuf'
 import type { Attrs } from '../../backends/tensorflow/function-builder.ts'
 import {
@@ -10,12 +10,12 @@ import {
 } from '../../backends/tensorflow/proto/tensorflow_pb.ts'
 import type { TfType } from '../../backends/tensorflow/types.ts'
 
-/** A value of the graph; `ref` is how nodes name it as an input: `node`, or `node:1` for the second result. */
+/** A value of the graph. `ref` is its name as an input of nodes: `node`, or `node:1` for the second result. */
 export interface Tensor extends TfType {
   readonly ref: string
 }
 
-/** TF_GRAPH_DEF_VERSION of TensorFlow 2.9: what the graphs use is in it, and in all versions since. */
+/** TF_GRAPH_DEF_VERSION of TensorFlow 2.9. This version and all later versions support everything that the graphs use. */
 const producer = 1087
 
 export class GraphWriter {
@@ -23,7 +23,7 @@ export class GraphWriter {
   readonly #names = new Set<string>()
   readonly #functions: FunctionDef[] = []
 
-  /** Adds a node and gives its name: the wanted one with characters that TensorFlow allows, and a number if that is taken. */
+  /** Adds a node and returns its name: the given name, restricted to characters that TensorFlow allows, with a number if it is taken. */
   add(
     op: string,
     wanted: string,
@@ -59,6 +59,6 @@ export class GraphWriter {
   }
 }
 
-/** Results of a node, by number. */
+/** The results of a node, by number. */
 export const resultsOf = (node: string, types: readonly TfType[]): readonly Tensor[] =>
   types.map(({ dtype, shape }, i) => ({ ref: i === 0 ? node : `${node}:${i}`, dtype, shape }))

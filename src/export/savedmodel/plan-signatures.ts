@@ -1,8 +1,8 @@
 /**
- * What a SavedModel keeps of programs: which steps its signatures run, and which variables there are, by which names.
+ * Decides which parts of programs a SavedModel contains: the steps that its signatures run, and its variables with their names.
  *
- * Values that a program derives from variables are kept where no signature changes their sources: then they need not be made in each call, and
- * the variables that nothing else reads are left out.
+ * If no signature changes the sources of a derived value, the derived value itself is stored. Then calls need not compute it, and variables that are
+ * used for nothing else are omitted.
  */
 import type { HalfKernels } from '../../backends/tensorflow/half-kernels.ts'
 import { type LoweredGraph, lowerGraph } from '../../backends/tensorflow/lower-graph.ts'
@@ -16,16 +16,16 @@ import type { CompiledSignature } from './compile-signatures.ts'
 import type { SignaturePlan } from './signature.ts'
 import type { StoredVariable } from './stored-variables.ts'
 
-/** Where the value of a stored variable comes from. */
+/** The source of the value of a stored variable. */
 export type ValueSource =
   /** A variable of the store, by its name there. */
   | { readonly kind: 'store'; readonly name: string }
-  /** Made now, from variables of the store. */
+  /** Computed at export from variables of the store. */
   | { readonly kind: 'derived'; readonly by: Deriving; readonly update: number }
   | { readonly kind: 'constant'; readonly data: HostArray; readonly type: Type }
   | { readonly kind: 'number'; readonly value: number }
 
-/** A step that is run once, for its updates. */
+/** A step that runs once, for its updates. */
 export interface Deriving {
   readonly lowered: LoweredGraph
   readonly nameOf: (variable: string) => string
@@ -40,7 +40,7 @@ interface Start {
   readonly seed: number
 }
 
-/** A program, with what is known of the kernels for its half types. */
+/** A program, with what is known about the kernels for its half types. */
 export interface SignatureToPlan extends CompiledSignature {
   readonly halfKernels: HalfKernels
 }
@@ -58,7 +58,7 @@ export const planSignatures = (
 
 type Crossing = Parameters<typeof traffic>[1]
 
-/** Variables that steps write, without derived ones. */
+/** The variables that steps write, without derived ones. */
 const changedBy = (steps: readonly GraphStep[], program: Crossing): readonly string[] =>
   steps.flatMap((step) => (step.when.kind === 'stale' ? [] : traffic(step, program).variablesWritten))
 
@@ -112,7 +112,7 @@ const count: TfType = { dtype: 'int64', shape: [] }
 const functionName = (signature: string, step: string): string =>
   `effuse_${signature}_${step.replace(/[^A-Za-z0-9_]/g, '_')}`
 
-/** Names for paths; several values may have one path. */
+/** Unique names for paths; several values may have the same path. */
 const freeNames = (prefix: string): ((path: string) => string) => {
   const taken = new Set<string>()
   return (path) => {

@@ -1,4 +1,4 @@
-/** Writes values into TensorFlow's files of variables (`variables.index`, `variables.data-00000-of-00001`), by its own SaveV2. */
+/** Writes values into TensorFlow's variable files (`variables.index`, `variables.data-00000-of-00001`) with TensorFlow's SaveV2. */
 import { create } from '@bufbuild/protobuf'
 import { attr } from '../../backends/tensorflow/attributes.ts'
 import type { Pointer } from '../../backends/tensorflow/c-api.ts'
@@ -16,13 +16,13 @@ import { dataTypes, type TfType } from '../../backends/tensorflow/types.ts'
 export interface SavedValue {
   readonly name: string
   readonly type: TfType
-  /** The tensor, or a number that each element is. */
+  /** The tensor, or one number for all elements. */
   readonly value: Pointer | number
 }
 
 let functionCount = 0
 
-/** @param prefix Path of the files without their endings; its folder must exist. @throws TensorflowFailure */
+/** @param prefix The path of the files without their endings. Its folder must exist. @throws TensorflowFailure */
 export const saveVariables = async (
   context: TensorflowContext,
   prefix: string,
@@ -38,7 +38,10 @@ export const saveVariables = async (
   }
 }
 
-/** Tensors to the result `done`. Names of files and variables are constants: strings as operands would need TensorFlow's own memory layout. */
+/**
+ * A function from the tensors to the result `done`. Names of files and variables are constants, since string operands would need TensorFlow's own
+ * memory layout.
+ */
 const saveFunction = (name: string, prefix: string, values: readonly SavedValue[]): FunctionDef => {
   const nodes: NodeDef[] = []
   const add = (node: string, op: string, attr: NodeDef['attr'], input: readonly string[] = []): void => {

@@ -7,7 +7,7 @@ import { invariant } from '../../ir/diagnostics.ts'
 import type { Deriving, PlannedValue } from './plan-signatures.ts'
 import type { SavedValue } from './save-variables.ts'
 
-/** Calls `use` with all values; what was made for it is freed after it. @throws TensorflowFailure */
+/** Calls `use` with all values, and frees afterwards what was allocated for it. @throws TensorflowFailure */
 export const withValues = async <T>(
   context: TensorflowContext,
   turn: StoreTurn<TfTensor>,
@@ -26,7 +26,7 @@ export const withValues = async <T>(
     const values = planned.map(({ name, type, source }): SavedValue => {
       if (source.kind === 'number') return { name, type, value: source.value }
       if (source.kind === 'store') return { name, type, value: turn.valueOf(source.name).handle }
-      if (source.kind === 'derived') return { name, type, value: derived.get(source.by)?.[source.update] as Pointer } // made above
+      if (source.kind === 'derived') return { name, type, value: derived.get(source.by)?.[source.update] as Pointer } // computed above
       const value = context.upload(source.data, source.type)
       own.push(value)
       return { name, type, value }
@@ -37,7 +37,7 @@ export const withValues = async <T>(
   }
 }
 
-/** The updates of a step that depends on variables and constants alone. */
+/** The updates of a step that depends only on variables and constants. */
 const derive = async (
   context: TensorflowContext,
   turn: StoreTurn<TfTensor>,

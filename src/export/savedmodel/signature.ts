@@ -1,6 +1,6 @@
 /**
- * One signature of a SavedModel: the steps of a program as calls of their functions, between reads of variables and assignments. All reads come
- * before any assignment, and the outputs after all of them.
+ * Adds one signature of a SavedModel: the steps of a program as calls of their functions, between reads and assignments of variables. All reads
+ * execute before any assignment, and the outputs are available after all assignments.
  */
 import { create } from '@bufbuild/protobuf'
 import { attr, shapeProto } from '../../backends/tensorflow/attributes.ts'
@@ -22,13 +22,13 @@ import type { StoredVariables } from './stored-variables.ts'
 export interface SignaturePlan {
   readonly name: string
   readonly program: Program
-  /** The program's graphs by the names of their steps, without those that the signature does not run. */
+  /** The program's graphs by the names of their steps, without steps that the signature does not run. */
   readonly lowered: ReadonlyMap<string, LoweredGraph>
-  /** The name under which the SavedModel keeps a variable of the program; null for values that each call makes anew. */
+  /** The name of a program variable in the SavedModel; null for values that each call computes again. */
   readonly keptAs: (variable: string) => string | null
-  /** The same for an operand that is a constant kept beside a graph. */
+  /** The same for an operand that is a constant stored beside a graph. */
   readonly constantKeptAs: (step: string, operand: number) => string
-  /** The variable that counts the calls, int64. */
+  /** The int64 variable that counts the calls. */
   readonly counter: string
   readonly seed: number
 }
@@ -39,7 +39,7 @@ export interface AddedSignature {
   readonly outputs: { readonly [name: string]: Type }
 }
 
-/** @throws EffuseError EF405 for an output that not each call has */
+/** @throws EffuseError EF405 for an output that some calls do not compute */
 export const addSignature = (graph: GraphWriter, plan: SignaturePlan, variables: StoredVariables): AddedSignature =>
   new SignatureWriter(graph, plan, variables).write()
 
@@ -48,10 +48,10 @@ class SignatureWriter {
   readonly #plan: SignaturePlan
   readonly #variables: StoredVariables
   readonly #inputs = new Map<string, Tensor>()
-  /** Values of variables as the steps so far leave them. */
+  /** The values of variables after the steps so far. */
   readonly #current = new Map<string, Tensor>()
   readonly #written = new Set<string>()
-  /** Values that steps hand on or give as results. */
+  /** Values that steps pass on or return as results. */
   readonly #given = new Map<string, Tensor>()
   readonly #reads: string[] = []
   readonly #assigns: string[] = []
@@ -69,8 +69,8 @@ class SignatureWriter {
     const steps = graphSteps(program).filter(({ name }) => lowered.has(name))
     for (const { graph } of steps)
       for (const [name, type] of inputTypes(graph)) if (!crossing.has(name)) this.#addInput(name, type)
-    // Collectives combine replicas, and here is one.
-    for (const step of steps) this.#addStep(step, lowered.get(step.name) as LoweredGraph) // those that have one
+    // Collectives combine replicas; a SavedModel has only one.
+    for (const step of steps) this.#addStep(step, lowered.get(step.name) as LoweredGraph) // all steps that have a graph
     this.#assignAll()
     return this.#finish([...this.#given].filter(([name]) => !crossing.has(name)))
   }
@@ -93,7 +93,7 @@ class SignatureWriter {
         ? this.#callIf(step, lowered, operands, this.#isReached(step.when))
         : this.#call(step.name, lowered.name, operands, types)
     this.#graph.addFunctions(lowered.functions)
-    for (const [i, { name }] of lowered.outputs.entries()) this.#given.set(name, values[i] as Tensor) // one for each
+    for (const [i, { name }] of lowered.outputs.entries()) this.#given.set(name, values[i] as Tensor) // one value for each output
     for (const [i, { name }] of lowered.updates.entries()) {
       this.#current.set(name, values[lowered.outputs.length + i] as Tensor)
       this.#written.add(name)
@@ -130,7 +130,7 @@ class SignatureWriter {
     return resultsOf(this.#add('PartitionedCall', as, refsOf(operands), attrs), types)
   }
 
-  /** Calls the function, or gives what there was before: values of variables, and results of earlier steps. */
+  /** Calls the function if the step is due. Otherwise the values stay: those of variables, and results of earlier steps. */
   #callIf(step: GraphStep, lowered: LoweredGraph, operands: readonly Tensor[], isDue: Tensor): readonly Tensor[] {
     const before = [
       ...lowered.outputs.map(({ name }) => this.#given.get(name) ?? this.#missing(name, step)),
@@ -168,7 +168,7 @@ class SignatureWriter {
     return { ref: node, dtype: 'bool', shape: [] }
   }
 
-  /** Seed, number of the run (low and high word) and replica, of which random numbers are drawn. */
+  /** The seed, the run number (low and high word) and the replica: random numbers depend on them. */
   #runWords(): { readonly words: Tensor; readonly count: Tensor } {
     if (this.#run !== null) return this.#run
     const { counter, seed } = this.#plan
@@ -195,7 +195,7 @@ class SignatureWriter {
     const values = new Map<string, Tensor>()
     for (const variable of this.#written) {
       const kept = keptAs(variable)
-      if (kept !== null) values.set(kept, this.#current.get(variable) as Tensor) // written by a step
+      if (kept !== null) values.set(kept, this.#current.get(variable) as Tensor) // a step wrote it
     }
     if (this.#run !== null) {
       const one = this.#constant('int64', [], BigInt64Array.of(1n))
@@ -256,6 +256,6 @@ const infos = (values: Named) =>
     ]),
   )
 
-/** Inputs and outputs of graphs have the IR's types. */
+/** The inputs and outputs of graphs have types of the IR. */
 const irTypes = (values: Named): { readonly [name: string]: Type } =>
   Object.fromEntries([...values].map(([name, { dtype, shape }]) => [name, { dtype, shape } as Type]))

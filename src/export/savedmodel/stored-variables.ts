@@ -1,4 +1,4 @@
-/** The variables of a SavedModel: their nodes, and how TensorFlow saves and restores them. */
+/** The variables of a SavedModel: their nodes, and the nodes with which TensorFlow saves and restores them. */
 import { create, toBinary } from '@bufbuild/protobuf'
 import { attr } from '../../backends/tensorflow/attributes.ts'
 import {
@@ -15,7 +15,7 @@ import type { TfType } from '../../backends/tensorflow/types.ts'
 import { type GraphWriter, resultsOf, type Tensor } from './graph-writer.ts'
 
 export interface StoredVariable {
-  /** Its key in the files of variables. */
+  /** The key in the variable files. */
   readonly name: string
   readonly type: TfType
   readonly trainable: boolean
@@ -42,18 +42,18 @@ export class StoredVariables {
   read(name: string, as: string): { readonly node: string; readonly value: Tensor } {
     const { handle, type } = this.#find(name)
     const node = this.#graph.add('ReadVariableOp', as, [handle], { dtype: attr.type(type.dtype) })
-    const [value] = resultsOf(node, [type]) as readonly [Tensor] // one type, one result
+    const [value] = resultsOf(node, [type]) as readonly [Tensor] // one type, so one result
     return { node, value }
   }
 
-  /** The name of the node. */
+  /** Returns the name of the node. */
   assign(name: string, value: Tensor, as: string, controls: readonly string[]): string {
     const { handle, type } = this.#find(name)
     const attrs = { dtype: attr.type(type.dtype), validate_shape: attr.bool(true) }
     return this.#graph.add('AssignVariableOp', as, [handle, value.ref], attrs, controls)
   }
 
-  /** Nodes that save and restore all variables, as the loaders of C++ and Python look for them. */
+  /** The nodes that save and restore all variables, in the form that the C++ and Python loaders expect. */
   addSaver(): { readonly saver: SaverDef; readonly collections: { readonly [name: string]: CollectionDef } } {
     const graph = this.#graph
     const names = [...this.#known.keys()]
@@ -89,7 +89,7 @@ export class StoredVariables {
     return { saver, collections: this.#collections(assigns) }
   }
 
-  /** What Python makes its tf.Variables of. A variable's initialiser is what restores it. */
+  /** The collections from which Python makes its tf.Variables. The initializer of a variable is the op that restores it. */
   #collections(initializers: readonly string[]): { readonly [name: string]: CollectionDef } {
     const definitions = [...this.#known.values()].map(({ name, handle, trainable }, i) => ({
       trainable,

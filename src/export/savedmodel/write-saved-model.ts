@@ -1,4 +1,4 @@
-/** From programs to the files of a SavedModel: `saved_model.pb`, and the values of its variables. */
+/** Writes the files of a SavedModel from programs: `saved_model.pb`, and the values of its variables. */
 import { mkdir, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { create, toBinary } from '@bufbuild/protobuf'
@@ -66,7 +66,7 @@ export const writeSavedModel = async (
   return { folder, signatures: Object.fromEntries(shown), variables: values.map(({ name }) => name), bytes }
 }
 
-/** All signatures share one store. Names of files are as `folder` will be called. */
+/** All signatures share one store. File names refer to the final `folder`. */
 const saveAll = (
   context: TensorflowContext,
   values: readonly PlannedValue[],
@@ -83,7 +83,7 @@ const saveAll = (
     }
   })
 
-/** What the system says of a file, TensorFlow hands on as text only. */
+/** TensorFlow passes the system's file errors on as text only. */
 const systemCodes: readonly (readonly [string, string])[] = [
   ['No space left on device', 'ENOSPC'],
   ['Disk quota exceeded', 'EDQUOT'],

@@ -26,7 +26,7 @@ export interface ScheduledGraph {
  *
  * @example
  * const g = graph('two', { x: float32(8) }, ({ x }) => ({ y: exp(neg(x)) })).at({ batch: 1 })
- * scheduleGraph(g).peakBytes // is 32: each result lies where its operand lay
+ * scheduleGraph(g).peakBytes // is 32: each result uses the memory of its operand
  */
 export const scheduleGraph = (graph: Graph): ScheduledGraph => {
   const { problem, nodes } = memoryProblemOf(graph)

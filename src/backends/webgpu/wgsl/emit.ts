@@ -1,9 +1,9 @@
 /**
- * A phase of a kernel as a WGSL shader. Made from the kernel, not from its loops: loops say in which order one thread visits the points, and here each
- * invocation has a tile of them. What is computed for a point is the same description that WebAssembly is made of.
+ * Emits a phase of a kernel as a WGSL shader. It uses the kernel, not its loops: loops define the order in which one thread visits the points, while
+ * here each invocation computes a tile of points. Both are made from the same description of what a point computes.
  *
- * WGSL may assume that no NaN and no infinity occurs, may round to the next number and flush subnormals. So NaN is told by its bits, and no op is
- * promised to the bit. There is no float64. Half types are not stored yet.
+ * WGSL implementations may assume that NaN and infinity do not occur, may round differently, and may flush subnormals. So NaN is detected by its
+ * bits, and no op is bit-exact. There is no float64. Half types cannot be stored yet.
  */
 import { EffuseError } from '../../../ir/diagnostics.ts'
 import { elements, showType } from '../../../ir/types.ts'
@@ -14,12 +14,12 @@ import { type WgslSchedule, tilesOf, wgslScheduleOf, workgroupsMax, workgroupsOf
 
 export interface WgslPhase {
   readonly code: string
-  /** Of the binding with the same number, in group 0. */
+  /** The binding number in group 0 is the index in this list. */
   readonly bindings: readonly { readonly buffer: number; readonly access: 'read' | 'read_write' }[]
   readonly workgroups: readonly [number, number]
 }
 
-/** The shaders of a kernel, to be run one after another. @throws EffuseError EF405 where WGSL has no form of something yet */
+/** The shaders of a kernel, to be run in order. @throws EffuseError EF405 where WGSL does not support something yet */
 export const emitWgsl = (
   kernel: Kernel,
   scheduleOf: (phase: Phase) => WgslSchedule = wgslScheduleOf,
@@ -44,7 +44,7 @@ const emitPhase = (phase: Phase, buffers: readonly KernelBuffer[], schedule: Wgs
   return { code: `${code.join('\n')}\n`, bindings, workgroups: workgroupsOf(phase, schedule) }
 }
 
-/** NaN and infinity have no literals, and an expression of constants may not give them: their bits are in variables. */
+/** NaN and infinity have no literals, and constant expressions must not produce them. So their bits are in a uniform buffer. */
 const prelude = `struct Uniforms { NAN : f32, INFINITY : f32 }
 var<private> nanBits : u32 = 0x7fc00000u;
 var<private> infinityBits : u32 = 0x7f800000u;

@@ -1,12 +1,12 @@
 /**
- * Elementwise ops as expressions of WGSL, with a, b and c for the operands. Bools are bool, int32 is i32, floats are f32. Where WGSL may assume that
- * no NaN occurs, the bits are tested; where its functions may be inaccurate, those of library.ts are called.
+ * Elementwise ops as WGSL expressions, with a, b and c for the operands. Bools are bool, int32 is i32, floats are f32. Where WGSL may assume that no
+ * NaN occurs, the expressions test bits. Where its functions may be inaccurate, they call functions of library.ts.
  */
 import type { ElementwiseOps, OpAttrs } from '../../../ir/signatures.ts'
 import { type DType, isFloat } from '../../../ir/types.ts'
 import { literal } from './library.ts'
 
-/** Of an op on operands of this element type (of a select: of its condition). */
+/** `operand` is the dtype of the operands. For a select it is the dtype of the condition. */
 export type WgslExpression<K extends keyof ElementwiseOps> = (attrs: OpAttrs<K>, operand: DType) => string
 
 /** For floats, and for int32 and bool where they differ. */

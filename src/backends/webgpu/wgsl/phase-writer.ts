@@ -1,4 +1,4 @@
-/** The statements of one invocation: what a phase computes for the points of a tile. */
+/** Writes the statements of one invocation: they compute a phase at the points of a tile. */
 import { EffuseError, invariant } from '../../../ir/diagnostics.ts'
 import { stridesOf } from '../../../ir/ops/shape.ts'
 import { type DType, isFloat } from '../../../ir/types.ts'
@@ -30,7 +30,7 @@ export class PhaseWriter {
   readonly #buffers: readonly KernelBuffer[]
   readonly #schedule: WgslSchedule
   readonly #points: readonly Point[]
-  /** The axes that each expression depends on, those of accumulators among them. */
+  /** The axes that each expression depends on, including the axes of accumulators. */
   readonly #reach: readonly ReadonlySet<number>[]
   #known = new Map<string, string>()
   #lines: string[] = []
@@ -62,7 +62,7 @@ export class PhaseWriter {
     return this.#lines.join('\n')
   }
 
-  /** The position of the tile's first point on each axis, from the number of the tile. */
+  /** Computes the position of the tile's first point on each axis from the tile number. */
   #axes(): void {
     const tiles = tilesOf(this.#phase, this.#schedule)
     const strides = stridesOf(tiles)
@@ -79,7 +79,9 @@ export class PhaseWriter {
     return axis === rowAxis ? rows : axis === columnAxis ? columns : 1
   }
 
-  /** Conditions for a point that may be past the end of an axis. What is loaded for it is of no use, and WGSL keeps loads within their arrays. */
+  /**
+   * Conditions for a point that may be past the end of an axis. Values loaded for such a point are not used; WGSL keeps loads within their arrays.
+   */
   #openAxes({ row, column }: Point): readonly string[] {
     const { rowAxis, columnAxis } = this.#schedule
     return [[rowAxis, row] as const, [columnAxis, column] as const].flatMap(([axis, step]) => {
@@ -93,7 +95,7 @@ export class PhaseWriter {
     this.#lines.push(`${this.#indent}${line}`)
   }
 
-  /** What `add` adds within braces; what becomes known in them is forgotten after them. */
+  /** Writes a block in braces. Values that become known in it are forgotten after it. */
   #block(head: string, add: () => void): void {
     const [known, indent] = [this.#known, this.#indent]
     this.#add(`${head} {`)
@@ -128,7 +130,7 @@ export class PhaseWriter {
     const expr = this.#phase.exprs[at] as Expr // verified
     if (expr.kind === 'accumulated') {
       this.#accumulate(at, this.#phase.accumulators[expr.accumulator] as Accumulator)
-      return this.#known.get(key) as string // set there for all points
+      return this.#known.get(key) as string // #accumulate sets it for all points
     }
     const text = this.#text(expr, point)
     const name = this.#name()
@@ -143,7 +145,7 @@ export class PhaseWriter {
 
   #text(expr: Exclude<Expr, { kind: 'accumulated' }>, point: Point): string {
     switch (expr.kind) {
-      // In a `let`, so that no expression is one of constants: those may not divide by zero.
+      // In a `let`, so that WGSL does not evaluate it as a constant expression, which must not divide by zero.
       case 'constant':
         return literalOf(expr.value, expr.dtype)
       case 'index':
@@ -165,13 +167,13 @@ export class PhaseWriter {
       case 'op': {
         const args = expr.args.map((arg) => this.#value(arg, point))
         const operand = (this.#phase.exprs[expr.args[0] as number] as Expr).dtype // an op has operands
-        const form = wgslOps[expr.op] as (attrs: object, operand: DType) => string // of this op, with its attributes
+        const form = wgslOps[expr.op] as (attrs: object, operand: DType) => string // the table's entry belongs to this op and its attributes
         return form(expr.attrs, operand).replace(/\b[abc]\b/g, (name) => args['abc'.indexOf(name)] as string)
       }
     }
   }
 
-  /** Makes the value of an accumulator known at all points of the tile: one loop for all of them. */
+  /** Computes an accumulator for all points of the tile, in one loop. */
   #accumulate(at: number, accumulator: Accumulator): void {
     const { monoid, axes, guard, dtype } = accumulator
     const points = this.#distinct(at)
@@ -224,7 +226,7 @@ export class PhaseWriter {
     }
   }
 
-  /** Takes the first term, a larger one, and the first NaN. */
+  /** Takes the first term, a larger term, or the first NaN. */
   #winner({ axes, factors: [factor] }: Accumulator, point: Point, total: string): string {
     const term = this.#value(factor as number, point)
     const best = `${total}best`
@@ -249,7 +251,7 @@ export class PhaseWriter {
     return [...parts, ...(fixed !== 0 || parts.length === 0 ? [String(fixed)] : [])].join(' + ')
   }
 
-  /** So many divisors make the dividend positive everywhere, also past the ends of a tile: WGSL rounds towards zero. */
+  /** The multiple of the divisor that makes the dividend nonnegative everywhere, also past the end of a tile: WGSL division rounds towards zero. */
   #lifted(x: Linear): readonly [lift: number, dividend: Linear] {
     const [least] = rangeOf(
       x,
@@ -287,7 +289,7 @@ export class PhaseWriter {
   }
 }
 
-/** A literal of the type that values of this element type have. */
+/** A literal of the WGSL type of this dtype. */
 const literalOf = (value: number, dtype: DType): string =>
   dtype === 'bool' ? String(value !== 0) : literal(value, dtype)
 

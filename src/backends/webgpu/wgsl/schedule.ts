@@ -1,8 +1,8 @@
-/** How the points of a phase are divided among invocations of a shader. */
+/** How the points of a phase are divided among the invocations of a shader. */
 import { elements } from '../../../ir/types.ts'
 import type { Phase } from '../../codegen/kernel/kernel.ts'
 
-/** Each invocation computes a tile: neighbours on one axis times neighbours on another. */
+/** Each invocation computes a tile: adjacent points on one axis times adjacent points on another. */
 export interface WgslSchedule {
   readonly rowAxis: number | null
   readonly rows: number
@@ -13,7 +13,7 @@ export interface WgslSchedule {
 
 const onePoint: WgslSchedule = { rowAxis: null, rows: 1, columnAxis: null, columns: 1, workgroupSize: 64 }
 
-/** Tiles of 4 x 4 for contractions, whose operands are then read for four results at once; elsewhere a point for each invocation. */
+/** Contractions use tiles of 4 x 4, so that each operand element is read for four results. All other phases compute one point per invocation. */
 export const wgslScheduleOf = ({ axes, parallel, accumulators }: Phase): WgslSchedule => {
   const columnAxis = parallel - 1
   const isContraction = accumulators.some(({ factors }) => factors.length > 1)
@@ -26,14 +26,14 @@ export const wgslScheduleOf = ({ axes, parallel, accumulators }: Phase): WgslSch
   return { ...onePoint, rowAxis, rows: 4, columnAxis, columns: 4 }
 }
 
-/** Tiles along each parallel axis. */
+/** The number of tiles along each parallel axis. */
 export const tilesOf = ({ axes, parallel }: Phase, schedule: WgslSchedule): readonly number[] =>
   axes.slice(0, parallel).map((size, at) => {
     const { rowAxis, rows, columnAxis, columns } = schedule
     return Math.ceil(size / (at === rowAxis ? rows : at === columnAxis ? columns : 1))
   })
 
-/** At most 65,535 workgroups on a dimension: more are a second one. */
+/** WebGPU allows at most 65,535 workgroups per dimension. More workgroups use a second dimension. */
 export const workgroupsOf = (phase: Phase, schedule: WgslSchedule): readonly [number, number] => {
   const count = Math.ceil(elements(tilesOf(phase, schedule)) / schedule.workgroupSize)
   return count <= workgroupsMax ? [count, 1] : [workgroupsMax, Math.ceil(count / workgroupsMax)]

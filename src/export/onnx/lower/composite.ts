@@ -1,4 +1,4 @@
-/** Composites that ONNX has a word for; the others go by their own decompositions. */
+/** Composite ops that have an ONNX operator. All others use their own decompositions. */
 import type { CompositeOps } from '../../../ir/signatures.ts'
 import type { Node } from '../../../ir/types.ts'
 import { castTo, inFloat32, type LowerFunction, type Lowering, pointwise, unsupported } from '../lowering.ts'
@@ -30,7 +30,7 @@ const lowerMean: LowerFunction<'mean'> = ({ attrs, inputs: [x], types: [type], p
   castTo(meanOf(castTo(x, 'float32', plan), attrs, plan), type.dtype, plan),
 ]
 
-/** A batch norm without a convolution before it. */
+/** A batch norm that does not follow a convolution. */
 const lowerBatchNorm: LowerFunction<'batchNormInference'> = ({ attrs: { epsilon }, inputs, types: [type], plan }) => {
   const [x, ...statistics] = inputs
   const layout = type.shape.length === 4 ? 'first' : 'last'
@@ -43,7 +43,7 @@ const lowerBatchNorm: LowerFunction<'batchNormInference'> = ({ attrs: { epsilon 
   return [plan.made(type, plan.node('BatchNormalization', operands, made, { attributes, isMain: true }), layout)]
 }
 
-/** ONNX normalises [N,C] and [N,C,H,W], in one dtype. */
+/** ONNX normalizes [N,C] and [N,C,H,W], in one dtype. */
 export const isKeptWhole = ({ op, types: [type] }: Node): boolean =>
   op === 'batchNormInference' && type?.dtype === 'float32' && [2, 4].includes(type.shape.length)
 

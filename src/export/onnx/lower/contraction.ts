@@ -1,11 +1,11 @@
-/** Convolutions and products. They wait for a bias that may follow (elementwise.ts, add). */
+/** Lowers convolutions and matrix products. They are emitted later, so that they can take a bias that follows (elementwise.ts, lowerAdd). */
 import { sizeAt, windowAxes } from '../../../ir/ops/window.ts'
 import type { ContractionOps, ConvAttrs } from '../../../ir/signatures.ts'
 import type { Type } from '../../../ir/types.ts'
 import { castTo, type LowerFunction, type Lowering, unsupported } from '../lowering.ts'
 import { type Held, type Layout, type Planner, shapeIn } from '../planner.ts'
 
-/** The kernel [KH,KW,C,F] as ONNX's [F,C,KH,KW]; of depthwise convolutions [KH,KW,C,1] as [C,1,KH,KW]. */
+/** Permutations of the kernel: [KH,KW,C,F] to ONNX's [F,C,KH,KW]; for depthwise convolutions [KH,KW,C,1] to [C,1,KH,KW]. */
 const kernelPermutation = { conv2d: [3, 2, 0, 1], depthwiseConv2d: [2, 3, 0, 1] } as const
 
 const waiting = (type: Type, layout: Layout, plan: Planner, emit: (bias: readonly string[]) => string): Held => {
@@ -15,7 +15,7 @@ const waiting = (type: Type, layout: Layout, plan: Planner, emit: (bias: readonl
   return { type, shape: type.shape, known: null, names: {}, pending, pendingLayout: layout }
 }
 
-/** Operands as wide as the result: sums are in the widest type at hand. */
+/** The operand cast to the result's dtype, so that sums are computed in it. */
 const widened = (x: Held, { resultDtype }: Pick<ConvAttrs, 'resultDtype'>, plan: Planner): Held =>
   resultDtype === null ? x : castTo(x, resultDtype, plan)
 

@@ -1,4 +1,7 @@
-/** Elementwise ops. Where ONNX leaves a case undefined (integers divided by 0, NaN to an integer), the nodes around the op define it as the IR does. */
+/**
+ * Lowers elementwise ops. Where ONNX leaves a case undefined (integer division by 0, a cast of NaN to an integer), additional nodes give the result
+ * that the IR defines.
+ */
 import type { BinaryOp, ElementwiseOps, OpAttrs, UnaryOp } from '../../../ir/signatures.ts'
 import { isFloat, type Type } from '../../../ir/types.ts'
 import type { Held, Planner } from '../planner.ts'
@@ -25,7 +28,7 @@ const binary =
     pointwise(inputs, type, plan, (names, call) => call(op, names, { isMain: true })),
   ]
 
-/** A contraction takes the bias that follows it. */
+/** A bias that follows a contraction becomes an operand of the contraction. */
 const lowerAdd: Binary = (args) => {
   const {
     inputs: [a, b],
@@ -41,13 +44,13 @@ const lowerAdd: Binary = (args) => {
   return binary('Add')(args)
 }
 
-/** ONNX's Sign takes NaN and the sign of zeros away. */
+/** ONNX's Sign does not keep NaN and the sign of zero. */
 const lowerSign = composed((x, call, number) => {
   const isNonZero = call('Greater', [call('Abs', [x]), number(0)], { dtype: 'bool' })
   return call('Where', [isNonZero, call('Sign', [x]), x], { isMain: true })
 })
 
-/** 2 t / (1 - t) with t = tanh(x / 2) near 0, where exp(x) - 1 would lose digits. */
+/** Near 0 it is 2 t / (1 - t) with t = tanh(x / 2), because exp(x) - 1 would lose digits. */
 const lowerExpm1 = composed((x, call, number) => {
   const t = call('Tanh', [call('Mul', [x, number(0.5)])])
   const near = call('Div', [call('Mul', [t, number(2)]), call('Sub', [number(1), t])])
@@ -55,7 +58,7 @@ const lowerExpm1 = composed((x, call, number) => {
   return call('Where', [call('Less', [call('Abs', [x]), number(0.5)], { dtype: 'bool' }), near, far], { isMain: true })
 })
 
-/** Kahan's: the error of 1 + x is that of its logarithm, too, and the quotient takes it away. */
+/** Kahan's method: the rounding error of 1 + x also affects its logarithm, and the quotient cancels it. */
 const lowerLog1p = composed((x, call, number) => {
   const sum = call('Add', [x, number(1)])
   const quotient = call('Div', [call('Mul', [x, call('Log', [sum])]), call('Sub', [sum, number(1)])])
@@ -71,7 +74,7 @@ const lowerIsFinite: Unary = ({ inputs: [x], types: [type], plan }) => [
   }),
 ]
 
-/** Integers divide by a divisor that never is 0 or -1: processors trap on the one, and on the other where the dividend is the least integer. */
+/** Integer division with a divisor that is never 0 or -1. Processors trap on 0, and on -1 if the dividend is the smallest integer. */
 const byInteger =
   (
     emit: (x: string, y: string, safe: string, isZero: string, isMinusOne: string, call: Call, plan: Planner) => string,
@@ -98,7 +101,7 @@ const lowerDiv = byInteger((x, _y, safe, isZero, isMinusOne, call, plan) => {
   return call('Where', [isZero, plan.number('int32', 0), quotient], { isMain: true })
 }, binary('Div'))
 
-/** Truncated, as C's. By 1 there is no remainder, so 0 and -1 need nothing more. */
+/** Truncated, as in C. The remainder by 1 is 0, so divisors 0 and -1 need no other node. */
 const lowerRemainder = byInteger(
   (x, _y, safe, _isZero, _isMinusOne, call) => call('Mod', [x, safe], { attributes: { fmod: 1 }, isMain: true }),
   ({ inputs, types: [type], plan }) => [
@@ -116,7 +119,7 @@ const comparisons: { readonly [D in OpAttrs<'compare'>['direction']]: readonly [
 }
 
 const lowerCompare: LowerFunction<'compare'> = ({ attrs: { direction }, inputs, types: [type], plan }) => {
-  // ONNX orders numbers only.
+  // ONNX compares only numbers.
   const operands = inputs.map((x) => (x.type.dtype === 'bool' ? castTo(x, 'int32', plan) : x))
   const [op, isNegated = false] = comparisons[direction]
   return [

@@ -1,4 +1,4 @@
-/** Elements in other places. */
+/** Lowers ops that move elements. */
 import type { MovementOps } from '../../../ir/signatures.ts'
 import type { Type } from '../../../ir/types.ts'
 import { castTo, isWhole, type LowerFunction, type Lowering } from '../lowering.ts'
@@ -10,7 +10,7 @@ const lowerReshape: LowerFunction<'reshape'> = ({ inputs: [x], types: [type], pl
     : plan.made(type, plan.writer.reshape(plan.dense(x), type.shape, true)),
 ]
 
-/** Nothing is repeated here: an axis of size 1 stands for all, until a consumer needs them. */
+/** Nothing is repeated here: an axis of size 1 represents all positions, until a consumer needs them. */
 const lowerBroadcast: LowerFunction<'broadcast'> = ({ attrs: { axes }, inputs: [x], types: [type], plan }) => {
   const shape = type.shape.map((_, axis) => x.shape[axes.indexOf(axis)] ?? 1)
   if (x.known !== null) return [plan.known(type, x.known.data, x.known.name, shape)]
@@ -24,7 +24,7 @@ const lowerTranspose: LowerFunction<'transpose'> = ({ attrs: { permutation }, in
   const layout = plan.layoutOf([x])
   const perm = permutation.map((axis) => axisIn(axis, layout))
   const name = plan.dense(x, layout)
-  // The user's own transpose may be the one that the layout needs.
+  // The model's own transpose may equal the transpose that the layout needs.
   if (perm.every((from, axis) => from === axis)) return [plan.made(type, name)]
   return [plan.made(type, plan.node('Transpose', [name], type, { attributes: { perm }, isMain: true }))]
 }
@@ -36,7 +36,7 @@ interface SliceAxis {
   readonly step: number
 }
 
-/** Of the axes that change; the operand itself where none does. */
+/** Slices the axes that change. Without such an axis, the result is the operand itself. */
 const sliced = (x: string, type: Type, axes: readonly SliceAxis[], layout: Layout, plan: Planner): string => {
   if (axes.length === 0) return x
   const of = (pick: (axis: SliceAxis) => number): string => plan.writer.int64s(axes.map(pick))
@@ -63,7 +63,7 @@ const lowerSlice: LowerFunction<'slice'> = ({
 
 const lowerReverse: LowerFunction<'reverse'> = ({ attrs: { axes }, inputs: [x], types: [type], plan }) => {
   const layout = plan.layoutOf([x])
-  // A limit before the first element.
+  // The limit is before the first element.
   const reversed = axes.map((axis) => ({ axis, start: -1, limit: -(type.shape[axis] ?? 1) - 1, step: -1 }))
   return [plan.made(type, sliced(plan.dense(x, layout), type, reversed, layout, plan), layout)]
 }
@@ -95,7 +95,7 @@ const lowerPad: LowerFunction<'pad'> = ({
   return [plan.made(type, plan.node('Pad', [name, plan.writer.int64s(pads), number], padded, { isMain: true }), layout)]
 }
 
-/** `gap` numbers between neighbours along an axis: each element gets them behind it along an axis of its own, and the last ones are cut off. */
+/** Inserts `gap` numbers between adjacent elements of an axis: each element is padded along a new axis, and the last gap is cut off. */
 const withGaps = (x: Held, axis: number, gap: number, number: string, layout: Layout, plan: Planner): Held => {
   const { dtype } = x.type
   const shape = shapeIn(x.type.shape, layout)
@@ -123,7 +123,7 @@ const withGaps = (x: Held, axis: number, gap: number, number: string, layout: La
   return plan.made(type, sliced(joined, type, [{ axis, start: 0, limit, step: 1 }], layout, plan), layout)
 }
 
-/** ONNX counts negative indices from the end, and refuses those beyond it. */
+/** ONNX counts negative indices from the end, and rejects indices that are out of bounds. */
 const lowerGather: LowerFunction<'gather'> = ({ attrs: { axis }, inputs: [x, indices], types: [type], plan }) => {
   const last = (x.type.shape[axis] ?? 1) - 1
   const clamped = plan.node(
@@ -134,7 +134,7 @@ const lowerGather: LowerFunction<'gather'> = ({ attrs: { axis }, inputs: [x, ind
   return [plan.made(type, plan.node('Gather', [plan.dense(x), clamped], type, { attributes: { axis }, isMain: true }))]
 }
 
-/** By comparison: ONNX's OneHot counts negative indices from the end. */
+/** Uses comparisons, because ONNX's OneHot counts negative indices from the end. */
 const lowerOneHot: LowerFunction<'oneHot'> = ({ attrs: { depth, dtype }, inputs: [indices], types: [type], plan }) => {
   const column = plan.writer.reshape(plan.dense(indices), [...indices.type.shape, 1])
   const classes = plan.writer.numbers(

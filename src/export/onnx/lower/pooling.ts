@@ -1,4 +1,4 @@
-/** Windows over images, with the channels first. */
+/** Lowers pooling ops. The channels come first. */
 import { sizeAt, windowAxes } from '../../../ir/ops/window.ts'
 import type { PoolingOps } from '../../../ir/signatures.ts'
 import { type LowerFunction, type Lowering, unsupported } from '../lowering.ts'
@@ -12,7 +12,7 @@ const pool =
       kernel_shape: attrs.window,
       pads: [h.before, w.before, h.after, w.after],
       strides: attrs.strides,
-      // Padding does not count.
+      // Padding is not counted.
       ...(op === 'AveragePool' ? { count_include_pad: 0 } : {}),
     }
     const made = { ...type, shape: shapeIn(type.shape, 'first') }

@@ -1,11 +1,11 @@
-/** Many elements into one. */
+/** Lowers reductions. */
 import { reducedShape } from '../../../ir/ops/shape.ts'
 import type { ReduceAttrs, ReductionOps, WideReduceAttrs } from '../../../ir/signatures.ts'
 import { isFloat, sameShape, type Type } from '../../../ir/types.ts'
 import { castTo, elementTypes, type LowerFunction, type Lowering } from '../lowering.ts'
 import { axisIn, type Held, type Layout, type Planner, shapeIn } from '../planner.ts'
 
-/** The layout to reduce in: of channels first only if what remains is in order. */
+/** The layout to reduce in. Channels first is possible only if the remaining axes keep their order. */
 const layoutFor = (x: Held, { axes, keepDims }: ReduceAttrs, plan: Planner): Layout => {
   const layout = plan.layoutOf([x])
   const kept = [0, 1, 2, 3].filter((axis) => !axes.includes(axis))
@@ -13,11 +13,11 @@ const layoutFor = (x: Held, { axes, keepDims }: ReduceAttrs, plan: Planner): Lay
   return keepDims || places.every((place, i) => i === 0 || place > (places[i - 1] ?? 0)) ? layout : 'last'
 }
 
-/** x reduced over the axes by an op of ONNX, in x's own dtype. */
+/** x reduced over the axes by an ONNX operator, in the dtype of x. */
 export const reduced = (op: string, x: Held, attrs: ReduceAttrs, plan: Planner): Held => {
   const { axes, keepDims } = attrs
   const type: Type = { dtype: x.type.dtype, shape: reducedShape(x.type.shape, axes, keepDims) }
-  // To ONNX no axes are all of them.
+  // In ONNX an empty list of axes means all axes.
   if (axes.length === 0) return x
   const layout = layoutFor(x, attrs, plan)
   const name = plan.dense(x, layout)
@@ -28,7 +28,7 @@ export const reduced = (op: string, x: Held, attrs: ReduceAttrs, plan: Planner):
   return plan.made(type, made, resultLayout)
 }
 
-/** Over the pixels of an image with the channels first, the mean is what runtimes have a fast op for. */
+/** A mean over the pixels of an image is computed with channels first: runtimes have a fast operator for it. */
 export const meanOf = (x: Held, { axes, keepDims }: ReduceAttrs, plan: Planner): Held => {
   const layout = plan.layoutOf([x])
   if (layout === 'last' || !sameShape(axes, [1, 2])) return reduced('ReduceMean', x, { axes, keepDims }, plan)
@@ -49,14 +49,14 @@ const reduce =
   ({ attrs, inputs: [x], plan }) => [reduced(op, x, attrs, plan)]
 
 const wide = (x: Held, { resultDtype }: WideReduceAttrs, plan: Planner): Held =>
-  // Half types are summed in float32, too.
+  // Half types are also summed in float32.
   isFloat(x.type.dtype) || resultDtype !== null ? castTo(x, 'float32', plan) : x
 
 const lowerSum: LowerFunction<'reduceSum'> = ({ attrs, inputs: [x], types: [type], plan }) => [
   castTo(reduced('ReduceSum', wide(x, attrs, plan), attrs, plan), type.dtype, plan),
 ]
 
-/** ONNX reduces numbers only. */
+/** ONNX reduces only numbers. */
 const logical =
   (op: string): LowerFunction<'reduceAll' | 'reduceAny'> =>
   ({ attrs, inputs: [x], plan }) => [castTo(reduced(op, castTo(x, 'int32', plan), attrs, plan), 'bool', plan)]

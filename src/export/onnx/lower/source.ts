@@ -1,10 +1,10 @@
-/** Weights and literals are numbers in the file. */
+/** Weights and literals become tensors in the file. */
 import { hostArrayOf } from '../../../backends/backend.ts'
 import type { SourceOps } from '../../../ir/signatures.ts'
 import type { Lowering } from '../lowering.ts'
 import { unsupported } from '../lowering.ts'
 
-/** Inputs, variables and constants are made in encode.ts, which has their values. */
+/** encode.ts makes inputs, variables and constants, since it has their values. */
 const given = unsupported('it is made before the nodes')
 
 export const sourceLowering: { readonly [K in keyof SourceOps]: Lowering<K> } = {
