@@ -26,7 +26,7 @@ export const ensureFits = (needs: MemoryNeeds, bytesMax: number): void => {
   if (peakBytes + others <= bytesMax) return
   const parts = [
     [variables, 'for its variables'],
-    [packedBytes, 'for packed forms of them'],
+    [packedBytes, 'for packed copies of variables'],
     [boundBytes, 'for constants and scratch memory'],
   ] as const
   const held = parts.filter(([bytes]) => bytes > 0).map(([bytes, what]) => `, ${mebibytes(bytes)} ${what}`)

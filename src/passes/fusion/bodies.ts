@@ -1,6 +1,6 @@
 /**
- * Equal regions of a graph share the nodes of their bodies, so that these are built, checked and lowered once. Each region has a body of its own
- * around them, with the paths and origins of its own nodes beside it.
+ * Equal regions of a graph share the nodes of their bodies, so each body is built, checked and lowered once. Each region still has its own body graph
+ * around these nodes, with the paths and origins of its own nodes in side tables.
  */
 import { makeConstantPool } from '../../ir/constants.ts'
 import { exactJson } from '../../ir/exact-json.ts'
@@ -11,13 +11,13 @@ import type { Facts } from './facts.ts'
 
 /** A region before it is built. */
 export interface RegionText {
-  /** Equal for regions with equal bodies; unequal ones have different texts. */
+  /** Equal texts mean equal bodies. */
   readonly text: string
-  /** The nodes that it computes, operands first. */
+  /** The nodes that the region computes, operands first. */
   readonly nodes: readonly Node[]
 }
 
-/** `operands` come from outside. Members, and free nodes where members read them, are computed in their order. */
+/** `operands` are values from outside. The members, and the free nodes that they read, are listed in execution order. */
 export const regionText = (
   facts: Facts,
   members: readonly number[],
@@ -33,7 +33,7 @@ export const regionText = (
   }
   const nameOf = (ref: Ref): string => {
     if (!names.has(refKey(ref))) compute(facts.positionOf(ref.id))
-    return names.get(refKey(ref)) as string // computed, or an operand
+    return names.get(refKey(ref)) as string // it was computed above, or is an operand
   }
   const compute = (at: number): void => {
     const node = facts.nodes[at] as Node
@@ -46,7 +46,7 @@ export const regionText = (
   return { text: text + results.map(nameOf).join(), nodes }
 }
 
-/** A body that further regions may share, and which node of its region's text each of its nodes stands for; -1: an operand. */
+/** A body that further regions may share. For each of its nodes: the index of the region's node that it was made from; -1: an operand. */
 interface SharedBody {
   readonly body: Graph
   readonly order: readonly number[]
@@ -55,18 +55,18 @@ interface SharedBody {
 export class Bodies {
   readonly #known = new Map<string, SharedBody>()
 
-  /** Further regions of this text may have the body, which was built for this one. */
+  /** Lets further regions with this text share the body, which was built for this region. */
   add({ text, nodes }: RegionText, body: Graph): void {
     const places = new Map(nodes.map(({ id }, at) => [id, at]))
     const { origin } = sideTables(body)
     const order = body.nodes.map((_, at) => {
-      const id = origin(at as NodeId)?.from[0] // the position in a body is the id
+      const id = origin(at as NodeId)?.from[0] // in a body, the position is the id
       return id === undefined ? -1 : (places.get(id) ?? -1)
     })
     this.#known.set(text, { body, order })
   }
 
-  /** The body of a region that equals an earlier one; null if none does. `label`: the region's name in origins. */
+  /** A body for a region that equals an earlier one; null if there is none. `label`: the name of the region in origins. */
   find({ text, nodes }: RegionText, label: string): Graph | null {
     const known = this.#known.get(text)
     if (known === undefined) return null

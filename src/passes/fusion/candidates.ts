@@ -1,4 +1,4 @@
-/** What could be done with a cluster's values, and what it would save. */
+/** Candidates: the possible fusions of a cluster, with the time that each saves. */
 import type { Cluster, Clusters } from './clusters.ts'
 import { union } from './clusters.ts'
 import type { Facts } from './facts.ts'
@@ -6,32 +6,32 @@ import { exclusiveKind, refusalOf } from './legality.ts'
 import type { Refusal } from './refusals.ts'
 import { type Sketch, Sketcher } from './sketch.ts'
 
-/** Times in seconds, launches included. */
+/** Times in seconds, including launches. */
 export interface Times {
-  /** Arithmetic and memory at the same time: whether something is worth it. */
+  /** Arithmetic and memory accesses overlap. It decides whether a fusion is worth it. */
   readonly seconds: number
-  /** One after the other: what is worth most, because what will overlap in the end is not known before. */
+  /** Arithmetic and memory accesses one after the other. It ranks fusions, because the final overlap is not known yet. */
   readonly workSeconds: number
 }
 
-/** One kernel of two clusters, or a copy of a cluster in each that reads it; and what it saves. */
+/** Merges two clusters into one kernel, or copies a cheap cluster into each of its readers. `saving`: the time saved. */
 export type Candidate =
   | { readonly kind: 'merge'; readonly producer: Cluster; readonly consumer: Cluster; readonly saving: number }
   | { readonly kind: 'copy'; readonly producer: Cluster; readonly saving: number }
 
-/** With more readers than this a value is computed once, and written. */
+/** A value with more readers than this is computed once and stored. */
 export const readersMax = 16
 
-/** The verdict on two clusters as one kernel: what it saves, or why it may not be. */
+/** The verdict on merging two clusters: the time saved, or the reason against it. */
 export type Verdict = { readonly saving: number } | { readonly refusal: Refusal }
 
 export class Candidates {
   readonly #facts: Facts
   readonly #clusters: Clusters
   readonly #sketcher: Sketcher
-  /** Times of a cluster as it is, by id, with the version that they are for. */
+  /** The times of clusters by id, with the version that they belong to. */
   readonly #times = new Map<number, Times & { readonly version: number }>()
-  /** Verdicts on pairs, with the state of the two that they are for. */
+  /** The verdicts on pairs, with the state of both clusters that they belong to. */
   readonly #verdicts = new Map<number, { readonly state: string; readonly verdict: Verdict }>()
 
   constructor(facts: Facts, clusters: Clusters) {
@@ -40,7 +40,7 @@ export class Candidates {
     this.#sketcher = new Sketcher(facts)
   }
 
-  /** The best for the values of a cluster; null if nothing saves time. `isBarred`: pairs that are known to make a cycle. */
+  /** The best candidate for a producer; null if nothing saves time. `isBarred`: pairs that are known to make a cycle. */
   best(producer: Cluster, isBarred: (consumer: Cluster) => boolean): Candidate | null {
     if (!this.canFuse(producer)) return null
     const readers = this.#clusters.readersOf(producer, readersMax)
@@ -51,7 +51,7 @@ export class Candidates {
       if (verdict !== null && 'saving' in verdict)
         found.push({ kind: 'merge', producer, consumer, saving: verdict.saving })
     }
-    // If every reader can become one kernel with it, they all may in the end: better than to compute it twice.
+    // If every reader can be merged with it, all may be merged in the end. That is better than computing it twice.
     const isCheap = this.#isCheap(producer)
     const canBeOne =
       isCheap &&
@@ -66,7 +66,7 @@ export class Candidates {
     )
   }
 
-  /** Can the cluster be a part of a larger kernel at all? */
+  /** Can the cluster be part of a larger kernel? */
   canFuse(cluster: Cluster): boolean {
     const [first] = cluster.members
     return cluster.members.length > 1 || (first !== undefined && this.#solitude(first) === null)
@@ -79,7 +79,7 @@ export class Candidates {
     return { rule: this.#facts.nodes[node]?.op === 'reshape' ? 'view' : 'no kernel' }
   }
 
-  /** Should the two be one kernel? Cycles are not looked for. */
+  /** Should the two become one kernel? It does not check for cycles. */
   judge(producer: Cluster, consumer: Cluster): Verdict {
     const key = producer.id * this.#facts.nodes.length + consumer.id
     const state = `${producer.version} ${consumer.version} ${this.#clusters.readings(producer)}`
@@ -143,7 +143,7 @@ export class Candidates {
     return members.every((node) => isSlow[node] !== true && (roles[node] === 'map' || roles[node] === 'move'))
   }
 
-  /** What it saves that all readers compute the values of a cheap cluster themselves; null if one of them must not. */
+  /** The time saved if all readers compute the values of a cheap cluster themselves; null if a reader must not. */
   #savingOfCopies(producer: Cluster, readers: readonly Cluster[]): number | null {
     const facts = this.#facts
     const isNeeded = producer.members.some((node) => facts.isRoot[node] === true)

@@ -1,10 +1,10 @@
 /**
- * The fusions that are never wrong, found in one walk before anything is compared: a node joins the kernel that is the only one to read it, where
- * that goes on elementwise at the same place. The queue then has far fewer clusters to judge.
+ * Finds the fusions that are always profitable, in one pass over the nodes: a node joins the kernel of its only reader, if that reader is elementwise
+ * and reads it at the same coordinates. The queue then has far fewer clusters to compare.
  */
 import type { Facts, Read } from './facts.ts'
 
-/** For each node the last one of its chain, its own position if it begins none. */
+/** For each node the last node of its chain; its own position if the chain is only this node. */
 export const chainsOf = (facts: Facts): Int32Array => {
   const { nodes, roles, kinds, reads, isRoot, target } = facts
   const chain = Int32Array.from(nodes, (_, at) => at)
@@ -12,7 +12,7 @@ export const chainsOf = (facts: Facts): Int32Array => {
   const ops = new Int32Array(nodes.length).fill(1)
   const operands = Int32Array.from(reads, ({ length }) => length)
   const hasHero = new Uint8Array(nodes.length)
-  // Backwards: what reads a node has its chain already.
+  // In reverse order: the readers of a node already have their chains.
   for (let at = nodes.length - 1; at >= 0; at--) {
     const isHero = roles[at] === 'hero'
     if (isHero) hasHero[at] = 1
@@ -37,7 +37,7 @@ export const chainsOf = (facts: Facts): Int32Array => {
 
 interface Reader {
   readonly by: number
-  /** An elementwise op that reads at the same place. */
+  /** An elementwise op whose operand is read at the same coordinates. */
   readonly isPoint: boolean
 }
 

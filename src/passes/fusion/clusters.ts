@@ -1,38 +1,39 @@
 /**
- * A partition of a graph's nodes into clusters, in an order in which each cluster comes after those that it reads. Merging keeps the order, and is
- * refused where it would make a cycle.
+ * A partition of the nodes of a graph into clusters, in topological order: a cluster comes after the clusters that it reads. A merge keeps the order,
+ * and is refused if it would make a cycle.
  *
- * Most merges need no search. If C is the first cluster that reads P, no path leads from P to C around their edge; both then go where C is. The same
- * holds where P is the last cluster that C reads; both then go where P is. Otherwise a search looks at the clusters between them, up to a limit.
+ * Most merges need no search. If C is the first cluster that reads P, there is no path from P to C besides their edge, and both move to the place of
+ * C. The same holds if P is the last cluster that C reads; then both move to the place of P. Otherwise a search visits the clusters between them, up
+ * to a limit.
  */
 import type { Facts } from './facts.ts'
 
 export interface Cluster {
   readonly id: number
-  /** Positions of nodes, ascending. A node may also be a copy of one that another cluster has. */
+  /** Positions of nodes, in ascending order. A node may be a copy of a node of another cluster. */
   members: readonly number[]
-  /** Changes with every change of the cluster. */
+  /** Increases with every change of the cluster. */
   version: number
   rank: number
 }
 
-/** In place of an owner: none, but others have copies. */
+/** Instead of an owner: no cluster owns the node, but clusters have copies of it. */
 const copied = -2
 
-/** Clusters that a search may look at; beyond it, a merge counts as a cycle. */
+/** The maximum number of clusters that a search visits. Beyond it, the merge is treated as a cycle. */
 const searchMax = 256
 
 export class Clusters {
   readonly #facts: Facts
-  /** The cluster that computes a node's value for others; -1: a source. */
+  /** The cluster that computes the value of a node for other clusters; -1: a source. */
   readonly #owner: Int32Array
   readonly #clusters: (Cluster | null)[] = []
-  /** Clusters that read a node of another cluster. */
+  /** For each node the clusters that read it, other than its own. */
   readonly #readers: ReadonlySet<number>[]
   readonly #byRank: (Cluster | null)[] = []
   #versions = 0
 
-  /** @param chain For each node the last one of those that begin in one cluster with it (chains.ts). */
+  /** @param chain For each node the last node of its chain (chains.ts). The nodes of a chain start in one cluster. */
   constructor(facts: Facts, chain: Int32Array) {
     const { nodes, roles, reads } = facts
     this.#facts = facts
@@ -55,7 +56,7 @@ export class Clusters {
     this.#readers = readers
   }
 
-  /** In an order in which operands come first. */
+  /** In topological order. */
   all(): readonly Cluster[] {
     return this.#byRank.filter((cluster) => cluster !== null)
   }
@@ -64,12 +65,12 @@ export class Clusters {
     return this.#clusters[id] ?? null
   }
 
-  /** The cluster that computes the node's value for others; null: the node is a source. */
+  /** The cluster that computes the value of the node for others; null: the node is a source. */
   ownerOf(node: number): Cluster | null {
     return this.find(this.#owner[node] as number)
   }
 
-  /** Is the node in clusters only as a copy? */
+  /** Do clusters have the node only as a copy? */
   isCopied(node: number): boolean {
     return this.#owner[node] === copied
   }
@@ -78,14 +79,14 @@ export class Clusters {
     return this.#owner[node] === cluster.id
   }
 
-  /** Do outputs, updates or other clusters need the value? `inside`: a cluster that is about to become one with the node's. */
+  /** Do outputs, updates or other clusters need the value? `inside`: a cluster that is about to be merged with the node's cluster. */
   isResult(node: number, inside: Cluster | null = null): boolean {
     if (this.#facts.isRoot[node] === true) return true
     const readers = this.#readers[node] as ReadonlySet<number>
     return readers.size > (inside !== null && readers.has(inside.id) ? 1 : 0)
   }
 
-  /** How many pairs of a value of this cluster and a reader there are. */
+  /** The number of pairs of a value of this cluster and a reader. */
   readings(cluster: Cluster): number {
     let count = 0
     for (const node of cluster.members)
@@ -93,12 +94,12 @@ export class Clusters {
     return count
   }
 
-  /** Clusters that read a node, without its own. */
+  /** The clusters that read a node, other than its own. */
   readersOfValue(node: number): readonly Cluster[] {
     return [...(this.#readers[node] as ReadonlySet<number>)].map((id) => this.#clusters[id] as Cluster)
   }
 
-  /** Clusters that read a value of this one, at most `most` and one more. */
+  /** The clusters that read a value of this cluster: at most `most` + 1 of them. */
   readersOf(cluster: Cluster, most: number = Infinity): readonly Cluster[] {
     const found = new Set<number>()
     for (const node of cluster.members) {
@@ -111,7 +112,7 @@ export class Clusters {
     return [...found].map((id) => this.#clusters[id] as Cluster)
   }
 
-  /** Clusters that this one reads. */
+  /** The clusters that this cluster reads. */
   producersOf(cluster: Cluster): readonly Cluster[] {
     const found = new Set<number>()
     for (const from of this.operandsOf(cluster)) {
@@ -121,7 +122,7 @@ export class Clusters {
     return [...found].map((id) => this.#clusters[id] as Cluster)
   }
 
-  /** Values that the cluster reads from outside. */
+  /** The values that the cluster reads from outside. */
   operandsOf(cluster: Cluster): ReadonlySet<number> {
     const inside = new Set(cluster.members)
     const found = new Set<number>()
@@ -130,7 +131,7 @@ export class Clusters {
     return found
   }
 
-  /** Makes one cluster of two; null if that would be a cycle. `p` comes first. */
+  /** Merges two clusters; null if that would make a cycle. `p` is the producer. */
   merge(p: Cluster, c: Cluster): Cluster | null {
     const rank = this.#sharedRank(p, c)
     if (rank === null) return null
@@ -153,7 +154,7 @@ export class Clusters {
     return merged
   }
 
-  /** Each reader computes the values of `p` itself. `p` stays only where outputs or updates need it. */
+  /** Each reader computes the values of `p` itself. `p` stays only if outputs or updates need it. */
   copyIntoReaders(p: Cluster): void {
     const operands = this.operandsOf(p)
     for (const reader of this.readersOf(p)) {
@@ -171,12 +172,12 @@ export class Clusters {
     this.#byRank[p.rank] = null
   }
 
-  /** Could the two be one without a cycle? A search that finds no answer within its limit says no. */
+  /** Can the two be merged without a cycle? False if the search reaches its limit without an answer. */
   canMerge(p: Cluster, c: Cluster): boolean {
     return this.#isFirstReader(p, c) || this.#isLastProducer(p, c) || this.#between(p, c) !== null
   }
 
-  /** The rank that both may have; other clusters may move. Null: there is a path around. */
+  /** A rank for the merged cluster; other clusters may move. Null: there is another path between the two. */
   #sharedRank(p: Cluster, c: Cluster): number | null {
     if (this.#isFirstReader(p, c)) return c.rank
     if (this.#isLastProducer(p, c)) return p.rank
@@ -189,7 +190,7 @@ export class Clusters {
     const others = ranks.filter((rank) => rank !== own)
     for (const rank of ranks) this.#byRank[rank] = null
     for (const [at, cluster] of moving.entries()) {
-      // One rank stays empty: the last.
+      // One rank stays unused: the last one.
       cluster.rank = others[at] as number
       this.#byRank[cluster.rank] = cluster
     }
@@ -235,7 +236,7 @@ export class Clusters {
   }
 }
 
-/** Two ascending lists as one, each number once. */
+/** Merges two ascending lists. Each number occurs once. */
 export const union = (a: readonly number[], b: readonly number[]): readonly number[] => {
   const merged: number[] = []
   for (let [i, k] = [0, 0]; i < a.length || k < b.length; ) {

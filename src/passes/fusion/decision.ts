@@ -1,11 +1,11 @@
-/** What fusion decided about a graph, kept beside the graph that it made, for explanations. */
+/** The decisions of fusion about a graph, stored beside the resulting graph, for explanations. */
 import type { Graph } from '../../ir/types.ts'
 import { type Candidates, readersMax } from './candidates.ts'
 import type { Cluster, Clusters } from './clusters.ts'
 import type { Facts } from './facts.ts'
 import type { Refusal } from './refusals.ts'
 
-/** Two kernels of which one reads the other, and why they are not one. */
+/** Two kernels of which one reads the other, and the reason why they are not fused. */
 export interface Refused {
   readonly producer: Cluster
   readonly consumer: Cluster
@@ -25,7 +25,7 @@ export const rememberFusion = (after: Graph, decision: FusionDecision): void => 
 /** The decision that led to exactly this graph; null if there is none. */
 export const fusionOf = (after: Graph): FusionDecision | null => decisions.get(after) ?? null
 
-/** All pairs that are still two, in order. */
+/** All producer-consumer pairs that were not fused, in order. */
 export const refusedPairs = (clusters: Clusters, candidates: Candidates): readonly Refused[] =>
   clusters.all().flatMap((producer) =>
     clusters

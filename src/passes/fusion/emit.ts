@@ -1,4 +1,4 @@
-/** Writes clusters into a graph as regions, in one edit. */
+/** Replaces clusters in a graph by regions, in one edit. */
 import { Edit } from '../../ir/edit.ts'
 import { nodesOf, refKey, rootKeys, usesOf } from '../../ir/graph.ts'
 import { emitRegion } from '../../ir/region.ts'
@@ -11,7 +11,7 @@ import type { Cluster, Clusters } from './clusters.ts'
 import type { Facts } from './facts.ts'
 import type { Sketch } from './sketch.ts'
 
-/** @param isRegion Which clusters become regions; the nodes of the others stay. */
+/** @param isRegion Which clusters become regions. The nodes of other clusters stay. */
 export const emitRegions = (
   facts: Facts,
   clusters: Clusters,
@@ -32,7 +32,7 @@ export const emitRegions = (
     )
     for (const node of cluster.members) if (clusters.owns(cluster, node)) edit.remove((facts.nodes[node] as Node).id)
   }
-  // Regions have copies of some nodes, and dead nodes may read what is gone.
+  // Regions have copies of some nodes. Dead nodes may read nodes that were removed.
   for (const { id } of nodesOf(facts.graph)) {
     const at = facts.positionOf(id)
     if (at < 0 || facts.roles[at] === 'free' || clusters.isCopied(at)) edit.remove(id)
@@ -73,10 +73,10 @@ const emitOne = (
           ),
         )
       : b.emit('fusion', values, { kind, body: known })
-  const { attrs } = edit.node((regions[0] as Value).id) as Node<'fusion'> // has just been added; a region has results
-  // Not where literals of the body became operands.
+  const { attrs } = edit.node((regions[0] as Value).id) as Node<'fusion'> // it was just added; a region has results
+  // A body is not shared if its literals became operands.
   if (known === null && attrs.body.inputs.length === operands.length) bodies.add(text, attrs.body)
-  results.forEach((ref, i) => edit.replaceUses(ref, regions[i] as Value)) // emitRegion adds operands, not results
+  results.forEach((ref, i) => edit.replaceUses(ref, regions[i] as Value)) // emitRegion may add operands, but no results
 }
 
 /** The hero with the most work; null if there is none. */
@@ -86,7 +86,7 @@ const mainOf = ({ flops }: Facts, heroes: readonly number[]): number | null =>
     null,
   )
 
-/** Values from outside, in the order in which a walk from the results meets them, so that equal regions have equal bodies. */
+/** The values from outside, in the order in which a walk from the results reaches them. So equal regions have equal bodies. */
 const operandsOf = (facts: Facts, members: readonly number[], results: readonly Ref[]): readonly Ref[] => {
   const operands = new Map<number, Ref>()
   const inside = new Set(members)

@@ -1,4 +1,4 @@
-/** Answers "which kernel is this node in, and why is it not fused with its neighbours". */
+/** Answers which kernel a node is in, and why it is not fused with its neighbors. */
 import { shortList } from '../../ir/listed.ts'
 import type { Node } from '../../ir/types.ts'
 import type { Cluster } from './clusters.ts'
@@ -6,9 +6,9 @@ import type { FusionDecision, Refused } from './decision.ts'
 import { type FusionRule, nameOf, refusalText } from './refusals.ts'
 
 export interface FusionNote {
-  /** Kernels that the asked nodes are in, or why they are in none. */
+  /** The kernel of the requested nodes, or why they are in none. */
   readonly text: string
-  /** Names of the nodes of the kernel, in order; none where the node is in no kernel. */
+  /** The names of the nodes of the kernel, in order. Empty if the node is in no kernel. */
   readonly fusedWith: readonly string[]
   /** The kernels before and after it. */
   readonly notFused: readonly {
@@ -19,7 +19,7 @@ export interface FusionNote {
   }[]
 }
 
-/** A note for each kernel that one of the asked nodes is in, then one for those that are in none of their own. */
+/** A note for each kernel that contains a requested node, then one note for requested nodes without a kernel of their own. */
 export const explainFusion = (decision: FusionDecision, isAsked: (node: Node) => boolean): readonly FusionNote[] => {
   const { facts, clusters } = decision
   const asked = new Set(facts.nodes.flatMap((node, at) => (isAsked(node) ? [at] : [])))
@@ -41,7 +41,7 @@ const kernelNote = (decision: FusionDecision, cluster: Cluster, asked: ReadonlyS
   const near = isOutside ? [] : refused.filter(({ producer, consumer }) => producer === cluster || consumer === cluster)
   return {
     text: isOutside
-      ? `${name(first)} is in no kernel: ${facts.nodes[first]?.op === 'reshape' ? 'it is another view of the same memory' : 'it has no kernel that could be a part of a region'}`
+      ? `${name(first)} is in no kernel: ${facts.nodes[first]?.op === 'reshape' ? 'it is a view of the same memory' : 'it has no kernel that can be part of a region'}`
       : `${own.join(', ')}: one kernel${others.length === 0 ? '' : ` with ${others.join(', ')}`}`,
     fusedWith: isOutside ? [] : cluster.members.map(name),
     notFused: near.map((pair) => neighbour(decision, pair, cluster)),
@@ -54,7 +54,7 @@ const neighbour = (
   cluster: Cluster,
 ): FusionNote['notFused'][number] => {
   const isBefore = consumer === cluster
-  // The value that is read names the kernel before, what reads it the one after.
+  // The value that is read names the preceding kernel; its reader names the following kernel.
   const read = consumer.members.flatMap((at) =>
     (facts.reads[at] ?? []).filter(({ from }) => producer.members.includes(from)).map(({ from }) => ({ from, at })),
   )[0]
@@ -67,7 +67,7 @@ const neighbour = (
   }
 }
 
-/** The notes as lines. */
+/** The notes as lines of text. */
 export const fusionLines = (notes: readonly FusionNote[]): readonly string[] =>
   notes.flatMap(({ text, notFused }) => [
     `  ${text}`,

@@ -1,6 +1,6 @@
 /**
- * What fusion knows about each node before it decides anything: the part that the node can play in a region, what it reads, and what it costs.
- * Nodes are numbered by their position in canonical order, so that all tables are arrays and operands have smaller numbers than their users.
+ * The facts about each node that fusion decides on: the role that the node can have in a region, its reads, and its cost. Nodes are numbered by their
+ * position in canonical order, so all tables are arrays, and operands have smaller numbers than their users.
  */
 import { inlineElementsMax } from '../../ir/constants.ts'
 import { liveOrder, refKey, rootKeys, typeOf, usesOf } from '../../ir/graph.ts'
@@ -10,24 +10,26 @@ import { elements, type Graph, type Node, type NodeId, type Ref, sameShape, size
 import { isFreeOp, isSlow, spreadOf } from './op-facts.ts'
 
 /**
- * The part of a node. outside: in no region (sources, views, ops without a kernel). free: computed again by each region that reads it, without
- * cost. map: elementwise. move: moves elements. hero: combines many elements into one. alone: a region of its own.
+ * The role of a node. outside: not in a region (sources, views, ops without a kernel). free: recomputed by each region that reads it, at no cost.
+ * map: elementwise. move: moves elements. hero: combines many elements into one. alone: a region of its own.
  */
 export type Role = 'outside' | 'free' | 'map' | 'move' | 'hero' | 'alone'
 
-/** A node reads the result of another, perhaps through free nodes between them. */
+/** A read of another node's result, possibly through free nodes. */
 export interface Read {
-  /** Position of the node that is read. */
+  /** The position of the node that is read. */
   readonly from: number
-  /** Which operand. */
+  /** The index of the operand. */
   readonly operand: number
-  /** Each element of the reader's result, or of its domain if it is a hero, reads the element at the same place. */
+  /** Each element of the reader's result (of its domain, if it is a hero) reads the element at the same coordinates. */
   readonly isPoint: boolean
-  /** How often each element is asked for. */
+  /** How often each element is read. */
   readonly times: number
-  /** Work besides, in additions, if the element is computed where it is read: a contraction's left operand goes into a panel first. */
+  /**
+   * Additional work if the element is computed where it is read, in units of one addition: a contraction's left operand is first stored to a panel.
+   */
   readonly panelFlops: number
-  /** Where each element is repeated along a contiguous row alone: bytes of that row. Otherwise Infinity. */
+  /** If each element is repeated only along a contiguous row: the bytes of that row. Otherwise Infinity. */
   readonly rowBytes: number
 }
 
@@ -37,14 +39,14 @@ export interface Facts {
   /** Nodes by position. */
   readonly nodes: readonly Node[]
   readonly roles: readonly Role[]
-  /** What a region is built around if it has this node. */
+  /** The kinds of region that the node can be the center of. */
   readonly kinds: readonly FusionKind[]
   readonly reads: readonly (readonly Read[])[]
   readonly multiplyAdds: Float64Array
-  /** Work of computing the result once, in additions. */
+  /** The work of computing the result once, in units of one addition. */
   readonly flops: Float64Array
   readonly bytes: Float64Array
-  /** Division, exp and the like: never computed twice. */
+  /** Ops such as division and exp, which are never computed twice. */
   readonly isSlow: readonly boolean[]
   /** Outputs and updates of the graph. */
   readonly isRoot: readonly boolean[]
@@ -92,7 +94,7 @@ export const factsOf = (graph: Graph, target: TargetInfo): Facts => {
 const rolesOf = (graph: Graph, nodes: readonly Node[], positionOf: (id: NodeId) => number): readonly Role[] => {
   const roles = nodes.map((node) => ownRole(graph, node))
   const [uses, roots] = [usesOf(graph), rootKeys(graph)]
-  // Backwards, because a free node that is needed in memory takes part as an ordinary one, and may itself read a free one.
+  // In reverse order: a free node that must be stored becomes an ordinary node, and it may read a free node itself.
   for (let at = nodes.length - 1; at >= 0; at--) {
     const { id, op } = nodes[at] as Node
     if (roles[at] !== 'free') continue
@@ -145,7 +147,7 @@ const kindOf = (node: Node): FusionKind => {
   return fusion === 'movement' || fusion === 'gather' || fusion === 'broadcast' ? 'movement' : 'loop'
 }
 
-/** What the tables below are made from. */
+/** The inputs of the tables below. */
 interface Live {
   readonly graph: Graph
   readonly target: TargetInfo
@@ -166,11 +168,11 @@ const readsOf = (live: Live, at: number): readonly Read[] => {
   })
 }
 
-/** How elements are read, apart from whose. */
+/** How elements are read, without the node that is read. */
 type Step = Omit<Read, 'from' | 'operand'>
 const point: Step = { isPoint: true, times: 1, panelFlops: 0, rowBytes: 0 }
 
-/** One step after another. Only one of them may repeat elements along rows. */
+/** Composes two steps. At most one of them may repeat elements along rows. */
 const after = (a: Step, b: Step): Step => ({
   isPoint: a.isPoint && b.isPoint,
   times: a.times * b.times,
@@ -178,7 +180,7 @@ const after = (a: Step, b: Step): Step => ({
   rowBytes: a.isPoint ? b.rowBytes : b.isPoint ? a.rowBytes : Infinity,
 })
 
-/** The value behind free nodes; null for a literal. */
+/** The value that free nodes read in the end; null for a literal. */
 const throughFree = (live: Live, ref: Ref): (Step & { readonly from: number }) | null => {
   const { graph, nodes, roles, positionOf } = live
   let [at, step] = [positionOf(ref.id), point]

@@ -1,7 +1,7 @@
 /**
- * Fuses independent work of the same ops on many tensors, such as the optimizer's on each variable, for the price of one launch. Only kernels whose
- * values no other kernel reads: any two of them are independent, so no search is necessary. It is for machines whose kernels can do that,
- * `fusionBudget.horizontal`.
+ * Horizontal fusion: fuses independent work of the same ops on many tensors, such as the optimizer steps of all variables, into one launch. It
+ * considers only kernels whose values no other kernel reads. Any two of them are independent, so no search for cycles is needed. It is enabled for
+ * machines whose kernels support it (`fusionBudget.horizontal`).
  */
 import type { Node } from '../../ir/types.ts'
 import { Candidates } from './candidates.ts'
@@ -27,7 +27,7 @@ export const fuseHorizontally = (
   }
 }
 
-/** One after another, until the kernel is full. Returns how many became a part of another. */
+/** Merges the clusters one after another until the kernel is full. Returns how many were merged into another. */
 const fuseRun = (group: readonly Cluster[], clusters: Clusters, candidates: Candidates): number => {
   let open: Cluster | null = null
   let fused = 0

@@ -1,10 +1,11 @@
 /**
- * Nodes become kernels: regions, each a node `fusion` with a graph as body, which a backend lowers to one kernel of one or more phases.
+ * Fusion: nodes become kernels. A kernel is a region: a node `fusion` with a graph as body, which a backend lowers to one kernel with one or more
+ * phases.
  *
- * First producers with consumers, then siblings that read the same value, then independent work on many tensors (off unless the machine has kernels
- * for it). It decides on clusters of nodes as plain data and edits the graph once, at the end. What stays as it is: inputs, variables, literals, reshapes
- * (views, which need no kernel), and ops that have no kernel of their own because the backend's `legalize` left them whole. Every other node
- * becomes a part of a region, also where it is alone in it.
+ * The order is: producers with consumers, then siblings that read the same value, then independent work on many tensors (only if the machine supports
+ * it). Fusion decides on clusters of nodes as plain data, and edits the graph once at the end. These nodes stay as they are: inputs, variables,
+ * literals, reshapes (views, which need no kernel), and ops that the backend's `legalize` did not decompose because they have no generated kernel.
+ * Every other node becomes part of a region, even if it is alone in it.
  */
 import { definePass } from '../pass.ts'
 import { Candidates } from './candidates.ts'
@@ -29,7 +30,7 @@ export const fusion = definePass({
     fuseSiblings(facts, clusters, cx.report)
     fuseHorizontally(facts, clusters, cx.report)
     const candidates = new Candidates(facts, clusters)
-    const isRegion = ({ members: [first] }: Cluster): boolean => facts.roles[first as number] !== 'outside' // it has members
+    const isRegion = ({ members: [first] }: Cluster): boolean => facts.roles[first as number] !== 'outside' // a cluster has members
     const after = emitRegions(facts, clusters, (cluster) => candidates.sketchOf(cluster), isRegion)
     if (after === graph) return graph
     const refused = refusedPairs(clusters, candidates)

@@ -1,10 +1,10 @@
-/** Which sets of nodes may be one kernel. The rules in the order in which they are asked; the first that is broken is the reason. */
+/** Decides which sets of nodes may be one kernel. The rules are checked in order; the first violated rule is reported. */
 import type { FusionKind } from '../../ir/target.ts'
 import type { Facts } from './facts.ts'
 import type { Refusal } from './refusals.ts'
 import type { Sketch } from './sketch.ts'
 
-/** The rule that a kernel would break, with its figures; null if it breaks none. */
+/** The rule that the kernel would violate, with its figures; null if it violates none. */
 export const refusalOf = (facts: Facts, members: readonly number[], sketch: Sketch): Refusal | null => {
   for (const rule of rules) {
     const refusal = rule(facts, members, sketch)
@@ -15,10 +15,10 @@ export const refusalOf = (facts: Facts, members: readonly number[], sketch: Sket
 
 type Rule = (facts: Facts, members: readonly number[], sketch: Sketch) => Refusal | null
 
-/** Heroes of these kinds need loops of their own form. Reductions go with every kind. */
+/** Heroes of these kinds need their own form of loops. Reductions are compatible with every kind. */
 const exclusive: readonly FusionKind[] = ['contraction', 'depthwise', 'window', 'sort']
 
-/** The kind of a cluster's loops, if they have a form of their own. Quick, because it settles many pairs. */
+/** The kind of the cluster's loops, if it is exclusive. This fast check decides many pairs. */
 export const exclusiveKind = ({ kinds, roles }: Facts, members: readonly number[]): FusionKind | null => {
   for (const node of members) {
     const kind = kinds[node] as FusionKind

@@ -1,11 +1,11 @@
-/** What fusion knows about single ops. */
+/** Facts about single ops for fusion. */
 import { typeOf } from '../../ir/graph.ts'
 import { opDef } from '../../ir/ops/index.ts'
 import type { OpName } from '../../ir/signatures.ts'
 import type { Read } from './facts.ts'
 import { elements, type Graph, isFloat, type Node, type Ref, sameShape, sizeBytes } from '../../ir/types.ts'
 
-/** Elementwise ops that take much longer than an addition, besides those of the tolerance class `transcendental`. */
+/** Elementwise ops that take much longer than an addition, in addition to those of the tolerance class `transcendental`. */
 const divisions: ReadonlySet<OpName> = new Set(['div', 'reciprocal', 'sqrt', 'remainder'])
 
 export const isSlow = ({ op }: Node): boolean => {
@@ -13,7 +13,7 @@ export const isSlow = ({ op }: Node): boolean => {
   return fusion === 'random' || (fusion === 'elementwise' && (tolerance === 'transcendental' || divisions.has(op)))
 }
 
-/** Is it computed again by whoever reads it, because that is cheaper than to read the result? */
+/** Do all readers recompute the op, because that is cheaper than reading its result? */
 export const isFreeOp = (graph: Graph, node: Node): boolean =>
   node.op === 'broadcast' || node.op === 'iota' || isUnitReshape(graph, node) || isWidening(graph, node)
 
@@ -32,7 +32,7 @@ const isWidening = (graph: Graph, node: Node): boolean => {
   return isFloat(dtype) && dtype !== 'float32'
 }
 
-/** How a node that computes nothing, or an elementwise op of an operand of another shape, reads its operand. */
+/** How a node reads its operand, if it only moves elements, or is elementwise with an operand of another shape. */
 export const spreadOf = (graph: Graph, node: Node, operand: Ref): Omit<Read, 'from' | 'operand'> => {
   const { shape } = typeOf(graph, operand)
   const [type] = node.types
@@ -49,7 +49,7 @@ export const spreadOf = (graph: Graph, node: Node, operand: Ref): Omit<Read, 'fr
   }
 }
 
-/** Are elements repeated along the last axes only? */
+/** Are elements repeated only along the last axes? */
 const isAlongRows = (from: readonly number[], to: readonly number[], axes: readonly number[]): boolean => {
   const kept = axes.filter((axis, i) => from[i] === to[axis] && to[axis] !== 1)
   const repeated = to.flatMap((size, axis) => (size === 1 || kept.includes(axis) ? [] : [axis]))

@@ -1,6 +1,6 @@
 /**
- * Fuses producers with consumers, the greatest saving first. Each cluster has its best candidate in a heap; a change of a cluster makes the
- * candidates of those around it anew.
+ * Fuses producers with consumers, largest saving first. A heap holds the best candidate of each cluster. When a cluster changes, the candidates of
+ * its neighbors are recomputed.
  */
 import { makeHeap } from '../memory/heap.ts'
 import { type Candidate, Candidates } from './candidates.ts'
@@ -30,7 +30,7 @@ export const fuseProducers = (
     if (latest.get(producer.id) !== stamp) continue
     const changed = apply(candidate, clusters, report)
     if (changed === null) {
-      // Both are as they were, so only this pair is out of the question.
+      // Both clusters are unchanged, so only this pair is excluded.
       if (candidate.kind === 'merge') barred.add(producer, candidate.consumer)
       rate(producer)
       continue
@@ -66,7 +66,7 @@ interface Entry {
   readonly stamp: number
 }
 
-/** Among equal savings the earlier producer, so that equal programs are fused alike. */
+/** Among equal savings the earlier producer comes first, so that equal programs are fused equally. */
 const isBefore = (a: Entry, b: Entry): boolean =>
   a.candidate.saving === b.candidate.saving
     ? a.rank === b.rank
@@ -74,7 +74,7 @@ const isBefore = (a: Entry, b: Entry): boolean =>
       : a.rank < b.rank
     : a.candidate.saving > b.candidate.saving
 
-/** Pairs whose merge would make a cycle, as long as both are as they were. */
+/** Pairs whose merge would make a cycle. They are valid as long as both clusters are unchanged. */
 class Barred {
   readonly #versions = new Map<string, string>()
 

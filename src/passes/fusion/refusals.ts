@@ -1,8 +1,8 @@
-/** Why two kernels are not one, as data and as sentences. */
+/** The reasons why two kernels are not fused, as data and as sentences. */
 import type { FusionKind, TargetInfo } from '../../ir/target.ts'
 import type { Node } from '../../ir/types.ts'
 
-/** A rule and its figures. Numbers without a name are positions of nodes (facts.ts). */
+/** A rule and its figures. Unnamed numbers are positions of nodes (facts.ts). */
 export type Refusal =
   | { readonly rule: 'view' }
   | { readonly rule: 'no kernel' }
@@ -24,23 +24,23 @@ export type FusionRule = Refusal['rule']
 /** `conv2d (blocks.1/expand/conv)`. */
 export const nameOf = ({ op, path }: Node): string => (path === '' ? op : `${op} (${path})`)
 
-/** Why, after "not fused with x: ". */
+/** The reason, as the continuation of "not fused with x: ". */
 export const refusalText = (refusal: Refusal, nodes: readonly Node[], target: TargetInfo): string => {
   const name = (at: number): string => nameOf(nodes[at] as Node)
   const { fusionBudget, cost } = target
   switch (refusal.rule) {
     case 'view':
-      return 'a reshape is another view of the same memory and takes no kernel'
+      return 'a reshape is a view of the same memory and needs no kernel'
     case 'no kernel':
-      return 'one of the two has no kernel that could be a part of a region'
+      return 'one of the two has no kernel that can be part of a region'
     case 'alone':
-      return 'the order of elements (topK) is a kernel of its own'
+      return 'an op that orders elements (topK) is a kernel of its own'
     case 'unsupported':
       return `${target.name} has no fused kernels of the kind ${refusal.kind}`
     case 'kinds':
       return `one kernel cannot have the loops of both a ${kindNames[refusal.kinds[0]]} and a ${kindNames[refusal.kinds[1]]}`
     case 'gather':
-      return `${name(refusal.to)} may ask for any element of ${name(refusal.from)}, which must be in memory first`
+      return `${name(refusal.to)} may read any element of ${name(refusal.from)}, which must be in memory first`
     case 'packed':
       return `${name(refusal.from)} makes the right operand of ${name(refusal.to)}, which is packed in advance`
     case 'repeated':
@@ -48,11 +48,11 @@ export const refusalText = (refusal: Refusal, nodes: readonly Node[], target: Ta
     case 'chain':
       return `${refusal.count} contractions in one kernel must be small: ${millions(refusal.multiplyAdds)} multiply-adds and ${megabytes(refusal.bytes)}, where at most ${millions(fusionBudget.chain.multiplyAdds)} and ${megabytes(fusionBudget.chain.bytes)} are allowed`
     case 'barrier':
-      return `${name(refusal.to)} must wait until all of ${name(refusal.from)} is there, and what waits takes ${microseconds(refusal.seconds)}, more than the ${microseconds(cost.launchSeconds)} of a launch that it would save`
+      return `${name(refusal.to)} must wait until all of ${name(refusal.from)} is complete, and the waiting work takes ${microseconds(refusal.seconds)}, more than the ${microseconds(cost.launchSeconds)} of a launch that it would save`
     case 'budget':
       return `the kernel would have ${refusal.count} ${refusal.what}, where ${refusal.most} are allowed`
     case 'cycle':
-      return 'the kernel would wait for itself: other kernels between the two need the first and are needed by the second'
+      return 'the kernel would depend on itself: other kernels read the first and are read by the second'
     case 'readers':
       return `${refusal.count} kernels read the value, more than ${refusal.most}, so it is computed once`
     case 'no gain':

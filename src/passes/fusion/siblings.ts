@@ -1,6 +1,6 @@
 /**
- * Fuses kernels that read the same value and run over the same elements, though neither reads the other: the value is read once. Loops over one
- * shape, and reductions of one shape along the same axes.
+ * Sibling fusion: fuses kernels that read the same value and iterate over the same elements, although neither reads the other. The value is then read
+ * once. It applies to loops over one shape, and to reductions of one shape along the same axes.
  */
 import { elements } from '../../ir/types.ts'
 import { typeOf } from '../../ir/graph.ts'
@@ -30,7 +30,7 @@ export const fuseSiblings = (
   }
 }
 
-/** Each with the first that it may be one kernel with. Returns how many became a part of another. */
+/** Merges each cluster with the first compatible one. Returns how many were merged into another. */
 const fuseGroup = (group: readonly Cluster[], clusters: Clusters, candidates: Candidates): number => {
   const kernels: Cluster[] = []
   let fused = 0
@@ -53,7 +53,7 @@ const fuseGroup = (group: readonly Cluster[], clusters: Clusters, candidates: Ca
   return fused
 }
 
-/** What the kernel's loops run over, as text; null where it is not one shape, or where its loops have a form of their own. */
+/** The iteration space of the kernel's loops, as text; null if it is not a single shape, or if the loops have their own form. */
 const spaceOf = ({ graph, nodes, roles, kinds }: Facts, { members }: Cluster): string | null => {
   const heroes = members.filter((at) => roles[at] === 'hero')
   if (heroes.some((at) => kinds[at] !== 'reduction')) return null

@@ -1,42 +1,42 @@
 /**
- * A sketch of the kernel that a set of nodes would become: how often each value is computed, what goes through memory, which work waits until
- * other work of the kernel has ended. Legality and cost are read from it.
+ * A sketch describes the kernel that a set of nodes would become: how often each value is computed, which values go through memory, and which work
+ * must wait for other work of the kernel. Legality and cost are derived from it.
  *
- * The lowering that it assumes: a value that depends on a hero, or that is a result, is computed once. Who reads it at the same place has it in a
- * register; all others read it from memory, in a later phase. What depends on no hero is computed wherever it is read.
+ * It assumes this lowering: a value that depends on a hero, or that is a result, is computed once. Readers at the same coordinates use it from a
+ * register; all other readers load it from memory in a later phase. A value that depends on no hero is recomputed by each reader.
  */
 import type { FusionKind, TargetInfo } from '../../ir/target.ts'
 import type { Facts, Read } from './facts.ts'
 
 export interface Sketch {
   readonly kind: FusionKind
-  /** Nodes that combine elements, by position. */
+  /** The nodes that combine elements, by position. */
   readonly heroes: readonly number[]
   readonly results: number
-  /** Values that come from outside. */
+  /** The number of values from outside. */
   readonly operands: number
   readonly multiplyAdds: number
-  /** Of operands and results. */
+  /** The bytes of operands and results. */
   readonly bytes: number
-  /** Without the launch: arithmetic and memory at the same time. */
+  /** The time without the launch, if arithmetic and memory accesses overlap. */
   readonly seconds: number
-  /** The same one after the other. */
+  /** The time without the launch, if they do not overlap. */
   readonly workSeconds: number
-  /** A slow op that is computed more than once for an element. */
+  /** A slow op that is computed more than once per element. */
   readonly repeated: { readonly node: number; readonly by: number; readonly times: number } | null
-  /** The first read that needs other work of the kernel to be complete, and the time that the work after such reads takes. */
+  /** The first read that needs other work of the kernel to be complete, and the time of the work after all such reads. */
   readonly barrier: { readonly from: number; readonly to: number; readonly seconds: number } | null
   /** A read that needs its operand in memory before the kernel starts. */
   readonly scattered: { readonly from: number; readonly to: number } | null
 }
 
-/** Which members' values are results: others read them. */
+/** Is the member's value a result, which others read? */
 export type IsResult = (member: number) => boolean
 
-/** Makes sketches. Its tables are by position, and are used again for each, because there are many sketches of few nodes. */
+/** Makes sketches. Its tables are by position and are reused for each sketch, because there are many sketches of few nodes. */
 export class Sketcher {
   readonly #facts: Facts
-  /** The number of the sketch in which a node was a member, an operand, ... last. */
+  /** For each node the number of the last sketch in which it was a member, an operand, and so on. */
   readonly #member: Int32Array
   readonly #operand: Int32Array
   readonly #temporary: Int32Array
@@ -46,7 +46,7 @@ export class Sketcher {
   readonly #isDerived: Uint8Array
   /** Comes after a barrier. */
   readonly #isLate: Uint8Array
-  /** How often a value is computed for one of its elements. */
+  /** How often a value is computed per element. */
   readonly #times: Float64Array
   #number = 0
 
@@ -63,7 +63,7 @@ export class Sketcher {
     this.#times = new Float64Array(length)
   }
 
-  /** @param members Positions, ascending. */
+  /** @param members Positions in ascending order. */
   sketch(members: readonly number[], isResult: IsResult): Sketch {
     const { roles, nodes, multiplyAdds } = this.#facts
     this.#number++
@@ -92,7 +92,7 @@ export class Sketcher {
     }
   }
 
-  /** By its heroes: a contraction before all, then windows, then reductions; without heroes a loop, or movement alone. */
+  /** The kind follows from the heroes: contraction first, then windows, then reductions. Without heroes it is a loop, or only movement. */
   #kind(members: readonly number[], heroes: readonly number[]): FusionKind {
     const { kinds } = this.#facts
     const found = order.find((kind) => heroes.some((node) => kinds[node] === kind))
@@ -103,17 +103,17 @@ export class Sketcher {
     return this.#member[node] === this.#number
   }
 
-  /** A value of a member that others than its direct followers read from memory. */
+  /** Is the value computed once? Readers at other coordinates then load it from memory. */
   #isStored(node: number): boolean {
     return this.#isDerived[node] === 1 || this.#isResult[node] === 1
   }
 
-  /** Reductions take values as they are made, and what is repeated along a row needs that row alone. */
+  /** Does the read need the complete value? A value that is repeated along a row needs only that row, if the row fits into the cache. */
   #isBarrier({ from, isPoint, rowBytes }: Read): boolean {
     return !isPoint && rowBytes > this.#facts.target.cost.cacheBytes && this.#isStored(from)
   }
 
-  /** Which members depend on heroes, and which come after a barrier. Returns the first barrier. */
+  /** Finds the members that depend on heroes, and those after a barrier. Returns the first barrier. */
   #forward(members: readonly number[]): { readonly from: number; readonly to: number } | null {
     const { roles, reads } = this.#facts
     let barrier: { readonly from: number; readonly to: number } | null = null
@@ -134,7 +134,7 @@ export class Sketcher {
     return barrier
   }
 
-  /** How often each value is computed. Returns the slow op that is repeated most. */
+  /** Computes how often each value is computed. Returns the slow op that is repeated most often. */
   #backward(members: readonly number[]): Sketch['repeated'] {
     const { roles, reads, isSlow } = this.#facts
     const times = this.#times
@@ -154,7 +154,7 @@ export class Sketcher {
     return repeated
   }
 
-  /** Time and bytes. What one phase writes and another reads costs nothing while it fits into the cache. */
+  /** Time and bytes. A value that one phase writes and another reads is free if it fits into the cache. */
   #work(members: readonly number[]): {
     readonly operands: number
     readonly bytes: number
@@ -201,7 +201,7 @@ export class Sketcher {
     }
   }
 
-  /** A gather may ask for any element, so what it gathers from lies in memory. */
+  /** A gather may read any element, so its operand must be in memory. */
   #scattered(gathers: readonly number[]): Sketch['scattered'] {
     for (const node of gathers) {
       const read = this.#facts.reads[node]?.find(({ from, operand }) => operand === 0 && this.#isInside(from))
@@ -211,7 +211,7 @@ export class Sketcher {
   }
 }
 
-/** Windows at borders ask a little less than once for an element. */
+/** Windows at borders read an element slightly less than once on average. */
 const onceOrSo = 1.001
 
 const order: readonly FusionKind[] = ['sort', 'contraction', 'depthwise', 'window', 'reduction']

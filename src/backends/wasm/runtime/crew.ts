@@ -174,7 +174,7 @@ class WorkerCrew implements Crew {
     if (control !== this.#control || this.#isDisposed) return
     if (this.#options.memory === null && this.bytes.bytesMax > 0) {
       this.#isDisposed = true
-      this.#noteLoss({ reason: `its thread, which had the memory, ended: ${reason}` })
+      this.#noteLoss({ reason: `the thread that owned the memory ended: ${reason}` })
     }
     void this.#end(runFailed(`a thread ended: ${reason}`))
   }

@@ -5,8 +5,8 @@ import { EffuseError } from '../../../ir/diagnostics.ts'
 export const runFailed = (reason: string): EffuseError =>
   new EffuseError({
     code: 'EF411',
-    message: `a run on the backend wasm ended before its end: ${reason}`,
-    hint: 'the variables are as they were before the run; later runs use new threads',
+    message: `a run on the backend wasm failed: ${reason}`,
+    hint: 'the variables are unchanged; the next run starts new threads',
   })
 
 /** The backend was disposed of. */

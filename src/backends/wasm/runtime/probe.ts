@@ -9,7 +9,7 @@ const vectorProbe = Uint8Array.of(
 /** Why generated WebAssembly cannot run here; null if it can. */
 export const wasmFault = (): string | null => {
   if (typeof WebAssembly === 'undefined') return 'there is no WebAssembly here'
-  return WebAssembly.validate(vectorProbe) ? null : 'its WebAssembly has no vectors (SIMD)'
+  return WebAssembly.validate(vectorProbe) ? null : 'its WebAssembly has no SIMD'
 }
 
 /** More threads than this gain little, because each dispatch ends with a barrier. */

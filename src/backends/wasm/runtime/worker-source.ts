@@ -60,7 +60,7 @@ export const workerSource = `'use strict'
         return maximum * 65536
       } catch {}
     }
-    throw new Error('the system refuses a memory of WebAssembly')
+    throw new Error('the system refuses a WebAssembly memory')
   }
   const growTo = (size) => {
     const missing = Math.ceil((size - memory.buffer.byteLength) / 65536)
@@ -112,12 +112,12 @@ export const workerSource = `'use strict'
     args[i++] = context
     return i
   }
-  const isLeftOut = ({ isOptional, slots }, table) => isOptional && table[slots[slots.length - 1]] === 0
+  const isSkipped = ({ isOptional, slots }, table) => isOptional && table[slots[slots.length - 1]] === 0
   /** Executes all dispatches on this thread. */
   const replayAlone = (dispatches, table, scratch, contexts, times) => {
     for (let at = 0; at < dispatches.length; at++) {
       const dispatch = dispatches[at]
-      if (isLeftOut(dispatch, table)) continue
+      if (isSkipped(dispatch, table)) continue
       const { call, slots, units, context, args } = dispatch
       const start = times === null ? 0 : performance.now()
       const i = fill(args, slots, table, scratch, contexts + context)
@@ -137,7 +137,7 @@ export const workerSource = `'use strict'
     for (let at = from; at < dispatches.length; at++) {
       if (thread === 0) Atomics.store(control, ${word.current}, at)
       const dispatch = dispatches[at]
-      if (isLeftOut(dispatch, table)) continue
+      if (isSkipped(dispatch, table)) continue
       const { call, slots, units, context, args } = dispatch
       const start = times === null ? 0 : performance.now()
       const i = fill(args, slots, table, scratch, contexts + context)
@@ -196,7 +196,7 @@ export const workerSource = `'use strict'
     try {
       const dispatches = lists.get(list)
       const times = isProfiled ? new Float64Array(dispatches.length) : null
-      if (waiting.size > 0 || view(end).length < end) throw new Error('the system gives no more memory')
+      if (waiting.size > 0 || view(end).length < end) throw new Error('the system refuses more memory')
       if (context.length > 0) view(end).set(context, contextAddress)
       if (threads === 1 || dispatches.every(({ units }) => units === 1))
         replayAlone(dispatches, table, scratch, contextAddress, times)
