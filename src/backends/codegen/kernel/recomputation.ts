@@ -1,6 +1,6 @@
 /**
  * Cost model: is it cheaper to recompute an element, or to store it and read it? The unit is one vector instruction of an op such as `add`, which
- * computes four elements. The figures were measured on WebAssembly (wasm.md). Only their order of magnitude matters.
+ * computes four elements. The figures were measured on WebAssembly. Only their order of magnitude matters.
  */
 import { invariant } from '../../../ir/diagnostics.ts'
 import { elements, type Node, type Type } from '../../../ir/types.ts'

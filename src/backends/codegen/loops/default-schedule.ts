@@ -1,6 +1,6 @@
 /**
  * Chooses a schedule from the shapes of a phase. Among the tiles whose sums fit into 16 vector registers, it takes the tile with the fewest loads per
- * multiplication. Larger tiles spill registers and are slower: measured on two versions of V8 (design/wasm.md).
+ * multiplication. Larger tiles spill registers and are slower: measured on two versions of V8.
  */
 import type { Accumulator, Expr, Phase } from '../kernel/kernel.ts'
 import { reachedFrom, termsOf } from '../kernel/rewrite.ts'
