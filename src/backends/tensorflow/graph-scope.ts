@@ -1,6 +1,6 @@
 /** The values of a graph while it is lowered into a function. Broadcasts and splats become nodes only where a node needs every element. */
 import { invariant } from '../../ir/diagnostics.ts'
-import { nodeAt, refKey } from '../../ir/graph.ts'
+import { nodeAt, nodesOf, refKey } from '../../ir/graph.ts'
 import { streamKey } from '../../ir/philox.ts'
 import { sideTables } from '../../ir/side-tables.ts'
 import { elements, type Graph, type Node, type Ref, sameShape, type Type } from '../../ir/types.ts'
@@ -8,7 +8,7 @@ import { attr } from './attributes.ts'
 import type { FunctionBuilder } from './function-builder.ts'
 import type { HalfKernels } from './half-kernels.ts'
 import { concatenated, sliced, withAxes } from './lower/movement.ts'
-import type { KeptByBatchNorm, Scope } from './lowering.ts'
+import type { KeptByBatchNorm, Scope, SwishFusion } from './lowering.ts'
 import type { TfValue } from './types.ts'
 
 /** The state that all graphs of one function share. */
@@ -19,8 +19,7 @@ export interface FunctionState {
   readonly halfKernels: HalfKernels
   /** Whether TensorFlow may fuse activations with the sums before them, which loses NaN. */
   readonly mayLoseNan: boolean
-  /** TensorFlow may fuse a swish with the convolution before it if there are at least so many images. */
-  readonly fusesSwishFrom: number
+  readonly swish: SwishFusion
   /** The operand that random streams depend on, int32 [4]: seed, run index (low and high word), replica. The first call adds it. */
   readonly runArgument: () => TfValue
 }
@@ -39,6 +38,7 @@ export class GraphScope {
   readonly #capture: ((ref: Ref) => TfValue) | null
 
   readonly #prefix: string
+  #withGradient: ReadonlySet<number> | null = null
 
   constructor(graph: Graph, state: FunctionState, { capture, prefix = '' }: ScopeOptions = {}) {
     this.graph = graph
@@ -89,7 +89,7 @@ export class GraphScope {
       batchNorms: this.state.batchNorms,
       halfKernels: this.state.halfKernels,
       mayLoseNan: this.state.mayLoseNan,
-      fusesSwishFrom: this.state.fusesSwishFrom,
+      mayFuseSwish: () => this.#mayFuseSwish(node),
       philox: (stream) => this.#philox(stream),
     }
   }
@@ -116,6 +116,24 @@ export class GraphScope {
     // The op repeats a scalar operand to any shape, so its broadcast is not needed.
     const x = operand.types[source.port]?.shape.length === 0 ? this.#small(source) : this.value(source)
     return x.shape.length === 0 ? x : withAxes(x, axes, shape.length, this.state.f)
+  }
+
+  #mayFuseSwish(node: Node): boolean {
+    const { swish } = this.state
+    const [operand] = node.inputs
+    const shape = node.types[0]?.shape ?? []
+    if (shape.length === 4 && (shape[0] as number) < swish.imagesLeast) return false
+    return swish.recomputesSigmoid || operand === undefined || !this.#gradientOperands().has(refKey(operand))
+  }
+
+  /** The operands whose swish has a gradient in the graph. */
+  #gradientOperands(): ReadonlySet<number> {
+    this.#withGradient ??= new Set(
+      nodesOf(this.graph).flatMap(({ op, inputs: [x] }) =>
+        op === 'siluGradient' && x !== undefined ? [refKey(x)] : [],
+      ),
+    )
+    return this.#withGradient
   }
 
   #repeatedVector(ref: Ref): TfValue | null {

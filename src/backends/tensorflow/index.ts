@@ -13,7 +13,8 @@ import { cpuFingerprint, slowHalf } from './half-speed.ts'
 import { decomposedOps } from './lowering-table.ts'
 import { tensorflowMemory } from './memory.ts'
 import { makeRunnable } from './runnable.ts'
-import { fusesSwishFrom } from './one-dnn.ts'
+import { alwaysFused } from './lowering.ts'
+import { oneDnnSwish } from './one-dnn.ts'
 import { settingsFor } from './settings.ts'
 
 export interface TensorflowOptions {
@@ -73,7 +74,7 @@ export const createTensorflowBackend = async (options: TensorflowOptions = {}): 
         halfKernels: known,
         isXla,
         keepsNan: cx.xla === 'never',
-        fusesSwishFrom: isCpu && !isXla ? fusesSwishFrom(options.intraOpThreads) : 1,
+        swish: isCpu && !isXla ? oneDnnSwish(options.intraOpThreads) : alwaysFused,
         mode,
         notes,
       })

@@ -14,7 +14,7 @@ import { FunctionBuilder } from './function-builder.ts'
 import { type FunctionState, GraphScope, isBeside, isMadeOnDemand } from './graph-scope.ts'
 import { guardedOps } from './lower/training.ts'
 import type { HalfKernels } from './half-kernels.ts'
-import type { LowerFunction } from './lowering.ts'
+import { alwaysFused, type LowerFunction, type SwishFusion } from './lowering.ts'
 import { tensorflowLowering } from './lowering-table.ts'
 import type { FunctionDef } from './proto/tensorflow_pb.ts'
 import type { TfValue } from './types.ts'
@@ -65,8 +65,8 @@ export interface LowerOptions {
   readonly isXla?: boolean | undefined
   /** Also in inference, TensorFlow must not fuse sums with activations, which would lose NaN. Default false. */
   readonly keepsNan?: boolean | undefined
-  /** TensorFlow may fuse a swish with the convolution before it if there are at least so many images. Default 1, which is always. */
-  readonly fusesSwishFrom?: number | undefined
+  /** Default: TensorFlow fuses each swish that it can. */
+  readonly swish?: SwishFusion | undefined
 }
 
 /** Other graphs must not lose NaN: a training step checks its numbers for NaN, and half types may overflow. */
@@ -78,7 +78,7 @@ const isFloat32Inference = (graph: Graph): boolean =>
 export const lowerGraph = (
   graph: Graph,
   name: string,
-  { halfKernels, isXla = false, keepsNan = false, fusesSwishFrom = 1 }: LowerOptions,
+  { halfKernels, isXla = false, keepsNan = false, swish = alwaysFused }: LowerOptions,
 ): LoweredGraph => {
   const f = new FunctionBuilder(name)
   const operands: Operand[] = []
@@ -90,8 +90,7 @@ export const lowerGraph = (
     batchNorms: new Map(),
     halfKernels,
     mayLoseNan: !keepsNan && isFloat32Inference(graph),
-    // In training a batch norm is between them, and the gradient shares the swish's sigmoid.
-    fusesSwishFrom: graph.updates.length === 0 ? fusesSwishFrom : 1,
+    swish,
     runArgument: () => {
       if (run === null) {
         operands.push({ kind: 'run' })
@@ -211,7 +210,7 @@ const lowerGuarded = (nodes: readonly Node[], guard: Ref, scope: GraphScope, add
     batchNorms: new Map(),
     halfKernels: scope.state.halfKernels,
     mayLoseNan: scope.state.mayLoseNan,
-    fusesSwishFrom: scope.state.fusesSwishFrom,
+    swish: scope.state.swish,
     runArgument: () => scope.state.runArgument(),
   }
   const branch = new GraphScope(scope.graph, state, { capture: (ref) => capture(ref).inYes })

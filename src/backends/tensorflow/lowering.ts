@@ -24,6 +24,17 @@ export interface KeptByBatchNorm {
   readonly reserve: readonly TfValue[]
 }
 
+/** When TensorFlow may fuse the two ops of a swish, with one another and with the convolution before them. */
+export interface SwishFusion {
+  /** Only if there are at least so many images. */
+  readonly imagesLeast: number
+  /** Also if the graph computes the swish's gradient, which then computes the sigmoid a second time. */
+  readonly recomputesSigmoid: boolean
+}
+
+/** The default: TensorFlow fuses what it can. */
+export const alwaysFused: SwishFusion = { imagesLeast: 1, recomputesSigmoid: true }
+
 /** What a lowering may know of the graph around its node. */
 export interface Scope {
   /**
@@ -39,8 +50,8 @@ export interface Scope {
   readonly halfKernels: HalfKernels
   /** Whether TensorFlow may fuse activations with the sums before them, which loses NaN. */
   readonly mayLoseNan: boolean
-  /** TensorFlow may fuse a swish with the convolution before it if there are at least so many images. */
-  readonly fusesSwishFrom: number
+  /** Whether TensorFlow may fuse the ops of a swish. For nodes `silu`. */
+  mayFuseSwish(): boolean
   /** What batch norms keep for their gradients, by the reference of the mean. */
   readonly batchNorms: Map<string, KeptByBatchNorm>
   /** Key and counter of a random stream in this run. */

@@ -1,6 +1,7 @@
 /** oneDNN, the library of CPU kernels inside TensorFlow: when TensorFlow uses it, and where its kernels are slow. Node only. */
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
+import type { SwishFusion } from './lowering.ts'
 
 /**
  * TensorFlow itself uses oneDNN only on processors with AVX-512 VNNI or newer instructions. On two cores of an AMD EPYC with AVX2 a training step of
@@ -10,13 +11,16 @@ export const oneDnnDefaults: { readonly [variable: string]: string } =
   process.arch === 'x64' ? { TF_ENABLE_ONEDNN_OPTS: '1' } : {}
 
 /**
- * The number of images below which a swish must not be fused with the convolution before it. Without AVX-512 oneDNN convolves by matrix products, and
- * applies the fused swish with one thread for each image. With fewer images than threads this takes several times as long as TensorFlow's own kernels
- * for the swish: 61 ms instead of 21 ms for the convolutions of EfficientNet-B0 with one image and two threads (AMD EPYC).
+ * Without AVX-512 oneDNN convolves by matrix products, and applies the fused swish with one thread for each image. With fewer images than threads this
+ * takes several times as long as TensorFlow's own kernels for the swish: 61 ms instead of 21 ms for the convolutions of EfficientNet-B0 with one image
+ * and two threads (AMD EPYC).
  *
  * @param threads The threads of one op; by default one for each core.
  */
-export const fusesSwishFrom = (threads = availableParallelism()): number => (hasAvx512() ? 1 : threads)
+export const oneDnnSwish = (threads = availableParallelism()): SwishFusion => ({
+  imagesLeast: hasAvx512() ? 1 : threads,
+  recomputesSigmoid: false,
+})
 
 /** True also where it is not known. */
 const hasAvx512 = (): boolean => {

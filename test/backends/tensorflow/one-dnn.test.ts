@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { Backend } from '../../../src/backends/backend.ts'
 import { createTensorflowBackend } from '../../../src/backends/tensorflow/index.ts'
 import { lowerGraph } from '../../../src/backends/tensorflow/lower-graph.ts'
+import type { SwishFusion } from '../../../src/backends/tensorflow/lowering.ts'
 import { compile } from '../../../src/compile.ts'
 import { silu } from '../../../src/ir/functions.ts'
 import { graph } from '../../../src/ir/model.ts'
@@ -11,29 +12,38 @@ import { float32 } from '../../../src/ir/value.ts'
 import { nn } from '../../../src/index.ts'
 import { tensorflowOrSkip } from '../../support/tensorflow.ts'
 
-const opsOf = (shape: string, fusesSwishFrom: number): readonly string[] =>
-  lowerGraph(
-    parse(
-      `graph g {\n  %0 = input() {name="x"} : float32[${shape}]\n  %1 = silu(%0) : float32[${shape}]\n  return y = %1\n}`,
-    ),
-    'f',
-    { halfKernels: new Set(), fusesSwishFrom },
-  ).functions.flatMap(({ nodeDef }) => nodeDef.map(({ op }) => op))
+const opsOf = (nodes: string, swish: SwishFusion): readonly string[] =>
+  lowerGraph(parse(`graph g {\n${nodes}\n}`), 'f', { halfKernels: new Set(), swish })
+    .functions.flatMap(({ nodeDef }) => nodeDef.map(({ op }) => op))
+    .sort()
 
-const fusable = ['Mul', 'Sigmoid']
-const apart = ['Mul', 'PlaceholderWithDefault', 'Sigmoid']
+const swishOf = (shape: string): string =>
+  `%x = input() {name="x"} : float32[${shape}]\n%y = silu(%x) : float32[${shape}]\nreturn y = %y`
 
 describe('a swish', () => {
+  const fused = ['Mul', 'Sigmoid']
+  const apart = ['Mul', 'PlaceholderWithDefault', 'Sigmoid']
   test.each([
-    ['2,3,3,4', 1, fusable],
-    ['2,3,3,4', 2, fusable],
+    ['2,3,3,4', 1, fused],
+    ['2,3,3,4', 2, fused],
     ['2,3,3,4', 3, apart],
-    ['1,3,3,4', 1, fusable],
+    ['1,3,3,4', 1, fused],
     ['1,3,3,4', 2, apart],
-    ['1,4', 2, fusable], // no image
-  ])('of [%s], fused from %i images', (shape, from, expected) =>
-    expect([...opsOf(shape, from)].sort()).toEqual(expected),
+    ['1,4', 2, fused], // no image
+  ])('of [%s], fused with %i images at least', (shape, imagesLeast, expected) =>
+    expect(opsOf(swishOf(shape), { imagesLeast, recomputesSigmoid: true })).toEqual(expected),
   )
+
+  test('is not fused where its gradient needs the sigmoid, unless that is computed a second time', () => {
+    const withGradient = (of: string): string =>
+      `%x = input() {name="x"} : float32[4,2]\n%d = input() {name="d"} : float32[4,2]
+       %y = silu(%x) : float32[4,2]\n%g = siluGradient(%${of}, %x) : float32[4,2]\nreturn y = %y, g = %g`
+    const gradient = ['AddV2', 'Mul', 'Sigmoid', 'SigmoidGrad']
+    const sorted = (ops: readonly string[]): readonly string[] => [...ops, ...gradient].sort()
+    expect(opsOf(withGradient('x'), { imagesLeast: 1, recomputesSigmoid: false })).toEqual(sorted(apart))
+    expect(opsOf(withGradient('x'), { imagesLeast: 1, recomputesSigmoid: true })).toEqual(sorted(fused))
+    expect(opsOf(withGradient('d'), { imagesLeast: 1, recomputesSigmoid: false })).toEqual(sorted(fused))
+  })
 })
 
 tensorflowOrSkip('a convolution with bias and swish on TensorFlow', () => {

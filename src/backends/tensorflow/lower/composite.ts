@@ -8,15 +8,16 @@ import type { TfType, TfValue } from '../types.ts'
 import { transposed } from './movement.ts'
 
 /**
- * TensorFlow recognises this form as oneDNN's swish, which it also fuses with a convolution. It does not look through PlaceholderWithDefault, which
- * returns its operand without a copy and stays in the graph; an Identity would be removed.
+ * TensorFlow recognises a product of a value and its sigmoid as oneDNN's swish, which it also fuses with a convolution. It does not look through
+ * PlaceholderWithDefault, which returns its operand without a copy and stays in the graph; an Identity would be removed.
  */
 const lowerSilu: LowerFunction<'silu'> = ({ inputs: [x], types: [{ dtype, shape }], f, scope }) => {
   const wide = { dtype: 'float32', shape } as const
   const value = f.cast(x, 'float32')
-  const isApart = shape.length === 4 && (shape[0] ?? 0) < scope.fusesSwishFrom
-  const argument = isApart ? f.op('PlaceholderWithDefault', [value], { shape: attr.shape(shape) }, wide) : value
-  return [f.cast(f.op('Mul', [value, f.op('Sigmoid', [argument], {}, wide)], {}, wide), dtype)]
+  const factor = scope.mayFuseSwish()
+    ? value
+    : f.op('PlaceholderWithDefault', [value], { shape: attr.shape(shape) }, wide)
+  return [f.cast(f.op('Mul', [factor, f.op('Sigmoid', [value], {}, wide)], {}, wide), dtype)]
 }
 
 /**
