@@ -9,8 +9,14 @@ export { OpEmitter } from './ir/emitter.ts'
 export * from './ir/graph.ts'
 export { setSideTables, sideTables, type Origin, type SideTables } from './ir/side-tables.ts'
 export { makeConstantPool, type Constant, type ConstantPool } from './ir/constants.ts'
-export { opDef, opDefs, opNames, isOpName } from './ir/ops/index.ts'
-export type { AmpClass, AnyOpDef, Cost, FusionClass, Level, OpDef, PortClass, RefTensor } from './ir/op-def.ts'
+export { isOpName, opNames } from './ir/ops/index.ts'
+export {
+  type AnyDescribedOp as AnyOpDef,
+  type DescribedOp as OpDef,
+  describedOp as opDef,
+  describedOps as opDefs,
+} from './ir/ops/described.ts'
+export type { AmpClass, Cost, FusionClass, Level, OpDoc, PortClass, RefTensor } from './ir/op-def.ts'
 export type { OpAttrs, OpName, OpSignatures, Tolerance } from './ir/signatures.ts'
 export {
   showType,

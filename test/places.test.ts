@@ -30,13 +30,17 @@ const op: Addition = {
   places: [
     [
       'src/ir/ops/elementwise/softsign.ts',
-      `import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+      `import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
+
+export const softsignDoc: OpDoc = {
+  summary: 'x / (1 + |x|).',
+  constraints: ['C1: a float operand', 'C2: infinities give NaN'],
+  example: /* @__PURE__ */ unaryExample('softsign'),
+}
 
 export const softsign: OpDef<'softsign'> = {
   name: 'softsign',
-  summary: 'x / (1 + |x|).',
-  constraints: ['C1: a float operand', 'C2: infinities give NaN'],
   level: 'primitive',
   arity: 1,
   attrs: {},
@@ -50,14 +54,17 @@ export const softsign: OpDef<'softsign'> = {
   fusion: 'elementwise',
   tolerance: 'rounding',
   cost: elementwiseCost,
-  example: unaryExample('softsign'),
 }
 `,
     ],
     [
       'src/ir/ops/elementwise/index.ts',
-      ["import { softplus } from './softplus.ts'\n", "import { softsign } from './softsign.ts'\n"],
+      [
+        "import { softplus, softplusDoc } from './softplus.ts'\n",
+        "import { softsign, softsignDoc } from './softsign.ts'\n",
+      ],
       ['  softplus,\n', '  softsign,\n'],
+      ['  softplus: softplusDoc,\n', '  softsign: softsignDoc,\n'],
     ],
     ['src/ir/signatures.ts', ['  softplus: Unary\n', '  softsign: Unary\n']],
     [

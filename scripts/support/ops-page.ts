@@ -1,5 +1,5 @@
 /** Generates docs/ops.md from the op definitions. `npm run docs` writes it; a test compares it. */
-import { opDef, opDefs } from '../../src/ir/ops/index.ts'
+import { describedOp, describedOps } from '../../src/ir/ops/described.ts'
 import { compositeOps } from '../../src/ir/ops/composite/index.ts'
 import { contractionOps } from '../../src/ir/ops/contraction/index.ts'
 import { elementwiseOps } from '../../src/ir/ops/elementwise/index.ts'
@@ -28,7 +28,7 @@ export const opsPage = (): string => {
   const sections = Object.entries(groups).map(
     ([name, ops]) => `## ${heading(name)}\n\n${(Object.keys(ops) as OpName[]).map(section).join('\n')}`,
   )
-  return `# Ops\n\nMade from \`src/ir/ops\` by \`npm run docs\`; ${Object.keys(opDefs).length} ops. Constraints are numbered, and errors name the number.\n\n${sections.join('\n')}`
+  return `# Ops\n\nMade from \`src/ir/ops\` by \`npm run docs\`; ${Object.keys(describedOps).length} ops. Constraints are numbered, and errors name the number.\n\n${sections.join('\n')}`
 }
 
 const heading = (name: string): string => {
@@ -37,7 +37,7 @@ const heading = (name: string): string => {
 }
 
 const section = (name: OpName): string => {
-  const def = opDef(name)
+  const def = describedOp(name)
   const attrs = Object.entries(def.attrs).map(
     ([key, spec]) =>
       `\`${key}\`: ${spec.expects}${spec.default === undefined ? '' : ` (default \`${JSON.stringify(spec.default)}\`)`}`,

@@ -89,12 +89,18 @@ export interface DecomposeArgs<K extends OpName> {
   readonly b: OpEmitter
 }
 
-export interface OpDef<K extends OpName> {
-  readonly name: K
+/** The documentation of an op. The compiler does not use it: it is apart from OpDef so that bundlers can drop it. */
+export interface OpDoc {
   /** One sentence with a full stop. */
   readonly summary: string
   /** Numbered: 'C1: equal shapes'. Each message of `infer` begins with the number. Also the behaviour for NaN, ties and rounding. */
   readonly constraints: readonly string[]
+  /** A graph of one node as text. Tests run it, and docs/ops.md shows it. Calls need the annotation PURE, or bundlers keep the whole record. */
+  readonly example: string
+}
+
+export interface OpDef<K extends OpName> {
+  readonly name: K
   readonly level: Level
   /** Number of operands, as in signatures.ts. */
   readonly arity: OpIn<K>
@@ -119,15 +125,11 @@ export interface OpDef<K extends OpName> {
   readonly fusion: FusionClass
   readonly tolerance: Tolerance
   readonly cost: (inputs: Tuple<Type, OpIn<K>>, outputs: Tuple<Type, OpOut<K>>, attrs: OpAttrs<K>) => Cost
-  /** A graph of one node as text. Tests run it, and docs/ops.md shows it. */
-  readonly example: string
 }
 
 /** An op definition without the type of its name, for generic code (printer, verifier, interpreter, passes). */
 export interface AnyOpDef {
   readonly name: OpName
-  readonly summary: string
-  readonly constraints: readonly string[]
   readonly level: Level
   readonly arity: number | 'variadic'
   readonly attrs: AttrSpecs<{ readonly [name: string]: unknown }>
@@ -159,7 +161,6 @@ export interface AnyOpDef {
   readonly fusion: FusionClass
   readonly tolerance: Tolerance
   readonly cost: (inputs: readonly Type[], outputs: readonly Type[], attrs: object) => Cost
-  readonly example: string
 }
 
 /** All ports in one class. */

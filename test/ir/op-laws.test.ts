@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Builder } from '../../src/ir/build.ts'
 import { interpret } from '../../src/ir/interpret.ts'
+import { describedOp } from '../../src/ir/ops/described.ts'
 import { opDef, opNames } from '../../src/ir/ops/index.ts'
 import { parse } from '../../src/ir/parse.ts'
 import { print } from '../../src/ir/print.ts'
@@ -18,7 +19,7 @@ describe('examples', () => {
   test.each(opNames)(
     '%s: parses, verifies, prints canonically, states its own name and numbered constraints',
     (name) => {
-      const def = opDef(name)
+      const def = describedOp(name)
       const graph = parse(def.example)
       expect(verify(graph)).toEqual([])
       expect(print(graph, { paths: false })).toBe(`${def.example}\n`)

@@ -1,5 +1,5 @@
 /** The lowering of each op for tfjs. The tables are total: a missing op is a type error. */
-import { opDef, opNames } from '../../ir/ops/index.ts'
+import { opNames } from '../../ir/ops/index.ts'
 import type { OpName } from '../../ir/signatures.ts'
 import type { Node } from '../../ir/types.ts'
 import type { Lowering, LoweringTable } from './lowering.ts'
@@ -49,7 +49,10 @@ export const lowerNode = (node: Node, inputs: readonly View[], planner: Planner)
   const lowering = tableFor(planner.device)[node.op] as Lowering<'add'> // the entry is for the node's op; TypeScript does not correlate them
   if (lowering === 'host') return lowerByReference(node, inputs, planner)
   if (lowering === 'decompose')
-    throw planner.unsupported(`the pass decompose must replace ${node.op}, and did not run`, opDef(node.op).summary)
+    throw planner.unsupported(
+      `the pass decompose must replace ${node.op}, and did not run`,
+      "run the backend's passes `legalize` before it compiles the program",
+    )
   if (typeof lowering === 'object' && 'unsupported' in lowering) throw planner.unsupported(lowering.unsupported)
   const lower = typeof lowering === 'object' ? lowering.inMemory : lowering
   return lower({ node, attrs: node.attrs, inputs, types: node.types, planner } as Parameters<typeof lower>[0])

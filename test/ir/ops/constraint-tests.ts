@@ -1,6 +1,6 @@
 /** One test for each numbered constraint of an op, named in the definition's own words. */
 import { expect, test } from 'vitest'
-import { opDef } from '../../../src/ir/ops/index.ts'
+import { opDocs } from '../../../src/ir/ops/docs.ts'
 import type { OpName } from '../../../src/ir/signatures.ts'
 
 export interface ConstraintTests {
@@ -14,7 +14,7 @@ export const constraintTests = (): ConstraintTests => {
   const seen = new Set<string>()
   return {
     constraint: (op, number, body) => {
-      const words = opDef(op).constraints[number - 1]
+      const words = opDocs[op].constraints[number - 1]
       const name = `${op} ${words}`
       if (words === undefined) throw new Error(`${op} has no constraint C${number}`)
       if (seen.has(name)) throw new Error(`two tests for ${name}`)
@@ -23,7 +23,7 @@ export const constraintTests = (): ConstraintTests => {
     },
     checkTotal: (ops) => {
       test('every constraint has its test', () => {
-        const all = ops.flatMap((op) => opDef(op).constraints.map((words) => `${op} ${words}`))
+        const all = ops.flatMap((op) => opDocs[op].constraints.map((words) => `${op} ${words}`))
         expect(all.filter((name) => !seen.has(name))).toEqual([])
       })
     },

@@ -1,10 +1,9 @@
-import type { OpDef } from '../../op-def.ts'
+import type { OpDef, OpDoc } from '../../op-def.ts'
 import { sameType, showType } from '../../types.ts'
 import type { Value } from '../../value.ts'
 import { batchAxes, batchNormCost, channelSums, checkStatistics, rowsOf, sumOf } from './batch-norm-shared.ts'
 
-export const batchNormGradient: OpDef<'batchNormGradient'> = {
-  name: 'batchNormGradient',
+export const batchNormGradientDoc: OpDoc = {
   summary:
     'Gradient of batchNormTraining by y: x [...,C], scale, mean, inverse deviation [C], dy [...,C] -> dx [...,C], dscale, doffset [C].',
   constraints: [
@@ -14,6 +13,19 @@ export const batchNormGradient: OpDef<'batchNormGradient'> = {
     'C4: mean and inverse deviation are independent operands: the formula of dx includes their dependence on x',
     'C5: half x and dy are computed in float32',
   ],
+  example: `graph example {
+  %0 = input() {name="x"} : float32[4,3]
+  %1 = input() {name="scale"} : float32[3]
+  %2 = input() {name="mean"} : float32[3]
+  %3 = input() {name="inverse"} : float32[3]
+  %4 = input() {name="dy"} : float32[4,3]
+  %5:3 = batchNormGradient(%0, %1, %2, %3, %4) : float32[4,3], float32[3], float32[3]
+  return dx = %5.0, dscale = %5.1, doffset = %5.2
+}`,
+}
+
+export const batchNormGradient: OpDef<'batchNormGradient'> = {
+  name: 'batchNormGradient',
   level: 'composite',
   arity: 5,
   attrs: {},
@@ -90,15 +102,4 @@ export const batchNormGradient: OpDef<'batchNormGradient'> = {
   fusion: 'composite',
   tolerance: 'composite',
   cost: batchNormCost,
-  example: [
-    'graph example {',
-    '  %0 = input() {name="x"} : float32[4,3]',
-    '  %1 = input() {name="scale"} : float32[3]',
-    '  %2 = input() {name="mean"} : float32[3]',
-    '  %3 = input() {name="inverse"} : float32[3]',
-    '  %4 = input() {name="dy"} : float32[4,3]',
-    '  %5:3 = batchNormGradient(%0, %1, %2, %3, %4) : float32[4,3], float32[3], float32[3]',
-    '  return dx = %5.0, dscale = %5.1, doffset = %5.2',
-    '}',
-  ].join('\n'),
 }

@@ -1,4 +1,4 @@
-import type { OpDef } from '../../op-def.ts'
+import type { OpDef, OpDoc } from '../../op-def.ts'
 import {
   batchAxes,
   batchNormCost,
@@ -8,8 +8,7 @@ import {
   statisticsExample,
 } from './batch-norm-shared.ts'
 
-export const batchNormInference: OpDef<'batchNormInference'> = {
-  name: 'batchNormInference',
+export const batchNormInferenceDoc: OpDoc = {
   summary:
     'Batch normalisation by given statistics: (x - mean) / sqrt(variance + epsilon) * scale + offset, x [...,C], the rest [C].',
   constraints: [
@@ -17,6 +16,15 @@ export const batchNormInference: OpDef<'batchNormInference'> = {
     "C2: scale, offset, mean and variance are float32 [C], C being x's last size",
     'C3: half x is computed in float32',
   ],
+  example: /* @__PURE__ */ statisticsExample(
+    'batchNormInference',
+    ['scale', 'offset', 'mean', 'variance'],
+    'epsilon=0.001',
+  ),
+}
+
+export const batchNormInference: OpDef<'batchNormInference'> = {
+  name: 'batchNormInference',
   level: 'composite',
   arity: 5,
   attrs: { epsilon: epsilonSpec },
@@ -52,5 +60,4 @@ export const batchNormInference: OpDef<'batchNormInference'> = {
   fusion: 'composite',
   tolerance: 'composite',
   cost: batchNormCost,
-  example: statisticsExample('batchNormInference', ['scale', 'offset', 'mean', 'variance'], 'epsilon=0.001'),
 }

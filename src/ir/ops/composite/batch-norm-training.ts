@@ -1,4 +1,4 @@
-import type { OpDef } from '../../op-def.ts'
+import type { OpDef, OpDoc } from '../../op-def.ts'
 import type { Value } from '../../value.ts'
 import {
   batchAxes,
@@ -11,8 +11,7 @@ import {
   sumOf,
 } from './batch-norm-shared.ts'
 
-export const batchNormTraining: OpDef<'batchNormTraining'> = {
-  name: 'batchNormTraining',
+export const batchNormTrainingDoc: OpDoc = {
   summary:
     'Batch normalisation by the statistics of the batch: x [...,C], scale, offset [C] -> y [...,C], mean, biased variance, inverse deviation [C].',
   constraints: [
@@ -21,6 +20,17 @@ export const batchNormTraining: OpDef<'batchNormTraining'> = {
     'C3: statistics are float32, by two passes or a formula as stable',
     'C4: inverse deviation = 1 / sqrt(variance + epsilon)',
   ],
+  example: `graph example {
+  %0 = input() {name="x"} : float32[4,3]
+  %1 = input() {name="scale"} : float32[3]
+  %2 = input() {name="offset"} : float32[3]
+  %3:4 = batchNormTraining(%0, %1, %2) {epsilon=0.001} : float32[4,3], float32[3], float32[3], float32[3]
+  return y = %3.0
+}`,
+}
+
+export const batchNormTraining: OpDef<'batchNormTraining'> = {
+  name: 'batchNormTraining',
   level: 'composite',
   arity: 3,
   attrs: { epsilon: epsilonSpec },
@@ -61,13 +71,4 @@ export const batchNormTraining: OpDef<'batchNormTraining'> = {
   fusion: 'composite',
   tolerance: 'composite',
   cost: batchNormCost,
-  example: [
-    'graph example {',
-    '  %0 = input() {name="x"} : float32[4,3]',
-    '  %1 = input() {name="scale"} : float32[3]',
-    '  %2 = input() {name="offset"} : float32[3]',
-    '  %3:4 = batchNormTraining(%0, %1, %2) {epsilon=0.001} : float32[4,3], float32[3], float32[3], float32[3]',
-    '  return y = %3.0',
-    '}',
-  ].join('\n'),
 }

@@ -1,4 +1,4 @@
-import type { OpDef } from '../../op-def.ts'
+import type { OpDef, OpDoc } from '../../op-def.ts'
 import {
   batchNormCost,
   checkStatistics,
@@ -8,8 +8,7 @@ import {
   statisticsExample,
 } from './batch-norm-shared.ts'
 
-export const batchNorm: OpDef<'batchNorm'> = {
-  name: 'batchNorm',
+export const batchNormDoc: OpDoc = {
   summary:
     'Batch normalisation as a model declares it (Ioffe and Szegedy 2015), without a mode: x [...,C], scale, offset, moving mean, moving variance [C] -> [...,C].',
   constraints: [
@@ -17,6 +16,15 @@ export const batchNorm: OpDef<'batchNorm'> = {
     "C2: scale, offset, mean and variance are float32 [C], C being x's last size",
     'C3: means what batchNormInference does until a mode is chosen',
   ],
+  example: /* @__PURE__ */ statisticsExample(
+    'batchNorm',
+    ['scale', 'offset', 'mean', 'variance'],
+    'epsilon=0.001, momentum=0.99',
+  ),
+}
+
+export const batchNorm: OpDef<'batchNorm'> = {
+  name: 'batchNorm',
   level: 'model',
   arity: 5,
   attrs: { epsilon: epsilonSpec, momentum: momentumSpec },
@@ -35,5 +43,4 @@ export const batchNorm: OpDef<'batchNorm'> = {
   fusion: 'composite',
   tolerance: 'composite',
   cost: batchNormCost,
-  example: statisticsExample('batchNorm', ['scale', 'offset', 'mean', 'variance'], 'epsilon=0.001, momentum=0.99'),
 }

@@ -1,12 +1,20 @@
 import { custom, oneOf, text, withDefault } from '../../attrs.ts'
-import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { floatUnary } from '../elementwise/shared.ts'
 
-export const dropout: OpDef<'dropout'> = {
-  name: 'dropout',
+export const dropoutDoc: OpDoc = {
   summary:
     'Dropout as a model declares it, without a mode: in training elements (or whole samples: stochastic depth) are dropped at `rate` and the rest scaled by 1/(1-rate).',
   constraints: ['C1: a float operand', 'C2: the identity until training is chosen'],
+  example: `graph example {
+  %0 = input() {name="x"} : float32[3]
+  %1 = dropout(%0) {rate=0.2, stream="head"} : float32[3]
+  return y = %1
+}`,
+}
+
+export const dropout: OpDef<'dropout'> = {
+  name: 'dropout',
   level: 'model',
   arity: 1,
   attrs: {
@@ -21,6 +29,4 @@ export const dropout: OpDef<'dropout'> = {
   fusion: 'composite',
   tolerance: 'exact',
   cost: elementwiseCost,
-  example:
-    'graph example {\n  %0 = input() {name="x"} : float32[3]\n  %1 = dropout(%0) {rate=0.2, stream="head"} : float32[3]\n  return y = %1\n}',
 }

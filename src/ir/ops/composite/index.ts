@@ -1,18 +1,18 @@
-import type { OpDef } from '../../op-def.ts'
+import type { OpDef, OpDoc } from '../../op-def.ts'
 import type { CompositeOps } from '../../signatures.ts'
-import { batchNormGradient } from './batch-norm-gradient.ts'
-import { batchNormInference } from './batch-norm-inference.ts'
-import { batchNormTraining } from './batch-norm-training.ts'
-import { batchNorm } from './batch-norm.ts'
-import { dropout } from './dropout.ts'
-import { logSoftmax } from './log-softmax.ts'
-import { mean } from './mean.ts'
-import { siluGradient } from './silu-gradient.ts'
-import { silu } from './silu.ts'
-import { softmaxCrossEntropyGradient } from './softmax-cross-entropy-gradient.ts'
-import { softmaxCrossEntropy } from './softmax-cross-entropy.ts'
-import { softmax } from './softmax.ts'
-import { variance } from './variance.ts'
+import { batchNormGradient, batchNormGradientDoc } from './batch-norm-gradient.ts'
+import { batchNormInference, batchNormInferenceDoc } from './batch-norm-inference.ts'
+import { batchNormTraining, batchNormTrainingDoc } from './batch-norm-training.ts'
+import { batchNorm, batchNormDoc } from './batch-norm.ts'
+import { dropout, dropoutDoc } from './dropout.ts'
+import { logSoftmax, logSoftmaxDoc } from './log-softmax.ts'
+import { mean, meanDoc } from './mean.ts'
+import { siluGradient, siluGradientDoc } from './silu-gradient.ts'
+import { silu, siluDoc } from './silu.ts'
+import { softmaxCrossEntropyGradient, softmaxCrossEntropyGradientDoc } from './softmax-cross-entropy-gradient.ts'
+import { softmaxCrossEntropy, softmaxCrossEntropyDoc } from './softmax-cross-entropy.ts'
+import { softmax, softmaxDoc } from './softmax.ts'
+import { variance, varianceDoc } from './variance.ts'
 
 /** Ops with a decomposition into others, and model-form ops. */
 export const compositeOps: { readonly [K in keyof CompositeOps]: OpDef<K> } = {
@@ -29,4 +29,20 @@ export const compositeOps: { readonly [K in keyof CompositeOps]: OpDef<K> } = {
   softmaxCrossEntropy,
   softmax,
   variance,
+}
+
+export const compositeDocs: { readonly [K in keyof CompositeOps]: OpDoc } = {
+  batchNormGradient: batchNormGradientDoc,
+  batchNormInference: batchNormInferenceDoc,
+  batchNormTraining: batchNormTrainingDoc,
+  batchNorm: batchNormDoc,
+  dropout: dropoutDoc,
+  logSoftmax: logSoftmaxDoc,
+  mean: meanDoc,
+  siluGradient: siluGradientDoc,
+  silu: siluDoc,
+  softmaxCrossEntropyGradient: softmaxCrossEntropyGradientDoc,
+  softmaxCrossEntropy: softmaxCrossEntropyDoc,
+  softmax: softmaxDoc,
+  variance: varianceDoc,
 }

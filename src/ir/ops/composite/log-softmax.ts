@@ -1,10 +1,9 @@
 import { natural } from '../../attrs.ts'
-import { ampAll, type OpDef } from '../../op-def.ts'
+import { ampAll, type OpDef, type OpDoc } from '../../op-def.ts'
 import { elements } from '../../types.ts'
 import { axisExample, axisTypes, logSoftmaxOf, mapLines } from './softmax-shared.ts'
 
-export const logSoftmax: OpDef<'logSoftmax'> = {
-  name: 'logSoftmax',
+export const logSoftmaxDoc: OpDoc = {
   summary: 'x - log(sum(exp(x))) along an axis.',
   constraints: [
     'C1: a float operand',
@@ -13,6 +12,11 @@ export const logSoftmax: OpDef<'logSoftmax'> = {
     'C4: half operands are computed in float32',
     'C5: NaN, +infinity or nothing but -infinity makes its whole line NaN; -infinity beside finite numbers gives -infinity',
   ],
+  example: /* @__PURE__ */ axisExample('logSoftmax'),
+}
+
+export const logSoftmax: OpDef<'logSoftmax'> = {
+  name: 'logSoftmax',
   level: 'composite',
   arity: 1,
   attrs: { axis: natural },
@@ -30,5 +34,4 @@ export const logSoftmax: OpDef<'logSoftmax'> = {
   fusion: 'composite',
   tolerance: 'transcendental',
   cost: ([x]) => ({ multiplyAdds: 0, operations: 5 * elements(x.shape) }),
-  example: axisExample('logSoftmax'),
 }

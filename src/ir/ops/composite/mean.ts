@@ -1,9 +1,8 @@
-import type { OpDef } from '../../op-def.ts'
+import type { OpDef, OpDoc } from '../../op-def.ts'
 import { elements, isFloat } from '../../types.ts'
 import { fold, reduceExample, reducedCount, spread, wideReduceAttrSpecs, wideReduceTypes } from '../reduction/shared.ts'
 
-export const mean: OpDef<'mean'> = {
-  name: 'mean',
+export const meanDoc: OpDoc = {
   summary: 'Arithmetic mean over axes.',
   constraints: [
     'C1: ascending axes that exist',
@@ -11,6 +10,11 @@ export const mean: OpDef<'mean'> = {
     'C3: resultDtype is null or not narrower than the operand',
     'C4: half operands are summed in float32',
   ],
+  example: /* @__PURE__ */ reduceExample('mean'),
+}
+
+export const mean: OpDef<'mean'> = {
+  name: 'mean',
   level: 'composite',
   arity: 1,
   attrs: wideReduceAttrSpecs,
@@ -30,5 +34,4 @@ export const mean: OpDef<'mean'> = {
   fusion: 'reduction',
   tolerance: 'accumulation',
   cost: ([x]) => ({ multiplyAdds: 0, operations: elements(x.shape) }),
-  example: reduceExample('mean'),
 }

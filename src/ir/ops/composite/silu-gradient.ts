@@ -1,9 +1,8 @@
-import { ampAll, type OpDef } from '../../op-def.ts'
+import { ampAll, type OpDef, type OpDoc } from '../../op-def.ts'
 import { elements } from '../../types.ts'
 import { binaryExample, floatBinary, mapBinary } from '../elementwise/shared.ts'
 
-export const siluGradient: OpDef<'siluGradient'> = {
-  name: 'siluGradient',
+export const siluGradientDoc: OpDoc = {
   summary:
     'Gradient of silu: (x, dy) -> dy * s * (1 + x * (1 - s)) with s = sigmoid(x), computed anew instead of stored.',
   constraints: [
@@ -14,6 +13,11 @@ export const siluGradient: OpDef<'siluGradient'> = {
     'C5: an infinite x gives NaN',
     'C6: half x and dy are computed in float32',
   ],
+  example: /* @__PURE__ */ binaryExample('siluGradient'),
+}
+
+export const siluGradient: OpDef<'siluGradient'> = {
+  name: 'siluGradient',
   level: 'composite',
   arity: 2,
   attrs: {},
@@ -39,5 +43,4 @@ export const siluGradient: OpDef<'siluGradient'> = {
   fusion: 'composite',
   tolerance: 'composite',
   cost: ([x]) => ({ multiplyAdds: 0, operations: 8 * elements(x.shape) }),
-  example: binaryExample('siluGradient'),
 }

@@ -1,15 +1,19 @@
-import { ampAll, type OpDef } from '../../op-def.ts'
+import { ampAll, type OpDef, type OpDoc } from '../../op-def.ts'
 import { elements } from '../../types.ts'
 import { floatUnary, mapUnary, unaryExample } from '../elementwise/shared.ts'
 
-export const silu: OpDef<'silu'> = {
-  name: 'silu',
+export const siluDoc: OpDoc = {
   summary: 'x * sigmoid(x), also called swish (Ramachandran et al. 2017).',
   constraints: [
     'C1: a float operand',
     'C2: -infinity gives NaN, as x * sigmoid(x) does',
     'C3: half x is computed in float32',
   ],
+  example: /* @__PURE__ */ unaryExample('silu'),
+}
+
+export const silu: OpDef<'silu'> = {
+  name: 'silu',
   level: 'composite',
   arity: 1,
   attrs: {},
@@ -24,5 +28,4 @@ export const silu: OpDef<'silu'> = {
   fusion: 'composite',
   tolerance: 'transcendental',
   cost: ([x]) => ({ multiplyAdds: 0, operations: 5 * elements(x.shape) }),
-  example: unaryExample('silu'),
 }

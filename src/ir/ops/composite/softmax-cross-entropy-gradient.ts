@@ -1,10 +1,9 @@
-import type { OpDef } from '../../op-def.ts'
+import type { OpDef, OpDoc } from '../../op-def.ts'
 import { elements, showType } from '../../types.ts'
 import { checkLogits } from './softmax-cross-entropy.ts'
 import { logSoftmaxOf } from './softmax-shared.ts'
 
-export const softmaxCrossEntropyGradient: OpDef<'softmaxCrossEntropyGradient'> = {
-  name: 'softmaxCrossEntropyGradient',
+export const softmaxCrossEntropyGradientDoc: OpDoc = {
   summary:
     'Gradient of softmaxCrossEntropy by the logits: logits, labels [N,C], dloss [N] -> dloss * (softmax(logits) * sum(labels) - labels) [N,C].',
   constraints: [
@@ -13,6 +12,17 @@ export const softmaxCrossEntropyGradient: OpDef<'softmaxCrossEntropyGradient'> =
     'C3: dloss is [N] of the same dtype',
     'C4: NaN, +infinity or nothing but -infinity among the logits of a row makes the whole row NaN',
   ],
+  example: `graph example {
+  %0 = input() {name="logits"} : float32[2,3]
+  %1 = input() {name="labels"} : float32[2,3]
+  %2 = input() {name="dloss"} : float32[2]
+  %3 = softmaxCrossEntropyGradient(%0, %1, %2) : float32[2,3]
+  return dlogits = %3
+}`,
+}
+
+export const softmaxCrossEntropyGradient: OpDef<'softmaxCrossEntropyGradient'> = {
+  name: 'softmaxCrossEntropyGradient',
   level: 'composite',
   arity: 3,
   attrs: {},
@@ -54,13 +64,4 @@ export const softmaxCrossEntropyGradient: OpDef<'softmaxCrossEntropyGradient'> =
   fusion: 'composite',
   tolerance: 'composite',
   cost: ([x]) => ({ multiplyAdds: 0, operations: 6 * elements(x.shape) }),
-  example: [
-    'graph example {',
-    '  %0 = input() {name="logits"} : float32[2,3]',
-    '  %1 = input() {name="labels"} : float32[2,3]',
-    '  %2 = input() {name="dloss"} : float32[2]',
-    '  %3 = softmaxCrossEntropyGradient(%0, %1, %2) : float32[2,3]',
-    '  return dlogits = %3',
-    '}',
-  ].join('\n'),
 }

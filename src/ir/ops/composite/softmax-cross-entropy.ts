@@ -1,4 +1,4 @@
-import type { OpDef } from '../../op-def.ts'
+import type { OpDef, OpDoc } from '../../op-def.ts'
 import { elements, isFloat, sameType, showType, type Type } from '../../types.ts'
 import { logSoftmaxOf } from './softmax-shared.ts'
 
@@ -10,8 +10,7 @@ export const checkLogits = (logits: Type, labels: Type): string | null =>
       ? null
       : `C2: labels must be ${showType(logits)}, got ${showType(labels)}`
 
-export const softmaxCrossEntropy: OpDef<'softmaxCrossEntropy'> = {
-  name: 'softmaxCrossEntropy',
+export const softmaxCrossEntropyDoc: OpDoc = {
   summary:
     'Cross-entropy of a softmax with a distribution: logits, labels [N,C] -> -sum(labels * log(softmax(logits))) [N].',
   constraints: [
@@ -21,6 +20,16 @@ export const softmaxCrossEntropy: OpDef<'softmaxCrossEntropy'> = {
     'C4: a label of 0 adds 0, also where the logit is -infinity',
     'C5: NaN, +infinity or nothing but -infinity among the logits of a row makes its loss NaN, if any of its labels is not 0',
   ],
+  example: `graph example {
+  %0 = input() {name="logits"} : float32[2,3]
+  %1 = input() {name="labels"} : float32[2,3]
+  %2 = softmaxCrossEntropy(%0, %1) : float32[2]
+  return loss = %2
+}`,
+}
+
+export const softmaxCrossEntropy: OpDef<'softmaxCrossEntropy'> = {
+  name: 'softmaxCrossEntropy',
   level: 'composite',
   arity: 2,
   attrs: {},
@@ -54,12 +63,4 @@ export const softmaxCrossEntropy: OpDef<'softmaxCrossEntropy'> = {
   fusion: 'composite',
   tolerance: 'composite',
   cost: ([x]) => ({ multiplyAdds: 0, operations: 6 * elements(x.shape) }),
-  example: [
-    'graph example {',
-    '  %0 = input() {name="logits"} : float32[2,3]',
-    '  %1 = input() {name="labels"} : float32[2,3]',
-    '  %2 = softmaxCrossEntropy(%0, %1) : float32[2]',
-    '  return loss = %2',
-    '}',
-  ].join('\n'),
 }

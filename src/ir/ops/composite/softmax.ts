@@ -1,10 +1,9 @@
 import { natural } from '../../attrs.ts'
-import { ampAll, type OpDef } from '../../op-def.ts'
+import { ampAll, type OpDef, type OpDoc } from '../../op-def.ts'
 import { elements } from '../../types.ts'
 import { axisExample, axisTypes, mapLines } from './softmax-shared.ts'
 
-export const softmax: OpDef<'softmax'> = {
-  name: 'softmax',
+export const softmaxDoc: OpDoc = {
   summary: 'exp(x) over its sum along an axis.',
   constraints: [
     'C1: a float operand',
@@ -13,6 +12,11 @@ export const softmax: OpDef<'softmax'> = {
     'C4: half operands are computed in float32',
     'C5: NaN, +infinity or nothing but -infinity makes its whole line NaN; -infinity beside finite numbers gives 0',
   ],
+  example: /* @__PURE__ */ axisExample('softmax'),
+}
+
+export const softmax: OpDef<'softmax'> = {
+  name: 'softmax',
   level: 'composite',
   arity: 1,
   attrs: { axis: natural },
@@ -38,5 +42,4 @@ export const softmax: OpDef<'softmax'> = {
   fusion: 'composite',
   tolerance: 'transcendental',
   cost: ([x]) => ({ multiplyAdds: 0, operations: 5 * elements(x.shape) }),
-  example: axisExample('softmax'),
 }

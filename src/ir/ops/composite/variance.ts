@@ -1,4 +1,4 @@
-import type { OpDef } from '../../op-def.ts'
+import type { OpDef, OpDoc } from '../../op-def.ts'
 import { elements, isFloat } from '../../types.ts'
 import {
   fold,
@@ -10,8 +10,7 @@ import {
   wideReduceTypes,
 } from '../reduction/shared.ts'
 
-export const variance: OpDef<'variance'> = {
-  name: 'variance',
+export const varianceDoc: OpDoc = {
   summary: 'Biased variance over axes: the mean of the squared distance from the mean.',
   constraints: [
     'C1: ascending axes that exist',
@@ -19,6 +18,11 @@ export const variance: OpDef<'variance'> = {
     'C3: resultDtype is null or not narrower than the operand',
     'C4: two passes, or a formula as stable: never the mean of squares less the square of the mean',
   ],
+  example: /* @__PURE__ */ reduceExample('variance'),
+}
+
+export const variance: OpDef<'variance'> = {
+  name: 'variance',
   level: 'composite',
   arity: 1,
   attrs: wideReduceAttrSpecs,
@@ -48,5 +52,4 @@ export const variance: OpDef<'variance'> = {
   fusion: 'reduction',
   tolerance: 'accumulation',
   cost: ([x]) => ({ multiplyAdds: 0, operations: 4 * elements(x.shape) }),
-  example: reduceExample('variance'),
 }

@@ -1,12 +1,21 @@
 import { sizes } from '../../attrs.ts'
-import type { OpDef } from '../../op-def.ts'
+import type { OpDef, OpDoc } from '../../op-def.ts'
 import { checkOutputGradient, convAttrSpecs, convCost, convTypes, gradientConstraints } from './shared.ts'
 import { convLoop } from './conv-loop.ts'
 
+export const conv2dFilterGradientDoc: OpDoc = {
+  summary: 'Gradient of conv2d by its kernel: x [N,H,W,C], dy [N,H2,W2,F] -> filterShape [KH,KW,C,F].',
+  constraints: /* @__PURE__ */ gradientConstraints('x and filterShape'),
+  example: `graph example {
+  %0 = input() {name="x"} : float32[1,4,4,2]
+  %1 = input() {name="dy"} : float32[1,2,2,3]
+  %2 = conv2dFilterGradient(%0, %1) {filterShape=[3, 3, 2, 3], strides=[2, 2]} : float32[3,3,2,3]
+  return y = %2
+}`,
+}
+
 export const conv2dFilterGradient: OpDef<'conv2dFilterGradient'> = {
   name: 'conv2dFilterGradient',
-  summary: 'Gradient of conv2d by its kernel: x [N,H,W,C], dy [N,H2,W2,F] -> filterShape [KH,KW,C,F].',
-  constraints: gradientConstraints('x and filterShape'),
   level: 'primitive',
   arity: 2,
   attrs: { ...convAttrSpecs, filterShape: sizes },
@@ -42,12 +51,4 @@ export const conv2dFilterGradient: OpDef<'conv2dFilterGradient'> = {
   fusion: 'contraction',
   tolerance: 'accumulation',
   cost: ([, dy], [kernel]) => convCost(kernel, dy),
-  example: [
-    'graph example {',
-    '  %0 = input() {name="x"} : float32[1,4,4,2]',
-    '  %1 = input() {name="dy"} : float32[1,2,2,3]',
-    '  %2 = conv2dFilterGradient(%0, %1) {filterShape=[3, 3, 2, 3], strides=[2, 2]} : float32[3,3,2,3]',
-    '  return y = %2',
-    '}',
-  ].join('\n'),
 }

@@ -1,13 +1,22 @@
 import { sizes } from '../../attrs.ts'
-import type { OpDef } from '../../op-def.ts'
+import type { OpDef, OpDoc } from '../../op-def.ts'
 import { checkOutputGradient, convAttrSpecs, convCost, convTypes, gradientConstraints } from './shared.ts'
 import { convLoop } from './conv-loop.ts'
 
-export const conv2dInputGradient: OpDef<'conv2dInputGradient'> = {
-  name: 'conv2dInputGradient',
+export const conv2dInputGradientDoc: OpDoc = {
   summary:
     'Gradient of conv2d by its image, also called transposed convolution: dy [N,H2,W2,F], kernel [KH,KW,C,F] -> inputShape [N,H,W,C].',
-  constraints: gradientConstraints('inputShape and kernel'),
+  constraints: /* @__PURE__ */ gradientConstraints('inputShape and kernel'),
+  example: `graph example {
+  %0 = input() {name="dy"} : float32[1,2,2,3]
+  %1 = input() {name="kernel"} : float32[3,3,2,3]
+  %2 = conv2dInputGradient(%0, %1) {inputShape=[1, 4, 4, 2], strides=[2, 2]} : float32[1,4,4,2]
+  return y = %2
+}`,
+}
+
+export const conv2dInputGradient: OpDef<'conv2dInputGradient'> = {
+  name: 'conv2dInputGradient',
   level: 'primitive',
   arity: 2,
   attrs: { ...convAttrSpecs, inputShape: sizes },
@@ -43,12 +52,4 @@ export const conv2dInputGradient: OpDef<'conv2dInputGradient'> = {
   fusion: 'contraction',
   tolerance: 'accumulation',
   cost: ([dy, kernel]) => convCost(kernel, dy),
-  example: [
-    'graph example {',
-    '  %0 = input() {name="dy"} : float32[1,2,2,3]',
-    '  %1 = input() {name="kernel"} : float32[3,3,2,3]',
-    '  %2 = conv2dInputGradient(%0, %1) {inputShape=[1, 4, 4, 2], strides=[2, 2]} : float32[1,4,4,2]',
-    '  return y = %2',
-    '}',
-  ].join('\n'),
 }

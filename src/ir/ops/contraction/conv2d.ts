@@ -1,9 +1,8 @@
 import { convAttrSpecs, convCost, convTypes } from './shared.ts'
 import { convLoop } from './conv-loop.ts'
-import type { OpDef } from '../../op-def.ts'
+import type { OpDef, OpDoc } from '../../op-def.ts'
 
-export const conv2d: OpDef<'conv2d'> = {
-  name: 'conv2d',
+export const conv2dDoc: OpDoc = {
   summary: 'Two-dimensional cross-correlation: x [N,H,W,C], kernel [KH,KW,C,F] -> [N,H2,W2,F].',
   constraints: [
     'C1: x and kernel have rank 4',
@@ -13,6 +12,16 @@ export const conv2d: OpDef<'conv2d'> = {
     'C5: resultDtype is null or not narrower than the operands',
     'C6: sums in the widest type at hand; order free',
   ],
+  example: `graph example {
+  %0 = input() {name="x"} : float32[1,4,4,2]
+  %1 = input() {name="kernel"} : float32[3,3,2,3]
+  %2 = conv2d(%0, %1) {strides=[2, 2]} : float32[1,2,2,3]
+  return y = %2
+}`,
+}
+
+export const conv2d: OpDef<'conv2d'> = {
+  name: 'conv2d',
   level: 'primitive',
   arity: 2,
   attrs: convAttrSpecs,
@@ -41,12 +50,4 @@ export const conv2d: OpDef<'conv2d'> = {
   fusion: 'contraction',
   tolerance: 'accumulation',
   cost: ([, kernel], [y]) => convCost(kernel, y),
-  example: [
-    'graph example {',
-    '  %0 = input() {name="x"} : float32[1,4,4,2]',
-    '  %1 = input() {name="kernel"} : float32[3,3,2,3]',
-    '  %2 = conv2d(%0, %1) {strides=[2, 2]} : float32[1,2,2,3]',
-    '  return y = %2',
-    '}',
-  ].join('\n'),
 }

@@ -1,12 +1,21 @@
 import { sizes } from '../../attrs.ts'
-import type { OpDef } from '../../op-def.ts'
+import type { OpDef, OpDoc } from '../../op-def.ts'
 import { checkOutputGradient, convAttrSpecs, convCost, depthwiseTypes, gradientConstraints } from './shared.ts'
 import { convLoop } from './conv-loop.ts'
 
+export const depthwiseConv2dFilterGradientDoc: OpDoc = {
+  summary: 'Gradient of depthwiseConv2d by its kernel: x [N,H,W,C], dy [N,H2,W2,C] -> filterShape [KH,KW,C,1].',
+  constraints: /* @__PURE__ */ gradientConstraints('x and filterShape'),
+  example: `graph example {
+  %0 = input() {name="x"} : float32[1,4,4,2]
+  %1 = input() {name="dy"} : float32[1,2,2,2]
+  %2 = depthwiseConv2dFilterGradient(%0, %1) {filterShape=[3, 3, 2, 1], strides=[2, 2]} : float32[3,3,2,1]
+  return y = %2
+}`,
+}
+
 export const depthwiseConv2dFilterGradient: OpDef<'depthwiseConv2dFilterGradient'> = {
   name: 'depthwiseConv2dFilterGradient',
-  summary: 'Gradient of depthwiseConv2d by its kernel: x [N,H,W,C], dy [N,H2,W2,C] -> filterShape [KH,KW,C,1].',
-  constraints: gradientConstraints('x and filterShape'),
   level: 'primitive',
   arity: 2,
   attrs: { ...convAttrSpecs, filterShape: sizes },
@@ -45,12 +54,4 @@ export const depthwiseConv2dFilterGradient: OpDef<'depthwiseConv2dFilterGradient
   fusion: 'depthwise',
   tolerance: 'accumulation',
   cost: ([, dy], [kernel]) => convCost({ ...kernel, shape: [...kernel.shape.slice(0, 2), 1] }, dy),
-  example: [
-    'graph example {',
-    '  %0 = input() {name="x"} : float32[1,4,4,2]',
-    '  %1 = input() {name="dy"} : float32[1,2,2,2]',
-    '  %2 = depthwiseConv2dFilterGradient(%0, %1) {filterShape=[3, 3, 2, 1], strides=[2, 2]} : float32[3,3,2,1]',
-    '  return y = %2',
-    '}',
-  ].join('\n'),
 }

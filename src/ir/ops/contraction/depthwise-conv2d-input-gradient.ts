@@ -1,12 +1,21 @@
 import { sizes } from '../../attrs.ts'
-import type { OpDef } from '../../op-def.ts'
+import type { OpDef, OpDoc } from '../../op-def.ts'
 import { checkOutputGradient, convAttrSpecs, convCost, depthwiseTypes, gradientConstraints } from './shared.ts'
 import { convLoop } from './conv-loop.ts'
 
+export const depthwiseConv2dInputGradientDoc: OpDoc = {
+  summary: 'Gradient of depthwiseConv2d by its image: dy [N,H2,W2,C], kernel [KH,KW,C,1] -> inputShape [N,H,W,C].',
+  constraints: /* @__PURE__ */ gradientConstraints('inputShape and kernel'),
+  example: `graph example {
+  %0 = input() {name="dy"} : float32[1,2,2,2]
+  %1 = input() {name="kernel"} : float32[3,3,2,1]
+  %2 = depthwiseConv2dInputGradient(%0, %1) {inputShape=[1, 4, 4, 2], strides=[2, 2]} : float32[1,4,4,2]
+  return y = %2
+}`,
+}
+
 export const depthwiseConv2dInputGradient: OpDef<'depthwiseConv2dInputGradient'> = {
   name: 'depthwiseConv2dInputGradient',
-  summary: 'Gradient of depthwiseConv2d by its image: dy [N,H2,W2,C], kernel [KH,KW,C,1] -> inputShape [N,H,W,C].',
-  constraints: gradientConstraints('inputShape and kernel'),
   level: 'primitive',
   arity: 2,
   attrs: { ...convAttrSpecs, inputShape: sizes },
@@ -44,12 +53,4 @@ export const depthwiseConv2dInputGradient: OpDef<'depthwiseConv2dInputGradient'>
   fusion: 'depthwise',
   tolerance: 'accumulation',
   cost: ([dy, kernel]) => convCost({ ...kernel, shape: [...kernel.shape.slice(0, 2), 1] }, dy),
-  example: [
-    'graph example {',
-    '  %0 = input() {name="dy"} : float32[1,2,2,2]',
-    '  %1 = input() {name="kernel"} : float32[3,3,2,1]',
-    '  %2 = depthwiseConv2dInputGradient(%0, %1) {inputShape=[1, 4, 4, 2], strides=[2, 2]} : float32[1,4,4,2]',
-    '  return y = %2',
-    '}',
-  ].join('\n'),
 }

@@ -1,9 +1,8 @@
-import type { OpDef } from '../../op-def.ts'
+import type { OpDef, OpDoc } from '../../op-def.ts'
 import { convAttrSpecs, convCost, depthwiseTypes } from './shared.ts'
 import { convLoop } from './conv-loop.ts'
 
-export const depthwiseConv2d: OpDef<'depthwiseConv2d'> = {
-  name: 'depthwiseConv2d',
+export const depthwiseConv2dDoc: OpDoc = {
   summary: 'Each channel convolved with a kernel of its own: x [N,H,W,C], kernel [KH,KW,C,1] -> [N,H2,W2,C].',
   constraints: [
     'C1: x and kernel have rank 4',
@@ -13,6 +12,16 @@ export const depthwiseConv2d: OpDef<'depthwiseConv2d'> = {
     'C5: resultDtype is null or not narrower than the operands',
     'C6: sums in the widest type at hand; order free',
   ],
+  example: `graph example {
+  %0 = input() {name="x"} : float32[1,4,4,2]
+  %1 = input() {name="kernel"} : float32[3,3,2,1]
+  %2 = depthwiseConv2d(%0, %1) : float32[1,4,4,2]
+  return y = %2
+}`,
+}
+
+export const depthwiseConv2d: OpDef<'depthwiseConv2d'> = {
+  name: 'depthwiseConv2d',
   level: 'primitive',
   arity: 2,
   attrs: convAttrSpecs,
@@ -44,12 +53,4 @@ export const depthwiseConv2d: OpDef<'depthwiseConv2d'> = {
   tolerance: 'accumulation',
   // The kernel's third size counts channels, as the result does, so it must not be counted twice.
   cost: ([, kernel], [y]) => convCost({ ...kernel, shape: [...kernel.shape.slice(0, 2), 1] }, y),
-  example: [
-    'graph example {',
-    '  %0 = input() {name="x"} : float32[1,4,4,2]',
-    '  %1 = input() {name="kernel"} : float32[3,3,2,1]',
-    '  %2 = depthwiseConv2d(%0, %1) : float32[1,4,4,2]',
-    '  return y = %2',
-    '}',
-  ].join('\n'),
 }

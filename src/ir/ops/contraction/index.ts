@@ -1,12 +1,12 @@
-import type { OpDef } from '../../op-def.ts'
+import type { OpDef, OpDoc } from '../../op-def.ts'
 import type { ContractionOps } from '../../signatures.ts'
-import { conv2dFilterGradient } from './conv2d-filter-gradient.ts'
-import { conv2dInputGradient } from './conv2d-input-gradient.ts'
-import { conv2d } from './conv2d.ts'
-import { depthwiseConv2dFilterGradient } from './depthwise-conv2d-filter-gradient.ts'
-import { depthwiseConv2dInputGradient } from './depthwise-conv2d-input-gradient.ts'
-import { depthwiseConv2d } from './depthwise-conv2d.ts'
-import { matmul } from './matmul.ts'
+import { conv2dFilterGradient, conv2dFilterGradientDoc } from './conv2d-filter-gradient.ts'
+import { conv2dInputGradient, conv2dInputGradientDoc } from './conv2d-input-gradient.ts'
+import { conv2d, conv2dDoc } from './conv2d.ts'
+import { depthwiseConv2dFilterGradient, depthwiseConv2dFilterGradientDoc } from './depthwise-conv2d-filter-gradient.ts'
+import { depthwiseConv2dInputGradient, depthwiseConv2dInputGradientDoc } from './depthwise-conv2d-input-gradient.ts'
+import { depthwiseConv2d, depthwiseConv2dDoc } from './depthwise-conv2d.ts'
+import { matmul, matmulDoc } from './matmul.ts'
 
 /** Contractions: products summed over a shared axis. */
 export const contractionOps: { readonly [K in keyof ContractionOps]: OpDef<K> } = {
@@ -17,4 +17,14 @@ export const contractionOps: { readonly [K in keyof ContractionOps]: OpDef<K> } 
   depthwiseConv2dInputGradient,
   depthwiseConv2d,
   matmul,
+}
+
+export const contractionDocs: { readonly [K in keyof ContractionOps]: OpDoc } = {
+  conv2dFilterGradient: conv2dFilterGradientDoc,
+  conv2dInputGradient: conv2dInputGradientDoc,
+  conv2d: conv2dDoc,
+  depthwiseConv2dFilterGradient: depthwiseConv2dFilterGradientDoc,
+  depthwiseConv2dInputGradient: depthwiseConv2dInputGradientDoc,
+  depthwiseConv2d: depthwiseConv2dDoc,
+  matmul: matmulDoc,
 }

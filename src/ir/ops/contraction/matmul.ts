@@ -1,10 +1,9 @@
 import { flag, floatOrNull, withDefault } from '../../attrs.ts'
-import type { OpDef, RefTensor } from '../../op-def.ts'
+import type { OpDef, OpDoc, RefTensor } from '../../op-def.ts'
 import { elements, isFloat, sameShape, showType } from '../../types.ts'
 import { resultDtype } from './shared.ts'
 
-export const matmul: OpDef<'matmul'> = {
-  name: 'matmul',
+export const matmulDoc: OpDoc = {
   summary: 'Matrix product over the last two axes: a [B...,M,K], b [B...,K,N] -> [B...,M,N]; each may be transposed.',
   constraints: [
     'C1: rank 2 or more, equal ranks',
@@ -14,6 +13,16 @@ export const matmul: OpDef<'matmul'> = {
     'C5: resultDtype is null or not narrower than the operands',
     'C6: sums in the widest type at hand; order free',
   ],
+  example: `graph example {
+  %0 = input() {name="a"} : float32[2,3]
+  %1 = input() {name="b"} : float32[3,4]
+  %2 = matmul(%0, %1) : float32[2,4]
+  return y = %2
+}`,
+}
+
+export const matmul: OpDef<'matmul'> = {
+  name: 'matmul',
   level: 'primitive',
   arity: 2,
   attrs: {
@@ -72,8 +81,6 @@ export const matmul: OpDef<'matmul'> = {
     multiplyAdds: elements(y.shape) * matrixOf(a.shape, transposeA)[1],
     operations: 0,
   }),
-  example:
-    'graph example {\n  %0 = input() {name="a"} : float32[2,3]\n  %1 = input() {name="b"} : float32[3,4]\n  %2 = matmul(%0, %1) : float32[2,4]\n  return y = %2\n}',
 }
 
 /** Rows and columns, after transposing. */

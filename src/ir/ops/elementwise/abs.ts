@@ -1,14 +1,18 @@
-import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { numericUnary, mapUnary, unaryExample } from './shared.ts'
 
-export const abs: OpDef<'abs'> = {
-  name: 'abs',
+export const absDoc: OpDoc = {
   summary: '|x|.',
   constraints: [
     'C1: a numeric operand',
     'C2: NaN stays NaN; |-0| is 0; int32 wraps around',
     'C3: the gradient at 0 is 0',
   ],
+  example: /* @__PURE__ */ unaryExample('abs'),
+}
+
+export const abs: OpDef<'abs'> = {
+  name: 'abs',
   level: 'primitive',
   arity: 1,
   attrs: {},
@@ -19,5 +23,4 @@ export const abs: OpDef<'abs'> = {
   fusion: 'elementwise',
   tolerance: 'exact',
   cost: elementwiseCost,
-  example: unaryExample('abs'),
 }

@@ -1,8 +1,7 @@
-import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { binaryExample, mapBinary, numericBinary } from './shared.ts'
 
-export const add: OpDef<'add'> = {
-  name: 'add',
+export const addDoc: OpDoc = {
   summary: 'Elementwise sum.',
   constraints: [
     'C1: equal shapes',
@@ -11,6 +10,11 @@ export const add: OpDef<'add'> = {
     'C4: int32 wraps around',
     'C5: NaN if an operand is NaN; one rounding',
   ],
+  example: /* @__PURE__ */ binaryExample('add'),
+}
+
+export const add: OpDef<'add'> = {
+  name: 'add',
   level: 'primitive',
   arity: 2,
   attrs: {},
@@ -21,5 +25,4 @@ export const add: OpDef<'add'> = {
   fusion: 'elementwise',
   tolerance: 'rounding',
   cost: elementwiseCost,
-  example: binaryExample('add'),
 }

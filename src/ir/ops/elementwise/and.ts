@@ -1,10 +1,14 @@
-import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { binaryExample, boolBinary, mapBinary } from './shared.ts'
+
+export const andDoc: OpDoc = {
+  summary: 'Logical conjunction.',
+  constraints: ['C1: equal shapes', 'C2: bool'],
+  example: /* @__PURE__ */ binaryExample('and', 'bool[3]'),
+}
 
 export const and: OpDef<'and'> = {
   name: 'and',
-  summary: 'Logical conjunction.',
-  constraints: ['C1: equal shapes', 'C2: bool'],
   level: 'primitive',
   arity: 2,
   attrs: {},
@@ -15,5 +19,4 @@ export const and: OpDef<'and'> = {
   fusion: 'elementwise',
   tolerance: 'exact',
   cost: elementwiseCost,
-  example: binaryExample('and', 'bool[3]'),
 }

@@ -1,10 +1,9 @@
 import { dtype, flag, withDefault } from '../../attrs.ts'
-import { elementwiseCost, type OpDef } from '../../op-def.ts'
+import { elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { isFloat, type DType } from '../../types.ts'
 import { mapUnary } from './shared.ts'
 
-export const cast: OpDef<'cast'> = {
-  name: 'cast',
+export const castDoc: OpDoc = {
   summary: 'Another element type.',
   constraints: [
     'C1: to a float: rounds to nearest, ties to even',
@@ -13,6 +12,15 @@ export const cast: OpDef<'cast'> = {
     'C4: from bool: 0 and 1',
     'C5: relaxed casts were placed by mixed precision: a fused region may keep more precision',
   ],
+  example: `graph example {
+  %0 = input() {name="x"} : float32[3]
+  %1 = cast(%0) {to="float16"} : float16[3]
+  return y = %1
+}`,
+}
+
+export const cast: OpDef<'cast'> = {
+  name: 'cast',
   level: 'primitive',
   arity: 1,
   attrs: { to: dtype, relaxed: withDefault(flag, false) },
@@ -25,8 +33,6 @@ export const cast: OpDef<'cast'> = {
   fusion: 'elementwise',
   tolerance: 'rounding',
   cost: elementwiseCost,
-  example:
-    'graph example {\n  %0 = input() {name="x"} : float32[3]\n  %1 = cast(%0) {to="float16"} : float16[3]\n  return y = %1\n}',
 }
 
 /** Does not round to float types: the interpreter rounds every result to its dtype. */

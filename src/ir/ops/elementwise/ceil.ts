@@ -1,10 +1,14 @@
-import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
+
+export const ceilDoc: OpDoc = {
+  summary: 'The smallest integer that is not less.',
+  constraints: ['C1: a float operand'],
+  example: /* @__PURE__ */ unaryExample('ceil'),
+}
 
 export const ceil: OpDef<'ceil'> = {
   name: 'ceil',
-  summary: 'The smallest integer that is not less.',
-  constraints: ['C1: a float operand'],
   level: 'primitive',
   arity: 1,
   attrs: {},
@@ -15,5 +19,4 @@ export const ceil: OpDef<'ceil'> = {
   fusion: 'elementwise',
   tolerance: 'exact',
   cost: elementwiseCost,
-  example: unaryExample('ceil'),
 }

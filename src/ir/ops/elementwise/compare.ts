@@ -1,5 +1,5 @@
 import { oneOf } from '../../attrs.ts'
-import { elementwiseCost, type OpDef } from '../../op-def.ts'
+import { elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import type { OpAttrs } from '../../signatures.ts'
 import { sameShape, showType } from '../../types.ts'
 import { binaryExample, mapBinary } from './shared.ts'
@@ -15,10 +15,14 @@ const relations: { readonly [D in Direction]: (x: number, y: number) => boolean 
   ge: (x, y) => x >= y,
 }
 
-export const compare: OpDef<'compare'> = {
-  name: 'compare',
+export const compareDoc: OpDoc = {
   summary: 'Elementwise comparison: eq, ne, lt, le, gt or ge.',
   constraints: ['C1: equal shapes', 'C2: equal dtypes', 'C3: with NaN everything is false but ne', 'C4: 0 equals -0'],
+  example: /* @__PURE__ */ binaryExample('compare', 'float32[3]', 'bool[3]', ' {direction="lt"}'),
+}
+
+export const compare: OpDef<'compare'> = {
+  name: 'compare',
   level: 'primitive',
   arity: 2,
   attrs: { direction: oneOf('eq', 'ne', 'lt', 'le', 'gt', 'ge') },
@@ -37,5 +41,4 @@ export const compare: OpDef<'compare'> = {
   fusion: 'elementwise',
   tolerance: 'exact',
   cost: elementwiseCost,
-  example: binaryExample('compare', 'float32[3]', 'bool[3]', ' {direction="lt"}'),
 }

@@ -1,10 +1,14 @@
-import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
+
+export const cosDoc: OpDoc = {
+  summary: 'Cosine of x in radians.',
+  constraints: ['C1: a float operand', 'C2: NaN for infinities'],
+  example: /* @__PURE__ */ unaryExample('cos'),
+}
 
 export const cos: OpDef<'cos'> = {
   name: 'cos',
-  summary: 'Cosine of x in radians.',
-  constraints: ['C1: a float operand', 'C2: NaN for infinities'],
   level: 'primitive',
   arity: 1,
   attrs: {},
@@ -15,5 +19,4 @@ export const cos: OpDef<'cos'> = {
   fusion: 'elementwise',
   tolerance: 'transcendental',
   cost: elementwiseCost,
-  example: unaryExample('cos'),
 }

@@ -1,8 +1,7 @@
-import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { binaryExample, numericBinary, mapBinary } from './shared.ts'
 
-export const div: OpDef<'div'> = {
-  name: 'div',
+export const divDoc: OpDoc = {
   summary: 'Elementwise quotient.',
   constraints: [
     'C1: equal shapes',
@@ -11,6 +10,11 @@ export const div: OpDef<'div'> = {
     'C4: int32 truncates toward zero, wraps around, and gives 0 for a divisor of 0',
     'C5: floats: IEEE 754, one rounding',
   ],
+  example: /* @__PURE__ */ binaryExample('div'),
+}
+
+export const div: OpDef<'div'> = {
+  name: 'div',
   level: 'primitive',
   arity: 2,
   attrs: {},
@@ -22,5 +26,4 @@ export const div: OpDef<'div'> = {
   fusion: 'elementwise',
   tolerance: 'rounding',
   cost: elementwiseCost,
-  example: binaryExample('div'),
 }

@@ -1,10 +1,14 @@
-import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
+
+export const eluDoc: OpDoc = {
+  summary: 'x where x > 0, exp(x) - 1 elsewhere (Clevert et al. 2015, alpha 1).',
+  constraints: ['C1: a float operand'],
+  example: /* @__PURE__ */ unaryExample('elu'),
+}
 
 export const elu: OpDef<'elu'> = {
   name: 'elu',
-  summary: 'x where x > 0, exp(x) - 1 elsewhere (Clevert et al. 2015, alpha 1).',
-  constraints: ['C1: a float operand'],
   level: 'primitive',
   arity: 1,
   attrs: {},
@@ -15,5 +19,4 @@ export const elu: OpDef<'elu'> = {
   fusion: 'elementwise',
   tolerance: 'transcendental',
   cost: elementwiseCost,
-  example: unaryExample('elu'),
 }

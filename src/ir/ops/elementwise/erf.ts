@@ -1,10 +1,14 @@
-import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
+
+export const erfDoc: OpDoc = {
+  summary: 'The error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x.',
+  constraints: ['C1: a float operand', 'C2: odd: erf(-x) = -erf(x); infinities give 1 and -1'],
+  example: /* @__PURE__ */ unaryExample('erf'),
+}
 
 export const erf: OpDef<'erf'> = {
   name: 'erf',
-  summary: 'The error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x.',
-  constraints: ['C1: a float operand', 'C2: odd: erf(-x) = -erf(x); infinities give 1 and -1'],
   level: 'primitive',
   arity: 1,
   attrs: {},
@@ -15,7 +19,6 @@ export const erf: OpDef<'erf'> = {
   fusion: 'elementwise',
   tolerance: 'transcendental',
   cost: elementwiseCost,
-  example: unaryExample('erf'),
 }
 
 /**

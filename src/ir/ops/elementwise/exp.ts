@@ -1,10 +1,14 @@
-import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
+
+export const expDoc: OpDoc = {
+  summary: 'e to the x.',
+  constraints: ['C1: a float operand', 'C2: overflows to infinity'],
+  example: /* @__PURE__ */ unaryExample('exp'),
+}
 
 export const exp: OpDef<'exp'> = {
   name: 'exp',
-  summary: 'e to the x.',
-  constraints: ['C1: a float operand', 'C2: overflows to infinity'],
   level: 'primitive',
   arity: 1,
   attrs: {},
@@ -15,5 +19,4 @@ export const exp: OpDef<'exp'> = {
   fusion: 'elementwise',
   tolerance: 'transcendental',
   cost: elementwiseCost,
-  example: unaryExample('exp'),
 }

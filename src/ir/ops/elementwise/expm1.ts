@@ -1,10 +1,14 @@
-import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
+
+export const expm1Doc: OpDoc = {
+  summary: 'exp(x) - 1, exact near 0.',
+  constraints: ['C1: a float operand'],
+  example: /* @__PURE__ */ unaryExample('expm1'),
+}
 
 export const expm1: OpDef<'expm1'> = {
   name: 'expm1',
-  summary: 'exp(x) - 1, exact near 0.',
-  constraints: ['C1: a float operand'],
   level: 'primitive',
   arity: 1,
   attrs: {},
@@ -15,5 +19,4 @@ export const expm1: OpDef<'expm1'> = {
   fusion: 'elementwise',
   tolerance: 'transcendental',
   cost: elementwiseCost,
-  example: unaryExample('expm1'),
 }

@@ -1,10 +1,14 @@
-import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
+
+export const floorDoc: OpDoc = {
+  summary: 'The largest integer that is not greater.',
+  constraints: ['C1: a float operand'],
+  example: /* @__PURE__ */ unaryExample('floor'),
+}
 
 export const floor: OpDef<'floor'> = {
   name: 'floor',
-  summary: 'The largest integer that is not greater.',
-  constraints: ['C1: a float operand'],
   level: 'primitive',
   arity: 1,
   attrs: {},
@@ -15,5 +19,4 @@ export const floor: OpDef<'floor'> = {
   fusion: 'elementwise',
   tolerance: 'exact',
   cost: elementwiseCost,
-  example: unaryExample('floor'),
 }

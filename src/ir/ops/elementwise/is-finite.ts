@@ -1,12 +1,20 @@
-import { elementwiseCost, type OpDef } from '../../op-def.ts'
+import { elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { isFloat, showType } from '../../types.ts'
 import { mapUnary } from './shared.ts'
+
+export const isFiniteDoc: OpDoc = {
+  summary: 'True where x is neither NaN nor infinite.',
+  constraints: ['C1: a float operand'],
+  example: `graph example {
+  %0 = input() {name="x"} : float32[3]
+  %1 = isFinite(%0) : bool[3]
+  return y = %1
+}`,
+}
 
 // biome-ignore lint/suspicious/noShadowRestrictedNames: the op's name, used nowhere in this file as the global.
 export const isFinite: OpDef<'isFinite'> = {
   name: 'isFinite',
-  summary: 'True where x is neither NaN nor infinite.',
-  constraints: ['C1: a float operand'],
   level: 'primitive',
   arity: 1,
   attrs: {},
@@ -18,5 +26,4 @@ export const isFinite: OpDef<'isFinite'> = {
   fusion: 'elementwise',
   tolerance: 'exact',
   cost: elementwiseCost,
-  example: 'graph example {\n  %0 = input() {name="x"} : float32[3]\n  %1 = isFinite(%0) : bool[3]\n  return y = %1\n}',
 }

@@ -1,10 +1,14 @@
-import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
+
+export const logDoc: OpDoc = {
+  summary: 'Natural logarithm.',
+  constraints: ['C1: a float operand', 'C2: NaN below 0, -infinity at 0'],
+  example: /* @__PURE__ */ unaryExample('log'),
+}
 
 export const log: OpDef<'log'> = {
   name: 'log',
-  summary: 'Natural logarithm.',
-  constraints: ['C1: a float operand', 'C2: NaN below 0, -infinity at 0'],
   level: 'primitive',
   arity: 1,
   attrs: {},
@@ -15,5 +19,4 @@ export const log: OpDef<'log'> = {
   fusion: 'elementwise',
   tolerance: 'transcendental',
   cost: elementwiseCost,
-  example: unaryExample('log'),
 }

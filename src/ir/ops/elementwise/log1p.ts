@@ -1,10 +1,14 @@
-import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
+
+export const log1pDoc: OpDoc = {
+  summary: 'log(1 + x), exact near 0.',
+  constraints: ['C1: a float operand', 'C2: NaN below -1, -infinity at -1'],
+  example: /* @__PURE__ */ unaryExample('log1p'),
+}
 
 export const log1p: OpDef<'log1p'> = {
   name: 'log1p',
-  summary: 'log(1 + x), exact near 0.',
-  constraints: ['C1: a float operand', 'C2: NaN below -1, -infinity at -1'],
   level: 'primitive',
   arity: 1,
   attrs: {},
@@ -15,5 +19,4 @@ export const log1p: OpDef<'log1p'> = {
   fusion: 'elementwise',
   tolerance: 'transcendental',
   cost: elementwiseCost,
-  example: unaryExample('log1p'),
 }

@@ -1,8 +1,7 @@
-import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { binaryExample, numericBinary, mapBinary } from './shared.ts'
 
-export const maximum: OpDef<'maximum'> = {
-  name: 'maximum',
+export const maximumDoc: OpDoc = {
   summary: 'The larger of two.',
   constraints: [
     'C1: equal shapes',
@@ -11,6 +10,11 @@ export const maximum: OpDef<'maximum'> = {
     'C4: NaN if an operand is NaN; 0 is larger than -0',
     'C5: where both are equal the gradient goes to the first, where the result is NaN to neither',
   ],
+  example: /* @__PURE__ */ binaryExample('maximum'),
+}
+
+export const maximum: OpDef<'maximum'> = {
+  name: 'maximum',
   level: 'primitive',
   arity: 2,
   attrs: {},
@@ -24,5 +28,4 @@ export const maximum: OpDef<'maximum'> = {
   fusion: 'elementwise',
   tolerance: 'exact',
   cost: elementwiseCost,
-  example: binaryExample('maximum'),
 }

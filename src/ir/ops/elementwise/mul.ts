@@ -1,8 +1,7 @@
-import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { binaryExample, numericBinary, mapBinary } from './shared.ts'
 
-export const mul: OpDef<'mul'> = {
-  name: 'mul',
+export const mulDoc: OpDoc = {
   summary: 'Elementwise product.',
   constraints: [
     'C1: equal shapes',
@@ -11,6 +10,11 @@ export const mul: OpDef<'mul'> = {
     'C4: int32 wraps around',
     'C5: NaN if an operand is NaN, and for 0 times infinity; one rounding',
   ],
+  example: /* @__PURE__ */ binaryExample('mul'),
+}
+
+export const mul: OpDef<'mul'> = {
+  name: 'mul',
   level: 'primitive',
   arity: 2,
   attrs: {},
@@ -21,5 +25,4 @@ export const mul: OpDef<'mul'> = {
   fusion: 'elementwise',
   tolerance: 'rounding',
   cost: elementwiseCost,
-  example: binaryExample('mul'),
 }

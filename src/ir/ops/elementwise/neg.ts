@@ -1,10 +1,14 @@
-import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { numericUnary, mapUnary, unaryExample } from './shared.ts'
+
+export const negDoc: OpDoc = {
+  summary: '-x.',
+  constraints: ['C1: a numeric operand', 'C2: the sign bit flips, also of zeros; int32 wraps around'],
+  example: /* @__PURE__ */ unaryExample('neg'),
+}
 
 export const neg: OpDef<'neg'> = {
   name: 'neg',
-  summary: '-x.',
-  constraints: ['C1: a numeric operand', 'C2: the sign bit flips, also of zeros; int32 wraps around'],
   level: 'primitive',
   arity: 1,
   attrs: {},
@@ -15,5 +19,4 @@ export const neg: OpDef<'neg'> = {
   fusion: 'elementwise',
   tolerance: 'exact',
   cost: elementwiseCost,
-  example: unaryExample('neg'),
 }

@@ -1,10 +1,14 @@
-import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { boolUnary, mapUnary, unaryExample } from './shared.ts'
+
+export const notDoc: OpDoc = {
+  summary: 'Logical negation.',
+  constraints: ['C1: a bool operand'],
+  example: /* @__PURE__ */ unaryExample('not', 'bool[3]'),
+}
 
 export const not: OpDef<'not'> = {
   name: 'not',
-  summary: 'Logical negation.',
-  constraints: ['C1: a bool operand'],
   level: 'primitive',
   arity: 1,
   attrs: {},
@@ -15,5 +19,4 @@ export const not: OpDef<'not'> = {
   fusion: 'elementwise',
   tolerance: 'exact',
   cost: elementwiseCost,
-  example: unaryExample('not', 'bool[3]'),
 }

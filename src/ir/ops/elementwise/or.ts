@@ -1,10 +1,14 @@
-import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { binaryExample, boolBinary, mapBinary } from './shared.ts'
+
+export const orDoc: OpDoc = {
+  summary: 'Logical disjunction.',
+  constraints: ['C1: equal shapes', 'C2: bool'],
+  example: /* @__PURE__ */ binaryExample('or', 'bool[3]'),
+}
 
 export const or: OpDef<'or'> = {
   name: 'or',
-  summary: 'Logical disjunction.',
-  constraints: ['C1: equal shapes', 'C2: bool'],
   level: 'primitive',
   arity: 2,
   attrs: {},
@@ -15,5 +19,4 @@ export const or: OpDef<'or'> = {
   fusion: 'elementwise',
   tolerance: 'exact',
   cost: elementwiseCost,
-  example: binaryExample('or', 'bool[3]'),
 }

@@ -1,8 +1,7 @@
-import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { binaryExample, floatBinary, mapBinary } from './shared.ts'
 
-export const pow: OpDef<'pow'> = {
-  name: 'pow',
+export const powDoc: OpDoc = {
   summary: 'x to the y.',
   constraints: [
     'C1: equal shapes',
@@ -13,6 +12,11 @@ export const pow: OpDef<'pow'> = {
     'C6: NaN for a finite negative base and a fractional exponent',
     'C7: the gradient by x is 0 at 0 to the 0; the gradient by y takes log(x) as 0 where x is not above 0',
   ],
+  example: /* @__PURE__ */ binaryExample('pow'),
+}
+
+export const pow: OpDef<'pow'> = {
+  name: 'pow',
   level: 'primitive',
   arity: 2,
   attrs: {},
@@ -31,7 +35,6 @@ export const pow: OpDef<'pow'> = {
   fusion: 'elementwise',
   tolerance: 'transcendental',
   cost: elementwiseCost,
-  example: binaryExample('pow'),
 }
 
 /** JavaScript gives NaN for 1 ** infinity and 1 ** NaN, IEEE 754 gives 1. */

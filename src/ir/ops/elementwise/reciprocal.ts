@@ -1,10 +1,14 @@
-import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
+
+export const reciprocalDoc: OpDoc = {
+  summary: '1 / x.',
+  constraints: ['C1: a float operand', 'C2: infinity with its sign at zeros'],
+  example: /* @__PURE__ */ unaryExample('reciprocal'),
+}
 
 export const reciprocal: OpDef<'reciprocal'> = {
   name: 'reciprocal',
-  summary: '1 / x.',
-  constraints: ['C1: a float operand', 'C2: infinity with its sign at zeros'],
   level: 'primitive',
   arity: 1,
   attrs: {},
@@ -15,5 +19,4 @@ export const reciprocal: OpDef<'reciprocal'> = {
   fusion: 'elementwise',
   tolerance: 'rounding',
   cost: elementwiseCost,
-  example: unaryExample('reciprocal'),
 }

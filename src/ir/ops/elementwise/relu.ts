@@ -1,10 +1,14 @@
-import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
+
+export const reluDoc: OpDoc = {
+  summary: 'max(x, 0).',
+  constraints: ['C1: a float operand', 'C2: NaN stays NaN', 'C3: the gradient at 0 is 0'],
+  example: /* @__PURE__ */ unaryExample('relu'),
+}
 
 export const relu: OpDef<'relu'> = {
   name: 'relu',
-  summary: 'max(x, 0).',
-  constraints: ['C1: a float operand', 'C2: NaN stays NaN', 'C3: the gradient at 0 is 0'],
   level: 'primitive',
   arity: 1,
   attrs: {},
@@ -15,5 +19,4 @@ export const relu: OpDef<'relu'> = {
   fusion: 'elementwise',
   tolerance: 'exact',
   cost: elementwiseCost,
-  example: unaryExample('relu'),
 }

@@ -1,10 +1,14 @@
-import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
+
+export const relu6Doc: OpDoc = {
+  summary: 'min(max(x, 0), 6).',
+  constraints: ['C1: a float operand', 'C2: NaN stays NaN', 'C3: the gradient at 0 and at 6 is 0'],
+  example: /* @__PURE__ */ unaryExample('relu6'),
+}
 
 export const relu6: OpDef<'relu6'> = {
   name: 'relu6',
-  summary: 'min(max(x, 0), 6).',
-  constraints: ['C1: a float operand', 'C2: NaN stays NaN', 'C3: the gradient at 0 and at 6 is 0'],
   level: 'primitive',
   arity: 1,
   attrs: {},
@@ -17,5 +21,4 @@ export const relu6: OpDef<'relu6'> = {
   fusion: 'elementwise',
   tolerance: 'exact',
   cost: elementwiseCost,
-  example: unaryExample('relu6'),
 }

@@ -1,8 +1,7 @@
-import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { binaryExample, numericBinary, mapBinary } from './shared.ts'
 
-export const remainder: OpDef<'remainder'> = {
-  name: 'remainder',
+export const remainderDoc: OpDoc = {
   summary: 'What is left of x after dividing by y toward zero; has the sign of x.',
   constraints: [
     'C1: equal shapes',
@@ -12,6 +11,11 @@ export const remainder: OpDef<'remainder'> = {
     'C5: floats: exact, as C fmod; NaN for a divisor of 0',
     'C6: the gradient by y is minus the truncated quotient, also where that jumps',
   ],
+  example: /* @__PURE__ */ binaryExample('remainder'),
+}
+
+export const remainder: OpDef<'remainder'> = {
+  name: 'remainder',
   level: 'primitive',
   arity: 2,
   attrs: {},
@@ -27,5 +31,4 @@ export const remainder: OpDef<'remainder'> = {
   fusion: 'elementwise',
   tolerance: 'exact',
   cost: elementwiseCost,
-  example: binaryExample('remainder'),
 }

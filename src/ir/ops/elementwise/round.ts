@@ -1,4 +1,4 @@
-import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
 
 /** Exact for every double: all doubles above 2^52 are integers. */
@@ -10,13 +10,17 @@ const roundHalfEven = (v: number): number => {
   return rounded === 0 && (v < 0 || Object.is(v, -0)) ? -0 : rounded
 }
 
-export const round: OpDef<'round'> = {
-  name: 'round',
+export const roundDoc: OpDoc = {
   summary: 'The nearest integer.',
   constraints: [
     'C1: a float operand',
     'C2: halfway goes to the even one (IEEE 754 roundToIntegralTiesToEven); the sign of zero stays',
   ],
+  example: /* @__PURE__ */ unaryExample('round'),
+}
+
+export const round: OpDef<'round'> = {
+  name: 'round',
   level: 'primitive',
   arity: 1,
   attrs: {},
@@ -27,5 +31,4 @@ export const round: OpDef<'round'> = {
   fusion: 'elementwise',
   tolerance: 'exact',
   cost: elementwiseCost,
-  example: unaryExample('round'),
 }

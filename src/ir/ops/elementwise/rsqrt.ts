@@ -1,10 +1,14 @@
-import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
+
+export const rsqrtDoc: OpDoc = {
+  summary: '1 / sqrt(x).',
+  constraints: ['C1: a float operand', 'C2: NaN below 0, infinity with its sign at zeros'],
+  example: /* @__PURE__ */ unaryExample('rsqrt'),
+}
 
 export const rsqrt: OpDef<'rsqrt'> = {
   name: 'rsqrt',
-  summary: '1 / sqrt(x).',
-  constraints: ['C1: a float operand', 'C2: NaN below 0, infinity with its sign at zeros'],
   level: 'primitive',
   arity: 1,
   attrs: {},
@@ -15,5 +19,4 @@ export const rsqrt: OpDef<'rsqrt'> = {
   fusion: 'elementwise',
   tolerance: 'transcendental',
   cost: elementwiseCost,
-  example: unaryExample('rsqrt'),
 }

@@ -1,8 +1,7 @@
-import { elementwiseCost, type OpDef } from '../../op-def.ts'
+import { elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { isFloat, sameShape, showType } from '../../types.ts'
 
-export const select: OpDef<'select'> = {
-  name: 'select',
+export const selectDoc: OpDoc = {
   summary: 'The second operand where the first is true, the third elsewhere.',
   constraints: [
     'C1: the condition is bool',
@@ -10,6 +9,17 @@ export const select: OpDef<'select'> = {
     "C3: the condition is a scalar or has the branches' shape",
     'C4: NaN in the branch that is not taken does no harm',
   ],
+  example: `graph example {
+  %0 = input() {name="p"} : bool[3]
+  %1 = input() {name="a"} : float32[3]
+  %2 = input() {name="b"} : float32[3]
+  %3 = select(%0, %1, %2) : float32[3]
+  return y = %3
+}`,
+}
+
+export const select: OpDef<'select'> = {
+  name: 'select',
   level: 'primitive',
   arity: 3,
   attrs: {},
@@ -31,13 +41,4 @@ export const select: OpDef<'select'> = {
   fusion: 'elementwise',
   tolerance: 'exact',
   cost: elementwiseCost,
-  example: [
-    'graph example {',
-    '  %0 = input() {name="p"} : bool[3]',
-    '  %1 = input() {name="a"} : float32[3]',
-    '  %2 = input() {name="b"} : float32[3]',
-    '  %3 = select(%0, %1, %2) : float32[3]',
-    '  return y = %3',
-    '}',
-  ].join('\n'),
 }

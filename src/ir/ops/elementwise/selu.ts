@@ -1,14 +1,18 @@
-import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
 
 /** Constants of the paper, in float64. */
 const alpha = 1.6732632423543772
 const scale = 1.0507009873554805
 
-export const selu: OpDef<'selu'> = {
-  name: 'selu',
+export const seluDoc: OpDoc = {
   summary: 'scale * (x where x > 0, alpha * (exp(x) - 1) elsewhere) (Klambauer et al. 2017).',
   constraints: ['C1: a float operand', 'C2: the gradient at 0 is that of the left side'],
+  example: /* @__PURE__ */ unaryExample('selu'),
+}
+
+export const selu: OpDef<'selu'> = {
+  name: 'selu',
   level: 'primitive',
   arity: 1,
   attrs: {},
@@ -21,5 +25,4 @@ export const selu: OpDef<'selu'> = {
   fusion: 'elementwise',
   tolerance: 'transcendental',
   cost: elementwiseCost,
-  example: unaryExample('selu'),
 }

@@ -1,10 +1,14 @@
-import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
+
+export const sigmoidDoc: OpDoc = {
+  summary: '1 / (1 + exp(-x)).',
+  constraints: ['C1: a float operand', 'C2: -infinity gives 0, infinity gives 1'],
+  example: /* @__PURE__ */ unaryExample('sigmoid'),
+}
 
 export const sigmoid: OpDef<'sigmoid'> = {
   name: 'sigmoid',
-  summary: '1 / (1 + exp(-x)).',
-  constraints: ['C1: a float operand', 'C2: -infinity gives 0, infinity gives 1'],
   level: 'primitive',
   arity: 1,
   attrs: {},
@@ -15,5 +19,4 @@ export const sigmoid: OpDef<'sigmoid'> = {
   fusion: 'elementwise',
   tolerance: 'transcendental',
   cost: elementwiseCost,
-  example: unaryExample('sigmoid'),
 }

@@ -1,10 +1,14 @@
-import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { numericUnary, mapUnary, unaryExample } from './shared.ts'
+
+export const signDoc: OpDoc = {
+  summary: '-1, 0 or 1 by the sign of x.',
+  constraints: ['C1: a numeric operand', 'C2: NaN stays NaN; zeros keep their sign'],
+  example: /* @__PURE__ */ unaryExample('sign'),
+}
 
 export const sign: OpDef<'sign'> = {
   name: 'sign',
-  summary: '-1, 0 or 1 by the sign of x.',
-  constraints: ['C1: a numeric operand', 'C2: NaN stays NaN; zeros keep their sign'],
   level: 'primitive',
   arity: 1,
   attrs: {},
@@ -15,5 +19,4 @@ export const sign: OpDef<'sign'> = {
   fusion: 'elementwise',
   tolerance: 'exact',
   cost: elementwiseCost,
-  example: unaryExample('sign'),
 }

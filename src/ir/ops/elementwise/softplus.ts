@@ -1,10 +1,14 @@
-import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
+
+export const softplusDoc: OpDoc = {
+  summary: 'log(1 + exp(x)).',
+  constraints: ['C1: a float operand', 'C2: does not overflow: max(x, 0) + log1p(exp(-|x|))'],
+  example: /* @__PURE__ */ unaryExample('softplus'),
+}
 
 export const softplus: OpDef<'softplus'> = {
   name: 'softplus',
-  summary: 'log(1 + exp(x)).',
-  constraints: ['C1: a float operand', 'C2: does not overflow: max(x, 0) + log1p(exp(-|x|))'],
   level: 'primitive',
   arity: 1,
   attrs: {},
@@ -15,5 +19,4 @@ export const softplus: OpDef<'softplus'> = {
   fusion: 'elementwise',
   tolerance: 'transcendental',
   cost: elementwiseCost,
-  example: unaryExample('softplus'),
 }

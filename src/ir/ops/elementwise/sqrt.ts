@@ -1,10 +1,14 @@
-import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
+
+export const sqrtDoc: OpDoc = {
+  summary: 'Square root.',
+  constraints: ['C1: a float operand', 'C2: NaN below 0; correctly rounded'],
+  example: /* @__PURE__ */ unaryExample('sqrt'),
+}
 
 export const sqrt: OpDef<'sqrt'> = {
   name: 'sqrt',
-  summary: 'Square root.',
-  constraints: ['C1: a float operand', 'C2: NaN below 0; correctly rounded'],
   level: 'primitive',
   arity: 1,
   attrs: {},
@@ -15,5 +19,4 @@ export const sqrt: OpDef<'sqrt'> = {
   fusion: 'elementwise',
   tolerance: 'rounding',
   cost: elementwiseCost,
-  example: unaryExample('sqrt'),
 }

@@ -1,8 +1,7 @@
-import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { binaryExample, numericBinary, mapBinary } from './shared.ts'
 
-export const sub: OpDef<'sub'> = {
-  name: 'sub',
+export const subDoc: OpDoc = {
   summary: 'Elementwise difference.',
   constraints: [
     'C1: equal shapes',
@@ -11,6 +10,11 @@ export const sub: OpDef<'sub'> = {
     'C4: int32 wraps around',
     'C5: NaN if an operand is NaN; one rounding',
   ],
+  example: /* @__PURE__ */ binaryExample('sub'),
+}
+
+export const sub: OpDef<'sub'> = {
+  name: 'sub',
   level: 'primitive',
   arity: 2,
   attrs: {},
@@ -21,5 +25,4 @@ export const sub: OpDef<'sub'> = {
   fusion: 'elementwise',
   tolerance: 'rounding',
   cost: elementwiseCost,
-  example: binaryExample('sub'),
 }

@@ -1,10 +1,14 @@
-import { ampAll, elementwiseCost, type OpDef } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
+
+export const tanhDoc: OpDoc = {
+  summary: 'Hyperbolic tangent.',
+  constraints: ['C1: a float operand'],
+  example: /* @__PURE__ */ unaryExample('tanh'),
+}
 
 export const tanh: OpDef<'tanh'> = {
   name: 'tanh',
-  summary: 'Hyperbolic tangent.',
-  constraints: ['C1: a float operand'],
   level: 'primitive',
   arity: 1,
   attrs: {},
@@ -15,5 +19,4 @@ export const tanh: OpDef<'tanh'> = {
   fusion: 'elementwise',
   tolerance: 'transcendental',
   cost: elementwiseCost,
-  example: unaryExample('tanh'),
 }

@@ -1,16 +1,24 @@
 import { naturals, sizes } from '../../attrs.ts'
-import { ampAll, noCost, type OpDef } from '../../op-def.ts'
+import { ampAll, noCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { elements } from '../../types.ts'
 import { checkAxes, forEachIndex, stridesOf } from '../shape.ts'
 
-export const broadcast: OpDef<'broadcast'> = {
-  name: 'broadcast',
+export const broadcastDoc: OpDoc = {
   summary:
     'Repeats along new axes and along axes of size 1; operand axis i becomes result axis axes[i] (StableHLO broadcast_in_dim).',
   constraints: [
     'C1: one ascending result axis for each operand axis',
     'C2: an operand size is 1 or that of its result axis',
   ],
+  example: `graph example {
+  %0 = input() {name="x"} : float32[3]
+  %1 = broadcast(%0) {axes=[1], shape=[2, 3]} : float32[2,3]
+  return y = %1
+}`,
+}
+
+export const broadcast: OpDef<'broadcast'> = {
+  name: 'broadcast',
   level: 'primitive',
   arity: 1,
   attrs: { shape: sizes, axes: naturals },
@@ -46,6 +54,4 @@ export const broadcast: OpDef<'broadcast'> = {
   fusion: 'broadcast',
   tolerance: 'exact',
   cost: noCost,
-  example:
-    'graph example {\n  %0 = input() {name="x"} : float32[3]\n  %1 = broadcast(%0) {axes=[1], shape=[2, 3]} : float32[2,3]\n  return y = %1\n}',
 }

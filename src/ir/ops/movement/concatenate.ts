@@ -1,15 +1,24 @@
 import { natural } from '../../attrs.ts'
-import { ampAll, noCost, type OpDef } from '../../op-def.ts'
+import { ampAll, noCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { showType } from '../../types.ts'
 
-export const concatenate: OpDef<'concatenate'> = {
-  name: 'concatenate',
+export const concatenateDoc: OpDoc = {
   summary: 'Operands one after another along an axis.',
   constraints: [
     'C1: at least one operand',
     'C2: the axis exists',
     'C3: equal dtypes, and equal shapes but for the axis',
   ],
+  example: `graph example {
+  %0 = input() {name="a"} : float32[2]
+  %1 = input() {name="b"} : float32[3]
+  %2 = concatenate(%0, %1) {axis=0} : float32[5]
+  return y = %2
+}`,
+}
+
+export const concatenate: OpDef<'concatenate'> = {
+  name: 'concatenate',
   level: 'primitive',
   arity: 'variadic',
   attrs: { axis: natural },
@@ -63,6 +72,4 @@ export const concatenate: OpDef<'concatenate'> = {
   fusion: 'movement',
   tolerance: 'exact',
   cost: noCost,
-  example:
-    'graph example {\n  %0 = input() {name="a"} : float32[2]\n  %1 = input() {name="b"} : float32[3]\n  %2 = concatenate(%0, %1) {axis=0} : float32[5]\n  return y = %2\n}',
 }

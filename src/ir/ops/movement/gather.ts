@@ -1,15 +1,24 @@
 import { natural } from '../../attrs.ts'
-import { noCost, type OpDef } from '../../op-def.ts'
+import { noCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { elements, isFloat } from '../../types.ts'
 
-export const gather: OpDef<'gather'> = {
-  name: 'gather',
+export const gatherDoc: OpDoc = {
   summary: 'Slices along an axis by index: x [A..., N, B...], indices [I...] -> [A..., I..., B...].',
   constraints: [
     'C1: the axis exists',
     'C2: indices are int32',
     'C3: indices beyond the ends are clamped to them, in the gradient too',
   ],
+  example: `graph example {
+  %0 = input() {name="x"} : float32[4,2]
+  %1 = input() {name="indices"} : int32[3]
+  %2 = gather(%0, %1) {axis=0} : float32[3,2]
+  return y = %2
+}`,
+}
+
+export const gather: OpDef<'gather'> = {
+  name: 'gather',
   level: 'primitive',
   arity: 2,
   attrs: { axis: natural },
@@ -51,6 +60,4 @@ export const gather: OpDef<'gather'> = {
   fusion: 'gather',
   tolerance: 'exact',
   cost: noCost,
-  example:
-    'graph example {\n  %0 = input() {name="x"} : float32[4,2]\n  %1 = input() {name="indices"} : int32[3]\n  %2 = gather(%0, %1) {axis=0} : float32[3,2]\n  return y = %2\n}',
 }

@@ -1,10 +1,18 @@
 import { dtype, positive, withDefault } from '../../attrs.ts'
-import { noCost, type OpDef } from '../../op-def.ts'
+import { noCost, type OpDef, type OpDoc } from '../../op-def.ts'
+
+export const oneHotDoc: OpDoc = {
+  summary: '1 at the index, 0 elsewhere, along a new last axis of size depth.',
+  constraints: ['C1: indices are int32', 'C2: an index outside 0..depth-1 gives a row of zeros'],
+  example: `graph example {
+  %0 = input() {name="label"} : int32[2]
+  %1 = oneHot(%0) {depth=3} : float32[2,3]
+  return y = %1
+}`,
+}
 
 export const oneHot: OpDef<'oneHot'> = {
   name: 'oneHot',
-  summary: '1 at the index, 0 elsewhere, along a new last axis of size depth.',
-  constraints: ['C1: indices are int32', 'C2: an index outside 0..depth-1 gives a row of zeros'],
   level: 'primitive',
   arity: 1,
   attrs: { depth: positive, dtype: withDefault(dtype, 'float32') },
@@ -24,6 +32,4 @@ export const oneHot: OpDef<'oneHot'> = {
   fusion: 'elementwise',
   tolerance: 'exact',
   cost: noCost,
-  example:
-    'graph example {\n  %0 = input() {name="label"} : int32[2]\n  %1 = oneHot(%0) {depth=3} : float32[2,3]\n  return y = %1\n}',
 }

@@ -1,11 +1,19 @@
 import { naturals, number, withDefault } from '../../attrs.ts'
-import { ampAll, noCost, type OpDef } from '../../op-def.ts'
+import { ampAll, noCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { forEachIndex, stridesOf } from '../shape.ts'
+
+export const padDoc: OpDoc = {
+  summary: 'A number around the operand: low before, high after, interior between neighbours, on every axis.',
+  constraints: ['C1: one low, high and interior for each axis', 'C2: int32 and bool take integers'],
+  example: `graph example {
+  %0 = input() {name="x"} : float32[2]
+  %1 = pad(%0) {high=[2], interior=[1], low=[1]} : float32[6]
+  return y = %1
+}`,
+}
 
 export const pad: OpDef<'pad'> = {
   name: 'pad',
-  summary: 'A number around the operand: low before, high after, interior between neighbours, on every axis.',
-  constraints: ['C1: one low, high and interior for each axis', 'C2: int32 and bool take integers'],
   level: 'primitive',
   arity: 1,
   attrs: { low: naturals, high: naturals, interior: naturals, value: withDefault(number, 0) },
@@ -47,6 +55,4 @@ export const pad: OpDef<'pad'> = {
   fusion: 'movement',
   tolerance: 'exact',
   cost: noCost,
-  example:
-    'graph example {\n  %0 = input() {name="x"} : float32[2]\n  %1 = pad(%0) {high=[2], interior=[1], low=[1]} : float32[6]\n  return y = %1\n}',
 }

@@ -1,11 +1,19 @@
 import { sizes } from '../../attrs.ts'
-import { ampAll, noCost, type OpDef } from '../../op-def.ts'
+import { ampAll, noCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { elements, showType } from '../../types.ts'
+
+export const reshapeDoc: OpDoc = {
+  summary: 'The same elements in row-major order under another shape.',
+  constraints: ['C1: as many elements as before'],
+  example: `graph example {
+  %0 = input() {name="x"} : float32[2,3]
+  %1 = reshape(%0) {shape=[6]} : float32[6]
+  return y = %1
+}`,
+}
 
 export const reshape: OpDef<'reshape'> = {
   name: 'reshape',
-  summary: 'The same elements in row-major order under another shape.',
-  constraints: ['C1: as many elements as before'],
   level: 'primitive',
   arity: 1,
   attrs: { shape: sizes },
@@ -19,6 +27,4 @@ export const reshape: OpDef<'reshape'> = {
   fusion: 'movement',
   tolerance: 'exact',
   cost: noCost,
-  example:
-    'graph example {\n  %0 = input() {name="x"} : float32[2,3]\n  %1 = reshape(%0) {shape=[6]} : float32[6]\n  return y = %1\n}',
 }

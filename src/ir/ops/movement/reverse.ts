@@ -1,11 +1,19 @@
 import { naturals } from '../../attrs.ts'
-import { ampAll, noCost, type OpDef } from '../../op-def.ts'
+import { ampAll, noCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { checkAxes, forEachIndex, stridesOf } from '../shape.ts'
+
+export const reverseDoc: OpDoc = {
+  summary: 'Last element first along the axes.',
+  constraints: ['C1: ascending axes that exist'],
+  example: `graph example {
+  %0 = input() {name="x"} : float32[3]
+  %1 = reverse(%0) {axes=[0]} : float32[3]
+  return y = %1
+}`,
+}
 
 export const reverse: OpDef<'reverse'> = {
   name: 'reverse',
-  summary: 'Last element first along the axes.',
-  constraints: ['C1: ascending axes that exist'],
   level: 'primitive',
   arity: 1,
   attrs: { axes: naturals },
@@ -26,6 +34,4 @@ export const reverse: OpDef<'reverse'> = {
   fusion: 'movement',
   tolerance: 'exact',
   cost: noCost,
-  example:
-    'graph example {\n  %0 = input() {name="x"} : float32[3]\n  %1 = reverse(%0) {axes=[0]} : float32[3]\n  return y = %1\n}',
 }

@@ -1,11 +1,19 @@
 import { naturals, sizes } from '../../attrs.ts'
-import { ampAll, noCost, type OpDef } from '../../op-def.ts'
+import { ampAll, noCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { forEachIndex, stridesOf } from '../shape.ts'
+
+export const sliceDoc: OpDoc = {
+  summary: 'Elements starts, starts + strides, … below limits, on every axis.',
+  constraints: ['C1: one start, limit and stride for each axis', 'C2: start < limit <= size'],
+  example: `graph example {
+  %0 = input() {name="x"} : float32[5]
+  %1 = slice(%0) {limits=[5], starts=[1], strides=[2]} : float32[2]
+  return y = %1
+}`,
+}
 
 export const slice: OpDef<'slice'> = {
   name: 'slice',
-  summary: 'Elements starts, starts + strides, … below limits, on every axis.',
-  constraints: ['C1: one start, limit and stride for each axis', 'C2: start < limit <= size'],
   level: 'primitive',
   arity: 1,
   attrs: { starts: naturals, limits: sizes, strides: sizes },
@@ -51,6 +59,4 @@ export const slice: OpDef<'slice'> = {
   fusion: 'movement',
   tolerance: 'exact',
   cost: noCost,
-  example:
-    'graph example {\n  %0 = input() {name="x"} : float32[5]\n  %1 = slice(%0) {limits=[5], starts=[1], strides=[2]} : float32[2]\n  return y = %1\n}',
 }

@@ -1,11 +1,19 @@
 import { naturals } from '../../attrs.ts'
-import { ampAll, noCost, type OpDef } from '../../op-def.ts'
+import { ampAll, noCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { forEachIndex, stridesOf } from '../shape.ts'
+
+export const transposeDoc: OpDoc = {
+  summary: 'Axes in another order: result axis i is operand axis permutation[i].',
+  constraints: ['C1: the permutation names every axis once'],
+  example: `graph example {
+  %0 = input() {name="x"} : float32[2,3]
+  %1 = transpose(%0) {permutation=[1, 0]} : float32[3,2]
+  return y = %1
+}`,
+}
 
 export const transpose: OpDef<'transpose'> = {
   name: 'transpose',
-  summary: 'Axes in another order: result axis i is operand axis permutation[i].',
-  constraints: ['C1: the permutation names every axis once'],
   level: 'primitive',
   arity: 1,
   attrs: { permutation: naturals },
@@ -34,6 +42,4 @@ export const transpose: OpDef<'transpose'> = {
   fusion: 'movement',
   tolerance: 'exact',
   cost: noCost,
-  example:
-    'graph example {\n  %0 = input() {name="x"} : float32[2,3]\n  %1 = transpose(%0) {permutation=[1, 0]} : float32[3,2]\n  return y = %1\n}',
 }

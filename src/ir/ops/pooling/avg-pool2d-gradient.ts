@@ -1,10 +1,9 @@
 import { sizes } from '../../attrs.ts'
-import type { OpDef } from '../../op-def.ts'
+import type { OpDef, OpDoc } from '../../op-def.ts'
 import { elements, sameShape, showType } from '../../types.ts'
 import { poolLoop, poolTypes, windowAttrSpecs, windowCounts } from './shared.ts'
 
-export const avgPool2dGradient: OpDef<'avgPool2dGradient'> = {
-  name: 'avgPool2dGradient',
+export const avgPool2dGradientDoc: OpDoc = {
   summary: 'Gradient of avgPool2d: dy [N,H2,W2,C] -> inputShape [N,H,W,C].',
   constraints: [
     'C1: a float operand of rank 4',
@@ -12,6 +11,15 @@ export const avgPool2dGradient: OpDef<'avgPool2dGradient'> = {
     'C3: on each side less padding than the window is long, so that every window touches the image',
     'C4: dy has the shape of the pooled inputShape',
   ],
+  example: `graph example {
+  %0 = input() {name="dy"} : float32[1,2,2,2]
+  %1 = avgPool2dGradient(%0) {inputShape=[1, 4, 4, 2], strides=[2, 2], window=[3, 3]} : float32[1,4,4,2]
+  return y = %1
+}`,
+}
+
+export const avgPool2dGradient: OpDef<'avgPool2dGradient'> = {
+  name: 'avgPool2dGradient',
   level: 'primitive',
   arity: 1,
   attrs: { ...windowAttrSpecs, inputShape: sizes },
@@ -37,6 +45,4 @@ export const avgPool2dGradient: OpDef<'avgPool2dGradient'> = {
   fusion: 'window',
   tolerance: 'accumulation',
   cost: (_inputs, [dx], { window }) => ({ multiplyAdds: 0, operations: elements(dx.shape) * window[0] * window[1] }),
-  example:
-    'graph example {\n  %0 = input() {name="dy"} : float32[1,2,2,2]\n  %1 = avgPool2dGradient(%0) {inputShape=[1, 4, 4, 2], strides=[2, 2], window=[3, 3]} : float32[1,4,4,2]\n  return y = %1\n}',
 }

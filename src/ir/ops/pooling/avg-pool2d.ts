@@ -1,9 +1,8 @@
-import type { OpDef } from '../../op-def.ts'
+import type { OpDef, OpDoc } from '../../op-def.ts'
 import { elements } from '../../types.ts'
 import { poolLoop, poolTypes, windowAttrSpecs, windowCounts } from './shared.ts'
 
-export const avgPool2d: OpDef<'avgPool2d'> = {
-  name: 'avgPool2d',
+export const avgPool2dDoc: OpDoc = {
   summary: 'The mean of each window: x [N,H,W,C] -> [N,H2,W2,C].',
   constraints: [
     'C1: a float operand of rank 4',
@@ -11,6 +10,15 @@ export const avgPool2d: OpDef<'avgPool2d'> = {
     'C3: on each side less padding than the window is long, so that every window touches the image',
     'C4: padding does not count (as in TensorFlow)',
   ],
+  example: `graph example {
+  %0 = input() {name="x"} : float32[1,4,4,2]
+  %1 = avgPool2d(%0) {strides=[2, 2], window=[3, 3]} : float32[1,2,2,2]
+  return y = %1
+}`,
+}
+
+export const avgPool2d: OpDef<'avgPool2d'> = {
+  name: 'avgPool2d',
   level: 'primitive',
   arity: 1,
   attrs: windowAttrSpecs,
@@ -31,6 +39,4 @@ export const avgPool2d: OpDef<'avgPool2d'> = {
   fusion: 'window',
   tolerance: 'accumulation',
   cost: (_inputs, [y], { window }) => ({ multiplyAdds: 0, operations: elements(y.shape) * window[0] * window[1] }),
-  example:
-    'graph example {\n  %0 = input() {name="x"} : float32[1,4,4,2]\n  %1 = avgPool2d(%0) {strides=[2, 2], window=[3, 3]} : float32[1,2,2,2]\n  return y = %1\n}',
 }

@@ -1,9 +1,9 @@
-import type { OpDef } from '../../op-def.ts'
+import type { OpDef, OpDoc } from '../../op-def.ts'
 import type { PoolingOps } from '../../signatures.ts'
-import { avgPool2dGradient } from './avg-pool2d-gradient.ts'
-import { avgPool2d } from './avg-pool2d.ts'
-import { maxPool2dGradient } from './max-pool2d-gradient.ts'
-import { maxPool2d } from './max-pool2d.ts'
+import { avgPool2dGradient, avgPool2dGradientDoc } from './avg-pool2d-gradient.ts'
+import { avgPool2d, avgPool2dDoc } from './avg-pool2d.ts'
+import { maxPool2dGradient, maxPool2dGradientDoc } from './max-pool2d-gradient.ts'
+import { maxPool2d, maxPool2dDoc } from './max-pool2d.ts'
 
 /** Pooling ops. */
 export const poolingOps: { readonly [K in keyof PoolingOps]: OpDef<K> } = {
@@ -11,4 +11,11 @@ export const poolingOps: { readonly [K in keyof PoolingOps]: OpDef<K> } = {
   avgPool2d,
   maxPool2dGradient,
   maxPool2d,
+}
+
+export const poolingDocs: { readonly [K in keyof PoolingOps]: OpDoc } = {
+  avgPool2dGradient: avgPool2dGradientDoc,
+  avgPool2d: avgPool2dDoc,
+  maxPool2dGradient: maxPool2dGradientDoc,
+  maxPool2d: maxPool2dDoc,
 }

@@ -1,11 +1,10 @@
-import { ampAll, type OpDef } from '../../op-def.ts'
+import { ampAll, type OpDef, type OpDoc } from '../../op-def.ts'
 import { elements, sameShape, showType } from '../../types.ts'
 import { isLarger } from '../reduction/arg-max.ts'
 import { poolLoop, poolTypes, windowAttrSpecs } from './shared.ts'
 import { atMaxima } from './winners.ts'
 
-export const maxPool2dGradient: OpDef<'maxPool2dGradient'> = {
-  name: 'maxPool2dGradient',
+export const maxPool2dGradientDoc: OpDoc = {
   summary: 'Gradient of maxPool2d: x [N,H,W,C], dy [N,H2,W2,C] -> [N,H,W,C].',
   constraints: [
     'C1: a float operand of rank 4',
@@ -16,6 +15,16 @@ export const maxPool2dGradient: OpDef<'maxPool2dGradient'> = {
     'C6: NaN counts as larger than everything',
     'C7: piecewise constant in x: only dy is differentiated again',
   ],
+  example: `graph example {
+  %0 = input() {name="x"} : float32[1,4,4,2]
+  %1 = input() {name="dy"} : float32[1,2,2,2]
+  %2 = maxPool2dGradient(%0, %1) {strides=[2, 2], window=[3, 3]} : float32[1,4,4,2]
+  return y = %2
+}`,
+}
+
+export const maxPool2dGradient: OpDef<'maxPool2dGradient'> = {
+  name: 'maxPool2dGradient',
   level: 'primitive',
   arity: 2,
   attrs: windowAttrSpecs,
@@ -46,12 +55,4 @@ export const maxPool2dGradient: OpDef<'maxPool2dGradient'> = {
   fusion: 'window',
   tolerance: 'accumulation',
   cost: (_inputs, [dx], { window }) => ({ multiplyAdds: 0, operations: elements(dx.shape) * window[0] * window[1] }),
-  example: [
-    'graph example {',
-    '  %0 = input() {name="x"} : float32[1,4,4,2]',
-    '  %1 = input() {name="dy"} : float32[1,2,2,2]',
-    '  %2 = maxPool2dGradient(%0, %1) {strides=[2, 2], window=[3, 3]} : float32[1,4,4,2]',
-    '  return y = %2',
-    '}',
-  ].join('\n'),
 }

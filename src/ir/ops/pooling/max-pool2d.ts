@@ -1,9 +1,8 @@
-import { ampAll, type OpDef } from '../../op-def.ts'
+import { ampAll, type OpDef, type OpDoc } from '../../op-def.ts'
 import { elements } from '../../types.ts'
 import { poolLoop, poolTypes, windowAttrSpecs } from './shared.ts'
 
-export const maxPool2d: OpDef<'maxPool2d'> = {
-  name: 'maxPool2d',
+export const maxPool2dDoc: OpDoc = {
   summary: 'The largest element of each window: x [N,H,W,C] -> [N,H2,W2,C].',
   constraints: [
     'C1: a float operand of rank 4',
@@ -12,6 +11,15 @@ export const maxPool2d: OpDef<'maxPool2d'> = {
     'C4: padding does not count',
     'C5: NaN if a window holds NaN',
   ],
+  example: `graph example {
+  %0 = input() {name="x"} : float32[1,4,4,2]
+  %1 = maxPool2d(%0) {strides=[2, 2], window=[3, 3]} : float32[1,2,2,2]
+  return y = %1
+}`,
+}
+
+export const maxPool2d: OpDef<'maxPool2d'> = {
+  name: 'maxPool2d',
   level: 'primitive',
   arity: 1,
   attrs: windowAttrSpecs,
@@ -29,6 +37,4 @@ export const maxPool2d: OpDef<'maxPool2d'> = {
   fusion: 'window',
   tolerance: 'exact',
   cost: (_inputs, [y], { window }) => ({ multiplyAdds: 0, operations: elements(y.shape) * window[0] * window[1] }),
-  example:
-    'graph example {\n  %0 = input() {name="x"} : float32[1,4,4,2]\n  %1 = maxPool2d(%0) {strides=[2, 2], window=[3, 3]} : float32[1,2,2,2]\n  return y = %1\n}',
 }

@@ -1,11 +1,10 @@
 import { natural } from '../../attrs.ts'
-import type { OpDef } from '../../op-def.ts'
+import type { OpDef, OpDoc } from '../../op-def.ts'
 import { elements, showType } from '../../types.ts'
 import { reducedShape } from '../shape.ts'
 import { reduceLoop } from './shared.ts'
 
-export const argMax: OpDef<'argMax'> = {
-  name: 'argMax',
+export const argMaxDoc: OpDoc = {
   summary: 'Index of the largest element along an axis.',
   constraints: [
     'C1: the axis exists',
@@ -13,6 +12,15 @@ export const argMax: OpDef<'argMax'> = {
     'C3: of equal elements the lowest index',
     'C4: NaN counts as larger than everything',
   ],
+  example: `graph example {
+  %0 = input() {name="x"} : float32[2,3]
+  %1 = argMax(%0) {axis=1} : int32[2]
+  return y = %1
+}`,
+}
+
+export const argMax: OpDef<'argMax'> = {
+  name: 'argMax',
   level: 'primitive',
   arity: 1,
   attrs: { axis: natural },
@@ -43,8 +51,6 @@ export const argMax: OpDef<'argMax'> = {
   fusion: 'reduction',
   tolerance: 'exact',
   cost: ([x]) => ({ multiplyAdds: 0, operations: elements(x.shape) }),
-  example:
-    'graph example {\n  %0 = input() {name="x"} : float32[2,3]\n  %1 = argMax(%0) {axis=1} : int32[2]\n  return y = %1\n}',
 }
 
 /** The order in which NaN is largest; equal elements are not larger. */

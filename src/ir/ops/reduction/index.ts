@@ -1,13 +1,13 @@
-import type { OpDef } from '../../op-def.ts'
+import type { OpDef, OpDoc } from '../../op-def.ts'
 import type { ReductionOps } from '../../signatures.ts'
-import { argMax } from './arg-max.ts'
-import { reduceAll } from './reduce-all.ts'
-import { reduceAny } from './reduce-any.ts'
-import { reduceMax } from './reduce-max.ts'
-import { reduceMin } from './reduce-min.ts'
-import { reduceProd } from './reduce-prod.ts'
-import { reduceSum } from './reduce-sum.ts'
-import { topK } from './top-k.ts'
+import { argMax, argMaxDoc } from './arg-max.ts'
+import { reduceAll, reduceAllDoc } from './reduce-all.ts'
+import { reduceAny, reduceAnyDoc } from './reduce-any.ts'
+import { reduceMax, reduceMaxDoc } from './reduce-max.ts'
+import { reduceMin, reduceMinDoc } from './reduce-min.ts'
+import { reduceProd, reduceProdDoc } from './reduce-prod.ts'
+import { reduceSum, reduceSumDoc } from './reduce-sum.ts'
+import { topK, topKDoc } from './top-k.ts'
 
 /** Reductions: they combine many elements into one. */
 export const reductionOps: { readonly [K in keyof ReductionOps]: OpDef<K> } = {
@@ -19,4 +19,15 @@ export const reductionOps: { readonly [K in keyof ReductionOps]: OpDef<K> } = {
   reduceProd,
   reduceSum,
   topK,
+}
+
+export const reductionDocs: { readonly [K in keyof ReductionOps]: OpDoc } = {
+  argMax: argMaxDoc,
+  reduceAll: reduceAllDoc,
+  reduceAny: reduceAnyDoc,
+  reduceMax: reduceMaxDoc,
+  reduceMin: reduceMinDoc,
+  reduceProd: reduceProdDoc,
+  reduceSum: reduceSumDoc,
+  topK: topKDoc,
 }

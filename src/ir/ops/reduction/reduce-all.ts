@@ -1,10 +1,14 @@
-import { noCost, type OpDef } from '../../op-def.ts'
+import { noCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { fold, reduceAttrSpecs, reduceExample, reduceTypes } from './shared.ts'
+
+export const reduceAllDoc: OpDoc = {
+  summary: 'True where every element over the axes is true.',
+  constraints: ['C1: ascending axes that exist', 'C2: a bool operand'],
+  example: /* @__PURE__ */ reduceExample('reduceAll', 'bool'),
+}
 
 export const reduceAll: OpDef<'reduceAll'> = {
   name: 'reduceAll',
-  summary: 'True where every element over the axes is true.',
-  constraints: ['C1: ascending axes that exist', 'C2: a bool operand'],
   level: 'primitive',
   arity: 1,
   attrs: reduceAttrSpecs,
@@ -15,5 +19,4 @@ export const reduceAll: OpDef<'reduceAll'> = {
   fusion: 'reduction',
   tolerance: 'exact',
   cost: noCost,
-  example: reduceExample('reduceAll', 'bool'),
 }

@@ -1,10 +1,14 @@
-import { noCost, type OpDef } from '../../op-def.ts'
+import { noCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { fold, reduceAttrSpecs, reduceExample, reduceTypes } from './shared.ts'
+
+export const reduceAnyDoc: OpDoc = {
+  summary: 'True where any element over the axes is true.',
+  constraints: ['C1: ascending axes that exist', 'C2: a bool operand'],
+  example: /* @__PURE__ */ reduceExample('reduceAny', 'bool'),
+}
 
 export const reduceAny: OpDef<'reduceAny'> = {
   name: 'reduceAny',
-  summary: 'True where any element over the axes is true.',
-  constraints: ['C1: ascending axes that exist', 'C2: a bool operand'],
   level: 'primitive',
   arity: 1,
   attrs: reduceAttrSpecs,
@@ -15,5 +19,4 @@ export const reduceAny: OpDef<'reduceAny'> = {
   fusion: 'reduction',
   tolerance: 'exact',
   cost: noCost,
-  example: reduceExample('reduceAny', 'bool'),
 }

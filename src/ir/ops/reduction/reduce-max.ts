@@ -1,9 +1,8 @@
-import { ampAll, type OpDef } from '../../op-def.ts'
+import { ampAll, type OpDef, type OpDoc } from '../../op-def.ts'
 import { elements } from '../../types.ts'
 import { fold, reduceAttrSpecs, reduceExample, reduceTypes, spread } from './shared.ts'
 
-export const reduceMax: OpDef<'reduceMax'> = {
-  name: 'reduceMax',
+export const reduceMaxDoc: OpDoc = {
   summary: 'The largest element over axes.',
   constraints: [
     'C1: ascending axes that exist',
@@ -11,6 +10,11 @@ export const reduceMax: OpDef<'reduceMax'> = {
     'C3: NaN if an element is NaN',
     'C4: equal elements share the gradient evenly; it is NaN where the result is',
   ],
+  example: /* @__PURE__ */ reduceExample('reduceMax'),
+}
+
+export const reduceMax: OpDef<'reduceMax'> = {
+  name: 'reduceMax',
   level: 'primitive',
   arity: 1,
   attrs: reduceAttrSpecs,
@@ -26,5 +30,4 @@ export const reduceMax: OpDef<'reduceMax'> = {
   fusion: 'reduction',
   tolerance: 'exact',
   cost: ([x]) => ({ multiplyAdds: 0, operations: elements(x.shape) }),
-  example: reduceExample('reduceMax'),
 }

@@ -1,9 +1,8 @@
-import { ampAll, type OpDef } from '../../op-def.ts'
+import { ampAll, type OpDef, type OpDoc } from '../../op-def.ts'
 import { elements } from '../../types.ts'
 import { fold, reduceAttrSpecs, reduceExample, reduceTypes, spread } from './shared.ts'
 
-export const reduceMin: OpDef<'reduceMin'> = {
-  name: 'reduceMin',
+export const reduceMinDoc: OpDoc = {
   summary: 'The smallest element over axes.',
   constraints: [
     'C1: ascending axes that exist',
@@ -11,6 +10,11 @@ export const reduceMin: OpDef<'reduceMin'> = {
     'C3: NaN if an element is NaN',
     'C4: equal elements share the gradient evenly; it is NaN where the result is',
   ],
+  example: /* @__PURE__ */ reduceExample('reduceMin'),
+}
+
+export const reduceMin: OpDef<'reduceMin'> = {
+  name: 'reduceMin',
   level: 'primitive',
   arity: 1,
   attrs: reduceAttrSpecs,
@@ -26,5 +30,4 @@ export const reduceMin: OpDef<'reduceMin'> = {
   fusion: 'reduction',
   tolerance: 'exact',
   cost: ([x]) => ({ multiplyAdds: 0, operations: elements(x.shape) }),
-  example: reduceExample('reduceMin'),
 }

@@ -1,10 +1,9 @@
-import { ampAll, type OpDef } from '../../op-def.ts'
+import { ampAll, type OpDef, type OpDoc } from '../../op-def.ts'
 import { elements } from '../../types.ts'
 import { productOfOthers } from './products.ts'
 import { fold, reduceAttrSpecs, reduceExample, reduceTypes, spread } from './shared.ts'
 
-export const reduceProd: OpDef<'reduceProd'> = {
-  name: 'reduceProd',
+export const reduceProdDoc: OpDoc = {
   summary: 'Product over axes.',
   constraints: [
     'C1: ascending axes that exist',
@@ -12,6 +11,11 @@ export const reduceProd: OpDef<'reduceProd'> = {
     'C3: order free; int32 wraps around',
     'C4: the gradient is the product of the others, without division: right at zeros too',
   ],
+  example: /* @__PURE__ */ reduceExample('reduceProd'),
+}
+
+export const reduceProd: OpDef<'reduceProd'> = {
+  name: 'reduceProd',
   level: 'primitive',
   arity: 1,
   attrs: reduceAttrSpecs,
@@ -26,5 +30,4 @@ export const reduceProd: OpDef<'reduceProd'> = {
   fusion: 'reduction',
   tolerance: 'accumulation',
   cost: ([x]) => ({ multiplyAdds: 0, operations: elements(x.shape) }),
-  example: reduceExample('reduceProd'),
 }

@@ -1,9 +1,8 @@
-import type { OpDef } from '../../op-def.ts'
+import type { OpDef, OpDoc } from '../../op-def.ts'
 import { elements } from '../../types.ts'
 import { fold, reduceExample, spread, wideReduceAttrSpecs, wideReduceTypes } from './shared.ts'
 
-export const reduceSum: OpDef<'reduceSum'> = {
-  name: 'reduceSum',
+export const reduceSumDoc: OpDoc = {
   summary: 'Sum over axes.',
   constraints: [
     'C1: ascending axes that exist',
@@ -11,6 +10,11 @@ export const reduceSum: OpDef<'reduceSum'> = {
     'C3: resultDtype is null or not narrower than the operand',
     'C4: sums in the widest type at hand; order free; int32 wraps around',
   ],
+  example: /* @__PURE__ */ reduceExample('reduceSum'),
+}
+
+export const reduceSum: OpDef<'reduceSum'> = {
+  name: 'reduceSum',
   level: 'primitive',
   arity: 1,
   attrs: wideReduceAttrSpecs,
@@ -21,5 +25,4 @@ export const reduceSum: OpDef<'reduceSum'> = {
   fusion: 'reduction',
   tolerance: 'accumulation',
   cost: ([x]) => ({ multiplyAdds: 0, operations: elements(x.shape) }),
-  example: reduceExample('reduceSum'),
 }

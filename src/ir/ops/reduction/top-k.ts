@@ -1,10 +1,9 @@
 import { positive } from '../../attrs.ts'
-import type { OpDef } from '../../op-def.ts'
+import type { OpDef, OpDoc } from '../../op-def.ts'
 import { elements, isFloat, showType } from '../../types.ts'
 import { isLarger } from './arg-max.ts'
 
-export const topK: OpDef<'topK'> = {
-  name: 'topK',
+export const topKDoc: OpDoc = {
   summary: 'The k largest elements along the last axis, in descending order, and their indices.',
   constraints: [
     'C1: a numeric operand of rank 1 or more',
@@ -12,6 +11,15 @@ export const topK: OpDef<'topK'> = {
     'C3: of equal elements the lowest index first',
     'C4: NaN counts as larger than everything',
   ],
+  example: `graph example {
+  %0 = input() {name="x"} : float32[2,5]
+  %1:2 = topK(%0) {k=2} : float32[2,2], int32[2,2]
+  return values = %1.0, indices = %1.1
+}`,
+}
+
+export const topK: OpDef<'topK'> = {
+  name: 'topK',
   level: 'primitive',
   arity: 1,
   attrs: { k: positive },
@@ -67,6 +75,4 @@ export const topK: OpDef<'topK'> = {
   fusion: 'opaque',
   tolerance: 'exact',
   cost: ([x]) => ({ multiplyAdds: 0, operations: elements(x.shape) }),
-  example:
-    'graph example {\n  %0 = input() {name="x"} : float32[2,5]\n  %1:2 = topK(%0) {k=2} : float32[2,2], int32[2,2]\n  return values = %1.0, indices = %1.1\n}',
 }

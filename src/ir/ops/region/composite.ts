@@ -1,15 +1,25 @@
 import { oneOf, region, text, withDefault } from '../../attrs.ts'
-import { ampAll, ampClasses, noCost, type OpDef } from '../../op-def.ts'
+import { ampAll, ampClasses, noCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { sideTables } from '../../side-tables.ts'
 import { regionConstraints, regionTypes } from './shared.ts'
 
+export const compositeDoc: OpDoc = {
+  summary: "A user's own op: its body says what it computes, so that every backend can run it.",
+  constraints: /* @__PURE__ */ regionConstraints.concat(
+    'C5: the body depends on its operands alone: no random numbers, no op that means something else in training',
+  ),
+  example: `graph example {
+  %0 = input() {name="x"} : float32[3]
+  %1 = composite(%0) {body=(%0: float32[3]) {
+    %1 = add(%0, %0) : float32[3]
+    return %1
+  }, name="double"} : float32[3]
+  return y = %1
+}`,
+}
+
 export const composite: OpDef<'composite'> = {
   name: 'composite',
-  summary: "A user's own op: its body says what it computes, so that every backend can run it.",
-  constraints: [
-    ...regionConstraints,
-    'C5: the body depends on its operands alone: no random numbers, no op that means something else in training',
-  ],
   level: 'composite',
   arity: 'variadic',
   attrs: {
@@ -34,14 +44,4 @@ export const composite: OpDef<'composite'> = {
   tolerance: 'composite',
   // cost.ts adds the cost of the body; here that would need a circular import.
   cost: noCost,
-  example: [
-    'graph example {',
-    '  %0 = input() {name="x"} : float32[3]',
-    '  %1 = composite(%0) {body=(%0: float32[3]) {',
-    '    %1 = add(%0, %0) : float32[3]',
-    '    return %1',
-    '  }, name="double"} : float32[3]',
-    '  return y = %1',
-    '}',
-  ].join('\n'),
 }

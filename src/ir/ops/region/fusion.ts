@@ -1,12 +1,24 @@
 import { region, text } from '../../attrs.ts'
-import { noCost, type OpDef } from '../../op-def.ts'
+import { noCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { sideTables } from '../../side-tables.ts'
 import { regionConstraints, regionTypes } from './shared.ts'
 
-export const fusion: OpDef<'fusion'> = {
-  name: 'fusion',
+export const fusionDoc: OpDoc = {
   summary: 'One kernel: computes its body without intermediates in memory. Inputs by position, no captures.',
   constraints: regionConstraints,
+  example: `graph example {
+  %0 = input() {name="x"} : float32[3]
+  %1 = fusion(%0) {body=(%0: float32[3]) {
+    %1 = add(%0, %0) : float32[3]
+    %2 = relu(%1) : float32[3]
+    return %2
+  }, kind="loop"} : float32[3]
+  return y = %1
+}`,
+}
+
+export const fusion: OpDef<'fusion'> = {
+  name: 'fusion',
   level: 'region',
   arity: 'variadic',
   attrs: { kind: text, body: region },
@@ -19,15 +31,4 @@ export const fusion: OpDef<'fusion'> = {
   tolerance: 'composite',
   // cost.ts adds the cost of the body; here that would need a circular import.
   cost: noCost,
-  example: [
-    'graph example {',
-    '  %0 = input() {name="x"} : float32[3]',
-    '  %1 = fusion(%0) {body=(%0: float32[3]) {',
-    '    %1 = add(%0, %0) : float32[3]',
-    '    %2 = relu(%1) : float32[3]',
-    '    return %2',
-    '  }, kind="loop"} : float32[3]',
-    '  return y = %1',
-    '}',
-  ].join('\n'),
 }

@@ -1,10 +1,9 @@
 import { constantValue } from '../../attrs.ts'
-import { noCost, type OpDef } from '../../op-def.ts'
+import { noCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { elements } from '../../types.ts'
 import { declaredType } from './declared.ts'
 
-export const constant: OpDef<'constant'> = {
-  name: 'constant',
+export const constantDoc: OpDoc = {
   summary:
     'A literal: one number for all elements, the elements of a short literal, or the content hash of a long one.',
   constraints: [
@@ -12,6 +11,14 @@ export const constant: OpDef<'constant'> = {
     'C2: a list has as many numbers as the type has elements',
     'C3: int32 and bool hold integers',
   ],
+  example: `graph example {
+  %0 = constant() {value=[1, 2.5]} : float32[2]
+  return y = %0
+}`,
+}
+
+export const constant: OpDef<'constant'> = {
+  name: 'constant',
   level: 'source',
   arity: 0,
   attrs: { value: constantValue },
@@ -35,5 +42,4 @@ export const constant: OpDef<'constant'> = {
   fusion: 'source',
   tolerance: 'exact',
   cost: noCost,
-  example: 'graph example {\n  %0 = constant() {value=[1, 2.5]} : float32[2]\n  return y = %0\n}',
 }

@@ -1,10 +1,10 @@
-import type { OpDef } from '../../op-def.ts'
+import type { OpDef, OpDoc } from '../../op-def.ts'
 import type { SourceOps } from '../../signatures.ts'
-import { constant } from './constant.ts'
-import { input } from './input.ts'
-import { iota } from './iota.ts'
-import { randomUniform } from './random-uniform.ts'
-import { variable } from './variable.ts'
+import { constant, constantDoc } from './constant.ts'
+import { input, inputDoc } from './input.ts'
+import { iota, iotaDoc } from './iota.ts'
+import { randomUniform, randomUniformDoc } from './random-uniform.ts'
+import { variable, variableDoc } from './variable.ts'
 
 /** Sources: ops without operands. */
 export const sourceOps: { readonly [K in keyof SourceOps]: OpDef<K> } = {
@@ -13,4 +13,12 @@ export const sourceOps: { readonly [K in keyof SourceOps]: OpDef<K> } = {
   constant,
   iota,
   randomUniform,
+}
+
+export const sourceDocs: { readonly [K in keyof SourceOps]: OpDoc } = {
+  input: inputDoc,
+  variable: variableDoc,
+  constant: constantDoc,
+  iota: iotaDoc,
+  randomUniform: randomUniformDoc,
 }

@@ -1,12 +1,19 @@
 import { text } from '../../attrs.ts'
-import { noCost, type OpDef } from '../../op-def.ts'
+import { noCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { EffuseError } from '../../diagnostics.ts'
 import { declaredType } from './declared.ts'
 
-export const input: OpDef<'input'> = {
-  name: 'input',
+export const inputDoc: OpDoc = {
   summary: 'A tensor fed at each run, by name; in a region, an operand by position.',
   constraints: ['C1: one declared type'],
+  example: `graph example {
+  %0 = input() {name="x"} : float32[2]
+  return y = %0
+}`,
+}
+
+export const input: OpDef<'input'> = {
+  name: 'input',
   level: 'source',
   arity: 0,
   attrs: { name: text },
@@ -19,5 +26,4 @@ export const input: OpDef<'input'> = {
   fusion: 'source',
   tolerance: 'exact',
   cost: noCost,
-  example: 'graph example {\n  %0 = input() {name="x"} : float32[2]\n  return y = %0\n}',
 }

@@ -1,12 +1,19 @@
 import { dtype, natural, sizes } from '../../attrs.ts'
-import { noCost, type OpDef } from '../../op-def.ts'
+import { noCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { elements } from '../../types.ts'
 import { stridesOf } from '../shape.ts'
 
-export const iota: OpDef<'iota'> = {
-  name: 'iota',
+export const iotaDoc: OpDoc = {
   summary: 'The index along one axis.',
   constraints: ['C1: axis < rank', 'C2: a numeric dtype'],
+  example: `graph example {
+  %0 = iota() {axis=1, dtype="int32", shape=[2, 3]} : int32[2,3]
+  return y = %0
+}`,
+}
+
+export const iota: OpDef<'iota'> = {
+  name: 'iota',
   level: 'source',
   arity: 0,
   attrs: { shape: sizes, axis: natural, dtype },
@@ -26,5 +33,4 @@ export const iota: OpDef<'iota'> = {
   fusion: 'source',
   tolerance: 'exact',
   cost: noCost,
-  example: 'graph example {\n  %0 = iota() {axis=1, dtype="int32", shape=[2, 3]} : int32[2,3]\n  return y = %0\n}',
 }

@@ -1,12 +1,19 @@
 import { sizes, text } from '../../attrs.ts'
-import { elementwiseCost, type OpDef } from '../../op-def.ts'
+import { elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { elements } from '../../types.ts'
 
-export const randomUniform: OpDef<'randomUniform'> = {
-  name: 'randomUniform',
+export const randomUniformDoc: OpDoc = {
   summary:
     'Random float32 in [0, 1): (bits >>> 8) * 2^-24 of Philox 4x32-10 (philox.ts), by seed, stream, run, replica and element.',
   constraints: ['C1: `stream` is the path that declares it; two nodes of one stream give the same numbers'],
+  example: `graph example {
+  %0 = randomUniform() {shape=[4], stream="dropout"} : float32[4]
+  return y = %0
+}`,
+}
+
+export const randomUniform: OpDef<'randomUniform'> = {
+  name: 'randomUniform',
   level: 'source',
   arity: 0,
   attrs: { shape: sizes, stream: text },
@@ -17,5 +24,4 @@ export const randomUniform: OpDef<'randomUniform'> = {
   fusion: 'random',
   tolerance: 'exact',
   cost: elementwiseCost,
-  example: 'graph example {\n  %0 = randomUniform() {shape=[4], stream="dropout"} : float32[4]\n  return y = %0\n}',
 }

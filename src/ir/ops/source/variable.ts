@@ -1,14 +1,21 @@
 import { custom, flag, isRecord, text, withDefault } from '../../attrs.ts'
 import { EffuseError } from '../../diagnostics.ts'
 import type { Initializer } from '../../initializers.ts'
-import { noCost, type OpDef } from '../../op-def.ts'
+import { noCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { declaredType } from './declared.ts'
 
-export const variable: OpDef<'variable'> = {
-  name: 'variable',
+export const variableDoc: OpDoc = {
   summary:
     'A tensor that lives between runs. Its value is the one at the start of the run; updates commit together at the end.',
   constraints: ['C1: one declared type', 'C2: one node per name (verifier)'],
+  example: `graph example {
+  %0 = variable() {name="w"} : float32[2]
+  return y = %0
+}`,
+}
+
+export const variable: OpDef<'variable'> = {
+  name: 'variable',
   level: 'source',
   arity: 0,
   attrs: {
@@ -28,5 +35,4 @@ export const variable: OpDef<'variable'> = {
   fusion: 'source',
   tolerance: 'exact',
   cost: noCost,
-  example: 'graph example {\n  %0 = variable() {name="w"} : float32[2]\n  return y = %0\n}',
 }

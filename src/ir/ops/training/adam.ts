@@ -1,12 +1,26 @@
 import { number } from '../../attrs.ts'
-import { elementwiseCost, type OpDef } from '../../op-def.ts'
+import { elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { checkScalars, checkSlots, guarded, optimizerConstraints } from './shared.ts'
 
-export const adam: OpDef<'adam'> = {
-  name: 'adam',
+export const adamDoc: OpDoc = {
   summary:
     'Adam (Kingma and Ba 2014) with bias correction, t = step + 1; with weightDecay AdamW (Loshchilov and Hutter 2017): w = w - lr*(m/(sqrt(v)+epsilon) + weightDecay*w).',
   constraints: optimizerConstraints,
+  example: `graph example {
+  %0 = input() {name="g"} : float32[2]
+  %1 = variable() {name="w"} : float32[2]
+  %2 = variable() {name="m"} : float32[2]
+  %3 = variable() {name="v"} : float32[2]
+  %4 = constant() {value=0.001} : float32[]
+  %5 = variable() {name="step", trainable=false} : int32[]
+  %6 = constant() {value=1} : bool[]
+  %7:3 = adam(%1, %0, %2, %3, %4, %5, %6) {beta1=0.9, beta2=0.999, epsilon=1e-7, weightDecay=0} : float32[2], float32[2], float32[2]
+  return w = %7.0, m = %7.1, v = %7.2
+}`,
+}
+
+export const adam: OpDef<'adam'> = {
+  name: 'adam',
   level: 'composite',
   arity: 7,
   attrs: { beta1: number, beta2: number, epsilon: number, weightDecay: number },
@@ -39,17 +53,4 @@ export const adam: OpDef<'adam'> = {
   fusion: 'composite',
   tolerance: 'composite',
   cost: elementwiseCost,
-  example: [
-    'graph example {',
-    '  %0 = input() {name="g"} : float32[2]',
-    '  %1 = variable() {name="w"} : float32[2]',
-    '  %2 = variable() {name="m"} : float32[2]',
-    '  %3 = variable() {name="v"} : float32[2]',
-    '  %4 = constant() {value=0.001} : float32[]',
-    '  %5 = variable() {name="step", trainable=false} : int32[]',
-    '  %6 = constant() {value=1} : bool[]',
-    '  %7:3 = adam(%1, %0, %2, %3, %4, %5, %6) {beta1=0.9, beta2=0.999, epsilon=1e-7, weightDecay=0} : float32[2], float32[2], float32[2]',
-    '  return w = %7.0, m = %7.1, v = %7.2',
-    '}',
-  ].join('\n'),
 }

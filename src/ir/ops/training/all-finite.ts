@@ -1,10 +1,19 @@
-import type { OpDef } from '../../op-def.ts'
+import type { OpDef, OpDoc } from '../../op-def.ts'
 import { elements, isFloat, showType } from '../../types.ts'
+
+export const allFiniteDoc: OpDoc = {
+  summary: 'True where no element of any operand is NaN or infinite.',
+  constraints: ['C1: at least one float operand'],
+  example: `graph example {
+  %0 = input() {name="a"} : float32[2]
+  %1 = input() {name="b"} : float32[3]
+  %2 = allFinite(%0, %1) : bool[]
+  return finite = %2
+}`,
+}
 
 export const allFinite: OpDef<'allFinite'> = {
   name: 'allFinite',
-  summary: 'True where no element of any operand is NaN or infinite.',
-  constraints: ['C1: at least one float operand'],
   level: 'composite',
   arity: 'variadic',
   attrs: {},
@@ -28,6 +37,4 @@ export const allFinite: OpDef<'allFinite'> = {
   fusion: 'composite',
   tolerance: 'exact',
   cost: (inputs) => ({ multiplyAdds: 0, operations: inputs.reduce((sum, x) => sum + elements(x.shape), 0) }),
-  example:
-    'graph example {\n  %0 = input() {name="a"} : float32[2]\n  %1 = input() {name="b"} : float32[3]\n  %2 = allFinite(%0, %1) : bool[]\n  return finite = %2\n}',
 }

@@ -1,9 +1,8 @@
 import { number } from '../../attrs.ts'
-import { elementwiseCost, type OpDef } from '../../op-def.ts'
+import { elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { checkScalars, checkSlots } from './shared.ts'
 
-export const ema: OpDef<'ema'> = {
-  name: 'ema',
+export const emaDoc: OpDoc = {
   summary:
     'Exponential moving average of a variable: average + (1 - d) * (value - average), d = min(decay, (1 + t) / (10 + t)), t = step + 1 being the count after this update.',
   constraints: [
@@ -11,6 +10,18 @@ export const ema: OpDef<'ema'> = {
     'C2: step and finite are scalars int32, bool',
     'C3: where finite is false the result is the old average',
   ],
+  example: `graph example {
+  %0 = variable() {name="ema/w", trainable=false} : float32[2]
+  %1 = variable() {name="w"} : float32[2]
+  %2 = variable() {name="step", trainable=false} : int32[]
+  %3 = constant() {value=1} : bool[]
+  %4 = ema(%0, %1, %2, %3) {decay=0.9999} : float32[2]
+  return average = %4
+}`,
+}
+
+export const ema: OpDef<'ema'> = {
+  name: 'ema',
   level: 'composite',
   arity: 4,
   attrs: { decay: number },
@@ -35,14 +46,4 @@ export const ema: OpDef<'ema'> = {
   fusion: 'composite',
   tolerance: 'composite',
   cost: elementwiseCost,
-  example: [
-    'graph example {',
-    '  %0 = variable() {name="ema/w", trainable=false} : float32[2]',
-    '  %1 = variable() {name="w"} : float32[2]',
-    '  %2 = variable() {name="step", trainable=false} : int32[]',
-    '  %3 = constant() {value=1} : bool[]',
-    '  %4 = ema(%0, %1, %2, %3) {decay=0.9999} : float32[2]',
-    '  return average = %4',
-    '}',
-  ].join('\n'),
 }

@@ -1,12 +1,11 @@
 import { number, positive } from '../../attrs.ts'
-import { noCost, type OpDef } from '../../op-def.ts'
+import { noCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { checkScalars } from './shared.ts'
 
 /** The largest loss scale that is doubled: the result, 2^127, is the largest power of two in float32. */
 const largestDoubled = 2 ** 126
 
-export const lossScaleUpdate: OpDef<'lossScaleUpdate'> = {
-  name: 'lossScaleUpdate',
+export const lossScaleUpdateDoc: OpDoc = {
   summary: 'Dynamic loss scale: doubles after `interval` finite steps in a row, halves on a step that is not finite.',
   constraints: [
     'C1: powers of two stay powers of two',
@@ -14,6 +13,17 @@ export const lossScaleUpdate: OpDef<'lossScaleUpdate'> = {
     'C3: it does not double past 2^127, where float32 ends; the count falls to 0 either way',
     'C4: never below `least`',
   ],
+  example: `graph example {
+  %0 = input() {name="finite"} : bool[]
+  %1 = variable() {name="scale", trainable=false} : float32[]
+  %2 = variable() {name="good", trainable=false} : int32[]
+  %3:2 = lossScaleUpdate(%1, %2, %0) {interval=2000, least=1} : float32[], int32[]
+  return scale = %3.0, good = %3.1
+}`,
+}
+
+export const lossScaleUpdate: OpDef<'lossScaleUpdate'> = {
+  name: 'lossScaleUpdate',
   level: 'composite',
   arity: 3,
   attrs: { interval: positive, least: number },
@@ -36,13 +46,4 @@ export const lossScaleUpdate: OpDef<'lossScaleUpdate'> = {
   fusion: 'composite',
   tolerance: 'exact',
   cost: noCost,
-  example: [
-    'graph example {',
-    '  %0 = input() {name="finite"} : bool[]',
-    '  %1 = variable() {name="scale", trainable=false} : float32[]',
-    '  %2 = variable() {name="good", trainable=false} : int32[]',
-    '  %3:2 = lossScaleUpdate(%1, %2, %0) {interval=2000, least=1} : float32[], int32[]',
-    '  return scale = %3.0, good = %3.1',
-    '}',
-  ].join('\n'),
 }

@@ -1,12 +1,25 @@
 import { number } from '../../attrs.ts'
-import { elementwiseCost, type OpDef } from '../../op-def.ts'
+import { elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { checkScalars, checkSlots, guarded, optimizerConstraints } from './shared.ts'
 
-export const rmsprop: OpDef<'rmsprop'> = {
-  name: 'rmsprop',
+export const rmspropDoc: OpDoc = {
   summary:
     'RMSprop as the EfficientNet reference has it, epsilon inside the root: ms = rho*ms + (1-rho)*g^2; mom = momentum*mom + lr*g/sqrt(ms+epsilon); w = w - mom.',
   constraints: optimizerConstraints,
+  example: `graph example {
+  %0 = input() {name="g"} : float32[2]
+  %1 = variable() {name="w"} : float32[2]
+  %2 = variable() {name="ms"} : float32[2]
+  %3 = variable() {name="mom"} : float32[2]
+  %4 = constant() {value=0.1} : float32[]
+  %5 = constant() {value=1} : bool[]
+  %6:3 = rmsprop(%1, %0, %2, %3, %4, %5) {epsilon=0.001, momentum=0.9, rho=0.9} : float32[2], float32[2], float32[2]
+  return w = %6.0, ms = %6.1, mom = %6.2
+}`,
+}
+
+export const rmsprop: OpDef<'rmsprop'> = {
+  name: 'rmsprop',
   level: 'composite',
   arity: 6,
   attrs: { rho: number, momentum: number, epsilon: number },
@@ -31,16 +44,4 @@ export const rmsprop: OpDef<'rmsprop'> = {
   fusion: 'composite',
   tolerance: 'composite',
   cost: elementwiseCost,
-  example: [
-    'graph example {',
-    '  %0 = input() {name="g"} : float32[2]',
-    '  %1 = variable() {name="w"} : float32[2]',
-    '  %2 = variable() {name="ms"} : float32[2]',
-    '  %3 = variable() {name="mom"} : float32[2]',
-    '  %4 = constant() {value=0.1} : float32[]',
-    '  %5 = constant() {value=1} : bool[]',
-    '  %6:3 = rmsprop(%1, %0, %2, %3, %4, %5) {epsilon=0.001, momentum=0.9, rho=0.9} : float32[2], float32[2], float32[2]',
-    '  return w = %6.0, ms = %6.1, mom = %6.2',
-    '}',
-  ].join('\n'),
 }

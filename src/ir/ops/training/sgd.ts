@@ -1,12 +1,24 @@
 import { flag, number } from '../../attrs.ts'
-import { elementwiseCost, type OpDef } from '../../op-def.ts'
+import { elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
 import { checkScalars, checkSlots, guarded, optimizerConstraints } from './shared.ts'
 
-export const sgd: OpDef<'sgd'> = {
-  name: 'sgd',
+export const sgdDoc: OpDoc = {
   summary:
     'Gradient descent with momentum, as Keras has it: m = momentum*m - lr*g; w = w + m, with Nesterov w + momentum*m - lr*g.',
   constraints: optimizerConstraints,
+  example: `graph example {
+  %0 = input() {name="g"} : float32[2]
+  %1 = variable() {name="w"} : float32[2]
+  %2 = variable() {name="m"} : float32[2]
+  %3 = constant() {value=0.1} : float32[]
+  %4 = constant() {value=1} : bool[]
+  %5:2 = sgd(%1, %0, %2, %3, %4) {momentum=0.9, nesterov=false} : float32[2], float32[2]
+  return w = %5.0, m = %5.1
+}`,
+}
+
+export const sgd: OpDef<'sgd'> = {
+  name: 'sgd',
   level: 'composite',
   arity: 5,
   attrs: { momentum: number, nesterov: flag },
@@ -32,15 +44,4 @@ export const sgd: OpDef<'sgd'> = {
   fusion: 'composite',
   tolerance: 'composite',
   cost: elementwiseCost,
-  example: [
-    'graph example {',
-    '  %0 = input() {name="g"} : float32[2]',
-    '  %1 = variable() {name="w"} : float32[2]',
-    '  %2 = variable() {name="m"} : float32[2]',
-    '  %3 = constant() {value=0.1} : float32[]',
-    '  %4 = constant() {value=1} : bool[]',
-    '  %5:2 = sgd(%1, %0, %2, %3, %4) {momentum=0.9, nesterov=false} : float32[2], float32[2]',
-    '  return w = %5.0, m = %5.1',
-    '}',
-  ].join('\n'),
 }
