@@ -21,9 +21,9 @@ import type { AmpSettings } from './passes/mixed-precision/options.ts'
 import type { Judge } from './passes/judge.ts'
 import { checkedPipeline } from './passes/pipeline.ts'
 import { derivedVariables, graphsOf, type Program, programOf } from './passes/program.ts'
-import { inferencePipeline, trainingPipeline } from './passes/pipelines.ts'
-import { passFactories } from './passes/registry.ts'
-import { stepOptionsOf, trainedModelOf } from './passes/train/step.ts'
+import { inferencePipeline } from './passes/pipelines.ts'
+import { passNames } from './passes/registry.ts'
+import { declarationOf } from './passes/train/declaration.ts'
 import { type PassRecord, type PipelineResult, type RunnerOptions, runPipeline } from './passes/runner.ts'
 
 /**
@@ -130,15 +130,16 @@ const planFor = (
   judge: Judge | undefined,
 ): Planned => {
   options.signal?.throwIfAborted()
-  const training = withEnvironmentScale(stepOptionsOf(model))
+  const step = declarationOf(model)
+  const training = withEnvironmentScale(step?.options ?? null)
   if (training !== null && options.batch === undefined) throw missingBatch(model.name)
   const declared = model.at({ batch: options.batch ?? 1 })
   const xla = options.xla ?? true
   const { simplify = true, fusion = true } = typeof xla === 'boolean' ? { simplify: xla, fusion: xla } : xla
   const switches = { simplify, fusion, amp }
   const standard =
-    training === null ? inferencePipeline(engine, switches) : trainingPipeline(engine, switches, training)
-  const replayable = new Set([...passFactories, ...engine.legalize, ...engine.fuse].map(({ name }) => name))
+    step === null || training === null ? inferencePipeline(engine, switches) : step.pipeline(engine, switches, training)
+  const replayable = new Set([...passNames, ...[...engine.legalize, ...engine.fuse].map(({ name }) => name)])
   const pipeline =
     options.passes === undefined
       ? standard
@@ -162,7 +163,7 @@ const planFor = (
   })
   options.signal?.throwIfAborted()
   // A training step also has variables that do not affect its loss, and its passes add variables: slots, averages, the step.
-  const whole = trainedModelOf(model)?.at({ batch: options.batch ?? 1 }) ?? declared
+  const whole = step?.trained.at({ batch: options.batch ?? 1 }) ?? declared
   const derived = derivedVariables(program)
   const written = specsOf([whole, declared])
   const made = specsOf(graphsOf(program)).filter(({ name }) => !derived.has(name))

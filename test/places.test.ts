@@ -30,7 +30,7 @@ const op: Addition = {
   places: [
     [
       'src/ir/ops/elementwise/softsign.ts',
-      `import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+      `import { ampAll, elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
 
 export const softsignDoc: OpDoc = {
@@ -46,25 +46,27 @@ export const softsign: OpDef<'softsign'> = {
   attrs: {},
   infer: floatUnary,
   evalRef: ({ inputs: [x] }) => mapUnary(x, (v) => v / (1 + Math.abs(v))),
-  vjp: ({ outGrads: [g], inputs: [x], b }) => {
-    const root = b.add(1, b.abs(x))
-    return [b.div(g, b.mul(root, root))]
-  },
   amp: ampAll('infer'),
   fusion: 'elementwise',
   tolerance: 'rounding',
   cost: elementwiseCost,
+}
+
+export const softsignVjp: OpVjp<'softsign'> = ({ outGrads: [g], inputs: [x], b }) => {
+  const root = b.add(1, b.abs(x))
+  return [b.div(g, b.mul(root, root))]
 }
 `,
     ],
     [
       'src/ir/ops/elementwise/index.ts',
       [
-        "import { softplus, softplusDoc } from './softplus.ts'\n",
-        "import { softsign, softsignDoc } from './softsign.ts'\n",
+        "import { softplus, softplusDoc, softplusVjp } from './softplus.ts'\n",
+        "import { softsign, softsignDoc, softsignVjp } from './softsign.ts'\n",
       ],
       ['  softplus,\n', '  softsign,\n'],
       ['  softplus: softplusDoc,\n', '  softsign: softsignDoc,\n'],
+      ['  softplus: softplusVjp,\n', '  softsign: softsignVjp,\n'],
     ],
     ['src/ir/signatures.ts', ['  softplus: Unary\n', '  softsign: Unary\n']],
     [
@@ -163,6 +165,7 @@ export const negOfSub = rulePass('neg-of-sub', 'one subtraction', [
     [
       'src/passes/registry.ts',
       ["import { simplify } from './simplify/index.ts'\n", "import { negOfSub } from './neg-of-sub.ts'\n"],
+      ["  'simplify',\n", "  'neg-of-sub',\n"],
       ['  plain(simplify),\n', '  plain(negOfSub),\n'],
     ],
     [

@@ -12,7 +12,7 @@ import { pipeline } from '../../src/passes/pipeline.ts'
 import { inferencePipeline, trainingPipeline } from '../../src/passes/pipelines.ts'
 import { runPipeline } from '../../src/passes/runner.ts'
 import { trainingStepOf } from '../../src/cli/common.ts'
-import { stepOptionsOf } from '../../src/passes/train/step.ts'
+import { stepOptionsOf } from '../../src/passes/train/declaration.ts'
 
 const variants: readonly Variant[] = ['b0', 'b1', 'b2', 'b3', 'b4', 'b5', 'b6', 'b7']
 const [backend, switches] = [

@@ -19,7 +19,8 @@ import { didYouMean } from '../ir/words.ts'
 import { crossEntropy } from '../passes/train/losses.ts'
 import { rmsprop } from '../passes/train/optimizers.ts'
 import { cosine, warmup } from '../passes/train/schedules.ts'
-import { stepOptionsOf, trainingStep } from '../passes/train/step.ts'
+import { stepOptionsOf } from '../passes/train/declaration.ts'
+import { trainingStep } from '../passes/train/step.ts'
 
 /** Options that every command takes. */
 export interface CommonOptions {

@@ -7,7 +7,7 @@ import { nodesOf, variablesOf } from '../ir/graph.ts'
 import { elements } from '../ir/types.ts'
 import { precisionReport, type PrecisionReport } from './precision.ts'
 import type { Checked } from '../passes/check-meaning.ts'
-import { stepOptionsOf } from '../passes/train/step.ts'
+import { stepOptionsOf } from '../passes/train/declaration.ts'
 
 export interface InspectReport {
   readonly model: string

@@ -81,6 +81,23 @@ export interface VjpArgs<K extends OpName> {
 }
 /** Gradient of each operand; null if it has none. */
 export type Vjp<K extends OpName> = (args: VjpArgs<K>) => Tuple<Value | null, OpIn<K>>
+/**
+ * Vector-Jacobian product of an op. 'zero': the result is piecewise constant or not real-valued. 'by its body': a composite. 'none': the op
+ * cannot be differentiated (model form, fused regions). It is apart from OpDef so that bundles without training do not have it.
+ */
+export type OpVjp<K extends OpName> = Vjp<K> | 'zero' | 'by its body' | 'none'
+/** The gradient of an op without the type of its name. */
+export type AnyOpVjp =
+  | ((args: {
+      outGrads: readonly (Value | null)[]
+      inputs: readonly Value[]
+      outputs: readonly Value[]
+      attrs: object
+      b: OpEmitter
+    }) => readonly (Value | null)[])
+  | 'zero'
+  | 'by its body'
+  | 'none'
 
 export interface DecomposeArgs<K extends OpName> {
   readonly inputs: Tuple<Value, OpIn<K>>
@@ -114,11 +131,6 @@ export interface OpDef<K extends OpName> {
   ) => Tuple<Type, OpOut<K>> | string
   /** Reference semantics in float64, one array per output, written to be read. The interpreter rounds the results to the node's dtypes. */
   readonly evalRef: (args: EvalArgs<K>) => Tuple<Float64Array, OpOut<K>>
-  /**
-   * Vector-Jacobian product. 'zero': the result is piecewise constant or not real-valued. 'by its body': a composite. 'none': the op cannot be
-   * differentiated (model form, fused regions).
-   */
-  readonly vjp: Vjp<K> | 'zero' | 'by its body' | 'none'
   /** The op in terms of others. Composites require it; it also serves backends that lack the primitive. */
   readonly decompose?: (args: DecomposeArgs<K>) => Tuple<Value, OpOut<K>>
   readonly amp: readonly PortClass[]
@@ -140,17 +152,6 @@ export interface AnyOpDef {
     types: readonly Type[]
     cx: EvalContext
   }) => readonly Float64Array[]
-  readonly vjp:
-    | ((args: {
-        outGrads: readonly (Value | null)[]
-        inputs: readonly Value[]
-        outputs: readonly Value[]
-        attrs: object
-        b: OpEmitter
-      }) => readonly (Value | null)[])
-    | 'zero'
-    | 'by its body'
-    | 'none'
   readonly decompose?: (args: {
     inputs: readonly Value[]
     attrs: object

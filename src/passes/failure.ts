@@ -7,7 +7,7 @@ import type { Pass } from './pass.ts'
 import { passText } from './pipeline.ts'
 import type { Program } from './program.ts'
 import { printProgram } from './program-text.ts'
-import { passFactories } from './registry.ts'
+import { passNames } from './registry.ts'
 
 /** The program before the failing pass, in text, and the passes still to run. */
 export interface Reproducer {
@@ -103,7 +103,7 @@ const replay = (moment: Moment, smaller: Smaller | null): string => {
   return `${rerun([...moment.earlier, pass], 'program')}; program is what the first pass was given`
 }
 
-const registered: ReadonlySet<string> = new Set(passFactories.map(({ name }) => name))
+const registered: ReadonlySet<string> = new Set(passNames)
 
 /** A pipeline as code. Passes that `parsePipeline` does not know are variables, `pass` the failing one; `names` says which is which. */
 const passesAsCode = (passes: readonly Pass[], failing: Pass): { readonly code: string; readonly names: string } => {

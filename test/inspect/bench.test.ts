@@ -29,7 +29,7 @@ import { bench } from '../../src/inspect/bench.ts'
 import type { Contender } from '../../src/inspect/contender.ts'
 import { race } from '../../src/inspect/race.ts'
 import { initialValues } from '../../src/ir/initializers.ts'
-import { stepOptionsOf } from '../../src/passes/train/step.ts'
+import { stepOptionsOf } from '../../src/passes/train/declaration.ts'
 import { hasAdapter } from '../support/webgpu.ts'
 
 const blocks = [{ kernel: 3, repeats: 2, filters: 8, expand: 2, strides: 1 }] as const

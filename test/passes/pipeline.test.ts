@@ -14,7 +14,7 @@ import { efficientNet } from '../../src/models/efficientnet.ts'
 import { rulePass } from '../../src/passes/rewrite/driver.ts'
 import { rule } from '../../src/passes/rewrite/rules.ts'
 import { anyGraph } from '../../src/testing/graphs.ts'
-import { parsePipeline, passFactories } from '../../src/passes/registry.ts'
+import { parsePipeline, passFactories, passNames } from '../../src/passes/registry.ts'
 import { meaningJudge } from '../../src/passes/judge.ts'
 import { runPipeline, type Reproducer } from '../../src/passes/runner.ts'
 
@@ -185,4 +185,8 @@ describe('checking the meaning', () => {
     using net = await compile(model, { backend: 'tfjs-wasm', verify: true })
     expect(net.passes.filter((p) => p.changed).map((p) => p.name)).toContain('fuse-tfjs')
   })
+})
+
+test('passNames are the names of the factories', () => {
+  expect(passFactories.map(({ name }) => name)).toEqual(passNames)
 })

@@ -11,7 +11,7 @@ import { benchFeeds } from '../../src/inspect/bench-feeds.ts'
 import { checkOutputs } from '../../src/inspect/same-outputs.ts'
 import type { Contender } from '../../src/inspect/contender.ts'
 import type { Model } from '../../src/ir/model.ts'
-import { stepOptionsOf } from '../../src/passes/train/step.ts'
+import { stepOptionsOf } from '../../src/passes/train/declaration.ts'
 import type { PeerRequest } from '../../src/peers/peer.ts'
 import { openPython } from '../../src/peers/python.ts'
 

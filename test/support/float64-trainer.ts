@@ -9,7 +9,7 @@ import type { Model } from '../../src/ir/model.ts'
 import { trainingPipeline } from '../../src/passes/pipelines.ts'
 import { findGraph, graphOf, graphsOf, type Program, programOf } from '../../src/passes/program.ts'
 import { runPipeline } from '../../src/passes/runner.ts'
-import { stepOptionsOf } from '../../src/passes/train/step.ts'
+import { stepOptionsOf } from '../../src/passes/train/declaration.ts'
 
 export interface Float64Trainer {
   readonly program: Program

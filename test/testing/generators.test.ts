@@ -20,7 +20,7 @@ import {
   opCases,
   type CaseOp,
 } from '../../src/testing/index.ts'
-import { stepOptionsOf } from '../../src/passes/train/step.ts'
+import { stepOptionsOf } from '../../src/passes/train/declaration.ts'
 import { elements } from '../../src/ir/types.ts'
 
 import { kernelCases } from '../../src/testing/verify/kernel-cases.ts'

@@ -7,7 +7,7 @@ import type { CompileOptions } from '../../executable/options.ts'
 import { inputTypes, typeOf } from '../../ir/graph.ts'
 import type { Model } from '../../ir/model.ts'
 import { showType, type Type } from '../../ir/types.ts'
-import { stepOptionsOf, trainedModelOf } from '../../passes/train/step.ts'
+import { stepOptionsOf, trainedModelOf } from '../../passes/train/declaration.ts'
 import { trainingStepOf } from '../common.ts'
 import { thousands } from '../io.ts'
 

@@ -7,7 +7,7 @@ import { specsOf, type VariableSpec } from '../../executable/variable-spec.ts'
 import { handleOf } from '../../executable/variables.ts'
 import type { Model } from '../../ir/model.ts'
 import { graphsOf } from '../../passes/program.ts'
-import { stepOptionsOf } from '../../passes/train/step.ts'
+import { stepOptionsOf } from '../../passes/train/declaration.ts'
 import { recording, type RecordedProgram } from '../recorded-program.ts'
 
 export interface NamedModel {

@@ -6,6 +6,7 @@ import { EffuseError } from '../../ir/diagnostics.ts'
 import type { OpEmitter } from '../../ir/emitter.ts'
 import { refKey } from '../../ir/graph.ts'
 import { opDef } from '../../ir/ops/index.ts'
+import { opVjp } from '../../ir/ops/vjps.ts'
 import { emitRegion } from '../../ir/region.ts'
 import { isFloat, type Node, type Ref, showType, type Type } from '../../ir/types.ts'
 import { makeValue, type Value } from '../../ir/value.ts'
@@ -83,7 +84,7 @@ const backward = (
       gradients.add(input, gradient)
     return
   }
-  const { vjp } = opDef(node.op)
+  const vjp = opVjp(node.op)
   if (vjp === 'zero') return
   if (vjp === 'none' || vjp === 'by its body') {
     throw new EffuseError({

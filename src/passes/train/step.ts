@@ -9,6 +9,8 @@ import { modelMetadata, withMetadata } from '../../ir/metadata.ts'
 import { checkModel, type Model, probed, typeAt } from '../../ir/model.ts'
 import { type Graph, type Ref, showType } from '../../ir/types.ts'
 import type { Scalar, Signature, TensorType, Value, Values } from '../../ir/value.ts'
+import { trainingPipeline } from '../pipelines.ts'
+import { rememberStep } from './declaration.ts'
 import { isPowerOfTwo } from './loss-scale.ts'
 import { type AnyLoss, anyLoss, type Loss, lossCheck } from './losses.ts'
 import { checkOptimizer, type Optimizer } from './optimizers.ts'
@@ -42,19 +44,6 @@ export type StepOutputs = {
 }
 type Merge<A, B> = { readonly [K in keyof A | keyof B]: K extends keyof A ? A[K] : K extends keyof B ? B[K] : never }
 
-interface Declaration {
-  readonly options: StepOptions
-  readonly trained: Model
-}
-const declarations = new WeakMap<Model, Declaration>()
-/** The options of a training declaration for the passes; null for another kind of model. */
-export const stepOptionsOf = (model: Model): StepOptions | null => declarations.get(model)?.options ?? null
-/**
- * The model that a training declaration trains; null for another kind of model. Its graph also has the variables that do not affect the
- * loss, for example those of another head.
- */
-export const trainedModelOf = (step: Model): Model | null => declarations.get(step)?.trained ?? null
-
 /**
  * Declares a training step. Inputs: the model's inputs and the loss's targets. Outputs: `loss`, `dataLoss`, `correct`, `learningRate`,
  * `lossScale`, `finite`, `updated`. The variables are updated at the end of each run, or of every n-th run with `accumulate: n`. `batch` is
@@ -87,7 +76,7 @@ export const trainingStep = <I extends Signature, O extends Signature, T extends
     outputs: stepOutputs(built),
     at,
   })
-  declarations.set(step, { options, trained: model })
+  rememberStep(step, { options, trained: model, pipeline: trainingPipeline })
   return withMetadata(step, modelMetadata(model))
 }
 

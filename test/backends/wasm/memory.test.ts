@@ -29,7 +29,7 @@ import { checkPlan } from '../../../src/passes/memory/check-plan.ts'
 import { inferencePipeline, trainingPipeline } from '../../../src/passes/pipelines.ts'
 import { graphSteps, programOf } from '../../../src/passes/program.ts'
 import { runPipeline } from '../../../src/passes/runner.ts'
-import { stepOptionsOf } from '../../../src/passes/train/step.ts'
+import { stepOptionsOf } from '../../../src/passes/train/declaration.ts'
 
 let backend: Backend
 beforeAll(async () => {

@@ -6,6 +6,7 @@ import { interpret, type Mode, type Numbers } from '../../../src/ir/interpret.ts
 import { compositeOps } from '../../../src/ir/ops/composite/index.ts'
 import { opDocs } from '../../../src/ir/ops/docs.ts'
 import { opDef } from '../../../src/ir/ops/index.ts'
+import { opVjp } from '../../../src/ir/ops/vjps.ts'
 import type { CompositeOps, OpAttrs } from '../../../src/ir/signatures.ts'
 import type { DType, Type } from '../../../src/ir/types.ts'
 import type { Value } from '../../../src/ir/value.ts'
@@ -440,7 +441,7 @@ describe('batch norm in training', () => {
             if (mean === undefined || inverse === undefined) return []
             const inputs = [xIn, scaleIn, mean, inverse, dyIn]
             const gradient = b.emit('batchNormGradient', inputs, {})
-            const [back, forward] = [opDef('batchNormGradient').vjp, opDef('batchNormTraining').vjp]
+            const [back, forward] = [opVjp('batchNormGradient'), opVjp('batchNormTraining')]
             if (typeof back !== 'function' || typeof forward !== 'function') return []
             const [direct, , byMean, byInverse] = back({
               outGrads: [probeIn, null, null],

@@ -2,6 +2,7 @@
 import { Builder } from '../../../src/ir/build.ts'
 import { interpret, type Mode } from '../../../src/ir/interpret.ts'
 import { opDef } from '../../../src/ir/ops/index.ts'
+import { opVjp } from '../../../src/ir/ops/vjps.ts'
 import type { OpAttrs, OpName } from '../../../src/ir/signatures.ts'
 import type { DType, Type } from '../../../src/ir/types.ts'
 
@@ -52,7 +53,7 @@ export const gradientsOf = <K extends OpName>(
   const b = new Builder(op)
   const inputs = operands.map((x, i) => b.input(`x${i}`, typeOf(x)))
   const given = outGrads.map((g, i) => (g === null ? null : b.input(`g${i}`, typeOf(g))))
-  const { vjp } = opDef(op)
+  const vjp = opVjp(op)
   if (typeof vjp !== 'function') throw new Error(`${op} has no gradient: ${vjp}`)
   const grads = vjp({ outGrads: given, inputs, outputs: b.emit(op, inputs, attrs), attrs, b })
   const graph = b.finish(Object.fromEntries(grads.flatMap((g, i) => (g === null ? [] : [[`d${i}`, g]]))))

@@ -34,18 +34,14 @@ export const opMutants: readonly Mutant[] = [
       '(index[i] as number) * ((interior[i] as number) + 1))',
       '(index[i] as number))',
     ],
-    [
-      'the gradient of a pad begins at 0',
-      '      low,\n      x.shape.map(',
-      '      low.map(() => 0),\n      x.shape.map(',
-    ],
+    ['the gradient of a pad begins at 0', '    low,\n    x.shape.map(', '    low.map(() => 0),\n    x.shape.map('],
   ]),
   ...mutantsOf('src/ir/ops/movement/slice.ts', movement, [
     ['a slice ends one too early', 'Math.ceil(((limits', 'Math.floor(((limits'],
     ['the gradient of a slice forgets its strides', 'strides.map((s) => s - 1)', 'strides.map(() => 0)'],
   ]),
   ...mutantsOf('src/ir/ops/movement/concatenate.ts', movement, [
-    ['the gradients of a concatenation all begin at 0', '      start += x.shape[axis] as number\n', ''],
+    ['the gradients of a concatenation all begin at 0', '    start += x.shape[axis] as number\n', ''],
   ]),
   ...mutantsOf('src/ir/ops/composite/softmax.ts', composite, [
     ['the largest is not subtracted', 'Math.exp(v - top)', 'Math.exp(v)'],

@@ -10,7 +10,7 @@ import { pipeline } from '../../../src/passes/pipeline.ts'
 import { inferencePipeline, trainingPipeline } from '../../../src/passes/pipelines.ts'
 import { graphOf, programOf } from '../../../src/passes/program.ts'
 import { runPipeline } from '../../../src/passes/runner.ts'
-import { stepOptionsOf } from '../../../src/passes/train/step.ts'
+import { stepOptionsOf } from '../../../src/passes/train/declaration.ts'
 
 const backend = { legalize: [decompose((node) => opDef(node.op).level === 'composite')], fuse: [] }
 const switches = { simplify: true, fusion: true }

@@ -1,4 +1,4 @@
-import type { OpDef, OpDoc } from '../../op-def.ts'
+import type { OpDef, OpDoc, OpVjp } from '../../op-def.ts'
 import { sameType, showType } from '../../types.ts'
 import type { Value } from '../../value.ts'
 import { batchAxes, batchNormCost, channelSums, checkStatistics, rowsOf, sumOf } from './batch-norm-shared.ts'
@@ -48,45 +48,6 @@ export const batchNormGradient: OpDef<'batchNormGradient'> = {
     })
     return [dx, dscale, doffset]
   },
-  // With h = (x - mean) * inverse, a = scale * inverse and n rows: dscale = sum(dy * h), doffset = sum(dy),
-  // dx = a * (dy - doffset / n - h * dscale / n). u, v and w are the gradients of the three.
-  vjp: ({ outGrads: [u, v, w], inputs: [x, scale, mean, inverse, dy], outputs: [, dscale, doffset], b }) => {
-    const rows = rowsOf(x.shape)
-    const sum = (y: Value): Value => b.reduceSum(y, batchAxes(x.shape))
-    const g = b.cast(dy, 'float32')
-    const centred = b.sub(b.cast(x, 'float32'), mean)
-    const hat = b.mul(centred, inverse)
-    const byHat: Value[] = []
-    const byDy: Value[] = []
-    let byFactor: Value | null = null
-    if (u !== null) {
-      const factor = b.mul(scale, inverse)
-      const wide = b.cast(u, 'float32')
-      const [total, weighted] = [sum(wide), sum(b.mul(wide, hat))]
-      const means = b.div(b.add(b.mul(total, doffset), b.mul(weighted, dscale)), rows)
-      byFactor = b.sub(sum(b.mul(wide, g)), means)
-      byHat.push(b.mul(b.add(b.mul(wide, dscale), b.mul(g, weighted)), b.mul(factor, -1 / rows)))
-      byDy.push(b.mul(b.sub(b.sub(wide, b.div(total, rows)), b.mul(hat, b.div(weighted, rows))), factor))
-    }
-    if (v !== null) {
-      byHat.push(b.mul(g, v))
-      byDy.push(b.mul(hat, v))
-    }
-    if (w !== null) byDy.push(b.broadcast(w, x.shape))
-    const [dhat, ddy] = [sumOf(b, byHat), sumOf(b, byDy)]
-    const byX = dhat === null ? null : b.mul(dhat, inverse)
-    const byInverse = [
-      ...(byFactor === null ? [] : [b.mul(byFactor, scale)]),
-      ...(dhat === null ? [] : [sum(b.mul(dhat, centred))]),
-    ]
-    return [
-      byX === null ? null : b.cast(byX, x.dtype),
-      byFactor === null ? null : b.mul(byFactor, inverse),
-      byX === null ? null : b.neg(sum(byX)),
-      sumOf(b, byInverse),
-      ddy === null ? null : b.cast(ddy, dy.dtype),
-    ]
-  },
   decompose: ({ inputs: [x, scale, mean, inverse, dy], b }) => {
     const rows = rowsOf(x.shape)
     const [wide, g] = [b.cast(x, 'float32'), b.cast(dy, 'float32')]
@@ -102,4 +63,49 @@ export const batchNormGradient: OpDef<'batchNormGradient'> = {
   fusion: 'composite',
   tolerance: 'composite',
   cost: batchNormCost,
+}
+
+// With h = (x - mean) * inverse, a = scale * inverse and n rows: dscale = sum(dy * h), doffset = sum(dy),
+// dx = a * (dy - doffset / n - h * dscale / n). u, v and w are the gradients of the three.
+export const batchNormGradientVjp: OpVjp<'batchNormGradient'> = ({
+  outGrads: [u, v, w],
+  inputs: [x, scale, mean, inverse, dy],
+  outputs: [, dscale, doffset],
+  b,
+}) => {
+  const rows = rowsOf(x.shape)
+  const sum = (y: Value): Value => b.reduceSum(y, batchAxes(x.shape))
+  const g = b.cast(dy, 'float32')
+  const centred = b.sub(b.cast(x, 'float32'), mean)
+  const hat = b.mul(centred, inverse)
+  const byHat: Value[] = []
+  const byDy: Value[] = []
+  let byFactor: Value | null = null
+  if (u !== null) {
+    const factor = b.mul(scale, inverse)
+    const wide = b.cast(u, 'float32')
+    const [total, weighted] = [sum(wide), sum(b.mul(wide, hat))]
+    const means = b.div(b.add(b.mul(total, doffset), b.mul(weighted, dscale)), rows)
+    byFactor = b.sub(sum(b.mul(wide, g)), means)
+    byHat.push(b.mul(b.add(b.mul(wide, dscale), b.mul(g, weighted)), b.mul(factor, -1 / rows)))
+    byDy.push(b.mul(b.sub(b.sub(wide, b.div(total, rows)), b.mul(hat, b.div(weighted, rows))), factor))
+  }
+  if (v !== null) {
+    byHat.push(b.mul(g, v))
+    byDy.push(b.mul(hat, v))
+  }
+  if (w !== null) byDy.push(b.broadcast(w, x.shape))
+  const [dhat, ddy] = [sumOf(b, byHat), sumOf(b, byDy)]
+  const byX = dhat === null ? null : b.mul(dhat, inverse)
+  const byInverse = [
+    ...(byFactor === null ? [] : [b.mul(byFactor, scale)]),
+    ...(dhat === null ? [] : [sum(b.mul(dhat, centred))]),
+  ]
+  return [
+    byX === null ? null : b.cast(byX, x.dtype),
+    byFactor === null ? null : b.mul(byFactor, inverse),
+    byX === null ? null : b.neg(sum(byX)),
+    sumOf(b, byInverse),
+    ddy === null ? null : b.cast(ddy, dy.dtype),
+  ]
 }

@@ -1,4 +1,4 @@
-import type { OpDef, OpDoc } from '../../op-def.ts'
+import type { OpDef, OpDoc, OpVjp } from '../../op-def.ts'
 import {
   batchAxes,
   batchNormCost,
@@ -38,19 +38,6 @@ export const batchNormInference: OpDef<'batchNormInference'> = {
       variance.data.map((v) => 1 / Math.sqrt(v + epsilon)),
     ),
   ],
-  vjp: ({ outGrads: [g], inputs: [x, scale, , mean, variance], attrs: { epsilon }, b }) => {
-    const inverse = b.rsqrt(b.add(variance, epsilon))
-    const [dy, wide] = [b.cast(g, 'float32'), b.cast(x, 'float32')]
-    const sum = b.reduceSum(dy, batchAxes(x.shape))
-    const weighted = b.reduceSum(b.mul(dy, b.sub(wide, mean)), batchAxes(x.shape))
-    return [
-      b.cast(b.mul(dy, b.mul(scale, inverse)), x.dtype),
-      b.mul(weighted, inverse),
-      sum,
-      b.neg(b.mul(sum, b.mul(scale, inverse))),
-      b.mul(b.mul(weighted, scale), b.mul(b.mul(inverse, b.mul(inverse, inverse)), -0.5)),
-    ]
-  },
   decompose: ({ inputs: [x, scale, offset, mean, variance], attrs: { epsilon }, b }) => {
     const factor = b.mul(scale, b.rsqrt(b.add(variance, epsilon)))
     const shift = b.sub(offset, b.mul(mean, factor))
@@ -60,4 +47,23 @@ export const batchNormInference: OpDef<'batchNormInference'> = {
   fusion: 'composite',
   tolerance: 'composite',
   cost: batchNormCost,
+}
+
+export const batchNormInferenceVjp: OpVjp<'batchNormInference'> = ({
+  outGrads: [g],
+  inputs: [x, scale, , mean, variance],
+  attrs: { epsilon },
+  b,
+}) => {
+  const inverse = b.rsqrt(b.add(variance, epsilon))
+  const [dy, wide] = [b.cast(g, 'float32'), b.cast(x, 'float32')]
+  const sum = b.reduceSum(dy, batchAxes(x.shape))
+  const weighted = b.reduceSum(b.mul(dy, b.sub(wide, mean)), batchAxes(x.shape))
+  return [
+    b.cast(b.mul(dy, b.mul(scale, inverse)), x.dtype),
+    b.mul(weighted, inverse),
+    sum,
+    b.neg(b.mul(sum, b.mul(scale, inverse))),
+    b.mul(b.mul(weighted, scale), b.mul(b.mul(inverse, b.mul(inverse, inverse)), -0.5)),
+  ]
 }

@@ -1,4 +1,4 @@
-import type { OpDef, OpDoc } from '../../op-def.ts'
+import type { OpDef, OpDoc, OpVjp } from '../../op-def.ts'
 import type { Value } from '../../value.ts'
 import {
   batchAxes,
@@ -42,23 +42,6 @@ export const batchNormTraining: OpDef<'batchNormTraining'> = {
     const inverse = variance.map((v) => 1 / Math.sqrt(v + epsilon))
     return [normalized(x, scale, offset, { data: mean }, inverse), mean, variance, inverse]
   },
-  vjp: ({ outGrads: [g, gMean, gVariance, gInverse], inputs: [x, scale], outputs: [, mean, , inverse], b }) => {
-    const [dx, dscale, doffset] =
-      g === null
-        ? [null, null, null]
-        : (b.emit('batchNormGradient', [x, scale, mean, inverse, g], {}) as readonly [Value, Value, Value])
-    // inverse = (variance + epsilon)^(-1/2), so it flows into the variance.
-    const viaInverse = gInverse === null ? null : b.mul(gInverse, b.mul(b.mul(inverse, b.mul(inverse, inverse)), -0.5))
-    const toVariance = gVariance === null ? viaInverse : viaInverse === null ? gVariance : b.add(gVariance, viaInverse)
-    const rows = rowsOf(x.shape)
-    const parts = [
-      ...(dx === null ? [] : [b.cast(dx, 'float32')]),
-      ...(gMean === null ? [] : [b.broadcast(b.div(gMean, rows), x.shape)]),
-      ...(toVariance === null ? [] : [b.mul(b.sub(b.cast(x, 'float32'), mean), b.mul(toVariance, 2 / rows))]),
-    ]
-    const sum = sumOf(b, parts)
-    return [sum === null ? null : b.cast(sum, x.dtype), dscale, doffset]
-  },
   decompose: ({ inputs: [x, scale, offset], attrs: { epsilon }, b }) => {
     const wide = b.cast(x, 'float32')
     const mean = b.mean(wide, batchAxes(x.shape))
@@ -71,4 +54,27 @@ export const batchNormTraining: OpDef<'batchNormTraining'> = {
   fusion: 'composite',
   tolerance: 'composite',
   cost: batchNormCost,
+}
+
+export const batchNormTrainingVjp: OpVjp<'batchNormTraining'> = ({
+  outGrads: [g, gMean, gVariance, gInverse],
+  inputs: [x, scale],
+  outputs: [, mean, , inverse],
+  b,
+}) => {
+  const [dx, dscale, doffset] =
+    g === null
+      ? [null, null, null]
+      : (b.emit('batchNormGradient', [x, scale, mean, inverse, g], {}) as readonly [Value, Value, Value])
+  // inverse = (variance + epsilon)^(-1/2), so it flows into the variance.
+  const viaInverse = gInverse === null ? null : b.mul(gInverse, b.mul(b.mul(inverse, b.mul(inverse, inverse)), -0.5))
+  const toVariance = gVariance === null ? viaInverse : viaInverse === null ? gVariance : b.add(gVariance, viaInverse)
+  const rows = rowsOf(x.shape)
+  const parts = [
+    ...(dx === null ? [] : [b.cast(dx, 'float32')]),
+    ...(gMean === null ? [] : [b.broadcast(b.div(gMean, rows), x.shape)]),
+    ...(toVariance === null ? [] : [b.mul(b.sub(b.cast(x, 'float32'), mean), b.mul(toVariance, 2 / rows))]),
+  ]
+  const sum = sumOf(b, parts)
+  return [sum === null ? null : b.cast(sum, x.dtype), dscale, doffset]
 }

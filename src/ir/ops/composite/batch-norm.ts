@@ -1,4 +1,4 @@
-import type { OpDef, OpDoc } from '../../op-def.ts'
+import type { OpDef, OpDoc, OpVjp } from '../../op-def.ts'
 import {
   batchNormCost,
   checkStatistics,
@@ -38,9 +38,10 @@ export const batchNorm: OpDef<'batchNorm'> = {
       variance.data.map((v) => 1 / Math.sqrt(v + epsilon)),
     ),
   ],
-  vjp: 'none',
   amp: [{ class: 'infer', inputs: [0], outputs: [0] }],
   fusion: 'composite',
   tolerance: 'composite',
   cost: batchNormCost,
 }
+
+export const batchNormVjp: OpVjp<'batchNorm'> = 'none'

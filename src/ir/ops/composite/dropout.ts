@@ -1,5 +1,5 @@
 import { custom, oneOf, text, withDefault } from '../../attrs.ts'
-import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { floatUnary } from '../elementwise/shared.ts'
 
 export const dropoutDoc: OpDoc = {
@@ -24,9 +24,10 @@ export const dropout: OpDef<'dropout'> = {
   },
   infer: floatUnary,
   evalRef: ({ inputs: [x] }) => [x.data],
-  vjp: 'none',
   amp: ampAll('clear'),
   fusion: 'composite',
   tolerance: 'exact',
   cost: elementwiseCost,
 }
+
+export const dropoutVjp: OpVjp<'dropout'> = 'none'

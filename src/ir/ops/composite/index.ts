@@ -1,18 +1,22 @@
-import type { OpDef, OpDoc } from '../../op-def.ts'
+import type { OpDef, OpDoc, OpVjp } from '../../op-def.ts'
 import type { CompositeOps } from '../../signatures.ts'
-import { batchNormGradient, batchNormGradientDoc } from './batch-norm-gradient.ts'
-import { batchNormInference, batchNormInferenceDoc } from './batch-norm-inference.ts'
-import { batchNormTraining, batchNormTrainingDoc } from './batch-norm-training.ts'
-import { batchNorm, batchNormDoc } from './batch-norm.ts'
-import { dropout, dropoutDoc } from './dropout.ts'
-import { logSoftmax, logSoftmaxDoc } from './log-softmax.ts'
-import { mean, meanDoc } from './mean.ts'
-import { siluGradient, siluGradientDoc } from './silu-gradient.ts'
-import { silu, siluDoc } from './silu.ts'
-import { softmaxCrossEntropyGradient, softmaxCrossEntropyGradientDoc } from './softmax-cross-entropy-gradient.ts'
-import { softmaxCrossEntropy, softmaxCrossEntropyDoc } from './softmax-cross-entropy.ts'
-import { softmax, softmaxDoc } from './softmax.ts'
-import { variance, varianceDoc } from './variance.ts'
+import { batchNormGradient, batchNormGradientDoc, batchNormGradientVjp } from './batch-norm-gradient.ts'
+import { batchNormInference, batchNormInferenceDoc, batchNormInferenceVjp } from './batch-norm-inference.ts'
+import { batchNormTraining, batchNormTrainingDoc, batchNormTrainingVjp } from './batch-norm-training.ts'
+import { batchNorm, batchNormDoc, batchNormVjp } from './batch-norm.ts'
+import { dropout, dropoutDoc, dropoutVjp } from './dropout.ts'
+import { logSoftmax, logSoftmaxDoc, logSoftmaxVjp } from './log-softmax.ts'
+import { mean, meanDoc, meanVjp } from './mean.ts'
+import { siluGradient, siluGradientDoc, siluGradientVjp } from './silu-gradient.ts'
+import { silu, siluDoc, siluVjp } from './silu.ts'
+import {
+  softmaxCrossEntropyGradient,
+  softmaxCrossEntropyGradientDoc,
+  softmaxCrossEntropyGradientVjp,
+} from './softmax-cross-entropy-gradient.ts'
+import { softmaxCrossEntropy, softmaxCrossEntropyDoc, softmaxCrossEntropyVjp } from './softmax-cross-entropy.ts'
+import { softmax, softmaxDoc, softmaxVjp } from './softmax.ts'
+import { variance, varianceDoc, varianceVjp } from './variance.ts'
 
 /** Ops with a decomposition into others, and model-form ops. */
 export const compositeOps: { readonly [K in keyof CompositeOps]: OpDef<K> } = {
@@ -45,4 +49,20 @@ export const compositeDocs: { readonly [K in keyof CompositeOps]: OpDoc } = {
   softmaxCrossEntropy: softmaxCrossEntropyDoc,
   softmax: softmaxDoc,
   variance: varianceDoc,
+}
+
+export const compositeVjps: { readonly [K in keyof CompositeOps]: OpVjp<K> } = {
+  batchNormGradient: batchNormGradientVjp,
+  batchNormInference: batchNormInferenceVjp,
+  batchNormTraining: batchNormTrainingVjp,
+  batchNorm: batchNormVjp,
+  dropout: dropoutVjp,
+  logSoftmax: logSoftmaxVjp,
+  mean: meanVjp,
+  siluGradient: siluGradientVjp,
+  silu: siluVjp,
+  softmaxCrossEntropyGradient: softmaxCrossEntropyGradientVjp,
+  softmaxCrossEntropy: softmaxCrossEntropyVjp,
+  softmax: softmaxVjp,
+  variance: varianceVjp,
 }

@@ -1,5 +1,5 @@
 import { natural } from '../../attrs.ts'
-import { ampAll, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { elements } from '../../types.ts'
 import { axisExample, axisTypes, logSoftmaxOf, mapLines } from './softmax-shared.ts'
 
@@ -22,9 +22,6 @@ export const logSoftmax: OpDef<'logSoftmax'> = {
   attrs: { axis: natural },
   infer: ([x], { axis }) => axisTypes(x, axis),
   evalRef: ({ inputs: [x], attrs: { axis } }) => [mapLines(x, axis, logSoftmaxOf)],
-  vjp: ({ outGrads: [g], outputs: [y], attrs: { axis }, b }) => [
-    b.sub(g, b.mul(b.exp(y), b.reduceSum(g, [axis], true))),
-  ],
   decompose: ({ inputs: [x], attrs: { axis }, b }) => {
     const wide = b.cast(x, 'float32')
     const shifted = b.sub(wide, b.reduceMax(wide, [axis], true))
@@ -35,3 +32,7 @@ export const logSoftmax: OpDef<'logSoftmax'> = {
   tolerance: 'transcendental',
   cost: ([x]) => ({ multiplyAdds: 0, operations: 5 * elements(x.shape) }),
 }
+
+export const logSoftmaxVjp: OpVjp<'logSoftmax'> = ({ outGrads: [g], outputs: [y], attrs: { axis }, b }) => [
+  b.sub(g, b.mul(b.exp(y), b.reduceSum(g, [axis], true))),
+]

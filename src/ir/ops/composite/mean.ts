@@ -1,4 +1,4 @@
-import type { OpDef, OpDoc } from '../../op-def.ts'
+import type { OpDef, OpDoc, OpVjp } from '../../op-def.ts'
 import { elements, isFloat } from '../../types.ts'
 import { fold, reduceExample, reducedCount, spread, wideReduceAttrSpecs, wideReduceTypes } from '../reduction/shared.ts'
 
@@ -23,9 +23,6 @@ export const mean: OpDef<'mean'> = {
     const count = reducedCount(x.shape, axes)
     return [fold(x, axes, 0, (sum, v) => sum + v).map((sum) => sum / count)]
   },
-  vjp: ({ outGrads: [g], inputs: [x], attrs: { axes }, b }) => [
-    b.cast(spread(b, b.mul(b.cast(g, 'float32'), 1 / reducedCount(x.shape, axes)), x, axes), x.dtype),
-  ],
   decompose: ({ inputs: [x], attrs: { axes, keepDims, resultDtype }, b }) => {
     const sum = b.reduceSum(b.cast(x, 'float32'), axes, keepDims)
     return [b.cast(b.mul(sum, 1 / reducedCount(x.shape, axes)), resultDtype ?? x.dtype)]
@@ -35,3 +32,7 @@ export const mean: OpDef<'mean'> = {
   tolerance: 'accumulation',
   cost: ([x]) => ({ multiplyAdds: 0, operations: elements(x.shape) }),
 }
+
+export const meanVjp: OpVjp<'mean'> = ({ outGrads: [g], inputs: [x], attrs: { axes }, b }) => [
+  b.cast(spread(b, b.mul(b.cast(g, 'float32'), 1 / reducedCount(x.shape, axes)), x, axes), x.dtype),
+]

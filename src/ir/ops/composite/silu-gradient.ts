@@ -1,4 +1,4 @@
-import { ampAll, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { elements } from '../../types.ts'
 import { binaryExample, floatBinary, mapBinary } from '../elementwise/shared.ts'
 
@@ -27,12 +27,6 @@ export const siluGradient: OpDef<'siluGradient'> = {
       const s = 1 / (1 + Math.exp(-v))
       return g * s * (1 + v * (1 - s))
     }),
-  vjp: ({ outGrads: [g], inputs: [x, dy], b }) => {
-    const s = b.sigmoid(x)
-    const slope = b.mul(s, b.sub(1, s))
-    const bend = b.mul(slope, b.add(b.mul(x, b.sub(1, b.mul(s, 2))), 2))
-    return [b.mul(g, b.mul(dy, bend)), b.emit1('siluGradient', [x, g], {})]
-  },
   decompose: ({ inputs: [x, dy], b }) => {
     const [wide, g] = [b.cast(x, 'float32'), b.cast(dy, 'float32')]
     // s + silu(x) * (1 - s): the forward pass computes s and silu(x), so x itself need not be kept.
@@ -43,4 +37,11 @@ export const siluGradient: OpDef<'siluGradient'> = {
   fusion: 'composite',
   tolerance: 'composite',
   cost: ([x]) => ({ multiplyAdds: 0, operations: 8 * elements(x.shape) }),
+}
+
+export const siluGradientVjp: OpVjp<'siluGradient'> = ({ outGrads: [g], inputs: [x, dy], b }) => {
+  const s = b.sigmoid(x)
+  const slope = b.mul(s, b.sub(1, s))
+  const bend = b.mul(slope, b.add(b.mul(x, b.sub(1, b.mul(s, 2))), 2))
+  return [b.mul(g, b.mul(dy, bend)), b.emit1('siluGradient', [x, g], {})]
 }

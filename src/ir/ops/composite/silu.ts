@@ -1,4 +1,4 @@
-import { ampAll, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { elements } from '../../types.ts'
 import { floatUnary, mapUnary, unaryExample } from '../elementwise/shared.ts'
 
@@ -19,7 +19,6 @@ export const silu: OpDef<'silu'> = {
   attrs: {},
   infer: floatUnary,
   evalRef: ({ inputs: [x] }) => mapUnary(x, (v) => v * (1 / (1 + Math.exp(-v)))),
-  vjp: ({ outGrads: [g], inputs: [x], b }) => [b.emit1('siluGradient', [x, g], {})],
   decompose: ({ inputs: [x], b }) => {
     const wide = b.cast(x, 'float32')
     return [b.cast(b.mul(wide, b.sigmoid(wide)), x.dtype)]
@@ -29,3 +28,5 @@ export const silu: OpDef<'silu'> = {
   tolerance: 'transcendental',
   cost: ([x]) => ({ multiplyAdds: 0, operations: 5 * elements(x.shape) }),
 }
+
+export const siluVjp: OpVjp<'silu'> = ({ outGrads: [g], inputs: [x], b }) => [b.emit1('siluGradient', [x, g], {})]

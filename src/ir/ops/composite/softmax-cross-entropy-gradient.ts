@@ -1,4 +1,4 @@
-import type { OpDef, OpDoc } from '../../op-def.ts'
+import type { OpDef, OpDoc, OpVjp } from '../../op-def.ts'
 import { elements, showType } from '../../types.ts'
 import { checkLogits } from './softmax-cross-entropy.ts'
 import { logSoftmaxOf } from './softmax-shared.ts'
@@ -43,18 +43,6 @@ export const softmaxCrossEntropyGradient: OpDef<'softmaxCrossEntropyGradient'> =
     })
     return [out]
   },
-  vjp: ({ outGrads: [g], inputs: [logits, labels, dloss], b }) => {
-    // d = dloss * (s * m - labels) with s = softmax(logits), m = sum(labels).
-    const s = b.softmax(logits, 1)
-    const mass = b.reduceSum(labels, [1], true)
-    const scaled = b.mul(g, b.broadcast(dloss, logits.shape, [0]))
-    const ds = b.mul(scaled, mass)
-    const weighted = b.mul(ds, s)
-    const dlogits = b.sub(weighted, b.mul(s, b.reduceSum(weighted, [1], true)))
-    const dlabels = b.sub(b.reduceSum(b.mul(scaled, s), [1], true), scaled)
-    const ddloss = b.reduceSum(b.mul(g, b.sub(b.mul(s, mass), labels)), [1])
-    return [dlogits, dlabels, ddloss]
-  },
   decompose: ({ inputs: [logits, labels, dloss], b }) => {
     const [x, y, g] = [b.cast(logits, 'float32'), b.cast(labels, 'float32'), b.cast(dloss, 'float32')]
     const d = b.sub(b.mul(b.softmax(x, 1), b.reduceSum(y, [1], true)), y)
@@ -64,4 +52,21 @@ export const softmaxCrossEntropyGradient: OpDef<'softmaxCrossEntropyGradient'> =
   fusion: 'composite',
   tolerance: 'composite',
   cost: ([x]) => ({ multiplyAdds: 0, operations: 6 * elements(x.shape) }),
+}
+
+export const softmaxCrossEntropyGradientVjp: OpVjp<'softmaxCrossEntropyGradient'> = ({
+  outGrads: [g],
+  inputs: [logits, labels, dloss],
+  b,
+}) => {
+  // d = dloss * (s * m - labels) with s = softmax(logits), m = sum(labels).
+  const s = b.softmax(logits, 1)
+  const mass = b.reduceSum(labels, [1], true)
+  const scaled = b.mul(g, b.broadcast(dloss, logits.shape, [0]))
+  const ds = b.mul(scaled, mass)
+  const weighted = b.mul(ds, s)
+  const dlogits = b.sub(weighted, b.mul(s, b.reduceSum(weighted, [1], true)))
+  const dlabels = b.sub(b.reduceSum(b.mul(scaled, s), [1], true), scaled)
+  const ddloss = b.reduceSum(b.mul(g, b.sub(b.mul(s, mass), labels)), [1])
+  return [dlogits, dlabels, ddloss]
 }

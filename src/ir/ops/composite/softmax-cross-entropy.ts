@@ -1,4 +1,4 @@
-import type { OpDef, OpDoc } from '../../op-def.ts'
+import type { OpDef, OpDoc, OpVjp } from '../../op-def.ts'
 import { elements, isFloat, sameType, showType, type Type } from '../../types.ts'
 import { logSoftmaxOf } from './softmax-shared.ts'
 
@@ -47,13 +47,6 @@ export const softmaxCrossEntropy: OpDef<'softmaxCrossEntropy'> = {
       }),
     ]
   },
-  vjp: ({ outGrads: [g], inputs: [logits, labels], b }) => {
-    const perRow = b.broadcast(g, logits.shape, [0])
-    return [
-      b.emit1('softmaxCrossEntropyGradient', [logits, labels, g], {}),
-      b.neg(b.mul(perRow, b.logSoftmax(logits, 1))),
-    ]
-  },
   decompose: ({ inputs: [logits, labels], b }) => {
     const [x, y] = [b.cast(logits, 'float32'), b.cast(labels, 'float32')]
     const products = b.select(b.compare('eq', y, 0), 0, b.mul(y, b.logSoftmax(x, 1)))
@@ -63,4 +56,16 @@ export const softmaxCrossEntropy: OpDef<'softmaxCrossEntropy'> = {
   fusion: 'composite',
   tolerance: 'composite',
   cost: ([x]) => ({ multiplyAdds: 0, operations: 6 * elements(x.shape) }),
+}
+
+export const softmaxCrossEntropyVjp: OpVjp<'softmaxCrossEntropy'> = ({
+  outGrads: [g],
+  inputs: [logits, labels],
+  b,
+}) => {
+  const perRow = b.broadcast(g, logits.shape, [0])
+  return [
+    b.emit1('softmaxCrossEntropyGradient', [logits, labels, g], {}),
+    b.neg(b.mul(perRow, b.logSoftmax(logits, 1))),
+  ]
 }

@@ -1,5 +1,5 @@
 import { natural } from '../../attrs.ts'
-import { ampAll, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { elements } from '../../types.ts'
 import { axisExample, axisTypes, mapLines } from './softmax-shared.ts'
 
@@ -29,10 +29,6 @@ export const softmax: OpDef<'softmax'> = {
       return powers.map((v) => v / sum)
     }),
   ],
-  vjp: ({ outGrads: [g], outputs: [y], attrs: { axis }, b }) => {
-    const weighted = b.mul(g, y)
-    return [b.sub(weighted, b.mul(y, b.reduceSum(weighted, [axis], true)))]
-  },
   decompose: ({ inputs: [x], attrs: { axis }, b }) => {
     const wide = b.cast(x, 'float32')
     const powers = b.exp(b.sub(wide, b.reduceMax(wide, [axis], true)))
@@ -42,4 +38,9 @@ export const softmax: OpDef<'softmax'> = {
   fusion: 'composite',
   tolerance: 'transcendental',
   cost: ([x]) => ({ multiplyAdds: 0, operations: 5 * elements(x.shape) }),
+}
+
+export const softmaxVjp: OpVjp<'softmax'> = ({ outGrads: [g], outputs: [y], attrs: { axis }, b }) => {
+  const weighted = b.mul(g, y)
+  return [b.sub(weighted, b.mul(y, b.reduceSum(weighted, [axis], true)))]
 }

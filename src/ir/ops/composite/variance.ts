@@ -1,4 +1,4 @@
-import type { OpDef, OpDoc } from '../../op-def.ts'
+import type { OpDef, OpDoc, OpVjp } from '../../op-def.ts'
 import { elements, isFloat } from '../../types.ts'
 import {
   fold,
@@ -36,13 +36,6 @@ export const variance: OpDef<'variance'> = {
     })
     return [out]
   },
-  vjp: ({ outGrads: [g], inputs: [x], attrs: { axes }, b }) => {
-    const wide = b.cast(x, 'float32')
-    const centred = b.sub(wide, b.mean(wide, axes, true))
-    return [
-      b.cast(b.mul(spread(b, b.mul(b.cast(g, 'float32'), 2 / reducedCount(x.shape, axes)), x, axes), centred), x.dtype),
-    ]
-  },
   decompose: ({ inputs: [x], attrs: { axes, keepDims, resultDtype }, b }) => {
     const wide = b.cast(x, 'float32')
     const centred = b.sub(wide, b.mean(wide, axes, true))
@@ -52,4 +45,12 @@ export const variance: OpDef<'variance'> = {
   fusion: 'reduction',
   tolerance: 'accumulation',
   cost: ([x]) => ({ multiplyAdds: 0, operations: 4 * elements(x.shape) }),
+}
+
+export const varianceVjp: OpVjp<'variance'> = ({ outGrads: [g], inputs: [x], attrs: { axes }, b }) => {
+  const wide = b.cast(x, 'float32')
+  const centred = b.sub(wide, b.mean(wide, axes, true))
+  return [
+    b.cast(b.mul(spread(b, b.mul(b.cast(g, 'float32'), 2 / reducedCount(x.shape, axes)), x, axes), centred), x.dtype),
+  ]
 }

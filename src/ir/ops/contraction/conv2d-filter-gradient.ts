@@ -1,5 +1,5 @@
 import { sizes } from '../../attrs.ts'
-import type { OpDef, OpDoc } from '../../op-def.ts'
+import type { OpDef, OpDoc, OpVjp } from '../../op-def.ts'
 import { checkOutputGradient, convAttrSpecs, convCost, convTypes, gradientConstraints } from './shared.ts'
 import { convLoop } from './conv-loop.ts'
 
@@ -40,15 +40,21 @@ export const conv2dFilterGradient: OpDef<'conv2dFilterGradient'> = {
     })
     return [out]
   },
-  vjp: ({ outGrads: [g], inputs: [x, dy], attrs: { filterShape: _, ...attrs }, b }) => {
-    const dk = b.cast(g, x.dtype)
-    return [
-      b.emit1('conv2dInputGradient', [dy, dk], { ...attrs, resultDtype: null, inputShape: x.shape }),
-      b.emit1('conv2d', [x, dk], { ...attrs, resultDtype: null }),
-    ]
-  },
   amp: [{ class: 'allow', inputs: [0, 1], outputs: [0], wideOutputs: [0] }],
   fusion: 'contraction',
   tolerance: 'accumulation',
   cost: ([, dy], [kernel]) => convCost(kernel, dy),
+}
+
+export const conv2dFilterGradientVjp: OpVjp<'conv2dFilterGradient'> = ({
+  outGrads: [g],
+  inputs: [x, dy],
+  attrs: { filterShape: _, ...attrs },
+  b,
+}) => {
+  const dk = b.cast(g, x.dtype)
+  return [
+    b.emit1('conv2dInputGradient', [dy, dk], { ...attrs, resultDtype: null, inputShape: x.shape }),
+    b.emit1('conv2d', [x, dk], { ...attrs, resultDtype: null }),
+  ]
 }

@@ -1,5 +1,5 @@
 import { sizes } from '../../attrs.ts'
-import type { OpDef, OpDoc } from '../../op-def.ts'
+import type { OpDef, OpDoc, OpVjp } from '../../op-def.ts'
 import { checkOutputGradient, convAttrSpecs, convCost, convTypes, gradientConstraints } from './shared.ts'
 import { convLoop } from './conv-loop.ts'
 
@@ -41,15 +41,21 @@ export const conv2dInputGradient: OpDef<'conv2dInputGradient'> = {
     })
     return [out]
   },
-  vjp: ({ outGrads: [g], inputs: [dy, kernel], attrs: { inputShape: _, ...attrs }, b }) => {
-    const dx = b.cast(g, dy.dtype)
-    return [
-      b.emit1('conv2d', [dx, kernel], { ...attrs, resultDtype: null }),
-      b.emit1('conv2dFilterGradient', [dx, dy], { ...attrs, resultDtype: null, filterShape: kernel.shape }),
-    ]
-  },
   amp: [{ class: 'allow', inputs: [0, 1], outputs: [0], wideOutputs: [0] }],
   fusion: 'contraction',
   tolerance: 'accumulation',
   cost: ([dy, kernel]) => convCost(kernel, dy),
+}
+
+export const conv2dInputGradientVjp: OpVjp<'conv2dInputGradient'> = ({
+  outGrads: [g],
+  inputs: [dy, kernel],
+  attrs: { inputShape: _, ...attrs },
+  b,
+}) => {
+  const dx = b.cast(g, dy.dtype)
+  return [
+    b.emit1('conv2d', [dx, kernel], { ...attrs, resultDtype: null }),
+    b.emit1('conv2dFilterGradient', [dx, dy], { ...attrs, resultDtype: null, filterShape: kernel.shape }),
+  ]
 }

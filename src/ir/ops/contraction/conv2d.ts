@@ -1,6 +1,6 @@
 import { convAttrSpecs, convCost, convTypes } from './shared.ts'
 import { convLoop } from './conv-loop.ts'
-import type { OpDef, OpDoc } from '../../op-def.ts'
+import type { OpDef, OpDoc, OpVjp } from '../../op-def.ts'
 
 export const conv2dDoc: OpDoc = {
   summary: 'Two-dimensional cross-correlation: x [N,H,W,C], kernel [KH,KW,C,F] -> [N,H2,W2,F].',
@@ -39,15 +39,16 @@ export const conv2d: OpDef<'conv2d'> = {
     })
     return [out]
   },
-  vjp: ({ outGrads: [g], inputs: [x, kernel], attrs, b }) => {
-    const dy = b.cast(g, x.dtype)
-    return [
-      b.emit1('conv2dInputGradient', [dy, kernel], { ...attrs, resultDtype: null, inputShape: x.shape }),
-      b.emit1('conv2dFilterGradient', [x, dy], { ...attrs, resultDtype: null, filterShape: kernel.shape }),
-    ]
-  },
   amp: [{ class: 'allow', inputs: [0, 1], outputs: [0], wideOutputs: [0] }],
   fusion: 'contraction',
   tolerance: 'accumulation',
   cost: ([, kernel], [y]) => convCost(kernel, y),
+}
+
+export const conv2dVjp: OpVjp<'conv2d'> = ({ outGrads: [g], inputs: [x, kernel], attrs, b }) => {
+  const dy = b.cast(g, x.dtype)
+  return [
+    b.emit1('conv2dInputGradient', [dy, kernel], { ...attrs, resultDtype: null, inputShape: x.shape }),
+    b.emit1('conv2dFilterGradient', [x, dy], { ...attrs, resultDtype: null, filterShape: kernel.shape }),
+  ]
 }

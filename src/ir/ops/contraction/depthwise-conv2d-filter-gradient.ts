@@ -1,5 +1,5 @@
 import { sizes } from '../../attrs.ts'
-import type { OpDef, OpDoc } from '../../op-def.ts'
+import type { OpDef, OpDoc, OpVjp } from '../../op-def.ts'
 import { checkOutputGradient, convAttrSpecs, convCost, depthwiseTypes, gradientConstraints } from './shared.ts'
 import { convLoop } from './conv-loop.ts'
 
@@ -43,15 +43,21 @@ export const depthwiseConv2dFilterGradient: OpDef<'depthwiseConv2dFilterGradient
     )
     return [out]
   },
-  vjp: ({ outGrads: [g], inputs: [x, dy], attrs: { filterShape: _, ...attrs }, b }) => {
-    const dk = b.cast(g, x.dtype)
-    return [
-      b.emit1('depthwiseConv2dInputGradient', [dy, dk], { ...attrs, resultDtype: null, inputShape: x.shape }),
-      b.emit1('depthwiseConv2d', [x, dk], { ...attrs, resultDtype: null }),
-    ]
-  },
   amp: [{ class: 'allow', inputs: [0, 1], outputs: [0], wideOutputs: [0] }],
   fusion: 'depthwise',
   tolerance: 'accumulation',
   cost: ([, dy], [kernel]) => convCost({ ...kernel, shape: [...kernel.shape.slice(0, 2), 1] }, dy),
+}
+
+export const depthwiseConv2dFilterGradientVjp: OpVjp<'depthwiseConv2dFilterGradient'> = ({
+  outGrads: [g],
+  inputs: [x, dy],
+  attrs: { filterShape: _, ...attrs },
+  b,
+}) => {
+  const dk = b.cast(g, x.dtype)
+  return [
+    b.emit1('depthwiseConv2dInputGradient', [dy, dk], { ...attrs, resultDtype: null, inputShape: x.shape }),
+    b.emit1('depthwiseConv2d', [x, dk], { ...attrs, resultDtype: null }),
+  ]
 }

@@ -1,5 +1,5 @@
 import { sizes } from '../../attrs.ts'
-import type { OpDef, OpDoc } from '../../op-def.ts'
+import type { OpDef, OpDoc, OpVjp } from '../../op-def.ts'
 import { checkOutputGradient, convAttrSpecs, convCost, depthwiseTypes, gradientConstraints } from './shared.ts'
 import { convLoop } from './conv-loop.ts'
 
@@ -42,15 +42,21 @@ export const depthwiseConv2dInputGradient: OpDef<'depthwiseConv2dInputGradient'>
     )
     return [out]
   },
-  vjp: ({ outGrads: [g], inputs: [dy, kernel], attrs: { inputShape: _, ...attrs }, b }) => {
-    const dx = b.cast(g, dy.dtype)
-    return [
-      b.emit1('depthwiseConv2d', [dx, kernel], { ...attrs, resultDtype: null }),
-      b.emit1('depthwiseConv2dFilterGradient', [dx, dy], { ...attrs, resultDtype: null, filterShape: kernel.shape }),
-    ]
-  },
   amp: [{ class: 'allow', inputs: [0, 1], outputs: [0], wideOutputs: [0] }],
   fusion: 'depthwise',
   tolerance: 'accumulation',
   cost: ([dy, kernel]) => convCost({ ...kernel, shape: [...kernel.shape.slice(0, 2), 1] }, dy),
+}
+
+export const depthwiseConv2dInputGradientVjp: OpVjp<'depthwiseConv2dInputGradient'> = ({
+  outGrads: [g],
+  inputs: [dy, kernel],
+  attrs: { inputShape: _, ...attrs },
+  b,
+}) => {
+  const dx = b.cast(g, dy.dtype)
+  return [
+    b.emit1('depthwiseConv2d', [dx, kernel], { ...attrs, resultDtype: null }),
+    b.emit1('depthwiseConv2dFilterGradient', [dx, dy], { ...attrs, resultDtype: null, filterShape: kernel.shape }),
+  ]
 }

@@ -1,4 +1,4 @@
-import type { OpDef, OpDoc } from '../../op-def.ts'
+import type { OpDef, OpDoc, OpVjp } from '../../op-def.ts'
 import { convAttrSpecs, convCost, depthwiseTypes } from './shared.ts'
 import { convLoop } from './conv-loop.ts'
 
@@ -41,16 +41,17 @@ export const depthwiseConv2d: OpDef<'depthwiseConv2d'> = {
     )
     return [out]
   },
-  vjp: ({ outGrads: [g], inputs: [x, kernel], attrs, b }) => {
-    const dy = b.cast(g, x.dtype)
-    return [
-      b.emit1('depthwiseConv2dInputGradient', [dy, kernel], { ...attrs, resultDtype: null, inputShape: x.shape }),
-      b.emit1('depthwiseConv2dFilterGradient', [x, dy], { ...attrs, resultDtype: null, filterShape: kernel.shape }),
-    ]
-  },
   amp: [{ class: 'allow', inputs: [0, 1], outputs: [0], wideOutputs: [0] }],
   fusion: 'depthwise',
   tolerance: 'accumulation',
   // The kernel's third size counts channels, as the result does, so it must not be counted twice.
   cost: ([, kernel], [y]) => convCost({ ...kernel, shape: [...kernel.shape.slice(0, 2), 1] }, y),
+}
+
+export const depthwiseConv2dVjp: OpVjp<'depthwiseConv2d'> = ({ outGrads: [g], inputs: [x, kernel], attrs, b }) => {
+  const dy = b.cast(g, x.dtype)
+  return [
+    b.emit1('depthwiseConv2dInputGradient', [dy, kernel], { ...attrs, resultDtype: null, inputShape: x.shape }),
+    b.emit1('depthwiseConv2dFilterGradient', [x, dy], { ...attrs, resultDtype: null, filterShape: kernel.shape }),
+  ]
 }

@@ -1,5 +1,5 @@
 import { flag, floatOrNull, withDefault } from '../../attrs.ts'
-import type { OpDef, OpDoc, RefTensor } from '../../op-def.ts'
+import type { OpDef, OpDoc, OpVjp, RefTensor } from '../../op-def.ts'
 import { elements, isFloat, sameShape, showType } from '../../types.ts'
 import { resultDtype } from './shared.ts'
 
@@ -63,17 +63,6 @@ export const matmul: OpDef<'matmul'> = {
     }
     return [out]
   },
-  vjp: ({ outGrads: [g], inputs: [x, y], attrs: { transposeA, transposeB }, b }) => {
-    const dy = b.cast(g, x.dtype)
-    // With A = op(a), B = op(b): dA = dY B^T, dB = A^T dY, transposed if the operand is.
-    const da = transposeA
-      ? b.matmul(y, dy, { transposeA: transposeB, transposeB: true })
-      : b.matmul(dy, y, { transposeB: !transposeB })
-    const db = transposeB
-      ? b.matmul(dy, x, { transposeA: true, transposeB: transposeA })
-      : b.matmul(x, dy, { transposeA: !transposeA })
-    return [da, db]
-  },
   amp: [{ class: 'allow', inputs: [0, 1], outputs: [0], wideOutputs: [0] }],
   fusion: 'contraction',
   tolerance: 'accumulation',
@@ -81,6 +70,18 @@ export const matmul: OpDef<'matmul'> = {
     multiplyAdds: elements(y.shape) * matrixOf(a.shape, transposeA)[1],
     operations: 0,
   }),
+}
+
+export const matmulVjp: OpVjp<'matmul'> = ({ outGrads: [g], inputs: [x, y], attrs: { transposeA, transposeB }, b }) => {
+  const dy = b.cast(g, x.dtype)
+  // With A = op(a), B = op(b): dA = dY B^T, dB = A^T dY, transposed if the operand is.
+  const da = transposeA
+    ? b.matmul(y, dy, { transposeA: transposeB, transposeB: true })
+    : b.matmul(dy, y, { transposeB: !transposeB })
+  const db = transposeB
+    ? b.matmul(dy, x, { transposeA: true, transposeB: transposeA })
+    : b.matmul(x, dy, { transposeA: !transposeA })
+  return [da, db]
 }
 
 /** Rows and columns, after transposing. */

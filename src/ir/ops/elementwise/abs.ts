@@ -1,4 +1,4 @@
-import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { numericUnary, mapUnary, unaryExample } from './shared.ts'
 
 export const absDoc: OpDoc = {
@@ -18,9 +18,10 @@ export const abs: OpDef<'abs'> = {
   attrs: {},
   infer: numericUnary,
   evalRef: ({ inputs: [x] }) => mapUnary(x, Math.abs),
-  vjp: ({ outGrads: [g], inputs: [x], b }) => [b.mul(g, b.unary('sign', x))],
   amp: ampAll('clear'),
   fusion: 'elementwise',
   tolerance: 'exact',
   cost: elementwiseCost,
 }
+
+export const absVjp: OpVjp<'abs'> = ({ outGrads: [g], inputs: [x], b }) => [b.mul(g, b.unary('sign', x))]

@@ -1,4 +1,4 @@
-import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { binaryExample, mapBinary, numericBinary } from './shared.ts'
 
 export const addDoc: OpDoc = {
@@ -20,9 +20,10 @@ export const add: OpDef<'add'> = {
   attrs: {},
   infer: numericBinary,
   evalRef: ({ inputs: [a, b] }) => mapBinary(a, b, (x, y) => x + y),
-  vjp: ({ outGrads: [g] }) => [g, g],
   amp: ampAll('infer'),
   fusion: 'elementwise',
   tolerance: 'rounding',
   cost: elementwiseCost,
 }
+
+export const addVjp: OpVjp<'add'> = ({ outGrads: [g] }) => [g, g]

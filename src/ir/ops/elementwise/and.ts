@@ -1,4 +1,4 @@
-import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { binaryExample, boolBinary, mapBinary } from './shared.ts'
 
 export const andDoc: OpDoc = {
@@ -14,9 +14,10 @@ export const and: OpDef<'and'> = {
   attrs: {},
   infer: boolBinary,
   evalRef: ({ inputs: [a, b] }) => mapBinary(a, b, (x, y) => x * y),
-  vjp: 'zero',
   amp: ampAll('clear'),
   fusion: 'elementwise',
   tolerance: 'exact',
   cost: elementwiseCost,
 }
+
+export const andVjp: OpVjp<'and'> = 'zero'

@@ -1,5 +1,5 @@
 import { dtype, flag, withDefault } from '../../attrs.ts'
-import { elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { isFloat, type DType } from '../../types.ts'
 import { mapUnary } from './shared.ts'
 
@@ -26,14 +26,15 @@ export const cast: OpDef<'cast'> = {
   attrs: { to: dtype, relaxed: withDefault(flag, false) },
   infer: ([x], { to }) => [{ dtype: to, shape: x.shape }],
   evalRef: ({ inputs: [x], attrs: { to } }) => mapUnary(x, conversion(x.dtype, to)),
-  vjp: ({ outGrads: [g], inputs: [x], attrs: { to, relaxed }, b }) => [
-    isFloat(x.dtype) && isFloat(to) ? b.cast(g, x.dtype, relaxed) : null,
-  ],
   amp: [],
   fusion: 'elementwise',
   tolerance: 'rounding',
   cost: elementwiseCost,
 }
+
+export const castVjp: OpVjp<'cast'> = ({ outGrads: [g], inputs: [x], attrs: { to, relaxed }, b }) => [
+  isFloat(x.dtype) && isFloat(to) ? b.cast(g, x.dtype, relaxed) : null,
+]
 
 /** Does not round to float types: the interpreter rounds every result to its dtype. */
 const conversion = (from: DType, to: DType): ((x: number) => number) => {

@@ -1,5 +1,5 @@
 import { oneOf } from '../../attrs.ts'
-import { elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import type { OpAttrs } from '../../signatures.ts'
 import { sameShape, showType } from '../../types.ts'
 import { binaryExample, mapBinary } from './shared.ts'
@@ -36,9 +36,10 @@ export const compare: OpDef<'compare'> = {
     const holds = relations[direction]
     return mapBinary(a, b, (x, y) => (holds(x, y) ? 1 : 0))
   },
-  vjp: 'zero',
   amp: [{ class: 'clear', inputs: [0, 1], outputs: [] }],
   fusion: 'elementwise',
   tolerance: 'exact',
   cost: elementwiseCost,
 }
+
+export const compareVjp: OpVjp<'compare'> = 'zero'

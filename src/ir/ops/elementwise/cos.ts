@@ -1,4 +1,4 @@
-import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
 
 export const cosDoc: OpDoc = {
@@ -14,9 +14,10 @@ export const cos: OpDef<'cos'> = {
   attrs: {},
   infer: floatUnary,
   evalRef: ({ inputs: [x] }) => mapUnary(x, Math.cos),
-  vjp: ({ outGrads: [g], inputs: [x], b }) => [b.neg(b.mul(g, b.unary('sin', x)))],
   amp: ampAll('deny'),
   fusion: 'elementwise',
   tolerance: 'transcendental',
   cost: elementwiseCost,
 }
+
+export const cosVjp: OpVjp<'cos'> = ({ outGrads: [g], inputs: [x], b }) => [b.neg(b.mul(g, b.unary('sin', x)))]

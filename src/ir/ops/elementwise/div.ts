@@ -1,4 +1,4 @@
-import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { binaryExample, numericBinary, mapBinary } from './shared.ts'
 
 export const divDoc: OpDoc = {
@@ -21,9 +21,13 @@ export const div: OpDef<'div'> = {
   infer: numericBinary,
   evalRef: ({ inputs: [a, b] }) =>
     mapBinary(a, b, a.dtype === 'int32' ? (x, y) => (y === 0 ? 0 : Math.trunc(x / y)) : (x, y) => x / y),
-  vjp: ({ outGrads: [g], inputs: [, y], outputs: [z], b }) => [b.div(g, y), b.neg(b.div(b.mul(g, z), y))],
   amp: ampAll('infer'),
   fusion: 'elementwise',
   tolerance: 'rounding',
   cost: elementwiseCost,
 }
+
+export const divVjp: OpVjp<'div'> = ({ outGrads: [g], inputs: [, y], outputs: [z], b }) => [
+  b.div(g, y),
+  b.neg(b.div(b.mul(g, z), y)),
+]

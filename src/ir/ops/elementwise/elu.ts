@@ -1,4 +1,4 @@
-import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
 
 export const eluDoc: OpDoc = {
@@ -14,9 +14,12 @@ export const elu: OpDef<'elu'> = {
   attrs: {},
   infer: floatUnary,
   evalRef: ({ inputs: [x] }) => mapUnary(x, (v) => (v > 0 ? v : Math.expm1(v))),
-  vjp: ({ outGrads: [g], inputs: [x], outputs: [y], b }) => [b.select(b.compare('gt', x, 0), g, b.mul(g, b.add(y, 1)))],
   amp: ampAll('infer'),
   fusion: 'elementwise',
   tolerance: 'transcendental',
   cost: elementwiseCost,
 }
+
+export const eluVjp: OpVjp<'elu'> = ({ outGrads: [g], inputs: [x], outputs: [y], b }) => [
+  b.select(b.compare('gt', x, 0), g, b.mul(g, b.add(y, 1))),
+]

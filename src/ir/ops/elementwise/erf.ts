@@ -1,4 +1,4 @@
-import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
 
 export const erfDoc: OpDoc = {
@@ -14,12 +14,15 @@ export const erf: OpDef<'erf'> = {
   attrs: {},
   infer: floatUnary,
   evalRef: ({ inputs: [x] }) => mapUnary(x, errorFunction),
-  vjp: ({ outGrads: [g], inputs: [x], b }) => [b.mul(g, b.mul(b.exp(b.neg(b.mul(x, x))), 2 / Math.sqrt(Math.PI)))],
   amp: ampAll('infer'),
   fusion: 'elementwise',
   tolerance: 'transcendental',
   cost: elementwiseCost,
 }
+
+export const erfVjp: OpVjp<'erf'> = ({ outGrads: [g], inputs: [x], b }) => [
+  b.mul(g, b.mul(b.exp(b.neg(b.mul(x, x))), 2 / Math.sqrt(Math.PI))),
+]
 
 /**
  * Series near 0 (Abramowitz and Stegun 7.1.6: all terms positive, so nothing cancels), continued fraction of erfc beyond 2

@@ -1,4 +1,4 @@
-import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
 
 export const expDoc: OpDoc = {
@@ -14,9 +14,10 @@ export const exp: OpDef<'exp'> = {
   attrs: {},
   infer: floatUnary,
   evalRef: ({ inputs: [x] }) => mapUnary(x, Math.exp),
-  vjp: ({ outGrads: [g], outputs: [y], b }) => [b.mul(g, y)],
   amp: ampAll('deny'),
   fusion: 'elementwise',
   tolerance: 'transcendental',
   cost: elementwiseCost,
 }
+
+export const expVjp: OpVjp<'exp'> = ({ outGrads: [g], outputs: [y], b }) => [b.mul(g, y)]

@@ -1,4 +1,4 @@
-import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
 
 export const expm1Doc: OpDoc = {
@@ -14,9 +14,10 @@ export const expm1: OpDef<'expm1'> = {
   attrs: {},
   infer: floatUnary,
   evalRef: ({ inputs: [x] }) => mapUnary(x, Math.expm1),
-  vjp: ({ outGrads: [g], outputs: [y], b }) => [b.mul(g, b.add(y, 1))],
   amp: ampAll('deny'),
   fusion: 'elementwise',
   tolerance: 'transcendental',
   cost: elementwiseCost,
 }
+
+export const expm1Vjp: OpVjp<'expm1'> = ({ outGrads: [g], outputs: [y], b }) => [b.mul(g, b.add(y, 1))]

@@ -1,44 +1,44 @@
-import type { OpDef, OpDoc } from '../../op-def.ts'
+import type { OpDef, OpDoc, OpVjp } from '../../op-def.ts'
 import type { ElementwiseOps } from '../../signatures.ts'
-import { abs, absDoc } from './abs.ts'
-import { add, addDoc } from './add.ts'
-import { and, andDoc } from './and.ts'
-import { cast, castDoc } from './cast.ts'
-import { ceil, ceilDoc } from './ceil.ts'
-import { compare, compareDoc } from './compare.ts'
-import { cos, cosDoc } from './cos.ts'
-import { div, divDoc } from './div.ts'
-import { elu, eluDoc } from './elu.ts'
-import { erf, erfDoc } from './erf.ts'
-import { exp, expDoc } from './exp.ts'
-import { expm1, expm1Doc } from './expm1.ts'
-import { floor, floorDoc } from './floor.ts'
+import { abs, absDoc, absVjp } from './abs.ts'
+import { add, addDoc, addVjp } from './add.ts'
+import { and, andDoc, andVjp } from './and.ts'
+import { cast, castDoc, castVjp } from './cast.ts'
+import { ceil, ceilDoc, ceilVjp } from './ceil.ts'
+import { compare, compareDoc, compareVjp } from './compare.ts'
+import { cos, cosDoc, cosVjp } from './cos.ts'
+import { div, divDoc, divVjp } from './div.ts'
+import { elu, eluDoc, eluVjp } from './elu.ts'
+import { erf, erfDoc, erfVjp } from './erf.ts'
+import { exp, expDoc, expVjp } from './exp.ts'
+import { expm1, expm1Doc, expm1Vjp } from './expm1.ts'
+import { floor, floorDoc, floorVjp } from './floor.ts'
 // biome-ignore lint/suspicious/noShadowRestrictedNames: the table's keys are the ops' names.
-import { isFinite, isFiniteDoc } from './is-finite.ts'
-import { log, logDoc } from './log.ts'
-import { log1p, log1pDoc } from './log1p.ts'
-import { maximum, maximumDoc } from './maximum.ts'
-import { minimum, minimumDoc } from './minimum.ts'
-import { mul, mulDoc } from './mul.ts'
-import { neg, negDoc } from './neg.ts'
-import { not, notDoc } from './not.ts'
-import { or, orDoc } from './or.ts'
-import { pow, powDoc } from './pow.ts'
-import { reciprocal, reciprocalDoc } from './reciprocal.ts'
-import { relu, reluDoc } from './relu.ts'
-import { relu6, relu6Doc } from './relu6.ts'
-import { remainder, remainderDoc } from './remainder.ts'
-import { round, roundDoc } from './round.ts'
-import { rsqrt, rsqrtDoc } from './rsqrt.ts'
-import { select, selectDoc } from './select.ts'
-import { selu, seluDoc } from './selu.ts'
-import { sigmoid, sigmoidDoc } from './sigmoid.ts'
-import { sign, signDoc } from './sign.ts'
-import { sin, sinDoc } from './sin.ts'
-import { softplus, softplusDoc } from './softplus.ts'
-import { sqrt, sqrtDoc } from './sqrt.ts'
-import { sub, subDoc } from './sub.ts'
-import { tanh, tanhDoc } from './tanh.ts'
+import { isFinite, isFiniteDoc, isFiniteVjp } from './is-finite.ts'
+import { log, logDoc, logVjp } from './log.ts'
+import { log1p, log1pDoc, log1pVjp } from './log1p.ts'
+import { maximum, maximumDoc, maximumVjp } from './maximum.ts'
+import { minimum, minimumDoc, minimumVjp } from './minimum.ts'
+import { mul, mulDoc, mulVjp } from './mul.ts'
+import { neg, negDoc, negVjp } from './neg.ts'
+import { not, notDoc, notVjp } from './not.ts'
+import { or, orDoc, orVjp } from './or.ts'
+import { pow, powDoc, powVjp } from './pow.ts'
+import { reciprocal, reciprocalDoc, reciprocalVjp } from './reciprocal.ts'
+import { relu, reluDoc, reluVjp } from './relu.ts'
+import { relu6, relu6Doc, relu6Vjp } from './relu6.ts'
+import { remainder, remainderDoc, remainderVjp } from './remainder.ts'
+import { round, roundDoc, roundVjp } from './round.ts'
+import { rsqrt, rsqrtDoc, rsqrtVjp } from './rsqrt.ts'
+import { select, selectDoc, selectVjp } from './select.ts'
+import { selu, seluDoc, seluVjp } from './selu.ts'
+import { sigmoid, sigmoidDoc, sigmoidVjp } from './sigmoid.ts'
+import { sign, signDoc, signVjp } from './sign.ts'
+import { sin, sinDoc, sinVjp } from './sin.ts'
+import { softplus, softplusDoc, softplusVjp } from './softplus.ts'
+import { sqrt, sqrtDoc, sqrtVjp } from './sqrt.ts'
+import { sub, subDoc, subVjp } from './sub.ts'
+import { tanh, tanhDoc, tanhVjp } from './tanh.ts'
 
 /** Elementwise ops: each result element depends on the operands' elements at the same place. */
 export const elementwiseOps: { readonly [K in keyof ElementwiseOps]: OpDef<K> } = {
@@ -121,4 +121,45 @@ export const elementwiseDocs: { readonly [K in keyof ElementwiseOps]: OpDoc } = 
   sqrt: sqrtDoc,
   sub: subDoc,
   tanh: tanhDoc,
+}
+
+export const elementwiseVjps: { readonly [K in keyof ElementwiseOps]: OpVjp<K> } = {
+  abs: absVjp,
+  add: addVjp,
+  and: andVjp,
+  cast: castVjp,
+  ceil: ceilVjp,
+  compare: compareVjp,
+  cos: cosVjp,
+  div: divVjp,
+  elu: eluVjp,
+  erf: erfVjp,
+  exp: expVjp,
+  expm1: expm1Vjp,
+  floor: floorVjp,
+  isFinite: isFiniteVjp,
+  log: logVjp,
+  log1p: log1pVjp,
+  maximum: maximumVjp,
+  minimum: minimumVjp,
+  mul: mulVjp,
+  neg: negVjp,
+  not: notVjp,
+  or: orVjp,
+  pow: powVjp,
+  reciprocal: reciprocalVjp,
+  relu: reluVjp,
+  relu6: relu6Vjp,
+  remainder: remainderVjp,
+  round: roundVjp,
+  rsqrt: rsqrtVjp,
+  select: selectVjp,
+  selu: seluVjp,
+  sigmoid: sigmoidVjp,
+  sign: signVjp,
+  sin: sinVjp,
+  softplus: softplusVjp,
+  sqrt: sqrtVjp,
+  sub: subVjp,
+  tanh: tanhVjp,
 }

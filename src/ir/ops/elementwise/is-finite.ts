@@ -1,4 +1,4 @@
-import { elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { isFloat, showType } from '../../types.ts'
 import { mapUnary } from './shared.ts'
 
@@ -21,9 +21,10 @@ export const isFinite: OpDef<'isFinite'> = {
   infer: ([x]) =>
     isFloat(x.dtype) ? [{ dtype: 'bool', shape: x.shape }] : `C1: a float operand is needed, got ${showType(x)}`,
   evalRef: ({ inputs: [x] }) => mapUnary(x, (v) => (Number.isFinite(v) ? 1 : 0)),
-  vjp: 'zero',
   amp: [{ class: 'clear', inputs: [0], outputs: [] }],
   fusion: 'elementwise',
   tolerance: 'exact',
   cost: elementwiseCost,
 }
+
+export const isFiniteVjp: OpVjp<'isFinite'> = 'zero'

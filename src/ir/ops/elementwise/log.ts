@@ -1,4 +1,4 @@
-import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
 
 export const logDoc: OpDoc = {
@@ -14,9 +14,10 @@ export const log: OpDef<'log'> = {
   attrs: {},
   infer: floatUnary,
   evalRef: ({ inputs: [x] }) => mapUnary(x, Math.log),
-  vjp: ({ outGrads: [g], inputs: [x], b }) => [b.div(g, x)],
   amp: ampAll('infer'),
   fusion: 'elementwise',
   tolerance: 'transcendental',
   cost: elementwiseCost,
 }
+
+export const logVjp: OpVjp<'log'> = ({ outGrads: [g], inputs: [x], b }) => [b.div(g, x)]

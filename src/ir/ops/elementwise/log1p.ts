@@ -1,4 +1,4 @@
-import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
 
 export const log1pDoc: OpDoc = {
@@ -14,9 +14,10 @@ export const log1p: OpDef<'log1p'> = {
   attrs: {},
   infer: floatUnary,
   evalRef: ({ inputs: [x] }) => mapUnary(x, Math.log1p),
-  vjp: ({ outGrads: [g], inputs: [x], b }) => [b.div(g, b.add(x, 1))],
   amp: ampAll('infer'),
   fusion: 'elementwise',
   tolerance: 'transcendental',
   cost: elementwiseCost,
 }
+
+export const log1pVjp: OpVjp<'log1p'> = ({ outGrads: [g], inputs: [x], b }) => [b.div(g, b.add(x, 1))]

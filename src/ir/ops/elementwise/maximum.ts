@@ -1,4 +1,4 @@
-import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { binaryExample, numericBinary, mapBinary } from './shared.ts'
 
 export const maximumDoc: OpDoc = {
@@ -20,12 +20,13 @@ export const maximum: OpDef<'maximum'> = {
   attrs: {},
   infer: numericBinary,
   evalRef: ({ inputs: [a, b] }) => mapBinary(a, b, (x, y) => Math.max(x, y)),
-  vjp: ({ outGrads: [g], inputs: [x, y], b }) => [
-    b.select(b.compare('ge', x, y), g, 0),
-    b.select(b.compare('lt', x, y), g, 0),
-  ],
   amp: ampAll('clear'),
   fusion: 'elementwise',
   tolerance: 'exact',
   cost: elementwiseCost,
 }
+
+export const maximumVjp: OpVjp<'maximum'> = ({ outGrads: [g], inputs: [x, y], b }) => [
+  b.select(b.compare('ge', x, y), g, 0),
+  b.select(b.compare('lt', x, y), g, 0),
+]

@@ -1,4 +1,4 @@
-import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { binaryExample, numericBinary, mapBinary } from './shared.ts'
 
 export const minimumDoc: OpDoc = {
@@ -20,12 +20,13 @@ export const minimum: OpDef<'minimum'> = {
   attrs: {},
   infer: numericBinary,
   evalRef: ({ inputs: [a, b] }) => mapBinary(a, b, (x, y) => Math.min(x, y)),
-  vjp: ({ outGrads: [g], inputs: [x, y], b }) => [
-    b.select(b.compare('le', x, y), g, 0),
-    b.select(b.compare('gt', x, y), g, 0),
-  ],
   amp: ampAll('clear'),
   fusion: 'elementwise',
   tolerance: 'exact',
   cost: elementwiseCost,
 }
+
+export const minimumVjp: OpVjp<'minimum'> = ({ outGrads: [g], inputs: [x, y], b }) => [
+  b.select(b.compare('le', x, y), g, 0),
+  b.select(b.compare('gt', x, y), g, 0),
+]

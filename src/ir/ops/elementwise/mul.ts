@@ -1,4 +1,4 @@
-import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { binaryExample, numericBinary, mapBinary } from './shared.ts'
 
 export const mulDoc: OpDoc = {
@@ -20,9 +20,10 @@ export const mul: OpDef<'mul'> = {
   attrs: {},
   infer: numericBinary,
   evalRef: ({ inputs: [a, b] }) => mapBinary(a, b, a.dtype === 'int32' ? Math.imul : (x, y) => x * y),
-  vjp: ({ outGrads: [g], inputs: [x, y], b }) => [b.mul(g, y), b.mul(g, x)],
   amp: ampAll('infer'),
   fusion: 'elementwise',
   tolerance: 'rounding',
   cost: elementwiseCost,
 }
+
+export const mulVjp: OpVjp<'mul'> = ({ outGrads: [g], inputs: [x, y], b }) => [b.mul(g, y), b.mul(g, x)]

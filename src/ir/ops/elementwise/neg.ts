@@ -1,4 +1,4 @@
-import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { numericUnary, mapUnary, unaryExample } from './shared.ts'
 
 export const negDoc: OpDoc = {
@@ -14,9 +14,10 @@ export const neg: OpDef<'neg'> = {
   attrs: {},
   infer: numericUnary,
   evalRef: ({ inputs: [x] }) => mapUnary(x, (v) => -v),
-  vjp: ({ outGrads: [g], b }) => [b.neg(g)],
   amp: ampAll('clear'),
   fusion: 'elementwise',
   tolerance: 'exact',
   cost: elementwiseCost,
 }
+
+export const negVjp: OpVjp<'neg'> = ({ outGrads: [g], b }) => [b.neg(g)]

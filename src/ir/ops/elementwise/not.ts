@@ -1,4 +1,4 @@
-import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { boolUnary, mapUnary, unaryExample } from './shared.ts'
 
 export const notDoc: OpDoc = {
@@ -14,9 +14,10 @@ export const not: OpDef<'not'> = {
   attrs: {},
   infer: boolUnary,
   evalRef: ({ inputs: [x] }) => mapUnary(x, (v) => 1 - v),
-  vjp: 'zero',
   amp: ampAll('clear'),
   fusion: 'elementwise',
   tolerance: 'exact',
   cost: elementwiseCost,
 }
+
+export const notVjp: OpVjp<'not'> = 'zero'

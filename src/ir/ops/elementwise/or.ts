@@ -1,4 +1,4 @@
-import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { binaryExample, boolBinary, mapBinary } from './shared.ts'
 
 export const orDoc: OpDoc = {
@@ -14,9 +14,10 @@ export const or: OpDef<'or'> = {
   attrs: {},
   infer: boolBinary,
   evalRef: ({ inputs: [a, b] }) => mapBinary(a, b, (x, y) => Math.max(x, y)),
-  vjp: 'zero',
   amp: ampAll('clear'),
   fusion: 'elementwise',
   tolerance: 'exact',
   cost: elementwiseCost,
 }
+
+export const orVjp: OpVjp<'or'> = 'zero'

@@ -1,4 +1,4 @@
-import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { binaryExample, floatBinary, mapBinary } from './shared.ts'
 
 export const powDoc: OpDoc = {
@@ -22,19 +22,20 @@ export const pow: OpDef<'pow'> = {
   attrs: {},
   infer: floatBinary,
   evalRef: ({ inputs: [a, b] }) => mapBinary(a, b, power),
-  vjp: ({ outGrads: [g], inputs: [x, y], outputs: [z], b }) => {
-    // At 0 to the 0, y x^(y-1) would be 0 times infinity. The gradient by x is 0 there, because x to the 0 is 1 for every x.
-    const isZeroToZero = b.emit1('and', [b.compare('eq', x, 0), b.compare('eq', y, 0)], {})
-    return [
-      b.mul(g, b.mul(y, b.pow(b.select(isZeroToZero, 1, x), b.sub(y, 1)))),
-      // At base 0 the power is 0 for every positive exponent, so its gradient by the exponent is 0.
-      b.mul(g, b.mul(z, b.log(b.select(b.compare('gt', x, 0), x, 1)))),
-    ]
-  },
   amp: ampAll('deny'),
   fusion: 'elementwise',
   tolerance: 'transcendental',
   cost: elementwiseCost,
+}
+
+export const powVjp: OpVjp<'pow'> = ({ outGrads: [g], inputs: [x, y], outputs: [z], b }) => {
+  // At 0 to the 0, y x^(y-1) would be 0 times infinity. The gradient by x is 0 there, because x to the 0 is 1 for every x.
+  const isZeroToZero = b.emit1('and', [b.compare('eq', x, 0), b.compare('eq', y, 0)], {})
+  return [
+    b.mul(g, b.mul(y, b.pow(b.select(isZeroToZero, 1, x), b.sub(y, 1)))),
+    // At base 0 the power is 0 for every positive exponent, so its gradient by the exponent is 0.
+    b.mul(g, b.mul(z, b.log(b.select(b.compare('gt', x, 0), x, 1)))),
+  ]
 }
 
 /** JavaScript gives NaN for 1 ** infinity and 1 ** NaN, IEEE 754 gives 1. */

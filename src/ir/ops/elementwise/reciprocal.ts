@@ -1,4 +1,4 @@
-import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
 
 export const reciprocalDoc: OpDoc = {
@@ -14,9 +14,10 @@ export const reciprocal: OpDef<'reciprocal'> = {
   attrs: {},
   infer: floatUnary,
   evalRef: ({ inputs: [x] }) => mapUnary(x, (v) => 1 / v),
-  vjp: ({ outGrads: [g], outputs: [y], b }) => [b.neg(b.mul(g, b.mul(y, y)))],
   amp: ampAll('infer'),
   fusion: 'elementwise',
   tolerance: 'rounding',
   cost: elementwiseCost,
 }
+
+export const reciprocalVjp: OpVjp<'reciprocal'> = ({ outGrads: [g], outputs: [y], b }) => [b.neg(b.mul(g, b.mul(y, y)))]

@@ -1,4 +1,4 @@
-import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
 
 export const reluDoc: OpDoc = {
@@ -14,9 +14,10 @@ export const relu: OpDef<'relu'> = {
   attrs: {},
   infer: floatUnary,
   evalRef: ({ inputs: [x] }) => mapUnary(x, (v) => (v < 0 ? 0 : v)),
-  vjp: ({ outGrads: [g], inputs: [x], b }) => [b.select(b.compare('gt', x, 0), g, 0)],
   amp: ampAll('clear'),
   fusion: 'elementwise',
   tolerance: 'exact',
   cost: elementwiseCost,
 }
+
+export const reluVjp: OpVjp<'relu'> = ({ outGrads: [g], inputs: [x], b }) => [b.select(b.compare('gt', x, 0), g, 0)]

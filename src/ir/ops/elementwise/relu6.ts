@@ -1,4 +1,4 @@
-import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
 
 export const relu6Doc: OpDoc = {
@@ -14,11 +14,12 @@ export const relu6: OpDef<'relu6'> = {
   attrs: {},
   infer: floatUnary,
   evalRef: ({ inputs: [x] }) => mapUnary(x, (v) => (v < 0 ? 0 : v > 6 ? 6 : v)),
-  vjp: ({ outGrads: [g], inputs: [x], b }) => [
-    b.select(b.emit1('and', [b.compare('gt', x, 0), b.compare('lt', x, 6)], {}), g, 0),
-  ],
   amp: ampAll('clear'),
   fusion: 'elementwise',
   tolerance: 'exact',
   cost: elementwiseCost,
 }
+
+export const relu6Vjp: OpVjp<'relu6'> = ({ outGrads: [g], inputs: [x], b }) => [
+  b.select(b.emit1('and', [b.compare('gt', x, 0), b.compare('lt', x, 6)], {}), g, 0),
+]

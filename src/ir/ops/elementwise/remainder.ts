@@ -1,4 +1,4 @@
-import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { binaryExample, numericBinary, mapBinary } from './shared.ts'
 
 export const remainderDoc: OpDoc = {
@@ -22,13 +22,14 @@ export const remainder: OpDef<'remainder'> = {
   infer: numericBinary,
   evalRef: ({ inputs: [a, b] }) =>
     mapBinary(a, b, a.dtype === 'int32' ? (x, y) => (y === 0 ? 0 : x % y) : (x, y) => x % y),
-  vjp: ({ outGrads: [g], inputs: [x, y], b }) => {
-    const q = b.div(x, y)
-    const truncated = b.mul(b.unary('sign', q), b.unary('floor', b.abs(q)))
-    return [g, b.neg(b.mul(g, truncated))]
-  },
   amp: ampAll('infer'),
   fusion: 'elementwise',
   tolerance: 'exact',
   cost: elementwiseCost,
+}
+
+export const remainderVjp: OpVjp<'remainder'> = ({ outGrads: [g], inputs: [x, y], b }) => {
+  const q = b.div(x, y)
+  const truncated = b.mul(b.unary('sign', q), b.unary('floor', b.abs(q)))
+  return [g, b.neg(b.mul(g, truncated))]
 }

@@ -1,4 +1,4 @@
-import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
 
 /** Exact for every double: all doubles above 2^52 are integers. */
@@ -26,9 +26,10 @@ export const round: OpDef<'round'> = {
   attrs: {},
   infer: floatUnary,
   evalRef: ({ inputs: [x] }) => mapUnary(x, roundHalfEven),
-  vjp: 'zero',
   amp: ampAll('clear'),
   fusion: 'elementwise',
   tolerance: 'exact',
   cost: elementwiseCost,
 }
+
+export const roundVjp: OpVjp<'round'> = 'zero'

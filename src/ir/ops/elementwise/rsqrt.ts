@@ -1,4 +1,4 @@
-import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
 
 export const rsqrtDoc: OpDoc = {
@@ -14,9 +14,12 @@ export const rsqrt: OpDef<'rsqrt'> = {
   attrs: {},
   infer: floatUnary,
   evalRef: ({ inputs: [x] }) => mapUnary(x, (v) => 1 / Math.sqrt(v)),
-  vjp: ({ outGrads: [g], inputs: [x], outputs: [y], b }) => [b.mul(g, b.mul(b.div(y, x), -0.5))],
   amp: ampAll('infer'),
   fusion: 'elementwise',
   tolerance: 'transcendental',
   cost: elementwiseCost,
 }
+
+export const rsqrtVjp: OpVjp<'rsqrt'> = ({ outGrads: [g], inputs: [x], outputs: [y], b }) => [
+  b.mul(g, b.mul(b.div(y, x), -0.5)),
+]

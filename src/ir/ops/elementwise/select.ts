@@ -1,4 +1,4 @@
-import { elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { isFloat, sameShape, showType } from '../../types.ts'
 
 export const selectDoc: OpDoc = {
@@ -35,10 +35,11 @@ export const select: OpDef<'select'> = {
     const isScalar = condition.shape.length === 0
     return [a.data.map((x, i) => (condition.data[isScalar ? 0 : i] === 1 ? x : (b.data[i] as number)))]
   },
-  vjp: ({ outGrads: [g], inputs: [condition, a], b }) =>
-    isFloat(a.dtype) ? [null, b.select(condition, g, 0), b.select(condition, 0, g)] : [null, null, null],
   amp: [{ class: 'clear', inputs: [1, 2], outputs: [0] }],
   fusion: 'elementwise',
   tolerance: 'exact',
   cost: elementwiseCost,
 }
+
+export const selectVjp: OpVjp<'select'> = ({ outGrads: [g], inputs: [condition, a], b }) =>
+  isFloat(a.dtype) ? [null, b.select(condition, g, 0), b.select(condition, 0, g)] : [null, null, null]

@@ -1,4 +1,4 @@
-import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
 
 /** Constants of the paper, in float64. */
@@ -18,11 +18,12 @@ export const selu: OpDef<'selu'> = {
   attrs: {},
   infer: floatUnary,
   evalRef: ({ inputs: [x] }) => mapUnary(x, (v) => scale * (v > 0 ? v : alpha * Math.expm1(v))),
-  vjp: ({ outGrads: [g], inputs: [x], outputs: [y], b }) => [
-    b.select(b.compare('gt', x, 0), b.mul(g, scale), b.mul(g, b.add(y, scale * alpha))),
-  ],
   amp: ampAll('infer'),
   fusion: 'elementwise',
   tolerance: 'transcendental',
   cost: elementwiseCost,
 }
+
+export const seluVjp: OpVjp<'selu'> = ({ outGrads: [g], inputs: [x], outputs: [y], b }) => [
+  b.select(b.compare('gt', x, 0), b.mul(g, scale), b.mul(g, b.add(y, scale * alpha))),
+]

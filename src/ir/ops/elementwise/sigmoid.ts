@@ -1,4 +1,4 @@
-import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
 
 export const sigmoidDoc: OpDoc = {
@@ -14,9 +14,10 @@ export const sigmoid: OpDef<'sigmoid'> = {
   attrs: {},
   infer: floatUnary,
   evalRef: ({ inputs: [x] }) => mapUnary(x, (v) => 1 / (1 + Math.exp(-v))),
-  vjp: ({ outGrads: [g], outputs: [y], b }) => [b.mul(g, b.mul(y, b.sub(1, y)))],
   amp: ampAll('infer'),
   fusion: 'elementwise',
   tolerance: 'transcendental',
   cost: elementwiseCost,
 }
+
+export const sigmoidVjp: OpVjp<'sigmoid'> = ({ outGrads: [g], outputs: [y], b }) => [b.mul(g, b.mul(y, b.sub(1, y)))]

@@ -1,4 +1,4 @@
-import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { numericUnary, mapUnary, unaryExample } from './shared.ts'
 
 export const signDoc: OpDoc = {
@@ -14,9 +14,10 @@ export const sign: OpDef<'sign'> = {
   attrs: {},
   infer: numericUnary,
   evalRef: ({ inputs: [x] }) => mapUnary(x, Math.sign),
-  vjp: 'zero',
   amp: ampAll('clear'),
   fusion: 'elementwise',
   tolerance: 'exact',
   cost: elementwiseCost,
 }
+
+export const signVjp: OpVjp<'sign'> = 'zero'

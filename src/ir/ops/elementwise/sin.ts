@@ -1,4 +1,4 @@
-import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
 
 export const sinDoc: OpDoc = {
@@ -14,9 +14,10 @@ export const sin: OpDef<'sin'> = {
   attrs: {},
   infer: floatUnary,
   evalRef: ({ inputs: [x] }) => mapUnary(x, Math.sin),
-  vjp: ({ outGrads: [g], inputs: [x], b }) => [b.mul(g, b.unary('cos', x))],
   amp: ampAll('deny'),
   fusion: 'elementwise',
   tolerance: 'transcendental',
   cost: elementwiseCost,
 }
+
+export const sinVjp: OpVjp<'sin'> = ({ outGrads: [g], inputs: [x], b }) => [b.mul(g, b.unary('cos', x))]

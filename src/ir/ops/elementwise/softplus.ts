@@ -1,4 +1,4 @@
-import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
 
 export const softplusDoc: OpDoc = {
@@ -14,9 +14,10 @@ export const softplus: OpDef<'softplus'> = {
   attrs: {},
   infer: floatUnary,
   evalRef: ({ inputs: [x] }) => mapUnary(x, (v) => Math.max(v, 0) + Math.log1p(Math.exp(-Math.abs(v)))),
-  vjp: ({ outGrads: [g], inputs: [x], b }) => [b.mul(g, b.sigmoid(x))],
   amp: ampAll('infer'),
   fusion: 'elementwise',
   tolerance: 'transcendental',
   cost: elementwiseCost,
 }
+
+export const softplusVjp: OpVjp<'softplus'> = ({ outGrads: [g], inputs: [x], b }) => [b.mul(g, b.sigmoid(x))]

@@ -1,4 +1,4 @@
-import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
 
 export const sqrtDoc: OpDoc = {
@@ -14,9 +14,10 @@ export const sqrt: OpDef<'sqrt'> = {
   attrs: {},
   infer: floatUnary,
   evalRef: ({ inputs: [x] }) => mapUnary(x, Math.sqrt),
-  vjp: ({ outGrads: [g], outputs: [y], b }) => [b.div(g, b.mul(y, 2))],
   amp: ampAll('infer'),
   fusion: 'elementwise',
   tolerance: 'rounding',
   cost: elementwiseCost,
 }
+
+export const sqrtVjp: OpVjp<'sqrt'> = ({ outGrads: [g], outputs: [y], b }) => [b.div(g, b.mul(y, 2))]

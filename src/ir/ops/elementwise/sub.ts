@@ -1,4 +1,4 @@
-import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { binaryExample, numericBinary, mapBinary } from './shared.ts'
 
 export const subDoc: OpDoc = {
@@ -20,9 +20,10 @@ export const sub: OpDef<'sub'> = {
   attrs: {},
   infer: numericBinary,
   evalRef: ({ inputs: [a, b] }) => mapBinary(a, b, (x, y) => x - y),
-  vjp: ({ outGrads: [g], b }) => [g, b.neg(g)],
   amp: ampAll('infer'),
   fusion: 'elementwise',
   tolerance: 'rounding',
   cost: elementwiseCost,
 }
+
+export const subVjp: OpVjp<'sub'> = ({ outGrads: [g], b }) => [g, b.neg(g)]

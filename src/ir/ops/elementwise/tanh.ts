@@ -1,4 +1,4 @@
-import { ampAll, elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
 
 export const tanhDoc: OpDoc = {
@@ -14,9 +14,10 @@ export const tanh: OpDef<'tanh'> = {
   attrs: {},
   infer: floatUnary,
   evalRef: ({ inputs: [x] }) => mapUnary(x, Math.tanh),
-  vjp: ({ outGrads: [g], outputs: [y], b }) => [b.mul(g, b.sub(1, b.mul(y, y)))],
   amp: ampAll('infer'),
   fusion: 'elementwise',
   tolerance: 'transcendental',
   cost: elementwiseCost,
 }
+
+export const tanhVjp: OpVjp<'tanh'> = ({ outGrads: [g], outputs: [y], b }) => [b.mul(g, b.sub(1, b.mul(y, y)))]

@@ -1,5 +1,5 @@
 import { naturals, sizes } from '../../attrs.ts'
-import { ampAll, noCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, noCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { elements } from '../../types.ts'
 import { checkAxes, forEachIndex, stridesOf } from '../shape.ts'
 
@@ -41,17 +41,18 @@ export const broadcast: OpDef<'broadcast'> = {
     })
     return [out]
   },
-  vjp: ({ outGrads: [g], inputs: [x], attrs: { shape, axes }, b }) => {
-    const repeated = shape
-      .map((_, axis) => axis)
-      .filter((axis) => {
-        const from = axes.indexOf(axis)
-        return from < 0 || (x.shape[from] === 1 && shape[axis] !== 1)
-      })
-    return [b.reshape(b.reduceSum(g, repeated), x.shape)]
-  },
   amp: ampAll('clear'),
   fusion: 'broadcast',
   tolerance: 'exact',
   cost: noCost,
+}
+
+export const broadcastVjp: OpVjp<'broadcast'> = ({ outGrads: [g], inputs: [x], attrs: { shape, axes }, b }) => {
+  const repeated = shape
+    .map((_, axis) => axis)
+    .filter((axis) => {
+      const from = axes.indexOf(axis)
+      return from < 0 || (x.shape[from] === 1 && shape[axis] !== 1)
+    })
+  return [b.reshape(b.reduceSum(g, repeated), x.shape)]
 }

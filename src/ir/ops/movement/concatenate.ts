@@ -1,5 +1,5 @@
 import { natural } from '../../attrs.ts'
-import { ampAll, noCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, noCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { showType } from '../../types.ts'
 
 export const concatenateDoc: OpDoc = {
@@ -56,20 +56,21 @@ export const concatenate: OpDef<'concatenate'> = {
     }
     return [out]
   },
-  vjp: ({ outGrads: [g], inputs, attrs: { axis }, b }) => {
-    let start = 0
-    return inputs.map((x) => {
-      const from = start
-      start += x.shape[axis] as number
-      return b.slice(
-        g,
-        g.shape.map((_, i) => (i === axis ? from : 0)),
-        g.shape.map((size, i) => (i === axis ? from + (x.shape[axis] as number) : size)),
-      )
-    })
-  },
   amp: ampAll('clear'),
   fusion: 'movement',
   tolerance: 'exact',
   cost: noCost,
+}
+
+export const concatenateVjp: OpVjp<'concatenate'> = ({ outGrads: [g], inputs, attrs: { axis }, b }) => {
+  let start = 0
+  return inputs.map((x) => {
+    const from = start
+    start += x.shape[axis] as number
+    return b.slice(
+      g,
+      g.shape.map((_, i) => (i === axis ? from : 0)),
+      g.shape.map((size, i) => (i === axis ? from + (x.shape[axis] as number) : size)),
+    )
+  })
 }

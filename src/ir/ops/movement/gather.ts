@@ -1,5 +1,5 @@
 import { natural } from '../../attrs.ts'
-import { noCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { noCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { elements, isFloat } from '../../types.ts'
 
 export const gatherDoc: OpDoc = {
@@ -43,21 +43,22 @@ export const gather: OpDef<'gather'> = {
     }
     return [out]
   },
-  vjp: ({ outGrads: [g], inputs: [x, indices], attrs: { axis }, b }) => {
-    if (!isFloat(x.dtype)) return [null, null]
-    // Summing the rows of equal index is a matrix product with the one-hot matrix [I, N].
-    const size = x.shape[axis] as number
-    const [outer, inner, count] = [
-      elements(x.shape.slice(0, axis)),
-      elements(x.shape.slice(axis + 1)),
-      elements(indices.shape),
-    ]
-    const clamped = b.minimum(b.maximum(b.reshape(indices, [count]), 0), size - 1)
-    const hot = b.broadcast(b.oneHot(clamped, size, x.dtype), [outer, count, size])
-    return [b.reshape(b.matmul(hot, b.reshape(g, [outer, count, inner]), { transposeA: true }), x.shape), null]
-  },
   amp: [{ class: 'clear', inputs: [0], outputs: [0] }],
   fusion: 'gather',
   tolerance: 'exact',
   cost: noCost,
+}
+
+export const gatherVjp: OpVjp<'gather'> = ({ outGrads: [g], inputs: [x, indices], attrs: { axis }, b }) => {
+  if (!isFloat(x.dtype)) return [null, null]
+  // Summing the rows of equal index is a matrix product with the one-hot matrix [I, N].
+  const size = x.shape[axis] as number
+  const [outer, inner, count] = [
+    elements(x.shape.slice(0, axis)),
+    elements(x.shape.slice(axis + 1)),
+    elements(indices.shape),
+  ]
+  const clamped = b.minimum(b.maximum(b.reshape(indices, [count]), 0), size - 1)
+  const hot = b.broadcast(b.oneHot(clamped, size, x.dtype), [outer, count, size])
+  return [b.reshape(b.matmul(hot, b.reshape(g, [outer, count, inner]), { transposeA: true }), x.shape), null]
 }

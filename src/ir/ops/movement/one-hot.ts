@@ -1,5 +1,5 @@
 import { dtype, positive, withDefault } from '../../attrs.ts'
-import { noCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { noCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 
 export const oneHotDoc: OpDoc = {
   summary: '1 at the index, 0 elsewhere, along a new last axis of size depth.',
@@ -27,9 +27,10 @@ export const oneHot: OpDef<'oneHot'> = {
     })
     return [out]
   },
-  vjp: 'zero',
   amp: [],
   fusion: 'elementwise',
   tolerance: 'exact',
   cost: noCost,
 }
+
+export const oneHotVjp: OpVjp<'oneHot'> = 'zero'

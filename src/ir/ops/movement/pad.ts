@@ -1,5 +1,5 @@
 import { naturals, number, withDefault } from '../../attrs.ts'
-import { ampAll, noCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, noCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { forEachIndex, stridesOf } from '../shape.ts'
 
 export const padDoc: OpDoc = {
@@ -43,16 +43,17 @@ export const pad: OpDef<'pad'> = {
     })
     return [out]
   },
-  vjp: ({ outGrads: [g], inputs: [x], attrs: { low, interior }, b }) => [
-    b.slice(
-      g,
-      low,
-      x.shape.map((size, i) => (low[i] as number) + (size - 1) * ((interior[i] as number) + 1) + 1),
-      interior.map((gap) => gap + 1),
-    ),
-  ],
   amp: ampAll('clear'),
   fusion: 'movement',
   tolerance: 'exact',
   cost: noCost,
 }
+
+export const padVjp: OpVjp<'pad'> = ({ outGrads: [g], inputs: [x], attrs: { low, interior }, b }) => [
+  b.slice(
+    g,
+    low,
+    x.shape.map((size, i) => (low[i] as number) + (size - 1) * ((interior[i] as number) + 1) + 1),
+    interior.map((gap) => gap + 1),
+  ),
+]

@@ -1,5 +1,5 @@
 import { sizes } from '../../attrs.ts'
-import { ampAll, noCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, noCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { elements, showType } from '../../types.ts'
 
 export const reshapeDoc: OpDoc = {
@@ -22,9 +22,10 @@ export const reshape: OpDef<'reshape'> = {
       ? [{ dtype: x.dtype, shape }]
       : `C1: ${showType(x)} has ${elements(x.shape)} elements, [${shape.join(',')}] has ${elements(shape)}`,
   evalRef: ({ inputs: [x] }) => [x.data],
-  vjp: ({ outGrads: [g], inputs: [x], b }) => [b.reshape(g, x.shape)],
   amp: ampAll('clear'),
   fusion: 'movement',
   tolerance: 'exact',
   cost: noCost,
 }
+
+export const reshapeVjp: OpVjp<'reshape'> = ({ outGrads: [g], inputs: [x], b }) => [b.reshape(g, x.shape)]

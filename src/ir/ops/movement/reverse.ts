@@ -1,5 +1,5 @@
 import { naturals } from '../../attrs.ts'
-import { ampAll, noCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, noCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { checkAxes, forEachIndex, stridesOf } from '../shape.ts'
 
 export const reverseDoc: OpDoc = {
@@ -29,9 +29,10 @@ export const reverse: OpDef<'reverse'> = {
     })
     return [out]
   },
-  vjp: ({ outGrads: [g], attrs: { axes }, b }) => [b.reverse(g, axes)],
   amp: ampAll('clear'),
   fusion: 'movement',
   tolerance: 'exact',
   cost: noCost,
 }
+
+export const reverseVjp: OpVjp<'reverse'> = ({ outGrads: [g], attrs: { axes }, b }) => [b.reverse(g, axes)]

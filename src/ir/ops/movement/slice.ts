@@ -1,5 +1,5 @@
 import { naturals, sizes } from '../../attrs.ts'
-import { ampAll, noCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, noCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { forEachIndex, stridesOf } from '../shape.ts'
 
 export const sliceDoc: OpDoc = {
@@ -43,20 +43,21 @@ export const slice: OpDef<'slice'> = {
     })
     return [out]
   },
-  vjp: ({ outGrads: [g], inputs: [x], attrs: { starts, strides }, b }) => {
-    const reach = g.shape.map((size, i) => (starts[i] as number) + (size - 1) * (strides[i] as number) + 1)
-    return [
-      b.pad(
-        g,
-        starts,
-        x.shape.map((size, i) => size - (reach[i] as number)),
-        0,
-        strides.map((s) => s - 1),
-      ),
-    ]
-  },
   amp: ampAll('clear'),
   fusion: 'movement',
   tolerance: 'exact',
   cost: noCost,
+}
+
+export const sliceVjp: OpVjp<'slice'> = ({ outGrads: [g], inputs: [x], attrs: { starts, strides }, b }) => {
+  const reach = g.shape.map((size, i) => (starts[i] as number) + (size - 1) * (strides[i] as number) + 1)
+  return [
+    b.pad(
+      g,
+      starts,
+      x.shape.map((size, i) => size - (reach[i] as number)),
+      0,
+      strides.map((s) => s - 1),
+    ),
+  ]
 }

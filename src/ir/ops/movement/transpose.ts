@@ -1,5 +1,5 @@
 import { naturals } from '../../attrs.ts'
-import { ampAll, noCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, noCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { forEachIndex, stridesOf } from '../shape.ts'
 
 export const transposeDoc: OpDoc = {
@@ -32,14 +32,15 @@ export const transpose: OpDef<'transpose'> = {
     })
     return [out]
   },
-  vjp: ({ outGrads: [g], attrs: { permutation }, b }) => [
-    b.transpose(
-      g,
-      permutation.map((_, axis) => permutation.indexOf(axis)),
-    ),
-  ],
   amp: ampAll('clear'),
   fusion: 'movement',
   tolerance: 'exact',
   cost: noCost,
 }
+
+export const transposeVjp: OpVjp<'transpose'> = ({ outGrads: [g], attrs: { permutation }, b }) => [
+  b.transpose(
+    g,
+    permutation.map((_, axis) => permutation.indexOf(axis)),
+  ),
+]

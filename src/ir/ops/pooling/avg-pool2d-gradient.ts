@@ -1,5 +1,5 @@
 import { sizes } from '../../attrs.ts'
-import type { OpDef, OpDoc } from '../../op-def.ts'
+import type { OpDef, OpDoc, OpVjp } from '../../op-def.ts'
 import { elements, sameShape, showType } from '../../types.ts'
 import { poolLoop, poolTypes, windowAttrSpecs, windowCounts } from './shared.ts'
 
@@ -40,9 +40,14 @@ export const avgPool2dGradient: OpDef<'avgPool2dGradient'> = {
     })
     return [out]
   },
-  vjp: ({ outGrads: [g], attrs: { inputShape: _, ...attrs }, b }) => [b.avgPool2d(g, attrs)],
   amp: [{ class: 'infer', inputs: 'all', outputs: 'all' }],
   fusion: 'window',
   tolerance: 'accumulation',
   cost: (_inputs, [dx], { window }) => ({ multiplyAdds: 0, operations: elements(dx.shape) * window[0] * window[1] }),
 }
+
+export const avgPool2dGradientVjp: OpVjp<'avgPool2dGradient'> = ({
+  outGrads: [g],
+  attrs: { inputShape: _, ...attrs },
+  b,
+}) => [b.avgPool2d(g, attrs)]

@@ -1,4 +1,4 @@
-import type { OpDef, OpDoc } from '../../op-def.ts'
+import type { OpDef, OpDoc, OpVjp } from '../../op-def.ts'
 import { elements } from '../../types.ts'
 import { poolLoop, poolTypes, windowAttrSpecs, windowCounts } from './shared.ts'
 
@@ -32,11 +32,12 @@ export const avgPool2d: OpDef<'avgPool2d'> = {
     })
     return [out.map((sum, i) => sum / (counts[Math.floor(i / channels) % counts.length] as number))]
   },
-  vjp: ({ outGrads: [g], inputs: [x], attrs, b }) => [
-    b.emit1('avgPool2dGradient', [g], { ...attrs, inputShape: x.shape }),
-  ],
   amp: [{ class: 'infer', inputs: 'all', outputs: 'all' }],
   fusion: 'window',
   tolerance: 'accumulation',
   cost: (_inputs, [y], { window }) => ({ multiplyAdds: 0, operations: elements(y.shape) * window[0] * window[1] }),
 }
+
+export const avgPool2dVjp: OpVjp<'avgPool2d'> = ({ outGrads: [g], inputs: [x], attrs, b }) => [
+  b.emit1('avgPool2dGradient', [g], { ...attrs, inputShape: x.shape }),
+]

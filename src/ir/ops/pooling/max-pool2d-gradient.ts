@@ -1,4 +1,4 @@
-import { ampAll, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { elements, sameShape, showType } from '../../types.ts'
 import { isLarger } from '../reduction/arg-max.ts'
 import { poolLoop, poolTypes, windowAttrSpecs } from './shared.ts'
@@ -50,9 +50,13 @@ export const maxPool2dGradient: OpDef<'maxPool2dGradient'> = {
     })
     return [out]
   },
-  vjp: ({ outGrads: [g], inputs: [x], attrs, b }) => [null, atMaxima(b, g, x, attrs)],
   amp: ampAll('clear'),
   fusion: 'window',
   tolerance: 'accumulation',
   cost: (_inputs, [dx], { window }) => ({ multiplyAdds: 0, operations: elements(dx.shape) * window[0] * window[1] }),
 }
+
+export const maxPool2dGradientVjp: OpVjp<'maxPool2dGradient'> = ({ outGrads: [g], inputs: [x], attrs, b }) => [
+  null,
+  atMaxima(b, g, x, attrs),
+]

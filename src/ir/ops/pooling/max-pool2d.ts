@@ -1,4 +1,4 @@
-import { ampAll, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { elements } from '../../types.ts'
 import { poolLoop, poolTypes, windowAttrSpecs } from './shared.ts'
 
@@ -32,9 +32,12 @@ export const maxPool2d: OpDef<'maxPool2d'> = {
     })
     return [out]
   },
-  vjp: ({ outGrads: [g], inputs: [x], attrs, b }) => [b.emit1('maxPool2dGradient', [x, g], attrs)],
   amp: ampAll('clear'),
   fusion: 'window',
   tolerance: 'exact',
   cost: (_inputs, [y], { window }) => ({ multiplyAdds: 0, operations: elements(y.shape) * window[0] * window[1] }),
 }
+
+export const maxPool2dVjp: OpVjp<'maxPool2d'> = ({ outGrads: [g], inputs: [x], attrs, b }) => [
+  b.emit1('maxPool2dGradient', [x, g], attrs),
+]

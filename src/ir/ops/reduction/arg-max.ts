@@ -1,5 +1,5 @@
 import { natural } from '../../attrs.ts'
-import type { OpDef, OpDoc } from '../../op-def.ts'
+import type { OpDef, OpDoc, OpVjp } from '../../op-def.ts'
 import { elements, showType } from '../../types.ts'
 import { reducedShape } from '../shape.ts'
 import { reduceLoop } from './shared.ts'
@@ -46,12 +46,13 @@ export const argMax: OpDef<'argMax'> = {
     })
     return [index]
   },
-  vjp: 'zero',
   amp: [{ class: 'clear', inputs: [0], outputs: [] }],
   fusion: 'reduction',
   tolerance: 'exact',
   cost: ([x]) => ({ multiplyAdds: 0, operations: elements(x.shape) }),
 }
+
+export const argMaxVjp: OpVjp<'argMax'> = 'zero'
 
 /** The order in which NaN is largest; equal elements are not larger. */
 export const isLarger = (a: number, b: number): boolean => (Number.isNaN(a) ? !Number.isNaN(b) : a > b)

@@ -1,4 +1,4 @@
-import { noCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { noCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { fold, reduceAttrSpecs, reduceExample, reduceTypes } from './shared.ts'
 
 export const reduceAllDoc: OpDoc = {
@@ -14,9 +14,10 @@ export const reduceAll: OpDef<'reduceAll'> = {
   attrs: reduceAttrSpecs,
   infer: ([x], attrs) => reduceTypes(x, attrs, (dtype) => dtype === 'bool', 'a bool'),
   evalRef: ({ inputs: [x], attrs: { axes } }) => [fold(x, axes, 1, Math.min)],
-  vjp: 'zero',
   amp: [],
   fusion: 'reduction',
   tolerance: 'exact',
   cost: noCost,
 }
+
+export const reduceAllVjp: OpVjp<'reduceAll'> = 'zero'

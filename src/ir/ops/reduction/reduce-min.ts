@@ -1,4 +1,4 @@
-import { ampAll, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { elements } from '../../types.ts'
 import { fold, reduceAttrSpecs, reduceExample, reduceTypes, spread } from './shared.ts'
 
@@ -22,12 +22,13 @@ export const reduceMin: OpDef<'reduceMin'> = {
   evalRef: ({ inputs: [x], attrs: { axes } }) => [
     fold(x, axes, x.dtype === 'int32' ? 2 ** 31 - 1 : Infinity, (best, v) => Math.min(best, v)),
   ],
-  vjp: ({ outGrads: [g], inputs: [x], outputs: [y], attrs: { axes }, b }) => {
-    const isBest = b.cast(b.compare('eq', x, spread(b, y, x, axes)), x.dtype)
-    return [b.mul(isBest, b.div(spread(b, g, x, axes), spread(b, b.reduceSum(isBest, axes), x, axes)))]
-  },
   amp: ampAll('clear'),
   fusion: 'reduction',
   tolerance: 'exact',
   cost: ([x]) => ({ multiplyAdds: 0, operations: elements(x.shape) }),
+}
+
+export const reduceMinVjp: OpVjp<'reduceMin'> = ({ outGrads: [g], inputs: [x], outputs: [y], attrs: { axes }, b }) => {
+  const isBest = b.cast(b.compare('eq', x, spread(b, y, x, axes)), x.dtype)
+  return [b.mul(isBest, b.div(spread(b, g, x, axes), spread(b, b.reduceSum(isBest, axes), x, axes)))]
 }

@@ -1,4 +1,4 @@
-import { ampAll, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { elements } from '../../types.ts'
 import { productOfOthers } from './products.ts'
 import { fold, reduceAttrSpecs, reduceExample, reduceTypes, spread } from './shared.ts'
@@ -23,11 +23,12 @@ export const reduceProd: OpDef<'reduceProd'> = {
   evalRef: ({ inputs: [x], attrs: { axes } }) => [
     fold(x, axes, 1, x.dtype === 'int32' ? Math.imul : (product, v) => product * v),
   ],
-  vjp: ({ outGrads: [g], inputs: [x], attrs: { axes }, b }) => [
-    b.mul(spread(b, g, x, axes), productOfOthers(b, x, axes)),
-  ],
   amp: ampAll('deny'),
   fusion: 'reduction',
   tolerance: 'accumulation',
   cost: ([x]) => ({ multiplyAdds: 0, operations: elements(x.shape) }),
 }
+
+export const reduceProdVjp: OpVjp<'reduceProd'> = ({ outGrads: [g], inputs: [x], attrs: { axes }, b }) => [
+  b.mul(spread(b, g, x, axes), productOfOthers(b, x, axes)),
+]

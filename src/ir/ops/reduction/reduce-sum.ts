@@ -1,4 +1,4 @@
-import type { OpDef, OpDoc } from '../../op-def.ts'
+import type { OpDef, OpDoc, OpVjp } from '../../op-def.ts'
 import { elements } from '../../types.ts'
 import { fold, reduceExample, spread, wideReduceAttrSpecs, wideReduceTypes } from './shared.ts'
 
@@ -20,9 +20,12 @@ export const reduceSum: OpDef<'reduceSum'> = {
   attrs: wideReduceAttrSpecs,
   infer: ([x], attrs) => wideReduceTypes(x, attrs, (dtype) => dtype !== 'bool', 'a numeric'),
   evalRef: ({ inputs: [x], attrs: { axes } }) => [fold(x, axes, 0, (sum, v) => sum + v)],
-  vjp: ({ outGrads: [g], inputs: [x], attrs: { axes }, b }) => [spread(b, b.cast(g, x.dtype), x, axes)],
   amp: [{ class: 'wide', inputs: [0], outputs: [0], wideOutputs: [0] }],
   fusion: 'reduction',
   tolerance: 'accumulation',
   cost: ([x]) => ({ multiplyAdds: 0, operations: elements(x.shape) }),
 }
+
+export const reduceSumVjp: OpVjp<'reduceSum'> = ({ outGrads: [g], inputs: [x], attrs: { axes }, b }) => [
+  spread(b, b.cast(g, x.dtype), x, axes),
+]

@@ -1,5 +1,5 @@
 import { positive } from '../../attrs.ts'
-import type { OpDef, OpDoc } from '../../op-def.ts'
+import type { OpDef, OpDoc, OpVjp } from '../../op-def.ts'
 import { elements, isFloat, showType } from '../../types.ts'
 import { isLarger } from './arg-max.ts'
 
@@ -52,27 +52,28 @@ export const topK: OpDef<'topK'> = {
     }
     return [values, indices]
   },
-  vjp: ({ outGrads: [g], inputs: [x], outputs: [, indices], b }) => {
-    if (g === null || !isFloat(x.dtype)) return [null]
-    const size = x.shape.at(-1) as number
-    const hot = b.oneHot(indices, size, x.dtype) // [..., k, size]
-    const rank = hot.shape.length
-    return [
-      b.reduceSum(
-        b.mul(
-          hot,
-          b.broadcast(
-            g,
-            hot.shape,
-            g.shape.map((_, axis) => axis),
-          ),
-        ),
-        [rank - 2],
-      ),
-    ]
-  },
   amp: [{ class: 'clear', inputs: [0], outputs: [0] }],
   fusion: 'opaque',
   tolerance: 'exact',
   cost: ([x]) => ({ multiplyAdds: 0, operations: elements(x.shape) }),
+}
+
+export const topKVjp: OpVjp<'topK'> = ({ outGrads: [g], inputs: [x], outputs: [, indices], b }) => {
+  if (g === null || !isFloat(x.dtype)) return [null]
+  const size = x.shape.at(-1) as number
+  const hot = b.oneHot(indices, size, x.dtype) // [..., k, size]
+  const rank = hot.shape.length
+  return [
+    b.reduceSum(
+      b.mul(
+        hot,
+        b.broadcast(
+          g,
+          hot.shape,
+          g.shape.map((_, axis) => axis),
+        ),
+      ),
+      [rank - 2],
+    ),
+  ]
 }

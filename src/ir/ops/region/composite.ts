@@ -1,5 +1,5 @@
 import { oneOf, region, text, withDefault } from '../../attrs.ts'
-import { ampAll, ampClasses, noCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { ampAll, ampClasses, noCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { sideTables } from '../../side-tables.ts'
 import { regionConstraints, regionTypes } from './shared.ts'
 
@@ -36,7 +36,6 @@ export const composite: OpDef<'composite'> = {
       : `C5: the body contains ${barred.op}; apply it outside and pass its result in`
   },
   evalRef: ({ inputs, attrs: { body }, cx }) => cx.region(body, inputs).map((t) => t.data),
-  vjp: 'by its body', // in passes/autodiff/reverse.ts
   decompose: ({ inputs, attrs: { body }, b }) => b.inline(body, inputs, sideTables(body).path),
   // Passes read the class from the attribute.
   amp: ampAll('infer'),
@@ -45,3 +44,5 @@ export const composite: OpDef<'composite'> = {
   // cost.ts adds the cost of the body; here that would need a circular import.
   cost: noCost,
 }
+
+export const compositeVjp: OpVjp<'composite'> = 'by its body' // in passes/autodiff/reverse.ts

@@ -1,5 +1,5 @@
 import { region, text } from '../../attrs.ts'
-import { noCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { noCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { sideTables } from '../../side-tables.ts'
 import { regionConstraints, regionTypes } from './shared.ts'
 
@@ -24,7 +24,6 @@ export const fusion: OpDef<'fusion'> = {
   attrs: { kind: text, body: region },
   infer: (inputs, { body }) => regionTypes(body, inputs),
   evalRef: ({ inputs, attrs: { body }, cx }) => cx.region(body, inputs).map((t) => t.data),
-  vjp: 'none', // fusion comes after differentiation
   decompose: ({ inputs, attrs: { body }, b }) => b.inline(body, inputs, sideTables(body).path),
   amp: [],
   fusion: 'opaque',
@@ -32,3 +31,5 @@ export const fusion: OpDef<'fusion'> = {
   // cost.ts adds the cost of the body; here that would need a circular import.
   cost: noCost,
 }
+
+export const fusionVjp: OpVjp<'fusion'> = 'none' // fusion comes after differentiation

@@ -1,5 +1,5 @@
 import { constantValue } from '../../attrs.ts'
-import { noCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { noCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { elements } from '../../types.ts'
 import { declaredType } from './declared.ts'
 
@@ -37,9 +37,10 @@ export const constant: OpDef<'constant'> = {
     if (typeof value === 'number') return [new Float64Array(elements(type.shape)).fill(value)]
     return ['sha256' in value ? cx.constant(value.sha256, type) : Float64Array.from(value)]
   },
-  vjp: 'zero',
   amp: [],
   fusion: 'source',
   tolerance: 'exact',
   cost: noCost,
 }
+
+export const constantVjp: OpVjp<'constant'> = 'zero'

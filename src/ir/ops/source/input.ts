@@ -1,5 +1,5 @@
 import { text } from '../../attrs.ts'
-import { noCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { noCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { EffuseError } from '../../diagnostics.ts'
 import { declaredType } from './declared.ts'
 
@@ -21,9 +21,10 @@ export const input: OpDef<'input'> = {
   evalRef: ({ attrs }) => {
     throw new EffuseError({ code: 'EF401', message: `input "${attrs.name}" was not fed` })
   },
-  vjp: 'zero',
   amp: [],
   fusion: 'source',
   tolerance: 'exact',
   cost: noCost,
 }
+
+export const inputVjp: OpVjp<'input'> = 'zero'

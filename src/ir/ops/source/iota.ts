@@ -1,5 +1,5 @@
 import { dtype, natural, sizes } from '../../attrs.ts'
-import { noCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { noCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { elements } from '../../types.ts'
 import { stridesOf } from '../shape.ts'
 
@@ -28,9 +28,10 @@ export const iota: OpDef<'iota'> = {
     const size = shape[axis] ?? 1
     return [new Float64Array(elements(shape)).map((_, i) => Math.floor(i / stride) % size)]
   },
-  vjp: 'zero',
   amp: [],
   fusion: 'source',
   tolerance: 'exact',
   cost: noCost,
 }
+
+export const iotaVjp: OpVjp<'iota'> = 'zero'

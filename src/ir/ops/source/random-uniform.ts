@@ -1,5 +1,5 @@
 import { sizes, text } from '../../attrs.ts'
-import { elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { elements } from '../../types.ts'
 
 export const randomUniformDoc: OpDoc = {
@@ -19,9 +19,10 @@ export const randomUniform: OpDef<'randomUniform'> = {
   attrs: { shape: sizes, stream: text },
   infer: (_inputs, { shape }) => [{ dtype: 'float32', shape }],
   evalRef: ({ attrs: { shape, stream }, cx }) => [cx.randomUniform(stream, elements(shape))],
-  vjp: 'zero',
   amp: [],
   fusion: 'random',
   tolerance: 'exact',
   cost: elementwiseCost,
 }
+
+export const randomUniformVjp: OpVjp<'randomUniform'> = 'zero'

@@ -1,7 +1,7 @@
 import { custom, flag, isRecord, text, withDefault } from '../../attrs.ts'
 import { EffuseError } from '../../diagnostics.ts'
 import type { Initializer } from '../../initializers.ts'
-import { noCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { noCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { declaredType } from './declared.ts'
 
 export const variableDoc: OpDoc = {
@@ -30,9 +30,10 @@ export const variable: OpDef<'variable'> = {
   evalRef: ({ attrs }) => {
     throw new EffuseError({ code: 'EF407', message: `variable "${attrs.name}" has no value` })
   },
-  vjp: 'zero',
   amp: [],
   fusion: 'source',
   tolerance: 'exact',
   cost: noCost,
 }
+
+export const variableVjp: OpVjp<'variable'> = 'zero'

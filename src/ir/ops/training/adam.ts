@@ -1,5 +1,5 @@
 import { number } from '../../attrs.ts'
-import { elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { checkScalars, checkSlots, guarded, optimizerConstraints } from './shared.ts'
 
 export const adamDoc: OpDoc = {
@@ -37,7 +37,6 @@ export const adam: OpDef<'adam'> = {
     )
     return guarded(finite, [next, first, second], [w, m, v]) as readonly [Float64Array, Float64Array, Float64Array] // three in, three out
   },
-  vjp: 'none',
   decompose: ({ inputs: [w, g, m, v, rate, step, finite], attrs: { beta1, beta2, epsilon, weightDecay }, b }) => {
     const t = b.add(b.cast(step, 'float32'), 1)
     const first = b.add(b.mul(m, beta1), b.mul(g, 1 - beta1))
@@ -54,3 +53,5 @@ export const adam: OpDef<'adam'> = {
   tolerance: 'composite',
   cost: elementwiseCost,
 }
+
+export const adamVjp: OpVjp<'adam'> = 'none'

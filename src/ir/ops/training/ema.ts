@@ -1,5 +1,5 @@
 import { number } from '../../attrs.ts'
-import { elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { checkScalars, checkSlots } from './shared.ts'
 
 export const emaDoc: OpDoc = {
@@ -34,7 +34,6 @@ export const ema: OpDef<'ema'> = {
       finite.data[0] === 1 ? average.data.map((a, i) => a + (1 - d) * ((value.data[i] as number) - a)) : average.data,
     ]
   },
-  vjp: 'none',
   decompose: ({ inputs: [average, value, step, finite], attrs: { decay }, b }) => {
     const t = b.add(b.cast(step, 'float32'), 1)
     // Computes 1 - d directly, as 9 / (10 + t) while d grows: if d is near 1, 1 - d in float32 would have too few digits.
@@ -47,3 +46,5 @@ export const ema: OpDef<'ema'> = {
   tolerance: 'composite',
   cost: elementwiseCost,
 }
+
+export const emaVjp: OpVjp<'ema'> = 'none'

@@ -1,11 +1,11 @@
-import type { OpDef, OpDoc } from '../../op-def.ts'
+import type { OpDef, OpDoc, OpVjp } from '../../op-def.ts'
 import type { TrainingOps } from '../../signatures.ts'
-import { adam, adamDoc } from './adam.ts'
-import { allFinite, allFiniteDoc } from './all-finite.ts'
-import { ema, emaDoc } from './ema.ts'
-import { lossScaleUpdate, lossScaleUpdateDoc } from './loss-scale-update.ts'
-import { rmsprop, rmspropDoc } from './rmsprop.ts'
-import { sgd, sgdDoc } from './sgd.ts'
+import { adam, adamDoc, adamVjp } from './adam.ts'
+import { allFinite, allFiniteDoc, allFiniteVjp } from './all-finite.ts'
+import { ema, emaDoc, emaVjp } from './ema.ts'
+import { lossScaleUpdate, lossScaleUpdateDoc, lossScaleUpdateVjp } from './loss-scale-update.ts'
+import { rmsprop, rmspropDoc, rmspropVjp } from './rmsprop.ts'
+import { sgd, sgdDoc, sgdVjp } from './sgd.ts'
 
 /** Ops of the training step, each with its guard. */
 export const trainingOps: { readonly [K in keyof TrainingOps]: OpDef<K> } = {
@@ -24,4 +24,13 @@ export const trainingDocs: { readonly [K in keyof TrainingOps]: OpDoc } = {
   lossScaleUpdate: lossScaleUpdateDoc,
   rmsprop: rmspropDoc,
   sgd: sgdDoc,
+}
+
+export const trainingVjps: { readonly [K in keyof TrainingOps]: OpVjp<K> } = {
+  adam: adamVjp,
+  allFinite: allFiniteVjp,
+  ema: emaVjp,
+  lossScaleUpdate: lossScaleUpdateVjp,
+  rmsprop: rmspropVjp,
+  sgd: sgdVjp,
 }

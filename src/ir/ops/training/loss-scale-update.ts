@@ -1,5 +1,5 @@
 import { number, positive } from '../../attrs.ts'
-import { noCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { noCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { checkScalars } from './shared.ts'
 
 /** The largest loss scale that is doubled: the result, 2^127, is the largest power of two in float32. */
@@ -34,7 +34,6 @@ export const lossScaleUpdate: OpDef<'lossScaleUpdate'> = {
     if (count + 1 < interval) return [scale.data, Float64Array.of(count + 1)]
     return [Float64Array.of(now <= largestDoubled ? now * 2 : now), Float64Array.of(0)]
   },
-  vjp: 'none',
   decompose: ({ inputs: [scale, good, finite], attrs: { interval, least }, b }) => {
     const count = b.add(good, 1)
     const isDue = b.compare('ge', count, interval)
@@ -47,3 +46,5 @@ export const lossScaleUpdate: OpDef<'lossScaleUpdate'> = {
   tolerance: 'exact',
   cost: noCost,
 }
+
+export const lossScaleUpdateVjp: OpVjp<'lossScaleUpdate'> = 'none'

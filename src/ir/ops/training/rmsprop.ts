@@ -1,5 +1,5 @@
 import { number } from '../../attrs.ts'
-import { elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { checkScalars, checkSlots, guarded, optimizerConstraints } from './shared.ts'
 
 export const rmspropDoc: OpDoc = {
@@ -34,7 +34,6 @@ export const rmsprop: OpDef<'rmsprop'> = {
     const next = w.data.map((v, i) => v - (step[i] as number))
     return guarded(finite, [next, square, step], [w, ms, mom]) as readonly [Float64Array, Float64Array, Float64Array] // three in, three out
   },
-  vjp: 'none',
   decompose: ({ inputs: [w, g, ms, mom, rate, finite], attrs: { rho, momentum, epsilon }, b }) => {
     const square = b.add(b.mul(ms, rho), b.mul(b.mul(g, g), 1 - rho))
     const step = b.add(b.mul(mom, momentum), b.mul(rate, b.mul(g, b.rsqrt(b.add(square, epsilon)))))
@@ -45,3 +44,5 @@ export const rmsprop: OpDef<'rmsprop'> = {
   tolerance: 'composite',
   cost: elementwiseCost,
 }
+
+export const rmspropVjp: OpVjp<'rmsprop'> = 'none'

@@ -1,5 +1,5 @@
 import { flag, number } from '../../attrs.ts'
-import { elementwiseCost, type OpDef, type OpDoc } from '../../op-def.ts'
+import { elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { checkScalars, checkSlots, guarded, optimizerConstraints } from './shared.ts'
 
 export const sgdDoc: OpDoc = {
@@ -33,7 +33,6 @@ export const sgd: OpDef<'sgd'> = {
     )
     return guarded(finite, [next, velocity], [w, m]) as readonly [Float64Array, Float64Array] // two in, two out
   },
-  vjp: 'none',
   decompose: ({ inputs: [w, g, m, rate, finite], attrs: { momentum, nesterov }, b }) => {
     const pull = b.mul(rate, g)
     const velocity = b.sub(b.mul(m, momentum), pull)
@@ -45,3 +44,5 @@ export const sgd: OpDef<'sgd'> = {
   tolerance: 'composite',
   cost: elementwiseCost,
 }
+
+export const sgdVjp: OpVjp<'sgd'> = 'none'
