@@ -17,12 +17,10 @@ import { checkModel, type Model } from './ir/model.ts'
 import { EffuseError } from './ir/diagnostics.ts'
 import type { Graph } from './ir/types.ts'
 import type { Signature } from './ir/value.ts'
-import type { AmpSettings } from './passes/mixed-precision/options.ts'
 import type { Judge } from './passes/judge.ts'
 import { checkedPipeline } from './passes/pipeline.ts'
 import { derivedVariables, graphsOf, type Program, programOf } from './passes/program.ts'
-import { inferencePipeline } from './passes/pipelines.ts'
-import { passNames } from './passes/registry.ts'
+import { inferencePasses, passNames, type Precision } from './passes/pipelines.ts'
 import { declarationOf } from './passes/train/declaration.ts'
 import { type PassRecord, type PipelineResult, type RunnerOptions, runPipeline } from './passes/runner.ts'
 
@@ -60,13 +58,15 @@ const compileFor = async <I extends Signature, O extends Signature>(
 ): Promise<Executable<I, O>> => {
   const amp = ampRequest(options.amp, backend)
   const engine = engineFor(backend, amp)
-  // Loaded on demand, because it is large.
+  // Loaded on demand, because they are large.
+  const settings = amp?.settings ?? null
+  const precision = settings === null ? null : (await import('./passes/mixed-precision/amp.ts')).precisionOf(settings)
   const judge = options.verify === true ? (await import('./passes/judge.ts')).meaningJudge : undefined
   const { declared, program, records, specs, added } = planFor(
     model,
     options,
     { engine, name: backend.name },
-    amp?.settings ?? null,
+    precision,
     judge,
   )
   const seed = options.seed ?? 0
@@ -126,7 +126,7 @@ const planFor = (
   model: Model,
   options: CompileOptions,
   { engine, name }: { readonly engine: Engine; readonly name: string },
-  amp: AmpSettings | null,
+  precision: Precision | null,
   judge: Judge | undefined,
 ): Planned => {
   options.signal?.throwIfAborted()
@@ -136,9 +136,9 @@ const planFor = (
   const declared = model.at({ batch: options.batch ?? 1 })
   const xla = options.xla ?? true
   const { simplify = true, fusion = true } = typeof xla === 'boolean' ? { simplify: xla, fusion: xla } : xla
-  const switches = { simplify, fusion, amp }
+  const switches = { simplify, fusion, precision }
   const standard =
-    step === null || training === null ? inferencePipeline(engine, switches) : step.pipeline(engine, switches, training)
+    step === null || training === null ? inferencePasses(engine, switches) : step.pipeline(engine, switches, training)
   const replayable = new Set([...passNames, ...[...engine.legalize, ...engine.fuse].map(({ name }) => name)])
   const pipeline =
     options.passes === undefined
@@ -149,7 +149,7 @@ const planFor = (
     try {
       return runPipeline(pipeline, start, how)
     } catch (error) {
-      throw amp === null ? error : namingVariable(error)
+      throw precision === null ? error : namingVariable(error)
     }
   }
   const { program, records } = run(programOf(declared, model.name), {

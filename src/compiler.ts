@@ -80,7 +80,8 @@ export {
   type RunnerOptions,
 } from './passes/runner.ts'
 export { parsePipeline, passFactories, type PassFactory, type PassOptions } from './passes/registry.ts'
-export { inferencePipeline, type BackendPasses, type PipelineSwitches } from './passes/pipelines.ts'
+export type { BackendPasses } from './passes/pipelines.ts'
+export { inferencePipeline, type PipelineSwitches } from './passes/standard-pipelines.ts'
 export { rule, splatOf, type Match, type Rule } from './passes/rewrite/rules.ts'
 export { rewrite, rulePass } from './passes/rewrite/driver.ts'
 export { simplify, simplifyRules } from './passes/simplify/index.ts'

@@ -165,12 +165,12 @@ export const negOfSub = rulePass('neg-of-sub', 'one subtraction', [
     [
       'src/passes/registry.ts',
       ["import { simplify } from './simplify/index.ts'\n", "import { negOfSub } from './neg-of-sub.ts'\n"],
-      ["  'simplify',\n", "  'neg-of-sub',\n"],
       ['  plain(simplify),\n', '  plain(negOfSub),\n'],
     ],
     [
       'src/passes/pipelines.ts',
       ["import { simplify } from './simplify/index.ts'\n", "import { negOfSub } from './neg-of-sub.ts'\n"],
+      ["  'simplify',\n", "  'neg-of-sub',\n"],
       [
         '    toInference, //                       first: the passes below do not handle model-form ops\n',
         '    negOfSub,\n',

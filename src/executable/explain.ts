@@ -6,10 +6,10 @@ import { globFilter } from '../ir/glob.ts'
 import { printNode } from '../ir/print.ts'
 import { sideTables } from '../ir/side-tables.ts'
 import { showType, type Graph, type Node, type NodeId } from '../ir/types.ts'
-import { fusionOf } from '../passes/fusion/decision.ts'
-import { explainFusion, fusionLines, type FusionNote } from '../passes/fusion/explain.ts'
-import { explainPrecision, type PrecisionNote } from '../passes/mixed-precision/explain.ts'
-import { decisionOf } from '../passes/mixed-precision/report.ts'
+import { fusionNotes } from '../passes/fusion/decision.ts'
+import type { FusionNote } from '../passes/fusion/explain.ts'
+import type { PrecisionNote } from '../passes/mixed-precision/explain.ts'
+import { precisionNotes } from '../passes/mixed-precision/report.ts'
 import { graphSteps, mainStep, type Program } from '../passes/program.ts'
 import type { PassRecord } from '../passes/runner.ts'
 import type { AmpFigures } from './amp.ts'
@@ -72,16 +72,14 @@ export const explainNode = (asked: string, explainable: Explainable): Explanatio
       }))
   })
   const precision = records.flatMap((record) => {
-    const decision = record.name === 'amp' ? decisionOf(record.after) : null
-    if (decision === null) return []
+    if (record.name !== 'amp') return []
     const ids = idsIn(record.plan)
-    return explainPrecision(decision, (n) => ids.has(n.id) || descends(decision.graph, n, ids))
+    return precisionNotes(record.after, (before, n) => ids.has(n.id) || descends(before, n, ids))
   })
   const kernels = records.flatMap((record) => {
-    const decision = record.name === 'fusion' ? fusionOf(record.after) : null
-    if (decision === null) return []
+    if (record.name !== 'fusion') return []
     const ids = idsIn(record.plan)
-    return explainFusion(decision, (n) => ids.has(n.id) || descends(decision.facts.graph, n, ids))
+    return fusionNotes(record.after, (before, n) => ids.has(n.id) || descends(before, n, ids))
   })
   const site = start.map((n) => sideTables(declared).callSite(n.id)).find((s) => s !== null) ?? null
   const note = amp?.note ?? null
@@ -108,7 +106,7 @@ export const explainNode = (asked: string, explainable: Explainable): Explanatio
       ...(precision.length === 0 ? [] : ['Mixed precision:']),
       ...precision.flatMap(precisionLines),
       ...(kernels.length === 0 ? [] : ['Kernels:']),
-      ...fusionLines(kernels),
+      ...kernels.flatMap(kernelLines),
       became.length === 0
         ? 'Nothing of it is left: no output depends on it, or a law made it superfluous.'
         : 'In the program it is:',
@@ -180,6 +178,11 @@ const precisionLines = (note: PrecisionNote): readonly string[] => [
   ...note.casts.map((cast) => `    its region ends at ${cast}`),
   ...(note.moreCasts === 0 ? [] : [`    and at ${note.moreCasts} more`]),
   `    to change it: ${note.change}`,
+]
+
+const kernelLines = ({ text, notFused }: FusionNote): readonly string[] => [
+  `  ${text}`,
+  ...notFused.map(({ node, is, why }) => `    not fused with ${node} ${is} it: ${why}`),
 ]
 
 /** Nodes at the path, below it, or matching it as a glob; `%12` names a node of the declared graph. */

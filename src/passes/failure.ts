@@ -7,7 +7,7 @@ import type { Pass } from './pass.ts'
 import { passText } from './pipeline.ts'
 import type { Program } from './program.ts'
 import { printProgram } from './program-text.ts'
-import { passNames } from './registry.ts'
+import { passNames } from './pipelines.ts'
 
 /** The program before the failing pass, in text, and the passes still to run. */
 export interface Reproducer {

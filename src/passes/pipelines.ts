@@ -20,11 +20,40 @@ import { foldBatchNorm } from './fold-batch-norm.ts'
 import { foldConstants } from './fold-constants.ts'
 import { fuse } from './fuse.ts'
 import { hoistPrepare } from './hoist-prepare.ts'
-import { amp } from './mixed-precision/amp.ts'
 import { silentComposites } from './mixed-precision/classes.ts'
 import type { AmpSettings } from './mixed-precision/options.ts'
 import { simplify } from './simplify/index.ts'
 import { toInference } from './to-inference.ts'
+
+/**
+ * The names of all passes in registry.ts, also of those that are in no pipeline. For messages: a page needs no factories to name passes. A test
+ * compares the two lists.
+ */
+export const passNames: readonly string[] = [
+  'to-inference',
+  'simplify',
+  'fold-constants',
+  'cse',
+  'dce',
+  'fold-batch-norm',
+  'hoist-prepare',
+  'fuse',
+  'fusion',
+  'amp',
+  'to-training',
+  'differentiate',
+  'scale-loss',
+  'unscale',
+  'guard-updates',
+  'weight-decay-loss',
+  'learning-rate',
+  'accumulate',
+  'weight-decay',
+  'clip',
+  'apply-optimizer',
+  'moving-averages',
+  'decompose',
+]
 
 /** The machine's part of a pipeline. */
 export interface BackendPasses {
@@ -32,18 +61,24 @@ export interface BackendPasses {
   readonly fuse: readonly Pass[]
 }
 
-export interface PipelineSwitches {
+/** The pass for mixed precision with its settings. Callers make it, because it is large and most programs do without. */
+export interface Precision {
+  readonly settings: AmpSettings
+  readonly pass: Pass
+}
+
+export interface PassSwitches {
   /** Simplify, fold, hoist. */
   readonly simplify: boolean
   readonly fusion: boolean
-  /** Mixed precision; absent or null: none. */
-  readonly amp?: AmpSettings | null | undefined
+  /** Null: none. */
+  readonly precision: Precision | null
 }
 
 /** For inference, and for every other program without updates. */
-export const inferencePipeline = (
+export const inferencePasses = (
   backend: BackendPasses,
-  { simplify: simplified, fusion, amp: precision = null }: PipelineSwitches,
+  { simplify: simplified, fusion, precision }: PassSwitches,
 ): Pipeline =>
   pipeline([
     toInference, //                       first: the passes below do not handle model-form ops
@@ -55,7 +90,7 @@ export const inferencePipeline = (
           foldBatchNorm, //                   before legalize, which decomposes batch norms
         ]
       : []),
-    ...(precision === null ? [] : [amp(precision)]), // before composites are decomposed: it classifies them as a whole
+    ...(precision === null ? [] : [precision.pass]), // before composites are decomposed: it classifies them as a whole
     ...backend.legalize, //               decomposes composites for which the backend has no kernel
     ...(simplified
       ? [
@@ -71,9 +106,9 @@ export const inferencePipeline = (
   ])
 
 /** For a training step. train/gradient-outputs.ts defines what each pass leaves for the next. */
-export const trainingPipeline = (
+export const trainingPasses = (
   backend: BackendPasses,
-  { simplify: simplified, fusion, amp: precision = null }: PipelineSwitches,
+  { simplify: simplified, fusion, precision }: PassSwitches,
   step: StepOptions,
 ): Pipeline => {
   const {
@@ -86,11 +121,11 @@ export const trainingPipeline = (
     accumulate: steps = 1,
   } = step
   // float32 and bfloat16 have the range that gradients need, so 'auto' scales only for float16.
-  const scale = lossScale !== 'auto' ? lossScale : precision?.dtype === 'float16' ? 'dynamic' : 'none'
+  const scale = lossScale !== 'auto' ? lossScale : precision?.settings.dtype === 'float16' ? 'dynamic' : 'none'
   return pipeline([
     toTraining({ frozen }), //                first: the passes below do not handle model-form ops
     // Users' composites become their bodies, except those that the options of mixed precision name.
-    decomposeOps(['composite'], precision === null ? {} : silentComposites(precision)),
+    decomposeOps(['composite'], precision === null ? {} : silentComposites(precision.settings)),
     ...(simplified ? [simplify, foldConstants, cse, dce] : []), // fewer nodes to differentiate
     scaleLoss(scale),
     differentiate({ loss: 'scaledLoss', frozen }),
@@ -104,7 +139,7 @@ export const trainingPipeline = (
     applyOptimizer(ruleOf(optimizer), scale),
     ...(emaDecay === undefined ? [] : [movingAverages(emaDecay)]), // averages the new values of this step
     ...(simplified ? [simplify, foldConstants, cse] : []),
-    ...(precision === null ? [] : [amp(precision)]), // forward and backward are one graph, cut once
+    ...(precision === null ? [] : [precision.pass]), // forward and backward are one graph, cut once
     ...backend.legalize,
     ...(simplified ? [simplify, foldConstants, cse] : []),
     dce,

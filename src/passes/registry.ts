@@ -24,34 +24,7 @@ import { didYouMean } from '../ir/words.ts'
 
 export type { PassFactory, PassOptions } from './pass-factory.ts'
 
-/** The names alone. A program that only names passes, for example in the error when one fails, does not need the factories. A test compares both. */
-export const passNames: readonly string[] = [
-  'to-inference',
-  'simplify',
-  'fold-constants',
-  'cse',
-  'dce',
-  'fold-batch-norm',
-  'hoist-prepare',
-  'fuse',
-  'fusion',
-  'amp',
-  'to-training',
-  'differentiate',
-  'scale-loss',
-  'unscale',
-  'guard-updates',
-  'weight-decay-loss',
-  'learning-rate',
-  'accumulate',
-  'weight-decay',
-  'clip',
-  'apply-optimizer',
-  'moving-averages',
-  'decompose',
-]
-
-const allFactories = (): readonly PassFactory[] => [
+export const passFactories: readonly PassFactory[] = [
   plain(toInference),
   plain(simplify),
   plain(foldConstants),
@@ -106,9 +79,6 @@ const allFactories = (): readonly PassFactory[] => [
     },
   },
 ]
-
-/** All passes of effuse. Not made where nothing uses them, so that bundlers can drop them with what they import. */
-export const passFactories: readonly PassFactory[] = /* @__PURE__ */ allFactories()
 
 const someAmpClasses: CheckFor<readonly AmpClass[]> = [
   `a list of ${ampClasses.join(', ')}`,

@@ -1,7 +1,10 @@
-/** The decisions of fusion about a graph, stored beside the resulting graph, for explanations. */
-import type { Graph } from '../../ir/types.ts'
-import { type Candidates, readersMax } from './candidates.ts'
+/**
+ * The decisions of fusion about a graph, stored beside the resulting graph, for explanations. Every program imports this file, and only those of
+ * backends with generated kernels load the rest of the folder, so this file imports only types of it.
+ */
+import type { Graph, Node } from '../../ir/types.ts'
 import type { Cluster, Clusters } from './clusters.ts'
+import type { FusionNote } from './explain.ts'
 import type { Facts } from './facts.ts'
 import type { Refusal } from './refusals.ts'
 
@@ -18,25 +21,19 @@ export interface FusionDecision {
   readonly refused: readonly Refused[]
 }
 
-const decisions = new WeakMap<Graph, FusionDecision>()
+/** Explains nodes of the graph before, by the decision. */
+type Explain = (isAsked: (node: Node) => boolean) => readonly FusionNote[]
 
-export const rememberFusion = (after: Graph, decision: FusionDecision): void => void decisions.set(after, decision)
+const remembered = new WeakMap<Graph, { readonly decision: FusionDecision; readonly explain: Explain }>()
+
+export const rememberFusion = (after: Graph, decision: FusionDecision, explain: Explain): void =>
+  void remembered.set(after, { decision, explain })
 
 /** The decision that led to exactly this graph; null if there is none. */
-export const fusionOf = (after: Graph): FusionDecision | null => decisions.get(after) ?? null
+export const fusionOf = (after: Graph): FusionDecision | null => remembered.get(after)?.decision ?? null
 
-/** All producer-consumer pairs that were not fused, in order. */
-export const refusedPairs = (clusters: Clusters, candidates: Candidates): readonly Refused[] =>
-  clusters.all().flatMap((producer) =>
-    clusters
-      .readersOf(producer)
-      .toSorted((a, b) => a.rank - b.rank)
-      .map((consumer) => ({ producer, consumer, refusal: refusalFor(clusters, candidates, producer, consumer) })),
-  )
-
-const refusalFor = (clusters: Clusters, candidates: Candidates, producer: Cluster, consumer: Cluster): Refusal => {
-  const { length: count } = clusters.readersOf(producer)
-  const verdict = candidates.judge(producer, consumer)
-  if ('refusal' in verdict) return verdict.refusal
-  return count > readersMax ? { rule: 'readers', count, most: readersMax } : { rule: 'cycle' }
+/** The kernels of the asked nodes of the graph before; empty if no decision led to exactly this graph. */
+export const fusionNotes = (after: Graph, isAsked: (before: Graph, node: Node) => boolean): readonly FusionNote[] => {
+  const found = remembered.get(after)
+  return found?.explain((node) => isAsked(found.decision.facts.graph, node)) ?? []
 }

@@ -66,10 +66,3 @@ const neighbour = (
     why: refusalText(refusal, facts.nodes, facts.target),
   }
 }
-
-/** The notes as lines of text. */
-export const fusionLines = (notes: readonly FusionNote[]): readonly string[] =>
-  notes.flatMap(({ text, notFused }) => [
-    `  ${text}`,
-    ...notFused.map(({ node, is, why }) => `    not fused with ${node} ${is} it: ${why}`),
-  ])

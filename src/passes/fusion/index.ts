@@ -11,11 +11,13 @@ import { definePass } from '../pass.ts'
 import { Candidates } from './candidates.ts'
 import { chainsOf } from './chains.ts'
 import { type Cluster, Clusters } from './clusters.ts'
-import { refusedPairs, rememberFusion } from './decision.ts'
+import { type FusionDecision, rememberFusion } from './decision.ts'
 import { emitRegions } from './emit.ts'
+import { explainFusion } from './explain.ts'
 import { factsOf } from './facts.ts'
 import { fuseHorizontally } from './horizontal.ts'
 import { fuseProducers } from './producers.ts'
+import { refusedPairs } from './refused-pairs.ts'
 import { fuseSiblings } from './siblings.ts'
 
 export const fusion = definePass({
@@ -34,7 +36,8 @@ export const fusion = definePass({
     const after = emitRegions(facts, clusters, (cluster) => candidates.sketchOf(cluster), isRegion)
     if (after === graph) return graph
     const refused = refusedPairs(clusters, candidates)
-    rememberFusion(after, { facts, clusters, refused })
+    const decision: FusionDecision = { facts, clusters, refused }
+    rememberFusion(after, decision, (isAsked) => explainFusion(decision, isAsked))
     cx.report('regions', clusters.all().filter(isRegion).length)
     for (const { refusal } of refused) cx.report(`not fused: ${refusal.rule}`)
     return after

@@ -10,13 +10,16 @@ import { globFilter } from '../../ir/glob.ts'
 import type { TargetInfo } from '../../ir/target.ts'
 import type { Graph, Node } from '../../ir/types.ts'
 import { definePass, type ProgramPass } from '../pass.ts'
+import type { Precision } from '../pipelines.ts'
 import { graphsOf, mapGraphs } from '../program.ts'
 import { nameInLists } from './classes.ts'
+import { countCasts } from './count-casts.ts'
+import { explainPrecision } from './explain.ts'
 import { minimumCut } from './min-cut.ts'
 import { ampFault, ampSettings, statedOptions, unknownOp, type AmpOptions, type AmpSettings } from './options.ts'
 import { paint } from './painting.ts'
 import { precisionProblem } from './problem.ts'
-import { countCasts, rememberDecision, type AmpDecision } from './report.ts'
+import { rememberDecision, type AmpDecision } from './report.ts'
 import { applyAssignment } from './rewrite.ts'
 import { layerPath } from './settled.ts'
 import type { PassFactory } from '../pass-factory.ts'
@@ -45,7 +48,7 @@ export const amp = (options: AmpOptions = {}): ProgramPass => {
       )
       return mapGraphs(program, (graph) => {
         const { after, decision } = decide(graph, settings, cx.target)
-        rememberDecision(after, decision)
+        rememberDecision(after, decision, (isAsked) => explainPrecision(decision, isAsked))
         const { casts, absorbed, weightCasts, warnings } = decision.report
         cx.report('casts', casts)
         cx.report('absorbed', absorbed)
@@ -56,6 +59,9 @@ export const amp = (options: AmpOptions = {}): ProgramPass => {
     },
   })
 }
+
+/** The pass with its settings, for the pipelines. */
+export const precisionOf = (settings: AmpSettings): Precision => ({ settings, pass: amp(settings) })
 
 const decide = (
   graph: Graph,

@@ -1,10 +1,12 @@
-/** The result of mixed precision for a graph: figures, counted in the graph itself, and the decision behind them, for explanations. */
-import { findNode, liveOrder, typeOf } from '../../ir/graph.ts'
-import type { Graph } from '../../ir/types.ts'
+/**
+ * The result of mixed precision for a graph: figures, counted in the graph itself, and the decision behind them, for explanations. Every
+ * program imports this file, and only those with mixed precision have the rest of the folder, so here are only types of it.
+ */
+import type { Graph, Node } from '../../ir/types.ts'
+import type { PrecisionNote } from './explain.ts'
 import type { AmpSettings, Half, StrategyName } from './options.ts'
 import type { Assignment } from './port-graph.ts'
-import { hasResultDtype, type PrecisionProblem } from './problem.ts'
-import { isNarrowing, isWidening, staticNodes } from './statics.ts'
+import type { PrecisionProblem } from './problem.ts'
 
 export interface CastCounts {
   /** Separate casts between float32 and half that were added. */
@@ -34,29 +36,25 @@ export interface AmpDecision {
   readonly report: AmpReport
 }
 
-const decisions = new WeakMap<Graph, AmpDecision>()
+/** Explains nodes of the graph before, by the decision. */
+type Explain = (isAsked: (node: Node) => boolean) => readonly PrecisionNote[]
 
-/** Stores the decision that led to a graph. It is stored outside of graphs, so that equal programs stay equal. */
-export const rememberDecision = (after: Graph, decision: AmpDecision): void => void decisions.set(after, decision)
+const remembered = new WeakMap<Graph, { readonly decision: AmpDecision; readonly explain: Explain }>()
+
+/** Stores the decision that led to a graph, and what explains it. It is stored outside of graphs, so that equal programs stay equal. */
+export const rememberDecision = (after: Graph, decision: AmpDecision, explain: Explain): void =>
+  void remembered.set(after, { decision, explain })
 
 /** The decision that led to exactly this graph; null if there is none. */
-export const decisionOf = (after: Graph): AmpDecision | null => decisions.get(after) ?? null
+export const decisionOf = (after: Graph): AmpDecision | null => remembered.get(after)?.decision ?? null
 
-/** Counts what the pass added to `before`. Casts in the bodies of composites are inside kernels and do not count. */
-export const countCasts = (before: Graph, graph: Graph, dtype: Half): CastCounts => {
-  let [casts, absorbed, weightCasts] = [0, 0, 0]
-  const statics = staticNodes(graph)
-  for (const node of liveOrder(graph)) {
-    if (findNode(before, node.id) !== null) continue
-    if (isNarrowing(graph, node, dtype) || isWidening(graph, node, dtype)) {
-      if (statics.has(node.id)) weightCasts++
-      else casts++
-    }
-    const [operand] = node.inputs
-    if (operand === undefined || !hasResultDtype(node) || node.attrs.resultDtype !== 'float32') continue
-    if (typeOf(graph, operand).dtype === dtype) absorbed++
-  }
-  return { casts, absorbed, weightCasts }
+/** Why the asked nodes of the graph before are half or float32; empty if no decision led to exactly this graph. */
+export const precisionNotes = (
+  after: Graph,
+  isAsked: (before: Graph, node: Node) => boolean,
+): readonly PrecisionNote[] => {
+  const found = remembered.get(after)
+  return found?.explain((node) => isAsked(found.decision.graph, node)) ?? []
 }
 
 /** The sums of the figures of several plans; null if there are none. */

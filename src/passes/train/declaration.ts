@@ -4,14 +4,14 @@
  */
 import type { Model } from '../../ir/model.ts'
 import type { Pipeline } from '../pipeline.ts'
-import type { BackendPasses, PipelineSwitches } from '../pipelines.ts'
+import type { BackendPasses, PassSwitches } from '../pipelines.ts'
 import type { StepOptions } from './step.ts'
 
 export interface Declaration {
   readonly options: StepOptions
   /** The model that the step trains. Its graph also has the variables that do not affect the loss, for example those of another head. */
   readonly trained: Model
-  readonly pipeline: (backend: BackendPasses, switches: PipelineSwitches, options: StepOptions) => Pipeline
+  readonly pipeline: (backend: BackendPasses, switches: PassSwitches, options: StepOptions) => Pipeline
 }
 
 const declarations = new WeakMap<Model, Declaration>()

@@ -9,7 +9,7 @@ import { modelMetadata, withMetadata } from '../../ir/metadata.ts'
 import { checkModel, type Model, probed, typeAt } from '../../ir/model.ts'
 import { type Graph, type Ref, showType } from '../../ir/types.ts'
 import type { Scalar, Signature, TensorType, Value, Values } from '../../ir/value.ts'
-import { trainingPipeline } from '../pipelines.ts'
+import { trainingPasses } from '../pipelines.ts'
 import { rememberStep } from './declaration.ts'
 import { isPowerOfTwo } from './loss-scale.ts'
 import { type AnyLoss, anyLoss, type Loss, lossCheck } from './losses.ts'
@@ -76,7 +76,7 @@ export const trainingStep = <I extends Signature, O extends Signature, T extends
     outputs: stepOutputs(built),
     at,
   })
-  rememberStep(step, { options, trained: model, pipeline: trainingPipeline })
+  rememberStep(step, { options, trained: model, pipeline: trainingPasses })
   return withMetadata(step, modelMetadata(model))
 }
 

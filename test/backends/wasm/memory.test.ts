@@ -26,7 +26,7 @@ import {
 } from '../../../src/index.ts'
 import type { Model } from '../../../src/ir/model.ts'
 import { checkPlan } from '../../../src/passes/memory/check-plan.ts'
-import { inferencePipeline, trainingPipeline } from '../../../src/passes/pipelines.ts'
+import { inferencePipeline, trainingPipeline } from '../../../src/passes/standard-pipelines.ts'
 import { graphSteps, programOf } from '../../../src/passes/program.ts'
 import { runPipeline } from '../../../src/passes/runner.ts'
 import { stepOptionsOf } from '../../../src/passes/train/declaration.ts'
