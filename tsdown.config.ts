@@ -1,4 +1,5 @@
 import { defineConfig } from 'tsdown'
+import { minifyWorker } from './scripts/support/minified-worker.ts'
 
 // One output file per source file: bundlers drop what is not used, and what is imported only when used stays apart.
 export default defineConfig({
@@ -31,6 +32,7 @@ export default defineConfig({
   // Modules of Node's are meant: what needs them is loaded by Node alone (test/layers.test.ts).
   external: [/^#/, /^node:/],
   skipNodeModulesBundle: true,
+  plugins: [minifyWorker],
   // Most of the time goes to declarations: nothing to be warned of.
   inputOptions: { checks: { pluginTimings: false } },
   dts: true,

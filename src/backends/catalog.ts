@@ -25,11 +25,14 @@ export interface BackendEntry {
   readonly name: EntryName
   /** Describes the backend when `auto` takes it. */
   readonly summary: string
-  /** Checks availability without side effects. A thorough check may also send requests to a server. */
-  probe(isThorough?: boolean): Promise<Availability>
+  /** Checks availability without side effects. */
+  probe(): Promise<Availability>
   /** Called after probe() has found the backend. @throws EffuseError EF404 with the command that installs what is missing */
   open(): Promise<Backend>
 }
 
 /** Fastest first: `auto` takes the first that is available. */
 export type BackendCatalog = readonly BackendEntry[]
+
+/** Checks of doctor() instead of probe(). They may also start a device or send requests to a server. */
+export type ThoroughProbes = { readonly [Name in EntryName]?: () => Promise<Availability> }

@@ -2,7 +2,14 @@
 import { EffuseError } from '../ir/diagnostics.ts'
 import { mayHaveGpu } from '../platform/node-webgpu.ts'
 import type { Backend } from './backend.ts'
-import { type Availability, type BackendCatalog, type BackendEntry, type EntryName, plannedNames } from './catalog.ts'
+import {
+  type Availability,
+  type BackendCatalog,
+  type BackendEntry,
+  type EntryName,
+  plannedNames,
+  type ThoroughProbes,
+} from './catalog.ts'
 import type { MachineReport } from './machine.ts'
 import { referenceEntry } from './reference/entry.ts'
 import { tensorflowEntry } from './tensorflow/entry.ts'
@@ -13,18 +20,18 @@ const tfjsEntry = (
   name: 'webgpu' | 'wasm' | 'cpu',
   summary: string,
   more: readonly string[] = [],
-  look?: (isThorough: boolean) => Promise<Availability>,
+  look?: () => Promise<Availability>,
 ): BackendEntry => {
   const packages = ['@tensorflow/tfjs-core', `@tensorflow/tfjs-backend-${name}`, ...more]
   const fix = `npm install ${packages.join(' ')}`
   return {
     name: `tfjs-${name}`,
     summary,
-    probe: async (isThorough = false) => {
+    probe: async () => {
       const missing: string[] = []
       for (const id of packages) if (!isInstalled(id)) missing.push(id)
       if (missing.length > 0) return { isAvailable: false, detail: `missing: ${missing.join(', ')}`, fix }
-      return look === undefined ? { isAvailable: true, detail: packages.join(' + '), fix: null } : look(isThorough)
+      return look === undefined ? { isAvailable: true, detail: packages.join(' + '), fix: null } : look()
     },
     open: async (): Promise<Backend> => {
       const { openProbed } = await import('./tfjs/create.ts')
@@ -56,20 +63,28 @@ const planned = (name: EntryName): BackendEntry => ({
     ),
 })
 
-const lookAtWebgpu = async (isThorough: boolean): Promise<Availability> =>
-  isThorough || mayHaveGpu()
-    ? (await import('./tfjs/webgpu/probe.ts')).probeWebgpu()
+const probeWebgpu = async (): Promise<Availability> => (await import('./tfjs/webgpu/probe.ts')).probeWebgpu()
+
+const lookAtWebgpu = async (): Promise<Availability> =>
+  mayHaveGpu()
+    ? probeWebgpu()
     : { isAvailable: true, detail: 'this machine shows no GPU: only by name', fix: null, isByNameOnly: true }
+
+const webgpuEntry = (look: () => Promise<Availability>): BackendEntry =>
+  tfjsEntry('webgpu', 'tfjs on WebGPU', ['webgpu'], look)
 
 export const catalog: BackendCatalog = [
   tensorflowEntry,
-  tfjsEntry('webgpu', 'tfjs on WebGPU', ['webgpu'], lookAtWebgpu),
+  webgpuEntry(lookAtWebgpu),
   wasmEntry,
   tfjsEntry('wasm', 'tfjs on WebAssembly SIMD'),
   tfjsEntry('cpu', 'tfjs in plain JavaScript'),
   referenceEntry,
   ...plannedNames.map(planned),
 ]
+
+/** The device of WebGPU is also started on a machine that shows no GPU. */
+export const thoroughProbes: ThoroughProbes = { 'tfjs-webgpu': () => webgpuEntry(probeWebgpu).probe() }
 
 /** What doctor() says besides the backends. */
 export const machine = async (): Promise<MachineReport> => (await import('./node-machine.ts')).machine()

@@ -1,5 +1,5 @@
 /** Reports the backends of this machine, TensorFlow, the optional packages, what is missing, and the command that installs it. */
-import { catalog, machine } from '#backends'
+import { catalog, machine, thoroughProbes } from '#backends'
 import { now } from '#platform'
 import type { MachineReport } from '../backends/machine.ts'
 import { selectBackend } from '../backends/select.ts'
@@ -44,7 +44,7 @@ export const doctor = async ({ trial = false }: { readonly trial?: boolean } = {
   const backends: DoctorReport['backends'][number][] = []
   let auto: string | null = null
   for (const entry of catalog) {
-    const { isAvailable, detail, fix, isByNameOnly = false } = await entry.probe(true)
+    const { isAvailable, detail, fix, isByNameOnly = false } = await (thoroughProbes[entry.name]?.() ?? entry.probe())
     backends.push({
       name: entry.name,
       available: isAvailable,

@@ -10,6 +10,10 @@ import { mathFunctions } from '../math.ts'
 import { maximumPages, initialPages } from './linear-memory.ts'
 import { word } from './control.ts'
 
+const math = mathFunctions.map((name) => `${name}: Math.${name}`).join(', ')
+const pagesToTry = maximumPages.join()
+
+/** The build minifies it (scripts/support/minified-worker.ts), so it has `${name}` and `${name.field}` only in place of expressions. */
 export const workerSource = `'use strict'
 ;(() => {
   const isNode = typeof require === 'function' && typeof process === 'object'
@@ -24,7 +28,7 @@ export const workerSource = `'use strict'
 
   // ---- kernels
 
-  const math = { ${mathFunctions.map((name) => `${name}: Math.${name}`).join(', ')} }
+  const math = { ${math} }
   const load = ({ list, module, dispatches }) => {
     const { exports } = new WebAssembly.Instance(module, { env: { memory }, math })
     lists.set(
@@ -54,7 +58,7 @@ export const workerSource = `'use strict'
   /** Data for addresses past the end of the memory, which the system refused to grow. It is kept until the memory grows. */
   const waiting = new Map()
   const makeMemory = () => {
-    for (const maximum of [${maximumPages.join()}]) {
+    for (const maximum of [${pagesToTry}]) {
       try {
         memory = new WebAssembly.Memory({ initial: ${initialPages}, maximum })
         return maximum * 65536
