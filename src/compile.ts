@@ -10,7 +10,7 @@ import { checkOptions, type CompileOptions, xlaChoiceOf } from './executable/opt
 import { variablesFor } from './executable/share-variables.ts'
 import { declareAll, specsOf, type VariableSpec } from './executable/variable-spec.ts'
 import { handleOf, holdStore, makeVariables, releaseStore } from './executable/variables.ts'
-import type { WeightsSource } from './executable/weights.ts'
+import type { WeightsSource } from './executable/weights-source.ts'
 import { modelMetadata } from './ir/metadata.ts'
 import { debugOptions, saveReproducer } from './executable/debug.ts'
 import { checkModel, type Model } from './ir/model.ts'

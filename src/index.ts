@@ -41,7 +41,7 @@ export type { Feed, Feeds, TensorLike } from './executable/feeds.ts'
 export { read, type Arrays, type Item, type Result, type Results } from './executable/results.ts'
 export type { LoadOptions, SaveOptions, VariableInfo, Variables } from './executable/variables.ts'
 export type { WeightsKind } from './executable/model-weights.ts'
-export type { WeightsSource } from './executable/weights.ts'
+export type { WeightsSource } from './executable/weights-source.ts'
 export {
   type EfficientNet,
   efficientNet,

@@ -6,7 +6,7 @@ import { EffuseError } from '../ir/diagnostics.ts'
 import type { Pipeline } from '../passes/pipeline.ts'
 import { ampOptionFault, type MixedPrecision } from './amp.ts'
 import type { Variables } from './variables.ts'
-import type { WeightsSource } from './weights.ts'
+import type { WeightsSource } from './weights-source.ts'
 import type { WebAbortSignal } from '../ir/web-types.ts'
 
 /** The parts of `xla`. */

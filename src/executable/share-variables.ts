@@ -7,7 +7,7 @@ import { sameType, showType, type Type } from '../ir/types.ts'
 import { watchDevice } from './device-loss.ts'
 import { declareAll, type VariableSpec } from './variable-spec.ts'
 import { handleOf, holdStore, type Variables, type VariablesHandle } from './variables.ts'
-import type { WeightsSource } from './weights.ts'
+import type { WeightsSource } from './weights-source.ts'
 
 /** A new store, another executable's store on the same backend, or a store with copies from another backend. */
 export const variablesFor = async (

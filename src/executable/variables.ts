@@ -9,15 +9,8 @@ import { averagePrefix } from '../passes/train/moving-averages.ts'
 import { isState } from '../passes/train/state.ts'
 import { elements, isFloat, showType, type DType } from '../ir/types.ts'
 import type { Arrays } from './results.ts'
-import {
-  decodeWeights,
-  encodeWeights,
-  readSource,
-  sourceName,
-  writeFileSafely,
-  type WeightsEntry,
-  type WeightsSource,
-} from './weights.ts'
+import { readSource, sourceName, writeFileSafely, type WeightsSource } from './weights-source.ts'
+import type { WeightsEntry } from './weights.ts'
 import { shownAs, showTypes } from '../ir/shown.ts'
 import { didYouMean } from '../ir/words.ts'
 
@@ -94,6 +87,9 @@ export const withSavedMetadata = (variables: Variables, metadata: { readonly [ke
   const handle = handleOf(variables)
   return handle === null ? variables : makeVariables(handle, metadata)
 }
+/** safetensors: loaded on demand, because many pages only run. */
+const loadWeights = () => import('./weights.ts')
+
 const handles = new WeakMap<Variables, VariablesHandle>()
 export const handleOf = (variables: unknown): VariablesHandle | null =>
   typeof variables === 'object' && variables !== null ? (handles.get(variables as Variables) ?? null) : null
@@ -145,6 +141,7 @@ export const makeVariables = (handle: VariablesHandle, metadata: { readonly [key
       const entries = [...specs.values()].map(
         ({ name, type }): WeightsEntry => ({ name, type, data: values.get(names.get(name) ?? name) as HostArray }), // all were read
       )
+      const { encodeWeights } = await loadWeights()
       const bytes = encodeWeights(entries, { ...metadata, ...options?.metadata })
       if (path !== undefined) await writeFileSafely(path, bytes)
       return bytes
@@ -157,6 +154,7 @@ export const makeVariables = (handle: VariablesHandle, metadata: { readonly [key
       // The turn is taken now, before the source is read, to keep the order of calls.
       await store.turn(async (turn) => {
         const bytes = await readSource(source)
+        const { decodeWeights } = await loadWeights()
         const values = await decodeWeights(bytes, wanted, kept, { fileName: sourceName(source), verify })
         await onDevice(backend, () => turn.write(new Map([...values].map(([name, data]) => [nameOf(name), data]))))
       })

@@ -1,5 +1,4 @@
-/** Weights as bytes: variables to safetensors and back. Everything is checked before anything changes. */
-import { readFile, writeFileAtomic } from '#platform'
+/** Weights as bytes: variables to safetensors and back. Everything is checked before anything changes. Loaded when a program saves or loads. */
 import { type HostArray, hostArrayOf } from '../backends/backend.ts'
 import type { VariableSpec } from './variable-spec.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
@@ -8,11 +7,7 @@ import { readVerified, writeOwnFile } from '../io/checksums.ts'
 import type { WeightsFormat } from '../io/recognize.ts'
 import { startsAsSafetensors } from '../io/safetensors-header.ts'
 import { type TensorEntry, tensorEntry, toFloat32, toInt32 } from '../io/tensor-entry.ts'
-import type { WebBlob, WebResponse, WebUrl } from '../ir/web-types.ts'
 import { listed } from '../ir/listed.ts'
-
-/** A file's path (Node), a URL, the result of fetch or of an input element, or the bytes. */
-export type WeightsSource = string | WebUrl | WebBlob | WebResponse | Uint8Array | ArrayBuffer
 
 export interface WeightsEntry {
   readonly name: string
@@ -79,50 +74,3 @@ const misfit = (faults: readonly string[], count: number): EffuseError =>
     message: `the weights do not fit the model (${faults.length} faults, ${count} variables); nothing was changed:${listed(faults)}`,
     hint: 'openModel(file) takes the model from the file, openModel(file, { model }) the weights out of a checkpoint; load(file, { except: globs }) leaves variables out, fit({ variables, fresh: globs }) says which are new',
   })
-
-/** All bytes of a source. @throws EffuseError EF501 if it cannot be read */
-export const readSource = async (source: WeightsSource): Promise<Uint8Array> => {
-  if (source instanceof Uint8Array) return source
-  if (source instanceof ArrayBuffer) return new Uint8Array(source)
-  if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer())
-  if (source instanceof Response) return bytesOfResponse(source)
-  if (source instanceof URL && source.protocol !== 'file:') return bytesOfResponse(await fetched(source))
-  if (typeof source === 'string' || source instanceof URL) return readFile(source)
-  throw new EffuseError({
-    code: 'EF501',
-    message: `weights are read from a path, a URL, a Blob, a Response or bytes, got ${source === null ? 'null' : typeof source}`,
-  })
-}
-
-const fetched = async (url: URL): Promise<Response> => {
-  try {
-    return await fetch(url)
-  } catch (error) {
-    throw new EffuseError({
-      code: 'EF501',
-      message: `${url.href} cannot be fetched: ${error instanceof Error ? error.message : String(error)}`,
-      cause: error,
-    })
-  }
-}
-const bytesOfResponse = async (response: Response): Promise<Uint8Array> => {
-  if (!response.ok)
-    throw new EffuseError({
-      code: 'EF501',
-      message: `${response.url || 'the response'}: the server answered ${response.status} ${response.statusText}`,
-    })
-  return new Uint8Array(await response.arrayBuffer())
-}
-
-/** The name of a source in messages. */
-export const sourceName = (source: WeightsSource): string | undefined =>
-  typeof source === 'string'
-    ? source
-    : source instanceof URL
-      ? source.href
-      : source instanceof Response
-        ? source.url || undefined
-        : undefined
-
-/** Atomic: temporary file, then rename. @throws EffuseError EF501 */
-export const writeFileSafely = writeFileAtomic

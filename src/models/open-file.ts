@@ -1,6 +1,6 @@
 /** Decides how to read a file of weights: effuse's own files name their model, others are recognised by names and shapes. */
 import { checkHasSome, modelWeights } from '../executable/model-weights.ts'
-import { sourceName, type WeightsSource } from '../executable/weights.ts'
+import { sourceName, type WeightsSource } from '../executable/weights-source.ts'
 import { readVerified } from '../io/checksums.ts'
 import { cropIn } from '../io/own-metadata.ts'
 import { startsAsSafetensors } from '../io/safetensors-header.ts'

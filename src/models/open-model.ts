@@ -1,7 +1,7 @@
 /** Opens a file of weights as a model: the public function and what it returns. */
 import { folderNames } from '#platform'
 import type { WeightsKind } from '../executable/model-weights.ts'
-import { readSource, type WeightsSource } from '../executable/weights.ts'
+import { readSource, type WeightsSource } from '../executable/weights-source.ts'
 import { checkpointAmong } from '../io/run-files.ts'
 import { checkRecord } from '../ir/check-record.ts'
 import type { Model } from '../ir/model.ts'

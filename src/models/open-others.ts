@@ -1,6 +1,6 @@
 /** Opens files that other programs wrote. Loaded on demand: effuse's own files need none of it. */
 import { readFile } from '#platform'
-import { sourceName, type WeightsSource } from '../executable/weights.ts'
+import { sourceName, type WeightsSource } from '../executable/weights-source.ts'
 import { fileLabel, quote } from '../io/message-text.ts'
 import { formatKey } from '../io/own-metadata.ts'
 import { prefixedAverages } from '../io/prefixed-averages.ts'

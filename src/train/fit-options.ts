@@ -11,7 +11,7 @@ import {
   callback,
 } from '../ir/check-record.ts'
 import type { CompileOptions, ExecutionOptions } from '../executable/options.ts'
-import type { WeightsSource } from '../executable/weights.ts'
+import type { WeightsSource } from '../executable/weights-source.ts'
 import type { Variables } from '../executable/variables.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
 import type { Model } from '../ir/model.ts'
