@@ -26,7 +26,7 @@ interface Addition {
 }
 
 const op: Addition = {
-  most: 9,
+  most: 8,
   places: [
     [
       'src/ir/ops/elementwise/softsign.ts',
@@ -79,30 +79,16 @@ export const softsignVjp: OpVjp<'softsign'> = ({ outGrads: [g], inputs: [x], b }
       ["  round: plain('round(a)'),\n", "  softsign: plain('a / (1.0 + abs(a))'),\n"],
     ],
     [
-      'src/backends/wasm/scalar-ops.ts',
+      'src/backends/wasm/float-ops.ts',
       [
-        '  softplus: throughVectors(softplus),\n',
-        `  softsign: (f) => {
-    const x = popOne(f, 'f32', 'softsign')
-    f.get(x)
-    f.f32(1)
-    f.get(x)
-    f.op('f32.abs', 'f32.add', 'f32.div')
-  },
-`,
-      ],
-    ],
-    [
-      'src/backends/wasm/vector-ops.ts',
-      [
-        '  softplus,\n',
-        `  softsign: (f) => {
+        '  softplus: ofVector(softplus),\n',
+        `  softsign: ofVector((f) => {
     const x = popOne(f, 'v128', 'softsign')
     f.get(x)
     f.f32x4(1)
     f.get(x)
     f.op('f32x4.abs', 'f32x4.add', 'f32x4.div')
-  },
+  }),
 `,
       ],
     ],

@@ -11,9 +11,9 @@ import {
   type Statement,
 } from '../codegen/loops/loops.ts'
 import { FunctionBody, type Instruction, type Signature, type ValueType } from './encoder.ts'
+import { emitOp } from './emit-op.ts'
 import { countedLoops, Pointers, tripsOf } from './pointers.ts'
 import { emitRandom } from './random.ts'
-import { emitScalarOp } from './scalar-ops.ts'
 import {
   emitConstant,
   emitConstantVector,
@@ -24,7 +24,6 @@ import {
   valueType,
   widthOf,
 } from './storage.ts'
-import { emitVectorOp } from './vector-ops.ts'
 
 /** The numbers that the functions of a module share. */
 export interface ModuleNumbers {
@@ -209,10 +208,8 @@ class PhaseEmitter {
         emitRandom(f, { context: this.#buffers.length + 1, stream, lanes: expr.lanes })
         return
       }
-      case 'op': {
-        const emit = expr.lanes === 4 ? emitVectorOp : emitScalarOp
-        emit(expr, { f, push: (arg) => this.#push(arg), dtypeOf: (arg) => this.#typeOf(arg) })
-      }
+      case 'op':
+        emitOp(expr, { f, push: (arg) => this.#push(arg), dtypeOf: (arg) => this.#typeOf(arg) })
     }
   }
 

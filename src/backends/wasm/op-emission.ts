@@ -1,8 +1,9 @@
-/** What the emission of an op needs from the function that it is emitted into. */
+/** What the emission of ops shares: what an op needs from its function, and the form of tables of ops. */
 import type { DType } from '../../ir/types.ts'
 import type { ScalarOp } from '../codegen/kernel/kernel.ts'
 import type { LoopExpr } from '../codegen/loops/loops.ts'
 import type { FunctionBody } from './encoder.ts'
+import type { StackOp } from './stack-op.ts'
 
 export type OpExpr = Extract<LoopExpr, { kind: 'op' }>
 
@@ -17,6 +18,18 @@ export interface Emission {
 export type NumberOp = Exclude<ScalarOp, 'and' | 'or' | 'not' | 'cast' | 'compare' | 'select'>
 
 export type Direction = 'eq' | 'ne' | 'lt' | 'le' | 'gt' | 'ge'
+
+/** The ops of one width, without those on floats (float-ops.ts). */
+export interface OpTable {
+  readonly and: StackOp
+  readonly or: StackOp
+  readonly not: StackOp
+  readonly select: StackOp
+  readonly cast: (from: DType, to: DType) => StackOp
+  readonly compare: (direction: Direction, operands: DType) => StackOp
+  /** The ops that integers have. */
+  readonly integers: { readonly [K in NumberOp]?: StackOp }
+}
 
 /**
  * Puts the operands of an op on the stack and returns the dtype of the first one. For a select, the order is that of the instruction: the branches,
