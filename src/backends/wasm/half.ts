@@ -41,21 +41,34 @@ const roundBfloat16: StackOp = (f) => {
   unlessNan(f, x)
 }
 
-/** Below 2^-14 the unit is 2^-24, which is the unit of float32 numbers from 1/2 to 1. Numbers from 65520 up become infinity. */
-const roundFloat16: StackOp = (f) => {
-  const x = popOne(f, 'v128', 'half x')
-  const [magnitude, rounded] = [f.scratch('v128', 'half magnitude'), f.scratch('v128', 'half rounded')]
+/**
+ * Where |x| < 2^-14, the difference of |x| + 1/2 and 1/2: |x| rounded to a multiple of 2^-24, as a float or, from their bits, as the multiple.
+ * Elsewhere what `normal` leaves on the stack. Sets the local `magnitude` to |x|.
+ */
+const byMagnitude = (
+  f: FunctionBody,
+  [x, magnitude]: readonly [number, number],
+  difference: 'f32x4.sub' | 'i32x4.sub',
+  normal: () => void,
+): void => {
   f.get(x)
   f.op('f32x4.abs')
   f.tee(magnitude)
   f.f32x4(0.5)
   f.op('f32x4.add')
   f.f32x4(0.5)
-  f.op('f32x4.sub')
-  roundBits(f, magnitude, 13)
+  f.op(difference)
+  normal()
   f.get(magnitude)
   f.f32x4(2 ** -14)
   f.op('f32x4.lt', 'v128.bitselect')
+}
+
+/** Below 2^-14 the unit is 2^-24, which is the unit of float32 numbers from 1/2 to 1. Numbers from 65520 up become infinity. */
+const roundFloat16: StackOp = (f) => {
+  const x = popOne(f, 'v128', 'half x')
+  const [magnitude, rounded] = [f.scratch('v128', 'half magnitude'), f.scratch('v128', 'half rounded')]
+  byMagnitude(f, [x, magnitude], 'f32x4.sub', () => roundBits(f, magnitude, 13))
   f.set(rounded)
   f.f32x4(Infinity)
   f.get(rounded)
@@ -77,23 +90,15 @@ export const roundVector: { readonly [H in Half]: StackOp } = { float16: roundFl
 const encodeFloat16: StackOp = (f) => {
   const x = popOne(f, 'v128', 'half x')
   const magnitude = f.scratch('v128', 'half magnitude')
-  f.get(x)
-  f.op('f32x4.abs')
-  f.tee(magnitude)
-  f.f32x4(0.5)
-  f.op('f32x4.add')
-  f.f32x4(0.5)
-  f.op('i32x4.sub')
-  f.get(magnitude)
-  f.i32(13)
-  f.op('i32x4.shr_u')
-  f.i32x4(112 << 10)
-  f.op('i32x4.sub')
-  f.i32x4(0x7c00)
-  f.op('i32x4.min_s')
-  f.get(magnitude)
-  f.f32x4(2 ** -14)
-  f.op('f32x4.lt', 'v128.bitselect')
+  byMagnitude(f, [x, magnitude], 'i32x4.sub', () => {
+    f.get(magnitude)
+    f.i32(13)
+    f.op('i32x4.shr_u')
+    f.i32x4(112 << 10)
+    f.op('i32x4.sub')
+    f.i32x4(0x7c00)
+    f.op('i32x4.min_s')
+  })
   f.i32x4(0x7e00)
   f.get(x)
   f.get(x)
