@@ -126,6 +126,14 @@ export const isRegion = (node: Node): node is Node<keyof RegionOps> => node.op =
 /** The variables that the live graph reads or updates, in canonical order. */
 export const variablesOf = (graph: Graph): readonly Node<'variable'>[] => nodesOfOp(graph, 'variable')
 
+/** The updates of a graph: the new values by the names of their variables. @throws EffuseError EF901 if one names no variable */
+export const namedUpdates = (graph: Graph): readonly { readonly name: string; readonly value: Ref }[] =>
+  graph.updates.map(({ variable, value }) => {
+    const node = nodeAt(graph, variable)
+    invariant(node.op === 'variable', () => `an update of ${graph.name} names no variable`)
+    return { name: node.attrs.name, value }
+  })
+
 /** The variables whose values the live graph reads, without those that it only updates. */
 export const variablesReadBy = (graph: Graph): readonly Node<'variable'>[] => {
   const [uses, roots] = [usesOf(graph), rootKeys(graph)]

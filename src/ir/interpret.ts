@@ -3,7 +3,7 @@
  * The mode 'float64' computes everything in float64 and ignores float dtypes; 'declared' rounds each node's result once, correctly, to its dtype.
  */
 import { EffuseError } from './diagnostics.ts'
-import { findNode, liveOrder, refKey, rootKeys, usesOf } from './graph.ts'
+import { liveOrder, namedUpdates, refKey, rootKeys, usesOf } from './graph.ts'
 import type { EvalContext, RefTensor } from './op-def.ts'
 import { opDef } from './ops/index.ts'
 import { randomUniform } from './philox.ts'
@@ -51,12 +51,7 @@ export const interpret = (graph: Graph, options: InterpretOptions = {}): Interpr
     return null
   })
   const outputs = Object.fromEntries(graph.outputs.map((o) => [o.name, values(refKey(o.value))]))
-  const updates = new Map(
-    graph.updates.map((u) => {
-      const node = findNode(graph, u.variable)
-      return [node?.op === 'variable' ? node.attrs.name : '', values(refKey(u.value))] as const
-    }),
-  )
+  const updates = new Map(namedUpdates(graph).map(({ name, value }) => [name, values(refKey(value))]))
   return { outputs, updates }
 }
 

@@ -5,7 +5,7 @@
  */
 import { interpret, type Interpretation, type Mode } from '../ir/interpret.ts'
 import { costOf } from '../ir/cost.ts'
-import { findNode, typeOf } from '../ir/graph.ts'
+import { namedUpdates, typeOf } from '../ir/graph.ts'
 import { sameType, showType, type Graph, type Type } from '../ir/types.ts'
 import { print } from '../ir/print.ts'
 import { genericTarget } from '../ir/target.ts'
@@ -206,12 +206,7 @@ const signatureDifference = (before: Graph, after: Graph): string | null => {
 const outputTypes = (graph: Graph): ReadonlyMap<string, Type> =>
   new Map(graph.outputs.map(({ name, value }) => [name, typeOf(graph, value)]))
 const updateTypes = (graph: Graph): ReadonlyMap<string, Type> =>
-  new Map(
-    graph.updates.flatMap(({ variable, value }) => {
-      const node = findNode(graph, variable)
-      return node?.op === 'variable' ? [[node.attrs.name, typeOf(graph, value)] as const] : []
-    }),
-  )
+  new Map(namedUpdates(graph).map(({ name, value }) => [name, typeOf(graph, value)]))
 
 /** Runs the step that makes derived variables first, as an executable does. */
 const runPrepared = (prepare: Graph | undefined, plan: Graph, feeds: RandomFeeds, mode: Mode): Interpretation => {

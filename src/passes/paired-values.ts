@@ -2,7 +2,7 @@
  * Pairs values of the graph before a pass with the values after it that should be equal. Nodes that the pass did not change have the same id,
  * and give equal values if their operands are equal. So the pairs to check are their operands, the outputs and the updates.
  */
-import { cached, findNode, liveOrder, refKey, sameRef, typeOf } from '../ir/graph.ts'
+import { cached, findNode, liveOrder, namedUpdates, refKey, sameRef, typeOf } from '../ir/graph.ts'
 import { findSideTables } from '../ir/side-tables.ts'
 import { isFloat, sameShape, sameType, type Graph, type Node, type NodeId, type Ref, type Type } from '../ir/types.ts'
 
@@ -114,13 +114,9 @@ const sameNumbers = (a: Type, b: Type | undefined): boolean =>
 /** Outputs by name, updates by variable. */
 const pairedRoots = (before: Graph, after: Graph): readonly (readonly [Ref, Ref])[] => {
   const named = (graph: Graph): ReadonlyMap<string, Ref> => {
-    const variable = (id: NodeId): string => {
-      const node = findNode(graph, id)
-      return node?.op === 'variable' ? node.attrs.name : ''
-    }
     return new Map([
       ...graph.outputs.map(({ name, value }) => [`output ${name}`, value] as const),
-      ...graph.updates.map((u) => [`update ${variable(u.variable)}`, u.value] as const),
+      ...namedUpdates(graph).map(({ name, value }) => [`update ${name}`, value] as const),
     ])
   }
   const now = named(after)

@@ -4,7 +4,7 @@
  * a runtime reads only conditions.
  */
 import { EffuseError, invariant } from '../ir/diagnostics.ts'
-import { inputTypes, typeOf, variablesOf, variablesReadBy } from '../ir/graph.ts'
+import { inputTypes, namedUpdates, typeOf, variablesReadBy } from '../ir/graph.ts'
 import type { Graph, Type } from '../ir/types.ts'
 
 /** When a step runs. */
@@ -117,12 +117,11 @@ export interface Traffic {
 
 export const traffic = ({ graph }: GraphStep, { crossing }: Pick<Program, 'crossing'>): Traffic => {
   const isCrossing = (name: string): boolean => crossing.some((value) => value.name === name)
-  const variables = new Map(variablesOf(graph).map((node) => [node.id, node.attrs.name]))
   const inputs = [...inputTypes(graph).keys()]
   const outputs = graph.outputs.map(({ name }) => name)
   return {
     variablesRead: variablesReadBy(graph).map(({ attrs }) => attrs.name),
-    variablesWritten: graph.updates.flatMap(({ variable }) => variables.get(variable) ?? []),
+    variablesWritten: namedUpdates(graph).map(({ name }) => name),
     crossingRead: inputs.filter(isCrossing),
     crossingWritten: outputs.filter(isCrossing),
     feeds: inputs.filter((name) => !isCrossing(name)),

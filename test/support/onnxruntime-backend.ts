@@ -7,7 +7,7 @@ import { onnxGraphOf } from '../../src/export/onnx/encode.ts'
 import { onnxTarget } from '../../src/export/onnx/export-onnx.ts'
 import { encodeModel } from '../../src/export/onnx/model-proto.ts'
 import { legalizeForOnnx } from '../../src/export/onnx/table.ts'
-import { inputTypes, typeOf, variablesReadBy } from '../../src/ir/graph.ts'
+import { inputTypes, namedUpdates, typeOf, variablesReadBy } from '../../src/ir/graph.ts'
 import { halfBits, halfFromBits } from '../../src/ir/rounding.ts'
 import type { Graph, Type } from '../../src/ir/types.ts'
 import { type GraphStep, programOf } from '../../src/passes/program.ts'
@@ -62,12 +62,7 @@ const memory: Memory<HostArray> = {
 
 /** Outputs and updates of a graph: ONNX has only the former. */
 const resultsOf = (graph: Graph): { readonly graph: Graph; readonly updates: ReadonlyMap<string, string> } => {
-  const updates = new Map(
-    graph.updates.map(({ variable }, i) => {
-      const node = graph.nodes[variable]
-      return [`update ${i}`, node?.op === 'variable' ? node.attrs.name : ''] as const
-    }),
-  )
+  const updates = new Map(namedUpdates(graph).map(({ name }, i) => [`update ${i}`, name]))
   const outputs = [...graph.outputs, ...graph.updates.map(({ value }, i) => ({ name: `update ${i}`, value }))]
   return { graph: { ...graph, outputs, updates: [] }, updates }
 }

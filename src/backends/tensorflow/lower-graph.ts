@@ -4,7 +4,7 @@
  */
 import { invariant } from '../../ir/diagnostics.ts'
 import { nodeCost } from '../../ir/cost.ts'
-import { liveOrder, refKey, typeOf, variablesReadBy } from '../../ir/graph.ts'
+import { liveOrder, namedUpdates, refKey, typeOf, variablesReadBy } from '../../ir/graph.ts'
 import { sideTables } from '../../ir/side-tables.ts'
 import { elements, type Graph, isFloat, type Node, type Ref, type Type } from '../../ir/types.ts'
 import { type HostArray, hostArrayOf } from '../backend.ts'
@@ -115,12 +115,7 @@ export const lowerGraph = (
     return { name: of, type: found as Type } // operands and results of graphs have the IR's types
   }
   const outputs = graph.outputs.map(result)
-  const names = new Map(liveOrder(graph).map((node) => [node.id, node]))
-  const updates = graph.updates.map(({ variable, value }) => {
-    const node = names.get(variable) ?? graph.nodes[variable]
-    invariant(node?.op === 'variable', () => `an update of ${graph.name} names no variable`)
-    return result({ name: node.attrs.name, value })
-  })
+  const updates = namedUpdates(graph).map(result)
   return {
     graph,
     functions: [...functions, f.finish(isXla ? { _XlaMustCompile: attr.bool(true) } : {})],

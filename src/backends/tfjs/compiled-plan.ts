@@ -1,7 +1,7 @@
 /** The plan of one graph: steps in the order of the memory planner, and the buffers that each step frees. */
 import { invariant } from '../../ir/diagnostics.ts'
-import { liveOrder, refKey } from '../../ir/graph.ts'
-import type { Graph, Node } from '../../ir/types.ts'
+import { liveOrder, namedUpdates, refKey } from '../../ir/graph.ts'
+import type { Graph } from '../../ir/types.ts'
 import { freesOf } from '../../passes/memory/lifetimes.ts'
 import { usesOf, type MemoryProblem } from '../../passes/memory/problem.ts'
 import { schedule } from '../../passes/memory/schedule.ts'
@@ -55,10 +55,7 @@ export const planGraph = (graph: Graph, options: PlannerOptions): CompiledPlan =
     return { name, slot: planner.dense(view).slot, type: view.type }
   }
   const outputs = graph.outputs.map((o) => root(o.name, refKey(o.value)))
-  const names = new Map(
-    graph.nodes.flatMap((node) => (node?.op === 'variable' ? [[node.id, nameOf(node)] as const] : [])),
-  )
-  const updates = graph.updates.map((u) => root(names.get(u.variable) ?? '', refKey(u.value)))
+  const updates = namedUpdates(graph).map(({ name, value }) => root(name, refKey(value)))
   const kept = new Set([...outputs, ...updates].map(({ slot }) => slot))
   const problem = memoryProblem(planner, kept)
   const { order, peakBytes } = schedule(problem)
@@ -78,8 +75,6 @@ export const planGraph = (graph: Graph, options: PlannerOptions): CompiledPlan =
     largestBytes: planner.slotBytes.reduce((most, bytes) => Math.max(most, bytes), 0),
   }
 }
-
-const nameOf = (node: Node<'variable'>): string => node.attrs.name
 
 /** The plan's slots as values of a memory problem. At the end of a run the variables take over new buffers, so their new values are results. */
 const memoryProblem = (planner: Planner, kept: ReadonlySet<Slot>): MemoryProblem => {

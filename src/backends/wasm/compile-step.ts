@@ -1,5 +1,5 @@
 /** Compiles a graph to kernel calls over numbered values. No value has an address yet. */
-import { liveOrder, nodeAt, refKey, typeOf } from '../../ir/graph.ts'
+import { liveOrder, namedUpdates, nodeAt, refKey, typeOf } from '../../ir/graph.ts'
 import { sideTables } from '../../ir/side-tables.ts'
 import { elements, type Graph, type Node, type Ref, sizeBytes, type Type } from '../../ir/types.ts'
 import { type HostArray, hostArray, hostArrayOf } from '../backend.ts'
@@ -115,12 +115,8 @@ export const compileStep = (graph: Graph, library: KernelLibrary, isRare = false
     calls.push({ kernel: library.add(kernel, isRare), buffers, origin })
   }
   const named = (name: string, ref: Ref): NamedValue => ({ name, value: valueAt(ref), type: typeOf(graph, ref) })
-  const variableName = (id: Node['id']): string => {
-    const node = nodeAt(graph, id)
-    return node.op === 'variable' ? node.attrs.name : ''
-  }
   const outputs = graph.outputs.map(({ name, value }) => named(name, value))
-  const updates = graph.updates.map(({ variable, value }) => named(variableName(variable), value))
+  const updates = namedUpdates(graph).map(({ name, value }) => named(name, value))
   return { values, packs, calls, outputs, updates }
 }
 

@@ -2,7 +2,7 @@
  * Makes the abstract problem from a graph. Vertices: one per port class of a node; one for the result of a contraction that may stay float32;
  * one per node for ports that keep their type; one per output and update. Vertices that no strategy may change are settled here, with a reason.
  */
-import { liveOrder, nodeAt, refKey, typeOf, variablesOf } from '../../ir/graph.ts'
+import { liveOrder, namedUpdates, nodeAt, refKey, typeOf } from '../../ir/graph.ts'
 import type { TargetInfo } from '../../ir/target.ts'
 import { elements, type Graph, type Node, type NodeId, type Ref } from '../../ir/types.ts'
 import { portsOf, type NodePorts } from './classes.ts'
@@ -227,6 +227,5 @@ const addUses = (
     )
   }
   for (const { name, value } of graph.outputs) root(`output ${name}`, value)
-  const names = new Map(variablesOf(graph).map((node) => [node.id, node.attrs.name]))
-  for (const { variable, value } of graph.updates) root(`update of ${names.get(variable) ?? variable}`, value)
+  for (const { name, value } of namedUpdates(graph)) root(`update of ${name}`, value)
 }

@@ -16,7 +16,7 @@ import { plainSchedule, type Schedule, scheduleFault } from '../../../src/backen
 import { defaultSchedule } from '../../../src/backends/codegen/loops/default-schedule.ts'
 import { crossingTypes, runSteps } from '../../../src/backends/common/run-steps.ts'
 import { makeVariableStore, type Memory } from '../../../src/backends/common/variable-store.ts'
-import { nodeAt } from '../../../src/ir/graph.ts'
+import { namedUpdates, nodeAt } from '../../../src/ir/graph.ts'
 import { opNames } from '../../../src/ir/ops/index.ts'
 import { opDef } from '../../../src/ir/ops/index.ts'
 import { type RandomPosition, randomUniform } from '../../../src/ir/philox.ts'
@@ -165,10 +165,7 @@ export const kernelBackend = (machine: Machine = kernels, halfTypes = genericTar
                   return [name, hostArrayOf(dtype, filled[buffer] as ArrayLike<number>)]
                 }),
               )
-            const updated = graph.updates.map(({ variable }) => {
-              const node = nodeAt(graph, variable)
-              return node.op === 'variable' ? node.attrs.name : ''
-            })
+            const updated = namedUpdates(graph).map(({ name }) => name)
             return {
               outputs: named(
                 graph.outputs.map(({ name }) => name),
