@@ -43,8 +43,8 @@ beforeAll(() => {
 })
 afterAll(() => tf.unregisterKernel(registered.kernelName, registered.backendName))
 
-describe('a kernel brought for a composite', () => {
-  test('runs in place of the body, and gives what the body gives', async () => {
+describe("a user's kernel for a composite", () => {
+  test('runs instead of the body, with the results of the body', async () => {
     const own = leaky(0.25)
     const model = graph('m', { x: float32(1, 2) }, ({ x }) => ({ y: relu(own(own(x))) }))
     using net = await compile(model, { backend: await opened() })
@@ -63,7 +63,7 @@ describe('a kernel brought for a composite', () => {
     expect([await a.data(), await b.data()]).toEqual([Float32Array.of(-1, 4), Float32Array.of(-2, 4)])
   })
 
-  test('elsewhere, where tfjs has no such kernel, and in training, the body runs', async () => {
+  test('on other backends, without such a kernel, and in training, the body runs', async () => {
     const own = leaky(0.125, 'NoSuchKernel')
     const model = graph('m', { x: float32('batch', 2) }, ({ x }, b) => ({
       y: own(mul(x, b.variable('w', { shape: [1, 2], init: { kind: 'ones' } }) as Matrix)),
@@ -82,7 +82,7 @@ describe('a kernel brought for a composite', () => {
     expect(await training.variables.get('w')).toEqual(Float32Array.of(1.5, -1)) // w - dy/dw: 1 + 8 * 0.125 / 2, 1 - 4 / 2
   })
 
-  test('is verified with one call, and a wrong one is found', async () => {
+  test('verifyKernel() detects a wrong kernel', async () => {
     const backend = await opened()
     expect((await verifyKernel(backend, leaky(0.25), { runs: 30 })).failures).toEqual([])
     const [failure] = (await verifyKernel(backend, leaky(0.25, 'LeakyRelu', 0.5), { runs: 30 })).failures
@@ -103,7 +103,7 @@ describe('a kernel brought for a composite', () => {
     [{ tfjs: { kernel: 'A' } }, 'a kernel of tfjs has a name and the names of its operands'],
     [{ tfjs: { kernel: 'A', operands: ['x'], attrs: 3 } }, 'attrs of the kernel must be an object'],
     [3, 'lower takes kernels by backend, got 3'],
-  ])('is refused where it is none: %j', (lower, message) => {
+  ])('an invalid kernel is rejected: %j', (lower, message) => {
     const wrong = composite('leaky', (x: Matrix): Matrix => relu(x), { lower: lower as never })
     expect(() => graph('m', { x: float32(1, 2) }, ({ x }) => ({ y: wrong(x) }))).toThrow(
       expect.objectContaining({ code: 'EF111', message: expect.stringContaining(message) }),

@@ -56,7 +56,7 @@ const pageWith = (adapter: object | null): void => {
   vi.stubGlobal('navigator', { gpu: { requestAdapter: async () => adapter } })
 }
 
-test('an adapter that is large enough is taken, and described', async () => {
+test('accepts and describes an adapter that is large enough', async () => {
   pageWith(new FakeAdapter({}))
   expect(await findAdapter()).toMatchObject({ name: 'Acme GPU', isSoftware: false, hasHalf: false })
   expect(await probeWebgpu()).toEqual({
@@ -128,7 +128,7 @@ describe('auto', () => {
         return device
       },
     ],
-  ])('takes WebAssembly where the adapter is a GPU and its device %s', async (_, requestDevice) => {
+  ])('selects WebAssembly if the adapter is a GPU and its device %s', async (_, requestDevice) => {
     gpuWith(requestDevice)
     const { backend, reason } = await selectBackend('auto')
     expect([backend.name, reason]).toEqual(['wasm', expect.stringMatching(/without .*tfjs-webgpu/)])
@@ -142,7 +142,7 @@ describe('auto', () => {
       })
   })
 
-  test.runIf(hasAdapter)('takes a GPU before WebAssembly, and asks for its adapter once, as tfjs does', async () => {
+  test.runIf(hasAdapter)('prefers a GPU to WebAssembly, and requests its adapter once, as tfjs does', async () => {
     const requestAdapter = gpuWith((adapter, how) => adapter.requestDevice(how))
     const { backend, reason } = await selectBackend('auto')
     expect([backend.name, reason]).toEqual(['tfjs-webgpu', expect.stringContaining('the fastest available')])

@@ -72,7 +72,7 @@ describe.each(backends)('%s', (backend) => {
     expect([...y].map(Number.isNaN)).toEqual([true, true, false, false, false, false, false, false])
   })
 
-  test('what overflows in half precision stays no number through relu', async () => {
+  test('an overflow in half precision stays not finite through relu', async () => {
     const model = graph('m', { x: float32('batch', 4) }, ({ x }) => {
       const h = nn.dense(x, { name: 'first', units: 4, bias: false })
       return { y: nn.dense(relu(sub(h, h)), { name: 'second', units: 2, bias: false }) }
@@ -86,7 +86,7 @@ describe.each(backends)('%s', (backend) => {
   })
 
   // The second size takes the kernels that look before they write again (clamps.ts).
-  test.each([23, 40_000])('every NaN goes through every op that keeps it, one of %i elements', async (size) => {
+  test.each([23, 40_000])('every NaN passes through every op that keeps it, one of %i elements', async (size) => {
     const [unaries, binaries] = [nanKeepers(1), nanKeepers(2)]
     expect(unaries.length).toBeGreaterThan(20)
     expect(binaries.length).toBeGreaterThan(6)
@@ -114,7 +114,7 @@ describe.each(backends)('%s', (backend) => {
     }
   })
 
-  test('relu and relu6 of large tensors are right beside infinities and zeros', async () => {
+  test('relu and relu6 of large tensors are correct with infinities and zeros', async () => {
     const model = graph('m', { x: float32(40_000) }, ({ x }) => ({ y: relu(x), z: relu6(x) }))
     using net = await compile(model, { backend })
     for (const special of [[], [Infinity], [-Infinity, Number.NaN, Infinity, -0, 0, 6, -1e-45, 3e38]]) {

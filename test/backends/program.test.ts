@@ -113,7 +113,7 @@ const meeting = (replicas: number): Communicator => {
 }
 
 describe.each(backends)('%s', (_name, make) => {
-  test('crossing values go from step to step, and are neither fed nor results', async () => {
+  test('crossing values pass from step to step, and are neither feeds nor results', async () => {
     expect(verifyProgram(summing)).toEqual([])
     const { run, value } = await open(await make(), summing)
     const first = await run([1, 2])
@@ -142,14 +142,14 @@ describe.each(backends)('%s', (_name, make) => {
     expect(await a.value('w')).toEqual([33, Infinity])
   })
 
-  test('several replicas without a communicator: refused, and nothing has changed', async () => {
+  test('several replicas without a communicator: the run is rejected, and no variable changes', async () => {
     const { run, value } = await open(await make(), summing)
     await expect(run([1, 2], { replicas: 2 })).rejects.toMatchObject({ code: 'EF403' })
     expect([await value('w'), await value('count')]).toEqual([[0, 0], [0]])
     expect((await run([1, 2]))['seen']).toEqual([1, 2])
   })
 
-  test('a step that waits for a counter runs when it is reached, also after somebody else has set it', async () => {
+  test('a step with a counter condition runs when the counter reaches its value, also after set()', async () => {
     const counting = parseProgram(`step micro
 graph c.micro {
   %n = variable() {name="count", init={kind="zeros"}, trainable=false} : int32[]
@@ -177,7 +177,7 @@ graph c.apply {
   })
 })
 
-test('a backend whose device is lost is not handed out again', async () => {
+test('a backend whose device is lost is not returned again', async () => {
   let lose = (): void => {}
   let opened = 0
   const entry = {

@@ -92,14 +92,14 @@ const open = () => {
 }
 
 describe('collectives', () => {
-  test('are done before the step that needs them, also where the step named is not due', async () => {
+  test('run before the step that needs them, even if the step that they name is not due', async () => {
     const { run, memory, value } = open()
     expect(await run()).toBe(2)
     expect(await run({ steps: all.filter((name) => name !== 'use') })).toBe(2)
     expect(await value()).toBe(7)
     expect(memory.alive()).toBe(1)
   })
-  test('a communicator that fails while steps run: the run fails with its error, and nothing has changed', async () => {
+  test('if a communicator fails while steps run, the run fails with its error, and no variable changes', async () => {
     for (const failsAt of [0, 1]) {
       const { run, memory, value } = open()
       let calls = 0
@@ -146,7 +146,7 @@ describe('collectives', () => {
     expect(await value()).toBe(0)
     expect(memory.alive()).toBe(1)
   })
-  test('a device that is full when the others have answered', async () => {
+  test('a device without memory after the other replicas have answered', async () => {
     const { run, memory, value } = open()
     const filling: Communicator = {
       allReduce: async (...call) => {

@@ -48,7 +48,7 @@ describe.each(['wasm', 'tfjs-wasm', 'tfjs-cpu', 'reference', ...withAdapter, ...
       }
     })
 
-    test('a product with its own right operand stays inside the memory', async () => {
+    test('a product with its own right operand stays within its buffers', async () => {
       const model = graph('chain', { a: float32(9, 1), b: float32(7, 1) }, ({ a, b }) => ({
         y: matmul(matmul(a, b, { transposeB: true }), b),
       }))
@@ -120,7 +120,7 @@ describe.each(['wasm', 'tfjs-wasm', 'tfjs-cpu', 'reference', ...withAdapter, ...
   },
 )
 
-test('ids of shapes end with their buffers: training with products leaves none behind', async () => {
+test('shape ids are freed with their buffers: training with products leaks none', async () => {
   const net = graph('net', { x: float32('batch', 3) }, ({ x }) => ({
     logits: nn.dense(tanh(nn.dense(x, { name: 'first', units: 4, bias: false })), { name: 'second', units: 2 }),
   }))

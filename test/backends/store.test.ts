@@ -37,7 +37,7 @@ const of = (entries: { readonly [name: string]: number }): ReadonlyMap<string, H
   new Map(Object.entries(entries).map(([name, x]) => [name, Float32Array.of(x)]))
 
 describe('turns', () => {
-  test('one after another, in call order, also after one that failed', async () => {
+  test('run one after another in call order, also after a failed turn', async () => {
     const { store } = storeWith(['w'])
     const told: string[] = []
     const slow = store.turn(async () => {
@@ -50,7 +50,7 @@ describe('turns', () => {
     await quick
     expect(told).toEqual(['slow', 'quick'])
   })
-  test.each(stores)('inside a turn reads, writes and versions are at hand: %s', async (_, open) => {
+  test.each(stores)('a turn can read, write and query versions: %s', async (_, open) => {
     const store = declared(await open(), ['w'])
     await store.turn(async (turn) => {
       const before = turn.versionOf('w')
@@ -61,7 +61,7 @@ describe('turns', () => {
       expect((await turn.read(['w'])).get('w')).toEqual(Float32Array.of(3))
     })
   })
-  test('writes of many are all or nothing, and take what they were given at the call', async () => {
+  test('a write of several variables is atomic, and copies its values at the call', async () => {
     const { store, memory } = storeWith(['a', 'b'])
     const data = Float32Array.of(1)
     const writing = store.write(new Map([['a', data]]))
@@ -75,7 +75,7 @@ describe('turns', () => {
     expect(await valueIn(store, 'a')).toBe(1)
     expect(memory.alive()).toBe(1)
   })
-  test('dispose() lets earlier turns end, frees everything, and refuses later ones', async () => {
+  test('dispose() waits for earlier turns, frees all memory, and rejects later turns', async () => {
     const { store, memory } = storeWith(['a'])
     await store.write(of({ a: 4 }))
     const reading = valueIn(store, 'a')
@@ -87,7 +87,7 @@ describe('turns', () => {
 })
 
 describe('derived values', () => {
-  test('are stale until made, and again when a source changes; other variables do not matter', async () => {
+  test('are stale until they are computed, and after a change of a source; other variables do not affect them', async () => {
     const { store } = storeWith(['w', 'v'])
     store.declareDerived('.d', scalar, ['w'])
     const isStale = () => store.turn((turn) => turn.isStale('.d'))
@@ -102,7 +102,7 @@ describe('derived values', () => {
     await make()
     expect(await isStale()).toBe(false)
   })
-  test('a commit that writes a source too leaves them stale: they were made of the old one', async () => {
+  test('a commit that also writes a source leaves them stale, since they depend on the old value', async () => {
     const { store } = storeWith(['w'])
     store.declareDerived('.d', scalar, ['w'])
     const cell = (x: number): Cell => ({ data: Float32Array.of(x), isFree: false })
@@ -116,7 +116,7 @@ describe('derived values', () => {
     )
     expect(await store.turn((turn) => turn.isStale('.d'))).toBe(true)
   })
-  test('stay as long as somebody uses them', async () => {
+  test('stay as long as an executable uses them', async () => {
     const { store, memory } = storeWith(['w'])
     store.declareDerived('.d', scalar, ['w'])
     store.declareDerived('.d', scalar, ['w'])
@@ -132,7 +132,7 @@ describe('derived values', () => {
 })
 
 test.each(stores)(
-  'joint turns on two stores, asked for in either order, neither block each other nor mix: %s',
+  'joint turns on two stores, requested in either order, neither deadlock nor interleave: %s',
   async (_, open) => {
     const [a, b] = [declared(await open(), ['w']), declared(await open(), ['w'])]
     const log: string[] = []

@@ -24,7 +24,7 @@ tensorflowOrSkip('TensorFlow', () => {
     expect(report.exclusions).toEqual([])
   }, 180_000)
 
-  test('runs random graphs as the reference does, updates included', async () => {
+  test('runs random graphs as the reference does, including updates', async () => {
     const backend = await createTensorflowBackend()
     await expectRandomGraphs(backend, 60)
   }, 120_000)
@@ -36,7 +36,7 @@ tensorflowOrSkip('TensorFlow', () => {
     expect(judged.at(-1)).toMatchObject({ name: 'the whole graph', how: 'whole' })
   })
 
-  test('draws the same random numbers as every other machine, bit for bit', async () => {
+  test('draws the same random bits as other backends', async () => {
     const backend = await createTensorflowBackend()
     await fc.assert(
       fc.asyncProperty(
@@ -60,7 +60,7 @@ tensorflowOrSkip('TensorFlow', () => {
     )
   })
 
-  test('knows the results and type attributes of the ops as the library defines them', () => {
+  test('agrees with the library about results and type attributes of ops', () => {
     const api = openApi(requireTensorflow())
     const buffer = api.getAllOpList()
     const defined = new Map(fromBinary(OpListSchema, api.bufferBytes(buffer)).op.map((op) => [op.name, op]))

@@ -60,7 +60,7 @@ test.each(backends)("the user's own tfjs starts %s again after a reset", async (
   expect(await lossOf(net)).toBeGreaterThan(0)
 })
 
-test.each(backends)('%s: whoever opens it gets the same device', async (name) => {
+test.each(backends)('%s: every caller gets the same device', async (name) => {
   const [first, started, second] = await Promise.all([
     createTfjsBackend({ backend: name }),
     tf.setBackend(name),

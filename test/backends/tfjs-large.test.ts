@@ -85,7 +85,7 @@ describe('sums by pooling', () => {
     }
   })
 
-  test('are no sums of so many channels that the stack overflows', async () => {
+  test('do not overflow the stack with many channels', async () => {
     const shape = [27, 32_391]
     const graph = sumGraph(shape, [0])
     for (let round = 0; round < 3; round++)
@@ -110,7 +110,7 @@ describe('sums by pooling', () => {
     expect(await kernelsOf(sumGraph(shape, [0]))).toContain('AvgPool')
   })
 
-  test('windows cover what they say', () => {
+  test('windows cover the stated positions', () => {
     const size = fc.integer({ min: 1, max: 5000 })
     fc.assert(
       fc.property(size, size, size, (outer, reduced, inner) => {
@@ -131,7 +131,7 @@ test.each([
   { a: [800, 8], b: [800, 200] },
   { a: [800, 200], b: [800, 8] },
   { a: [5, 3], b: [5, 40] },
-])('a transposing product $a by $b, turned round or not', async ({ a, b: right }) => {
+])('a transposing product $a by $b, with and without exchanged operands', async ({ a, b: right }) => {
   const b = new Builder('product')
   const y = b.matmul(b.input('a', { dtype: 'float32', shape: a }), b.input('b', { dtype: 'float32', shape: right }), {
     transposeA: true,
@@ -171,7 +171,7 @@ test.each(['wasm', 'cpu'])(
 )
 
 describe('vectors along few channels', () => {
-  test('are written several times only where that divides the rows and stays small', () => {
+  test('are repeated only if that divides the rows and stays small', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 100_000 }), fc.integer({ min: 1, max: 2000 }), (rows, channels) => {
         const count = repetitions(rows, channels)
@@ -248,7 +248,7 @@ describe.each([true, false])('large variables, finite: %s', (holds) => {
   })
 })
 
-test('finds what is not finite in large operands, wherever it stands, and takes no large number for it', async () => {
+test('finds non-finite elements anywhere in large operands, without false positives for large numbers', async () => {
   const sizes = [17, 20_011, 1 << 15]
   const b = new Builder('finite')
   const operands = sizes.map((size, i) => b.input(`x${i}`, { dtype: 'float32', shape: [size] }))
@@ -270,7 +270,7 @@ test('finds what is not finite in large operands, wherever it stands, and takes 
     }
 })
 
-test('a run that memory is too small for is an error before it starts, and others run', async () => {
+test('a run that exceeds the memory fails before it starts, and other runs work', async () => {
   const widened = async (side: number): Promise<readonly number[]> => {
     const model = graph('wide', { x: float32('batch', 1, 1) }, ({ x }) => ({ y: exp(broadcastTo(x, [2, side, side])) }))
     using net = await compile(model, { backend: wasm, batch: 2 })

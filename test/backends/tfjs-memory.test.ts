@@ -79,7 +79,7 @@ const moving = (draws: readonly Draw[]) =>
     return { y: values.at(-1) ?? x, z: values[draws.length % values.length] ?? x }
   })
 
-test('a run takes as many bytes as the plan says', async () => {
+test('a run allocates the bytes of the plan', async () => {
   const x = rows(4, 8, 1)
   await fc.assert(
     fc.asyncProperty(fc.array(fc.tuple(fc.nat(4), fc.nat(99), fc.nat(99)), { maxLength: 30 }), async (draws) => {
@@ -94,7 +94,7 @@ test('a run takes as many bytes as the plan says', async () => {
   )
 })
 
-test('a run that fails at any buffer leaves all variables as they were', async () => {
+test('a run that fails at any allocation changes no variable', async () => {
   const model = squaresStep(normedNet(), { optimizer: rmsprop({ learningRate: 0.1 }), emaDecay: 0.9 })
   const feeds = { x: rows(4, 3, 2), wanted: rows(4, 2, 3) }
   using net = await compile(model, { backend, batch: 4 })
@@ -129,7 +129,7 @@ test('a run that fails at any buffer leaves all variables as they were', async (
   expect(await net.variables.save()).toEqual(await undisturbed.variables.save())
 })
 
-test.each([96, 224])('a training step of B0 at batch 8 and %i pixels needs no more than before', async (size) => {
+test.each([96, 224])('a training step of B0 at batch 8 and %i pixels stays within its memory budget', async (size) => {
   // What the listed order needs is a little more.
   const before = { 96: 137_478_924, 224: 719_928_076 }[size] as number
   const wasm = await createTfjsBackend({ backend: 'wasm' })
@@ -146,7 +146,7 @@ test.each([96, 224])('a training step of B0 at batch 8 and %i pixels needs no mo
 })
 
 test.each(['wasm', 'cpu'] as const)(
-  'tensors disposed of right after the call: tfjs of %s counts none of them any more',
+  'tensors disposed of right after the call: tfjs of %s no longer counts them',
   async (name) => {
     const model = graph('doubled', { x: float32(1) }, ({ x }) => ({ y: add(x, x) }))
     using net = await compile(model, { backend: await createTfjsBackend({ backend: name }) })

@@ -36,7 +36,7 @@ test.each([
   [2_097_152, 2],
   [2_097_123, 3],
   [2_097_143, null], // a prime
-])('%d rows of a product are cut into parts: %s', (many, parts) => {
+])('%d rows of a product are split into parts: %s', (many, parts) => {
   expect(partsOfRows(many)).toBe(parts)
   if (parts !== null) expect([many % parts, fitsDispatch(parts, many / parts, 1)]).toEqual([0, true])
 })
@@ -134,7 +134,7 @@ describe.runIf(hasAdapter)('tfjs-webgpu', () => {
     expect(wrong).toBe(-1)
   })
 
-  test('a run that the device refuses a buffer says so where its results and its variables are read', async () => {
+  test('if the device refuses a buffer, reading results and variables of the run reports it', async () => {
     const net = await compile(squaresStep(normedNet()), { backend, batch: 2 })
     const feeds = { x: rows(2, 3, 1), wanted: rows(2, 2, 1) }
     for (const result of Object.values(await net.run(feeds))) result.dispose()
@@ -161,7 +161,7 @@ describe.runIf(hasAdapter)('tfjs-webgpu', () => {
     instance().bufferManager.freeBuffers.clear()
   })
 
-  test('settings of the user that keep kernels from running do not reach a run', async () => {
+  test('user settings that prevent kernels from running do not affect a run', async () => {
     using net = await compile(squaresStep(normedNet()), { backend, batch: 2 })
     const feeds = { x: rows(2, 3, 1), wanted: rows(2, 2, 1) }
     tf.env().set('WEBGPU_ENGINE_COMPILE_ONLY', true)
@@ -171,7 +171,7 @@ describe.runIf(hasAdapter)('tfjs-webgpu', () => {
     tf.env().set('WEBGPU_ENGINE_COMPILE_ONLY', false)
   })
 
-  test("a device of the user's that was asked for too little is refused, with what it lacks", async () => {
+  test("a user's device with too low limits is rejected, with the missing limits", async () => {
     const gpu = create([])
     const small = await (await gpu.requestAdapter({ featureLevel: 'compatibility' }))?.requestDevice()
     const other = Object.assign(Object.create(Object.getPrototypeOf(instance()) as object), instance(), {

@@ -41,7 +41,7 @@ describe.runIf(hasAdapter)('tfjs-webgpu', () => {
     expect(report.exclusions.map(({ dtypes }) => dtypes)).toEqual([['float16', 'bfloat16']])
   }, 180_000)
 
-  test('conforms in more cases of what is made of programs of its own', async () => {
+  test("conforms in additional cases of ops with effuse's own programs", async () => {
     const ops = [
       'add',
       'select',
@@ -58,14 +58,14 @@ describe.runIf(hasAdapter)('tfjs-webgpu', () => {
     expect(report.failures).toEqual([])
   }, 120_000)
 
-  test('runs random graphs as the reference does, updates included, and leaves no buffer behind', async () => {
+  test('runs random graphs as the reference does, including updates, and leaks no buffer', async () => {
     const backend = await open()
     const before = instance().numDataIds()
     await expectRandomGraphs(backend, 15)
     expect(instance().numDataIds()).toBe(before)
   })
 
-  test('transcendental functions keep their digits at all magnitudes', async () => {
+  test('transcendental functions are accurate at all magnitudes', async () => {
     const count = 512
     const b = new Builder('functions')
     const [x, y] = [
@@ -161,7 +161,7 @@ describe.runIf(hasAdapter)('tfjs-webgpu', () => {
     dispose()
   })
 
-  test('fuses activations; relu6 loses NaN then, which is listed', async () => {
+  test('fuses activations; a fused relu6 loses NaN, which is a listed deviation', async () => {
     const backend = await open()
     for (const relu of ['relu', 'relu6'] as const) {
       const b = new Builder('fused')
@@ -182,7 +182,7 @@ describe.runIf(hasAdapter)('tfjs-webgpu', () => {
     }
   })
 
-  test('sums hundreds of tensors, and joins more than a program binds', async () => {
+  test('sums hundreds of tensors, and concatenates more than a program can bind', async () => {
     const count = 40
     const b = new Builder('many')
     const inputs = Array.from({ length: count }, (_, i) => b.input(`x${i}`, { dtype: 'float32', shape: [2, 1] }))
@@ -197,7 +197,7 @@ describe.runIf(hasAdapter)('tfjs-webgpu', () => {
     dispose()
   })
 
-  test('a training step reads nothing back, and is submitted at once', async () => {
+  test('a training step reads nothing back, and has one submission', async () => {
     using net = await compile(
       squaresStep(normedNet(0.3), { optimizer: rmsprop({ learningRate: 0.1 }), emaDecay: 0.9, lossScale: 'dynamic' }),
       {
@@ -219,7 +219,7 @@ describe.runIf(hasAdapter)('tfjs-webgpu', () => {
     for (const result of Object.values(results)) result.dispose()
   })
 
-  test('keeps the old values where a step is not finite, with the flag on the device', async () => {
+  test('keeps the old values if a step is not finite, with the flag on the device', async () => {
     using net = await compile(squaresStep(normedNet(), { lossScale: 'dynamic' }), { backend: await open(), batch: 2 })
     const before = await net.variables.get('first/kernel')
     const scale = await net.variables.get('lossScale/scale')
@@ -264,7 +264,7 @@ describe.runIf(hasAdapter)('tfjs-webgpu', () => {
     expect(await trained(15)).toEqual(await trained(15))
   }, 120_000)
 
-  test('says where the time went', async () => {
+  test('profiles kernels', async () => {
     const b = new Builder('profiled')
     const x = b.input('x', { dtype: 'float32', shape: [8, 64] })
     const g = b.finish({ y: b.exp(b.matmul(x, b.variable('w', { shape: [64, 32] }))) })
@@ -278,7 +278,7 @@ describe.runIf(hasAdapter)('tfjs-webgpu', () => {
     dispose()
   })
 
-  test("the user's tensors go in and come out without leaving the device, and the user's settings stay", async () => {
+  test("the user's tensors are fed and returned on the device, and the user's settings stay", async () => {
     const backend = await open()
     await tf.setBackend('webgpu')
     const setting = tf.env().get('WEBGPU_CPU_FORWARD')
@@ -302,7 +302,7 @@ describe.runIf(hasAdapter)('tfjs-webgpu', () => {
     expect(instance().numDataIds()).toBeLessThanOrEqual(before + 1) // tf.scalar above
   })
 
-  test('half types are refused, and so is a tensor that no program could bind', async () => {
+  test('half types are rejected, and so is a tensor that no program can bind', async () => {
     const backend = await open()
     const half = new Builder('half')
     const y = half.exp(half.input('x', { dtype: 'float16', shape: [2] }))
@@ -320,7 +320,7 @@ describe.runIf(hasAdapter)('tfjs-webgpu', () => {
     dispose()
   })
 
-  test('a software adapter is taken by name only, and doctor names it with its limits', async () => {
+  test('a software adapter is used only by name, and doctor lists it with its limits', async () => {
     const { backends, auto } = await doctor()
     const row = backends.find(({ name }) => name === 'tfjs-webgpu')
     expect(row).toMatchObject({ available: true, detail: expect.stringMatching(/bindings of [\d,]+ MiB; \d+ buffers/) })
@@ -330,7 +330,7 @@ describe.runIf(hasAdapter)('tfjs-webgpu', () => {
     expect((await selectBackend('tfjs-webgpu')).backend.name).toBe('tfjs-webgpu')
   })
 
-  test('a second instance of tfjs on another device is refused', async () => {
+  test('a second instance of tfjs on another device is rejected', async () => {
     await open()
     const other = Object.assign(Object.create(Object.getPrototypeOf(instance()) as object), instance()) as WebgpuBackend
     await expect(createTfjsBackend({ backend: other })).rejects.toMatchObject({
@@ -344,7 +344,7 @@ describe.runIf(hasAdapter)('tfjs-webgpu', () => {
   })
 
   // Last: it takes the device away.
-  test('a lost device says so, and the next one is new', async () => {
+  test('a lost device is reported, and the next compile() opens a new one', async () => {
     const backend = await open()
     const net = await compile(squaresStep(normedNet()), { backend, batch: 2 })
     const feeds = { x: rows(2, 3, 1), wanted: rows(2, 2, 1) }

@@ -33,7 +33,7 @@ describe.each(names)('tfjs-%s', (name) => {
     expect(report.exclusions.map(({ dtypes }) => dtypes)).toEqual([['float16', 'bfloat16']])
   })
 
-  test('conforms in half types too, where it may emulate them', async () => {
+  test('conforms in half types, if it may emulate them', async () => {
     const report = await conformance(await createTfjsBackend({ backend: name, emulateHalf: true }), {
       runs: 40,
       seed: 2,
@@ -42,7 +42,7 @@ describe.each(names)('tfjs-%s', (name) => {
     expect(report.exclusions).toEqual([])
   })
 
-  test('runs random graphs as the reference does, updates included, and leaves no buffer behind', async () => {
+  test('runs random graphs as the reference does, including updates, and leaks no buffer', async () => {
     const before = bufferCount(name)
     await expectRandomGraphs(backendOf(name), 60)
     expect(bufferCount(name)).toBe(before)
@@ -75,7 +75,7 @@ describe.each(names)('tfjs-%s', (name) => {
     dispose()
   })
 
-  test('frees what it made when a step fails', async () => {
+  test('frees its buffers when a step fails', async () => {
     const b = new Builder('fails')
     const x = b.input('x', { dtype: 'float32', shape: [4] })
     const z = b.input('z', { dtype: 'float32', shape: [4] })
@@ -169,7 +169,7 @@ describe.each(names)('tfjs-%s', (name) => {
     dispose()
   })
 
-  test('does not take a vector of another axis for a bias, where the sizes are equal', async () => {
+  test('does not treat a vector along another axis of equal size as a bias', async () => {
     const backend = backendOf(name)
     const b = new Builder('g')
     const [x, kernel, v] = [[2, 2], [2, 2], [2]].map((shape, i) => b.input(`x${i}`, { dtype: 'float32', shape }))
@@ -182,7 +182,7 @@ describe.each(names)('tfjs-%s', (name) => {
     dispose()
   })
 
-  test('does not fuse over a value that is used again or wanted outside', () => {
+  test('does not fuse a value with other uses', () => {
     const b = new Builder('shared')
     const y = b.conv2d(
       b.input('x', { dtype: 'float32', shape: [1, 4, 4, 2] }),
@@ -193,7 +193,7 @@ describe.each(names)('tfjs-%s', (name) => {
     expect(applied(backendOf(name).fuse, g, backendOf(name))).toBe(g)
   })
 
-  test('reads a scalar condition and passes the chosen tensor on', async () => {
+  test('reads a scalar condition and returns the selected tensor', async () => {
     const b = new Builder('guard')
     const x = b.input('x', { dtype: 'float32', shape: [3] })
     const ok = b.compare('gt', b.reduceSum(x, [0]), 0)
@@ -203,7 +203,7 @@ describe.each(names)('tfjs-%s', (name) => {
     dispose()
   })
 
-  test('says where the time went', async () => {
+  test('profiles kernels', async () => {
     const g = fusable()
     const { inputs, variables } = feedsFor(g, 1)
     const { runnable, store, dispose } = await runnableOf(backendOf(name), g, variables)
@@ -258,7 +258,7 @@ describe("the user's tfjs", () => {
     return { y, dispose }
   }
 
-  test('its backend and its default stay as they are', async () => {
+  test('its backend and its default do not change', async () => {
     const backend = tf.getBackend()
     const { run, dispose } = await runnableOf(backendOf('wasm'), double(), new Map())
     await run({ x: [1, 2] })
@@ -269,7 +269,7 @@ describe("the user's tfjs", () => {
     expect(process.listeners('unhandledRejection').map(String)).not.toContain('function (reason) { throw reason; }')
   })
 
-  test('works on another backend side by side, and its tensors can be fed', async () => {
+  test('works on another backend at the same time, and its tensors can be fed', async () => {
     await tf.setBackend('cpu')
     const tensor = tf.tensor2d([[1, 2]])
     for (const name of names) {
@@ -305,7 +305,7 @@ describe("the user's tfjs", () => {
     expect(() => toTensor(result)).toThrow('disposed')
   })
 
-  test('what is no tensor is an error that names the input', async () => {
+  test('a feed that is not a tensor gives an error that names the input', async () => {
     const tensor = tf.tensor2d([[3, 4]])
     tensor.dispose()
     await expect(fed('cpu', tensor)).rejects.toThrow(/disposed/)
@@ -328,7 +328,7 @@ describe('errors', () => {
     })
   })
 
-  test('half types without emulation are refused, not widened', async () => {
+  test('half types without emulation are rejected, not widened', async () => {
     const b = new Builder('half')
     const y = b.exp(b.input('x', { dtype: 'float16', shape: [2] }))
     await expect(runnableOf(backendOf('wasm'), b.finish({ y }), new Map())).rejects.toMatchObject({
@@ -337,7 +337,7 @@ describe('errors', () => {
     })
   })
 
-  test('auto takes wasm in Node', async () => {
+  test('auto selects wasm in Node', async () => {
     expect((await createTfjsBackend()).name).toBe('tfjs-wasm')
   })
 })
@@ -364,7 +364,7 @@ describe('a NaN in a contraction with relu', () => {
     return output
   }
   test.each(contractions.flatMap((op) => relus.map((relu) => [op, relu] as const)))(
-    '%s, %s: kept, but by the one deviation that is listed',
+    '%s, %s: kept, except for the listed deviation',
     async (op, relu) => {
       for (const name of names) {
         expect(await outputOf(name, graphOf(op, relu, false), false)).toBeNaN()
@@ -376,7 +376,7 @@ describe('a NaN in a contraction with relu', () => {
       ).toHaveLength(1)
     },
   )
-  test('the deviation is there: fused in inference on wasm', async () => {
+  test('the listed deviation exists: fused in inference on wasm', async () => {
     for (const relu of relus) expect(await outputOf('wasm', graphOf('matmul', relu, false), true)).toBe(0)
   })
 })

@@ -16,7 +16,7 @@ import { type Chromium, chromiumPath, openChromium } from './chromium.ts'
 import { openSite, type Site } from './site.ts'
 import type {} from './page-program.ts'
 
-test('outside a browser, and with a path that is none, the store says so', async () => {
+test('outside a browser, or with an invalid path, the store throws a clear error', async () => {
   await expect(opfs('run').list()).rejects.toMatchObject({ code: 'EF501', hint: expect.stringContaining('directory(') })
   for (const path of ['', '/run', 'a//b', '../run']) expect(() => opfs(path)).toThrow(/opfs\(\) takes the path/)
 })
@@ -55,7 +55,7 @@ describe.runIf(chromiumPath() !== null)('in Chromium', () => {
     expect(report.cases).toBeGreaterThan(200)
   })
 
-  test('a network gives what it gives in Node', async () => {
+  test('a network gives the same results as in Node', async () => {
     const image = new Uint8Array([0, 1, 2].flatMap((row) => [...picture(row)]))
     for (const name of ['wasm', 'cpu'] as const) {
       using net = await compile(smallNet(), { backend: `tfjs-${name}`, batch: 3, seed: 3 })
@@ -66,7 +66,7 @@ describe.runIf(chromiumPath() !== null)('in Chromium', () => {
     }
   })
 
-  test('a run that ended early goes on in another page, to the same bits as one that did not', async () => {
+  test('an interrupted run continues in another page with the bits of an uninterrupted run', async () => {
     const whole = await page.evaluate(() => effuse.train({ folder: null }))
     expect(whole).toMatchObject({ reason: 'finished', steps: 30 })
     expect(whole.top1).toBeGreaterThan(0.9)
@@ -84,7 +84,7 @@ describe.runIf(chromiumPath() !== null)('in Chromium', () => {
     ])
   })
 
-  test('a browser that is killed goes on, to the same bits', async () => {
+  test('a run continues after its browser is killed, with the same bits', async () => {
     const whole = await page.evaluate(() => effuse.train({ folder: null }))
     let kills = 0
     for (const killAt of [3, 9, 14, 20]) {
@@ -107,7 +107,7 @@ describe.runIf(chromiumPath() !== null)('in Chromium', () => {
     expect(await page.evaluate(() => effuse.train({ folder: 'run' }))).toEqual(whole)
   })
 
-  test('of two tabs one has a run, the other is refused; it goes on when the first is closed', async () => {
+  test('only one of two tabs can continue a run; the other can when the first is closed', async () => {
     const whole = await page.evaluate(() => effuse.train({ folder: null }))
     const first = await browser.context.newPage()
     await first.goto(site?.address ?? '')
@@ -127,7 +127,7 @@ describe.runIf(chromiumPath() !== null)('in Chromium', () => {
     expect(await page.evaluate(() => effuse.train({ folder: 'shared' }))).toEqual(whole)
   })
 
-  test('what a page left of an unfinished save is no checkpoint, and goes when the next run begins', async () => {
+  test('an unfinished save is not a checkpoint, and the next run removes it', async () => {
     expect(await page.evaluate(() => effuse.train({ folder: 'run', stopAfter: 5 }))).toMatchObject({ steps: 5 })
     const before = await page.evaluate(() => effuse.entries('run'))
     await page.evaluate(() => effuse.leaveHalfSaved('run'))
@@ -140,7 +140,7 @@ describe.runIf(chromiumPath() !== null)('in Chromium', () => {
     expect(after).toContain('step-00000030.safetensors')
   })
 
-  test.each([null, 16, 96, 224])('pictures of a page are those that Node reads, at size %s', async (size) => {
+  test.each([null, 16, 96, 224])('a page reads the same pictures as Node, at size %s', async (size) => {
     const { png, canvas, apart } = await page.evaluate((wanted) => effuse.pixels(wanted), size)
     expect(apart).toEqual({ imageData: 0, bitmap: 0, image: 0, videoFrame: 0 })
     const file = join(profile, 'picture.png')
@@ -149,13 +149,13 @@ describe.runIf(chromiumPath() !== null)('in Chromium', () => {
     expect(canvas).toEqual([...read])
   })
 
-  test('a picture that is not there yet or that may not be read is told', async () => {
+  test('a picture that is not loaded or not readable gives an error', async () => {
     const elsewhere = `${(site?.address ?? '').replace('127.0.0.1', 'localhost')}picture.png`
     expect(await page.evaluate((picture) => effuse.unreadable(picture), elsewhere)).toEqual(['EF506', 'EF506'])
     expect(await page.evaluate((picture) => effuse.unreadable(picture), '/picture.png')).toEqual(['EF506', '3 values'])
   })
 
-  test('what finds no room is told, and the old content stays', async () => {
+  test('a failed write without space gives an error, and the old content stays', async () => {
     const control = await browser.context.newCDPSession(page)
     await control.send('Storage.overrideQuotaForOrigin', { origin: site?.address ?? '', quotaSize: 1 << 20 })
     const { message, content } = await page.evaluate(() => effuse.overfill('run', 8 << 20))

@@ -149,18 +149,18 @@ describe.runIf(chromiumPath() !== null)('in Chromium', () => {
   describe.each(Object.keys(builds))('%s', (bundler) => {
     const build = (folder: string): Promise<string> => builds[bundler]?.(folder) ?? Promise.reject(new Error(bundler))
 
-    test('names the .wasm files itself', async () => {
+    test('bundles the .wasm files by itself', async () => {
       expect(await seenIn(await build(project(install.folder, bundler, true)))).toEqual(good)
     }, 120_000)
 
-    test('finds them where the guide copies them', async () => {
+    test('finds the .wasm files where the guide copies them', async () => {
       const folder = project(install.folder, bundler, false)
       copyWasm(join(folder, bundler === 'vite' ? 'public' : 'dist'))
       expect(await seenIn(await build(folder))).toEqual(good)
     }, 180_000)
   })
 
-  test('where they are nowhere, the console says where to serve them, and so does doctor()', async () => {
+  test('if they are missing, the console and doctor() say where to serve them', async () => {
     const folder = project(install.folder, 'esbuild', false)
     const asking = `import { doctor } from 'effuse/inspect'\nconsole.log(JSON.stringify(await doctor()))\n`
     writeFileSync(join(folder, 'main.js'), asking + files.get('main.js'))
@@ -177,7 +177,7 @@ describe.runIf(chromiumPath() !== null)('in Chromium', () => {
     expect(found.said).toMatch(/its \.wasm files are at http:\/\/127\.0\.0\.1:\d+\/dist\//)
   }, 120_000)
 
-  test('compile() by itself takes generated WebAssembly in a page, without a word', async () => {
+  test('compile() selects generated WebAssembly in a page, without messages', async () => {
     const folder = project(install.folder, 'esbuild', false)
     const plain = files.get('main.js')?.replace(/compile\(model, \{.*\}\)/, 'compile(model)') ?? ''
     expect(plain).toContain('compile(model)\n')

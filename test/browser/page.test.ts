@@ -74,7 +74,7 @@ describe.runIf(chromiumPath() !== null && existsSync(weights))('the page of exam
   }
 
   // Few steps of a net of one block: SwiftShader compiles and runs each program on the CPU.
-  test('on WebGPU and in WebAssembly it learns the same, and names what PyTorch names', async () => {
+  test('it trains equally on WebGPU and WebAssembly, and predicts the classes that PyTorch predicts', async () => {
     const onGpu = await seen(['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'])
     expect(onGpu).toMatchObject({ error: '', backend: 'tfjs-webgpu', said: '' })
     expectCat(onGpu.photo)

@@ -67,7 +67,7 @@ describe.runIf(chromiumPath() !== null)('a page', () => {
     expect(await within(scripts, named)).toMatch(wanted)
   })
 
-  test('whose device is lost hears so, and gets a new one', async () => {
+  test('whose device is lost receives an error, and gets a new device', async () => {
     const lost = expect.stringMatching(/^EF410: the device of the backend tfjs-webgpu is lost/)
     expect(await within([], (page) => page.evaluate(() => webgpu.lose()))).toEqual([lost, lost, '3,5,7'])
   })

@@ -44,7 +44,7 @@ test.each(files)('%s', (name) => {
   expect(printKernel(parseKernel(stored))).toBe(stored.trimEnd())
 })
 
-test('any kernel is read back as it is', () => {
+test('the parser restores any printed kernel', () => {
   fc.assert(
     fc.property(anyGraph({ mixedTypes: true }), fc.constantFrom(...Object.values(rewrites)), ({ graph }, rewrite) => {
       const kernel = rewrite(kernelOf(applied(backend.legalize, graph, backend)).kernel)
@@ -54,7 +54,7 @@ test('any kernel is read back as it is', () => {
   )
 })
 
-test('numbers that have no usual text, and fields that few kernels need', () => {
+test('special numbers and rare fields', () => {
   const buffer = {
     dtype: 'float32',
     shape: [2, 3],
@@ -107,6 +107,6 @@ test.each([
     'line 4 of a kernel: expected one of 1 buffers, got "[a0] = %0"',
   ],
   ['b0 result int32[2]\nphase [2]\n  %0 = a0 a1', 'line 3 of a kernel: expected the end of the line, got "a1"'],
-])('a fault is named with its line: %j', (text, message) => {
+])('an error names its line: %j', (text, message) => {
   expect(() => parseKernel(text)).toThrow(message)
 })

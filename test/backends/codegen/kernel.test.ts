@@ -30,13 +30,13 @@ describe.each([
     expect(report.cases).toBeGreaterThan(500)
   }, 180_000)
 
-  test('give what a random graph gives as one kernel, updates included', async () => {
+  test('compute a random graph as one kernel, including its updates', async () => {
     const backend = kernelBackend(machine, halfTypes)
     await expectRandomGraphs(backend, 60)
   }, 120_000)
 })
 
-test('an illegal schedule is refused with the reason', () => {
+test('an illegal schedule is rejected with the reason', () => {
   const { kernel } = kernelOf(
     parse(`graph g {
   %0 = input() {name="x"} : float32[4,8]
@@ -111,7 +111,7 @@ phase [3, 3]
   b1[a0, a1] = %3`)
 })
 
-test('a kernel that breaks its rules is refused', () => {
+test('an invalid kernel is rejected', () => {
   const { kernel } = kernelOf(
     parse('graph g { %x = input() {name="x"} : float32[2] %y = neg(%x) : float32[2] return y = %y }'),
   )
@@ -126,7 +126,7 @@ test('a kernel that breaks its rules is refused', () => {
   )
 })
 
-test('exp on vectors is within 2 units of the last place, from the least normal number to the largest', () => {
+test('exp on vectors has an error of at most 2 ulp, from the smallest normal number to the largest number', () => {
   const size = 1 << 14
   const { kernel } = kernelOf(
     parse(`graph g { %x = input() {name="x"} : float32[${size}] %y = exp(%x) : float32[${size}] return y = %y }`),

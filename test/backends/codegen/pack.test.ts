@@ -73,7 +73,7 @@ test.each([
   expect(packed.map(({ buffer, shape: panels }) => [buffer, panels])).toEqual([[1, [2, 5, 8]]])
 })
 
-test('the weights of an input gradient are packed the other way round', () => {
+test('the weights of an input gradient are packed with exchanged axes', () => {
   const { packed } = check(`graph g {
   %0 = input() {name="dy"} : float32[1,3,3,5]
   %1 = variable() {name="kernel"} : float32[1,1,8,5]
@@ -145,7 +145,7 @@ test.each([
   expect(packOperands(kernel, () => true)).toEqual({ kernel, packed: [] })
 })
 
-test('does not change an operand that may not be packed', () => {
+test('does not pack an operand that mayPack excludes', () => {
   const kernel = kernelOfText(product(8, '  return y = %2'))
   expect(packOperands(kernel, (buffer) => buffer !== 1).kernel).toBe(kernel)
   expect(packOperands(kernel, (buffer) => buffer === 1).packed).toHaveLength(1)
@@ -155,7 +155,7 @@ test.each([
   [0, 2],
   [1, 3],
   [2, 2],
-])('an axis as two: axis %i by %i', (axis, inner) => {
+])('splits axis %i by %i', (axis, inner) => {
   const kernel = kernelOfText(`graph g {
   %0 = input() {name="a"} : float32[4,8]
   %1 = input() {name="b"} : float32[8,6]

@@ -76,7 +76,7 @@ return y = %y, m = %m`)
     expect(kernel.phases[1]?.exprs.flatMap((expr) => (expr.kind === 'load' ? [expr.buffer] : []))).toEqual([y?.buffer])
   })
 
-  test('squeeze and excite: a phase for each sum, with what follows it', () => {
+  test('squeeze and excite: a phase for each sum, with its epilogue', () => {
     const kernel = checked(`%x = input() {name="x"} : float32[1,6,6,64]
 %k1 = variable() {name="k1"} : float32[1,1,64,4]
 %k2 = variable() {name="k2"} : float32[1,1,4,64]
@@ -117,8 +117,8 @@ return y = %y`)
   })
 })
 
-describe('values that several phases would compute', () => {
-  test('an exponential before a window is computed once, a cheap op before a sum where it is read', () => {
+describe('values that several phases would recompute', () => {
+  test('an exponential before a window is stored; a cheap op before a sum is recomputed', () => {
     const kernel = checked(`%x = input() {name="x"} : float32[1,12,12,16]
 %k = variable() {name="k"} : float32[3,3,16,1]
 ${silu('%x', '%s', '%h', 'float32[1,12,12,16]')}
@@ -143,7 +143,7 @@ return y = %y`)
     expect(summaryOf(kernel)).toEqual(['abs rsqrt -> temporary', 'mul -> result'])
   })
 
-  test('two convolutions that are added have a phase each', () => {
+  test('each of two added convolutions has its own phase', () => {
     const kernel = checked(`%x = input() {name="x"} : float32[1,6,6,4]
 %a = variable() {name="a"} : float32[1,1,4,16]
 %b = variable() {name="b"} : float32[3,3,4,16]
@@ -167,7 +167,7 @@ return y = %y`)
 })
 
 describe('several results', () => {
-  test('of one shape that are computed from each other are stored by one phase', () => {
+  test('of one shape share a phase if one is computed from the other', () => {
     const kernel = checked(`%x = input() {name="x"} : ${image}
 %k = variable() {name="k"} : float32[3,3,16,1]
 %c = depthwiseConv2d(%x, %k) {} : ${image}
@@ -176,7 +176,7 @@ return c = %c, y = %y, again = %y`)
     expect(summaryOf(kernel)).toEqual(['sum sigmoid mul -> result result result'])
   })
 
-  test('that read the same elements are stored by one phase; that share nothing, by one each', () => {
+  test('share a phase if they read the same elements, otherwise not', () => {
     const of = (second: string): Kernel =>
       checked(`%x = input() {name="x"} : ${image}
 %z = input() {name="z"} : ${image}
@@ -197,7 +197,7 @@ return s = %s, t = %t`)
     expect(kernel.phases[0]?.axes).toEqual([16, 6, 6])
   })
 
-  test('a result that is normalised by its own maximum is stored before', () => {
+  test('a result that is normalized by its own maximum is stored first', () => {
     const kernel = checked(`%x = input() {name="x"} : float32[4,8]
 %e = neg(%x) : float32[4,8]
 %m = reduceMax(%e) {axes=[1], keepDims=true} : float32[4,1]
@@ -243,7 +243,7 @@ return y = %y`)
     expect(summaryOf(kernel)).toEqual([' -> result'])
   })
 
-  test('of padded rows, and of two ways to divide one axis', () => {
+  test('of padded rows, and of one axis with two splits', () => {
     checked(`%x = input() {name="x"} : float32[4,6]
 %r = reshape(%x) {shape=[24]} : float32[24]
 %p = pad(%r) {high=[2], interior=[1], low=[1], value=7} : float32[50]

@@ -46,7 +46,7 @@ const summaryOf = (model: Model): string => {
   return `${kernels.length} kernels, ${new Set(texts).size} different, ${phases} phases, ${hash}`
 }
 
-test('the kernels of models are those of before', () => {
+test('the kernels of models equal the goldens', () => {
   const make = (): string =>
     Object.entries(models)
       .map(([name, model]) => `${name}: ${summaryOf(model)}\n`)

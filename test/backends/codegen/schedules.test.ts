@@ -151,7 +151,7 @@ describe.each(Object.entries(graphs))('%s', (_, text) => {
   const forms = [kernel, mergeKernelAxes(kernel), mergeKernelAxes(packed.kernel)]
 
   test.each([0, 1, 2])(
-    'in form %i gives the same by any legal schedule and division',
+    'in form %i gives the same values with any legal schedule and division',
     (form) => {
       const target = forms[form] as Kernel
       verifyKernelData(target)
@@ -182,7 +182,7 @@ test.each(Object.entries(laneByLane))('vectors along the last axis are legal: %s
     expect(scheduleFault(phase, { ...plainSchedule, vectorAxis: phase.parallel - 1 })).toBeNull()
 })
 
-test('pixels of a convolution of one tap are one axis', () => {
+test('the pixels of a 1x1 convolution are one axis', () => {
   const { kernel } = kernelOf(parse(graphs['a convolution of one tap'] as string))
   const [phase] = mergeKernelAxes(kernel).phases as [Phase]
   expect(phase).toMatchObject({ axes: [30, 16, 8], parallel: 2 })
@@ -197,7 +197,7 @@ test('a map over a tensor is one axis', () => {
 test.each([
   { size: 10, divided: null },
   { size: 20000, divided: 0 },
-])('a map of $size elements that runs rarely has one vector at a time', ({ size, divided }) => {
+])('a rare map of $size elements computes one vector at a time', ({ size, divided }) => {
   const { kernel } = kernelOf(parse(graphOf('neg', [`${size}`], '', `float32[${size}]`)))
   const [phase] = kernel.phases as [Phase]
   expect(smallSchedule(phase)).toEqual({ ...plainSchedule, vectorAxis: 0, order: [0], divided })

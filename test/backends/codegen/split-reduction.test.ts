@@ -96,7 +96,7 @@ phase [16 | 3]
   b2[0, a0] = %4`)
 })
 
-test('neighbours in memory stay apart in the first phase: a sum over all is one over vectors', () => {
+test('the first phase keeps lanes separate: a sum over all elements is a sum over vectors', () => {
   const split = splitReductions(kernelOfText(reduction('reduceSum', 'float32', [4, 5, 16], [0, 1, 2])), always)
   expect(printKernel(split)).toBe(`b0 operand float32[4,5,16]
 b1 result float32[]
@@ -111,7 +111,7 @@ phase [ | 4, 8]
   b1[] = %1`)
 })
 
-test('a length without a divisor is divided into blocks of which the last is shorter', () => {
+test('a length without a divisor is divided into blocks, and the last block is shorter', () => {
   const kernel = kernelOfText(reduction('reduceSum', 'int32', [31], [0]))
   const split = splitReductions(kernel, always)
   expect(split.phases[0]?.axes).toEqual([4, 8])
@@ -132,12 +132,12 @@ test.each([
   ],
   ['an arg-max', 'graph g { %x = input() {name="x"} : float32[64] %y = argMax(%x) {axis=0} : int32[] return %y }'],
   ['a map', 'graph g { %x = input() {name="x"} : float32[64] %y = neg(%x) : float32[64] return %y }'],
-])('%s stay as they are', (_, text) => {
+])('%s are not split', (_, text) => {
   const kernel = kernelOfText(text)
   expect(splitReductions(kernel, always)).toBe(kernel)
 })
 
-test('short reductions stay as they are, long ones do not', () => {
+test('only long reductions are split', () => {
   const of = (rows: number): Kernel => kernelOfText(reduction('reduceSum', 'float32', [rows, rows, 32], [0, 1]))
   expect(splitReductions(of(14)).phases).toHaveLength(1)
   expect(splitReductions(of(112)).phases).toHaveLength(2)

@@ -54,14 +54,14 @@ tensorflowOrSkip('half types on TensorFlow', () => {
     'graph product {\n  %0 = input() {name="a"} : bfloat16[2,3]\n  %1 = input() {name="b"} : bfloat16[3,4]\n  %2 = matmul(%0, %1) : bfloat16[2,4]\n  return y = %2\n}',
   )
 
-  test('a contraction has half operands where the device sums them in float32, and is widened elsewhere', () => {
+  test('a contraction has half operands if the device accumulates in float32; otherwise they are widened', () => {
     const lowered = (kernels: HalfKernels): readonly string[] =>
       ops(lowerGraph(product, 'f', { halfKernels: kernels }).functions[0] as FunctionDef)
     expect(lowered(new Set(['MatMul bfloat16']))).toEqual(['MatMul'])
     expect(lowered(new Set(['MatMul float16', 'Conv2D bfloat16']))).toEqual(['Cast', 'Cast', 'MatMul', 'Cast'])
   })
 
-  test('the device is asked with sums that half types get wrong', async () => {
+  test('detects the accumulation type by sums that half types compute wrongly', async () => {
     const context = (await createTensorflowBackend()).device as TensorflowContext // of this backend
     const found = await findHalfKernels(context, 'bfloat16')
     // A kernel that adds in bfloat16 is stuck at 256, whose successor is 258.
@@ -109,19 +109,22 @@ tensorflowOrSkip('half types on TensorFlow', () => {
     expect(Number.isFinite((await results.loss.data())[0])).toBe(true)
   })
 
-  test.each(['bfloat16', 'float16'] as const)('%s gives what the reference gives in it', async (dtype) => {
-    using plain = await compile(small, { backend: 'reference' })
-    using half = await compile(small, { backend: 'tensorflow', amp: { dtype } })
-    const want = [...(await (await plain.run({ image })).logits.data())]
-    const got = [...(await (await half.run({ image })).logits.data())]
-    // Units of the last place of the largest logit, through a dozen roundings.
-    const unit = Math.max(...want.map(Math.abs)) * (dtype === 'float16' ? 2 ** -11 : 2 ** -8)
-    want.forEach((w, i) => expect(Math.abs((got[i] ?? Number.NaN) - w)).toBeLessThan(8 * unit))
-    expect(got).not.toEqual(want)
-    expect(half.amp).toMatchObject({ dtype, emulated: false, note: null })
-  })
+  test.each(['bfloat16', 'float16'] as const)(
+    '%s: results equal those of the reference in that type',
+    async (dtype) => {
+      using plain = await compile(small, { backend: 'reference' })
+      using half = await compile(small, { backend: 'tensorflow', amp: { dtype } })
+      const want = [...(await (await plain.run({ image })).logits.data())]
+      const got = [...(await (await half.run({ image })).logits.data())]
+      // Units of the last place of the largest logit, through a dozen roundings.
+      const unit = Math.max(...want.map(Math.abs)) * (dtype === 'float16' ? 2 ** -11 : 2 ** -8)
+      want.forEach((w, i) => expect(Math.abs((got[i] ?? Number.NaN) - w)).toBeLessThan(8 * unit))
+      expect(got).not.toEqual(want)
+      expect(half.amp).toMatchObject({ dtype, emulated: false, note: null })
+    },
+  )
 
-  test('amp: true stays in float32 where bfloat16 was not measured to be faster, and says why', async () => {
+  test('amp: true stays in float32 if bfloat16 was not measured to be faster, and gives the reason', async () => {
     emptyCache()
     const unmeasured = await createTensorflowBackend()
     if (unmeasured.target.halfTypes[0] !== 'bfloat16') return // a GPU
@@ -141,7 +144,7 @@ tensorflowOrSkip('half types on TensorFlow', () => {
     expect(halfTimes(unmeasured.fingerprint)).toEqual({ float32: 10, bfloat16: 7 })
   })
 
-  test('a forced type is taken whatever was measured', async () => {
+  test('an explicit type overrides the measurement', async () => {
     emptyCache()
     const backend = await createTensorflowBackend()
     using net = await compile(small, { backend, amp: { dtype: 'bfloat16' } })

@@ -72,7 +72,7 @@ tensorflowOrSkip('TensorFlow', () => {
   }
   const one: FeedTensor = { type: { dtype: 'float32', shape: [] }, host: Float32Array.of(1) }
 
-  test('an update in a conditional is named, and no variable has changed', async () => {
+  test('an error names an update in a conditional, and no variable changes', async () => {
     const g = parse(`graph g {
       %x = input() {name="x"} : float32[3]
       %f = input() {name="f"} : bool[]
@@ -100,13 +100,13 @@ tensorflowOrSkip('TensorFlow', () => {
     dispose()
   })
 
-  test('a node in a region is named by the region', async () => {
+  test('an error names the region of a node', async () => {
     const { runWith, dispose } = await runnableOf(backend, region, new Map())
     await expect(runWith(new Map([['x', await wrongly([2, 3], 7)]]))).rejects.toMatchObject({ path: 'the/region' })
     dispose()
   })
 
-  test('a tensor that no memory can hold is EF409, and the next run is right', async () => {
+  test('a tensor that exceeds the memory gives EF409, and the next run is correct', async () => {
     // 128 TiB: more than a process can address.
     const g = parse(`graph g {
       %x = input() {name="x"} : float32[]
@@ -130,7 +130,7 @@ tensorflowOrSkip('TensorFlow', () => {
     small.dispose()
   })
 
-  test('takes as many threads as it says, and a limit for GPUs that are not there', async () => {
+  test('uses the given number of threads, and accepts a memory limit without a GPU', async () => {
     const other = await createTensorflowBackend({ intraOpThreads: 1, interOpThreads: 1024, memoryLimit: 512 })
     const g = parse('graph s {\n%x = input() {name="x"} : float32[2]\n%y = neg(%x) : float32[2]\nreturn y = %y\n}')
     const { run, dispose } = await runnableOf(other, g, new Map())

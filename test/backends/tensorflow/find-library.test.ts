@@ -38,14 +38,14 @@ const install = (version: string, kind: 'cpu' | 'gpu', at = 1000): string => {
   return main
 }
 
-test('nothing installed: what is missing, and the command', () => {
+test('if nothing is installed, the error names what is missing, and the command', () => {
   expect(findTensorflow()).toEqual({
     missing: "TensorFlow's library is not installed",
     fix: 'npx effuse setup tensorflow',
   })
 })
 
-test('who cannot go on without it gets EF404 with the command', () => {
+test('a caller that requires the library gets EF404 with the command', () => {
   vi.stubEnv('EFFUSE_TENSORFLOW', folder)
   expect(() => requireTensorflow()).toThrowError(
     expect.objectContaining({ code: 'EF404', hint: expect.stringContaining('npx effuse setup tensorflow') }),
@@ -66,7 +66,7 @@ test("tfjs-node's own download, not the links of setup", () => {
   expect(findTensorflow()).toMatchObject({ version: 'unknown', kind: 'gpu', source: 'tfjs-node-gpu' })
 })
 
-test('what setup installed: GPU before CPU, then the one it was last called for', () => {
+test('libraries of setup: GPU before CPU, then the most recent one', () => {
   const old = install('2.20.0', 'cpu', 2000)
   install('2.21.0', 'cpu', 1000)
   expect(findTensorflow()).toEqual({
@@ -117,7 +117,7 @@ test.each<[string, (place: string) => void, RegExp]>([
   })
 })
 
-test('what setup installed and somebody damaged: said, unless another one works', () => {
+test('a damaged library of setup is reported, unless another one works', () => {
   const main = install('2.21.0', 'gpu')
   writeFileSync(main, libraryBytes(0x28))
   expect(findTensorflow()).toEqual({

@@ -51,7 +51,7 @@ tensorflowOrSkip('TensorFlow', () => {
     await vi.waitFor(() => expect(alive()).toEqual(nothing))
   })
 
-  test('1,000 runs that TensorFlow refuses, of a feed of another type and of another shape', async () => {
+  test('1,000 runs that TensorFlow rejects, with feeds of a wrong type and of a wrong shape', async () => {
     const g = parse(`graph g {
       %x = input() {name="x"} : float32[2,3]
       %w = variable() {name="w", init={kind="zeros"}} : float32[3]
@@ -110,7 +110,7 @@ tensorflowOrSkip('TensorFlow', () => {
     await vi.waitFor(() => expect(alive()).toEqual(nothing))
   })
 
-  test('a compilation that is aborted, or refused by TensorFlow', async () => {
+  test('a compilation that is aborted, or rejected by TensorFlow', async () => {
     const model = graph('m', { x: float32(2) }, ({ x }) => ({ y: add(x, 1) }))
     const stop = new AbortController()
     const onProgress = ({ stage }: { readonly stage: string }) => stage === 'lower' && stop.abort()
@@ -146,7 +146,7 @@ tensorflowOrSkip('TensorFlow', () => {
     expect([...(await (await one.run({ x: third.y })).y.data())]).toEqual([5, 6])
   })
 
-  test('a backend that is disposed of, with a run under way and results that are held', async () => {
+  test('a backend that is disposed of during a run, with live results', async () => {
     const model = graph('m', { x: float32(400, 400) }, ({ x }) => ({ y: mul(add(x, 1), 2) }))
     const net = await compile(model, { backend })
     const { y } = await net.run({ x: new Float32Array(160_000) })

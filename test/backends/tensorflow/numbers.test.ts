@@ -130,8 +130,8 @@ tensorflowOrSkip('TensorFlow', () => {
     })
   })
 
-  describe('deviates as the list says, and not otherwise', () => {
-    test('of ops that there are, each with a reason', () => {
+  describe('deviates only as listed', () => {
+    test('lists existing ops, each with a reason', () => {
       expect(tensorflowDeviations.length).toBeGreaterThan(3)
       for (const { ops, when, instead, reason } of tensorflowDeviations) {
         expect(opNames).toEqual(expect.arrayContaining([...ops]))
@@ -139,7 +139,7 @@ tensorflowOrSkip('TensorFlow', () => {
       }
     })
 
-    test('subnormal numbers count as 0 in arithmetic, are kept where they are moved, and in float16', async () => {
+    test('subnormal numbers are 0 in arithmetic; moves and float16 keep them', async () => {
       const of = (op: string, type = 'float32') => `%x = input() {name="x"} : ${type}[2]\n%y = ${op} : ${type}[2]`
       for (const op of ['add(%x, %x)', 'maximum(%x, %x)'])
         expect((await both(of(op), { x: [1e-40, 3e-39] })).got).toEqual([0, 0])

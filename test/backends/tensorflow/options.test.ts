@@ -59,7 +59,7 @@ tensorflowOrSkip('options of TensorFlow', () => {
     expect(ops).not.toContain('BroadcastTo')
   })
 
-  test('XLA compiles the graphs where it is asked to: none of their kernels runs', async () => {
+  test('XLA compiles the graphs if the option is set: none of their kernels runs', async () => {
     const backend = await createTensorflowBackend()
     const context = backend.device as TensorflowContext // of this backend
     using plain = await compile(convolutions, { backend: 'reference' })
@@ -80,7 +80,7 @@ tensorflowOrSkip('options of TensorFlow', () => {
     expectClose(await trained({ backend: 'tensorflow', xla: { tensorflow: 'never' } }), want, 1e-4)
   }, 180_000)
 
-  test('what XLA cannot compile is an error of the node, with the way out', async () => {
+  test('an op that XLA cannot compile gives an error for the node, with a workaround', async () => {
     const backend = await createTensorflowBackend()
     const pool = parse(
       'graph pool {\n  %0 = input() {name="x"} : float32[1,4,4,1]\n  %1 = input() {name="dy"} : float32[1,2,2,1]\n  %2 = maxPool2dGradient(%0, %1) {window=[2, 2], strides=[2, 2], padding="valid"} : float32[1,4,4,1] @ pooled\n  return y = %2\n}',
@@ -106,7 +106,7 @@ tensorflowOrSkip('options of TensorFlow', () => {
     store.dispose()
   })
 
-  test('explain() says what was decided for the whole program, and why', async () => {
+  test('explain() gives the decisions for the whole program, with reasons', async () => {
     const notes = async (options: CompileOptions): Promise<readonly string[]> => {
       using net = await compile(convolutions, { backend: 'tensorflow', ...options })
       const { notes: said, text } = net.explain('first')
@@ -120,7 +120,7 @@ tensorflowOrSkip('options of TensorFlow', () => {
     expect((await notes({ amp: true })).length).toBeGreaterThanOrEqual(3)
   })
 
-  test('TF32 and determinism are TensorFlow’s while a program runs that asks for them', async () => {
+  test('TF32 and determinism are set in TensorFlow while a program with these options runs', async () => {
     const library = loadKoffi().load(requireTensorflow().framework)
     const [tf32, deterministic] = [
       '_ZN3tsl33tensor_float_32_execution_enabledEv',
@@ -146,7 +146,7 @@ tensorflowOrSkip('options of TensorFlow', () => {
 
 const settingsOnCpu = settingsFor({}, true, programOf(convolutions.at({ batch: 1 })))
 
-test('on GPUs XLA compiles by default, but not what it has no deterministic kernel of', () => {
+test('on GPUs XLA compiles by default, except ops without a deterministic kernel', () => {
   const plain = programOf(convolutions.at({ batch: 1 }))
   const pool = programOf(
     parse(
@@ -163,7 +163,7 @@ test('on GPUs XLA compiles by default, but not what it has no deterministic kern
   expect(settingsFor({}, true, plain).isXla).toBe(false)
 })
 
-test('calls under different settings of the process never overlap; those under the same do, and an error frees the way', async () => {
+test('calls with different process settings never overlap; calls with the same settings do; an error releases the lock', async () => {
   const set: string[] = []
   const gate = new ModeGate({
     setTf32: (isOn) => set.push(`tf32 ${isOn}`),

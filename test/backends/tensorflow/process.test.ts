@@ -35,7 +35,7 @@ tensorflowOrSkip('a process on TensorFlow', () => {
   }
   const quiet = { err: 'running\n', out: '' }
 
-  test('ends after a run that nobody waits for', async () => {
+  test('exits after a run that is not awaited', async () => {
     expect(await ended('pending')).toEqual({ code: 0, signal: null, ...quiet })
   })
   test('ends at once by process.exit() in the middle of a run', async () => {
@@ -64,11 +64,11 @@ tensorflowOrSkip('a process on TensorFlow', () => {
     }
     expect(all).toHaveLength(2)
   })
-  test('turns its event loop while TensorFlow computes', async () => {
+  test('does not block the event loop while TensorFlow computes', async () => {
     // A second or so of computing; a run on this thread would leave two or three turns.
     expect(Number((await ended('loop')).out)).toBeGreaterThan(20)
   })
-  test('does not grow by what it feeds and reads', async () => {
+  test('feeds and reads do not leak memory', async () => {
     expect(Number((await ended('memory')).out)).toBeLessThan(200) // of 5 GB
   })
 })

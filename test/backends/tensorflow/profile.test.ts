@@ -40,7 +40,7 @@ tensorflowOrSkip('profile() on TensorFlow', () => {
       expect(kernels).not.toContain(plumbing)
   })
 
-  test('is a run like any other: the same losses, weights and numbers of runs', async () => {
+  test('is an ordinary run: same losses, weights and run numbers', async () => {
     using ran = await compile(step, { backend: 'tensorflow', batch: 2, seed: 3 })
     using profiled = await compile(step, { backend: 'tensorflow', batch: 2, seed: 3 })
     await ran.run(feeds)

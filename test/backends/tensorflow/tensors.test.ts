@@ -42,27 +42,24 @@ tensorflowOrSkip('tf.Tensors on TensorFlow', () => {
     expect(tf.memory().numTensors).toBe(before.numTensors)
   })
 
-  test.each(['cpu', 'wasm'])(
-    'toTfjsTensor() makes a tensor of the backend %s where that is asked for',
-    async (name) => {
-      for (const backend of ['wasm', 'cpu']) await tf.setBackend(backend) // starts both
-      using net = await compile(doubled, { backend: 'tensorflow' })
-      const { y } = await net.run({ x: [[1, 2, 3]] })
-      const tensor = await toTfjsTensor(y, tf, { backend: name })
-      expect(tf.getBackend()).toBe('cpu')
-      const backend = tf.engine().findBackend(name)
-      expect(backend.refCount(tensor.dataId)).toBe(1)
-      expect(
-        tf
-          .engine()
-          .findBackend(name === 'cpu' ? 'wasm' : 'cpu')
-          .refCount(tensor.dataId),
-      ).toBe(0)
-      expect([...((await tensor.data()) as Float32Array)]).toEqual([2, 4, 6])
-      tensor.dispose()
-      expect(backend.refCount(tensor.dataId)).toBe(0)
-    },
-  )
+  test.each(['cpu', 'wasm'])('toTfjsTensor() makes a tensor of the backend %s on request', async (name) => {
+    for (const backend of ['wasm', 'cpu']) await tf.setBackend(backend) // starts both
+    using net = await compile(doubled, { backend: 'tensorflow' })
+    const { y } = await net.run({ x: [[1, 2, 3]] })
+    const tensor = await toTfjsTensor(y, tf, { backend: name })
+    expect(tf.getBackend()).toBe('cpu')
+    const backend = tf.engine().findBackend(name)
+    expect(backend.refCount(tensor.dataId)).toBe(1)
+    expect(
+      tf
+        .engine()
+        .findBackend(name === 'cpu' ? 'wasm' : 'cpu')
+        .refCount(tensor.dataId),
+    ).toBe(0)
+    expect([...((await tensor.data()) as Float32Array)]).toEqual([2, 4, 6])
+    tensor.dispose()
+    expect(backend.refCount(tensor.dataId)).toBe(0)
+  })
 
   test('toTfjsTensor() keeps integers and flags, and widens half types', async () => {
     await tf.setBackend('cpu')
@@ -82,7 +79,7 @@ tensorflowOrSkip('tf.Tensors on TensorFlow', () => {
     for (const tensor of made) tensor.dispose()
   })
 
-  test('toTfjsTensor() refuses what it cannot take, and says what to do', async () => {
+  test('toTfjsTensor() rejects unsupported values, with advice', async () => {
     using net = await compile(doubled, { backend: 'tensorflow' })
     using other = await compile(doubled, { backend: 'reference' })
     const [{ y }, { y: foreign }] = [await net.run({ x: [[1, 2, 3]] }), await other.run({ x: [[1, 2, 3]] })]

@@ -57,7 +57,7 @@ describe.runIf(hasBinding)(`importTfjsNode${bindingReason}`, () => {
     expect(value).toEqual(['cpu', 0, [2, 3, 4], 'tensorflow', [3, 4, 5], 'function'])
   })
 
-  test('where nobody has chosen a backend, tfjs chooses the one that it would have chosen', () => {
+  test('without a chosen backend, tfjs chooses its default', () => {
     const value = shownBy(`
       import * as tf from '@tensorflow/tfjs-core'
       import '@tensorflow/tfjs-backend-cpu'
@@ -67,7 +67,7 @@ describe.runIf(hasBinding)(`importTfjsNode${bindingReason}`, () => {
     expect(value).toEqual([[3], 'cpu'])
   })
 
-  test('loaded by the user before: the same module, and the backend that they chose', () => {
+  test("loaded earlier by the user: the same module, and the user's backend", () => {
     const value = shownBy(`
       const theirs = require(${JSON.stringify(boundPackage?.name)})
       const before = theirs.getBackend()
@@ -97,7 +97,7 @@ test.runIf(hasBinding)(`a binding that loads answers with the version of its Ten
   })
 })
 
-test('one that does not: why, without the end of this process', async () => {
+test('a binding that does not load gives the reason, and the process continues', async () => {
   const other = mkdtempSync(join(tmpdir(), 'effuse-binding-'))
   try {
     const file = join(other, 'tfjs_binding.node')

@@ -21,7 +21,7 @@ const commands: fc.Arbitrary<readonly Command[]> = fc.array(
   { maxLength: 80 },
 )
 
-test('it does what a map of units does: first fit, no overlap, free neighbours are one', () => {
+test('it agrees with a map of units: first fit, no overlap, adjacent free ranges merge', () => {
   fc.assert(
     fc.property(commands, (sequence) => {
       const allocator = makeAllocator(start, end)

@@ -63,7 +63,7 @@ describe.each([
   test.each([
     ['all exponents', allExponents],
     ['numbers from -120 to 120', nearZero],
-  ])(`is within ${bound} units of the last place for %s`, (_, x) => {
+  ])(`has an error of at most ${bound} ulp for %s`, (_, x) => {
     const [got, want] = [results(name, x), exact(name, x)]
     expectSpecials(name, x, got, want)
     let worst = 0
@@ -79,7 +79,7 @@ describe.each(['sigmoid', 'silu'])('%s', (name) => {
   test.each([
     ['all exponents', allExponents],
     ['numbers from -120 to 120', nearZero],
-  ])('has a relative error below (8 + |x|) 2^-23 down to -87, and is tiny below, for %s', (_, x) => {
+  ])('has a relative error below (8 + |x|) 2^-23 for x >= -87, and is close to 0 below, for %s', (_, x) => {
     const [got, want] = [results(name, x), exact(name, x)]
     expectSpecials(name, x, got, want)
     let worst = 0
@@ -93,7 +93,7 @@ describe.each(['sigmoid', 'silu'])('%s', (name) => {
     expect(worst).toBeLessThan(2 ** -23)
   })
 
-  test('has its limits at infinities, and keeps NaN of any sign and payload', () => {
+  test('has the right limits at infinities, and keeps NaN of any sign and payload', () => {
     const words = new Uint32Array(size).fill(0x7fc00000)
     words.set([0x7f800000, 0xff800000, 0x7f800001, 0xff8abcde, 0x7fffffff, 0xffffffff])
     const got = results(name, new Float32Array(words.buffer))

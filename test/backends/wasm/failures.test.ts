@@ -80,7 +80,7 @@ describe.each([1, 3])('on %i threads', (threads) => {
   })
 })
 
-test('a helper exits while it has units: the run fails instead of waiting, and later runs work', async () => {
+test('if a helper exits with unfinished units, the run fails instead of waiting, and later runs work', async () => {
   const { workerUrl, turnOn, turnOff } = changed(
     'args[i] = begin\n',
     'args[i] = begin\n          if (thread === 1 && isOn()) process.exit(4)\n          if (isOn() && units > 1) while (true) if (control === null) break\n',
@@ -97,7 +97,7 @@ test('a helper exits while it has units: the run fails instead of waiting, and l
 })
 
 describe('without shared memory', () => {
-  test('one thread with a memory of its own gives the same bits, and reads come back as messages', async () => {
+  test('one thread with its own memory gives the same bits, and reads return as messages', async () => {
     const own = await opened({ threads: 4, isShared: false })
     expect(deviceOf(own).runner.threads).toBe(1)
     expect(deviceOf(own).notes.join()).toContain('cross-origin isolated')
@@ -111,7 +111,7 @@ describe('without shared memory', () => {
     expect(await a.variables.save()).toEqual(await b.variables.save())
   })
 
-  test('its thread ends: the memory is gone, and every call says so', async () => {
+  test('if its thread ends, the memory is lost, and every call reports it', async () => {
     const { workerUrl, turnOn } = changed(
       'const run = (order) => {',
       'const run = (order) => {\n if (isOn()) process.exit(3)',
@@ -125,7 +125,7 @@ describe('without shared memory', () => {
     await expect(logits.data()).rejects.toMatchObject({ code: 'EF410' })
   })
 
-  test('the memory grows with what is written', async () => {
+  test('writes grow the memory', async () => {
     const backend = await opened({ isShared: false })
     const size = 3_000_000
     const model = graph('large', { x: float32(size) }, ({ x }) => ({ y: add(x, 1) }))
@@ -135,7 +135,7 @@ describe('without shared memory', () => {
   })
 })
 
-test('where no worker starts, the calling thread computes and says why', async () => {
+test('if no worker starts, the calling thread computes, and a note gives the reason', async () => {
   const backend = await opened({ threads: 4, workerUrl: pathToFileURL(join(folder, 'missing.cjs')).href })
   expect(deviceOf(backend).notes.join()).toContain('no worker starts here')
   using net = await compile(step, { backend, batch: 64 })
@@ -147,7 +147,7 @@ test('where no worker starts, the calling thread computes and says why', async (
 describe('memory', () => {
   const wide = graph('wide', { x: float32('batch', 1024, 1024) }, ({ x }) => ({ y: matmul(exp(x), x) }))
 
-  test('a program that cannot fit is refused before anything is allocated, with the batch that would', async () => {
+  test('a program that cannot fit is rejected before any allocation, with a batch that fits', async () => {
     const backend = await opened({ threads: 1 })
     const { space } = deviceOf(backend)
     const before = space.usedBytes
@@ -159,7 +159,7 @@ describe('memory', () => {
     expect(space.usedBytes).toBe(before)
   })
 
-  test('the batch of the hint does fit', async () => {
+  test('the batch in the hint fits', async () => {
     const backend = await opened({ threads: 1, bytesMax: 64 * 2 ** 20 })
     const error = await compile(wide, { backend, batch: 20 }).catch((reason: unknown) => reason as { hint: string })
     const batch = Number(/about (\d+)/.exec('hint' in error ? (error.hint ?? '') : '')?.[1])
@@ -170,7 +170,7 @@ describe('memory', () => {
     await expect(compile(wide, { backend, batch: batch + 1 })).rejects.toMatchObject({ code: 'EF409' })
   })
 
-  test('packed forms of variables count: a program is refused when it is compiled, not in each run', async () => {
+  test('packed forms count: compile() rejects the program, instead of each run', async () => {
     const dense = graph('dense', { x: float32('batch', 1024) }, ({ x }) => ({
       y: nn.dense(x, { name: 'd', units: 1024 }),
     }))
@@ -185,7 +185,7 @@ describe('memory', () => {
     expect((await read(await net.run({ x: new Float32Array(4096) }))).y.length).toBe(4096)
   })
 
-  test('too little is left: the run says what for, and nothing is lost', async () => {
+  test('if memory is insufficient, the run names the block, and no variable is lost', async () => {
     const backend = await opened({ threads: 1, bytesMax: 7 * 2 ** 20 })
     const model = graph('m', { x: float32(500_000) }, ({ x }, b) => {
       const w = b.variable('w', { shape: [500_000], init: { kind: 'ones' } })
@@ -222,7 +222,7 @@ describe('memory', () => {
   })
 })
 
-test('two executables of one store, run at once, take turns on one arena', async () => {
+test('concurrent runs of two executables of one store use one arena in turn', async () => {
   const backend = await opened({ threads: 2 })
   using trainer = await compile(step, { backend, batch: 64 })
   using net = await compile(classifier, { backend, batch: 64, variables: trainer.variables })
@@ -242,7 +242,7 @@ test('two executables of one store, run at once, take turns on one arena', async
   got.forEach((value, i) => expect(value).toBeCloseTo(want[i] as number, 4))
 })
 
-test('dispose() ends pending runs with an error, and later ones', async () => {
+test('pending and later runs fail after dispose()', async () => {
   const backend = await createWasmBackend({ threads: 2 })
   const net = await compile(classifier, { backend, batch: 64 })
   await net.run({ x: feeds.x })
@@ -254,7 +254,7 @@ test('dispose() ends pending runs with an error, and later ones', async () => {
   expect(ends.slice(2).map(({ status }) => status)).toEqual(['rejected', 'rejected'])
 })
 
-test('without WebAssembly, or without its vectors, the backend is not available, and says so', async () => {
+test('without WebAssembly or SIMD the backend is unavailable, with the reason', async () => {
   vi.stubGlobal('WebAssembly', { validate: () => false })
   await expect(createWasmBackend()).rejects.toMatchObject({ code: 'EF404', message: expect.stringContaining('SIMD') })
   expect(await wasmEntry.probe()).toMatchObject({ isAvailable: false, detail: expect.stringContaining('SIMD') })

@@ -32,14 +32,14 @@ const expectSame = (got: ArrayLike<number>, want: ArrayLike<number>): void => {
 }
 
 describe.each(['float16', 'bfloat16'] as const)('%s', (dtype) => {
-  test('every pattern of bits is widened on the host to the number that it represents', () => {
+  test('the host widens every bit pattern to the number that it represents', () => {
     expectSame(
       decodeHalf(dtype, patterns),
       Array.from(patterns, (bits) => halfFromBits(dtype, bits)),
     )
   })
 
-  test('numbers are rounded on the host to nearest, ties to even', () => {
+  test('the host rounds numbers to nearest, ties to even', () => {
     const numbers = boundaries(dtype)
     expectSame(
       encodeHalf(dtype, numbers),
@@ -50,7 +50,7 @@ describe.each(['float16', 'bfloat16'] as const)('%s', (dtype) => {
   test.each([
     ['numbers', null],
     ['vectors', 0],
-  ])('modules round, store and load %s as the host does', (_, vectorAxis) => {
+  ])('modules round, store and load %s like the host', (_, vectorAxis) => {
     const numbers = boundaries(dtype)
     const shape = `[${numbers.length}]`
     const run = webAssembly(() => ({ ...plainSchedule, vectorAxis }))

@@ -44,8 +44,8 @@ const classifier = graph('net', { x: float32('batch', 16) }, ({ x }) => ({
 }))
 const xOf = (batch: number): Float32Array => Float32Array.from({ length: batch * 16 }, (_, i) => Math.sin(i))
 
-describe('nothing is left behind', () => {
-  test('300 runs whose results are disposed of take no more memory than the first; dispose() gives it all back', async () => {
+describe('no memory leaks', () => {
+  test('300 runs with disposed results use no more memory than the first; dispose() frees all', async () => {
     const before = usedBytes()
     const net = await compile(classifier, { backend, batch: 3 })
     const run = async (): Promise<void> => {
@@ -82,7 +82,7 @@ describe('nothing is left behind', () => {
     expect(usedBytes()).toBe(before)
   })
 
-  test('a compilation that is called off', async () => {
+  test('an aborted compilation', async () => {
     const before = usedBytes()
     const control = new AbortController()
     const compiling = compile(classifier, {
@@ -98,7 +98,7 @@ describe('nothing is left behind', () => {
 })
 
 describe('results', () => {
-  test('stay as they are while later runs use the same arena, also as feeds of them', async () => {
+  test('do not change while later runs use the same arena, also if they are fed to these runs', async () => {
     const model = graph('twice', { x: float32(1000) }, ({ x }) => ({ y: add(mul(x, 2), 1) }))
     using net = await compile(model, { backend })
     const first = await net.run({ x: new Float32Array(1000).fill(1) })
@@ -109,7 +109,7 @@ describe('results', () => {
     expect([...new Set(await second.y.data())]).toEqual([7])
   })
 
-  test('that are inputs, variables, views and the same value twice', async () => {
+  test('can be inputs, variables, views and the same value twice', async () => {
     const model = graph('aliases', { x: float32(2, 3) }, ({ x }, b) => {
       const w = b.variable('w', { shape: [3, 2], init: { kind: 'ones' } }) as Value<'float32', 2>
       const flat = reshape(x, [6])
@@ -138,7 +138,7 @@ describe('results', () => {
   })
 })
 
-test('packed weights are those of the variables now: set by the user, and by a trainer of the same variables', async () => {
+test('packed weights follow the variables: after set(), and after training of the same variables', async () => {
   using net = await compile(classifier, { backend, batch: 3 })
   using twin = await compile(classifier, { backend, batch: 3, variables: net.variables })
   const step = trainingStep(classifier, { loss: crossEntropy(), optimizer: sgd({ learningRate: 0.1 }) })

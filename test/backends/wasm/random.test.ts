@@ -8,7 +8,7 @@ import { webAssembly } from '../codegen/kernel-backend.ts'
 
 const word = fc.nat(2 ** 32 - 1)
 
-test('a module draws the numbers of the definition, for any seed, run, replica and stream', () => {
+test('a module draws the random numbers that the definition gives, for any seed, run, replica and stream', () => {
   fc.assert(
     fc.property(
       fc.record({ seed: word, runIndex: fc.maxSafeNat(), replica: word }),

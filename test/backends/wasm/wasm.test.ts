@@ -19,7 +19,7 @@ describe.each([1, 3])('on %i threads', (threads) => {
     expect(report.cases).toBeGreaterThan(threads === 1 ? 500 : 100)
   }, 300_000)
 
-  test('runs random graphs as the reference does, updates included', async () => {
+  test('runs random graphs as the reference does, including updates', async () => {
     await expectRandomGraphs(backend, 40)
   }, 120_000)
 })

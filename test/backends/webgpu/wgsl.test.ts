@@ -32,7 +32,7 @@ const emitted = families.filter(([, kernel]) => !drawsNumbers(kernel))
 
 const kernelOfText = (text: string): Kernel => kernelOf(parse(text)).kernel
 
-test.each(emitted)('%s: the parser finds the entry point and the bindings that are stated', (_, kernel) => {
+test.each(emitted)('%s: the parser finds the entry point and the stated bindings', (_, kernel) => {
   for (const { code, bindings } of emitWgsl(kernel)) {
     const { entry, storage } = new WgslReflect(code)
     expect(entry.compute.map(({ name }) => name)).toEqual(['main'])
@@ -50,7 +50,7 @@ test.each(emitted)('%s: the parser finds the entry point and the bindings that a
   }
 })
 
-test('a map as text: guards, bounds and functions that are used', () => {
+test('a map as text: guards, bounds and the used functions', () => {
   const [shader] = emitWgsl(
     kernelOfText('graph g { %x = input() {name="x"} : float32[3,5] %y = relu(%x) : float32[3,5] return %y }'),
   )
@@ -77,7 +77,7 @@ fn main(@builtin(workgroup_id) group : vec3<u32>, @builtin(local_invocation_inde
 `)
 })
 
-test('more workgroups than a dimension has are two dimensions', () => {
+test('more workgroups than one dimension allows use two dimensions', () => {
   const [shader] = emitWgsl(
     kernelOfText('graph g { %x = input() {name="x"} : float32[5000000] %y = neg(%x) : float32[5000000] return %y }'),
   )
@@ -85,7 +85,7 @@ test('more workgroups than a dimension has are two dimensions', () => {
   expect(shader?.code).toContain('(group.x + group.y * 65535u) * 64u + local')
 })
 
-test('what shaders do not have is refused with its name', () => {
+test('unsupported features are rejected by name', () => {
   const half = kernelOfText('graph g { %x = input() {name="x"} : float16[4] %y = neg(%x) : float16[4] return %y }')
   expect(() => emitWgsl(half)).toThrow('expected float32, int32 or bool in a shader, got buffer 0 of float16[4]')
   const [, random] = families.find(([name]) => name === 'random') as [string, Kernel]
@@ -156,7 +156,7 @@ describe.runIf(hasAdapter)('on a device', () => {
     await check(splitReductions(kernel, { resultsMax: 64, termsMin: 1, blocksMax: 4 }))
   })
 
-  test('NaN and infinities go through maxima, comparisons and arg-max as in the reference', async () => {
+  test('maxima, comparisons and arg-max handle NaN and infinities like the reference', async () => {
     const kernel = kernelOfText(`graph g {
   %0 = input() {name="x"} : float32[2,4]
   %1 = relu(%0) : float32[2,4]
