@@ -93,7 +93,7 @@ describe('run', () => {
     expect(await Promise.all(runs.map((r) => r.after.item()))).toEqual([1, 3, 6])
     expect(await net.variables.get('count', 'int32')).toEqual(Int32Array.of(6))
   })
-  test('after dispose: a clear error, also for results; twice is fine', async () => {
+  test('after dispose(): a clear error, also for results; a second dispose() is allowed', async () => {
     const net = await compile(affine, { backend })
     const { y } = await net.run({ x: [[1, 2]] })
     y.dispose()
@@ -108,7 +108,7 @@ describe('run', () => {
 })
 
 describe('variables', () => {
-  test('names, describe, get, set; what was prepared is prepared again', async () => {
+  test('names, describe, get, set; derived values are recomputed', async () => {
     using net = await compile(affine, { backend })
     expect(net.passes.some((p) => p.plan === 'prepare')).toBe(true)
     expect(net.variables.names()).toEqual(['w', 'shift'])
@@ -199,7 +199,7 @@ describe('options', () => {
       message: expect.stringContaining(message),
     })
   })
-  test("one's own pass takes its place and shows in the records", async () => {
+  test("a user's pass runs at its place and is recorded", async () => {
     const seen: string[] = []
     const spy = definePass({
       name: 'spy',
@@ -215,7 +215,7 @@ describe('options', () => {
     expect(seen).toEqual(['affine'])
     expect(net.passes.map((p) => p.name)).toContain('spy')
   })
-  test('xla false: as written, nothing prepared', async () => {
+  test('xla: false runs the graph as written, without the step `prepare`', async () => {
     using net = await compile(affine, { backend, xla: false })
     expect(net.passes.map((p) => p.name)).toEqual(['to-inference', 'dce', 'fuse'])
     expect(await (await net.run({ x: [[0, 0]] })).y.data()).toEqual(new Float32Array(2))

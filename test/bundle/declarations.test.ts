@@ -57,7 +57,7 @@ test.each([
   60_000,
 )
 
-test('what takes a URL, a Blob or a signal takes the real ones, and nothing else', () => {
+test('parameters for a URL, a Blob or a signal accept only these types', () => {
   const url = `
 import { compile, float32, graph } from 'effuse'
 const net = await compile(graph('g', { x: float32(1) }, ({ x }) => ({ y: x })), { signal: new AbortController().signal })

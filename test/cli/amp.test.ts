@@ -39,7 +39,7 @@ const onTfjs = ['--backend', 'tfjs-wasm'] as const
 
 describe('inspect', () => {
   test.each([['--amp'], ['--use_amp']])(
-    '%s: the certificate of B0, on a backend without half arithmetic too',
+    '%s: the certificate of B0, also on a backend without half arithmetic',
     async (flag) => {
       const { code, out } = await run('inspect', '--model', 'b0', flag, ...onTfjs, '--json')
       expect(code).toBe(0)
@@ -82,7 +82,7 @@ describe('inspect', () => {
     expect(out).toContain('apply-optimizer')
     expect(out).not.toContain('mixed precision')
   })
-  test('as a table: a row per layer, the proof, each cast, and that nothing of it runs here', async () => {
+  test('as a table: a row per layer, the proof, each cast, and a note that nothing is executed', async () => {
     const { out } = await run('inspect', '--model', small(), '--amp', '--amp-dtype', 'bfloat16', ...onTfjs)
     expect(out).toContain('mixed precision: bfloat16, minCut')
     expect(out).toMatch(/^blocks\.0\/se +10 +- +- +- +4$/m)
@@ -91,7 +91,7 @@ describe('inspect', () => {
     expect(out).toContain('tfjs-wasm has no half arithmetic: this is the program that --emulate-half')
     expect((await run('inspect', '--model', small(), '--amp', '--backend', 'reference')).out).not.toContain('emulate')
   })
-  test('the table fits into a terminal of 80 columns: the reasons stand below it, under letters', async () => {
+  test('the table fits into 80 columns: letters refer to the reasons below it', async () => {
     const { out } = await run('inspect', '--model', 'b0', '--train', '--batch', '2', '--amp', ...onTfjs)
     const lines = out.slice(out.indexOf('mixed precision: ')).split('\n')
     expect(lines.filter((line) => line.length > 80)).toEqual([])
@@ -99,7 +99,7 @@ describe('inspect', () => {
     expect(lines).toContain('a: it is on the way into a variable, with no contraction after it')
     expect(lines.filter((line) => /^[a-z]: /.test(line)).length).toBeGreaterThan(3)
   })
-  test("says whose word it was: the user's, or TensorFlow's", async () => {
+  test('names the source of a decision: the user or TensorFlow', async () => {
     vi.stubEnv('EFFUSE_AMP_DENY', 'mean')
     const { out } = await run('inspect', '--model', small(), '--amp', '--amp-strategy', 'tensorflow', '--json')
     vi.unstubAllEnvs()
@@ -107,14 +107,14 @@ describe('inspect', () => {
     expect(because).toContain('"deny" names mean')
     expect(because).toContain("TensorFlow's painting does not reach softmax")
   })
-  test('--train of a model without logits is a mistake', async () => {
+  test('--train of a model without logits is an error', async () => {
     const { code, err } = await run('inspect', '--model', `${join(folder, 'net.mjs')}#tiny`, '--train')
     expect([code, err]).toEqual([2, expect.stringContaining('--train needs a model with an output "logits"')])
   })
 })
 
 describe('explain', () => {
-  test('says why a layer is half, where its region ends, and what would change it', async () => {
+  test('explains why a layer is half, where its region ends, and what would change it', async () => {
     const { code, out } = await run('explain', '--model', 'b0', '--amp', ...onTfjs, 'blocks.3/se/reduce')
     expect(code).toBe(0)
     for (const line of [
@@ -126,7 +126,7 @@ describe('explain', () => {
     ])
       expect(out.split('\n')).toContain(line)
   })
-  test('says why a layer is float32', async () => {
+  test('explains why a layer is float32', async () => {
     const { out } = await run('explain', '--model', 'b0', '--amp', ...onTfjs, 'head')
     expect(out).toContain(
       '  head softmax: float32 (class wide), because half is not worth its casts here: half would take 2 casts more',
@@ -157,7 +157,7 @@ describe('explain', () => {
       reason: 'it is on the way into a variable, with no contraction after it',
     })
   })
-  test('without mixed precision there is nothing to say of it', async () => {
+  test('without mixed precision, the output does not mention it', async () => {
     const { out } = await run('explain', '--model', small(), '--json', 'head/dense')
     expect(JSON.parse(out).precision).toEqual([])
   })
@@ -167,14 +167,14 @@ describe('running', () => {
   const photo = fileURLToPath(new URL('../goldens/photos/coffee.png', import.meta.url))
   const predict = (...flags: string[]) =>
     run('predict', photo, '--weights', join(folder, 'small.safetensors'), '--backend', 'tfjs-wasm', ...flags)
-  test('needs half arithmetic, or leave to round', async () => {
+  test('needs half arithmetic, or the permission to emulate it', async () => {
     const { code, err } = await predict('--amp')
     expect([code, err]).toEqual([1, expect.stringMatching(/EF405: .*float16 arithmetic.*\n.*--emulate-half/)])
     expect(await predict('--amp', '--emulate-half')).toMatchObject({ code: 0, err: '' })
     const alone = await predict('--emulate-half')
     expect([alone.code, alone.err]).toEqual([2, expect.stringMatching(/EF601: --emulate-half needs --amp/)])
   })
-  test('train keeps the settings, and an emulated run learns under a dynamic scale', async () => {
+  test('train stores the settings, and an emulated run learns with a dynamic loss scale', async () => {
     const out = join(folder, 'run')
     const flags = ['--epochs', '1', '--steps-per-epoch', '3', '--batch', '8', '--out', out, '--json']
     const small = ['--recipe', 'digits', '--backend', 'tfjs-wasm', ...flags]
@@ -192,7 +192,7 @@ describe('running', () => {
     expect(none.code).toBe(0)
     expect(JSON.parse(await readFile(join(folder, 'none', 'config.json'), 'utf8'))).toMatchObject({ amp: false })
   })
-  test('bench says what it timed', async () => {
+  test('bench names the measured configuration', async () => {
     const flags = ['--model', small(), ...onTfjs, '--amp', '--emulate-half', '--rounds', '1', '--json']
     const { code, out } = await run('bench', ...flags)
     expect(code).toBe(0)

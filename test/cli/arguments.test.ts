@@ -94,7 +94,7 @@ test.each<[readonly string[], string, string]>([
   expect(error.hint).toBe(hint)
 })
 
-test('a variant where a file is wanted is told what names it', async () => {
+test('a variant in place of a file gives an error with the right option', async () => {
   expect(await run('inspect', 'b0')).toMatchObject({
     code: 2,
     err: expect.stringMatching(/^error EF601: b0 is a variant .*\n {2}hint: did you mean --model b0\?\n/),
@@ -105,7 +105,7 @@ test.each([
   ['inspect', '--model', 'b0'],
   ['verify', '--model', 'b0'],
   ['train', '--recipe', 'digits'],
-])('a backend that is none: %s %s lists those that there are', async (...argv) => {
+])('an unknown backend: %s %s lists the existing ones', async (...argv) => {
   const said = async (name: string) => (await run(...argv, '--backend', name)).err.split('\n').slice(0, 2)
   const message = (name: string): string =>
     `error EF601: --backend must be one of auto, tfjs, tensorflow, tfjs-webgpu, wasm, tfjs-wasm, tfjs-cpu, reference, got "${name}"`
@@ -113,14 +113,14 @@ test.each([
   expect(await said('referense')).toEqual([message('referense'), '  hint: did you mean reference?'])
 })
 
-test('what is no graph is named with its file', async () => {
+test('an invalid graph gives an error with its file', async () => {
   const file = join(folder, 'package.json')
   await writeFile(file, '{}')
   for (const command of ['opt', 'verify'])
     expect((await run(command, file)).err).toContain(`error EF201: ${file}:1:1: expected "graph", found "{"`)
 })
 
-test('help is no error', async () => {
+test('help exits with 0', async () => {
   for (const argv of [['--help'], ['help'], ['help', 'train'], ['train', '--help']])
     expect(await run(...argv)).toMatchObject({ code: 0, out: expect.stringMatching(/^Usage: effuse/), err: '' })
   expect(await run()).toMatchObject({ code: 2, out: '', err: expect.stringMatching(/^Usage: effuse/) })

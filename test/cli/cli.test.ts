@@ -127,7 +127,7 @@ describe('commands', () => {
     ).toContain('fold-batch-norm')
   })
 
-  test('explain names the line of the module that declares a layer, and of a variant none: that is no line of the user', async () => {
+  test("explain names the module's line that declares a layer; a variant has no line", async () => {
     const library = JSON.stringify(fileURLToPath(new URL('../../src/index.ts', import.meta.url)))
     await writeFile(
       file('own.mjs'),

@@ -59,7 +59,7 @@ test("an error from a model's own code is a message, not a stack trace", async (
   expect(error).toMatchObject({ code: 'EF901', message: 'TypeError: no such luck' })
 })
 
-test('a module that cannot be loaded is told with what is wrong with it', async () => {
+test('a module that cannot be loaded gives an error with the reason', async () => {
   const missing = await run('inspect', '--model', file('missing.mjs'))
   expect([missing.code, missing.err]).toEqual([
     2,
@@ -74,13 +74,13 @@ test('a module that cannot be loaded is told with what is wrong with it', async 
   expect(stderr).toMatch(/EF602: .*Unexpected token ','\n {2}hint: node --check .*wrong\.mjs shows where\n/)
 })
 
-test('explain in a graph without paths suggests none', async () => {
+test('explain suggests no paths in a graph without paths', async () => {
   const { code, err } = await run('explain', 'stem', '--model', `${file('net.mjs')}#plain`, '--backend', 'reference')
   expect(code).toBe(1)
   expect(err).toContain('hint: nothing in it has a path')
 })
 
-test('opt reads what it printed, all steps of it', async () => {
+test('opt reads its own output, with all steps', async () => {
   const hoisted = await run('opt', file('static.ir'), '--passes', 'hoist-prepare')
   await writeFile(file('hoisted.ir'), hoisted.out)
   const again = await run('opt', file('hoisted.ir'))
@@ -91,14 +91,14 @@ test('opt reads what it printed, all steps of it', async () => {
   expect(twice.err).toContain('a program of 2 graphs needs a line "step NAME" above each of them')
 })
 
-test('opt replays passes of backends, and refuses ops that are none', async () => {
+test('opt replays passes of backends, and rejects unknown ops', async () => {
   expect((await run('opt', file('static.ir'), '--passes', 'decompose,hoist-prepare,fuse-tfjs')).code).toBe(0)
   const unknown = await run('opt', file('static.ir'), '--passes', 'decompose{ops=["silo"]}')
   expect(unknown.code).toBe(2)
   expect(unknown.err).toMatch(/EF302: pass decompose: there is no op "silo"\n {2}hint: did you mean silu/)
 })
 
-test('a reader who stops early is no error', async () => {
+test('a reader that closes the pipe early is not an error', async () => {
   const main = JSON.stringify(fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url)))
   // The shell's pipe: head takes one line of many and closes.
   const command = `node ${main} inspect --model b0 --backend reference --after to-inference | head -n 1`
@@ -109,7 +109,7 @@ test('a reader who stops early is no error', async () => {
   expect(stderr).not.toContain('EPIPE')
 })
 
-test('predict on a folder counts the files that it passes over', async () => {
+test('predict on a folder counts the files that it skips', async () => {
   await mkdir(file('mixed'))
   await writeFile(file('mixed/a.png'), '')
   for (const name of ['b.bmp', 'c.bmp', 'notes.txt']) await writeFile(file(`mixed/${name}`), 'x')
@@ -119,7 +119,7 @@ test('predict on a folder counts the files that it passes over', async () => {
   )
 })
 
-test('folders may have names like pictures', async () => {
+test('folders may have names of image files', async () => {
   await mkdir(file('pictures/summer.jpg'), { recursive: true })
   await writeFile(file('pictures/summer.jpg/a.png'), '')
   expect(await listImages([file('pictures')])).toEqual([file('pictures/summer.jpg/a.png')])

@@ -26,7 +26,7 @@ test('many classes: at most ten pairs, the most frequent first, and how many mor
   expect(lines[11]).toBe('and 3 more pairs')
 })
 
-test('few classes with long names do not fit either', () => {
+test('few classes with long names: pairs instead of the matrix', () => {
   const classes = ['a', 'b', 'c'].map((letter) => letter.repeat(60))
   expect(confusionLines({ classes, counts: Int32Array.of(1, 0, 0, 0, 1, 0, 0, 0, 1) })).toBe(
     'no class was predicted as another',

@@ -56,20 +56,20 @@ describe.each([
 ] as const)('a run with %s', (name, kept, other, flags, settings) => {
   beforeAll(async () => expect((await train(name, ...flags)).code).toBe(0))
 
-  test('has its settings in config.json, and the matching cut in its checkpoints', async () => {
+  test('stores its settings in config.json, and the matching crop in its checkpoints', async () => {
     expect(await configOf(name)).toMatchObject(settings)
     const { metadata } = readSafetensors(await readFile(join(at(name), 'best.safetensors')))
     expect(metadata.get('effuse.crop')).toBe(kept)
     expect((await openModel(at(name))).crop).toBe(kept)
   })
-  test('is evaluated as it was tested, unless a flag says otherwise', async () => {
+  test('is evaluated with the crop of its tests, unless a flag changes it', async () => {
     const loss = await lossOf(name)
     expect((await jsonOf('evaluate', at(name))).loss).toBeCloseTo(loss, 5)
     expect((await jsonOf('evaluate', at(name), '--crop', kept)).loss).toBeCloseTo(loss, 5)
     const otherwise = (await jsonOf('evaluate', at(name), '--crop', other)).loss
     expect(Math.abs(otherwise - loss)).toBeGreaterThan(1e-4)
   })
-  test('predicts from pictures that are cut so, unless a flag says otherwise', async () => {
+  test('predicts with the same crop, unless a flag changes it', async () => {
     const named = async (...crop: readonly string[]) =>
       (await jsonOf('predict', join(pictures, 'val/wide/3.png'), '--weights', at(name), ...crop)).results[0].top
     expect(await named()).toEqual(await named('--crop', kept))
@@ -77,7 +77,7 @@ describe.each([
   })
 })
 
-test('a run without --crop goes on with the setting that it had, and a flag changes it from there on', async () => {
+test('a resumed run without --crop keeps its setting; with the flag, it uses the new setting from there on', async () => {
   expect((await train('going', '--crop', 'none')).code).toBe(0)
   expect((await run('train', '--resume', at('going'), '--epochs', '2')).code).toBe(0)
   expect((await openModel(join(at('going'), 'step-00000004.safetensors'))).crop).toBe('none')
@@ -89,7 +89,7 @@ test('a run without --crop goes on with the setting that it had, and a flag chan
   expect((await openModel(join(at('going'), 'step-00000006.safetensors'))).crop).toBe('center')
 })
 
-test('a flag takes back what a recipe says', async () => {
+test('a flag overrides the recipe', async () => {
   const other = at('other.json')
   const settings = { ...JSON.parse(await readFile(recipe, 'utf8')), crop: 'box', cropArea: [0.5, 1], flip: false }
   await writeFile(other, JSON.stringify(settings))
@@ -100,7 +100,7 @@ test('a flag takes back what a recipe says', async () => {
   ])
 })
 
-test('what is odd with the data is a note of the command', async () => {
+test('oddities of the data are notes of the command', async () => {
   const { err } = await train('odd')
   expect(err.match(/^note: .*\.bmp.*$/gm)?.length).toBe(1)
 })
@@ -116,7 +116,7 @@ describe('the data of a run', () => {
   /** How far red rises from left to right: all of 255 in a whole picture. */
   const rise = (row: Uint8Array): number => (row[5 * 36 + 33] ?? 0) - (row[5 * 36] ?? 0)
 
-  test('is whole and not mirrored where the settings say so', async () => {
+  test('has whole, unmirrored pictures if the settings say so', async () => {
     const { train, test } = await openData({ ...settings(), crop: 'none', flip: false })
     const whole = async (names: readonly string[]) =>
       Promise.all(names.map((name) => readImage(join(pictures, name), { size: 12, crop: 'none' })))
@@ -127,7 +127,7 @@ describe('the data of a run', () => {
     expect(await rowsOf(test)).toEqual(held)
     expect(await rowsOf(await openTestData({ ...settings(), crop: 'none' }))).toEqual(held)
   })
-  test('are boxes of the share that the settings say', async () => {
+  test('are boxes with the area share of the settings', async () => {
     const { train } = await openData({ ...settings(), cropArea: [0.1, 0.15], flip: false })
     for (const row of await rowsOf(train)) expect(rise(row)).toBeLessThan(170) // at most 0.15 * 1.33 of a square: 0.45 of the width
   })
@@ -153,7 +153,7 @@ test.each<[string, readonly string[], RegExp]>([
   expect([code, err]).toEqual([2, expect.stringMatching(message)])
 })
 
-test('evaluate and predict know no random boxes', async () => {
+test('evaluate and predict reject random boxes', async () => {
   for (const argv of [
     ['evaluate', at('default')],
     ['predict', join(pictures, 'val/wide/3.png'), '--weights', at('default')],

@@ -53,7 +53,7 @@ test('a file that has changed is accepted with the flag that the hint names', as
   }
 })
 
-test("weights of a network of one's own, without their run, say which file and what to add", async () => {
+test("weights of a user's network without their run give an error with the file and the missing option", async () => {
   const own = graph('own', { image: float32('batch', 2, 2, 1) }, ({ image }) => ({
     logits: nn.dense(reshape(image, ['batch', -1]), { name: 'dense', units: 3 }),
   }))

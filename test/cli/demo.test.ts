@@ -28,7 +28,7 @@ const demo = async (training: string) => {
 const document = (checkpoint: string | null): string =>
   `console.log(JSON.stringify({ checkpoint: ${JSON.stringify(checkpoint)}, epochs: 1, steps: 2, seconds: 3 }));`
 
-test('a training that was stopped is no error, and the demo says how it goes on here', async () => {
+test('an interrupted training is not an error, and the demo prints how to continue', async () => {
   for (const code of [129, 130, 143]) {
     const stopped = await demo(`${document('a.safetensors')} process.exitCode = ${code}`)
     expect(stopped).toMatchObject({ code, out: '' })
@@ -37,7 +37,7 @@ test('a training that was stopped is no error, and the demo says how it goes on 
   }
 })
 
-test('without a checkpoint there is nothing to go on with', async () => {
+test('without a checkpoint the demo cannot continue', async () => {
   for (const training of [`${document(null)} process.exitCode = 130`, `process.kill(process.pid, 'SIGINT')`]) {
     const stopped = await demo(training)
     expect(stopped).toMatchObject({ code: 130, out: '' })
@@ -45,7 +45,7 @@ test('without a checkpoint there is nothing to go on with', async () => {
   }
 })
 
-test('a training that failed is an error, and one that ended is shown', async () => {
+test('a failed training is an error, and a finished one is shown', async () => {
   const failed = await demo(`console.log('{"error":{"message":"no room"}}'); process.exitCode = 1`)
   expect([failed.code, failed.err]).toEqual([
     1,

@@ -24,7 +24,7 @@ afterEach(() => {
 
 const found = findTensorflow()
 
-test('it lists every optional package of package.json, with its version or the command that adds it', async () => {
+test('it lists every optional package of package.json, with its version or the install command', async () => {
   const { peerDependencies } = createRequire(import.meta.url)('../../package.json')
   const ranges = Object.entries(optionalPackages).map(([name, [, range]]) => [name, range])
   expect(Object.fromEntries(ranges)).toEqual(peerDependencies)
@@ -83,11 +83,11 @@ test.runIf(hasTensorflow && !showsNvidia())(
   },
 )
 
-test('without being asked, doctor() tries nothing', async () => {
+test('by default, doctor() runs nothing', async () => {
   expect((await doctor()).trial).toBeNull()
 })
 
-test('TensorFlow is missing: what, and the command', async () => {
+test('without TensorFlow it names what is missing, and the command', async () => {
   vi.stubEnv('EFFUSE_TENSORFLOW', join(folder, 'nowhere'))
   const { code, out } = await run('doctor')
   expect(code).toBe(0)

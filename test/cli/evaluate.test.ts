@@ -24,7 +24,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }))
 
 describe('evaluate', () => {
-  test('finds what the run found, by the weights and by their averages', async () => {
+  test('gives the results of the run, with the weights and with their averages', async () => {
     const { code, out } = await run('evaluate', at('run'), '--json')
     expect(code).toBe(0)
     const document = JSON.parse(out)
@@ -46,7 +46,7 @@ describe('evaluate', () => {
     }
   })
 
-  test('takes the best checkpoint, other batches and other data where it is told to', async () => {
+  test('accepts the best checkpoint, another batch size and other data', async () => {
     const { code, out } = await run('evaluate', at('run'), '--best', '--batch', '499', '--data', 'digits', '--json')
     expect(code).toBe(0)
     const evaluations = lines.filter((line) => 'emaTop1' in line)
@@ -55,7 +55,7 @@ describe('evaluate', () => {
     expect(JSON.parse(out).ema.top1).toBeCloseTo(best, 6)
   })
 
-  test('says which class is taken for which: a table, JSON and a page', async () => {
+  test('shows the confusion of classes as a table, as JSON and as a page', async () => {
     const page = at('matrix.html')
     const plain = await run('evaluate', at('run'), '--confusion', '--confusion-html', page)
     expect(plain.code).toBe(0)
@@ -83,7 +83,7 @@ describe('evaluate', () => {
     })
   })
 
-  test('a batch is no larger than the data', async () => {
+  test('a batch is at most as large as the data', async () => {
     const { code, out } = await run('evaluate', at('run'), '--batch', '1000000', '--json')
     expect([code, JSON.parse(out)]).toEqual([0, expect.objectContaining({ batch: 1996, count: 1996 })])
   })
@@ -135,7 +135,7 @@ const three = async (): Promise<readonly string[]> => {
 }
 
 describe('predict', () => {
-  test('gives a network of one channel the whole picture, grey', async () => {
+  test('feeds a network of one channel the whole picture in grey', async () => {
     const { test: held } = digits()
     const pixels = held.images.slice(7 * 784, 8 * 784)
     await sharp(pixels, { raw: { width: 28, height: 28, channels: 1 } })
@@ -162,7 +162,7 @@ describe('predict', () => {
     expect(await wide('--crop', 'center')).toEqual(top)
     expect(await wide()).not.toEqual(top)
   })
-  test("a config.json of another program's is none of its business", async () => {
+  test('ignores a config.json of another program', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'effuse-foreign-'))
     await writeFile(join(folder, 'config.json'), '{"architecture": "tf_efficientnet_b0", "num_classes": 1000}')
     await writeFile(join(folder, 'weights.safetensors'), await best())
@@ -170,7 +170,7 @@ describe('predict', () => {
     await rm(folder, { recursive: true })
     expect(code).toBe(0)
   })
-  test('a picture that cannot be read keeps none of the others from being named', async () => {
+  test('an unreadable picture does not prevent predictions for the others', async () => {
     await writeFile(at('text.jpg'), 'no picture')
     await writeFile(at('empty.png'), '')
     const given = [at('text.jpg'), at('digit.png'), at('empty.png'), at('digit.png'), '--weights', at('run')]
@@ -188,12 +188,12 @@ describe('predict', () => {
     const alone = await run('predict', at('text.jpg'), '--weights', at('run'), '--json')
     expect([alone.code, JSON.parse(alone.out).error.code]).toEqual([1, 'EF506'])
   })
-  test('a name of several lines takes one', async () => {
+  test('a name with line breaks takes one line', async () => {
     await writeFile(at('two\nlines\u001b.png'), await readFile(at('digit.png')))
     const { out } = await run('predict', at('two\nlines\u001b.png'), '--weights', at('run'))
     expect(out).toContain('two\\u000alines\\u001b.png')
   })
-  test('colours are weighed as brightness', async () => {
+  test('colors are weighted by luminance', async () => {
     const flat = (r: number, g: number, b: number) =>
       ({ create: { width: 28, height: 28, channels: 3, background: { r, g, b } } }) as const
     for (const [name, colour] of [
@@ -207,7 +207,7 @@ describe('predict', () => {
     const [green, grey] = JSON.parse(out).results
     expect(green.top).toEqual(grey.top)
   })
-  test('a crop that is none is an error', async () => {
+  test('an invalid crop is an error', async () => {
     const { code, err } = await run('predict', at('digit.png'), '--weights', at('run'), '--crop', 'centre')
     expect([code, err]).toEqual([
       2,

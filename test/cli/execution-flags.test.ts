@@ -41,7 +41,7 @@ test.each([
     /^error EF601: --xla-tensorflow is for the backend tensorflow, and --backend is reference\n {2}hint: add --backend/,
   ],
   [['--no-xla', '--xla-tensorflow', 'always'], /^error EF601: --xla-tensorflow and --no-xla exclude each other/],
-])('%j is refused', async (flags, message) => {
+])('%j is rejected', async (flags, message) => {
   const { code, err } = await explain(...flags)
   expect([code, err]).toEqual([2, expect.stringMatching(message)])
 })
@@ -75,12 +75,12 @@ describe('train', () => {
       ['--backend', 'auto', '--no-xla', '--xla-tensorflow', 'always'],
       /EF403: --xla-tensorflow goes with --xla true, which is false here/,
     ],
-  ])('%j is refused', async (flags, message) => {
+  ])('%j is rejected', async (flags, message) => {
     const { code, err } = await run('train', '--recipe', at('tiny.json'), '--out', at('none'), ...flags)
     expect([code, err]).toEqual([2, expect.stringMatching(message)])
   })
 
-  test('another backend takes xlaTensorflow of a recipe away, with a note', async () => {
+  test('another backend removes xlaTensorflow of a recipe, with a note', async () => {
     const recipe = await writeRecipe(at('xla.json'), {
       ...{ epochs: 1, stepsPerEpoch: 1, backend: 'tensorflow', xlaTensorflow: 'always' },
     })
@@ -101,7 +101,7 @@ test('bench --no-xla times the program op by op only', async () => {
 })
 
 tensorflowOrSkip('on TensorFlow', () => {
-  test('explain says what they change', async () => {
+  test('explain shows their effect', async () => {
     const on = (...flags: readonly string[]) => explain('--backend', 'tensorflow', ...flags)
     const plain = await on()
     expect([plain.code, plain.out]).toEqual([0, expect.stringContaining('deterministic: equal runs give equal bits')])
@@ -113,7 +113,7 @@ tensorflowOrSkip('on TensorFlow', () => {
     ])
   })
 
-  test('train, evaluate and bench take them', async () => {
+  test('train, evaluate and bench accept them', async () => {
     const flags = ['--backend', 'tensorflow', '--xla-tensorflow', 'never', '--precision', 'tf32', '--no-deterministic']
     const trained = await run('train', '--recipe', at('tiny.json'), '--out', at('run'), '--json', ...flags)
     const evaluated = await run('evaluate', at('run'), '--json', ...flags)

@@ -26,7 +26,7 @@ const blocks = [{ kernel: 3, repeats: 1, filters: 8, expand: 1, strides: 2 }] as
 const model = efficientNet('b0', { resolution: 16, classes: 3, blocks })
 
 describe('effuse export', () => {
-  test('writes weights of a file, with the network that they are of', async () => {
+  test('exports weights from a file, with their network', async () => {
     using net = await compile(model, { backend: 'reference', seed: 5 })
     await net.variables.save(file('net.safetensors'))
     const argv = ['--weights', file('net.safetensors'), '--batch', '2', '-o', file('net.onnx'), '--json']
@@ -50,7 +50,7 @@ describe('effuse export', () => {
     expect((await readdir(folder)).sort()).toEqual(['net.onnx', 'net.safetensors']) // no temporary file
   })
 
-  test('writes initial values of a seed, and says that they are', async () => {
+  test('exports initial values of a seed, and reports it', async () => {
     const argv = ['--model', 'b0', '--size', '32', '--classes', '2', '--seed', '3', '-o', file('initial.onnx')]
     const { code, out, err } = await run('export', '--format', 'onnx', ...argv)
     expect(code).toBe(0)
@@ -84,14 +84,14 @@ describe('effuse export', () => {
       /--classes goes without --weights/,
     ],
     ['weights that are not there', ['--format', 'onnx', '--weights', 'none.safetensors'], 1, /EF501/],
-  ])('refuses %s', async (_what, argv, code, message) => {
+  ])('rejects %s', async (_what, argv, code, message) => {
     const ran = await run('export', ...argv, '-o', file('x.onnx'))
     expect(ran.code).toBe(code)
     expect(ran.err).toMatch(message)
     expect(await readdir(folder)).not.toContain('x.onnx')
   })
 
-  test('refuses weights of another variant, and a file that cannot be written', async () => {
+  test('rejects weights of another variant, and a file that cannot be written', async () => {
     const onnx = ['export', '--format', 'onnx', '--weights', file('net.safetensors')]
     const other = await run(...onnx, '--model', 'b1', '-o', file('x.onnx'))
     expect([other.code, other.err]).toEqual([
@@ -137,7 +137,7 @@ tensorflowOrSkip('effuse export --format savedmodel', () => {
     session.close()
   }, 60_000)
 
-  test("writes a training step of one's own, with the network that it trains", async () => {
+  test("exports a user's training step, with the network that it trains", async () => {
     const own = `${fileURLToPath(new URL('../export/own-step.ts', import.meta.url))}#step`
     const { code, out } = await run(...savedmodel, '--model', own, '--train-batch', '2', '-o', file('own'))
     expect([code, out.split('\n').slice(1)]).toEqual([
@@ -149,7 +149,7 @@ tensorflowOrSkip('effuse export --format savedmodel', () => {
     ])
   })
 
-  test('says what it wrote; replaces a folder only with --force; has no half of one where the disk is full', async () => {
+  test('reports what it wrote; replaces a folder only with --force; leaves no partial folder on a full disk', async () => {
     const argv = [...savedmodel, '--model', 'b0', '--size', '32', '--classes', '2', '-o', file('b0')]
     const first = await run(...argv)
     expect(first.out).toMatch(

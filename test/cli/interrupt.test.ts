@@ -36,7 +36,7 @@ test.each([
   ['SIGHUP', 129],
   ['SIGINT', 130],
   ['SIGTERM', 143],
-] as const)('%s ends with a checkpoint and the way to go on', async (signal, exitCode) => {
+] as const)('%s ends with a checkpoint and the command to continue', async (signal, exitCode) => {
   const out = join(folder, signal)
   const { child, ended } = await started(out)
   child.kill(signal)
@@ -53,7 +53,7 @@ test.each([
   expect([resumed.code, JSON.parse(resumed.out)]).toEqual([0, expect.objectContaining({ steps: 12 })])
 })
 
-test('SIGHUP, told more than once as terminals do, still leaves a checkpoint', async () => {
+test('a repeated SIGHUP, as terminals send it, still leaves a checkpoint', async () => {
   const { child, ended } = await started(join(folder, 'hang-up'))
   for (let n = 0; n < 3; n++) child.kill('SIGHUP')
   const { code, out } = await ended
@@ -73,7 +73,7 @@ test('a second SIGINT ends at once, and leaves no half-written file', async () =
   expect(files.every((name) => name.startsWith('.'))).toBe(true)
 })
 
-test('a run whose progress nobody reads any more goes on to its end', async () => {
+test('a run whose output is closed continues to its end', async () => {
   const out = join(folder, 'unread')
   const args = ['train', '--recipe', recipe, '--epochs', '1', '--backend', 'tfjs-wasm', '--out', out, '--json']
   const child = spawn(process.execPath, [cli.path, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })

@@ -30,7 +30,7 @@ const invocation = (place: string, path: readonly string[], more: { readonly [na
     environment: { PATH: path.map((name) => at(name)).join(delimiter), ...more },
   })
 
-test('effuse where the shell finds it, else what reaches it', () => {
+test('`effuse` if the shell finds it, otherwise a command that reaches it', () => {
   expect(invocation('other', ['other', 'bin'])).toBe('effuse')
   expect(invocation('project', ['other', 'project/node_modules/.bin'])).toBe('npx effuse')
   expect(invocation('project', ['other'])).toBe('npx effuse')
@@ -42,7 +42,7 @@ test('effuse where the shell finds it, else what reaches it', () => {
   expect(invocation('other', ['other'], { ...script, npm_package_name: 'mine' })).toBe(`node ${program}`)
 })
 
-test.skipIf(process.platform === 'win32')('a word comes out of a shell as it went in', () => {
+test.skipIf(process.platform === 'win32')('a quoted word passes a shell unchanged', () => {
   const printable = fc.string({ unit: 'binary', minLength: 1, maxLength: 12 }).filter((word) => !word.includes('\0'))
   fc.assert(
     fc.property(fc.oneof(printable, fc.constantFrom("it's", 'a b', '$HOME', '`x`', '-n', '~', '#', 'ü')), (word) => {

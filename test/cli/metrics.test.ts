@@ -13,7 +13,7 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }))
 const read = (): string => readFileSync(join(folder, metricsName), 'utf8')
 
-test('a run that goes on keeps the whole lines up to its checkpoint', () => {
+test('a resumed run keeps the complete lines up to its checkpoint', () => {
   const rising = fc
     .array(fc.record({ by: fc.integer({ min: 0, max: 3 }), note: fc.string({ unit: 'grapheme' }) }))
     .map((moves) => {
@@ -38,7 +38,7 @@ test('a run that goes on keeps the whole lines up to its checkpoint', () => {
   )
 })
 
-test("metrics of one's own stand in the line of an evaluation", () => {
+test('user metrics are in the line of an evaluation', () => {
   const figures = { epoch: 0, step: 4, top1: 0.5, top5: 1, loss: 2, emaTop1: null, emaTop5: null, emaLoss: null }
   const event = { kind: 'evaluation', count: 9, isBest: true, emaMetrics: null, ...figures } as const
   writeFileSync(join(folder, metricsName), '')
@@ -52,13 +52,13 @@ test("metrics of one's own stand in the line of an evaluation", () => {
   ])
 })
 
-test('what is no line of ours ends the file', () => {
+test('a foreign line ends the file', () => {
   writeFileSync(join(folder, metricsName), '{"step":1}\nhello\n{"step":2}\n')
   openMetrics(folder, 1).goOnFrom(9)
   expect(read()).toBe('{"step":1}\n')
 })
 
-test('a folder that went away is told', () => {
+test('a removed folder is reported', () => {
   const gone = join(folder, 'gone')
   expect(() => openMetrics(gone, 1).goOnFrom(0)).toThrow(/cannot write .*its folder does not exist/)
 })

@@ -93,7 +93,7 @@ test('a run and a file of weights are opened and inspected', async () => {
   expect(await run('inspect')).toMatchObject({ code: 2, err: expect.stringContaining('inspect needs --model') })
 })
 
-test('a module in TypeScript loads where Node or a loader reads it; else the error says how', async () => {
+test('a TypeScript module loads if Node or a loader supports it; otherwise the error says how', async () => {
   const file = join(folder, 'net.ts')
   await writeFile(file, 'export const digits: number = 1')
   const said = await told(`${file}#digits`)

@@ -44,7 +44,7 @@ const terminal = () => {
   return { stream, text: () => text }
 }
 
-test('a bar has the epoch, the speed and the time left, and lines stand above it', () => {
+test('a bar shows the epoch, the speed and the remaining time, with lines above it', () => {
   const { stream, text } = terminal()
   const lines: string[] = []
   const io = { out: () => {}, err: (line: string) => lines.push(line), terminal: stream }
@@ -72,7 +72,7 @@ test('a bar has the epoch, the speed and the time left, and lines stand above it
   expect(text().length).toBe(end)
 })
 
-test('elsewhere there is a line now and then, and no control characters', () => {
+test('without a terminal there are occasional lines, without control characters', () => {
   const lines: string[] = []
   const output = progressOutputOf({ out: () => {}, err: (line) => lines.push(line) })
   const progress = makeProgress(output, { rowsPerUpdate: 32, epochs: 2 })
@@ -81,7 +81,7 @@ test('elsewhere there is a line now and then, and no control characters', () => 
   expect(lines).toEqual(['epoch 1/2  update 1/100  loss 1.2500  64 images/s  scale 16384  3 skipped  0:50 left'])
 })
 
-test('a count is drawn on a terminal only', () => {
+test('a counter is drawn only on a terminal', () => {
   const { stream, text } = terminal()
   const count = makeCount({ out: () => {}, err: () => {}, terminal: stream }, 'photos')
   count.update(8, 20)
@@ -92,7 +92,7 @@ test('a count is drawn on a terminal only', () => {
   silent.stop()
 })
 
-test('a count that is interrupted gives the cursor back and ends the process', () => {
+test('an interrupted counter restores the cursor and exits', () => {
   const { stream, text } = terminal()
   const before = process.listenerCount('SIGINT')
   const listeners = process.listeners('SIGINT')

@@ -32,11 +32,11 @@ const trainedWith = async (out: string, onFirst: () => void): Promise<Ran> => {
   return { code, out: '', err: lines.join('\n') }
 }
 
-describe('a folder that goes in the middle of a run', () => {
+describe('a folder that disappears during a run', () => {
   test.each([
     ['deleted', 'deleted-rescued', (path: string) => rmSync(path, { recursive: true })],
     ['moved', 'elsewhere', (path: string) => renameSync(path, at('elsewhere'))],
-  ] as const)('%s: the run ends, keeps what it has in %s, and can be gone on with there', async (name, place, lose) => {
+  ] as const)('%s: the run ends, saves its state in %s, and can be resumed there', async (name, place, lose) => {
     const { code, err } = await trainedWith(at(name), () => lose(at(name)))
     expect(code).toBe(1)
     expect(err).toMatch(/error EF501: the folder .* was renamed or deleted while a run wrote to it; the run is in /)
@@ -50,7 +50,7 @@ describe('a folder that goes in the middle of a run', () => {
     ])
   })
 
-  test('its settings alone: they are written again, and the run says so', async () => {
+  test('only its settings disappear: they are written again, and the run reports it', async () => {
     const { code, err } = await trainedWith(at('unset'), () => rmSync(join(at('unset'), 'config.json')))
     expect([code, err]).toEqual([
       0,
@@ -69,7 +69,7 @@ test.each([
   ],
   ['2', 0, /^note: all 2 epochs were done already, and nothing was changed; --epochs 4 goes on$/m],
 ] as const)(
-  'a run of two epochs that is resumed with --epochs %s and other settings stays as it is',
+  'a run of two epochs that is resumed with --epochs %s and other settings does not change',
   async (epochs, code, words) => {
     const out = at(`done-${epochs}`)
     await run('train', '--recipe', recipe, '--out', out)
@@ -87,7 +87,7 @@ test.each([
   },
 )
 
-test('a second command that would go on with a run is refused, and leaves its settings as they are', async () => {
+test('a second command that resumes a running run is rejected, and changes no settings', async () => {
   const out = at('busy')
   let second: Promise<Ran> | null = null
   const first = await trainedWith(out, () => {
@@ -99,7 +99,7 @@ test('a second command that would go on with a run is refused, and leaves its se
   expect(JSON.parse(await readFile(join(out, 'config.json'), 'utf8'))).toMatchObject({ epochs: 2 })
 })
 
-test('of two new runs that are to go to one folder, one has it', async () => {
+test('only one of two new runs gets the same folder', async () => {
   const out = at('one')
   const commands = await Promise.all([1, 2].map(() => run('train', '--recipe', recipe, '--out', out)))
   expect(commands.map(({ code }) => code).toSorted()).not.toEqual([0, 0])

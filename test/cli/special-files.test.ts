@@ -58,14 +58,14 @@ test.each(['metrics.jsonl', 'config.json'])('a run whose %s is a pipe', async (n
   expect([code, err]).toEqual([1, expect.stringMatching(/EF501: cannot (read|write) .*, it is .*a pipe/)])
 })
 
-test('a pipe in a folder of pictures is left out like a damaged one', async () => {
+test('a pipe in a folder of pictures is skipped like a damaged picture', async () => {
   const tiny = ['--recipe', recipe, '--data', at('pictures'), '--holdout', '0.5', '--batch', '1', '--out', at('folder')]
   const { code, err } = await ended('train', ...tiny)
   expect(err).toMatch(/left out: cannot read .*fifo\.png: expected a file, it is a pipe/)
   expect(code).toBe(0)
 })
 
-test('predict names the pictures that there are, and tells of the rest', async () => {
+test('predict classifies the readable pictures, and reports the others', async () => {
   const [there, missing] = [at('pictures/a/1.png'), at('missing.png')]
   const { code, out, err } = await run('predict', '--weights', at('run'), there, missing)
   expect(code).toBe(1)
@@ -75,7 +75,7 @@ test('predict names the pictures that there are, and tells of the rest', async (
   expect([alone.code, alone.out]).toEqual([1, ''])
 })
 
-test('a second Ctrl-C ends a run in which a thread hangs', async () => {
+test('a second Ctrl-C ends a run with a blocked thread', async () => {
   const hanging = at('hanging.mjs')
   await writeFile(hanging, `import { open } from 'node:fs/promises'\nvoid open(${JSON.stringify(at('fifo'))}, 'r')`)
   const lasting = ['--epochs', '50', '--steps-per-epoch', '12', '--batch', '16', '--backend', 'tfjs-cpu']

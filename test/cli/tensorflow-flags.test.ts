@@ -15,7 +15,7 @@ test.each(['train', 'evaluate', 'predict', 'bench'])('%s has the flags', async (
   expect(await flagsOf(command)).toEqual(expect.arrayContaining([...names]))
 })
 
-test.each(names)('%s is refused for another backend, and must be a positive integer', async (flag) => {
+test.each(names)('%s is rejected for another backend, and must be a positive integer', async (flag) => {
   const bench = ['bench', '--model', 'lite0', '--size', '32', '--rounds', '1']
   const other = await run(...bench, '--backend', 'reference', flag, '2')
   expect([other.code, other.err]).toEqual([

@@ -17,7 +17,7 @@ tensorflowOrSkip('--backend tensorflow', () => {
 
   const checkpointOf = (out: string): string => JSON.parse(out).checkpoint
 
-  test('train says so; a resumed run has the bits of one that was not interrupted; evaluate takes either backend', async () => {
+  test('train reports the backend; a resumed run has the bits of an uninterrupted one; evaluate accepts both backends', async () => {
     const recipe = ['--recipe', at('tiny.json'), '--backend', 'tensorflow', '--schedule', 'constant', '--json']
     const whole = await run('train', ...recipe, '--epochs', '2', '--out', at('whole'))
     expect([whole.code, whole.err]).toEqual([0, expect.stringContaining('compiled for tensorflow')])

@@ -52,7 +52,7 @@ test('a folder with a part for tests', async () => {
   ).toEqual(['bright', 'dark'])
 })
 
-test('a folder without one needs --holdout, and grey pictures may be asked for', async () => {
+test('a folder without a test part needs --holdout, and grey pictures are an option', async () => {
   const all = join(pictures, 'train')
   const without = await run('train', '--recipe', recipe, '--data', all, '--out', at('never'))
   expect([without.code, without.err]).toEqual([2, expect.stringMatching(/EF403: .*holdout/)])
@@ -74,7 +74,7 @@ test('a folder without one needs --holdout, and grey pictures may be asked for',
   expect(JSON.parse((await run('evaluate', at('held'), '--json')).out).count).toBe(4)
 })
 
-test('a folder of classes alone is tested on as a whole, unless it is what the run held a part out of', async () => {
+test('a folder of classes is used completely for tests, unless the run held out a part of it', async () => {
   const { code, out } = await run('evaluate', at('split'), '--data', join(pictures, 'train'), '--json')
   expect([code, JSON.parse(out)]).toEqual([0, expect.objectContaining({ count: 12 })])
   const own = join(pictures, 'train', '..', 'train')
@@ -82,7 +82,7 @@ test('a folder of classes alone is tested on as a whole, unless it is what the r
   expect(JSON.parse(held.out).count).toBe(4)
 })
 
-test('a damaged picture is told and the run goes on', async () => {
+test('a damaged picture is reported, and the run continues', async () => {
   const damaged = at('damaged')
   await cp(pictures, damaged, { recursive: true })
   await writeFile(join(damaged, 'train/dark/0.png'), 'no picture at all')
@@ -91,7 +91,7 @@ test('a damaged picture is told and the run goes on', async () => {
   expect(err.match(/note: a picture is left out: .*train\/dark\/0\.png /g)?.length).toBe(1)
 })
 
-test('files that are not read are told in a note', async () => {
+test('unread files are reported in a note', async () => {
   const mixed = at('mixed')
   await cp(pictures, mixed, { recursive: true })
   await writeFile(join(mixed, 'train/dark/0.bmp'), 'BM')
@@ -100,7 +100,7 @@ test('files that are not read are told in a note', async () => {
   expect(err).toMatch(/^note: 1 file in .* is not read, because of the ending: 1 \.bmp/m)
 })
 
-test('a run does not go on with other classes', async () => {
+test('a run with other classes cannot be resumed', async () => {
   const changing = at('changing')
   await cp(pictures, changing, { recursive: true })
   expect((await run('train', '--recipe', recipe, '--data', changing, '--out', at('grown'))).code).toBe(0)
@@ -118,7 +118,7 @@ test('a run does not go on with other classes', async () => {
   expect(JSON.parse(await readFile(join(at('grown'), 'config.json'), 'utf8')).epochs).toBe(2)
 })
 
-test('other data than the recipe has leaves its settings for the data out', async () => {
+test("other data than the recipe's drops the recipe's data settings", async () => {
   const missing = await run('train', '--recipe', 'digits', '--data', at('missing'), '--out', at('never'))
   expect([missing.code, missing.err]).toEqual([1, expect.stringMatching(/^error EF501: .*missing/)])
   const ofDigits = await writeRecipe(at('of-digits.json'), {
@@ -164,7 +164,7 @@ test('other data than the recipe has leaves its settings for the data out', asyn
   ])
 })
 
-test('of settings that contradict one another, each is named where it stands: in the file, or as a flag', async () => {
+test('contradictory settings are named with their place: the file, or a flag', async () => {
   const file = await writeRecipe(at('contradicts.json'), { data: pictures, holdout: 0.5, augmentation: 2 })
   const found = await run('train', '--recipe', file, '--out', at('never'))
   expect([found.code, found.err]).toEqual([

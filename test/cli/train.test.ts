@@ -30,7 +30,7 @@ const jsonLines = async (path: string): Promise<readonly { readonly [key: string
 const configOf = async (run: string) => JSON.parse(await readFile(join(at(run), 'config.json'), 'utf8'))
 
 describe('a run', () => {
-  test('leaves its settings, metrics and checkpoints, and prints one document', async () => {
+  test('writes its settings, metrics and checkpoints, and prints one document', async () => {
     const { code, out, err } = await run(
       'train',
       '--recipe',
@@ -85,12 +85,12 @@ describe('a run', () => {
     expect(labels).toEqual(['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])
   })
 
-  test('says its test accuracy last, with a percent sign', async () => {
+  test('prints its test accuracy last, with a percent sign', async () => {
     const { out } = await run('train', '--recipe', recipe, '--out', at('words'), '--epochs', '1')
     expect(out.trimEnd()).toMatch(/test accuracy: \d+\.\d\d %\ntest accuracy by the averages: \d+\.\d\d %$/)
   })
 
-  test('that goes on ends like one that was never stopped', async () => {
+  test('that is resumed ends like an uninterrupted one', async () => {
     await run('train', '--recipe', recipe, '--out', at('halves'), '--epochs', '1', '--schedule', 'constant')
     await run('train', '--recipe', recipe, '--out', at('one'), '--epochs', '2', '--schedule', 'constant')
     const { code, err, out } = await run('train', '--resume', at('halves'), '--epochs', '2', '--json')
@@ -115,7 +115,7 @@ describe('a run', () => {
     ['--steps-per-epoch', '5', 10],
     ['--steps-per-epoch', '1', 2],
   ] as const)(
-    'that goes on with %s %s ends its schedule and its count with its last epoch',
+    'that is resumed with %s %s ends its schedule and its count with its last epoch',
     async (flag, value, total) => {
       const out = at(`other${flag}-${value}`)
       await run('train', '--recipe', recipe, '--out', out, '--epochs', '1', '--warmup-epochs', '0')
@@ -133,7 +133,7 @@ describe('a run', () => {
     },
   )
 
-  test('that lost its last checkpoint does its updates again, and drops what was logged of them', async () => {
+  test('that lost its last checkpoint repeats the updates, and drops their log lines', async () => {
     await run('train', '--recipe', recipe, '--out', at('cut'), '--log-every', '1')
     await rm(join(at('cut'), 'step-00000006.safetensors'))
     await appendFile(join(at('cut'), 'metrics.jsonl'), '{"step":7,"epo')
@@ -142,7 +142,7 @@ describe('a run', () => {
     expect(steps).toEqual([1, 2, 3, 3, 4, 5, 6, 6])
   })
 
-  test('changes, in stages, the size of its pictures', async () => {
+  test('changes the size of its pictures in stages', async () => {
     const stages = ['--epochs', '2', '--stages', '2', '--base-size', '8', '--base-mixup', '0', '--mixup', '0.2']
     const { code, err } = await run('train', '--recipe', recipe, '--out', at('stages'), ...stages)
     expect(code).toBe(0)
@@ -151,7 +151,7 @@ describe('a run', () => {
     )
   })
 
-  test('in mixed precision scales its loss, and says so in its settings', async () => {
+  test('in mixed precision scales its loss, as recorded in its settings', async () => {
     const amp = ['--amp-dtype', 'float16', '--emulate-half', '--epochs', '1', '--steps-per-epoch', '1']
     const { code, out, err } = await run('train', '--recipe', recipe, ...amp, '--out', at('half'), '--json')
     expect([code, err]).toEqual([0, expect.stringContaining('epoch 1/1')])
@@ -164,7 +164,7 @@ describe('a run', () => {
     })
   })
 
-  test('without --out goes into a new folder of runs', async () => {
+  test('without --out writes to a new folder in `runs`', async () => {
     const home = process.cwd()
     process.chdir(folder)
     try {
@@ -232,7 +232,7 @@ describe('fine-tuning', () => {
     return net.variables.get(name)
   }
 
-  test('starts from the weights, and from their conventions', async () => {
+  test('starts from the weights, with their conventions', async () => {
     const file = await saveWeights('ten.safetensors', 10)
     const { code, out } = await run('train', '--weights', file, ...options, ...still, '--out', at('ten'), '--json')
     expect(code).toBe(0)
@@ -241,7 +241,7 @@ describe('fine-tuning', () => {
       expect(await kernel(checkpoint, name)).toEqual(await kernel(file, name))
     expect((await configOf('ten')).architecture).toMatchObject({ padding: 'symmetric', inChannels: 1 })
   })
-  test('leaves a head of other classes fresh, and says so', async () => {
+  test('initializes a head for other classes, and reports it', async () => {
     const file = await saveWeights('three.safetensors', 3)
     const { code, err, out } = await run(
       'train',
@@ -259,7 +259,7 @@ describe('fine-tuning', () => {
     expect(await kernel(checkpoint, 'stem/conv/kernel')).toEqual(await kernel(file, 'stem/conv/kernel'))
     expect((await kernel(checkpoint, 'head/dense/kernel')).length).toBe(1280 * 10)
   })
-  test('takes the best checkpoint of a folder', async () => {
+  test('uses the best checkpoint of a folder', async () => {
     const file = join(at('ten'), 'best.safetensors')
     const { code, out } = await run(
       'train',
@@ -275,7 +275,7 @@ describe('fine-tuning', () => {
     const name = 'stem/conv/kernel'
     expect(await kernel(JSON.parse(out).checkpoint, name)).toEqual(await kernel(file, name))
   })
-  test('keeps to the variant of the weights', async () => {
+  test('uses the variant of the weights', async () => {
     const file = await saveWeights('b0.safetensors', 10)
     const { code, err } = await run('train', '--weights', file, '--model', 'b1', ...options, '--out', at('b1'))
     expect([code, err]).toEqual([1, expect.stringMatching(/EF505: .* has weights of b0, and the run is to train b1/)])
@@ -311,7 +311,7 @@ describe('weights for a model of your own', () => {
     file = JSON.parse(out).checkpoint
   })
 
-  test('go to the variables of their names, and every difference is listed', async () => {
+  test('are assigned by name, and every difference is listed', async () => {
     const same = await run(
       'train',
       '--model',
@@ -354,7 +354,7 @@ describe('weights for a model of your own', () => {
       'not in the model: "head/kernel"',
     ])
   })
-  test('that have nothing for it are an error, before anything is written', async () => {
+  test('without a matching variable are an error, before anything is written', async () => {
     const blocks = [{ kernel: 3, repeats: 1, filters: 8, expand: 1, strides: 2 }] as const
     using net = await compile(efficientNet('b0', { classes: 10, resolution: 16, inChannels: 1, blocks }))
     await net.variables.save(at('foreign.safetensors'))
@@ -374,7 +374,7 @@ describe('weights for a model of your own', () => {
     ])
     await expect(readdir(at('no'))).rejects.toThrow()
   })
-  test('can be tested and asked where they lie in no run, with the model named', async () => {
+  test("outside of a run can be evaluated and used for predictions with the model's name", async () => {
     await writeFile(at('loose.safetensors'), await readFile(file))
     const given = [at('loose.safetensors'), '--data', 'digits', '--batch', '500']
     expect((await run('evaluate', ...given)).code).toBe(1)
@@ -385,7 +385,7 @@ describe('weights for a model of your own', () => {
   })
 })
 
-describe('wrong orders', () => {
+describe('invalid commands', () => {
   test.each<[string, readonly string[], number, RegExp]>([
     ['nothing to train', ['--data', 'digits'], 2, /EF601: train needs --model/],
     ['nothing to train on', ['--model', 'b0'], 2, /EF601: train needs --data/],
@@ -482,7 +482,7 @@ describe('wrong orders', () => {
     expect(JSON.parse(json.out).error).toMatchObject({ code: expect.stringMatching(/^EF\d+$/) })
   })
 
-  test('a run is not started twice in one folder, nor changed where that is settled', async () => {
+  test('a run is not started twice in one folder, and its fixed settings cannot change', async () => {
     await run('train', '--recipe', recipe, '--out', at('settled'), '--epochs', '1')
     const twice = await run('train', '--recipe', recipe, '--out', at('settled'))
     expect([twice.code, twice.err]).toEqual([2, expect.stringMatching(/EF601: .* holds a run already\n.*--resume/)])
@@ -500,7 +500,7 @@ describe('wrong orders', () => {
       expect(idle.err).toContain(`note: ${flag} is for --weights and changes nothing here`)
   })
 
-  test('a run that had no time for a checkpoint starts over, and says so; one that is past its epochs says how far', async () => {
+  test('a run without a checkpoint starts over, with a note; a finished run reports its epoch', async () => {
     const args = ['train', '--recipe', recipe, '--out', at('lost')]
     expect((await run(...args)).code).toBe(0)
     const fewer = await run('train', '--resume', at('lost'), '--epochs', '1')
@@ -516,7 +516,7 @@ describe('wrong orders', () => {
       expect.stringMatching(/note: there is no checkpoint in .*lost: the run starts over/),
     ])
   })
-  test("a run's settings that cannot be read are told, with the place and who wrote them", async () => {
+  test('unreadable settings of a run give an error with the place and the program that wrote them', async () => {
     const config = join(at('spoilt'), 'config.json')
     await mkdir(at('spoilt'))
     await writeFile(config, '{"effuse": "9.0.0",\n "epochs": 2')
@@ -529,7 +529,7 @@ describe('wrong orders', () => {
       expect.stringMatching(/there is no setting "sharpness" in .*\n {2}hint: effuse 9\.0\.0 wrote .*, and this is /),
     ])
   })
-  test('a run that cannot go on as asked keeps its settings', async () => {
+  test('a run that cannot be resumed as requested keeps its settings', async () => {
     await run('train', '--recipe', recipe, '--out', at('kept'), '--epochs', '1')
     const before = await configOf('kept')
     const { code, err } = await run('train', '--resume', at('kept'), '--seed', '9', '--epochs', '2')
@@ -537,7 +537,7 @@ describe('wrong orders', () => {
     expect(await configOf('kept')).toEqual(before)
   })
 
-  test('a checkpoint of another network is told', async () => {
+  test('a checkpoint of another network gives an error', async () => {
     await run('train', '--recipe', recipe, '--out', at('changed'), '--epochs', '1')
     const config = await configOf('changed')
     const blocks = [{ ...config.architecture.blocks[0], filters: 16 }]

@@ -55,7 +55,7 @@ test('a model of the command line', async () => {
 
 const own = (name: string): string => `${fileURLToPath(new URL('models-to-verify.ts', import.meta.url))}#${name}`
 
-test('a wrong kernel ends with code 1, the smallest case that fails, and is tried first the next time', async () => {
+test('a wrong kernel exits with code 1 and the smallest failing case, which is tested first next time', async () => {
   const { code, out } = await verify('--model', own('wrong'))
   expect(code).toBe(1)
   expect(out).toMatch(/^kernel composite: off by [\d.e-]+, allowed are [\d.e-]+$/m)
@@ -77,7 +77,7 @@ test('the training step of a model: its passes and its kernels', async () => {
   expect(cases).toBeGreaterThan(50)
 }, 120_000)
 
-test('what does not fit together is said', async () => {
+test('incompatible options give an error', async () => {
   for (const argv of [
     ['--model', 'b0', '--kernels'],
     ['x.ir', '--model', 'b0'],

@@ -40,7 +40,7 @@ describe('damaged pictures', () => {
   /** The list as it is sorted, damaged ones null. */
   const listedValues = [10, null, 20, 30, null, 40, null, 50, null, 60, 70, 80]
 
-  test('are replaced by the next good one of the order; each is named once', async () => {
+  test('are replaced by the next readable picture in order; each is reported once', async () => {
     const { train, skipped } = await opened()
     expect(train.length).toBe(12)
     for (const epoch of [0, 1]) {
@@ -53,7 +53,7 @@ describe('damaged pictures', () => {
     const names = ['15-cut.jpg', '35-text.jpg', '45-empty.png', '55-lost.png']
     expect([...skipped].sort()).toEqual(names.map((name) => `train/a/${name}`))
   })
-  test('change nothing for concurrency, batch size and skip', async () => {
+  test('do not affect concurrency, batch size and skip', async () => {
     const request = { batch: 3, epoch: 4, seed: 6 }
     const batches = await all((await opened({ concurrency: 1 })).train.batches(request))
     const { train, skipped } = await opened({ concurrency: 8 })
@@ -64,7 +64,7 @@ describe('damaged pictures', () => {
     await all(one.batches(request))
     expect(inOrder).toEqual(skipped)
   })
-  test('are left out of the test data, where a replacement would count twice', async () => {
+  test('are skipped in test data, where a replacement would count twice', async () => {
     const { test, skipped } = await opened()
     const batches = await all(test.batches({ batch: 2, epoch: 0 }))
     expect(values(batches, bytes)).toEqual([90, 91, 92])
@@ -90,7 +90,7 @@ describe('damaged pictures', () => {
       ),
     })
   })
-  test('end the run when there is nothing else', async () => {
+  test('end the run if no picture is readable', async () => {
     const files = { 'train/a/1.jpg': 'text', 'train/a/2.jpg': '', 'val/a/1.jpg': 'text' }
     const { train, test } = await imageFolder(await folderOf(files), { onSkip: () => undefined })
     for (const source of [train, test])
@@ -99,7 +99,7 @@ describe('damaged pictures', () => {
         message: expect.stringMatching(/^none of the pictures can be read:\n/),
       })
   })
-  test('are warned of where nobody listens', async () => {
+  test('print a warning if there is no listener', async () => {
     const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
     const { test } = await imageFolder(root, { size: 4 })
     for (let pass = 0; pass < 2; pass++) await all(test.batches({ batch: 2, epoch: 0 }))
@@ -108,7 +108,7 @@ describe('damaged pictures', () => {
     expect(told).toHaveLength(2)
     expect(told[0]).toMatch(/^left out a damaged picture: .*0-cut\.jpg cannot be decoded as a picture/)
   })
-  test('mended between runs are read again', async () => {
+  test('repaired between runs are read again', async () => {
     const folder = await folderOf({ 'a/1.png': await flat(5), 'a/2.png': 'text', 'a/3.png': await flat(7) })
     const seen = async (): Promise<readonly string[]> => {
       const skipped: string[] = []

@@ -49,7 +49,7 @@ const boxes = ([wide, high]: readonly [number, number]): fc.Arbitrary<Box> =>
   })
 
 describe.each(kinds)('%s', (name, make) => {
-  test.each(['stored', 'srgb'] as const)('of every orientation, colours %s', async (colors) => {
+  test.each(['stored', 'srgb'] as const)('of every orientation, colors %s', async (colors) => {
     const options = { ...decodeDefaults, colors }
     for (let orientation = 1; orientation <= 8; orientation++) {
       const bytes = await make(rgb()).withMetadata({ orientation }).toBuffer()
@@ -90,7 +90,7 @@ describe('a file whose lower part is damaged', () => {
     ...more,
   })
 
-  test('is found damaged whatever its box; one that was decoded whole before is decoded down to its box alone', async () => {
+  test('is reported as damaged for any box; a file that was decoded completely before is decoded only down to its box', async () => {
     const root = await folderOf({
       'cut.jpg': await cutOff(),
       'whole.jpg': await rgb().jpeg({ quality: 95 }).toBuffer(),
@@ -110,7 +110,7 @@ describe('a file whose lower part is damaged', () => {
     expect(seen).toBeGreaterThan(3)
   })
 
-  test('a later epoch is the same for a source that has seen the earlier ones and for one that begins with it', async () => {
+  test('a later epoch is the same for a source that read the earlier epochs and for a source that starts with it', async () => {
     const good = await rgb().jpeg().toBuffer()
     const root = await folderOf({
       ...Object.fromEntries(['a', 'b'].flatMap((name) => [0, 1, 2].map((n) => [`train/${name}/${n}.jpg`, good]))),

@@ -66,7 +66,7 @@ describe('decode', () => {
     const column = [2, 1, 0].flatMap((y) => [...pixels.subarray(y * 12, y * 12 + 3)])
     expect([found.width, found.height, [...found.data.subarray(0, 9)]]).toEqual([3, 4, column])
   })
-  test.each([0.02, 0.1, 0.5, 0.9, 0.99])('%f of a JPEG is refused', async (share) => {
+  test.each([0.02, 0.1, 0.5, 0.9, 0.99])('%f of a JPEG is rejected', async (share) => {
     const whole = await sharp(photo('coffee')).jpeg().toBuffer()
     await expect(decode(whole.subarray(0, whole.length * share), 'half.jpg')).rejects.toMatchObject({
       code: 'EF506',
@@ -75,11 +75,11 @@ describe('decode', () => {
   })
 })
 
-test('grey by the weights of BT.601', () => {
+test('converts to grey with the weights of BT.601', () => {
   expect([...grey(Uint8Array.of(255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 9, 9))]).toEqual([76, 150, 29, 9])
 })
 
-test('readImage takes either filter', async () => {
+test('readImage accepts either filter', async () => {
   const [triangle, bilinear] = [
     await readImage(photo('coffee'), { size: 40 }),
     await readImage(photo('coffee'), { size: 40, filter: 'bilinear' }),
@@ -88,7 +88,7 @@ test('readImage takes either filter', async () => {
   expect(bilinear).not.toEqual(triangle)
 })
 
-describe('readImage shrinks with the triangle filter alone', () => {
+describe('readImage shrinks only with the triangle filter', () => {
   const wave = Uint8Array.from({ length: 64 * 64 * 3 }, (_, i) =>
     Math.round(127 + 120 * Math.sin((2 * Math.PI * (Math.floor(i / 3) % 64)) / 24)),
   )
@@ -106,7 +106,7 @@ describe('readImage shrinks with the triangle filter alone', () => {
     expect(await firstRow(31)).toEqual([178, 235, 201, 97, 21, 46, 147, 228]))
 })
 
-test('the centre: size / (size + 32) of the shorter side, exactly, at least 7/8 of it, all for small results, in the middle', () => {
+test('the center crop: size / (size + 32) of the shorter side, at least 7/8 of it, the whole side for small results', () => {
   const side = fc.integer({ min: 1, max: 5000 })
   fc.assert(
     fc.property(side, side, fc.integer({ min: 1, max: 800 }), (width, height, size) => {
@@ -130,7 +130,7 @@ test('the centre: size / (size + 32) of the shorter side, exactly, at least 7/8 
   for (let size = 224; size <= 800; size++) expect(centreBox(size + 32, size + 32, size).width).toBe(size)
 })
 
-test('picturesIn: by name, sorted by code unit, links followed but not in circles, nothing hidden, no packages', async () => {
+test('picturesIn: sorted by code unit; follows links except cycles; skips hidden files and packages', async () => {
   const root = join(folder, 'list')
   await mkdir(join(root, 'b.jpg', 'deep'), { recursive: true })
   await mkdir(join(folder, 'elsewhere'))

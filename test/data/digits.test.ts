@@ -26,7 +26,7 @@ describe('data', () => {
     expect(Array.from({ length: heldOut.length }, (_, n) => key(heldOut, n)).filter((k) => seen.has(k))).toEqual([])
     expect(train.images.reduce((a, b) => Math.max(a, b), 0)).toBe(255)
   })
-  test('every picture once per epoch, in an order by seed and epoch alone; test data in its own', () => {
+  test('every picture once per epoch, in an order that depends on seed and epoch; test data in file order', () => {
     const labelsOf = (epoch: number, seed: number) =>
       [...train.batches({ batch: 500, epoch, seed })].flatMap(({ label }) => [...label])
     expect(labelsOf(0, 1)).toEqual(labelsOf(0, 1))
@@ -39,7 +39,7 @@ describe('data', () => {
     expect(Buffer.concat(held.map(({ image }) => image)).equals(heldOut.images)).toBe(true)
     expect(held.flatMap(({ label }) => [...label])).toEqual([...heldOut.labels])
   })
-  test('skip leaves out the first batches, and batch sizes change neither order nor shifts', () => {
+  test('skip omits the first batches, and the batch size affects neither order nor shifts', () => {
     const rows = (batch: number, skip?: number) => {
       const all = [...train.batches({ batch, epoch: 2, seed: 4, augmentation: 3, skip })]
       return Buffer.concat(all.map(({ image }) => image))
@@ -49,7 +49,7 @@ describe('data', () => {
     expect(rows(1000, 5).equals(whole.subarray(5 * 1000 * 784))).toBe(true)
     expect(rows(1000, 50).length).toBe(0)
   })
-  test('shifts move a picture whole, up to as many pixels as asked for, evenly', () => {
+  test('shifts move a picture by a uniform number of pixels up to the maximum, without clipping it', () => {
     const request = { batch: train.length, epoch: 0, seed: 6 }
     const [plain, moved] = [0, 2.9].map((augmentation) => [...train.batches({ ...request, augmentation })][0])
     if (plain === undefined || moved === undefined) return expect.unreachable()
@@ -77,7 +77,7 @@ describe('data', () => {
     [{ batch: 8, epoch: 0, skip: -1 }, '"skip" must be an integer of at least 0, got -1'],
     [{ batch: 8, epoch: 0, size: [28, 0] as const }, '"size" must be [height, width]'],
     [{ batch: 8, epoch: 0, augmentation: Number.NaN }, '"augmentation" must be a number of at least 0, got NaN'],
-  ])('%o is refused at the call', (request, message) => {
+  ])('%o is rejected at the call', (request, message) => {
     expect(() => train.batches(request)).toThrow(
       expect.objectContaining({ code: 'EF403', message: expect.stringContaining(message) }),
     )
@@ -98,7 +98,7 @@ const pixel = (picture: readonly number[], i: number, down: number, right: numbe
   return x < 0 || x > 27 ? 0 : picture[y * 28 + x]
 }
 
-test('a network of three blocks gets below half the loss of guessing within 60 steps', async () => {
+test('a network of three blocks reaches half the loss of guessing within 60 steps', async () => {
   const model = efficientNet('b0', {
     classes: 10,
     resolution: 28,

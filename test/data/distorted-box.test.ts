@@ -42,7 +42,7 @@ describe('as TensorFlow, box by box', () => {
     })
     expect(found).toEqual(expected)
   })
-  test('the golden is of the recipe, and has boxes as well as whole pictures', () => {
+  test('the golden belongs to the recipe, and has boxes and whole pictures', () => {
     const { area, aspect, covered, attempts, sizes, boxes } = golden.cases[0] ?? expect.unreachable()
     expect({ area, aspect, coveredMin: covered, attempts }).toEqual(recipeBox)
     const whole = sizes.map(([width, height], i) =>
@@ -55,7 +55,7 @@ describe('as TensorFlow, box by box', () => {
 const boxOf = (width: number, height: number, row: number): Box =>
   distortedBox(width, height, rowDraws({ seed: 5, epoch: 1, row, purpose: 'crop' }))
 
-test('a box lies inside and keeps area and aspect, or is the whole picture', () => {
+test('a box is inside the picture, with the area and aspect of the options, or it is the whole picture', () => {
   const side = fc.oneof(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 1, max: 3000 }))
   fc.assert(
     fc.property(side, side, fc.nat(1_000_000), (width, height, row) => {
@@ -113,14 +113,14 @@ describe('the distribution', () => {
   }
   const even = (n: number): ReadonlyMap<number, number> => new Map(Array.from({ length: n }, (_, i) => [i, 1 / n]))
 
-  test('of heights is the stated one', () => {
+  test('of heights is as documented', () => {
     const heights = boxes.map((box) => box.height)
     expect(misfit(heights, expectedHeights())).toBeLessThan(2)
     // The test can fail: areas drawn evenly, as torchvision does, would not pass.
     const otherwise = Array.from({ length: count }, (_, i) => Math.round(Math.sqrt((0.15 + (0.75 * i) / count) * 900)))
     expect(misfit(otherwise, expectedHeights())).toBeGreaterThan(20)
   })
-  test('of places is even, the last one left out', () => {
+  test('of positions is uniform, without the last position', () => {
     for (const tall of [12, 20, 26]) {
       const tops = boxes.filter((box) => box.height === tall).map((box) => box.top)
       expect(misfit(tops, even(height - tall))).toBeLessThan(2.5)
@@ -129,7 +129,7 @@ describe('the distribution', () => {
 })
 
 describe('draws', () => {
-  test('below(n) is even, unit() is in [0, 1)', () => {
+  test('below(n) is uniform, unit() is in [0, 1)', () => {
     const draws = rowDraws({ seed: 1, epoch: 2, row: 3, purpose: 'test' })
     for (const n of [1, 2, 3, 7, 64, 100]) {
       const found = Array.from({ length: 300 * n }, () => draws.below(n))
@@ -142,7 +142,7 @@ describe('draws', () => {
     expect(Math.max(...units)).toBeLessThan(1)
     expect(units.reduce((a, b) => a + b, 0) / units.length).toBeCloseTo(0.5, 2)
   })
-  test('words that would favour some remainders are drawn again', () => {
+  test('words that would bias remainders are drawn again', () => {
     // 2^32 = 3 * 1431655765 + 1: of the words only 0 is one too many.
     const words = [0, 5, 0xffffffff]
     const draws = drawsFrom(() => words.shift() ?? expect.unreachable())

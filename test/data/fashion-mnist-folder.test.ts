@@ -41,7 +41,7 @@ beforeAll(async () => {
   source = await folderOf(whole)
 })
 
-test('the first pictures, and all to test with, in folders of their classes', async () => {
+test('writes the first training pictures and all test pictures into folders by class', async () => {
   const target = await folderOf({})
   expect(await runScript(target, '--train', '4', '--from', source)).toMatchObject({ code: 0 })
   const found = (await readdir(target, { recursive: true })).filter((name) => name.endsWith('.png')).sort()
@@ -62,7 +62,7 @@ test('the first pictures, and all to test with, in folders of their classes', as
   }
 })
 
-describe('an error says what is wrong and what to do', () => {
+describe('an error gives the cause and the fix', () => {
   const faults: readonly (readonly [string, object, readonly string[], RegExp])[] = [
     ['a file that is missing', { 't10k-labels-idx1-ubyte.gz': null }, [], /t10k-labels-idx1-ubyte\.gz cannot be read/],
     ['no gzip', { 'train-images-idx3-ubyte.gz': 'text' }, [], /train-images.*cannot be unpacked .*Fetch it again/],

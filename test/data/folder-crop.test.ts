@@ -30,7 +30,7 @@ const rowsOf = async (options: ImageFolderOptions) => {
 }
 
 describe('crop', () => {
-  test("'none' shows all of every picture, in training and in the test", async () => {
+  test("'none' uses whole pictures in training and in tests", async () => {
     const path = (await imageFolder(ramps, { holdout: 0.1 })).test.files[0] ?? ''
     const whole = await readImage(path, { size: side, crop: 'none' })
     const rows = await rowsOf({ crop: 'none', flip: false })
@@ -38,7 +38,7 @@ describe('crop', () => {
     const { test: held } = await imageFolder(ramps, { holdout: 0.1, size: side, crop: 'none' })
     for (const { image } of await all(held.batches({ batch: 1, epoch: 0 }))) expect(image).toEqual(whole)
   })
-  test("'center' shows the centre of every picture, in training and in the test", async () => {
+  test("'center' uses the center of every picture in training and in tests", async () => {
     const path = (await imageFolder(ramps, { holdout: 0.1 })).test.files[0] ?? ''
     const centre = await readImage(path, { size: side })
     for (const { image } of await rowsOf({ crop: 'center', flip: false })) expect(image).toEqual(centre)
@@ -47,7 +47,7 @@ describe('crop', () => {
       for (const { image } of await all(held.batches({ batch: 1, epoch: 0 }))) expect(image).toEqual(centre)
     }
   })
-  test('boxes keep to cropArea, and for small sizes to large shares by default', async () => {
+  test('boxes respect cropArea, and for small sizes use large shares by default', async () => {
     const areas = async (options: ImageFolderOptions) => (await rowsOf(options)).map(({ area }) => area)
     // Rounding to levels and the filter's edges blur what can be read off by about a pixel.
     const small = await areas({ cropArea: [0.25, 0.3] })
@@ -60,14 +60,14 @@ describe('crop', () => {
     // Below a tenth, which the reference's own bound would refuse.
     expect(Math.max(...(await areas({ cropArea: [0.03, 0.05] })))).toBeLessThan(0.08)
   })
-  test('the least share is the reference’s from 122 pixels on', () => {
+  test('the smallest share equals that of the reference from 122 pixels on', () => {
     const least = (size: number) => boxesFor(size).area[0]
     expect([28, 32, 64, 96].map(least)).toEqual([0.78125, 0.75, 0.5, 0.25])
     expect([122, 128, 224, 600].map(least)).toEqual([0.05, 0.05, 0.05, 0.05])
   })
 })
 
-test('flip: false mirrors none, otherwise half', async () => {
+test('flip: false mirrors no picture; otherwise half are mirrored', async () => {
   const mirrored = async (options: ImageFolderOptions) =>
     (await rowsOf(options)).filter(({ isMirrored }) => isMirrored).length
   expect(await mirrored({ flip: false })).toBe(0)
@@ -75,7 +75,7 @@ test('flip: false mirrors none, otherwise half', async () => {
   expect(await mirrored({})).toBe(await mirrored({ flip: true }))
 })
 
-test('flip takes no draws from the crop', async () => {
+test('flip does not change the draws of the crop', async () => {
   const areas = async (flip: boolean) => (await rowsOf({ flip })).map(({ area }) => area.toFixed(1))
   expect(await areas(false)).toEqual(await areas(true))
 })
@@ -88,7 +88,7 @@ test.each([
   [{ cropArea: 0.5 }, /"cropArea" must be \[least, greatest\]/],
   [{ cropArea: [0.5, 1], crop: 'none' }, /"cropArea" goes with crop: 'box', got crop: 'none'/],
   [{ flip: 1 }, /"flip" must be true or false, got 1/],
-])('%j is refused', async (options, message) => {
+])('%j is rejected', async (options, message) => {
   await expect(imageFolder(ramps, options as ImageFolderOptions)).rejects.toMatchObject({
     code: 'EF403',
     message: expect.stringMatching(message),

@@ -11,7 +11,7 @@ import { folderOf, removeFolders } from './picture-folder.ts'
 afterAll(removeFolders)
 
 describe('layouts', () => {
-  test('train and val: classes sorted, folders inside included, other files left alone', async () => {
+  test('train and val: sorted classes, subfolders included, other files ignored', async () => {
     const root = await folderOf({
       'train/dog/b.JPG': '',
       'train/dog/a/z.png': '',
@@ -35,7 +35,7 @@ describe('layouts', () => {
     expect(paths(test.files)).toEqual(['val/Cat/1.jpg', 'val/cow/1.jpg', 'val/dog/1.jpg'])
     expect([train.length, test.length, train.canSkip]).toEqual([4, 3, true])
   })
-  test('test/ in place of val/; a class may be a link', async () => {
+  test('test/ instead of val/; a class may be a link', async () => {
     const elsewhere = await folderOf({ '1.png': '', '2.png': '' })
     const root = await folderOf({ 'train/a/1.png': '', 'test/a/1.png': '', 'test/b/1.png': '' })
     await symlink(elsewhere, join(root, 'train', 'b'))
@@ -57,8 +57,8 @@ describe('layouts', () => {
   })
 })
 
-describe('a folder to test with', () => {
-  test('is val or test, with or without train, else all of it, or a share', async () => {
+describe('a test folder', () => {
+  test('is val or test, with or without train, otherwise the whole folder, or a share of it', async () => {
     const names = ['a/1.jpg', 'a/2.jpg', 'b/1.jpg', 'b/2.jpg']
     const inside = (prefix: string) => names.map((name) => [`${prefix}${name}`, ''] as const)
     const found = async (files: readonly (readonly [string, string])[], options: ImageFolderOptions = {}) => {
@@ -74,7 +74,7 @@ describe('a folder to test with', () => {
     const { test } = await imageFolder(share, { holdout: 0.5 })
     expect((await testFolder(share, { holdout: 0.5 })).files).toEqual(test.files)
   })
-  test('is not what was trained on', async () => {
+  test('excludes the training pictures', async () => {
     const root = await folderOf({ 'train/a/1.jpg': '', 'train/b/1.jpg': '' })
     await expect(testFolder(root)).rejects.toMatchObject({ code: 'EF403' })
     const own = await folderOf({ 'val/a/1.jpg': '' })
@@ -96,7 +96,7 @@ describe('holding out', () => {
   const seed = fc.nat()
   const filesOf = (all: readonly ClassFolder[], i: number): readonly string[] => all[i]?.files ?? []
 
-  test('takes the share of each class, at least one, never all', () => {
+  test('takes the share of each class: at least one picture, never all', () => {
     fc.assert(
       fc.property(classes, share, seed, (all, share, seed) => {
         const { train, test } = heldOut(all, { share, seed })
@@ -110,7 +110,7 @@ describe('holding out', () => {
       }),
     )
   })
-  test('stays as it is when other classes change, and moves one picture at most when one is added', () => {
+  test('does not change with other classes, and changes by at most one picture when one is added', () => {
     fc.assert(
       fc.property(classes, share, seed, fc.string({ minLength: 6, maxLength: 8 }), (all, share, seed, added) => {
         const options = { share, seed }
@@ -125,7 +125,7 @@ describe('holding out', () => {
       }),
     )
   })
-  test('takes every picture as often as any other', () => {
+  test('selects all pictures with equal frequency', () => {
     const one = { name: 'a', folder: 'a', files: ['1', '2', '3', '4', '5'] }
     const held = Array.from({ length: 2000 }, (_, seed) => filesOf(heldOut([one], { share: 0.2, seed }).test, 0)).flat()
     const counts = one.files.map((file) => held.filter((other) => other === file).length)
@@ -133,7 +133,7 @@ describe('holding out', () => {
   })
 })
 
-describe('what is wrong with a folder is said', () => {
+describe('an invalid folder gives an error', () => {
   type Case = readonly [string, Parameters<typeof folderOf>[0], ImageFolderOptions, string, string]
   const cases: readonly Case[] = [
     ['nothing in it', {}, { holdout: 0.1 }, 'EF507', '/PATH has no folders of classes'],

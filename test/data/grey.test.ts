@@ -11,12 +11,12 @@ const picture = {
   data: Uint8ClampedArray.of(255, 0, 0, 255, 0, 255, 0, 255, 0, 0, 255, 255, 255, 255, 255, 128),
 }
 
-test('fromPixels() gives grey by the weights of BT.601, [height,width,1]', () => {
+test('fromPixels() converts to grey with the weights of BT.601, [height,width,1]', () => {
   expect([...fromPixels(picture, { channels: 1 })]).toEqual([76, 150, 29, 255])
   expect(fromPixels(picture, { channels: 3 }).length).toBe(12)
 })
 
-test('readImage() gives grey within one of the weighted sum of its RGB', async () => {
+test('readImage() differs from the weighted sum of RGB by at most 1', async () => {
   const path = fileURLToPath(new URL('../goldens/photos/coffee.png', import.meta.url))
   const rgb = await readImage(path, { size: [10, 20] })
   const grey = await readImage(path, { size: [10, 20], channels: 1 })
@@ -37,7 +37,7 @@ test.each([{ channels: 2 }, { size: 0 }, { crop: 'box' }, { filter: 'cubic' }, {
   },
 )
 
-test('readImage() takes one or three channels', async () => {
+test('readImage() accepts one or three channels', async () => {
   await expect(readImage('any.png', { size: 8, channels: 4 as never })).rejects.toMatchObject({
     code: 'EF403',
     message: expect.stringContaining('channels'),

@@ -37,7 +37,7 @@ beforeAll(async () => {
 })
 
 describe('an epoch', () => {
-  test('has every picture once, with its label, in an order by seed and epoch', async () => {
+  test('has every picture once, with its label, in an order that depends on seed and epoch', async () => {
     const { train, test } = await imageFolder(flats, { size: 6 })
     const epochOf = async (request: LabelledRequest) => {
       const batches = await all(train.batches(request))
@@ -76,7 +76,7 @@ describe('an epoch', () => {
     expect((await images({ concurrency: 8, prefetch: 5 }, 5)).equals(whole)).toBe(true)
     expect((await images({ concurrency: 1 }, 1)).equals(whole)).toBe(true)
   })
-  test('goes on after skip as if the first batches had been taken', async () => {
+  test('continues after skip as if the first batches had been read', async () => {
     for (const part of ['train', 'test'] as const) {
       const { [part]: source } = await imageFolder(ramps, { holdout: 0.5, size: 10 })
       const request = { batch: 3, epoch: 1, seed: 4 }
@@ -86,7 +86,7 @@ describe('an epoch', () => {
       expect(await all(source.batches({ ...request, skip: 7 }))).toEqual([])
     }
   })
-  test('two at once do not disturb each other', async () => {
+  test('two concurrent epochs do not affect each other', async () => {
     const { train } = await imageFolder(ramps, { holdout: 0.5, size: 8, concurrency: 3 })
     const requests = [1, 2, 1].map((seed) => ({ batch: 4, epoch: 0, seed }))
     const [one, two, again] = await Promise.all(requests.map((request) => bytesOf(train, request)))
@@ -96,7 +96,7 @@ describe('an epoch', () => {
 })
 
 describe('training pictures', () => {
-  test('are the recipe: the box of this row, mirrored by a draw of its own, resized', async () => {
+  test('follow the recipe: the box of the row, mirrored by a separate draw, resized', async () => {
     const { train } = await imageFolder(ramps, { holdout: 0.1, filter: 'bilinear' })
     const at = { seed: 8, epoch: 3 }
     const rows: Uint8Array[] = []
@@ -111,7 +111,7 @@ describe('training pictures', () => {
       expect(found).toEqual(resized(cut, wholeBox(box.width, box.height), [9, 14], { filter: 'bilinear' }))
     }
   })
-  test('stay within area and aspect, are mirrored half of the time, and never upside down', async () => {
+  test('stay within area and aspect; half are mirrored, and none is upside down', async () => {
     const { train } = await imageFolder(ramps, { holdout: 0.1, size: 12, cropArea: [0.1, 1] })
     const rows: { readonly isMirrored: boolean; readonly area: number; readonly aspect: number }[] = []
     for (let epoch = 0; epoch < 20; epoch++)
@@ -132,7 +132,7 @@ describe('training pictures', () => {
     const mirrored = rows.filter(({ isMirrored }) => isMirrored).length
     expect(Math.abs(mirrored - 360)).toBeLessThan(4 * Math.sqrt(720 / 4))
   })
-  test('are changed further by augment, with draws and the strength of the request', async () => {
+  test('are passed to augment, with random draws and the strength of the request', async () => {
     const strengths = new Set<number | undefined>()
     const augment: Augment = ({ data, ...picture }, { strength, draws }) => {
       strengths.add(strength)
@@ -151,7 +151,7 @@ describe('training pictures', () => {
       message: 'option "augment" must return a picture of [4,4,3] bytes, it returned 45',
     })
   })
-  test('refuse a strength that nothing heeds', async () => {
+  test('reject a strength without an augment function', async () => {
     const { train, test } = await imageFolder(flats)
     expect(() => train.batches({ batch: 1, epoch: 0, augmentation: 3 })).toThrow(
       expect.objectContaining({ code: 'EF403', message: expect.stringContaining('"augmentation" is 3') }),
@@ -161,7 +161,7 @@ describe('training pictures', () => {
 })
 
 describe('pictures', () => {
-  test('to test with are what readImage gives', async () => {
+  test('of tests equal those of readImage', async () => {
     const { test } = await imageFolder(ramps, { holdout: 0.1 })
     for (const [size, filter, channels] of [
       [20, 'triangle', 3],
@@ -176,7 +176,7 @@ describe('pictures', () => {
       expect(batch?.image.subarray(0, expected.length)).toEqual(expected)
     }
   })
-  test('are 224 by 224 by default, of the option or of the request', async () => {
+  test('are 224 by 224 by default, or have the size of the option or of the request', async () => {
     const lengthOf = async (options: ImageFolderOptions, size?: readonly [number, number]) =>
       (await all((await imageFolder(flats, options)).test.batches({ batch: 1, epoch: 0, size })))[0]?.image.length
     expect(await lengthOf({})).toBe(224 * 224 * 3)
@@ -198,7 +198,7 @@ describe('pictures', () => {
     })
     expect([...(grey ?? [])]).toEqual(expected)
   })
-  test('of every kind are read', async () => {
+  test('of every format are read', async () => {
     const raw = sharp(await flat(120))
     const files = {
       'a/deep.png': await raw.clone().toColourspace('rgb16').png().toBuffer(),

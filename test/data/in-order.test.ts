@@ -22,7 +22,7 @@ const turns = (count: number): Promise<void> =>
     .task(0)
     .then(() => undefined)
 
-test('results come in order, whatever is done first; never more at work or ahead than allowed', async () => {
+test('results are in order, whichever job ends first; limits on concurrency and prefetch hold', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.nat(4), { maxLength: 30 }),
@@ -46,7 +46,7 @@ test('results come in order, whatever is done first; never more at work or ahead
   )
 })
 
-test('works ahead while the consumer is busy, as far as allowed and no farther', async () => {
+test('prefetches while the consumer is busy, up to the limit', async () => {
   const { seen, task } = workshop(() => 1)
   const results = inOrder([0, 100], task, { concurrency: 3, ahead: 5 })
   await turns(5)
@@ -60,7 +60,7 @@ test('works ahead while the consumer is busy, as far as allowed and no farther',
   await results.return()
 })
 
-test('a failure comes in its turn, and ends the work', async () => {
+test('a failure is thrown at its position, and ends the work', async () => {
   const { seen, task } = workshop(
     (i) => 5 - i,
     (i) => i === 2 || i === 3,
@@ -77,7 +77,7 @@ test('a failure comes in its turn, and ends the work', async () => {
   expect(seen.begun).toBe(begun)
 })
 
-test('left by break, it begins nothing more, waits for what is at work, and no failure goes unhandled', async () => {
+test('after break it starts no job, waits for running jobs, and handles their failures', async () => {
   const unhandled: unknown[] = []
   const note = (reason: unknown): void => void unhandled.push(reason)
   process.on('unhandledRejection', note)
@@ -94,7 +94,7 @@ test('left by break, it begins nothing more, waits for what is at work, and no f
   expect(unhandled).toEqual([])
 })
 
-test('an abort is told to the consumer, waiting or coming back, and ends the work', async () => {
+test("an abort rejects the consumer's current or next request, and ends the work", async () => {
   for (const isWaiting of [true, false]) {
     const { seen, task } = workshop(() => 3)
     const abort = new AbortController()

@@ -20,7 +20,7 @@ afterAll(async () => {
   if (place !== '') await rm(place, { recursive: true })
 })
 
-test('leaves nothing open: a program that does so ends', async () => {
+test('releases all resources: a program that stops reading early exits', async () => {
   const cache = fileURLToPath(new URL('../../node_modules/.cache', import.meta.url))
   await mkdir(cache, { recursive: true })
   // Beside the packages, so that Node finds them.
@@ -40,7 +40,7 @@ test('leaves nothing open: a program that does so ends', async () => {
   expect(stdout).toMatch(/^threads: there$/m)
   expect(Number(/^ended after ([\d.]+) ms$/m.exec(stdout)?.[1])).toBeLessThan(5000)
 })
-test('an abort is told, also while a batch is awaited', async () => {
+test('an abort rejects, also while a batch is pending', async () => {
   const { train } = await imageFolder(ramps, { holdout: 0.1 })
   for (const isWaiting of [false, true]) {
     const abort = new AbortController()
@@ -55,7 +55,7 @@ test('an abort is told, also while a batch is awaited', async () => {
     all(train.batches({ batch: 6, epoch: 0, signal: AbortSignal.abort(new Error('before')) })),
   ).rejects.toThrow('before')
 })
-test('a request that makes no sense fails at the call', async () => {
+test('an invalid request fails at the call', async () => {
   const { train } = await imageFolder(ramps, { holdout: 0.1 })
   expect(() => train.batches({ batch: 0, epoch: 0 })).toThrow(expect.objectContaining({ code: 'EF403' }))
   expect(() => train.batches({ batch: 1, epoch: 0, size: [100_000, 8] })).toThrow(

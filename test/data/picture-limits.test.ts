@@ -25,7 +25,7 @@ const noise = (width: number, height: number): Buffer =>
   Buffer.from(Uint8Array.from({ length: width * height * 3 }, (_, i) => (i * 7919 + (i >> 4) * 31) % 256))
 const picture = (width: number, height: number) => sharp(noise(width, height), { raw: { width, height, channels: 3 } })
 
-describe('only the listed formats are read, told by content', () => {
+describe('only the listed formats are read, detected by content', () => {
   test.each([
     [
       'SVG',
@@ -47,7 +47,7 @@ describe('only the listed formats are read, told by content', () => {
     expect(await messageOf(bytes)).toMatch(message)
     expect(await messageOf(bytes)).toMatch(/this is none of the formats that are read$/)
   })
-  test('an SVG that would take long is refused at once', async () => {
+  test('an SVG that would take long is rejected at once', async () => {
     const bomb = `<svg xmlns="http://www.w3.org/2000/svg" width="9000" height="9000"><filter id="f"><feTurbulence numOctaves="99"/></filter><rect width="100%" height="100%" filter="url(#f)"/></svg>`
     const start = performance.now()
     await messageOf(text(bomb))
@@ -55,7 +55,7 @@ describe('only the listed formats are read, told by content', () => {
   })
 })
 
-describe('damaged files say what they are, once', () => {
+describe('damaged files are reported once, with their format', () => {
   const files = {
     TIFF: () => picture(64, 64).tiff({ compression: 'lzw' }),
     AVIF: () => picture(64, 64).avif(),
@@ -88,7 +88,7 @@ const claiming = async (width: number, height: number, isProgressive: boolean): 
   return bytes
 }
 
-describe('the header is judged before anything is decoded', () => {
+describe('the header is checked before decoding', () => {
   test.each([
     [7000, 7000, false],
     [7000, 7000, true],
@@ -101,7 +101,7 @@ describe('the header is judged before anything is decoded', () => {
       expect(await messageOf(await claiming(width, height, isProgressive))).toMatch(/premature end/)
     },
   )
-  test('a TIFF that claims 700x700 with data for 20x20 is damaged, however it is packed', async () => {
+  test('a TIFF that claims 700x700 with data for 20x20 is damaged, with any compression', async () => {
     for (const compression of ['none', 'lzw', 'deflate', 'jpeg'] as const) {
       const bytes = await picture(20, 20).tiff({ compression }).toBuffer()
       const first = bytes.readUInt32LE(4)
@@ -110,13 +110,13 @@ describe('the header is judged before anything is decoded', () => {
       expect(await messageOf(bytes)).toMatch(/Improper JPEG strip|Likely invalid strip|Not enough data|Read error/)
     }
   })
-  test('a JPEG with bytes too many between its parts is read', async () => {
+  test('a JPEG with extra bytes between its segments is read', async () => {
     const bytes = await picture(20, 20).jpeg().toBuffer()
     const table = bytes.indexOf(Buffer.from([0xff, 0xc4]))
     const odd = Buffer.concat([bytes.subarray(0, table), Buffer.from([1, 2, 3]), bytes.subarray(table)])
     expect((await decode(odd, 'odd')).data).toEqual((await decode(bytes, 'whole')).data)
   })
-  test('what has more than maxPixels is refused, of each format', async () => {
+  test('pictures above maxPixels are rejected, in each format', async () => {
     for (const make of [
       picture(50, 40).png(),
       picture(50, 40).jpeg(),
@@ -167,7 +167,7 @@ test('a time limit ends the wait', async () => {
   expect((await decode(bytes, 'x', { ...decodeDefaults, timeLimit: 60 })).width).toBe(900)
 })
 
-test('files of more than maxBytes are not even opened', async () => {
+test('files above maxBytes are not opened', async () => {
   const root = await folderOf({ '1.png': deflateSync(noise(40, 40)) })
   await expect(readImage(join(root, '1.png'), { size: 4, maxBytes: 100 })).rejects.toMatchObject({
     code: 'EF506',
@@ -176,7 +176,7 @@ test('files of more than maxBytes are not even opened', async () => {
   })
 })
 
-test('a folder leaves out what is over its limits, as if damaged', async () => {
+test('a folder skips pictures above its limits like damaged ones', async () => {
   const root = await folderOf({
     'train/a/1.png': await flat(10),
     'train/a/2.png': await flat(20, [100, 90]),
@@ -197,7 +197,7 @@ test('a folder leaves out what is over its limits, as if damaged', async () => {
   expect(batches.flatMap(({ image }) => [...image]).every((v) => v === 10)).toBe(true)
 })
 
-test('files that are not read for their endings are told of once, with counts', async () => {
+test('files skipped for their extensions are reported once, with counts', async () => {
   const root = await folderOf({
     'train/a/1.png': await flat(10),
     'train/a/2.bmp': 'BM',
@@ -242,7 +242,7 @@ const namedWorks = () => {
 }
 const turn = () => new Promise((resolve) => setTimeout(resolve, 20))
 
-test('a budget lets in what fits, in order, and what is larger than all of it alone', async () => {
+test('a budget admits requests in order, and a request above the budget alone', async () => {
   const { begun, begin, end, all } = namedWorks()
   const budget = budgetOf(ledgerOf(100))
   begin(budget, 'a', 60)
@@ -261,7 +261,7 @@ test('a budget lets in what fits, in order, and what is larger than all of it al
   await all()
 })
 
-test('a budget is one for all threads, and what a dead thread had is given back', async () => {
+test('threads share one budget, and the share of a dead thread is returned', async () => {
   const { begun, begin, end } = namedWorks()
   const ledger = ledgerOf(100)
   const others = sharedLedger(ledger)
@@ -281,7 +281,7 @@ test('a budget is one for all threads, and what a dead thread had is given back'
   expect(begun.length).toBe(3) // 'c' or 'd': both waited
 })
 
-test('threads decode no more at once than the limit, and a picture above it all the same', async () => {
+test('threads together decode at most the limit at once, and a picture above it is also decoded', async () => {
   const picture = await flat(10, [100, 90])
   const pictures = Object.fromEntries(Array.from({ length: 60 }, (_, n) => [`train/a/${n}.png`, picture]))
   const root = await folderOf({ ...pictures, 'train/a/large.png': await flat(20, [200, 200]), 'val/a/1.png': picture })

@@ -63,7 +63,7 @@ test.each(pillow.cases)("triangle, as Pillow's to the bit: $picture, $box, to $s
   ).toBeLessThanOrEqual(1)
 })
 
-test('the fast triangle runs here, and is the plain one in every bit', () => {
+test('the fast triangle filter is available, and equals the plain one in every bit', () => {
   expect(resampleKernels()).not.toBeNull()
   const side = fc.integer({ min: 1, max: 70 })
   const share = fc.double({ min: 0, max: 1, noNaN: true })
@@ -90,7 +90,7 @@ test('the fast triangle runs here, and is the plain one in every bit', () => {
   )
 })
 
-test('a result that needs more memory than one piece is made in pieces', () => {
+test('a result that needs more memory than one piece is computed in pieces', () => {
   for (const [source, size] of [
     [noise(300, 400), [40, 9000]],
     [noise(3, 4000), [3900, 1500]],
@@ -120,14 +120,14 @@ describe.each(filters)('%s', (filter) => {
     )
   const sizes = fc.tuple(side, side)
 
-  test('gives its own size back unchanged', () => {
+  test('returns the picture unchanged for its own size', () => {
     fc.assert(
       fc.property(grids, (grid) => {
         expect(resized(grid, whole(grid), [grid.height, grid.width], { filter })).toEqual(grid.data)
       }),
     )
   })
-  test('stays between the darkest and the brightest, and keeps one colour as it is', () => {
+  test('stays between the darkest and the brightest value, and keeps a constant color', () => {
     fc.assert(
       fc.property(grids, sizes, (grid, size) => {
         const out = resized(grid, whole(grid), size, { filter })
@@ -138,7 +138,7 @@ describe.each(filters)('%s', (filter) => {
       }),
     )
   })
-  test('treats rows and columns alike: transposing before or after is the same', () => {
+  test('treats rows and columns equally: it commutes with transposition', () => {
     const transposed = (data: Uint8Array, height: number, width: number): Uint8Array =>
       Uint8Array.from({ length: data.length }, (_, i) => data[(i % height) * width + Math.floor(i / height)] ?? 0)
     fc.assert(
@@ -157,7 +157,7 @@ describe.each(filters)('%s', (filter) => {
       ),
     )
   })
-  test('sees nothing outside of its box', () => {
+  test('reads no pixels outside of its box', () => {
     fc.assert(
       fc.property(grids, sizes, fc.boolean(), ({ width, height, ...grid }, size, isMirrored) => {
         const box = {
@@ -173,7 +173,7 @@ describe.each(filters)('%s', (filter) => {
       }),
     )
   })
-  test('mirrored is mirrored: after the triangle filter, before the bilinear one', () => {
+  test('mirrors after the triangle filter, and before the bilinear filter', () => {
     const flopped = (data: Uint8Array, width: number, channels: number): Uint8Array =>
       data.map((_, i) => {
         const [pixel, c] = [Math.floor(i / channels), i % channels]
@@ -193,7 +193,7 @@ describe.each(filters)('%s', (filter) => {
   })
 })
 
-test('weights are those of the filter’s description', () => {
+test('weights are those of the filter’s definition', () => {
   const data = Uint8Array.from([0, 100, 200, 40])
   const row = { width: 4, height: 1, channels: 1, data }
   expect([...resized(row, whole(row), [1, 2], { filter: 'bilinear' })]).toEqual([0, 200])

@@ -50,7 +50,7 @@ describe('profiles', () => {
     const png = await picture().png().toBuffer()
     return withProfile(png, icc ?? expect.unreachable())
   }
-  test('are ignored, and counted', async () => {
+  test('are ignored and counted', async () => {
     const file = await p3()
     const found = await decode(file, 'p3')
     expect([...found.data.subarray(0, 3)]).toEqual(colour)
@@ -72,7 +72,7 @@ describe('profiles', () => {
       ...data.subarray(0, 3),
     ])
   })
-  test('of a folder give one notice with their number', async () => {
+  test('of a folder give one notice with their count', async () => {
     const files = {
       'train/a/1.png': await p3(),
       'train/a/2.png': await p3(),

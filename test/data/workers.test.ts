@@ -32,7 +32,7 @@ const epochOf = async (options: ImageFolderOptions) => {
   return { batches, skipped }
 }
 
-test('nothing depends on their number: not pictures, labels, or what is told of damaged files', async () => {
+test('pictures, labels and reports of damaged files do not depend on their number', async () => {
   const alone = await epochOf({ workers: 0, concurrency: 1, prefetch: 1 })
   expect(alone.batches.length).toBe(6)
   expect(alone.skipped.length).toBe(2)
@@ -49,7 +49,7 @@ test('nothing depends on their number: not pictures, labels, or what is told of 
   run.mockRestore()
 })
 
-test('the calling thread may be busy meanwhile: what is ahead is ready when it looks', async () => {
+test('prefetched pictures are ready after the calling thread was busy', async () => {
   const { train } = await imageFolder(root, { size: 24, workers: 1, prefetch: 3 })
   const batches = train.batches({ batch: 5, epoch: 0 })
   await batches.next()
@@ -78,7 +78,7 @@ const jobFor = (name: string): jobs.PictureJob => ({
   isSound: false,
 })
 
-test('a stream that is left begins nothing more, and another goes on', async () => {
+test('a stopped stream starts no more work, and another stream continues', async () => {
   const [left, kept] = [jobStream(1, 1), jobStream(1, 1)]
   const job = jobFor('train/a/0.png')
   const results = Array.from({ length: 40 }, () => left.run(job))
@@ -89,7 +89,7 @@ test('a stream that is left begins nothing more, and another goes on', async () 
   expect(await other).toEqual(await jobs.doJob(job))
 })
 
-test('what was given up is not taken for damaged in the next epoch', async () => {
+test('an abandoned picture does not count as damaged in the next epoch', async () => {
   const skipped: string[] = []
   const options = { size: 24, onSkip: (path: string) => skipped.push(path) }
   const { train } = await imageFolder(root, { ...options, workers: 1, concurrency: 1, prefetch: 4 })
@@ -100,7 +100,7 @@ test('what was given up is not taken for damaged in the next epoch', async () =>
   for (const path of skipped) expect(path).toMatch(/30\.png$/)
 })
 
-test('an error that is no fault of a file keeps its code and hint', async () => {
+test('an error that is not caused by a file keeps its code and hint', async () => {
   const stream = jobStream(1, 2)
   const wrong = { ...jobFor('train/a/0.png'), size: [-1, 8] as const }
   await expect(stream.run(wrong)).rejects.toThrow(/length|size|Invalid/i)
@@ -109,7 +109,7 @@ test('an error that is no fault of a file keeps its code and hint', async () => 
   })
 })
 
-describe('a thread that cannot begin, or ends', () => {
+describe('a thread that cannot start, or ends', () => {
   test.each([
     ['has no program', null],
     ['fails at once', 'throw new Error("no")'],
@@ -117,7 +117,7 @@ describe('a thread that cannot begin, or ends', () => {
       'ends at the first job',
       "import { parentPort } from 'node:worker_threads'; parentPort.on('message', () => process.exit(3))",
     ],
-  ])('%s: the work is done all the same', async (_, program) => {
+  ])('%s: the work is still done', async (_, program) => {
     const path = join(root, `worker-${Math.abs(program?.length ?? 0)}.mjs`)
     if (program !== null) await writeFile(path, program)
     const found = vi.spyOn(place, 'workerUrl').mockReturnValue(program === null ? null : pathToFileURL(path))
