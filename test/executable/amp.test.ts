@@ -27,7 +27,7 @@ const image = Uint8Array.from({ length: 16 * 16 * 3 }, (_, i) => (i * 89) % 256)
 const emulated = { backend: 'tfjs-wasm', amp: { emulate: true } } as const
 
 describe('inference', () => {
-  test('says what it did; a program without it says null', async () => {
+  test('reports its decisions; a program without it reports null', async () => {
     using net = await compile(small, { backend: 'reference', amp: true })
     using plain = await compile(small, { backend: 'reference' })
     expect(net.amp).toEqual({
@@ -46,7 +46,7 @@ describe('inference', () => {
     expect(nodesOf(graph).some((n) => n.types.some((t) => t.dtype === 'float16'))).toBe(true)
   })
 
-  test('half copies of weights are made once, in the plan prepare; the masters stay float32', async () => {
+  test('half copies of weights are computed once, in the step `prepare`; master weights stay float32', async () => {
     using net = await compile(small, { backend: 'reference', amp: true })
     const casts = (plan: string): number => {
       const graph = net.passes.findLast((r) => r.plan === plan)?.after
@@ -58,7 +58,7 @@ describe('inference', () => {
     expect(net.variables.names().every((name) => net.variables.describe(name).dtype === 'float32')).toBe(true)
   })
   test.each(['float16', 'bfloat16'] as const)(
-    'in %s close to float32, on TensorFlow and emulated on tfjs as on the reference',
+    'in %s it is close to float32, and TensorFlow and emulation on tfjs agree with the reference',
     async (dtype) => {
       using plain = await compile(small, { backend: 'reference' })
       using reference = await compile(small, { backend: 'reference', amp: { dtype } })
@@ -82,7 +82,7 @@ describe('inference', () => {
     },
   )
 
-  test('a backend without half arithmetic refuses, unless it is told to round', async () => {
+  test('a backend without half arithmetic rejects it, unless emulation is enabled', async () => {
     await expect(compile(small, { backend: 'tfjs-wasm', amp: true })).rejects.toMatchObject({
       code: 'EF405',
       message: 'mixed precision needs float16 arithmetic, and tfjs-wasm computes in float32',
@@ -99,14 +99,14 @@ describe('inference', () => {
     expect((await logits.data())[2]).toBeGreaterThan(2)
   })
 
-  test('op by op as written, too', async () => {
+  test('also op by op, without optimization', async () => {
     using net = await compile(small, { backend: 'reference', amp: true, xla: false })
     expect(net.amp).toMatchObject({ casts: 1, lowerBound: 1 })
     await net.run({ image })
   })
 })
 
-test('a layer to keep that inference does without is no mistake', async () => {
+test('a kept layer that inference removes is not an error', async () => {
   const net = efficientNet('b0', {
     classes: 3,
     resolution: 16,
@@ -139,14 +139,14 @@ describe('the environment', () => {
       new Set(nodesOf(graph).flatMap((n) => (n.op === op ? n.types.map((t) => t.dtype) : [])))
     expect([...dtypes('silu'), ...dtypes('mean'), ...dtypes('matmul')]).toEqual(['float32', 'float32', 'float32'])
   })
-  test('an op that the options allow and the environment denies is a mistake', async () => {
+  test('an op that the options allow and the environment denies is an error', async () => {
     vi.stubEnv('EFFUSE_AMP_DENY', 'exp')
     await expect(compile(small, { backend: 'reference', amp: { allow: ['exp'] } })).rejects.toMatchObject({
       code: 'EF403',
       message: expect.stringContaining('the op "exp" is in two lists'),
     })
   })
-  test('has no say where no mixed precision is wanted', async () => {
+  test('has no effect without mixed precision', async () => {
     vi.stubEnv('EFFUSE_AMP_DENY', 'nonsense')
     using net = await compile(small, { backend: 'reference' })
     expect(net.amp).toBeNull()
@@ -165,7 +165,7 @@ describe('training', () => {
     using trainer = await compile(step(options), { backend: 'reference', batch: 2, amp })
     return trainer.variables.names('lossScale/*').length > 0
   }
-  test("'auto' scales under float16, not under bfloat16, not without; the environment switches it off", async () => {
+  test("'auto' scales the loss in float16, but not in bfloat16 or without amp; the environment disables it", async () => {
     expect(await hasScale(true)).toBe(true)
     expect(await hasScale({ dtype: 'bfloat16' })).toBe(false)
     expect(await hasScale(false)).toBe(false)
@@ -184,7 +184,7 @@ describe('training', () => {
   })
   const label = [0, 1, 2, 0, 1, 2]
 
-  test('float16 on tfjs-wasm: learns, skips the step that overflows, and goes on with half the scale', async () => {
+  test('float16 on tfjs-wasm: learns, skips a step that overflows, and continues with half the scale', async () => {
     using trainer = await compile(step({ emaDecay: 0.9 }), { ...emulated, batch: 6 })
     expect(trainer.amp).toMatchObject({ casts: 2, lowerBound: 2, dtype: 'float16', emulated: true })
     const run = async () => {
@@ -239,7 +239,7 @@ describe('training', () => {
     expect([...(await trainer.variables.get('lossScale/scale'))]).toEqual([2 ** (26 - skipped)])
   })
 
-  test('with accumulation: the plan of an update has nothing to cast, gradients are added in float32', async () => {
+  test('with accumulation: the update has no casts, and gradients are added in float32', async () => {
     using trainer = await compile(step({ accumulate: 2, emaDecay: 0.9 }), { backend: 'reference', batch: 3, amp: true })
     expect(trainer.amp).toMatchObject({ casts: 2, lowerBound: 2 })
     expect(trainer.passes.find((r) => r.name === 'amp' && r.plan === 'apply')?.changed).toBe(false)
@@ -267,7 +267,7 @@ describe('training', () => {
     expect(losses.at(-1)).toBeLessThan((losses[0] ?? 0) / 1.5)
   })
 
-  test('the first step moves weights as float32 does, to the precision of half', async () => {
+  test('the first step updates weights like float32, within the precision of half', async () => {
     const once = { optimizer: sgd({ learningRate: 0.1 }) }
     using plain = await compile(step(once), { backend: 'reference', batch: 6 })
     using half = await compile(step(once), { backend: 'reference', batch: 6, amp: true })

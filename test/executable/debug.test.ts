@@ -16,7 +16,7 @@ test.each([
   ['EFFUSE_DEBUG', '7', 'EFFUSE_DEBUG must be 0, 1 or 2, got 7'],
   ['EFFUSE_VERIFY', 'yes', 'EFFUSE_VERIFY must be 0 or 1, got yes'],
   ['EFFUSE_PRINT_AFTER', 'cse, nonsense', /^EFFUSE_PRINT_AFTER names the pass "nonsense", .* there are cse, dce$/],
-])('%s=%s is an error that names it', (name, value, message) => {
+])('%s=%s gives an error that names the variable', (name, value, message) => {
   vi.stubEnv(name, value)
   expect(() => debugOptions(new Set(['cse', 'dce']))).toThrow(
     expect.objectContaining({ code: 'EF403', message: expect.stringMatching(message) }),
@@ -54,7 +54,7 @@ test.each([
   })
 })
 
-test('a pass of the user may be printed', async () => {
+test("a user's pass can be printed", async () => {
   vi.stubEnv('EFFUSE_PRINT_AFTER', 'mine')
   const lines = vi.spyOn(console, 'error').mockReturnValue()
   const mine = definePass({ name: 'mine', summary: 'does nothing', phase: 'fuse', preserves: 'bits', run: (g) => g })

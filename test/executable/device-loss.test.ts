@@ -39,7 +39,7 @@ const frail = () => {
   return { backend, state, lose: () => lose() }
 }
 
-test('runs that wait when the device goes fail with EF410, the one under way too', async () => {
+test('waiting runs and the current run fail with EF410 when the device is lost', async () => {
   const { backend, state, lose } = frail()
   using net = await compile(model, { backend })
   await net.run({ x: [1] })
@@ -57,7 +57,7 @@ test('runs that wait when the device goes fail with EF410, the one under way too
   expect(net.runIndex).toBe(1)
 })
 
-test('variables of a device that is gone are neither read nor written', async () => {
+test('variables of a lost device are neither read nor written', async () => {
   const { backend, lose } = frail()
   using net = await compile(model, { backend })
   const file = await net.variables.save()

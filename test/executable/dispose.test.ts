@@ -34,7 +34,7 @@ const stubborn = (lost: Backend['lost'] = new Promise(() => {})): Backend =>
     }),
   }))
 
-test('an executable that cannot be freed: a warning says so', async () => {
+test('an executable that cannot be freed gives a warning', async () => {
   const warn = vi.spyOn(console, 'warn').mockReturnValue()
   const net = await compile(twice, { backend: stubborn() })
   const { y } = await net.run({ x: [2] })
@@ -45,7 +45,7 @@ test('an executable that cannot be freed: a warning says so', async () => {
   expect(warn.mock.calls).toEqual([['effuse: reference could not free what "twice" held: Error: the driver is busy']])
 })
 
-test('of a device that is lost nothing is said', async () => {
+test('a lost device gives no warning', async () => {
   const warn = vi.spyOn(console, 'warn').mockReturnValue()
   let lose = (): void => {}
   const lost = new Promise<{ readonly reason: string }>((resolve) => {
@@ -59,7 +59,7 @@ test('of a device that is lost nothing is said', async () => {
   expect([unhandled, warn.mock.calls]).toEqual([[], []])
 })
 
-test('a fed result that cannot be let go', async () => {
+test('a fed result that cannot be released', async () => {
   const warn = vi.spyOn(console, 'warn').mockReturnValue()
   let shares = 0
   const backend = failing((inner) => ({
@@ -98,7 +98,7 @@ test('a fed result that cannot be let go', async () => {
   expect(warn.mock.calls).toEqual([['effuse: reference could not free what "twice" held: Error: it is mapped']])
 })
 
-test('a compilation that fails tells why, whatever fails when it is taken back', async () => {
+test('a failed compilation reports its own error, even if the cleanup fails', async () => {
   const backend = failing((inner) => ({
     createStore: () => ({
       ...inner.createStore(),

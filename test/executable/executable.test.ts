@@ -14,7 +14,7 @@ const listOf = async (result: { data(): Promise<ArrayLike<number>> } | undefined
 const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5))
 
 describe.each(['reference', 'tfjs-cpu'] as const)('%s', (backend) => {
-  test('feeds are copied at the call, all of them', async () => {
+  test('all feeds are copied at the call', async () => {
     using net = await compile(model, { backend })
     await net.variables.set('w', [1, 1])
     const [x, z] = [Float32Array.of(1, 2), Float32Array.of(5, 6)]
@@ -23,7 +23,7 @@ describe.each(['reference', 'tfjs-cpu'] as const)('%s', (backend) => {
     z.fill(9)
     expect(await listOf((await run).y)).toEqual([6, 8])
   })
-  test('runs keep their turn where a feed has to wait', async () => {
+  test('runs keep their order if a feed is pending', async () => {
     using elsewhere = await compile(model, { backend: backend === 'reference' ? 'tfjs-cpu' : 'reference' })
     using net = await compile(model, { backend })
     const { y } = await elsewhere.run(zeros)
@@ -33,20 +33,20 @@ describe.each(['reference', 'tfjs-cpu'] as const)('%s', (backend) => {
     await Promise.all([first, second])
     expect(done).toEqual(['first', 'second'])
   })
-  test('a run that was called before dispose() still gives its result', async () => {
+  test('a run that was called before dispose() still returns its result', async () => {
     const net = await compile(model, { backend })
     const run = net.run({ x: [[1, 2]], z: [[5, 6]] })
     net.dispose()
     expect(await listOf((await run).y)).toEqual([5, 6])
     await expect(net.run(zeros)).rejects.toMatchObject({ code: 'EF406' })
   })
-  test('data() copies: what the caller does to it changes nothing', async () => {
+  test('data() returns a copy', async () => {
     using net = await compile(model, { backend })
     const { y } = await net.run({ x: [[1, 2]], z: [[5, 6]] })
     ;(await y.data()).fill(0)
     expect(await listOf(y)).toEqual([5, 6])
   })
-  test('tensors of tfjs are read by every backend, those of strings and those disposed of by none', async () => {
+  test('every backend reads tensors of tfjs, except string tensors and disposed tensors', async () => {
     const tf = await import('@tensorflow/tfjs-core')
     await import('@tensorflow/tfjs-backend-cpu')
     using net = await compile(model, { backend })
@@ -61,7 +61,7 @@ describe.each(['reference', 'tfjs-cpu'] as const)('%s', (backend) => {
     words.dispose()
     await expect(net.run({ x: [[0, 0]], z: tensor })).rejects.toMatchObject({ code: 'EF402' })
   })
-  test('feeding a result that was disposed of says so', async () => {
+  test('feeding a disposed result gives an error', async () => {
     using net = await compile(model, { backend })
     const { y } = await net.run(zeros)
     y.dispose()
@@ -82,13 +82,13 @@ describe.each(['reference', 'tfjs-cpu'] as const)('%s', (backend) => {
       [1, 0],
     ])
   })
-  test('variables take lists of numbers and nothing else', async () => {
+  test('variables accept only lists of numbers', async () => {
     using net = await compile(model, { backend })
     for (const wrong of [undefined, null, 'ab', 5, {}, { length: 2 }, [[1], [2]], ['1', '2'], new BigInt64Array(2)])
       await expect(net.variables.set('w', wrong as never)).rejects.toMatchObject({ code: 'EF408' })
     expect(await listOf({ data: () => net.variables.get('w') })).toEqual([0, 0])
   })
-  test('variables that went with their executable are not replaced by fresh ones', async () => {
+  test('variables that were disposed of with their executable are not replaced by new ones', async () => {
     const first = await compile(model, { backend })
     await first.variables.set('w', [3, 4])
     using second = await compile(model, { backend, variables: first.variables })
@@ -106,7 +106,7 @@ describe.each(['reference', 'tfjs-cpu'] as const)('%s', (backend) => {
     await expect(first.variables.set('w', [1, 2])).rejects.toMatchObject({ code: 'EF406' })
     await expect(first.variables.save()).rejects.toMatchObject({ code: 'EF406' })
   })
-  test('what is saved and loaded while runs are under way is of one moment', async () => {
+  test('save and load during runs are atomic', async () => {
     // Each of the variables counts the updates.
     const names = Array.from({ length: 9 }, (_, i) => `w${i}`)
     const counting = graph('counting', { x: float32('batch', 1) }, ({ x }, b) => ({
@@ -134,7 +134,7 @@ describe.each(['reference', 'tfjs-cpu'] as const)('%s', (backend) => {
       expect(new Set(await counts(net)).size).toBe(1)
     }
   })
-  test('variables are held while what shares them is being compiled', async () => {
+  test('variables are kept alive while an executable that shares them is compiled', async () => {
     const first = await compile(model, { backend })
     await first.variables.set('w', [3, 4])
     const compiling = compile(model, { backend, variables: first.variables })
@@ -142,7 +142,7 @@ describe.each(['reference', 'tfjs-cpu'] as const)('%s', (backend) => {
     using second = await compiling
     expect(await listOf((await second.run(zeros)).square)).toEqual([9, 16])
   })
-  test('a step that keeps averages does not train on averages: weight and average would be one variable', async () => {
+  test('a step that keeps averages rejects averages as weights: a weight and its average would be one variable', async () => {
     const step = squaresStep(plainNet, { emaDecay: 0.5 })
     using trainer = await compile(step, { backend, batch: 2 })
     const { averages } = trainer.variables
@@ -153,7 +153,7 @@ describe.each(['reference', 'tfjs-cpu'] as const)('%s', (backend) => {
     using evaluation = await compile(plainNet, { backend, batch: 2, variables: averages })
     expect(await evaluation.variables.get('dense/kernel')).toEqual(await averages.get('dense/kernel'))
   })
-  test('prepared values follow the variables in every executable that shares them', async () => {
+  test('derived values follow the variables in every executable that shares them', async () => {
     using first = await compile(model, { backend })
     using second = await compile(model, { backend, variables: first.variables })
     for (const [net, w] of [
@@ -168,7 +168,7 @@ describe.each(['reference', 'tfjs-cpu'] as const)('%s', (backend) => {
   })
 })
 
-test('a half variable holds what its dtype holds, from set() on', async () => {
+test('a half variable holds values of its dtype, also after set()', async () => {
   const halves = graph('halves', {}, (_, b) => ({ h: b.variable('h', { shape: [1], dtype: 'float16' }) }))
   using net = await compile(halves, { backend: 'reference' })
   await net.variables.set('h', [0.1])

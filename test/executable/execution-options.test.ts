@@ -82,7 +82,7 @@ test.each<[Parameters<typeof resolveRecipe>[1], ExecutionOptions]>([
 test.each([
   [{ precision: 'half' }, /option "precision" must be 'float32' or 'tf32', got "half"/],
   [{ deterministic: 'no' }, /option "deterministic" must be/],
-])('fit() refuses %j', async (wrong, message) => {
+])('fit() rejects %j', async (wrong, message) => {
   const options = {
     data: { train: pictures(4) },
     loss: crossEntropy(),

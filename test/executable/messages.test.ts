@@ -75,13 +75,13 @@ test('options of models and attributes of ops', () => {
   expect(body(Number.NaN)).toThrow(/positive integer, got NaN/)
 })
 
-test('call sites lie outside of effuse, whatever its folder is called', () => {
+test('call sites are outside of effuse, whatever its folder is called', () => {
   const declared = model.at({ batch: 3 })
   const site = sideTables(declared).callSite(declared.inputs[0] as never)
   expect(site).toMatch(/test\/executable\/messages\.test\.ts:\d+:\d+$/)
 })
 
-test('hoisting takes names that the text does not use', () => {
+test('hoisting chooses unused names', () => {
   const text = `graph g {
   %0 = input() {name="x"} : float32[2]
   %1 = variable() {name=".prepared/0"} : float32[2]

@@ -59,7 +59,7 @@ test.each([
   )
 })
 
-test('one-hot labels where numbers of classes are wanted: the hint says what takes them', async () => {
+test('one-hot labels for a loss of class indices: the hint names the right loss', async () => {
   const labelled = graph('labelled', { label: int32('batch') }, ({ label }) => ({ y: label }))
   using executable = await compile(labelled, { backend: 'reference', batch: 2 })
   const label = [

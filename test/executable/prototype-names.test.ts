@@ -19,7 +19,7 @@ describe.each(names)('%s', (name) => {
   })
   const text = `graph g { %x = input() {name="${name}"} : float32[2] return "${name}" = %x }`
 
-  test('as an input left out', async () => {
+  test('as a missing input', async () => {
     expect(() => interpret(parse(text))).toThrow(expect.objectContaining({ code: 'EF401' }))
     expect(() => interpret(parse(text), { inputs: {} })).toThrow(expect.objectContaining({ code: 'EF401' }))
     using executable = await compile(net, { backend: 'reference' })
@@ -41,7 +41,7 @@ describe.each(names)('%s', (name) => {
     }
   })
 
-  test('as an option that there is not', async () => {
+  test('as an unknown option', async () => {
     const options = Object.fromEntries([
       ['backend', 'reference'],
       [name, true],
@@ -52,7 +52,7 @@ describe.each(names)('%s', (name) => {
     })
   })
 
-  test('as a feed that there is not', async () => {
+  test('as an unknown feed', async () => {
     const other = graph('other', { x: float32('batch', 2) }, ({ x }) => ({ y: add(x, x) }))
     using executable = await compile(other, { backend: 'reference' })
     await expect(

@@ -15,7 +15,7 @@ describe.each(['reference', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)('%
       seed: 5,
       passes: (p) => p.replace('to-inference', toTraining()).without('hoist-prepare'),
     })
-  test('a run draws by its index, and setting the index draws the same again', async () => {
+  test('random draws depend on the run index, and setting the index repeats them', async () => {
     using net = await dropping()
     const drawn: number[][] = []
     for (let n = 0; n < 4; n++) {
@@ -31,7 +31,7 @@ describe.each(['reference', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)('%
       expect(again.runIndex).toBe(at + 1)
     }
   })
-  test('runs called before keep their numbers; wrong feeds count nothing, profile() counts', async () => {
+  test('earlier calls keep their run numbers; invalid feeds do not count, profile() does', async () => {
     using net = await dropping()
     const before = [net.run({ x }), net.run({ x })]
     net.runIndex = 7
@@ -49,7 +49,7 @@ describe.each(['reference', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)('%
   })
 })
 
-test.each([-1, 0.5, Number.NaN, 2 ** 53, '3'])('%o is no index', async (index) => {
+test.each([-1, 0.5, Number.NaN, 2 ** 53, '3'])('%o is not a run index', async (index) => {
   using net = await compile(model, { backend: 'reference' })
   expect(() => {
     net.runIndex = index as number

@@ -47,7 +47,7 @@ test('a value, a model, an executable, its variables and results print one line'
   expect(inspect(net)).toMatch(/^Executable "net" on reference, disposed of: /)
 })
 
-test('of many inputs, outputs and variables the first five are named', async () => {
+test('only the first five of many inputs, outputs and variables are named', async () => {
   const names = Array.from({ length: 12 }, (_, i) => `n${i}`)
   const model = graph('wide', { x: float32(1) }, ({ x }) => Object.fromEntries(names.map((name) => [name, relu(x)])))
   using net = await compile(model, { backend: 'reference' })
@@ -58,7 +58,7 @@ test('of many inputs, outputs and variables the first five are named', async () 
   expect(inspect(net.variables)).toMatch(/^Variables: none/)
 })
 
-test('a run of fit(), what openModel() opens and sources of pictures print one line, and their parts are as they were', async () => {
+test('a run of fit(), the result of openModel() and picture sources print one line, and their properties are unchanged', async () => {
   const data = { train: pictures(20), test: pictures(10) }
   const checkpoints = memoryStore()
   using run = await fit(smallNet(), {

@@ -58,7 +58,7 @@ const telling = (backend: Backend, tell: (steps: readonly string[]) => void): Ba
 })
 
 describe.each(backends)('%s', (_name, open) => {
-  test('a run sees one value of a variable, and of what is derived from it', async () => {
+  test('a run sees one value of a variable and of its derived values', async () => {
     using net = await compile(derived, { backend: await open() })
     const pending: Promise<number>[] = []
     const want: number[] = []
@@ -85,7 +85,7 @@ describe.each(backends)('%s', (_name, open) => {
     expect(await other.variables.get('w')).toEqual(Float32Array.of(200))
   })
 
-  test('what is called first takes effect first: runs, set, load, save and get on two executables', async () => {
+  test('calls take effect in call order: runs, set, load, save and get on two executables', async () => {
     const backend = await open()
     const call = fc.oneof(
       fc.record({ kind: fc.constant('run' as const), net: fc.nat(1), x: fc.integer({ min: -9, max: 9 }) }),
@@ -129,7 +129,7 @@ describe.each(backends)('%s', (_name, open) => {
     )
   })
 
-  test('feeds are taken at the call: arrays may be written to, results disposed of', async () => {
+  test('feeds are captured at the call: later writes to arrays and disposals of results have no effect', async () => {
     using net = await addingOn(await open())
     const first = await net.run({ x: [5] })
     const array = Float32Array.of(1)
@@ -141,7 +141,7 @@ describe.each(backends)('%s', (_name, open) => {
     expect(await (await third).y.data()).toEqual(Float32Array.of(11))
   })
 
-  test('executables that share variables share what is derived from them', async () => {
+  test('executables that share variables share derived values', async () => {
     const ran: (readonly string[])[] = []
     const backend = telling(await open(), (steps) => ran.push(steps))
     using one = await compile(derived, { backend })
@@ -154,7 +154,7 @@ describe.each(backends)('%s', (_name, open) => {
     expect((await (await other.run({ x: [1] })).y.data())[0]).toBeCloseTo(derivedOf(1), 5)
   })
 
-  test('a run that fails changes nothing and holds nobody up', async () => {
+  test('a failed run changes nothing and does not block later runs', async () => {
     using net = await addingOn(await open())
     const wrong = net.run({ x: [1, 2] as never })
     const right = net.run({ x: [3] })

@@ -31,7 +31,7 @@ test('gets its name when it is complete', async () => {
   expect(readdirSync(path)).toEqual(['a'])
 })
 
-test('a folder that is replaced stays until the new one is complete, and where that fails', async () => {
+test('a replaced folder stays until the new one is complete, and also if that fails', async () => {
   await write('old')
   await expect(write('new')).rejects.toMatchObject({ code: 'EF501', message: expect.stringContaining('not empty') })
   const failing = writeFolder(path, true, async (folder) => {
@@ -45,7 +45,7 @@ test('a folder that is replaced stays until the new one is complete, and where t
   expect([content(), readdirSync(around)]).toEqual(['new', ['saved']])
 })
 
-test('a folder that appears meanwhile is not replaced', async () => {
+test('a folder that is created concurrently is not replaced', async () => {
   const late = writeFolder(path, false, async (folder) => {
     writeFileSync(join(folder, 'mine'), '')
     mkdirSync(path)
@@ -55,7 +55,7 @@ test('a folder that appears meanwhile is not replaced', async () => {
   expect([readdirSync(around), readdirSync(path)]).toEqual([['saved'], ['theirs']])
 })
 
-test('what a killed process has left is removed, and what a running one writes is not', async () => {
+test('remains of a killed process are removed; files of a running process are not', async () => {
   const { pid: dead } = spawnSync(process.execPath, ['--version'])
   const left = `.saved.${dead}.0123456789ab.tmp`
   const [running, other] = [`.saved.${process.pid}.0123456789ab.tmp`, '.saved.text']

@@ -34,7 +34,7 @@ const nodesOf = (bytes: Uint8Array) => modelOf(bytes).graph?.node ?? []
 const countOf = (bytes: Uint8Array, op: string): number => nodesOf(bytes).filter(({ opType }) => opType === op).length
 
 describe('each op', () => {
-  test('conforms to the reference, but for the NaN of which ONNX says nothing', async () => {
+  test('conforms to the reference, except for NaN where ONNX does not define it', async () => {
     const bfloat16 = { op: '*', dtypes: ['float16', 'bfloat16'], reason: 'see onnxDeviations' } as const
     const report = await conformance(onnxruntimeBackend(), { runs: 6, exclusions: [bfloat16, ...exclusions] })
     const wrong = new Set(report.failures.map(({ name }) => name.split(' ')[0] ?? ''))
@@ -45,7 +45,7 @@ describe('each op', () => {
     expect(report.cases).toBeGreaterThan(1000)
   }, 120_000)
 
-  test('of a network conforms in float16 too', async () => {
+  test('of a network also conforms in float16', async () => {
     const bfloat16 = { op: '*', dtypes: ['bfloat16'], reason: 'see onnxDeviations' } as const
     const ops = ['add', 'mul', 'silu', 'softmax', 'mean', 'concatenate', 'avgPool2d'] as const
     const report = await conformance(onnxruntimeBackend(), { runs: 5, seed: 3, ops, exclusions: [bfloat16] })
@@ -54,7 +54,7 @@ describe('each op', () => {
     expect(report.cases).toBeGreaterThan(50)
   }, 120_000)
 
-  test('that a file for inference has no place for is refused with its path', () => {
+  test('that inference files cannot contain is rejected with its path', () => {
     const expected: readonly OpName[] = [
       ...(['input', 'variable', 'constant', 'randomUniform', 'batchNorm', 'dropout', 'fusion'] as const),
       ...(['conv2dInputGradient', 'conv2dFilterGradient', 'maxPool2dGradient', 'avgPool2dGradient'] as const),
@@ -82,7 +82,7 @@ describe('whole graphs', () => {
     return encodeModel(onnxGraphOf(program, variables), { description: '', metadata: {} })
   }
 
-  test('random ones give what the interpreter gives, simplified or not', async () => {
+  test('random graphs give the results of the interpreter, simplified or not', async () => {
     await fc.assert(
       fc.asyncProperty(
         anyGraph({ mixedTypes: false, effects: false, stepsMax: 14 }),
@@ -122,7 +122,7 @@ describe('whole graphs', () => {
     expect(got['one']).toEqual(Float32Array.of(1))
   })
 
-  test('images stay with the channels first from convolution to convolution', async () => {
+  test('images keep channels first from convolution to convolution', async () => {
     const net = graph('net', { image: float32('batch', 8, 8, 3) }, ({ image }, b) => {
       const stem = silu(nn.batchNorm(nn.conv2d(image, { filters: 4, kernel: 3, name: 'stem' }), { name: 'bn' }))
       const side = b.concatenate([stem, b.avgPool2d(stem, { window: [3, 3], strides: [1, 1], padding: 'same' })], 3)
@@ -138,7 +138,7 @@ describe('whole graphs', () => {
     expect(countOf(bytes, 'Transpose')).toBe(2) // the image, and the one result that is an image
   })
 
-  test("a user's own transpose to the channels first costs nothing", async () => {
+  test("a user's transpose to channels first adds no node", async () => {
     const net = graph('net', { image: float32('batch', 4, 4, 3) }, ({ image }, b) => ({
       y: b.transpose(nn.conv2d(image, { filters: 2, kernel: 3, name: 'conv' }), [0, 3, 1, 2]),
     }))
@@ -149,7 +149,7 @@ describe('whole graphs', () => {
 describe('EfficientNet-B0', () => {
   const model = efficientNet('b0', { resolution: 64 })
 
-  test('with random weights gives the logits of tfjs-wasm, under names that show the network', async () => {
+  test('with random weights gives the logits of tfjs-wasm, with descriptive names', async () => {
     using net = await compile(model, { batch: 2, backend: 'tfjs-wasm' })
     for (const name of net.variables.names('**/bn/*')) {
       const values = await net.variables.get(name)
@@ -191,7 +191,7 @@ describe('EfficientNet-B0', () => {
     expect(countOf(bytes, 'BatchNormalization')).toBe(0)
   }, 60_000)
 
-  test('in float16 has half weights, and the logits of float32 within its precision', async () => {
+  test('in float16 has half weights, and the logits of float32 within float16 precision', async () => {
     const [whole, half] = [await exportOnnx(model), await exportOnnx(model, { amp: true })]
     expect(half.length).toBeLessThan(0.6 * whole.length)
     const type = { dtype: 'float32', shape: [1, 64, 64, 3] } as const
@@ -211,7 +211,7 @@ describe('EfficientNet-B0', () => {
     expect(countOf(bytes, 'BatchNormalization')).toBe(49)
   }, 60_000)
 
-  test('carries what the model says of itself, and what the caller adds', async () => {
+  test("contains the model's facts and the caller's metadata", async () => {
     const { metadataProps, producerName } = modelOf(await exportOnnx(model, { metadata: { licence: 'none' } }))
     expect(producerName).toBe('effuse')
     expect(metadataProps.find(({ key }) => key === 'licence')?.value).toBe('none')
@@ -232,7 +232,7 @@ describe('what cannot be exported', () => {
     })
   })
 
-  test('weights beyond what a protobuf message holds', () => {
+  test('weights that exceed a protobuf message', () => {
     const tensors = [{ name: 'w', dtype: 'float32', shape: [2 ** 15, 2 ** 14], data: [] }] as const
     const huge = { name: 'huge', nodes: [], tensors, inputs: [], outputs: [], values: [] }
     expect(() => encodeModel(huge, { description: '', metadata: {} })).toThrow(
@@ -240,7 +240,7 @@ describe('what cannot be exported', () => {
     )
   })
 
-  test('a wrong option', async () => {
+  test('an invalid option', async () => {
     await expect(exportOnnx(net, { batch: 0 })).rejects.toMatchObject({ code: 'EF403' })
   })
 })

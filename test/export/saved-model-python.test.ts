@@ -20,7 +20,7 @@ afterAll(() => rmSync(folder, { recursive: true }))
 
 tensorflowOrSkip('a SavedModel', () => {
   pythonTensorflowOrSkip("in Python's TensorFlow", () => {
-    test('gives the logits that EfficientNet-B0 gives on tfjs-wasm', async () => {
+    test('gives the logits of EfficientNet-B0 on tfjs-wasm', async () => {
       const model = efficientNet('b0', { classes: 10, resolution: 64 })
       const variables = await withLiveStatistics(model)
       const to = join(folder, 'b0')
@@ -36,7 +36,7 @@ tensorflowOrSkip('a SavedModel', () => {
         expectCloseTogether(got.calls[0]?.[name], await want[name].data(), 1e-4)
     }, 120_000)
 
-    test('trains step by step as the reference does; a checkpoint of its variables goes on from there', async () => {
+    test('trains step by step like the reference; a checkpoint of its variables continues', async () => {
       const step = squaresStep(normedNet(0.5), { emaDecay: 0.9, weightDecay: 1e-3, accumulate: 2 })
       using trainer = await compile(step, { batch: 4, seed: 5, backend: 'reference' })
       using runner = await compile(normedNet(0.5), { batch: 4, variables: trainer.variables, backend: 'reference' })

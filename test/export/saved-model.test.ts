@@ -32,7 +32,7 @@ let count = 0
 const place = (): string => join(folder, `${count++}`)
 
 // First, because later exports have opened the library.
-test('names the command where TensorFlow is missing, and leaves nothing behind', async () => {
+test('without TensorFlow it names the install command, and writes nothing', async () => {
   const before = process.env['EFFUSE_TENSORFLOW']
   process.env['EFFUSE_TENSORFLOW'] = join(folder, 'nowhere')
   try {
@@ -48,7 +48,7 @@ test('names the command where TensorFlow is missing, and leaves nothing behind',
 })
 
 tensorflowOrSkip('a SavedModel', () => {
-  test('of a random graph gives what the reference gives, updates included', async () => {
+  test('of a random graph gives the results of the reference, including updates', async () => {
     const backend = await createTensorflowBackend()
     await fc.assert(
       fc.asyncProperty(anyGraph({ mixedTypes: false }), fc.nat(1000), async ({ graph: g }, seed) => {
@@ -84,7 +84,7 @@ tensorflowOrSkip('a SavedModel', () => {
     )
   }, 240_000)
 
-  test('of EfficientNet-B0 gives the logits of tfjs-wasm, its batch norms folded into the variables it keeps', async () => {
+  test('of EfficientNet-B0 gives the logits of tfjs-wasm, with batch norms folded into its variables', async () => {
     const model = efficientNet('b0', { classes: 10, resolution: 64 })
     const variables = await withLiveStatistics(model)
     const to = place()
@@ -98,7 +98,7 @@ tensorflowOrSkip('a SavedModel', () => {
     session.close()
   }, 120_000)
 
-  test('in mixed precision computes as the TensorFlow backend does, and keeps half weights', async () => {
+  test('in mixed precision computes like the TensorFlow backend, and stores half weights', async () => {
     const model = efficientNet('b0', { classes: 10, resolution: 32 })
     const options = { amp: { dtype: 'bfloat16' }, variables: await withLiveStatistics(model) } as const
     const to = place()
@@ -122,7 +122,7 @@ tensorflowOrSkip('a SavedModel', () => {
     { name: 'with accumulation', step: () => squaresStep(normedNet(), { accumulate: 2, emaDecay: 0.9 }) },
     { name: 'with a dynamic loss scale', step: () => squaresStep(plainNet, { lossScale: 'dynamic' }) },
   ])('of a training step $name', ({ step }) => {
-    test('trains as the reference does, and the network beside it sees each step', async () => {
+    test('trains like the reference, and the other signature uses the new weights', async () => {
       const net = normedNet()
       const model: Model = step().name.startsWith('plain') ? plainNet : net
       using trainer = await compile(step(), { batch: 4, seed: 5, backend: 'reference' })
@@ -149,7 +149,7 @@ tensorflowOrSkip('a SavedModel', () => {
     }, 60_000)
   })
 
-  test('goes on from an executable that has trained, and draws the numbers of its next runs', async () => {
+  test('continues the training of an executable, with the random numbers of its next runs', async () => {
     const step = squaresStep(normedNet(0.5), { emaDecay: 0.9 })
     using trainer = await compile(step, { batch: 4, backend: 'reference' })
     const feeds = (i: number) => ({
@@ -167,7 +167,7 @@ tensorflowOrSkip('a SavedModel', () => {
     session.close()
   })
 
-  test('of weights starts the averages of a training step with them', async () => {
+  test('initializes the averages of a training step with the given weights', async () => {
     using net = await compile(plainNet, { seed: 9, backend: 'reference' })
     const weights = await net.variables.save()
     const step = squaresStep(plainNet, { emaDecay: 0.9 })
@@ -179,7 +179,7 @@ tensorflowOrSkip('a SavedModel', () => {
     session.close()
   })
 
-  test('draws other numbers in each call, those of an executable with the same seed', async () => {
+  test('draws new random numbers in each call, equal to those of an executable with the same seed', async () => {
     const noisy = graph('noisy', { x: float32('batch', 2) }, ({ x }, b) => ({ x, y: b.randomUniform([3]) }))
     using net = await compile(noisy, { seed: 3, backend: 'reference' })
     const to = place()
@@ -211,7 +211,7 @@ tensorflowOrSkip('a SavedModel', () => {
     session.close()
   })
 
-  test('of a model without variables has no files of variables', async () => {
+  test('of a model without variables has no variable files', async () => {
     const to = place()
     const report = await exportSavedModel(
       to,
@@ -223,7 +223,7 @@ tensorflowOrSkip('a SavedModel', () => {
     session.close()
   })
 
-  test('never takes the place of a folder that is not empty, unless it is told to', async () => {
+  test('replaces a non-empty folder only with the option `force`', async () => {
     const to = place()
     await exportSavedModel(to, plainNet)
     await expect(exportSavedModel(to, plainNet)).rejects.toMatchObject({ code: 'EF501', message: /not empty/ })
@@ -237,7 +237,7 @@ tensorflowOrSkip('a SavedModel', () => {
     expect(readdirSync(folder).filter((name) => name.startsWith('.'))).toEqual([])
   })
 
-  test('says what is wrong with what it is given', async () => {
+  test('rejects invalid arguments with the reason', async () => {
     const to = place()
     const refused = (signatures: unknown, options: unknown, code: string, message: RegExp) =>
       expect(exportSavedModel(to, signatures as never, options as never)).rejects.toMatchObject({ code, message })

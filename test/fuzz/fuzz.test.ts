@@ -29,7 +29,7 @@ describe.each(targets.map((target) => [target.name, target] as const))('%s', (_n
 
 const found = targets.flatMap((target) => mended(root, target).map((kept) => ({ target, ...kept })))
 test.each(found.map((kept) => [`${kept.target.name}/${basename(kept.path)}`, kept] as const))(
-  'mended: %s',
+  'fixed: %s',
   async (_name, { target, bytes }) => {
     expect(await replay(target as FuzzTarget<unknown>, bytes)).toBeNull()
   },

@@ -25,17 +25,17 @@ const expectSample = (values: Float32Array, { shape, first, last, sum }: Sample)
   expect(Math.abs(values.reduce((a, b) => a + b, 0) - sum)).toBeLessThan(1e-9 * values.length)
 }
 
-test('the hash is the one of the Python side, for empty and non-ASCII names and the largest index too', () => {
+test('the hash equals the hash in Python, also for empty and non-ASCII names and the largest index', () => {
   expect(python.hashes.length).toBeGreaterThan(0)
   for (const [name, index, hash] of python.hashes) expect(goldenHash(name, index)).toBe(hash)
 })
 
-test('every kind of variable has the values of the Python side, bit for bit', () => {
+test('every kind of variable has the same bits as in Python', () => {
   expect(python.variables.length).toBeGreaterThan(10)
   for (const sample of python.variables) expectSample(goldenVariable(sample.name, sample.shape), sample)
 })
 
-test('pictures have the values of the Python side, whole numbers from 0 to 255', () => {
+test('pictures have the same values as in Python, integers from 0 to 255', () => {
   for (const sample of python.images) {
     const values = goldenImage(sample.shape)
     expectSample(values, sample)
@@ -43,6 +43,6 @@ test('pictures have the values of the Python side, whole numbers from 0 to 255',
   }
 })
 
-test('a name of no known kind is refused', () => {
+test('a name of an unknown kind is rejected', () => {
   expect(() => goldenVariable('stem/conv/gamma', [3])).toThrow('stem/conv/gamma')
 })

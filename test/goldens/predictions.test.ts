@@ -32,7 +32,7 @@ test('the labels have the names that PyTorch gives to the predicted classes', ()
   }
 })
 
-test('the photographs hold the bytes that PyTorch saw', async () => {
+test('the photographs have the bytes that PyTorch read', async () => {
   for (const [photo, { sha256 }] of Object.entries(golden.photos)) {
     const file = fileURLToPath(new URL(`./photos/${photo}.png`, import.meta.url))
     const { data, info } = await sharp(file).raw().toBuffer({ resolveWithObject: true })

@@ -46,14 +46,14 @@ const tiny = graph('tiny', { image: float32('batch', 8, 8, 1) }, ({ image }) => 
 })
 const loss = crossEntropy({ labelSmoothing: 0.1 })
 
-describe('the training step by hand', () => {
+describe('the hand-written training step', () => {
   test.each([
     ['rmsprop', rmsprop({ learningRate: warmup(0.002, { steps: 2 }), initialMeanSquare: 1 })],
     ['sgd', sgd({ learningRate: 0.02, momentum: 0.9 })],
     ['sgd with Nesterov', sgd({ learningRate: 0.02, momentum: 0.9, nesterov: true })],
     ['adam', adam({ learningRate: 0.001, epsilon: 1e-3 })],
     ['adamw', adamw({ learningRate: 0.001, epsilon: 1e-3, weightDecay: 0.1 })],
-  ])('with %s goes the way of effuse, statistics and averages too', async (_name, optimizer) => {
+  ])('with %s follows effuse, including statistics and averages', async (_name, optimizer) => {
     const model = trainingStep(tiny, { loss, optimizer, weightDecay: 1e-3, emaDecay: 0.9 })
     const declared = model.at({ batch: 8 })
     const feeds = benchFeeds(declared)
@@ -93,7 +93,7 @@ describe('the training step by hand', () => {
 })
 
 describe('bench', () => {
-  test('times a training step against both peers where tfjs has the gradients', async () => {
+  test('compares a training step with both peers if tfjs has the gradients', async () => {
     const model = trainingStep(dense, { loss, optimizer: sgd({ learningRate: 0.1 }), weightDecay: 1e-3, emaDecay: 0.9 })
     const told: string[] = []
     const { rows, skipped } = await bench(model, {
@@ -117,7 +117,7 @@ describe('bench', () => {
     expect(new Set(losses.map((text) => Number(text).toFixed(3))).size).toBe(1)
   })
 
-  test('leaves out a peer that cannot, and says why', async () => {
+  test('skips a peer that cannot run, with the reason', async () => {
     const convolutional = trainingStep(small, { loss, optimizer: sgd({ learningRate: 0.1 }) })
     const clipped = trainingStep(dense, { loss, optimizer: sgd({ learningRate: 0.1 }), clipNorm: 1 })
     const options = { batch: 4, rounds: 1, opByOp: false, backend: 'tfjs-wasm', against: ['tfjs-wasm'] } as const
@@ -145,7 +145,7 @@ describe('bench', () => {
       'EF404',
       /there is no peer "tfjs-webgl"; there are tfjs-wasm, tfjs-cpu, tfjs-webgpu, tfjs-node, onnxruntime, pytorch, tensorflow-python/,
     ],
-  ])('refuses %o', async (options, code, message) => {
+  ])('rejects %o', async (options, code, message) => {
     await expect(bench(small, { backend: 'reference', rounds: 1, ...options })).rejects.toThrow(
       expect.objectContaining({ code, message: expect.stringMatching(message) }),
     )
@@ -156,7 +156,7 @@ describe('the peer on WebGPU', () => {
   const model = trainingStep(tiny, { loss, optimizer: sgd({ learningRate: 0.02, momentum: 0.9 }), weightDecay: 1e-3 })
   const timed = () =>
     bench(model, { batch: 8, rounds: 1, opByOp: false, backend: 'tfjs-cpu', against: ['tfjs-webgpu'] })
-  test.runIf(hasAdapter)('has the loss of effuse (runs where there is an adapter)', async () => {
+  test.runIf(hasAdapter)('has the loss of effuse (needs an adapter)', async () => {
     for (let time = 0; time < 2; time++)
       expect((await timed()).rows.map(({ name }) => name)).toEqual(['effuse', 'tfjs-webgpu'])
   })
@@ -183,7 +183,7 @@ describe('the race', () => {
   }
   const options = { rounds: 5, budgetMs: 1000, sensitivity: () => Promise.resolve(0) }
 
-  test('stops timing who is over the budget, not the others', async () => {
+  test('stops timing a contender that exceeds the budget, but not the others', async () => {
     const [quick, slow] = [contender('quick', null), contender('slow', null, 40)]
     const [first, second] = await race([quick, slow], { ...options, budgetMs: 60 })
     expect(first?.samples).toHaveLength(5)
@@ -199,7 +199,7 @@ describe('the race', () => {
     [1, 1.5, 0.1, false],
     [Number.NaN, Number.NaN, 0, false],
     [2, null, 0, true],
-  ])('of losses %d and %d where roundings move them by %d: compares %s', async (a, b, rounding, compares) => {
+  ])('of losses %d and %d with rounding errors of %d: compares %s', async (a, b, rounding, compares) => {
     const run = race([contender('a', a), contender('b', b)], {
       ...options,
       sensitivity: () => Promise.resolve(rounding),

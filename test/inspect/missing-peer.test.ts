@@ -13,7 +13,7 @@ const net = efficientNet('b0', {
   blocks: [{ kernel: 3, repeats: 1, filters: 8, expand: 1, strides: 1 }],
 })
 
-test('a peer without tfjs-core is named with the command that adds it, and the others still run', async () => {
+test('a peer without tfjs-core is reported with the install command, and the others still run', async () => {
   const against = ['tfjs-wasm', 'onnxruntime', 'pytorch']
   const { rows, skipped } = await bench(net, { backend: 'reference', against, rounds: 1, opByOp: false, threads: 1 })
   expect(rows.map(({ name }) => name)).toEqual(['effuse', 'onnxruntime'])

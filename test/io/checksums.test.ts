@@ -10,7 +10,7 @@ import { tensorEntry } from '../../src/io/tensor-entry.ts'
 import { EffuseError } from '../../src/ir/diagnostics.ts'
 import { failure } from './support.ts'
 
-test('crc32 is that of zlib, whole and in parts', () => {
+test('crc32 equals that of zlib, for whole data and in parts', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 100 }), fc.nat(100), (bytes, at) => {
       expect(crc32(bytes)).toBe(zlibCrc32(bytes))
@@ -42,7 +42,7 @@ test('a file holds the CRC-32 of every tensor, of its type and bytes, and of eve
   expect(sums.texts).toEqual({ 'effuse.training': hex('{"step":3}'), note: hex('one'), [formatKey]: hex('2') })
 })
 
-test('every bit that flips is found', () => {
+test('every flipped bit is detected', () => {
   const seen: string[] = []
   for (let bit = 0; bit < 8 * file.length; bit++) {
     const damaged = new Uint8Array(file)
@@ -67,7 +67,7 @@ const contentOf = (bytes: Uint8Array): string | null => {
   }
 }
 
-describe('what has changed is listed', () => {
+describe('changed parts are listed', () => {
   const metadata = Object.fromEntries(readSafetensors(file).metadata)
   const [a, b, c] = tensors as [(typeof tensors)[0], (typeof tensors)[0], (typeof tensors)[0]]
   const cases: readonly (readonly [string, Uint8Array, RegExp])[] = [
@@ -123,7 +123,7 @@ describe('what has changed is listed', () => {
     expect(readVerified(bytes, 'net.safetensors', false).tensors.size).toBeGreaterThan(0)
   })
 
-  test('a long list is cut', () => {
+  test('a long list is truncated', () => {
     const many = Array.from({ length: 40 }, (_, i) => tensorEntry(`t${i}`, 'float32', [1], [i]))
     const changed = writeSafetensors(
       many.map((t) => tensorEntry(t.name, 'float32', [1], [-1])),
@@ -133,7 +133,7 @@ describe('what has changed is listed', () => {
   })
 })
 
-test('texts that other programs add, and files of others, are fine', () => {
+test('metadata and files of other programs are accepted', () => {
   const { metadata } = readSafetensors(file)
   expect(readVerified(writeSafetensors(tensors, { ...Object.fromEntries(metadata), format: 'pt' })).tensors.size).toBe(
     3,

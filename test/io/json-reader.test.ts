@@ -28,7 +28,7 @@ test('reads what JSON.stringify writes, with any white space', () => {
   )
 })
 
-test('accepts nothing that JSON.parse refuses', () => {
+test('rejects everything that JSON.parse rejects', () => {
   const pieces = [
     '{',
     '}',
@@ -73,7 +73,7 @@ test('accepts nothing that JSON.parse refuses', () => {
   expect(accepted).toBeGreaterThan(50)
 })
 
-test('numbers keep the way they are written', () => {
+test('numbers keep their notation', () => {
   expect(readJson('[1e3, 0.99999999999999999999, -0]')).toEqual([
     { literal: '1e3' },
     { literal: '0.99999999999999999999' },

@@ -57,7 +57,7 @@ const old = bytesOfText('old')
 const fresh = bytesOfText('fresh')
 
 describe('readFile', () => {
-  test('gives the bytes in a buffer of their own', async () => {
+  test('returns the bytes in a separate buffer', async () => {
     const path = join(folder, 'a')
     await fs.writeFile(path, fresh)
     for (const name of [path, pathToFileURL(path)]) {
@@ -92,7 +92,7 @@ describe('readFile', () => {
     expect(error.hint ?? '').toContain(hint)
   })
 
-  test('a circle of links is an error', async () => {
+  test('a cycle of links is an error', async () => {
     await fs.symlink('b', join(folder, 'a'))
     await fs.symlink('a', join(folder, 'b'))
     expect((await failureOf(() => node.readFile(join(folder, 'a')))).message).toContain(
@@ -102,7 +102,7 @@ describe('readFile', () => {
 })
 
 describe('writeFileAtomic', () => {
-  test('makes a file, replaces it, and leaves nothing else', async () => {
+  test('creates a file, replaces it, and leaves no other file', async () => {
     const path = join(folder, 'net.safetensors')
     await node.writeFileAtomic(path, old)
     expect(new Uint8Array(await fs.readFile(path))).toEqual(old)
@@ -119,7 +119,7 @@ describe('writeFileAtomic', () => {
     expect([...(await fs.readFile(path))]).toEqual([2, 3])
   })
 
-  test('keeps permissions, and writes to what a link leads to', async () => {
+  test('keeps permissions, and writes to the target of a link', async () => {
     const path = join(folder, 'a')
     await fs.writeFile(path, old)
     await fs.chmod(path, 0o640)
@@ -130,7 +130,7 @@ describe('writeFileAtomic', () => {
     expect((await fs.lstat(join(folder, 'link'))).isSymbolicLink()).toBe(true)
   })
 
-  test('many at once: one of them wins, whole', async () => {
+  test('of concurrent writes one wins completely', async () => {
     const path = join(folder, 'a')
     const contents = Array.from({ length: 20 }, (_, i) => new Uint8Array(10_000).fill(i))
     await Promise.all(contents.map((bytes) => node.writeFileAtomic(path, bytes)))
@@ -172,7 +172,7 @@ describe('writeFileAtomic', () => {
   })
 })
 
-test('saveTemporaryText makes a new file each time, and never throws', async () => {
+test('saveTemporaryText creates a new file each time, and never throws', async () => {
   const first = node.saveTemporaryText('graph.ir', 'graph {}')
   const second = node.saveTemporaryText('../../graph.ir', 'graph {}')
   if (first === null || second === null) throw new Error('no file')
@@ -185,7 +185,7 @@ test('saveTemporaryText makes a new file each time, and never throws', async () 
   vi.unstubAllEnvs()
 })
 
-test('saveText replaces a file, and never waits for the other end of a pipe', async () => {
+test('saveText replaces a file, and never blocks on a pipe', async () => {
   node.saveText(folder, 'a', 'a longer text')
   node.saveText(folder, 'a', 'short')
   expect(await fs.readFile(join(folder, 'a'), 'utf8')).toBe('short')
@@ -207,7 +207,7 @@ test('environment and clock', () => {
   for (const twin of Object.values(twins)) expect(twin.now()).toBeLessThanOrEqual(twin.now())
 })
 
-test('a browser has no files by path, and says what to do instead', async () => {
+test('a browser rejects file paths, with an alternative', async () => {
   expect(await failureOf(() => browser.readFile('net.pth'))).toMatchObject({
     code: 'EF501',
     message: 'cannot read the file net.pth: a browser has no files by path',

@@ -23,7 +23,7 @@ test.each([
   for (const fileName of [name, 'weights.png', undefined]) expect(recognizeWeights(golden(name), fileName)).toBe(format)
 })
 
-test('every safetensors file is one, whatever the length of its header looks like', () => {
+test('every safetensors file is recognized, for any header length', () => {
   // 0x8b1f, 0x4b50, 0x0280: how gzip, zip and a pickle begin.
   for (const length of [0x8b20 - 8, 0x4b50, 0x0280, 0x0380]) {
     for (const padding of [-60, -40, -20, 0]) {
@@ -37,7 +37,7 @@ test('every safetensors file is one, whatever the length of its header looks lik
   expect(readSafetensors(file).tensors.size).toBe(0)
 })
 
-test('a damaged file is still recognised, so that its reader can say what is wrong', () => {
+test('a damaged file is still recognized, so that its reader can report the damage', () => {
   expect(recognizeWeights(golden('efficientnet/pth/zip.pth').subarray(0, 500))).toBe('torch')
   expect(recognizeWeights(golden('efficientnet/pth/legacy.pth').subarray(0, 20))).toBe('torch')
   expect(recognizeWeights(golden('io/python.safetensors').subarray(0, 20))).toBe('safetensors')
@@ -125,7 +125,7 @@ test.each<[string, Uint8Array, string, string]>([
   expect(error.hint).toContain(hint)
 })
 
-test('any bytes are recognised or refused', () => {
+test('any bytes are recognized or rejected', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 600 }), (bytes) => {
       let format: string

@@ -45,7 +45,7 @@ const anyName = fc.oneof(
 )
 
 describe('writeSafetensors and readSafetensors', () => {
-  test('give back every name, dtype, shape, byte and text of metadata', () => {
+  test('preserve every name, dtype, shape, byte and metadata text', () => {
     fc.assert(
       fc.property(
         fc.uniqueArray(anyEntry(anyName), { selector: ({ name }) => name, maxLength: 6 }),
@@ -65,7 +65,7 @@ describe('writeSafetensors and readSafetensors', () => {
     )
   })
 
-  test('the bytes depend on the content alone, not on its order', () => {
+  test('the bytes do not depend on the order of the content', () => {
     fc.assert(
       fc.property(fc.uniqueArray(anyEntry(anyName), { selector: ({ name }) => name, maxLength: 6 }), (entries) => {
         const backwards = writeSafetensors(entries.toReversed(), { b: '2', a: '1' })
@@ -74,13 +74,13 @@ describe('writeSafetensors and readSafetensors', () => {
     )
   })
 
-  test('metadata named __proto__ is text like any other', () => {
+  test('metadata named __proto__ is ordinary text', () => {
     const metadata = new Map([['__proto__', 'kept']])
     expect(readSafetensors(writeSafetensors([], metadata)).metadata).toEqual(metadata)
     expect(readSafetensors(writeSafetensors([], { ['__proto__']: 'kept' })).metadata).toEqual(metadata)
   })
 
-  test('what the Python library wrote is read', () => {
+  test('reads files of the Python library', () => {
     const bytes = golden('io/python.safetensors')
     const file = readSafetensors(bytes)
     const truth = goldenJson('io/python.json') as {
@@ -97,7 +97,7 @@ describe('writeSafetensors and readSafetensors', () => {
     }
   })
 
-  test('an empty file of no tensors', () => {
+  test('a file without tensors', () => {
     expect(readSafetensors(fileOf('{}')).tensors.size).toBe(0)
     expect(readSafetensors(writeSafetensors([])).tensors.size).toBe(0)
   })
@@ -109,7 +109,7 @@ describe('writeSafetensors and readSafetensors', () => {
       'EF501',
       'cannot write safetensors: the text "half \\ud800" has half of a surrogate pair, which UTF-8 cannot encode',
     ],
-  ])('the writer refuses the name %j', (name, code, message) => {
+  ])('the writer rejects the name %j', (name, code, message) => {
     const bytes = new Uint8Array(4)
     expect(failure(() => writeSafetensors([{ name, dtype: 'float32', shape: [], bytes }]))).toMatchObject({
       code,
@@ -117,7 +117,7 @@ describe('writeSafetensors and readSafetensors', () => {
     })
   })
 
-  test('the writer refuses two tensors of one name, and bytes that do not fit the shape', () => {
+  test('the writer rejects two tensors of one name, and bytes that do not match the shape', () => {
     const entry: TensorEntry = { name: 'a', dtype: 'float32', shape: [2], bytes: new Uint8Array(8) }
     expect(failure(() => writeSafetensors([entry, entry])).message).toContain('two tensors are named "a"')
     expect(failure(() => writeSafetensors([{ ...entry, shape: [3] }])).message).toContain(
@@ -126,7 +126,7 @@ describe('writeSafetensors and readSafetensors', () => {
   })
 })
 
-describe('a hostile or corrupt file is refused with one paragraph that says what, where and what to do', () => {
+describe('a hostile or corrupt file is rejected with one paragraph: the fault, its place and the fix', () => {
   const f32 = (begin: number, end: number, shape = '1'): string =>
     `{"dtype":"F32","shape":[${shape}],"data_offsets":[${begin},${end}]}`
   const four = new Uint8Array(4)
@@ -364,7 +364,7 @@ describe('a hostile or corrupt file is refused with one paragraph that says what
     expect(error.hint).toBeTruthy()
   })
 
-  test('more tensors than any network has', () => {
+  test('too many tensors', () => {
     const header = `{${Array.from({ length: 250_002 }, (_, i) => `"${i}":0`).join()}}`
     expect(failure(() => readSafetensors(fileOf(header))).message).toBe(
       'the file is not a valid safetensors file: it holds 250,002 tensors; effuse reads up to 250,000',
@@ -379,7 +379,7 @@ describe('a hostile or corrupt file is refused with one paragraph that says what
     expect(failure(() => readSafetensors(new Uint8Array(0), 'a\u001b[2J')).message).toMatch(/^"a\\u001b\[2J" is not/)
   })
 
-  test('a large header full of small things takes neither long nor much memory', () => {
+  test('a large header of many small entries needs little time and memory', () => {
     const started = performance.now()
     const before = process.memoryUsage().rss
     const zeros = failure(() => readSafetensors(fileOf(`{"a":[${'0,'.repeat(20_000_000)}`)))
@@ -392,7 +392,7 @@ describe('a hostile or corrupt file is refused with one paragraph that says what
   })
 })
 
-test('cut and damaged files give EffuseErrors and nothing else', () => {
+test('truncated and damaged files give only EffuseErrors', () => {
   const whole = golden('io/python.safetensors')
   expectOnlyEffuseErrors(whole, (bytes) => readSafetensors(bytes))
 })

@@ -91,7 +91,7 @@ test('toFloat32 rounds float64 to the nearest float32', () => {
   )
 })
 
-test('float32, int32 and bool go there and back', () => {
+test('float32, int32 and bool survive a round trip', () => {
   fc.assert(
     fc.property(fc.array(fc.float()), fc.array(fc.integer()), fc.array(fc.boolean()), (floats, integers, flags) => {
       expect([...toFloat32(tensorEntry('x', 'float32', [floats.length], floats))]).toEqual(floats)
@@ -101,7 +101,7 @@ test('float32, int32 and bool go there and back', () => {
   )
 })
 
-test('what int32 cannot hold, and the other kind of number, are refused by name', () => {
+test('numbers outside of int32, and other kinds of numbers, are rejected by name', () => {
   const long = (value: bigint) =>
     ({ name: 'steps', dtype: 'int64', shape: [1], bytes: new Uint8Array(BigInt64Array.of(value).buffer) }) as const
   expect([...toInt32(long(2n ** 31n - 1n))]).toEqual([2 ** 31 - 1])
@@ -121,7 +121,7 @@ test('what int32 cannot hold, and the other kind of number, are refused by name'
   expect(failure(() => tensorEntry('w', 'float32', [2], [1])).code).toBe('EF901')
 })
 
-test('bytesOf multiplies exactly or says that it cannot', () => {
+test('bytesOf multiplies exactly, or throws', () => {
   expect(bytesOf('float32', [])).toBe(4)
   expect(bytesOf('float16', [3, 0, 5])).toBe(0)
   expect(bytesOf('uint8', [2 ** 53 - 1])).toBe(2 ** 53 - 1)

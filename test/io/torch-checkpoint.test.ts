@@ -52,7 +52,7 @@ describe('files written by torch.save', () => {
     }
   })
 
-  test('a state dict one level down, beside other things', () => {
+  test('a nested state dict beside other entries', () => {
     const { tensors, stateDict } = readTorchCheckpoint(golden('efficientnet/pth/wrapped.pth'))
     expect(stateDict).toBe('state_dict')
     expect([...tensors.keys()]).toEqual(['module.fc.bias'])
@@ -120,13 +120,13 @@ describe('files written by torch.save', () => {
     expect(of('raw')).toEqual({ values: [['fc.weight', 1, 2, 3, 4]], stateDict: raw, available, notes: 0 })
   })
 
-  test('a layer called ema is a layer', () => {
+  test('a layer named ema is an ordinary layer', () => {
     const code = p.dict([p.text('fc.weight'), tensor()], [p.text('ema.weight'), tensor()])
     const { tensors, taken } = readTorchCheckpoint(zipCheckpoint(code))
     expect([[...tensors.keys()], taken]).toEqual([['fc.weight', 'ema.weight'], 'raw'])
   })
 
-  test('averages of something else are not taken, and weights that there are not are refused', () => {
+  test('averages of other tensors are ignored, and missing weights are rejected', () => {
     const dict = (name: string) => p.dict([p.text(name), tensor()])
     const other = zipCheckpoint(p.dict([p.text('model'), dict('fc.weight')], [p.text('loss_ema'), dict('value')]))
     expect(readTorchCheckpoint(other).stateDict).toBe('model')
@@ -162,7 +162,7 @@ describe('files written by torch.save', () => {
     ],
     ['complex.pth', 'it names "torch.ComplexFloatStorage"'],
     ['protocol4.pth', 'the pickle has protocol 4; torch.save writes 2'],
-  ])('%s is refused', (name, message) => {
+  ])('%s is rejected', (name, message) => {
     const error = failure(() => readTorchCheckpoint(golden(`io/${name}`), { fileName: name }))
     expect(error.code).toBe('EF504')
     expect(error.message).toContain(`cannot read ${name} as a PyTorch checkpoint: `)
@@ -172,7 +172,7 @@ describe('files written by torch.save', () => {
   })
 })
 
-describe('sound files built by hand', () => {
+describe('valid files built by hand', () => {
   test('both containers, 64-bit zip fields, a comment at the end', () => {
     const data = floats(1, 2, 3, 4)
     const entries = [
@@ -185,7 +185,7 @@ describe('sound files built by hand', () => {
     expect(numbersOf(legacyCheckpoint(state('a', tensor()), { data: concat(int64(4), data) }))).toEqual([1, 2, 3, 4])
   })
 
-  test('tensors that lie row-major are views into the file, not copies', () => {
+  test('row-major tensors are views into the file, not copies', () => {
     const bytes = zipCheckpoint(state('a', tensor()))
     expect(readTorchCheckpoint(bytes).tensors.get('a')?.bytes.buffer).toBe(bytes.buffer)
   })
@@ -196,7 +196,7 @@ describe('sound files built by hand', () => {
     expect(numbersOf(zipCheckpoint(code))).toEqual([0, 0, 0, 0])
   })
 
-  test('names that objects trip over are names like any other', () => {
+  test('names of object prototype properties are ordinary names', () => {
     const names = ['__proto__', 'constructor', 'toString', '']
     const code = p.dict(...names.map((name) => [p.text(name), tensor()] as const))
     const { tensors } = readTorchCheckpoint(zipCheckpoint(code))
@@ -204,7 +204,7 @@ describe('sound files built by hand', () => {
     expect(({} as { polluted?: unknown }).polluted).toBeUndefined()
   })
 
-  test('attributes of a dict are dropped, and what is no tensor is listed', () => {
+  test('attributes of a dict are dropped, and entries that are not tensors are listed', () => {
     const code = concat(
       orderedDict,
       p.mark,
@@ -221,7 +221,7 @@ describe('sound files built by hand', () => {
     expect(others).toEqual(['version'])
   })
 
-  test('a dict inside itself is visited once', () => {
+  test('a dict that contains itself is visited once', () => {
     const code = concat(
       p.emptyDict,
       p.put(0),
@@ -241,7 +241,7 @@ describe('sound files built by hand', () => {
     )
   })
 
-  test('any strides and offset: the element at an index is where the strides say', () => {
+  test('any strides and offset give the elements that the strides address', () => {
     const types = {
       FloatStorage: 'float32',
       HalfStorage: 'float16',
@@ -307,7 +307,7 @@ describe('sound files built by hand', () => {
   })
 })
 
-describe('a hostile or corrupt checkpoint is refused with one paragraph that says what, where and what to do', () => {
+describe('a hostile or corrupt checkpoint is rejected with one paragraph: the fault, its place and the fix', () => {
   const inZip = (code: Uint8Array) => zipCheckpoint(code)
   const withTensor = (spec: TensorSpec): Uint8Array => inZip(state('a', tensor(spec)))
   const calling = (module: string, name: string): Uint8Array =>
@@ -699,7 +699,7 @@ describe('a hostile or corrupt checkpoint is refused with one paragraph that say
     expect(error.hint).toBeTruthy()
   })
 
-  test('a small file cannot ask for much memory or time', () => {
+  test('a small file cannot cause high memory or time use', () => {
     const started = performance.now()
     const before = process.memoryUsage().rss
     const many = (piece: Uint8Array, count: number): Uint8Array => concat(...Array<Uint8Array>(count).fill(piece))
@@ -724,13 +724,13 @@ describe('a hostile or corrupt checkpoint is refused with one paragraph that say
 })
 
 test.each(['efficientnet/pth/zip.pth', 'efficientnet/pth/legacy.pth', 'io/training.pth'])(
-  'cut and damaged copies of %s give EffuseErrors and nothing else',
+  'truncated and damaged copies of %s give only EffuseErrors',
   (name) => {
     expectOnlyEffuseErrors(golden(name), (bytes) => readTorchCheckpoint(bytes))
   },
 )
 
-test('random pickles give EffuseErrors and nothing else', () => {
+test('random pickles give only EffuseErrors', () => {
   const pieces = [
     ...Object.values(p).filter((piece) => piece instanceof Uint8Array && piece !== p.stop),
     ...[

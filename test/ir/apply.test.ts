@@ -29,7 +29,7 @@ const valuesFor = (names: readonly (readonly [string, readonly number[]])[], pre
 const named = (model: { at(sizes: { readonly batch: number }): Parameters<typeof variablesOf>[0] }) =>
   variablesOf(model.at({ batch: 1 })).map(({ attrs, types: [type] }) => [attrs.name, type?.shape ?? []] as const)
 
-test("a backbone gives in a network of one's own what it gives alone, taps too", () => {
+test("a backbone in a user's network gives the same results as alone, including taps", () => {
   const alone = efficientNet('b0', { ...small, head: false, taps: ['stem', 'blocks.1'] })
   const whole = graph('whole', { picture: float32('batch', 16, 16, 3) }, ({ picture }) => {
     const { features, pooled, stem, 'blocks.1': inner } = apply(alone, { image: picture }, { name: 'part/backbone' })
@@ -72,7 +72,7 @@ test("a backbone gives in a network of one's own what it gives alone, taps too",
     expect(two.outputs[name]?.data).toEqual(one.outputs[of]?.data)
 })
 
-test('with its head a network gives taps too, and no other part changes', () => {
+test('a network with its head also gives taps, and no other part changes', () => {
   const plain = efficientNet('b0', { ...small, classes: 3 })
   const tapped = efficientNet('b0', { ...small, classes: 3, taps: ['blocks.0'] })
   const values = valuesFor(named(plain), '')
@@ -86,7 +86,7 @@ const twice = graph('twice', { x: float32('batch', 2), y: float32('batch', 2) },
   sum: add(nn.dense(x, { name: 'dense', units: 2 }), y),
 }))
 
-test('a part that is applied again with share: true has its variables once', () => {
+test('a part that is applied twice with share: true has one set of variables', () => {
   const model = graph('siamese', { x: float32('batch', 2) }, ({ x }) => {
     const one = apply(twice, { x, y: x }, { name: 'part' }).sum
     return { z: apply(twice, { x: relu(one), y: one }, { name: 'part', share: true }).sum }
@@ -94,7 +94,7 @@ test('a part that is applied again with share: true has its variables once', () 
   expect(named(model).map(([name]) => name)).toEqual(['part/dense/kernel', 'part/dense/bias'])
 })
 
-describe('is refused:', () => {
+describe('is rejected:', () => {
   const inside =
     (body: (x: Value<'float32', 2>) => Value): (() => unknown) =>
     () =>

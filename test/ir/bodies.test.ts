@@ -92,7 +92,7 @@ describe('normal form', () => {
     )
     expect(Math.min(equal, different)).toBeGreaterThan(20) // both sides were seen
   })
-  test('names of graph, inputs and outputs, paths and dead nodes leave no trace', () => {
+  test('names of the graph, inputs and outputs, paths and dead nodes do not affect it', () => {
     fc.assert(
       fc.property(steps, styles, styles, (list, one, other) => {
         const [a, b] = [toBody(program(list, one)), toBody(program(list, other))]
@@ -102,7 +102,7 @@ describe('normal form', () => {
       }),
     )
   })
-  test('a body means what the graph means, its literals given as operands', () => {
+  test('a body with its literals as operands has the meaning of the graph', () => {
     fc.assert(
       fc.property(steps, styles, fc.infiniteStream(fc.integer({ min: -64, max: 64 })), (list, style, stream) => {
         const numbers = (): Float64Array => Float64Array.from({ length: 20 }, () => stream.next().value / 16)
@@ -149,7 +149,7 @@ describe('common subexpressions', () => {
       }),
     )
   })
-  test('fusions too; of other kind they stay', () => {
+  test('equal fusions merge; fusions of different kinds do not', () => {
     const b = new Builder('g')
     const x = b.input('x', vector)
     const fused = (kind: string, path: string) =>
@@ -157,7 +157,7 @@ describe('common subexpressions', () => {
     const graph = b.finish({ a: fused('loop', 'a'), b: fused('loop', 'b'), c: fused('other', 'c') })
     expect(nodesOfOp(cse.run(graph, cx), 'fusion').map((n) => n.attrs.kind)).toEqual(['loop', 'other'])
   })
-  test('composites of another name or class stay', () => {
+  test('composites of another name or class do not merge', () => {
     const b = new Builder('g')
     const x = b.input('x', vector)
     const call = (name: string, amp: 'allow' | 'deny') =>
@@ -170,7 +170,7 @@ describe('common subexpressions', () => {
 })
 
 describe('literals', () => {
-  test('large ones become operands, from any depth; small ones and splats stay', () => {
+  test('large literals become operands, from any depth; small ones and splats stay', () => {
     const b = new Builder('g')
     const attrs = { name: 'outer', amp: 'infer', tolerance: 'composite' } as const
     const [y] = emitRegion(b, 'composite', [b.input('x', vector)], attrs, ([u], inner) => {
@@ -206,7 +206,7 @@ describe('literals', () => {
     const x = Float64Array.from(table, (t) => t + 1)
     expect(interpret(graph, { inputs: { x } }).outputs['y']?.data).toEqual(x.map((v, i) => v * (table[i] ?? 0) + 5))
   })
-  test('written by hand into a body they are refused', () => {
+  test('large literals in a hand-written body are rejected', () => {
     const list = Array.from({ length: 17 }, (_, i) => i).join(', ')
     const source = `graph g { %x = input() {name="x"} : float32[17] %y = fusion(%x) {kind="loop", body=(%a: float32[17]) { %c = constant() {value=[${list}]} : float32[17] %b = add(%a, %c) : float32[17] return %b }} : float32[17] return %y }`
     expect(() => parse(source)).toThrow(
@@ -233,7 +233,7 @@ describe('text', () => {
       }),
     )
   })
-  test('taken apart, composites give what they gave as a whole', () => {
+  test('decomposed composites give the same results', () => {
     const everyRegion = decompose((n: Node) => n.op === 'composite')
     fc.assert(
       fc.property(fc.array(fc.tuple(steps, styles), { minLength: 1, maxLength: 3 }), (programs) => {
@@ -245,7 +245,7 @@ describe('text', () => {
       }),
     )
   })
-  test('any order, names and dead code are read; it prints in normal form', () => {
+  test('the parser accepts any order, names and dead code; the printer writes the normal form', () => {
     const read = parse(`graph g {
       %x = input() {name="x"} : float32[2]
       %y = fusion(%x, %x) {kind="loop", body=(%left: float32[2], %right: float32[2]) {
@@ -288,7 +288,7 @@ describe('text', () => {
       '() { %w = variable() {name="w"} : float32[2] return %w }',
       'C2: a body has neither variables nor updates',
     ],
-  ])('%s in a body is refused', (_what, body, message) => {
+  ])('%s in a body is rejected', (_what, body, message) => {
     const source = `graph g { %x = input() {name="x"} : float32[2] %y = fusion() {kind="loop", body=${body}} : float32[2] return %y }`
     expect(() => parse(source)).toThrow(
       expect.objectContaining({ name: 'EffuseError', message: expect.stringContaining(message) }),

@@ -15,7 +15,7 @@ describe('models', () => {
     expect(model.at({ batch: 3 })).toBe(model.at({ batch: 3 }))
     expect(model.outputs['y']).toMatchObject({ dtype: 'float32', rank: 4 })
   })
-  test('a graph and all in it are frozen', () => {
+  test('a graph and its contents are frozen', () => {
     const built = graph('m', image, ({ image: x }) => ({ y: x.builder.neg(x) })).at({ batch: 1 })
     for (const part of [
       built,
@@ -27,7 +27,7 @@ describe('models', () => {
     ])
       expect(Object.isFrozen(part)).toBe(true)
   })
-  test('paths nest and name variables; the same name is the same variable', () => {
+  test('paths nest and name variables; equal names denote one variable', () => {
     const built = graph('m', image, ({ image: x }, b) =>
       b.scope('a', () =>
         b.scope('b', () => {

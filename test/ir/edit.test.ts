@@ -25,7 +25,7 @@ const chain = parse(`graph g {
 }`)
 
 describe('replaceUses', () => {
-  test('wrapping a value: the wrapper reads the value, everything else reads the wrapper', () => {
+  test('wrapping a value: the wrapper reads the value, and all other uses read the wrapper', () => {
     const edit = new Edit(chain, 'wrap')
     const a = valueNamed(chain, 'a')
     edit.replaceUses(a, edit.add('relu', [a], {}, nodeAt(chain, a.id)))
@@ -44,7 +44,7 @@ describe('replaceUses', () => {
     `)
   })
 
-  test('a new value that an old node helps to compute: that node keeps what it reads', () => {
+  test('if an old node contributes to the new value, it keeps its operands', () => {
     const edit = new Edit(chain, 'wrap by an old node')
     const [a, b] = [valueNamed(chain, 'a'), valueNamed(chain, 'b')]
     edit.replaceUses(a, edit.add('mul', [a, b], {}, nodeAt(chain, a.id)))
@@ -54,7 +54,7 @@ describe('replaceUses', () => {
     expect(Array.from(outputs['c']?.data ?? [])).toEqual([2 * Math.E, 1])
   })
 
-  test('two values that wrap each other both read what was', () => {
+  test('two values that wrap each other both read the original values', () => {
     const graph = parse(`graph g {
       %p = input() {name="p"} : float32[1]  %q = input() {name="q"} : float32[1]
       %a = neg(%p) : float32[1]  %b = neg(%q) : float32[1]
@@ -69,7 +69,7 @@ describe('replaceUses', () => {
     expect([outputs['a']?.data[0], outputs['b']?.data[0]]).toEqual([3 - 5, 5 * 3])
   })
 
-  test('what an edit adds reads the replacements of others, in whatever order they are planned', () => {
+  test('added nodes read the replacements of other edits, in any order of planning', () => {
     const [a, b] = [valueNamed(chain, 'a'), valueNamed(chain, 'b')]
     const plans = [
       (e: Edit) => e.replaceUses(b, e.add('sin', [a], {}, nodeAt(chain, b.id))),
@@ -85,7 +85,7 @@ describe('replaceUses', () => {
     expect(texts[0]).toContain('%2 = sin(%1)')
   })
 
-  test('to wrap twice, wrap what the value has become', () => {
+  test('wrapping twice wraps the current replacement', () => {
     const edit = new Edit(chain, 'twice')
     const a = valueNamed(chain, 'a')
     const node = nodeAt(chain, a.id)
@@ -95,7 +95,7 @@ describe('replaceUses', () => {
     expect(print(edit.commit())).toContain('%2 = relu(%1) : float32[2]\n  %3 = abs(%2) : float32[2]\n  %4 = exp(%3)')
   })
 
-  test('a circle and a wrong type are named', () => {
+  test('a cycle and a wrong type are reported', () => {
     const [a, b] = [valueNamed(chain, 'a'), valueNamed(chain, 'b')]
     const circle = new Edit(chain, 'circle')
     circle.replaceUses(a, b)
@@ -113,7 +113,7 @@ describe('replaceUses', () => {
     )
   })
 
-  test('long chains of replacements take no longer than as many short ones', () => {
+  test('the time for replacements does not depend on the length of chains', () => {
     const b = new Builder('long')
     let x = b.input('x', { dtype: 'float32', shape: [1] })
     const values = Array.from({ length: 20_000 }, () => (x = b.unary('neg', x)))
@@ -214,7 +214,7 @@ describe('random wraps in random graphs', () => {
     fc
       .uniqueArray(fc.tuple(fc.nat(lines.length), fc.nat(lines.length)), { selector: ([line]) => line, maxLength: 5 })
       .map((drawn) => drawn.map(([line, other]): Wrap => [line, before ? Math.min(line, other) : other]))
-  test('wrappers of earlier values: what a rewrite of the list of lines computes', () => {
+  test('wrappers of earlier values: equal to a rewrite of the text lines', () => {
     fc.assert(
       fc.property(
         linesArb.chain((lines) => fc.tuple(fc.constant(lines), wrapsOf(lines, true))),
@@ -239,7 +239,7 @@ describe('random wraps in random graphs', () => {
       { numRuns: 300 },
     )
   })
-  test('wrappers that read later values too stay acyclic and follow the rule', () => {
+  test('wrappers that also read later values stay acyclic and follow the rule', () => {
     fc.assert(
       fc.property(
         linesArb.chain((lines) => fc.tuple(fc.constant(lines), wrapsOf(lines, false))),

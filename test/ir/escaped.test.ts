@@ -13,7 +13,7 @@ test('message and hint of an EffuseError have such characters escaped, and keep 
   expect(hint).toBe('\\u001b[2J\\u000d\\u0085\\u2028\\u202eabc\\u2066')
 })
 
-test('the caret stays under its place where the line holds some', () => {
+test('the caret stays under its position in lines with escaped characters', () => {
   expect(failure(() => parse('\t\u202e graph g {}')).message).toBe(
     '1:2: unexpected "\\u202e"\n   \ufffd graph g {}\n   ^',
   )
@@ -22,7 +22,7 @@ test('the caret stays under its place where the line holds some', () => {
   )
 })
 
-test('a name without end is cut', () => {
+test('a very long name is truncated', () => {
   const { message } = new EffuseError({
     code: 'EF107',
     message: `the name ${'long '.repeat(1e6)}is taken\n  by another`,

@@ -6,7 +6,7 @@ import { gradients } from '../../src/passes/autodiff/gradients.ts'
 import * as nn from '../../src/ir/nn.ts'
 import { bool, float32, int32, type Value } from '../../src/ir/value.ts'
 
-describe('operands that do not fit: path, both types, place of the call, what to do', () => {
+describe('incompatible operands: the error has the path, both types, the call site and a hint', () => {
   const types = { x: float32(2, 3), y: float32(2), i: int32(2, 3), p: bool(3), q: bool(2, 3) }
   type Values = { readonly [K in keyof typeof types]: Value<(typeof types)[K]['dtype'], (typeof types)[K]['rank']> }
   // Called as JavaScript would: the compiler refuses some of these (test/types).

@@ -27,7 +27,7 @@ const evaluate = <I extends { readonly [name: string]: TensorType }>(
 
 const sigmoid = (v: number): number => 1 / (1 + Math.exp(-v))
 
-describe('elementwise functions are their namesakes', () => {
+describe('elementwise functions equal the Math functions of the same name', () => {
   // An independent truth for each: JavaScript's own mathematics, or the definition written out.
   const unary: { readonly [name: string]: readonly [fn.Unary, (v: number) => number] } = {
     neg: [fn.neg, (v) => -v],
@@ -68,7 +68,7 @@ describe('elementwise functions are their namesakes', () => {
       }),
     )
   })
-  test('round goes to even; erf at its tabled points', () => {
+  test('round rounds ties to even; erf equals tabulated values', () => {
     expect(evaluate({ x: float32(5) }, { x: [0.5, 1.5, 2.5, -0.6, -2.5] }, ({ x }) => fn.round(x)).data).toEqual([
       0, 2, 2, -1, -2,
     ])
@@ -132,7 +132,7 @@ describe('elementwise functions are their namesakes', () => {
     expect(data(({ x }) => fn.isFinite(x))).toEqual([1, 0, 0, 1])
     expect(data(({ p, x }) => fn.select(p, x, -1))).toEqual([-1, -1, Infinity, 4])
   })
-  test('a number takes the dtype of the tensor; casts change it', () => {
+  test('a number gets the dtype of the tensor; casts change it', () => {
     expect(evaluate({ x: int32(2) }, { x: [7, -7] }, ({ x }) => fn.div(x, 2))).toEqual({
       dtype: 'int32',
       shape: [2],
@@ -251,7 +251,7 @@ describe('reductions and products', () => {
 })
 
 describe('dropout', () => {
-  test('is the identity until a mode is chosen; each has a stream of its own, named by its path', () => {
+  test('is the identity until a mode is chosen; each has its own stream, named by its path', () => {
     const model = graph('m', { x: float32(2) }, ({ x }, b) => ({
       y: b.scope('head', () => fn.dropout(fn.dropout(x, { rate: 0.5 }), { rate: 0.25, per: 'sample' })),
     }))
@@ -300,7 +300,7 @@ describe('composite', () => {
   })
 })
 
-test('a number may be the first operand, and takes the dtype of the second', () => {
+test('a number may be the first operand, and gets the dtype of the second', () => {
   const x = { x: float32(3) }
   const feeds = { x: [1, 2, 4] }
   expect(evaluate(x, feeds, ({ x }) => fn.sub(1, x)).data).toEqual([0, -1, -3])

@@ -78,7 +78,7 @@ describe('variables', () => {
   ])('%s', (_name, body, want) => {
     expect(variablesOf(graph('m', image, ({ x }) => ({ y: body(x) })).at({ batch: 1 }))).toEqual(want)
   })
-  test('dense has a bias unless refused', () => {
+  test('dense has a bias by default', () => {
     const of = (bias?: boolean) =>
       variablesOf(
         graph('m', { x: float32('batch', 4) }, ({ x }) => ({
@@ -89,7 +89,7 @@ describe('variables', () => {
     expect(of()).toEqual({ ...kernel, 'head/dense/bias': ['float32', [3], true, zeros] })
     expect(of(false)).toEqual(kernel)
   })
-  test('names nest under scopes; a layer used twice on purpose shares its variables', () => {
+  test('names nest under scopes; a layer that is applied twice with sharing shares its variables', () => {
     const built = graph('m', image, ({ x }, b) => ({
       y: b.scope('blocks.0', () => {
         const same = { name: 'conv', filters: 2, kernel: 3 }
@@ -103,7 +103,7 @@ describe('variables', () => {
         .map((n) => n.path),
     ).toEqual(['blocks.0/conv', 'blocks.0/conv'])
   })
-  test('of half images: kernels are half, what batch norm keeps is float32', () => {
+  test('for half images, kernels are half, and variables of batch norms are float32', () => {
     const built = graph('m', { x: float16('batch', 4, 4, 2) }, ({ x }) => ({
       y: nn.batchNorm(nn.conv2d(x, { name: 'c', filters: 2, kernel: 1 }), { name: 'bn' }),
     })).at({ batch: 1 })
@@ -161,7 +161,7 @@ describe('values, by hand', () => {
     // 1*1 + 2*10 + 3*100 + 4*1000 + 7, and one pixel on.
     expect(run(built, [1, 2, 3, 4, 5, 6], { 'c/kernel': [1, 10, 100, 1000], 'c/bias': [7] })).toEqual([4328, 6550])
   })
-  test('depthwiseConv2d keeps channels apart', () => {
+  test('depthwiseConv2d does not mix channels', () => {
     const built = graph('m', { x: float32(1, 1, 3, 2) }, ({ x }) => ({
       y: nn.depthwiseConv2d(x, { name: 'd', kernel: [1, 2], padding: 'valid' }),
     })).at({ batch: 1 })
@@ -173,7 +173,7 @@ describe('values, by hand', () => {
     })
     expect(run(built, [1, 2], { 'd/kernel': [1, 2, 3, 10, 20, 30], 'd/bias': [0, 0, 5] })).toEqual([21, 42, 68])
   })
-  test('batchNorm takes the moving statistics until a mode is chosen', () => {
+  test('batchNorm uses the moving statistics until a mode is chosen', () => {
     const built = graph('m', { x: float32(2, 1) }, ({ x }) => ({ y: nn.batchNorm(x, { name: 'bn', epsilon: 1 }) })).at({
       batch: 1,
     })
@@ -203,7 +203,7 @@ describe('values, by hand', () => {
   })
 })
 
-describe('what layers refuse', () => {
+describe('invalid arguments of layers', () => {
   const untyped = <T>(x: unknown): T => x as T
   const conv = { name: 'c', filters: 2, kernel: 3 }
   test.each<[string, (x: Image) => Value, string, string | undefined, RegExp]>([

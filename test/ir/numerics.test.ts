@@ -11,7 +11,7 @@ import { formats, halfBits, halfFromBits, roundArray, roundTo, wrapInt32 } from 
 const halves = ['float16', 'bfloat16'] as const
 
 describe('rounding', () => {
-  test.each(halves)('%s: all 65,536 patterns come back from their numbers', (dtype) => {
+  test.each(halves)('%s: all 65,536 bit patterns survive a round trip through numbers', (dtype) => {
     for (let bits = 0; bits < 65536; bits++) {
       const x = halfFromBits(dtype, bits)
       if (Number.isNaN(x)) expect(Number.isNaN(halfFromBits(dtype, halfBits(dtype, x)))).toBe(true)
@@ -60,7 +60,7 @@ describe('rounding', () => {
     )
   })
 
-  test('one rounding, not two: a number just above a tie of bfloat16 that float32 would round onto the tie', () => {
+  test('no double rounding: a number just above a tie of bfloat16 that float32 would round to the tie', () => {
     const x = 1 + 2 ** -8 + 2 ** -40
     expect(Math.fround(x)).toBe(1 + 2 ** -8)
     expect(roundTo('bfloat16', x)).toBe(1 + 2 ** -7)
@@ -110,7 +110,7 @@ describe('Philox 4x32-10', () => {
   })
 
   const at = { seed: 1, stream: 'head/dropout', runIndex: 0, replica: 0, count: 1000 }
-  test('prefixes agree; seed, stream, run and replica each give other numbers', () => {
+  test('prefixes agree; seed, stream, run and replica each change the numbers', () => {
     const base = randomUniform(at)
     expect(randomUniform({ ...at, count: 7 })).toEqual(base.slice(0, 7))
     for (const other of [

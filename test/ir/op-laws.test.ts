@@ -51,7 +51,7 @@ describe('every value has its type', () => {
   })
 })
 
-describe('a decomposition computes what the op does', () => {
+describe('a decomposition computes the same as the op', () => {
   test.each(
     caseList.filter(
       ({ op }) => opDef(op as OpCase['op']).decompose !== undefined && opDef(op as OpCase['op']).level !== 'model',
@@ -112,7 +112,7 @@ describe("an op whose gradient is 'zero' has no float result, or a piecewise con
   })
 })
 
-describe('no op is left out', () => {
+describe('no op is omitted', () => {
   const sources = 'no operands, so nothing to differentiate'
   const model = 'model form: to-training replaces it before gradients are taken'
   const updates = 'an update of a training step, which nothing is differentiated through'
@@ -136,7 +136,7 @@ describe('no op is left out', () => {
     expect([...checked, ...Object.keys(reasons)].sort()).toEqual([...opNames].sort())
     for (const op of Object.keys(reasons)) expect(typeof opVjps[op as OpCase['op']]).not.toBe('function')
   })
-  test.each(differentiable)('$op: enough of its cases are smooth for the check to find some', ({ cases }) => {
+  test.each(differentiable)('$op: the check finds enough smooth cases', ({ cases }) => {
     const smooth = fc.sample(cases, { seed: 1, numRuns: 200 }).filter((c: OpCase) => c.isSmooth)
     expect(smooth.length).toBeGreaterThan(10)
     expect(smooth.some((c) => c.inputs.some(({ data }) => data.length > 3))).toBe(true)

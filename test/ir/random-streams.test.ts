@@ -90,7 +90,7 @@ describe.each(names)('%s', (name) => {
     store.dispose()
     return read
   }
-  test('randomUniform draws the words of its stream, wherever the run index stands', async () => {
+  test('randomUniform draws the words of its stream, for any run index', async () => {
     for (const c of cases) {
       const b = new Builder('draw')
       const count = c.words.length
@@ -99,7 +99,7 @@ describe.each(names)('%s', (name) => {
       expect(got).toEqual({ flat: numbersOf(c), square: numbersOf(c) })
     }
   })
-  test('each run has its own numbers, those of its index, also where it was set', async () => {
+  test('each run draws the numbers of its index, also after the index was set', async () => {
     const model = graph('draws', { x: float32() }, ({ x }, b) => ({
       draws: mul(
         b.scope('here', () => b.randomUniform([7])),
@@ -166,7 +166,7 @@ describe('dropout and stochastic depth', () => {
   test.each([
     ['element', [40, 250], 10_000],
     ['sample', [5000, 3], 5000],
-  ] as const)('per %s: frequency, expectation, and no memory', (per, shape, draws) => {
+  ] as const)('per %s: frequency, expectation and independence', (per, shape, draws) => {
     fc.assert(
       fc.property(rates, fc.nat(2 ** 32 - 1), fc.nat(2 ** 20), (rate, seed, runIndex) => {
         const y = run(trained(shape, rate, per), shape[0] * shape[1], seed, runIndex)
@@ -189,7 +189,7 @@ describe('dropout and stochastic depth', () => {
       { numRuns: 40, seed: 7 }, // of many draws some are rare: the seed is fixed
     )
   })
-  test.each(['element', 'sample'] as const)('per %s: every place is dropped at its rate over the runs', (per) => {
+  test.each(['element', 'sample'] as const)('per %s: every position is dropped at its rate over the runs', (per) => {
     const [runs, rate] = [2000, 0.3]
     const g = trained([4, 2], rate, per)
     const counts = new Float64Array(8)

@@ -31,7 +31,7 @@ const fusedThen = (passes: string, start: Graph): Graph => {
 }
 
 describe('a body', () => {
-  test('knows of each node where it stood and what it was made of, after later passes too', () => {
+  test('stores the path and the origin of each node, also after later passes', () => {
     const start = chain()
     const [node] = nodesOfOp(fusedThen('simplify,cse,dce', start), 'fusion')
     const body = node?.attrs.body as Graph
@@ -47,7 +47,7 @@ describe('a body', () => {
       ['relu', '', 'stem/relu', [idOf('relu')]],
     ])
   })
-  test('taken apart, its nodes stand where they stood', () => {
+  test('a decomposed body restores the paths of its nodes', () => {
     const flat = fusedThen('decompose{ops=["fusion"]},dce', chain())
     expect(liveOrder(flat).flatMap((n) => (n.inputs.length === 0 ? [] : [`${n.op} ${n.path}`]))).toEqual([
       'conv2d stem/conv',
@@ -56,7 +56,7 @@ describe('a body', () => {
       'relu stem/relu',
     ])
   })
-  test("of a user's composite knows the place of the call, at any depth", () => {
+  test("of a user's composite stores the call site, at any depth", () => {
     const inner = composite('inner', (x: Value<'float32'>) => exp(x))
     const outer = composite('outer', (x: Value<'float32'>) => mul(inner(x), x))
     const built = graph('g', { x: float32(3) }, ({ x }, b) => ({ y: b.scope('head', () => outer(x)) })).at({ batch: 1 })
@@ -75,9 +75,9 @@ describe('a body', () => {
   })
 })
 
-describe('a graph put together by hand', () => {
+describe('a graph built by hand', () => {
   const byHand = (g: Graph): Graph => ({ ...g, name: 'copy' })
-  test('has no tables: EF112, until it is given some', () => {
+  test('without tables gives EF112', () => {
     const start = chain()
     const copy = byHand(start)
     expect(() => sideTables(copy)).toThrow(
@@ -90,7 +90,7 @@ describe('a graph put together by hand', () => {
     }).toThrow(expect.objectContaining({ code: 'EF112' }))
     expect(sideTables(setSideTables(copy, sideTables(start))).constants).toBe(sideTables(start).constants)
   })
-  test('is the fault of the pass that returned it', () => {
+  test('is attributed to the pass that returned it', () => {
     const parts = { summary: 'renames', phase: 'simplify', preserves: 'bits' } as const
     const careless = definePass({ name: 'careless', ...parts, run: byHand })
     const all = pipeline([careless, ...parsePipeline('cse,dce').passes])

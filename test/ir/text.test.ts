@@ -37,7 +37,7 @@ describe('laws', () => {
     )
   })
 
-  test('law 3: ids, dead nodes and (for the hash) paths leave no trace', () => {
+  test('law 3: ids, dead nodes and (for the hash) paths do not affect the text', () => {
     fc.assert(
       fc.property(anyGraph(), fc.nat(20), ({ graph, text }, at) => {
         const node = graph.nodes[at % graph.nodes.length]
@@ -54,7 +54,7 @@ describe('laws', () => {
     )
   })
 
-  test('programs that differ have different text', () => {
+  test('different programs have different texts', () => {
     fc.assert(
       fc.property(anyGraph(), anyGraph(), (a, b) => {
         if (a.text === b.text) return
@@ -83,7 +83,7 @@ describe('details', () => {
     expect(print(parse(print(g)))).toBe(print(g))
   })
 
-  test('names that are no words are quoted', () => {
+  test('names that are not words are quoted', () => {
     const b = new Builder('my "graph"')
     const text = print(
       b.finish({ 'an output': b.scope('a path {x}', () => b.neg(b.input('in put', { dtype: 'float32', shape: [] }))) }),
@@ -93,7 +93,7 @@ describe('details', () => {
     expect(print(parse(text))).toBe(text)
   })
 
-  test('regions print inside, with names of their own, and number for themselves', () => {
+  test('regions print nested, with their own names and numbering', () => {
     const b = new Builder('outer')
     const x = b.input('x', { dtype: 'float32', shape: [2] })
     const [y] = emitRegion(b, 'fusion', [x], { kind: 'loop' }, ([u], inner) =>
@@ -127,7 +127,7 @@ describe('details', () => {
   })
 })
 
-describe('errors name the place and show it', () => {
+describe('errors show the position', () => {
   test.each([
     [
       'unknown op',
@@ -236,7 +236,7 @@ describe('errors name the place and show it', () => {
     )
   })
 
-  test('random damage is an EffuseError or a valid graph, never anything else', () => {
+  test('random damage gives only EffuseErrors or valid graphs', () => {
     fc.assert(
       fc.property(
         anyGraph({ stepsMax: 6 }),

@@ -46,7 +46,7 @@ describe('findings', () => {
   })
   test('EF106 stored type differs', () =>
     expect(codes(withNode(3, { types: [{ dtype: 'float32', shape: [3] }] }))).toContain('EF106'))
-  test('EF101 operands do not fit', () =>
+  test('EF101 incompatible operands', () =>
     expect(codes(withNode(1, { types: [{ dtype: 'float32', shape: [5] }] }))).toContain('EF101'))
   test('EF102 attribute', () =>
     expect(codes(withNode(0, { attrs: { name: 3 } } as unknown as Partial<Node>))).toContain('EF102'))
@@ -69,7 +69,7 @@ describe('findings', () => {
   test('EF111 signature', () => expect(codes({ ...base, inputs: [] })).toEqual(['EF111']))
   test('EF202 unknown op', () =>
     expect(codes(withNode(3, { op: 'constructor' } as unknown as Partial<Node>))).toContain('EF202'))
-  test('what is wrong in a body is said of its region, with the line in the body', () => {
+  test('a fault in a body is reported at its region, with the line in the body', () => {
     const fused = parse(
       'graph g { %x = input() {name="x"} : float32[2] %y = fusion(%x) {kind="loop", body=(%a: float32[2]) { %b = neg(%a) : float32[2] return %b }} : float32[2] @ stem return %y }',
     )
@@ -89,7 +89,7 @@ describe('findings', () => {
       /and 1 more/,
     )
   })
-  test('the error shows the line, a caret and the place of the call', () => {
+  test('the error shows the line, a caret and the call site', () => {
     const model = graph('m', { x: float32(2) }, ({ x }, b) => ({ y: b.scope('head', () => b.neg(b.exp(x))) }))
     const built = model.at({ batch: 1 })
     const broken: Graph = {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { listed } from '../../src/ir/listed.ts'
 import { didYouMean } from '../../src/ir/words.ts'
 
-test('a list has ten lines at most, of which the last says how many more there are', () => {
+test('a list has at most ten lines; the last gives the number of the others', () => {
   const lines = (n: number): readonly string[] => Array.from({ length: n }, (_, i) => `line ${i}`)
   expect(listed([])).toBe('')
   expect(listed(lines(2))).toBe('\n  line 0\n  line 1')
@@ -22,7 +22,7 @@ test.each([
   ['anything', [], undefined],
 ])('%s among %j', (word, known, hint) => expect(didYouMean(word, known)).toBe(hint))
 
-test('words of any length are compared in no time', () => {
+test('words of any length are compared quickly', () => {
   const start = process.cpuUsage()
   expect(didYouMean('a'.repeat(1e7), ['backend', 'a'.repeat(1e7)])).toBeUndefined()
   expect(process.cpuUsage(start).user).toBeLessThan(1e6)

@@ -110,7 +110,7 @@ describe('statistics of a batch', () => {
       { numRuns: 60, examples: [[ofTheSmallest]] },
     )
   })
-  test('the bound tells: mean of squares less square of the mean breaks it', () => {
+  test('the bound is strict enough: the mean of squares minus the squared mean violates it', () => {
     const x = Float32Array.from({ length: 200 }, (_, i) => 4096 + Math.sin(i * 1.7))
     const [m, squares] = [x, x.map((v) => v * v)].map((list) => Math.fround(list.reduce((a, v) => a + v, 0) / 200))
     const variance = [Math.fround((squares ?? 0) - Math.fround((m ?? 0) ** 2))]

@@ -162,7 +162,7 @@ describe('known values', () => {
 
 describe('extreme logits', () => {
   const big = [1e4, -1e4, 0]
-  test('differences beyond what exp can hold', () => {
+  test('differences beyond the range of exp', () => {
     const x: readonly Operand[] = [[f32(1, 3), big]]
     for (const [y] of both('softmax', x, { axis: 1 })) expectNear(y, [1, 0, 0], 0)
     for (const [y] of both('logSoftmax', x, { axis: 1 })) expectNear(y, [0, -2e4, -1e4], 0)
@@ -172,7 +172,7 @@ describe('extreme logits', () => {
       expectNear(d, [1, -1, 0], 0)
   })
   test.each([1e8, -1e8, 1e300, -1e300])(
-    'a shift by %d changes nothing: no digit is lost beside a large logit',
+    'a shift by %d changes nothing: a large logit loses no digits of the others',
     (shift) => {
       const equal: readonly Operand[] = [[f32(1, 3), [shift, shift, shift]]]
       const third = [1 / 3, 1 / 3, 1 / 3]
@@ -188,7 +188,7 @@ describe('extreme logits', () => {
     ['NaN', [Number.NaN, 1, 2]],
     ['+infinity', [Infinity, 1, 2]],
     ['only -infinity', [-Infinity, -Infinity, -Infinity]],
-  ])('C5: %s makes its line NaN, and no other line', (_what, line) => {
+  ])('C5: %s makes only its own line NaN', (_what, line) => {
     const nan = [Number.NaN, Number.NaN, Number.NaN]
     const x: readonly Operand[] = [[f32(2, 3), [...line, 0, 0, 0]]]
     const third = [1 / 3, 1 / 3, 1 / 3]
@@ -199,7 +199,7 @@ describe('extreme logits', () => {
     for (const [d] of both('softmaxCrossEntropyGradient', [...labelled, [f32(2), [1, 3]]], {}))
       expectNear(d, [...nan, 1, -2, 1])
   })
-  test('-infinity beside finite logits is a class that cannot be', () => {
+  test('-infinity among finite logits has probability 0', () => {
     const x: readonly Operand[] = [[f32(1, 3), [-Infinity, 0, 0]]]
     for (const [y] of both('softmax', x, { axis: 1 })) expectNear(y, [0, 0.5, 0.5])
     for (const [y] of both('logSoftmax', x, { axis: 1 })) expectNear(y, [-Infinity, -Math.LN2, -Math.LN2])
@@ -207,7 +207,7 @@ describe('extreme logits', () => {
     for (const [loss] of both('softmaxCrossEntropy', [...x, [f32(1, 3), [0, 1, 0]]], {})) expectNear(loss, [Math.LN2])
     for (const [loss] of both('softmaxCrossEntropy', [...x, [f32(1, 3), [1, 0, 0]]], {})) expectNear(loss, [Infinity])
   })
-  test('silu at the ends', () => {
+  test('silu at infinities', () => {
     for (const [y] of both('silu', [[f32(4), [-Infinity, Infinity, -1000, 1000]]], {}))
       expectNear(y, [Number.NaN, Infinity, 0, 1000])
     const ones: Operand = [f32(4), [1, 1, 1, 1]]
@@ -216,7 +216,7 @@ describe('extreme logits', () => {
   })
 })
 
-test('statistics are taken in two passes: a mean far from 0 costs no digits', () => {
+test('statistics are computed in two passes: a mean far from 0 loses no digits', () => {
   // The mean of squares less the square of the mean is off by 2 and more here.
   const far = [1e9 + 1, 1e9 + 2, 1e9 + 3, 1e9 + 4]
   for (const [v] of both('variance', [[f32(4), far]], reduce([0]))) expectNear(v, [1.25], 0)
@@ -372,7 +372,7 @@ describe('batch norm in training', () => {
       }),
     )
   })
-  test('a gradient moves neither the mean of the batch nor, without epsilon, its scale', () => {
+  test('a gradient has no component along the mean of the batch nor, without epsilon, its scale', () => {
     fc.assert(
       fc.property(batches, ({ rows, channels, x, dy, scale }) => {
         const vector = f32(channels)
@@ -480,7 +480,7 @@ describe('batch norm in training', () => {
   })
 })
 
-describe('what each constraint refuses', () => {
+describe('what each constraint rejects', () => {
   const x = f32(2, 3)
   const v = f32(3)
   const cases: readonly (readonly [Name, string, readonly Type[], object, RegExp])[] = [

@@ -17,16 +17,16 @@ const ones = (...shape: readonly number[]): Operand =>
 describe('conv2d by hand: a 4x4 image', () => {
   const conv = (kernel: Operand, attrs: Partial<ConvAttrs>) =>
     runOp('conv2d', [image, kernel], { ...plain, ...attrs })[0]
-  test('same with an even size and stride 2 pads after, as TensorFlow does', () =>
+  test("padding 'same' with an even size and stride 2 pads at the end, as in TensorFlow", () =>
     expect(conv(ones(3, 3, 1, 1), { strides: [2, 2] })).toEqual([54, 45, 72, 54]))
-  test('the same padding before and after gives other numbers', () => {
+  test('symmetric padding gives other numbers', () => {
     const padding: Padding = [
       [1, 1],
       [1, 1],
     ]
     expect(conv(ones(3, 3, 1, 1), { strides: [2, 2], padding })).toEqual([14, 30, 57, 99])
   })
-  test('same with an even window pads after', () =>
+  test("padding 'same' with an even window pads at the end", () =>
     expect(conv(ones(2, 2, 1, 1), {})).toEqual([14, 18, 22, 12, 30, 34, 38, 20, 46, 50, 54, 28, 27, 29, 31, 16]))
   test('valid; the kernel is not flipped', () =>
     expect(conv(tensor([2, 2, 1, 1], [1, 10, 100, 1000]), { padding: 'valid', strides: [2, 2] })).toEqual([
@@ -39,7 +39,7 @@ describe('conv2d by hand: a 4x4 image', () => {
     expect(conv(tensor([2, 2, 1, 1], [1, 10, 100, 1000]), { padding: 'valid', dilations: [2, 2] })).toEqual([
       11931, 13042, 16375, 17486,
     ]))
-  test('explicit, each side its own', () => {
+  test('explicit padding, different on each side', () => {
     const padding: Padding = [
       [0, 1],
       [2, 0],
@@ -61,7 +61,7 @@ describe('conv2d by hand: a 4x4 image', () => {
     const kernel = tensor([2, 1, 2, 1], [1, 2, 10, 20])
     expect(runOp('depthwiseConv2d', [x, kernel], { ...plain, padding: 'valid' })).toEqual([[31, 620, 42, 840]])
   })
-  test('a kernel wholly in the padding sees zeros', () => {
+  test('a kernel completely in the padding reads zeros', () => {
     const padding: Padding = [
       [3, 0],
       [0, 0],
@@ -182,7 +182,7 @@ describe('work', () => {
       opDef(`${op}FilterGradient`).cost([x, y], [kernel], { ...attrs, filterShape: kernel.shape }),
     ].map((cost) => cost.multiplyAdds)
   }
-  test('a convolution and its gradients take as many multiply-adds', () => {
+  test('a convolution and its gradients need equally many multiply-adds', () => {
     // EfficientNet-B0's stem at 224: 112 * 112 * 32 results of 3 * 3 * 3 products.
     const n = 112 * 112 * 32 * 27
     expect(work('conv2d', floats(1, 224, 224, 3), floats(3, 3, 3, 32), floats(1, 112, 112, 32))).toEqual([n, n, n])

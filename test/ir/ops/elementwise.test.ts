@@ -91,7 +91,7 @@ describe('known values', () => {
     const [got = nan] = unary(op, [x]) ?? []
     expect(Math.abs(got - y)).toBeLessThanOrEqual(1e-15 * Math.abs(y))
   })
-  test('floor and ceil; the sign of zero stays', () => {
+  test('floor and ceil keep the sign of zero', () => {
     expect(unary('floor', [1.5, -1.5, -0.5, -0, -inf, nan])).toEqual([1, -2, -1, -0, -inf, nan])
     expect(unary('ceil', [1.5, -1.5, -0.5, -0, inf, nan])).toEqual([2, -1, -0, -0, inf, nan])
   })
@@ -535,7 +535,7 @@ describe('compare, select, cast', () => {
     if (dx === undefined || dx === null) throw new Error('no gradient')
     expect(builder.finish({ dx }).nodes.at(-1)).toMatchObject({ op: 'cast', attrs: { to: 'float32', relaxed: true } })
   })
-  test('cast has a gradient from float to float alone', () => {
+  test('cast has a gradient only from float to float', () => {
     const gradient = (from: DType, to: DType) =>
       gradientsOf('cast', [list([1, 2], from)], { to, relaxed: false }, [list([3, 4], to)])[0]
     for (const from of dtypes)

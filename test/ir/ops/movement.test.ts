@@ -48,7 +48,7 @@ describe('reshape, transpose, reverse', () => {
     expect(runOp('transpose', [scalar], { permutation: [] })).toEqual([[7]])
     expect(runOp('reverse', [scalar], { axes: [] })).toEqual([[7]])
   })
-  test('gradients go back by the inverse', () => {
+  test('gradients apply the inverse', () => {
     const g = tensor([3, 5, 2], counted(3, 5, 2).data)
     const [dx = null] = gradientsOf('transpose', [counted(2, 3, 5)], { permutation: [1, 2, 0] }, [g])
     expect(dx).toEqual(runOp('transpose', [g], { permutation: [2, 0, 1] })[0])
@@ -87,7 +87,7 @@ describe('broadcast', () => {
     expect(runOp('broadcast', [x], { shape: [2, 2, 3], axes: [0, 2] })).toEqual([[1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2]])
     expect(runOp('broadcast', [tensor([], [nan])], { shape: [2], axes: [] })).toEqual([[nan, nan]])
   })
-  test('gradients are sums over what was repeated, in the shape of the operand', () => {
+  test('gradients are sums over repetitions, in the shape of the operand', () => {
     const gradient = (operand: Operand, shape: readonly number[], axes: readonly number[]) =>
       gradientsOf('broadcast', [operand], { shape, axes }, [counted(...shape)])
     expect(gradient(tensor([2], [0, 0]), [3, 2], [1])).toEqual([[1 + 3 + 5, 2 + 4 + 6]])
@@ -140,7 +140,7 @@ describe('slice and pad', () => {
       floats(2, 3),
     ])
   })
-  test('slice: gradients are 0 where nothing was taken, also behind the last stride', () => {
+  test('slice: gradients are 0 at elements that were not selected, also after the last stride', () => {
     expect(gradientsOf('slice', [line], cut(1, 5, 3), [tensor([2], [10, 20])])).toEqual([[0, 10, 0, 0, 20, 0, 0]])
     expect(
       gradientsOf('slice', [matrix], { starts: [1, 0], limits: [2, 3], strides: [1, 2] }, [tensor([1, 2], [10, 20])]),
@@ -159,7 +159,7 @@ describe('slice and pad', () => {
     ])
     expect(runOp('pad', [tensor([], [3])], { low: [], high: [], interior: [], value: 1 })).toEqual([[3]])
   })
-  test('pad: gradients leave out what was added', () => {
+  test('pad: gradients omit the padding', () => {
     expect(gradientsOf('pad', [tensor([3], [0, 0, 0])], fill(1, 2, 1), [counted(8)])).toEqual([[2, 4, 6]])
     expect(
       gradientsOf('pad', [matrix], { low: [0, 1], high: [1, 0], interior: [1, 0], value: 7 }, [counted(4, 4)]),
@@ -204,7 +204,7 @@ describe('concatenate', () => {
     expect(runOp('concatenate', [matrix], { axis: 1 })).toEqual([matrix.data])
     expect(inferOp('concatenate', [floats(2, 3), floats(2, 1), floats(2, 5)], { axis: 1 })).toEqual([floats(2, 9)])
   })
-  test('each operand gets its own part of the gradient; one that stands twice gets two', () => {
+  test('each operand gets its part of the gradient; a repeated operand gets both parts', () => {
     const column = tensor([2, 1], [0, 0])
     expect(gradientsOf('concatenate', [column, matrix, column], { axis: 1 }, [counted(2, 5)])).toEqual([
       [1, 6],
@@ -333,7 +333,7 @@ describe('laws', () => {
       { numRuns: 50 },
     )
   })
-  test('a slice takes a pad away again', () => {
+  test('a slice inverts a pad', () => {
     fc.assert(
       fc.property(fc.nat(3), fc.nat(3), fc.nat(3), fc.integer({ min: 1, max: 5 }), (low, high, gap, size) => {
         const x = counted(size)
@@ -344,7 +344,7 @@ describe('laws', () => {
       }),
     )
   })
-  test.each(dtypes)('%s elements arrive bit by bit', (dtype) => {
+  test.each(dtypes)('%s elements keep their bits', (dtype) => {
     const data = isFloat(dtype)
       ? [nan, -0, inf, 0.5]
       : dtype === 'int32'

@@ -22,7 +22,7 @@ const corner: Padding = [
 ]
 
 describe('values by hand: a 4x4 image', () => {
-  test('maximum: same pads after, valid, explicit', () => {
+  test("maximum: padding 'same' (at the end), 'valid' and explicit", () => {
     expect(runOp('maxPool2d', [image], attrs(3, 2))).toEqual([[11, 12, 15, 16]])
     expect(runOp('maxPool2d', [image], attrs(3, 1, 'valid'))).toEqual([[11, 12, 15, 16]])
     expect(runOp('maxPool2d', [image], attrs(2, 2, corner))).toEqual([[1, 3, 9, 11]])
@@ -38,7 +38,7 @@ describe('values by hand: a 4x4 image', () => {
     expect(runOp('maxPool2d', [x], tall)).toEqual([[3, 80, 4, 70]])
     expect(runOp('avgPool2d', [x], tall)).toEqual([[2, 70, 3, 60]])
   })
-  test('gradient of the maximum goes to its place, and adds up where windows share it', () => {
+  test('the gradient goes to the maximum, and adds up if windows share it', () => {
     const peak = tensor([1, 3, 3, 1], [1, 2, 3, 4, 9, 5, 6, 7, 8])
     const dy = tensor([1, 2, 2, 1], [1, 10, 100, 1000])
     const want = [[0, 0, 0, 0, 1111, 0, 0, 0, 0]]
@@ -194,7 +194,7 @@ describe.each(pools)('constraints of %s', (op) => {
     expect(types(op, x, attrs(5, 1, 'valid'))).toMatch(/^C2: .*5x5.*4x4/)
     expect(types(op, x, attrs(5, 1, corner), floats(1, 1, 1, 2))).toBeInstanceOf(Array)
   })
-  test('C3: on each side less padding than the window is long', () => {
+  test('C3: padding on each side is smaller than the window', () => {
     for (const padding of [
       [
         [2, 0],

@@ -166,7 +166,7 @@ describe('gradients', () => {
   )
   const products = (data: readonly number[]) =>
     gradientsOf('reduceProd', [tensor([data.length], data)], over(0), [scalar(1)])[0]
-  test('reduceProd C4: none, one and two zeros; no overflow or NaN that the product of the others has not', () => {
+  test('reduceProd C4: none, one and two zeros; no overflow or NaN unless the product of the others has it', () => {
     expect(products([2, 5, 3])).toEqual([15, 6, 10])
     expect(products([2, 0, 3])).toEqual([0, 6, 0])
     expect(products([0, 4, 0])).toEqual([0, 0, 0])
@@ -247,7 +247,7 @@ describe('gradients', () => {
       [10, 10, 10, 20, 20, 20],
     ])
   })
-  test('topK sends the gradient of values where they came from; none without one', () => {
+  test('topK passes the gradient of values to their source elements; without a gradient there is none', () => {
     const x = tensor([2, 4], [1, 8, 3, 8, nan, 5, 6, 0])
     const g = tensor([2, 2], [10, 20, 30, 40])
     expect(gradientsOf('topK', [x], { k: 2 }, [g, null])).toEqual([[0, 10, 0, 20, 30, 0, 40, 0]])

@@ -123,7 +123,7 @@ describe('float32 decompositions lose no digits', () => {
   const eps = 2 ** -23
   const steps = fc.oneof(fc.nat(30), fc.nat(100_000), fc.nat(2 ** 24 - 1))
   /** Zero weights, so that what is left is the step itself. */
-  test('adam: the step, from the first on', () => {
+  test('adam: every step, including the first', () => {
     fc.assert(
       fc.property(steps, fc.constantFrom(0.9, 0.99, 0.999, 0.9999), fc.integer({ min: 1, max: 64 }), (t, beta2, n) => {
         const given = [
@@ -139,7 +139,7 @@ describe('float32 decompositions lose no digits', () => {
       }),
     )
   })
-  test('ema: the share of the new value, up to a decay of 0.99999', () => {
+  test('ema: the weight of the new value, up to a decay of 0.99999', () => {
     fc.assert(
       fc.property(steps, fc.constantFrom(0.9, 0.999, 0.9999, 0.99999), (t, decay) => {
         const given = [tensor([1], [0]), tensor([1], [1]), one(t, 'int32'), one(1, 'bool')]
