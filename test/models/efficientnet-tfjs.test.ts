@@ -58,7 +58,7 @@ describe.each([
   })
 })
 
-test('100 runs of B0 leave no tensor behind, and dispose gives back everything', async () => {
+test('100 runs of B0 leak no tensor, and dispose() frees everything', async () => {
   const [c] = cases.filter((x) => x.variant === 'b0' && x.height === 64)
   if (c === undefined) throw new Error('no such golden')
   const before = tf.findBackend('wasm')?.numDataIds() ?? 0

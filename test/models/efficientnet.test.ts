@@ -161,7 +161,7 @@ describe('options', () => {
     expect(graph.outputs.map((o) => o.name)).toEqual(['logits', 'probabilities'])
     expect(count(graph)).toMatchObject({ blocks: 2, biases: 1 })
   })
-  test('normalize: false takes pixels as they are; other channel counts use 0.5 and 0.5', () => {
+  test('normalize: false uses pixels unchanged; other channel counts use 0.5 and 0.5', () => {
     expect(
       efficientNet('b0', { normalize: false })
         .at({ batch: 1 })

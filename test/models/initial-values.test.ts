@@ -66,7 +66,7 @@ const expectDrawnFrom = (name: string, values: Float32Array, { deviation, end, b
   if (n > 10_000) expect(largest).toBeGreaterThan(0.99 * end)
 }
 
-test('the deviation that is left between two deviations is the one in Keras', () => {
+test('the standard deviation of the truncated normal equals the constant of Keras', () => {
   expect(cutDeviation).toBeCloseTo(0.87962566103423978, 14)
 })
 
@@ -77,7 +77,7 @@ describe('EfficientNet-B0', () => {
       const shape = types[0]?.shape ?? []
       return name.endsWith(suffix) ? [{ name, shape, values: initialValues(init, shape, { seed, name }) }] : []
     })
-  test('convolutions, depthwise and squeeze-excite ones too: variance 2 / fan-out, cut at two deviations', () => {
+  test('all convolutions: variance 2 / fan-out, truncated at two standard deviations', () => {
     const kernels = valuesOf('/kernel', 1).filter(({ name }) => name !== 'head/dense/kernel')
     expect(kernels.length).toBe(81)
     for (const { name, shape, values } of kernels) {
@@ -86,7 +86,7 @@ describe('EfficientNet-B0', () => {
       expectDrawnFrom(name, values.subarray(0, 20_000), cutNormal(Math.sqrt(2 / (kh * kw * last))))
     }
   })
-  test('all kernels together, in units of their deviation', () => {
+  test('all kernels together, in units of their standard deviation', () => {
     for (const seed of [0, 2]) {
       const units = valuesOf('/kernel', seed)
         .filter(({ name }) => name !== 'head/dense/kernel')
@@ -114,7 +114,7 @@ describe('EfficientNet-B0', () => {
     expect(found.length).toBe(count)
     expect(found.every(({ values }) => values.every((v) => v === value))).toBe(true)
   })
-  test('variables do not repeat one another, not even at another scale', () => {
+  test('no variable equals another one, not even up to scale', () => {
     const kernels = valuesOf('/kernel', 1)
     const ratios = kernels.map(({ values: [first = 0, a = 0, c = 0, d = 0] }) =>
       [a, c, d].map((v) => (v / first).toFixed(3)).join(),
@@ -154,7 +154,7 @@ describe('every initializer', () => {
       expectDrawnFrom(name, values, { ...distribution, end: largest })
     } else expectDrawnFrom(name, values, distribution)
   })
-  test('what starts as another variable has its values', () => {
+  test('a variable that is initialized from another has its values', () => {
     const init: Initializer = { kind: 'normal', stddev: 1 }
     expect(initialValues({ kind: 'sameAs', name: 'w', init }, [50], { seed: 11, name: 'ema/w' })).toEqual(
       initialValues(init, [50], at),

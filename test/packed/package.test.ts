@@ -21,7 +21,7 @@ const run = (code: string): unknown => {
   return JSON.parse(execFileSync(process.execPath, ['run.js'], { cwd: install.folder, encoding: 'utf8' }))
 }
 
-test('links between the documents lead to files of the package', () => {
+test('links between documents refer to files of the package', () => {
   const documents = ['README.md', 'ARCHITECTURE.md', ...readdirSync(join(home, 'docs')).map((name) => `docs/${name}`)]
   // In blocks of code, `f['x'](y)` is a call.
   const proseOf = (name: string): string => readFileSync(join(home, name), 'utf8').replace(/^```[\s\S]*?^```$/gm, '')
@@ -51,9 +51,9 @@ test("an error's url is a page of the package, and the command line names its fi
   expect(existsSync(resolve(install.folder, page))).toBe(true)
 })
 
-test('the build has nothing to warn of', () => expect(install.warnings.trim()).toBe(''))
+test('the build gives no warnings', () => expect(install.warnings.trim()).toBe(''))
 
-test('there are no source maps: what is built can be read as it is', () => {
+test('there are no source maps: the built files are readable', () => {
   const files = readdirSync(home, { recursive: true, encoding: 'utf8' })
   expect(files.filter((name) => name.endsWith('.map'))).toEqual([])
   expect(files.some((name) => statSync(join(home, name)).isFile() && name.startsWith('dist/'))).toBe(true)
@@ -102,7 +102,7 @@ test('tfjs on WebGPU without webgpu, the package that gives it to Node: the erro
   })
 })
 
-test('compile() without peers runs on generated WebAssembly, without a word', () => {
+test('compile() without peers runs on generated WebAssembly, without messages', () => {
   const code = `
     import { compile, float32, graph, read, add } from 'effuse'
     const net = await compile(graph('g', { x: float32(1) }, ({ x }) => ({ y: add(x, 1) })))

@@ -167,7 +167,7 @@ describe('promises', () => {
     expect([...(outputs['first']?.data ?? [])]).toEqual([12, 27])
     expect([...(outputs['second']?.data ?? [])]).toEqual([12, -18])
   })
-  test("so can those of a user's op", () => {
+  test("gradients of a user's op can be differentiated again", () => {
     const cube = composite('cube', (x: Value<'float32', 1>) => mul(mul(x, x), x))
     const model = graph('cube', { x: float32(2) }, ({ x }) => {
       const [first] = gradients(reduceSum(cube(x)), [x])
@@ -178,7 +178,7 @@ describe('promises', () => {
     expect([...(outputs['first']?.data ?? [])]).toEqual([12, 27])
     expect([...(outputs['second']?.data ?? [])]).toEqual([12, -18])
   })
-  test('zeros where nothing depends on a value; paths say what they are gradients of', () => {
+  test('a value without dependents has a zero gradient; paths name the differentiated nodes', () => {
     const model = graph('g', { x: float32(2), y: float32(3) }, ({ x, y }, b) => {
       const [dx, dy] = gradients(
         b.scope('head', () => mean(tanh(x))),
@@ -192,7 +192,7 @@ describe('promises', () => {
     ])
     expect(built.nodes.some((n) => n?.path === 'grad(head)')).toBe(true)
   })
-  test('only what the wanted values reach is visited: integers beside the way do no harm', () => {
+  test('only nodes on paths from the requested values are visited: other integer nodes do not matter', () => {
     const model = graph('g', { x: float32(2), i: int32(2) }, ({ x, i }, b) => {
       const [dx] = gradients(reduceSum(mul(x, b.cast(b.mul(i, i), 'float32') as typeof x)), [x])
       return { dx }
@@ -201,7 +201,7 @@ describe('promises', () => {
       ...(interpret(model.at({ batch: 1 }), { inputs: { x: [1, 2], i: [3, 4] } }).outputs['dx']?.data ?? []),
     ]).toEqual([9, 16])
   })
-  test('an op without a gradient does no harm where the wanted values do not reach it', () => {
+  test('an op without a gradient is allowed if the requested values do not reach it', () => {
     const b = new Builder('beside')
     const [x, w] = [b.input('x', { dtype: 'float32', shape: [2] }), b.variable('w', { shape: [2] })]
     const [step, finite] = [
@@ -218,7 +218,7 @@ describe('promises', () => {
     for (const [i, x] of inputs.x.entries()) expect(outputs['slope']?.data[i]).toBeCloseTo(x - 2 * x * (9 / 11), 12)
   })
 
-  test('gradients of what has none are zeros by values that it does not depend on', () => {
+  test('the gradient of an op without one is zero with respect to values that it does not depend on', () => {
     const b = new Builder('apart')
     const [scale, good] = [
       b.input('scale', { dtype: 'float32', shape: [] }),
@@ -253,7 +253,7 @@ describe('promises', () => {
     expect(of('["**/scale"]').updates.length).toBe(0)
     expect(print(of('["**/scale"]'))).toContain('batchNormInference')
   })
-  test('dropout draws from its stream, keeps the expectation, and drops whole samples where asked', () => {
+  test('dropout draws from its stream, keeps the expectation, and can drop whole samples', () => {
     const source = (per: string) =>
       `graph g { %x = input() {name="x"} : float32[2000,3] %y = dropout(%x) {per="${per}", rate=0.25, stream="d"} : float32[2000,3] return y = %y }`
     for (const per of ['element', 'sample']) {

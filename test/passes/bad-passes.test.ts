@@ -20,7 +20,7 @@ const holes = (g: Graph): unknown => ({ ...g, nodes: [undefined, ...g.nodes.slic
 const circle: { self?: unknown } = {}
 circle.self = circle
 
-describe('what a pass gives', () => {
+describe('the result of a pass', () => {
   test.each([
     ['null', () => null, /it gave null, not a graph/],
     ['nothing', () => undefined, /it gave undefined, not a graph: does it end with return\?/],
@@ -80,7 +80,7 @@ describe('what a pass gives', () => {
     ).rejects.toEqual(expected)
   })
 
-  test('a pass over the program is held to the same', () => {
+  test('the same holds for a pass over the program', () => {
     const program = programOf(parse('graph g { %x = input() {name="x"} : float32[2] return y = %x }'))
     const given = (result: unknown) =>
       pipeline([
@@ -93,7 +93,7 @@ describe('what a pass gives', () => {
     )
   })
 
-  test('the pass that left a bad graph is named, not the one that meets it', () => {
+  test('the error names the pass that left an invalid graph, not the next one', () => {
     const dangling = mine((g) => {
       const edit = new Edit(g, 'mine')
       edit.remove(g.inputs[0] as never)
@@ -105,7 +105,7 @@ describe('what a pass gives', () => {
   })
 })
 
-describe('what is no pass, and no pipeline', () => {
+describe('invalid passes and pipelines', () => {
   const valid = mine((g) => g)
   test.each([
     [null, /takes a pass, as definePass\(\) makes it, got null/],

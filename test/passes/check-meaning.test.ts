@@ -43,7 +43,7 @@ const wrong = (message: RegExp) => expect.objectContaining({ code: 'EF303', mess
 const one = (op: string, source = 'input') =>
   `graph g { %x = ${source}() {name="x"} : float32[40] %y = ${op}(%x) : float32[40] return y = %y }`
 
-describe('what is found', () => {
+describe('detected faults', () => {
   test.each([
     ['relu6', 'relu', 'input'],
     ['relu6', 'relu', 'variable'],
@@ -57,7 +57,7 @@ describe('what is found', () => {
       expect(() => check([becomes(from, to, preserves)], one(from, source))).toThrow(wrong(/y\[\d+\] was .* and is/))
   })
 
-  test.each([1, 2, 3])('also of %d elements, for which one draw of numbers is not enough', (size) => {
+  test.each([1, 2, 3])('also with %d elements, for which one random draw is not enough', (size) => {
     const few = (op: string, source: string) => one(op, source).replaceAll('40', String(size))
     for (const source of ['input', 'variable'])
       for (const [from, to] of [
@@ -99,7 +99,7 @@ describe('what is found', () => {
     expect(() => check([half], stateful)).toThrow(wrong(/the output "y" was float32\[2\] and is float16\[2\]/))
   })
 
-  test('variances stay positive, so that a batch norm is no NaN, also where it was taken apart before', () => {
+  test('variances stay positive, so that a batch norm gives no NaN, also after its decomposition', () => {
     const norm = `graph g { %x = input() {name="x"} : float32[64,16] %s = variable() {name="s"} : float32[16] %o = variable() {name="o"} : float32[16]
       %m = variable() {name="m"} : float32[16] %v = variable() {name="v"} : float32[16]
       %y = batchNormInference(%x, %s, %o, %m, %v) {epsilon=0.001} : float32[64,16] %r = relu6(%y) : float32[64,16] return y = %r }`
@@ -108,7 +108,7 @@ describe('what is found', () => {
     )
   })
 
-  test('compile() with verify: true finds it in a pass of a user', async () => {
+  test("compile() with verify: true detects it in a user's pass", async () => {
     const model = graph('net', { x: float32('batch', 40) }, ({ x }) => ({ y: relu6(x) }))
     await expect(
       compile(model, {
@@ -120,7 +120,7 @@ describe('what is found', () => {
   })
 })
 
-describe('what is said of each pass', () => {
+describe('the report of each pass', () => {
   const conv = `graph g { %x = input() {name="x"} : float32[1,4,4,2] %k = variable() {name="k"} : float32[1,1,2,3] %b = variable() {name="b"} : float32[3]
     %c = conv2d(%x, %k) : float32[1,4,4,3] %v = broadcast(%b) {axes=[3], shape=[1,4,4,3]} : float32[1,4,4,3]
     %s = add(%c, %v) : float32[1,4,4,3] %n = neg(%s) : float32[1,4,4,3] %y = neg(%n) : float32[1,4,4,3] %r = relu(%y) : float32[1,4,4,3] return y = %r }`
@@ -134,13 +134,13 @@ describe('what is said of each pass', () => {
       ['fuse-tfjs', 'structure', 'the same program once regions are inlined and equal nodes merged'],
     ])
   })
-  test('nothing was asked for', () => {
+  test('verification is off', () => {
     const [record] = runPipeline(parsePipeline('cse'), programOf(parse(conv))).records
     expect(record?.checked).toEqual({ how: 'not', why: 'not requested: compile with verify: true' })
   })
 })
 
-describe('what is shown of a pass that is wrong', () => {
+describe('the report of a wrong pass', () => {
   const wrongPass = becomes('relu6', 'relu', 'bits')
   const messageOf = (run: () => unknown): string => {
     try {

@@ -98,7 +98,7 @@ describe('EfficientNet-B0, batch 1, 224 x 224', () => {
     ['mean', null],
     ['epsilon', 40],
   ] as const)(
-    'batch norms folded without %s (of all, or only number %s) are found',
+    'batch norms folded without %s (all, or only number %s) are detected',
     (mistake, only) => {
       expect(() => checked([folding(mistake, only)])).toThrow(
         /pass 'wrong'.*for random operands of the changed part, y\[\d+\] was .* and is .*keep rounding/s,
@@ -106,7 +106,7 @@ describe('EfficientNet-B0, batch 1, 224 x 224', () => {
     },
     60_000,
   )
-  test('the same without a mistake is not', () => {
+  test('a correct fold is accepted', () => {
     expect(checked([folding('none', 3)])[0]?.checked).toMatchObject({ how: 'regions', equal: 1, unjudged: 0 })
   })
 
@@ -121,7 +121,7 @@ describe('EfficientNet-B0, batch 1, 224 x 224', () => {
     60_000,
   )
 
-  test('values made wrongly where variables are prepared', () => {
+  test('wrong values in the step `prepare`', () => {
     const prepared = runPipeline(parsePipeline('fold-batch-norm,hoist-prepare'), b0).program
     const wrong = rewriting('bits', 'rsqrt', (edit, node, at) => {
       if (at === 5) edit.replaceUses(refOf(node), edit.add('sqrt', node.inputs, {}, node))
@@ -146,7 +146,7 @@ describe('a part is extended before it is judged', () => {
     return checkMeaning(program, after, { preserves: pass.preserves })
   }
   const type = 'float32[1,128,128,64]'
-  test('a second relu may go, also where other work lies between', () => {
+  test('a second relu may be removed, also with other work between the two', () => {
     for (const between of ['', `%m = relu6(%r) : ${type}`]) {
       const from = between === '' ? '%r' : '%m'
       const found = of(large(`%r = relu(%c) : ${type} ${between} %y = abs(${from}) : ${type}`, '%y'), dropping('abs'))
@@ -154,13 +154,13 @@ describe('a part is extended before it is judged', () => {
       expect(found.checked.get('run')).toMatchObject({ how: 'regions', equal: 1 })
     }
   }, 60_000)
-  test('a batch norm folded over the wrong axis of a kernel is found', () => {
+  test('a batch norm folded over the wrong axis of a kernel is detected', () => {
     const variables = ['s', 'o', 'm', 'v'].map((v) => `%${v} = variable() {name="${v}"} : float32[64]`).join(' ')
     const text = large(`${variables} %y = batchNormInference(%c, %s, %o, %m, %v) {epsilon=0.001} : ${type}`, '%y')
     expect(of(text, folding('none')).difference).toBeNull()
     expect(of(text, folding('axis')).difference).toMatch(/at batchNormInference/)
   }, 60_000)
-  test('a first one may not', () => {
+  test('a first relu may not be removed', () => {
     const found = of(large(`%r = relu(%c) : ${type} %y = neg(%r) : ${type}`, '%y'), dropping('relu'))
     expect(found.difference).toMatch(/at relu/)
   }, 60_000)

@@ -45,7 +45,7 @@ describe('inside a graph', () => {
       const [dx, dy] = gradients(mean(mul(add(first[0], first[1]), x)) as Value<'float32', 0>, [x, y])
       return { dx, dy }
     }).at({ batch: 1 })
-  test.each(bodies)('they are those of the body, and so are second ones: %s', (_name, body) => {
+  test.each(bodies)('first and second gradients equal those of the body: %s', (_name, body) => {
     fc.assert(
       fc.property(fc.infiniteStream(fc.integer({ min: -1000, max: 1000 })), fc.boolean(), (stream, twice) => {
         const numbers = (): Float64Array => Float64Array.from({ length: 6 }, () => stream.next().value / 1000)
@@ -100,16 +100,16 @@ describe('in a training step under mixed precision', () => {
     for (const { attrs } of nodesOfOp(graph, 'composite'))
       expect(new Set(nodesOfOp(attrs.body, 'mul').map((n) => n.types[0]?.dtype))).toEqual(new Set(['float32']))
   })
-  test('one of which nothing is said is taken apart: its ops have classes of their own', async () =>
+  test('one without a class is decomposed: its ops have their own classes', async () =>
     expect(typesIn(await halved('infer'))).toEqual([]))
-  test('what explain proposes names the composite, not its gradient', async () => {
+  test('the proposal of explain names the composite, not its gradient', async () => {
     const decision = decisionOf(await halved('allow'))
     const notes = decision === null ? [] : explainPrecision(decision, (n) => n.op === 'composite')
     expect(notes.map(({ dtype }) => dtype)).toEqual(['float16', 'float16'])
     for (const { change } of notes) expect(change).toContain("deny: ['square']")
   })
   test.each(['deny', 'wide', 'allow'] as const)(
-    'a step with one of class %s moves the weights as without it',
+    'a step with a composite of class %s updates the weights like a step without it',
     async (amp) => {
       using plain = await compile(step(amp), options)
       using half = await compile(step(amp), { ...options, amp: { dtype: 'float16' } })
@@ -133,7 +133,7 @@ describe('in a training step under mixed precision', () => {
   )
 })
 
-test('the pass that spares them has a text form', () => {
+test('the pass that keeps them has a text form', () => {
   const text = 'decompose{ops=["composite"], classes=["infer","clear"], except=["square"]}'
   expect(parsePipeline(text).toString()).toBe(text)
   expect(() => parsePipeline('decompose{classes=["sharp"]}')).toThrow(expect.objectContaining({ code: 'EF302' }))

@@ -58,7 +58,7 @@ describe('EfficientNet with dropout and stochastic depth', () => {
     labelSmoothing: fc.constantFrom(0, 0.1),
     seed: fc.nat(2 ** 20),
   })
-  test('directional derivatives of the loss by every variable', () => {
+  test('directional derivatives of the loss with respect to every variable', () => {
     let [drawn, differing] = [0, 0]
     fc.assert(
       fc.property(nets, ({ blocks, size, batch, padding, dropout, stochasticDepth, labelSmoothing, seed }) => {
@@ -149,7 +149,7 @@ describe('random graphs', () => {
     ])
     return { graph: again.commit(), names: sources.map((n) => n.attrs.name) }
   }
-  test('wherever the loss is smooth, its directional derivative is that of the gradient', () => {
+  test('where the loss is smooth, its directional derivative agrees with the gradient', () => {
     fc.assert(
       fc.property(anyGraph({ mixedTypes: false, effects: false, stepsMax: 10 }), fc.nat(1000), (drawn, seed) => {
         const { graph, names } = withGradients(drawn.graph)

@@ -27,7 +27,7 @@ describe('goldens', () => {
   afterEach(() => rmSync(temporary, { recursive: true }))
   const stand = (text: string): void => writeFileSync(file, text)
 
-  test('that are wrong are shown, and stay as they are', () => {
+  test('that differ are shown, and do not change', () => {
     stand(`${input}// ----\nwrong\n`)
     expect(checkGolden(file, {})).toEqual({ stored: 'wrong\n', made: right })
     expect(readFileSync(file, 'utf8')).toBe(`${input}// ----\nwrong\n`)
@@ -37,7 +37,7 @@ describe('goldens', () => {
     checkGolden(file, { UPDATE_GOLDEN: '1' })
     expect(readFileSync(file, 'utf8')).toBe(`${input}// ----\n${right}`)
   })
-  test('are refused in CI where they would change, and only there', () => {
+  test('cannot change in CI, and only there', () => {
     stand(`${input}// ----\nwrong\n`)
     expect(() => checkGolden(file, { UPDATE_GOLDEN: '1', CI: 'true' })).toThrow('would change')
     expect(readFileSync(file, 'utf8')).toBe(`${input}// ----\nwrong\n`)

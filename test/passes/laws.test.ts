@@ -143,7 +143,7 @@ test('rules that keep bits keep them', () => {
   )
 })
 
-test('each rule alone keeps what it says', () => {
+test('each rule alone preserves what it declares', () => {
   const seen = new Set<string>()
   fc.assert(
     fc.property(graphs, (graph) => {
@@ -180,7 +180,7 @@ test.each([
   ],
   ['pow(x, 2) -> x * x', '%c = constant() {value=2} : float32[3] %y = pow(%x, %c) : float32[3]'],
   ['reciprocal(sqrt(x)) -> rsqrt(x)', '%c = sqrt(%x) : float32[3] %y = reciprocal(%c) : float32[3]'],
-])('%s, which rounds differently, is right up to rounding', (name, body) => {
+])('%s, which rounds differently, is correct up to rounding', (name, body) => {
   const graph = parse(`graph g { %x = input() {name="x"} : float32[3] ${body} return y = %y }`)
   const fired: string[] = []
   const after = rewrite(graph, simplifyRules, 'one', (rule) => fired.push(rule))

@@ -22,12 +22,12 @@ const simplified = (length: number, step: (b: Builder, x: Value, i: number) => V
 }
 
 // Steps that undo each other, an even number of them.
-test.each(Object.entries(chains))('simplify takes a chain of %s apart', (_, step) => {
+test.each(Object.entries(chains))('simplify removes a chain of %s', (_, step) => {
   const { program } = simplified(4_000, step)
   expect(liveOrder(graphOf(program)).map((n) => n.op)).toEqual(['input'])
 })
 
-test('simplify does not walk a chain anew for each of its nodes', () => {
+test('simplify does not traverse a chain again for each of its nodes', () => {
   const { records } = simplified(60_000, chains['neg'] as (typeof chains)[string])
   expect(records[0]?.ms).toBeLessThan(20_000) // walking takes longer than this even on an idle machine
 }, 120_000)

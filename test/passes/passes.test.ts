@@ -41,7 +41,7 @@ describe('every pass', () => {
     .map((f) => ({ name: f.name, pass: f.make({}) }))
     .filter(({ pass }) => pass.preserves !== 'mode')
 
-  test.each(cases)('$name keeps meaning, well-formedness and the signature', ({ pass }) => {
+  test.each(cases)('$name preserves meaning, validity and the signature', ({ pass }) => {
     fc.assert(
       fc.property(
         anyGraph({ mixedTypes: pass.preserves === 'bits', effects: pass.name !== 'hoist-prepare' }),
@@ -71,23 +71,20 @@ describe('every pass', () => {
     )
   })
 
-  test.each(cases)(
-    '$name gives the same object where it changes nothing, and changes nothing twice',
-    ({ name, pass }) => {
-      fc.assert(
-        fc.property(anyGraph(), ({ graph }) => {
-          const clean = parsePipeline(`${name},dce`)
-          const once = runPipeline(clean, programOf(graph))
-          const twice = runPipeline({ ...clean, passes: [pass] }, once.program)
-          expect(twice.program).toBe(once.program)
-          expect(twice.records.every((r) => !r.changed)).toBe(true)
-        }),
-        { numRuns: 40 },
-      )
-    },
-  )
+  test.each(cases)('$name returns the same object if it changes nothing, and is idempotent', ({ name, pass }) => {
+    fc.assert(
+      fc.property(anyGraph(), ({ graph }) => {
+        const clean = parsePipeline(`${name},dce`)
+        const once = runPipeline(clean, programOf(graph))
+        const twice = runPipeline({ ...clean, passes: [pass] }, once.program)
+        expect(twice.program).toBe(once.program)
+        expect(twice.records.every((r) => !r.changed)).toBe(true)
+      }),
+      { numRuns: 40 },
+    )
+  })
 
-  test('the whole cleaning pipeline keeps bits under any order', () => {
+  test('the simplification passes preserve bits in any order', () => {
     const names = ['fold-constants', 'cse', 'dce', 'hoist-prepare']
     fc.assert(
       fc.property(
@@ -112,7 +109,7 @@ describe('fold-batch-norm', () => {
   test.each([
     ['conv2d', '[3,3,2,3]', 3],
     ['depthwiseConv2d', '[3,3,2,1]', 2],
-  ])('the norm vanishes into the kernel of %s, and the results agree', (op, kernel, channels) => {
+  ])('the norm is folded into the kernel of %s, and the results agree', (op, kernel, channels) => {
     const graph = parse(`
     graph g {
       %x = input() {name="x"} : float32[1,4,4,2]  %k = variable() {name="k"} : float32${kernel}
@@ -140,7 +137,7 @@ describe('simplify', () => {
     for (const source of lawPrograms) rewrite(parse(source), simplifyRules, 'test', (name) => seen.add(name))
     expect(simplifyRules.map((r) => r.name).filter((name) => !seen.has(name))).toEqual([])
   })
-  test('rules that undo each other are named', () => {
+  test('rules that undo each other are reported', () => {
     const flip = [
       { name: 'neg -> abs', op: 'neg', preserves: 'rounding', rewrite: (n, m) => m.b.emit1('abs', n.inputs, {}) },
       { name: 'abs -> neg', op: 'abs', preserves: 'rounding', rewrite: (n, m) => m.b.emit1('neg', n.inputs, {}) },
@@ -203,7 +200,7 @@ const lawPrograms: readonly string[] = [
   ...['reduceSum', 'reduceMax', 'reduceMin'].map((op) => program(`%y = ${op}(%x) {axes=[]} : float32[2,3] return %y`)),
 ]
 
-test('hoist-prepare leaves random numbers to the run, also beside variables', () => {
+test('hoist-prepare does not move random numbers, even if they depend on variables', () => {
   const source = `graph g {
     %w = variable() {name="w"} : float32[3]  %r = randomUniform() {shape=[3], stream="s"} : float32[3]
     %a = neg(%w) : float32[3]  %y = mul(%a, %r) : float32[3]
@@ -214,7 +211,7 @@ test('hoist-prepare leaves random numbers to the run, also beside variables', ()
   expect([isRandom('prepare'), isRandom('run')]).toEqual([false, true])
 })
 
-test('cse tells ports of one type apart', () => {
+test('cse distinguishes ports of one type', () => {
   const graph = parse(`graph g {
     %x = input() {name="x"} : float32[4,2]  %s = input() {name="s"} : float32[2]
     %n:4 = batchNormTraining(%x, %s, %s) {epsilon=0.001} : float32[4,2], float32[2], float32[2], float32[2]
@@ -224,7 +221,7 @@ test('cse tells ports of one type apart', () => {
   expect(graphOf(runPipeline(parsePipeline('cse'), programOf(graph), { verify: true }).program)).toBe(graph)
 })
 
-test('verify agrees with what passes leave behind', () => {
+test('the verifier accepts results of passes', () => {
   fc.assert(
     fc.property(anyGraph(), ({ graph }) => {
       const { program } = runPipeline(

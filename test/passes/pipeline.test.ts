@@ -52,7 +52,7 @@ describe('text form', () => {
     expect(parsePipeline(sized).toString()).toBe(sized)
     expect(parsePipeline(passFactories.map((f) => f.name).join(',')).passes.length).toBe(passFactories.length)
   })
-  test('decompose takes only results above a size where it is told so', () => {
+  test('decompose has an option for a minimum size of results', () => {
     const b = new Builder('sizes')
     const y = b.silu(b.input('small', { dtype: 'float32', shape: [4] }))
     const z = b.silu(b.input('large', { dtype: 'float32', shape: [5] }))
@@ -87,7 +87,7 @@ describe('text form', () => {
 })
 
 describe('runner', () => {
-  test('records before, after, change by identity, counts', () => {
+  test('records the graphs before and after, changes by identity, and counts', () => {
     const { records } = runPipeline(parsePipeline('dce,simplify,cse'), programOf(graph), { verify: true })
     expect(records.map((r) => [r.name, r.changed, r.report])).toEqual([
       ['dce', true, { removed: 1 }],
@@ -130,7 +130,7 @@ describe('runner', () => {
     expect(lines[3]).toContain('// after cse, step run\ngraph g {')
   })
 
-  test('every graph is kept where a folder is asked for', () => {
+  test('every graph is saved if a folder is given', () => {
     const saved: [string, string][] = []
     runPipeline(parsePipeline('dce,cse'), programOf(graph), {
       debug: { level: 0, printAfter: [], log: () => {}, saveGraph: (name, text) => saved.push([name, text]) },
@@ -146,7 +146,7 @@ describe('checking the meaning', () => {
       rule('neg(x) -> abs(x)', 'neg', (n, m) => m.b.emit1('abs', n.inputs, {}), preserves),
     ])
   test.each(['bits', 'rounding'] as const)(
-    'a pass that breaks its promise (%s) is named, with the first number that differs',
+    'a pass that violates what it preserves (%s) is reported, with the first different number',
     (preserves) => {
       expect(() => runPipeline(pipeline([wrong(preserves)]), programOf(graph), { judge: meaningJudge })).toThrow(
         expect.objectContaining({
@@ -163,7 +163,7 @@ describe('checking the meaning', () => {
       )
     },
   )
-  test('the passes of inference keep their promises on every random graph', () => {
+  test('the inference passes preserve what they declare on every random graph', () => {
     fc.assert(
       fc.property(anyGraph({ effects: false }), ({ graph: any }) => {
         runPipeline(

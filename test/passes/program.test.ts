@@ -52,7 +52,7 @@ describe('text', () => {
     ])
     expect(printProgram(parseProgram(text))).toBe(text)
   })
-  test('every program comes back as it was', () => {
+  test('print and parse restore every program', () => {
     const name = fc.stringMatching(/^[a-z][\w.-]{0,8}$/)
     const condition = fc.oneof(
       fc.constant<Condition>({ kind: 'always' }),
@@ -93,12 +93,12 @@ describe('text', () => {
     ['crossing "x" : float32[1,,2]', '1:1: expected "crossing "NAME" : TYPE"'],
     ['crossing "x" : float32[99999999999999999999]', '1:1: expected "crossing "NAME" : TYPE"'],
     ['step a when "n" = 4294967296\ngraph g {\n  return\n}', '1:1: expected a value of an int32 variable'],
-  ])('%j is refused', (text, message) => {
+  ])('%j is rejected', (text, message) => {
     expect(() => parseProgram(text)).toThrow(message)
   })
 })
 
-describe('what must hold', () => {
+describe('invariants', () => {
   const faultOf = (program: Program): string => verifyProgram(program).join('; ')
   const changed = (at: number, change: object): Program =>
     programOf(
@@ -184,7 +184,7 @@ describe('a counter', () => {
   const reset = step('apply', 'mul(%n, %zero)', counted)
   const faults = (...parts: readonly Step[]): readonly string[] => verifyProgram(programOf(parts, 'p'))
 
-  test('goes up by 1 and back to 0, however that is written', () => {
+  test('increments by 1 and resets to 0, in any notation', () => {
     expect(faults(add, reset)).toEqual([])
     expect(faults(step('micro', 'sub(%n, %minus)'), step('apply', 'sub(%n, %n)', counted))).toEqual([])
     expect(faults(add, idle('log', counted), reset)).toEqual([])
@@ -221,7 +221,7 @@ describe('derived variables', () => {
       stale,
     )
   const faults = (...parts: readonly Step[]): string => verifyProgram(programOf(parts, 'p')).join('; ')
-  test('are made of variables', () => {
+  test('depend only on variables', () => {
     expect(faults(derive('one', 'w', 'd1'), derive('two', 'w', 'd2'))).toBe('')
   })
   test.each<readonly [string, readonly Step[]]>([

@@ -8,7 +8,7 @@ import { parsePipeline, passFactories } from '../../src/passes/registry.ts'
 import { runPipeline } from '../../src/passes/runner.ts'
 import { anyGraph } from '../../src/testing/graphs.ts'
 
-describe('no pass that keeps its promise is accused', () => {
+describe('no correct pass is reported', () => {
   const cases = passFactories
     .map((f) => ({ name: f.name, pass: f.make({}) }))
     .filter(({ name, pass }) => pass.preserves !== 'mode' && name !== 'hoist-prepare')

@@ -75,7 +75,7 @@ const graphIn = (message: string): string => /:\n( {4}graph [\s\S]*\n {4}\})\n/.
 const firstLine = (message: string): string => message.split('\n')[0] ?? ''
 const mode = parsePipeline('to-inference,dce').passes
 
-test.each([true, false])('a pass of the user that throws, with a file: %s', async (isSaved) => {
+test.each([true, false])("a user's pass that throws, with a file: %s", async (isSaved) => {
   const options = { ...(isSaved ? { saveReproducer: saved() } : {}) }
   const message = messageOf([...mode, nothing, failing, ...parsePipeline('cse').passes], options)
   expect(message).not.toContain('effuse opt')
@@ -86,7 +86,7 @@ test.each([true, false])('a pass of the user that throws, with a file: %s', asyn
   expect(firstLine(again)).toBe(firstLine(message))
 })
 
-test.each([true, false])('a pass of the user that changes the meaning, with a file: %s', async (isSaved) => {
+test.each([true, false])("a user's pass that changes the meaning, with a file: %s", async (isSaved) => {
   const options = { judge: meaningJudge, ...(isSaved ? { saveReproducer: saved() } : {}) }
   const message = messageOf([...mode, nothing, wrong], options)
   expect(message).not.toContain('effuse verify')
@@ -96,7 +96,7 @@ test.each([true, false])('a pass of the user that changes the meaning, with a fi
     expect(readFileSync(join(folder, 'graph.ir'), 'utf8').trim()).toBe(graphIn(message).replace(/^ {4}/gm, ''))
 })
 
-test('a graph that is past the choice of mode stays at its stage', async () => {
+test('a graph with a chosen mode stays at its stage', async () => {
   const tensor = parse(
     'graph g { %x = input() {name="x"} : float32[2] %r = relu(%x) : float32[2] %y = neg(%r) : float32[2] return %y }',
   )
@@ -104,7 +104,7 @@ test('a graph that is past the choice of mode stays at its stage', async () => {
   expect(message).toContain("{ stage: 'tensor', judge: meaningJudge }")
 })
 
-test('a pass of the registry has a command where there is a file, and code where there is none', async () => {
+test('a registered pass has a command with a file, and code without one', async () => {
   const broken = [...mode, ...parsePipeline('differentiate{loss="l\'oss"}').passes]
   expect(messageOf(broken, { saveReproducer: saved() })).toMatch(
     /to replay: effuse opt .*graph\.ir --stage tensor --passes 'differentiate/,
@@ -114,7 +114,7 @@ test('a pass of the registry has a command where there is a file, and code where
   expect(firstLine(await pasted(message, { program: programOf(declared) }))).toBe(firstLine(message))
 })
 
-test('compile() with a pass of the user: the line runs, too', async () => {
+test("compile() with a user's pass: the printed line also runs", async () => {
   const model = graph('twice', { x: float32('batch', 2) }, ({ x }) => ({ y: relu(add(x, x)) }))
   for (const [pass, verify] of [
     [failing, false],
@@ -137,7 +137,7 @@ test('compile() with a pass of the user: the line runs, too', async () => {
   }
 })
 
-test("a command names the backend, since the passes are the backend's or depend on it", async () => {
+test('a command names the backend, since passes may depend on it', async () => {
   const model = graph('twice', { x: float32('batch', 2) }, ({ x }) => ({ y: relu(add(x, x)) }))
   for (const name of ['reference', 'my-own']) {
     const backend = { ...referenceBackend(), name, legalize: [wrong] }

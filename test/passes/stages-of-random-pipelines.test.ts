@@ -59,7 +59,7 @@ const isFloatOut = (graph: Graph): boolean => {
   return first !== undefined && nodeAt(graph, first.value.id).types[first.value.port]?.dtype === 'float32'
 }
 
-describe('a model-form op that is left behind', () => {
+describe('a remaining model-form op', () => {
   const drawn = fc.record({
     graph: anyGraph({ effects: false }).filter(({ graph }) => isFloatOut(graph)),
     mode,
@@ -70,7 +70,7 @@ describe('a model-form op that is left behind', () => {
     verified: fc.boolean(),
     isJudged: fc.boolean(),
   })
-  test('is refused wherever it comes after the mode is chosen, and the pass that left it is named', () => {
+  test('is rejected at any place after the choice of mode, and the error names the pass', () => {
     fc.assert(
       fc.property(drawn, ({ graph: { graph }, mode: chosen, before, between, after, op, verified, isJudged }) => {
         const passes = [...[...before, chosen, ...between].map(passOf), leaving(op), ...after.map(passOf)]
@@ -95,7 +95,7 @@ describe('a model-form op that is left behind', () => {
       { numRuns: 150 },
     )
   })
-  test('is accepted wherever it comes before, and is gone in the end', () => {
+  test('is accepted at any earlier place, and is absent at the end', () => {
     fc.assert(
       fc.property(drawn, ({ graph: { graph }, mode: chosen, before, after, op, verified }) => {
         const passes = [...before.map(passOf), leaving(op), passOf(chosen), ...after.map(passOf)]

@@ -37,8 +37,9 @@ const dropsOut = definePass({
 const run = (names: string, pass: Pass, at: string, verified: boolean) =>
   runPipeline(parsePipeline(names).after(at, pass), programOf(graph), { verify: verified })
 
-describe('after the mode is chosen no pass may leave a model-form op', () => {
-  test('before it one may', () => expect(() => run('cse,to-inference', dropsOut, 'cse', true)).not.toThrow())
+describe('after the choice of mode no pass may leave a model-form op', () => {
+  test('before the choice of mode a pass may leave one', () =>
+    expect(() => run('cse,to-inference', dropsOut, 'cse', true)).not.toThrow())
   test.each([
     ['to-inference,cse', 'to-inference'],
     ['to-inference,cse,dce', 'cse'],
@@ -56,7 +57,7 @@ describe('after the mode is chosen no pass may leave a model-form op', () => {
         }),
       )
   })
-  test('a replay from the middle fails as the whole did', () => {
+  test('a replay from the middle fails like the whole pipeline', () => {
     const rest = parsePipeline('cse').before('cse', dropsOut)
     expect(() => runPipeline(rest, programOf(graph))).not.toThrow()
     expect(() => runPipeline(rest, programOf(graph), { stage: 'tensor' })).toThrow(/dropout is a model-form op/)
@@ -89,7 +90,7 @@ describe('the anchor fuse', () => {
       expect(p.before('fuse', mine).toString()).toMatch(/mine,fuse/)
   })
   test.each(['reference', 'tfjs-cpu', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)(
-    'a pass before it sees the program without fusions on %s',
+    'a pass before it receives the program without fusions on %s',
     async (backend) => {
       seen.length = 0
       using net = await compile(networkOfLayers([[2, 0]]), {
@@ -101,7 +102,7 @@ describe('the anchor fuse', () => {
       expect(seen).not.toContain('fusion')
     },
   )
-  test('from there on a fusion may not hold a fusion', () => {
+  test('after it a fusion may not contain a fusion', () => {
     const fused = (inner: string) =>
       parse(`graph g { %x = input() {name="x"} : float32[2]
         %y = fusion(%x) {kind="loop", body=(%0: float32[2]) {

@@ -27,7 +27,7 @@ const fed = (seed: number) => ({
   image: goldenUniform(`image/${seed}`, batch * 6 * 6 * 2).map((u) => 4 * u - 2),
   label: Array.from({ length: batch }, (_, i) => (seed + i) % 3),
 })
-test('every pass of the training pipeline keeps its promise on every step, and is judged', () => {
+test('every pass of the training pipeline is judged and preserves what it declares on every step', () => {
   const legalize = [decomposeOps(['batchNormInference', 'silu', 'mean'])]
   fc.assert(
     fc.property(layerLists, stepOptions, fc.boolean(), (layers, drawn, isHalf) => {
@@ -113,7 +113,7 @@ describe('passes that change the meaning', () => {
     expect(checked).toBeGreaterThan(kinks)
   }, 60_000)
 
-  test('clip, weight-decay, apply-optimizer and moving-averages: variables move by the formulas', () => {
+  test('clip, weight-decay, apply-optimizer and moving-averages: variables change by the formulas', () => {
     const rules = fc.record({
       clipNorm: fc.constantFrom(undefined, 0.0625, 1024),
       weightDecay: fc.constantFrom(0, 0.125),

@@ -52,7 +52,7 @@ const whenGone = async (pid: number): Promise<void> => {
 }
 
 describe('a peer in Python', () => {
-  test('is told the network, its weights and feeds, measures itself, and ends with the bench', async () => {
+  test('receives the network, its weights and feeds, measures itself, and exits with the bench', async () => {
     const noted = path.join(folder, 'config.json')
     const peer = await openPython('pytorch', requestOf(b0 as Model), commandOf('well', noted))
     expect([peer.about, peer.compileMs]).toEqual(['Fake 1.0', 5])
@@ -67,7 +67,7 @@ describe('a peer in Python', () => {
     await whenGone(config.pid)
   })
 
-  test('is told of a training step what its options are', async () => {
+  test('receives the options of a training step', async () => {
     const optimizer = rmsprop({ learningRate: 0.25, rho: 0.8, momentum: 0.7, epsilon: 0.01 })
     const step = trainingStep(b0, { loss: crossEntropy(), optimizer, weightDecay: 1e-4, emaDecay: 0.99 })
     const noted = path.join(folder, 'training.json')
@@ -87,7 +87,7 @@ describe('a peer in Python', () => {
     ],
     ['unable', { code: 'EF405', message: /^ValueError: the networks differ$/, hint: /^$/ }],
     ['chatty', { code: 'EF405', message: /said "Hello, I am a library", which is no answer/, hint: /^$/ }],
-  ])('that is %s is no peer, and its process ends', async (behaviour, { code, message, hint }) => {
+  ])('that is %s is not used, and its process exits', async (behaviour, { code, message, hint }) => {
     const noted = path.join(folder, `${behaviour}.json`)
     const error = await openPython('pytorch', requestOf(b0 as Model), commandOf(behaviour, noted)).catch(
       (e: unknown) => e,
@@ -97,7 +97,7 @@ describe('a peer in Python', () => {
     await whenGone(JSON.parse(await readFile(noted, 'utf8')).pid)
   })
 
-  test('that dies in a run fails the run with its last words, and does not hang', async () => {
+  test('that exits during a run fails the run with its last output, and does not hang', async () => {
     const peer = await openPython('pytorch', requestOf(b0 as Model), commandOf('dies'))
     await expect(peer.run()).rejects.toMatchObject({
       code: 'EF405',
@@ -107,7 +107,7 @@ describe('a peer in Python', () => {
     peer.dispose()
   })
 
-  test('is named with what to do where there is no Python', async () => {
+  test('is reported with a hint if there is no Python', async () => {
     await expect(openPython('pytorch', requestOf(b0 as Model), [path.join(folder, 'no-python')])).rejects.toMatchObject(
       {
         code: 'EF404',
@@ -128,7 +128,7 @@ describe('a peer in Python', () => {
       trainingStep(b0, { loss: crossEntropy(), optimizer: adam({ learningRate: 0.1 }) }),
       /with RMSprop/,
     ],
-  ])('is left out for %s', async (_what, model, message) => {
+  ])('is skipped for %s', async (_what, model, message) => {
     const opening = openPython('tensorflow-python', requestOf(model as Model, 1), commandOf('well'))
     await expect(opening).rejects.toMatchObject({ code: 'EF405', message: expect.stringMatching(message) })
   })
@@ -147,7 +147,7 @@ describe('the protocol in Python', () => {
     'serve(build)',
   ].join('\n')
 
-  test.runIf(hasPython)('answers line by line, whatever libraries print (runs where there is a python3)', async () => {
+  test.runIf(hasPython)('answers line by line, even if libraries print (needs python3)', async () => {
     const child = spawn('python3', ['-c', program], { stdio: ['pipe', 'pipe', 'ignore'] })
     let out = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -166,24 +166,21 @@ describe('the protocol in Python', () => {
     expect(outputs).toEqual({ outputs: [1.5] })
   })
 
-  test.runIf(hasPython)(
-    'ends in the middle of a run when the bench is killed (runs where there is a python3)',
-    async () => {
-      // The bench: it starts the peer, says its number, and waits. SIGKILL leaves it no last word.
-      const bench = `
+  test.runIf(hasPython)('exits during a run when the bench is killed (needs python3)', async () => {
+    // The bench: it starts the peer, says its number, and waits. SIGKILL leaves it no last word.
+    const bench = `
       const child = require('node:child_process').spawn('python3', ['-c', process.argv[1]], { stdio: ['pipe', 'pipe', 'ignore'] })
       child.stdin.write('{"seconds": 600}\\n{"do": "run"}\\n')
       child.stdout.once('data', () => console.log(child.pid))
       setInterval(() => {}, 1000)`
-      const parent = spawn(process.execPath, ['-e', bench, program], { stdio: ['ignore', 'pipe', 'inherit'] })
-      const pid = await new Promise<number>((resolve) =>
-        parent.stdout.once('data', (text: Buffer) => resolve(Number(String(text)))),
-      )
-      expect(isAlive(pid)).toBe(true)
-      parent.kill('SIGKILL')
-      await whenGone(pid)
-    },
-  )
+    const parent = spawn(process.execPath, ['-e', bench, program], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const pid = await new Promise<number>((resolve) =>
+      parent.stdout.once('data', (text: Buffer) => resolve(Number(String(text)))),
+    )
+    expect(isAlive(pid)).toBe(true)
+    parent.kill('SIGKILL')
+    await whenGone(pid)
+  })
 })
 
 describe('first results', () => {

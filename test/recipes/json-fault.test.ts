@@ -15,7 +15,7 @@ test.each([
   ['1 2', '1:3: expected the end, found "2"'],
 ])('%j: %s', (text, fault) => expect(jsonFault(text)).toBe(fault))
 
-test('no text is too long or too deep', () => {
+test('long and deep texts work', () => {
   const [long, deep] = ['a'.repeat(2e7), '['.repeat(1e5)]
   expect(jsonFault(`{"a": "${long}"`)).toMatch(/^1:2\d+: expected "," or "}", found the end of the text$/)
   expect(jsonFault(`{"a": "${long}`)).toMatch(/^1:7: expected a text that ends on its line/)
@@ -23,7 +23,7 @@ test('no text is too long or too deep', () => {
   expect(jsonFault(deep)).toBe('1:502: expected at most 500 nested brackets, found "["')
 })
 
-test('finds a fault exactly where JSON.parse() does', () => {
+test('reports a fault exactly if JSON.parse() does', () => {
   const broken = fc
     .tuple(
       fc.json(),

@@ -25,7 +25,7 @@ const messageOf = (work: () => unknown): string => {
 }
 
 describe('the recipes that come with effuse', () => {
-  test('are the files of the folder', () => {
+  test('equal the files of the folder', () => {
     const files = readdirSync(fileURLToPath(new URL('../../recipes', import.meta.url)))
     expect(files.sort()).toEqual(recipeNames.map((name) => `${name}.json`).sort())
   })
@@ -55,14 +55,14 @@ describe('the recipes that come with effuse', () => {
     expect(rate(500)).toBeCloseTo(0, 12)
   })
 
-  test('digits is whole', async () => {
+  test('digits is complete', async () => {
     const recipe = resolveRecipe(await loadRecipe('digits'))
     expect(recipeModel(recipe, 10)().inputs.image.shape).toEqual(['batch', 28, 28, 1])
   })
 })
 
 describe('words of a command line', () => {
-  test('numbers are read as they are printed, and nothing else is a number', () => {
+  test('only printed numbers are accepted as numbers', () => {
     const kind: Kind = { kind: 'number' }
     fc.assert(
       fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), (x) => {
@@ -125,7 +125,7 @@ describe('resolution', () => {
     },
     { requiredKeys: [] },
   )
-  test('changes win over the recipe, the recipe over the initial values', () => {
+  test('changes override the recipe, and the recipe overrides the defaults', () => {
     fc.assert(
       fc.property(free, free, (base, changes) => {
         const resolved = resolveRecipe({ ...needed, ...base }, changes)
@@ -137,7 +137,7 @@ describe('resolution', () => {
       }),
     )
   })
-  test('is whole, survives JSON, and resolves to itself', () => {
+  test('is complete, survives JSON, and resolves to itself', () => {
     fc.assert(
       fc.property(free, (base) => {
         const resolved = resolveRecipe({ ...needed, ...base })
@@ -151,7 +151,7 @@ describe('resolution', () => {
     )
   })
 
-  test('what belongs to another choice goes with it', () => {
+  test('dependent settings change with their choice', () => {
     const base: Partial<Recipe> = {
       ...needed,
       optimizer: 'rmsprop',
@@ -220,12 +220,12 @@ describe('resolution', () => {
     expect(messageOf(() => resolveRecipe(needed, changes))).toMatch(message),
   )
 
-  test('two rates in a file are an error, too', () => {
+  test('two rates in a file are also an error', () => {
     const both = { ...needed, learningRate: 1, learningRateInit: 1 }
     expect(messageOf(() => resolveRecipe(both))).toMatch(/exclude each other/)
     expect(resolveRecipe(both, { learningRate: 2 })).toMatchObject({ learningRate: 2, learningRateInit: null })
   })
-  test('nothing is assumed that has to be said', () => {
+  test('required settings have no defaults', () => {
     expect(messageOf(() => resolveRecipe({ model: 'b0' }))).toBe('EF403: the run needs "data": a text')
   })
   test.each([
@@ -237,12 +237,12 @@ describe('resolution', () => {
   ])('a file that holds %s is an error', (text, message) =>
     expect(messageOf(() => parseRecipe(text, 'x.json'))).toMatch(message),
   )
-  test('a recipe that is none is told with the nearest', async () => {
+  test('an unknown recipe gives an error with the nearest name', async () => {
     await expect(loadRecipe('digit')).rejects.toMatchObject({ code: 'EF403', hint: 'did you mean digits?' })
   })
 })
 
-describe('what becomes of a recipe', () => {
+describe('models and steps from a recipe', () => {
   test('stages go from the base settings to the plain ones', () => {
     const stages = {
       stages: 4,
@@ -287,7 +287,7 @@ describe('what becomes of a recipe', () => {
     expect([0, 49, 95].map((step) => Number(scheduleAt(schedule, step).toFixed(6)))).toEqual(rates)
   })
 
-  test('adamw decays by itself, and the gradient not at all', () => {
+  test('adamw applies weight decay itself, not in the gradient', () => {
     const { optimizer, weightDecay } = recipeOptions(resolveRecipe(needed, { optimizer: 'adamw', weightDecay: 0.01 }))
     expect(weightDecay).toBe(0)
     expect(typeof optimizer === 'function' ? optimizer(run) : null).toMatchObject({ kind: 'adam', weightDecay: 0.01 })
@@ -302,7 +302,7 @@ describe('what becomes of a recipe', () => {
   })
 })
 
-test('a kernel of 1001 in a recipe is refused, at once', () => {
+test('a kernel of 1001 in a recipe is rejected at once', () => {
   const blocks = [{ kernel: 1001, repeats: 1, filters: 8, expand: 1, strides: 1 }]
   const recipe = resolveRecipe({ ...needed, architecture: { blocks } })
   expect(messageOf(() => recipeModel(recipe, 3)())).toMatch(

@@ -25,7 +25,7 @@ const when =
 const isPip = (_: string, args: readonly string[]): boolean => args.includes('download')
 const isUnpack = (_: string, args: readonly string[]): boolean => args[0] === '-c' && args[2] === 'unpack'
 
-describe('a step that fails: what failed and the next command, and nothing half done', () => {
+describe('a failed step: the error has the cause and the next command, and nothing partial is left', () => {
   test.each<[string, Instead, string, RegExp, RegExp]>([
     [
       'no Python',
@@ -84,7 +84,7 @@ describe('a step that fails: what failed and the next command, and nothing half 
     expect(findTensorflow()).toMatchObject({ fix: 'npx effuse setup tensorflow' })
   })
 
-  test('a file size limit of the system, met by the real unpacking', async () => {
+  test('a file size limit of the system during the real unpacking', async () => {
     // Each process that Python starts from here may write files of at most 512 bytes.
     writeFileSync(join(place.folder, 'zeros'), Buffer.alloc(4096))
     execFileSync('python3', [
@@ -111,7 +111,7 @@ describe('a step that fails: what failed and the next command, and nothing half 
     expect(filesIn(place.cache)).toEqual([])
   })
 
-  test('another file than the one that was published', async () => {
+  test('a file that differs from the published one', async () => {
     const sha256 = place.wheel.sha256
     appendFileSync(place.wheelFile, 'more')
     await expect(setupTensorflow(options(place))).rejects.toMatchObject({
@@ -124,7 +124,7 @@ describe('a step that fails: what failed and the next command, and nothing half 
     expect(filesIn(place.cache)).toEqual([])
   })
 
-  test('npm fails: the library stays, and the next call goes on from there', async () => {
+  test('npm fails: the library stays, and the next call continues from there', async () => {
     rmSync(join(place.project, 'node_modules'), { recursive: true })
     const instead = when((program) => program === 'npm', {
       code: 1,
@@ -143,7 +143,7 @@ describe('a step that fails: what failed and the next command, and nothing half 
   test.each([
     ['download', 1e15, /the download of tensorflow-cpu 9.9.9 needs 2,000,000,000 MB, but only [\d,]+ MB are free/],
     ['unpacking', 1, /unpacking tensorflow_cpu needs 1,000,000,000 MB, but only [\d,]+ MB are free/],
-  ])('less space than the %s needs is noticed before it begins', async (_, bytes, message) => {
+  ])('too little space for the %s is detected before it starts', async (_, bytes, message) => {
     const instead: Instead = (_, args) => (args[2] === 'size' ? { code: 0, output: `${1e15}\n` } : undefined)
     const run = options(place, instead, { wheels: [{ ...place.wheel, bytes }] })
     await expect(setupTensorflow(run)).rejects.toMatchObject({
@@ -172,7 +172,7 @@ test.each([
   [{ ...linux, arch: 'riscv64' }, /linux riscv64/, /tfjs-wasm/],
   [{ ...linux, platform: 'darwin' as const, glibc: null }, /macOS on Intel/, /container/],
   [{ ...linux, platform: 'freebsd' as const, glibc: null }, /freebsd x64/, /tfjs-wasm/],
-])('platforms that have no library are refused by name: %o', async (system, message, hint) => {
+])('platforms without a library are rejected by name: %o', async (system, message, hint) => {
   await expect(setupTensorflow(options(place, undefined, { system }))).rejects.toMatchObject({
     code: 'EF404',
     message: expect.stringMatching(message),
@@ -181,7 +181,7 @@ test.each([
   expect(existsSync(place.cache)).toBe(false)
 })
 
-test('a GPU version only where there is one; another version only of the table', async () => {
+test('a GPU version must exist for the platform; a version must be in the table', async () => {
   const mac = { platform: 'darwin', arch: 'arm64', glibc: null, nodeAbi: '115' } as const
   const given = { wheels: undefined, version: '2.21.0' }
   await expect(

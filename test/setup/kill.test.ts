@@ -90,7 +90,7 @@ const untilStopped = async (): Promise<void> => {
 const installedFiles = (): readonly string[] => filesIn(place.cache).filter((name) => !name.startsWith('.run-lock'))
 
 test.each(['download', 'unpack'])(
-  'killed in the middle of %s: nothing is installed, and the next call installs it',
+  'killed during %s: nothing is installed, and the next call installs it',
   async (step) => {
     stopAt(step)
     const killed = startSetup()
@@ -111,7 +111,7 @@ test.each(['download', 'unpack'])(
   },
 )
 
-test('killed at any moment, ten times: it is installed completely or not at all, and in the end it is', async () => {
+test('killed ten times at random: it is installed completely or not at all, and finally completely', async () => {
   for (let i = 0; i < 10; i++) {
     const killed = startSetup()
     const end = endOf(killed)
@@ -127,7 +127,7 @@ test('killed at any moment, ten times: it is installed completely or not at all,
   expect(installedFiles().filter((name) => name.startsWith('unfinished-'))).toEqual([])
 })
 
-test('two processes: the second waits for the first, and does the work when the first is killed', async () => {
+test('two processes: the second waits for the first, and takes over when the first is killed', async () => {
   stopAt('unpack')
   const first = startSetup()
   const firstEnd = endOf(first)
@@ -146,7 +146,7 @@ test('two processes: the second waits for the first, and does the work when the 
   expect(findTensorflow()).toMatchObject({ version: '9.9.9' })
 })
 
-test('Ctrl-C in a process that waits leaves the work of the one that works', async () => {
+test('Ctrl-C in a waiting process does not affect the working one', async () => {
   const cli: BuiltCli = await buildCli()
   try {
     stopAt('unpack')
@@ -165,7 +165,7 @@ test('Ctrl-C in a process that waits leaves the work of the one that works', asy
   }
 })
 
-test('Ctrl-C during the command: it ends at once, with all its programs, and leaves nothing', async () => {
+test('Ctrl-C during the command: it exits at once with all its child processes, and leaves no files', async () => {
   const cli: BuiltCli = await buildCli()
   try {
     stopAt('download')

@@ -55,26 +55,23 @@ test.runIf(isReady)(
   },
 )
 
-test.runIf(isReady)(
-  `a binding of the package's own that works stays as it is; one that does not is replaced${reason}`,
-  async () => {
-    if ('missing' in library || source === null) throw new Error('checked above')
-    const file = bindingFile({ ...source, folder })
-    cpSync(bindingFile(source), file, { dereference: true })
-    mkdirSync(join(folder, 'deps', 'lib'), { recursive: true })
-    const place = dirname(library.main)
-    for (const name of ['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2'])
-      symlinkSync(join(place, name), join(folder, 'deps', 'lib', name))
-    expect(await setup()).toMatchObject({ bindings: [{ state: 'own', problem: null }] })
-    expect(lstatSync(join(folder, 'lib')).isDirectory()).toBe(true)
+test.runIf(isReady)(`the package's own binding stays if it works; otherwise it is replaced${reason}`, async () => {
+  if ('missing' in library || source === null) throw new Error('checked above')
+  const file = bindingFile({ ...source, folder })
+  cpSync(bindingFile(source), file, { dereference: true })
+  mkdirSync(join(folder, 'deps', 'lib'), { recursive: true })
+  const place = dirname(library.main)
+  for (const name of ['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2'])
+    symlinkSync(join(place, name), join(folder, 'deps', 'lib', name))
+  expect(await setup()).toMatchObject({ bindings: [{ state: 'own', problem: null }] })
+  expect(lstatSync(join(folder, 'lib')).isDirectory()).toBe(true)
 
-    rmSync(join(folder, 'deps', 'lib', 'libtensorflow_cc.so.2'))
-    expect(await setup()).toMatchObject({ bindings: [{ state: 'linked', problem: null }] })
-    expect(readlinkSync(join(folder, 'lib'))).toContain(`${library.version}-cpu`)
-  },
-)
+  rmSync(join(folder, 'deps', 'lib', 'libtensorflow_cc.so.2'))
+  expect(await setup()).toMatchObject({ bindings: [{ state: 'linked', problem: null }] })
+  expect(readlinkSync(join(folder, 'lib'))).toContain(`${library.version}-cpu`)
+})
 
-test.runIf(isReady)(`without a compiler, node-gyp’s own words are told, and the rest works${reason}`, async () => {
+test.runIf(isReady)(`without a compiler, the message of node-gyp is shown, and the rest works${reason}`, async () => {
   if ('missing' in library) throw new Error(library.missing)
   appendFileSync(join(folder, 'binding.gyp'), '# other sources: no binding of them is in the cache\n')
   const bin = join(place.folder, 'bin')

@@ -36,14 +36,14 @@ test('unpacks the libraries, the headers of the C API and CUDA, and nothing else
   )
 })
 
-test('a second call fetches nothing', async () => {
+test('a second call downloads nothing', async () => {
   await setupTensorflow(options(place))
   const again = options(place)
   expect(await setupTensorflow(again)).toMatchObject({ wasThere: true })
   expect(again.tools.calls.filter((call) => call.startsWith('pip') || call.startsWith('npm'))).toEqual([])
 })
 
-test('two calls at once: the second waits, says so, and takes the result of the first', async () => {
+test('two concurrent calls: the second waits with a message, and uses the result of the first', async () => {
   const [one, two] = [options(place), options(place)]
   const reports = await Promise.all([setupTensorflow(one), setupTensorflow(two)])
   expect(reports.map((report) => report.wasThere).sort()).toEqual([false, true])
@@ -51,7 +51,7 @@ test('two calls at once: the second waits, says so, and takes the result of the 
   expect([...one.said, ...two.said].join('\n')).toMatch(/another setup is running; waiting until it ends .*process \d+/)
 })
 
-test('what is damaged in the cache is installed again', async () => {
+test('damaged parts of the cache are installed again', async () => {
   await setupTensorflow(options(place))
   const cublas = join(version(), 'site-packages/nvidia/cublas/lib/libcublas.so.12')
   expect(statSync(cublas).size).toBe(64)
@@ -64,7 +64,7 @@ test('what is damaged in the cache is installed again', async () => {
   expect(findTensorflow()).toMatchObject({ source: 'setup' })
 })
 
-test('what the project lacks comes from npm into the cache, without install scripts; the project stays as it is', async () => {
+test('missing packages are installed from npm into the cache, without install scripts; the project does not change', async () => {
   rmSync(join(place.project, 'node_modules'), { recursive: true })
   const run = options(place)
   const report = await setupTensorflow(run)
@@ -96,7 +96,7 @@ describe('the binding', () => {
     expect(filesIn(place.cache).filter((name) => name.startsWith('bindings'))).toEqual([])
   })
 
-  test('one that does not load counts as none, and is built again by the next call', async () => {
+  test('a binding that does not load counts as missing, and the next call builds it again', async () => {
     const folder = writePackage(place.project, '@tensorflow/tfjs-node', '4.22.0')
     const first = await setupTensorflow(options(place))
     expect(first.bindings).toMatchObject([
@@ -109,7 +109,7 @@ describe('the binding', () => {
   })
 })
 
-test('--remove takes away the cache and the links in packages, and says what; again, it says that nothing is there', async () => {
+test('--remove removes the cache and the links in packages, and reports them; a second time it reports nothing', async () => {
   const folder = writePackage(place.project, '@tensorflow/tfjs-node', '4.22.0')
   const run = options(place)
   await setupTensorflow(run)
@@ -121,7 +121,7 @@ test('--remove takes away the cache and the links in packages, and says what; ag
   expect(await removeTensorflow(run)).toEqual([])
 })
 
-test('--remove leaves what is not its own', async () => {
+test('--remove keeps foreign files', async () => {
   const folder = writePackage(place.project, '@tensorflow/tfjs-node-gpu', '4.22.0')
   mkdirSync(join(place.folder, 'elsewhere'))
   symlinkSync(join(place.folder, 'elsewhere'), join(folder, 'lib'))

@@ -145,11 +145,11 @@ describe('types, numbers, networks, training steps, pipelines', () => {
       expect(share(types, has)).toBeGreaterThanOrEqual(least)
     },
   )
-  test('no type has more elements than asked for', () => {
+  test('no type has more elements than requested', () => {
     expect(Math.max(...types.map(({ shape }) => elements(shape)))).toBeLessThanOrEqual(100)
   })
 
-  test('numbers are of float32, of all sizes, and special only if asked for', () => {
+  test('numbers are float32 of all magnitudes, with special numbers only on request', () => {
     const [finite, every] = [anyNumber(), anyNumber({ finite: false })].map((numbers) =>
       fc.sample(numbers, { numRuns: 800, seed }),
     ) as [number[], number[]]
@@ -188,7 +188,7 @@ describe('types, numbers, networks, training steps, pipelines', () => {
     expect(new Set(options.map((option) => option?.lossScale))).toEqual(new Set(['none', 'dynamic', 1024]))
   })
 
-  test('pipelines have every pass, and keep what any graph computes', () => {
+  test('pipelines contain every pass, and preserve the results of any graph', () => {
     const texts = fc.sample(anyPipeline(), { numRuns: 100, seed }).map(({ text }) => text.split(','))
     expect(new Set(texts.flat()).size).toBe(7)
     expect(share(texts, (names) => new Set(names).size < names.length)).toBeGreaterThan(0.1)
@@ -201,7 +201,7 @@ describe('types, numbers, networks, training steps, pipelines', () => {
   })
 })
 
-test('passes that preserve bits keep NaN, infinities, signed zeros and the ends of float32', () => {
+test('passes that preserve bits keep NaN, infinities, signed zeros and the limits of float32', () => {
   fc.assert(
     fc.property(anyGraph({ specials: true }), ({ graph }) => {
       runPipeline(parsePipeline('to-inference,cse,dce,cse'), programOf(graph), { verify: true, judge: meaningJudge })
@@ -226,7 +226,7 @@ describe('cases of ops', () => {
     expect(share(shapes, (shape) => shape.some((n) => n > 1 && n % 2 === 1))).toBeGreaterThan(0.1)
     expect(share(shapes, (shape) => shape.includes(1))).toBeGreaterThan(0.1)
   })
-  test('made special numbers are made by the graph: the operands of the op hold them, the feeds do not', () => {
+  test('the graph computes special numbers: operands of the op have them, feeds do not', () => {
     const made = kernelCases('maximum').find(({ name }) => name.includes('made'))
     const trials = fc.sample(made?.arbitrary as NonNullable<typeof made>['arbitrary'], { numRuns: 100, seed })
     const holds = share(trials, ({ graphs: [graph], rounds: [round] }) => {

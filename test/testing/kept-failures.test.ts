@@ -21,7 +21,7 @@ const names = ({ failures: found }: Verification): readonly string[] => found.ma
 /** The right backend, under the name that failures of a wrong one are kept for. */
 const right = (name: string): Backend => ({ ...referenceBackend(), name })
 
-test('of a law: with numbers that are 0 where they do not matter', async () => {
+test('of a law: numbers that do not matter are 0', async () => {
   const law = 'reduceSum: f(2^k x) = 2^k f(x)'
   const wrong = wrongBackend('reduceSum', (b, y) => (y.dtype === 'float32' ? b.unary('floor', y) : y))
   const first = await verifyKernel(wrong, 'reduceSum', { runs: 40, failures })
@@ -87,7 +87,7 @@ const shifted = (isWhole: (name: string) => boolean): Backend => {
   }
 }
 
-test('of a kernel of a graph, and of the whole: the graph is brought down to one node', async () => {
+test('of a kernel of a graph, and of the whole graph: shrunk to one node', async () => {
   const whole = shifted((name) => name === 'clamped')
   const first = await verifyGraph(model, whole, { failures })
   expect(names(first)).toEqual(['the whole graph, result y'])

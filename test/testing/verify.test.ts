@@ -29,14 +29,14 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(folder, { recursive: true }))
 
-test('ends where no case is left without the dtypes', async () => {
+test('ends if no case is left without the dtypes', async () => {
   const without = ['float32', 'bfloat16', 'int32', 'bool'] as const
   expect(await verifyKernel(referenceBackend(), 'and', { runs: 5, without })).toMatchObject({ cases: 0, failures: [] })
   expect((await verifyKernel(referenceBackend(), 'add', { runs: 5, without })).cases).toBeGreaterThan(0)
 })
 
 describe('verifyKernel', () => {
-  test('accepts right kernels, and says how near they come to their tolerance', async () => {
+  test('accepts correct kernels, and reports how close they are to their tolerance', async () => {
     const { failures, cases, worst, seed } = await verifyKernel(
       await createTfjsBackend({ backend: 'wasm' }),
       'matmul',
@@ -51,7 +51,7 @@ describe('verifyKernel', () => {
     expect(worst?.error).toBeLessThanOrEqual(worst?.tolerance ?? 0)
   })
 
-  test('allows a gradient whose parts cancel what its operands lose', async () => {
+  test('tolerates the error of a gradient with cancellation', async () => {
     const cancelling = parse(`graph g {
   %0 = input() {name="x0"} : float32[1,2]
   %1 = input() {name="x1"} : float32[1,2]
@@ -76,7 +76,7 @@ describe('verifyKernel', () => {
     expect(judged.tolerance).toBeLessThan(2e-5)
   })
 
-  test('allows an activation of a sum what the sum has lost, and no more', async () => {
+  test('tolerates the error of a sum in its activation, and not more', async () => {
     // The terms are 15 times the result: a float32 sum of them is off by as much as the last one is here.
     const activated = parse(`graph g {
   %0 = input() {name="x"} : float32[1,3]
@@ -103,7 +103,7 @@ describe('verifyKernel', () => {
     expect((await judged(5e-6)).isAccepted).toBe(false)
   })
 
-  test('brings a wrong kernel down to one element, zeros and ones where numbers do not matter', async () => {
+  test('shrinks a wrong kernel to one element, with zeros and ones where numbers do not matter', async () => {
     const backend = wrongBackend('relu6', (b, _y, _node, [x]) => b.unary('relu', x as never))
     const { failures } = await verifyKernel(backend, 'relu6', { runs: 50 })
     const plain = failures.find(({ name }) => name === 'relu6')
@@ -114,7 +114,7 @@ describe('verifyKernel', () => {
     expect(plain?.counterexample.inputs['x0']?.[0]).toBeGreaterThan(6)
   })
 
-  test('finds by search what random numbers on a grid do not show', async () => {
+  test('a search finds faults that random numbers on a grid miss', async () => {
     // 1 + 2^-22 is lost for whole numbers of 1/64: their products with it round to themselves.
     const backend = wrongBackend('matmul', (b, y) => (y.dtype === 'float32' ? b.add(y, b.mul(y, 2 ** -21)) : y))
     const { failures } = await verifyKernel(backend, 'matmul', { runs: 60 })
@@ -128,7 +128,7 @@ describe('verifyKernel', () => {
     ['f(x + z) = f(x) + f(z)', 'depthwiseConv2d', floored],
     ['a sum in two parts', 'matmul', floored],
     ['padding before it or in it', 'conv2d', padded],
-  ] as const)('holds a kernel to laws: %s', async (law, op, wrong) => {
+  ] as const)('checks laws of a kernel: %s', async (law, op, wrong) => {
     const backend = wrongBackend(op, (b, y, node, operands) =>
       y.dtype === 'float32' ? wrong(b, y, node, operands) : y,
     )
@@ -136,7 +136,7 @@ describe('verifyKernel', () => {
     expect(failures.map(({ name }) => name)).toContain(`${op}: ${law}`)
   })
 
-  test('keeps failures and tries them first', async () => {
+  test('stores failures and tests them first', async () => {
     const wrong = wrongBackend('neg', (b, y) => (y.dtype === 'float32' ? b.unary('abs', y) : y))
     const first = await verifyKernel(wrong, 'neg', { runs: 20, failures: folder })
     expect(first.failures.length).toBeGreaterThan(0)
@@ -161,7 +161,7 @@ describe('verifyPass', () => {
     expect(judged.whole + judged.regions + judged.structure).toBeGreaterThan(0)
   })
 
-  test('brings a graph down to what a wrong pass changes, and keeps it', async () => {
+  test('shrinks a graph to the part that a wrong pass changes, and stores it', async () => {
     const wrong = rulePass('wrong', 'a wrong law', [rule('x + y -> x', 'add', (n) => n.inputs[0] ?? null, 'rounding')])
     const { failures } = await verifyPass(wrong, { runs: 100, failures: `${folder}/passes` })
     expect(failures).toHaveLength(1)
@@ -172,7 +172,7 @@ describe('verifyPass', () => {
     expect(again.failures.length).toBeGreaterThan(0)
   })
 
-  test('a pass that throws or leaves a graph that is not well-formed', async () => {
+  test('a pass that throws or leaves an invalid graph', async () => {
     const throwing = {
       ...hoistPrepare,
       name: 'throwing',
@@ -185,7 +185,7 @@ describe('verifyPass', () => {
 })
 
 describe('verifyGraph', () => {
-  test('judges passes, kernels and the whole of a model, on a backend', async () => {
+  test('checks passes, kernels and the whole of a model on a backend', async () => {
     const model = networkOfLayers([
       [0, 1],
       [2, 0],
@@ -200,7 +200,7 @@ describe('verifyGraph', () => {
     expect(cases).toBeGreaterThan(judged.length)
   })
 
-  test('finds a wrong kernel, and a fault that only the whole has', async () => {
+  test('detects a wrong kernel, and a fault of the whole graph only', async () => {
     const model = graph('g', { x: float32(1, 4, 4, 2) }, ({ x }) => ({
       y: globalAveragePool2d(relu6(nn.conv2d(x, { name: 'c', filters: 3, kernel: 3 }))),
     }))
@@ -240,7 +240,7 @@ describe('verifyGraph', () => {
     expect((await verifyGraph(model, swapped)).failures.map(({ name }) => name)).toEqual(['the whole graph, result y'])
   })
 
-  test('a wrong pass is named, and the graph as written is shrunk', async () => {
+  test('names a wrong pass, and shrinks the original graph', async () => {
     const wrong = rulePass('wrong', 'a wrong law', [rule('x + y -> x', 'add', (n) => n.inputs[0] ?? null, 'rounding')])
     const text =
       'graph g { %x = input() {name="x"} : float32[9] %e = exp(%x) : float32[9] %y = add(%e, %x) : float32[9] return y = %y }'

@@ -29,16 +29,16 @@ const only = (path: string, op: string): Node => {
 }
 
 describe('inference of B0 at 224', () => {
-  test('takes 4 kernels a block with expansion, 3 without, and one each for stem, head and classifier', () => {
+  test('has 4 kernels per block with expansion, 3 without, and one each for stem, head and classifier', () => {
     expect(structureFaults(b0, after)).toEqual([])
     expect(regions).toHaveLength(15 * 4 + 3 + 3)
   })
-  test('leaves nothing but regions', () => {
+  test('consists of regions only', () => {
     const ops = new Set(liveOrder(after).map(({ op }) => op))
     expect([...ops].toSorted()).toEqual(['fusion', 'input', 'variable'])
   })
 
-  test('stem: normalisation of the image before the convolution', () => {
+  test('stem: normalization of the image before the convolution', () => {
     const region = regionOf(only('stem/conv', 'conv2d'))
     expect(regionOf(only('normalize', 'sub'))).toBe(region)
     expect(regionOf(only('normalize', 'mul'))).toBe(region)
@@ -54,7 +54,7 @@ describe('inference of B0 at 224', () => {
     expect(region.types).toHaveLength(1)
   })
 
-  test.each(blocks)('%s/depthwise: convolution, bias, swish and the sums of the squeeze, both written', (block) => {
+  test.each(blocks)('%s/depthwise: convolution, bias, swish and the sums of the squeeze, with two results', (block) => {
     const region = regionOf(only(`${block}/depthwise/conv`, 'depthwiseConv2d'))
     expect(region.attrs.kind).toBe('depthwise')
     expect(regionOf(only(`${block}/depthwise`, 'mul'))).toBe(region)
@@ -71,7 +71,7 @@ describe('inference of B0 at 224', () => {
     expect(region.types).toHaveLength(1)
   })
 
-  test.each(blocks)('%s/project: the gate before it, bias and residual after it', (block) => {
+  test.each(blocks)('%s/project: the gate as prologue, bias and residual as epilogue', (block) => {
     const region = regionOf(only(`${block}/project/conv`, 'conv2d'))
     const gate = nodesAt(`${block}/se`, 'mul').find(
       ({ types }) => types[0]?.shape.length === 4 && types[0].shape[1] !== 1,
@@ -83,7 +83,7 @@ describe('inference of B0 at 224', () => {
     expect(region.types).toHaveLength(1)
   })
 
-  test('head: convolution, swish and the sums of the mean, whose input is never written', () => {
+  test('head: convolution, swish and the sums of the mean, whose input is not stored', () => {
     const region = regionOf(only('head/conv', 'conv2d'))
     expect(regionOf(only('head', 'sigmoid'))).toBe(region)
     expect(opsOf(region).some(({ op }) => op === 'reduceSum')).toBe(true)
@@ -96,7 +96,7 @@ describe('inference of B0 at 224', () => {
   })
 })
 
-test('a training step of B0 fuses into sound regions', () => {
+test('a training step of B0 fuses into valid regions', () => {
   const before = preparedGraph(trainingOf('b0'), 8)
   const step = fused(before)
   expect(structureFaults(before, step)).toEqual([])

@@ -41,7 +41,7 @@ test('a layer of a network', async () => {
   net.dispose()
 })
 
-test('without the pass there is nothing to say about kernels', async () => {
+test('without the pass there are no notes about kernels', async () => {
   const net = await compile(gated, { backend: 'reference' })
   expect(net.explain('deep').kernels).toEqual([])
   expect(net.explain('deep').text).not.toContain('Kernels:')
@@ -70,7 +70,7 @@ const tangles = fc.array(fc.tuple(fc.nat(3), fc.nat(40), fc.nat(40)), { minLengt
   return b.finish(Object.fromEntries(values.slice(-3).map((value, i) => [`y${i}`, value])))
 })
 
-test('each pair of regions that read each other has a reason, and a cycle is one', () => {
+test('each pair of a producer and a consumer has a reason, for example a cycle', () => {
   const rules = new Set<string>()
   fc.assert(
     fc.property(tangles, (before) => {

@@ -43,7 +43,7 @@ test.each([
   ['generic', genericTarget],
   ['eager', eager],
   ['narrow', narrow],
-] as const)('%s: every region is sound, and its text reads back', (_name, target) => {
+] as const)('%s: every region is valid, and its text can be parsed', (_name, target) => {
   fc.assert(
     fc.property(anyGraph({ specials: true, stepsMax: 40 }), ({ graph }) => {
       const passes = pipeline([toInference, primitives])

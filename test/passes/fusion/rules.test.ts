@@ -53,19 +53,19 @@ test.each(['neg', 'relu', 'abs'])('repeated: %s before a window is cheap', (op) 
   expect(regions).toEqual([`${op} depthwiseConv2d`])
 })
 
-test('repeated: a slow value that is written anyway is still not computed in a window', () => {
+test('repeated: a slow value that is also a result is not recomputed in a window', () => {
   const { regions } = outcome(`${image} ${filter}
     %a = exp(%x) : ${t} %y = depthwiseConv2d(%a, %k) : ${t} return a = %a, y = %y`)
   expect(regions).toEqual(['exp', 'depthwiseConv2d'])
 })
 
-test('repeated: a slow value is computed once, for two readers that cannot be one kernel', () => {
+test('repeated: a slow value is computed once for two readers that cannot be fused', () => {
   const { regions } = outcome(`${image} ${wide} ${more}
     %a = exp(%x) : ${t} %y = conv2d(%a, %w) : ${t} %z = conv2d(%a, %v) : ${t} return y = %y, z = %z`)
   expect(regions.filter((ops) => ops.includes('exp'))).toHaveLength(1)
 })
 
-test('a cheap value is computed by both of its readers instead', () => {
+test('a cheap value is recomputed by both of its readers', () => {
   const { regions } = outcome(`${image} ${wide} ${more}
     %a = neg(%x) : ${t} %y = conv2d(%a, %w) : ${t} %z = conv2d(%a, %v) : ${t} return y = %y, z = %z`)
   expect(regions).toEqual(['neg conv2d', 'neg conv2d'])
@@ -97,7 +97,7 @@ test('barrier: all elements wait for a sum over all of them', () => {
   ])
 })
 
-test('barrier: rows wait for their own sums alone, as in softmax', () => {
+test('barrier: rows wait only for their own sums, as in softmax', () => {
   const { regions } = outcome(`%x = input() {name="x"} : float32[4096,64]
     %m = reduceMax(%x) {axes=[1], keepDims=true} : float32[4096,1]
     %mb = broadcast(%m) {axes=[0,1], shape=[4096,64]} : float32[4096,64]
@@ -121,7 +121,7 @@ test('packed: work on the left operand is fused', () => {
   expect(regions).toEqual(['neg matmul'])
 })
 
-test('gather: the value that it gathers from is in memory', () => {
+test('gather: its operand is in memory', () => {
   const { regions, why } = outcome(`%x = input() {name="x"} : float32[64,64] %i = input() {name="i"} : int32[32]
     %n = neg(%x) : float32[64,64] %j = neg(%i) : int32[32] %y = gather(%n, %j) {axis=0} : float32[32,64] return y = %y`)
   expect(regions.toSorted()).toEqual(['neg', 'neg gather'])
@@ -149,7 +149,7 @@ test('unsupported: a machine without fused reductions', () => {
   expect(why).toEqual(['small has no fused kernels of the kind reduction'])
 })
 
-test('cycle: a value that is needed before and after another kernel', () => {
+test('cycle: a value that another kernel reads, and whose reader reads that kernel', () => {
   const { regions, why } = outcome(
     `%x = input() {name="x"} : float32[64,64] %w = variable() {name="w"} : float32[64,64]
     %a = exp(%x) : float32[64,64] %t = topK(%a) {k=64} : float32[64,64], int32[64,64]
@@ -161,7 +161,7 @@ test('cycle: a value that is needed before and after another kernel', () => {
   expect(why).toContain('the kernel would depend on itself: other kernels read the first and are read by the second')
 })
 
-test('view: a reshape that changes the order of nothing stays outside', () => {
+test('view: a reshape that does not reorder elements stays outside', () => {
   const { regions, why } = outcome(`%x = input() {name="x"} : float32[64,64] %a = neg(%x) : float32[64,64]
     %r = reshape(%a) {shape=[4096]} : float32[4096] %y = exp(%r) : float32[4096] return y = %y`)
   expect(regions).toEqual(['neg', 'exp'])
@@ -180,7 +180,7 @@ test('siblings: reductions of one value along the same axes', () => {
   expect(regions).toEqual(['reduceSum reduceMax'])
 })
 
-test('siblings: reductions along other axes, and loops of which one needs the other, stay apart', () => {
+test('siblings: reductions along different axes, and dependent loops, are not fused', () => {
   expect(
     outcome(`%x = input() {name="x"} : float32[64,64] %a = reduceSum(%x) {axes=[0]} : float32[64]
       %b = reduceMax(%x) {axes=[1]} : float32[64] return a = %a, b = %b`).regions,
@@ -191,7 +191,7 @@ test('siblings: reductions along other axes, and loops of which one needs the ot
   ).toEqual(['exp', 'topK', 'mul'])
 })
 
-test('horizontal: equal work on independent tensors, on a machine that has such kernels', () => {
+test('horizontal: equal work on independent tensors, on a machine that supports it', () => {
   const names = ['a', 'b', 'c', 'd']
   const body = `${names
     .map(

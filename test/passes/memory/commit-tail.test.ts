@@ -36,7 +36,7 @@ test('two variables that swap go through one temporary', () => {
   ])
 })
 
-test('a chain of variables needs no temporary: the last is overwritten first', () => {
+test('a chain of variables needs no temporary: the last one is overwritten first', () => {
   const plan = planOf({
     values: [variable(64), variable(64), variable(64), made(64)],
     steps: [step([], [3])],
@@ -55,16 +55,16 @@ test('a chain of variables needs no temporary: the last is overwritten first', (
   ])
 })
 
-test('a variable that takes its own value is not moved', () => {
+test('a variable that keeps its value is not copied', () => {
   const values = [variable(64), view(0, 64)]
   expect(planOf({ values, steps: [], results: [], commits: [{ variable: 0, value: 1 }] }).tail).toEqual([])
 })
 
-describe("a step writes into the variable's own memory", () => {
+describe("a step writes directly into the variable's memory", () => {
   const values = [variable(64), given(64), made(64)]
   const commits = [{ variable: 0, value: 2 }]
 
-  test('where nothing after it reads the old value or can fail', () => {
+  test('if no later step reads the old value or can fail', () => {
     const plan = planOf({ values, steps: [optimizer(0, 1, 2)], results: [], commits })
     expect(plan.places[2]).toEqual({ variable: 0 })
     expect(plan.tail).toEqual([])
@@ -120,7 +120,7 @@ describe("a step writes into the variable's own memory", () => {
   })
 })
 
-test('steps that write variables run after all that can fail and after all that reads the old value', () => {
+test('steps that write variables run after all steps that can fail or read the old value', () => {
   const plan = planOf({
     values: [variable(64), variable(64), given(64), made(64), made(64), made(64), made(16)],
     steps: [
@@ -140,7 +140,7 @@ test('steps that write variables run after all that can fail and after all that 
   expect(plan.tail).toEqual([])
 })
 
-test('of two steps that read what the other writes over, one is not in place', () => {
+test('if each of two steps reads the variable that the other writes, one is not in place', () => {
   const reading = (w: number, other: number, next: number) =>
     step([w, other], [next], { overwrites: [{ write: next, read: w }] })
   const plan = planOf({
@@ -156,7 +156,7 @@ test('of two steps that read what the other writes over, one is not in place', (
   expect(plan.tail).toEqual([{ from: 2, to: 0 }])
 })
 
-test('a result that is the memory of a variable is copied before the variable changes', () => {
+test('a result in the memory of a variable is copied before the variable changes', () => {
   const plan = planOf({
     values: [variable(64), given(64), made(64), view(0, 64)],
     steps: [step([1], [2])],
@@ -171,12 +171,12 @@ test('a result that is the memory of a variable is copied before the variable ch
   ])
 })
 
-test('a result that is a constant stays where it is', () => {
+test('a result that is a constant is not copied', () => {
   const plan = planOf({ values: [outside(64)], steps: [], results: [0], commits: [] })
   expect(plan).toMatchObject({ results: [0], tail: [], arenas: [] })
 })
 
-test('a buffer beyond the largest of the machine is refused, with both sizes', () => {
+test("a buffer above the machine's limit is rejected, with both sizes", () => {
   const problem: MemoryProblem = { values: [made(2048)], steps: [step([], [0])], results: [0], commits: [] }
   expect(() => planMemory(problem, { ...target, arenaBytesMax: 1024 })).toThrow(
     expect.objectContaining({

@@ -34,7 +34,7 @@ test('any graph is planned, and each of its nodes runs after its operands', () =
 const isFree = (op: string): boolean => ['input', 'variable', 'constant'].includes(op)
 const isView = (graph: Graph, id: number): boolean => graph.nodes[id]?.op === 'reshape'
 
-test('an optimizer writes its variables where they lie', () => {
+test('an optimizer writes its variables in place', () => {
   const b = new Builder('update')
   const g = b.input('g', { dtype: 'float32', shape: [8] })
   const names = ['w', 'square', 'momentum'] as const

@@ -196,17 +196,20 @@ const withPlaceOf = (plan: MemoryPlan, value: number, place: Place): MemoryPlan 
     ? withPlace(plan, value, place)
     : { ...plan, places: plan.places.with(value, place) }
 
-test.each(Object.entries(mutations) as [PlanRule, Mutation][])('a plan that breaks "%s" is refused', (rule, mutate) => {
-  let broken = 0
-  fc.assert(
-    fc.property(planned, fc.nat(999), ({ plan, target }, n) => {
-      const mutated = mutate(plan, n)
-      if (mutated === null) return
-      broken++
-      const exclusiveWrites = target.exclusiveWrites || rule === 'no arena is read and written by one step'
-      expect(checkPlan(mutated, { ...target, exclusiveWrites }).map((fault) => fault.rule)).toContain(rule)
-    }),
-    { numRuns: 500 },
-  )
-  expect(broken).toBeGreaterThan(20) // the draws hold what this breaks
-})
+test.each(Object.entries(mutations) as [PlanRule, Mutation][])(
+  'a plan that violates "%s" is rejected',
+  (rule, mutate) => {
+    let broken = 0
+    fc.assert(
+      fc.property(planned, fc.nat(999), ({ plan, target }, n) => {
+        const mutated = mutate(plan, n)
+        if (mutated === null) return
+        broken++
+        const exclusiveWrites = target.exclusiveWrites || rule === 'no arena is read and written by one step'
+        expect(checkPlan(mutated, { ...target, exclusiveWrites }).map((fault) => fault.rule)).toContain(rule)
+      }),
+      { numRuns: 500 },
+    )
+    expect(broken).toBeGreaterThan(20) // the draws hold what this breaks
+  },
+)

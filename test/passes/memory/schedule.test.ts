@@ -10,7 +10,7 @@ import { given, made, memoryProblems, outside, step } from './problems.ts'
 const peakOf = (problem: MemoryProblem, order: readonly number[]): number =>
   lowerBoundOf(lifetimesOf(problem, usesOf(problem), order), order.length)
 
-test('the order is never worse than the listed one, and says its peak', () => {
+test('the order is never worse than the listed one, and reports its peak', () => {
   fc.assert(
     fc.property(memoryProblems({ stepsMax: 30, updates: true }), (problem) => {
       const { order, peakBytes } = schedule(problem)
@@ -41,7 +41,7 @@ const allOrders = (problem: MemoryProblem): readonly (readonly number[])[] => {
   return orders
 }
 
-test('of 300 random problems of up to seven steps, nine in ten get the best of all orders, and none is far from it', () => {
+test('for nine of ten random problems of up to seven steps the order is optimal, and the others are close', () => {
   const problems = fc
     .sample(memoryProblems({ stepsMax: 7, updates: true }), { numRuns: 1500, seed: 7 })
     .filter(({ steps }) => steps.length > 3)
@@ -82,13 +82,13 @@ const training = (layers: number): MemoryProblem => {
 }
 
 describe('gradients of a chain of layers', () => {
-  test('need the activations, and not twice as much', () => {
+  test('need the memory of the activations, but not twice as much', () => {
     const problem = training(50)
     expect(schedule(problem, ['listed']).peakBytes).toBeGreaterThan(99 * 64)
     expect(schedule(problem).peakBytes).toBeLessThan(54 * 64)
   })
 
-  test('of 30,000 steps are ordered at once, always alike', () => {
+  test('of 30,000 steps are ordered quickly and deterministically', () => {
     const problem = training(10_000)
     const start = performance.now()
     const { order } = schedule(problem)

@@ -66,7 +66,7 @@ describe('on random graphs', () => {
     )
   })
 
-  test('keeps its laws, and the casts in the graph are those of the certificate', () => {
+  test('satisfies its laws, and the graph has the casts of the certificate', () => {
     fc.assert(
       fc.property(anyProgram, anyOptions, fc.boolean(), ({ graph }, options, wide) => {
         const { graph: after, decision } = halved(graph, options, wide)
@@ -78,7 +78,7 @@ describe('on random graphs', () => {
     )
   })
 
-  test('who denies a contraction and allows its activation asks for the cast between them', () => {
+  test('denying a contraction and allowing its activation adds a cast between them', () => {
     const graph = parse(`graph forced {
       %0 = input() {name="x"} : float32[2,3]
       %1 = matmul(%0, %0) {transposeB=true} : float32[2,2]
@@ -94,7 +94,7 @@ describe('on random graphs', () => {
     expect(decision.report).toMatchObject({ casts: 2, lowerBound: 2 })
   })
 
-  test('any other answer is carried out as faithfully, and none has fewer casts for as many contractions', () => {
+  test('any other assignment is also applied, and none has fewer casts for as many contractions', () => {
     const target = { ...genericTarget, fastHalfDepthwise: false }
     fc.assert(
       fc.property(
@@ -121,7 +121,7 @@ describe('on random graphs', () => {
     )
   })
 
-  test('has nothing to do a second time', () => {
+  test('is idempotent', () => {
     fc.assert(
       fc.property(anyProgram, anyOptions, fc.boolean(), ({ graph }, options, wide) => {
         const once = halved(graph, options, wide).graph

@@ -33,7 +33,7 @@ const golden = (got: string, want: string): void => expect(got).toBe(print(parse
 const dtypeOf = (graph: Graph, op: Parameters<typeof nodesOfOp>[1]): readonly string[] =>
   nodesOfOp(graph, op).map((n) => n.types[0]?.dtype ?? '')
 
-test('a convolution and its epilogue are half, masters are cast where they are used, and one cast stands at each end', () => {
+test('a convolution and its epilogue are half, master weights are cast at their uses, and each end has one cast', () => {
   golden(
     halved(
       network(
@@ -59,7 +59,7 @@ test('a convolution and its epilogue are half, masters are cast where they are u
   )
 })
 
-test('where the machine can, a result is float32 without a cast; strict casts are exact', () => {
+test('if the machine supports it, a result is float32 without a cast; strict casts are exact', () => {
   const { text, report } = halved(network('%z = exp(%y) : float32[1,4,4,2]'), { strict: true, dtype: 'bfloat16' })
   golden(
     text,
@@ -76,12 +76,12 @@ test('where the machine can, a result is float32 without a cast; strict casts ar
   expect(report).toMatchObject({ casts: 1, absorbed: 1, weightCasts: 1, lowerBound: 1 })
 })
 
-test('nothing is half where there is no contraction', () => {
+test('without a contraction, nothing is half', () => {
   const { record } = halved('graph g { %x = input() {name="x"} : float32[4] %y = relu(%x) : float32[4] return y = %y }')
   expect(record?.changed).toBe(false)
 })
 
-test('a value wanted in both types has one cast, shared', () => {
+test('a value needed in both types has one shared cast', () => {
   const { graph, report } = halved(
     network(
       '%e = exp(%y) : float32[1,4,4,2] %c = conv2d(%y, %k) : float32[1,4,4,2] %z = add(%e, %c) : float32[1,4,4,2]',
@@ -94,7 +94,7 @@ test('a value wanted in both types has one cast, shared', () => {
 describe('statistics stay float32', () => {
   const norm =
     '%o = variable() {name="o"} : float32[2] %n:4 = batchNormTraining(%y, %b, %o) {epsilon=0.001} : float32[1,4,4,2], float32[2], float32[2], float32[2]'
-  test('a batch norm takes and gives half; its vectors are float32', () => {
+  test('a batch norm has half operands and results; its vectors are float32', () => {
     const { graph } = halved(network(`${norm} %z = conv2d(%n.0, %k) : float32[1,4,4,2]`, '%z', ', mean = %n.1'))
     expect(nodesOfOp(graph, 'batchNormTraining')[0]?.types.map((t) => t.dtype)).toEqual([
       'float16',
@@ -120,7 +120,7 @@ describe('into a variable', () => {
     update %k = %n
     return ${result}
   }`
-  test.each([true, false])('the step of descent is float32, whether or not results can be wide (%s)', (wideOutputs) => {
+  test.each([true, false])('the gradient step is float32, with and without wide results (%s)', (wideOutputs) => {
     const { graph } = halved(descent('x = %x'), {}, { wideOutputs })
     expect([...dtypeOf(graph, 'mul'), ...dtypeOf(graph, 'sub')]).toEqual(['float32', 'float32'])
   })
@@ -139,7 +139,7 @@ test('a depthwise filter gradient is half on the way into its kernel, also where
   expect(report).toMatchObject({ casts: 1, absorbed: 1 })
 })
 
-describe('readers take a value in the type in which it is made', () => {
+describe('users read a value in the type in which it is computed', () => {
   const readers = (value: string) =>
     network(
       `%c = conv2d(%y, %k) : float32[1,4,4,2] %f = isFinite(${value}) : bool[1,4,4,2] %z0 = constant() {value=0} : float32[1,4,4,2] %g = compare(${value}, %z0) {direction="gt"} : bool[1,4,4,2] %z = add(%c, %x) : float32[1,4,4,2]`,
@@ -151,12 +151,12 @@ describe('readers take a value in the type in which it is made', () => {
     const [operand] = node?.inputs ?? []
     return operand === undefined ? undefined : typeOf(graph, operand).dtype
   }
-  test('half where it is half, and no cast for them', () => {
+  test('half values are read without a cast', () => {
     const { graph, report } = halved(readers('%y'))
     expect([operandOf(graph, 'isFinite'), operandOf(graph, 'compare')]).toEqual(['float16', 'float16'])
     expect(report).toMatchObject({ casts: 1, absorbed: 1 })
   })
-  test('not the half copy that others need', () => {
+  test('and not in the half copy that others need', () => {
     const { graph, report } = halved(readers('%x'))
     expect([operandOf(graph, 'isFinite'), operandOf(graph, 'compare')]).toEqual(['float32', 'float32'])
     expect(report).toMatchObject({ casts: 1, absorbed: 1 })
@@ -168,7 +168,7 @@ describe('literals', () => {
     network(
       `%c = constant() {value=${value}} : float32[1,4,4,2] %m = mul(%y, %c) : float32[1,4,4,2] %z = conv2d(%m, %k) : float32[1,4,4,2]`,
     )
-  test('take the half type where it holds them', () => {
+  test('are half if the type can represent them', () => {
     const { graph, report } = halved(by('65504'))
     expect(dtypeOf(graph, 'constant')).toEqual(['float16'])
     expect(report?.warnings).toEqual([])
@@ -188,10 +188,10 @@ describe('literals', () => {
     expect(report?.warnings).toEqual([warning])
     expect(record?.report).toMatchObject({ 'literals kept in float32': 1 })
   })
-  test('in bfloat16 a large one is no fault', () => {
+  test('in bfloat16 a large one gives no warning', () => {
     expect(dtypeOf(halved(by('1e6'), { dtype: 'bfloat16' }).graph, 'mul')).toEqual(['bfloat16'])
   })
-  test('infinities are what they are, in padding too', () => {
+  test('infinities stay infinities, also in padding', () => {
     const pad = (value: string) =>
       network(
         `%p = pad(%y) {high=[0, 0, 0, 0], interior=[0, 0, 0, 0], low=[0, 1, 0, 0], value=${value}} : float32[1,5,4,2] %z = conv2d(%p, %k) : float32[1,5,4,2]`,
@@ -199,7 +199,7 @@ describe('literals', () => {
     expect(dtypeOf(halved(pad('-inf')).graph, 'pad')).toEqual(['float16'])
     expect(dtypeOf(halved(pad('1e6')).graph, 'pad')).toEqual(['float32'])
   })
-  test('indices that half does not count exactly stay float32', () => {
+  test('indices that half cannot represent exactly stay float32', () => {
     const by = (size: number) => `graph g {
       %x = input() {name="x"} : float32[${size},2]  %k = variable() {name="k"} : float32[2,2]
       %y = matmul(%x, %k) : float32[${size},2]
@@ -212,7 +212,7 @@ describe('literals', () => {
   })
 })
 
-describe('what the user says', () => {
+describe('options of the user', () => {
   const two = network('%t = tanh(%y) : float32[1,4,4,2] @ head/act %z = conv2d(%t, %k) : float32[1,4,4,2] @ head/conv')
   const dtypes = (options: AmpOptions, target: Partial<TargetInfo> = {}) => {
     const { graph } = halved(two, options, { wideOutputs: false, ...target })
@@ -229,7 +229,7 @@ describe('what the user says', () => {
       'head/act float16',
       'head/conv float32',
     ]))
-  test('gradients are kept with their layer', () => {
+  test('a kept layer also keeps its gradients', () => {
     const text = two.replace('@ head/conv', '@ grad(head/conv)')
     expect(dtypeOf(halved(text, { keep: ['head/conv'] }, { wideOutputs: false }).graph, 'conv2d')).toEqual([
       'float16',
@@ -238,7 +238,7 @@ describe('what the user says', () => {
   })
   test('an op allowed that denies itself', () =>
     expect(dtypeOf(halved(two.replace('tanh', 'exp'), { allow: ['exp'] }).graph, 'exp')).toEqual(['float16']))
-  test('an op taken out of the list that it is in', () => {
+  test('an op removed from its list', () => {
     expect(halved(two, { allow: ['!conv2d'] }).record?.changed).toBe(false)
     expect(dtypeOf(halved(two.replace('tanh', 'exp'), { deny: ['!exp'] }).graph, 'exp')).toEqual(['float16'])
   })
@@ -265,7 +265,7 @@ test('the pass has a text form, in which options are checked', () => {
   expect(() => parsePipeline('amp{keeps=["x"]}')).toThrow(expect.objectContaining({ code: 'EF302' }))
 })
 
-test('a depthwise convolution follows its neighbours where its half kernel is slow, and leads where it is fast', () => {
+test('a depthwise convolution follows its neighbors if its half kernel is slow, and becomes half by itself if it is fast', () => {
   const text = `graph g {
     %x = input() {name="x"} : float32[1,4,4,2]  %d = variable() {name="d"} : float32[3,3,2,1]
     %z = depthwiseConv2d(%x, %d) : float32[1,4,4,2]
@@ -275,8 +275,8 @@ test('a depthwise convolution follows its neighbours where its half kernel is sl
   expect(halved(text, {}, { fastHalfDepthwise: false }).record?.changed).toBe(false)
 })
 
-describe('what is written already', () => {
-  test('half graphs stay; another half type takes no part', () => {
+describe('graphs that already have half types', () => {
+  test('half graphs do not change; another half type is ignored', () => {
     const half = `graph g {
       %x = input() {name="x"} : bfloat16[1,4,4,2]  %k = variable() {name="k"} : bfloat16[1,1,2,2]
       %y = conv2d(%x, %k) : bfloat16[1,4,4,2]
@@ -285,7 +285,7 @@ describe('what is written already', () => {
     expect(halved(half).record?.changed).toBe(false)
     expect(halved(half, { dtype: 'bfloat16' }).record?.changed).toBe(false)
   })
-  test("the user's cast serves before one is added", () => {
+  test('an existing cast is reused before one is added', () => {
     const { text, report } = halved(
       network('%h = cast(%x) {to="float16"} : float16[1,4,4,2] %z = add(%y, %x) : float32[1,4,4,2]', '%z', ', h = %h'),
     )
@@ -334,7 +334,7 @@ describe("a user's composite", () => {
         return %4
       }`,
     ))
-  test('wide: its literals stay float32, which a pass has made operands of', () => {
+  test('wide: literals that a pass turned into operands stay float32', () => {
     const table = Array.from({ length: 32 }, (_, i) => 1 + i * 2 ** -20) // not exact in half
     const image = 'float32[1,4,4,2]'
     const { graph } = halved(
@@ -357,7 +357,7 @@ describe("a user's composite", () => {
   })
 })
 
-test("TensorFlow's strategy leaves alone what is around a contraction that must stay float32", () => {
+test("TensorFlow's strategy keeps the surroundings of a float32 contraction in float32", () => {
   const text = network(
     '%e = exp(%y) : float32[1,4,4,2] %w = conv2d(%e, %k) : float32[1,4,4,2] @ head/conv %z = relu(%w) : float32[1,4,4,2]',
   )

@@ -82,7 +82,7 @@ describe('casts', () => {
     ['B0 inference', 36, 2],
     ['B4 inference', 68, 2],
     ['B0 training', 183, 117],
-  ])("%s by TensorFlow's strategy: %i, where %i would do", (name, casts, lowerBound) => {
+  ])("%s with TensorFlow's strategy: %i, while %i suffice", (name, casts, lowerBound) => {
     const graph = graphs.get(name) as Graph // made above
     const { after, decision } = halved(graph, false, { strategy: 'tensorflow' })
     expect(decision.report).toMatchObject({ casts, absorbed: 0, lowerBound, strategy: 'tensorflow' })
@@ -91,7 +91,7 @@ describe('casts', () => {
     const broken = brokenLaws(graph, after, 'float16')
     expect(broken.filter((law) => !law.startsWith('between a contraction and its epilogue'))).toEqual([])
   })
-  test('of weights one each: 82 kernels and 32 biases of squeeze-excite, the rest is in batch norms', () =>
+  test('one per weight: 82 kernels and 32 biases of squeeze-excite; batch norms need none', () =>
     expect(halved(graphs.get('B0 training') as Graph, true).decision.report.weightCasts).toBe(114))
 })
 

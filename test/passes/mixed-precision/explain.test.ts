@@ -48,7 +48,7 @@ const anyOptions = fc
     return { strategy, allow: list('allow'), deny: list('deny') }
   })
 
-test('the proposed change is accepted and is one', () => {
+test('the proposed change is valid and has an effect', () => {
   fc.assert(
     fc.property(anyHalfGraph(10), anyOptions, fc.nat(), ({ graph }, options, at) => {
       const composites = liveOrder(graph).some((n) => n.op === 'composite')
@@ -117,7 +117,7 @@ describe('in words', () => {
   ])('%s with %o', (op, options, want) => {
     expect(note(op, options)).toMatchObject(want)
   })
-  test('no more casts are listed than are read, and the others are counted', () => {
+  test('a limited number of casts is listed, and the others are counted', () => {
     const long = parse(`graph g {
       %x = input() {name="x"} : float32[2,2]
       ${Array.from({ length: 6 }, (_, i) => `%a${i} = matmul(%${i === 0 ? 'x' : `e${i - 1}`}, %x) : float32[2,2] %r${i} = matmul(%a${i}, %x) : float32[2,2] %e${i} = exp(%r${i}) : float32[2,2]`).join('\n')}

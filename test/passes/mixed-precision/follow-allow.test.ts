@@ -18,7 +18,7 @@ const after = (passes: string): string => {
   return print(graphOf(program))
 }
 
-test('a chain behind the last contraction stays float32, or follows as a whole', () => {
+test('a chain after the last contraction stays float32, or becomes half completely', () => {
   const without = after('amp{strategy="tensorflow"}')
   expect(without).toMatch(/sigmoid\(%\d+\) : float32/)
   const following = after('amp{strategy="tensorflow", followAllow=true}')

@@ -16,7 +16,7 @@ describe('maximum flow', () => {
   )
   const compare = (a: Triple, b: Triple): number => a[0] - b[0] || a[1] - b[1] || a[2] - b[2]
 
-  test('is the least of all cuts, and the sink side is the smallest of those', () => {
+  test('equals the minimum cut, with the smallest sink side', () => {
     fc.assert(
       fc.property(anyNetwork, ({ nodes, arcs }) => {
         const network = makeFlowNetwork(nodes)
@@ -51,7 +51,7 @@ describe('maximum flow', () => {
 })
 
 describe('minimum cut', () => {
-  test('is the cheapest answer of all, its price is the bound, and of equals it has the most in half', () => {
+  test('is the cheapest assignment, its cost is the bound, and among equal ones it has the most half vertices', () => {
     fc.assert(
       fc.property(anyPortGraph(), (graph) => {
         const { assignment, lowerBound } = minimumCut(graph)
@@ -64,7 +64,7 @@ describe('minimum cut', () => {
     )
   })
 
-  test('a forced vertex is on its side, the rest as cheap as that allows', () => {
+  test('a forced vertex is on its side, and the rest is as cheap as possible', () => {
     fc.assert(
       fc.property(anyPortGraph(7), fc.nat(6), fc.boolean(), (graph, at, side) => {
         const vertex = graph.vertices[at % graph.vertices.length] as Vertex
@@ -93,7 +93,7 @@ describe('minimum cut', () => {
     )
   })
 
-  test('takes a chain of fifty thousand', () => {
+  test('handles a chain of fifty thousand', () => {
     const count = 50_000
     const vertices = Array.from(
       { length: count },

@@ -60,7 +60,7 @@ describe('properties', () => {
     )
   })
 
-  test('denied ops stay float32, and so does every infer op that they reach', () => {
+  test('denied ops and all infer ops that they reach stay float32', () => {
     fc.assert(
       fc.property(aGraph, options, (graph, given) => {
         const half = paint(graph, given)
@@ -78,7 +78,7 @@ describe('properties', () => {
     )
   })
 
-  test('allow ops become half where they can', () => {
+  test('allow ops become half if possible', () => {
     fc.assert(
       fc.property(aGraph, options, (graph, given) => {
         const half = paint(graph, given)
@@ -88,7 +88,7 @@ describe('properties', () => {
     )
   })
 
-  test('the order of the vertices decides nothing, but for followAllow', () => {
+  test('the order of vertices matters only for followAllow', () => {
     const shuffled = aGraph.chain((graph) =>
       fc.tuple(
         fc.constant(graph),
@@ -118,7 +118,7 @@ describe('properties', () => {
     )
   })
 
-  test('once the casts are written down, nothing is left to paint', () => {
+  test('a graph with its casts needs no more painting', () => {
     fc.assert(
       fc.property(aGraph, options, (graph, given) => {
         const rewritten = withCasts(graph, paint(graph, given))
@@ -217,7 +217,7 @@ describe('single decisions', () => {
     expect(paint(graph)).toEqual([true, false, false, false, false])
   })
 
-  test('casts of variables and wide results count apart', () => {
+  test('casts of variables and wide results are counted separately', () => {
     const [variable, matmul, user] = chain({ ...clear, canBeHalf: false }, allow, { class: 'deny' }).vertices
     if (variable === undefined || matmul === undefined || user === undefined) throw new Error('three vertices')
     const edges = [
@@ -232,7 +232,7 @@ describe('single decisions', () => {
   })
 })
 
-describe('graphs that do not hold together', () => {
+describe('disconnected graphs', () => {
   const { vertices } = chain(allow, clear)
   test.each<readonly [string, () => unknown]>([
     ["vertex 'v1' has the id 1, expected its place, 0", () => paint({ vertices: [...vertices].reverse(), edges: [] })],

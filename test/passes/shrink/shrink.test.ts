@@ -22,7 +22,7 @@ const wrong = rulePass('wrong', 'a wrong law', [
 ])
 
 describe('a graph', () => {
-  test('comes down to the one node that matters, its operand a number', () => {
+  test('shrinks to the single failing node, with a constant operand', () => {
     fc.assert(
       fc.property(
         anyGraph({ stepsMax: 20 }).filter(({ graph }) => has(graph, 'tanh')),
@@ -35,7 +35,7 @@ describe('a graph', () => {
       { numRuns: 30 },
     )
   })
-  test('is the smallest of its kind: nothing that the search offers for it fails too', () => {
+  test('is minimal: no smaller candidate of the search fails', () => {
     fc.assert(
       fc.property(anyGraph({ stepsMax: 20 }), ({ graph }) => {
         const fails = (g: Graph): boolean => liveOrder(g).filter(({ inputs }) => inputs.length > 1).length >= 2
@@ -47,7 +47,7 @@ describe('a graph', () => {
       { numRuns: 30 },
     )
   })
-  test('keeps an update where the fault is in one', () => {
+  test('keeps an update that contains the fault', () => {
     const graph = parse(`graph g { %x = input() {name="x"} : float32[2] %w = variable() {name="w"} : float32[2]
       %s = add(%x, %w) : float32[2] %t = tanh(%s) : float32[2] update %w = %t return y = %s }`)
     const small = smallest(shrinking(graph), (g) => g.updates.length > 0)
@@ -56,14 +56,14 @@ describe('a graph', () => {
 })
 
 describe('a fault of a pass', () => {
-  test('in EfficientNet-B0 comes down to the op that was replaced', () => {
+  test('in EfficientNet-B0 shrinks to the replaced op', () => {
     const graph = efficientNet('b0', { resolution: 32 }).at({ batch: 1 })
     const passes = [...parsePipeline('to-inference,decompose{ops=["silu"]}').passes, wrong]
     const found = passCounterexample(passes, graph)
     expect(opsOf(found?.graph as Graph).length).toBeLessThanOrEqual(3)
     expect(found?.message).toMatch(/was .* and is/)
   })
-  test('is shown by numbers of zeros and ones where others do not matter', () => {
+  test('uses only zeros and ones where numbers do not matter', () => {
     const relu = rulePass('wrong', 'a wrong law', [
       rule('relu6 -> relu', 'relu6', (n, m) => m.b.emit1('relu', n.inputs, {}), 'bits'),
     ])
@@ -74,7 +74,7 @@ describe('a fault of a pass', () => {
     expect(found?.inputs['x']).toHaveLength(1)
     expect(found?.inputs['x']?.[0]).toBeGreaterThan(6)
   })
-  test('is none where there is none', () => {
+  test('is not reported for a correct pass', () => {
     expect(
       passCounterexample(
         parsePipeline('cse').passes,
