@@ -15,7 +15,7 @@ const backends = [
 ] as const
 
 describe.each(backends)('$backend', (options) => {
-  test('state and sums are float32, and the weights come close to those without it', async () => {
+  test('state and sums are float32, and the weights are close to those without mixed precision', async () => {
     using half = await compile(step, { ...options, batch: 2, verify: true })
     using single = await compile(step, { backend: options.backend, batch: 2 })
     expect(half.amp?.casts).toBeGreaterThan(0)
@@ -39,7 +39,7 @@ describe.each(backends)('$backend', (options) => {
     expect([...got]).not.toEqual([...want])
   })
 
-  test('an overflow in half of one micro-batch is told at once, skips the update and halves the scale', async () => {
+  test('a half overflow in one micro-batch is reported at once, skips the update and halves the scale', async () => {
     using net = await compile(step, { ...options, batch: 2 })
     const before = await net.variables.get('dense/kernel')
     const { x, wanted } = feeds(1)

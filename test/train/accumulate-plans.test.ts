@@ -111,7 +111,7 @@ test('micro has the feeds and no optimizer; apply has no feeds and no forward pa
   expect(new Set([...both, ...net.variables.names('accumulate/**')])).toEqual(new Set(net.variables.names()))
 })
 
-test('explain follows a layer into both plans, and calls nothing gone that is in one of them', async () => {
+test('explain follows a layer into both plans, and reports no node as removed that is in one of them', async () => {
   using net = await compile(squaresStep(plainNet, everything), { backend: 'reference', batch: 2, xla: false })
   const { became, history } = net.explain('dense')
   const places = became.map(({ plan, node }) => `${plan} ${/= (\w+)\(/.exec(node)?.[1]}`)
@@ -124,7 +124,7 @@ test('explain follows a layer into both plans, and calls nothing gone that is in
   expect(split?.match(/removed \w+/g)).toEqual(['removed matmul'])
 })
 
-test('reports show the plans that run, and say that it trains', async () => {
+test('reports show the plans that run, and that it is a training step', async () => {
   const step = squaresStep(plainNet, everything)
   using net = await compile(step, { backend: 'reference', batch: 2 })
   const report = inspectReport(step, net, 2)
@@ -138,7 +138,7 @@ test('reports show the plans that run, and say that it trains', async () => {
   expect(page).toMatch(/<tr><td>dense<\/td>(<td>[^<]+<\/td>){3}<td>[1-9]\d*<\/td><\/tr>/)
 })
 
-test('the meaning of each plan is checked, and a pass that changes one is named', () => {
+test('the meaning of each plan is checked, and a pass that changes it is reported', () => {
   const step = squaresStep(plainNet, everything)
   const { program } = runPipeline(
     parsePipeline(

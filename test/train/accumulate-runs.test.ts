@@ -28,7 +28,7 @@ const valuesOf = async (net: Net, glob: string | readonly string[] = '**') => {
 const scalar = async (net: Net, name: 'step' | 'accumulate/count') => (await net.variables.get(name, 'int32'))[0]
 
 describe.each(['reference', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)('%s', (backend) => {
-  test('exactly n micro-batches make an update, from the first one on', async () => {
+  test('exactly n micro-batches make an update, from the first one', async () => {
     const step = squaresStep(normedNet(), {
       accumulate: 3,
       optimizer: sgd({ learningRate: piecewise({ boundaries: [1, 2], values: [0.5, 0.25, 0.125] }) }),
@@ -48,7 +48,7 @@ describe.each(['reference', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)('%
     expect(net.runIndex).toBe(7)
   })
 
-  test('runs that are not waited for queue like any others', async () => {
+  test('runs that are not awaited are queued like others', async () => {
     const step = squaresStep(normedNet(), { accumulate: 2 })
     using one = await compile(step, { backend, batch: 2 })
     using other = await compile(step, { backend, batch: 2 })
@@ -58,7 +58,7 @@ describe.each(['reference', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)('%
     expect(await valuesOf(one)).toEqual(await valuesOf(other))
   })
 
-  test('the state is what it says, and no more', async () => {
+  test('the state has exactly the documented variables', async () => {
     const step = squaresStep(plainNet, {
       accumulate: 2,
       emaDecay: 0.5,
@@ -80,7 +80,7 @@ describe.each(['reference', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)('%
 
   const scales = ['none', 2 ** 4, 'dynamic'] as const
   test.each(scales.flatMap((lossScale) => [0, 1, 2].map((at) => ({ lossScale, at }))))(
-    'NaN in micro-batch $at, loss scale $lossScale: told at once, spoils its own update, and no other',
+    'NaN in micro-batch $at, loss scale $lossScale: is reported at once, and skips only its own update',
     async ({ lossScale, at }) => {
       const step = squaresStep(normedNet(), {
         accumulate: 3,
@@ -137,7 +137,7 @@ describe.each(['reference', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)('%
     },
   )
 
-  test('finite gradients whose sum is not: the update is skipped, and nothing but the scale moves', async () => {
+  test('finite gradients with an infinite sum: the update is skipped, and only the scale changes', async () => {
     // Of y * wanted, with weights of 0: the gradients of the kernel are x * wanted / 2, and the outputs stay 0.
     const linear = trainingStep(plainNet, {
       loss: loss({ wanted: float32('batch', 2) }, ({ y }, { wanted }) => mean(mul(y, wanted))),
@@ -172,7 +172,7 @@ describe.each(['reference', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)('%
     ).toBe(true)
   })
 
-  test('a loss that is not finite spoils the update, though all gradients and their sums are', async () => {
+  test('a loss that is not finite skips the update, even if all gradients and their sums are finite', async () => {
     const step = trainingStep(plainNet, {
       loss: loss({ wanted: float32('batch', 2) }, ({ y }, { wanted }) => mean(add(y, wanted))),
       optimizer: sgd({ learningRate: 0.1 }),
@@ -189,7 +189,7 @@ describe.each(['reference', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)('%
     expect(await valuesOf(net, 'dense/*')).not.toEqual(before)
   })
 
-  test('a resumed accumulation gives the bits of the one that was not interrupted', async () => {
+  test('a resumed accumulation gives the bits of an uninterrupted one', async () => {
     const step = squaresStep(normedNet(0.5), { accumulate: 3, emaDecay: 0.9, optimizer: adam({ learningRate: 0.1 }) })
     using whole = await compile(step, { backend, batch: 2, seed: 7 })
     for (let n = 0; n < 4; n++) await whole.run(feeds(n))
@@ -211,7 +211,7 @@ describe.each(['reference', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)('%
     expect(await valuesOf(astray, '**/kernel')).not.toEqual(await valuesOf(whole, '**/kernel'))
   })
 
-  test('others may move the position: an executable on the same variables, set(), load()', async () => {
+  test('another executable on the same variables, set() and load() may change the position', async () => {
     const step = squaresStep(plainNet, { accumulate: 2 })
     using one = await compile(step, { backend, batch: 2 })
     using other = await compile(step, { backend, batch: 2, variables: one.variables })
@@ -228,7 +228,7 @@ describe.each(['reference', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)('%
     expect([await isUpdate(one), await isUpdate(one)]).toEqual([true, false])
   })
 
-  test('a position that no accumulation of this length has', async () => {
+  test('a position that is invalid for this accumulation', async () => {
     const [three, two] = [3, 2].map((accumulate) => squaresStep(plainNet, { accumulate }))
     using long = await compile(three as NonNullable<typeof three>, { backend, batch: 2 })
     using short = await compile(two as NonNullable<typeof two>, { backend, batch: 2 })
@@ -248,7 +248,7 @@ describe.each(['reference', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)('%
     expect(await (await short.run(feeds(1))).updated.item()).toBe(true)
   })
 
-  test('every run tells the loss of its micro-batch, the decay included', async () => {
+  test('every run returns the loss of its micro-batch, including the weight decay', async () => {
     const step = squaresStep(plainNet, { accumulate: 2, weightDecay: 0.5 })
     using net = await compile(step, { backend, batch: 2 })
     // Without decay, and too patient to update here.
@@ -262,7 +262,7 @@ describe.each(['reference', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)('%
     }
   })
 
-  test('profile() is a micro-batch too: it counts, and brings the rows of the update', async () => {
+  test('profile() is also a micro-batch: it counts, and has the rows of the update', async () => {
     using net = await compile(squaresStep(plainNet, { accumulate: 2 }), { backend, batch: 2 })
     const first = await net.profile(feeds(1))
     const second = await net.profile(feeds(2))
@@ -298,7 +298,7 @@ const watched = (inner: Backend, on: { value?(name: string): void; read?(name: s
   },
 })
 
-test('the position costs no read while nobody else moves it', async () => {
+test('the position needs no read if nothing else changes it', async () => {
   const gets: string[] = []
   const backend = watched(await createTfjsBackend({ backend: 'wasm' }), { read: (name) => gets.push(name) })
   using net = await compile(squaresStep(plainNet, { accumulate: 3 }), { backend, batch: 2 })
@@ -317,7 +317,7 @@ describe.each([
   ['apply', 'ema/first/kernel'],
 ] as const)('an error in %s', (_step, variable) => {
   test.each(['reference', 'wasm', 'tfjs-wasm'] as const)(
-    '%s: nothing has changed, and the run can be repeated',
+    '%s: nothing changes, and the run can be repeated',
     async (name) => {
       const step = squaresStep(normedNet(0.5), { accumulate: 2, emaDecay: 0.5 })
       const { backend: inner } = await selectBackend(name)

@@ -74,7 +74,7 @@ describe.each(backends)('%s', (backend) => {
     known.gradient.forEach((want, i) => expect(got.gradient[i]).toBeCloseTo(want, 6))
   })
 
-  test('a batch whose classes all have the weight 0 has the loss 0, and moves nothing', async () => {
+  test('a batch whose classes all have weight 0 has loss 0, and changes nothing', async () => {
     const loss = lossOf({ labels: 'index', labelSmoothing: 0.1, classWeights: [0, 1, 0] })
     const got = await stepOf(backend, loss, { classes: 3, logits: [1, 2, 3, 4, 5, 6], label: [0, 2] })
     expect(got.loss).toBe(0)
@@ -82,7 +82,7 @@ describe.each(backends)('%s', (backend) => {
   })
 })
 
-test('weights that are whole numbers are repetitions of rows', async () => {
+test('integer weights are equivalent to repeated rows', async () => {
   const drawn = fc.record({
     weights: fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 3, maxLength: 3 }),
     label: fc.array(fc.nat(2), { minLength: 2, maxLength: 4 }),
@@ -107,7 +107,7 @@ test('weights that are whole numbers are repetitions of rows', async () => {
   )
 })
 
-test('an evaluation does not weight', async () => {
+test('an evaluation ignores class weights', async () => {
   const { classes, logits, cases } = golden
   const label = cases[0]?.label ?? []
   const model = modelOf(label.length, classes)
@@ -123,7 +123,7 @@ test('an evaluation does not weight', async () => {
   expect(losses[1]).toBe(losses[0])
 })
 
-describe('refused', () => {
+describe('rejected', () => {
   test.each([
     ['a negative weight', [1, -0.5, 1]],
     ['NaN', [1, Number.NaN, 1]],
@@ -139,7 +139,7 @@ describe('refused', () => {
       expect.objectContaining({ code: 'EF403', message: expect.stringContaining('"classWeights"') }),
     )
   })
-  test.each([[[1, 2]], [[1, 2, 3, 4]]])('as many weights as there are not: %j', (classWeights) => {
+  test.each([[[1, 2]], [[1, 2, 3, 4]]])('a wrong number of weights: %j', (classWeights) => {
     const loss = crossEntropy({ classWeights })
     for (const declare of [
       () => trainingStep(modelOf(2, 3), { loss, optimizer: sgd({ learningRate: 1 }) }),

@@ -25,7 +25,7 @@ const clipped = (longest: number, g: readonly number[]): readonly number[] => {
   return ['gradient/v', 'gradient/w'].flatMap((name) => [...(outputs[name]?.data ?? [])])
 }
 
-test('the norm falls to the longest one allowed, and the direction stays, whatever the size', () => {
+test('the norm is limited to the maximum, and the direction stays, at any magnitude', () => {
   const number = fc.double({ min: -1, max: 1, noNaN: true })
   fc.assert(
     fc.property(

@@ -58,7 +58,7 @@ test('one’s own source says it as `crop`, or not at all; what the file does no
   }
 })
 
-test.each([['box'], [''], [null]])('a source with crop: %j is refused', async (crop) => {
+test.each([['box'], [''], [null]])('a source with crop: %j is rejected', async (crop) => {
   const train = { ...pictures(3), crop } as never
   await expect(trained({ data: { train } })).rejects.toMatchObject({
     code: 'EF403',

@@ -17,7 +17,7 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
-test('keeps, lists, reads and removes files; the folder is made where it is missing', async () => {
+test('stores, lists, reads and removes files; a missing folder is created', async () => {
   const path = join(folder, 'a', 'b')
   const store = directory(path)
   expect(await store.list()).toEqual([])
@@ -32,7 +32,7 @@ test('keeps, lists, reads and removes files; the folder is made where it is miss
   expect(() => directory('')).toThrow(/path of a folder/)
 })
 
-test('what a killed process left half-written goes; what a living one writes stays, and so do other files', async () => {
+test('partial files of a killed process are removed; files of a running process and other files stay', async () => {
   const path = join(folder, 'left')
   await mkdir(path)
   const dead = '.step-00000001.safetensors.999999999.0123456789ab.tmp'
@@ -52,7 +52,7 @@ describe('one run at a time', () => {
     return path
   }
 
-  test('a second one is refused while the first goes on, and told who that is', async () => {
+  test('a second one is rejected while the first continues, and the error names the process of the first', async () => {
     const path = join(folder, 'busy')
     const lock = await directory(path).lock?.()
     const refused = { code: 'EF508', message: `another run writes ${path}: process ${process.pid} on ${host}` }
@@ -102,7 +102,7 @@ describe('one run at a time', () => {
     expect(await readdir(path)).toEqual(['.run-lock.1'])
   })
 
-  test('of many that come together, over the lock of a dead one, no two have it at once', async () => {
+  test('of many concurrent processes that replace a dead lock, only one holds it at a time', async () => {
     const path = await locked('many', { '.run-lock.7': owner({ process: 999999999 }) })
     let [holding, most, taken] = [0, 0, 0]
     const contender = async (): Promise<void> => {
@@ -124,7 +124,7 @@ describe('one run at a time', () => {
   })
 })
 
-describe('a folder that goes while a run writes to it', () => {
+describe('a folder that disappears while a run writes to it', () => {
   const opened = async (name: string) => {
     const path = join(folder, name)
     const store = directory(path)
@@ -134,7 +134,7 @@ describe('a folder that goes while a run writes to it', () => {
   }
   const isGone = { code: 'EF501', message: expect.stringMatching(/was renamed or deleted while a run wrote to it/) }
 
-  test('renamed: nothing is written under the old name, and what is to be kept goes to the new one', async () => {
+  test('renamed: nothing is written under the old name, and files go to the new one', async () => {
     const { path, store, lock } = await opened('before')
     await rename(path, join(folder, 'after'))
     await expect(store.write('b', Uint8Array.of(2))).rejects.toMatchObject(isGone)
@@ -145,7 +145,7 @@ describe('a folder that goes while a run writes to it', () => {
     expect(existsSync(path)).toBe(false)
   })
 
-  test('deleted: what is to be kept goes to a folder of its own', async () => {
+  test('deleted: files go to a new folder', async () => {
     const { path, store, lock } = await opened('deleted')
     await rm(path, { recursive: true })
     await mkdir(`${path}-rescued`)
@@ -155,12 +155,12 @@ describe('a folder that goes while a run writes to it', () => {
     expect(existsSync(path)).toBe(false)
   })
 
-  test('there: nothing goes elsewhere', async () => {
+  test('unchanged: no file goes elsewhere', async () => {
     const { store } = await opened('there')
     expect(await store.rescue?.('b', Uint8Array.of(2))).toBe(null)
   })
 
-  test('a run says so, and where it stands; from there it goes on to the same bits', async () => {
+  test('a run reports the new folder, and can be resumed there with the same bits', async () => {
     const settings = {
       ...{
         data: { train: pictures(32, { canSkip: true }) },
@@ -191,7 +191,7 @@ describe('a folder that goes while a run writes to it', () => {
   })
 })
 
-describe('a folder that cannot be used ends a run before it begins', () => {
+describe('an unusable folder ends a run before it starts', () => {
   const train: Parameters<typeof fit>[1]['data']['train'] = {
     ...pictures(12),
     batches: () => {

@@ -131,14 +131,14 @@ const expectNear = (
   }
 }
 
-test('the gradients that are 0 are those of offsets that the next norm takes away', () => {
+test('gradients are 0 exactly for offsets that the next norm removes', () => {
   const zeros = one.gradients.filter((row) => isZero(row, 0)).map(([name]) => name)
   expect(zeros.length).toBeGreaterThan(0)
   expect(zeros.filter((name) => !/^blocks\.\d+\/project\/bn\/offset$/.test(name))).toEqual([])
 })
 
 describe('float64, on the reference', () => {
-  test('loss, the gradients of all 213 trainable tensors and the moving statistics are those of PyTorch', () => {
+  test('loss, gradients of all 213 trainable tensors and moving statistics equal those of PyTorch', () => {
     const { program } = runPipeline(
       parsePipeline('to-training,differentiate'),
       programOf(stepWith({}).at({ batch: one.batch })),

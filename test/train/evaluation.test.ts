@@ -47,7 +47,7 @@ const byHand = (logits: Float32Array, valid: number) => {
 }
 
 describe.each(['reference', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)('%s', (backend) => {
-  test.each([1, 3, 4])('the first %d rows count, whatever stands in the others', async (valid) => {
+  test.each([1, 3, 4])('only the first %d rows count, with any content in the others', async (valid) => {
     using net = await compile(model, { backend, batch: 4, seed: 3 })
     using evaluator = await compile(evaluationStep(model, { loss: crossEntropy({ labelSmoothing: 0.1 }) }), {
       backend,
@@ -64,7 +64,7 @@ describe.each(['reference', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)('%
 
 describe('averages', () => {
   const step = trainingStep(model, { loss: crossEntropy(), optimizer: sgd({ learningRate: 0.5 }), emaDecay: 0.5 })
-  test('under the plain names: read, shared on the backend, copied to another', async () => {
+  test('under plain names: read, shared on the backend, copied to another', async () => {
     using trainer = await compile(step, { backend: 'reference', batch: 4 })
     for (let n = 0; n < 3; n++) await trainer.run({ x, label })
     const { averages } = trainer.variables
@@ -83,7 +83,7 @@ describe('averages', () => {
     expect(await logits(copied)).toEqual(before)
     expect(await shared.variables.get('dense/bias')).toEqual(await trainer.variables.get('ema/dense/bias'))
   })
-  test('what has no average is there as it is', async () => {
+  test('variables without an average have their own values', async () => {
     const counted = graph('counted', { x: float32('batch', 3) }, ({ x }, b) => {
       const seen = b.variable('seen', { shape: [], dtype: 'int32', trainable: false })
       return { logits: mul(nn.dense(x, { name: 'dense', units: 7 }), add(cast(seen, 'float32'), 1)) }
@@ -96,7 +96,7 @@ describe('averages', () => {
     using net = await compile(counted, { backend: 'reference', batch: 4, variables: await averages.save() })
     expect(await net.variables.get('seen', 'int32')).toEqual(Int32Array.of(7))
   })
-  test('where there are none: an error that says how to have them', async () => {
+  test('without averages: an error that says how to enable them', async () => {
     using net = await compile(model, { backend: 'reference' })
     expect(() => net.variables.averages).toThrow(
       expect.objectContaining({ code: 'EF407', hint: expect.stringContaining('emaDecay') }),
@@ -104,7 +104,7 @@ describe('averages', () => {
   })
 })
 
-test('the first batch, which warms up, counts in the figures and not in the speed', async () => {
+test('the first batch, the warm-up, counts in the metrics but not in the speed', async () => {
   const waitMs = 1500
   const data: DataSource = {
     ...pictures(10),
@@ -123,7 +123,7 @@ test('the first batch, which warms up, counts in the figures and not in the spee
   expect(single.latencyMs.mean).toBeGreaterThanOrEqual(waitMs - 50) // timers may be early
 })
 
-test('what is no source of data is refused', async () => {
+test('an invalid data source is rejected', async () => {
   using net = await compile(smallNet(), { backend: 'tfjs-cpu' })
   const options = { data: { train: pictures(10) } as never, variables: net.variables }
   await expect(evaluate(smallNet(), options)).rejects.toMatchObject({
@@ -170,21 +170,24 @@ describe('a row whose loss is not finite', () => {
       6,
       /of row 6 the loss is NaN.*what the data gave is finite/,
     ],
-  ] as const)('%s, %s: ends the evaluation and is named', async (backend, _where, values, row, message) => {
-    using net = await compile(linear, { backend })
-    await net.variables.set('dense/kernel', [100, 50, -100])
-    const options = { variables: net.variables, backend, batch: 3 }
-    await expect(evaluate(linear, { ...options, data: rowsOf(values) })).rejects.toMatchObject({
-      code: 'EF702',
-      message: expect.stringMatching(message),
-    })
-    expect(await evaluate(linear, { ...options, data: rowsOf(values.slice(0, row)) })).toMatchObject({
-      top1: 1,
-      count: row,
-    })
-  })
+  ] as const)(
+    '%s, %s: ends the evaluation, and the error names the row',
+    async (backend, _where, values, row, message) => {
+      using net = await compile(linear, { backend })
+      await net.variables.set('dense/kernel', [100, 50, -100])
+      const options = { variables: net.variables, backend, batch: 3 }
+      await expect(evaluate(linear, { ...options, data: rowsOf(values) })).rejects.toMatchObject({
+        code: 'EF702',
+        message: expect.stringMatching(message),
+      })
+      expect(await evaluate(linear, { ...options, data: rowsOf(values.slice(0, row)) })).toMatchObject({
+        top1: 1,
+        count: row,
+      })
+    },
+  )
 
-  test('in the middle of a run is a notice; the evaluation is never the best, and the run goes on', async () => {
+  test('during a run it is a notice; the evaluation is never the best, and the run continues', async () => {
     const checkpoints = memoryStore()
     const events: TrainingEvent[] = []
     using run = await fit(linear, {

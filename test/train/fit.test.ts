@@ -21,7 +21,7 @@ const backend = 'tfjs-wasm'
 const data = { train: pictures(60, { canSkip: true, isShuffled: true }), test: pictures(21) }
 
 describe('a run', () => {
-  test('learns, and tells each step, evaluation and checkpoint in order', async () => {
+  test('learns, and reports each step, evaluation and checkpoint in order', async () => {
     const events: TrainingEvent[] = []
     const checkpoints = memoryStore()
     using run = await fit(smallNet(), {
@@ -61,7 +61,7 @@ const options = {
 } as const
 
 describe('stages', () => {
-  test('as the reference counts them', () => {
+  test('have the steps of the reference', () => {
     const sizes = (count: number, from: number, to: number) =>
       stagesOf({ count, from: { size: from }, to: { size: to } }, 10).map(({ size, firstEpoch, epochs }) => [
         size,
@@ -83,7 +83,7 @@ describe('stages', () => {
     expect(stagesOf(undefined, 5, { mixup: 0.3 })).toMatchObject([{ count: 1, epochs: 5, mixup: 0.3, size: undefined }])
   })
 
-  test('change size and dropout over the same variables; the step and the random numbers go on', async () => {
+  test('change size and dropout with the same variables; the step and the random numbers continue', async () => {
     const events: TrainingEvent[] = []
     const asked: (readonly number[] | undefined)[] = []
     const train: DataSource = {
@@ -115,7 +115,7 @@ describe('stages', () => {
     expect(await run.variables.get('step', 'int32')).toEqual(Int32Array.of(24))
   })
 
-  test('take the variables over as they are: a model that has others is refused, and all of them are listed', async () => {
+  test('keep the variables: a model with other variables is rejected, and all differences are listed', async () => {
     const block = { kernel: 3, repeats: 1, filters: 8, expand: 1, strides: 1 }
     const run = fit(
       (stage: Stage) => smallNet({ blocks: [{ ...block, squeezeExcite: stage.index === 0 ? 0.25 : 0 }] }),
@@ -228,7 +228,7 @@ describe('numbers that are not finite', () => {
     expect(await run.variables.get('step', 'int32')).toEqual(Int32Array.of(5))
   })
 
-  test('too many in a row end it', async () => {
+  test('too many in a row end the run', async () => {
     const train = [0, 1, 2, 3].reduce((source, at) => spoilt(source, at, Number.NaN), data.train)
     await expect(
       fit(smallNet(), { ...options, lossScale: 'dynamic', skippedMax: 3, data: { train } }),
@@ -240,7 +240,7 @@ describe('numbers that are not finite', () => {
     })
   })
 
-  test('a network that overflows names its first tensor, by path', async () => {
+  test('for a network that overflows, the error names the first tensor by path', async () => {
     const model = graph('overflowing', { image: float32('batch', 8, 8, 1) }, ({ image }, b) => {
       const x = nn.conv2d(image, { name: 'first', filters: 2, kernel: 1 })
       const y = b.scope('second', () => mul(mul(x, 1e30), 1e30))
@@ -254,7 +254,7 @@ describe('numbers that are not finite', () => {
     })
   })
 
-  test('a weight that is not finite is named', async () => {
+  test('the error names a weight that is not finite', async () => {
     using good = await fit(smallNet(), options)
     const name = 'blocks.1/depthwise/conv/kernel'
     const weights = await good.variables.get(name)
@@ -273,7 +273,7 @@ describe('early stop and the best', () => {
   // Nothing is learnt, statistics included, so the first evaluation stays the best.
   const idle = { frozen: ['**', '!head/dense/bias'], optimizer: sgd({ learningRate: 0 }) }
 
-  test('ends after `patience` epochs without a gain, and keeps the best', async () => {
+  test('ends after `patience` epochs without improvement, and keeps the best', async () => {
     const checkpoints = memoryStore()
     const events: TrainingEvent[] = []
     using run = await fit(smallNet(), {
@@ -288,14 +288,14 @@ describe('early stop and the best', () => {
     expect(JSON.parse(metadata.get('effuse.training') ?? '')).toMatchObject({ state: { epoch: 1, best: { epoch: 0 } } })
   })
 
-  test('a run that has ended so does nothing more when it is resumed', async () => {
+  test('a run that ended early does nothing when it is resumed', async () => {
     const settings = { ...options, ...idle, epochs: 9, checkpoints: memoryStore(), earlyStop: { patience: 2 } }
     using run = await fit(smallNet(), settings)
     using again = await fit(smallNet(), { ...settings, resume: true })
     expect(again).toMatchObject({ reason: 'earlyStop', epochs: run.epochs, steps: run.steps })
   })
 
-  test('epochs that nobody evaluated end nothing: the next evaluation does', async () => {
+  test('epochs without an evaluation do not end the run; the next evaluation does', async () => {
     const evaluated: number[] = []
     using run = await fit(smallNet(), {
       ...{ ...options, ...idle, epochs: 9, evaluateEvery: 3, earlyStop: { patience: 1 } },
@@ -308,7 +308,7 @@ describe('early stop and the best', () => {
   })
 })
 
-describe('an end by the signal', () => {
+describe('an end by an AbortSignal', () => {
   /** Begins as `source`, and gives nothing more after so many batches. */
   const hanging = (source: DataSource, after: number): DataSource => ({
     ...source,
@@ -325,7 +325,7 @@ describe('an end by the signal', () => {
   test.each([
     ['to train', { train: hanging(data.train, 2) }, 2],
     ['to evaluate', { ...data, test: hanging(data.test, 1) }, 6],
-  ])('does not wait for a source that gives nothing more %s', async (_what, hangs, steps) => {
+  ])('does not wait for a source that stopped %s', async (_what, hangs, steps) => {
     const checkpoints = memoryStore()
     const controller = new AbortController()
     using run = await fit(smallNet(), {
@@ -340,7 +340,7 @@ describe('an end by the signal', () => {
     expect([resumed.reason, resumed.loss, resumed.top1]).toEqual(['finished', whole.loss, whole.top1])
   })
 
-  test('while the next stage is compiled, is one between epochs', async () => {
+  test('during the compilation of the next stage is an end between epochs', async () => {
     const checkpoints = memoryStore()
     const controller = new AbortController()
     const settings = { ...options, checkpoints, epochs: 2, stages: { count: 2, from: { size: 4 }, to: { size: 8 } } }
@@ -356,7 +356,7 @@ describe('an end by the signal', () => {
     expect(resumed).toMatchObject({ reason: 'finished', epochs: 2 })
   })
 
-  test('hides no error of others', async () => {
+  test('does not hide other errors', async () => {
     const controller = new AbortController()
     const failed = fit(smallNet(), {
       ...{ ...options, signal: controller.signal },
@@ -369,7 +369,7 @@ describe('an end by the signal', () => {
     await expect(failed).rejects.toThrow('of the one who listens')
   })
 
-  test('before there is a run, is the reason', async () => {
+  test("before the start rejects with the signal's reason", async () => {
     await expect(fit(smallNet(), { ...options, signal: AbortSignal.abort('not today') })).rejects.toBe('not today')
   })
 })
@@ -580,7 +580,7 @@ describe('mistakes', () => {
     })
   })
 
-  test('a store that cannot be written ends the run before it begins', async () => {
+  test('a store that cannot be written ends the run before it starts', async () => {
     const train = {
       ...data.train,
       batches: () => {
@@ -596,7 +596,7 @@ describe('mistakes', () => {
     })
   })
 
-  test('a disk that fills up on the way leaves the older checkpoints', async () => {
+  test('a disk that becomes full keeps the older checkpoints', async () => {
     const store = memoryStore()
     let writes = 0
     const filling = {
@@ -620,7 +620,7 @@ describe('mistakes', () => {
   })
 })
 
-test('an onEvent that rejects after the last step ends the run, too; a larger evaluation batch than there is data is that of the data', async () => {
+test('an onEvent that rejects after the last step also ends the run; an evaluation batch is at most as large as the data', async () => {
   const data = { train: pictures(12), test: pictures(5) }
   const options = {
     data,

@@ -22,7 +22,7 @@ const source = async () => {
   return net.variables.save()
 }
 
-test('another head is new, in raw weights and averages; from a file and from variables', async () => {
+test('another head is initialized, in raw weights and averages; from a file and from variables', async () => {
   const bytes = await source()
   using four = await compile(smallNet({ classes: 4 }), { backend, variables: bytes })
   using initial = await compile(smallNet(), { backend, seed: 5 })
@@ -38,7 +38,7 @@ test('another head is new, in raw weights and averages; from a file and from var
   }
 })
 
-test("a backbone in a network of one's own takes its weights under its name", async () => {
+test("a backbone in a user's network gets its weights under its name", async () => {
   const bytes = await source()
   const { model: backbone, weights } = await openModel(bytes, { head: false, under: 'part/backbone' })
   const own = graph('own', { image: float32('batch', 8, 8, 1) }, ({ image }) => {
@@ -55,7 +55,7 @@ test("a backbone in a network of one's own takes its weights under its name", as
   expect(await run.variables.get('kind/kernel')).not.toEqual(await initial.variables.get('kind/kernel'))
 })
 
-test('what does not fit, and globs that say nothing, are told', async () => {
+test('mismatches and globs without a match give errors', async () => {
   const { weights: variables } = await openModel(await source())
   const run = (more: object) => fit(smallNet(), { ...settings, ...more })
   await expect(run({ variables })).rejects.toMatchObject({

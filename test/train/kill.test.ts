@@ -94,7 +94,7 @@ test.each([['tfjs-cpu', 20] as const, ...withTensorflow.map((name) => [name, 8] 
   400_000,
 )
 
-test('a second process that would go on with a run is refused; of one that was killed it goes on', async () => {
+test('a second process cannot resume a running run; it can resume a killed one', async () => {
   const [out, backend] = [join(folder, 'two'), 'tfjs-cpu']
   let second: Promise<Ended> | null = null
   const first = await start(out, backend, (child) => {

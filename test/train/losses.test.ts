@@ -127,7 +127,7 @@ describe.each(['reference', 'wasm', 'tfjs-wasm', 'tfjs-cpu', ...withTensorflow] 
 })
 
 describe.each(['reference', 'wasm', 'tfjs-wasm'] as const)(
-  'run() of a step on %s takes labels that are no distributions by the formula',
+  'run() of a step on %s applies the formula to labels that are not distributions',
   (backend) => {
     const at = async (label: readonly (readonly number[])[]): Promise<number> => {
       using step = await compile(
@@ -144,7 +144,7 @@ describe.each(['reference', 'wasm', 'tfjs-wasm'] as const)(
       const { loss } = await step.run({ x, label, valid: 2 })
       return loss.item()
     }
-    test('a row times 2 counts twice, and a row of zeros has the loss 0', async () => {
+    test('a row times 2 counts twice, and a row of zeros has loss 0', async () => {
       const row = [0.25, 0.5, 0.25]
       const once = await at([row, [0, 0, 0]])
       expect(once).toBeGreaterThan(0.1)

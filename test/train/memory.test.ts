@@ -28,7 +28,7 @@ const tiny = graph('tiny', { image: float32('batch', 8, 8, 1) }, ({ image }) => 
   return { logits: nn.dense(dropout(globalAveragePool2d(x), { rate: 0.2 }), { units: 3, name: 'out' }) }
 })
 
-test('1000 training steps leave the device as they found it', { timeout: 300_000 }, async () => {
+test('1000 training steps leak no device memory', { timeout: 300_000 }, async () => {
   const model = trainingStep(tiny, {
     loss: crossEntropy(),
     optimizer: rmsprop({ learningRate: 1e-3 }),
@@ -54,7 +54,7 @@ test('1000 training steps leave the device as they found it', { timeout: 300_000
   }
 })
 
-describe('a run that fails leaves nothing on the device', () => {
+describe('a failed run leaves nothing on the device', () => {
   const data = { train: pictures(12), test: pictures(7) }
   const throwing = (kind: TrainingEvent['kind']) => (event: TrainingEvent) => {
     if (event.kind === kind) throw new Error('of the one who listens')

@@ -62,7 +62,7 @@ const shareOf = (logits: readonly number[]): number =>
   Math.max(...logits.map(Math.exp)) / logits.reduce((sum, v) => sum + Math.exp(v), 0)
 
 describe.each(['reference', 'wasm', 'tfjs-wasm', 'tfjs-cpu', ...withTensorflow] as const)('%s', (backend) => {
-  test('matrix and metrics of any rows and batches; blanks of the last batch do not count', async () => {
+  test('matrix and metrics of any rows and batches; padding rows of the last batch do not count', async () => {
     using net = await compile(echo, { backend })
     await fc.assert(
       fc.asyncProperty(rowsDrawn, fc.integer({ min: 1, max: 6 }), async (rows, batch) => {
@@ -91,14 +91,14 @@ describe.each(['reference', 'wasm', 'tfjs-wasm', 'tfjs-cpu', ...withTensorflow] 
   })
 })
 
-test('nothing is there that was not asked for', async () => {
+test('only requested metrics exist', async () => {
   using net = await compile(echo, { backend: 'reference' })
   const rows = [{ logits: [1, 0, 0, 0], label: 0 }]
   const found = await evaluate(echo, { backend: 'reference', data: sourceOf(rows), variables: net.variables })
   expect([found.metrics, found.confusion]).toEqual([{}, null])
 })
 
-test('distributions: the largest share is what is wanted, the first of equal ones', async () => {
+test('distributions: the label is the largest share, the first of equal ones', async () => {
   using net = await compile(echo, { backend: 'reference' })
   const data: DataSource = {
     classes,
@@ -122,7 +122,7 @@ test('mistakes: the most frequent first, with their share of the class', () => {
   ])
 })
 
-test('a blank whose metric would be NaN does not count, and a real one does', async () => {
+test('a padding row whose metric is NaN does not count, and a real row does', async () => {
   using net = await compile(echo, { backend: 'reference' })
   const odd = ({ logits }: { readonly logits: Value<'float32', 2> }) => {
     const top = reduceMax(logits, [1])
@@ -143,7 +143,7 @@ describe('in a run', () => {
   }))
   const rows = Array.from({ length: 10 }, (_, n) => ({ logits: [n % 3, n % 2, 1, -n], label: n % 4 }))
 
-  test('events have them by the weights and by their averages, as evaluate() finds them', async () => {
+  test('events have the metrics of the weights and of their averages, as computed by evaluate()', async () => {
     const events: EvaluationEvent[] = []
     const metrics = {
       isSure: ({ logits }: { readonly logits: Value<'float32', 2> }) =>
@@ -167,7 +167,7 @@ describe('in a run', () => {
     expect(averaged.metrics.top).not.toBe(raw.metrics.top)
   })
 
-  test('without data to measure on they are refused', async () => {
+  test('without evaluation data they are rejected', async () => {
     await expect(
       fit(linear, {
         ...{ loss: crossEntropy(), optimizer: sgd({ learningRate: 0.1 }), epochs: 1, batch: 4 },
@@ -177,7 +177,7 @@ describe('in a run', () => {
   })
 })
 
-describe('refused', () => {
+describe('rejected', () => {
   const top = ({ logits }: { readonly logits: Value<'float32', 2> }) => reduceMax(logits, [1])
   test.each([
     ['a name that an evaluation has', { loss: top }],
@@ -202,7 +202,7 @@ describe('refused', () => {
       expect.objectContaining({ code: 'EF111', message: expect.stringMatching(message) }),
     )
   })
-  test('a matrix of a loss that knows no classes', async () => {
+  test('a matrix for a loss without classes', async () => {
     const own = loss({ wanted: float32('batch') }, ({ logits }: { logits: Value<'float32', 2> }, { wanted }) =>
       mul(reduceMax(logits, [0, 1]), reduceMax(wanted, [0])),
     )

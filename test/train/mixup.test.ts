@@ -27,7 +27,7 @@ describe('Beta(alpha, alpha)', () => {
     const distance = Math.max(...sorted.map((v, i) => Math.max(Math.abs(v - i / count), Math.abs(v - (i + 1) / count))))
     expect(distance).toBeLessThan(1.63 / Math.sqrt(count)) // 1 %
   })
-  test('alpha 0.2 puts as much below 0.1 as its distribution function says', () => {
+  test('alpha 0.2 has the probability of its distribution function below 0.1', () => {
     // I_0.1(0.2, 0.2), by the series x^a / (a B(a,a)) * sum (1-a)_n x^n / (n! (a+n)) * a, summed in the test.
     const [a, x] = [0.2, 0.1]
     const lnGamma = (z: number): number => {
@@ -46,7 +46,7 @@ describe('Beta(alpha, alpha)', () => {
     const share = draws(a).filter((v) => v < x).length / count
     expect(Math.abs(share - wanted)).toBeLessThan(5 * Math.sqrt((wanted * (1 - wanted)) / count))
   })
-  test('depends on seed, epoch, batch and row, and on nothing else', () => {
+  test('depends only on seed, epoch, batch and row', () => {
     const at = { seed: 1, stream: 'mixup', epoch: 2, batch: 3, row: 4 }
     expect(drawBeta(0.2, at)).toBe(drawBeta(0.2, { ...at }))
     for (const other of [{ seed: 2 }, { epoch: 3 }, { batch: 4 }, { row: 5 }, { stream: 'other' }])
@@ -55,7 +55,7 @@ describe('Beta(alpha, alpha)', () => {
 })
 
 describe('rows', () => {
-  test('each is blended with its mirror image, the larger share stays, sums are kept', () => {
+  test('each is blended with the opposite row, keeps the larger share, and preserves sums', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 7 }),
@@ -77,7 +77,7 @@ describe('rows', () => {
       ),
     )
   })
-  test('indices become distributions, blended like the pictures; a short batch is filled up with blanks', () => {
+  test('indices become distributions, blended like the pictures; a short batch is padded', () => {
     const feeder = makeFeeder({
       inputs: { image: float32('batch', 2), label: float32('batch', 3) },
       batch: 3,
@@ -95,7 +95,7 @@ describe('rows', () => {
     expect(feeds['image']?.[0]).toBeCloseTo(10 * a + 30 * (1 - a), 4)
     expect(feeder.feed(columns, place, { ...mixup, alpha: 0 })).toEqual(feeder.feed(columns, place))
   })
-  test('indices stay indices where the loss wants them', () => {
+  test('indices stay indices if the loss needs them', () => {
     const feeder = makeFeeder({ inputs: { image: float32('batch', 1), label: int32('batch') }, batch: 2, classes: 3 })
     const columns = { image: Uint8Array.of(1, 2), label: Uint8Array.of(2, 1) }
     expect(feeder.feed(columns, place)).toEqual({ rows: 2, feeds: columns })

@@ -111,7 +111,7 @@ const expectState = (
   }
 }
 
-test('the cases reach what they are for', () => {
+test('the cases reach the intended branches', () => {
   const kinds = new Set(cases.map(({ optimizer }) => optimizer.kind))
   expect([...kinds].sort()).toEqual(['adam', 'rmsprop', 'sgd'])
   const clipping = cases.filter(({ clipNorm }) => clipNorm !== undefined)

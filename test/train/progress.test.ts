@@ -45,7 +45,7 @@ const hiddenCursor = '\u001b[?25l'
 const plain = [/^compiled for tfjs-wasm in /, /^epoch 1\/2 {2}update 1\/6 {2}loss .* images\/s .* left$/]
 const evaluations = [/^epoch 1\/2: test loss .*, accuracy .* %$/, /^epoch 2\/2: test loss .*, accuracy .* %$/]
 
-test('a bar on a terminal; it is gone when the run ends, and the cursor stays', async () => {
+test('a terminal shows a bar; the end of the run removes it, and the cursor is restored', async () => {
   const text = stderr(true, 'xterm')
   const kinds: string[] = []
   await train({ progress: true, onEvent: ({ kind }) => kinds.push(kind) })
@@ -59,7 +59,7 @@ test('a bar on a terminal; it is gone when the run ends, and the cursor stays', 
   expect(text().length).toBe(end)
 })
 
-test('a run that fails takes its bar away', async () => {
+test('a failed run removes its bar', async () => {
   const text = stderr(true, 'xterm')
   const onEvent: FitOptions['onEvent'] = ({ kind }) => {
     if (kind === 'evaluation') throw new Error('enough')
@@ -78,14 +78,14 @@ test.each([
   expect(text()).not.toMatch(/[^\P{Cc}\n]/u)
 })
 
-test('nothing is shown that was not asked for', async () => {
+test('without the option nothing is shown', async () => {
   const text = stderr(true, 'xterm')
   await train({})
   expect(text()).toBe('')
   await expect(train({ progress: 1 as never })).rejects.toMatchObject({ code: 'EF403' })
 })
 
-test('a browser has its console for it', async () => {
+test('a browser uses its console', async () => {
   const info = vi.spyOn(console, 'info').mockReturnValue()
   const { say, bar } = await browser.progressOutput()
   say('epoch 1/2')

@@ -162,7 +162,7 @@ describe.each(names)('%s: a step that is not finite', (name) => {
 })
 
 test.each(names)(
-  '%s: a batch whose variance overflows is not finite, though loss and gradients are: statistics stay',
+  '%s: a batch with an overflowing variance counts as not finite, even if loss and gradients are finite: statistics do not change',
   async (name) => {
     // Found by the property above: 1 / infinity takes the batch to 0, and all after it is finite.
     const layers: readonly Layer[] = [[2, 0]]
@@ -177,7 +177,7 @@ test.each(names)(
 )
 
 describe.each(names)('%s: frozen variables', (name) => {
-  test('by any glob stay as they are, statistics with a frozen scale too, and all else moves', async () => {
+  test('of any glob do not change, including statistics with a frozen scale; all others do', async () => {
     const globs = fc.subarray(['stem/*', 'layer*/kernel', '**/scale', 'layer0/**', '**/bias', 'dense/**', '!**/offset'])
     await fc.assert(
       fc.asyncProperty(

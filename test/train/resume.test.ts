@@ -92,7 +92,7 @@ describe('a resumed run', () => {
   ] as const
   const backends = ['tfjs-wasm', ...withTensorflow] as const
   test.each(backends.flatMap((backend) => runs.map((run) => [backend, ...run] as const)))(
-    'on %s has the bits of an uninterrupted one, whatever the moments; the source is %s',
+    'on %s has the bits of an uninterrupted one, for any interruptions; the source is %s',
     async (backend, _name, train, n) => {
       const more = { data: { ...options.data, train }, accumulate: n, backend }
       const whole = await interrupted([], more)
@@ -108,7 +108,7 @@ describe('a resumed run', () => {
     240_000,
   )
 
-  test('is told to go on where there is nothing yet: it begins', async () => {
+  test('starts if there is nothing to resume', async () => {
     const checkpoints = memoryStore()
     using run = await fit(smallNet(), { ...options, epochs: 1, checkpoints, resume: true })
     expect(run.steps).toBe(4)
@@ -116,7 +116,7 @@ describe('a resumed run', () => {
     expect(again).toMatchObject({ reason: 'finished', steps: 4, top1: run.top1, loss: run.loss })
   })
 
-  test('has its store to itself: a new run does not mix its checkpoints with those of another', async () => {
+  test('has an exclusive store: a new run does not mix its checkpoints with those of another', async () => {
     const checkpoints = memoryStore()
     using _ = await fit(smallNet(), { ...options, epochs: 2, checkpoints })
     const before = await checkpoints.list()
@@ -129,7 +129,7 @@ describe('a resumed run', () => {
     expect(await checkpoints.list()).toEqual(before)
   })
 
-  test('passes over damaged checkpoints, and says so', async () => {
+  test('skips damaged checkpoints with a notice', async () => {
     const checkpoints = memoryStore()
     using first = await fit(smallNet(), { ...options, epochs: 2, checkpoints })
     const [, newest = ''] = (await checkpoints.list()).filter((name) => name.startsWith('step-')).toSorted()
@@ -156,7 +156,7 @@ describe('a resumed run', () => {
     })
   })
 
-  test('a bit that flipped in the latest checkpoint: it is told, and the one before it is taken', async () => {
+  test('a flipped bit in the latest checkpoint is reported, and the previous checkpoint is used', async () => {
     const checkpoints = memoryStore()
     using first = await fit(smallNet(), { ...options, epochs: 2, checkpoints })
     const [, newest = ''] = (await checkpoints.list()).filter((name) => name.startsWith('step-')).toSorted()
@@ -195,7 +195,7 @@ describe('a resumed run', () => {
     ['configuration', { batch: undefined }, /configuration\.batch must be a positive integer, it is undefined/],
     ['configuration', { classes: [1] }, /configuration\.classes must be a list of names/],
     ['configuration', { length: 0 }, /configuration\.length/],
-  ] as const)('a %s that no run wrote, %o, is refused', async (part, change, message) => {
+  ] as const)('an invalid %s, %o, is rejected', async (part, change, message) => {
     const checkpoints = memoryStore()
     using _ = await fit(smallNet(), { ...options, epochs: 1, checkpoints })
     const [name = ''] = (await checkpoints.list()).filter((file) => file.startsWith('step-'))
@@ -212,7 +212,7 @@ describe('a resumed run', () => {
     })
   })
 
-  test('refuses other classes, another seed, another model, another optimizer, and lists the differences', async () => {
+  test('rejects other classes, another seed, another model and another optimizer, and lists the differences', async () => {
     const checkpoints = memoryStore()
     using _ = await fit(smallNet(), { ...options, epochs: 1, checkpoints })
     const resumed = async (more: object, model = smallNet()): Promise<string> => {
@@ -247,7 +247,7 @@ describe('a resumed run', () => {
     expect(wide).not.toMatch(/optimizer\//)
   })
 
-  test('tells that it is past the epochs that are asked for', async () => {
+  test('reports that it is past the requested epochs', async () => {
     const checkpoints = memoryStore()
     using _ = await fit(smallNet(), { ...options, epochs: 2, checkpoints })
     const events: TrainingEvent[] = []
@@ -261,7 +261,7 @@ describe('a resumed run', () => {
     ])
   })
 
-  test('tells that its data or its model is not what it was, and nothing where both are', async () => {
+  test('reports that its data or its model changed, and only then', async () => {
     const notices = async (more: object, model = smallNet()) => {
       const checkpoints = memoryStore()
       using _ = await fit(smallNet(), { ...options, epochs: 1, checkpoints })
@@ -299,7 +299,7 @@ describe('a resumed run', () => {
     ).toEqual([expect.stringMatching(/^the training data is not what it was/)])
   })
 
-  test('in the middle of an epoch needs the same batch; at its end another is right', async () => {
+  test('needs the same batch size within an epoch; at the end of an epoch it may change', async () => {
     const store = async (stopAt: number) => {
       const checkpoints = memoryStore()
       const controller = new AbortController()
@@ -329,7 +329,7 @@ describe('a resumed run', () => {
   test.each([
     ['a larger batch', 4, 8],
     ['a smaller batch', 8, 4],
-  ] as const)('with %s keeps its schedule at the share of the training that is done', async (_name, before, after) => {
+  ] as const)('with %s continues its schedule at the completed share of the training', async (_name, before, after) => {
     const data = { train: pictures(64, { canSkip: true, isShuffled: true }) }
     const rates = (batch: number) => cosine({ initial: 0.02, steps: (64 / batch) * 4 })
     const settings = {
@@ -370,7 +370,7 @@ describe('a resumed run', () => {
     expect(Buffer.from(other.bytes).equals(Buffer.from(bytes))).toBe(true)
   })
 
-  test('starts from other weights: the averages with them', async () => {
+  test('starts from other weights, with their averages', async () => {
     using first = await fit(smallNet(), { ...options, epochs: 1 })
     for (const variables of [first.variables, first.variables.averages]) {
       using run = await fit(smallNet(), {
@@ -383,7 +383,7 @@ describe('a resumed run', () => {
     }
   })
 
-  test('keeps what the loss does not reach: another head is in the checkpoints as it was', async () => {
+  test('keeps variables that the loss does not reach: checkpoints contain another head unchanged', async () => {
     const twoHeads = graph('two-heads', { image: float32('batch', 8, 8, 1) }, ({ image }) => {
       const x = globalAveragePool2d(nn.conv2d(image, { name: 'stem', filters: 4, kernel: 3 }))
       return { logits: nn.dense(x, { name: 'head', units: 3 }), extra: nn.dense(x, { name: 'extra', units: 2 }) }

@@ -58,7 +58,7 @@ const peakOf = (schedule: Schedule): number => {
 }
 
 describe('goldens', () => {
-  test('there are cases of every kind but the constant', () => {
+  test('there are cases of every kind except the constant', () => {
     const kinds = new Set(cases.flatMap(({ schedule: s }) => (s.kind === 'warmup' ? [s.kind, s.after.kind] : [s.kind])))
     expect([...kinds].sort()).toEqual(['cosine', 'exponential', 'linearCosine', 'piecewise', 'warmup'])
   })
@@ -93,7 +93,7 @@ describe('goldens', () => {
   })
 })
 
-describe('the graph says what the host says', () => {
+describe('the graph and the host give the same rates', () => {
   const rate = fc.integer({ min: 1, max: 1000 }).map((n) => n / 1000)
   const steps = fc.oneof(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 1, max: 2 ** 24 }))
   const { schedule } = fc.letrec<{ schedule: Schedule }>((tie) => ({
@@ -169,7 +169,7 @@ describe('the graph says what the host says', () => {
       { numRuns: 300 },
     )
   })
-  test('beyond 2^24 boundaries are still exact, and curves off by no more than float32 can say of the step', () => {
+  test('beyond 2^24 boundaries are still exact, and curves are accurate within the float32 precision of the step', () => {
     const at = 2 ** 24 + 1 // not a float32
     const jump = piecewise({ boundaries: [at], values: [1, 0.5] })
     expect([at - 1, at].map((step) => inGraph(jump, step, 'declared'))).toEqual([1, 0.5])
@@ -186,7 +186,7 @@ describe('in a training step', () => {
     y: nn.dense(x, { name: 'dense', units: 1 }),
   }))
   test.each(['reference', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)(
-    '%s: the rate of the step, and the step counts on',
+    '%s: uses the rate of the step, and increments the step',
     async (backend) => {
       const at = 2 ** 24 + 1
       const learningRate = piecewise({ boundaries: [at], values: [0.5, 0.25] })
@@ -368,7 +368,7 @@ describe('arguments', () => {
   ])('the hint for %s fits', (_, make, hint) => {
     expect(make).toThrow(expect.objectContaining({ code: 'EF403', hint }))
   })
-  test('what is left out or undefined takes its default', () => {
+  test('omitted and undefined options have their defaults', () => {
     expect(linearCosine({ initial: 1, steps: 5, alpha: undefined })).toEqual({
       kind: 'linearCosine',
       initial: 1,

@@ -32,7 +32,7 @@ describe.each(['reference', 'tfjs-cpu', 'wasm', 'tfjs-wasm', ...withTensorflow] 
   test.each([
     ['in call order', false],
     ['in call order, though the outputs read the second one first', true],
-  ])('a shared batch norm moves its statistics %s', async (_, isReversed) => {
+  ])('a shared batch norm updates its statistics %s', async (_, isReversed) => {
     const model = graph('normed', inputs, (given) => {
       const first = nn.batchNorm(given.a, { name: 'bn', momentum })
       const second = nn.batchNorm(given.b, { name: 'bn', momentum, share: true })
@@ -88,7 +88,7 @@ describe.each(['reference', 'tfjs-cpu', 'wasm', 'tfjs-wasm', ...withTensorflow] 
   })
 })
 
-test('what a shared layer is made of is shared, and only that', () => {
+test('only the parts of a shared layer are shared', () => {
   const model = graph('gated', { x: float32('batch', 4, 4, 8) }, ({ x }) => {
     const gate = (y: Value<'float32', 4>, share: boolean) =>
       nn.squeezeExcite(y, { name: 'se', reduced: 2, activation: relu, share })

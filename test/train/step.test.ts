@@ -42,7 +42,7 @@ const wanted = [[1], [2], [3]]
 const backend = 'reference'
 
 describe('one step', () => {
-  test('gradient descent moves against the gradient of the mean squared error, worked out by hand', async () => {
+  test('gradient descent follows the negative gradient of the mean squared error, computed by hand', async () => {
     using net = await compile(step(), { backend, batch: 3 })
     await net.variables.set('dense/kernel', [0.5, -0.25])
     await net.variables.set('dense/bias', [0.125])
@@ -124,7 +124,7 @@ describe('loss scale', () => {
     }
   })
 
-  test('a step that is not finite changes nothing but a dynamic scale, which halves; the next step goes on', async () => {
+  test('a step that is not finite changes only a dynamic scale, which halves; the next step works', async () => {
     const net = efficientNet('b0', {
       classes: 3,
       resolution: 8,
@@ -174,7 +174,7 @@ describe('optimizers learn', () => {
     ['adam', adam({ learningRate: 0.1 })],
     ['adamw', adamw({ learningRate: 0.1, weightDecay: 0 })],
   ]
-  test.each(all)('%s fits a line, on tfjs-wasm as on the reference', async (_name, optimizer) => {
+  test.each(all)('%s fits a line on tfjs-wasm and on the reference', async (_name, optimizer) => {
     using wasm = await compile(step({ optimizer }), { backend: 'tfjs-wasm', batch: 3 })
     using reference = await compile(step({ optimizer }), { backend, batch: 3 })
     const first = await (await reference.run({ x, wanted })).loss.item()
@@ -196,7 +196,7 @@ describe('schedules', () => {
     exponential({ initial: 0.1, rate: 0.97, every: 7, staircase: false }),
     piecewise({ boundaries: [10, 50], values: [1, 0.1, 0.01] }),
   ]
-  test('the graph says what the host says, at every step', () => {
+  test('the graph and the host give the same rate at every step', () => {
     fc.assert(
       fc.property(fc.constantFrom(...rates), fc.nat(150), (schedule, at) => {
         const b = new Builder('rate')
@@ -215,7 +215,7 @@ describe('schedules', () => {
   })
 })
 
-describe('options that are undefined are those that are not there', () => {
+describe('undefined options equal omitted ones', () => {
   test('of optimizers and of losses', () => {
     expect(rmsprop({ learningRate: 1, rho: undefined })).toEqual(rmsprop({ learningRate: 1 }))
     expect(adamw({ learningRate: 1, weightDecay: undefined })).toEqual(adamw({ learningRate: 1 }))

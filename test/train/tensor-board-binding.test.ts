@@ -48,7 +48,7 @@ const errorOf = async (): Promise<unknown> => {
 }
 const hint = 'npx effuse setup tensorflow'
 
-test('no package of tfjs-node: the error says so, with the command that adds it', async () => {
+test('without a package of tfjs-node: the error has the install command', async () => {
   expect(await errorOf()).toEqual({ code: 'EF404', message: 'tfjs-node is not installed', hint })
 })
 

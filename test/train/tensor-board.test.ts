@@ -92,7 +92,7 @@ test('the checksum is CRC-32C', () => {
   expect(crc32c(new TextEncoder().encode('123456789'))).toBe(0xe3069283)
 })
 
-test('a folder that is none is refused', async () => {
+test('an invalid folder is rejected', async () => {
   await expect(tensorBoard('')).rejects.toMatchObject({
     code: 'EF403',
     message: expect.stringContaining('takes the path of a folder'),
@@ -100,7 +100,7 @@ test('a folder that is none is refused', async () => {
 })
 
 describe.runIf(hasBinding)(`tensorBoard()${bindingReason}`, () => {
-  test('writes the numbers of a run, and leaves tfjs as it was', async () => {
+  test('writes the numbers of a run, and does not change tfjs', async () => {
     await tf.setBackend('cpu')
     const kept = tf.tensor1d([1, 2, 3])
     const folder = newFolder()
