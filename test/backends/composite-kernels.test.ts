@@ -22,7 +22,7 @@ const kernelsOf = async (net: {
   profile(inputs: { x: number[][] }): Promise<readonly { readonly kernel: string }[]>
 }) => (await net.profile({ x: [[-4, 4]] })).map(({ kernel }) => kernel)
 
-/** A kernel of one's own, as a user registers it: twice the number, and wrong beyond 3. */
+/** A kernel as a user registers it: it doubles numbers, and is wrong above 3. */
 const registered = { kernelName: 'EffuseTestTwice', backendName: 'cpu' }
 beforeAll(() => {
   tf.registerKernel({
@@ -54,7 +54,7 @@ describe("a user's kernel for a composite", () => {
   })
 
   test('a composite of the same name that computes something else keeps its body', async () => {
-    leaky(0.5) // not applied: nothing is known of it
+    leaky(0.5) // not applied: nothing is known about it
     const [quarter, half] = [leaky(0.25), composite('leaky', (x: Matrix): Matrix => maximum(x, mul(x, 0.5)))]
     const model = graph('m', { x: float32(1, 2) }, ({ x }) => ({ a: quarter(x), b: half(x) }))
     using net = await compile(model, { backend: await opened() })

@@ -8,7 +8,7 @@ import { probeWebgpu } from '../../src/backends/tfjs/webgpu/probe.ts'
 import * as browser from '../../src/platform/browser.ts'
 import { hasAdapter } from '../support/webgpu.ts'
 
-/** Whether `#platform` finds WebGPU as a page does. */
+/** Does `#platform` find WebGPU as in a page? */
 const platform = vi.hoisted(() => ({ isPage: false }))
 vi.mock('#platform', async (importOriginal) => {
   const node = await importOriginal<typeof import('../../src/platform/node.ts')>()
@@ -33,7 +33,7 @@ interface Given {
   readonly description?: string
   readonly isFallbackAdapter?: boolean
 }
-/** As WebGPU makes them: what an adapter has stands on its class. */
+/** Like WebGPU's adapters: the properties of an adapter are on its class. */
 class FakeAdapter {
   readonly #given: Given
   constructor(given: Given) {
@@ -159,11 +159,11 @@ interface Device {
 interface GpuAdapter {
   requestDevice(how: object): Promise<Device>
 }
-/** A page with the adapter of this machine, which passes for a GPU. */
+/** A page with the adapter of this machine, which counts as a GPU. */
 const gpuWith = (requestDevice: (adapter: GpuAdapter, how: object) => Promise<Device>) => {
   const gpu = create([])
   const requestAdapter = vi.fn(async () => {
-    const adapter = (await gpu.requestAdapter()) as GpuAdapter & object // hasAdapter says so
+    const adapter = (await gpu.requestAdapter()) as GpuAdapter & object // hasAdapter has checked it
     return new Proxy(adapter, {
       get: (target, key) => {
         if (key === 'info') return new FakeAdapter({}).info

@@ -4,11 +4,11 @@ import { expect, test } from 'vitest'
 import { roundHalf } from '../../src/backends/tfjs/half.ts'
 import { roundArray } from '../../src/ir/rounding.ts'
 
-/** Any float32, by its bits: subnormals, infinities and NaN among them. */
+/** Any float32 by its bits, including subnormals, infinities and NaN. */
 const anyFloat32 = fc
   .integer({ min: -(2 ** 31), max: 2 ** 31 - 1 })
   .map((bits) => new Float32Array(Int32Array.of(bits).buffer)[0] ?? 0)
-/** Around the ends of the formats, where rules change. */
+/** Numbers near the limits of the formats, where rules change. */
 const corners = [
   0,
   -0,

@@ -1,4 +1,4 @@
-/** Values that are not finite, as machines compute them: NaN of either sign and any payload; also huge angles. */
+/** Values that are not finite, as machines compute them: NaN of either sign with any payload. Also huge angles. */
 import { describe, expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'
 import { read } from '../../src/executable/results.ts'
@@ -28,7 +28,7 @@ const backends = ['wasm', 'tfjs-wasm', 'tfjs-cpu', 'reference', ...withTensorflo
 const nanBits = [0x7fc00000, 0xffc00000, 0x7f800001, 0xff800001, 0x7fffffff, 0xffffffff] as const
 const float = { dtype: 'float32', shape: [1] } as const
 
-/** Elementwise float ops of so many operands that give NaN where all of them are NaN. */
+/** Elementwise float ops with this many operands that give NaN if all operands are NaN. */
 const nanKeepers = (arity: 1 | 2) =>
   opNames.filter((op): op is keyof ElementwiseOps => {
     const def = opDef(op)
@@ -81,11 +81,11 @@ describe.each(backends)('%s', (backend) => {
     using net = await compile(model, { backend, batch: 2, amp: { dtype: 'float16', emulate } })
     await net.variables.set('first/kernel', new Float32Array(16).fill(300))
     await net.variables.set('second/kernel', new Float32Array(8).fill(1))
-    const { y } = await read(await net.run({ x: Float32Array.of(300, 300, 300, 300, 0, 0, 0, 0) })) // 360,000 is beyond float16
+    const { y } = await read(await net.run({ x: Float32Array.of(300, 300, 300, 300, 0, 0, 0, 0) })) // 360,000 exceeds float16
     expect([...y]).toEqual([Number.NaN, Number.NaN, 0, 0])
   })
 
-  // The second size takes the kernels that look before they write again (clamps.ts).
+  // The second size uses the kernels that check their result before they write it again (clamps.ts).
   test.each([23, 40_000])('every NaN passes through every op that keeps it, one of %i elements', async (size) => {
     const [unaries, binaries] = [nanKeepers(1), nanKeepers(2)]
     expect(unaries.length).toBeGreaterThan(20)
@@ -107,7 +107,7 @@ describe.each(backends)('%s', (backend) => {
       const results = await read(await net.run({ x, one: new Float32Array(size).fill(1) }))
       for (const [name, data] of Object.entries(results)) {
         const values = data as Float32Array // all outputs are float32
-        const isKept = name !== 'pow right' // 1 to the power of anything is 1
+        const isKept = name !== 'pow right' // 1 to any power is 1
         const lost = values.findIndex((value, i) => Number.isNaN(value) !== (isKept && i === at))
         expect(`${name} of ${bits.toString(16)}: element ${lost}`).toBe(`${name} of ${bits.toString(16)}: element -1`)
       }
@@ -148,5 +148,5 @@ describe.each(backends)('%s', (backend) => {
   })
 })
 
-/** 0 for -0, which fits it. */
+/** Replaces -0 by 0, which is equal. */
 const withoutSign = (x: number): number => x + 0

@@ -1,4 +1,4 @@
-/** Programs of several steps on backends: crossing values, counters, collectives over replicas, failures half-way. */
+/** Programs of several steps on backends: crossing values, counters, collectives over replicas, failures in the middle. */
 import { describe, expect, test } from 'vitest'
 import type {
   Backend,
@@ -22,7 +22,7 @@ import { waitingBackend } from '../support/waiting-backend.ts'
 import { withTensorflow } from '../support/tensorflow.ts'
 import { withAdapter } from '../support/webgpu.ts'
 
-/** Two replicas give x and x * x; their sums go into w, after every second run. */
+/** Two replicas compute x and x * x. Their sums update w after every second run. */
 const summing = parseProgram(`crossing "sum" : float32[2]
 crossing "fine" : bool[]
 step micro
@@ -88,7 +88,7 @@ const open = async (backend: Backend, program: Program) => {
   }
 }
 
-/** Replicas in one process: each call waits until all have come. */
+/** Replicas in one process: each call waits for all replicas. */
 const meeting = (replicas: number): Communicator => {
   let waiting: { readonly values: readonly HostTensor[]; readonly resolve: (all: readonly HostArray[]) => void }[] = []
   return {

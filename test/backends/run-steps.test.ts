@@ -1,4 +1,4 @@
-/** The steps of a run with pending collectives: failures at every place. None leaks, hangs or is unhandled. */
+/** The steps of a run with pending collectives: failures at every point. No failure leaks memory, hangs, or stays unhandled. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Communicator, HostArray } from '../../src/backends/backend.ts'
 import { runSteps } from '../../src/backends/common/run-steps.ts'
@@ -57,7 +57,7 @@ const open = () => {
   return {
     memory,
     value: async () => (await store.read(['w'])).get('w')?.[0],
-    /** Gives `w`, and what `last` saw of the crossing value `a`. `failing`: the step that throws. */
+    /** Returns `w`, and the crossing value `a` that the step `last` received. `failing`: the step that throws. */
     run: ({
       steps = all,
       communicator = doubling,

@@ -1,4 +1,4 @@
-/** One buffer as an operand in several shapes. XNNPACK, which tfjs-wasm calls, packs right operands, and tfjs caches them by tensor. */
+/** One buffer as an operand in several shapes. tfjs-wasm uses XNNPACK, which packs right operands, and tfjs caches the packed operands by tensor. */
 import * as tf from '@tensorflow/tfjs-core'
 import { describe, expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'
@@ -89,7 +89,7 @@ describe.each(['wasm', 'tfjs-wasm', 'tfjs-cpu', 'reference', ...withAdapter, ...
     })
 
     test('two executables that share a variable, each in a shape of its own, before and after it changes', async () => {
-      const weights = (b: Builder) => b.variable('w', { shape: [2, 3], dtype: 'float32' }) as Value<'float32', 2> // as declared
+      const weights = (b: Builder) => b.variable('w', { shape: [2, 3], dtype: 'float32' }) as Value<'float32', 2> // declared so
       const plain = graph('plain', { x: float32(2, 2) }, ({ x }, b) => ({ y: matmul(x, weights(b)) }))
       const shaped = graph('shaped', { x: float32(2, 2) }, ({ x }, b) => {
         const w = weights(b)
@@ -161,7 +161,7 @@ test.each([['effuse first', true] as const, ['tfjs first', false] as const])(
   },
 )
 
-/** Losses of y = tanh(x A) b against `wanted` under gradient descent, in float64. */
+/** The losses of y = tanh(x A) b against `wanted` under gradient descent, in float64. */
 const lossesOf = (
   weights: { readonly first: ArrayLike<number>; readonly second: ArrayLike<number> },
   x: ArrayLike<number>,

@@ -20,7 +20,7 @@ const storeWith = (names: readonly string[], memory = counting()) => ({
   store: declared(makeVariableStore(memory), names),
   memory,
 })
-/** On memory that counts, and on that of each backend. */
+/** A store on counting memory, and the store of each backend. */
 const stores: readonly (readonly [string, () => Promise<Store>])[] = [
   ['counting', async () => makeVariableStore<unknown>(counting())],
   ['reference', async () => referenceBackend().createStore()],

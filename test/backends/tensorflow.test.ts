@@ -69,7 +69,7 @@ tensorflowOrSkip('TensorFlow', () => {
       const op = defined.get(name)
       expect([name, op?.outputArg.map((result) => result.name)]).toEqual([name, [...results]])
       for (const [attribute, at] of Object.entries(types)) {
-        // Operands of one type in a number that the node says stand for the rest.
+        // The number of repeated operands of one type is given by an attribute of the node.
         const operand = op?.inputArg[Math.min(at, (op?.inputArg.length ?? 1) - 1)]
         expect([name, attribute, operand?.typeAttr]).toEqual([name, attribute, attribute])
       }

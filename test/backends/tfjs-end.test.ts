@@ -1,4 +1,7 @@
-/** The end of a tfjs backend under a program: tf.engine().reset(), tf.removeBackend() and a lost device are one error, and the next backend is new. */
+/**
+ * A tfjs backend that ends during a program: tf.engine().reset(), tf.removeBackend() and a lost device give the same error, and the next backend is
+ * new.
+ */
 import * as tf from '@tensorflow/tfjs-core'
 import { expect, test, vi } from 'vitest'
 import { createTfjsBackend, toTensor } from '../../src/backends/tfjs/index.ts'
@@ -35,7 +38,7 @@ test.each(cases)('%s after %s', async (name, how, end) => {
   ])
     await expect(late()).rejects.toMatchObject(lost)
   expect(() => toTensor(loss)).toThrow(expect.objectContaining({ code: 'EF410' }))
-  // What is gone is freed without a word.
+  // Lost tensors are freed without a warning.
   const warn = vi.spyOn(console, 'warn')
   for (const result of [loss, ...Object.values(others)]) result.dispose()
   net.dispose()

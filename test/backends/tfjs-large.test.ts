@@ -18,7 +18,7 @@ beforeAll(async () => {
   wasm = await createTfjsBackend({ backend: 'wasm' })
 })
 
-/** Numbers without a pattern that a wrong stride would keep, between -1 and 1, shifted. */
+/** Numbers between -1 and 1, plus `shift`, without a pattern that would hide a wrong stride. */
 const noise = (length: number, shift = 0): Float32Array<ArrayBuffer> =>
   Float32Array.from({ length }, (_, i) => shift + Math.sin(i * 12.9898 + (i % 7)) * Math.cos(i * 0.37))
 
@@ -259,7 +259,7 @@ test('finds non-finite elements anywhere in large operands, without false positi
       const data = sizes.map((size) => noise(size))
       if (place !== null) {
         const [operand, element] = place
-        // Neighbours of its own kind make a window overflow where the number itself is finite.
+        // Large neighbors make a window overflow although the number itself is finite.
         for (let row = 0; row < 8; row++) (data[operand] as Float32Array)[Math.max(0, element - row * 32)] = value
       }
       const inputs = Object.fromEntries(data.map((x, i) => [`x${i}`, x]))

@@ -21,7 +21,7 @@ import { normedNet, rows, squaresStep } from '../support/small-steps.ts'
 
 const backend = await createTfjsBackend({ backend: 'cpu' })
 
-/** tfjs-cpu, watched: every buffer passes through `write` when it is made. */
+/** tfjs-cpu with a hook: every new buffer passes through `write`. */
 interface Cpu {
   write(values: ArrayBufferView, shape: number[], dtype: string): object
   disposeData(dataId: object, force?: boolean): boolean
@@ -33,7 +33,7 @@ afterEach(() => {
   Object.assign(cpu, { write, disposeData })
 })
 
-/** The most bytes that buffers made from now on take at once. */
+/** The maximum number of bytes that buffers created from now on occupy together. */
 const watchBytes = (): (() => number) => {
   const live = new Map<object, number>()
   let [bytes, most] = [0, 0]
@@ -55,7 +55,7 @@ const watchBytes = (): (() => number) => {
   return () => most
 }
 
-/** Random programs of kernels that take no memory besides their result, over values of several widths. */
+/** Random programs of kernels that allocate only their result, over values of several widths. */
 type Draw = readonly [op: number, a: number, b: number]
 const moving = (draws: readonly Draw[]) =>
   graph('moving', { x: float32('batch', 8) }, ({ x }) => {
@@ -102,7 +102,7 @@ test('a run that fails at any allocation changes no variable', async () => {
   const run = async (each = net): Promise<void> => {
     for (const result of Object.values(await each.run(feeds))) result.dispose()
   }
-  /** Runs while the making of one buffer fails; gives how many were made before. */
+  /** Runs while one allocation fails. Returns the number of allocations before it. */
   const runFailing = async (failing: number, outcome: (run: Promise<void>) => Promise<unknown>): Promise<number> => {
     let made = 0
     cpu.write = (...args) => {
@@ -130,7 +130,7 @@ test('a run that fails at any allocation changes no variable', async () => {
 })
 
 test.each([96, 224])('a training step of B0 at batch 8 and %i pixels stays within its memory budget', async (size) => {
-  // What the listed order needs is a little more.
+  // The memory that the listed order needs is slightly larger.
   const before = { 96: 137_478_924, 224: 719_928_076 }[size] as number
   const wasm = await createTfjsBackend({ backend: 'wasm' })
   const step = trainingStep(efficientNet('b0', { resolution: size }), {

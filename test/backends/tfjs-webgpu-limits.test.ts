@@ -1,4 +1,4 @@
-/** tfjs on WebGPU at the limits of a device: its sizes, its dispatches, its memory. */
+/** tfjs on WebGPU at the limits of a device: buffer sizes, dispatches and memory. */
 import * as tf from '@tensorflow/tfjs-core'
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { create } from 'webgpu'
@@ -13,14 +13,14 @@ import { runnableOf } from '../support/one-graph.ts'
 import { normedNet, rows, squaresStep } from '../support/small-steps.ts'
 import { hasAdapter } from '../support/webgpu.ts'
 
-/** WebGPU's own, and tfjs's pool of buffers. */
+/** Methods of WebGPU, and tfjs's pool of buffers. */
 interface Creator {
   createBuffer(how: { readonly mappedAtCreation?: boolean }): { destroy(): void }
 }
 interface Instance extends WebgpuBackend {
   readonly bufferManager: { readonly freeBuffers: Map<string, unknown> }
 }
-/** tfjs's own instance, which effuse shares. */
+/** The tfjs instance that effuse shares. */
 const instance = (): Instance => {
   const backend = tf.findBackend('webgpu') as object as Parameters<typeof isWebgpu>[0] // tfjs declares less
   if (!isWebgpu(backend)) throw new Error('tfjs has no WebGPU backend')
@@ -46,7 +46,7 @@ describe.runIf(hasAdapter)('tfjs-webgpu', () => {
   beforeAll(async () => {
     backend = await createTfjsBackend({ backend: 'webgpu' })
   })
-  /** Small integers, so that sums are exact in every order. */
+  /** Small integers, so that sums are exact in any order. */
   const numbers = (length: number, by: number): Float32Array =>
     Float32Array.from({ length }, (_, i) => ((i * by) % 7) - 3)
   const outputOf = async (g: Graph, inputs: { readonly [name: string]: Float32Array }): Promise<ArrayLike<number>> => {
@@ -60,7 +60,7 @@ describe.runIf(hasAdapter)('tfjs-webgpu', () => {
     return -1
   }
 
-  // Beyond 65,535 workgroups: of batches, of rows that can be cut, and of rows that cannot.
+  // More than 65,535 workgroups: for batches, for rows that can be split, and for rows that cannot.
   test.each([
     { batch: 65_537, m: 2, k: 3, n: 2 },
     { batch: 1, m: 2_097_152, k: 2, n: 1 },
@@ -140,7 +140,7 @@ describe.runIf(hasAdapter)('tfjs-webgpu', () => {
     for (const result of Object.values(await net.run(feeds))) result.dispose()
     const { device } = instance() as unknown as { readonly device: Creator }
     const make = device.createBuffer.bind(device)
-    // As large as asked for, and not to be used: what comes of a lack of memory.
+    // A buffer of the requested size that is invalid, as after a lack of memory.
     const spy = vi.spyOn(device, 'createBuffer').mockImplementation((how) => {
       const buffer = make(how)
       if (how.mappedAtCreation !== true) buffer.destroy()
@@ -148,7 +148,7 @@ describe.runIf(hasAdapter)('tfjs-webgpu', () => {
     })
     instance().bufferManager.freeBuffers.clear()
     const { loss, ...others } = await net.run(feeds)
-    const unread = loss.item() // no buffer to copy it to
+    const unread = loss.item() // it has no buffer to be copied to
     spy.mockRestore()
     const problem = { message: expect.stringContaining('destroyed') }
     await expect(unread).rejects.toMatchObject(problem)

@@ -1,4 +1,4 @@
-/** tfjs on WebGPU: against the reference, without a read-back inside of a run, beside the user's own tfjs. On a GPU, or on Mesa's lavapipe. */
+/** tfjs on WebGPU: against the reference, without reads during a run, beside the user's tfjs. On a GPU, or on Mesa's lavapipe. */
 import * as tf from '@tensorflow/tfjs-core'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { Backend } from '../../src/backends/backend.ts'
@@ -21,7 +21,7 @@ const open = (): Promise<Backend> => {
   opened ??= createTfjsBackend({ backend: 'webgpu' })
   return opened
 }
-/** tfjs's own instance, which effuse shares. */
+/** The tfjs instance that effuse shares. */
 const instance = (): WebgpuBackend => {
   const backend = tf.findBackend('webgpu') as object as Parameters<typeof isWebgpu>[0] // tfjs declares less
   if (!isWebgpu(backend)) throw new Error('tfjs has no WebGPU backend')
@@ -33,7 +33,7 @@ afterEach(() => {
 })
 
 describe.runIf(hasAdapter)('tfjs-webgpu', () => {
-  // Few cases of each op, since each shape of a convolution is a program that the driver compiles; wasm and cpu see more.
+  // Few cases of each op, since the driver compiles a program for each shape of a convolution. The tests of wasm and cpu have more.
   test('conforms to the reference in every op', async () => {
     const report = await conformance(await open(), { runs: 3 })
     expect(report.failures).toEqual([])
@@ -343,7 +343,7 @@ describe.runIf(hasAdapter)('tfjs-webgpu', () => {
     expect(tfjsDeviations.filter(({ backend }) => backend === 'tfjs-webgpu')).toHaveLength(4)
   })
 
-  // Last: it takes the device away.
+  // This test is the last one, because it destroys the device.
   test('a lost device is reported, and the next compile() opens a new one', async () => {
     const backend = await open()
     const net = await compile(squaresStep(normedNet()), { backend, batch: 2 })

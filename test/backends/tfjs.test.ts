@@ -1,4 +1,4 @@
-/** The tfjs backend against the reference: op by op, on random graphs with broadcasts and updates, and as a guest in the user's tfjs. */
+/** The tfjs backend against the reference: op by op, on random graphs with broadcasts and updates, and inside of the user's tfjs. */
 import * as tf from '@tensorflow/tfjs-core'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Backend, DeviceTensor } from '../../src/backends/backend.ts'
@@ -22,7 +22,7 @@ beforeAll(async () => {
   for (const name of names) backends.set(name, await createTfjsBackend({ backend: name }))
 })
 
-/** tfjs's own count of buffers on a backend. */
+/** The number of buffers on a backend, as tfjs counts them. */
 const bufferCount = (name: string): number => tf.findBackend(name).numDataIds()
 
 describe.each(names)('tfjs-%s', (name) => {
@@ -84,7 +84,7 @@ describe.each(names)('tfjs-%s', (name) => {
     const { runWith, dispose } = await runnableOf(backendOf(name), b.finish({ y }), new Map())
     const before = bufferCount(name)
     const type = { dtype: 'float32', shape: [4] } as const
-    // x has its buffer when z turns out to be missing.
+    // x already has its buffer when z is found to be missing.
     await expect(runWith(new Map([['x', { type, host: new Float32Array(4) }]]))).rejects.toMatchObject({
       code: 'EF401',
     })
@@ -92,7 +92,7 @@ describe.each(names)('tfjs-%s', (name) => {
     dispose()
   })
 
-  // Large enough for the patches of the filter gradient to be made in several groups, and for every edge of a strided, dilated window.
+  // Large enough for the patches of the filter gradient to be computed in several groups, and for every edge of a strided, dilated window.
   test.each([
     { op: 'conv2d', x: [1, 300, 300, 16], kernel: [3, 3, 16, 2], strides: [1, 1], dilations: [1, 1], padding: 'same' },
     {
@@ -224,7 +224,7 @@ describe.each(names)('tfjs-%s', (name) => {
   })
 })
 
-/** Convolutions, a depthwise one and a product, each with bias and activation; one bias is a variable's square. */
+/** Convolutions, a depthwise convolution and a product, each with bias and activation. One bias is the square of a variable. */
 const fusable = (): Graph => {
   const b = new Builder('fusable')
   const weight = (name: string, shape: readonly number[]): Value => b.variable(name, { shape })
@@ -246,7 +246,7 @@ describe("the user's tfjs", () => {
     return b.finish({ y: b.add(x, x) })
   }
   const type = { dtype: 'float32', shape: [1, 2] } as const
-  /** Feeds something of tfjs's own. */
+  /** Feeds a value of the user's tfjs. */
   const fed = async (
     name: string,
     tensor: object | DeviceTensor,
@@ -264,7 +264,7 @@ describe("the user's tfjs", () => {
     await run({ x: [1, 2] })
     dispose()
     expect(tf.getBackend()).toBe(backend)
-    // tf.ready() takes the highest: importing the packages gave wasm 2 and cpu 1.
+    // tf.ready() selects the highest priority: importing the packages set 2 for wasm and 1 for cpu.
     expect(Object.values(tf.engine().registryFactory).map(({ priority }) => priority)).toEqual([0, 0])
     expect(process.listeners('unhandledRejection').map(String)).not.toContain('function (reason) { throw reason; }')
   })
@@ -346,7 +346,7 @@ describe('a NaN in a contraction with relu', () => {
   const one = { dtype: 'float32', shape: [1, 1, 1, 1] } as const
   const relus = ['relu', 'relu6'] as const
   const contractions = ['conv2d', 'depthwiseConv2d', 'matmul'] as const
-  /** relu(x w), of one number each; in training w follows. */
+  /** relu(x w) with one number each. In training there is also an update of w. */
   const graphOf = (op: (typeof contractions)[number], relu: (typeof relus)[number], isTraining: boolean): Graph => {
     const b = new Builder('nan')
     const [x, w] = [b.input('x', one), b.variable('w', { shape: [1, 1, 1, 1] })]

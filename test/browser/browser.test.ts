@@ -1,6 +1,6 @@
 /**
- * effuse in a browser, for real: Chromium runs it from the sources. Needs a Chromium (`node scripts/install-chromium.mjs` on Debian; elsewhere
- * name one in EFFUSE_CHROMIUM); without one these tests are skipped.
+ * effuse in a real browser: Chromium runs it from the sources. It needs a Chromium (`node scripts/install-chromium.mjs` on Debian; elsewhere name one
+ * in EFFUSE_CHROMIUM). Without one, these tests are skipped.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -96,7 +96,7 @@ describe.runIf(chromiumPath() !== null)('in Chromium', () => {
           .evaluate(() => effuse.train({ folder: 'run' }))
           .then(
             () => resolve(true),
-            () => {}, // the browser goes away under it
+            () => {}, // the browser is killed during the call
           )
       })
       await browser.kill()
@@ -117,12 +117,12 @@ describe.runIf(chromiumPath() !== null)('in Chromium', () => {
         if (line.text() === 'step 3') resolve()
       })
     })
-    first.evaluate(() => effuse.tryToTrain('shared')).catch(() => {}) // the tab is closed under it
+    first.evaluate(() => effuse.tryToTrain('shared')).catch(() => {}) // the tab is closed during the call
     await isTraining
     expect(await page.evaluate(() => effuse.tryToTrain('shared'))).toBe('EF508: another run writes opfs:shared')
     expect(await page.evaluate(() => effuse.tryToTrain('another'))).toBe('finished')
     await first.close()
-    // Its lock goes with it, a moment later.
+    // Its lock is released a moment later.
     await expect.poll(() => page.evaluate(() => effuse.tryToTrain('shared')), { timeout: 20_000 }).toBe('finished')
     expect(await page.evaluate(() => effuse.train({ folder: 'shared' }))).toEqual(whole)
   })

@@ -16,10 +16,10 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 const guide = readFileSync(join(root, 'docs/bundlers.md'), 'utf8')
 const wasmFolder = join(root, 'node_modules/@tensorflow/tfjs-backend-wasm/dist')
 
-/** The guide's files, `bundler: name` or for all of them `name`, to their text. */
+/** The guide's files with their texts, as `bundler: name`, or `name` if it is for all bundlers. */
 const files = new Map([...guide.matchAll(/```js\n\/\/ (.+)\n([\s\S]*?)```/g)].map((m) => [m[1] ?? '', m[2] ?? '']))
 
-/** Builds in a folder and gives the folder to serve. */
+/** Builds in a folder, and returns the folder to serve. */
 const builds: { readonly [name: string]: (folder: string) => Promise<string> } = {
   vite: async (folder) => {
     execFileSync(process.execPath, [join(root, 'node_modules/vite/bin/vite.js'), 'build', '--logLevel', 'error'], {
@@ -45,14 +45,14 @@ const builds: { readonly [name: string]: (folder: string) => Promise<string> } =
     return folder
   },
 }
-/** What a page's HTML names: Vite's own is built from it. */
+/** The scripts of a page's HTML. Vite builds its own. */
 const scripts: { readonly [name: string]: string } = {
   vite: '/main.js',
   esbuild: 'dist/main.js',
   webpack: 'dist/main.js',
 }
 
-/** The project that the guide makes. @param ownPaths Does the bundler name the .wasm files? */
+/** The project of the guide. @param ownPaths Does the bundler name the .wasm files? */
 const project = (home: string, bundler: string, ownPaths: boolean): string => {
   const folder = mkdtempSync(join(home, `${bundler}-`))
   for (const [name, text] of files) {
@@ -68,7 +68,7 @@ const project = (home: string, bundler: string, ownPaths: boolean): string => {
   return folder
 }
 
-/** What the guide's cp does. */
+/** Copies the .wasm files like the guide's cp command. */
 const copyWasm = (to: string): void => {
   mkdirSync(to, { recursive: true })
   for (const name of readdirSync(wasmFolder).filter((file) => file.endsWith('.wasm')))
@@ -78,7 +78,7 @@ const copyWasm = (to: string): void => {
 const types: { readonly [ending: string]: string } = {
   ...{ '.js': 'text/javascript', '.html': 'text/html', '.wasm': 'application/wasm' },
 }
-/** As sites of one page have it: what is not there is answered with the page. */
+/** A server for a single-page site: a missing file is answered with the page. */
 const serve = async (folder: string): Promise<{ readonly server: Server; readonly address: string }> => {
   const server = createServer(({ url = '/' }, response) => {
     const name = url === '/' ? 'index.html' : url.slice(1).replace(/\?.*$/, '')
@@ -105,12 +105,12 @@ describe.runIf(chromiumPath() !== null)('in Chromium', () => {
     install = packed({
       peers: ['@tensorflow/tfjs-core', '@tensorflow/tfjs-backend-wasm', '@tensorflow/tfjs-backend-cpu', 'esbuild'],
     })
-    // Where tfjs's own dependencies lie is npm's business.
+    // npm decides where tfjs's own dependencies are.
     for (const name of readdirSync(join(root, 'node_modules')))
       if (!name.startsWith('.') && !name.startsWith('@'))
         try {
           symlinkSync(join(root, 'node_modules', name), join(install.folder, 'node_modules', name))
-        } catch {} // it is there
+        } catch {} // it already exists
     profile = mkdtempSync(join(tmpdir(), 'effuse-chromium-'))
     browser = await openChromium(profile)
   }, 180_000)
@@ -120,7 +120,7 @@ describe.runIf(chromiumPath() !== null)('in Chromium', () => {
     rmSync(profile, { recursive: true, force: true, maxRetries: 5 })
   })
 
-  /** What the page shows in the end, and what it says in the console. */
+  /** The final text of the page, and its console messages. */
   const seen = async (address: string): Promise<{ readonly text: string; readonly said: string }> => {
     const page = await browser.context.newPage()
     const lines: string[] = []

@@ -1,4 +1,4 @@
-/** A Chromium on this machine: Debian's package, or the program that EFFUSE_CHROMIUM names. */
+/** A Chromium on this machine: Debian's package, or the program named in EFFUSE_CHROMIUM. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { accessSync, constants } from 'node:fs'
@@ -17,7 +17,7 @@ const isProgram = (path: string): boolean => {
   }
 }
 
-/** Its path; null where there is none. */
+/** Its path; null if there is none. */
 export const chromiumPath = (): string | null => {
   const given = process.env['EFFUSE_CHROMIUM']
   if (given !== undefined) return given
@@ -28,14 +28,15 @@ export const chromiumPath = (): string | null => {
 export interface Chromium {
   readonly context: BrowserContext
   close(): Promise<void>
-  /** All its processes at once, as a power cut would. */
+  /** Kills all of its processes at once, like a power failure. */
   kill(): Promise<void>
 }
 
 /**
- * A headless browser over a profile, a folder that keeps what its pages store. Started here, not by Playwright, so that it can be killed.
+ * A headless browser with a profile: a folder with the stored data of its pages. It is started here instead of by Playwright, so that it can be
+ * killed.
  *
- * @param flags of the command line, besides those that all tests have
+ * @param flags Flags of the command line, in addition to those of all tests.
  */
 export const openChromium = async (profile: string, flags: readonly string[] = []): Promise<Chromium> => {
   const path = chromiumPath()
@@ -44,7 +45,7 @@ export const openChromium = async (profile: string, flags: readonly string[] = [
     path,
     [
       '--headless=new',
-      '--no-sandbox', // which root, as in a container, cannot have; the pages are the tests' own
+      '--no-sandbox', // root cannot have a sandbox in a container; the pages are those of the tests
       '--disable-dev-shm-usage',
       '--no-first-run',
       '--remote-debugging-port=0',
@@ -52,7 +53,7 @@ export const openChromium = async (profile: string, flags: readonly string[] = [
       ...flags,
       'about:blank',
     ],
-    { detached: true, stdio: ['ignore', 'ignore', 'pipe'] }, // detached: a process group of its own
+    { detached: true, stdio: ['ignore', 'ignore', 'pipe'] }, // detached: in its own process group
   )
   const ended = once(child, 'exit')
   const lines: string[] = []

@@ -1,4 +1,4 @@
-/** Backends whose graphs are kernels: whatever a backend is tested with tests a level of code generation. */
+/** Backends whose graphs run as kernels, so that the conformance tests of backends also test each level of code generation. */
 import { type Backend, type HostArray, hostArrayOf } from '../../../src/backends/backend.ts'
 import { kernelOf } from '../../../src/backends/codegen/kernel/from-graph.ts'
 import { interpretKernel, type RandomNumbers } from '../../../src/backends/codegen/kernel/interpret.ts'
@@ -31,7 +31,7 @@ const memory: Memory<HostArray> = {
   free: () => {},
 }
 
-/** Runs a kernel: all buffers after it. */
+/** Runs a kernel, and returns the contents of all buffers after it. */
 export type Machine = (
   kernel: Kernel,
   operands: ReadonlyMap<number, HostArray>,
@@ -39,23 +39,23 @@ export type Machine = (
   position?: Omit<RandomPosition, 'stream'>,
 ) => readonly ArrayLike<number>[]
 
-/** Interpreted as kernels. */
+/** Runs kernels with the kernel interpreter. */
 export const kernels: Machine = interpretKernel
 
 type ScheduleOf = (phase: Phase) => Schedule
 
-/** The schedule where it is legal, the plain one elsewhere. */
+/** The schedule if it is legal, otherwise the plain schedule. */
 export const ifLegal =
   (schedule: Schedule): ScheduleOf =>
   (phase) =>
     scheduleFault(phase, schedule) === null ? schedule : plainSchedule
 
-/** Ranges [first, end) that calls compute one after another, of so many units. */
+/** The ranges [first, end) of units that consecutive calls compute. The argument is the total number of units. */
 type Division = (units: number) => readonly (readonly [first: number, end: number])[]
 
 const undivided: Division = (units) => [[0, units]]
 
-/** Interpreted as loops. */
+/** Runs kernels with the loop interpreter. */
 export const loops =
   (scheduleOf: ScheduleOf, divide = undivided): Machine =>
   ({ buffers, phases }, operands, random) => {
@@ -70,7 +70,7 @@ export const loops =
     return memory
   }
 
-/** As generated WebAssembly. It draws the random numbers of this position, which `random` must be of. */
+/** Runs kernels as generated WebAssembly. It draws the random numbers of this position; `random` must belong to it. */
 export const webAssembly =
   (scheduleOf: ScheduleOf = defaultSchedule, divide = undivided): Machine =>
   (kernel, operands, _random, position = { seed: 0, runIndex: 0, replica: 0 }) => {
@@ -177,7 +177,7 @@ export const kernelBackend = (machine: Machine = kernels, halfTypes = genericTar
         })
         return new Map(
           [...results].map(([name, native]) => {
-            const type = types.get(name) as Type // set in runGraph
+            const type = types.get(name) as Type // runGraph has set it
             const tensor = {
               type,
               device: memory.device,

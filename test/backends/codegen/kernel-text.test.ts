@@ -1,4 +1,4 @@
-/** Kernels as text: what is printed is read back, and the kernels of each family are the files of goldens/. */
+/** Kernels as text: the parser restores what the printer writes, and the kernels of each family equal the files of goldens/. */
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'

@@ -1,4 +1,4 @@
-/** Code generation level by level: interpreted kernels, the loops made of them, and WebAssembly made of those give what the graph gives. */
+/** Code generation level by level: interpreted kernels, interpreted loops and generated WebAssembly give the results of the graph. */
 import { describe, expect, test } from 'vitest'
 import { kernelOf } from '../../../src/backends/codegen/kernel/from-graph.ts'
 import { defaultSchedule } from '../../../src/backends/codegen/loops/default-schedule.ts'
@@ -14,7 +14,7 @@ import { expectRandomGraphs } from '../../support/random-graphs.ts'
 import { applied } from '../../support/one-graph.ts'
 import { kernelBackend, kernels, loops, type Machine, webAssembly } from './kernel-backend.ts'
 
-/** By the default schedules of the kernel with merged axes. */
+/** Uses the default schedules of the kernel with merged axes. */
 const merged: Machine = (kernel, ...rest) => webAssembly()(mergeKernelAxes(kernel), ...rest)
 
 describe.each([

@@ -1,4 +1,4 @@
-/** Operands in panels give the same bits, and only right operands of contractions are packed. */
+/** Packed operands give the same bits, and only right operands of contractions are packed. */
 import { expect, test } from 'vitest'
 import { kernelOf } from '../../../src/backends/codegen/kernel/from-graph.ts'
 import { interpretKernel } from '../../../src/backends/codegen/kernel/interpret.ts'
@@ -16,7 +16,7 @@ const kernelOfText = (text: string): Kernel => kernelOf(parse(text)).kernel
 const resultsOf = (kernel: Kernel, operands: ReadonlyMap<number, ArrayLike<number>>) =>
   interpretKernel(kernel, operands).filter((_, at) => kernel.buffers[at]?.role === 'result')
 
-/** Packs all it can; checks both kernels against each other. */
+/** Packs all possible operands, and compares the results of both kernels. */
 const check = (text: string) => {
   const kernel = kernelOfText(text)
   const made = packOperands(kernel, () => true)

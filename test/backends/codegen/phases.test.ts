@@ -1,4 +1,4 @@
-/** Which values of a region are stored, which of them together, and that no value is computed too often. */
+/** Which values of a region are stored, which values share a phase, and that no value is computed too often. */
 import { describe, expect, test } from 'vitest'
 import { kernelOf } from '../../../src/backends/codegen/kernel/from-graph.ts'
 import { interpretKernel } from '../../../src/backends/codegen/kernel/interpret.ts'
@@ -9,7 +9,7 @@ import { parse } from '../../../src/ir/parse.ts'
 import type { Graph } from '../../../src/ir/types.ts'
 import { feedsFor } from '../../../src/testing/index.ts'
 
-/** The kernel of a body, after a check that it gives what the body gives. */
+/** The kernel of a body. It has been checked to give the results of the body. */
 const checked = (body: string): Kernel => {
   const g = parse(`graph g {\n${body}\n}`)
   const { kernel, operands, results } = kernelOf(g)

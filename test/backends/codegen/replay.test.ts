@@ -1,6 +1,6 @@
 /**
- * All kernels of models: how many, and the hash of their texts. A refactoring of fusion or of the lowering leaves replay.golden as it is;
- * UPDATE_GOLDEN=1 writes it anew after a change that is meant.
+ * The kernels of models: how many, and the hash of their texts. A refactoring of fusion or of the lowering does not change replay.golden. After an
+ * intended change, UPDATE_GOLDEN=1 writes it again.
  */
 import { createHash } from 'node:crypto'
 import { expect, test } from 'vitest'

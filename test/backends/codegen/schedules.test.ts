@@ -1,4 +1,4 @@
-/** Whatever the schedule is, and however its units are divided, a phase gives what its kernel gives. */
+/** A phase gives the results of its kernel with any schedule and any division of its units. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { kernelOf } from '../../../src/backends/codegen/kernel/from-graph.ts'
@@ -21,7 +21,7 @@ const graphOf = (op: string, operands: readonly string[], attrs: string, result:
   return `graph g {\n${inputs.join('\n')}\n%y = ${op}(${names}) {${attrs}} : ${result}\nreturn y = %y\n}`
 }
 
-/** Whose vectors along the last axis are put together of four numbers. */
+/** Ops whose vectors along the last axis are assembled from four elements. */
 const laneByLane = {
   'gathered columns': `graph g {
   %x = input() {name="x"} : float32[5,9]
@@ -108,7 +108,7 @@ return y = %y
   ...laneByLane,
 }
 
-/** Multiples of 1/8 below 2: products and their sums are exact, in whatever order they are added. */
+/** Multiples of 1/8 below 2: products and their sums are exact in any order of addition. */
 const operandsOf = ({ buffers }: Kernel): ReadonlyMap<number, Float32Array<ArrayBuffer>> =>
   new Map(
     buffers.flatMap(({ role, shape }, at) =>
@@ -130,7 +130,7 @@ const drawnSchedule = ({ axes, parallel, accumulators, exprs }: Phase): fc.Arbit
     staged: fc.subarray(accumulators.flatMap(({ factors }) => factors.filter((each) => exprs[each]?.kind === 'op'))),
   })
 
-/** Cuts of the units, as parts of the whole. */
+/** Cuts of the units, as fractions of the total. */
 const drawnCuts = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 4 })
 
 const divisionBy = (cuts: readonly number[]) => (units: number) => {

@@ -1,4 +1,4 @@
-/** Reductions in two phases give the same values as in one; the same bits where no sum is rounded. */
+/** Split reductions give the same values, and the same bits if no sum is rounded. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { kernelOf } from '../../../src/backends/codegen/kernel/from-graph.ts'
@@ -56,7 +56,7 @@ test('any reduction', () => {
       const operands = operandsFor(kernel, seed)
       const [[want], [got]] = [resultsOf(kernel, operands), resultsOf(split, operands)]
       if (kind !== 'reduceSum float32') expect(got).toEqual(want)
-      // Partial sums are rounded to float32, of at most 4 blocks and 8 lanes.
+      // Partial sums are rounded to float32: at most 4 blocks and 8 lanes.
       else want?.forEach((value, at) => expect(Math.abs((got?.[at] ?? 0) - value)).toBeLessThan(1e-4))
     }),
     { numRuns: 150 },

@@ -1,4 +1,4 @@
-/** Half types on TensorFlow: which kernels, which casts, and when `amp: true` takes them. */
+/** Half types on TensorFlow: the kernels, the casts, and when `amp: true` selects them. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -38,7 +38,7 @@ afterEach(() => {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true })
 })
 
-/** The library is still found; nothing was measured there. */
+/** The library is still found; its cache has no measurements. */
 const emptyCache = (): string => {
   vi.stubEnv('EFFUSE_TENSORFLOW', dirname(requireTensorflow().main))
   const folder = mkdtempSync(join(tmpdir(), 'effuse-half-'))
@@ -64,7 +64,7 @@ tensorflowOrSkip('half types on TensorFlow', () => {
   test('detects the accumulation type by sums that half types compute wrongly', async () => {
     const context = (await createTensorflowBackend()).device as TensorflowContext // of this backend
     const found = await findHalfKernels(context, 'bfloat16')
-    // A kernel that adds in bfloat16 is stuck at 256, whose successor is 258.
+    // An addition in bfloat16 stops at 256, whose successor is 258.
     const ones = parse(
       'graph ones {\n  %0 = input() {name="a"} : bfloat16[1,4096]\n  %1 = input() {name="b"} : bfloat16[4096,1]\n  %2 = matmul(%0, %1) : bfloat16[1,1]\n  return y = %2\n}',
     )
@@ -116,7 +116,7 @@ tensorflowOrSkip('half types on TensorFlow', () => {
       using half = await compile(small, { backend: 'tensorflow', amp: { dtype } })
       const want = [...(await (await plain.run({ image })).logits.data())]
       const got = [...(await (await half.run({ image })).logits.data())]
-      // Units of the last place of the largest logit, through a dozen roundings.
+      // Units in the last place of the largest logit, after about a dozen roundings.
       const unit = Math.max(...want.map(Math.abs)) * (dtype === 'float16' ? 2 ** -11 : 2 ** -8)
       want.forEach((w, i) => expect(Math.abs((got[i] ?? Number.NaN) - w)).toBeLessThan(8 * unit))
       expect(got).not.toEqual(want)

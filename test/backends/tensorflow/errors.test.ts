@@ -1,4 +1,4 @@
-/** What TensorFlow refuses while it runs: the error names the node of the graph, and nothing has changed. */
+/** Errors of TensorFlow during a run: the error names the node of the graph, and no variable changes. */
 import { beforeAll, expect, test } from 'vitest'
 import type { Backend, FeedTensor } from '../../../src/backends/backend.ts'
 import { errorOf } from '../../../src/backends/tensorflow/errors.ts'
@@ -58,7 +58,7 @@ tensorflowOrSkip('TensorFlow', () => {
   beforeAll(async () => {
     backend = await createTensorflowBackend()
   })
-  /** A tensor on the device, given for one of another shape: below the checks of run(). */
+  /** Feeds a tensor on the device with a wrong shape, bypassing the checks of run(). */
   const wrongly = async (shape: readonly number[], size: number): Promise<FeedTensor> => {
     const g = parse(
       `graph o {\n%x = input() {name="x"} : float32[${size}]\n%y = neg(%x) : float32[${size}]\nreturn y = %y\n}`,

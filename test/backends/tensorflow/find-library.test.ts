@@ -1,4 +1,4 @@
-/** Where TensorFlow's library is looked for, and what is said of a wrong one: with folders made by the test. */
+/** The search for TensorFlow's library, and the errors for unusable ones, in folders that the test creates. */
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { findTensorflow as find, loadKoffi, requireTensorflow } from '../../../src/backends/tensorflow/find-library.ts'
 
 let folder: string
-/** Of a project without packages. */
+/** The search from a project without packages. */
 const findTensorflow = () => find([join(folder, 'package.json')])
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'effuse-find-'))
@@ -26,7 +26,7 @@ const write = (place: string, bytes: Buffer | string = libraryBytes(), main = 'l
   return join(place, main)
 }
 
-/** As setup leaves it. */
+/** Creates a library as setup installs it. */
 const install = (version: string, kind: 'cpu' | 'gpu', at = 1000): string => {
   const place = join(folder, 'cache', 'effuse', 'tensorflow', `${version}-${kind}`)
   const main = write(join(place, 'site-packages', 'tensorflow'))

@@ -1,4 +1,4 @@
-/** Nothing that TensorFlow gave is kept or freed twice, whatever runs, fails or is disposed of. */
+/** Handles of TensorFlow are neither leaked nor freed twice, in runs, failures and disposals. */
 import { beforeEach, expect, test, vi } from 'vitest'
 import type { Backend, FeedTensor } from '../../../src/backends/backend.ts'
 import type { TensorflowApi } from '../../../src/backends/tensorflow/c-api.ts'
@@ -31,7 +31,7 @@ tensorflowOrSkip('TensorFlow', () => {
     backend = await createTensorflowBackend()
   })
   const alive = () => apis[0]?.alive()
-  /** Of a fresh backend: its context with a status. */
+  /** The handles of a new backend: its context with a status. */
   const nothing = { handles: 0, tensors: 0, ops: 0, statuses: 1, buffers: 0, functions: 0, contexts: 1 }
 
   test('1,000 runs of a training step', async () => {

@@ -1,4 +1,4 @@
-/** Single numbers on TensorFlow: cases that failed once, and each known deviation as it is. */
+/** Special numbers on TensorFlow: cases that failed before, and each known deviation. */
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Backend } from '../../../src/backends/backend.ts'
 import { resultsOf, through } from '../../../src/backends/conformance.ts'
@@ -20,7 +20,7 @@ tensorflowOrSkip('TensorFlow', () => {
     backend = await createTensorflowBackend()
   })
 
-  /** The output y of the graph, on TensorFlow and by the reference. */
+  /** The output y of the graph, from TensorFlow and from the reference. */
   const both = async (text: string, inputs: Fed) => {
     const g = parse(`graph g {\n${text}\n  return y = ${text.includes('%y:2') ? '%y.1' : '%y'}\n}`)
     const got = (await resultsOf(backend, through(backend, backend.legalize, g), { inputs, variables: {} })).get('y')
@@ -35,7 +35,7 @@ tensorflowOrSkip('TensorFlow', () => {
   }
 
   describe('is right', () => {
-    // oneDNN keeps kernels by their sizes, and took the one of the convolution with a bias for the other.
+    // oneDNN caches kernels by their sizes, and confused this one with the convolution with a bias.
     test('depthwise, of one channel, after a convolution of the same sizes with a bias', async () => {
       const sizes = { x: new Array(12).fill(3), w: [2] }
       const operands = `%x = input() {name="x"} : float32[2,2,3,1]\n%w = input() {name="w"} : float32[1,1,1,1]`
@@ -57,7 +57,7 @@ tensorflowOrSkip('TensorFlow', () => {
       await expectEqual(`${input}\n%y:2 = topK(%x) {k=1} : float32[3,1], int32[3,1]`, { x })
     })
 
-    // TensorFlow read beyond the image, and the process ended.
+    // TensorFlow read beyond the image, and the process crashed.
     test('a padded convolution of one tap with a bias and an activation', async () => {
       await expectEqual(
         `%x = input() {name="x"} : float32[1,1,1,1]\n%w = input() {name="w"} : float32[1,1,1,1]
@@ -91,7 +91,7 @@ tensorflowOrSkip('TensorFlow', () => {
         await expectEqual(pool, { x, g: [5] })
     })
 
-    /** What a graph optimiser must not do with numbers: `x * 0 -> 0` is wrong for NaN, `x / c -> x * (1 / c)` rounds twice. */
+    /** Rewrites that a graph optimizer must not apply: `x * 0 -> 0` is wrong for NaN, and `x / c -> x * (1 / c)` rounds twice. */
     const chains: readonly (readonly [string, string])[] = [
       ['x * 0', '%y = mul(%x, %zero) : T'],
       ['0 / x', '%y = div(%zero, %x) : T'],
@@ -110,7 +110,7 @@ tensorflowOrSkip('TensorFlow', () => {
       ['min(max(x, 0), 3)', '%z = maximum(%x, %zero) : T\n%y = minimum(%z, %three) : T'],
       ['half and back', '%z = cast(%x) {to="float16"} : float16[12]\n%y = cast(%z) {to="float32"} : T'],
     ]
-    // TensorFlow optimises functions of several nodes only: the second output is there for that.
+    // TensorFlow optimizes only functions of several nodes, so there is a second output.
     test.each(chains)('and changes no number of %s', async (_, chain) => {
       const constants = [
         ['zero', 0],
@@ -175,5 +175,5 @@ tensorflowOrSkip('TensorFlow', () => {
   })
 })
 
-/** 0 for -0, which fits it. */
+/** Replaces -0 by 0, which is equal. */
 const withoutSign = (x: number): number => x + 0

@@ -1,4 +1,4 @@
-/** XLA, TF32 and determinism on TensorFlow, and what its graph optimiser makes of functions. */
+/** XLA, TF32 and determinism on TensorFlow, and the effect of its graph optimizer on functions. */
 import { expect, test } from 'vitest'
 import type { TensorflowContext } from '../../../src/backends/tensorflow/context.ts'
 import { loadKoffi, requireTensorflow } from '../../../src/backends/tensorflow/find-library.ts'
@@ -37,7 +37,7 @@ const small = efficientNet('b0', {
 const step = trainingStep(small, { loss: crossEntropy(), optimizer: rmsprop({ learningRate: 0.01 }) })
 const feeds = { image: Uint8Array.from({ length: 4 * 16 * 16 * 3 }, (_, i) => (i * 89) % 256), label: [0, 1, 2, 0] }
 
-/** The loss of two steps, and a weight after them. */
+/** The losses of two steps, and a weight after them. */
 const trained = async (options: CompileOptions): Promise<readonly number[]> => {
   using trainer = await compile(step, { batch: 4, seed: 5, ...options })
   const losses: number[] = []
@@ -52,7 +52,7 @@ tensorflowOrSkip('options of TensorFlow', () => {
     const context = backend.device as TensorflowContext // of this backend
     const { partitionGraphs } = await context.traced(async () => void (await net.run({ x })))
     const ops = partitionGraphs.flatMap(({ node }) => node).map(({ op }) => op)
-    // oneDNN's or TensorFlow's own.
+    // The kernel of oneDNN or of TensorFlow.
     const fused = ops.filter((op) => /^_(MklNative)?FusedConv2D$/.test(op))
     expect(fused.length).toBeGreaterThanOrEqual(ops.includes('_MklNativeFusedConv2D') ? 2 : 1)
     expect(ops).not.toContain('Relu')

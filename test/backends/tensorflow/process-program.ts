@@ -1,6 +1,6 @@
 /**
- * What process.test.ts starts: a process on TensorFlow that says "running" when a long run is on its way, and then ends, or is ended, as its argument
- * says.
+ * The program that process.test.ts starts: it uses TensorFlow, prints "running" when a long run has started, and then exits or is terminated as its
+ * argument says.
  */
 import { fileURLToPath } from 'node:url'
 import { isMainThread, parentPort, Worker } from 'node:worker_threads'
@@ -9,7 +9,7 @@ import { compile } from '../../../src/compile.ts'
 import { add, float32, graph, matmul } from '../../../src/index.ts'
 
 const size = 1200
-/** About 40 GFLOP, which take a core a second or so. */
+/** About 40 GFLOP, which take about a second on one core. */
 const long = graph('long', { x: float32(size, size) }, ({ x }) => {
   let y = x
   for (let i = 0; i < 12; i++) y = matmul(y, x)
@@ -26,7 +26,7 @@ const mode = process.argv[2] ?? ''
 
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
-/** Starts a run, and goes on while it is computed. */
+/** Starts a run, and returns while it is computed. */
 const begin = async (): Promise<void> => {
   const { run } = await open()
   await run()
@@ -78,7 +78,7 @@ const modes: { readonly [mode: string]: () => Promise<void> } = {
     await begin()
     await wait(60_000)
   },
-  /** Two contexts in two threads, and one of the main thread's; the threads are ended in the middle of their runs. */
+  /** Two contexts in two threads, and one in the main thread. The threads are terminated during their runs. */
   workers: async () => {
     const file = fileURLToPath(import.meta.url)
     const workers = [new Worker(file), new Worker(file)]

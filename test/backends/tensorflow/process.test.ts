@@ -1,4 +1,4 @@
-/** Processes and threads that end while TensorFlow computes: by themselves, and not by a crash. */
+/** Processes and threads that exit while TensorFlow computes: they exit normally, without a crash. */
 import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -14,7 +14,7 @@ tensorflowOrSkip('a process on TensorFlow', () => {
   let file = ''
   beforeAll(async () => {
     mkdirSync(cache, { recursive: true })
-    folder = mkdtempSync(join(cache, 'effuse-tensorflow-process-')) // beside the packages, so that Node finds them
+    folder = mkdtempSync(join(cache, 'effuse-tensorflow-process-')) // in the cache next to the packages, so that Node finds them
     file = join(folder, 'program.mjs')
     await build({
       entryPoints: [fileURLToPath(new URL('process-program.ts', import.meta.url))],
@@ -56,7 +56,7 @@ tensorflowOrSkip('a process on TensorFlow', () => {
     expect([code, signal, err]).toEqual([0, null, ''])
     const { all, first } = JSON.parse(out)
     expect(first).toBeCloseTo(1 / 1200, 6)
-    // Another result may come before the thread has ended.
+    // Another result may arrive before the thread has ended.
     for (const [state, ...results] of all) {
       expect(state).toBe('running')
       expect(results.length).toBeGreaterThanOrEqual(3)
@@ -65,7 +65,7 @@ tensorflowOrSkip('a process on TensorFlow', () => {
     expect(all).toHaveLength(2)
   })
   test('does not block the event loop while TensorFlow computes', async () => {
-    // A second or so of computing; a run on this thread would leave two or three turns.
+    // The run takes about a second. If it blocked this thread, there would be two or three turns.
     expect(Number((await ended('loop')).out)).toBeGreaterThan(20)
   })
   test('feeds and reads do not leak memory', async () => {

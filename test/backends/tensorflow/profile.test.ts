@@ -1,4 +1,4 @@
-/** profile() on TensorFlow: a row for each kernel, in a run like any other. */
+/** profile() on TensorFlow: a row for each kernel, in an ordinary run. */
 import { expect, test } from 'vitest'
 import { createTensorflowBackend } from '../../../src/backends/tensorflow/index.ts'
 import { compile } from '../../../src/compile.ts'
@@ -29,7 +29,7 @@ tensorflowOrSkip('profile() on TensorFlow', () => {
     }
     using net = await compile(small, { backend: 'tensorflow' })
     const rows = await net.profile({ image: image.slice(0, 16 * 16 * 3) })
-    // The stem's convolution with its bias; oneDNN, which not all processors use, fuses the swish, too.
+    // The convolution of the stem with its bias. On some processors oneDNN also fuses the swish.
     const stem = rows.filter(({ path }) => /^stem(\/|$)/.test(path)).map(({ kernel }) => kernel)
     expect(stem).toContainEqual(expect.stringMatching(/FusedConv2D$/))
     expect(rows.some(({ path }) => path.startsWith('blocks.1/depthwise'))).toBe(true)

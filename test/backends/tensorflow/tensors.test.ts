@@ -1,4 +1,4 @@
-/** tf.Tensors of the user's tfjs as feeds and from results of TensorFlow: what is the user's stays as it was. */
+/** Tensors of the user's tfjs as feeds and as copies of TensorFlow's results. The user's tfjs does not change. */
 import * as tf from '@tensorflow/tfjs-core'
 import '@tensorflow/tfjs-backend-cpu'
 import '@tensorflow/tfjs-backend-wasm'

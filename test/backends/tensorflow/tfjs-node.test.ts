@@ -1,4 +1,4 @@
-/** Loading tfjs-node beside the user's tfjs, each case in a process of its own: nothing of the user's changes. */
+/** Loads tfjs-node beside the user's tfjs, each case in its own process. The user's tfjs does not change. */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -14,7 +14,7 @@ const cache = fileURLToPath(new URL('../../../node_modules/.cache', import.meta.
 let folder: string
 beforeAll(async () => {
   mkdirSync(cache, { recursive: true })
-  folder = mkdtempSync(join(cache, 'effuse-tfjs-node-')) // beside the packages, so that Node finds them
+  folder = mkdtempSync(join(cache, 'effuse-tfjs-node-')) // in the cache next to the packages, so that Node finds them
   await build({
     entryPoints: [fileURLToPath(new URL('../../../src/backends/tensorflow/tfjs-node.ts', import.meta.url))],
     outfile: join(folder, 'tfjs-node.mjs'),
@@ -24,7 +24,7 @@ beforeAll(async () => {
 })
 afterAll(() => rmSync(folder, { recursive: true }))
 
-/** The value that the program `show`s. */
+/** The value that the program passes to `show`. */
 const shownBy = (program: string): unknown => {
   const file = join(folder, 'program.mjs')
   writeFileSync(

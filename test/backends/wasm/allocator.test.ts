@@ -1,4 +1,4 @@
-/** The allocator against a model that keeps every byte: blocks never overlap, and what is free is found. */
+/** Compares the allocator with a model that tracks every unit: blocks never overlap, and sufficient free ranges are found. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { blockBytes, makeAllocator } from '../../../src/backends/wasm/runtime/allocator.ts'
@@ -25,7 +25,7 @@ test('it agrees with a map of units: first fit, no overlap, adjacent free ranges
   fc.assert(
     fc.property(commands, (sequence) => {
       const allocator = makeAllocator(start, end)
-      /** Is each unit in use? */
+      /** For each unit: is it in use? */
       const units: boolean[] = [
         ...new Array<boolean>(start / unit).fill(true),
         ...new Array<boolean>((end - start) / unit).fill(false),

@@ -1,4 +1,4 @@
-/** The error bounds of elementary functions on vectors, against float64, over all exponents of float32 and closely around 0. */
+/** The error bounds of elementary functions on vectors against float64, over all exponents of float32, and densely near 0. */
 import { describe, expect, test } from 'vitest'
 import { kernelOf } from '../../../src/backends/codegen/kernel/from-graph.ts'
 import { plainSchedule } from '../../../src/backends/codegen/loops/schedule.ts'
@@ -8,7 +8,7 @@ import { webAssembly } from '../codegen/kernel-backend.ts'
 
 const size = 1 << 17
 
-/** Every 32768th pattern of bits, moved by a hash: 512 numbers for each sign and exponent. */
+/** Every 32768th bit pattern, displaced by a hash: 512 numbers for each sign and exponent. */
 const allExponents = new Float32Array(
   Uint32Array.from({ length: size }, (_, i) => i * 32768 + (Math.imul(i, 2654435761) >>> 17)).buffer,
 )
@@ -34,12 +34,12 @@ const exact = (name: string, x: Float32Array): Float64Array => {
   return evalRef({ inputs: [{ ...type, data: Float64Array.from(x) }], attrs: {}, types: [type] })[0] as Float64Array // one result
 }
 
-/** The distance of neighbours in float32 at a number. */
+/** The distance between adjacent float32 numbers at a number. */
 const unitAt = (x: number): number => 2 ** (Math.max(Math.floor(Math.log2(Math.abs(x))), -126) - 23)
 
 const largest = (2 - 2 ** -23) * 2 ** 127
 
-/** Where the exact result has no float32 the result has to be that infinity or NaN. */
+/** Where the exact result is not representable in float32, the result must be that infinity or NaN. */
 const expectSpecials = (name: string, x: Float32Array, got: ArrayLike<number>, want: Float64Array): void => {
   want.forEach((value, i) => {
     if (Number.isNaN(value) || Math.abs(value) > largest) {

@@ -1,4 +1,4 @@
-/** The backend wasm where something is missing or ends: memory, threads, shared memory, vectors. Nothing is lost, and messages say what to do. */
+/** The backend wasm without memory, threads, shared memory or SIMD: variables are kept, and errors say what to do. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -37,7 +37,7 @@ afterEach(() => {
   vi.unstubAllGlobals()
 })
 
-/** The threads' program, changed wherever it has `from`; in it `isOn()` is whether the test has switched the fault on. */
+/** The worker program with every `from` replaced by `to`. In it, `isOn()` is true while the test has enabled the fault. */
 const changed = (from: string, to: string) => {
   const flag = join(folder, 'on')
   const program = join(folder, 'worker.cjs')
@@ -85,7 +85,7 @@ test('if a helper exits with unfinished units, the run fails instead of waiting,
     'args[i] = begin\n',
     'args[i] = begin\n          if (thread === 1 && isOn()) process.exit(4)\n          if (isOn() && units > 1) while (true) if (control === null) break\n',
   )
-  // The leader takes a unit and never ends it, so that the helper gets one and exits.
+  // The leader takes a unit and never finishes it, so the helper gets another unit and exits.
   const backend = await opened({ threads: 2, workerUrl })
   using net = await compile(step, { backend, batch: 64 })
   const first = await read(await net.run(feeds))

@@ -1,4 +1,7 @@
-/** Half types as 16 bits: on the host, and in the loads, stores and roundings of modules. All bit patterns, and every boundary between two numbers. */
+/**
+ * Half types as 16 bits: on the host, and in the loads, stores and roundings of modules. Tests all bit patterns, and every boundary between two
+ * adjacent numbers.
+ */
 import { describe, expect, test } from 'vitest'
 import { kernelOf } from '../../../src/backends/codegen/kernel/from-graph.ts'
 import { plainSchedule } from '../../../src/backends/codegen/loops/schedule.ts'
@@ -9,7 +12,7 @@ import { webAssembly } from '../codegen/kernel-backend.ts'
 
 const patterns = Uint16Array.from({ length: 65536 }, (_, bits) => bits)
 
-/** For each number of the type: it, the middle to the next one, and the float32 on both sides of that. */
+/** For each number of the type: the number, the midpoint to the next number, and the float32 numbers on both sides of the midpoint. */
 const boundaries = (dtype: 'float16' | 'bfloat16'): Float32Array<ArrayBuffer> => {
   const words = new Uint32Array(4)
   const floats = new Float32Array(words.buffer)

@@ -1,4 +1,4 @@
-/** Memory of the backend wasm: what is freed, what stays, and what its plans promise. */
+/** The memory of the backend wasm: what is freed, what is kept, and whether plans match the use. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Backend } from '../../../src/backends/backend.ts'
 import { compileStep } from '../../../src/backends/wasm/compile-step.ts'

@@ -1,4 +1,4 @@
-/** Every elementwise op of generated WebAssembly, on single numbers and on vectors, against its definition. */
+/** Every elementwise op of generated WebAssembly, on scalars and on vectors, against its definition. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { kernelOf } from '../../../src/backends/codegen/kernel/from-graph.ts'
@@ -31,7 +31,7 @@ const attrsOf: { readonly [K in ScalarOp]?: readonly { readonly [name: string]: 
 const operandsOf = (op: ScalarOp, dtype: DType): readonly DType[] =>
   op === 'select' ? ['bool', dtype, dtype] : new Array<DType>(opDef(op).arity as number).fill(dtype)
 
-/** Each op with each type that it takes. */
+/** Each op with each dtype that it accepts. */
 const cases = (Object.keys(elementwiseOps) as ScalarOp[]).flatMap((op) =>
   dtypes.flatMap((dtype) =>
     (attrsOf[op] ?? [{}]).flatMap((attrs): Case[] => {
@@ -66,7 +66,7 @@ const specialFloats = [
   ...[2 ** 31, -(2 ** 31), 3e9, -3e9, 1e22, 3.4028234663852886e38, Infinity, -Infinity, Number.NaN, Math.PI / 2, 0.93],
 ]
 const specialIntegers = [0, 1, -1, 2, -3, 7, 255, 256, 65535, 2 ** 24, 2 ** 24 + 1, 2 ** 31 - 1, -(2 ** 31)]
-/** Halfway between two bfloat16, and one more: a rounding to float32 in between would lose the one. */
+/** The midpoint between two bfloat16 numbers, plus one: an intermediate rounding to float32 would lose the one. */
 const roundedTwice = [2 ** 24 + 2 ** 16, 2 ** 24 + 2 ** 16 + 1, -(2 ** 24) - 2 ** 16 - 1, 2 ** 30 + 2 ** 22 + 1]
 
 const bits = new DataView(new ArrayBuffer(4))

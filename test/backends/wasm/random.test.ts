@@ -1,4 +1,4 @@
-/** Random numbers of modules: those of ir/philox.ts. */
+/** Random numbers of modules against ir/philox.ts. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { kernelOf } from '../../../src/backends/codegen/kernel/from-graph.ts'
@@ -16,7 +16,7 @@ test('a module draws the random numbers that the definition gives, for any seed,
       fc.integer({ min: 1, max: 41 }),
       (position, streams, count) => {
         const [first, second] = streams.map((stream) => JSON.stringify(stream))
-        // The second stream from its fourth number on: vectors begin in the middle of a block.
+        // The second stream from its fourth number: vectors start in the middle of a block.
         const { kernel } = kernelOf(
           parse(`graph g {
   %0 = randomUniform() {shape=[${count}], stream=${first}} : float32[${count}]

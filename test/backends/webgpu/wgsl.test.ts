@@ -1,4 +1,4 @@
-/** Kernels as WGSL: the text is read by a parser of its own, and on a device the shaders give what the kernels give. */
+/** Kernels as WGSL: an independent parser reads the text, and on a device the shaders give the results of the kernels. */
 import { readdirSync, readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
