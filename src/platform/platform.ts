@@ -79,6 +79,6 @@ export interface Platform {
   readonly canShareMemory: () => boolean
   /** How many threads the machine runs at once. */
   readonly coreCount: () => number
-  /** Compiles WebAssembly in the background; in Node with the optimizing compiler alone. */
+  /** Compiles WebAssembly in the background; in Node with the optimizing compiler alone, and with relaxed SIMD. */
   readonly compileWasm: (bytes: Uint8Array<ArrayBuffer>) => Promise<WebAssembly.Module>
 }

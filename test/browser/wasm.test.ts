@@ -58,19 +58,19 @@ describe.runIf(chromiumPath() !== null)('in Chromium', () => {
   }
 
   test.each<readonly [string, { readonly [name: string]: string }, string | undefined, RegExp]>([
-    ['isolated: threads', isolating, undefined, /^wasm, [2-9]\d* threads$/],
-    ['not isolated: one thread with a memory of its own', {}, undefined, /^wasm, 1 thread$/],
+    ['isolated: threads', isolating, undefined, /^wasm, relaxed SIMD, [2-9]\d* threads$/],
+    ['not isolated: one thread with a memory of its own', {}, undefined, /^wasm, relaxed SIMD, 1 thread$/],
     [
       'a policy that allows no Blobs, with a URL',
       { ...isolating, 'content-security-policy': "worker-src 'self'" },
       '/worker.js',
-      /^wasm, [2-9]\d* threads$/,
+      /^wasm, relaxed SIMD, [2-9]\d* threads$/,
     ],
     [
       'a policy that allows no Blobs, without one: in the page',
       { 'content-security-policy': "worker-src 'self'" },
       undefined,
-      /^wasm, 1 thread$/,
+      /^wasm, relaxed SIMD, 1 thread$/,
     ],
   ])(
     '%s: losses are those of Node, to the bit',
@@ -80,7 +80,7 @@ describe.runIf(chromiumPath() !== null)('in Chromium', () => {
       )
       expect(found.losses).toEqual(want)
       expect(found.fingerprint).toMatch(fingerprint)
-      expect(found.doctor).toMatchObject({ available: true, detail: expect.stringContaining('SIMD') })
+      expect(found.doctor).toMatchObject({ available: true, detail: expect.stringContaining('relaxed SIMD') })
     },
     60_000,
   )

@@ -34,11 +34,12 @@ export const backendOn = (device: WasmDevice): Backend<Block> => {
     return arena
   }
   const threads = device.runner.threads
+  const simd = device.relaxedSimd ? 'relaxed SIMD' : 'SIMD'
   const backend: Backend<Block> = {
     name: 'wasm',
     target,
     device,
-    fingerprint: `wasm, ${threads} thread${threads === 1 ? '' : 's'}`,
+    fingerprint: `wasm, ${simd}, ${threads} thread${threads === 1 ? '' : 's'}`,
     lost: device.lost,
     legalize: [decomposeOps(compositeOps)],
     fuse: [fusion],

@@ -39,7 +39,7 @@ export const compileProgram = async (
   const packedBytes = packedFormBytes(planned.map(({ step }) => step))
   ensureFits({ program, peakBytes, packedBytes, boundBytes: 0 }, device.space.bytesMax)
   cx.signal?.throwIfAborted()
-  const emitted = library.emit(device.isShared)
+  const emitted = library.emit({ sharedMemory: device.isShared, relaxedSimd: device.relaxedSimd })
   const module = await compileWasm(emitted.bytes)
   cx.signal?.throwIfAborted()
   const steps = new Map<string, BoundStep>()

@@ -1,6 +1,7 @@
 /** Emits ops. Each width, scalar and vector, has a table of the code of its ops. */
 import { invariant } from '../../ir/diagnostics.ts'
 import { type DType, isFloat } from '../../ir/types.ts'
+import type { LoopExpr } from '../codegen/loops/loops.ts'
 import { floatOps } from './float-ops.ts'
 import { type Half, roundVector } from './half.ts'
 import { throughVectors } from './lanes.ts'
@@ -11,8 +12,25 @@ import { vectorOps } from './vector-ops.ts'
 
 /** Puts the result of an op on the stack. */
 export const emitOp = (expr: OpExpr, emission: Emission): void => {
+  const factors = emission.f.relaxedSimd ? addedProduct(expr) : null
+  if (factors !== null) {
+    for (const factor of factors) emission.push(factor)
+    emission.f.multiplyAdd(() => emission.push(expr.args[0] as LoopExpr)) // of a sum
+    return
+  }
   const from = pushOperands(expr, emission)
   codeOf(expr, from)(emission.f)
+}
+
+/**
+ * The factors if the op adds a product to a float32 vector; otherwise null. Only accumulators contain such nested products: the operands of a graph's
+ * ops are in registers, so each op of the graph is still rounded separately.
+ */
+const addedProduct = ({ op, dtype, lanes, args }: OpExpr): readonly LoopExpr[] | null => {
+  const product = args[1]
+  return op === 'add' && dtype === 'float32' && lanes === 4 && product?.kind === 'op' && product.op === 'mul'
+    ? product.args
+    : null
 }
 
 const codeOf = (expr: OpExpr, from: DType): StackOp => {

@@ -29,6 +29,7 @@ import {
 export interface ModuleNumbers {
   /** The number of a random stream of the kernel. */
   readonly streamNumber: (stream: string) => number
+  readonly relaxedSimd: boolean
 }
 
 /**
@@ -72,7 +73,7 @@ class PhaseEmitter {
     this.#loops = loops
     this.#buffers = buffers
     this.#numbers = numbers
-    this.#f = new FunctionBody(phaseSignature(buffers.length))
+    this.#f = new FunctionBody(phaseSignature(buffers.length), numbers.relaxedSimd)
     this.#registers = loops.registers.map(({ dtype, lanes }) => this.#f.local(valueType(dtype, lanes)))
     this.#counted = countedLoops(loops.body)
     this.#pointers = new Pointers(loops.body, {

@@ -14,11 +14,16 @@ export interface ModuleParts {
   readonly functions: readonly (readonly [name: string, body: FunctionBody])[]
   /** Is the imported memory shared? The import's type must match. */
   readonly sharedMemory: boolean
+  /** May helper functions use relaxed SIMD? */
+  readonly relaxedSimd: boolean
 }
 
 /** A module with an imported memory, `env.memory`. */
-export const encodeModule = ({ functions, sharedMemory }: ModuleParts): Uint8Array<ArrayBuffer> => {
-  const { imports, helpers, bodies } = linked(functions.map(([, body]) => body))
+export const encodeModule = ({ functions, sharedMemory, relaxedSimd }: ModuleParts): Uint8Array<ArrayBuffer> => {
+  const { imports, helpers, bodies } = linked(
+    functions.map(([, body]) => body),
+    relaxedSimd,
+  )
   const numberOf = new Map([...imports, ...helpers].map((callee, at) => [calleeKey(callee), at]))
   const vectors = new Map(bodies.flatMap((body) => [...body.vectors]))
   const globalNumbers = new Map([...vectors.keys()].map((key, at) => [key, at]))
@@ -72,7 +77,7 @@ interface Linked {
 }
 
 /** Finds all functions that these functions call, directly or indirectly. */
-const linked = (functions: readonly FunctionBody[]): Linked => {
+const linked = (functions: readonly FunctionBody[], relaxedSimd: boolean): Linked => {
   const imports = new Map<string, Import>()
   const helpers = new Map<string, { readonly helper: Helper; readonly body: FunctionBody }>()
   const add = (body: FunctionBody): void => {
@@ -86,7 +91,7 @@ const linked = (functions: readonly FunctionBody[]): Linked => {
         )
         imports.set(key, callee)
       } else if (!helpers.has(key)) {
-        const made = new FunctionBody(callee.signature)
+        const made = new FunctionBody(callee.signature, relaxedSimd)
         helpers.set(key, { helper: callee, body: made })
         callee.build(made)
         add(made)

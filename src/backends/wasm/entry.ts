@@ -1,6 +1,6 @@
 import { canShareMemory } from '#platform'
 import type { BackendEntry } from '../catalog.ts'
-import { defaultThreads, wasmFault } from './runtime/probe.ts'
+import { defaultThreads, hasRelaxedSimd, wasmFault } from './runtime/probe.ts'
 
 export const wasmEntry: BackendEntry = {
   name: 'wasm',
@@ -8,7 +8,8 @@ export const wasmEntry: BackendEntry = {
   probe: async () => {
     const fault = wasmFault()
     if (fault !== null) return { isAvailable: false, detail: fault, fix: null }
-    return { isAvailable: true, detail: `SIMD, ${threadsText()}`, fix: null }
+    const simd = (await hasRelaxedSimd()) ? 'relaxed SIMD' : 'SIMD'
+    return { isAvailable: true, detail: `${simd}, ${threadsText()}`, fix: null }
   },
   open: async () => (await import('./index.ts')).createWasmBackend(),
 }

@@ -48,6 +48,8 @@ export interface ModuleNumbers {
 /** Locals are numbered after the parameters. */
 export class FunctionBody {
   readonly signature: Signature
+  /** May the body use instructions of relaxed SIMD (runtime/probe.ts)? */
+  readonly relaxedSimd: boolean
   readonly #locals: ValueType[] = []
   readonly #code = new ByteWriter()
   readonly #scratch: { readonly [T in ValueType]: Map<string, number> } = {
@@ -63,8 +65,9 @@ export class FunctionBody {
   readonly #integers = new Map<number | string, number>()
   readonly #vectors = new Map<string, { readonly local: number; readonly bytes: Uint8Array<ArrayBuffer> }>()
 
-  constructor(signature: Signature) {
+  constructor(signature: Signature, relaxedSimd = false) {
     this.signature = signature
+    this.relaxedSimd = relaxedSimd
   }
 
   /** The functions that this function calls. */
@@ -94,6 +97,13 @@ export class FunctionBody {
 
   op(...names: readonly Instruction[]): void {
     for (const name of names) this.#code.bytes(instructions[name])
+  }
+
+  /** Multiplies the two float32 vectors on the stack, and adds the vector that `push` emits. With relaxed SIMD, most machines round the result once. */
+  multiplyAdd(push: () => void): void {
+    if (!this.relaxedSimd) this.op('f32x4.mul')
+    push()
+    this.op(this.relaxedSimd ? 'f32x4.relaxed_madd' : 'f32x4.add')
   }
 
   lane(name: LaneInstruction, lane: number): void {

@@ -10,6 +10,11 @@ export interface WasmOptions {
   readonly threads?: number | undefined
   /** The URL of the worker program (`workerSource`), for pages whose content policy forbids workers from Blobs. */
   readonly workerUrl?: string | undefined
+  /**
+   * 'auto' (default): where the engine has relaxed SIMD, a product is added to a sum by one instruction, which most machines round once.
+   * false: the product and the sum are rounded separately, as on engines without relaxed SIMD.
+   */
+  readonly relaxedSimd?: 'auto' | false | undefined
 }
 
 /**
@@ -32,4 +37,5 @@ const checks: { readonly [K in keyof Required<WasmOptions>]: Check } = {
     (v) => Number.isInteger(v) && (v as number) >= 1 && (v as number) <= threadsMax,
   ],
   workerUrl: ['a URL', (v) => typeof v === 'string'],
+  relaxedSimd: ["'auto' or false", (v) => v === 'auto' || v === false],
 }

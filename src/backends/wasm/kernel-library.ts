@@ -5,7 +5,7 @@ import type { Kernel } from '../codegen/kernel/kernel.ts'
 import { defaultSchedule, smallSchedule } from '../codegen/loops/default-schedule.ts'
 import { mergeKernelAxes } from '../codegen/loops/merge-axes.ts'
 import { type LoweredBody, makeLowering } from './lowered-body.ts'
-import { type EmittedModule, emitModule } from './module.ts'
+import { type EmitOptions, type EmittedModule, emitModule } from './module.ts'
 
 export interface KernelLibrary {
   /** Lowers a body, without adding its kernel to the library. @throws EffuseError EF405 */
@@ -15,7 +15,7 @@ export interface KernelLibrary {
   /** By number. */
   readonly kernels: readonly Kernel[]
   /** Emits one module with all kernels. @throws EffuseError EF405 */
-  emit(sharedMemory: boolean): EmittedModule
+  emit(options: EmitOptions): EmittedModule
 }
 
 export const makeKernelLibrary = (): KernelLibrary => {
@@ -36,13 +36,13 @@ export const makeKernelLibrary = (): KernelLibrary => {
       if (!isRare) frequent.add(number)
       return number
     },
-    emit: (sharedMemory) => {
+    emit: (options) => {
       const scheduled = kernels.map((each, number) => {
         const kernel = mergeKernelAxes(each)
         const scheduleOf = frequent.has(number) ? defaultSchedule : smallSchedule
         return { kernel, schedules: kernel.phases.map(scheduleOf) }
       })
-      return emitModule(scheduled, { sharedMemory })
+      return emitModule(scheduled, options)
     },
   }
 }

@@ -39,10 +39,17 @@ export interface EmittedModule {
   }[]
 }
 
-/** Deterministic: equal kernels and schedules give equal bytes. `sharedMemory`: is the imported memory shared? */
+export interface EmitOptions {
+  /** Is the imported memory shared? */
+  readonly sharedMemory: boolean
+  /** May the functions use relaxed SIMD? The engine must have it (runtime/probe.ts). */
+  readonly relaxedSimd: boolean
+}
+
+/** Deterministic: equal kernels, schedules and options give equal bytes. */
 export const emitModule = (
   kernels: readonly ScheduledKernel[],
-  { sharedMemory }: { readonly sharedMemory: boolean },
+  { sharedMemory, relaxedSimd }: EmitOptions,
 ): EmittedModule => {
   const functions: (readonly [name: string, body: FunctionBody])[] = []
   const emitted = kernels.map(({ kernel: { buffers, phases }, schedules }, at) => {
@@ -55,11 +62,11 @@ export const emitModule = (
       phases: phases.map((phase, i): EmittedPhase => {
         const name = `kernel${at}_phase${i}`
         const loops = loopsOf(phase, schedules[i])
-        functions.push([name, emitPhase(loops, buffers, { streamNumber })])
+        functions.push([name, emitPhase(loops, buffers, { streamNumber, relaxedSimd })])
         return { name, units: loops.units, scratchBytes: loops.scratchSize * 4 }
       }),
       streams,
     }
   })
-  return { bytes: encodeModule({ functions, sharedMemory }), kernels: emitted }
+  return { bytes: encodeModule({ functions, sharedMemory, relaxedSimd }), kernels: emitted }
 }

@@ -43,11 +43,11 @@ export const withConstants =
 /** Evaluates a polynomial in the variable, a local. The coefficient of the highest power comes first. */
 export const polynomial = (f: FunctionBody, variable: number, coefficients: readonly number[]): void => {
   coefficients.forEach((coefficient, i) => {
-    if (i > 0) {
-      f.get(variable)
-      f.op('f32x4.mul')
+    if (i === 0) {
+      f.f32x4(coefficient)
+      return
     }
-    f.f32x4(coefficient)
-    if (i > 0) f.op('f32x4.add')
+    f.get(variable)
+    f.multiplyAdd(() => f.f32x4(coefficient))
   })
 }

@@ -72,10 +72,11 @@ export const loops =
 
 /** Runs kernels as generated WebAssembly. It draws the random numbers of this position; `random` must belong to it. */
 export const webAssembly =
-  (scheduleOf: ScheduleOf = defaultSchedule, divide = undivided): Machine =>
+  (scheduleOf: ScheduleOf = defaultSchedule, divide = undivided, relaxedSimd = false): Machine =>
   (kernel, operands, _random, position = { seed: 0, runIndex: 0, replica: 0 }) => {
     const { bytes, kernels } = emitModule([{ kernel, schedules: kernel.phases.map(scheduleOf) }], {
       sharedMemory: false,
+      relaxedSimd,
     })
     const [{ phases, streams }] = kernels as [(typeof kernels)[number]]
     let size = contextBytes(streams.length)

@@ -42,18 +42,15 @@ const reduced = (f: FunctionBody, least: number): Reduced => {
   const power = f.scratch('v128', 'exp power')
   f.get(r)
   f.f32x4(Math.LOG2E)
-  f.op('f32x4.mul')
-  f.f32x4(magic)
-  f.op('f32x4.add')
+  f.multiplyAdd(() => f.f32x4(magic))
   f.tee(power)
   f.f32x4(magic)
   f.op('f32x4.sub')
   f.set(n)
   for (const part of [ln2High, ln2Low]) {
-    f.get(r)
     f.get(n)
-    f.f32x4(part)
-    f.op('f32x4.mul', 'f32x4.sub')
+    f.f32x4(-part)
+    f.multiplyAdd(() => f.get(r))
     f.set(r)
   }
   f.get(power)
@@ -64,9 +61,7 @@ const reduced = (f: FunctionBody, least: number): Reduced => {
   f.get(r)
   f.op('f32x4.mul')
   f.get(r)
-  f.op('f32x4.mul')
-  f.get(r)
-  f.op('f32x4.add')
+  f.multiplyAdd(() => f.get(r))
   const fraction = popOne(f, 'v128', 'exp fraction')
   return { fraction, power }
 }

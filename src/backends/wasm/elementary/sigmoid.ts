@@ -70,12 +70,12 @@ export const sigmoid: StackOp = (f) => {
   f.get(r)
   f.op('f32x4.sub')
   f.tee(numerator)
-  f.get(numerator)
   f.get(a)
   f.get(r)
   f.op('f32x4.add')
   f.get(power)
-  f.op('f32x4.mul', 'f32x4.add', 'f32x4.div')
+  f.multiplyAdd(() => f.get(numerator))
+  f.op('f32x4.div')
 }
 
 /** Error at most 5 ulp. For n >= 25, 2^n - 1 equals 2^n + 1 in float32, and the result is 1. */
@@ -99,10 +99,11 @@ export const tanh: StackOp = (f) => {
   ] as const) {
     f.get(ofA)
     f.get(a)
-    f.op('f32x4.mul')
-    f.get(ofR)
-    f.get(r)
-    f.op('f32x4.mul', 'f32x4.add')
+    f.multiplyAdd(() => {
+      f.get(ofR)
+      f.get(r)
+      f.op('f32x4.mul')
+    })
   }
   f.op('f32x4.div')
 }

@@ -5,7 +5,7 @@ import type { DeviceLoss } from '../../backend.ts'
 import { openCrew } from './crew.ts'
 import { makeInThread } from './in-thread.ts'
 import { takeMemory } from './linear-memory.ts'
-import { defaultThreads, wasmFault } from './probe.ts'
+import { defaultThreads, hasRelaxedSimd, wasmFault } from './probe.ts'
 import type { Runner } from './runner.ts'
 import { makeSpace, type Space } from './space.ts'
 
@@ -14,6 +14,8 @@ export interface WasmDevice {
   readonly runner: Runner
   /** Is the memory shared? Modules must declare it. */
   readonly isShared: boolean
+  /** May modules use relaxed SIMD? */
+  readonly relaxedSimd: boolean
   readonly lost: Promise<DeviceLoss>
   /** What is unavailable on this machine or page, and the consequence. */
   readonly notes: readonly string[]
@@ -23,6 +25,7 @@ export interface WasmDevice {
 export interface DeviceOptions {
   readonly threads?: number | undefined
   readonly workerUrl?: string | undefined
+  readonly relaxedSimd?: 'auto' | false | undefined
   /** For tests: simulates a page that is not isolated. */
   readonly isShared?: boolean | undefined
   /** For tests: simulates a system with less memory. */
@@ -33,6 +36,7 @@ export interface DeviceOptions {
 export const openDevice = async ({
   threads,
   workerUrl,
+  relaxedSimd: wantsRelaxed = 'auto',
   isShared = canShareMemory(),
   bytesMax,
 }: DeviceOptions): Promise<WasmDevice> => {
@@ -43,6 +47,7 @@ export const openDevice = async ({
       message: `the backend wasm is not available: ${fault}`,
       hint: 'use another browser or version, or the backend "tfjs"',
     })
+  const relaxedSimd = wantsRelaxed !== false && (await hasRelaxedSimd())
   const wanted = threads ?? defaultThreads()
   const notes = isShared || wanted === 1 ? [] : [isolationNote]
   const memory = isShared ? takeMemory(true) : null
@@ -53,7 +58,7 @@ export const openDevice = async ({
       space.close()
       void crew.dispose().then(() => memory?.close())
     }
-    return { space, runner: crew, isShared, lost: crew.lost, notes, dispose }
+    return { space, runner: crew, isShared, relaxedSimd, lost: crew.lost, notes, dispose }
   } catch (error) {
     memory?.close()
     const own = takeMemory(false)
@@ -65,7 +70,7 @@ export const openDevice = async ({
       void runner.dispose().then(() => own.close())
     }
     const lost = new Promise<never>(() => {})
-    return { space, runner, isShared: false, lost, notes: [...notes, threadNote(reason)], dispose }
+    return { space, runner, isShared: false, relaxedSimd, lost, notes: [...notes, threadNote(reason)], dispose }
   }
 }
 
