@@ -227,7 +227,7 @@ describe('options', () => {
     expect(() => net.explain(undefined as never)).toThrow(
       expect.objectContaining({ code: 'EF403', message: expect.stringContaining('takes the path of a node') }),
     )
-    expect(JSON.parse(JSON.stringify(net)).backend).toBe(net.backend) // looking through it asks for no averages
+    expect(JSON.parse(JSON.stringify(net)).backend).toBe(net.backend) // the traversal does not read averages
     expect(() => net.explain('thrice')).toThrow(
       expect.objectContaining({ code: 'EF407', hint: 'did you mean "twice"?' }),
     )

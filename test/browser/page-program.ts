@@ -27,38 +27,38 @@ export interface Trained {
 export interface Pixels {
   /** The picture as a file. */
   readonly png: readonly number[]
-  /** What fromPixels() makes of the canvas. */
+  /** The result of fromPixels() for the canvas. */
   readonly canvas: readonly number[]
-  /** How far off that of the other forms is that a page may have a picture in, at most. */
+  /** The maximum difference to the canvas for each other form of a picture in a page. */
   readonly apart: { readonly [form: string]: number }
 }
 
 export interface PageProgram {
   conformance(backend: 'wasm' | 'cpu', runs: number, seed: number): Promise<ConformanceReport>
-  /** Logits of pictures 0, 1, 2 by the small net as it is initialised. */
+  /** The logits of pictures 0, 1 and 2 from the small network with its initial values. */
   logits(backend: 'wasm' | 'cpu'): Promise<readonly number[]>
-  /** A run on wasm, kept in a folder of the origin private file system, or in memory; gone on with where one is there. `console` has a line per step. */
+  /** A run on wasm, stored in a folder of the origin private file system, or in memory. It resumes a stored run. `console` has a line per step. */
   train(options: { readonly folder: string | null; readonly stopAfter?: number }): Promise<Trained>
-  /** The same run, whose end is noted: a page that is refused tells the error's code and message. */
+  /** The same run, and how it ended: the code and message of the error if the page is rejected. */
   tryToTrain(folder: string): Promise<string>
   /** All that lies in a folder of the storage, by its own names. */
   entries(folder: string): Promise<readonly string[]>
-  /** What a page that went away within a save leaves: a file that was made and not filled, and the stream's own beside it. */
+  /** Leaves the files of a page that was closed during a save: a file without content, and the stream's temporary file. */
   leaveHalfSaved(folder: string): Promise<void>
   /** Names and sizes of a folder's files. */
   list(folder: string): Promise<readonly (readonly [name: string, size: number])[]>
   /** A picture of 300x200 with a gradient and a disc. */
   pixels(size: number | null): Promise<Pixels>
-  /** Error codes of a video without a picture and of a picture, each, or how many values came. */
+  /** The error codes for a video without a picture and for a picture, or the number of values. */
   unreadable(picture: string): Promise<readonly string[]>
-  /** What comes of writing more than there is room for: the message with its hint, and the file's content afterwards. */
+  /** The result of writing more than the available space: the message with its hint, and the content of the file afterwards. */
   overfill(folder: string, size: number): Promise<{ readonly message: string; readonly content: readonly number[] }>
 }
 
 const digestOf = async (bytes: Uint8Array<ArrayBuffer>): Promise<string> =>
   [...new Uint8Array(await crypto.subtle.digest('SHA-256', bytes))].map((byte) => byte.toString(16)).join(' ')
 
-/** TypeScript 5.9 has this in a library of its own, `dom.asynciterable`. */
+/** In TypeScript 5.9 this is in a separate library, `dom.asynciterable`. */
 interface Named extends FileSystemDirectoryHandle {
   keys(): AsyncIterable<string>
 }
@@ -122,7 +122,7 @@ const program: PageProgram = {
   },
   pixels: async (size) => {
     const canvas = new OffscreenCanvas(300, 200)
-    const context = canvas.getContext('2d') as OffscreenCanvasRenderingContext2D // of a canvas that has none yet
+    const context = canvas.getContext('2d') as OffscreenCanvasRenderingContext2D // the canvas has no other context
     const gradient = context.createLinearGradient(0, 0, 300, 200)
     gradient.addColorStop(0, '#f80')
     gradient.addColorStop(1, '#08f')

@@ -1,4 +1,6 @@
-/** examples/page in Chromium: it trains and predicts on WebGPU (also on SwiftShader, a software adapter), otherwise in WebAssembly, and says which. */
+/**
+ * examples/page in Chromium: it trains and predicts on WebGPU (also on SwiftShader, a software adapter), otherwise in WebAssembly, and reports which.
+ */
 import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
@@ -26,7 +28,7 @@ describe.runIf(chromiumPath() !== null && existsSync(weights))('the page of exam
   let [folder, site]: [string, Awaited<ReturnType<typeof openSite>> | null] = ['', null]
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'effuse-page-'))
-    // With an edge that the page cuts off, so that the network gets the pixels that PyTorch got.
+    // The photo has a margin that the page crops, so that the network receives the pixels that PyTorch received.
     const photo = join(folder, 'photo.png')
     const edge = { top: 16, bottom: 16, left: 16, right: 16 }
     await sharp(golden('photos/chelsea.png')).extend(edge).toFile(photo)
@@ -37,7 +39,7 @@ describe.runIf(chromiumPath() !== null && existsSync(weights))('the page of exam
     await rm(folder, { recursive: true, force: true })
   })
 
-  /** What the page shows in the end. */
+  /** The final content of the page. */
   const seen = async (flags: readonly string[]) => {
     const profile = await mkdtemp(join(tmpdir(), 'effuse-chromium-'))
     const browser = await openChromium(profile, flags)
@@ -62,7 +64,7 @@ describe.runIf(chromiumPath() !== null && existsSync(weights))('the page of exam
     }
   }
 
-  // What PyTorch finds on the cat, in float64.
+  // The prediction of PyTorch for the cat, in float64.
   const cat = photos['chelsea']?.float64
   const expectCat = (lines: readonly string[]): void => {
     const found = lines.map((line) => /^(.*): (\d+\.\d) %$/.exec(line))
@@ -73,7 +75,7 @@ describe.runIf(chromiumPath() !== null && existsSync(weights))('the page of exam
     )
   }
 
-  // Few steps of a net of one block: SwiftShader compiles and runs each program on the CPU.
+  // A few steps of a network with one block: SwiftShader compiles and runs each program on the CPU.
   test('it trains equally on WebGPU and WebAssembly, and predicts the classes that PyTorch predicts', async () => {
     const onGpu = await seen(['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'])
     expect(onGpu).toMatchObject({ error: '', backend: 'tfjs-webgpu', said: '' })

@@ -1,4 +1,4 @@
-/** A web site for the tests: one page, its program built for browsers from the sources, and tfjs's WebAssembly beside it. */
+/** A web site for the tests: one page, its program built for browsers from the sources, and tfjs's WebAssembly files. */
 import { createReadStream } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'

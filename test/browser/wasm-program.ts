@@ -1,4 +1,4 @@
-/** What the page of wasm.test.ts runs. */
+/** The program of the page of wasm.test.ts. */
 import { doctor } from '../../src/inspect/index.ts'
 import { compile } from '../../src/compile.ts'
 import { read } from '../../src/executable/results.ts'
@@ -8,7 +8,7 @@ import { conformance } from '../../src/testing/index.ts'
 import { smallNet } from '../train/small-data.ts'
 
 const page = {
-  /** Losses of steps on the first pictures, and what the backend says of itself. */
+  /** The losses of steps on the first pictures, and the description of the backend. */
   train: async (image: readonly number[], steps: number, workerUrl: string | undefined) => {
     const backend = await createWasmBackend({ workerUrl })
     const step = trainingStep(smallNet(), { loss: crossEntropy(), optimizer: sgd({ learningRate: 0.05 }) })

@@ -1,4 +1,7 @@
-/** The backend wasm in Chromium: on threads where the page is cross-origin isolated, else on one; and under a content policy without Blobs. */
+/**
+ * The backend wasm in Chromium: with threads if the page is cross-origin isolated, otherwise with one worker; and with a content policy that forbids
+ * Blobs.
+ */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

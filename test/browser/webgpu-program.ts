@@ -1,15 +1,15 @@
-/** A page with a tfjs program of its own before and after a program of ours, on WebGPU where there is some; webgpu.test.ts calls it. */
+/** The program of the page of webgpu.test.ts: a tfjs program that uses effuse in between, on WebGPU if it is available. */
 import '@tensorflow/tfjs-backend-webgpu'
 import * as tf from '@tensorflow/tfjs-core'
 import { createTfjsBackend, toTensor } from '../../src/backends/tfjs/index.ts'
 import { add, compile, EffuseError, float32, graph, mul } from '../../src/index.ts'
 
 export interface WebgpuProgram {
-  /** The backend that createTfjsBackend() takes, and what (2 x^2 + 1) * 10 of 1, 2, 3 is: the square and the product by tfjs. */
+  /** The backend that createTfjsBackend() selects, and (2 x^2 + 1) * 10 for 1, 2, 3, with the square and the product computed by tfjs. */
   auto(): Promise<{ readonly backend: string; readonly result: readonly number[] }>
   /** The backend's name, or the error's code and message. */
   named(): Promise<string>
-  /** What comes of a run after the device was lost, and of the next backend. */
+  /** The error of a run after the device was lost, and the next backend. */
   lose(): Promise<readonly string[]>
 }
 

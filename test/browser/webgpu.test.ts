@@ -10,7 +10,7 @@ import type { WebgpuProgram } from './webgpu-program.ts'
 
 declare const webgpu: WebgpuProgram
 
-/** Of a page: the adapter says that it is a GPU. */
+/** For a page: the adapter claims to be a GPU. */
 const asGpu = `
   for (const [key, value] of [['info', { vendor: 'acme', architecture: 'a1', device: '', description: 'Acme GPU' }], ['isFallbackAdapter', false]])
     Object.defineProperty(GPUAdapter.prototype, key, { get: () => value, configurable: true })

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import webpack from 'webpack'
 import { type Packed, packed } from '../support/packed.ts'
 
-/** A page that declares, compiles and runs a graph, and could do the rest. */
+/** A page that declares, compiles and runs a graph, and imports the rest. */
 const full = `
 import { add, compile, efficientNet, float32, graph, nn, openModel, read, softmax, trainingStep } from 'effuse'
 export const parts = [nn, softmax, openModel, efficientNet, trainingStep]
@@ -48,7 +48,7 @@ beforeAll(() => {
 }, 60_000)
 afterAll(() => install.remove())
 
-/** Each bundler makes one minified module for browsers of an entry, and gives its text. */
+/** Each bundler builds one minified module for browsers from an entry, and returns its text. */
 const bundlers: { readonly [name: string]: (entry: string) => Promise<string> } = {
   esbuild: async (entry) => {
     const { outputFiles, warnings } = await esbuild({
@@ -77,7 +77,7 @@ const bundlers: { readonly [name: string]: (entry: string) => Promise<string> } 
         minify: true,
         target: 'es2022',
         lib: { entry: join(folder, entry), formats: ['es'] },
-        // One module: what is imported dynamically is in it.
+        // One module, including dynamic imports.
         rollupOptions: {
           onwarn: (warning) => problems.push(warning.message),
           output: { inlineDynamicImports: true },

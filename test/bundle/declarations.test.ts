@@ -1,6 +1,6 @@
 /**
- * The declarations as they are published, in a project with strict settings and nothing else installed: they are checked
- * too, not skipped. `effuse/testing` is left out: its generators are those of fast-check.
+ * The published declarations in a project with strict settings and no other package. They are also checked, not skipped. `effuse/testing` is
+ * excluded, because its generators have types of fast-check.
  */
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
@@ -30,7 +30,7 @@ beforeAll(() => {
 }, 120_000)
 afterAll(() => install.remove())
 
-/** What tsc says of a file under these options. */
+/** The errors of tsc for a file with these options. */
 const toldBy = (name: string, options: object): string => {
   const compilerOptions = {
     ...{ strict: true, exactOptionalPropertyTypes: true, noEmit: true, skipLibCheck: false },

@@ -34,7 +34,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }))
 const small = () => `${join(folder, 'net.mjs')}#small`
 
-/** A backend without half arithmetic; `auto` would take one that stores half types. */
+/** A backend without half arithmetic; `auto` would select one that stores half types. */
 const onTfjs = ['--backend', 'tfjs-wasm'] as const
 
 describe('inspect', () => {
@@ -187,7 +187,7 @@ describe('running', () => {
       emulateHalf: true,
     })
     expect(await run('train', ...small, '--emulate-half')).toMatchObject({ code: 2 })
-    // None of a half type asks for none.
+    // `none` as half type disables mixed precision.
     const none = await run('train', ...small, '--amp-dtype', 'none', '--out', join(folder, 'none'))
     expect(none.code).toBe(0)
     expect(JSON.parse(await readFile(join(folder, 'none', 'config.json'), 'utf8'))).toMatchObject({ amp: false })

@@ -20,7 +20,7 @@ export interface BuiltCli {
 }
 
 export const buildCli = async (): Promise<BuiltCli> => {
-  // Beside the built commands, so that it finds the package's own files; git and the tools ignore it.
+  // Beside the built commands, so that it finds the package's own files. git and the tools ignore it.
   const path = join(root, 'dist', 'cli-under-test', `main-${process.pid}.mjs`)
   await build({
     entryPoints: [join(root, 'src/cli/main.ts')],
@@ -31,7 +31,7 @@ export const buildCli = async (): Promise<BuiltCli> => {
   return { path, remove: () => rm(path, { force: true }) }
 }
 
-/** What a process says until it ends. */
+/** The output of a process until it exits. */
 export const endOf = (child: ChildProcess): Promise<Ended> =>
   new Promise((resolve) => {
     const texts = { out: '', err: '' }
@@ -40,7 +40,7 @@ export const endOf = (child: ChildProcess): Promise<Ended> =>
     child.on('close', (code, signal) => resolve({ code, signal, ...texts }))
   })
 
-/** Waits until it says so on stderr. */
+/** Waits until this text is on stderr. */
 export const untilSaid = (child: ChildProcess, text: string): Promise<void> =>
   new Promise((resolve, reject) => {
     child.stderr?.on('data', (data) => String(data).includes(text) && resolve())

@@ -57,7 +57,7 @@ describe('commands', () => {
     const { code, out } = await run('doctor', '--json')
     expect(code).toBe(0)
     const report = JSON.parse(out)
-    // Where there is a GPU that WebGPU reaches it comes first.
+    // tfjs-webgpu is first if WebGPU has a GPU.
     expect(['tfjs-webgpu', 'wasm']).toContain(report.auto)
     expect(report.backends.find((b: { name: string }) => b.name === 'reference')).toMatchObject({
       available: true,

@@ -65,7 +65,7 @@ test('a module that cannot be loaded gives an error with the reason', async () =
     2,
     expect.stringMatching(/EF602: .*cannot be loaded: there is no such file\n/),
   ])
-  // In a process of its own: here modules are not loaded by Node.
+  // In a separate process: in this one, Node does not load modules.
   await writeFile(file('wrong.mjs'), 'export default {,}')
   const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
   const stderr = await new Promise<string>((resolve) =>

@@ -1,4 +1,4 @@
-/** The command line for tests, and a run of one second. */
+/** Helpers for tests of the command line, and a run that takes one second. */
 import { writeFile } from 'node:fs/promises'
 import type { Recipe } from '../../src/recipes/recipe.ts'
 import { runCli } from '../../src/cli/run.ts'
@@ -19,7 +19,7 @@ export const run = async (...argv: readonly string[]): Promise<Ran> => {
 export const flagsOf = async (command: string): Promise<readonly string[]> =>
   [...(await run(command, '--help')).out.matchAll(/^ {2}(?:-\w, )?(--[a-z][\w-]*)/gm)].map((m) => m[1] ?? '')
 
-/** A network of one block on a few digits. */
+/** A network with one block, on a few digits. */
 export const tinyRecipe: Partial<Recipe> = {
   model: 'b0',
   data: 'digits',
@@ -41,7 +41,7 @@ export const tinyRecipe: Partial<Recipe> = {
   backend: 'tfjs-wasm',
 }
 
-/** Writes the tiny recipe, changed, and gives its path. */
+/** Writes the tiny recipe with changes, and returns its path. */
 export const writeRecipe = async (path: string, changes: Partial<Recipe> = {}): Promise<string> => {
   await writeFile(path, JSON.stringify({ ...tinyRecipe, ...changes }))
   return path

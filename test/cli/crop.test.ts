@@ -15,7 +15,7 @@ let folder = ''
 let pictures = ''
 let recipe = ''
 const at = (name: string): string => join(folder, name)
-/** Ramps, whose middle is another picture than the whole. */
+/** Ramps: the center of a ramp differs from the whole. */
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'effuse-crop-'))
   const files: { [path: string]: Buffer | string } = { 'train/wide/notes.bmp': 'not read' }
@@ -113,7 +113,7 @@ describe('the data of a run', () => {
     return rows
   }
   const settings = () => ({ data: pictures, holdout: null, channels: 3, say: () => {} })
-  /** How far red rises from left to right: all of 255 in a whole picture. */
+  /** The increase of red from left to right: 255 in a whole picture. */
   const rise = (row: Uint8Array): number => (row[5 * 36 + 33] ?? 0) - (row[5 * 36] ?? 0)
 
   test('has whole, unmirrored pictures if the settings say so', async () => {

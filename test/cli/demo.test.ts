@@ -13,14 +13,14 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'effuse-demo-'))
   for (const name of ['scripts/support', 'dist/cli', 'examples']) await mkdir(join(folder, name), { recursive: true })
   for (const name of ['demo.mjs', 'support/step.mjs']) await cp(join(scripts, name), join(folder, 'scripts', name))
-  // Nothing is to be installed or built here.
+  // The demo must not install or build anything here.
   await writeFile(join(folder, 'scripts/support/install.mjs'), 'export const ensureInstalled = () => {}')
   await writeFile(join(folder, 'scripts/support/tools.mjs'), 'export const ensureBuilt = () => {}')
   await writeFile(join(folder, 'examples/show-digits.mjs'), `console.log('shown: ' + process.argv[2])`)
 })
 afterAll(() => rm(folder, { recursive: true }))
 
-/** The demo with a training that does this. */
+/** Runs the demo with this program as the training. */
 const demo = async (training: string) => {
   await writeFile(join(folder, 'dist/cli/main.js'), training)
   return endOf(spawn(process.execPath, [join(folder, 'scripts/demo.mjs')]))

@@ -55,7 +55,7 @@ test.runIf(hasTensorflow && !showsNvidia())(
   `TensorFlow for GPUs without a driver: it runs on the CPU, and doctor says what is missing${driverReason}`,
   async () => {
     if ('missing' in found) throw new Error(found.missing)
-    // Any library of TensorFlow, installed as the one for GPUs.
+    // Any TensorFlow library, installed as the one for GPUs.
     const version = join(folder, 'effuse', 'tensorflow', '2.21.0-gpu')
     mkdirSync(join(version, 'site-packages', 'tensorflow'), { recursive: true })
     for (const file of [found.main, found.framework])
@@ -98,7 +98,7 @@ test('without TensorFlow it names what is missing, and the command', async () =>
   expect(out).not.toContain('a graph ran on it')
 })
 
-/** A library of this machine that has nothing of TensorFlow: that of mathematics, which Node itself uses. */
+/** A library of this machine without TensorFlow's functions: the math library, which Node itself uses. */
 const otherLibrary = (): string =>
   (process.report.getReport() as { readonly sharedObjects: readonly string[] }).sharedObjects.find((file) =>
     /libm[.-]/.test(file),
@@ -115,7 +115,7 @@ const wrong = async (make: (main: string) => void, reason: RegExp): Promise<void
   make(join(folder, 'libtensorflow_cc.so.2'))
   symlinkSync(otherLibrary(), join(folder, 'libtensorflow_framework.so.2'))
   vi.stubEnv('EFFUSE_TENSORFLOW', folder)
-  vi.resetModules() // the backend that another test has opened stays open
+  vi.resetModules() // a backend that another test has opened stays open
   const { run: fresh } = await import('./command.ts')
   const { code, out } = await fresh('doctor')
   expect(code).toBe(0)

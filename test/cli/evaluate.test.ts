@@ -125,7 +125,7 @@ const renamed = async (): Promise<readonly string[]> => {
   const labels = JSON.stringify(names.map((name) => (name === '3' ? 'three' : name)))
   const bytes = writeSafetensors([...tensors.values()], { ...Object.fromEntries(metadata), 'effuse.labels': labels })
   await writeFile(at('renamed.safetensors'), bytes)
-  return [at('renamed.safetensors'), '--data', 'digits', '--no-verify'] // it was changed on purpose
+  return [at('renamed.safetensors'), '--data', 'digits', '--no-verify'] // it was modified on purpose
 }
 const three = async (): Promise<readonly string[]> => {
   const blocks = [{ kernel: 3, repeats: 1, filters: 8, expand: 1, strides: 2 }] as const
@@ -153,7 +153,7 @@ describe('predict', () => {
       expect(probability).toBeCloseTo(values[index] ?? Number.NaN, 5)
     }
     expect(top.length).toBe(10)
-    // Of a wider picture the digit is the centre, and the whole is another picture.
+    // In a wider picture the digit is in the center, and the whole picture differs from it.
     await sharp(at('digit.png')).extend({ left: 10, right: 10, background: 'white' }).toFile(at('wide.png'))
     const wide = async (...flags: readonly string[]) => {
       const { out } = await run('predict', at('wide.png'), '--weights', at('run'), '--top', '10', '--json', ...flags)

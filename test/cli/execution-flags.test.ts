@@ -1,4 +1,4 @@
-/** --xla-tensorflow, --precision and --deterministic: where they are, what they refuse, and what they change. */
+/** --xla-tensorflow, --precision and --deterministic: the commands that have them, rejected values, and their effect. */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-/** effuse export: the file is what the library gives, and faults of the command line are told. */
+/** effuse export: the file equals the result of the library, and wrong command lines give errors. */
 import { spawn } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -158,7 +158,7 @@ tensorflowOrSkip('effuse export --format savedmodel', () => {
     const second = await run(...argv)
     expect([second.code, second.err]).toEqual([1, expect.stringMatching(/EF501.*not empty\n {2}hint: .*--force/)])
     expect((await run(...argv, '--force')).code).toBe(0)
-    // A limit on the size of files does to TensorFlow what a full disk does.
+    // A limit on file sizes has the same effect on TensorFlow as a full disk.
     const cli = await buildCli()
     const limited = ['-c', 'ulimit -f 2000; exec "$0" "$@"', process.execPath, cli.path, ...argv, '--force', '--json']
     const { code, out } = await endOf(spawn('bash', limited))

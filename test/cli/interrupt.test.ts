@@ -1,4 +1,4 @@
-/** Ctrl-C in a real process: the first ends the run cleanly, the second at once. */
+/** Ctrl-C in a real process: the first one ends the run cleanly, the second one ends it at once. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { closeSync, existsSync, openSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
@@ -21,7 +21,7 @@ afterAll(async () => {
   await cli.remove()
 })
 
-/** Starts a run, waits for its first update, and gives what it says from then on. */
+/** Starts a run, waits for its first update, and returns its later output. */
 const started = async (
   out: string,
   ...more: readonly string[]
@@ -47,7 +47,7 @@ test.each([
   const { reason, steps, checkpoint } = JSON.parse(document)
   expect(reason).toBe('aborted')
   expect((await readFile(checkpoint)).length).toBeGreaterThan(1000)
-  // The command as it is printed, from the same place.
+  // The printed command, in the same folder.
   const resumed = await endOf(spawn(`${way?.[1]} --epochs 1 --backend tfjs-wasm --json`, { shell: true }))
   expect(resumed.err).toContain(`going on after update ${steps}\n`)
   expect([resumed.code, JSON.parse(resumed.out)]).toEqual([0, expect.objectContaining({ steps: 12 })])
@@ -62,7 +62,7 @@ test('a repeated SIGHUP, as terminals send it, still leaves a checkpoint', async
 
 test('a second SIGINT ends at once, and leaves no half-written file', async () => {
   const out = join(folder, 'twice')
-  const { child, ended } = await started(out, '--batch', '16') // steps that last
+  const { child, ended } = await started(out, '--batch', '16') // slow steps
   child.kill('SIGINT')
   await untilSaid(child, 'Ctrl-C again ends at once')
   child.kill('SIGINT')
@@ -91,14 +91,14 @@ test.skipIf(!existsSync('/dev/full'))('results that nobody can take are an error
   let err = ''
   child.stderr?.on('data', (data) => (err += data))
   const code = await new Promise((resolve) => child.on('close', resolve))
-  // Before it Dawn may print warnings of its own about the adapter.
+  // Dawn may print warnings about the adapter before it.
   expect([code, err.split('\n').slice(-2)]).toEqual([
     1,
     ['error EF501: cannot write the results to stdout: the disk is full', ''],
   ])
 })
 
-/** A shell script on a terminal of its own, that of script(1) where there is one; all that it writes. */
+/** Runs a shell script on a pseudo-terminal of script(1), and returns all of its output. */
 const onTerminal = (script: string, term: string): Promise<string> =>
   new Promise((resolve, reject) => {
     const child = spawn('script', ['-qec', script, '/dev/null'], {
@@ -112,7 +112,7 @@ const onTerminal = (script: string, term: string): Promise<string> =>
 const hasScript = spawnSync('script', ['--version']).status === 0
 const esc = '\u001b'
 
-// Without script(1), which is part of util-linux, there is no terminal to be had here.
+// Without script(1), which is part of util-linux, there is no terminal.
 test.skipIf(!hasScript)(
   'on a terminal there is a bar; SIGHUP ends with a checkpoint and gives the cursor back',
   async () => {

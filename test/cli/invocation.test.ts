@@ -1,4 +1,4 @@
-/** The command that messages name is the one that the user can type. */
+/** The command in messages is the command that the user can type. */
 import { execFileSync } from 'node:child_process'
 import { chmod, mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

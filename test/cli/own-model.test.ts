@@ -13,7 +13,7 @@ import { openModel } from '../../src/models/open-model.ts'
 import { smallNet } from '../train/small-data.ts'
 import { run } from './command.ts'
 
-/** Beside the built commands: there Node finds the packages, and effuse's own package.json. */
+/** Beside the built commands, so that Node finds the packages and effuse's own package.json. */
 const built = fileURLToPath(new URL('../../dist/model-under-test', import.meta.url))
 let folder = ''
 /** The module under test as plain JavaScript, beside the packages. */
@@ -46,7 +46,7 @@ test.each<[string, ReturnType<typeof ownModuleOf>]>([
   ['b9#x', null],
 ])('%s', (name, wanted) => expect(ownModuleOf(name)).toEqual(wanted))
 
-/** What plain Node says of a model that is no model: the tests' own loader reads TypeScript, and does not know such folders. */
+/** The error of plain Node for an invalid model. The loader of the tests reads TypeScript, and does not know such folders. */
 const told = async (name: string): Promise<string> => {
   const program = `import { modelByName } from ${JSON.stringify(bundle)}; await modelByName(${JSON.stringify(name)}).catch((e) => console.log(e.code, e.message, e.hint))`
   return (await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program])).stdout

@@ -34,7 +34,7 @@ const stage: StageEvent = {
   },
 }
 
-/** A terminal of 120 columns that keeps what is written. */
+/** A terminal of 120 columns that records its output. */
 const terminal = () => {
   let text = ''
   const stream = Object.assign(new PassThrough(), { isTTY: true, columns: 120 })
@@ -105,7 +105,7 @@ test('an interrupted counter restores the cursor and exits', () => {
   expect(text()).not.toContain('\u001b[?25h')
   expect(() => process.emit('SIGINT', 'SIGINT')).toThrow('exit 130')
   expect(text()).toContain('\u001b[?25h')
-  // By the signal itself, which nobody may hear any more.
+  // By the signal itself, which has no listener anymore.
   expect(kill.mock.calls).toEqual([[process.pid, 'SIGINT']])
   expect(process.listenerCount('SIGINT')).toBe(0)
   exit.mockRestore()

@@ -1,4 +1,4 @@
-/** The folder of a running run: only one run uses it at a time; it may be moved or deleted, or lose its settings. */
+/** The folder of a running run: only one run uses it at a time. It may be moved or deleted, or lose its settings. */
 import { existsSync, renameSync, rmSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -16,7 +16,7 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true }))
 
-/** Trains, and does something when the first update is told. */
+/** Trains, and calls a function after the first update. */
 const trainedWith = async (out: string, onFirst: () => void): Promise<Ran> => {
   const lines: string[] = []
   let isFirst = true
@@ -73,7 +73,7 @@ test.each([
   async (epochs, code, words) => {
     const out = at(`done-${epochs}`)
     await run('train', '--recipe', recipe, '--out', out)
-    // As an editor might leave it.
+    // As an editor could leave it.
     const config = join(out, 'config.json')
     await writeFile(config, (await readFile(config, 'utf8')).replaceAll('  ', '\t'))
     const files = async () =>

@@ -1,4 +1,4 @@
-/** `effuse setup` as a command: its flags, and what it prints on a machine where setup has been. */
+/** `effuse setup` as a command: its flags, and its output on a machine where it ran before. */
 import { spawnSync } from 'node:child_process'
 import { expect, test, vi } from 'vitest'
 import { findTensorflow } from '../../src/backends/tensorflow/find-library.ts'
@@ -44,7 +44,7 @@ test.runIf(isFromSetup)(`after setup, a second call ends at once, and the bindin
 
 test.runIf(hasTensorflow)(`the library that is found answers with its version${tensorflowReason}`, () => {
   if ('missing' in found) throw new Error(found.missing)
-  // In a process of its own: this one cannot unload it.
+  // In a separate process, because a library cannot be unloaded.
   const program = `const koffi = require(process.argv[1])
     koffi.load(process.argv[2], { lazy: true, global: true })
     const version = koffi.load(process.argv[3], { lazy: true }).func('const char *TF_Version()')()

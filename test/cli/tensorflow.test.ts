@@ -1,4 +1,4 @@
-/** The command line on TensorFlow, where it is named. */
+/** The command line with the TensorFlow backend. */
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

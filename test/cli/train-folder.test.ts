@@ -11,7 +11,7 @@ let folder = ''
 let pictures = ''
 let recipe = ''
 const at = (name: string): string => join(folder, name)
-/** Dark and bright pictures: six to train on and two to test with, of each. */
+/** Dark and bright pictures: of each six for training and two for tests. */
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'effuse-train-folder-'))
   const files: { [path: string]: Buffer } = {}
@@ -70,7 +70,7 @@ test('a folder without a test part needs --holdout, and grey pictures are an opt
     '--json',
   )
   expect(code).toBe(0)
-  expect(JSON.parse(out).steps).toBe(2) // 8 of 12 to train on
+  expect(JSON.parse(out).steps).toBe(2) // 8 of 12 for training
   expect(JSON.parse((await run('evaluate', at('held'), '--json')).out).count).toBe(4)
 })
 

@@ -198,7 +198,7 @@ describe('a run', () => {
     const evaluated = await run('evaluate', at('own'), '--json')
     expect(evaluated.code).toBe(0)
     const { metrics, top1 } = JSON.parse(evaluated.out)
-    expect(metrics.distance).toBeGreaterThanOrEqual(1 - top1) // a digit that is not right is wrong by 1 or more
+    expect(metrics.distance).toBeGreaterThanOrEqual(1 - top1) // a wrong digit is wrong by at least 1
     expect(logged).toMatchObject({ top1, metrics, emaMetrics: null })
     expect((await run('evaluate', at('own'))).out).toMatch(/ loss +distance {2}images\/s/)
     const picture = fileURLToPath(new URL('../goldens/photos/coffee.png', import.meta.url))
@@ -224,7 +224,7 @@ describe('fine-tuning', () => {
     return at(name)
   }
   const options = ['--data', 'digits', '--steps-per-epoch', '1', '--epochs', '1', '--batch', '4', '--eval-batch', '500']
-  // So small a rate that the weights stay, to float32's last bits.
+  // The rate is so small that the weights change at most in the last bits of float32.
   const still = ['--lr', '1e-30', '--weight-decay', '0', '--warmup-epochs', '0']
   const kernel = async (file: string, name: string): Promise<Float32Array> => {
     const { model, weights } = await openModel(file, { weights: 'raw' })
@@ -290,7 +290,7 @@ describe('weights for a model of your own', () => {
     const entry = readSafetensors(await readFile(file)).tensors.get(name)
     return entry === undefined ? null : toFloat32(entry)
   }
-  /** The last layer's name and width, and the names of what stands before it. */
+  /** The name and width of the last layer, and the prefix of all other names. */
   const module = async (file: string, head: string, units: number, stem = 'stem'): Promise<string> => {
     await writeFile(
       at(file),

@@ -28,7 +28,7 @@ describe('damaged pictures', () => {
       'val/a/3.png': await flat(91),
       'val/a/4.png': await flat(92),
     })
-    await mkdir(join(root, 'train/a/16.jpg')) // no picture, no error
+    await mkdir(join(root, 'train/a/16.jpg')) // neither a picture nor an error
     await symlink(join(root, 'nowhere'), join(root, 'train/a/55-lost.png'))
   })
   const bytes = 4 * 4 * 3
@@ -37,7 +37,7 @@ describe('damaged pictures', () => {
     const onSkip = (path: string): void => void skipped.push(path.slice(root.length + 1))
     return { ...(await imageFolder(root, { size: 4, onSkip, ...options })), skipped }
   }
-  /** The list as it is sorted, damaged ones null. */
+  /** The list in sorted order, with null for damaged pictures. */
   const listedValues = [10, null, 20, 30, null, 40, null, 50, null, 60, 70, 80]
 
   test('are replaced by the next readable picture in order; each is reported once', async () => {
@@ -82,7 +82,7 @@ describe('damaged pictures', () => {
       hint: expect.stringContaining('maxCorrupt'),
     })
     expect(skipped).toHaveLength(3)
-    await all(test.batches({ batch: 5, epoch: 0 })) // each part has its own count
+    await all(test.batches({ batch: 5, epoch: 0 })) // each part counts separately
     const strict = await opened({ maxCorrupt: 0 })
     await expect(all(strict.test.batches({ batch: 5, epoch: 0 }))).rejects.toMatchObject({
       message: expect.stringMatching(

@@ -12,7 +12,7 @@ import { all, folderOf, removeFolders } from './picture-folder.ts'
 afterAll(removeFolders)
 
 const [width, height] = [53, 38]
-/** No two rows, columns or channels alike. */
+/** No two rows, columns or channels are equal. */
 const pixels = Uint8Array.from({ length: width * height * 3 }, (_, i) => {
   const [x, y, c] = [Math.floor(i / 3) % width, Math.floor(i / 3 / width), i % 3]
   return Math.round(127 + 60 * Math.sin((x * (c + 1)) / 5) + 60 * Math.cos((y * (3 - c)) / 4 + x))
@@ -36,10 +36,10 @@ const kinds: readonly (readonly [name: string, make: (raw: Sharp) => Sharp])[] =
   ['TIFF', (raw) => raw.tiff({ compression: 'lzw' })],
 ]
 
-/** Of a picture of this size, edges and single pixels included. */
+/** Boxes in a picture of this size, including edges and single pixels. */
 const boxes = ([wide, high]: readonly [number, number]): fc.Arbitrary<Box> =>
   fc.tuple(...[wide, wide, high, high].map((n) => fc.nat(n - 1))).map((drawn) => {
-    const [a, b, c, d] = drawn as [number, number, number, number] // four, as asked for
+    const [a, b, c, d] = drawn as [number, number, number, number] // four numbers were drawn
     return {
       left: Math.min(a, b),
       top: Math.min(c, d),
@@ -106,7 +106,7 @@ describe('a file whose lower part is damaged', () => {
       seen++
       expect(found).toEqual(await doJob(jobOf(`${root}/whole.jpg`, { at })))
     }
-    // Of boxes that small many lie in the upper part.
+    // Many boxes of this size are in the upper part.
     expect(seen).toBeGreaterThan(3)
   })
 

@@ -1,4 +1,4 @@
-/** Pictures of every kind come out as upright RGB of 8 bits, and resized the same way by sharp as by the plain filter. */
+/** Pictures of every format are decoded to upright 8-bit RGB, and sharp resizes them like the plain filter. */
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -61,7 +61,7 @@ describe('decode', () => {
     expect([...data]).toEqual([...once].flatMap((v) => [v, v, v]))
   })
   test("the camera's orientation is applied", async () => {
-    // Orientation 6: turned clockwise, so the first row is the left column from below.
+    // Orientation 6: rotated clockwise, so the first row is the left column from the bottom up.
     const found = await decode(await picture().withMetadata({ orientation: 6 }).png().toBuffer(), 'turned')
     const column = [2, 1, 0].flatMap((y) => [...pixels.subarray(y * 12, y * 12 + 3)])
     expect([found.width, found.height, [...found.data.subarray(0, 9)]]).toEqual([3, 4, column])
@@ -112,7 +112,7 @@ test('the center crop: size / (size + 32) of the shorter side, at least 7/8 of i
     fc.property(side, side, fc.integer({ min: 1, max: 800 }), (width, height, size) => {
       const box = centreBox(width, height, size)
       const shorter = BigInt(Math.min(width, height))
-      // From 7/8 at 128 pixels to all at 64.
+      // From 7/8 at 128 pixels to the whole side at 64.
       const small = size <= 64 ? shorter : size < 128 ? (shorter * BigInt(512 - (size - 64))) / 512n : 0n
       const shares = [1n, (BigInt(size) * shorter) / BigInt(size + 32), (7n * shorter) / 8n, small]
       expect(box.width).toBe(Math.max(...shares.map(Number)))
@@ -126,7 +126,7 @@ test('the center crop: size / (size + 32) of the shorter side, at least 7/8 of i
   expect([16, 32, 64, 96, 127, 128, 224].map((size) => centreBox(512, 600, size).width)).toEqual([
     512, 512, 512, 480, 449, 448, 448,
   ])
-  // In floating point 49 / (49 + 32) * 81 falls short of 49.
+  // In floating point 49 / (49 + 32) * 81 is below 49.
   for (let size = 224; size <= 800; size++) expect(centreBox(size + 32, size + 32, size).width).toBe(size)
 })
 
@@ -134,7 +134,7 @@ test('picturesIn: sorted by code unit; follows links except cycles; skips hidden
   const root = join(folder, 'list')
   await mkdir(join(root, 'b.jpg', 'deep'), { recursive: true })
   await mkdir(join(folder, 'elsewhere'))
-  // Packages of a project: `predict .` is not about their pictures.
+  // Packages of a project: `predict .` must skip their pictures.
   for (const place of ['node_modules/package', 'b.jpg/node_modules'])
     await mkdir(join(root, place), { recursive: true })
   for (const name of [
@@ -151,7 +151,7 @@ test('picturesIn: sorted by code unit; follows links except cycles; skips hidden
     await writeFile(join(root, name), '')
   await symlink(root, join(root, 'b.jpg', 'circle'))
   await symlink(join(folder, 'elsewhere'), join(root, 'link'))
-  // What holds the folder is no part of it: a class would have the pictures of all.
+  // A link to a parent folder is skipped: otherwise a class would have the pictures of all.
   await symlink(join(root, '..'), join(root, 'b.jpg', 'above'))
   await symlink(join(folder, 'nothing'), join(root, 'lost.jpg'))
   expect(await picturesIn(root)).toEqual([

@@ -92,7 +92,7 @@ describe('data', () => {
 })
 
 const shifts = [-2, -1, 0, 1, 2].flatMap((down) => [-2, -1, 0, 1, 2].map((right) => [down, right] as const))
-/** What a shift of the picture brings to pixel i. */
+/** The source pixel of pixel i after a shift. */
 const pixel = (picture: readonly number[], i: number, down: number, right: number): number | undefined => {
   const [y, x] = [Math.floor(i / 28) - down, (i % 28) - right]
   return x < 0 || x > 27 ? 0 : picture[y * 28 + x]

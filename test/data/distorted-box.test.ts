@@ -1,4 +1,4 @@
-/** The random box of a training picture: equal to TensorFlow's for the same words, within its bounds, and distributed as its words say. */
+/** The random box of a training picture: equal to TensorFlow's for the same random words, within its bounds, and with the right distribution. */
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -66,9 +66,9 @@ test('a box is inside the picture, with the area and aspect of the options, or i
       expect(box.top + box.height).toBeLessThanOrEqual(height)
       if (box.width === width && box.height === height) return
       const share = (box.width * box.height) / (width * height)
-      expect(share).toBeGreaterThan(0.1 - 1e-6) // float32's tenth
+      expect(share).toBeGreaterThan(0.1 - 1e-6) // 0.1 in float32
       expect(share).toBeLessThan(1)
-      // The width was rounded: some width within half a pixel has an aspect in the range.
+      // The width was rounded: some width within half a pixel has an aspect ratio in the range.
       expect((box.width + 0.5) / box.height).toBeGreaterThanOrEqual(0.75 - 1e-6)
       expect((box.width - 0.5) / box.height).toBeLessThanOrEqual(1.33 + 1e-6)
     }),
@@ -81,8 +81,9 @@ describe('the distribution', () => {
   const boxes = Array.from({ length: count }, (_, row) => boxOf(width, height, row))
 
   /**
-   * Stated independently, by counting: a ratio r even over its range; all heights between those of least and greatest area at r that fit the
-   * picture equally likely; those too small or too large for the bounds after the width's rounding are nobody's, and what is left is scaled to 1.
+   * The independent definition by counting: the ratio r is uniform over its range. All heights between those of the smallest and the largest area for
+   * r that fit the picture have equal probability. Heights that violate the bounds after rounding of the width have none; the others are scaled to a
+   * sum of 1.
    */
   const expectedHeights = (): ReadonlyMap<number, number> => {
     const found = new Map<number, number>()
@@ -102,7 +103,7 @@ describe('the distribution', () => {
     return new Map([...found].map(([n, weight]) => [n, weight / sum]))
   }
 
-  /** Pearson's sum over its degrees of freedom: about 1 where the frequencies are as expected. */
+  /** Pearson's statistic divided by its degrees of freedom: about 1 if the frequencies are as expected. */
   const misfit = (observed: readonly number[], expected: ReadonlyMap<number, number>): number => {
     expect(observed.filter((n) => !expected.has(n))).toEqual([])
     const terms = [...expected].map(([n, probability]) => {
@@ -116,7 +117,7 @@ describe('the distribution', () => {
   test('of heights is as documented', () => {
     const heights = boxes.map((box) => box.height)
     expect(misfit(heights, expectedHeights())).toBeLessThan(2)
-    // The test can fail: areas drawn evenly, as torchvision does, would not pass.
+    // A check that the test can fail: uniformly drawn areas, as in torchvision, do not pass.
     const otherwise = Array.from({ length: count }, (_, i) => Math.round(Math.sqrt((0.15 + (0.75 * i) / count) * 900)))
     expect(misfit(otherwise, expectedHeights())).toBeGreaterThan(20)
   })
@@ -143,7 +144,7 @@ describe('draws', () => {
     expect(units.reduce((a, b) => a + b, 0) / units.length).toBeCloseTo(0.5, 2)
   })
   test('words that would bias remainders are drawn again', () => {
-    // 2^32 = 3 * 1431655765 + 1: of the words only 0 is one too many.
+    // 2^32 = 3 * 1431655765 + 1: exactly one word, 0, is in excess.
     const words = [0, 5, 0xffffffff]
     const draws = drawsFrom(() => words.shift() ?? expect.unreachable())
     expect([draws.below(3), draws.below(3)]).toEqual([2, 0])

@@ -1,4 +1,7 @@
-/** scripts/fashion-mnist-folder.mjs on small files of the data set's form: each picture in the folder of its class, bit for bit, and clear errors. */
+/**
+ * scripts/fashion-mnist-folder.mjs on small files in the format of the data set: each picture is in the folder of its class with the same bits, and
+ * errors are clear.
+ */
 import { execFile } from 'node:child_process'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -19,7 +22,7 @@ const runScript = (...args: readonly string[]): Promise<{ readonly code: unknown
 /** The file format: two zeros, 8 for bytes, the rank; the sizes as big-endian words; the bytes. */
 const idx = (shape: readonly number[], data: readonly number[]): Buffer =>
   gzipSync(Buffer.from([0, 0, 8, shape.length, ...shape.flatMap((size) => [0, 0, size >> 8, size & 255]), ...data]))
-/** Of row n: 28 wide and 3 high, all different. */
+/** The pixels of row n: 28 wide and 3 high, all different. */
 const pixelsOf = (n: number): readonly number[] => Array.from({ length: 84 }, (_, i) => (97 * n + 3 * i) % 256)
 const part = (labels: readonly number[]) => ({
   images: idx(

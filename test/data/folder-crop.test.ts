@@ -1,4 +1,4 @@
-/** How training pictures are cut and mirrored, and that evaluation takes the matching part. */
+/** How training pictures are cropped and mirrored, and that evaluation uses the matching crop. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { boxesFor } from '../../src/data/distorted-box.ts'
 import { imageFolder } from '../../src/data/image-folder.ts'
@@ -16,12 +16,12 @@ beforeAll(async () => {
 })
 
 const side = 12
-/** Every row of an epoch: how much of the picture it shows, and whether it is mirrored. */
+/** For every row of an epoch: the visible share of the picture, and whether it is mirrored. */
 const rowsOf = async (options: ImageFolderOptions) => {
   const { train } = await imageFolder(ramps, { holdout: 0.1, size: side, ...options })
   const batches = await all(train.batches({ batch: 1, epoch: 0 }))
   return batches.map(({ image }) => {
-    // Red rises by 255 / 59 a pixel to the right, green by 255 / 43 a pixel down; a row of 12 spans 11 / 12 of the box.
+    // Red increases by 255 / 59 per pixel to the right, green by 255 / 43 per pixel down. A row of 12 spans 11 / 12 of the box.
     const at = (x: number, y: number, c: number) => image[(y * side + x) * 3 + c] ?? Number.NaN
     const [red, green] = [at(side - 1, 5, 0) - at(0, 5, 0), at(5, side - 1, 1) - at(5, 0, 1)]
     const shown = (rise: number, length: number) => (rise / 255) * ((length - 1) / length) * (side / (side - 1))
@@ -49,7 +49,7 @@ describe('crop', () => {
   })
   test('boxes respect cropArea, and for small sizes use large shares by default', async () => {
     const areas = async (options: ImageFolderOptions) => (await rowsOf(options)).map(({ area }) => area)
-    // Rounding to levels and the filter's edges blur what can be read off by about a pixel.
+    // Rounding to integers and the filter's borders give an error of about a pixel.
     const small = await areas({ cropArea: [0.25, 0.3] })
     expect(Math.min(...small)).toBeGreaterThan(0.22)
     expect(Math.max(...small)).toBeLessThan(0.34)
@@ -57,7 +57,7 @@ describe('crop', () => {
     const large = await areas({})
     expect(Math.min(...large)).toBeGreaterThan(0.85)
     expect(new Set(large.map((area) => area.toFixed(3))).size).toBeGreaterThan(5)
-    // Below a tenth, which the reference's own bound would refuse.
+    // Below a tenth, which the bound of the reference would reject.
     expect(Math.max(...(await areas({ cropArea: [0.03, 0.05] })))).toBeLessThan(0.08)
   })
   test('the smallest share equals that of the reference from 122 pixels on', () => {

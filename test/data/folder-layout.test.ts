@@ -1,4 +1,4 @@
-/** Which pictures are which class, which are held out, and what is wrong with a folder. */
+/** The class of each picture, the held-out pictures, and errors about folders. */
 import { symlink } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import fc from 'fast-check'
@@ -52,7 +52,7 @@ describe('layouts', () => {
     expect([...train.files, ...test.files].sort()).toEqual(files.map(([path]) => join(root, path)).sort())
     expect((await imageFolder(root, { holdout: 0.25 })).test.files).toEqual(test.files)
     expect((await imageFolder(root, { holdout: 0.25, holdoutSeed: 1 })).test.files).not.toEqual(test.files)
-    // Not the same names in each class.
+    // The names differ between classes.
     expect(test.files.slice(0, 5).map((f) => f.slice(-6))).not.toEqual(test.files.slice(5).map((f) => f.slice(-6)))
   })
 })

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { readImage } from '../../src/data/read-image.ts'
 import { fromPixels } from '../../src/pixels/from-pixels.ts'
 
-/** Red, green, blue and a half-transparent white: an ImageData needs no canvas. */
+/** Red, green, blue and a half-transparent white. An ImageData needs no canvas. */
 const picture = {
   width: 2,
   height: 2,

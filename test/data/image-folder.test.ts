@@ -24,7 +24,7 @@ const bytesOf = async (source: ImageFolderSource, request: LabelledRequest): Pro
   )
 
 const [wide, tall] = [60, 44]
-/** 24 pictures to train on, 6 to test with, each of one colour: 8 n + class. */
+/** 24 pictures for training and 6 for tests, each with one color: 8 n + class. */
 let flats = ''
 let ramps = ''
 beforeAll(async () => {
@@ -116,14 +116,14 @@ describe('training pictures', () => {
     const rows: { readonly isMirrored: boolean; readonly area: number; readonly aspect: number }[] = []
     for (let epoch = 0; epoch < 20; epoch++)
       for await (const { image } of train.batches({ batch: 1, epoch })) {
-        // Red rises by 255 / 59 a pixel to the right, green by 255 / 43 a pixel down; a row of 12 spans 11 / 12 of the box.
+        // Red increases by 255 / 59 per pixel to the right, green by 255 / 43 per pixel down. A row of 12 spans 11 / 12 of the box.
         const at = (x: number, y: number, c: number) => image[(y * 12 + x) * 3 + c] ?? Number.NaN
         const [red, green] = [at(11, 5, 0) - at(0, 5, 0), at(5, 11, 1) - at(5, 0, 1)]
         const [width, height] = [(Math.abs(red) * (59 / 255) * 12) / 11, (green * (43 / 255) * 12) / 11]
         rows.push({ isMirrored: red < 0, area: (width * height) / (wide * tall), aspect: width / height })
       }
     expect(rows).toHaveLength(720)
-    // Rounding to levels and the filter's edges blur what can be read off by about a pixel.
+    // Rounding to integers and the filter's borders give an error of about a pixel.
     expect(Math.min(...rows.map(({ area }) => area))).toBeGreaterThan(0.08)
     expect(Math.max(...rows.map(({ area }) => area))).toBeLessThan(1.05)
     expect(Math.min(...rows.map(({ aspect }) => aspect))).toBeGreaterThan(0.75 * 0.88)

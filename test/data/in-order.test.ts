@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { inOrder } from '../../src/data/in-order.ts'
 
-/** Tasks that settle when told, or at once after `turns` turns of the event loop; what is at work, and the most that ever was. */
+/** Tasks that settle on request, or after `turns` turns of the event loop. It records the running tasks and their maximum. */
 const workshop = (turnsOf: (index: number) => number, fails: (index: number) => boolean = () => false) => {
   const seen = { begun: 0, atWork: 0, most: 0, done: 0 }
   const task = async (index: number): Promise<number> => {
@@ -34,7 +34,7 @@ test('results are in order, whichever job ends first; limits on concurrency and 
         const taken: number[] = []
         for await (const index of inOrder([start, turnsOf.length], task, { concurrency, ahead })) {
           taken.push(index)
-          // Begun: those taken, the one just given included, and at most `ahead` more.
+          // Started: the results taken, including the last one, and at most `ahead` more.
           expect(seen.begun - taken.length).toBeLessThanOrEqual(ahead)
           await turns(turnsOf[index] ?? 0)
           expect(seen.begun - taken.length).toBeLessThanOrEqual(ahead)
@@ -50,7 +50,7 @@ test('prefetches while the consumer is busy, up to the limit', async () => {
   const { seen, task } = workshop(() => 1)
   const results = inOrder([0, 100], task, { concurrency: 3, ahead: 5 })
   await turns(5)
-  expect(seen.begun).toBe(0) // nothing before the first is asked for
+  expect(seen.begun).toBe(0) // nothing starts before the first request
   await results.next()
   await turns(20)
   expect([seen.begun, seen.most]).toEqual([6, 3])

@@ -1,4 +1,4 @@
-/** Stopping a loop over batches early: no work continues, and nothing stays open. */
+/** Stopping a loop over batches early: no work continues, and all resources are released. */
 import { execFile } from 'node:child_process'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -23,7 +23,7 @@ afterAll(async () => {
 test('releases all resources: a program that stops reading early exits', async () => {
   const cache = fileURLToPath(new URL('../../node_modules/.cache', import.meta.url))
   await mkdir(cache, { recursive: true })
-  // Beside the packages, so that Node finds them.
+  // In the cache next to the packages, so that Node finds them.
   place = await mkdtemp(join(cache, 'effuse-leave-'))
   await build({
     entryPoints: {

@@ -1,4 +1,7 @@
-/** A program for leave-early.test.ts: leaves the batches of the folder in its first argument early, by break and by an abort, and tells how long it lives on. */
+/**
+ * The program of leave-early.test.ts: it leaves the batches of the folder in its first argument early, by break and by an abort, and prints how long
+ * it stays alive.
+ */
 import { workerUrl } from '../../src/data/worker-url.ts'
 import { imageFolder } from '../../src/node.ts'
 
@@ -9,7 +12,7 @@ for await (const _ of train.batches({ batch: 4, epoch: 0 })) break
 const abort = new AbortController()
 const batches = train.batches({ batch: 4, epoch: 1, signal: abort.signal })
 await batches.next()
-abort.abort() // and nobody asks for the rest
+abort.abort() // the other batches are not requested
 
 console.log(`threads: ${workerUrl() === null ? 'none' : 'there'}`)
 const start = performance.now()

@@ -5,13 +5,13 @@ import { dirname, join } from 'node:path'
 import sharp from 'sharp'
 import type { LabelledBatch } from '../../src/data/request.ts'
 
-/** One colour per picture, so that crops and resizes leave it alone and a row says which picture it was. */
+/** A picture with one color, which crops and resizes do not change, so that a row identifies its picture. */
 export const flat = async (value: number, [width, height]: readonly [number, number] = [20, 16]): Promise<Buffer> =>
   sharp({ create: { width, height, channels: 3, background: { r: value, g: value, b: value } } })
     .png()
     .toBuffer()
 
-/** Dark to bright from left to right, so that a row says where it was cut and whether it was mirrored. */
+/** From dark to bright from left to right, so that a row shows its crop and its mirroring. */
 export const ramp = async (width: number, height: number): Promise<Buffer> =>
   sharp(
     Uint8Array.from({ length: width * height * 3 }, (_, i) => {
@@ -24,7 +24,7 @@ export const ramp = async (width: number, height: number): Promise<Buffer> =>
     .toBuffer()
 
 const folders: string[] = []
-/** A folder with these files; null is an empty folder. `removeFolders` takes it away. */
+/** A folder with these files; null is an empty folder. `removeFolders` deletes it. */
 export const folderOf = async (files: { readonly [path: string]: Uint8Array | string | null }): Promise<string> => {
   const root = await mkdtemp(join(tmpdir(), 'effuse-folder-'))
   folders.push(root)
@@ -45,6 +45,6 @@ export const all = async (batches: AsyncIterable<LabelledBatch>): Promise<readon
   return found
 }
 
-/** The first byte of each row: where pictures have one colour each, it names the picture. */
+/** The first byte of each row. If each picture has one color, it identifies the picture. */
 export const values = (batches: readonly LabelledBatch[], bytes: number): readonly number[] =>
   batches.flatMap(({ image }) => Array.from({ length: image.length / bytes }, (_, n) => image[n * bytes] ?? -1))

@@ -79,7 +79,7 @@ describe('damaged files are reported once, with their format', () => {
   })
 })
 
-/** A JPEG of 20x20 whose header claims another size. */
+/** A JPEG of 20x20 whose header declares another size. */
 const claiming = async (width: number, height: number, isProgressive: boolean): Promise<Buffer> => {
   const bytes = await picture(20, 20).jpeg({ progressive: isProgressive }).toBuffer()
   const frame = bytes.indexOf(Buffer.from([0xff, isProgressive ? 0xc2 : 0xc0]))
@@ -218,7 +218,7 @@ test('files skipped for their extensions are reported once, with counts', async 
   ])
 })
 
-/** Work that goes on until it is ended by name. */
+/** Jobs that run until they are ended by name. */
 const namedWorks = () => {
   const begun: string[] = []
   const ends = new Map<string, () => void>()
@@ -278,7 +278,7 @@ test('threads share one budget, and the share of a dead thread is returned', asy
   expect(begun).toEqual(['a', 'b'])
   giveBackAll(others)
   await turn()
-  expect(begun.length).toBe(3) // 'c' or 'd': both waited
+  expect(begun.length).toBe(3) // 'c' or 'd': both were waiting
 })
 
 test('threads together decode at most the limit at once, and a picture above it is also decoded', async () => {
@@ -287,7 +287,7 @@ test('threads together decode at most the limit at once, and a picture above it 
   const root = await folderOf({ ...pictures, 'train/a/large.png': await flat(20, [200, 200]), 'val/a/1.png': picture })
   const { common } = decodingLedger
   const [, before = 0n] = common
-  // Two pictures at once, of 4 bytes a pixel, though there are three threads with four jobs each.
+  // Two pictures at once, with 4 bytes per pixel, although there are three threads with four jobs each.
   common[1] = 80_000n
   const seen = new Set<bigint>()
   let isOver = false

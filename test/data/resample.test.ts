@@ -24,7 +24,7 @@ const pillow = goldenOf<{
   readonly size: readonly [width: number, height: number]
   /** Rows first, then columns. */
   readonly rgb: string
-  /** One call of Pillow 13, where it takes columns first. */
+  /** One call of Pillow 13, if it resizes columns first. */
   readonly direct?: string
 }>('pillow')
 
@@ -152,7 +152,7 @@ describe.each(filters)('%s', (filter) => {
           }
           const before = resized(turned, whole(turned), [width, height], { filter })
           const after = transposed(resized(grid, whole(grid), [height, width], { filter }), height, width)
-          expect(worst(before, after)).toBeLessThanOrEqual(1) // rounded in the other order
+          expect(worst(before, after)).toBeLessThanOrEqual(1) // rounded in another order
         },
       ),
     )
@@ -197,7 +197,7 @@ test('weights are those of the filter’s definition', () => {
   const data = Uint8Array.from([0, 100, 200, 40])
   const row = { width: 4, height: 1, channels: 1, data }
   expect([...resized(row, whole(row), [1, 2], { filter: 'bilinear' })]).toEqual([0, 200])
-  // Weights 3, 3, 1 of 7 from the left, half a pixel, one and a half, two and a half from the centre; and the same from the right.
+  // The weights are 3, 3 and 1 of 7 from the left, at distances of 0.5, 1.5 and 2.5 pixels from the center. From the right it is symmetric.
   expect([...resized(row, whole(row), [1, 2], { filter: 'triangle' })]).toEqual(
     [500 / 7, (100 + 600 + 120) / 7].map(Math.round),
   )

@@ -27,7 +27,7 @@ test.each(cases)('as Pillow: $name', async ({ name, size, file, rgb }) => {
   expect([found.width, found.height]).toEqual(size)
   const expected = Buffer.from(rgb, 'base64')
   const apart = found.data.reduce((most, v, i) => Math.max(most, Math.abs(v - (expected[i] ?? Number.NaN))), 0)
-  // JPEG's transform and YCbCr are rounded somewhat differently by each library.
+  // Libraries round JPEG's transform and YCbCr slightly differently.
   expect(apart).toBeLessThanOrEqual(/jpeg|YCbCr/.test(name) ? 1 : 0)
 })
 
@@ -38,7 +38,7 @@ describe('profiles', () => {
       Uint8Array.from({ length: 12 * 10 * 3 }, (_, i) => colour[i % 3] ?? 0),
       { raw: { width: 12, height: 10, channels: 3 } },
     )
-  /** Stored 184 63 57, said to be of Display P3. */
+  /** The stored color 184 63 57 is in Display P3. */
   const p3 = async (): Promise<Buffer> => {
     const icc = (
       await sharp(await flat(1))
@@ -61,7 +61,7 @@ describe('profiles', () => {
   })
   test("are applied with colors: 'srgb'", async () => {
     const { data } = await decode(await p3(), 'p3', { ...decodeDefaults, colors: 'srgb' })
-    // By the primaries of the two, computed in floating point.
+    // Computed in floating point from the primaries of both color spaces.
     ;[200, 50, 50].forEach((v, c) => expect(Math.abs((data[c] ?? 0) - v)).toBeLessThanOrEqual(2))
     const [path = ''] = (
       await imageFolder(await folderOf({ 'a/1.png': await p3(), 'a/2.png': await p3() }), { holdout: 0.5 })
@@ -93,7 +93,7 @@ describe('profiles', () => {
   })
 })
 
-/** A PNG with a chunk iCCP after its header. */
+/** A PNG with an iCCP chunk after its header. */
 const withProfile = (png: Buffer, profile: Buffer): Buffer => {
   const { deflateSync, crc32 } = zlib
   const body = Buffer.concat([Buffer.from('iCCPprofile\0\0', 'latin1'), deflateSync(profile)])

@@ -44,7 +44,7 @@ test('pictures, labels and reports of damaged files do not depend on their numbe
     [3, 8, 5],
   ] as const)
     expect(await epochOf({ workers, concurrency, prefetch })).toEqual(alone)
-  // All of it was done elsewhere.
+  // All work was done in threads.
   expect(run).not.toHaveBeenCalled()
   run.mockRestore()
 })
@@ -55,7 +55,7 @@ test('prefetched pictures are ready after the calling thread was busy', async ()
   await batches.next()
   const until = performance.now() + 1500
   while (performance.now() < until) Math.sqrt(until)
-  // The answers have arrived, and no turn of the event loop was given to the work itself.
+  // The results have arrived, although this thread did not yield to the event loop.
   const start = performance.now()
   await batches.next()
   await batches.next()
@@ -121,7 +121,7 @@ describe('a thread that cannot start, or ends', () => {
     const path = join(root, `worker-${Math.abs(program?.length ?? 0)}.mjs`)
     if (program !== null) await writeFile(path, program)
     const found = vi.spyOn(place, 'workerUrl').mockReturnValue(program === null ? null : pathToFileURL(path))
-    // A number of threads that no pool has yet.
+    // A number of threads that no pool has used yet.
     const stream = jobStream(2, 50 + (program?.length ?? 0))
     const job = jobFor('train/b/1.png')
     const expected = await jobs.doJob(job)

@@ -1,4 +1,4 @@
-/** The TypeScript that documents and docstrings show. */
+/** The TypeScript code in documents and docstrings. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -7,7 +7,7 @@ export const root = fileURLToPath(new URL('../..', import.meta.url))
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')
 
 export interface Block {
-  /** The file that it stands in. */
+  /** The file that contains it. */
   readonly name: string
   readonly code: string
 }
@@ -32,7 +32,7 @@ const listed = (code: string, words: string): ReadonlySet<string> =>
       .flatMap((m) => (m[1] ?? m[2] ?? '').split(','))
       .map((name) => (name.split(/:| as /).at(-1) ?? '').replace(/^\s*type /, '').trim()),
   )
-/** An example taken apart: the names that it declares and that it imports, its import lines, and the rest. */
+/** The parts of an example: the names that it declares and imports, its import lines, and the rest. */
 export const namesIn = (
   code: string,
 ): {

@@ -1,4 +1,4 @@
-/** Documents say what the program does: codes, variables, passes, ops, and code blocks that parse. */
+/** Documents agree with the program: codes, variables, passes, ops, and code blocks that parse. */
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { environmentVariables } from '../../src/executable/debug.ts'

@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs-core'
-import '@tensorflow/tfjs-backend-cpu' // for examples that make tensors
+import '@tensorflow/tfjs-backend-cpu' // for examples that create tensors
 import fc from 'fast-check'
 import ts from 'typescript'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -29,7 +29,7 @@ const read = (path: string): string => readFileSync(join(root, path), 'utf8')
 let folder = ''
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'effuse-examples-'))
-  // Files that examples name. The weights fit the names in them: a whole B0, and a state dict of one tensor.
+  // Files that examples name, with matching weights: a whole B0, and a state dict with one tensor.
   cpSync(join(root, 'test/goldens/photos/chelsea.png'), join(folder, 'cat.jpg'))
   for (const name of ['daisy/1', 'daisy/2', 'rose/1', 'rose/2', 'rose/3', 'rose/4', 'rose/5'])
     cpSync(join(root, 'test/goldens/photos/coffee.png'), join(folder, 'flowers', `${name}.png`))
@@ -62,7 +62,7 @@ const run = async ({ code }: Block): Promise<void> => {
   using net = /\bnet\b/.test(body) ? await effuse.compile(model) : null
   const scope: { readonly [name: string]: unknown } = {
     ...compiler,
-    ...effuse, // of two of one name, `reverse`, the op
+    ...effuse, // of two exports named `reverse`, the op
     ...node,
     ...inspect,
     ...tfjs,

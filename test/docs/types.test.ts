@@ -1,10 +1,10 @@
-/** Every @example of a docstring, and every TypeScript block of the documents, is accepted by tsc under `strict`, as a reader's editor sees it. */
+/** tsc under `strict` accepts every @example of a docstring and every TypeScript block of the documents, as an editor does. */
 import { join } from 'node:path'
 import ts from 'typescript'
 import { expect, test } from 'vitest'
 import { blocks, namesIn, root } from './blocks.ts'
 
-/** Where the names that examples use come from; they import what they need besides. */
+/** The modules of the names that examples use without an import. */
 const modules = [
   'src/index.ts',
   'src/compiler.ts',
@@ -21,7 +21,7 @@ const modules = [
   'src/ir/glob.ts',
   'src/platform/node.ts',
 ].map((path) => join(root, path))
-/** What stands around an example: something compiled, a picture for it, and tfjs. */
+/** The context of an example: a compiled model, a picture for it, and tfjs. */
 const surroundings: { readonly [name: string]: string } = {
   model: "declare const model: import('effuse').Model<Around['inputs'], Around['outputs']>",
   net: "declare const net: import('effuse').Executable<Around['inputs'], Around['outputs']>",

@@ -52,7 +52,7 @@ describe('inference', () => {
       const graph = net.passes.findLast((r) => r.plan === plan)?.after
       return nodesOf(graph as Graph).filter((n) => n.op === 'cast' && n.attrs.to === 'float16').length
     }
-    // Composites are whole on the reference backend: nothing inside them is cast.
+    // On the reference backend composites are single nodes, without casts inside.
     expect(casts('run')).toBe(1)
     expect(casts('prepare')).toBeGreaterThan(20)
     expect(net.variables.names().every((name) => net.variables.describe(name).dtype === 'float32')).toBe(true)
@@ -72,7 +72,7 @@ describe('inference', () => {
         halves.push(await logits(real))
       }
       const scale = Math.max(...want.map(Math.abs))
-      // Units of the last place of the largest logit, through a dozen roundings.
+      // Units in the last place of the largest logit, after about a dozen roundings.
       const unit = scale * (dtype === 'float16' ? 2 ** -11 : 2 ** -8)
       for (const half of halves) {
         want.forEach((w, i) => expect(Math.abs((half[i] ?? Number.NaN) - w)).toBeLessThan(8 * unit))
@@ -156,7 +156,7 @@ describe('the environment', () => {
 describe('training', () => {
   const step = (options: Partial<StepOptions> = {}) =>
     trainingStep(small, {
-      // Smoothing keeps gradients alive once the pictures are learnt.
+      // Label smoothing keeps gradients nonzero after the pictures are learned.
       loss: crossEntropy({ labelSmoothing: 0.1 }),
       optimizer: rmsprop({ learningRate: 0.002, initialMeanSquare: 1 }),
       ...options,
@@ -211,14 +211,14 @@ describe('training', () => {
       )
     const first = await run()
     expect(first).toMatchObject({ finite: true, updated: true, scale: 2 ** 15 })
-    // Small batch norms amplify: now and then a step overflows by itself.
+    // Small batch norms amplify: occasionally a step overflows by itself.
     let good = 0
     for (let n = 0; n < 10; n++) {
       if ((await run()).finite) good++
     }
     expect(good).toBeGreaterThan(6)
 
-    // A gradient of the logits of about 1/6 overflows from a scale of 2^19 on.
+    // A gradient of the logits of about 1/6 overflows with scales from 2^19.
     await trainer.variables.set('lossScale/scale', [2 ** 26])
     const before = await everything()
     expect(await run()).toMatchObject({ finite: false, updated: false, scale: 2 ** 26 })
@@ -245,7 +245,7 @@ describe('training', () => {
     expect(trainer.passes.find((r) => r.name === 'amp' && r.plan === 'apply')?.changed).toBe(false)
     const dtypes = trainer.variables.names('accumulate/**').map((name) => trainer.variables.describe(name).dtype)
     expect(new Set(dtypes)).toEqual(new Set(['float32', 'int32', 'bool']))
-    // A scale that these gradients do not overflow from the start.
+    // A scale with which these gradients do not overflow at first.
     await trainer.variables.set('lossScale/scale', [256])
     const half = (part: number) => ({
       image: images.subarray(part * 2304, (part + 1) * 2304),
