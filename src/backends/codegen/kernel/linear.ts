@@ -60,9 +60,9 @@ export const rangeOf = ({ offset, terms, divisor }: Linear, sizes: readonly numb
 export const isAlwaysInside = ({ at, size }: Coordinate, sizes: readonly number[]): boolean => {
   if (at.kind === 'computed') return true // it is clamped
   const { offset, terms, divisor } = at
-  const divides = [offset, ...terms.map(({ stride }) => stride)].every((part) => part % divisor === 0)
+  if (divisor !== 1 && (offset % divisor !== 0 || terms.some(({ stride }) => stride % divisor !== 0))) return false
   const [least, largest] = rangeOf(at, sizes)
-  return divides && least >= 0 && largest <= size - 1
+  return least >= 0 && largest <= size - 1
 }
 
 /** Coordinates in a tensor of this shape. */

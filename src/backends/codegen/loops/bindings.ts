@@ -115,12 +115,19 @@ export class AxisBindings {
   statusOf({ at, size }: Coordinate, point: Point): 'inside' | 'outside' | 'unknown' {
     if (at.kind === 'computed') return 'inside' // it is clamped
     const x = this.affine(at, point)
-    if (this.#facts.size > 0 && this.#facts.has(factOf(x, at.divisor, size))) return 'inside'
+    const status = this.#statusByRange(x, at.divisor, size)
+    if (status === 'inside' || this.#facts.size === 0) return status
+    return this.#facts.has(factOf(x, at.divisor, size)) ? 'inside' : status
+  }
+
+  #statusByRange(x: Affine, divisor: number, size: number): 'inside' | 'outside' | 'unknown' {
     const [least, largest] = this.range(x)
-    if (largest < 0 || least > (size - 1) * at.divisor) return 'outside'
-    if (x.terms.some(({ stride }) => stride % at.divisor !== 0)) return 'unknown'
-    if (x.offset % at.divisor !== 0) return 'outside'
-    return least >= 0 && largest <= (size - 1) * at.divisor ? 'inside' : 'unknown'
+    if (largest < 0 || least > (size - 1) * divisor) return 'outside'
+    if (divisor !== 1) {
+      if (x.terms.some(({ stride }) => stride % divisor !== 0)) return 'unknown'
+      if (x.offset % divisor !== 0) return 'outside'
+    }
+    return least >= 0 && largest <= (size - 1) * divisor ? 'inside' : 'unknown'
   }
 
   /** Runs `add`. While it runs, the coordinates are known to be in bounds at these points. */

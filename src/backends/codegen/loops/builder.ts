@@ -80,10 +80,12 @@ export class LoopBuilder {
 
   #set(value: LoopExpr, register: Register, known: Map<string, number>, to: Statement[]): LoopExpr {
     const key = keyOf(value)
-    const found = known.get(key) ?? this.register(register)
-    if (!known.has(key)) to.push({ kind: 'set', register: found, value })
-    known.set(key, found)
-    return { kind: 'register', register: found }
+    const found = known.get(key)
+    if (found !== undefined) return { kind: 'register', register: found }
+    const made = this.register(register)
+    to.push({ kind: 'set', register: made, value })
+    known.set(key, made)
+    return { kind: 'register', register: made }
   }
 }
 

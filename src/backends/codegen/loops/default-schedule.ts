@@ -6,7 +6,8 @@ import type { Accumulator, Expr, Phase } from '../kernel/kernel.ts'
 import { reachedFrom, termsOf } from '../kernel/rewrite.ts'
 import { movesWith } from './guards.ts'
 import { unitsOf } from './pieces.ts'
-import { orderOf, plainSchedule, type Schedule, scheduleFault } from './schedule.ts'
+import { dependents, orderOf, plainSchedule, type Schedule, scheduleFault } from './schedule.ts'
+import { vectorFault } from './vectors.ts'
 
 /** The number of vector registers of the machine. */
 const registersMax = 16
@@ -44,7 +45,7 @@ const dividedAxis = (phase: Phase, schedule: Schedule): number | null => {
 /** The innermost axis that can be vectorized. */
 const vectorAxisOf = (phase: Phase): number | null => {
   for (let axis = phase.parallel - 1; axis >= 0; axis--)
-    if ((phase.axes[axis] as number) >= 4 && scheduleFault(phase, { ...plainSchedule, vectorAxis: axis }) === null)
+    if ((phase.axes[axis] as number) >= 4 && vectorFault(phase, { axis, depends: dependents(phase, axis) }) === null)
       return axis
   return null
 }

@@ -10,32 +10,43 @@ export const mergeKernelAxes = (kernel: Kernel): Kernel => ({ ...kernel, phases:
 
 /** Removes axes of size 1, and merges adjacent axes if all linear numbers are functions of the merged axis. */
 export const mergeAxes = (phase: Phase): Phase => {
-  let merged = flattened(withoutPoints(phase))
-  for (let axis = 0; axis + 1 < merged.axes.length; )
-    if (areEven(merged, axis)) merged = joined(merged, axis)
-    else axis++
-  return merged
-}
-
-const withoutPoints = (phase: Phase): Phase => {
-  if (!phase.axes.includes(1)) return phase
-  const kept = phase.axes.flatMap((size, axis) => (size === 1 ? [] : [axis]))
-  return renumbered(phase, {
-    axes: kept.map((axis) => phase.axes[axis] as number),
-    parallel: kept.filter((axis) => axis < phase.parallel).length,
-    placeOf: (axis) => (kept.includes(axis) ? kept.indexOf(axis) : null),
+  const flat = flattened(phase)
+  const kept = flat.axes.flatMap((size, axis) => (size === 1 ? [] : [axis]))
+  // A run of axes that can be merged. The strides of the merged axis are those of the last one.
+  const runs: number[][] = []
+  for (const [i, axis] of kept.entries()) {
+    const run = runs.at(-1)
+    if (run !== undefined && areEven(flat, kept[i - 1] as number, axis)) run.push(axis)
+    else runs.push([axis])
+  }
+  if (runs.length === flat.axes.length) return flat
+  const places = new Map(runs.map((run, place) => [run.at(-1), place]))
+  return renumbered(flat, {
+    axes: runs.map((run) => run.reduce((product, axis) => product * (flat.axes[axis] as number), 1)),
+    parallel: runs.filter(([first]) => (first as number) < flat.parallel).length, // a run has at least one axis
+    placeOf: (axis) => places.get(axis) ?? null,
   })
 }
 
-/** Are the axis and the next axis both parallel or both reduced, and is each linear number a function of axis * size of the next + next? */
-const areEven = ({ axes, parallel, exprs, accumulators, stores }: Phase, axis: number): boolean => {
-  if (axis + 1 === parallel) return false
-  const size = axes[axis + 1] as number
-  const strideOf = ({ terms }: Linear, at: number): number => terms.find((term) => term.axis === at)?.stride ?? 0
-  const isEven = (x: Linear): boolean => strideOf(x, axis) === size * strideOf(x, axis + 1)
-  const areTogether = ({ axes: own }: Accumulator): boolean => {
+/**
+ * Are the axis and the next axis with a size other than 1 both parallel or both reduced, and is each linear number a function of
+ * axis * size of the next + next?
+ */
+const areEven = ({ axes, parallel, exprs, accumulators, stores }: Phase, axis: number, next: number): boolean => {
+  if (axis < parallel && next >= parallel) return false
+  const size = axes[next] as number
+  const isEven = ({ terms }: Linear): boolean => {
+    let [outer, inner] = [0, 0]
+    for (const term of terms) {
+      if (term.axis === axis) outer = term.stride
+      else if (term.axis === next) inner = term.stride
+    }
+    return outer === size * inner
+  }
+  const areTogether = ({ axes: all }: Accumulator): boolean => {
+    const own = all.filter((each) => axes[each] !== 1)
     const at = own.indexOf(axis)
-    return at < 0 ? !own.includes(axis + 1) : own[at + 1] === axis + 1
+    return at < 0 ? !own.includes(next) : own[at + 1] === next
   }
   return (
     accumulators.every(areTogether) &&
@@ -43,15 +54,6 @@ const areEven = ({ axes, parallel, exprs, accumulators, stores }: Phase, axis: n
     exprs.every((expr) => linearsOf(expr).every(isEven))
   )
 }
-
-const joined = (phase: Phase, axis: number): Phase =>
-  renumbered(phase, {
-    axes: phase.axes.flatMap((size, at) =>
-      at === axis ? [size * (phase.axes[axis + 1] as number)] : at === axis + 1 ? [] : [size],
-    ),
-    parallel: axis < phase.parallel ? phase.parallel - 1 : phase.parallel,
-    placeOf: (at) => (at === axis ? null : at > axis ? at - 1 : at),
-  })
 
 interface Renumbering {
   readonly axes: readonly number[]
@@ -83,13 +85,18 @@ const renumbered = (phase: Phase, { axes, parallel, placeOf }: Renumbering): Pha
 /** Merges adjacent coordinates that are always in bounds. */
 const flattened = (phase: Phase): Phase => {
   const flat = (coordinates: readonly Coordinate[]): readonly Coordinate[] => {
-    const found: Coordinate[] = []
     if (coordinates.length < 2) return coordinates
+    const found: Coordinate[] = []
+    let last: InsideCoordinate | null = null
     for (const coordinate of coordinates) {
-      const last = found.at(-1)
-      const joint = last === undefined ? null : jointOf(last, coordinate, phase.axes)
-      if (joint === null) found.push(coordinate)
-      else found[found.length - 1] = joint
+      const inside = asInside(coordinate, phase.axes)
+      if (last !== null && inside !== null) {
+        last = { at: sum([scaled(last.at, inside.size), inside.at]), size: last.size * inside.size }
+        found[found.length - 1] = last
+      } else {
+        last = inside
+        found.push(coordinate)
+      }
     }
     return found
   }
@@ -101,8 +108,10 @@ const flattened = (phase: Phase): Phase => {
   }
 }
 
-const jointOf = (a: Coordinate, b: Coordinate, axes: readonly number[]): Coordinate | null => {
-  if (a.at.kind !== 'linear' || b.at.kind !== 'linear' || a.at.divisor !== 1 || b.at.divisor !== 1) return null
-  if (!isAlwaysInside(a, axes) || !isAlwaysInside(b, axes)) return null
-  return { at: sum([scaled(a.at, b.size), b.at]), size: a.size * b.size }
+interface InsideCoordinate extends Coordinate {
+  readonly at: Linear
 }
+
+/** The coordinate if it is an integer that is always in bounds, else null. */
+const asInside = ({ at, size }: Coordinate, axes: readonly number[]): InsideCoordinate | null =>
+  at.kind === 'linear' && at.divisor === 1 && isAlwaysInside({ at, size }, axes) ? { at, size } : null

@@ -1,7 +1,8 @@
 /** Lowers the accumulators of a phase to loops over the reduced axes. */
 import { stridesOf } from '../../../ir/ops/shape.ts'
 import { type DType, isFloat } from '../../../ir/types.ts'
-import { type Accumulator, type Coordinate, type Expr, identityOf, type Phase } from '../kernel/kernel.ts'
+import { type Accumulator, type Coordinate, type Expr, identityOf, type Linear, type Phase } from '../kernel/kernel.ts'
+import { scaled, sum } from '../kernel/linear.ts'
 import { type AxisBindings, asExpr, firstPoint, int, keyOfAffine, type Point, position } from './bindings.ts'
 import type { LoopBuilder } from './builder.ts'
 import { countersInside } from './clipping.ts'
@@ -19,8 +20,8 @@ interface Reduction {
   readonly points: readonly Point[]
   readonly coordinates: readonly Coordinate[]
   readonly flags: readonly number[]
-  /** A load in the terms whose address determines the order of unrolled terms; null: axis order. */
-  readonly orderedBy: number | null
+  /** The position that a load in the terms reads, which determines the order of unrolled terms; null: axis order. */
+  readonly orderedBy: Linear | null
   /** Adds the term of a point. */
   readonly take: (point: Point) => void
 }
@@ -74,7 +75,7 @@ export class Reductions {
       axes,
       points,
       ...conditionsOf(this.#phase, guard),
-      orderedBy: points.length === 1 ? null : this.#loadOf(factors),
+      orderedBy: points.length === 1 ? null : this.#placeOnRows(factors),
       take: (point) => {
         const terms = factors.map((factor) => this.#values.valueIn(lanes, factor, point, wide))
         const register = totals.get(point) as number // set for each point above
@@ -197,7 +198,10 @@ export class Reductions {
     const visit = (taps: readonly number[]): void => {
       const axis = axes[taps.length]
       if (axis === undefined) {
-        for (const point of points) terms.push({ taps, point, place: this.#offsetOf(orderedBy, point) })
+        for (const point of points) {
+          const place = orderedBy === null ? 0 : this.#bindings.affine(orderedBy, point).offset
+          terms.push({ taps, point, place })
+        }
         return
       }
       for (let at = 0; at < (this.#phase.axes[axis] as number); at++) {
@@ -216,8 +220,7 @@ export class Reductions {
   }
 
   #term({ coordinates, flags, take }: Reduction, point: Point): void {
-    const open = coordinates.filter((coordinate) => this.#bindings.statusOf(coordinate, point) !== 'inside')
-    const inside = this.#values.inside(open, point)
+    const inside = this.#values.inside(coordinates, point)
     if (inside.kind === 'constant' && inside.value === 0) return
     const conditions = [
       ...(inside.kind === 'constant' ? [] : [inside]),
@@ -227,30 +230,25 @@ export class Reductions {
       take(point)
       return
     }
+    const open = coordinates.filter((coordinate) => this.#bindings.statusOf(coordinate, point) !== 'inside')
     const condition = conditions.reduce((a, b) => position('and', a, b))
     const body = this.#values.block(() => this.#bindings.assuming(open, [point], () => take(point)))
     this.#builder.add({ kind: 'if', condition, body, otherwise: [] })
   }
 
-  /** A load in these expressions that depends on the row axis; null if there is none. */
-  #loadOf(factors: readonly number[]): number | null {
+  /** The row-major position that the load among these expressions reads which depends on the row axis; null if there is none. */
+  #placeOnRows(factors: readonly number[]): Linear | null {
     const { rowAxis } = this.#schedule
-    const found = factors.find((factor) => {
+    if (rowAxis === null) return null
+    for (const factor of factors) {
       const expr = this.#phase.exprs[factor] as Expr // verified
-      return rowAxis !== null && expr.kind === 'load' && expr.coordinates.some((each) => movesWith(each, rowAxis))
-    })
-    return found ?? null
-  }
-
-  #offsetOf(load: number | null, point: Point): number {
-    if (load === null) return 0
-    const { coordinates } = this.#phase.exprs[load] as Extract<Expr, { kind: 'load' }> // found by #loadOf
-    const strides = stridesOf(coordinates.map(({ size }) => size))
-    return coordinates.reduce(
-      (total, { at }, i) =>
-        total + (at.kind === 'linear' ? this.#bindings.affine(at, point).offset * (strides[i] as number) : 0),
-      0,
-    )
+      if (expr.kind !== 'load' || !expr.coordinates.some((each) => movesWith(each, rowAxis))) continue
+      const strides = stridesOf(expr.coordinates.map(({ size }) => size))
+      return sum(
+        expr.coordinates.flatMap(({ at }, i) => (at.kind === 'linear' ? [scaled(at, strides[i] as number)] : [])),
+      )
+    }
+    return null
   }
 }
 

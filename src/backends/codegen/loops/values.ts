@@ -2,7 +2,7 @@
 import { stridesOf } from '../../../ir/ops/shape.ts'
 import type { DType } from '../../../ir/types.ts'
 import type { Coordinate, Expr, Linear, Phase } from '../kernel/kernel.ts'
-import { rangeOf } from '../kernel/linear.ts'
+import { isAlwaysInside, rangeOf, scaled, sum } from '../kernel/linear.ts'
 import { type AxisBindings, asExpr, flag, int, type Point, position } from './bindings.ts'
 import type { LoopBuilder } from './builder.ts'
 import { type Lanes, type LoopExpr, scratch } from './loops.ts'
@@ -11,6 +11,12 @@ import { type Staged, stagedPlace } from './staging.ts'
 import { isLaneByLane } from './vectors.ts'
 
 type Load = Extract<Expr, { kind: 'load' }>
+
+/** A value that became known, and the value that was known before. */
+interface Learned {
+  readonly key: number
+  readonly before: LoopExpr | undefined
+}
 
 /** The number of rows and of columns of a tile is below this. */
 const pointsMax = 2 ** 14
@@ -21,13 +27,16 @@ export class Values {
   readonly #bindings: AxisBindings
   readonly #onRow: ReadonlySet<number>
   readonly #onColumn: ReadonlySet<number>
+  /** By list of coordinates: those that can be out of bounds, and the row-major position. */
+  readonly #open = new Map<readonly Coordinate[], readonly Coordinate[]>()
+  readonly #linear = new Map<readonly Coordinate[], Linear | null>()
   readonly #staged: ReadonlyMap<number, Staged>
   /** Computes an accumulated expression, so that its value is known. */
   readonly #accumulate: (expr: number) => void
   /** By expression, and by the part of the point that it depends on. */
   readonly #known = new Map<number, LoopExpr>()
-  /** The values that became known in the open scopes, with the previous ones. */
-  readonly #learned: { readonly key: number; readonly before: LoopExpr | undefined }[] = []
+  /** The values that became known in the open scopes. */
+  readonly #learned: Learned[] = []
   readonly #laneByLane = new Map<number, boolean>()
   lanes: Lanes = 1
   /** Is a single lane of a vector being computed? */
@@ -55,9 +64,11 @@ export class Values {
   scoped(add: () => void): void {
     const { length } = this.#learned
     add()
-    for (const { key, before } of this.#learned.splice(length).reverse())
+    while (this.#learned.length > length) {
+      const { key, before } = this.#learned.pop() as Learned // the list is longer
       if (before === undefined) this.#known.delete(key)
       else this.#known.set(key, before)
+    }
   }
 
   /** Collects statements in a block of their own. */
@@ -141,6 +152,8 @@ export class Values {
 
   /** The row-major position of an element. Its coordinates are in bounds. */
   place(coordinates: readonly Coordinate[], point: Point): LoopExpr {
+    const linear = this.#linearPlace(coordinates)
+    if (linear !== null) return asExpr(this.#bindings.affine(linear, point))
     const strides = stridesOf(coordinates.map(({ size }) => size))
     const terms: Linear['terms'][number][] = []
     let offset = 0
@@ -157,6 +170,28 @@ export class Values {
     })
     const start = asExpr(this.#bindings.affine({ offset, terms }, point))
     return others.reduce((sum, part) => position('add', sum, part), start)
+  }
+
+  /** The row-major position of an element, if no coordinate is a quotient or computed, else null. */
+  #linearPlace(coordinates: readonly Coordinate[]): Linear | null {
+    const known = this.#linear.get(coordinates)
+    if (known !== undefined) return known
+    const strides = stridesOf(coordinates.map(({ size }) => size))
+    const parts = coordinates.flatMap(({ at }, i) =>
+      at.kind === 'linear' && at.divisor === 1 ? [scaled(at, strides[i] as number)] : [],
+    )
+    const linear = parts.length === coordinates.length ? sum(parts) : null
+    this.#linear.set(coordinates, linear)
+    return linear
+  }
+
+  /** The coordinates that are out of bounds somewhere in the phase. */
+  #openOf(coordinates: readonly Coordinate[]): readonly Coordinate[] {
+    const known = this.#open.get(coordinates)
+    if (known !== undefined) return known
+    const open = coordinates.filter((coordinate) => !isAlwaysInside(coordinate, this.#phase.axes))
+    this.#open.set(coordinates, open)
+    return open
   }
 
   #keyOf(expr: number, { row, column }: Point): number {
@@ -223,7 +258,7 @@ export class Values {
 
   /** A load that may be out of bounds is executed only where it is in bounds. */
   #load({ buffer, coordinates, fill, dtype }: Load, point: Point, lanes: Lanes): LoopExpr {
-    const open = coordinates.filter((coordinate) => this.#bindings.statusOf(coordinate, point) !== 'inside')
+    const open = this.#openOf(coordinates).filter((each) => this.#bindings.statusOf(each, point) !== 'inside')
     if (open.length === 0) return { kind: 'load', buffer, at: this.place(coordinates, point), lanes }
     const filled: LoopExpr = { kind: 'constant', value: fill, dtype }
     const otherwise: LoopExpr = lanes === 1 ? filled : { kind: 'splat', of: filled }
