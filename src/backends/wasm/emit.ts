@@ -12,7 +12,7 @@ import {
 } from '../codegen/loops/loops.ts'
 import { FunctionBody, type Instruction, type Signature, type ValueType } from './encoder.ts'
 import { emitOp } from './emit-op.ts'
-import { countedLoops, Pointers, tripsOf } from './pointers.ts'
+import { Pointers, tripsOf } from './pointers.ts'
 import { emitRandom } from './random.ts'
 import {
   emitConstant,
@@ -64,7 +64,6 @@ class PhaseEmitter {
   readonly #numbers: ModuleNumbers
   readonly #f: FunctionBody
   readonly #pointers: Pointers
-  readonly #counted: ReadonlySet<number>
   /** The locals of loop counters, by loop, where a counter is needed as a number. */
   readonly #counters = new Map<number, number>()
   readonly #registers: readonly number[]
@@ -75,7 +74,6 @@ class PhaseEmitter {
     this.#numbers = numbers
     this.#f = new FunctionBody(phaseSignature(buffers.length), numbers.relaxedSimd)
     this.#registers = loops.registers.map(({ dtype, lanes }) => this.#f.local(valueType(dtype, lanes)))
-    this.#counted = countedLoops(loops.body)
     this.#pointers = new Pointers(loops.body, {
       f: this.#f,
       baseOf: (buffer) => this.#baseOf(buffer),
@@ -133,7 +131,7 @@ class PhaseEmitter {
   #loop(statement: Extract<Statement, { kind: 'for' }>, isOnce: boolean): void {
     const f = this.#f
     const { loop, first, end } = statement
-    const isCounted = this.#counted.has(loop)
+    const isCounted = this.#pointers.counted.has(loop)
     const counter = f.local('i32')
     this.#counters.set(loop, counter)
     this.#pointers.within(statement, (moves) => {

@@ -18,6 +18,7 @@ interface Access {
   readonly strides: ReadonlyMap<number, number>
   /** The loops and conditions around the access, from the outermost. */
   readonly path: readonly (For | 'if')[]
+  state: State
 }
 
 interface Pointer {
@@ -63,12 +64,17 @@ export class Pointers {
   readonly #machine: Machine
   readonly #within = new Map<For, Access[]>()
   readonly #accesses = new Map<AccessNode, Access>()
-  #states = new Map<Access, State>()
   readonly #available = new Set<number>()
+  readonly #counted = new Set<number>()
 
   constructor(body: readonly Statement[], machine: Machine) {
     this.#machine = machine
     this.#collect(body, [])
+  }
+
+  /** The loops whose counters are needed as numbers, not only in addresses. */
+  get counted(): ReadonlySet<number> {
+    return this.#counted
   }
 
   /** The register is set from here on. */
@@ -78,26 +84,27 @@ export class Pointers {
 
   /** Sets up the pointers of a loop. `body` receives their increments. Afterwards, the pointers are those of the enclosing loop. */
   within(loop: For, body: (moves: readonly Move[]) => void): void {
-    const before = this.#states
-    this.#states = new Map(before)
-    const groups = new Map<string, { readonly accesses: Access[]; readonly change: Change }>()
+    const groups: { readonly accesses: Access[]; readonly change: Change }[] = []
     for (const access of this.#within.get(loop) ?? []) {
       const change = this.#changeOf(access, loop)
       if (change === null) continue
-      const key = `${change.state.pointer.local} ${change.bytes} ${change.begins.join(' ')}`
-      const group = groups.get(key) ?? { accesses: [], change }
-      group.accesses.push(access)
-      groups.set(key, group)
+      const group = groups.find((each) => areAlike(each.change, change))
+      if (group === undefined) groups.push({ accesses: [access], change })
+      else group.accesses.push(access)
     }
     const moves: Move[] = []
-    for (const { accesses, change } of groups.values()) {
+    const before: { readonly access: Access; readonly state: State }[] = []
+    for (const { accesses, change } of groups) {
       const pointer = this.#pointer(loop, accesses, change)
       if (change.bytes !== 0) moves.push({ local: pointer.local, bytes: change.bytes })
       const begun = new Set([...change.state.begun, ...change.begins.map(([begins]) => begins)])
-      for (const access of accesses) this.#states.set(access, { pointer, begun })
+      for (const access of accesses) {
+        before.push({ access, state: access.state })
+        access.state = { pointer, begun }
+      }
     }
     body(moves)
-    this.#states = before
+    for (const { access, state } of before) access.state = state
   }
 
   /** Puts an address on the stack, and returns the offset that the instruction must add; null if the address is not affine. */
@@ -105,7 +112,7 @@ export class Pointers {
     const access = this.#accesses.get(node)
     if (access === undefined) return null
     const { f } = this.#machine
-    const { pointer } = this.#stateOf(access)
+    const { pointer } = access.state
     f.get(pointer.local)
     const rest = access.offset - pointer.ahead
     // An offset immediate cannot be negative. The pointer itself must not be negative either, which is not guaranteed under a condition.
@@ -117,18 +124,13 @@ export class Pointers {
     return 0
   }
 
-  #stateOf(access: Access): State {
-    const parameter: Pointer = { local: this.#machine.baseOf(access.node.buffer), ahead: 0, loop: null }
-    return this.#states.get(access) ?? { pointer: parameter, begun: new Set() }
-  }
-
   /** The change of an access's pointer at the start of the loop; null: no change. */
   #changeOf(access: Access, loop: For): Change | null {
-    const { strides, path } = access
-    const state = this.#stateOf(access)
+    const { strides, path, state } = access
     const bytes = strides.get(loop.loop) ?? 0
-    const begins: (readonly [loop: number, register: number, bytes: number])[] = []
-    for (const each of path.slice(path.indexOf(loop))) {
+    const begins: Begin[] = []
+    for (let i = path.indexOf(loop); i < path.length; i++) {
+      const each = path[i] as For | 'if' // below the length
       if (each === 'if') continue
       const [register, stride] = [registerIn(each.first), strides.get(each.loop) ?? 0]
       if (register === null || stride === 0 || state.begun.has(each.loop) || !this.#available.has(register)) continue
@@ -184,6 +186,7 @@ export class Pointers {
 
   #collectIn(expr: LoopExpr, path: readonly (For | 'if')[]): void {
     if (expr.kind === 'load') this.#add(expr, path)
+    else if (expr.kind === 'affine') for (const { loop } of expr.terms) this.#counted.add(loop)
     else for (const arg of partsOf(expr)) this.#collectIn(arg, path)
   }
 
@@ -196,7 +199,8 @@ export class Pointers {
     const width = this.#machine.widthOf(buffer)
     const [offset, terms] = at.kind === 'constant' ? [at.value, []] : [at.offset, at.terms]
     const strides = new Map(terms.map(({ loop, stride }) => [loop, stride * width]))
-    const access = { node, offset: offset * width, strides, path }
+    const pointer: Pointer = { local: this.#machine.baseOf(buffer), ahead: 0, loop: null }
+    const access = { node, offset: offset * width, strides, path, state: { pointer, begun: new Set<number>() } }
     this.#accesses.set(node, access)
     for (const each of path) {
       if (each === 'if') continue
@@ -212,17 +216,28 @@ interface Change {
   /** The increment in each iteration of the loop. */
   readonly bytes: number
   /** The first counters that are added to the pointer. */
-  readonly begins: readonly (readonly [loop: number, register: number, bytes: number])[]
+  readonly begins: readonly Begin[]
 }
+type Begin = readonly [loop: number, register: number, bytes: number]
+
+/** Can accesses with these changes share one pointer? */
+const areAlike = (a: Change, b: Change): boolean =>
+  a.bytes === b.bytes &&
+  a.state.pointer.local === b.state.pointer.local &&
+  a.begins.length === b.begins.length &&
+  a.begins.every((begin, i) => begin.every((part, k) => part === b.begins[i]?.[k]))
 
 /** Does every iteration of the loop perform the access, with a pointer that no inner loop moves? */
-const isSettled = ({ path, strides }: Access, loop: For | null): boolean =>
-  path
-    .slice(loop === null ? 0 : path.indexOf(loop) + 1)
-    .every((each) => each !== 'if' && tripsOf(each) !== null && tripsOf(each) !== 0 && !strides.has(each.loop))
+const isSettled = ({ path, strides }: Access, loop: For | null): boolean => {
+  for (let i = loop === null ? 0 : path.indexOf(loop) + 1; i < path.length; i++) {
+    const each = path[i] as For | 'if' // below the length
+    if (each === 'if' || !((tripsOf(each) ?? 0) > 0) || strides.has(each.loop)) return false
+  }
+  return true
+}
 
 /** The direct parts of an expression. */
-export const partsOf = (expr: LoopExpr): readonly LoopExpr[] => {
+const partsOf = (expr: LoopExpr): readonly LoopExpr[] => {
   switch (expr.kind) {
     case 'op':
     case 'position':
@@ -237,32 +252,4 @@ export const partsOf = (expr: LoopExpr): readonly LoopExpr[] => {
     default:
       return []
   }
-}
-
-/** The loops whose counters are needed as numbers, not only in addresses. */
-export const countedLoops = (statements: readonly Statement[], found = new Set<number>()): ReadonlySet<number> => {
-  const isPlace = (at: LoopExpr): boolean => at.kind === 'affine'
-  const visit = (expr: LoopExpr): void => {
-    if (expr.kind === 'affine') for (const { loop } of expr.terms) found.add(loop)
-    else if (expr.kind !== 'load' || !isPlace(expr.at)) for (const part of partsOf(expr)) visit(part)
-  }
-  for (const statement of statements) {
-    switch (statement.kind) {
-      case 'for':
-        countedLoops(statement.body, found)
-        break
-      case 'if':
-        visit(statement.condition)
-        countedLoops(statement.body, found)
-        countedLoops(statement.otherwise, found)
-        break
-      case 'set':
-        visit(statement.value)
-        break
-      case 'store':
-        if (!isPlace(statement.at)) visit(statement.at)
-        visit(statement.value)
-    }
-  }
-  return found
 }
