@@ -19,6 +19,27 @@ export const inferNode = (
   inputTypes: readonly Type[],
   declared: readonly Type[],
 ): Node | Diagnostic => {
+  const inferred = inferTypes(parts, inputTypes, declared)
+  if ('severity' in inferred) return inferred
+  const node = {
+    id: parts.id,
+    op: parts.op,
+    inputs: Object.freeze(parts.inputs.map(({ id, port }) => Object.freeze({ id, port }))),
+    attrs: freezeDeep(inferred.attrs),
+    types: Object.freeze(inferred.types.map(frozenType)),
+    path: parts.path,
+  }
+  return Object.freeze(node) as unknown as Node // the parts were checked against the op's own specification
+}
+
+const frozenType = ({ dtype, shape }: Type): Type => Object.freeze({ dtype, shape: Object.freeze([...shape]) })
+
+/** The complete attributes and the types of a node of these parts, or what is wrong with the parts. */
+export const inferTypes = (
+  parts: NodeParts,
+  inputTypes: readonly Type[],
+  declared: readonly Type[],
+): { readonly attrs: { readonly [name: string]: unknown }; readonly types: readonly Type[] } | Diagnostic => {
   const def = opDef(parts.op)
   const attrs = completeAttrs(parts)
   if ('severity' in attrs) return attrs as Diagnostic
@@ -30,14 +51,7 @@ export const inferNode = (
     return fault(parts, 'EF101', `${parts.op}: ${types}`, [
       `operands: ${inputTypes.map(showType).join(', ') || 'none'}`,
     ])
-  return freezeDeep({
-    id: parts.id,
-    op: parts.op,
-    inputs: parts.inputs.map(({ id, port }) => ({ id, port })),
-    attrs,
-    types: types.map(({ dtype, shape }) => ({ dtype, shape: [...shape] })),
-    path: parts.path,
-  }) as unknown as Node // the parts were checked against the op's own specification
+  return { attrs, types }
 }
 
 /** Makes a node. @throws EffuseError if the parts are wrong */
@@ -75,7 +89,8 @@ const completeAttrs = (parts: NodeParts): { readonly [name: string]: unknown } |
     }
   }
   const complete: { [name: string]: unknown } = {}
-  for (const [name, spec] of Object.entries(specs)) {
+  for (const name of Object.keys(specs)) {
+    const spec = specs[name] as (typeof specs)[string] // one of its names
     const value = Object.hasOwn(given, name) ? given[name] : spec.default
     if (value === undefined) return fault(parts, 'EF102', `${parts.op} needs the attribute "${name}": ${spec.expects}`)
     if (!spec.accepts(value))

@@ -2,7 +2,7 @@
 import type { Diagnostic, ErrorCode } from './diagnostics.ts'
 import { EffuseError } from './diagnostics.ts'
 import { type CacheByParts, cachedByParts, findNode, isRegion } from './graph.ts'
-import { inferNode } from './make-node.ts'
+import { inferTypes } from './make-node.ts'
 import { isOpName, opDef } from './ops/index.ts'
 import { printNode } from './print.ts'
 import { findSideTables } from './side-tables.ts'
@@ -149,7 +149,7 @@ const checkNode = (
     else types.push(type)
   }
   if (types.length !== node.inputs.length) return
-  const inferred = inferNode(node, types, node.types)
+  const inferred = inferTypes(node, types, node.types)
   if ('severity' in inferred) found.push(inferred)
   else if (
     inferred.types.length !== node.types.length ||
