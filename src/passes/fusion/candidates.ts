@@ -25,6 +25,14 @@ export const readersMax = 16
 /** The verdict on merging two clusters: the time saved, or the reason against it. */
 export type Verdict = { readonly saving: number } | { readonly refusal: Refusal }
 
+/** The state of two clusters that a verdict belongs to: the version of each, and the number of reads of the first. */
+interface State {
+  readonly first: number
+  readonly second: number
+  readonly readings: number
+}
+
+/** It keeps times and verdicts while the clusters do not change, so all steps of the pass share one. */
 export class Candidates {
   readonly #facts: Facts
   readonly #clusters: Clusters
@@ -32,7 +40,7 @@ export class Candidates {
   /** The times of clusters by id, with the version that they belong to. */
   readonly #times = new Map<number, Times & { readonly version: number }>()
   /** The verdicts on pairs, with the state of both clusters that they belong to. */
-  readonly #verdicts = new Map<number, { readonly state: string; readonly verdict: Verdict }>()
+  readonly #verdicts = new Map<number, State & { readonly verdict: Verdict }>()
 
   constructor(facts: Facts, clusters: Clusters) {
     this.#facts = facts
@@ -82,11 +90,11 @@ export class Candidates {
   /** Should the two become one kernel? It does not check for cycles. */
   judge(producer: Cluster, consumer: Cluster): Verdict {
     const key = producer.id * this.#facts.nodes.length + consumer.id
-    const state = `${producer.version} ${consumer.version} ${this.#clusters.readings(producer)}`
     const known = this.#verdicts.get(key)
-    if (known?.state === state) return known.verdict
+    const [first, second, readings] = [producer.version, consumer.version, this.#clusters.readings(producer)]
+    if (known?.first === first && known.second === second && known.readings === readings) return known.verdict
     const verdict = this.#judged(producer, consumer)
-    this.#verdicts.set(key, { state, verdict })
+    this.#verdicts.set(key, { first, second, readings, verdict })
     return verdict
   }
 

@@ -198,11 +198,21 @@ export class Clusters {
   }
 
   #isFirstReader(p: Cluster, c: Cluster): boolean {
-    return this.readersOf(p).every(({ rank }) => rank >= c.rank)
+    for (const node of p.members) {
+      if (!this.owns(p, node)) continue
+      for (const id of this.#readers[node] ?? []) if ((this.#clusters[id] as Cluster).rank < c.rank) return false
+    }
+    return true
   }
 
   #isLastProducer(p: Cluster, c: Cluster): boolean {
-    return this.producersOf(c).every(({ rank }) => rank <= p.rank)
+    for (const node of c.members)
+      for (const { from } of this.#facts.reads[node] ?? []) {
+        const owner = this.#owner[from] as number
+        if (owner < 0 || (this.#clusters[owner] as Cluster).rank <= p.rank) continue
+        if (!c.members.includes(from)) return false
+      }
+    return true
   }
 
   /**

@@ -4,17 +4,17 @@
  * machines whose kernels support it (`fusionBudget.horizontal`).
  */
 import type { Node } from '../../ir/types.ts'
-import { Candidates } from './candidates.ts'
+import type { Candidates } from './candidates.ts'
 import type { Cluster, Clusters } from './clusters.ts'
 import type { Facts } from './facts.ts'
 
 export const fuseHorizontally = (
   facts: Facts,
   clusters: Clusters,
+  candidates: Candidates,
   report: (what: string, count?: number) => void,
 ): void => {
   if (!facts.target.fusionBudget.horizontal) return
-  const candidates = new Candidates(facts, clusters)
   const alike = new Map<string, Cluster[]>()
   for (const cluster of clusters.all()) {
     if (!candidates.canFuse(cluster) || clusters.readersOf(cluster, 0).length > 0) continue

@@ -28,10 +28,10 @@ export const fusion = definePass({
   run: (graph, cx) => {
     const facts = factsOf(graph, cx.target)
     const clusters = new Clusters(facts, chainsOf(facts))
-    fuseProducers(facts, clusters, cx.report)
-    fuseSiblings(facts, clusters, cx.report)
-    fuseHorizontally(facts, clusters, cx.report)
     const candidates = new Candidates(facts, clusters)
+    fuseProducers(facts, clusters, candidates, cx.report)
+    fuseSiblings(facts, clusters, candidates, cx.report)
+    fuseHorizontally(facts, clusters, candidates, cx.report)
     const isRegion = ({ members: [first] }: Cluster): boolean => facts.roles[first as number] !== 'outside' // a cluster has members
     const after = emitRegions(facts, clusters, (cluster) => candidates.sketchOf(cluster), isRegion)
     if (after === graph) return graph

@@ -3,17 +3,17 @@
  * its neighbors are recomputed.
  */
 import { makeHeap } from '../memory/heap.ts'
-import { type Candidate, Candidates } from './candidates.ts'
+import type { Candidate, Candidates } from './candidates.ts'
 import type { Cluster, Clusters } from './clusters.ts'
 import type { Facts } from './facts.ts'
 
 export const fuseProducers = (
   facts: Facts,
   clusters: Clusters,
+  candidates: Candidates,
   report: (what: string, count?: number) => void,
 ): void => {
-  const candidates = new Candidates(facts, clusters)
-  const barred = new Barred()
+  const barred = new Barred(facts.nodes.length)
   const entries: (Entry | null)[] = []
   const heap = makeHeap((a, b) => isBefore(entries[a] as Entry, entries[b] as Entry))
   const latest = new Map<number, number>()
@@ -76,13 +76,19 @@ const isBefore = (a: Entry, b: Entry): boolean =>
 
 /** Pairs whose merge would make a cycle. They are valid as long as both clusters are unchanged. */
 class Barred {
-  readonly #versions = new Map<string, string>()
+  readonly #idMax: number
+  readonly #versions = new Map<number, readonly [p: number, c: number]>()
+
+  constructor(idMax: number) {
+    this.#idMax = idMax
+  }
 
   add(p: Cluster, c: Cluster): void {
-    this.#versions.set(`${p.id} ${c.id}`, `${p.version} ${c.version}`)
+    this.#versions.set(p.id * this.#idMax + c.id, [p.version, c.version])
   }
 
   has(p: Cluster, c: Cluster): boolean {
-    return this.#versions.get(`${p.id} ${c.id}`) === `${p.version} ${c.version}`
+    const versions = this.#versions.get(p.id * this.#idMax + c.id)
+    return versions !== undefined && versions[0] === p.version && versions[1] === c.version
   }
 }

@@ -5,16 +5,16 @@
 import { elements } from '../../ir/types.ts'
 import { typeOf } from '../../ir/graph.ts'
 import type { Node, Ref } from '../../ir/types.ts'
-import { Candidates, readersMax } from './candidates.ts'
+import { type Candidates, readersMax } from './candidates.ts'
 import type { Cluster, Clusters } from './clusters.ts'
 import type { Facts } from './facts.ts'
 
 export const fuseSiblings = (
   facts: Facts,
   clusters: Clusters,
+  candidates: Candidates,
   report: (what: string, count?: number) => void,
 ): void => {
-  const candidates = new Candidates(facts, clusters)
   for (const at of facts.nodes.keys()) {
     const readers = clusters.readersOfValue(at)
     if (readers.length < 2 || readers.length > readersMax) continue
