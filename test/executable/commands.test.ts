@@ -30,14 +30,14 @@ const backends: readonly (readonly [string, () => Promise<Backend>])[] = [
 
 /** y = w + x, twice = 2 w + x, and w becomes y. 2 w depends on w alone, so it is derived, and kept until w changes. */
 const net = graph('net', { x: float32(1) }, ({ x }, b) => {
-  const w = b.variable('w', { shape: [1], init: { kind: 'zeros' } }) as Value<'float32', 1> // as declared
+  const w = b.variable('w', { shape: [1], init: { kind: 'zeros' } }) as Value<'float32', 1> // declared so
   return { y: add(w, x), twice: add(mul(w, 2), x) }
 })
 const open = (backend: Backend, variables?: Executable['variables'], signal?: AbortSignal) =>
   compile(net, { backend, variables, signal, passes: (p) => p.after('to-inference', updating) })
 type Net = Awaited<ReturnType<typeof open>>
 
-/** What the variables of executables that share them are. */
+/** The variables that executables share. */
 interface Shared {
   w: number
 }
@@ -45,21 +45,21 @@ interface Known {
   readonly shared: Shared
   readonly isDisposed: boolean
 }
-/** The plain model: as many executables as the real ones, in the same order. */
+/** The plain model: it has as many executables as the real one, in the same order. */
 interface Expected {
   readonly nets: Known[]
-  /** The values in the files that were saved. */
+  /** The values in the saved files. */
   readonly files: number[]
 }
 interface Real {
   readonly backend: Backend
   readonly nets: Net[]
   readonly files: Promise<Uint8Array>[]
-  /** What was called and not awaited. */
+  /** Calls that were not awaited. */
   readonly pending: Promise<unknown>[]
 }
 
-/** One of those that are not disposed of; null where none is. */
+/** An executable that is not disposed of; null if there is none. */
 const living = ({ nets }: Expected, pick: number): number | null => {
   const indices = [...nets.keys()].filter((i) => nets[i]?.isDisposed === false)
   return indices[pick % Math.max(1, indices.length)] ?? null
@@ -129,12 +129,12 @@ const save = (pick: number): Command =>
     real.pending.push(bytes)
   })
 
-/** Of a file whose saving may still be under way: then the bytes are awaited first. */
+/** Loads a file. If the file is still being saved, it first waits for its bytes. */
 const load = (pick: number, file: number, isDamaged: boolean): Command => ({
   check: ({ files, ...model }) => files.length > 0 && living({ files, ...model }, pick) !== null,
   run: async (model, real) => {
     const at = file % model.files.length
-    const bytes = (await real.files[at]) as Uint8Array<ArrayBuffer> // as many as the model's
+    const bytes = (await real.files[at]) as Uint8Array<ArrayBuffer> // there are as many as in the model
     await onLiving('load', pick, ({ net, shared }, { files }, { pending }) => {
       if (isDamaged) {
         pending.push(expect(net.variables.load(bytes.slice(0, -3))).rejects.toMatchObject({ name: 'EffuseError' }))
@@ -147,7 +147,7 @@ const load = (pick: number, file: number, isDamaged: boolean): Command => ({
   toString: () => `${isDamaged ? 'loadDamaged' : 'load'}(${file})@${pick}`,
 })
 
-/** Another executable, with variables of its own or with those of one that is there. */
+/** Opens another executable, with its own variables or with those of an existing one. */
 const openAnother = (pick: number, isSharing: boolean): Command => ({
   check: (model) => model.nets.length < 6 && (!isSharing || living(model, pick) !== null),
   run: async (model, real) => {
@@ -166,7 +166,7 @@ const abort = (pick: number, ticks: number): Command => ({
     const opened = open(real.backend, real.nets[living(model, pick) ?? 0]?.variables, ending.signal)
     for (let i = 0; i < ticks; i++) await null
     ending.abort(new Error('enough'))
-    // It may have ended before the signal came.
+    // It may have completed before the abort.
     await opened.then(
       (net) => net.dispose(),
       (error: unknown) => expect(error).toEqual(new Error('enough')),
@@ -175,7 +175,7 @@ const abort = (pick: number, ticks: number): Command => ({
   toString: () => `abort(${ticks})@${pick}`,
 })
 
-/** What was called before still runs; afterwards every call on it is an error, and others that share the variables go on. */
+/** Earlier calls still run. Later calls on the executable are errors, and others that share the variables continue. */
 const dispose = (pick: number): Command =>
   onLiving('dispose', pick, ({ net, shared, at }, model, { pending }) => {
     net.dispose()

@@ -1,4 +1,4 @@
-/** The EFFUSE_ variables of the environment: what they take, and that errors name them. */
+/** The EFFUSE_ variables of the environment: their values, and errors that name them. */
 import { afterEach, expect, test, vi } from 'vitest'
 import { compile } from '../../src/compile.ts'
 import { silu } from '../../src/ir/functions.ts'

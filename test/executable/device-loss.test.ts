@@ -7,9 +7,9 @@ import type { Value } from '../../src/ir/value.ts'
 import { waitingBackend } from '../support/waiting-backend.ts'
 
 const model = graph('adding', { x: float32(1) }, ({ x }, b) => ({
-  y: add(x, b.variable('w', { shape: [1], init: { kind: 'zeros' } }) as Value<'float32', 1>), // as declared
+  y: add(x, b.variable('w', { shape: [1], init: { kind: 'zeros' } }) as Value<'float32', 1>), // declared so
 }))
-/** A backend that `lose` takes the device from; from then on its runs fail as a driver's calls do. */
+/** A backend whose device `lose` removes. After that its runs fail like calls of a driver. */
 const frail = () => {
   let lose = (): void => {}
   const state = { isLost: false, runs: 0 }

@@ -1,4 +1,4 @@
-/** A backend whose freeing fails: no caller waits for it, and the process must not end. */
+/** A backend whose freeing fails: no caller waits for it, and the process continues. */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { Backend } from '../../src/backends/backend.ts'
 import { referenceBackend } from '../../src/backends/reference/index.ts'
@@ -13,7 +13,7 @@ afterEach(() => {
   unhandled.length = 0
   vi.restoreAllMocks()
 })
-/** Rejections that nobody handles are told after the present jobs. */
+/** Unhandled rejections are reported after the current jobs. */
 const settled = async (): Promise<void> => {
   for (let i = 0; i < 3; i++) await new Promise((resolve) => setImmediate(resolve))
 }

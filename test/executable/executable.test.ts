@@ -1,4 +1,4 @@
-/** The executable between caller and device: ownership of memory, turns, disposal. On both kinds of backend. */
+/** Executables between the caller and the device: ownership of memory, turns and disposal, on both kinds of backend. */
 import { describe, expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'
 import { add, bool, cast, float32, graph, loss, mean, mul, neg, not, sgd, trainingStep } from '../../src/index.ts'
@@ -107,7 +107,7 @@ describe.each(['reference', 'tfjs-cpu'] as const)('%s', (backend) => {
     await expect(first.variables.save()).rejects.toMatchObject({ code: 'EF406' })
   })
   test('save and load during runs are atomic', async () => {
-    // Each of the variables counts the updates.
+    // Each variable counts the updates.
     const names = Array.from({ length: 9 }, (_, i) => `w${i}`)
     const counting = graph('counting', { x: float32('batch', 1) }, ({ x }, b) => ({
       y: names.reduce((sum, name) => add(sum, b.variable(name, { shape: [1] }) as typeof x), x),

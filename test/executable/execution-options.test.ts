@@ -1,4 +1,4 @@
-/** fit(), evaluate(), bench() and recipes pass the options of execution on to the backend. */
+/** fit(), evaluate(), bench() and recipes pass execution options to the backend. */
 import { expect, test } from 'vitest'
 import type { Backend, CompileContext, HostArray } from '../../src/backends/backend.ts'
 import { referenceBackend } from '../../src/backends/reference/index.ts'
@@ -15,7 +15,7 @@ import { pictures, smallNet } from '../train/small-data.ts'
 
 type Heard = Pick<CompileContext, 'xla' | 'precision' | 'deterministic'>
 
-/** The reference backend, and what each compilation on it is told. */
+/** The reference backend, with a record of the options of each compilation. */
 const listening = (): { readonly backend: Backend<HostArray>; readonly heard: Heard[] } => {
   const backend = referenceBackend()
   const heard: Heard[] = []

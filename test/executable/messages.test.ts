@@ -1,4 +1,4 @@
-/** Messages about values that JSON cannot write, and about places in programs. */
+/** Messages about values that JSON cannot represent, and about positions in programs. */
 import { expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'
 import { evaluate, float32, graph, nn, read } from '../../src/index.ts'

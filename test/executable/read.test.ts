@@ -1,4 +1,4 @@
-/** read() fetches a run's scalars without giving the turn away: on backends whose memory lies in JavaScript's reach nothing waits for the event loop. */
+/** read() returns a run's scalars without yielding the turn: on backends with memory in JavaScript it does not wait for the event loop. */
 import { expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'
 import { read } from '../../src/executable/results.ts'

@@ -36,7 +36,7 @@ test('a value, a model, an executable, its variables and results print one line'
     'Result "loss" float32[]; its number: await result.item()',
   ])
   expect(`${value} ${model} ${net} ${net.variables} ${y}`).toContain('Executable "net"')
-  // What looks at the parts sees nothing of it.
+  // Code that enumerates properties does not see it.
   expect([Object.keys(y), Object.getOwnPropertySymbols({ ...net })]).toEqual([
     ['dtype', 'shape', 'rank', 'data', 'item', 'dispose'],
     [Symbol.dispose],

@@ -27,22 +27,22 @@ const backends: readonly (readonly [string, () => Promise<Backend>])[] = [
 
 type Float32Vector = Value<'float32', 1>
 
-/** y = x * exp(w) + w: exp(w) is derived and hoisted, w is read as it is. The two must be of one w. */
+/** y = x * exp(w) + w: exp(w) is a derived value, and w is read directly. Both must use the same w. */
 const derived = graph('derived', { x: float32(1) }, ({ x }, b) => {
-  const w: Float32Vector = b.variable('w', { shape: [1], init: { kind: 'zeros' } }) as Float32Vector // as declared
+  const w: Float32Vector = b.variable('w', { shape: [1], init: { kind: 'zeros' } }) as Float32Vector // declared so
   return { y: add(mul(x, exp(w)), w) }
 })
 const derivedOf = (w: number): number => Math.fround(Math.exp(w) + w)
 
 /** y = w, and w becomes w + x: each run adds. */
 const adding = graph('adding', { x: float32(1) }, ({ x }, b) => {
-  const w: Float32Vector = b.variable('w', { shape: [1], init: { kind: 'zeros' } }) as Float32Vector // as declared
+  const w: Float32Vector = b.variable('w', { shape: [1], init: { kind: 'zeros' } }) as Float32Vector // declared so
   return { y: add(w, x) }
 })
 const addingOn = (backend: Backend, variables?: Executable['variables']) =>
   compile(adding, { backend, variables, passes: (p) => p.after('to-inference', updating) })
 
-/** The backend, telling which steps each run runs. */
+/** The backend, which reports the steps of each run. */
 const telling = (backend: Backend, tell: (steps: readonly string[]) => void): Backend => ({
   ...backend,
   compile: async (...args) => {

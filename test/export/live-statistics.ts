@@ -1,10 +1,10 @@
-/** Weights with which a deep network gives more than nothing. */
+/** Weights with which a deep network has useful outputs. */
 import { expect } from 'vitest'
 import { compile } from '../../src/index.ts'
 import type { Model } from '../../src/ir/model.ts'
 import { expectClose } from '../support/one-graph.ts'
 
-/** Initial weights, with variances of batch norms at which the signal neither vanishes nor explodes. Bytes of a file of weights. */
+/** Initial weights, with variances of batch norms that neither shrink the signal to zero nor let it grow. Returns the bytes of a weights file. */
 export const withLiveStatistics = async (model: Model): Promise<Uint8Array> => {
   using net = await compile(model, { backend: 'reference' })
   for (const name of net.variables.names('**/bn/variance')) {
@@ -14,7 +14,7 @@ export const withLiveStatistics = async (model: Model): Promise<Uint8Array> => {
   return net.variables.save()
 }
 
-/** Within a share of the largest number. */
+/** Within a fraction of the largest number. */
 export const expectCloseTogether = (
   got: ArrayLike<number> | undefined,
   want: ArrayLike<number>,

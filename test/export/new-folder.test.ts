@@ -1,4 +1,4 @@
-/** A folder that is there as a whole or not at all. */
+/** A folder that exists either completely or not at all. */
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-/** ONNX files: what ONNX Runtime computes from them is what the reference interpreter computes from the graph. */
+/** ONNX files: ONNX Runtime computes the same as the reference interpreter on the graph. */
 import { fromBinary } from '@bufbuild/protobuf'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -41,7 +41,7 @@ describe('each op', () => {
     const withSpecials = report.failures.filter(({ name }) => !name.includes('special numbers'))
     expect(withSpecials).toEqual([])
     expect([...wrong].filter((op) => !deviating('NaN').has(op))).toEqual([])
-    expect([...wrong]).toEqual(expect.arrayContaining(['maxPool2d', 'reduceMax', 'reduceMin', 'argMax'])) // or the list is too long
+    expect([...wrong]).toEqual(expect.arrayContaining(['maxPool2d', 'reduceMax', 'reduceMin', 'argMax'])) // otherwise the list is too long
     expect(report.cases).toBeGreaterThan(1000)
   }, 120_000)
 
@@ -49,7 +49,7 @@ describe('each op', () => {
     const bfloat16 = { op: '*', dtypes: ['bfloat16'], reason: 'see onnxDeviations' } as const
     const ops = ['add', 'mul', 'silu', 'softmax', 'mean', 'concatenate', 'avgPool2d'] as const
     const report = await conformance(onnxruntimeBackend(), { runs: 5, seed: 3, ops, exclusions: [bfloat16] })
-    // Those are chains of ops, in which ONNX Runtime keeps more precision.
+    // These cases are chains of ops, in which ONNX Runtime keeps more precision.
     expect(report.failures.filter(({ name }) => !/made special numbers|in training/.test(name))).toEqual([])
     expect(report.cases).toBeGreaterThan(50)
   }, 120_000)
@@ -116,7 +116,7 @@ describe('whole graphs', () => {
       new Map([['x', { type: typeOf(g, { id: x.id, port: 0 }), data: Float32Array.of(0, 1) }]]),
     )
     expect(got['y']).toEqual(got['y again'])
-    // A name stands for one value in a file.
+    // A name denotes one value in a file.
     expect(got['x.output']).toEqual(Float32Array.of(0, 1))
     expect(got['the same x']).toEqual(Float32Array.of(0, 1))
     expect(got['one']).toEqual(Float32Array.of(1))
@@ -135,7 +135,7 @@ describe('whole graphs', () => {
       return { mean: b.mean(last, [1, 2]), rows: b.reduceMax(last, [1]), last }
     })
     const bytes = await exportOnnx(net, { batch: 2 })
-    expect(countOf(bytes, 'Transpose')).toBe(2) // the image, and the one result that is an image
+    expect(countOf(bytes, 'Transpose')).toBe(2) // one for the image, and one for the only result that is an image
   })
 
   test("a user's transpose to channels first adds no node", async () => {
@@ -184,7 +184,7 @@ describe('EfficientNet-B0', () => {
     expect(tensors).toEqual(
       expect.arrayContaining(['blocks.3/depthwise/conv/kernel', 'blocks.3/depthwise/conv/bias', 'head/dense/kernel']),
     )
-    // A convolution with its bias is one node, and the image alone is transposed.
+    // A convolution with its bias is one node, and only the image is transposed.
     expect(countOf(bytes, 'Conv')).toBe(81)
     expect(countOf(bytes, 'Add')).toBe(9)
     expect(countOf(bytes, 'Transpose')).toBe(1)

@@ -1,4 +1,4 @@
-/** A training step of one's own, as `--model` names it. */
+/** A user's training step for `--model`. */
 import { plainNet, squaresStep } from '../support/small-steps.ts'
 
 export const step = squaresStep(plainNet)

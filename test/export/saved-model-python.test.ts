@@ -1,4 +1,4 @@
-/** SavedModels in Python's TensorFlow, against effuse on tfjs-wasm and the reference. */
+/** SavedModels in TensorFlow for Python, compared with effuse on tfjs-wasm and the reference. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-/** SavedModels, loaded by TensorFlow's own loader, against what effuse computes elsewhere. */
+/** SavedModels, loaded by TensorFlow's own loader, compared with results of effuse. */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -31,7 +31,7 @@ afterAll(() => rmSync(folder, { recursive: true }))
 let count = 0
 const place = (): string => join(folder, `${count++}`)
 
-// First, because later exports have opened the library.
+// This test is the first one, because later exports load the library.
 test('without TensorFlow it names the install command, and writes nothing', async () => {
   const before = process.env['EFFUSE_TENSORFLOW']
   process.env['EFFUSE_TENSORFLOW'] = join(folder, 'nowhere')
@@ -108,7 +108,7 @@ tensorflowOrSkip('a SavedModel', () => {
     const image = Float32Array.from({ length: 32 * 32 * 3 }, (_, i) => (i * 7919) % 256)
     const want = await (await net.run({ image })).logits.data()
     const session = openSavedModel(to)
-    // TensorFlow's graph optimiser may fuse more in a session, so that fewer values in between are rounded.
+    // TensorFlow's graph optimizer may fuse more in a session, so fewer intermediate values are rounded.
     expectCloseTogether(session.run('serving_default', { image })['logits'], want, 0.05)
     expect([...typesOfVariables(session)]).toEqual([dataTypes.bfloat16, dataTypes.float32])
     session.close()

@@ -1,4 +1,4 @@
-/** Readers of untrusted input: stored cases of corrected faults, and 2,000 random cases each. `npm run fuzz` tries more. */
+/** Readers of untrusted input: stored cases of fixed faults, and 2,000 random cases each. `npm run fuzz` runs more. */
 import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
@@ -15,12 +15,12 @@ const cases = 2000
 const seed = fc.readConfigureGlobal().seed ?? 1
 
 describe.each(targets.map((target) => [target.name, target] as const))('%s', (_name, each) => {
-  const target = each as FuzzTarget<unknown> // it draws and reads its own cases
+  const target = each as FuzzTarget<unknown> // a target draws and reads its own cases
   test(`${cases} random cases are accepted, or refused with an EffuseError`, async () => {
     const { failure, accepted, refused } = await fuzz(target, { cases, seed })
     const shown = failure === null ? null : `${failure.message}\n${Buffer.from(failure.bytes).toString('latin1')}`
     expect(shown).toBeNull()
-    // Neither all sound nor all broken at the first step.
+    // Some cases must be valid, and some must fail later than at the first check.
     expect(accepted).toBeGreaterThan(target.acceptedLeast * cases)
     expect(accepted).toBeLessThan(0.9 * cases)
     expect(Object.keys(refused).length).toBeGreaterThan(0)

@@ -1,4 +1,4 @@
-/** Runs a target: stored cases first, then random ones from a seed. It shrinks the first case that breaks a rule. */
+/** Runs a target: first stored cases, then random ones from a seed. It shrinks the first case that violates a rule. */
 import fc from 'fast-check'
 import { type Finding, judge, type Limits, limits } from './judge.ts'
 import type { FuzzTarget } from './target.ts'
@@ -7,22 +7,22 @@ export interface FuzzOptions {
   readonly cases: number
   readonly seed: number
   readonly limits?: Limits | undefined
-  /** Before each case. */
+  /** Called before each case. */
   readonly onCase?: ((count: number, bytes: Uint8Array) => void) | undefined
 }
 
 export interface FuzzReport {
   readonly target: string
   readonly seed: number
-  /** Cases that were tried, those of shrinking among them. */
+  /** The number of cases, including those of shrinking. */
   readonly cases: number
   readonly accepted: number
-  /** Code -> how many cases it refused. */
+  /** Error code -> how many cases it rejected. */
   readonly refused: { readonly [code: string]: number }
   readonly failure: FuzzFailure | null
 }
 export interface FuzzFailure {
-  /** The smallest case that was found to break the rule, as its file. */
+  /** The smallest case that violates the rule, as its file. */
   readonly bytes: Uint8Array
   readonly message: string
 }
@@ -34,7 +34,7 @@ export const fuzz = async <T>(target: FuzzTarget<T>, options: FuzzOptions): Prom
   const attempt = async (given: T): Promise<void> => {
     const bytes = target.file.write(given)
     onCase?.(cases, bytes)
-    // What a WeakRef was asked for lives to the end of the turn: without turns, the graphs of all cases would.
+    // A WeakRef that was dereferenced keeps its target alive until the end of the turn. Without turns, the graphs of all cases would stay alive.
     if (cases++ % 16 === 0) await new Promise(setImmediate)
     const code = await judge(() => target.attempt(given), bytes.length, options.limits ?? limits)
     if (code === null) accepted++
@@ -49,7 +49,7 @@ export const fuzz = async <T>(target: FuzzTarget<T>, options: FuzzOptions): Prom
   return { target: target.name, seed, cases, accepted, refused, failure }
 }
 
-/** One kept case again. @returns What is wrong, or null. */
+/** Runs one stored case again. @returns The fault, or null. */
 export const replay = async <T>(target: FuzzTarget<T>, bytes: Uint8Array): Promise<string | null> => {
   try {
     await judge(() => target.attempt(target.file.read(bytes)), bytes.length)
@@ -59,4 +59,4 @@ export const replay = async <T>(target: FuzzTarget<T>, bytes: Uint8Array): Promi
   }
 }
 
-const messageOf = (error: unknown): string => (error as Finding | undefined)?.message ?? String(error) // judge() throws nothing else
+const messageOf = (error: unknown): string => (error as Finding | undefined)?.message ?? String(error) // judge() throws only findings

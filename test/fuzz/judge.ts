@@ -1,25 +1,25 @@
 /**
- * What an attempt at a case may do: give a result, or throw an EffuseError that a person can read. It may not throw anything else, take
- * long, take memory out of proportion, or change the prototypes of the language.
+ * The rules for a case: it may give a result, or throw an EffuseError with a readable message. It may not throw anything else, take long, use
+ * disproportionate memory, or change built-in prototypes.
  */
 import { EffuseError } from '../../src/ir/diagnostics.ts'
 
-/** The code of the error, or null where the case was accepted. */
+/** The code of the error; null if the case was accepted. */
 export type Outcome = string | null
 
 export interface Limits {
-  /** Of one case, in milliseconds of processor time. A case takes about one; a machine under load and a collection of garbage take some more. */
+  /** Processor time for one case, in milliseconds. A case takes about one; load and garbage collection add some. */
   readonly ms: number
-  /** That one case may leave behind, in bytes, besides `bytesPerByte` for each of its own. */
+  /** The memory that a case may leave, in bytes, in addition to `bytesPerByte` for each of its bytes. */
   readonly bytes: number
 }
 export const limits: Limits = { ms: 2000, bytes: 64 * 2 ** 20 }
 const bytesPerByte = 200
 
-/** A case that broke a rule. */
+/** A case that violates a rule. */
 export class Finding extends Error {}
 
-/** Runs the attempt. `size`: of the case, in bytes. @throws Finding saying which rule was broken */
+/** Runs the attempt. `size`: the size of the case in bytes. @throws Finding with the violated rule */
 export const judge = async (attempt: () => unknown, size: number, { ms, bytes }: Limits = limits): Promise<Outcome> => {
   const prototypes = prototypeKeys()
   const memory = memoryInUse()
@@ -51,13 +51,13 @@ const outcomeOf = async (attempt: () => unknown): Promise<Outcome> => {
   }
 }
 
-/** Far more than a person reads. */
+/** Far more than a person would read. */
 const messageMax = 8000
 
-/** What a message may not hold: what a terminal would obey, and more than can be read. */
+/** Why a message is invalid: it has characters that control a terminal, or it is too long. */
 export const messageFault = (message: string): string | null => {
   if (message.length > messageMax) return `has ${message.length} characters`
-  // Line ends alone are ours.
+  // Of control characters only line feeds are allowed.
   const found = /(?!\n)\p{Cc}|[\u200e\u200f\u2028-\u202e\u2066-\u2069]/u.exec(message)?.[0]
   return found === undefined
     ? null
@@ -70,8 +70,8 @@ const memoryInUse = (): number => {
 }
 
 const shared: readonly object[] = [Object, Array, Function, String, Number, Map, Set, Promise].map(
-  ({ prototype }) => prototype as object, // each of these has one
+  ({ prototype }) => prototype as object, // each of these has a prototype
 )
 
-/** How many properties each shared prototype has. */
+/** The number of properties of each shared prototype. */
 const prototypeKeys = (): string => shared.map((prototype) => Reflect.ownKeys(prototype).length).join(' ')

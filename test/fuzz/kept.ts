@@ -1,4 +1,4 @@
-/** Stored cases: those of the repository, whose faults are corrected, and those that this checkout has found. */
+/** Stored cases: those of the repository, whose faults are fixed, and those that were found in this checkout. */
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -17,7 +17,7 @@ export const mended = (root: string, { name, file }: AnyTarget): readonly KeptCa
 export const failures = (root: string, { name, file }: AnyTarget): readonly KeptCase[] =>
   casesIn(folderOf(root, name), file.extension)
 
-/** Keeps a failure for the next run. @returns Its path. */
+/** Stores a failure for the next run. @returns Its path. */
 export const keepFailure = (root: string, { name, file }: AnyTarget, bytes: Uint8Array): string => {
   const folder = folderOf(root, name)
   mkdirSync(folder, { recursive: true })

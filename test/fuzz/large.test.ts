@@ -1,4 +1,4 @@
-/** Texts and files of many megabytes, of many parts, and nested deep: refused or read, in time that grows with their length. */
+/** Large texts and files, with many parts or deep nesting: they are rejected or read, in time proportional to their length. */
 import { expect, test } from 'vitest'
 import { readSafetensors } from '../../src/io/safetensors.ts'
 import { readTorchCheckpoint } from '../../src/io/torch-checkpoint.ts'
@@ -20,7 +20,7 @@ const opcodes = (count: number, first: number, second: number): Uint8Array =>
 const x = 'graph g { %x = input() {name="x"} : float32[2]'
 const [recipe, state] = [(text: string) => parseRecipe(text, 'a.json'), parseState]
 
-/** The code, or null where it is read. */
+/** The error code; null if the file is read. */
 test.each<[name: string, read: () => unknown, code: string | null]>([
   ['a graph whose name has no end', () => parse(`graph "${long}`), 'EF201'],
   ['a graph with a long name', () => parse(`graph "${long}" {`), 'EF201'],

@@ -1,7 +1,4 @@
-/**
- * `npm run fuzz`: each target in a process of its own, which this one watches: of a case that never ends, or ends the process, nobody in it
- * could tell.
- */
+/** `npm run fuzz`: runs each target in a child process and watches it, because a case can hang or crash its process. */
 import { fork } from 'node:child_process'
 import { mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -15,7 +12,7 @@ import { type AnyTarget, targets } from './targets/index.ts'
 import type { FuzzTarget } from './target.ts'
 
 const root = process.cwd()
-/** Of one case, in milliseconds; judge() says it of cases that end, and shrinks them. */
+/** The limit for one case, in milliseconds. judge() reports slow cases that end, and shrinks them. */
 const hangMs = 30_000
 
 type Message =
@@ -23,7 +20,10 @@ type Message =
   | { readonly kind: 'kept'; readonly path: string; readonly message: string }
   | { readonly kind: 'report'; readonly report: Omit<FuzzReport, 'failure'>; readonly failure: string | null }
 
-/** The case under work, in a file that outlives the process: its length, then its bytes. Opening a file for each case would take longer than most cases. */
+/**
+ * Writes the current case to a file that survives the process: its length, then its bytes. Opening a file for each case would take longer than most
+ * cases.
+ */
 const caseRecorder = (path: string): ((bytes: Uint8Array) => void) => {
   const file = openSync(path, 'w')
   return (bytes) => {
@@ -38,13 +38,13 @@ const recordedCase = (path: string): Uint8Array => {
   return record.subarray(4, 4 + record.readUInt32BE(0))
 }
 
-/** In the child: kept cases, then random ones. */
+/** The child process: stored cases, then random ones. */
 const work = async (target: AnyTarget, cases: number, seed: number, caseFile: string): Promise<void> => {
   const send = (message: Message): void => {
     process.send?.(message)
   }
   const record = caseRecorder(caseFile)
-  const anyTarget = target as FuzzTarget<unknown> // it draws and reads its own cases
+  const anyTarget = target as FuzzTarget<unknown> // a target draws and reads its own cases
   for (const { path, bytes } of [...mended(root, target), ...failures(root, target)]) {
     record(bytes)
     const message = await replay(anyTarget, bytes)
@@ -65,7 +65,7 @@ const work = async (target: AnyTarget, cases: number, seed: number, caseFile: st
 
 interface Ended {
   readonly report: Omit<FuzzReport, 'failure'> | null
-  /** What was wrong; the case stands in the file. */
+  /** The fault. The case is in the file. */
   readonly failure: string | null
   readonly kept: readonly (Message & { readonly kind: 'kept' })[]
 }
@@ -122,7 +122,7 @@ interface Arguments {
   readonly positionals: readonly string[]
 }
 
-/** Null where there is a flag that is not known. */
+/** Null for an unknown flag. */
 const readArguments = (): Arguments | null => {
   try {
     return parseArgs({

@@ -1,4 +1,4 @@
-/** Damage to cases that are sound: texts by token, JSON by value, bytes by place. Shrinking takes the damage away. */
+/** Damages valid cases: texts by token, JSON by value, bytes by position. Shrinking removes the damage. */
 import fc, { type Arbitrary } from 'fast-check'
 
 type Edit = readonly [kind: number, at: number, other: number, word: string]
@@ -6,11 +6,11 @@ type Edit = readonly [kind: number, at: number, other: number, word: string]
 const editsOf = (words: readonly string[], editsMax: number): Arbitrary<readonly Edit[]> =>
   fc.array(fc.tuple(fc.nat(5), fc.nat(100_000), fc.nat(100_000), fc.constantFrom(...words)), { maxLength: editsMax })
 
-/** Some cases stay sound: a half of them, about. */
+/** About half of the cases stay valid. */
 const some = <T>(edits: Arbitrary<readonly T[]>): Arbitrary<readonly T[]> =>
   fc.oneof({ weight: 1, arbitrary: fc.constant<readonly T[]>([]) }, { weight: 1, arbitrary: edits })
 
-/** What ends up in any text. */
+/** Words that are inserted into any text. */
 const anyWords = [
   '',
   ' ',
@@ -34,7 +34,7 @@ const anyWords = [
 
 const tokens = /"(?:[^"\\\n]|\\.)*"|[\w.-]+|\s+|./gsu
 
-/** Tokens of a text are left out, doubled, exchanged, and replaced by words. */
+/** Omits, repeats and exchanges tokens of a text, and replaces them by words. */
 export const damagedText = (base: Arbitrary<string>, words: readonly string[], editsMax = 3): Arbitrary<string> =>
   fc.tuple(base, some(editsOf([...anyWords, ...words], editsMax))).map(([text, edits]) => {
     if (edits.length === 0) return text
@@ -54,7 +54,7 @@ export const damagedText = (base: Arbitrary<string>, words: readonly string[], e
 
 const jsonTokens = /"(?:[^"\\\n]|\\.)*"|-?\d[\d.eE+-]*|true|false|null|\[\]|\{\}/g
 
-/** JSON values that readers trip over. */
+/** JSON values that are difficult for readers. */
 export const jsonWords = [
   'null',
   'true',
@@ -84,7 +84,7 @@ export const jsonWords = [
   `"${'long '.repeat(1000)}"`,
 ] as const
 
-/** Values and keys of a JSON text are replaced by others; then some of its tokens are damaged. */
+/** Replaces values and keys of a JSON text; then damages some of its tokens. */
 export const damagedJson = (base: Arbitrary<string>, words: readonly string[] = []): Arbitrary<string> => {
   const all = [...jsonWords, ...words]
   const replaced = fc.tuple(base, some(editsOf(all, 2))).map(([text, edits]) =>
@@ -99,11 +99,11 @@ export const damagedJson = (base: Arbitrary<string>, words: readonly string[] = 
   return fc.oneof({ weight: 4, arbitrary: replaced }, { weight: 1, arbitrary: damagedText(replaced, all, 2) })
 }
 
-/** Numbers that sizes and places are replaced by. */
+/** Numbers that replace sizes and offsets. */
 const sizes = [0n, 1n, 0x7fn, 0xffn, 0xffffn, 0x7fffffffn, 0xffffffffn, 2n ** 31n, 2n ** 53n, 2n ** 63n, 2n ** 64n - 1n]
 type ByteEdit = readonly [kind: number, at: number, length: number, value: number]
 
-/** Bytes are set, left out, doubled and cut off, and numbers of 2, 4 and 8 bytes overwritten. */
+/** Sets, omits, repeats and truncates bytes, and overwrites numbers of 2, 4 and 8 bytes. */
 export const damagedBytes = (base: Arbitrary<Uint8Array>, editsMax = 4): Arbitrary<Uint8Array> =>
   fc
     .tuple(

@@ -1,19 +1,16 @@
-/** A fuzz target: cases, and a function that tries one of them. */
+/** A fuzz target: a generator of cases, and a function that runs one case. */
 import type { Arbitrary } from 'fast-check'
 
 export interface FuzzTarget<T> {
   readonly name: string
-  /** What is fed, in words. */
+  /** A description of the input. */
   readonly summary: string
   readonly cases: Arbitrary<T>
-  /**
-   * Reads the case, and checks what came of it. An EffuseError means that the case was refused. Whatever else it throws, and `wrong()`, is
-   * a finding.
-   */
+  /** Reads the case, and checks the result. An EffuseError means that the case was rejected. Any other exception, and `wrong()`, is a finding. */
   readonly attempt: (given: T) => unknown
-  /** How a case is kept in a file. */
+  /** The file format of a case. */
   readonly file: FileForm<T>
-  /** The least share of cases that is accepted: fewer would mean that the generator seldom gets past the first check. */
+  /** The smallest share of cases that must be accepted. A smaller share would mean that few cases pass the first check. */
   readonly acceptedLeast: number
 }
 
@@ -32,10 +29,10 @@ export const bytesFile: FileForm<Uint8Array> = { extension: 'bin', write: (bytes
 export const wordsFile: FileForm<readonly string[]> = {
   extension: 'json',
   write: (words) => utf8(JSON.stringify(words, null, 2)),
-  read: (bytes) => JSON.parse(textOf(bytes)) as readonly string[], // write() made it
+  read: (bytes) => JSON.parse(textOf(bytes)) as readonly string[], // written by write()
 }
 
-/** Something that was accepted, and is not right. */
+/** Reports a case that was accepted with a wrong result. */
 export const wrong = (message: string): never => {
   throw new Error(message)
 }

@@ -14,14 +14,14 @@ interface Generator {
   readonly images: readonly (Sample & { readonly shape: readonly [number, number, number, number] })[]
 }
 
-// Printed by the Python side, which the goldens were made with.
+// Printed by the Python program that made the goldens.
 const python: Generator = JSON.parse(readFileSync(new URL('./efficientnet/generator.json', import.meta.url), 'utf8'))
 
 const expectSample = (values: Float32Array, { shape, first, last, sum }: Sample): void => {
   expect(values.length).toBe(shape.reduce((a, b) => a * b, 1))
   expect([...values.subarray(0, first.length)]).toEqual(first)
   expect([...values.subarray(values.length - last.length)]).toEqual(last)
-  // Only the order of the additions differs.
+  // Only the order of additions differs.
   expect(Math.abs(values.reduce((a, b) => a + b, 0) - sum)).toBeLessThan(1e-9 * values.length)
 }
 

@@ -1,4 +1,4 @@
-/** Benchmarks: the peer written by hand computes the same, the timing is fair, and programs that cannot be compared are rejected. */
+/** Benchmarks: the hand-written peer computes the same, the timing is fair, and programs that cannot be compared are rejected. */
 import * as tf from '@tensorflow/tfjs-core'
 import { describe, expect, test } from 'vitest'
 import { trainByHand } from '../../src/peers/training.ts'
@@ -72,7 +72,7 @@ describe('the hand-written training step', () => {
     const byHand = trainByHand(tf, { graph: declared, seed: 3, training, variables })
     const held = tf.memory().numTensors
     for (let step = 0; step < 3; step++) {
-      const { loss: ours } = await net.run(feeds as never) // made for this graph's inputs
+      const { loss: ours } = await net.run(feeds as never) // made for the inputs of this graph
       const wanted = await ours.item()
       expect(Math.abs((await byHand.step(feeds)) - wanted)).toBeLessThan(2e-4 * wanted)
     }
@@ -187,8 +187,8 @@ describe('the race', () => {
     const [quick, slow] = [contender('quick', null), contender('slow', null, 40)]
     const [first, second] = await race([quick, slow], { ...options, budgetMs: 60 })
     expect(first?.samples).toHaveLength(5)
-    expect([1, 2]).toContain(second?.samples.length) // 40 ms and what the machine adds
-    expect(slow.runs()).toBe(1 + 2 * (second?.samples.length ?? 0)) // each timed run has one before it that is not timed
+    expect([1, 2]).toContain(second?.samples.length) // 40 ms plus overhead
+    expect(slow.runs()).toBe(1 + 2 * (second?.samples.length ?? 0)) // each timed run follows an untimed one
     expect(quick.runs()).toBe(12)
   })
 

@@ -1,4 +1,4 @@
-/** Checksums of effuse's files: they find damage at every place, and distinguish it from changes of other programs. */
+/** Checksums of effuse's files: they detect damage at every position, and distinguish it from changes by other programs. */
 import { crc32 as zlibCrc32 } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -48,7 +48,7 @@ test('every flipped bit is detected', () => {
     const damaged = new Uint8Array(file)
     damaged[bit >> 3] = (damaged[bit >> 3] ?? 0) ^ (1 << (bit & 7))
     const readable = contentOf(damaged)
-    // Spaces and escapes of JSON say the same in several ways.
+    // Different spaces and escapes in JSON represent the same content.
     if (readable !== null && readable !== contentOf(file)) seen.push(`bit ${bit}: ${readable}`)
   }
   expect(seen).toEqual([])

@@ -11,10 +11,10 @@ import * as node from '../../src/platform/node.ts'
 import type { Platform } from '../../src/platform/platform.ts'
 import { bytesOfText, failure, failureOf } from './support.ts'
 
-// Both twins give all that '#platform' promises, with the same types.
+// Both modules provide everything that '#platform' declares, with the same types.
 const twins: { readonly node: Platform; readonly browser: Platform } = { node, browser }
 
-/** What the next calls of node:fs/promises do, where a test must make the disk fail. */
+/** The results of the next calls of node:fs/promises, for simulated disk errors. */
 const faults = vi.hoisted(() => ({
   write: null as string | null,
   sync: null as string | null,
@@ -192,7 +192,7 @@ test('saveText replaces a file, and never blocks on a pipe', async () => {
   execFileSync('mkfifo', [join(folder, 'pipe')])
   const error = failure(() => node.saveText(folder, 'pipe', 'text'))
   expect([error.code, error.message]).toEqual(['EF501', expect.stringContaining('expected a file, it is')])
-  // With somebody at the other end it could be opened.
+  // With a reader at the other end, it could be opened.
   const reader = await fs.open(join(folder, 'pipe'), constants.O_RDONLY | constants.O_NONBLOCK)
   expect(failure(() => node.saveText(folder, 'pipe', 'text')).message).toContain('it is a pipe')
   await reader.close()

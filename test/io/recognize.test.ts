@@ -24,7 +24,7 @@ test.each([
 })
 
 test('every safetensors file is recognized, for any header length', () => {
-  // 0x8b1f, 0x4b50, 0x0280: how gzip, zip and a pickle begin.
+  // 0x8b1f, 0x4b50, 0x0280: the first bytes of gzip, zip and a pickle.
   for (const length of [0x8b20 - 8, 0x4b50, 0x0280, 0x0380]) {
     for (const padding of [-60, -40, -20, 0]) {
       const bytes = writeSafetensors([], { text: ' '.repeat(length + padding) })

@@ -29,7 +29,7 @@ const anyEntry = (names: fc.Arbitrary<string>): fc.Arbitrary<TensorEntry> =>
       bytes: new Uint8Array(shape.reduce((a, b) => a * b, 1) * itemBytes[dtype]).map((_, i) => (fill + 31 * i) & 255),
     }))
 
-/** Names as strangers choose them: Unicode without lone surrogates, quotes and control characters, and the words that objects trip over. */
+/** Names of other programs: Unicode without lone surrogates, quotes and control characters, and names of object prototype properties. */
 const anyName = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 12 }),
   fc.constantFrom(

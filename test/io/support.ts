@@ -18,7 +18,7 @@ const goldenUrl = (name: string): URL => new URL(`../goldens/${name}`, import.me
 export const golden = (name: string): Uint8Array => readFileSync(goldenUrl(name))
 export const goldenJson = (name: string): unknown => JSON.parse(readFileSync(goldenUrl(name), 'utf8'))
 
-/** The EffuseError that `run` throws; anything else fails the test. */
+/** The EffuseError that `run` throws. Any other result fails the test. */
 export const failure = (run: () => unknown): EffuseError => {
   try {
     run()
@@ -40,8 +40,8 @@ export const failureOf = async (run: () => Promise<unknown>): Promise<EffuseErro
 }
 
 /**
- * Cuts `whole` at random places, changes random bytes, and cuts at every place where it is small.
- * A reader may accept what came out (a changed weight is still a weight) or throw an EffuseError of one line; nothing else.
+ * Truncates `whole` at random positions, changes random bytes, and truncates small files at every position. A reader may accept the result (a changed
+ * weight is still a weight) or throw an EffuseError with one line. Nothing else is allowed.
  */
 export const expectOnlyEffuseErrors = (whole: Uint8Array, read: (bytes: Uint8Array) => unknown, runs = 2000): void => {
   const attempt = (bytes: Uint8Array): void => {

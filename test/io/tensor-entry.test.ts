@@ -39,7 +39,7 @@ test('tensorEntry rounds half types to the nearest, ties to even, and keeps NaN 
         const [exponentBits, fractionBits] = dtype === 'float16' ? [5, 10] : [8, 7]
         const [bits] = new Uint16Array(new Uint8Array(tensorEntry('x', dtype, [], [x]).bytes).buffer)
         if (bits === undefined) throw new Error('no bits')
-        // Past the largest finite number an infinity stands for the next power of two.
+        // Past the largest finite number, infinity represents the next power of two.
         const finite = (b: number): number => {
           const value = halfValue(b, exponentBits, fractionBits)
           return Number.isFinite(value) ? value : Math.sign(value) * 2 ** (2 ** (exponentBits - 1))

@@ -257,7 +257,7 @@ describe('valid files built by hand', () => {
     })
     fc.assert(
       fc.property(anyView, ({ type, shape, order, offset, gap }) => {
-        // Strides of a dense tensor whose axes lie in some order in memory, spread by `gap`.
+        // Strides of a dense tensor whose axes have any order in memory, spread by `gap`.
         const axes = shape.map((_, axis) => axis).toSorted((a, b) => (order[a] ?? 0) - (order[b] ?? 0))
         const strides = shape.map(() => 0)
         let step = gap
@@ -703,16 +703,16 @@ describe('a hostile or corrupt checkpoint is rejected with one paragraph: the fa
     const started = performance.now()
     const before = process.memoryUsage().rss
     const many = (piece: Uint8Array, count: number): Uint8Array => concat(...Array<Uint8Array>(count).fill(piece))
-    // Values without end.
+    // Infinitely many values.
     expect(failure(() => readTorchCheckpoint(inZip(new Uint8Array(30_000_000).fill(0x7d)))).message).toContain(
       'the pickle has more than 4,000,000 steps',
     )
-    // One long list made into dicts over and over.
+    // One long list that is converted into dicts repeatedly.
     const pair = concat(p.emptyList, p.none, p.append, p.none, p.append)
     const list = concat(p.emptyList, p.put(0), many(concat(pair, p.append), 100_000))
     const again = concat(p.global('collections', 'OrderedDict'), p.get(0), Uint8Array.of(0x85), p.call)
     expect(failure(() => readTorchCheckpoint(inZip(concat(list, many(again, 1000))))).message).toContain('steps')
-    // One storage seen through many transposed views.
+    // One storage with many transposed views.
     const transposed = tensor({ elements: 1_000_000, shape: [1000, 1000], strides: [1, 1000] })
     const views = p.dict(...Array.from({ length: 500 }, (_, i) => [p.text(`w${i}`), transposed] as const))
     expect(failure(() => readTorchCheckpoint(zipCheckpoint(views, [new Uint8Array(4_000_000)]))).message).toMatch(

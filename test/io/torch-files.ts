@@ -9,7 +9,7 @@ const little = (value: number | bigint, bytes: number): Uint8Array => {
   return out.subarray(0, bytes)
 }
 
-/** Pickle code: pieces to be joined. */
+/** Pickle code, in parts. */
 export const p = {
   none: u8(0x4e),
   false: u8(0x89),
@@ -38,7 +38,7 @@ export const p = {
     concat(u8(0x7d, 0x28), ...pairs.flat(), u8(0x75)),
 }
 
-/** A whole pickle of protocol 2. */
+/** A complete pickle of protocol 2. */
 export const pickle = (...code: readonly Uint8Array[]): Uint8Array => concat(u8(0x80, 2), ...code, p.stop)
 
 export const orderedDict = concat(p.global('collections', 'OrderedDict'), p.emptyTuple, p.call)
@@ -80,7 +80,7 @@ export interface ZipEntry {
   readonly flags?: number
   readonly checksum?: number
   readonly localName?: string
-  /** Where the directory says that the entry begins. */
+  /** The offset of the entry in the directory. */
   readonly headerAt?: number
   readonly directoryBytes?: number
 }
@@ -181,7 +181,7 @@ export const zip = (
   return concat(...parts, listed, ...(options.long ? [long] : []), ...end)
 }
 
-/** What torch.save writes: the pickle and the storages `data/0`, `data/1` ... */
+/** The output of torch.save: the pickle and the storages `data/0`, `data/1` ... */
 export const zipCheckpoint = (
   code: Uint8Array,
   storages: readonly Uint8Array[] = [new Uint8Array(16)],
@@ -206,7 +206,7 @@ export interface LegacyParts {
   readonly data?: Uint8Array
 }
 
-/** The older stream. `data` is what follows the pickles: for each key its count (int64) and its numbers. */
+/** The older format. `data` follows the pickles: for each key its count (int64) and its numbers. */
 export const legacyCheckpoint = (code: Uint8Array, parts: LegacyParts = {}): Uint8Array => {
   const version = parts.version ?? p.int(1001)
   const system = parts.system ?? p.dict([p.text('little_endian'), p.true])

@@ -18,7 +18,7 @@ const valuesFor = (names: readonly (readonly [string, readonly number[]])[], pre
   new Map(
     names.map(([name, shape]) => {
       const size = shape.reduce((product, n) => product * n, 1)
-      // Of the part's own name, so that it has the same values wherever it stands.
+      // Depends on the name of the part, so that it has the same values in every model.
       const start = [...name].reduce((sum, letter) => sum + letter.charCodeAt(0), 0)
       return [
         `${prefix}${name}`,

@@ -21,14 +21,14 @@ import { decompose } from '../../src/passes/decompose.ts'
 const vector: Type = { dtype: 'float32', shape: [20] }
 const cx = { target: genericTarget, report: () => {} }
 
-/** Which op, and which of the values so far. Few of each, so that two draws are often the same program. */
+/** The op, and two of the earlier values. There are few of each, so that two draws often give the same program. */
 type Step = readonly [op: number, a: number, b: number]
 const steps: fc.Arbitrary<readonly Step[]> = fc.array(fc.tuple(fc.nat(6), fc.nat(2), fc.nat(2)), {
   minLength: 1,
   maxLength: 4,
 })
 
-/** How the same program may be written: none of it is part of a body. */
+/** Ways to write the same program. They are not part of a body. */
 interface Style {
   readonly name: string
   readonly prefix: string
@@ -90,7 +90,7 @@ describe('normal form', () => {
       }),
       { numRuns: 400 },
     )
-    expect(Math.min(equal, different)).toBeGreaterThan(20) // both sides were seen
+    expect(Math.min(equal, different)).toBeGreaterThan(20) // both cases occurred
   })
   test('names of the graph, inputs and outputs, paths and dead nodes do not affect it', () => {
     fc.assert(
@@ -142,7 +142,7 @@ describe('common subexpressions', () => {
       fc.property(fc.array(fc.tuple(steps, styles), { minLength: 2, maxLength: 5 }), (programs) => {
         const graph = calls(programs)
         const shared = cse.run(graph, cx)
-        // CSE is the judge of equal literals first: a body's operands are what they merged into.
+        // CSE merges equal literals first: the operands of a body are the merged literals.
         const hashes = new Set(composites(graph).map((n) => `${n.inputs.length} ${hashBody(n.attrs.body)}`))
         expect(composites(shared)).toHaveLength(hashes.size)
         expect(verify(shared)).toEqual([])

@@ -124,13 +124,13 @@ describe('replaceUses', () => {
       if (at >= 2) edit.replaceUses(value, edit.resolve(values[at - 2] as Ref))
     const from = edit.commit().outputs[0]?.value
     expect(from?.id).toBe(values[1]?.id)
-    expect(performance.now() - begun).toBeLessThan(5_000) // quadratic: many times that
+    expect(performance.now() - begun).toBeLessThan(5_000) // quadratic time would be many times that
   })
 })
 
-/** A program as lines: line i reads lines before it. Line 0 is the input. */
+/** A program as lines: line i reads earlier lines. Line 0 is the input. */
 type Line = readonly [op: 'neg' | 'add' | 'mul', left: number, right: number]
-/** The wrapped line, and another value that the wrapper reads besides: f(v) = v * 2 + other. */
+/** The wrapped line, and another line that the wrapper also reads: f(v) = v * 2 + other. */
 type Wrap = readonly [line: number, other: number]
 
 const linesArb = fc
@@ -143,8 +143,8 @@ const linesArb = fc
 const compute = (op: Line[0], a: number, b: number): number => (op === 'neg' ? -a : op === 'add' ? a + b : a * b)
 
 /**
- * The naive rewrite. Line i + 1 of the program is `lines[i]`; each wrap makes a new line. A use of a wrapped line becomes the wrapper where
- * the wrapper does not depend on the user, by brute force over everything that a line reads, wrapped or not.
+ * The naive rewrite. Line i + 1 of the program is `lines[i]`; each wrap adds a line. A use of a wrapped line becomes the wrapper if the wrapper does
+ * not depend on the user, checked by brute force over all lines that it reads, wrapped or not.
  */
 const naive = (lines: readonly Line[], wraps: readonly Wrap[], input: number): readonly number[] => {
   const count = lines.length + 1
@@ -220,7 +220,7 @@ describe('random wraps in random graphs', () => {
         linesArb.chain((lines) => fc.tuple(fc.constant(lines), wrapsOf(lines, true))),
         ([lines, wraps]) => {
           check(lines, wraps)
-          // Here the rule is the obvious one: insert the wrapper after its line, and rename all later uses.
+          // Here the rule is simple: insert the wrapper after its line, and rename all later uses.
           const values: number[] = [3]
           const wrapper = (line: number): void => {
             const wrap = wraps.find(([wrappedLine]) => wrappedLine === line)

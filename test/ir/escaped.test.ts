@@ -1,4 +1,4 @@
-/** Names from files and users in messages: they cannot control a terminal or change the direction of writing. */
+/** Names from files and users in messages: they cannot control a terminal or change the text direction. */
 import { expect, test } from 'vitest'
 import { EffuseError } from '../../src/ir/diagnostics.ts'
 import { parse } from '../../src/ir/parse.ts'

@@ -1,4 +1,4 @@
-/** Errors of the functions on values for operands that do not fit. */
+/** Errors of the functions on values for incompatible operands. */
 import { describe, expect, test } from 'vitest'
 import { graph } from '../../src/ir/model.ts'
 import * as fn from '../../src/ir/functions.ts'
@@ -9,7 +9,7 @@ import { bool, float32, int32, type Value } from '../../src/ir/value.ts'
 describe('incompatible operands: the error has the path, both types, the call site and a hint', () => {
   const types = { x: float32(2, 3), y: float32(2), i: int32(2, 3), p: bool(3), q: bool(2, 3) }
   type Values = { readonly [K in keyof typeof types]: Value<(typeof types)[K]['dtype'], (typeof types)[K]['rank']> }
-  // Called as JavaScript would: the compiler refuses some of these (test/types).
+  // Calls as in JavaScript: the compiler rejects some of these (test/types).
   const untyped = <T>(x: unknown): T => x as T
   test.each<[string, (v: Values) => Value, string, RegExp, RegExp | null]>([
     [

@@ -14,7 +14,7 @@ interface Seen {
   readonly shape: readonly number[]
   readonly data: readonly number[]
 }
-/** What the body's result is on these operands, in float64. */
+/** The result of the body for these operands, in float64. */
 const evaluate = <I extends { readonly [name: string]: TensorType }>(
   inputs: I,
   feeds: { readonly [K in keyof I]: Numbers },
@@ -28,7 +28,7 @@ const evaluate = <I extends { readonly [name: string]: TensorType }>(
 const sigmoid = (v: number): number => 1 / (1 + Math.exp(-v))
 
 describe('elementwise functions equal the Math functions of the same name', () => {
-  // An independent truth for each: JavaScript's own mathematics, or the definition written out.
+  // An independent definition of each: JavaScript's Math, or the written-out formula.
   const unary: { readonly [name: string]: readonly [fn.Unary, (v: number) => number] } = {
     neg: [fn.neg, (v) => -v],
     abs: [fn.abs, Math.abs],

@@ -9,7 +9,7 @@ import type { Graph } from '../../src/ir/types.ts'
 import { float16, float32, type Image, int32, type Value } from '../../src/ir/value.ts'
 
 const image = { x: float32('batch', 4, 4, 2) }
-/** Name -> type, whether it is trained, initial values. */
+/** Name -> type, whether it is trained, and initial values. */
 const variablesOf = (built: Graph) =>
   Object.fromEntries(
     nodesOf(built).flatMap((n) =>
@@ -28,7 +28,7 @@ const run = (built: Graph, x: Numbers, variables: { readonly [name: string]: Num
     ?.data ?? []),
 ]
 
-/** efficientnet.md: variance scaling over fan-out, 2 and truncated normal for convolutions, 1/3 and uniform for dense. */
+/** Variance scaling over fan-out: 2 and truncated normal for convolutions, 1/3 and uniform for dense. */
 const convInit = { kind: 'varianceScaling', scale: 2, mode: 'fanOut', distribution: 'truncatedNormal' }
 const denseInit = { kind: 'varianceScaling', scale: 1 / 3, mode: 'fanOut', distribution: 'uniform' }
 const [zeros, ones] = [{ kind: 'zeros' }, { kind: 'ones' }]
@@ -158,7 +158,7 @@ describe('values, by hand', () => {
     const built = graph('m', { x: float32(1, 1, 3, 2) }, ({ x }) => ({
       y: nn.conv2d(x, { name: 'c', filters: 1, kernel: [1, 2], padding: 'valid', bias: true }),
     })).at({ batch: 1 })
-    // 1*1 + 2*10 + 3*100 + 4*1000 + 7, and one pixel on.
+    // 1*1 + 2*10 + 3*100 + 4*1000 + 7, and the same one pixel further.
     expect(run(built, [1, 2, 3, 4, 5, 6], { 'c/kernel': [1, 10, 100, 1000], 'c/bias': [7] })).toEqual([4328, 6550])
   })
   test('depthwiseConv2d does not mix channels', () => {

@@ -1,4 +1,4 @@
-/** Rounding, random numbers, quantiles, initial values: against exact arithmetic, published vectors and each other. */
+/** Rounding, random numbers, quantiles and initial values, compared with exact arithmetic, published vectors and each other. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { fanOf, initialValues, type Initializer } from '../../src/ir/initializers.ts'
@@ -22,7 +22,8 @@ describe('rounding', () => {
     }
   })
 
-  // Independent of the implementation: neighbours by bit pattern, the nearer one wins, ties go to the even pattern. Exact: all are float64.
+  // Independent of the implementation: adjacent numbers by bit pattern; the nearer one wins, and ties go to the even pattern. Exact, since all are
+  // float64.
   test.each(halves)('%s: nearest neighbour, ties to even', (dtype) => {
     const overflow =
       formats[dtype].max + (formats[dtype].max - halfFromBits(dtype, halfBits(dtype, formats[dtype].max) - 1)) / 2
@@ -87,7 +88,7 @@ describe('rounding', () => {
 })
 
 describe('Philox 4x32-10', () => {
-  // D. E. Shaw Research, Random123 1.14.0, tests/kat_vectors, the lines that begin `philox4x32 10`: counter, key, result.
+  // D. E. Shaw Research, Random123 1.14.0, tests/kat_vectors, the lines that start with `philox4x32 10`: counter, key, result.
   test.each([
     [
       [0, 0, 0, 0],

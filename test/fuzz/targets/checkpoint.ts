@@ -47,7 +47,7 @@ const configuration: Arbitrary<RunConfiguration> = fc.record({
 })
 const states = damagedJson(fc.tuple(state, configuration).map(([s, c]) => stateText(s, c)))
 
-/** The model of a file, which the tensors beside it cannot fill. */
+/** The model of a file whose tensors do not fill it. */
 const declarations = damagedJson(
   fc.constantFrom(
     '{"family":"efficientnet","variant":"b0","options":{"classes":2,"resolution":16,"inChannels":1,"blocks":[{"kernel":3,"repeats":1,"filters":8,"expand":1,"strides":1}]}}',
@@ -62,7 +62,7 @@ export const checkpoint: FuzzTarget<readonly string[]> = {
   summary: 'the state of a run and the model in a checkpoint',
   cases: fc.oneof(
     { weight: 15, arbitrary: fc.tuple(states) },
-    // Networks take time to declare.
+    // Declaring a network takes time.
     { weight: 1, arbitrary: fc.tuple(states, declarations, labels) },
   ),
   file: wordsFile,
@@ -73,7 +73,7 @@ export const checkpoint: FuzzTarget<readonly string[]> = {
       ...(declared === undefined ? {} : { [modelKey]: wellFormed(declared) }),
       ...(named === undefined ? {} : { [labelsKey]: wellFormed(named) }),
     })
-    // What of the weights is missing is told when they are loaded.
+    // Missing weights are reported when they are loaded.
     if (declared !== undefined) await openModel(bytes).catch(onlyEffuse)
     const found = parseState(text)
     const store = memoryStore()
@@ -93,7 +93,7 @@ export const checkpoint: FuzzTarget<readonly string[]> = {
 
 const tensors = [{ name: 'head/dense/bias', dtype: 'float32', shape: [2], bytes: new Uint8Array(8) }] as const
 
-/** Half of a surrogate pair cannot stand in a file. */
+/** A file cannot contain half of a surrogate pair. */
 const wellFormed = (text: string): string => new TextDecoder().decode(new TextEncoder().encode(text))
 
 const onlyEffuse = (error: unknown): null => {

@@ -1,4 +1,4 @@
-/** The command line in this process: commands with their own flags, values that fit and that do not, files that are there and that are not. */
+/** The command line in this process: commands with their own flags, valid and invalid values, existing and missing files. */
 import { mkdtempSync, rmSync, writeFileSync, mkdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,7 +8,7 @@ import { flagsOf, run } from '../../cli/command.ts'
 import { messageFault } from '../judge.ts'
 import { type FuzzTarget, wordsFile, wrong } from '../target.ts'
 
-/** Names that cases use for files, and what stands in them. */
+/** Names of files in cases, with their contents. */
 const files: { readonly [name: string]: string | Uint8Array } = {
   'twice.ir':
     'graph twice {\n  %x = input() {name="x"} : float32[2]\n  %y = neg(%x) : float32[2]\n  return y = %y\n}\n',
@@ -66,7 +66,7 @@ const values = [
   ...['__proto__', 'constructor', 'toString', '\u001b[2J', '\u202e', '"', "'", '--', '--json', '-h', 'é'],
 ]
 
-/** What comes last makes the work small: of an option that is given twice the last one counts. */
+/** Appended flags that limit the work: of a repeated option the last one counts. */
 const small: ReadonlyMap<string, readonly string[]> = new Map([
   ['bench', ['--model', './net.mjs#three']],
   ['inspect', ['--model', './net.mjs#three']],
@@ -96,7 +96,7 @@ const cases = fc
   .chain((command) => words(command).map((given) => [command, ...given, ...(small.get(command) ?? [])]))
 
 let folder = ''
-/** The folder that commands run in. It goes when the process ends. */
+/** Enters the folder in which commands run. It is removed when the process exits. */
 const enter = (): void => {
   if (folder === '') {
     folder = mkdtempSync(join(tmpdir(), 'effuse-fuzz-'))
@@ -134,10 +134,10 @@ export const commandLine: FuzzTarget<readonly string[]> = {
   },
 }
 
-/** The help, which stands where no command is named, has no code. */
+/** The help, which is printed if no command is named, has no code. */
 const codeIn = (said: string, isJson: boolean): ErrorCode => {
   const found = isJson
     ? (JSON.parse(said) as { readonly error: { readonly code: string } }).error.code
     : /EF\d+/.exec(said)?.[0]
-  return (found ?? 'EF601') as ErrorCode // effuse wrote it
+  return (found ?? 'EF601') as ErrorCode // written by effuse
 }

@@ -1,8 +1,8 @@
-/** What the targets of files have in common: the numbers of the tensors that came out. */
+/** The common part of file targets: checks of the resulting tensors. */
 import { itemBytes, type TensorEntry, toFloat32, toInt32 } from '../../../src/io/tensor-entry.ts'
 import { wrong } from '../target.ts'
 
-/** Each tensor has the bytes of its shape, and its numbers can be read. */
+/** Each tensor has the bytes of its shape, and its numbers are readable. */
 export const checkTensors = (tensors: ReadonlyMap<string, TensorEntry>): void => {
   for (const [key, entry] of tensors) {
     const { name, dtype, shape, bytes } = entry
@@ -14,5 +14,5 @@ export const checkTensors = (tensors: ReadonlyMap<string, TensorEntry>): void =>
   }
 }
 
-/** Larger integers may be out of the range of int32, which toInt32 says with an EffuseError. */
+/** Larger integers may exceed int32, for which toInt32 throws an EffuseError. */
 const isNarrow = (dtype: string): boolean => ['int8', 'int16', 'int32', 'uint8', 'uint16', 'bool'].includes(dtype)

@@ -1,4 +1,4 @@
-/** The text form of graphs and programs: printed random graphs, random sentences of the grammar, and both with damage. */
+/** The text form of graphs and programs: printed random graphs, random sentences of the grammar, and damaged ones. */
 import fc, { type Arbitrary } from 'fast-check'
 import { opDef, opNames } from '../../../src/ir/ops/index.ts'
 import { parse, parseAll } from '../../../src/ir/parse.ts'
@@ -12,7 +12,7 @@ import { graphOfCase } from '../../../src/testing/op-case.ts'
 import { damagedText } from '../mutations.ts'
 import { type FuzzTarget, textFile, wrong } from '../target.ts'
 
-/** Programs that mean something: every op with attributes of its own, and graphs of many nodes with bodies and updates. */
+/** Meaningful programs: every op with valid attributes, and graphs of many nodes with bodies and updates. */
 const programs: Arbitrary<string> = fc.oneof(
   anyGraph({ stepsMax: 8 }).map(({ text }) => text),
   fc.oneof(...Object.values(opCases)).map((c) => print(graphOfCase(c))),
@@ -32,7 +32,7 @@ const literal = fc.oneof(
   number,
   fc.constantFrom('true', 'null', '"same"', '"valid"', 'float32', '"x"', `#sha256:${'0'.repeat(64)}`, '[]', '{}', '%0'),
 )
-/** Values of attributes: lists in records in lists, and bodies. */
+/** Values of attributes: nested lists and records, and bodies. */
 const { value } = fc.letrec<{ value: string; list: string; record: string; body: string }>((tie) => ({
   value: fc.oneof({ maxDepth: 3, withCrossShrink: true }, literal, tie('list'), tie('record'), tie('body')),
   list: fc.array(tie('value'), { maxLength: 3 }).map((items) => `[${items.join(', ')}]`),
@@ -50,7 +50,7 @@ const type = fc
   .tuple(fc.constantFrom(...dtypes), fc.array(number, { maxLength: 3 }))
   .map(([dtype, shape]) => `${dtype}[${shape.join(', ')}]`)
 
-/** Sentences of the grammar that mean nothing in particular: any op, operands, attributes of its own names, types. */
+/** Sentences of the grammar without a meaning: any op, operands, attributes with valid names, and types. */
 const statement = fc
   .record({
     op: fc.constantFrom(...opNames),

@@ -8,7 +8,7 @@ import { recipes } from './recipe.ts'
 import { safetensors } from './safetensors.ts'
 import { torch } from './torch.ts'
 
-/** A target whatever its cases are: who runs it hands its cases to itself alone. */
+/** Any target. The code that runs a target passes its cases only to the same target. */
 export type AnyTarget = { [K in keyof Targets]: Targets[K] }[keyof Targets]
 interface Targets {
   readonly text: FuzzTarget<string>

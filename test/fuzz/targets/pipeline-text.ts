@@ -32,7 +32,7 @@ const passText: Arbitrary<string> = fc
     if (names.length === 0 || given.length === 0) return name
     return `${name}{${given.map(([at, of]) => `${names[at % names.length]}=${of}`).join(', ')}}`
   })
-/** In the order that a training step has them, so that many get to their end. */
+/** In the order of a training step, so that many pipelines complete. */
 const trainingPrefix = [
   'to-training',
   'simplify',
@@ -62,7 +62,7 @@ export const pipelineText: FuzzTarget<string> = {
     const pipeline = parsePipeline(text)
     const printed = String(pipeline)
     if (String(parsePipeline(printed)) !== printed) wrong(`it prints as what reads back differently: ${printed}`)
-    // Both must be tried; the first error is thrown in the end.
+    // Both are run; the first error is thrown at the end.
     const errors: unknown[] = []
     for (const program of programs)
       try {

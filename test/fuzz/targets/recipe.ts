@@ -1,4 +1,4 @@
-/** Recipes as JSON: every setting with values of its kind, and damage. */
+/** Recipes as JSON: every setting with values of its kind, and damaged ones. */
 import fc, { type Arbitrary } from 'fast-check'
 import { scheduleAt } from '../../../src/passes/train/schedules.ts'
 import type { Kind } from '../../../src/recipes/kinds.ts'
@@ -11,7 +11,7 @@ import { type StageSettings, stagesOf } from '../../../src/train/stages.ts'
 import { damagedJson } from '../mutations.ts'
 import { type FuzzTarget, textFile, wrong } from '../target.ts'
 
-/** Values that a setting takes, and their neighbours. */
+/** Values that a setting accepts, and adjacent ones. */
 const valuesOf = (kind: Kind): Arbitrary<unknown> => {
   switch (kind.kind) {
     case 'integer':
@@ -44,7 +44,7 @@ const valuesOf = (kind: Kind): Arbitrary<unknown> => {
 const setting = fc
   .constantFrom(...settingNames)
   .chain((key) => fc.tuple(fc.constant(key), fc.option(valuesOf(settings[key].takes), { freq: 8 })))
-/** What a run needs, and some settings besides. */
+/** Required settings, and some others. */
 const recipe = fc
   .tuple(fc.constantFrom('b0', 'b3', './net.js#mine'), fc.array(setting, { maxLength: 6 }))
   .map(([model, entries]) => JSON.stringify({ about: 'a case', model, data: 'digits', ...Object.fromEntries(entries) }))
@@ -63,13 +63,13 @@ export const recipes: FuzzTarget<string> = {
     if (changedSettings(whole, resolveRecipe(whole)).length > 0) wrong('resolved again it is another recipe')
     const options = recipeOptions(whole)
     const train = { classes: ['a', 'b', 'c'], length: 100, batches: () => [] }
-    const figures = figuresOf({ ...options, data: { train } } as never) // the loss is of a model that is not there
+    const figures = figuresOf({ ...options, data: { train } } as never) // the loss belongs to a missing model
     const optimizer = typeof options.optimizer === 'function' ? options.optimizer(figures) : options.optimizer
     const rate = scheduleAt(optimizer.learningRate, 3)
     if (!(rate >= 0)) wrong(`the learning rate of update 3 is ${rate}`)
     const { stages, epochs, augmentation, mixup } = options
     const all = stagesOf(epochs > 1000 ? undefined : stages, epochs, { augmentation, mixup })
-    // A whole network takes ten milliseconds to declare: some of the cases do.
+    // Declaring a whole network takes ten milliseconds, so only some cases do it.
     if (whole.architecture.blocks !== undefined || text.length % 16 === 0)
       for (const stage of [...all.slice(0, 1), ...all.slice(-1)]) declare(whole, stage)
   },

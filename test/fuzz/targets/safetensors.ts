@@ -1,4 +1,4 @@
-/** Safetensors: headers as JSON with damaged values, lengths and data that do not fit, and damage to the bytes. */
+/** Safetensors: headers as JSON with damaged values, inconsistent lengths and data, and damaged bytes. */
 import fc, { type Arbitrary } from 'fast-check'
 import { readVerified, writeOwnFile } from '../../../src/io/checksums.ts'
 import { recognizeWeights } from '../../../src/io/recognize.ts'
@@ -18,7 +18,7 @@ type Entry = { readonly name: string; readonly dtype: string; readonly shape: re
 const bytesOf = ({ dtype, shape: sizes }: Entry): number =>
   sizes.reduce((product, size) => product * size, 1) * itemBytes[safetensorsDTypes.get(dtype) as FileDType] // its keys
 
-/** A sound header, as text, and the number of bytes that it describes. */
+/** A valid header as text, and the number of bytes that it describes. */
 const header = fc
   .tuple(
     fc.uniqueArray(entry, { maxLength: 4, selector: (e) => e.name }),
@@ -55,7 +55,7 @@ const byHand: Arbitrary<Uint8Array> = header.chain(({ text, bytes }) =>
     .tuple(damagedJson(fc.constant(text), dtypeWords), off, off)
     .map(([damaged, more, lengthOff]) => fileOf(damaged, Math.max(0, bytes + more), lengthOff)),
 )
-/** Files of effuse's, with checksums. */
+/** Files of effuse, with checksums. */
 const own: Arbitrary<Uint8Array> = fc
   .tuple(
     fc.uniqueArray(

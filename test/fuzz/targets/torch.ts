@@ -1,4 +1,4 @@
-/** PyTorch checkpoints: pickles of tensors with hostile sizes, programs of random opcodes, both containers, and damage to the bytes. */
+/** PyTorch checkpoints: pickles of tensors with hostile sizes, programs of random opcodes, both containers, and damaged bytes. */
 import fc, { type Arbitrary } from 'fast-check'
 import { recognizeWeights } from '../../../src/io/recognize.ts'
 import { readTorchCheckpoint } from '../../../src/io/torch-checkpoint.ts'
@@ -23,7 +23,7 @@ const size = fc.oneof(
   { weight: 8, arbitrary: fc.integer({ min: 0, max: 4 }) },
   { weight: 1, arbitrary: fc.constantFrom(-1, 2 ** 31, 2 ** 40, 2 ** 53) },
 )
-/** What fits the storage of four numbers, and what may not. */
+/** Sizes that fit a storage of four numbers, and others. */
 const spec: Arbitrary<TensorSpec> = fc.oneof(
   {
     weight: 3,
@@ -53,7 +53,7 @@ const { dict } = fc.letrec<{ value: Uint8Array; dict: Uint8Array }>((tie) => ({
     .map((entries) => p.dict(...entries.map(([key, value]) => [p.text(key), value] as const))),
 }))
 
-/** Opcodes in any order: stacks that underflow, memos that were not kept, lists inside themselves, calls of what is no function. */
+/** Opcodes in any order: stacks that underflow, missing memos, lists that contain themselves, calls of objects that are not functions. */
 const pieces = [
   ...[p.none, p.true, p.mark, p.emptyDict, p.emptyList, p.emptyTuple, p.call, p.build, p.setItem, p.setItems],
   ...[p.append, p.appends, p.persistent, p.stop, p.put(0), p.get(0), p.put(1), p.get(1), p.int(-1), orderedDict],
