@@ -177,7 +177,7 @@ describe('memory', () => {
     const small = await opened({ threads: 1, bytesMax: 7 * 2 ** 20 })
     await expect(compile(dense, { backend: small, batch: 4 })).rejects.toMatchObject({
       code: 'EF409',
-      message: expect.stringMatching(/^dense needs .*, 5 MiB for its variables, 4 MiB for packed forms of them/),
+      message: expect.stringMatching(/^dense needs .*, 5 MiB for its variables, 4 MiB for packed copies of variables/),
       hint: 'use a smaller model, or another backend',
     })
     const enough = await opened({ threads: 1, bytesMax: 9 * 2 ** 20 })
