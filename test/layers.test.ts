@@ -4,10 +4,10 @@ import { expect, test } from 'vitest'
 import { layers, layersPicture } from '../scripts/support/layers.ts'
 import { type Import, importsInText, importsOf, sourceFiles } from './support/source-imports.ts'
 
-/** `import()` may also go up here: the executable reaches reports only when somebody asks for one. */
+/** Dynamic imports that may go to a higher layer: the executable loads reports on demand. */
 const alsoDynamically: Readonly<Record<string, readonly string[]>> = { compile: ['inspect'] }
 
-/** Files that only Node loads; the right-hand sides of `#platform`, `#backends` and `#peers` for Node among them. */
+/** Files that only Node loads, including Node's implementations of `#platform`, `#backends` and `#peers`. */
 const nodeOnly = [
   'src/node.ts',
   'src/cli/',
@@ -24,7 +24,7 @@ const nodeOnly = [
   'src/peers/python',
 ]
 
-/** Packages, and the files that may import them. A package that is not here may not be imported at all. */
+/** Packages, and the files that may import them. Other packages may not be imported. */
 const packages: readonly { readonly name: RegExp; readonly files: readonly string[]; readonly why: string }[] = [
   { name: /^node:/, files: nodeOnly, why: 'a browser bundle never pulls in Node-only code' },
   { name: /^onnxruntime-node$/, files: ['src/peers/onnxruntime.ts'], why: 'it is native, and an optional peer' },
@@ -57,10 +57,10 @@ const layerOf = (file: string): keyof typeof layers | null => {
   return names.find((name) => isIn(file, layers[name].files)) ?? null
 }
 
-/** A place is a file, a folder with its slash, or the beginning of a name. */
+/** A place is a file, a folder with a slash at its end, or the start of a name. */
 const isIn = (file: string, places: readonly string[]): boolean => places.some((place) => file.startsWith(place))
 
-/** What is wrong with an import, as one line; null if nothing is. */
+/** The fault of an import, as one line; null if it is allowed. */
 const problemOf = (found: Import): string | null => {
   const where = `${found.file}:${found.line} imports ${found.specifier}`
   if (found.target === null) {
@@ -82,10 +82,10 @@ const problemsOf = (imports: readonly Import[]): readonly string[] =>
 const sources = sourceFiles('src')
 const imports = new Map(sources.map((file) => [file, importsOf(file)]))
 
-/** The files that a browser's bundle of these entries holds, each with the file that first asked for it. */
+/** The files in a browser bundle of these entries, each with the file that imports it first. */
 const reachableFrom = (entries: readonly string[]): ReadonlyMap<string, string | null> => {
   const reached = new Map<string, string | null>(entries.map((entry) => [entry, null]))
-  // A Map's iteration goes on to what is added while it runs.
+  // Iteration over a Map also visits entries that are added during it.
   for (const file of reached.keys()) {
     for (const { target, kind } of imports.get(file) ?? []) {
       if (target !== null && kind !== 'type' && !reached.has(target)) reached.set(target, file)

@@ -95,7 +95,7 @@ describe("an op whose gradient is 'zero' has no float result, or a piecewise con
     fc.assert(
       fc.property(cases, (c: OpCase) => {
         const at = (delta: number) => {
-          // Off the grid of the cases, on which the jumps are.
+          // Away from the grid of the cases, where ops have jumps.
           const moved = c.inputs.map(({ type, data }) =>
             isFloat(type.dtype) ? data.map((x) => x + 0.003 + delta) : data,
           )
@@ -154,8 +154,8 @@ const decomposed = (c: OpCase): Graph => {
 }
 
 /**
- * sum over outputs of <weight, output>: its derivative by each float operand, by the VJP and by differences. Of several float outputs some
- * have a gradient and some have none, by the bits of `ports`.
+ * sum over outputs of <weight, output>: its derivative with respect to each float operand, by the VJP and by differences. The bits of `ports` select
+ * which float outputs have a gradient.
  */
 const checkGradient = (c: OpCase, ports: number): void => {
   const b = new Builder(c.op)
@@ -195,7 +195,7 @@ const checkGradient = (c: OpCase, ports: number): void => {
   grads.forEach((g, k) => {
     const operand = c.inputs[k]
     if (operand === undefined || !isFloat(operand.type.dtype)) return
-    // No gradient says that nothing depends on the operand; between ties of what is compared, that is true.
+    // No gradient means that the output does not depend on the operand. Between ties of a comparison, that is correct.
     if (g === null && !isDistinct(operand)) return
     if (g !== null) expect([g.shape, g.dtype]).toEqual([operand.type.shape, operand.type.dtype])
     const x = feeds[`x${k}`] ?? []

@@ -1,6 +1,6 @@
 /**
- * Random streams: the words against an independent Philox (scripts/goldens/make_philox.py, which TensorFlow's kernel agrees with), the same numbers
- * on every backend, new ones for every run; dropout and stochastic depth by frequency and expectation.
+ * Random streams: the words compared with an independent Philox (scripts/goldens/make_philox.py, which agrees with TensorFlow's kernel), equal
+ * numbers on every backend, and new ones in every run. Also the frequency and expectation of dropout and stochastic depth.
  */
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
@@ -77,7 +77,7 @@ describe.each(names)('%s', (name) => {
   beforeAll(async () => {
     backend = await opened(name)
   })
-  /** The graph at a position, as backends run it. */
+  /** Runs the graph at a position, like a backend. */
   const runAt = async (g: Graph, position: RunContext): Promise<{ readonly [output: string]: readonly number[] }> => {
     const store = backend.createStore()
     const runnable = await backend.compile(programOf(g), store, { nameOf: (variable) => variable })
@@ -151,12 +151,12 @@ describe('dropout and stochastic depth', () => {
     const b = new Builder('drop')
     const x = b.input('x', { dtype: 'float32', shape })
     const y = b.emit1('dropout', [x], { rate, per, stream: `drop ${rate} ${per}` })
-    return graphOf(runPipeline(parsePipeline('to-training'), programOf(b.finish({ y }))).program) // what went in
+    return graphOf(runPipeline(parsePipeline('to-training'), programOf(b.finish({ y }))).program) // the input program
   }
   const run = (g: Graph, size: number, seed: number, runIndex: number): Float64Array =>
     interpret(g, { inputs: { x: new Float64Array(size).fill(1) }, seed, runIndex }).outputs['y']?.data ??
     new Float64Array()
-  /** Five standard deviations of the frequency of `rate` among `count` draws, and never less than one draw. */
+  /** Five standard deviations of the frequency of `rate` among `count` draws, and at least one draw. */
   const slack = (rate: number, count: number): number => 5 * Math.sqrt((rate * (1 - rate)) / count) + 1 / count
   const rates = fc.oneof(
     fc.constantFrom(0.2, 0.5, 0.0125),

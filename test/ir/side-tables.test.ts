@@ -1,4 +1,4 @@
-/** Side tables: graphs assembled by hand have none; bodies have those of the graphs that they were made from. */
+/** Side tables: graphs built by hand have none; bodies have those of their source graphs. */
 import { describe, expect, test } from 'vitest'
 import { fuseTfjs } from '../../src/backends/tfjs/fuse-tfjs.ts'
 import { composite, exp, float32, graph, mul, type Value } from '../../src/index.ts'
@@ -24,7 +24,7 @@ const chain = (): Graph =>
     %z = relu(%s) : float32[1,4,4,2] @ stem/relu
     return z = %z
   }`)
-/** The graph fused, then through the passes. */
+/** Fuses the graph, and then runs the passes. */
 const fusedThen = (passes: string, start: Graph): Graph => {
   const all = pipeline([fuseTfjs, ...parsePipeline(passes).passes])
   return graphOf(runPipeline(all, programOf(start), { verify: true }).program)

@@ -1,4 +1,4 @@
-/** Faults that the verifier finds in graphs that no builder makes. */
+/** The faults that the verifier finds, in graphs that the builder cannot make. */
 import { describe, expect, test } from 'vitest'
 import { graph } from '../../src/ir/model.ts'
 import { parse } from '../../src/ir/parse.ts'

@@ -1,4 +1,7 @@
-/** EfficientNet in float32 on wasm and tfjs-wasm against float64 PyTorch: logits within 1e-5, op by op and with all passes. Also: nothing leaks. */
+/**
+ * EfficientNet in float32 on wasm and tfjs-wasm compared with float64 PyTorch: logits within 1e-5, op by op and with all passes. Also checks for
+ * leaks.
+ */
 import { readFileSync } from 'node:fs'
 import * as tf from '@tensorflow/tfjs-core'
 import { describe, expect, test } from 'vitest'
@@ -73,6 +76,6 @@ test('100 runs of B0 leak no tensor, and dispose() frees everything', async () =
   for (let run = 0; run < 100; run++) await once()
   expect(await once()).toBe(first)
   net.dispose()
-  await new Promise((resolve) => setTimeout(resolve, 0)) // dispose waits for the runs under way
+  await new Promise((resolve) => setTimeout(resolve, 0)) // dispose() waits for current runs
   expect(tf.findBackend('wasm').numDataIds()).toBe(before)
 })

@@ -1,4 +1,4 @@
-/** EfficientNet against the published counts and against float64 PyTorch (test/goldens/efficientnet, made by scripts/goldens). */
+/** EfficientNet compared with the published counts and with float64 PyTorch (test/goldens/efficientnet, made by scripts/goldens). */
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { costOf } from '../../src/ir/cost.ts'
@@ -70,7 +70,7 @@ const count = (graph: Graph) => {
 }
 
 describe('counts', () => {
-  // efficientnet.md's table: parameters and multiply-adds in G, as published.
+  // Parameters and multiply-adds in G, as published.
   const published: { readonly [name: string]: readonly [number, number, number] } = {
     b0: [5_288_548, 5_330_564, 0.386],
     b1: [7_794_184, 7_856_232, 0.687],
@@ -84,7 +84,7 @@ describe('counts', () => {
   const counts = golden<Counts>('counts').variants
   test.each(variants)('%s', (variant) => {
     const want = counts[variant]
-    // timm makes Lite3 and Lite4 for other sizes (300, 380) than the reference (280, 300); the count holds for timm's.
+    // timm uses other sizes for Lite3 and Lite4 (300, 380) than the reference (280, 300). The count is that of timm.
     const graph = efficientNet(variant, { resolution: want.resolution }).at({ batch: 1 })
     const got = count(graph)
     expect(got).toMatchObject({
@@ -130,7 +130,7 @@ describe('float64 agrees with PyTorch within 1e-9', () => {
     }
     return efficientNet(c.variant, options)
   }
-  // All sizes up to 0.5 G multiply-adds: the interpreter is written to be read, not to be fast.
+  // Up to 0.5 G multiply-adds, because the interpreter is not fast.
   test.each(all.filter((c) => cost(c) < 0.5e9))('$model $padding $batch x $height x $width', (c) => {
     const graph = modelOf(c).at({ batch: c.batch })
     const variables = new Map(
@@ -139,7 +139,7 @@ describe('float64 agrees with PyTorch within 1e-9', () => {
     const image = goldenImage([c.batch, c.height, c.width, c.inChannels])
     const { outputs } = interpret(graph, { inputs: { image }, variables, mode: 'float64' })
     const logits = outputs['logits']?.data ?? new Float64Array()
-    const want = c.float32Constants ?? c // constants of a graph are float32
+    const want = c.float32Constants ?? c // the constants of a graph are float32
     for (let n = 0; n < c.batch; n++) {
       const row = logits.subarray(n * c.classes, (n + 1) * c.classes)
       want.logits[n]?.forEach((x, i) => expect(Math.abs((row[i] ?? Number.NaN) - x)).toBeLessThan(1e-9))

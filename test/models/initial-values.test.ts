@@ -1,14 +1,14 @@
 /**
- * Initial values of every variable of EfficientNet-B0 against the reference's: variance scaling over fan-out, truncated normal at scale 2 for
- * convolutions, uniform at scale 1/3 for the dense layer; norms the identity, biases 0. By moments, ends, and Kolmogorov and Smirnov's distance
- * to the distribution function.
+ * The initial values of every variable of EfficientNet-B0 compared with the reference: variance scaling over fan-out, truncated normal with scale 2
+ * for convolutions, uniform with scale 1/3 for the dense layer; identity norms and zero biases. Tests moments, bounds, and the Kolmogorov-Smirnov
+ * distance to the distribution function.
  */
 import { describe, expect, test } from 'vitest'
 import { variablesOf } from '../../src/ir/graph.ts'
 import { type Initializer, initialValues } from '../../src/ir/initializers.ts'
 import { efficientNet } from '../../src/models/efficientnet.ts'
 
-/** erf by its Taylor series, for |x| up to 2.2; its terms fall below 1e-16 of the sum. */
+/** erf by its Taylor series, for |x| up to 2.2. Its last terms are below 1e-16 of the sum. */
 const erf = (x: number): number => {
   let [term, sum] = [x, x]
   for (let n = 1; n < 50; n++) {
@@ -18,7 +18,7 @@ const erf = (x: number): number => {
   return (2 / Math.sqrt(Math.PI)) * sum
 }
 const normal = (x: number): number => (1 + erf(x / Math.SQRT2)) / 2
-/** Deviation of a standard normal variable cut at -2 and 2: sqrt(1 - 4 phi(2) / (2 Phi(2) - 1)). */
+/** The standard deviation of a standard normal variable truncated at -2 and 2: sqrt(1 - 4 phi(2) / (2 Phi(2) - 1)). */
 const cutDeviation = Math.sqrt(1 - (4 * Math.exp(-2)) / Math.sqrt(2 * Math.PI) / (2 * normal(2) - 1))
 
 interface Distribution {
@@ -26,7 +26,7 @@ interface Distribution {
   readonly end: number
   readonly below: (x: number) => number
 }
-/** A normal variable cut at two deviations, wide enough for the wanted deviation to be left. */
+/** A normal variable truncated at two standard deviations, scaled so that the result has the given deviation. */
 const cutNormal = (deviation: number): Distribution => {
   const wide = deviation / cutDeviation
   return {
@@ -41,7 +41,7 @@ const even = (end: number): Distribution => ({
   below: (x) => (x / end + 1) / 2,
 })
 
-/** Bounds of one in a million for each; seeds are fixed. */
+/** Each bound has an error probability of one in a million. Seeds are fixed. */
 const expectDrawnFrom = (name: string, values: Float32Array, { deviation, end, below }: Distribution): void => {
   const n = values.length
   const mean = values.reduce((sum, v) => sum + v, 0) / n
@@ -57,12 +57,12 @@ const expectDrawnFrom = (name: string, values: Float32Array, { deviation, end, b
   })
   expect([
     ...fault('the mean', Math.abs(mean), (4.9 * deviation) / Math.sqrt(n)),
-    // The fourth moment is below that of the normal distribution, 3.
+    // The fourth moment is below 3, that of the normal distribution.
     ...fault('the variance, relatively,', Math.abs(square / deviation ** 2 - 1), 4.9 * Math.sqrt(2 / n)),
     ...fault('the largest value', largest, end * (1 + 2 ** -23)),
     ...fault('the distance of Kolmogorov and Smirnov', distance, 2.7 / Math.sqrt(n)),
   ]).toEqual([])
-  // Cut there, not earlier: among many values some come near.
+  // Truncated at `end`, not earlier: among many values some are close to it.
   if (n > 10_000) expect(largest).toBeGreaterThan(0.99 * end)
 }
 
@@ -82,7 +82,7 @@ describe('EfficientNet-B0', () => {
     expect(kernels.length).toBe(81)
     for (const { name, shape, values } of kernels) {
       const [kh = 0, kw = 0, , last = 0] = shape
-      // A depthwise kernel [k,k,C,1] counts one filter, as Keras does.
+      // A depthwise kernel [k,k,C,1] counts as one filter, as in Keras.
       expectDrawnFrom(name, values.subarray(0, 20_000), cutNormal(Math.sqrt(2 / (kh * kw * last))))
     }
   })
@@ -149,7 +149,7 @@ describe('every initializer', () => {
     const values = initialValues(init, shape, at)
     if (distribution.end === Infinity) {
       const largest = values.reduce((most, v) => Math.max(most, Math.abs(v)), 0)
-      // Among 90,000 values of a whole normal distribution one beyond 4 deviations is to be expected; nothing cuts them.
+      // Among 90,000 values of an untruncated normal distribution, one beyond 4 deviations is expected.
       expect(largest).toBeGreaterThan(3.9 * distribution.deviation)
       expectDrawnFrom(name, values, { ...distribution, end: largest })
     } else expectDrawnFrom(name, values, distribution)

@@ -1,4 +1,4 @@
-/** A checkpoint of a training run opens as a model: no slots, and the averages where they are better. */
+/** A checkpoint of a training run opens as a model: without optimizer state, and with averages if they are better. */
 import { expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'
 import type { Model } from '../../src/ir/model.ts'
@@ -63,7 +63,7 @@ test('by default the weights that the last evaluation found better', async () =>
     const told = JSON.parse(text)
     const changed = JSON.stringify({ ...told, state: { ...told.state, top1, emaTop1 } })
     const file = writeSafetensors(tensors.values(), { ...Object.fromEntries(metadata), 'effuse.training': changed })
-    const opened = await openModel(file, { verify: false }) // the test changed it
+    const opened = await openModel(file, { verify: false }) // the test modified it
     return readSafetensors(opened.weights).tensors.get('head/dense/kernel')?.bytes
   }
   const [raw, averaged] = [tensors.get('head/dense/kernel')?.bytes, tensors.get('ema/head/dense/kernel')?.bytes]
@@ -111,7 +111,7 @@ test.each([
         expect(top1).toBe(kind === 'averages' ? run.emaTop1 : run.top1)
       }
     }
-    // The run's own variables load what they saved, and one who trains on does, too.
+    // The variables of the run load what they saved, and so do variables of a training that continues.
     await run.variables.load(await run.variables.save())
     run.dispose()
   },

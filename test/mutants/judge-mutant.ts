@@ -1,4 +1,4 @@
-/** Runs the tests of a mutant in a copy of the tree. One that makes a test fail, or never end, is killed. */
+/** Runs the tests of a mutant in a copy of the tree. A mutant is killed if a test fails or does not end. */
 import { createHash } from 'node:crypto'
 import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -12,29 +12,29 @@ export interface Task {
   readonly name: string
   readonly file: string
   readonly tests: readonly string[]
-  /** The file with the mutant in it. */
+  /** The file with the mutant. */
   readonly text: string
 }
-/** What the tests of one file say of a mutant. */
+/** The verdict of the tests of one file on a mutant. */
 export interface Finding {
   readonly fate: 'killed' | 'killed by the time limit' | 'passed'
-  /** The test file and the test that saw it; null if all passed. */
+  /** The test file and the test that failed; null if all passed. */
   readonly by: string | null
-  /** How many of the file's tests reach it; null if all were run. */
+  /** How many of the file's tests reach it; null if all tests ran. */
   readonly reachedBy: number | null
   readonly seconds: number
 }
 interface Judge {
-  /** What an earlier run found. */
+  /** The finding of an earlier run. */
   kept(task: Task, testFile: string): Finding | undefined
-  /** A copy of the tree to judge in, one mutant after the other. */
+  /** A copy of the tree in which mutants are judged one after another. */
   open(): { judge(task: Task, testFile: string): Promise<Finding>; close(): void }
   close(): void
 }
 
-/** Of one test file; the slowest takes a half of it alone on the machine. */
+/** For one test file. The slowest file takes half of this on an idle machine. */
 const limitMs = 240_000
-/** Of tests whose time without a mutant is known. */
+/** For tests whose time without a mutant is known. */
 const limitOf = (ms: number): number => Math.min(limitMs, 20_000 + 10 * ms)
 
 type Found = Pick<Finding, 'by'> & { readonly fate: 'killed' | 'killed by the time limit' }
@@ -73,7 +73,7 @@ export const makeJudge = (root: string, mutants: readonly MechanicalMutant[], is
   }
 }
 
-/** Runs the chosen tests of a file. A test that fails without the mutant as well kills nothing, and is left out. */
+/** Runs the selected tests of a file. A test that also fails without the mutant is ignored. */
 const judgeBy = async (
   { file, text }: Task,
   testFile: string,
@@ -88,7 +88,7 @@ const judgeBy = async (
     tests.changed(file)
     const isLate = reply === 'late'
     if (!isLate && reply.failed.length === 0) return null
-    // Where no test is named, the file did not load, or did not end.
+    // If no test is named, the file did not load or did not end.
     const failed = isLate ? undefined : reply.failed.find((name) => name !== '')
     const by = failed === undefined ? testFile : `${testFile}: ${failed}`
     let isSound = sound.get(by)
@@ -105,7 +105,7 @@ const judgeBy = async (
   }
 }
 
-/** By content: a mutant is judged again when its file or the test has changed. */
+/** By content: a mutant is judged again if its file or the test has changed. */
 const keyOf = (root: string, { text, file }: Task, testFile: string): string =>
   createHash('sha256')
     .update(file)

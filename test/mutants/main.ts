@@ -1,6 +1,6 @@
 /**
- * `npm run mutants`: each mutant in a copy of the tree, judged by the tests named for it. What was judged is kept by content in
- * `.effuse/mutants/results.jsonl`, so that a run that was stopped goes on where it was.
+ * `npm run mutants`: judges each mutant in a copy of the tree by its tests. Verdicts are stored by content in `.effuse/mutants/results.jsonl`, so
+ * that an interrupted run continues.
  */
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
@@ -12,10 +12,10 @@ import { mutated } from './mutant.ts'
 import { sourceText } from './tree.ts'
 
 const root = process.cwd()
-/** Of the mechanical mutants that are not equivalent. */
+/** The required share of killed mutants among the mechanical mutants that are not equivalent. */
 const killedLeast = 0.95
 
-/** Null where there is a flag that is not known. */
+/** Null for an unknown flag. */
 const readArguments = () => {
   try {
     return parseArgs({
@@ -69,8 +69,8 @@ interface Judged {
 }
 
 /**
- * First all mutants by the first of their test files, which is the most likely to see them, then the others by their second one. A run that is stopped
- * has then judged most of them.
+ * Judges all mutants by the first of their test files, which is the most likely to kill them, then the others by the second one, and so on. So an
+ * interrupted run has judged most mutants.
  */
 const judgeAll = async (
   tasks: readonly Task[],

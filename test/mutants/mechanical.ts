@@ -1,4 +1,4 @@
-/** Mutants by operators: signs, bounds, axes, attributes, missing cases. Each is one change at one place of a source file. */
+/** Mutants by operators: signs, bounds, axes, attributes, missing cases. Each changes one place of a source file. */
 import ts from 'typescript'
 
 export interface Site {
@@ -6,18 +6,18 @@ export interface Site {
   readonly start: number
   readonly end: number
   readonly replacement: string
-  /** The code that runs if and only if the place is reached. */
+  /** Code that executes exactly if the place is reached. */
   readonly reached: Reached
 }
 
-/** A statement or an expression of the file; `always` where no code can be put, for example before the name of a property. */
+/** A statement or an expression of the file. `always`: no code can be inserted, for example before the name of a property. */
 export interface Reached {
   readonly kind: 'expression' | 'statement' | 'always'
   readonly start: number
   readonly end: number
 }
 
-/** All places of a file where an operator fits, in the order of the text. */
+/** All places of a file to which an operator applies, in text order. */
 export const sitesIn = (file: string, text: string): readonly Site[] => {
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true)
   const sites: Site[] = []
@@ -52,7 +52,7 @@ const reachedOf = (node: ts.Node, source: ts.SourceFile): Reached => {
   }
 }
 
-/** The text of a file in which each site calls `globalThis.effuseReached(name)` when it is reached. */
+/** The text of a file that calls `globalThis.effuseReached(name)` when a site is reached. */
 export const recording = (text: string, sites: readonly (readonly [name: string, site: Site])[]): string => {
   const marks = sites.flatMap(([name, { reached }]) => {
     if (reached.kind === 'always') return []
@@ -64,7 +64,7 @@ export const recording = (text: string, sites: readonly (readonly [name: string,
       { at: reached.end, text: close, isOpen: false, size },
     ]
   })
-  // At one place, what ends comes before what begins; the larger code begins first and ends last.
+  // At one position, ends come before starts; the larger code starts first and ends last.
   marks.sort(
     (a, b) => a.at - b.at || Number(a.isOpen) - Number(b.isOpen) || (a.isOpen ? b.size - a.size : a.size - b.size),
   )
@@ -79,7 +79,7 @@ export const recording = (text: string, sites: readonly (readonly [name: string,
 
 type Change = readonly [operator: Site['operator'], target: ts.Node, replacement: string]
 
-/** Types, imports, messages, and what is only told: no test should hold them word by word. */
+/** Types, imports, messages and other texts: tests should not check them word by word. */
 const isWords = (node: ts.Node): boolean =>
   ts.isTypeNode(node) ||
   ts.isImportDeclaration(node) ||
@@ -126,7 +126,7 @@ const binaryChanges = (node: ts.Node): readonly Change[] => {
   return found === undefined ? [] : [[found[0], node.operatorToken, found[1]]]
 }
 
-/** Names that call their opposite; those of emitters among them. */
+/** Functions that are replaced by their opposites, including those of emitters. */
 const opposites: ReadonlyMap<string, readonly [Site['operator'], string]> = new Map([
   ['add', ['sign', 'sub']],
   ['sub', ['sign', 'add']],
@@ -148,7 +148,7 @@ const callChanges = (node: ts.Node, source: ts.SourceFile): readonly Change[] =>
   const [argument] = node.arguments
   if (name.text === 'neg' && argument !== undefined) return [['sign', node, argument.getText(source)]]
   const found = opposites.get(name.text)
-  // Of sets and maps `add` is something else, with one argument.
+  // On sets and maps `add` has another meaning, and one argument.
   if (found === undefined || (['add', 'sub', 'mul', 'div'].includes(name.text) && node.arguments.length !== 2))
     return []
   return [[found[0], name, found[1]]]

@@ -1,4 +1,4 @@
-/** Checks that the mutants fit the sources, and that the operators work. `npm run mutants` checks whether the tests detect the mutants. */
+/** Checks that the mutants fit the sources, and that the operators work. `npm run mutants` checks whether the tests kill the mutants. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
@@ -52,7 +52,7 @@ describe('by operators', () => {
     ["import a from 'same'\ntype T = 1 | 2", []],
   ])('%s', (text, mutants) => expect(all(text)).toEqual(mutants))
 
-  /** Runs the text with the marks of all its sites, and returns its result and how many different sites were reached. */
+  /** Runs the text with marks at all sites. Returns its result, the number of reached sites, and the number of all sites. */
   const reachedBy = (text: string, x: unknown): readonly [result: unknown, reached: number, of: number] => {
     const sites = sitesIn('a.ts', text).map((site, i) => [`${i}`, site] as const)
     const reached = new Set<string>()

@@ -1,4 +1,4 @@
-/** Which tests of a file reach which mutants: recorded once by a run of the file without mutants, kept in `.effuse/mutants/reach`. */
+/** Which tests of a file reach which mutants. A run of the file without mutants records it once, in `.effuse/mutants/reach`. */
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,27 +8,27 @@ import { openTests, type TestProcess } from './test-process.ts'
 import { copyTree, sourceText, type Tree } from './tree.ts'
 
 export interface Reaching {
-  /** Full names, in the order in which they run. */
+  /** Full names, in execution order. */
   readonly tests: readonly string[]
-  /** How long they take without a mutant. */
+  /** Their time without a mutant. */
   readonly ms: number
 }
 
 export interface Reach {
-  /** The tests of the file that reach the mutant; all of them if loading the file does. */
+  /** The tests of the file that reach the mutant; all tests if loading the file reaches it. */
   of(mutant: string, testFile: string): Promise<Reaching>
   close(): void
 }
 
 interface Recorded {
-  /** The mutants that were looked for. */
+  /** The recorded mutants. */
   readonly mutants: readonly string[]
   readonly tests: readonly { readonly name: string; readonly ms: number; readonly reached: readonly string[] }[]
   /** Reached between tests. */
   readonly always: readonly string[]
 }
 
-/** Of one file without mutants. */
+/** For one file without mutants. */
 const limitMs = 900_000
 
 export const openReach = (root: string, mutants: readonly Omit<MechanicalMutant, 'tests'>[]): Reach => {
@@ -36,7 +36,7 @@ export const openReach = (root: string, mutants: readonly Omit<MechanicalMutant,
   mkdirSync(folder, { recursive: true })
   const always = new Set(mutants.flatMap(({ name, site }) => (site.reached.kind === 'always' ? [name] : [])))
   const known = new Map<string, Promise<Recorded>>()
-  /** Places that are not in use. Each job can record at the same time. */
+  /** Copies that are not in use. Each job can record at the same time. */
   const free: Place[] = []
   const all: Place[] = []
 
@@ -105,7 +105,7 @@ export const openReach = (root: string, mutants: readonly Omit<MechanicalMutant,
   }
 }
 
-/** A copy of the tree with the marks of recording(), and what its tests have written. */
+/** A copy of the tree with the marks of recording(), and the records of its tests. */
 interface Place {
   readonly tree: Tree
   readonly tests: TestProcess

@@ -1,4 +1,4 @@
-/** Setup of every test file while mutants are judged: writes which places of recording() each test reaches. */
+/** Setup of every test file while mutants are judged: records which places of recording() each test reaches. */
 import { appendFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeEach, type RunnerTestCase, type RunnerTestSuite } from 'vitest'
 
@@ -6,7 +6,7 @@ const reached = new Set<string>()
 ;(globalThis as { effuseReached?: (name: string) => void }).effuseReached = (name) => reached.add(name)
 
 const file = process.env['EFFUSE_REACHED']
-/** Names by suites, as `-t` of vitest matches them. */
+/** Names with their suites, as `-t` of vitest matches them. */
 const nameOf = ({ name, suite }: RunnerTestCase | RunnerTestSuite): string =>
   suite === undefined || suite.name === '' ? name : `${nameOf(suite)} ${name}`
 

@@ -1,7 +1,7 @@
 /**
- * Batch norm's statistics in float32 where the mean is far from 0: against float64 on the same float32 data. A formula that takes the square of
- * the mean from the mean of squares is off by 2^-24 mean^2, everything of a deviation of 1 at a mean of 4096; two passes by the square of the
- * mean's own rounding, 2^-48 mean^2.
+ * The statistics of batch norms in float32 with a mean far from 0, compared with float64 on the same float32 data. The mean of squares minus the
+ * squared mean has an error of 2^-24 mean^2, which is the whole variance for a deviation of 1 and a mean of 4096. Two passes have an error of the
+ * squared rounding of the mean, 2^-48 mean^2.
  */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -21,7 +21,7 @@ import { trainingStep } from '../../../src/passes/train/step.ts'
 import { withTensorflow } from '../../support/tensorflow.ts'
 
 const eps = 2 ** -23
-/** The step between numbers of float32 below its normal range, where nothing is rounded more finely. */
+/** The distance of subnormal float32 numbers. */
 const smallest = 2 ** -149
 const epsilon = 1e-3
 
@@ -32,7 +32,7 @@ interface Batch {
   readonly x: Float32Array<ArrayBuffer>
 }
 
-/** Channels of their own mean, up to 10^6, and deviation; the noise is a fixed rough wave. */
+/** Channels with different means, up to 10^6, and deviations. The noise is a fixed irregular wave. */
 const batches: fc.Arbitrary<Batch> = fc
   .record({
     rows: fc.oneof(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 100, max: 2000 })),
@@ -52,13 +52,13 @@ const batches: fc.Arbitrary<Batch> = fc
     }),
   }))
 
-/** Found once: the half of the smallest number is none, and rounds to 0. */
+/** Found once: half of the smallest number is not representable, and rounds to 0. */
 const ofTheSmallest: Batch = { rows: 100, channels: 1, x: new Float32Array(100).fill(-smallest) }
 
 const truth = ({ rows, channels, x }: Batch) =>
   Array.from({ length: channels }, (_, c) => {
     const column = Float64Array.from({ length: rows }, (_v, r) => x[r * channels + c] ?? Number.NaN)
-    // Deviations from the first element: no digit is lost to the mean, not even in float64.
+    // Deviations from the first element: the mean costs no digits, even in float64.
     const origin = column[0] ?? 0
     const shifted = column.map((v) => v - origin)
     const offset = shifted.reduce((a, b) => a + b, 0) / rows
@@ -69,7 +69,7 @@ const truth = ({ rows, channels, x }: Batch) =>
 type Got = { readonly y: ArrayLike<number>; readonly mean: ArrayLike<number>; readonly variance: ArrayLike<number> }
 const check = (batch: Batch, got: Got): void => {
   truth(batch).forEach(({ mean: m, variance: v, largest }, c) => {
-    // What rounding the mean may cost: its own last places, and their square in the variance.
+    // The effect of rounding the mean: an error in its last digits, and the square of that error in the variance.
     const slip = 1.5 * eps * largest + smallest
     const near = (value: number, want: number, tolerance: number, what: string): void => {
       if (!(Math.abs(value - want) <= tolerance))
@@ -77,7 +77,7 @@ const check = (batch: Batch, got: Got): void => {
     }
     near(got.mean[c] ?? Number.NaN, m, slip, 'mean')
     near(got.variance[c] ?? Number.NaN, v, 8 * eps * v + 2 * slip ** 2, 'variance')
-    // The rounding of the mean moves every y of the channel alike; that of the variance scales it.
+    // Rounding the mean shifts every y of the channel by the same amount; rounding the variance scales it.
     for (let r = 0; r < batch.rows; r++) {
       const x = batch.x[r * batch.channels + c] ?? Number.NaN
       const want = (x - m) / Math.sqrt(v + epsilon)
@@ -118,7 +118,7 @@ describe('statistics of a batch', () => {
   })
 })
 
-/** A norm alone, trained for one step: its moving statistics afterwards are 0.5 * (0, 1) + 0.5 * those of the batch, Bessel's N / (N - 1). */
+/** A single norm, trained for one step. Afterwards its moving statistics are 0.5 * (0, 1) + 0.5 * those of the batch, with Bessel's N / (N - 1). */
 describe.each<BackendName>(['wasm', 'tfjs-wasm', 'tfjs-cpu', 'reference', ...withTensorflow])(
   '%s: moving statistics of a training step',
   (backend) => {
@@ -139,7 +139,7 @@ describe.each<BackendName>(['wasm', 'tfjs-wasm', 'tfjs-cpu', 'reference', ...wit
           })
           const [m, v] = [await trainer.variables.get('bn/mean'), await trainer.variables.get('bn/variance')]
           truth(batch).forEach((want, c) => {
-            // tensorflowDeviations, and docs/wasm.md: sums in float32, in an order of their own.
+            // tensorflowDeviations, and docs/wasm.md: sums in float32, in another order.
             const units = backend === 'tensorflow' || backend === 'wasm' ? growth(rows) / 2 : 1.5
             const slip = units * eps * want.largest + smallest
             expect(Math.abs((m[c] ?? Number.NaN) - want.mean / 2)).toBeLessThanOrEqual(slip)

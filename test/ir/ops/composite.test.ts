@@ -1,4 +1,4 @@
-/** The composites and model forms: known values, extreme operands, half operands, what each numbered constraint refuses. */
+/** Composites and model-form ops: known values, extreme operands, half operands, and what each numbered constraint rejects. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Builder } from '../../../src/ir/build.ts'
@@ -17,7 +17,7 @@ const f32 = (...shape: readonly number[]): Type => of('float32', ...shape)
 const f16 = (...shape: readonly number[]): Type => of('float16', ...shape)
 type Operand = readonly [Type, Numbers]
 
-/** One list of numbers per output, of the op itself or of its decomposition. */
+/** One list of numbers per output, of the op or of its decomposition. */
 const results = (
   make: (b: Builder, inputs: readonly Value[]) => readonly Value[],
   operands: readonly Operand[],
@@ -69,7 +69,7 @@ const reduce = (axes: readonly number[], resultDtype: 'float32' | null = null): 
 
 describe('known values', () => {
   const log3 = Math.log(3)
-  // By hand, or from closed forms: softmax of logarithms is their proportions; silu's slope at 0 is 1/2.
+  // Computed by hand, or from closed forms: softmax of logarithms gives their proportions; the slope of silu at 0 is 1/2.
   test.each<[Name, readonly Operand[], object, readonly (readonly number[])[]]>([
     ['softmax', [[f32(4), [0, log3, 0, log3]]], { axis: 0 }, [[1 / 8, 3 / 8, 1 / 8, 3 / 8]]],
     ['softmax', [[f32(2, 2), [0, 0, log3, 0]]], { axis: 0 }, [[1 / 4, 1 / 2, 3 / 4, 1 / 2]]],
@@ -83,7 +83,7 @@ describe('known values', () => {
       {},
       [[Math.log(4), Math.log(2)]],
     ],
-    // Labels that do not sum to 1 count by their mass.
+    // Labels that do not sum to 1 are weighted by their sum.
     [
       'softmaxCrossEntropyGradient',
       [
@@ -203,7 +203,7 @@ describe('extreme logits', () => {
     const x: readonly Operand[] = [[f32(1, 3), [-Infinity, 0, 0]]]
     for (const [y] of both('softmax', x, { axis: 1 })) expectNear(y, [0, 0.5, 0.5])
     for (const [y] of both('logSoftmax', x, { axis: 1 })) expectNear(y, [-Infinity, -Math.LN2, -Math.LN2])
-    // C4: unless a label says that it is
+    // C4: unless a label has that class
     for (const [loss] of both('softmaxCrossEntropy', [...x, [f32(1, 3), [0, 1, 0]]], {})) expectNear(loss, [Math.LN2])
     for (const [loss] of both('softmaxCrossEntropy', [...x, [f32(1, 3), [1, 0, 0]]], {})) expectNear(loss, [Infinity])
   })
@@ -217,7 +217,7 @@ describe('extreme logits', () => {
 })
 
 test('statistics are computed in two passes: a mean far from 0 loses no digits', () => {
-  // The mean of squares less the square of the mean is off by 2 and more here.
+  // Here the mean of squares minus the squared mean has an error of 2 or more.
   const far = [1e9 + 1, 1e9 + 2, 1e9 + 3, 1e9 + 4]
   for (const [v] of both('variance', [[f32(4), far]], reduce([0]))) expectNear(v, [1.25], 0)
   const operands: readonly Operand[] = [
@@ -235,10 +235,10 @@ test('statistics are computed in two passes: a mean far from 0 loses no digits',
 })
 
 describe('half operands: decompositions compute in float32 and narrow once', () => {
-  // Each of these leaves float16 (largest 65504) where an intermediate is half.
+  // Each of these overflows float16 (largest number 65504) if an intermediate is half.
   test.each<[Name, readonly Operand[], object, readonly (readonly number[])[]]>([
     ['mean', [[f16(4), [60000, 60000, 60000, 60000]]], reduce([0]), [[60000]]],
-    // From the half sigmoid the next half number would come.
+    // With a half sigmoid, the result would be the next half number.
     ['silu', [[f16(1), [0.107421875]]], {}, [[0.05657958984375]]],
     [
       'siluGradient',
@@ -262,7 +262,7 @@ describe('half operands: decompositions compute in float32 and narrow once', () 
       {},
       [[60000]],
     ],
-    // 2.5 * log(2) rounds to 1774/1024; from the half log(2) it would be 1775/1024.
+    // 2.5 * log(2) rounds to 1774/1024; with a half log(2) it would be 1775/1024.
     [
       'softmaxCrossEntropy',
       [
@@ -324,7 +324,7 @@ describe('half operands: decompositions compute in float32 and narrow once', () 
       want.forEach((list, port) => expectNear(got[port], list, 1e-6))
   })
   test('mean with a float32 result is not narrowed', () => {
-    // 2049 lies between two float16 numbers.
+    // 2049 is between two float16 numbers.
     const operands: readonly Operand[] = [[f16(2), [2048, 2050]]]
     expect(runDecomposed('mean', operands, reduce([0], 'float32'), 'declared')).toEqual([[2049]])
     expect(runDecomposed('mean', operands, reduce([0]), 'declared')).toEqual([[2048]])

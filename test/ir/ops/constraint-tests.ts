@@ -1,4 +1,4 @@
-/** One test for each numbered constraint of an op, named in the definition's own words. */
+/** One test for each numbered constraint of an op, named after the definition. */
 import { expect, test } from 'vitest'
 import { opDocs } from '../../../src/ir/ops/docs.ts'
 import type { OpName } from '../../../src/ir/signatures.ts'
@@ -6,7 +6,7 @@ import type { OpName } from '../../../src/ir/signatures.ts'
 export interface ConstraintTests {
   /** Adds the test of constraint `number`, which the definition must have: 'slice C2: start < limit <= size'. */
   readonly constraint: (op: OpName, number: number, body: () => void) => void
-  /** Adds a test that fails where a constraint of one of `ops` has no test. Stands last. */
+  /** Adds a test that fails if a constraint of one of `ops` has no test. It must be the last one. */
   readonly checkTotal: (ops: readonly OpName[]) => void
 }
 

@@ -1,4 +1,7 @@
-/** Contractions: values by hand, convolutions and their gradients against plain sums over all indices, and one test for each numbered constraint. */
+/**
+ * Contractions: values by hand, convolutions and their gradients compared with plain sums over all indices, and one test for each numbered
+ * constraint.
+ */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { opDef } from '../../../src/ir/ops/index.ts'
@@ -72,7 +75,7 @@ describe('conv2d by hand: a 4x4 image', () => {
 
 type Conv = OpCase<'conv2d'> | OpCase<'depthwiseConv2d'>
 
-/** The definition, summed over all indices, on a function that is 0 outside of the image. Sizes of the result come from `y`. */
+/** The definition, summed over all indices of a function that is 0 outside of the image. `y` gives the shape of the result. */
 const convByDefinition = (
   x: Operand,
   kernel: Operand,
@@ -121,7 +124,7 @@ const convByDefinition = (
 
 const dot = (a: readonly number[], b: readonly number[]): number =>
   a.reduce((sum, v, i) => sum + v * (b[i] as number), 0)
-/** The operand with 1 at one place and 0 elsewhere. */
+/** The operand with 1 at one position and 0 elsewhere. */
 const unit = (shape: readonly number[], at: number): Operand =>
   tensor(
     shape,
@@ -145,7 +148,7 @@ describe.each(['conv2d', 'depthwiseConv2d'] as const)('%s against its definition
       }),
     )
   })
-  // The operation is linear in each operand, so its gradient there is <conv(unit, other), dy>, place by place.
+  // The operation is linear in each operand, so its gradient at a position is <conv(unit, other), dy>.
   test('gradient of the image and of the kernel', () => {
     fc.assert(
       fc.property(cases, (c) => {
@@ -259,7 +262,7 @@ describe('constraints of matmul', () => {
   })
 })
 
-// What each op of the family is told of one convolution: [1,5,5,2] with a kernel [3,3,2,F].
+// The arguments of each op of the family for one convolution: [1,5,5,2] with a kernel [3,3,2,F].
 const family = (op: 'conv2d' | 'depthwiseConv2d') => {
   const last = op === 'conv2d' ? 4 : 1
   const x = floats(1, 5, 5, 2)
@@ -362,7 +365,7 @@ describe('sums in the widest type at hand', () => {
     expect(runOp(`${op}FilterGradient`, [long, dy], wide, 'declared')).toEqual([[2051]])
   })
   test.each(['conv2d', 'depthwiseConv2d'] as const)('%sInputGradient C7', (op) => {
-    // The middle of three pixels is met by each tap of [1, 1, 1]: 1 + 2048 + 1.
+    // Each tap of [1, 1, 1] reads the middle of three pixels: 1 + 2048 + 1.
     const dy = tensor([1, 1, 3, 1], [1, 2048, 1], 'float16')
     const kernel = tensor([1, 3, 1, 1], [1, 1, 1], 'float16')
     const more = { ...plain, inputShape: [1, 1, 3, 1] }

@@ -1,4 +1,4 @@
-/** Elementwise ops: known values, NaN, infinities, zeros and ties, integers against BigInt, and one test for each numbered constraint. */
+/** Elementwise ops: known values, NaN, infinities, zeros and ties, integers compared with BigInt, and one test for each numbered constraint. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Builder } from '../../../src/ir/build.ts'
@@ -31,7 +31,7 @@ const binary = (
   const [a, b] = [pairs.map(([x]) => x), pairs.map(([, y]) => y)]
   return runOp(op, [list(a, dtype), list(b, dtype)], {}, mode)[0]
 }
-/** Derivatives; -0 and 0 are the same here. */
+/** Derivatives; -0 equals 0 here. */
 const unaryGradient = (op: Unary, x: readonly number[]) =>
   gradientsOf(op, [list(x)], {}, [list(x.map(() => 1))])[0]?.map((v) => v + 0)
 const binaryGradients = (op: Binary, pairs: readonly (readonly [number, number])[]) =>
@@ -71,7 +71,7 @@ describe('known values', () => {
     ['elu', -0.5, -0.3934693402873666],
     ['elu', -1e-10, -9.999999999500001e-11],
     ['selu', -1e-10, -1.7580993407594719e-10],
-    // Of the paper's fixed point: mean 0 and variance 1 of a standard normal stay.
+    // The fixed point of the paper: a standard normal keeps mean 0 and variance 1.
     ['selu', -1, -1.1113307378125628],
     ['selu', 2, 2.101401974710961],
     ['erf', 0.001, 0.0011283787909692365],
@@ -141,7 +141,7 @@ describe('types', () => {
   for (const op of ['add', 'sub', 'mul', 'div', 'pow', 'maximum', 'minimum', 'remainder', 'and', 'or'] as const) {
     const own = op === 'and' || op === 'or' ? 'bool' : 'float32'
     constraint(op, 1, () => {
-      // No broadcasting here: the op broadcast is a node of its own.
+      // These ops do not broadcast: `broadcast` is a separate op.
       for (const shape of [[1], [3, 1], []])
         expect(inferOp(op, [of(own, 3), of(own, ...shape)], {})).toBe(
           `C1: operand shapes differ: ${own}[3] and ${own}[${shape.join(',')}]`,
@@ -276,7 +276,7 @@ describe('signs, NaN, infinities', () => {
   ] as const
   constraint('add', 5, () => {
     expect(binary('add', infinities)).toEqual([nan, nan, nan, inf])
-    // Steps of 2 from 2048 on: 2049 and 2051 lie between two, the even neighbours are 2048 and 2052.
+    // From 2048 on the distance is 2: 2049 and 2051 are ties, and their even neighbors are 2048 and 2052.
     const pairs = [
       [2048, 1],
       [2050, 1],
@@ -389,7 +389,7 @@ describe('signs, NaN, infinities', () => {
 
 describe('integers', () => {
   const int32 = fc.oneof(fc.integer({ min: intMin, max: intMax }), fc.constantFrom(intMin, intMax, -1, 0, 1))
-  /** Against exact integers, modulo 2^32. */
+  /** Compared with exact integers modulo 2^32. */
   const agrees = (op: Binary, exact: (x: bigint, y: bigint) => bigint): void => {
     fc.assert(
       fc.property(int32, int32, (x, y) => {
@@ -406,7 +406,7 @@ describe('integers', () => {
     agrees('sub', (x, y) => x - y)
   })
   constraint('mul', 4, () => {
-    // Beyond 2^53, where float64 would have lost the low bits.
+    // Beyond 2^53, where float64 would lose the low bits.
     expect(binary('mul', [[intMax, intMax]], 'int32')).toEqual([1])
     agrees('mul', (x, y) => x * y)
   })
@@ -525,7 +525,7 @@ describe('compare, select, cast', () => {
     for (const to of dtypes) expect(cast([0, 1], 'bool', to)).toEqual([0, 1])
   })
   constraint('cast', 5, () => {
-    // By itself a relaxed cast rounds like any other, and its gradient's cast may be dropped with it.
+    // By itself a relaxed cast rounds like any other cast. The cast of its gradient may be removed with it.
     expect(cast([0.1], 'float32', 'float16', true)).toEqual([0.0999755859375])
     const builder = new Builder('gradient')
     const [x, g] = [builder.input('x', floats(1)), builder.input('g', of('float16', 1))]

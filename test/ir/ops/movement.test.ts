@@ -94,7 +94,7 @@ describe('broadcast', () => {
     expect(gradient(x, [2, 3], [0, 1])).toEqual([[1 + 2 + 3, 4 + 5 + 6]])
     expect(gradient(x, [2, 2, 3], [0, 2])).toEqual([[21, 57]])
     expect(gradient(tensor([], [0]), [2, 3], [])).toEqual([[21]])
-    // An axis of 1 that stays 1 is not summed over, and stays.
+    // An axis of size 1 that is not repeated is not summed over.
     expect(gradient(tensor([1, 2], [0, 0]), [2, 1, 2], [1, 2])).toEqual([[1 + 3, 2 + 4]])
     expect(gradient(tensor([1, 2], [0, 0]), [1, 1, 2], [1, 2])).toEqual([[1, 2]])
   })
@@ -295,19 +295,19 @@ describe('gather and oneHot', () => {
 
 describe('laws', () => {
   type Name = keyof MovementOps
-  /** Numbers from a seed, small and whole: sums of products are exact. */
+  /** Small integers from a seed: sums of products are exact. */
   const whole = (length: number, seed: number) => Array.from({ length }, (_, i) => ((i * 7 + seed * 13) % 19) - 9)
   const dot = (a: readonly number[], b: readonly number[]) => a.reduce((sum, v, i) => sum + v * (b[i] ?? nan), 0)
   const seen = (op: Name, operands: readonly Operand[], attrs: OpAttrs<Name>) =>
     runOp<Name>(op, operands, attrs)[0] ?? []
 
-  // What moves elements is affine, f(x) = Ax + c, and its gradient is the adjoint: <g, Ax> = <A'g, x>, exactly.
+  // Ops that move elements are affine, f(x) = Ax + c, and their gradient is the adjoint: <g, Ax> = <A'g, x>, exactly.
   const differentiable = Object.entries(movementCases).filter(([op]) => op !== 'oneHot')
   test.each(differentiable)('%s: the gradient is the adjoint', (_op, cases) => {
     fc.assert(
       fc.property(cases, fc.nat(1000), (c: OpCase, seed) => {
         fc.pre(c.inputs.some(({ type }) => isFloat(type.dtype)))
-        const { attrs, op } = c as OpCase<Name> // of the table of movement ops
+        const { attrs, op } = c as OpCase<Name> // an op of the table of movement ops
         const filled = (numbers: (length: number, operand: number) => readonly number[]): Operand[] =>
           c.inputs.map(({ type, data }, i) =>
             tensor(type.shape, isFloat(type.dtype) ? numbers(data.length, i) : data, type.dtype),

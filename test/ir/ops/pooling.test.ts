@@ -1,4 +1,4 @@
-/** Pools: values by hand and by definition, gradients of first and second order, and one test for each numbered constraint. */
+/** Pooling: values by hand and by definition, gradients of first and second order, and one test for each numbered constraint. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Padding, WindowAttrs } from '../../../src/ir/signatures.ts'
@@ -53,7 +53,7 @@ describe('values by hand: a 4x4 image', () => {
   })
 })
 
-/** The places of the image that each window holds, row-major, by asking every place of the image; for [H, W]. */
+/** The positions of the image in each window, in row-major order, found by testing every position of the image; for [H, W]. */
 const windowsByDefinition = (
   [, height = 0, width = 0]: readonly number[],
   a: WindowAttrs,
@@ -77,12 +77,12 @@ const windowsByDefinition = (
     ),
   )
 }
-/** Elements of one sample and channel. */
+/** The elements of one sample and channel. */
 const plane = (x: Operand, sample: number, channel: number): number[] => {
   const [, h = 0, w = 0, c = 0] = x.shape
   return Array.from({ length: h * w }, (_, at) => x.data[(sample * h * w + at) * c + channel] as number)
 }
-/** First place of the largest, NaN above all. */
+/** The first position of the maximum; NaN is larger than all numbers. */
 const winner = (places: readonly number[], values: readonly number[]): number => {
   const isNanAt = places.find((at) => Number.isNaN(values[at]))
   return (
@@ -92,7 +92,7 @@ const winner = (places: readonly number[], values: readonly number[]): number =>
 }
 
 describe('against the definition', () => {
-  // Few values, so that most windows have ties, with NaN and infinities among them.
+  // Few values, so that most windows have ties, with NaN and infinities.
   const wild = fc.constantFrom(-1, 0, 0, 1, 1, nan, Infinity, -Infinity)
   const cases = poolingCases.maxPool2d.chain((c) => {
     const { shape } = (c.inputs[0] ?? { type: floats() }).type
@@ -171,7 +171,7 @@ describe('against the definition', () => {
 })
 
 const pools = ['maxPool2d', 'avgPool2d', 'maxPool2dGradient', 'avgPool2dGradient'] as const
-/** Types of a pool of x, the gradient's dy being as given or of x's type. */
+/** The result types of pooling x. The gradient's dy has the given type, or the type of x. */
 const types = (
   op: (typeof pools)[number],
   x: Type,

@@ -1,4 +1,4 @@
-/** Reductions: values by hand, NaN and ties, gradients at the awkward places, and one test for each numbered constraint. */
+/** Reductions: values by hand, NaN and ties, gradients at singular points, and one test for each numbered constraint. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Builder } from '../../../src/ir/build.ts'
@@ -113,7 +113,7 @@ describe('constraints of types', () => {
 
 describe('constraints of values', () => {
   test('reduceSum C4: half operands are summed wide, int32 wraps around', () => {
-    // In float16 2048 + 1 = 2048; the sum of all is 2051, which is rounded once, to the even neighbour.
+    // In float16 2048 + 1 = 2048. The exact sum is 2051, which is rounded once, to the even neighbor.
     const half = tensor([4], [2048, 1, 1, 1], 'float16')
     expect(runOp('reduceSum', [half], wide(0), 'declared')).toEqual([[2052]])
     expect(runOp('reduceSum', [half], { ...wide(0), resultDtype: 'float32' }, 'declared')).toEqual([[2051]])
@@ -121,7 +121,7 @@ describe('constraints of values', () => {
   })
   test('reduceProd C3: int32 wraps around', () => {
     expect(runOp('reduceProd', [tensor([3], [65536, 65537, 3], 'int32')], over(0))).toEqual([[196608]])
-    // Beyond 2^53, where float64 would have lost the low bits.
+    // Beyond 2^53, where float64 would lose the low bits.
     expect(runOp('reduceProd', [tensor([3], [2 ** 31 - 1, 2 ** 31 - 1, 2 ** 31 - 1], 'int32')], over(0))).toEqual([
       [2 ** 31 - 1],
     ])
@@ -211,7 +211,7 @@ describe('gradients', () => {
             reduced.reduce<number[]>((list, size) => Array.from({ length: size }, () => list).flat(), [1]),
           )
           const [got] = gradientsOf('reduceProd', [tensor(shape, data)], over(...axes), [ones])
-          expect(got?.map((v) => v + 0)).toEqual(want.map((v) => v + 0)) // -0 and 0 are the same here
+          expect(got?.map((v) => v + 0)).toEqual(want.map((v) => v + 0)) // -0 equals 0 here
         },
       ),
     )

@@ -1,4 +1,4 @@
-/** What the tests of single ops ask of the IR: results, result types or what is wrong with them, gradients. */
+/** Helpers for tests of single ops: results, result types or errors, and gradients. */
 import { Builder } from '../../../src/ir/build.ts'
 import { interpret, type Mode } from '../../../src/ir/interpret.ts'
 import { opDef } from '../../../src/ir/ops/index.ts'
@@ -39,11 +39,11 @@ export const runOp = <K extends OpName>(
   return outputs.map((_, i) => [...(values[`y${i}`]?.data ?? [])])
 }
 
-/** The result types, or the message that begins with a constraint's number. */
+/** The result types, or the error message, which starts with the number of the constraint. */
 export const inferOp = <K extends OpName>(op: K, types: readonly Type[], attrs: OpAttrs<K>): readonly Type[] | string =>
   opDef(op).infer(types, attrs, [])
 
-/** The gradient of each operand for given gradients of the outputs; null where none flows. */
+/** The gradient of each operand for given gradients of the outputs; null where there is none. */
 export const gradientsOf = <K extends OpName>(
   op: K,
   operands: readonly Operand[],
@@ -63,7 +63,7 @@ export const gradientsOf = <K extends OpName>(
   return grads.map((g, i) => (g === null ? null : [...(values[`d${i}`]?.data ?? [])]))
 }
 
-/** All of the numbers agree within `tolerance`, relative to numbers above 1; NaN with NaN. */
+/** Do all numbers agree within `tolerance`, relative to numbers above 1? NaN agrees with NaN. */
 export const isNear = (got: readonly number[], want: readonly number[], tolerance = 1e-12): boolean =>
   got.length === want.length &&
   got.every((x, i) => {

@@ -1,4 +1,4 @@
-/** Ops of the training step: one test for each numbered constraint, and how near the float32 decompositions come to float64. */
+/** Ops of the training step: one test for each numbered constraint, and the accuracy of the float32 decompositions against float64. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Builder } from '../../../src/ir/build.ts'
@@ -19,7 +19,7 @@ const f32 = (...shape: readonly number[]): Type => ({ dtype: 'float32', shape })
 const scalar = (dtype: DType): Type => ({ dtype, shape: [] })
 const [rate, step, finite] = [scalar('float32'), scalar('int32'), scalar('bool')]
 
-/** How many operands are of the variable's shape, and the scalars after them. */
+/** The number of operands with the shape of the variable, and the scalar operands after them. */
 const operands: { readonly [K in Exclude<Name, 'allFinite' | 'lossScaleUpdate'>]: readonly [number, readonly Type[]] } =
   {
     rmsprop: [4, [rate, finite]],
@@ -37,7 +37,7 @@ const attrs: { readonly [K in Name]: OpAttrs<K> } = {
 }
 const guardedOps = ['rmsprop', 'sgd', 'adam', 'ema'] as const
 
-/** The op by its decomposition, each of whose nodes is rounded in mode 'declared'. */
+/** The op by its decomposition, with each node rounded in mode 'declared'. */
 const decomposed = (op: OpName, given: readonly Operand[], of: object, mode: Mode): readonly (readonly number[])[] => {
   const b = new Builder(op)
   const inputs = given.map(({ shape, dtype = 'float32' }, i) => b.input(`x${i}`, { dtype, shape }))
@@ -70,7 +70,7 @@ for (const op of guardedOps) {
     }
   })
   constraint(op, 3, () => {
-    // Old values that float32 would round, infinities and -0 among them; everything that is computed from is NaN.
+    // Old values that float32 would round, including infinity and -0. All operands of the computation are NaN.
     const old = [0.1, -0, Infinity, 1e-42]
     const slots = Array.from({ length: count }, (_, k) => tensor([4], k === 1 ? [nan, Infinity, nan, -Infinity] : old))
     const given = [...slots, ...scalars.map(({ dtype }) => one(dtype === 'float32' ? nan : 0, dtype))]
@@ -122,7 +122,7 @@ checkTotal(names)
 describe('float32 decompositions lose no digits', () => {
   const eps = 2 ** -23
   const steps = fc.oneof(fc.nat(30), fc.nat(100_000), fc.nat(2 ** 24 - 1))
-  /** Zero weights, so that what is left is the step itself. */
+  /** The weights are zero, so the result is the step itself. */
   test('adam: every step, including the first', () => {
     fc.assert(
       fc.property(steps, fc.constantFrom(0.9, 0.99, 0.999, 0.9999), fc.integer({ min: 1, max: 64 }), (t, beta2, n) => {
