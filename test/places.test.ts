@@ -1,6 +1,6 @@
 /**
- * How many files a new op, a new pass and a new backend touch. Each is added to a copy of the sources in memory, which must type-check and do
- * what the addition says; ARCHITECTURE.md names the files.
+ * How many files a new op, a new pass and a new backend touch. Each is added to an in-memory copy of the sources, which must type-check and behave as
+ * intended. ARCHITECTURE.md names the files.
  */
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -12,7 +12,7 @@ import { expect, test } from 'vitest'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
-/** A file and its text, or what is put after lines that are there. */
+/** A file and its text, or insertions after existing lines. */
 type Place =
   | readonly [file: string, text: string]
   | readonly [file: string, ...(readonly [after: string, text: string][])]
@@ -20,7 +20,7 @@ type Place =
 interface Addition {
   readonly most: number
   readonly places: readonly Place[]
-  /** A module: what its `found` must be. */
+  /** A module. Its export `found` must equal `found` below. */
   readonly use: string
   readonly found: unknown
 }

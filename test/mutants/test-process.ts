@@ -1,13 +1,13 @@
-/** A process that runs test files in a copy of the tree (test-server.ts), and is started anew after one that did not end. */
+/** A process that runs test files in a copy of the tree (test-server.ts). It is restarted after a run that did not end. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { TestReply, TestRequest } from './test-server.ts'
 
 export interface TestProcess {
-  /** 'late' if it has not ended after `limitMs`; the process is then ended. Requests run one after another. */
+  /** 'late' if it has not ended after `limitMs`; then the process is killed. Requests run one after another. */
   run(request: Omit<TestRequest, 'changed'>, limitMs: number): Promise<TestReply | 'late'>
-  /** Names a file that has another text now. */
+  /** Reports a file whose text has changed. */
   changed(file: string): void
   close(): void
 }
@@ -17,12 +17,12 @@ class NotStarted extends Error {
 }
 const attemptsMax = 5
 
-/** @param reached the file that record-reach.ts writes to */
+/** @param reached The file that record-reach.ts writes. */
 export const openTests = (root: string, reached?: string): TestProcess => {
   let child: ChildProcess | null = null
   let changed = new Set<string>()
   const end = (): void => {
-    // The workers, too: they are of the child's group.
+    // Also kills the workers, which are in the child's process group.
     if (child?.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
     child = null
   }

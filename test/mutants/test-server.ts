@@ -1,6 +1,6 @@
 /**
- * Runs test files on request, in one process that keeps what vitest has transformed. It runs in a copy of the tree, as a child of judge-mutant.ts, which
- * ends it if a test does not end.
+ * Runs test files on request, in one process that caches what vitest has transformed. It runs in a copy of the tree as a child of judge-mutant.ts,
+ * which kills it if a test does not end.
  */
 import { join } from 'node:path'
 import { createVitest } from 'vitest/node'
@@ -9,17 +9,17 @@ export interface TestRequest {
   /** Files that changed since the last request. */
   readonly changed: readonly string[]
   readonly file: string
-  /** The tests to run, by their full names; null for all. */
+  /** The tests to run, by full name; null for all. */
   readonly tests: readonly string[] | null
 }
 
-/** The names of the tests that failed; an error of the file itself has the name ''. Instead of a reply `null` comes if the tests did not start. */
+/** The names of the failed tests. An error of the file itself has the name ''. If the tests did not start, the reply is `null`. */
 export interface TestReply {
   readonly failed: readonly string[]
 }
 
 const root = process.cwd()
-// The process that waits for the reply has the limit: on a busy machine a test must not fail for its own one.
+// The waiting process has the time limit: on a busy machine a test must not fail by its own limit.
 const timeout = 3_600_000
 const withoutOwnTimeouts = {
   name: 'no-timeouts-of-tests',
@@ -32,7 +32,7 @@ const vitest = await createVitest(
   {
     root,
     watch: false,
-    // While places are recorded, all tests run.
+    // While reached places are recorded, all tests run.
     bail: process.env['EFFUSE_REACHED'] === undefined ? 1 : 0,
     maxWorkers: 1,
     reporters: [{}],
@@ -59,7 +59,7 @@ const run = async ({ changed, file, tests }: TestRequest): Promise<TestReply | n
     for (const test of module.children.allTests('failed')) failed.push(test.fullName.split(' > ').join(' '))
     if (module.state() === 'failed' && failed.length === 0) failed.push('')
   }
-  // On a busy machine the process of the tests may not start in time. That says nothing about them.
+  // On a busy machine the worker may not start in time. That is not a result of the tests.
   if (unhandledErrors.some((error) => String((error as Error).message).includes('[vitest-pool]'))) return null
   if (unhandledErrors.length > 0 && failed.length === 0) failed.push('')
   return { failed }
@@ -74,6 +74,6 @@ process.on('message', (request: TestRequest) => {
     },
   )
 })
-// The parent has ended. The workers are of this process's group: one whose test does not end would stay.
+// The parent has exited. The workers are in this process group; a worker whose test does not end would stay alive.
 process.on('disconnect', () => process.kill(-process.pid, 'SIGKILL'))
 process.send?.('ready')

@@ -18,12 +18,12 @@ export const sourceText = (root: string, file: string): string => readFileSync(j
 
 export interface Tree {
   readonly root: string
-  /** The file has the text while `work` runs, and its own afterwards. */
+  /** Runs `work` while the file has the given text, and restores the file afterwards. */
   withText<T>(file: string, text: string, work: () => Promise<T>): Promise<T>
   close(): void
 }
 
-/** What git knows or would: sources, tests, configuration; packages by a link. */
+/** Files that git tracks or would add: sources, tests and configuration. Packages are linked. */
 export const copyTree = (root: string): Tree => {
   const copy = mkdtempSync(join(realpathSync(tmpdir()), 'effuse-mutants-'))
   const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '-z'], {

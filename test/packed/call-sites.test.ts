@@ -1,4 +1,4 @@
-/** `built at` names the user's line, however the program is run: plain, with source maps, transpiled as tsx does, in a bundle. */
+/** `built at` names the user's line in every kind of program: plain, with source maps, transpiled by tsx, in a bundle. */
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -35,7 +35,7 @@ const lineOf = (mark: string): number => program.split('\n').findIndex((line) =>
 
 let project: Packed
 beforeAll(async () => {
-  // Frames of effuse itself are renamed then, too.
+  // Then the frames of effuse are also renamed.
   project = packed({ maps: true })
   expect(existsSync(join(project.folder, 'node_modules/effuse/dist/ir/call-site.js.map'))).toBe(true)
   const at = (name: string): string => join(project.folder, name)

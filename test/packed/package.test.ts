@@ -15,7 +15,7 @@ beforeAll(() => {
 }, 120_000)
 afterAll(() => install.remove())
 
-/** Runs a module in the project and gives what it logs as JSON. */
+/** Runs a module in the project and returns its output as JSON. */
 const run = (code: string): unknown => {
   writeFileSync(join(install.folder, 'run.js'), code)
   return JSON.parse(execFileSync(process.execPath, ['run.js'], { cwd: install.folder, encoding: 'utf8' }))
@@ -23,7 +23,7 @@ const run = (code: string): unknown => {
 
 test('links between documents refer to files of the package', () => {
   const documents = ['README.md', 'ARCHITECTURE.md', ...readdirSync(join(home, 'docs')).map((name) => `docs/${name}`)]
-  // In blocks of code, `f['x'](y)` is a call.
+  // In code blocks, `f['x'](y)` is a call, not a link.
   const proseOf = (name: string): string => readFileSync(join(home, name), 'utf8').replace(/^```[\s\S]*?^```$/gm, '')
   const links = documents.flatMap((name) =>
     [...proseOf(name).matchAll(/\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)/g)].map((m) => [name, m[1] ?? '']),

@@ -1,4 +1,4 @@
-/** Gradients compared with central differences in float64: random graphs, a small EfficientNet in training form; and other promises. */
+/** Gradients compared with central differences in float64, for random graphs and for a small EfficientNet in training form; and other guarantees. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Builder } from '../../src/ir/build.ts'
@@ -22,11 +22,11 @@ import { runPipeline } from '../../src/passes/runner.ts'
 
 const smooth = ['tanh', 'sigmoid', 'silu', 'softplus', 'sin', 'neg', 'erf'] as const
 
-/** Users' ops, one in the other; the outer one gives an operand to two ops. */
+/** Users' ops, one inside of the other. In the outer one, two ops read an operand. */
 const bent = composite('bent', (x: Value<'float32'>) => mul(x, tanh(x)))
 const tamed = composite('tamed', (x: Value<'float32'>, y: Value<'float32'>) => sub(bent(tanh(y)), tanh(mul(x, y))))
 
-/** A program over x [2,3] and w [3,2], read from small numbers; every op is smooth. */
+/** A program over x [2,3] and w [3,2], read from small numbers. Every op is smooth. */
 const program = (steps: readonly (readonly [number, number, number])[]): Graph => {
   const b = new Builder('random')
   const inputs = [b.input('x', { dtype: 'float32', shape: [2, 3] }), b.input('w', { dtype: 'float32', shape: [3, 2] })]
@@ -55,7 +55,7 @@ const program = (steps: readonly (readonly [number, number, number])[]): Graph =
         ),
       () => b.broadcast(x, [2, ...x.shape]),
       () => (x.shape.length > 0 ? b.concatenate([x, fitting], 0) : x),
-      () => tamed(x as Value<'float32'>, fitting as Value<'float32'>), // all of them are
+      () => tamed(x as Value<'float32'>, fitting as Value<'float32'>), // all of them have this type
     ]
     values.push((choices[op % choices.length] ?? (() => x))())
   }
@@ -143,7 +143,7 @@ describe('central differences', () => {
   }, 120_000)
 })
 
-/** The model's graph with an input `label` and the output `loss`. */
+/** The model's graph with an input `label` and an output `loss`. */
 const withLoss = (inner: Graph): Graph => {
   const edit = new Edit(inner, 'loss')
   const logits = inner.outputs.find((o) => o.name === 'logits')?.value as Ref
@@ -214,7 +214,7 @@ describe('promises', () => {
     const whole = b.finish({ slope: slope as Value })
     const inputs = { x: [1, 2], step: [0], finite: [1] }
     const { outputs } = interpret(whole, { inputs, variables: new Map([['w', [5, 7]]]), mode: 'float64' })
-    // 1 - min(decay, 2 / 11) of the way from x to -x.
+    // A fraction 1 - min(decay, 2 / 11) of the way from x to -x.
     for (const [i, x] of inputs.x.entries()) expect(outputs['slope']?.data[i]).toBeCloseTo(x - 2 * x * (9 / 11), 12)
   })
 

@@ -1,4 +1,4 @@
-/** Faults in users' passes and pipelines are reported clearly, for every kind of wrong result. */
+/** Faults in users' passes and pipelines give clear errors, for every kind of wrong result. */
 import { describe, expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'
 import { Edit } from '../../src/ir/edit.ts'

@@ -1,4 +1,4 @@
-/** Faults that `verify: true` finds, and its report on what it did not check. */
+/** The faults that `verify: true` detects, and its report of what it did not check. */
 import { describe, expect, test } from 'vitest'
 import { fuseTfjs } from '../../src/backends/tfjs/fuse-tfjs.ts'
 import { compile } from '../../src/compile.ts'

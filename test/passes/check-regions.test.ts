@@ -1,4 +1,4 @@
-/** `verify: true` on networks that are too large to run as a whole: it cuts out and compares the changed parts. */
+/** `verify: true` on networks that are too large to run as a whole: it extracts and compares the changed parts. */
 import { describe, expect, test } from 'vitest'
 import { fuseTfjs } from '../../src/backends/tfjs/fuse-tfjs.ts'
 import { Edit } from '../../src/ir/edit.ts'
@@ -37,7 +37,7 @@ const rewriting = (preserves: Preserves, op: OpName, change: (edit: Edit, node: 
   })
 const refOf = (node: Node): Ref => ({ id: node.id, port: 0 })
 
-/** fold-batch-norm with a mistake in it. */
+/** fold-batch-norm with a deliberate fault. */
 const folding = (mistake: 'none' | 'epsilon' | 'axis' | 'mean', only: number | null = null): Pass =>
   rewriting('rounding', 'batchNormInference', (edit, bn, at) => {
     if (bn.op !== 'batchNormInference' || (only !== null && at !== only)) return
@@ -83,7 +83,7 @@ describe('EfficientNet-B0, batch 1, 224 x 224', () => {
       ['fuse-tfjs', 'run', 'structure'],
     ])
     for (const { checked: found } of records) if (found.how === 'regions') expect(found.unjudged).toBe(0)
-    // Of 49 norms two feed nothing but the next folded convolution: they are judged with it.
+    // Two of the 49 norms are read only by the next folded convolution, so they are judged together with it.
     expect(records[3]?.report).toEqual({ folded: 49 })
     expect(records[3]?.checked).toMatchObject({ equal: 47, why: expect.stringMatching(/^47 changed parts agree/) })
   }, 60_000)
@@ -131,7 +131,7 @@ describe('EfficientNet-B0, batch 1, 224 x 224', () => {
 })
 
 describe('a part is extended before it is judged', () => {
-  /** Large enough not to run whole. */
+  /** Too large to run as a whole. */
   const large = (middle: string, result: string) => `graph g { %x = input() {name="x"} : float32[1,128,128,64]
     %k = variable() {name="k"} : float32[1,1,64,64] %c = conv2d(%x, %k) : float32[1,128,128,64]
     ${middle} return y = ${result} }`

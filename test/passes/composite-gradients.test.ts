@@ -1,4 +1,4 @@
-/** Gradients of users' composites: those of their bodies, in composites that mixed precision treats as it treats the originals. */
+/** Gradients of users' composites equal those of their bodies. They are composites, which mixed precision treats like the originals. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {

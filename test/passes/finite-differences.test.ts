@@ -1,6 +1,6 @@
 /**
- * Reverse mode against differences in float64, under fast-check: random small EfficientNets in training form with dropout and stochastic depth
- * drawing the same numbers on both sides, and the random graphs of effuse/testing with all their kinks and jumps.
+ * Reverse mode compared with differences in float64, under fast-check: random small EfficientNets in training form, with equal random draws of
+ * dropout and stochastic depth on both sides, and the random graphs of effuse/testing with all of their kinks and jumps.
  */
 import fc from 'fast-check'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -27,7 +27,7 @@ type Point = ReadonlyMap<string, Float64Array>
 const direction = (name: string, length: number): Float64Array => goldenUniform(name, length).map((u) => 2 * u - 1)
 const dot = (a: Numbers, b: Numbers): number =>
   Array.from({ length: a.length }, (_, i) => (a[i] ?? Number.NaN) * (b[i] ?? Number.NaN)).reduce((s, v) => s + v, 0)
-/** The point moved by `delta` along the directions that there are. */
+/** The point moved by `delta` along the given directions. */
 const moved = (at: Point, along: Point, delta: number): Point =>
   new Map(
     [...at].map(([name, x]) => {
@@ -35,7 +35,7 @@ const moved = (at: Point, along: Point, delta: number): Point =>
       return [name, d === undefined ? x : x.map((v, i) => v + delta * (d[i] ?? Number.NaN))]
     }),
   )
-/** Fourth order: off by h^4 of the fifth derivative. */
+/** Fourth order: the error is h^4 times the fifth derivative. */
 const slopeOf = (f: (delta: number) => number, h: number): number =>
   (8 * (f(h) - f(-h)) - (f(2 * h) - f(-2 * h))) / (12 * h)
 
@@ -68,7 +68,7 @@ describe('EfficientNet with dropout and stochastic depth', () => {
           optimizer: sgd({ learningRate: 1 }),
         })
         const declared = step.at({ batch })
-        const trained = graphOf(runPipeline(parsePipeline('to-training'), programOf(declared)).program) // what went in
+        const trained = graphOf(runPipeline(parsePipeline('to-training'), programOf(declared)).program) // the input program
         const withGradients = graphOf(runPipeline(parsePipeline('differentiate'), programOf(trained)).program)
         const at: Point = new Map(
           variablesOf(trained).map(({ attrs: { name, init }, types }) => {
@@ -77,7 +77,7 @@ describe('EfficientNet with dropout and stochastic depth', () => {
               `${name}/${seed}`,
               shape.reduce((a, b) => a * b, 1),
             )
-            // Random, not only the kernels: around the initial values, or scales would be 1 and offsets 0 everywhere.
+            // All variables are random: with initial values, scales would be 1 and offsets 0 everywhere.
             return [
               name,
               Float64Array.from(initialValues(init, shape, { seed, name }), (v, i) => v + 0.2 * (noise[i] ?? 0)),
@@ -110,14 +110,14 @@ describe('EfficientNet with dropout and stochastic depth', () => {
       }),
       { numRuns: 6 },
     )
-    // The draws do matter: another run, another loss.
+    // The random draws have an effect: another run has another loss.
     expect(differing).toBeGreaterThan(drawn / 2)
   }, 120_000)
 })
 
 describe('random graphs', () => {
   const tally = { checked: 0, skipped: 0 }
-  /** The graph with the output `loss`, the mean of tanh of all float outputs, and its gradients by inputs and variables. */
+  /** The graph with the output `loss`, the mean of tanh of all float outputs, and its gradients with respect to inputs and variables. */
   const withGradients = (graph: Graph): { readonly graph: Graph; readonly names: readonly string[] } => {
     const edit = new Edit(graph, 'gradients')
     const b = edit.emitter(nodeAt(graph, (graph.outputs[0] as { readonly value: Ref }).value.id), 'loss') // anyGraph has outputs
@@ -145,7 +145,7 @@ describe('random graphs', () => {
     )
     again.setOutputs([
       ...forward.outputs,
-      ...sources.map((n, i) => ({ name: `d ${n.attrs.name}`, value: gradients[i] as Value })), // one for each
+      ...sources.map((n, i) => ({ name: `d ${n.attrs.name}`, value: gradients[i] as Value })), // one gradient for each
     ])
     return { graph: again.commit(), names: sources.map((n) => n.attrs.name) }
   }
@@ -154,7 +154,7 @@ describe('random graphs', () => {
       fc.property(anyGraph({ mixedTypes: false, effects: false, stepsMax: 10 }), fc.nat(1000), (drawn, seed) => {
         const { graph, names } = withGradients(drawn.graph)
         const { inputs, variables } = feedsFor(graph, seed)
-        // Off the grid of the feeds: exact ties are of the graph's making then.
+        // Away from the grid of the feeds, so that exact ties come only from the graph.
         const at: Point = new Map(
           [...Object.entries(inputs), ...variables].map(([name, x]) => {
             const noise = direction(`off ${name} ${seed}`, x.length)
@@ -180,7 +180,7 @@ describe('random graphs', () => {
         const [here, ahead, behind] = [f(0), f(h), f(-h)]
         const [forward, backward] = [(ahead - here) / h, (here - behind) / h]
         const central = slopeOf(f, h)
-        // Infinities have no differences; at a kink the sides differ, at a jump the slope depends on h.
+        // Infinities have no differences. At a kink the sides differ; at a jump the slope depends on h.
         const size = 1 + Math.abs(central)
         const isSmooth =
           hasNumbers &&

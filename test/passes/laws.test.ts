@@ -1,6 +1,6 @@
 /**
- * What the laws say is true: graphs in which nearly every node meets one, or misses it by a little (the number at the other side, other axes,
- * -0 in place of 0, a type that does not hold the value), before and after, bit by bit, with numbers that tell a wrong law.
+ * The laws of rules hold: in random graphs nearly every node matches a law or just misses it (the constant on the other side, other axes, -0 instead
+ * of 0, a type that cannot represent the value). The results before and after are compared bit by bit, with numbers that reveal a wrong law.
  */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -52,13 +52,13 @@ const chosen = (b: Builder, x: Value, y: Value, v: number): Value => {
   const not = b.unary('not', p)
   return b.select(v % 4 === 1 ? b.unary('not', not) : b.binary('or', not, v % 8 === 3 ? p : not), x, other)
 }
-/** There and back by other types: some hold the value, some do not. */
+/** A cast to other types and back. Some can represent the value, some cannot. */
 const castOf = (b: Builder, x: Value, v: number): Value => {
   const types = ['float16', 'bfloat16', 'int32', 'bool', 'float32'] as const
   const [first, second] = [types[v % 5] ?? 'float16', types[Math.floor(v / 5) % 5] ?? 'float32']
   return b.cast(b.cast(b.cast(x, first), second), 'float32')
 }
-/** Ends in the shape that it began with. */
+/** Returns to the original shape. */
 const movedOf = (b: Builder, x: Value, v: number): Value => {
   const [order = [], other = []] = [orders[v % 4], orders[Math.floor(v / 4) % 4]]
   const [axes = [], more = []] = [axesLists[v % 6], axesLists[Math.floor(v / 6) % 6]]
@@ -80,13 +80,13 @@ const movedOf = (b: Builder, x: Value, v: number): Value => {
       return b.reshape(b.reshape(b.slice(x, [0, 0, 0], shape), [6, 4]), shape)
   }
 }
-/** Two ports, which must not be taken for one another. */
+/** Two ports, which must not be confused. */
 const portsOf = (b: Builder, x: Value, v: number): Value => {
   const [values, indices] = b.emit('topK', [x], { k: 4 })
   if (values === undefined || indices === undefined) return x
   return v % 2 === 0 ? b.add(values, b.cast(indices, 'float32')) : b.sub(b.cast(indices, 'float32'), values)
 }
-/** Literals that differ in a bit, and sums of literals. */
+/** Literals that differ in one bit, and sums of literals. */
 const literalOf = (b: Builder, x: Value, v: number): Value => {
   const data = Float32Array.from({ length: 24 }, (_, i) => (i === v % 24 ? (v % 2 === 0 ? -0 : 3) : 0))
   const literal = b.literal({ dtype: 'float32', shape }, data)
@@ -119,7 +119,7 @@ const feeds = {
   y: special.toReversed().concat(special).slice(3, 27),
 }
 
-/** NaN is NaN; `isExact` tells 0 from -0. */
+/** NaN equals NaN. `isExact` distinguishes 0 and -0. */
 const expectSame = (before: Graph, after: Graph, isExact: boolean): void => {
   expect(verify(after)).toEqual([])
   const mode = isExact ? 'declared' : 'float64'
@@ -149,7 +149,7 @@ test('each rule alone preserves what it declares', () => {
     fc.property(graphs, (graph) => {
       for (const rule of simplifyRules) {
         const after = rewrite(graph, [rule], 'one', (name) => seen.add(name))
-        // The sign of a zero may change, and then also what is divided by it: such rules are judged by what they give themselves.
+        // The sign of a zero may change, and then also quotients by it. So such rules are judged by their own results.
         if (after !== graph && rule.preserves === 'bits') expectSame(graph, after, true)
       }
     }),
@@ -171,7 +171,7 @@ test.each(['cse', 'fold-constants', 'dce', 'hoist-prepare', 'fold-constants,cse,
   },
 )
 
-/** Every element is another number, none of them special: so a formula that is another one shows. */
+/** All elements are different ordinary numbers, so that a different formula gives a different result. */
 test.each([
   ['x + 0 -> x', '%c = constant() {value=0} : float32[3] %y = add(%x, %c) : float32[3]'],
   [

@@ -1,4 +1,4 @@
-/** Passes take n log n time, also on long chains and wide fans, on which a pass that visits many nodes for each node is slow. */
+/** Passes take n log n time, also on long chains and wide fans, where a pass that visits many nodes for each node is slow. */
 import { expect, test } from 'vitest'
 import { Builder } from '../../src/ir/build.ts'
 import { liveOrder } from '../../src/ir/graph.ts'
@@ -21,7 +21,7 @@ const simplified = (length: number, step: (b: Builder, x: Value, i: number) => V
   return runPipeline(parsePipeline('simplify,dce'), programOf(b.finish({ x })))
 }
 
-// Steps that undo each other, an even number of them.
+// An even number of steps that undo each other.
 test.each(Object.entries(chains))('simplify removes a chain of %s', (_, step) => {
   const { program } = simplified(4_000, step)
   expect(liveOrder(graphOf(program)).map((n) => n.op)).toEqual(['input'])
@@ -29,5 +29,5 @@ test.each(Object.entries(chains))('simplify removes a chain of %s', (_, step) =>
 
 test('simplify does not traverse a chain again for each of its nodes', () => {
   const { records } = simplified(60_000, chains['neg'] as (typeof chains)[string])
-  expect(records[0]?.ms).toBeLessThan(20_000) // walking takes longer than this even on an idle machine
+  expect(records[0]?.ms).toBeLessThan(20_000) // a traversal for each node takes longer than this even on an idle machine
 }, 120_000)

@@ -51,8 +51,8 @@ describe('every pass', () => {
             verify: true,
           })
           const feeds = feedsFor(graph, seed)
-          // Types do not round in float64: what keeps no more than the precision of half keeps every bit there, and another order or
-          // formula differs in the last places only.
+          // In float64 nothing is rounded to a type: a pass that preserves only half precision preserves every bit there, and another order or
+          // formula changes only the last digits.
           const mode = pass.preserves === 'bits' ? 'declared' : 'float64'
           const exact = pass.preserves !== 'rounding'
           const want = interpret(graph, { ...feeds, mode })
@@ -105,7 +105,7 @@ describe('every pass', () => {
 })
 
 describe('fold-batch-norm', () => {
-  // The filters of a depthwise kernel are not its last axis.
+  // The last axis of a depthwise kernel is not the axis of its filters.
   test.each([
     ['conv2d', '[3,3,2,3]', 3],
     ['depthwiseConv2d', '[3,3,2,1]', 2],

@@ -75,7 +75,7 @@ describe('text', () => {
         const plain = ({ steps: all }: Program) =>
           all.map((s) => (s.kind === 'graph' ? { name: s.name, when: s.when } : s))
         expect(plain(again)).toEqual(plain(program))
-        // A lone graph that runs each time has no place for crossing values: nothing could read them.
+        // A single graph that always runs cannot have crossing values, since nothing could read them.
         if (printProgram(program).startsWith('step') || names.length > 0)
           expect(printProgram(again)).toBe(printProgram(program))
       }),

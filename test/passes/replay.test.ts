@@ -59,7 +59,7 @@ const saved = (): NonNullable<RunnerOptions['saveReproducer']> => (reproducer) =
   writeFileSync(path, reproducer.program)
   return path
 }
-/** Runs the line as a user who pastes it does; gives the message of the error that it ends with. */
+/** Runs the line like a user who pastes it, and returns the message of the resulting error. */
 const pasted = async (message: string, more: { readonly [name: string]: unknown }): Promise<string> => {
   const code = /to replay: (runPipeline\(.*?\))(;|$)/m.exec(message)?.[1] ?? 'there is no code'
   const scope = { ...compiler, readFile, ...more }

@@ -1,4 +1,6 @@
-/** Of large regions that differ only in sizes one runs: what counts as the same but for sizes, and that a fault in any of them is found. */
+/**
+ * Of large regions that differ only in sizes, one is run: which regions count as equal except for sizes, and that a fault in any of them is detected.
+ */
 import { describe, expect, test } from 'vitest'
 import { parse } from '../../src/ir/parse.ts'
 import { checkRegions, type RegionCheck } from '../../src/passes/check-regions.ts'

@@ -1,4 +1,4 @@
-/** Whatever stands in a pipeline: a pass that leaves a model-form op behind once the mode is chosen is refused, and it is the one that is named. */
+/** In any pipeline, a pass that leaves a model-form op after the choice of mode is rejected, and the error names this pass. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Edit } from '../../src/ir/edit.ts'
@@ -14,7 +14,7 @@ import { anyGraph } from '../../src/testing/graphs.ts'
 
 type Leaves = 'dropout' | 'batchNorm'
 
-/** Puts a model-form op before the first output, so that no pass can clear it away. */
+/** Inserts a model-form op before the first output, so that no pass removes it. */
 const leaving = (op: Leaves): Pass =>
   definePass({
     name: 'leaves-model-form',
@@ -35,7 +35,7 @@ const leaving = (op: Leaves): Pass =>
 type Made = ReturnType<Edit['value']>
 const dropped = (edit: Edit, graph: Graph, y: Made): Made =>
   edit.add('dropout', [y], { rate: 0.5, per: 'element', stream: 'mine' }, nodeAt(graph, y.id))
-/** Of one channel: any value is one. */
+/** With one channel every value fits. */
 const normed = (y: Made): Made => {
   const b = y.builder
   const flat = b.reshape(y, [y.shape.reduce((product, size) => product * size, 1), 1])
@@ -48,7 +48,7 @@ const normed = (y: Made): Made => {
   return b.reshape(result as Made, y.shape) // one result
 }
 
-/** A pass that looks on, under any name. */
+/** A pass that changes nothing, with any name. */
 const idle = (name: string): Pass =>
   definePass({ name, summary: 'does nothing', phase: 'simplify', preserves: 'bits', run: (graph) => graph })
 const mode = fc.constantFrom('to-inference', 'to-training')

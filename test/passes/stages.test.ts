@@ -1,4 +1,4 @@
-/** The pipeline knows how far its graphs have come, and holds every later pass to it. */
+/** The pipeline knows the stage of its graphs, and checks every later pass against it. */
 import { describe, expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'
 import { Edit } from '../../src/ir/edit.ts'
@@ -17,7 +17,7 @@ import { withTensorflow } from '../support/tensorflow.ts'
 
 const graph = parse('graph g { %x = input() {name="x"} : float32[2,3] %y = neg(%x) : float32[2,3] return y = %y }')
 
-/** Puts a dropout behind each result: a model-form op, right before the mode is chosen and wrong after it. */
+/** Inserts a dropout after each result: a model-form op, which is correct before the choice of mode and wrong after it. */
 const dropsOut = definePass({
   name: 'drops-out',
   summary: 'a dropout behind each negation',

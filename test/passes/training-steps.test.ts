@@ -1,6 +1,6 @@
 /**
- * Random small training steps under the passes. Passes that keep what a step computes are judged by what they preserve; those that change its meaning by
- * independent truth: gradients by differences of the loss, updates by the formulas of the optimizers.
+ * Random small training steps under the passes. Passes that preserve the meaning of a step are judged by what they declare. Passes that change it are
+ * judged by independent definitions: gradients by differences of the loss, updates by the formulas of the optimizers.
  */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -49,7 +49,7 @@ test('every pass of the training pipeline is judged and preserves what it declar
 type Point = ReadonlyMap<string, Float64Array>
 const dot = (a: Float64Array, b: Float64Array): number => a.reduce((sum, x, i) => sum + x * (b[i] ?? Number.NaN), 0)
 const at = (point: Point, name: string): Float64Array => point.get(name) ?? new Float64Array()
-/** The step from where the trainer begins: before, after, and what it trains. */
+/** The step from the trainer's initial state: before, after, and the trained variables. */
 const trained = (layers: readonly Layer[], drawn: Partial<StepOptions>, seed: number, runs = 1) => {
   const step = stepOf(layers, drawn)
   const trainer = float64Trainer(step, batch, seed)
@@ -58,7 +58,7 @@ const trained = (layers: readonly Layer[], drawn: Partial<StepOptions>, seed: nu
   const names = variablesOf(step.at({ batch })).flatMap(({ attrs }) => (attrs.trainable ? [attrs.name] : []))
   return { before, after: new Map(trainer.variables) as Point, names }
 }
-/** With a rate of 1, descent moves by the gradient. */
+/** With a rate of 1, gradient descent subtracts the gradient. */
 const gradientOf = (layers: readonly Layer[], drawn: Partial<StepOptions>, seed: number, runs = 1): Point => {
   const { before, after, names } = trained(layers, { ...drawn, optimizer: sgd({ learningRate: 1 }) }, seed, runs)
   return new Map(names.map((name) => [name, at(before, name).map((w, i) => w - (at(after, name)[i] ?? Number.NaN))]))
@@ -128,7 +128,7 @@ describe('passes that change the meaning', () => {
             : sgd({ learningRate: 0.125, momentum: 0.5, nesterov: kind === 'nesterov' })
         const { before, after, names } = trained(layers, { optimizer, clipNorm, weightDecay, emaDecay }, seed)
         const plain = gradientOf(layers, {}, seed)
-        // Decay is of kernels and biases: scales and offsets of norms are left alone.
+        // Decay applies to kernels and biases, not to scales and offsets of norms.
         const decayed = new Map(
           [...plain].map(([name, g]) => [
             name,

@@ -1,4 +1,4 @@
-/** Peers in Python: what they are told, what they answer, and that they never outlive the bench. No Python is needed but where it says so. */
+/** Peers in Python: what they receive and answer, and that they never outlive the bench. Only the marked tests need Python. */
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
@@ -61,7 +61,7 @@ describe('a peer in Python', () => {
     const config = JSON.parse(await readFile(noted, 'utf8'))
     expect(config).toMatchObject({ variant: 'b0', classes: 3, imageShape: [2, 32, 32, 3], threads: 2, training: null })
     expect(config.shapes[0]).toEqual([3, 3, 3, 32])
-    expect(existsSync(config.weights)).toBe(false) // the files go when the network is built
+    expect(existsSync(config.weights)).toBe(false) // the files are deleted when the network is built
     expect(isAlive(config.pid)).toBe(true)
     peer.dispose()
     await whenGone(config.pid)
@@ -73,7 +73,7 @@ describe('a peer in Python', () => {
     const noted = path.join(folder, 'training.json')
     const peer = await openPython('tensorflow-python', requestOf(step as Model), commandOf('well', noted))
     peer.dispose()
-    expect(await peer.outputs()).toBe(null) // dropout draws other numbers there
+    expect(await peer.outputs()).toBe(null) // dropout draws other numbers in Python
     expect(JSON.parse(await readFile(noted, 'utf8')).training).toEqual({
       ...{ rho: 0.8, momentum: 0.7, epsilon: 0.01, weightDecay: 1e-4, learningRate: 0.25, emaDecay: 0.99 },
       ...{ labelSmoothing: 0.1, dropout: 0.2, stochasticDepth: 0.2 },
@@ -167,7 +167,7 @@ describe('the protocol in Python', () => {
   })
 
   test.runIf(hasPython)('exits during a run when the bench is killed (needs python3)', async () => {
-    // The bench: it starts the peer, says its number, and waits. SIGKILL leaves it no last word.
+    // The bench: it starts the peer, prints its process id, and waits. SIGKILL prevents any cleanup.
     const bench = `
       const child = require('node:child_process').spawn('python3', ['-c', process.argv[1]], { stdio: ['pipe', 'pipe', 'ignore'] })
       child.stdin.write('{"seconds": 600}\\n{"do": "run"}\\n')

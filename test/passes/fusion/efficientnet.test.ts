@@ -1,4 +1,4 @@
-/** What must fuse in EfficientNet: published structure, counted by hand, and each pattern in the region where it belongs. */
+/** The required fusions in EfficientNet: the published structure, counted by hand, and each pattern in its region. */
 import { describe, expect, test } from 'vitest'
 import { efficientNet } from '../../../src/index.ts'
 import { liveOrder } from '../../../src/ir/graph.ts'
@@ -10,9 +10,9 @@ const b0 = preparedGraph(efficientNet('b0'), 1)
 const after = fused(b0)
 const regions = regionsOf(after)
 
-/** Blocks of B0, from table 1 of the paper: one without expansion, then fifteen with. */
+/** The blocks of B0, from table 1 of the paper: one without expansion, then fifteen with expansion. */
 const blocks = Array.from({ length: 16 }, (_, i) => `blocks.${i}`)
-/** The blocks that keep size and channels add their input. */
+/** Blocks that keep the size and the channels add their input. */
 const residual = [2, 4, 6, 7, 9, 10, 12, 13, 14].map((i) => `blocks.${i}`)
 
 const nodesAt = (path: string, op: string): readonly Node[] =>

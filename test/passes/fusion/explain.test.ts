@@ -1,4 +1,4 @@
-/** explain() says which kernel a layer is in, and why it is not fused with what is around it. */
+/** explain() gives the kernel of a layer, and why it is not fused with its neighbors. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { compile, float32, graph, mul, nn, reduceSum, sigmoid } from '../../../src/index.ts'
@@ -48,7 +48,7 @@ test('without the pass there are no notes about kernels', async () => {
   net.dispose()
 })
 
-/** Is there a way from one node to another through a third? */
+/** Is there a path from one node to another through a third? */
 const isAround = (graph: Graph, from: number, to: number): boolean => {
   const reached = new Set<number>()
   for (const { id, inputs } of liveOrder(graph)) {
@@ -58,7 +58,7 @@ const isAround = (graph: Graph, from: number, to: number): boolean => {
   return false
 }
 
-/** Sums, exponentials, and kernels that fuse with nothing, on earlier values. */
+/** Sums, exponentials, and kernels that are never fused, on earlier values. */
 const tangles = fc.array(fc.tuple(fc.nat(3), fc.nat(40), fc.nat(40)), { minLength: 3, maxLength: 25 }).map((steps) => {
   const b = new Builder('tangle')
   const values = [b.input('x', { dtype: 'float32', shape: [4, 8] })]

@@ -1,4 +1,4 @@
-/** Real networks before and after fusion, as a backend with code generation would get them. */
+/** Real networks before and after fusion, as a backend with code generation receives them. */
 import { crossEntropy, efficientNet, rmsprop, trainingStep } from '../../../src/index.ts'
 import type { Model } from '../../../src/ir/model.ts'
 import { opDef } from '../../../src/ir/ops/index.ts'

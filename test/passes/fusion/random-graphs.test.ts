@@ -1,4 +1,4 @@
-/** Fusion on random graphs: the same bits, regions of a sound structure, and explanations for all that is not fused. */
+/** Fusion on random graphs: the same bits, regions with a valid structure, and explanations for all refused fusions. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { parse } from '../../../src/ir/parse.ts'
@@ -16,7 +16,7 @@ import { structureFaults } from './structure.ts'
 
 const primitives = decompose((node) => opDef(node.op).level === 'composite')
 
-/** A machine on which everything that the rules allow is worth it, and one with small limits. */
+/** A machine on which every legal fusion saves time, and one with small limits. */
 const eager: TargetInfo = {
   ...genericTarget,
   cost: { ...genericTarget.cost, launchSeconds: 1, cacheBytes: 0 },

@@ -1,4 +1,4 @@
-/** Each rule on the smallest graph that meets it, with the sentence that a user reads, and its neighbour that the rule allows. */
+/** Each rule on the smallest graph that violates it, with the user's message, and on a similar graph that does not. */
 import { expect, test } from 'vitest'
 import { parse } from '../../../src/ir/parse.ts'
 import { genericTarget, type TargetInfo } from '../../../src/ir/target.ts'
@@ -7,7 +7,7 @@ import { refusalText } from '../../../src/passes/fusion/refusals.ts'
 import { fused } from './networks.ts'
 import { opsOf, regionsOf } from './structure.ts'
 
-/** The ops of each region, and why pairs of regions are not one. */
+/** The ops of each region, and the reasons why pairs of regions are not fused. */
 const outcome = (body: string, target: TargetInfo = genericTarget) => {
   const after = fused(parse(`graph g {\n${body}\n}`), target)
   const decision = fusionOf(after)

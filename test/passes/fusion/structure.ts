@@ -1,4 +1,4 @@
-/** What holds for every fused graph, found by means that the pass does not use. */
+/** Invariants of every fused graph, checked by methods that the pass does not use. */
 import { liveOrder, nodesOf, refKey, rootKeys, usesOf } from '../../../src/ir/graph.ts'
 import { opDef } from '../../../src/ir/ops/index.ts'
 import { sideTables } from '../../../src/ir/side-tables.ts'
@@ -13,7 +13,7 @@ export const regionsOf = (graph: Graph): readonly Region[] =>
 export const opsOf = ({ attrs: { body } }: Region): readonly Node[] =>
   nodesOf(body).filter(({ op }) => op !== 'input' && op !== 'constant')
 
-/** The node of the graph before that a node of a body stands for. */
+/** The node of the original graph that each node of a body stands for. */
 export const originsIn = (region: Region): readonly NodeId[] =>
   opsOf(region).flatMap(({ id }) => sideTables(region.attrs.body).origin(id)?.from ?? [])
 
@@ -34,7 +34,7 @@ const isCostly = ({ op }: Node): boolean => {
   return slowOps.has(op) || ['reduction', 'contraction', 'depthwise', 'window', 'gather', 'random'].includes(fusion)
 }
 
-/** What is wrong with the fused graph, in sentences. */
+/** The faults of the fused graph, as sentences. */
 export const structureFaults = (
   before: Graph,
   after: Graph,

@@ -1,4 +1,4 @@
-/** Variables get their new values together and after every step that can fail, for all dependencies between them. */
+/** Variables get their new values together and after every step that can fail, with any dependencies between them. */
 import type { MemoryConstraints } from '../../../src/ir/target.ts'
 import { describe, expect, test } from 'vitest'
 import { checkPlan } from '../../../src/passes/memory/check-plan.ts'
@@ -13,7 +13,7 @@ const planOf = (problem: MemoryProblem): MemoryPlan => {
   expect(checkPlan(plan, target)).toEqual([])
   return plan
 }
-/** w' = step(w, g), as an optimizer makes it, in place if may be. */
+/** w' = step(w, g), like an optimizer: in place if possible. */
 const optimizer = (w: number, g: number, next: number, canFail = false) =>
   step([w, g], [next], { overwrites: [{ write: next, read: w }], canFail })
 

@@ -1,4 +1,4 @@
-/** Graphs as memory problems: whole networks are planned, checked, and stay near what any plan needs. */
+/** Graphs as memory problems: whole networks are planned and checked, and the plans are close to the lower bound. */
 import type { MemoryConstraints } from '../../../src/ir/target.ts'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -48,7 +48,7 @@ test('an optimizer writes its variables in place', () => {
   ;[w, square, momentum].forEach((variable, i) => b.update(variable, next[i] as typeof w))
   const plan = planMemory(memoryProblemOf(b.finish({})).problem, webAssembly)
   expect(plan.tail).toEqual([])
-  expect(plan.arenaBytes).toBe(64) // the gradient alone
+  expect(plan.arenaBytes).toBe(64) // only the gradient
 })
 
 describe.each([

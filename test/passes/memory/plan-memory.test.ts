@@ -1,4 +1,4 @@
-/** Plans of random problems: the checker accepts the planner's plans and rejects changed ones, and the figures are right. */
+/** Plans of random problems: the checker accepts the planner's plans and rejects modified ones, and the figures are correct. */
 import type { MemoryConstraints } from '../../../src/ir/target.ts'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -40,7 +40,7 @@ describe('figures', () => {
   })
 })
 
-/** By the words of the definition, byte for byte: what must lie somewhere in the arenas at each time, places shared counted once. */
+/** The definition, byte for byte: what must be in the arenas at each time. Shared places count once. */
 const mostAlive = ({ problem, order, places, extras, results, tail }: MemoryPlan): number => {
   const { values, steps } = problem
   const at = (time: number): PlannedStep | undefined => steps[order[time] as number]
@@ -72,7 +72,7 @@ const mostAlive = ({ problem, order, places, extras, results, tail }: MemoryPlan
   return most
 }
 
-/** A change that breaks one promise, or null where the plan has nothing to break. */
+/** A modification that violates one invariant; null if it does not apply to the plan. */
 type Mutation = (plan: MemoryPlan, n: number) => MemoryPlan | null
 const pickOf = <T>(list: readonly T[], n: number): T | null => list[n % Math.max(1, list.length)] ?? null
 const withPlace = (plan: MemoryPlan, value: number, place: Place | null): MemoryPlan => {
@@ -90,7 +90,7 @@ const mutations: { readonly [R in PlanRule]: Mutation } = {
     plan.order.length === 0
       ? null
       : { ...plan, order: n % 2 === 0 ? plan.order.slice(1) : [...plan.order, ...plan.order.slice(0, 1)] },
-  // A value is put where something lies that is still to be read.
+  // Moves a value to a place whose content is still needed.
   'a read finds its value': (plan, n) => {
     const { steps, values } = plan.problem
     const clashes = plan.order.flatMap((at, position) =>
@@ -174,7 +174,7 @@ const mutations: { readonly [R in PlanRule]: Mutation } = {
       : { ...plan, results: plan.results.map((at, j) => (i === j ? (plan.problem.results[i] ?? at) : at)) }
   },
   'no arena is read and written by one step': (plan, n) => {
-    // Each value keeps its offset, shifted so that nothing overlaps, in one arena for all.
+    // Each value keeps its offset, shifted so that nothing overlaps, in a single arena.
     const starts = plan.arenas.map((_, arena) => plan.arenas.slice(0, arena).reduce((sum, bytes) => sum + bytes, 0))
     const isMixed = plan.problem.steps.some(({ reads, writes, overwrites }) =>
       reads.some(
@@ -210,6 +210,6 @@ test.each(Object.entries(mutations) as [PlanRule, Mutation][])(
       }),
       { numRuns: 500 },
     )
-    expect(broken).toBeGreaterThan(20) // the draws hold what this breaks
+    expect(broken).toBeGreaterThan(20) // the random plans contain enough cases for this modification
   },
 )

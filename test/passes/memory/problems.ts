@@ -21,7 +21,7 @@ const sources = fc.array(
 
 export interface ProblemShape {
   readonly stepsMax: number
-  /** Steps that change values where they lie. */
+  /** Steps that update values in place. */
   readonly updates: boolean
 }
 
@@ -73,7 +73,7 @@ const problemOf = (spec: Spec, hasUpdates: boolean): MemoryProblem => {
     }
     const target = values.findIndex(({ home }, value) => home === 'variable' && value % 3 === size % 3)
     if (kind === 9 && target >= 0) {
-      // A step as an optimizer is one: the variable and more to the variable's new value.
+      // A step like an optimizer's: it reads the variable and other values, and writes the variable's new value.
       const write = values.push({ home: 'made', bytes: (values[target] as PlannedValue).bytes }) - 1
       news.set(target, write)
       steps.push({
@@ -110,13 +110,13 @@ const problemOf = (spec: Spec, hasUpdates: boolean): MemoryProblem => {
   return { values, steps, results: [...new Set(spec.results.map(pick))], commits }
 }
 
-/** The value whose bytes this is. */
+/** The value that owns the bytes. */
 export const baseIn = ({ values }: MemoryProblem, value: number): number => {
   const here = values[value]
   return here?.home === 'view' ? baseIn({ values, steps: [], results: [], commits: [] }, here.of) : value
 }
 
-// For problems written by hand.
+// For hand-written problems.
 export const given = (bytes: number): PlannedValue => ({ home: 'given', bytes })
 export const made = (bytes: number): PlannedValue => ({ home: 'made', bytes })
 export const variable = (bytes: number): PlannedValue => ({ home: 'variable', bytes })

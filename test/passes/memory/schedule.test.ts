@@ -1,4 +1,4 @@
-/** Orders of steps: never worse than the listed one, and on small problems compared with all orders that there are. */
+/** Orders of steps: never worse than the listed order, and compared with all orders on small problems. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { lowerBoundOf } from '../../../src/passes/memory/figures.ts'
@@ -26,7 +26,7 @@ test('the order is never worse than the listed one, and reports its peak', () =>
   )
 })
 
-/** Each order that keeps the dependencies, one after another. */
+/** Every order that respects the dependencies. */
 const allOrders = (problem: MemoryProblem): readonly (readonly number[])[] => {
   const { predecessors } = dependenciesOf(problem, usesOf(problem))
   const orders: (readonly number[])[] = []
@@ -57,8 +57,8 @@ test('for nine of ten random problems of up to seven steps the order is optimal,
 })
 
 /**
- * A chain of layers and its gradients, as training has them. The listed order comes to all filter gradients last, as a walk from the updates of
- * the first layers does, so that every activation and every gradient lies in memory at once.
+ * A chain of layers and its gradients, as in training. The listed order computes all filter gradients last, like a traversal from the updates of the
+ * first layers, so that all activations and gradients are alive at once.
  */
 const training = (layers: number): MemoryProblem => {
   const [activation, gradient, filter] = [0, layers + 1, 2 * layers + 2]
@@ -92,7 +92,7 @@ describe('gradients of a chain of layers', () => {
     const problem = training(10_000)
     const start = performance.now()
     const { order } = schedule(problem)
-    expect(performance.now() - start).toBeLessThan(5000) // half a second on an idle machine; a quadratic rule takes minutes
+    expect(performance.now() - start).toBeLessThan(5000) // half a second on an idle machine; a quadratic algorithm takes minutes
     expect(schedule(structuredClone(problem)).order).toEqual(order)
   })
 })

@@ -1,4 +1,4 @@
-/** The pass on graphs: it is the identity in float64, keeps its laws, and places exactly the casts that its certificate says. */
+/** The pass on graphs: it is the identity in float64, satisfies its laws, and places exactly the casts of its certificate. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { interpret } from '../../../src/ir/interpret.ts'
@@ -35,7 +35,7 @@ const halved = (graph: Graph, options: AmpOptions = {}, wideOutputs = true): Hal
   return { graph: after, decision: decisionOf(after) as AmpDecision }
 }
 
-/** Half of them of the general kind, half dense in decisions. */
+/** Half of them are general graphs, half have many decisions. */
 const anyProgram = fc.oneof(anyHalfGraph(), anyGraph({ stepsMax: 20 }))
 const anyOptions = fc.record({
   dtype: fc.constantFrom('float16', 'bfloat16'),
@@ -132,7 +132,7 @@ describe('on random graphs', () => {
   })
 })
 
-/** Cases that the properties above found once. */
+/** Cases that the properties above found. */
 describe('found and kept', () => {
   test.each([
     [

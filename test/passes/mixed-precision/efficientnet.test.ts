@@ -1,4 +1,4 @@
-/** Mixed precision on EfficientNet: how many casts, the proof that there are no fewer, the time it takes, and that nothing changes in float64. */
+/** Mixed precision on EfficientNet: the number of casts, the proof that it is minimal, the time, and that nothing changes in float64. */
 import { readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { interpret } from '../../../src/ir/interpret.ts'
@@ -27,7 +27,7 @@ const [backend, switches] = [
   { simplify: true, fusion: true },
 ]
 
-/** The graph that mixed precision sees: composites as they stand. */
+/** The graph that mixed precision receives, with composites. */
 const inference = (variant: Variant, options: EfficientNetOptions = {}): Graph =>
   graphOf(
     runPipeline(inferencePipeline(backend, switches), programOf(efficientNet(variant, options).at({ batch: 1 })))
@@ -62,7 +62,7 @@ describe('casts', () => {
     graphs.set('B4 inference', inference('b4'))
     graphs.set('B0 training', training('b0', 8))
   })
-  // Where results can be wide the logits need no cast: of the two at the ends one is left, that of the image.
+  // With wide results the logits need no cast: of the two casts at the ends, only that of the image is left.
   test.each([
     ['B0 inference', true, 1, 1],
     ['B4 inference', true, 1, 1],
@@ -77,7 +77,7 @@ describe('casts', () => {
     expect(priceOf(decision.problem.ports, decision.isHalf).contractions).toBe(0)
     expect(brokenLaws(graph, after, 'float16')).toEqual([])
   })
-  // Composites make a comparison node by node meaningless; TensorFlow has 36, 68 and 184 in its graphs (tensorflow-goldens.test.ts).
+  // Composites prevent a comparison node by node. TensorFlow has 36, 68 and 184 in its graphs (tensorflow-goldens.test.ts).
   test.each([
     ['B0 inference', 36, 2],
     ['B4 inference', 68, 2],
@@ -87,7 +87,7 @@ describe('casts', () => {
     const { after, decision } = halved(graph, false, { strategy: 'tensorflow' })
     expect(decision.report).toMatchObject({ casts, absorbed: 0, lowerBound, strategy: 'tensorflow' })
     expect(priceOf(decision.problem.ports, decision.isHalf).contractions).toBe(0)
-    // The rule of thumb leaves the last matmul's bias in float32, in TensorFlow too: a cast stands before it.
+    // Painting keeps the bias of the last matmul in float32, also in TensorFlow: there is a cast before it.
     const broken = brokenLaws(graph, after, 'float16')
     expect(broken.filter((law) => !law.startsWith('between a contraction and its epilogue'))).toEqual([])
   })
@@ -106,13 +106,13 @@ test('docs/amp.md has the table that scripts/amp-table.mjs writes', () => {
 test("B7's training graph takes less than 1.5 s", () => {
   const graph = training('b7', 8)
   expect(nodesOf(graph).length).toBeGreaterThan(10_000)
-  const times = [1, 2, 3].map(() => halved(setSideTables({ ...graph }, sideTables(graph)), true).ms) // a copy, so that nothing is cached
+  const times = [1, 2, 3].map(() => halved(setSideTables({ ...graph }, sideTables(graph)), true).ms) // a copy, so that no analysis is cached
   expect(Math.min(...times)).toBeLessThan(1500)
 })
 
 describe('in float64 nothing changes', () => {
   const small: EfficientNetOptions = { classes: 5, resolution: 16 }
-  // The interpreter takes twenty seconds for the optimizer on all of B0's weights.
+  // The interpreter needs twenty seconds for the optimizer with all weights of B0.
   const fewer: EfficientNetOptions = {
     ...small,
     blocks: [
@@ -133,7 +133,7 @@ describe('in float64 nothing changes', () => {
       ),
       label: [1, 4],
     }
-    // Statistics and slots must be positive.
+    // Statistics and optimizer slots must be positive.
     const variables = new Map(
       variablesOf(graph).map((node, n) => {
         const size = node.types[0]?.shape.reduce((a, b) => a * b, 1) ?? 1

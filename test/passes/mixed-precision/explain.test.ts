@@ -1,4 +1,4 @@
-/** Explanations are true: the proposed change has its effect, and the cost is that of the other type. */
+/** Explanations are correct: the proposed change has the stated effect, and the cost is that of the other type. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { liveOrder } from '../../../src/ir/graph.ts'
@@ -55,7 +55,7 @@ test('the proposed change is valid and has an effect', () => {
       fc.pre(composites || ![...(options.allow ?? []), ...(options.deny ?? [])].includes('scaled'))
       const decision = decide(graph, options)
       const nodes = liveOrder(graph)
-      const { id } = nodes[at % nodes.length] as (typeof nodes)[number] // never empty
+      const { id } = nodes[at % nodes.length] as (typeof nodes)[number] // it is never empty
       notesOf(decision, id).forEach((note, i) => {
         if (note.edits.length === 0) return expect(note.change).toMatch(/^nothing/)
         const again = notesOf(decide(graph, edited(options, note.edits)), id)[i]
@@ -82,7 +82,7 @@ describe('in words', () => {
   }
   test.each<[string, AmpOptions, { readonly reason: string; readonly change: string }]>([
     ['tanh', { deny: ['tanh'] }, { reason: '"deny" names tanh', change: "leave 'tanh' out of deny" }],
-    // Found once: what is denied twice, by the user and by itself, stays so when the user takes his word back.
+    // Found once: an op that is denied by the user and by itself stays denied if the user removes the denial.
     [
       'pow',
       { deny: ['pow'] },

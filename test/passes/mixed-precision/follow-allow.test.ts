@@ -1,4 +1,4 @@
-/** The rule that TensorFlow 2.21 added, as an option of the strategy; its decisions are held to TensorFlow's in tensorflow-goldens.test.ts. */
+/** The rule that TensorFlow 2.21 added, as an option of the strategy. tensorflow-goldens.test.ts compares its decisions with TensorFlow's. */
 import { expect, test } from 'vitest'
 import { parse } from '../../../src/ir/parse.ts'
 import { print } from '../../../src/ir/print.ts'

@@ -1,6 +1,6 @@
 /**
- * Random graphs dense in what mixed precision has to decide on: contractions and their gradients, statistics, epilogues, joins,
- * literals that half does not hold, casts and half values that are there already, composites, updates. All images are [1,4,4,2].
+ * Random graphs with many decisions for mixed precision: contractions and their gradients, statistics, epilogues, joins, literals that half types
+ * cannot represent, existing casts and half values, composites, updates. All images are [1,4,4,2].
  */
 import fc from 'fast-check'
 import { Builder } from '../../../src/ir/build.ts'
@@ -15,7 +15,7 @@ const shape = [1, 4, 4, 2]
 const axes = [0, 1, 2]
 const image: Type = { dtype: 'float32', shape }
 
-/** Counterexamples show as text. */
+/** Counterexamples print as text. */
 export interface HalfGraph {
   readonly graph: Graph
   readonly text: string
@@ -35,14 +35,14 @@ const graphOf = (steps: readonly Step[]): Graph => {
   const state = new Map<string, Value>()
   const maker: Maker = { b, values, state, updated: new Set() }
   steps.forEach(([op, x, y, c], i) => {
-    const pick = (at: number): Value => values[at % values.length] as Value // never empty
+    const pick = (at: number): Value => values[at % values.length] as Value // it is never empty
     b.scope(`layer${i}`, () => {
       const made = makers[op % makers.length]?.(maker, pick(x), pick(y), c)
       if (made !== undefined) values.push(made)
     })
   })
   const outputs: { [name: string]: Value } = { y: values.at(-1) as Value }
-  for (const [at, , , c] of steps.slice(0, 2)) outputs[`out${c}`] = values[at % values.length] as Value // never empty
+  for (const [at, , , c] of steps.slice(0, 2)) outputs[`out${c}`] = values[at % values.length] as Value // it is never empty
   return b.finish(outputs)
 }
 
@@ -68,7 +68,7 @@ const update = (m: Maker, to: Value, value: Value): void => {
   m.updated.add(to)
   m.b.update(to, value)
 }
-/** An image is float32 or one of the half types; the other operand is made to fit. */
+/** An image has float32 or a half type. The other operand is cast to it. */
 const like = ({ b }: Maker, x: Value, y: Value): Value => b.cast(y, x.dtype)
 const wide = ({ b }: Maker, x: Value): Value => b.cast(x, 'float32')
 const conv = { strides: [1, 1], padding: 'same', dilations: [1, 1] } as const
@@ -79,7 +79,7 @@ const makers: readonly Make[] = [
   (m, x, _y, c) => m.b.depthwiseConv2d(x, like(m, x, variable(m, `depthwise${c % 2}`, [3, 3, 2, 1]))),
   (m, x, _y, c) =>
     m.b.emit1('conv2dInputGradient', [x, like(m, x, kernel(m, c))], { ...conv, resultDtype: null, inputShape: shape }),
-  // A filter gradient, and one step of descent with it.
+  // A filter gradient, and a gradient step with it.
   (m, x, y, c) => {
     const k = kernel(m, c)
     const attrs = { ...conv, resultDtype: c % 5 === 0 ? ('float32' as const) : null, filterShape: [1, 1, 2, 2] }

@@ -1,4 +1,4 @@
-/** Long graphs and graphs with many paths: no recursion as deep as the graph, no walk over every path. */
+/** Long graphs and graphs with many paths: recursion is not as deep as the graph, and paths are not enumerated. */
 import { expect, test } from 'vitest'
 import { Builder } from '../../../src/ir/build.ts'
 import type { Graph } from '../../../src/ir/types.ts'
@@ -10,7 +10,7 @@ import { pipeline } from '../../../src/passes/pipeline.ts'
 import { runPipeline } from '../../../src/passes/runner.ts'
 
 const shape = [2, 2]
-/** A product of x [2,2] and a weight, each after some steps of its own. */
+/** A product of x [2,2] and a weight, each after some steps. */
 const product = (ofInput: (x: Value, b: Builder) => Value, ofWeight: (w: Value, b: Builder) => Value): Graph => {
   const b = new Builder('large')
   const [x, w] = [b.input('x', { dtype: 'float32', shape }), b.variable('w', { shape })]
@@ -18,7 +18,7 @@ const product = (ofInput: (x: Value, b: Builder) => Value, ofWeight: (w: Value, 
 }
 const times = (count: number, step: (value: Value, i: number) => Value, start: Value): Value =>
   Array.from({ length: count }).reduce<Value>((value, _, i) => step(value, i), start)
-/** The rows in another order: cut in two and joined again. */
+/** Rotates the rows: splits them in two and joins them again. */
 const rolled = (w: Value, b: Builder): Value =>
   b.concatenate([b.slice(w, [1, 0], [2, 2]), b.slice(w, [0, 0], [1, 2])], 0)
 const same = (value: Value): Value => value

@@ -1,4 +1,4 @@
-/** What holds of every graph that mixed precision leaves. Read off the graph itself, not off the pass's own books. */
+/** Invariants of every result of mixed precision, read from the graph itself, not from the pass's data. */
 import { findNode, liveOrder, nodeAt, refKey, rootKeys, typeOf, usesOf } from '../../../src/ir/graph.ts'
 import { opDef } from '../../../src/ir/ops/index.ts'
 import { printNode } from '../../../src/ir/print.ts'
@@ -6,7 +6,7 @@ import type { Graph, Node, Ref } from '../../../src/ir/types.ts'
 
 type Half = 'float16' | 'bfloat16'
 
-/** Every law that a cast breaks which was not in `before`, in words; empty where all hold. */
+/** Every law that a cast violates which was not in `before`, in words; empty if all hold. */
 export const brokenLaws = (
   before: Graph,
   graph: Graph,
@@ -41,7 +41,7 @@ const dtypeBefore = (graph: Graph, cast: Node): string => {
 const isBetween = (from: string, to: string, dtype: Half): boolean =>
   (from === dtype && to === 'float32') || (from === 'float32' && to === dtype)
 
-/** A bias or an activation that alone uses a contraction's result, or an activation behind such a bias, with the cast before it. */
+/** A bias or an activation that is the only user of a contraction's result, or an activation after such a bias, with the cast before it. */
 const isEpilogueCast = (graph: Graph, cast: Node, operand: Ref): boolean => {
   const only = onlyUser(graph, { id: cast.id, port: 0 })
   if (only === null || onlyUser(graph, operand)?.id !== cast.id) return false
@@ -58,7 +58,7 @@ const isEpilogueCast = (graph: Graph, cast: Node, operand: Ref): boolean => {
   )
 }
 
-/** Who allows or denies an op of such a chain by name may ask for a cast within it. */
+/** If the user allows or denies an op of such a chain by name, a cast inside the chain is permitted. */
 const isForced = (
   graph: Graph,
   cast: Node,
@@ -73,7 +73,7 @@ const isForced = (
 
 const isContraction = (node: Node): boolean => ['contraction', 'depthwise'].includes(opDef(node.op).fusion)
 
-/** The node that alone uses a value, unless the value is wanted outside too. */
+/** The only user of a value, if the value is not an output. */
 const onlyUser = (graph: Graph, ref: Ref): Node | null => {
   const users = usesOf(graph).get(refKey(ref)) ?? []
   return users.length === 1 && !rootKeys(graph).has(refKey(ref)) ? (users[0]?.node ?? null) : null

@@ -1,4 +1,4 @@
-/** The promises of painting on any graph of port classes. tensorflow-goldens.test.ts compares its decisions with TensorFlow's. */
+/** The properties of painting on any graph of port classes. tensorflow-goldens.test.ts compares its decisions with TensorFlow's. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { EffuseError } from '../../../src/ir/diagnostics.ts'
@@ -14,7 +14,7 @@ const aVertex = fc.record({
   startsPaint: fc.boolean(),
 })
 
-/** Graphs without cycles, in the order of the values' making. Nothing feeds a cast's result: its operand is of another type. */
+/** Acyclic graphs, with vertices in topological order. A cast's result has no operand edge, since its operand has another type. */
 const aGraph: fc.Arbitrary<PaintGraph> = fc.array(aVertex, { minLength: 1, maxLength: 16 }).chain((drawn) => {
   const vertices = drawn.map(({ kind, ...vertex }, id): PaintVertex => {
     const isCast = kind === 'cast'
@@ -33,7 +33,7 @@ const aGraph: fc.Arbitrary<PaintGraph> = fc.array(aVertex, { minLength: 1, maxLe
 })
 const options = fc.record({ followAllow: fc.boolean() })
 
-/** The ids that a walk along the values reaches, while `passes` lets it on. */
+/** The ids that a traversal along values reaches while `passes` holds. */
 const after = (graph: PaintGraph, start: number, passes: (v: PaintVertex) => boolean): ReadonlySet<number> => {
   const reached = new Set<number>()
   const visit = (id: number): void => {
@@ -145,7 +145,7 @@ describe('properties', () => {
   })
 })
 
-/** The graph as a rewrite leaves it: painted vertices half as written, two vertices (operand and result) for each cast. */
+/** The graph after a rewrite: painted vertices are half, and each cast has two vertices, operand and result. */
 const withCasts = (graph: PaintGraph, assignment: Assignment): PaintGraph => {
   const vertices = graph.vertices.map((v): PaintVertex => ({ ...v, isHalf: assignment[v.id] === true }))
   const add = (isHalf: boolean, isCast: boolean): number => {
@@ -177,7 +177,7 @@ const withCasts = (graph: PaintGraph, assignment: Assignment): PaintGraph => {
   return { vertices, edges }
 }
 
-/** A chain: each vertex uses the one before it. */
+/** A chain: each vertex uses the previous one. */
 const chain = (...made: readonly (Partial<PaintVertex> & Pick<PaintVertex, 'class'>)[]): PaintGraph => ({
   vertices: made.map((v, id) => ({ id, name: `v${id}`, op: '', canBeHalf: true, isHalf: false, ...v })),
   edges: made.slice(1).map((_, from) => ({ from, to: [from + 1], bytes: 2, isFree: false })),

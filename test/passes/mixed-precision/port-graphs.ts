@@ -1,4 +1,4 @@
-/** Small abstract problems, and their properties by trying all assignments. */
+/** Small abstract problems, and their properties, found by trying all assignments. */
 import fc from 'fast-check'
 import {
   comparePrices,
@@ -13,7 +13,7 @@ import {
 
 const classes = ['allow', 'deny', 'infer', 'clear', 'wide'] as const
 
-/** Up to `verticesMax` vertices of any class, some settled, and values between any of them: cycles and loops do no harm. */
+/** Up to `verticesMax` vertices of any class, some settled, with values between any of them. Cycles are allowed. */
 export const anyPortGraph = (verticesMax = 9): fc.Arbitrary<PortGraph> =>
   fc
     .tuple(
@@ -48,7 +48,7 @@ export const anyPortGraph = (verticesMax = 9): fc.Arbitrary<PortGraph> =>
       ),
     }))
 
-/** Every answer that leaves what is settled as it is, with its price. */
+/** Every assignment that respects settled vertices, with its cost. */
 export const everyAnswer = function* (
   graph: PortGraph,
 ): Generator<{ readonly assignment: Assignment; readonly price: Price }> {
@@ -59,7 +59,7 @@ export const everyAnswer = function* (
   }
 }
 
-/** The cheapest answers, of those that are wanted. */
+/** The cheapest assignments among those that `wanted` accepts. */
 export const cheapestAnswers = (
   graph: PortGraph,
   isWanted: (assignment: Assignment) => boolean = () => true,

@@ -1,4 +1,4 @@
-/** Painting against TensorFlow's own rewrite: which type attribute of which node becomes half, and which tensors are cast. */
+/** Painting compared with TensorFlow's own rewrite: which type attribute of which node becomes half, and which tensors are cast. */
 import { describe, expect, test } from 'vitest'
 import { castsOf, paint, type Cast } from '../../../src/passes/mixed-precision/painting.ts'
 import { graphsIn, readTensorFlow, versions, type TensorFlowGraph, type Version } from './tensorflow-graph.ts'
@@ -18,7 +18,7 @@ const paintedAs = (source: TensorFlowGraph, version: Version) => {
   return { graph, tensors, assignment, casts: castsOf(graph, assignment) }
 }
 
-/** What painting decides, spelt as the goldens spell what TensorFlow decided. */
+/** The decisions of painting, in the notation of the goldens. */
 const decided = (source: TensorFlowGraph, version: Version): TensorFlowGraph['decided'][Version] => {
   const { graph, tensors, assignment, casts } = paintedAs(source, version)
   const tensorOf = new Map(graph.edges.map((edge, i) => [edge, tensors[i]]))
@@ -57,7 +57,7 @@ test("the casts that TensorFlow's test suite expects", () => {
 test.each([
   ['b0-inference', { paid: 36, free: 114 }],
   ['b4-inference', { paid: 68, free: 225 }],
-  // 114 of weights and 17 of scalar constants.
+  // 114 for weights and 17 for scalar constants.
   ['b0-training', { paid: 184, free: 131 }],
 ])('casts of activations and gradients in %s, and of weights and constants', (name, expected) => {
   const [source] = Object.values(graphsIn(`${name}.json.gz`))

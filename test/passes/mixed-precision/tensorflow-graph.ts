@@ -1,6 +1,6 @@
 /**
- * TensorFlow node lists as port graphs, for the goldens of test/goldens/amp. A vertex is one type attribute of one node, as in
- * TensorFlow's rewrite; which op is in which list, and which types have half kernels for GPUs, is in ops.json, as TensorFlow says.
+ * TensorFlow node lists as port graphs, for the goldens of test/goldens/amp. A vertex is one type attribute of one node, as in TensorFlow's rewrite.
+ * ops.json has TensorFlow's lists of ops, and the types with half kernels for GPUs.
  */
 import { readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
@@ -10,23 +10,23 @@ import type { Edge } from '../../../src/passes/mixed-precision/port-graph.ts'
 export type Version = '2.15.1' | '2.21.0'
 export const versions: readonly Version[] = ['2.15.1', '2.21.0']
 
-/** Type attributes (a list of types for `T...`), and how many ports an argument has. */
+/** Type attributes (a list of types for `T...`), and the number of ports of an argument. */
 type Attrs = { readonly [name: string]: string | number | readonly string[] }
 type NodeRow = readonly [name: string, op: string, operands: readonly string[], attrs: Attrs, device?: 'cpu']
 
-/** What TensorFlow decided: type attributes that became half, as `node:T`; casts inserted, as `tensor -> type`. */
+/** The decisions of TensorFlow: type attributes that became half, as `node:T`; inserted casts, as `tensor -> type`. */
 interface Decided {
   readonly half: readonly string[]
   readonly casts: readonly string[]
 }
 export interface TensorFlowGraph {
   readonly nodes: readonly NodeRow[]
-  /** Fetched nodes, which stay as they are. */
+  /** Fetched nodes, which do not change. */
   readonly preserved: readonly string[]
   readonly decided: { readonly [version in Version]: Decided }
 }
 
-/** Ports as `T`, `N*T`, `T...` or `=int32`; attributes that may be half, and those for which a GPU kernel takes it. */
+/** Ports as `T`, `N*T`, `T...` or `=int32`; attributes that may be half, and those with a half kernel for GPUs. */
 interface Signature {
   readonly inputs: readonly string[]
   readonly outputs: readonly string[]
@@ -41,27 +41,27 @@ interface Ops {
 
 const golden = (file: string): Buffer => readFileSync(new URL(`../../goldens/amp/${file}`, import.meta.url))
 
-// The files are written by scripts/goldens/make_amp.py in these shapes.
+// scripts/goldens/make_amp.py writes the files in this form.
 export const ops = JSON.parse(golden('ops.json').toString()) as Ops
 export const graphsIn = (file: string): { readonly [name: string]: TensorFlowGraph } => {
   const text = file.endsWith('.gz') ? gunzipSync(golden(file)).toString() : golden(file).toString()
   return (JSON.parse(text) as { readonly graphs: { readonly [name: string]: TensorFlowGraph } }).graphs
 }
 
-/** The rewrite first turns these into ops that have a type of their own for scale and statistics. */
+/** The rewrite first replaces these by ops with a separate type for scale and statistics. */
 const renamed: { readonly [op: string]: string } = {
   FusedBatchNorm: 'FusedBatchNormV2',
   FusedBatchNormGrad: 'FusedBatchNormGradV2',
 }
 
-/** A node as the rewrite sees it: the type attribute of each port, in TensorFlow's spelling `T`, `T[1]` or, fixed, `=int32`. */
+/** A node in the rewrite: the type attribute of each port, in TensorFlow's notation `T`, `T[1]` or, fixed, `=int32`. */
 interface Node {
   readonly name: string
   readonly op: string
   readonly operands: readonly string[]
   readonly inputs: readonly string[]
   readonly outputs: readonly string[]
-  /** Type attributes by spelling -> dtype. Those of no port are among them. */
+  /** Type attributes by notation -> dtype, including those of no port. */
   readonly types: ReadonlyMap<string, string>
   /** On the GPU and not fetched: the rewrite may change it. */
   readonly isProcessed: boolean
@@ -88,7 +88,7 @@ const signatureOf = (op: string): Signature => {
   const signature = ops.ops[op]
   if (signature === undefined)
     throw new Error(`ops.json has no op ${op}: make_amp.py writes those that the goldens use`)
-  // Loops and lists of tensors get colours of their own in TensorFlow, after the painting.
+  // TensorFlow colors loops and lists of tensors separately, after painting.
   if (op === 'NextIteration' || op.includes('TensorList')) throw new Error(`${op} is not read here`)
   return signature
 }
@@ -119,7 +119,7 @@ const vertexOf = (node: Node, type: string, id: number, version: Version, readsV
   const { half, kernels } = signatureOf(node.op)
   const isCast = node.op === 'Cast' && type === 'DstT'
   const isFloat32 = node.types.get(type) === 'float32'
-  // Of allow ops TensorFlow asks only whether their definition has half, of casts nothing at all, not even whether they are fetched.
+  // For allow ops TensorFlow checks only whether their definition has half. For casts it checks nothing, not even whether they are fetched.
   const isListed = list !== null && (list === 'allow' ? half : kernels).includes(attr)
   const mayBeHalf = isCast || (isListed && node.isProcessed && !readsVariable)
   return {
@@ -135,14 +135,14 @@ const vertexOf = (node: Node, type: string, id: number, version: Version, readsV
   }
 }
 
-/** A port graph, the tensor's name of each of its edges, and the vertices' names. */
+/** A port graph, the tensor name of each edge, and the names of vertices. */
 export interface ReadGraph {
   readonly graph: PaintGraph
   /** `node` or `node:1`, by edge. */
   readonly tensors: readonly string[]
 }
 
-/** The vertices stand in the order of the nodes. Shapes are not recorded, so all values have 0 bytes. */
+/** The vertices are in the order of the nodes. Shapes are not recorded, so all values have 0 bytes. */
 export const readTensorFlow = (source: TensorFlowGraph, version: Version): ReadGraph => {
   const preserved = new Set(source.preserved)
   const nodes = new Map(source.nodes.map((row) => [row[0], readNode(row, preserved)]))
@@ -150,7 +150,7 @@ export const readTensorFlow = (source: TensorFlowGraph, version: Version): ReadG
   const ids = new Map<string, number>()
   for (const node of nodes.values()) {
     const first = nodes.get(node.operands[0] ?? '')?.op
-    // An Identity is how a variable of old is read; TensorFlow leaves it alone for the sake of tools that look for it.
+    // An Identity reads an old-style variable. TensorFlow does not change it, for tools that search for it.
     const readsVariable = node.op === 'Identity' && (first === 'Variable' || first === 'VariableV2')
     for (const type of node.types.keys()) {
       ids.set(`${node.name}:${type}`, vertices.length)

@@ -1,4 +1,4 @@
-/** The smallest graph that still shows a fault: known faults in large graphs come down to a few nodes. */
+/** The smallest graph that still shows a fault: known faults in large graphs shrink to a few nodes. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { liveOrder } from '../../../src/ir/graph.ts'
