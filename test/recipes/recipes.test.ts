@@ -1,4 +1,4 @@
-/** Runs as plain data: valid recipes, the precedence of settings, and the options that they become. */
+/** Runs as plain data: valid recipes, the precedence of settings, and the resulting options. */
 import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
@@ -45,7 +45,7 @@ describe('the recipes that come with effuse', () => {
     expect({ weightDecay, emaDecay, epochs }).toEqual({ weightDecay: 5e-6, emaDecay: 0.9999, epochs: 500 })
     const made = typeof optimizer === 'function' ? optimizer(figures) : optimizer
     expect(made).toMatchObject({ kind: 'rmsprop', rho: 0.9, momentum: 0.9, epsilon: 1e-3, initialMeanSquare: 0 })
-    // lr_init 0.005 for 128 pictures, five epochs up, then half a cosine that counts from there.
+    // lr_init 0.005 for 128 pictures, five epochs of warm-up, then half a cosine that starts after them.
     const [stepsPerEpoch, peak] = [Math.floor(1281167 / globalBatch), (0.005 * globalBatch) / 128]
     const rate = (epoch: number): number => scheduleAt(made.learningRate, epoch * stepsPerEpoch)
     expect(rate(0)).toBe(0)
@@ -66,7 +66,7 @@ describe('words of a command line', () => {
     const kind: Kind = { kind: 'number' }
     fc.assert(
       fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), (x) => {
-        expect(fromWord(kind, String(x))).toBe(x === 0 ? 0 : x) // -0 is printed as 0
+        expect(fromWord(kind, String(x))).toBe(x === 0 ? 0 : x) // -0 prints as 0
       }),
     )
     fc.assert(
@@ -111,7 +111,7 @@ describe('words of a command line', () => {
 })
 
 describe('resolution', () => {
-  // Settings that stand alone, with values that they take.
+  // Independent settings, with values that they accept.
   const free = fc.record(
     {
       batch: fc.integer({ min: 1, max: 9 }),

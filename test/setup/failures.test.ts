@@ -1,4 +1,4 @@
-/** `effuse setup tensorflow` where a step fails, or the platform has no TensorFlow: what it says, and that nothing half done is left. */
+/** `effuse setup tensorflow` when a step fails, or on a platform without TensorFlow: its messages, and that nothing partial is left. */
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { appendFileSync, chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -17,7 +17,7 @@ afterEach(() => leavePlace(place), hookMs)
 
 const findTensorflow = () => find([join(place.project, 'package.json')])
 
-/** The call of one program ends otherwise. */
+/** Replaces the result of one call. */
 const when =
   (matches: (program: string, args: readonly string[]) => boolean, done: Done | null): Instead =>
   (program, args) =>
@@ -85,7 +85,7 @@ describe('a failed step: the error has the cause and the next command, and nothi
   })
 
   test('a file size limit of the system during the real unpacking', async () => {
-    // Each process that Python starts from here may write files of at most 512 bytes.
+    // Each process that Python starts here may write files of at most 512 bytes.
     writeFileSync(join(place.folder, 'zeros'), Buffer.alloc(4096))
     execFileSync('python3', [
       '-c',

@@ -1,4 +1,4 @@
-/** A project, a cache and programs of the test's own: a wheel of a few bytes, and pip, npm and node-gyp that do as the real ones, without a network. */
+/** A project, a cache and programs for the test: a wheel of a few bytes, and fakes of pip, npm and node-gyp that work without a network. */
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
@@ -36,7 +36,7 @@ export interface Place {
   remove(): void
 }
 
-/** Files as in TensorFlow's wheel, and one that setup is not to unpack. */
+/** Files as in TensorFlow's wheel, and one that setup must not unpack. */
 const wheelProgram = `
 import sys, zipfile
 library, out = open(sys.argv[1], 'rb').read(), sys.argv[2]
@@ -73,10 +73,10 @@ export const makePlace = (): Place => {
   }
 }
 
-/** For the hooks of tests: much is written, and a disk may be busy. */
+/** For the hooks of tests: they write many files, and a disk may be busy. */
 export const hookMs = 60_000
 
-/** A place that is this process's, until it is left. */
+/** Creates a place that belongs to this process until it is left. */
 export const enterPlace = (): Place => {
   const place = makePlace()
   vi.stubEnv('XDG_CACHE_HOME', join(place.folder, 'cache'))
@@ -99,11 +99,11 @@ export const writePackage = (project: string, name: string, version: string): st
   return folder
 }
 
-/** What a test lets a program do instead; undefined: what it does otherwise. */
+/** The replacement of a program's call; undefined: the default behavior. */
 export type Instead = (program: string, args: readonly string[], options: RunOptions) => Done | null | undefined
 
 export interface Fakes extends Tools {
-  /** First words of each call. */
+  /** The first words of each call. */
   readonly calls: string[]
 }
 
@@ -135,7 +135,7 @@ export const fakeTools = (place: Place, instead: Instead = () => undefined): Fak
           const file = (args.find((arg) => arg.startsWith('--module=')) ?? '').slice('--module='.length)
           mkdirSync(dirname(file), { recursive: true })
           mkdirSync(join(options.cwd ?? '', 'build'))
-          // A module of JavaScript would do for require(), were it not for its name: Node loads it as a library, which it is not.
+          // Node loads the file as a library because of its name, which fails.
           writeFileSync(file, 'not a library')
           return ok
         }
@@ -174,7 +174,7 @@ export const options = (place: Place, instead?: Instead, given: Partial<SetupOpt
   }
 }
 
-/** Paths of all files and links below a folder. */
+/** The paths of all files and links in a folder. */
 export const filesIn = (folder: string): readonly string[] =>
   existsSync(folder)
     ? readdirSync(folder, { withFileTypes: true, recursive: true })

@@ -1,4 +1,4 @@
-/** Setup that is killed, interrupted, or called twice: in processes of their own, with a pip and a Python that stop where the test wants. */
+/** Setup that is killed, interrupted, or called twice, in separate processes, with a pip and a Python that stop at given steps. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -15,7 +15,7 @@ let place: Place
 let program: string
 const orphans: string[] = []
 
-/** Does as Python, and stops for a minute in the middle of the step that the file `stop-at` names. */
+/** A Python that stops for a minute in the middle of the step that the file `stop-at` names. */
 const python = (at: Place): string => `#!/bin/bash
 stop() {
   [ -e "${at.folder}/stop-at" ] && [ "$(cat "${at.folder}/stop-at")" = "$1" ] || return 0
@@ -46,7 +46,7 @@ beforeEach(async () => {
   writeFileSync(join(bin, 'python3'), python(place))
   chmodSync(join(bin, 'python3'), 0o755)
   writePackage(place.project, '@tensorflow/tfjs-node', '4.22.0')
-  writePackage(place.project, 'node-gyp', '12.4.0') // has no program: the binding fails, which is not what is tested
+  writePackage(place.project, 'node-gyp', '12.4.0') // it has no program: the binding fails, which this test does not check
   program = join(place.folder, 'child.mjs')
   await build({
     entryPoints: [fileURLToPath(new URL('child.ts', import.meta.url))],
@@ -60,7 +60,7 @@ afterEach(() => {
     try {
       process.kill(Number(id), 'SIGKILL')
     } catch {
-      // It has ended with its parent.
+      // It has exited with its parent.
     }
   }
   leavePlace(place)
@@ -98,7 +98,7 @@ test.each(['download', 'unpack'])(
     await untilStopped()
     killed.kill('SIGKILL')
     expect((await end).signal).toBe('SIGKILL')
-    // What is half done is there, under a name that nothing takes for an installation.
+    // Partial files exist, under a name that does not count as an installation.
     expect(installedFiles().every((name) => name.startsWith('unfinished-'))).toBe(true)
     expect(installedFiles()).not.toEqual([])
     expect(findTensorflow([join(place.project, 'package.json')])).toMatchObject({ fix: 'npx effuse setup tensorflow' })

@@ -1,4 +1,4 @@
-/** Setup where it has been before: the library, the binding and node-gyp are the real ones, the project is the test's own. */
+/** Setup after a complete setup: the library, the binding and node-gyp are real, and the project belongs to the test. */
 import { execFileSync } from 'node:child_process'
 import { appendFileSync, cpSync, existsSync, lstatSync, mkdirSync, readlinkSync, rmSync, symlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -32,7 +32,7 @@ beforeEach(() => {
 }, 60_000)
 afterEach(() => place.remove(), 60_000)
 
-/** Neither pip nor npm nor a compiler is to run. */
+/** Neither pip nor npm nor a compiler may run. */
 const nothingFetched: Instead = (program, args) => {
   if (args.includes('download') || program === 'npm' || args[1] === 'rebuild')
     throw new Error(`${program} ${args.join(' ')}`)

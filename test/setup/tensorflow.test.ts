@@ -1,4 +1,4 @@
-/** `effuse setup tensorflow` with a small wheel and programs of the test's own: what it installs, and what it says when a step fails. */
+/** `effuse setup tensorflow` with a small wheel and fake programs: what it installs, and its messages when a step fails. */
 import { existsSync, lstatSync, mkdirSync, rmSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'

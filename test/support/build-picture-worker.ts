@@ -1,4 +1,4 @@
-/** Once per run of the tests: the program of the worker threads as JavaScript, since Node 20 runs no TypeScript. */
+/** Runs once per test run: builds the program of the worker threads as JavaScript, since Node 20 does not run TypeScript. */
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,7 +8,7 @@ import type { TestProject } from 'vitest/node'
 export default async ({ provide }: TestProject): Promise<() => Promise<void>> => {
   const cache = fileURLToPath(new URL('../../node_modules/.cache', import.meta.url))
   await mkdir(cache, { recursive: true })
-  // Beside the packages, so that Node finds sharp.
+  // In the cache next to the packages, so that Node finds sharp.
   const folder = await mkdtemp(join(cache, 'effuse-worker-'))
   const outfile = join(folder, 'picture-worker.mjs')
   await build({

@@ -1,4 +1,7 @@
-/** TensorFlow's C API, counting what is alive behind it. Freeing twice, or what was never made, is an error at once: in the library it is a crash. */
+/**
+ * TensorFlow's C API with counts of live handles. Freeing a handle twice, or one that was never created, is an error, while it would crash the
+ * library.
+ */
 import { fromBinary } from '@bufbuild/protobuf'
 import type { Pointer, TensorflowApi } from '../../src/backends/tensorflow/c-api.ts'
 import { FunctionDefSchema } from '../../src/backends/tensorflow/proto/tensorflow_pb.ts'

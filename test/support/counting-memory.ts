@@ -1,4 +1,4 @@
-/** A device that knows what it holds: how many values are alive, and whether one is freed twice. Uploads fail where told to. */
+/** A device that counts its live values and detects double frees. Uploads fail on request. */
 import type { HostArray } from '../../src/backends/backend.ts'
 import type { Memory } from '../../src/backends/common/variable-store.ts'
 

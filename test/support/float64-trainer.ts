@@ -1,6 +1,6 @@
 /**
- * A training step on the reference interpreter in float64, its variables in float64 too: what rounding leaves open elsewhere is equal here to
- * nine digits. It counts the micro-batches itself and shares nothing with the executable.
+ * A training step on the reference interpreter in float64, with float64 variables: results that differ elsewhere by rounding agree here to nine
+ * digits. It counts micro-batches itself and shares no code with the executable.
  */
 import { initialValues } from '../../src/ir/initializers.ts'
 import { interpret, type Numbers } from '../../src/ir/interpret.ts'
@@ -21,7 +21,7 @@ export interface Float64Trainer {
 export const float64Trainer = (step: Model, batch: number, seed = 0): Float64Trainer => {
   const options = stepOptionsOf(step)
   if (options === null) throw new Error(`${step.name} is no training step`)
-  // Without simplification: folded constants are rounded to float32.
+  // Without simplification, because folded constants are rounded to float32.
   const pipeline = trainingPipeline({ legalize: [], fuse: [] }, { simplify: false, fusion: false }, options)
   const { program } = runPipeline(pipeline, programOf(step.at({ batch })), { verify: true })
   const variables = new Map<string, Float64Array>()

@@ -1,6 +1,6 @@
 /**
- * Files that hold what is made of a text: the text on top, a rule, and below it what was made of it. UPDATE_GOLDEN=1 writes what stands below the rule
- * anew, for the author to read; in CI nothing is written, and a golden that would change fails.
+ * Golden files: an input text, a rule, and the expected result below it. UPDATE_GOLDEN=1 writes the result again, for the author to review. In CI
+ * nothing is written, and a golden that would change fails.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 
@@ -8,7 +8,7 @@ const rule = '// ----\n'
 
 export type Environment = { readonly [name: string]: string | undefined }
 
-/** The two texts are equal where the golden holds. @throws Error where the file may not be written */
+/** The two texts are equal if the golden holds. @throws Error if the file may not be written */
 export const checkGoldenFile = (
   file: string,
   make: (input: string) => string,

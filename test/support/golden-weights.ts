@@ -1,7 +1,7 @@
 /**
- * Weights and pictures that a formula makes, so that goldens need no weight files.
- * The twin of scripts/goldens/golden_weights.py: both must give the same bits for the same name and shape, so every step
- * is uint32 arithmetic or a float64 operation that IEEE 754 fixes, with one rounding to float32 at the end.
+ * Weights and pictures from a formula, so that goldens need no weight files. scripts/goldens/golden_weights.py has the same formula: both must give
+ * the same bits for the same name and shape, so every step is uint32 arithmetic or a float64 operation that IEEE 754 defines, with one rounding to
+ * float32 at the end.
  */
 
 const goldenRatio = 0x9e3779b9
@@ -24,7 +24,7 @@ const mix = (seed: number, index: number): number => {
   return x >>> 0
 }
 
-/** The uint32 hash of a name and an index that all golden values come from. */
+/** The uint32 hash of a name and an index, from which all golden values are computed. */
 export const goldenHash = (name: string, index: number): number => mix(fnv1a32(name), index)
 
 /** Golden numbers in [0, 1), in steps of 2^-24. */
@@ -41,7 +41,7 @@ const dimension = (name: string, shape: Shape, axis: number): number => {
   return size
 }
 
-/** Power of a kernel's output over its input's; the reasons are in the Python twin. */
+/** The power of a kernel's output divided by that of its input. The Python file has the reasons. */
 const kernelGain = (name: string, shape: Shape): number => {
   if (name.endsWith('se/reduce/kernel')) return 1
   if (name.endsWith('se/expand/kernel')) return 4
@@ -49,7 +49,7 @@ const kernelGain = (name: string, shape: Shape): number => {
   if (name.endsWith('project/conv/kernel')) {
     const hidden = dimension(name, shape, 2)
     const out = dimension(name, shape, 3)
-    // Weak where the block's input is added to the result, which only the ratio of the channels tells.
+    // Small if the block's input is added to the result, which the ratio of channels shows.
     return hidden === 6 * out || hidden === out ? 0.12 : 1.5
   }
   return 2
@@ -61,7 +61,7 @@ const kernelFanIn = (name: string, shape: Shape): number => {
   return name.endsWith('depthwise/conv/kernel') ? area : area * dimension(name, shape, 2)
 }
 
-/** The interval [low, high) of everything that is not a kernel, by the last part of the name. */
+/** The interval [low, high) of all variables other than kernels, by the last part of the name. */
 const ranges: { readonly [last: string]: readonly [low: number, high: number] } = {
   scale: [0.8, 1.2],
   offset: [-0.1, 0.1],
@@ -96,7 +96,7 @@ export const goldenVariable = (name: string, shape: Shape): Float32Array<ArrayBu
   return values
 }
 
-/** The golden picture [N, H, W, C]: whole numbers 0..255, patches of 16 x 16 pixels (3 parts) under noise (1 part). */
+/** The golden picture [N, H, W, C]: integers 0..255, patches of 16 x 16 pixels (3 parts) and noise (1 part). */
 export const goldenImage = (shape: readonly [number, number, number, number]): Float32Array<ArrayBuffer> => {
   const [batch, height, width, channels] = shape
   const values = new Float32Array(batch * height * width * channels)

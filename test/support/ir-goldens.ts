@@ -1,4 +1,4 @@
-/** Goldens of passes: files that say why on top, then the passes, a graph, a rule, and what the passes make of it (golden-file.ts). */
+/** Goldens of passes: files with the reason at the top, then the passes, a graph, a rule, and the result of the passes (golden-file.ts). */
 import { parse } from '../../src/ir/parse.ts'
 import { print } from '../../src/ir/print.ts'
 import { graphsOf, programOf } from '../../src/passes/program.ts'
@@ -6,7 +6,7 @@ import { parsePipeline } from '../../src/passes/registry.ts'
 import { runPipeline } from '../../src/passes/runner.ts'
 import { checkGoldenFile, type Environment } from './golden-file.ts'
 
-/** The two texts are equal where the golden holds. @throws Error where the file has no reason or no passes, or may not be written */
+/** The two texts are equal if the golden holds. @throws Error if the file has no reason or no passes, or may not be written */
 export const checkGolden = (file: string, environment: Environment) =>
   checkGoldenFile(
     file,

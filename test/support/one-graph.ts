@@ -1,4 +1,4 @@
-/** One graph on a backend, without compile(): through passes of the backend, over variables of its own. */
+/** Runs one graph on a backend without compile(): through the passes of the backend, with its own variables. */
 import { expect } from 'vitest'
 import { type Backend, type FeedTensor, type HostArray, hostArrayOf } from '../../src/backends/backend.ts'
 import { specsOf } from '../../src/executable/variable-spec.ts'
@@ -13,7 +13,7 @@ export const applied = (passes: readonly Pass[], g: Graph, backend: Backend): Gr
     g,
   )
 
-/** Compiles one graph as the plan `run`, with variables of their own. */
+/** Compiles one graph as the plan `run`, with its own variables. */
 export const runnableOf = async (
   backend: Backend,
   g: Graph,
@@ -58,7 +58,7 @@ export const runnableOf = async (
   }
 }
 
-/** Within a share of each number, at least of 1. */
+/** Compares with a tolerance relative to each number, or absolute for numbers below 1. */
 export const expectClose = (got: ArrayLike<number> | undefined, want: ArrayLike<number>, tolerance: number): void => {
   expect(got?.length).toBe(want.length)
   Array.from(want).forEach((w, i) => {

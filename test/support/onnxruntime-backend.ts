@@ -1,4 +1,4 @@
-/** ONNX Runtime behind the contract of backends: each graph is exported with the variables' values of the moment, and run from the file's bytes. */
+/** ONNX Runtime as a backend: each graph is exported with the current values of the variables, and run from the bytes of the file. */
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { type Backend, type DeviceTensor, type HostArray, hostArrayOf } from '../../src/backends/backend.ts'
 import { runSteps, type StepResults } from '../../src/backends/common/run-steps.ts'
@@ -15,7 +15,7 @@ import { type GraphStep, programOf } from '../../src/passes/program.ts'
 export const fileOf = (graph: Graph, weights: ReadonlyMap<string, ArrayLike<number>>): Uint8Array =>
   encodeModel(onnxGraphOf(programOf(graph), weights), { description: '', metadata: {} })
 
-/** The file's results for these inputs. */
+/** The results of the file for these inputs. */
 export const runFile = async (
   bytes: Uint8Array,
   inputs: ReadonlyMap<string, { readonly type: Type; readonly data: HostArray }>,
@@ -60,7 +60,7 @@ const memory: Memory<HostArray> = {
   free: () => {},
 }
 
-/** Outputs and updates of a graph: ONNX has only the former. */
+/** The outputs and updates of a graph. ONNX has only outputs. */
 const resultsOf = (graph: Graph): { readonly graph: Graph; readonly updates: ReadonlyMap<string, string> } => {
   const updates = new Map(namedUpdates(graph).map(({ name }, i) => [`update ${i}`, name]))
   const outputs = [...graph.outputs, ...graph.updates.map(({ value }, i) => ({ name: `update ${i}`, value }))]

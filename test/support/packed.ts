@@ -1,4 +1,4 @@
-/** effuse as users get it: built, packed by npm, unpacked into a project of its own that has its dependencies and the peers asked for. */
+/** effuse as users get it: built, packed by npm, and unpacked into a new project with its dependencies and the requested peers. */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -8,26 +8,26 @@ import { fileURLToPath } from 'node:url'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
 export interface PackedOptions {
-  /** With declarations, which take a while. */
+  /** With declarations, which take some time. */
   readonly declarations?: boolean
-  /** With source maps, which the package has none of. */
+  /** With source maps, which the package does not have. */
   readonly maps?: boolean
-  /** Packages besides effuse's dependencies. */
+  /** Packages in addition to effuse's dependencies. */
   readonly peers?: readonly string[]
 }
 
 export interface Packed {
-  /** The project's folder; effuse lies in its node_modules. */
+  /** The project's folder. effuse is in its node_modules. */
   readonly folder: string
   /** The file that npm would publish. */
   readonly tarball: string
-  /** What the build had to say. */
+  /** The warnings of the build. */
   readonly warnings: string
   remove(): void
 }
 
 export const packed = ({ declarations = false, maps = false, peers = [] }: PackedOptions = {}): Packed => {
-  // Call sites have spaces in them too.
+  // Call sites may contain spaces.
   const folder = mkdtempSync(join(tmpdir(), 'effuse packed-'))
   const staging = join(folder, 'staging')
   const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
@@ -38,7 +38,7 @@ export const packed = ({ declarations = false, maps = false, peers = [] }: Packe
   const built = spawnSync(
     process.execPath,
     [...tsdown, '--log-level', 'warn', ...(declarations ? [] : ['--no-dts']), ...(maps ? ['--sourcemap'] : [])],
-    { cwd: root, encoding: 'utf8' }, // the build's configuration names its entries from there
+    { cwd: root, encoding: 'utf8' }, // the build configuration names its entries relative to it
   )
   const warnings = `${built.stdout}${built.stderr}`
   if (built.status !== 0) throw new Error(`the build failed:\n${warnings}`)

@@ -1,4 +1,4 @@
-/** Setup of every test file: its properties are drawn from the run's seed, which vitest.config.ts chooses. */
+/** Setup of every test file: properties are drawn from the seed of the run, which vitest.config.ts sets. */
 import fc from 'fast-check'
 import { inject } from 'vitest'
 

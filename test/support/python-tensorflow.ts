@@ -1,7 +1,7 @@
 /**
- * Python's TensorFlow, for what only it can tell. Tests on it are skipped without it, and say so in their names
- * (`node scripts/install-python-tensorflow.mjs`). EFFUSE_TEST_PYTHON names another Python. Where EFFUSE_TEST_PYTHON_TENSORFLOW is 1, as in
- * .ci/run after the script has installed it, they fail instead.
+ * TensorFlow in Python, for tests that need it. Without it they are skipped, with the reason in their names (`node
+ * scripts/install-python-tensorflow.mjs`). EFFUSE_TEST_PYTHON names another Python. If EFFUSE_TEST_PYTHON_TENSORFLOW is 1, as in .ci/run after the
+ * script has installed it, they fail instead.
  */
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -14,7 +14,7 @@ const isThere = existsSync(python)
 if (!isThere && process.env['EFFUSE_TEST_PYTHON_TENSORFLOW'] === '1')
   throw new Error(`Python with TensorFlow was installed, and ${python} is not there`)
 
-/** Like describe(); where Python with TensorFlow is missing the tests are skipped, with the reason in the name. */
+/** Like describe(). Without TensorFlow in Python the tests are skipped, with the reason in the name. */
 export const pythonTensorflowOrSkip = (name: string, tests: () => void): void => {
   const reason = isThere ? '' : ' (skipped: no Python with TensorFlow; node scripts/install-python-tensorflow.mjs)'
   describe.runIf(isThere)(`${name}${reason}`, tests)
@@ -38,7 +38,7 @@ export interface PythonAnswer {
   readonly variables: { readonly [name: string]: { readonly trainable: boolean; readonly shape: readonly number[] } }
 }
 
-/** What saved_model.py gives. Throws what Python says. */
+/** The result of saved_model.py. @throws Error with the output of Python */
 export const askPython = (request: {
   readonly folder: string
   readonly calls: readonly PythonCall[]

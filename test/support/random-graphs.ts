@@ -5,7 +5,7 @@ import { interpret } from '../../src/ir/interpret.ts'
 import { anyGraph, feedsFor } from '../../src/testing/index.ts'
 import { expectClose, runnableOf } from './one-graph.ts'
 
-/** The backend gives what the interpreter gives, updates included. */
+/** Checks that the backend gives the results of the interpreter, including updates. */
 export const expectRandomGraphs = (backend: Backend, numRuns: number): Promise<void> =>
   fc.assert(
     fc.asyncProperty(anyGraph({ mixedTypes: false }), fc.nat(1000), async ({ graph: g }, seed) => {

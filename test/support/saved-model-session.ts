@@ -1,4 +1,4 @@
-/** A SavedModel as TensorFlow's C API loads it, the way TensorFlow Serving does. Knows nothing of how effuse writes one. */
+/** A SavedModel loaded by TensorFlow's C API, as TensorFlow Serving does. It is independent of how effuse writes one. */
 import { fromBinary } from '@bufbuild/protobuf'
 import type { HostArray } from '../../src/backends/backend.ts'
 import { openApi, type Pointer } from '../../src/backends/tensorflow/c-api.ts'
@@ -16,7 +16,7 @@ import { elements, sizeBytes, type DType, type Type } from '../../src/ir/types.t
 export interface SavedModelSession {
   readonly metaGraph: MetaGraphDef
   run(signature: string, feeds: { readonly [input: string]: HostArray }): { readonly [output: string]: HostArray }
-  /** The value of a variable as the session has it now. */
+  /** The current value of a variable in the session. */
   variable(name: string, type: Type): HostArray
   close(): void
 }
@@ -26,7 +26,7 @@ const typeOf = ({ dtype, tensorShape }: TensorInfo): Type => ({
   shape: tensorShape?.dim.map(({ size }) => Number(size)) ?? [],
 })
 
-/** Throws what TensorFlow says of a folder that is no SavedModel. */
+/** @throws the error of TensorFlow for a folder that is not a SavedModel */
 export const openSavedModel = (folder: string): SavedModelSession => {
   const found = requireTensorflow()
   const api = openApi(found)

@@ -1,4 +1,4 @@
-/** The imports of the sources, as the compiler sees them: for tests of what may import what. */
+/** The imports of the sources, as the compiler resolves them, for tests of allowed imports. */
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -10,9 +10,9 @@ export interface Import {
   readonly line: number
   /** As written: `./types.ts`, `#platform`, `immer`. */
   readonly specifier: string
-  /** The file of ours that it means, with the browser's side of `#platform`, `#backends` and `#peers`; null for a package. */
+  /** The imported file of the repository, with the browser's version of `#platform`, `#backends` and `#peers`; null for a package. */
   readonly target: string | null
-  /** `static` is there when the module runs, `dynamic` is an `import()`, `type` vanishes. */
+  /** `static` is loaded with the module, `dynamic` is an `import()`, `type` is erased. */
   readonly kind: 'static' | 'dynamic' | 'type'
 }
 
@@ -25,7 +25,7 @@ export const sourceFiles = (folder: string): readonly string[] =>
     .map((name) => `${folder}/${name.replaceAll(path.sep, '/')}`)
     .sort()
 
-/** The imports of a file, re-exports and `import()` included. */
+/** The imports of a file, including re-exports and `import()`. */
 export const importsOf = (file: string): readonly Import[] =>
   importsInText(file, readFileSync(path.join(root, file), 'utf8'))
 
@@ -51,7 +51,7 @@ export const importsInText = (file: string, text: string): readonly Import[] => 
   return found
 }
 
-/** `import { type A } from` counts as static: verbatimModuleSyntax keeps it as `import {} from`. */
+/** `import { type A } from` counts as static: verbatimModuleSyntax emits `import {} from`. */
 const isTypeOnly = (node: ts.ImportDeclaration): boolean =>
   node.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword
 

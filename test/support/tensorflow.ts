@@ -1,6 +1,6 @@
 /**
- * Is TensorFlow's library there, and tfjs-node's binding to it? Tests on them are skipped without, and say so in their names
- * (`npx effuse setup tensorflow`). Where EFFUSE_TEST_TENSORFLOW is 1, as in .ci/run after setup has installed both, they fail instead.
+ * Checks for TensorFlow's library and for tfjs-node's binding. Without them their tests are skipped, with the reason in their names (`npx effuse
+ * setup tensorflow`). If EFFUSE_TEST_TENSORFLOW is 1, as in .ci/run after setup has installed both, they fail instead.
  */
 import { existsSync } from 'node:fs'
 import { describe } from 'vitest'
@@ -14,15 +14,15 @@ const found = findTensorflow()
 export const hasTensorflow = !('missing' in found)
 if ('missing' in found && isSetUp)
   throw new Error(`setup has installed TensorFlow, and it is not found: ${found.missing}`)
-/** What to append to the name of a test that needs the library: why it is skipped, or nothing. */
+/** The suffix of the name of a test that needs the library: the reason for skipping it, or an empty string. */
 export const tensorflowReason = 'missing' in found ? ` (skipped: ${found.missing}; ${found.fix})` : ''
 
-/** Like describe(); where TensorFlow is missing the tests are skipped, with the reason in the name. */
+/** Like describe(). Without TensorFlow the tests are skipped, with the reason in the name. */
 export const tensorflowOrSkip = (name: string, tests: () => void): void => {
   describe.runIf(hasTensorflow)(`${name}${tensorflowReason}`, tests)
 }
 
-/** For tables of backends: nothing where there is no TensorFlow. */
+/** For tables of backends: empty without TensorFlow. */
 export const withTensorflow: readonly 'tensorflow'[] = hasTensorflow ? ['tensorflow'] : []
 
 /** The installed package of tfjs-node that has a binding; null where none has. */

@@ -18,7 +18,7 @@ let opened: Promise<GPUDevice> | null = null
 
 const bytesOf = ({ shape }: KernelBuffer): number => elements(shape) * 4
 
-/** All buffers after the run. @throws Error with the compiler's message where a shader is not valid */
+/** All buffers after the run. @throws Error with the compiler's message if a shader is invalid */
 export const runOnWebgpu = async (
   kernel: Kernel,
   operands: ReadonlyMap<number, ArrayLike<number>>,

@@ -1,3 +1,3 @@
-/** wgsl_reflect 1.6.0, whose main file is CommonJS in a package that says it has modules: Node loads its module by path. */
+/** wgsl_reflect 1.6.0 declares modules, but its main file is CommonJS. Node loads its module by path. */
 const path: string = 'wgsl_reflect/wgsl_reflect.module.js'
 export const { WgslReflect } = (await import(path)) as typeof import('wgsl_reflect')

@@ -1,4 +1,4 @@
-/** In the place of src/data/worker-url.ts, see vitest.config.ts: the worker's program that build-picture-worker.ts has made. */
+/** Replaces src/data/worker-url.ts (see vitest.config.ts): the worker program that build-picture-worker.ts has built. */
 import { pathToFileURL } from 'node:url'
 import { inject } from 'vitest'
 

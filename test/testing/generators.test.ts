@@ -1,4 +1,4 @@
-/** The shares of what the generators draw, counted over graphs of one seed. A generator that stops drawing something would hide faults. */
+/** The frequencies of what the generators draw, counted over graphs of one seed. A generator that stops drawing something would hide faults. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { interpret } from '../../src/ir/interpret.ts'
@@ -100,7 +100,7 @@ describe('graphs', () => {
 
 describe('graphs with special numbers', () => {
   const special = fc.sample(anyGraph({ specials: true, mixedTypes: false }), { numRuns: 200, seed })
-  /** The numbers of the results of all nodes, inputs apart. */
+  /** The results of all nodes except inputs. */
   const computed = ({ graph }: (typeof special)[number], seed: number): readonly number[] => {
     const numbers: number[] = []
     interpret(graph, {

@@ -1,4 +1,4 @@
-/** Stored failures: each verification tries its own first, and no others. */
+/** Stored failures: each verification tests its own failures first, and no others. */
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -18,7 +18,7 @@ beforeEach(() => {
 afterEach(() => rmSync(failures, { recursive: true }))
 
 const names = ({ failures: found }: Verification): readonly string[] => found.map(({ name }) => name)
-/** The right backend, under the name that failures of a wrong one are kept for. */
+/** The correct backend, with the name under which failures of a wrong backend are stored. */
 const right = (name: string): Backend => ({ ...referenceBackend(), name })
 
 test('of a law: numbers that do not matter are 0', async () => {
@@ -62,14 +62,14 @@ test('of a pass of a graph', async () => {
   expect(names(await verifyGraph(model, referenceBackend(), { passes: [fixed], failures }))).toEqual([])
 })
 
-/** The reference, with results of whole programs that are off by one. */
+/** The reference, whose results of whole programs are off by one. */
 const shifted = (isWhole: (name: string) => boolean): Backend => {
   const inner = referenceBackend()
   return {
     ...inner,
     name: 'shifted',
     compile: async (program, store, cx) => {
-      const runnable = await inner.compile(program, store as never, cx) // a store of its own
+      const runnable = await inner.compile(program, store as never, cx) // its own store
       if (!isWhole(program.name)) return runnable
       return {
         ...runnable,

@@ -19,7 +19,7 @@ import { float32 } from '../../src/ir/value.ts'
 import { type Wrong, wrongBackend } from './wrong-backends.ts'
 
 const floored: Wrong = (b, y) => b.unary('floor', y)
-/** Each example gets its place in the batch added. */
+/** Adds to each example its position in the batch. */
 const placed: Wrong = (b, y) => b.add(y, b.emit1('iota', [], { shape: y.shape, axis: 0, dtype: 'float32' }))
 const padded: Wrong = (b, y, node) => ('padding' in node.attrs && node.attrs.padding !== 'valid' ? b.add(y, 1) : y)
 
@@ -72,12 +72,12 @@ describe('verifyKernel', () => {
     }
     const judged = await judgeTrial(await createTfjsBackend({ backend: 'wasm' }), trial)
     expect([judged.isAccepted, typeof judged.error]).toEqual([true, 'number'])
-    // The tolerance grows with the largest operand, and no further.
+    // The tolerance grows with the largest operand, and not more.
     expect(judged.tolerance).toBeLessThan(2e-5)
   })
 
   test('tolerates the error of a sum in its activation, and not more', async () => {
-    // The terms are 15 times the result: a float32 sum of them is off by as much as the last one is here.
+    // The terms are 15 times the result: a float32 sum of them has an error like the last one here.
     const activated = parse(`graph g {
   %0 = input() {name="x"} : float32[1,3]
   %1 = input() {name="w"} : float32[3,1]
@@ -115,7 +115,7 @@ describe('verifyKernel', () => {
   })
 
   test('a search finds faults that random numbers on a grid miss', async () => {
-    // 1 + 2^-22 is lost for whole numbers of 1/64: their products with it round to themselves.
+    // 1 + 2^-22 is lost for multiples of 1/64: their products with it round to themselves.
     const backend = wrongBackend('matmul', (b, y) => (y.dtype === 'float32' ? b.add(y, b.mul(y, 2 ** -21)) : y))
     const { failures } = await verifyKernel(backend, 'matmul', { runs: 60 })
     expect(failures.length).toBeGreaterThan(0)
@@ -165,7 +165,7 @@ describe('verifyPass', () => {
     const wrong = rulePass('wrong', 'a wrong law', [rule('x + y -> x', 'add', (n) => n.inputs[0] ?? null, 'rounding')])
     const { failures } = await verifyPass(wrong, { runs: 100, failures: `${folder}/passes` })
     expect(failures).toHaveLength(1)
-    // One add and its operands.
+    // One addition and its operands.
     expect(failures[0]?.counterexample.graph.match(/ = \w+\(/g)?.length).toBeLessThanOrEqual(3)
     expect(failures[0]?.error).toMatch(/was .* and is/)
     const again = await verifyPass(wrong, { runs: 1, seed: 77, failures: `${folder}/passes` })
@@ -212,7 +212,7 @@ describe('verifyGraph', () => {
         ...backend.legalize,
       ],
     }
-    expect((await verifyGraph(model, wrong)).failures).toEqual([]) // its passes change the meaning on purpose, and what they leave runs well
+    expect((await verifyGraph(model, wrong)).failures).toEqual([]) // its passes change the meaning deliberately, and their result runs correctly
     const swapped = {
       ...backend,
       compile: (async (program, store, cx) => {

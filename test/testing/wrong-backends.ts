@@ -1,4 +1,4 @@
-/** Backends with one wrong kernel each, made of the reference: a law that does not hold, put in where the backend legalizes. */
+/** Backends with one wrong kernel each, derived from the reference: a wrong rewrite rule, added to the legalization. */
 import type { Backend } from '../../src/backends/backend.ts'
 import { referenceBackend } from '../../src/backends/reference/index.ts'
 import { Edit } from '../../src/ir/edit.ts'
@@ -11,7 +11,7 @@ import { definePass } from '../../src/passes/pass.ts'
 
 export type Wrong = (b: OpEmitter, y: Value, node: Node, operands: readonly Value[]) => Value
 
-/** The result of each node of the op becomes what `wrong` makes of it. */
+/** Replaces the result of each node of the op by `wrong` of it. */
 export const wrongBackend = (op: OpName, wrong: Wrong): Backend => ({
   ...referenceBackend(),
   name: `wrong-${op}`,

@@ -43,7 +43,7 @@ describe.each(backends)('$backend', (options) => {
     using net = await compile(step, { ...options, batch: 2 })
     const before = await net.variables.get('dense/kernel')
     const { x, wanted } = feeds(1)
-    // Gradients of about 20, times 2^15: beyond the 65504 of float16, well within float32.
+    // Gradients of about 20 times 2^15: above the 65504 of float16, and within float32.
     const steep = { x, wanted: wanted.map((row) => row.map((v) => v * 50)) }
     const told: (readonly [boolean, boolean])[] = []
     for (const given of [steep, feeds(2), feeds(3), feeds(4)]) {

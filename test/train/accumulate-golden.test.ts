@@ -1,4 +1,4 @@
-/** Accumulation around batch norm, against PyTorch in float64 (scripts/goldens/make_accumulation.py). */
+/** Accumulation around batch norm, compared with PyTorch in float64 (scripts/goldens/make_accumulation.py). */
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'
@@ -16,7 +16,7 @@ interface MicroBatch {
   readonly dataLoss: number
   readonly 'bn/mean': readonly number[]
   readonly 'bn/variance': readonly number[]
-  /** After the last of an update. */
+  /** After the last micro-batch of an update. */
   readonly variables?: Values
   readonly averages?: Values
 }
@@ -51,7 +51,7 @@ const stepOf = ({ optimizer, accumulate, weightDecay, clipNorm, emaDecay }: Case
     clipNorm: clipNorm ?? undefined,
     emaDecay,
   })
-/** What a run is to leave behind, by variable. */
+/** The expected state after a run, by variable. */
 const wantedAfter = (micro: MicroBatch): Values => ({
   'bn/mean': micro['bn/mean'],
   'bn/variance': micro['bn/variance'],

@@ -1,4 +1,4 @@
-/** The steps micro and apply as graphs: well-formed after every pass, printed and replayed at every stage, followed by explain and reports. */
+/** The steps micro and apply as graphs: valid after every pass, printed and replayed at every stage, and used by explain and reports. */
 import { rmSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { fuseTfjs } from '../../src/backends/tfjs/fuse-tfjs.ts'
@@ -104,7 +104,7 @@ test('micro has the feeds and no optimizer; apply has no feeds and no forward pa
     expect([ops(micro).has(op), ops(apply).has(op)]).toEqual([true, false])
   for (const op of ['rmsprop', 'ema', 'lossScaleUpdate'] as const)
     expect([ops(micro).has(op), ops(apply).has(op)]).toEqual([false, true])
-  // Every variable is updated by one of them only, and what none updates is not written.
+  // Each variable is updated by exactly one of them, and variables without an update are not written.
   const updated = (graph: Graph) => namedUpdates(graph).map(({ name }) => name)
   const both = [...updated(micro), ...updated(apply)].filter((name) => !name.startsWith('accumulate/'))
   expect(new Set(both).size).toBe(both.length)
@@ -120,7 +120,7 @@ test('explain follows a layer into both plans, and reports no node as removed th
   expect(places).not.toContain('apply matmul')
   const split = history.find(({ pass }) => pass === 'accumulate')?.what
   expect(split).toContain('made variable')
-  // Only the gradient by the input, which nobody wants: everything else is in one plan or the other.
+  // Only the gradient with respect to the input is unused: everything else is in one plan or the other.
   expect(split?.match(/removed \w+/g)).toEqual(['removed matmul'])
 })
 
@@ -171,7 +171,7 @@ test('the meaning of each plan is checked, and a pass that changes it is reporte
 
 test('the reproducer of a failure after the split replays on the command line', async () => {
   const failing = definePass({
-    name: 'cse', // a name that effuse opt knows: there it is the pass that does not fail
+    name: 'cse', // a name that effuse opt knows as a pass that does not fail
     summary: 'throws',
     phase: 'grad',
     preserves: 'mode',

@@ -1,4 +1,6 @@
-/** A run is one micro-batch: the time of the update, the effect of a bad micro-batch, other changes of the position, the state after errors. */
+/**
+ * A run is one micro-batch: the time of the update, the effect of a bad micro-batch, external changes of the position, and the state after errors.
+ */
 import { describe, expect, test } from 'vitest'
 import type { Backend, StoreTurn } from '../../src/backends/backend.ts'
 import { selectBackend } from '../../src/backends/select.ts'
@@ -110,7 +112,7 @@ describe.each(['reference', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)('%
             wanted,
           }),
         )
-        // The last run of an update tells of the whole update.
+        // The last run of an update reports the whole update.
         expect([told.finite, told.updated, told.lossScale]).toEqual([n !== at && n !== 2, false, scale])
         const moved = await valuesOf(net, ['bn/mean', 'bn/variance'])
         if (n === at) expect(moved).toEqual(statistics)
@@ -124,7 +126,7 @@ describe.each(['reference', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)('%
         expect(await net.variables.get('lossScale/scale')).toEqual(Float32Array.of(2 ** 14))
         expect(await net.variables.get('lossScale/goodSteps', 'int32')).toEqual(Int32Array.of(0))
       }
-      // The next update is that of a step which never saw the bad one.
+      // The next update equals that of a step that never received the bad micro-batch.
       using clean = await compile(step, { backend, batch: 2 })
       await clean.variables.load(await net.variables.save(), { except: 'accumulate/**' })
       for (let n = 0; n < 3; n++) {
@@ -138,7 +140,7 @@ describe.each(['reference', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)('%
   )
 
   test('finite gradients with an infinite sum: the update is skipped, and only the scale changes', async () => {
-    // Of y * wanted, with weights of 0: the gradients of the kernel are x * wanted / 2, and the outputs stay 0.
+    // For y * wanted, with weights of 0: the gradients of the kernel are x * wanted / 2, and the outputs stay 0.
     const linear = trainingStep(plainNet, {
       loss: loss({ wanted: float32('batch', 2) }, ({ y }, { wanted }) => mean(mul(y, wanted))),
       optimizer: adam({ learningRate: 0.1 }),
@@ -204,7 +206,7 @@ describe.each(['reference', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)('%
     }
     expect(await valuesOf(resumed)).toEqual(await valuesOf(whole))
     expect(resumed.runIndex).toBe(9)
-    // Without the index other numbers are drawn: the comparison above can fail.
+    // Without the index other numbers are drawn, so the comparison above can fail.
     using astray = await compile(step, { backend, batch: 2, seed: 7 })
     await astray.variables.load(checkpoint.bytes)
     for (let n = 4; n < 9; n++) await astray.run(feeds(n))
@@ -251,7 +253,7 @@ describe.each(['reference', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)('%
   test('every run returns the loss of its micro-batch, including the weight decay', async () => {
     const step = squaresStep(plainNet, { accumulate: 2, weightDecay: 0.5 })
     using net = await compile(step, { backend, batch: 2 })
-    // Without decay, and too patient to update here.
+    // Without decay, and with too many micro-batches for an update here.
     using plain = await compile(squaresStep(plainNet, { accumulate: 3 }), { backend, batch: 2 })
     const weights = Object.values(await valuesOf(net, 'dense/*')).flat()
     const decay = 0.5 * weights.reduce((sum, w) => sum + w * w, 0)
@@ -268,8 +270,8 @@ describe.each(['reference', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)('%
     const second = await net.profile(feeds(2))
     expect([await scalar(net, 'step'), await scalar(net, 'accumulate/count'), net.runIndex]).toEqual([1, 0, 2])
     expect(await (await net.run(feeds(3))).updated.item()).toBe(false)
-    // TensorFlow chooses its kernels when it optimises a function: no row is a node.
-    // On wasm rows are phases of kernels, and packings of what has changed.
+    // TensorFlow chooses its kernels when it optimizes a function, so no row is a node. On wasm, rows are phases of kernels, and packings of changed
+    // variables.
     if (backend === 'tensorflow' || backend === 'wasm') return
     expect(second.length).toBe(net.plan.kernels)
     expect(first.length).toBeLessThan(second.length)
@@ -278,7 +280,7 @@ describe.each(['reference', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)('%
   })
 })
 
-/** The backend, and what is done before a run takes the value of a variable, or somebody reads one. */
+/** The backend, with calls before a run reads the value of a variable, and before a read. */
 const watched = (inner: Backend, on: { value?(name: string): void; read?(name: string): void }): Backend => ({
   ...inner,
   createStore: () => {
@@ -340,7 +342,7 @@ describe.each([
         await run().catch(async (error: unknown) => {
           expect(error).toMatchObject({ message: 'out of memory' })
           failed.push(n)
-          // The micro-batch of an update that failed is not counted either.
+          // The micro-batch of a failed update does not count either.
           expect(await valuesOf(net)).toEqual(before)
           expect(net.runIndex).toBe(n)
           await run()

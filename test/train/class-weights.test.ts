@@ -29,7 +29,7 @@ const golden: Golden = JSON.parse(
   readFileSync(new URL('../goldens/training/cross-entropy.json', import.meta.url), 'utf8'),
 )
 
-/** One type for both kinds of labels: which feeds they want is decided at run time here. */
+/** One type for both kinds of labels: their feeds are chosen at run time here. */
 type AnyLoss = Loss<Signature, { readonly logits: TensorType<'float32', 2> }>
 const lossOf = ({
   labels,
@@ -98,7 +98,7 @@ test('integer weights are equivalent to repeated rows', async () => {
         label: of.map(({ kind }) => kind),
       })
       const weighted = lossOf({ labels: 'index', labelSmoothing: 0, classWeights: weights })
-      const plain = crossEntropy() as unknown as AnyLoss // as lossOf() has it
+      const plain = crossEntropy() as unknown as AnyLoss // like lossOf()
       const got = await stepOf('reference', weighted, feeds(rows))
       const want = await stepOf('reference', plain, feeds(repeated))
       expect(got.loss).toBeCloseTo(want.loss, 5)

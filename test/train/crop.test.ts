@@ -42,7 +42,7 @@ describe.each([
     expect(await cropOf(await run.variables.averages.save())).toBe(kept)
     expect((await openModel(saved, { model: smallNet() })).crop).toBe(kept)
     expect((await openModel(saved, { head: false })).crop).toBe(kept)
-    // What openModel gives on is a file like any other.
+    // The weights that openModel returns are an ordinary file.
     expect(await cropOf((await openModel(saved)).weights)).toBe(kept)
   })
 })

@@ -1,6 +1,6 @@
 /**
- * EfficientNet-B0 in training against PyTorch in float64 (scripts/goldens/make_training.py): loss, every gradient, moving statistics, and three
- * steps of the whole recipe. In float64 on the reference; in float32 on tfjs-wasm.
+ * EfficientNet-B0 in training compared with PyTorch in float64 (scripts/goldens/make_training.py): loss, every gradient, moving statistics, and three
+ * steps of the whole recipe. In float64 on the reference; in float32 on other backends.
  */
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
@@ -29,9 +29,9 @@ interface Common {
   readonly momentum: number
   readonly labelSmoothing: number
 }
-/** A name, then norm and product with the probe of each tensor that has it. */
+/** A name, then the norm and the product with the probe, for each tensor. */
 type Row = readonly [name: string, ...measures: number[]]
-/** How far PyTorch's own float32 is off at most: the loss absolutely, the rest relative to each tensor's norm. */
+/** The maximum error of PyTorch's own float32: absolute for the loss, otherwise relative to each tensor's norm. */
 type Float32Error<Part extends string> = { readonly [P in Part]: number }
 interface Gradients extends Common {
   readonly labels: readonly number[]
@@ -81,7 +81,7 @@ const stepWith = (options: Omit<StepOptions, 'optimizer'>) => {
 }
 const recipe = stepWith({ weightDecay: three.weightDecay, clipNorm: three.clipNorm, emaDecay: three.emaDecay })
 
-/** Each step has four pictures of its own. */
+/** Each step has its own four pictures. */
 const imageOf = (step: number): Float32Array<ArrayBuffer> => {
   const all = goldenImage([one.batch * (step + 1), one.size, one.size, 3])
   return all.slice(one.batch * step * one.size * one.size * 3)
@@ -89,7 +89,7 @@ const imageOf = (step: number): Float32Array<ArrayBuffer> => {
 const shapes = new Map(
   variablesOf(model.at({ batch: 1 })).map(({ attrs, types }) => [attrs.name, types[0]?.shape ?? []]),
 )
-/** Golden weights and statistics, averages being those of what they average; null for what else the step adds, which starts as it says. */
+/** Golden weights and statistics; averages equal their variables. Null for other variables of the step, which have their initial values. */
 const start = (name: string): Float32Array<ArrayBuffer> | null => {
   const own = name.replace(/^ema\//, '')
   const shape = shapes.get(own)
@@ -109,10 +109,10 @@ const measured = (name: string, data: Numbers): readonly [norm: number, product:
   return [Math.sqrt(squares), product]
 }
 
-/** The true gradient is 0: what a norm adds to all of a channel the next norm takes away. PyTorch's float64 has noise of 1e-16 there. */
+/** The true gradient is 0: the next norm removes a constant that a norm adds to a channel. PyTorch's float64 has an error of 1e-16 there. */
 const isZero = ([, ...measures]: Row, part: number): boolean => (measures[2 * part] ?? Number.NaN) < 1e-12
 
-/** Fails with the first tensor that is too far off, relative to its norm; zeros are compared absolutely. */
+/** Fails with the first tensor whose error is too large, relative to its norm. Zeros are compared absolutely. */
 const expectNear = (
   rows: readonly Row[],
   part: number,
@@ -160,7 +160,7 @@ describe('float64, on the reference', () => {
   }, 60_000)
 
   test('three steps: RMSprop, warm-up and cosine, weight decay, clipping, averages', () => {
-    const trainer = float64Trainer(recipe, three.batch) // of any signature
+    const trainer = float64Trainer(recipe, three.batch) // any signature
     for (const name of trainer.variables.keys()) {
       const value = start(name)
       if (value !== null) trainer.variables.set(name, Float64Array.from(value))
@@ -182,7 +182,7 @@ describe('float64, on the reference', () => {
   }, 60_000)
 })
 
-/** Another order of sums gives other roundings: PyTorch's own float32 is off by as much as `float32Error`, and we may be by four times that. */
+/** Another order of sums has other rounding errors: `float32Error` is the error of PyTorch's own float32, and effuse may have four times that. */
 describe.each([
   ['wasm', true] as const,
   ['wasm', false] as const,
@@ -204,7 +204,7 @@ describe.each([
   const allowed = (error: number) => ({ relative: 4 * error, zeros: 1e-6 })
 
   test('loss, gradients, moving statistics', async () => {
-    // With a rate of 1 and no momentum, the velocity is the gradient, negated.
+    // With a rate of 1 and no momentum, the velocity is the negative gradient.
     using net = await compiled(trainingStep(model, { loss, optimizer: sgd({ learningRate: 1 }) }))
     const results = await net.run({ image: imageOf(0), label: [...one.labels] })
     const velocities = await fetched(net, net.variables.names('optimizer/**'))

@@ -1,4 +1,4 @@
-/** Evaluation of rows that count, and of the averages, through shared variables. */
+/** Evaluation of valid rows, and of averages, with shared variables. */
 import { describe, expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'
 import { referenceBackend } from '../../src/backends/reference/index.ts'
@@ -24,7 +24,7 @@ const model = graph('linear', { x: float32('batch', 3) }, ({ x }) => ({
 const x = Float32Array.from({ length: 4 * 3 }, (_, i) => Math.sin(i * 1.3))
 const label = [2, 0, 6, 3]
 
-/** Loss, hits and top five of the first rows, from the logits. */
+/** Loss, hits and top-5 hits of the first rows, from the logits. */
 const byHand = (logits: Float32Array, valid: number) => {
   const rows = label.slice(0, valid).map((right, n) => {
     const row = [...logits.subarray(n * 7, n * 7 + 7)]
@@ -118,9 +118,9 @@ test('the first batch, the warm-up, counts in the metrics but not in the speed',
   expect(count).toBe(10)
   expect(latencyMs.p99).toBeLessThan(waitMs)
   expect(imagesPerSecond).toBeGreaterThan(10 / (waitMs / 1000))
-  // Of a single batch that is all there is.
+  // The only batch counts for the speed.
   const single = await evaluate(smallNet(), { data, variables: net.variables, batch: 10 })
-  expect(single.latencyMs.mean).toBeGreaterThanOrEqual(waitMs - 50) // timers may be early
+  expect(single.latencyMs.mean).toBeGreaterThanOrEqual(waitMs - 50) // timers may fire early
 })
 
 test('an invalid data source is rejected', async () => {
@@ -136,7 +136,7 @@ describe('a row whose loss is not finite', () => {
   const linear = graph('linear', { x: float32('batch', 1) }, ({ x }) => ({
     logits: nn.dense(x, { name: 'dense', units: 3 }),
   }))
-  /** Rows of one number, three in a batch. */
+  /** Rows with one number, three in a batch. */
   const rowsOf = (values: readonly number[]): DataSource => ({
     classes: ['a', 'b', 'c'],
     length: values.length,

@@ -168,7 +168,7 @@ describe('stages', () => {
   })
 })
 
-/** The source with one number of one batch replaced; float32 pictures. */
+/** The source with one number of one batch replaced, and float32 pictures. */
 const spoilt = (source: DataSource, at: number, value: number): DataSource => ({
   ...source,
   *batches(request) {
@@ -270,7 +270,7 @@ describe('numbers that are not finite', () => {
 })
 
 describe('early stop and the best', () => {
-  // Nothing is learnt, statistics included, so the first evaluation stays the best.
+  // Nothing is learned, not even statistics, so the first evaluation stays the best.
   const idle = { frozen: ['**', '!head/dense/bias'], optimizer: sgd({ learningRate: 0 }) }
 
   test('ends after `patience` epochs without improvement, and keeps the best', async () => {
@@ -309,7 +309,7 @@ describe('early stop and the best', () => {
 })
 
 describe('an end by an AbortSignal', () => {
-  /** Begins as `source`, and gives nothing more after so many batches. */
+  /** Starts like `source`, and never resolves after this many batches. */
   const hanging = (source: DataSource, after: number): DataSource => ({
     ...source,
     async *batches(request) {
@@ -378,7 +378,7 @@ describe('mistakes', () => {
   const bad = (train: Partial<DataSource>) => ({ data: { train: { ...data.train, ...train } } })
   const batchOf = (batch: Batch) => bad({ batches: () => [batch] })
   const image = new Uint8Array(10 * 64)
-  /** Ten rows: three that are right, the one that is given in the second place. */
+  /** Ten rows: three correct ones, with the given one in the second place. */
   const shares = (row: readonly number[]) =>
     Float32Array.from({ length: 30 }, (_, i) =>
       Math.floor(i / 3) === 1 ? (row[i % 3] ?? 0) : i % 3 === 0 ? 1.0005 : 0,

@@ -1,4 +1,4 @@
-/** A run that starts from weights of another network: new variables get their initial values, the others must fit. */
+/** A run that starts from weights of another network: new variables get their initial values, and the others must match. */
 import { expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'
 import { apply } from '../../src/ir/apply.ts'

@@ -15,7 +15,7 @@ let program = ''
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'effuse-kill-'))
   await mkdir(cache, { recursive: true })
-  // Beside the packages, so that Node finds them.
+  // In the cache next to the packages, so that Node finds them.
   program = join(await mkdtemp(join(cache, 'effuse-kill-')), 'run.mjs')
   await build({
     entryPoints: [here('run-in-folder.ts')],
@@ -34,7 +34,7 @@ interface Ended {
   readonly signal: NodeJS.Signals | null
 }
 
-/** Runs the program; `kill` is called when the first step is told. */
+/** Runs the program. `kill` is called after the first step. */
 const start = (out: string, backend: string, kill?: (child: ChildProcess) => void): Promise<Ended> =>
   new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [program, out, backend], { stdio: ['ignore', 'pipe', 'pipe'] })
@@ -55,7 +55,7 @@ const start = (out: string, backend: string, kill?: (child: ChildProcess) => voi
 const lastStep = 240
 const final = (out: string): Promise<Buffer> =>
   readFile(join(out, `step-${String(lastStep).padStart(8, '0')}.safetensors`))
-/** Reproducible by its seed, printed on failure: Park and Miller. */
+/** Reproducible by its seed, which a failure prints: Park and Miller. */
 const randoms = (seed: number): (() => number) => {
   let at = seed
   return () => {
@@ -87,7 +87,7 @@ test.each([['tfjs-cpu', 20] as const, ...withTensorflow.map((name) => [name, 8] 
       expect((await final(out)).equals(wanted), `round ${round}, seed ${seed}, went on at ${reached.join(', ')}`).toBe(
         true,
       )
-      // What a killed process had half-written is gone, and no more is kept than was asked for.
+      // Partial files of a killed process are removed, and no more checkpoints are kept than requested.
       expect((await readdir(out)).length).toBe(4)
     }
   },
@@ -98,7 +98,7 @@ test('a second process cannot resume a running run; it can resume a killed one',
   const [out, backend] = [join(folder, 'two'), 'tfjs-cpu']
   let second: Promise<Ended> | null = null
   const first = await start(out, backend, (child) => {
-    child.kill('SIGSTOP') // it lives, and does nothing
+    child.kill('SIGSTOP') // it is alive, and stopped
     second = start(out, backend).finally(() => child.kill('SIGKILL'))
     second.catch(() => {})
   })

@@ -1,4 +1,4 @@
-/** Cross-entropy with label smoothing against a formula by hand in float64: index and distribution labels, extreme logits, and its gradient. */
+/** Cross-entropy with label smoothing compared with a formula in float64: index and distribution labels, extreme logits, and its gradient. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'
@@ -15,7 +15,7 @@ interface Batch {
   /** Rows of logits, float32. */
   readonly logits: readonly (readonly number[])[]
   readonly index: readonly number[]
-  /** Rows that sum up to 1. */
+  /** Rows with a sum of 1. */
   readonly distribution: readonly (readonly number[])[]
   readonly smoothing: number
 }
@@ -41,7 +41,7 @@ const batches: fc.Arbitrary<Batch> = fc
     })
   })
 
-/** -sum y log softmax(x), y smoothed, and its gradient softmax(x) - y; by the largest logit, as is usual on paper too. */
+/** -sum y log softmax(x) with smoothed y, and its gradient softmax(x) - y. It subtracts the largest logit, as usual. */
 const byHand = (x: readonly number[], label: readonly number[], smoothing: number) => {
   const y = label.map((v) => (1 - smoothing) * v + smoothing / label.length)
   const top = Math.max(...x)
@@ -54,13 +54,13 @@ const byHand = (x: readonly number[], label: readonly number[], smoothing: numbe
 }
 const mean = (list: readonly number[]): number => list.reduce((sum, v) => sum + v, 0) / list.length
 
-/** A model whose logits are its only variable, of four rows, so that a rate of 1 shows the gradient. */
+/** A model of four rows whose logits are its only variable, so that a rate of 1 shows the gradient. */
 const modelOf = (classes: number) =>
   graph('logits', { rows: float32('batch') }, ({ rows }, b) => {
     const logits = b.variable('logits', { shape: [4, classes] })
     return { logits: b.slice(logits, [0, 0], [rows.shape[0] ?? 0, classes]) as Value<'float32', 2> } // of the variable's type
   })
-/** One type for both kinds of labels: which feeds they want is decided at run time here. */
+/** One type for both kinds of labels: their feeds are chosen at run time here. */
 type AnyLoss = Loss<Signature, { readonly logits: TensorType<'float32', 2> }>
 const lossOf = (labels: 'index' | 'distribution', labelSmoothing: number): AnyLoss =>
   (labels === 'index'
@@ -102,7 +102,7 @@ const check = async (backend: Backend, labels: 'index' | 'distribution', drawn: 
   const gradients = want.flatMap(({ gradient }) => gradient)
   gradients.forEach((g, i) => near(-(velocity[i] ?? Number.NaN), g / batch, 1))
 
-  // An evaluation does not smooth.
+  // An evaluation does not smooth labels.
   using evaluator = await compile(evaluationStep(model, { loss }), { backend, batch })
   await evaluator.variables.set('logits', start)
   const evaluated = await evaluator.run({ ...feeds, valid: Int32Array.of(batch) })

@@ -1,4 +1,4 @@
-/** A training step leaks no buffers on the device: after many steps there are as many as after a few. */
+/** A training step leaks no buffers on the device: their number after many steps equals that after a few. */
 import * as tf from '@tensorflow/tfjs-core'
 import { describe, expect, test } from 'vitest'
 import { createTfjsBackend } from '../../src/backends/tfjs/index.ts'
@@ -79,7 +79,7 @@ describe('a failed run leaves nothing on the device', () => {
     const before = tf.findBackend('wasm').numDataIds()
     const options = { data, loss: crossEntropy(), optimizer: rmsprop({ learningRate: 1e-3 }), emaDecay: 0.9 }
     await expect(fit(smallNet(), { ...options, epochs: 1, batch: 4, backend, ...more })).rejects.toThrow()
-    await new Promise((resolve) => setTimeout(resolve)) // what is disposed of goes after the runs that need it
+    await new Promise((resolve) => setTimeout(resolve)) // disposed values are freed after the runs that need them
     expect(tf.findBackend('wasm').numDataIds()).toBe(before)
   })
 })

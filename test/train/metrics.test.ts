@@ -17,10 +17,10 @@ import type { DataSource } from '../../src/train/source.ts'
 import { withTensorflow } from '../support/tensorflow.ts'
 
 const classes = ['a', 'b', 'c', 'd']
-/** The logits are what is fed. */
+/** The logits equal the feed. */
 const echo = graph('echo', { x: float32('batch', 4) }, ({ x }, b) => {
   const scale = b.variable('scale', { shape: [], init: { kind: 'ones' } })
-  return { logits: mul(x, scale as Value<'float32', 0>) } // as it was declared
+  return { logits: mul(x, scale as Value<'float32', 0>) } // declared so
 })
 
 interface Row {

@@ -1,4 +1,4 @@
-/** Mixup: the distribution of its shares, and its effect on rows. */
+/** Mixup: the distribution of its weights, and its effect on rows. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { drawBeta } from '../../src/train/beta.ts'
@@ -31,7 +31,7 @@ describe('Beta(alpha, alpha)', () => {
     // I_0.1(0.2, 0.2), by the series x^a / (a B(a,a)) * sum (1-a)_n x^n / (n! (a+n)) * a, summed in the test.
     const [a, x] = [0.2, 0.1]
     const lnGamma = (z: number): number => {
-      // Stirling after shifting up, good to 1e-10.
+      // Stirling's formula after a shift, accurate to 1e-10.
       let shift = 0
       let at = z
       while (at < 20) shift -= Math.log(at++)
