@@ -25,10 +25,10 @@ export const tensorflowOrSkip = (name: string, tests: () => void): void => {
 /** For tables of backends: empty without TensorFlow. */
 export const withTensorflow: readonly 'tensorflow'[] = hasTensorflow ? ['tensorflow'] : []
 
-/** The installed package of tfjs-node that has a binding; null where none has. */
+/** The installed package of tfjs-node that has a binding; null if none has one. */
 export const boundPackage: FoundPackage | null =
   tfjsNodeNames.map((name) => findPackage(name)).find((known) => known !== null && existsSync(bindingFile(known))) ??
   null
 export const hasBinding = boundPackage !== null
-/** What to append to the name of a test that needs the binding: why it is skipped, or nothing. */
+/** The suffix of the name of a test that needs the binding: the reason for skipping it, or an empty string. */
 export const bindingReason = hasBinding ? '' : ' (skipped: tfjs-node has no binding; npx effuse setup tensorflow)'

@@ -1,4 +1,4 @@
-/** For tests of runs that change a variable: a pass that makes the one variable take the output `y`. */
+/** A pass for tests of runs that change a variable: the only variable is updated with the output `y`. */
 import { Edit } from '../../src/ir/edit.ts'
 import { liveOrder, variablesOf } from '../../src/ir/graph.ts'
 import { definePass } from '../../src/passes/pass.ts'

@@ -1,6 +1,6 @@
 /**
- * A backend whose calls really wait, as those of a device behind a queue do: before and after each run, and for each read, other work gets
- * its turn. How long is drawn from a seed. Whatever holds on it holds by the contract, not because nothing could come between.
+ * A backend whose calls really wait, like those of a device behind a queue: other work runs before and after each run, and during each read. The
+ * waiting times are drawn from a seed. So results on it do not depend on the absence of other work.
  */
 import type { Backend, Runnable, StoreTurn } from '../../src/backends/backend.ts'
 import { referenceBackend } from '../../src/backends/reference/index.ts'
@@ -15,7 +15,7 @@ export const waitingBackend = (seed: number, inner: Backend = referenceBackend()
   const slow = (turn: StoreTurn): StoreTurn => ({
     ...turn,
     read: async (names) => {
-      const pending = turn.read(names) // as they are at the call
+      const pending = turn.read(names) // captured at the call
       await pause()
       return pending
     },

@@ -1,6 +1,6 @@
 /**
- * Every optimizer on a tiny network against plain arithmetic that PyTorch and Keras agree with (scripts/goldens/make_optimizers.py), weight decay,
- * clipping, averages and frozen variables included. In float64 on the reference; in float32 on every backend.
+ * Every optimizer on a tiny network compared with plain arithmetic that agrees with PyTorch and Keras (scripts/goldens/make_optimizers.py), including
+ * weight decay, clipping, averages and frozen variables. In float64 on the reference; in float32 on every backend.
  */
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
@@ -47,7 +47,7 @@ const network = graph('tiny', { x: float32('batch', 3) }, ({ x }) => {
   const hidden = tanh(nn.dense(x, { name: 'hidden', units: 4 }))
   return { y: nn.dense(hidden, { name: 'out', units: 2 }) }
 })
-/** By the functions that users call; the golden's options are the plain data that they make. */
+/** By the public functions. The golden's options are the plain data that they return. */
 const optimizerOf = ({ optimizer, schedule: learningRate }: Case): Optimizer => {
   switch (optimizer.kind) {
     case 'rmsprop': {
@@ -87,7 +87,7 @@ const start = (name: string): Float32Array<ArrayBuffer> | null => {
   const shape = shapes[name]
   return shape === undefined ? null : goldenVariable(name, shape)
 }
-/** What a case says of the variables at the end, under their names in the step. */
+/** The final variables of a case, under their names in the step. */
 const wantedState = ({ variables, slots, averages = {} }: Case): ReadonlyMap<string, readonly number[]> =>
   new Map([
     ...Object.entries(variables),
@@ -124,7 +124,7 @@ test('the cases reach the intended branches', () => {
 
 describe('float64, on the reference', () => {
   test.each(cases)('$name', (c) => {
-    const trainer = float64Trainer(stepOf(c), batch) // of any signature
+    const trainer = float64Trainer(stepOf(c), batch) // any signature
     for (const name of trainer.variables.keys()) {
       const value = start(name.replace(/^ema\//, ''))
       if (value !== null) trainer.variables.set(name, Float64Array.from(value))

@@ -7,7 +7,7 @@ import { fit } from '../../src/train/fit.ts'
 import type { FitOptions } from '../../src/train/fit-options.ts'
 import { pictures, smallNet } from './small-data.ts'
 
-/** Stderr as the process has it, or as a terminal; what is written to it. */
+/** The process's stderr, or a terminal. Returns what is written to it. */
 const stderr = (isTerminal: boolean, term: string): (() => string) => {
   let text = ''
   vi.spyOn(process.stderr, 'write').mockImplementation((data) => {

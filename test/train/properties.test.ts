@@ -1,6 +1,6 @@
 /**
- * What a training step promises whatever the network: powers of two as loss scale cost no bit in float32, a step that is not finite changes
- * nothing, frozen variables stay. On random small networks and every backend; all comparisons are of bits.
+ * Guarantees of a training step for any network: a power of two as loss scale changes no bit in float32, a step that is not finite changes nothing,
+ * and frozen variables do not change. On small random networks and every backend. All comparisons are of bits.
  */
 import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
@@ -59,16 +59,16 @@ beforeAll(async () => {
   backends.set('tfjs-cpu', await createTfjsBackend({ backend: 'cpu' }))
   for (const name of withTensorflow) backends.set(name, await createTensorflowBackend())
 })
-const backendOf = (name: (typeof names)[number]): Backend => backends.get(name) as Backend // all are made above
+const backendOf = (name: (typeof names)[number]): Backend => backends.get(name) as Backend // all were added above
 
 describe.each(names)('%s: a power of two as loss scale', (name) => {
-  /** Whether some value of the step, computed as the backend takes it apart, leaves float32's normal numbers or comes near their ends. */
+  /** Does a value of the step, computed by the backend's decompositions, leave the normal numbers of float32 or come close to their limits? */
   const leavesFloat32 = (layers: readonly Layer[], seed: number, lossScale: StepOptions['lossScale']): boolean => {
     const backend = backendOf(name)
     const options = optionsOf({ lossScale })
     const parts = { legalize: backend.legalize, fuse: [] }
     const pipeline = trainingPipeline(parts, { simplify: true, fusion: false }, options)
-    const graph = graphOf(runPipeline(pipeline, programOf(stepOf(layers, options).at({ batch }))).program) // what went in
+    const graph = graphOf(runPipeline(pipeline, programOf(stepOf(layers, options).at({ batch }))).program) // the input program
     const variables = new Map(
       variablesOf(graph).map(({ attrs: { name: variable, init }, types }) => [
         variable,
@@ -135,7 +135,7 @@ describe.each(names)('%s: a step that is not finite', (name) => {
           const before = await bitsOf(net, '!lossScale/*')
           const { image, label } = fed(seed + 1)
           const results = await net.run({ image: image.with(at, bad), label })
-          // A large number may pass, and a NaN where relu or dropout takes it away: what counts is what the step says of itself.
+          // A large number may pass, and relu or dropout may remove a NaN: the step's own result `finite` decides.
           const isGood = await results.finite.item()
           expect(await results.updated.item()).toBe(isGood)
           if (isGood) {
@@ -151,7 +151,7 @@ describe.each(names)('%s: a step that is not finite', (name) => {
             expect(await net.variables.get('lossScale/scale')).toEqual(Float32Array.of(2 ** 14))
             expect(await net.variables.get('lossScale/goodSteps', 'int32')).toEqual(Int32Array.of(0))
           }
-          // And the next step goes on from there.
+          // The next step continues normally.
           expect(await (await net.run(fed(seed + 2))).updated.item()).toBe(true)
           expect(changed(before, await bitsOf(net)).includes('dense/kernel')).toBe(true)
         },
@@ -164,7 +164,7 @@ describe.each(names)('%s: a step that is not finite', (name) => {
 test.each(names)(
   '%s: a batch with an overflowing variance counts as not finite, even if loss and gradients are finite: statistics do not change',
   async (name) => {
-    // Found by the property above: 1 / infinity takes the batch to 0, and all after it is finite.
+    // Found by the property above: 1 / infinity multiplies the batch by 0, and all later values are finite.
     const layers: readonly Layer[] = [[2, 0]]
     using net = await compile(stepOf(layers), { backend: backendOf(name), batch })
     const before = await bitsOf(net)
@@ -186,7 +186,7 @@ describe.each(names)('%s: frozen variables', (name) => {
         fc.constantFrom(...optimizers),
         fc.nat(100),
         async (layers, drawn, [, optimizer], seed) => {
-          // A glob that fits nothing is a mistake of its own.
+          // A glob without a match is a separate error.
           const every = variablesOf(networkOfLayers(layers).at({ batch })).map(({ attrs }) => attrs.name)
           const frozen = drawn.filter((glob) => every.some(globFilter(glob.replace('!', ''))))
           const options = { optimizer, frozen, weightDecay: 0.01, emaDecay: 0.5 }
@@ -199,7 +199,7 @@ describe.each(names)('%s: frozen variables', (name) => {
           for (const variable of own) {
             const isStatistic = !net.variables.describe(variable).trainable
             const stays = isFrozen(isStatistic ? variable.replace(/[^/]*$/, 'scale') : variable)
-            // What nothing depends on may rest as well: the offset of a norm before a norm, a relu that is 0.
+            // A variable without dependents may also stay: the offset of a norm before a norm, or a relu that is 0.
             if (stays || isStatistic) expect([variable, moved.has(variable)]).toEqual([variable, !stays])
             if (stays) expect(moved.has(`ema/${variable}`)).toBe(false)
             const slots = net.variables.names(`optimizer/${variable}/*`)

@@ -43,7 +43,7 @@ const latest = async (store: CheckpointStore): Promise<Uint8Array> =>
       .at(-1) ?? 'none',
   )
 
-/** The source, calling `stop` when it has given so many batches. */
+/** The source, which calls `stop` after this many batches. */
 const stopping = (source: DataSource, after: number | undefined, stop: () => void): DataSource => ({
   ...source,
   async *batches(request) {
@@ -55,7 +55,7 @@ const stopping = (source: DataSource, after: number | undefined, stop: () => voi
   },
 })
 
-/** Runs to the end, stopped after each of the numbers of micro-batches; gives the last file and what was told. */
+/** Runs to the end, with a stop after each of these numbers of micro-batches. Returns the last file and the events. */
 const interrupted = async (
   stops: readonly number[],
   more: Pick<Partial<FitOptions>, 'data' | 'accumulate' | 'backend'> = {},
@@ -237,7 +237,7 @@ describe('a resumed run', () => {
     expect(await resumed({ optimizer: sgd({ learningRate: 1 }) })).toMatch(
       /another model, optimizer or averages:[\s\S]*not here: "optimizer\/[^"]+\/meanSquare"/,
     )
-    // Every variable that differs, and not the slots that follow from them.
+    // Every variable that differs, without the optimizer slots that belong to them.
     const wide = await resumed({}, smallNet({ wide: true }))
     expect(wide).toMatch(
       /"blocks\.0\/project\/conv\/kernel" is float32\[1,1,32,8\] in the checkpoint, float32\[1,1,32,16\] here/,
@@ -337,7 +337,7 @@ describe('a resumed run', () => {
       data,
       optimizer: ({ globalBatch }: RunFigures) => sgd({ learningRate: rates(globalBatch) }),
     }
-    /** The half by one batch, then the rest by the other, stopped once after so many updates of it. */
+    /** One half with one batch size, then the rest with the other, stopped once after this many updates of it. */
     const halves = async (stopAfter: number) => {
       const checkpoints = memoryStore()
       using half = await fit(smallNet(), { ...settings, epochs: 2, batch: before, checkpoints })
@@ -364,7 +364,7 @@ describe('a resumed run', () => {
     )
     for (const [n, { learningRate }] of steps.entries())
       expect(learningRate).toBeCloseTo(scheduleAt(rates(after), done + n), 7)
-    // Where it is stopped once more does not matter.
+    // The place of the second stop does not matter.
     const other = await halves(total - done - 1)
     expect(other.steps).toEqual(steps)
     expect(Buffer.from(other.bytes).equals(Buffer.from(bytes))).toBe(true)
@@ -398,7 +398,7 @@ describe('a resumed run', () => {
     for (const name of ['extra/kernel', 'extra/bias'])
       expect(toFloat32(saved.get(name) as TensorEntry)).toEqual(await before.variables.get(name))
     expect([...saved.keys()].filter((name) => name.startsWith('optimizer/extra'))).toEqual([])
-    // The averages have the head, too, so that the whole model can be made of them.
+    // The averages also contain the head, so that the whole model can be restored from them.
     using after = await compile(twoHeads, { backend, variables: await run.variables.averages.save() })
     expect(await after.variables.get('extra/kernel')).toEqual(await before.variables.get('extra/kernel'))
     expect(await after.variables.get('head/kernel')).not.toEqual(await before.variables.get('head/kernel'))

@@ -13,7 +13,7 @@ using run = await fit(smallNet(), {
   loss: crossEntropy({ labels: 'distribution' }),
   optimizer: ({ steps }) => rmsprop({ learningRate: cosine({ initial: 0.02, steps }), initialMeanSquare: 1 }),
   ...{ emaDecay: 0.9, lossScale: 'dynamic', mixup: 0.2, epochs: 12, batch: 8, seed: 3 },
-  backend: backend as BackendName, // the test's
+  backend: backend as BackendName, // the argument of the test
   checkpoints: directory(folder),
   checkpointEvery: 3,
   resume: true,

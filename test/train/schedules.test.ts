@@ -40,7 +40,7 @@ const inGraph = (schedule: Schedule, step: number, mode: Mode): number => {
   return interpret(b.finish({ rate }), { inputs: { step: [step] }, mode }).outputs['rate']?.data[0] ?? Number.NaN
 }
 
-/** The largest rate there is: what float32 is relative to where a curve comes down to 0. */
+/** The largest possible rate: float32 errors are relative to it where a curve decreases to 0. */
 const peakOf = (schedule: Schedule): number => {
   switch (schedule.kind) {
     case 'constant':
@@ -110,7 +110,7 @@ describe('the graph and the host give the same rates', () => {
           numPeriods: fc.integer({ min: 1, max: 6 }).map((n) => n / 2),
         })
         .map(linearCosine),
-      // `every` is an integer: of a fraction, float32 may see the end of a stair a step early or late.
+      // `every` is an integer: with a fraction, float32 may place the end of a stair one step early or late.
       fc.record({ initial: rate, rate, every: steps, staircase: fc.boolean() }).map(exponential),
       fc
         .uniqueArray(fc.nat(2 ** 31 - 1), { minLength: 0, maxLength: 4 })
@@ -120,11 +120,11 @@ describe('the graph and the host give the same rates', () => {
             .map((values) => piecewise({ boundaries: boundaries.sort((a, b) => a - b), values })),
         ),
       fc.tuple(tie('schedule'), steps).map(([then, n]) => warmup(then, { steps: n })),
-      // What is behind the step only: a shift to positions before 0 does not come up.
+      // Only shifts to the past, so that no position is negative.
       fc.tuple(tie('schedule'), fc.nat(300)).map(([after, by]): Schedule => ({ kind: 'shifted', by, after })),
     ),
   }))
-  /** Steps where something changes, and their neighbours. */
+  /** Steps at which a schedule changes, and adjacent ones. */
   const marksOf = (s: Schedule): readonly number[] => {
     switch (s.kind) {
       case 'constant':
@@ -144,7 +144,7 @@ describe('the graph and the host give the same rates', () => {
   const tolerance = (s: Schedule, step: number): number => {
     if (s.kind === 'warmup') return tolerance(s.after, Math.max(0, step - s.steps)) + 4e-7 * peakOf(s)
     if (s.kind === 'shifted') return tolerance(s.after, step + s.by)
-    // The error of exp(x) is that of x; of cos(x) too.
+    // exp(x) and cos(x) have the error of x.
     const argument =
       s.kind === 'exponential'
         ? Math.min(100, Math.abs(Math.log(s.rate)) * (step / s.every))
@@ -170,7 +170,7 @@ describe('the graph and the host give the same rates', () => {
     )
   })
   test('beyond 2^24 boundaries are still exact, and curves are accurate within the float32 precision of the step', () => {
-    const at = 2 ** 24 + 1 // not a float32
+    const at = 2 ** 24 + 1 // not representable in float32
     const jump = piecewise({ boundaries: [at], values: [1, 0.5] })
     expect([at - 1, at].map((step) => inGraph(jump, step, 'declared'))).toEqual([1, 0.5])
     const late = warmup(piecewise({ boundaries: [1], values: [1, 0.5] }), { steps: at })
@@ -210,7 +210,7 @@ describe('in a training step', () => {
         )
       expect(rates).toEqual([0.5, 0.25])
       expect(await net.variables.get('step', 'int32')).toEqual(Int32Array.of(at + 1))
-      // After the last of its numbers an int32 goes on with the first.
+      // After its largest number an int32 wraps around.
       await net.variables.set('step', [2 ** 31 - 1])
       expect(
         await (

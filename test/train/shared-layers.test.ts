@@ -25,7 +25,7 @@ const inputs = { a: float32('batch', 2), b: float32('batch', 2) }
 const optimizer = sgd({ learningRate: 0.125 })
 const column = (x: readonly (readonly number[])[], c: number): readonly number[] => x.map((row) => row[c] ?? 0)
 const average = (x: readonly number[]): number => x.reduce((sum, v) => sum + v, 0) / x.length
-/** Unbiased. */
+/** The unbiased variance. */
 const spread = (x: readonly number[]): number => x.reduce((sum, v) => sum + (v - average(x)) ** 2, 0) / (x.length - 1)
 
 describe.each(['reference', 'tfjs-cpu', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)('%s', (backend) => {
@@ -61,7 +61,7 @@ describe.each(['reference', 'tfjs-cpu', 'wasm', 'tfjs-wasm', ...withTensorflow] 
     [
       'a kernel that is passed to ops',
       graph('dense', inputs, (given, builder) => {
-        const kernel = builder.variable('dense/kernel', { shape: [2, 2] }) as Value<'float32', 2> // as declared
+        const kernel = builder.variable('dense/kernel', { shape: [2, 2] }) as Value<'float32', 2> // declared so
         const turned = transpose(kernel, [1, 0])
         return { first: matmul(given.a, kernel), second: matmul(given.b, turned, { transposeB: true }) }
       }),

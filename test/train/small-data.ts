@@ -8,7 +8,7 @@ import type { Batch, BatchRequest, DataSource } from '../../src/train/source.ts'
 export const classes = ['left', 'right', 'both']
 const side = 8
 
-/** A picture with noise, bright on the left, on the right, or on both sides. */
+/** A noisy picture that is bright on the left, on the right, or on both sides. */
 export const picture = (row: number, size = side): Uint8Array => {
   const words = new Uint32Array(4)
   return Uint8Array.from({ length: size * size }, (_, i) => {
@@ -20,7 +20,7 @@ export const picture = (row: number, size = side): Uint8Array => {
   })
 }
 
-/** Rows in an order of their own each epoch; `canSkip` only where asked for. */
+/** Rows in a different order in each epoch. `canSkip` only on request. */
 export const pictures = (
   length: number,
   options: { readonly canSkip?: boolean; readonly isShuffled?: boolean } = {},
@@ -41,7 +41,7 @@ export const pictures = (
   },
 })
 
-/** An EfficientNet of one row of blocks, with all that draws. */
+/** An EfficientNet with one row of blocks and all random ops. */
 export const smallNet = ({ wide, ...options }: EfficientNetOptions & { readonly wide?: boolean } = {}): EfficientNet =>
   efficientNet('b0', {
     classes: 3,
@@ -54,11 +54,11 @@ export const smallNet = ({ wide, ...options }: EfficientNetOptions & { readonly 
     ...options,
   })
 
-/** What equal runs have in common: everything but speed. */
+/** The equal parts of equal runs: everything except speed. */
 export const timeless = (events: readonly TrainingEvent[]): readonly unknown[] =>
   events.flatMap((event): readonly unknown[] =>
     event.kind === 'step' ? [{ ...event, imagesPerSecond: 0 }] : event.kind === 'evaluation' ? [event] : [],
   )
 
-/** The model as any model. */
+/** Any model, for the type checker. */
 export const anyModel = (model: unknown): Model => model as Model

@@ -322,7 +322,7 @@ describe('mistakes', () => {
       /"labels" must be 'index' or/,
     ],
     ['a misspelt smoothing', () => crossEntropy({ labelSmothing: 0.1 } as never), 'EF403', /no option "labelSmothing"/],
-    // In float32 the first two are infinite, and the last is 0: no gradient would be left.
+    // In float32 the first two are infinite, and the last is 0, so that no gradient would remain.
     ['endless decay', () => step({ weightDecay: Infinity }), 'EF403', /option "weightDecay" must be a number of at/],
     ['too much decay', () => step({ weightDecay: 1e39 }), 'EF403', /option "weightDecay" must be a number of at/],
     ['no length', () => step({ clipNorm: 1e-50 }), 'EF403', /option "clipNorm" must be a positive number, got 1e-50/],

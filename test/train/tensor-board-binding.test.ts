@@ -1,4 +1,4 @@
-/** tensorBoard() where tfjs-node or its binding is missing or broken: in a project of the test's own, in a process of its own. */
+/** tensorBoard() if tfjs-node or its binding is missing or broken: in a separate project and a separate process. */
 import { execFile } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,4 +1,4 @@
-/** The file of events, read back: its framing with masked checksums, and its numbers. */
+/** The event file, parsed again: its framing with masked checksums, and its numbers. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -8,7 +8,7 @@ import { expect, test } from 'vitest'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-/** types.md's prototype: 14,283 for 300 blocks of six calls; the budget is 20,000. */
+/** The prototype of these types needed 14,283 for 300 blocks of six calls; the budget is 20,000. */
 const budget = 20_000
 
 const instantiations = (blocks: number): number => {

@@ -1,6 +1,6 @@
 /**
- * What the compiler knows of ops and layers: dtypes and ranks of results, and each call that must not compile. Nothing here runs;
- * `npm run check` fails where an expected error does not occur. Models, feeds and results: promises.ts.
+ * The compiler's knowledge of ops and layers: dtypes and ranks of results, and calls that must not compile. Nothing here runs; `npm run check` fails
+ * if an expected error does not occur. promises.ts has models, feeds and results.
  */
 import {
   add,
