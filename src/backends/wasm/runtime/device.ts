@@ -2,7 +2,7 @@
 import { canShareMemory } from '#platform'
 import { EffuseError } from '../../../ir/diagnostics.ts'
 import type { DeviceLoss } from '../../backend.ts'
-import { openCrew } from './crew.ts'
+import { openThreadPool } from './thread-pool.ts'
 import { makeInThread } from './in-thread.ts'
 import { takeMemory } from './linear-memory.ts'
 import { defaultThreads, hasRelaxedSimd, wasmFault } from './probe.ts'
@@ -52,13 +52,13 @@ export const openDevice = async ({
   const notes = isShared || wanted === 1 ? [] : [isolationNote]
   const memory = isShared ? takeMemory(true) : null
   try {
-    const crew = await openCrew({ threads: isShared ? wanted : 1, memory, workerUrl })
-    const space = makeSpace(crew.bytes, bytesMax)
+    const pool = await openThreadPool({ threads: isShared ? wanted : 1, memory, workerUrl })
+    const space = makeSpace(pool.bytes, bytesMax)
     const dispose = (): void => {
       space.close()
-      void crew.dispose().then(() => memory?.close())
+      void pool.dispose().then(() => memory?.close())
     }
-    return { space, runner: crew, isShared, relaxedSimd, lost: crew.lost, notes, dispose }
+    return { space, runner: pool, isShared, relaxedSimd, lost: pool.lost, notes, dispose }
   } catch (error) {
     memory?.close()
     const own = takeMemory(false)

@@ -1,4 +1,4 @@
-/** Executes dispatch lists: in threads (crew.ts) or in the calling thread (in-thread.ts). */
+/** Executes dispatch lists: in threads (thread-pool.ts) or in the calling thread (in-thread.ts). */
 import type { ListToLoad, RunOrder } from './messages.ts'
 
 export interface Runner {

@@ -11,7 +11,7 @@ import type { Runner } from './runner.ts'
 import type { Bytes } from './space.ts'
 import { workerSource } from './worker-source.ts'
 
-export interface CrewOptions {
+export interface ThreadPoolOptions {
   readonly threads: number
   /** The memory that all threads share. Null: there is one thread, with a memory of its own. */
   readonly memory: LinearMemory | null
@@ -20,7 +20,7 @@ export interface CrewOptions {
   readonly spins?: number | undefined
 }
 
-export interface Crew extends Runner {
+export interface ThreadPool extends Runner {
   readonly bytes: Bytes
   /** Resolves when the memory of the thread is lost. It never resolves if the memory is shared. */
   readonly lost: Promise<DeviceLoss>
@@ -36,17 +36,17 @@ interface Pending {
 const spinsByDefault = 20_000
 
 /** Starts the threads and waits for the leader. @throws Error where the platform cannot start a thread */
-export const openCrew = async (options: CrewOptions): Promise<Crew> => {
-  const crew = new WorkerCrew(options)
-  await crew.start()
-  return crew
+export const openThreadPool = async (options: ThreadPoolOptions): Promise<ThreadPool> => {
+  const pool = new WorkerThreadPool(options)
+  await pool.start()
+  return pool
 }
 
-class WorkerCrew implements Crew {
+class WorkerThreadPool implements ThreadPool {
   readonly threads: number
   readonly lost: Promise<DeviceLoss>
   bytes: Bytes
-  readonly #options: CrewOptions
+  readonly #options: ThreadPoolOptions
   readonly #lists = new Map<number, ListToLoad>()
   readonly #pending = new Map<number, Pending>()
   #members: readonly Thread[] = []
@@ -58,7 +58,7 @@ class WorkerCrew implements Crew {
   #isDisposed = false
   #noteLoss: (loss: DeviceLoss) => void = () => {}
 
-  constructor(options: CrewOptions) {
+  constructor(options: ThreadPoolOptions) {
     this.threads = options.threads
     this.#options = options
     this.bytes = options.memory ?? postedBytes({ bytesMax: 0, byteLength: 0 }, this)
