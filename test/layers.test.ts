@@ -37,7 +37,7 @@ const packages: readonly { readonly name: RegExp; readonly files: readonly strin
   {
     name: /^@bufbuild\/protobuf/,
     files: ['src/backends/tensorflow/', 'src/export/'],
-    why: 'messages belong to whoever reads or writes them',
+    why: 'only the code that reads or writes messages uses them',
   },
   { name: /^@noble\/hashes\//, files: ['src/ir/', 'src/platform/', 'src/io/'], why: 'hashing belongs to few' },
   { name: /^entities\//, files: ['src/inspect/'], why: 'only reports are HTML' },

@@ -39,16 +39,16 @@ const of = (entries: { readonly [name: string]: number }): ReadonlyMap<string, H
 describe('turns', () => {
   test('run one after another in call order, also after a failed turn', async () => {
     const { store } = storeWith(['w'])
-    const told: string[] = []
+    const order: string[] = []
     const slow = store.turn(async () => {
       for (let i = 0; i < 50; i++) await null
-      told.push('slow')
+      order.push('slow')
       throw new Error('no')
     })
-    const quick = store.turn(() => told.push('quick'))
+    const quick = store.turn(() => order.push('quick'))
     await expect(slow).rejects.toThrow('no')
     await quick
-    expect(told).toEqual(['slow', 'quick'])
+    expect(order).toEqual(['slow', 'quick'])
   })
   test.each(stores)('a turn can read, write and query versions: %s', async (_, open) => {
     const store = declared(await open(), ['w'])

@@ -168,8 +168,8 @@ describe.runIf(chromiumPath() !== null)('in Chromium', () => {
     const without = await seenIn(folder)
     expect(without.text).toBe('tfjs-cpu: 3 probabilities')
     expect(without.said).toContain('effuse: tfjs computes in plain JavaScript')
-    const told = /serve the \.wasm files of .* at http:\/\/127\.0\.0\.1:\d+\/dist\/ or http:\/\/127\.0\.0\.1:\d+\//
-    expect(without.said.split('\n').filter((line) => told.test(line)).length).toBe(2)
+    const serveHint = /serve the \.wasm files of .* at http:\/\/127\.0\.0\.1:\d+\/dist\/ or http:\/\/127\.0\.0\.1:\d+\//
+    expect(without.said.split('\n').filter((line) => serveHint.test(line)).length).toBe(2)
     expect(without.said).toContain('"auto":"wasm"')
     copyWasm(join(folder, 'dist'))
     const found = await seenIn(folder)

@@ -14,7 +14,7 @@ export interface WebgpuProgram {
 }
 
 const model = graph('line', { x: float32(1, 3) }, ({ x }) => ({ y: add(mul(x, 2), 1) }))
-const told = (error: unknown): string =>
+const describeError = (error: unknown): string =>
   error instanceof EffuseError ? `${error.code}: ${error.message}` : `not ours: ${String(error)}`
 
 const program: WebgpuProgram = {
@@ -27,7 +27,7 @@ const program: WebgpuProgram = {
     const result = tf.mul(toTensor<tf.Tensor2D>(y), 10)
     return { backend: net.backend, result: [...(await result.data())] }
   },
-  named: () => createTfjsBackend({ backend: 'webgpu' }).then(({ name }) => name, told),
+  named: () => createTfjsBackend({ backend: 'webgpu' }).then(({ name }) => name, describeError),
   lose: async () => {
     const backend = await createTfjsBackend({ backend: 'webgpu' })
     const net = await compile(model, { backend })
@@ -35,7 +35,7 @@ const program: WebgpuProgram = {
     const { device } = tf.findBackend('webgpu') as unknown as { readonly device: { destroy(): void } } // WebGPU's own
     device.destroy()
     const late = [y.data(), net.run({ x: [[1, 2, 3]] }).then(({ y }) => y.data())].map((call) =>
-      call.then(String, told),
+      call.then(String, describeError),
     )
     const codes = await Promise.all(late)
     using next = await compile(model, { backend: await createTfjsBackend({ backend: 'webgpu' }) })

@@ -129,7 +129,7 @@ const wrong = async (make: (main: string) => void, reason: RegExp): Promise<void
 test.each<[string, (main: string) => void, RegExp]>([
   ['a file that begins as one and is none', (main) => writeFileSync(main, libraryBytes()), /ELF|load/],
   ['one of something else', (main) => symlinkSync(otherLibrary(), main), /TF_Version/],
-])('wrong library, %s: the graph fails with the reason and the command, and doctor goes on', (_, make, reason) =>
+])('wrong library, %s: the graph fails with the reason and the command, and doctor continues', (_, make, reason) =>
   wrong(make, reason),
 )
 

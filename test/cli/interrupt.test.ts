@@ -84,7 +84,7 @@ test('a run whose output is closed continues to its end', async () => {
   expect([code, JSON.parse(document).reason]).toEqual([0, 'finished'])
 })
 
-test.skipIf(!existsSync('/dev/full'))('results that nobody can take are an error in words', async () => {
+test.skipIf(!existsSync('/dev/full'))('results that cannot be written give a readable error', async () => {
   const full = openSync('/dev/full', 'w')
   const child = spawn(process.execPath, [cli.path, 'doctor'], { stdio: ['ignore', full, 'pipe'] })
   closeSync(full)

@@ -47,7 +47,7 @@ test.each<[string, ReturnType<typeof ownModuleOf>]>([
 ])('%s', (name, wanted) => expect(ownModuleOf(name)).toEqual(wanted))
 
 /** The error of plain Node for an invalid model. The loader of the tests reads TypeScript, and does not know such folders. */
-const told = async (name: string): Promise<string> => {
+const errorOf = async (name: string): Promise<string> => {
   const program = `import { modelByName } from ${JSON.stringify(bundle)}; await modelByName(${JSON.stringify(name)}).catch((e) => console.log(e.code, e.message, e.hint))`
   return (await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program])).stdout
 }
@@ -56,8 +56,8 @@ test('a folder may have a # in its name', async () => {
   const file = join(folder, 'a#b', 'net.mjs')
   await mkdir(join(folder, 'a#b'))
   await writeFile(file, 'export const other = 1')
-  expect(await told(`${file}#digits`)).toContain('exports no model "digits"; it exports other')
-  expect(await told(file)).toContain('exports no model "default"; it exports other')
+  expect(await errorOf(`${file}#digits`)).toContain('exports no model "digits"; it exports other')
+  expect(await errorOf(file)).toContain('exports no model "default"; it exports other')
 })
 
 test('a run and a file of weights are opened and inspected', async () => {
@@ -96,7 +96,7 @@ test('a run and a file of weights are opened and inspected', async () => {
 test('a TypeScript module loads if Node or a loader supports it; otherwise the error says how', async () => {
   const file = join(folder, 'net.ts')
   await writeFile(file, 'export const digits: number = 1')
-  const said = await told(`${file}#digits`)
+  const said = await errorOf(`${file}#digits`)
   if (Number(process.versions.node.split('.')[0]) < 22) {
     expect(said).toMatch(/^EF602 the module .*net\.ts cannot be loaded/)
     expect(said).toContain("NODE_OPTIONS='--import tsx'")

@@ -103,10 +103,10 @@ describe('damaged pictures', () => {
     const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
     const { test } = await imageFolder(root, { size: 4 })
     for (let pass = 0; pass < 2; pass++) await all(test.batches({ batch: 2, epoch: 0 }))
-    const told = warn.mock.calls.map(([message]) => String(message))
+    const warnings = warn.mock.calls.map(([message]) => String(message))
     warn.mockRestore()
-    expect(told).toHaveLength(2)
-    expect(told[0]).toMatch(/^left out a damaged picture: .*0-cut\.jpg cannot be decoded as a picture/)
+    expect(warnings).toHaveLength(2)
+    expect(warnings[0]).toMatch(/^left out a damaged picture: .*0-cut\.jpg cannot be decoded as a picture/)
   })
   test('repaired between runs are read again', async () => {
     const folder = await folderOf({ 'a/1.png': await flat(5), 'a/2.png': 'text', 'a/3.png': await flat(7) })

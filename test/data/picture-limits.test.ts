@@ -73,8 +73,8 @@ describe('damaged files are reported once, with their format', () => {
         new RegExp(`^x cannot be decoded as a picture: it begins like an? ${name} of \\d+ bytes; .`),
       )
       expect(message).not.toMatch(/\n|unknown|no known|bad seek/)
-      const told = message.split('; ').map((part) => part.replace(/\d+/g, '0'))
-      expect(new Set(told).size).toBe(told.length)
+      const messages = message.split('; ').map((part) => part.replace(/\d+/g, '0'))
+      expect(new Set(messages).size).toBe(messages.length)
     }
   })
 })

@@ -40,7 +40,7 @@ describe('graphs in documents', () => {
     [...doc(name).matchAll(/```\n(graph [\s\S]*?)```/g)].map((m) => [name, m[1] ?? ''] as const),
   )
   test('there are some', () => expect(blocks.length).toBeGreaterThan(80))
-  test.each(blocks)('%s %#: parses and prints as it stands', (_name, text) => expect(print(parse(text))).toBe(text))
+  test.each(blocks)('%s %#: parses, and prints the same text', (_name, text) => expect(print(parse(text))).toBe(text))
 })
 
 describe('flags in documents', () => {

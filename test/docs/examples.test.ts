@@ -1,4 +1,4 @@
-/** Every @example of a docstring, and every TypeScript block of the documents, runs as it stands (apart from imports). */
+/** Every @example of a docstring, and every TypeScript block of the documents, runs without changes (apart from imports). */
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -33,7 +33,7 @@ const listening = (): { readonly backend: Backend<HostArray>; readonly heard: He
 }
 
 const loose = { xla: { tensorflow: 'always' }, precision: 'tf32', deterministic: false } as const
-const told: Heard = { xla: 'always', precision: 'tf32', deterministic: false }
+const executionOptions: Heard = { xla: 'always', precision: 'tf32', deterministic: false }
 
 test('fit() compiles its step and its evaluations with them', async () => {
   const { backend, heard } = listening()
@@ -44,20 +44,20 @@ test('fit() compiles its step and its evaluations with them', async () => {
     ...{ emaDecay: 0.9, epochs: 1, batch: 4, backend },
     ...loose,
   })
-  expect(heard).toEqual([told, told, told])
+  expect(heard).toEqual([executionOptions, executionOptions, executionOptions])
 })
 
 test('evaluate() compiles with them', async () => {
   const { backend, heard } = listening()
   using net = await compile(smallNet(), { backend: 'reference' })
   await evaluate(smallNet(), { data: pictures(3), variables: net.variables, batch: 3, backend, ...loose })
-  expect(heard).toEqual([told])
+  expect(heard).toEqual([executionOptions])
 })
 
 test('bench() times the whole program with them, and op by op without XLA', async () => {
   const { backend, heard } = listening()
   const { rows } = await bench(smallNet(), { rounds: 1, backend, ...loose })
-  expect(heard).toEqual([told, { ...told, xla: 'never' }])
+  expect(heard).toEqual([executionOptions, { ...executionOptions, xla: 'never' }])
   expect(rows.map(({ xla }) => xla)).toEqual([true, false])
 })
 

@@ -95,13 +95,13 @@ describe('the hand-written training step', () => {
 describe('bench', () => {
   test('compares a training step with both peers if tfjs has the gradients', async () => {
     const model = trainingStep(dense, { loss, optimizer: sgd({ learningRate: 0.1 }), weightDecay: 1e-3, emaDecay: 0.9 })
-    const told: string[] = []
+    const progressLines: string[] = []
     const { rows, skipped } = await bench(model, {
       batch: 16,
       rounds: 3,
       backend: 'tfjs-wasm',
       against: ['tfjs-wasm', 'tfjs-cpu'],
-      onProgress: (line) => told.push(line),
+      onProgress: (line) => progressLines.push(line),
     })
     expect(skipped).toEqual([])
     expect(rows.map(({ name, train, rounds, batch }) => ({ name, train, rounds, batch }))).toEqual(
@@ -112,7 +112,7 @@ describe('bench', () => {
         batch: 16,
       })),
     )
-    const losses = told.flatMap((line) => /loss (\S+)$/.exec(line)?.[1] ?? [])
+    const losses = progressLines.flatMap((line) => /loss (\S+)$/.exec(line)?.[1] ?? [])
     expect(losses).toHaveLength(4)
     expect(new Set(losses.map((text) => Number(text).toFixed(3))).size).toBe(1)
   })

@@ -60,8 +60,8 @@ test('by default the weights that the last evaluation found better', async () =>
   const { tensors, metadata } = readSafetensors(bytes)
   const text = metadata.get('effuse.training') ?? ''
   const kernelOf = async (top1: number | null, emaTop1: number | null) => {
-    const told = JSON.parse(text)
-    const changed = JSON.stringify({ ...told, state: { ...told.state, top1, emaTop1 } })
+    const stored = JSON.parse(text)
+    const changed = JSON.stringify({ ...stored, state: { ...stored.state, top1, emaTop1 } })
     const file = writeSafetensors(tensors.values(), { ...Object.fromEntries(metadata), 'effuse.training': changed })
     const opened = await openModel(file, { verify: false }) // the test modified it
     return readSafetensors(opened.weights).tensors.get('head/dense/kernel')?.bytes

@@ -39,7 +39,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }))
 
 /** Values that identify the tensor and each element's index. */
-const told = (name: string, shape: readonly number[]): Float32Array => {
+const namedValues = (name: string, shape: readonly number[]): Float32Array => {
   const start = goldenHash(name, 0)
   return Float32Array.from(
     { length: shape.reduce((a, b) => a * b, 1) },
@@ -52,7 +52,7 @@ const foreign = (names: Names): Uint8Array =>
   writeSafetensors(
     names.tensors.map(([name, shape]): TensorEntry => {
       if (shape.length === 0) return { name, dtype: 'int64', shape, bytes: new Uint8Array(8) }
-      return tensorEntry(name, 'float32', shape, told(name, shape))
+      return tensorEntry(name, 'float32', shape, namedValues(name, shape))
     }),
   )
 
@@ -64,7 +64,7 @@ describe('weights and averages side by side in one flat dict', () => {
     writeSafetensors(
       names.tensors.flatMap(([name, shape]): TensorEntry[] => {
         if (shape.length === 0) return []
-        const values = told(name, shape)
+        const values = namedValues(name, shape)
         return [
           tensorEntry(`${raw}${name}`, 'float32', shape, values),
           tensorEntry(
@@ -82,7 +82,7 @@ describe('weights and averages side by side in one flat dict', () => {
     const { taken, available, notes } = opened
     return { value: toFloat32(entry as TensorEntry)[0], taken, available, notes }
   }
-  const [plain = 0] = told(first?.[0] ?? '', first?.[1] ?? [])
+  const [plain = 0] = namedValues(first?.[0] ?? '', first?.[1] ?? [])
   const available = ['raw', 'averages']
 
   test.each([
@@ -124,7 +124,7 @@ describe('names and layouts of other libraries', () => {
       if (ours === null) continue
       const got = tensors.get(ours)
       const values = toFloat32(got as TensorEntry)
-      const source = told(name, shape)
+      const source = namedValues(name, shape)
       // Element [o,i,y,x] in PyTorch's layout, located by hand in effuse's layout.
       const at = shape.map((size) => Math.floor(size / 2))
       const flat = (index: readonly number[], sizes: readonly number[]) =>

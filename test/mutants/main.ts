@@ -60,7 +60,7 @@ const main = async (): Promise<number> => {
   const start = performance.now()
   const verdicts = await judgeAll(tasks, drawn, Number(values.jobs), values.fresh)
   const minutes = (performance.now() - start) / 60_000
-  return told(verdicts, minutes)
+  return report(verdicts, minutes)
 }
 
 interface Judged {
@@ -115,7 +115,7 @@ const judgeAll = async (
   return done
 }
 
-const told = (all: readonly Judged[], minutes: number): number => {
+const report = (all: readonly Judged[], minutes: number): number => {
   const survivors = all.filter(({ fate }) => fate === 'survived')
   const isEquivalent = ({ task }: Judged): boolean => equivalents.some(({ name }) => name === task.name)
   const counts = (['by hand', 'mechanical'] as const).map((kind) => {

@@ -91,8 +91,16 @@ const isWords = (node: ts.Node): boolean =>
   (ts.isNewExpression(node) && /Error$/.test(node.expression.getText())) ||
   (ts.isCallExpression(node) &&
     /^(textError|syntaxError|fault|invariant|assertNever)$/.test(node.expression.getText())) ||
-  (ts.isPropertyAssignment(node) && told.has(node.name.getText()))
-const told: ReadonlySet<string> = new Set(['summary', 'constraints', 'example', 'cost', 'message', 'hint', 'tolerance'])
+  (ts.isPropertyAssignment(node) && textProperties.has(node.name.getText()))
+const textProperties: ReadonlySet<string> = new Set([
+  'summary',
+  'constraints',
+  'example',
+  'cost',
+  'message',
+  'hint',
+  'tolerance',
+])
 
 const changesAt = (node: ts.Node, source: ts.SourceFile): readonly Change[] => [
   ...binaryChanges(node),

@@ -20,6 +20,6 @@ export const mutantsOf = (
 /** The text of the file with the mutant. @throws Error if the text to replace does not occur exactly once */
 export const mutated = (text: string, { name, file, find, replace }: Omit<Mutant, 'tests'>): string => {
   const parts = text.split(find)
-  if (parts.length !== 2) throw new Error(`"${name}": its text stands in ${file} ${parts.length - 1} times, not once`)
+  if (parts.length !== 2) throw new Error(`"${name}": its text occurs in ${file} ${parts.length - 1} times, not once`)
   return parts.join(replace)
 }

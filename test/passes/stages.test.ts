@@ -82,7 +82,7 @@ describe('the anchor fuse', () => {
       return g
     },
   })
-  test.each([true, false])('stands in every pipeline (optimized: %s)', (on) => {
+  test.each([true, false])('is in every pipeline (optimized: %s)', (on) => {
     for (const p of [
       inferencePipeline(none, { simplify: on, fusion: on }),
       trainingPipeline(none, { simplify: on, fusion: on }, step),

@@ -45,16 +45,16 @@ describe.each(backends)('$backend', (options) => {
     const { x, wanted } = feeds(1)
     // Gradients of about 20 times 2^15: above the 65504 of float16, and within float32.
     const steep = { x, wanted: wanted.map((row) => row.map((v) => v * 50)) }
-    const told: (readonly [boolean, boolean])[] = []
+    const reported: (readonly [boolean, boolean])[] = []
     for (const given of [steep, feeds(2), feeds(3), feeds(4)]) {
       const { finite, updated } = await read(await net.run(given))
-      told.push([finite, updated])
-      if (told.length === 2) {
+      reported.push([finite, updated])
+      if (reported.length === 2) {
         expect(await net.variables.get('dense/kernel')).toEqual(before)
         expect(await net.variables.get('lossScale/scale')).toEqual(Float32Array.of(2 ** 14))
       }
     }
-    expect(told).toEqual([
+    expect(reported).toEqual([
       [false, false],
       [false, false],
       [true, false],

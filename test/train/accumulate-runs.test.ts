@@ -100,7 +100,7 @@ describe.each(['reference', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)('%
       for (let n = 0; n < 3; n++) {
         const statistics = await valuesOf(net, ['bn/mean', 'bn/variance'])
         const { x, wanted } = feeds(n + 10)
-        const told = await read(
+        const reported = await read(
           await net.run({
             x:
               n === at
@@ -113,7 +113,7 @@ describe.each(['reference', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)('%
           }),
         )
         // The last run of an update reports the whole update.
-        expect([told.finite, told.updated, told.lossScale]).toEqual([n !== at && n !== 2, false, scale])
+        expect([reported.finite, reported.updated, reported.lossScale]).toEqual([n !== at && n !== 2, false, scale])
         const moved = await valuesOf(net, ['bn/mean', 'bn/variance'])
         if (n === at) expect(moved).toEqual(statistics)
         else expect(moved).not.toEqual(statistics)
@@ -130,9 +130,9 @@ describe.each(['reference', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)('%
       using clean = await compile(step, { backend, batch: 2 })
       await clean.variables.load(await net.variables.save(), { except: 'accumulate/**' })
       for (let n = 0; n < 3; n++) {
-        const told = await read(await net.run(feeds(n + 20)))
+        const reported = await read(await net.run(feeds(n + 20)))
         await clean.run(feeds(n + 20))
-        expect([told.finite, told.updated]).toEqual([true, n === 2])
+        expect([reported.finite, reported.updated]).toEqual([true, n === 2])
       }
       expect(await valuesOf(net)).toEqual(await valuesOf(clean))
       expect(await valuesOf(net, kept)).not.toEqual(before)
@@ -154,12 +154,12 @@ describe.each(['reference', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)('%
     const kept = ['!accumulate/*', '!lossScale/*']
     const before = await valuesOf(net, kept)
     const huge = { x: [[3e38, 0, 0]], wanted: [[1, 1]] }
-    const told: (readonly [boolean, boolean])[] = []
+    const reported: (readonly [boolean, boolean])[] = []
     for (let n = 0; n < 3; n++) {
       const { finite, updated } = await read(await net.run(huge))
-      told.push([finite, updated])
+      reported.push([finite, updated])
     }
-    expect(told).toEqual([
+    expect(reported).toEqual([
       [true, false],
       [true, false],
       [false, false],
@@ -219,9 +219,9 @@ describe.each(['reference', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)('%
     using other = await compile(step, { backend, batch: 2, variables: one.variables })
     const isUpdate = async (net: typeof one) => (await net.run(feeds(1))).updated.item()
     const turns = [one, other, one, one, other, other, one]
-    const told: boolean[] = []
-    for (const net of turns) told.push(await isUpdate(net))
-    expect(told).toEqual([false, true, false, true, false, true, false])
+    const reported: boolean[] = []
+    for (const net of turns) reported.push(await isUpdate(net))
+    expect(reported).toEqual([false, true, false, true, false, true, false])
     await one.variables.set('accumulate/count', [0])
     expect([await isUpdate(one), await isUpdate(one), await isUpdate(other)]).toEqual([false, true, false])
     const bytes = await other.variables.save()
@@ -332,12 +332,12 @@ describe.each([
       using net = await compile(step, { backend, batch: 2 })
       using clean = await compile(step, { backend: name, batch: 2 })
       const failed: number[] = []
-      const told: boolean[] = []
+      const reported: boolean[] = []
       for (let n = 0; n < 6; n++) {
         const before = await valuesOf(net)
         const run = async () => {
           const { updated } = await read(await net.run(feeds(n)))
-          told.push(updated)
+          reported.push(updated)
         }
         await run().catch(async (error: unknown) => {
           expect(error).toMatchObject({ message: 'out of memory' })
@@ -350,7 +350,7 @@ describe.each([
         await clean.run(feeds(n))
       }
       expect(failed).toEqual([variable === 'first/kernel' ? 1 : 3])
-      expect(told).toEqual([false, true, false, true, false, true])
+      expect(reported).toEqual([false, true, false, true, false, true])
       expect(await valuesOf(net)).toEqual(await valuesOf(clean))
     },
   )

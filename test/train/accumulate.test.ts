@@ -51,9 +51,11 @@ test('without statistics of the batch: equal to the big batch, whatever the net,
       for (let update = 0; update < updates; update++) {
         const [x, wanted] = [numbers(n * batch * 32, update), numbers(n * batch * 2, update + 9)]
         const { loss } = whole.run({ x, wanted })
-        const told = Array.from({ length: n }, (_, i) => parts.run({ x: part(x, i, n), wanted: part(wanted, i, n) }))
-        expect(told.map(({ updated }) => updated?.[0])).toEqual(told.map((_, i) => (i === n - 1 ? 1 : 0)))
-        const sum = told.reduce((total, given) => total + (given['loss']?.[0] ?? Number.NaN), 0)
+        const reported = Array.from({ length: n }, (_, i) =>
+          parts.run({ x: part(x, i, n), wanted: part(wanted, i, n) }),
+        )
+        expect(reported.map(({ updated }) => updated?.[0])).toEqual(reported.map((_, i) => (i === n - 1 ? 1 : 0)))
+        const sum = reported.reduce((total, given) => total + (given['loss']?.[0] ?? Number.NaN), 0)
         expect(sum / n).toBeCloseTo(loss?.[0] ?? Number.NaN, 9)
       }
       for (const [name, values] of whole.variables) {

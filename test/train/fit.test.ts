@@ -205,7 +205,7 @@ describe('numbers that are not finite', () => {
     },
   )
 
-  test('under a dynamic scale the update is skipped and counted, the scale halves, and the run goes on', async () => {
+  test('with a dynamic scale the update is skipped and counted, the scale halves, and the run continues', async () => {
     const events: TrainingEvent[] = []
     using run = await fit(smallNet(), {
       ...options,

@@ -200,10 +200,10 @@ describe('a resumed run', () => {
     using _ = await fit(smallNet(), { ...options, epochs: 1, checkpoints })
     const [name = ''] = (await checkpoints.list()).filter((file) => file.startsWith('step-'))
     const { tensors, metadata } = readSafetensors(await checkpoints.read(name))
-    const told: { readonly state: object; readonly configuration: object } = JSON.parse(
+    const reported: { readonly state: object; readonly configuration: object } = JSON.parse(
       metadata.get('effuse.training') ?? '',
     )
-    const text = JSON.stringify({ ...told, [part]: { ...told[part], ...change } })
+    const text = JSON.stringify({ ...reported, [part]: { ...reported[part], ...change } })
     const texts = { ...Object.fromEntries(metadata), 'effuse.training': text }
     await checkpoints.write(name, writeOwnFile([...tensors.values()], texts))
     await expect(fit(smallNet(), { ...options, checkpoints, resume: true })).rejects.toMatchObject({
@@ -265,12 +265,12 @@ describe('a resumed run', () => {
     const notices = async (more: object, model = smallNet()) => {
       const checkpoints = memoryStore()
       using _ = await fit(smallNet(), { ...options, epochs: 1, checkpoints })
-      const told: string[] = []
+      const reported: string[] = []
       const onEvent = (event: TrainingEvent): void => {
-        if (event.kind === 'notice') told.push(event.message)
+        if (event.kind === 'notice') reported.push(event.message)
       }
       using __ = await fit(model, { ...options, epochs: 2, ...more, checkpoints, resume: true, onEvent })
-      return told
+      return reported
     }
     expect(await notices({})).toEqual([])
     expect(await notices({ batch: 4 })).toEqual([])

@@ -71,7 +71,7 @@ export const opMutants: readonly Mutant[] = [
   ...mutantsOf('src/ir/ops/training/adam.ts', training, [
     ['Adam corrects with the count before the step', "b.add(b.cast(step, 'float32'), 1)", "b.cast(step, 'float32')"],
     [
-      'epsilon stands inside the root',
+      'epsilon is inside the root',
       'b.add(b.sqrt(b.div(second, correction(beta2))), epsilon)',
       'b.sqrt(b.add(b.div(second, correction(beta2)), epsilon))',
     ],

@@ -48,8 +48,8 @@ export const passMutants: readonly Mutant[] = [
     ['0 and -0 are one literal', 'Object.is(part, -0) || !Number.isFinite(part)', '!Number.isFinite(part)'],
   ]),
   ...mutantsOf('src/passes/cse.ts', passes, [
-    ['ports are not told apart', "ref.port}`).join(',')", "0}`).join(',')"],
-    ['types are not told apart', 'node.types.map((t) =>', 'node.types.slice(0, 0).map((t) =>'],
+    ['ports are not distinguished', "ref.port}`).join(',')", "0}`).join(',')"],
+    ['types are not distinguished', 'node.types.map((t) =>', 'node.types.slice(0, 0).map((t) =>'],
   ]),
   ...mutantsOf('src/passes/fold-batch-norm.ts', passes, [
     ['a convolution that others use is folded', 'length === 1 && !rootKeys(graph).has(refKey(x))', 'length === 1'],
