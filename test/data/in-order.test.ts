@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { inOrder } from '../../src/data/in-order.ts'
 
 /** Tasks that settle on request, or after `turns` turns of the event loop. It records the running tasks and their maximum. */
-const workshop = (turnsOf: (index: number) => number, fails: (index: number) => boolean = () => false) => {
+const makeTasks = (turnsOf: (index: number) => number, fails: (index: number) => boolean = () => false) => {
   const seen = { begun: 0, atWork: 0, most: 0, done: 0 }
   const task = async (index: number): Promise<number> => {
     seen.begun++
@@ -18,7 +18,7 @@ const workshop = (turnsOf: (index: number) => number, fails: (index: number) => 
   return { seen, task }
 }
 const turns = (count: number): Promise<void> =>
-  workshop(() => count)
+  makeTasks(() => count)
     .task(0)
     .then(() => undefined)
 
@@ -30,7 +30,7 @@ test('results are in order, whichever job ends first; limits on concurrency and 
       fc.integer({ min: 1, max: 12 }),
       fc.nat(5),
       async (turnsOf, concurrency, ahead, start) => {
-        const { seen, task } = workshop((i) => turnsOf[i] ?? 0)
+        const { seen, task } = makeTasks((i) => turnsOf[i] ?? 0)
         const taken: number[] = []
         for await (const index of inOrder([start, turnsOf.length], task, { concurrency, ahead })) {
           taken.push(index)
@@ -47,7 +47,7 @@ test('results are in order, whichever job ends first; limits on concurrency and 
 })
 
 test('prefetches while the consumer is busy, up to the limit', async () => {
-  const { seen, task } = workshop(() => 1)
+  const { seen, task } = makeTasks(() => 1)
   const results = inOrder([0, 100], task, { concurrency: 3, ahead: 5 })
   await turns(5)
   expect(seen.begun).toBe(0) // nothing starts before the first request
@@ -61,7 +61,7 @@ test('prefetches while the consumer is busy, up to the limit', async () => {
 })
 
 test('a failure is thrown at its position, and ends the work', async () => {
-  const { seen, task } = workshop(
+  const { seen, task } = makeTasks(
     (i) => 5 - i,
     (i) => i === 2 || i === 3,
   )
@@ -81,7 +81,7 @@ test('after break it starts no job, waits for running jobs, and handles their fa
   const unhandled: unknown[] = []
   const note = (reason: unknown): void => void unhandled.push(reason)
   process.on('unhandledRejection', note)
-  const { seen, task } = workshop(
+  const { seen, task } = makeTasks(
     (i) => i,
     (i) => i > 0,
   )
@@ -96,7 +96,7 @@ test('after break it starts no job, waits for running jobs, and handles their fa
 
 test("an abort rejects the consumer's current or next request, and ends the work", async () => {
   for (const isWaiting of [true, false]) {
-    const { seen, task } = workshop(() => 3)
+    const { seen, task } = makeTasks(() => 3)
     const abort = new AbortController()
     const results = inOrder([0, 50], task, { concurrency: 2, ahead: 4, signal: abort.signal })
     await results.next()
@@ -110,7 +110,7 @@ test("an abort rejects the consumer's current or next request, and ends the work
     expect(seen.begun).toBe(begun)
     expect(await results.next()).toEqual({ done: true, value: undefined })
   }
-  const early = inOrder([0, 5], workshop(() => 0).task, {
+  const early = inOrder([0, 5], makeTasks(() => 0).task, {
     concurrency: 1,
     ahead: 1,
     signal: AbortSignal.abort(new Error('before')),

@@ -60,7 +60,7 @@ interface Real {
 }
 
 /** An executable that is not disposed of; null if there is none. */
-const living = ({ nets }: Expected, pick: number): number | null => {
+const undisposed = ({ nets }: Expected, pick: number): number | null => {
   const indices = [...nets.keys()].filter((i) => nets[i]?.isDisposed === false)
   return indices[pick % Math.max(1, indices.length)] ?? null
 }
@@ -76,9 +76,9 @@ const onLiving = (
     real: Real,
   ) => void,
 ): Command => ({
-  check: (model) => living(model, pick) !== null,
+  check: (model) => undisposed(model, pick) !== null,
   run: async (model, real) => {
-    const at = living(model, pick) ?? 0
+    const at = undisposed(model, pick) ?? 0
     const [net, known] = [real.nets[at], model.nets[at]]
     if (net === undefined || known === undefined) throw new Error('the model and the executables differ in number')
     call({ net, shared: known.shared, at }, model, real)
@@ -131,7 +131,7 @@ const save = (pick: number): Command =>
 
 /** Loads a file. If the file is still being saved, it first waits for its bytes. */
 const load = (pick: number, file: number, isDamaged: boolean): Command => ({
-  check: ({ files, ...model }) => files.length > 0 && living({ files, ...model }, pick) !== null,
+  check: ({ files, ...model }) => files.length > 0 && undisposed({ files, ...model }, pick) !== null,
   run: async (model, real) => {
     const at = file % model.files.length
     const bytes = (await real.files[at]) as Uint8Array<ArrayBuffer> // there are as many as in the model
@@ -149,9 +149,9 @@ const load = (pick: number, file: number, isDamaged: boolean): Command => ({
 
 /** Opens another executable, with its own variables or with those of an existing one. */
 const openAnother = (pick: number, isSharing: boolean): Command => ({
-  check: (model) => model.nets.length < 6 && (!isSharing || living(model, pick) !== null),
+  check: (model) => model.nets.length < 6 && (!isSharing || undisposed(model, pick) !== null),
   run: async (model, real) => {
-    const at = isSharing ? living(model, pick) : null
+    const at = isSharing ? undisposed(model, pick) : null
     const known = at === null ? undefined : model.nets[at]
     real.nets.push(await open(real.backend, at === null ? undefined : real.nets[at]?.variables))
     model.nets.push({ shared: known?.shared ?? { w: 0 }, isDisposed: false })
@@ -160,10 +160,10 @@ const openAnother = (pick: number, isSharing: boolean): Command => ({
 })
 
 const abort = (pick: number, ticks: number): Command => ({
-  check: (model) => living(model, pick) !== null,
+  check: (model) => undisposed(model, pick) !== null,
   run: async (model, real) => {
     const ending = new AbortController()
-    const opened = open(real.backend, real.nets[living(model, pick) ?? 0]?.variables, ending.signal)
+    const opened = open(real.backend, real.nets[undisposed(model, pick) ?? 0]?.variables, ending.signal)
     for (let i = 0; i < ticks; i++) await null
     ending.abort(new Error('enough'))
     // It may have completed before the abort.

@@ -10,7 +10,7 @@ const model = graph('adding', { x: float32(1) }, ({ x }, b) => ({
   y: add(x, b.variable('w', { shape: [1], init: { kind: 'zeros' } }) as Value<'float32', 1>), // declared so
 }))
 /** A backend whose device `lose` removes. After that its runs fail like calls of a driver. */
-const frail = () => {
+const backendWithLoss = () => {
   let lose = (): void => {}
   const state = { isLost: false, runs: 0 }
   const lost = new Promise<{ readonly reason: string }>((resolve) => {
@@ -40,7 +40,7 @@ const frail = () => {
 }
 
 test('waiting runs and the current run fail with EF410 when the device is lost', async () => {
-  const { backend, state, lose } = frail()
+  const { backend, state, lose } = backendWithLoss()
   using net = await compile(model, { backend })
   await net.run({ x: [1] })
   const codes = Array.from({ length: 5 }, (_, i) =>
@@ -58,7 +58,7 @@ test('waiting runs and the current run fail with EF410 when the device is lost',
 })
 
 test('variables of a lost device are neither read nor written', async () => {
-  const { backend, lose } = frail()
+  const { backend, lose } = backendWithLoss()
   using net = await compile(model, { backend })
   const file = await net.variables.save()
   lose()

@@ -13,19 +13,19 @@ import { evaluate } from '../../src/train/evaluate.ts'
 import { fit } from '../../src/train/fit.ts'
 import { pictures, smallNet } from '../train/small-data.ts'
 
-type Heard = Pick<CompileContext, 'xla' | 'precision' | 'deterministic'>
+type Received = Pick<CompileContext, 'xla' | 'precision' | 'deterministic'>
 
 /** The reference backend, with a record of the options of each compilation. */
-const listening = (): { readonly backend: Backend<HostArray>; readonly heard: Heard[] } => {
+const recordingBackend = (): { readonly backend: Backend<HostArray>; readonly received: Received[] } => {
   const backend = referenceBackend()
-  const heard: Heard[] = []
+  const received: Received[] = []
   return {
-    heard,
+    received,
     backend: {
       ...backend,
       compile: (program, store, cx) => {
         const { xla, precision, deterministic } = cx
-        heard.push({ xla, precision, deterministic })
+        received.push({ xla, precision, deterministic })
         return backend.compile(program, store, cx)
       },
     },
@@ -33,10 +33,10 @@ const listening = (): { readonly backend: Backend<HostArray>; readonly heard: He
 }
 
 const loose = { xla: { tensorflow: 'always' }, precision: 'tf32', deterministic: false } as const
-const executionOptions: Heard = { xla: 'always', precision: 'tf32', deterministic: false }
+const executionOptions: Received = { xla: 'always', precision: 'tf32', deterministic: false }
 
 test('fit() compiles its step and its evaluations with them', async () => {
-  const { backend, heard } = listening()
+  const { backend, received } = recordingBackend()
   using _ = await fit(smallNet(), {
     data: { train: pictures(4), test: pictures(4) },
     loss: crossEntropy(),
@@ -44,27 +44,27 @@ test('fit() compiles its step and its evaluations with them', async () => {
     ...{ emaDecay: 0.9, epochs: 1, batch: 4, backend },
     ...loose,
   })
-  expect(heard).toEqual([executionOptions, executionOptions, executionOptions])
+  expect(received).toEqual([executionOptions, executionOptions, executionOptions])
 })
 
 test('evaluate() compiles with them', async () => {
-  const { backend, heard } = listening()
+  const { backend, received } = recordingBackend()
   using net = await compile(smallNet(), { backend: 'reference' })
   await evaluate(smallNet(), { data: pictures(3), variables: net.variables, batch: 3, backend, ...loose })
-  expect(heard).toEqual([executionOptions])
+  expect(received).toEqual([executionOptions])
 })
 
 test('bench() times the whole program with them, and op by op without XLA', async () => {
-  const { backend, heard } = listening()
+  const { backend, received } = recordingBackend()
   const { rows } = await bench(smallNet(), { rounds: 1, backend, ...loose })
-  expect(heard).toEqual([executionOptions, { ...executionOptions, xla: 'never' }])
+  expect(received).toEqual([executionOptions, { ...executionOptions, xla: 'never' }])
   expect(rows.map(({ xla }) => xla)).toEqual([true, false])
 })
 
 test('bench() with xla: false times the program op by op only', async () => {
-  const { backend, heard } = listening()
+  const { backend, received } = recordingBackend()
   const { rows } = await bench(smallNet(), { rounds: 1, backend, xla: false })
-  expect(heard.map(({ xla }) => xla)).toEqual(['never'])
+  expect(received.map(({ xla }) => xla)).toEqual(['never'])
   expect(rows.map(({ name, xla }) => [name, xla])).toEqual([['effuse, op by op', false]])
 })
 

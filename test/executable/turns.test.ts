@@ -43,14 +43,14 @@ const addingOn = (backend: Backend, variables?: Executable['variables']) =>
   compile(adding, { backend, variables, passes: (p) => p.after('to-inference', updating) })
 
 /** The backend, which reports the steps of each run. */
-const telling = (backend: Backend, tell: (steps: readonly string[]) => void): Backend => ({
+const reportingSteps = (backend: Backend, report: (steps: readonly string[]) => void): Backend => ({
   ...backend,
   compile: async (...args) => {
     const runnable = await backend.compile(...args)
     return {
       ...runnable,
       run: (turn, steps, feeds, at) => {
-        tell([...steps])
+        report([...steps])
         return runnable.run(turn, steps, feeds, at)
       },
     }
@@ -143,7 +143,7 @@ describe.each(backends)('%s', (_name, open) => {
 
   test('executables that share variables share derived values', async () => {
     const ran: (readonly string[])[] = []
-    const backend = telling(await open(), (steps) => ran.push(steps))
+    const backend = reportingSteps(await open(), (steps) => ran.push(steps))
     using one = await compile(derived, { backend })
     using other = await compile(derived, { backend, variables: one.variables })
     for (const net of [one, one, other]) await net.run({ x: [1] })

@@ -169,7 +169,7 @@ describe('stages', () => {
 })
 
 /** The source with one number of one batch replaced, and float32 pictures. */
-const spoilt = (source: DataSource, at: number, value: number): DataSource => ({
+const withNumber = (source: DataSource, at: number, value: number): DataSource => ({
   ...source,
   *batches(request) {
     let n = 0
@@ -192,7 +192,7 @@ describe('numbers that are not finite', () => {
       const before = await checkpoints.read('step-00000006.safetensors')
       const failed = fit(smallNet(), {
         ...options,
-        ...{ epochs: 2, checkpoints, resume: true, data: { train: spoilt(data.train, 4, value) } },
+        ...{ epochs: 2, checkpoints, resume: true, data: { train: withNumber(data.train, 4, value) } },
       })
       await expect(failed).rejects.toMatchObject({
         code: 'EF702',
@@ -209,7 +209,7 @@ describe('numbers that are not finite', () => {
     const events: TrainingEvent[] = []
     using run = await fit(smallNet(), {
       ...options,
-      ...{ lossScale: 'dynamic', data: { train: spoilt(data.train, 2, Number.NaN) } },
+      ...{ lossScale: 'dynamic', data: { train: withNumber(data.train, 2, Number.NaN) } },
       onEvent: (event) => events.push(event),
     })
     expect(run).toMatchObject({ steps: 6, skippedSteps: 1, lossScale: 2 ** 14 })
@@ -229,7 +229,7 @@ describe('numbers that are not finite', () => {
   })
 
   test('too many in a row end the run', async () => {
-    const train = [0, 1, 2, 3].reduce((source, at) => spoilt(source, at, Number.NaN), data.train)
+    const train = [0, 1, 2, 3].reduce((source, at) => withNumber(source, at, Number.NaN), data.train)
     await expect(
       fit(smallNet(), { ...options, lossScale: 'dynamic', skippedMax: 3, data: { train } }),
     ).rejects.toMatchObject({
