@@ -17,6 +17,9 @@ class NotStarted extends Error {
 }
 const attemptsMax = 5
 
+/** The limit counts ticks, so time in which this process is stopped or the machine is suspended counts as one tick. */
+const tickMs = 1000
+
 /** @param reached The file that record-reach.ts writes. */
 export const openTests = (root: string, reached?: string): TestProcess => {
   let child: ChildProcess | null = null
@@ -47,11 +50,14 @@ export const openTests = (root: string, reached?: string): TestProcess => {
     const files = [...changed]
     changed.clear()
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
+      let leftMs = limitMs
+      const timer = setInterval(() => {
+        leftMs -= tickMs
+        if (leftMs > 0) return
         settle()
         end()
         resolve('late')
-      }, limitMs)
+      }, tickMs)
       const onMessage = (reply: TestReply | null): void => {
         settle()
         if (reply === null) reject(new NotStarted())
@@ -63,7 +69,7 @@ export const openTests = (root: string, reached?: string): TestProcess => {
         reject(new Error(`the process that runs the tests ended with ${code} on ${request.file}`))
       }
       const settle = (): void => {
-        clearTimeout(timer)
+        clearInterval(timer)
         running.off('message', onMessage)
         running.off('exit', onExit)
       }
