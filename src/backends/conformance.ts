@@ -12,6 +12,7 @@ import type { Pass } from '../passes/pass.ts'
 import { graphOf, mainStep, type Program, programOf } from '../passes/program.ts'
 import { runPasses } from '../passes/run-pass.ts'
 import { hostArray, hostArrayOf, type Backend, type HostArray, type Runnable, type Store } from './backend.ts'
+import { halfErrorsOf } from './half-errors.ts'
 import { roundingsOf } from './roundings.ts'
 import { toleranceOf, type ToleranceRow } from './tolerance.ts'
 
@@ -182,17 +183,31 @@ const expectedOf = (
     variables: new Map([...variables].map(([name, data]) => [name, Array.from(data, Math.abs)])),
     mode: 'float64',
   })
+  const halves = isRounded(tolerance) ? halfErrorsOf(graph, { inputs, variables }) : null
   const floats = [...inputTypes(graph), ...variablesOf(graph)].filter(([, { dtype }]) => isFloat(dtype))
   const operandsMost = largestOf(floats.map(([name]) => inputs[name] ?? variables.get(name) ?? []))
-  const expected = (tensor: RefTensor, magnitude: RefTensor | undefined): Expected => {
+  const expected = (
+    tensor: RefTensor,
+    magnitude: RefTensor | undefined,
+    halfErrors: Float64Array | undefined,
+  ): Expected => {
     const row = toleranceOf(tolerance, tensor.dtype, isExact, roundingsOf(graph))
-    return { want: tensor, row, magnitudes: magnitude, largest: Math.max(1, operandsMost, largestOf([tensor.data])) }
+    const largest = Math.max(1, operandsMost, largestOf([tensor.data]))
+    return { want: tensor, row, magnitudes: magnitude, largest, halfErrors }
   }
   return {
     outputs: Object.fromEntries(
-      Object.entries(want.outputs).map(([name, tensor]) => [name, expected(tensor, magnitudes.outputs[name])]),
+      Object.entries(want.outputs).map(([name, tensor]) => [
+        name,
+        expected(tensor, magnitudes.outputs[name], halves?.outputs.get(name)),
+      ]),
     ),
-    updates: new Map([...want.updates].map(([name, tensor]) => [name, expected(tensor, magnitudes.updates.get(name))])),
+    updates: new Map(
+      [...want.updates].map(([name, tensor]) => [
+        name,
+        expected(tensor, magnitudes.updates.get(name), halves?.updates.get(name)),
+      ]),
+    ),
     values: want.updates,
   }
 }
@@ -233,7 +248,12 @@ interface Expected {
   readonly magnitudes: RefTensor | undefined
   /** The largest magnitude among the float operands and the result, at least 1. */
   readonly largest: number
+  /** What roundings to half types inside of the graph may change. */
+  readonly halfErrors: Float64Array | undefined
 }
+
+/** Do the class's results carry roundings of what they are computed from? */
+const isRounded = (tolerance: Tolerance): boolean => tolerance === 'accumulation' || tolerance === 'composite'
 
 const largestOf = (lists: readonly Numbers[]): number => {
   let most = 0
@@ -245,16 +265,18 @@ const largestOf = (lists: readonly Numbers[]): number => {
   return most
 }
 
-const allowedAt = ({ want, row, magnitudes, largest }: Expected, index: number): number => {
+const allowedAt = ({ want, row, magnitudes, largest, halfErrors }: Expected, index: number): number => {
   const w = want.data[index] ?? Number.NaN
-  if (!isFloat(want.dtype) || !Number.isFinite(w)) return 0
+  const half = halfErrors?.[index] ?? 0
+  if (!Number.isFinite(w)) return 0
+  if (!isFloat(want.dtype)) return half
   const scale =
     row.scale === 'one'
       ? 1
       : row.scale === 'largest'
         ? largest
         : Math.max(Math.abs(w), Math.abs(magnitudes?.data[index] ?? 1))
-  return row.relative * Math.abs(w) + row.absolute * (Number.isFinite(scale) ? scale : 0)
+  return Math.max(row.relative * Math.abs(w), half) + row.absolute * (Number.isFinite(scale) ? scale : 0)
 }
 
 /** `operand`: of an activation, what it is applied to. */
@@ -277,7 +299,7 @@ const worstElement = (
         : Number.isFinite(g) && Number.isFinite(w)
           ? Math.abs(g - w)
           : Infinity
-    const ratio = error === 0 ? 0 : error / tolerance
+    const ratio = error === 0 || tolerance === Infinity ? 0 : error / tolerance
     if (worst === null || ratio > worst.ratio) worst = { output, index, got: g, want: w, error, tolerance, ratio }
   })
   return worst

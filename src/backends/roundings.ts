@@ -3,38 +3,29 @@ import { cached, liveOrder, rootsOf, typeOf } from '../ir/graph.ts'
 import { nodeCost } from '../ir/cost.ts'
 import { opDef } from '../ir/ops/index.ts'
 import { genericTarget } from '../ir/target.ts'
-import { elements, isFloat, type Graph, type Node } from '../ir/types.ts'
+import { elements, type Graph, type Node } from '../ir/types.ts'
 import { decompose } from '../passes/decompose.ts'
 
-export interface Roundings {
-  /** Roundings in float32 along the longest path from the sources to a result. A sum of n terms counts n. */
-  readonly float32: number
-  /** Results of half types along that path. */
-  readonly half: number
-}
-
-/** The roundings of a graph with decomposed composites. */
-export const roundingsOf = (graph: Graph): Roundings => cached(known, graph, count)
-const known = new WeakMap<Graph, Roundings>()
+/** Roundings in float32 along the longest path of the graph from its sources to a result. A sum of n terms counts n. */
+export const roundingsOf = (graph: Graph): number => cached(known, graph, count)
+const known = new WeakMap<Graph, number>()
 
 /** Good elementary functions have errors of at most 16 units in the last place, which is 32 roundings. */
 export const elementaryRoundings = 32
 
-const count = (declared: Graph): Roundings => {
-  const graph = primitives.run(declared, { target: genericTarget, report: () => {} })
-  const paths = new Map<number, Roundings>()
-  const longest = (nodes: readonly { readonly id: number }[]): Roundings => ({
-    float32: Math.max(0, ...nodes.map(({ id }) => paths.get(id)?.float32 ?? 0)),
-    half: Math.max(0, ...nodes.map(({ id }) => paths.get(id)?.half ?? 0)),
-  })
-  for (const node of liveOrder(graph)) {
-    const before = longest(node.inputs)
-    const own = ownRoundings(graph, node)
-    const isHalf = own > 0 && node.types.some(({ dtype }) => isFloat(dtype) && dtype !== 'float32')
-    paths.set(node.id, { float32: before.float32 + own, half: before.half + (isHalf ? 1 : 0) })
-  }
+const count = (declared: Graph): number => {
+  const graph = primitivesOf(declared)
+  const paths = new Map<number, number>()
+  const longest = (nodes: readonly { readonly id: number }[]): number =>
+    Math.max(0, ...nodes.map(({ id }) => paths.get(id) ?? 0))
+  for (const node of liveOrder(graph)) paths.set(node.id, longest(node.inputs) + ownRoundings(graph, node))
   return longest(rootsOf(graph))
 }
+
+/** The graph with decomposed composites, and with regions in line. */
+export const primitivesOf = (graph: Graph): Graph =>
+  cached(decomposed, graph, () => primitives.run(graph, { target: genericTarget, report: () => {} }))
+const decomposed = new WeakMap<Graph, Graph>()
 
 const primitives = decompose(({ op }) => opDef(op).decompose !== undefined)
 

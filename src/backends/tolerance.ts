@@ -4,18 +4,19 @@
  *
  * A result r is accepted for the reference w if |r - w| <= relative * |w| + absolute * scale. NaN fits NaN, infinities must agree, and 0 fits -0.
  * eps is the distance of 1 to the next number of the dtype (float32 2^-23, float16 2^-10, bfloat16 2^-7), u = eps / 2 is the largest relative error
- * of one rounding, L is the number of roundings, h that of half types, and g(L) = min(L, 6 sqrt(L)) bounds the sum of L independent roundings:
+ * of one rounding, L is the number of roundings, and g(L) = min(L, 6 sqrt(L)) bounds the sum of L independent roundings:
  *
  * class           relative  absolute                          scale
  * exact           0         0
  * rounding        0         0                                 the same bits, if TargetInfo.exactOps names the op; else as transcendental
  * transcendental  16 eps    4 eps                             1; half types: 2 eps, 1 eps: one rounding of a good float32
- * accumulation    1 eps     g(L) u of float32, (h - 1) u      the op on the operands' magnitudes: the sum without cancellation
- * composite       1 eps     g(L) u of float32, (h - 1) u      largest magnitude of float operands and result, at least 1
+ * accumulation    1 eps     g(L) u of float32                 the op on the operands' magnitudes: the sum without cancellation
+ * composite       1 eps     g(L) u of float32                 largest magnitude of float operands and result, at least 1
+ *
+ * Roundings to half types inside of the last two have their own bound for each element (half-errors.ts), which takes the place of the relative one.
  */
 import type { Tolerance as ToleranceClass } from '../ir/signatures.ts'
 import type { DType } from '../ir/types.ts'
-import type { Roundings } from './roundings.ts'
 
 export interface ToleranceRow {
   readonly relative: number
@@ -36,12 +37,7 @@ export const epsilon: { readonly [D in DType]: number } = {
 export const growth = (roundings: number): number => Math.min(roundings, 6 * Math.sqrt(roundings))
 
 /** The tolerance for a result of this dtype. */
-export const toleranceOf = (
-  given: ToleranceClass,
-  dtype: DType,
-  isExact: boolean,
-  roundings: Roundings,
-): ToleranceRow => {
+export const toleranceOf = (given: ToleranceClass, dtype: DType, isExact: boolean, roundings: number): ToleranceRow => {
   const toleranceClass = given === 'rounding' && !isExact ? 'transcendental' : given
   const eps = epsilon[dtype]
   switch (toleranceClass) {
@@ -53,8 +49,7 @@ export const toleranceOf = (
         ? { relative: 16 * eps, absolute: 4 * eps, scale: 'one' }
         : { relative: 2 * eps, absolute: eps, scale: 'one' }
     default: {
-      const narrow = dtype === 'float32' ? 0 : (Math.max(0, roundings.half - 1) * eps) / 2
-      const absolute = eps === 0 ? 0 : (growth(roundings.float32) * epsilon.float32) / 2 + narrow
+      const absolute = eps === 0 ? 0 : (growth(roundings) * epsilon.float32) / 2
       return { relative: eps, absolute, scale: toleranceClass === 'composite' ? 'largest' : 'magnitudes' }
     }
   }

@@ -189,7 +189,7 @@ export const judgeLaw = async (backend: Backend, trial: Trial, isExact: boolean)
     const error = l === r || (Number.isNaN(l) && Number.isNaN(r)) ? 0 : Math.abs(l - r)
     const scale = Math.max(Math.abs(l), Math.abs(magnitudes?.[i] ?? 0))
     // Each side may differ from the true value by its rounding errors.
-    const tolerance = isExact ? 0 : epsilon.float32 * growth(roundingsOf(graph).float32) * scale
+    const tolerance = isExact ? 0 : epsilon.float32 * growth(roundingsOf(graph)) * scale
     const ratio = error === 0 ? 0 : error / tolerance
     if (ratio > worst.ratio) worst = { isAccepted: worst.isAccepted && ratio <= 1, error, tolerance, ratio }
   })

@@ -65,7 +65,7 @@ export const judgeWhole = async (backend: Backend, name: string, { graphs, round
       const lost = largestDifference(want.data, near)
       const tolerance = wholeFactor * Math.max(Number.isFinite(lost) ? lost : 0, epsilon[want.dtype] * largest)
       const error = largestDifference(want.data, got.get(result) ?? [])
-      const ratio = error / tolerance
+      const ratio = error === 0 ? 0 : error / tolerance // integers have the tolerance 0
       if (ratio > worst.ratio || worst.result === '')
         worst = { isAccepted: ratio <= 1, error, tolerance, ratio, result }
     }

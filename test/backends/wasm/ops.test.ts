@@ -91,7 +91,7 @@ const numberOf = (dtype: DType): fc.Arbitrary<number> => {
 
 const isClose = ({ op, result }: Case, got: number, want: number): boolean => {
   if (Object.is(got, want)) return true
-  const { relative, absolute } = toleranceOf(opDef(op).tolerance, result, ieeeOps.includes(op), { float32: 1, half: 1 })
+  const { relative, absolute } = toleranceOf(opDef(op).tolerance, result, ieeeOps.includes(op), 1)
   return Math.abs(got - want) <= relative * Math.abs(want) + absolute
 }
 
