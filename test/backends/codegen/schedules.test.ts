@@ -85,6 +85,13 @@ return y = %y
   'a maximum of windows': graphOf('maxPool2d', ['2,7,7,8'], 'window=[3,3], strides=[2,2]', 'float32[2,4,4,8]'),
   'a mean of windows': graphOf('avgPool2d', ['2,7,7,8'], 'window=[3,3], strides=[2,2]', 'float32[2,4,4,8]'),
   'a sum of rows': graphOf('reduceSum', ['5,7'], 'axes=[0], keepDims=false', 'float32[7]'),
+  'a long sum of columns': graphOf('reduceSum', ['3,41'], 'axes=[1], keepDims=false', 'float32[3]'),
+  'a mean of large windows at the edges': graphOf(
+    'avgPool2d',
+    ['1,9,9,4'],
+    'window=[7,7], strides=[3,3], padding="same"',
+    'float32[1,3,3,4]',
+  ),
   'a number of the largest': graphOf('argMax', ['5,7'], 'axis=1', 'int32[5]'),
   'padding with gaps': graphOf('pad', ['2,3'], 'high=[0,1], interior=[0,1], low=[1,0], value=2', 'float32[3,6]'),
   'an input gradient': graphOf(
@@ -127,6 +134,7 @@ const drawnSchedule = ({ axes, parallel, accumulators, exprs }: Phase): fc.Arbit
     order: fc.uniqueArray(fc.nat(parallel - 1)),
     unrolled: fc.subarray(Array.from({ length: axes.length - parallel }, (_, i) => parallel + i)),
     divided: fc.option(fc.nat(parallel - 1), { freq: 4 }),
+    block: fc.constantFrom(0, 2, 8),
     staged: fc.subarray(accumulators.flatMap(({ factors }) => factors.filter((each) => exprs[each]?.kind === 'op'))),
   })
 

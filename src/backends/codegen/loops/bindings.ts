@@ -78,9 +78,14 @@ export class AxisBindings {
 
   /** Binds the axis to a new loop with this trip count. */
   follow(axis: number, count: number, scale = 1, offset = 0): number {
-    const loop = this.#counts.push(count) - 1
+    const loop = this.loop(count)
     this.#bindings[axis] = { loop, scale, offset }
     return loop
+  }
+
+  /** A new loop that is bound to no axis. Its counter is below `count`. */
+  loop(count: number): number {
+    return this.#counts.push(count) - 1
   }
 
   /** The dividend of a linear number. */

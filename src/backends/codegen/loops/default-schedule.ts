@@ -4,6 +4,7 @@
  */
 import type { Accumulator, Expr, Phase } from '../kernel/kernel.ts'
 import { reachedFrom, termsOf } from '../kernel/rewrite.ts'
+import { blockOf } from './block-sums.ts'
 import { movesWith } from './guards.ts'
 import { unitsOf } from './pieces.ts'
 import { dependents, orderOf, plainSchedule, type Schedule, scheduleFault } from './schedule.ts'
@@ -17,7 +18,8 @@ const unitsEnough = 16
 
 export const defaultSchedule = (phase: Phase): Schedule => {
   const tiled = tileOf(phase)
-  const legal = tiled !== null && scheduleFault(phase, tiled) === null ? tiled : plainSchedule
+  const plain = { ...plainSchedule, block: blockOf(phase, phase.accumulators) }
+  const legal = tiled !== null && scheduleFault(phase, tiled) === null ? tiled : plain
   return { ...legal, divided: dividedAxis(phase, legal) }
 }
 
@@ -57,6 +59,9 @@ const tileOf = (phase: Phase): Schedule | null => {
   const main = mainAccumulator(phase)
   const alone: Schedule = { ...plainSchedule, vectorAxis, vectors: Math.min(vectorsMax, 4), order: [vectorAxis] }
   if (main === null) return alone
+  // A block sum needs three registers, and its terms share no loads that a tile would save.
+  const block = blockOf(phase, [main])
+  if (block > 0) return { ...alone, block }
   const computed = computedFactors(phase, main)
   const loads = loadsOf(phase, main)
   let best = { tile: alone, cost: costOf(phase, loads, alone) }

@@ -3,7 +3,9 @@ import { stridesOf } from '../../../ir/ops/shape.ts'
 import { type DType, isFloat } from '../../../ir/types.ts'
 import { type Accumulator, type Coordinate, type Expr, identityOf, type Linear, type Phase } from '../kernel/kernel.ts'
 import { scaled, sum } from '../kernel/linear.ts'
+import { isTaken } from './arg-max.ts'
 import { type AxisBindings, asExpr, firstPoint, int, keyOfAffine, type Point, position } from './bindings.ts'
+import { beginBlock, type BlockSum, endBlock, endOfSum, inBlocks, isBlockSum, makeBlockSum } from './block-sums.ts'
 import type { LoopBuilder } from './builder.ts'
 import { countersInside } from './clipping.ts'
 import { conditionsOf, guardedWith, movesWith } from './guards.ts'
@@ -24,6 +26,8 @@ interface Reduction {
   readonly orderedBy: Linear | null
   /** Adds the term of a point. */
   readonly take: (point: Point) => void
+  /** For block sums: surrounds the terms of one block; null for other reductions. */
+  readonly block: ((add: () => void) => void) | null
 }
 
 export class Reductions {
@@ -63,6 +67,35 @@ export class Reductions {
     const { axes, factors, guard, dtype } = accumulator
     const lanes = this.#values.lanesOf(expr)
     const wide = isFloat(dtype) ? 'float32' : dtype
+    const op = operation(wide, lanes)
+    const termOf = (point: Point): LoopExpr =>
+      factors.map((factor) => this.#values.valueIn(lanes, factor, point, wide)).reduce((a, b) => op('mul', a, b))
+    const learn = (point: Point, value: LoopExpr): void =>
+      this.#values.learn(expr, point, converted(value, { from: wide, to: dtype, lanes }))
+    const walk = {
+      axes,
+      points,
+      ...conditionsOf(this.#phase, guard),
+      orderedBy: points.length === 1 ? null : this.#placeOnRows(factors),
+    }
+    if (this.#isInBlocks(accumulator)) {
+      const sums = new Map(points.map((point) => [point, makeBlockSum(this.#builder, lanes)]))
+      this.#run({
+        ...walk,
+        take: (point) => {
+          const { part } = sums.get(point) as BlockSum // one for each point
+          const value = op('add', { kind: 'register', register: part }, termOf(point))
+          this.#builder.add({ kind: 'set', register: part, value })
+        },
+        block: (add) => {
+          for (const sum of sums.values()) beginBlock(this.#builder, sum, lanes)
+          add()
+          for (const sum of sums.values()) endBlock(this.#builder, sum, lanes)
+        },
+      })
+      for (const [point, sum] of sums) learn(point, endOfSum(sum, lanes))
+      return
+    }
     const start: LoopExpr = { kind: 'constant', value: identityOf(monoid, wide), dtype: wide }
     const totals = new Map(
       points.map((point) => [
@@ -70,26 +103,23 @@ export class Reductions {
         this.#builder.variable(lanes === 1 ? start : { kind: 'splat', of: start }, { dtype: wide, lanes }),
       ]),
     )
-    const op = operation(wide, lanes)
     this.#run({
-      axes,
-      points,
-      ...conditionsOf(this.#phase, guard),
-      orderedBy: points.length === 1 ? null : this.#placeOnRows(factors),
+      ...walk,
       take: (point) => {
-        const terms = factors.map((factor) => this.#values.valueIn(lanes, factor, point, wide))
         const register = totals.get(point) as number // set for each point above
-        const total: LoopExpr = { kind: 'register', register }
-        const value = op(
-          combining[monoid],
-          total,
-          terms.reduce((a, b) => op('mul', a, b)),
-        )
+        const value = op(combining[monoid], { kind: 'register', register }, termOf(point))
         this.#builder.add({ kind: 'set', register, value })
       },
+      block: null,
     })
-    for (const [point, register] of totals)
-      this.#values.learn(expr, point, converted({ kind: 'register', register }, { from: wide, to: dtype, lanes }))
+    for (const [point, register] of totals) learn(point, { kind: 'register', register })
+  }
+
+  /** A fully unrolled sum has few terms and is not a block sum. */
+  #isInBlocks(accumulator: Accumulator): boolean {
+    return (
+      this.#schedule.block > 0 && isBlockSum(accumulator) && accumulator.axes.some((axis) => !this.#isUnrolled(axis))
+    )
   }
 
   /** The index of the largest term; -1 if no term counts. */
@@ -105,6 +135,7 @@ export class Reductions {
       points: [point],
       ...conditionsOf(this.#phase, guard),
       orderedBy: null,
+      block: null,
       take: () => {
         const term = this.#values.value(factor, point)
         const body = [
@@ -185,10 +216,18 @@ export class Reductions {
     const latest = firsts.reduce((a, b) => position('max', a, b), int(0))
     const earliest = ends.reduce((a, b) => position('min', a, b), int(size))
     const [first, end] = [this.#builder.hoisted(latest, loops), this.#builder.hoisted(earliest, loops)]
-    const loop = this.#bindings.follow(axis, size)
-    this.#builder.loop(loop, first, end, () =>
-      this.#values.scoped(() => this.#bindings.assuming(clipping, points, () => this.#over(reduction, depth + 1))),
-    )
+    const add = (from: LoopExpr, to: LoopExpr): void => {
+      const loop = this.#bindings.follow(axis, size)
+      this.#builder.loop(loop, from, to, () =>
+        this.#values.scoped(() => this.#bindings.assuming(clipping, points, () => this.#over(reduction, depth + 1))),
+      )
+    }
+    const isInnermost = later.every((each) => this.#isUnrolled(each))
+    if (reduction.block === null || !isInnermost) add(first, end)
+    else {
+      const parts = { builder: this.#builder, bindings: this.#bindings, block: reduction.block }
+      inBlocks({ first, end, size, loops, terms: this.#schedule.block }, parts, add)
+    }
   }
 
   /** Unrolls the terms of these axes for all points. Terms that read the same element are adjacent. */
@@ -271,23 +310,3 @@ const operation =
     dtype,
     lanes,
   })
-
-/** Does the term become the winner: it is the first one, it is larger, or it is the first NaN. */
-const isTaken = (term: LoopExpr, best: number, winner: number): LoopExpr => {
-  const most: LoopExpr = { kind: 'register', register: best }
-  const isFirst = position('eq', { kind: 'register', register: winner }, int(-1))
-  const isFirstNan = flagOp('and', {}, compared('ne', term, term), compared('eq', most, most))
-  return flagOp('or', {}, isFirst, flagOp('or', {}, compared('gt', term, most), isFirstNan))
-}
-
-const flagOp = (op: 'and' | 'or' | 'compare', attrs: object, a: LoopExpr, b: LoopExpr): LoopExpr => ({
-  kind: 'op',
-  op,
-  attrs: attrs as Extract<LoopExpr, { kind: 'op' }>['attrs'],
-  args: [a, b],
-  dtype: 'bool',
-  lanes: 1,
-})
-
-const compared = (direction: 'gt' | 'ne' | 'eq', a: LoopExpr, b: LoopExpr): LoopExpr =>
-  flagOp('compare', { direction }, a, b)

@@ -28,6 +28,8 @@ export interface Schedule {
    * Worth it for expensive factors that many columns use.
    */
   readonly staged: readonly number[]
+  /** The number of terms per block of a compensated block sum (block-sums.ts). 0: sums add term by term. */
+  readonly block: number
 }
 
 export const plainSchedule: Schedule = {
@@ -39,6 +41,7 @@ export const plainSchedule: Schedule = {
   unrolled: [],
   divided: null,
   staged: [],
+  block: 0,
 }
 
 /** All parallel axes from the outermost loop to the innermost loop. */
