@@ -77,7 +77,7 @@ test.each<[string, Given]>([
   expect(await probeWebgpu()).toMatchObject({ isAvailable: true, isByNameOnly: true })
 })
 
-describe('refused with EF404 and the next step', () => {
+describe('is rejected with EF404 and the next step', () => {
   test.each(Object.keys(enough))('an adapter whose %s is too small', async (limit) => {
     pageWith(new FakeAdapter({ limits: { [limit]: 4 } }))
     const needed = new RegExp(`^the WebGPU adapter Acme GPU is too small: ${limit} is 4, needed are \\d+$`)

@@ -64,7 +64,7 @@ describe('an epoch', () => {
     ])
     expect(values(held, 108)).toEqual([24, 27, 25, 28, 26, 29].map((n) => 8 * n + (n % 3)))
   })
-  test('is the same whatever the concurrency, the prefetch and the batch size', async () => {
+  test('does not depend on concurrency, prefetch and batch size', async () => {
     const request = { epoch: 2, seed: 11 }
     const images = async (options: ImageFolderOptions, batch: number) => {
       const { train } = await imageFolder(ramps, { holdout: 0.1, size: 12, ...options })

@@ -16,7 +16,7 @@ const seed = fc.readConfigureGlobal().seed ?? 1
 
 describe.each(targets.map((target) => [target.name, target] as const))('%s', (_name, each) => {
   const target = each as FuzzTarget<unknown> // a target draws and reads its own cases
-  test(`${cases} random cases are accepted, or refused with an EffuseError`, async () => {
+  test(`${cases} random cases are accepted, or rejected with an EffuseError`, async () => {
     const { failure, accepted, refused } = await fuzz(target, { cases, seed })
     const shown = failure === null ? null : `${failure.message}\n${Buffer.from(failure.bytes).toString('latin1')}`
     expect(shown).toBeNull()

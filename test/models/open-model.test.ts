@@ -438,7 +438,7 @@ describe("effuse's own files", () => {
   })
 })
 
-describe('what has changed since effuse wrote it', () => {
+describe('files that changed after effuse wrote them', () => {
   const small = efficientNet('b0', {
     ...{ classes: 2, resolution: 16 },
     blocks: [{ kernel: 3, repeats: 1, filters: 8, expand: 1, strides: 2 }],

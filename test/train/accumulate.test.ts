@@ -42,7 +42,7 @@ const updates = 3
 const part = (of: readonly number[], at: number, count: number): readonly number[] =>
   of.slice((at * of.length) / count, ((at + 1) * of.length) / count)
 
-test('without statistics of the batch: equal to the big batch, whatever the net, the options, number and size of micro-batches', () => {
+test('without batch statistics: equal to the large batch, for any network, options, number and size of micro-batches', () => {
   fc.assert(
     fc.property(anyLayers, anyOptions, fc.integer({ min: 2, max: 4 }), fc.integer({ min: 1, max: 3 }), (...drawn) => {
       const [names, options, n, batch] = drawn
@@ -69,7 +69,7 @@ test('without statistics of the batch: equal to the big batch, whatever the net,
 })
 
 test.each(['reference', 'wasm', 'tfjs-wasm', ...withTensorflow] as const)(
-  '%s: equal to the big batch within float32',
+  '%s: equal to the large batch within float32',
   async (backend) => {
     const options = { optimizer: adam({ learningRate: 0.01 }), weightDecay: 0.01, clipNorm: 0.05, emaDecay: 0.9 }
     const net = netOf(['conv', 'silu', 'depthwise', 'squeeze'])

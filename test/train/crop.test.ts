@@ -47,7 +47,7 @@ describe.each([
   })
 })
 
-test('one’s own source says it as `crop`, or not at all; what the file does not say is the centre', async () => {
+test('a user’s source may set `crop`; a file without the setting uses the center', async () => {
   for (const [crop, kept] of [
     [undefined, 'center'],
     ['center', 'center'],

@@ -79,7 +79,7 @@ tensorflowOrSkip('TensorFlow', () => {
       }
     })
 
-    test('a gradient of a maximum goes to NaN, before infinities', async () => {
+    test('the gradient of a maximum goes to NaN rather than to infinities', async () => {
       const pool = `%x = input() {name="x"} : float32[1,1,4,1]\n%g = input() {name="g"} : float32[1,1,1,1]
         %y = maxPool2dGradient(%x, %g) {strides=[1, 4], window=[1, 4]} : float32[1,1,4,1]`
       for (const x of [

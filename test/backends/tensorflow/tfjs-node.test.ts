@@ -76,7 +76,7 @@ describe.runIf(hasBinding)(`importTfjsNode${bindingReason}`, () => {
     expect(value).toEqual(['tensorflow', true, 'tensorflow'])
   })
 
-  test('where Node has no util.isArray and util.isNullOrUndefined any more (23 and later)', () => {
+  test('with Node 23 and later, without util.isArray and util.isNullOrUndefined', () => {
     const value = shownBy(`
       import util from 'node:util'
       delete util.isArray

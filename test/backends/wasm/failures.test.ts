@@ -61,7 +61,7 @@ describe.each([1, 3])('on %i threads', (threads) => {
       ";(isOn() ? (() => { throw new Error('unreachable') }) : call).apply(null, args)",
       'unreachable',
     ],
-  ])('%s in a run: the run fails, variables are as they were, and later runs work', async (_, from, to, message) => {
+  ])('%s during a run: the run fails, variables do not change, and later runs work', async (_, from, to, message) => {
     const program = changed(from, to)
     const backend = await opened({ threads, workerUrl: program.workerUrl })
     using net = await compile(step, { backend, batch: 64 })
