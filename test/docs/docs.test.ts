@@ -16,7 +16,7 @@ const doc = (name: string): string => readFileSync(new URL(`../../docs/${name}`,
 test('errors.md has a section for every code, and for no other', () => {
   expect([...doc('errors.md').matchAll(/^### (EF\d+)$/gm)].map((m) => m[1])).toEqual(Object.keys(errorCodes))
 })
-test('debugging.md lists the variables of the environment, in the same words', () => {
+test('debugging.md lists the environment variables with their descriptions', () => {
   const rows = [...doc('debugging.md').matchAll(/^\| `(EFFUSE_\w+)` \| (.+) \|$/gm)].map((m) => [m[1], m[2]])
   expect(rows).toEqual(Object.entries(environmentVariables))
 })
@@ -29,7 +29,7 @@ test('ops.md is the page made from the ops (npm run docs)', () => {
   expect(doc('ops.md')).toBe(opsPage())
   expect(opNames.length).toBeGreaterThan(80)
 })
-test('README.md fits a shop window: at most 120 lines', () => {
+test('README.md has at most 120 lines', () => {
   expect(doc('../README.md').split('\n').length).toBeLessThanOrEqual(120)
 })
 test('passes.svg is the picture made from the passes (npm run docs)', async () => {
@@ -64,10 +64,10 @@ describe('flags in documents', () => {
     expect(named.length).toBeGreaterThan(20)
     return named.filter((flag) => !known.includes(flag))
   }
-  test('command-line.md names no flag that there is not', async () => {
+  test('command-line.md names only existing flags', async () => {
     expect(await unknown(flags(doc('command-line.md')))).toEqual([])
   })
-  test('from-nvidia.md has a twin that there is for each of theirs, and all flags of train', async () => {
+  test('from-nvidia.md names an existing counterpart for each flag of NVIDIA, and all flags of train', async () => {
     const right = [...doc('from-nvidia.md').matchAll(/^\| .+? \| (.+) \|$/gm)].flatMap((m) => flags(m[1] ?? ''))
     expect((await unknown(right)).filter((flag) => flag !== '--use_amp' && flag !== '--use_xla')).toEqual([])
     const missing = (await flagsOf('train')).filter((flag) => !right.includes(flag))
