@@ -1,7 +1,8 @@
 /**
  * Pictures from a folder: 448 JPEGs of 500x375 to 224x224 with random box and mirror, alternating with PyTorch's DataLoader (Pillow, two workers), and
  * a run of fit() on the same folder at 112x112, compared with its two parts alone. The targets: at least 1.0 of the DataLoader, at least 0.9 of the
- * slower part. The peer needs a Python with torch and torchvision: EFFUSE_PYTHON, else python3.
+ * slower part. They need libjpeg-turbo's library (docs/data.md); without it `sharp` decodes. The peer needs a Python with torch and torchvision:
+ * EFFUSE_PYTHON, else python3.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'

@@ -43,7 +43,11 @@ const packages: readonly { readonly name: RegExp; readonly files: readonly strin
   { name: /^entities\//, files: ['src/inspect/'], why: 'only reports are HTML' },
   { name: /^commander$/, files: ['src/cli/'], why: 'only the command line has arguments to read' },
   { name: /^cli-progress$/, files: ['src/platform/node-progress-bar.ts'], why: 'bars are drawn in one place, on Node' },
-  { name: /^koffi$/, files: ['src/backends/tensorflow/'], why: 'it calls a library of C, and is an optional peer' },
+  {
+    name: /^koffi$/,
+    files: ['src/backends/tensorflow/', 'src/data/libjpeg-turbo.ts'],
+    why: 'it calls libraries of C, and is an optional peer',
+  },
   { name: /^sharp$/, files: ['src/data/', 'src/platform/node'], why: 'sharp is native and an optional peer' },
   {
     name: /^fast-check$/,

@@ -6,6 +6,7 @@ import { decodingBudget } from './budget.ts'
 import { decodeGif } from './gif.ts'
 import { formatOf, looksLike, type PictureFormat } from './picture-format.ts'
 import { type Decoded, type DecodeOptions, decodeDefaults, type Picture } from './picture.ts'
+import type { JpegDecoder } from './libjpeg-turbo.ts'
 import { headerOf, type PictureHeader } from './picture-header.ts'
 import { storesYcbcr, uncompressedYcbcr } from './tiff.ts'
 import { storedBox, upright, uprightSize } from './upright.ts'
@@ -24,6 +25,7 @@ export type PartOf = (width: number, height: number) => Box
  *
  * @param path For messages.
  * @param partOf Selects the part to return. Its pixels are those of the whole picture, in less time; damage in other parts may go unnoticed.
+ * @param jpeg Decodes JPEGs with stored colours before sharp is tried. It gives the same pixels.
  * @throws EffuseError EF506 (another format, damaged, too large, too slow), EF404 (sharp is not installed).
  */
 export const decode = async (
@@ -31,6 +33,7 @@ export const decode = async (
   path: string,
   options: DecodeOptions = decodeDefaults,
   partOf?: PartOf,
+  jpeg: JpegDecoder | null = null,
 ): Promise<Decoded> => {
   const sharp = await loadSharp()
   const open = (more: SharpOptions = {}): Sharp =>
@@ -54,7 +57,7 @@ export const decode = async (
     const part = box === null ? null : storedBox(box, header)
     const picture = await decodingBudget().during(4 * width * height, () =>
       inTime(options.timeLimit, async () =>
-        upright(await pixelsOf(bytes, format, header, { ...options, part, open }), header),
+        upright(await pixelsOf(bytes, format, header, { ...options, part, open, jpeg }), header),
       ),
     )
     const wanted = partOf === undefined || box !== null ? picture : cut(picture, partOf)
@@ -78,19 +81,22 @@ interface PixelsOptions extends DecodeOptions {
   /** The part to read, in stored coordinates; null for all. */
   readonly part: Box | null
   readonly open: (more?: SharpOptions) => Sharp
+  readonly jpeg: JpegDecoder | null
 }
 
 const pixelsOf = async (
   bytes: Uint8Array,
   format: PictureFormat,
-  { isCmyk }: PictureHeader,
-  { colors, timeLimit, part, open }: PixelsOptions,
+  header: PictureHeader,
+  { colors, timeLimit, part, open, jpeg }: PixelsOptions,
 ): Promise<Picture> => {
   if (format === 'GIF') return decodeGif(bytes)
   const isStored = colors === 'stored'
   const own = format === 'TIFF' ? uncompressedYcbcr(bytes) : null
   if (own !== null) return { ...own, channels: 3, data: rgbOfYcbcr(own.data) }
-  const isInk = isCmyk && isStored
+  const decoded = isStored ? (jpeg?.(bytes, header, part) ?? null) : null
+  if (decoded !== null) return decoded
+  const isInk = header.isCmyk && isStored
   const read = async (failOn: 'error' | 'warning'): Promise<Picture> => {
     const whole = open({ failOn }).timeout({ seconds: Math.min(3600, Math.ceil(timeLimit)) })
     const pipeline = part === null ? whole : whole.extract(part)

@@ -13,6 +13,8 @@ export interface PictureHeader {
   readonly isCmyk: boolean
   /** An embedded profile other than sRGB's. */
   readonly hasOtherProfile: boolean
+  /** A JPEG of the kind that every version of libjpeg-turbo decodes to the same pixels in one pass: see isCommonFrame(). */
+  readonly isCommonJpeg: boolean
 }
 
 /** @throws sharp's error for a header that cannot be read */
@@ -26,14 +28,15 @@ export const headerOf = async (bytes: Uint8Array, format: PictureFormat, open: (
       orientation: orientationIn(jpeg.exif === null ? null : tiffTags(jpeg.exif)) ?? orientationOf(jpeg.xmp) ?? 1,
       isCmyk: jpeg.components === 4,
       hasOtherProfile: isOtherProfile(jpeg.profile),
+      isCommonJpeg: jpeg.isCommon,
     }
   const png = format === 'PNG' ? pngHeader(bytes) : null
   if (png !== null && !png.hasXmp && !png.hasProfile) {
     const orientation = orientationIn(png.exif === null ? null : tiffTags(png.exif)) ?? 1
-    return { width: png.width, height: png.height, orientation, isCmyk: false, hasOtherProfile: false }
+    return { width: png.width, height: png.height, orientation, ...plain }
   }
   const gif = format === 'GIF' ? gifHeader(bytes) : null
-  if (gif !== null) return { ...gif, orientation: 1, isCmyk: false, hasOtherProfile: false }
+  if (gif !== null) return { ...gif, orientation: 1, ...plain }
   const found = await open().metadata()
   return {
     width: found.width,
@@ -41,8 +44,11 @@ export const headerOf = async (bytes: Uint8Array, format: PictureFormat, open: (
     orientation: format === 'AVIF' ? 1 : (exifOrientation(found, bytes, format) ?? orientationOf(found.xmp) ?? 1),
     isCmyk: found.space === 'cmyk',
     hasOtherProfile: isOtherProfile(found.icc),
+    isCommonJpeg: false,
   }
 }
+
+const plain = { isCmyk: false, hasOtherProfile: false, isCommonJpeg: false } as const
 
 /** EXIF's orientation; for a TIFF from its own tag, because sharp reports 1 for a missing tag, which would hide XMP's. */
 const exifOrientation = (
@@ -101,6 +107,8 @@ export interface JpegHeader {
   readonly width: number
   readonly height: number
   readonly components: number
+  /** See isCommonFrame(). */
+  readonly isCommon: boolean
   /** A TIFF. */
   readonly exif: Uint8Array | null
   readonly xmp: Uint8Array | null
@@ -121,7 +129,7 @@ export const jpegHeader = (bytes: Uint8Array): JpegHeader | null => {
     profile: null,
   }
   let at = 2
-  let frame: Pick<JpegHeader, 'width' | 'height' | 'components'> | null = null
+  let frame: Pick<JpegHeader, 'width' | 'height' | 'components' | 'isCommon'> | null = null
   while (at + 4 <= bytes.length && bytes[at] === 0xff) {
     const marker = bytes[at + 1] as number // below the length
     if (marker === 0xff) {
@@ -138,6 +146,7 @@ export const jpegHeader = (bytes: Uint8Array): JpegHeader | null => {
         height: view.getUint16(at + 5),
         width: view.getUint16(at + 7),
         components: content[5] as number, // `length` bytes
+        isCommon: isCommonFrame(marker, content),
       }
     if (marker === 0xe1) {
       found.exif ??= after(content, exifName)
@@ -147,6 +156,18 @@ export const jpegHeader = (bytes: Uint8Array): JpegHeader | null => {
     at += 2 + length
   }
   return frame === null || frame.width === 0 || frame.height === 0 ? null : { ...frame, ...found }
+}
+
+/**
+ * Is it a sequential frame of 8 bits with Huffman's code, grey or of three components, and are the second and third stored at full resolution, at half
+ * the width, or at half of both? Older versions of libjpeg-turbo enlarge other components without smoothing.
+ */
+const isCommonFrame = (marker: number, content: Uint8Array): boolean => {
+  const [precision, components] = [content[0], content[5]]
+  if (marker > 0xc1 || precision !== 8) return false
+  if (components === 1) return true
+  const [first, second, third] = [content[7], content[10], content[13]]
+  return components === 3 && second === 0x11 && third === 0x11 && (first === 0x11 || first === 0x21 || first === 0x22)
 }
 
 const after = (content: Uint8Array, name: string): Uint8Array | null => {

@@ -5,7 +5,7 @@ import { withChannels } from '../pixels/grey.ts'
 import { damageOf } from './damaged.ts'
 import { boxesFor, distortedBox } from './distorted-box.ts'
 import { type DrawsPosition, rowDraws } from './draws.ts'
-import { type ReadFile, type Reading, readPicture } from './read-picture.ts'
+import { type Reader, type Reading, readPicture } from './read-picture.ts'
 
 export interface PictureJob {
   readonly path: string
@@ -29,12 +29,12 @@ export type PictureResult =
   | { readonly image: Uint8Array<ArrayBuffer>; readonly hasOtherProfile: boolean }
   | { readonly damage: string }
 
-/** @param read Reads files. @throws errors that are not faults of the file */
-export const doJob = async (job: PictureJob, read?: ReadFile): Promise<PictureResult> => {
+/** @throws errors that are not faults of the file */
+export const doJob = async (job: PictureJob, reader: Reader = {}): Promise<PictureResult> => {
   const { path, size, filter, channels, flip, at, isSound } = job
   try {
     const partOf = (width: number, height: number): Box => boxOf({ width, height }, job)
-    const picture = await readPicture(path, job.reading, { read, partOf: isSound ? partOf : undefined })
+    const picture = await readPicture(path, job.reading, { ...reader, partOf: isSound ? partOf : undefined })
     const { width, height } = picture
     const box = isSound ? wholeBox(width, height) : partOf(width, height)
     const isMirrored = flip && rowDraws({ ...at, purpose: 'flip' }).below(2) === 1

@@ -2,8 +2,9 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { EffuseError } from '../ir/diagnostics.ts'
 import { useDecodingLedger } from './budget.ts'
+import { jpegDecoder } from './libjpeg-turbo.ts'
 import { doJob } from './picture-job.ts'
-import { readFileNow } from './read-picture.ts'
+import { type Reader, readFileNow } from './read-picture.ts'
 import type { Answer, Order, WorkerSettings } from './picture-pool.ts'
 
 const port = parentPort
@@ -37,7 +38,7 @@ const begin = (): void => {
 
 const work = async ({ id, job }: Extract<Order, { readonly kind: 'do' }>): Promise<void> => {
   try {
-    const result = await doJob(job, readFileNow)
+    const result = await doJob(job, readerOf())
     answer({ kind: 'done', id, result }, 'image' in result ? [result.image.buffer] : [])
   } catch (error) {
     const { code, message, hint } =
@@ -45,5 +46,8 @@ const work = async ({ id, job }: Extract<Order, { readonly kind: 'do' }>): Promi
     answer({ kind: 'failed', id, error: { code, message, hint } })
   }
 }
+
+let reader: Reader | undefined
+const readerOf = (): Reader => (reader ??= { read: readFileNow, jpeg: jpegDecoder() })
 
 const answer = (message: Answer, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer)

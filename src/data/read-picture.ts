@@ -5,6 +5,7 @@ import { EffuseError } from '../ir/diagnostics.ts'
 import { readFile } from '../platform/node.ts'
 import { fileError } from '../platform/node-file-error.ts'
 import { decode, type PartOf } from './decode.ts'
+import type { JpegDecoder } from './libjpeg-turbo.ts'
 import { type Colours, type Decoded, decodeDefaults, type DecodeOptions } from './picture.ts'
 
 /** Options for reading files. */
@@ -38,14 +39,24 @@ export const readingOf = ({ colors, maxPixels, maxBytes, timeLimit }: ReadingOpt
   timeLimit: timeLimit ?? decodeDefaults.timeLimit,
 })
 
+/** How a thread reads pictures. The result does not depend on it. */
+export interface Reader {
+  readonly read?: ReadFile | undefined
+  readonly jpeg?: JpegDecoder | null | undefined
+}
+
+interface ReadPictureOptions extends Reader {
+  readonly partOf?: PartOf | undefined
+}
+
 /**
- * @param options `partOf` as in decode().
+ * @param options `jpeg` and `partOf` as in decode().
  * @throws EffuseError EF501 (no such file), EF506 (not a picture, damaged, too large, too slow), EF404 (sharp is not installed)
  */
 export const readPicture = async (
   path: string,
   reading: Reading,
-  { read = readFile, partOf }: { readonly read?: ReadFile | undefined; readonly partOf?: PartOf | undefined } = {},
+  { read = readFile, jpeg = null, partOf }: ReadPictureOptions = {},
 ): Promise<Decoded> => {
   const size = sizeOf(path)
   if (size > reading.maxBytes)
@@ -54,7 +65,7 @@ export const readPicture = async (
       message: `${path} has ${size} bytes, more than the ${reading.maxBytes} that a picture may have`,
       hint: 'make it smaller, or allow more with maxBytes',
     })
-  return decode(await read(path), path, reading, partOf)
+  return decode(await read(path), path, reading, partOf, jpeg)
 }
 
 /** The size of a file. Synchronous, because systems cache metadata and an asynchronous call takes longer. @throws EffuseError EF501 */
