@@ -121,12 +121,14 @@ try {
   for (let n = 0; n < pictures; n++) await writePicture(join(root, 'train', classes[n % 4] ?? '', `${n}.jpg`), n)
   for (const name of classes) await writePicture(join(root, 'val', name, '0.jpg'), 1)
   const { train, test } = await imageFolder(root, { maxCorrupt: 0, prefetch: 3 })
-  await rateOf(train, 0)
+  // As many threads as the DataLoader has; fit() gets the default, because its steps need the cores too.
+  const { train: reading } = await imageFolder(root, { maxCorrupt: 0, prefetch: 3, workers: 2 })
+  await rateOf(reading, 0)
 
   const peer = await openPeer(join(root, 'train'))
   const [ours, theirs]: [number[], number[]] = [[], []]
   for (let round = 1; round <= rounds; round++) {
-    ours.push(await rateOf(train, round))
+    ours.push(await rateOf(reading, round))
     if (peer !== null) theirs.push(await peer.epoch())
   }
   peer?.end()
@@ -163,6 +165,7 @@ try {
     })
     return rateBetween(marks.at(0), marks.at(-1), 2 * pictures)
   }
+  await rateOf(train, 0) // whole pictures are decoded first
   const [steps, data, both]: [Rate[], Rate[], Rate[]] = [[], [], []]
   for (let round = 1; round <= 3; round++) {
     steps.push(await fitted(inMemory))

@@ -48,7 +48,7 @@ export interface ImageFolderOptions extends ReadingOptions {
   readonly augment?: Augment | undefined
   /** The number of pictures to read and decode concurrently. Default: four per core, so that no core waits while others decode, resize or copy. */
   readonly concurrency?: number | undefined
-  /** The number of threads that prepare pictures while this one computes. It does not affect the results. Default: one per core. */
+  /** The number of threads that prepare pictures while this one computes. It does not affect the results. Default: half of the cores, at least 1. */
   readonly workers?: number | undefined
   /** The number of batches to prepare ahead. Default 2. */
   readonly prefetch?: number | undefined
@@ -110,7 +110,7 @@ export const settingsOf = (options: ImageFolderOptions): FolderSettings => {
     flip: options.flip ?? true,
     filter: options.filter ?? 'triangle',
     augment: options.augment,
-    workers: options.workers ?? availableParallelism(),
+    workers: options.workers ?? Math.max(1, Math.floor(availableParallelism() / 2)),
     concurrency: options.concurrency ?? 4 * availableParallelism(),
     prefetch: options.prefetch ?? 2,
     maxCorrupt: options.maxCorrupt ?? 10,
