@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
@@ -27,6 +28,8 @@ export default defineConfig({
     setupFiles: ['test/support/property-seed.ts'],
     provide: { propertySeed },
     testTimeout: 60_000,
+    // Vitest leaves one core free by default, which is half of a machine with two.
+    maxWorkers: availableParallelism(),
     allowOnly: false,
   },
 })
