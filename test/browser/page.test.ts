@@ -48,7 +48,7 @@ describe.runIf(chromiumPath() !== null && existsSync(weights))('the page of exam
       const said: string[] = []
       page.on('console', (line) => said.push(line.text()))
       await page.goto(`${site?.address}?epochs=1`)
-      await page.waitForFunction(() => document.body.dataset['state'] === 'finished', null, { timeout: 100_000 })
+      await page.waitForFunction(() => document.body.dataset['state'] === 'finished', null, { timeout: 200_000 })
       const text = (selector: string) => page.locator(selector).allTextContents()
       return {
         error: (await text('#error')).join(''),
@@ -88,5 +88,5 @@ describe.runIf(chromiumPath() !== null && existsSync(weights))('the page of exam
     expect(without.said).toContain('in WebAssembly: WebGPU finds no adapter')
     expectCat(without.photo)
     without.losses.forEach((loss, i) => expect(loss).toBeCloseTo(onGpu.losses[i] ?? Number.NaN, 3))
-  }, 240_000)
+  }, 420_000)
 })
