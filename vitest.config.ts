@@ -27,7 +27,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     setupFiles: ['test/support/property-seed.ts'],
     provide: { propertySeed },
-    testTimeout: 60_000,
+    // The limit ends tests that hang. The slowest take about a minute of two busy cores.
+    testTimeout: 300_000,
     // Vitest leaves one core free by default, which is half of a machine with two.
     maxWorkers: availableParallelism(),
     allowOnly: false,

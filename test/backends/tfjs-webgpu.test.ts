@@ -56,7 +56,7 @@ describe.runIf(hasAdapter)('tfjs-webgpu', () => {
     ] as const
     const report = await conformance(await open(), { runs: 25, seed: 7, ops })
     expect(report.failures).toEqual([])
-  }, 120_000)
+  }, 300_000)
 
   test('runs random graphs as the reference does, including updates, and leaks no buffer', async () => {
     const backend = await open()
@@ -262,7 +262,7 @@ describe.runIf(hasAdapter)('tfjs-webgpu', () => {
     }
     await trained(300)
     expect(await trained(15)).toEqual(await trained(15))
-  }, 120_000)
+  }, 300_000)
 
   test('profiles kernels', async () => {
     const b = new Builder('profiled')

@@ -128,7 +128,7 @@ describe.runIf(chromiumPath() !== null)('in Chromium', () => {
     page.on('pageerror', (error) => lines.push(String(error)))
     await page.goto(address)
     const shown = page.waitForFunction(() => /probabilities/.test(document.body.textContent ?? ''), null, {
-      timeout: 30_000,
+      timeout: 60_000,
     })
     await shown.catch(() => undefined)
     const text = (await page.evaluate(() => document.body.textContent)) ?? ''
@@ -151,7 +151,7 @@ describe.runIf(chromiumPath() !== null)('in Chromium', () => {
 
     test('bundles the .wasm files by itself', async () => {
       expect(await seenIn(await build(project(install.folder, bundler, true)))).toEqual(good)
-    }, 120_000)
+    }, 300_000)
 
     test('finds the .wasm files where the guide copies them', async () => {
       const folder = project(install.folder, bundler, false)
@@ -175,7 +175,7 @@ describe.runIf(chromiumPath() !== null)('in Chromium', () => {
     const found = await seenIn(folder)
     expect(found.text).toBe(good.text)
     expect(found.said).toMatch(/its \.wasm files are at http:\/\/127\.0\.0\.1:\d+\/dist\//)
-  }, 120_000)
+  }, 300_000)
 
   test('compile() selects generated WebAssembly in a page, without messages', async () => {
     const folder = project(install.folder, 'esbuild', false)
@@ -185,7 +185,7 @@ describe.runIf(chromiumPath() !== null)('in Chromium', () => {
     await builds['esbuild']?.(folder)
     const { text, said } = await seenIn(folder)
     expect({ text, said }).toEqual({ text: 'wasm: 3 probabilities', said: '' })
-  }, 60_000)
+  }, 300_000)
 
   test("Vite's server, as it is used while writing a page", async () => {
     const folder = project(install.folder, 'vite', true)
@@ -197,5 +197,5 @@ describe.runIf(chromiumPath() !== null)('in Chromium', () => {
     } finally {
       await server.close()
     }
-  }, 120_000)
+  }, 300_000)
 })

@@ -33,7 +33,7 @@ describe.runIf(chromiumPath() !== null && existsSync(weights))('the page of exam
     const edge = { top: 16, bottom: 16, left: 16, right: 16 }
     await sharp(golden('photos/chelsea.png')).extend(edge).toFile(photo)
     site = await openSite({ weights, photo, conditions: ['effuse-source'] })
-  }, 120_000)
+  }, 300_000)
   afterAll(async () => {
     await site?.close()
     await rm(folder, { recursive: true, force: true })

@@ -38,7 +38,7 @@ describe.runIf(chromiumPath() !== null)('in Chromium', () => {
       losses.push((await read(await net.run({ image: Uint8Array.from(image), label: [0, 1, 2] }))).loss)
     backend.dispose()
     want = losses
-  }, 60_000)
+  }, 300_000)
   afterAll(async () => {
     await browser.close()
     await rm(profile, { recursive: true, force: true, maxRetries: 5 })
@@ -85,7 +85,7 @@ describe.runIf(chromiumPath() !== null)('in Chromium', () => {
       expect(found.fingerprint).toMatch(fingerprint)
       expect(found.doctor).toMatchObject({ available: true, detail: expect.stringContaining('relaxed SIMD') })
     },
-    60_000,
+    300_000,
   )
 
   test('conforms to the reference in every op, on threads', async () => {

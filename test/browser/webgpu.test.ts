@@ -25,7 +25,7 @@ describe.runIf(chromiumPath() !== null)('a page', () => {
     profile = await mkdtemp(join(tmpdir(), 'effuse-chromium-'))
     site = await openSite('webgpu-program.ts')
     browser = await openChromium(profile, ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'])
-  }, 120_000)
+  }, 300_000)
   afterAll(async () => {
     await browser?.close()
     await site?.close()

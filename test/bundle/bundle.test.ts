@@ -45,7 +45,7 @@ beforeAll(() => {
   writeFileSync(join(folder, 'full.js'), full)
   writeFileSync(join(folder, 'tiny.js'), tiny)
   writeFileSync(join(folder, 'inference.js'), inference)
-}, 60_000)
+}, 300_000)
 afterAll(() => install.remove())
 
 /** Each bundler builds one minified module for browsers from an entry, and returns its text. */

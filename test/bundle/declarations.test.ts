@@ -27,7 +27,7 @@ let install: Packed
 beforeAll(() => {
   install = packed({ declarations: true })
   writeFileSync(join(install.folder, 'net.ts'), program)
-}, 120_000)
+}, 300_000)
 afterAll(() => install.remove())
 
 /** The errors of tsc for a file with these options. */
@@ -54,7 +54,7 @@ test.each([
   (resolution, lib) => {
     expect(toldBy('net.ts', { ...resolutions[resolution], lib })).toBe('')
   },
-  60_000,
+  300_000,
 )
 
 test('parameters for a URL, a Blob or a signal accept only these types', () => {
@@ -70,4 +70,4 @@ await compile(graph('g', { x: float32(1) }, ({ x }) => ({ y: x })), { signal: { 
 `
   writeFileSync(join(install.folder, 'web.ts'), url)
   expect(toldBy('web.ts', { ...resolutions.nodenext, lib: ['es2022', 'dom'] })).toBe('')
-}, 60_000)
+}, 300_000)

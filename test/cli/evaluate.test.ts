@@ -20,7 +20,7 @@ beforeAll(async () => {
   expect((await run('train', '--recipe', recipe, '--out', at('run'))).code).toBe(0)
   const text = await readFile(join(at('run'), 'metrics.jsonl'), 'utf8')
   lines = text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line)]))
-}, 60_000)
+}, 300_000)
 afterAll(() => rm(folder, { recursive: true }))
 
 describe('evaluate', () => {

@@ -135,7 +135,7 @@ tensorflowOrSkip('effuse export --format savedmodel', () => {
     expect(session.run('train', feeds)['finite']).toEqual(Uint8Array.of(1))
     expect(session.run('serving_default', { image: pixels })['logits']).not.toEqual(before)
     session.close()
-  }, 60_000)
+  }, 300_000)
 
   test("exports a user's training step, with the network that it trains", async () => {
     const own = `${fileURLToPath(new URL('../export/own-step.ts', import.meta.url))}#step`
@@ -167,5 +167,5 @@ tensorflowOrSkip('effuse export --format savedmodel', () => {
     expect([code, JSON.parse(out)]).toEqual([1, { error: expect.objectContaining({ code: 'EF501', message }) }])
     expect((await readdir(file('b0'))).sort()).toEqual(['saved_model.pb', 'variables'])
     expect((await readdir(folder)).filter((name) => name.startsWith('.'))).toEqual([])
-  }, 120_000)
+  }, 300_000)
 })

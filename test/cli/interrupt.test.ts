@@ -15,7 +15,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'effuse-interrupt-'))
   recipe = await writeRecipe(join(folder, 'tiny.json'), { epochs: 50, stepsPerEpoch: 12, backend: 'tfjs-cpu' })
   cli = await buildCli()
-}, 60_000)
+}, 300_000)
 afterAll(async () => {
   await rm(folder, { recursive: true })
   await cli.remove()

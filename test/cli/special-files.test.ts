@@ -24,7 +24,7 @@ beforeAll(async () => {
   execFileSync('mkfifo', [at('fifo'), at('fifo.png'), at('fifo.json'), at('fifo.mjs'), at('pictures/a/fifo.png')])
   socket = createServer().listen(at('socket'))
   await run('train', '--recipe', recipe, '--out', at('run'))
-}, 120_000)
+}, 300_000)
 afterAll(async () => {
   socket.close()
   await cli.remove()

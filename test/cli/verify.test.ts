@@ -51,7 +51,7 @@ test('a model of the command line', async () => {
   expect(failures).toEqual([])
   expect(cases).toBeGreaterThan(100)
   expect(judged).toContainEqual(expect.objectContaining({ name: 'the whole graph', how: 'whole' }))
-}, 120_000)
+}, 300_000)
 
 const own = (name: string): string => `${fileURLToPath(new URL('models-to-verify.ts', import.meta.url))}#${name}`
 
@@ -75,7 +75,7 @@ test('the training step of a model: its passes and its kernels', async () => {
   expect(judged).toContainEqual(expect.objectContaining({ name: expect.stringContaining('pass differentiate') }))
   expect(judged).not.toContainEqual(expect.objectContaining({ name: 'pass clean-up (run)', how: 'not' }))
   expect(cases).toBeGreaterThan(50)
-}, 120_000)
+}, 300_000)
 
 test('incompatible options give an error', async () => {
   for (const argv of [

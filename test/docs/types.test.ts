@@ -86,4 +86,4 @@ test('the examples type-check', () => {
   })
   expect(faults).toEqual([])
   expect(files.size).toBeGreaterThan(12)
-}, 60_000)
+}, 300_000)

@@ -34,7 +34,7 @@ tensorflowOrSkip('a SavedModel', () => {
       expect(got.version).toBe(defaultVersion)
       for (const name of ['logits', 'probabilities'] as const)
         expectCloseTogether(got.calls[0]?.[name], await want[name].data(), 1e-4)
-    }, 120_000)
+    }, 300_000)
 
     test('trains step by step like the reference; a checkpoint of its variables continues', async () => {
       const step = squaresStep(normedNet(0.5), { emaDecay: 0.9, weightDecay: 1e-3, accumulate: 2 })
@@ -78,6 +78,6 @@ tensorflowOrSkip('a SavedModel', () => {
       expect(got.variables['first/kernel']).toEqual({ trainable: true, shape: [3, 4] })
       expect(got.variables['bn/variance']).toEqual({ trainable: false, shape: [4] })
       expect(Object.keys(got.variables)).toEqual(expect.arrayContaining([...trainer.variables.names()]))
-    }, 120_000)
+    }, 300_000)
   })
 })

@@ -96,7 +96,7 @@ tensorflowOrSkip('a SavedModel', () => {
     const session = openSavedModel(to)
     expectCloseTogether(session.run('serving_default', { image })['logits'], want, 1e-4)
     session.close()
-  }, 120_000)
+  }, 300_000)
 
   test('in mixed precision computes like the TensorFlow backend, and stores half weights', async () => {
     const model = efficientNet('b0', { classes: 10, resolution: 32 })
@@ -112,7 +112,7 @@ tensorflowOrSkip('a SavedModel', () => {
     expectCloseTogether(session.run('serving_default', { image })['logits'], want, 0.05)
     expect([...typesOfVariables(session)]).toEqual([dataTypes.bfloat16, dataTypes.float32])
     session.close()
-  }, 120_000)
+  }, 300_000)
 
   describe.each([
     {
@@ -146,7 +146,7 @@ tensorflowOrSkip('a SavedModel', () => {
         expectClose(session.run('serving_default', { x })['y'], (await y?.data()) ?? [], 1e-4)
       }
       session.close()
-    }, 60_000)
+    }, 300_000)
   })
 
   test('continues the training of an executable, with the random numbers of its next runs', async () => {

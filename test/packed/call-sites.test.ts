@@ -51,7 +51,7 @@ beforeAll(async () => {
       ...{ format: 'esm', outfile: sourcemap ? 'mapped.js' : 'unmapped.js', sourcemap, logLevel: 'error' },
       preserveSymlinks: true,
     })
-}, 120_000)
+}, 300_000)
 afterAll(() => project.remove())
 
 const run = (...args: readonly string[]): { readonly [name: string]: unknown } =>

@@ -12,7 +12,7 @@ let home = ''
 beforeAll(() => {
   install = packed() // no peer
   home = join(install.folder, 'node_modules/effuse')
-}, 120_000)
+}, 300_000)
 afterAll(() => install.remove())
 
 /** Runs a module in the project and returns its output as JSON. */

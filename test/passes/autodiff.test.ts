@@ -140,7 +140,7 @@ describe('central differences', () => {
       if (!(Math.abs(got - numeric) <= 2e-8 + 1e-6 * Math.abs(numeric)))
         expect.fail(`${name}[${i}]: got ${got}, differences say ${numeric}`)
     }
-  }, 120_000)
+  }, 300_000)
 })
 
 /** The model's graph with an input `label` and an output `loss`. */

@@ -86,12 +86,12 @@ describe('EfficientNet-B0, batch 1, 224 x 224', () => {
     // Two of the 49 norms are read only by the next folded convolution, so they are judged together with it.
     expect(records[3]?.report).toEqual({ folded: 49 })
     expect(records[3]?.checked).toMatchObject({ equal: 47, why: expect.stringMatching(/^47 changed parts agree/) })
-  }, 60_000)
+  }, 300_000)
 
   test('mixed precision is judged', () => {
     const [record] = checked(parsePipeline('amp').passes)
     expect(record?.checked).toMatchObject({ how: 'regions', unjudged: 0 })
-  }, 60_000)
+  }, 300_000)
 
   test.each([
     ['epsilon', null],
@@ -127,7 +127,7 @@ describe('EfficientNet-B0, batch 1, 224 x 224', () => {
       if (at === 5) edit.replaceUses(refOf(node), edit.add('sqrt', node.inputs, {}, node))
     })
     expect(() => checked([wrong], prepared)).toThrow(/pass 'wrong'/)
-  }, 60_000)
+  }, 300_000)
 })
 
 describe('a part is extended before it is judged', () => {
@@ -153,15 +153,15 @@ describe('a part is extended before it is judged', () => {
       expect(found.difference).toBeNull()
       expect(found.checked.get('run')).toMatchObject({ how: 'regions', equal: 1 })
     }
-  }, 60_000)
+  }, 300_000)
   test('a batch norm folded over the wrong axis of a kernel is detected', () => {
     const variables = ['s', 'o', 'm', 'v'].map((v) => `%${v} = variable() {name="${v}"} : float32[64]`).join(' ')
     const text = large(`${variables} %y = batchNormInference(%c, %s, %o, %m, %v) {epsilon=0.001} : ${type}`, '%y')
     expect(of(text, folding('none')).difference).toBeNull()
     expect(of(text, folding('axis')).difference).toMatch(/at batchNormInference/)
-  }, 60_000)
+  }, 300_000)
   test('a first relu may not be removed', () => {
     const found = of(large(`%r = relu(%c) : ${type} %y = neg(%r) : ${type}`, '%y'), dropping('relu'))
     expect(found.difference).toMatch(/at relu/)
-  }, 60_000)
+  }, 300_000)
 })

@@ -112,7 +112,7 @@ describe('EfficientNet with dropout and stochastic depth', () => {
     )
     // The random draws have an effect: another run has another loss.
     expect(differing).toBeGreaterThan(drawn / 2)
-  }, 120_000)
+  }, 300_000)
 })
 
 describe('random graphs', () => {
@@ -196,7 +196,7 @@ describe('random graphs', () => {
       }),
       { numRuns: 600 },
     )
-  }, 120_000)
+  }, 300_000)
   afterAll(() => {
     expect(tally.checked).toBeGreaterThan(2 * tally.skipped)
   })

@@ -29,7 +29,7 @@ beforeEach(() => {
   if (source !== null)
     for (const name of ['package.json', 'binding.gyp', 'binding'])
       cpSync(join(source.folder, name), join(folder, name), { recursive: true })
-}, 60_000)
+}, 300_000)
 afterEach(() => place.remove(), 60_000)
 
 /** Neither pip nor npm nor a compiler may run. */

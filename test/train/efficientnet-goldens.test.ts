@@ -157,7 +157,7 @@ describe('float64, on the reference', () => {
     expectNear(one.gradients, 0, gradientAt, { relative: 1e-9, zeros: 1e-12 })
     expect(one.moving.length).toBe(98)
     expectNear(one.moving, 0, (name) => updates.get(name)?.data, { relative: 1e-11, zeros: 0 })
-  }, 60_000)
+  }, 300_000)
 
   test('three steps: RMSprop, warm-up and cosine, weight decay, clipping, averages', () => {
     const trainer = float64Trainer(recipe, three.batch) // any signature
@@ -179,7 +179,7 @@ describe('float64, on the reference', () => {
     expect(three.slots.length).toBe(213)
     for (const [part, slot] of slotNames.entries())
       expectNear(three.slots, part, (name) => trainer.variables.get(`optimizer/${name}/${slot}`), close)
-  }, 60_000)
+  }, 300_000)
 })
 
 /** Another order of sums has other rounding errors: `float32Error` is the error of PyTorch's own float32, and effuse may have four times that. */

@@ -48,7 +48,7 @@ describe('a run', () => {
       'step-00000024.safetensors',
     ])
     expect(await run.variables.get('step', 'int32')).toEqual(Int32Array.of(24))
-  }, 60_000)
+  }, 300_000)
 })
 
 const options = {

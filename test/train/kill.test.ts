@@ -107,4 +107,4 @@ test('a second process cannot resume a running run; it can resume a killed one',
   expect((await readdir(out)).filter((name) => name.startsWith('.run-lock'))).toHaveLength(1)
   expect((await start(out, backend)).output.trimEnd().split('\n').at(-1)).toBe('finished')
   expect((await readdir(out)).filter((name) => name.startsWith('.run-lock'))).toEqual([])
-}, 120_000)
+}, 300_000)

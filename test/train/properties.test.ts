@@ -109,7 +109,7 @@ describe.each(names)('%s: a power of two as loss scale', (name) => {
       { numRuns: name === 'reference' ? 40 : 20 },
     )
     expect(equal).toBeGreaterThan(left)
-  }, 120_000)
+  }, 300_000)
 })
 
 const optimizers: readonly (readonly [string, Optimizer])[] = [
@@ -210,5 +210,5 @@ describe.each(names)('%s: frozen variables', (name) => {
       ),
       { numRuns: 20 },
     )
-  }, 120_000)
+  }, 300_000)
 })

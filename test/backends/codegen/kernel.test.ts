@@ -33,7 +33,7 @@ describe.each([
   test('compute a random graph as one kernel, including its updates', async () => {
     const backend = kernelBackend(machine, halfTypes)
     await expectRandomGraphs(backend, 60)
-  }, 120_000)
+  }, 300_000)
 })
 
 test('an illegal schedule is rejected with the reason', () => {

@@ -129,7 +129,7 @@ describe.runIf(hasAdapter)('on a device', () => {
       const packed = packOperands(kernel, () => true)
       await check(packed.kernel)
     }
-  }, 120_000)
+  }, 300_000)
 
   test('any tile gives the same values', async () => {
     const [, kernel] = families.find(([name]) => name === 'product') as [string, Kernel]
@@ -144,7 +144,7 @@ describe.runIf(hasAdapter)('on a device', () => {
         columnAxis: 2,
         columns,
       }))
-  }, 120_000)
+  }, 300_000)
 
   test('reductions that are split', async () => {
     const kernel = kernelOfText(`graph g {
@@ -183,5 +183,5 @@ describe.runIf(hasAdapter)('on a device', () => {
       { numRuns: 12 },
     )
     expect(count).toBeGreaterThan(6)
-  }, 120_000)
+  }, 300_000)
 })
