@@ -2,12 +2,12 @@
  * Bounds what roundings to half types inside a graph may change in its results. Two correct computations may round a value to neighbours of its half
  * type, or one of them may keep it wide (a relaxed cast in a region). What is computed of the value differs then; docs/verification.md derives how much.
  */
-import { liveOrder, refKey } from '../ir/graph.ts'
+import { liveOrder, namedUpdates, refKey } from '../ir/graph.ts'
 import { interpret, type InterpretOptions } from '../ir/interpret.ts'
 import type { RefTensor } from '../ir/op-def.ts'
 import { opDef } from '../ir/ops/index.ts'
 import { formats } from '../ir/rounding.ts'
-import type { DType, Graph, Node, Ref } from '../ir/types.ts'
+import { type DType, type Graph, isHalf, type Node, type Ref } from '../ir/types.ts'
 import { primitivesOf } from './roundings.ts'
 
 /** One bound for each element. */
@@ -43,25 +43,15 @@ export const halfErrorsOf = (declared: Graph, feeds: Pick<InterpretOptions, 'inp
       if (error !== null) errors.set(key, error)
     })
   }
-  const named = (list: readonly (readonly [string, Ref])[]) =>
+  const named = (list: readonly { readonly name: string; readonly value: Ref }[]) =>
     new Map(
-      list.flatMap(([name, value]) => {
+      list.flatMap(({ name, value }) => {
         const error = errors.get(refKey(value))
         return error === undefined ? [] : [[name, error] as const]
       }),
     )
-  return {
-    outputs: named(graph.outputs.map(({ name, value }) => [name, value])),
-    updates: named(
-      graph.updates.map(({ variable, value }) => {
-        const node = graph.nodes[variable]
-        return [node?.op === 'variable' ? node.attrs.name : '', value]
-      }),
-    ),
-  }
+  return { outputs: named(graph.outputs), updates: named(namedUpdates(graph)) }
 }
-
-const isHalf = (dtype: DType): dtype is 'float16' | 'bfloat16' => dtype === 'float16' || dtype === 'bfloat16'
 
 const roundsToHalf = ({ op, types }: Node): boolean =>
   opDef(op).level === 'primitive' && opDef(op).tolerance !== 'exact' && types.some(({ dtype }) => isHalf(dtype))

@@ -2,7 +2,7 @@
 import { type HostArray, hostArrayOf } from '../backends/backend.ts'
 import type { VariableSpec } from './variable-spec.ts'
 import { EffuseError } from '../ir/diagnostics.ts'
-import { isFloat, sameShape, showType, type Type } from '../ir/types.ts'
+import { isFloat, isHalf, sameShape, showType, type Type } from '../ir/types.ts'
 import { readVerified, writeOwnFile } from '../io/checksums.ts'
 import type { WeightsFormat } from '../io/recognize.ts'
 import { startsAsSafetensors } from '../io/safetensors-header.ts'
@@ -66,7 +66,7 @@ const recognized = async (bytes: Uint8Array, fileName: string | undefined): Prom
 
 /** Widening is exact; an integer is never accepted for a float. */
 const fits = (entry: TensorEntry, type: Type): boolean =>
-  entry.dtype === type.dtype || (type.dtype === 'float32' && (entry.dtype === 'float16' || entry.dtype === 'bfloat16'))
+  entry.dtype === type.dtype || (type.dtype === 'float32' && isHalf(entry.dtype))
 
 const misfit = (faults: readonly string[], count: number): EffuseError =>
   new EffuseError({

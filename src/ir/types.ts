@@ -7,6 +7,8 @@ import type { OpAttrs, OpName } from './signatures.ts'
 
 /** Floating-point element types. */
 export type Float = 'float32' | 'float16' | 'bfloat16'
+/** The half types. */
+export type Half = Exclude<Float, 'float32'>
 /** Element types of tensors. */
 export type DType = Float | 'int32' | 'bool'
 export const dtypes: readonly DType[] = ['float32', 'float16', 'bfloat16', 'int32', 'bool']
@@ -73,6 +75,9 @@ export const sameShape = (a: readonly number[], b: readonly number[]): boolean =
   a.length === b.length && a.every((size, axis) => size === b[axis])
 
 export const sameType = (a: Type, b: Type): boolean => a.dtype === b.dtype && sameShape(a.shape, b.shape)
+
+/** Takes any name of a type, because backends have types that the IR does not have. */
+export const isHalf = (dtype: string): dtype is Half => dtype === 'float16' || dtype === 'bfloat16'
 
 export const isFloat = (dtype: DType): dtype is Float => dtype !== 'int32' && dtype !== 'bool'
 

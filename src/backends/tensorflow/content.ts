@@ -1,8 +1,8 @@
 /** Converts between host arrays and TensorFlow's tensor memory, which is little-endian. Half types have 16 bits there; host arrays hold them as float32. */
 import { halfBits, halfFromBits } from '../../ir/rounding.ts'
-import type { DType } from '../../ir/types.ts'
+import { type DType, isHalf } from '../../ir/types.ts'
 import { type HostArray, hostArray } from '../backend.ts'
-import { isHalf, type TfDType } from './types.ts'
+import type { TfDType } from './types.ts'
 
 const arrayOf: { readonly [D in TfDType]: (numbers: readonly number[]) => ArrayBufferView<ArrayBuffer> } = {
   float32: (numbers) => Float32Array.from(numbers),

@@ -4,8 +4,7 @@
  */
 import { roundTo } from '../../ir/rounding.ts'
 import { nodesOf } from '../../ir/graph.ts'
-import { elements } from '../../ir/types.ts'
-import type { Half } from '../../passes/mixed-precision/options.ts'
+import { elements, type Half, isHalf } from '../../ir/types.ts'
 import { graphsOf, type Program } from '../../passes/program.ts'
 import { attr } from './attributes.ts'
 import type { Pointer } from './c-api.ts'
@@ -13,7 +12,7 @@ import type { TensorflowContext } from './context.ts'
 import { TensorflowFailure } from './errors.ts'
 import { type Attrs, FunctionBuilder } from './function-builder.ts'
 import type { TfOpName } from './tf-ops.ts'
-import { isHalf, type TfValue } from './types.ts'
+import type { TfValue } from './types.ts'
 
 export const contractionOps = [
   'MatMul',

@@ -15,6 +15,7 @@ const reduction = op('output', { T: 0, Tidx: 1 })
 export const tfOps = {
   Const: op('output', {}),
   Identity: op('output'),
+  PlaceholderWithDefault: op('output', { dtype: 0 }),
   Cast: op('y', { SrcT: 0 }),
   Bitcast: op('output'),
 
@@ -35,7 +36,6 @@ export const tfOps = {
   Cos: op('y'),
   Tanh: op('y'),
   Erf: op('y'),
-  PlaceholderWithDefault: op('output', { dtype: 0 }),
   Sigmoid: op('y'),
   SigmoidGrad: op('z'),
   Softplus: op('activations'),

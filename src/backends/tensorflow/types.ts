@@ -16,8 +16,6 @@ export const dataTypes: { readonly [D in TfDType]: DataType } = {
   int64: DataType.DT_INT64,
 }
 
-export const isHalf = (dtype: TfDType): dtype is 'float16' | 'bfloat16' => dtype === 'float16' || dtype === 'bfloat16'
-
 /** The type of a value inside a function. */
 export interface TfType {
   readonly dtype: TfDType

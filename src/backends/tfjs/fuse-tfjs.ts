@@ -8,12 +8,11 @@
 import { Edit } from '../../ir/edit.ts'
 import { findNode, liveOrder, nodesOf, refKey, rootKeys, typeOf, usesOf } from '../../ir/graph.ts'
 import { emitRegion } from '../../ir/region.ts'
-import type { Graph, Node, Ref } from '../../ir/types.ts'
+import { type Graph, type Node, type Ref, isHalf } from '../../ir/types.ts'
 import type { OpName } from '../../ir/signatures.ts'
 import type { Value } from '../../ir/value.ts'
 import { definePass } from '../../passes/pass.ts'
 import { fusedKinds, isFusedActivation, type Contraction, type FusedActivation } from './fused-kinds.ts'
-import { isHalf } from './planner.ts'
 
 export const fuseTfjs = definePass({
   name: 'fuse-tfjs',

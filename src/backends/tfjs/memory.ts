@@ -2,11 +2,10 @@
  * Tensors as buffers on the device. A buffer is never overwritten: a new value gets a new buffer, because XNNPACK, which tfjs-wasm calls, caches
  * packed copies of weights by buffer.
  */
-import type { Type } from '../../ir/types.ts'
+import { type Type, isHalf } from '../../ir/types.ts'
 import type { DeviceTensor } from '../backend.ts'
 import type { Memory } from '../common/variable-store.ts'
 import { tfjsDtype, type Device } from './device.ts'
-import { isHalf } from './planner.ts'
 import type { DataId } from './tfjs-types.ts'
 import type { Verdict } from './webgpu/submit.ts'
 

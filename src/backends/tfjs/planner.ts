@@ -3,7 +3,7 @@
  * and slots. What a step does in a run is in step-runs.ts.
  */
 import { EffuseError } from '../../ir/diagnostics.ts'
-import { elements, showType, type DType, type Graph, type Node, type Type } from '../../ir/types.ts'
+import { elements, isHalf, showType, type DType, type Graph, type Node, type Type } from '../../ir/types.ts'
 import { hostArrayOf, type HostArray, type RunContext } from '../backend.ts'
 import { copyStrided } from '../common/strided-copy.ts'
 import { stridesOf } from '../../ir/ops/shape.ts'
@@ -281,5 +281,3 @@ export class Planner {
 }
 
 const slotsOf = (operands: readonly Operand[]): readonly Slot[] => operands.map(({ slot }) => slot)
-
-export const isHalf = (dtype: DType): dtype is 'float16' | 'bfloat16' => dtype === 'float16' || dtype === 'bfloat16'

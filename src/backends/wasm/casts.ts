@@ -1,6 +1,6 @@
 /** Casts between all dtypes, for scalars and for vectors. */
-import { type DType, isFloat } from '../../ir/types.ts'
-import { isHalf, roundVector } from './half.ts'
+import { type DType, isFloat, isHalf } from '../../ir/types.ts'
+import { roundVector } from './half.ts'
 import { throughVectors } from './lanes.ts'
 import { chain, plain, popOne, type StackOp } from './stack-op.ts'
 

@@ -1,9 +1,9 @@
 /** Emits ops. Each width, scalar and vector, has a table of the code of its ops. */
 import { invariant } from '../../ir/diagnostics.ts'
-import { type DType, isFloat } from '../../ir/types.ts'
+import { type DType, isFloat, type Half } from '../../ir/types.ts'
 import type { LoopExpr } from '../codegen/loops/loops.ts'
 import { floatOps } from './float-ops.ts'
-import { type Half, roundVector } from './half.ts'
+import { roundVector } from './half.ts'
 import { throughVectors } from './lanes.ts'
 import { directionOf, type Emission, isRounded, type OpExpr, pushOperands } from './op-emission.ts'
 import { scalarOps } from './scalar-ops.ts'

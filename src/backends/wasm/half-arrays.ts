@@ -1,5 +1,5 @@
 /** Converts arrays of half types between the host, where they are widened to float32, and memory, where they have 16 bits. */
-import type { Half } from './half.ts'
+import type { Half } from '../../ir/types.ts'
 
 /** The conversion does not use Float16Array, which not all engines have. It works on the bits of float32, like half.ts. */
 const float = new Float32Array(1)

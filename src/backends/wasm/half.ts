@@ -3,12 +3,9 @@
  * Rounding a float32 result again gives the correctly rounded result: with 24 bits, double rounding of sums, products, quotients and square roots is
  * innocuous (Figueroa 1995).
  */
-import type { DType } from '../../ir/types.ts'
+import type { Half } from '../../ir/types.ts'
 import type { FunctionBody } from './encoder.ts'
 import { popOne, type StackOp } from './stack-op.ts'
-
-export type Half = 'float16' | 'bfloat16'
-export const isHalf = (dtype: DType): dtype is Half => dtype === 'float16' || dtype === 'bfloat16'
 
 const signBits = 0x80000000 | 0
 const quietNan = 0x7fc00000

@@ -1,9 +1,8 @@
 /** Tensors as blocks of linear memory. A block is written once, by an upload or by a run, and then only read. So it may have several holders. */
 import { invariant } from '../../ir/diagnostics.ts'
-import { elements, showType, sizeBytes, type Type } from '../../ir/types.ts'
+import { elements, showType, sizeBytes, type Type, isHalf } from '../../ir/types.ts'
 import type { DeviceTensor, HostArray } from '../backend.ts'
 import type { Memory } from '../common/variable-store.ts'
-import { isHalf } from './half.ts'
 import { decodeHalf, encodeHalf } from './half-arrays.ts'
 import type { WasmDevice } from './runtime/device.ts'
 import type { Block } from './runtime/space.ts'

@@ -1,5 +1,5 @@
 /** What the emission of ops shares: what an op needs from its function, and the form of tables of ops. */
-import type { DType } from '../../ir/types.ts'
+import { type DType, isHalf } from '../../ir/types.ts'
 import type { ScalarOp } from '../codegen/kernel/kernel.ts'
 import type { LoopExpr } from '../codegen/loops/loops.ts'
 import type { FunctionBody } from './encoder.ts'
@@ -62,5 +62,4 @@ const exactOps: ReadonlySet<ScalarOp> = new Set<ScalarOp>([
 ])
 
 /** Must the result, computed in float32, be rounded to its half type? */
-export const isRounded = ({ op, dtype }: OpExpr): boolean =>
-  (dtype === 'float16' || dtype === 'bfloat16') && !exactOps.has(op)
+export const isRounded = ({ op, dtype }: OpExpr): boolean => isHalf(dtype) && !exactOps.has(op)

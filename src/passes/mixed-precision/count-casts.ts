@@ -1,7 +1,6 @@
 /** The casts that mixed precision added to a graph. */
 import { findNode, liveOrder, typeOf } from '../../ir/graph.ts'
-import type { Graph } from '../../ir/types.ts'
-import type { Half } from './options.ts'
+import type { Graph, Half } from '../../ir/types.ts'
 import { hasResultDtype } from './problem.ts'
 import type { CastCounts } from './report.ts'
 import { isNarrowing, isWidening, staticNodes } from './statics.ts'

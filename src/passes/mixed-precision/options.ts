@@ -1,10 +1,9 @@
 /** The options of mixed precision: half type, strategy, ops and layers. All of them are checked here. */
 import { type Check, type Fault, flag, isNames, recordFault } from '../../ir/check-record.ts'
 import { isOpName, opDef, opNames } from '../../ir/ops/index.ts'
-import type { Float } from '../../ir/types.ts'
+import type { Half } from '../../ir/types.ts'
 import { didYouMean } from '../../ir/words.ts'
 
-export type Half = Exclude<Float, 'float32'>
 export const halfTypes: readonly Half[] = ['float16', 'bfloat16']
 
 /** 'minCut': the minimal number of casts. 'tensorflow': the decisions of TensorFlow's own rewrite. */

@@ -2,9 +2,9 @@
  * The result of mixed precision for a graph: figures, counted in the graph itself, and the decision behind them, for explanations. Every
  * program imports this file, and only those with mixed precision have the rest of the folder, so here are only types of it.
  */
-import type { Graph, Node } from '../../ir/types.ts'
+import type { Graph, Node, Half } from '../../ir/types.ts'
 import type { PrecisionNote } from './explain.ts'
-import type { AmpSettings, Half, StrategyName } from './options.ts'
+import type { AmpSettings, StrategyName } from './options.ts'
 import type { Assignment } from './port-graph.ts'
 import type { PrecisionProblem } from './problem.ts'
 

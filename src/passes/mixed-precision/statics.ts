@@ -4,8 +4,7 @@
  */
 import { cached, liveOrder, refKey, typeOf } from '../../ir/graph.ts'
 import { opDef } from '../../ir/ops/index.ts'
-import { type Graph, type Node, type NodeId, type Ref, isFloat } from '../../ir/types.ts'
-import type { Half } from './options.ts'
+import { type Graph, type Node, type NodeId, type Ref, isFloat, type Half } from '../../ir/types.ts'
 import type { Edit } from '../../ir/edit.ts'
 import { formats, roundTo } from '../../ir/rounding.ts'
 import type { ConstantValue } from '../../ir/signatures.ts'

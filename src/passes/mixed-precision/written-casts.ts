@@ -1,7 +1,6 @@
 /** The declared casts between float32 and half in a graph. They are used before new casts are added, and have no additional cost. */
 import { liveOrder, nodeAt, refKey, typeOf } from '../../ir/graph.ts'
-import type { Graph, Node, Ref } from '../../ir/types.ts'
-import type { Half } from './options.ts'
+import type { Graph, Node, Ref, Half } from '../../ir/types.ts'
 import type { CastKind } from './port-graph.ts'
 import { isNarrowing, isWidening } from './statics.ts'
 

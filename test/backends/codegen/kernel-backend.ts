@@ -5,7 +5,6 @@ import { interpretKernel, type RandomNumbers } from '../../../src/backends/codeg
 import type { Kernel, Phase } from '../../../src/backends/codegen/kernel/kernel.ts'
 import { verifyKernelData } from '../../../src/backends/codegen/kernel/verify.ts'
 import { contextBytes, writeContext } from '../../../src/backends/wasm/context.ts'
-import type { Half } from '../../../src/backends/wasm/half.ts'
 import { decodeHalf, encodeHalf } from '../../../src/backends/wasm/half-arrays.ts'
 import { mathImports } from '../../../src/backends/wasm/math.ts'
 import { widthOf } from '../../../src/backends/wasm/storage.ts'
@@ -21,7 +20,7 @@ import { opNames } from '../../../src/ir/ops/index.ts'
 import { opDef } from '../../../src/ir/ops/index.ts'
 import { type RandomPosition, randomUniform } from '../../../src/ir/philox.ts'
 import { genericTarget } from '../../../src/ir/target.ts'
-import { type DType, elements, nodeId, type Type } from '../../../src/ir/types.ts'
+import { type DType, elements, type Half, nodeId, type Type } from '../../../src/ir/types.ts'
 import { decomposeOps } from '../../../src/passes/decompose.ts'
 
 const memory: Memory<HostArray> = {

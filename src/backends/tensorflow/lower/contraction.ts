@@ -2,13 +2,14 @@
  * Products and convolutions. Cases without a kernel in TensorFlow (dilated gradients, unequal strides, odd padding) are converted to cases that have
  * one.
  */
+import { isHalf } from '../../../ir/types.ts'
 import type { ContractionOps, ConvAttrs } from '../../../ir/signatures.ts'
 import { windowAxes } from '../../../ir/ops/window.ts'
 import { attr } from '../attributes.ts'
 import type { Attrs, FunctionBuilder } from '../function-builder.ts'
 import type { ContractionOp } from '../half-kernels.ts'
 import type { LowerFunction, Lowering, Scope } from '../lowering.ts'
-import { isHalf, type TfType, type TfValue } from '../types.ts'
+import type { TfType, TfValue } from '../types.ts'
 import { convolvedByTaps, filterGradientByTaps, framed, type Geometry, inputGradientByTaps } from './taps.ts'
 
 type Compute = (operands: readonly [TfValue, TfValue], type: TfType) => TfValue

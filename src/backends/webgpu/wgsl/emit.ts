@@ -6,7 +6,7 @@
  * bits, and no op is bit-exact. There is no float64. Half types cannot be stored yet.
  */
 import { EffuseError } from '../../../ir/diagnostics.ts'
-import { elements, showType } from '../../../ir/types.ts'
+import { elements, isHalf, showType } from '../../../ir/types.ts'
 import type { Kernel, KernelBuffer, Phase } from '../../codegen/kernel/kernel.ts'
 import { PhaseWriter } from './phase-writer.ts'
 import { calledBy, elementType } from './library.ts'
@@ -32,7 +32,7 @@ const emitPhase = (phase: Phase, buffers: readonly KernelBuffer[], schedule: Wgs
   const bindings = used.map((buffer) => ({ buffer, access: written.has(buffer) ? 'read_write' : 'read' }) as const)
   const declarations = bindings.map(({ buffer, access }, binding) => {
     const { dtype, shape } = buffers[buffer] as KernelBuffer // verified
-    if (dtype === 'float16' || dtype === 'bfloat16')
+    if (isHalf(dtype))
       throw new EffuseError({
         code: 'EF405',
         message: `expected float32, int32 or bool in a shader, got buffer ${buffer} of ${showType({ dtype, shape })}`,
