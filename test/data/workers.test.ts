@@ -1,5 +1,6 @@
 /** Threads that prepare pictures do not affect the results or the rest of the program. */
-import { writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { getPriority } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
@@ -47,6 +48,25 @@ test('pictures, labels and reports of damaged files do not depend on their numbe
   // All work was done in threads.
   expect(run).not.toHaveBeenCalled()
   run.mockRestore()
+})
+
+/** The nice values of the threads of this process, from proc(5): the 19th field of `stat`. Spaces in the second field are in parentheses. */
+const nicenessOfThreads = async (): Promise<readonly number[]> => {
+  const threads = await readdir('/proc/self/task')
+  const texts = await Promise.all(threads.map((id) => readFile(`/proc/self/task/${id}/stat`, 'utf8').catch(() => '')))
+  return texts.filter((text) => text !== '').map((text) => Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[16]))
+}
+
+// Other systems have priorities only for whole processes, which effuse leaves as they are.
+test.runIf(process.platform === 'linux')('their priority is below that of training steps', async () => {
+  const priority = getPriority()
+  const isLower = (nice: number): boolean => nice === Math.min(19, priority + 5)
+  const before = (await nicenessOfThreads()).filter(isLower).length
+  const stream = jobStream(2, 7)
+  await Promise.all(Array.from({ length: 8 }, (_, n) => stream.run(jobFor(`train/a/${2 * n}.png`))))
+  stream.leave()
+  expect((await nicenessOfThreads()).filter(isLower).length - before).toBe(2)
+  expect(getPriority()).toBe(priority)
 })
 
 test('prefetched pictures are ready after the calling thread was busy', async () => {
