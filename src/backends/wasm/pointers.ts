@@ -18,6 +18,10 @@ interface Access {
   readonly strides: ReadonlyMap<number, number>
   /** The loops and conditions around the access, from the outermost. */
   readonly path: readonly (For | 'if')[]
+  /** The loops of the path that do not begin at a constant, with the registers of their first counters. */
+  readonly begins: readonly Begin[]
+  /** From this place of the path on, every iteration performs the access, and no loop moves its pointer. */
+  readonly settledFrom: number
   state: State
 }
 
@@ -85,8 +89,9 @@ export class Pointers {
   /** Sets up the pointers of a loop. `body` receives their increments. Afterwards, the pointers are those of the enclosing loop. */
   within(loop: For, body: (moves: readonly Move[]) => void): void {
     const groups: { readonly accesses: Access[]; readonly change: Change }[] = []
+    const isCounted = tripsOf(loop) !== null
     for (const access of this.#within.get(loop) ?? []) {
-      const change = this.#changeOf(access, loop)
+      const change = this.#changeOf(access, loop, isCounted)
       if (change === null) continue
       const group = groups.find((each) => areAlike(each.change, change))
       if (group === undefined) groups.push({ accesses: [access], change })
@@ -97,7 +102,7 @@ export class Pointers {
     for (const { accesses, change } of groups) {
       const pointer = this.#pointer(loop, accesses, change)
       if (change.bytes !== 0) moves.push({ local: pointer.local, bytes: change.bytes })
-      const begun = new Set([...change.state.begun, ...change.begins.map(([begins]) => begins)])
+      const begun = new Set([...change.state.begun, ...change.begins.map((begin) => begin.loop)])
       for (const access of accesses) {
         before.push({ access, state: access.state })
         access.state = { pointer, begun }
@@ -124,19 +129,14 @@ export class Pointers {
     return 0
   }
 
-  /** The change of an access's pointer at the start of the loop; null: no change. */
-  #changeOf(access: Access, loop: For): Change | null {
-    const { strides, path, state } = access
+  /** The change of an access's pointer at the start of the loop; null: no change. `isCounted`: the trip count of the loop is a constant. */
+  #changeOf({ strides, path, begins, state }: Access, loop: For, isCounted: boolean): Change | null {
     const bytes = strides.get(loop.loop) ?? 0
-    const begins: Begin[] = []
-    for (let i = path.indexOf(loop); i < path.length; i++) {
-      const each = path[i] as For | 'if' // below the length
-      if (each === 'if') continue
-      const [register, stride] = [registerIn(each.first), strides.get(each.loop) ?? 0]
-      if (register === null || stride === 0 || state.begun.has(each.loop) || !this.#available.has(register)) continue
-      begins.push([each.loop, register, stride])
-    }
-    return bytes === 0 && begins.length === 0 && tripsOf(loop) !== null ? null : { state, bytes, begins }
+    const depth = begins.length === 0 ? 0 : path.indexOf(loop)
+    const due = begins.filter(
+      (begin) => begin.at >= depth && !state.begun.has(begin.loop) && this.#available.has(begin.register),
+    )
+    return bytes === 0 && due.length === 0 && isCounted ? null : { state, bytes, begins: due }
   }
 
   #pointer(loop: For, accesses: readonly Access[], { state, bytes, begins }: Change): Pointer {
@@ -151,7 +151,7 @@ export class Pointers {
       f.i32(constant)
       f.op('i32.add')
     }
-    for (const [, register, stride] of begins) {
+    for (const { register, bytes: stride } of begins) {
       f.get(localOf(register))
       if (stride !== 1) {
         f.i32(stride)
@@ -200,7 +200,11 @@ export class Pointers {
     const [offset, terms] = at.kind === 'constant' ? [at.value, []] : [at.offset, at.terms]
     const strides = new Map(terms.map(({ loop, stride }) => [loop, stride * width]))
     const pointer: Pointer = { local: this.#machine.baseOf(buffer), ahead: 0, loop: null }
-    const access = { node, offset: offset * width, strides, path, state: { pointer, begun: new Set<number>() } }
+    const access: Access = {
+      ...{ node, offset: offset * width, strides, path },
+      ...{ begins: beginsOf(path, strides), settledFrom: settledFrom(path, strides) },
+      state: { pointer, begun: new Set() },
+    }
     this.#accesses.set(node, access)
     for (const each of path) {
       if (each === 'if') continue
@@ -218,23 +222,44 @@ interface Change {
   /** The first counters that are added to the pointer. */
   readonly begins: readonly Begin[]
 }
-type Begin = readonly [loop: number, register: number, bytes: number]
+
+/** A loop that begins at the counter in a register, and the bytes by which each count moves the pointer. */
+interface Begin {
+  /** The place of the loop in the path. */
+  readonly at: number
+  readonly loop: number
+  readonly register: number
+  readonly bytes: number
+}
 
 /** Can accesses with these changes share one pointer? */
 const areAlike = (a: Change, b: Change): boolean =>
   a.bytes === b.bytes &&
   a.state.pointer.local === b.state.pointer.local &&
   a.begins.length === b.begins.length &&
-  a.begins.every((begin, i) => begin.every((part, k) => part === b.begins[i]?.[k]))
+  a.begins.every((begin, i) => {
+    const other = b.begins[i]
+    return begin.loop === other?.loop && begin.register === other.register && begin.bytes === other.bytes
+  })
+
+const beginsOf = (path: Access['path'], strides: Access['strides']): readonly Begin[] => {
+  const found: Begin[] = []
+  for (const [at, each] of path.entries()) {
+    if (each === 'if') continue
+    const [register, bytes] = [registerIn(each.first), strides.get(each.loop) ?? 0]
+    if (register !== null && bytes !== 0) found.push({ at, loop: each.loop, register, bytes })
+  }
+  return found
+}
+
+const settledFrom = (path: Access['path'], strides: Access['strides']): number => {
+  const last = path.findLastIndex((each) => each === 'if' || !((tripsOf(each) ?? 0) > 0) || strides.has(each.loop))
+  return last + 1
+}
 
 /** Does every iteration of the loop perform the access, with a pointer that no inner loop moves? */
-const isSettled = ({ path, strides }: Access, loop: For | null): boolean => {
-  for (let i = loop === null ? 0 : path.indexOf(loop) + 1; i < path.length; i++) {
-    const each = path[i] as For | 'if' // below the length
-    if (each === 'if' || !((tripsOf(each) ?? 0) > 0) || strides.has(each.loop)) return false
-  }
-  return true
-}
+const isSettled = ({ path, settledFrom }: Access, loop: For | null): boolean =>
+  (loop === null ? 0 : path.indexOf(loop) + 1) >= settledFrom
 
 /** The direct parts of an expression. */
 const partsOf = (expr: LoopExpr): readonly LoopExpr[] => {

@@ -64,7 +64,7 @@ const tileOf = (phase: Phase): Schedule | null => {
   if (block > 0) return { ...alone, block }
   const computed = computedFactors(phase, main)
   const loads = loadsOf(phase, main)
-  let best = { tile: alone, cost: costOf(phase, loads, alone) }
+  let best = { tile: alone, cost: costOf(phase, accessesOf(loads, alone), alone) }
   // Among equal costs the innermost axis wins, since its rows are closest together in memory.
   for (let rowAxis = phase.parallel - 1; rowAxis >= 0; rowAxis--) {
     const rowsMax = Math.min(8, phase.axes[rowAxis] as number)
@@ -78,13 +78,14 @@ const tileOf = (phase: Phase): Schedule | null => {
     const staging = { ...start, order: stagingOrder(phase, rowAxis, vectorAxis) }
     const limits = computed.map((factor) => ({ factor, rows: stagedRowsMax(phase, staging, factor, rowsMax) }))
     const plain = { ...start, order: loopOrder(phase, main, rowAxis, vectorAxis) }
+    const accesses = accessesOf(loads, start)
     for (let rows = 2; rows <= rowsMax; rows++) {
       const staged = limits.flatMap((limit) => (rows <= limit.rows ? [limit.factor] : []))
-      const read = staged.length === 0 ? loads : loadsOf(phase, withoutFactors(main, staged))
+      const read = staged.length === 0 ? accesses : accessesOf(loadsOf(phase, withoutFactors(main, staged)), start)
       for (const vectors of [1, 2, 4]) {
         if (vectors > vectorsMax || rows * vectors >= registersMax) continue
         const tile = staged.length > 0 ? { ...staging, rows, vectors, staged } : { ...plain, rows, vectors }
-        if (tile.unrolled.length > 0 && !fitsSliding(phase, loads, tile)) continue
+        if (tile.unrolled.length > 0 && !fitsSliding(phase, accesses, tile)) continue
         const cost = costOf(phase, read, tile)
         if (cost < best.cost) best = { tile, cost }
       }
@@ -147,21 +148,33 @@ const slidAxes = (phase: Phase, main: Accumulator, rowAxis: number, vectorAxis: 
   )
 }
 
+/** How a load moves with the points of a tile. */
+interface Access {
+  /** The distance between adjacent rows; 0: all rows read the same elements. */
+  readonly rowStride: number
+  readonly onVector: boolean
+}
+
+const accessesOf = (loads: readonly Load[], { rowAxis, vectorAxis }: Schedule): readonly Access[] =>
+  loads.map((load) => ({
+    rowStride: rowAxis === null ? 0 : strideOf(load, rowAxis),
+    onVector: vectorAxis !== null && moves(load, vectorAxis),
+  }))
+
 /**
  * The number of loads and multiplications per term; infinite if the tile needs too many registers. Registers hold the sums, the vectors that all rows
- * share, and one number per row, since V8 performs all loads before the arithmetic. `loads`: the loads of factors that are not staged.
+ * share, and one number per row, since V8 performs all loads before the arithmetic. `accesses`: the loads of factors that are not staged.
  */
-const costOf = (phase: Phase, loads: readonly Load[], tile: Schedule): number => {
-  const { rowAxis, rows, vectorAxis, vectors, unrolled, staged } = tile
+const costOf = (phase: Phase, accesses: readonly Access[], tile: Schedule): number => {
+  const { rowAxis, rows, vectors, unrolled, staged } = tile
   const taps = unrolled.reduce((product, axis) => product * (phase.axes[axis] as number), 1)
   // A staged factor is loaded from scratch memory once for each row.
   let [count, registers] = [staged.length * rows, rows * vectors + 1 + staged.length * rows]
-  for (const load of loads) {
-    const onRow = rowAxis !== null && moves(load, rowAxis)
-    const onVector = vectorAxis !== null && moves(load, vectorAxis)
+  for (const { rowStride, onVector } of accesses) {
+    const onRow = rowStride !== 0
     const own = (onRow ? rows : 1) * (onVector ? vectors : 1)
     const isSlid = onRow && onVector && unrolled.length > 0
-    count += isSlid ? (vectors * ((rows - 1) * strideOf(load, rowAxis) + taps)) / taps : own
+    count += isSlid ? (vectors * ((rows - 1) * rowStride + taps)) / taps : own
     registers += isSlid ? 1 : own
   }
   const waste = rowAxis === null ? 1 : wasteOf(phase.axes[rowAxis] as number, rows)
@@ -172,19 +185,23 @@ const costOf = (phase: Phase, loads: readonly Load[], tile: Schedule): number =>
  * Limits the tiles of overlapping windows to one vector, and to 4 rows for up to 3 taps, 3 rows if the stride is larger than 1, and 8 rows for more
  * taps, which spill registers in any case.
  */
-const fitsSliding = (phase: Phase, loads: readonly Load[], { rowAxis, rows, vectors, unrolled }: Schedule): boolean => {
+const fitsSliding = (phase: Phase, accesses: readonly Access[], { rows, vectors, unrolled }: Schedule): boolean => {
   if (vectors > 1) return false
-  const stride = Math.max(...loads.map((load) => (rowAxis === null ? 1 : strideOf(load, rowAxis))))
+  const isStrided = accesses.some(({ rowStride }) => rowStride > 1)
   const isWide = unrolled.some((axis) => (phase.axes[axis] as number) > 3)
-  return rows <= (isWide ? 8 : stride > 1 ? 3 : 4)
+  return rows <= (isWide ? 8 : isStrided ? 3 : 4)
 }
 
 /** The computed rows, including those past the end, divided by the rows that are needed. */
 const wasteOf = (size: number, rows: number): number => (Math.ceil(size / rows) * rows) / size
 
+/** The distance between adjacent points of the axis in the coordinate that depends on it; 0 if no coordinate does. */
 const strideOf = ({ coordinates }: Load, axis: number): number => {
-  const found = coordinates.find((each) => movesWith(each, axis))
-  return found?.at.kind === 'linear' ? Math.abs(found.at.terms.find((term) => term.axis === axis)?.stride ?? 1) : 1
+  for (const { at } of coordinates) {
+    const term = at.kind === 'linear' ? at.terms.find((each) => each.axis === axis) : undefined
+    if (term !== undefined) return Math.abs(term.stride)
+  }
+  return 0
 }
 
 /**
