@@ -82,4 +82,7 @@ export const canShareMemory: Platform['canShareMemory'] = () => globalThis.cross
 
 export const coreCount: Platform['coreCount'] = () => globalThis.navigator?.hardwareConcurrency ?? 1
 
+/** Browsers have no flag that a page can set. */
+export const allowRelaxedSimd: Platform['allowRelaxedSimd'] = () => {}
+
 export const compileWasm: Platform['compileWasm'] = (bytes) => WebAssembly.compile(bytes)

@@ -38,21 +38,28 @@ const optimizing = [
   ['--no-liftoff', '--liftoff'],
   ['--no-wasm-lazy-compilation', '--wasm-lazy-compilation'],
 ] as const
-/** Relaxed SIMD is in V8 11.3, of Node 20, but only behind this flag; from V8 11.4 on it needs none. */
-const relaxed = ['--experimental-wasm-relaxed-simd', '--no-experimental-wasm-relaxed-simd'] as const
-const flags = process.versions.v8.startsWith('11.3.') ? [...optimizing, relaxed] : optimizing
 let compiling = 0
 
 /**
  * V8's quick compiler makes kernels 3 times slower, and the optimized code that follows takes effect only in later calls; so the first runs would be
- * slow. The flags leave the quick compiler out, and let modules use relaxed SIMD.
+ * slow. The flags leave the quick compiler out.
  */
 export const compileWasm: Platform['compileWasm'] = async (bytes) => {
-  if (compiling++ === 0) for (const [flag] of flags) setFlagsFromString(flag)
+  compiling++
   try {
+    // Each time, because another thread that uses effuse may have ended its compilation since.
+    for (const [flag] of optimizing) setFlagsFromString(flag)
     return await WebAssembly.compile(bytes)
   } finally {
     if (--compiling === 0)
-      for (const [flag, opposite] of flags) if (!process.execArgv.includes(flag)) setFlagsFromString(opposite)
+      for (const [flag, opposite] of optimizing) if (!process.execArgv.includes(flag)) setFlagsFromString(opposite)
   }
+}
+
+/**
+ * Relaxed SIMD is in V8 11.3, of Node 20, but only behind this flag; from V8 11.4 on it needs none. The flag stays set: V8 reads it several times while
+ * a module compiles, and ends the process if another thread has cleared it in between.
+ */
+export const allowRelaxedSimd: Platform['allowRelaxedSimd'] = () => {
+  if (process.versions.v8.startsWith('11.3.')) setFlagsFromString('--experimental-wasm-relaxed-simd')
 }

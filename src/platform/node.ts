@@ -10,7 +10,7 @@ import { fileError, systemCode } from './node-file-error.ts'
 import { checkRegular, openToRead, withFile } from './node-regular-file.ts'
 import type { Platform } from './platform.ts'
 
-export { canShareMemory, compileWasm, coreCount, startThread } from './node-threads.ts'
+export { allowRelaxedSimd, canShareMemory, compileWasm, coreCount, startThread } from './node-threads.ts'
 export { findGpu, mayHaveGpu, provideWebgpu } from './node-webgpu.ts'
 
 /** A system call can read or write only less than 2 GiB. */

@@ -79,6 +79,8 @@ export interface Platform {
   readonly canShareMemory: () => boolean
   /** How many threads the machine runs at once. */
   readonly coreCount: () => number
-  /** Compiles WebAssembly in the background; in Node with the optimizing compiler alone, and with relaxed SIMD. */
+  /** Lets modules use relaxed SIMD, if the engine has it behind a flag. */
+  readonly allowRelaxedSimd: () => void
+  /** Compiles WebAssembly in the background; in Node with the optimizing compiler alone. */
   readonly compileWasm: (bytes: Uint8Array<ArrayBuffer>) => Promise<WebAssembly.Module>
 }

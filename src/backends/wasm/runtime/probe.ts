@@ -1,5 +1,5 @@
 /** Detects what the machine or page supports for generated WebAssembly. It is small, because the list of backends imports it. */
-import { compileWasm, coreCount } from '#platform'
+import { allowRelaxedSimd, compileWasm, coreCount } from '#platform'
 
 /** A module with one vector instruction: (func (result v128) i32.const 0 i8x16.splat). */
 const vectorProbe = Uint8Array.of(
@@ -23,6 +23,7 @@ const relaxedProbe = Uint8Array.of(
  * 2 * 3 + 10.
  */
 export const hasRelaxedSimd = async (): Promise<boolean> => {
+  allowRelaxedSimd()
   try {
     const { exports } = new WebAssembly.Instance(await compileWasm(relaxedProbe))
     return (exports['m'] as (a: number, b: number, c: number) => number)(2, 3, 10) === 16
