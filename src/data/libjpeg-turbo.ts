@@ -55,7 +55,8 @@ export const jpegDecoder = (environment: NodeJS.ProcessEnv = process.env): JpegD
 }
 
 interface TurboJpeg {
-  readonly handle: unknown
+  readonly create: () => unknown
+  readonly destroy: (handle: unknown) => number
   readonly decompress: (
     handle: unknown,
     jpeg: Uint8Array,
@@ -72,15 +73,16 @@ interface TurboJpeg {
 const bind = (name: string): TurboJpeg => {
   const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi') // require() has no types
   const library = koffi.load(name)
-  const decompress = library.func(
-    'int tjDecompress2(void *handle, const uint8_t *jpeg, unsigned long bytes, uint8_t *target, int width, int rowBytes, int height, int format, int flags)',
-  )
-  const handle: unknown = library.func('void *tjInitDecompress()')()
-  if (handle === null || handle === 0n) throw new Error('it cannot be initialised')
-  return { handle, decompress }
+  return {
+    create: library.func('void *tjInitDecompress()'),
+    destroy: library.func('int tjDestroy(void *handle)'),
+    decompress: library.func(
+      'int tjDecompress2(void *handle, const uint8_t *jpeg, unsigned long bytes, uint8_t *target, int width, int rowBytes, int height, int format, int flags)',
+    ),
+  }
 }
 
-const decoderOf = ({ handle, decompress }: TurboJpeg): JpegDecoder => {
+const decoderOf = ({ create, destroy, decompress }: TurboJpeg): JpegDecoder => {
   let scratch = new Uint8Array(0)
   return (bytes, { width, height, isCommonJpeg }, part) => {
     const size = width * height * 3
@@ -88,7 +90,14 @@ const decoderOf = ({ handle, decompress }: TurboJpeg): JpegDecoder => {
     // A part is copied out at once, so all pictures can share one array, which the processor's caches then hold.
     if (part !== null && scratch.length < size) scratch = new Uint8Array(size)
     const data = part === null ? new Uint8Array(size) : scratch
-    if (decompress(handle, bytes, bytes.length, data, width, 3 * width, height, rgb, flags) !== 0) return null
+    // One for each picture, because it keeps tables, with which it would decode a later picture that lacks its own.
+    const handle = create()
+    if (handle === null || handle === 0n) return null
+    try {
+      if (decompress(handle, bytes, bytes.length, data, width, 3 * width, height, rgb, flags) !== 0) return null
+    } finally {
+      destroy(handle)
+    }
     const whole = { width, height, channels: 3, data } as const
     return part === null ? whole : { ...whole, width: part.width, height: part.height, data: cutBox(whole, part) }
   }

@@ -136,7 +136,12 @@ export const jpegHeader = (bytes: Uint8Array): JpegHeader | null => {
       at++ // padding
       continue
     }
-    if (marker === 0xda || marker === 0xd9) break
+    if (hasNoLength(marker)) {
+      at += 2
+      continue
+    }
+    // A scan or the end. A zero or a second start is a fault, which the decoder reports.
+    if (marker === 0xda || marker === 0xd9 || marker === 0 || marker === 0xd8) break
     const length = view.getUint16(at + 2)
     const content = bytes.subarray(at + 4, at + 2 + length)
     if (length < 2 || at + 2 + length > bytes.length) break
@@ -157,6 +162,9 @@ export const jpegHeader = (bytes: Uint8Array): JpegHeader | null => {
   }
   return frame === null || frame.width === 0 || frame.height === 0 ? null : { ...frame, ...found }
 }
+
+/** TEM and restarts, which decoders skip between segments. */
+const hasNoLength = (marker: number): boolean => marker === 1 || (marker >= 0xd0 && marker <= 0xd7)
 
 /**
  * Is it a sequential frame of 8 bits with Huffman's code, grey or of three components, and are the second and third stored at full resolution, at half

@@ -55,6 +55,20 @@ const headerOf = (bytes: Uint8Array): PictureHeader => {
   }
 }
 
+const segment = (marker: number, content: readonly number[]): readonly number[] => {
+  const length = content.length + 2
+  return [0xff, marker, length >> 8, length & 0xff, ...content]
+}
+
+/** A JPEG without the segments before its first scan that have a marker. */
+const withoutSegments = (bytes: Buffer, marker: number): Buffer => {
+  const kept = [bytes.subarray(0, 2)]
+  let at = 2
+  for (; bytes[at + 1] !== 0xda; at += 2 + bytes.readUInt16BE(at + 2))
+    if (bytes[at + 1] !== marker) kept.push(bytes.subarray(at, at + 2 + bytes.readUInt16BE(at + 2)))
+  return Buffer.concat([...kept, bytes.subarray(at)])
+}
+
 /** toEqual() takes seconds for millions of bytes. */
 const expectSame = ({ data, ...found }: Decoded, { data: expectedData, ...expected }: Decoded): void => {
   expect(found).toEqual(expected)
@@ -127,6 +141,36 @@ describe.skipIf(decoder === null)('with the library', () => {
     const { jpeg: used, count } = counted(jpeg)
     expect(await decode(bytes, 'x', options, undefined, used)).toEqual(await decode(bytes, 'x', options))
     expect(count()).toBe(0)
+  })
+
+  test.each([
+    ['quantization', 0xdb],
+    ['Huffman', 0xc4],
+  ] as const)('a JPEG without %s tables does not get those of the picture before it', async (_, marker) => {
+    const before = await drawn(40, 30, 7).jpeg({ quality: 40, optimizeCoding: true }).toBuffer()
+    // With the wrong tables, most pictures would end with a warning, but not all of those with few blocks.
+    for (let seed = 0; seed < 30; seed++) {
+      const complete = await drawn(8, 8, seed).jpeg({ quality: 20, optimizeCoding: false }).toBuffer()
+      const bytes = withoutSegments(complete, marker)
+      expect(jpeg(before, headerOf(before), null)).not.toBe(null)
+      const [expected] = await Promise.allSettled([decode(bytes, 'x')])
+      const [found] = await Promise.allSettled([decode(bytes, 'x', decodeDefaults, undefined, jpeg)])
+      // Without Huffman tables it is a frame of Motion JPEG, which has the standard's.
+      expect(expected.status).toBe(marker === 0xc4 ? 'fulfilled' : 'rejected')
+      expect(found).toEqual(expected)
+    }
+  })
+
+  test.each([0x01, 0xd0, 0xd7])('a frame after marker %i, which has no length, is not overlooked', async (marker) => {
+    const whole = await drawn(45, 35, 9).jpeg().toBuffer()
+    // Taken for a segment, the marker would have 0xffe0 bytes, up to another frame header in the content of the last segment.
+    const frame = [0xff, 0xc0, 0, 17, 8, 0, 70, 0, 90, 3, 1, 0x22, 0, 2, 0x11, 0, 3, 0x11, 0]
+    const filled = segment(0xe0, Array<number>(65_000).fill(1))
+    const rest = Array<number>(0xffe0 - filled.length - 4).fill(2)
+    const inserted = Buffer.from([0xff, marker, ...filled, ...segment(0xe1, [...rest, ...frame])])
+    const bytes = Buffer.concat([whole.subarray(0, 2), inserted, whole.subarray(2)])
+    expect(headerOf(bytes)).toEqual(headerOf(whole))
+    expectSame(await decode(bytes, 'x', decodeDefaults, undefined, jpeg), await decode(whole, 'x'))
   })
 
   test('a JPEG that ends early, or with an unknown marker inside, is reported as without the library', async () => {
