@@ -8,7 +8,7 @@ import { attr } from './attributes.ts'
 import type { FunctionBuilder } from './function-builder.ts'
 import type { HalfKernels } from './half-kernels.ts'
 import { concatenated, sliced, withAxes } from './lower/movement.ts'
-import type { KeptByBatchNorm, Scope, SwishFusion } from './lowering.ts'
+import type { KeptByBatchNorm, PointwiseProducts, Scope, SwishForm, SwishFusion } from './lowering.ts'
 import type { TfValue } from './types.ts'
 
 /** The state that all graphs of one function share. */
@@ -20,6 +20,8 @@ export interface FunctionState {
   /** Whether TensorFlow may fuse activations with the sums before them, which loses NaN. */
   readonly mayLoseNan: boolean
   readonly swish: SwishFusion
+  readonly products: PointwiseProducts
+  readonly matrices: Map<string, TfValue>
   /** The operand that random streams depend on, int32 [4]: seed, run index (low and high word), replica. The first call adds it. */
   readonly runArgument: () => TfValue
 }
@@ -89,7 +91,9 @@ export class GraphScope {
       batchNorms: this.state.batchNorms,
       halfKernels: this.state.halfKernels,
       mayLoseNan: this.state.mayLoseNan,
-      mayFuseSwish: () => this.#mayFuseSwish(node),
+      swishForm: () => this.#swishForm(node),
+      products: this.state.products,
+      matrices: this.state.matrices,
       philox: (stream) => this.#philox(stream),
     }
   }
@@ -118,12 +122,13 @@ export class GraphScope {
     return x.shape.length === 0 ? x : withAxes(x, axes, shape.length, this.state.f)
   }
 
-  #mayFuseSwish(node: Node): boolean {
+  #swishForm(node: Node): SwishForm {
     const { swish } = this.state
     const [operand] = node.inputs
     const shape = node.types[0]?.shape ?? []
-    if (shape.length === 4 && (shape[0] as number) < swish.imagesLeast) return false
-    return swish.recomputesSigmoid || operand === undefined || !this.#gradientOperands().has(refKey(operand))
+    if (!swish.recomputesSigmoid && operand !== undefined && this.#gradientOperands().has(refKey(operand)))
+      return 'apart'
+    return shape.length === 4 && (shape[0] as number) < swish.imagesLeast ? 'alone' : 'withConvolution'
   }
 
   /** The operands whose swish has a gradient in the graph. */

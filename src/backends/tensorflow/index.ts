@@ -13,8 +13,8 @@ import { cpuFingerprint, slowHalf } from './half-speed.ts'
 import { decomposedOps } from './lowering-table.ts'
 import { tensorflowMemory } from './memory.ts'
 import { makeRunnable } from './runnable.ts'
-import { alwaysFused } from './lowering.ts'
-import { oneDnnSwish } from './one-dnn.ts'
+import { alwaysFused, noProducts } from './lowering.ts'
+import { oneDnnProducts, oneDnnSwish } from './one-dnn.ts'
 import { settingsFor } from './settings.ts'
 
 export interface TensorflowOptions {
@@ -75,6 +75,7 @@ export const createTensorflowBackend = async (options: TensorflowOptions = {}): 
         isXla,
         keepsNan: cx.xla === 'never',
         swish: isCpu && !isXla ? oneDnnSwish(options.intraOpThreads) : alwaysFused,
+        products: isCpu && !isXla ? oneDnnProducts(options.intraOpThreads) : noProducts,
         mode,
         notes,
       })

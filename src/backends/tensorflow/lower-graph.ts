@@ -14,7 +14,7 @@ import { FunctionBuilder } from './function-builder.ts'
 import { type FunctionState, GraphScope, isBeside, isMadeOnDemand } from './graph-scope.ts'
 import { guardedOps } from './lower/training.ts'
 import type { HalfKernels } from './half-kernels.ts'
-import { alwaysFused, type LowerFunction, type SwishFusion } from './lowering.ts'
+import { alwaysFused, type LowerFunction, noProducts, type PointwiseProducts, type SwishFusion } from './lowering.ts'
 import { tensorflowLowering } from './lowering-table.ts'
 import type { FunctionDef } from './proto/tensorflow_pb.ts'
 import type { TfValue } from './types.ts'
@@ -67,6 +67,8 @@ export interface LowerOptions {
   readonly keepsNan?: boolean | undefined
   /** Default: TensorFlow fuses each swish that it can. */
   readonly swish?: SwishFusion | undefined
+  /** Default: convolutions stay convolutions. */
+  readonly products?: PointwiseProducts | undefined
 }
 
 /** Other graphs must not lose NaN: a training step checks its numbers for NaN, and half types may overflow. */
@@ -78,19 +80,22 @@ const isFloat32Inference = (graph: Graph): boolean =>
 export const lowerGraph = (
   graph: Graph,
   name: string,
-  { halfKernels, isXla = false, keepsNan = false, swish = alwaysFused }: LowerOptions,
+  { halfKernels, isXla = false, keepsNan = false, swish = alwaysFused, products = noProducts }: LowerOptions,
 ): LoweredGraph => {
   const f = new FunctionBuilder(name)
   const operands: Operand[] = []
   const functions: FunctionDef[] = []
   let run: TfValue | null = null
+  const isInference = isFloat32Inference(graph)
   const state: FunctionState = {
     f,
     contractions: new Set(),
     batchNorms: new Map(),
     halfKernels,
-    mayLoseNan: !keepsNan && isFloat32Inference(graph),
+    mayLoseNan: !keepsNan && isInference,
     swish,
+    products: isInference ? products : noProducts,
+    matrices: new Map(),
     runArgument: () => {
       if (run === null) {
         operands.push({ kind: 'run' })
@@ -206,6 +211,8 @@ const lowerGuarded = (nodes: readonly Node[], guard: Ref, scope: GraphScope, add
     halfKernels: scope.state.halfKernels,
     mayLoseNan: scope.state.mayLoseNan,
     swish: scope.state.swish,
+    products: noProducts,
+    matrices: new Map(),
     runArgument: () => scope.state.runArgument(),
   }
   const branch = new GraphScope(scope.graph, state, { capture: (ref) => capture(ref).inYes })

@@ -26,7 +26,7 @@ export interface KeptByBatchNorm {
 
 /** When TensorFlow may fuse the two ops of a swish, with one another and with the convolution before them. */
 export interface SwishFusion {
-  /** Only if there are at least so many images. */
+  /** With the convolution only if there are at least so many images. */
   readonly imagesLeast: number
   /** Also if the graph computes the swish's gradient, which then computes the sigmoid a second time. */
   readonly recomputesSigmoid: boolean
@@ -34,6 +34,20 @@ export interface SwishFusion {
 
 /** The default: TensorFlow fuses what it can. */
 export const alwaysFused: SwishFusion = { imagesLeast: 1, recomputesSigmoid: true }
+
+/** What TensorFlow may fuse: the swish with the convolution before it, its two ops with one another, or nothing. */
+export type SwishForm = 'withConvolution' | 'alone' | 'apart'
+
+/** Which convolutions with a kernel of 1 x 1 are lowered to products of matrices, in float32 graphs for inference. */
+export interface PointwiseProducts {
+  /** Those of fewer images. */
+  readonly imagesBelow: number
+  /** Those of images with a single pixel. */
+  readonly singlePixels: boolean
+}
+
+/** The default: none. */
+export const noProducts: PointwiseProducts = { imagesBelow: 0, singlePixels: false }
 
 /** What a lowering may know of the graph around its node. */
 export interface Scope {
@@ -50,8 +64,11 @@ export interface Scope {
   readonly halfKernels: HalfKernels
   /** Whether TensorFlow may fuse activations with the sums before them, which loses NaN. */
   readonly mayLoseNan: boolean
-  /** Whether TensorFlow may fuse the ops of a swish. For nodes `silu`. */
-  mayFuseSwish(): boolean
+  /** For nodes `silu`. */
+  swishForm(): SwishForm
+  readonly products: PointwiseProducts
+  /** Values as matrices [rows, channels], by the references of their reshaped forms. */
+  readonly matrices: Map<string, TfValue>
   /** What batch norms keep for their gradients, by the reference of the mean. */
   readonly batchNorms: Map<string, KeptByBatchNorm>
   /** Key and counter of a random stream in this run. */

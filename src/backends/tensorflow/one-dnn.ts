@@ -1,7 +1,7 @@
 /** oneDNN, the library of CPU kernels inside TensorFlow: when TensorFlow uses it, and where its kernels are slow. Node only. */
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import type { SwishFusion } from './lowering.ts'
+import type { PointwiseProducts, SwishFusion } from './lowering.ts'
 
 /**
  * TensorFlow itself uses oneDNN only on processors with AVX-512 VNNI or newer instructions. On two cores of an AMD EPYC with AVX2 a training step of
@@ -20,6 +20,17 @@ export const oneDnnDefaults: { readonly [variable: string]: string } =
 export const oneDnnSwish = (threads = availableParallelism()): SwishFusion => ({
   imagesLeast: hasAvx512() ? 1 : threads,
   recomputesSigmoid: false,
+})
+
+/**
+ * For the same matrix products without a convolution around them TensorFlow needs less time: 10.6 ms instead of 14.6 ms for those of EfficientNet-B0 with
+ * one image and two threads (AMD EPYC). With eight images the convolutions are as fast, because they are fused with the swish.
+ *
+ * @param threads The threads of one op; by default one for each core.
+ */
+export const oneDnnProducts = (threads = availableParallelism()): PointwiseProducts => ({
+  imagesBelow: hasAvx512() ? 0 : threads,
+  singlePixels: true,
 })
 
 /** True also where it is not known. */

@@ -1,20 +1,25 @@
-/** When a swish may be fused with the convolution before it, and that both forms compute the same. */
+/** When a swish may be fused with the convolution before it, when a convolution becomes a product, and that all forms compute the same. */
 import { describe, expect, test } from 'vitest'
 import type { Backend } from '../../../src/backends/backend.ts'
 import { createTensorflowBackend } from '../../../src/backends/tensorflow/index.ts'
-import { lowerGraph } from '../../../src/backends/tensorflow/lower-graph.ts'
-import type { SwishFusion } from '../../../src/backends/tensorflow/lowering.ts'
+import { lowerGraph, type LowerOptions } from '../../../src/backends/tensorflow/lower-graph.ts'
+import type { NodeDef } from '../../../src/backends/tensorflow/proto/tensorflow_pb.ts'
 import { compile } from '../../../src/compile.ts'
-import { silu } from '../../../src/ir/functions.ts'
+import { add, relu, relu6, silu } from '../../../src/ir/functions.ts'
 import { graph } from '../../../src/ir/model.ts'
 import { parse } from '../../../src/ir/parse.ts'
-import { float32 } from '../../../src/ir/value.ts'
+import { float32, type Value } from '../../../src/ir/value.ts'
 import { nn } from '../../../src/index.ts'
 import { tensorflowOrSkip } from '../../support/tensorflow.ts'
 
-const opsOf = (nodes: string, swish: SwishFusion): readonly string[] =>
-  lowerGraph(parse(`graph g {\n${nodes}\n}`), 'f', { halfKernels: new Set(), swish })
-    .functions.flatMap(({ nodeDef }) => nodeDef.map(({ op }) => op))
+const nodesOf = (nodes: string, options: Omit<LowerOptions, 'halfKernels'>): readonly NodeDef[] =>
+  lowerGraph(parse(`graph g {\n${nodes}\n}`), 'f', { halfKernels: new Set(), ...options }).functions.flatMap(
+    ({ nodeDef }) => nodeDef,
+  )
+
+const opsOf = (nodes: string, options: Omit<LowerOptions, 'halfKernels'>): readonly string[] =>
+  nodesOf(nodes, options)
+    .map(({ op }) => op)
     .sort()
 
 const swishOf = (shape: string): string =>
@@ -22,6 +27,11 @@ const swishOf = (shape: string): string =>
 
 describe('a swish', () => {
   const fused = ['Mul', 'Sigmoid']
+  /** TensorFlow's names of the operands of the product and of the sigmoid. */
+  const operands = (nodes: string, swish: LowerOptions['swish']): readonly string[] =>
+    nodesOf(nodes, { swish }).flatMap(({ op, input }) =>
+      op === 'Mul' ? input.slice(0, 1) : op === 'Sigmoid' ? input : [],
+    )
   const apart = ['Mul', 'PlaceholderWithDefault', 'Sigmoid']
   test.each([
     ['2,3,3,4', 1, fused],
@@ -31,8 +41,15 @@ describe('a swish', () => {
     ['1,3,3,4', 2, apart],
     ['1,4', 2, fused], // no image
   ])('of [%s], fused with %i images at least', (shape, imagesLeast, expected) =>
-    expect(opsOf(swishOf(shape), { imagesLeast, recomputesSigmoid: true })).toEqual(expected),
+    expect(opsOf(swishOf(shape), { swish: { imagesLeast, recomputesSigmoid: true } })).toEqual(expected),
   )
+
+  test('of few images is separated from the convolution, but its two ops may be fused', () => {
+    const few = operands(swishOf('2,3,3,4'), { imagesLeast: 3, recomputesSigmoid: true })
+    expect(few).toEqual(['n1/0:output:0', 'n1/0:output:0']) // of the PlaceholderWithDefault
+    const many = operands(swishOf('2,3,3,4'), { imagesLeast: 2, recomputesSigmoid: true })
+    expect(many).toEqual(['a0', 'a0'])
+  })
 
   test('is not fused where its gradient needs the sigmoid, unless that is computed a second time', () => {
     const withGradient = (of: string): string =>
@@ -40,9 +57,81 @@ describe('a swish', () => {
        %y = silu(%x) : float32[4,2]\n%g = siluGradient(%${of}, %x) : float32[4,2]\nreturn y = %y, g = %g`
     const gradient = ['AddV2', 'Mul', 'Sigmoid', 'SigmoidGrad']
     const sorted = (ops: readonly string[]): readonly string[] => [...ops, ...gradient].sort()
-    expect(opsOf(withGradient('x'), { imagesLeast: 1, recomputesSigmoid: false })).toEqual(sorted(apart))
-    expect(opsOf(withGradient('x'), { imagesLeast: 1, recomputesSigmoid: true })).toEqual(sorted(fused))
-    expect(opsOf(withGradient('d'), { imagesLeast: 1, recomputesSigmoid: false })).toEqual(sorted(fused))
+    expect(opsOf(withGradient('x'), { swish: { imagesLeast: 1, recomputesSigmoid: false } })).toEqual(sorted(apart))
+    expect(opsOf(withGradient('x'), { swish: { imagesLeast: 1, recomputesSigmoid: true } })).toEqual(sorted(fused))
+    expect(opsOf(withGradient('d'), { swish: { imagesLeast: 1, recomputesSigmoid: false } })).toEqual(sorted(fused))
+  })
+})
+
+describe('a convolution with a kernel of 1 x 1', () => {
+  const conv = (image: string, kernel: string, output: string, attrs = 'padding="valid", strides=[1,1]'): string =>
+    `%x = input() {name="x"} : float32[${image}]\n%w = variable() {name="w"} : float32[${kernel}]
+     %y = conv2d(%x, %w) {${attrs}} : float32[${output}]\nreturn y = %y`
+  const few = conv('1,3,3,4', '1,1,4,2', '1,3,3,2')
+  const many = conv('2,3,3,4', '1,1,4,2', '2,3,3,2')
+  const pixel = conv('2,1,1,4', '1,1,4,2', '2,1,1,2')
+  const wide = conv('1,3,3,4', '3,3,4,2', '1,1,1,2')
+  const strided = conv('1,3,3,4', '1,1,4,2', '1,2,2,2', 'padding="valid", strides=[2,2]')
+  const update = few.replace('return', 'update %w = %w\nreturn')
+  const [product, convolution] = [['Const', 'Const', 'Const', 'MatMul', 'Reshape', 'Reshape', 'Reshape'], ['Conv2D']]
+  test.each([
+    ['one image', few, { imagesBelow: 2, singlePixels: false }, product],
+    ['one image, and products are off', few, { imagesBelow: 1, singlePixels: true }, convolution],
+    ['two images', many, { imagesBelow: 2, singlePixels: true }, convolution],
+    ['two images of one pixel', pixel, { imagesBelow: 0, singlePixels: true }, product],
+    ['two images of one pixel, and products are off', pixel, { imagesBelow: 0, singlePixels: false }, convolution],
+    ['a larger kernel', wide, { imagesBelow: 2, singlePixels: true }, convolution],
+    ['a stride', strided, { imagesBelow: 2, singlePixels: true }, convolution],
+    ['updates', update, { imagesBelow: 2, singlePixels: true }, convolution],
+  ] as const)('%s', (_, nodes, products, expected) => expect(opsOf(nodes, { products })).toEqual(expected))
+
+  test('passes the matrix itself to the bias and the activation', () => {
+    const nodes = `%x = input() {name="x"} : float32[1,3,3,4]\n%w = variable() {name="w"} : float32[1,1,4,2]
+      %b = variable() {name="b"} : float32[2]\n%y = conv2d(%x, %w) {padding="valid", strides=[1,1]} : float32[1,3,3,2]
+      %c = broadcast(%b) {axes=[3], shape=[1,3,3,2]} : float32[1,3,3,2]\n%s = add(%y, %c) : float32[1,3,3,2]
+      %r = relu6(%s) : float32[1,3,3,2]\nreturn y = %r`
+    const lowered = nodesOf(nodes, { products: { imagesBelow: 2, singlePixels: false } })
+    const feeding = (op: string): string | undefined => {
+      const [operand] = lowered.find((node) => node.op === op)?.input ?? []
+      return lowered.find(({ name }) => operand?.startsWith(`${name}:`))?.op
+    }
+    expect([feeding('BiasAdd'), feeding('Relu6')]).toEqual(['MatMul', 'BiasAdd'])
+  })
+})
+
+tensorflowOrSkip('convolutions with kernels of 1 x 1 on TensorFlow', () => {
+  const numbers = (count: number) => Float32Array.from({ length: count }, (_, i) => 2 * Math.sin(i))
+  const layer = (x: Value<'float32', 4>, name: string, filters: number) =>
+    nn.conv2d(x, { name, filters, kernel: 1, bias: true })
+  const net = graph('net', { x: float32('batch', 5, 5, 3) }, ({ x }) => {
+    const wide = silu(layer(x, 'expand', 8))
+    const narrow = layer(nn.squeezeExcite(wide, { name: 'se', reduced: 2, activation: relu }), 'project', 3)
+    return {
+      y: add(narrow, x),
+      clamped: relu6(layer(narrow, 'clamped', 5)),
+      strided: nn.conv2d(narrow, { name: 'strided', filters: 4, kernel: 1, strides: 2, bias: true }),
+    }
+  })
+
+  test('give the reference’s numbers with any number of images and threads', async () => {
+    const outputs = async (backend: Backend | 'reference', batch: number) => {
+      using ran = await compile(net, { backend, batch, seed: 1 })
+      for (const name of ran.variables.names())
+        if (name.endsWith('/bias')) await ran.variables.set(name, numbers((await ran.variables.get(name)).length))
+      const results = await ran.run({ x: numbers(batch * 75) })
+      return Promise.all(
+        [results.y, results.clamped, results.strided].map(async (y) => (await y.data()) as Float32Array),
+      )
+    }
+    for (const batch of [1, 2, 3]) {
+      const want = (await outputs('reference', batch)).flatMap((y) => [...y])
+      expect(want.length).toBe(batch * (75 + 125 + 36))
+      for (const intraOpThreads of [1, 2, 4]) {
+        const got = (await outputs(await createTensorflowBackend({ intraOpThreads }), batch)).flatMap((y) => [...y])
+        expect(got.length).toBe(want.length)
+        got.forEach((y, i) => expect(Math.abs(y - (want[i] ?? Number.NaN))).toBeLessThan(1e-5))
+      }
+    }
   })
 })
 

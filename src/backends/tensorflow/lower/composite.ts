@@ -9,15 +9,17 @@ import { transposed } from './movement.ts'
 
 /**
  * TensorFlow recognises a product of a value and its sigmoid as oneDNN's swish, which it also fuses with a convolution. It does not look through
- * PlaceholderWithDefault, which returns its operand without a copy and stays in the graph; an Identity would be removed.
+ * PlaceholderWithDefault, which returns its operand without a copy and stays in the graph; an Identity would be removed. Before both operands of the
+ * product it separates the swish from the convolution; before one, it also separates the product from the sigmoid.
  */
 const lowerSilu: LowerFunction<'silu'> = ({ inputs: [x], types: [{ dtype, shape }], f, scope }) => {
   const wide = { dtype: 'float32', shape } as const
   const value = f.cast(x, 'float32')
-  const factor = scope.mayFuseSwish()
-    ? value
-    : f.op('PlaceholderWithDefault', [value], { shape: attr.shape(shape) }, wide)
-  return [f.cast(f.op('Mul', [factor, f.op('Sigmoid', [value], {}, wide)], {}, wide), dtype)]
+  const form = scope.swishForm()
+  const factor =
+    form === 'withConvolution' ? value : f.op('PlaceholderWithDefault', [value], { shape: attr.shape(shape) }, wide)
+  const sigmoid = f.op('Sigmoid', [form === 'alone' ? factor : value], {}, wide)
+  return [f.cast(f.op('Mul', [factor, sigmoid], {}, wide), dtype)]
 }
 
 /**

@@ -2,7 +2,7 @@
  * Products and convolutions. Cases without a kernel in TensorFlow (dilated gradients, unequal strides, odd padding) are converted to cases that have
  * one.
  */
-import { isHalf } from '../../../ir/types.ts'
+import { elements, isHalf } from '../../../ir/types.ts'
 import type { ContractionOps, ConvAttrs } from '../../../ir/signatures.ts'
 import { windowAxes } from '../../../ir/ops/window.ts'
 import { attr } from '../attributes.ts'
@@ -10,6 +10,7 @@ import type { Attrs, FunctionBuilder } from '../function-builder.ts'
 import type { ContractionOp } from '../half-kernels.ts'
 import type { LowerFunction, Lowering, Scope } from '../lowering.ts'
 import type { TfType, TfValue } from '../types.ts'
+import { ofMatrix } from './matrices.ts'
 import { convolvedByTaps, filterGradientByTaps, framed, type Geometry, inputGradientByTaps } from './taps.ts'
 
 type Compute = (operands: readonly [TfValue, TfValue], type: TfType) => TfValue
@@ -83,6 +84,7 @@ const lowerConv: LowerFunction<'conv2d' | 'depthwiseConv2d'> = ({
   scope,
 }) => {
   const { image, axes } = safelyPadded(x, geometry(x.shape, kernel.shape, attrs), f)
+  if (isProduct(image, axes, scope)) return [pointwiseProduct(image, kernel, type, f, scope)]
   return [
     noted(
       contracted('Conv2D', [image, kernel], type, { f, scope }, (operands, result) =>
@@ -91,6 +93,23 @@ const lowerConv: LowerFunction<'conv2d' | 'depthwiseConv2d'> = ({
       scope,
     ),
   ]
+}
+
+/** Is the convolution lowered to a product of matrices? */
+const isProduct = ({ shape }: TfValue, axes: Geometry, { products }: Scope): boolean => {
+  const [images, height, width] = shape as readonly [number, number, number, number] // [N, H, W, C]
+  if (axes.some(({ window, stride }) => window !== 1 || stride !== 1)) return false
+  return images < products.imagesBelow || (products.singlePixels && height * width === 1)
+}
+
+/** The convolution of [N, H, W, C] with [1, 1, C, O] as the product of [N * H * W, C] and [C, O]. */
+const pointwiseProduct = (image: TfValue, kernel: TfValue, type: TfType, f: FunctionBuilder, scope: Scope): TfValue => {
+  const [channels, outputs] = kernel.shape.slice(2) as [number, number] // [1, 1, C, O]
+  const rows = elements(image.shape) / channels
+  const operands = [f.reshape(image, [rows, channels]), f.reshape(kernel, [channels, outputs])]
+  const attrs = { transpose_a: attr.bool(false), transpose_b: attr.bool(false) }
+  const product = f.op('MatMul', operands, attrs, { dtype: type.dtype, shape: [rows, outputs] })
+  return noted(ofMatrix(product, type, f, scope), scope)
 }
 
 /**

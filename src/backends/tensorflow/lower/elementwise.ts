@@ -4,6 +4,7 @@ import { isFloat } from '../../../ir/types.ts'
 import { attr } from '../attributes.ts'
 import type { FunctionBuilder } from '../function-builder.ts'
 import type { LowerFunction, Lowering } from '../lowering.ts'
+import { onMatrix } from './matrices.ts'
 import type { TfOpName } from '../tf-ops.ts'
 import type { TfValue } from '../types.ts'
 
@@ -33,7 +34,11 @@ const lowerAdd: LowerFunction<'add'> = (args) => {
   ] as const) {
     const bias = x.shape.length >= 2 ? scope.repeatedVector(at) : null
     if (bias !== null && isFloat(types[0].dtype) && scope.contractions.has(x.ref))
-      return [f.op('BiasAdd', [x, bias], { data_format: attr.string('NHWC') }, types[0])]
+      return [
+        onMatrix(x, types[0], args, (rows, type) =>
+          f.op('BiasAdd', [rows, bias], { data_format: attr.string('NHWC') }, type),
+        ),
+      ]
   }
   return binary('AddV2')(args as never)
 }
@@ -93,7 +98,7 @@ const lowerReciprocal: LowerFunction<'reciprocal'> = ({ inputs: [x], types: [{ d
 const clamped =
   (name: 'Relu' | 'Relu6', most: number | null): LowerFunction<'relu' | 'relu6'> =>
   ({ inputs: [x], types: [type], f, scope }) => {
-    if (scope.mayLoseNan) return [f.op(name, [x], {}, type)]
+    if (scope.mayLoseNan) return [onMatrix(x, type, { f, scope }, (rows, ofRows) => f.op(name, [rows], {}, ofRows))]
     const positive = f.op('Maximum', [x, f.scalar(type.dtype, 0)], {}, type)
     return [most === null ? positive : f.op('Minimum', [positive, f.scalar(type.dtype, most)], {}, type)]
   }
