@@ -7,6 +7,17 @@ export const exactJson = (value: unknown): string =>
       )
     : JSON.stringify(value)
 
+/** The same for the attributes of a node, written once: several passes compare the nodes of a graph. */
+export const attrsJson = (attrs: object): string => {
+  const known = written.get(attrs)
+  if (known !== undefined) return known
+  const text = exactJson(attrs)
+  // Only what is frozen stays the same. Nodes are frozen with all their parts.
+  if (Object.isFrozen(attrs)) written.set(attrs, text)
+  return text
+}
+const written = new WeakMap<object, string>()
+
 /** Numbers that plain JSON does not keep. */
 const isSpecialNumber = (part: unknown): part is number =>
   typeof part === 'number' && (Object.is(part, -0) || !Number.isFinite(part))

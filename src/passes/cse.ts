@@ -3,7 +3,7 @@
  * because operands come before their users. Inputs and variables have unique names. Equal random streams give equal numbers.
  */
 import { Edit } from '../ir/edit.ts'
-import { exactJson } from '../ir/exact-json.ts'
+import { attrsJson } from '../ir/exact-json.ts'
 import { isRegion, liveOrder } from '../ir/graph.ts'
 import { hashBody } from '../ir/print.ts'
 import type { Node, NodeId, Ref } from '../ir/types.ts'
@@ -38,5 +38,5 @@ export const cse = definePass({
 const keyOf = (node: Node, merged: ReadonlyMap<NodeId, NodeId>): string => {
   const operands = node.inputs.map((ref: Ref) => `${merged.get(ref.id) ?? ref.id}.${ref.port}`).join(',')
   const own = isRegion(node) ? { ...node.attrs, body: hashBody(node.attrs.body) } : node.attrs
-  return `${node.op}(${operands})${exactJson(own)}:${node.types.map((t) => `${t.dtype}[${t.shape.join(',')}]`).join(';')}`
+  return `${node.op}(${operands})${attrsJson(own)}:${node.types.map((t) => `${t.dtype}[${t.shape.join(',')}]`).join(';')}`
 }

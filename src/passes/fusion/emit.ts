@@ -1,12 +1,9 @@
 /** Replaces clusters in a graph by regions, in one edit. */
 import { Edit } from '../../ir/edit.ts'
 import { nodesOf, refKey, rootKeys, usesOf } from '../../ir/graph.ts'
-import { emitRegion } from '../../ir/region.ts'
-import type { Builder } from '../../ir/build.ts'
 import type { Graph, Node, Ref } from '../../ir/types.ts'
 import type { Value } from '../../ir/value.ts'
-import { invariant } from '../../ir/diagnostics.ts'
-import { Bodies, regionText } from './bodies.ts'
+import { Bodies, planRegion } from './bodies.ts'
 import type { Cluster, Clusters } from './clusters.ts'
 import type { Facts } from './facts.ts'
 import type { Sketch } from './sketch.ts'
@@ -49,34 +46,20 @@ const emitOne = (
   isResult: (node: number) => boolean,
 ): void => {
   const nodeOf = (at: number): Node => facts.nodes[at] as Node
-  const results = members
-    .filter(isResult)
-    .flatMap((at) => nodeOf(at).types.map((_, port): Ref => ({ id: nodeOf(at).id, port })))
-    .filter((ref) => usesOf(facts.graph).has(refKey(ref)) || rootKeys(facts.graph).has(refKey(ref)))
-  const operands = operandsOf(facts, members, results)
-  const b = edit.emitter(
-    members.map(nodeOf),
-    nodeOf(mainOf(facts, heroes) ?? facts.positionOf((results.at(-1) as Ref).id)).path,
-  )
-  const values = operands.map((ref) => edit.value(edit.resolve(ref), b))
-  const text = regionText(facts, members, operands, results)
-  const known = bodies.find(text, kind)
-  const regions =
-    known === null
-      ? emitRegion(b, 'fusion', values, { kind }, (inputs, inner) =>
-          buildBody(
-            facts,
-            members,
-            results,
-            new Map(operands.map((ref, i) => [refKey(ref), inputs[i] as Value])),
-            inner,
-          ),
-        )
-      : b.emit('fusion', values, { kind, body: known })
-  const { attrs } = edit.node((regions[0] as Value).id) as Node<'fusion'> // it was just added; a region has results
-  // A body is not shared if its literals became operands.
-  if (known === null && attrs.body.inputs.length === operands.length) bodies.add(text, attrs.body)
-  results.forEach((ref, i) => edit.replaceUses(ref, regions[i] as Value)) // emitRegion may add operands, but no results
+  const results = members.filter(isResult).flatMap((at): readonly Ref[] => usedValues(facts.graph, nodeOf(at)))
+  const plan = planRegion(facts, members, results)
+  const operands = plan.operands.map((ref) => edit.resolve(ref))
+  const { path } = nodeOf(mainOf(facts, heroes) ?? facts.positionOf((results.at(-1) as Ref).id)) // a region has results
+  const body = bodies.bodyOf(plan, kind)
+  const regions = edit.addAll('fusion', operands, { kind, body }, members.map(nodeOf), path)
+  results.forEach((ref, i) => edit.replaceUses(ref, regions[i] as Value)) // a value for each output of the body
+}
+
+/** The values of a node of which at least one is used. */
+const usedValues = (graph: Graph, { id, types }: Node): readonly Ref[] => {
+  const values = types.map((_, port): Ref => ({ id, port }))
+  const isUsed = (ref: Ref): boolean => usesOf(graph).has(refKey(ref)) || rootKeys(graph).has(refKey(ref))
+  return values.length === 1 ? values : values.filter(isUsed)
 }
 
 /** The hero with the most work; null if there is none. */
@@ -85,46 +68,3 @@ const mainOf = ({ flops }: Facts, heroes: readonly number[]): number | null =>
     (most, node) => (most === null || (flops[node] as number) > (flops[most] as number) ? node : most),
     null,
   )
-
-/** The values from outside, in the order in which a walk from the results reaches them. So equal regions have equal bodies. */
-const operandsOf = (facts: Facts, members: readonly number[], results: readonly Ref[]): readonly Ref[] => {
-  const operands = new Map<number, Ref>()
-  const inside = new Set(members)
-  const done = new Set<number>()
-  const visit = ({ id }: Ref): void => {
-    const at = facts.positionOf(id)
-    if (done.has(at)) return
-    done.add(at)
-    for (const ref of (facts.nodes[at] as Node).inputs) {
-      const from = facts.positionOf(ref.id)
-      if (inside.has(from) || facts.roles[from] === 'free') visit(ref)
-      else operands.set(refKey(ref), ref)
-    }
-  }
-  results.forEach(visit)
-  return [...operands.values()]
-}
-
-const buildBody = (
-  facts: Facts,
-  members: readonly number[],
-  results: readonly Ref[],
-  known: Map<number, Value>,
-  b: Builder,
-): readonly Value[] => {
-  const valueAt = (ref: Ref): Value => {
-    const at = facts.positionOf(ref.id)
-    if (!known.has(refKey(ref)) && facts.roles[at] === 'free') emit(at)
-    const value = known.get(refKey(ref))
-    invariant(value !== undefined, () => `fusion: ${facts.nodes[at]?.op} is read before it is computed`)
-    return value
-  }
-  const emit = (at: number): void => {
-    const node = facts.nodes[at] as Node
-    const inputs = node.inputs.map(valueAt)
-    const made = b.onBehalfOf([node], () => b.emit(node.op, inputs, node.attrs, node.types))
-    made.forEach((value, port) => known.set(refKey({ id: node.id, port }), value))
-  }
-  for (const at of members) emit(at)
-  return results.map(valueAt)
-}
