@@ -22,8 +22,8 @@ export type Candidate =
 /** A value with more readers than this is computed once and stored. */
 export const readersMax = 16
 
-/** The verdict on merging two clusters: the time saved, or the reason against it. */
-export type Verdict = { readonly saving: number } | { readonly refusal: Refusal }
+/** The verdict on merging two clusters: the time saved and the times of the kernel, or the reason against it. */
+export type Verdict = { readonly saving: number; readonly fused: Times } | { readonly refusal: Refusal }
 
 /** The state of two clusters that a verdict belongs to: the version of each, and the number of reads of the first. */
 interface State {
@@ -45,7 +45,7 @@ export class Candidates {
   constructor(facts: Facts, clusters: Clusters) {
     this.#facts = facts
     this.#clusters = clusters
-    this.#sketcher = new Sketcher(facts)
+    this.#sketcher = new Sketcher(facts, clusters)
   }
 
   /** The best candidate for a producer; null if nothing saves time. `isBarred`: pairs that are known to make a cycle. */
@@ -54,8 +54,9 @@ export class Candidates {
     const readers = this.#clusters.readersOf(producer, readersMax)
     if (readers.length === 0 || readers.length > readersMax) return null
     const found: Candidate[] = []
+    const readings = this.#clusters.readings(producer)
     for (const consumer of readers) {
-      const verdict = isBarred(consumer) ? null : this.judge(producer, consumer)
+      const verdict = isBarred(consumer) ? null : this.#judge(producer, consumer, readings)
       if (verdict !== null && 'saving' in verdict)
         found.push({ kind: 'merge', producer, consumer, saving: verdict.saving })
     }
@@ -76,8 +77,13 @@ export class Candidates {
 
   /** Can the cluster be part of a larger kernel? */
   canFuse(cluster: Cluster): boolean {
-    const [first] = cluster.members
-    return cluster.members.length > 1 || (first !== undefined && this.#solitude(first) === null)
+    return this.#lonely(cluster) === null
+  }
+
+  /** Why the cluster must stay a kernel of its own, or no kernel; null: it may become a part of a larger one. */
+  #lonely({ members }: Cluster): Refusal | null {
+    const [first] = members
+    return members.length === 1 && first !== undefined ? this.#solitude(first) : null
   }
 
   #solitude(node: number): Refusal | null {
@@ -89,47 +95,59 @@ export class Candidates {
 
   /** Should the two become one kernel? It does not check for cycles. */
   judge(producer: Cluster, consumer: Cluster): Verdict {
-    const key = producer.id * this.#facts.nodes.length + consumer.id
-    const known = this.#verdicts.get(key)
-    const [first, second, readings] = [producer.version, consumer.version, this.#clusters.readings(producer)]
-    if (known?.first === first && known.second === second && known.readings === readings) return known.verdict
+    return this.#judge(producer, consumer, this.#clusters.readings(producer))
+  }
+
+  #judge(producer: Cluster, consumer: Cluster, readings: number): Verdict {
+    const known = this.#known(producer, consumer, readings)
+    if (known !== null) return known
     const verdict = this.#judged(producer, consumer)
-    this.#verdicts.set(key, { first, second, readings, verdict })
+    const state = { first: producer.version, second: consumer.version, readings, verdict }
+    this.#verdicts.set(this.#keyOf(producer, consumer), state)
     return verdict
   }
 
+  /** The verdict on the two in their present state; null if there is none. */
+  #known(producer: Cluster, consumer: Cluster, readings: number): Verdict | null {
+    const known = this.#verdicts.get(this.#keyOf(producer, consumer))
+    const isCurrent =
+      known?.first === producer.version && known.second === consumer.version && known.readings === readings
+    return isCurrent ? known.verdict : null
+  }
+
+  #keyOf(producer: Cluster, consumer: Cluster): number {
+    return producer.id * this.#facts.nodes.length + consumer.id
+  }
+
+  /** Merges two clusters; null if that would make a cycle. */
+  merge(producer: Cluster, consumer: Cluster): Cluster | null {
+    const known = this.#known(producer, consumer, this.#clusters.readings(producer))
+    const merged = this.#clusters.merge(producer, consumer)
+    // The verdict has the times of the merged kernel.
+    if (merged !== null && known !== null && 'fused' in known)
+      this.#times.set(merged.id, { version: merged.version, ...known.fused })
+    return merged
+  }
+
   #judged(producer: Cluster, consumer: Cluster): Verdict {
-    for (const { members } of [producer, consumer]) {
-      const [first] = members
-      const refusal = members.length === 1 && first !== undefined ? this.#solitude(first) : null
-      if (refusal !== null) return { refusal }
-    }
-    const [kind, other] = [producer, consumer].map(({ members }) => exclusiveKind(this.#facts, members))
-    if (kind != null && other != null && kind !== other) return { refusal: { rule: 'kinds', kinds: [kind, other] } }
+    const lonely = this.#lonely(producer) ?? this.#lonely(consumer)
+    if (lonely !== null) return { refusal: lonely }
+    const kind = exclusiveKind(this.#facts, producer.members)
+    const other = kind === null ? null : exclusiveKind(this.#facts, consumer.members)
+    if (kind !== null && other !== null && kind !== other) return { refusal: { rule: 'kinds', kinds: [kind, other] } }
     const members = union(producer.members, consumer.members)
-    const sketch = this.sketchOfBoth(members, producer, consumer)
+    const sketch = this.#sketcher.sketch(members, producer, consumer)
     const refusal = refusalOf(this.#facts, members, sketch)
     if (refusal !== null) return { refusal }
     const [first, second, fused] = [this.timesOf(producer), this.timesOf(consumer), this.#launched(sketch)]
     const seconds = first.seconds + second.seconds
     return fused.seconds < seconds
-      ? { saving: first.workSeconds + second.workSeconds - fused.workSeconds }
+      ? { saving: first.workSeconds + second.workSeconds - fused.workSeconds, fused }
       : { refusal: { rule: 'no gain', seconds, fusedSeconds: fused.seconds } }
   }
 
-  sketchOfBoth(members: readonly number[], producer: Cluster, consumer: Cluster): Sketch {
-    const clusters = this.#clusters
-    return this.#sketcher.sketch(
-      members,
-      (node) =>
-        (clusters.owns(producer, node) && clusters.isResult(node, consumer)) ||
-        (clusters.owns(consumer, node) && clusters.isResult(node, producer)),
-    )
-  }
-
   sketchOf(cluster: Cluster): Sketch {
-    const clusters = this.#clusters
-    return this.#sketcher.sketch(cluster.members, (node) => clusters.owns(cluster, node) && clusters.isResult(node))
+    return this.#sketcher.sketch(cluster.members, cluster, null)
   }
 
   timesOf(cluster: Cluster): Times {
@@ -161,10 +179,7 @@ export class Candidates {
     for (const reader of readers) {
       if (!this.canFuse(reader)) return null
       const members = union(producer.members, reader.members)
-      const sketch = this.#sketcher.sketch(
-        members,
-        (node) => this.#clusters.owns(reader, node) && this.#clusters.isResult(node),
-      )
+      const sketch = this.#sketcher.sketch(members, reader, null)
       if (refusalOf(facts, members, sketch) !== null) return null
       const [before, after] = [this.timesOf(reader), this.#launched(sketch)]
       gain += before.seconds - after.seconds

@@ -6,7 +6,7 @@
  * C. The same holds if P is the last cluster that C reads; then both move to the place of P. Otherwise a search visits the clusters between them, up
  * to a limit.
  */
-import type { Facts } from './facts.ts'
+import type { Facts, Read } from './facts.ts'
 
 export interface Cluster {
   readonly id: number
@@ -32,12 +32,16 @@ export class Clusters {
   readonly #readers: ReadonlySet<number>[]
   readonly #byRank: (Cluster | null)[] = []
   #versions = 0
+  /** For each node the number of the last marking in which it was marked. */
+  readonly #marks: Int32Array
+  #marking = 0
 
   /** @param chain For each node the last node of its chain (chains.ts). The nodes of a chain start in one cluster. */
   constructor(facts: Facts, chain: Int32Array) {
     const { nodes, roles, reads } = facts
     this.#facts = facts
     this.#owner = new Int32Array(nodes.length).fill(-1)
+    this.#marks = new Int32Array(nodes.length)
     const members = nodes.map((): number[] => [])
     for (const at of nodes.keys()) members[chain[at] as number]?.push(at)
     for (const [at, node] of nodes.entries()) {
@@ -86,6 +90,16 @@ export class Clusters {
     return readers.size > (inside !== null && readers.has(inside.id) ? 1 : 0)
   }
 
+  /**
+   * Is the node a result of a kernel of the clusters `a` and `b`? `b` is null for a kernel of `a` alone. A kernel may also have copies of nodes, which
+   * are none of its results.
+   */
+  isResultOf(node: number, a: Cluster, b: Cluster | null): boolean {
+    const owner = this.#owner[node]
+    if (owner === a.id) return this.isResult(node, b)
+    return b !== null && owner === b.id && this.isResult(node, a)
+  }
+
   /** The number of pairs of a value of this cluster and a reader. */
   readings(cluster: Cluster): number {
     let count = 0
@@ -115,20 +129,32 @@ export class Clusters {
   /** The clusters that this cluster reads. */
   producersOf(cluster: Cluster): readonly Cluster[] {
     const found = new Set<number>()
-    for (const from of this.operandsOf(cluster)) {
-      const owner = this.#owner[from] as number
-      if (owner >= 0) found.add(owner)
-    }
+    this.#mark(cluster)
+    for (const node of cluster.members)
+      for (const { from } of this.#facts.reads[node] as readonly Read[]) {
+        const owner = this.#owner[from] as number
+        if (owner >= 0 && !this.#isMarked(from)) found.add(owner)
+      }
     return [...found].map((id) => this.#clusters[id] as Cluster)
   }
 
   /** The values that the cluster reads from outside. */
   operandsOf(cluster: Cluster): ReadonlySet<number> {
-    const inside = new Set(cluster.members)
     const found = new Set<number>()
+    this.#mark(cluster)
     for (const node of cluster.members)
-      for (const { from } of this.#facts.reads[node] ?? []) if (!inside.has(from)) found.add(from)
+      for (const { from } of this.#facts.reads[node] as readonly Read[]) if (!this.#isMarked(from)) found.add(from)
     return found
+  }
+
+  /** Marks the members of the cluster, until the next call. */
+  #mark({ members }: Cluster): void {
+    this.#marking++
+    for (const node of members) this.#marks[node] = this.#marking
+  }
+
+  #isMarked(node: number): boolean {
+    return this.#marks[node] === this.#marking
   }
 
   /** Merges two clusters; null if that would make a cycle. `p` is the producer. */
@@ -137,20 +163,21 @@ export class Clusters {
     if (rank === null) return null
     const [gone, merged] = p.members.length < c.members.length ? [p, c] : [c, p]
     for (const { rank: old } of [p, c]) if (this.#byRank[old] === p || this.#byRank[old] === c) this.#byRank[old] = null
-    const operands = [...this.operandsOf(p), ...this.operandsOf(c)]
+    const operands = [this.operandsOf(p), this.operandsOf(c)]
     for (const node of gone.members) if (this.owns(gone, node)) this.#owner[node] = merged.id
     merged.members = union(p.members, c.members)
     merged.version = this.#versions++
     this.#clusters[gone.id] = null
     merged.rank = rank
     this.#byRank[rank] = merged
-    const inside = new Set(merged.members)
-    for (const node of operands) {
-      const readers = this.#readers[node] as Set<number>
-      readers.delete(gone.id)
-      if (inside.has(node)) readers.delete(merged.id)
-      else readers.add(merged.id)
-    }
+    this.#mark(merged)
+    for (const list of operands)
+      for (const node of list) {
+        const readers = this.#readers[node] as Set<number>
+        readers.delete(gone.id)
+        if (this.#isMarked(node)) readers.delete(merged.id)
+        else readers.add(merged.id)
+      }
     return merged
   }
 
@@ -220,28 +247,46 @@ export class Clusters {
    * `c`, or if there are too many.
    */
   #between(p: Cluster, c: Cluster): { readonly before: readonly Cluster[]; readonly after: readonly Cluster[] } | null {
-    const after = this.#reached(p, (cluster) => this.readersOf(cluster, searchMax), p, c)
-    const before = after === null ? null : this.#reached(c, (cluster) => this.producersOf(cluster), p, c)
-    return after === null || before === null ? null : { before, after }
+    const after = this.#reached(p, c, (cluster, visit) => {
+      for (const node of cluster.members)
+        if (this.owns(cluster, node)) for (const id of this.#readers[node] as ReadonlySet<number>) visit(id)
+    })
+    if (after === null) return null
+    const before = this.#reached(c, p, (cluster, visit) => {
+      this.#mark(cluster)
+      for (const node of cluster.members)
+        for (const { from } of this.#facts.reads[node] as readonly Read[])
+          if ((this.#owner[from] as number) >= 0 && !this.#isMarked(from)) visit(this.#owner[from] as number)
+    })
+    return before === null ? null : { before, after }
   }
 
+  /**
+   * The clusters between the ranks of the two that a walk from `start` reaches, in order. Null if it reaches `end` by more than one step, or too many
+   * clusters. `near` visits the next clusters of the walk.
+   */
   #reached(
     start: Cluster,
-    next: (cluster: Cluster) => readonly Cluster[],
-    low: Cluster,
-    high: Cluster,
+    end: Cluster,
+    near: (cluster: Cluster, visit: (id: number) => void) => void,
   ): readonly Cluster[] | null {
-    const end = start === low ? high : low
-    const found = new Set<Cluster>([start])
+    const [low, high] = [Math.min(start.rank, end.rank), Math.max(start.rank, end.rank)]
+    const found = new Set<Cluster>()
+    let meetsEnd = false
+    // The edge between the two is no path.
+    const visit = (id: number): void => {
+      const cluster = this.#clusters[id] as Cluster
+      if (cluster.rank > low && cluster.rank < high) found.add(cluster)
+      else if (cluster === end) meetsEnd = true
+    }
+    near(start, visit)
+    meetsEnd = false
     // Iteration over a Set also visits elements that are added during it.
     for (const cluster of found) {
-      for (const near of next(cluster)) {
-        if (near === end && cluster !== start) return null
-        if (near.rank > low.rank && near.rank < high.rank) found.add(near)
-        if (found.size > searchMax) return null
-      }
+      if (found.size >= searchMax) return null
+      near(cluster, visit)
+      if (meetsEnd) return null
     }
-    found.delete(start)
     return [...found].toSorted((x, y) => x.rank - y.rank)
   }
 }
@@ -249,11 +294,16 @@ export class Clusters {
 /** Merges two ascending lists. Each number occurs once. */
 export const union = (a: readonly number[], b: readonly number[]): readonly number[] => {
   const merged: number[] = []
-  for (let [i, k] = [0, 0]; i < a.length || k < b.length; ) {
-    const [x, y] = [a[i] ?? Infinity, b[k] ?? Infinity]
-    merged.push(Math.min(x, y))
+  let i = 0
+  let k = 0
+  while (i < a.length && k < b.length) {
+    const x = a[i] as number
+    const y = b[k] as number
+    merged.push(x < y ? x : y)
     if (x <= y) i++
     if (y <= x) k++
   }
+  for (; i < a.length; i++) merged.push(a[i] as number)
+  for (; k < b.length; k++) merged.push(b[k] as number)
   return merged
 }

@@ -3,7 +3,7 @@
  * position in canonical order, so all tables are arrays, and operands have smaller numbers than their users.
  */
 import { inlineElementsMax } from '../../ir/constants.ts'
-import { liveOrder, refKey, rootKeys, typeOf, usesOf } from '../../ir/graph.ts'
+import { liveOrder, rootsOf, typeOf } from '../../ir/graph.ts'
 import { opDef } from '../../ir/ops/index.ts'
 import type { FusionKind, TargetInfo } from '../../ir/target.ts'
 import { elements, type Graph, type Node, type NodeId, type Ref, sameShape, sizeBytes } from '../../ir/types.ts'
@@ -57,24 +57,30 @@ export interface Facts {
 export const factsOf = (graph: Graph, target: TargetInfo): Facts => {
   const nodes = liveOrder(graph)
   const positions = new Int32Array(graph.nodes.length).fill(-1)
-  for (const [at, node] of nodes.entries()) positions[node.id] = at
+  for (let at = 0; at < nodes.length; at++) positions[(nodes[at] as Node).id] = at
   const positionOf = (id: NodeId): number => positions[id] as number // of a live node
-  const roles = rolesOf(graph, nodes, positionOf)
-  const live: Live = { graph, target, nodes, roles, positionOf }
-  const [multiplyAdds, flops, bytes] = [0, 0, 0].map(() => new Float64Array(nodes.length)) as [
+  const isRoot = nodes.map(() => false)
+  for (const { id } of rootsOf(graph)) isRoot[positionOf(id)] = true
+  const roles = rolesOf(graph, nodes, isRoot, positionOf)
+  const slow = nodes.map(isSlow)
+  const [multiplyAdds, operations, flops, bytes] = [0, 0, 0, 0].map(() => new Float64Array(nodes.length)) as [
+    Float64Array,
     Float64Array,
     Float64Array,
     Float64Array,
   ]
-  const roots = rootKeys(graph)
-  for (const [at, node] of nodes.entries()) {
+  for (let at = 0; at < nodes.length; at++) {
+    const node = nodes[at] as Node
     const inputs = node.inputs.map((ref) => typeOf(graph, ref))
     const cost = opDef(node.op).cost(inputs, node.types, node.attrs)
-    const weight = isSlow(node) ? target.cost.slowOperation : 1
     multiplyAdds[at] = cost.multiplyAdds
-    flops[at] = 2 * cost.multiplyAdds + weight * cost.operations
-    bytes[at] = node.types.reduce((sum, type) => sum + sizeBytes(type), 0)
+    operations[at] = cost.operations
+    flops[at] = 2 * cost.multiplyAdds + (slow[at] === true ? target.cost.slowOperation : 1) * cost.operations
+    let size = 0
+    for (const type of node.types) size += sizeBytes(type)
+    bytes[at] = size
   }
+  const live: Live = { graph, target, nodes, roles, multiplyAdds, operations, positionOf }
   return {
     graph,
     target,
@@ -85,25 +91,27 @@ export const factsOf = (graph: Graph, target: TargetInfo): Facts => {
     multiplyAdds,
     flops,
     bytes,
-    isSlow: nodes.map(isSlow),
-    isRoot: nodes.map(({ id, types }) => types.some((_, port) => roots.has(refKey({ id, port })))),
+    isSlow: slow,
+    isRoot,
     positionOf,
   }
 }
 
-const rolesOf = (graph: Graph, nodes: readonly Node[], positionOf: (id: NodeId) => number): readonly Role[] => {
+const rolesOf = (
+  graph: Graph,
+  nodes: readonly Node[],
+  isRoot: readonly boolean[],
+  positionOf: (id: NodeId) => number,
+): readonly Role[] => {
   const roles = nodes.map((node) => ownRole(graph, node))
-  const [uses, roots] = [usesOf(graph), rootKeys(graph)]
+  /** A root, or an operand of a node that needs it in memory. */
+  const isStored = [...isRoot]
   // In reverse order: a free node that must be stored becomes an ordinary node, and it may read a free node itself.
   for (let at = nodes.length - 1; at >= 0; at--) {
-    const { id, op } = nodes[at] as Node
-    if (roles[at] !== 'free') continue
-    const key = refKey({ id, port: 0 })
-    const isNeeded =
-      roots.has(key) ||
-      (uses.get(key) ?? []).some(({ node }) => ['outside', 'alone'].includes(roles[positionOf(node.id)] as Role))
-    if (!isNeeded) continue
-    roles[at] = op === 'constant' || op === 'reshape' ? 'outside' : op === 'broadcast' ? 'move' : 'map'
+    const { op, inputs } = nodes[at] as Node
+    if (roles[at] === 'free' && isStored[at] === true)
+      roles[at] = op === 'constant' || op === 'reshape' ? 'outside' : op === 'broadcast' ? 'move' : 'map'
+    if (roles[at] === 'outside' || roles[at] === 'alone') for (const { id } of inputs) isStored[positionOf(id)] = true
   }
   return roles
 }
@@ -153,24 +161,42 @@ interface Live {
   readonly target: TargetInfo
   readonly nodes: readonly Node[]
   readonly roles: readonly Role[]
+  readonly multiplyAdds: Float64Array
+  readonly operations: Float64Array
   readonly positionOf: (id: NodeId) => number
 }
 
 const readsOf = (live: Live, at: number): readonly Read[] => {
-  const node = live.nodes[at] as Node
-  const role = live.roles[at] as Role
-  if (role === 'free') return []
-  return node.inputs.flatMap((ref, operand) => {
-    const through = throughFree(live, ref)
-    if (through === null) return []
-    const own = ownRead(live, node, role, operand)
-    return [{ from: through.from, operand, ...after(through, own) }]
-  })
+  const { nodes, roles, positionOf } = live
+  if (roles[at] === 'free') return none
+  const { inputs } = nodes[at] as Node
+  const reads: Read[] = []
+  for (let operand = 0; operand < inputs.length; operand++) {
+    const ref = inputs[operand] as Ref
+    const own = ownRead(live, at, operand)
+    const from = positionOf(ref.id)
+    if (roles[from] !== 'free') reads.push(readOf(from, operand, own))
+    else {
+      const through = throughFree(live, from)
+      if (through !== null) reads.push(readOf(through.from, operand, after(through.step, own)))
+    }
+  }
+  return reads
 }
+const none: readonly Read[] = []
 
 /** How elements are read, without the node that is read. */
 type Step = Omit<Read, 'from' | 'operand'>
 const point: Step = { isPoint: true, times: 1, panelFlops: 0, rowBytes: 0 }
+
+const readOf = (from: number, operand: number, { isPoint, times, panelFlops, rowBytes }: Step): Read => ({
+  from,
+  operand,
+  isPoint,
+  times,
+  panelFlops,
+  rowBytes,
+})
 
 /** Composes two steps. At most one of them may repeat elements along rows. */
 const after = (a: Step, b: Step): Step => ({
@@ -180,10 +206,10 @@ const after = (a: Step, b: Step): Step => ({
   rowBytes: a.isPoint ? b.rowBytes : b.isPoint ? a.rowBytes : Infinity,
 })
 
-/** The value that free nodes read in the end; null for a literal. */
-const throughFree = (live: Live, ref: Ref): (Step & { readonly from: number }) | null => {
+/** The value that a free node reads in the end, and how; null for a literal. */
+const throughFree = (live: Live, free: number): { readonly from: number; readonly step: Step } | null => {
   const { graph, nodes, roles, positionOf } = live
-  let [at, step] = [positionOf(ref.id), point]
+  let [at, step] = [free, point]
   while (roles[at] === 'free') {
     const node = nodes[at] as Node
     const [operand] = node.inputs
@@ -191,23 +217,25 @@ const throughFree = (live: Live, ref: Ref): (Step & { readonly from: number }) |
     step = after(step, spreadOf(graph, node, operand))
     at = positionOf(operand.id)
   }
-  return { from: at, ...step }
+  return { from: at, step }
 }
 
 /** How the node itself reads an operand. */
-const ownRead = ({ graph, target }: Live, node: Node, role: Role, operand: number): Step => {
-  const type = typeOf(graph, node.inputs[operand] as Ref)
-  const [result] = node.types
-  const [from, to] = [elements(type.shape), elements(result?.shape ?? [])]
-  if (role === 'map' && sameShape(type.shape, result?.shape ?? [])) return point
-  if (role !== 'hero') return spreadOf(graph, node, node.inputs[operand] as Ref)
+const ownRead = (live: Live, at: number, operand: number): Step => {
+  const { graph, target, nodes, roles } = live
+  const node = nodes[at] as Node
+  const ref = node.inputs[operand] as Ref
+  const shape = node.types[0]?.shape ?? []
+  const type = typeOf(graph, ref)
+  if (roles[at] === 'map' && sameShape(type.shape, shape)) return point
+  if (roles[at] !== 'hero') return spreadOf(graph, node, ref)
   const kind = kindOf(node)
   if (kind === 'reduction') return point
-  const inputs = node.inputs.map((input) => typeOf(graph, input))
-  const { multiplyAdds, operations } = opDef(node.op).cost(inputs, node.types, node.attrs)
+  const from = elements(type.shape)
   const reuse =
     kind === 'contraction' ? Math.min(contractionWidth(node, operand), target.fusionBudget.prologueReuse) : 1
-  const times = Math.max(multiplyAdds, operations, to) / from / reuse
+  const work = Math.max(live.multiplyAdds[at] as number, live.operations[at] as number, elements(shape))
+  const times = work / from / reuse
   const panelFlops = kind === 'contraction' ? target.cost.panelOperation * times * from : 0
   return { isPoint: false, times, panelFlops, rowBytes: Infinity }
 }

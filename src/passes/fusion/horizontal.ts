@@ -22,18 +22,18 @@ export const fuseHorizontally = (
     alike.set(ops, [...(alike.get(ops) ?? []), cluster])
   }
   for (const group of alike.values()) {
-    const fused = fuseRun(group, clusters, candidates)
+    const fused = fuseRun(group, candidates)
     if (fused > 0) report('horizontal', fused)
   }
 }
 
 /** Merges the clusters one after another until the kernel is full. Returns how many were merged into another. */
-const fuseRun = (group: readonly Cluster[], clusters: Clusters, candidates: Candidates): number => {
+const fuseRun = (group: readonly Cluster[], candidates: Candidates): number => {
   let open: Cluster | null = null
   let fused = 0
   for (const cluster of group) {
     const merged: Cluster | null =
-      open !== null && 'saving' in candidates.judge(open, cluster) ? clusters.merge(open, cluster) : null
+      open !== null && 'saving' in candidates.judge(open, cluster) ? candidates.merge(open, cluster) : null
     if (merged !== null) fused++
     open = merged ?? cluster
   }

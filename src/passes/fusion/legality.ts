@@ -28,9 +28,13 @@ export const exclusiveKind = ({ kinds, roles }: Facts, members: readonly number[
 }
 
 const oneKind: Rule = ({ kinds, target }, _members, { heroes, kind }) => {
-  const found = [...new Set(heroes.map((node) => kinds[node] as FusionKind))].filter((k) => exclusive.includes(k))
-  const [first, second] = found
-  if (first !== undefined && second !== undefined) return { rule: 'kinds', kinds: [first, second] }
+  let first: FusionKind | null = null
+  for (const node of heroes) {
+    const own = kinds[node] as FusionKind
+    if (own === first || !exclusive.includes(own)) continue
+    if (first !== null) return { rule: 'kinds', kinds: [first, own] }
+    first = own
+  }
   return target.fusions.includes(kind) ? null : { rule: 'unsupported', kind }
 }
 
@@ -68,15 +72,16 @@ const shortTail: Rule = (facts, _members, sketch) => {
 
 const withinBudget: Rule = ({ target, kinds }, members, { operands, results, heroes }) => {
   const { fusionBudget: budget } = target
-  const reductions = heroes.filter((node) => kinds[node] === 'reduction').length
-  const figures = [
-    ['ops', members.length, budget.ops],
-    ['reductions', reductions, budget.reductions],
-    ['results', results, budget.results],
-    ['buffers', operands + results, budget.buffers],
-  ] as const
-  for (const [what, count, most] of figures) if (count > most) return { rule: 'budget', what, count, most }
-  return null
+  let reductions = 0
+  for (const node of heroes) if (kinds[node] === 'reduction') reductions++
+  const tooMany = (what: string, count: number, most: number): Refusal | null =>
+    count > most ? { rule: 'budget', what, count, most } : null
+  return (
+    tooMany('ops', members.length, budget.ops) ??
+    tooMany('reductions', reductions, budget.reductions) ??
+    tooMany('results', results, budget.results) ??
+    tooMany('buffers', operands + results, budget.buffers)
+  )
 }
 
 const rules: readonly Rule[] = [oneKind, memoryFirst, packedOperand, slowOnce, smallChain, shortTail, withinBudget]

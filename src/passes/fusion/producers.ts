@@ -28,7 +28,7 @@ export const fuseProducers = (
     const { candidate } = entries[stamp] as Entry // only candidates are pushed
     const { producer } = candidate
     if (latest.get(producer.id) !== stamp) continue
-    const changed = apply(candidate, clusters, report)
+    const changed = apply(candidate, clusters, candidates, report)
     if (changed === null) {
       // Both clusters are unchanged, so only this pair is excluded.
       if (candidate.kind === 'merge') barred.add(producer, candidate.consumer)
@@ -48,10 +48,11 @@ export const fuseProducers = (
 const apply = (
   candidate: Candidate,
   clusters: Clusters,
+  candidates: Candidates,
   report: (what: string, count?: number) => void,
 ): readonly Cluster[] | null => {
   if (candidate.kind === 'merge') {
-    const merged = clusters.merge(candidate.producer, candidate.consumer)
+    const merged = candidates.merge(candidate.producer, candidate.consumer)
     return merged === null ? null : [merged]
   }
   const readers = clusters.readersOf(candidate.producer)

@@ -45,7 +45,7 @@ const fuseGroup = (group: readonly Cluster[], clusters: Clusters, candidates: Ca
       continue
     }
     const [first, second] = other.rank < cluster.rank ? [other, cluster] : [cluster, other]
-    const one = clusters.merge(first, second)
+    const one = candidates.merge(first, second)
     if (one === null) continue
     kernels[merged] = one
     fused++

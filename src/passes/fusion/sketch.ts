@@ -6,6 +6,7 @@
  * register; all other readers load it from memory in a later phase. A value that depends on no hero is recomputed by each reader.
  */
 import type { FusionKind, TargetInfo } from '../../ir/target.ts'
+import type { Cluster, Clusters } from './clusters.ts'
 import type { Facts, Read } from './facts.ts'
 
 export interface Sketch {
@@ -30,12 +31,10 @@ export interface Sketch {
   readonly scattered: { readonly from: number; readonly to: number } | null
 }
 
-/** Is the member's value a result, which others read? */
-export type IsResult = (member: number) => boolean
-
 /** Makes sketches. Its tables are by position and are reused for each sketch, because there are many sketches of few nodes. */
 export class Sketcher {
   readonly #facts: Facts
+  readonly #clusters: Clusters
   /** For each node the number of the last sketch in which it was a member, an operand, and so on. */
   readonly #member: Int32Array
   readonly #operand: Int32Array
@@ -50,9 +49,10 @@ export class Sketcher {
   readonly #times: Float64Array
   #number = 0
 
-  constructor(facts: Facts) {
+  constructor(facts: Facts, clusters: Clusters) {
     const { length } = facts.nodes
     this.#facts = facts
+    this.#clusters = clusters
     this.#member = new Int32Array(length)
     this.#operand = new Int32Array(length)
     this.#temporary = new Int32Array(length)
@@ -63,40 +63,53 @@ export class Sketcher {
     this.#times = new Float64Array(length)
   }
 
-  /** @param members Positions in ascending order. */
-  sketch(members: readonly number[], isResult: IsResult): Sketch {
-    const { roles, nodes, multiplyAdds } = this.#facts
-    this.#number++
-    let results = 0
+  /**
+   * The kernel of these members. Its results are those of the cluster `a`, and of `b` if there is one, without those that only the other reads.
+   *
+   * @param members Positions in ascending order.
+   */
+  sketch(members: readonly number[], a: Cluster, b: Cluster | null): Sketch {
+    const { roles, nodes, kinds, multiplyAdds } = this.#facts
+    const stamp = ++this.#number
+    const heroes: number[] = []
+    const gathers: number[] = []
+    let [results, multiplied] = [0, 0]
+    let isMovement = true
     for (const node of members) {
-      this.#member[node] = this.#number
-      this.#isResult[node] = isResult(node) ? 1 : 0
-      results += this.#isResult[node] as number
+      const isResult = this.#clusters.isResultOf(node, a, b)
+      this.#member[node] = stamp
+      this.#isResult[node] = isResult ? 1 : 0
+      if (isResult) results++
+      if (roles[node] === 'hero' || roles[node] === 'alone') {
+        heroes.push(node)
+        multiplied += multiplyAdds[node] as number
+      }
+      if (nodes[node]?.op === 'gather') gathers.push(node)
+      isMovement &&= kinds[node] === 'movement'
     }
     const barrier = this.#forward(members)
     const repeated = this.#backward(members)
     const { operands, bytes, seconds, workSeconds, lateSeconds } = this.#work(members)
-    const heroes = members.filter((node) => roles[node] === 'hero' || roles[node] === 'alone')
     return {
-      kind: this.#kind(members, heroes),
+      kind: this.#heroKind(heroes) ?? (isMovement ? 'movement' : 'loop'),
       heroes,
       results,
       operands,
-      multiplyAdds: heroes.reduce((sum, node) => sum + (multiplyAdds[node] as number), 0),
+      multiplyAdds: multiplied,
       bytes,
       seconds,
       workSeconds,
       repeated,
       barrier: barrier && { ...barrier, seconds: lateSeconds },
-      scattered: this.#scattered(members.filter((node) => nodes[node]?.op === 'gather')),
+      scattered: this.#scattered(gathers),
     }
   }
 
   /** The kind follows from the heroes: contraction first, then windows, then reductions. Without heroes it is a loop, or only movement. */
-  #kind(members: readonly number[], heroes: readonly number[]): FusionKind {
+  #heroKind(heroes: readonly number[]): FusionKind | null {
     const { kinds } = this.#facts
-    const found = order.find((kind) => heroes.some((node) => kinds[node] === kind))
-    return found ?? (members.every((node) => kinds[node] === 'movement') ? 'movement' : 'loop')
+    if (heroes.length === 0) return null
+    return order.find((kind) => heroes.some((node) => kinds[node] === kind)) ?? null
   }
 
   #isInside(node: number): boolean {
