@@ -3,6 +3,8 @@
 export interface Budget {
   /** Runs the work when there is room for it, in the order of this thread's calls. Work that needs more than the limit runs alone. */
   during<T>(bytes: number, work: () => Promise<T>): Promise<T>
+  /** Runs the work while no other work runs. */
+  alone<T>(work: () => Promise<T>): Promise<T>
 }
 
 /** Counts of bytes, in memory that threads share. */
@@ -14,6 +16,7 @@ export interface Ledger {
 }
 const usedAt = 0
 const limitAt = 1
+const moreThanAnyLimit = Number.MAX_SAFE_INTEGER
 
 const cells = (count: number): BigInt64Array<SharedArrayBuffer> => new BigInt64Array(new SharedArrayBuffer(8 * count))
 
@@ -68,21 +71,20 @@ export const budgetOf = (ledger: Ledger): Budget => {
       admit()
     })
   }
-  return {
-    during: async (amount, work) => {
-      const bytes = BigInt(Math.ceil(amount))
-      await new Promise<void>((resolve) => {
-        waiting.push({ bytes, begin: resolve })
-        admit()
-      })
-      try {
-        return await work()
-      } finally {
-        giveBack(ledger, bytes)
-        admit()
-      }
-    },
+  const during = async <T>(amount: number, work: () => Promise<T>): Promise<T> => {
+    const bytes = BigInt(Math.ceil(amount))
+    await new Promise<void>((resolve) => {
+      waiting.push({ bytes, begin: resolve })
+      admit()
+    })
+    try {
+      return await work()
+    } finally {
+      giveBack(ledger, bytes)
+      admit()
+    }
   }
+  return { during, alone: (work) => during(moreThanAnyLimit, work) }
 }
 
 /** The limit on bytes of pixels that are decoded concurrently: two pictures of 64 megapixels. */

@@ -24,7 +24,8 @@ export type PartOf = (width: number, height: number) => Box
  * first.
  *
  * @param path For messages.
- * @param partOf Selects the part to return. Its pixels are those of the whole picture, in less time; damage in other parts may go unnoticed.
+ * @param partOf Selects the part to return, of a picture that was decoded as a whole before. The pixels are the same, in less time; damage since then
+ * may go unnoticed.
  * @param jpeg Decodes JPEGs with stored colours before sharp is tried. It gives the same pixels.
  * @throws EffuseError EF506 (another format, damaged, too large, too slow), EF404 (sharp is not installed).
  */
@@ -48,17 +49,16 @@ export const decode = async (
     const format = formatOf(bytes)
     if (format === null) throw new Error('this is none of the formats that are read')
     // Without a limit on the size, because this reads only the header.
-    const header = await inTime(options.timeLimit, () =>
-      headerOf(bytes, format, () => open({ limitInputPixels: false })),
+    const header = await headerOf(bytes, format, () =>
+      judged(1, options.timeLimit, () => open({ limitInputPixels: false }).metadata()),
     )
     checkSize(header, options)
     const { width, height } = uprightSize(header)
     const box = partOf !== undefined && fromTheTop.has(format) ? partOf(width, height) : null
     const part = box === null ? null : storedBox(box, header)
-    const picture = await decodingBudget().during(4 * width * height, () =>
-      inTime(options.timeLimit, async () =>
-        upright(await pixelsOf(bytes, format, header, { ...options, part, open, jpeg }), header),
-      ),
+    const isSound = partOf !== undefined
+    const picture = await judged(4 * width * height, options.timeLimit, async (isAlone) =>
+      upright(await pixelsOf(bytes, format, header, { ...options, part, isSound, isAlone, open, jpeg }), header),
     )
     const wanted = partOf === undefined || box !== null ? picture : cut(picture, partOf)
     return { ...wanted, hasOtherProfile: header.hasOtherProfile }
@@ -80,6 +80,10 @@ const cut = (picture: Picture, partOf: PartOf): Picture => {
 interface PixelsOptions extends DecodeOptions {
   /** The part to read, in stored coordinates; null for all. */
   readonly part: Box | null
+  /** Whether the picture is known to be complete. */
+  readonly isSound: boolean
+  /** Whether no other picture is decoded. */
+  readonly isAlone: boolean
   readonly open: (more?: SharpOptions) => Sharp
   readonly jpeg: JpegDecoder | null
 }
@@ -88,7 +92,7 @@ const pixelsOf = async (
   bytes: Uint8Array,
   format: PictureFormat,
   header: PictureHeader,
-  { colors, timeLimit, part, open, jpeg }: PixelsOptions,
+  { colors, timeLimit, part, isSound, isAlone, open, jpeg }: PixelsOptions,
 ): Promise<Picture> => {
   if (format === 'GIF') return decodeGif(bytes)
   const isStored = colors === 'stored'
@@ -108,7 +112,8 @@ const pixelsOf = async (
     const isYcbcr = format === 'TIFF' && storesYcbcr(bytes)
     return { width: info.width, height: info.height, channels: 3, data: isYcbcr ? rgbOfYcbcr(rgb) : rgb }
   }
-  return format === 'JPEG' || format === 'TIFF' ? wholePicture(read) : read('error')
+  if (isSound || (format !== 'JPEG' && format !== 'TIFF')) return read('error')
+  return isAlone ? wholePicture(read) : read('warning')
 }
 
 /** CMYK without transparency, which would be a fifth channel. */
@@ -117,7 +122,7 @@ const inkOf = (data: Uint8Array, channels: number): Uint8Array =>
 
 /**
  * Reads a picture and rejects incomplete ones. If the data of a JPEG ends early, or a JPEG in a TIFF has another size than the TIFF, then libvips
- * makes the rest of the picture grey and only warns. Other warnings do not affect the pixels.
+ * makes the rest of the picture grey and only warns. Other warnings do not affect the pixels. Only the message tells which of them it was.
  */
 const wholePicture = async (read: (failOn: 'error' | 'warning') => Promise<Picture>): Promise<Picture> => {
   try {
@@ -149,14 +154,36 @@ class LimitError extends Error {
   }
 }
 
-/** Rejects after the time limit. Work that still runs then ends by sharp's own limit, and its result is ignored. */
+/**
+ * Runs work on a picture. If it fails, it runs again while no other picture is decoded, and that result counts: libvips has one buffer for the messages
+ * of all threads, so the first message may be that of another picture.
+ */
+const judged = async <T>(bytes: number, timeLimit: number, work: (isAlone: boolean) => Promise<T>): Promise<T> => {
+  try {
+    return await decodingBudget().during(bytes, () => inTime(timeLimit, () => work(false)))
+  } catch (error) {
+    if (error instanceof LimitError) throw error
+    return await decodingBudget().alone(() => inTime(timeLimit, () => work(true)))
+  }
+}
+
+/**
+ * Rejects after the time limit. Work that still runs then ends by sharp's own limit, and its result is ignored. Several short timers measure the time,
+ * because a single one would also count the time in which the process was stopped, or this thread was busy with other work.
+ */
 const inTime = async <T>(seconds: number, work: () => Promise<T>): Promise<T> => {
+  const step = seconds < 0.1 ? seconds : Math.min(1, seconds / 8)
+  let left = seconds
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new LimitError(`decoding it takes longer than ${seconds} s`, 'allow more time with timeLimit')),
-      Math.min(seconds * 1000, 2 ** 31 - 1),
-    )
+    const wait = (): void => {
+      left -= step
+      timer = setTimeout(() => {
+        if (left > 0) wait()
+        else reject(new LimitError(`decoding it takes longer than ${seconds} s`, 'allow more time with timeLimit'))
+      }, step * 1000)
+    }
+    wait()
   })
   try {
     return await Promise.race([work(), late])

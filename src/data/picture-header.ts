@@ -1,5 +1,5 @@
 /** Reads the header of a picture: size, orientation, colours. */
-import type { Sharp } from 'sharp'
+import type { Metadata } from 'sharp'
 import { gifHeader } from './gif.ts'
 import type { PictureFormat } from './picture-format.ts'
 import { orientationIn, tiffTags } from './tiff.ts'
@@ -17,8 +17,15 @@ export interface PictureHeader {
   readonly isCommonJpeg: boolean
 }
 
-/** @throws sharp's error for a header that cannot be read */
-export const headerOf = async (bytes: Uint8Array, format: PictureFormat, open: () => Sharp): Promise<PictureHeader> => {
+/**
+ * @param metadata Reads the header by sharp.
+ * @throws the error of `metadata` for a header that cannot be read
+ */
+export const headerOf = async (
+  bytes: Uint8Array,
+  format: PictureFormat,
+  metadata: () => Promise<Metadata>,
+): Promise<PictureHeader> => {
   // Reading the header by sharp would open the file twice. JPEGs, GIFs and most PNGs need sharp only for their pixels.
   const jpeg = format === 'JPEG' ? jpegHeader(bytes) : null
   if (jpeg !== null)
@@ -37,7 +44,7 @@ export const headerOf = async (bytes: Uint8Array, format: PictureFormat, open: (
   }
   const gif = format === 'GIF' ? gifHeader(bytes) : null
   if (gif !== null) return { ...gif, orientation: 1, ...plain }
-  const found = await open().metadata()
+  const found = await metadata()
   return {
     width: found.width,
     height: found.height,

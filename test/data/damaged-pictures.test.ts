@@ -3,6 +3,7 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { decode } from '../../src/data/decode.ts'
 import { imageFolder } from '../../src/data/image-folder.ts'
 import type { ImageFolderOptions } from '../../src/data/image-folder-options.ts'
 import { shuffled } from '../../src/data/draws.ts'
@@ -120,4 +121,35 @@ describe('damaged pictures', () => {
     await writeFile(join(folder, 'a/2.png'), await flat(6))
     expect(await seen()).toHaveLength(0)
   })
+})
+
+test('a picture is not judged by the messages of others that are decoded at the same time', async () => {
+  const jpeg = await sharp(await flat(120, [60, 40]))
+    .jpeg()
+    .toBuffer()
+  const table = jpeg.indexOf(Buffer.from([0xff, 0xc4]))
+  const end = Buffer.from([0xff, 0xd9])
+  const pictures = {
+    // Complete, with a warning.
+    odd: Buffer.concat([jpeg.subarray(0, table), Buffer.from([1, 2, 3]), jpeg.subarray(table)]),
+    // Incomplete, also with a warning.
+    short: Buffer.concat([jpeg.subarray(0, -12), end]),
+    cut: jpeg.subarray(0, -2),
+  }
+  const outcomes = new Set<string>()
+  for (let round = 0; round < 40; round++)
+    await Promise.all(
+      Object.entries(pictures).map(async ([name, bytes]) => {
+        const said = await decode(bytes, name).then(
+          ({ width, height }) => `${width}x${height}`,
+          (error: unknown) => (error as Error).message.replace(/.*; /, ''),
+        )
+        outcomes.add(`${name}: ${said}`)
+      }),
+    )
+  expect([...outcomes].sort()).toEqual([
+    'cut: VipsJpeg: premature end of JPEG image',
+    'odd: 60x40',
+    'short: VipsJpeg: Corrupt JPEG data: premature end of data segment',
+  ])
 })

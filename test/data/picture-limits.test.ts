@@ -167,6 +167,18 @@ test('a time limit ends the wait', async () => {
   expect((await decode(bytes, 'x', { ...decodeDefaults, timeLimit: 60 })).width).toBe(900)
 })
 
+test('time in which the process does not run does not count towards the time limit', async () => {
+  const bytes = await picture(2000, 2000).png().toBuffer()
+  await decode(bytes, 'first') // loads sharp
+  const decoded = decode(bytes, 'x', { ...decodeDefaults, timeLimit: 2 })
+  await turn() // it has begun
+  await new Promise((resolve) => setImmediate(resolve)) // timers come next
+  // As if the process was stopped: its timers are late by more than the limit.
+  const until = performance.now() + 2500
+  while (performance.now() < until) Math.sqrt(until)
+  expect((await decoded).width).toBe(2000)
+})
+
 test('files above maxBytes are not opened', async () => {
   const root = await folderOf({ '1.png': deflateSync(noise(40, 40)) })
   await expect(readImage(join(root, '1.png'), { size: 4, maxBytes: 100 })).rejects.toMatchObject({
@@ -258,6 +270,33 @@ test('a budget admits requests in order, and a request above the budget alone', 
   await end('c')
   expect(begun).toEqual(['a', 'b', 'c', 'd'])
   await end('d')
+  await all()
+})
+
+test('a budget runs work alone, without any other work', async () => {
+  const { begun, begin, end, all } = namedWorks()
+  const ledger = ledgerOf(100)
+  const [ours, theirs] = [budgetOf(ledger), budgetOf(sharedLedger(ledger))]
+  begin(ours, 'a', 1)
+  let finish = (): void => undefined
+  const lone = theirs.alone(() => {
+    begun.push('alone')
+    return new Promise<void>((resolve) => {
+      finish = resolve
+    })
+  })
+  await turn()
+  expect(begun).toEqual(['a'])
+  await end('a')
+  expect(begun).toEqual(['a', 'alone'])
+  begin(ours, 'b', 1)
+  await turn()
+  expect(begun).toEqual(['a', 'alone'])
+  finish()
+  await lone
+  await turn()
+  expect(begun).toEqual(['a', 'alone', 'b'])
+  await end('b')
   await all()
 })
 
