@@ -26,28 +26,32 @@ interface Addition {
 }
 
 const op: Addition = {
-  most: 8,
+  most: 6,
   places: [
     [
-      'src/ir/ops/elementwise/softsign.ts',
-      `import { ampAll, elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
-import { floatUnary, mapUnary, unaryExample } from './shared.ts'
+      'src/ir/ops/composite/softsign.ts',
+      `import { ampAll, type CompositeDef, elementwiseCost, type OpDoc, type OpVjp } from '../../op-def.ts'
+import { floatUnary, mapUnary, unaryExample } from '../elementwise/shared.ts'
 
 export const softsignDoc: OpDoc = {
   summary: 'x / (1 + |x|).',
-  constraints: ['C1: a float operand', 'C2: infinities give NaN'],
+  constraints: ['C1: a float operand', 'C2: infinities give NaN', 'C3: half x is computed in float32'],
   example: /* @__PURE__ */ unaryExample('softsign'),
 }
 
-export const softsign: OpDef<'softsign'> = {
+export const softsign: CompositeDef<'softsign'> = {
   name: 'softsign',
-  level: 'primitive',
+  level: 'composite',
   arity: 1,
   attrs: {},
   infer: floatUnary,
   evalRef: ({ inputs: [x] }) => mapUnary(x, (v) => v / (1 + Math.abs(v))),
+  decompose: ({ inputs: [x], b }) => {
+    const wide = b.cast(x, 'float32')
+    return [b.cast(b.div(wide, b.add(1, b.abs(wide))), x.dtype)]
+  },
   amp: ampAll('infer'),
-  fusion: 'elementwise',
+  fusion: 'composite',
   tolerance: 'rounding',
   cost: elementwiseCost,
 }
@@ -59,47 +63,28 @@ export const softsignVjp: OpVjp<'softsign'> = ({ outGrads: [g], inputs: [x], b }
 `,
     ],
     [
-      'src/ir/ops/elementwise/index.ts',
+      'src/ir/ops/composite/index.ts',
       [
-        "import { softplus, softplusDoc, softplusVjp } from './softplus.ts'\n",
+        "import { softmax, softmaxDoc, softmaxVjp } from './softmax.ts'\n",
         "import { softsign, softsignDoc, softsignVjp } from './softsign.ts'\n",
       ],
-      ['  softplus,\n', '  softsign,\n'],
-      ['  softplus: softplusDoc,\n', '  softsign: softsignDoc,\n'],
-      ['  softplus: softplusVjp,\n', '  softsign: softsignVjp,\n'],
+      ['  softmax,\n', '  softsign,\n'],
+      ['  softmax: softmaxDoc,\n', '  softsign: softsignDoc,\n'],
+      ['  softmax: softmaxVjp,\n', '  softsign: softsignVjp,\n'],
     ],
-    ['src/ir/signatures.ts', ['  softplus: Unary\n', '  softsign: Unary\n']],
+    ['src/ir/signatures.ts', ['  silu: Unary\n', '  softsign: Unary\n']],
     [
       'src/ir/functions/unary.ts',
       ["export const softplus: Unary = unary('softplus')\n", "export const softsign: Unary = unary('softsign')\n"],
     ],
-    ['src/backends/tfjs/lower/elementwise.ts', ["  softplus: unary('Softplus'),\n", "  softsign: 'host',\n"]],
+    // Optional: an operator of ONNX instead of the decomposition.
     [
-      'src/backends/webgpu/wgsl/ops.ts',
-      ["  round: plain('round(a)'),\n", "  softsign: plain('a / (1.0 + abs(a))'),\n"],
-    ],
-    [
-      'src/backends/wasm/float-ops.ts',
+      'src/export/onnx/lower/composite.ts',
       [
-        '  softplus: ofVector(softplus),\n',
-        `  softsign: ofVector((f) => {
-    const x = popOne(f, 'v128', 'softsign')
-    f.get(x)
-    f.f32x4(1)
-    f.get(x)
-    f.op('f32x4.abs', 'f32x4.add', 'f32x4.div')
-  }),
-`,
-      ],
-    ],
-    [
-      'src/backends/tensorflow/lower/elementwise.ts',
-      [
-        "  relu: clamped('Relu', null),\n",
-        `  softsign: ({ inputs: [x], types: [type], f }) => {
-    const size = f.op('Abs', [x], {}, type)
-    return [f.op('RealDiv', [x, f.op('AddV2', [size, f.scalar(type.dtype, 1)], {}, type)], {}, type)]
-  },
+        '  silu: lowerSilu,\n',
+        `  softsign: ({ inputs: [x], types: [type], plan }) => [
+    pointwise([x], type, plan, (names, call) => call('Softsign', names, { isMain: true })),
+  ],
 `,
       ],
     ],
@@ -110,6 +95,7 @@ import { parse, print } from './src/compiler.ts'
 import { conformance } from './src/testing/index.ts'
 import { createTfjsBackend } from './src/backends/tfjs/index.ts'
 import { createWasmBackend } from './src/backends/wasm/index.ts'
+import { exportOnnx } from './src/export/index.ts'
 const model = graph('g', { x: float32(2) }, ({ x }) => {
   const y = softsign(x)
   return { y, dy: gradients(reduceSum(y), [x])[0] }
@@ -126,8 +112,16 @@ for (const backend of [await createTfjsBackend({ backend: 'cpu' }), wasm]) {
   hasCases &&= report.cases > 0
 }
 wasm.dispose()
-export const found = { y: [...y], dy: [...dy], reads: print(parse(text)) === text, failures, hasCases }`,
-  found: { y: [0.5, -0.75], dy: [0.25, 0.0625], reads: true, failures: [], hasCases: true },
+const file = await exportOnnx(graph('g', { x: float32(2) }, ({ x }) => ({ y: softsign(x) })), { batch: 1 })
+export const found = {
+  y: [...y],
+  dy: [...dy],
+  reads: print(parse(text)) === text,
+  failures,
+  hasCases,
+  hasOperator: new TextDecoder('latin1').decode(file).includes('Softsign'),
+}`,
+  found: { y: [0.5, -0.75], dy: [0.25, 0.0625], reads: true, failures: [], hasCases: true, hasOperator: true },
 }
 
 const pass: Addition = {
@@ -271,6 +265,7 @@ const run = async (code: string, files: ReadonlyMap<string, string>): Promise<un
       write: false,
       format: 'esm',
       platform: 'node',
+      target: 'node20', // without `using`
       conditions: ['effuse-source', 'node'],
       external: ['@tensorflow/*', 'fast-check', 'onnxruntime-node', 'sharp'],
       plugins: [
@@ -318,8 +313,20 @@ test('all three type-check', () => {
   expect(faultsOf(new Map([op, pass, backend].flatMap((addition) => [...changed(addition)])))).toEqual([])
 }, 180_000)
 
-test('an op without its lowering does not type-check', () => {
+/** The file without the only match of this pattern. */
+const without = (file: string, pattern: RegExp): ReadonlyMap<string, string> => {
+  const parts = textOf(file).split(pattern)
+  expect(parts).toHaveLength(2)
+  return new Map([[join(root, file), parts.join('')]])
+}
+
+test('an op without its lowering does not type-check, nor does a composite without its decomposition', () => {
   const lowering = 'src/backends/tfjs/lower/elementwise.ts'
-  const files = changed({ ...op, places: op.places.filter(([file]) => file !== lowering) })
-  expect(faultsOf(files, lowering)).toEqual([expect.stringContaining("'softsign' is missing")])
+  expect(faultsOf(without(lowering, / {2}softplus: .*\n/), lowering)).toEqual([
+    expect.stringContaining("'softplus' is missing"),
+  ])
+  const silu = 'src/ir/ops/composite/silu.ts'
+  expect(faultsOf(without(silu, / {2}decompose: [\s\S]*?\n {2}},\n/), silu)).toEqual([
+    expect.stringContaining("'decompose' is missing"),
+  ])
 }, 180_000)

@@ -3,7 +3,7 @@
  */
 import type { AttrSpecs } from './attrs.ts'
 import type { OpEmitter } from './emitter.ts'
-import type { OpAttrs, OpIn, OpName, OpOut, Tolerance, Tuple } from './signatures.ts'
+import type { CompositeOp, OpAttrs, OpIn, OpName, OpOut, Tolerance, Tuple } from './signatures.ts'
 import type { Type } from './types.ts'
 import type { Value } from './value.ts'
 
@@ -131,12 +131,18 @@ export interface OpDef<K extends OpName> {
   ) => Tuple<Type, OpOut<K>> | string
   /** Reference semantics in float64, one array per output, written to be read. The interpreter rounds the results to the node's dtypes. */
   readonly evalRef: (args: EvalArgs<K>) => Tuple<Float64Array, OpOut<K>>
-  /** The op in terms of others. Composites require it; it also serves backends that lack the primitive. */
+  /** The op in terms of others. */
   readonly decompose?: (args: DecomposeArgs<K>) => Tuple<Value, OpOut<K>>
   readonly amp: readonly PortClass[]
   readonly fusion: FusionClass
   readonly tolerance: Tolerance
   readonly cost: (inputs: Tuple<Type, OpIn<K>>, outputs: Tuple<Type, OpOut<K>>, attrs: OpAttrs<K>) => Cost
+}
+
+/** The definition of an op that decomposes. Backends without a kernel for the op run its decomposition. */
+export interface CompositeDef<K extends CompositeOp> extends OpDef<K> {
+  readonly level: 'composite'
+  readonly decompose: (args: DecomposeArgs<K>) => Tuple<Value, OpOut<K>>
 }
 
 /** An op definition without the type of its name, for generic code (printer, verifier, interpreter, passes). */

@@ -149,19 +149,27 @@ export interface PoolingOps {
   avgPool2dGradient: Signature<1, WindowAttrs & { readonly inputShape: readonly number[] }>
 }
 
-export interface CompositeOps {
-  /** Model form, without a mode: (x, scale, offset, moving mean, moving variance). */
+/** Model-form ops. The passes to-inference and to-training replace them. */
+export interface ModelOps {
+  /** (x, scale, offset, moving mean, moving variance). */
   batchNorm: Signature<5, { readonly epsilon: number; readonly momentum: number }>
+  /** One random number per element or per sample (stochastic depth). */
+  dropout: Signature<1, { readonly rate: number; readonly per: 'element' | 'sample'; readonly stream: string }>
+}
+
+/** Elementwise ops that decompose into others. */
+export interface ElementwiseComposites {
+  silu: Unary
+  /** (x, dy) -> dx; recomputes the sigmoid. */
+  siluGradient: Binary
+}
+
+export interface CompositeOps extends ElementwiseComposites {
   batchNormInference: Signature<5, { readonly epsilon: number }>
   /** (x, scale, offset) -> (y, mean, biased variance, inverse deviation). */
   batchNormTraining: Signature<3, { readonly epsilon: number }, 4>
   /** (x, scale, mean, inverse deviation, dy) -> (dx, dscale, doffset). */
   batchNormGradient: Signature<5, None, 3>
-  /** Model form; one random number per element or per sample (stochastic depth). */
-  dropout: Signature<1, { readonly rate: number; readonly per: 'element' | 'sample'; readonly stream: string }>
-  silu: Unary
-  /** (x, dy) -> dx; recomputes the sigmoid. */
-  siluGradient: Binary
   softmax: Signature<1, { readonly axis: number }>
   logSoftmax: Signature<1, { readonly axis: number }>
   /** (logits [N,C], labels [N,C]) -> loss [N]. */
@@ -215,15 +223,21 @@ export interface OpSignatures
     ReductionOps,
     ContractionOps,
     PoolingOps,
+    ModelOps,
     CompositeOps,
     TrainingOps,
     RegionOps {}
 
 export type OpName = keyof OpSignatures
+/** Ops that decompose into others. A backend may have kernels for them, but needs none. */
+export type CompositeOp = keyof CompositeOps | keyof TrainingOps | 'composite'
+/** A table of ops in which composites may be missing. */
+export type WithOptionalComposites<T extends { readonly [K in CompositeOp]: unknown }> = Omit<T, CompositeOp> &
+  Partial<Pick<T, CompositeOp>>
 /** Names of the ops with such a signature; includes new ops automatically. */
 type NamesOf<Ops, S> = { [K in keyof Ops]: Ops[K] extends S ? K : never }[keyof Ops]
-export type UnaryOp = NamesOf<ElementwiseOps & Pick<CompositeOps, 'silu'>, Unary>
-export type BinaryOp = NamesOf<ElementwiseOps, Binary>
+export type UnaryOp = NamesOf<ElementwiseOps & ElementwiseComposites, Unary>
+export type BinaryOp = NamesOf<ElementwiseOps & ElementwiseComposites, Binary>
 export type OpAttrs<K extends OpName = OpName> = OpSignatures[K]['attrs']
 export type OpIn<K extends OpName> = OpSignatures[K]['in']
 export type OpOut<K extends OpName> = OpSignatures[K]['out']

@@ -5,6 +5,7 @@
 import { invariant } from '../../ir/diagnostics.ts'
 import { nodeCost } from '../../ir/cost.ts'
 import { liveOrder, namedUpdates, refKey, typeOf, variablesReadBy } from '../../ir/graph.ts'
+import type { OpName } from '../../ir/signatures.ts'
 import { sideTables } from '../../ir/side-tables.ts'
 import { elements, type Graph, isFloat, type Node, type Ref, type Type } from '../../ir/types.ts'
 import { type HostArray, hostArrayOf } from '../backend.ts'
@@ -160,8 +161,10 @@ const lowerNode = (node: Node, scope: GraphScope, addFunctions: AddFunctions): v
   }
   const { f } = scope.state
   // The entry belongs to the op of this node, which TypeScript cannot see.
-  const lower = tensorflowLowering[node.op] as LowerFunction<'add'> | 'decompose'
-  invariant(lower !== 'decompose', () => `the pass legalize decomposes ${node.op}, but it did not run`)
+  const lower = (tensorflowLowering as { readonly [K in OpName]?: unknown })[node.op] as
+    | LowerFunction<'add'>
+    | undefined
+  invariant(lower !== undefined, () => `${node.op} has no lowering, and the pass that replaces it did not run`)
   const { attrs, types } = node
   const results = f.named(scope.nameOf(node), () =>
     lower({

@@ -1,6 +1,6 @@
-/** How TensorFlow runs each op. Total: an op without an entry does not compile. */
-import { opNames } from '../../ir/ops/index.ts'
-import type { OpName } from '../../ir/signatures.ts'
+/** How TensorFlow runs each op. A missing op is a type error, except for composites. */
+import { opDef, opNames } from '../../ir/ops/index.ts'
+import type { ModelOps, OpName, WithOptionalComposites } from '../../ir/signatures.ts'
 import { compositeLowering } from './lower/composite.ts'
 import { contractionLowering } from './lower/contraction.ts'
 import { elementwiseLowering } from './lower/elementwise.ts'
@@ -9,12 +9,14 @@ import { poolingLowering } from './lower/pooling.ts'
 import { reductionLowering } from './lower/reduction.ts'
 import { sourceLowering } from './lower/source.ts'
 import { trainingLowering } from './lower/training.ts'
-import type { Lowering } from './lowering.ts'
+import type { LowerFunction } from './lowering.ts'
 
-/** Ops that lower-graph.ts and graph-scope.ts lower: operands and constants of the function, broadcasts, and regions. */
-export type StructuralOp = 'input' | 'variable' | 'constant' | 'broadcast' | 'fusion'
+/** Ops that passes have replaced, and those that lower-graph.ts and graph-scope.ts lower: operands and constants of the function, broadcasts, and regions. */
+export type StructuralOp = 'input' | 'variable' | 'constant' | 'broadcast' | 'fusion' | keyof ModelOps
 
-export const tensorflowLowering: { readonly [K in Exclude<OpName, StructuralOp>]: Lowering<K> } = {
+export const tensorflowLowering: WithOptionalComposites<{
+  readonly [K in Exclude<OpName, StructuralOp>]: LowerFunction<K>
+}> = {
   ...sourceLowering,
   ...elementwiseLowering,
   ...movementLowering,
@@ -23,10 +25,9 @@ export const tensorflowLowering: { readonly [K in Exclude<OpName, StructuralOp>]
   ...poolingLowering,
   ...compositeLowering,
   ...trainingLowering,
-  composite: 'decompose',
 }
 
-/** The ops that the pass legalize must decompose. */
+/** The composites that have no entry. The pass legalize decomposes them. */
 export const decomposedOps: readonly OpName[] = opNames.filter(
-  (op) => (tensorflowLowering as { readonly [K in OpName]?: Lowering<K> })[op] === 'decompose',
+  (op) => opDef(op).level === 'composite' && !Object.hasOwn(tensorflowLowering, op),
 )

@@ -77,7 +77,3 @@ export interface Scope {
 
 /** Adds nodes to the function and returns the results, one per output. */
 export type LowerFunction<K extends OpName> = (args: LowerArgs<K>) => Tuple<TfValue, OpOut<K>>
-
-/** 'decompose': the pass legalize replaces the op by its own decomposition. */
-export type Lowering<K extends OpName> = LowerFunction<K> | 'decompose'
-export type LoweringTable = { readonly [K in OpName]: Lowering<K> }

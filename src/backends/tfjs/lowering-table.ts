@@ -1,11 +1,11 @@
-/** The lowering of each op for tfjs. The tables are total: a missing op is a type error. */
+/** The lowering of each op for tfjs. A missing op is a type error, except for composites. */
 import { opNames } from '../../ir/ops/index.ts'
 import type { OpName } from '../../ir/signatures.ts'
 import type { Node } from '../../ir/types.ts'
 import type { Lowering, LoweringTable } from './lowering.ts'
-import { compositeLowering } from './lower/composite.ts'
 import { contractionLowering } from './lower/contraction.ts'
 import { elementwiseLowering } from './lower/elementwise.ts'
+import { modelLowering } from './lower/model-form.ts'
 import { movementLowering } from './lower/movement.ts'
 import { poolingLowering } from './lower/pooling.ts'
 import { reductionLowering } from './lower/reduction.ts'
@@ -26,7 +26,8 @@ export const tfjsLowering: LoweringTable = {
   ...reductionLowering,
   ...contractionLowering,
   ...poolingLowering,
-  ...compositeLowering,
+  // No kernels of composites but those for training. tfjs-wasm's FusedBatchNorm, for example, is slower than the product and the sum.
+  ...modelLowering,
   ...trainingLowering,
   fusion: lowerFusion,
   composite: lowerComposite,
@@ -37,7 +38,7 @@ const tableFor = ({ kind }: Device): LoweringTable => (kind === 'webgpu' ? webgp
 
 /** Ops that legalize decomposes; composites only if no user provides a kernel. */
 export const decomposedOps = (device: Device): readonly OpName[] =>
-  opNames.filter((op) => op === 'composite' || tableFor(device)[op] === 'decompose')
+  opNames.filter((op) => op === 'composite' || tableFor(device)[op] === undefined)
 /** Ops that run as a loop over memory. Legalize decomposes them if that is better on a device. */
 export const loopOps: readonly OpName[] = opNames.filter((op) => {
   const lowering = tfjsLowering[op]
@@ -46,9 +47,9 @@ export const loopOps: readonly OpName[] = opNames.filter((op) => {
 
 /** Adds the steps of one node. @throws EffuseError EF405 if the device cannot run it */
 export const lowerNode = (node: Node, inputs: readonly View[], planner: Planner): readonly View[] => {
-  const lowering = tableFor(planner.device)[node.op] as Lowering<'add'> // the entry is for the node's op; TypeScript does not correlate them
+  const lowering = tableFor(planner.device)[node.op] as Lowering<'add'> | undefined // the entry is for the node's op; TypeScript does not correlate them
   if (lowering === 'host') return lowerByReference(node, inputs, planner)
-  if (lowering === 'decompose')
+  if (lowering === undefined)
     throw planner.unsupported(
       `the pass decompose must replace ${node.op}, and did not run`,
       "run the backend's passes `legalize` before it compiles the program",

@@ -1,5 +1,5 @@
 /** A lowering defines how tfjs runs one op. lowering-table.ts has the table of all ops. */
-import type { OpAttrs, OpIn, OpName, OpOut, Tuple } from '../../ir/signatures.ts'
+import type { OpAttrs, OpIn, OpName, OpOut, Tuple, WithOptionalComposites } from '../../ir/signatures.ts'
 import type { NodeOf, Type } from '../../ir/types.ts'
 import type { Planner } from './planner.ts'
 import type { View } from './view.ts'
@@ -27,8 +27,9 @@ export interface InMemory<K extends OpName> {
 export const inMemory = <K extends OpName>(lower: LowerFunction<K>): InMemory<K> => ({ inMemory: lower })
 
 /**
- * A function: kernels of tfjs, or loops over memory. 'decompose': the op's own decomposition, by the backend's legalize passes.
+ * A function: kernels of tfjs, or loops over memory.
  * 'host': the op's reference semantics over the backend's memory; wasm and cpu only. Correct but slow, for rare ops.
  */
-export type Lowering<K extends OpName> = LowerFunction<K> | InMemory<K> | 'decompose' | 'host' | Unsupported
-export type LoweringTable = { readonly [K in OpName]: Lowering<K> }
+export type Lowering<K extends OpName> = LowerFunction<K> | InMemory<K> | 'host' | Unsupported
+/** The backend's legalize passes decompose the composites that have no entry. */
+export type LoweringTable = WithOptionalComposites<{ readonly [K in OpName]: Lowering<K> }>

@@ -1,5 +1,13 @@
 /** The types and helpers of lowerings from IR ops to ONNX nodes. table.ts has all lowerings. */
-import type { ElementwiseOps, OpAttrs, OpIn, OpName, OpOut, Tuple } from '../../ir/signatures.ts'
+import type {
+  ElementwiseOps,
+  OpAttrs,
+  OpIn,
+  OpName,
+  OpOut,
+  Tuple,
+  WithOptionalComposites,
+} from '../../ir/signatures.ts'
 import { type NodeOf, sameShape, type Type } from '../../ir/types.ts'
 import { type Held, type Planner, shapeIn } from './planner.ts'
 import type { Attributes } from './onnx-writer.ts'
@@ -23,12 +31,16 @@ export interface Unsupported {
 }
 export const unsupported = (reason: string): Unsupported => ({ unsupported: reason })
 
-/** 'decompose': the pass decompose applies the op's own decomposition. */
-export type Lowering<K extends OpName> = LowerFunction<K> | 'decompose' | Unsupported
-/** Total except for elementwise ops. A new elementwise op is rejected until it has an entry. */
-export type LoweringTable = { readonly [K in Exclude<OpName, keyof ElementwiseOps>]: Lowering<K> } & {
-  readonly [K in keyof ElementwiseOps]?: Lowering<K> | undefined
-}
+export type Lowering<K extends OpName> = LowerFunction<K> | Unsupported
+/**
+ * Total except for elementwise ops and composites. The export rejects an elementwise op that has no entry. The pass decompose replaces composites that
+ * have none.
+ */
+export type LoweringTable = WithOptionalComposites<
+  { readonly [K in Exclude<OpName, keyof ElementwiseOps>]: Lowering<K> } & {
+    readonly [K in keyof ElementwiseOps]?: Lowering<K> | undefined
+  }
+>
 
 interface CallOptions {
   readonly dtype?: Type['dtype']

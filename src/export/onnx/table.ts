@@ -1,9 +1,9 @@
 /** The table of lowerings to ONNX. */
-import { opNames } from '../../ir/ops/index.ts'
+import { opDef, opNames } from '../../ir/ops/index.ts'
 import type { TrainingOps } from '../../ir/signatures.ts'
 import type { Node } from '../../ir/types.ts'
 import { decomposeOps } from '../../passes/decompose.ts'
-import { compositeLowering, isKeptWhole } from './lower/composite.ts'
+import { compositeLowering, isKeptWhole, modelLowering } from './lower/composite.ts'
 import { contractionLowering } from './lower/contraction.ts'
 import { elementwiseLowering } from './lower/elementwise.ts'
 import { movementLowering } from './lower/movement.ts'
@@ -31,15 +31,15 @@ export const onnxLowering: LoweringTable = {
   ...reductionLowering,
   ...contractionLowering,
   ...poolingLowering,
+  ...modelLowering,
   ...compositeLowering,
   ...trainingLowering,
-  fusion: unsupported("regions are a backend's; the export's pipeline makes none"),
-  composite: 'decompose',
+  fusion: unsupported("only backends fuse ops; the export's pipeline does not"),
 }
 
 /** The passes that keep ops with an own lowering. */
 export const legalizeForOnnx = [
-  decomposeOps(opNames.filter((op) => onnxLowering[op] === 'decompose')),
+  decomposeOps(opNames.filter((op) => opDef(op).level === 'composite' && onnxLowering[op] === undefined)),
   // Only for shapes and dtypes that the ONNX operator does not support.
   decomposeOps(['batchNormInference'], { isKept: isKeptWhole }),
 ]
@@ -55,8 +55,6 @@ export const lowerNode = (
   const lowering = (onnxLowering[node.op] as Lowering<'add'> | undefined) ?? unsupported('it has no lowering yet')
   if (typeof lowering === 'object')
     throw plan.unsupported(`${node.op} cannot be exported to ONNX: ${lowering.unsupported}`)
-  if (lowering === 'decompose')
-    throw plan.unsupported(`${node.op} is taken apart by the pass decompose, which did not run`)
   return lowering({ node, attrs: node.attrs, inputs, types: node.types, plan, isOnlyUse } as Parameters<
     typeof lowering
   >[0])

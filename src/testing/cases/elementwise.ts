@@ -1,6 +1,7 @@
 import { type Arbitrary, fc } from '../fast-check.ts'
+import { compositeOps } from '../../ir/ops/composite/index.ts'
 import { elementwiseOps } from '../../ir/ops/elementwise/index.ts'
-import type { ElementwiseOps, OpName, UnaryOp } from '../../ir/signatures.ts'
+import type { ElementwiseComposites, ElementwiseOps, OpName, UnaryOp } from '../../ir/signatures.ts'
 import type { DType, Float } from '../../ir/types.ts'
 import { elementArb, moderate, shapeArb, tensorArb } from '../arbitraries.ts'
 import type { CaseInput, CaseTable, OpCase } from '../op-case.ts'
@@ -62,7 +63,7 @@ const apart = (a: CaseInput, b: CaseInput): boolean =>
 const nonZero: Arbitrary<number> = fc.oneof(moderate(0.25, 4), moderate(-4, -0.25))
 
 /** Has an op of one operand only if numbers can be outside of its domain or near a kink. */
-const chosen: CaseTable<Omit<ElementwiseOps, UnaryOp>> & Partial<CaseTable<Pick<ElementwiseOps, OneOperand>>> = {
+const chosen: CaseTable<Omit<ElementwiseOps, UnaryOp>> & Partial<CaseTable<OneOperand>> = {
   neg: unary('neg', { dtype: numeric }),
   abs: unary('abs', { dtype: numeric, isSmooth: awayFrom(0) }),
   sign: unary('sign', { dtype: numeric }),
@@ -123,11 +124,13 @@ const chosen: CaseTable<Omit<ElementwiseOps, UnaryOp>> & Partial<CaseTable<Pick<
     ),
 }
 
-type OneOperand = UnaryOp & keyof ElementwiseOps
-const oneOperand = Object.values(elementwiseOps).flatMap(({ name, arity }) => (arity === 1 ? [name] : []))
+type OneOperand = Pick<ElementwiseOps & ElementwiseComposites, UnaryOp>
+const oneOperand = Object.values({ ...elementwiseOps, ...compositeOps }).flatMap(({ name, arity, attrs }) =>
+  arity === 1 && Object.keys(attrs).length === 0 ? [name] : [],
+)
 
-/** `oneOperand` has all ops of one operand, `chosen` has all others. */
+/** `oneOperand` has all ops of one operand and no attributes, `chosen` has all others. */
 export const elementwiseCases = {
   ...Object.fromEntries(oneOperand.map((name) => [name, unary(name)])),
   ...chosen,
-} as CaseTable<ElementwiseOps>
+} as CaseTable<ElementwiseOps & OneOperand>

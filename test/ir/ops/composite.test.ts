@@ -7,11 +7,11 @@ import { compositeOps } from '../../../src/ir/ops/composite/index.ts'
 import { opDocs } from '../../../src/ir/ops/docs.ts'
 import { opDef } from '../../../src/ir/ops/index.ts'
 import { opVjp } from '../../../src/ir/ops/vjps.ts'
-import type { CompositeOps, OpAttrs } from '../../../src/ir/signatures.ts'
+import type { CompositeOps, ModelOps, OpAttrs } from '../../../src/ir/signatures.ts'
 import type { DType, Type } from '../../../src/ir/types.ts'
 import type { Value } from '../../../src/ir/value.ts'
 
-type Name = keyof CompositeOps
+type Name = keyof (ModelOps & CompositeOps)
 const of = (dtype: DType, ...shape: readonly number[]): Type => ({ dtype, shape })
 const f32 = (...shape: readonly number[]): Type => of('float32', ...shape)
 const f16 = (...shape: readonly number[]): Type => of('float16', ...shape)

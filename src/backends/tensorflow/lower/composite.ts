@@ -3,7 +3,7 @@ import type { CompositeOps } from '../../../ir/signatures.ts'
 import { attr } from '../attributes.ts'
 import { elements } from '../../../ir/types.ts'
 import type { FunctionBuilder } from '../function-builder.ts'
-import type { LowerFunction, Lowering } from '../lowering.ts'
+import type { LowerFunction } from '../lowering.ts'
 import type { TfType, TfValue } from '../types.ts'
 import { transposed } from './movement.ts'
 
@@ -149,18 +149,12 @@ const withNan = (y: TfValue, lines: TfValue, f: FunctionBuilder): TfValue => {
   return f.op('AddV2', [y, f.op('Sub', [largest, largest], {}, column)], {}, lines)
 }
 
-export const compositeLowering: { readonly [K in keyof CompositeOps]: Lowering<K> } = {
-  batchNorm: 'decompose',
-  batchNormInference: 'decompose',
+export const compositeLowering: { readonly [K in keyof CompositeOps]?: LowerFunction<K> } = {
   batchNormTraining: lowerBatchNormTraining,
   batchNormGradient: lowerBatchNormGradient,
-  dropout: 'decompose',
   silu: lowerSilu,
   siluGradient: lowerSiluGradient,
   softmax: lowerSoftmax('Softmax'),
   logSoftmax: lowerSoftmax('LogSoftmax'),
-  softmaxCrossEntropy: 'decompose',
-  softmaxCrossEntropyGradient: 'decompose',
   mean: lowerMean,
-  variance: 'decompose',
 }

@@ -8,7 +8,7 @@ import { windowAxes } from '../../../ir/ops/window.ts'
 import { attr } from '../attributes.ts'
 import type { Attrs, FunctionBuilder } from '../function-builder.ts'
 import type { ContractionOp } from '../half-kernels.ts'
-import type { LowerFunction, Lowering, Scope } from '../lowering.ts'
+import type { LowerFunction, Scope } from '../lowering.ts'
 import type { TfType, TfValue } from '../types.ts'
 import { ofMatrix } from './matrices.ts'
 import { convolvedByTaps, filterGradientByTaps, framed, type Geometry, inputGradientByTaps } from './taps.ts'
@@ -194,7 +194,7 @@ const lowerFilterGradient =
     ]
   }
 
-export const contractionLowering: { readonly [K in keyof ContractionOps]: Lowering<K> } = {
+export const contractionLowering: { readonly [K in keyof ContractionOps]: LowerFunction<K> } = {
   matmul: lowerMatmul,
   conv2d: lowerConv,
   conv2dInputGradient: lowerInputGradient(false),

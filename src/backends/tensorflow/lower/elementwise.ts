@@ -3,20 +3,18 @@ import type { BinaryOp, ElementwiseOps, UnaryOp } from '../../../ir/signatures.t
 import { isFloat } from '../../../ir/types.ts'
 import { attr } from '../attributes.ts'
 import type { FunctionBuilder } from '../function-builder.ts'
-import type { LowerFunction, Lowering } from '../lowering.ts'
+import type { LowerFunction } from '../lowering.ts'
 import { onMatrix } from './matrices.ts'
 import type { TfOpName } from '../tf-ops.ts'
 import type { TfValue } from '../types.ts'
 
-type ElementwiseUnary = Exclude<UnaryOp, 'silu'>
-
 const unary =
-  (name: TfOpName): LowerFunction<ElementwiseUnary> =>
+  (name: TfOpName): LowerFunction<UnaryOp> =>
   ({ inputs: [x], types: [type], f }) => [f.op(name, [x], {}, type)]
 
 /** Functions that compute in float32, because TensorFlow's kernels for half types are inexact or missing. */
 const unaryInFloat32 =
-  (name: TfOpName): LowerFunction<ElementwiseUnary> =>
+  (name: TfOpName): LowerFunction<UnaryOp> =>
   ({ inputs: [x], types: [{ dtype, shape }], f }) => [
     f.cast(f.op(name, [f.cast(x, 'float32')], {}, { dtype: 'float32', shape }), dtype),
   ]
@@ -145,7 +143,7 @@ const lowerSelect: LowerFunction<'select'> = ({ types: [type], f, scope }) => [
   f.op('SelectV2', [scope.repeating(0), scope.repeating(1), scope.repeating(2)], {}, type),
 ]
 
-export const elementwiseLowering: { readonly [K in keyof ElementwiseOps]: Lowering<K> } = {
+export const elementwiseLowering: { readonly [K in keyof ElementwiseOps]: LowerFunction<K> } = {
   neg: unary('Neg'),
   abs: unary('Abs'),
   sign: unary('Sign'),

@@ -3,7 +3,7 @@ import type { MovementOps } from '../../../ir/signatures.ts'
 import { sameShape } from '../../../ir/types.ts'
 import { attr } from '../attributes.ts'
 import type { FunctionBuilder } from '../function-builder.ts'
-import type { LowerFunction, Lowering } from '../lowering.ts'
+import type { LowerFunction } from '../lowering.ts'
 import type { TfType, TfValue } from '../types.ts'
 
 const lowerReshape: LowerFunction<'reshape'> = ({ inputs: [x], attrs: { shape }, f }) => [f.reshape(x, shape)]
@@ -134,7 +134,7 @@ const lowerOneHot: LowerFunction<'oneHot'> = ({ inputs: [indices], attrs: { dept
 ]
 
 /** graph-scope.ts lowers broadcasts, where a node needs all their elements. */
-export const movementLowering: { readonly [K in Exclude<keyof MovementOps, 'broadcast'>]: Lowering<K> } = {
+export const movementLowering: { readonly [K in Exclude<keyof MovementOps, 'broadcast'>]: LowerFunction<K> } = {
   reshape: lowerReshape,
   transpose: lowerTranspose,
   slice: lowerSlice,

@@ -6,7 +6,7 @@ import type { PoolingOps, WindowAttrs } from '../../../ir/signatures.ts'
 import { type Axis, windowAxes } from '../../../ir/ops/window.ts'
 import { attr } from '../attributes.ts'
 import type { FunctionBuilder } from '../function-builder.ts'
-import type { LowerFunction, Lowering } from '../lowering.ts'
+import type { LowerFunction } from '../lowering.ts'
 import type { TfType, TfValue } from '../types.ts'
 import { padded, sliced } from './movement.ts'
 
@@ -109,7 +109,7 @@ const lowerAvgPoolGradient: LowerFunction<'avgPool2dGradient'> = ({ inputs: [dy]
   return [f.cast(unframed(whole, type.shape, axes, f), type.dtype)]
 }
 
-export const poolingLowering: { readonly [K in keyof PoolingOps]: Lowering<K> } = {
+export const poolingLowering: { readonly [K in keyof PoolingOps]: LowerFunction<K> } = {
   maxPool2d: lowerMaxPool,
   maxPool2dGradient: lowerMaxPoolGradient,
   avgPool2d: lowerAvgPool,

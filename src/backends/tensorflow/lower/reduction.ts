@@ -3,7 +3,7 @@ import type { ReductionOps } from '../../../ir/signatures.ts'
 import { isFloat } from '../../../ir/types.ts'
 import { attr } from '../attributes.ts'
 import type { FunctionBuilder } from '../function-builder.ts'
-import type { LowerFunction, Lowering } from '../lowering.ts'
+import type { LowerFunction } from '../lowering.ts'
 import type { TfOpName } from '../tf-ops.ts'
 import type { TfType, TfValue } from '../types.ts'
 import { equality } from './elementwise.ts'
@@ -60,7 +60,7 @@ const lowerTopK: LowerFunction<'topK'> = ({ inputs: [x], attrs: { k }, types: [t
   return [f.op('GatherV2', [x, indices, f.scalar('int32', last)], { batch_dims: attr.int(last) }, type), indices]
 }
 
-export const reductionLowering: { readonly [K in keyof ReductionOps]: Lowering<K> } = {
+export const reductionLowering: { readonly [K in keyof ReductionOps]: LowerFunction<K> } = {
   reduceSum: wide('Sum'),
   reduceMax: reduction('Max'),
   reduceMin: reduction('Min'),

@@ -2,7 +2,7 @@
 import type { SourceOps } from '../../../ir/signatures.ts'
 import { elements } from '../../../ir/types.ts'
 import { attr } from '../attributes.ts'
-import type { LowerFunction, Lowering } from '../lowering.ts'
+import type { LowerFunction } from '../lowering.ts'
 
 /** The maximum of elements of a literal. For more elements TensorFlow computes them. */
 const literalMax = 1024
@@ -47,8 +47,9 @@ const lowerRandomUniform: LowerFunction<'randomUniform'> = ({ attrs: { stream },
 }
 
 /** lower-graph.ts defines inputs, variables and constants before it lowers nodes. */
-export const sourceLowering: { readonly [K in keyof Omit<SourceOps, 'input' | 'variable' | 'constant'>]: Lowering<K> } =
-  {
-    iota: lowerIota,
-    randomUniform: lowerRandomUniform,
-  }
+export const sourceLowering: {
+  readonly [K in keyof Omit<SourceOps, 'input' | 'variable' | 'constant'>]: LowerFunction<K>
+} = {
+  iota: lowerIota,
+  randomUniform: lowerRandomUniform,
+}

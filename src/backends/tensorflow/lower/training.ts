@@ -5,7 +5,7 @@
 import type { OpName, TrainingOps } from '../../../ir/signatures.ts'
 import { attr } from '../attributes.ts'
 import type { FunctionBuilder } from '../function-builder.ts'
-import type { LowerFunction, Lowering } from '../lowering.ts'
+import type { LowerFunction } from '../lowering.ts'
 import type { TfOpName } from '../tf-ops.ts'
 import type { TfType, TfValue } from '../types.ts'
 
@@ -128,7 +128,7 @@ const lowerLossScale: LowerFunction<'lossScaleUpdate'> = ({
   ]
 }
 
-export const trainingLowering: { readonly [K in keyof TrainingOps]: Lowering<K> } = {
+export const trainingLowering: { readonly [K in keyof TrainingOps]: LowerFunction<K> } = {
   rmsprop: lowerRmsprop,
   sgd: lowerSgd,
   adam: lowerAdam,

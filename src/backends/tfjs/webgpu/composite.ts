@@ -4,7 +4,6 @@
  */
 import type { CompositeOps } from '../../../ir/signatures.ts'
 import { elements, type Type } from '../../../ir/types.ts'
-import { modelForm } from '../lower/composite.ts'
 import { as } from '../lower/shared.ts'
 import type { LowerFunction, Lowering } from '../lowering.ts'
 import type { Operand } from '../plan-types.ts'
@@ -128,18 +127,10 @@ const lowerGradient: LowerFunction<'batchNormGradient'> = ({
   ]
 }
 
-export const compositeLowering: { readonly [K in keyof CompositeOps]: Lowering<K> } = {
-  batchNorm: modelForm,
+export const compositeLowering: { readonly [K in keyof CompositeOps]?: Lowering<K> } = {
   batchNormInference: lowerInference,
   batchNormTraining: lowerTraining,
   batchNormGradient: lowerGradient,
-  dropout: modelForm,
   silu: lowerSilu,
   siluGradient: lowerSiluGradient,
-  softmax: 'decompose',
-  logSoftmax: 'decompose',
-  softmaxCrossEntropy: 'decompose',
-  softmaxCrossEntropyGradient: 'decompose',
-  mean: 'decompose',
-  variance: 'decompose',
 }

@@ -7,6 +7,7 @@ import type { ContractionOps, SourceOps } from '../../../ir/signatures.ts'
 import { elements } from '../../../ir/types.ts'
 import { lowerConv, lowerDepthwise } from '../lower/contraction.ts'
 import { lowerFusion } from '../lower/fusion.ts'
+import { modelLowering } from '../lower/model-form.ts'
 import { made } from '../lower/shared.ts'
 import { sourceLowering } from '../lower/source.ts'
 import { lowerComposite } from '../lower/users-kernel.ts'
@@ -56,6 +57,7 @@ export const webgpuLowering: LoweringTable = {
   ...reductionLowering,
   ...contractions,
   ...poolingLowering,
+  ...modelLowering,
   ...compositeLowering,
   ...trainingLowering,
   fusion: lowerFusion,

@@ -1,11 +1,11 @@
 /** Composite ops that have an ONNX operator. All others use their own decompositions. */
-import type { CompositeOps } from '../../../ir/signatures.ts'
+import type { CompositeOps, ModelOps } from '../../../ir/signatures.ts'
 import type { Node } from '../../../ir/types.ts'
 import { castTo, inFloat32, type LowerFunction, type Lowering, pointwise, unsupported } from '../lowering.ts'
 import { axisIn, shapeIn } from '../planner.ts'
 import { meanOf } from './reduction.ts'
 
-const modelForm = unsupported('it belongs to the model; the pass to-inference replaces it')
+const modelForm = unsupported('it is a model-form op; the pass to-inference replaces it')
 
 const lowerSilu: LowerFunction<'silu'> = ({ inputs: [x], types: [type], plan }) => [
   inFloat32(x, type, plan, (wide, wideType) =>
@@ -47,18 +47,15 @@ const lowerBatchNorm: LowerFunction<'batchNormInference'> = ({ attrs: { epsilon 
 export const isKeptWhole = ({ op, types: [type] }: Node): boolean =>
   op === 'batchNormInference' && type?.dtype === 'float32' && [2, 4].includes(type.shape.length)
 
-export const compositeLowering: { readonly [K in keyof CompositeOps]: Lowering<K> } = {
+export const modelLowering: { readonly [K in keyof ModelOps]: Lowering<K> } = {
   batchNorm: modelForm,
-  batchNormInference: lowerBatchNorm,
-  batchNormTraining: 'decompose',
-  batchNormGradient: 'decompose',
   dropout: modelForm,
+}
+
+export const compositeLowering: { readonly [K in keyof CompositeOps]?: Lowering<K> } = {
+  batchNormInference: lowerBatchNorm,
   silu: lowerSilu,
-  siluGradient: 'decompose',
   softmax: alongAxis('Softmax'),
   logSoftmax: alongAxis('LogSoftmax'),
-  softmaxCrossEntropy: 'decompose',
-  softmaxCrossEntropyGradient: 'decompose',
   mean: lowerMean,
-  variance: 'decompose',
 }

@@ -1,4 +1,4 @@
-import type { OpDef, OpDoc, OpVjp } from '../../op-def.ts'
+import type { CompositeDef, OpDoc, OpVjp } from '../../op-def.ts'
 import { sameType, showType } from '../../types.ts'
 import type { Value } from '../../value.ts'
 import { batchAxes, batchNormCost, channelSums, checkStatistics, rowsOf, sumOf } from './batch-norm-shared.ts'
@@ -24,7 +24,7 @@ export const batchNormGradientDoc: OpDoc = {
 }`,
 }
 
-export const batchNormGradient: OpDef<'batchNormGradient'> = {
+export const batchNormGradient: CompositeDef<'batchNormGradient'> = {
   name: 'batchNormGradient',
   level: 'composite',
   arity: 5,

@@ -1,4 +1,4 @@
-import type { OpDef, OpDoc, OpVjp } from '../../op-def.ts'
+import type { CompositeDef, OpDoc, OpVjp } from '../../op-def.ts'
 import {
   batchAxes,
   batchNormCost,
@@ -23,7 +23,7 @@ export const batchNormInferenceDoc: OpDoc = {
   ),
 }
 
-export const batchNormInference: OpDef<'batchNormInference'> = {
+export const batchNormInference: CompositeDef<'batchNormInference'> = {
   name: 'batchNormInference',
   level: 'composite',
   arity: 5,

@@ -1,4 +1,4 @@
-import type { OpDef, OpDoc, OpVjp } from '../../op-def.ts'
+import type { CompositeDef, OpDoc, OpVjp } from '../../op-def.ts'
 import type { Value } from '../../value.ts'
 import {
   batchAxes,
@@ -29,7 +29,7 @@ export const batchNormTrainingDoc: OpDoc = {
 }`,
 }
 
-export const batchNormTraining: OpDef<'batchNormTraining'> = {
+export const batchNormTraining: CompositeDef<'batchNormTraining'> = {
   name: 'batchNormTraining',
   level: 'composite',
   arity: 3,

@@ -1,5 +1,5 @@
-import type { OpDef, OpDoc, OpVjp } from '../../op-def.ts'
-import type { CompositeOps } from '../../signatures.ts'
+import type { CompositeDef, OpDef, OpDoc, OpVjp } from '../../op-def.ts'
+import type { CompositeOps, ModelOps } from '../../signatures.ts'
 import { batchNormGradient, batchNormGradientDoc, batchNormGradientVjp } from './batch-norm-gradient.ts'
 import { batchNormInference, batchNormInferenceDoc, batchNormInferenceVjp } from './batch-norm-inference.ts'
 import { batchNormTraining, batchNormTrainingDoc, batchNormTrainingVjp } from './batch-norm-training.ts'
@@ -18,8 +18,11 @@ import { softmaxCrossEntropy, softmaxCrossEntropyDoc, softmaxCrossEntropyVjp } f
 import { softmax, softmaxDoc, softmaxVjp } from './softmax.ts'
 import { variance, varianceDoc, varianceVjp } from './variance.ts'
 
-/** Ops with a decomposition into others, and model-form ops. */
-export const compositeOps: { readonly [K in keyof CompositeOps]: OpDef<K> } = {
+type ModelDefs = { readonly [K in keyof ModelOps]: OpDef<K> }
+type CompositeDefs = { readonly [K in keyof CompositeOps]: CompositeDef<K> }
+
+/** Ops that decompose into others, and model-form ops. */
+export const compositeOps: ModelDefs & CompositeDefs = {
   batchNormGradient,
   batchNormInference,
   batchNormTraining,
@@ -35,7 +38,7 @@ export const compositeOps: { readonly [K in keyof CompositeOps]: OpDef<K> } = {
   variance,
 }
 
-export const compositeDocs: { readonly [K in keyof CompositeOps]: OpDoc } = {
+export const compositeDocs: { readonly [K in keyof (ModelOps & CompositeOps)]: OpDoc } = {
   batchNormGradient: batchNormGradientDoc,
   batchNormInference: batchNormInferenceDoc,
   batchNormTraining: batchNormTrainingDoc,
@@ -51,7 +54,7 @@ export const compositeDocs: { readonly [K in keyof CompositeOps]: OpDoc } = {
   variance: varianceDoc,
 }
 
-export const compositeVjps: { readonly [K in keyof CompositeOps]: OpVjp<K> } = {
+export const compositeVjps: { readonly [K in keyof (ModelOps & CompositeOps)]: OpVjp<K> } = {
   batchNormGradient: batchNormGradientVjp,
   batchNormInference: batchNormInferenceVjp,
   batchNormTraining: batchNormTrainingVjp,

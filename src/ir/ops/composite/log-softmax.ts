@@ -1,5 +1,5 @@
 import { natural } from '../../attrs.ts'
-import { ampAll, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
+import { ampAll, type CompositeDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { elements } from '../../types.ts'
 import { axisExample, axisTypes, logSoftmaxOf, mapLines } from './softmax-shared.ts'
 
@@ -15,7 +15,7 @@ export const logSoftmaxDoc: OpDoc = {
   example: /* @__PURE__ */ axisExample('logSoftmax'),
 }
 
-export const logSoftmax: OpDef<'logSoftmax'> = {
+export const logSoftmax: CompositeDef<'logSoftmax'> = {
   name: 'logSoftmax',
   level: 'composite',
   arity: 1,

@@ -1,4 +1,4 @@
-import type { OpDef, OpDoc, OpVjp } from '../../op-def.ts'
+import type { CompositeDef, OpDoc, OpVjp } from '../../op-def.ts'
 import { elements, isFloat } from '../../types.ts'
 import { fold, reduceExample, reducedCount, spread, wideReduceAttrSpecs, wideReduceTypes } from '../reduction/shared.ts'
 
@@ -13,7 +13,7 @@ export const meanDoc: OpDoc = {
   example: /* @__PURE__ */ reduceExample('mean'),
 }
 
-export const mean: OpDef<'mean'> = {
+export const mean: CompositeDef<'mean'> = {
   name: 'mean',
   level: 'composite',
   arity: 1,

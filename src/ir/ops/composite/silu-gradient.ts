@@ -1,4 +1,4 @@
-import { ampAll, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
+import { ampAll, type CompositeDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { elements } from '../../types.ts'
 import { binaryExample, floatBinary, mapBinary } from '../elementwise/shared.ts'
 
@@ -16,7 +16,7 @@ export const siluGradientDoc: OpDoc = {
   example: /* @__PURE__ */ binaryExample('siluGradient'),
 }
 
-export const siluGradient: OpDef<'siluGradient'> = {
+export const siluGradient: CompositeDef<'siluGradient'> = {
   name: 'siluGradient',
   level: 'composite',
   arity: 2,

@@ -1,4 +1,4 @@
-import { ampAll, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
+import { ampAll, type CompositeDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { elements } from '../../types.ts'
 import { floatUnary, mapUnary, unaryExample } from '../elementwise/shared.ts'
 
@@ -12,7 +12,7 @@ export const siluDoc: OpDoc = {
   example: /* @__PURE__ */ unaryExample('silu'),
 }
 
-export const silu: OpDef<'silu'> = {
+export const silu: CompositeDef<'silu'> = {
   name: 'silu',
   level: 'composite',
   arity: 1,

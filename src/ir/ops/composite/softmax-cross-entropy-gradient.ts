@@ -1,4 +1,4 @@
-import type { OpDef, OpDoc, OpVjp } from '../../op-def.ts'
+import type { CompositeDef, OpDoc, OpVjp } from '../../op-def.ts'
 import { elements, showType } from '../../types.ts'
 import { checkLogits } from './softmax-cross-entropy.ts'
 import { logSoftmaxOf } from './softmax-shared.ts'
@@ -21,7 +21,7 @@ export const softmaxCrossEntropyGradientDoc: OpDoc = {
 }`,
 }
 
-export const softmaxCrossEntropyGradient: OpDef<'softmaxCrossEntropyGradient'> = {
+export const softmaxCrossEntropyGradient: CompositeDef<'softmaxCrossEntropyGradient'> = {
   name: 'softmaxCrossEntropyGradient',
   level: 'composite',
   arity: 3,

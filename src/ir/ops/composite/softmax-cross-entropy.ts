@@ -1,4 +1,4 @@
-import type { OpDef, OpDoc, OpVjp } from '../../op-def.ts'
+import type { CompositeDef, OpDoc, OpVjp } from '../../op-def.ts'
 import { elements, isFloat, sameType, showType, type Type } from '../../types.ts'
 import { logSoftmaxOf } from './softmax-shared.ts'
 
@@ -28,7 +28,7 @@ export const softmaxCrossEntropyDoc: OpDoc = {
 }`,
 }
 
-export const softmaxCrossEntropy: OpDef<'softmaxCrossEntropy'> = {
+export const softmaxCrossEntropy: CompositeDef<'softmaxCrossEntropy'> = {
   name: 'softmaxCrossEntropy',
   level: 'composite',
   arity: 2,

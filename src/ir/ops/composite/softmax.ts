@@ -1,5 +1,5 @@
 import { natural } from '../../attrs.ts'
-import { ampAll, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
+import { ampAll, type CompositeDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { elements } from '../../types.ts'
 import { axisExample, axisTypes, mapLines } from './softmax-shared.ts'
 
@@ -15,7 +15,7 @@ export const softmaxDoc: OpDoc = {
   example: /* @__PURE__ */ axisExample('softmax'),
 }
 
-export const softmax: OpDef<'softmax'> = {
+export const softmax: CompositeDef<'softmax'> = {
   name: 'softmax',
   level: 'composite',
   arity: 1,

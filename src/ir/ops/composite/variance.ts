@@ -1,4 +1,4 @@
-import type { OpDef, OpDoc, OpVjp } from '../../op-def.ts'
+import type { CompositeDef, OpDoc, OpVjp } from '../../op-def.ts'
 import { elements, isFloat } from '../../types.ts'
 import {
   fold,
@@ -21,7 +21,7 @@ export const varianceDoc: OpDoc = {
   example: /* @__PURE__ */ reduceExample('variance'),
 }
 
-export const variance: OpDef<'variance'> = {
+export const variance: CompositeDef<'variance'> = {
   name: 'variance',
   level: 'composite',
   arity: 1,

@@ -1,5 +1,5 @@
 import { oneOf, region, text, withDefault } from '../../attrs.ts'
-import { ampAll, ampClasses, noCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
+import { ampAll, ampClasses, noCost, type CompositeDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { sideTables } from '../../side-tables.ts'
 import { regionConstraints, regionTypes } from './shared.ts'
 
@@ -18,7 +18,7 @@ export const compositeDoc: OpDoc = {
 }`,
 }
 
-export const composite: OpDef<'composite'> = {
+export const composite: CompositeDef<'composite'> = {
   name: 'composite',
   level: 'composite',
   arity: 'variadic',

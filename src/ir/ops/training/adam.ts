@@ -1,5 +1,5 @@
 import { number } from '../../attrs.ts'
-import { elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
+import { elementwiseCost, type CompositeDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { checkScalars, checkSlots, guarded, optimizerConstraints } from './shared.ts'
 
 export const adamDoc: OpDoc = {
@@ -19,7 +19,7 @@ export const adamDoc: OpDoc = {
 }`,
 }
 
-export const adam: OpDef<'adam'> = {
+export const adam: CompositeDef<'adam'> = {
   name: 'adam',
   level: 'composite',
   arity: 7,

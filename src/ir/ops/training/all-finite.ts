@@ -1,4 +1,4 @@
-import type { OpDef, OpDoc, OpVjp } from '../../op-def.ts'
+import type { CompositeDef, OpDoc, OpVjp } from '../../op-def.ts'
 import { elements, isFloat, showType } from '../../types.ts'
 
 export const allFiniteDoc: OpDoc = {
@@ -12,7 +12,7 @@ export const allFiniteDoc: OpDoc = {
 }`,
 }
 
-export const allFinite: OpDef<'allFinite'> = {
+export const allFinite: CompositeDef<'allFinite'> = {
   name: 'allFinite',
   level: 'composite',
   arity: 'variadic',

@@ -1,5 +1,5 @@
 import { number } from '../../attrs.ts'
-import { elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
+import { elementwiseCost, type CompositeDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { checkScalars, checkSlots } from './shared.ts'
 
 export const emaDoc: OpDoc = {
@@ -20,7 +20,7 @@ export const emaDoc: OpDoc = {
 }`,
 }
 
-export const ema: OpDef<'ema'> = {
+export const ema: CompositeDef<'ema'> = {
   name: 'ema',
   level: 'composite',
   arity: 4,

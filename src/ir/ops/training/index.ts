@@ -1,4 +1,4 @@
-import type { OpDef, OpDoc, OpVjp } from '../../op-def.ts'
+import type { CompositeDef, OpDoc, OpVjp } from '../../op-def.ts'
 import type { TrainingOps } from '../../signatures.ts'
 import { adam, adamDoc, adamVjp } from './adam.ts'
 import { allFinite, allFiniteDoc, allFiniteVjp } from './all-finite.ts'
@@ -8,7 +8,7 @@ import { rmsprop, rmspropDoc, rmspropVjp } from './rmsprop.ts'
 import { sgd, sgdDoc, sgdVjp } from './sgd.ts'
 
 /** Ops of the training step, each with its guard. */
-export const trainingOps: { readonly [K in keyof TrainingOps]: OpDef<K> } = {
+export const trainingOps: { readonly [K in keyof TrainingOps]: CompositeDef<K> } = {
   adam,
   allFinite,
   ema,

@@ -1,5 +1,5 @@
 import { number, positive } from '../../attrs.ts'
-import { noCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
+import { noCost, type CompositeDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { checkScalars } from './shared.ts'
 
 /** The largest loss scale that is doubled: the result, 2^127, is the largest power of two in float32. */
@@ -22,7 +22,7 @@ export const lossScaleUpdateDoc: OpDoc = {
 }`,
 }
 
-export const lossScaleUpdate: OpDef<'lossScaleUpdate'> = {
+export const lossScaleUpdate: CompositeDef<'lossScaleUpdate'> = {
   name: 'lossScaleUpdate',
   level: 'composite',
   arity: 3,

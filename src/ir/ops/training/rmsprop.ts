@@ -1,5 +1,5 @@
 import { number } from '../../attrs.ts'
-import { elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
+import { elementwiseCost, type CompositeDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { checkScalars, checkSlots, guarded, optimizerConstraints } from './shared.ts'
 
 export const rmspropDoc: OpDoc = {
@@ -18,7 +18,7 @@ export const rmspropDoc: OpDoc = {
 }`,
 }
 
-export const rmsprop: OpDef<'rmsprop'> = {
+export const rmsprop: CompositeDef<'rmsprop'> = {
   name: 'rmsprop',
   level: 'composite',
   arity: 6,

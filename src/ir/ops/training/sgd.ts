@@ -1,5 +1,5 @@
 import { flag, number } from '../../attrs.ts'
-import { elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
+import { elementwiseCost, type CompositeDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { checkScalars, checkSlots, guarded, optimizerConstraints } from './shared.ts'
 
 export const sgdDoc: OpDoc = {
@@ -17,7 +17,7 @@ export const sgdDoc: OpDoc = {
 }`,
 }
 
-export const sgd: OpDef<'sgd'> = {
+export const sgd: CompositeDef<'sgd'> = {
   name: 'sgd',
   level: 'composite',
   arity: 5,
