@@ -2,7 +2,6 @@
 import { stridesOf } from '../../../ir/ops/shape.ts'
 import { type DType, isFloat } from '../../../ir/types.ts'
 import { type Accumulator, type Coordinate, type Expr, identityOf, type Linear, type Phase } from '../kernel/kernel.ts'
-import { scaled, sum } from '../kernel/linear.ts'
 import { isTaken } from './arg-max.ts'
 import { type AxisBindings, asExpr, firstPoint, int, keyOfAffine, type Point, position } from './bindings.ts'
 import { beginBlock, type BlockSum, endBlock, endOfSum, inBlocks, isBlockSum, makeBlockSum } from './block-sums.ts'
@@ -10,6 +9,7 @@ import type { LoopBuilder } from './builder.ts'
 import { countersInside } from './clipping.ts'
 import { conditionsOf, guardedWith, movesWith } from './guards.ts'
 import type { Lanes, LoopExpr } from './loops.ts'
+import { placeOnRows } from './place-on-rows.ts'
 import type { Schedule } from './schedule.ts'
 import { converted, type Values } from './values.ts'
 
@@ -76,7 +76,7 @@ export class Reductions {
       axes,
       points,
       ...conditionsOf(this.#phase, guard),
-      orderedBy: points.length === 1 ? null : this.#placeOnRows(factors),
+      orderedBy: points.length === 1 ? null : placeOnRows(factors, this.#phase, this.#schedule.rowAxis),
     }
     if (this.#isInBlocks(accumulator)) {
       const sums = new Map(points.map((point) => [point, makeBlockSum(this.#builder, lanes)]))
@@ -273,21 +273,6 @@ export class Reductions {
     const condition = conditions.reduce((a, b) => position('and', a, b))
     const body = this.#values.block(() => this.#bindings.assuming(open, [point], () => take(point)))
     this.#builder.add({ kind: 'if', condition, body, otherwise: [] })
-  }
-
-  /** The row-major position that the load among these expressions reads which depends on the row axis; null if there is none. */
-  #placeOnRows(factors: readonly number[]): Linear | null {
-    const { rowAxis } = this.#schedule
-    if (rowAxis === null) return null
-    for (const factor of factors) {
-      const expr = this.#phase.exprs[factor] as Expr // verified
-      if (expr.kind !== 'load' || !expr.coordinates.some((each) => movesWith(each, rowAxis))) continue
-      const strides = stridesOf(expr.coordinates.map(({ size }) => size))
-      return sum(
-        expr.coordinates.flatMap(({ at }, i) => (at.kind === 'linear' ? [scaled(at, strides[i] as number)] : [])),
-      )
-    }
-    return null
   }
 }
 
