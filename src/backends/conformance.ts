@@ -14,7 +14,8 @@ import { runPasses } from '../passes/run-pass.ts'
 import { hostArray, hostArrayOf, type Backend, type HostArray, type Runnable, type Store } from './backend.ts'
 import { halfErrorsOf } from './half-errors.ts'
 import { roundingsOf } from './roundings.ts'
-import { toleranceOf, type ToleranceRow } from './tolerance.ts'
+import { toleranceOf } from './tolerance.ts'
+import { type Deviation, type Expected, worstElement } from './worst-element.ts'
 
 /** Numbers by the name of an input or a variable. */
 interface Numbered {
@@ -41,17 +42,6 @@ export interface SharedCase {
   readonly tolerance?: Tolerance | undefined
   /** The class of what the op, an activation with a slope of at most 1, is applied to: its error comes on top of the op's own. */
   readonly operandTolerance?: Tolerance | undefined
-}
-
-/** The worst element of a case: its error and its tolerance. A `ratio` above 1 is a failure; it is infinite if it has no other value. */
-export interface Deviation {
-  readonly output: string
-  readonly index: number
-  readonly got: number
-  readonly want: number
-  readonly error: number
-  readonly tolerance: number
-  readonly ratio: number
 }
 
 /** Runs the case on the backend and on the reference, and returns the worst element. */
@@ -241,17 +231,6 @@ const variablesOf = (graph: Graph): readonly (readonly [string, Type])[] =>
 export const through = (backend: Backend, passes: readonly Pass[], graph: Graph): Program =>
   runPasses(passes, programOf(graph), { target: backend.target, report: () => {} })
 
-/** A result of the reference, and the numbers that the tolerance of an element depends on. */
-interface Expected {
-  readonly want: RefTensor
-  readonly row: ToleranceRow
-  readonly magnitudes: RefTensor | undefined
-  /** The largest magnitude among the float operands and the result, at least 1. */
-  readonly largest: number
-  /** What roundings to half types inside of the graph may change. */
-  readonly halfErrors: Float64Array | undefined
-}
-
 /** Do the class's results carry roundings of what they are computed from? */
 const isRounded = (tolerance: Tolerance): boolean => tolerance === 'accumulation' || tolerance === 'composite'
 
@@ -263,44 +242,4 @@ const largestOf = (lists: readonly Numbers[]): number => {
       if (Number.isFinite(size) && size > most) most = size
     }
   return most
-}
-
-const allowedAt = ({ want, row, magnitudes, largest, halfErrors }: Expected, index: number): number => {
-  const w = want.data[index] ?? Number.NaN
-  const half = halfErrors?.[index] ?? 0
-  if (!Number.isFinite(w)) return 0
-  if (!isFloat(want.dtype)) return half
-  const scale =
-    row.scale === 'one'
-      ? 1
-      : row.scale === 'largest'
-        ? largest
-        : Math.max(Math.abs(w), Math.abs(magnitudes?.data[index] ?? 1))
-  return Math.max(row.relative * Math.abs(w), half) + row.absolute * (Number.isFinite(scale) ? scale : 0)
-}
-
-/** `operand`: of an activation, what it is applied to. */
-const worstElement = (
-  output: string,
-  got: HostArray | undefined,
-  of: Expected,
-  operand: Expected | null,
-): Deviation | null => {
-  const { want } = of
-  if (got?.length !== elements(want.shape))
-    return { output, index: 0, got: Number.NaN, want: Number.NaN, error: Infinity, tolerance: 0, ratio: Infinity }
-  let worst: Deviation | null = null
-  want.data.forEach((w, index) => {
-    const g = got[index] as number
-    const tolerance = allowedAt(of, index) + (operand === null ? 0 : allowedAt(operand, index))
-    const error =
-      g === w || (Number.isNaN(g) && Number.isNaN(w))
-        ? 0
-        : Number.isFinite(g) && Number.isFinite(w)
-          ? Math.abs(g - w)
-          : Infinity
-    const ratio = error === 0 || tolerance === Infinity ? 0 : error / tolerance
-    if (worst === null || ratio > worst.ratio) worst = { output, index, got: g, want: w, error, tolerance, ratio }
-  })
-  return worst
 }

@@ -119,3 +119,14 @@ export const withoutUnusedAxes = (phase: Phase): Phase => {
     stores: phase.stores.map((store) => mapStore(store, change)),
   }
 }
+
+/** For each expression, the axes that it and the expressions that it uses depend on. */
+export const axesByExpr = ({ exprs, accumulators }: Phase): readonly ReadonlySet<number>[] => {
+  const reach: ReadonlySet<number>[] = []
+  for (const expr of exprs) {
+    const parts = expr.kind === 'accumulated' ? termsOf(accumulators[expr.accumulator] as Accumulator) : argsOf(expr)
+    const own = linearsOf(expr).flatMap(({ terms }) => terms.map(({ axis }) => axis))
+    reach.push(new Set([...own, ...parts.flatMap((part) => [...(reach[part] as ReadonlySet<number>)])])) // expressions use earlier ones
+  }
+  return reach
+}

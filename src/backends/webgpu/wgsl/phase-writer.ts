@@ -12,7 +12,7 @@ import {
   type Phase,
 } from '../../codegen/kernel/kernel.ts'
 import { isAlwaysInside, rangeOf } from '../../codegen/kernel/linear.ts'
-import { argsOf, linearsOf, termsOf } from '../../codegen/kernel/rewrite.ts'
+import { axesByExpr } from '../../codegen/kernel/rewrite.ts'
 import { elementType, literal } from './library.ts'
 import { wgslOps } from './ops.ts'
 import { tilesOf, type WgslSchedule } from './schedule.ts'
@@ -45,7 +45,7 @@ export class PhaseWriter {
       row: Math.floor(i / schedule.columns),
       column: i % schedule.columns,
     }))
-    this.#reach = reachOf(phase)
+    this.#reach = axesByExpr(phase)
   }
 
   write(): string {
@@ -292,13 +292,3 @@ export class PhaseWriter {
 /** A literal of the WGSL type of this dtype. */
 const literalOf = (value: number, dtype: DType): string =>
   dtype === 'bool' ? String(value !== 0) : literal(value, dtype)
-
-const reachOf = ({ exprs, accumulators }: Phase): readonly ReadonlySet<number>[] => {
-  const reach: ReadonlySet<number>[] = []
-  for (const expr of exprs) {
-    const parts = expr.kind === 'accumulated' ? termsOf(accumulators[expr.accumulator] as Accumulator) : argsOf(expr)
-    const own = linearsOf(expr).flatMap(({ terms }) => terms.map(({ axis }) => axis))
-    reach.push(new Set([...own, ...parts.flatMap((part) => [...(reach[part] as ReadonlySet<number>)])]))
-  }
-  return reach
-}
