@@ -137,16 +137,46 @@ function* extended(
 ): Generator<Region> {
   const opened = new Set([labelOf(pair.before, pair.after)])
   for (let extension = 0; extension <= extensions; extension++) {
-    const cones = [
-      coneOf(before, pair.before, pairing.before, opened),
-      coneOf(after, pair.after, pairing.after, opened),
-    ] as const
+    const cones = consistent(before, after, pair, pairing, opened)
     yield regionOf(cones, positive)
     const operands = cones.flatMap((cone) => [...cone.operands.values()])
     if (operands.length === 0) return
     for (const name of operands) opened.add(name)
   }
 }
+
+/**
+ * The cones of a pair. If a node with several results is in one of them, then none of its results is an operand: the other side would get random numbers
+ * for what this side computes, such as the mean of a batch norm. Adds what it opens to `opened`.
+ */
+const consistent = (
+  before: Graph,
+  after: Graph,
+  pair: Pair,
+  pairing: Pairing,
+  opened: Set<string>,
+): readonly [Cone, Cone] => {
+  for (;;) {
+    const cones = [
+      coneOf(before, pair.before, pairing.before, opened),
+      coneOf(after, pair.after, pairing.after, opened),
+    ] as const
+    const operands = new Set(cones.flatMap((cone) => [...cone.operands.values()]))
+    const inside = [...computedIn(cones[0], pairing.before), ...computedIn(cones[1], pairing.after)]
+    const again = inside.filter((label) => operands.has(label))
+    if (again.length === 0) return cones
+    for (const label of again) opened.add(label)
+  }
+}
+
+/** The names of all results of the cone's nodes. */
+const computedIn = ({ nodes }: Cone, labels: ReadonlyMap<number, string>): readonly string[] =>
+  nodes.flatMap(({ id, types }) =>
+    types.flatMap((_, port) => {
+      const label = labels.get(refKey({ id, port }))
+      return label === undefined ? [] : [label]
+    }),
+  )
 
 /** Keeps what was drawn, so that it can be read again. */
 const replayed = <T>(source: Iterator<T>): Iterable<T> => {
