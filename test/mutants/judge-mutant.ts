@@ -42,7 +42,7 @@ type Found = Pick<Finding, 'by'> & { readonly fate: 'killed' | 'killed by the ti
 export const makeJudge = (root: string, mutants: readonly MechanicalMutant[], isFresh: boolean): Judge => {
   const results = openResults(root, isFresh)
   const reach = openReach(root, mutants)
-  const sound = new Map<string, boolean>()
+  const sound = new Map<string, Sound>()
   return {
     kept: (task, testFile) => results.find(keyOf(root, task, testFile)),
     open: () => {
@@ -73,14 +73,17 @@ export const makeJudge = (root: string, mutants: readonly MechanicalMutant[], is
   }
 }
 
-/** Runs the selected tests of a file. A test that also fails without the mutant is ignored. */
+/**
+ * Runs the selected tests of a file. A test that also fails without the mutant is ignored. A test that is slow without the mutant did not fail: a busy
+ * machine may need more than the time limit, so the mutant is then judged again with the longest limit.
+ */
 const judgeBy = async (
   { file, text }: Task,
   testFile: string,
   chosen: Awaited<ReturnType<Reach['of']>> | null,
-  { tree, tests, sound }: { readonly tree: Tree; readonly tests: TestProcess; readonly sound: Map<string, boolean> },
+  { tree, tests, sound }: { readonly tree: Tree; readonly tests: TestProcess; readonly sound: Map<string, Sound> },
 ): Promise<Found | null> => {
-  const limit = chosen === null ? limitMs : limitOf(chosen.ms)
+  let limit = chosen === null ? limitMs : limitOf(chosen.ms)
   let names = chosen?.tests ?? null
   for (;;) {
     tests.changed(file)
@@ -91,17 +94,38 @@ const judgeBy = async (
     // If no test is named, the file did not load or did not end.
     const failed = isLate ? undefined : reply.failed.find((name) => name !== '')
     const by = failed === undefined ? testFile : `${testFile}: ${failed}`
-    let isSound = sound.get(by)
-    if (isSound === undefined) {
-      const alone = failed === undefined ? names : [failed]
-      const clean = await tests.run({ file: testFile, tests: alone }, limit)
-      isSound = clean !== 'late' && clean.failed.length === 0
-      sound.set(by, isSound)
+    const alone = failed === undefined ? names : [failed]
+    const key = JSON.stringify([testFile, alone])
+    const clean = sound.get(key) ?? (await judgeSound(tests, testFile, alone))
+    sound.set(key, clean)
+    if (clean.fault === null) {
+      if (!isLate) return { fate: 'killed', by }
+      if (clean.ms < limit || limit === limitMs) return { fate: 'killed by the time limit', by }
+      limit = limitMs
+      continue
     }
-    if (isSound) return { fate: isLate ? 'killed by the time limit' : 'killed', by }
-    console.log(`${by} fails without a mutant: nothing is judged by it`)
+    console.log(`${by} fails without a mutant: nothing is judged by it (${clean.fault})`)
     names = failed === undefined ? [] : (names?.filter((name) => name !== failed) ?? [])
     if (names.length === 0) return null
+  }
+}
+
+/** How tests ended without a mutant: what failed, or null, and their time. */
+interface Sound {
+  readonly fault: string | null
+  readonly ms: number
+}
+
+/** Runs tests without a mutant. One of two runs must pass: a run can fail because its process was stopped or had no memory. */
+const judgeSound = async (tests: TestProcess, file: string, names: readonly string[] | null): Promise<Sound> => {
+  for (let attempt = 1; ; attempt++) {
+    const start = performance.now()
+    const reply = await tests.run({ file, tests: names }, limitMs)
+    const ms = performance.now() - start
+    if (reply !== 'late' && reply.failed.length === 0) return { fault: null, ms }
+    const fault = reply === 'late' ? `it did not end in ${limitMs / 1000} s` : reply.message
+    if (attempt === 2) return { fault, ms }
+    console.log(`${file}${names?.length === 1 ? `: ${names[0]}` : ''} failed once without a mutant: ${fault}`)
   }
 }
 

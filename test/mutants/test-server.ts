@@ -13,9 +13,12 @@ export interface TestRequest {
   readonly tests: readonly string[] | null
 }
 
-/** The names of the failed tests. An error of the file itself has the name ''. If the tests did not start, the reply is `null`. */
+/** If the tests did not start, the reply is `null`. */
 export interface TestReply {
+  /** The names of the failed tests. An error of the file itself has the name ''. */
   readonly failed: readonly string[]
+  /** The first message of the failures, on one line. */
+  readonly message: string
 }
 
 const root = process.cwd()
@@ -54,15 +57,21 @@ const run = async ({ changed, file, tests }: TestRequest): Promise<TestReply | n
   const path = join(root, file)
   const { testModules, unhandledErrors } = await vitest.runTestSpecifications([project.createSpecification(path)])
   const failed: string[] = []
+  const messages: string[] = []
   for (const module of testModules) {
     if (module.moduleId !== path) continue
-    for (const test of module.children.allTests('failed')) failed.push(test.fullName.split(' > ').join(' '))
+    for (const test of module.children.allTests('failed')) {
+      failed.push(test.fullName.split(' > ').join(' '))
+      messages.push(...(test.result().errors ?? []).map(({ message }) => message))
+    }
     if (module.state() === 'failed' && failed.length === 0) failed.push('')
+    messages.push(...module.errors().map(({ message }) => message))
   }
+  messages.push(...unhandledErrors.map((error) => String((error as Error).message)))
   // On a busy machine the worker may not start in time. That is not a result of the tests.
   if (unhandledErrors.some((error) => String((error as Error).message).includes('[vitest-pool]'))) return null
   if (unhandledErrors.length > 0 && failed.length === 0) failed.push('')
-  return { failed }
+  return { failed, message: (messages[0] ?? '').split('\n')[0] ?? '' }
 }
 
 process.on('message', (request: TestRequest) => {
