@@ -47,7 +47,7 @@ export const decode = async (
     })
   try {
     const format = formatOf(bytes)
-    if (format === null) throw new Error('this is none of the formats that are read')
+    if (format === null) throw new Error('its format is not supported')
     // Without a limit on the size, because this reads only the header.
     const header = await headerOf(bytes, format, () =>
       judged(1, options.timeLimit, () => open({ limitInputPixels: false }).metadata()),
@@ -195,7 +195,7 @@ const inTime = async <T>(seconds: number, work: () => Promise<T>): Promise<T> =>
 const hintOf = (error: unknown): string =>
   error instanceof LimitError
     ? error.hint
-    : 'JPEG, PNG, WebP, GIF, TIFF and AVIF are read; the ending of the name does not matter'
+    : 'supported formats are JPEG, PNG, WebP, GIF, TIFF and AVIF; the extension of the file does not matter'
 
 /** libvips reports every attempt. Lines that differ only in numbers are shown once. */
 const wordsOf = (error: unknown): string => {

@@ -90,7 +90,7 @@ const checkSame = (
   throw new EffuseError({
     code: 'EF507',
     message: `train/ and ${held}/ in ${path} have different classes: ${faults.map(([where, names]) => `only in ${where}/: ${shortList(names, 10)}`).join('; ')}`,
-    hint: 'the labels are places in the sorted list of folders: it must be the same in both',
+    hint: 'labels are indices in the sorted list of folders, so the lists must be equal',
   })
 }
 

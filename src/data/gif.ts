@@ -72,7 +72,8 @@ const pictureAt = (
   const colours = own.length > 0 ? own : screen.globalColours
   const start = at + 9 + own.length
   const codeBits = bytes[start] ?? 0
-  if (width === 0 || height === 0 || codeBits < 1 || codeBits > 11) throw new Error('the picture is described wrongly')
+  if (width === 0 || height === 0 || codeBits < 1 || codeBits > 11)
+    throw new Error('the description of the picture is invalid')
   const indices = unpacked(blocksOf(bytes, start + 1).blocks, codeBits, width * height)
   const data = new Uint8Array(screen.width * screen.height * 3)
   const paint = (pixel: number, index: number): void => {

@@ -98,7 +98,7 @@ export const settingsOf = (options: ImageFolderOptions): FolderSettings => {
   if (cropArea !== undefined && crop !== 'box')
     throw new EffuseError({
       code: 'EF403',
-      message: `option "cropArea" goes with crop: 'box', got crop: '${crop}'`,
+      message: `option "cropArea" needs crop: 'box', got crop: '${crop}'`,
       hint: 'leave one of the two out',
     })
   return {
@@ -120,6 +120,6 @@ export const settingsOf = (options: ImageFolderOptions): FolderSettings => {
 }
 
 const warn = (_path: string, reason: string): void =>
-  process.emitWarning(`left out a damaged picture: ${reason}`, { type: 'EffuseWarning', code: 'EF506' })
+  process.emitWarning(`skipped a damaged picture: ${reason}`, { type: 'EffuseWarning', code: 'EF506' })
 
 const notify = (notice: string): void => process.emitWarning(notice, { type: 'EffuseWarning' })

@@ -68,7 +68,7 @@ const splitOf = (layout: Layout, path: string, options: ImageFolderOptions): Spl
   if (layout.kind === 'test')
     throw new EffuseError({
       code: 'EF507',
-      message: `${path} holds ${layout.held}/ but no train/`,
+      message: `${path} contains ${layout.held}/ but no train/`,
       hint: 'expected train/<class>/* beside it, or folders of classes alone',
     })
   if (layout.kind === 'split') return { train: layout.train, test: ownTest(layout.test, path, options) }
@@ -76,14 +76,14 @@ const splitOf = (layout: Layout, path: string, options: ImageFolderOptions): Spl
   if (holdout === undefined)
     throw new EffuseError({
       code: 'EF403',
-      message: `${path} has no val/ or test/ beside train/, so the option "holdout" must say which share to test with`,
+      message: `${path} has no val/ or test/ beside train/, so the option "holdout" must give the share to test with`,
       hint: 'holdout: 0.1, --holdout 0.1, holds out a tenth of each class',
     })
   const split = heldOut(layout.all, { share: holdout, seed: holdoutSeed })
   if (split.test.every(({ files }) => files.length === 0))
     throw new EffuseError({
       code: 'EF507',
-      message: `no class in ${path} has more than one picture, so none can be held out to test with`,
+      message: `no class in ${path} has more than one picture, so none can be held out for tests`,
       hint: 'add pictures, or a folder val/<class>/* beside train/',
     })
   return split

@@ -40,7 +40,7 @@ const otherSignatures: readonly (readonly [string, readonly number[]])[] = [
   ['begins like a BMP', ascii('BM')],
   ['begins like a Photoshop document', ascii('8BPS')],
   ['begins like a JPEG 2000', [0, 0, 0, 12, 0x6a, 0x50]],
-  ['begins like a RIFF file that is no WebP', ascii('RIFF')],
+  ['begins like a RIFF file that is not WebP', ascii('RIFF')],
   ['looks like a PDF', ascii('%PDF')],
   ['looks like a zip archive', [...ascii('PK'), 3, 4]],
   ['is compressed by gzip', [0x1f, 0x8b]],

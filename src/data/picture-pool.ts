@@ -103,7 +103,7 @@ class Pool {
       member.pending.delete(answer.id)
       if (member.pending.size === 0) worker.unref()
       if (answer.kind === 'done') waiting?.resolve(answer.result)
-      else if (answer.kind === 'dropped') waiting?.reject(new Error('the result is no longer wanted'))
+      else if (answer.kind === 'dropped') waiting?.reject(new Error('the result is no longer needed'))
       else waiting?.reject(errorOf(answer.error))
     })
     worker.on('error', () => this.#replace(member))

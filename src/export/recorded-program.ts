@@ -22,7 +22,7 @@ export const recording = (backend: Backend): { readonly backend: Backend; readon
       },
     },
     last: () => {
-      invariant(recorded !== null, () => 'compile() has given its backend no program')
+      invariant(recorded !== null, () => 'compile() passed no program to its backend')
       return recorded
     },
   }

@@ -23,7 +23,7 @@ export class JsonError extends Error {
 
 /** Limits the recursion. No header needs more levels. */
 const depthLimit = 16
-/** Limits the memory, because `0,` becomes an object of fifty bytes. No header needs more values. */
+/** Limits the memory, because two bytes of text, `0,`, become an object of fifty bytes. No header needs more values. */
 const valueLimit = 4_000_000
 
 const space = /[ \t\n\r]*/y

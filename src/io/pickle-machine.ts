@@ -70,7 +70,8 @@ class Machine {
       step(this)
     }
     const value = this.pop()
-    if (this.stack.length > 0) throw this.corrupt(`the pickle ends with ${grouped(this.stack.length)} values too many`)
+    if (this.stack.length > 0)
+      throw this.corrupt(`${grouped(this.stack.length)} values remain on the stack at the end of the pickle`)
     return { value, end: this.reader.at }
   }
 
@@ -150,7 +151,7 @@ class Machine {
 
   recall(index: number): void {
     const value = this.memo.get(index)
-    if (value === undefined) throw this.corrupt(`the pickle recalls value ${grouped(index)}, which it has not kept`)
+    if (value === undefined) throw this.corrupt(`the pickle recalls value ${grouped(index)}, which it has not stored`)
     this.push(value)
   }
 
@@ -178,7 +179,7 @@ class Machine {
     const args = this.pop()
     const callable = this.pop()
     if (typeof args !== 'object' || args?.kind !== 'tuple')
-      throw this.corrupt(`the pickle calls with ${kindOf(args)} where the arguments belong`)
+      throw this.corrupt(`the pickle calls a function with ${kindOf(args)} instead of a tuple of arguments`)
     this.push(this.host.call(callable, args, this.at, (count) => this.spend(count)))
   }
 

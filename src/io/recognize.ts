@@ -19,7 +19,7 @@ export const recognizeWeights = (bytes: Uint8Array, fileName?: string): WeightsF
   const refuse = (what: string, hint: string): never => {
     throw new EffuseError({
       code: 'EF502',
-      message: `expected weights (safetensors or a PyTorch checkpoint) in ${fileLabel(fileName)}, ${what}`,
+      message: `expected weights (safetensors or a PyTorch checkpoint) in ${fileLabel(fileName)}, but ${what}`,
       hint,
     })
   }
@@ -81,7 +81,7 @@ const begins =
   (...starts: readonly string[]) =>
   (start: string) =>
     starts.some((s) => start.startsWith(s))
-const picture = 'name the file of weights; pictures go to predict as its arguments'
+const picture = 'name the file of weights; give pictures to predict as arguments'
 const unpack = 'unpack it and name the file of weights in it'
 const page =
   'the address gives a web page instead of the file: open it in a browser and look for a link that downloads the file itself'
@@ -89,8 +89,8 @@ const page =
 const signatures: readonly Signature[] = [
   {
     matches: begins('version https://git-lfs'),
-    what: 'a pointer of Git LFS in place of the real file',
-    hint: 'fetch the real file: git lfs install, then git lfs pull',
+    what: 'a Git LFS pointer instead of the file itself',
+    hint: 'fetch the file itself: git lfs install, then git lfs pull',
   },
   {
     matches: (start) => /^\s*<(!doctype html|html|head|body)\b/i.test(withoutMark(start)),

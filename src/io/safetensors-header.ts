@@ -86,7 +86,7 @@ const parseText = (bytes: Uint8Array, fileName: string | undefined): JsonObject 
   if (bytes[0] !== 0x7b)
     throw corruptSafetensors(
       fileName,
-      `the header must begin with "{" at byte ${headerStart}, ${bytes.length === 0 ? 'it is empty' : `byte 0x${hex(bytes[0])} stands there`}`,
+      `the header must begin with "{" at byte ${headerStart}, ${bytes.length === 0 ? 'but it is empty' : `but byte 0x${hex(bytes[0])} is there`}`,
     )
   let text: string
   try {

@@ -125,7 +125,7 @@ const findStateDict = (
     const taken = isAveraged(found.path) ? 'averages' : 'raw'
     return { found, taken, available: [taken], notes: [] }
   }
-  if (all.length === 0) throw corrupt('no dict in it holds tensors', saveAgain)
+  if (all.length === 0) throw corrupt('it contains no dict of tensors', saveAgain)
   const raw = preferred(
     byDepth.map((level) => level.filter((candidate) => !isAveraged(candidate.path))),
     corrupt,
@@ -136,12 +136,16 @@ const findStateDict = (
     ) ?? null
   if (raw !== null && averages !== null) {
     const taken = wanted ?? 'averages'
-    const words = `the file has weights, ${shownPath(raw)}, and their averages, ${shownPath(averages)}; the averages are taken`
+    const words = `the file has weights, ${shownPath(raw)}, and their averages, ${shownPath(averages)}; effuse uses the averages`
     const notes = wanted === undefined ? [words] : []
     return { found: taken === 'averages' ? averages : raw, taken, available: ['raw', 'averages'], notes }
   }
   const found = raw ?? averages
-  if (found === null) throw corrupt(`which of its dicts of tensors are the weights? It holds ${listOf(all)}`, sayWhich)
+  if (found === null)
+    throw corrupt(
+      `it is unclear which of its dicts of tensors contains the weights: it contains ${listOf(all)}`,
+      sayWhich,
+    )
   const taken = raw === null ? 'averages' : 'raw'
   if (wanted !== undefined && wanted !== taken)
     throw corrupt(
@@ -183,12 +187,12 @@ const preferred = (byDepth: readonly (readonly Candidate[])[], corrupt: Corrupt)
   }
   throw corrupt(`it holds several dicts of tensors: ${listOf(shallowest)}`, sayWhich)
 }
-const sayWhich = 'say which one is meant (stateDict), or save that one alone'
+const sayWhich = 'name one of them (stateDict), or save it alone'
 
 const listOf = (found: readonly Candidate[]): string =>
   found.slice(0, 6).map(shownPath).join(', ') + (found.length > 6 ? ` and ${grouped(found.length - 6)} more` : '')
 
-const shownPath = ({ path }: Candidate): string => (path === '' ? 'the top one' : quote(path))
+const shownPath = ({ path }: Candidate): string => (path === '' ? 'the top level' : quote(path))
 
 /** The dicts that contain a tensor, by depth. Each dict is visited once, because a pickle may refer to one again, even from inside it. */
 const candidates = (root: PickleDict): readonly (readonly Candidate[])[] => {

@@ -42,7 +42,7 @@ export const readZipContainer = (bytes: Uint8Array, corrupt: Corrupt): TorchCont
   const stranger = zip.names.find((name) => !name.startsWith(folder))
   if (stranger !== undefined)
     throw corrupt(
-      `all entries of the zip archive should lie in the folder ${quote(folder)}, ${quote(stranger)} does not`,
+      `all entries of the zip archive must be in the folder ${quote(folder)}, but ${quote(stranger)} is not`,
     )
   if (zip.has(`${folder}constants.pkl`))
     throw corrupt('it is a TorchScript program (torch.jit.save), not a dict of tensors', saveAgain)
@@ -50,7 +50,7 @@ export const readZipContainer = (bytes: Uint8Array, corrupt: Corrupt): TorchCont
     ? String.fromCharCode(...zip.view(`${folder}byteorder`).subarray(0, 20))
     : 'little'
   if (order !== 'little')
-    throw corrupt(`the numbers must be little endian, entry byteorder says ${quote(order)}`, littleOnly)
+    throw corrupt(`the numbers must be little endian, but the entry byteorder says ${quote(order)}`, littleOnly)
 
   const storages = new Map<string, StorageRef>()
   const pickle = zip.view(pickleName)
@@ -102,7 +102,7 @@ export const readLegacyContainer = (bytes: Uint8Array, corrupt: Corrupt): TorchC
     )
   const system = runPickle(bytes, version.end, data)
   if (lookUp(system.value, 'little_endian') !== true)
-    throw corrupt('the numbers must be little endian, the file does not say so', littleOnly)
+    throw corrupt('the numbers must be little endian, but the file does not say so', littleOnly)
 
   const storages = new Map<string, StorageRef>()
   const { value, end } = runPickle(bytes, system.end, torchHost(corrupt, storages))

@@ -91,7 +91,7 @@ export const torchHost = (corrupt: Corrupt, storages: Map<string, StorageRef>): 
     if (known === undefined) storages.set(storage.key, storage)
     else if (known.dtype !== storage.dtype || known.elements !== storage.elements)
       throw corrupt(
-        `storage ${quote(storage.key)} comes as ${known.dtype}[${known.elements}] and as ${storage.dtype}[${storage.elements}], at byte ${grouped(at)}`,
+        `storage ${quote(storage.key)} is declared as ${known.dtype}[${known.elements}] and as ${storage.dtype}[${storage.elements}], at byte ${grouped(at)}`,
       )
     return known ?? storage
   },

@@ -89,7 +89,7 @@ const directoryOf = (
   const size = record.uint32(what)
   const offset = record.uint32(what)
   const isLong = countHere === 0xffff || count === 0xffff || size === 0xffffffff || offset === 0xffffffff
-  if (!isLong && (disks !== 0 || countHere !== count)) throw corrupt('the zip archive is a part of several')
+  if (!isLong && (disks !== 0 || countHere !== count)) throw corrupt('the zip archive is one part of a divided archive')
   const place = isLong
     ? longDirectory(endAt, readerAt, corrupt)
     : { count: BigInt(count), size: BigInt(size), offset: BigInt(offset), recordAt: endAt }
@@ -97,7 +97,7 @@ const directoryOf = (
   const end = place.offset + place.size
   if (end > BigInt(place.recordAt))
     throw corrupt(
-      `the directory of the zip archive should lie at bytes ${grouped(place.offset)} to ${grouped(end)}, past its place`,
+      `the directory of the zip archive should be at bytes ${grouped(place.offset)} to ${grouped(end)}, but the record after it begins before that`,
       cutShort,
     )
   return { count: place.count, start: Number(place.offset), end: Number(end) }
@@ -120,13 +120,14 @@ const longDirectory = (endAt: number, readerAt: (at: number) => ByteReader, corr
     throw corrupt(`${what} is missing before byte ${grouped(endAt)}`)
   locator.uint32(what) // number of the disk
   const recordAt = locator.uint64(what)
-  if (recordAt > BigInt(endAt - 20)) throw corrupt(`${what} should lie at byte ${grouped(recordAt)}, past its place`)
+  if (recordAt > BigInt(endAt - 20))
+    throw corrupt(`${what} should be at byte ${grouped(recordAt)}, but the record after it begins before that`)
   const record = readerAt(Number(recordAt))
   if (record.uint32(what) !== end64Signature) throw corrupt(`${what} is not at byte ${grouped(recordAt)}`)
   record.take(20, what) // its size, versions, disks
   const countHere = record.uint64(what)
   const count = record.uint64(what)
-  if (countHere !== count) throw corrupt('the zip archive is a part of several')
+  if (countHere !== count) throw corrupt('the zip archive is one part of a divided archive')
   return { count, size: record.uint64(what), offset: record.uint64(what), recordAt: Number(recordAt) }
 }
 
@@ -163,7 +164,7 @@ const readEntry = (reader: ByteReader, directoryAt: number, corrupt: Corrupt): E
   const headerAt = wide(shortOffset)
   if (headerAt + 30 + packedBytes > directoryAt)
     throw corrupt(
-      `entry ${quote(name)} of the zip archive (${byteCount(packedBytes)} from byte ${grouped(headerAt)}) reaches past byte ${grouped(directoryAt)}, where the data end`,
+      `entry ${quote(name)} of the zip archive (${byteCount(packedBytes)} from byte ${grouped(headerAt)}) reaches past byte ${grouped(directoryAt)}, where the data ends`,
     )
   return { name, method, isEncrypted: (flags & 1) !== 0, checksum, packedBytes, bytes, headerAt }
 }
@@ -226,7 +227,7 @@ const viewOf = (
   const start = local.at
   if (start + entry.bytes > directoryAt)
     throw corrupt(
-      `${label} (${byteCount(entry.bytes)} from byte ${grouped(start)}) reaches past byte ${grouped(directoryAt)}, where the data end`,
+      `${label} (${byteCount(entry.bytes)} from byte ${grouped(start)}) reaches past byte ${grouped(directoryAt)}, where the data ends`,
     )
   const bytes = file.subarray(start, start + entry.bytes)
   // torch.save can omit checksums; it then writes 0.

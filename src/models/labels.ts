@@ -8,7 +8,10 @@ import { EffuseError } from '../ir/diagnostics.ts'
 export const labelsFor = async (classes: number, given: readonly string[] | undefined): Promise<readonly string[]> => {
   const labels = given ?? (await usualLabels(classes))
   if (labels.length !== classes)
-    throw new EffuseError({ code: 'EF403', message: `${labels.length} labels for ${classes} classes` })
+    throw new EffuseError({
+      code: 'EF403',
+      message: `expected ${classes} labels, one for each class, got ${labels.length}`,
+    })
   return labels
 }
 

@@ -69,7 +69,7 @@ export const openFlat = async (
     return entry === undefined ? [] : [[name.slice(prefix.length), entry] as const]
   })
   const opened = await openOther(source, new Map(part), options)
-  const note = `the file has weights, ${quote(`${raw}*`)}, and their averages, ${quote(`${averages}*`)}; the averages are taken`
+  const note = `the file has weights, ${quote(`${raw}*`)}, and their averages, ${quote(`${averages}*`)}; effuse uses the averages`
   const notes = wanted === undefined ? [note, ...opened.notes] : opened.notes
   return { ...opened, taken, available: ['raw', 'averages'], notes }
 }

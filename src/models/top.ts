@@ -26,7 +26,7 @@ export const top = (probabilities: ArrayLike<number>, k = 5, labels?: readonly s
   if (labels !== undefined && labels.length !== probabilities.length) {
     throw new EffuseError({
       code: 'EF403',
-      message: `${labels.length} labels for ${probabilities.length} classes`,
+      message: `expected ${probabilities.length} labels, one for each class, got ${labels.length}`,
       hint: 'pass the labels that came with the weights',
     })
   }

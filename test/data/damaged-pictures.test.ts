@@ -107,7 +107,7 @@ describe('damaged pictures', () => {
     const warnings = warn.mock.calls.map(([message]) => String(message))
     warn.mockRestore()
     expect(warnings).toHaveLength(2)
-    expect(warnings[0]).toMatch(/^left out a damaged picture: .*0-cut\.jpg cannot be decoded as a picture/)
+    expect(warnings[0]).toMatch(/^skipped a damaged picture: .*0-cut\.jpg cannot be decoded as a picture/)
   })
   test('repaired between runs are read again', async () => {
     const folder = await folderOf({ 'a/1.png': await flat(5), 'a/2.png': 'text', 'a/3.png': await flat(7) })

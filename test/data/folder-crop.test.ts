@@ -86,7 +86,7 @@ test.each([
   [{ cropArea: [0.5, 0.4] }, /"cropArea" must be \[least, greatest\]/],
   [{ cropArea: [0.5, 1.5] }, /"cropArea" must be \[least, greatest\]/],
   [{ cropArea: 0.5 }, /"cropArea" must be \[least, greatest\]/],
-  [{ cropArea: [0.5, 1], crop: 'none' }, /"cropArea" goes with crop: 'box', got crop: 'none'/],
+  [{ cropArea: [0.5, 1], crop: 'none' }, /"cropArea" needs crop: 'box', got crop: 'none'/],
   [{ flip: 1 }, /"flip" must be true or false, got 1/],
 ])('%j is rejected', async (options, message) => {
   await expect(imageFolder(ramps, options as ImageFolderOptions)).rejects.toMatchObject({

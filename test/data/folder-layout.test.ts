@@ -160,20 +160,20 @@ describe('an invalid folder gives an error', () => {
       'EF507',
       'train/ and val/ in /PATH have different classes: only in train/: a; only in val/: c, d',
     ],
-    ['val without train', { 'val/a/1.jpg': '' }, {}, 'EF507', '/PATH holds val/ but no train/'],
+    ['val without train', { 'val/a/1.jpg': '' }, {}, 'EF507', '/PATH contains val/ but no train/'],
     [
       'nothing to test with',
       { 'a/1.jpg': '' },
       {},
       'EF403',
-      '/PATH has no val/ or test/ beside train/, so the option "holdout" must say which share to test with',
+      '/PATH has no val/ or test/ beside train/, so the option "holdout" must give the share to test with',
     ],
     [
       'one picture in each class',
       { 'a/1.jpg': '', 'b/1.jpg': '' },
       { holdout: 0.5 },
       'EF507',
-      'no class in /PATH has more than one picture, so none can be held out to test with',
+      'no class in /PATH has more than one picture, so none can be held out for tests',
     ],
     [
       'both a val and a holdout',

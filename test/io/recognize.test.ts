@@ -56,7 +56,7 @@ test.each<[string, Uint8Array, string, string]>([
   [
     'a pointer of Git LFS',
     ascii('version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 18826032\n'),
-    'it looks like a pointer of Git LFS in place of the real file',
+    'it looks like a Git LFS pointer instead of the file itself',
     'git lfs pull',
   ],
   ['a web page', ascii(html), 'it looks like a web page (HTML)', 'a link that downloads the file itself'],
@@ -120,7 +120,7 @@ test.each<[string, Uint8Array, string, string]>([
   const error = failure(() => recognizeWeights(bytes, 'models/net.safetensors'))
   expect(error.code).toBe('EF502')
   expect(error.message).toBe(
-    `expected weights (safetensors or a PyTorch checkpoint) in models/net.safetensors, ${what}`,
+    `expected weights (safetensors or a PyTorch checkpoint) in models/net.safetensors, but ${what}`,
   )
   expect(error.hint).toContain(hint)
 })

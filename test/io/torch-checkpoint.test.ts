@@ -93,7 +93,7 @@ describe('files written by torch.save', () => {
     expect(of('averages')).toEqual({ ...averaged, notes: [] })
     expect(of()).toEqual({
       ...averaged,
-      notes: [`the file has weights, "${raw}", and their averages, "${averages}"; the averages are taken`],
+      notes: [`the file has weights, "${raw}", and their averages, "${averages}"; effuse uses the averages`],
     })
     expect(of('raw')).toEqual({ values: [[1, 2, 3, 4]], stateDict: raw, taken: 'raw', available, notes: [] })
   })
@@ -234,7 +234,7 @@ describe('valid files built by hand', () => {
     )
     expect(readTorchCheckpoint(zipCheckpoint(code)).stateDict).toBe('model')
     const alone = concat(p.emptyDict, p.put(0), p.text('self'), p.get(0), p.setItem)
-    expect(failure(() => readTorchCheckpoint(zipCheckpoint(alone))).message).toContain('no dict in it holds tensors')
+    expect(failure(() => readTorchCheckpoint(zipCheckpoint(alone))).message).toContain('it contains no dict of tensors')
     const list = concat(p.emptyList, p.put(0), p.get(0), p.append)
     expect(failure(() => readTorchCheckpoint(zipCheckpoint(list))).message).toContain(
       'expected a dict of tensors, it holds a list',
@@ -345,7 +345,7 @@ describe('a hostile or corrupt checkpoint is rejected with one paragraph: the fa
     [
       'a call without a tuple',
       inZip(concat(p.global('collections', 'OrderedDict'), p.int(1), p.call)),
-      'the pickle calls with a number where the arguments belong',
+      'the pickle calls a function with a number instead of a tuple of arguments',
     ],
     [
       'opcode INST',
@@ -363,7 +363,11 @@ describe('a hostile or corrupt checkpoint is rejected with one paragraph: the fa
     ],
     ['empty stack', inZip(p.append), 'the pickle takes a value from an empty stack, at byte 2'],
     ['stop with nothing', inZip(new Uint8Array(0)), 'the pickle takes a value from an empty stack, at byte 2'],
-    ['stop with too much', inZip(concat(p.none, p.none)), 'the pickle ends with 1 values too many, at byte 4'],
+    [
+      'stop with too much',
+      inZip(concat(p.none, p.none)),
+      '1 values remain on the stack at the end of the pickle, at byte 4',
+    ],
     [
       'a value below a mark',
       inZip(concat(p.emptyList, p.mark, p.append)),
@@ -383,7 +387,11 @@ describe('a hostile or corrupt checkpoint is rejected with one paragraph: the fa
       inZip(concat(p.emptyDict, p.emptyTuple, p.build)),
       'the pickle sets attributes from a tuple',
     ],
-    ['recalling nothing', inZip(p.get(4_000_000_000)), 'the pickle recalls value 4,000,000,000, which it has not kept'],
+    [
+      'recalling nothing',
+      inZip(p.get(4_000_000_000)),
+      'the pickle recalls value 4,000,000,000, which it has not stored',
+    ],
     [
       'text past the end',
       inZip(Uint8Array.of(0x58, 0xff, 0xff, 0xff, 0xff)),
@@ -405,7 +413,7 @@ describe('a hostile or corrupt checkpoint is rejected with one paragraph: the fa
       'entry data.pkl has 1 byte after the pickle',
     ],
     ['None', inZip(p.none), 'expected a dict of tensors, it holds None'],
-    ['an empty dict', inZip(p.emptyDict), 'no dict in it holds tensors'],
+    ['an empty dict', inZip(p.emptyDict), 'it contains no dict of tensors'],
     ['a tensor without a name', inZip(p.dict([p.int(1), tensor()])), "a tensor's name must be a text, it is a number"],
     ['a tensor twice', inZip(p.dict([p.text('a'), tensor()], [p.text('a'), tensor()])), 'two tensors are named "a"'],
 
@@ -429,7 +437,7 @@ describe('a hostile or corrupt checkpoint is rejected with one paragraph: the fa
     [
       'storage of two types',
       inZip(p.dict([p.text('a'), tensor()], [p.text('b'), tensor({ type: 'HalfStorage' })])),
-      'storage "0" comes as float32[4] and as float16[4]',
+      'storage "0" is declared as float32[4] and as float16[4]',
     ],
     [
       'storage that is a view',
@@ -529,7 +537,7 @@ describe('a hostile or corrupt checkpoint is rejected with one paragraph: the fa
     [
       'big endian',
       zipCheckpoint(state('a', tensor()), [], [{ name: 'net/byteorder', bytes: bytesOfText('big') }]),
-      'the numbers must be little endian, entry byteorder says "big"',
+      'the numbers must be little endian, but the entry byteorder says "big"',
     ],
     [
       'neither container',
@@ -570,8 +578,8 @@ describe('a hostile or corrupt checkpoint is rejected with one paragraph: the fa
       changed(-14, 3, 0, 3, 0),
       'expected an entry of the directory of the zip archive at byte',
     ],
-    ['counts that differ', changed(-14, 1, 0), 'the zip archive is a part of several'],
-    ['directory past the file', changed(-6, 0xfe, 0xff, 0xff, 0xff), 'past its place'],
+    ['counts that differ', changed(-14, 1, 0), 'the zip archive is one part of a divided archive'],
+    ['directory past the file', changed(-6, 0xfe, 0xff, 0xff, 0xff), 'but the record after it begins before that'],
     [
       '64-bit record missing',
       changed(-14, 0xff, 0xff, 0xff, 0xff),
@@ -608,7 +616,7 @@ describe('a hostile or corrupt checkpoint is rejected with one paragraph: the fa
     [
       'a path out of the folder',
       zip([good, data, { name: '../../etc/cron.d/x', bytes: new Uint8Array(1) }]),
-      'all entries of the zip archive should lie in the folder "net/", "../../etc/cron.d/x" does not',
+      'all entries of the zip archive must be in the folder "net/", but "../../etc/cron.d/x" is not',
     ],
     ['no pickle', zip([data]), 'the zip archive has no entry data.pkl, as torch.save writes it; it has "net/data/0"'],
     [
@@ -642,7 +650,7 @@ describe('a hostile or corrupt checkpoint is rejected with one paragraph: the fa
     [
       'big endian',
       legacyCheckpoint(named, { system: p.dict([p.text('little_endian'), p.false]) }),
-      'the numbers must be little endian, the file does not say so',
+      'the numbers must be little endian, but the file does not say so',
     ],
     [
       'names in the wrong pickle',

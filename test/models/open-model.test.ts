@@ -95,7 +95,9 @@ describe('weights and averages side by side in one flat dict', () => {
     expect(await firstValue(bytes, 'raw')).toEqual({ value: plain, taken: 'raw', available, notes: [] })
     const averaged = { value: Math.fround(plain + 1), taken: 'averages', available }
     expect(await firstValue(bytes, 'averages')).toEqual({ ...averaged, notes: [] })
-    const note = expect.stringMatching(/^the file has weights, ".*", and their averages, ".*ema.*"; the averages are/)
+    const note = expect.stringMatching(
+      /^the file has weights, ".*", and their averages, ".*ema.*"; effuse uses the averages/,
+    )
     expect(await firstValue(bytes)).toEqual({ ...averaged, notes: [note] })
   })
   test('a file without averages rejects a request for them', async () => {
@@ -547,7 +549,7 @@ describe('top', () => {
     expect(() => top(3 as never)).toThrow(expect.objectContaining({ code: 'EF403' }))
     expect(() => top([1], 0)).toThrow(expect.objectContaining({ code: 'EF403' }))
     expect(() => top([1, 2], 1, ['x'])).toThrow(
-      expect.objectContaining({ code: 'EF403', message: '1 labels for 2 classes' }),
+      expect.objectContaining({ code: 'EF403', message: 'expected 2 labels, one for each class, got 1' }),
     )
   })
 })

@@ -1,6 +1,6 @@
 /**
- * The compiler's knowledge of ops and layers: dtypes and ranks of results, and calls that must not compile. Nothing here runs; `npm run check` fails
- * if an expected error does not occur. promises.ts has models, feeds and results.
+ * What TypeScript infers for ops and layers: dtypes and ranks of results, and calls that must not compile. Nothing here runs; `npm run check` fails if an
+ * expected error does not occur. promises.ts has models, feeds and results.
  */
 import {
   add,
@@ -47,7 +47,7 @@ import {
   variance,
 } from 'effuse'
 
-/** Compiles only where A and B are the same type: assignability alone would let `Value<DType, number>` through. */
+/** Compiles only if A and B are the same type. Assignability alone would accept `Value<DType, number>`. */
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 const same = <A, B>(holds: Same<A, B>): void => void holds
 
@@ -110,71 +110,71 @@ export const refused = graph('refused', inputs, ({ image, half, matrix, label, m
   maximum(image, half)
   // @ts-expect-error int and float
   equal(label, mean(matrix, [1]))
-  // @ts-expect-error the branches of a select
+  // @ts-expect-error the branches of a select must have one dtype
   select(mask, matrix, cast(matrix, 'float16'))
-  // @ts-expect-error the condition of a select
+  // @ts-expect-error the condition of a select must be bool
   select(matrix, matrix, 0)
-  // @ts-expect-error a product of two dtypes
+  // @ts-expect-error matmul needs operands of one dtype
   matmul(matrix, cast(matrix, 'float16'))
-  // @ts-expect-error activations are for floats
+  // @ts-expect-error relu needs a float
   relu(label)
-  // @ts-expect-error so is the mean
+  // @ts-expect-error mean needs a float
   mean(label)
-  // @ts-expect-error and over axes
+  // @ts-expect-error mean over axes needs a float
   mean(label, [0])
-  // @ts-expect-error and the variance
+  // @ts-expect-error variance needs a float
   variance(label)
-  // @ts-expect-error and the softmax
+  // @ts-expect-error logSoftmax needs a float
   logSoftmax(mask)
-  // @ts-expect-error and dropout
+  // @ts-expect-error dropout needs a float
   dropout(label, { rate: 0.5 })
-  // @ts-expect-error logic is for bool
+  // @ts-expect-error the first operand of and must be bool
   and(matrix, mask)
-  // @ts-expect-error on both sides
+  // @ts-expect-error the second operand of or must be bool
   or(mask, matrix)
-  // @ts-expect-error and alone
+  // @ts-expect-error not needs bool
   not(label)
-  // @ts-expect-error indices are int32
+  // @ts-expect-error indices must be int32
   gather(matrix, matrix)
-  // @ts-expect-error classes are int32
+  // @ts-expect-error class indices must be int32
   oneHot(matrix, 3)
   // @ts-expect-error an unknown dtype
   cast(matrix, 'float64')
-  // @ts-expect-error at least one operand is a tensor
+  // @ts-expect-error at least one operand must be a tensor
   pow(2, 2)
 
   // Ranks.
-  // @ts-expect-error pooling is for images
+  // @ts-expect-error pooling needs an image
   maxPool2d(matrix, { window: 2 })
-  // @ts-expect-error and of its mean
+  // @ts-expect-error global pooling needs an image
   globalAveragePool2d(matrix)
-  // @ts-expect-error a convolution is for images
+  // @ts-expect-error a convolution needs an image
   nn.depthwiseConv2d(matrix, { name: 'd', kernel: 3 })
-  // @ts-expect-error dense is for matrices
+  // @ts-expect-error dense needs a matrix
   nn.dense(image, { name: 'd', units: 3 })
-  // @ts-expect-error squeeze and excite is for images
+  // @ts-expect-error squeeze-and-excite needs an image
   nn.squeezeExcite(matrix, { name: 'se', reduced: 1, activation: silu })
-  // @ts-expect-error joined tensors have one rank
+  // @ts-expect-error concatenate needs operands of one rank
   concatenate([image, matrix], 0)
-  // @ts-expect-error and one dtype
+  // @ts-expect-error concatenate needs operands of one dtype
   concatenate([image, half], 0)
-  // @ts-expect-error and are one at least
+  // @ts-expect-error concatenate needs at least one operand
   concatenate([], 0)
-  // @ts-expect-error a product of two ranks
+  // @ts-expect-error matmul needs operands of one rank
   matmul(image, matrix)
-  // @ts-expect-error a reshaped tensor has the rank of its shape
+  // @ts-expect-error the result of reshape has the rank of the new shape
   const reshaped: Image = reshape(image, ['batch', -1])
-  // @ts-expect-error a transposed one keeps its own
+  // @ts-expect-error the result of transpose has the rank of the operand
   const transposed: Value<'float32', 3> = transpose(matrix, [1, 0])
-  // @ts-expect-error the mean of everything is a scalar
+  // @ts-expect-error the mean over all axes is a scalar
   const scalar: Value<'float32', 1> = mean(matrix)
 
   // Options.
-  // @ts-expect-error a layer has a name
+  // @ts-expect-error a layer needs a name
   nn.batchNorm(image, {})
-  // @ts-expect-error a convolution has filters
+  // @ts-expect-error a convolution needs filters
   nn.conv2d(image, { name: 'c', kernel: 3 })
-  // @ts-expect-error a depthwise one has none
+  // @ts-expect-error a depthwise convolution takes no filters
   nn.depthwiseConv2d(image, { name: 'd', kernel: 3, filters: 3 })
   // @ts-expect-error a misspelt option
   nn.conv2d(image, { name: 'c', filters: 1, kernel: 3, stride: 2 })
@@ -189,11 +189,11 @@ export const refused = graph('refused', inputs, ({ image, half, matrix, label, m
   // @ts-expect-error an unknown class for mixed precision
   composite('c', (x: Image) => x, { amp: 'always' })
   const twice = composite('twice', (x: Image) => add(x, x))
-  // @ts-expect-error a composite keeps its operands' dtypes
+  // @ts-expect-error a composite accepts only the dtypes of its body's operands
   twice(half)
-  // @ts-expect-error and their number
+  // @ts-expect-error a composite accepts only as many operands as its body
   twice(image, image)
-  // @ts-expect-error no shape is a word
+  // @ts-expect-error a size is a number or 'batch'
   reshape(image, ['n', -1])
   void [reshaped, transposed, scalar]
   return { y: softmax(matrix) }

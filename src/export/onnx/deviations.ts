@@ -14,27 +14,28 @@ export interface OnnxDeviation {
 export const onnxDeviations: readonly OnnxDeviation[] = [
   {
     ops: ['maxPool2d', 'reduceMax', 'reduceMin', 'argMax', 'topK'],
-    when: 'there is NaN among the elements',
-    instead: 'NaN may be lost: the result is that of the other elements',
+    when: 'the elements contain NaN',
+    instead: 'NaN may be lost: the result may be that of the other elements',
     reason:
-      'ONNX does not say how NaN compares; nodes around each op would say it, and make the file slower for all numbers',
+      'ONNX does not define comparisons with NaN; nodes around each op would define them, but they would make the file slower',
   },
   {
     ops: ['maxPool2d'],
-    when: 'a window has nothing but -infinity',
-    instead: 'the result is the least finite number',
-    reason: 'ONNX Runtime starts there',
+    when: 'all elements of a window are -infinity',
+    instead: 'the result is the smallest finite number',
+    reason: 'ONNX Runtime starts the maximum at this number',
   },
   {
     ops: 'all',
     when: 'values are float16',
-    instead: 'a chain of ops rounds to float16 at its end only; a value that overflows float16 within it stays finite',
+    instead:
+      'a chain of ops rounds to float16 only at its end; an intermediate value that overflows float16 stays finite',
     reason: 'the CPU has no float16 arithmetic, and ONNX Runtime removes the casts between neighbours',
   },
   {
     ops: 'all',
     when: 'values are bfloat16',
     instead: 'the file is not loaded',
-    reason: "ONNX Runtime's CPU has kernels in bfloat16 for few ops; others, for GPUs, have more",
+    reason: "ONNX Runtime's CPU provider has bfloat16 kernels for few ops; its GPU providers have more",
   },
 ]

@@ -36,7 +36,7 @@ export const checkInference = (program: Program): void => {
   throw new EffuseError({
     code: 'EF405',
     message: `${program.name} updates variables when it runs; an ONNX file holds a network for inference`,
-    hint: 'export the model that the training step was made of',
+    hint: 'export the model that the training step trains',
   })
 }
 

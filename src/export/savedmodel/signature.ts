@@ -105,7 +105,7 @@ class SignatureWriter {
     if (operand.kind === 'constant') return this.#read(this.#plan.constantKeptAs(step, at))
     if (operand.kind === 'variable') return this.#variable(operand.name)
     const found = this.#inputs.get(operand.name) ?? this.#given.get(operand.name)
-    invariant(found !== undefined, () => `no step before "${step}" gives its input "${operand.name}"`)
+    invariant(found !== undefined, () => `no step before "${step}" computes its input "${operand.name}"`)
     return found
   }
 
@@ -113,7 +113,7 @@ class SignatureWriter {
     const known = this.#current.get(name)
     if (known !== undefined) return known
     const kept = this.#plan.keptAs(name)
-    invariant(kept !== null, () => `no step before makes the derived value "${name}"`)
+    invariant(kept !== null, () => `no earlier step computes the derived value "${name}"`)
     const value = this.#read(kept)
     this.#current.set(name, value)
     return value
@@ -156,7 +156,7 @@ class SignatureWriter {
   #missing(output: string, step: GraphStep): never {
     throw new EffuseError({
       code: 'EF405',
-      message: `a SavedModel gives each output at each call, and "${output}" of ${this.#plan.program.name} is there only when its step "${step.name}" runs`,
+      message: `each call of a SavedModel returns all outputs, but ${this.#plan.program.name} computes "${output}" only when its step "${step.name}" runs`,
     })
   }
 

@@ -109,7 +109,7 @@ const formatOf = (family: Family, { format, fileName, config }: Hints): Format =
   throw new EffuseError({
     code: 'EF505',
     message:
-      'these are weights of timm, but the tensors do not show whether of `efficientnet_*` or of `tf_efficientnet_*`, which pad differently',
+      'these are weights of timm, but the tensors do not show whether the model is an `efficientnet_*` or a `tf_efficientnet_*`, whose padding differs',
     hint: "give the format, 'timm' or 'timm-tf'; or put timm's config.json beside the file",
   })
 }

@@ -106,7 +106,7 @@ const converted = (tensors: ReadonlyMap<string, TensorEntry>, family: Family): R
   if (unknown.length > 0) {
     throw new EffuseError({
       code: 'EF505',
-      message: `${unknown.length} tensors have no place in an EfficientNet: ${shortList(unknown, 10)}`,
+      message: `${unknown.length} tensors do not belong to an EfficientNet: ${shortList(unknown, 10)}`,
     })
   }
   return entries

@@ -40,12 +40,12 @@ export const backendMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf('src/passes/memory/arenas.ts', memory, [
-    ['a hole that is too small is taken', 'hole >= bytes &&', 'hole >= 0 &&'],
+    ['a hole that is too small is used', 'hole >= bytes &&', 'hole >= 0 &&'],
     [
-      'buffers that live together are not seen',
+      'overlapping lifetimes of buffers are ignored',
       '(lasts[i] as number) < first) continue',
       '(lasts[i] as number) <= first + 1) continue',
     ],
-    ['conflicts are forgotten', 'if (taken.has(arena)) continue', ''],
+    ['conflicts are ignored', 'if (taken.has(arena)) continue', ''],
   ]),
 ]

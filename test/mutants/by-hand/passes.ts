@@ -6,21 +6,21 @@ const passes = ['test/passes/laws.test.ts', 'test/passes/passes.test.ts', 'test/
 export const passMutants: readonly Mutant[] = [
   ...mutantsOf('src/passes/simplify/arithmetic.ts', passes, [
     [
-      'x - 0 also drops a 0 at the left',
+      '0 - x becomes x, as x - 0 does',
       "(n, m) => withoutUnit(n, m, 0, 'right')),",
       "(n, m) => withoutUnit(n, m, 0, 'both')),",
     ],
     [
-      '1 / x is x',
+      '1 / x becomes x',
       "rule('x / 1 -> x', 'div', (n, m) => withoutUnit(n, m, 1, 'right'))",
       "rule('x / 1 -> x', 'div', (n, m) => withoutUnit(n, m, 1, 'both'))",
     ],
-    ['x / c is x * c', 'm.b.splat(1 / c, type)', 'm.b.splat(c, type)'],
+    ['x / c becomes x * c', 'm.b.splat(1 / c, type)', 'm.b.splat(c, type)'],
     ['x / c becomes a product for every c', 'c === null || !isPowerOfTwo(c)) return null', 'c === null) return null'],
-    ['a - neg(b) is a - b', "m.b.emit1('add', [pair[0], inner], {})", "m.b.emit1('sub', [pair[0], inner], {})"],
-    ['a select of a literal takes the other branch', '(known === 1 ? a : b)', '(known === 1 ? b : a)'],
+    ['a - neg(b) becomes a - b', "m.b.emit1('add', [pair[0], inner], {})", "m.b.emit1('sub', [pair[0], inner], {})"],
+    ['a select by a literal takes the wrong branch', '(known === 1 ? a : b)', '(known === 1 ? b : a)'],
     [
-      'neg(neg(x)) is neg(x)',
+      'neg(neg(x)) becomes neg(x)',
       "rule('neg(neg(x)) -> x', 'neg', throughTwice)",
       "rule('neg(neg(x)) -> x', 'neg', onceIsEnough)",
     ],
@@ -31,28 +31,28 @@ export const passMutants: readonly Mutant[] = [
       'permutation: n.attrs.permutation.map((axis) => inner.attrs.permutation[axis] ?? axis)',
       'permutation: inner.attrs.permutation.map((axis) => n.attrs.permutation[axis] ?? axis)',
     ],
-    ['int32 is said to hold what float32 holds', 'float32: [],', "float32: ['int32'],"],
-    ['a pad of interior only is nothing', '&& allZero(n.attrs.interior) ?', '?'],
+    ['a cast from float32 to int32 counts as exact', 'float32: [],', "float32: ['int32'],"],
+    ['a pad with only interior padding is removed', '&& allZero(n.attrs.interior) ?', '?'],
     [
-      'a reversed reverse of other axes is x',
+      'two reverses of different axes cancel',
       "inner?.op === 'reverse' && sameShape(inner.attrs.axes, n.attrs.axes) ?",
       "inner?.op === 'reverse' ?",
     ],
     [
-      'broadcasts lose the axes of the inner one',
+      'composed broadcasts keep only the axes of the inner one',
       'axes: inner.attrs.axes.map((axis) => n.attrs.axes[axis] ?? axis)',
       'axes: inner.attrs.axes',
     ],
   ]),
   ...mutantsOf('src/ir/exact-json.ts', passes, [
-    ['0 and -0 are one literal', 'Object.is(part, -0) || !Number.isFinite(part)', '!Number.isFinite(part)'],
+    ['0 and -0 are the same literal', 'Object.is(part, -0) || !Number.isFinite(part)', '!Number.isFinite(part)'],
   ]),
   ...mutantsOf('src/passes/cse.ts', passes, [
     ['ports are not distinguished', "ref.port}`).join(',')", "0}`).join(',')"],
     ['types are not distinguished', 'node.types.map((t) =>', 'node.types.slice(0, 0).map((t) =>'],
   ]),
   ...mutantsOf('src/passes/fold-batch-norm.ts', passes, [
-    ['a convolution that others use is folded', 'length === 1 && !rootKeys(graph).has(refKey(x))', 'length === 1'],
+    ['a convolution with other uses is folded', 'length === 1 && !rootKeys(graph).has(refKey(x))', 'length === 1'],
     ['the mean is added', 'b.sub(offset, b.mul(mean, s))', 'b.add(offset, b.mul(mean, s))'],
     [
       'the channels of a depthwise kernel are its last axis',
@@ -61,13 +61,17 @@ export const passMutants: readonly Mutant[] = [
     ],
   ]),
   ...mutantsOf('src/passes/fold-constants.ts', passes, [
-    ['0 and -0 are one number', 'data.every((x) => Object.is(x, first))', 'data.every((x) => x === first)'],
+    ['0 and -0 are the same number', 'data.every((x) => Object.is(x, first))', 'data.every((x) => x === first)'],
   ]),
   ...mutantsOf(
     'src/passes/hoist-prepare.ts',
     [...passes, 'test/executable/executable.test.ts'],
     [
-      ['a step that updates is hoisted from', 'run === undefined || run.updates.length > 0 ||', 'run === undefined ||'],
+      [
+        'values are hoisted from a step with updates',
+        'run === undefined || run.updates.length > 0 ||',
+        'run === undefined ||',
+      ],
       [
         'random numbers are drawn once',
         "node.op === 'variable' || node.op === 'constant' || node.op === 'iota'\n",
@@ -76,20 +80,20 @@ export const passMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf('src/passes/to-inference.ts', passes, [
-    ['updates stay', 'if (graph.updates.length > 0) edit.setUpdates([])', ''],
+    ['updates are kept', 'if (graph.updates.length > 0) edit.setUpdates([])', ''],
   ]),
   ...mutantsOf(
     'src/passes/autodiff/reverse.ts',
     ['test/passes/autodiff.test.ts'],
     [
       [
-        'of several gradients of one value the last counts',
+        'the last of several gradients of a value replaces the others',
         'sum === undefined ? part : part.builder.add(sum, part)',
         'part',
       ],
       ['the walk goes forwards', 'of target.nodes.toReversed()', 'of target.nodes'],
       [
-        'nodes that do not lead to the wanted values are visited',
+        'nodes that do not depend on the requested values are visited',
         '|| !node.inputs.some((input) => reaches.has(input.id))) continue',
         ') continue',
       ],

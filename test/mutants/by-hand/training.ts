@@ -7,15 +7,23 @@ export const trainingMutants: readonly Mutant[] = [
     ['test/train/accumulate-plans.test.ts', 'test/train/accumulate.test.ts', 'test/train/accumulate-runs.test.ts'],
     [
       ['gradients are summed and not averaged', 'sum.builder.div(sum, steps)', 'sum'],
-      ['accumulators are not set back', 'resets.push({ variable: sum.id, value: sum.builder.like(sum, 0) })', ''],
-      ['one micro-batch that is not finite is forgotten', "value: b.emit1('and', [finite, own], {}) }", 'value: own }'],
+      ['accumulators are not reset', 'resets.push({ variable: sum.id, value: sum.builder.like(sum, 0) })', ''],
+      [
+        'a micro-batch that is not finite is ignored if a later one is finite',
+        "value: b.emit1('and', [finite, own], {}) }",
+        'value: own }',
+      ],
     ],
   ),
   ...mutantsOf(
     'src/passes/train/clip.ts',
     ['test/train/clip.test.ts', 'test/train/step.test.ts'],
     [
-      ['short gradients grow', 'b.minimum(shareOf(longest, gradients), 1)', 'shareOf(longest, gradients)'],
+      [
+        'gradients below the limit are scaled up',
+        'b.minimum(shareOf(longest, gradients), 1)',
+        'shareOf(longest, gradients)',
+      ],
       ['the norm is that of the last gradient', 'total.builder.add(total, square)', 'square'],
     ],
   ),
@@ -24,7 +32,7 @@ export const trainingMutants: readonly Mutant[] = [
     ['test/passes/training-steps.test.ts', 'test/train/step.test.ts'],
     [
       [
-        'statistics move where nothing is finite',
+        'statistics change only if the step is not finite',
         'b.select(edit.value(finite, b), edit.value(value, b), old)',
         'b.select(edit.value(finite, b), old, edit.value(value, b))',
       ],
@@ -35,7 +43,7 @@ export const trainingMutants: readonly Mutant[] = [
     ['test/passes/training-steps.test.ts', 'test/train/step.test.ts'],
     [
       ['the gradient of the decay is half', 'builder.mul(variable, 2 * lambda)', 'builder.mul(variable, lambda)'],
-      ['norms decay too', "globFilter(['**/kernel', '**/bias'])", "globFilter(['**'])"],
+      ['weight decay also applies to norms', "globFilter(['**/kernel', '**/bias'])", "globFilter(['**'])"],
     ],
   ),
   ...mutantsOf(
@@ -46,6 +54,6 @@ export const trainingMutants: readonly Mutant[] = [
   ...mutantsOf(
     'src/passes/train/moving-averages.ts',
     ['test/passes/training-steps.test.ts', 'test/train/step.test.ts'],
-    [['averages are of the values before the step', 'updated.get(variable.id) ?? variable', 'variable']],
+    [['averages use the values before the step', 'updated.get(variable.id) ?? variable', 'variable']],
   ),
 ]

@@ -5,7 +5,7 @@ import type { Lowering } from '../lowering.ts'
 import { unsupported } from '../lowering.ts'
 
 /** encode.ts makes inputs, variables and constants, since it has their values. */
-const given = unsupported('it is made before the nodes')
+const given = unsupported('encode.ts adds it before the nodes')
 
 export const sourceLowering: { readonly [K in keyof SourceOps]: Lowering<K> } = {
   input: given,
@@ -26,5 +26,5 @@ export const sourceLowering: { readonly [K in keyof SourceOps]: Lowering<K> } = 
       ),
     ]
   },
-  randomUniform: unsupported("ONNX has no stream of random numbers that equals effuse's"),
+  randomUniform: unsupported("the random operators of ONNX do not give the numbers of effuse's streams"),
 }
