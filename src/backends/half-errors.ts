@@ -8,6 +8,7 @@ import type { RefTensor } from '../ir/op-def.ts'
 import { opDef } from '../ir/ops/index.ts'
 import { formats } from '../ir/rounding.ts'
 import { type DType, type Graph, isHalf, type Node, type Ref } from '../ir/types.ts'
+import { type RankErrors, rankErrorsOf } from './rank-errors.ts'
 import { primitivesOf } from './roundings.ts'
 
 /** One bound for each element. */
@@ -93,13 +94,19 @@ const carriedBy = (
     case 'pad':
       return moved({ ...node, attrs: { ...node.attrs, value: 0 } }, operands, errors)
     case 'argMax':
-    case 'topK':
-      return unbounded()
+      return [ranked(operands, errors, node.attrs.axis, 1).indices]
+    case 'topK': {
+      const { values, indices } = ranked(operands, errors, (operands[0]?.shape.length ?? 1) - 1, node.attrs.k)
+      return [values, indices]
+    }
     default:
       // Movement, or sums of products.
       return tolerance === 'exact' ? moved(node, operands, errors) : ofMagnitudes(node, operands, errors)
   }
 }
+
+const ranked = ([x]: readonly RefTensor[], [errors]: readonly (Errors | null)[], axis: number, k: number): RankErrors =>
+  rankErrorsOf(x as RefTensor, errors ?? new Float64Array(0), axis, k) // arity 1, and its error is not null
 
 /** Errors go where the elements go. */
 const moved = (node: Node, operands: readonly RefTensor[], errors: readonly (Errors | null)[]): readonly Errors[] =>

@@ -4,8 +4,10 @@ import { describe, expect, test } from 'vitest'
 import type { Backend } from '../../src/backends/backend.ts'
 import { runShared } from '../../src/backends/conformance.ts'
 import { halfErrorsOf } from '../../src/backends/half-errors.ts'
+import { rankErrorsOf } from '../../src/backends/rank-errors.ts'
 import { createWasmBackend } from '../../src/backends/wasm/index.ts'
 import { interpret } from '../../src/ir/interpret.ts'
+import { opDef } from '../../src/ir/ops/index.ts'
 import { parse } from '../../src/ir/parse.ts'
 import type { Graph } from '../../src/ir/types.ts'
 import { ampSettings } from '../../src/passes/mixed-precision/options.ts'
@@ -64,7 +66,73 @@ describe('the bound of one rounding', () => {
     expect(of('matmul(%2, %0) {transposeB=true}', 'float32[2,2]')).toEqual([5 * u, 5 * u, 5 * u, 16.25 * u])
     expect(of('compare(%2, %0) {direction="gt"}', 'bool[2,2]')).toEqual([1, 1, 1, 1])
     expect(of('compare(%2, %0) {direction="eq"}', 'bool[2,2]', [1.003, 2, 3, 4])).toEqual([1, 1, 1, 1])
-    expect(of('argMax(%2) {axis=1}', 'int32[2]')).toEqual([Infinity, Infinity])
+  })
+
+  test('an index may be that of any element whose error lets it have the rank, and of no other', () => {
+    const of = (op: string, types: string, x: readonly number[], port = 0): readonly number[] =>
+      errorsOf(
+        parse(`graph g {
+  %0 = input() {name="x"} : float32[2,3]
+  %1 = cast(%0) {to="bfloat16"} : bfloat16[2,3]
+  %2 = cast(%1) {to="float32"} : float32[2,3]
+  %3${types.includes(', ') ? ':2' : ''} = ${op} : ${types}
+  return y = %3${types.includes(', ') ? `.${port}` : ''}
+}`),
+        { x },
+      )
+    const u = unit.bfloat16
+    // In the first row the last two are within u of each other, in the second row none are.
+    const x = [1, 4, 4 + 4 * u, 0, 2, 1]
+    expect(of('argMax(%2) {axis=1}', 'int32[2]', x)).toEqual([1, 0])
+    expect(of('argMax(%2) {axis=0}', 'int32[3]', x)).toEqual([0, 0, 0])
+    expect(of('topK(%2) {k=2}', 'float32[2,2], int32[2,2]', x, 1)).toEqual([1, 1, 0, 0])
+    expect(of('topK(%2) {k=2}', 'float32[2,2], int32[2,2]', x)).toEqual([4 * u * (1 + u), 4 * u, 2 * u, u])
+    // An overflow may be a number in another computation, so any index is allowed; NaN stays NaN.
+    expect(of('argMax(%2) {axis=1}', 'int32[2]', [1, Infinity, 3, 1, Number.NaN, 3])).toEqual([1, 0])
+  })
+
+  test('every index and value of random operands within the errors is within the bound, and the bound is reached', () => {
+    const size = 5
+    let reached = 0
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.integer({ min: -8, max: 8 }), fc.nat(3), fc.integer({ min: -4, max: 4 })), {
+          minLength: size,
+          maxLength: size,
+        }),
+        fc.integer({ min: 1, max: size }),
+        (line, k) => {
+          const sorted = (data: readonly number[]) =>
+            opDef('topK')
+              .evalRef({
+                inputs: [{ dtype: 'float32', shape: [size], data: Float64Array.from(data) }],
+                attrs: { k },
+                types: [],
+                cx: undefined as never, // topK does not use it
+              })
+              .map((list) => [...list])
+          const x = line.map(([value]) => value)
+          const tensor = { dtype: 'float32', shape: [size], data: Float64Array.from(x) } as const
+          const bounds = rankErrorsOf(
+            tensor,
+            Float64Array.from(line, ([, error]) => error),
+            0,
+            k,
+          )
+          const [values, indices] = sorted(x)
+          const [otherValues, otherIndices] = sorted(line.map(([value, error, part]) => value + (error * part) / 4))
+          for (let rank = 0; rank < k; rank++) {
+            const off = Math.abs((values?.[rank] ?? 0) - (otherValues?.[rank] ?? 0))
+            const moved = Math.abs((indices?.[rank] ?? 0) - (otherIndices?.[rank] ?? 0))
+            expect(off).toBeLessThanOrEqual(bounds.values[rank] ?? 0)
+            expect(moved).toBeLessThanOrEqual(bounds.indices[rank] ?? 0)
+            if (moved > 0 && moved === bounds.indices[rank]) reached++
+          }
+        },
+      ),
+      { numRuns: 1000 },
+    )
+    expect(reached).toBeGreaterThan(100)
   })
 
   test('a value that is fed has none, and neither has a graph without half types', () => {
