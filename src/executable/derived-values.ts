@@ -1,12 +1,12 @@
 /**
- * Values that programs derive from variables: folded, packed, in half types. They are in the store of the variables. Their name is the hash
- * of the graph that makes them, with the store's names of the variables. So executables that share variables share derived values, and
+ * Values that programs derive from variables: folded, packed, in half types. They are in the store of the variables. Their name is the text of
+ * the program that makes them, with the store's names of the variables. So executables that share variables share derived values, and
  * averages have separate derived values.
  */
 import type { Store } from '../backends/backend.ts'
-import { variablesOf } from '../ir/graph.ts'
-import { hashGraph } from '../ir/print.ts'
-import type { Graph, Node, Type } from '../ir/types.ts'
+import { attrsJson, exactJson } from '../ir/exact-json.ts'
+import { type CacheByParts, cachedByParts, findNode, isRegion, nodeAt } from '../ir/graph.ts'
+import { type Graph, type Node, type NodeId, type Ref, showType, type Type } from '../ir/types.ts'
 import { graphSteps, type Program } from '../passes/program.ts'
 
 export interface DerivedValue {
@@ -23,31 +23,60 @@ export interface DerivedValue {
 export const derivedValues = (program: Program, nameOf: (variable: string) => string): readonly DerivedValue[] =>
   graphSteps(program).flatMap(({ graph, when }) => (when.kind === 'stale' ? madeBy(graph, nameOf) : []))
 
-const madeBy = (graph: Graph, nameOf: (variable: string) => string): readonly DerivedValue[] => {
-  const names = new Map(variablesOf(graph).map((node) => [node.id, node]))
-  const nodes = graph.nodes.map((node) => (node?.op === 'variable' ? renamed(node, nameOf) : node))
-  return graph.updates.flatMap(({ variable, value }): DerivedValue[] => {
-    const node = names.get(variable)
+const madeBy = (graph: Graph, nameOf: (variable: string) => string): readonly DerivedValue[] =>
+  graph.updates.flatMap(({ variable, value }): DerivedValue[] => {
+    const node = findNode(graph, variable)
     const [type] = node?.types ?? []
-    if (node === undefined || type === undefined) return []
-    const alone: Graph = Object.freeze({
-      ...graph,
-      name: 'derived',
-      nodes,
-      inputs: [],
-      outputs: [{ name: 'value', value }],
-      updates: [],
-    })
-    const sources = variablesOf(alone).map(({ attrs }) => attrs.name)
-    return [{ variable: node.attrs.name, type, name: `.derived/${hashGraph(alone)}`, sources }]
+    if (node?.op !== 'variable' || type === undefined) return []
+    const { text, sources } = programOf(graph, value, nameOf)
+    return [{ variable: node.attrs.name, type, name: `.derived/${text}`, sources }]
   })
+
+/**
+ * The nodes that compute the value, in the order of a walk from it, operands first, and the variables among them. Equal texts mean equal values. Only
+ * name and type of a variable matter here: its initial value does not change how the value is computed.
+ */
+const programOf = (
+  graph: Graph,
+  value: Ref,
+  nameOf: (variable: string) => string,
+): { readonly text: string; readonly sources: readonly string[] } => {
+  const sources: string[] = []
+  const places = new Map<NodeId, number>()
+  const stack: { readonly node: Node; next: number }[] = []
+  const open = (id: NodeId): void => {
+    if (places.has(id)) return
+    places.set(id, -1)
+    stack.push({ node: nodeAt(graph, id), next: 0 })
+  }
+  const shown = ({ id, port }: Ref): string => `${places.get(id)}.${port}`
+  let text = ''
+  let count = 0
+  open(value.id)
+  for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+    const { node } = top
+    const input = node.inputs[top.next++]
+    if (input !== undefined) {
+      open(input.id)
+      continue
+    }
+    stack.pop()
+    places.set(node.id, count++)
+    if (node.op === 'variable') sources.push(nameOf(node.attrs.name))
+    const own = node.op === 'variable' ? JSON.stringify(sources.at(-1)) : attrsText(node)
+    // The other types follow from the operands.
+    const types = node.inputs.length === 0 ? node.types.map(showType).join() : ''
+    text += `${node.op}(${node.inputs.map(shown).join()})${own}${types}\n`
+  }
+  return { text: text + shown(value), sources }
 }
 
-/** Only name and type of a variable matter here. Its initial value does not change how the derived value is computed. */
-const renamed = (node: Node<'variable'>, nameOf: (variable: string) => string): Node<'variable'> => ({
-  ...node,
-  attrs: { name: nameOf(node.attrs.name), trainable: false, init: { kind: 'zeros' } },
-})
+const attrsText = (node: Node): string =>
+  isRegion(node)
+    ? exactJson({ ...node.attrs, body: null }) + cachedByParts(bodyTexts, node.attrs.body, exactJson)
+    : attrsJson(node.attrs)
+/** Bodies have no paths and are in normal form, so equal bodies have equal texts. */
+const bodyTexts: CacheByParts<string> = new WeakMap()
 
 /** Adds them to the store; returns the function that removes them. */
 export const declareDerivedValues = (store: Store, values: readonly DerivedValue[]): (() => void) => {
