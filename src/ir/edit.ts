@@ -60,7 +60,8 @@ export class Edit {
     )
     this.#added.set(id, node)
     this.#origins.set(id, { from: sourcesOf(from).map((n) => n.id), label: this.label })
-    return node.types.map((type, port) => makeValue(this.emitter(from, node.path), { id, port }, type))
+    const emitter = this.emitter(from, node.path)
+    return node.types.map((type, port) => makeValue(emitter, { id, port }, type))
   }
 
   /** Adds a node with one output. */
@@ -121,17 +122,21 @@ export class Edit {
   }
 
   node(id: NodeId): Node {
-    const node = this.#added.get(id) ?? findNode(this.base, id)
-    invariant(node !== null, () => `${this.label}: node ${id} is gone`)
-    return node
+    return this.#added.get(id) ?? findNode(this.base, id) ?? this.#noNode(id)
+  }
+
+  #noNode(id: NodeId): never {
+    invariant(false, () => `${this.label}: node ${id} is gone`)
   }
 
   typeOf(ref: Ref): Type {
     const added = this.#added.get(ref.id)
     if (added === undefined) return typeOf(this.base, ref)
-    const type = added.types[ref.port]
-    invariant(type !== undefined, () => `${this.label}: node ${ref.id} has no output ${ref.port}`)
-    return type
+    return added.types[ref.port] ?? this.#noOutput(ref)
+  }
+
+  #noOutput({ id, port }: Ref): never {
+    invariant(false, () => `${this.label}: node ${id} has no output ${port}`)
   }
 
   /** The value that replaces `ref`, by the replacements planned so far, in a node that no replacement is computed from. */
@@ -158,8 +163,11 @@ export class Edit {
     for (const id of this.#removed) nodes[id] = null
     if (this.#replaced.size > 0) {
       const useOf = replacedUses({ base, nodes, added: this.#added }, this.#replaced)
-      for (const [at, node] of nodes.entries())
-        if (node?.inputs.some((input) => this.#replaced.has(input)) === true) nodes[at] = withUses(node, useOf)
+      const isReplaced = (input: Ref): boolean => this.#replaced.has(input)
+      for (let at = 0; at < nodes.length; at++) {
+        const node = nodes[at] ?? null
+        if (node?.inputs.some(isReplaced) === true) nodes[at] = withUses(node, useOf)
+      }
     }
     const outputs = (this.#outputs ?? base.outputs).map((o) => ({ name: o.name, value: plain(this.resolve(o.value)) }))
     const updates = (this.#updates ?? base.updates).map((u) => ({

@@ -10,17 +10,20 @@ import { nodeId } from './types.ts'
 export const findNode = (graph: Graph, id: NodeId): Node | null => graph.nodes[id] ?? null
 
 /** The node. @throws EffuseError EF901 if there is none */
-export const nodeAt = (graph: Graph, id: NodeId): Node => {
-  const node = findNode(graph, id)
-  invariant(node !== null, () => `node ${id} of graph ${graph.name} is gone`)
-  return node
+export const nodeAt = (graph: Graph, id: NodeId): Node => graph.nodes[id] ?? noNode(graph, id)
+
+// Apart from nodeAt(), which runs for each operand of each node: a function with a message as a closure takes longer.
+const noNode = (graph: Graph, id: NodeId): never => {
+  invariant(false, () => `node ${id} of graph ${graph.name} is gone`)
 }
 
 /** The type of a value. @throws EffuseError EF901 if the value does not exist */
 export const typeOf = (graph: Graph, ref: Ref): Type => {
-  const type = nodeAt(graph, ref.id).types[ref.port]
-  invariant(type !== undefined, () => `node ${ref.id} has no output ${ref.port}`)
-  return type
+  return nodeAt(graph, ref.id).types[ref.port] ?? noOutput(ref)
+}
+
+const noOutput = ({ id, port }: Ref): never => {
+  invariant(false, () => `node ${id} has no output ${port}`)
 }
 
 export const sameRef = (a: Ref, b: Ref): boolean => a.id === b.id && a.port === b.port
@@ -50,24 +53,30 @@ const liveOrders = new WeakMap<Graph, readonly Node[]>()
 const walkLive = (graph: Graph): readonly Node[] => {
   const order: Node[] = []
   const state = new Uint8Array(graph.nodes.length) // 0 new, 1 open, 2 done
-  const stack: { readonly node: Node; next: number }[] = []
+  /** The open nodes, and for each the index of the next operand. */
+  const stack: Node[] = []
+  const next: number[] = []
   const open = (id: NodeId): void => {
     if (state[id] === 2) return
     invariant(state[id] !== 1, () => `graph ${graph.name} has a cycle through node ${id}`)
     state[id] = 1
-    stack.push({ node: nodeAt(graph, id), next: 0 })
+    stack.push(nodeAt(graph, id))
+    next.push(0)
   }
   const visit = (id: NodeId): void => {
     open(id)
-    for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
-      const input = top.node.inputs[top.next++]
+    while (stack.length > 0) {
+      const top = stack.length - 1
+      const node = stack[top] as Node
+      const input = node.inputs[(next[top] as number)++]
       if (input !== undefined) {
-        open(input.id)
+        if (state[input.id] !== 2) open(input.id)
         continue
       }
-      state[top.node.id] = 2
-      order.push(top.node)
+      state[node.id] = 2
+      order.push(node)
       stack.pop()
+      next.pop()
     }
   }
   for (const id of graph.inputs) visit(id)
@@ -135,13 +144,14 @@ export const namedUpdates = (graph: Graph): readonly { readonly name: string; re
   })
 
 /** The variables whose values the live graph reads, without those that it only updates. */
-export const variablesReadBy = (graph: Graph): readonly Node<'variable'>[] => {
-  const [uses, roots] = [usesOf(graph), rootKeys(graph)]
-  return variablesOf(graph).filter(({ id }) => {
-    const key = refKey({ id, port: 0 })
-    return uses.has(key) || roots.has(key)
+export const variablesReadBy = (graph: Graph): readonly Node<'variable'>[] =>
+  cached(allVariablesRead, graph, (g) => {
+    const isRead = new Uint8Array(g.nodes.length)
+    for (const { inputs } of liveOrder(g)) for (const { id } of inputs) isRead[id] = 1
+    for (const { id } of rootsOf(g)) isRead[id] = 1
+    return variablesOf(g).filter(({ id }) => isRead[id] === 1)
   })
-}
+const allVariablesRead = new WeakMap<Graph, readonly Node<'variable'>[]>()
 
 /** By the nodes of graphs. */
 export type CacheByParts<T> = WeakMap<Graph['nodes'], { readonly of: Graph; readonly value: T }>

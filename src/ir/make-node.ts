@@ -3,7 +3,7 @@ import { EffuseError, showGiven, type Diagnostic } from './diagnostics.ts'
 import { isRecord } from './attrs.ts'
 import { opDef } from './ops/index.ts'
 import type { OpAttrs, OpName } from './signatures.ts'
-import { showType, type Node, type NodeId, type Ref, type Type } from './types.ts'
+import { sameType, showType, type Node, type NodeId, type Ref, type Type } from './types.ts'
 
 export interface NodeParts<K extends OpName = OpName> {
   readonly id: NodeId
@@ -29,8 +29,28 @@ export const inferNode = (
     types: Object.freeze(inferred.types.map(frozenType)),
     path: parts.path,
   }
+  // A body may be frozen without its parts.
+  if (!('body' in node.attrs)) inferences.set(node.attrs, { op: parts.op, inputTypes, types: node.types })
   return Object.freeze(node) as unknown as Node // the parts were checked against the op's own specification
 }
+
+/** For the attributes of each node that was made here: the types that were inferred with them. */
+const inferences = new WeakMap<
+  object,
+  { readonly op: OpName; readonly inputTypes: readonly Type[]; readonly types: readonly Type[] }
+>()
+
+/**
+ * Have the node's attributes been checked, and its types inferred, with operands of these types? True for nodes that were made here, and for copies
+ * with other operands of the same types. Their attributes are frozen, so the result is still valid.
+ */
+export const isInferred = ({ op, attrs, types }: Node, inputTypes: readonly Type[]): boolean => {
+  const known = inferences.get(attrs)
+  return known?.op === op && sameTypes(known.inputTypes, inputTypes) && sameTypes(known.types, types)
+}
+
+const sameTypes = (a: readonly Type[], b: readonly Type[]): boolean =>
+  a === b || (a.length === b.length && a.every((type, i) => sameType(type, b[i] as Type))) // equal lengths
 
 const frozenType = ({ dtype, shape }: Type): Type => Object.freeze({ dtype, shape: Object.freeze([...shape]) })
 

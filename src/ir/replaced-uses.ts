@@ -41,6 +41,7 @@ export class Replacements {
 
   /** The last value of the chain that starts at `ref`. @throws EffuseError EF303 if the chain is a circle */
   end(ref: Ref): Ref {
+    if (!this.#next.has(refKey(ref))) return ref
     const passed: Ref[] = []
     let at = ref
     for (;;) {

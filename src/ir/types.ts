@@ -71,10 +71,13 @@ export interface Graph {
 /** `float32[8,28,28,16]`. */
 export const showType = (type: Type): string => `${type.dtype}[${type.shape.join(',')}]`
 
-export const sameShape = (a: readonly number[], b: readonly number[]): boolean =>
-  a.length === b.length && a.every((size, axis) => size === b[axis])
+export const sameShape = (a: readonly number[], b: readonly number[]): boolean => {
+  if (a.length !== b.length) return false
+  for (let axis = 0; axis < a.length; axis++) if (a[axis] !== b[axis]) return false
+  return true
+}
 
-export const sameType = (a: Type, b: Type): boolean => a.dtype === b.dtype && sameShape(a.shape, b.shape)
+export const sameType = (a: Type, b: Type): boolean => a === b || (a.dtype === b.dtype && sameShape(a.shape, b.shape))
 
 /** Takes any name of a type, because backends have types that the IR does not have. */
 export const isHalf = (dtype: string): dtype is Half => dtype === 'float16' || dtype === 'bfloat16'
@@ -82,7 +85,11 @@ export const isHalf = (dtype: string): dtype is Half => dtype === 'float16' || d
 export const isFloat = (dtype: DType): dtype is Float => dtype !== 'int32' && dtype !== 'bool'
 
 /** Number of elements of a shape. */
-export const elements = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1)
+export const elements = (shape: readonly number[]): number => {
+  let product = 1
+  for (const size of shape) product *= size
+  return product
+}
 
 const widths: { readonly [D in DType]: number } = { float32: 4, float16: 2, bfloat16: 2, int32: 4, bool: 1 }
 

@@ -2,7 +2,7 @@
 import type { Diagnostic, ErrorCode } from './diagnostics.ts'
 import { EffuseError } from './diagnostics.ts'
 import { type CacheByParts, cachedByParts, findNode, isRegion } from './graph.ts'
-import { inferTypes } from './make-node.ts'
+import { inferTypes, isInferred } from './make-node.ts'
 import { isOpName, opDef } from './ops/index.ts'
 import { printNode } from './print.ts'
 import { findSideTables } from './side-tables.ts'
@@ -148,7 +148,7 @@ const checkNode = (
       )
     else types.push(type)
   }
-  if (types.length !== node.inputs.length) return
+  if (types.length !== node.inputs.length || isInferred(node, types)) return
   const inferred = inferTypes(node, types, node.types)
   if ('severity' in inferred) found.push(inferred)
   else if (
@@ -201,8 +201,42 @@ const checkRoots = (graph: Graph, defined: (ref: Ref) => Type | null, report: Re
   }
 }
 
-/** A node on a cycle, also a dead one, or null. Kahn's algorithm: nodes that cannot be ordered are on a cycle or after one. */
-const findCycle = (graph: Graph): Node | null => {
+/** A node on a cycle, also a dead one, or null. */
+const findCycle = (graph: Graph): Node | null => (hasCycle(graph) ? nodeOnCycle(graph) : null)
+
+/** Does a node, also a dead one, depend on its own result? */
+const hasCycle = ({ nodes }: Graph): boolean => {
+  const state = new Uint8Array(nodes.length) // 0 new, 1 open, 2 done
+  const path: number[] = []
+  const next: number[] = []
+  for (let start = 0; start < nodes.length; start++) {
+    if (state[start] !== 0) continue
+    path.push(start)
+    next.push(0)
+    state[start] = 1
+    while (path.length > 0) {
+      const top = path.length - 1
+      const at = path[top] as number
+      const input = nodes[at]?.inputs[(next[top] as number)++]
+      if (input === undefined) {
+        state[at] = 2
+        path.pop()
+        next.pop()
+        continue
+      }
+      const { id } = input
+      if (state[id] === 1) return true
+      if (state[id] !== 0) continue // done, or no node of the graph
+      state[id] = 1
+      path.push(id)
+      next.push(0)
+    }
+  }
+  return false
+}
+
+/** A node on a cycle. Kahn's algorithm: nodes that cannot be ordered are on a cycle or after one. */
+const nodeOnCycle = (graph: Graph): Node | null => {
   const waiting = new Map<NodeId, number>()
   const users = new Map<NodeId, NodeId[]>()
   const ready: NodeId[] = []
