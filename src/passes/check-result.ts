@@ -10,7 +10,8 @@ export const graphFault = (given: unknown, before: Graph): string | null => {
   if (!isRecord(given)) return wrongKind(given, 'a graph')
   const { name, nodes, inputs, outputs, updates } = given
   if (typeof name !== 'string' || !Array.isArray(nodes)) return wrongKind(given, 'a graph')
-  for (const [at, node] of Array.from<unknown>(nodes).entries()) {
+  for (let at = 0; at < nodes.length; at++) {
+    const node: unknown = nodes[at]
     const fault = at < before.nodes.length && node === before.nodes[at] ? null : nodeFault(node)
     if (fault !== null) return `a graph whose node ${at} is ${fault}`
   }
@@ -65,10 +66,13 @@ const nodeFault = (node: unknown): string | null => {
     inputs.every(isRef) &&
     isRecord(attrs) &&
     Array.isArray(types) &&
-    types.every((type) => isRecord(type) && typeof type['dtype'] === 'string' && Array.isArray(type['shape'])) &&
+    types.every(isType) &&
     typeof path === 'string'
   return isWhole ? null : `${showGiven(node)}; make nodes by Edit or a Builder`
 }
+
+const isType = (value: unknown): boolean =>
+  isRecord(value) && typeof value['dtype'] === 'string' && Array.isArray(value['shape'])
 
 const isRef = (value: unknown): boolean =>
   isRecord(value) && typeof value['id'] === 'number' && typeof value['port'] === 'number'

@@ -3,11 +3,11 @@
  * Large results are not folded: a folded iota or broadcast would only take memory.
  */
 import { Edit } from '../ir/edit.ts'
-import { liveOrder } from '../ir/graph.ts'
+import { liveOrder, nodeAt } from '../ir/graph.ts'
 import { evaluateNode } from '../ir/interpret.ts'
 import type { RefTensor } from '../ir/op-def.ts'
 import { opDef } from '../ir/ops/index.ts'
-import { elements, type Node, type Type } from '../ir/types.ts'
+import { elements, type Node, type NodeId, type Type } from '../ir/types.ts'
 import type { OpEmitter } from '../ir/emitter.ts'
 import type { Value } from '../ir/value.ts'
 import { definePass } from './pass.ts'
@@ -21,16 +21,25 @@ export const foldConstants = definePass({
   phase: 'simplify',
   preserves: 'bits',
   run: (graph, cx) => {
-    const known = new Map<number, readonly RefTensor[]>()
+    /** Nodes that depend on literals alone. */
+    const known = new Set<NodeId>()
+    const results = new Map<NodeId, readonly RefTensor[]>()
+    const resultsOf = (node: Node): readonly RefTensor[] => {
+      const found = results.get(node.id)
+      if (found !== undefined) return found
+      // They are computed, except literals, whose elements are needed only here.
+      const operands = node.inputs.map(({ id, port }) => resultsOf(nodeAt(graph, id))[port] as RefTensor) // a node has a result for each port
+      const made = evaluateNode(graph, node, operands)
+      results.set(node.id, made)
+      return made
+    }
     const edit = new Edit(graph, 'fold-constants')
     for (const node of liveOrder(graph)) {
-      const operands = node.inputs.map((ref) => known.get(ref.id)?.[ref.port])
-      if (!isFoldable(node) || operands.some((x) => x === undefined)) continue
-      const results = evaluateNode(graph, node, operands as readonly RefTensor[]) // none is undefined
-      known.set(node.id, results)
+      if (!node.inputs.every(({ id }) => known.has(id)) || !isFoldable(node)) continue
+      known.add(node.id)
       if (node.op === 'constant') continue
       const b = edit.emitter(node)
-      results.forEach((result, port) => edit.replaceUses({ id: node.id, port }, literal(b, result)))
+      resultsOf(node).forEach((result, port) => edit.replaceUses({ id: node.id, port }, literal(b, result)))
       cx.report('folded')
     }
     return edit.commit()

@@ -63,7 +63,8 @@ const rewriteOnce = (
     if (rules === undefined) continue
     const match = matchOf(edit, node)
     // Operands may already have been replaced in this round. Rules see the node with its new operands.
-    const seen = { ...node, inputs: node.inputs.map((ref) => edit.resolve(ref)) } as Node // same op and attributes
+    const inputs = node.inputs.map((ref) => edit.resolve(ref))
+    const seen = inputs.every((ref, i) => ref === node.inputs[i]) ? node : ({ ...node, inputs } as Node) // same op and attributes
     for (const rule of rules) {
       const result = rule.rewrite(seen, match)
       if (result === null) continue
