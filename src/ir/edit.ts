@@ -96,7 +96,8 @@ export class Edit {
    * @throws EffuseError EF303 if the types differ.
    */
   replaceUses(old: Ref, next: Ref): void {
-    const [from, to] = [this.typeOf(old), this.typeOf(next)]
+    const from = this.typeOf(old)
+    const to = this.typeOf(next)
     if (!sameType(from, to))
       throw passError(
         this.node(old.id),

@@ -9,6 +9,7 @@ export const exactJson = (value: unknown): string =>
 
 /** The same for the attributes of a node, written once: several passes compare the nodes of a graph. */
 export const attrsJson = (attrs: object): string => {
+  if (Object.keys(attrs).length === 0) return '{}' // most nodes have none
   const known = written.get(attrs)
   if (known !== undefined) return known
   const text = exactJson(attrs)

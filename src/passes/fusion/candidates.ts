@@ -139,7 +139,9 @@ export class Candidates {
     const sketch = this.#sketcher.sketch(members, producer, consumer)
     const refusal = refusalOf(this.#facts, members, sketch)
     if (refusal !== null) return { refusal }
-    const [first, second, fused] = [this.timesOf(producer), this.timesOf(consumer), this.#launched(sketch)]
+    const first = this.timesOf(producer)
+    const second = this.timesOf(consumer)
+    const fused = this.#launched(sketch)
     const seconds = first.seconds + second.seconds
     return fused.seconds < seconds
       ? { saving: first.workSeconds + second.workSeconds - fused.workSeconds, fused }
@@ -181,7 +183,8 @@ export class Candidates {
       const members = union(producer.members, reader.members)
       const sketch = this.#sketcher.sketch(members, reader, null)
       if (refusalOf(facts, members, sketch) !== null) return null
-      const [before, after] = [this.timesOf(reader), this.#launched(sketch)]
+      const before = this.timesOf(reader)
+      const after = this.#launched(sketch)
       gain += before.seconds - after.seconds
       saving += before.workSeconds - after.workSeconds
     }

@@ -46,7 +46,8 @@ export class Clusters {
     for (const at of nodes.keys()) members[chain[at] as number]?.push(at)
     for (const [at, node] of nodes.entries()) {
       if (chain[at] !== at || roles[at] === 'free' || (roles[at] === 'outside' && node.inputs.length === 0)) continue
-      const [id, rank] = [this.#clusters.length, this.#byRank.length]
+      const id = this.#clusters.length
+      const rank = this.#byRank.length
       const cluster = { id, members: members[at] as readonly number[], version: this.#versions++, rank }
       for (const member of cluster.members) this.#owner[member] = id
       this.#clusters.push(cluster)
@@ -270,7 +271,8 @@ export class Clusters {
     end: Cluster,
     near: (cluster: Cluster, visit: (id: number) => void) => void,
   ): readonly Cluster[] | null {
-    const [low, high] = [Math.min(start.rank, end.rank), Math.max(start.rank, end.rank)]
+    const low = Math.min(start.rank, end.rank)
+    const high = Math.max(start.rank, end.rank)
     const found = new Set<Cluster>()
     let meetsEnd = false
     // The edge between the two is no path.

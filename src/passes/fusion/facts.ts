@@ -209,7 +209,8 @@ const after = (a: Step, b: Step): Step => ({
 /** The value that a free node reads in the end, and how; null for a literal. */
 const throughFree = (live: Live, free: number): { readonly from: number; readonly step: Step } | null => {
   const { graph, nodes, roles, positionOf } = live
-  let [at, step] = [free, point]
+  let at = free
+  let step = point
   while (roles[at] === 'free') {
     const node = nodes[at] as Node
     const [operand] = node.inputs

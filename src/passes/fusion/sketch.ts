@@ -73,7 +73,8 @@ export class Sketcher {
     const stamp = ++this.#number
     const heroes: number[] = []
     const gathers: number[] = []
-    let [results, multiplied] = [0, 0]
+    let results = 0
+    let multiplied = 0
     let isMovement = true
     for (const node of members) {
       const isResult = this.#clusters.isResultOf(node, a, b)
@@ -177,9 +178,16 @@ export class Sketcher {
   } {
     const { reads, bytes: sizes, flops: work, target } = this.#facts
     const stamp = this.#number
-    let [operands, bytes, temporaryBytes, flops, lateBytes, lateFlops] = [0, 0, 0, 0, 0, 0]
+    // Single variables: this is the innermost loop of fusion, and a pattern on the left makes a list for each node.
+    let operands = 0
+    let bytes = 0
+    let temporaryBytes = 0
+    let flops = 0
+    let lateBytes = 0
+    let lateFlops = 0
     for (const node of members) {
-      const [isLate, own] = [this.#isLate[node] === 1, (work[node] as number) * (this.#times[node] as number)]
+      const isLate = this.#isLate[node] === 1
+      const own = (work[node] as number) * (this.#times[node] as number)
       const written = this.#isResult[node] === 1 ? (sizes[node] as number) : 0
       flops += own
       bytes += written
