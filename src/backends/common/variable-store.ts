@@ -16,6 +16,8 @@ export interface Memory<V> {
   /** Copies the value at the time of the call to the host, also if it is freed before the copy is complete. */
   download(value: V, type: Type): Promise<HostArray>
   free(value: V): void
+  /** Frees many values, some perhaps later. Default: one after another. */
+  freeAll?(values: readonly V[]): void
   /** Called for a result of a run that becomes the value of a variable. */
   adopted?(value: V, type: Type): void
 }
@@ -84,7 +86,8 @@ export const makeVariableStore = <V>(memory: Memory<V>): Store<V> => {
       entry.version = ++changes
       if (entry.derived !== null) entry.derived.madeOf = madeOf
     }
-    for (const value of old) memory.free(value)
+    if (memory.freeAll !== undefined) memory.freeAll(old)
+    else for (const value of old) memory.free(value)
   }
   const turnOf: StoreTurn<V> = {
     valueOf: held,

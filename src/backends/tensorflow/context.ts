@@ -1,5 +1,6 @@
 /** A context of TensorFlow's eager runtime. Functions have names, tensors have handles. This file does not know the IR's graphs. */
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
+import { nextTurn } from '#platform'
 import { EffuseError, invariant } from '../../ir/diagnostics.ts'
 import { elements, sizeBytes, type Type } from '../../ir/types.ts'
 import type { HostArray } from '../backend.ts'
@@ -115,10 +116,13 @@ export class TensorflowContext {
         api.opSetAttrString(op, 'config_proto', functionConfig, functionConfig.length)
         this.#check()
         if (isBrief) api.executeAndWait(op, results, count, status)
-        else
+        else {
+          // The work before the call and the call itself take milliseconds each, so the event loop runs between them.
+          await nextTurn()
           await new Promise<void>((resolve, reject) => {
             api.execute(op, results, count, status, (error) => (error === null ? resolve() : reject(error)))
           })
+        }
       } finally {
         api.deleteOp(op)
       }

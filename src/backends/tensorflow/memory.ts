@@ -5,6 +5,7 @@ import type { Memory } from '../common/variable-store.ts'
 import type { Pointer } from './c-api.ts'
 import type { TensorflowContext } from './context.ts'
 import { withErrors } from './errors.ts'
+import { freeInSlices } from './free-in-slices.ts'
 
 /** A handle with the number of its holders. The last holder frees it. */
 export interface TfTensor {
@@ -19,6 +20,7 @@ export const tensorflowMemory = (context: TensorflowContext): Memory<TfTensor> =
   upload: (data, type) => held(withErrors(null, () => context.upload(data, type))),
   download: async ({ handle }, type) => withErrors(null, () => context.download(handle, type)),
   free: (tensor) => release(tensor, context),
+  freeAll: freeInSlices((tensor) => release(tensor, context)),
 })
 
 const release = (tensor: TfTensor, context: TensorflowContext): void => {

@@ -1,4 +1,5 @@
 /** Runs lowered programs. Each graph is one call of a function. */
+import { nextTurn } from '#platform'
 import { EffuseError, invariant } from '../../ir/diagnostics.ts'
 import { showType, type Type } from '../../ir/types.ts'
 import { type GraphStep, graphSteps, type Program } from '../../passes/program.ts'
@@ -143,6 +144,8 @@ const call = async (step: Bound, run: Call): Promise<StepResults<TfTensor>> => {
   const { context, options, onProfile } = run
   /** Handles that were made for this call. They are freed after it. */
   const own: Pointer[] = []
+  // The end of the step before and the copies of the feeds take milliseconds each, so the event loop runs between them.
+  if (!step.isBrief) await nextTurn()
   try {
     const handles = step.operands.map((operand, place) => handleOf(operand, place, step, run, own))
     const resultCount = step.outputs.length + step.updates.length
