@@ -19,7 +19,7 @@ import { stepOptionsOf } from '../../passes/train/declaration.ts'
 import { numbersOf, type Trial } from '../trial.ts'
 import { keepFailure, keptFailures, keptOf, trialOfKept } from './failure-store.ts'
 import { failureOf, judgeTrial, smallestFailure } from './judge.ts'
-import { chosenKernels, kernelsOf } from './program-kernels.ts'
+import { kernelsOf } from './program-kernels.ts'
 import { Tally, type Verification, type VerifyOptions } from './report.ts'
 import { judgeWhole, reasonAgainstWhole, smallestWhole, wholeFactor, wholeTrial } from './whole.ts'
 
@@ -49,8 +49,6 @@ export interface GraphVerification extends Verification {
 
 /** The reference does not run larger kernels. */
 const kernelMultiplyAddsMax = 2e8
-/** A training step of a large network has thousands of kernels, which would take longer than ten minutes. */
-const kernelLimits = { kernelsMax: 600, perClass: 3 }
 
 /**
  * Verifies a graph on a backend: each pass of its compilation, by what the pass preserves; each distinct kernel of the compiled program, against the
@@ -73,13 +71,7 @@ export const verifyGraph = async (
   await tryKept(kept, { passes, backend, tally, stage: options.stage, program: start.name })
   const program = verifyPasses(start, passes, backend, tally, judged, kept, options)
   if (program === null || options.passes !== undefined) return { ...tally.result, judged }
-  const { chosen: kernels, left } = chosenKernels(kernelsOf(program), kernelLimits)
-  if (left > 0)
-    judged.push({
-      name: `${left} kernels`,
-      how: 'not',
-      why: `of the same ops in other sizes, the ${kernelLimits.perClass} smallest are run`,
-    })
+  const kernels = kernelsOf(program)
   for (const [at, { name, node, part }] of kernels.entries()) {
     options.onPart?.(name, passes.length + at, passes.length + kernels.length)
     const { multiplyAdds } = costOf(part)

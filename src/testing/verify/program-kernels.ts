@@ -1,13 +1,11 @@
 /** The kernels of a compiled program, each as a graph of its own. */
 import { liveOrder, nodeAt, refKey } from '../../ir/graph.ts'
-import { costOf } from '../../ir/cost.ts'
 import { print } from '../../ir/print.ts'
 import type { Graph, Node } from '../../ir/types.ts'
 import { cutGraph } from '../../passes/cut-graph.ts'
 import { graphSteps, type Program } from '../../passes/program.ts'
-import { sizeClass } from '../../passes/size-class.ts'
 
-export interface Kernel {
+interface Kernel {
   readonly name: string
   readonly node: Node
   /** A graph of the node alone, with its operands as inputs or variables. */
@@ -30,24 +28,6 @@ export const kernelsOf = (program: Program): readonly Kernel[] => {
     }
   }
   return [...found.values()]
-}
-
-/** If there are more kernels than `kernelsMax`, then only the `perClass` smallest of those with the same ops in other sizes; `left` counts the others. */
-export const chosenKernels = (
-  kernels: readonly Kernel[],
-  { kernelsMax, perClass }: { readonly kernelsMax: number; readonly perClass: number },
-): { readonly chosen: readonly Kernel[]; readonly left: number } => {
-  if (kernels.length <= kernelsMax) return { chosen: kernels, left: 0 }
-  const workOf = ({ part }: Kernel): number => costOf(part).multiplyAdds + costOf(part).operations
-  const counts = new Map<string, number>()
-  const kept = new Set<Kernel>()
-  for (const kernel of kernels.toSorted((a, b) => workOf(a) - workOf(b))) {
-    const of = sizeClass(print(kernel.part, { paths: false }))
-    const count = counts.get(of) ?? 0
-    counts.set(of, count + 1)
-    if (count < perClass) kept.add(kernel)
-  }
-  return { chosen: kernels.filter((kernel) => kept.has(kernel)), left: kernels.length - kept.size }
 }
 
 /** A graph of one result of a node, with named operands. Variables stay variables, because backends store them packed; literals stay too. */
