@@ -9,7 +9,18 @@ import { onnxTarget } from '../../src/export/onnx/export-onnx.ts'
 import { encodeModel } from '../../src/export/onnx/model-proto.ts'
 import { type ModelProto, ModelProtoSchema } from '../../src/export/onnx/proto/onnx_pb.ts'
 import { legalizeForOnnx, onnxLowering } from '../../src/export/onnx/table.ts'
-import { compile, crossEntropy, efficientNet, float32, graph, nn, sgd, silu, trainingStep } from '../../src/index.ts'
+import {
+  compile,
+  crossEntropy,
+  efficientNet,
+  float32,
+  graph,
+  nn,
+  sgd,
+  sigmoid,
+  silu,
+  trainingStep,
+} from '../../src/index.ts'
 import { benchFeeds } from '../../src/inspect/bench-feeds.ts'
 import { Builder } from '../../src/ir/build.ts'
 import { inputTypes, typeOf } from '../../src/ir/graph.ts'
@@ -47,6 +58,28 @@ describe('each op', () => {
     expect([...wrong]).toEqual(expect.arrayContaining(['maxPool2d', 'reduceMax', 'reduceMin', 'argMax'])) // otherwise the list is too long
     expect(report.cases).toBeGreaterThan(1000)
   }, 300_000)
+
+  test('has a sigmoid with the absolute error that the deviations state, and not with a relative one', async () => {
+    const count = 4001
+    const x = Float32Array.from({ length: count }, (_, i) => -30 + (60 * i) / (count - 1))
+    const g = graph('s', { x: float32(count) }, (v) => ({ sigmoid: sigmoid(v.x), silu: silu(v.x) }))
+    const results = await runFile(
+      await exportOnnx(g),
+      new Map([['x', { data: x, type: { dtype: 'float32', shape: [count] } }]]),
+    )
+    const errorsOf = (name: 'sigmoid' | 'silu', exact: (v: number) => number) =>
+      Array.from(results[name] ?? []).map((y, i) => ({
+        at: x[i] as number,
+        error: Math.abs(Number(y) - exact(x[i] as number)),
+      }))
+    for (const { error } of errorsOf('sigmoid', (v) => 1 / (1 + Math.exp(-v)))) expect(error).toBeLessThan(1.5e-7)
+    const ofSilu = errorsOf('silu', (v) => v / (1 + Math.exp(-v)))
+    // Half a unit in the last place of the product is added.
+    for (const { at, error } of ofSilu) expect(error).toBeLessThan(Math.abs(at) * (1.5e-7 + 2 ** -24) + 1e-12)
+    // Otherwise the list is too long.
+    expect(ofSilu.some(({ at, error }) => at < -4 && error > 5e-7)).toBe(true)
+    expect([...deviating('negative')]).toEqual(['sigmoid', 'silu'])
+  })
 
   test('of a network also conforms in float16', async () => {
     const bfloat16 = { op: '*', dtypes: ['bfloat16'], reason: 'see onnxDeviations' } as const
