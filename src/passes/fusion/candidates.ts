@@ -1,8 +1,8 @@
 /** Candidates: the possible fusions of a cluster, with the time that each saves. */
 import type { Cluster, Clusters } from './clusters.ts'
-import { union } from './clusters.ts'
 import type { Facts } from './facts.ts'
 import { exclusiveKind, refusalOf } from './legality.ts'
+import { union } from './members.ts'
 import type { Refusal } from './refusals.ts'
 import { type Sketch, Sketcher } from './sketch.ts'
 
