@@ -12,7 +12,7 @@ export const checkArguments = (program: Command, argv: readonly string[]): void 
     throw new EffuseError({
       code: 'EF601',
       message: `there is no command "${name}"; there are ${names.join(', ')}`,
-      hint: didYouMean(name, names, '') ?? 'effuse --help says what each does',
+      hint: didYouMean(name, names, '') ?? 'effuse --help describes each command',
     })
   const command = program.commands.find((known) => known.name() === first)
   if (command !== undefined) checkValues(command.options, argv.slice(1))

@@ -137,7 +137,7 @@ export const modelByName = async (name: string, options: EfficientNetOptions = {
   if (isOfWeights(name))
     throw new EffuseError({
       code: 'EF602',
-      message: `--model takes a variant or a module, and ${name} is ${statSync(name).isDirectory() ? 'a folder' : 'a file of weights'}`,
+      message: `--model takes a variant or a module, but ${name} is ${statSync(name).isDirectory() ? 'a folder' : 'a file of weights'}`,
       hint: `of a run's folder, or a file of weights: effuse inspect ${name}`,
     })
   const named = ownModuleOf(name)

@@ -1,4 +1,4 @@
-/** Flags for the options of compile() that let machines trade equal bits or digits for speed: XLA, TF32, determinism. */
+/** Flags for the options of compile() that exchange precision or determinism for speed: XLA, TF32, deterministic kernels. */
 import type { Command } from 'commander'
 import { precisions, xlaChoices } from '../backends/backend.ts'
 import type { CompileOptions } from '../executable/options.ts'
@@ -15,7 +15,7 @@ export const withExecutionFlags = (command: Command): Command =>
   command
     .option(
       '--xla-tensorflow <when>',
-      'for --backend tensorflow: XLA compiles the graphs always, never or auto, which is on GPUs (default: auto)',
+      'for --backend tensorflow: when XLA compiles the graphs: always, never, or auto, which is only on GPUs (default: auto)',
     )
     .option('--precision <type>', 'float32, or tf32: GPUs may round operands of products to 10 bits (default: float32)')
     .option('--deterministic', 'equal runs give equal bits (default)')
@@ -39,7 +39,7 @@ const xlaOf = ({ xla, backend }: CompileOptions, { xlaTensorflow }: ExecutionFla
   if (backend !== 'tensorflow' && backend !== 'auto')
     throw new EffuseError({
       code: 'EF601',
-      message: `--xla-tensorflow is for the backend tensorflow, and --backend is ${String(backend)}`,
+      message: `--xla-tensorflow is for the backend tensorflow, but --backend is ${String(backend)}`,
       hint: 'add --backend tensorflow, or leave --xla-tensorflow out',
     })
   if (xla === false)

@@ -25,7 +25,7 @@ export const invocationOf = ({ program, folder, environment }: Start): string =>
   return `node ${shellWord(near.startsWith('..') ? program : near)}`
 }
 
-/** Null where there is nothing. */
+/** Null if there is no such file. */
 const realPath = (path: string): string | null => {
   try {
     return realpathSync(path)
@@ -34,7 +34,7 @@ const realPath = (path: string): string | null => {
   }
 }
 
-/** A word of a command line, in quotes where a shell would take it for something else. */
+/** A word of a command line, in quotes if a shell would interpret some of its characters. */
 export const shellWord = (word: string): string => {
   if (/^[\w@%+=:,./-]+$/.test(word)) return word
   return sep === '/' ? `'${word.replaceAll("'", "'\\''")}'` : `"${word}"`

@@ -12,7 +12,7 @@ export interface Io {
   readonly program?: string | undefined
 }
 
-/** The command that goes on with a run. */
+/** The command that resumes a run. */
 export const resumeCommand = ({ program = 'effuse' }: Io, folder: string): string =>
   `${program} train --resume ${shellWord(folder)}`
 

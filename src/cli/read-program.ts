@@ -20,7 +20,7 @@ const readStdin = async (): Promise<Uint8Array> => {
   const chunks: Uint8Array[] = []
   for await (const chunk of process.stdin) {
     if (!(chunk instanceof Uint8Array))
-      throw new EffuseError({ code: 'EF501', message: 'stdin gave text where bytes were expected' })
+      throw new EffuseError({ code: 'EF501', message: 'expected bytes from stdin, got text' })
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)

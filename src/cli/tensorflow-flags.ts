@@ -39,7 +39,7 @@ export const configuredBackend = async (
   if (name !== 'tensorflow')
     throw new EffuseError({
       code: 'EF601',
-      message: `--${given} configures the backend tensorflow, and --backend is ${String(name)}`,
+      message: `--${given} configures the backend tensorflow, but --backend is ${String(name)}`,
       hint: `add --backend tensorflow, or leave --${given} out`,
     })
   const { createTensorflowBackend } = await import('../backends/tensorflow/index.ts')

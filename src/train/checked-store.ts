@@ -28,6 +28,6 @@ export const checkedStore = (store: CheckpointStore): CheckpointStore => ({
 const wrong = (call: string, expects: string, came: unknown): EffuseError =>
   new EffuseError({
     code: 'EF403',
-    message: `${call} of the option "checkpoints" must give ${expects}, got ${showGiven(came)}`,
+    message: `${call} of the option "checkpoints" must return ${expects}, got ${showGiven(came)}`,
     hint: `compare with ${storeWords}`,
   })

@@ -61,14 +61,14 @@ export const latestCheckpoint = async (
     } catch (error) {
       if (!(error instanceof EffuseError)) throw error
       faults.push(`${name}: ${error.message}`)
-      onDamaged(`the checkpoint ${name} in ${store.label} cannot be used and is passed over: ${error.message}`)
+      onDamaged(`the checkpoint ${name} in ${store.label} cannot be used and is skipped: ${error.message}`)
     }
   }
   if (faults.length === 0) return null
   throw new EffuseError({
     code: 'EF508',
     message: `none of the ${faults.length} checkpoints in ${store.label} can be read:${listed(faults)}`,
-    hint: 'start anew without resume, in another folder',
+    hint: 'start a new run without resume, in another folder',
   })
 }
 
@@ -77,7 +77,7 @@ const decodeCheckpoint = (bytes: Uint8Array, name: string): Omit<FoundCheckpoint
   const { tensors, metadata } = readVerified(bytes, name)
   const text = metadata.get(trainingKey)
   if (text === undefined)
-    throw new EffuseError({ code: 'EF508', message: `${name} holds weights, but not the state of a run` })
+    throw new EffuseError({ code: 'EF508', message: `${name} contains weights, but not the state of a run` })
   const found = parseState(text)
   const fault = typeof found === 'string' ? found : counterFault(tensors, found.state)
   if (typeof found === 'string' || fault !== null)
@@ -91,7 +91,7 @@ const counterFault = (tensors: ReadonlyMap<string, TensorEntry>, state: RunState
     const entry = tensors.get(name)
     const count = entry?.dtype === 'int32' ? toInt32(entry)[0] : undefined
     if (count !== undefined && count !== wanted)
-      return `the variable "${name}" is ${count}, and by the state it must be ${wanted}`
+      return `the variable "${name}" is ${count}, but according to the state it must be ${wanted}`
   }
   return null
 }
@@ -119,4 +119,4 @@ const classDifferences = (was: readonly string[], now: readonly string[]): strin
     if (was[i] !== now[i]) differences.push(`class ${i} was ${quoted(was[i])} and is ${quoted(now[i])}`)
   return differences
 }
-const quoted = (name: string | undefined): string => (name === undefined ? 'not there' : `"${name}"`)
+const quoted = (name: string | undefined): string => (name === undefined ? 'missing' : `"${name}"`)

@@ -76,7 +76,7 @@ const gone = (path: string): EffuseError =>
   new EffuseError({
     code: 'EF501',
     message: `the folder ${path} was renamed or deleted while a run wrote to it`,
-    hint: 'leave the folder where it is until the run has ended',
+    hint: 'do not move the folder before the run has ended',
   })
 
 /** The first of `name`, `name-2`, `name-3` that does not exist. */

@@ -42,7 +42,7 @@ const iteratorOf = (given: AsyncIterable<Batch> | Iterable<Batch>): AnyIterator 
   }
   throw new EffuseError({
     code: 'EF701',
-    message: `batches() of the data source gave ${came instanceof Promise ? 'a promise' : showGiven(came)}, which is no sequence of batches`,
+    message: `batches() of the data source gave ${came instanceof Promise ? 'a promise' : showGiven(came)}, which is not a sequence of batches`,
     hint: 'write it as a generator: async *batches(request) { yield { image, label } }',
   })
 }

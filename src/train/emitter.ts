@@ -26,7 +26,7 @@ export const makeEmitter = (onEvent: FitOptions['onEvent'] = () => {}): Emitter 
           fault ??= new EffuseError({
             code: 'EF403',
             message: `onEvent() rejected at the event "${event.kind}": ${error instanceof Error ? error.message : String(error)}`,
-            hint: 'catch in onEvent() what shall not end the run',
+            hint: 'catch errors in onEvent() that must not end the run',
             cause: error,
           })
         })

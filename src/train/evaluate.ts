@@ -117,13 +117,13 @@ export const classesOf = ({ name, outputs }: Pick<Model, 'name' | 'outputs'>, da
     throw new EffuseError({
       code: 'EF701',
       message: `two classes of the data are called "${twice}"`,
-      hint: 'give each class a name of its own: a resumed run and predictions tell classes by their names',
+      hint: 'give each class a unique name: resumed runs and predictions identify classes by their names',
     })
   const classes = outputs['logits']?.shape[1]
   if (typeof classes === 'number' && classes !== data.classes.length)
     throw new EffuseError({
       code: 'EF701',
-      message: `${name} tells ${classes} classes apart, and the data has ${data.classes.length}: ${shortList(data.classes, 10)}`,
+      message: `${name} has ${classes} classes, but the data has ${data.classes.length}: ${shortList(data.classes, 10)}`,
       hint: `"logits" must have a column for each class, ${data.classes.length}: the units of the last layer (efficientNet: classes: ${data.classes.length})`,
     })
   return data.classes.length
@@ -159,7 +159,7 @@ export const evaluateWith = async (
     if (sums.count() > data.length)
       throw new EffuseError({
         code: 'EF701',
-        message: `the data source says that it has ${data.length} rows, and gave ${sums.count()} to evaluate`,
+        message: `the length of the data source is ${data.length} rows, but it gave ${sums.count()} rows to evaluate`,
         hint: 'length must be the number of rows, and batches() must end after them',
       })
     await nextTurn()
@@ -223,10 +223,10 @@ const notFinite = async (
   const culprit = nonFiniteFeed(feeds, batch)
   return new EffuseError({
     code: 'EF702',
-    message: `an evaluation is not finite: of row ${before + not - 1} the loss is ${loss}, and those before it are finite; ${culprit === null ? 'what the data gave is finite' : `the input ${culprit} of its batch`}`,
+    message: `the evaluation is not finite: the loss of row ${before + not - 1} is ${loss}, and the rows before it are finite; ${culprit === null ? 'all inputs of its batch are finite' : `the input ${culprit} of its batch`}`,
     hint:
       culprit === null
-        ? 'the weights are not finite, or take this row beyond what float32 (under mixed precision: the half type) can hold'
+        ? 'the weights are not finite, or this row overflows float32 (with mixed precision: the half type)'
         : 'correct the data',
   })
 }

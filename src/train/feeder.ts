@@ -42,7 +42,7 @@ export const makeFeeder = ({ inputs, batch, classes, distributions = [] }: Feede
         throw misfit(place, `${showGiven(columns)} as a batch, not an object of columns: ${names.join(', ')}`)
       for (const name of Object.keys(columns))
         if (!Object.hasOwn(inputs, name))
-          throw misfit(place, `a column "${name}", which is no input; the inputs are ${names.join(', ')}`)
+          throw misfit(place, `a column "${name}", which is not an input; the inputs are ${names.join(', ')}`)
       checkChannels(columns, inputs, place)
       const rows = rowsOf(columns, wanted, batch, place)
       const feeds: { [input: string]: Column } = {}
@@ -76,7 +76,7 @@ const rowSize = (name: string, { shape }: TensorType): number => {
   if (rows !== 'batch' || rest.includes('batch'))
     throw new EffuseError({
       code: 'EF701',
-      message: `the input "${name}" is [${shape.join(',')}]; a training loop feeds inputs whose first dimension is the batch, and no other`,
+      message: `the first dimension of each input must be the batch, and only the first; the input "${name}" is [${shape.join(',')}]`,
     })
   return rest.reduce<number>((product, size) => product * Number(size), 1)
 }
@@ -94,7 +94,7 @@ const rowsOf = (columns: Batch, wanted: readonly Wanted[], batch: number, place:
   const rows = length / first.rowSize
   if (!Number.isInteger(rows) || rows < 1)
     throw misfit(place, `${length} values of "${first.name}", which has ${first.rowSize} a row`)
-  if (rows > batch) throw misfit(place, `${rows} rows where at most ${batch} were asked for`)
+  if (rows > batch) throw misfit(place, `${rows} rows, but at most ${batch} were requested`)
   return rows
 }
 
@@ -104,9 +104,9 @@ const isDistribution = ({ dtype, shape }: TensorType, classes: number): boolean 
 /** One-hot labels where class indices are expected, and the reverse. */
 const labelHint = ({ dtype, shape }: TensorType, given: number, classes: number): string | undefined =>
   dtype === 'int32' && shape.length === 1 && given === classes
-    ? "one-hot labels and other distributions go with crossEntropy({ labels: 'distribution' }), as a Float32Array; else give the number of each row's class"
+    ? "for one-hot labels and other distributions use crossEntropy({ labels: 'distribution' }) and a Float32Array; otherwise give the class index of each row"
     : dtype === 'float32' && given === 1
-      ? 'numbers of classes are an Int32Array; a Float32Array is taken for distributions, a share for each class'
+      ? 'class indices must be an Int32Array; a Float32Array means distributions, with a share for each class'
       : undefined
 
 const checkLabels = (labels: Column, classes: number, place: BatchPlace): void => {
@@ -146,7 +146,7 @@ const checkChannels = (columns: Batch, inputs: Signature, place: BatchPlace): vo
   if (given !== channels && [1, 2, 3, 4].includes(given))
     throw misfit(
       place,
-      `pictures of ${given} ${given === 1 ? 'channel' : 'channels'} as "image", and the model takes ${channels}`,
+      `pictures of ${given} ${given === 1 ? 'channel' : 'channels'} as "image", but the model takes ${channels}`,
       `declare the input "image" with ${given} channels (efficientNet: inChannels: ${given}), or give pictures of ${channels}`,
     )
 }
@@ -165,8 +165,8 @@ const blend = (feeds: { [input: string]: Column }, rows: number, mixup: MixupPos
     if (column instanceof Int32Array)
       throw misfit(
         place,
-        `indices as "${name}", which cannot be blended`,
-        "mixup needs a loss of distributions: crossEntropy({ labels: 'distribution' })",
+        `indices as "${name}", which mixup cannot blend`,
+        "mixup needs a loss that takes distributions: crossEntropy({ labels: 'distribution' })",
       )
     feeds[name] = mixColumn(column, shares)
   }

@@ -180,7 +180,7 @@ export const checkFitOptions = (options: FitOptions): void => {
   if (options.resume === true && options.checkpoints === undefined)
     throw new EffuseError({
       code: 'EF403',
-      message: 'resume needs the option "checkpoints": where to go on from',
+      message: 'resume needs the option "checkpoints", from which it continues',
       hint: `stores of checkpoints are ${storeWords}`,
     })
 }
@@ -202,8 +202,8 @@ export const figuresOf = ({ data, epochs, batch, accumulate = 1 }: FitOptions): 
   if (globalBatch > length)
     throw new EffuseError({
       code: 'EF701',
-      message: `one update takes ${globalBatch} rows (batch ${batch}${accumulate === 1 ? '' : ` times accumulate ${accumulate}`}), and the training data has ${length}`,
-      hint: 'a smaller batch, or more data',
+      message: `one update takes ${globalBatch} rows (batch ${batch}${accumulate === 1 ? '' : ` times accumulate ${accumulate}`}), but the training data has ${length}`,
+      hint: 'use a smaller batch, or more data',
     })
   const stepsPerEpoch = Math.floor(length / globalBatch)
   return { stepsPerEpoch, steps: stepsPerEpoch * epochs, epochs, globalBatch }

@@ -138,7 +138,7 @@ const failure = (what: string, error: unknown): EffuseError => {
     // When space runs out, browsers report various errors (Chromium also a broken pipe) and rounded figures, so the cause cannot be identified.
     hint: isThere
       ? 'either the browser has no more storage for this page: keep fewer checkpoints or remove other runs; or the file is open in another tab'
-      : "pages have it over https and on localhost; in Node take directory('run') of effuse/node",
+      : "pages have it over https and on localhost; in Node use directory('run') of effuse/node",
     cause: error,
   })
 }

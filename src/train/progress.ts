@@ -107,7 +107,7 @@ const evaluationWords = (
   [
     `epoch ${epoch + 1}/${epochs}: test loss ${loss.toFixed(4)}`,
     Number.isNaN(top1) ? 'no accuracy' : `accuracy ${percent(top1)}`,
-    ...(emaTop1 === null ? [] : [`by the averages ${Number.isNaN(emaTop1) ? 'none' : percent(emaTop1)}`]),
+    ...(emaTop1 === null ? [] : [`of the averages ${Number.isNaN(emaTop1) ? 'none' : percent(emaTop1)}`]),
     ...Object.entries(emaMetrics ?? metrics).map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`),
   ].join(', ')
 
@@ -119,6 +119,6 @@ const stageWords = ({ stage, epoch, backend, compileMs, step }: StageEvent): rea
   return [
     ...(count === 1 ? [] : [`stage ${index + 1} of ${count}, from epoch ${epoch + 1}: ${settings.join(', ')}`]),
     ...(compileMs === 0 ? [] : [`compiled for ${backend} in ${(compileMs / 1000).toFixed(1)} s`]),
-    ...(step === 0 || index > 0 ? [] : [`going on after update ${step}`]),
+    ...(step === 0 || index > 0 ? [] : [`resuming after update ${step}`]),
   ]
 }

@@ -174,7 +174,7 @@ const disagreement = (state: RunState, { accumulate }: RunConfiguration): string
       : runIndex < step
         ? `${step} updates were made in ${runIndex} runs`
         : later !== undefined && later !== null
-          ? `the evaluation of epoch ${later.epoch} was the best, and epoch ${epoch} goes on`
+          ? `the evaluation of epoch ${later.epoch} was the best, but the run is in epoch ${epoch}`
           : null
 }
 

@@ -71,7 +71,7 @@ const checkStages = (count: number, from: StageSettings, to: StageSettings, epoc
     throw new EffuseError({
       code: 'EF403',
       message: `${count} stages need at least ${count} epochs, got ${epochs}`,
-      hint: 'an epoch belongs to one stage: fewer stages, or more epochs',
+      hint: 'an epoch belongs to one stage: use fewer stages or more epochs',
     })
   for (const [end, settings] of [
     ['from', from],

@@ -55,7 +55,7 @@ export const startRun = async (model: ModelForStage<Signature, Signature>, optio
     if (state.epoch > options.epochs)
       emit({
         kind: 'notice',
-        message: `the run in ${options.checkpoints?.label ?? 'the store'} has done ${state.epoch} epochs, more than the requested ${options.epochs}: nothing is left to do`,
+        message: `the run in ${options.checkpoints?.label ?? 'the store'} has finished ${state.epoch} epochs, more than the requested ${options.epochs}: there is nothing to do`,
       })
     if (found !== null) for (const message of await changesSince(run)) emit({ kind: 'notice', message })
     noteModel(run)
@@ -116,7 +116,7 @@ const changesSince = async ({ state, stages, modelFor, options, configuration }:
   const trained = state.model === undefined ? undefined : stages[state.model.stage]
   if (trained !== undefined && modelFingerprint(modelFor(trained)) !== state.model?.fingerprint)
     changes.push(
-      'the model is not what it was: its graph differs from the one that the checkpoint was trained with (or another version of effuse made it)',
+      'the model has changed: its graph differs from the one that the checkpoint was trained with (or another version of effuse built it)',
     )
   if (state.firstBatch !== undefined) {
     const { fingerprint, ...asked } = state.firstBatch
@@ -124,7 +124,7 @@ const changesSince = async ({ state, stages, modelFor, options, configuration }:
     for await (const columns of drawBatches(options.data.train, request)) {
       if (batchFingerprint(columns) !== fingerprint)
         changes.push(
-          'the training data is not what it was: its first batch differs from that of the beginning (or the source draws at random without the seed, and the run would differ from one that was not stopped)',
+          'the training data has changed: its first batch differs from the first batch at the start of the run (or the source draws random numbers without the seed; a resumed run then differs from an uninterrupted one)',
         )
       break
     }
@@ -139,7 +139,7 @@ const isSameModel = (a: Model, b: Model): boolean => a === b || print(a.at({ bat
 const checkSameVariables = (before: Model, now: Model, { index }: Stage): void => {
   const [were, are] = [variableTypes(before), variableTypes(now)]
   const differences = [...new Set([...were.keys(), ...are.keys()])].flatMap((name) => {
-    const [was = 'not there', is = 'not there'] = [were.get(name), are.get(name)]
+    const [was = 'missing', is = 'missing'] = [were.get(name), are.get(name)]
     return was === is ? [] : [`"${name}" was ${was} and is ${is}`]
   })
   if (differences.length > 0)
@@ -169,7 +169,8 @@ const modelFunction = (
   if (stages.some(({ size, dropout }) => size !== undefined || dropout !== undefined))
     throw new EffuseError({
       code: 'EF403',
-      message: 'stages of their own picture size or dropout need a model for each, and fit() got one model',
+      message:
+        'stages that change the picture size or the dropout need a function that makes a model for each stage, but fit() got one model',
       hint: "fit((stage) => efficientNet('b0', { resolution: stage.size, dropout: stage.dropout }), …)",
     })
   return () => model
@@ -191,8 +192,8 @@ const checkpointToResume = async (
     if (latest === undefined) return null
     throw new EffuseError({
       code: 'EF508',
-      message: `${checkpoints.label} holds the checkpoints of a run already, the latest is ${latest}; a new run would mix its own with them`,
-      hint: 'resume: true goes on with that run; a new one wants another place',
+      message: `${checkpoints.label} already contains checkpoints of a run, of which ${latest} is the latest; a new run must not add its own`,
+      hint: 'resume: true continues that run; give a new run another place',
     })
   }
   return latestCheckpoint(checkpoints, onDamaged)
@@ -211,8 +212,8 @@ const configurationOf = (options: FitOptions, found: FoundCheckpoint | null): Ru
   if (differences.length > 0)
     throw new EffuseError({
       code: 'EF508',
-      message: `the run in ${options.checkpoints?.label ?? 'the store'} cannot go on from ${found.name}:${listed(differences)}`,
-      hint: 'give the data and settings that it was started with, or start anew in another folder',
+      message: `the run in ${options.checkpoints?.label ?? 'the store'} cannot be resumed from ${found.name}:${listed(differences)}`,
+      hint: 'use the data and the settings that it was started with, or start a new run in another folder',
     })
   return configuration
 }

@@ -54,7 +54,7 @@ export const trainEpoch = async (run: Run, stage: Stage): Promise<EpochEnd> => {
   if (run.state.batchInEpoch < total)
     throw new EffuseError({
       code: 'EF701',
-      message: `the data source says that it has ${data.train.length} rows, and gave ${run.state.batchInEpoch} of ${total} whole batches of ${batch} in epoch ${run.state.epoch}`,
+      message: `the length of the data source is ${data.train.length} rows, but it gave ${run.state.batchInEpoch} of ${total} whole batches of ${batch} in epoch ${run.state.epoch}`,
       hint: 'length must be the number of rows of one epoch',
     })
   return 'done'
@@ -170,13 +170,14 @@ const notFinite = async (
       ? `the input ${culprit}`
       : where !== null
         ? `the first tensor that is not finite is ${where}`
-        : 'computed again, every tensor is finite'
-  const kept = run.checkpoint === null ? 'no checkpoint was written' : `the last checkpoint, ${run.checkpoint}, is good`
+        : 'when the step ran again, every tensor was finite'
+  const kept =
+    run.checkpoint === null ? 'no checkpoint was written' : `the last checkpoint, ${run.checkpoint}, is intact`
   return new EffuseError({
     code: 'EF702',
     message: `step ${run.state.step + 1} (${placeOf(run)}) is not finite: the loss is ${loss}, the loss scale ${lossScale}; ${what}${isDynamic ? `; ${run.state.skippedInRow} updates before it were skipped in a row` : ''}; ${kept}`,
     hint: isDynamic
-      ? 'a smaller learning rate, or clipNorm; skippedMax allows more in a row'
-      : "a smaller learning rate, clipNorm, or lossScale: 'dynamic', which skips such steps",
+      ? 'use a smaller learning rate, or clipNorm; skippedMax allows more skipped updates in a row'
+      : "use a smaller learning rate, clipNorm, or lossScale: 'dynamic', which skips such steps",
   })
 }

@@ -21,10 +21,11 @@ export const variableDifferences = (
     const here = `${dtype}[${shape.join(',')}]`
     if (entry === undefined) faults.set(name, `missing in the checkpoint: "${name}" ${here}`)
     else if (entry.dtype !== dtype || !sameShape(entry.shape, shape))
-      faults.set(name, `"${name}" is ${entry.dtype}[${entry.shape.join(',')}] in the checkpoint, ${here} here`)
+      faults.set(name, `"${name}" is ${entry.dtype}[${entry.shape.join(',')}] in the checkpoint, ${here} in this run`)
   }
   const known = new Set(variables.names())
-  for (const name of tensors.keys()) if (!known.has(name) && !isLeftOut(name)) faults.set(name, `not here: "${name}"`)
+  for (const name of tensors.keys())
+    if (!known.has(name) && !isLeftOut(name)) faults.set(name, `not in this run: "${name}"`)
   const lines: string[] = []
   let following = 0
   for (const [name, line] of faults)
@@ -51,12 +52,12 @@ const optimizersBySlots: ReadonlyMap<string, string> = new Map([
   ['firstMoment, secondMoment', 'adam or adamw'],
 ])
 
-/** `step-1.safetensors was trained with rmsprop, and the run is to go on with sgd: `; empty if the optimizers have the same slots. */
+/** `step-1.safetensors was trained with rmsprop, but the run uses sgd: `; empty if the optimizers have the same slots. */
 export const optimizerDifference = (file: string, before: Iterable<string>, now: Iterable<string>): string => {
   const kindOf = (names: Iterable<string>): string => {
     const slots = [...new Set([...names].flatMap((name) => slotPattern.exec(name)?.[1] ?? []))].sort().join(', ')
     return optimizersBySlots.get(slots) ?? 'another optimizer'
   }
   const [was, is] = [kindOf(before), kindOf(now)]
-  return was === is ? '' : `${file} was trained with ${was}, and the run is to go on with ${is}: `
+  return was === is ? '' : `${file} was trained with ${was}, but the run uses ${is}: `
 }

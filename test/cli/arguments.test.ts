@@ -72,8 +72,8 @@ test('a value may begin with dashes behind an equals sign, and be a negative num
 })
 
 test.each<[readonly string[], string, string]>([
-  [['nope'], 'there is no command "nope"; there are predict, train,', 'effuse --help says what each does'],
-  [['help', 'nope'], 'there is no command "nope"; there are predict, train,', 'effuse --help says what each does'],
+  [['nope'], 'there is no command "nope"; there are predict, train,', 'effuse --help describes each command'],
+  [['help', 'nope'], 'there is no command "nope"; there are predict, train,', 'effuse --help describes each command'],
   [['help', 'trian'], 'there is no command "trian"; ', 'did you mean train?'],
   [['predct', 'x.png'], 'there is no command "predct"; ', 'did you mean predict?'],
   [['inspect', '--modle', 'b0'], "unknown option '--modle'", 'did you mean --model?'],
@@ -97,7 +97,7 @@ test.each<[readonly string[], string, string]>([
 test('a variant in place of a file gives an error with the right option', async () => {
   expect(await run('inspect', 'b0')).toMatchObject({
     code: 2,
-    err: expect.stringMatching(/^error EF601: b0 is a variant .*\n {2}hint: did you mean --model b0\?\n/),
+    err: expect.stringMatching(/^error EF601: there is no file or folder b0, which is a variant .*\n {2}hint: did you mean --model b0\?\n/),
   })
 })
 

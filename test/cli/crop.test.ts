@@ -84,7 +84,7 @@ test('a resumed run without --crop keeps its setting; with the flag, it uses the
   const changed = await run('train', '--resume', at('going'), '--epochs', '3', '--crop', 'center')
   expect([changed.code, changed.err]).toEqual([
     0,
-    expect.stringContaining('note: --crop was "none" and is "center" from here on'),
+    expect.stringContaining('note: --crop was "none" and is now "center"'),
   ])
   expect((await openModel(join(at('going'), 'step-00000006.safetensors'))).crop).toBe('center')
 })
@@ -146,8 +146,8 @@ test.each<[string, readonly string[], RegExp]>([
     ['--crop', 'none', '--crop-area', '0.5,1'],
     /EF403: --crop-area goes with --crop box, which is none/,
   ],
-  ['boxes of digits', ['--data', 'digits', '--crop', 'box'], /EF403: --crop goes with a folder of pictures/],
-  ['mirrored digits', ['--data', 'digits', '--flip'], /EF403: --flip goes with a folder of pictures/],
+  ['boxes of digits', ['--data', 'digits', '--crop', 'box'], /EF403: --crop is for folders of pictures/],
+  ['mirrored digits', ['--data', 'digits', '--flip'], /EF403: --flip is for folders of pictures/],
 ])('%s is an error', async (_, flags, message) => {
   const { code, err } = await train('never', ...flags)
   expect([code, err]).toEqual([2, expect.stringMatching(message)])

@@ -41,7 +41,7 @@ test.runIf(hasTensorflow)(
     const { code, out } = await run('doctor')
     expect(code).toBe(0)
     expect(out).toContain(`from ${found.source}: ${found.main}`)
-    expect(out).toMatch(/^a graph ran on it: tensorflow \d+\.\d+\.\d+, \d+ (GPU|x .+), \d+ ms with loading$/m)
+    expect(out).toMatch(/^a graph ran on it: tensorflow \d+\.\d+\.\d+, \d+ (GPU|x .+), \d+ ms including loading$/m)
     const report = JSON.parse((await run('doctor', '--json')).out)
     expect(report).toMatchObject({
       tensorflow: { library: { version: found.version, kind: found.kind, source: found.source } },
@@ -66,7 +66,7 @@ test.runIf(hasTensorflow && !showsNvidia())(
     expect(out).toContain(`TensorFlow 2.21.0 for NVIDIA GPUs, from setup: ${version}`)
     expect(out).toMatch(/^a graph ran on it: tensorflow \d+\.\d+\.\d+, \d+ x /m)
     expect(out).toMatch(
-      /^it found no GPU, because the driver of NVIDIA is not there: install it until nvidia-smi works$/m,
+      /^it found no GPU, because the NVIDIA driver is missing: install it, and check that nvidia-smi works$/m,
     )
 
     writeFileSync(

@@ -71,7 +71,7 @@ describe('evaluate', () => {
       const right = found.counts.reduce((sum: number, row: number[], i: number) => sum + (row[i] ?? 0), 0)
       expect(right / count).toBeCloseTo(share, 10)
     }
-    expect(plain.out).toContain('by the averages')
+    expect(plain.out).toContain('of the averages')
     const table = plain.out.split('\n').filter((line) => /^\d( +\d+){10}$/.test(line))
     expect(table.map((line) => line.split(/ +/).slice(1).map(Number))).toEqual(ema.confusion.counts)
     const html = await readFile(page, 'utf8')
@@ -91,13 +91,13 @@ describe('evaluate', () => {
   test('prints a table', async () => {
     const { out } = await run('evaluate', join(at('run'), 'best.safetensors'))
     expect(out).toMatch(/weights +top-1 +top-5 +loss +images\/s/)
-    expect(out).toMatch(/as they are +\d+\.\d\d % [\s\S]*averages +\d+\.\d\d % /)
+    expect(out).toMatch(/raw +\d+\.\d\d % [\s\S]*averages +\d+\.\d\d % /)
   })
 
   test.each<[string, () => Promise<readonly string[]>, number, RegExp]>([
     ['a file of no run without data', () => alone(), 2, /EF601: .*alone\.safetensors is not in a run's folder/],
     ['classes of other names', () => renamed(), 1, /EF701: class 3 is "three" in .* and "3" in the data/],
-    ['other classes', () => three(), 1, /EF701: .*tells 3 classes apart, and the data has 10/],
+    ['other classes', () => three(), 1, /EF701: .*has 3 classes, but the data has 10/],
     ['no file', async () => [at('nowhere')], 1, /EF501/],
     [
       'pictures beyond all memory',

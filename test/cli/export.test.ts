@@ -73,7 +73,7 @@ describe('effuse export', () => {
       'flags of another format',
       ['--format', 'onnx', '--model', 'b0', '--train'],
       2,
-      /EF601: --train goes with --format savedmodel, and the format is onnx/,
+      /EF601: --train is for --format savedmodel, but the format is onnx/,
     ],
     ['no model', ['--format', 'onnx'], 2, /EF601: export needs --model, or --weights/],
     ['an unknown model', ['--format', 'onnx', '--model', 'b9'], 2, /EF602: there is no model "b9"/],
@@ -81,7 +81,7 @@ describe('effuse export', () => {
       'classes of weights',
       ['--format', 'onnx', '--weights', 'x', '--classes', '3'],
       2,
-      /--classes goes without --weights/,
+      /--classes cannot be used with --weights/,
     ],
     ['weights that are not there', ['--format', 'onnx', '--weights', 'none.safetensors'], 1, /EF501/],
   ])('rejects %s', async (_what, argv, code, message) => {
@@ -96,7 +96,7 @@ describe('effuse export', () => {
     const other = await run(...onnx, '--model', 'b1', '-o', file('x.onnx'))
     expect([other.code, other.err]).toEqual([
       2,
-      expect.stringContaining('--model is b1, and the weights are of efficientnet-b0'),
+      expect.stringContaining('--model is b1, but the weights are of efficientnet-b0'),
     ])
     await writeFile(file('plain'), '')
     const beneath = await run(...onnx, '-o', file('plain/x.onnx'))

@@ -42,14 +42,14 @@ test.each([
   child.kill(signal)
   const { code, out: document, err } = await ended
   expect(code).toBe(exitCode)
-  const way = /stopped; to go on: (node \S+ train --resume (\S+))/.exec(err)
+  const way = /stopped; to resume: (node \S+ train --resume (\S+))/.exec(err)
   expect(way?.[2]).toBe(out)
   const { reason, steps, checkpoint } = JSON.parse(document)
   expect(reason).toBe('aborted')
   expect((await readFile(checkpoint)).length).toBeGreaterThan(1000)
   // The printed command, in the same folder.
   const resumed = await endOf(spawn(`${way?.[1]} --epochs 1 --backend tfjs-wasm --json`, { shell: true }))
-  expect(resumed.err).toContain(`going on after update ${steps}\n`)
+  expect(resumed.err).toContain(`resuming after update ${steps}\n`)
   expect([resumed.code, JSON.parse(resumed.out)]).toEqual([0, expect.objectContaining({ steps: 12 })])
 })
 
@@ -123,7 +123,7 @@ test.skipIf(!hasScript)(
       'xterm',
     )
     expect(text).toContain('code 129')
-    expect(text).toMatch(/stopped; to go on: node \S+ train --resume /)
+    expect(text).toMatch(/stopped; to resume: node \S+ train --resume /)
     expect(text).toContain(`${esc}[?25l`)
     expect(text.lastIndexOf(`${esc}[?25h`)).toBeGreaterThan(text.lastIndexOf(`${esc}[?25l`))
   },

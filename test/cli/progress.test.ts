@@ -62,10 +62,10 @@ test('a bar shows the epoch, the speed and the remaining time, with lines above 
   progress.stop()
   expect(lines).toEqual([
     'compiled for tfjs-wasm in 1.5 s',
-    'going on after update 7',
-    'epoch 1/2: test loss 2.0000, accuracy 50.00 %, by the averages 62.50 %',
+    'resuming after update 7',
+    'epoch 1/2: test loss 2.0000, accuracy 50.00 %, of the averages 62.50 %',
     'note: the disk is slow',
-    'epoch 1/2: test loss 2.0000, accuracy 50.00 %, by the averages 62.50 %, distance 0.1235',
+    'epoch 1/2: test loss 2.0000, accuracy 50.00 %, of the averages 62.50 %, distance 0.1235',
   ])
   const end = text().length
   progress.stop()

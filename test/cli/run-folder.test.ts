@@ -54,7 +54,7 @@ describe('a folder that disappears during a run', () => {
     const { code, err } = await trainedWith(at('unset'), () => rmSync(join(at('unset'), 'config.json')))
     expect([code, err]).toEqual([
       0,
-      expect.stringContaining(`note: config.json was missing in ${at('unset')}, and is written again`),
+      expect.stringContaining(`note: config.json was missing in ${at('unset')} and was written again`),
     ])
     expect(JSON.parse(await readFile(join(at('unset'), 'config.json'), 'utf8'))).toMatchObject({ epochs: 2, batch: 8 })
     expect((await run('train', '--resume', at('unset'), '--epochs', '3')).code).toBe(0)
@@ -65,9 +65,9 @@ test.each([
   [
     '1',
     2,
-    /^error EF601: --epochs 1 is less than the 2 epochs that the run in \S+ has done; nothing was changed\n {2}hint: --epochs 4 goes on; a new run starts without --resume$/m,
+    /^error EF601: --epochs 1 is less than the 2 epochs that the run in \S+ has finished; nothing was changed\n {2}hint: --epochs 4 continues the run; without --resume a new run starts$/m,
   ],
-  ['2', 0, /^note: all 2 epochs were done already, and nothing was changed; --epochs 4 goes on$/m],
+  ['2', 0, /^note: all 2 epochs were already finished, so nothing was changed; --epochs 4 continues the run$/m],
 ] as const)(
   'a run of two epochs that is resumed with --epochs %s and other settings does not change',
   async (epochs, code, words) => {

@@ -21,8 +21,11 @@ test('its help lists its flags, and --version is TensorFlow’s', async () => {
 test.each([
   [['setup'], /missing required argument 'what'/],
   [['setup', 'tensorflo'], /<what> must be one of tensorflow, got "tensorflo"\n {2}hint: did you mean tensorflow\?/],
-  [['setup', 'tensorflow', '--remove', '--gpu'], /--remove takes away everything, and --gpu names a part/],
-  [['setup', 'tensorflow', '--remove', '--version', '2.21.0'], /--remove takes away everything, and --version names/],
+  [['setup', 'tensorflow', '--remove', '--gpu'], /--remove removes everything, so it cannot be combined with --gpu/],
+  [
+    ['setup', 'tensorflow', '--remove', '--version', '2.21.0'],
+    /--remove removes everything, so it cannot be combined with --version/,
+  ],
 ])('%j is rejected', async (argv, message) => {
   const { code, err } = await run(...argv)
   expect([code, err]).toEqual([2, expect.stringMatching(message)])

@@ -21,7 +21,7 @@ test.each(names)('%s is rejected for another backend, and must be a positive int
   expect([other.code, other.err]).toEqual([
     2,
     expect.stringMatching(
-      new RegExp(`^error EF601: ${flag} configures the backend tensorflow, and --backend is reference`),
+      new RegExp(`^error EF601: ${flag} configures the backend tensorflow, but --backend is reference`),
     ),
   ])
   const zero = await run(...bench, '--backend', 'tensorflow', flag, '0')

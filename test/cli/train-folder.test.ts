@@ -88,7 +88,7 @@ test('a damaged picture is reported, and the run continues', async () => {
   await writeFile(join(damaged, 'train/dark/0.png'), 'no picture at all')
   const { code, err } = await run('train', '--recipe', recipe, '--data', damaged, '--out', at('mended'))
   expect(code).toBe(0)
-  expect(err.match(/note: a picture is left out: .*train\/dark\/0\.png /g)?.length).toBe(1)
+  expect(err.match(/note: a picture was skipped: .*train\/dark\/0\.png /g)?.length).toBe(1)
 })
 
 test('unread files are reported in a note', async () => {
@@ -113,7 +113,7 @@ test('a run with other classes cannot be resumed', async () => {
   const evaluated = await run('evaluate', at('grown'))
   expect([evaluated.code, evaluated.err]).toEqual([
     1,
-    expect.stringMatching(/EF701: .*2 classes apart, and the data has 3/),
+    expect.stringMatching(/EF701: .*has 2 classes, but the data has 3/),
   ])
   expect(JSON.parse(await readFile(join(at('grown'), 'config.json'), 'utf8')).epochs).toBe(2)
 })
@@ -135,8 +135,8 @@ test("other data than the recipe's drops the recipe's data settings", async () =
     at('other-data'),
     '--json',
   )
-  expect([code, err]).toEqual([0, expect.stringContaining("note: the recipe's --augmentation 2 does not go with")])
-  expect(err).toContain("note: the recipe's --base-augmentation 1 does not go with")
+  expect([code, err]).toEqual([0, expect.stringContaining("note: the recipe's --augmentation 2 contradicts")])
+  expect(err).toContain("note: the recipe's --base-augmentation 1 contradicts")
   expect(JSON.parse(await readFile(join(at('other-data'), 'config.json'), 'utf8'))).toMatchObject({
     ...{ data: pictures, augmentation: null, baseAugmentation: null, baseSize: 8 },
   })
@@ -158,7 +158,7 @@ test("other data than the recipe's drops the recipe's data settings", async () =
     '--out',
     at('to-digits'),
   )
-  expect([digits.code, digits.err.match(/(?<=^note: the recipe's )--[\w-]+(?= .* is left out$)/gm)?.sort()]).toEqual([
+  expect([digits.code, digits.err.match(/(?<=^note: the recipe's )--[\w-]+(?= .* is ignored$)/gm)?.sort()]).toEqual([
     0,
     ['--crop', '--crop-area', '--flip', '--holdout', '--initial-mean-square'],
   ])
@@ -170,30 +170,30 @@ test('contradictory settings are named with their place: the file, or a flag', a
   expect([found.code, found.err]).toEqual([
     2,
     expect.stringMatching(
-      /EF403: "augmentation" in \S+contradicts\.json goes with --data digits; .*\n {2}hint: leave "augmentation" in \S+ out, or give --augmentation none\n/,
+      /EF403: "augmentation" in \S+contradicts\.json is for --data digits; .*\n {2}hint: leave "augmentation" in \S+ out, or give --augmentation none\n/,
     ),
   ])
   expect((await run('train', '--recipe', file, '--augmentation', '1', '--out', at('never'))).err).toContain(
-    'EF403: --augmentation goes with',
+    'EF403: --augmentation is for',
   )
   const ofSgd = await writeRecipe(at('of-sgd.json'), { optimizer: 'sgd', initialMeanSquare: null })
   const belongs = await run('train', '--recipe', ofSgd, '--rho', '0.5', '--out', at('never'))
   expect(belongs.err).toMatch(/EF403: --rho goes with "optimizer" in \S+of-sgd\.json rmsprop/)
   await run('train', '--recipe', recipe, '--out', at('to-resume'), '--epochs', '1')
   const resumed = await run('train', '--resume', at('to-resume'), '--augmentation', '1')
-  expect(resumed.err).toContain('EF403: --augmentation goes with')
+  expect(resumed.err).toContain('EF403: --augmentation is for')
 })
 
 test.each<[string, readonly string[], number, RegExp]>([
   ['a folder that is none', ['--data', 'NOWHERE'], 1, /EF501: .*nowhere/],
-  ['a strength of augmentation', ['--augmentation', '1'], 2, /EF403: --augmentation goes with --data digits/],
+  ['a strength of augmentation', ['--augmentation', '1'], 2, /EF403: --augmentation is for --data digits/],
   [
     'a larger batch than there are pictures',
     ['--batch', '13'],
     1,
-    /EF701: one update takes 13 rows .*, and the training data has 12/,
+    /EF701: one update takes 13 rows .*, but the training data has 12/,
   ],
-  ['digits in colour', ['--data', 'digits'], 1, /EF701: the digits have 1 channel, and the model takes 3/],
+  ['digits in colour', ['--data', 'digits'], 1, /EF701: the digits have 1 channel, but the model takes 3/],
 ])('%s is an error', async (_, flags, code, message) => {
   const given = flags.map((word) => word.replace('NOWHERE', at('nowhere')))
   const { code: came, err } = await run('train', '--recipe', recipe, ...given, '--out', at('never'))

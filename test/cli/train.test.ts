@@ -87,7 +87,7 @@ describe('a run', () => {
 
   test('prints its test accuracy last, with a percent sign', async () => {
     const { out } = await run('train', '--recipe', recipe, '--out', at('words'), '--epochs', '1')
-    expect(out.trimEnd()).toMatch(/test accuracy: \d+\.\d\d %\ntest accuracy by the averages: \d+\.\d\d %$/)
+    expect(out.trimEnd()).toMatch(/test accuracy: \d+\.\d\d %\ntest accuracy of the averages: \d+\.\d\d %$/)
   })
 
   test('that is resumed ends like an uninterrupted one', async () => {
@@ -95,8 +95,8 @@ describe('a run', () => {
     await run('train', '--recipe', recipe, '--out', at('one'), '--epochs', '2', '--schedule', 'constant')
     const { code, err, out } = await run('train', '--resume', at('halves'), '--epochs', '2', '--json')
     expect(code).toBe(0)
-    expect(err).toContain('note: --epochs was 1 and is 2 from here on')
-    expect(err).toContain('going on after update 3')
+    expect(err).toContain('note: --epochs was 1 and is now 2')
+    expect(err).toContain('resuming after update 3')
     expect(JSON.parse(out)).toMatchObject({ epochs: 2, steps: 6, reason: 'finished' })
     expect(await configOf('halves')).toEqual({ ...(await configOf('one')), epochs: 2 })
     const last = 'step-00000006.safetensors'
@@ -106,7 +106,7 @@ describe('a run', () => {
     expect(await timeless('halves')).toEqual(await timeless('one'))
     const again = await run('train', '--resume', at('halves'))
     expect(again.code).toBe(0)
-    expect(again.err).toContain('note: all 2 epochs were done already')
+    expect(again.err).toContain('note: all 2 epochs were already finished')
   })
 
   test.each([
@@ -120,7 +120,7 @@ describe('a run', () => {
       const out = at(`other${flag}-${value}`)
       await run('train', '--recipe', recipe, '--out', out, '--epochs', '1', '--warmup-epochs', '0')
       const { code, err } = await run('train', '--resume', out, '--epochs', '2', flag, value, '--log-every', '1')
-      expect([code, err]).toEqual([0, expect.stringMatching(/going on after update 3/)])
+      expect([code, err]).toEqual([0, expect.stringMatching(/resuming after update 3/)])
       for (const [, done, all] of err.matchAll(/update (\d+)\/(\d+)/g))
         expect(Number(done)).toBeLessThanOrEqual(Number(all))
       const rates = (await jsonLines(join(out, 'metrics.jsonl'))).flatMap(({ step, learningRate }) =>
@@ -278,7 +278,7 @@ describe('fine-tuning', () => {
   test('uses the variant of the weights', async () => {
     const file = await saveWeights('b0.safetensors', 10)
     const { code, err } = await run('train', '--weights', file, '--model', 'b1', ...options, '--out', at('b1'))
-    expect([code, err]).toEqual([1, expect.stringMatching(/EF505: .* has weights of b0, and the run is to train b1/)])
+    expect([code, err]).toEqual([1, expect.stringMatching(/EF505: .* has weights of b0, but the run trains b1/)])
   })
 })
 
@@ -324,7 +324,7 @@ describe('weights for a model of your own', () => {
       at('same'),
       '--json',
     )
-    expect([same.code, same.err]).toEqual([0, expect.not.stringContaining('start fresh')])
+    expect([same.code, same.err]).toEqual([0, expect.not.stringContaining('initial values')])
     expect(await kernel(JSON.parse(same.out).checkpoint, 'head/kernel')).toEqual(await kernel(file, 'head/kernel'))
     expect(await kernel(file, 'head/kernel')).toHaveLength(60)
     const other = await module('other.mjs', 'top', 7)
@@ -342,9 +342,9 @@ describe('weights for a model of your own', () => {
     )
     expect(code).toBe(0)
     expect(await kernel(JSON.parse(out).checkpoint, 'stem/kernel')).toEqual(await kernel(file, 'stem/kernel'))
-    const note = err.split('note: ').find((text) => text.includes('start fresh')) ?? ''
+    const note = err.split('note: ').find((text) => text.includes('initial values')) ?? ''
     const lines = note.split('\n').filter((line) => line.startsWith('  '))
-    expect(note).toMatch(/best\.safetensors fits 1 of 5 variables, the others start fresh:/)
+    expect(note).toMatch(/best\.safetensors fits 1 of 5 variables; the others get initial values:/)
     expect(lines.map((line) => line.trim())).toEqual([
       '"middle/kernel" is float32[4,6] in the file, float32[4,7] in the model',
       '"middle/bias" is float32[6] in the file, float32[7] in the model',
@@ -445,7 +445,7 @@ describe('invalid commands', () => {
       2,
       /EF403: --stages 3 needs at least as many of "epochs" in \S+tiny\.json, got 2/,
     ],
-    ['digits held out otherwise', ['--recipe', 'RECIPE', '--holdout', '0.5'], 2, /EF403: --holdout goes with a folder/],
+    ['digits held out otherwise', ['--recipe', 'RECIPE', '--holdout', '0.5'], 2, /EF403: --holdout is for folders/],
     ['an unknown backend', ['--recipe', 'RECIPE', '--backend', 'cuda'], 2, /EF601: --backend must be one of auto/],
     [
       'a larger batch than the data',
@@ -459,7 +459,7 @@ describe('invalid commands', () => {
       'a folder with other things',
       ['--recipe', 'RECIPE', '--out', 'FOREIGN'],
       2,
-      /EF601: --out .*foreign is not empty: it holds notes\.txt/,
+      /EF601: --out .*foreign is not empty: it contains notes\.txt/,
     ],
     ['no run to go on with', ['--resume', 'FOREIGN'], 1, /EF501: there is no run in .*foreign/],
     [
@@ -485,7 +485,7 @@ describe('invalid commands', () => {
   test('a run is not started twice in one folder, and its fixed settings cannot change', async () => {
     await run('train', '--recipe', recipe, '--out', at('settled'), '--epochs', '1')
     const twice = await run('train', '--recipe', recipe, '--out', at('settled'))
-    expect([twice.code, twice.err]).toEqual([2, expect.stringMatching(/EF601: .* holds a run already\n.*--resume/)])
+    expect([twice.code, twice.err]).toEqual([2, expect.stringMatching(/EF601: .* already contains a run\n.*--resume/)])
     for (const flags of [
       ['--model', 'b1'],
       ['--recipe', recipe],
@@ -493,21 +493,21 @@ describe('invalid commands', () => {
       ['--weights', 'x'],
     ]) {
       const { code, err } = await run('train', '--resume', at('settled'), ...flags)
-      expect([code, err]).toEqual([2, expect.stringContaining(`EF601: ${flags[0]} is settled by the run`)])
+      expect([code, err]).toEqual([2, expect.stringContaining(`EF601: ${flags[0]} cannot change`)])
     }
     const idle = await run('train', '--resume', at('settled'), '--averages', '--no-verify')
     for (const flag of ['--averages', '--no-verify'])
-      expect(idle.err).toContain(`note: ${flag} is for --weights and changes nothing here`)
+      expect(idle.err).toContain(`note: ${flag} is for --weights and has no effect here`)
   })
 
   test('a run without a checkpoint starts over, with a note; a finished run reports its epoch', async () => {
     const args = ['train', '--recipe', recipe, '--out', at('lost')]
     expect((await run(...args)).code).toBe(0)
     const fewer = await run('train', '--resume', at('lost'), '--epochs', '1')
-    expect(fewer.err).toContain('has done 2 epochs, more than the requested 1: nothing is left to do')
+    expect(fewer.err).toContain('has finished 2 epochs, more than the requested 1: there is nothing to do')
     expect([fewer.code, fewer.err]).toEqual([
       2,
-      expect.stringContaining('nothing was changed\n  hint: --epochs 4 goes on'),
+      expect.stringContaining('nothing was changed\n  hint: --epochs 4 continues the run'),
     ])
     for (const name of await readdir(at('lost'))) if (name.endsWith('.safetensors')) await rm(join(at('lost'), name))
     const { code, err } = await run('train', '--resume', at('lost'))

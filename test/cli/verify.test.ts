@@ -58,7 +58,7 @@ const own = (name: string): string => `${fileURLToPath(new URL('models-to-verify
 test('a wrong kernel exits with code 1 and the smallest failing case, which is tested first next time', async () => {
   const { code, out } = await verify('--model', own('wrong'))
   expect(code).toBe(1)
-  expect(out).toMatch(/^kernel composite: off by [\d.e-]+, allowed are [\d.e-]+$/m)
+  expect(out).toMatch(/^kernel composite: off by [\d.e-]+, the tolerance is [\d.e-]+$/m)
   expect(out).toMatch(/^ {4}%1 = composite\(%0\)/m)
   expect(out).toMatch(/^ {2}operand0 = \[.*-1.*\]$/m)
   expect(out).toMatch(/^\d+ cases on tfjs-cpu, seed 0: 2 failed/m)

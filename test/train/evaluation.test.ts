@@ -154,21 +154,21 @@ describe('a row whose loss is not finite', () => {
       'in the data',
       [1, 2, 3, 4, 5, Number.NaN, 7],
       5,
-      /of row 5 the loss is NaN.*the input "x" holds NaN in row 2 of its batch/,
+      /the loss of row 5 is NaN.*the input "x" holds NaN in row 2 of its batch/,
     ],
     [
       'tfjs-wasm',
       'in the data',
       [1, Number.NaN, 3, Number.NaN],
       1,
-      /of row 1 the loss is NaN.*the input "x" holds NaN in row 1 of its batch/,
+      /the loss of row 1 is NaN.*the input "x" holds NaN in row 1 of its batch/,
     ],
     [
       'tfjs-cpu',
       'made by the network',
       [1, 2, 3, 4, 5, 6, 1e38],
       6,
-      /of row 6 the loss is NaN.*what the data gave is finite/,
+      /the loss of row 6 is NaN.*all inputs of its batch are finite/,
     ],
   ] as const)(
     '%s, %s: ends the evaluation, and the error names the row',
@@ -205,7 +205,7 @@ describe('a row whose loss is not finite', () => {
     const notices = events.filter((event) => event.kind === 'notice')
     expect(notices.map(({ message }) => message)).toEqual(
       [0, 0, 1, 1].map((epoch) =>
-        expect.stringMatching(new RegExp(`^epoch ${epoch}: .*of row 4 the loss is NaN.*"x" holds NaN in row 1`)),
+        expect.stringMatching(new RegExp(`^epoch ${epoch}: .*the loss of row 4 is NaN.*"x" holds NaN in row 1`)),
       ),
     )
     expect(await checkpoints.list()).not.toContain('best.safetensors')

@@ -122,9 +122,7 @@ describe('a resumed run', () => {
     const before = await checkpoints.list()
     await expect(fit(smallNet(), { ...options, epochs: 1, checkpoints })).rejects.toMatchObject({
       code: 'EF508',
-      message: expect.stringMatching(
-        /memory holds the checkpoints of a run already, the latest is step-\d+\.safetensors/,
-      ),
+      message: expect.stringMatching(/memory already contains checkpoints of a run, of which step-\d+\.safetensors/),
     })
     expect(await checkpoints.list()).toEqual(before)
   })
@@ -142,7 +140,7 @@ describe('a resumed run', () => {
     expect(run.steps).toBe(8)
     expect(events.filter((event) => event.kind === 'step')).toHaveLength(4)
     expect(events.find((event) => event.kind === 'notice')).toMatchObject({
-      message: expect.stringMatching(/step-00000008\.safetensors in memory cannot be used and is passed over/),
+      message: expect.stringMatching(/step-00000008\.safetensors in memory cannot be used and is skipped/),
     })
     for (const name of run.variables.names()) {
       const { dtype } = run.variables.describe(name)
@@ -171,9 +169,7 @@ describe('a resumed run', () => {
       },
     })
     expect(notices).toEqual([
-      expect.stringMatching(
-        /step-00000008\.safetensors in memory cannot be used and is passed over: .* has changed since/,
-      ),
+      expect.stringMatching(/step-00000008\.safetensors in memory cannot be used and is skipped: .* has changed since/),
     ])
     for (const name of run.variables.names()) {
       const { dtype } = run.variables.describe(name)
@@ -184,7 +180,7 @@ describe('a resumed run', () => {
   test.each([
     ['state', { pending: {} }, /state\.pending must be \{ batches, loss, correct \}/],
     ['state', { skippedSteps: 'many' }, /state\.skippedSteps must be an integer of at least 0, it is "many"/],
-    ['state', { step: 3 }, /the variable "step" is 4, and by the state it must be 3/],
+    ['state', { step: 3 }, /the variable "step" is 4, but according to the state it must be 3/],
     ['state', { lossScale: -1 }, /state\.lossScale must be a positive number, it is -1/],
     ['state', { best: 5 }, /state\.best must be \{ epoch, top1 \}/],
     ['state', { best: { epoch: 9, top1: 0.5 } }, /the evaluation of epoch 9 was the best/],
@@ -225,22 +221,22 @@ describe('a resumed run', () => {
     }
     const renamed = { ...pictures(34), classes: ['left', 'right', 'neither', 'both'] }
     expect(await resumed({ data: { train: renamed } }, smallNet({ classes: 4 }))).toMatch(
-      /3 classes, the data 4\n {2}class 2 was "both" and is "neither"\n {2}class 3 was not there and is "both"/,
+      /3 classes, the data 4\n {2}class 2 was "both" and is "neither"\n {2}class 3 was missing and is "both"/,
     )
     expect(await resumed({ seed: 6 })).toMatch(/the seed was 5 and is 6/)
     const other = await resumed({ optimizer: adam({ learningRate: 1 }) })
     expect(other).toMatch(
-      /^step-00000004\.safetensors was trained with rmsprop, and the run is to go on with adam or adamw: the checkpoint step-00000004\.safetensors is of another/,
+      /^step-00000004\.safetensors was trained with rmsprop, but the run uses adam or adamw: the checkpoint step-00000004\.safetensors is of another/,
     )
     expect(other.split('\n')).toHaveLength(11)
     expect(other).toMatch(/\n {2}and \d+ more$/)
     expect(await resumed({ optimizer: sgd({ learningRate: 1 }) })).toMatch(
-      /another model, optimizer or averages:[\s\S]*not here: "optimizer\/[^"]+\/meanSquare"/,
+      /another model, optimizer or averages:[\s\S]*not in this run: "optimizer\/[^"]+\/meanSquare"/,
     )
     // Every variable that differs, without the optimizer slots that belong to them.
     const wide = await resumed({}, smallNet({ wide: true }))
     expect(wide).toMatch(
-      /"blocks\.0\/project\/conv\/kernel" is float32\[1,1,32,8\] in the checkpoint, float32\[1,1,32,16\] here/,
+      /"blocks\.0\/project\/conv\/kernel" is float32\[1,1,32,8\] in the checkpoint, float32\[1,1,32,16\] in this run/,
     )
     expect(wide).toMatch(/\n {2}and \d+ more$/)
     expect(wide.split('\n')).toHaveLength(11)
@@ -257,7 +253,7 @@ describe('a resumed run', () => {
     })
     expect(again).toMatchObject({ reason: 'finished', epochs: 2 })
     expect(events.flatMap((event) => (event.kind === 'notice' ? [event.message] : []))).toEqual([
-      expect.stringMatching(/has done 2 epochs, more than the requested 1: nothing is left to do$/),
+      expect.stringMatching(/has finished 2 epochs, more than the requested 1: there is nothing to do$/),
     ])
   })
 
@@ -275,9 +271,7 @@ describe('a resumed run', () => {
     expect(await notices({})).toEqual([])
     expect(await notices({ batch: 4 })).toEqual([])
     expect(await notices({ epochs: 1 })).toEqual([])
-    expect(await notices({}, smallNet({ dropout: 0.5 }))).toEqual([
-      expect.stringMatching(/^the model is not what it was/),
-    ])
+    expect(await notices({}, smallNet({ dropout: 0.5 }))).toEqual([expect.stringMatching(/^the model has changed/)])
     const other = { data: { ...options.data, train: pictures(34, { canSkip: true }) } }
     expect(
       await notices({
@@ -296,7 +290,7 @@ describe('a resumed run', () => {
           },
         },
       }),
-    ).toEqual([expect.stringMatching(/^the training data is not what it was/)])
+    ).toEqual([expect.stringMatching(/^the training data has changed/)])
   })
 
   test('needs the same batch size within an epoch; at the end of an epoch it may change', async () => {

@@ -47,8 +47,8 @@ export const addBench = (program: Command, io: Io): void => {
     .option('--classes <n>', 'number of classes; default: 1000')
     .option('--rounds <n>', 'timed runs of each contender', '15')
     .option('--budget <seconds>', 'stop timing a contender whose rounds have taken this long', '60')
-    .option('--against <peer...>', `peers, divided by commas or spaces: ${peerNames.join(', ')}`)
-    .option('--threads <n>', 'threads of the peers that have some; default: as many as there are cores')
+    .option('--against <peer...>', `peers, separated by commas or spaces: ${peerNames.join(', ')}`)
+    .option('--threads <n>', 'threads of the peers that use threads; default: one per core')
     .option('--trace <file>', 'write one profiled run, kernel by kernel, for ui.perfetto.dev')
     .action(async (given: Options) => {
       const options = completed(given)

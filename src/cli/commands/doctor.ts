@@ -18,7 +18,7 @@ export const addDoctor = (program: Command, io: Io): void => {
         report.backends.map((b) => [b.name, b.available ? 'yes' : 'no', b.detail, b.fix ?? '']),
       ),
     )
-    io.out(`\nauto takes ${report.auto}.  Node ${process.versions.node}, ${process.platform} ${process.arch}.`)
+    io.out(`\nauto selects ${report.auto}.  Node ${process.versions.node}, ${process.platform} ${process.arch}.`)
     if (report.tensorflow !== null) io.out(`\n${tensorflowLines(report.tensorflow, report.trial).join('\n')}`)
     io.out(`\n${packagesTable(report.packages)}`)
   })
@@ -34,15 +34,15 @@ const tensorflowLines = (report: TensorflowReport, trial: GraphTrial | null): re
   if (trial !== null)
     lines.push(
       trial.problem === null
-        ? `a graph ran on it: ${trial.device}, ${trial.ms} ms with loading`
+        ? `a graph ran on it: ${trial.device}, ${trial.ms} ms including loading`
         : `a graph failed on it: ${trial.problem}${trial.fix === null ? '' : ` (${trial.fix})`}`,
     )
   const isGpu = library?.kind === 'gpu' && trial?.problem === null
   if (isGpu && !/\d GPU$/.test(trial.device))
     lines.push(
       hasNvidia
-        ? 'it found no GPU: TF_CPP_MIN_LOG_LEVEL=0 npx effuse doctor shows what TensorFlow says'
-        : 'it found no GPU, because the driver of NVIDIA is not there: install it until nvidia-smi works',
+        ? 'it found no GPU: TF_CPP_MIN_LOG_LEVEL=0 npx effuse doctor shows the messages of TensorFlow'
+        : 'it found no GPU, because the NVIDIA driver is missing: install it, and check that nvidia-smi works',
     )
   for (const { name, version, tensorflow, problem } of tfjsNode)
     if (problem === null) lines.push(`${name} ${version}: its binding loads (TensorFlow ${tensorflow})`)

@@ -104,7 +104,7 @@ const evaluateCommand = async (path: string, options: Options, io: Io): Promise<
     const ema = hasBoth ? await measured('averages') : null
     count.stop()
     const { confusion } = ema ?? raw
-    const kind = ema === null ? '' : ' by the averages'
+    const kind = ema === null ? '' : ' of the averages'
     if (confusion !== null && options.confusionHtml !== undefined)
       await writeFileAtomic(
         options.confusionHtml,
@@ -160,6 +160,6 @@ const tableOf = (raw: Evaluation, ema: Evaluation | null): string => {
       ...['weights', 'top-1', 'top-5', 'loss', ...Object.keys(raw.metrics)],
       ...['images/s', 'ms a batch', '90 %', '95 %', '99 %'],
     ],
-    [row('as they are', raw), ...(ema === null ? [] : [row('averages', ema)])],
+    [row('raw', raw), ...(ema === null ? [] : [row('averages', ema)])],
   )
 }

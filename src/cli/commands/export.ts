@@ -22,7 +22,7 @@ export const addExport = (program: Command, io: Io): void => {
   withWeightsFlags(withCommon(program.command('export').description('write a model and its weights for other tools')))
     .requiredOption('--format <name>', about)
     .requiredOption('-o, --output <path>', 'the file or folder to write')
-    .option('--model <name>', 'b0 to b7, lite0 to lite4, or your own ./net.js#name; default: what the weights are of')
+    .option('--model <name>', 'b0 to b7, lite0 to lite4, or your own ./net.js#name; default: the model of the weights')
     .option('--weights <file>', "a run's folder, or a file of weights; default: initial values")
     .option(
       '--weights-format <name>',
@@ -60,6 +60,6 @@ const checkFlags = (options: Options, name: keyof typeof exportFormats): void =>
       if (options[flag] !== undefined && !exportFormats[name].flags.some((own) => own === flag))
         throw new EffuseError({
           code: 'EF601',
-          message: `${flagNames[flag]} goes with --format ${other}, and the format is ${name}`,
+          message: `${flagNames[flag]} is for --format ${other}, but the format is ${name}`,
         })
 }

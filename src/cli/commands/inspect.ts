@@ -81,12 +81,12 @@ export const addInspect = (program: Command, io: Io): void => {
     })
 }
 
-/** The named model, or the model of the weights. @throws EffuseError EF601 if neither is named, or a variant is where weights go */
+/** The named model, or the model of the weights. @throws EffuseError EF601 if neither is named, or if `weights` names a variant */
 const modelOf = async (weights: string | undefined, { model: name, verify }: Options): Promise<Model> => {
   if (weights !== undefined && isVariant(weights) && !existsSync(weights))
     throw new EffuseError({
       code: 'EF601',
-      message: `${weights} is a variant of EfficientNet, and there is no file or folder of this name`,
+      message: `there is no file or folder ${weights}, which is a variant of EfficientNet`,
       hint: `did you mean --model ${weights}?`,
     })
   if (weights !== undefined) return (await openWeights(weights, { prefer: 'best', model: name, verify })).model
@@ -117,7 +117,7 @@ const printPrecision = (amp: NonNullable<InspectReport['amp']>, backend: string,
   )
   io.out('')
   for (const [i, reason] of reasons.entries()) io.out(folded(`${letterOf(i)}: ${reason}`, '   '))
-  const proof = amp.casts === amp.lowerBound ? 'minimal' : 'more than it takes'
+  const proof = amp.casts === amp.lowerBound ? 'minimal' : 'not minimal'
   io.out(
     folded(
       `\n${amp.casts} cast${amp.casts === 1 ? '' : 's'}, lower bound ${amp.lowerBound}: ${proof}; ${amp.absorbed} absorbed by wide results, ${amp.weightCasts} of weights`,
@@ -145,7 +145,7 @@ const graphAfter = (
   if (last === undefined)
     throw new EffuseError({
       code: 'EF301',
-      message: `no pass "${name}" ran; those that did: ${[...new Set(records.map((r) => r.name))].join(', ')}`,
+      message: `the pass "${name}" did not run; these passes ran: ${[...new Set(records.map((r) => r.name))].join(', ')}`,
     })
   return { pass: name, plan: last.plan, graph: print(last.after) }
 }

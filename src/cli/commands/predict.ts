@@ -100,7 +100,9 @@ const predict = async (
     const faults = failed.map(({ file, error: { code, message } }) => ({ file, code, message }))
     return io.out(JSON.stringify({ backend: net.backend, ms, results, failed: faults }, null, 2))
   }
-  io.out(`${countOf(results.length)} in ${ms.toFixed(0)} ms on ${net.backend}, the first run's preparation included.`)
+  io.out(
+    `${countOf(results.length)} in ${ms.toFixed(0)} ms on ${net.backend}, including the preparation of the first run.`,
+  )
   if (failed.length > 0) io.out(`${countOf(failed.length)} could not be read.`)
 }
 
@@ -129,7 +131,7 @@ interface Failure {
   readonly error: EffuseError
 }
 
-/** The pictures that the arguments stand for; of several, one that stands for none is reported. @throws EffuseError where all do, the first's */
+/** The pictures that the arguments name. An argument without pictures is reported if others have some. @throws EffuseError the first error if no argument has pictures */
 const picturesOf = async (
   files: readonly string[],
   onNotice: (notice: string) => void,

@@ -24,18 +24,18 @@ interface SetupFlags {
 export const addSetup = (program: Command, io: Io): void => {
   program
     .command('setup')
-    .description('install what a backend needs and npm does not bring, into the cache')
+    .description('install into the cache what a backend needs and npm does not provide')
     .argument('<what>', 'tensorflow')
-    .option('--gpu', 'TensorFlow for NVIDIA GPUs, with CUDA (a download of 3.4 GB; the one for CPUs has 270 MB)')
+    .option('--gpu', 'TensorFlow for NVIDIA GPUs, with CUDA (downloads 3.4 GB; the version for CPUs 270 MB)')
     .option('--version <version>', `TensorFlow's version (default: ${defaultVersion})`)
-    .option('--remove', 'take away all that setup has installed')
+    .option('--remove', 'remove everything that setup has installed')
     .option('--json', 'print exactly one JSON document on stdout')
     .action(async (what: string, flags: SetupFlags) => {
       choiceOf('<what>', what, ['tensorflow'])
       if (flags.remove === true && (flags.gpu === true || flags.version !== undefined))
         throw new EffuseError({
           code: 'EF601',
-          message: `--remove takes away everything, and ${flags.gpu === true ? '--gpu' : '--version'} names a part`,
+          message: `--remove removes everything, so it cannot be combined with ${flags.gpu === true ? '--gpu' : '--version'}`,
           hint: 'effuse setup tensorflow --remove',
         })
       await setup(flags, io)
@@ -71,7 +71,7 @@ const setup = async (flags: SetupFlags, io: Io): Promise<void> => {
   for (const line of linesOf(report, half, seconds)) io.out(line)
 }
 
-/** What `amp: true` goes by, measured where it is not known. Null: it has no say there, or could not be measured; the library serves without. */
+/** The times by which `amp: true` chooses a type, measured if they are unknown. Null: they do not matter on this machine, or could not be measured; the library works without them. */
 const halfOf = async ({ version, kind }: SetupReport, { say }: Progress): Promise<HalfTimes | null> => {
   if (kind === 'gpu') return null
   const known = halfTimes(cpuFingerprint(version))
@@ -91,7 +91,7 @@ const halfOf = async ({ version, kind }: SetupReport, { say }: Progress): Promis
 const linesOf = (report: SetupReport, half: HalfTimes | null, seconds: number): readonly string[] => {
   const { version, kind, folder, wasThere, koffi, bindings } = report
   return [
-    `TensorFlow ${version} (${kind === 'gpu' ? 'NVIDIA GPUs' : 'CPU'}) ${wasThere ? 'is there' : 'is installed'}: ${folder}`,
+    `TensorFlow ${version} (${kind === 'gpu' ? 'NVIDIA GPUs' : 'CPU'}) ${wasThere ? 'was already installed' : 'is installed'}: ${folder}`,
     `koffi ${koffi} calls it`,
     ...bindings.map((binding) => bindingLine(binding)),
     ...(kind === 'gpu' && !showsNvidia() ? [noDriver] : []),
@@ -107,7 +107,7 @@ const linesOf = (report: SetupReport, half: HalfTimes | null, seconds: number): 
 
 const otherLibrary = 'EFFUSE_TENSORFLOW is set, so the library in that folder is used, not this one'
 const noDriver =
-  'this machine shows no driver of NVIDIA, so TensorFlow computes on the CPU: install the driver until nvidia-smi works'
+  'setup found no NVIDIA driver, so TensorFlow computes on the CPU: install the driver, and check that nvidia-smi works'
 
 const bindingLine = ({ package: name, state, version, hasGpu, problem, fix }: BindingDone): string => {
   if (state === 'failed')
@@ -118,6 +118,6 @@ const bindingLine = ({ package: name, state, version, hasGpu, problem, fix }: Bi
     built: 'has a new binding',
     own: 'works as it is',
   }
-  const device = name.endsWith('-gpu') && !hasGpu ? '; this machine shows it no GPU, so it computes on the CPU' : ''
+  const device = name.endsWith('-gpu') && !hasGpu ? '; it found no GPU, so it computes on the CPU' : ''
   return `${name} ${words[state]} (TensorFlow ${version ?? ''})${device}`
 }

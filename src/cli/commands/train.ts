@@ -74,7 +74,7 @@ const train = async (plan: TrainPlan, { io, end, voice, logEvery, board, isJson 
   const run = await openRunFolder(plan, io, (line) => voice.say(line))
   const folder = run.path
   for (const note of notes) io.err(`note: ${note}`)
-  io.err(`${plan.resumed !== null ? 'going on with' : 'training'} ${recipe.model} on ${recipe.data}, in ${folder}`)
+  io.err(`${plan.resumed !== null ? 'resuming' : 'training'} ${recipe.model} on ${recipe.data}, in ${folder}`)
   const metrics = openMetrics(folder, logEvery)
   const progress = makeProgress(progressOutputOf(io), {
     rowsPerUpdate: recipe.batch * recipe.accumulate,
@@ -120,7 +120,7 @@ const train = async (plan: TrainPlan, { io, end, voice, logEvery, board, isJson 
     if (isJson) io.out(JSON.stringify(documentOf(result, folder, seconds), null, 2))
     else for (const line of summaryOf(result, folder, seconds)) io.out(line)
     if (result.reason === 'aborted') {
-      io.err(`stopped; to go on: ${resumeCommand(io, folder)}`)
+      io.err(`stopped; to resume: ${resumeCommand(io, folder)}`)
       end(interrupt.exitCode() ?? 1)
     }
   } catch (error) {
@@ -146,11 +146,13 @@ const nothingToDo = async (
   if (epochs > recipe.epochs)
     throw new EffuseError({
       code: 'EF601',
-      message: `--epochs ${recipe.epochs} is less than the ${epochs} epochs that the run in ${run.path} has done; nothing was changed`,
-      hint: `--epochs ${epochs * 2} goes on; a new run starts without --resume`,
+      message: `--epochs ${recipe.epochs} is less than the ${epochs} epochs that the run in ${run.path} has finished; nothing was changed`,
+      hint: `--epochs ${epochs * 2} continues the run; without --resume a new run starts`,
     })
   if (reason === 'finished')
-    io.err(`note: all ${epochs} epochs were done already, and nothing was changed; --epochs ${epochs * 2} goes on`)
+    io.err(
+      `note: all ${epochs} epochs were already finished, so nothing was changed; --epochs ${epochs * 2} continues the run`,
+    )
 }
 
 /** An error of logging ends the run like an interrupt, with a checkpoint, and is thrown afterwards. */
@@ -195,7 +197,7 @@ const summaryOf = (result: Outcome, folder: string, seconds: number): readonly s
     `${how} after ${epochs} ${epochs === 1 ? 'epoch' : 'epochs'} and ${steps} ${steps === 1 ? 'update' : 'updates'}${skippedSteps === 0 ? '' : `, ${skippedSteps} of them skipped,`} in ${durationWords(seconds)}`,
     ...(checkpoint === null ? [] : [`checkpoint: ${join(folder, checkpoint)}`]),
     ...(top1 === null ? [] : [`best so far: ${join(folder, bestName)}`, `test accuracy: ${percent(top1)}`]),
-    ...(emaTop1 === null ? [] : [`test accuracy by the averages: ${percent(emaTop1)}`]),
+    ...(emaTop1 === null ? [] : [`test accuracy of the averages: ${percent(emaTop1)}`]),
   ]
 }
 
@@ -203,7 +205,7 @@ const summaryOf = (result: Outcome, folder: string, seconds: number): readonly s
 const withWayOn = (error: unknown, folder: string | null, io: Io): unknown => {
   // A wrong command line has a hint of its own.
   if (folder === null || !(error instanceof EffuseError) || error.code === 'EF601') return error
-  const way = `what was done is kept: ${resumeCommand(io, folder)}`
+  const way = `the finished work is saved; to resume: ${resumeCommand(io, folder)}`
   return new EffuseError({
     ...{ code: error.code, message: error.message, path: error.path, diagnostics: error.diagnostics, cause: error },
     hint: error.hint === undefined ? way : `${error.hint}; ${way}`,

@@ -73,7 +73,8 @@ const checkWhat = (file: string | undefined, { model, kernels, passes }: Options
   if (isBoth)
     throw new EffuseError({
       code: 'EF601',
-      message: 'effuse verify takes one of a file, --model, or --kernels and --passes; a file also --passes',
+      message:
+        'effuse verify takes a file, --model, or --kernels and --passes; only --passes can be combined with a file',
       hint: 'effuse verify --model b0',
     })
 }
@@ -214,7 +215,7 @@ const tell = (found: Found, options: Options, io: Io): void => {
 
 const failureText = ({ name, counterexample: { graph, inputs }, error, tolerance }: VerificationFailure): string =>
   [
-    `${name}: ${typeof error === 'number' ? `off by ${error}, allowed are ${tolerance}` : error}`,
+    `${name}: ${typeof error === 'number' ? `off by ${error}, the tolerance is ${tolerance}` : error}`,
     graph.trimEnd().replaceAll(/^/gm, '  '),
     ...Object.entries(inputs).map(
       ([of, numbers]) => `  ${of} = [${numbers.slice(0, 32).join(', ')}${numbers.length > 32 ? ', …' : ''}]`,

@@ -24,7 +24,7 @@ export interface ExportRequest extends Pick<CompileOptions, 'amp' | 'xla' | 'see
 export interface Exported {
   /** For --json. */
   readonly report: { readonly [field: string]: unknown }
-  /** For people. */
+  /** Without --json. */
   readonly text: string
 }
 

@@ -1,4 +1,4 @@
-/** Which network `effuse export` writes, with which weights. */
+/** Selects the network and the weights that `effuse export` writes. */
 import type { CompileOptions } from '../../executable/options.ts'
 import { EffuseError } from '../../ir/diagnostics.ts'
 import type { Model } from '../../ir/model.ts'
@@ -14,7 +14,7 @@ export interface ExportedModelFlags extends Omit<WeightsFlags, 'format'> {
   readonly classes?: string
 }
 
-/** The model with its variables; undefined: initial ones. @throws EffuseError EF601 where flags contradict one another, EF602, EF501 to EF509 */
+/** The model with its variables; undefined: initial values. @throws EffuseError EF601 if flags contradict one another, EF602, EF501 to EF509 */
 export const modelToExport = async (
   { model: name, weights, weightsFormat, averages, verify, size, classes }: ExportedModelFlags,
   io: Io,
@@ -29,7 +29,7 @@ export const modelToExport = async (
     if (!isVariant(name) && (resolution !== undefined || classes !== undefined))
       throw new EffuseError({
         code: 'EF601',
-        message: `--size and --classes are of the variants of EfficientNet; ${name} has its own`,
+        message: `--size and --classes are for variants of EfficientNet; ${name} declares its own`,
       })
     io.err('note: without --weights the file has initial values')
     const count = classes === undefined ? undefined : naturalOf('--classes', classes, 1)
@@ -38,7 +38,7 @@ export const modelToExport = async (
   if (classes !== undefined)
     throw new EffuseError({
       code: 'EF601',
-      message: '--classes goes without --weights: weights have their own classes',
+      message: '--classes cannot be used with --weights: the weights determine the classes',
     })
   const isOwn = name !== undefined && !isVariant(name)
   const opened = await openWeights(weights, {
@@ -51,7 +51,7 @@ export const modelToExport = async (
   if (name !== undefined && !isOwn && opened.model.name !== `efficientnet-${name}`)
     throw new EffuseError({
       code: 'EF601',
-      message: `--model is ${name}, and the weights are of ${opened.model.name}`,
+      message: `--model is ${name}, but the weights are of ${opened.model.name}`,
       hint: 'leave --model out',
     })
   return { model: opened.model, variables: await opened.weights() }

@@ -85,7 +85,7 @@ const flags: { readonly [K in FlagSetting]: readonly [flag: string, help: string
   evaluationBatch: ['--eval-batch <n>', 'batch size of evaluations; default: --batch'],
   weights: [
     '--weights <path>',
-    "start from a file, or a run's best; a head with another number of classes starts fresh",
+    "start from a file, or a run's best; a head with another number of classes gets initial values",
   ],
 }
 const flagSettings = Object.keys(flags) as readonly FlagSetting[] // Object.keys does not keep the keys' type

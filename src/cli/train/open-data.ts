@@ -44,7 +44,7 @@ const folderOptions = ({ holdout, crop, cropArea, flip, channels, say }: OpenDat
   if (channels !== undefined && channels !== 1 && channels !== 3)
     throw new EffuseError({
       code: 'EF701',
-      message: `pictures have 1 or 3 channels, and the model takes ${channels}`,
+      message: `pictures have 1 or 3 channels, but the model takes ${channels}`,
     })
   return {
     channels,
@@ -52,7 +52,7 @@ const folderOptions = ({ holdout, crop, cropArea, flip, channels, say }: OpenDat
     crop: crop ?? undefined,
     cropArea: cropArea ?? undefined,
     flip: flip ?? undefined,
-    onSkip: (_path, reason) => say(`note: a picture is left out: ${reason}`),
+    onSkip: (_path, reason) => say(`note: a picture was skipped: ${reason}`),
     onNotice: (notice) => say(`note: ${notice}`),
   }
 }
@@ -65,7 +65,7 @@ const openDigits = (options: OpenDataOptions): OpenedData => {
   if (channels !== undefined && channels !== own)
     throw new EffuseError({
       code: 'EF701',
-      message: `the digits have ${own} channel, and the model takes ${channels}`,
+      message: `the digits have ${own} channel, but the model takes ${channels}`,
       hint: 'declare the model with inChannels: 1',
     })
   return { train, test, size: side, channels: own }
@@ -73,8 +73,8 @@ const openDigits = (options: OpenDataOptions): OpenedData => {
 
 /** For digits, settings of folders may only have the values that digits always have: whole and never mirrored. @throws EffuseError EF403 */
 const checkForDigits = ({ holdout, crop, cropArea, flip, nameOf = flagOf }: OpenDataOptions): void => {
-  const held = 'of the digits, every fifth is held out always'
-  const whole = 'the digits are taken whole and never mirrored'
+  const held = 'every fifth digit is always held out'
+  const whole = 'digits are never cropped or mirrored'
   const faults: readonly (readonly [isFault: boolean, key: keyof Recipe, why: string])[] = [
     [holdout !== null, 'holdout', held],
     [(crop ?? 'none') !== 'none', 'crop', whole],
@@ -85,7 +85,7 @@ const checkForDigits = ({ holdout, crop, cropArea, flip, nameOf = flagOf }: Open
     if (isFault)
       throw new EffuseError({
         code: 'EF403',
-        message: `${nameOf(key)} goes with a folder of pictures; ${why}`,
+        message: `${nameOf(key)} is for folders of pictures; ${why}`,
         hint: 'leave it out',
       })
 }

@@ -61,7 +61,7 @@ export const newPlan = async (
   const nameOf = namesIn(given, base, recipeName ?? null)
   const recipe = withFullPaths(resolveRecipe(named, given, nameOf))
   const notes = removedSettings(named, given).map(
-    (key) => `the recipe's ${flagOf(key)} ${shown(named[key])} does not go with the other flags and is left out`,
+    (key) => `the recipe's ${flagOf(key)} ${shown(named[key])} contradicts the other flags and is ignored`,
   )
   return planOf(recipe, { recipeName: recipeName ?? null, folder: out, resumed: null, weights, notes, nameOf, say })
 }
@@ -73,7 +73,7 @@ const idleFlags = ({ averages, format, verify }: WeightsFlags): readonly string[
     ...(format === undefined ? [] : ['--format']),
     ...(verify === false ? ['--no-verify'] : []),
   ]
-  return given.map((flag) => `${flag} is for --weights and changes nothing here: the run goes on from its checkpoint`)
+  return given.map((flag) => `${flag} is for --weights and has no effect here: the run resumes from its checkpoint`)
 }
 
 /** @throws EffuseError EF601 (flags that only a new run can have), EF501 (no run in the folder), and errors of newPlan() */
@@ -89,14 +89,14 @@ export const resumedPlan = async (
     if (value !== undefined)
       throw new EffuseError({
         code: 'EF601',
-        message: `${flag} is settled by the run that --resume goes on with`,
+        message: `${flag} cannot change when --resume continues a run`,
         hint: `leave ${flag} out, or start a new run without --resume`,
       })
   const saved = await readConfig(folder)
   const nameOf = namesIn(given, saved.settings, join(folder, configName))
   const recipe = withFullPaths(resolveRecipe(saved.settings, given, nameOf))
   const changes = changedSettings(saved.settings, recipe).map(
-    ({ key, before, after }) => `${flagOf(key)} was ${shown(before)} and is ${shown(after)} from here on`,
+    ({ key, before, after }) => `${flagOf(key)} was ${shown(before)} and is now ${shown(after)}`,
   )
   // A run that ended before its first checkpoint starts again with its initial weights.
   const isFresh = !(await hasCheckpoint(folder))
@@ -178,7 +178,7 @@ const ownModel = async (recipe: Recipe, nameOf: NameOf): Promise<Model> => {
     if (recipe[key] !== null)
       throw new EffuseError({
         code: 'EF403',
-        message: `${nameOf(key)} is for variants of EfficientNet; ${recipe.model} says it itself`,
+        message: `${nameOf(key)} is for variants of EfficientNet; ${recipe.model} declares it itself`,
         hint: `leave ${nameOf(key)} out`,
       })
   return model
@@ -189,7 +189,7 @@ const checkAugmentation = (recipe: Recipe, nameOf: NameOf): void => {
     if (recipe.data !== digitsName && recipe[key] !== null)
       throw new EffuseError({
         code: 'EF403',
-        message: `${nameOf(key)} goes with --data digits; folders of pictures have random crops and mirroring, and no strength`,
+        message: `${nameOf(key)} is for --data digits; folders of pictures use random crops and mirroring, which have no strength`,
         hint: `leave ${nameOf(key)} out, or give ${flagOf(key)} none`,
       })
 }

@@ -80,7 +80,7 @@ export const openRunFolder = async (
         await store.write(name, bytes)
         if (await isRun(path)) return
         await saveConfig(path, recipe, recipeName)
-        say(`note: ${configName} was missing in ${path}, and is written again`)
+        say(`note: ${configName} was missing in ${path} and was written again`)
       },
       rescue: async (name, bytes) => {
         const file = (await store.rescue?.(name, bytes)) ?? null
@@ -131,13 +131,13 @@ const checkUnused = async (folder: string, io: Io): Promise<void> => {
   if (await isRun(folder))
     throw new EffuseError({
       code: 'EF601',
-      message: `--out ${folder} holds a run already`,
-      hint: `go on with it: ${resumeCommand(io, folder)}; or choose another folder`,
+      message: `--out ${folder} already contains a run`,
+      hint: `resume it: ${resumeCommand(io, folder)}; or choose another folder`,
     })
   if (inside.length > 0)
     throw new EffuseError({
       code: 'EF601',
-      message: `--out ${folder} is not empty: it holds ${shortList(inside, 3)}`,
+      message: `--out ${folder} is not empty: it contains ${shortList(inside, 3)}`,
       hint: 'choose a new folder',
     })
 }
@@ -211,8 +211,8 @@ export const readConfig = async (folder: string): Promise<SavedConfig> => {
   const noRun = (cause?: unknown): EffuseError =>
     new EffuseError({
       code: 'EF501',
-      message: `there is no run in ${folder}: no ${configName} of effuse's`,
-      hint: 'a run is the folder that `effuse train --out` names',
+      message: `there is no run in ${folder}: it has no ${configName} that effuse wrote`,
+      hint: 'name the folder of a run, which `effuse train --out` creates',
       cause,
     })
   const text = await configText(folder).catch((error: unknown) => {

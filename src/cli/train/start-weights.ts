@@ -54,7 +54,7 @@ const ofVariant = async (file: string, wanted: string | undefined, how: OpenMode
   if (wanted !== undefined && wanted !== variant)
     throw new EffuseError({
       code: 'EF505',
-      message: `${file} has weights of ${variant}, and the run is to train ${wanted}`,
+      message: `${file} has weights of ${variant}, but the run trains ${wanted}`,
       hint: `leave --model out, or give --model ${variant}`,
     })
   const { classes: _c, resolution: _r, dropout: _d, stochasticDepth: _s, head: _h, taps: _t, ...architecture } = options
@@ -66,7 +66,7 @@ const ofVariant = async (file: string, wanted: string | undefined, how: OpenMode
       const { weights, notes } = opened
       if (had === has) return { variables: weights, notes, [Symbol.dispose]: () => {} }
       const told = had === undefined ? 'the weights have no last layer' : `the weights have ${had} classes`
-      const note = `${told} and the data has ${has} classes: ${headNames.join(' and ')} start fresh`
+      const note = `${told} and the data has ${has} classes: ${headNames.join(' and ')} get initial values`
       return started(model, recipe, { weights, fresh: headNames, notes: [...notes, note] })
     },
   }
@@ -89,7 +89,9 @@ const byName = async (file: string, how: OpenModelOptions): Promise<StartWeights
       const notes =
         differences.length === 0
           ? []
-          : [`${file} fits ${fitting.length} of ${count} variables, the others start fresh:${listed(differences)}`]
+          : [
+              `${file} fits ${fitting.length} of ${count} variables; the others get initial values:${listed(differences)}`,
+            ]
       return started(model, recipe, { weights: writeSafetensors(fitting, {}), fresh, notes })
     },
   }
