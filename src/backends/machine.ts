@@ -1,6 +1,6 @@
 /** What doctor() says of a machine besides its backends; `#backends` has the function for Node and for browsers. */
 
-/** A package that effuse uses where it is there. */
+/** A package that effuse uses if it is installed. */
 export interface OptionalPackage {
   readonly name: string
   readonly use: string

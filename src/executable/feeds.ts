@@ -194,7 +194,7 @@ const isNumeric = (given: ArrayBufferView): given is Float32Array | Int32Array |
 const isOneHot = (name: string, { dtype, shape }: Type, value: unknown): boolean =>
   name === 'label' && dtype === 'int32' && shape.length === 1 && Array.isArray(value)
 const oneHotHint =
-  "a label is the number of a class; one-hot labels and other distributions go with crossEntropy({ labels: 'distribution' })"
+  "a label is the number of a class; for one-hot labels and other distributions use crossEntropy({ labels: 'distribution' })"
 
 const fromNested = (name: string, type: Type, given: unknown): HostArray => {
   const data = hostArray(type.dtype, elements(type.shape))

@@ -91,7 +91,7 @@ const partsOfPass: { readonly [part: string]: Check } = {
   summary: ['a string', (v) => typeof v === 'string'],
   phase: oneOf(phases),
   preserves: oneOf(preservesWords),
-  stage: ['"tensor" or "fused" where it is there', (v) => v === undefined || v === 'tensor' || v === 'fused'],
+  stage: ['"tensor" or "fused", or not given', (v) => v === undefined || v === 'tensor' || v === 'fused'],
   run: ['a function', isFunctionOrNothing],
   runProgram: ['a function', isFunctionOrNothing],
 }

@@ -120,7 +120,7 @@ const checkBelonging = (recipe: Recipe, nameOf: NameOf): void => {
     const wanted = owner.values === 'several' ? 'above 1' : owner.values.filter((value) => value !== null).join(' or ')
     throw new EffuseError({
       code: 'EF403',
-      message: `${nameOf(key)} goes with ${nameOf(owner.key)} ${wanted}, which is ${recipe[owner.key]} here`,
+      message: `${nameOf(key)} is for ${nameOf(owner.key)} ${wanted}, but here it is ${recipe[owner.key]}`,
       hint: `leave ${nameOf(key)} out, or choose another ${nameOf(owner.key)}`,
     })
   }

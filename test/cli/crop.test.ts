@@ -144,7 +144,7 @@ test.each<[string, readonly string[], RegExp]>([
   [
     'shares of no box',
     ['--crop', 'none', '--crop-area', '0.5,1'],
-    /EF403: --crop-area goes with --crop box, which is none/,
+    /EF403: --crop-area is for --crop box, but here it is none/,
   ],
   ['boxes of digits', ['--data', 'digits', '--crop', 'box'], /EF403: --crop is for folders of pictures/],
   ['mirrored digits', ['--data', 'digits', '--flip'], /EF403: --flip is for folders of pictures/],

@@ -66,11 +66,11 @@ describe('train', () => {
     [['--xla-tensorflow', 'on'], /EF601: --xla-tensorflow must be one of auto, always, never, or none, got "on"/],
     [
       ['--xla-tensorflow', 'always'],
-      /EF403: --xla-tensorflow goes with "backend" in \S+ tensorflow or auto, which is tfjs-wasm here/,
+      /EF403: --xla-tensorflow is for "backend" in \S+ tensorflow or auto, but here it is tfjs-wasm/,
     ],
     [
       ['--backend', 'auto', '--no-xla', '--xla-tensorflow', 'always'],
-      /EF403: --xla-tensorflow goes with --xla true, which is false here/,
+      /EF403: --xla-tensorflow is for --xla true, but here it is false/,
     ],
   ])('%j is rejected', async (flags, message) => {
     const { code, err } = await run('train', '--recipe', at('tiny.json'), '--out', at('none'), ...flags)

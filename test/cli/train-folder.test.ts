@@ -178,7 +178,7 @@ test('contradictory settings are named with their place: the file, or a flag', a
   )
   const ofSgd = await writeRecipe(at('of-sgd.json'), { optimizer: 'sgd', initialMeanSquare: null })
   const belongs = await run('train', '--recipe', ofSgd, '--rho', '0.5', '--out', at('never'))
-  expect(belongs.err).toMatch(/EF403: --rho goes with "optimizer" in \S+of-sgd\.json rmsprop/)
+  expect(belongs.err).toMatch(/EF403: --rho is for "optimizer" in \S+of-sgd\.json rmsprop/)
   await run('train', '--recipe', recipe, '--out', at('to-resume'), '--epochs', '1')
   const resumed = await run('train', '--resume', at('to-resume'), '--augmentation', '1')
   expect(resumed.err).toContain('EF403: --augmentation is for')

@@ -425,19 +425,19 @@ describe('invalid commands', () => {
       'settings of another optimizer',
       ['--recipe', 'RECIPE', '--optimizer', 'sgd', '--rho', '0.9'],
       2,
-      /EF403: --rho goes with --optimizer rmsprop, which is sgd/,
+      /EF403: --rho is for --optimizer rmsprop, but here it is sgd/,
     ],
     [
       'half types without mixed precision',
       ['--recipe', 'RECIPE', '--emulate-half'],
       2,
-      /EF403: --emulate-half goes with --amp true, which is false here/,
+      /EF403: --emulate-half is for --amp true, but here it is false/,
     ],
     [
       'a base without stages',
       ['--recipe', 'RECIPE', '--base-size', '8'],
       2,
-      /EF403: --base-size goes with --stages above 1/,
+      /EF403: --base-size is for --stages above 1/,
     ],
     [
       'more stages than epochs',

@@ -178,17 +178,17 @@ describe('resolution', () => {
       { learningRate: 1, learningRateInit: 1 },
       /EF403: "learningRate" and "learningRateInit" exclude each other/,
     ],
-    ['rho of adam', { optimizer: 'adam', rho: 0.9 }, /EF403: "rho" goes with "optimizer" rmsprop, which is adam here/],
+    ['rho of adam', { optimizer: 'adam', rho: 0.9 }, /EF403: "rho" is for "optimizer" rmsprop, but here it is adam/],
     [
       'shares of no box',
       { crop: 'center', cropArea: [0.5, 1] },
-      /"cropArea" goes with "crop" box, which is center here/,
+      /"cropArea" is for "crop" box, but here it is center/,
     ],
-    ['sizes without stages', { baseSize: 64 }, /EF403: "baseSize" goes with "stages" above 1, which is 1 here/],
+    ['sizes without stages', { baseSize: 64 }, /EF403: "baseSize" is for "stages" above 1, but here it is 1/],
     [
       'a decay of another schedule',
       { decayRate: 0.9 },
-      /EF403: "decayRate" goes with "schedule" exponential, which is cosine/,
+      /EF403: "decayRate" is for "schedule" exponential, but here it is cosine/,
     ],
     [
       'steps without values',

@@ -111,7 +111,7 @@ const startOpening = async (
       message: `tfjs has no backend "${name}"; it has ${Object.keys(engine.registryFactory).join(', ') || 'none'}`,
       hint:
         name === 'webgpu'
-          ? '@tensorflow/tfjs-backend-webgpu registers itself only where navigator.gpu is there when it is imported: in Node leave its import out, createTfjsBackend() imports it in time'
+          ? '@tensorflow/tfjs-backend-webgpu registers itself only if navigator.gpu exists when it is imported: in Node do not import it, because createTfjsBackend() imports it in time'
           : 'import the package that registers it first',
     })
   }
