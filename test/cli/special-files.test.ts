@@ -61,7 +61,7 @@ test.each(['metrics.jsonl', 'config.json'])('a run whose %s is a pipe', async (n
 test('a pipe in a folder of pictures is skipped like a damaged picture', async () => {
   const tiny = ['--recipe', recipe, '--data', at('pictures'), '--holdout', '0.5', '--batch', '1', '--out', at('folder')]
   const { code, err } = await ended('train', ...tiny)
-  expect(err).toMatch(/left out: cannot read .*fifo\.png: expected a file, it is a pipe/)
+  expect(err).toMatch(/was skipped: cannot read .*fifo\.png: expected a file, it is a pipe/)
   expect(code).toBe(0)
 })
 

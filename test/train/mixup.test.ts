@@ -102,7 +102,7 @@ describe('rows', () => {
   })
   test('inputs that are not one row per picture cannot be fed by a loop', () => {
     expect(() => makeFeeder({ inputs: { table: float32(3, 4) }, batch: 2, classes: 1 })).toThrow(
-      /the input "table" is \[3,4\]; a training loop feeds inputs whose first dimension is the batch/,
+      /the first dimension of each input must be the batch, and only the first; the input "table" is \[3,4\]/,
     )
   })
 })
