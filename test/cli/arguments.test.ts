@@ -97,7 +97,9 @@ test.each<[readonly string[], string, string]>([
 test('a variant in place of a file gives an error with the right option', async () => {
   expect(await run('inspect', 'b0')).toMatchObject({
     code: 2,
-    err: expect.stringMatching(/^error EF601: there is no file or folder b0, which is a variant .*\n {2}hint: did you mean --model b0\?\n/),
+    err: expect.stringMatching(
+      /^error EF601: there is no file or folder b0, which is a variant .*\n {2}hint: did you mean --model b0\?\n/,
+    ),
   })
 })
 

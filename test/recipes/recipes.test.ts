@@ -179,11 +179,7 @@ describe('resolution', () => {
       /EF403: "learningRate" and "learningRateInit" exclude each other/,
     ],
     ['rho of adam', { optimizer: 'adam', rho: 0.9 }, /EF403: "rho" is for "optimizer" rmsprop, but here it is adam/],
-    [
-      'shares of no box',
-      { crop: 'center', cropArea: [0.5, 1] },
-      /"cropArea" is for "crop" box, but here it is center/,
-    ],
+    ['shares of no box', { crop: 'center', cropArea: [0.5, 1] }, /"cropArea" is for "crop" box, but here it is center/],
     ['sizes without stages', { baseSize: 64 }, /EF403: "baseSize" is for "stages" above 1, but here it is 1/],
     [
       'a decay of another schedule',
