@@ -74,4 +74,4 @@ const descending = (a: number, b: number): number => (isLarger(a, b) ? -1 : isLa
 
 /** Equal infinities have no distance. */
 const distance = (a: number, b: number): number =>
-  Object.is(a, b) || a === b || (Number.isNaN(a) && Number.isNaN(b)) ? 0 : Math.abs(a - b)
+  a === b || (Number.isNaN(a) && Number.isNaN(b)) ? 0 : Math.abs(a - b)

@@ -5,7 +5,7 @@
  */
 import type { Store } from '../backends/backend.ts'
 import { attrsJson, exactJson } from '../ir/exact-json.ts'
-import { type CacheByParts, cachedByParts, findNode, isRegion, nodeAt } from '../ir/graph.ts'
+import { type CacheByParts, cachedByParts, findNode, isRegion, liveOrder } from '../ir/graph.ts'
 import { type Graph, type Node, type NodeId, type Ref, showType, type Type } from '../ir/types.ts'
 import { graphSteps, type Program } from '../passes/program.ts'
 
@@ -33,35 +33,21 @@ const madeBy = (graph: Graph, nameOf: (variable: string) => string): readonly De
   })
 
 /**
- * The nodes that compute the value, in the order of a walk from it, operands first, and the variables among them. Equal texts mean equal values. Only
- * name and type of a variable matter here: its initial value does not change how the value is computed.
+ * The nodes that compute the value, operands first, and the variables among them. Equal texts mean equal values. Only name and type of a variable
+ * matter here: its initial value does not change how the value is computed.
  */
 const programOf = (
   graph: Graph,
   value: Ref,
   nameOf: (variable: string) => string,
 ): { readonly text: string; readonly sources: readonly string[] } => {
+  const alone: Graph = Object.freeze({ ...graph, inputs: [], outputs: [{ name: 'value', value }], updates: [] })
   const sources: string[] = []
   const places = new Map<NodeId, number>()
-  const stack: { readonly node: Node; next: number }[] = []
-  const open = (id: NodeId): void => {
-    if (places.has(id)) return
-    places.set(id, -1)
-    stack.push({ node: nodeAt(graph, id), next: 0 })
-  }
   const shown = ({ id, port }: Ref): string => `${places.get(id)}.${port}`
   let text = ''
-  let count = 0
-  open(value.id)
-  for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
-    const { node } = top
-    const input = node.inputs[top.next++]
-    if (input !== undefined) {
-      open(input.id)
-      continue
-    }
-    stack.pop()
-    places.set(node.id, count++)
+  for (const node of liveOrder(alone)) {
+    places.set(node.id, places.size)
     if (node.op === 'variable') sources.push(nameOf(node.attrs.name))
     const own = node.op === 'variable' ? JSON.stringify(sources.at(-1)) : attrsText(node)
     // The other types follow from the operands.

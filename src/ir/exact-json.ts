@@ -2,9 +2,7 @@
 export const exactJson = (value: unknown): string =>
   // A call for each part takes many times as long as plain JSON.
   hasSpecialNumber(value)
-    ? JSON.stringify(value, (_, part: unknown) =>
-        isSpecialNumber(part) ? `number ${Object.is(part, -0) ? '-0' : part}` : part,
-      )
+    ? JSON.stringify(value, (_, part: unknown) => (isSpecialNumber(part) ? `number ${exactNumber(part)}` : part))
     : JSON.stringify(value)
 
 /** The same for the attributes of a node, written once: several passes compare the nodes of a graph. */
@@ -18,6 +16,9 @@ export const attrsJson = (attrs: object): string => {
   return text
 }
 const written = new WeakMap<object, string>()
+
+/** A number as a key: -0 differs from 0. */
+export const exactNumber = (x: number): string => (Object.is(x, -0) ? '-0' : String(x))
 
 /** Numbers that plain JSON does not keep. */
 const isSpecialNumber = (part: unknown): part is number =>

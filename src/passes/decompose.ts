@@ -2,7 +2,7 @@
 import { Edit, passError } from '../ir/edit.ts'
 import { liveOrder } from '../ir/graph.ts'
 import type { AmpClass } from '../ir/op-def.ts'
-import { opDef } from '../ir/ops/index.ts'
+import { opDef, opNames } from '../ir/ops/index.ts'
 import type { OpName } from '../ir/signatures.ts'
 import { elements, type Graph, type Node } from '../ir/types.ts'
 import { definePass, type GraphPass } from './pass.ts'
@@ -64,6 +64,10 @@ export const decomposeOps = (
     },
   })
 }
+
+/** The composites for which a table of lowerings has no entry. */
+export const compositesWithout = (table: { readonly [K in OpName]?: unknown }): readonly OpName[] =>
+  opNames.filter((op) => opDef(op).level === 'composite' && table[op] === undefined)
 
 const decomposeOnce = (graph: Graph, wanted: (node: Node) => boolean, report: (op: string) => void): Graph => {
   const edit = new Edit(graph, 'decompose')

@@ -1,6 +1,6 @@
 /** How TensorFlow runs each op. A missing op is a type error, except for composites. */
-import { opDef, opNames } from '../../ir/ops/index.ts'
 import type { ModelOps, OpName, WithOptionalComposites } from '../../ir/signatures.ts'
+import { compositesWithout } from '../../passes/decompose.ts'
 import { compositeLowering } from './lower/composite.ts'
 import { contractionLowering } from './lower/contraction.ts'
 import { elementwiseLowering } from './lower/elementwise.ts'
@@ -28,6 +28,4 @@ export const tensorflowLowering: WithOptionalComposites<{
 }
 
 /** The composites that have no entry. The pass legalize decomposes them. */
-export const decomposedOps: readonly OpName[] = opNames.filter(
-  (op) => opDef(op).level === 'composite' && !Object.hasOwn(tensorflowLowering, op),
-)
+export const decomposedOps: readonly OpName[] = compositesWithout(tensorflowLowering)

@@ -1,8 +1,7 @@
 /** The table of lowerings to ONNX. */
-import { opDef, opNames } from '../../ir/ops/index.ts'
 import type { TrainingOps } from '../../ir/signatures.ts'
 import type { Node } from '../../ir/types.ts'
-import { decomposeOps } from '../../passes/decompose.ts'
+import { compositesWithout, decomposeOps } from '../../passes/decompose.ts'
 import { compositeLowering, isKeptWhole, modelLowering } from './lower/composite.ts'
 import { contractionLowering } from './lower/contraction.ts'
 import { elementwiseLowering } from './lower/elementwise.ts'
@@ -39,7 +38,7 @@ export const onnxLowering: LoweringTable = {
 
 /** The passes that keep ops with an own lowering. */
 export const legalizeForOnnx = [
-  decomposeOps(opNames.filter((op) => opDef(op).level === 'composite' && onnxLowering[op] === undefined)),
+  decomposeOps(compositesWithout(onnxLowering)),
   // Only for shapes and dtypes that the ONNX operator does not support.
   decomposeOps(['batchNormInference'], { isKept: isKeptWhole }),
 ]

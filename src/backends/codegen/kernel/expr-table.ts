@@ -1,4 +1,4 @@
-import { exactJson } from '../../../ir/exact-json.ts'
+import { attrsJson, exactNumber } from '../../../ir/exact-json.ts'
 import type { Accumulator, Coordinate, Expr, Linear, Phase } from './kernel.ts'
 import { argsOf, termsOf, withArgs, withStoreArgs } from './rewrite.ts'
 
@@ -21,13 +21,13 @@ export class ExprTable {
 const keyOf = (expr: Expr): string => {
   switch (expr.kind) {
     case 'load':
-      return `load ${expr.buffer} ${numberText(expr.fill)} ${expr.dtype}${coordinatesText(expr.coordinates)}`
+      return `load ${expr.buffer} ${exactNumber(expr.fill)} ${expr.dtype}${coordinatesText(expr.coordinates)}`
     case 'op': {
       const { op, attrs, args, dtype } = expr
-      return `op ${op} ${dtype} ${args.join()} ${Object.keys(attrs).length === 0 ? '' : exactJson(attrs)}`
+      return `op ${op} ${dtype} ${args.join()} ${attrsJson(attrs)}`
     }
     case 'constant':
-      return `constant ${numberText(expr.value)} ${expr.dtype}`
+      return `constant ${exactNumber(expr.value)} ${expr.dtype}`
     case 'index':
       return `index ${linearText(expr.of)}`
     case 'inside':
@@ -38,8 +38,6 @@ const keyOf = (expr: Expr): string => {
       return `accumulated ${expr.accumulator} ${expr.dtype}`
   }
 }
-
-const numberText = (value: number): string => (Object.is(value, -0) ? '-0' : String(value))
 
 const linearText = ({ offset, terms, divisor }: Linear): string => {
   let text = `${offset}`

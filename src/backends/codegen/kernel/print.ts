@@ -3,6 +3,7 @@
  * defaults: the size of a coordinate where it is the buffer's size and the coordinate is in bounds, and a dtype that equals the dtype of the last
  * argument.
  */
+import { exactNumber } from '../../../ir/exact-json.ts'
 import type { DType } from '../../../ir/types.ts'
 import { showType } from '../../../ir/types.ts'
 import type { Accumulator, Coordinate, Expr, Kernel, KernelBuffer, Linear, Phase } from './kernel.ts'
@@ -22,9 +23,7 @@ export const printKernel = ({ buffers, phases }: Kernel): string =>
   [...buffers.map(bufferLine), ...phases.flatMap((phase) => phaseLines(phase, buffers))].join('\n')
 
 const bufferLine = (buffer: KernelBuffer, at: number): string =>
-  `b${at} ${buffer.role} ${showType(buffer)}${buffer.data === null ? '' : ` = [${buffer.data.map(numberText).join(', ')}]`}`
-
-const numberText = (value: number): string => (Object.is(value, -0) ? '-0' : String(value))
+  `b${at} ${buffer.role} ${showType(buffer)}${buffer.data === null ? '' : ` = [${buffer.data.map(exactNumber).join(', ')}]`}`
 
 const phaseLines = (phase: Phase, buffers: readonly KernelBuffer[]): readonly string[] => {
   const { axes, parallel, exprs, stores } = phase
@@ -37,11 +36,11 @@ const phaseLines = (phase: Phase, buffers: readonly KernelBuffer[]): readonly st
   const exprText = (expr: Expr): string => {
     switch (expr.kind) {
       case 'load':
-        return `${element(expr.buffer, expr.coordinates)}${expr.fill === 0 ? '' : ` else ${numberText(expr.fill)}`}`
+        return `${element(expr.buffer, expr.coordinates)}${expr.fill === 0 ? '' : ` else ${exactNumber(expr.fill)}`}`
       case 'op':
         return opText(expr)
       case 'constant':
-        return `${expr.dtype} ${numberText(expr.value)}`
+        return `${expr.dtype} ${exactNumber(expr.value)}`
       case 'index':
         return linearText(expr.of)
       case 'inside':

@@ -1,4 +1,5 @@
 /** Builds the statements of a phase. Equal values of one block are computed once. */
+import { attrsJson, exactNumber } from '../../../ir/exact-json.ts'
 import { keyOfAffine } from './bindings.ts'
 import type { LoopExpr, Register, Statement } from './loops.ts'
 
@@ -93,7 +94,7 @@ export class LoopBuilder {
 const keyOf = (value: LoopExpr): string => {
   switch (value.kind) {
     case 'constant':
-      return `${value.dtype} ${numberText(value.value)}`
+      return `${value.dtype} ${exactNumber(value.value)}`
     case 'register':
       return `r${value.register}`
     case 'affine':
@@ -111,14 +112,6 @@ const keyOf = (value: LoopExpr): string => {
     case 'random':
       return `random ${value.lanes} ${value.stream} (${keyOf(value.at)})`
     case 'op':
-      return `${value.op} ${value.dtype} ${value.lanes} ${attrsText(value.attrs)} (${value.args.map(keyOf).join(', ')})`
+      return `${value.op} ${value.dtype} ${value.lanes} ${attrsJson(value.attrs)} (${value.args.map(keyOf).join(', ')})`
   }
 }
-
-const numberText = (value: number): string => (Object.is(value, -0) ? '-0' : String(value))
-
-/** JSON cannot represent -0 and infinities. */
-const attrsText = (attrs: object): string =>
-  Object.keys(attrs).length === 0
-    ? ''
-    : JSON.stringify(attrs, (_, x: unknown) => (typeof x === 'number' ? numberText(x) : x))
