@@ -2,199 +2,34 @@
  * Bounds what roundings to half types inside a graph may change in its results. Two correct computations may round a value to neighbours of its half
  * type, or one of them may keep it wide (a relaxed cast in a region). What is computed of the value differs then; docs/verification.md derives how much.
  */
-import { liveOrder, namedUpdates, refKey } from '../ir/graph.ts'
-import { interpret, type InterpretOptions } from '../ir/interpret.ts'
-import type { RefTensor } from '../ir/op-def.ts'
+import { liveOrder } from '../ir/graph.ts'
+import type { InterpretOptions } from '../ir/interpret.ts'
 import { opDef } from '../ir/ops/index.ts'
 import { formats } from '../ir/rounding.ts'
-import { type DType, type Graph, isHalf, type Node, type Ref } from '../ir/types.ts'
-import { type RankErrors, rankErrorsOf } from './rank-errors.ts'
+import { type Graph, type Half, isHalf, type Node } from '../ir/types.ts'
+import { propagatedErrors, type ResultErrors } from './propagated-errors.ts'
 import { primitivesOf } from './roundings.ts'
 
-/** One bound for each element. */
-type Errors = Float64Array
-
-export interface HalfErrors {
-  /** Bounds by the names of outputs and of variables. A name that is missing has no error. */
-  readonly outputs: ReadonlyMap<string, Errors>
-  readonly updates: ReadonlyMap<string, Errors>
-}
-
-const none: HalfErrors = { outputs: new Map(), updates: new Map() }
+const none: ResultErrors = { outputs: new Map(), updates: new Map() }
 
 /** The bounds of a graph's results on these feeds; a result's own rounding is included. */
-export const halfErrorsOf = (declared: Graph, feeds: Pick<InterpretOptions, 'inputs' | 'variables'>): HalfErrors => {
-  const graph = primitivesOf(declared)
-  const order = liveOrder(graph)
-  if (!order.some(roundsToHalf)) return none
-  const values = new Map<number, RefTensor>()
-  interpret(graph, {
-    ...feeds,
-    mode: 'declared',
-    onNode: ({ id }, results) => results.forEach((tensor, port) => values.set(refKey({ id, port }), tensor)),
-  })
-  const errors = new Map<number, Errors>()
-  for (const node of order) {
-    const operands = node.inputs.map((ref) => values.get(refKey(ref)) as RefTensor) // operands come first
-    const before = node.inputs.map((ref) => errors.get(refKey(ref)) ?? null)
-    const carried = before.every((each) => each === null) ? null : carriedBy(node, operands, before)
-    node.types.forEach(({ dtype }, port) => {
-      const key = refKey({ id: node.id, port })
-      const error = withOwn(node, dtype, values.get(key), carried?.[port] ?? null)
-      if (error !== null) errors.set(key, error)
-    })
-  }
-  const named = (list: readonly { readonly name: string; readonly value: Ref }[]) =>
-    new Map(
-      list.flatMap(({ name, value }) => {
-        const error = errors.get(refKey(value))
-        return error === undefined ? [] : [[name, error] as const]
-      }),
-    )
-  return { outputs: named(graph.outputs), updates: named(namedUpdates(graph)) }
-}
+export const halfErrorsOf = (graph: Graph, feeds: Pick<InterpretOptions, 'inputs' | 'variables'>): ResultErrors =>
+  liveOrder(primitivesOf(graph)).some(roundsToHalf)
+    ? propagatedErrors(graph, feeds, ({ node, value, carried }) => {
+        const { dtype } = value
+        if (!isHalf(dtype) || !roundsToHalf(node)) return carried
+        return value.data.map((y, i) => {
+          const error = carried?.[i] ?? 0
+          return error + halfRounding(dtype, Math.abs(y) + error)
+        })
+      })
+    : none
 
 const roundsToHalf = ({ op, types }: Node): boolean =>
   opDef(op).level === 'primitive' && opDef(op).tolerance !== 'exact' && types.some(({ dtype }) => isHalf(dtype))
 
-/** With the node's own rounding: two neighbours of a half type are apart by eps times the larger, or by its smallest number. */
-const withOwn = (node: Node, dtype: DType, value: RefTensor | undefined, carried: Errors | null): Errors | null => {
-  if (value === undefined || !isHalf(dtype) || !roundsToHalf(node)) return carried
+/** Two neighbours of a half type are apart by eps times the larger, or by its smallest number. */
+const halfRounding = (dtype: Half, size: number): number => {
   const { precision, exponentMin } = formats[dtype]
-  const [eps, smallest] = [2 ** (1 - precision), 2 ** (exponentMin - precision + 1)]
-  return value.data.map((y, i) => {
-    const error = carried?.[i] ?? 0
-    return error + Math.max(eps * (Math.abs(y) + error), smallest)
-  })
+  return Math.max(2 ** (1 - precision) * size, 2 ** (exponentMin - precision + 1))
 }
-
-/** How far the results may be off where the operands are off by `errors`; infinite where no bound is known. */
-const carriedBy = (
-  node: Node,
-  operands: readonly RefTensor[],
-  errors: readonly (Errors | null)[],
-): readonly Errors[] => {
-  const { fusion, level, tolerance } = opDef(node.op)
-  const unbounded = (): readonly Errors[] => resultsOf(node, operands).map((y) => y.fill(Infinity))
-  if (level !== 'primitive') return unbounded()
-  if (fusion === 'elementwise') return [atCorners(node, operands, errors)]
-  switch (node.op) {
-    case 'gather':
-      return errors[1] === null ? moved(node, operands, errors) : unbounded()
-    case 'reduceMax':
-    case 'reduceMin':
-      return moved({ ...node, op: 'reduceMax' }, operands, errors)
-    case 'reduceAll':
-    case 'reduceAny':
-      return moved({ ...node, op: 'reduceAny' }, operands, errors)
-    case 'maxPool2d':
-      return moved(node, operands, errors)
-    case 'maxPool2dGradient':
-      return errors[0] === null ? ofMagnitudes(node, operands, errors) : unbounded()
-    case 'pad':
-      return moved({ ...node, attrs: { ...node.attrs, value: 0 } }, operands, errors)
-    case 'argMax':
-      return [ranked(operands, errors, node.attrs.axis, 1).indices]
-    case 'topK': {
-      const { values, indices } = ranked(operands, errors, (operands[0]?.shape.length ?? 1) - 1, node.attrs.k)
-      return [values, indices]
-    }
-    default:
-      // Movement, or sums of products.
-      return tolerance === 'exact' ? moved(node, operands, errors) : ofMagnitudes(node, operands, errors)
-  }
-}
-
-const ranked = ([x]: readonly RefTensor[], [errors]: readonly (Errors | null)[], axis: number, k: number): RankErrors =>
-  rankErrorsOf(x as RefTensor, errors ?? new Float64Array(0), axis, k) // arity 1, and its error is not null
-
-/** Errors go where the elements go. */
-const moved = (node: Node, operands: readonly RefTensor[], errors: readonly (Errors | null)[]): readonly Errors[] =>
-  resultsOf(
-    node,
-    operands.map((x, i) => {
-      const error = errors[i]
-      const isIndex = node.op === 'gather' && i === 1
-      return isIndex ? x : { ...x, data: error ?? new Float64Array(x.data.length) }
-    }),
-  )
-
-/** Sums of products with positive factors only: f(|x| + e) - f(|x|) is the largest change of f(x). */
-const ofMagnitudes = (
-  node: Node,
-  operands: readonly RefTensor[],
-  errors: readonly (Errors | null)[],
-): readonly Errors[] => {
-  // The first operand of the gradient of a max pool selects places and is not a factor.
-  const isFactor = (i: number): boolean => node.op !== 'maxPool2dGradient' || i > 0
-  const sizes = operands.map((x, i) => (isFactor(i) ? { ...x, data: x.data.map(Math.abs) } : x))
-  const off = sizes.map((x, i) => ({ ...x, data: plus(x.data, errors[i] ?? null, 1) }))
-  const [least, most] = [resultsOf(node, sizes), resultsOf(node, off)]
-  return most.map((data, port) => data.map((y, i) => bounded(y - ((least[port] as Errors)[i] as number))))
-}
-
-/** The largest change of an elementwise op over all ends of its operands. Between them it changes less, except at jumps. */
-const atCorners = (node: Node, operands: readonly RefTensor[], errors: readonly (Errors | null)[]): Errors => {
-  const [centre] = resultsOf(node, operands) as readonly [Errors]
-  const most = new Float64Array(centre.length)
-  const visit = (chosen: readonly RefTensor[]): void => {
-    const x = operands[chosen.length]
-    if (x === undefined) {
-      const [corner] = resultsOf(node, chosen) as readonly [Errors]
-      corner.forEach((y, i) => {
-        const w = centre[i] as number
-        const off = Object.is(y, w) || Number.isNaN(w) ? 0 : bounded(Math.abs(y - w))
-        most[i] = Math.max(most[i] as number, off)
-      })
-      return
-    }
-    const error = errors[chosen.length] ?? null
-    if (error === null) visit([...chosen, x])
-    else if (x.dtype === 'bool')
-      for (const data of [x.data, x.data.map((bit, i) => ((error[i] as number) > 0 ? 1 - bit : bit))])
-        visit([...chosen, { ...x, data }])
-    else for (const sign of [1, -1] as const) visit([...chosen, { ...x, data: plus(x.data, error, sign) }])
-  }
-  visit([])
-  const jump = jumpOf(node)
-  if (jump === null) return most
-  return most.map((off, i) => {
-    const [x, y] = jump.operands.map((at) => operands[at]?.data[i] as number)
-    const error = jump.operands.reduce((sum, at) => sum + (errors[at]?.[i] ?? 0), 0)
-    return error > 0 && Math.abs((x as number) - (y ?? 0)) <= error ? Math.max(off, jump.change) : off
-  })
-}
-
-/** Ops that change abruptly where an operand is 0, or where two are equal: their ends may not show it. */
-const jumpOf = (node: Node): { readonly operands: readonly number[]; readonly change: number } | null => {
-  switch (node.op) {
-    case 'div':
-    case 'remainder':
-      return { operands: [1], change: Infinity }
-    case 'reciprocal':
-      return { operands: [0], change: Infinity }
-    case 'compare':
-      return { operands: [0, 1], change: 1 }
-    case 'cast':
-      return node.attrs.to === 'bool' ? { operands: [0], change: 1 } : null
-    default:
-      return null
-  }
-}
-
-const plus = (data: Float64Array, error: Errors | null, sign: 1 | -1): Float64Array =>
-  error === null ? data : data.map((x, i) => x + sign * (error[i] as number))
-
-/** NaN is the difference of infinities, or of a number and of what is not defined. */
-const bounded = (error: number): number => (Number.isNaN(error) ? Infinity : error)
-
-/** The op on these numbers, not rounded. */
-const resultsOf = ({ op, attrs, types }: Node, inputs: readonly RefTensor[]): readonly Float64Array[] =>
-  opDef(op)
-    .evalRef({ inputs, attrs, types, cx: unused })
-    .map((data) => Float64Array.from(data))
-
-const refused = (): never => {
-  throw new Error('bug in the compiler: an op with operands in primitives needs neither constants nor random numbers')
-}
-const unused = { constant: refused, randomUniform: refused, region: refused }
