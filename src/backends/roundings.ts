@@ -43,7 +43,7 @@ const ownRoundings = (graph: Graph, node: Node): number => {
 }
 
 /** The number of terms in the sum of one result element. */
-const termsOf = (graph: Graph, node: Node): number => {
+export const termsOf = (graph: Graph, node: Node): number => {
   const results = Math.max(1, elements(node.types[0]?.shape ?? []))
   const { multiplyAdds } = nodeCost(graph, node)
   if (multiplyAdds > 0) return Math.ceil(multiplyAdds / results)

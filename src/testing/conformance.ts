@@ -3,7 +3,8 @@ import type { Backend } from '../backends/backend.ts'
 import { opDef } from '../ir/ops/index.ts'
 import type { DType } from '../ir/types.ts'
 import { opCases, type CaseOp } from './cases/index.ts'
-import { refusedHalfTypes, verifyKernel } from './verify/kernel.ts'
+import { verifyKernel } from './verify/kernel.ts'
+import { refusedHalfTypes } from './verify/refused-types.ts'
 import { joined, type Verification, type VerificationFailure, type VerifyOptions } from './verify/report.ts'
 
 export interface Exclusion {

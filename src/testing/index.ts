@@ -24,6 +24,7 @@ export {
 export type { Arbitrary } from './fast-check.ts'
 export { verifyKernel, type VerifyKernelOptions } from './verify/kernel.ts'
 export { type PassVerification, verifyPass, type VerifyPassOptions } from './verify/pass.ts'
+export { type GraphsVerification, verifyGraphs, type VerifyGraphsOptions } from './verify/graphs.ts'
 export { type GraphVerification, type JudgedPart, verifyGraph, type VerifyGraphOptions } from './verify/graph.ts'
 export { joined } from './verify/report.ts'
 export type { Counterexample, Verification, VerificationFailure, VerifyOptions, Worst } from './verify/report.ts'

@@ -28,6 +28,14 @@ test('passes by name, and as JSON', async () => {
   expect(JSON.parse(out)).toMatchObject({ seed: 3, cases: 10, failures: [], worst: null, backend: 'tfjs-cpu' })
 })
 
+test('random graphs: how many numbers were compared', async () => {
+  const { code, out } = await verify('--graphs', '--runs', '20')
+  expect(code).toBe(0)
+  expect(out).toMatch(
+    /^graphs: \d+ numbers compared; \d+ not, because rounding may change them without bound\n20 cases on tfjs-cpu, seed 0: none failed/,
+  )
+})
+
 test('a graph in a file, with the passes of a failure', async () => {
   const file = join(folder, 'graph.ir')
   writeFileSync(

@@ -9,7 +9,14 @@ import type { Pass } from '../../passes/pass.ts'
 import type { PipelineSwitches } from '../../passes/standard-pipelines.ts'
 import { graphSteps } from '../../passes/program.ts'
 import { parsePipeline, passFactories } from '../../passes/registry.ts'
-import type { CaseOp, GraphVerification, JudgedPart, Verification, VerificationFailure } from '../../testing/index.ts'
+import type {
+  CaseOp,
+  GraphsVerification,
+  GraphVerification,
+  JudgedPart,
+  Verification,
+  VerificationFailure,
+} from '../../testing/index.ts'
 import { makeBar, type Bar } from '../bar.ts'
 import {
   compileOptionsOf,
@@ -31,6 +38,7 @@ interface Options extends CommonOptions {
   readonly size?: string
   readonly kernels?: true | readonly string[]
   readonly passes?: true | string
+  readonly graphs?: boolean
   readonly stage: Stage
   readonly runs?: string
   readonly failures: string
@@ -49,6 +57,7 @@ export const addVerify = (program: Command, io: Io, end: (code: number) => void)
     .option('--size <pixels>', "height and width; default: the variant's own")
     .option('--kernels [op...]', 'check the kernels of the backend, all or those of these ops')
     .option('--passes [list]', "check the passes, all or these, 'simplify,cse'; with a file: these on its graph")
+    .option('--graphs', 'check whole random graphs, compiled by all passes, on the backend')
     .addOption(new Option('--stage <stage>', 'stage of the graph before the passes').choices(stages).default('model'))
     .option('--runs <n>', 'random cases of each kind; default: 100, or 1 for the kernels of a model or file')
     .option('--failures <folder>', 'folder that keeps failures; the next run tries them first', '.effuse/failures')
@@ -66,20 +75,26 @@ export const addVerify = (program: Command, io: Io, end: (code: number) => void)
     })
 }
 
-const checkWhat = (file: string | undefined, { model, kernels, passes }: Options): void => {
+const checkWhat = (file: string | undefined, { model, kernels, passes, graphs }: Options): void => {
   const wholes = [file, model].filter((given) => given !== undefined)
   const isBoth =
-    wholes.length > 1 || (wholes.length === 1 && kernels !== undefined) || (model !== undefined && passes !== undefined)
+    wholes.length > 1 ||
+    (wholes.length === 1 && (kernels !== undefined || graphs !== undefined)) ||
+    (model !== undefined && passes !== undefined)
   if (isBoth)
     throw new EffuseError({
       code: 'EF601',
       message:
-        'effuse verify takes a file, --model, or --kernels and --passes; only --passes can be combined with a file',
+        'effuse verify takes a file, --model, or --kernels, --passes and --graphs; only --passes can be combined with a file',
       hint: 'effuse verify --model b0',
     })
 }
 
-type Found = Verification & { readonly backend: string; readonly judged?: readonly JudgedPart[] }
+type Found = Verification & {
+  readonly backend: string
+  readonly judged?: readonly JudgedPart[]
+  readonly numbers?: GraphsVerification['numbers'] | undefined
+}
 
 const verification = async (file: string | undefined, options: Options, bar: Bar): Promise<Found> => {
   const { amp: wanted, backend: name = 'auto', xla, seed } = compileOptionsOf(options)
@@ -95,7 +110,7 @@ const verification = async (file: string | undefined, options: Options, bar: Bar
   const whole = file !== undefined || options.model !== undefined
   const found = whole
     ? await verifyOne(file, options, backend, switches, common, bar)
-    : await verifyRandom(options, backend, common, bar)
+    : await verifyRandom(options, backend, switches, common, bar)
   return { ...found, backend: backend.name }
 }
 
@@ -138,13 +153,14 @@ const modelOf = async ({ model = 'b0', size, train }: Options) => {
 }
 
 const verifyRandom = async (
-  { kernels, passes }: Options,
+  { kernels, passes, graphs }: Options,
   backend: Backend,
+  switches: PipelineSwitches,
   common: Common,
   bar: Bar,
-): Promise<Verification> => {
-  const { conformance, joined, opCases, verifyPass } = await testing()
-  const isAll = kernels === undefined && passes === undefined
+): Promise<Verification & Pick<Found, 'numbers'>> => {
+  const { conformance, joined, opCases, verifyGraphs, verifyPass } = await testing()
+  const isAll = kernels === undefined && passes === undefined && graphs === undefined
   const runs = common.runs ?? 100
   const parts: Verification[] = []
   if (isAll || kernels !== undefined) {
@@ -162,7 +178,10 @@ const verifyRandom = async (
       parts.push(await verifyPass(pass, { ...common, runs, after, target: backend.target, onCase }))
     }
   }
-  return joined(parts)
+  if (!isAll && graphs === undefined) return joined(parts)
+  const onCase = counting((done) => bar.at(done, runs, 'random graphs'))
+  const ofGraphs = await verifyGraphs(backend, { ...common, runs, switches, onCase })
+  return { ...joined([...parts, ofGraphs]), numbers: ofGraphs.numbers }
 }
 
 const counting = (told: (done: number) => void): (() => void) => {
@@ -199,12 +218,16 @@ const tell = (found: Found, options: Options, io: Io): void => {
     return
   }
   for (const failure of found.failures) io.out(failureText(failure))
-  const { seed, cases, failures, worst, judged = [], backend } = found
+  const { seed, cases, failures, worst, judged = [], numbers, backend } = found
   for (const how of ['whole', 'regions', 'structure', 'not'] as const) {
     const parts = judged.filter((part) => part.how === how)
     if (parts.length > 0)
       io.out(`${how}: ${parts.map(({ name, why }) => (how === 'not' ? `${name} (${why})` : name)).join(', ')}`)
   }
+  if (numbers !== undefined)
+    io.out(
+      `graphs: ${numbers.compared} numbers compared; ${numbers.unbounded} not, because rounding may change them without bound`,
+    )
   const nearest =
     worst === null
       ? ''

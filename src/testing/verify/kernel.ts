@@ -1,11 +1,11 @@
 /** Verifies one kernel of a backend against the reference. */
 import type { Backend } from '../../backends/backend.ts'
-import { nodesOf } from '../../ir/graph.ts'
 import { isOpName } from '../../ir/ops/index.ts'
 import type { DType } from '../../ir/types.ts'
 import type { CaseOp } from '../cases/index.ts'
 import { type Arbitrary, fc } from '../fast-check.ts'
 import type { Trial } from '../trial.ts'
+import { refusedHalfTypes, useAny } from './refused-types.ts'
 import { keepFailure, keptFailures, keptOf, trialOfKept } from './failure-store.ts'
 import { type JudgedTrial, failureOf, judgeTrial, simplerFailure, smallestFailure } from './judge.ts'
 import { type Composite, compositeTrials, kernelCases, type KernelCases, type OperandShapes } from './kernel-cases.ts'
@@ -156,19 +156,12 @@ const verifyLaws = async (
   }
 }
 
-export const refusedHalfTypes = ({ target }: Backend): readonly DType[] =>
-  (['float16', 'bfloat16'] as const).filter((dtype) => !target.halfTypes.includes(dtype))
-
 /** Draws that many trials to find one without the dtypes. */
 const drawsMax = 300
 
 /** Trials without the dtypes; null if none is found. A filter that nothing passes would draw for ever. */
 const withoutDtypes = (trials: Arbitrary<Trial>, dtypes: ReadonlySet<DType>): Arbitrary<Trial> | null => {
   if (dtypes.size === 0) return trials
-  const isFound = fc.sample(trials, { numRuns: drawsMax, seed: 1 }).some((trial) => !usesAny(trial, dtypes))
-  return isFound ? trials.filter((trial) => !usesAny(trial, dtypes)) : null
+  const isFound = fc.sample(trials, { numRuns: drawsMax, seed: 1 }).some(({ graphs }) => !useAny(graphs, dtypes))
+  return isFound ? trials.filter(({ graphs }) => !useAny(graphs, dtypes)) : null
 }
-
-const usesAny = ({ graphs }: Trial, dtypes: ReadonlySet<DType>): boolean =>
-  dtypes.size > 0 &&
-  graphs.some((graph) => nodesOf(graph).some(({ types }) => types.some(({ dtype }) => dtypes.has(dtype))))
