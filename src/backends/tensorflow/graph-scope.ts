@@ -8,19 +8,19 @@ import { attr } from './attributes.ts'
 import type { FunctionBuilder } from './function-builder.ts'
 import type { HalfKernels } from './half-kernels.ts'
 import { concatenated, sliced, withAxes } from './lower/movement.ts'
-import type { KeptByBatchNorm, PointwiseProducts, Scope, SwishForm, SwishFusion } from './lowering.ts'
+import type { KeptByBatchNorm, KernelForms, Scope, SwishForm } from './lowering.ts'
 import type { TfValue } from './types.ts'
 
 /** The state that all graphs of one function share. */
 export interface FunctionState {
   readonly f: FunctionBuilder
   readonly contractions: Set<string>
+  readonly biased: Set<string>
   readonly batchNorms: Map<string, KeptByBatchNorm>
   readonly halfKernels: HalfKernels
   /** Whether TensorFlow may fuse activations with the sums before them, which loses NaN. */
   readonly mayLoseNan: boolean
-  readonly swish: SwishFusion
-  readonly products: PointwiseProducts
+  readonly forms: KernelForms
   readonly matrices: Map<string, TfValue>
   /** The operand that random streams depend on, int32 [4]: seed, run index (low and high word), replica. The first call adds it. */
   readonly runArgument: () => TfValue
@@ -88,11 +88,12 @@ export class GraphScope {
       },
       repeatedVector: (at) => this.#repeatedVector(node.inputs[at] as Ref),
       contractions: this.state.contractions,
+      biased: this.state.biased,
       batchNorms: this.state.batchNorms,
       halfKernels: this.state.halfKernels,
       mayLoseNan: this.state.mayLoseNan,
       swishForm: () => this.#swishForm(node),
-      products: this.state.products,
+      forms: this.state.forms,
       matrices: this.state.matrices,
       philox: (stream) => this.#philox(stream),
     }
@@ -123,7 +124,7 @@ export class GraphScope {
   }
 
   #swishForm(node: Node): SwishForm {
-    const { swish } = this.state
+    const { swish } = this.state.forms
     const [operand] = node.inputs
     const shape = node.types[0]?.shape ?? []
     if (!swish.recomputesSigmoid && operand !== undefined && this.#gradientOperands().has(refKey(operand)))

@@ -13,8 +13,8 @@ import { cpuFingerprint, slowHalf } from './half-speed.ts'
 import { decomposedOps } from './lowering-table.ts'
 import { tensorflowMemory } from './memory.ts'
 import { makeRunnable } from './runnable.ts'
-import { alwaysFused, noProducts } from './lowering.ts'
-import { oneDnnProducts, oneDnnSwish } from './one-dnn.ts'
+import { plainForms } from './lowering.ts'
+import { oneDnnForms } from './one-dnn.ts'
 import { settingsFor } from './settings.ts'
 
 export interface TensorflowOptions {
@@ -74,8 +74,7 @@ export const createTensorflowBackend = async (options: TensorflowOptions = {}): 
         halfKernels: known,
         isXla,
         keepsNan: cx.xla === 'never',
-        swish: isCpu && !isXla ? oneDnnSwish(options.intraOpThreads) : alwaysFused,
-        products: isCpu && !isXla ? oneDnnProducts(options.intraOpThreads) : noProducts,
+        forms: isCpu && !isXla ? await oneDnnForms(context, options.intraOpThreads) : plainForms,
         mode,
         notes,
       })

@@ -15,7 +15,7 @@ import { FunctionBuilder } from './function-builder.ts'
 import { type FunctionState, GraphScope, isBeside, isMadeOnDemand } from './graph-scope.ts'
 import { guardedOps } from './lower/training.ts'
 import type { HalfKernels } from './half-kernels.ts'
-import { alwaysFused, type LowerFunction, noProducts, type PointwiseProducts, type SwishFusion } from './lowering.ts'
+import { formsElsewhere, type KernelForms, type LowerFunction, plainForms } from './lowering.ts'
 import { tensorflowLowering } from './lowering-table.ts'
 import type { FunctionDef } from './proto/tensorflow_pb.ts'
 import type { TfValue } from './types.ts'
@@ -66,10 +66,8 @@ export interface LowerOptions {
   readonly isXla?: boolean | undefined
   /** Also in inference, TensorFlow must not fuse sums with activations, which would lose NaN. Default false. */
   readonly keepsNan?: boolean | undefined
-  /** Default: TensorFlow fuses each swish that it can. */
-  readonly swish?: SwishFusion | undefined
-  /** Default: convolutions stay convolutions. */
-  readonly products?: PointwiseProducts | undefined
+  /** Default: plainForms. */
+  readonly forms?: KernelForms | undefined
 }
 
 /** Other graphs must not lose NaN: a training step checks its numbers for NaN, and half types may overflow. */
@@ -81,7 +79,7 @@ const isFloat32Inference = (graph: Graph): boolean =>
 export const lowerGraph = (
   graph: Graph,
   name: string,
-  { halfKernels, isXla = false, keepsNan = false, swish = alwaysFused, products = noProducts }: LowerOptions,
+  { halfKernels, isXla = false, keepsNan = false, forms = plainForms }: LowerOptions,
 ): LoweredGraph => {
   const f = new FunctionBuilder(name)
   const operands: Operand[] = []
@@ -91,11 +89,11 @@ export const lowerGraph = (
   const state: FunctionState = {
     f,
     contractions: new Set(),
+    biased: new Set(),
     batchNorms: new Map(),
     halfKernels,
     mayLoseNan: !keepsNan && isInference,
-    swish,
-    products: isInference ? products : noProducts,
+    forms: isInference ? forms : formsElsewhere(forms),
     matrices: new Map(),
     runArgument: () => {
       if (run === null) {
@@ -210,11 +208,11 @@ const lowerGuarded = (nodes: readonly Node[], guard: Ref, scope: GraphScope, add
   const state: FunctionState = {
     f: yes,
     contractions: new Set(),
+    biased: new Set(),
     batchNorms: new Map(),
     halfKernels: scope.state.halfKernels,
     mayLoseNan: scope.state.mayLoseNan,
-    swish: scope.state.swish,
-    products: noProducts,
+    forms: formsElsewhere(scope.state.forms),
     matrices: new Map(),
     runArgument: () => scope.state.runArgument(),
   }

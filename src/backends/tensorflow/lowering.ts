@@ -32,9 +32,6 @@ export interface SwishFusion {
   readonly recomputesSigmoid: boolean
 }
 
-/** The default: TensorFlow fuses what it can. */
-export const alwaysFused: SwishFusion = { imagesLeast: 1, recomputesSigmoid: true }
-
 /** What TensorFlow may fuse: the swish with the convolution before it, its two ops with one another, or nothing. */
 export type SwishForm = 'withConvolution' | 'alone' | 'apart'
 
@@ -46,8 +43,32 @@ export interface PointwiseProducts {
   readonly singlePixels: boolean
 }
 
-/** The default: none. */
-export const noProducts: PointwiseProducts = { imagesBelow: 0, singlePixels: false }
+const noProducts: PointwiseProducts = { imagesBelow: 0, singlePixels: false }
+
+/** In which of several forms with the same meaning TensorFlow gets an op, because its kernels for one form are faster on a device. */
+export interface KernelForms {
+  readonly swish: SwishFusion
+  readonly products: PointwiseProducts
+  /** Depthwise convolutions of float32 graphs for inference are grouped ones, which TensorFlow fuses with a swish. */
+  readonly groupsDepthwise: boolean
+  /** Elementwise ops with a vector of few channels repeat it along the rows of an image. */
+  readonly repeatsVectors: boolean
+}
+
+/** The default. TensorFlow fuses what it can. */
+export const plainForms: KernelForms = {
+  swish: { imagesLeast: 1, recomputesSigmoid: true },
+  products: noProducts,
+  groupsDepthwise: false,
+  repeatsVectors: false,
+}
+
+/** The forms for a graph that is not for inference in float32. */
+export const formsElsewhere = (forms: KernelForms): KernelForms => ({
+  ...forms,
+  products: noProducts,
+  groupsDepthwise: false,
+})
 
 /** What a lowering may know of the graph around its node. */
 export interface Scope {
@@ -60,13 +81,15 @@ export interface Scope {
   repeatedVector(at: number): TfValue | null
   /** References of the results of contractions. TensorFlow can fuse a bias that is added to them. */
   readonly contractions: Set<string>
+  /** References of the sums of such a result and a bias. TensorFlow can fuse a tensor that is added to them. */
+  readonly biased: Set<string>
   /** The contractions that may have half operands. Half operands of the others are widened. */
   readonly halfKernels: HalfKernels
   /** Whether TensorFlow may fuse activations with the sums before them, which loses NaN. */
   readonly mayLoseNan: boolean
   /** For nodes `silu`. */
   swishForm(): SwishForm
-  readonly products: PointwiseProducts
+  readonly forms: KernelForms
   /** Values as matrices [rows, channels], by the references of their reshaped forms. */
   readonly matrices: Map<string, TfValue>
   /** What batch norms keep for their gradients, by the reference of the mean. */

@@ -1,14 +1,27 @@
 /** oneDNN, the library of CPU kernels inside TensorFlow: when TensorFlow uses it, and where its kernels are slow. Node only. */
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import type { PointwiseProducts, SwishFusion } from './lowering.ts'
+import type { TensorflowContext } from './context.ts'
+import { fusesGroupsWithSwish } from './grouped-swish.ts'
+import type { KernelForms, PointwiseProducts, SwishFusion } from './lowering.ts'
 
 /**
  * TensorFlow itself uses oneDNN only on processors with AVX-512 VNNI or newer instructions. On two cores of an AMD EPYC with AVX2 a training step of
  * EfficientNet-B0 (batch 8) takes 0.67 of the time with it. On ARM it is a library of its own, which was not measured here.
+ *
+ * Of the threads of a kernel one is the thread that calls it. Otherwise this thread sleeps meanwhile, and the system has to wake it after each kernel.
  */
 export const oneDnnDefaults: { readonly [variable: string]: string } =
-  process.arch === 'x64' ? { TF_ENABLE_ONEDNN_OPTS: '1' } : {}
+  process.arch === 'x64' ? { TF_ENABLE_ONEDNN_OPTS: '1', TF_ONEDNN_THREADPOOL_USE_CALLER_THREAD: '1' } : {}
+
+/** @param threads The threads of one op; by default one for each core. */
+export const oneDnnForms = async (context: TensorflowContext, threads?: number): Promise<KernelForms> => ({
+  swish: oneDnnSwish(threads),
+  products: oneDnnProducts(threads),
+  // oneDNN has the same kernels for both forms. Without AVX-512 the swish stays apart anyway, and this was not measured.
+  groupsDepthwise: process.arch === 'x64' && hasAvx512() && (await fusesGroupsWithSwish(context)),
+  repeatsVectors: true,
+})
 
 /**
  * Without AVX-512 oneDNN convolves by matrix products, and applies the fused swish with one thread for each image. With fewer images than threads this
@@ -17,7 +30,7 @@ export const oneDnnDefaults: { readonly [variable: string]: string } =
  *
  * @param threads The threads of one op; by default one for each core.
  */
-export const oneDnnSwish = (threads = availableParallelism()): SwishFusion => ({
+const oneDnnSwish = (threads = availableParallelism()): SwishFusion => ({
   imagesLeast: hasAvx512() ? 1 : threads,
   recomputesSigmoid: false,
 })
@@ -28,7 +41,7 @@ export const oneDnnSwish = (threads = availableParallelism()): SwishFusion => ({
  *
  * @param threads The threads of one op; by default one for each core.
  */
-export const oneDnnProducts = (threads = availableParallelism()): PointwiseProducts => ({
+const oneDnnProducts = (threads = availableParallelism()): PointwiseProducts => ({
   imagesBelow: hasAvx512() ? 0 : threads,
   singlePixels: true,
 })

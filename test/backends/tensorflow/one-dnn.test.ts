@@ -2,23 +2,25 @@
 import { describe, expect, test } from 'vitest'
 import type { Backend } from '../../../src/backends/backend.ts'
 import { createTensorflowBackend } from '../../../src/backends/tensorflow/index.ts'
-import { lowerGraph, type LowerOptions } from '../../../src/backends/tensorflow/lower-graph.ts'
+import { lowerGraph } from '../../../src/backends/tensorflow/lower-graph.ts'
+import { type KernelForms, plainForms } from '../../../src/backends/tensorflow/lowering.ts'
 import type { NodeDef } from '../../../src/backends/tensorflow/proto/tensorflow_pb.ts'
 import { compile } from '../../../src/compile.ts'
-import { add, relu, relu6, silu } from '../../../src/ir/functions.ts'
+import { add, div, relu, relu6, silu, sub } from '../../../src/ir/functions.ts'
 import { graph } from '../../../src/ir/model.ts'
 import { parse } from '../../../src/ir/parse.ts'
 import { float32, type Value } from '../../../src/ir/value.ts'
 import { nn } from '../../../src/index.ts'
 import { tensorflowOrSkip } from '../../support/tensorflow.ts'
 
-const nodesOf = (nodes: string, options: Omit<LowerOptions, 'halfKernels'>): readonly NodeDef[] =>
-  lowerGraph(parse(`graph g {\n${nodes}\n}`), 'f', { halfKernels: new Set(), ...options }).functions.flatMap(
-    ({ nodeDef }) => nodeDef,
-  )
+const nodesOf = (nodes: string, forms: Partial<KernelForms>): readonly NodeDef[] =>
+  lowerGraph(parse(`graph g {\n${nodes}\n}`), 'f', {
+    halfKernels: new Set(),
+    forms: { ...plainForms, ...forms },
+  }).functions.flatMap(({ nodeDef }) => nodeDef)
 
-const opsOf = (nodes: string, options: Omit<LowerOptions, 'halfKernels'>): readonly string[] =>
-  nodesOf(nodes, options)
+const opsOf = (nodes: string, forms: Partial<KernelForms>): readonly string[] =>
+  nodesOf(nodes, forms)
     .map(({ op }) => op)
     .sort()
 
@@ -28,7 +30,7 @@ const swishOf = (shape: string): string =>
 describe('a swish', () => {
   const fused = ['Mul', 'Sigmoid']
   /** TensorFlow's names of the operands of the product and of the sigmoid. */
-  const operands = (nodes: string, swish: LowerOptions['swish']): readonly string[] =>
+  const operands = (nodes: string, swish: KernelForms['swish']): readonly string[] =>
     nodesOf(nodes, { swish }).flatMap(({ op, input }) =>
       op === 'Mul' ? input.slice(0, 1) : op === 'Sigmoid' ? input : [],
     )
@@ -99,6 +101,61 @@ describe('a convolution with a kernel of 1 x 1', () => {
   })
 })
 
+describe('a depthwise convolution', () => {
+  const depthwise = (more = ''): string =>
+    `%x = input() {name="x"} : float32[2,5,5,3]\n%w = variable() {name="w"} : float32[3,3,3,1]
+     %y = depthwiseConv2d(%x, %w) {padding="same", strides=[1,1]} : float32[2,5,5,3]\n${more}return y = %y`
+  test.each([
+    ['is a grouped one', depthwise(), true, ['Const', 'Conv2D', 'Reshape']],
+    ['stays one where that is not faster', depthwise(), false, ['DepthwiseConv2dNative']],
+    ['stays one where the graph has updates', depthwise('update %w = %w\n'), true, ['DepthwiseConv2dNative']],
+  ] as const)('%s', (_, nodes, groupsDepthwise, expected) =>
+    expect(opsOf(nodes, { groupsDepthwise })).toEqual(expected),
+  )
+})
+
+describe('a tensor that is added to a convolution with a bias', () => {
+  const sum = (operands: string): string =>
+    `%x = input() {name="x"} : float32[2,3,3,4]\n%w = variable() {name="w"} : float32[1,1,4,4]
+     %b = variable() {name="b"} : float32[4]\n%c = conv2d(%x, %w) {padding="valid", strides=[1,1]} : float32[2,3,3,4]
+     %r = broadcast(%b) {axes=[3], shape=[2,3,3,4]} : float32[2,3,3,4]\n%s = add(%c, %r) : float32[2,3,3,4]
+     %y = add(${operands}) : float32[2,3,3,4]\nreturn y = %y`
+  const sums = (operands: string): readonly string[] => opsOf(sum(operands), {}).filter((op) => op.includes('Add'))
+  test.each(['%s, %x', '%x, %s'])('is added by an op that TensorFlow fuses: %s', (operands) =>
+    expect(sums(operands)).toEqual(['AddN', 'BiasAdd']),
+  )
+  test('not without the bias, or if it is a vector', () => {
+    expect(sums('%c, %x')).toEqual(['AddV2'])
+    expect(sums('%s, %r')).toEqual(['AddV2', 'BiasAdd'])
+  })
+})
+
+describe('an elementwise op with a vector of few channels', () => {
+  const product = (shape: string, channels: number, operands = '%x, %r'): string =>
+    `%x = input() {name="x"} : float32[${shape}]\n%v = variable() {name="v"} : float32[${channels}]
+     %r = broadcast(%v) {axes=[3], shape=[${shape}]} : float32[${shape}]
+     %y = sub(${operands}) : float32[${shape}]\nreturn y = %y`
+  /** The shape of the vector that the op gets. */
+  const isRepeated = (nodes: string, repeatsVectors = true): boolean =>
+    opsOf(nodes, { repeatsVectors }).includes('BroadcastTo')
+
+  test.each(['%x, %r', '%r, %x'])('repeats it along the rows: sub(%s)', (operands) => {
+    const lowered = nodesOf(product('2,64,64,3', 3, operands), { repeatsVectors: true })
+    const [sub] = lowered.filter(({ op }) => op === 'Sub')
+    const sources = sub?.input.map((input) => lowered.find(({ name }) => input.startsWith(`${name}:`))?.input[0])
+    const repeated = expect.stringMatching(/^n3\//)
+    expect(sources).toEqual(operands === '%x, %r' ? ['a0', repeated] : [repeated, 'a0'])
+  })
+
+  test('not with many channels, few elements, rows of one pixel, or where that is not faster', () => {
+    expect(isRepeated(product('2,64,64,3', 3))).toBe(true)
+    expect(isRepeated(product('2,64,64,3', 3), false)).toBe(false)
+    expect(isRepeated(product('2,64,64,16', 16))).toBe(false)
+    expect(isRepeated(product('2,8,8,3', 3))).toBe(false)
+    expect(isRepeated(product('2,8192,1,3', 3))).toBe(false)
+  })
+})
+
 tensorflowOrSkip('convolutions with kernels of 1 x 1 on TensorFlow', () => {
   const numbers = (count: number) => Float32Array.from({ length: count }, (_, i) => 2 * Math.sin(i))
   const layer = (x: Value<'float32', 4>, name: string, filters: number) =>
@@ -153,6 +210,42 @@ tensorflowOrSkip('a convolution with bias and swish on TensorFlow', () => {
         expect(got.length).toBe(want.length)
         got.forEach((y, i) => expect(Math.abs(y - (want[i] ?? Number.NaN))).toBeLessThan(1e-5))
       }
+    }
+  })
+})
+
+tensorflowOrSkip('the forms for kernels on TensorFlow', () => {
+  const numbers = (count: number) => Float32Array.from({ length: count }, (_, i) => 2 * Math.sin(i))
+
+  test('give the reference’s numbers', async () => {
+    const shapes = { x: float32('batch', 24, 160, 3), mean: float32(3), deviation: float32(3) }
+    const net = graph('net', shapes, ({ x, mean, deviation }) => {
+      const scaled = div(sub(x, mean), deviation)
+      const wide = nn.depthwiseConv2d(scaled, { name: 'depthwise', kernel: 3, bias: true })
+      const narrow = nn.conv2d(silu(wide), { name: 'project', filters: 3, kernel: 1, bias: true })
+      const sum = add(scaled, narrow)
+      return {
+        sum,
+        again: add(nn.conv2d(sum, { name: 'again', filters: 3, kernel: 3, bias: true }), sum),
+        twice: add(narrow, narrow),
+        strided: silu(nn.depthwiseConv2d(sum, { name: 'strided', kernel: 5, strides: 2, bias: true })),
+      }
+    })
+    const outputs = async (backend: 'tensorflow' | 'reference', batch: number) => {
+      using ran = await compile(net, { backend, batch, seed: 1 })
+      for (const name of ran.variables.names())
+        if (name.endsWith('/bias')) await ran.variables.set(name, numbers((await ran.variables.get(name)).length))
+      const channels = { mean: Float32Array.of(0.5, -0.25, 1), deviation: Float32Array.of(0.5, 2, 4) }
+      const results = await ran.run({ x: numbers(batch * 11520), ...channels })
+      return Promise.all(
+        [results.sum, results.again, results.twice, results.strided].map(async (y) => (await y.data()) as Float32Array),
+      )
+    }
+    for (const batch of [1, 4]) {
+      const want = (await outputs('reference', batch)).flatMap((y) => [...y])
+      const got = (await outputs('tensorflow', batch)).flatMap((y) => [...y])
+      expect(got.length).toBe(want.length)
+      got.forEach((y, i) => expect(Math.abs(y - (want[i] ?? Number.NaN))).toBeLessThan(1e-5))
     }
   })
 })

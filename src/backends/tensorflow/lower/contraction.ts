@@ -76,6 +76,8 @@ const convAttrs = ([h, w]: Geometry) => {
   }
 }
 
+const denseAttrs = (axes: Geometry) => ({ ...convAttrs(axes), use_cudnn_on_gpu: attr.bool(true) })
+
 const lowerConv: LowerFunction<'conv2d' | 'depthwiseConv2d'> = ({
   inputs: [x, kernel],
   attrs,
@@ -88,7 +90,7 @@ const lowerConv: LowerFunction<'conv2d' | 'depthwiseConv2d'> = ({
   return [
     noted(
       contracted('Conv2D', [image, kernel], type, { f, scope }, (operands, result) =>
-        f.op('Conv2D', operands, { ...convAttrs(axes), use_cudnn_on_gpu: attr.bool(true) }, result),
+        f.op('Conv2D', operands, denseAttrs(axes), result),
       ),
       scope,
     ),
@@ -96,7 +98,7 @@ const lowerConv: LowerFunction<'conv2d' | 'depthwiseConv2d'> = ({
 }
 
 /** Is the convolution lowered to a product of matrices? */
-const isProduct = ({ shape }: TfValue, axes: Geometry, { products }: Scope): boolean => {
+const isProduct = ({ shape }: TfValue, axes: Geometry, { forms: { products } }: Scope): boolean => {
   const [images, height, width] = shape as readonly [number, number, number, number] // [N, H, W, C]
   if (axes.some(({ window, stride }) => window !== 1 || stride !== 1)) return false
   return images < products.imagesBelow || (products.singlePixels && height * width === 1)
@@ -133,13 +135,21 @@ const safelyPadded = (
   return { image: framed(x, axes, f), axes: [plain(h), plain(w)] }
 }
 
+/** The depthwise kernel [H, W, C, 1] as the kernel [H, W, 1, C] of a convolution with C groups. */
+const grouped = (kernel: TfValue, f: FunctionBuilder): TfValue => {
+  const [height, width, channels] = kernel.shape as [number, number, number]
+  return f.reshape(kernel, [height, width, 1, channels])
+}
+
 const lowerDepthwise: LowerFunction<'depthwiseConv2d'> = ({ inputs: [x, kernel], attrs, types: [type], f, scope }) => {
   const axes = geometry(x.shape, kernel.shape, attrs)
   const name = hasDepthwiseKernel(axes) ? 'DepthwiseConv2dNative' : null
   const product = contracted(name, [x, kernel], type, { f, scope }, ([image, taps], result) =>
     name === null
       ? convolvedByTaps(image, taps, result, { isDepthwise: true, axes, f })
-      : f.op(name, [image, taps], convAttrs(axes), result),
+      : scope.forms.groupsDepthwise
+        ? f.op('Conv2D', [image, grouped(taps, f)], denseAttrs(axes), result)
+        : f.op(name, [image, taps], convAttrs(axes), result),
   )
   return [noted(product, scope)]
 }

@@ -1,10 +1,11 @@
 /** Elementwise ops. TensorFlow's binary ops repeat operands by themselves, so broadcasts before them become no nodes. */
 import type { BinaryOp, ElementwiseOps, UnaryOp } from '../../../ir/signatures.ts'
-import { isFloat } from '../../../ir/types.ts'
+import { isFloat, sameShape } from '../../../ir/types.ts'
 import { attr } from '../attributes.ts'
 import type { FunctionBuilder } from '../function-builder.ts'
-import type { LowerFunction } from '../lowering.ts'
+import type { LowerFunction, Scope } from '../lowering.ts'
 import { onMatrix } from './matrices.ts'
+import { asRows } from './narrow-vectors.ts'
 import type { TfOpName } from '../tf-ops.ts'
 import type { TfValue } from '../types.ts'
 
@@ -21,7 +22,12 @@ const unaryInFloat32 =
 
 const binary =
   (name: TfOpName): LowerFunction<BinaryOp> =>
-  ({ types: [type], f, scope }) => [f.op(name, [scope.repeating(0), scope.repeating(1)], {}, type)]
+  ({ types: [type], f, scope }) => {
+    const operands = [scope.repeating(0), scope.repeating(1)] as const
+    const rows = scope.forms.repeatsVectors ? asRows(operands, type, scope, f) : null
+    if (rows !== null) return [f.reshape(f.op(name, rows.operands, {}, rows.type), type.shape)]
+    return [f.op(name, operands, {}, type)]
+  }
 
 const lowerAdd: LowerFunction<'add'> = (args) => {
   const { inputs, types, f, scope } = args
@@ -33,12 +39,26 @@ const lowerAdd: LowerFunction<'add'> = (args) => {
     const bias = x.shape.length >= 2 ? scope.repeatedVector(at) : null
     if (bias !== null && isFloat(types[0].dtype) && scope.contractions.has(x.ref))
       return [
-        onMatrix(x, types[0], args, (rows, type) =>
-          f.op('BiasAdd', [rows, bias], { data_format: attr.string('NHWC') }, type),
+        noted(
+          onMatrix(x, types[0], args, (rows, type) =>
+            f.op('BiasAdd', [rows, bias], { data_format: attr.string('NHWC') }, type),
+          ),
+          scope,
         ),
       ]
   }
+  const terms = [scope.repeating(0), scope.repeating(1)] as const
+  // TensorFlow's graph optimiser fuses a contraction and its bias with another tensor in this form.
+  if (terms.some(({ ref }) => scope.biased.has(ref)) && sameShape(terms[0].shape, terms[1].shape))
+    return [f.op('AddN', terms, { N: attr.int(terms.length) }, types[0])]
   return binary('AddV2')(args as never)
+}
+
+/** Notes the sum of a contraction and a bias, so that another tensor that is added to it can be fused. */
+const noted = (sum: TfValue, scope: Scope): TfValue => {
+  // A sum that is computed as a matrix is a Reshape here.
+  if (sum.dtype === 'float32' && !scope.matrices.has(sum.ref)) scope.biased.add(sum.ref)
+  return sum
 }
 
 /** Handles the divisors 0 and -1 separately: TensorFlow fails for 0, and the processor traps on the smallest integer divided by -1. */
