@@ -60,29 +60,40 @@ describe.runIf(chromiumPath() !== null)('in Chromium', () => {
     }
   }
 
-  test.each<readonly [string, { readonly [name: string]: string }, string | undefined, RegExp]>([
-    ['isolated: threads', isolating, undefined, /^wasm, relaxed SIMD, [2-9]\d* threads$/],
-    ['not isolated: one thread with a memory of its own', {}, undefined, /^wasm, relaxed SIMD, 1 thread$/],
+  const [isolation, worker] = [expect.stringContaining('isolated'), expect.stringContaining('no worker starts here')]
+  test.each<readonly [string, { readonly [name: string]: string }, string | undefined, RegExp, readonly unknown[]]>([
+    ['isolated: threads', isolating, undefined, /^wasm, relaxed SIMD, [2-9]\d* threads$/, []],
+    ['not isolated: one thread with a memory of its own', {}, undefined, /^wasm, relaxed SIMD, 1 thread$/, [isolation]],
     [
       'a policy that allows no Blobs, with a URL',
       { ...isolating, 'content-security-policy': "worker-src 'self'" },
       '/worker.js',
       /^wasm, relaxed SIMD, [2-9]\d* threads$/,
+      [],
     ],
     [
       'a policy that allows no Blobs, without one: in the page',
       { 'content-security-policy': "worker-src 'self'" },
       undefined,
       /^wasm, relaxed SIMD, 1 thread$/,
+      [isolation, worker],
+    ],
+    [
+      'the same in an isolated page: in the page, on shared memory',
+      { ...isolating, 'content-security-policy': "worker-src 'self'" },
+      undefined,
+      /^wasm, relaxed SIMD, 1 thread$/,
+      [worker],
     ],
   ])(
     '%s: losses are those of Node, to the bit',
-    async (_, headers, workerUrl, fingerprint) => {
+    async (_, headers, workerUrl, fingerprint, notes) => {
       const found = await onPage(headers, (page) =>
         page.evaluate(([pixels, count, url]) => wasmPage.train(pixels, count, url), [image, steps, workerUrl] as const),
       )
       expect(found.losses).toEqual(want)
       expect(found.fingerprint).toMatch(fingerprint)
+      expect(found.notes).toEqual(notes)
       expect(found.doctor).toMatchObject({ available: true, detail: expect.stringContaining('relaxed SIMD') })
     },
     300_000,

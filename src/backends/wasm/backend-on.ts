@@ -9,7 +9,7 @@ import { type Arena, makeArena } from './arena.ts'
 import { compositeOps } from './bodies.ts'
 import { compileProgram } from './compile-program.ts'
 import { wasmMemory } from './memory.ts'
-import type { WasmDevice } from './runtime/device.ts'
+import { type DeviceOptions, startDevice, type WasmDevice } from './runtime/device.ts'
 import { type Block, slackBytes } from './runtime/space.ts'
 
 const target: TargetInfo = {
@@ -25,6 +25,10 @@ const target: TargetInfo = {
   fusionBudget: genericBudget,
 }
 
+/** A backend whose threads may still be starting: the passes of compile() run meanwhile. @throws EffuseError as startDevice() */
+export const startBackend = async (options: DeviceOptions = {}): Promise<Backend> =>
+  backendOn(await startDevice(options)) as Backend
+
 export const backendOn = (device: WasmDevice): Backend<Block> => {
   const memory = wasmMemory(device)
   const arenas = new WeakMap<Store<Block>, Arena>()
@@ -33,13 +37,15 @@ export const backendOn = (device: WasmDevice): Backend<Block> => {
     arenas.set(store, arena)
     return arena
   }
-  const threads = device.runner.threads
   const simd = device.relaxedSimd ? 'relaxed SIMD' : 'SIMD'
   const backend: Backend<Block> = {
     name: 'wasm',
     target,
     device,
-    fingerprint: `wasm, ${simd}, ${threads} thread${threads === 1 ? '' : 's'}`,
+    get fingerprint() {
+      const { threads } = device.runner
+      return `wasm, ${simd}, ${threads} thread${threads === 1 ? '' : 's'}`
+    },
     lost: device.lost,
     legalize: [decomposeOps(compositeOps)],
     fuse: [fusion],

@@ -11,7 +11,7 @@ export const wasmEntry: BackendEntry = {
     const simd = (await hasRelaxedSimd()) ? 'relaxed SIMD' : 'SIMD'
     return { isAvailable: true, detail: `${simd}, ${threadsText()}`, fix: null }
   },
-  open: async () => (await import('./index.ts')).createWasmBackend(),
+  open: async () => (await import('./backend-on.ts')).startBackend(),
 }
 
 const threadsText = (): string => {

@@ -8,7 +8,12 @@ import type { Backend } from '../../../src/backends/backend.ts'
 import { wasmEntry } from '../../../src/backends/wasm/entry.ts'
 import { createWasmBackend, workerSource } from '../../../src/backends/wasm/index.ts'
 import { backendOn } from '../../../src/backends/wasm/backend-on.ts'
-import { type DeviceOptions, openDevice, type WasmDevice } from '../../../src/backends/wasm/runtime/device.ts'
+import {
+  type DeviceOptions,
+  openDevice,
+  startDevice,
+  type WasmDevice,
+} from '../../../src/backends/wasm/runtime/device.ts'
 import { compile } from '../../../src/compile.ts'
 import { read } from '../../../src/executable/results.ts'
 import { add, crossEntropy, exp, float32, graph, matmul, nn, relu, sgd, trainingStep } from '../../../src/index.ts'
@@ -142,6 +147,27 @@ test('if no worker starts, the calling thread computes, and a note gives the rea
   using reference = await compile(step, { backend: 'reference', batch: 64 })
   for (let i = 0; i < 3; i++)
     expect((await read(await net.run(feeds))).loss).toBeCloseTo((await read(await reference.run(feeds))).loss, 5)
+})
+
+test('compile() waits for threads that are still starting, and notes if none starts', async () => {
+  const device = await startDevice({ threads: 4, workerUrl: pathToFileURL(join(folder, 'missing.cjs')).href })
+  const backend = backendOn(device) as Backend
+  open.push(backend)
+  expect(device.notes).toEqual([])
+  using net = await compile(step, { backend, batch: 64 })
+  expect(net.explain('first').notes.join()).toContain('no worker starts here')
+  expect(backend.fingerprint).toContain('1 thread')
+  using reference = await compile(step, { backend: 'reference', batch: 64 })
+  expect((await read(await net.run(feeds))).loss).toBeCloseTo((await read(await reference.run(feeds))).loss, 5)
+})
+
+test('a backend that is disposed of while its threads start ends them', async () => {
+  const device = await startDevice({ threads: 2 })
+  backendOn(device).dispose()
+  await device.started
+  await expect(compile(step, { backend: backendOn(device) as Backend, batch: 64 })).rejects.toMatchObject({
+    code: 'EF406',
+  })
 })
 
 describe('memory', () => {

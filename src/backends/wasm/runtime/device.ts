@@ -2,7 +2,7 @@
 import { canShareMemory } from '#platform'
 import { EffuseError } from '../../../ir/diagnostics.ts'
 import type { DeviceLoss } from '../../backend.ts'
-import { openThreadPool } from './thread-pool.ts'
+import { makeThreadPool } from './thread-pool.ts'
 import { makeInThread } from './in-thread.ts'
 import { takeMemory } from './linear-memory.ts'
 import { defaultThreads, hasRelaxedSimd, wasmFault } from './probe.ts'
@@ -11,13 +11,16 @@ import { makeSpace, type Space } from './space.ts'
 
 export interface WasmDevice {
   readonly space: Space
+  /** Final once `started` has resolved. */
   readonly runner: Runner
+  /** Resolves when the threads have started, or when the calling thread has taken their place. It never rejects. */
+  readonly started: Promise<void>
   /** Is the memory shared? Modules must declare it. */
   readonly isShared: boolean
   /** May modules use relaxed SIMD? */
   readonly relaxedSimd: boolean
   readonly lost: Promise<DeviceLoss>
-  /** What is unavailable on this machine or page, and the consequence. */
+  /** What is unavailable on this machine or page, and the consequence. Complete once `started` has resolved. */
   readonly notes: readonly string[]
   dispose(): void
 }
@@ -32,9 +35,19 @@ export interface DeviceOptions {
   readonly bytesMax?: number | undefined
 }
 
-/** @throws EffuseError EF404 without WebAssembly or SIMD, EF409 where the system refuses the memory */
-export const openDevice = async ({
-  threads,
+/** Opens a device and waits until its threads have started. @throws EffuseError as startDevice() */
+export const openDevice = async (options: DeviceOptions): Promise<WasmDevice> => {
+  const device = await startDevice(options)
+  await device.started
+  return device
+}
+
+/**
+ * Opens a device whose threads may still be starting. The caller can use the time, and waits for `started` before it uses the runner.
+ * @throws EffuseError EF404 without WebAssembly or SIMD, EF409 where the system refuses the memory
+ */
+export const startDevice = async ({
+  threads = defaultThreads(),
   workerUrl,
   relaxedSimd: wantsRelaxed = 'auto',
   isShared = canShareMemory(),
@@ -48,33 +61,68 @@ export const openDevice = async ({
       hint: 'use another browser or version, or the backend "tfjs"',
     })
   const relaxedSimd = wantsRelaxed !== false && (await hasRelaxedSimd())
-  const wanted = threads ?? defaultThreads()
-  const notes = isShared || wanted === 1 ? [] : [isolationNote]
-  const memory = isShared ? takeMemory(true) : null
+  if (isShared) return onSharedMemory(threads, { workerUrl, relaxedSimd, bytesMax })
+  return onOwnMemory(threads === 1 ? [] : [isolationNote], { workerUrl, relaxedSimd, bytesMax })
+}
+
+interface Settings extends Pick<DeviceOptions, 'workerUrl' | 'bytesMax'> {
+  readonly relaxedSimd: boolean
+}
+
+/** If no thread starts, the calling thread computes, on the same memory. */
+const onSharedMemory = (threads: number, { workerUrl, relaxedSimd, bytesMax }: Settings): WasmDevice => {
+  const memory = takeMemory(true)
+  const pool = makeThreadPool({ threads, memory, workerUrl })
+  const space = makeSpace(memory, bytesMax)
+  const notes: string[] = []
+  let runner: Runner = pool
+  const started = pool.start().catch((error: unknown) => {
+    runner = makeInThread(memory)
+    notes.push(threadNote(error))
+  })
+  return {
+    space,
+    get runner() {
+      return runner
+    },
+    started,
+    ...{ isShared: true, relaxedSimd, lost: pool.lost, notes },
+    dispose: () => {
+      space.close()
+      void runner.dispose().then(() => memory.close())
+    },
+  }
+}
+
+/** One thread, which owns the memory. If it does not start, the calling thread computes. */
+const onOwnMemory = async (
+  notes: readonly string[],
+  { workerUrl, relaxedSimd, bytesMax }: Settings,
+): Promise<WasmDevice> => {
+  const started = Promise.resolve()
+  const pool = makeThreadPool({ threads: 1, memory: null, workerUrl })
   try {
-    const pool = await openThreadPool({ threads: isShared ? wanted : 1, memory, workerUrl })
+    await pool.start()
     const space = makeSpace(pool.bytes, bytesMax)
     const dispose = (): void => {
       space.close()
-      void pool.dispose().then(() => memory?.close())
+      void pool.dispose()
     }
-    return { space, runner: pool, isShared, relaxedSimd, lost: pool.lost, notes, dispose }
+    return { space, runner: pool, started, isShared: false, relaxedSimd, lost: pool.lost, notes, dispose }
   } catch (error) {
-    memory?.close()
-    const own = takeMemory(false)
-    const space = makeSpace(own, bytesMax)
-    const runner = makeInThread(own)
-    const reason = error instanceof Error ? error.message : String(error)
+    const memory = takeMemory(false)
+    const space = makeSpace(memory, bytesMax)
+    const runner = makeInThread(memory)
     const dispose = (): void => {
       space.close()
-      void runner.dispose().then(() => own.close())
+      void runner.dispose().then(() => memory.close())
     }
     const lost = new Promise<never>(() => {})
-    return { space, runner, isShared: false, relaxedSimd, lost, notes: [...notes, threadNote(reason)], dispose }
+    return { space, runner, started, isShared: false, relaxedSimd, lost, notes: [...notes, threadNote(error)], dispose }
   }
 }
 
 const isolationNote =
   'one thread: the page is not cross-origin isolated, so threads cannot share memory; serve it with the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp'
-const threadNote = (reason: string): string =>
-  `runs block the calling thread, because no worker starts here: ${reason}; where a content policy forbids it, pass workerUrl to createWasmBackend()`
+const threadNote = (error: unknown): string =>
+  `runs block the calling thread, because no worker starts here: ${error instanceof Error ? error.message : String(error)}; where a content policy forbids it, pass workerUrl to createWasmBackend()`

@@ -41,7 +41,8 @@ export type Order =
       readonly kind: 'begin'
       readonly thread: number
       readonly threads: number
-      readonly control: Int32Array<SharedArrayBuffer> | null
+      /** Shared memory, unless there is a single thread with a memory of its own. */
+      readonly control: Int32Array
       /** Null: the thread allocates its own memory. */
       readonly memory: WebAssembly.Memory | null
       /** How often a waiting thread polls before it sleeps. */

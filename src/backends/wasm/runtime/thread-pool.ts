@@ -2,7 +2,7 @@
 import { startThread } from '#platform'
 import type { EffuseError } from '../../../ir/diagnostics.ts'
 import type { DeviceLoss } from '../../backend.ts'
-import { makeControl, word } from './control.ts'
+import { controlWords, makeControl, word } from './control.ts'
 import { disposed, runFailed } from './errors.ts'
 import type { LinearMemory } from './linear-memory.ts'
 import type { ListToLoad, Order, Report } from './messages.ts'
@@ -21,7 +21,10 @@ export interface ThreadPoolOptions {
 }
 
 export interface ThreadPool extends Runner {
+  /** If the thread owns the memory: known once the threads have started. */
   readonly bytes: Bytes
+  /** Starts the threads if they do not run, and waits for the leader. @throws Error where the platform cannot start a thread */
+  start(): Promise<void>
   /** Resolves when the memory of the thread is lost. It never resolves if the memory is shared. */
   readonly lost: Promise<DeviceLoss>
 }
@@ -35,12 +38,7 @@ interface Pending {
 
 const spinsByDefault = 20_000
 
-/** Starts the threads and waits for the leader. @throws Error where the platform cannot start a thread */
-export const openThreadPool = async (options: ThreadPoolOptions): Promise<ThreadPool> => {
-  const pool = new WorkerThreadPool(options)
-  await pool.start()
-  return pool
-}
+export const makeThreadPool = (options: ThreadPoolOptions): ThreadPool => new WorkerThreadPool(options)
 
 class WorkerThreadPool implements ThreadPool {
   readonly threads: number
@@ -50,7 +48,8 @@ class WorkerThreadPool implements ThreadPool {
   readonly #lists = new Map<number, ListToLoad>()
   readonly #pending = new Map<number, Pending>()
   #members: readonly Thread[] = []
-  #control = makeControl()
+  /** Shared with the threads, if they can share memory. It also identifies the threads that were started together. */
+  #control: Int32Array
   #ready: Promise<Report> | null = null
   /** Resolves when the previous threads have stopped. Until then they may write to memory that other users could receive. */
   #ending: Promise<unknown> = Promise.resolve()
@@ -61,13 +60,13 @@ class WorkerThreadPool implements ThreadPool {
   constructor(options: ThreadPoolOptions) {
     this.threads = options.threads
     this.#options = options
+    this.#control = this.#newControl()
     this.bytes = options.memory ?? postedBytes({ bytesMax: 0, byteLength: 0 }, this)
     this.lost = new Promise((resolve) => {
       this.#noteLoss = resolve
     })
   }
 
-  /** Starts the threads if they do not run. */
   async start(): Promise<void> {
     this.#ready ??= this.#begin()
     const report = await this.#ready
@@ -111,7 +110,7 @@ class WorkerThreadPool implements ThreadPool {
   async #begin(): Promise<Report> {
     await this.#ending
     if (this.#isDisposed) throw disposed()
-    const control = makeControl()
+    const control = this.#newControl()
     const members: Thread[] = []
     this.#control = control
     this.#members = members
@@ -128,7 +127,7 @@ class WorkerThreadPool implements ThreadPool {
           kind: 'begin',
           thread,
           threads: this.threads,
-          control: this.#options.memory === null ? null : control,
+          control,
           memory: this.#options.memory?.memory ?? null,
           spins: this.#options.spins ?? spinsByDefault,
         })
@@ -182,7 +181,7 @@ class WorkerThreadPool implements ThreadPool {
   async #end(error: EffuseError): Promise<void> {
     const members = this.#members
     this.#members = []
-    this.#control = makeControl()
+    this.#control = this.#newControl()
     this.#ready = null
     const pending = [...this.#pending.values()]
     this.#pending.clear()
@@ -190,6 +189,11 @@ class WorkerThreadPool implements ThreadPool {
     this.#ending = ending
     await ending
     for (const { reject } of pending) reject(error)
+  }
+
+  /** Pages that are not isolated have no shared memory at all. */
+  #newControl(): Int32Array<ArrayBufferLike> {
+    return this.#options.memory === null ? new Int32Array(controlWords) : makeControl()
   }
 
   #toAll(order: Order): void {
