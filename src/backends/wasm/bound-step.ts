@@ -1,10 +1,10 @@
 /** A step with its resources on the device: constants, its dispatch list in the threads, scratch memory, and the table of addresses. */
 import type { ProfileRow, RunContext } from '../backend.ts'
+import type { CompiledKernels } from './compile-kernels.ts'
 import { bytesOf, type CompiledStep, type NamedValue, type StepValue } from './compile-step.ts'
 import type { DispatchPlan } from './dispatch-list.ts'
 import { contextsOf } from './contexts.ts'
 import { uploadBytes } from './memory.ts'
-import type { EmittedModule } from './module.ts'
 import type { WasmDevice } from './runtime/device.ts'
 import type { Dispatch } from './runtime/messages.ts'
 import type { Block } from './runtime/space.ts'
@@ -38,12 +38,11 @@ let listCount = 0
 export interface StepToBind {
   readonly step: CompiledStep
   readonly plan: DispatchPlan
-  readonly emitted: EmittedModule
-  readonly module: WebAssembly.Module
+  readonly compiled: CompiledKernels
 }
 
 /** @throws EffuseError EF409 */
-export const bindStep = ({ step, plan, emitted, module }: StepToBind, device: WasmDevice): BoundStep => {
+export const bindStep = ({ step, plan, compiled }: StepToBind, device: WasmDevice): BoundStep => {
   const { space, runner } = device
   const blocks: Block[] = []
   const allocate = (bytes: number, what: string): Block => {
@@ -59,15 +58,19 @@ export const bindStep = ({ step, plan, emitted, module }: StepToBind, device: Wa
       uploadBytes(device, block.address, value.source.data, value.type)
       constants.set(at, block)
     })
-    const phases = plan.dispatches.map(({ kernel, phase }) => emitted.kernels[kernel]?.phases[phase])
+    const { kernels } = compiled
+    const phases = plan.dispatches.map(({ kernel, phase }) => kernels[kernel]?.phases[phase])
+    // Threads instantiate only the modules that the step needs.
+    const used = [...new Set(plan.dispatches.map(({ kernel }) => kernels[kernel]?.module ?? 0))]
     const scratchBytes = phases.reduce((most, phase) => Math.max(most, phase?.scratchBytes ?? 0), 0)
     const alignedScratch = Math.ceil(scratchBytes / 64) * 64
     const contexts = contextsOf(
       plan.dispatches.map(({ kernel }) => kernel),
-      emitted,
+      kernels,
     )
     const dispatches = plan.dispatches.map(
       ({ kernel, slots, isOptional }, i): Dispatch => ({
+        module: used.indexOf(kernels[kernel]?.module ?? 0),
         name: phases[i]?.name ?? '',
         slots,
         units: phases[i]?.units ?? 1,
@@ -76,7 +79,7 @@ export const bindStep = ({ step, plan, emitted, module }: StepToBind, device: Wa
       }),
     )
     const list = listCount++
-    runner.load({ list, module, dispatches })
+    runner.load({ list, modules: used.map((at) => compiled.modules[at] as WebAssembly.Module), dispatches }) // each kernel is in a module
     return {
       list,
       plan,
@@ -95,7 +98,7 @@ export const bindStep = ({ step, plan, emitted, module }: StepToBind, device: Wa
       rows: plan.dispatches.map(({ kernel, phase, origin }) => ({
         path: origin.path,
         op: origin.op,
-        kernel: emitted.kernels[kernel]?.phases[phase]?.name ?? '',
+        kernel: kernels[kernel]?.phases[phase]?.name ?? '',
       })),
     }
   } catch (error) {

@@ -1,11 +1,11 @@
-/** Compiles a program: its kernels, one module for all of them, memory plans, and dispatch lists in the threads. */
-import { compileWasm } from '#platform'
+/** Compiles a program: its kernels, the modules with their code, memory plans, and dispatch lists in the threads. */
 import type { MemoryConstraints } from '../../ir/target.ts'
 import { graphSteps, type Program } from '../../passes/program.ts'
 import type { CompileContext, Runnable } from '../backend.ts'
 import { crossingTypes } from '../common/run-steps.ts'
 import type { Arena } from './arena.ts'
 import { bindStep, type BoundStep, bytesOfBound, unbindStep } from './bound-step.ts'
+import { compileKernels } from './compile-kernels.ts'
 import { compileStep, packedFormBytes } from './compile-step.ts'
 import { planDispatches } from './dispatch-list.ts'
 import { makeKernelLibrary } from './kernel-library.ts'
@@ -39,8 +39,9 @@ export const compileProgram = async (
   const packedBytes = packedFormBytes(planned.map(({ step }) => step))
   ensureFits({ program, peakBytes, packedBytes, boundBytes: 0 }, device.space.bytesMax)
   cx.signal?.throwIfAborted()
-  const emitted = library.emit({ sharedMemory: device.isShared, relaxedSimd: device.relaxedSimd })
-  const module = await compileWasm(emitted.bytes)
+  const options = { sharedMemory: device.isShared, relaxedSimd: device.relaxedSimd }
+  const compiled = await compileKernels(library, options, cx.signal)
+  await device.started
   cx.signal?.throwIfAborted()
   const steps = new Map<string, BoundStep>()
   const ends: (() => void)[] = []
@@ -49,7 +50,7 @@ export const compileProgram = async (
   }
   try {
     for (const { name, step, plan } of planned) {
-      const bound = bindStep({ step, plan, emitted, module }, device)
+      const bound = bindStep({ step, plan, compiled }, device)
       steps.set(name, bound)
       ends.push(() => unbindStep(bound, device), arena.use(plan.memory.arenaBytes))
     }

@@ -1,7 +1,7 @@
 /**
  * The context of a kernel: what its random numbers depend on besides stream and element (ir/philox.ts). It consists of 32-bit words, little-endian:
  *
- * 0 seed   1, 2 run index, low and high   3 replica   4 ... keys of the kernel's streams, in the order of EmittedModule.kernels[...].streams
+ * 0 seed   1, 2 run index, low and high   3 replica   4 ... keys of the kernel's streams, in the order of EmittedKernel.streams
  */
 import { type RandomPosition, streamKey } from '../../ir/philox.ts'
 

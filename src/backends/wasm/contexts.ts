@@ -1,7 +1,7 @@
 /** The contexts of the kernels in a dispatch list, one after another. Each kernel that draws random numbers has one. */
 import type { RunContext } from '../backend.ts'
 import { contextBytes, writeContext } from './context.ts'
-import type { EmittedModule } from './module.ts'
+import type { EmittedKernel } from './module.ts'
 
 export interface Contexts {
   readonly bytes: number
@@ -12,7 +12,7 @@ export interface Contexts {
 }
 
 /** @param used The numbers of the kernels. */
-export const contextsOf = (used: readonly number[], { kernels }: EmittedModule): Contexts => {
+export const contextsOf = (used: readonly number[], kernels: readonly EmittedKernel[]): Contexts => {
   const offsets = new Map<number, number>()
   let bytes = 0
   for (const kernel of used) {

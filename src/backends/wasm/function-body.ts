@@ -70,6 +70,11 @@ export class FunctionBody {
     this.relaxedSimd = relaxedSimd
   }
 
+  /** The size of the code so far, without locals. */
+  get codeBytes(): number {
+    return this.#code.length
+  }
+
   /** The functions that this function calls. */
   get callees(): readonly Callee[] {
     return this.#calls.map(({ callee }) => callee)

@@ -14,10 +14,12 @@ export const makeInThread = (bytes: LinearMemory): Runner => {
   const lists = new Map<number, Loaded>()
   return {
     threads: 1,
-    load: ({ list, module, dispatches }) => {
-      const { exports } = new WebAssembly.Instance(module, importsOf(bytes.memory))
-      // the names are those of the module's own functions
-      lists.set(list, { dispatches, calls: dispatches.map(({ name }) => exports[name] as Loaded['calls'][number]) })
+    load: ({ list, modules, dispatches }) => {
+      const instances = modules.map((module) => new WebAssembly.Instance(module, importsOf(bytes.memory)))
+      const calls = dispatches.map(
+        ({ module, name }) => instances[module]?.exports[name] as Loaded['calls'][number], // the module exports it
+      )
+      lists.set(list, { dispatches, calls })
     },
     unload: (list) => void lists.delete(list),
     run: async ({ list, table, context, contextAddress, scratch, isProfiled }) => {

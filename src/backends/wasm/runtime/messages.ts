@@ -2,6 +2,8 @@
 
 /** A call of an exported function. Its buffers are slots of the run's table of addresses. */
 export interface Dispatch {
+  /** The number of the list's module that exports the function. */
+  readonly module: number
   readonly name: string
   readonly slots: readonly number[]
   readonly units: number
@@ -13,7 +15,7 @@ export interface Dispatch {
 
 export interface ListToLoad {
   readonly list: number
-  readonly module: WebAssembly.Module
+  readonly modules: readonly WebAssembly.Module[]
   readonly dispatches: readonly Dispatch[]
 }
 

@@ -29,12 +29,12 @@ export const workerSource = `'use strict'
   // ---- kernels
 
   const math = { ${math} }
-  const load = ({ list, module, dispatches }) => {
-    const { exports } = new WebAssembly.Instance(module, { env: { memory }, math })
+  const load = ({ list, modules, dispatches }) => {
+    const instances = modules.map((module) => new WebAssembly.Instance(module, { env: { memory }, math }))
     lists.set(
       list,
-      dispatches.map(({ name, slots, units, context, isOptional }) => ({
-        call: exports[name],
+      dispatches.map(({ module, name, slots, units, context, isOptional }) => ({
+        call: instances[module].exports[name],
         slots,
         units,
         context,
