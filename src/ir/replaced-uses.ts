@@ -93,7 +93,9 @@ const goesUpstream = ({ base, nodes, added }: PlannedNodes, replacements: Replac
   const place = new Float64Array(nodes.length).fill(Number.POSITIVE_INFINITY) // dead nodes have no place
   const placeOf = (ref: { readonly id: NodeId }): number => place[ref.id] ?? Number.POSITIVE_INFINITY
   const latestOperand = (node: Node): number => node.inputs.reduce((most, ref) => Math.max(most, placeOf(ref)), -1)
-  for (const [at, node] of liveOrder(base).entries()) place[node.id] = at
+  liveOrder(base).forEach((node, at) => {
+    place[node.id] = at
+  })
   for (const node of added.values()) place[node.id] = latestOperand(node)
   for (const [key, next] of replacements.entries()) if (placeOf(next) >= placeOf(refFromKey(key))) return false
   return true

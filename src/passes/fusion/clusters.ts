@@ -45,20 +45,20 @@ export class Clusters {
     this.#marks = new Int32Array(nodes.length)
     const members = nodes.map((): number[] => [])
     for (const at of nodes.keys()) members[chain[at] as number]?.push(at)
-    for (const [at, node] of nodes.entries()) {
-      if (chain[at] !== at || roles[at] === 'free' || (roles[at] === 'outside' && node.inputs.length === 0)) continue
+    nodes.forEach((node, at) => {
+      if (chain[at] !== at || roles[at] === 'free' || (roles[at] === 'outside' && node.inputs.length === 0)) return
       const id = this.#clusters.length
       const rank = this.#byRank.length
       const cluster = { id, members: members[at] as readonly number[], version: this.#versions++, rank }
       for (const member of cluster.members) this.#owner[member] = id
       this.#clusters.push(cluster)
       this.#byRank.push(cluster)
-    }
+    })
     const readers = nodes.map(() => new Set<number>())
-    for (const [at, list] of reads.entries()) {
+    reads.forEach((list, at) => {
       const owner = this.#owner[at] as number
       for (const { from } of list) if (this.#owner[from] !== owner) readers[from]?.add(owner)
-    }
+    })
     this.#readers = readers
   }
 

@@ -14,9 +14,12 @@ export const axis = (at: number): Linear => ({
 export const scaled = (x: Linear, factor: number, offset = 0): Linear => ({
   kind: 'linear',
   offset: x.offset * factor + offset * x.divisor,
-  terms: x.terms
-    .map(({ axis: at, stride }) => ({ axis: at, stride: stride * factor }))
-    .filter(({ stride }) => stride !== 0),
+  terms:
+    factor === 0
+      ? []
+      : factor === 1
+        ? x.terms
+        : x.terms.map(({ axis: at, stride }) => ({ axis: at, stride: stride * factor })),
   divisor: x.divisor,
 })
 
@@ -26,19 +29,42 @@ export const divided = (x: Linear, offset: number, divisor: number): Linear => {
   return { ...moved, divisor: moved.divisor * divisor }
 }
 
-/** The sum of linear functions without divisors. */
+/** The sum of linear functions without divisors. Their terms may be in any order. */
 export const sum = (parts: readonly Linear[]): Linear => {
-  const strides = new Map<number, number>()
   let offset = 0
+  let terms: Linear['terms'] = []
   for (const part of parts) {
     offset += part.offset
-    for (const term of part.terms) strides.set(term.axis, (strides.get(term.axis) ?? 0) + term.stride)
+    if (areOrdered(part.terms)) terms = merged(terms, part.terms)
+    else for (const term of part.terms) terms = merged(terms, [term])
   }
-  const terms = [...strides]
-    .filter(([, stride]) => stride !== 0)
-    .sort(([a], [b]) => a - b)
-    .map(([at, stride]) => ({ axis: at, stride }))
   return { kind: 'linear', offset, terms, divisor: 1 }
+}
+
+const areOrdered = (terms: Linear['terms']): boolean => {
+  for (let i = 1; i < terms.length; i++) if (termAt(terms, i).axis <= termAt(terms, i - 1).axis) return false
+  return true
+}
+
+const termAt = (terms: Linear['terms'], i: number): Linear['terms'][number] => terms[i] as Linear['terms'][number] // i is inside
+
+/** The sum of two lists of terms in ascending order of axes. */
+const merged = (a: Linear['terms'], b: Linear['terms']): Linear['terms'] => {
+  if (a.length === 0) return b
+  const terms: Linear['terms'][number][] = []
+  let [i, j] = [0, 0]
+  while (i < a.length || j < b.length) {
+    const isFirst = j === b.length || (i < a.length && termAt(a, i).axis < termAt(b, j).axis)
+    const isSecond = i === a.length || (j < b.length && termAt(b, j).axis < termAt(a, i).axis)
+    if (isFirst) terms.push(termAt(a, i++))
+    else if (isSecond) terms.push(termAt(b, j++))
+    else {
+      const stride = termAt(a, i++).stride + termAt(b, j).stride
+      if (stride !== 0) terms.push({ axis: termAt(b, j).axis, stride })
+      j++
+    }
+  }
+  return terms
 }
 
 /** The value at a point of the axes. It is not rounded. */
