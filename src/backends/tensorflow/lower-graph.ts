@@ -2,13 +2,13 @@
  * Lowers a graph to a function of TensorFlow. The function's operands are the graph's inputs, variables and constants; its results are outputs and
  * updates.
  */
-import { invariant } from '../../ir/diagnostics.ts'
 import { nodeCost } from '../../ir/cost.ts'
 import { liveOrder, namedUpdates, refKey, typeOf, variablesReadBy } from '../../ir/graph.ts'
 import type { OpName } from '../../ir/signatures.ts'
 import { sideTables } from '../../ir/side-tables.ts'
 import { elements, type Graph, isFloat, type Node, type Ref, type Type } from '../../ir/types.ts'
 import { type HostArray, hostArrayOf } from '../backend.ts'
+import { notReplaced } from '../common/missing-pass.ts'
 import { attr } from './attributes.ts'
 import { emissionOrder } from './emission-order.ts'
 import { FunctionBuilder } from './function-builder.ts'
@@ -162,7 +162,7 @@ const lowerNode = (node: Node, scope: GraphScope, addFunctions: AddFunctions): v
   const lower = (tensorflowLowering as { readonly [K in OpName]?: unknown })[node.op] as
     | LowerFunction<'add'>
     | undefined
-  invariant(lower !== undefined, () => `${node.op} has no lowering, and the pass that replaces it did not run`)
+  if (lower === undefined) throw notReplaced(node, 'tensorflow')
   const { attrs, types } = node
   const results = f.named(scope.nameOf(node), () =>
     lower({

@@ -2,6 +2,7 @@
 import { opNames } from '../../ir/ops/index.ts'
 import type { OpName } from '../../ir/signatures.ts'
 import type { Node } from '../../ir/types.ts'
+import { missingPass } from '../common/missing-pass.ts'
 import type { Lowering, LoweringTable } from './lowering.ts'
 import { contractionLowering } from './lower/contraction.ts'
 import { elementwiseLowering } from './lower/elementwise.ts'
@@ -49,12 +50,12 @@ export const loopOps: readonly OpName[] = opNames.filter((op) => {
 export const lowerNode = (node: Node, inputs: readonly View[], planner: Planner): readonly View[] => {
   const lowering = tableFor(planner.device)[node.op] as Lowering<'add'> | undefined // the entry is for the node's op; TypeScript does not correlate them
   if (lowering === 'host') return lowerByReference(node, inputs, planner)
-  if (lowering === undefined)
-    throw planner.unsupported(
-      `the pass decompose must replace ${node.op}, and did not run`,
-      "run the backend's passes `legalize` before it compiles the program",
-    )
-  if (typeof lowering === 'object' && 'unsupported' in lowering) throw planner.unsupported(lowering.unsupported)
+  if (lowering === undefined) {
+    const { reason, hint } = missingPass(node.op)
+    throw planner.unsupported(reason, hint)
+  }
+  if (typeof lowering === 'object' && 'unsupported' in lowering)
+    throw planner.unsupported(lowering.unsupported, lowering.hint)
   const lower = typeof lowering === 'object' ? lowering.inMemory : lowering
   return lower({ node, attrs: node.attrs, inputs, types: node.types, planner } as Parameters<typeof lower>[0])
 }

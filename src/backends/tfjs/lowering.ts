@@ -17,8 +17,10 @@ export type LowerFunction<K extends OpName> = (args: LowerArgs<K>) => Tuple<View
 
 export interface Unsupported {
   readonly unsupported: string
+  /** What to do. Default: another backend may run it. */
+  readonly hint?: string | undefined
 }
-export const unsupported = (reason: string): Unsupported => ({ unsupported: reason })
+export const unsupported = (reason: string, hint?: string): Unsupported => ({ unsupported: reason, hint })
 
 /** A loop over memory if JavaScript can access the device's memory, else the op's own decomposition. */
 export interface InMemory<K extends OpName> {

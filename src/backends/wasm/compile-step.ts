@@ -1,8 +1,10 @@
 /** Compiles a graph to kernel calls over numbered values. No value has an address yet. */
 import { liveOrder, namedUpdates, nodeAt, refKey, typeOf } from '../../ir/graph.ts'
+import { opDef } from '../../ir/ops/index.ts'
 import { sideTables } from '../../ir/side-tables.ts'
 import { elements, type Graph, type Node, type Ref, sizeBytes, type Type } from '../../ir/types.ts'
 import { type HostArray, hostArray, hostArrayOf } from '../backend.ts'
+import { notReplaced } from '../common/missing-pass.ts'
 import type { PackedOperand } from '../codegen/kernel/pack.ts'
 import { bodyOf } from './bodies.ts'
 import type { KernelLibrary } from './kernel-library.ts'
@@ -92,6 +94,7 @@ export const compileStep = (graph: Graph, library: KernelLibrary, isRare = false
   }
   for (const node of liveOrder(graph)) {
     if (sources.has(node.op)) continue // values of sources are added when they are read
+    if (opDef(node.op).level === 'model') throw notReplaced(node, 'wasm')
     const { body, operands } = bodyOf(graph, node)
     const lowered = library.lower(body)
     const places = new Map<number, number>()

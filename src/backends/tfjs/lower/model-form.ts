@@ -1,10 +1,14 @@
 /** Passes replace model-form ops before a backend gets a program. */
 import type { ModelOps } from '../../../ir/signatures.ts'
-import { unsupported, type Lowering } from '../lowering.ts'
+import { missingPass } from '../../common/missing-pass.ts'
+import { unsupported, type Lowering, type Unsupported } from '../lowering.ts'
 
-const modelForm = unsupported('it is a model-form op; the pass to-inference or to-training replaces it')
+const modelForm = (op: keyof ModelOps): Unsupported => {
+  const { reason, hint } = missingPass(op)
+  return unsupported(reason, hint)
+}
 
 export const modelLowering: { readonly [K in keyof ModelOps]: Lowering<K> } = {
-  batchNorm: modelForm,
-  dropout: modelForm,
+  batchNorm: modelForm('batchNorm'),
+  dropout: modelForm('dropout'),
 }
