@@ -17,6 +17,8 @@ export interface HostTensor {
   readonly type: Type
   readonly data: HostArray
 }
+/** Numbers in an array of the user. Bytes may stand for numbers of any type. */
+export type Numbers = Float32Array | Int32Array | Uint8Array | Uint8ClampedArray
 
 /**
  * The values of variables on a device. Everything that reads or changes them takes a turn. Turns run one after another, in the order of their calls.
@@ -200,6 +202,11 @@ export interface Backend<V = unknown> extends Engine<V> {
   createStore(): Store<V>
   /** Wraps a tensor of the user's program for feeding without a copy; null if it is not on this device. The caller disposes of it. */
   adopt(tensor: object, type: Type): DeviceTensor<V> | null
+  /**
+   * Copies numbers of a feed to the device during the call. Null: a host array suits the backend better. Absent: always null. The caller disposes of the
+   * tensor, and does nothing else with it but to feed it.
+   */
+  upload?(numbers: Numbers, type: Type): DeviceTensor<V> | null
   dispose(): void
 }
 

@@ -1,5 +1,5 @@
 /** Converts a user's feeds to the backend's form, and declares their types. Imports no other package: a tf.Tensor is recognised by its shape. */
-import type { Backend, FeedTensor, HostArray } from '../backends/backend.ts'
+import type { Backend, FeedTensor, HostArray, Numbers } from '../backends/backend.ts'
 import { hostArray, hostArrayOf } from '../backends/backend.ts'
 import { readForeign } from '../backends/common/foreign-tensor.ts'
 import { heldTensor, wasDropped } from '../backends/common/held-tensors.ts'
@@ -68,8 +68,7 @@ export const prepareFeeds = async (
       throw new EffuseError({ code: 'EF401', message: `the input "${name}" is missing; it is ${showType(type)}` })
   }
   // Arrays, the usual case, are copied without a promise for each.
-  if (known.every((name) => isArray(feeds[name])))
-    return new Map([...inputs].map(([name, type]) => [name, hostFeed(name, type, feeds[name])]))
+  if (known.every((name) => isArray(feeds[name]))) return arrayFeeds(feeds, inputs, backend)
   const pending = [...inputs].map(
     async ([name, type]) => [name, await feedOf(name, type, feeds[name], backend)] as const,
   )
@@ -78,6 +77,21 @@ export const prepareFeeds = async (
   } catch (error) {
     for (const entry of await Promise.allSettled(pending))
       if (entry.status === 'fulfilled') releaseFeeds(new Map([entry.value]))
+    throw error
+  }
+}
+
+const arrayFeeds = (
+  feeds: { readonly [name: string]: unknown },
+  inputs: ReadonlyMap<string, Type>,
+  backend: Backend,
+): ReadonlyMap<string, FeedTensor> => {
+  const made = new Map<string, FeedTensor>()
+  try {
+    for (const [name, type] of inputs) made.set(name, arrayFeed(name, type, feeds[name], backend))
+    return made
+  } catch (error) {
+    releaseFeeds(made)
     throw error
   }
 }
@@ -110,15 +124,17 @@ const feedOf = async (name: string, type: Type, given: unknown, backend: Backend
     if (adopted !== null) return { type, tensor: adopted }
     return { type, host: hostArrayOf(type.dtype, await readForeign(name, type, given)) }
   }
-  return hostFeed(name, type, given)
+  return arrayFeed(name, type, given, backend)
 }
 
 const isArray = (given: unknown): boolean => ArrayBuffer.isView(given) || Array.isArray(given)
 
-const hostFeed = (name: string, type: Type, given: unknown): FeedTensor => ({
-  type,
-  host: ArrayBuffer.isView(given) ? fromTyped(name, type, given) : fromNested(name, type, given),
-})
+const arrayFeed = (name: string, type: Type, given: unknown, backend: Backend): FeedTensor => {
+  if (!ArrayBuffer.isView(given)) return { type, host: fromNested(name, type, given) }
+  const numbers = checkedNumbers(name, type, given)
+  const tensor = backend.upload?.(numbers, type) ?? null
+  return tensor === null ? { type, host: hostArrayOf(type.dtype, numbers) } : { type, tensor }
+}
 
 /** The supported dtypes of tfjs tensors; tfjs also has complex64 and string. */
 const tensorDtypes = ['float32', 'int32', 'bool'] as const
@@ -140,7 +156,7 @@ const checkFeed = (name: string, type: Type, dtype: DType, shape: readonly numbe
     )
 }
 
-const fromTyped = (name: string, type: Type, given: ArrayBufferView): HostArray => {
+const checkedNumbers = (name: string, type: Type, given: ArrayBufferView): Numbers => {
   const isBytes = given instanceof Uint8Array || given instanceof Uint8ClampedArray
   const fits =
     type.dtype === 'bool'
@@ -168,7 +184,7 @@ const fromTyped = (name: string, type: Type, given: ArrayBufferView): HostArray 
     const at = given.findIndex((x) => x > 1)
     if (at >= 0) throw wrong(name, type, `${given[at]} at element ${at}`, 'a bool is 0 or 1: mask.map((x) => +(x > 0))')
   }
-  return hostArrayOf(type.dtype, given)
+  return given
 }
 /** A batch size other than the compiled one is a common mistake. A type does not tell which axis is the batch, so this is a guess. */
 const batchHint = ({ shape: [batch = 1, ...row] }: Type, rows: number): string | undefined =>
@@ -184,7 +200,7 @@ const channelsHint = ({ shape }: Type, count: number): string | undefined => {
     ? 'if this is an RGB picture: this model takes 1 channel; readImage() and fromPixels() give grey with channels: 1'
     : 'if this is a grey picture: this model takes 3 channels; repeat each value three times'
 }
-const isNumeric = (given: ArrayBufferView): given is Float32Array | Int32Array | Uint8Array | Uint8ClampedArray =>
+const isNumeric = (given: ArrayBufferView): given is Numbers =>
   given instanceof Float32Array ||
   given instanceof Int32Array ||
   given instanceof Uint8Array ||

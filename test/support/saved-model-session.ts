@@ -66,7 +66,7 @@ export const openSavedModel = (folder: string): SavedModelSession => {
     const size = sizeBytes(type)
     const shape = BigInt64Array.from(type.shape, BigInt)
     const tensor = api.allocateTensor(dataTypes[type.dtype], shape, type.shape.length, size)
-    encode(type.dtype, data, api.tensorBytes(tensor, size))
+    api.writeTensor(tensor, encode(type.dtype, data))
     return tensor
   }
   const fetch = (
@@ -81,8 +81,7 @@ export const openSavedModel = (folder: string): SavedModelSession => {
     check()
     return results.map((tensor, i) => {
       const [, { dtype, shape }] = fetches[i] as (typeof fetches)[number]
-      const bytes = api.tensorBytes(tensor as Pointer, Number(api.tensorByteSize(tensor as Pointer)))
-      const data = decode(dtype, elements(shape), bytes)
+      const data = decode(dtype, elements(shape), (to) => api.readTensor(tensor as Pointer, to))
       api.deleteTensor(tensor as Pointer)
       return data
     })

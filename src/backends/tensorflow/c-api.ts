@@ -54,10 +54,11 @@ export interface TensorflowApi {
   tensorHandleResolve(handle: Pointer, status: Pointer): Pointer
   deleteTensorHandle(handle: Pointer): void
   allocateTensor(type: number, dimensions: BigInt64Array, rank: number, bytes: number): Pointer
-  tensorByteSize(tensor: Pointer): number
   deleteTensor(tensor: Pointer): void
-  /** The tensor's memory without a copy. It is invalid after the tensor is deleted. */
-  tensorBytes(tensor: Pointer, size: number): Uint8Array<ArrayBuffer>
+  /** Copies an array to the tensor's memory. @throws RangeError if the sizes differ */
+  writeTensor(tensor: Pointer, from: ArrayBufferView): void
+  /** Copies the tensor's memory to an array. @throws RangeError if the sizes differ */
+  readTensor(tensor: Pointer, to: ArrayBufferView): void
   contextEnableRunMetadata(context: Pointer): void
   contextDisableRunMetadata(context: Pointer): void
   /** The metadata of the runs since it was enabled, as bytes of RunMetadata. */
@@ -182,7 +183,7 @@ const bind = (koffi: Koffi, library: Library): Omit<TensorflowApi, 'setTf32' | '
   const version = f('str TF_Version()') as () => string
   checkVersion(version())
   const execute = f('void TFE_Execute(void*, _Out_ void**, _Inout_ int*, void*)')
-  const tensorData = f('void* TF_TensorData(void*)') as (tensor: Pointer) => Pointer
+  const { writeTensor, readTensor } = bindCopies(koffi, library)
   let session: SessionApi | null = null
   const bufferType = koffi.struct({ data: 'void*', length: 'size_t', deallocator: 'void*' })
   return {
@@ -219,9 +220,9 @@ const bind = (koffi: Koffi, library: Library): Omit<TensorflowApi, 'setTf32' | '
     tensorHandleResolve: f('void* TFE_TensorHandleResolve(void*, void*)'),
     deleteTensorHandle: f('void TFE_DeleteTensorHandle(void*)'),
     allocateTensor: f('void* TF_AllocateTensor(int, int64_t*, int, size_t)'),
-    tensorByteSize: f('size_t TF_TensorByteSize(void*)'),
     deleteTensor: f('void TF_DeleteTensor(void*)'),
-    tensorBytes: (tensor, size) => new Uint8Array(koffi.view(tensorData(tensor), size)),
+    writeTensor,
+    readTensor,
     contextEnableRunMetadata: f('void TFE_ContextEnableRunMetadata(void*)'),
     contextDisableRunMetadata: f('void TFE_ContextDisableRunMetadata(void*)'),
     contextExportRunMetadata: f('void TFE_ContextExportRunMetadata(void*, void*, void*)'),
@@ -231,6 +232,30 @@ const bind = (koffi: Koffi, library: Library): Omit<TensorflowApi, 'setTf32' | '
     bufferBytes: (buffer) => {
       const { data, length } = koffi.decode(buffer, bufferType) as { data: Pointer; length: number }
       return new Uint8Array(koffi.view(data, length)).slice()
+    },
+  }
+}
+
+/**
+ * Copies by libc's memcpy(). An ArrayBuffer on the tensor's memory would do as well, but V8 counts its size as memory of its own, and large feeds of
+ * each run would make it collect garbage in every second run.
+ */
+const bindCopies = (koffi: Koffi, library: Library): Pick<TensorflowApi, 'writeTensor' | 'readTensor'> => {
+  const tensorData = library.func('void* TF_TensorData(void*)') as (tensor: Pointer) => Pointer
+  const byteSize = library.func('size_t TF_TensorByteSize(void*)') as (tensor: Pointer) => number | bigint
+  const memcpy = koffi.load(null).func('void* memcpy(void*, void*, size_t)')
+  const checkSize = (tensor: Pointer, { byteLength }: ArrayBufferView): void => {
+    const size = Number(byteSize(tensor))
+    if (size !== byteLength) throw new RangeError(`a tensor of ${size} bytes, and an array of ${byteLength} bytes`)
+  }
+  return {
+    writeTensor: (tensor, from) => {
+      checkSize(tensor, from)
+      memcpy(tensorData(tensor), from, from.byteLength)
+    },
+    readTensor: (tensor, to) => {
+      checkSize(tensor, to)
+      memcpy(to, tensorData(tensor), to.byteLength)
     },
   }
 }

@@ -1,7 +1,7 @@
 /** Converts between host arrays and TensorFlow's tensor memory, which is little-endian. Half types have 16 bits there; host arrays hold them as float32. */
 import { halfBits, halfFromBits } from '../../ir/rounding.ts'
 import { type DType, isHalf } from '../../ir/types.ts'
-import { type HostArray, hostArray } from '../backend.ts'
+import { type HostArray, hostArray, type Numbers } from '../backend.ts'
 import type { TfDType } from './types.ts'
 
 const arrayOf: { readonly [D in TfDType]: (numbers: readonly number[]) => ArrayBufferView<ArrayBuffer> } = {
@@ -21,24 +21,19 @@ export const contentOf = (dtype: TfDType, numbers: readonly number[]): Uint8Arra
   return new Uint8Array(buffer, byteOffset, byteLength)
 }
 
-/** Writes a host tensor into a tensor's memory. */
-export const encode = (dtype: DType, data: HostArray, target: Uint8Array<ArrayBuffer>): void => {
-  if (!isHalf(dtype)) {
-    target.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
-    return
-  }
-  const halves = new Uint16Array(target.buffer, target.byteOffset, data.length)
-  for (let i = 0; i < data.length; i++) halves[i] = halfBits(dtype, data[i] as number)
-}
+/** A host tensor as it is in a tensor's memory. */
+export const encode = (dtype: DType, data: Numbers): ArrayBufferView =>
+  isHalf(dtype) ? Uint16Array.from(data, (x) => halfBits(dtype, x)) : data
 
-/** A host array with a copy of a tensor's memory. */
-export const decode = (dtype: DType, length: number, source: Uint8Array<ArrayBuffer>): HostArray => {
+/** A host tensor from a tensor's memory. @param read Copies that memory to an array. */
+export const decode = (dtype: DType, length: number, read: (to: ArrayBufferView) => void): HostArray => {
   const data = hostArray(dtype, length)
   if (!isHalf(dtype)) {
-    new Uint8Array(data.buffer).set(source)
+    read(data)
     return data
   }
-  const halves = new Uint16Array(source.buffer, source.byteOffset, length)
+  const halves = new Uint16Array(length)
+  read(halves)
   for (let i = 0; i < length; i++) data[i] = halfFromBits(dtype, halves[i] as number)
   return data
 }

@@ -2,13 +2,14 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { nextTurn } from '#platform'
 import { EffuseError, invariant } from '../../ir/diagnostics.ts'
-import { elements, sizeBytes, type Type } from '../../ir/types.ts'
-import type { HostArray } from '../backend.ts'
+import { type DType, elements, sizeBytes, type Type } from '../../ir/types.ts'
+import type { HostArray, Numbers } from '../backend.ts'
 import type { Pointer, TensorflowApi } from './c-api.ts'
 import { decode, encode } from './content.ts'
 import { TensorflowFailure } from './errors.ts'
 import {
   ConfigProtoSchema,
+  DataType,
   type FunctionDef,
   FunctionDefSchema,
   RewriterConfig_Toggle,
@@ -37,6 +38,15 @@ export interface Device {
   readonly name: string
   /** 'CPU', 'GPU'. */
   readonly type: string
+}
+
+interface Call {
+  /** Of a function, or of an op. */
+  readonly name: string
+  readonly operands: readonly Pointer[]
+  readonly resultCount: number
+  readonly isBrief?: boolean
+  readonly setAttributes: (op: Pointer) => void
 }
 
 export class TensorflowContext {
@@ -105,6 +115,22 @@ export class TensorflowContext {
     resultCount: number,
     isBrief = false,
   ): Promise<readonly Pointer[]> {
+    const setAttributes = (op: Pointer): void =>
+      this.api.opSetAttrString(op, 'config_proto', functionConfig, functionConfig.length)
+    return this.#execute({ name, operands, resultCount, isBrief, setAttributes })
+  }
+
+  /** Makes numbers of a type from a tensor of bytes, on another thread. The caller owns the handle. @throws TensorflowFailure */
+  async numbersOf(bytes: Pointer, dtype: DType): Promise<Pointer> {
+    const setAttributes = (op: Pointer): void => {
+      this.api.opSetAttrType(op, 'SrcT', DataType.DT_UINT8)
+      this.api.opSetAttrType(op, 'DstT', dataTypes[dtype])
+    }
+    const [numbers] = await this.#execute({ name: 'Cast', operands: [bytes], resultCount: 1, setAttributes })
+    return numbers as Pointer // one result
+  }
+
+  async #execute({ name, operands, resultCount, isBrief = false, setAttributes }: Call): Promise<readonly Pointer[]> {
     const { api } = this
     this.#checkIsOpen()
     const results = new Array<Pointer | null>(resultCount).fill(null)
@@ -113,7 +139,7 @@ export class TensorflowContext {
       const op = this.checked((own) => api.newOp(this.#context, name, own))
       try {
         for (const operand of operands) api.opAddInput(op, operand, this.#status)
-        api.opSetAttrString(op, 'config_proto', functionConfig, functionConfig.length)
+        setAttributes(op)
         this.#check()
         if (isBrief) api.executeAndWait(op, results, count, status)
         else {
@@ -154,15 +180,22 @@ export class TensorflowContext {
   }
 
   /** Copies host data to a new tensor. @throws TensorflowFailure */
-  upload(data: HostArray, type: Type): Pointer {
+  upload(data: Numbers, type: Type): Pointer {
+    return this.#upload(encode(type.dtype, data), dataTypes[type.dtype], type.shape, sizeBytes(type))
+  }
+
+  /** Copies bytes to a new tensor, which has the type of bytes. @throws TensorflowFailure */
+  uploadBytes(bytes: Uint8Array | Uint8ClampedArray, shape: readonly number[]): Pointer {
+    return this.#upload(bytes, DataType.DT_UINT8, shape, elements(shape))
+  }
+
+  #upload(data: ArrayBufferView, type: DataType, shape: readonly number[], size: number): Pointer {
     const { api } = this
     this.#checkIsOpen()
-    const { dtype, shape } = type
-    const size = sizeBytes(type)
-    const tensor = api.allocateTensor(dataTypes[dtype], BigInt64Array.from(shape, BigInt), shape.length, size)
+    const tensor = api.allocateTensor(type, BigInt64Array.from(shape, BigInt), shape.length, size)
     if (tensor === 0n) throw new TensorflowFailure({ code: 8, message: `no memory for a tensor of ${size} bytes` })
     try {
-      encode(dtype, data, api.tensorBytes(tensor, size))
+      api.writeTensor(tensor, data)
       return this.handleOf(tensor)
     } finally {
       api.deleteTensor(tensor)
@@ -207,7 +240,7 @@ export class TensorflowContext {
     const { api } = this
     const tensor = this.resolve(handle)
     try {
-      return decode(dtype, elements(shape), api.tensorBytes(tensor, Number(api.tensorByteSize(tensor))))
+      return decode(dtype, elements(shape), (to) => api.readTensor(tensor, to))
     } finally {
       api.deleteTensor(tensor)
     }

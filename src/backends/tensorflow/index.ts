@@ -11,7 +11,7 @@ import { requireTensorflow } from './find-library.ts'
 import { halfKernelsOf } from './half-kernels.ts'
 import { cpuFingerprint, slowHalf } from './half-speed.ts'
 import { decomposedOps } from './lowering-table.ts'
-import { tensorflowMemory } from './memory.ts'
+import { tensorflowMemory, uploadFeed } from './memory.ts'
 import { makeRunnable } from './runnable.ts'
 import { plainForms } from './lowering.ts'
 import { oneDnnForms } from './one-dnn.ts'
@@ -81,6 +81,7 @@ export const createTensorflowBackend = async (options: TensorflowOptions = {}): 
     },
     createStore: () => makeVariableStore(memory),
     adopt: () => null,
+    upload: (numbers, type) => uploadFeed(numbers, type, context),
     dispose: () => context.dispose(),
   }
 }

@@ -147,7 +147,7 @@ const call = async (step: Bound, run: Call): Promise<StepResults<TfTensor>> => {
   // The end of the step before and the copies of the feeds take milliseconds each, so the event loop runs between them.
   if (!step.isBrief) await nextTurn()
   try {
-    const handles = step.operands.map((operand, place) => handleOf(operand, place, step, run, own))
+    const handles = await handlesOf(step, run, own)
     const resultCount = step.outputs.length + step.updates.length
     const results = await modeGate(context.api).run(options.mode, async () => {
       const start = performance.now()
@@ -171,7 +171,30 @@ const call = async (step: Bound, run: Call): Promise<StepResults<TfTensor>> => {
   }
 }
 
-const handleOf = (operand: Operand, place: number, step: Bound, run: Call, own: Pointer[]): Pointer => {
+/** The maximum of milliseconds in which operands are made without the event loop running, without the last operand. */
+const sliceMs = 2
+
+/** The handles of the operands. The first run makes the initial values of all variables, so the event loop runs in between. */
+const handlesOf = async (step: Bound, run: Call, own: Pointer[]): Promise<readonly Pointer[]> => {
+  const handles: Pointer[] = []
+  let end = performance.now() + sliceMs
+  for (const [place, operand] of step.operands.entries()) {
+    const handle = handleOf(operand, place, step, run, own)
+    handles.push(typeof handle === 'bigint' ? handle : await handle)
+    if (step.isBrief || performance.now() < end) continue
+    await nextTurn()
+    end = performance.now() + sliceMs
+  }
+  return handles
+}
+
+const handleOf = (
+  operand: Operand,
+  place: number,
+  step: Bound,
+  run: Call,
+  own: Pointer[],
+): Pointer | Promise<Pointer> => {
   const { context, at, feeds, crossing, operands } = run
   const made = (handle: Pointer): Pointer => {
     own.push(handle)
@@ -185,7 +208,9 @@ const handleOf = (operand: Operand, place: number, step: Bound, run: Call, own: 
   const feed = feeds.get(name)
   if (feed === undefined)
     throw new EffuseError({ code: 'EF401', message: `the input "${name}" is missing; it is ${showType(type)}` })
-  return 'host' in feed ? made(context.upload(feed.host, type)) : feed.tensor.native.handle
+  if ('host' in feed) return made(context.upload(feed.host, type))
+  const { handle, isBytes } = feed.tensor.native
+  return isBytes ? context.numbersOf(handle, type.dtype).then(made) : handle
 }
 
 const runWords = ({ seed, runIndex, replica }: RunContext): Int32Array<ArrayBuffer> =>
