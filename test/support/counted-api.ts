@@ -3,6 +3,7 @@
  * library.
  */
 import { fromBinary } from '@bufbuild/protobuf'
+import type * as CApi from '../../src/backends/tensorflow/c-api.ts'
 import type { Pointer, TensorflowApi } from '../../src/backends/tensorflow/c-api.ts'
 import { FunctionDefSchema } from '../../src/backends/tensorflow/proto/tensorflow_pb.ts'
 
@@ -96,3 +97,13 @@ export const counted = (inner: TensorflowApi): CountedApi => {
     }),
   }
 }
+
+/** The module c-api.ts with counts of each API that it opens, for vi.mock(). */
+export const countedModule = (module: typeof CApi, onOpen: (api: CountedApi) => void): typeof CApi => ({
+  ...module,
+  openApi: (library) => {
+    const one = counted(module.openApi(library))
+    onOpen(one)
+    return one.api
+  },
+})

@@ -6,22 +6,15 @@ import { createTensorflowBackend } from '../../../src/backends/tensorflow/index.
 import { compile } from '../../../src/compile.ts'
 import { add, float32, graph, mul, sgd } from '../../../src/index.ts'
 import { parse } from '../../../src/ir/parse.ts'
-import { type CountedApi, counted } from '../../support/counted-api.ts'
+import type { CountedApi } from '../../support/counted-api.ts'
 import { runnableOf } from '../../support/one-graph.ts'
 import { normedNet, rows, squaresStep } from '../../support/small-steps.ts'
 import { tensorflowOrSkip } from '../../support/tensorflow.ts'
 
 let apis: CountedApi[] = []
 vi.mock('../../../src/backends/tensorflow/c-api.ts', async (original) => {
-  const actual = await original<typeof import('../../../src/backends/tensorflow/c-api.ts')>()
-  return {
-    ...actual,
-    openApi: (...args: Parameters<typeof actual.openApi>): TensorflowApi => {
-      const one = counted(actual.openApi(...args))
-      apis.push(one)
-      return one.api
-    },
-  }
+  const { countedModule } = await import('../../support/counted-api.ts') // vi.mock() runs before the imports
+  return countedModule(await original(), (api) => apis.push(api))
 })
 
 tensorflowOrSkip('TensorFlow', () => {
