@@ -5,6 +5,7 @@
 import { cached, findNode, liveOrder, namedUpdates, refKey, sameRef, typeOf } from '../ir/graph.ts'
 import { findSideTables } from '../ir/side-tables.ts'
 import { isFloat, sameShape, sameType, type Graph, type Node, type NodeId, type Ref, type Type } from '../ir/types.ts'
+import { congruentNodes } from './congruent-values.ts'
 
 /** Two values that should be equal. */
 export interface Pair {
@@ -52,10 +53,32 @@ export const pairValues = (before: Graph, after: Graph, guess: boolean): Pairing
       if (b !== undefined) show(a, b)
     })
   for (const [a, b] of pairedRoots(before, after)) show(a, b)
+  nameCongruent(before, pairing.before)
   if (guess) for (const [a, b] of remade(before, after)) show(a, b, true)
   const at = new Map(liveOrder(before).map(({ id }, i) => [id, i] as const))
   const pairs = [...pairing.pairs.values()].sort((p, q) => (at.get(p.before.id) ?? 0) - (at.get(q.before.id) ?? 0))
   return { ...pairing, pairs }
+}
+
+/**
+ * Gives values that equal a named value of the same graph its name. Only of the graph before a pass, because a pass may merge equal values; those that it
+ * makes again, such as parts of a gradient, have no counterpart before.
+ */
+const nameCongruent = (graph: Graph, names: Map<number, string>): void => {
+  const congruent = congruentNodes(graph)
+  const byFirst = new Map<number, string>()
+  const keysOf = function* (): Generator<readonly [key: number, first: number]> {
+    for (const { id, types } of liveOrder(graph))
+      for (const port of types.keys()) yield [refKey({ id, port }), refKey({ id: congruent.get(id) ?? id, port })]
+  }
+  for (const [key, first] of keysOf()) {
+    const name = names.get(key)
+    if (name !== undefined && !byFirst.has(first)) byFirst.set(first, name)
+  }
+  for (const [key, first] of keysOf()) {
+    const name = byFirst.get(first)
+    if (name !== undefined && !names.has(key)) names.set(key, name)
+  }
 }
 
 /** The name of a pair. */

@@ -5,9 +5,12 @@ import { Edit } from '../../src/ir/edit.ts'
 import { findNode, liveOrder } from '../../src/ir/graph.ts'
 import { parse } from '../../src/ir/parse.ts'
 import type { OpName } from '../../src/ir/signatures.ts'
+import { genericTarget } from '../../src/ir/target.ts'
 import type { Node, Ref } from '../../src/ir/types.ts'
 import { efficientNet } from '../../src/models/efficientnet.ts'
 import { checkMeaning } from '../../src/passes/check-meaning.ts'
+import { checkRegions } from '../../src/passes/check-regions.ts'
+import { cse } from '../../src/passes/cse.ts'
 import { definePass, type Pass, type Preserves } from '../../src/passes/pass.ts'
 import { pipeline } from '../../src/passes/pipeline.ts'
 import { graphOf, programOf } from '../../src/passes/program.ts'
@@ -164,4 +167,37 @@ describe('a part is extended before it is judged', () => {
     const found = of(large(`%r = relu(%c) : ${type} %y = neg(%r) : ${type}`, '%y'), dropping('relu'))
     expect(found.difference).toMatch(/at relu/)
   }, 300_000)
+})
+
+describe('values that a pass merges with equal ones', () => {
+  const type = 'float32[2,3]'
+  const twice = (second: string) =>
+    graphOf(
+      runPipeline(
+        parsePipeline('decompose{ops=["softmax"]}'),
+        programOf(
+          parse(`graph g { %x = input() {name="x"} : ${type} %r = relu(%x) : ${type} %q = relu6(%x) : ${type}
+    %a = softmax(%r) {axis=1} : ${type} %b = softmax(${second}) {axis=1} : ${type} %e = exp(%b) : ${type}
+    %y = sub(%a, %e) : ${type} return y = %y }`),
+        ),
+      ).program,
+    )
+  const options = { isExact: true, mode: 'declared', guess: false, positive: new Set<string>(), seed: 1 } as const
+  const cx = { target: genericTarget, report: () => {} }
+
+  test('both sides of a chain longer than the steps of extension', () => {
+    const before = twice('%r')
+    const after = cse.run(before, cx)
+    expect(liveOrder(after).length).toBeLessThan(liveOrder(before).length - 3)
+    expect(checkRegions(before, after, options)).toMatchObject({ difference: null, equal: 1, unjudged: [] })
+  })
+
+  test('a merge with another value is detected', () => {
+    const before = twice('%q')
+    const [first, second] = liveOrder(before).filter(({ op }) => op === 'div')
+    if (first === undefined || second === undefined) throw new Error('softmax divides')
+    const edit = new Edit(before, 'wrong')
+    edit.replaceUses(refOf(second), refOf(first))
+    expect(checkRegions(before, edit.commit(), options).difference).toMatch(/was .* and is/)
+  })
 })
