@@ -168,20 +168,25 @@ const expectedOf = (
   readonly values: ReadonlyMap<string, RefTensor>
 } => {
   const want = interpret(graph, { inputs, variables, mode: 'declared' })
-  const magnitudes = interpret(graph, {
-    inputs: Object.fromEntries(Object.entries(inputs).map(([name, data]) => [name, Array.from(data, Math.abs)])),
-    variables: new Map([...variables].map(([name, data]) => [name, Array.from(data, Math.abs)])),
-    mode: 'float64',
-  })
+  const magnitudes =
+    tolerance !== 'accumulation'
+      ? null
+      : interpret(graph, {
+          inputs: Object.fromEntries(Object.entries(inputs).map(([name, data]) => [name, magnitudesOf(data)])),
+          variables: new Map([...variables].map(([name, data]) => [name, magnitudesOf(data)])),
+          mode: 'float64',
+        })
   const halves = isRounded(tolerance) ? halfErrorsOf(graph, { inputs, variables }) : null
   const floats = [...inputTypes(graph), ...variablesOf(graph)].filter(([, { dtype }]) => isFloat(dtype))
   const operandsMost = largestOf(floats.map(([name]) => inputs[name] ?? variables.get(name) ?? []))
+  const roundings = roundingsOf(graph)
   const expected = (
     tensor: RefTensor,
     magnitude: RefTensor | undefined,
     halfErrors: Float64Array | undefined,
+    roundings: number | undefined,
   ): Expected => {
-    const row = toleranceOf(tolerance, tensor.dtype, isExact, roundingsOf(graph))
+    const row = toleranceOf(tolerance, tensor.dtype, isExact, roundings ?? 0)
     const largest = Math.max(1, operandsMost, largestOf([tensor.data]))
     return { want: tensor, row, magnitudes: magnitude, largest, halfErrors }
   }
@@ -189,18 +194,20 @@ const expectedOf = (
     outputs: Object.fromEntries(
       Object.entries(want.outputs).map(([name, tensor]) => [
         name,
-        expected(tensor, magnitudes.outputs[name], halves?.outputs.get(name)),
+        expected(tensor, magnitudes?.outputs[name], halves?.outputs.get(name), roundings.outputs.get(name)),
       ]),
     ),
     updates: new Map(
       [...want.updates].map(([name, tensor]) => [
         name,
-        expected(tensor, magnitudes.updates.get(name), halves?.updates.get(name)),
+        expected(tensor, magnitudes?.updates.get(name), halves?.updates.get(name), roundings.updates.get(name)),
       ]),
     ),
     values: want.updates,
   }
 }
+
+const magnitudesOf = (numbers: Numbers): Float64Array => Float64Array.from(numbers).map(Math.abs)
 
 const runOnce = async (
   store: Store,

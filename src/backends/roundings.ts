@@ -1,25 +1,33 @@
 /** Counts the roundings on the way to a result, from which its tolerance is derived (docs/verification.md). */
-import { cached, liveOrder, rootsOf, typeOf } from '../ir/graph.ts'
+import { cached, liveOrder, namedUpdates, typeOf } from '../ir/graph.ts'
 import { nodeCost } from '../ir/cost.ts'
 import { opDef } from '../ir/ops/index.ts'
 import { genericTarget } from '../ir/target.ts'
-import { elements, type Graph, type Node } from '../ir/types.ts'
+import { elements, type Graph, type Node, type Ref } from '../ir/types.ts'
 import { decompose } from '../passes/decompose.ts'
 
-/** Roundings in float32 along the longest path of the graph from its sources to a result. A sum of n terms counts n. */
-export const roundingsOf = (graph: Graph): number => cached(known, graph, count)
-const known = new WeakMap<Graph, number>()
+/** Numbers of roundings by the name of a result. */
+export interface Roundings {
+  readonly outputs: ReadonlyMap<string, number>
+  readonly updates: ReadonlyMap<string, number>
+}
+
+/** Roundings in float32 along the longest path of the graph from its sources to each result. A sum of n terms counts n. */
+export const roundingsOf = (graph: Graph): Roundings => cached(known, graph, count)
+const known = new WeakMap<Graph, Roundings>()
 
 /** Good elementary functions have errors of at most 16 units in the last place, which is 32 roundings. */
 export const elementaryRoundings = 32
 
-const count = (declared: Graph): number => {
+const count = (declared: Graph): Roundings => {
   const graph = primitivesOf(declared)
   const paths = new Map<number, number>()
   const longest = (nodes: readonly { readonly id: number }[]): number =>
     Math.max(0, ...nodes.map(({ id }) => paths.get(id) ?? 0))
   for (const node of liveOrder(graph)) paths.set(node.id, longest(node.inputs) + ownRoundings(graph, node))
-  return longest(rootsOf(graph))
+  const byName = (results: readonly { readonly name: string; readonly value: Ref }[]): ReadonlyMap<string, number> =>
+    new Map(results.map(({ name, value }) => [name, paths.get(value.id) ?? 0]))
+  return { outputs: byName(graph.outputs), updates: byName(namedUpdates(graph)) }
 }
 
 /** The graph with decomposed composites, and with regions in line. */

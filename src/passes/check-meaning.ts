@@ -16,7 +16,7 @@ import { decomposeOps } from './decompose.ts'
 import { inlineDerived } from './inline-derived.ts'
 import type { Preserves } from './pass.ts'
 import { findGraph, graphSteps, type Program } from './program.ts'
-import { calmed, drawsOf, generator, positiveVariables, randomFeeds, type RandomFeeds } from './random-feeds.ts'
+import { calmed, drawn, drawsOf, generator, positiveVariables, randomFeeds, type RandomFeeds } from './random-feeds.ts'
 
 /** Graphs with more work than this run by regions, not as a whole, because the interpreter is slow. */
 export const checkedMultiplyAddsMax = 5e7
@@ -117,8 +117,9 @@ const stepCheck = (
   const graphs = [first ?? from, from]
   const next = generator(seed)
   const silent = new Set([...outputTypes(from).keys(), ...updateTypes(from).keys()])
-  for (let draw = 0; draw < drawsOf(from); draw++) {
-    const shown: Shown = { step, feeds: calmed(randomFeeds(graphs, positive, next), graphs), mode, isExact }
+  const draw = () => calmed(randomFeeds(graphs, positive, next), graphs)
+  for (const feeds of drawn(drawsOf(from), graphs, draw)) {
+    const shown: Shown = { step, feeds, mode, isExact }
     const found = differenceFor(before, after, shown, silent)
     if (found === null) continue
     const difference = `${found} (seed ${seed}, ${mode} mode); the pass promises to keep ${isExact ? 'the bits' : preserves}`

@@ -11,7 +11,7 @@ import type { Graph } from '../ir/types.ts'
 import { numericDifference } from './compare-results.ts'
 import { type Cone, coneOf, cutGraph } from './cut-graph.ts'
 import { labelOf, type Pair, pairValues, type Pairing } from './paired-values.ts'
-import { calmed, drawsOf, generator, randomFeeds } from './random-feeds.ts'
+import { calmed, drawn, drawsOf, generator, randomFeeds } from './random-feeds.ts'
 import { sizeClass } from './size-class.ts'
 
 export interface RegionOptions {
@@ -267,8 +267,8 @@ const compareParts = (
     return { kind: 'large', why: `${Math.round(multiplyAdds / 1e6)} M multiply-adds are too many` }
   const next = generator(seed)
   let hasNumbers = false
-  for (let draw = 0; draw < drawsOf(before); draw++) {
-    const { inputs, variables } = calmed(randomFeeds([before, after], rooted, next), [before])
+  const draw = () => calmed(randomFeeds([before, after], rooted, next), [before])
+  for (const { inputs, variables } of drawn(drawsOf(before), [before, after], draw)) {
     const run = (graph: Graph) => interpret(graph, { inputs, variables, mode, seed })
     const [want, got] = [run(before), run(after)]
     const difference = numericDifference(want, got, isExact)

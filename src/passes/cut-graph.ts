@@ -1,4 +1,4 @@
-/** Cuts a value out of a graph, together with the nodes that compute it. Values at the cut become operands. */
+/** Cuts values out of a graph, together with the nodes that compute them. Values at the cut become operands. */
 import { cached, findNode, liveOrder, refFromKey, refKey, typeOf } from '../ir/graph.ts'
 import { makeNode } from '../ir/make-node.ts'
 import { setSideTables, sideTables } from '../ir/side-tables.ts'
@@ -7,14 +7,14 @@ import { nodeId, type Graph, type Node, type NodeId, type Ref } from '../ir/type
 /** A part of a graph, not built yet. */
 export interface Cone {
   readonly graph: Graph
-  readonly root: Ref
+  readonly results: Graph['outputs']
   /** Nodes of the part, operands first. */
   readonly nodes: readonly Node[]
   /** Values that are operands, with their names. */
   readonly operands: ReadonlyMap<number, string>
 }
 
-/** The part of the graph that computes `root`. Values that `nameOf` names become operands, except those in `opened`. */
+/** The part of the graph that computes `root`, its result `y`. Values that `nameOf` names become operands, except those in `opened`. */
 export const coneOf = (
   graph: Graph,
   root: Ref,
@@ -48,7 +48,7 @@ export const coneOf = (
       stack.pop()
     }
   }
-  return { graph, root, nodes, operands }
+  return { graph, results: [{ name: 'y', value: root }], nodes, operands }
 }
 
 /** Nodes that depend on more than variables and literals. */
@@ -64,9 +64,9 @@ const movingNodes = (graph: Graph): ReadonlySet<NodeId> =>
   })
 const moving = new WeakMap<Graph, ReadonlySet<NodeId>>()
 
-/** The part as a separate graph with the output `y`. `sourceName` names its inputs and variables; `kind` is their previous kind. */
+/** The part as a separate graph. `sourceName` names its inputs and variables; `kind` is their previous kind. */
 export const cutGraph = (
-  { graph, root, nodes, operands }: Cone,
+  { graph, results, nodes, operands }: Cone,
   sourceName: (kind: 'operand' | 'input' | 'variable', name: string) => string,
 ): Graph => {
   const made: (Node | null)[] = []
@@ -97,6 +97,7 @@ export const cutGraph = (
     made.push(Object.freeze({ ...node, id, attrs, path: '', inputs: node.inputs.map(moved) }) as Node) // same op, operands of the same types
   }
   for (const node of made) if (node?.op === 'input') inputs.push(node.id)
-  const part = { name: 'part', nodes: made, inputs, outputs: [{ name: 'y', value: moved(root) }], updates: [] }
+  const outputs = results.map(({ name, value }) => ({ name, value: moved(value) }))
+  const part = { name: 'part', nodes: made, inputs, outputs, updates: [] }
   return setSideTables(Object.freeze(part), sideTables(graph))
 }

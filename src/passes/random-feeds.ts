@@ -18,13 +18,17 @@ export const generator = (seed: number): (() => number) => {
 }
 
 /** Numbers on a grid of 1/64, exact in float16: half of them between -2 and 2, the others between -9 and 9. Integers from 0 to 3. */
-const randomTensor = ({ dtype, shape }: Type, next: () => number, isPositive = false): Float64Array =>
-  Float64Array.from({ length: elements(shape) }, () => {
+const randomTensor = ({ dtype, shape }: Type, next: () => number, isPositive = false): Float64Array => {
+  const numbers = new Float64Array(elements(shape))
+  const draw = (): number => {
     if (!isFloat(dtype)) return Math.floor(next() * (dtype === 'bool' ? 2 : 4))
     if (isPositive) return Math.round((0.25 + 1.75 * next()) * 64) / 64
     const reach = next() < 0.5 ? 2 : 9
     return Math.round((2 * next() - 1) * reach * 64) / 64
-  })
+  }
+  for (let i = 0; i < numbers.length; i++) numbers[i] = draw() // Float64Array.from() takes ten times as long
+  return numbers
+}
 
 /** Feeds for all of these graphs; `positive` names the variables that stay between 1/4 and 2; `next` gives numbers from 0 to 1. */
 export const randomFeeds = (
@@ -53,6 +57,43 @@ export const drawsOf = (graph: Graph): number => {
   const work = costOf(graph).multiplyAdds + sizes.reduce((sum, size) => sum + size, 0)
   const wanted = Math.ceil(64 / Math.max(1, Math.min(...sizes, 64)))
   return Math.max(1, Math.min(wanted, Math.floor(2e4 / Math.max(1, work))))
+}
+
+/**
+ * The same feeds, with bool values negated and integers x as 3 - x, if one of these has few elements; otherwise null. A single flag or counter hides
+ * what depends on its other values: whether an update is applied, or a learning rate of 0 in step 0.
+ */
+export const complemented = (feeds: RandomFeeds, graphs: readonly Graph[]): RandomFeeds | null => {
+  const inputs = new Map(Object.entries(feeds.inputs))
+  const variables = new Map(feeds.variables)
+  let hasFew = false
+  for (const node of graphs.flatMap(nodesOf)) {
+    const [type] = node.types
+    if ((node.op !== 'input' && node.op !== 'variable') || type === undefined || isFloat(type.dtype)) continue
+    const { name } = node.attrs
+    const values = node.op === 'input' ? feeds.inputs[name] : feeds.variables.get(name)
+    if (values === undefined) continue
+    hasFew ||= values.length < fewElements
+    const most = type.dtype === 'bool' ? 1 : 3
+    const changed = node.op === 'input' ? inputs : variables
+    changed.set(
+      name,
+      values.map((x) => most - x),
+    )
+  }
+  return hasFew ? { inputs: Object.fromEntries(inputs), variables } : null
+}
+/** So many random elements nearly always include both bool values. */
+const fewElements = 8
+
+/** A number of draws, each also with its complement. */
+export function* drawn(count: number, graphs: readonly Graph[], draw: () => RandomFeeds): Generator<RandomFeeds> {
+  for (let at = 0; at < count; at++) {
+    const feeds = draw()
+    yield feeds
+    const other = complemented(feeds, graphs)
+    if (other !== null) yield other
+  }
 }
 
 /** The operand that must not be negative: a variance, or a mean of squares, whose square root is taken. */

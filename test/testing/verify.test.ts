@@ -6,10 +6,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { referenceBackend } from '../../src/backends/reference/index.ts'
 import { createTfjsBackend } from '../../src/backends/tfjs/index.ts'
 import { parse } from '../../src/ir/parse.ts'
+import { genericTarget } from '../../src/ir/target.ts'
+import { decomposeOps } from '../../src/passes/decompose.ts'
 import { hoistPrepare } from '../../src/passes/hoist-prepare.ts'
 import { passFactories } from '../../src/passes/registry.ts'
 import { rulePass } from '../../src/passes/rewrite/driver.ts'
 import { rule } from '../../src/passes/rewrite/rules.ts'
+import { runPasses } from '../../src/passes/run-pass.ts'
 import { judgeTrial } from '../../src/testing/verify/judge.ts'
 import { networkOfLayers, verifyGraph, verifyKernel, verifyPass } from '../../src/testing/index.ts'
 import { graph } from '../../src/ir/model.ts'
@@ -22,6 +25,8 @@ const floored: Wrong = (b, y) => b.unary('floor', y)
 /** Adds to each example its position in the batch. */
 const placed: Wrong = (b, y) => b.add(y, b.emit1('iota', [], { shape: y.shape, axis: 0, dtype: 'float32' }))
 const padded: Wrong = (b, y, node) => ('padding' in node.attrs && node.attrs.padding !== 'valid' ? b.add(y, 1) : y)
+
+const noContext = { target: genericTarget, report: () => {} }
 
 let folder = ''
 beforeAll(() => {
@@ -238,6 +243,41 @@ describe('verifyGraph', () => {
       }) as typeof backend.compile,
     }
     expect((await verifyGraph(model, swapped)).failures.map(({ name }) => name)).toEqual(['the whole graph, result y'])
+  })
+
+  test('judges every result of a kernel, also one that is only used if a flag is true or only if it is false', async () => {
+    const text = (then: string, otherwise: string) => `graph g {
+  %0 = input() {name="x"} : float32[3]
+  %1 = input() {name="ok"} : bool[]
+  %2:2 = fusion(%0, %1) {body=(%0: float32[3], %1: bool[]) {
+    %2 = neg(%0) : float32[3]
+    %3 = tanh(%0) : float32[3]
+    %4 = select(%1, %${then}, %${otherwise}) : float32[3]
+    return %2, %4
+  }, kind="loop"} : float32[3], float32[3]
+  return first = %2.0, second = %2.1
+}`
+    const { legalize } = wrongBackend('tanh', (b, y) => b.add(y, 1))
+    const reference = referenceBackend()
+    /** It compiles kernels with a fault inside. */
+    const wrong: typeof reference = {
+      ...reference,
+      compile: (program, store, cx) =>
+        reference.compile(runPasses([decomposeOps(['fusion']), ...legalize], program, noContext), store, cx),
+    }
+    for (const [then, otherwise] of [
+      ['3', '0'],
+      ['0', '3'],
+    ] as const)
+      for (const seed of [1, 2, 3, 4]) {
+        const found = parse(text(then, otherwise))
+        const of = (backend: typeof reference) =>
+          verifyGraph(found, backend, { seed, stage: 'fused', switches: { simplify: false, fusion: false } })
+        expect((await of(reference)).failures).toEqual([])
+        const [failure] = (await of(wrong)).failures
+        expect(failure?.name).toBe('kernel loop')
+        expect(failure?.counterexample.graph).toContain('return y1 = %2.1')
+      }
   })
 
   test('names a wrong pass, and shrinks the original graph', async () => {

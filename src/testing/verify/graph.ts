@@ -13,7 +13,14 @@ import { inferencePipeline, type PipelineSwitches, trainingPipeline } from '../.
 import { type Program, programOf } from '../../passes/program.ts'
 import { printProgram } from '../../passes/program-text.ts'
 import { runPasses } from '../../passes/run-pass.ts'
-import { calmed, generator, positiveVariables, randomFeeds } from '../../passes/random-feeds.ts'
+import {
+  calmed,
+  drawn,
+  generator,
+  positiveVariables,
+  type RandomFeeds,
+  randomFeeds,
+} from '../../passes/random-feeds.ts'
 import { judgeLastPass, judgePass, passCounterexample } from '../../passes/shrink/pass-fault.ts'
 import { stepOptionsOf } from '../../passes/train/declaration.ts'
 import { numbersOf, type Trial } from '../trial.ts'
@@ -149,23 +156,37 @@ const verifyPart = async (
   run: number,
   kept: Kept,
 ): Promise<void> => {
+  const draw = () => calmed(randomFeeds([part], positiveVariables([part]), generator(tally.seed + run)), [part])
+  for (const feeds of drawn(1, [part], draw))
+    if (!(await verifyPartOn(feeds, backend, name, part, { op }, tally, kept))) return
+}
+
+/** False if it failed. */
+const verifyPartOn = async (
+  feeds: RandomFeeds,
+  backend: Backend,
+  name: string,
+  part: Graph,
+  { op }: Pick<Node, 'op'>,
+  tally: Tally,
+  kept: Kept,
+): Promise<boolean> => {
   tally.case()
-  const feeds = calmed(randomFeeds([part], positiveVariables([part]), generator(tally.seed + run)), [part])
-  const trial: Trial = {
-    op,
-    graphs: [part],
-    rounds: [{ inputs: numbersOf(Object.entries(feeds.inputs)), variables: numbersOf(feeds.variables) }],
-    isFused: false,
-    tolerance: opDef(op).tolerance,
-  }
-  const judged = await judgeTrial(backend, trial)
+  const kind = { op, graphs: [part], isFused: false, tolerance: opDef(op).tolerance }
+  const judged = await judgeTrial(backend, {
+    ...kind,
+    rounds: [{ inputs: feeds.inputs, variables: Object.fromEntries(feeds.variables) }],
+  })
   if (judged.isAccepted && typeof judged.error === 'number') {
     tally.accept(name, { error: judged.error, tolerance: judged.tolerance })
-    return
+    return true
   }
+  const rounds = [{ inputs: numbersOf(Object.entries(feeds.inputs)), variables: numbersOf(feeds.variables) }]
+  const trial: Trial = { ...kind, rounds }
   const failed = await smallestFailure((candidate) => judgeTrial(backend, candidate), { trial, judged })
   tally.failures.push(failureOf(name, failed))
   keepFailure(kept.folder, keptOf(kept.name, failed.trial, { part: name }))
+  return false
 }
 
 const wholeName = 'the whole graph'

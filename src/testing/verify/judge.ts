@@ -1,6 +1,6 @@
 /** Judges one case on a backend, and finds the smallest case that fails in the same way. */
 import type { Backend } from '../../backends/backend.ts'
-import { runShared } from '../../backends/conformance.ts'
+import { runShared, type SharedCase } from '../../backends/conformance.ts'
 import { inputTypes } from '../../ir/graph.ts'
 import { print } from '../../ir/print.ts'
 import type { Graph } from '../../ir/types.ts'
@@ -20,7 +20,7 @@ export interface Judged {
   readonly ratio: number
 }
 
-export const judgeTrial = async (backend: Backend, trial: Trial): Promise<Judged> => {
+export const judgeTrial = async (backend: Backend, trial: SharedCase): Promise<Judged> => {
   try {
     const found = await runShared(backend, trial)
     if (found === null) return { isAccepted: true, error: 0, tolerance: 0, ratio: 0 }

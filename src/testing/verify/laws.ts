@@ -183,13 +183,15 @@ export const judgeLaw = async (backend: Backend, trial: Trial, isExact: boolean)
     inputs: Object.fromEntries(Object.entries(inputs).map(([name, data]) => [name, Array.from(data, Math.abs)])),
     mode: 'float64',
   }).outputs['left']?.data
+  // Each side may differ from the true value by its rounding errors.
+  const { outputs } = roundingsOf(graph)
+  const errors = growth(outputs.get('left') ?? 0) + growth(outputs.get('right') ?? 0)
   let worst: Judged = { isAccepted: left.length === right.length, error: 0, tolerance: 0, ratio: 0 }
   Array.from(left).forEach((l, i) => {
     const r = right[i] ?? Number.NaN
     const error = l === r || (Number.isNaN(l) && Number.isNaN(r)) ? 0 : Math.abs(l - r)
     const scale = Math.max(Math.abs(l), Math.abs(magnitudes?.[i] ?? 0))
-    // Each side may differ from the true value by its rounding errors.
-    const tolerance = isExact ? 0 : epsilon.float32 * growth(roundingsOf(graph)) * scale
+    const tolerance = isExact ? 0 : (epsilon.float32 / 2) * errors * scale
     const ratio = error === 0 ? 0 : error / tolerance
     if (ratio > worst.ratio) worst = { isAccepted: worst.isAccepted && ratio <= 1, error, tolerance, ratio }
   })

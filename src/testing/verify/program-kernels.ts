@@ -18,20 +18,18 @@ export const kernelsOf = (program: Program): readonly Kernel[] => {
   for (const { graph } of graphSteps(program)) {
     for (const node of liveOrder(graph)) {
       if (node.inputs.length === 0) continue
-      node.types.forEach((_, port) => {
-        const part = alone(graph, node, port)
-        const text = print(part, { paths: false })
-        const what = node.op === 'fusion' ? node.attrs.kind : node.op
-        if (!found.has(text))
-          found.set(text, { name: `kernel ${what}${node.path === '' ? '' : ` of ${node.path}`}`, node, part })
-      })
+      const part = alone(graph, node)
+      const text = print(part, { paths: false })
+      const what = node.op === 'fusion' ? node.attrs.kind : node.op
+      if (!found.has(text))
+        found.set(text, { name: `kernel ${what}${node.path === '' ? '' : ` of ${node.path}`}`, node, part })
     }
   }
   return [...found.values()]
 }
 
-/** A graph of one result of a node, with named operands. Variables stay variables, because backends store them packed; literals stay too. */
-const alone = (graph: Graph, node: Node, port: number): Graph => {
+/** A graph of the results of a node, with named operands. Variables stay variables, because backends store them packed; literals stay too. */
+const alone = (graph: Graph, node: Node): Graph => {
   const names = new Map<string, string>()
   const nameOf = (kind: string, name: string): string => {
     const known = names.get(`${kind} ${name}`) ?? `${kind}${names.size}`
@@ -45,5 +43,6 @@ const alone = (graph: Graph, node: Node, port: number): Graph => {
     if (operand.op === 'variable' || operand.op === 'constant' || operand.op === 'iota') sources.add(operand)
     else operands.set(refKey(ref), `${ref.id}.${ref.port}`)
   }
-  return cutGraph({ graph, root: { id: node.id, port }, nodes: [...sources, node], operands }, nameOf)
+  const results = node.types.map((_, port) => ({ name: `y${port}`, value: { id: node.id, port } }))
+  return cutGraph({ graph, results, nodes: [...sources, node], operands }, nameOf)
 }
