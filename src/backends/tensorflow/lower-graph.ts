@@ -44,6 +44,7 @@ export interface LoweredGraph {
   readonly updates: readonly NamedType[]
   /** The call takes tens of microseconds, less than the switch to another thread. */
   readonly isBrief: boolean
+  readonly forms: KernelForms
 }
 
 /** The maximum of elements read, elements written and multiply-adds, all added, of a brief function. */
@@ -128,6 +129,7 @@ export const lowerGraph = (
     outputs,
     updates,
     isBrief: isBrief(graph),
+    forms: state.forms,
   }
 }
 

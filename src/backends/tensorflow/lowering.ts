@@ -53,6 +53,8 @@ export interface KernelForms {
   readonly groupsDepthwise: boolean
   /** Elementwise ops with a vector of few channels repeat it along the rows of an image. */
   readonly repeatsVectors: boolean
+  /** After some runs with the same variables, convolutions of float32 graphs for inference keep their filters in oneDNN's layout. */
+  readonly keepsFilters: boolean
 }
 
 /** The default. TensorFlow fuses what it can. */
@@ -61,6 +63,7 @@ export const plainForms: KernelForms = {
   products: noProducts,
   groupsDepthwise: false,
   repeatsVectors: false,
+  keepsFilters: false,
 }
 
 /** The forms for a graph that is not for inference in float32. */
@@ -68,6 +71,7 @@ export const formsElsewhere = (forms: KernelForms): KernelForms => ({
   ...forms,
   products: noProducts,
   groupsDepthwise: false,
+  keepsFilters: false,
 })
 
 /** What a lowering may know of the graph around its node. */

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import type { TensorflowContext } from './context.ts'
-import { fusesGroupsWithSwish } from './grouped-swish.ts'
+import { oneDnnAbilities } from './one-dnn-trial.ts'
 import type { KernelForms, PointwiseProducts, SwishFusion } from './lowering.ts'
 
 /**
@@ -18,10 +18,12 @@ export const oneDnnDefaults: { readonly [variable: string]: string } =
 export const oneDnnForms = async (context: TensorflowContext, threads?: number): Promise<KernelForms> => ({
   swish: oneDnnSwish(threads),
   products: oneDnnProducts(threads),
-  // oneDNN has the same kernels for both forms. Without AVX-512 the swish stays apart anyway, and this was not measured.
-  groupsDepthwise: process.arch === 'x64' && hasAvx512() && (await fusesGroupsWithSwish(context)),
   repeatsVectors: true,
+  // Without AVX-512 they were not measured.
+  ...(process.arch === 'x64' && hasAvx512() ? await oneDnnAbilities(context) : noAbilities),
 })
+
+const noAbilities = { groupsDepthwise: false, keepsFilters: false } as const
 
 /**
  * Without AVX-512 oneDNN convolves by matrix products, and applies the fused swish with one thread for each image. With fewer images than threads this

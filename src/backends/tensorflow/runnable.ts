@@ -21,6 +21,7 @@ import { type LoweredGraph, lowerGraph, type LowerOptions, type Operand } from '
 import { type Mode, modeGate } from './modes.ts'
 import { profileRows } from './profile-rows.ts'
 import { tracedCall } from './traced-call.ts'
+import { FilterKeeper } from './filter-keeper.ts'
 import { deviceTensor, held, tensorflowMemory, type TfTensor } from './memory.ts'
 
 type Feeds = ReadonlyMap<string, FeedTensor<TfTensor>>
@@ -29,6 +30,8 @@ type Feeds = ReadonlyMap<string, FeedTensor<TfTensor>>
 interface Bound extends LoweredGraph {
   /** The handles of the operands of kind 'constant', by their position among the operands. */
   readonly constants: ReadonlyMap<number, Pointer>
+  /** Null if the graph has one form only. */
+  readonly keeper: FilterKeeper | null
 }
 
 /** One context has the functions of all programs, so their names are numbered. */
@@ -116,7 +119,7 @@ const bind = (lowered: LoweredGraph, context: TensorflowContext): Bound => {
       for (const [at, operand] of lowered.operands.entries())
         if (operand.kind === 'constant') constants.set(at, context.upload(operand.data, operand.type))
     })
-    return { ...lowered, constants }
+    return { ...lowered, constants, keeper: lowered.forms.keepsFilters ? new FilterKeeper(context, lowered) : null }
   } catch (error) {
     for (const name of added) context.removeFunction(name)
     for (const handle of constants.values()) context.free(handle)
@@ -124,7 +127,8 @@ const bind = (lowered: LoweredGraph, context: TensorflowContext): Bound => {
   }
 }
 
-const unbind = ({ functions, constants }: Bound, context: TensorflowContext): void => {
+const unbind = ({ functions, constants, keeper }: Bound, context: TensorflowContext): void => {
+  keeper?.dispose()
   for (const { signature } of [...functions].reverse()) context.removeFunction(signature?.name ?? '')
   for (const handle of constants.values()) context.free(handle)
 }
@@ -156,7 +160,7 @@ const call = async (step: Bound, run: Call): Promise<StepResults<TfTensor>> => {
         onProfile(profileRows(step.graph, traced.stats))
         return traced.results
       }
-      const plain = await context.call(step.name, handles, resultCount, step.isBrief)
+      const plain = await context.call(functionOf(step, run), handles, resultCount, step.isBrief)
       // A graph that XLA compiled is one kernel for TensorFlow.
       onProfile?.([{ path: '', op: step.graph.name, kernel: 'XLA', ms: performance.now() - start }])
       return plain
@@ -170,6 +174,11 @@ const call = async (step: Bound, run: Call): Promise<StepResults<TfTensor>> => {
     for (const handle of own) context.free(handle)
   }
 }
+
+const functionOf = ({ keeper, operands, name }: Bound, run: Call): string =>
+  keeper?.functionFor(
+    operands.flatMap((operand) => (operand.kind === 'variable' ? [run.operands.variable(operand.name)] : [])),
+  ) ?? name
 
 /** The maximum of milliseconds in which operands are made without the event loop running, without the last operand. */
 const sliceMs = 2

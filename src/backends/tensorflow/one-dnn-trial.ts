@@ -1,14 +1,17 @@
 /**
- * Finds out whether TensorFlow fuses a grouped convolution with a bias and a swish. Its kernels on oneDNN do, those without oneDNN fail, and no function of
- * the library tells which ones are used.
+ * Finds out whether TensorFlow fuses a grouped convolution with a bias and a swish, and whether it has a convolution that keeps its filter. Its kernels on
+ * oneDNN do, those without oneDNN fail, and no function of the library tells which ones are used.
  */
 import { attr } from './attributes.ts'
 import type { Pointer } from './c-api.ts'
 import type { TensorflowContext } from './context.ts'
 import { TensorflowFailure } from './errors.ts'
 import { FunctionBuilder } from './function-builder.ts'
+import { withKeptFilters } from './kept-filters.ts'
+import type { KernelForms } from './lowering.ts'
+import type { FunctionDef } from './proto/tensorflow_pb.ts'
+import type { TfValue } from './types.ts'
 
-const name = 'trial_of_grouped_swish'
 const float32 = (shape: readonly number[]) => ({ dtype: 'float32', shape }) as const
 
 /** Two channels of 2 x 2 pixels, and a kernel [2, 2, 1, 2] that has the same weight for all pixels of a channel. */
@@ -19,10 +22,12 @@ const operands = [
 ] as const
 const sums = [(1 + 3 + 5 + 7) * 0.25 - 2, (2 + 4 + 6 + 8) * 0.5 - 7]
 
-const results = new WeakMap<TensorflowContext, Promise<boolean>>()
+type Abilities = Pick<KernelForms, 'groupsDepthwise' | 'keepsFilters'>
 
-/** Runs a small function. A context runs it once. */
-export const fusesGroupsWithSwish = (context: TensorflowContext): Promise<boolean> => {
+const results = new WeakMap<TensorflowContext, Promise<Abilities>>()
+
+/** Runs a small function in both forms. A context runs it once. */
+export const oneDnnAbilities = (context: TensorflowContext): Promise<Abilities> => {
   const known = results.get(context)
   if (known !== undefined) return known
   const found = trial(context)
@@ -30,11 +35,19 @@ export const fusesGroupsWithSwish = (context: TensorflowContext): Promise<boolea
   return found
 }
 
-const trial = async (context: TensorflowContext): Promise<boolean> => {
-  const f = new FunctionBuilder(name)
-  const [x, kernel, bias] = operands.map(({ type }) => f.argument(type))
-  if (x === undefined || kernel === undefined || bias === undefined) return false // there are three
-  const y = float32([1, 1, 1, 2])
+const trial = async (context: TensorflowContext): Promise<Abilities> => {
+  const plain = groupedSwish()
+  const kept = withKeptFilters(plain, 'trial_of_kept_filter', new Set(['a1']))
+  const groupsDepthwise = await isRight(plain, context)
+  return { groupsDepthwise, keepsFilters: groupsDepthwise && kept !== null && (await isRight(kept, context)) }
+}
+
+const y = float32([1, 1, 1, 2])
+
+/** The arguments are a0, a1, a2. */
+const groupedSwish = (): FunctionDef => {
+  const f = new FunctionBuilder('trial_of_grouped_swish')
+  const [x, kernel, bias] = operands.map(({ type }) => f.argument(type)) as [TfValue, TfValue, TfValue] // one for each
   const attrs = {
     strides: attr.ints([1, 1, 1, 1]),
     dilations: attr.ints([1, 1, 1, 1]),
@@ -45,9 +58,16 @@ const trial = async (context: TensorflowContext): Promise<boolean> => {
   }
   const sum = f.op('BiasAdd', [f.op('Conv2D', [x, kernel], attrs, y), bias], { data_format: attr.string('NHWC') }, y)
   f.result(f.op('Mul', [sum, f.op('Sigmoid', [sum], {}, y)], {}, y))
+  return f.finish()
+}
+
+const isRight = async (definition: FunctionDef, context: TensorflowContext): Promise<boolean> => {
+  const name = definition.signature?.name as string // a function has one
   const handles: Pointer[] = []
-  context.addFunction(f.finish())
+  let isAdded = false
   try {
+    context.addFunction(definition)
+    isAdded = true
     for (const { data, type } of operands) handles.push(context.upload(data, type))
     handles.push(...(await context.call(name, handles, 1)))
     const found = context.download(handles.at(-1) as Pointer, y)
@@ -57,6 +77,6 @@ const trial = async (context: TensorflowContext): Promise<boolean> => {
     throw error
   } finally {
     for (const handle of handles) context.free(handle)
-    context.removeFunction(name)
+    if (isAdded) context.removeFunction(name)
   }
 }
