@@ -18,12 +18,17 @@ const relaxedProbe = Uint8Array.of(
   ...[10, 22, 1, 20, 0, 32, 0, 253, 19, 32, 1, 253, 19, 32, 2, 253, 19, 253, 133, 2, 253, 31, 0, 11],
 )
 
-/**
- * Does the engine have relaxed SIMD? Early versions of the proposal had another order of operands, so the function is called: the standard's result is
- * 2 * 3 + 10.
- */
-export const hasRelaxedSimd = async (): Promise<boolean> => {
+let relaxedSimd: Promise<boolean> | null = null
+
+/** Does the engine have relaxed SIMD? It is tested once. */
+export const hasRelaxedSimd = (): Promise<boolean> => {
   allowRelaxedSimd()
+  relaxedSimd ??= testRelaxedSimd()
+  return relaxedSimd
+}
+
+/** Early versions of the proposal had another order of operands, so the function is called: the standard's result is 2 * 3 + 10. */
+const testRelaxedSimd = async (): Promise<boolean> => {
   try {
     const { exports } = new WebAssembly.Instance(await compileWasm(relaxedProbe))
     return (exports['m'] as (a: number, b: number, c: number) => number)(2, 3, 10) === 16
