@@ -27,10 +27,13 @@ export const withKeptFilters = (
 ): FunctionDef | null => {
   const nodes = new Map(definition.nodeDef.map((node) => [node.name, node]))
   const consumers = consumersIn(definition)
+  /** A node is in one fusion. The sum of two convolutions is computed with the first one. */
+  const taken = new Set<NodeDef>()
   const fusions = definition.nodeDef.flatMap((node) => {
     const filter = node.input[1]
     if (node.op !== 'Conv2D' || filter === undefined || !filters.has(argumentOf(filter, nodes))) return []
-    const found = node.attr['T']?.value.value === DataType.DT_FLOAT ? fusionOf(node, consumers) : null
+    const found = node.attr['T']?.value.value === DataType.DT_FLOAT ? fusionOf(node, consumers, taken) : null
+    for (const part of found?.nodes ?? []) taken.add(part)
     return found === null ? [] : [found]
   })
   if (fusions.length === 0) return null
@@ -88,7 +91,7 @@ const only = (node: NodeDef, consumers: Consumers): NodeDef | null => {
 const activations: ReadonlySet<string> = new Set(['Relu', 'Relu6', 'Elu'])
 
 /** Null if no bias follows. */
-const fusionOf = (convolution: NodeDef, consumers: Consumers): Fusion | null => {
+const fusionOf = (convolution: NodeDef, consumers: Consumers, taken: ReadonlySet<NodeDef>): Fusion | null => {
   const sum = only(convolution, consumers)
   const bias = sum?.input[1]
   if (sum?.op !== 'BiasAdd' || bias === undefined) return null
@@ -100,7 +103,7 @@ const fusionOf = (convolution: NodeDef, consumers: Consumers): Fusion | null => 
   })
   const next = only(sum, consumers)
   if (next !== null && activations.has(next.op)) return fused([next], next.op)
-  if (next?.op === 'AddN' && next.input.length === 2)
+  if (next?.op === 'AddN' && next.input.length === 2 && !taken.has(next))
     return fused(
       [next],
       'Add',

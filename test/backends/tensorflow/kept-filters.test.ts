@@ -71,6 +71,15 @@ describe('withKeptFilters()', () => {
     for (const ref of refs) if (ref.includes(':')) expect(names).toContain(ref.split(':')[0])
   })
 
+  test('computes the sum of two convolutions with one of them', () => {
+    const found = kept(`%c2 = conv2d(%x, %w) {padding="same", strides=[1,1]} : ${image}
+      %r2 = broadcast(%b) {axes=[3], shape=[2,5,5,4]} : ${image}\n%s2 = add(%c2, %r2) : ${image}\n${ending('add', '%s, %s2')}`)
+    const [first, second] = convolutions(found)
+    expect([textOf(first), textOf(second)]).toEqual([['BiasAdd', 'Add'], ['BiasAdd']])
+    expect(first?.input.at(-1)).toBe(`${second?.name}:output:0`)
+    expect(Object.values(found?.ret ?? {})).toEqual([`${first?.name}:output:0`])
+  })
+
   test('is null without a bias, and if the filter is computed', () => {
     expect(kept('return y = %c')).toBe(null)
     expect(withKeptFilters(lowered('%v', 'return y = %s'), 'kept', new Set(['a1']))).toBe(null)
