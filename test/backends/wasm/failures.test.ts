@@ -101,6 +101,24 @@ test('if a helper exits with unfinished units, the run fails instead of waiting,
   expect(second.loss).toBeLessThan(first.loss)
 })
 
+test('if the leader exits between its start and the run, the run fails instead of waiting, and later runs work', async () => {
+  const ready = "port.postMessage({ kind: 'ready', bytesMax, byteLength: memory.buffer.byteLength })"
+  const { workerUrl, turnOn, turnOff } = changed(ready, `${ready}\n    if (isOn()) process.exit(5)`)
+  turnOn()
+  const backend = await opened({ threads: 1, workerUrl })
+  using net = await compile(classifier, { backend, batch: 64 })
+  for (let i = 0; i < 3; i++) {
+    const run = net.run({ x: feeds.x })
+    const failed = expect(run).rejects.toMatchObject({ code: 'EF411', message: expect.stringContaining('code 5') })
+    // Until the thread has started and ended. Then its message and its end arrive together.
+    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve))
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300)
+    await failed
+  }
+  turnOff()
+  expect((await read(await net.run({ x: feeds.x }))).logits.length).toBe(64 * 8)
+})
+
 describe('without shared memory', () => {
   test('one thread with its own memory gives the same bits, and reads return as messages', async () => {
     const own = await opened({ threads: 4, isShared: false })
@@ -128,6 +146,15 @@ describe('without shared memory', () => {
     await expect(net.run({ x: feeds.x })).rejects.toMatchObject({ code: 'EF410' })
     await expect(net.run({ x: feeds.x })).rejects.toMatchObject({ code: 'EF410' })
     await expect(logits.data()).rejects.toMatchObject({ code: 'EF410' })
+  })
+
+  test('after dispose() a read fails instead of waiting', async () => {
+    const backend = await opened({ isShared: false })
+    const net = await compile(classifier, { backend, batch: 64 })
+    const { logits } = await net.run({ x: feeds.x })
+    backend.dispose()
+    await expect(logits.data()).rejects.toMatchObject({ code: 'EF406' })
+    await expect(net.variables.get('first/kernel')).rejects.toMatchObject({ code: 'EF406' })
   })
 
   test('writes grow the memory', async () => {
@@ -194,6 +221,27 @@ describe('memory', () => {
     const { y } = await net.run({ x: new Float32Array(batch * 2 ** 20) })
     expect((await y.data())[0]).toBe(0)
     await expect(compile(wide, { backend, batch: batch + 1 })).rejects.toMatchObject({ code: 'EF409' })
+  })
+
+  test('a compilation that fails for lack of memory leaves nothing in the threads', async () => {
+    const constants = graph('constants', { x: float32(20_000) }, ({ x }, b) => {
+      const table = b.constant(Float32Array.from({ length: 20_000 }, (_, i) => Math.sin(i)))
+      return { y: add(x, table as typeof x) }
+    })
+    const backend = await opened({ threads: 2 })
+    const { runner, space } = deviceOf(backend)
+    const [load, unload] = [vi.spyOn(runner, 'load'), vi.spyOn(runner, 'unload')]
+    const allocate = space.allocate.bind(space)
+    for (const refused of ['a constant', 'a table of addresses', 'scratch memory of the threads']) {
+      const spy = vi.spyOn(space, 'allocate').mockImplementation((bytes, what, hint) => {
+        if (what() === refused) throw new Error(`no memory for ${refused}`)
+        return allocate(bytes, what, hint)
+      })
+      await expect(compile(constants, { backend })).rejects.toThrow(refused)
+      spy.mockRestore()
+      expect(unload.mock.calls.flat()).toEqual(load.mock.calls.map(([{ list }]) => list))
+      expect(space.usedBytes).toBe(0)
+    }
   })
 
   test('packed forms count: compile() rejects the program, instead of each run', async () => {

@@ -55,6 +55,8 @@ class WorkerThreadPool implements ThreadPool {
   #ending: Promise<unknown> = Promise.resolve()
   #ids = 0
   #isDisposed = false
+  /** Why there are no threads. */
+  #whyEnded: () => EffuseError = () => runFailed('its threads were not started')
   #noteLoss: (loss: DeviceLoss) => void = () => {}
 
   constructor(options: ThreadPoolOptions) {
@@ -104,7 +106,7 @@ class WorkerThreadPool implements ThreadPool {
 
   async dispose(): Promise<void> {
     this.#isDisposed = true
-    await this.#end(disposed())
+    await this.#end(disposed)
   }
 
   async #begin(): Promise<Report> {
@@ -140,8 +142,9 @@ class WorkerThreadPool implements ThreadPool {
     return ready
   }
 
-  /** Posts an order and returns the report that answers it. */
-  #ask(order: (id: number) => Order): Promise<Report> {
+  /** Posts an order and returns the report that answers it. @throws EffuseError EF406, EF411: why the threads have ended, if they have */
+  async #ask(order: (id: number) => Order): Promise<Report> {
+    if (this.#members.length === 0) throw this.#whyEnded()
     const id = ++this.#ids
     const answer = this.#wait(id)
     this.post(order(id))
@@ -175,11 +178,12 @@ class WorkerThreadPool implements ThreadPool {
       this.#isDisposed = true
       this.#noteLoss({ reason: `the thread that owned the memory ended: ${reason}` })
     }
-    void this.#end(runFailed(`a thread ended: ${reason}`))
+    void this.#end(() => runFailed(`a thread ended: ${reason}`))
   }
 
-  async #end(error: EffuseError): Promise<void> {
+  async #end(why: () => EffuseError): Promise<void> {
     const members = this.#members
+    this.#whyEnded = why
     this.#members = []
     this.#control = this.#newControl()
     this.#ready = null
@@ -188,7 +192,7 @@ class WorkerThreadPool implements ThreadPool {
     const ending = Promise.all(members.map((member) => member.end()))
     this.#ending = ending
     await ending
-    for (const { reject } of pending) reject(error)
+    for (const { reject } of pending) reject(why())
   }
 
   /** Pages that are not isolated have no shared memory at all. */
