@@ -4,7 +4,6 @@ import type { AmpClass } from '../../ir/op-def.ts'
 import type { TargetInfo } from '../../ir/target.ts'
 import { isFloat, type Graph, type Node, type Ref } from '../../ir/types.ts'
 import { nodeAt, typeOf } from '../../ir/graph.ts'
-import type { DecomposeOptions } from '../decompose.ts'
 import type { AmpSettings } from './options.ts'
 import { layerPath } from './settled.ts'
 
@@ -59,12 +58,3 @@ export const isSensitive = (node: Node): boolean =>
 
 /** The name of a node in `allow` and `deny`. A composite has its own name, which its gradient shares. */
 export const nameInLists = (node: Node): string => (node.op === 'composite' ? layerPath(node.attrs.name) : node.op)
-
-/**
- * Composites that may be decomposed before mixed precision decides, because neither the author nor the user made a setting that would not
- * apply to the ops in the body. It has the classes of such composites, and the names that are excluded because a list has them.
- */
-export const silentComposites = ({ allow, deny }: AmpSettings): DecomposeOptions => ({
-  classes: ['infer', 'clear'],
-  except: [...new Set([...allow, ...deny].map((name) => name.replace(/^!/, '')))],
-})
