@@ -78,25 +78,20 @@ export const bindStep = ({ step, plan, compiled }: StepToBind, device: WasmDevic
         isOptional,
       }),
     )
-    const memory = {
-      table: allocate(4 * step.values.length, 'a table of addresses'),
-      words: allocate(4 * dispatches.length * (runner.threads + 1), 'counters of the threads'),
-      context: allocate(contexts.bytes, 'the context of runs'),
-      scratch: allocate(Math.max(64, alignedScratch * runner.threads), 'scratch memory of the threads'),
-    }
-    // Last, because the threads keep the list until it is unloaded.
     const list = listCount++
-    runner.load({ list, modules: used.map((at) => compiled.modules[at] as WebAssembly.Module), dispatches }) // each kernel is in a module
-    return {
+    const bound: BoundStep = {
       list,
-      ...memory,
       plan,
       values: step.values,
       bytes: step.values.map(bytesOf),
       outputs: step.outputs,
       updates: step.updates,
       constants,
+      table: allocate(4 * step.values.length, 'a table of addresses'),
+      words: allocate(4 * dispatches.length * (runner.threads + 1), 'counters of the threads'),
+      context: allocate(contexts.bytes, 'the context of runs'),
       contextOf: contexts.at,
+      scratch: allocate(Math.max(64, alignedScratch * runner.threads), 'scratch memory of the threads'),
       scratchBytes: alignedScratch,
       kernels: step.calls.length,
       rows: plan.dispatches.map(({ kernel, phase, origin }) => ({
@@ -105,6 +100,9 @@ export const bindStep = ({ step, plan, compiled }: StepToBind, device: WasmDevic
         kernel: kernels[kernel]?.phases[phase]?.name ?? '',
       })),
     }
+    // After all that can fail, because the threads keep the list until it is unloaded.
+    runner.load({ list, modules: used.map((at) => compiled.modules[at] as WebAssembly.Module), dispatches }) // each kernel is in a module
+    return bound
   } catch (error) {
     for (const block of blocks) space.release(block)
     throw error

@@ -2,12 +2,12 @@
 import { canShareMemory } from '#platform'
 import { EffuseError } from '../../../ir/diagnostics.ts'
 import type { DeviceLoss } from '../../backend.ts'
-import { makeThreadPool } from './thread-pool.ts'
+import { makeThreadPool, type ThreadPool } from './thread-pool.ts'
 import { makeInThread } from './in-thread.ts'
-import { takeMemory } from './linear-memory.ts'
+import { type LinearMemory, takeMemory } from './linear-memory.ts'
 import { defaultThreads, hasRelaxedSimd, wasmFault } from './probe.ts'
 import type { Runner } from './runner.ts'
-import { makeSpace, type Space } from './space.ts'
+import { type Bytes, makeSpace, type Space } from './space.ts'
 
 export interface WasmDevice {
   readonly space: Space
@@ -58,7 +58,7 @@ export const startDevice = async ({
     throw new EffuseError({
       code: 'EF404',
       message: `the backend wasm is not available: ${fault}`,
-      hint: 'use another browser or version, or the backend "tfjs"',
+      hint: 'use another browser, or the backend "tfjs"',
     })
   const relaxedSimd = wantsRelaxed !== false && (await hasRelaxedSimd())
   if (isShared) return onSharedMemory(threads, { workerUrl, relaxedSimd, bytesMax })
@@ -69,15 +69,37 @@ interface Settings extends Pick<DeviceOptions, 'workerUrl' | 'bytesMax'> {
   readonly relaxedSimd: boolean
 }
 
-/** If no thread starts, the calling thread computes, on the same memory. */
-const onSharedMemory = (threads: number, { workerUrl, relaxedSimd, bytesMax }: Settings): WasmDevice => {
+const onSharedMemory = (threads: number, settings: Settings): WasmDevice => {
   const memory = takeMemory(true)
-  const pool = makeThreadPool({ threads, memory, workerUrl })
+  const pool = makeThreadPool({ threads, memory, workerUrl: settings.workerUrl })
+  return onMemory(memory, { pool, starting: pool.start(), isShared: true, notes: [], ...settings })
+}
+
+/** One thread, which owns the memory. If it does not start, the calling thread computes. */
+const onOwnMemory = async (notes: string[], settings: Settings): Promise<WasmDevice> => {
+  const pool = makeThreadPool({ threads: 1, memory: null, workerUrl: settings.workerUrl })
+  const starting = pool.start()
+  const hasFailed = await starting.catch(() => true)
+  const memory = hasFailed === true ? takeMemory(false) : pool.bytes
+  const device = onMemory(memory, { pool, starting, isShared: false, notes, ...settings })
+  await device.started
+  return device
+}
+
+interface Starting extends Settings {
+  readonly pool: ThreadPool
+  readonly starting: Promise<void>
+  readonly isShared: boolean
+  readonly notes: string[]
+}
+
+/** If the threads do not start, the calling thread computes on the memory, which it can then access. */
+const onMemory = (memory: Bytes | LinearMemory, how: Starting): WasmDevice => {
+  const { pool, starting, isShared, relaxedSimd, notes, bytesMax } = how
   const space = makeSpace(memory, bytesMax)
-  const notes: string[] = []
   let runner: Runner = pool
-  const started = pool.start().catch((error: unknown) => {
-    runner = makeInThread(memory)
+  const started = starting.catch((error: unknown) => {
+    runner = makeInThread(memory as LinearMemory)
     notes.push(threadNote(error))
   })
   return {
@@ -86,43 +108,17 @@ const onSharedMemory = (threads: number, { workerUrl, relaxedSimd, bytesMax }: S
       return runner
     },
     started,
-    ...{ isShared: true, relaxedSimd, lost: pool.lost, notes },
+    ...{ isShared, relaxedSimd, lost: pool.lost, notes },
     dispose: () => {
       space.close()
-      void runner.dispose().then(() => memory.close())
+      void runner.dispose().then(() => {
+        if ('close' in memory) memory.close()
+      })
     },
   }
 }
 
-/** One thread, which owns the memory. If it does not start, the calling thread computes. */
-const onOwnMemory = async (
-  notes: readonly string[],
-  { workerUrl, relaxedSimd, bytesMax }: Settings,
-): Promise<WasmDevice> => {
-  const started = Promise.resolve()
-  const pool = makeThreadPool({ threads: 1, memory: null, workerUrl })
-  try {
-    await pool.start()
-    const space = makeSpace(pool.bytes, bytesMax)
-    const dispose = (): void => {
-      space.close()
-      void pool.dispose()
-    }
-    return { space, runner: pool, started, isShared: false, relaxedSimd, lost: pool.lost, notes, dispose }
-  } catch (error) {
-    const memory = takeMemory(false)
-    const space = makeSpace(memory, bytesMax)
-    const runner = makeInThread(memory)
-    const dispose = (): void => {
-      space.close()
-      void runner.dispose().then(() => memory.close())
-    }
-    const lost = new Promise<never>(() => {})
-    return { space, runner, started, isShared: false, relaxedSimd, lost, notes: [...notes, threadNote(error)], dispose }
-  }
-}
-
 const isolationNote =
-  'one thread: the page is not cross-origin isolated, so threads cannot share memory; serve it with the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp'
+  '1 thread, because the page is not cross-origin isolated; serve it with Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp'
 const threadNote = (error: unknown): string =>
-  `runs block the calling thread, because no worker starts here: ${error instanceof Error ? error.message : String(error)}; where a content policy forbids it, pass workerUrl to createWasmBackend()`
+  `no worker starts here, so runs block the calling thread: ${error instanceof Error ? error.message : String(error)}; if a policy forbids it, pass workerUrl`

@@ -55,8 +55,8 @@ class WorkerThreadPool implements ThreadPool {
   #ending: Promise<unknown> = Promise.resolve()
   #ids = 0
   #isDisposed = false
-  /** Why there are no threads. */
-  #whyEnded: () => EffuseError = () => runFailed('its threads were not started')
+  /** Why the threads have ended. */
+  #endedBy: EffuseError | undefined
   #noteLoss: (loss: DeviceLoss) => void = () => {}
 
   constructor(options: ThreadPoolOptions) {
@@ -106,7 +106,7 @@ class WorkerThreadPool implements ThreadPool {
 
   async dispose(): Promise<void> {
     this.#isDisposed = true
-    await this.#end(disposed)
+    await this.#end(disposed())
   }
 
   async #begin(): Promise<Report> {
@@ -144,7 +144,7 @@ class WorkerThreadPool implements ThreadPool {
 
   /** Posts an order and returns the report that answers it. @throws EffuseError EF406, EF411: why the threads have ended, if they have */
   async #ask(order: (id: number) => Order): Promise<Report> {
-    if (this.#members.length === 0) throw this.#whyEnded()
+    if (this.#members.length === 0) throw this.#endedBy
     const id = ++this.#ids
     const answer = this.#wait(id)
     this.post(order(id))
@@ -178,12 +178,12 @@ class WorkerThreadPool implements ThreadPool {
       this.#isDisposed = true
       this.#noteLoss({ reason: `the thread that owned the memory ended: ${reason}` })
     }
-    void this.#end(() => runFailed(`a thread ended: ${reason}`))
+    void this.#end(runFailed(`a thread ended: ${reason}`))
   }
 
-  async #end(why: () => EffuseError): Promise<void> {
+  async #end(error: EffuseError): Promise<void> {
     const members = this.#members
-    this.#whyEnded = why
+    this.#endedBy = error
     this.#members = []
     this.#control = this.#newControl()
     this.#ready = null
@@ -192,7 +192,7 @@ class WorkerThreadPool implements ThreadPool {
     const ending = Promise.all(members.map((member) => member.end()))
     this.#ending = ending
     await ending
-    for (const { reject } of pending) reject(why())
+    for (const { reject } of pending) reject(error)
   }
 
   /** Pages that are not isolated have no shared memory at all. */
