@@ -58,7 +58,7 @@ export const startDevice = async ({
     throw new EffuseError({
       code: 'EF404',
       message: `the backend wasm is not available: ${fault}`,
-      hint: 'use another browser, or the backend "tfjs"',
+      hint: 'use another browser or version, or the backend "tfjs"',
     })
   const relaxedSimd = wantsRelaxed !== false && (await hasRelaxedSimd())
   if (isShared) return onSharedMemory(threads, { workerUrl, relaxedSimd, bytesMax })
@@ -119,6 +119,6 @@ const onMemory = (memory: Bytes | LinearMemory, how: Starting): WasmDevice => {
 }
 
 const isolationNote =
-  '1 thread, because the page is not cross-origin isolated; serve it with Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp'
+  'one thread: the page is not cross-origin isolated, so threads cannot share memory; serve it with the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp'
 const threadNote = (error: unknown): string =>
-  `no worker starts here, so runs block the calling thread: ${error instanceof Error ? error.message : String(error)}; if a policy forbids it, pass workerUrl`
+  `runs block the calling thread, because no worker starts here: ${error instanceof Error ? error.message : String(error)}; where a content policy forbids it, pass workerUrl to createWasmBackend()`

@@ -42,7 +42,7 @@ const newMemory = (shared: boolean): RawMemory => {
   throw new EffuseError({
     code: 'EF409',
     message: `the system refuses a WebAssembly memory of even ${(maximumPages.at(-1) ?? 0) / 16} MiB`,
-    hint: 'close other pages or programs, or raise ulimit -v',
+    hint: 'close other pages or programs, or raise the limit on address space (ulimit -v)',
     cause: problem,
   })
 }

@@ -56,7 +56,7 @@ class WorkerThreadPool implements ThreadPool {
   #ids = 0
   #isDisposed = false
   /** Why the threads have ended. */
-  #endedBy: EffuseError | undefined
+  #endedBy = runFailed('its threads were not started')
   #noteLoss: (loss: DeviceLoss) => void = () => {}
 
   constructor(options: ThreadPoolOptions) {
