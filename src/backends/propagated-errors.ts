@@ -56,7 +56,8 @@ export const propagatedErrors = (
       const key = refKey({ id: node.id, port })
       const value = values.get(key)
       if (value === undefined) return
-      const magnitudes = (): Float64Array => resultsOf(node, enlarged(operands, before))[port] ?? value.data
+      const magnitudes = (): Float64Array =>
+        resultsOf(node, widened(magnitudesOf(node, operands), before))[port] ?? value.data
       const error = withOwn({ graph, node, port, value, carried: carried?.[port] ?? null, magnitudes })
       if (error !== null) errors.set(key, error)
     })
@@ -71,9 +72,12 @@ export const propagatedErrors = (
   return { outputs: named(graph.outputs), updates: named(namedUpdates(graph)) }
 }
 
-/** The magnitudes of operands with their errors. */
-const enlarged = (operands: readonly RefTensor[], errors: readonly (Errors | null)[]): readonly RefTensor[] =>
-  operands.map((x, i) => ({ ...x, data: plus(x.data.map(Math.abs), errors[i] ?? null, 1) }))
+/** The magnitudes of the operands that are factors: the first operand of the gradient of a max pool selects places. */
+const magnitudesOf = ({ op }: Node, operands: readonly RefTensor[]): readonly RefTensor[] =>
+  operands.map((x, i) => (op === 'maxPool2dGradient' && i === 0 ? x : { ...x, data: x.data.map(Math.abs) }))
+
+const widened = (operands: readonly RefTensor[], errors: readonly (Errors | null)[]): readonly RefTensor[] =>
+  operands.map((x, i) => ({ ...x, data: plus(x.data, errors[i] ?? null, 1) }))
 
 /** How far the results may be off where the operands are off by `errors`; infinite where no bound is known. */
 const carriedBy = (
@@ -132,11 +136,8 @@ const ofMagnitudes = (
   operands: readonly RefTensor[],
   errors: readonly (Errors | null)[],
 ): readonly Errors[] => {
-  // The first operand of the gradient of a max pool selects places and is not a factor.
-  const isFactor = (i: number): boolean => node.op !== 'maxPool2dGradient' || i > 0
-  const sizes = operands.map((x, i) => (isFactor(i) ? { ...x, data: x.data.map(Math.abs) } : x))
-  const off = sizes.map((x, i) => ({ ...x, data: plus(x.data, errors[i] ?? null, 1) }))
-  const [least, most] = [resultsOf(node, sizes), resultsOf(node, off)]
+  const sizes = magnitudesOf(node, operands)
+  const [least, most] = [resultsOf(node, sizes), resultsOf(node, widened(sizes, errors))]
   return most.map((data, port) => data.map((y, i) => bounded(y - ((least[port] as Errors)[i] as number))))
 }
 

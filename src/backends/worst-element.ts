@@ -40,6 +40,14 @@ const allowedAt = ({ want, row, magnitudes, largest, halfErrors }: Expected, ind
   return Math.max(row.relative * Math.abs(w), half) + row.absolute * (Number.isFinite(scale) ? scale : 0)
 }
 
+/** NaN fits NaN, infinities must agree, and 0 fits -0. */
+export const distance = (want: number, got: number): number =>
+  want === got || (Number.isNaN(want) && Number.isNaN(got))
+    ? 0
+    : Number.isFinite(want) && Number.isFinite(got)
+      ? Math.abs(got - want)
+      : Infinity
+
 /** @param operand For an activation: the values that it is applied to. */
 export const worstElement = (
   output: string,
@@ -54,12 +62,7 @@ export const worstElement = (
   want.data.forEach((w, index) => {
     const g = got[index] as number
     const tolerance = allowedAt(of, index) + (operand === null ? 0 : allowedAt(operand, index))
-    const error =
-      g === w || (Number.isNaN(g) && Number.isNaN(w))
-        ? 0
-        : Number.isFinite(g) && Number.isFinite(w)
-          ? Math.abs(g - w)
-          : Infinity
+    const error = distance(w, g)
     const ratio = error === 0 || tolerance === Infinity ? 0 : error / tolerance
     if (worst === null || ratio > worst.ratio) worst = { output, index, got: g, want: w, error, tolerance, ratio }
   })

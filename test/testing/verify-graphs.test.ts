@@ -120,6 +120,16 @@ describe('the bound of roundings', () => {
     expect(error).toBeLessThan((16 * 0.567 + 7) * eps)
   })
 
+  test('the gradient of a max pool has the error of its sum where the largest number is, not the largest magnitude', () => {
+    const graph = parse(
+      'graph g { %x = input() {name="x"} : float32[1,1,2,1] %g = input() {name="g"} : float32[1,1,1,1] %y = maxPool2dGradient(%x, %g) {strides=[1, 2], window=[1, 2]} : float32[1,1,2,1] return y = %y }',
+    )
+    const { outputs } = roundingErrorsOf(graph, { inputs: { x: [-5, 1], g: [3] }, variables: new Map() }, [])
+    const [at5, at1] = outputs.get('y') ?? []
+    expect(at1).toBeGreaterThan(3 * 2 ** -23 + 3 * 2 ** -24)
+    expect(at5).toBeLessThan(2 ** -100)
+  })
+
   test('no number is compared beyond a pole or where NaN may be a number', () => {
     const of = (text: string, x: number): number | undefined =>
       roundingErrorsOf(

@@ -90,7 +90,9 @@ const tooLittle = (size: number, used: number, bytesMax: number, what: string, h
   new EffuseError({
     code: 'EF409',
     message: `the backend wasm needs ${mebibytes(size)} for ${what}; ${mebibytes(used)} of at most ${mebibytes(bytesMax)} are in use, and no free range is large enough`,
-    hint: hint ?? 'dispose of results and executables that are no longer needed, or use a smaller batch or picture',
+    hint:
+      hint ??
+      'dispose of results and executables that are no longer needed, or use a smaller batch or smaller pictures',
   })
 
 export const mebibytes = (bytes: number): string =>
