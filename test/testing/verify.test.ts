@@ -25,6 +25,9 @@ const floored: Wrong = (b, y) => b.unary('floor', y)
 /** Adds to each example its position in the batch. */
 const placed: Wrong = (b, y) => b.add(y, b.emit1('iota', [], { shape: y.shape, axis: 0, dtype: 'float32' }))
 const padded: Wrong = (b, y, node) => ('padding' in node.attrs && node.attrs.padding !== 'valid' ? b.add(y, 1) : y)
+/** NaN where `padded` adds 1. */
+const paddedWithNaN: Wrong = (b, y, node) =>
+  'padding' in node.attrs && node.attrs.padding !== 'valid' ? b.unary('sqrt', b.sub(-1, b.unary('abs', y))) : y
 
 const noContext = { target: genericTarget, report: () => {} }
 
@@ -133,6 +136,7 @@ describe('verifyKernel', () => {
     ['f(x + z) = f(x) + f(z)', 'depthwiseConv2d', floored],
     ['a sum in two parts', 'matmul', floored],
     ['padding before it or in it', 'conv2d', padded],
+    ['padding before it or in it', 'depthwiseConv2d', paddedWithNaN],
   ] as const)('checks laws of a kernel: %s', async (law, op, wrong) => {
     const backend = wrongBackend(op, (b, y, node, operands) =>
       y.dtype === 'float32' ? wrong(b, y, node, operands) : y,

@@ -6,9 +6,11 @@ import type { Backend } from '../../backends/backend.ts'
 import { resultsOf, through } from '../../backends/conformance.ts'
 import { roundingsOf } from '../../backends/roundings.ts'
 import { epsilon, growth } from '../../backends/tolerance.ts'
+import { distance } from '../../backends/worst-element.ts'
 import { Builder } from '../../ir/build.ts'
 import { interpret } from '../../ir/interpret.ts'
 import { isOpName } from '../../ir/ops/index.ts'
+import { formats } from '../../ir/rounding.ts'
 import type { OpAttrs } from '../../ir/signatures.ts'
 import type { Value } from '../../ir/value.ts'
 import { opCases, type CaseOp } from '../cases/index.ts'
@@ -189,9 +191,11 @@ export const judgeLaw = async (backend: Backend, trial: Trial, isExact: boolean)
   let worst: Judged = { isAccepted: left.length === right.length, error: 0, tolerance: 0, ratio: 0 }
   Array.from(left).forEach((l, i) => {
     const r = right[i] ?? Number.NaN
-    const error = l === r || (Number.isNaN(l) && Number.isNaN(r)) ? 0 : Math.abs(l - r)
-    const scale = Math.max(Math.abs(l), Math.abs(magnitudes?.[i] ?? 0))
-    const tolerance = isExact ? 0 : (epsilon.float32 / 2) * errors * scale
+    const magnitude = magnitudes?.[i] ?? 0
+    // If the terms can overflow, the sides may overflow at different operations.
+    const isJudged = magnitude <= formats.float32.max
+    const error = isJudged ? distance(l, r) : 0
+    const tolerance = isExact ? 0 : (epsilon.float32 / 2) * errors * magnitude
     const ratio = error === 0 ? 0 : error / tolerance
     if (ratio > worst.ratio) worst = { isAccepted: worst.isAccepted && ratio <= 1, error, tolerance, ratio }
   })
