@@ -52,12 +52,21 @@ const reachedOf = (node: ts.Node, source: ts.SourceFile): Reached => {
   }
 }
 
-/** The text of a file that calls `globalThis.effuseReached(name)` when a site is reached. */
-export const recording = (text: string, sites: readonly (readonly [name: string, site: Site])[]): string => {
-  const marks = sites.flatMap(([name, { reached }]) => {
+/**
+ * The text of a file that writes 1 to `globalThis.effuseReached[number]` when a site is reached. A call would make tests several times slower: many
+ * sites are in the innermost loops of the reference interpreter.
+ *
+ * @param count All numbers, in all files, are below it.
+ */
+export const recording = (
+  text: string,
+  sites: readonly (readonly [number: number, site: Site])[],
+  count: number,
+): string => {
+  const marks = sites.flatMap(([number, { reached }]) => {
     if (reached.kind === 'always') return []
-    const call = `globalThis.effuseReached?.(${JSON.stringify(name)})`
-    const [open, close] = reached.kind === 'statement' ? [`{${call};`, '\n}'] : [`(${call}, `, ')']
+    const mark = `effuseReached[${number}] = 1`
+    const [open, close] = reached.kind === 'statement' ? [`{${mark};`, '\n}'] : [`(${mark}, `, ')']
     const size = reached.end - reached.start
     return [
       { at: reached.start, text: open, isOpen: true, size },
@@ -68,7 +77,7 @@ export const recording = (text: string, sites: readonly (readonly [name: string,
   marks.sort(
     (a, b) => a.at - b.at || Number(a.isOpen) - Number(b.isOpen) || (a.isOpen ? b.size - a.size : a.size - b.size),
   )
-  let out = ''
+  let out = `const effuseReached = (globalThis.effuseReached ??= new Uint8Array(${count}));`
   let from = 0
   for (const { at, text: mark } of marks) {
     out += text.slice(from, at) + mark

@@ -43,8 +43,10 @@ export const openReach = (root: string, mutants: readonly Omit<MechanicalMutant,
   const open = (): Place => {
     const tree = copyTree(root)
     for (const file of new Set(mutants.map((mutant) => mutant.file))) {
-      const sites = mutants.flatMap(({ name, file: other, site }) => (other === file ? [[name, site] as const] : []))
-      writeFileSync(join(tree.root, file), recording(sourceText(root, file), sites))
+      const sites = mutants.flatMap(({ file: other, site }, number) =>
+        other === file ? [[number, site] as const] : [],
+      )
+      writeFileSync(join(tree.root, file), recording(sourceText(root, file), sites, mutants.length))
     }
     const written = join(tree.root, 'reached.jsonl')
     const place = { tree, tests: openTests(tree.root, written), written }
@@ -61,14 +63,16 @@ export const openReach = (root: string, mutants: readonly Omit<MechanicalMutant,
     for (const name of failed) console.log(`${testFile}: ${name} fails without a mutant: nothing is judged by it`)
     const lines = existsSync(written) ? readFileSync(written, 'utf8').split('\n').filter(Boolean) : []
     const entries = lines.map(
-      (line) => JSON.parse(line) as { test: string | null; ms: number; reached: string[] }, // record-reach.ts wrote it
+      (line) => JSON.parse(line) as { test: string | null; ms: number; reached: number[] }, // record-reach.ts wrote it
     )
+    const namesOf = (numbers: readonly number[]): readonly string[] =>
+      numbers.map((number) => (mutants[number] as (typeof mutants)[number]).name) // open() numbered them
     return {
       mutants: mutants.map(({ name }) => name),
       tests: entries.flatMap(({ test, ms, reached }) =>
-        test === null || failed.has(test) ? [] : [{ name: test, ms, reached }],
+        test === null || failed.has(test) ? [] : [{ name: test, ms, reached: namesOf(reached) }],
       ),
-      always: entries.flatMap(({ test, reached }) => (test === null ? reached : [])),
+      always: entries.flatMap(({ test, reached }) => (test === null ? namesOf(reached) : [])),
     }
   }
 

@@ -2,8 +2,8 @@
 import { appendFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeEach, type RunnerTestCase, type RunnerTestSuite } from 'vitest'
 
-const reached = new Set<string>()
-;(globalThis as { effuseReached?: (name: string) => void }).effuseReached = (name) => reached.add(name)
+/** The first of the recorded files that is loaded makes it. */
+const marks = (): Uint8Array => (globalThis as { effuseReached?: Uint8Array }).effuseReached ?? new Uint8Array(0)
 
 const file = process.env['EFFUSE_REACHED']
 /** Names with their suites, as `-t` of vitest matches them. */
@@ -11,17 +11,18 @@ const nameOf = ({ name, suite }: RunnerTestCase | RunnerTestSuite): string =>
   suite === undefined || suite.name === '' ? name : `${nameOf(suite)} ${name}`
 
 const write = (test: string | null, ms: number): void => {
-  if (file !== undefined) appendFileSync(file, `${JSON.stringify({ test, ms, reached: [...reached] })}\n`)
-  reached.clear()
+  const reached = [...marks()].flatMap((mark, number) => (mark === 0 ? [] : [number]))
+  if (file !== undefined) appendFileSync(file, `${JSON.stringify({ test, ms, reached })}\n`)
+  marks().fill(0)
 }
 
 let start = 0
 beforeEach(() => {
   // What ran between tests: loading the file and its hooks.
-  if (reached.size > 0) write(null, 0)
+  if (marks().includes(1)) write(null, 0)
   start = performance.now()
 })
 afterEach(({ task }) => write(nameOf(task), performance.now() - start))
 afterAll(() => {
-  if (reached.size > 0) write(null, 0)
+  if (marks().includes(1)) write(null, 0)
 })
