@@ -10,7 +10,7 @@ import { doctor } from '../../src/inspect/index.ts'
 import { Builder } from '../../src/ir/build.ts'
 import { interpret } from '../../src/ir/interpret.ts'
 import { elements } from '../../src/ir/types.ts'
-import { conformance } from '../../src/testing/index.ts'
+import { testOps } from '../support/op-conformance.ts'
 import { expectRandomGraphs } from '../support/random-graphs.ts'
 import { applied, expectClose, runnableOf } from '../support/one-graph.ts'
 import { normedNet, rows, squaresStep } from '../support/small-steps.ts'
@@ -34,29 +34,15 @@ afterEach(() => {
 
 describe.runIf(hasAdapter)('tfjs-webgpu', () => {
   // Few cases of each op, since the driver compiles a program for each shape of a convolution. The tests of wasm and cpu have more.
-  test('conforms to the reference in every op', async () => {
-    const report = await conformance(await open(), { runs: 3 })
-    expect(report.failures).toEqual([])
-    expect(report.cases).toBeGreaterThan(500)
-    expect(report.exclusions.map(({ dtypes }) => dtypes)).toEqual([['float16', 'bfloat16']])
-  }, 180_000)
+  const refused = ['float16', 'bfloat16'] as const
+  testOps('conforms to the reference', open, { runs: 3, refused })
 
-  test("conforms in additional cases of ops with effuse's own programs", async () => {
-    const ops = [
-      'add',
-      'select',
-      'pad',
-      'reduceSum',
-      'topK',
-      'gather',
-      'remainder',
-      'pow',
-      'cast',
-      'maxPool2dGradient',
-    ] as const
-    const report = await conformance(await open(), { runs: 25, seed: 7, ops })
-    expect(report.failures).toEqual([])
-  }, 300_000)
+  testOps("conforms in additional cases of ops with effuse's own programs", open, {
+    runs: 25,
+    seed: 7,
+    ops: ['add', 'select', 'pad', 'reduceSum', 'topK', 'gather', 'remainder', 'pow', 'cast', 'maxPool2dGradient'],
+    refused,
+  })
 
   test('runs random graphs as the reference does, including updates, and leaks no buffer', async () => {
     const backend = await open()

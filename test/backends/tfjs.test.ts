@@ -10,7 +10,8 @@ import { makeResult } from '../../src/executable/results.ts'
 import { interpret } from '../../src/ir/interpret.ts'
 import { elements, type Graph } from '../../src/ir/types.ts'
 import type { Value } from '../../src/ir/value.ts'
-import { conformance, feedsFor } from '../../src/testing/index.ts'
+import { feedsFor } from '../../src/testing/index.ts'
+import { testOps } from '../support/op-conformance.ts'
 import { expectRandomGraphs } from '../support/random-graphs.ts'
 import { applied, expectClose, runnableOf } from '../support/one-graph.ts'
 
@@ -26,21 +27,10 @@ beforeAll(async () => {
 const bufferCount = (name: string): number => tf.findBackend(name).numDataIds()
 
 describe.each(names)('tfjs-%s', (name) => {
-  test('conforms to the reference in every op', async () => {
-    const report = await conformance(backendOf(name), { runs: 25 })
-    expect(report.failures).toEqual([])
-    expect(report.cases).toBeGreaterThan(1000)
-    expect(report.exclusions.map(({ dtypes }) => dtypes)).toEqual([['float16', 'bfloat16']])
-  })
+  testOps('conforms to the reference', () => backendOf(name), { runs: 25, refused: ['float16', 'bfloat16'] })
 
-  test('conforms in half types, if it may emulate them', async () => {
-    const report = await conformance(await createTfjsBackend({ backend: name, emulateHalf: true }), {
-      runs: 40,
-      seed: 2,
-    })
-    expect(report.failures).toEqual([])
-    expect(report.exclusions).toEqual([])
-  })
+  const emulating = (): Promise<Backend> => createTfjsBackend({ backend: name, emulateHalf: true })
+  testOps('conforms in half types, if it may emulate them', emulating, { runs: 40, seed: 2, refused: [] })
 
   test('runs random graphs as the reference does, including updates, and leaks no buffer', async () => {
     const before = bufferCount(name)

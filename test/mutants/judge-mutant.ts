@@ -2,8 +2,9 @@
 import { createHash } from 'node:crypto'
 import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { batchesOf } from './batches.ts'
 import type { MechanicalMutant } from './choose.ts'
-import { openReach, type Reach } from './reach.ts'
+import { openReach, type Reaching } from './reach.ts'
 import { openTests, type TestProcess } from './test-process.ts'
 import { copyTree, sourceText, type Tree } from './tree.ts'
 
@@ -25,6 +26,8 @@ export interface Finding {
   readonly seconds: number
 }
 interface Judge {
+  /** True while the tests of the file cannot start, since another job records which of them reach a mutant. */
+  waitsFor(testFile: string): boolean
   /** The finding of an earlier run. */
   kept(task: Task, testFile: string): Finding | undefined
   /** A copy of the tree in which mutants are judged one after another. */
@@ -35,7 +38,7 @@ interface Judge {
 /** For one test file. The slowest file takes half of this on an idle machine. */
 const limitMs = 240_000
 /** For tests whose time without a mutant is known. */
-const limitOf = (ms: number): number => Math.min(limitMs, 20_000 + 10 * ms)
+const limitOf = (ms: number): number => Math.min(limitMs, 10_000 + 5 * ms)
 
 type Found = Pick<Finding, 'by'> & { readonly fate: 'killed' | 'killed by the time limit' }
 
@@ -44,6 +47,7 @@ export const makeJudge = (root: string, mutants: readonly MechanicalMutant[], is
   const reach = openReach(root, mutants)
   const sound = new Map<string, Sound>()
   return {
+    waitsFor: reach.isRecording,
     kept: (task, testFile) => results.find(keyOf(root, task, testFile)),
     open: () => {
       const tree = copyTree(root)
@@ -52,12 +56,13 @@ export const makeJudge = (root: string, mutants: readonly MechanicalMutant[], is
         judge: async (task, testFile) => {
           const start = performance.now()
           const chosen = task.kind === 'by hand' ? null : await reach.of(task.name, testFile)
-          const found =
-            chosen?.tests.length === 0 ? null : await judgeBy(task, testFile, chosen, { tree, tests, sound })
+          let found: Found | null = null
+          for (const batch of chosen === null ? [null] : batchesOf(chosen))
+            found ??= await judgeBy(task, testFile, batch, { tree, tests, sound })
           const finding: Finding = {
             fate: found?.fate ?? 'passed',
             by: found?.by ?? null,
-            reachedBy: chosen?.tests.length ?? null,
+            reachedBy: chosen?.length ?? null,
             seconds: (performance.now() - start) / 1000,
           }
           results.keep(keyOf(root, task, testFile), task.name, testFile, finding)
@@ -80,11 +85,11 @@ export const makeJudge = (root: string, mutants: readonly MechanicalMutant[], is
 const judgeBy = async (
   { file, text }: Task,
   testFile: string,
-  chosen: Awaited<ReturnType<Reach['of']>> | null,
+  chosen: readonly Reaching[] | null,
   { tree, tests, sound }: { readonly tree: Tree; readonly tests: TestProcess; readonly sound: Map<string, Sound> },
 ): Promise<Found | null> => {
-  let limit = chosen === null ? limitMs : limitOf(chosen.ms)
-  let names = chosen?.tests ?? null
+  let limit = chosen === null ? limitMs : limitOf(chosen.reduce((sum, { ms }) => sum + ms, 0))
+  let names = chosen?.map(({ name }) => name) ?? null
   for (;;) {
     tests.changed(file)
     const reply = await tree.withText(file, text, () => tests.run({ file: testFile, tests: names }, limit))

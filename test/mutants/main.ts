@@ -85,10 +85,15 @@ const judgeAll = async (
     done.push({ task, fate })
     console.log(`${done.length}/${tasks.length} ${fate} (${seconds.toFixed(1)} s) ${task.name}${by}`)
   }
+  /** The next mutant whose tests can start; if there is none, the next one. */
+  const take = (): (typeof queue)[number] | undefined => {
+    const ready = queue.findIndex(({ task, at }) => !judge.waitsFor(task.tests[at] ?? ''))
+    return queue.splice(Math.max(0, ready), 1)[0]
+  }
   const work = async (): Promise<void> => {
     let place: ReturnType<typeof judge.open> | null = null
     try {
-      for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      for (let next = take(); next !== undefined; next = take()) {
         const { task, at } = next
         const test = task.tests[at]
         if (test === undefined) {

@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
+import { batchesOf } from './batches.ts'
 import { mutantsByHand } from './by-hand/index.ts'
 import { drawnFolders } from './choose.ts'
 import { equivalents } from './equivalents.ts'
@@ -91,6 +92,22 @@ describe('by operators', () => {
       expect(proof.length).toBeGreaterThan(20)
     }
   })
+})
+
+test.each([
+  [[], []],
+  [[300], [[300]]],
+  [
+    [4000, 20, 900, 30],
+    [[20, 30, 900], [4000]],
+  ],
+  [
+    [30_000, 9000, 2000, 2000, 2000],
+    [[2000, 2000, 2000], [9000], [30_000]],
+  ],
+])('fast tests run before slow tests: %j', (times, batches) => {
+  const tests = times.map((ms) => ({ name: `takes ${ms}`, ms }))
+  expect(batchesOf(tests).map((batch) => batch.map(({ ms }) => ms))).toEqual(batches)
 })
 
 test('a mutant exists only in a copy of the tree, and only while its tests run', async () => {

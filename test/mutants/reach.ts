@@ -7,23 +7,26 @@ import { recording } from './mechanical.ts'
 import { openTests, type TestProcess } from './test-process.ts'
 import { copyTree, sourceText, type Tree } from './tree.ts'
 
+/** A test that reaches a mutant. */
 export interface Reaching {
-  /** Full names, in execution order. */
-  readonly tests: readonly string[]
-  /** Their time without a mutant. */
+  /** The full name. */
+  readonly name: string
+  /** Its time without a mutant. */
   readonly ms: number
 }
 
 export interface Reach {
   /** The tests of the file that reach the mutant; all tests if loading the file reaches it. */
-  of(mutant: string, testFile: string): Promise<Reaching>
+  of(mutant: string, testFile: string): Promise<readonly Reaching[]>
+  /** Is a run of the file in progress that records it? */
+  isRecording(testFile: string): boolean
   close(): void
 }
 
 interface Recorded {
   /** The recorded mutants. */
   readonly mutants: readonly string[]
-  readonly tests: readonly { readonly name: string; readonly ms: number; readonly reached: readonly string[] }[]
+  readonly tests: readonly (Reaching & { readonly reached: readonly string[] })[]
   /** Reached between tests. */
   readonly always: readonly string[]
 }
@@ -36,6 +39,7 @@ export const openReach = (root: string, mutants: readonly Omit<MechanicalMutant,
   mkdirSync(folder, { recursive: true })
   const always = new Set(mutants.flatMap(({ name, site }) => (site.reached.kind === 'always' ? [name] : [])))
   const known = new Map<string, Promise<Recorded>>()
+  const inProgress = new Set<string>()
   /** Copies that are not in use. Each job can record at the same time. */
   const free: Place[] = []
   const all: Place[] = []
@@ -84,9 +88,11 @@ export const openReach = (root: string, mutants: readonly Omit<MechanicalMutant,
       const names = new Set(kept.mutants)
       if (mutants.every(({ name }) => names.has(name))) return kept
     }
+    inProgress.add(testFile)
     const place = free.pop() ?? open()
     const found = await record(testFile, place)
     free.push(place)
+    inProgress.delete(testFile)
     writeFileSync(file, JSON.stringify(found))
     return found
   }
@@ -97,9 +103,9 @@ export const openReach = (root: string, mutants: readonly Omit<MechanicalMutant,
       known.set(testFile, waiting)
       const found = await waiting
       const isAlways = always.has(mutant) || found.always.includes(mutant)
-      const chosen = found.tests.filter(({ reached }) => isAlways || reached.includes(mutant))
-      return { tests: chosen.map(({ name }) => name), ms: chosen.reduce((sum, { ms }) => sum + ms, 0) }
+      return found.tests.filter(({ reached }) => isAlways || reached.includes(mutant))
     },
+    isRecording: (testFile) => inProgress.has(testFile),
     close: () => {
       for (const { tests, tree } of all) {
         tests.close()

@@ -41,7 +41,7 @@ const vitest = await createVitest(
     reporters: [{}],
     testTimeout: timeout,
     hookTimeout: timeout,
-    setupFiles: ['test/support/property-seed.ts', 'test/mutants/record-reach.ts'],
+    setupFiles: ['test/support/property-seed.ts', 'test/mutants/end-on-failure.ts', 'test/mutants/record-reach.ts'],
   },
   { plugins: [withoutOwnTimeouts] },
 )

@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Backend } from '../../../src/backends/backend.ts'
 import { createWasmBackend, type WasmOptions } from '../../../src/backends/wasm/index.ts'
 import { parse } from '../../../src/ir/parse.ts'
-import { conformance } from '../../../src/testing/index.ts'
 import { runnableOf } from '../../support/one-graph.ts'
+import { testOps } from '../../support/op-conformance.ts'
 import { expectRandomGraphs } from '../../support/random-graphs.ts'
 
 describe.each([1, 3])('on %i threads', (threads) => {
@@ -14,12 +14,7 @@ describe.each([1, 3])('on %i threads', (threads) => {
   })
   afterAll(() => backend.dispose())
 
-  test('conforms to the reference in every op', async () => {
-    const report = await conformance(backend, { runs: threads === 1 ? 3 : 1 })
-    expect(report.failures).toEqual([])
-    expect(report.exclusions).toEqual([])
-    expect(report.cases).toBeGreaterThan(threads === 1 ? 500 : 100)
-  }, 300_000)
+  testOps('conforms to the reference', () => backend, { runs: threads === 1 ? 3 : 1, refused: [] })
 
   test('runs random graphs as the reference does, including updates', async () => {
     await expectRandomGraphs(backend, 40)
