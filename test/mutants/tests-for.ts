@@ -114,6 +114,9 @@ const table: readonly (readonly [prefix: string, tests: readonly string[]])[] = 
   ],
   ['src/backends/codegen/loops/', codegen('schedules', 'phases', 'kernel', 'replay')],
   ['src/backends/wasm/elementary/', wasm('elementary', 'ops', 'zeros')],
+  ['src/backends/wasm/instructions.ts', wasm('memory-instructions', 'instructions')],
+  ['src/backends/wasm/bytes.ts', wasm('bytes', 'module')],
+  ['src/backends/wasm/runtime/probe.ts', wasm('instructions', 'wasm', 'failures')],
   ['src/backends/wasm/runtime/', [...wasm('allocator', 'memory', 'failures', 'module'), 'test/backends/store.test.ts']],
   [
     'src/backends/wasm/',
