@@ -80,7 +80,7 @@ export const makeJudge = (root: string, mutants: readonly MechanicalMutant[], is
 
 /**
  * Runs the selected tests of a file. A test that also fails without the mutant is ignored. A test that is slow without the mutant did not fail: a busy
- * machine may need more than the time limit, so the mutant is then judged again with the longest limit.
+ * machine may need more than the time limit, so the mutant is then judged again with the limit for the time that it took.
  */
 const judgeBy = async (
   { file, text }: Task,
@@ -106,7 +106,7 @@ const judgeBy = async (
     if (clean.fault === null) {
       if (!isLate) return { fate: 'killed', by }
       if (clean.ms < limit || limit === limitMs) return { fate: 'killed by the time limit', by }
-      limit = limitMs
+      limit = limitOf(clean.ms)
       continue
     }
     console.log(`${by} fails without a mutant: nothing is judged by it (${clean.fault})`)

@@ -80,13 +80,15 @@ export const openReach = (root: string, mutants: readonly Omit<MechanicalMutant,
     }
   }
 
-  const recorded = async (testFile: string): Promise<Recorded> => {
+  const isOf = (mutant: string, { mutants: names }: Recorded): boolean => names.includes(mutant)
+
+  /** The kept record if it is also of this mutant, else a new one. */
+  const recorded = async (testFile: string, mutant: string): Promise<Recorded> => {
     const key = createHash('sha256').update(testFile).update(sourceText(root, testFile)).digest('hex').slice(0, 24)
     const file = join(folder, `${key}.json`)
     if (existsSync(file)) {
       const kept = JSON.parse(readFileSync(file, 'utf8')) as Recorded // written below
-      const names = new Set(kept.mutants)
-      if (mutants.every(({ name }) => names.has(name))) return kept
+      if (isOf(mutant, kept)) return kept
     }
     inProgress.add(testFile)
     const place = free.pop() ?? open()
@@ -99,9 +101,11 @@ export const openReach = (root: string, mutants: readonly Omit<MechanicalMutant,
 
   return {
     of: async (mutant, testFile) => {
-      const waiting = known.get(testFile) ?? recorded(testFile)
-      known.set(testFile, waiting)
-      const found = await waiting
+      const first = known.get(testFile) ?? recorded(testFile, mutant)
+      if (!known.has(testFile)) known.set(testFile, first)
+      // A kept record may lack mutants that were drawn later. A new one has all.
+      if (!isOf(mutant, await first) && known.get(testFile) === first) known.set(testFile, recorded(testFile, mutant))
+      const found = await (known.get(testFile) ?? first)
       const isAlways = always.has(mutant) || found.always.includes(mutant)
       return found.tests.filter(({ reached }) => isAlways || reached.includes(mutant))
     },
