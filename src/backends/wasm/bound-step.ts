@@ -69,12 +69,12 @@ export const bindStep = ({ step, plan, compiled }: StepToBind, device: WasmDevic
       kernels,
     )
     const dispatches = plan.dispatches.map(
-      ({ kernel, slots, isOptional }, i): Dispatch => ({
+      ({ kernel, phase, slots, isOptional }, i): Dispatch => ({
         module: used.indexOf(kernels[kernel]?.module ?? 0),
         name: phases[i]?.name ?? '',
         slots,
         units: phases[i]?.units ?? 1,
-        context: contexts.offsets.get(kernel) ?? 0,
+        context: contexts.offsetOf(kernel, phase),
         isOptional,
       }),
     )

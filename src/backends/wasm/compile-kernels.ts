@@ -4,7 +4,7 @@
  */
 import { compileWasm, nextTurn } from '#platform'
 import type { KernelLibrary } from './kernel-library.ts'
-import type { EmitOptions, EmittedKernel } from './module.ts'
+import type { EmitOptions, EmittedKernel, PhaseCall } from './module.ts'
 
 export interface CompiledKernel extends EmittedKernel {
   /** The number of its module. */
@@ -32,6 +32,11 @@ export const compileKernels = async (
     compiling.push(module)
     await nextTurn() // engines begin to compile when the event loop runs
     signal?.throwIfAborted()
+  }
+  for (const { number, as, phases } of library.shared) {
+    const owner = kernels[as] as CompiledKernel // it is in a module
+    const calls = owner.phases.map((phase, i) => ({ ...phase, ...(phases[i] as PhaseCall) })) // it has the same phases
+    kernels[number] = { ...owner, number, phases: calls }
   }
   return { kernels, modules: await Promise.all(compiling) }
 }

@@ -5,7 +5,7 @@ import {
   type Affine,
   type IndexOp,
   type LoopExpr,
-  type Loops,
+  type LoopNest,
   type Register,
   scratch,
   type Statement,
@@ -42,7 +42,7 @@ export const phaseSignature = (buffers: number): Signature => ({
 })
 
 /** The function of a phase. */
-export const emitPhase = (loops: Loops, buffers: readonly KernelBuffer[], numbers: ModuleNumbers): FunctionBody =>
+export const emitPhase = (loops: LoopNest, buffers: readonly KernelBuffer[], numbers: ModuleNumbers): FunctionBody =>
   new PhaseEmitter(loops, buffers, numbers).body()
 
 /** Null: no instruction. */
@@ -59,7 +59,7 @@ const positionOps: { readonly [O in IndexOp]: Instruction | null } = {
 }
 
 class PhaseEmitter {
-  readonly #loops: Loops
+  readonly #loops: LoopNest
   readonly #buffers: readonly KernelBuffer[]
   readonly #numbers: ModuleNumbers
   readonly #f: FunctionBody
@@ -68,7 +68,7 @@ class PhaseEmitter {
   readonly #counters = new Map<number, number>()
   readonly #registers: readonly number[]
 
-  constructor(loops: Loops, buffers: readonly KernelBuffer[], numbers: ModuleNumbers) {
+  constructor(loops: LoopNest, buffers: readonly KernelBuffer[], numbers: ModuleNumbers) {
     this.#loops = loops
     this.#buffers = buffers
     this.#numbers = numbers
@@ -174,6 +174,10 @@ class PhaseEmitter {
       case 'affine':
         this.#affine(expr)
         return
+      case 'parameter':
+        f.get(this.#buffers.length + 1) // the context
+        f.memory('i32.load', 4 * expr.number)
+        return
       case 'unit':
         f.get(this.#buffers.length + (expr.of === 'first' ? 2 : 3)) // these parameters follow the buffers: see phaseSignature
         return
@@ -228,6 +232,7 @@ class PhaseEmitter {
       case 'lanes':
         return this.#typeOf(expr.of[0] as LoopExpr) // there are four parts
       case 'affine':
+      case 'parameter':
       case 'unit':
         return 'int32'
       case 'position':
@@ -258,11 +263,16 @@ class PhaseEmitter {
 
   #affine({ offset, terms }: Affine): void {
     const f = this.#f
-    f.i32(offset)
+    let isFirst = offset === 0 && terms.length > 0
+    if (!isFirst) f.i32(offset)
     for (const { loop, stride } of terms) {
       f.get(this.#counters.get(loop) as number) // an enclosing loop, whose counter is a number
-      f.i32(stride)
-      f.op('i32.mul', 'i32.add')
+      if (stride !== 1) {
+        f.i32(stride)
+        f.op('i32.mul')
+      }
+      if (!isFirst) f.op('i32.add')
+      isFirst = false
     }
   }
 

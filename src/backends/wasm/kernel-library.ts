@@ -2,10 +2,18 @@
 import { exactJson } from '../../ir/exact-json.ts'
 import type { Graph } from '../../ir/types.ts'
 import type { Kernel } from '../codegen/kernel/kernel.ts'
-import { defaultSchedule, smallSchedule } from '../codegen/loops/default-schedule.ts'
+import { defaultSchedule } from '../codegen/loops/default-schedule.ts'
 import { mergeKernelAxes } from '../codegen/loops/merge-axes.ts'
+import { type SizedPhase, sizedPhase } from '../codegen/loops/sized-loops.ts'
 import { type LoweredBody, makeLowering } from './lowered-body.ts'
-import { type EmitOptions, type EmittedModule, emitModules, type NumberedKernel } from './module.ts'
+import {
+  type EmitOptions,
+  type EmittedModule,
+  emitModules,
+  type NumberedKernel,
+  type PhaseCall,
+  scheduledKernel,
+} from './module.ts'
 
 export interface KernelLibrary {
   /** Lowers a body, without adding its kernel to the library. @throws EffuseError EF405 */
@@ -14,8 +22,17 @@ export interface KernelLibrary {
   add(kernel: Kernel, isRare?: boolean): number
   /** By number. */
   readonly kernels: readonly Kernel[]
-  /** Emits all kernels, in modules of a moderate size. Each is emitted when it is taken. @throws EffuseError EF405 */
+  /** Emits all kernels but those of `shared`, in modules of a moderate size. Each is emitted when it is taken. @throws EffuseError EF405 */
   emit(options: EmitOptions): Iterable<EmittedModule>
+  /** The kernels that call the functions of another kernel, after the last module was taken. */
+  readonly shared: readonly SharedKernel[]
+}
+
+export interface SharedKernel {
+  readonly number: number
+  /** The kernel whose functions it calls. */
+  readonly as: number
+  readonly phases: readonly PhaseCall[]
 }
 
 /** Small enough that the last module, which nothing is emitted beside, compiles quickly. */
@@ -32,6 +49,7 @@ export const makeKernelLibrary = (): KernelLibrary => {
     texts.set(kernel, text)
     return text
   }
+  const shared: SharedKernel[] = []
   /** The kernels that run in every run of the program. */
   const frequent = new Set<number>()
   const numbered = (kernel: Kernel): number => {
@@ -52,18 +70,50 @@ export const makeKernelLibrary = (): KernelLibrary => {
       if (!isRare) frequent.add(number)
       return number
     },
-    emit: (options) => emitModules(scheduled(kernels, frequent), options, moduleBytesMin),
+    emit: (options) => emitModules(lowered(kernels, frequent, shared), options, moduleBytesMin),
+    shared,
   }
 }
 
-/** Frequent kernels come first: they have most of the code, and the engine compiles it while the other kernels are emitted. */
-function* scheduled(kernels: readonly Kernel[], frequent: ReadonlySet<number>): Generator<NumberedKernel> {
-  const rare = [...kernels.keys()].filter((number) => !frequent.has(number))
-  for (const number of [...frequent, ...rare]) {
-    const kernel = mergeKernelAxes(kernels[number] as Kernel)
-    const scheduleOf = frequent.has(number) ? defaultSchedule : smallSchedule
-    yield { number, kernel, schedules: kernel.phases.map(scheduleOf) }
+/**
+ * The kernels with their loops. Frequent kernels come first: they have most of the code, and the engine compiles it while the other kernels are emitted.
+ * Of rare kernels with the same loops, the first one is among the results; the others are added to `shared`.
+ */
+function* lowered(
+  kernels: readonly Kernel[],
+  frequent: ReadonlySet<number>,
+  shared: SharedKernel[],
+): Generator<NumberedKernel> {
+  const merged = (number: number): Kernel => mergeKernelAxes(kernels[number] as Kernel)
+  const scheduled = (number: number, kernel: Kernel): NumberedKernel => ({
+    number,
+    ...scheduledKernel(kernel, kernel.phases.map(defaultSchedule)),
+  })
+  for (const number of frequent) yield scheduled(number, merged(number))
+  const byLoops = new Map<string, number>()
+  for (const number of kernels.keys()) {
+    if (frequent.has(number)) continue
+    const kernel = merged(number)
+    const phases = sizedPhases(kernel)
+    if (phases === null) {
+      yield scheduled(number, kernel)
+      continue
+    }
+    const key = `${kernel.buffers.map(({ dtype }) => dtype).join()} ${phases.map((phase) => phase.key).join()}`
+    const as = byLoops.get(key)
+    if (as !== undefined) {
+      shared.push({ number, as, phases: phases.map(({ units, parameters }) => ({ units, parameters })) })
+      continue
+    }
+    byLoops.set(key, number)
+    yield { number, buffers: kernel.buffers, phases: phases.map((phase) => ({ ...phase, loops: phase.loops() })) }
   }
+}
+
+/** Null if a phase must have loops of its own. */
+const sizedPhases = ({ phases }: Kernel): readonly SizedPhase[] | null => {
+  const sized = phases.map(sizedPhase)
+  return sized.every((phase) => phase !== null) ? sized : null
 }
 
 /** Different for most kernels, and much shorter than a kernel's text. */

@@ -2,34 +2,41 @@
  * WebAssembly modules of kernels. Each phase is an exported function over an imported memory.
  *
  * The parameters of a phase's function, all i32: the address in bytes of each buffer of the kernel, in order; the address of this thread's scratch
- * memory; the address of the run's context; and the range [first, end) of units that this call computes (0 <= first < end <= units). Buffers and the
- * context are aligned to 16 bytes, packed operands and scratch memory to 64. Calls on disjoint ranges may run concurrently; no result depends on how
- * the units are divided. A function may read up to 64 bytes past the end of a buffer. It never writes there.
+ * memory; the address of the context (contexts.ts); and the range [first, end) of units that this call computes (0 <= first < end <= units). Buffers
+ * and the context are aligned to 16 bytes, packed operands and scratch memory to 64. Calls on disjoint ranges may run concurrently; no result depends
+ * on how the units are divided. A function may read up to 64 bytes past the end of a buffer. It never writes there.
  *
  * The imports are `env.memory`, and functions of `math` (math.ts) where a kernel needs them.
  */
-import type { Kernel } from '../codegen/kernel/kernel.ts'
+import type { Kernel, KernelBuffer } from '../codegen/kernel/kernel.ts'
 import { loopsOf } from '../codegen/loops/from-kernel.ts'
+import type { LoopNest } from '../codegen/loops/loops.ts'
 import type { Schedule } from '../codegen/loops/schedule.ts'
 import { emitPhase } from './emit.ts'
 import { encodeModule, type FunctionBody } from './encoder.ts'
 
-/** A kernel, with a legal schedule for each of its phases. */
-export interface ScheduledKernel {
-  readonly kernel: Kernel
-  readonly schedules: readonly Schedule[]
+/** How a phase is called. */
+export interface PhaseCall {
+  /** 1: the phase is not divided. */
+  readonly units: number
+  /** For loops whose sizes are parameters (sized-loops.ts); empty for others. */
+  readonly parameters: readonly number[]
 }
 
-export interface NumberedKernel extends ScheduledKernel {
+/** A kernel whose phases have loops. */
+export interface LoweredKernel {
+  readonly buffers: readonly KernelBuffer[]
+  readonly phases: readonly (PhaseCall & { readonly loops: LoopNest })[]
+}
+
+export interface NumberedKernel extends LoweredKernel {
   /** Part of the names of its functions. */
   readonly number: number
 }
 
-export interface EmittedPhase {
+export interface EmittedPhase extends PhaseCall {
   /** The name of the exported function. */
   readonly name: string
-  /** 1: the phase is not divided. */
-  readonly units: number
   /** The scratch memory that each thread needs. */
   readonly scratchBytes: number
 }
@@ -38,7 +45,7 @@ export interface EmittedKernel {
   readonly number: number
   /** They must run in this order. */
   readonly phases: readonly EmittedPhase[]
-  /** The random streams by number: the run's context holds their keys (context.ts). */
+  /** The random streams by number: the context holds their keys (context.ts). */
   readonly streams: readonly string[]
 }
 
@@ -55,8 +62,17 @@ export interface EmitOptions {
   readonly relaxedSimd: boolean
 }
 
-/** One module of one or more kernels. Deterministic: equal kernels, schedules and options give equal bytes. */
-export const emitModule = (kernels: readonly ScheduledKernel[], options: EmitOptions): EmittedModule => {
+/** The loops of a kernel with a legal schedule for each of its phases. */
+export const scheduledKernel = ({ buffers, phases }: Kernel, schedules: readonly Schedule[]): LoweredKernel => ({
+  buffers,
+  phases: phases.map((phase, i) => {
+    const loops = loopsOf(phase, schedules[i])
+    return { loops, units: loops.units, parameters: [] }
+  }),
+})
+
+/** One module of one or more kernels. Deterministic: equal loops and options give equal bytes. */
+export const emitModule = (kernels: readonly LoweredKernel[], options: EmitOptions): EmittedModule => {
   const [module] = emitModules(
     kernels.map((kernel, number) => ({ ...kernel, number })),
     options,
@@ -78,21 +94,20 @@ export function* emitModules(
     bytes: encodeModule({ functions, sharedMemory, relaxedSimd }),
     kernels: emitted,
   })
-  for (const { number, kernel, schedules } of kernels) {
+  for (const { number, buffers, phases } of kernels) {
     const streams: string[] = []
     const streamNumber = (stream: string): number => {
       if (!streams.includes(stream)) streams.push(stream)
       return streams.indexOf(stream)
     }
-    const phases = kernel.phases.map((phase, i): EmittedPhase => {
+    const calls = phases.map(({ loops, units, parameters }, i): EmittedPhase => {
       const name = `kernel${number}_phase${i}`
-      const loops = loopsOf(phase, schedules[i])
-      const body = emitPhase(loops, kernel.buffers, { streamNumber, relaxedSimd })
+      const body = emitPhase(loops, buffers, { streamNumber, relaxedSimd })
       functions.push([name, body])
       bytes += body.codeBytes
-      return { name, units: loops.units, scratchBytes: loops.scratchSize * 4 }
+      return { name, units, parameters, scratchBytes: loops.scratchSize * 4 }
     })
-    emitted.push({ number, phases, streams })
+    emitted.push({ number, phases: calls, streams })
     if (bytes < bytesMin) continue
     yield module()
     functions = []

@@ -4,13 +4,13 @@ import { kernelOf } from '../../../src/backends/codegen/kernel/from-graph.ts'
 import { interpretKernel, type RandomNumbers } from '../../../src/backends/codegen/kernel/interpret.ts'
 import type { Kernel, Phase } from '../../../src/backends/codegen/kernel/kernel.ts'
 import { verifyKernelData } from '../../../src/backends/codegen/kernel/verify.ts'
-import { contextBytes, writeContext } from '../../../src/backends/wasm/context.ts'
+import { contextsOf } from '../../../src/backends/wasm/contexts.ts'
 import { decodeHalf, encodeHalf } from '../../../src/backends/wasm/half-arrays.ts'
 import { mathImports } from '../../../src/backends/wasm/math.ts'
 import { widthOf } from '../../../src/backends/wasm/storage.ts'
-import { emitModule } from '../../../src/backends/wasm/module.ts'
-import { loopsOf } from '../../../src/backends/codegen/loops/from-kernel.ts'
+import { emitModule, type LoweredKernel, scheduledKernel } from '../../../src/backends/wasm/module.ts'
 import { interpretLoops } from '../../../src/backends/codegen/loops/interpret.ts'
+import { sizedPhase } from '../../../src/backends/codegen/loops/sized-loops.ts'
 import { plainSchedule, type Schedule, scheduleFault } from '../../../src/backends/codegen/loops/schedule.ts'
 import { defaultSchedule } from '../../../src/backends/codegen/loops/default-schedule.ts'
 import { crossingTypes, runSteps } from '../../../src/backends/common/run-steps.ts'
@@ -55,30 +55,53 @@ type Division = (units: number) => readonly (readonly [first: number, end: numbe
 const undivided: Division = (units) => [[0, units]]
 
 /** Runs kernels with the loop interpreter. */
-export const loops =
-  (scheduleOf: ScheduleOf, divide = undivided): Machine =>
-  ({ buffers, phases }, operands, random) => {
+export const loops = (scheduleOf: ScheduleOf, divide = undivided): Machine =>
+  interpretedLoops((kernel) => scheduledKernel(kernel, kernel.phases.map(scheduleOf)), divide)
+
+/** Runs these loops of kernels with the loop interpreter. */
+export const interpretedLoops =
+  (lower: (kernel: Kernel) => LoweredKernel, divide = undivided): Machine =>
+  (kernel, operands, random) => {
+    const { buffers, phases } = lower(kernel)
     const memory = buffers.map(({ shape, role, data }, at) => {
       const given = role === 'literal' ? data : operands.get(at)
       return given == null ? new Float64Array(elements(shape)).fill(Number.NaN) : Float64Array.from(given)
     })
-    for (const phase of phases) {
-      const made = loopsOf(phase, scheduleOf(phase))
-      for (const range of divide(made.units)) interpretLoops(made, buffers, memory, random, range)
-    }
+    for (const { loops: nest, units, parameters } of phases)
+      for (const range of divide(units)) interpretLoops(nest, buffers, memory, random, range, parameters)
     return memory
   }
 
 /** Runs kernels as generated WebAssembly. It draws the random numbers of this position; `random` must belong to it. */
-export const webAssembly =
-  (scheduleOf: ScheduleOf = defaultSchedule, divide = undivided, relaxedSimd = false): Machine =>
+export const webAssembly = (
+  scheduleOf: ScheduleOf = defaultSchedule,
+  divide = undivided,
+  relaxedSimd = false,
+): Machine => emitted((kernel) => scheduledKernel(kernel, kernel.phases.map(scheduleOf)), divide, relaxedSimd)
+
+/** A kernel with sizes as parameters; phases that must have loops of their own have the plain schedule. */
+export const sized = (kernel: Kernel): LoweredKernel => {
+  const own = scheduledKernel(
+    kernel,
+    kernel.phases.map(() => plainSchedule),
+  )
+  return {
+    ...own,
+    phases: kernel.phases.map((phase, i) => {
+      const found = sizedPhase(phase)
+      return found === null ? (own.phases[i] as LoweredKernel['phases'][number]) : { ...found, loops: found.loops() }
+    }),
+  }
+}
+
+/** Runs kernels as WebAssembly from these loops. */
+export const emitted =
+  (lower: (kernel: Kernel) => LoweredKernel, divide = undivided, relaxedSimd = false): Machine =>
   (kernel, operands, _random, position = { seed: 0, runIndex: 0, replica: 0 }) => {
-    const { bytes, kernels } = emitModule([{ kernel, schedules: kernel.phases.map(scheduleOf) }], {
-      sharedMemory: false,
-      relaxedSimd,
-    })
-    const [{ phases, streams }] = kernels as [(typeof kernels)[number]]
-    let size = contextBytes(streams.length)
+    const { bytes, kernels } = emitModule([lower(kernel)], { sharedMemory: false, relaxedSimd })
+    const contexts = contextsOf([0], kernels)
+    const [{ phases }] = kernels as [(typeof kernels)[number]]
+    let size = Math.max(16, contexts.bytes)
     const places = kernel.buffers.map(({ dtype, shape }) => {
       const at = size
       size += Math.ceil((elements(shape) * widthOf(dtype)) / 64) * 64
@@ -87,7 +110,7 @@ export const webAssembly =
     const scratch = size
     size += Math.max(0, ...phases.map(({ scratchBytes }) => scratchBytes))
     const memory = new WebAssembly.Memory({ initial: Math.ceil((size + 64) / 65536) })
-    writeContext(memory.buffer, 0, { ...position, streams })
+    new Uint8Array(memory.buffer).set(contexts.at(position))
     kernel.buffers.forEach(({ dtype, role, data }, i) => {
       const given = role === 'literal' ? data : operands.get(i)
       if (given == null) return
@@ -95,9 +118,10 @@ export const webAssembly =
       view.set(dtype === 'float16' || dtype === 'bfloat16' ? encodeHalf(dtype, Float32Array.from(given)) : given)
     })
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory }, math: mathImports() })
-    for (const { name, units } of phases)
-      for (const range of divide(units))
-        (instance.exports[name] as (...numbers: number[]) => void)(...places, scratch, 0, ...range)
+    phases.forEach(({ name, units }, i) => {
+      const call = instance.exports[name] as (...numbers: number[]) => void
+      for (const range of divide(units)) call(...places, scratch, contexts.offsetOf(0, i), ...range)
+    })
     return kernel.buffers.map(({ dtype, shape }, i) => {
       const view = viewOf(memory, dtype, places[i] as number, elements(shape))
       return view instanceof Uint16Array ? decodeHalf(dtype as Half, view) : view

@@ -12,17 +12,31 @@ import { genericTarget } from '../../../src/ir/target.ts'
 import { testOps } from '../../support/op-conformance.ts'
 import { expectRandomGraphs } from '../../support/random-graphs.ts'
 import { applied } from '../../support/one-graph.ts'
-import { kernelBackend, kernels, loops, type Machine, webAssembly } from './kernel-backend.ts'
+import {
+  emitted,
+  interpretedLoops,
+  kernelBackend,
+  kernels,
+  loops,
+  type Machine,
+  sized,
+  webAssembly,
+} from './kernel-backend.ts'
 
-/** Uses the default schedules of the kernel with merged axes. */
-const merged: Machine = (kernel, ...rest) => webAssembly()(mergeKernelAxes(kernel), ...rest)
+/** Merges the axes of the kernel first. */
+const merged =
+  (machine: Machine): Machine =>
+  (kernel, ...rest) =>
+    machine(mergeKernelAxes(kernel), ...rest)
 
 describe.each([
   ['interpreted kernels', kernels, genericTarget.halfTypes],
   ['interpreted loops, element by element', loops(() => plainSchedule), genericTarget.halfTypes],
   ['interpreted loops in tiles of vectors', loops(defaultSchedule), genericTarget.halfTypes],
   ['generated WebAssembly, element by element', webAssembly(() => plainSchedule), genericTarget.halfTypes],
-  ['generated WebAssembly in tiles of vectors', merged, genericTarget.halfTypes],
+  ['generated WebAssembly in tiles of vectors', merged(webAssembly()), genericTarget.halfTypes],
+  ['interpreted loops with sizes as parameters', merged(interpretedLoops(sized)), genericTarget.halfTypes],
+  ['generated WebAssembly with sizes as parameters', merged(emitted(sized)), genericTarget.halfTypes],
 ] as const)('%s', (_, machine, halfTypes) => {
   testOps('conform to the reference', () => kernelBackend(machine, halfTypes), { runs: 3, refused: [] })
 

@@ -6,7 +6,7 @@ import { interpretKernel } from '../../../src/backends/codegen/kernel/interpret.
 import type { Kernel, Phase } from '../../../src/backends/codegen/kernel/kernel.ts'
 import { packOperands } from '../../../src/backends/codegen/kernel/pack.ts'
 import { verifyKernelData } from '../../../src/backends/codegen/kernel/verify.ts'
-import { defaultSchedule, smallSchedule } from '../../../src/backends/codegen/loops/default-schedule.ts'
+import { defaultSchedule } from '../../../src/backends/codegen/loops/default-schedule.ts'
 import { loopsOf } from '../../../src/backends/codegen/loops/from-kernel.ts'
 import { mergeKernelAxes } from '../../../src/backends/codegen/loops/merge-axes.ts'
 import { plainSchedule, type Schedule, scheduleFault } from '../../../src/backends/codegen/loops/schedule.ts'
@@ -178,8 +178,7 @@ describe.each(Object.entries(graphs))('%s', (_, text) => {
         }),
         { numRuns: 12 },
       )
-      for (const scheduleOf of [defaultSchedule, smallSchedule])
-        expect(resultsOf(target, webAssembly(scheduleOf, divisionBy([0.3, 0.5])))).toEqual(wanted)
+      expect(resultsOf(target, webAssembly(defaultSchedule, divisionBy([0.3, 0.5])))).toEqual(wanted)
     },
     120_000,
   )
@@ -200,15 +199,6 @@ test('a map over a tensor is one axis', () => {
   const { kernel } = kernelOf(parse(graphOf('neg', ['2,3,4,5'], '', 'float32[2,3,4,5]')))
   const [phase] = mergeKernelAxes(kernel).phases as [Phase]
   expect(phase).toMatchObject({ axes: [120], parallel: 1 })
-})
-
-test.each([
-  { size: 10, divided: null },
-  { size: 20000, divided: 0 },
-])('a rare map of $size elements computes one vector at a time', ({ size, divided }) => {
-  const { kernel } = kernelOf(parse(graphOf('neg', [`${size}`], '', `float32[${size}]`)))
-  const [phase] = kernel.phases as [Phase]
-  expect(smallSchedule(phase)).toEqual({ ...plainSchedule, vectorAxis: 0, order: [0], divided })
 })
 
 test('a gate before a product is staged for each block of rows', () => {

@@ -2,14 +2,14 @@
 import { expect, test } from 'vitest'
 import { kernelOf } from '../../../src/backends/codegen/kernel/from-graph.ts'
 import { defaultSchedule } from '../../../src/backends/codegen/loops/default-schedule.ts'
-import { emitModule, emitModules, type ScheduledKernel } from '../../../src/backends/wasm/module.ts'
+import { emitModule, emitModules, type LoweredKernel, scheduledKernel } from '../../../src/backends/wasm/module.ts'
 import { parse } from '../../../src/ir/parse.ts'
 
-const scheduled = (op: string): ScheduledKernel => {
+const scheduled = (op: string): LoweredKernel => {
   const { kernel } = kernelOf(
     parse(`graph g { %x = input() {name="x"} : float32[6] %y = ${op}(%x) : float32[6] return y = %y }`),
   )
-  return { kernel, schedules: kernel.phases.map(defaultSchedule) }
+  return scheduledKernel(kernel, kernel.phases.map(defaultSchedule))
 }
 
 test.each([false, true])(

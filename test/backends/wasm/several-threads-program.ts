@@ -6,7 +6,7 @@ import { isMainThread, parentPort, Worker } from 'node:worker_threads'
 import { compileWasm } from '#platform'
 import { kernelOf } from '../../../src/backends/codegen/kernel/from-graph.ts'
 import { defaultSchedule } from '../../../src/backends/codegen/loops/default-schedule.ts'
-import { emitModule } from '../../../src/backends/wasm/module.ts'
+import { emitModule, scheduledKernel } from '../../../src/backends/wasm/module.ts'
 import { hasRelaxedSimd } from '../../../src/backends/wasm/runtime/probe.ts'
 import { parse } from '../../../src/ir/parse.ts'
 
@@ -24,7 +24,7 @@ if (isMainThread) {
   )
   const relaxedSimd = await hasRelaxedSimd()
   const options = { sharedMemory: true, relaxedSimd }
-  const { bytes } = emitModule([{ kernel, schedules: kernel.phases.map(defaultSchedule) }], options)
+  const { bytes } = emitModule([scheduledKernel(kernel, kernel.phases.map(defaultSchedule))], options)
   let compiled = 0
   for (let round = 0; round < rounds; round++) {
     if (relaxedSimd && (await compileWasm(bytes)) instanceof WebAssembly.Module) compiled++

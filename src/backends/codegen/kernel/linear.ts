@@ -1,4 +1,5 @@
 /** Arithmetic on linear functions of axes. */
+import { stridesOf } from '../../../ir/ops/shape.ts'
 import type { Coordinate, Linear } from './kernel.ts'
 
 export const fixed = (offset: number): Linear => ({ kind: 'linear', offset, terms: [], divisor: 1 })
@@ -89,6 +90,15 @@ export const isAlwaysInside = ({ at, size }: Coordinate, sizes: readonly number[
   if (divisor !== 1 && (offset % divisor !== 0 || terms.some(({ stride }) => stride % divisor !== 0))) return false
   const [least, largest] = rangeOf(at, sizes)
   return least >= 0 && largest <= size - 1
+}
+
+/** The row-major position of an element; null if a coordinate is a quotient or computed. */
+export const rowMajor = (coordinates: readonly Coordinate[]): Linear | null => {
+  const strides = stridesOf(coordinates.map(({ size }) => size))
+  const parts = coordinates.flatMap(({ at }, i) =>
+    at.kind === 'linear' && at.divisor === 1 ? [scaled(at, strides[i] as number)] : [],
+  )
+  return parts.length === coordinates.length ? sum(parts) : null
 }
 
 /** Coordinates in a tensor of this shape. */

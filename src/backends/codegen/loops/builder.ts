@@ -101,6 +101,8 @@ const keyOf = (value: LoopExpr): string => {
       return keyOfAffine(value)
     case 'unit':
       return value.of
+    case 'parameter':
+      return `p${value.number}`
     case 'load':
       return `load ${value.buffer} ${value.lanes} (${keyOf(value.at)})`
     case 'splat':

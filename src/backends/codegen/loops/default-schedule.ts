@@ -23,18 +23,6 @@ export const defaultSchedule = (phase: Phase): Schedule => {
   return { ...legal, divided: dividedAxis(phase, legal) }
 }
 
-/** A phase that runs rarely is divided only if it has at least this many points. */
-const dividedPointsMin = 16384
-
-/** The schedule of phases that run rarely, such as the folding of weights. Maps compute one vector at a time, which needs a quarter of the code. */
-export const smallSchedule = (phase: Phase): Schedule => {
-  if (phase.accumulators.length > 0) return defaultSchedule(phase)
-  const vectorAxis = vectorAxisOf(phase)
-  const small = vectorAxis === null ? plainSchedule : { ...plainSchedule, vectorAxis, order: [vectorAxis] }
-  const points = phase.axes.reduce((product, size) => product * size, 1)
-  return points < dividedPointsMin ? small : { ...small, divided: dividedAxis(phase, small) }
-}
-
 /** The outermost axis with enough units, otherwise the axis with the most units. Null if no axis has two units. */
 const dividedAxis = (phase: Phase, schedule: Schedule): number | null => {
   const axes = orderOf(phase, schedule).map((axis) => ({ axis, units: unitsOf(phase, { ...schedule, divided: axis }) }))

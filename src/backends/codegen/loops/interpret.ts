@@ -4,15 +4,16 @@ import type { DType } from '../../../ir/types.ts'
 import type { KernelBuffer } from '../kernel/kernel.ts'
 import type { RandomNumbers } from '../kernel/interpret.ts'
 import { applyScalar, type Scalar } from '../kernel/scalar.ts'
-import { type IndexOp, type LoopExpr, type Loops, type Register, scratch, type Statement } from './loops.ts'
+import { type IndexOp, type LoopExpr, type LoopNest, type Register, scratch, type Statement } from './loops.ts'
 
 /** Updates `memory`, which holds the elements of each buffer. `range`: the first unit to compute, and the end. */
 export const interpretLoops = (
-  { units, scratchSize, loopCount, registers, body }: Loops,
+  { scratchSize, loopCount, registers, body }: LoopNest,
   buffers: readonly KernelBuffer[],
   memory: readonly Float64Array[],
   random: RandomNumbers,
-  range: readonly [first: number, end: number] = [0, units],
+  range: readonly [first: number, end: number],
+  parameters: readonly number[] = [],
 ): void => {
   const counters = new Array<number>(loopCount).fill(0)
   const values = new Array<readonly number[]>(registers.length).fill([])
@@ -33,6 +34,9 @@ export const interpretLoops = (
         return number(
           expr.terms.reduce((sum, { loop, stride }) => sum + stride * (counters[loop] as number), expr.offset),
         )
+      case 'parameter':
+        invariant(expr.number < parameters.length, () => `parameter ${expr.number} does not exist`)
+        return number(parameters[expr.number] as number)
       case 'unit':
         return number(range[expr.of === 'first' ? 0 : 1])
       case 'register':

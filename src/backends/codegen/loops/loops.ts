@@ -29,6 +29,8 @@ export type LoopExpr =
   | { readonly kind: 'constant'; readonly value: number; readonly dtype: DType }
   /** A number that the counters of enclosing loops give. */
   | Affine
+  /** A number of the call that sizes depend on (sized-loops.ts), int32. */
+  | { readonly kind: 'parameter'; readonly number: number }
   /** An end of the range of units that a call computes, int32. */
   | { readonly kind: 'unit'; readonly of: 'first' | 'end' }
   | { readonly kind: 'register'; readonly register: number }
@@ -81,13 +83,17 @@ export interface Register {
   readonly lanes: Lanes
 }
 
-/** The statements of one phase. Loops and registers are numbered from 0. */
-export interface Loops {
-  /** The number of units of work. A call computes a range of them. */
-  readonly units: number
+/** The statements of a phase. Loops and registers are numbered from 0. */
+export interface LoopNest {
   /** Elements of scratch memory. */
   readonly scratchSize: number
   readonly loopCount: number
   readonly registers: readonly Register[]
   readonly body: readonly Statement[]
+}
+
+/** The statements of one phase whose sizes are constants. */
+export interface Loops extends LoopNest {
+  /** The number of units of work. A call computes a range of them. */
+  readonly units: number
 }

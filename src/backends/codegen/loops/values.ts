@@ -2,7 +2,7 @@
 import { stridesOf } from '../../../ir/ops/shape.ts'
 import type { DType } from '../../../ir/types.ts'
 import type { Coordinate, Expr, Linear, Phase } from '../kernel/kernel.ts'
-import { isAlwaysInside, rangeOf, scaled, sum } from '../kernel/linear.ts'
+import { isAlwaysInside, rangeOf, rowMajor } from '../kernel/linear.ts'
 import { type AxisBindings, asExpr, flag, int, type Point, position } from './bindings.ts'
 import type { LoopBuilder } from './builder.ts'
 import { type Lanes, type LoopExpr, scratch } from './loops.ts'
@@ -176,11 +176,7 @@ export class Values {
   #linearPlace(coordinates: readonly Coordinate[]): Linear | null {
     const known = this.#linear.get(coordinates)
     if (known !== undefined) return known
-    const strides = stridesOf(coordinates.map(({ size }) => size))
-    const parts = coordinates.flatMap(({ at }, i) =>
-      at.kind === 'linear' && at.divisor === 1 ? [scaled(at, strides[i] as number)] : [],
-    )
-    const linear = parts.length === coordinates.length ? sum(parts) : null
+    const linear = rowMajor(coordinates)
     this.#linear.set(coordinates, linear)
     return linear
   }
