@@ -23,6 +23,12 @@ beforeAll(async () => {
   for (const name of names) backends.set(name, await createTfjsBackend({ backend: name }))
 })
 
+const padded = (before: number, after: number) =>
+  [
+    [before, after],
+    [before, after],
+  ] as const
+
 /** The number of buffers on a backend, as tfjs counts them. */
 const bufferCount = (name: string): number => tf.findBackend(name).numDataIds()
 
@@ -96,6 +102,9 @@ describe.each(names)('tfjs-%s', (name) => {
         [1, 4],
       ],
     },
+    // A window of one element with padding before or after is not a product.
+    { op: 'conv2d', x: [1, 4, 5, 2], kernel: [1, 1, 2, 3], strides: [1, 1], dilations: [1, 1], padding: padded(1, 0) },
+    { op: 'conv2d', x: [1, 4, 5, 2], kernel: [1, 1, 2, 3], strides: [1, 1], dilations: [1, 1], padding: padded(0, 1) },
     {
       op: 'depthwiseConv2d',
       x: [3, 28, 29, 9],

@@ -143,6 +143,7 @@ const table: readonly (readonly [prefix: string, tests: readonly string[]])[] = 
       'test/executable/amp.test.ts',
     ],
   ],
+  ['src/backends/common/strided-copy.ts', ['test/backends/strided-copy.test.ts']],
   [
     'src/backends/common/',
     [

@@ -75,12 +75,12 @@ const mergedAxes = (
   return axes
 }
 
-/** The number of elements of the inner block if it is dense in the target, else -1. */
-const blockSize = (axes: readonly MergedAxis[], axis: number): number => {
+/** The number of elements of the inner block if it is dense in the target, else null. */
+const blockSize = (axes: readonly MergedAxis[], axis: number): number | null => {
   let size = 1
   for (let at = axes.length - 1; at >= axis; at--) {
     const { size: n, to } = axes[at] as MergedAxis // in range
-    if (to !== size) return -1
+    if (to !== size) return null
     size *= n
   }
   return size

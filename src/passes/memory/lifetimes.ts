@@ -128,7 +128,6 @@ const variableWrites = (
 ): ReadonlyMap<number, number> => {
   const { wanted } = uses
   const found = new Map<number, number>()
-  if (problem.commits.length === 0) return found
   const variables = new Map(problem.commits.map(({ variable, value }) => [value, variable]))
   for (let position = order.length - 1; position >= 0; position--) {
     const at = order[position] as number // below the length

@@ -47,6 +47,13 @@ test('repeated: an exponential before a window', () => {
   expect(why).toEqual(['exp is slow, and depthwiseConv2d would compute it 9 times for each element'])
 })
 
+test('repeated: an exponential before a cheap op before a window', () => {
+  const { regions } = outcome(`${image} ${filter}
+    %a = exp(%x) : ${t} %b = neg(%a) : ${t} %y = depthwiseConv2d(%b, %k) : ${t} return y = %y`)
+  expect(regions).not.toContain('exp neg depthwiseConv2d')
+  expect(regions.filter((ops) => ops.includes('exp'))).toHaveLength(1)
+})
+
 test.each(['neg', 'relu', 'abs'])('repeated: %s before a window is cheap', (op) => {
   const { regions } = outcome(`${image} ${filter}
     %a = ${op}(%x) : ${t} %y = depthwiseConv2d(%a, %k) : ${t} return y = %y`)

@@ -40,6 +40,20 @@ describe('figures', () => {
   })
 })
 
+test('the only step writes directly into the memory of its variable', () => {
+  const values = [
+    { home: 'variable', bytes: 64 },
+    { home: 'made', bytes: 64 },
+  ] as const
+  const step = { reads: [0], writes: [1], updates: [], overwrites: [{ write: 1, read: 0 }], canFail: false }
+  const commits = [{ variable: 0, value: 1 }]
+  const problem = { values, steps: [step], results: [], commits }
+  const target = { alignment: 16, arenaBytesMax: 256, exclusiveWrites: false }
+  const planOf = (canFail: boolean): MemoryPlan => planMemory({ ...problem, steps: [{ ...step, canFail }] }, target)
+  expect(planOf(false).arenaBytes).toBe(0)
+  expect(planOf(true).arenaBytes).toBe(64)
+})
+
 /** The definition, byte for byte: what must be in the arenas at each time. Shared places count once. */
 const mostAlive = ({ problem, order, places, extras, results, tail }: MemoryPlan): number => {
   const { values, steps } = problem

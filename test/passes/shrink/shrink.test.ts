@@ -47,6 +47,18 @@ describe('a graph', () => {
       { numRuns: 30 },
     )
   })
+  test.each([
+    [3, 3],
+    [4, 5],
+    [6, 10],
+    [11, 20],
+  ])('a fault from size %i on shrinks to size %i', (least, size) => {
+    const graph = parse('graph g { %x = input() {name="x"} : float32[20] %t = tanh(%x) : float32[20] return y = %t }')
+    const isLarge = (g: Graph): boolean =>
+      liveOrder(g).some(({ op, types }) => op === 'tanh' && (types[0]?.shape[0] ?? 0) >= least)
+    const [node] = liveOrder(smallest(shrinking(graph), isLarge)).filter(({ op }) => op === 'tanh')
+    expect(node?.types[0]?.shape).toEqual([size])
+  })
   test('keeps an update that contains the fault', () => {
     const graph = parse(`graph g { %x = input() {name="x"} : float32[2] %w = variable() {name="w"} : float32[2]
       %s = add(%x, %w) : float32[2] %t = tanh(%s) : float32[2] update %w = %t return y = %s }`)

@@ -1,9 +1,8 @@
 import { ampAll, elementwiseCost, type OpDef, type OpDoc, type OpVjp } from '../../op-def.ts'
 import { floatUnary, mapUnary, unaryExample } from './shared.ts'
 
-/** Exact for every double: all doubles above 2^52 are integers. */
+/** Exact for every double. */
 const roundHalfEven = (v: number): number => {
-  if (!(Math.abs(v) < 2 ** 52)) return v
   const below = Math.floor(v)
   const rest = v - below
   const rounded = rest < 0.5 || (rest === 0.5 && below % 2 === 0) ? below : below + 1

@@ -19,9 +19,7 @@ export const reduceMax: OpDef<'reduceMax'> = {
   arity: 1,
   attrs: reduceAttrSpecs,
   infer: ([x], attrs) => reduceTypes(x, attrs, (dtype) => dtype !== 'bool', 'a numeric'),
-  evalRef: ({ inputs: [x], attrs: { axes } }) => [
-    fold(x, axes, x.dtype === 'int32' ? -(2 ** 31) : -Infinity, (best, v) => Math.max(best, v)),
-  ],
+  evalRef: ({ inputs: [x], attrs: { axes } }) => [fold(x, axes, -Infinity, (best, v) => Math.max(best, v))],
   amp: ampAll('clear'),
   fusion: 'reduction',
   tolerance: 'exact',

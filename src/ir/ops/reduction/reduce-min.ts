@@ -19,9 +19,7 @@ export const reduceMin: OpDef<'reduceMin'> = {
   arity: 1,
   attrs: reduceAttrSpecs,
   infer: ([x], attrs) => reduceTypes(x, attrs, (dtype) => dtype !== 'bool', 'a numeric'),
-  evalRef: ({ inputs: [x], attrs: { axes } }) => [
-    fold(x, axes, x.dtype === 'int32' ? 2 ** 31 - 1 : Infinity, (best, v) => Math.min(best, v)),
-  ],
+  evalRef: ({ inputs: [x], attrs: { axes } }) => [fold(x, axes, Infinity, (best, v) => Math.min(best, v))],
   amp: ampAll('clear'),
   fusion: 'reduction',
   tolerance: 'exact',
