@@ -72,6 +72,21 @@ test('a bar shows the epoch, the speed and the remaining time, with lines above 
   expect(text().length).toBe(end)
 })
 
+test.each([
+  [0, 0, 1, []],
+  [1, 0, 1, ['resuming after update 1']],
+  [9, 1, 2, ['stage 2 of 2, from epoch 1: ']],
+])(
+  'from update %i, stage %i of %i: a run resumes if updates were made before its first stage',
+  (at, index, count, want) => {
+    const lines: string[] = []
+    const io = { out: () => {}, err: (line: string) => lines.push(line) }
+    const progress = makeProgress(progressOutputOf(io), { rowsPerUpdate: 32, epochs: 2 })
+    progress.onEvent({ ...stage, compileMs: 0, step: at, stage: { ...stage.stage, index, count } })
+    expect(lines).toEqual(want)
+  },
+)
+
 test('without a terminal there are occasional lines, without control characters', () => {
   const lines: string[] = []
   const output = progressOutputOf({ out: () => {}, err: (line) => lines.push(line) })

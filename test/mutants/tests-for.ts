@@ -20,10 +20,21 @@ const table: readonly (readonly [prefix: string, tests: readonly string[]])[] = 
       ] as const,
   ),
   ['src/ir/ops/region/', ['test/ir/bodies.test.ts', 'test/ir/text.test.ts', laws]],
-  ['src/ir/ops/source/', ['test/ir/verify.test.ts', 'test/ir/text.test.ts', laws, 'test/ir/random-streams.test.ts']],
+  [
+    'src/ir/ops/source/',
+    [
+      'test/ir/ops/source.test.ts',
+      'test/ir/verify.test.ts',
+      'test/ir/text.test.ts',
+      laws,
+      'test/ir/random-streams.test.ts',
+    ],
+  ],
   [
     'src/ir/ops/',
-    ['test/ir/ops/contraction.test.ts', 'test/ir/ops/pooling.test.ts', 'test/ir/ops/movement.test.ts', laws],
+    ['contraction', 'pooling', 'movement', 'reduction', 'composite']
+      .map((group) => `test/ir/ops/${group}.test.ts`)
+      .concat(laws),
   ],
   ['src/passes/autodiff/', ['test/passes/autodiff.test.ts', 'test/passes/composite-gradients.test.ts', ...steps]],
   [
@@ -87,7 +98,11 @@ const table: readonly (readonly [prefix: string, tests: readonly string[]])[] = 
     'src/passes/paired-values.ts',
     ['test/passes/check-regions.test.ts', 'test/passes/regions-of-random-graphs.test.ts'],
   ],
-  ['src/passes/random-feeds.ts', ['test/passes/check-meaning.test.ts', 'test/passes/check-regions.test.ts']],
+  ['src/passes/registry.ts', ['test/passes/composite-gradients.test.ts', 'test/passes/pipeline.test.ts']],
+  [
+    'src/passes/random-feeds.ts',
+    ['test/passes/random-feeds.test.ts', 'test/passes/check-meaning.test.ts', 'test/passes/check-regions.test.ts'],
+  ],
   [
     'src/passes/program',
     ['test/passes/program.test.ts', 'test/backends/program.test.ts', 'test/train/accumulate-plans.test.ts'],
@@ -115,6 +130,7 @@ const table: readonly (readonly [prefix: string, tests: readonly string[]])[] = 
   ['src/backends/codegen/loops/', codegen('schedules', 'phases', 'kernel', 'replay')],
   ['src/backends/wasm/elementary/', wasm('elementary', 'ops', 'zeros')],
   ['src/backends/wasm/instructions.ts', wasm('memory-instructions', 'instructions')],
+  ['src/backends/wasm/in-place.ts', wasm('in-place', 'memory')],
   ['src/backends/wasm/bytes.ts', wasm('bytes', 'module')],
   ['src/backends/wasm/runtime/probe.ts', wasm('instructions', 'wasm', 'failures')],
   ['src/backends/wasm/runtime/', [...wasm('allocator', 'memory', 'failures', 'module'), 'test/backends/store.test.ts']],
@@ -129,6 +145,7 @@ const table: readonly (readonly [prefix: string, tests: readonly string[]])[] = 
     ],
   ],
   ['src/backends/tfjs/webgpu/', ['test/backends/tfjs-webgpu.test.ts', 'test/backends/tfjs-webgpu-limits.test.ts']],
+  ['src/backends/tfjs/open.ts', ['test/backends/find-adapter.test.ts', 'test/backends/tfjs-webgpu.test.ts', tfjs]],
   ['src/backends/tfjs/half.ts', ['test/backends/half.test.ts', 'test/executable/amp.test.ts']],
   ['src/backends/tfjs/memory.ts', ['test/backends/tfjs-memory.test.ts', tfjs]],
   [
@@ -141,6 +158,7 @@ const table: readonly (readonly [prefix: string, tests: readonly string[]])[] = 
       'test/backends/not-finite.test.ts',
       'test/passes/passes.test.ts',
       'test/executable/amp.test.ts',
+      'test/backends/tfjs-webgpu.test.ts',
     ],
   ],
   ['src/backends/common/strided-copy.ts', ['test/backends/strided-copy.test.ts']],

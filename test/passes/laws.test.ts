@@ -171,6 +171,18 @@ test.each(['cse', 'fold-constants', 'dce', 'hoist-prepare', 'fold-constants,cse,
   },
 )
 
+test.each([2 ** -130, 2 ** -127, 1.5 * 2 ** -127, 2 ** 127, 1.5 * 2 ** 127])(
+  'a division by %d, whose reciprocal is not a normal number, keeps its results',
+  (divisor) => {
+    const graph = parse(`graph g { %x = input() {name="x"} : float32[2] %c = constant() {value=${divisor}} : float32[2]
+      %y = div(%x, %c) : float32[2] return y = %y }`)
+    const x = [divisor / 2 ** 10, 3 * divisor]
+    const { data } =
+      interpret(rewrite(graph, simplifyRules, 'one'), { inputs: { x: x.map(Math.fround) } }).outputs['y'] ?? {}
+    expect([...(data ?? [])]).toEqual(x.map((each) => Math.fround(each) / divisor))
+  },
+)
+
 /** All elements are different ordinary numbers, so that a different formula gives a different result. */
 test.each([
   ['x + 0 -> x', '%c = constant() {value=0} : float32[3] %y = add(%x, %c) : float32[3]'],

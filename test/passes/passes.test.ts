@@ -5,7 +5,7 @@ import { interpret, type Mode } from '../../src/ir/interpret.ts'
 import { parse } from '../../src/ir/parse.ts'
 import { print } from '../../src/ir/print.ts'
 import { sideTables } from '../../src/ir/side-tables.ts'
-import { nodesOf } from '../../src/ir/graph.ts'
+import { liveOrder, nodesOf } from '../../src/ir/graph.ts'
 import { verify } from '../../src/ir/verify.ts'
 import { findGraph, graphOf, graphsOf, type Program, programOf } from '../../src/passes/program.ts'
 import { passFactories, parsePipeline } from '../../src/passes/registry.ts'
@@ -102,6 +102,17 @@ describe('every pass', () => {
       { numRuns: 60 },
     )
   })
+})
+
+test.each([
+  [4096, 'constant'],
+  [4097, 'neg'],
+])('a result of %i elements is folded up to the limit', (count, op) => {
+  const graph = parse(
+    `graph g { %i = iota() {axis=0, dtype="int32", shape=[${count}]} : int32[${count}] %y = neg(%i) : int32[${count}] return y = %y }`,
+  )
+  const { program } = runPipeline(parsePipeline('fold-constants,dce'), programOf(graph))
+  expect(liveOrder(graphOf(program)).at(-1)?.op).toBe(op)
 })
 
 describe('fold-batch-norm', () => {

@@ -25,14 +25,12 @@ export const inPlacePairs = (phase: Phase, buffers: readonly KernelBuffer[]): re
   })
 }
 
-/** Is each coordinate one parallel axis, and does each parallel axis of size above 1 occur in one coordinate? */
+/** Does each parallel axis of size above 1 occur in exactly one coordinate, and no axis in two? */
 const isPoint = (coordinates: readonly Coordinate[], { axes, parallel }: Phase): boolean => {
-  const named = coordinates.map(axisOf)
-  if (named.some((axis) => axis === null)) return false
-  const distinct = new Set(named.filter((axis) => axis !== -1))
+  const named = coordinates.map(axisOf).filter((axis) => axis !== -1)
+  const distinct = new Set(named)
   return (
-    distinct.size === named.filter((axis) => axis !== -1).length &&
-    axes.slice(0, parallel).every((size, axis) => size === 1 || distinct.has(axis))
+    distinct.size === named.length && axes.slice(0, parallel).every((size, axis) => size === 1 || distinct.has(axis))
   )
 }
 
@@ -49,6 +47,7 @@ const fits = (read: number, write: number, buffers: readonly KernelBuffer[]): bo
   return from !== undefined && to !== undefined && from.dtype === to.dtype && sameShape(from.shape, to.shape)
 }
 
+/** Do all loads of the buffer read the element at these coordinates, each of which is an axis or 0? */
 const readsAt = (buffer: number, at: readonly Coordinate[], phase: Phase): boolean =>
   phase.exprs.every(
     (expr) =>

@@ -50,7 +50,7 @@ const timesReciprocals = (node: Node, match: Match): Ref | null => {
   const { value } = literal.attrs
   if (typeof value === 'object' && 'sha256' in value) return null
   const values = typeof value === 'number' ? [value] : value
-  if (!values.every((c) => isNormal(c) && isNormal(1 / c))) return null
+  if (!values.every(hasNormalReciprocal)) return null
   const reciprocals = typeof value === 'number' ? 1 / value : values.map((c) => 1 / c)
   const factor = match.b.emit1('constant', [], { value: reciprocals }, literal.types)
   return match.b.emit1(
@@ -60,7 +60,8 @@ const timesReciprocals = (node: Node, match: Match): Ref | null => {
   )
 }
 
-const isNormal = (x: number): boolean => Math.abs(x) >= 2 ** -126 && Math.abs(x) < 2 ** 127
+/** Are the number and its reciprocal normal float32 numbers? */
+const hasNormalReciprocal = (x: number): boolean => Math.abs(x) >= 2 ** -126 && Math.abs(x) <= 2 ** 126
 
 export const arithmeticRules: readonly Rule[] = [
   rule('x + -0 -> x', 'add', (n, m) => withoutUnit(n, m, -0, 'both')),
