@@ -2,6 +2,7 @@
  * The batches of a source, one after another. An abort takes effect at once, even if the source never yields or ignores its signal.
  */
 import { EffuseError, showGiven } from '../ir/diagnostics.ts'
+import { orAborted } from '../ir/or-aborted.ts'
 import type { Batch, BatchRequest, DataSource } from './source.ts'
 
 /**
@@ -45,20 +46,4 @@ const iteratorOf = (given: AsyncIterable<Batch> | Iterable<Batch>): AnyIterator 
     message: `batches() of the data source gave ${came instanceof Promise ? 'a promise' : showGiven(came)}, which is not a sequence of batches`,
     hint: 'write it as a generator: async *batches(request) { yield { image, label } }',
   })
-}
-
-/** Null as soon as the signal aborts. The listener is removed after each wait; otherwise a long run would leak one listener per batch. */
-const orAborted = async <T>(value: T | Promise<T>, signal: AbortSignal | undefined): Promise<T | null> => {
-  if (signal === undefined) return value
-  let onAbort = (): void => {}
-  const aborted = new Promise<null>((resolve) => {
-    onAbort = () => resolve(null)
-    signal.addEventListener('abort', onAbort)
-    if (signal.aborted) onAbort()
-  })
-  try {
-    return await Promise.race([value, aborted])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
-  }
 }

@@ -1,4 +1,5 @@
 /** Compiles a program: its kernels, the modules with their code, memory plans, and dispatch lists in the threads. */
+import { orAborted } from '../../ir/or-aborted.ts'
 import type { MemoryConstraints } from '../../ir/target.ts'
 import { graphSteps, type Program } from '../../passes/program.ts'
 import type { CompileContext, Runnable } from '../backend.ts'
@@ -41,7 +42,7 @@ export const compileProgram = async (
   cx.signal?.throwIfAborted()
   const options = { sharedMemory: device.isShared, relaxedSimd: device.relaxedSimd }
   const compiled = await compileKernels(library, options, cx.signal)
-  await device.started
+  await orAborted(device.started, cx.signal)
   cx.signal?.throwIfAborted()
   const steps = new Map<string, BoundStep>()
   const ends: (() => void)[] = []

@@ -188,6 +188,19 @@ test('compile() waits for threads that are still starting, and notes if none sta
   expect((await read(await net.run(feeds))).loss).toBeCloseTo((await read(await reference.run(feeds))).loss, 5)
 })
 
+test('the signal ends a compilation that waits for threads that never start', async () => {
+  const silent = join(folder, 'silent.cjs')
+  writeFileSync(silent, 'setInterval(() => {}, 1000)')
+  const backend = backendOn(await startDevice({ threads: 2, workerUrl: pathToFileURL(silent).href })) as Backend
+  open.push(backend)
+  const controller = new AbortController()
+  const compiled = compile(step, { backend, batch: 64, signal: controller.signal })
+  const left = expect(compiled).rejects.toThrow('no longer wanted')
+  setTimeout(() => controller.abort(new Error('no longer wanted')), 2000)
+  await left
+  expect(deviceOf(backend).space.usedBytes).toBe(0)
+})
+
 test('a backend that is disposed of while its threads start ends them', async () => {
   const device = await startDevice({ threads: 2 })
   backendOn(device).dispose()
