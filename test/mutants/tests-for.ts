@@ -88,6 +88,7 @@ const table: readonly (readonly [prefix: string, tests: readonly string[]])[] = 
   ['src/passes/decompose.ts', ['test/ir/bodies.test.ts', 'test/passes/pipeline.test.ts', ...passes]],
   ['src/passes/simplify/', [...passes, 'test/passes/training-steps.test.ts']],
   ['src/passes/rewrite/', [...passes, 'test/passes/pipeline.test.ts', 'test/passes/long-chains.test.ts']],
+  ['src/passes/check-result.ts', ['test/passes/bad-passes.test.ts', 'test/passes/check-meaning.test.ts']],
   [
     'src/passes/check-',
     ['test/passes/check-meaning.test.ts', 'test/passes/check-regions.test.ts', 'test/passes/bad-passes.test.ts'],
@@ -106,6 +107,11 @@ const table: readonly (readonly [prefix: string, tests: readonly string[]])[] = 
   [
     'src/passes/program',
     ['test/passes/program.test.ts', 'test/backends/program.test.ts', 'test/train/accumulate-plans.test.ts'],
+  ],
+  ['src/passes/verify-counters.ts', ['test/passes/program.test.ts', 'test/train/accumulate-plans.test.ts']],
+  [
+    'src/passes/inline-derived.ts',
+    ['test/passes/check-meaning.test.ts', 'test/passes/check-regions.test.ts', 'test/passes/passes.test.ts'],
   ],
   ['src/passes/verify-program.ts', ['test/passes/program.test.ts', 'test/backends/program.test.ts']],
   [
@@ -129,7 +135,9 @@ const table: readonly (readonly [prefix: string, tests: readonly string[]])[] = 
   ],
   ['src/backends/codegen/loops/', codegen('schedules', 'phases', 'kernel', 'replay')],
   ['src/backends/wasm/elementary/', wasm('elementary', 'ops', 'zeros')],
-  ['src/backends/wasm/instructions.ts', wasm('memory-instructions', 'instructions')],
+  ...['instructions', 'function-body', 'encoder'].map(
+    (name) => [`src/backends/wasm/${name}.ts`, wasm('memory-instructions', 'instructions', 'module', 'ops')] as const,
+  ),
   ['src/backends/wasm/in-place.ts', wasm('in-place', 'memory')],
   ['src/backends/wasm/bytes.ts', wasm('bytes', 'module')],
   ['src/backends/wasm/runtime/probe.ts', wasm('instructions', 'wasm', 'failures')],
@@ -174,6 +182,7 @@ const table: readonly (readonly [prefix: string, tests: readonly string[]])[] = 
   ],
   ['src/train/directory', ['test/train/directory.test.ts', 'test/cli/run-folder.test.ts']],
   ['src/train/progress.ts', ['test/cli/progress.test.ts', 'test/train/progress.test.ts', 'test/train/fit.test.ts']],
+  ['src/train/draw-batches.ts', ['test/train/draw-batches.test.ts', ...runs]],
   ['src/train/beta.ts', ['test/train/mixup.test.ts']],
   ['src/train/evaluat', ['test/train/evaluation.test.ts', 'test/train/metrics.test.ts', 'test/train/fit.test.ts']],
   ['src/train/run-state.ts', ['test/train/resume.test.ts', 'test/fuzz/fuzz.test.ts']],

@@ -52,6 +52,13 @@ describe('text', () => {
     ])
     expect(printProgram(parseProgram(text))).toBe(text)
   })
+  test('a program has the name of the graph that runs each time, or of its first graph', () => {
+    const [first, main] = ['a', 'b'].map(
+      (name) => `graph ${name} { %x = input() {name="x"} : float32[] return y = %x }\n`,
+    )
+    expect(parseProgram(`step prepare\n${first}step run\n${main}`).name).toBe('b')
+    expect(parseProgram(`step prepare\n${first}step other\n${main}`).name).toBe('a')
+  })
   test('print and parse restore every program', () => {
     const name = fc.stringMatching(/^[a-z][\w.-]{0,8}$/)
     const condition = fc.oneof(

@@ -118,6 +118,8 @@ test('the first batch, the warm-up, counts in the metrics but not in the speed',
   expect(count).toBe(10)
   expect(latencyMs.p99).toBeLessThan(waitMs)
   expect(imagesPerSecond).toBeGreaterThan(10 / (waitMs / 1000))
+  // The other batches have 4 and 2 rows.
+  expect((imagesPerSecond * latencyMs.mean) / 1000).toBeCloseTo(3, 9)
   // The only batch counts for the speed.
   const single = await evaluate(smallNet(), { data, variables: net.variables, batch: 10 })
   expect(single.latencyMs.mean).toBeGreaterThanOrEqual(waitMs - 50) // timers may fire early
