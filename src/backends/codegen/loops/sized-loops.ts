@@ -5,7 +5,7 @@
  * different nests.
  */
 import { exactJson } from '../../../ir/exact-json.ts'
-import type { Expr, Linear, Phase, Store } from '../kernel/kernel.ts'
+import type { Expr, Linear, Phase } from '../kernel/kernel.ts'
 import { isAlwaysInside, rowMajor } from '../kernel/linear.ts'
 import { int, position } from './bindings.ts'
 import { LoopBuilder } from './builder.ts'
@@ -38,7 +38,7 @@ export const sizedPhase = (phase: Phase): SizedPhase | null => {
       phase.stores.map(({ buffer, value }) => [buffer, value]),
     ]),
     units: Math.ceil(outermost / unit),
-    // The order is that of `Parameters`.
+    // SizedLoops reads them in this order.
     parameters: [
       unit,
       ...axes,
@@ -67,14 +67,16 @@ const plainKinds: ReadonlySet<Expr['kind']> = new Set(['load', 'op', 'constant']
 const isLoad = (expr: Expr): expr is Extract<Expr, { kind: 'load' }> => expr.kind === 'load'
 
 /** A phase with fewer points is one unit: waking threads takes longer. */
-const pointsMin = 16384
+const dividedPointsMin = 16384
+/** A unit has at least as many points, if there are several. */
+const unitPointsMin = 2048
 
 /** How many indices of the outermost axis are a unit. */
 const unitOf = (axes: readonly number[]): number => {
   const [outermost, ...inner] = axes as readonly [number, ...number[]]
   const pointsOfIndex = inner.reduce((product, size) => product * size, 1)
-  if (outermost * pointsOfIndex < pointsMin) return Math.max(1, outermost)
-  return Math.ceil(pointsMin / 8 / pointsOfIndex)
+  if (outermost * pointsOfIndex < dividedPointsMin) return Math.max(1, outermost)
+  return Math.ceil(unitPointsMin / pointsOfIndex)
 }
 
 class SizedLoops {
@@ -149,38 +151,32 @@ class SizedLoops {
 
   /** One element or four neighbours, from this index of the innermost axis on. All are computed before any is stored: a result may overwrite an operand. */
   #points(lanes: Lanes, index: LoopExpr, bases: readonly LoopExpr[]): void {
-    const at = (access: number): LoopExpr => {
-      const step = this.#steps[access]
-      const base = bases[access] as LoopExpr // one for each access
-      if (step === 0) return base
-      const distance = step === 1 ? index : position('mul', index, this.#stride(access, this.#rank - 1))
-      return position('add', base, distance)
-    }
-    const values: LoopExpr[] = []
     let access = 0
+    const values: LoopExpr[] = []
     for (const expr of this.#phase.exprs) {
-      const value = this.#value(expr, lanes, values, () => ({ at: at(access), step: this.#steps[access++] ?? null }))
-      values.push(this.#builder.kept(value, { dtype: expr.dtype, lanes }))
+      const value = isLoad(expr)
+        ? load(expr.buffer, this.#at(access, index, bases), this.#steps[access++] === 0 ? 1 : lanes)
+        : computed(expr, values, lanes)
+      const isOne = lanes === 4 && (value.kind === 'constant' || (value.kind === 'load' && value.lanes === 1))
+      values.push(this.#builder.kept(isOne ? { kind: 'splat', of: value } : value, { dtype: expr.dtype, lanes }))
     }
-    for (const { buffer, value } of this.#phase.stores as readonly Store[])
-      this.#builder.add({ kind: 'store', buffer, at: at(access++), value: values[value] as LoopExpr, lanes })
+    for (const { buffer, value } of this.#phase.stores)
+      this.#builder.add({
+        kind: 'store',
+        buffer,
+        at: this.#at(access++, index, bases),
+        value: values[value] as LoopExpr, // an earlier expression
+        lanes,
+      })
   }
 
-  #value(
-    expr: Expr,
-    lanes: Lanes,
-    values: readonly LoopExpr[],
-    next: () => { readonly at: LoopExpr; readonly step: Step },
-  ): LoopExpr {
-    const spread = (of: LoopExpr): LoopExpr => (lanes === 1 ? of : { kind: 'splat', of })
-    if (expr.kind === 'constant') return spread({ kind: 'constant', value: expr.value, dtype: expr.dtype })
-    if (expr.kind === 'load') {
-      const { at, step } = next()
-      const { buffer } = expr
-      return step === 0 ? spread({ kind: 'load', buffer, at, lanes: 1 }) : { kind: 'load', buffer, at, lanes }
-    }
-    const { op, attrs, args, dtype } = expr as Extract<Expr, { kind: 'op' }> // accessesOf has checked the kinds
-    return { kind: 'op', op, attrs, args: args.map((arg) => values[arg] as LoopExpr), dtype, lanes }
+  /** The position of an access at this index of the innermost axis. */
+  #at(access: number, index: LoopExpr, bases: readonly LoopExpr[]): LoopExpr {
+    const step = this.#steps[access]
+    const base = bases[access] as LoopExpr // one for each access
+    if (step === 0) return base
+    const distance = step === 1 ? index : position('mul', index, this.#stride(access, this.#rank - 1))
+    return position('add', base, distance)
   }
 
   #loop(first: LoopExpr, end: LoopExpr, stride: number, add: (counter: LoopExpr) => void): void {
@@ -199,6 +195,15 @@ class SizedLoops {
   #kept(value: LoopExpr): LoopExpr {
     return this.#builder.kept(value, { dtype: 'int32', lanes: 1 })
   }
+}
+
+const load = (buffer: number, at: LoopExpr, lanes: Lanes): LoopExpr => ({ kind: 'load', buffer, at, lanes })
+
+/** A constant or the result of an op: accessesOf() has checked the kinds. */
+const computed = (expr: Expr, values: readonly LoopExpr[], lanes: Lanes): LoopExpr => {
+  if (expr.kind === 'constant') return { kind: 'constant', value: expr.value, dtype: expr.dtype }
+  const { op, attrs, args, dtype } = expr as Extract<Expr, { kind: 'op' }>
+  return { kind: 'op', op, attrs, args: args.map((arg) => values[arg] as LoopExpr), dtype, lanes }
 }
 
 const plus = (a: LoopExpr, b: LoopExpr): LoopExpr =>
