@@ -60,7 +60,7 @@ export const parseProgram = (source: string, constants?: ConstantPool): Program 
   for (const [i, at] of starts.entries()) {
     // The lines above become empty lines, so that errors in the graph have the right line of the file.
     const below = `${'\n'.repeat(at + 1)}${lines.slice(at + 1, starts[i + 1]).join('\n')}`
-    const graphs = parseAll(below, constants === undefined ? {} : { constants })
+    const graphs = parseAll(below, { constants })
     const line = lines[at] as string // an index of the list
     const value = crossingOf(line, at)
     const step = value === null ? stepOf(line, at, graphs[0]) : null
@@ -75,7 +75,7 @@ export const parseProgram = (source: string, constants?: ConstantPool): Program 
 }
 
 const loneGraph = (source: string, constants: ConstantPool | undefined): Program => {
-  const [graph, ...more] = parseAll(source, constants === undefined ? {} : { constants })
+  const [graph, ...more] = parseAll(source, { constants })
   if (graph === undefined) throw syntax(0, 'expected a graph, got none')
   if (more.length > 0)
     throw new EffuseError({

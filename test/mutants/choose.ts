@@ -32,7 +32,7 @@ export const chooseMutants = (root: string, count: number, seed: number): readon
     folder,
     wanted: Math.round((count * share) / 100),
     mutants: shuffled(
-      sourcesIn(root, folder).flatMap((file) => namedSites(root, file)),
+      sourcesIn(root, folder).flatMap((file) => mutantsIn(root, file)),
       seed,
     ),
   }))
@@ -91,7 +91,8 @@ const sourcesIn = (root: string, folder: string): readonly string[] =>
     .filter((file) => !left.some((pattern) => pattern.test(file)))
     .sort()
 
-const namedSites = (root: string, file: string): readonly MechanicalMutant[] => {
+/** All mutants of a file. */
+export const mutantsIn = (root: string, file: string): readonly MechanicalMutant[] => {
   const text = readFileSync(join(root, file), 'utf8')
   const seen = new Map<string, number>()
   return sitesIn(file, text).map((site) => {

@@ -65,7 +65,7 @@ const main = async (): Promise<number> => {
 
 interface Judged {
   readonly task: Task
-  readonly fate: 'killed' | 'killed by the time limit' | 'survived'
+  readonly fate: 'killed' | 'killed by the time limit' | 'survived' | 'equivalent'
 }
 
 /**
@@ -80,7 +80,8 @@ const judgeAll = async (
 ): Promise<readonly Judged[]> => {
   const judge = makeJudge(root, drawn, isFresh)
   const done: Judged[] = []
-  const queue = tasks.map((task) => ({ task, at: 0, seconds: 0, reachedBy: 0 }))
+  const isEquivalent = ({ name }: Task): boolean => equivalents.some((equivalent) => equivalent.name === name)
+  const queue = tasks.filter((task) => !isEquivalent(task)).map((task) => ({ task, at: 0, seconds: 0, reachedBy: 0 }))
   const end = (task: Task, fate: Judged['fate'], seconds: number, by: string): void => {
     done.push({ task, fate })
     console.log(`${done.length}/${tasks.length} ${fate} (${seconds.toFixed(1)} s) ${task.name}${by}`)
@@ -112,6 +113,7 @@ const judgeAll = async (
       place?.close()
     }
   }
+  for (const task of tasks.filter(isEquivalent)) end(task, 'equivalent', 0, '')
   try {
     await Promise.all(Array.from({ length: jobs }, work))
   } finally {
@@ -122,15 +124,13 @@ const judgeAll = async (
 
 const report = (all: readonly Judged[], minutes: number): number => {
   const survivors = all.filter(({ fate }) => fate === 'survived')
-  const isEquivalent = ({ task }: Judged): boolean => equivalents.some(({ name }) => name === task.name)
   const counts = (['by hand', 'mechanical'] as const).map((kind) => {
     const of = all.filter(({ task }) => task.kind === kind)
-    const equal = of.filter((judged) => judged.fate === 'survived' && isEquivalent(judged))
-    const killed = of.filter(({ fate }) => fate !== 'survived')
-    return { kind, killed: killed.length, of: of.length - equal.length, equivalent: equal.length }
+    const equivalent = of.filter(({ fate }) => fate === 'equivalent').length
+    const survived = of.filter(({ fate }) => fate === 'survived').length
+    return { kind, killed: of.length - equivalent - survived, of: of.length - equivalent, equivalent }
   })
-  const real = survivors.filter((judged) => !isEquivalent(judged))
-  if (real.length > 0) console.log(`\nsurvived:\n${real.map(({ task }) => `  ${task.name}`).join('\n')}`)
+  if (survivors.length > 0) console.log(`\nsurvived:\n${survivors.map(({ task }) => `  ${task.name}`).join('\n')}`)
   for (const { kind, killed, of, equivalent } of counts)
     if (of > 0)
       console.log(
