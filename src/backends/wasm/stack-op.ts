@@ -30,6 +30,18 @@ export const popOne = (f: FunctionBody, type: ValueType, name: string): number =
   return local
 }
 
+/** The function with the sign of its operand, for functions that have it everywhere but lose it at -0. */
+export const withSign =
+  (of: StackOp): StackOp =>
+  (f) => {
+    const x = popOne(f, 'v128', 'signed x')
+    f.get(x)
+    of(f)
+    f.get(x)
+    f.i32x4(-(2 ** 31))
+    f.op('v128.and', 'v128.or')
+  }
+
 /** Applies float32 vector instructions, each with a constant as second operand. */
 export const withConstants =
   (...steps: readonly (readonly [value: number, ...names: readonly Instruction[]])[]): StackOp =>

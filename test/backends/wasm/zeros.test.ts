@@ -1,8 +1,9 @@
-/** The backend wasm keeps the sign of zero in ops that only move elements: Object.is() distinguishes 0 and -0, unlike the tolerances of other tests. */
+/** The backend wasm keeps the sign of zero: Object.is() distinguishes 0 and -0, unlike the tolerances of other tests. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Backend } from '../../../src/backends/backend.ts'
 import { createWasmBackend } from '../../../src/backends/wasm/index.ts'
 import { interpret } from '../../../src/ir/interpret.ts'
+import { opDef, opNames } from '../../../src/ir/ops/index.ts'
 import { parse } from '../../../src/ir/parse.ts'
 import { runnableOf } from '../../support/one-graph.ts'
 
@@ -33,5 +34,37 @@ describe.each(['float32', 'float16', 'bfloat16'])('%s', (dtype) => {
     const want = interpret(g, { inputs: { x } }).outputs['y']?.data ?? []
     expect(Array.from(want).some((value) => Object.is(value, -0))).toBe(true)
     expect(Array.from(y ?? [])).toEqual(Array.from(want)) // toEqual distinguishes 0 and -0
+  })
+})
+
+const graphOf = (op: string, dtype: string) =>
+  parse(`graph g {\n%x = input() {name="x"} : ${dtype}[6]\n%y = ${op}(%x) : ${dtype}[6]\nreturn y = %y\n}`)
+
+/** Two vectors of which the second is not full. */
+const zeros = [-0, 0, -0, 0, -0, 0]
+
+const referenceOf = (op: string, dtype: string): readonly number[] =>
+  Array.from(interpret(graphOf(op, dtype), { inputs: { x: zeros } }).outputs['y']?.data ?? [])
+
+/** Ops on single elements without attributes that give -0 for some zero, by the reference. */
+const signed = opNames.filter((op) => {
+  const { arity, attrs, fusion } = opDef(op)
+  if (arity !== 1 || fusion !== 'elementwise' || Object.keys(attrs).length > 0) return false
+  if (op === 'not' || op === 'isFinite') return false // their results are bool
+  return referenceOf(op, 'float32').some((value) => Object.is(value, -0))
+})
+
+test('ops that keep the sign of zero are among those that are tested', () => {
+  expect(signed).toEqual(
+    expect.arrayContaining(['neg', 'floor', 'sqrt', 'expm1', 'log1p', 'tanh', 'sin', 'elu', 'selu']),
+  )
+})
+
+describe.each(['float32', 'float16', 'bfloat16'])('%s', (dtype) => {
+  test.each(signed)('%s', async (op) => {
+    const { run, dispose } = await runnableOf(backend, graphOf(op, dtype), new Map())
+    const { y } = await run({ x: zeros })
+    dispose()
+    expect(Array.from(y ?? [])).toEqual(referenceOf(op, dtype))
   })
 })

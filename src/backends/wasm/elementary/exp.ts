@@ -3,7 +3,7 @@
  * are minimax fits. Errors against float64 (test/backends/wasm/elementary.test.ts): at most 2 ulp.
  */
 import type { FunctionBody } from '../encoder.ts'
-import { polynomial, popOne, type StackOp } from '../stack-op.ts'
+import { polynomial, popOne, type StackOp, withSign } from '../stack-op.ts'
 
 /**
  * ln 2 as a sum of two parts. The first part has so few digits that its products with n are exact (Cody and Waite, Software Manual for the Elementary
@@ -98,7 +98,7 @@ export const exp: StackOp = (f) => {
 /**
  * exp(x) - 1 = 2^n (exp(r) - 1) + (2^n - 1). All terms are halved, and the sum is doubled at the end, since 2^128 is not representable in float32.
  */
-export const expm1: StackOp = (f) => {
+export const expm1: StackOp = withSign((f) => {
   const { fraction, power } = reduced(f, -30)
   const scale = f.scratch('v128', 'exp half')
   f.get(fraction)
@@ -113,4 +113,4 @@ export const expm1: StackOp = (f) => {
   f.op('f32x4.sub', 'f32x4.add')
   f.f32x4(2)
   f.op('f32x4.mul')
-}
+})

@@ -15,7 +15,7 @@
  * relative error of |x| 2^-24 where the result is small.
  */
 import type { FunctionBody } from '../encoder.ts'
-import { polynomial, popOne, type StackOp } from '../stack-op.ts'
+import { polynomial, popOne, type StackOp, withSign } from '../stack-op.ts'
 import { clamp, magic } from './exp.ts'
 
 /** The coefficients of a by powers of r^2, highest power first: minimax fits. */
@@ -79,7 +79,7 @@ export const sigmoid: StackOp = (f) => {
 }
 
 /** Error at most 5 ulp. For n >= 25, 2^n - 1 equals 2^n + 1 in float32, and the result is 1. */
-export const tanh: StackOp = (f) => {
+export const tanh: StackOp = withSign((f) => {
   f.f32x4(2 * Math.LOG2E)
   f.op('f32x4.mul')
   clamp(f, -30, 30)
@@ -106,4 +106,4 @@ export const tanh: StackOp = (f) => {
     })
   }
   f.op('f32x4.div')
-}
+})
