@@ -1,6 +1,7 @@
 /** The test files for a source file: those of the first matching entry, nearest tests first. */
 
 const laws = 'test/ir/op-laws.test.ts'
+const ports = 'test/ir/ops/amp-ports.test.ts'
 const tfjs = 'test/backends/tfjs.test.ts'
 const passes = ['test/passes/laws.test.ts', 'test/passes/passes.test.ts', 'test/passes/goldens.test.ts']
 const steps = ['test/passes/training-steps.test.ts', 'test/train/step.test.ts']
@@ -16,7 +17,7 @@ const table: readonly (readonly [prefix: string, tests: readonly string[]])[] = 
     (group) =>
       [
         `src/ir/ops/${group}/`,
-        [`test/ir/ops/${group}.test.ts`, laws, 'test/ir/numerics.test.ts', precision, tfjs],
+        [`test/ir/ops/${group}.test.ts`, ports, laws, 'test/ir/numerics.test.ts', precision, tfjs],
       ] as const,
   ),
   ['src/ir/ops/region/', ['test/ir/bodies.test.ts', 'test/ir/text.test.ts', laws]],
