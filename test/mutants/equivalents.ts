@@ -24,4 +24,19 @@ export const equivalents: readonly Equivalent[] = [
     proof:
       'The arrays are typed arrays. The additional iteration reads undefined beyond their ends, which gives NaN and no error, and typed arrays ignore writes beyond their ends.',
   },
+  {
+    name: 'src/backends/wasm/bytes.ts: bound: "<" is "<=" in else for (let i = 0; i < values.length; i++) this.#bytes[thi',
+    proof:
+      'The additional write puts 0 behind the written bytes, or beyond the end of the array, where it is ignored. Each byte behind the written ones is written before the length includes it, and nothing reads it before.',
+  },
+  {
+    name: 'src/backends/wasm/runtime/control.ts: axis: "0" is "1" in bell: 0,',
+    proof:
+      'The number is the place of a word of its own. Word 1 is free, lies in the same cache line as word 0, and all threads take the place from this table.',
+  },
+  {
+    name: 'src/backends/wasm/runtime/thread-pool.ts: axis: "0" is "1" in #ids = 0',
+    proof:
+      'The ids of orders are compared only for equality. They begin at 2 instead of 1, so they are still distinct and differ from 0, the id of the report that a thread is ready.',
+  },
 ]
