@@ -60,6 +60,16 @@ const table: readonly (readonly [prefix: string, tests: readonly string[]])[] = 
     ],
   ],
   [
+    'src/passes/mixed-precision/painting.ts',
+    ['painting', 'follow-allow', 'tensorflow-goldens', 'amp'].map(
+      (name) => `test/passes/mixed-precision/${name}.test.ts`,
+    ),
+  ],
+  [
+    'src/passes/mixed-precision/explain.ts',
+    ['test/passes/mixed-precision/explain.test.ts', 'test/passes/mixed-precision/decisions.test.ts'],
+  ],
+  [
     'src/passes/mixed-precision/',
     [
       'test/passes/mixed-precision/amp.test.ts',
@@ -132,13 +142,15 @@ const table: readonly (readonly [prefix: string, tests: readonly string[]])[] = 
   ],
   [
     'src/backends/codegen/kernel/',
-    codegen('split-reduction', 'pack', 'kernel-text', 'phases', 'kernel', 'schedules', 'replay'),
+    codegen('split-reduction', 'kernel-text', 'pack', 'phases', 'kernel', 'schedules', 'replay'),
   ],
-  ['src/backends/codegen/loops/', codegen('schedules', 'phases', 'kernel', 'replay')],
+  ['src/backends/codegen/loops/sized-loops.ts', codegen('sized-loops', 'kernel')],
+  ['src/backends/codegen/loops/', codegen('schedules', 'phases', 'kernel', 'replay', 'block-sums')],
   ['src/backends/wasm/elementary/', wasm('elementary', 'ops', 'zeros')],
   ...['instructions', 'function-body', 'encoder'].map(
     (name) => [`src/backends/wasm/${name}.ts`, wasm('memory-instructions', 'instructions', 'module', 'ops')] as const,
   ),
+  ['src/backends/wasm/kernel-library.ts', wasm('kernel-library', 'memory', 'wasm')],
   ['src/backends/wasm/in-place.ts', wasm('in-place', 'memory')],
   ['src/backends/wasm/bytes.ts', wasm('bytes', 'module')],
   ['src/backends/wasm/runtime/probe.ts', wasm('instructions', 'wasm', 'failures')],
@@ -152,6 +164,10 @@ const table: readonly (readonly [prefix: string, tests: readonly string[]])[] = 
       'test/backends/program.test.ts',
       'test/backends/shared-buffers.test.ts',
     ],
+  ],
+  [
+    'src/backends/tfjs/webgpu/large.ts',
+    ['test/backends/tfjs-webgpu-limits.test.ts', 'test/backends/tfjs-webgpu.test.ts'],
   ],
   ['src/backends/tfjs/webgpu/', ['test/backends/tfjs-webgpu.test.ts', 'test/backends/tfjs-webgpu-limits.test.ts']],
   ['src/backends/tfjs/open.ts', ['test/backends/find-adapter.test.ts', 'test/backends/tfjs-webgpu.test.ts', tfjs]],
