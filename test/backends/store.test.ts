@@ -102,6 +102,15 @@ describe('derived values', () => {
     await make()
     expect(await isStale()).toBe(false)
   })
+  test.each(['w', 'v'])('are stale after a change of one of several sources: %s', async (changed) => {
+    const { store } = storeWith(['w', 'v'])
+    store.declareDerived('.d', scalar, ['w', 'v'])
+    const isStale = () => store.turn((turn) => turn.isStale('.d'))
+    await store.turn((turn) => turn.commit(new Map([['.d', { data: Float32Array.of(1), isFree: false }]])))
+    expect(await isStale()).toBe(false)
+    await store.write(of({ [changed]: 1 }))
+    expect(await isStale()).toBe(true)
+  })
   test('a commit that also writes a source leaves them stale, since they depend on the old value', async () => {
     const { store } = storeWith(['w'])
     store.declareDerived('.d', scalar, ['w'])

@@ -39,4 +39,23 @@ export const equivalents: readonly Equivalent[] = [
     proof:
       'The ids of orders are compared only for equality. They begin at 2 instead of 1, so they are still distinct and differ from 0, the id of the report that a thread is ready.',
   },
+  {
+    name: 'src/passes/train/losses.ts: axis: "1" is "0" in const classes = logits.shape[1] ?? 1 (2)',
+    proof:
+      'targets() runs first and refuses outputs without logits of rank 2, so shape[1] is never undefined and the other number is not used.',
+  },
+  {
+    name: 'src/passes/fusion/clusters.ts: axis: "0" is "1" in #versions = 0',
+    proof: 'Versions are compared only for equality. A count from 1 gives as many distinct numbers as a count from 0.',
+  },
+  {
+    name: 'src/backends/tfjs/lower/elementwise.ts: missing case: "sizeOfView(a) === 1 ? [b, a] : [a, b]" is "([a, b])" in const [x, y] = sizeOfView(a) === 1 ? [b, a] : [a, b] // the ',
+    proof:
+      'Math.max and Math.min are symmetric, also for NaN and zeros. The operand of one number is expanded to the shape of the result instead of being read again at each step, so each step has the same two numbers. Only time and memory differ.',
+  },
+  {
+    name: 'src/backends/tfjs/lower/elementwise.ts: sign: "-" is "+" in operand.some((size, i) => size !== result[result.length - op',
+    proof:
+      'The condition decides only whether the operands are expanded to the shape of the result before the kernel, or by the kernel. An expanded operand has the same number at each place. Only time and memory differ.',
+  },
 ]

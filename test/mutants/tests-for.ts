@@ -38,6 +38,7 @@ const table: readonly (readonly [prefix: string, tests: readonly string[]])[] = 
       .concat(laws),
   ],
   ['src/passes/autodiff/', ['test/passes/autodiff.test.ts', 'test/passes/composite-gradients.test.ts', ...steps]],
+  ['src/passes/fusion/members.ts', ['test/passes/fusion/members.test.ts', 'test/passes/fusion/rules.test.ts']],
   [
     'src/passes/fusion/',
     [
@@ -86,6 +87,7 @@ const table: readonly (readonly [prefix: string, tests: readonly string[]])[] = 
   ['src/passes/train/losses.ts', ['test/train/losses.test.ts', 'test/train/class-weights.test.ts', ...steps]],
   ['src/passes/train/metrics.ts', ['test/train/metrics.test.ts', 'test/train/evaluation.test.ts']],
   ['src/passes/train/evaluation.ts', ['test/train/evaluation.test.ts', 'test/train/metrics.test.ts']],
+  ['src/passes/train/factories.ts', ['test/train/clip.test.ts', ...steps, 'test/passes/pipeline.test.ts']],
   ['src/passes/train/clip.ts', ['test/train/clip.test.ts', ...steps]],
   [
     'src/passes/train/accumulate.ts',
