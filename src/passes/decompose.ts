@@ -7,11 +7,10 @@ import type { OpName } from '../ir/signatures.ts'
 import { elements, type Graph, type Node } from '../ir/types.ts'
 import { definePass, type GraphPass } from './pass.ts'
 
-/** A composite may decompose into other composites (cross-entropy into log-softmax), but not into itself. */
-const roundsMax = 16
-
 /**
- * The pass that decomposes every node for which `wanted` is true.
+ * The pass that decomposes every node for which `wanted` is true. It ends, because a composite may decompose into other composites (cross-entropy into
+ * log-softmax), but not into itself.
+ *
  * @throws EffuseError EF303 if such an op has no decomposition.
  */
 export const decompose = (wanted: (node: Node) => boolean): GraphPass =>
@@ -21,12 +20,9 @@ export const decompose = (wanted: (node: Node) => boolean): GraphPass =>
     phase: 'lower',
     preserves: 'rounding',
     run: (graph, cx) => {
-      let current = graph
-      for (let round = 0; round < roundsMax; round++) {
-        const next = decomposeOnce(current, wanted, (op) => cx.report(op))
-        if (next === current) return current
-        current = next
-      }
+      const once = (from: Graph): Graph => decomposeOnce(from, wanted, (op) => cx.report(op))
+      let [current, next] = [graph, once(graph)]
+      while (next !== current) [current, next] = [next, once(next)]
       return current
     },
   })

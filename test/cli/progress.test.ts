@@ -107,6 +107,18 @@ test('a counter is drawn only on a terminal', () => {
   silent.stop()
 })
 
+test('an evaluation without an accuracy says so', () => {
+  const lines: string[] = []
+  const io = { out: () => {}, err: (line: string) => lines.push(line) }
+  const progress = makeProgress(progressOutputOf(io), { rowsPerUpdate: 32, epochs: 2 })
+  progress.onEvent({ ...evaluation, top1: Number.NaN, emaTop1: null })
+  progress.onEvent({ ...evaluation, emaTop1: Number.NaN })
+  expect(lines).toEqual([
+    'epoch 1/2: test loss 2.0000, no accuracy',
+    'epoch 1/2: test loss 2.0000, accuracy 50.00 %, of the averages none',
+  ])
+})
+
 test('an interrupted counter restores the cursor and exits', () => {
   const { stream, text } = terminal()
   const before = process.listenerCount('SIGINT')

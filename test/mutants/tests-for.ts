@@ -98,7 +98,10 @@ const table: readonly (readonly [prefix: string, tests: readonly string[]])[] = 
     [...steps, 'test/passes/pipeline.test.ts', 'test/train/accumulate-plans.test.ts', 'test/fuzz/fuzz.test.ts'],
   ],
   ['src/passes/shrink/', ['test/passes/shrink/shrink.test.ts', 'test/testing/verify.test.ts']],
-  ['src/passes/decompose.ts', ['test/ir/bodies.test.ts', 'test/passes/pipeline.test.ts', ...passes]],
+  [
+    'src/passes/decompose.ts',
+    ['test/ir/bodies.test.ts', 'test/passes/composite-gradients.test.ts', 'test/passes/pipeline.test.ts', ...passes],
+  ],
   ['src/passes/simplify/', [...passes, 'test/passes/training-steps.test.ts']],
   ['src/passes/rewrite/', [...passes, 'test/passes/pipeline.test.ts', 'test/passes/long-chains.test.ts']],
   ['src/passes/check-result.ts', ['test/passes/bad-passes.test.ts', 'test/passes/check-meaning.test.ts']],

@@ -26,7 +26,9 @@ import { nodesOfOp, typeOf } from '../../src/ir/graph.ts'
 import type { Graph, Ref } from '../../src/ir/types.ts'
 import { decisionOf } from '../../src/passes/mixed-precision/report.ts'
 import { explainPrecision } from '../../src/passes/mixed-precision/explain.ts'
+import { graphOf, programOf } from '../../src/passes/program.ts'
 import { parsePipeline } from '../../src/passes/registry.ts'
+import { runPipeline } from '../../src/passes/runner.ts'
 
 type Tensor = Value<'float32'>
 type Binary = (x: Tensor, y: Tensor) => Tensor
@@ -137,4 +139,21 @@ test('the pass that keeps them has a text form', () => {
   const text = 'decompose{ops=["composite"], classes=["infer","clear"], except=["square"]}'
   expect(parsePipeline(text).toString()).toBe(text)
   expect(() => parsePipeline('decompose{classes=["sharp"]}')).toThrow(expect.objectContaining({ code: 'EF302' }))
+})
+
+test('composites in composites are decomposed at any depth', () => {
+  type Op = (x: Value<'float32', 1>) => Value<'float32', 1>
+  const levels = 40
+  let nested: Op = (x) => add(x, 1)
+  for (let level = 0; level < levels; level++) {
+    const inner = nested
+    nested = composite(`level${level}`, (x: Value<'float32', 1>) => add(inner(x), 1))
+  }
+  const before = graph('deep', { x: float32(2) }, ({ x }) => ({ y: nested(x) })).at({ batch: 1 })
+  const after = graphOf(runPipeline(parsePipeline('decompose'), programOf(before)).program)
+  expect(nodesOfOp(after, 'composite')).toEqual([])
+  expect([...(interpret(after, { inputs: { x: [3, 5] } }).outputs['y']?.data ?? [])]).toEqual([
+    3 + levels + 1,
+    5 + levels + 1,
+  ])
 })
