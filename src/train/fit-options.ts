@@ -92,7 +92,8 @@ export interface FitOptions<T extends Signature = Signature, O extends Signature
 /** The model, or a function that makes it for a stage. Picture size and dropout may change between stages, variables may not. */
 export type ModelForStage<I extends Signature, O extends Signature> = Model<I, O> | ((stage: Stage) => Model<I, O>)
 
-const atLeast0: Check = ['a number of at least 0', (v) => typeof v === 'number' && v >= 0 && v < Infinity]
+const isAtLeast0 = (v: unknown): boolean => typeof v === 'number' && v >= 0 && v < Infinity
+const atLeast0: Check = ['a number of at least 0', isAtLeast0]
 const [, isSource] = sourceCheck
 const isMethod = (of: object, name: string): boolean => typeof Reflect.get(of, name) === 'function'
 
@@ -126,12 +127,12 @@ const checks: { readonly [K in keyof Required<FitOptions>]: Check } = {
   evaluationBatch: count,
   metrics: metricsCheck,
   earlyStop: [
-    '{ patience, least? }, patience a positive integer',
+    '{ patience, least? }, patience a positive integer, and least a number of at least 0',
     (v) =>
       isObject(v) &&
       'patience' in v &&
       isCount(v.patience) &&
-      (!('least' in v) || v.least === undefined || Number(v.least) >= 0),
+      (!('least' in v) || v.least === undefined || isAtLeast0(v.least)),
   ],
   skippedMax: count,
   metadata: ['an object of texts', isObject],

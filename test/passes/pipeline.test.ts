@@ -119,6 +119,12 @@ describe('runner', () => {
     const again = parseProgram(saved[0]?.program ?? '')
     expect(print(graphOf(again))).toBe(print(graphOf(runPipeline(parsePipeline('dce'), programOf(graph)).program)))
   })
+  test('without a file, the code that replays a failure has all passes up to the failing one', () => {
+    const passes = [...parsePipeline('dce,cse').passes, failing, ...parsePipeline('simplify').passes]
+    expect(() => runPipeline(pipeline(passes), programOf(graph))).toThrow(
+      "to replay: runPipeline(pipeline([...parsePipeline('dce,cse').passes, pass]), program)",
+    )
+  })
   test('debug lines go to the log, one per pass and plan', () => {
     const lines: string[] = []
     runPipeline(parsePipeline('dce,cse'), programOf(graph), {

@@ -288,6 +288,13 @@ describe('early stop and the best', () => {
     expect(JSON.parse(metadata.get('effuse.training') ?? '')).toMatchObject({ state: { epoch: 1, best: { epoch: 0 } } })
   })
 
+  test('an improvement of `least` or less does not count', async () => {
+    // No accuracy exceeds the first by so much.
+    const ends = { ...options, epochs: 9, earlyStop: { patience: 1, least: 0.999 } }
+    using run = await fit(smallNet(), ends)
+    expect(run).toMatchObject({ reason: 'earlyStop', epochs: 2 })
+  })
+
   test('a run that ended early does nothing when it is resumed', async () => {
     const settings = { ...options, ...idle, epochs: 9, checkpoints: memoryStore(), earlyStop: { patience: 2 } }
     using run = await fit(smallNet(), settings)
@@ -392,6 +399,15 @@ describe('mistakes', () => {
       /data has no option "validation"; it has train, test/,
     ],
     ['early stop by another name', { earlyStop: { patience: 1, min: 2 } }, 'EF403', /earlyStop has no option "min"/],
+    ...[-0.1, '0.1', Infinity, Number.NaN].map(
+      (least) =>
+        [
+          `an early stop with the least improvement ${least}`,
+          { earlyStop: { patience: 1, least } },
+          'EF403',
+          /least a number of at least 0, got/,
+        ] as [string, object, string, RegExp],
+    ),
     ['accumulate 0', { accumulate: 0 }, 'EF403', /option "accumulate" must be a positive integer, got 0/],
     ['no epochs', { epochs: undefined }, 'EF403', /fit\(\) needs the option "epochs": a positive integer/],
     ['an optimizer that is none', { optimizer: () => 3 }, 'EF403', /"optimizer" must be an optimizer .*, got 3/],
