@@ -58,4 +58,8 @@ export const equivalents: readonly Equivalent[] = [
     proof:
       'The condition decides only whether the operands are expanded to the shape of the result before the kernel, or by the kernel. An expanded operand has the same number at each place. Only time and memory differ.',
   },
+  {
+    name: 'src/backends/tfjs/webgpu/large.ts: axis: "1" is "0" in const [m, n, k] = [p.i(rows ?? 1), p.i(columns), p.i(inner ? (2)',
+    proof: 'The operand is [B, M, K], of rank 3, so inner is never undefined and the other number is not used.',
+  },
 ]

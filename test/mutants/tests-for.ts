@@ -149,13 +149,16 @@ const table: readonly (readonly [prefix: string, tests: readonly string[]])[] = 
     'src/backends/codegen/kernel/',
     codegen('split-reduction', 'kernel-text', 'pack', 'phases', 'kernel', 'schedules', 'replay'),
   ],
+  ['src/backends/codegen/loops/default-schedule.ts', codegen('default-schedule', 'schedules', 'kernel', 'block-sums')],
   ['src/backends/codegen/loops/sized-loops.ts', codegen('sized-loops', 'kernel')],
   ['src/backends/codegen/loops/', codegen('schedules', 'phases', 'kernel', 'replay', 'block-sums')],
   ['src/backends/wasm/elementary/', wasm('elementary', 'ops', 'zeros')],
   ...['instructions', 'function-body', 'encoder'].map(
     (name) => [`src/backends/wasm/${name}.ts`, wasm('memory-instructions', 'instructions', 'module', 'ops')] as const,
   ),
-  ['src/backends/wasm/kernel-library.ts', wasm('kernel-library', 'memory', 'wasm')],
+  ...['kernel-library', 'compile-step'].map(
+    (name) => [`src/backends/wasm/${name}.ts`, wasm('kernel-library', 'memory', 'wasm')] as const,
+  ),
   ['src/backends/wasm/in-place.ts', wasm('in-place', 'memory')],
   ['src/backends/wasm/bytes.ts', wasm('bytes', 'module')],
   ['src/backends/wasm/runtime/probe.ts', wasm('instructions', 'wasm', 'failures')],

@@ -101,17 +101,16 @@ const overwritten = <P>(
   placeOf: (base: number) => P | null,
 ): P | null => {
   const step = stepAt(problem, at)
-  for (const pair of step.overwrites) {
-    if (pair.write !== write) continue
-    const base = bases[pair.read] as number
+  const allowed = step.overwrites.flatMap((pair) => (pair.write === write ? [pair.read] : []))
+  for (const read of allowed) {
+    const base = bases[read] as number
     const place = placeOf(base)
     const bytes = bytesOf(problem, write)
-    if (place === null || bytesOf(problem, pair.read) !== bytes || bytesOf(problem, base) !== bytes) continue
-    const isAllowed = (read: number): boolean =>
-      step.overwrites.some((other) => other.write === write && other.read === read)
-    const others = step.reads.filter((read) => placeOf(bases[read] as number) === place)
+    if (place === null || bytesOf(problem, read) !== bytes || bytesOf(problem, base) !== bytes) continue
+    const others = step.reads.filter((other) => placeOf(bases[other] as number) === place)
     const isUpdated = step.updates.some((value) => placeOf(bases[value] as number) === place)
-    if (!isUpdated && others.every(isAllowed) && ofStep[at]?.includes(base) === true) return place
+    if (!isUpdated && others.every((other) => allowed.includes(other)) && ofStep[at]?.includes(base) === true)
+      return place
   }
   return null
 }

@@ -34,6 +34,16 @@ const run = (
   return [...new Float32Array(memory.buffer, 4096, numbers.length)]
 }
 
+test('a step is not rare by default: its kernels have the code that runs fastest, not the shortest', async () => {
+  const bytesOf = async (...isRare: readonly boolean[]): Promise<number> => {
+    const library = makeKernelLibrary()
+    compileStep(graphOf('exp', 4096), library, ...isRare)
+    return [...library.emit(options)].reduce((sum, { bytes }) => sum + bytes.length, 0)
+  }
+  expect(await bytesOf()).toBe(await bytesOf(false))
+  expect(await bytesOf()).toBeGreaterThan(await bytesOf(true))
+})
+
 test('rare kernels that differ in sizes only call the functions of the first one', async () => {
   const library = makeKernelLibrary()
   for (const size of [8, 5, 7]) compileStep(graphOf('neg', size), library, size !== 8)
