@@ -68,6 +68,15 @@ describe('detected faults', () => {
         expect(() => check([becomes(from, to, 'bits')], few(from, source))).toThrow(wrong(/y\[\d\] was .* and is/))
   })
 
+  test('also before a result that is never a number', () => {
+    const text = `graph g { %x = input() {name="x"} : float32[40] %r = relu6(%x) : float32[40]
+      %c = constant() {value=-1} : float32[40] %d = sub(%c, %r) : float32[40] %y = log(%d) : float32[40] return y = %y }`
+    for (const preserves of ['bits', 'rounding'] as const)
+      expect(() => check([becomes('relu6', 'relu', preserves)], text)).toThrow(
+        wrong(/for random operands of the changed part/),
+      )
+  })
+
   const stateful = `graph g { %x = input() {name="x"} : float32[2] %w = variable() {name="w"} : float32[2]
     %s = add(%x, %w) : float32[2] update %w = %s return y = %s }`
   const stateless = stateful.replace('update %w = %s', '')

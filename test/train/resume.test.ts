@@ -188,6 +188,8 @@ describe('a resumed run', () => {
     ['state', { runIndex: 1 }, /4 updates were made in 1 runs/],
     ['state', { skippedInRow: 2 }, /were skipped/],
     ['state', { pending: { batches: 1, loss: 0, correct: 0 } }, /1 micro-batches wait for an update of 1/],
+    ['state', { lossScale: 0 }, /state\.lossScale must be a positive number/],
+    ['state', { lossScale: '1e999' }, /state\.lossScale must be a positive number/],
     ['configuration', { batch: undefined }, /configuration\.batch must be a positive integer, it is undefined/],
     ['configuration', { classes: [1] }, /configuration\.classes must be a list of names/],
     ['configuration', { length: 0 }, /configuration\.length/],
@@ -199,7 +201,8 @@ describe('a resumed run', () => {
     const reported: { readonly state: object; readonly configuration: object } = JSON.parse(
       metadata.get('effuse.training') ?? '',
     )
-    const text = JSON.stringify({ ...reported, [part]: { ...reported[part], ...change } })
+    // JSON has no infinity, but this number is read as one.
+    const text = JSON.stringify({ ...reported, [part]: { ...reported[part], ...change } }).replace('"1e999"', '1e999')
     const texts = { ...Object.fromEntries(metadata), 'effuse.training': text }
     await checkpoints.write(name, writeOwnFile([...tensors.values()], texts))
     await expect(fit(smallNet(), { ...options, checkpoints, resume: true })).rejects.toMatchObject({
