@@ -206,7 +206,7 @@ const regionOf = (cones: readonly [Cone, Cone], positive: ReadonlySet<string>): 
     return given
   }
   const [before, after] = [cutGraph(cones[0], sourceName), cutGraph(cones[1], sourceName)]
-  const [was, is] = [print(before, { paths: false }), print(after, { paths: false })]
+  const [was, is] = [print(before), print(after)] // cut graphs have no paths
   return { before, after, text: was + is, isSame: was === is, rooted }
 }
 

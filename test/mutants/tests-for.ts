@@ -127,7 +127,12 @@ const table: readonly (readonly [prefix: string, tests: readonly string[]])[] = 
   ['src/passes/verify-counters.ts', ['test/passes/program.test.ts', 'test/train/accumulate-plans.test.ts']],
   [
     'src/passes/inline-derived.ts',
-    ['test/passes/check-meaning.test.ts', 'test/passes/check-regions.test.ts', 'test/passes/passes.test.ts'],
+    [
+      'test/passes/inline-derived.test.ts',
+      'test/passes/check-meaning.test.ts',
+      'test/passes/check-regions.test.ts',
+      'test/passes/passes.test.ts',
+    ],
   ],
   ['src/passes/verify-program.ts', ['test/passes/program.test.ts', 'test/backends/program.test.ts']],
   [

@@ -6,7 +6,7 @@ import { findNode, liveOrder } from '../../src/ir/graph.ts'
 import { parse } from '../../src/ir/parse.ts'
 import type { OpName } from '../../src/ir/signatures.ts'
 import { genericTarget } from '../../src/ir/target.ts'
-import type { Node, Ref } from '../../src/ir/types.ts'
+import type { Graph, Node, Ref } from '../../src/ir/types.ts'
 import { efficientNet } from '../../src/models/efficientnet.ts'
 import { checkMeaning } from '../../src/passes/check-meaning.ts'
 import { checkRegions } from '../../src/passes/check-regions.ts'
@@ -38,6 +38,7 @@ const rewriting = (preserves: Preserves, op: OpName, change: (edit: Edit, node: 
       return edit.commit()
     },
   })
+const regionOptions = { isExact: false, mode: 'float64', guess: false, positive: new Set<string>(), seed: 1 } as const
 const refOf = (node: Node): Ref => ({ id: node.id, port: 0 })
 
 /** fold-batch-norm with a deliberate fault. */
@@ -163,6 +164,27 @@ describe('a part is extended before it is judged', () => {
     expect(of(text, folding('none')).difference).toBeNull()
     expect(of(text, folding('axis')).difference).toMatch(/at batchNormInference/)
   }, 300_000)
+  test('also if only one side has an operand', () => {
+    const graphs = [
+      '%a = abs(%r) : float32[9] %y = sub(%a, %r) : float32[9]',
+      '%y = constant() {value=0} : float32[9]',
+    ].map((body) =>
+      parse(
+        `graph g { %x = input() {name="x"} : float32[9] %r = relu(%x) : float32[9] ${body} return y = %y, r = %r }`,
+      ),
+    )
+    expect(checkRegions(...(graphs as [Graph, Graph]), regionOptions)).toMatchObject({
+      equal: 2,
+      unjudged: [],
+      difference: null,
+    })
+  })
+  test('a part that was made again as it was needs no run, however large it is', () => {
+    const again = () =>
+      parse(`graph g { %x = input() {name="x"} : float32[1024,1024] %w = variable() {name="w"} : float32[1024,1024]
+        %y = matmul(%x, %w) : float32[1024,1024] @ dense return y = %y }`)
+    expect(checkRegions(again(), again(), regionOptions)).toMatchObject({ equal: 1, unjudged: [], difference: null })
+  })
   test('a first relu may not be removed', () => {
     const found = of(large(`%r = relu(%c) : ${type} %y = neg(%r) : ${type}`, '%y'), dropping('relu'))
     expect(found.difference).toMatch(/at relu/)
