@@ -19,6 +19,7 @@ export const attr = {
     create(AttrValueSchema, { value: { case: 'list', value: { i: values.map(BigInt) } } }),
   float: (value: number): AttrValue => create(AttrValueSchema, { value: { case: 'f', value } }),
   string: (value: string): AttrValue => create(AttrValueSchema, { value: { case: 's', value: bytes.encode(value) } }),
+  bytes: (value: Uint8Array): AttrValue => create(AttrValueSchema, { value: { case: 's', value } }),
   shape: (shape: readonly number[]): AttrValue =>
     create(AttrValueSchema, { value: { case: 'shape', value: shapeProto(shape) } }),
   shapes: (shapes: readonly (readonly number[])[]): AttrValue =>

@@ -7,6 +7,7 @@ import { EffuseError } from '../../ir/diagnostics.ts'
 import { hintFor, loadKoffi, type TensorflowLibrary } from './find-library.ts'
 import { oneDnnDefaults } from './one-dnn.ts'
 import { bindSession, type SessionApi } from './session-api.ts'
+import { separatePools } from './thread-pools.ts'
 
 /** An address in the library's memory; 0n is null. */
 export type Pointer = bigint
@@ -19,6 +20,8 @@ type ExecuteArgs = readonly [op: Pointer, results: (Pointer | null)[], count: nu
 /** The functions, under their names in the C API without the prefix. */
 export interface TensorflowApi {
   readonly version: string
+  /** Each context has threads of its own for the work inside an op. */
+  readonly hasSeparatePools: boolean
   /** Settings of the whole process. Absent where the library does not export the function; stock libraries may not. */
   readonly setTf32?: ((isOn: boolean) => void) | undefined
   readonly setDeterminism?: ((isOn: boolean) => void) | undefined
@@ -76,10 +79,11 @@ export const openApi = (found: TensorflowLibrary): TensorflowApi => {
   try {
     // TensorFlow reads them when it starts. Values that the user has set stay. Each call reports its errors by a status, so TensorFlow need not print them.
     setDefaults(koffi, { TF_CPP_MIN_LOG_LEVEL: '3', TF_FORCE_GPU_ALLOW_GROWTH: 'true', ...oneDnnDefaults })
+    const hasSeparatePools = separatePools(koffi, found.framework)
     quietly(koffi, () => pin(koffi, [found.framework, found.main]))
     keepFreedMemory(koffi)
     const framework = koffi.load(found.framework, { lazy: true, global: true })
-    return { ...bind(koffi, koffi.load(found.main, { lazy: true })), ...processSettings(framework) }
+    return { hasSeparatePools, ...bind(koffi, koffi.load(found.main, { lazy: true })), ...processSettings(framework) }
   } catch (error) {
     throw new EffuseError({
       code: 'EF404',
@@ -178,7 +182,10 @@ const processSettings = (library: Library): Pick<TensorflowApi, 'setTf32' | 'set
   }
 }
 
-const bind = (koffi: Koffi, library: Library): Omit<TensorflowApi, 'setTf32' | 'setDeterminism'> => {
+const bind = (
+  koffi: Koffi,
+  library: Library,
+): Omit<TensorflowApi, 'setTf32' | 'setDeterminism' | 'hasSeparatePools'> => {
   const f = (declaration: string) => library.func(declaration)
   const version = f('str TF_Version()') as () => string
   checkVersion(version())

@@ -7,32 +7,16 @@ import type { HostArray, Numbers } from '../backend.ts'
 import type { Pointer, TensorflowApi } from './c-api.ts'
 import { decode, encode } from './content.ts'
 import { TensorflowFailure } from './errors.ts'
+import { functionConfig, type Threads } from './function-config.ts'
 import {
   ConfigProtoSchema,
   DataType,
   type FunctionDef,
   FunctionDefSchema,
-  RewriterConfig_Toggle,
   type RunMetadata,
   RunMetadataSchema,
 } from './proto/tensorflow_pb.ts'
 import { dataTypes } from './types.ts'
-
-/**
- * TensorFlow's graph optimiser processes a function only if its call has this attribute. It fuses convolutions with bias and activation. Its arithmetic
- * simplification is off: it would turn (x * c) * d into x * (c * d), which differs where c * d overflows, and effuse has simplified the graph already.
- */
-export const functionConfig = toBinary(
-  ConfigProtoSchema,
-  create(ConfigProtoSchema, {
-    graphOptions: {
-      rewriteOptions: {
-        constantFolding: RewriterConfig_Toggle.OFF,
-        arithmeticOptimization: RewriterConfig_Toggle.OFF,
-      },
-    },
-  }),
-)
 
 export interface Device {
   readonly name: string
@@ -52,6 +36,8 @@ interface Call {
 export class TensorflowContext {
   readonly api: TensorflowApi
   readonly devices: readonly Device[]
+  /** Those that it was made with. */
+  readonly threads: Threads
   readonly #context: Pointer
   readonly #status: Pointer
   #isDisposed = false
@@ -60,8 +46,9 @@ export class TensorflowContext {
   #calls = 0
 
   /** @throws TensorflowFailure */
-  constructor(api: TensorflowApi, configuration: Parameters<typeof create<typeof ConfigProtoSchema>>[1]) {
+  constructor(api: TensorflowApi, configuration: Threads & Parameters<typeof create<typeof ConfigProtoSchema>>[1]) {
     this.api = api
+    this.threads = configuration
     this.#status = api.newStatus()
     const options = api.newContextOptions()
     try {

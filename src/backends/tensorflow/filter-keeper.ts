@@ -1,56 +1,70 @@
-/** Decides when a graph is called in the form that keeps its filters (kept-filters.ts), and makes and removes that form. */
+/** Decides when a graph is called in a form that keeps its filters (kept-filters.ts, split-form.ts), and makes and removes that form. */
+import type { Pointer } from './c-api.ts'
 import type { TensorflowContext } from './context.ts'
 import type { LoweredGraph } from './lower-graph.ts'
 import type { TfTensor } from './memory.ts'
 import type { FunctionDef } from './proto/tensorflow_pb.ts'
-import { withKeptFilters } from './kept-filters.ts'
+import { argumentNames, withKeptFilters } from './kept-filters.ts'
+import { type Split, SplitForm } from './split-form.ts'
 
 /** The form is made after so many runs with the same variables, because its first call takes as long as many reorderings. */
 const runsFirst = 2
 
+/** A form of the function that keeps the filters of its first call. */
+interface Form {
+  /** Takes and returns handles as the function does. @throws TensorflowFailure */
+  call(handles: readonly Pointer[]): Promise<readonly Pointer[]>
+  dispose(): void
+}
+
 export class FilterKeeper {
   readonly #context: TensorflowContext
-  readonly #plain: FunctionDef
-  /** The names of the arguments that are variables. */
-  readonly #arguments: ReadonlySet<string>
+  readonly #lowered: LoweredGraph
+  /** Null if the graph cannot be split. */
+  readonly #split: Split | null
   #variables: readonly TfTensor[] = []
   /** Runs with these variables. */
   #runs = 0
   /** The number of runs before the form is made. It doubles when variables change after that, so that training with evaluations rarely makes forms. */
   #needed = runsFirst
-  /** The name of the form; null if it does not exist. */
-  #kept: string | null = null
+  /** Null if it does not exist. */
+  #form: Form | null = null
   #count = 0
 
-  constructor(context: TensorflowContext, { functions, operands }: LoweredGraph) {
+  constructor(context: TensorflowContext, lowered: LoweredGraph, split: Split | null) {
     this.#context = context
-    this.#plain = functions.at(-1) as FunctionDef // the function to call
-    const names = this.#plain.signature?.inputArg.map(({ name }) => name) ?? []
-    this.#arguments = new Set(names.filter((_, at) => operands[at]?.kind === 'variable'))
+    this.#lowered = lowered
+    this.#split = split
   }
 
-  /** The name of the function to call with these variables. Tensors are immutable, so the same tensors have the same numbers. @throws TensorflowFailure */
-  functionFor(variables: readonly TfTensor[]): string {
-    const plain = this.#plain.signature?.name as string // a function has one
+  /** The form to call with these variables; null: the plain function. Tensors are immutable, so the same tensors have the same numbers. @throws TensorflowFailure */
+  formFor(variables: readonly TfTensor[]): Form | null {
     if (variables.length !== this.#variables.length || variables.some((tensor, i) => tensor !== this.#variables[i])) {
-      if (this.#kept !== null) this.#needed *= 2
+      if (this.#form !== null) this.#needed *= 2
       this.dispose()
       this.#variables = variables
       this.#runs = 0
     }
-    if (this.#kept === null && this.#runs++ === this.#needed) this.#make(`${plain}_kept${this.#count++}`)
-    return this.#kept ?? plain
+    if (this.#form === null && this.#runs++ === this.#needed)
+      this.#form = this.#make(`${this.#lowered.name}_kept${this.#count++}`)
+    return this.#form
   }
 
   dispose(): void {
-    if (this.#kept !== null) this.#context.removeFunction(this.#kept)
-    this.#kept = null
+    this.#form?.dispose()
+    this.#form = null
   }
 
-  #make(name: string): void {
-    const definition = withKeptFilters(this.#plain, name, this.#arguments)
-    if (definition === null) return
+  #make(name: string): Form | null {
+    if (this.#split !== null) return new SplitForm(this.#split, name, this.#context)
+    const plain = this.#lowered.functions.at(-1) as FunctionDef // the function to call
+    const definition = withKeptFilters(plain, name, argumentNames(this.#lowered, 'variable'))
+    if (definition === null) return null
     this.#context.addFunction(definition)
-    this.#kept = name
+    const resultCount = definition.signature?.outputArg.length ?? 0
+    return {
+      call: (handles) => this.#context.call(name, handles, resultCount, this.#lowered.isBrief),
+      dispose: () => this.#context.removeFunction(name),
+    }
   }
 }

@@ -15,12 +15,13 @@ import { tensorflowMemory, uploadFeed } from './memory.ts'
 import { makeRunnable } from './runnable.ts'
 import { plainForms } from './lowering.ts'
 import { oneDnnForms } from './one-dnn.ts'
+import { OneThreadContext } from './one-thread-context.ts'
 import { settingsFor } from './settings.ts'
 
 export interface TensorflowOptions {
-  /** Threads of one op (NVIDIA's `--intraop_threads`); default: one for each core. */
+  /** Threads of one op, and parts of a split batch (NVIDIA's `--intraop_threads`); default: one for each core. */
   readonly intraOpThreads?: number | undefined
-  /** The number of ops that run at the same time (NVIDIA's `--interop_threads`); default: TensorFlow's. */
+  /** The number of ops that run at the same time (NVIDIA's `--interop_threads`); default: TensorFlow's. Fewer than intraOpThreads: no batch is split. */
   readonly interOpThreads?: number | undefined
   /** The memory in MiB that TensorFlow may take of each GPU (NVIDIA's `--memory_limit`); default: it takes more as it needs more. */
   readonly memoryLimit?: number | undefined
@@ -39,6 +40,7 @@ export const createTensorflowBackend = async (options: TensorflowOptions = {}): 
   const api = openApi(found)
   const context = withErrors(null, () => new TensorflowContext(api, configuration(options)))
   const memory = tensorflowMemory(context)
+  const oneThread = new OneThreadContext(api, options)
   const { isCpu, devices } = context
   const halfKernels = halfKernelsOf(context)
   const gpus = devices.filter(({ type }) => type === 'GPU').length
@@ -77,12 +79,16 @@ export const createTensorflowBackend = async (options: TensorflowOptions = {}): 
         forms: isCpu && !isXla ? await oneDnnForms(context, options.intraOpThreads) : plainForms,
         mode,
         notes,
+        oneThread: isCpu ? oneThread : undefined,
       })
     },
     createStore: () => makeVariableStore(memory),
     adopt: () => null,
     upload: (numbers, type) => uploadFeed(numbers, type, context),
-    dispose: () => context.dispose(),
+    dispose: () => {
+      context.dispose()
+      oneThread.dispose()
+    },
   }
 }
 

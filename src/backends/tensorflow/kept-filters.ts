@@ -3,8 +3,9 @@
  * unless the filter is a constant of the graph or the kernel was told that it will not change. Only oneDNN's own ops can be told; TensorFlow's optimiser
  * makes them of plain ones, but not with that attribute. So this file does the same fusions.
  */
-import { clone, create } from '@bufbuild/protobuf'
+import { create } from '@bufbuild/protobuf'
 import { attr } from './attributes.ts'
+import type { LoweredGraph, Operand } from './lower-graph.ts'
 import {
   AttrValueSchema,
   DataType,
@@ -12,6 +13,8 @@ import {
   FunctionDefSchema,
   type NodeDef,
   NodeDefSchema,
+  type OpDef,
+  OpDefSchema,
 } from './proto/tensorflow_pb.ts'
 
 /**
@@ -37,16 +40,26 @@ export const withKeptFilters = (
     return found === null ? [] : [found]
   })
   if (fusions.length === 0) return null
-  const kept = clone(FunctionDefSchema, definition)
-  if (kept.signature !== undefined) kept.signature.name = name
   const removed = new Set(fusions.flatMap(({ nodes: of }) => of.map((node) => node.name)))
   /** Results of oneDNN's op have the name `output`. */
   const renamed = new Map(fusions.map(({ last }) => [last.name, `${last.name}:output:0`]))
   const moved = (ref: string): string => renamed.get(nodeOf(ref)) ?? ref
-  kept.nodeDef = [...kept.nodeDef.filter((node) => !removed.has(node.name)), ...fusions.map(keptConvolution)]
-  for (const node of kept.nodeDef) node.input = node.input.map(moved)
-  for (const [result, ref] of Object.entries(kept.ret)) kept.ret[result] = moved(ref)
-  return kept
+  // Unchanged messages are shared: a copy of all of them takes tens of milliseconds.
+  const left = definition.nodeDef.filter((node) => !removed.has(node.name))
+  return create(FunctionDefSchema, {
+    ...definition,
+    signature: create(OpDefSchema, { ...(definition.signature as OpDef), name }),
+    nodeDef: [...left, ...fusions.map(keptConvolution)].map((node) =>
+      create(NodeDefSchema, { ...node, input: node.input.map(moved) }),
+    ),
+    ret: Object.fromEntries(Object.entries(definition.ret).map(([result, ref]) => [result, moved(ref)])),
+  })
+}
+
+/** The names of the arguments that are operands of a kind. */
+export const argumentNames = ({ functions, operands }: LoweredGraph, kind: Operand['kind']): ReadonlySet<string> => {
+  const names = functions.at(-1)?.signature?.inputArg.map(({ name }) => name) ?? []
+  return new Set(names.filter((_, at) => operands[at]?.kind === kind))
 }
 
 /** A convolution and the nodes after it that become one node, which has the name of the last one. */

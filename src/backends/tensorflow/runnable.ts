@@ -22,6 +22,8 @@ import { type Mode, modeGate } from './modes.ts'
 import { profileRows } from './profile-rows.ts'
 import { tracedCall } from './traced-call.ts'
 import { FilterKeeper } from './filter-keeper.ts'
+import type { OneThreadContext } from './one-thread-context.ts'
+import { type Split, splitNote, splitOf } from './split-form.ts'
 import { deviceTensor, held, tensorflowMemory, type TfTensor } from './memory.ts'
 
 type Feeds = ReadonlyMap<string, FeedTensor<TfTensor>>
@@ -32,6 +34,7 @@ interface Bound extends LoweredGraph {
   readonly constants: ReadonlyMap<number, Pointer>
   /** Null if the graph has one form only. */
   readonly keeper: FilterKeeper | null
+  readonly split: Split | null
 }
 
 /** One context has the functions of all programs, so their names are numbered. */
@@ -40,6 +43,8 @@ let functionCount = 0
 export interface RunnableOptions extends LowerOptions {
   readonly mode: Mode
   readonly notes: readonly string[]
+  /** Absent: batches are never split. */
+  readonly oneThread?: OneThreadContext | undefined
 }
 
 /** Lowers all graphs of the program. @throws EffuseError EF405 */
@@ -59,7 +64,7 @@ export const makeRunnable = (
     const steps = graphSteps(program)
     for (const [done, { name, graph }] of steps.entries()) {
       cx.signal?.throwIfAborted()
-      bound.set(name, bind(lowerGraph(graph, `effuse_${functionCount++}`, options), context))
+      bound.set(name, bind(lowerGraph(graph, `effuse_${functionCount++}`, options), context, options))
       cx.onProgress?.({ stage: 'lower', done: done + 1, total: steps.length })
     }
   } catch (error) {
@@ -88,7 +93,10 @@ export const makeRunnable = (
   const kernels = stepsOfRun(program).reduce((sum, { name }) => sum + computingNodes(bound.get(name)), 0)
   return {
     run: (turn, steps, feeds, at) => runWith(turn, steps, feeds, at, null),
-    notes: options.notes,
+    notes: [
+      ...options.notes,
+      ...[...bound.values()].flatMap(({ split }) => (split === null ? [] : [splitNote(split)])),
+    ],
     plan: { kernels, dispatches: stepsOfRun(program).length, peakBytes: null, arenaBytes: null, lowerBoundBytes: null },
     profile: async (turn, steps, feeds, at) => {
       const rows: ProfileRow[] = []
@@ -107,7 +115,7 @@ export const makeRunnable = (
 const computingNodes = (step: Bound | undefined): number =>
   (step?.functions ?? []).reduce((sum, { nodeDef }) => sum + nodeDef.filter(({ op }) => op !== 'Const').length, 0)
 
-const bind = (lowered: LoweredGraph, context: TensorflowContext): Bound => {
+const bind = (lowered: LoweredGraph, context: TensorflowContext, options: RunnableOptions): Bound => {
   const constants = new Map<number, Pointer>()
   const added: string[] = []
   try {
@@ -119,7 +127,10 @@ const bind = (lowered: LoweredGraph, context: TensorflowContext): Bound => {
       for (const [at, operand] of lowered.operands.entries())
         if (operand.kind === 'constant') constants.set(at, context.upload(operand.data, operand.type))
     })
-    return { ...lowered, constants, keeper: lowered.forms.keepsFilters ? new FilterKeeper(context, lowered) : null }
+    const { oneThread } = options
+    const split = lowered.forms.keepsFilters && oneThread !== undefined ? splitOf(lowered, oneThread, options) : null
+    const keeper = lowered.forms.keepsFilters ? new FilterKeeper(context, lowered, split) : null
+    return { ...lowered, constants, keeper, split }
   } catch (error) {
     for (const name of added) context.removeFunction(name)
     for (const handle of constants.values()) context.free(handle)
@@ -160,7 +171,8 @@ const call = async (step: Bound, run: Call): Promise<StepResults<TfTensor>> => {
         onProfile(profileRows(step.graph, traced.stats))
         return traced.results
       }
-      const plain = await context.call(functionOf(step, run), handles, resultCount, step.isBrief)
+      const form = formOf(step, run)
+      const plain = await (form?.call(handles) ?? context.call(step.name, handles, resultCount, step.isBrief))
       // A graph that XLA compiled is one kernel for TensorFlow.
       onProfile?.([{ path: '', op: step.graph.name, kernel: 'XLA', ms: performance.now() - start }])
       return plain
@@ -175,10 +187,10 @@ const call = async (step: Bound, run: Call): Promise<StepResults<TfTensor>> => {
   }
 }
 
-const functionOf = ({ keeper, operands, name }: Bound, run: Call): string =>
-  keeper?.functionFor(
+const formOf = ({ keeper, operands }: Bound, run: Call): ReturnType<FilterKeeper['formFor']> =>
+  keeper?.formFor(
     operands.flatMap((operand) => (operand.kind === 'variable' ? [run.operands.variable(operand.name)] : [])),
-  ) ?? name
+  ) ?? null
 
 /** The maximum of milliseconds in which operands are made without the event loop running, without the last operand. */
 const sliceMs = 2

@@ -2,7 +2,8 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { attr } from './attributes.ts'
 import type { Pointer } from './c-api.ts'
-import { functionConfig, type TensorflowContext } from './context.ts'
+import type { TensorflowContext } from './context.ts'
+import { sessionConfig } from './function-config.ts'
 import type { LoweredGraph } from './lower-graph.ts'
 import {
   type AttrValue,
@@ -117,7 +118,8 @@ const openSession = (
   const imports = owned(session.newImportGraphDefOptions(), (made) => session.deleteImportGraphDefOptions(made))
   context.checked((status) => session.graphImportGraphDef(graph, definition, imports, status))
   const options = owned(session.newSessionOptions(), (made) => session.deleteSessionOptions(made))
-  context.checked((status) => session.setConfig(options, functionConfig, functionConfig.length, status))
+  const config = sessionConfig(context.threads)
+  context.checked((status) => session.setConfig(options, config, config.length, status))
   const opened = context.checked((status) => session.newSession(graph, options, status))
   return owned(opened, (made) => {
     context.checked((status) => session.closeSession(made, status))

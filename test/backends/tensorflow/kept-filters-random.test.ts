@@ -66,12 +66,13 @@ const command = fc.oneof(
 
 tensorflowOrSkip('kept filters in random graphs', () => {
   test('every run has the numbers of the reference', async () => {
-    const backend = await createTensorflowBackend()
+    // Batches of 2 and 4 are split.
+    const backend = await createTensorflowBackend({ intraOpThreads: 2 })
     const property = fc.asyncProperty(
       fc.array(layer, { minLength: 2, maxLength: 12 }),
       // The value that is a second result.
       fc.nat(12),
-      fc.integer({ min: 1, max: 3 }),
+      fc.integer({ min: 1, max: 4 }),
       fc.array(command, { minLength: 4, maxLength: 10 }),
       async (list, second, batch, commands) => {
         const model = graph('net', { x: float32('batch', size, size, channels) }, ({ x }) => {

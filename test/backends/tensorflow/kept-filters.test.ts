@@ -1,8 +1,8 @@
 /** Functions whose convolutions keep their filters: which nodes become one, when such a function is called, and that it never has old numbers. */
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Backend } from '../../../src/backends/backend.ts'
-import type { TensorflowContext } from '../../../src/backends/tensorflow/context.ts'
-import { createTensorflowBackend } from '../../../src/backends/tensorflow/index.ts'
+import { TensorflowContext } from '../../../src/backends/tensorflow/context.ts'
+import { createTensorflowBackend, type TensorflowOptions } from '../../../src/backends/tensorflow/index.ts'
 import { withKeptFilters } from '../../../src/backends/tensorflow/kept-filters.ts'
 import { lowerGraph } from '../../../src/backends/tensorflow/lower-graph.ts'
 import { plainForms } from '../../../src/backends/tensorflow/lowering.ts'
@@ -101,12 +101,13 @@ const feeds = { x: numbers(batch * 243) }
 tensorflowOrSkip('kept filters on TensorFlow', () => {
   const compiled = (backend: Backend | 'reference') => compile(net, { backend, batch, seed: 1 })
   type Net = Awaited<ReturnType<typeof compiled>>
-  const opened = async () => {
-    const backend = await createTensorflowBackend()
-    const context = backend.device as TensorflowContext // of this backend
-    const { keepsFilters } = await oneDnnAbilities(context)
-    const [added, removed] = [vi.spyOn(context, 'addFunction'), vi.spyOn(context, 'removeFunction')]
-    const ofKept = (names: readonly string[]) => names.filter((name) => name.includes('_kept'))
+  const opened = async (options: TensorflowOptions) => {
+    const backend = await createTensorflowBackend(options)
+    const { keepsFilters } = await oneDnnAbilities(backend.device as TensorflowContext) // of this backend
+    const { prototype } = TensorflowContext
+    const [added, removed] = [vi.spyOn(prototype, 'addFunction'), vi.spyOn(prototype, 'removeFunction')]
+    onTestFinished(() => void vi.restoreAllMocks())
+    const ofKept = (names: readonly string[]) => names.filter((name) => /_kept\d+$/.test(name))
     return {
       backend,
       keepsFilters,
@@ -121,38 +122,44 @@ tensorflowOrSkip('kept filters on TensorFlow', () => {
     a.forEach((y, i) => expect(Math.abs(y - (b[i] ?? Number.NaN))).toBeLessThan(1e-5))
   }
 
-  test('come after two runs, and change with the variables; each result is that of the present variables', async () => {
-    const { backend, keepsFilters, made, removed } = await opened()
-    using want = await compiled('reference')
-    {
-      using got = await compiled(backend)
-      const runs = async (count: number) => {
-        for (let i = 0; i < count; i++) await expectSame(got, want)
+  test.each([
+    ['one call', { interOpThreads: 1 }],
+    ['three parts', { intraOpThreads: batch }],
+  ])(
+    'come after two runs, and change with the variables; each result is that of the present variables: %s',
+    async (_, options) => {
+      const { backend, keepsFilters, made, removed } = await opened(options)
+      using want = await compiled('reference')
+      {
+        using got = await compiled(backend)
+        const runs = async (count: number) => {
+          for (let i = 0; i < count; i++) await expectSame(got, want)
+        }
+        const set = async (name: string, factor: number) => {
+          const changed = (await want.variables.get(name)).map((w) => w * factor)
+          for (const ran of [got, want]) await ran.variables.set(name, changed)
+        }
+        await runs(2)
+        expect(made()).toHaveLength(0)
+        await runs(2)
+        expect(made()).toHaveLength(keepsFilters ? 1 : 0)
+        await set('depthwise/kernel', -0.5)
+        await runs(3) // the number of runs before the next form has doubled
+        expect(made()).toHaveLength(keepsFilters ? 1 : 0)
+        expect(removed()).toEqual(made())
+        await runs(2)
+        expect(made()).toHaveLength(keepsFilters ? 2 : 0)
+        await set('last/bias', 3)
+        await runs(1)
+        await set('last/kernel', 2)
+        await runs(1)
+        await set('last/kernel', 1) // equal numbers in another tensor
+        await runs(10)
+        expect(made()).toHaveLength(keepsFilters ? 3 : 0)
       }
-      const set = async (name: string, factor: number) => {
-        const changed = (await want.variables.get(name)).map((w) => w * factor)
-        for (const ran of [got, want]) await ran.variables.set(name, changed)
-      }
-      await runs(2)
-      expect(made()).toHaveLength(0)
-      await runs(2)
-      expect(made()).toHaveLength(keepsFilters ? 1 : 0)
-      await set('depthwise/kernel', -0.5)
-      await runs(3) // the number of runs before the next form has doubled
-      expect(made()).toHaveLength(keepsFilters ? 1 : 0)
-      expect(removed()).toEqual(made())
-      await runs(2)
-      expect(made()).toHaveLength(keepsFilters ? 2 : 0)
-      await set('last/bias', 3)
-      await runs(1)
-      await set('last/kernel', 2)
-      await runs(1)
-      await set('last/kernel', 1) // equal numbers in another tensor
-      await runs(10)
-      expect(made()).toHaveLength(keepsFilters ? 3 : 0)
-    }
-    await vi.waitFor(() => expect(removed()).toEqual(made()))
-  })
+      await vi.waitFor(() => expect(removed()).toEqual(made()))
+    },
+  )
 
   test('a training step that shares the variables changes the results of the next run', async () => {
     const model = graph('model', { x: float32('batch', 9, 9, 3) }, ({ x }) => {

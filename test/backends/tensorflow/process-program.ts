@@ -2,9 +2,12 @@
  * The program that process.test.ts starts: it uses TensorFlow, prints "running" when a long run has started, and then exits or is terminated as its
  * argument says.
  */
+import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { isMainThread, parentPort, Worker } from 'node:worker_threads'
+import type { TensorflowContext } from '../../../src/backends/tensorflow/context.ts'
 import { createTensorflowBackend } from '../../../src/backends/tensorflow/index.ts'
+import { importTfjsNode } from '../../../src/backends/tensorflow/tfjs-node.ts'
 import { compile } from '../../../src/compile.ts'
 import { add, float32, graph, matmul } from '../../../src/index.ts'
 
@@ -103,6 +106,19 @@ const modes: { readonly [mode: string]: () => Promise<void> } = {
     await pending
     turns.isOver = true
     process.stdout.write(JSON.stringify(turns.count))
+  },
+  /** Whether contexts have threads of their own, and the threads that a second context with five of them starts. */
+  pools: async () => {
+    await createTensorflowBackend({ intraOpThreads: 1, interOpThreads: 1 })
+    const before = readdirSync('/proc/self/task').length
+    const backend = await createTensorflowBackend({ intraOpThreads: 5, interOpThreads: 1 })
+    const threads = readdirSync('/proc/self/task').length - before
+    const { api } = backend.device as TensorflowContext // of this backend
+    process.stdout.write(JSON.stringify({ own: api.hasSeparatePools, threads }))
+  },
+  'pools after tfjs-node': async () => {
+    await importTfjsNode()
+    await modes['pools']?.()
   },
   /** MB by which the process grows in 400 runs with feeds and results of 6 MB, after 40. */
   memory: async () => {

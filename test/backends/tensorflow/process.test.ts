@@ -4,9 +4,9 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Ended, endOf, untilSaid } from '../../cli/built-cli.ts'
-import { tensorflowOrSkip } from '../../support/tensorflow.ts'
+import { bindingReason, hasBinding, tensorflowOrSkip } from '../../support/tensorflow.ts'
 
 tensorflowOrSkip('a process on TensorFlow', () => {
   const cache = fileURLToPath(new URL('../../../node_modules/.cache', import.meta.url))
@@ -24,8 +24,8 @@ tensorflowOrSkip('a process on TensorFlow', () => {
   })
   afterAll(() => rmSync(folder, { recursive: true }))
 
-  const ended = async (mode: string, signal?: NodeJS.Signals): Promise<Ended> => {
-    const child = spawn(process.execPath, [file, mode])
+  const ended = async (mode: string, signal?: NodeJS.Signals, env: NodeJS.ProcessEnv = {}): Promise<Ended> => {
+    const child = spawn(process.execPath, [file, mode], { env: { ...process.env, ...env } })
     const end = endOf(child)
     if (signal !== undefined) {
       await untilSaid(child, 'running')
@@ -67,6 +67,28 @@ tensorflowOrSkip('a process on TensorFlow', () => {
   test('does not block the event loop while TensorFlow computes', async () => {
     // The run takes about a second. If it blocked this thread, there would be two or three turns.
     expect(Number((await ended('loop')).out)).toBeGreaterThan(20)
+  })
+  describe.runIf(process.platform === 'linux')('has threads for each context', () => {
+    const variable = 'TF_OVERRIDE_GLOBAL_THREADPOOL'
+    const pools = async (mode: string, value: string | undefined) => {
+      const { code, out } = await ended(mode, undefined, { [variable]: value })
+      expect(code).toBe(0)
+      return JSON.parse(out) as { readonly own: boolean; readonly threads: number }
+    }
+    test('by default, and not if the user says so', async () => {
+      const [own, users, shared] = [
+        await pools('pools', undefined),
+        await pools('pools', 'true'),
+        await pools('pools', '0'),
+      ]
+      expect([own.own, users.own, shared.own]).toEqual([true, true, false])
+      expect(own.threads - shared.threads).toBe(5)
+      expect(users.threads).toBe(own.threads)
+    })
+    test.runIf(hasBinding)(`not if tfjs-node was loaded before${bindingReason}`, async () => {
+      const [after, shared] = [await pools('pools after tfjs-node', undefined), await pools('pools', '0')]
+      expect([after.own, after.threads]).toEqual([false, shared.threads])
+    })
   })
   test('feeds and reads do not leak memory', async () => {
     expect(Number((await ended('memory')).out)).toBeLessThan(200) // of 5 GB

@@ -1,0 +1,49 @@
+/** A second context of a backend, for graphs that compute the parts of a batch at the same time: each of its kernels has one thread. */
+import { availableParallelism } from 'node:os'
+import type { Pointer, TensorflowApi } from './c-api.ts'
+import { TensorflowContext } from './context.ts'
+
+interface Threads {
+  readonly intraOpThreads?: number | undefined
+  readonly interOpThreads?: number | undefined
+}
+
+export class OneThreadContext {
+  /** The number of kernels that compute at the same time. 1 if there is no such context. */
+  readonly threads: number
+  readonly #api: TensorflowApi
+  #context: TensorflowContext | null = null
+
+  /** The context is made when it is first needed. @param options Those of the backend */
+  constructor(api: TensorflowApi, { intraOpThreads = defaultThreads(), interOpThreads }: Threads) {
+    const isAllowed = api.hasSeparatePools && (interOpThreads ?? intraOpThreads) >= intraOpThreads
+    this.threads = isAllowed ? intraOpThreads : 1
+    this.#api = api
+  }
+
+  /** @throws TensorflowFailure */
+  get(): TensorflowContext {
+    this.#context ??= new TensorflowContext(this.#api, {
+      intraOpParallelismThreads: 1,
+      interOpParallelismThreads: this.threads,
+    })
+    return this.#context
+  }
+
+  dispose(): void {
+    this.#context?.dispose()
+  }
+}
+
+/** TensorFlow's own default: its environment variable, or one for each core. */
+const defaultThreads = (): number => Number(process.env['TF_NUM_INTRAOP_THREADS']) || availableParallelism()
+
+/** A handle in another context, of the same memory: on CPUs both contexts compute in the memory of the process. The caller frees it. */
+export const sharedHandle = (handle: Pointer, from: TensorflowContext, to: TensorflowContext): Pointer => {
+  const tensor = from.resolve(handle)
+  try {
+    return to.handleOf(tensor)
+  } finally {
+    from.api.deleteTensor(tensor)
+  }
+}
