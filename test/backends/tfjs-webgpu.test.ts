@@ -10,6 +10,7 @@ import { doctor } from '../../src/inspect/index.ts'
 import { Builder } from '../../src/ir/build.ts'
 import { interpret } from '../../src/ir/interpret.ts'
 import { elements } from '../../src/ir/types.ts'
+import { feedsFor } from '../../src/testing/index.ts'
 import { testOps } from '../support/op-conformance.ts'
 import { expectRandomGraphs } from '../support/random-graphs.ts'
 import { applied, expectClose, runnableOf } from '../support/one-graph.ts'
@@ -166,6 +167,21 @@ describe.runIf(hasAdapter)('tfjs-webgpu', () => {
       const lost = relu === 'relu6' ? 0 : Number.NaN
       expect(await first([...backend.legalize, ...backend.fuse])).toEqual([lost, lost, 1, 1])
     }
+  })
+
+  test.each(['conv2d', 'depthwiseConv2d'] as const)('a window of one element with bias and relu: %s', async (op) => {
+    const backend = await open()
+    const b = new Builder('pointwise')
+    const x = b.input('x', { dtype: 'float32', shape: [1, 3, 3, 4] })
+    const w = b.variable('w', { shape: op === 'conv2d' ? [1, 1, 4, 4] : [1, 1, 4, 1] })
+    const g = b.finish({ y: b.unary('relu', b.add(b[op](x, w), b.variable('bias', { shape: [4] }))) })
+    const { inputs, variables } = feedsFor(g, 3)
+    const passes = [...backend.legalize, ...backend.fuse]
+    expect(applied(passes, g, backend).nodes.some((node) => node?.op === 'fusion')).toBe(true)
+    const { run, dispose } = await runnableOf(backend, g, variables, passes)
+    const want = interpret(g, { inputs, variables, mode: 'float64' }).outputs['y']
+    expectClose((await run(inputs))['y'], want?.data ?? [], 1e-5)
+    dispose()
   })
 
   test('sums hundreds of tensors, and concatenates more than a program can bind', async () => {

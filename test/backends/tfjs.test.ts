@@ -38,6 +38,19 @@ describe.each(names)('tfjs-%s', (name) => {
   const emulating = (): Promise<Backend> => createTfjsBackend({ backend: name, emulateHalf: true })
   testOps('conforms in half types, if it may emulate them', emulating, { runs: 40, seed: 2, refused: [] })
 
+  test.each(['float16', 'bfloat16'] as const)('a cast to %s does not round its operand', async (to) => {
+    const b = new Builder('cast')
+    const x = b.input('x', { dtype: 'float32', shape: [3] })
+    const half = b.cast(x, to)
+    const g = b.finish({ back: b.cast(half, 'float32'), twice: b.add(x, x) })
+    const { run, dispose } = await runnableOf(await emulating(), g, new Map())
+    const inputs = { x: Float32Array.of(0.1, 1 + 2 ** -12, -3.3) }
+    const want = interpret(g, { inputs }).outputs
+    const got = await run(inputs)
+    for (const name of ['back', 'twice']) expect([...(got[name] ?? [])]).toEqual([...(want[name]?.data ?? [])])
+    dispose()
+  })
+
   test('runs random graphs as the reference does, including updates, and leaks no buffer', async () => {
     const before = bufferCount(name)
     await expectRandomGraphs(backendOf(name), 60)

@@ -170,3 +170,15 @@ test.each([
   const operands = operandsFor(kernel, 3)
   expect(resultsOf(split, operands)).toEqual(resultsOf(kernel, operands))
 })
+
+test('a right operand whose rows are selected by numbers is not packed', () => {
+  const { packed } = check(`graph g {
+  %0 = input() {name="a"} : float32[4,8]
+  %1 = input() {name="b"} : float32[8,16]
+  %2 = input() {name="rows"} : int32[8]
+  %3 = gather(%1, %2) {axis=0} : float32[8,16]
+  %4 = matmul(%0, %3) {} : float32[4,16]
+  return y = %4
+}`)
+  expect(packed).toEqual([])
+})

@@ -142,3 +142,11 @@ test('only long reductions are split', () => {
   expect(splitReductions(of(14)).phases).toHaveLength(1)
   expect(splitReductions(of(112)).phases).toHaveLength(2)
 })
+
+test.each([
+  [4096, 2],
+  [4097, 1],
+])('a reduction of 4096 elements with the limit %i has %i phases', (termsMin, phases) => {
+  const kernel = kernelOfText(reduction('reduceSum', 'float32', [64, 64], [0, 1]))
+  expect(splitReductions(kernel, { resultsMax: 512, termsMin, blocksMax: 32 }).phases).toHaveLength(phases)
+})

@@ -78,6 +78,20 @@ test('a cheap value is recomputed by both of its readers', () => {
   expect(regions).toEqual(['neg conv2d', 'neg conv2d'])
 })
 
+/** The regions of an op that this many convolutions read. */
+const regionsOfReaders = (count: number, op: string, from = 'float32') => {
+  const readers = Array.from({ length: count }, (_, i) => i)
+  return outcome(`%x = input() {name="x"} : ${from}[1,32,32,64]
+    ${readers.map((i) => `%w${i} = variable() {name="w${i}"} : float32[1,1,64,64]`).join('\n')} %a = ${op} : ${t}
+    ${readers.map((i) => `%y${i} = conv2d(%a, %w${i}) : ${t}`).join('\n')} return ${readers.map((i) => `y${i} = %y${i}`).join(', ')}`)
+    .regions
+}
+
+test.each(['float16', 'bfloat16'])('a widening cast from %s is recomputed by any number of readers', (dtype) => {
+  const regions = regionsOfReaders(17, 'cast(%x) {to="float32"}', dtype)
+  expect(regions).toEqual(Array<string>(17).fill('cast conv2d'))
+})
+
 test('chain: two large convolutions', () => {
   const { regions, why } = outcome(`${image} ${wide} ${more}
     %a = conv2d(%x, %w) : ${t} %y = conv2d(%a, %v) : ${t} return y = %y`)
