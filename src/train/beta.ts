@@ -34,13 +34,16 @@ export const drawBeta = (alpha: number, position: DrawPosition): number => {
 }
 
 const logGamma = (shape: number, next: () => number): number => {
-  const boost = shape < 1 ? Math.log(next()) / shape : 0
-  const d = (shape < 1 ? shape + 1 : shape) - 1 / 3
+  if (shape < 1) {
+    const boost = Math.log(next()) / shape
+    return logGamma(shape + 1, next) + boost
+  }
+  const d = shape - 1 / 3
   const c = 1 / Math.sqrt(9 * d)
   for (;;) {
     const x = inverseNormal(next())
     const v = (1 + c * x) ** 3
     const u = next()
-    if (v > 0 && Math.log(u) < 0.5 * x * x + d * (1 - v + Math.log(v))) return Math.log(d * v) + boost
+    if (v > 0 && Math.log(u) < 0.5 * x * x + d * (1 - v + Math.log(v))) return Math.log(d * v)
   }
 }

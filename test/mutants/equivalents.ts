@@ -62,4 +62,34 @@ export const equivalents: readonly Equivalent[] = [
     name: 'src/backends/tfjs/webgpu/large.ts: axis: "1" is "0" in const [m, n, k] = [p.i(rows ?? 1), p.i(columns), p.i(inner ? (2)',
     proof: 'The operand is [B, M, K], of rank 3, so inner is never undefined and the other number is not used.',
   },
+  {
+    name: 'src/passes/memory/schedule.ts: bound: "max" is "min" in return Math.max(most, bytes)',
+    proof:
+      'The bound becomes 0 and is used only to end the search early. No order needs less than the true bound, and a later order replaces the best one only if it needs less, so the search finds the same order. Only time differs.',
+  },
+  {
+    name: 'src/ir/ops/pooling/winners.ts: axis: "0" is "1" in let picked = b.like(largest, 0)',
+    proof:
+      'Each window has an element of the image (the type rule refuses others), and the first one that is its maximum or NaN replaces this number, so it is not in the result.',
+  },
+  {
+    name: 'src/ir/ops/elementwise/remainder.ts: missing case: "a.dtype === \'int32\' ? (x, y) => (y === 0 ? 0 : x % y) : (x, " is "((x, y) => x % y)" in mapBinary(a, b, a.dtype === \'int32\' ? (x, y) => (y === 0 ? 0',
+    proof:
+      'For int32 the remainder by 0 is then NaN, and the interpreter applies wrapInt32 to all int32 results, which turns NaN into 0.',
+  },
+  {
+    name: 'src/backends/codegen/loops/values.ts: axis: "0" is "1" in return Math.max(0, Math.ceil(-least))',
+    proof:
+      'The lift is any integer that makes the dividend nonnegative. It is added as a multiple of the divisor before the division and subtracted after it, so a larger one gives the same quotient.',
+  },
+  {
+    name: 'src/backends/codegen/loops/values.ts: axis: "2" is "3" in const onColumn = this.#onColumn.has(expr) ? 2 * column + (th',
+    proof:
+      'The number is a part of a key. 3 column and 3 column + 1 are distinct for all columns and both kinds of lanes, as 2 column and 2 column + 1 are, and a tile has far fewer columns than a third of the room for this part.',
+  },
+  {
+    name: 'src/backends/codegen/loops/interpret.ts: axis: "0" is "1" in return { numbers: all.map(one), dtype: (all[0] as Value).dty',
+    proof:
+      'A vector of lanes has four, which are made from one expression at four points or from four positions, so all have the dtype of the first.',
+  },
 ]

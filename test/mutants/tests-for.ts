@@ -139,7 +139,7 @@ const table: readonly (readonly [prefix: string, tests: readonly string[]])[] = 
     'src/passes/runner.ts',
     ['test/passes/pipeline.test.ts', 'test/passes/bad-passes.test.ts', 'test/passes/stages.test.ts'],
   ],
-  ['src/passes/to-training.ts', [...steps, 'test/passes/goldens.test.ts', 'test/passes/stages.test.ts']],
+  ['src/passes/to-training.ts', ['test/passes/stages.test.ts', ...steps, 'test/passes/goldens.test.ts']],
   [
     'src/passes/',
     [
@@ -152,7 +152,17 @@ const table: readonly (readonly [prefix: string, tests: readonly string[]])[] = 
   ],
   [
     'src/backends/codegen/kernel/',
-    codegen('split-reduction', 'kernel-text', 'pack', 'phases', 'kernel', 'schedules', 'replay'),
+    codegen(
+      'split-reduction',
+      'recomputation',
+      'reshape',
+      'kernel-text',
+      'pack',
+      'phases',
+      'kernel',
+      'schedules',
+      'replay',
+    ),
   ],
   ['src/backends/codegen/loops/default-schedule.ts', codegen('default-schedule', 'schedules', 'kernel', 'block-sums')],
   ['src/backends/codegen/loops/sized-loops.ts', codegen('sized-loops', 'kernel')],

@@ -36,10 +36,10 @@ test('what hoist-prepare moves comes back with the same ids', () => {
 })
 
 test('nodes of both graphs with the same id stay apart', () => {
-  // The operands of %c and %d have new ids, only the second operand of %e has one.
+  // Of the operands of %c only %b gets a new id, since %a and %b have the ids of nodes of the other graph.
   const prepare = parse(`graph prepare { %v = variable() {name="v"} : float32[2] %w = variable() {name="w"} : float32[2]
     %d = variable() {name=".d"} : float32[2] %a = neg(%v) : float32[2] %b = add(%w, %a) : float32[2]
-    %c = mul(%b, %a) : float32[2] update %d = %c return c = %c }`)
+    %e = mul(%b, %a) : float32[2] %c = sub(%e, %b) : float32[2] update %d = %c return c = %c }`)
   const run = parse(`graph run { %w = variable() {name="w"} : float32[2] %x = input() {name="x"} : float32[2]
     %d = variable() {name=".d"} : float32[2] %e = add(%x, %d) : float32[2] %y = mul(%e, %w) : float32[2] return y = %y }`)
   const again = inlineDerived(prepare, run, 100)
@@ -49,6 +49,6 @@ test('nodes of both graphs with the same id stay apart', () => {
     ['w', Float64Array.of(5, 7)],
   ])
   const { outputs } = interpret(again, { inputs: { x: [1, 1] }, variables })
-  // (x + (w - v) * -v) * w
-  expect([...(outputs['y']?.data ?? [])]).toEqual([(1 + 3 * -2) * 5, (1 + 4 * -3) * 7])
+  // (x + (w - v) * -v - (w - v)) * w
+  expect([...(outputs['y']?.data ?? [])]).toEqual([(1 + 3 * -2 - 3) * 5, (1 + 4 * -3 - 4) * 7])
 })

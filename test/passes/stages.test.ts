@@ -3,11 +3,12 @@ import { describe, expect, test } from 'vitest'
 import { compile } from '../../src/compile.ts'
 import { Edit } from '../../src/ir/edit.ts'
 import { liveOrder } from '../../src/ir/graph.ts'
+import { interpret } from '../../src/ir/interpret.ts'
 import { parse } from '../../src/ir/parse.ts'
 import { verify } from '../../src/ir/verify.ts'
 import { definePass, type Pass } from '../../src/passes/pass.ts'
 import { inferencePipeline, trainingPipeline } from '../../src/passes/standard-pipelines.ts'
-import { programOf } from '../../src/passes/program.ts'
+import { graphOf, programOf } from '../../src/passes/program.ts'
 import { parsePipeline } from '../../src/passes/registry.ts'
 import { runPipeline } from '../../src/passes/runner.ts'
 import { sgd } from '../../src/passes/train/optimizers.ts'
@@ -116,4 +117,15 @@ describe('the anchor fuse', () => {
     expect(verify(nested, { stage: 'fused' })).toMatchObject([{ code: 'EF109', message: /cannot contain another/ }])
     expect(() => runPipeline(parsePipeline('fuse'), programOf(nested))).toThrow(/cannot contain another/)
   })
+})
+
+test('a variable that is both statistics of a batch norm has one update, by both in turn', () => {
+  const v = (name: string): string => `%${name} = variable() {name="${name}"} : float32[3]`
+  const text = `graph g { %x = input() {name="x"} : float32[2,3] ${['s', 'o', 'm'].map(v).join(' ')}
+    %y = batchNorm(%x, %s, %o, %m, %m) {epsilon=0.001, momentum=0.5} : float32[2,3] return y = %y }`
+  const after = graphOf(runPipeline(parsePipeline('to-training'), programOf(parse(text))).program)
+  const variables = new Map(['s', 'o', 'm'].map((name) => [name, Float64Array.of(8, 8, 8)]))
+  const { updates } = interpret(after, { inputs: { x: [1, 2, 3, 5, 6, 7] }, variables })
+  // Means 3, 4, 5; unbiased variances 8: (8 / 2 + mean / 2) / 2 + 8 / 2.
+  expect([...updates].map(([name, { data }]) => [name, [...data]])).toEqual([['m', [6.75, 7, 7.25]]])
 })

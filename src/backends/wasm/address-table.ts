@@ -14,7 +14,11 @@ import type { WasmDevice } from './runtime/device.ts'
 import type { Block } from './runtime/space.ts'
 
 export interface TableSources {
-  readonly parts: { readonly device: WasmDevice; readonly arena: Arena; readonly memoryHint: () => string | undefined }
+  readonly parts: {
+    readonly device: WasmDevice
+    readonly arena: Arena
+    readonly memoryHint: (ownBytes: number) => string | undefined
+  }
   readonly feeds: ReadonlyMap<string, FeedTensor<Block>>
   readonly crossing: ReadonlyMap<string, Type>
   readonly operands: StepOperands<Block>
@@ -26,6 +30,8 @@ export class AddressTable {
   readonly kept = new Map<number, Block>()
   /** The packed forms that this run computes, by value. */
   readonly #packing = new Map<number, { readonly of: Block; readonly form: string; readonly block: Block }>()
+  /** The arena, and the blocks that this run has allocated. */
+  #ownBytes = 0
   readonly #step: BoundStep
   readonly #run: TableSources
 
@@ -39,7 +45,8 @@ export class AddressTable {
   fill(): void {
     const { plan, values } = this.#step
     const { arena, memoryHint } = this.#run.parts
-    const start = arena.ensure(memoryHint).address
+    const { address: start, bytes } = arena.ensure(() => memoryHint(0))
+    this.#ownBytes = bytes
     values.forEach(({ source, type }, value) => {
       if (source.kind !== 'view' && plan.used.has(value))
         this.addresses[value] = this.#addressOf(value, type, source, start + (plan.offsets[value] ?? 0))
@@ -117,6 +124,13 @@ export class AddressTable {
 
   #allocate(value: number, what: string): Block {
     const { device, memoryHint } = this.#run.parts
-    return device.space.allocate(this.#step.bytes[value] as number, () => what, memoryHint)
+    const bytes = this.#step.bytes[value] as number
+    const block = device.space.allocate(
+      bytes,
+      () => what,
+      () => memoryHint(this.#ownBytes),
+    )
+    this.#ownBytes += bytes
+    return block
   }
 }

@@ -69,7 +69,7 @@ export const compileProgram = async (
     steps,
     arena,
     notes: device.notes,
-    memoryHint: () => batchHint(program, peakBytes, peakBytes + device.space.bytesMax - device.space.usedBytes),
+    memoryHint: (ownBytes) => batchHint(program, peakBytes, ownBytes + device.space.bytesMax - device.space.usedBytes),
     dispose,
   })
 }

@@ -31,7 +31,8 @@ export interface RunnableParts {
   readonly arena: Arena
   readonly notes: readonly string[]
   /** Which change would make the program fit if memory is insufficient. */
-  readonly memoryHint: () => string | undefined
+  /** @param ownBytes What the run that lacks memory holds itself. */
+  readonly memoryHint: (ownBytes: number) => string | undefined
   readonly dispose: () => void
 }
 

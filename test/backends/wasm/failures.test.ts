@@ -236,6 +236,22 @@ describe('memory', () => {
     await expect(compile(wide, { backend, batch: batch + 1 })).rejects.toMatchObject({ code: 'EF409' })
   })
 
+  // 8 MiB for each row. With 40 MiB held, the arena fits and the result does not; with 52 MiB, the arena does not fit.
+  test.each([40, 52])('the batch in the hint of a run fits beside %i MiB of others', async (heldMiB) => {
+    const backend = await opened({ threads: 1, bytesMax: 64 * 2 ** 20 })
+    const { space } = deviceOf(backend)
+    const net = await compile(wide, { backend, batch: 4 })
+    const held = space.allocate(heldMiB * 2 ** 20, () => 'what others hold')
+    const error = await net.run({ x: new Float32Array(4 * 2 ** 20) }).catch((reason: unknown) => reason)
+    expect(error).toMatchObject({ code: 'EF409' })
+    net.dispose()
+    const batch = Number(/about (\d+)/.exec((error as { hint: string }).hint)?.[1])
+    using smaller = await compile(wide, { backend, batch })
+    const { y } = await smaller.run({ x: new Float32Array(batch * 2 ** 20) })
+    expect((await y.data())[0]).toBe(0)
+    space.release(held)
+  })
+
   test('a compilation that fails for lack of memory leaves nothing in the threads', async () => {
     const constants = graph('constants', { x: float32(20_000) }, ({ x }, b) => {
       const table = b.constant(Float32Array.from({ length: 20_000 }, (_, i) => Math.sin(i)))
