@@ -92,4 +92,9 @@ export const equivalents: readonly Equivalent[] = [
     proof:
       'A vector of lanes has four, which are made from one expression at four points or from four positions, so all have the dtype of the first.',
   },
+  {
+    name: 'src/backends/codegen/loops/guards.ts: attribute: "some" is "every" in if (at.terms.some((term) => term.axis !== axis && term.axis ',
+    proof:
+      'The loop of an axis is divided at the ends of its interior. The interior becomes smaller, as coordinates that depend on two parallel axes limit it too, and points outside of it keep all bounds checks. So the results are the same. Only time differs.',
+  },
 ]
