@@ -1,4 +1,4 @@
-/** The memory traffic of a kernel: its operands and results, and values between phases that do not fit into the cache. */
+/** The memory traffic of a kernel: its operands and results. */
 import { expect, test } from 'vitest'
 import { parse } from '../../../src/ir/parse.ts'
 import { genericTarget } from '../../../src/ir/target.ts'
@@ -42,11 +42,3 @@ test.each([100, 1e9])(
     expect(secondsOf(`${image} %y = reduceSum(%x) {axes=[1]} : float32[64]`, cache)).toBe(25_600 + 256)
   },
 )
-
-test.each([
-  [100, 25_600 + 4 + 2 * 256],
-  [256, 25_600 + 4],
-])('a value between two phases is written and read if it is larger than the cache of %i bytes', (cache, seconds) => {
-  const body = `${image} %r = reduceSum(%x) {axes=[1]} : float32[64] %y = reduceMax(%r) {axes=[0]} : float32[]`
-  expect(secondsOf(body, cache)).toBe(seconds)
-})
