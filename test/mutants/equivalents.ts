@@ -97,4 +97,8 @@ export const equivalents: readonly Equivalent[] = [
     proof:
       'The loop of an axis is divided at the ends of its interior. The interior becomes smaller, as coordinates that depend on two parallel axes limit it too, and points outside of it keep all bounds checks. So the results are the same. Only time differs.',
   },
+  {
+    name: 'src/passes/batch-axis.ts: axis: "0" is "1" in const rank = x?.shape.length ?? 0',
+    proof: 'A matrix product has two operands, so x is never undefined and the other number is not used.',
+  },
 ]
