@@ -196,6 +196,7 @@ const table: readonly (readonly [prefix: string, tests: readonly string[]])[] = 
   ],
   ['src/backends/tfjs/webgpu/', ['test/backends/tfjs-webgpu.test.ts', 'test/backends/tfjs-webgpu-limits.test.ts']],
   ['src/backends/tfjs/open.ts', ['test/backends/find-adapter.test.ts', 'test/backends/tfjs-webgpu.test.ts', tfjs]],
+  ['src/backends/tfjs/lower/fusion.ts', [tfjs, 'test/backends/tfjs-webgpu.test.ts']],
   ['src/backends/tfjs/lower/sums.ts', ['test/backends/tfjs-sums.test.ts', 'test/backends/tfjs-large.test.ts', tfjs]],
   ['src/backends/tfjs/half.ts', ['test/backends/half.test.ts', 'test/executable/amp.test.ts']],
   ['src/backends/tfjs/memory.ts', ['test/backends/tfjs-memory.test.ts', tfjs]],
