@@ -216,16 +216,20 @@ describe('batchPart()', () => {
       'examples flattened with their pixels',
       '%f = reshape(%x) {shape=[16,4]} : float32[16,4]\n%w = variable() {name="w"} : float32[4,3]\n%p = matmul(%f, %w) : float32[16,3]\n%y = reshape(%p) {shape=[4,2,2,3]} : float32[4,2,2,3]\nreturn y = %y, flat = %p',
     ],
-    ...(['true', 'false'] as const).map(
-      (transposeB) =>
-        [
-          `examples in the right operand of a product, transposeB=${transposeB}`,
-          `%f = reshape(%x) {shape=[4,16]} : float32[4,16]\n%w = variable() {name="w"} : float32[3,16]
-           %t = transpose(%f) {permutation=[1,0]} : float32[16,4]
-           %p = matmul(%w, ${transposeB === 'true' ? '%f' : '%t'}) {transposeB=${transposeB}} : float32[3,4]
-           %y = transpose(%p) {permutation=[1,0]} : float32[4,3]\nreturn y = %y`,
-        ] as const,
-    ),
+    [
+      'examples in the right operand of a product, transposed',
+      `%f = reshape(%x) {shape=[4,16]} : float32[4,16]\n%w = variable() {name="w"} : float32[3,16]
+       %t = transpose(%f) {permutation=[1,0]} : float32[16,4]
+       %p = matmul(%w, %f) {transposeB=true} : float32[3,4]
+       %y = transpose(%p) {permutation=[1,0]} : float32[4,3]\nreturn y = %y`,
+    ],
+    [
+      'examples in the right operand of a product, not transposed',
+      `%f = reshape(%x) {shape=[4,16]} : float32[4,16]\n%w = variable() {name="w"} : float32[3,16]
+       %t = transpose(%f) {permutation=[1,0]} : float32[16,4]
+       %p = matmul(%w, %t) {transposeB=false} : float32[3,4]
+       %y = transpose(%p) {permutation=[1,0]} : float32[4,3]\nreturn y = %y`,
+    ],
     [
       'repeated values that are computed',
       `%v = variable() {name="v"} : float32[4]\n%r = broadcast(%v) {axes=[3], shape=[4,2,2,4]} : ${image}
