@@ -95,7 +95,7 @@ export const equivalents: readonly Equivalent[] = [
   {
     name: 'src/backends/codegen/loops/guards.ts: attribute: "some" is "every" in if (at.terms.some((term) => term.axis !== axis && term.axis ',
     proof:
-      'The loop of an axis is divided at the ends of its interior. The interior becomes smaller, as coordinates that depend on two parallel axes limit it too, and points outside of it keep all bounds checks. So the results are the same. Only time differs.',
+      'The loop of an axis is divided at the ends of its interior. The interior becomes smaller, as coordinates that depend on two parallel axes limit it too; it stays on the axis, and points outside of it keep all bounds checks. So the results are the same. Only time differs.',
   },
   {
     name: 'src/passes/batch-axis.ts: axis: "0" is "1" in const rank = x?.shape.length ?? 0',

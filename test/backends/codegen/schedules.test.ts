@@ -112,6 +112,22 @@ return y = %y
     'strides=[2,2], filterShape=[3,3,8,8]',
     'float32[3,3,8,8]',
   ),
+  'a product of rows that are all padding': `graph g {
+%x = input() {name="x"} : float32[3,8]
+%w = input() {name="w"} : float32[8,16]
+%p = pad(%x) {low=[30,0], high=[0,0], interior=[0,0], value=0} : float32[33,8]
+%s = slice(%p) {starts=[0,0], limits=[3,8], strides=[1,1]} : float32[3,8]
+%y = matmul(%s, %w) {transposeA=false, transposeB=false} : float32[3,16]
+return y = %y
+}`,
+  'a convolution of columns that are all padding': `graph g {
+%x = input() {name="x"} : float32[1,9,9,8]
+%w = input() {name="w"} : float32[3,3,8,16]
+%p = pad(%x) {low=[0,0,7,0], high=[0,0,0,0], interior=[0,0,0,0], value=0} : float32[1,9,16,8]
+%s = slice(%p) {starts=[0,0,0,0], limits=[1,9,5,8], strides=[1,1,1,1]} : float32[1,9,5,8]
+%y = conv2d(%s, %w) {padding="valid"} : float32[1,7,3,16]
+return y = %y
+}`,
   ...laneByLane,
 }
 

@@ -54,8 +54,10 @@ export const interiorOf = (phase: Phase, axis: number): readonly [first: number,
     const stride = at.terms.find((term) => term.axis === axis)?.stride ?? 1
     const [least, largest] = rangeOf({ ...at, terms: at.terms.filter((term) => term.axis !== axis) }, phase.axes)
     const [low, high] = [-least / stride, (size - 1 - largest) / stride]
-    first = Math.max(first, Math.ceil(Math.min(low, high)))
-    last = Math.min(last, Math.floor(Math.max(low, high)))
+    first = Math.max(first, Math.ceil(stride > 0 ? low : high))
+    last = Math.min(last, Math.floor(stride > 0 ? high : low))
   }
-  return [first, Math.max(first, last + 1)]
+  // All positions of the axis may be out of bounds.
+  const begin = Math.min(first, phase.axes[axis] as number)
+  return [begin, Math.max(begin, last + 1)]
 }
