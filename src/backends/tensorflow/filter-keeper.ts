@@ -29,6 +29,8 @@ export class FilterKeeper {
   #needed = runsFirst
   /** Null if it does not exist. */
   #form: Form | null = null
+  /** Computes the parts of a batch before that form exists, so that all runs compute in equal parts. */
+  #parts: SplitForm | null = null
   #count = 0
 
   constructor(context: TensorflowContext, lowered: LoweredGraph, split: Split | null) {
@@ -41,22 +43,30 @@ export class FilterKeeper {
   formFor(variables: readonly TfTensor[]): Form | null {
     if (variables.length !== this.#variables.length || variables.some((tensor, i) => tensor !== this.#variables[i])) {
       if (this.#form !== null) this.#needed *= 2
-      this.dispose()
+      this.#form?.dispose()
+      this.#form = null
+      this.#parts?.forgetVariables()
       this.#variables = variables
       this.#runs = 0
     }
-    if (this.#form === null && this.#runs++ === this.#needed)
+    if (this.#form === null && this.#runs++ === this.#needed) {
       this.#form = this.#make(`${this.#lowered.name}_kept${this.#count++}`)
-    return this.#form
+      this.#parts?.forgetVariables()
+    }
+    if (this.#form !== null || this.#split === null) return this.#form
+    this.#parts ??= new SplitForm(this.#split, `${this.#lowered.name}_parts`, false, this.#context)
+    return this.#parts
   }
 
   dispose(): void {
     this.#form?.dispose()
     this.#form = null
+    this.#parts?.dispose()
+    this.#parts = null
   }
 
   #make(name: string): Form | null {
-    if (this.#split !== null) return new SplitForm(this.#split, name, this.#context)
+    if (this.#split !== null) return new SplitForm(this.#split, name, true, this.#context)
     const plain = this.#lowered.functions.at(-1) as FunctionDef // the function to call
     const definition = withKeptFilters(plain, name, argumentNames(this.#lowered, 'variable'))
     if (definition === null) return null

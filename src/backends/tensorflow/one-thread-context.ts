@@ -47,3 +47,19 @@ export const sharedHandle = (handle: Pointer, from: TensorflowContext, to: Tenso
     from.api.deleteTensor(tensor)
   }
 }
+
+/** All of them, or none if one fails. */
+export const sharedHandles = (
+  handles: readonly Pointer[],
+  from: TensorflowContext,
+  to: TensorflowContext,
+): readonly Pointer[] => {
+  const made: Pointer[] = []
+  try {
+    for (const handle of handles) made.push(sharedHandle(handle, from, to))
+    return made
+  } catch (error) {
+    for (const handle of made) to.free(handle)
+    throw error
+  }
+}

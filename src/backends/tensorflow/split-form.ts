@@ -1,16 +1,18 @@
 /**
- * A third form of a function, for batches: it runs in the context of one-thread-context.ts and computes parts of the batch at the same time, by kernels
- * with one thread each. Work that is divided among threads inside each kernel has to be handed over and waited for, for each convolution again.
+ * A form of a function for batches: it runs in the context of one-thread-context.ts and computes parts of the batch at the same time, by kernels with one
+ * thread each. Work that is divided among threads inside each kernel has to be handed over and waited for, for each convolution again.
  */
+import { clone } from '@bufbuild/protobuf'
 import { invariant } from '../../ir/diagnostics.ts'
 import { batchPart } from '../../passes/batch-part.ts'
 import { attr } from './attributes.ts'
 import type { Pointer } from './c-api.ts'
 import type { TensorflowContext } from './context.ts'
+import { TensorflowFailure } from './errors.ts'
 import { argumentNames, withKeptFilters } from './kept-filters.ts'
 import { type LoweredGraph, lowerGraph, type LowerOptions } from './lower-graph.ts'
-import { type OneThreadContext, sharedHandle } from './one-thread-context.ts'
-import type { FunctionDef } from './proto/tensorflow_pb.ts'
+import { type OneThreadContext, sharedHandle, sharedHandles } from './one-thread-context.ts'
+import { type FunctionDef, FunctionDefSchema } from './proto/tensorflow_pb.ts'
 import { splitFunction } from './split-function.ts'
 
 /** How a graph can be split. */
@@ -27,7 +29,19 @@ export const splitOf = (whole: LoweredGraph, oneThread: OneThreadContext, option
   const found = whole.isBrief ? null : batchPart(whole.graph, parts)
   if (found === null) return null
   const part = lowerGraph(found.graph, `${whole.name}_part`, options)
-  return keptOf(part, part.name) === null ? null : { whole, part, parts, context: oneThread.get() }
+  if (keptOf(part, part.name) === null) return null
+  try {
+    return { whole, part, parts, context: oneThread.get() }
+  } catch (error) {
+    if (error instanceof TensorflowFailure) return null // the graph runs without a second context, too
+    throw error
+  }
+}
+
+const plainOf = ({ functions }: LoweredGraph, name: string): FunctionDef => {
+  const plain = clone(FunctionDefSchema, functions.at(-1) as FunctionDef) // the function to call
+  if (plain.signature !== undefined) plain.signature.name = name
+  return plain
 }
 
 const keptOf = (lowered: LoweredGraph, name: string): FunctionDef | null => {
@@ -37,7 +51,7 @@ const keptOf = (lowered: LoweredGraph, name: string): FunctionDef | null => {
 
 /** For explain(). */
 export const splitNote = ({ whole: { graph }, parts }: Split): string =>
-  `${graph.name}: from the third run with the same variables, ${parts} equal parts of the batch are computed at the same time, by kernels with one thread each; interOpThreads: 1 switches it off`
+  `${graph.name}: ${parts} equal parts of the batch are computed at the same time, by kernels with one thread each; interOpThreads: 1 switches it off`
 
 export class SplitForm {
   readonly #context: TensorflowContext
@@ -48,17 +62,25 @@ export class SplitForm {
   /** Handles of operands that are the same in each call, by their position. */
   readonly #kept = new Map<number, Pointer>()
 
-  /** @param name No other function of the context may have it. @param context That of the operands and results. @throws TensorflowFailure */
-  constructor(split: Split, name: string, context: TensorflowContext) {
+  /**
+   * @param name No other function of the context may have it.
+   *
+   * @param keepsFilters Convolutions keep the filters of the first call.
+   *
+   * @param context That of the operands and results.
+   *
+   * @throws TensorflowFailure
+   */
+  constructor(split: Split, name: string, keepsFilters: boolean, context: TensorflowContext) {
     this.#context = context
     this.#split = split
     this.#name = name
     this.#part = `${name}_part`
-    const kept = keptOf(split.part, this.#part)
-    invariant(kept !== null, () => 'a part has the convolutions of the whole graph')
+    const part = keepsFilters ? keptOf(split.part, this.#part) : plainOf(split.part, this.#part)
+    invariant(part !== null, () => 'splitOf() has made this form')
     // Otherwise TensorFlow would copy the function into its caller, once for each part, and each copy would keep filters.
-    kept.attr['_noinline'] = attr.bool(true)
-    split.context.addFunction(kept)
+    part.attr['_noinline'] = attr.bool(true)
+    split.context.addFunction(part)
     try {
       split.context.addFunction(splitFunction(name, split.whole, split.part, split.parts, this.#part))
     } catch (error) {
@@ -82,16 +104,21 @@ export class SplitForm {
       })
       const results = await context.call(this.#name, operands, whole.outputs.length)
       own.push(...results)
-      return results.map((handle) => sharedHandle(handle, context, this.#context))
+      return sharedHandles(results, context, this.#context)
     } finally {
       for (const handle of own) context.free(handle)
     }
   }
 
+  /** Call before the first call with other variables. The form must not keep filters. */
+  forgetVariables(): void {
+    for (const handle of this.#kept.values()) this.#split.context.free(handle)
+    this.#kept.clear()
+  }
+
   dispose(): void {
     const { context } = this.#split
     for (const name of [this.#name, this.#part]) context.removeFunction(name)
-    for (const handle of this.#kept.values()) context.free(handle)
-    this.#kept.clear()
+    this.forgetVariables()
   }
 }
