@@ -28,7 +28,7 @@ const withoutOwnTimeouts = {
   name: 'no-timeouts-of-tests',
   enforce: 'pre',
   transform: (code: string, id: string): string | undefined =>
-    id.endsWith('.test.ts') ? code.replaceAll(/,(\s*)\d+_000(,?\s*)\)/g, `,$1${timeout}$2)`) : undefined,
+    id.endsWith('.test.ts') ? code.replaceAll(/(\},\s*)\d+_000(,?\s*\))/g, `$1${timeout}$2`) : undefined,
 } as const
 const vitest = await createVitest(
   'test',
