@@ -10,7 +10,7 @@ import { type Split, SplitForm } from './split-form.ts'
 /** The form is made after so many runs with the same variables, because its first call takes as long as many reorderings. */
 const runsFirst = 2
 
-/** A form of the function that keeps the filters of its first call. */
+/** Another form of the function. */
 interface Form {
   /** Takes and returns handles as the function does. @throws TensorflowFailure */
   call(handles: readonly Pointer[]): Promise<readonly Pointer[]>

@@ -44,17 +44,22 @@ export const withKeptFilters = (
   /** Results of oneDNN's op have the name `output`. */
   const renamed = new Map(fusions.map(({ last }) => [last.name, `${last.name}:output:0`]))
   const moved = (ref: string): string => renamed.get(nodeOf(ref)) ?? ref
-  // Unchanged messages are shared: a copy of all of them takes tens of milliseconds.
   const left = definition.nodeDef.filter((node) => !removed.has(node.name))
   return create(FunctionDefSchema, {
-    ...definition,
-    signature: create(OpDefSchema, { ...(definition.signature as OpDef), name }),
+    ...renamedFunction(definition, name),
     nodeDef: [...left, ...fusions.map(keptConvolution)].map((node) =>
       create(NodeDefSchema, { ...node, input: node.input.map(moved) }),
     ),
     ret: Object.fromEntries(Object.entries(definition.ret).map(([result, ref]) => [result, moved(ref)])),
   })
 }
+
+/** The function under another name. Unchanged messages are shared: a copy of all of them takes tens of milliseconds. */
+export const renamedFunction = (definition: FunctionDef, name: string): FunctionDef =>
+  create(FunctionDefSchema, {
+    ...definition,
+    signature: create(OpDefSchema, { ...(definition.signature as OpDef), name }),
+  })
 
 /** The names of the arguments that are operands of a kind. */
 export const argumentNames = ({ functions, operands }: LoweredGraph, kind: Operand['kind']): ReadonlySet<string> => {

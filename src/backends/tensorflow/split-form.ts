@@ -2,17 +2,16 @@
  * A form of a function for batches: it runs in the context of one-thread-context.ts and computes parts of the batch at the same time, by kernels with one
  * thread each. Work that is divided among threads inside each kernel has to be handed over and waited for, for each convolution again.
  */
-import { clone } from '@bufbuild/protobuf'
 import { invariant } from '../../ir/diagnostics.ts'
 import { batchPart } from '../../passes/batch-part.ts'
 import { attr } from './attributes.ts'
 import type { Pointer } from './c-api.ts'
 import type { TensorflowContext } from './context.ts'
 import { TensorflowFailure } from './errors.ts'
-import { argumentNames, withKeptFilters } from './kept-filters.ts'
+import { argumentNames, renamedFunction, withKeptFilters } from './kept-filters.ts'
 import { type LoweredGraph, lowerGraph, type LowerOptions } from './lower-graph.ts'
 import { type OneThreadContext, sharedHandle, sharedHandles } from './one-thread-context.ts'
-import { type FunctionDef, FunctionDefSchema } from './proto/tensorflow_pb.ts'
+import type { FunctionDef } from './proto/tensorflow_pb.ts'
 import { splitFunction } from './split-function.ts'
 
 /** How a graph can be split. */
@@ -38,11 +37,8 @@ export const splitOf = (whole: LoweredGraph, oneThread: OneThreadContext, option
   }
 }
 
-const plainOf = ({ functions }: LoweredGraph, name: string): FunctionDef => {
-  const plain = clone(FunctionDefSchema, functions.at(-1) as FunctionDef) // the function to call
-  if (plain.signature !== undefined) plain.signature.name = name
-  return plain
-}
+const plainOf = ({ functions }: LoweredGraph, name: string): FunctionDef =>
+  renamedFunction(functions.at(-1) as FunctionDef, name) // the function to call
 
 const keptOf = (lowered: LoweredGraph, name: string): FunctionDef | null => {
   const plain = lowered.functions.at(-1) as FunctionDef // the function to call

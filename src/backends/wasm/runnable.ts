@@ -30,8 +30,7 @@ export interface RunnableParts {
   readonly steps: ReadonlyMap<string, BoundStep>
   readonly arena: Arena
   readonly notes: readonly string[]
-  /** Which change would make the program fit if memory is insufficient. */
-  /** @param ownBytes What the run that lacks memory holds itself. */
+  /** Which change would make the program fit if memory is insufficient. `ownBytes`: what the run that lacks memory holds itself. */
   readonly memoryHint: (ownBytes: number) => string | undefined
   readonly dispose: () => void
 }
