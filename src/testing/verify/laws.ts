@@ -184,18 +184,21 @@ export const judgeLaw = async (backend: Backend, trial: Trial, isExact: boolean)
   const magnitudes = interpret(graph, {
     inputs: Object.fromEntries(Object.entries(inputs).map(([name, data]) => [name, Array.from(data, Math.abs)])),
     mode: 'float64',
-  }).outputs['left']?.data
-  // Each side may differ from the true value by its rounding errors.
-  const { outputs } = roundingsOf(graph)
-  const errors = growth(outputs.get('left') ?? 0) + growth(outputs.get('right') ?? 0)
+  }).outputs
+  // Each side may differ from the true value by the rounding errors of its own terms.
+  const { outputs: roundings } = roundingsOf(graph)
+  const bounds = (['left', 'right'] as const).map((side) => ({
+    relative: (epsilon.float32 / 2) * growth(roundings.get(side) ?? 0),
+    magnitudes: magnitudes[side]?.data,
+  }))
   let worst: Judged = { isAccepted: left.length === right.length, error: 0, tolerance: 0, ratio: 0 }
   Array.from(left).forEach((l, i) => {
     const r = right[i] ?? Number.NaN
-    const magnitude = magnitudes?.[i] ?? 0
+    const sides = bounds.map((of) => ({ relative: of.relative, magnitude: of.magnitudes?.[i] ?? 0 }))
     // If the terms can overflow, the sides may overflow at different operations.
-    const isJudged = magnitude <= formats.float32.max
+    const isJudged = sides.every(({ magnitude }) => magnitude <= formats.float32.max)
     const error = isJudged ? distance(l, r) : 0
-    const tolerance = isExact ? 0 : (epsilon.float32 / 2) * errors * magnitude
+    const tolerance = isExact ? 0 : sides.reduce((sum, { relative, magnitude }) => sum + relative * magnitude, 0)
     const ratio = error === 0 ? 0 : error / tolerance
     if (ratio > worst.ratio) worst = { isAccepted: worst.isAccepted && ratio <= 1, error, tolerance, ratio }
   })
