@@ -19,6 +19,7 @@ export const hoistPrepare = definePass({
   summary: 'work on variables alone, once instead of each run',
   phase: 'lower',
   preserves: 'bits',
+  hoists: true,
   runProgram: (program, cx) => {
     const run = findGraph(program, mainStep)
     if (run === undefined || run.updates.length > 0 || findGraph(program, prepareStep) !== undefined) return program

@@ -45,6 +45,8 @@ export interface GraphPass extends PassBase {
 
 /** Works on the program, for example splits a step in two. */
 export interface ProgramPass extends PassBase {
+  /** True if the pass moves work on variables alone out of the step `run`, to a step that runs when they have changed. Absent: false. */
+  readonly hoists?: boolean | undefined
   readonly runProgram: (program: Program, cx: PassContext) => Program
 }
 
@@ -94,6 +96,10 @@ const partsOfPass: { readonly [part: string]: Check } = {
   stage: ['"tensor" or "fused", or not given', (v) => v === undefined || v === 'tensor' || v === 'fused'],
   run: ['a function', isFunctionOrNothing],
   runProgram: ['a function', isFunctionOrNothing],
+  hoists: ['true, false or not given', (v) => v === undefined || typeof v === 'boolean'],
 }
+
+/** Whether the pass hoists work out of the step `run`. What judges a run as one graph leaves such passes out. */
+export const hoists = (pass: Pass): boolean => isProgramPass(pass) && pass.hoists === true
 
 export const isProgramPass = (pass: Pass): pass is ProgramPass => 'runProgram' in pass

@@ -119,6 +119,7 @@ describe('invalid passes and pipelines', () => {
       /the preserves of "mine" must be one of bits, rounding, precision, mode, got "all"/,
     ],
     [{ ...valid, stage: 'model' }, /the stage of "mine" must be "tensor" or "fused"/],
+    [{ ...valid, hoists: 'yes' }, /the hoists of "mine" must be true, false or not given, got "yes"/],
     [{ ...valid, run: 3 }, /the run of "mine" must be a function, got 3/],
     [{ ...valid, run: undefined }, /the pass "mine" needs a function run/],
   ])('%#', (given, message) => {

@@ -7,6 +7,7 @@ import { print } from '../../src/ir/print.ts'
 import { sideTables } from '../../src/ir/side-tables.ts'
 import { liveOrder, nodesOf } from '../../src/ir/graph.ts'
 import { verify } from '../../src/ir/verify.ts'
+import { hoists } from '../../src/passes/pass.ts'
 import { findGraph, graphOf, graphsOf, type Program, programOf } from '../../src/passes/program.ts'
 import { passFactories, parsePipeline } from '../../src/passes/registry.ts'
 import { runPipeline } from '../../src/passes/runner.ts'
@@ -44,7 +45,7 @@ describe('every pass', () => {
   test.each(cases)('$name preserves meaning, validity and the signature', ({ pass }) => {
     fc.assert(
       fc.property(
-        anyGraph({ mixedTypes: pass.preserves === 'bits', effects: pass.name !== 'hoist-prepare' }),
+        anyGraph({ mixedTypes: pass.preserves === 'bits', effects: !hoists(pass) }),
         fc.nat(1000),
         ({ graph }, seed) => {
           const { program } = runPipeline({ ...parsePipeline('dce'), passes: [pass] }, programOf(graph), {
@@ -220,6 +221,21 @@ test('hoist-prepare does not move random numbers, even if they depend on variabl
   const { program } = runPipeline(parsePipeline('hoist-prepare'), programOf(parse(source)), { verify: true })
   const isRandom = (step: string) => findGraph(program, step)?.nodes.some((node) => node?.op === 'randomUniform')
   expect([isRandom('prepare'), isRandom('run')]).toEqual([false, true])
+})
+
+test('a pass says that it hoists if it moves work on variables to another step', () => {
+  const source = `graph g {
+    %w = variable() {name="w"} : float32[3]  %x = input() {name="x"} : float32[3]
+    %a = neg(%w) : float32[3]  %y = mul(%a, %x) : float32[3]
+    return y = %y
+  }`
+  const passes = passFactories.map(({ make }) => make({})).filter(({ preserves }) => preserves !== 'mode')
+  const moves = passes.filter((pass) => {
+    const { program } = runPipeline({ ...parsePipeline('dce'), passes: [pass] }, programOf(parse(source)))
+    return program.steps.length > 1
+  })
+  expect(moves.map(({ name }) => name)).toEqual(['hoist-prepare'])
+  expect(passes.filter(hoists)).toEqual(moves)
 })
 
 test('cse distinguishes ports of one type', () => {

@@ -5,6 +5,7 @@ import { createWasmBackend } from '../../src/backends/wasm/index.ts'
 import { parse } from '../../src/ir/parse.ts'
 import { genericTarget } from '../../src/ir/target.ts'
 import { checkRegions } from '../../src/passes/check-regions.ts'
+import { hoists } from '../../src/passes/pass.ts'
 import { graphOf, graphsOf, graphSteps, programOf } from '../../src/passes/program.ts'
 import { positiveVariables } from '../../src/passes/random-feeds.ts'
 import { parsePipeline, passFactories } from '../../src/passes/registry.ts'
@@ -18,7 +19,7 @@ import { anyGraph } from '../../src/testing/graphs.ts'
 describe('no correct pass is reported', () => {
   const cases = passFactories
     .map((f) => ({ name: f.name, pass: f.make({}) }))
-    .filter(({ name, pass }) => pass.preserves !== 'mode' && name !== 'hoist-prepare')
+    .filter(({ pass }) => pass.preserves !== 'mode' && !hoists(pass))
   test.each(cases)('$name', ({ pass }) => {
     fc.assert(
       fc.property(anyGraph({ mixedTypes: pass.preserves === 'bits' }), fc.nat(1000), ({ graph }, seed) => {

@@ -7,7 +7,7 @@ import { print } from '../../ir/print.ts'
 import type { Graph, Node } from '../../ir/types.ts'
 import type { Stage } from '../../ir/verify.ts'
 import { tolerance } from '../../passes/compare-results.ts'
-import type { Pass } from '../../passes/pass.ts'
+import { hoists, type Pass } from '../../passes/pass.ts'
 import { passText } from '../../passes/pipeline.ts'
 import { inferencePipeline, type PipelineSwitches, trainingPipeline } from '../../passes/standard-pipelines.ts'
 import { type Program, programOf } from '../../passes/program.ts'
@@ -199,9 +199,8 @@ const verifyWhole = async (
   judged: JudgedPart[],
   kept: Kept,
 ): Promise<void> => {
-  // The step `prepare` is a part of the run here.
   const program = runPasses(
-    passes.filter((pass) => pass.name !== 'hoist-prepare'),
+    passes.filter((pass) => !hoists(pass)),
     start,
     { target: backend.target, declared: start, report: () => {} },
   )

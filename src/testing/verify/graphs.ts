@@ -9,6 +9,7 @@ import { interpret } from '../../ir/interpret.ts'
 import type { RefTensor } from '../../ir/op-def.ts'
 import { formats } from '../../ir/rounding.ts'
 import { type Graph, isFloat } from '../../ir/types.ts'
+import { hoists } from '../../passes/pass.ts'
 import { graphOf, programOf } from '../../passes/program.ts'
 import { calmed, generator, positiveVariables, randomFeeds } from '../../passes/random-feeds.ts'
 import { runPasses } from '../../passes/run-pass.ts'
@@ -110,9 +111,9 @@ const judgeGraph = async (
   const { inputs } = round
   const variables = new Map(Object.entries(round.variables).map(([of, data]) => [of, Float64Array.from(data)]))
   try {
-    // The step `prepare` is a part of the run here, and `to-inference` would drop the updates.
+    // `to-inference` would drop the updates.
     const passes = inferencePipeline(backend, switches).passes.filter(
-      ({ name }) => name !== 'hoist-prepare' && (name !== 'to-inference' || graph.updates.length === 0),
+      (pass) => !hoists(pass) && (pass.name !== 'to-inference' || graph.updates.length === 0),
     )
     const start = programOf(graph)
     const program = runPasses(passes, start, { target: backend.target, declared: start, report: () => {} })
