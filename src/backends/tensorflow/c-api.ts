@@ -79,11 +79,17 @@ export const openApi = (found: TensorflowLibrary): TensorflowApi => {
   try {
     // TensorFlow reads them when it starts. Values that the user has set stay. Each call reports its errors by a status, so TensorFlow need not print them.
     setDefaults(koffi, { TF_CPP_MIN_LOG_LEVEL: '3', TF_FORCE_GPU_ALLOW_GROWTH: 'true', ...oneDnnDefaults })
-    const hasSeparatePools = separatePools(koffi, found.framework)
+    const pools = separatePools(koffi, found.framework)
     quietly(koffi, () => pin(koffi, [found.framework, found.main]))
     keepFreedMemory(koffi)
     const framework = koffi.load(found.framework, { lazy: true, global: true })
-    return { hasSeparatePools, ...bind(koffi, koffi.load(found.main, { lazy: true })), ...processSettings(framework) }
+    const bound = bind(koffi, koffi.load(found.main, { lazy: true }))
+    const newContext: TensorflowApi['newContext'] = (options, status) => {
+      const context = bound.newContext(options, status)
+      pools.contextMade()
+      return context
+    }
+    return { ...bound, newContext, hasSeparatePools: pools.areSeparate, ...processSettings(framework) }
   } catch (error) {
     throw new EffuseError({
       code: 'EF404',

@@ -2,9 +2,10 @@
  * The program that process.test.ts starts: it uses TensorFlow, prints "running" when a long run has started, and then exits or is terminated as its
  * argument says.
  */
+import { execFileSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { isMainThread, parentPort, Worker } from 'node:worker_threads'
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import type { TensorflowContext } from '../../../src/backends/tensorflow/context.ts'
 import { createTensorflowBackend } from '../../../src/backends/tensorflow/index.ts'
 import { importTfjsNode } from '../../../src/backends/tensorflow/tfjs-node.ts'
@@ -47,6 +48,15 @@ const inWorker = async (): Promise<void> => {
     y.dispose()
     parentPort?.postMessage(first)
   }
+}
+
+/** Whether a further context says that it has threads of its own, and the threads that it starts: five, if it has. */
+const secondPool = async () => {
+  const before = readdirSync('/proc/self/task').length
+  const backend = await createTensorflowBackend({ intraOpThreads: 5, interOpThreads: 1 })
+  const threads = readdirSync('/proc/self/task').length - before
+  const { api } = backend.device as TensorflowContext // of this backend
+  return { own: api.hasSeparatePools, threads }
 }
 
 /** The first messages of a worker. */
@@ -110,11 +120,16 @@ const modes: { readonly [mode: string]: () => Promise<void> } = {
   /** Whether contexts have threads of their own, and the threads that a second context with five of them starts. */
   pools: async () => {
     await createTensorflowBackend({ intraOpThreads: 1, interOpThreads: 1 })
-    const before = readdirSync('/proc/self/task').length
-    const backend = await createTensorflowBackend({ intraOpThreads: 5, interOpThreads: 1 })
-    const threads = readdirSync('/proc/self/task').length - before
-    const { api } = backend.device as TensorflowContext // of this backend
-    process.stdout.write(JSON.stringify({ own: api.hasSeparatePools, threads }))
+    process.stdout.write(JSON.stringify(await secondPool()))
+  },
+  /** What a child process inherits; and the same as `pools` afterwards, here and in another thread. */
+  'pools and children': async () => {
+    await createTensorflowBackend({ intraOpThreads: 1, interOpThreads: 1 })
+    const print = "process.stdout.write(JSON.stringify(process.env['TF_OVERRIDE_GLOBAL_THREADPOOL'] ?? null))"
+    const inherited = JSON.parse(execFileSync(process.execPath, ['-e', print], { encoding: 'utf8' }))
+    const here = await secondPool() // before there is another thread, whose end would change the number of threads
+    const [inWorker] = await messages(new Worker(fileURLToPath(import.meta.url), { workerData: 'pools' }), 1)
+    process.stdout.write(JSON.stringify({ inherited, here, inWorker }))
   },
   'pools after tfjs-node': async () => {
     await importTfjsNode()
@@ -141,4 +156,5 @@ const modes: { readonly [mode: string]: () => Promise<void> } = {
 }
 
 if (isMainThread) await modes[mode]?.()
+else if (workerData === 'pools') parentPort?.postMessage(await secondPool())
 else await inWorker()

@@ -85,6 +85,19 @@ tensorflowOrSkip('a process on TensorFlow', () => {
       expect(own.threads - shared.threads).toBe(5)
       expect(users.threads).toBe(own.threads)
     })
+    test('of which child processes inherit no variable but the one that the user has set', async () => {
+      const { threads: shared } = await pools('pools', '0')
+      const of = async (value: string | undefined) => {
+        const { code, out } = await ended('pools and children', undefined, { [variable]: value })
+        expect(code).toBe(0)
+        return JSON.parse(out)
+      }
+      const own = { own: true, threads: shared + 5 }
+      const none = { own: false, threads: shared }
+      expect(await of(undefined)).toEqual({ inherited: null, here: own, inWorker: own })
+      expect(await of('true')).toEqual({ inherited: 'true', here: own, inWorker: own })
+      expect(await of('0')).toEqual({ inherited: '0', here: none, inWorker: none })
+    })
     test.runIf(hasBinding)(`not if tfjs-node was loaded before${bindingReason}`, async () => {
       const [after, shared] = [await pools('pools after tfjs-node', undefined), await pools('pools', '0')]
       expect([after.own, after.threads]).toEqual([false, shared.threads])
