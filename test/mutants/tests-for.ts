@@ -99,7 +99,7 @@ const table: readonly (readonly [prefix: string, tests: readonly string[]])[] = 
     [...steps, 'test/passes/pipeline.test.ts', 'test/train/accumulate-plans.test.ts', 'test/fuzz/fuzz.test.ts'],
   ],
   ['src/passes/shrink/', ['test/passes/shrink/shrink.test.ts', 'test/testing/verify.test.ts']],
-  ['src/passes/batch-', ['test/passes/batch-part.test.ts']],
+  ['src/passes/batch-', ['test/passes/batch-part.test.ts', 'test/passes/batch-tables.test.ts']],
   [
     'src/passes/decompose.ts',
     ['test/ir/bodies.test.ts', 'test/passes/composite-gradients.test.ts', 'test/passes/pipeline.test.ts', ...passes],
