@@ -26,6 +26,7 @@ export const errorCodes = {
   EF302: 'wrong pass option',
   EF303: 'a pass broke the graph',
   EF304: 'rewrite rules do not end',
+  EF305: 'composites have too many nodes',
   EF401: 'unknown or missing input',
   EF402: 'an input does not fit',
   EF403: 'unknown option',

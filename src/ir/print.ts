@@ -5,7 +5,7 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
 import { isRecord, sameAttr } from './attrs.ts'
-import { cached, liveOrder, typeOf } from './graph.ts'
+import { type CacheByParts, cachedByParts, liveOrder, typeOf } from './graph.ts'
 import { opDef } from './ops/index.ts'
 import { showType, type Graph, type Node, type Ref } from './types.ts'
 
@@ -23,9 +23,17 @@ export const hashGraph = (graph: Graph): string => hashText(print(graph, { paths
 /** The body of a region as text, as in the region's line: `(%0: float32[3]) { … }`. Equal for equal bodies, and only for them. */
 export const printBody = (body: Graph): string => bodyText(body, '')
 
-/** SHA-256 of the body's text. It identifies what a region computes, independent of its name and place, and is the key of its kernel. */
-export const hashBody = (body: Graph): string => cached(bodyHashes, body, (b) => hashText(printBody(b)))
-const bodyHashes = new WeakMap<Graph, string>()
+/**
+ * SHA-256 of the body's text, in which hashes stand for the bodies inside: a text repeats a body as often as it is used. It identifies what a region
+ * computes, independent of its name and place, and is the key of its kernel.
+ */
+export const hashBody = (body: Graph): string =>
+  cachedByParts(bodyHashes, body, (b) => hashText(printBody({ ...b, nodes: b.nodes.map(withHash) })))
+const bodyHashes: CacheByParts<string> = new WeakMap()
+const withHash = (node: Node | null): Node | null =>
+  node !== null && 'body' in node.attrs
+    ? ({ ...node, attrs: { ...node.attrs, body: hashBody(node.attrs.body) } } as never)
+    : node
 
 const hashText = (text: string): string => bytesToHex(sha256(utf8ToBytes(text)))
 

@@ -121,7 +121,7 @@ const bundlers: { readonly [name: string]: (entry: string) => Promise<string> } 
 const gzipped = (text: string): number => gzipSync(text, { level: 9 }).length
 
 /** The largest sizes of everything in one module, gzipped. Vite keeps the white space of libraries. */
-const most: { readonly [name: string]: number } = { esbuild: 191_000, vite: 213_000, webpack: 184_000 }
+const most: { readonly [name: string]: number } = { esbuild: 192_000, vite: 213_000, webpack: 184_000 }
 
 describe.each(Object.keys(bundlers))('%s', (name) => {
   const bundle = (entry: string): Promise<string> => bundlers[name]?.(entry) ?? Promise.reject(new Error(name))

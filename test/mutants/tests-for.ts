@@ -101,8 +101,14 @@ const table: readonly (readonly [prefix: string, tests: readonly string[]])[] = 
   ['src/passes/shrink/', ['test/passes/shrink/shrink.test.ts', 'test/testing/verify.test.ts']],
   ['src/passes/batch-', ['test/passes/batch-part.test.ts', 'test/passes/batch-tables.test.ts']],
   [
-    'src/passes/decompose.ts',
-    ['test/ir/bodies.test.ts', 'test/passes/composite-gradients.test.ts', 'test/passes/pipeline.test.ts', ...passes],
+    'src/passes/decompose',
+    [
+      'test/passes/nested-composites.test.ts',
+      'test/ir/bodies.test.ts',
+      'test/passes/composite-gradients.test.ts',
+      'test/passes/pipeline.test.ts',
+      ...passes,
+    ],
   ],
   ['src/passes/simplify/', [...passes, 'test/passes/training-steps.test.ts']],
   ['src/passes/rewrite/', [...passes, 'test/passes/pipeline.test.ts', 'test/passes/long-chains.test.ts']],

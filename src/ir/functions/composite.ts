@@ -1,5 +1,6 @@
 /** Custom ops: a function of values that keeps its name. */
 import { isRecord } from '../attrs.ts'
+import { bodyNodesMax, bodySize, bodyTooLarge } from '../body-size.ts'
 import { builderOf } from '../build.ts'
 import { type CompositeKernels, keepKernels } from '../composite-kernels.ts'
 import { EffuseError, showGiven } from '../diagnostics.ts'
@@ -22,7 +23,7 @@ export interface CompositeOptions {
  * A custom op: a function of values that keeps its name through the passes. Every backend can run it, by its body.
  * The body depends on its operands alone: it has no variables, no dropout and no random numbers, and uses no values from outside.
  *
- * @throws EffuseError when it is applied: EF101 (body not allowed), EF103 (no operand), EF110 (a value from outside), EF111 (name, body).
+ * @throws EffuseError when it is applied: EF101 (body not allowed), EF103 (no operand), EF110 (a value from outside), EF111 (name, body), EF305 (too many nodes).
  * @example
  * const cube = composite('cube', (x: Value) => mul(mul(x, x), x), { amp: 'deny' })
  */
@@ -51,7 +52,9 @@ export const composite =
       body(...(inputs as readonly Value[] as A)), // the operands as inputs, one for each and of the same types
     ])
     const node = result === undefined ? undefined : builderOf(first).nodes[result.id]
-    if (options.lower !== undefined && node?.op === 'composite') keepKernels(node, options.lower)
+    if (node?.op !== 'composite') return result as V
+    if (bodySize(node.attrs.body) > bodyNodesMax) throw bodyTooLarge(node)
+    if (options.lower !== undefined) keepKernels(node, options.lower)
     return result as V
   }
 

@@ -47,9 +47,9 @@ export const passMutants: readonly Mutant[] = [
   ...mutantsOf('src/ir/exact-json.ts', passes, [
     ['0 and -0 are the same literal', 'Object.is(part, -0) || !Number.isFinite(part)', '!Number.isFinite(part)'],
   ]),
-  ...mutantsOf('src/passes/cse.ts', passes, [
+  ...mutantsOf('src/passes/equal-nodes.ts', passes, [
     ['ports are not distinguished', "ref.port}`).join(',')", "0}`).join(',')"],
-    ['types are not distinguished', 'node.types.map((t) =>', 'node.types.slice(0, 0).map((t) =>'],
+    ['types are not distinguished', 'node.types.map(showType)', 'node.types.slice(0, 0).map(showType)'],
   ]),
   ...mutantsOf('src/passes/fold-batch-norm.ts', passes, [
     ['a convolution with other uses is folded', 'length === 1 && !rootKeys(graph).has(refKey(x))', 'length === 1'],
