@@ -94,10 +94,16 @@ class KernelLowering implements Source {
 
   pull(ref: Ref, at: readonly Position[], p: PhaseBuilder): number {
     const { dtype, shape } = this.typeOf(ref)
-    const known = this.#current?.p === p ? this.#current.known.get(refKey(ref)) : undefined
+    const key = refKey(ref)
+    const known = this.#current?.p === p ? this.#current.known.get(key) : undefined
     if (known !== undefined && p.isAtPoint(at, shape)) return known
-    const buffer = this.#stored.get(refKey(ref))
-    return buffer === undefined ? this.#computed(ref, at, p) : p.load(buffer, coordinatesOf(at, shape), dtype)
+    const buffer = this.#stored.get(key)
+    if (buffer !== undefined) return p.load(buffer, coordinatesOf(at, shape), dtype)
+    // If each value of a chain is used twice, computing it for each use would double the work with each value.
+    const place = key + JSON.stringify(at)
+    const computed = p.pulled.get(place) ?? this.#computed(ref, at, p)
+    p.pulled.set(place, computed)
+    return computed
   }
 
   #computed(ref: Ref, at: readonly Position[], p: PhaseBuilder): number {

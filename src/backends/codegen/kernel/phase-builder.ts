@@ -18,6 +18,8 @@ interface Split {
  * their final numbers, and removes axes of size 1.
  */
 export class PhaseBuilder {
+  /** Expressions of values at positions, by keys of the lowering. */
+  readonly pulled = new Map<string, number>()
   readonly #shape: readonly number[]
   readonly #sizes: number[]
   readonly #splits = new Map<number, Split>()
