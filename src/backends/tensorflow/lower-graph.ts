@@ -6,7 +6,7 @@ import { nodeCost } from '../../ir/cost.ts'
 import { liveOrder, namedUpdates, refKey, typeOf, variablesReadBy } from '../../ir/graph.ts'
 import type { OpName } from '../../ir/signatures.ts'
 import { sideTables } from '../../ir/side-tables.ts'
-import { elements, type Graph, isFloat, type Node, type Ref, type Type } from '../../ir/types.ts'
+import { elements, type Graph, isFloat, type Node, type NodeId, type Ref, type Type } from '../../ir/types.ts'
 import { type HostArray, hostArrayOf } from '../backend.ts'
 import { notReplaced } from '../common/missing-pass.ts'
 import { attr } from './attributes.ts'
@@ -22,10 +22,10 @@ import type { TfValue } from './types.ts'
 
 /** Where an operand of the function comes from. */
 export type Operand =
-  | { readonly kind: 'input' | 'variable'; readonly name: string; readonly type: Type }
-  | { readonly kind: 'constant'; readonly type: Type; readonly data: HostArray }
+  | { readonly kind: 'input' | 'variable'; readonly node: NodeId; readonly name: string; readonly type: Type }
+  | { readonly kind: 'constant'; readonly node: NodeId; readonly type: Type; readonly data: HostArray }
   /** int32 [4]: seed, run index (low and high word), replica. */
-  | { readonly kind: 'run' }
+  | { readonly kind: 'run'; readonly node: null }
 
 export interface NamedType {
   readonly name: string
@@ -98,7 +98,7 @@ export const lowerGraph = (
     matrices: new Map(),
     runArgument: () => {
       if (run === null) {
-        operands.push({ kind: 'run' })
+        operands.push({ kind: 'run', node: null })
         run = f.argument({ dtype: 'int32', shape: [4] })
       }
       return run
@@ -138,10 +138,16 @@ type OwnOperand = Exclude<Operand, { readonly kind: 'run' }>
 const operandOf = (node: Node, graph: Graph): OwnOperand | null => {
   const [type] = node.types
   if (type === undefined) return null
-  if (node.op === 'input' || node.op === 'variable') return { kind: node.op, name: node.attrs.name, type }
+  if (node.op === 'input' || node.op === 'variable')
+    return { kind: node.op, node: node.id, name: node.attrs.name, type }
   if (node.op !== 'constant' || !isBeside(node)) return null
   const { sha256 } = node.attrs.value as { readonly sha256: string } // isBeside
-  return { kind: 'constant', type, data: hostArrayOf(type.dtype, sideTables(graph).constants.get(sha256).data) }
+  return {
+    kind: 'constant',
+    node: node.id,
+    type,
+    data: hostArrayOf(type.dtype, sideTables(graph).constants.get(sha256).data),
+  }
 }
 
 type AddFunctions = (functions: readonly FunctionDef[]) => void

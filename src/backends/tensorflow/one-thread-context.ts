@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os'
 import type { Pointer, TensorflowApi } from './c-api.ts'
 import { TensorflowContext } from './context.ts'
+import { bindThreads, threadIds } from './thread-affinity.ts'
 
 interface Threads {
   readonly intraOpThreads?: number | undefined
@@ -13,6 +14,8 @@ export class OneThreadContext {
   readonly threads: number
   readonly #api: TensorflowApi
   #context: TensorflowContext | null = null
+  /** Threads that were made with the context. Null if they have been bound to processors. */
+  #unbound: readonly number[] | null = null
 
   /** The context is made when it is first needed. @param options Those of the backend */
   constructor(api: TensorflowApi, { intraOpThreads = defaultThreads(), interOpThreads }: Threads) {
@@ -23,11 +26,21 @@ export class OneThreadContext {
 
   /** @throws TensorflowFailure */
   get(): TensorflowContext {
-    this.#context ??= new TensorflowContext(this.#api, {
+    if (this.#context !== null) return this.#context
+    const before = new Set(threadIds())
+    this.#context = new TensorflowContext(this.#api, {
       intraOpParallelismThreads: 1,
       interOpParallelismThreads: this.threads,
     })
+    this.#unbound = threadIds().filter((id) => !before.has(id))
     return this.#context
+  }
+
+  /** Binds the threads of the context to processors, if it has one for each. Call before a function runs: new threads have no names at first. */
+  bindThreads(): void {
+    if (this.#unbound === null) return
+    bindThreads(this.#unbound, this.threads)
+    this.#unbound = null
   }
 
   dispose(): void {

@@ -23,7 +23,7 @@ import { profileRows } from './profile-rows.ts'
 import { tracedCall } from './traced-call.ts'
 import { FilterKeeper } from './filter-keeper.ts'
 import type { OneThreadContext } from './one-thread-context.ts'
-import { type Split, splitNote, splitOf } from './split-form.ts'
+import { type Split, splitOf } from './split-graph.ts'
 import { deviceTensor, held, tensorflowMemory, type TfTensor } from './memory.ts'
 
 type Feeds = ReadonlyMap<string, FeedTensor<TfTensor>>
@@ -93,10 +93,7 @@ export const makeRunnable = (
   const kernels = stepsOfRun(program).reduce((sum, { name }) => sum + computingNodes(bound.get(name)), 0)
   return {
     run: (turn, steps, feeds, at) => runWith(turn, steps, feeds, at, null),
-    notes: [
-      ...options.notes,
-      ...[...bound.values()].flatMap(({ split }) => (split === null ? [] : [splitNote(split)])),
-    ],
+    notes: [...options.notes, ...[...bound.values()].flatMap(({ split }) => (split === null ? [] : [split.note]))],
     plan: { kernels, dispatches: stepsOfRun(program).length, peakBytes: null, arenaBytes: null, lowerBoundBytes: null },
     profile: async (turn, steps, feeds, at) => {
       const rows: ProfileRow[] = []
@@ -171,8 +168,8 @@ const call = async (step: Bound, run: Call): Promise<StepResults<TfTensor>> => {
         onProfile(profileRows(step.graph, traced.stats))
         return traced.results
       }
-      const form = formOf(step, run)
-      const plain = await (form?.call(handles) ?? context.call(step.name, handles, resultCount, step.isBrief))
+      const plain = await (step.keeper?.call(variablesOf(step, run), handles) ??
+        context.call(step.name, handles, resultCount, step.isBrief))
       // A graph that XLA compiled is one kernel for TensorFlow.
       onProfile?.([{ path: '', op: step.graph.name, kernel: 'XLA', ms: performance.now() - start }])
       return plain
@@ -187,10 +184,8 @@ const call = async (step: Bound, run: Call): Promise<StepResults<TfTensor>> => {
   }
 }
 
-const formOf = ({ keeper, operands }: Bound, run: Call): ReturnType<FilterKeeper['formFor']> =>
-  keeper?.formFor(
-    operands.flatMap((operand) => (operand.kind === 'variable' ? [run.operands.variable(operand.name)] : [])),
-  ) ?? null
+const variablesOf = ({ operands }: Bound, run: Call): readonly TfTensor[] =>
+  operands.flatMap((operand) => (operand.kind === 'variable' ? [run.operands.variable(operand.name)] : []))
 
 /** The maximum of milliseconds in which operands are made without the event loop running, without the last operand. */
 const sliceMs = 2

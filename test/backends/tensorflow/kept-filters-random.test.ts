@@ -1,6 +1,6 @@
 /** Random graphs of convolutions that run many times: each run has the numbers of the present variables, whether filters are kept or not. */
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { Backend } from '../../../src/backends/backend.ts'
 import { createTensorflowBackend } from '../../../src/backends/tensorflow/index.ts'
 import { compile } from '../../../src/compile.ts'
@@ -10,6 +10,9 @@ import { add, elu, mul, neg, relu, relu6, silu, tanh } from '../../../src/ir/fun
 import { graph } from '../../../src/ir/model.ts'
 import { float32, type Value } from '../../../src/ir/value.ts'
 import { tensorflowOrSkip } from '../../support/tensorflow.ts'
+
+// Small graphs are split, too.
+vi.mock('../../../src/backends/tensorflow/small-work.ts', () => ({ smallBatch: 0, smallImages: 0 }))
 
 const [size, channels] = [6, 4]
 type Image = Value<'float32', 4>
@@ -66,7 +69,7 @@ const command = fc.oneof(
 
 tensorflowOrSkip('kept filters in random graphs', () => {
   test('every run has the numbers of the reference', async () => {
-    // Batches of 2 and 4 are split.
+    // Batches of 2 and 4 are divided, and the rows of others.
     const backend = await createTensorflowBackend({ intraOpThreads: 2 })
     const property = fc.asyncProperty(
       fc.array(layer, { minLength: 2, maxLength: 12 }),

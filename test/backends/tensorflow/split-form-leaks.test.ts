@@ -1,4 +1,4 @@
-/** Batches that are computed in parts leave no handles and no functions in either context. */
+/** Batches and images that are computed in parts leave no handles and no functions in either context. */
 import { expect, test, vi } from 'vitest'
 import type { TensorflowApi } from '../../../src/backends/tensorflow/c-api.ts'
 import type { TensorflowContext } from '../../../src/backends/tensorflow/context.ts'
@@ -9,33 +9,47 @@ import { float32, graph, mul, nn, silu } from '../../../src/index.ts'
 import type { CountedApi } from '../../support/counted-api.ts'
 import { tensorflowOrSkip } from '../../support/tensorflow.ts'
 
+// Small graphs are split, too.
+vi.mock('../../../src/backends/tensorflow/small-work.ts', () => ({ smallBatch: 0, smallImages: 0 }))
+
 const apis: CountedApi[] = []
 vi.mock('../../../src/backends/tensorflow/c-api.ts', async (original) => {
   const { countedModule } = await import('../../support/counted-api.ts') // vi.mock() runs before the imports
   return countedModule(await original(), (api) => apis.push(api))
 })
 
-const batch = 2
-const net = graph('net', { x: float32('batch', 9, 9, 3), scale: float32(5) }, ({ x, scale }) => ({
+const threads = 2
+const net = graph('net', { x: float32('batch', 17, 17, 3), scale: float32(5) }, ({ x, scale }) => ({
   y: silu(nn.conv2d(x, { name: 'conv', filters: 5, kernel: 3, bias: true })),
   scale: mul(scale, 2),
 }))
-const feeds = { x: Float32Array.from({ length: batch * 243 }, (_, i) => Math.sin(i)), scale: new Float32Array(5) }
+const feedsFor = (batch: number) => ({
+  x: Float32Array.from({ length: batch * 867 }, (_, i) => Math.sin(i)),
+  scale: new Float32Array(5),
+})
 
-tensorflowOrSkip('batches in parts on TensorFlow', () => {
-  test('1,000 runs with changes of variables and failures between them, and disposals', async () => {
-    const backend = await createTensorflowBackend({ intraOpThreads: batch })
+tensorflowOrSkip('parts on TensorFlow', () => {
+  test.each([
+    ['of a batch', 2],
+    ['of the rows of an image', 1],
+  ])('parts %s: 1,000 runs with changes of variables and failures between them, and disposals', async (_, batch) => {
+    const feeds = feedsFor(batch)
+    const backend = await createTensorflowBackend({ intraOpThreads: threads })
     const { keepsFilters } = await oneDnnAbilities(backend.device as TensorflowContext) // of this backend
-    const { api, alive } = apis[0] as CountedApi // of this backend
+    const { api, alive } = apis.at(-1) as CountedApi // of this backend
     const got = await compile(net, { backend, batch })
     const runs = async (count: number) => {
       for (let i = 0; i < count; i++) for (const result of Object.values(await got.run(feeds))) result.dispose()
     }
     await runs(4)
     const before = alive()
-    // The second context has two functions of the batch and of a part: one for the first runs, and one that keeps filters.
+    // The second context has two forms: one for the first runs, and one that keeps filters. For a batch each has a function of its own for a part.
     const isSplit = keepsFilters && api.hasSeparatePools
-    expect(before).toMatchObject({ functions: isSplit ? 5 : keepsFilters ? 2 : 1, contexts: isSplit ? 2 : 1 })
+    const ofForm = batch === 1 ? 1 : 2
+    expect(before).toMatchObject({
+      functions: isSplit ? 1 + 2 * ofForm : keepsFilters ? 2 : 1,
+      contexts: isSplit ? 2 : 1,
+    })
     await runs(500)
     const failing = vi.spyOn(api, 'execute').mockImplementation((...[, , , , done]) => done(new Error('failed')))
     for (let i = 0; i < 20; i++) await expect(got.run(feeds)).rejects.toThrow('failed')
@@ -44,7 +58,7 @@ tensorflowOrSkip('batches in parts on TensorFlow', () => {
     expect(alive()).toEqual(before)
     await got.variables.set('conv/bias', [1, 2, 3, 4, 5])
     await runs(2)
-    expect(alive().functions).toBe(isSplit ? 3 : 1)
+    expect(alive().functions).toBe(isSplit ? 1 + ofForm : 1)
     await runs(4)
     expect(alive()).toEqual(before)
     got.dispose()
@@ -56,7 +70,8 @@ tensorflowOrSkip('batches in parts on TensorFlow', () => {
   })
 
   test('a function that TensorFlow refuses', async () => {
-    const backend = await createTensorflowBackend({ intraOpThreads: batch })
+    const [batch, feeds] = [2, feedsFor(2)]
+    const backend = await createTensorflowBackend({ intraOpThreads: threads })
     const { api, alive } = apis.at(-1) as CountedApi // of this backend
     const got = await compile(net, { backend, batch })
     const run = async () => Promise.all(Object.values(await got.run(feeds)).map(async (y) => y.dispose()))

@@ -17,6 +17,9 @@ import { float32 } from '../../../src/ir/value.ts'
 import { batchPart } from '../../../src/passes/batch-part.ts'
 import { tensorflowOrSkip } from '../../support/tensorflow.ts'
 
+// Small graphs are split, too.
+vi.mock('../../../src/backends/tensorflow/small-work.ts', () => ({ smallBatch: 0, smallImages: 0 }))
+
 afterEach(() => void vi.restoreAllMocks())
 
 describe('splitFunction()', () => {
@@ -118,7 +121,7 @@ tensorflowOrSkip('batches in parts on TensorFlow', () => {
     ['one example', 1, { intraOpThreads: 2 }],
     ['one thread', 4, { intraOpThreads: 1 }],
     ['one op at the same time', 4, { intraOpThreads: 2, interOpThreads: 1 }],
-  ])('are not split with %s', async (_, batch, options) => {
+  ])('the batch is not divided with %s', async (_, batch, options) => {
     const { backend, made } = await opened(options)
     using got = await compiled(backend, batch)
     for (let i = 0; i < 4; i++) await got.run({ x: numbers(batch * size), shift })
