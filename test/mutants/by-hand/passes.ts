@@ -99,4 +99,31 @@ export const passMutants: readonly Mutant[] = [
       ],
     ],
   ),
+  ...mutantsOf(
+    'src/passes/spatial/row-rules.ts',
+    ['test/passes/spatial-partition.test.ts'],
+    [
+      [
+        'a part has no padding below the image',
+        'const rowPadding: Pair = [from - all.from, all.to - to]',
+        'const rowPadding: Pair = [from - all.from, 0]',
+      ],
+      [
+        'a part takes one row less than its last window covers',
+        '(to - 1) * height.stride - height.before + extent',
+        '(to - 1) * height.stride - height.before + extent - 1',
+      ],
+    ],
+  ),
+  ...mutantsOf(
+    'src/passes/spatial-partition.ts',
+    ['test/passes/spatial-partition.test.ts'],
+    [
+      [
+        'rows of other parts are not exchanged',
+        'if (image.isExchanged)\n',
+        'if (image.isExchanged && rows.from < 0)\n',
+      ],
+    ],
+  ),
 ]
