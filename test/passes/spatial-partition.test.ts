@@ -177,7 +177,6 @@ describe('the parts of a graph', () => {
       ['reduceSum', 'add'],
       ['reduceMax', 'maximum'],
       ['reduceMin', 'minimum'],
-      ['reduceProd', 'mul'],
       ['mean', 'add'],
     ] as const) {
       const parted = spatialPartition(

@@ -48,8 +48,9 @@ export class SplitForm {
         const known = this.#kept.get(at)
         if (known !== undefined) return known
         const shared = sharedHandle(handles[at] as Pointer, this.#context, context) // one for each operand
-        if (whole.operands[at]?.kind === 'input') own.push(shared)
-        else this.#kept.set(at, shared)
+        const kind = whole.operands[at]?.kind
+        if (kind === 'variable' || kind === 'constant') this.#kept.set(at, shared)
+        else own.push(shared)
         return shared
       })
       const results = await context.call(this.#names.at(-1) as string, operands, whole.outputs.length)

@@ -31,18 +31,33 @@ export const threadIds = (): readonly number[] => {
 export const bindThreads = (ids: readonly number[], count: number): boolean => {
   const computing = ids.filter((id) => nameOf(id) === poolName)
   if (computing.length !== count) return false
+  try {
+    return bind(computing, affinityCalls())
+  } catch {
+    return false // the C library has no such functions
+  }
+}
+
+const affinityCalls = () => {
   const libc = loadKoffi().load(null)
-  const get: (id: number, size: number, mask: Uint8Array) => number = libc.func(
-    'int sched_getaffinity(int, size_t, _Out_ uint8_t*)',
-  )
-  const set: (id: number, size: number, mask: Uint8Array) => number = libc.func(
-    'int sched_setaffinity(int, size_t, const uint8_t*)',
-  )
+  return {
+    get: libc.func('int sched_getaffinity(int, size_t, _Out_ uint8_t*)') as AffinityCall,
+    set: libc.func('int sched_setaffinity(int, size_t, const uint8_t*)') as AffinityCall,
+  }
+}
+
+/** Returns 0, or -1 if it fails. */
+type AffinityCall = (thread: number, size: number, mask: Uint8Array) => number
+
+/** Binds all threads or none. */
+const bind = (threads: readonly number[], { get, set }: ReturnType<typeof affinityCalls>): boolean => {
   const allowed = new Uint8Array(maskBytes)
   if (get(0, maskBytes, allowed) !== 0) return false
   const processors = processorsIn(allowed)
-  if (processors.length !== count) return false
-  return computing.every((id, at) => set(id, maskBytes, maskOf(processors[at] as number)) === 0) // one for each
+  if (processors.length !== threads.length) return false
+  const isBound = threads.every((id, at) => set(id, maskBytes, maskOf(processors[at] as number)) === 0) // one for each
+  if (!isBound) for (const id of threads) set(id, maskBytes, allowed)
+  return isBound
 }
 
 /** The size of glibc's cpu_set_t: 1024 processors. */

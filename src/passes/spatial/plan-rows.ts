@@ -132,7 +132,7 @@ class Planner {
   }
 }
 
-/** Equal parts of rows. The first ones have one row more if they cannot be equal. */
+/** Parts of the rows, whose numbers of rows differ by one at most. */
 const equalRows = (rows: number, parts: number): readonly Rows[] =>
   Array.from({ length: parts }, (_, part) => ({
     from: Math.ceil((part * rows) / parts),

@@ -11,14 +11,15 @@ export type Combine = (images: readonly Value[], image: Type, b: OpEmitter) => V
 const combining = {
   reduceMax: 'maximum',
   reduceMin: 'minimum',
-  reduceProd: 'mul',
   reduceAll: 'and',
   reduceAny: 'or',
 } as const satisfies { readonly [op: string]: BinaryOp }
 
 const isCombining = (op: string): op is keyof typeof combining => Object.hasOwn(combining, op)
 
-/** How a reduction of an image's rows is computed in parts; null if the node is none. Sums in half precision would be rounded once for each part. */
+/** How a reduction of an image's rows is computed in parts; null if the node is none. Sums in half precision would be rounded once
+ * for each part, and the product of a part may overflow where that of the image does not.
+ */
 export const reducesRows = (node: Node): Combine | null => {
   const { op, attrs, types } = node
   if (!('axes' in attrs) || !('keepDims' in attrs) || !attrs.axes.includes(rowAxis)) return null
