@@ -4,10 +4,10 @@
  */
 import { liveOrder, nodeAt, refKey, typeOf } from '../ir/graph.ts'
 import { makeNode } from '../ir/make-node.ts'
-import { opDef } from '../ir/ops/index.ts'
 import { setSideTables, sideTables } from '../ir/side-tables.ts'
 import { type Graph, type Node, nodeId, type NodeId, type Ref, type Type } from '../ir/types.ts'
 import { type Axis, divided, type Division, divisionOf, repetitionOf } from './batch-axis.ts'
+import { isOpaque } from './opaque-nodes.ts'
 
 export interface BatchPart {
   /** The same inputs, variables and outputs, and nodes with the same ids. */
@@ -103,7 +103,3 @@ const union = (sets: readonly ReadonlySet<NodeId>[]): ReadonlySet<NodeId> => {
 }
 
 const areValues = (values: readonly (Ref | null)[]): values is Ref[] => !values.includes(null)
-
-/** Random numbers would be the same in all parts, and bodies have nodes of their own. */
-const isOpaque = ({ op }: Node): boolean =>
-  opDef(op).fusion === 'random' || ['model', 'region'].includes(opDef(op).level)

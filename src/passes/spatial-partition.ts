@@ -5,9 +5,9 @@
 import { nodeCost } from '../ir/cost.ts'
 import { Edit } from '../ir/edit.ts'
 import { liveOrder, nodeAt } from '../ir/graph.ts'
-import { opDef } from '../ir/ops/index.ts'
 import type { Graph, Node, Ref, Type } from '../ir/types.ts'
 import type { Value } from '../ir/value.ts'
+import { isOpaque } from './opaque-nodes.ts'
 import { type PartedImage, planRows, type RowsPlan } from './spatial/plan-rows.ts'
 import { reducesRows } from './spatial/reduced-rows.ts'
 import { replaced, rowAxis, type Rows, typeOfRows } from './spatial/row-rules.ts'
@@ -29,10 +29,6 @@ export const spatialPartition = (graph: Graph, parts: number, shareLeast = 0.75)
   const inParts = work(order.filter(({ id }) => plan.has(id)))
   return plan.size === 0 || inParts < shareLeast * work(order) ? null : new Partitioner(graph, plan).partitioned()
 }
-
-/** Bodies have nodes of their own. */
-const isOpaque = ({ op }: Node): boolean =>
-  opDef(op).fusion === 'random' || ['model', 'region'].includes(opDef(op).level)
 
 class Partitioner {
   readonly #edit: Edit

@@ -99,6 +99,7 @@ const table: readonly (readonly [prefix: string, tests: readonly string[]])[] = 
     [...steps, 'test/passes/pipeline.test.ts', 'test/train/accumulate-plans.test.ts', 'test/fuzz/fuzz.test.ts'],
   ],
   ['src/passes/shrink/', ['test/passes/shrink/shrink.test.ts', 'test/testing/verify.test.ts']],
+  ['src/passes/opaque-nodes', ['test/passes/batch-part.test.ts', 'test/passes/spatial-partition.test.ts']],
   ['src/passes/spatial', ['test/passes/spatial-partition.test.ts']],
   ['src/passes/batch-', ['test/passes/batch-part.test.ts', 'test/passes/batch-tables.test.ts']],
   [

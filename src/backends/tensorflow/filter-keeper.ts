@@ -4,8 +4,7 @@ import type { TensorflowContext } from './context.ts'
 import { TensorflowFailure } from './errors.ts'
 import type { LoweredGraph } from './lower-graph.ts'
 import type { TfTensor } from './memory.ts'
-import type { FunctionDef } from './proto/tensorflow_pb.ts'
-import { argumentNames, withKeptFilters } from './kept-filters.ts'
+import { keptForm } from './kept-filters.ts'
 import { SplitForm } from './split-form.ts'
 import type { Split } from './split-graph.ts'
 
@@ -90,8 +89,7 @@ export class FilterKeeper {
 
   #make(name: string): Form | null {
     if (this.#split !== null) return new SplitForm(this.#split, name, true, this.#context)
-    const plain = this.#lowered.functions.at(-1) as FunctionDef // the function to call
-    const definition = withKeptFilters(plain, name, argumentNames(this.#lowered, 'variable'))
+    const definition = keptForm(this.#lowered, name)
     if (definition === null) return null
     this.#context.addFunction(definition)
     const resultCount = definition.signature?.outputArg.length ?? 0

@@ -5,7 +5,7 @@
  */
 import { create } from '@bufbuild/protobuf'
 import { attr } from './attributes.ts'
-import type { LoweredGraph, Operand } from './lower-graph.ts'
+import type { LoweredGraph } from './lower-graph.ts'
 import {
   AttrValueSchema,
   DataType,
@@ -61,11 +61,16 @@ export const renamedFunction = (definition: FunctionDef, name: string): Function
     signature: create(OpDefSchema, { ...(definition.signature as OpDef), name }),
   })
 
-/** The names of the arguments that are operands of a kind. */
-export const argumentNames = ({ functions, operands }: LoweredGraph, kind: Operand['kind']): ReadonlySet<string> => {
-  const names = functions.at(-1)?.signature?.inputArg.map(({ name }) => name) ?? []
-  return new Set(names.filter((_, at) => operands[at]?.kind === kind))
+/** The function of a graph under another name, in which convolutions keep filters that are variables. Null if there is none. */
+export const keptForm = (lowered: LoweredGraph, name: string): FunctionDef | null => {
+  const definition = calledFunction(lowered)
+  const names = definition.signature?.inputArg.map((argument) => argument.name) ?? []
+  const variables = names.filter((_, at) => lowered.operands[at]?.kind === 'variable')
+  return withKeptFilters(definition, name, new Set(variables))
 }
+
+/** The function to call. */
+export const calledFunction = ({ functions }: LoweredGraph): FunctionDef => functions.at(-1) as FunctionDef
 
 /** A convolution and the nodes after it that become one node, which has the name of the last one. */
 interface Fusion {

@@ -9,7 +9,7 @@ import { spatialPartition } from '../../passes/spatial-partition.ts'
 import { attr } from './attributes.ts'
 import type { TensorflowContext } from './context.ts'
 import { TensorflowFailure } from './errors.ts'
-import { argumentNames, renamedFunction, withKeptFilters } from './kept-filters.ts'
+import { calledFunction, keptForm, renamedFunction } from './kept-filters.ts'
 import { type LoweredGraph, lowerGraph, type LowerOptions } from './lower-graph.ts'
 import type { OneThreadContext } from './one-thread-context.ts'
 import type { FunctionDef } from './proto/tensorflow_pb.ts'
@@ -102,13 +102,7 @@ const rowSplit = (whole: LoweredGraph, parts: number, options: LowerOptions): Pa
 }
 
 const formOf = (lowered: LoweredGraph, name: string, keepsFilters: boolean): FunctionDef => {
-  const form = keepsFilters ? keptForm(lowered, name) : renamedFunction(plainFunction(lowered), name)
+  const form = keepsFilters ? keptForm(lowered, name) : renamedFunction(calledFunction(lowered), name)
   invariant(form !== null, () => 'splitOf() has made this form')
   return form
 }
-
-const keptForm = (lowered: LoweredGraph, name: string): FunctionDef | null =>
-  withKeptFilters(plainFunction(lowered), name, argumentNames(lowered, 'variable'))
-
-/** The function to call. */
-const plainFunction = ({ functions }: LoweredGraph): FunctionDef => functions.at(-1) as FunctionDef

@@ -28,7 +28,7 @@ export interface RowRule {
 /** The type of some rows of an image. */
 export const typeOfRows = ({ dtype, shape }: Type, { from, to }: Rows): Type => ({
   dtype,
-  shape: shape.map((size, axis) => (axis === rowAxis ? to - from : size)),
+  shape: replaced(shape, to - from),
 })
 
 export const isImage = ({ shape }: Type): boolean => shape.length === 4
@@ -39,8 +39,14 @@ export const rowRuleOf = (node: Node, operands: readonly Type[]): RowRule | null
   if (type === undefined || others.length > 0 || !isImage(type)) return null
   // The rule belongs to the op of this node, which TypeScript cannot see.
   const known = (rules as { readonly [K in OpName]?: unknown })[node.op] as Rule<OpName> | undefined
-  const rule = known ?? (opDef(node.op).fusion === 'elementwise' && node.op !== 'oneHot' ? elementwise : null)
+  const rule = known ?? ruleOfKind(node)
   return rule?.({ attrs: node.attrs, operands, result: type }) ?? null
+}
+
+/** The rule of ops that need none of their own. */
+const ruleOfKind = ({ op, attrs }: Node): Rule<OpName> | null => {
+  if ('keepDims' in attrs) return reduction
+  return opDef(op).fusion === 'elementwise' && op !== 'oneHot' ? elementwise : null
 }
 
 interface Case<K extends OpName> {
@@ -149,12 +155,4 @@ const rules: { readonly [K in OpName]?: Rule<K> } = {
   broadcast,
   softmax: along,
   logSoftmax: along,
-  reduceSum: reduction,
-  reduceMax: reduction,
-  reduceMin: reduction,
-  reduceProd: reduction,
-  reduceAll: reduction,
-  reduceAny: reduction,
-  mean: reduction,
-  variance: reduction,
 }
